@@ -1,0 +1,78 @@
+//! All divisors of a number.
+
+use std::hint::black_box;
+
+use dashu_int::UBig;
+
+use crate::{BuiltinError, Natural, prime_factors::prime_factors};
+
+/// A number with more divisors than this is not factorized: the list would not fit any reader.
+pub const MOST_DIVISORS: usize = 1 << 20;
+
+/// Multiplies the prime factors in all ways; ascending.
+pub(crate) fn fast(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
+    let primes = prime_factors(n)?;
+    let powers: Vec<(Natural, usize)> =
+        primes.chunk_by(|a, b| a == b).map(|equal| (equal[0].clone(), equal.len())).collect();
+    let count = powers.iter().try_fold(1usize, |count, (_, power)| count.checked_mul(power + 1));
+    if count.is_none_or(|count| count > MOST_DIVISORS) {
+        return Err(BuiltinError::TooManyDivisors);
+    }
+    let mut divisors = vec![Natural::Small(1)];
+    for (prime, power) in powers {
+        let known = divisors.len();
+        // Each round multiplies what the round before it added.
+        for index in 0..known * power {
+            divisors.push(product(&divisors[index], &prime));
+        }
+    }
+    divisors.sort_unstable();
+    Ok(divisors)
+}
+
+fn product(a: &Natural, b: &Natural) -> Natural {
+    match (a, b) {
+        (Natural::Small(a), Natural::Small(b)) => (u128::from(*a) * u128::from(*b)).into(),
+        (a, b) => (a.clone().into_big() * b.clone().into_big()).into(),
+    }
+}
+
+/// Tries every number from 1 to n.
+pub(crate) fn trial(n: Natural) -> Result<Vec<Natural>, BuiltinError> {
+    match n {
+        Natural::Small(0) => Err(BuiltinError::Zero),
+        Natural::Small(n) => Ok((1..=n).filter(|d| black_box(n) % d == 0).map(Natural::Small).collect()),
+        Natural::Big(n) => {
+            let (mut found, mut candidate) = (Vec::new(), UBig::ONE);
+            while candidate <= n {
+                if &n % &candidate == UBig::ZERO {
+                    found.push(candidate.clone().into());
+                }
+                candidate += UBig::ONE;
+            }
+            Ok(found)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_methods_agree() {
+        for n in (1u64..200).chain([4096, 30_030, 99_991]) {
+            assert_eq!(fast(&n.into()), trial(n.into()), "{n}");
+        }
+        assert_eq!(trial(0u64.into()), Err(BuiltinError::Zero));
+    }
+
+    #[test]
+    fn a_list_without_end_is_refused() {
+        let mut n = UBig::ONE;
+        for prime in [2u32, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73] {
+            n *= prime;
+        }
+        assert_eq!(fast(&n.into()), Err(BuiltinError::TooManyDivisors));
+    }
+}

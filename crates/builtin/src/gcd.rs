@@ -1,0 +1,98 @@
+//! The greatest common divisor.
+
+use std::hint::black_box;
+
+use dashu_int::{UBig, ops::Gcd};
+
+use crate::Natural;
+
+/// Binary gcd (Stein 1967) for 64 bits, the big-integer crate's above; `gcd(0, 0)` is 0.
+pub(crate) fn fast(a: Natural, b: Natural) -> Natural {
+    match (a, b) {
+        (Natural::Small(a), Natural::Small(b)) => Natural::Small(binary(a, b)),
+        (a, b) if a.is_zero() => b,
+        (a, b) if b.is_zero() => a,
+        (a, b) => a.into_big().gcd(&b.into_big()).into(),
+    }
+}
+
+pub(crate) fn binary(mut a: u64, mut b: u64) -> u64 {
+    if a == 0 || b == 0 {
+        return a | b;
+    }
+    let shift = (a | b).trailing_zeros();
+    a >>= a.trailing_zeros();
+    loop {
+        b >>= b.trailing_zeros();
+        (a, b) = (a.min(b), a.abs_diff(b));
+        if b == 0 {
+            return a << shift;
+        }
+    }
+}
+
+/// Counts down from the smaller number to the first that divides both.
+pub(crate) fn trial(a: Natural, b: Natural) -> Natural {
+    match (a, b) {
+        (Natural::Small(a), Natural::Small(b)) => Natural::Small(trial_small(a, b)),
+        (a, b) if a.is_zero() => b,
+        (a, b) if b.is_zero() => a,
+        (a, b) => trial_big(&a.into_big(), &b.into_big()).into(),
+    }
+}
+
+fn trial_small(a: u64, b: u64) -> u64 {
+    // With a zero there is nothing to count down from.
+    let least = a.min(b);
+    if least == 0 {
+        return a.max(b);
+    }
+    let mut candidate = least;
+    while black_box(a) % candidate != 0 || black_box(b) % candidate != 0 {
+        candidate -= 1;
+    }
+    candidate
+}
+
+fn trial_big(a: &UBig, b: &UBig) -> UBig {
+    let mut candidate = a.min(b).clone();
+    while a % &candidate != UBig::ZERO || b % &candidate != UBig::ZERO {
+        candidate -= UBig::ONE;
+    }
+    candidate
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn euclid(a: u128, b: u128) -> u128 {
+        if b == 0 { a } else { euclid(b, a % b) }
+    }
+
+    #[test]
+    fn zero_is_divided_by_everything() {
+        for method in [fast, trial] {
+            assert_eq!(method(0u64.into(), 0u64.into()), Natural::Small(0));
+            assert_eq!(method(0u64.into(), 6u64.into()), Natural::Small(6));
+            assert_eq!(method((1u128 << 70).into(), 0u64.into()), Natural::from(1u128 << 70));
+            assert_eq!(method(0u64.into(), (1u128 << 70).into()), Natural::from(1u128 << 70));
+        }
+    }
+
+    #[test]
+    fn the_loop_finds_the_same() {
+        assert_eq!(trial(84u64.into(), 36u64.into()), Natural::Small(12));
+        let big = Natural::from(u128::from(u64::MAX) + 1);
+        assert_eq!(trial(big.clone(), big.clone()), big);
+    }
+
+    proptest! {
+        #[test]
+        fn all_sizes_agree_with_euclid(a: u128, b: u128, shift in 0u32..128) {
+            let (a, b) = (a >> shift, b >> (shift / 2));
+            prop_assert_eq!(fast(a.into(), b.into()), Natural::from(euclid(a, b)));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The jobs that `runner` knows without being taught, one file each.
+
+mod arith;
+mod command;
+mod divisors;
+mod gcd;
+mod natural;
+mod prime_factors;
+mod sleep;
+mod sum;
+
+use job::Job;
+use serde::{Deserialize, Serialize};
+
+pub use command::{Command, CommandOutput};
+pub use divisors::MOST_DIVISORS;
+pub use natural::{Natural, NotANatural};
+pub use sleep::{NotADuration, Seconds};
+
+/// One built-in job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Builtin {
+    /// The greatest common divisor of two magnitudes; 0 if both are 0.
+    Gcd {
+        /// One.
+        a: Natural,
+        /// The other.
+        b: Natural,
+        /// How.
+        method: Method,
+    },
+    /// All divisors of a number of at least 1, ascending.
+    Factorize {
+        /// The number.
+        n: Natural,
+        /// How.
+        method: Method,
+    },
+    /// The prime factors of a number of at least 1, ascending, with multiplicity.
+    PrimeFactors {
+        /// The number.
+        n: Natural,
+    },
+    /// 1 + 2 + ... + n.
+    Sum {
+        /// The last summand.
+        n: Natural,
+        /// How.
+        method: Method,
+    },
+    /// Waits.
+    Sleep {
+        /// How long.
+        seconds: Seconds,
+    },
+    /// Runs a program.
+    Command(Box<Command>),
+}
+
+/// How a job is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// As fast as we can.
+    #[default]
+    Fast,
+    /// By the plain loop that tries every number: a CPU-bound load of known size.
+    Trial,
+}
+
+/// What a built-in job yields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Value {
+    /// One number.
+    Natural(Natural),
+    /// Several, in order.
+    Naturals(Vec<Natural>),
+    /// The duration that was asked for, as it was written.
+    Seconds(Seconds),
+    /// What a program left behind.
+    Command(Box<CommandOutput>),
+}
+
+/// Why a built-in job failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum BuiltinError {
+    /// Programs are run only where that was allowed.
+    #[error("`command` jobs are refused unless they are allowed")]
+    CommandRefused,
+    /// The program could not be started.
+    #[error("cannot run `{program}`: {reason}")]
+    CommandNotRun {
+        /// The program's name.
+        program: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The number has more than [`MOST_DIVISORS`] divisors.
+    #[error("the number has more than {MOST_DIVISORS} divisors")]
+    TooManyDivisors,
+    /// The operation is not defined for 0.
+    #[error("0 has no factors")]
+    Zero,
+}
+
+/// What every worker is told before its first job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Whether `command` jobs may run.
+    pub allow_command: bool,
+    /// How many bytes of each output stream of a program are kept.
+    pub max_output: u64,
+}
+
+/// The worker-local state of built-in jobs: their limits.
+#[derive(Debug)]
+pub struct Context(Limits);
+
+impl job::Context for Context {
+    type Args = Limits;
+    type Error = std::convert::Infallible;
+
+    fn start(limits: Limits) -> Result<Context, Self::Error> {
+        Ok(Context(limits))
+    }
+}
+
+impl Job for Builtin {
+    const NAME: &'static str = "builtin";
+    type Output = Value;
+    type Error = BuiltinError;
+    type Context = Context;
+
+    fn run(self, Context(limits): &mut Context) -> Result<Value, BuiltinError> {
+        match self {
+            Builtin::Gcd { a, b, method: Method::Fast } => Ok(Value::Natural(gcd::fast(a, b))),
+            Builtin::Gcd { a, b, method: Method::Trial } => Ok(Value::Natural(gcd::trial(a, b))),
+            Builtin::Factorize { n, method: Method::Fast } => divisors::fast(&n).map(Value::Naturals),
+            Builtin::Factorize { n, method: Method::Trial } => divisors::trial(n).map(Value::Naturals),
+            Builtin::PrimeFactors { n } => prime_factors::prime_factors(&n).map(Value::Naturals),
+            Builtin::Sum { n, method: Method::Fast } => Ok(Value::Natural(sum::fast(n))),
+            Builtin::Sum { n, method: Method::Trial } => Ok(Value::Natural(sum::trial(n))),
+            Builtin::Sleep { seconds } => {
+                std::thread::sleep(seconds.duration());
+                Ok(Value::Seconds(seconds))
+            }
+            Builtin::Command(command) => {
+                if !limits.allow_command {
+                    return Err(BuiltinError::CommandRefused);
+                }
+                command::run(&command, limits.max_output).map(Box::new).map(Value::Command)
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Natural numbers of any size, small ones without an allocation.
+
+use std::{fmt, str::FromStr};
+
+use dashu_int::UBig;
+use serde::{Deserialize, Serialize};
+
+/// A natural number, 0 included.
+///
+/// The value decides the form, so the derived order is that of the numbers: every `Small` is below every `Big`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Natural {
+    /// Below 2^64.
+    Small(u64),
+    /// 2^64 and above.
+    Big(UBig),
+}
+
+/// Text that is no natural number in plain decimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a natural number")]
+pub struct NotANatural;
+
+impl Natural {
+    /// Whether the number is 0.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Natural::Small(0)
+    }
+
+    /// The number in its general form.
+    #[must_use]
+    pub fn into_big(self) -> UBig {
+        match self {
+            Natural::Small(small) => small.into(),
+            Natural::Big(big) => big,
+        }
+    }
+}
+
+impl From<u64> for Natural {
+    fn from(small: u64) -> Natural {
+        Natural::Small(small)
+    }
+}
+
+impl From<u128> for Natural {
+    fn from(number: u128) -> Natural {
+        u64::try_from(number).map_or_else(|_| Natural::Big(number.into()), Natural::Small)
+    }
+}
+
+impl From<UBig> for Natural {
+    fn from(big: UBig) -> Natural {
+        match u64::try_from(&big) {
+            Ok(small) => Natural::Small(small),
+            Err(_) => Natural::Big(big),
+        }
+    }
+}
+
+impl FromStr for Natural {
+    type Err = NotANatural;
+
+    /// Reads decimal digits, at least one, and nothing else.
+    fn from_str(text: &str) -> Result<Natural, NotANatural> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NotANatural);
+        }
+        if text.len() < 20 {
+            return text.parse().map(Natural::Small).map_err(|_| NotANatural);
+        }
+        UBig::from_str_radix(text, 10).map(Natural::from).map_err(|_| NotANatural)
+    }
+}
+
+impl fmt::Display for Natural {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Natural::Small(small) => small.fmt(f),
+            Natural::Big(big) => big.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_fits_64_bits_is_small() {
+        assert_eq!("18446744073709551615".parse(), Ok(Natural::Small(u64::MAX)));
+        assert_eq!("18446744073709551616".parse::<Natural>().unwrap(), Natural::from(1u128 << 64));
+        assert_eq!("00000000000000000000007".parse(), Ok(Natural::Small(7)));
+        for wrong in ["", "-1", "+1", "1_000", "0x10", " 1"] {
+            assert_eq!(wrong.parse::<Natural>(), Err(NotANatural), "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_number_agree(number: u128) {
+            let natural = Natural::from(number);
+            prop_assert_eq!(natural.to_string(), number.to_string());
+            prop_assert_eq!(number.to_string().parse::<Natural>().unwrap(), natural);
+        }
+    }
+}

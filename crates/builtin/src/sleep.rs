@@ -1,0 +1,56 @@
+//! Waiting: a stand-in for work that needs no processor.
+
+use std::{str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A duration in seconds, kept as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seconds {
+    text: Box<str>,
+    duration: Duration,
+}
+
+/// Text that is no number of seconds of at least 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a number of seconds of at least 0")]
+pub struct NotADuration;
+
+impl Seconds {
+    /// The duration.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// The text that it was read from.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = NotADuration;
+
+    fn from_str(text: &str) -> Result<Seconds, NotADuration> {
+        let number: f64 = text.parse().map_err(|_| NotADuration)?;
+        let duration = Duration::try_from_secs_f64(number).map_err(|_| NotADuration)?;
+        Ok(Seconds { text: text.into(), duration })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_kept() {
+        let seconds: Seconds = "1.50e0".parse().unwrap();
+        assert_eq!((seconds.as_str(), seconds.duration()), ("1.50e0", Duration::from_millis(1500)));
+        assert_eq!("-0.0".parse::<Seconds>().unwrap().duration(), Duration::ZERO);
+        for wrong in ["-1", "1e400", "NaN", "inf", "", "1s", "1e30"] {
+            assert_eq!(wrong.parse::<Seconds>(), Err(NotADuration), "{wrong}");
+        }
+    }
+}

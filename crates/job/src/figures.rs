@@ -1,0 +1,46 @@
+//! What is counted about a worker.
+
+use std::time::Duration;
+
+use crate::WorkerId;
+
+/// Counts and times of one worker, from its start to the moment of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerFigures {
+    /// Which worker.
+    pub worker: WorkerId,
+    /// Its process; `None` for a thread.
+    pub pid: Option<u32>,
+    /// Jobs whose outcomes came back from it.
+    pub jobs: u64,
+    /// Frames whose outcomes came back from it.
+    pub frames: u64,
+    /// Bytes of the frames sent to it.
+    pub bytes_out: u64,
+    /// Bytes of the frames that came back.
+    pub bytes_in: u64,
+    /// From the decision to start it until it was ready.
+    pub start: Duration,
+    /// Time it spent decoding, running and encoding.
+    pub busy: Duration,
+    /// From the decision to start it until it was gone, or until now.
+    pub life: Duration,
+}
+
+impl WorkerFigures {
+    /// The figures of a worker that has done nothing yet.
+    #[must_use]
+    pub fn new(worker: WorkerId) -> WorkerFigures {
+        WorkerFigures {
+            worker,
+            pid: None,
+            jobs: 0,
+            frames: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            start: Duration::ZERO,
+            busy: Duration::ZERO,
+            life: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The vocabulary that every other room shares: what a job is, how jobs and workers are named, how a job can
+//! end, and which stages it passes on its way.
+//!
+//! This crate is pure: no clock, no thread, no file, no socket.
+
+mod death;
+mod figures;
+mod id;
+mod moment;
+mod outcome;
+mod stage;
+mod task;
+
+pub use death::{Death, DeathCause};
+pub use figures::WorkerFigures;
+pub use id::{FrameId, JobId, JobRange, WorkerId};
+pub use moment::Moment;
+pub use outcome::{Failure, Outcome, Panic};
+pub use stage::Stage;
+pub use task::{Context, Job};

@@ -1,0 +1,71 @@
+//! What a user writes to have work done: a job type and, if it needs one, the worker-local state it runs in.
+
+use std::fmt::Display;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A piece of work that can be sent to another process.
+///
+/// The value itself is the input: it is serialized, sent, decoded in a worker and consumed by [`run`](Job::run).
+///
+/// ```
+/// use job::Job;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Square(i64);
+///
+/// impl Job for Square {
+///     const NAME: &'static str = "square";
+///     type Output = i64;
+///     type Error = String;
+///     type Context = ();
+///
+///     fn run(self, _: &mut ()) -> Result<i64, String> {
+///         self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
+///     }
+/// }
+/// assert_eq!(Square(7).run(&mut ()), Ok(49));
+/// ```
+pub trait Job: Serialize + DeserializeOwned + Send + 'static {
+    /// Names the type in the handshake, so that a worker built for other jobs is refused.
+    const NAME: &'static str;
+    /// What a successful job yields.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+    /// What an unsuccessful job reports.
+    type Error: Serialize + DeserializeOwned + Send + 'static;
+    /// State that lives as long as the worker and is handed to each of its jobs; `()` where none is needed.
+    type Context: Context;
+
+    /// Does the work.
+    ///
+    /// # Errors
+    /// The job's own error; it fails this job only.
+    ///
+    /// # Panics
+    /// A panic is caught and reported as [`Failure::Panicked`](crate::Failure::Panicked); the worker lives on.
+    fn run(self, context: &mut Self::Context) -> Result<Self::Output, Self::Error>;
+}
+
+/// Worker-local state: made once in each worker before its first job, dropped after its last.
+pub trait Context: Sized + 'static {
+    /// What the parent passes to every worker; serialized once per worker.
+    type Args: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    /// Why the state could not be made.
+    type Error: Display;
+
+    /// Makes the state in a fresh worker.
+    ///
+    /// # Errors
+    /// Any; the worker then counts as one that could not start, and the message reaches the parent.
+    fn start(args: Self::Args) -> Result<Self, Self::Error>;
+}
+
+impl Context for () {
+    type Args = ();
+    type Error = std::convert::Infallible;
+
+    fn start((): ()) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}

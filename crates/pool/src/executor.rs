@@ -1,0 +1,65 @@
+//! The seam between jobs and whatever runs them.
+
+use std::{sync::Arc, time::Duration};
+
+use job::{Job, Outcome, WorkerFigures};
+
+/// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
+/// [`Serial`](crate::Serial).
+pub trait Executor<J: Job>: Send + Sync {
+    /// A way in for jobs whose outcomes go to `sink`. There may be several at a time.
+    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>;
+
+    /// Takes no more jobs; those that were pushed are still run. Returns at once.
+    fn close(&self);
+
+    /// Takes no more jobs and starts none of those that wait: they are cancelled. Running ones may go on for
+    /// `grace`, and are then cancelled too where the executor can end them. Returns at once; may be called again
+    /// with a shorter time.
+    fn stop(&self, grace: Duration);
+
+    /// Waits until all jobs are resolved and all workers are gone. The executor must have been
+    /// [closed](Executor::close) or [stopped](Executor::stop).
+    fn join(&self);
+
+    /// Counts and times of all workers so far, in the order of their start.
+    fn figures(&self) -> Vec<WorkerFigures>;
+
+    /// Why the executor cannot run jobs any more, if it cannot.
+    fn broken(&self) -> Option<Arc<str>>;
+}
+
+/// A way into an executor.
+///
+/// Jobs gather in an inlet until a worker has room for them or there are enough for a frame. Dropping it
+/// [flushes](Inlet::flush) it.
+pub trait Inlet<J: Job> {
+    /// Takes a job, never blocking on capacity. Its outcome will reach the sink under `tag`, exactly once, whatever
+    /// happens; after [`Executor::stop`] that is a cancellation.
+    fn push(&mut self, tag: u64, job: J, options: JobOptions);
+
+    /// Hands over what has gathered; to be called before waiting for more input.
+    fn flush(&mut self);
+}
+
+/// Where outcomes go.
+pub trait Sink<J: Job>: Send + Sync {
+    /// Takes outcomes, in any order. It is called by whichever thread has them, so it must not wait for other
+    /// outcomes.
+    fn resolve(&self, resolved: Vec<Resolved<J>>);
+}
+
+/// The outcome of the job that was pushed under `tag`.
+pub struct Resolved<J: Job> {
+    /// What the job was pushed under.
+    pub tag: u64,
+    /// How it ended.
+    pub outcome: Outcome<J>,
+}
+
+/// What one job asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobOptions {
+    /// Its own time limit, before the pool's. Needs worker processes; elsewhere the job fails.
+    pub limit: Option<Duration>,
+}

@@ -1,0 +1,73 @@
+//! Runs jobs on worker processes, on threads, or one after another.
+//!
+//! A [`Job`] is a value that can be serialized and knows how to run. An [`Executor`] takes jobs through an
+//! [`Inlet`] and hands every outcome to a [`Sink`], exactly once. There are three, and a program can change from one
+//! to another by a word: [`ProcessPool`] isolates jobs from each other and from the program, [`ThreadPool`] is
+//! cheaper and isolates nothing, and [`Serial`] is the plain loop to compare them with.
+//!
+//! A program whose jobs run on a [`ProcessPool`] is usually its own worker: it is started again with a hidden
+//! argument, and [`enter_if_worker`], called first thing in `main`, never returns there.
+//!
+//! ```no_run
+//! use std::sync::{Arc, Mutex};
+//!
+//! use pool::{Executor, Job, JobOptions, ProcessPool, Resolved, Sink};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Square(u64);
+//!
+//! impl Job for Square {
+//!     const NAME: &'static str = "square";
+//!     type Output = u64;
+//!     type Error = String;
+//!     type Context = ();
+//!
+//!     fn run(self, _: &mut ()) -> Result<u64, String> {
+//!         Ok(self.0 * self.0)
+//!     }
+//! }
+//!
+//! struct Total(Mutex<u64>);
+//!
+//! impl Sink<Square> for Total {
+//!     fn resolve(&self, resolved: Vec<Resolved<Square>>) {
+//!         let outputs = resolved.into_iter().filter_map(|job| job.outcome.ok());
+//!         *self.0.lock().unwrap() += outputs.sum::<u64>();
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     pool::enter_if_worker::<Square>();
+//!     let pool = ProcessPool::<Square>::builder().workers(4).build()?;
+//!     let total = Arc::new(Total(Mutex::new(0)));
+//!     let mut inlet = pool.inlet(total.clone());
+//!     for n in 0..1000 {
+//!         inlet.push(n, Square(n), JobOptions::default());
+//!     }
+//!     drop(inlet);
+//!     pool.close();
+//!     pool.join();
+//!     println!("{}", total.0.lock().unwrap());
+//!     Ok(())
+//! }
+//! ```
+
+mod cores;
+mod executor;
+mod processes;
+mod run;
+mod serial;
+mod threads;
+
+pub use cores::available_cores;
+pub use executor::{Executor, Inlet, JobOptions, Resolved, Sink};
+pub use job::{
+    Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
+};
+pub use processes::{BuildError, MAX_WORKERS, ProcessPool, ProcessPoolBuilder};
+pub use sched::Batch;
+pub use serial::Serial;
+pub use serve::{enter_if_worker, is_worker, serve_as_worker};
+pub use threads::ThreadPool;
+pub use wire::CodecKind;

@@ -1,0 +1,137 @@
+//! What a pool is made of.
+
+use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
+
+use job::{Context, Job};
+use sched::{Batch, Settings};
+use wire::{CodecError, CodecKind, Rendezvous, RendezvousError};
+
+use super::{ProcessPool, shared::Shared};
+use crate::{available_cores, is_worker};
+
+/// The most workers that a pool can have.
+pub const MAX_WORKERS: usize = 1024;
+
+/// How workers are started, and what they are told.
+pub(crate) struct Recipe {
+    pub(crate) program: PathBuf,
+    pub(crate) job_type: &'static str,
+    pub(crate) codec: CodecKind,
+    /// The arguments of the workers' state, encoded.
+    pub(crate) context: Vec<u8>,
+}
+
+/// Settings of a [`ProcessPool`]; each has a default.
+#[must_use]
+pub struct ProcessPoolBuilder<J: Job> {
+    args: <J::Context as Context>::Args,
+    workers: usize,
+    program: PathBuf,
+    codec: CodecKind,
+    settings: Settings,
+}
+
+/// Why a pool cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The number of workers is not between 1 and [`MAX_WORKERS`].
+    #[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]
+    Workers(usize),
+    /// Workers and parent could not meet.
+    #[error(transparent)]
+    Rendezvous(#[from] RendezvousError),
+    /// The arguments of the workers' state cannot be encoded.
+    #[error("the arguments of the workers' state: {0}")]
+    Context(#[from] CodecError),
+    /// This process is a worker itself, of a program that never calls `enter_if_worker` for this type of job: its
+    /// `main` has started to make workers that would do the same.
+    #[error("this program was started as a worker, but `main` does not begin with `enter_if_worker`")]
+    NoEntry,
+}
+
+impl<J: Job> ProcessPoolBuilder<J> {
+    pub(crate) fn new(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
+        ProcessPoolBuilder {
+            args,
+            workers: available_cores(),
+            // The running program even if its file has been replaced meanwhile.
+            program: PathBuf::from("/proc/self/exe"),
+            codec: CodecKind::default(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// How many workers there may be at a time, from 1 to [`MAX_WORKERS`]; by default one a core.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// The program to start as a worker; by default this one, which then has to call
+    /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`.
+    pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// How jobs and outcomes are encoded.
+    pub fn codec(mut self, codec: CodecKind) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// How often a job is tried again after its worker died in it; 2 by default.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.settings.retries = retries;
+        self
+    }
+
+    /// How often a job is tried again after it ran past its time limit; 0 by default.
+    pub fn timeout_retries(mut self, retries: u32) -> Self {
+        self.settings.timeout_retries = retries;
+        self
+    }
+
+    /// A time limit for each job that has none of its own, counted from the job's start.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.settings.limit = Some(limit);
+        self
+    }
+
+    /// How long a worker whose job ran too long has to end after SIGTERM, before SIGKILL; 1 second by default.
+    pub fn kill_after(mut self, time: Duration) -> Self {
+        self.settings.kill_after = time;
+        self
+    }
+
+    /// How many jobs a worker serves before another takes its place; by default there is no limit.
+    pub fn max_jobs_per_worker(mut self, jobs: NonZeroU64) -> Self {
+        self.settings.max_jobs_per_worker = Some(jobs);
+        self
+    }
+
+    /// How many jobs go into a frame; by default as many as pay off.
+    pub fn batch(mut self, batch: Batch) -> Self {
+        self.settings.batch = batch;
+        self
+    }
+
+    /// Makes the pool. No worker is started before the first job.
+    ///
+    /// # Errors
+    /// When the settings are out of range, or the system does not have what workers need.
+    pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
+        if is_worker() {
+            return Err(BuildError::NoEntry);
+        }
+        if !(1..=MAX_WORKERS).contains(&self.workers) {
+            return Err(BuildError::Workers(self.workers));
+        }
+        Rendezvous::check()?;
+        let mut context = Vec::new();
+        self.codec.encode(&self.args, &mut context)?;
+        self.settings.max_workers = self.workers as u32;
+        let recipe = Recipe { program: self.program, job_type: J::NAME, codec: self.codec, context };
+        Ok(ProcessPool { shared: Arc::new(Shared::new(recipe, self.settings)) })
+    }
+}

@@ -1,0 +1,35 @@
+//! Ticks when the scheduler asked for it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use job::Job;
+use sys::clock;
+
+use super::{effects::carry_out, shared::Shared};
+
+/// Runs until the pool is closed and its last worker gone.
+pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
+    let mut state = shared.state.lock();
+    loop {
+        let now = clock::now();
+        match state.wake_at {
+            Some(at) if at <= now => {
+                state.wake_at = None;
+                let effects = shared.tick(&mut state, now);
+                drop(state);
+                carry_out(shared, effects);
+                state = shared.state.lock();
+            }
+            _ if state.sched.is_closed() && state.workers.is_empty() => return,
+            Some(at) => {
+                // At most a day at a time: an instant cannot hold any duration.
+                let wait = at.since(now).min(Duration::from_secs(86_400));
+                shared.clock_news.wait_until(&mut state, Instant::now() + wait);
+            }
+            None => shared.clock_news.wait(&mut state),
+        }
+    }
+}

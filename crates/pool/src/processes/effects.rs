@@ -1,0 +1,147 @@
+//! What follows from a decision: gathered under the lock, carried out without it.
+
+use std::{sync::Arc, thread};
+
+use job::{Failure, FrameId, Job, JobRange, WorkerId};
+use parking_lot::Condvar;
+use sched::{Action, Verdict};
+use wire::frame;
+
+use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
+use crate::Resolved;
+
+/// Something to do, with all that it takes.
+pub(crate) enum Effect<J: Job> {
+    Start(Arc<Handle>),
+    Send { to: Arc<Handle>, frame: FrameId, jobs: Vec<Slice<J>>, timed: bool },
+    /// For the keeper that has just received: the outcomes at hand belong to these jobs.
+    Deliver(Vec<Slice<J>>),
+    Fail { jobs: Vec<Slice<J>>, failure: Failure<J::Error> },
+    Halt(Arc<Handle>),
+    Retire(Arc<Handle>),
+    Terminate(Arc<Handle>),
+    Kill(Arc<Handle>),
+    StartClock,
+}
+
+/// Turns an action into an effect, with what it needs from the state.
+pub(crate) fn prepare<J: Job>(state: &mut State<J>, action: Action, clock_news: &Condvar) -> Option<Effect<J>> {
+    match action {
+        Action::Start(worker) => {
+            let handle = Arc::new(Handle::new(worker));
+            state.figures.add(handle.clone());
+            state.workers.insert(worker, handle.clone());
+            Some(Effect::Start(handle))
+        }
+        Action::Send { worker, frame, jobs, timed } => {
+            let to = state.workers.get(&worker)?.clone();
+            Some(Effect::Send { to, frame, jobs: state.slices(&jobs), timed })
+        }
+        Action::Deliver(jobs) => Some(Effect::Deliver(take(state, &jobs))),
+        Action::Resolve { jobs, verdict } => {
+            let failure = failure(verdict, state);
+            Some(Effect::Fail { jobs: take(state, &[jobs]), failure })
+        }
+        Action::Halt(worker) => on(state, worker, Effect::Halt),
+        Action::Retire(worker) => on(state, worker, Effect::Retire),
+        Action::Terminate(worker) => on(state, worker, Effect::Terminate),
+        Action::Kill(worker) => on(state, worker, Effect::Kill),
+        Action::WakeAt(moment) => {
+            if state.wake_at.is_none_or(|earlier| moment < earlier) {
+                state.wake_at = Some(moment);
+                clock_news.notify_all();
+            }
+            let start = !std::mem::replace(&mut state.clock_runs, true);
+            start.then_some(Effect::StartClock)
+        }
+    }
+}
+
+fn on<J: Job>(state: &State<J>, worker: WorkerId, effect: fn(Arc<Handle>) -> Effect<J>) -> Option<Effect<J>> {
+    state.workers.get(&worker).cloned().map(effect)
+}
+
+fn take<J: Job>(state: &mut State<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
+    jobs.iter().flat_map(|&range| state.blocks.take(range)).collect()
+}
+
+fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> Failure<J::Error> {
+    match verdict {
+        Verdict::Crashed { death, attempts } => Failure::Crashed { death, attempts },
+        Verdict::TimedOut { limit, attempts } => Failure::TimedOut { limit, attempts },
+        Verdict::Cancelled => Failure::Cancelled,
+        Verdict::Abandoned => Failure::Abandoned(state.broken_cause()),
+    }
+}
+
+/// Does what was decided, in order. What to deliver is given back: only the caller has the outcomes.
+pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>) -> Vec<Slice<J>> {
+    let mut delivered = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Start(handle) => start_keeper(shared, handle),
+            Effect::Send { to, frame, jobs, timed } => send(&to, frame, &jobs, timed),
+            Effect::Deliver(jobs) => delivered.extend(jobs),
+            Effect::Fail { jobs, failure } => fail(&jobs, &failure),
+            Effect::Halt(handle) => handle.halt(),
+            Effect::Retire(handle) => handle.disconnect(),
+            Effect::Terminate(handle) => handle.terminate(),
+            Effect::Kill(handle) => handle.kill(),
+            Effect::StartClock => start_clock(shared),
+        }
+    }
+    delivered
+}
+
+fn send<J: Job>(to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
+    let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
+    let count: usize = jobs.iter().map(|slice| slice.tags().len()).sum();
+    to.send(frame::jobs(frame, timed, u32::try_from(count).unwrap_or(u32::MAX), &slices));
+}
+
+fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
+    for slice in jobs {
+        let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(again(failure)) });
+        slice.block.sink.resolve(resolved.collect());
+    }
+}
+
+/// A copy of a failure that is not the job's own, whose error type cannot always be copied.
+fn again<E>(failure: &Failure<E>) -> Failure<E> {
+    match failure {
+        Failure::Crashed { death, attempts } => Failure::Crashed { death: *death, attempts: *attempts },
+        Failure::TimedOut { limit, attempts } => Failure::TimedOut { limit: *limit, attempts: *attempts },
+        Failure::Abandoned(cause) => Failure::Abandoned(cause.clone()),
+        _ => Failure::Cancelled,
+    }
+}
+
+fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
+    let worker = handle.id;
+    let name = format!("runner-{}.{}", worker.slot, worker.generation);
+    let keeper = {
+        let shared = shared.clone();
+        thread::Builder::new().name(name).spawn(move || keeper::keep(&shared, &handle))
+    };
+    match keeper {
+        Ok(keeper) => {
+            let mut state = shared.state.lock();
+            state.threads.retain(|thread| !thread.is_finished());
+            state.threads.push(keeper);
+        }
+        Err(error) => keeper::give_up(shared, worker, false, &format!("no thread for a worker: {error}")),
+    }
+}
+
+fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
+    let clock = {
+        let shared = shared.clone();
+        thread::Builder::new().name("runner-clock".into()).spawn(move || clock::run(&shared))
+    };
+    let mut state = shared.state.lock();
+    match clock {
+        Ok(clock) => state.threads.push(clock),
+        // The next wish tries again.
+        Err(_) => state.clock_runs = false,
+    }
+}

@@ -1,0 +1,124 @@
+//! One worker, as all threads of the parent may use it.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use job::{Moment, WorkerFigures, WorkerId};
+use nix::sys::signal::Signal;
+use parking_lot::Mutex;
+use sys::{clock, page::Page, process::Process};
+use wire::{Message, Outbox};
+
+/// What is known of a worker outside the scheduler. Parts of it come into being while it starts.
+pub(crate) struct Handle {
+    pub(crate) id: WorkerId,
+    pub(crate) process: OnceLock<Process>,
+    pub(crate) page: OnceLock<Page>,
+    outbox: Mutex<Option<Outbox>>,
+    /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
+    killed: AtomicBool,
+    figures: Mutex<WorkerFigures>,
+    started: Moment,
+    buried: AtomicBool,
+}
+
+impl Handle {
+    pub(crate) fn new(id: WorkerId) -> Handle {
+        Handle {
+            id,
+            process: OnceLock::new(),
+            page: OnceLock::new(),
+            outbox: Mutex::new(None),
+            killed: AtomicBool::new(false),
+            figures: Mutex::new(WorkerFigures::new(id)),
+            started: clock::now(),
+            buried: AtomicBool::new(false),
+        }
+    }
+
+    /// Registers the process that has just been spawned.
+    pub(crate) fn adopt(&self, process: Process) -> &Process {
+        self.figures.lock().pid = Some(process.pid());
+        let process = self.process.get_or_init(|| process);
+        if self.killed.load(Ordering::SeqCst) {
+            process.signal_group(Signal::SIGKILL);
+        }
+        process
+    }
+
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+        if let Some(process) = self.process.get() {
+            process.signal_group(Signal::SIGKILL);
+        }
+    }
+
+    pub(crate) fn terminate(&self) {
+        if let Some(process) = self.process.get() {
+            process.signal_group(Signal::SIGTERM);
+        }
+    }
+
+    pub(crate) fn halt(&self) {
+        if let Some(page) = self.page.get() {
+            page.halt();
+        }
+    }
+
+    pub(crate) fn connect(&self, outbox: Outbox) {
+        *self.outbox.lock() = Some(outbox);
+    }
+
+    /// Closes the link towards the worker, which then leaves.
+    pub(crate) fn disconnect(&self) {
+        *self.outbox.lock() = None;
+    }
+
+    /// Sends a message, unless the worker has been told to leave. That it is gone, its keeper will notice.
+    pub(crate) fn send(&self, message: Message) {
+        let bytes = message.len() as u64;
+        if let Some(outbox) = &mut *self.outbox.lock() {
+            let _ = outbox.send(message);
+        }
+        self.figures.lock().bytes_out += bytes;
+    }
+
+    /// The worker has answered the oldest message; `false` if there was none. One that was told to
+    /// leave may answer what it likes.
+    pub(crate) fn answered(&self) -> bool {
+        self.outbox.lock().as_mut().is_none_or(Outbox::answered)
+    }
+
+    /// The worker has taken a part of a large message; `false` if there was none. One that was told to
+    /// leave may answer what it likes.
+    pub(crate) fn part_taken(&self) -> bool {
+        self.outbox.lock().as_mut().is_none_or(Outbox::part_taken)
+    }
+
+    pub(crate) fn note_ready(&self) {
+        self.figures.lock().start = clock::now().since(self.started);
+    }
+
+    pub(crate) fn note_frame(&self, jobs: u64, bytes: u64, busy: std::time::Duration) {
+        let mut figures = self.figures.lock();
+        figures.jobs += jobs;
+        figures.frames += 1;
+        figures.bytes_in += bytes;
+        figures.busy += busy;
+    }
+
+    pub(crate) fn note_end(&self) {
+        self.figures.lock().life = clock::now().since(self.started);
+        self.buried.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn figures(&self) -> WorkerFigures {
+        let mut figures = self.figures.lock().clone();
+        if !self.buried.load(Ordering::Acquire) {
+            figures.life = clock::now().since(self.started);
+        }
+        figures
+    }
+}

@@ -1,0 +1,116 @@
+//! A worker's life, seen from the parent: one thread from its start to its burial.
+
+use std::{sync::Arc, time::Duration};
+
+use job::{Death, Failure, Job, Outcome, WorkerId};
+use sched::Event;
+use wire::{
+    CodecKind, Inbox, Message, Tag,
+    frame::{OutcomesView, Status},
+};
+
+use super::{block::Slice, effects::carry_out, handle::Handle, launch::launch, shared::Shared};
+use crate::Resolved;
+
+/// How long a worker that has closed its link may take to end before it is killed.
+const LAST_BREATH: Duration = Duration::from_millis(200);
+
+/// Starts the worker, serves it, and buries it. This thread must live as long as the worker: the system kills the
+/// worker when it ends.
+pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
+    match launch(&shared.recipe, handle) {
+        Ok(mut inbox) => {
+            handle.note_ready();
+            Shared::tell(shared, Event::Ready(handle.id));
+            while receive(shared, handle, &mut inbox) {}
+            if let Some(death) = bury(handle) {
+                report(shared, handle, death);
+            }
+        }
+        Err(error) => {
+            handle.kill();
+            let end = bury(handle).map_or_else(String::new, |death| format!(" ({death})"));
+            give_up(shared, handle.id, error.is_fatal(), &format!("{error}{end}"));
+        }
+    }
+}
+
+/// Reports that a worker could not be started.
+pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, fatal: bool, cause: &str) {
+    let effects = shared.decide(|state| {
+        state.cause = Some(cause.into());
+        state.workers.remove(&worker);
+        Event::StartFailed { worker, fatal }
+    });
+    carry_out(shared, effects);
+}
+
+/// Takes the next message; `false` when there will be none, or the worker has to go.
+fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) -> bool {
+    let Ok(message) = inbox.receive(|| Ok(())) else { return false };
+    let understood = match message.tag() {
+        Some(Tag::PartTaken) => handle.part_taken(),
+        Some(Tag::Outcomes) => handle.answered() && take_outcomes(shared, handle, &message),
+        _ => false,
+    };
+    if !understood {
+        handle.kill();
+    }
+    understood
+}
+
+fn take_outcomes<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Message) -> bool {
+    let Some(view) = OutcomesView::read(message) else { return false };
+    let busy = Duration::from_nanos(view.busy_ns);
+    let outcomes = u64::from(view.count);
+    handle.note_frame(outcomes, message.len() as u64, busy);
+    let event = Event::Returned { worker: handle.id, frame: view.frame, outcomes, busy };
+    let effects = shared.decide(|_| event);
+    // The next frame goes out before these outcomes are decoded.
+    let jobs = carry_out(shared, effects);
+    deliver(&jobs, &view, shared.recipe.codec);
+    true
+}
+
+fn deliver<J: Job>(jobs: &[Slice<J>], view: &OutcomesView<'_>, codec: CodecKind) {
+    let mut outcomes = view.outcomes();
+    for slice in jobs {
+        let tagged = slice.tags().iter().zip(&mut outcomes);
+        let resolved =
+            tagged.map(|(&tag, (status, payload))| Resolved { tag, outcome: decode::<J>(status, payload, codec) });
+        slice.block.sink.resolve(resolved.collect());
+    }
+}
+
+fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
+    let decoded = match status {
+        Some(Status::Done) => return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string())),
+        Some(Status::Failed) => codec.decode(payload).map(Failure::Failed),
+        Some(Status::Panicked) => codec.decode(payload).map(Failure::Panicked),
+        Some(Status::Codec) => codec.decode(payload).map(Failure::Codec),
+        None => Ok(Failure::Codec("the worker sent an outcome of unknown kind".into())),
+    };
+    Err(decoded.unwrap_or_else(|error| Failure::Codec(error.to_string())))
+}
+
+/// Waits for the end of the process, brings it about if it does not come, and reaps; `None` if there was none.
+fn bury(handle: &Handle) -> Option<Death> {
+    handle.disconnect();
+    let process = handle.process.get()?;
+    if !process.wait_for_end(Some(LAST_BREATH)) {
+        handle.kill();
+    }
+    let death = process.reap();
+    handle.note_end();
+    death
+}
+
+fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
+    let worker = handle.id;
+    let effects = shared.decide(|state| {
+        let running = state.running(worker).map(|(frame, index, _)| (frame, index));
+        state.workers.remove(&worker);
+        Event::Died { worker, running, death }
+    });
+    carry_out(shared, effects);
+}

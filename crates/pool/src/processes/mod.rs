@@ -1,0 +1,97 @@
+//! Jobs on worker processes.
+//!
+//! One thread a worker, its *keeper*, starts it, shakes hands, receives from it, and buries it. Whatever a keeper,
+//! an inlet or the clock learns it tells the scheduler, under one lock, and then carries out what the scheduler
+//! decides, without the lock: frames are built and sent, workers started and killed, outcomes decoded and handed to
+//! their sinks. Sending never blocks (see [`wire::Outbox`]), so any thread may do it.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `builder` | what a pool is made of |
+//! | `block` | jobs that were submitted together: their bytes, tags and sink |
+//! | `inlet` | gathers jobs into blocks |
+//! | `shared` | the lock, and what is under it |
+//! | `effects` | what follows from a decision |
+//! | `keeper` | a worker's life, seen from the parent |
+//! | `launch` | its start |
+//! | `clock` | ticks when the scheduler asked for them |
+
+mod block;
+mod builder;
+mod clock;
+mod effects;
+mod handle;
+mod inlet;
+mod keeper;
+mod launch;
+mod shared;
+
+use std::{sync::Arc, time::Duration};
+
+use job::{Context, Job, WorkerFigures};
+use sched::Event;
+
+use crate::{Executor, Inlet, Sink};
+use inlet::ProcessInlet;
+use shared::Shared;
+
+pub use builder::{BuildError, MAX_WORKERS, ProcessPoolBuilder};
+
+/// Runs jobs on worker processes, which are started on demand.
+///
+/// A worker that dies takes down only the job that it was in, and that job is tried again. Dropping the pool
+/// closes it: jobs that were pushed are still run, by threads of its own.
+pub struct ProcessPool<J: Job> {
+    shared: Arc<Shared<J>>,
+}
+
+impl<J: Job> ProcessPool<J>
+where
+    <J::Context as Context>::Args: Default,
+{
+    /// A pool whose workers' state takes default arguments.
+    #[must_use]
+    pub fn builder() -> ProcessPoolBuilder<J> {
+        ProcessPool::builder_with(Default::default())
+    }
+}
+
+impl<J: Job> ProcessPool<J> {
+    /// A pool whose workers' state is made of `args`.
+    #[must_use]
+    pub fn builder_with(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
+        ProcessPoolBuilder::new(args)
+    }
+}
+
+impl<J: Job> Executor<J> for ProcessPool<J> {
+    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
+        Box::new(ProcessInlet::new(self.shared.clone(), sink))
+    }
+
+    fn close(&self) {
+        Shared::tell(&self.shared, Event::Closed);
+    }
+
+    fn stop(&self, grace: Duration) {
+        Shared::tell(&self.shared, Event::Stopped { grace });
+    }
+
+    fn join(&self) {
+        self.shared.join();
+    }
+
+    fn figures(&self) -> Vec<WorkerFigures> {
+        self.shared.figures()
+    }
+
+    fn broken(&self) -> Option<Arc<str>> {
+        self.shared.broken()
+    }
+}
+
+impl<J: Job> Drop for ProcessPool<J> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,167 @@
+//! The lock, and what is under it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use job::{FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
+use parking_lot::{Condvar, Mutex};
+use sched::{Event, Sched, Settings};
+use sys::clock;
+
+use super::{
+    block::{Block, Blocks, Slice},
+    builder::Recipe,
+    effects::{Effect, carry_out, prepare},
+    handle::Handle,
+};
+
+/// What all threads of a pool share.
+pub(crate) struct Shared<J: Job> {
+    pub(crate) recipe: Recipe,
+    pub(crate) state: Mutex<State<J>>,
+    /// Signalled when the clock has an earlier time to tick, or the pool has ended.
+    pub(crate) clock_news: Condvar,
+    /// Whether a job submitted now would be sent at once.
+    hungry: AtomicBool,
+}
+
+/// What is under the lock.
+pub(crate) struct State<J: Job> {
+    pub(crate) sched: Sched,
+    pub(crate) blocks: Blocks<J>,
+    pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
+    /// All workers that there have been, in the order of their start.
+    pub(crate) figures: Figures,
+    /// Keepers and the clock.
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// When the clock is to tick next.
+    pub(crate) wake_at: Option<Moment>,
+    pub(crate) clock_runs: bool,
+    /// Why the last start failed.
+    pub(crate) cause: Option<Arc<str>>,
+}
+
+/// Figures of workers, living and dead.
+#[derive(Default)]
+pub(crate) struct Figures {
+    handles: Vec<Arc<Handle>>,
+}
+
+impl Figures {
+    pub(crate) fn add(&mut self, handle: Arc<Handle>) {
+        self.handles.push(handle);
+    }
+}
+
+impl<J: Job> Shared<J> {
+    pub(crate) fn new(recipe: Recipe, settings: Settings) -> Shared<J> {
+        let state = State {
+            sched: Sched::new(settings),
+            blocks: Blocks::new(),
+            workers: HashMap::new(),
+            figures: Figures::default(),
+            threads: Vec::new(),
+            wake_at: None,
+            clock_runs: false,
+            cause: None,
+        };
+        Shared { recipe, state: Mutex::new(state), clock_news: Condvar::new(), hungry: AtomicBool::new(true) }
+    }
+
+    /// Tells the scheduler, and does what it decides.
+    pub(crate) fn tell(this: &Arc<Shared<J>>, event: Event) {
+        let effects = this.decide(|_| event);
+        carry_out(this, effects);
+    }
+
+    /// Submits a block of jobs; `limits` are those with a time limit of their own, by their place in it.
+    pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, limits: &[(usize, std::time::Duration)]) {
+        let bytes = block.entries.bytes() as u64;
+        let mut state = this.state.lock();
+        let Some(jobs) = state.blocks.add(block) else { return };
+        let limit_of = |&(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
+        let limits = limits.iter().map(limit_of).collect();
+        let effects = this.decide_locked(&mut state, clock::now(), Event::Submitted { jobs, bytes, limits });
+        drop(state);
+        carry_out(this, effects);
+    }
+
+    /// Tells the scheduler what happened and says what is to be done, without doing it.
+    pub(crate) fn decide(&self, event: impl FnOnce(&mut State<J>) -> Event) -> Vec<Effect<J>> {
+        let mut state = self.state.lock();
+        let event = event(&mut state);
+        self.decide_locked(&mut state, clock::now(), event)
+    }
+
+    /// Has the clock tick: the scheduler first hears what the watched workers are doing.
+    pub(crate) fn tick(&self, state: &mut State<J>, now: Moment) -> Vec<Effect<J>> {
+        let watched: Vec<WorkerId> = state.sched.watched().collect();
+        let mut effects = Vec::new();
+        for worker in watched {
+            if let Some((frame, index, since)) = state.running(worker) {
+                effects.extend(self.decide_locked(state, now, Event::Seen { worker, frame, index, since }));
+            }
+        }
+        effects.extend(self.decide_locked(state, now, Event::Tick));
+        effects
+    }
+
+    fn decide_locked(&self, state: &mut State<J>, now: Moment, event: Event) -> Vec<Effect<J>> {
+        let actions = state.sched.handle(now, event);
+        let effects = actions.into_iter().filter_map(|action| prepare(state, action, &self.clock_news)).collect();
+        self.hungry.store(state.sched.is_hungry(), Ordering::Relaxed);
+        if state.sched.is_closed() && state.workers.is_empty() {
+            self.clock_news.notify_all();
+        }
+        effects
+    }
+
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.hungry.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn broken(&self) -> Option<Arc<str>> {
+        let state = self.state.lock();
+        state.sched.is_broken().then(|| state.broken_cause())
+    }
+
+    pub(crate) fn figures(&self) -> Vec<WorkerFigures> {
+        let handles = self.state.lock().figures.handles.clone();
+        handles.iter().map(|handle| handle.figures()).collect()
+    }
+
+    /// Waits for all threads of the pool. Each of them ends when the pool is closed and its worker gone.
+    pub(crate) fn join(&self) {
+        loop {
+            let threads = std::mem::take(&mut self.state.lock().threads);
+            if threads.is_empty() {
+                return;
+            }
+            // A thread ends in a panic only if a sink panics; its owner has seen the message.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        }
+    }
+}
+
+impl<J: Job> State<J> {
+    /// The job that a worker has published that it is in.
+    pub(crate) fn running(&self, worker: WorkerId) -> Option<(FrameId, u64, Moment)> {
+        let running = self.workers.get(&worker)?.page.get()?.running()?;
+        let frame = self.sched.frame_of(worker, |frame| running.is_in(frame))?;
+        Some((frame, u64::from(running.index), running.since))
+    }
+
+    pub(crate) fn broken_cause(&self) -> Arc<str> {
+        self.cause.clone().unwrap_or_else(|| "workers die between jobs".into())
+    }
+
+    pub(crate) fn slices(&self, jobs: &[job::JobRange]) -> Vec<Slice<J>> {
+        jobs.iter().flat_map(|&range| self.blocks.slices(range)).collect()
+    }
+}

@@ -1,0 +1,28 @@
+//! Running a job in this process, for the executors that have no others.
+
+use std::fmt::Display;
+
+use job::{Context, Failure, Job, Outcome};
+use serve::catch_panic;
+
+use crate::JobOptions;
+
+/// Runs a job, catching its panic.
+pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Context) -> Outcome<J> {
+    if options.limit.is_some() {
+        return Err(Failure::Unsupported("a time limit needs worker processes"));
+    }
+    match catch_panic(|| job.run(context)) {
+        Ok(result) => result.map_err(Failure::Failed),
+        Err(panic) => Err(Failure::Panicked(panic)),
+    }
+}
+
+/// Makes the state that jobs run in.
+pub(crate) fn start_context<C: Context>(args: C::Args) -> Result<C, String> {
+    catch_panic(|| C::start(args).map_err(|error| describe(&error))).unwrap_or_else(|panic| Err(describe(&panic)))
+}
+
+fn describe(cause: &dyn Display) -> String {
+    format!("the worker's state could not be made: {cause}")
+}

@@ -1,0 +1,57 @@
+//! Ending before all is done: single jobs, or everything.
+
+use std::time::Duration;
+
+use job::{JobRange, Moment};
+
+use crate::{
+    Action, Sched, Verdict,
+    state::Mode,
+    worker::{Doom, Phase},
+};
+
+impl Sched {
+    pub(crate) fn cancelled(&mut self, jobs: JobRange, actions: &mut Vec<Action>) {
+        for removed in self.queue.remove(jobs) {
+            self.cancel(removed, actions);
+        }
+    }
+
+    pub(crate) fn closed(&mut self) {
+        if self.mode == Mode::Open {
+            self.mode = Mode::Closing;
+        }
+    }
+
+    pub(crate) fn stopped(&mut self, now: Moment, grace: Duration, actions: &mut Vec<Action>) {
+        if self.mode == Mode::Broken {
+            return;
+        }
+        let kill_at = match self.mode {
+            Mode::Stopping { kill_at } => kill_at.min(now + grace),
+            _ => now + grace,
+        };
+        self.mode = Mode::Stopping { kill_at };
+        let waiting: Vec<_> = self.queue.drain().collect();
+        waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+        for (&id, worker) in &mut self.workers {
+            match worker.phase {
+                Phase::Serving if !worker.frames.is_empty() => actions.push(Action::Halt(id)),
+                Phase::Starting => {
+                    worker.phase = Phase::Doomed(Doom::Dismissed);
+                    actions.push(Action::Kill(id));
+                }
+                _ => {}
+            }
+        }
+        actions.push(Action::WakeAt(kill_at));
+        self.tick(now, actions);
+    }
+
+    /// Resolves jobs that have no outcome and will get none.
+    pub(crate) fn cancel(&mut self, jobs: JobRange, actions: &mut Vec<Action>) {
+        self.forget(jobs);
+        let verdict = if self.mode == Mode::Broken { Verdict::Abandoned } else { Verdict::Cancelled };
+        actions.push(Action::Resolve { jobs, verdict });
+    }
+}

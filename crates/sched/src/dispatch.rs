@@ -1,0 +1,135 @@
+//! Who gets the next jobs, and who is started for them.
+
+use std::time::Duration;
+
+use job::{FrameId, Moment, WorkerId};
+
+use crate::{
+    Action, Sched,
+    sizing::MOST_BYTES,
+    state::Mode,
+    worker::{InFlight, Phase, Worker},
+};
+
+/// How long a worker that was told to leave may take.
+const LEAVING_TIME: Duration = Duration::from_secs(5);
+
+impl Sched {
+    /// Sends and starts until nothing more can be done for the queue.
+    pub(crate) fn dispatch(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if !matches!(self.mode, Mode::Open | Mode::Closing) {
+            return;
+        }
+        while self.queue.count() > 0 {
+            if let Some(worker) = self.warmest_idle() {
+                self.send(now, worker, actions);
+            } else if !self.start(now, actions) {
+                let Some(worker) = self.with_room_to_spare() else { return };
+                self.send(now, worker, actions);
+            }
+        }
+    }
+
+    /// Lets workers go that have served their time or are not needed any more.
+    pub(crate) fn release(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let all = match self.mode {
+            Mode::Open => false,
+            Mode::Closing => self.queue.count() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
+            Mode::Stopping { .. } | Mode::Broken => true,
+        };
+        for (&id, worker) in &mut self.workers {
+            if worker.is_idle() && (all || quota_left(worker, self.settings.max_jobs_per_worker) == 0) {
+                let by = now + LEAVING_TIME;
+                worker.phase = Phase::Leaving { by };
+                actions.extend([Action::Retire(id), Action::WakeAt(by)]);
+            } else if all && worker.phase == Phase::Starting {
+                worker.phase = Phase::Doomed(crate::worker::Doom::Dismissed);
+                actions.push(Action::Kill(id));
+            }
+        }
+    }
+
+    fn warmest_idle(&self) -> Option<WorkerId> {
+        let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && self.may_get_more(worker));
+        idle.max_by_key(|(_, worker)| worker.last_idle).map(|(&id, _)| id)
+    }
+
+    /// A busy worker that may have a further frame at hand: only while there is plenty for all, because what it
+    /// has cannot be given to others.
+    fn with_room_to_spare(&self) -> Option<WorkerId> {
+        let starting = self.count(Phase::Starting);
+        let serving = self.count(Phase::Serving);
+        if self.queue.count() < starting + 2 * serving {
+            return None;
+        }
+        let window = self.sizing.window();
+        let open = self.workers.iter().filter(|(_, worker)| {
+            worker.phase == Phase::Serving && worker.frames.len() < window && self.may_get_more(worker)
+        });
+        open.min_by_key(|(_, worker)| worker.frames.len()).map(|(&id, _)| id)
+    }
+
+    fn may_get_more(&self, worker: &Worker) -> bool {
+        quota_left(worker, self.settings.max_jobs_per_worker) > 0
+    }
+
+    fn count(&self, phase: Phase) -> u64 {
+        self.workers.values().filter(|worker| worker.phase == phase).count() as u64
+    }
+
+    /// Starts a worker, if there are more jobs than workers on their way and a place is free.
+    fn start(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+        if self.queue.count() <= self.count(Phase::Starting) {
+            return false;
+        }
+        if now < self.next_start {
+            actions.push(Action::WakeAt(self.next_start));
+            return false;
+        }
+        let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
+        let Some(slot) = (0..self.settings.max_workers).find(|&slot| !taken(slot)) else { return false };
+        let id = WorkerId { slot, generation: self.generations[slot as usize] };
+        self.generations[slot as usize] += 1;
+        self.workers.insert(id, Worker::starting());
+        actions.push(Action::Start(id));
+        true
+    }
+
+    fn send(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        let sharing = u64::from(self.settings.max_workers);
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let quota = quota_left(worker, self.settings.max_jobs_per_worker);
+        let size = self.sizing.frame_size(self.queue.count(), sharing).min(quota);
+        let jobs = self.queue.take(size, MOST_BYTES);
+        let frame = FrameId(self.next_frame);
+        self.next_frame += 1;
+
+        let limit = self.settings.limit;
+        let shortest = match self.limits.is_empty() {
+            true => limit,
+            false => {
+                let own = jobs.iter().flat_map(|w| w.jobs.iter()).filter_map(|job| self.limits.get(&job).copied());
+                own.chain(limit).min()
+            }
+        };
+        if let Some(shortest) = shortest {
+            let check = now + shortest;
+            worker.check_at = Some(worker.check_at.map_or(check, |earlier| earlier.min(check)));
+            actions.push(Action::WakeAt(check));
+        }
+        let in_flight = InFlight { frame, jobs, timed: shortest.is_some() };
+        worker.assigned += in_flight.count();
+        actions.push(Action::Send {
+            worker: id,
+            frame,
+            jobs: in_flight.jobs.iter().map(|waiting| waiting.jobs).collect(),
+            timed: in_flight.timed,
+        });
+        worker.frames.push_back(in_flight);
+    }
+}
+
+/// How many more jobs the worker may be given.
+fn quota_left(worker: &Worker, quota: Option<std::num::NonZeroU64>) -> u64 {
+    quota.map_or(u64::MAX, |most| most.get().saturating_sub(worker.assigned))
+}

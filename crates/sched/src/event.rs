@@ -1,0 +1,130 @@
+//! What the scheduler hears, and what it asks for.
+
+use std::time::Duration;
+
+use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Jobs to run. Each number is submitted once, in ascending order.
+    Submitted {
+        /// The jobs.
+        jobs: JobRange,
+        /// How many bytes they take together.
+        bytes: u64,
+        /// Those among them that have time limits of their own.
+        limits: Vec<(JobId, Duration)>,
+    },
+    /// A worker has started.
+    Ready(WorkerId),
+    /// A worker could not be started, or ended before it was ready.
+    StartFailed {
+        /// The worker.
+        worker: WorkerId,
+        /// Whether another attempt would fail in the same way.
+        fatal: bool,
+    },
+    /// A worker has sent a frame back.
+    Returned {
+        /// The worker.
+        worker: WorkerId,
+        /// The frame.
+        frame: FrameId,
+        /// How many outcomes it holds: those of the first jobs of the frame.
+        outcomes: u64,
+        /// How long the worker was busy with it.
+        busy: Duration,
+    },
+    /// What a worker was found to be doing; told before a [`Event::Tick`].
+    Seen {
+        /// The worker.
+        worker: WorkerId,
+        /// The job's frame.
+        frame: FrameId,
+        /// The job's place in it.
+        index: u64,
+        /// When the job started.
+        since: Moment,
+    },
+    /// A worker that had been ready is gone, and all that it had sent has been told.
+    Died {
+        /// The worker.
+        worker: WorkerId,
+        /// The frame that it was in and the place of the job in it.
+        running: Option<(FrameId, u64)>,
+        /// How it ended.
+        death: Death,
+    },
+    /// These jobs are no longer wanted; those that are under way are not touched.
+    Cancelled(JobRange),
+    /// No more jobs will be submitted; workers leave when all is done.
+    Closed,
+    /// No job shall start any more; running ones have this long.
+    Stopped {
+        /// After this time their workers are killed.
+        grace: Duration,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Something is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Start this worker; [`Event::Ready`] or [`Event::StartFailed`] follows.
+    Start(WorkerId),
+    /// Send a frame; [`Event::Returned`] or [`Event::Died`] follows.
+    Send {
+        /// To this worker.
+        worker: WorkerId,
+        /// Under this number.
+        frame: FrameId,
+        /// These jobs, in this order.
+        jobs: Vec<JobRange>,
+        /// Whether the worker is to note when each job starts.
+        timed: bool,
+    },
+    /// Hand out the outcomes that have just come back: they belong to these jobs, in this order.
+    Deliver(Vec<JobRange>),
+    /// These jobs end without an outcome of their own.
+    Resolve {
+        /// The jobs.
+        jobs: JobRange,
+        /// Why.
+        verdict: Verdict,
+    },
+    /// Have the worker run no further job of the frames it has.
+    Halt(WorkerId),
+    /// Have the worker leave when it has sent back what it has.
+    Retire(WorkerId),
+    /// Ask the worker's processes to end.
+    Terminate(WorkerId),
+    /// End the worker's processes.
+    Kill(WorkerId),
+    /// Send a [`Event::Tick`] at this time; earlier wishes stand.
+    WakeAt(Moment),
+}
+
+/// Why a job has no outcome of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its worker died in it, on the last attempt that it had.
+    Crashed {
+        /// How the worker ended.
+        death: Death,
+        /// How often the job was started.
+        attempts: u32,
+    },
+    /// It ran past its limit, on the last attempt that it had.
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+        /// How often the job was started.
+        attempts: u32,
+    },
+    /// It was cancelled, or the pool was stopped.
+    Cancelled,
+    /// The pool is broken: no worker can be started.
+    Abandoned,
+}

@@ -1,0 +1,23 @@
+//! Decides and never acts.
+//!
+//! [`Sched::handle`] takes a moment and an [`Event`] and answers with [`Action`]s. It has no clock, thread, file or
+//! socket, so a test can drive it through any history, and the same history always ends the same.
+//!
+//! Jobs are ranges of numbers here; what they are and where their bytes lie is the pool's business. A job is in
+//! exactly one place: in the queue, in one frame of one worker, or resolved.
+
+mod cancel;
+mod death;
+mod dispatch;
+mod event;
+mod invariants;
+mod limits;
+mod queue;
+mod settings;
+mod sizing;
+mod state;
+mod worker;
+
+pub use event::{Action, Event, Verdict};
+pub use settings::{Batch, Settings};
+pub use state::Sched;

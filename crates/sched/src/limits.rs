@@ -1,0 +1,88 @@
+//! Time limits: of jobs, of workers that leave, of a pool that is stopped.
+
+use std::time::Duration;
+
+use job::{FrameId, JobId, Moment, WorkerId};
+
+use crate::{
+    Action, Sched,
+    state::Mode,
+    worker::{Doom, InFlight, Phase},
+};
+
+impl Sched {
+    pub(crate) fn seen(&mut self, id: WorkerId, frame: FrameId, index: u64, since: Moment) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.seen = Some((frame, index, since));
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
+        for id in ids {
+            self.check_limit(now, id, actions);
+            self.check_end(now, id, actions);
+        }
+    }
+
+    /// Has the worker asked to end if its job has run too long, and otherwise says when to look again.
+    fn check_limit(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        if worker.check_at.is_none_or(|at| at > now) || worker.phase != Phase::Serving {
+            return;
+        }
+        let running = worker.seen.and_then(|(frame, index, since)| {
+            let in_flight = worker.frames.iter().find(|in_flight| in_flight.frame == frame && in_flight.timed)?;
+            let job = in_flight.job_at(index)?;
+            Some((job, self.limit_of(job)?, since))
+        });
+        let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
+        let next = match running {
+            Some((_, limit, since)) => Some(since + limit),
+            None => worker.frames.iter().filter_map(|frame| self.shortest_limit(frame)).min().map(|limit| now + limit),
+        };
+        let kill_at = now + self.settings.kill_after;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.seen = None;
+        if let Some((job, limit, _)) = overrun {
+            worker.check_at = None;
+            worker.phase = Phase::Doomed(Doom::Overrun { job, limit, kill_at: Some(kill_at) });
+            actions.extend([Action::Terminate(id), Action::WakeAt(kill_at)]);
+        } else {
+            worker.check_at = next;
+            actions.extend(next.map(Action::WakeAt));
+        }
+    }
+
+    /// Has the worker killed if it was told to end, or to leave, and has not.
+    fn check_end(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        let stopping = matches!(self.mode, Mode::Stopping { kill_at } if kill_at <= now);
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let due = match &mut worker.phase {
+            Phase::Doomed(Doom::Overrun { kill_at, .. }) if stopping || kill_at.is_some_and(|at| at <= now) => {
+                kill_at.take().is_some()
+            }
+            Phase::Doomed(_) => false,
+            Phase::Leaving { by } if stopping || *by <= now => true,
+            Phase::Starting | Phase::Serving if stopping => true,
+            _ => return,
+        };
+        if due {
+            actions.push(Action::Kill(id));
+            if !matches!(worker.phase, Phase::Doomed(_)) {
+                worker.phase = Phase::Doomed(Doom::Dismissed);
+            }
+        }
+    }
+
+    fn limit_of(&self, job: JobId) -> Option<Duration> {
+        self.limits.get(&job).copied().or(self.settings.limit)
+    }
+
+    fn shortest_limit(&self, frame: &InFlight) -> Option<Duration> {
+        if !frame.timed {
+            return None;
+        }
+        frame.jobs.iter().flat_map(|waiting| waiting.jobs.iter()).filter_map(|job| self.limit_of(job)).min()
+    }
+}

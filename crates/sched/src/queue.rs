@@ -1,0 +1,156 @@
+//! Jobs that wait for a worker.
+
+use std::collections::VecDeque;
+
+use job::JobRange;
+
+/// Consecutive jobs of about the same size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) jobs: JobRange,
+    /// The mean size of these jobs, in bytes.
+    pub(crate) mean_bytes: u64,
+    /// Whether each goes into a frame of its own, because it is suspected of killing workers.
+    pub(crate) alone: bool,
+}
+
+/// Jobs in the order in which they will be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    ranges: VecDeque<Waiting>,
+    count: u64,
+}
+
+impl Queue {
+    /// How many jobs wait.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn push_back(&mut self, added: Waiting) {
+        self.count += added.jobs.count();
+        if let Some(last) = self.ranges.back_mut()
+            && last.jobs.end() == added.jobs.first().0
+            && last.mean_bytes == added.mean_bytes
+            && !(last.alone || added.alone)
+            && let Some(joined) = JobRange::new(last.jobs.first().0, added.jobs.end())
+        {
+            last.jobs = joined;
+            return;
+        }
+        self.ranges.push_back(added);
+    }
+
+    /// Puts jobs that were sent already before all others, in this order.
+    pub(crate) fn push_front(&mut self, ranges: Vec<Waiting>) {
+        for waiting in ranges.into_iter().rev() {
+            self.count += waiting.jobs.count();
+            self.ranges.push_front(waiting);
+        }
+    }
+
+    /// Takes the first jobs: at least one, then up to `most` of them and about `most_bytes` bytes.
+    pub(crate) fn take(&mut self, most: u64, most_bytes: u64) -> Vec<Waiting> {
+        let (mut taken, mut count, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(&first) = self.ranges.front() {
+            if first.alone && count > 0 {
+                break;
+            }
+            let by_bytes = most_bytes.saturating_sub(bytes) / first.mean_bytes.max(1);
+            let room = if first.alone { 1 } else { by_bytes.min(most - count) };
+            let (part, rest) = first.jobs.split_at(if count == 0 { room.max(1) } else { room });
+            let Some(jobs) = part else { break };
+            count += jobs.count();
+            bytes += jobs.count() * first.mean_bytes;
+            taken.push(Waiting { jobs, ..first });
+            match rest {
+                Some(rest) => {
+                    self.ranges[0].jobs = rest;
+                    break;
+                }
+                None => self.ranges.pop_front(),
+            };
+            if first.alone || count >= most {
+                break;
+            }
+        }
+        self.count -= count;
+        taken
+    }
+
+    /// Takes all of these jobs that wait.
+    pub(crate) fn remove(&mut self, jobs: JobRange) -> Vec<JobRange> {
+        let mut removed = Vec::new();
+        let ranges = std::mem::take(&mut self.ranges);
+        for waiting in ranges {
+            let Some(out) = waiting.jobs.intersection(jobs) else {
+                self.ranges.push_back(waiting);
+                continue;
+            };
+            removed.push(out);
+            self.count -= out.count();
+            let before = JobRange::new(waiting.jobs.first().0, out.first().0);
+            let after = JobRange::new(out.end(), waiting.jobs.end());
+            let kept = [before, after].into_iter().flatten();
+            self.ranges.extend(kept.map(|jobs| Waiting { jobs, ..waiting }));
+        }
+        removed
+    }
+
+    /// Takes everything.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = JobRange> {
+        self.count = 0;
+        std::mem::take(&mut self.ranges).into_iter().map(|waiting| waiting.jobs)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = JobRange> {
+        self.ranges.iter().map(|waiting| waiting.jobs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(start: u64, end: u64, alone: bool) -> Waiting {
+        Waiting { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, alone }
+    }
+
+    fn taken(queue: &mut Queue, most: u64, most_bytes: u64) -> Vec<(u64, u64)> {
+        queue.take(most, most_bytes).iter().map(|w| (w.jobs.first().0, w.jobs.end())).collect()
+    }
+
+    #[test]
+    fn jobs_leave_in_order_within_both_bounds() {
+        let mut queue = Queue::default();
+        queue.push_back(waiting(0, 10, false));
+        queue.push_back(waiting(10, 20, false));
+        queue.push_back(waiting(30, 40, false));
+        assert_eq!(taken(&mut queue, 4, 1000), [(0, 4)]);
+        assert_eq!(taken(&mut queue, 100, 50), [(4, 9)]);
+        assert_eq!(taken(&mut queue, 15, 1000), [(9, 20), (30, 34)]);
+        assert_eq!(taken(&mut queue, 5, 1), [(34, 35)], "one job is always taken");
+        assert_eq!(queue.count(), 5);
+    }
+
+    #[test]
+    fn a_suspect_travels_alone() {
+        let mut queue = Queue::default();
+        queue.push_back(waiting(3, 9, false));
+        queue.push_front(vec![waiting(0, 1, false), waiting(1, 2, true), waiting(2, 3, false)]);
+        assert_eq!(taken(&mut queue, 100, 1000), [(0, 1)]);
+        assert_eq!(taken(&mut queue, 100, 1000), [(1, 2)]);
+        assert_eq!(taken(&mut queue, 100, 1000), [(2, 3), (3, 9)]);
+    }
+
+    #[test]
+    fn removing_splits_what_it_hits() {
+        let mut queue = Queue::default();
+        queue.push_back(waiting(0, 10, false));
+        queue.push_back(waiting(20, 30, false));
+        let removed = queue.remove(JobRange::new(5, 25).unwrap());
+        assert_eq!(removed, [JobRange::new(5, 10).unwrap(), JobRange::new(20, 25).unwrap()]);
+        assert_eq!(queue.count(), 10);
+        assert_eq!(taken(&mut queue, 100, 1000), [(0, 5), (25, 30)]);
+    }
+}

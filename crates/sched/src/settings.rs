@@ -1,0 +1,47 @@
+//! What the scheduler is told once.
+
+use std::{num::NonZeroU64, time::Duration};
+
+/// How many jobs go into a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// As many as the measured cost of a job makes worth a frame.
+    #[default]
+    Auto,
+    /// This many, while there are that many.
+    Fixed(NonZeroU64),
+}
+
+/// The scheduler's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many workers there may be at a time; at least 1.
+    pub max_workers: u32,
+    /// How often a job is tried again after its worker died in it.
+    pub retries: u32,
+    /// How often a job is tried again after it ran past its limit.
+    pub timeout_retries: u32,
+    /// The time limit of jobs that have none of their own.
+    pub limit: Option<Duration>,
+    /// From the polite signal to the one that cannot be ignored.
+    pub kill_after: Duration,
+    /// How many jobs a worker serves before another takes its place.
+    pub max_jobs_per_worker: Option<NonZeroU64>,
+    /// How many jobs go into a frame.
+    pub batch: Batch,
+}
+
+impl Default for Settings {
+    /// One worker, two retries, no limits.
+    fn default() -> Settings {
+        Settings {
+            max_workers: 1,
+            retries: 2,
+            timeout_retries: 0,
+            limit: None,
+            kill_after: Duration::from_secs(1),
+            max_jobs_per_worker: None,
+            batch: Batch::Auto,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How many jobs are worth a frame.
+
+use std::time::Duration;
+
+use crate::Batch;
+
+/// A frame should keep a worker busy for about this long: many times what sending it costs, and still short.
+const TARGET: Duration = Duration::from_micros(300);
+
+/// The most jobs in a frame that sizes itself.
+const MOST_JOBS: u64 = 4096;
+
+/// The most bytes in a frame, unless one job alone is larger. Three such frames fit a socket at a time.
+pub(crate) const MOST_BYTES: u64 = 32 * 1024;
+
+/// What the returned frames tell about the cost of a job.
+#[derive(Debug)]
+pub(crate) struct Sizing {
+    batch: Batch,
+    /// Mean cost of a job in nanoseconds, recent frames weighing most; none before the first frame.
+    cost_ns: Option<f64>,
+    /// The largest frame that came back: sizes grow from it step by step.
+    proven: u64,
+}
+
+impl Sizing {
+    pub(crate) fn new(batch: Batch) -> Sizing {
+        Sizing { batch, cost_ns: None, proven: 1 }
+    }
+
+    pub(crate) fn learn(&mut self, jobs: u64, busy: Duration) {
+        if jobs == 0 {
+            return;
+        }
+        let cost = busy.as_nanos() as f64 / jobs as f64;
+        self.cost_ns = Some(self.cost_ns.map_or(cost, |mean| mean + (cost - mean) / 8.0));
+        self.proven = self.proven.max(jobs);
+    }
+
+    /// How many of `waiting` jobs the next frame should take, when `workers` share them.
+    pub(crate) fn frame_size(&self, waiting: u64, workers: u64) -> u64 {
+        match self.batch {
+            Batch::Fixed(size) => size.get(),
+            Batch::Auto => {
+                let by_cost = self.cost_ns.map_or(1, |cost| (TARGET.as_nanos() as f64 / cost.max(1.0)) as u64);
+                // Towards the end of the queue frames shrink, so that no worker is left with the tail.
+                let share = waiting / (2 * workers.max(1));
+                by_cost.min(self.proven.saturating_mul(4)).min(share).clamp(1, MOST_JOBS)
+            }
+        }
+    }
+
+    /// How many frames a worker may have at a time: enough to never wait for the parent where that would cost
+    /// anything, and no more, since what it has cannot be given to others.
+    pub(crate) fn window(&self) -> usize {
+        match self.cost_ns {
+            None => 1,
+            Some(cost) if cost > 1e6 => 2,
+            Some(_) => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_cheap_jobs_grow_and_shrink_towards_the_end() {
+        let mut sizing = Sizing::new(Batch::Auto);
+        assert_eq!(sizing.frame_size(1_000_000, 2), 1, "nothing is known yet");
+        sizing.learn(1, Duration::from_nanos(100));
+        assert_eq!(sizing.frame_size(1_000_000, 2), 4);
+        sizing.learn(1000, Duration::from_micros(100));
+        assert_eq!(sizing.frame_size(1_000_000, 2), 3000);
+        assert_eq!(sizing.frame_size(100, 2), 25);
+        assert_eq!(sizing.frame_size(1, 2), 1);
+    }
+
+    #[test]
+    fn costly_jobs_travel_one_by_one() {
+        let mut sizing = Sizing::new(Batch::Auto);
+        sizing.learn(1, Duration::from_millis(10));
+        assert_eq!((sizing.frame_size(1000, 2), sizing.window()), (1, 2));
+    }
+}

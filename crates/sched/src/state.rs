@@ -1,0 +1,195 @@
+//! The scheduler's state and the one door to it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use job::{FrameId, JobId, JobRange, Moment, WorkerId};
+
+use crate::{
+    Action, Event, Settings,
+    queue::{Queue, Waiting},
+    sizing::Sizing,
+    worker::{Phase, Worker},
+};
+
+/// How the pool stands to new work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Open,
+    /// All that was submitted is finished, then the workers leave.
+    Closing,
+    /// Nothing starts any more; what still runs then is killed.
+    Stopping { kill_at: Moment },
+    /// No worker can be started.
+    Broken,
+}
+
+/// How often a job was started and ended badly.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Attempts {
+    pub(crate) deaths: u32,
+    pub(crate) timeouts: u32,
+}
+
+/// Decides which worker runs which jobs. See the [crate's page](crate).
+#[derive(Debug)]
+pub struct Sched {
+    pub(crate) settings: Settings,
+    pub(crate) mode: Mode,
+    pub(crate) queue: Queue,
+    pub(crate) workers: BTreeMap<WorkerId, Worker>,
+    /// The generation of each slot's next worker.
+    pub(crate) generations: Vec<u32>,
+    pub(crate) next_frame: u64,
+    pub(crate) sizing: Sizing,
+    /// Jobs that have gone wrong and are still unresolved.
+    pub(crate) attempts: HashMap<JobId, Attempts>,
+    /// Unresolved jobs with limits of their own.
+    pub(crate) limits: HashMap<JobId, Duration>,
+    /// Counts the times a worker became idle.
+    pub(crate) idle_count: u64,
+    /// Starts that failed since the last that did not.
+    pub(crate) failed_starts: u32,
+    /// No start before this.
+    pub(crate) next_start: Moment,
+    /// Deaths that no job can be charged with, since the last outcome.
+    pub(crate) idle_deaths: u32,
+}
+
+impl Sched {
+    /// A scheduler without jobs and workers.
+    #[must_use]
+    pub fn new(settings: Settings) -> Sched {
+        Sched {
+            mode: Mode::Open,
+            queue: Queue::default(),
+            workers: BTreeMap::new(),
+            generations: vec![0; settings.max_workers as usize],
+            next_frame: 0,
+            sizing: Sizing::new(settings.batch),
+            attempts: HashMap::new(),
+            limits: HashMap::new(),
+            idle_count: 0,
+            failed_starts: 0,
+            next_start: Moment(0),
+            idle_deaths: 0,
+            settings,
+        }
+    }
+
+    /// Takes note of what happened and says what is to be done about it, in this order.
+    #[must_use]
+    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Submitted { jobs, bytes, limits } => {
+                self.limits.extend(limits);
+                self.submitted(jobs, bytes, &mut actions);
+            }
+            Event::Ready(worker) => self.ready(worker),
+            Event::StartFailed { worker, fatal } => self.start_failed(now, worker, fatal, &mut actions),
+            Event::Returned { worker, frame, outcomes, busy } => {
+                self.returned(worker, (frame, outcomes), busy, &mut actions);
+            }
+            Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
+            Event::Died { worker, running, death } => self.died(worker, running, death, &mut actions),
+            Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
+            Event::Closed => self.closed(),
+            Event::Stopped { grace } => self.stopped(now, grace, &mut actions),
+            Event::Tick => self.tick(now, &mut actions),
+        }
+        self.dispatch(now, &mut actions);
+        self.release(now, &mut actions);
+        actions
+    }
+
+    /// Whether the pool takes no more jobs.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.mode != Mode::Open
+    }
+
+    /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.
+    #[must_use]
+    pub fn is_hungry(&self) -> bool {
+        self.queue.count() == 0
+            && (self.workers.len() < self.settings.max_workers as usize
+                || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
+    }
+
+    /// The workers whose doings matter to the next [`Event::Tick`].
+    pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
+        self.workers.iter().filter(|(_, worker)| worker.check_at.is_some()).map(|(&id, _)| id)
+    }
+
+    /// The number of a frame that this worker has, given what it published of it.
+    #[must_use]
+    pub fn frame_of(&self, worker: WorkerId, matches: impl Fn(FrameId) -> bool) -> Option<FrameId> {
+        let frames = &self.workers.get(&worker)?.frames;
+        frames.iter().map(|in_flight| in_flight.frame).find(|&frame| matches(frame))
+    }
+
+    fn submitted(&mut self, jobs: JobRange, bytes: u64, actions: &mut Vec<Action>) {
+        match self.mode {
+            Mode::Open => self.queue.push_back(Waiting { jobs, mean_bytes: bytes / jobs.count(), alone: false }),
+            // The pool refuses these itself; one that slipped through is not lost.
+            Mode::Closing | Mode::Stopping { .. } | Mode::Broken => self.cancel(jobs, actions),
+        }
+    }
+
+    fn ready(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id)
+            && worker.phase == Phase::Starting
+        {
+            worker.phase = Phase::Serving;
+            self.idle_count += 1;
+            worker.last_idle = self.idle_count;
+            self.failed_starts = 0;
+        }
+    }
+
+    fn returned(
+        &mut self,
+        id: WorkerId,
+        (frame, outcomes): (FrameId, u64),
+        busy: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        let halted = matches!(self.mode, Mode::Stopping { .. });
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let complete = |count: u64| outcomes == count || (halted && outcomes < count);
+        let Some(mut returned) =
+            worker.frames.pop_front_if(|oldest| oldest.frame == frame && complete(oldest.count()))
+        else {
+            self.dismiss(id, actions);
+            return;
+        };
+        if worker.frames.is_empty() {
+            self.idle_count += 1;
+            worker.last_idle = self.idle_count;
+            worker.check_at = None;
+        }
+        worker.seen = None;
+        self.idle_deaths = 0;
+        self.sizing.learn(outcomes, busy);
+        let delivered: Vec<JobRange> = returned.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
+        delivered.iter().for_each(|&jobs| self.forget(jobs));
+        actions.push(Action::Deliver(delivered));
+        for waiting in returned.jobs {
+            self.cancel(waiting.jobs, actions);
+        }
+    }
+
+    /// Drops what is known of resolved jobs.
+    pub(crate) fn forget(&mut self, jobs: JobRange) {
+        if self.attempts.is_empty() && self.limits.is_empty() {
+            return;
+        }
+        for job in jobs.iter() {
+            self.attempts.remove(&job);
+            self.limits.remove(&job);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the scheduler knows of one worker.
+
+use std::{collections::VecDeque, time::Duration};
+
+use job::{FrameId, JobId, Moment};
+
+use crate::queue::Waiting;
+
+/// Where a worker is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Serving,
+    /// It has been told to leave and gets no more frames; killed if it is still there by then.
+    Leaving { by: Moment },
+    /// It is being killed.
+    Doomed(Doom),
+}
+
+/// Why a worker is being killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doom {
+    /// A job ran past its limit; the signal that cannot be ignored follows then.
+    Overrun { job: JobId, limit: Duration, kill_at: Option<Moment> },
+    /// It did what no worker does, or the pool is stopped.
+    Dismissed,
+}
+
+/// A frame that a worker has.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) frame: FrameId,
+    pub(crate) jobs: Vec<Waiting>,
+    pub(crate) timed: bool,
+}
+
+impl InFlight {
+    pub(crate) fn count(&self) -> u64 {
+        self.jobs.iter().map(|waiting| waiting.jobs.count()).sum()
+    }
+
+    /// The job at a place in the frame.
+    pub(crate) fn job_at(&self, mut index: u64) -> Option<JobId> {
+        for waiting in &self.jobs {
+            if index < waiting.jobs.count() {
+                return Some(JobId(waiting.jobs.first().0 + index));
+            }
+            index -= waiting.jobs.count();
+        }
+        None
+    }
+
+    /// Takes the first jobs out.
+    pub(crate) fn take_first(&mut self, mut count: u64) -> Vec<Waiting> {
+        let mut taken = Vec::new();
+        let mut left = Vec::new();
+        for waiting in std::mem::take(&mut self.jobs) {
+            let (first, rest) = waiting.jobs.split_at(count);
+            count -= first.map_or(0, |jobs| jobs.count());
+            taken.extend(first.map(|jobs| Waiting { jobs, ..waiting }));
+            left.extend(rest.map(|jobs| Waiting { jobs, ..waiting }));
+        }
+        self.jobs = left;
+        taken
+    }
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) phase: Phase,
+    /// What it has, oldest first: the order in which it works.
+    pub(crate) frames: VecDeque<InFlight>,
+    /// Jobs assigned to it so far.
+    pub(crate) assigned: u64,
+    /// When it last became idle, as a count: the largest is the one whose caches are warmest.
+    pub(crate) last_idle: u64,
+    /// When to look what it is doing.
+    pub(crate) check_at: Option<Moment>,
+    /// What it was last seen doing.
+    pub(crate) seen: Option<(FrameId, u64, Moment)>,
+}
+
+impl Worker {
+    pub(crate) fn starting() -> Worker {
+        Worker {
+            phase: Phase::Starting,
+            frames: VecDeque::new(),
+            assigned: 0,
+            last_idle: 0,
+            check_at: None,
+            seen: None,
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == Phase::Serving && self.frames.is_empty()
+    }
+}

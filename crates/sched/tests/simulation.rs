@@ -1,0 +1,278 @@
+//! The scheduler driven through random histories by a world that keeps its own books.
+//!
+//! `SCHED_SEED=17 cargo test -p sched --test simulation` replays one history; `SCHED_SEEDS=1000000` tries as many.
+
+use std::{collections::HashMap, time::Duration};
+
+use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
+use sched::{Action, Batch, Event, Sched, Settings, Verdict};
+
+/// A small random number generator (xorshift64*), so that a seed means the same history everywhere.
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+
+    fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+#[derive(Default)]
+struct FakeWorker {
+    ready: bool,
+    retired: bool,
+    doomed: bool,
+    halted: bool,
+    frames: Vec<(FrameId, Vec<JobId>)>,
+}
+
+struct World {
+    rng: Rng,
+    now: Moment,
+    sched: Sched,
+    settings: Settings,
+    workers: HashMap<WorkerId, FakeWorker>,
+    /// For each job submitted: how it was resolved.
+    jobs: Vec<Option<Option<Verdict>>>,
+    expected: Vec<JobId>,
+    stopped: bool,
+    closed: bool,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let settings = Settings {
+            max_workers: 1 + rng.below(5) as u32,
+            retries: rng.below(3) as u32,
+            timeout_retries: rng.below(2) as u32,
+            limit: (rng.below(2) == 0).then_some(Duration::from_millis(5)),
+            kill_after: Duration::from_millis(rng.below(4)),
+            max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
+            batch: std::num::NonZeroU64::new(rng.below(6)).map_or(Batch::Auto, Batch::Fixed),
+        };
+        World {
+            rng,
+            now: Moment(1),
+            sched: Sched::new(settings.clone()),
+            settings,
+            workers: HashMap::new(),
+            jobs: Vec::new(),
+            expected: Vec::new(),
+            stopped: false,
+            closed: false,
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        for action in self.sched.handle(self.now, event) {
+            self.act(action);
+        }
+        self.sched.check_invariants();
+        assert!(self.workers.len() <= self.settings.max_workers as usize, "too many workers");
+        let unresolved = self.jobs.iter().filter(|job| job.is_none()).count() as u64;
+        assert_eq!(self.sched.pending(), unresolved, "a job is lost or counted twice");
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start(id) => assert!(self.workers.insert(id, FakeWorker::default()).is_none()),
+            Action::Send { worker, frame, jobs, .. } => {
+                let jobs: Vec<JobId> = jobs.iter().flat_map(|range| range.iter()).collect();
+                for other in self.workers.values().flat_map(|w| &w.frames) {
+                    assert!(other.1.iter().all(|job| !jobs.contains(job)), "a job runs twice at a time");
+                }
+                assert!(jobs.iter().all(|job| self.jobs[job.0 as usize].is_none()), "a resolved job is sent");
+                let worker = self.workers.get_mut(&worker).unwrap();
+                assert!(worker.ready && !worker.retired && !worker.doomed);
+                worker.frames.push((frame, jobs));
+            }
+            Action::Deliver(ranges) => {
+                let jobs: Vec<JobId> = ranges.iter().flat_map(|range| range.iter()).collect();
+                assert_eq!(jobs, std::mem::take(&mut self.expected));
+                jobs.into_iter().for_each(|job| self.resolve(job, None));
+            }
+            Action::Resolve { jobs, verdict } => jobs.iter().for_each(|job| self.resolve(job, Some(verdict))),
+            Action::Halt(id) => self.workers.get_mut(&id).unwrap().halted = true,
+            Action::Retire(id) => self.workers.get_mut(&id).unwrap().retired = true,
+            Action::Terminate(id) | Action::Kill(id) => self.workers.get_mut(&id).unwrap().doomed = true,
+            Action::WakeAt(_) => {}
+        }
+    }
+
+    fn resolve(&mut self, job: JobId, verdict: Option<Verdict>) {
+        let slot = &mut self.jobs[job.0 as usize];
+        assert!(slot.is_none(), "{job} resolved twice");
+        *slot = Some(verdict);
+    }
+
+    fn any_worker(&mut self, wanted: impl Fn(&FakeWorker) -> bool) -> Option<WorkerId> {
+        let mut ids: Vec<WorkerId> = self.workers.iter().filter(|(_, w)| wanted(w)).map(|(&id, _)| id).collect();
+        ids.sort();
+        (!ids.is_empty()).then(|| ids[self.rng.below(ids.len() as u64) as usize])
+    }
+
+    fn submit(&mut self) {
+        let start = self.jobs.len() as u64;
+        let count = 1 + self.rng.below(12);
+        let jobs = JobRange::new(start, start + count).unwrap();
+        self.jobs.extend((0..count).map(|_| None));
+        let own_limit = (JobId(start), Duration::from_millis(2));
+        let limits = if self.rng.one_in(4) { vec![own_limit] } else { Vec::new() };
+        let bytes = count * (1 + self.rng.below(40_000));
+        self.tell(Event::Submitted { jobs, bytes, limits });
+    }
+
+    fn start_outcome(&mut self) {
+        let Some(id) = self.any_worker(|w| !w.ready) else { return };
+        if self.rng.one_in(6) || self.workers[&id].doomed {
+            self.workers.remove(&id);
+            self.tell(Event::StartFailed { worker: id, fatal: false });
+        } else {
+            self.workers.get_mut(&id).unwrap().ready = true;
+            self.tell(Event::Ready(id));
+        }
+    }
+
+    fn return_frame(&mut self) {
+        let Some(id) = self.any_worker(|w| !w.frames.is_empty()) else { return };
+        let worker = self.workers.get_mut(&id).unwrap();
+        let (frame, jobs) = worker.frames.remove(0);
+        let done = if worker.halted { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
+        self.expected = jobs[..done].to_vec();
+        let busy = Duration::from_nanos(self.rng.below(2_000_000));
+        self.tell(Event::Returned { worker: id, frame, outcomes: done as u64, busy });
+        assert!(self.expected.is_empty(), "outcomes were not delivered");
+        if self.rng.one_in(8) {
+            self.tell(Event::Returned { worker: WorkerId { slot: 0, generation: 9999 }, frame, outcomes: 1, busy });
+        }
+    }
+
+    fn kill(&mut self) {
+        let Some(id) = self.any_worker(|w| w.ready) else { return };
+        self.die(id);
+    }
+
+    fn die(&mut self, id: WorkerId) {
+        let worker = self.workers.remove(&id).unwrap();
+        let running = worker.frames.first().filter(|_| self.rng.one_in(2)).map(|(frame, jobs)| {
+            let index = self.rng.below(jobs.len() as u64);
+            (*frame, index)
+        });
+        let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
+        for _ in 0..2 {
+            self.tell(Event::Died { worker: id, running, death });
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now = self.now + Duration::from_micros(self.rng.below(4000));
+        let watched: Vec<WorkerId> = self.sched.watched().collect();
+        for id in watched {
+            if let Some((frame, jobs)) = self.workers[&id].frames.first() {
+                let (frame, index) = (*frame, self.rng.below(jobs.len() as u64));
+                let since = Moment(self.now.0.saturating_sub(self.rng.below(8_000_000)));
+                self.tell(Event::Seen { worker: id, frame, index, since });
+            }
+        }
+        self.tell(Event::Tick);
+    }
+
+    fn cancel(&mut self) {
+        let end = self.jobs.len() as u64;
+        if let Some(jobs) = JobRange::new(end.saturating_sub(1 + self.rng.below(20)), end) {
+            self.tell(Event::Cancelled(jobs));
+        }
+    }
+
+    fn step(&mut self) {
+        match self.rng.below(40) {
+            0..8 if !self.closed => self.submit(),
+            8..14 => self.start_outcome(),
+            14..26 => self.return_frame(),
+            26..28 => self.kill(),
+            28..32 => self.tick(),
+            32 => self.cancel(),
+            33 if self.rng.one_in(40) => self.stop(),
+            34..39 => {
+                // What was told to go goes.
+                if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired) {
+                    self.die(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self) {
+        (self.stopped, self.closed) = (true, true);
+        let grace = Duration::from_millis(self.rng.below(3));
+        self.tell(Event::Stopped { grace });
+    }
+
+    fn finish(&mut self) {
+        self.closed = true;
+        self.tell(Event::Closed);
+        for _ in 0..5_000 {
+            if self.workers.is_empty() && self.sched.pending() == 0 {
+                break;
+            }
+            self.start_outcome();
+            self.return_frame();
+            self.tick();
+            if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired) {
+                self.die(id);
+            }
+        }
+        assert!(self.workers.is_empty(), "workers stay");
+        assert!(self.jobs.iter().all(Option::is_some), "jobs stay");
+        for verdict in self.jobs.iter().flatten().flatten() {
+            match verdict {
+                Verdict::Crashed { attempts, .. } => assert!(*attempts > self.settings.retries),
+                Verdict::TimedOut { attempts, .. } => assert!(*attempts > self.settings.timeout_retries),
+                Verdict::Cancelled => {}
+                Verdict::Abandoned => assert!(self.sched.is_broken()),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_job_of_any_history_is_resolved_exactly_once() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match number("SCHED_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SCHED_SEEDS").unwrap_or(2_000),
+    };
+    for seed in seeds {
+        let history = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed);
+            for _ in 0..400 {
+                world.step();
+            }
+            world.finish();
+        });
+        if let Err(panic) = history {
+            eprintln!("replay: SCHED_SEED={seed} cargo test -p sched --test simulation");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+fn a_lone_job_starts_one_worker_and_a_second_reuses_it() {
+    let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
+    let (now, worker) = (Moment(0), WorkerId { slot: 0, generation: 0 });
+    let submit = |n| Event::Submitted { jobs: JobRange::one(JobId(n)), bytes: 10, limits: Vec::new() };
+    assert_eq!(sched.handle(now, submit(0)), [Action::Start(worker)]);
+    assert!(matches!(sched.handle(now, Event::Ready(worker))[..], [Action::Send { .. }]));
+    let back = Event::Returned { worker, frame: FrameId(0), outcomes: 1, busy: Duration::from_micros(1) };
+    assert_eq!(sched.handle(now, back), [Action::Deliver(vec![JobRange::one(JobId(0))])]);
+    assert!(matches!(sched.handle(now, submit(1))[..], [Action::Send { worker: w, .. }] if w == worker));
+}

@@ -1,0 +1,72 @@
+//! How a process finds out that it is a worker.
+
+use std::{env, io, os::fd::RawFd, process};
+
+use job::Job;
+use nix::sys::signal::{SigSet, Signal};
+use sys::{page::Page, process::adopt_descriptor};
+use wire::join;
+
+use crate::{introduce, work};
+
+/// The first argument of every worker process.
+pub const WORKER_ARGUMENT: &str = "__runner-worker";
+
+/// The arguments to start a worker with: for jobs of this type, at this rendezvous, with this descriptor.
+#[must_use]
+pub fn worker_arguments(job_type: &str, rendezvous: &str, page: RawFd) -> [String; 4] {
+    [WORKER_ARGUMENT.to_owned(), job_type.to_owned(), rendezvous.to_owned(), page.to_string()]
+}
+
+/// Whether this process was started as a worker, for whatever type of job.
+#[must_use]
+pub fn is_worker() -> bool {
+    env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT)
+}
+
+/// The first line of `main` in a program that is its own worker: returns at once, unless the process was started
+/// as a worker for jobs of this type. Then it serves, and exits when it is done.
+pub fn enter_if_worker<J: Job>() {
+    if is_worker() && env::args().nth(2).as_deref() == Some(J::NAME) {
+        serve_as_worker::<J>();
+    }
+}
+
+/// The whole of `main` in a program that is nothing but a worker.
+///
+/// Exits with 0 when the parent has closed the link, with 1 when it could not be found or is gone, and with 2 when
+/// the process was not started as a worker.
+pub fn serve_as_worker<J: Job>() -> ! {
+    let Some(call) = Call::read() else {
+        eprintln!("this program is a worker for jobs of type `{}`; it is started by a process pool", J::NAME);
+        process::exit(2);
+    };
+    process::exit(if serve::<J>(&call).is_ok() { 0 } else { 1 })
+}
+
+/// What a worker's arguments say.
+struct Call {
+    rendezvous: String,
+    page: RawFd,
+}
+
+impl Call {
+    fn read() -> Option<Call> {
+        let arguments: Vec<String> = env::args_os().take(5).filter_map(|text| text.into_string().ok()).collect();
+        let [_, marker, _, rendezvous, page] = arguments.try_into().ok()?;
+        (marker == WORKER_ARGUMENT).then_some(Call { rendezvous, page: page.parse().ok()? })
+    }
+}
+
+fn serve<J: Job>(call: &Call) -> io::Result<()> {
+    // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because children
+    // inherit what is ignored, while the mask is cleared for them.
+    SigSet::from(Signal::SIGINT).thread_block()?;
+    let page = Page::open(&adopt_descriptor(call.page)?)?;
+    let mut link = join(&call.rendezvous)?;
+    let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
+    let Some((codec, mut context)) = introduce::<J>(&mut inbox, sender).map_err(io::Error::other)? else {
+        return Err(io::ErrorKind::Other.into());
+    };
+    work::<J>(&mut inbox, sender, codec, &mut context, &page).map_err(io::Error::other)
+}

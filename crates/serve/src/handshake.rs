@@ -1,0 +1,38 @@
+//! The worker's part of the handshake.
+
+use job::{Context, Job};
+use wire::{
+    Closed, CodecKind, Inbox, Message, PacketSender, Tag,
+    handshake::{Hello, Started, Welcome, pack, unpack},
+    send_in_parts,
+};
+
+use crate::catch_panic;
+
+/// Introduces the worker and makes its state; `None` if the state could not be made, which the parent then knows.
+///
+/// # Errors
+/// When the parent is gone or says something else.
+pub fn introduce<J: Job>(
+    inbox: &mut Inbox,
+    sender: &dyn PacketSender,
+) -> Result<Option<(CodecKind, J::Context)>, Closed> {
+    send_in_parts(sender, &pack(&Hello::new(J::NAME)))?;
+    let message = inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken)))?;
+    let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
+    let started = start_context::<J>(&welcome);
+    let said = match &started {
+        Ok(_) => Started::Ready,
+        Err(reason) => Started::Failed(reason.clone()),
+    };
+    send_in_parts(sender, &pack(&said))?;
+    Ok(started.ok().map(|context| (welcome.codec, context)))
+}
+
+fn start_context<J: Job>(welcome: &Welcome) -> Result<J::Context, String> {
+    let args = welcome.codec.decode(&welcome.context).map_err(|error| error.to_string())?;
+    match catch_panic(|| J::Context::start(args)) {
+        Ok(started) => started.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("panicked: {panic}")),
+    }
+}

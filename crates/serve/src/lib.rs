@@ -1,0 +1,16 @@
+//! The worker's side of the pool.
+//!
+//! A worker is a process that was started with [`WORKER_ARGUMENT`] and two more arguments: the name of the
+//! rendezvous and the number of the shared page's descriptor. It joins its parent, shakes hands, makes its
+//! [`Context`](job::Context), and then answers frames of jobs with frames of outcomes until the parent closes the
+//! link or is gone.
+
+mod catch;
+mod entry;
+mod handshake;
+mod work;
+
+pub use catch::catch_panic;
+pub use entry::{WORKER_ARGUMENT, enter_if_worker, is_worker, serve_as_worker, worker_arguments};
+pub use handshake::introduce;
+pub use work::work;

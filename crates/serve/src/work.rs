@@ -1,0 +1,170 @@
+//! The worker's loop: a frame of jobs in, a frame of outcomes out.
+
+use job::Job;
+use sys::{clock, page::Page};
+use wire::{
+    Closed, CodecKind, Inbox, Message, PacketSender, Tag,
+    frame::{JobsView, OutcomesWriter, Status},
+    send_in_parts,
+};
+
+use crate::catch_panic;
+
+/// Serves until the parent closes the link.
+///
+/// # Errors
+/// When the parent sends what no parent sends, or is gone while outcomes are on their way to it.
+pub fn work<J: Job>(
+    inbox: &mut Inbox,
+    sender: &dyn PacketSender,
+    codec: CodecKind,
+    context: &mut J::Context,
+    page: &Page,
+) -> Result<(), Closed> {
+    loop {
+        let message = match inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken))) {
+            Ok(message) => message,
+            Err(Closed::Gone) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
+        send_in_parts(sender, &run_frame::<J>(&frame, codec, context, page))?;
+    }
+}
+
+/// Runs the jobs of a frame in order. The shared page says which one is running, until its outcome is encoded.
+fn run_frame<J: Job>(frame: &JobsView<'_>, codec: CodecKind, context: &mut J::Context, page: &Page) -> Message {
+    let start = clock::now();
+    let mut outcomes = OutcomesWriter::new(frame.frame);
+    for (index, payload) in (0..).zip(frame.payloads()) {
+        if page.is_halted() {
+            break;
+        }
+        page.enter(frame.frame, index, frame.timed.then(clock::now));
+        run_job::<J>(payload, codec, context, &mut outcomes);
+    }
+    page.leave();
+    let busy = clock::now().since(start).as_nanos();
+    outcomes.finish(u64::try_from(busy).unwrap_or(u64::MAX))
+}
+
+fn run_job<J: Job>(payload: &[u8], codec: CodecKind, context: &mut J::Context, outcomes: &mut OutcomesWriter) {
+    let written = match catch_panic(|| codec.decode::<J>(payload)) {
+        Ok(Err(error)) => Err(error),
+        Err(panic) => outcomes.push(codec, Status::Panicked, &panic),
+        Ok(Ok(job)) => match catch_panic(|| job.run(context)) {
+            Ok(Ok(output)) => catch_encoding(|| outcomes.push(codec, Status::Done, &output)),
+            Ok(Err(error)) => catch_encoding(|| outcomes.push(codec, Status::Failed, &error)),
+            Err(panic) => outcomes.push(codec, Status::Panicked, &panic),
+        },
+    };
+    if let Err(error) = written {
+        // A message of our own making can always be encoded.
+        let _ = outcomes.push(codec, Status::Codec, &error.to_string());
+    }
+}
+
+/// Encodes silently: the codec turns a serializer's panic into an error, but not before the panic hook has spoken.
+fn catch_encoding(push: impl FnOnce() -> Result<(), wire::CodecError>) -> Result<(), wire::CodecError> {
+    catch_panic(push).unwrap_or(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::FrameId;
+    use serde::{Deserialize, Serialize};
+    use wire::{frame::Entries, frame::OutcomesView, frame::jobs, memory_pair};
+
+    #[derive(Serialize, Deserialize)]
+    enum Sample {
+        Double(u32),
+        Refuse,
+        Panic,
+        Unencodable,
+        Count,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Answer {
+        Number(u32),
+        Unencodable,
+    }
+
+    impl Serialize for Answer {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Answer::Number(n) => serializer.serialize_newtype_variant("Answer", 0, "Number", n),
+                Answer::Unencodable => panic!("no bytes for this"),
+            }
+        }
+    }
+
+    struct Counter(u32);
+
+    impl job::Context for Counter {
+        type Args = u32;
+        type Error = String;
+        fn start(first: u32) -> Result<Counter, String> {
+            Ok(Counter(first))
+        }
+    }
+
+    impl Job for Sample {
+        const NAME: &'static str = "sample";
+        type Output = Answer;
+        type Error = String;
+        type Context = Counter;
+        fn run(self, counter: &mut Counter) -> Result<Answer, String> {
+            counter.0 += 1;
+            match self {
+                Sample::Double(n) => Ok(Answer::Number(n * 2)),
+                Sample::Refuse => Err("no".into()),
+                Sample::Panic => panic!("oh"),
+                Sample::Unencodable => Ok(Answer::Unencodable),
+                Sample::Count => Ok(Answer::Number(counter.0)),
+            }
+        }
+    }
+
+    const CODEC: CodecKind = CodecKind::Bincode;
+
+    fn answers(sent: &[Sample], halted: bool) -> Vec<(Status, Vec<u8>)> {
+        let (parent, mut worker) = memory_pair();
+        let mut entries = Entries::default();
+        sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
+        let frame = jobs(FrameId(3), true, sent.len() as u32, &[entries.slice(0, sent.len())]);
+        send_in_parts(&*parent.sender, &frame).unwrap();
+        drop(parent.sender);
+
+        let (page, _fd) = Page::create().unwrap();
+        if halted {
+            page.halt();
+        }
+        let mut inbox = Inbox::new(worker.receiver);
+        work::<Sample>(&mut inbox, &mut *worker.sender, CODEC, &mut Counter(40), &page).unwrap();
+        assert_eq!(page.running(), None);
+        let reply = Inbox::new(parent.receiver).receive(|| unreachable!()).unwrap();
+        let view = OutcomesView::read(&reply).unwrap();
+        assert_eq!(view.frame, FrameId(3));
+        view.outcomes().map(|(status, bytes)| (status.unwrap(), bytes.to_vec())).collect()
+    }
+
+    #[test]
+    fn every_job_of_a_frame_gets_an_outcome_of_its_own() {
+        let sent = [Sample::Double(4), Sample::Refuse, Sample::Panic, Sample::Unencodable, Sample::Count];
+        let answers = answers(&sent, false);
+        let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses, [Status::Done, Status::Failed, Status::Panicked, Status::Codec, Status::Done]);
+        assert_eq!(CODEC.decode::<Answer>(&answers[0].1).unwrap(), Answer::Number(8));
+        assert_eq!(CODEC.decode::<String>(&answers[1].1).unwrap(), "no");
+        assert_eq!(CODEC.decode::<job::Panic>(&answers[2].1).unwrap().message, "oh");
+        assert_eq!(CODEC.decode::<String>(&answers[3].1).unwrap(), "encoding panicked: no bytes for this");
+        assert_eq!(CODEC.decode::<Answer>(&answers[4].1).unwrap(), Answer::Number(45), "the state lives on");
+    }
+
+    #[test]
+    fn a_halted_worker_runs_nothing() {
+        assert!(answers(&[Sample::Count], true).is_empty());
+    }
+}

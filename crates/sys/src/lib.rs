@@ -1,0 +1,7 @@
+//! Danger, kept in one small room: the parts of the operating system that need `unsafe`, each behind a safe
+//! interface and each block with the reason why it is sound. Linux only.
+
+pub mod clock;
+pub mod page;
+pub mod process;
+pub mod signal;

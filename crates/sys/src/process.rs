@@ -1,0 +1,224 @@
+//! Child processes that cannot outlive their parent and can be signalled without hitting a stranger.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Child, Command},
+    time::Duration,
+};
+
+use job::{Death, DeathCause};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use parking_lot::Mutex;
+
+/// A child process that leads a process group of its own.
+///
+/// It is killed by the system when the thread that [spawned](Process::spawn) it ends, and inherits no descriptor
+/// beyond its standard streams and the one it is given.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    pidfd: OwnedFd,
+    /// `None` once reaped: from then on the process number may belong to somebody else.
+    child: Mutex<Option<Child>>,
+}
+
+impl Process {
+    /// Starts `command`, which inherits `keep` under the same number.
+    ///
+    /// # Errors
+    /// What the system says: no such program, no permission, no processes or descriptors left.
+    pub fn spawn(command: &mut Command, keep: BorrowedFd<'_>) -> io::Result<Process> {
+        let keep = keep.as_raw_fd();
+        command.process_group(0);
+        die_with_parent(command);
+        // SAFETY: the closure only calls functions that are safe between fork and exec: it neither allocates nor
+        // locks.
+        unsafe { command.pre_exec(move || keep_only(keep)) };
+        let mut child = command.spawn()?;
+        let pid = child.id();
+        match pidfd_open(pid) {
+            Ok(pidfd) => Ok(Process { pid, pidfd, child: Mutex::new(Some(child)) }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    /// The process's number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends a signal to the process and all others of its group; nothing if it has been reaped.
+    pub fn signal_group(&self, signal: Signal) {
+        let child = self.child.lock();
+        if child.is_some() {
+            // Failure means that the group is gone, which is all that a signal could ask for.
+            let _ = killpg(as_pid(self.pid), signal);
+        }
+    }
+
+    /// Waits until the process has ended or the time is over, and says whether it has. `None` waits for ever.
+    #[must_use]
+    pub fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
+        let timeout = timeout.map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
+        self.poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], timeout)
+    }
+
+    /// Waits until the process has ended or `other` is readable, and says whether the process has ended.
+    #[must_use]
+    pub fn wait_for_end_or(&self, other: BorrowedFd<'_>) -> bool {
+        let ours = PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN);
+        self.poll(&mut [ours, PollFd::new(other, PollFlags::POLLIN)], PollTimeout::NONE)
+    }
+
+    /// Whether the first of the descriptors, the process, is ready.
+    fn poll(&self, fds: &mut [PollFd<'_>], timeout: PollTimeout) -> bool {
+        loop {
+            match poll(fds, timeout) {
+                Ok(_) => return fds[0].any().unwrap_or(false),
+                Err(Errno::EINTR) => {}
+                // Neither memory for a handful of descriptors nor the descriptors themselves can be missing.
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Waits for the process to end, kills what is left of its group, and reaps it. The second call finds
+    /// nothing to reap and answers `None`.
+    pub fn reap(&self) -> Option<Death> {
+        let _ = self.wait_for_end(None);
+        // The group goes before the reaping: until then nobody else can own its number.
+        self.signal_group(Signal::SIGKILL);
+        let mut child = self.child.lock().take()?;
+        let cause = match child.wait() {
+            Ok(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => DeathCause::Exited(code),
+                (None, signal) => DeathCause::Signalled(signal.unwrap_or(0)),
+            },
+            // Only a program that ignores SIGCHLD, and so gives up its children's statuses, gets here.
+            Err(_) => DeathCause::Exited(0),
+        };
+        Some(Death { pid: self.pid, cause })
+    }
+}
+
+/// Has the process that `command` will start killed when the thread that starts it ends.
+pub fn die_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    // SAFETY: the closure only makes two system calls, which are safe between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            nix::sys::prctl::set_pdeathsig(Some(Signal::SIGKILL))?;
+            // A parent that died before the call will send no signal any more.
+            if nix::unistd::getppid() == as_pid(parent) { Ok(()) } else { Err(Errno::ESRCH.into()) }
+        });
+    }
+}
+
+/// Marks all descriptors but the standard streams and `keep` to be closed by exec.
+///
+/// Libraries open descriptors without close-on-exec; a worker that inherited a sibling's channel would keep it
+/// open after the sibling's death. A kernel before 5.11 has no such call; there, what others left open leaks.
+fn keep_only(keep: RawFd) -> io::Result<()> {
+    // SAFETY: closing on exec changes no memory of this process.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        if libc::fcntl(keep, libc::F_SETFD, 0) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call touches no memory; a child that is not reaped yet keeps its number, so it names our child.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match RawFd::try_from(fd) {
+        // SAFETY: the system has just made this descriptor for us, so nobody else owns it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Takes over the descriptor that a parent passed by number.
+///
+/// # Errors
+/// When the number names no open descriptor, or one of the standard streams.
+pub fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: asking for flags touches no memory.
+    if number <= 2 || unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: it is open, and by the caller's protocol it was opened for this call alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+fn as_pid(pid: u32) -> Pid {
+    Pid::from_raw(pid.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spawn(program: &str, arguments: &[&str]) -> Process {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        Process::spawn(Command::new(program).args(arguments), null.as_fd()).unwrap()
+    }
+
+    #[test]
+    fn an_exit_code_is_reported_once() {
+        let process = spawn("/bin/sh", &["-c", "exit 7"]);
+        let death = process.reap().unwrap();
+        assert_eq!(death, Death { pid: process.pid(), cause: DeathCause::Exited(7) });
+        assert_eq!(process.reap(), None);
+    }
+
+    #[test]
+    fn a_signal_reaches_the_whole_group() {
+        let process = spawn("/bin/sh", &["-c", "sleep 1000 & wait"]);
+        assert!(!process.wait_for_end(Some(Duration::ZERO)));
+        process.signal_group(Signal::SIGKILL);
+        assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(9));
+        assert!(killpg(as_pid(process.pid()), None).is_err(), "the group is gone");
+    }
+
+    #[test]
+    fn a_child_dies_with_the_thread_that_spawned_it() {
+        let process = std::thread::spawn(|| spawn("/bin/sleep", &["1000"])).join().unwrap();
+        assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(9));
+    }
+
+    #[test]
+    fn a_child_inherits_its_streams_and_one_descriptor_only() {
+        let listing = std::env::temp_dir().join(format!("runner-sys-{}", std::process::id()));
+        // SAFETY: the descriptor is new and deliberately lacks close-on-exec.
+        let stray = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
+        let script = format!("ls /proc/$$/fd | tr '\\n' ' ' > {}", listing.display());
+        let keep = std::fs::File::open("/dev/null").unwrap();
+        let mut command = Command::new("/bin/sh");
+        Process::spawn(command.args(["-c", &script]), keep.as_fd()).unwrap().reap();
+        let seen = std::fs::read_to_string(&listing).unwrap();
+        std::fs::remove_file(&listing).unwrap();
+        let numbers: Vec<i32> = seen.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        assert!(numbers.contains(&keep.as_raw_fd()) && !numbers.contains(&stray), "{seen}");
+    }
+
+    #[test]
+    fn the_standard_streams_cannot_be_adopted() {
+        assert!(adopt_descriptor(0).is_err() && adopt_descriptor(-1).is_err());
+    }
+}

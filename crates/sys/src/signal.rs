@@ -1,0 +1,26 @@
+//! Dispositions of signals: what the parent left us with, and dying of one.
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+
+/// Whether the signal is ignored, as `nohup` and shells without job control arrange for what they start.
+#[must_use]
+pub fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: with no new action the call only writes to a buffer of the right size, which is ours.
+    unsafe {
+        let mut old = std::mem::zeroed::<libc::sigaction>();
+        libc::sigaction(signal as i32, std::ptr::null(), &raw mut old) == 0
+            && old.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Ends this process by the signal's default action, so that the parent sees what ended it.
+///
+/// If the signal does not end it, it exits with the status that a shell shows for it, 128 + number.
+pub fn die_of(signal: Signal) -> ! {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default action runs no code of ours.
+    let _ = unsafe { sigaction(signal, &default) };
+    let _ = SigSet::from(signal).thread_unblock();
+    let _ = raise(signal);
+    std::process::exit(128 + signal as i32)
+}

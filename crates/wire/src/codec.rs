@@ -1,0 +1,115 @@
+//! The seam between values and bytes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::bincode;
+
+/// How jobs and outcomes are turned into bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CodecKind {
+    /// bincode 2 through serde, variable-length integers.
+    #[default]
+    Bincode,
+}
+
+/// A value that could not be encoded, or bytes that are no such value.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CodecError(pub(crate) String);
+
+impl CodecKind {
+    /// Appends the value's bytes to `into`; on an error `into` is as it was.
+    ///
+    /// # Errors
+    /// When the value's `Serialize` reports an error or panics.
+    pub fn encode<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        let before = into.len();
+        let result = guard("encoding", || match self {
+            CodecKind::Bincode => bincode::encode(value, into),
+        });
+        if result.is_err() {
+            into.truncate(before);
+        }
+        result
+    }
+
+    /// Reads a value that takes up all of `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are no such value, or more than one, or its `Deserialize` panics.
+    pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
+        guard("decoding", || match self {
+            CodecKind::Bincode => bincode::decode(bytes),
+        })
+    }
+}
+
+/// The user's own serializers run inside the codec: their panics are their jobs' errors, not the pool's end.
+fn guard<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without a message");
+        Err(CodecError(format!("{doing} panicked: {message}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Sample {
+        Unit,
+        Number(i128),
+        Text { words: Vec<String>, last: Option<char> },
+    }
+
+    struct Panics;
+
+    impl Serialize for Panics {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("no form for this")
+        }
+    }
+
+    #[test]
+    fn a_panicking_serializer_is_an_error_and_leaves_no_bytes() {
+        let mut bytes = vec![1, 2];
+        let error = CodecKind::Bincode.encode(&(7u64, Panics), &mut bytes).unwrap_err();
+        assert_eq!(error.to_string(), "encoding panicked: no form for this");
+        assert_eq!(bytes, [1, 2]);
+    }
+
+    #[test]
+    fn trailing_bytes_and_absurd_lengths_are_refused() {
+        let mut bytes = Vec::new();
+        CodecKind::Bincode.encode(&"text", &mut bytes).unwrap();
+        bytes.push(0);
+        assert!(CodecKind::Bincode.decode::<String>(&bytes).is_err());
+        let claims_many = [253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert!(CodecKind::Bincode.decode::<String>(&claims_many).is_err());
+        assert!(CodecKind::Bincode.decode::<Vec<u64>>(&claims_many).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_is_decoded(number: i128, words: Vec<String>, last: Option<char>) {
+            for sample in [Sample::Unit, Sample::Number(number), Sample::Text { words, last }] {
+                let mut bytes = Vec::new();
+                CodecKind::Bincode.encode(&sample, &mut bytes).unwrap();
+                prop_assert_eq!(CodecKind::Bincode.decode::<Sample>(&bytes).unwrap(), sample);
+            }
+        }
+
+        #[test]
+        fn garbage_is_decoded_to_something_or_refused(bytes: Vec<u8>) {
+            let _ = CodecKind::Bincode.decode::<Sample>(&bytes);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The receiving end of a link: packets put together to messages.
+
+use crate::{
+    Closed, Message, PacketReceiver,
+    message::{MAX_PACKET, Marker},
+};
+
+/// The largest message that a peer may send, in bytes: beyond it the peer is taken for broken.
+const MAX_MESSAGE: usize = 8 << 30;
+
+/// Receives messages from one link.
+pub struct Inbox {
+    receiver: Box<dyn PacketReceiver>,
+    /// A byte for the marker, then the parts so far; empty between messages.
+    parts: Vec<u8>,
+}
+
+/// What a packet brought.
+pub(crate) enum Taken {
+    Message(Message),
+    Part,
+}
+
+impl Inbox {
+    /// An inbox at the end of a link.
+    #[must_use]
+    pub fn new(receiver: Box<dyn PacketReceiver>) -> Inbox {
+        Inbox { receiver, parts: Vec::new() }
+    }
+
+    /// Waits for the next message. `part_taken` is called after each packet of a message that has several, so
+    /// that the sender can be told to send on.
+    ///
+    /// # Errors
+    /// When the peer is gone, or sends what no peer of this version sends.
+    pub fn receive(&mut self, mut part_taken: impl FnMut() -> Result<(), Closed>) -> Result<Message, Closed> {
+        loop {
+            let packet = self.receiver.receive()?;
+            let several = !self.parts.is_empty() || Marker::of(&packet) != Some(Marker::Whole);
+            if several {
+                part_taken()?;
+            }
+            if let Taken::Message(message) = self.take(packet)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    fn take(&mut self, packet: Vec<u8>) -> Result<Taken, Closed> {
+        let marker = Marker::of(&packet).ok_or(Closed::Garbled("a packet of unknown kind"))?;
+        if packet.len() > MAX_PACKET {
+            return Err(Closed::Garbled("a packet that is too large"));
+        }
+        if marker == Marker::Whole {
+            if !self.parts.is_empty() {
+                return Err(Closed::Garbled("a message inside another"));
+            }
+            return whole(packet);
+        }
+        if self.parts.is_empty() {
+            self.parts.push(Marker::Whole as u8);
+        }
+        if self.parts.len() + packet.len() > MAX_MESSAGE {
+            return Err(Closed::Garbled("a message that is too large"));
+        }
+        self.parts.extend_from_slice(&packet[1..]);
+        match marker {
+            Marker::Last => whole(std::mem::take(&mut self.parts)),
+            _ => Ok(Taken::Part),
+        }
+    }
+}
+
+fn whole(bytes: Vec<u8>) -> Result<Taken, Closed> {
+    Message::from_packet(bytes).map(Taken::Message).ok_or(Closed::Garbled("an empty message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Tag, memory_pair, send_in_parts};
+
+    fn message(length: usize) -> Message {
+        let mut message = Message::new(Tag::Jobs);
+        message.extend(&(0..length).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+        message
+    }
+
+    #[test]
+    fn messages_of_any_length_arrive_whole() {
+        for length in [0, 1, MAX_PACKET - 3, MAX_PACKET - 2, MAX_PACKET - 1, MAX_PACKET, 5 * MAX_PACKET + 7] {
+            let (ours, theirs) = memory_pair();
+            send_in_parts(&*ours.sender, &message(length)).unwrap();
+            let mut parts = 0;
+            let mut inbox = Inbox::new(theirs.receiver);
+            let received = inbox.receive(|| {
+                parts += 1;
+                Ok(())
+            });
+            assert_eq!(received.unwrap(), message(length));
+            assert_eq!(parts, if length + 2 > MAX_PACKET { (length + 1).div_ceil(MAX_PACKET - 1) } else { 0 });
+        }
+    }
+
+    #[test]
+    fn what_no_peer_sends_closes_the_link() {
+        for packets in [vec![vec![]], vec![vec![9, 1]], vec![vec![0]], vec![vec![1, 1, 2], vec![0, 1]]] {
+            let (ours, theirs) = memory_pair();
+            packets.iter().for_each(|packet| ours.sender.send(packet).unwrap());
+            let outcome = Inbox::new(theirs.receiver).receive(|| Ok(()));
+            assert!(matches!(outcome, Err(Closed::Garbled(_))), "{packets:?}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What crosses the boundary between processes.
+//!
+//! From the bottom up: a [`Link`] carries packets, each small enough to go through the socket in one piece; a
+//! [`Message`] is one or several packets; [`frame`] lays jobs and outcomes out in messages; [`handshake`] is what
+//! both sides say before the first frame; [`CodecKind`] turns values into bytes. The parent sends through an
+//! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
+
+mod bincode;
+mod codec;
+pub mod frame;
+pub mod handshake;
+mod inbox;
+mod link;
+mod message;
+mod outbox;
+mod rendezvous;
+
+pub use codec::{CodecError, CodecKind};
+pub use inbox::Inbox;
+pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
+pub use message::{Message, Tag, send_in_parts};
+pub use outbox::Outbox;
+pub use rendezvous::{Rendezvous, RendezvousError, join};
+
+/// Changes whenever a message's layout or meaning does; both sides must have the same.
+pub const PROTOCOL_VERSION: u32 = 1;
