@@ -1,1 +1,64 @@
-//! x
+//! `runner`: jobs from JSON on worker processes, exact results in order.
+//!
+//! [`main`] parses the arguments into a plan, which is plain data, and only then touches the world. This crate is
+//! the only one that words anything for a person.
+
+mod args;
+mod dry_run;
+mod error;
+mod exit;
+mod input;
+mod output;
+mod parse;
+mod plan;
+mod report;
+mod run;
+mod units;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Packaging};
+use exit::Ended;
+use plan::Plan;
+
+/// The whole program. Never returns: the process ends with one of the documented exit codes, or of the signal that
+/// stopped the run.
+pub fn main() -> ! {
+    pool::enter_if_worker::<builtin::Builtin>();
+    exit::leave(start())
+}
+
+fn start() -> Ended {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Clap words its errors itself, and help and version are no errors.
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Ended::Misused } else { Ended::Succeeded };
+        }
+    };
+    if let Some(wanted) = &arguments.packaging {
+        return print_for_packagers(wanted);
+    }
+    match Plan::new(arguments) {
+        Ok(plan) if plan.dry_run => dry_run::dry_run(&plan),
+        Ok(plan) => run::run(&plan),
+        Err(error) => {
+            error::print(&error);
+            Ended::Misused
+        }
+    }
+}
+
+fn print_for_packagers(wanted: &Packaging) -> Ended {
+    let mut command = Arguments::command();
+    let mut text = Vec::new();
+    match wanted {
+        Packaging::Completions { shell } => clap_complete::generate(*shell, &mut command, "runner", &mut text),
+        Packaging::Man => {
+            let rendered = clap_mangen::Man::new(command).render(&mut text);
+            debug_assert!(rendered.is_ok(), "writing to memory cannot fail");
+        }
+    }
+    output::print_whole(&text)
+}

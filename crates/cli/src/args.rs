@@ -1,0 +1,192 @@
+//! The command line, as clap reads it.
+
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum, value_parser};
+
+use crate::{parse::Op, units};
+
+/// Run jobs from JSON on worker processes and print exact results in order.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runner",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 every job succeeded, 1 some did not, 2 wrong command line, 3 input or output failed, \
+                  4 no workers. A signal ends runner by the same signal."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) packaging: Option<Packaging>,
+
+    /// Files of jobs, a JSON array or JSON Lines; `-` or none reads standard input
+    #[arg(value_name = "JOBS")]
+    pub(crate) jobs: Vec<PathBuf>,
+
+    /// How many workers; default: as many as this process may use cores
+    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// What runs the jobs
+    #[arg(long, value_enum, default_value_t, env = "RUNNER_EXECUTOR")]
+    pub(crate) executor: ExecutorKind,
+
+    /// Jobs in a frame: `auto`, or a number
+    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_batch)]
+    pub(crate) batch: pool::Batch,
+
+    /// How the jobs are written; `auto` looks at the first byte
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// The operation of jobs that do not name one; bare values are its operands
+    #[arg(long, value_enum)]
+    pub(crate) op: Option<Op>,
+
+    /// The most digits of an integer
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) max_digits: usize,
+
+    /// The most bytes of a job's text
+    #[arg(long, value_name = "SIZE", default_value = "16M")]
+    pub(crate) max_job_size: units::Size,
+
+    /// The most bytes kept of each output stream of a `command` job
+    #[arg(long, value_name = "SIZE", default_value = "1M")]
+    pub(crate) max_output: units::Size,
+
+    /// Let `command` jobs run programs
+    #[arg(long)]
+    pub(crate) allow_command: bool,
+
+    /// Print results as they come instead of in the order of the input
+    #[arg(long)]
+    pub(crate) unordered: bool,
+
+    /// Write the results to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// End a job that runs longer
+    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// How long a job may take to end after SIGTERM, before SIGKILL
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = units::seconds)]
+    pub(crate) kill_after: Duration,
+
+    /// How often to try a job again after its worker died
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) retries: u32,
+
+    /// How often to try a job again after it ran too long
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) timeout_retries: u32,
+
+    /// Replace a worker after this many jobs
+    #[arg(long, value_name = "N")]
+    pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
+
+    /// Show a progress bar on standard error; `auto` does if that is a terminal
+    #[arg(long, value_enum, default_value_t, env = "RUNNER_PROGRESS")]
+    pub(crate) progress: When,
+
+    /// Print counts and times of each worker to standard error
+    #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(crate) stats: Option<StatsFormat>,
+
+    /// Write them to a file instead
+    #[arg(long, value_name = "FILE", requires = "stats")]
+    pub(crate) stats_file: Option<PathBuf>,
+
+    /// Print nothing but results and errors that end the run
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Name every invalid job on standard error, not only the first ten
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Check and count the jobs, print the plan, run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// The program to start as a worker; default: this one
+    #[arg(long, value_name = "PATH")]
+    pub(crate) worker_bin: Option<PathBuf>,
+}
+
+/// What packagers need.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Packaging {
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExecutorKind {
+    /// Worker processes: a job that crashes takes nothing with it
+    #[default]
+    Processes,
+    /// Threads of this process: cheaper, and a crash ends the run
+    Threads,
+    /// One job after the other
+    Serial,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// An array if the first byte is `[`, lines otherwise
+    #[default]
+    Auto,
+    /// One JSON array
+    Array,
+    /// JSON Lines
+    Lines,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsFormat {
+    Text,
+    Json,
+}
+
+fn parse_batch(text: &str) -> Result<pool::Batch, String> {
+    match text {
+        "auto" => Ok(pool::Batch::Auto),
+        number => number.parse().map(pool::Batch::Fixed).map_err(|_| "expected `auto` or a number above 0".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn stats_alone_means_text() {
+        let parse = |arguments: &[&str]| Arguments::try_parse_from(arguments).unwrap();
+        assert_eq!(parse(&["runner", "--stats", "jobs.json"]).stats, Some(StatsFormat::Text));
+        assert_eq!(parse(&["runner", "--stats=json"]).stats, Some(StatsFormat::Json));
+    }
+}

@@ -1,0 +1,60 @@
+//! Checks and counts the jobs without running any.
+
+use crate::{
+    error::{self, RunError, warn},
+    exit::Ended,
+    input::{Place, open_all},
+    parse::{Flaw, Op, ParsedJob},
+    plan::Plan,
+    run::{Intake, IntakeEnd, Taker},
+};
+
+#[derive(Default)]
+struct Count {
+    valid: [u64; Op::ALL.len()],
+    invalid: u64,
+}
+
+impl Taker for Count {
+    fn take(&mut self, job: Result<ParsedJob, (Flaw, Place)>, _: usize, _: &str) -> bool {
+        match job {
+            Ok(parsed) => self.valid[parsed.op as usize] += 1,
+            Err(_) => self.invalid += 1,
+        }
+        true
+    }
+}
+
+/// Reads everything, and prints to standard error what would be done: standard output is for results.
+pub(crate) fn dry_run(plan: &Plan) -> Ended {
+    let mut count = Count::default();
+    let read = open_all(plan).and_then(|sources| match Intake::new(plan).read_all(sources, &mut count) {
+        Ok(()) | Err(IntakeEnd::NotWanted) => Ok(()),
+        Err(IntakeEnd::Failed(error)) => Err(error),
+    });
+    warn(&describe(plan, &count));
+    match read {
+        Err(error) => {
+            error::print(&error as &RunError);
+            Ended::InputOutput
+        }
+        Ok(()) if count.invalid > 0 => Ended::JobsFailed,
+        Ok(()) => Ended::Succeeded,
+    }
+}
+
+fn describe(plan: &Plan, count: &Count) -> String {
+    let total: u64 = count.valid.iter().sum();
+    let kinds: Vec<String> = Op::ALL
+        .into_iter()
+        .filter(|&op| count.valid[op as usize] > 0)
+        .map(|op| format!("{} {}", count.valid[op as usize], op.name()))
+        .collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let order = if plan.unordered { "as they come" } else { "in order" };
+    let executor = format!("{:?}", plan.executor).to_lowercase();
+    format!(
+        "{total} jobs{kinds}, {} invalid; would run on {executor}, {} at a time, results {order}",
+        count.invalid, plan.workers
+    )
+}

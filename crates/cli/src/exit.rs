@@ -1,0 +1,45 @@
+//! How the program can end, and the codes that tell it.
+
+use nix::sys::signal::Signal;
+
+/// Every job succeeded.
+const SUCCEEDED: i32 = 0;
+/// Some job did not.
+const JOBS_FAILED: i32 = 1;
+/// The command line is wrong.
+const MISUSED: i32 = 2;
+/// Input or output failed.
+const INPUT_OUTPUT: i32 = 3;
+/// Workers could not be started, or the pool broke.
+const POOL: i32 = 4;
+
+/// How the program ended. When several apply, the largest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Ended {
+    Succeeded,
+    JobsFailed,
+    Misused,
+    InputOutput,
+    Pool,
+    /// The program raises the same signal against itself, so that a shell's loop stops too.
+    Signal(Signal),
+}
+
+impl Ended {
+    /// The graver of two endings.
+    pub(crate) fn and(self, other: Ended) -> Ended {
+        if other > self { other } else { self }
+    }
+}
+
+/// Leaves the process.
+pub(crate) fn leave(ended: Ended) -> ! {
+    std::process::exit(match ended {
+        Ended::Succeeded => SUCCEEDED,
+        Ended::JobsFailed => JOBS_FAILED,
+        Ended::Misused => MISUSED,
+        Ended::InputOutput => INPUT_OUTPUT,
+        Ended::Pool => POOL,
+        Ended::Signal(signal) => sys::signal::die_of(signal),
+    })
+}

@@ -1,0 +1,161 @@
+//! A JSON array, cut at its top-level commas while it is being read. Whether an element is well-formed is its
+//! parser's business.
+
+use std::io::Read;
+
+use super::{
+    buffer::Buffer,
+    split::{Piece, Place, SplitError},
+};
+
+/// Where in the array we are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Before the opening bracket.
+    #[default]
+    Outside,
+    /// After the opening bracket: an element or the end.
+    First,
+    /// After a comma: an element.
+    Next,
+    /// After an element: a comma or the end.
+    After,
+    /// After the closing bracket: nothing but white space.
+    Closed,
+}
+
+/// The scanner of one array.
+#[derive(Default)]
+pub(crate) struct Array {
+    state: State,
+    /// The element that was handed out last, still to be used up.
+    handed_out: usize,
+}
+
+/// The inside of an element, as far as it matters to its end.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Nesting {
+    /// Whether this byte is the first after the element.
+    fn ends_at(&mut self, byte: u8) -> bool {
+        if self.in_string {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => self.in_string = false,
+                _ => {}
+            }
+            return false;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'[' | b'{' => self.depth += 1,
+            b',' | b']' | b'}' if self.depth == 0 => return true,
+            b']' | b'}' => self.depth -= 1,
+            _ => {}
+        }
+        false
+    }
+}
+
+impl Array {
+    /// The next element; `before_read` is called before the stream can make us wait.
+    pub(crate) fn next<'a, R: Read>(
+        &mut self,
+        buffer: &'a mut Buffer<R>,
+        longest: usize,
+        before_read: &mut dyn FnMut(),
+    ) -> Result<Option<Piece<'a>>, SplitError> {
+        buffer.advance(std::mem::take(&mut self.handed_out));
+        loop {
+            let Some(byte) = next_visible(buffer, before_read)? else {
+                return match self.state {
+                    State::Outside | State::Closed => Ok(None),
+                    _ => Err(wrong(buffer, "the array has no end")),
+                };
+            };
+            self.state = match (self.state, byte) {
+                (State::Outside, b'[') => State::First,
+                (State::Outside, _) => return Err(SplitError::NotAnArray),
+                (State::First | State::After, b']') => State::Closed,
+                (State::After, b',') => State::Next,
+                (State::After, _) => return Err(wrong(buffer, "expected `,` or `]`")),
+                (State::Closed, _) => return Err(wrong(buffer, "text after the end of the array")),
+                (State::First | State::Next, b',' | b']' | b'}') => {
+                    return Err(wrong(buffer, "expected an element"));
+                }
+                (State::First | State::Next, _) => {
+                    self.state = State::After;
+                    return self.element(buffer, longest, before_read).map(Some);
+                }
+            };
+            buffer.advance(1);
+        }
+    }
+
+    fn element<'a, R: Read>(
+        &mut self,
+        buffer: &'a mut Buffer<R>,
+        longest: usize,
+        before_read: &mut dyn FnMut(),
+    ) -> Result<Piece<'a>, SplitError> {
+        let (line, column) = buffer.place();
+        let place = Place { line, column };
+        let (mut nesting, mut length, mut too_long) = (Nesting::default(), 0, false);
+        loop {
+            let unscanned = &buffer.unused()[length..];
+            match unscanned.iter().position(|&byte| nesting.ends_at(byte)) {
+                Some(at) => {
+                    length += at;
+                    break;
+                }
+                None => length += unscanned.len(),
+            }
+            if length > longest {
+                too_long = true;
+                buffer.advance(length);
+                length = 0;
+            }
+            before_read();
+            if !buffer.fill()? {
+                buffer.advance(length);
+                return Err(wrong(buffer, "the array has no end"));
+            }
+        }
+        self.handed_out = length;
+        let text = &buffer.unused()[..length];
+        match too_long || text.trim_ascii_end().len() > longest {
+            true => Ok(Piece::TooLong { place }),
+            false => Ok(Piece::Text { text: text.trim_ascii_end(), place }),
+        }
+    }
+}
+
+/// The next byte that is not white space, which is left unused; `None` at the end.
+fn next_visible<R: Read>(
+    buffer: &mut Buffer<R>,
+    before_read: &mut dyn FnMut(),
+) -> Result<Option<u8>, SplitError> {
+    loop {
+        let unused = buffer.unused();
+        let blank = unused.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(unused.len());
+        buffer.advance(blank);
+        if let Some(&byte) = buffer.unused().first() {
+            return Ok(Some(byte));
+        }
+        before_read();
+        if !buffer.fill()? {
+            return Ok(None);
+        }
+    }
+}
+
+fn wrong<R: Read>(buffer: &Buffer<R>, message: &'static str) -> SplitError {
+    let (line, column) = buffer.place();
+    SplitError::Syntax { place: Place { line, column }, message: message.into() }
+}

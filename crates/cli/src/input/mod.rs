@@ -1,0 +1,10 @@
+//! Reading: files and standard input, cut into the texts of jobs while they are being read.
+
+mod array;
+mod buffer;
+mod lines;
+mod source;
+mod split;
+
+pub(crate) use source::{Source, open_all};
+pub(crate) use split::{Piece, Place, SplitError, Splitter};

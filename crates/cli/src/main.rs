@@ -1,0 +1,5 @@
+//! `runner`: see the crate `cli`.
+
+fn main() {
+    cli::main()
+}

@@ -1,0 +1,345 @@
+//! Keeps the order of the results, and the run within bounds.
+//!
+//! A job enters when it is read and leaves when its record has been written. Between the two it takes memory, for
+//! its text, its outcome, and its place in the order; so entering waits while there is too much of that. A reader
+//! of the output who is slow thereby slows down the reading of the input.
+
+use std::{collections::VecDeque, sync::Arc, sync::mpsc::Sender};
+
+use builtin::Builtin;
+use parking_lot::{Condvar, Mutex};
+use pool::{Failure, Resolved, Sink};
+
+use super::record::{Kind, Tail, cancelled_tail, outcome_tail};
+use crate::run::News;
+
+/// Texts and records together may take about this many bytes, unless a single job takes more.
+const MOST_BYTES: usize = 24 << 20;
+
+/// The most jobs between reading and writing.
+const MOST_JOBS: usize = 32_768;
+
+/// Results of the run so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Jobs read, invalid ones included.
+    pub(crate) read: u64,
+    by_kind: [u64; Kind::ALL.len()],
+}
+
+impl Counts {
+    pub(crate) fn of(&self, kind: Kind) -> u64 {
+        self.by_kind[kind as usize]
+    }
+
+    /// Jobs that have a record.
+    pub(crate) fn done(&self) -> u64 {
+        self.by_kind.iter().sum()
+    }
+
+    /// Jobs that have a record and did not succeed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.done() - self.of(Kind::Succeeded)
+    }
+}
+
+/// Takes jobs in and records out.
+pub(crate) struct Collector {
+    state: Mutex<State>,
+    /// Signalled when there is room for another job, or never will be.
+    room: Condvar,
+    /// Signalled when there is something to write, or never will be.
+    ready: Condvar,
+    ordered: bool,
+    least_jobs: usize,
+    news: Sender<News>,
+}
+
+struct State {
+    /// The position of the first slot.
+    first: u64,
+    slots: VecDeque<Slot>,
+    /// Whole lines, in the order in which they are to be written.
+    lines: Vec<u8>,
+    /// Bytes of unfinished texts, of records, and of lines that are being written.
+    held: usize,
+    /// Mean size of a record, recent ones weighing most.
+    mean_record: usize,
+    counts: Counts,
+    /// No more jobs enter.
+    closed: bool,
+    told_broken: bool,
+}
+
+struct Slot {
+    id: Option<Box<str>>,
+    text_bytes: usize,
+    /// The record, once there is one; nothing more once it has been passed on.
+    record: Record,
+}
+
+enum Record {
+    Missing,
+    Here(Tail),
+    PassedOn,
+}
+
+impl Collector {
+    /// A collector for a run with this many workers, which is to keep all of them busy.
+    pub(crate) fn new(ordered: bool, workers: usize, news: Sender<News>) -> Arc<Collector> {
+        let state = State {
+            first: 0,
+            slots: VecDeque::new(),
+            lines: Vec::new(),
+            held: 0,
+            mean_record: 1 << 14,
+            counts: Counts::default(),
+            closed: false,
+            told_broken: false,
+        };
+        Arc::new(Collector {
+            state: Mutex::new(state),
+            room: Condvar::new(),
+            ready: Condvar::new(),
+            ordered,
+            least_jobs: 4 * workers,
+            news,
+        })
+    }
+
+    /// Takes a job in whose text has so many bytes, and gives it its position. Waits until there is room; `None`
+    /// when no more jobs are wanted.
+    pub(crate) fn enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Option<u64> {
+        let mut state = self.state.lock();
+        while !state.closed && !state.has_room(self.least_jobs) {
+            self.room.wait(&mut state);
+        }
+        (!state.closed).then(|| state.enter(id, text_bytes))
+    }
+
+    /// The same, but where it would have to wait it gives the name back instead.
+    pub(crate) fn try_enter(
+        &self,
+        id: Option<Box<str>>,
+        text_bytes: usize,
+    ) -> Result<u64, Option<Box<str>>> {
+        let mut state = self.state.lock();
+        match !state.closed && state.has_room(self.least_jobs) {
+            true => Ok(state.enter(id, text_bytes)),
+            false => Err(id),
+        }
+    }
+
+    /// Records what became of the job at this position.
+    pub(crate) fn settle(&self, position: u64, tail: Tail) {
+        let mut state = self.state.lock();
+        state.settle(position, tail, self.ordered);
+        self.tell(&state);
+    }
+
+    /// No more jobs will enter, or may.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        self.room.notify_all();
+        self.tell(&state);
+    }
+
+    /// Whether no more jobs may enter.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    /// Gives every job that has no record the one of a cancelled job. What comes for them later is dropped.
+    pub(crate) fn cancel_rest(&self) {
+        let mut state = self.state.lock();
+        let all = state.first..state.first + state.slots.len() as u64;
+        for position in all {
+            state.settle(position, cancelled_tail(), self.ordered);
+        }
+        self.tell(&state);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.state.lock().counts
+    }
+
+    /// Waits for lines and moves them to the end of `into`; `false` when there will be no more. `written` bytes of
+    /// those handed out before need no memory any more.
+    pub(crate) fn take_lines(&self, into: &mut Vec<u8>, written: usize) -> bool {
+        let mut state = self.state.lock();
+        state.held -= written;
+        if written > 0 {
+            self.room.notify_all();
+        }
+        while state.lines.is_empty() {
+            if state.closed && state.slots.is_empty() {
+                return false;
+            }
+            self.ready.wait(&mut state);
+        }
+        std::mem::swap(into, &mut state.lines);
+        true
+    }
+
+    fn tell(&self, state: &State) {
+        if !state.lines.is_empty() || (state.closed && state.slots.is_empty()) {
+            self.ready.notify_all();
+        }
+        if state.has_room(self.least_jobs) {
+            self.room.notify_all();
+        }
+    }
+}
+
+impl Sink<Builtin> for Collector {
+    fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
+        let abandoned = resolved.iter().find_map(|job| match &job.outcome {
+            Err(Failure::Abandoned(cause)) => Some(cause.clone()),
+            _ => None,
+        });
+        // Worded before the lock is taken.
+        let tails: Vec<(u64, Tail)> = resolved.iter().map(|job| (job.tag, outcome_tail(&job.outcome))).collect();
+        drop(resolved);
+        let mut state = self.state.lock();
+        for (position, tail) in tails {
+            state.settle(position, tail, self.ordered);
+        }
+        self.tell(&state);
+        if let Some(cause) = abandoned
+            && !std::mem::replace(&mut state.told_broken, true)
+        {
+            // Nobody listens any more only when the run is over.
+            let _ = self.news.send(News::Broken(cause));
+        }
+    }
+}
+
+impl State {
+    fn has_room(&self, least_jobs: usize) -> bool {
+        let by_records = (MOST_BYTES / self.mean_record.max(1)).clamp(least_jobs, MOST_JOBS);
+        self.slots.is_empty() && self.held == 0 || (self.slots.len() < by_records && self.held < MOST_BYTES)
+    }
+
+    fn enter(&mut self, id: Option<Box<str>>, text_bytes: usize) -> u64 {
+        let position = self.first + self.slots.len() as u64;
+        self.slots.push_back(Slot { id, text_bytes, record: Record::Missing });
+        self.held += text_bytes;
+        self.counts.read += 1;
+        position
+    }
+
+    fn settle(&mut self, position: u64, tail: Tail, ordered: bool) {
+        let Some(index) = position.checked_sub(self.first) else { return };
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        if !matches!(slot.record, Record::Missing) {
+            return;
+        }
+        self.counts.by_kind[tail.kind as usize] += 1;
+        self.mean_record = (self.mean_record * 15 + tail.len() + 64) / 16;
+        self.held = self.held - slot.text_bytes + tail.len();
+        if ordered {
+            slot.record = Record::Here(tail);
+        } else {
+            slot.record = Record::PassedOn;
+            pass_on(slot.id.as_deref(), position, &tail, &mut self.lines, &mut self.held);
+        }
+        self.advance();
+    }
+
+    /// Lets the slots go whose turn has come.
+    fn advance(&mut self) {
+        while let Some(slot) = self.slots.front() {
+            match &slot.record {
+                Record::Missing => return,
+                Record::PassedOn => {}
+                Record::Here(tail) => {
+                    pass_on(slot.id.as_deref(), self.first, tail, &mut self.lines, &mut self.held);
+                }
+            }
+            self.slots.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+/// Makes a line of a record; from then on the line is what takes memory.
+fn pass_on(id: Option<&str>, position: u64, tail: &Tail, lines: &mut Vec<u8>, held: &mut usize) {
+    let before = lines.len();
+    tail.write_line(id, position, lines);
+    *held = *held - tail.len() + lines.len() - before;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use builtin::Value;
+    use std::sync::mpsc::channel;
+
+    fn tail(number: u64) -> Tail {
+        outcome_tail(&Ok(Value::Natural(number.into())))
+    }
+
+    fn collector(ordered: bool) -> Arc<Collector> {
+        Collector::new(ordered, 1, channel().0)
+    }
+
+    fn lines(collector: &Collector) -> Vec<String> {
+        let mut bytes = Vec::new();
+        if !collector.take_lines(&mut bytes, 0) {
+            return Vec::new();
+        }
+        String::from_utf8(bytes).unwrap().lines().map(|line| line[..7].to_owned()).collect()
+    }
+
+    #[test]
+    fn records_leave_in_the_order_of_their_jobs() {
+        let collector = collector(true);
+        let positions: Vec<u64> = (0..3).map(|_| collector.enter(None, 1).unwrap()).collect();
+        collector.settle(positions[2], tail(2));
+        collector.settle(positions[0], tail(0));
+        assert_eq!(lines(&collector), ["{\"id\":0"]);
+        collector.settle(positions[1], tail(1));
+        collector.settle(positions[1], tail(9));
+        assert_eq!(lines(&collector), ["{\"id\":1", "{\"id\":2"]);
+        assert_eq!(collector.counts().of(Kind::Succeeded), 3);
+        collector.close();
+        assert!(lines(&collector).is_empty());
+    }
+
+    #[test]
+    fn without_order_they_leave_at_once_under_their_names() {
+        let collector = collector(false);
+        collector.enter(None, 1);
+        let named = collector.enter(Some("\"b\"".into()), 1).unwrap();
+        collector.settle(named, tail(1));
+        assert_eq!(lines(&collector), ["{\"id\":\""]);
+        collector.close();
+        collector.cancel_rest();
+        assert_eq!(collector.counts().of(Kind::Cancelled), 1);
+        assert_eq!(lines(&collector), ["{\"id\":0"]);
+        assert!(lines(&collector).is_empty());
+    }
+
+    #[test]
+    fn nothing_enters_a_closed_collector() {
+        let collector = collector(true);
+        collector.close();
+        assert_eq!(collector.enter(None, 1), None);
+    }
+
+    #[test]
+    fn what_is_held_is_what_is_there() {
+        for ordered in [true, false] {
+            let collector = collector(ordered);
+            (0..10).for_each(|n| assert_eq!(collector.enter(None, 100), Some(n)));
+            (0..10).rev().for_each(|n| collector.settle(n, tail(n)));
+            let mut bytes = Vec::new();
+            assert!(collector.take_lines(&mut bytes, 0));
+            assert_eq!(collector.state.lock().held, bytes.len());
+            collector.close();
+            assert!(!collector.take_lines(&mut Vec::new(), bytes.len()));
+            assert_eq!(collector.state.lock().held, 0);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Results on their way out: worded as records, put into order, written.
+
+mod collector;
+mod record;
+mod target;
+mod writer;
+
+use std::io::Write;
+
+pub(crate) use collector::{Collector, Counts};
+pub(crate) use record::{Kind, invalid_tail};
+pub(crate) use target::open_target;
+pub(crate) use writer::write_all_lines;
+
+use crate::exit::Ended;
+
+/// Prints a whole text to standard output.
+pub(crate) fn print_whole(text: &[u8]) -> Ended {
+    match std::io::stdout().write_all(text) {
+        Ok(()) => Ended::Succeeded,
+        Err(_) => Ended::InputOutput,
+    }
+}

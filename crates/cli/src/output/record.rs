@@ -1,0 +1,271 @@
+//! Records: one line of JSON a job, compact, keys in the documented order.
+//!
+//! A line starts with the job's name, which whoever keeps the order knows; the rest is its tail, which whoever has
+//! the outcome can word.
+
+use builtin::{Builtin, CommandOutput, Natural, Value};
+use nix::sys::signal::Signal;
+use pool::{DeathCause, Failure, Outcome};
+use serde::Serialize;
+
+use crate::input::Place;
+
+/// Kinds of outcomes, as they are counted and named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Succeeded,
+    Invalid,
+    Failed,
+    Panicked,
+    Crashed,
+    Timeout,
+    Cancelled,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 7] = [
+        Kind::Succeeded,
+        Kind::Invalid,
+        Kind::Failed,
+        Kind::Panicked,
+        Kind::Crashed,
+        Kind::Timeout,
+        Kind::Cancelled,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Succeeded => "ok",
+            Kind::Invalid => "invalid",
+            Kind::Failed => "failed",
+            Kind::Panicked => "panicked",
+            Kind::Crashed => "crashed",
+            Kind::Timeout => "timeout",
+            Kind::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A record without its start, and what it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tail {
+    pub(crate) kind: Kind,
+    text: Vec<u8>,
+}
+
+impl Tail {
+    /// How many bytes the record has, about.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Appends the whole line, for a job that is called `id`: as it was written, or its position.
+    pub(crate) fn write_line(&self, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
+        line.extend_from_slice(b"{\"id\":");
+        match id {
+            Some(id) => line.extend_from_slice(id.as_bytes()),
+            None => line.extend_from_slice(itoa::Buffer::new().format(position).as_bytes()),
+        }
+        line.push(b',');
+        line.extend_from_slice(&self.text);
+        line.push(b'\n');
+    }
+}
+
+/// The keys of `error`, those that apply.
+#[derive(Serialize)]
+struct Error<'a> {
+    kind: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+}
+
+impl<'a> Error<'a> {
+    fn new(kind: Kind, message: &'a str) -> Error<'a> {
+        Error {
+            kind: kind.name(),
+            message,
+            file: None,
+            line: None,
+            column: None,
+            pid: None,
+            signal: None,
+            exit_code: None,
+            attempts: None,
+        }
+    }
+
+    fn tail(&self, kind: Kind) -> Tail {
+        let mut text = b"\"ok\":false,\"error\":".to_vec();
+        push_json(&mut text, self);
+        text.push(b'}');
+        Tail { kind, text }
+    }
+}
+
+/// The record of a text that is no job.
+pub(crate) fn invalid_tail(message: &str, file: &str, place: Place) -> Tail {
+    let (line, column) = (Some(place.line), Some(place.column));
+    Error { file: Some(file), line, column, ..Error::new(Kind::Invalid, message) }.tail(Kind::Invalid)
+}
+
+/// The record of a job that was stopped.
+pub(crate) fn cancelled_tail() -> Tail {
+    Error::new(Kind::Cancelled, "the run was stopped before this job had an outcome").tail(Kind::Cancelled)
+}
+
+/// The record of a job's outcome.
+pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
+    match outcome {
+        Ok(value) => {
+            let mut text = b"\"ok\":true,\"result\":".to_vec();
+            push_value(&mut text, value);
+            text.push(b'}');
+            Tail { kind: Kind::Succeeded, text }
+        }
+        Err(failure) => failure_tail(failure),
+    }
+}
+
+fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
+    match failure {
+        Failure::Failed(error) => failed(&error.to_string()),
+        Failure::Codec(message) => failed(message),
+        Failure::Unsupported(message) => failed(message),
+        Failure::Panicked(panic) => Error::new(Kind::Panicked, &panic.to_string()).tail(Kind::Panicked),
+        Failure::TimedOut { limit, attempts } => {
+            let message = format!("ran longer than {} s", limit.as_secs_f64());
+            Error { attempts: Some(*attempts), ..Error::new(Kind::Timeout, &message) }.tail(Kind::Timeout)
+        }
+        Failure::Crashed { death, attempts } => {
+            let (exit_code, signal, message) = match death.cause {
+                DeathCause::Exited(code) => (Some(code), None, format!("the worker exited with code {code}")),
+                DeathCause::Signalled(number) => {
+                    let name = signal_name(number);
+                    (None, Some(name.clone()), format!("the worker was ended by {name}"))
+                }
+            };
+            let signal = signal.as_deref();
+            let (pid, attempts) = (Some(death.pid), Some(*attempts));
+            Error { pid, signal, exit_code, attempts, ..Error::new(Kind::Crashed, &message) }.tail(Kind::Crashed)
+        }
+        Failure::Cancelled | Failure::Abandoned(_) => cancelled_tail(),
+    }
+}
+
+fn failed(message: &str) -> Tail {
+    Error::new(Kind::Failed, message).tail(Kind::Failed)
+}
+
+fn signal_name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
+}
+
+fn push_value(text: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Natural(number) => push_natural(text, number),
+        Value::Naturals(numbers) => {
+            text.push(b'[');
+            for (index, number) in numbers.iter().enumerate() {
+                if index > 0 {
+                    text.push(b',');
+                }
+                push_natural(text, number);
+            }
+            text.push(b']');
+        }
+        Value::Seconds(seconds) => text.extend_from_slice(seconds.as_str().as_bytes()),
+        Value::Command(output) => push_command(text, output),
+    }
+}
+
+fn push_natural(text: &mut Vec<u8>, number: &Natural) {
+    match number {
+        Natural::Small(small) => text.extend_from_slice(itoa::Buffer::new().format(*small).as_bytes()),
+        Natural::Big(big) => text.extend_from_slice(big.to_string().as_bytes()),
+    }
+}
+
+fn push_command(text: &mut Vec<u8>, output: &CommandOutput) {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        exit_code: Option<i32>,
+        signal: Option<&'a str>,
+        stdout: &'a str,
+        stderr: &'a str,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        truncated: bool,
+    }
+    let CommandOutput { exit_code, signal, stdout, stderr, truncated } = output;
+    let shown =
+        Shown { exit_code: *exit_code, signal: signal.as_deref(), stdout, stderr, truncated: *truncated };
+    push_json(text, &shown);
+}
+
+fn push_json(text: &mut Vec<u8>, value: &impl Serialize) {
+    let written = serde_json::to_writer(text, value);
+    debug_assert!(written.is_ok(), "strings and numbers can always be written to memory");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool::Death;
+
+    fn line(tail: &Tail, id: Option<&str>) -> String {
+        let mut line = Vec::new();
+        tail.write_line(id, 7, &mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn results() {
+        let number = outcome_tail(&Ok(Value::Natural(Natural::from(1u128 << 64))));
+        assert_eq!(line(&number, None), "{\"id\":7,\"ok\":true,\"result\":18446744073709551616}\n");
+        let numbers = outcome_tail(&Ok(Value::Naturals(vec![2u64.into(), 3u64.into()])));
+        assert_eq!(line(&numbers, Some("\"x\"")), "{\"id\":\"x\",\"ok\":true,\"result\":[2,3]}\n");
+        let output = CommandOutput {
+            exit_code: Some(0),
+            signal: None,
+            stdout: "a\n".into(),
+            stderr: String::new(),
+            truncated: true,
+        };
+        assert_eq!(
+            line(&outcome_tail(&Ok(Value::Command(Box::new(output)))), None),
+            "{\"id\":7,\"ok\":true,\"result\":{\"exit_code\":0,\"signal\":null,\"stdout\":\"a\\n\",\"stderr\":\"\",\
+             \"truncated\":true}}\n"
+        );
+    }
+
+    #[test]
+    fn errors() {
+        let invalid = invalid_tail("no \"n\"", "a.json", Place { line: 3, column: 17 });
+        assert_eq!(
+            line(&invalid, None),
+            "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"invalid\",\"message\":\"no \\\"n\\\"\",\"file\":\"a.json\",\
+             \"line\":3,\"column\":17}}\n"
+        );
+        let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
+        assert_eq!(
+            line(&failure_tail(&Failure::Crashed { death, attempts: 3 }), None),
+            "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"crashed\",\"message\":\"the worker was ended by SIGKILL\",\
+             \"pid\":9,\"signal\":\"SIGKILL\",\"attempts\":3}}\n"
+        );
+        let death = Death { pid: 9, cause: DeathCause::Exited(0) };
+        assert!(line(&failure_tail(&Failure::Crashed { death, attempts: 1 }), None).contains("\"exit_code\":0"));
+    }
+}

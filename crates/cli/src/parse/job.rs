@@ -1,0 +1,313 @@
+//! Jobs of all kinds.
+
+use std::time::Duration;
+
+use builtin::{Builtin, Command, Method};
+use serde_json::value::RawValue;
+
+use super::{
+    fields::{Fields, Written},
+    flaw::Flaw,
+    op::{Op, nearest},
+    value,
+};
+
+/// What a text must keep to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The operation of jobs that do not name one.
+    pub(crate) default_op: Option<Op>,
+    /// The most digits of an integer.
+    pub(crate) max_digits: usize,
+}
+
+/// A job as it was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ParsedJob {
+    pub(crate) op: Op,
+    /// The name that was given to it, as it was written: a JSON string or integer.
+    pub(crate) id: Option<Box<str>>,
+    pub(crate) job: Builtin,
+    /// Its own time limit.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// The fields that a job of any kind can have.
+const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
+
+/// Reads a job.
+pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let flaw = Flaw::new(error.valid_up_to(), "no valid JSON: bytes that are not UTF-8");
+        Flaw { is_syntax: true, ..flaw }
+    })?;
+    if !text.starts_with('{') {
+        return bare_value(text, rules);
+    }
+    let fields = Fields::read(text)?;
+    let id = fields.get("id").map(id).transpose()?;
+    object(&fields, rules).map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit }).map_err(|flaw| {
+        // A job that has told its name is reported under it.
+        Flaw { id, ..flaw }
+    })
+}
+
+fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Duration>), Flaw> {
+    let op = operation(fields, rules)?;
+    let known = |name: &str| COMMON_FIELDS.contains(&name) || op.fields().contains(&name);
+    if let Some((name, offset)) = fields.first_besides(known) {
+        let message = format!("`{}` has no field `{name}`, only {}", op.name(), list(op.fields()));
+        return Err(Flaw::new(offset, message));
+    }
+    let limit = fields.get("timeout").map(limit).transpose()?;
+    let need = |name: &str| {
+        fields.get(name).ok_or_else(|| Flaw::new(0, format!("`{}` needs the field `{name}`", op.name())))
+    };
+    let job = match op {
+        Op::Gcd => {
+            let (_, a) = value::integer("a", need("a")?, rules.max_digits)?;
+            let (_, b) = value::integer("b", need("b")?, rules.max_digits)?;
+            Builtin::Gcd { a, b, method: method(fields)? }
+        }
+        Op::Factorize => {
+            let n = value::natural("n", need("n")?, 1, rules.max_digits)?;
+            Builtin::Factorize { n, method: method(fields)? }
+        }
+        Op::PrimeFactors => Builtin::PrimeFactors { n: value::natural("n", need("n")?, 1, rules.max_digits)? },
+        Op::Sum => {
+            let n = value::natural("n", need("n")?, 0, rules.max_digits)?;
+            Builtin::Sum { n, method: method(fields)? }
+        }
+        Op::Sleep => Builtin::Sleep { seconds: value::seconds("seconds", need("seconds")?)? },
+        Op::Command => Builtin::Command(Box::new(command(fields, need("argv")?)?)),
+    };
+    Ok((op, job, limit))
+}
+
+/// A value that is no object: the operands of the default operation.
+fn bare_value(text: &str, rules: &Rules) -> Result<ParsedJob, Flaw> {
+    let whole: &RawValue = serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
+    let operand = Written { text: whole.get(), offset: 0 };
+    let Some(op) = rules.default_op else {
+        return Err(Flaw::new(0, format!("a job must be an object, found {}", value::kind_of(text))));
+    };
+    let method = Method::Fast;
+    let job = match op {
+        Op::Gcd => {
+            let pair: Option<[&RawValue; 2]> = serde_json::from_str(text).ok();
+            let [a, b] = pair.ok_or_else(|| {
+                Flaw::new(0, format!("a bare job for `gcd` must be an array of two integers, found {}", describe(text)))
+            })?;
+            let operand = |name: &str, part: &RawValue| {
+                let offset = part.get().as_ptr() as usize - text.as_ptr() as usize;
+                let written = Written { text: part.get(), offset };
+                value::integer(name, written, rules.max_digits).map(|(_, magnitude)| magnitude)
+            };
+            Builtin::Gcd { a: operand("a", a)?, b: operand("b", b)?, method }
+        }
+        Op::Factorize => Builtin::Factorize { n: value::natural("n", operand, 1, rules.max_digits)?, method },
+        Op::PrimeFactors => Builtin::PrimeFactors { n: value::natural("n", operand, 1, rules.max_digits)? },
+        Op::Sum => Builtin::Sum { n: value::natural("n", operand, 0, rules.max_digits)?, method },
+        Op::Sleep => Builtin::Sleep { seconds: value::seconds("seconds", operand)? },
+        Op::Command => Builtin::Command(Box::new(Command { argv: argv(operand)?, ..Command::default() })),
+    };
+    Ok(ParsedJob { op, id: None, job, limit: None })
+}
+
+fn describe(text: &str) -> &'static str {
+    match value::kind_of(text) {
+        "an array" => "another array",
+        kind => kind,
+    }
+}
+
+fn operation(fields: &Fields<'_>, rules: &Rules) -> Result<Op, Flaw> {
+    let Some(written) = fields.get("op") else {
+        let all = list(&Op::ALL.map(Op::name));
+        return rules.default_op.ok_or_else(|| Flaw::new(0, format!("a job needs the field `op`: {all}")));
+    };
+    let name: String = value::typed("op", written, "a string")?;
+    Op::from_name(&name).ok_or_else(|| {
+        let hint = match nearest(&name, Op::ALL.map(Op::name)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", list(&Op::ALL.map(Op::name))),
+        };
+        let shown: String = name.chars().take(40).collect();
+        Flaw::new(written.offset, format!("unknown op `{shown}`; {hint}"))
+    })
+}
+
+fn id(written: Written<'_>) -> Result<Box<str>, Flaw> {
+    match written.text.starts_with('"') || value::is_integer(written.text) {
+        true => Ok(written.text.into()),
+        false => {
+            let found = value::kind_of(written.text);
+            Err(Flaw::new(written.offset, format!("`id` must be a string or an integer, found {found}")))
+        }
+    }
+}
+
+fn limit(written: Written<'_>) -> Result<Duration, Flaw> {
+    let duration = value::seconds("timeout", written)?.duration();
+    match duration.is_zero() {
+        true => Err(Flaw::new(written.offset, "`timeout` must be above 0")),
+        false => Ok(duration),
+    }
+}
+
+fn method(fields: &Fields<'_>) -> Result<Method, Flaw> {
+    let Some(written) = fields.get("method") else { return Ok(Method::Fast) };
+    match written.text {
+        "\"fast\"" => Ok(Method::Fast),
+        "\"trial\"" => Ok(Method::Trial),
+        _ => Err(Flaw::new(written.offset, "`method` must be \"fast\" or \"trial\"")),
+    }
+}
+
+fn command(fields: &Fields<'_>, argv_text: Written<'_>) -> Result<Command, Flaw> {
+    let text = |name: &str| {
+        let written = fields.get(name);
+        written.map(|written| value::typed::<String>(name, written, "a string")).transpose()
+    };
+    let env = match fields.get("env") {
+        Some(written) => value::typed("env", written, "an object whose values are strings")?,
+        None => Default::default(),
+    };
+    Ok(Command { argv: argv(argv_text)?, stdin: text("stdin")?, env, cwd: text("cwd")? })
+}
+
+fn argv(written: Written<'_>) -> Result<Vec<String>, Flaw> {
+    let argv: Vec<String> = value::typed("argv", written, "a list of strings")?;
+    match argv.is_empty() {
+        true => Err(Flaw::new(written.offset, "`argv` must name a program")),
+        false => Ok(argv),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use builtin::Natural;
+    use proptest::prelude::*;
+
+    const RULES: Rules = Rules { default_op: None, max_digits: 30 };
+
+    fn job(text: &str) -> Builtin {
+        parse(text.as_bytes(), &RULES).unwrap().job
+    }
+
+    fn flaw(text: &str) -> (usize, String) {
+        let flaw = parse(text.as_bytes(), &RULES).unwrap_err();
+        (flaw.offset, flaw.message)
+    }
+
+    fn with_op(op: Op, text: &str) -> Result<Builtin, String> {
+        let rules = Rules { default_op: Some(op), ..RULES };
+        parse(text.as_bytes(), &rules).map(|parsed| parsed.job).map_err(|flaw| flaw.message)
+    }
+
+    #[test]
+    fn jobs_of_every_kind() {
+        let n = || Natural::Small(12);
+        let parsed = parse(br#"{"id":"x\u0041","op":"gcd","a":-12,"b":12,"timeout":0.5}"#, &RULES).unwrap();
+        assert_eq!(parsed.job, Builtin::Gcd { a: n(), b: n(), method: Method::Fast });
+        assert_eq!((parsed.id.as_deref(), parsed.limit), (Some(r#""x\u0041""#), Some(Duration::from_millis(500))));
+        let trial = r#"{"op":"factorize","n":12,"method":"trial"}"#;
+        assert_eq!(job(trial), Builtin::Factorize { n: n(), method: Method::Trial });
+        assert_eq!(job(r#"{"n":12,"op":"prime_factors"}"#), Builtin::PrimeFactors { n: n() });
+        assert_eq!(job(r#"{"op":"sum","n":-0}"#), Builtin::Sum { n: 0u64.into(), method: Method::Fast });
+        let Builtin::Sleep { seconds } = job(r#"{"op":"sleep","seconds":1e-3}"#) else { panic!() };
+        assert_eq!((seconds.as_str(), seconds.duration()), ("1e-3", Duration::from_millis(1)));
+        let Builtin::Command(command) = job(r#"{"op":"command","argv":["a","b"],"env":{"K":"v"},"cwd":"/"}"#) else {
+            panic!()
+        };
+        assert_eq!((command.argv.len(), command.env["K"].as_str(), command.stdin), (2, "v", None));
+    }
+
+    #[test]
+    fn every_flaw_has_its_place() {
+        let cases = [
+            (r#"{"op":"gcd","a":"x","b":1}"#, 16, "`a` must be an integer, found a string"),
+            (r#"{"op":"gcd","a":1.0,"b":1}"#, 16, "`a` must be an integer, found a number with a fraction or an exponent"),
+            (r#"{"op":"sum","n":1e400}"#, 16, "`n` must be an integer, found a number with a fraction or an exponent"),
+            (r#"{"op":"sum","n":-1}"#, 16, "`n` must be at least 0, found -1"),
+            (r#"{"op":"factorize","n":0}"#, 22, "`n` must be at least 1, found 0"),
+            (r#"{"op":"gcd","a":1}"#, 0, "`gcd` needs the field `b`"),
+            (r#"{"op":"gcd","a":1,"b":2,"c":3}"#, 24, "`gcd` has no field `c`, only `a`, `b`, `method`"),
+            (r#"{"op":"sum","n":1,"n":2}"#, 18, "the field `n` stands here twice"),
+            (r#"{"op":"prime_factors","n":1,"method":"fast"}"#, 28, "`prime_factors` has no field `method`, only `n`"),
+            (r#"{"op":"factorise","n":1}"#, 6, "unknown op `factorise`; did you mean `factorize`?"),
+            (r#"{"op":5}"#, 6, "`op` must be a string, found an integer"),
+            (r#"{"op":"sum","n":1,"id":1.5}"#, 23, "`id` must be a string or an integer, found a number with a fraction or an exponent"),
+            (r#"{"op":"sum","n":1,"timeout":0}"#, 28, "`timeout` must be above 0"),
+            (r#"{"op":"sleep","seconds":-1}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
+            (r#"{"op":"sleep","seconds":1e400}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
+            (r#"{"op":"command","argv":"ls"}"#, 23, "`argv` must be a list of strings, found a string"),
+            (r#"{"op":"command","argv":[]}"#, 23, "`argv` must name a program"),
+            (r#"{"op":"sum","n":1234567890123456789012345678901}"#, 16, "`n` has 31 digits, and the limit is 30"),
+            ("7", 0, "a job must be an object, found an integer"),
+            ("null", 0, "a job must be an object, found null"),
+        ];
+        for (text, offset, message) in cases {
+            assert_eq!(flaw(text), (offset, message.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_says_where() {
+        for (text, offset) in [(r#"{"op":"sum","n":NaN}"#, 16), ("{\n\"op\": x}", 8), (r#"{"op":"sum","n":01}"#, 17)] {
+            let flaw = parse(text.as_bytes(), &RULES).unwrap_err();
+            assert!(flaw.is_syntax && flaw.offset == offset, "{text}: {flaw:?}");
+        }
+        let flaw = parse(b"{\"op\":\"\xff\"}", &RULES).unwrap_err();
+        assert!(flaw.is_syntax && flaw.offset == 7);
+        assert!(parse(b"{\"op\":\"sum\",\"n\":1\0}", &RULES).unwrap_err().is_syntax);
+    }
+
+    #[test]
+    fn an_invalid_job_keeps_its_name() {
+        assert_eq!(parse(br#"{"op":"x","id":7}"#, &RULES).unwrap_err().id.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn deep_nesting_is_no_danger() {
+        let deep = format!("{{\"op\":{}}}", "[".repeat(100_000) + &"]".repeat(100_000));
+        assert_eq!(flaw(&deep).1, "`op` must be a string, found an array");
+        assert!(parse("[".repeat(100_000).as_bytes(), &RULES).unwrap_err().is_syntax);
+    }
+
+    #[test]
+    fn bare_values_are_operands_of_the_default() {
+        let gcd = Builtin::Gcd { a: 4u64.into(), b: 6u64.into(), method: Method::Fast };
+        assert_eq!(with_op(Op::Gcd, "[4, -6]"), Ok(gcd.clone()));
+        assert_eq!(with_op(Op::Gcd, r#"{"a":4,"b":6}"#), Ok(gcd.clone()));
+        assert_eq!(with_op(Op::Sum, r#"{"op":"gcd","a":4,"b":6}"#), Ok(gcd));
+        assert_eq!(with_op(Op::PrimeFactors, "5"), Ok(Builtin::PrimeFactors { n: 5u64.into() }));
+        assert!(with_op(Op::Gcd, "[4]").unwrap_err().contains("two integers"));
+        assert!(with_op(Op::Gcd, "[4,true]").unwrap_err().contains("`b` must be an integer, found a boolean"));
+        assert!(with_op(Op::Sum, "[1,2]").unwrap_err().contains("found an array"));
+        assert!(with_op(Op::Command, r#"["ls"]"#).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_surprise(text: String, bytes: Vec<u8>) {
+            let _ = parse(text.as_bytes(), &RULES);
+            let _ = parse(&bytes, &Rules { default_op: Some(Op::Gcd), ..RULES });
+        }
+
+        #[test]
+        fn nothing_close_to_a_job_is_a_surprise(
+            text in r#"\{("(op|a|b|n|id|timeout|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
+        ) {
+            if let Err(flaw) = parse(text.as_bytes(), &RULES) {
+                prop_assert!(flaw.offset <= text.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The values of fields, read from their texts.
+
+use builtin::{Natural, Seconds};
+use serde::de::DeserializeOwned;
+
+use super::{fields::Written, flaw::Flaw};
+
+/// What a value's text is, for a person.
+pub(crate) fn kind_of(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        Some(b'-' | b'0'..=b'9') if is_integer(text) => "an integer",
+        Some(b'-' | b'0'..=b'9') => "a number with a fraction or an exponent",
+        _ => "something else",
+    }
+}
+
+/// Whether the text is `-?(0|[1-9][0-9]*)`; it is known to be some JSON value.
+pub(crate) fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An integer of either sign: whether it is negative, and its magnitude.
+pub(crate) fn integer(name: &str, value: Written<'_>, max_digits: usize) -> Result<(bool, Natural), Flaw> {
+    if !is_integer(value.text) {
+        let message = format!("`{name}` must be an integer, found {}", kind_of(value.text));
+        return Err(Flaw::new(value.offset, message));
+    }
+    let (negative, digits) = match value.text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, value.text),
+    };
+    if digits.len() > max_digits {
+        let message = format!("`{name}` has {} digits, and the limit is {max_digits}", digits.len());
+        return Err(Flaw::new(value.offset, message));
+    }
+    let magnitude = digits.parse().map_err(|_| Flaw::new(value.offset, format!("`{name}` is no integer")))?;
+    Ok((negative, magnitude))
+}
+
+/// An integer of at least `least`, which is 0 or 1.
+pub(crate) fn natural(name: &str, value: Written<'_>, least: u64, max_digits: usize) -> Result<Natural, Flaw> {
+    let (negative, magnitude) = integer(name, value, max_digits)?;
+    if (negative && !magnitude.is_zero()) || magnitude < Natural::Small(least) {
+        let found = if value.text.len() <= 40 { value.text } else { "a negative number" };
+        return Err(Flaw::new(value.offset, format!("`{name}` must be at least {least}, found {found}")));
+    }
+    Ok(magnitude)
+}
+
+/// A number of seconds of at least 0.
+pub(crate) fn seconds(name: &str, value: Written<'_>) -> Result<Seconds, Flaw> {
+    let is_number = matches!(value.text.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
+    if !is_number {
+        let message = format!("`{name}` must be a number of seconds, found {}", kind_of(value.text));
+        return Err(Flaw::new(value.offset, message));
+    }
+    let out_of_range = |_| Flaw::new(value.offset, format!("`{name}` must be a number of seconds from 0 to 10^19"));
+    value.text.parse().map_err(out_of_range)
+}
+
+/// A value of any type that serde can read; `expected` says what it must be.
+pub(crate) fn typed<T: DeserializeOwned>(name: &str, value: Written<'_>, expected: &str) -> Result<T, Flaw> {
+    serde_json::from_str(value.text).map_err(|error| {
+        let found = if error.is_data() { kind_of(value.text).to_owned() } else { error.to_string() };
+        Flaw::new(value.offset, format!("`{name}` must be {expected}, found {found}"))
+    })
+}

@@ -1,0 +1,143 @@
+//! What to do, as plain data: checked, and nothing touched yet.
+
+use std::{path::PathBuf, sync::Arc};
+
+use builtin::{Builtin, Limits};
+use pool::{BuildError, Executor, ProcessPool, Serial, ThreadPool, available_cores};
+
+use crate::{
+    args::{Arguments, ExecutorKind, Format, StatsFormat, When},
+    error::Misuse,
+    parse::Rules,
+};
+
+/// Everything that one call of `runner` was asked for.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) format: Format,
+    pub(crate) rules: Rules,
+    pub(crate) max_job_size: usize,
+    pub(crate) limits: Limits,
+    pub(crate) executor: ExecutorKind,
+    pub(crate) workers: usize,
+    pub(crate) unordered: bool,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) progress: When,
+    pub(crate) stats: Option<StatsFormat>,
+    pub(crate) stats_file: Option<PathBuf>,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) dry_run: bool,
+    pool: PoolPlan,
+}
+
+/// Where jobs come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Standard,
+    File(PathBuf),
+}
+
+/// What only a pool of processes is told.
+#[derive(Debug)]
+struct PoolPlan {
+    batch: pool::Batch,
+    timeout: Option<std::time::Duration>,
+    kill_after: std::time::Duration,
+    retries: u32,
+    timeout_retries: u32,
+    max_jobs_per_worker: Option<std::num::NonZeroU64>,
+    worker_bin: Option<PathBuf>,
+}
+
+impl Plan {
+    /// The plan that the arguments describe.
+    pub(crate) fn new(arguments: Arguments) -> Result<Plan, Misuse> {
+        if arguments.executor != ExecutorKind::Processes {
+            let refused = [
+                ("--timeout", arguments.timeout.is_some()),
+                ("--max-jobs-per-worker", arguments.max_jobs_per_worker.is_some()),
+                ("--worker-bin", arguments.worker_bin.is_some()),
+            ];
+            if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
+                return Err(Misuse::NeedsProcesses(option));
+            }
+        }
+        let mut inputs: Vec<Input> = arguments.jobs.into_iter().map(Input::new).collect();
+        if inputs.is_empty() {
+            inputs.push(Input::Standard);
+        }
+        let workers = arguments.workers.map_or_else(|| available_cores().min(pool::MAX_WORKERS), usize::from);
+        Ok(Plan {
+            inputs,
+            format: arguments.format,
+            rules: Rules { default_op: arguments.op, max_digits: arguments.max_digits },
+            max_job_size: usize::try_from(arguments.max_job_size.0).unwrap_or(usize::MAX),
+            limits: Limits { allow_command: arguments.allow_command, max_output: arguments.max_output.0 },
+            workers: if arguments.executor == ExecutorKind::Serial { 1 } else { workers },
+            executor: arguments.executor,
+            unordered: arguments.unordered,
+            output: arguments.output,
+            progress: arguments.progress,
+            stats: arguments.stats,
+            stats_file: arguments.stats_file,
+            quiet: arguments.quiet,
+            verbose: arguments.verbose,
+            dry_run: arguments.dry_run,
+            pool: PoolPlan {
+                batch: arguments.batch,
+                timeout: arguments.timeout,
+                kill_after: arguments.kill_after,
+                retries: arguments.retries,
+                timeout_retries: arguments.timeout_retries,
+                max_jobs_per_worker: arguments.max_jobs_per_worker,
+                worker_bin: arguments.worker_bin,
+            },
+        })
+    }
+
+    /// Makes the executor that was asked for.
+    pub(crate) fn make_executor(&self) -> Result<Arc<dyn Executor<Builtin>>, BuildError> {
+        let limits = self.limits.clone();
+        match self.executor {
+            ExecutorKind::Serial => Ok(Arc::new(Serial::new(limits))),
+            ExecutorKind::Threads => Ok(Arc::new(ThreadPool::new(self.workers, limits))),
+            ExecutorKind::Processes => self.make_processes(limits).map(|pool| Arc::new(pool) as _),
+        }
+    }
+
+    fn make_processes(&self, limits: Limits) -> Result<ProcessPool<Builtin>, BuildError> {
+        let plan = &self.pool;
+        let mut builder = ProcessPool::builder_with(limits)
+            .workers(self.workers)
+            .batch(plan.batch)
+            .kill_after(plan.kill_after)
+            .retries(plan.retries)
+            .timeout_retries(plan.timeout_retries);
+        if let Some(limit) = plan.timeout {
+            builder = builder.time_limit(limit);
+        }
+        if let Some(jobs) = plan.max_jobs_per_worker {
+            builder = builder.max_jobs_per_worker(jobs);
+        }
+        if let Some(program) = &plan.worker_bin {
+            builder = builder.worker_program(program);
+        }
+        builder.build()
+    }
+}
+
+impl Input {
+    fn new(path: PathBuf) -> Input {
+        if path.as_os_str() == "-" { Input::Standard } else { Input::File(path) }
+    }
+
+    /// The name by which people and records know it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Input::Standard => "-".to_owned(),
+            Input::File(path) => path.display().to_string(),
+        }
+    }
+}

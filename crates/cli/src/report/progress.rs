@@ -1,0 +1,95 @@
+//! The progress bar.
+
+use std::{
+    io::{self, IsTerminal},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{args::When, output::Collector, plan::Plan};
+
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// A bar on standard error, drawn by a thread of its own; nothing where none is wanted.
+pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Progress {
+    /// Starts drawing. `input_bytes` is the size of all input, where that is known.
+    pub(crate) fn start(
+        plan: &Plan,
+        collector: &Arc<Collector>,
+        input_bytes: Option<u64>,
+        bytes_read: Arc<AtomicU64>,
+    ) -> Progress {
+        let wanted = match plan.progress {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => !plan.quiet && io::stderr().is_terminal(),
+        };
+        if !wanted {
+            return Progress(None);
+        }
+        let collector = collector.clone();
+        let (stop, stopped) = channel();
+        let draw = move || {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style());
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REFRESH) {
+                let counts = collector.counts();
+                bar.set_message(format!("{} failed", counts.failed()));
+                let read = bytes_read.load(Ordering::Relaxed);
+                if let Some(total) = expected(counts.read, read, input_bytes, collector.is_closed()) {
+                    bar.set_length(total);
+                }
+                bar.set_position(counts.done());
+            }
+            bar.finish_and_clear();
+        };
+        // Without the thread there is no bar, and nothing else is missing.
+        let drawing = thread::Builder::new().name("runner-progress".into()).spawn(draw).ok();
+        Progress(drawing.map(|thread| (stop, thread)))
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&mut self) {
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How many jobs there will be: known at the end of the input, guessed from its size before.
+fn expected(jobs_read: u64, bytes_read: u64, input_bytes: Option<u64>, complete: bool) -> Option<u64> {
+    if complete {
+        return Some(jobs_read);
+    }
+    let total = input_bytes.filter(|&total| bytes_read > 0 && total >= bytes_read)?;
+    let guess = u128::from(jobs_read) * u128::from(total) / u128::from(bytes_read);
+    u64::try_from(guess).ok()
+}
+
+fn style() -> ProgressStyle {
+    let template = "{elapsed_precise} [{bar:30}] {human_pos}/{human_len} jobs, {msg}, {per_sec}, {eta} left";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_guessed_from_the_size_of_the_input() {
+        assert_eq!(expected(10, 100, Some(1000), false), Some(100));
+        assert_eq!(expected(10, 100, None, false), None);
+        assert_eq!(expected(0, 0, Some(1000), false), None);
+        assert_eq!(expected(17, 100, None, true), Some(17));
+    }
+}

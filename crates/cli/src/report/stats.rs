@@ -1,0 +1,101 @@
+//! Counts and times of each worker.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write},
+    time::Duration,
+};
+
+use pool::WorkerFigures;
+use serde::Serialize;
+
+use crate::{
+    args::StatsFormat,
+    output::{Counts, Kind},
+    plan::Plan,
+};
+
+/// What `--stats=json` prints; durations are in seconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stats {
+    jobs: u64,
+    ok: u64,
+    failed: u64,
+    elapsed_s: f64,
+    workers: Vec<WorkerStats>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerStats {
+    slot: u32,
+    generation: u32,
+    pid: Option<u32>,
+    jobs: u64,
+    frames: u64,
+    bytes_out: u64,
+    bytes_in: u64,
+    start_s: f64,
+    busy_s: f64,
+    life_s: f64,
+}
+
+impl Stats {
+    pub(crate) fn new(counts: &Counts, figures: &[WorkerFigures], elapsed: Duration) -> Stats {
+        let workers = figures.iter().map(|worker| WorkerStats {
+            slot: worker.worker.slot,
+            generation: worker.worker.generation,
+            pid: worker.pid,
+            jobs: worker.jobs,
+            frames: worker.frames,
+            bytes_out: worker.bytes_out,
+            bytes_in: worker.bytes_in,
+            start_s: worker.start.as_secs_f64(),
+            busy_s: worker.busy.as_secs_f64(),
+            life_s: worker.life.as_secs_f64(),
+        });
+        Stats {
+            jobs: counts.done(),
+            ok: counts.of(Kind::Succeeded),
+            failed: counts.failed(),
+            elapsed_s: elapsed.as_secs_f64(),
+            workers: workers.collect(),
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{:>7} {:>8} {:>10} {:>8} {:>9} {:>12} {:>12} {:>9} {:>9} {:>9} {:>5}\n",
+            "worker", "pid", "jobs", "frames", "jobs/fr.", "bytes out", "bytes in", "start ms", "busy s", "life s", "busy"
+        );
+        for worker in &self.workers {
+            let _ = writeln!(
+                text,
+                "{:>7} {:>8} {:>10} {:>8} {:>9.1} {:>12} {:>12} {:>9.2} {:>9.3} {:>9.3} {:>4.0}%",
+                format!("{}.{}", worker.slot, worker.generation),
+                worker.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+                worker.jobs,
+                worker.frames,
+                worker.jobs as f64 / worker.frames.max(1) as f64,
+                worker.bytes_out,
+                worker.bytes_in,
+                worker.start_s * 1e3,
+                worker.busy_s,
+                worker.life_s,
+                100.0 * worker.busy_s / worker.life_s.max(1e-9),
+            );
+        }
+        text
+    }
+}
+
+pub(crate) fn write(plan: &Plan, format: StatsFormat, stats: &Stats) -> io::Result<()> {
+    let text = match format {
+        StatsFormat::Text => stats.table(),
+        StatsFormat::Json => serde_json::to_string(stats).map_err(io::Error::other)? + "\n",
+    };
+    match &plan.stats_file {
+        Some(path) => fs::write(path, text),
+        None => io::stderr().write_all(text.as_bytes()),
+    }
+}

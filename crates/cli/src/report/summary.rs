@@ -1,0 +1,34 @@
+//! One line at the end.
+
+use std::time::Duration;
+
+use crate::{
+    args::ExecutorKind,
+    output::{Counts, Kind},
+    plan::Plan,
+};
+
+/// `12 jobs in 0.02 s: 11 ok, 1 failed (1 timeout); 2 processes, 600 jobs/s`
+pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String {
+    let done = counts.done();
+    let seconds = elapsed.as_secs_f64();
+    let failures: Vec<String> = Kind::ALL
+        .into_iter()
+        .filter(|&kind| kind != Kind::Succeeded && counts.of(kind) > 0)
+        .map(|kind| format!("{} {}", counts.of(kind), kind.name()))
+        .collect();
+    let failed = match failures.is_empty() {
+        true => "0 failed".to_owned(),
+        false => format!("{} failed ({})", counts.failed(), failures.join(", ")),
+    };
+    let who = match (plan.executor, plan.workers) {
+        (ExecutorKind::Serial, _) => "serial".to_owned(),
+        (ExecutorKind::Threads, 1) => "1 thread".to_owned(),
+        (ExecutorKind::Threads, n) => format!("{n} threads"),
+        (ExecutorKind::Processes, 1) => "1 process".to_owned(),
+        (ExecutorKind::Processes, n) => format!("{n} processes"),
+    };
+    let jobs = if done == 1 { "1 job".to_owned() } else { format!("{done} jobs") };
+    let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
+    format!("{jobs} in {seconds:.3} s: {} ok, {failed}; {who}, {rate:.0} jobs/s", counts.of(Kind::Succeeded))
+}

@@ -1,0 +1,173 @@
+//! Reads jobs and hands them to the executor.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use builtin::Builtin;
+use pool::{Executor, Inlet, JobOptions};
+
+use crate::{
+    args::Format,
+    error::{RunError, warn},
+    input::{Piece, Place, Source, SplitError, Splitter},
+    output::{Collector, invalid_tail},
+    parse::{Flaw, ParsedJob, Rules, parse},
+    plan::Plan,
+};
+
+/// How many invalid jobs are named on standard error, unless all or none are wanted.
+const NAMED_FLAWS: u64 = 10;
+
+/// Reads all sources, one after another.
+pub(crate) struct Intake {
+    rules: Rules,
+    format: Format,
+    max_job_size: usize,
+    name_flaws: u64,
+    flaws: u64,
+    /// Bytes read so far, for whoever wants to know how much is left.
+    pub(crate) bytes_read: Arc<AtomicU64>,
+}
+
+/// Why reading ended before the end.
+#[derive(Debug)]
+pub(crate) enum IntakeEnd {
+    /// Nobody wants more jobs.
+    NotWanted,
+    Failed(RunError),
+}
+
+/// What becomes of the jobs.
+pub(crate) trait Taker {
+    /// Takes a job, or what is wrong with it, whose text has so many bytes; `false` when no more are wanted.
+    fn take(&mut self, job: Result<ParsedJob, (Flaw, Place)>, bytes: usize, file: &str) -> bool;
+
+    /// The input may make us wait.
+    fn flush(&mut self) {}
+}
+
+impl Intake {
+    pub(crate) fn new(plan: &Plan) -> Intake {
+        Intake {
+            rules: plan.rules,
+            format: plan.format,
+            max_job_size: plan.max_job_size,
+            name_flaws: match (plan.quiet, plan.verbose) {
+                (true, _) => 0,
+                (_, true) => u64::MAX,
+                _ => NAMED_FLAWS,
+            },
+            flaws: 0,
+            bytes_read: Arc::default(),
+        }
+    }
+
+    /// Reads until the end, the first failure, or until no more jobs are wanted.
+    pub(crate) fn read_all(mut self, sources: Vec<Source>, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
+        sources.into_iter().try_for_each(|source| self.read(source, taker))
+    }
+
+    fn read(&mut self, source: Source, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
+        let name = source.name.clone();
+        let bare_values = self.rules.default_op.is_some();
+        let mut splitter = Splitter::new(source, self.format, bare_values, self.max_job_size);
+        let before = self.bytes_read.load(Ordering::Relaxed);
+        loop {
+            self.bytes_read.store(before + splitter.total_read(), Ordering::Relaxed);
+            let next = splitter.next(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
+            let (job, bytes) = match next {
+                None => return Ok(()),
+                Some(Piece::TooLong { place }) => {
+                    let message = format!("the job is longer than {} bytes", self.max_job_size);
+                    (Err((Flaw::new(0, message), place)), 0)
+                }
+                Some(Piece::Text { text, place }) => {
+                    let parsed = parse(text, &self.rules);
+                    let placed = parsed.map_err(|flaw| {
+                        let place = place.inside(text, flaw.offset);
+                        (flaw, place)
+                    });
+                    (placed, text.len())
+                }
+            };
+            if let Err((flaw, place)) = &job {
+                if flaw.is_syntax && splitter.is_array() {
+                    return Err(failed(SplitError::Syntax { place: *place, message: flaw.message.clone() }, &name));
+                }
+                self.name_flaw(flaw, *place, &name);
+            }
+            if !taker.take(job, bytes, &name) {
+                return Err(IntakeEnd::NotWanted);
+            }
+        }
+    }
+
+    fn name_flaw(&mut self, flaw: &Flaw, place: Place, file: &str) {
+        self.flaws += 1;
+        if self.flaws <= self.name_flaws {
+            warn(&format!("{file}, line {}, column {}: {}", place.line, place.column, flaw.message));
+        }
+        if self.flaws == self.name_flaws.saturating_add(1) && self.name_flaws > 0 {
+            warn("there are more invalid jobs; --verbose names all");
+        }
+    }
+}
+
+fn failed(error: SplitError, name: &str) -> IntakeEnd {
+    let name = name.to_owned();
+    IntakeEnd::Failed(match error {
+        SplitError::Io(error) => RunError::ReadInput { name, error },
+        SplitError::NotAnArray => RunError::NotAnArray { name },
+        SplitError::Syntax { place: Place { line, column }, message } => {
+            RunError::Syntax { name, line, column, message }
+        }
+    })
+}
+
+/// Runs the jobs: those that are valid go to the executor, all get a record.
+pub(crate) struct Runner<'a> {
+    collector: &'a Collector,
+    inlet: Box<dyn Inlet<Builtin>>,
+}
+
+impl<'a> Runner<'a> {
+    pub(crate) fn new(collector: &'a Arc<Collector>, executor: &dyn Executor<Builtin>) -> Runner<'a> {
+        Runner { inlet: executor.inlet(collector.clone()), collector }
+    }
+}
+
+impl Taker for Runner<'_> {
+    fn take(&mut self, job: Result<ParsedJob, (Flaw, Place)>, bytes: usize, file: &str) -> bool {
+        match job {
+            Ok(ParsedJob { id, job, limit, .. }) => {
+                let Some(position) = self.enter(id, bytes) else { return false };
+                self.inlet.push(position, job, JobOptions { limit });
+            }
+            Err((flaw, place)) => {
+                let tail = invalid_tail(&flaw.message, file, place);
+                let Some(position) = self.enter(flaw.id, bytes) else { return false };
+                self.collector.settle(position, tail);
+            }
+        }
+        true
+    }
+
+    fn flush(&mut self) {
+        self.inlet.flush();
+    }
+}
+
+impl Runner<'_> {
+    /// Waits for room. What has gathered is handed over first: the room may depend on it.
+    fn enter(&mut self, id: Option<Box<str>>, bytes: usize) -> Option<u64> {
+        match self.collector.try_enter(id, bytes) {
+            Ok(position) => Some(position),
+            Err(id) => {
+                self.inlet.flush();
+                self.collector.enter(id, bytes)
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Sizes and durations as people write them on a command line.
+
+use std::{str::FromStr, time::Duration};
+
+/// A number of bytes: `65536`, `64K`, `16M`, `1G`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let wrong = || "expected a number of bytes such as 65536, 64K, 16M or 1G".to_owned();
+        let (digits, shift) = match text.as_bytes().last() {
+            Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
+            Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
+            Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
+            _ => (text, 0),
+        };
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).map(Size).ok_or_else(wrong)
+    }
+}
+
+/// A duration in seconds, above 0: `2`, `0.5`.
+pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|number| Duration::try_from_secs_f64(number).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "expected a number of seconds above 0".to_owned())
+}
+
+/// A duration in seconds, 0 or more.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|number| Duration::try_from_secs_f64(number).ok());
+    seconds.ok_or_else(|| "expected a number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!("16M".parse(), Ok(Size(16 << 20)));
+        assert_eq!("7".parse(), Ok(Size(7)));
+        for wrong in ["", "M", "0", "-1", "1.5M", "99999999999999G", "1Q"] {
+            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(positive_seconds("0.25"), Ok(Duration::from_millis(250)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        for wrong in ["0", "-1", "NaN", "inf", "1e400", "x", "1e-30"] {
+            assert!(positive_seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}
