@@ -159,10 +159,10 @@ impl Sched {
     ) {
         let halted = matches!(self.mode, Mode::Stopping { .. });
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        // Not always the oldest: frames that two threads send at a time may overtake each other.
         let complete = |count: u64| outcomes == count || (halted && outcomes < count);
-        let Some(mut returned) =
-            worker.frames.pop_front_if(|oldest| oldest.frame == frame && complete(oldest.count()))
-        else {
+        let place = worker.frames.iter().position(|held| held.frame == frame && complete(held.count()));
+        let Some(mut returned) = place.and_then(|place| worker.frames.remove(place)) else {
             self.dismiss(id, actions);
             return;
         };

@@ -69,7 +69,7 @@ impl InFlight {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) phase: Phase,
-    /// What it has, oldest first: the order in which it works.
+    /// What it has, in the order in which it was decided.
     pub(crate) frames: VecDeque<InFlight>,
     /// Jobs assigned to it so far.
     pub(crate) assigned: u64,

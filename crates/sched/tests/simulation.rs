@@ -143,7 +143,9 @@ impl World {
     fn return_frame(&mut self) {
         let Some(id) = self.any_worker(|w| !w.frames.is_empty()) else { return };
         let worker = self.workers.get_mut(&id).unwrap();
-        let (frame, jobs) = worker.frames.remove(0);
+        // Frames sent by different threads may overtake each other.
+        let place = self.rng.below(worker.frames.len() as u64) as usize;
+        let (frame, jobs) = worker.frames.remove(place);
         let done = if worker.halted { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
