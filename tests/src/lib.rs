@@ -1,1 +1,322 @@
-//! x
+//! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{Read, Write},
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// A test that takes longer than this has hung.
+const HARD_CAP: Duration = Duration::from_secs(100);
+
+/// The variable that marks all processes of one call.
+const MARK: &str = "RUNNER_TEST_MARK";
+
+/// A program of this workspace, built before the tests (`scripts/test` does, or `cargo build --workspace`).
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a file");
+    let folder = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+    let program = folder.join(name);
+    assert!(program.exists(), "{} is missing: run `cargo build --workspace` first", program.display());
+    program
+}
+
+/// A file of `tests/data`.
+#[must_use]
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+}
+
+/// The bytes of a file of `tests/data`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn data_bytes(name: &str) -> Vec<u8> {
+    fs::read(data(name)).expect("test data are readable")
+}
+
+/// One call of `runner`, being put together.
+pub struct Call {
+    command: Command,
+    mark: String,
+    stdin: Option<Vec<u8>>,
+}
+
+/// What a call left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code or signal.
+    pub status: ExitStatus,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: String,
+    /// From start to end.
+    pub elapsed: Duration,
+}
+
+impl Output {
+    /// The exit code; -1 if a signal ended it.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
+
+    /// The signal that ended it, or 0.
+    #[must_use]
+    pub fn signal(&self) -> i32 {
+        self.status.signal().unwrap_or(0)
+    }
+
+    /// Standard output as text.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("output is UTF-8")
+    }
+
+    /// The records, each a line.
+    ///
+    /// # Panics
+    /// When a line is no JSON.
+    #[must_use]
+    pub fn records(&self) -> Vec<serde_json::Value> {
+        assert!(self.stdout.is_empty() || self.stdout.ends_with(b"\n"), "a torn line: {:?}", self.text());
+        self.text().lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+    }
+
+    /// `error.kind` of each record, or `ok`.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<String> {
+        let kind = |record: &serde_json::Value| record["error"]["kind"].as_str().unwrap_or("ok").to_owned();
+        self.records().iter().map(kind).collect()
+    }
+
+    /// The lines in alphabetical order.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&str> {
+        let mut lines: Vec<&str> = self.text().lines().collect();
+        lines.sort_unstable();
+        lines
+    }
+}
+
+/// `runner` with these arguments, to be run to its end or [started](Call::start).
+pub fn runner<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Call {
+    Call::new(&program("runner"), arguments)
+}
+
+impl Call {
+    /// Any program with these arguments.
+    pub fn new<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(program: &Path, arguments: I) -> Call {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut command = Command::new(program);
+        command.args(arguments).env(MARK, &mark).env_remove("RUST_BACKTRACE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Call { command, mark, stdin: None }
+    }
+
+    /// Feeds standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Call {
+        self.stdin = Some(bytes.into());
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
+    /// Changes anything else about the call.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Call {
+        change(&mut self.command);
+        self
+    }
+
+    /// Runs it to its end.
+    #[must_use]
+    pub fn run(self) -> Output {
+        self.start().wait()
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let start = Instant::now();
+        let mut child = self.command.spawn().expect("the program can be started");
+        if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.stdin) {
+            // A program may end before it has read everything.
+            thread::spawn(move || pipe.write_all(&bytes));
+        }
+        let stdout = child.stdout.take().map(|mut pipe| thread::spawn(move || read_all(&mut pipe)));
+        let stderr = child.stderr.take().map(|mut pipe| thread::spawn(move || read_all(&mut pipe)));
+        Running { child, mark: self.mark, start, stdout, stderr }
+    }
+
+    /// Starts it with its streams left to the caller.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_bare(mut self) -> Running {
+        let start = Instant::now();
+        let child = self.command.spawn().expect("the program can be started");
+        Running { child, mark: self.mark, start, stdout: None, stderr: None }
+    }
+}
+
+type Reading = Option<thread::JoinHandle<Vec<u8>>>;
+
+/// A call under way.
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    mark: String,
+    start: Instant,
+    stdout: Reading,
+    stderr: Reading,
+}
+
+impl Running {
+    /// The process's number.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).expect("the program is there");
+    }
+
+    /// The numbers of its workers that are alive.
+    #[must_use]
+    pub fn workers(&self) -> Vec<i32> {
+        let is_worker = |pid: &i32| {
+            let path = format!("/proc/{pid}/cmdline");
+            fs::read(path).is_ok_and(|line| line.windows(15).any(|part| part == b"__runner-worker"))
+        };
+        marked(&self.mark).into_iter().filter(is_worker).collect()
+    }
+
+    /// Waits until something is true of it.
+    ///
+    /// # Panics
+    /// When it does not become true in time.
+    pub fn until(&mut self, what: &str, mut is_true: impl FnMut(&mut Running) -> bool) {
+        let start = Instant::now();
+        while !is_true(self) {
+            assert!(start.elapsed() < HARD_CAP, "waited in vain until {what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits for its end, and proves that nothing of it is left.
+    ///
+    /// # Panics
+    /// When it does not end in time, or leaves processes behind.
+    #[must_use]
+    pub fn wait(mut self) -> Output {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the program is our child") {
+                break status;
+            }
+            if self.start.elapsed() > HARD_CAP {
+                for pid in marked(&self.mark) {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+                panic!("hung: killed after {HARD_CAP:?}");
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        let elapsed = self.start.elapsed();
+        self.expect_nothing_left();
+        let read = |reading: Reading| reading.map_or_else(Vec::new, |thread| thread.join().expect("reading goes on"));
+        let (stdout, stderr) = (read(self.stdout.take()), read(self.stderr.take()));
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(!stderr.contains("panicked at"), "a panic: {stderr}");
+        Output { status, stdout, stderr, elapsed }
+    }
+
+    fn expect_nothing_left(&self) {
+        let start = Instant::now();
+        loop {
+            let left = marked(&self.mark);
+            if left.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(1), "processes are left behind: {left:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// All living processes that carry this mark in their environment, zombies excluded.
+fn marked(mark: &str) -> Vec<i32> {
+    let wanted = format!("{MARK}={mark}");
+    let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+        })
+        .collect()
+}
+
+fn read_all(pipe: &mut dyn Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = pipe.read_to_end(&mut bytes);
+    bytes
+}
+
+/// `count` jobs `{"op":"gcd",...}` on lines, and the records that they give.
+#[must_use]
+pub fn gcd_jobs(count: u64) -> (String, String) {
+    let (mut jobs, mut expected) = (String::new(), String::new());
+    let mut state = 1u64;
+    for id in 0..count {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (a, b) = (state >> 42, (state >> 20) & 0x3f_ffff);
+        jobs += &format!("{{\"op\":\"gcd\",\"a\":{a},\"b\":{b}}}\n");
+        expected += &format!("{{\"id\":{id},\"ok\":true,\"result\":{}}}\n", euclid(a, b));
+    }
+    (jobs, expected)
+}
+
+fn euclid(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { euclid(b, a % b) }
+}
+
+/// Lines of `command` jobs that each run a shell script.
+#[must_use]
+pub fn shell_jobs(scripts: &[&str]) -> String {
+    let line = |script: &&str| {
+        let argv = serde_json::json!({"op": "command", "argv": ["sh", "-c", script]});
+        argv.to_string() + "\n"
+    };
+    scripts.iter().map(line).collect()
+}

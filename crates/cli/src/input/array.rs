@@ -1,5 +1,5 @@
-//! A JSON array, cut at its top-level commas while it is being read. Whether an element is well-formed is its
-//! parser's business.
+//! A JSON array, cut into its elements while it is being read: an element is there as soon as its last byte is.
+//! Whether it is well-formed inside is its parser's business.
 
 use std::io::Read;
 
@@ -40,26 +40,40 @@ struct Nesting {
     escaped: bool,
 }
 
+/// Where an element ends.
+enum End {
+    /// With this byte: the bracket or quote that closes it.
+    With,
+    /// Before this byte: a number or a word has nothing that closes it.
+    Before,
+}
+
 impl Nesting {
-    /// Whether this byte is the first after the element.
-    fn ends_at(&mut self, byte: u8) -> bool {
+    fn end_at(&mut self, byte: u8) -> Option<End> {
         if self.in_string {
             match byte {
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
+                b'"' => {
+                    self.in_string = false;
+                    return (self.depth == 0).then_some(End::With);
+                }
                 _ => {}
             }
-            return false;
+            return None;
         }
         match byte {
             b'"' => self.in_string = true,
             b'[' | b'{' => self.depth += 1,
-            b',' | b']' | b'}' if self.depth == 0 => return true,
-            b']' | b'}' => self.depth -= 1,
+            b']' | b'}' if self.depth > 0 => {
+                self.depth -= 1;
+                return (self.depth == 0).then_some(End::With);
+            }
+            b',' | b']' | b'}' if self.depth == 0 => return Some(End::Before),
+            _ if self.depth == 0 && byte.is_ascii_whitespace() => return Some(End::Before),
             _ => {}
         }
-        false
+        None
     }
 }
 
@@ -109,12 +123,13 @@ impl Array {
         let (mut nesting, mut length, mut too_long) = (Nesting::default(), 0, false);
         loop {
             let unscanned = &buffer.unused()[length..];
-            match unscanned.iter().position(|&byte| nesting.ends_at(byte)) {
-                Some(at) => {
-                    length += at;
-                    break;
-                }
-                None => length += unscanned.len(),
+            let found = unscanned.iter().enumerate().find_map(|(at, &byte)| match nesting.end_at(byte)? {
+                End::With => Some(at + 1),
+                End::Before => Some(at),
+            });
+            length += found.unwrap_or(unscanned.len());
+            if found.is_some() {
+                break;
             }
             if length > longest {
                 too_long = true;
@@ -129,9 +144,9 @@ impl Array {
         }
         self.handed_out = length;
         let text = &buffer.unused()[..length];
-        match too_long || text.trim_ascii_end().len() > longest {
+        match too_long || length > longest {
             true => Ok(Piece::TooLong { place }),
-            false => Ok(Piece::Text { text: text.trim_ascii_end(), place }),
+            false => Ok(Piece::Text { text, place }),
         }
     }
 }

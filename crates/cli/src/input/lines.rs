@@ -33,7 +33,7 @@ impl Lines {
             let found = memchr::memchr(b'\n', &unused[self.searched..]).map(|at| self.searched + at);
             let length = match found {
                 Some(at) => at,
-                None if unused.len() > longest + 1 => {
+                None if unused.len() > longest => {
                     self.drop_part(buffer);
                     continue;
                 }
@@ -52,8 +52,12 @@ impl Lines {
                 (self.dropped, self.handed_out) = (false, used);
                 return Ok(self.place.take().map(|place| Piece::TooLong { place }));
             }
-            let line = &buffer.unused()[..length];
-            let (start, end) = trimmed(line);
+            let (line, column) = buffer.place();
+            if length > longest {
+                self.handed_out = used;
+                return Ok(Some(Piece::TooLong { place: Place { line, column } }));
+            }
+            let (start, end) = trimmed(&buffer.unused()[..length]);
             if start == end {
                 buffer.advance(used);
                 if found.is_none() {
@@ -61,12 +65,8 @@ impl Lines {
                 }
                 continue;
             }
-            let (line, column) = buffer.place();
             let place = Place { line, column: column + start as u64 };
             self.handed_out = used;
-            if end - start > longest {
-                return Ok(Some(Piece::TooLong { place }));
-            }
             return Ok(Some(Piece::Text { text: &buffer.unused()[start..end], place }));
         }
     }

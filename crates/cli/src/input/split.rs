@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn arrays() {
         assert_eq!(auto(" [ ] \n"), [""; 0]);
-        assert_eq!(auto("[{a},\n [1,\"],[\\\"\"] , 3]"), ["1:2 {a}", "2:2 [1,\"],[\\\"\"]", "2:18 3"]);
+        assert_eq!(auto("[{a},\n [1,\"],[\\\"\"] , 3]"), ["1:2 {a}", "2:2 [1,\"],[\\\"\"]", "2:16 3"]);
         assert_eq!(auto("[1,2"), ["1:2 1", "1:5 the array has no end"]);
         assert_eq!(auto("[1,]"), ["1:2 1", "1:4 expected an element"]);
         assert_eq!(auto("[,]"), ["1:2 expected an element"]);

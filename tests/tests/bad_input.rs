@@ -1,0 +1,193 @@
+//! Every kind of input that is not what it should be: never a panic, a hang, or a silently missing result.
+
+use std::{fs, os::unix::ffi::OsStrExt};
+
+use end_to_end::{Output, runner};
+
+fn lines(input: impl Into<Vec<u8>>) -> Output {
+    runner(["-w", "2"]).stdin(input).run()
+}
+
+fn good(n: u32) -> String {
+    format!("{{\"op\":\"sum\",\"n\":{n}}}")
+}
+
+/// The only record is that of an invalid job, at this place, with these words in its message.
+fn expect_flaw(input: impl Into<Vec<u8>>, line: u64, column: u64, words: &str) {
+    let output = lines(input);
+    assert_eq!(output.code(), 1);
+    let records = output.records();
+    assert_eq!(records.len(), 1, "{}", output.text());
+    let error = &records[0]["error"];
+    assert_eq!(error["kind"], "invalid");
+    assert_eq!((error["line"].as_u64(), error["column"].as_u64()), (Some(line), Some(column)), "{error}");
+    assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    assert!(output.stderr.contains(words), "{}", output.stderr);
+    let keys: Vec<&String> = error.as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 5);
+}
+
+#[test]
+fn nothing_is_zero_jobs() {
+    for input in ["", " \n\t\r\n ", "[]", " [ ]\n", "\u{feff}", "\u{feff}[]"] {
+        let output = lines(input);
+        assert_eq!((output.text(), output.code()), ("", 0), "{input:?}");
+    }
+}
+
+#[test]
+fn a_broken_array_ends_the_input_after_its_complete_elements() {
+    let (one, two) = (good(1), good(2));
+    for broken in [
+        format!("[{one},{two}"),
+        format!("[{one},{two},{{\"op\":"),
+        format!("[{one},{two},"),
+        format!("[{one},{two}]x"),
+        format!("[{one},{two}] {one}"),
+        format!("[{one},{two},]"),
+        format!("[{one},{two} {one}]"),
+        format!("[{one},{two},nonsense,{one}]"),
+        format!("[{one},{two},{{\"op\":\"sum\",\"n\":01}},{one}]"),
+    ] {
+        let output = lines(broken.clone());
+        assert_eq!(output.code(), 3, "{broken}");
+        assert_eq!(output.kinds(), ["ok", "ok"], "{broken}");
+        assert!(output.stderr.contains("line 1, column"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn an_invalid_element_is_one_record_and_the_array_goes_on() {
+    let output = lines(format!("[{},5,{{\"op\":\"sum\",\"n\":\"x\"}},\n null, {}]", good(1), good(2)));
+    assert_eq!(output.kinds(), ["ok", "invalid", "invalid", "invalid", "ok"]);
+    assert_eq!(output.code(), 1);
+    assert_eq!((output.records()[3]["error"]["line"].as_u64(), output.records()[3]["error"]["column"].as_u64()), (Some(2), Some(2)));
+}
+
+#[test]
+fn something_else_than_an_array_is_refused_where_an_array_was_promised() {
+    let output = runner(["--format", "array"]).stdin(good(1)).run();
+    assert_eq!((output.text(), output.code()), ("", 3));
+    assert!(output.stderr.contains("not a JSON array"));
+}
+
+#[test]
+fn a_nul_byte_is_a_flaw() {
+    expect_flaw("{\"op\":\"sum\",\"n\":1\0}", 1, 18, "no valid JSON");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_a_flaw() {
+    expect_flaw(b"{\"op\":\"\xff\"}".to_vec(), 1, 8, "not UTF-8");
+}
+
+#[test]
+fn a_line_of_100_mb_is_one_invalid_job() {
+    let mut input = good(1).into_bytes();
+    input.push(b'\n');
+    input.resize(100_000_000, b'x');
+    input.extend(format!("\n{}\n", good(3)).bytes());
+    let output = lines(input);
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "invalid".into(), "ok".into()], 1));
+    assert!(output.records()[1]["error"]["message"].as_str().unwrap().contains("longer than 16777216 bytes"));
+    assert_eq!(output.records()[1]["error"]["line"], 2);
+}
+
+#[test]
+fn an_element_of_20_mb_is_one_invalid_job() {
+    let input = format!("[{},\"{}\",{}]", good(1), "x".repeat(20_000_000), good(3));
+    let output = lines(input);
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "invalid".into(), "ok".into()], 1));
+}
+
+#[test]
+fn nesting_of_a_hundred_thousand_levels_is_a_flaw() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    expect_flaw(format!("{{\"op\":\"sum\",\"n\":{deep}}}"), 1, 17, "`n` must be an integer, found an array");
+    let output = lines(deep);
+    assert_eq!((output.kinds(), output.code()), (vec!["invalid".into()], 1), "an array of one element");
+    assert_eq!(lines("[".repeat(100_000)).code(), 3);
+}
+
+#[test]
+fn numbers_that_are_no_integers_are_flaws() {
+    for number in ["1.0", "1e3", "1e400", "-0.0", "1E-2"] {
+        let job = format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":2}}");
+        expect_flaw(job, 1, 17, "`a` must be an integer, found a number with a fraction or an exponent");
+    }
+    for number in ["NaN", "+1", "01", ".5", "1.", "0x10", "Infinity", "--1"] {
+        let output = lines(format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":2}}"));
+        assert_eq!((output.kinds(), output.code()), (vec!["invalid".into()], 1), "{number}");
+        assert!(output.stderr.contains("no valid JSON"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn minus_zero_is_an_integer() {
+    let output = lines("{\"op\":\"gcd\",\"a\":-0,\"b\":-6}\n{\"op\":\"sum\",\"n\":-0}\n");
+    assert_eq!(output.text(), "{\"id\":0,\"ok\":true,\"result\":6}\n{\"id\":1,\"ok\":true,\"result\":0}\n");
+}
+
+#[test]
+fn a_million_digits_are_the_limit() {
+    let job = |digits: usize| format!("{{\"op\":\"gcd\",\"a\":{},\"b\":1}}\n", "1".repeat(digits));
+    let output = lines(job(1_000_000) + &job(1_000_001));
+    assert_eq!(output.kinds(), ["ok", "invalid"]);
+    assert!(output.stderr.contains("1000001 digits"));
+}
+
+#[test]
+fn byte_order_marks_and_carriage_returns_are_no_flaws() {
+    let expected = "{\"id\":0,\"ok\":true,\"result\":1}\n{\"id\":1,\"ok\":true,\"result\":3}\n";
+    assert_eq!(lines(format!("\u{feff}{}\r\n\r\n{}\r\n", good(1), good(2))).text(), expected);
+    assert_eq!(lines(format!("\u{feff}[\r\n{},\r\n{}\r\n]\r\n", good(1), good(2))).text(), expected);
+}
+
+#[test]
+fn flaws_are_told_with_their_places() {
+    expect_flaw("{\"op\":\"sum\",\"n\":1,\"n\":2}", 1, 19, "the field `n` stands here twice");
+    expect_flaw("\n\n  {\"op\":\"summ\",\"n\":1}", 3, 9, "unknown op `summ`; did you mean `sum`?");
+    expect_flaw("{\"op\":\"sum\",\"n\":1,\"m\":2}", 1, 19, "`sum` has no field `m`");
+    expect_flaw("{\"op\":\"gcd\",\"a\":\"1\",\"b\":2}", 1, 17, "`a` must be an integer, found a string");
+    expect_flaw("{\"op\":\"factorize\",\"n\":0}", 1, 23, "`n` must be at least 1, found 0");
+    expect_flaw("{\"op\":\"sum\"}", 1, 1, "`sum` needs the field `n`");
+    expect_flaw("[[1]]", 1, 2, "a job must be an object, found an array");
+}
+
+#[test]
+fn only_the_first_ten_flaws_are_named_unless_asked_for() {
+    let jobs = "5\n".repeat(12);
+    assert_eq!(runner(["-"]).stdin(jobs.clone()).run().stderr.matches("must be an object").count(), 10);
+    assert_eq!(runner(["-v"]).stdin(jobs.clone()).run().stderr.matches("must be an object").count(), 12);
+    assert_eq!(runner(["-q"]).stdin(jobs).run().stderr, "");
+}
+
+#[test]
+fn inputs_that_cannot_be_opened_stop_the_run_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = folder.path().join("jobs");
+    fs::write(&jobs, good(1)).unwrap();
+    for (bad, words) in [(folder.path().as_os_str(), "is a directory"), ("/nonexistent".as_ref(), "cannot open")] {
+        let output = runner([jobs.as_os_str(), bad]).run();
+        assert_eq!((output.text(), output.code()), ("", 3));
+        assert!(output.stderr.contains(words) && output.stderr.as_bytes().ends_with(b"\n"), "{}", output.stderr);
+        assert!(output.stderr.contains(&String::from_utf8_lossy(bad.as_bytes()).into_owned()));
+    }
+}
+
+#[test]
+fn an_input_that_cannot_be_read_ends_the_run_after_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = folder.path().join("jobs");
+    fs::write(&jobs, good(1)).unwrap();
+    let output = runner([jobs.as_os_str(), "/proc/self/mem".as_ref(), jobs.as_os_str()]).run();
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3));
+    assert!(output.stderr.contains("reading /proc/self/mem failed"), "{}", output.stderr);
+}
+
+#[test]
+fn a_folder_as_standard_input_is_an_error() {
+    let folder = fs::File::open("/").unwrap();
+    let output = runner(["-"]).with(|c| c.stdin(folder)).run();
+    assert_eq!((output.text(), output.code()), ("", 3));
+}
