@@ -183,6 +183,20 @@ impl Call {
         let child = self.command.spawn().expect("the program can be started");
         Running { child, mark: self.mark, start, stdout: None, stderr: None }
     }
+
+    /// Starts it and feeds it, with its output left to the caller; what it says on standard error is dropped.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_bare_fed(mut self) -> Running {
+        let input = self.stdin.take().unwrap_or_default();
+        self.command.stderr(Stdio::null());
+        let mut running = self.start_bare();
+        let mut pipe = running.child.stdin.take();
+        thread::spawn(move || pipe.as_mut().map(|pipe| pipe.write_all(&input)));
+        running
+    }
 }
 
 type Reading = Option<thread::JoinHandle<Vec<u8>>>;
@@ -254,7 +268,9 @@ impl Running {
         };
         let elapsed = self.start.elapsed();
         self.expect_nothing_left();
-        let read = |reading: Reading| reading.map_or_else(Vec::new, |thread| thread.join().expect("reading goes on"));
+        let read = |reading: Reading| {
+            reading.map_or_else(Vec::new, |thread| thread.join().expect("reading goes on"))
+        };
         let (stdout, stderr) = (read(self.stdout.take()), read(self.stderr.take()));
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         assert!(!stderr.contains("panicked at"), "a panic: {stderr}");
@@ -319,4 +335,28 @@ pub fn shell_jobs(scripts: &[&str]) -> String {
         argv.to_string() + "\n"
     };
     scripts.iter().map(line).collect()
+}
+
+/// What `runner` draws on a terminal as its standard error.
+///
+/// # Panics
+/// When there is no terminal to be had.
+#[must_use]
+pub fn terminal(arguments: &[&str], input: &str) -> String {
+    let terminal = nix::pty::openpty(None, None).expect("a terminal can be made");
+    let mut screen = fs::File::from(terminal.master);
+    let call = runner(arguments).stdin(input);
+    let running = call.with(|c| c.stderr(fs::File::from(terminal.slave))).start();
+    let reading = thread::spawn(move || {
+        let mut drawn = Vec::new();
+        let mut chunk = [0; 4096];
+        // The terminal ends with an error when the last process has closed it.
+        while let Ok(count @ 1..) = screen.read(&mut chunk) {
+            drawn.extend_from_slice(&chunk[..count]);
+        }
+        drawn
+    });
+    let output = running.wait();
+    assert_eq!(output.code(), 0);
+    String::from_utf8_lossy(&reading.join().expect("reading goes on")).into_owned()
 }

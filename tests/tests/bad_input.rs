@@ -1,5 +1,7 @@
 //! Every kind of input that is not what it should be: never a panic, a hang, or a silently missing result.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, os::unix::ffi::OsStrExt};
 
 use end_to_end::{Output, runner};
@@ -61,7 +63,10 @@ fn an_invalid_element_is_one_record_and_the_array_goes_on() {
     let output = lines(format!("[{},5,{{\"op\":\"sum\",\"n\":\"x\"}},\n null, {}]", good(1), good(2)));
     assert_eq!(output.kinds(), ["ok", "invalid", "invalid", "invalid", "ok"]);
     assert_eq!(output.code(), 1);
-    assert_eq!((output.records()[3]["error"]["line"].as_u64(), output.records()[3]["error"]["column"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(
+        (output.records()[3]["error"]["line"].as_u64(), output.records()[3]["error"]["column"].as_u64()),
+        (Some(2), Some(2))
+    );
 }
 
 #[test]
@@ -167,10 +172,16 @@ fn inputs_that_cannot_be_opened_stop_the_run_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = folder.path().join("jobs");
     fs::write(&jobs, good(1)).unwrap();
-    for (bad, words) in [(folder.path().as_os_str(), "is a directory"), ("/nonexistent".as_ref(), "cannot open")] {
+    for (bad, words) in
+        [(folder.path().as_os_str(), "is a directory"), ("/nonexistent".as_ref(), "cannot open")]
+    {
         let output = runner([jobs.as_os_str(), bad]).run();
         assert_eq!((output.text(), output.code()), ("", 3));
-        assert!(output.stderr.contains(words) && output.stderr.as_bytes().ends_with(b"\n"), "{}", output.stderr);
+        assert!(
+            output.stderr.contains(words) && output.stderr.as_bytes().ends_with(b"\n"),
+            "{}",
+            output.stderr
+        );
         assert!(output.stderr.contains(&String::from_utf8_lossy(bad.as_bytes()).into_owned()));
     }
 }

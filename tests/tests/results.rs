@@ -1,5 +1,7 @@
 //! Exact results, in order, whichever executor runs the jobs.
 
+#![allow(clippy::unwrap_used)]
+
 use end_to_end::{data, data_bytes, gcd_jobs, runner, shell_jobs};
 
 const EXECUTORS: [&str; 3] = ["processes", "threads", "serial"];
@@ -33,7 +35,9 @@ fn two_thousand_mixed_jobs_give_the_expected_bytes() {
 #[test]
 fn any_number_of_workers_and_any_frame_size_give_the_same_bytes() {
     let expected = data_bytes("mixed_2k.expected.jsonl");
-    for arguments in [["-w", "1", "--batch", "1"], ["-w", "7", "--batch", "3"], ["-w", "2", "--batch", "5000"]] {
+    for arguments in
+        [["-w", "1", "--batch", "1"], ["-w", "7", "--batch", "3"], ["-w", "2", "--batch", "5000"]]
+    {
         let output = runner(arguments).with(|c| c.arg(data("mixed_2k.jsonl"))).run();
         assert!(output.stdout == expected, "{arguments:?}");
     }
@@ -62,7 +66,9 @@ fn a_jobs_own_name_is_echoed_as_written() {
 
 #[test]
 fn trial_and_fast_agree() {
-    let job = |op: &str, fields: &str, method: &str| format!("{{\"op\":\"{op}\",{fields},\"method\":\"{method}\"}}\n");
+    let job = |op: &str, fields: &str, method: &str| {
+        format!("{{\"op\":\"{op}\",{fields},\"method\":\"{method}\"}}\n")
+    };
     let all = |method: &str| {
         job("gcd", "\"a\":12,\"b\":-18", method)
             + &job("gcd", "\"a\":0,\"b\":0", method)
@@ -71,14 +77,19 @@ fn trial_and_fast_agree() {
     };
     let (fast, trial) = (runner(["-"]).stdin(all("fast")).run(), runner(["-"]).stdin(all("trial")).run());
     assert_eq!(fast.text(), trial.text());
-    assert!(fast.text().starts_with("{\"id\":0,\"ok\":true,\"result\":6}\n{\"id\":1,\"ok\":true,\"result\":0}\n"));
+    assert!(
+        fast.text().starts_with("{\"id\":0,\"ok\":true,\"result\":6}\n{\"id\":1,\"ok\":true,\"result\":0}\n")
+    );
 }
 
 #[test]
 fn a_number_of_a_hundred_thousand_digits_is_exact() {
     let digits = "7".repeat(100_000);
-    let jobs = format!("{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n{{\"op\":\"gcd\",\"a\":-{digits},\"b\":{digits}}}\n");
-    let expected: String = (0..2).map(|id| format!("{{\"id\":{id},\"ok\":true,\"result\":{digits}}}\n")).collect();
+    let jobs = format!(
+        "{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n{{\"op\":\"gcd\",\"a\":-{digits},\"b\":{digits}}}\n"
+    );
+    let expected: String =
+        (0..2).map(|id| format!("{{\"id\":{id},\"ok\":true,\"result\":{digits}}}\n")).collect();
     for executor in EXECUTORS {
         assert!(runner(["--executor", executor]).stdin(jobs.clone()).run().text() == expected, "{executor}");
     }
@@ -122,8 +133,17 @@ fn a_very_large_result_arrives_whole() {
 
 #[test]
 fn bare_values_are_jobs_of_the_given_operation() {
-    assert!(runner(["--op", "gcd"]).stdin("[4, 6]\n[9,-6]\n").run().text().ends_with("\"result\":2}\n{\"id\":1,\"ok\":true,\"result\":3}\n"));
-    assert_eq!(runner(["--op", "prime_factors"]).stdin("12 \n").run().text(), "{\"id\":0,\"ok\":true,\"result\":[2,2,3]}\n");
+    assert!(
+        runner(["--op", "gcd"])
+            .stdin("[4, 6]\n[9,-6]\n")
+            .run()
+            .text()
+            .ends_with("\"result\":2}\n{\"id\":1,\"ok\":true,\"result\":3}\n")
+    );
+    assert_eq!(
+        runner(["--op", "prime_factors"]).stdin("12 \n").run().text(),
+        "{\"id\":0,\"ok\":true,\"result\":[2,2,3]}\n"
+    );
     let array = runner(["--op", "sum", "--format", "array"]).stdin("[1,2]").run();
     assert_eq!(array.text(), "{\"id\":0,\"ok\":true,\"result\":1}\n{\"id\":1,\"ok\":true,\"result\":3}\n");
 }

@@ -46,7 +46,10 @@ pub struct CommandOutput {
 /// The program dies with the worker that runs it.
 pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, BuiltinError> {
     let program = job.argv.first().cloned().unwrap_or_default();
-    let failed = |error: io::Error| BuiltinError::CommandNotRun { program: program.clone(), reason: error.to_string() };
+    let failed = |error: io::Error| BuiltinError::CommandNotRun {
+        program: program.clone(),
+        reason: error.to_string(),
+    };
     let mut command = process::Command::new(&program);
     command.args(job.argv.iter().skip(1)).envs(&job.env);
     command.stdin(if job.stdin.is_some() { Stdio::piped() } else { Stdio::null() });

@@ -48,7 +48,7 @@ fn trial_small(a: u64, b: u64) -> u64 {
         return a.max(b);
     }
     let mut candidate = least;
-    while black_box(a) % candidate != 0 || black_box(b) % candidate != 0 {
+    while !(black_box(a).is_multiple_of(candidate) && black_box(b).is_multiple_of(candidate)) {
         candidate -= 1;
     }
     candidate

@@ -169,7 +169,9 @@ pub(crate) enum StatsFormat {
 fn parse_batch(text: &str) -> Result<pool::Batch, String> {
     match text {
         "auto" => Ok(pool::Batch::Auto),
-        number => number.parse().map(pool::Batch::Fixed).map_err(|_| "expected `auto` or a number above 0".into()),
+        number => {
+            number.parse().map(pool::Batch::Fixed).map_err(|_| "expected `auto` or a number above 0".into())
+        }
     }
 }
 

@@ -54,7 +54,9 @@ fn print_for_packagers(wanted: &Packaging) -> Ended {
     let mut command = Arguments::command();
     let mut text = Vec::new();
     match wanted {
-        Packaging::Completions { shell } => clap_complete::generate(*shell, &mut command, "runner", &mut text),
+        Packaging::Completions { shell } => {
+            clap_complete::generate(*shell, &mut command, "runner", &mut text);
+        }
         Packaging::Man => {
             let rendered = clap_mangen::Man::new(command).render(&mut text);
             debug_assert!(rendered.is_ok(), "writing to memory cannot fail");

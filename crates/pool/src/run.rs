@@ -20,7 +20,8 @@ pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Con
 
 /// Makes the state that jobs run in.
 pub(crate) fn start_context<C: Context>(args: C::Args) -> Result<C, String> {
-    catch_panic(|| C::start(args).map_err(|error| describe(&error))).unwrap_or_else(|panic| Err(describe(&panic)))
+    catch_panic(|| C::start(args).map_err(|error| describe(&error)))
+        .unwrap_or_else(|panic| Err(describe(&panic)))
 }
 
 fn describe(cause: &dyn Display) -> String {

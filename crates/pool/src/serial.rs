@@ -16,9 +16,6 @@ use crate::{
     run::{run_here, start_context},
 };
 
-/// How long outcomes may gather before they are handed on.
-const HAND_ON_AFTER: Duration = Duration::from_millis(1);
-
 /// Runs each job when it is pushed. A panic is caught; a crash takes the program with it.
 pub struct Serial<J: Job> {
     shared: Arc<Shared<J>>,
@@ -44,8 +41,7 @@ impl<J: Job> Serial<J> {
 
 impl<J: Job> Executor<J> for Serial<J> {
     fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
-        let (shared, busy, handed_on) = (self.shared.clone(), Duration::ZERO, Instant::now());
-        Box::new(SerialInlet { shared, sink, context: None, done: Vec::new(), busy, handed_on })
+        Box::new(SerialInlet { shared: self.shared.clone(), sink, context: None })
     }
 
     fn close(&self) {}
@@ -69,10 +65,6 @@ struct SerialInlet<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
     context: Option<J::Context>,
-    done: Vec<Resolved<J>>,
-    busy: Duration,
-    /// When outcomes were last handed on.
-    handed_on: Instant,
 }
 
 impl<J: Job> SerialInlet<J> {
@@ -103,30 +95,15 @@ impl<J: Job> Inlet<J> for SerialInlet<J> {
         let start = Instant::now();
         let outcome = self.outcome(job, options);
         let end = Instant::now();
-        self.busy += end - start;
-        self.done.push(Resolved { tag, outcome });
-        if end - self.handed_on >= HAND_ON_AFTER {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        self.handed_on = Instant::now();
-        if self.done.is_empty() {
-            return;
-        }
         let mut figures = self.shared.figures.lock();
-        figures.jobs += self.done.len() as u64;
+        figures.jobs += 1;
         figures.frames += 1;
-        figures.busy += std::mem::take(&mut self.busy);
-        figures.life = self.shared.start.elapsed();
+        figures.busy += end - start;
+        figures.life = end - self.shared.start;
         drop(figures);
-        self.sink.resolve(std::mem::take(&mut self.done));
+        // At once: the next job may take long.
+        self.sink.resolve(vec![Resolved { tag, outcome }]);
     }
-}
 
-impl<J: Job> Drop for SerialInlet<J> {
-    fn drop(&mut self) {
-        self.flush();
-    }
+    fn flush(&mut self) {}
 }

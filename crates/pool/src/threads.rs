@@ -64,7 +64,8 @@ impl<J: Job> ThreadPool<J> {
             closed: false,
             broken: None,
         };
-        let shared = Shared { args, most_threads: workers.max(1), state: Mutex::new(state), news: Condvar::new() };
+        let shared =
+            Shared { args, most_threads: workers.max(1), state: Mutex::new(state), news: Condvar::new() };
         ThreadPool { shared: Arc::new(shared) }
     }
 }
@@ -176,7 +177,8 @@ impl<J: Job> Shared<J> {
     fn start(this: &Arc<Shared<J>>, state: &mut State<J>) -> std::io::Result<()> {
         let slot = state.threads.len();
         let shared = this.clone();
-        let thread = thread::Builder::new().name(format!("runner-{slot}")).spawn(move || shared.serve(slot))?;
+        let thread =
+            thread::Builder::new().name(format!("runner-{slot}")).spawn(move || shared.serve(slot))?;
         state.threads.push(thread);
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         state.figures.push(WorkerFigures::new(WorkerId { slot, generation: 0 }));

@@ -54,12 +54,11 @@ impl Sched {
         idle.max_by_key(|(_, worker)| worker.last_idle).map(|(&id, _)| id)
     }
 
-    /// A busy worker that may have a further frame at hand: only while there is plenty for all, because what it
-    /// has cannot be given to others.
+    /// A busy worker that may have a further frame at hand: only while there is plenty for all, and nobody who is
+    /// about to be ready for it, because what a worker has cannot be given to others.
     fn with_room_to_spare(&self) -> Option<WorkerId> {
-        let starting = self.count(Phase::Starting);
-        let serving = self.count(Phase::Serving);
-        if self.queue.count() < starting + 2 * serving {
+        let scarce = self.queue.count() < 2 * self.count(Phase::Serving);
+        if scarce || self.count(Phase::Starting) > 0 {
             return None;
         }
         let window = self.sizing.window();
@@ -108,7 +107,8 @@ impl Sched {
         let shortest = match self.limits.is_empty() {
             true => limit,
             false => {
-                let own = jobs.iter().flat_map(|w| w.jobs.iter()).filter_map(|job| self.limits.get(&job).copied());
+                let own =
+                    jobs.iter().flat_map(|w| w.jobs.iter()).filter_map(|job| self.limits.get(&job).copied());
                 own.chain(limit).min()
             }
         };

@@ -8,7 +8,8 @@ impl Sched {
     /// How many jobs are unresolved.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        let in_flight: u64 = self.workers.values().flat_map(|worker| &worker.frames).map(|frame| frame.count()).sum();
+        let in_flight: u64 =
+            self.workers.values().flat_map(|worker| &worker.frames).map(|frame| frame.count()).sum();
         self.queue.count() + in_flight
     }
 
@@ -38,7 +39,8 @@ impl Sched {
             if matches!(worker.phase, Phase::Starting | Phase::Leaving { .. }) {
                 assert!(worker.frames.is_empty(), "{id} has frames and is not serving");
             }
-            places.extend(worker.frames.iter().flat_map(|frame| frame.jobs.iter().map(|waiting| waiting.jobs)));
+            places
+                .extend(worker.frames.iter().flat_map(|frame| frame.jobs.iter().map(|waiting| waiting.jobs)));
         }
         let mut slots: Vec<u32> = self.workers.keys().map(|id| id.slot).collect();
         slots.dedup();

@@ -32,14 +32,20 @@ impl Sched {
             return;
         }
         let running = worker.seen.and_then(|(frame, index, since)| {
-            let in_flight = worker.frames.iter().find(|in_flight| in_flight.frame == frame && in_flight.timed)?;
+            let in_flight =
+                worker.frames.iter().find(|in_flight| in_flight.frame == frame && in_flight.timed)?;
             let job = in_flight.job_at(index)?;
             Some((job, self.limit_of(job)?, since))
         });
         let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
         let next = match running {
             Some((_, limit, since)) => Some(since + limit),
-            None => worker.frames.iter().filter_map(|frame| self.shortest_limit(frame)).min().map(|limit| now + limit),
+            None => worker
+                .frames
+                .iter()
+                .filter_map(|frame| self.shortest_limit(frame))
+                .min()
+                .map(|limit| now + limit),
         };
         let kill_at = now + self.settings.kill_after;
         let Some(worker) = self.workers.get_mut(&id) else { return };
@@ -59,7 +65,9 @@ impl Sched {
         let stopping = matches!(self.mode, Mode::Stopping { kill_at } if kill_at <= now);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let due = match &mut worker.phase {
-            Phase::Doomed(Doom::Overrun { kill_at, .. }) if stopping || kill_at.is_some_and(|at| at <= now) => {
+            Phase::Doomed(Doom::Overrun { kill_at, .. })
+                if stopping || kill_at.is_some_and(|at| at <= now) =>
+            {
                 kill_at.take().is_some()
             }
             Phase::Doomed(_) => false,

@@ -42,7 +42,8 @@ impl Sizing {
         match self.batch {
             Batch::Fixed(size) => size.get(),
             Batch::Auto => {
-                let by_cost = self.cost_ns.map_or(1, |cost| (TARGET.as_nanos() as f64 / cost.max(1.0)) as u64);
+                let by_cost =
+                    self.cost_ns.map_or(1, |cost| (TARGET.as_nanos() as f64 / cost.max(1.0)) as u64);
                 // Towards the end of the queue frames shrink, so that no worker is left with the tail.
                 let share = waiting / (2 * workers.max(1));
                 by_cost.min(self.proven.saturating_mul(4)).min(share).clamp(1, MOST_JOBS)
@@ -50,13 +51,12 @@ impl Sizing {
         }
     }
 
-    /// How many frames a worker may have at a time: enough to never wait for the parent where that would cost
-    /// anything, and no more, since what it has cannot be given to others.
+    /// How many frames a worker may have at a time. Where jobs are short it should never wait for the parent; where
+    /// they are long the wait costs little, and a job that is stuck behind another costs much.
     pub(crate) fn window(&self) -> usize {
         match self.cost_ns {
-            None => 1,
-            Some(cost) if cost > 1e6 => 2,
-            Some(_) => 3,
+            Some(cost) if cost < 1e6 => 3,
+            _ => 1,
         }
     }
 }
@@ -81,6 +81,6 @@ mod tests {
     fn costly_jobs_travel_one_by_one() {
         let mut sizing = Sizing::new(Batch::Auto);
         sizing.learn(1, Duration::from_millis(10));
-        assert_eq!((sizing.frame_size(1000, 2), sizing.window()), (1, 2));
+        assert_eq!((sizing.frame_size(1000, 2), sizing.window()), (1, 1));
     }
 }

@@ -21,7 +21,9 @@ pub(crate) enum Mode {
     /// All that was submitted is finished, then the workers leave.
     Closing,
     /// Nothing starts any more; what still runs then is killed.
-    Stopping { kill_at: Moment },
+    Stopping {
+        kill_at: Moment,
+    },
     /// No worker can be started.
     Broken,
 }
@@ -105,10 +107,10 @@ impl Sched {
         actions
     }
 
-    /// Whether the pool takes no more jobs.
+    /// Whether nothing will ever happen any more: no more jobs, none unresolved, no workers.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.mode != Mode::Open
+    pub fn is_finished(&self) -> bool {
+        self.mode != Mode::Open && self.workers.is_empty() && self.queue.count() == 0
     }
 
     /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.
@@ -133,7 +135,9 @@ impl Sched {
 
     fn submitted(&mut self, jobs: JobRange, bytes: u64, actions: &mut Vec<Action>) {
         match self.mode {
-            Mode::Open => self.queue.push_back(Waiting { jobs, mean_bytes: bytes / jobs.count(), alone: false }),
+            Mode::Open => {
+                self.queue.push_back(Waiting { jobs, mean_bytes: bytes / jobs.count(), alone: false });
+            }
             // The pool refuses these itself; one that slipped through is not lost.
             Mode::Closing | Mode::Stopping { .. } | Mode::Broken => self.cancel(jobs, actions),
         }
@@ -174,7 +178,8 @@ impl Sched {
         worker.seen = None;
         self.idle_deaths = 0;
         self.sizing.learn(outcomes, busy);
-        let delivered: Vec<JobRange> = returned.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
+        let delivered: Vec<JobRange> =
+            returned.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         actions.push(Action::Deliver(delivered));
         for waiting in returned.jobs {

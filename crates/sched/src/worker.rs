@@ -12,7 +12,9 @@ pub(crate) enum Phase {
     Starting,
     Serving,
     /// It has been told to leave and gets no more frames; killed if it is still there by then.
-    Leaving { by: Moment },
+    Leaving {
+        by: Moment,
+    },
     /// It is being killed.
     Doomed(Doom),
 }

@@ -2,6 +2,8 @@
 //!
 //! `SCHED_SEED=17 cargo test -p sched --test simulation` replays one history; `SCHED_SEEDS=1000000` tries as many.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::HashMap, time::Duration};
 
 use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
@@ -78,6 +80,7 @@ impl World {
         assert!(self.workers.len() <= self.settings.max_workers as usize, "too many workers");
         let unresolved = self.jobs.iter().filter(|job| job.is_none()).count() as u64;
         assert_eq!(self.sched.pending(), unresolved, "a job is lost or counted twice");
+        assert!(!self.sched.is_finished() || unresolved == 0, "finished with jobs unresolved");
     }
 
     fn act(&mut self, action: Action) {
@@ -113,7 +116,8 @@ impl World {
     }
 
     fn any_worker(&mut self, wanted: impl Fn(&FakeWorker) -> bool) -> Option<WorkerId> {
-        let mut ids: Vec<WorkerId> = self.workers.iter().filter(|(_, w)| wanted(w)).map(|(&id, _)| id).collect();
+        let mut ids: Vec<WorkerId> =
+            self.workers.iter().filter(|(_, w)| wanted(w)).map(|(&id, _)| id).collect();
         ids.sort();
         (!ids.is_empty()).then(|| ids[self.rng.below(ids.len() as u64) as usize])
     }
@@ -152,7 +156,12 @@ impl World {
         self.tell(Event::Returned { worker: id, frame, outcomes: done as u64, busy });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
         if self.rng.one_in(8) {
-            self.tell(Event::Returned { worker: WorkerId { slot: 0, generation: 9999 }, frame, outcomes: 1, busy });
+            self.tell(Event::Returned {
+                worker: WorkerId { slot: 0, generation: 9999 },
+                frame,
+                outcomes: 1,
+                busy,
+            });
         }
     }
 
@@ -234,6 +243,7 @@ impl World {
         }
         assert!(self.workers.is_empty(), "workers stay");
         assert!(self.jobs.iter().all(Option::is_some), "jobs stay");
+        assert!(self.sched.is_finished());
         for verdict in self.jobs.iter().flatten().flatten() {
             match verdict {
                 Verdict::Crashed { attempts, .. } => assert!(*attempts > self.settings.retries),

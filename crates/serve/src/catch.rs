@@ -37,7 +37,8 @@ pub fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
 }
 
 fn note(info: &PanicHookInfo<'_>) {
-    let panic = Panic { message: message_of(info.payload()), location: info.location().map(ToString::to_string) };
+    let panic =
+        Panic { message: message_of(info.payload()), location: info.location().map(ToString::to_string) };
     CAUGHT.set(Some(panic));
 }
 

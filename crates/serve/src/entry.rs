@@ -52,7 +52,8 @@ struct Call {
 
 impl Call {
     fn read() -> Option<Call> {
-        let arguments: Vec<String> = env::args_os().take(5).filter_map(|text| text.into_string().ok()).collect();
+        let arguments: Vec<String> =
+            env::args_os().take(5).filter_map(|text| text.into_string().ok()).collect();
         let [_, marker, _, rendezvous, page] = arguments.try_into().ok()?;
         (marker == WORKER_ARGUMENT).then_some(Call { rendezvous, page: page.parse().ok()? })
     }

@@ -33,7 +33,12 @@ pub fn work<J: Job>(
 }
 
 /// Runs the jobs of a frame in order. The shared page says which one is running, until its outcome is encoded.
-fn run_frame<J: Job>(frame: &JobsView<'_>, codec: CodecKind, context: &mut J::Context, page: &Page) -> Message {
+fn run_frame<J: Job>(
+    frame: &JobsView<'_>,
+    codec: CodecKind,
+    context: &mut J::Context,
+    page: &Page,
+) -> Message {
     let start = clock::now();
     let mut outcomes = OutcomesWriter::new(frame.frame);
     for (index, payload) in (0..).zip(frame.payloads()) {
@@ -48,7 +53,12 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, codec: CodecKind, context: &mut J::Co
     outcomes.finish(u64::try_from(busy).unwrap_or(u64::MAX))
 }
 
-fn run_job<J: Job>(payload: &[u8], codec: CodecKind, context: &mut J::Context, outcomes: &mut OutcomesWriter) {
+fn run_job<J: Job>(
+    payload: &[u8],
+    codec: CodecKind,
+    context: &mut J::Context,
+    outcomes: &mut OutcomesWriter,
+) {
     let written = match catch_panic(|| codec.decode::<J>(payload)) {
         Ok(Err(error)) => Err(error),
         Err(panic) => outcomes.push(codec, Status::Panicked, &panic),
@@ -130,7 +140,7 @@ mod tests {
     const CODEC: CodecKind = CodecKind::Bincode;
 
     fn answers(sent: &[Sample], halted: bool) -> Vec<(Status, Vec<u8>)> {
-        let (parent, mut worker) = memory_pair();
+        let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
         let frame = jobs(FrameId(3), true, sent.len() as u32, &[entries.slice(0, sent.len())]);
@@ -142,7 +152,7 @@ mod tests {
             page.halt();
         }
         let mut inbox = Inbox::new(worker.receiver);
-        work::<Sample>(&mut inbox, &mut *worker.sender, CODEC, &mut Counter(40), &page).unwrap();
+        work::<Sample>(&mut inbox, &*worker.sender, CODEC, &mut Counter(40), &page).unwrap();
         assert_eq!(page.running(), None);
         let reply = Inbox::new(parent.receiver).receive(|| unreachable!()).unwrap();
         let view = OutcomesView::read(&reply).unwrap();

@@ -73,7 +73,8 @@ impl Process {
     /// Waits until the process has ended or the time is over, and says whether it has. `None` waits for ever.
     #[must_use]
     pub fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
-        let timeout = timeout.map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
+        let timeout =
+            timeout.map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
         self.poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], timeout)
     }
 

@@ -92,8 +92,12 @@ impl<'a> JobsView<'a> {
         let frame = FrameId(take_u64(&mut rest)?);
         let timed = take(&mut rest, 1)?[0] != 0;
         let count = take_u32(&mut rest)?;
-        (message.tag() == Some(Tag::Jobs) && adds_up(rest, count, 0))
-            .then_some(JobsView { frame, timed, count, rest })
+        (message.tag() == Some(Tag::Jobs) && adds_up(rest, count, 0)).then_some(JobsView {
+            frame,
+            timed,
+            count,
+            rest,
+        })
     }
 
     /// The payloads, in order.
@@ -185,8 +189,12 @@ impl<'a> OutcomesView<'a> {
         let frame = FrameId(take_u64(&mut rest)?);
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
-        (message.tag() == Some(Tag::Outcomes) && adds_up(rest, count, 1))
-            .then_some(OutcomesView { frame, busy_ns, count, rest })
+        (message.tag() == Some(Tag::Outcomes) && adds_up(rest, count, 1)).then_some(OutcomesView {
+            frame,
+            busy_ns,
+            count,
+            rest,
+        })
     }
 
     /// Statuses and payloads, in order. `None` stands for a status that this version does not know.
@@ -206,7 +214,8 @@ const JOBS_HEADER: usize = 13;
 /// Writes the length of the entry that starts at `start` and goes on to the end.
 fn seal(bytes: &mut [u8], start: usize) -> Result<(), CodecError> {
     let length = bytes.len() - start - LENGTH;
-    let length = u32::try_from(length).map_err(|_| CodecError(format!("{length} bytes are too many for one job")))?;
+    let length =
+        u32::try_from(length).map_err(|_| CodecError(format!("{length} bytes are too many for one job")))?;
     bytes[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
     Ok(())
 }

@@ -98,7 +98,10 @@ mod tests {
                 Ok(())
             });
             assert_eq!(received.unwrap(), message(length));
-            assert_eq!(parts, if length + 2 > MAX_PACKET { (length + 1).div_ceil(MAX_PACKET - 1) } else { 0 });
+            assert_eq!(
+                parts,
+                if length + 2 > MAX_PACKET { (length + 1).div_ceil(MAX_PACKET - 1) } else { 0 }
+            );
         }
     }
 

@@ -66,7 +66,9 @@ impl Message {
     /// What the body is; `None` for a tag that this version does not know.
     #[must_use]
     pub fn tag(&self) -> Option<Tag> {
-        [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartTaken].into_iter().find(|&t| t as u8 == self.bytes[1])
+        [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartTaken]
+            .into_iter()
+            .find(|&t| t as u8 == self.bytes[1])
     }
 
     /// The body.

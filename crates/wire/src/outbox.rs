@@ -112,8 +112,9 @@ fn cost(length: usize) -> usize {
 fn capacity() -> usize {
     static CAPACITY: OnceLock<usize> = OnceLock::new();
     *CAPACITY.get_or_init(|| {
-        let system: Option<usize> =
-            fs::read_to_string("/proc/sys/net/core/wmem_default").ok().and_then(|text| text.trim().parse().ok());
+        let system: Option<usize> = fs::read_to_string("/proc/sys/net/core/wmem_default")
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         system.unwrap_or(212_992) / 16 * 15
     })
 }
@@ -132,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_the_socket_cannot_hold_waits_here() {
-        for (length, count) in [(1, 1_000), (1 << 10, 400), (16 << 10, 60), ((64 << 10) - 2, 20), (10 << 20, 2)] {
+        for (length, count) in
+            [(1, 1_000), (1 << 10, 400), (16 << 10, 60), ((64 << 10) - 2, 20), (10 << 20, 2)]
+        {
             let (sender, mut receiver) = bytes_channel().unwrap();
             let mut outbox = Outbox::new(Box::new(sender));
             // Nobody receives, so a send that blocked would never return.

@@ -99,7 +99,8 @@ impl Rendezvous {
     /// # Errors
     /// When it ended without joining, or sent something else.
     pub fn accept(self, worker: &Process) -> Result<Link, RendezvousError> {
-        let accepted = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(|e| RendezvousError::Descriptors(e.into()))?;
+        let accepted =
+            EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(|e| RendezvousError::Descriptors(e.into()))?;
         let (server, name) = (self.server, self.name);
         let outcome = thread::scope(|scope| {
             thread::Builder::new()

@@ -40,7 +40,7 @@ impl Modulus {
         let factor = (product as u64).wrapping_mul(self.negated_inverse);
         // The low halves add up to 0 or to 2^64.
         let carry = u64::from(product as u64 != 0);
-        let high = u128::from(factor) * u128::from(self.n) >> 64;
+        let high = (u128::from(factor) * u128::from(self.n)) >> 64;
         let sum = (product >> 64) + high + u128::from(carry);
         let n = u128::from(self.n);
         (if sum >= n { sum - n } else { sum }) as u64

@@ -16,7 +16,7 @@ pub(crate) fn prime_factors(mut n: u64) -> Vec<Natural> {
     let mut found = Vec::new();
     let mut divisor = 2;
     while divisor < SMALL_BOUND && divisor * divisor <= n {
-        while n % divisor == 0 {
+        while n.is_multiple_of(divisor) {
             n /= divisor;
             found.push(Natural::Small(divisor));
         }
@@ -125,7 +125,11 @@ mod tests {
 
     #[test]
     fn the_hardest_numbers_of_64_bits_are_split() {
-        for (p, q) in [(4_294_967_291u64, 4_294_967_279u64), (4_294_967_291, 4_294_967_291), (2_147_483_647, 4_294_967_231)] {
+        for (p, q) in [
+            (4_294_967_291u64, 4_294_967_279u64),
+            (4_294_967_291, 4_294_967_291),
+            (2_147_483_647, 4_294_967_231),
+        ] {
             let mut found = prime_factors(p * q);
             found.sort();
             assert_eq!(found, [Natural::Small(p.min(q)), Natural::Small(p.max(q))]);

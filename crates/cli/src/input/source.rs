@@ -36,7 +36,7 @@ impl Read for Source {
 
 /// Opens all inputs of a plan.
 pub(crate) fn open_all(plan: &Plan) -> Result<Vec<Source>, RunError> {
-    plan.inputs.iter().map(|input| open(input)).collect()
+    plan.inputs.iter().map(open).collect()
 }
 
 fn open(input: &Input) -> Result<Source, RunError> {

@@ -40,7 +40,10 @@ pub(crate) enum Piece<'a> {
 pub(crate) enum SplitError {
     Io(io::Error),
     /// The array is broken here.
-    Syntax { place: Place, message: String },
+    Syntax {
+        place: Place,
+        message: String,
+    },
     /// An array was asked for, and there is something else.
     NotAnArray,
 }
@@ -53,7 +56,10 @@ impl From<io::Error> for SplitError {
 
 enum Scanner {
     /// Not decided before the first bytes are there; with a default operation a bracket alone decides nothing.
-    Undecided { format: Format, bare_values: bool },
+    Undecided {
+        format: Format,
+        bare_values: bool,
+    },
     Lines(Lines),
     Array(Array),
 }
@@ -113,11 +119,9 @@ impl<R: Read> Splitter<R> {
         let array = match format {
             Format::Lines => false,
             Format::Array => true,
-            Format::Auto => {
-                self.visible(0, before_read)?.is_some_and(|(at, first)| {
-                    first == b'[' && (!bare_values || self.opens_jobs(at + 1, before_read))
-                })
-            }
+            Format::Auto => self.visible(0, before_read)?.is_some_and(|(at, first)| {
+                first == b'[' && (!bare_values || self.opens_jobs(at + 1, before_read))
+            }),
         };
         Ok(if array { Scanner::Array(Array::default()) } else { Scanner::Lines(Lines::default()) })
     }
@@ -140,7 +144,11 @@ impl<R: Read> Splitter<R> {
                 if !byte.is_ascii_whitespace() {
                     return Ok(Some((at, byte)));
                 }
-                if at == 0 { self.buffer.advance(1) } else { at += 1 }
+                if at == 0 {
+                    self.buffer.advance(1);
+                } else {
+                    at += 1;
+                }
                 continue;
             }
             before_read();
@@ -178,7 +186,9 @@ mod tests {
                     let text = String::from_utf8_lossy(text);
                     found.push(format!("{}:{} {text}", place.line, place.column));
                 }
-                Ok(Some(Piece::TooLong { place })) => found.push(format!("{}:{} too long", place.line, place.column)),
+                Ok(Some(Piece::TooLong { place })) => {
+                    found.push(format!("{}:{} too long", place.line, place.column));
+                }
                 Ok(None) => return found,
                 Err(SplitError::Syntax { place, message }) => {
                     found.push(format!("{}:{} {message}", place.line, place.column));
@@ -206,7 +216,10 @@ mod tests {
         assert_eq!(auto(" \r\n\t\n"), [""; 0]);
         assert_eq!(auto("{a}\n\n  {b}\r\n{c}"), ["1:1 {a}", "3:3 {b}", "4:1 {c}"]);
         assert_eq!(auto("\u{feff}{a}\n"), ["1:1 {a}"]);
-        assert_eq!(auto("123456789012345678901\n12345678901234567890\n"), ["1:1 too long", "2:1 12345678901234567890"]);
+        assert_eq!(
+            auto("123456789012345678901\n12345678901234567890\n"),
+            ["1:1 too long", "2:1 12345678901234567890"]
+        );
         assert_eq!(auto(&format!("{}\n{{a}}", "x".repeat(300_000))), ["1:1 too long", "2:1 {a}"]);
     }
 

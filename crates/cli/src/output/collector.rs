@@ -17,7 +17,7 @@ use crate::run::News;
 const MOST_BYTES: usize = 24 << 20;
 
 /// The most jobs between reading and writing.
-const MOST_JOBS: usize = 32_768;
+const MOST_JOBS: usize = 8_192;
 
 /// Results of the run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,11 +118,7 @@ impl Collector {
     }
 
     /// The same, but where it would have to wait it gives the name back instead.
-    pub(crate) fn try_enter(
-        &self,
-        id: Option<Box<str>>,
-        text_bytes: usize,
-    ) -> Result<u64, Option<Box<str>>> {
+    pub(crate) fn try_enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Result<u64, Option<Box<str>>> {
         let mut state = self.state.lock();
         match !state.closed && state.has_room(self.least_jobs) {
             true => Ok(state.enter(id, text_bytes)),
@@ -199,7 +195,8 @@ impl Sink<Builtin> for Collector {
             _ => None,
         });
         // Worded before the lock is taken.
-        let tails: Vec<(u64, Tail)> = resolved.iter().map(|job| (job.tag, outcome_tail(&job.outcome))).collect();
+        let tails: Vec<(u64, Tail)> =
+            resolved.iter().map(|job| (job.tag, outcome_tail(&job.outcome))).collect();
         drop(resolved);
         let mut state = self.state.lock();
         for (position, tail) in tails {

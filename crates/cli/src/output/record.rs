@@ -160,7 +160,8 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
             };
             let signal = signal.as_deref();
             let (pid, attempts) = (Some(death.pid), Some(*attempts));
-            Error { pid, signal, exit_code, attempts, ..Error::new(Kind::Crashed, &message) }.tail(Kind::Crashed)
+            Error { pid, signal, exit_code, attempts, ..Error::new(Kind::Crashed, &message) }
+                .tail(Kind::Crashed)
         }
         Failure::Cancelled | Failure::Abandoned(_) => cancelled_tail(),
     }
@@ -266,6 +267,8 @@ mod tests {
              \"pid\":9,\"signal\":\"SIGKILL\",\"attempts\":3}}\n"
         );
         let death = Death { pid: 9, cause: DeathCause::Exited(0) };
-        assert!(line(&failure_tail(&Failure::Crashed { death, attempts: 1 }), None).contains("\"exit_code\":0"));
+        assert!(
+            line(&failure_tail(&Failure::Crashed { death, attempts: 1 }), None).contains("\"exit_code\":0")
+        );
     }
 }

@@ -46,10 +46,12 @@ pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
     }
     let fields = Fields::read(text)?;
     let id = fields.get("id").map(id).transpose()?;
-    object(&fields, rules).map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit }).map_err(|flaw| {
-        // A job that has told its name is reported under it.
-        Flaw { id, ..flaw }
-    })
+    object(&fields, rules).map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit }).map_err(
+        |flaw| {
+            // A job that has told its name is reported under it.
+            Flaw { id, ..flaw }
+        },
+    )
 }
 
 fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Duration>), Flaw> {
@@ -73,7 +75,9 @@ fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Dur
             let n = value::natural("n", need("n")?, 1, rules.max_digits)?;
             Builtin::Factorize { n, method: method(fields)? }
         }
-        Op::PrimeFactors => Builtin::PrimeFactors { n: value::natural("n", need("n")?, 1, rules.max_digits)? },
+        Op::PrimeFactors => {
+            Builtin::PrimeFactors { n: value::natural("n", need("n")?, 1, rules.max_digits)? }
+        }
         Op::Sum => {
             let n = value::natural("n", need("n")?, 0, rules.max_digits)?;
             Builtin::Sum { n, method: method(fields)? }
@@ -96,7 +100,13 @@ fn bare_value(text: &str, rules: &Rules) -> Result<ParsedJob, Flaw> {
         Op::Gcd => {
             let pair: Option<[&RawValue; 2]> = serde_json::from_str(text).ok();
             let [a, b] = pair.ok_or_else(|| {
-                Flaw::new(0, format!("a bare job for `gcd` must be an array of two integers, found {}", describe(text)))
+                Flaw::new(
+                    0,
+                    format!(
+                        "a bare job for `gcd` must be an array of two integers, found {}",
+                        describe(text)
+                    ),
+                )
             })?;
             let operand = |name: &str, part: &RawValue| {
                 let offset = part.get().as_ptr() as usize - text.as_ptr() as usize;
@@ -216,14 +226,18 @@ mod tests {
         let n = || Natural::Small(12);
         let parsed = parse(br#"{"id":"x\u0041","op":"gcd","a":-12,"b":12,"timeout":0.5}"#, &RULES).unwrap();
         assert_eq!(parsed.job, Builtin::Gcd { a: n(), b: n(), method: Method::Fast });
-        assert_eq!((parsed.id.as_deref(), parsed.limit), (Some(r#""x\u0041""#), Some(Duration::from_millis(500))));
+        assert_eq!(
+            (parsed.id.as_deref(), parsed.limit),
+            (Some(r#""x\u0041""#), Some(Duration::from_millis(500)))
+        );
         let trial = r#"{"op":"factorize","n":12,"method":"trial"}"#;
         assert_eq!(job(trial), Builtin::Factorize { n: n(), method: Method::Trial });
         assert_eq!(job(r#"{"n":12,"op":"prime_factors"}"#), Builtin::PrimeFactors { n: n() });
         assert_eq!(job(r#"{"op":"sum","n":-0}"#), Builtin::Sum { n: 0u64.into(), method: Method::Fast });
         let Builtin::Sleep { seconds } = job(r#"{"op":"sleep","seconds":1e-3}"#) else { panic!() };
         assert_eq!((seconds.as_str(), seconds.duration()), ("1e-3", Duration::from_millis(1)));
-        let Builtin::Command(command) = job(r#"{"op":"command","argv":["a","b"],"env":{"K":"v"},"cwd":"/"}"#) else {
+        let Builtin::Command(command) = job(r#"{"op":"command","argv":["a","b"],"env":{"K":"v"},"cwd":"/"}"#)
+        else {
             panic!()
         };
         assert_eq!((command.argv.len(), command.env["K"].as_str(), command.stdin), (2, "v", None));
@@ -233,23 +247,47 @@ mod tests {
     fn every_flaw_has_its_place() {
         let cases = [
             (r#"{"op":"gcd","a":"x","b":1}"#, 16, "`a` must be an integer, found a string"),
-            (r#"{"op":"gcd","a":1.0,"b":1}"#, 16, "`a` must be an integer, found a number with a fraction or an exponent"),
-            (r#"{"op":"sum","n":1e400}"#, 16, "`n` must be an integer, found a number with a fraction or an exponent"),
+            (
+                r#"{"op":"gcd","a":1.0,"b":1}"#,
+                16,
+                "`a` must be an integer, found a number with a fraction or an exponent",
+            ),
+            (
+                r#"{"op":"sum","n":1e400}"#,
+                16,
+                "`n` must be an integer, found a number with a fraction or an exponent",
+            ),
             (r#"{"op":"sum","n":-1}"#, 16, "`n` must be at least 0, found -1"),
             (r#"{"op":"factorize","n":0}"#, 22, "`n` must be at least 1, found 0"),
             (r#"{"op":"gcd","a":1}"#, 0, "`gcd` needs the field `b`"),
             (r#"{"op":"gcd","a":1,"b":2,"c":3}"#, 24, "`gcd` has no field `c`, only `a`, `b`, `method`"),
             (r#"{"op":"sum","n":1,"n":2}"#, 18, "the field `n` stands here twice"),
-            (r#"{"op":"prime_factors","n":1,"method":"fast"}"#, 28, "`prime_factors` has no field `method`, only `n`"),
+            (
+                r#"{"op":"prime_factors","n":1,"method":"fast"}"#,
+                28,
+                "`prime_factors` has no field `method`, only `n`",
+            ),
             (r#"{"op":"factorise","n":1}"#, 6, "unknown op `factorise`; did you mean `factorize`?"),
             (r#"{"op":5}"#, 6, "`op` must be a string, found an integer"),
-            (r#"{"op":"sum","n":1,"id":1.5}"#, 23, "`id` must be a string or an integer, found a number with a fraction or an exponent"),
+            (
+                r#"{"op":"sum","n":1,"id":1.5}"#,
+                23,
+                "`id` must be a string or an integer, found a number with a fraction or an exponent",
+            ),
             (r#"{"op":"sum","n":1,"timeout":0}"#, 28, "`timeout` must be above 0"),
             (r#"{"op":"sleep","seconds":-1}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
-            (r#"{"op":"sleep","seconds":1e400}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
+            (
+                r#"{"op":"sleep","seconds":1e400}"#,
+                24,
+                "`seconds` must be a number of seconds from 0 to 10^19",
+            ),
             (r#"{"op":"command","argv":"ls"}"#, 23, "`argv` must be a list of strings, found a string"),
             (r#"{"op":"command","argv":[]}"#, 23, "`argv` must name a program"),
-            (r#"{"op":"sum","n":1234567890123456789012345678901}"#, 16, "`n` has 31 digits, and the limit is 30"),
+            (
+                r#"{"op":"sum","n":1234567890123456789012345678901}"#,
+                16,
+                "`n` has 31 digits, and the limit is 30",
+            ),
             ("7", 0, "a job must be an object, found an integer"),
             ("null", 0, "a job must be an object, found null"),
         ];
@@ -260,7 +298,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_says_where() {
-        for (text, offset) in [(r#"{"op":"sum","n":NaN}"#, 16), ("{\n\"op\": x}", 8), (r#"{"op":"sum","n":01}"#, 17)] {
+        for (text, offset) in
+            [(r#"{"op":"sum","n":NaN}"#, 16), ("{\n\"op\": x}", 8), (r#"{"op":"sum","n":01}"#, 17)]
+        {
             let flaw = parse(text.as_bytes(), &RULES).unwrap_err();
             assert!(flaw.is_syntax && flaw.offset == offset, "{text}: {flaw:?}");
         }
@@ -289,7 +329,9 @@ mod tests {
         assert_eq!(with_op(Op::Sum, r#"{"op":"gcd","a":4,"b":6}"#), Ok(gcd));
         assert_eq!(with_op(Op::PrimeFactors, "5"), Ok(Builtin::PrimeFactors { n: 5u64.into() }));
         assert!(with_op(Op::Gcd, "[4]").unwrap_err().contains("two integers"));
-        assert!(with_op(Op::Gcd, "[4,true]").unwrap_err().contains("`b` must be an integer, found a boolean"));
+        assert!(
+            with_op(Op::Gcd, "[4,true]").unwrap_err().contains("`b` must be an integer, found a boolean")
+        );
         assert!(with_op(Op::Sum, "[1,2]").unwrap_err().contains("found an array"));
         assert!(with_op(Op::Command, r#"["ls"]"#).is_ok());
     }

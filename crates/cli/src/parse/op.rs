@@ -15,7 +15,8 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    pub(crate) const ALL: [Op; 6] = [Op::Gcd, Op::Factorize, Op::PrimeFactors, Op::Sum, Op::Sleep, Op::Command];
+    pub(crate) const ALL: [Op; 6] =
+        [Op::Gcd, Op::Factorize, Op::PrimeFactors, Op::Sum, Op::Sleep, Op::Command];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

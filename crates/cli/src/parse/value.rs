@@ -44,7 +44,12 @@ pub(crate) fn integer(name: &str, value: Written<'_>, max_digits: usize) -> Resu
 }
 
 /// An integer of at least `least`, which is 0 or 1.
-pub(crate) fn natural(name: &str, value: Written<'_>, least: u64, max_digits: usize) -> Result<Natural, Flaw> {
+pub(crate) fn natural(
+    name: &str,
+    value: Written<'_>,
+    least: u64,
+    max_digits: usize,
+) -> Result<Natural, Flaw> {
     let (negative, magnitude) = integer(name, value, max_digits)?;
     if (negative && !magnitude.is_zero()) || magnitude < Natural::Small(least) {
         let found = if value.text.len() <= 40 { value.text } else { "a negative number" };
@@ -60,7 +65,8 @@ pub(crate) fn seconds(name: &str, value: Written<'_>) -> Result<Seconds, Flaw> {
         let message = format!("`{name}` must be a number of seconds, found {}", kind_of(value.text));
         return Err(Flaw::new(value.offset, message));
     }
-    let out_of_range = |_| Flaw::new(value.offset, format!("`{name}` must be a number of seconds from 0 to 10^19"));
+    let out_of_range =
+        |_| Flaw::new(value.offset, format!("`{name}` must be a number of seconds from 0 to 10^19"));
     value.text.parse().map_err(out_of_range)
 }
 

@@ -78,7 +78,9 @@ fn expected(jobs_read: u64, bytes_read: u64, input_bytes: Option<u64>, complete:
 
 fn style() -> ProgressStyle {
     let template = "{elapsed_precise} [{bar:30}] {human_pos}/{human_len} jobs, {msg}, {per_sec}, {eta} left";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
 #[cfg(test)]

@@ -66,7 +66,17 @@ impl Stats {
     fn table(&self) -> String {
         let mut text = format!(
             "{:>7} {:>8} {:>10} {:>8} {:>9} {:>12} {:>12} {:>9} {:>9} {:>9} {:>5}\n",
-            "worker", "pid", "jobs", "frames", "jobs/fr.", "bytes out", "bytes in", "start ms", "busy s", "life s", "busy"
+            "worker",
+            "pid",
+            "jobs",
+            "frames",
+            "jobs/fr.",
+            "bytes out",
+            "bytes in",
+            "start ms",
+            "busy s",
+            "life s",
+            "busy"
         );
         for worker in &self.workers {
             let _ = writeln!(

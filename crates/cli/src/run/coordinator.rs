@@ -41,7 +41,8 @@ pub(crate) fn run(plan: &Plan) -> Ended {
     // Before any thread is started, so that none of them is interrupted in place of the watcher.
     let signals = block_signals();
     let (news, heard) = channel();
-    let started = watch(signals, news.clone()).map_err(RunError::Thread).and_then(|()| Run::start(plan, &news));
+    let started =
+        watch(signals, news.clone()).map_err(RunError::Thread).and_then(|()| Run::start(plan, &news));
     match started {
         Ok(run) => run.finish(plan, &heard),
         Err(error) => {

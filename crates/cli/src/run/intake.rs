@@ -94,7 +94,10 @@ impl Intake {
             };
             if let Err((flaw, place)) = &job {
                 if flaw.is_syntax && splitter.is_array() {
-                    return Err(failed(SplitError::Syntax { place: *place, message: flaw.message.clone() }, &name));
+                    return Err(failed(
+                        SplitError::Syntax { place: *place, message: flaw.message.clone() },
+                        &name,
+                    ));
                 }
                 self.name_flaw(flaw, *place, &name);
             }

@@ -10,7 +10,7 @@ use sys::clock;
 
 use super::{effects::carry_out, shared::Shared};
 
-/// Runs until the pool is closed and its last worker gone.
+/// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
 pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
     let mut state = shared.state.lock();
     loop {
@@ -23,7 +23,7 @@ pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
                 carry_out(shared, effects);
                 state = shared.state.lock();
             }
-            _ if state.sched.is_closed() && state.workers.is_empty() => return,
+            _ if state.sched.is_finished() => return,
             Some(at) => {
                 // At most a day at a time: an instant cannot hold any duration.
                 let wait = at.since(now).min(Duration::from_secs(86_400));

@@ -13,10 +13,18 @@ use crate::Resolved;
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {
     Start(Arc<Handle>),
-    Send { to: Arc<Handle>, frame: FrameId, jobs: Vec<Slice<J>>, timed: bool },
+    Send {
+        to: Arc<Handle>,
+        frame: FrameId,
+        jobs: Vec<Slice<J>>,
+        timed: bool,
+    },
     /// For the keeper that has just received: the outcomes at hand belong to these jobs.
     Deliver(Vec<Slice<J>>),
-    Fail { jobs: Vec<Slice<J>>, failure: Failure<J::Error> },
+    Fail {
+        jobs: Vec<Slice<J>>,
+        failure: Failure<J::Error>,
+    },
     Halt(Arc<Handle>),
     Retire(Arc<Handle>),
     Terminate(Arc<Handle>),
@@ -25,7 +33,11 @@ pub(crate) enum Effect<J: Job> {
 }
 
 /// Turns an action into an effect, with what it needs from the state.
-pub(crate) fn prepare<J: Job>(state: &mut State<J>, action: Action, clock_news: &Condvar) -> Option<Effect<J>> {
+pub(crate) fn prepare<J: Job>(
+    state: &mut State<J>,
+    action: Action,
+    clock_news: &Condvar,
+) -> Option<Effect<J>> {
     match action {
         Action::Start(worker) => {
             let handle = Arc::new(Handle::new(worker));

@@ -76,15 +76,17 @@ fn deliver<J: Job>(jobs: &[Slice<J>], view: &OutcomesView<'_>, codec: CodecKind)
     let mut outcomes = view.outcomes();
     for slice in jobs {
         let tagged = slice.tags().iter().zip(&mut outcomes);
-        let resolved =
-            tagged.map(|(&tag, (status, payload))| Resolved { tag, outcome: decode::<J>(status, payload, codec) });
+        let resolved = tagged
+            .map(|(&tag, (status, payload))| Resolved { tag, outcome: decode::<J>(status, payload, codec) });
         slice.block.sink.resolve(resolved.collect());
     }
 }
 
 fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
     let decoded = match status {
-        Some(Status::Done) => return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string())),
+        Some(Status::Done) => {
+            return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string()));
+        }
         Some(Status::Failed) => codec.decode(payload).map(Failure::Failed),
         Some(Status::Panicked) => codec.decode(payload).map(Failure::Panicked),
         Some(Status::Codec) => codec.decode(payload).map(Failure::Codec),

@@ -50,7 +50,6 @@ where
     <J::Context as Context>::Args: Default,
 {
     /// A pool whose workers' state takes default arguments.
-    #[must_use]
     pub fn builder() -> ProcessPoolBuilder<J> {
         ProcessPool::builder_with(Default::default())
     }
@@ -58,7 +57,6 @@ where
 
 impl<J: Job> ProcessPool<J> {
     /// A pool whose workers' state is made of `args`.
-    #[must_use]
     pub fn builder_with(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
         ProcessPoolBuilder::new(args)
     }

@@ -114,9 +114,10 @@ impl<J: Job> Shared<J> {
 
     fn decide_locked(&self, state: &mut State<J>, now: Moment, event: Event) -> Vec<Effect<J>> {
         let actions = state.sched.handle(now, event);
-        let effects = actions.into_iter().filter_map(|action| prepare(state, action, &self.clock_news)).collect();
+        let effects =
+            actions.into_iter().filter_map(|action| prepare(state, action, &self.clock_news)).collect();
         self.hungry.store(state.sched.is_hungry(), Ordering::Relaxed);
-        if state.sched.is_closed() && state.workers.is_empty() {
+        if state.sched.is_finished() {
             self.clock_news.notify_all();
         }
         effects

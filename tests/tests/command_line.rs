@@ -1,0 +1,140 @@
+//! The person's side: options, messages, exit codes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, time::Duration};
+
+use end_to_end::{data, runner};
+
+const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
+
+#[test]
+fn a_wrong_command_line_is_exit_2() {
+    for wrong in [
+        &["--workers", "0"][..],
+        &["--workers", "-1"],
+        &["--workers", "99999999"],
+        &["--workers", "two"],
+        &["--no-such-option"],
+        &["--timeout", "0"],
+        &["--timeout", "x"],
+        &["--batch", "0"],
+        &["--max-job-size", "0"],
+        &["--executor", "gpu"],
+        &["--executor", "threads", "--timeout", "1"],
+        &["--executor", "serial", "--max-jobs-per-worker", "5"],
+        &["--stats-file", "x"],
+        &["-q", "-v"],
+    ] {
+        let output = runner(wrong).stdin(JOB).run();
+        assert_eq!((output.code(), output.text()), (2, ""), "{wrong:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn the_summary_counts_what_happened() {
+    let output = runner(["-w", "2"]).stdin(format!("{JOB}5\n{JOB}")).run();
+    assert!(output.stderr.contains("3 jobs in "), "{}", output.stderr);
+    assert!(output.stderr.contains("2 ok, 1 failed (1 invalid); 2 processes, "), "{}", output.stderr);
+    assert_eq!(runner(["-q"]).stdin(JOB).run().stderr, "");
+}
+
+#[test]
+fn stats_tell_of_each_worker() {
+    let output = runner(["-w", "2", "--stats", "--batch", "1"])
+        .stdin("{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(2))
+        .run();
+    let table = &output.stderr;
+    assert!(table.contains("worker") && table.contains("    0.0") && table.contains("    1.0"), "{table}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stats");
+    let sleepers = "{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(4);
+    let output =
+        runner(["-w", "2", "--stats=json", "--stats-file"]).with(|c| c.arg(&file)).stdin(sleepers).run();
+    assert_eq!(output.code(), 0);
+    let stats: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(
+        (stats["jobs"].as_u64(), stats["ok"].as_u64(), stats["failed"].as_u64()),
+        (Some(4), Some(4), Some(0))
+    );
+    for worker in stats["workers"].as_array().unwrap() {
+        assert_eq!(worker["jobs"], 2);
+        let (busy, life) = (worker["busy_s"].as_f64().unwrap(), worker["life_s"].as_f64().unwrap());
+        assert!((0.4..0.6).contains(&busy) && busy < life && life < 1.0, "{worker}");
+    }
+}
+
+#[test]
+fn a_dry_run_checks_and_counts_and_runs_nothing() {
+    let slow = "{\"op\":\"sleep\",\"seconds\":1000}\n";
+    let output = runner(["--dry-run", "-w", "3"]).stdin(format!("{JOB}{slow}{JOB}")).run();
+    assert_eq!((output.code(), output.text()), (0, ""));
+    assert!(output.stderr.contains("3 jobs (2 sum, 1 sleep), 0 invalid"), "{}", output.stderr);
+    assert!(output.stderr.contains("processes, 3 at a time"), "{}", output.stderr);
+    assert!(output.elapsed < Duration::from_secs(5));
+    let output = runner(["--dry-run"]).stdin("5\n").run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("line 1, column 1: a job must be an object"), "{}", output.stderr);
+    assert_eq!(runner(["--dry-run"]).stdin("[").run().code(), 3);
+}
+
+#[test]
+fn a_progress_bar_is_drawn_where_it_is_wanted() {
+    let sleepers = "{\"op\":\"sleep\",\"seconds\":0.3}\n".repeat(4);
+    let run = |arguments: &[&str]| end_to_end::terminal(arguments, &sleepers);
+    let drawn = run(&["-w", "2"]);
+    assert!(drawn.contains("/4 jobs, 0 failed"), "{drawn:?}");
+    assert!(!run(&["-w", "2", "--progress", "never"]).contains("/4 jobs"));
+    let output = runner(["-w", "2"]).stdin(sleepers.clone()).run();
+    assert!(!output.stderr.contains("/4 jobs"), "{}", output.stderr);
+}
+
+#[test]
+fn variables_are_read_and_the_command_line_wins() {
+    let serial = |arguments: &[&str]| {
+        let call = runner(arguments)
+            .stdin(JOB)
+            .with(|c| c.env("RUNNER_EXECUTOR", "serial").env("RUNNER_WORKERS", "7"));
+        call.run().stderr
+    };
+    assert!(serial(&["-"]).contains("; serial, "));
+    assert!(serial(&["--executor", "threads"]).contains("; 7 threads, "));
+    assert!(serial(&["--executor", "threads", "-w", "1"]).contains("; 1 thread, "));
+}
+
+#[test]
+fn packagers_get_completions_and_a_manual_page() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(runner(["completions", shell]).run().text().contains("runner"));
+    }
+    assert!(runner(["man"]).run().text().contains(".TH runner 1"));
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let output = runner(["--help"]).run();
+    assert_eq!(output.code(), 0);
+    assert!(output.text().contains("Exit codes:"));
+    assert!(runner(["--version"]).run().text().starts_with("runner "));
+}
+
+#[test]
+fn a_file_named_like_a_subcommand_is_given_with_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(data("seed_jobs.json"), folder.path().join("man")).unwrap();
+    let output = runner(["./man"]).with(|c| c.current_dir(folder.path())).run();
+    assert_eq!(output.kinds().len(), 12);
+}
+
+#[test]
+fn eight_workers_sleep_side_by_side_and_serial_one_after_another() {
+    let sleepers = "{\"op\":\"sleep\",\"seconds\":0.5}\n".repeat(8);
+    let output = runner(["-w", "8"]).stdin(sleepers.clone()).run();
+    assert!(output.elapsed < Duration::from_millis(800), "{:?}", output.elapsed);
+    let output = runner(["--executor", "threads", "-w", "8"]).stdin(sleepers.clone()).run();
+    assert!(output.elapsed < Duration::from_millis(800), "{:?}", output.elapsed);
+    let output = runner(["--executor", "serial"]).stdin(sleepers).run();
+    assert!(output.elapsed >= Duration::from_secs(4), "{:?}", output.elapsed);
+}

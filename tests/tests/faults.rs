@@ -1,0 +1,180 @@
+//! Workers that die, and jobs that run too long.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeSet, fs, time::Duration};
+
+use end_to_end::{gcd_jobs, program, runner, shell_jobs};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// A `command` job that kills the worker that runs it.
+const KILLER: &str = "kill -KILL $PPID; sleep 100";
+
+fn with_commands(arguments: &[&str], scripts: &[&str]) -> end_to_end::Output {
+    runner(arguments).with(|c| c.arg("--allow-command")).stdin(shell_jobs(scripts)).run()
+}
+
+#[test]
+fn a_job_that_kills_its_worker_is_reported_and_takes_nothing_with_it() {
+    let output = with_commands(&["-w", "2", "--retries", "1"], &["echo a", KILLER, "echo b", "echo c"]);
+    assert_eq!(
+        (output.kinds(), output.code()),
+        (vec!["ok".into(), "crashed".into(), "ok".into(), "ok".into()], 1)
+    );
+    let error = &output.records()[1]["error"];
+    assert_eq!((error["signal"].as_str(), error["attempts"].as_u64()), (Some("SIGKILL"), Some(2)));
+    assert!(error["pid"].as_u64().unwrap() > 1);
+    assert_eq!(error.as_object().unwrap().keys().len(), 5);
+}
+
+#[test]
+fn a_job_is_started_as_often_as_its_retries_allow() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = folder.path().join("count");
+    let script = format!("echo x >> {}; {KILLER}", count.display());
+    for retries in [0u64, 2, 5] {
+        let _ = fs::remove_file(&count);
+        let output = with_commands(&["--retries", &retries.to_string()], &[&script]);
+        assert_eq!(output.records()[0]["error"]["attempts"].as_u64(), Some(retries + 1));
+        assert_eq!(fs::read_to_string(&count).unwrap().lines().count() as u64, retries + 1);
+    }
+}
+
+#[test]
+fn a_job_that_succeeds_on_a_later_attempt_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let script = format!("test -e {0} && echo fine && exit; touch {0}; {KILLER}", flag.display());
+    let output = with_commands(&["-w", "1"], &["echo a", &script]);
+    assert_eq!(output.kinds(), ["ok", "ok"]);
+    assert_eq!(output.records()[1]["result"]["stdout"], "fine\n");
+}
+
+#[test]
+fn killing_workers_at_any_moment_changes_no_byte() {
+    let (jobs, expected) = gcd_jobs(200_000);
+    let mut run = runner(["-w", "2", "--retries", "1000"]).stdin(jobs).start();
+    let (mut killed, mut moment) = (BTreeSet::new(), 1u64);
+    run.until("all is done", |run| {
+        // Moments that are spread over starts, frames and waits; there is no event to wait for.
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(Duration::from_micros(moment >> 50));
+        let workers = run.workers();
+        if let Some(&pid) = workers.get(moment as usize % workers.len().max(1))
+            && killed.insert(pid)
+        {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        run.child.try_wait().unwrap().is_some()
+    });
+    let output = run.wait();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == expected);
+    assert!(killed.len() >= 5, "only {} workers were killed", killed.len());
+}
+
+#[test]
+fn a_job_that_runs_too_long_is_ended_and_reported() {
+    let jobs = "{\"op\":\"sleep\",\"seconds\":0}\n{\"op\":\"sleep\",\"seconds\":60}\n{\"op\":\"sleep\",\"seconds\":0.1}\n";
+    let output = runner(["-w", "2", "--timeout", "0.5"]).stdin(jobs).run();
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "timeout".into(), "ok".into()], 1));
+    let error = &output.records()[1]["error"];
+    assert_eq!(error["attempts"], 1);
+    assert_eq!(error["message"], "ran longer than 0.5 s");
+    assert!(output.elapsed < Duration::from_secs(2), "{:?}", output.elapsed);
+}
+
+#[test]
+fn a_jobs_own_limit_counts_before_the_runs() {
+    let jobs = "{\"op\":\"sleep\",\"seconds\":60,\"timeout\":0.2}\n{\"op\":\"sleep\",\"seconds\":0.4,\"timeout\":30}\n";
+    let output = runner(["-w", "1", "--timeout", "0.3"]).stdin(jobs).run();
+    assert_eq!(output.kinds(), ["timeout", "ok"]);
+    let output = runner(["-w", "1"]).stdin(jobs).run();
+    assert_eq!(output.kinds(), ["timeout", "ok"]);
+}
+
+#[test]
+fn a_limit_hits_the_one_job_of_a_frame_that_is_too_long() {
+    let mut jobs: Vec<String> = (0..40).map(|n| format!("{{\"op\":\"sum\",\"n\":{n}}}")).collect();
+    jobs[17] = "{\"op\":\"sum\",\"n\":1000000000000,\"method\":\"trial\"}".into();
+    let output = runner(["-w", "1", "--batch", "40", "--timeout", "0.3"]).stdin(jobs.join("\n")).run();
+    let wanted: Vec<&str> = (0..40).map(|n| if n == 17 { "timeout" } else { "ok" }).collect();
+    assert_eq!(output.kinds(), wanted);
+}
+
+#[test]
+fn a_job_that_ignores_sigterm_is_killed_after_all() {
+    let script = "trap '' TERM; while :; do sleep 0.1; done";
+    let output = with_commands(&["--timeout", "0.2", "--kill-after", "0.2"], &[script]);
+    assert_eq!(output.kinds(), ["timeout"]);
+    assert!(output.elapsed < Duration::from_secs(2), "{:?}", output.elapsed);
+}
+
+#[test]
+fn a_job_that_was_too_slow_may_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let script = format!("test -e {0} && exit; touch {0}; sleep 60", flag.display());
+    let output = with_commands(&["--timeout", "0.3", "--timeout-retries", "1"], &[&script]);
+    assert_eq!(output.kinds(), ["ok"]);
+}
+
+#[test]
+fn workers_are_replaced_after_their_quota() {
+    let jobs = "{\"op\":\"sum\",\"n\":1}\n".repeat(10);
+    let output = runner(["-w", "1", "--max-jobs-per-worker", "3", "--stats=json", "-q"]).stdin(jobs).run();
+    assert_eq!(output.kinds(), ["ok"; 10]);
+    let stats: serde_json::Value = serde_json::from_str(&output.stderr).unwrap();
+    let counts: Vec<u64> =
+        stats["workers"].as_array().unwrap().iter().map(|w| w["jobs"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [3, 3, 3, 1]);
+}
+
+#[test]
+fn what_a_program_started_goes_with_its_worker() {
+    let output = with_commands(&["--timeout", "0.3"], &["sleep 1000 & sleep 1000 & wait"]);
+    assert_eq!(output.kinds(), ["timeout"]);
+    // That nothing is left is proven by the harness.
+}
+
+#[test]
+fn when_the_parent_is_killed_its_workers_go() {
+    let mut run = runner(["-w", "3"]).stdin("{\"op\":\"sleep\",\"seconds\":1000}\n".repeat(3)).start();
+    run.until("all workers are there", |run| run.workers().len() == 3);
+    run.signal(Signal::SIGKILL);
+    assert_eq!(run.wait().signal(), 9);
+}
+
+#[test]
+fn a_separate_worker_program_can_be_given() {
+    let worker = program("worker");
+    let output =
+        runner(["--worker-bin".as_ref(), worker.as_os_str()]).stdin("{\"op\":\"sum\",\"n\":4}").run();
+    assert_eq!(output.text(), "{\"id\":0,\"ok\":true,\"result\":10}\n");
+}
+
+#[test]
+fn workers_that_cannot_start_break_the_pool_with_the_cause() {
+    for (worker, words) in [
+        ("/nonexistent", "cannot start \"/nonexistent\""),
+        ("/etc/passwd", "Permission denied"),
+        ("/bin/false", "did not introduce itself"),
+        ("/bin/true", "did not introduce itself"),
+    ] {
+        let output =
+            runner(["-w", "2", "--worker-bin", worker]).stdin("{\"op\":\"sum\",\"n\":4}\n".repeat(3)).run();
+        assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into(); 3], 4), "{}", output.stderr);
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+        assert!(output.elapsed < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_worker_started_by_hand_says_what_it_is() {
+    let output = end_to_end::Call::new(&program("worker"), ["--help"]).run();
+    assert_eq!(output.code(), 2);
+    assert!(output.stderr.contains("started by a process pool"));
+}

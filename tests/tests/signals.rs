@@ -1,0 +1,140 @@
+//! Ends that somebody else decides on.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    io::{Read, Write},
+    os::unix::process::CommandExt,
+    process::Stdio,
+    time::Duration,
+};
+
+use end_to_end::{gcd_jobs, runner, shell_jobs};
+use nix::sys::signal::Signal;
+
+const SLEEPERS: &str = "{\"op\":\"sum\",\"n\":4}\n{\"op\":\"sleep\",\"seconds\":1000}\n{\"op\":\"sleep\",\"seconds\":0.8}\n{\"op\":\"sleep\",\"seconds\":1000}\n{\"op\":\"sum\",\"n\":4}\n";
+
+/// Starts a run and sends it a signal as soon as two workers are at work.
+fn signalled(executor: &str, signal: Signal) -> end_to_end::Output {
+    let call = runner(["-w", "2", "--executor", executor]).stdin(SLEEPERS);
+    let mut run = call.start();
+    if executor == "processes" {
+        run.until("two workers are there", |run| run.workers().len() == 2);
+    }
+    // They have jobs when the parent sleeps: let it, for a moment, without depending on it.
+    std::thread::sleep(Duration::from_millis(300));
+    run.signal(signal);
+    run.wait()
+}
+
+#[test]
+fn the_first_signal_gives_running_jobs_two_seconds_and_every_job_a_record() {
+    for (signal, number) in [(Signal::SIGINT, 2), (Signal::SIGTERM, 15), (Signal::SIGHUP, 1)] {
+        let output = signalled("processes", signal);
+        assert_eq!(output.signal(), number, "{}", output.stderr);
+        assert_eq!(output.kinds(), ["ok", "cancelled", "ok", "cancelled", "cancelled"]);
+        assert!(output.elapsed < Duration::from_secs(4), "{:?}", output.elapsed);
+    }
+}
+
+#[test]
+fn threads_and_serial_end_by_a_signal_too() {
+    let output = signalled("threads", Signal::SIGINT);
+    assert_eq!((output.signal(), output.kinds().len()), (2, 5));
+    assert!(output.elapsed < Duration::from_secs(4), "{:?}", output.elapsed);
+    let output = signalled("serial", Signal::SIGINT);
+    assert_eq!((output.signal(), output.kinds()[0].as_str()), (2, "ok"));
+    assert!(output.elapsed < Duration::from_secs(4), "{:?}", output.elapsed);
+}
+
+#[test]
+fn the_second_signal_ends_the_run_at_once() {
+    let mut run = runner(["-w", "2"]).stdin(SLEEPERS).start();
+    run.until("two workers are there", |run| run.workers().len() == 2);
+    run.signal(Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(100));
+    run.signal(Signal::SIGTERM);
+    let output = run.wait();
+    assert_eq!(output.signal(), 2, "the first signal is what ended it");
+    assert_eq!(output.kinds().len(), 5);
+    assert!(output.elapsed < Duration::from_secs(1), "{:?}", output.elapsed);
+}
+
+#[test]
+fn a_run_that_waits_for_input_can_be_interrupted() {
+    for executor in ["processes", "threads", "serial"] {
+        let mut run =
+            runner(["-w", "2", "--executor", executor]).with(|c| c.stdin(Stdio::piped())).start_bare();
+        let mut input = run.child.stdin.take().unwrap();
+        input.write_all(b"{\"op\":\"sum\",\"n\":4}\n").unwrap();
+        let mut line = [0; 30];
+        run.child.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+        run.signal(Signal::SIGINT);
+        let output = run.wait();
+        assert_eq!(output.signal(), 2);
+        assert!(output.elapsed < Duration::from_secs(2));
+        drop(input);
+    }
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let ignore = |command: &mut std::process::Command| {
+        // SAFETY: setting a disposition is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_IGN);
+                Ok(())
+            });
+        }
+    };
+    let call = runner(["-w", "1"]).stdin("{\"op\":\"sleep\",\"seconds\":0.5}").with(|c| {
+        ignore(c);
+        c
+    });
+    let mut run = call.start();
+    run.until("the worker is there", |run| run.workers().len() == 1);
+    run.signal(Signal::SIGHUP);
+    let output = run.wait();
+    assert_eq!((output.code(), output.kinds()), (0, vec!["ok".into()]));
+}
+
+#[test]
+fn an_interrupt_that_reaches_the_workers_too_leaves_them_to_the_parent() {
+    let mut run = runner(["-w", "2"]).stdin(SLEEPERS).start();
+    run.until("two workers are there", |run| run.workers().len() == 2);
+    std::thread::sleep(Duration::from_millis(300));
+    for worker in run.workers() {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), Signal::SIGINT).unwrap();
+    }
+    run.signal(Signal::SIGINT);
+    let output = run.wait();
+    assert_eq!(output.kinds(), ["ok", "cancelled", "ok", "cancelled", "cancelled"]);
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_run_quietly() {
+    let (jobs, _) = gcd_jobs(200_000);
+    for executor in ["processes", "threads", "serial"] {
+        let mut run = runner(["-w", "2", "-q", "--executor", executor])
+            .stdin(jobs.clone())
+            .with(|c| c.stderr(Stdio::null()))
+            .start_bare_fed();
+        let mut line = [0; 25];
+        let mut stdout = run.child.stdout.take().unwrap();
+        stdout.read_exact(&mut line).unwrap();
+        drop(stdout);
+        let output = run.wait();
+        assert_eq!(output.signal(), 13, "{executor}");
+    }
+}
+
+#[test]
+fn a_program_that_is_stopped_by_the_end_of_the_run_leaves_nothing() {
+    let mut run = runner(["-w", "2", "--allow-command"]).stdin(shell_jobs(&["sleep 1000 & wait"; 2])).start();
+    run.until("two workers are there", |run| run.workers().len() == 2);
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.wait().kinds().len(), 2);
+}

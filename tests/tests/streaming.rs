@@ -1,0 +1,127 @@
+//! Input and output of any length, in bounded memory, as it comes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use end_to_end::{Running, gcd_jobs, runner};
+
+/// The most memory that a process has used so far, in KiB.
+fn peak_memory(run: &Running) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", run.pid())).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn results_come_before_the_input_ends() {
+    for executor in ["processes", "threads", "serial"] {
+        for (first, second, last) in [
+            ("{\"op\":\"sum\",\"n\":1}\n", "{\"op\":\"sum\",\"n\":2}\n", ""),
+            ("[{\"op\":\"sum\",\"n\":1}", ",\n{\"op\":\"sum\",\"n\":2}", "]"),
+        ] {
+            let mut run =
+                runner(["-w", "2", "--executor", executor]).with(|c| c.stdin(Stdio::piped())).start_bare();
+            let mut input = run.child.stdin.take().unwrap();
+            let mut output = BufReader::new(run.child.stdout.take().unwrap());
+            for (text, result) in [(first, "1}\n"), (second, "3}\n")] {
+                input.write_all(text.as_bytes()).unwrap();
+                let mut line = String::new();
+                output.read_line(&mut line).unwrap();
+                assert!(line.ends_with(result), "{line}");
+            }
+            input.write_all(last.as_bytes()).unwrap();
+            drop(input);
+            assert_eq!(output.read_to_end(&mut Vec::new()).unwrap(), 0);
+            assert_eq!(run.wait().code(), 0);
+        }
+    }
+}
+
+#[test]
+fn unordered_results_overtake_slow_jobs() {
+    let jobs = "{\"op\":\"sleep\",\"seconds\":0.5}\n{\"op\":\"sum\",\"n\":1}\n";
+    let ids = |arguments: &[&str]| -> Vec<u64> {
+        let output = runner(arguments).stdin(jobs).run();
+        output.records().iter().map(|record| record["id"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(ids(&["-w", "2", "--unordered"]), [1, 0]);
+    assert_eq!(ids(&["-w", "2"]), [0, 1]);
+}
+
+#[test]
+fn a_slow_reader_slows_the_run_and_memory_stays_small() {
+    let (jobs, expected) = gcd_jobs(300_000);
+    for arguments in [&["-w", "2"][..], &["-w", "2", "--unordered"], &["-w", "2", "--executor", "threads"]] {
+        let mut run = runner(arguments).stdin(jobs.clone()).start_bare_fed();
+        // Nobody reads, until the run has come to a standstill: it uses no more processor time.
+        let mut last = None;
+        let mut since = Instant::now();
+        run.until("the run stands still", |run| {
+            let used = processor_time(run);
+            if last != Some(used) {
+                (last, since) = (Some(used), Instant::now());
+            }
+            since.elapsed() > Duration::from_millis(300)
+        });
+        assert!(peak_memory(&run) < 64 << 10, "{} KiB", peak_memory(&run));
+        let mut output = Vec::new();
+        run.child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+        assert_eq!(output.len(), expected.len(), "{arguments:?}");
+        assert_eq!(run.wait().code(), 0);
+    }
+}
+
+#[test]
+fn memory_does_not_grow_with_the_input() {
+    let peaks = [50_000, 500_000].map(|count| {
+        let (jobs, expected) = gcd_jobs(count);
+        let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
+        let mut stdout = run.child.stdout.take().unwrap();
+        let (mut output, mut chunk, mut peak) = (Vec::new(), vec![0; 1 << 16], 0);
+        loop {
+            // Looked at before each read, because it is gone with the process.
+            peak = peak.max(peak_memory(&run));
+            match stdout.read(&mut chunk).unwrap() {
+                0 => break,
+                count => output.extend_from_slice(&chunk[..count]),
+            }
+        }
+        assert!(output == expected.as_bytes());
+        assert_eq!(run.wait().code(), 0);
+        peak
+    });
+    assert!(peaks[1] < 64 << 10 && peaks[1] < peaks[0] * 3 / 2, "{peaks:?} KiB");
+}
+
+#[test]
+fn large_texts_and_results_are_held_in_bounded_memory() {
+    // 60 texts of 4 MB each, behind a job that keeps all of them from being printed.
+    let digits = "9".repeat(900_000);
+    let mut jobs = String::from("{\"op\":\"sleep\",\"seconds\":2}\n");
+    for _ in 0..60 {
+        jobs += &format!("{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n");
+    }
+    let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
+    let mut stdout = run.child.stdout.take().unwrap();
+    let mut first = [0; 1];
+    stdout.read_exact(&mut first).unwrap();
+    let held = peak_memory(&run);
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest.iter().filter(|&&byte| byte == b'\n').count(), 61);
+    assert_eq!(run.wait().code(), 0);
+    assert!(held < 128 << 10, "{held} KiB");
+}
+
+fn processor_time(run: &Running) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", run.pid())).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<u64> = after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
+}
