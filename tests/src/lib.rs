@@ -30,7 +30,9 @@ const MARK: &str = "RUNNER_TEST_MARK";
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a file");
-    let folder = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+    // Tests lie in target/PROFILE/deps, other programs in target/PROFILE.
+    let folder =
+        test.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("a file lies in a folder");
     let program = folder.join(name);
     assert!(program.exists(), "{} is missing: run `cargo build --workspace` first", program.display());
     program
@@ -234,6 +236,32 @@ impl Running {
             fs::read(path).is_ok_and(|line| line.windows(15).any(|part| part == b"__runner-worker"))
         };
         marked(&self.mark).into_iter().filter(is_worker).collect()
+    }
+
+    /// The most memory that it has used so far, in KiB; 0 when it is gone.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// Reads all of its output while watching its memory: the output, and the peak in KiB.
+    ///
+    /// # Panics
+    /// When its output is not left to the caller.
+    #[must_use]
+    pub fn read_watching_memory(&mut self) -> (Vec<u8>, u64) {
+        let mut stdout = self.child.stdout.take().expect("the output is piped");
+        let (mut output, mut chunk, mut peak) = (Vec::new(), vec![0; 1 << 16], 0);
+        loop {
+            // Looked at before each read, because it is gone with the process.
+            peak = peak.max(self.peak_memory());
+            match stdout.read(&mut chunk).expect("the output can be read") {
+                0 => return (output, peak),
+                count => output.extend_from_slice(&chunk[..count]),
+            }
+        }
     }
 
     /// Waits until something is true of it.

@@ -11,13 +11,6 @@ use std::{
 
 use end_to_end::{Running, gcd_jobs, runner};
 
-/// The most memory that a process has used so far, in KiB.
-fn peak_memory(run: &Running) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", run.pid())).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
 #[test]
 fn results_come_before_the_input_ends() {
     for executor in ["processes", "threads", "serial"] {
@@ -69,7 +62,7 @@ fn a_slow_reader_slows_the_run_and_memory_stays_small() {
             }
             since.elapsed() > Duration::from_millis(300)
         });
-        assert!(peak_memory(&run) < 64 << 10, "{} KiB", peak_memory(&run));
+        assert!(run.peak_memory() < 64 << 10, "{} KiB", run.peak_memory());
         let mut output = Vec::new();
         run.child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
         assert_eq!(output.len(), expected.len(), "{arguments:?}");
@@ -82,16 +75,7 @@ fn memory_does_not_grow_with_the_input() {
     let peaks = [50_000, 500_000].map(|count| {
         let (jobs, expected) = gcd_jobs(count);
         let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
-        let mut stdout = run.child.stdout.take().unwrap();
-        let (mut output, mut chunk, mut peak) = (Vec::new(), vec![0; 1 << 16], 0);
-        loop {
-            // Looked at before each read, because it is gone with the process.
-            peak = peak.max(peak_memory(&run));
-            match stdout.read(&mut chunk).unwrap() {
-                0 => break,
-                count => output.extend_from_slice(&chunk[..count]),
-            }
-        }
+        let (output, peak) = run.read_watching_memory();
         assert!(output == expected.as_bytes());
         assert_eq!(run.wait().code(), 0);
         peak
@@ -111,7 +95,7 @@ fn large_texts_and_results_are_held_in_bounded_memory() {
     let mut stdout = run.child.stdout.take().unwrap();
     let mut first = [0; 1];
     stdout.read_exact(&mut first).unwrap();
-    let held = peak_memory(&run);
+    let held = run.peak_memory();
     let mut rest = Vec::new();
     stdout.read_to_end(&mut rest).unwrap();
     assert_eq!(rest.iter().filter(|&&byte| byte == b'\n').count(), 61);

@@ -53,6 +53,11 @@
 //! }
 //! ```
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod cores;
 mod executor;
 mod processes;
