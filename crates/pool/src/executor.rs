@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job::{Job, Outcome, WorkerFigures};
+use wire::catch_panic;
 
 /// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
 /// [`Serial`](crate::Serial).
@@ -45,8 +46,15 @@ pub trait Inlet<J: Job> {
 /// Where outcomes go.
 pub trait Sink<J: Job>: Send + Sync {
     /// Takes outcomes, in any order. It is called by whichever thread has them, so it must not wait for other
-    /// outcomes.
+    /// outcomes. A panic is caught and printed to standard error.
     fn resolve(&self, resolved: Vec<Resolved<J>>);
+}
+
+/// Hands outcomes to a sink. A sink that panics has had its outcomes, and takes nothing else down.
+pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
+    if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
+        eprintln!("a sink panicked: {panic}");
+    }
 }
 
 /// The outcome of the job that was pushed under `tag`.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use job::{Context, Failure, Job, Outcome};
-use serve::catch_panic;
+use wire::catch_panic;
 
 use crate::JobOptions;
 

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Executor, Inlet, JobOptions, Resolved, Sink,
+    executor::hand_over,
     run::{run_here, start_context},
 };
 
@@ -102,7 +103,7 @@ impl<J: Job> Inlet<J> for SerialInlet<J> {
         figures.life = end - self.shared.start;
         drop(figures);
         // At once: the next job may take long.
-        self.sink.resolve(vec![Resolved { tag, outcome }]);
+        hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
     }
 
     fn flush(&mut self) {}

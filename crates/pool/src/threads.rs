@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{
     Executor, Inlet, JobOptions, Resolved, Sink,
+    executor::hand_over,
     run::{run_here, start_context},
 };
 
@@ -95,7 +96,6 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
             if threads.is_empty() {
                 return;
             }
-            // A thread ends in a panic only if a sink panics; its owner has seen the message.
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
     }
@@ -248,17 +248,17 @@ fn run_all<J: Job>(tasks: Vec<Task<J>>, context: &mut J::Context) {
         if let Some(other) = to.replace(sink.clone())
             && !Arc::ptr_eq(&other, &sink)
         {
-            other.resolve(std::mem::take(&mut done));
+            hand_over(&*other, std::mem::take(&mut done));
         }
         done.push(Resolved { tag, outcome: run_here(job, options, context) });
     }
     if let Some(sink) = to {
-        sink.resolve(done);
+        hand_over(&*sink, done);
     }
 }
 
 fn refuse<J: Job>(tasks: impl IntoIterator<Item = Task<J>>, why: impl Fn() -> Failure<J::Error>) {
     for task in tasks {
-        task.sink.resolve(vec![Resolved { tag: task.tag, outcome: Err(why()) }]);
+        hand_over(&*task.sink, vec![Resolved { tag: task.tag, outcome: Err(why()) }]);
     }
 }

@@ -29,8 +29,10 @@ impl Sched {
         self.failed_starts += 1;
         self.next_start = now + FIRST_BACKOFF * (1 << self.failed_starts.min(MOST_FAILED_STARTS + 1));
         let hopeless = fatal || self.failed_starts >= MOST_FAILED_STARTS;
-        let served = self.workers.values().any(|worker| worker.phase == Phase::Serving);
-        if hopeless && !served {
+        // Where some can be started and others not, those that can have to do.
+        let others =
+            self.workers.values().any(|worker| matches!(worker.phase, Phase::Serving | Phase::Starting));
+        if hopeless && !others {
             self.break_down(actions);
         }
     }

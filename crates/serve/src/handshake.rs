@@ -2,12 +2,10 @@
 
 use job::{Context, Job};
 use wire::{
-    Closed, CodecKind, Inbox, Message, PacketSender, Tag,
+    Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
     handshake::{Hello, Started, Welcome, pack, unpack},
     send_in_parts,
 };
-
-use crate::catch_panic;
 
 /// Introduces the worker and makes its state; `None` if the state could not be made, which the parent then knows.
 ///

@@ -5,12 +5,10 @@
 //! [`Context`](job::Context), and then answers frames of jobs with frames of outcomes until the parent closes the
 //! link or is gone.
 
-mod catch;
 mod entry;
 mod handshake;
 mod work;
 
-pub use catch::catch_panic;
 pub use entry::{WORKER_ARGUMENT, enter_if_worker, is_worker, serve_as_worker, worker_arguments};
 pub use handshake::introduce;
 pub use work::work;

@@ -3,12 +3,10 @@
 use job::Job;
 use sys::{clock, page::Page};
 use wire::{
-    Closed, CodecKind, Inbox, Message, PacketSender, Tag,
+    Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
     frame::{JobsView, OutcomesWriter, Status},
     send_in_parts,
 };
-
-use crate::catch_panic;
 
 /// Serves until the parent closes the link.
 ///
@@ -59,12 +57,11 @@ fn run_job<J: Job>(
     context: &mut J::Context,
     outcomes: &mut OutcomesWriter,
 ) {
-    let written = match catch_panic(|| codec.decode::<J>(payload)) {
-        Ok(Err(error)) => Err(error),
-        Err(panic) => outcomes.push(codec, Status::Panicked, &panic),
-        Ok(Ok(job)) => match catch_panic(|| job.run(context)) {
-            Ok(Ok(output)) => catch_encoding(|| outcomes.push(codec, Status::Done, &output)),
-            Ok(Err(error)) => catch_encoding(|| outcomes.push(codec, Status::Failed, &error)),
+    let written = match codec.decode::<J>(payload) {
+        Err(error) => Err(error),
+        Ok(job) => match catch_panic(|| job.run(context)) {
+            Ok(Ok(output)) => outcomes.push(codec, Status::Done, &output),
+            Ok(Err(error)) => outcomes.push(codec, Status::Failed, &error),
             Err(panic) => outcomes.push(codec, Status::Panicked, &panic),
         },
     };
@@ -72,11 +69,6 @@ fn run_job<J: Job>(
         // A message of our own making can always be encoded.
         let _ = outcomes.push(codec, Status::Codec, &error.to_string());
     }
-}
-
-/// Encodes silently: the codec turns a serializer's panic into an error, but not before the panic hook has spoken.
-fn catch_encoding(push: impl FnOnce() -> Result<(), wire::CodecError>) -> Result<(), wire::CodecError> {
-    catch_panic(push).unwrap_or(Ok(()))
 }
 
 #[cfg(test)]

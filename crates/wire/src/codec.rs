@@ -1,10 +1,8 @@
 //! The seam between values and bytes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::bincode;
+use crate::{bincode, catch_panic};
 
 /// How jobs and outcomes are turned into bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,14 +46,7 @@ impl CodecKind {
 
 /// The user's own serializers run inside the codec: their panics are their jobs' errors, not the pool's end.
 fn guard<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
-    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
-        let message = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic without a message");
-        Err(CodecError(format!("{doing} panicked: {message}")))
-    })
+    catch_panic(act).unwrap_or_else(|panic| Err(CodecError(format!("{doing} panicked: {}", panic.message))))
 }
 
 #[cfg(test)]

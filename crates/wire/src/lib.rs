@@ -6,6 +6,7 @@
 //! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
 
 mod bincode;
+mod catch;
 mod codec;
 pub mod frame;
 pub mod handshake;
@@ -15,6 +16,7 @@ mod message;
 mod outbox;
 mod rendezvous;
 
+pub use catch::catch_panic;
 pub use codec::{CodecError, CodecKind};
 pub use inbox::Inbox;
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};

@@ -13,11 +13,14 @@ use std::{
 };
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel};
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::{
+    errno::Errno,
+    sys::eventfd::{EfdFlags, EventFd},
+};
 use serde::{Deserialize, Serialize};
 use sys::process::Process;
 
-use crate::Link;
+use crate::{Link, catch_panic};
 
 /// The longest path that a socket's name can have, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
@@ -111,9 +114,13 @@ impl Rendezvous {
                     }
                 })
                 .map_err(RendezvousError::Descriptors)?;
-            let outcome = server.accept();
+            // With no descriptors left for the ends that come with the message, ipc-channel panics.
+            let outcome = catch_panic(|| server.accept());
             let _ = accepted.write(1);
-            outcome.map_err(|error| RendezvousError::Silent(error.to_string()))
+            match outcome {
+                Ok(accepted) => accepted.map_err(|error| RendezvousError::Silent(error.to_string())),
+                Err(_) => Err(RendezvousError::Descriptors(Errno::EMFILE.into())),
+            }
         });
         // The first half is a receiver without close-on-exec; it must be gone before the next worker is started.
         let (_bootstrap, ends) = outcome?;

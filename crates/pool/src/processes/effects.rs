@@ -8,7 +8,7 @@ use sched::{Action, Verdict};
 use wire::frame;
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
-use crate::Resolved;
+use crate::{Resolved, executor::hand_over};
 
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {
@@ -114,7 +114,7 @@ fn send<J: Job>(to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
     for slice in jobs {
         let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(again(failure)) });
-        slice.block.sink.resolve(resolved.collect());
+        hand_over(&*slice.block.sink, resolved.collect());
     }
 }
 

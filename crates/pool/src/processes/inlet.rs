@@ -6,7 +6,7 @@ use job::{Failure, Job};
 use wire::frame::Entries;
 
 use super::{block::Block, shared::Shared};
-use crate::{Inlet, JobOptions, Resolved, Sink};
+use crate::{Inlet, JobOptions, Resolved, Sink, executor::hand_over};
 
 /// A block is handed over when it has this many jobs or bytes, even if nobody waits for it.
 const MOST_JOBS: usize = 256;
@@ -30,7 +30,8 @@ impl<J: Job> ProcessInlet<J> {
 impl<J: Job> Inlet<J> for ProcessInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         if let Err(error) = self.entries.push(self.shared.recipe.codec, &job) {
-            self.sink.resolve(vec![Resolved { tag, outcome: Err(Failure::Codec(error.to_string())) }]);
+            let outcome = Err(Failure::Codec(error.to_string()));
+            hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
             return;
         }
         self.limits.extend(options.limit.map(|limit| (self.tags.len(), limit)));

@@ -10,7 +10,7 @@ use wire::{
 };
 
 use super::{block::Slice, effects::carry_out, handle::Handle, launch::launch, shared::Shared};
-use crate::Resolved;
+use crate::{Resolved, executor::hand_over};
 
 /// How long a worker that has closed its link may take to end before it is killed.
 const LAST_BREATH: Duration = Duration::from_millis(200);
@@ -78,7 +78,7 @@ fn deliver<J: Job>(jobs: &[Slice<J>], view: &OutcomesView<'_>, codec: CodecKind)
         let tagged = slice.tags().iter().zip(&mut outcomes);
         let resolved = tagged
             .map(|(&tag, (status, payload))| Resolved { tag, outcome: decode::<J>(status, payload, codec) });
-        slice.block.sink.resolve(resolved.collect());
+        hand_over(&*slice.block.sink, resolved.collect());
     }
 }
 

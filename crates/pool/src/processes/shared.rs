@@ -144,7 +144,6 @@ impl<J: Job> Shared<J> {
             if threads.is_empty() {
                 return;
             }
-            // A thread ends in a panic only if a sink panics; its owner has seen the message.
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
     }

@@ -1,4 +1,4 @@
-//! Catching a job's panic, with its message and place, and without a word on standard error.
+//! Catching the panics of other people's code, with message and place, and without a word on standard error.
 
 use std::{
     any::Any,
@@ -55,7 +55,7 @@ mod tests {
     fn message_and_place_are_kept() {
         let panic = catch_panic(|| panic!("number {}", 7)).unwrap_err();
         assert_eq!(panic.message, "number 7");
-        assert!(panic.location.unwrap().starts_with("crates/serve/src/catch.rs:"));
+        assert!(panic.location.unwrap().starts_with("crates/wire/src/catch.rs:"));
         assert_eq!(catch_panic(|| 5), Ok(5));
     }
 
