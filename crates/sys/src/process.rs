@@ -210,17 +210,20 @@ mod tests {
 
     #[test]
     fn a_child_inherits_its_streams_and_one_descriptor_only() {
-        let listing = std::env::temp_dir().join(format!("runner-sys-{}", std::process::id()));
-        // SAFETY: the descriptor is new and deliberately lacks close-on-exec.
-        let stray = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
-        let script = format!("ls /proc/$$/fd | tr '\\n' ' ' > {}", listing.display());
-        let keep = std::fs::File::open("/dev/null").unwrap();
+        let folder = std::env::temp_dir().join(format!("runner-sys-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let [listing, kept, stray] = ["listing", "kept", "stray"].map(|name| folder.join(name));
+        std::fs::write(&stray, "").unwrap();
+        let keep = std::fs::File::create(&kept).unwrap();
+        let path = std::ffi::CString::new(stray.to_str().unwrap()).unwrap();
+        // SAFETY: the path is a valid string; the descriptor is new and deliberately lacks close-on-exec.
+        assert!(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY) } > 2);
+        let script = format!("ls -l /proc/$$/fd > {}", listing.display());
         let mut command = Command::new("/bin/sh");
         Process::spawn(command.args(["-c", &script]), keep.as_fd()).unwrap().reap();
         let seen = std::fs::read_to_string(&listing).unwrap();
-        std::fs::remove_file(&listing).unwrap();
-        let numbers: Vec<i32> = seen.split_whitespace().map(|n| n.parse().unwrap()).collect();
-        assert!(numbers.contains(&keep.as_raw_fd()) && !numbers.contains(&stray), "{seen}");
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(seen.contains(kept.to_str().unwrap()) && !seen.contains(stray.to_str().unwrap()), "{seen}");
     }
 
     #[test]
