@@ -102,7 +102,7 @@ pub enum Action {
     Terminate(WorkerId),
     /// End the worker's processes.
     Kill(WorkerId),
-    /// Send a [`Event::Tick`] at this time; earlier wishes stand.
+    /// Send a [`Event::Tick`] at this time, unless one is due earlier: each tick answers with the next wish.
     WakeAt(Moment),
 }
 

@@ -7,7 +7,7 @@ use job::{FrameId, JobId, Moment, WorkerId};
 use crate::{
     Action, Sched,
     state::Mode,
-    worker::{Doom, InFlight, Phase},
+    worker::{Doom, InFlight, Phase, Worker},
 };
 
 impl Sched {
@@ -23,6 +23,23 @@ impl Sched {
             self.check_limit(now, id, actions);
             self.check_end(now, id, actions);
         }
+        // Whoever keeps the time may have kept the earliest wish only.
+        actions.extend(self.next_check(now).map(Action::WakeAt));
+    }
+
+    /// The next moment at which something is due that no other event will bring up.
+    fn next_check(&self, now: Moment) -> Option<Moment> {
+        let of_worker = |worker: &Worker| match worker.phase {
+            Phase::Serving => worker.check_at,
+            Phase::Doomed(Doom::Overrun { kill_at, .. }) => kill_at,
+            Phase::Leaving { by } => Some(by),
+            Phase::Starting | Phase::Doomed(Doom::Dismissed) => None,
+        };
+        let of_pool = match self.mode {
+            Mode::Stopping { kill_at } => Some(kill_at),
+            _ => (self.queue.count() > 0).then_some(self.next_start),
+        };
+        self.workers.values().filter_map(of_worker).chain(of_pool).filter(|&at| at > now).min()
     }
 
     /// Has the worker asked to end if its job has run too long, and otherwise says when to look again.

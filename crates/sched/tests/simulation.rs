@@ -31,6 +31,10 @@ struct FakeWorker {
     retired: bool,
     doomed: bool,
     halted: bool,
+    /// Its job never ends by itself.
+    hangs: bool,
+    /// When it began with the first of its frames.
+    since: Option<Moment>,
     frames: Vec<(FrameId, Vec<JobId>)>,
 }
 
@@ -45,6 +49,8 @@ struct World {
     expected: Vec<JobId>,
     stopped: bool,
     closed: bool,
+    /// When the scheduler wants to be told the time: like the pool's clock, only the earliest wish is kept.
+    wake_at: Option<Moment>,
 }
 
 impl World {
@@ -69,6 +75,7 @@ impl World {
             expected: Vec::new(),
             stopped: false,
             closed: false,
+            wake_at: None,
         }
     }
 
@@ -94,6 +101,7 @@ impl World {
                 assert!(jobs.iter().all(|job| self.jobs[job.0 as usize].is_none()), "a resolved job is sent");
                 let worker = self.workers.get_mut(&worker).unwrap();
                 assert!(worker.ready && !worker.retired && !worker.doomed);
+                worker.since.get_or_insert(self.now);
                 worker.frames.push((frame, jobs));
             }
             Action::Deliver(ranges) => {
@@ -105,7 +113,7 @@ impl World {
             Action::Halt(id) => self.workers.get_mut(&id).unwrap().halted = true,
             Action::Retire(id) => self.workers.get_mut(&id).unwrap().retired = true,
             Action::Terminate(id) | Action::Kill(id) => self.workers.get_mut(&id).unwrap().doomed = true,
-            Action::WakeAt(_) => {}
+            Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
         }
     }
 
@@ -145,11 +153,12 @@ impl World {
     }
 
     fn return_frame(&mut self) {
-        let Some(id) = self.any_worker(|w| !w.frames.is_empty()) else { return };
+        let Some(id) = self.any_worker(|w| !w.frames.is_empty() && !w.hangs) else { return };
         let worker = self.workers.get_mut(&id).unwrap();
         // Frames sent by different threads may overtake each other.
         let place = self.rng.below(worker.frames.len() as u64) as usize;
         let (frame, jobs) = worker.frames.remove(place);
+        worker.since = (!worker.frames.is_empty()).then_some(self.now);
         let done = if worker.halted { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
@@ -166,7 +175,7 @@ impl World {
     }
 
     fn kill(&mut self) {
-        let Some(id) = self.any_worker(|w| w.ready) else { return };
+        let Some(id) = self.any_worker(|w| w.ready && !w.hangs) else { return };
         self.die(id);
     }
 
@@ -182,17 +191,34 @@ impl World {
         }
     }
 
+    /// Time passes, and the clock ticks if it was asked to.
     fn tick(&mut self) {
         self.now = self.now + Duration::from_micros(self.rng.below(4000));
+        if self.wake_at.is_some_and(|at| at <= self.now) {
+            self.wake();
+        }
+    }
+
+    fn wake(&mut self) {
+        self.wake_at = None;
         let watched: Vec<WorkerId> = self.sched.watched().collect();
         for id in watched {
-            if let Some((frame, jobs)) = self.workers[&id].frames.first() {
-                let (frame, index) = (*frame, self.rng.below(jobs.len() as u64));
-                let since = Moment(self.now.0.saturating_sub(self.rng.below(8_000_000)));
-                self.tell(Event::Seen { worker: id, frame, index, since });
+            let worker = &self.workers[&id];
+            if let (Some((frame, jobs)), Some(since)) = (worker.frames.first(), worker.since) {
+                // One that hangs is in its first job; of the others nobody knows.
+                let index = if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };
+                self.tell(Event::Seen { worker: id, frame: *frame, index, since });
             }
         }
         self.tell(Event::Tick);
+    }
+
+    /// Nothing happens any more by itself: only time can help.
+    fn wait_for_time(&mut self) {
+        if let Some(at) = self.wake_at {
+            self.now = self.now.max(at);
+            self.wake();
+        }
     }
 
     fn cancel(&mut self) {
@@ -211,6 +237,11 @@ impl World {
             28..32 => self.tick(),
             32 => self.cancel(),
             33 if self.rng.one_in(40) => self.stop(),
+            33 if self.settings.limit.is_some() => {
+                if let Some(id) = self.any_worker(|w| w.ready) {
+                    self.workers.get_mut(&id).unwrap().hangs = true;
+                }
+            }
             34..39 => {
                 // What was told to go goes.
                 if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired) {
@@ -230,15 +261,17 @@ impl World {
     fn finish(&mut self) {
         self.closed = true;
         self.tell(Event::Closed);
-        for _ in 0..5_000 {
+        for round in 0..5_000 {
             if self.workers.is_empty() && self.sched.pending() == 0 {
                 break;
             }
             self.start_outcome();
             self.return_frame();
-            self.tick();
-            if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired) {
+            if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired && !w.hangs) {
                 self.die(id);
+            }
+            if round % 10 == 9 {
+                self.wait_for_time();
             }
         }
         assert!(self.workers.is_empty(), "workers stay");
