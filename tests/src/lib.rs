@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
+pub mod probe;
+
 use std::{
     ffi::OsStr,
     fs,

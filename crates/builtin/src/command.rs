@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::BuiltinError;
@@ -58,6 +58,8 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
         command.current_dir(folder);
     }
     sys::process::die_with_parent(&mut command);
+    // A worker that is asked to end waits for its program, which was asked too and may want to clean up.
+    let _patience = Patience::new();
     let mut child = command.spawn().map_err(failed)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
 
@@ -77,6 +79,23 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
         stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
         truncated: stdout.truncated || stderr.truncated,
     })
+}
+
+/// While it lives, this thread does not end by SIGTERM.
+struct Patience(Option<SigSet>);
+
+impl Patience {
+    fn new() -> Patience {
+        Patience(SigSet::from(Signal::SIGTERM).thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = before.thread_set_mask();
+        }
+    }
 }
 
 #[derive(Default)]

@@ -26,7 +26,7 @@ pub(crate) enum RunError {
     NotAnArray { name: String },
     #[error("cannot open {path:?} for the results: {error}")]
     OpenOutput { path: PathBuf, error: io::Error },
-    #[error("{path:?} is also read from; choose another file for the results")]
+    #[error("{} is also read from; choose another file for the results", path.display())]
     OutputIsInput { path: PathBuf },
     #[error("writing the results failed: {0}")]
     WriteOutput(io::Error),

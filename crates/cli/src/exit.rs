@@ -26,9 +26,10 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// The graver of two endings.
+    /// The graver of two endings; of two signals, the first.
     pub(crate) fn and(self, other: Ended) -> Ended {
-        if other > self { other } else { self }
+        let both_signals = matches!((self, other), (Ended::Signal(_), Ended::Signal(_)));
+        if other > self && !both_signals { other } else { self }
     }
 }
 

@@ -48,7 +48,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// Worker-local state: made once in each worker before its first job, dropped after its last.
-pub trait Context: Sized + 'static {
+pub trait Context: Sized + Send + 'static {
     /// What the parent passes to every worker; serialized once per worker.
     type Args: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
     /// Why the state could not be made.

@@ -5,11 +5,54 @@ use std::{sync::Arc, time::Duration};
 use job::{Job, Outcome, WorkerFigures};
 use wire::catch_panic;
 
+use crate::{JobFuture, Refused, map::Map};
+
 /// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
 /// [`Serial`](crate::Serial).
 pub trait Executor<J: Job>: Send + Sync {
     /// A way in for jobs whose outcomes go to `sink`. There may be several at a time.
     fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>;
+
+    /// Takes one job; its future tells of it. Never blocks on capacity, except on a [`Serial`](crate::Serial)
+    /// executor, which runs it first.
+    ///
+    /// # Errors
+    /// When the executor was closed or stopped, or is broken.
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused>;
+
+    /// Takes one job without options; see [`submit_with`](Executor::submit_with).
+    ///
+    /// # Errors
+    /// When the executor was closed or stopped, or is broken.
+    fn submit(&self, job: J) -> Result<JobFuture<J>, Refused> {
+        self.submit_with(job, JobOptions::default())
+    }
+
+    /// Runs a job for each item and gives their outputs in the order of the items. Lazy: see [`Map`].
+    fn map<I: IntoIterator<Item = J>>(&self, jobs: I) -> Map<'_, J, Self, I::IntoIter>
+    where
+        Self: Sized,
+    {
+        Map::new(self, jobs.into_iter())
+    }
+
+    /// How many jobs it can run at a time.
+    fn workers(&self) -> usize;
+
+    /// Cancels the jobs that have not been handed to a worker.
+    fn cancel_waiting(&self);
+
+    /// Takes no more jobs; with `cancel` those that have not been started are cancelled, with `wait` it returns when
+    /// the others have ended and all workers are gone.
+    fn shutdown(&self, wait: bool, cancel: bool) {
+        self.close();
+        if cancel {
+            self.cancel_waiting();
+        }
+        if wait {
+            self.join();
+        }
+    }
 
     /// Takes no more jobs; those that were pushed are still run. Returns at once.
     fn close(&self);

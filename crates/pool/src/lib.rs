@@ -60,6 +60,8 @@ struct Readme;
 
 mod cores;
 mod executor;
+mod future;
+mod map;
 mod processes;
 mod run;
 mod serial;
@@ -67,9 +69,13 @@ mod threads;
 
 pub use cores::available_cores;
 pub use executor::{Executor, Inlet, JobOptions, Resolved, Sink};
+pub use future::{
+    AsCompleted, JobFuture, NoOutcome, Refused, ReturnWhen, Unfinished, Waited, as_completed, wait,
+};
 pub use job::{
     Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
 };
+pub use map::{Map, Outputs};
 pub use processes::{BuildError, MAX_WORKERS, ProcessPool, ProcessPoolBuilder};
 pub use sched::Batch;
 pub use serial::Serial;

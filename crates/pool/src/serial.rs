@@ -8,16 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Context, Failure, Job, WorkerFigures, WorkerId};
+use job::{Context, Failure, Job, Outcome, WorkerFigures, WorkerId};
 use parking_lot::Mutex;
 
 use crate::{
-    Executor, Inlet, JobOptions, Resolved, Sink,
+    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink,
     executor::hand_over,
+    future::Slot,
     run::{run_here, start_context},
 };
 
-/// Runs each job when it is pushed. A panic is caught; a crash takes the program with it.
+/// Runs each job when it is pushed or submitted. A panic is caught; a crash takes the program with it.
 pub struct Serial<J: Job> {
     shared: Arc<Shared<J>>,
 }
@@ -25,33 +26,68 @@ pub struct Serial<J: Job> {
 struct Shared<J: Job> {
     args: <J::Context as Context>::Args,
     start: Instant,
+    closed: AtomicBool,
     stopped: AtomicBool,
     broken: Mutex<Option<Arc<str>>>,
+    /// Made by the first job. Whoever holds it runs a job.
+    context: Mutex<Option<J::Context>>,
     figures: Mutex<WorkerFigures>,
 }
 
 impl<J: Job> Serial<J> {
-    /// Jobs run in a state made of `args`, by the first of them in each inlet.
+    /// Jobs run one at a time, whoever pushes them, in one state made of `args`.
     #[must_use]
     pub fn new(args: <J::Context as Context>::Args) -> Serial<J> {
-        let figures = Mutex::new(WorkerFigures::new(WorkerId { slot: 0, generation: 0 }));
-        let (start, stopped, broken) = (Instant::now(), AtomicBool::new(false), Mutex::new(None));
-        Serial { shared: Arc::new(Shared { args, start, stopped, broken, figures }) }
+        let figures = WorkerFigures::new(WorkerId { slot: 0, generation: 0 });
+        let shared = Shared {
+            args,
+            start: Instant::now(),
+            closed: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            broken: Mutex::new(None),
+            context: Mutex::new(None),
+            figures: Mutex::new(figures),
+        };
+        Serial { shared: Arc::new(shared) }
     }
 }
 
 impl<J: Job> Executor<J> for Serial<J> {
     fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
-        Box::new(SerialInlet { shared: self.shared.clone(), sink, context: None })
+        Box::new(SerialInlet { shared: self.shared.clone(), sink })
     }
 
-    fn close(&self) {}
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+        if let Some(cause) = self.broken() {
+            return Err(Refused::Broken(cause));
+        }
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Err(Refused::Closed);
+        }
+        let slot = Slot::new();
+        slot.fill(self.shared.run(job, options));
+        Ok(JobFuture::new(slot, None))
+    }
+
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn cancel_waiting(&self) {}
+
+    fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
 
     fn stop(&self, _: Duration) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.close();
+        self.shared.stopped.store(true, Ordering::Release);
     }
 
-    fn join(&self) {}
+    fn join(&self) {
+        // Whoever runs a job holds the state.
+        drop(self.shared.context.lock());
+    }
 
     fn figures(&self) -> Vec<WorkerFigures> {
         vec![self.shared.figures.lock().clone()]
@@ -62,46 +98,53 @@ impl<J: Job> Executor<J> for Serial<J> {
     }
 }
 
+impl<J: Job> Shared<J> {
+    fn run(&self, job: J, options: JobOptions) -> Outcome<J> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(Failure::Cancelled);
+        }
+        let mut context = self.context.lock();
+        let start = Instant::now();
+        let outcome = match self.ready(&mut context) {
+            Ok(context) => run_here(job, options, context),
+            Err(cause) => return Err(Failure::Abandoned(cause)),
+        };
+        let end = Instant::now();
+        let mut figures = self.figures.lock();
+        figures.jobs += 1;
+        figures.frames += 1;
+        figures.busy += end - start;
+        figures.life = end - self.start;
+        outcome
+    }
+
+    /// The state, made now if this is the first job.
+    fn ready<'a>(&self, context: &'a mut Option<J::Context>) -> Result<&'a mut J::Context, Arc<str>> {
+        if let Some(cause) = &*self.broken.lock() {
+            return Err(cause.clone());
+        }
+        match context {
+            Some(context) => Ok(context),
+            None => match start_context(self.args.clone()) {
+                Ok(made) => Ok(context.insert(made)),
+                Err(cause) => {
+                    let cause: Arc<str> = cause.into();
+                    *self.broken.lock() = Some(cause.clone());
+                    Err(cause)
+                }
+            },
+        }
+    }
+}
+
 struct SerialInlet<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
-    context: Option<J::Context>,
-}
-
-impl<J: Job> SerialInlet<J> {
-    fn outcome(&mut self, job: J, options: JobOptions) -> job::Outcome<J> {
-        if self.shared.stopped.load(Ordering::Relaxed) {
-            return Err(Failure::Cancelled);
-        }
-        if let Some(cause) = self.shared.broken.lock().clone() {
-            return Err(Failure::Abandoned(cause));
-        }
-        if self.context.is_none() {
-            match start_context::<J::Context>(self.shared.args.clone()) {
-                Ok(context) => self.context = Some(context),
-                Err(cause) => {
-                    let cause: Arc<str> = cause.into();
-                    *self.shared.broken.lock() = Some(cause.clone());
-                    return Err(Failure::Abandoned(cause));
-                }
-            }
-        }
-        let Some(context) = &mut self.context else { return Err(Failure::Cancelled) };
-        run_here(job, options, context)
-    }
 }
 
 impl<J: Job> Inlet<J> for SerialInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        let start = Instant::now();
-        let outcome = self.outcome(job, options);
-        let end = Instant::now();
-        let mut figures = self.shared.figures.lock();
-        figures.jobs += 1;
-        figures.frames += 1;
-        figures.busy += end - start;
-        figures.life = end - self.shared.start;
-        drop(figures);
+        let outcome = self.shared.run(job, options);
         // At once: the next job may take long.
         hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -11,8 +14,9 @@ use job::{Context, Failure, Job, WorkerFigures, WorkerId};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Executor, Inlet, JobOptions, Resolved, Sink,
+    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink,
     executor::hand_over,
+    future::{Control, Slot, SlotSink, Ticket},
     run::{run_here, start_context},
 };
 
@@ -27,11 +31,32 @@ const MOST_JOBS: usize = 256;
 /// A panic is caught; a crash takes the program with it, and a running job cannot be ended.
 pub struct ThreadPool<J: Job> {
     shared: Arc<Shared<J>>,
+    /// The same, as futures know it.
+    control: Arc<dyn Control>,
+}
+
+/// A pool, as its futures know it.
+struct Controller<J: Job>(Arc<Shared<J>>);
+
+impl<J: Job> Control for Controller<J> {
+    fn cancel(&self, Ticket(id): Ticket) {
+        let mut state = self.0.state.lock();
+        let found = state.queue.binary_search_by_key(&id, |task| task.id);
+        let task = found.ok().and_then(|place| state.queue.remove(place));
+        drop(state);
+        refuse(task, || Failure::Cancelled);
+    }
+
+    fn is_running(&self, Ticket(id): Ticket) -> bool {
+        self.0.state.lock().queue.binary_search_by_key(&id, |task| task.id).is_err()
+    }
 }
 
 struct Shared<J: Job> {
     args: <J::Context as Context>::Args,
     most_threads: usize,
+    /// No task starts any more.
+    stopped: AtomicBool,
     state: Mutex<State<J>>,
     news: Condvar,
 }
@@ -42,11 +67,14 @@ struct State<J: Job> {
     idle: usize,
     threads: Vec<JoinHandle<()>>,
     figures: Vec<WorkerFigures>,
+    next_id: u64,
     closed: bool,
     broken: Option<Arc<str>>,
 }
 
 struct Task<J: Job> {
+    /// Its number among all tasks, given when it is queued.
+    id: u64,
     tag: u64,
     job: J,
     options: JobOptions,
@@ -62,12 +90,20 @@ impl<J: Job> ThreadPool<J> {
             idle: 0,
             threads: Vec::new(),
             figures: Vec::new(),
+            next_id: 0,
             closed: false,
             broken: None,
         };
-        let shared =
-            Shared { args, most_threads: workers.max(1), state: Mutex::new(state), news: Condvar::new() };
-        ThreadPool { shared: Arc::new(shared) }
+        let shared = Shared {
+            args,
+            most_threads: workers.max(1),
+            stopped: AtomicBool::new(false),
+            state: Mutex::new(state),
+            news: Condvar::new(),
+        };
+        let shared = Arc::new(shared);
+        let control = Arc::new(Controller(shared.clone()));
+        ThreadPool { shared, control }
     }
 }
 
@@ -76,12 +112,31 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
         Box::new(ThreadInlet { shared: self.shared.clone(), sink, gathered: Vec::new() })
     }
 
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+        let slot = Slot::new();
+        let task = Task { id: 0, tag: 0, job, options, sink: Arc::new(SlotSink(slot.clone())) };
+        match Shared::try_submit(&self.shared, vec![task]) {
+            Ok(id) => Ok(JobFuture::new(slot, Some((self.control.clone(), Ticket(id))))),
+            Err((refused, _)) => Err(refused),
+        }
+    }
+
+    fn workers(&self) -> usize {
+        self.shared.most_threads
+    }
+
+    fn cancel_waiting(&self) {
+        let waiting = std::mem::take(&mut self.shared.state.lock().queue);
+        refuse(waiting, || Failure::Cancelled);
+    }
+
     fn close(&self) {
         self.shared.state.lock().closed = true;
         self.shared.news.notify_all();
     }
 
     fn stop(&self, _: Duration) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
         let mut state = self.shared.state.lock();
         state.closed = true;
         let waiting = std::mem::take(&mut state.queue);
@@ -123,7 +178,7 @@ struct ThreadInlet<J: Job> {
 
 impl<J: Job> Inlet<J> for ThreadInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        self.gathered.push(Task { tag, job, options, sink: self.sink.clone() });
+        self.gathered.push(Task { id: 0, tag, job, options, sink: self.sink.clone() });
         if self.gathered.len() >= MOST_JOBS || self.shared.is_hungry() {
             self.flush();
         }
@@ -150,28 +205,40 @@ impl<J: Job> Shared<J> {
         })
     }
 
+    /// Submits tasks; those that come too late are resolved as cancelled.
     fn submit(this: &Arc<Shared<J>>, tasks: Vec<Task<J>>) {
+        if let Err((refused, tasks)) = Shared::try_submit(this, tasks) {
+            refuse(tasks, || match &refused {
+                Refused::Closed => Failure::Cancelled,
+                Refused::Broken(cause) => Failure::Abandoned(cause.clone()),
+            });
+        }
+    }
+
+    /// Submits tasks and answers with the number of the first, or gives them back if they come too late.
+    fn try_submit(this: &Arc<Shared<J>>, tasks: Vec<Task<J>>) -> Result<u64, (Refused, Vec<Task<J>>)> {
         let mut state = this.state.lock();
         if state.closed {
-            let broken = state.broken.clone();
-            drop(state);
-            refuse(tasks, || broken.clone().map_or(Failure::Cancelled, Failure::Abandoned));
-            return;
+            return Err((state.broken.clone().map_or(Refused::Closed, Refused::Broken), tasks));
         }
-        state.queue.extend(tasks);
+        let first = state.next_id;
+        state.next_id += tasks.len() as u64;
+        let numbered = (first..).zip(tasks).map(|(id, task)| Task { id, ..task });
+        state.queue.extend(numbered);
         while state.idle < state.queue.len() && state.threads.len() < this.most_threads {
             if let Err(cause) = Shared::start(this, &mut state) {
                 if state.threads.is_empty() {
                     let waiting = state.break_down(format!("no thread could be started: {cause}").into());
                     drop(state);
                     refuse(waiting, || Failure::Abandoned(cause.to_string().into()));
-                    return;
+                    return Ok(first);
                 }
                 break;
             }
         }
         drop(state);
         this.news.notify_all();
+        Ok(first)
     }
 
     fn start(this: &Arc<Shared<J>>, state: &mut State<J>) -> std::io::Result<()> {
@@ -203,7 +270,7 @@ impl<J: Job> Shared<J> {
         while let Some(tasks) = self.take(cost) {
             let begin = Instant::now();
             let count = tasks.len();
-            run_all(tasks, &mut context);
+            run_all(tasks, &mut context, &self.stopped);
             let busy = begin.elapsed();
             cost = Some(busy / u32::try_from(count).unwrap_or(u32::MAX));
             let mut state = self.state.lock();
@@ -241,16 +308,28 @@ impl<J: Job> State<J> {
     }
 }
 
-fn run_all<J: Job>(tasks: Vec<Task<J>>, context: &mut J::Context) {
+/// Runs tasks in order. Outcomes are handed over together, but not kept waiting for a slow job.
+fn run_all<J: Job>(tasks: Vec<Task<J>>, context: &mut J::Context, stopped: &AtomicBool) {
     let mut done: Vec<Resolved<J>> = Vec::with_capacity(tasks.len());
     let mut to: Option<Arc<dyn Sink<J>>> = None;
-    for Task { tag, job, options, sink } in tasks {
+    let mut handed_over = Instant::now();
+    for Task { tag, job, options, sink, .. } in tasks {
         if let Some(other) = to.replace(sink.clone())
             && !Arc::ptr_eq(&other, &sink)
         {
             hand_over(&*other, std::mem::take(&mut done));
         }
-        done.push(Resolved { tag, outcome: run_here(job, options, context) });
+        let outcome = match stopped.load(Ordering::Relaxed) {
+            true => Err(Failure::Cancelled),
+            false => run_here(job, options, context),
+        };
+        done.push(Resolved { tag, outcome });
+        if handed_over.elapsed() > TARGET
+            && let Some(sink) = &to
+        {
+            hand_over(&**sink, std::mem::take(&mut done));
+            handed_over = Instant::now();
+        }
     }
     if let Some(sink) = to {
         hand_over(&*sink, done);

@@ -24,14 +24,11 @@ impl Sched {
     }
 
     pub(crate) fn stopped(&mut self, now: Moment, grace: Duration, actions: &mut Vec<Action>) {
-        if self.mode == Mode::Broken {
-            return;
+        let kill_at = self.kill_at.map_or(now + grace, |earlier| earlier.min(now + grace));
+        self.kill_at = Some(kill_at);
+        if self.mode != Mode::Broken {
+            self.mode = Mode::Stopping;
         }
-        let kill_at = match self.mode {
-            Mode::Stopping { kill_at } => kill_at.min(now + grace),
-            _ => now + grace,
-        };
-        self.mode = Mode::Stopping { kill_at };
         let waiting: Vec<_> = self.queue.drain().collect();
         waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
         for (&id, worker) in &mut self.workers {

@@ -14,7 +14,8 @@ use crate::{
 /// So many failed starts in a row break the pool.
 const MOST_FAILED_STARTS: u32 = 5;
 
-/// So many workers may die between jobs, without a single outcome from any, before the pool is taken for broken.
+/// So many times its size may a pool lose workers between jobs, without a single outcome from any, before it is
+/// taken for broken.
 const MOST_IDLE_DEATHS: u32 = 20;
 
 /// How long to wait after the first failed start; doubled after each.
@@ -72,11 +73,11 @@ impl Sched {
         }
         match self.mode {
             Mode::Open | Mode::Closing => self.queue.push_front(again),
-            Mode::Stopping { .. } | Mode::Broken => {
+            Mode::Stopping | Mode::Broken => {
                 again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
             }
         }
-        if self.idle_deaths > MOST_IDLE_DEATHS {
+        if self.idle_deaths > MOST_IDLE_DEATHS * self.settings.max_workers {
             self.break_down(actions);
         }
     }
@@ -116,7 +117,10 @@ impl Sched {
     }
 
     /// Gives up: all that waits is abandoned, and so is what comes.
-    fn break_down(&mut self, actions: &mut Vec<Action>) {
+    pub(crate) fn break_down(&mut self, actions: &mut Vec<Action>) {
+        if self.mode == Mode::Stopping {
+            return;
+        }
         self.mode = Mode::Broken;
         let waiting: Vec<_> = self.queue.drain().collect();
         waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));

@@ -35,7 +35,7 @@ impl Sched {
         let all = match self.mode {
             Mode::Open => false,
             Mode::Closing => self.queue.count() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
-            Mode::Stopping { .. } | Mode::Broken => true,
+            Mode::Stopping | Mode::Broken => true,
         };
         for (&id, worker) in &mut self.workers {
             if worker.is_idle() && (all || quota_left(worker, self.settings.max_jobs_per_worker) == 0) {

@@ -65,6 +65,8 @@ pub enum Event {
         /// After this time their workers are killed.
         grace: Duration,
     },
+    /// The pool lacks what it needs to go on.
+    Crippled,
     /// Time has passed.
     Tick,
 }

@@ -50,7 +50,7 @@ impl Sched {
         assert_eq!(counted, self.pending(), "the queue has lost count");
         places.sort_by_key(|jobs| jobs.first());
         assert!(places.windows(2).all(|pair| pair[0].end() <= pair[1].first().0), "a job in two places");
-        if matches!(self.mode, Mode::Stopping { .. } | Mode::Broken) {
+        if matches!(self.mode, Mode::Stopping | Mode::Broken) {
             assert_eq!(self.queue.count(), 0, "jobs wait for a pool that starts none");
         }
     }

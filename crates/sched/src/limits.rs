@@ -6,7 +6,6 @@ use job::{FrameId, JobId, Moment, WorkerId};
 
 use crate::{
     Action, Sched,
-    state::Mode,
     worker::{Doom, InFlight, Phase, Worker},
 };
 
@@ -35,38 +34,33 @@ impl Sched {
             Phase::Leaving { by } => Some(by),
             Phase::Starting | Phase::Doomed(Doom::Dismissed) => None,
         };
-        let of_pool = match self.mode {
-            Mode::Stopping { kill_at } => Some(kill_at),
-            _ => (self.queue.count() > 0).then_some(self.next_start),
-        };
-        self.workers.values().filter_map(of_worker).chain(of_pool).filter(|&at| at > now).min()
+        let start = (self.queue.count() > 0).then_some(self.next_start);
+        let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start);
+        all.filter(|&at| at > now).min()
     }
 
     /// Has the worker asked to end if its job has run too long, and otherwise says when to look again.
     fn check_limit(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        // Only what was seen just now says what it is doing now.
+        let seen = worker.seen.take();
         let Some(worker) = self.workers.get(&id) else { return };
         if worker.check_at.is_none_or(|at| at > now) || worker.phase != Phase::Serving {
             return;
         }
-        let running = worker.seen.and_then(|(frame, index, since)| {
+        let running = seen.and_then(|(frame, index, since)| {
             let in_flight =
                 worker.frames.iter().find(|in_flight| in_flight.frame == frame && in_flight.timed)?;
             let job = in_flight.job_at(index)?;
             Some((job, self.limit_of(job)?, since))
         });
         let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
-        let next = match running {
-            Some((_, limit, since)) => Some(since + limit),
-            None => worker
-                .frames
-                .iter()
-                .filter_map(|frame| self.shortest_limit(frame))
-                .min()
-                .map(|limit| now + limit),
-        };
+        // Whatever it starts meanwhile is not overdue before the shortest limit of all that it has.
+        let shortest = worker.frames.iter().filter_map(|frame| self.shortest_limit(frame)).min();
+        let due = running.map(|(_, limit, since)| since + limit);
+        let next = shortest.map(|limit| now + limit).into_iter().chain(due).min();
         let kill_at = now + self.settings.kill_after;
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        worker.seen = None;
         if let Some((job, limit, _)) = overrun {
             worker.check_at = None;
             worker.phase = Phase::Doomed(Doom::Overrun { job, limit, kill_at: Some(kill_at) });
@@ -79,7 +73,7 @@ impl Sched {
 
     /// Has the worker killed if it was told to end, or to leave, and has not.
     fn check_end(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
-        let stopping = matches!(self.mode, Mode::Stopping { kill_at } if kill_at <= now);
+        let stopping = self.kill_at.is_some_and(|at| at <= now);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let due = match &mut worker.phase {
             Phase::Doomed(Doom::Overrun { kill_at, .. })

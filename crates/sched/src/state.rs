@@ -20,10 +20,8 @@ pub(crate) enum Mode {
     Open,
     /// All that was submitted is finished, then the workers leave.
     Closing,
-    /// Nothing starts any more; what still runs then is killed.
-    Stopping {
-        kill_at: Moment,
-    },
+    /// Nothing starts any more.
+    Stopping,
     /// No worker can be started.
     Broken,
 }
@@ -40,6 +38,8 @@ pub(crate) struct Attempts {
 pub struct Sched {
     pub(crate) settings: Settings,
     pub(crate) mode: Mode,
+    /// The pool was stopped: workers that are still there then are killed.
+    pub(crate) kill_at: Option<Moment>,
     pub(crate) queue: Queue,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// The generation of each slot's next worker.
@@ -66,6 +66,7 @@ impl Sched {
     pub fn new(settings: Settings) -> Sched {
         Sched {
             mode: Mode::Open,
+            kill_at: None,
             queue: Queue::default(),
             workers: BTreeMap::new(),
             generations: vec![0; settings.max_workers as usize],
@@ -99,6 +100,7 @@ impl Sched {
             Event::Died { worker, running, death } => self.died(worker, running, death, &mut actions),
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Closed => self.closed(),
+            Event::Crippled => self.break_down(&mut actions),
             Event::Stopped { grace } => self.stopped(now, grace, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
         }
@@ -111,6 +113,19 @@ impl Sched {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.mode != Mode::Open && self.workers.is_empty() && self.queue.count() == 0
+    }
+
+    /// Whether jobs can be submitted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.mode == Mode::Open
+    }
+
+    /// Whether a worker has the job.
+    #[must_use]
+    pub fn is_in_flight(&self, job: JobId) -> bool {
+        let frames = self.workers.values().flat_map(|worker| &worker.frames);
+        frames.flat_map(|frame| &frame.jobs).any(|waiting| waiting.jobs.contains(job))
     }
 
     /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.
@@ -139,7 +154,7 @@ impl Sched {
                 self.queue.push_back(Waiting { jobs, mean_bytes: bytes / jobs.count(), alone: false });
             }
             // The pool refuses these itself; one that slipped through is not lost.
-            Mode::Closing | Mode::Stopping { .. } | Mode::Broken => self.cancel(jobs, actions),
+            Mode::Closing | Mode::Stopping | Mode::Broken => self.cancel(jobs, actions),
         }
     }
 
@@ -161,7 +176,7 @@ impl Sched {
         busy: Duration,
         actions: &mut Vec<Action>,
     ) {
-        let halted = matches!(self.mode, Mode::Stopping { .. });
+        let halted = self.kill_at.is_some();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         // Not always the oldest: frames that two threads send at a time may overtake each other.
         let complete = |count: u64| outcomes == count || (halted && outcomes < count);

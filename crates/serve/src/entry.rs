@@ -60,8 +60,8 @@ impl Call {
 }
 
 fn serve<J: Job>(call: &Call) -> io::Result<()> {
-    // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because children
-    // inherit what is ignored, while the mask is cleared for them.
+    // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because a `command`
+    // would inherit what is ignored, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
     let page = Page::open(&adopt_descriptor(call.page)?)?;
     let mut link = join(&call.rendezvous)?;

@@ -14,7 +14,7 @@ use job::{Death, DeathCause};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::signal::{Signal, killpg},
+    sys::signal::{SigSet, Signal, killpg},
     unistd::Pid,
 };
 use parking_lot::Mutex;
@@ -116,12 +116,14 @@ impl Process {
     }
 }
 
-/// Has the process that `command` will start killed when the thread that starts it ends.
+/// Has the process that `command` will start killed when the thread that starts it ends, and lets all signals
+/// through to it: the standard library passes on which ones this thread has blocked.
 pub fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
-    // SAFETY: the closure only makes two system calls, which are safe between fork and exec.
+    // SAFETY: the closure only makes system calls that are safe between fork and exec.
     unsafe {
         command.pre_exec(move || {
+            SigSet::empty().thread_set_mask()?;
             nix::sys::prctl::set_pdeathsig(Some(Signal::SIGKILL))?;
             // A parent that died before the call will send no signal any more.
             if nix::unistd::getppid() == as_pid(parent) { Ok(()) } else { Err(Errno::ESRCH.into()) }

@@ -7,6 +7,9 @@ use super::{
     split::{Piece, Place, SplitError},
 };
 
+/// So much white space around a job's text is not held against it.
+const BLANKS: usize = 64 * 1024;
+
 /// Where in the unused bytes the search for a line's end goes on.
 #[derive(Default)]
 pub(crate) struct Lines {
@@ -33,7 +36,7 @@ impl Lines {
             let found = memchr::memchr(b'\n', &unused[self.searched..]).map(|at| self.searched + at);
             let length = match found {
                 Some(at) => at,
-                None if unused.len() > longest => {
+                None if unused.len() > longest + BLANKS => {
                     self.drop_part(buffer);
                     continue;
                 }
@@ -53,10 +56,6 @@ impl Lines {
                 return Ok(self.place.take().map(|place| Piece::TooLong { place }));
             }
             let (line, column) = buffer.place();
-            if length > longest {
-                self.handed_out = used;
-                return Ok(Some(Piece::TooLong { place: Place { line, column } }));
-            }
             let (start, end) = trimmed(&buffer.unused()[..length]);
             if start == end {
                 buffer.advance(used);
@@ -67,6 +66,9 @@ impl Lines {
             }
             let place = Place { line, column: column + start as u64 };
             self.handed_out = used;
+            if end - start > longest {
+                return Ok(Some(Piece::TooLong { place }));
+            }
             return Ok(Some(Piece::Text { text: &buffer.unused()[start..end], place }));
         }
     }

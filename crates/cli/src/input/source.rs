@@ -1,8 +1,9 @@
 //! Opening all inputs before the first job starts.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
+    os::fd::AsFd,
     path::Path,
 };
 
@@ -22,6 +23,18 @@ pub(crate) struct Source {
 enum Reader {
     Standard,
     File(File),
+}
+
+impl Source {
+    /// What the system knows of it.
+    pub(crate) fn metadata(&self) -> Option<Metadata> {
+        match &self.reader {
+            Reader::Standard => {
+                io::stdin().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()).ok()
+            }
+            Reader::File(file) => file.metadata().ok(),
+        }
+    }
 }
 
 impl Read for Source {

@@ -119,16 +119,17 @@ impl<R: Read> Splitter<R> {
         let array = match format {
             Format::Lines => false,
             Format::Array => true,
-            Format::Auto => self.visible(0, before_read)?.is_some_and(|(at, first)| {
-                first == b'[' && (!bare_values || self.opens_jobs(at + 1, before_read))
-            }),
+            Format::Auto => match self.visible(0, before_read)? {
+                Some((at, b'[')) => !bare_values || self.opens_jobs(at + 1, before_read)?,
+                _ => false,
+            },
         };
         Ok(if array { Scanner::Array(Array::default()) } else { Scanner::Lines(Lines::default()) })
     }
 
     /// Whether what follows an opening bracket belongs to an array of jobs rather than to a bare value.
-    fn opens_jobs(&mut self, from: usize, before_read: &mut dyn FnMut()) -> bool {
-        matches!(self.visible(from, before_read), Ok(Some((_, b'[' | b'{' | b']'))))
+    fn opens_jobs(&mut self, from: usize, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
+        Ok(matches!(self.visible(from, before_read)?, Some((_, b'[' | b'{' | b']'))))
     }
 
     /// The first unused byte from an offset on that is not white space, and where it is. Leading white space is
@@ -150,6 +151,9 @@ impl<R: Read> Splitter<R> {
                     at += 1;
                 }
                 continue;
+            }
+            if at > self.longest {
+                return Ok(None);
             }
             before_read();
             if !self.buffer.fill()? {

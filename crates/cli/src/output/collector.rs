@@ -233,25 +233,26 @@ impl State {
             return;
         }
         self.counts.by_kind[tail.kind as usize] += 1;
-        self.mean_record = (self.mean_record * 15 + tail.len() + 64) / 16;
-        self.held = self.held - slot.text_bytes + tail.len();
+        let id_bytes = slot.id.as_ref().map_or(0, |id| id.len());
+        self.mean_record = (self.mean_record * 15 + tail.len() + id_bytes + 64) / 16;
+        self.held = self.held - slot.text_bytes + tail.len() + id_bytes;
         if ordered {
             slot.record = Record::Here(tail);
         } else {
             slot.record = Record::PassedOn;
-            pass_on(slot.id.as_deref(), position, &tail, &mut self.lines, &mut self.held);
+            pass_on(slot.id.take(), position, &tail, &mut self.lines, &mut self.held);
         }
         self.advance();
     }
 
     /// Lets the slots go whose turn has come.
     fn advance(&mut self) {
-        while let Some(slot) = self.slots.front() {
+        while let Some(slot) = self.slots.front_mut() {
             match &slot.record {
                 Record::Missing => return,
                 Record::PassedOn => {}
                 Record::Here(tail) => {
-                    pass_on(slot.id.as_deref(), self.first, tail, &mut self.lines, &mut self.held);
+                    pass_on(slot.id.take(), self.first, tail, &mut self.lines, &mut self.held);
                 }
             }
             self.slots.pop_front();
@@ -261,10 +262,10 @@ impl State {
 }
 
 /// Makes a line of a record; from then on the line is what takes memory.
-fn pass_on(id: Option<&str>, position: u64, tail: &Tail, lines: &mut Vec<u8>, held: &mut usize) {
+fn pass_on(id: Option<Box<str>>, position: u64, tail: &Tail, lines: &mut Vec<u8>, held: &mut usize) {
     let before = lines.len();
-    tail.write_line(id, position, lines);
-    *held = *held - tail.len() + lines.len() - before;
+    tail.write_line(id.as_deref(), position, lines);
+    *held = *held - tail.len() - id.map_or(0, |id| id.len()) + lines.len() - before;
 }
 
 #[cfg(test)]
@@ -329,7 +330,8 @@ mod tests {
     fn what_is_held_is_what_is_there() {
         for ordered in [true, false] {
             let collector = collector(ordered);
-            (0..10).for_each(|n| assert_eq!(collector.enter(None, 100), Some(n)));
+            let name = |n: u64| (n % 2 == 0).then(|| "\"a name\"".into());
+            (0..10).for_each(|n| assert_eq!(collector.enter(name(n), 100), Some(n)));
             (0..10).rev().for_each(|n| collector.settle(n, tail(n)));
             let mut bytes = Vec::new();
             assert!(collector.take_lines(&mut bytes, 0));

@@ -1,43 +1,38 @@
 //! Where results go.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io,
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::Path,
 };
 
-use crate::{
-    error::RunError,
-    plan::{Input, Plan},
-};
+use crate::{error::RunError, input::Source, plan::Plan};
 
 /// Opens the file for the results, or standard output. Comes after the inputs have been opened, since it destroys
-/// what is in the file.
-pub(crate) fn open_target(plan: &Plan) -> Result<File, RunError> {
+/// what is in the file; a file that is read from is refused.
+pub(crate) fn open_target(plan: &Plan, sources: &[Source]) -> Result<File, RunError> {
     match &plan.output {
-        // Written to directly: the results are lines already, and whole blocks of them.
-        None => io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(RunError::WriteOutput),
-        Some(path) => open_file(path, &plan.inputs),
+        None => {
+            // Written to directly: the results are lines already, and whole blocks of them.
+            let target =
+                File::from(io::stdout().as_fd().try_clone_to_owned().map_err(RunError::WriteOutput)?);
+            refuse_input(target.metadata().ok(), Path::new("standard output"), sources)?;
+            Ok(target)
+        }
+        Some(path) => {
+            refuse_input(path.metadata().ok(), path, sources)?;
+            let opened = OpenOptions::new().write(true).create(true).truncate(true).open(path);
+            opened.map_err(|error| RunError::OpenOutput { path: path.to_owned(), error })
+        }
     }
 }
 
-fn open_file(path: &Path, inputs: &[Input]) -> Result<File, RunError> {
-    let same_as_input = inputs.iter().any(|input| match input {
-        Input::File(input) => is_same_file(input, path),
-        Input::Standard => false,
-    });
-    if same_as_input {
-        return Err(RunError::OutputIsInput { path: path.to_owned() });
-    }
-    let opened = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-    opened.map_err(|error| RunError::OpenOutput { path: path.to_owned(), error })
-}
-
-/// Whether two names lead to one regular file; a device may well be read and written.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
+/// Refuses a regular file that is one of the sources; a device may well be read and written.
+fn refuse_input(target: Option<Metadata>, path: &Path, sources: &[Source]) -> Result<(), RunError> {
+    let Some(target) = target.filter(Metadata::is_file) else { return Ok(()) };
+    let identity = |file: &Metadata| (file.dev(), file.ino());
+    let is_source =
+        sources.iter().filter_map(Source::metadata).any(|source| identity(&source) == identity(&target));
+    if is_source { Err(RunError::OutputIsInput { path: path.to_owned() }) } else { Ok(()) }
 }

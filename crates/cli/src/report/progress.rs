@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -13,11 +13,18 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{args::When, output::Collector, plan::Plan};
+use crate::{
+    args::When,
+    error::warn,
+    output::{Collector, Counts},
+    plan::Plan,
+};
 
-const REFRESH: Duration = Duration::from_millis(100);
+const REDRAW: Duration = Duration::from_millis(100);
+const REPRINT: Duration = Duration::from_secs(1);
 
-/// A bar on standard error, drawn by a thread of its own; nothing where none is wanted.
+/// A bar on standard error, or a line now and then where that is no terminal, by a thread of its own; nothing where
+/// none is wanted.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Progress {
@@ -36,21 +43,11 @@ impl Progress {
         if !wanted {
             return Progress(None);
         }
-        let collector = collector.clone();
         let (stop, stopped) = channel();
-        let draw = move || {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(style());
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REFRESH) {
-                let counts = collector.counts();
-                bar.set_message(format!("{} failed", counts.failed()));
-                let read = bytes_read.load(Ordering::Relaxed);
-                if let Some(total) = expected(counts.read, read, input_bytes, collector.is_closed()) {
-                    bar.set_length(total);
-                }
-                bar.set_position(counts.done());
-            }
-            bar.finish_and_clear();
+        let view = View { collector: collector.clone(), input_bytes, bytes_read };
+        let draw = move || match io::stderr().is_terminal() {
+            true => view.draw_bar(&stopped),
+            false => view.print_lines(&stopped),
         };
         // Without the thread there is no bar, and nothing else is missing.
         let drawing = thread::Builder::new().name("runner-progress".into()).spawn(draw).ok();
@@ -63,6 +60,45 @@ impl Progress {
             drop(stop);
             let _ = thread.join();
         }
+    }
+}
+
+/// What there is to show.
+struct View {
+    collector: Arc<Collector>,
+    input_bytes: Option<u64>,
+    bytes_read: Arc<AtomicU64>,
+}
+
+impl View {
+    fn draw_bar(&self, stopped: &Receiver<()>) {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(style());
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW) {
+            let (counts, total) = self.look();
+            bar.set_message(format!("{} failed", counts.failed()));
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+            bar.set_position(counts.done());
+        }
+        bar.finish_and_clear();
+    }
+
+    /// For logs, which cannot be drawn over.
+    fn print_lines(&self, stopped: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REPRINT) {
+            let (counts, total) = self.look();
+            let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+            warn(&format!("{}/{total} jobs, {} failed", counts.done(), counts.failed()));
+        }
+    }
+
+    /// What is done, and how many jobs there will be.
+    fn look(&self) -> (Counts, Option<u64>) {
+        let counts = self.collector.counts();
+        let read = self.bytes_read.load(Ordering::Relaxed);
+        (counts, expected(counts.read, read, self.input_bytes, self.collector.is_closed()))
     }
 }
 

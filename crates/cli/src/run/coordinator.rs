@@ -33,22 +33,41 @@ use crate::{
 /// How long running jobs may go on after the first signal.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long the writer may take after the second signal.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
 /// How much longer the executor may take to end them before they are given up.
 const AFTER_GRACE: Duration = Duration::from_millis(500);
 
 /// Runs the jobs and prints their results.
 pub(crate) fn run(plan: &Plan) -> Ended {
-    // Before any thread is started, so that none of them is interrupted in place of the watcher.
-    let signals = block_signals();
     let (news, heard) = channel();
-    let started =
-        watch(signals, news.clone()).map_err(RunError::Thread).and_then(|()| Run::start(plan, &news));
+    let started = Files::open(plan).and_then(|files| {
+        // Before any thread is started, so that none of them is interrupted in place of the watcher; after opening,
+        // which a pipe without a writer makes wait, and a signal must be able to end that.
+        let signals = block_signals();
+        watch(signals, news.clone()).map_err(RunError::Thread)?;
+        Run::start(plan, files, &news)
+    });
     match started {
         Ok(run) => run.finish(plan, &heard),
         Err(error) => {
             error::print(&error);
             ending_of(&error)
         }
+    }
+}
+
+/// What a run reads and writes.
+struct Files {
+    sources: Vec<Source>,
+    target: File,
+}
+
+impl Files {
+    fn open(plan: &Plan) -> Result<Files, RunError> {
+        let sources = open_all(plan)?;
+        Ok(Files { target: open_target(plan, &sources)?, sources })
     }
 }
 
@@ -59,15 +78,19 @@ struct Run {
     progress: Progress,
     start: Instant,
     ended: Ended,
+    /// How many signals have asked for the end.
+    signals: u32,
     /// When unfinished jobs are given up.
     give_up_at: Option<Instant>,
+    given_up: bool,
+    /// The reader of the results has left: nobody wants to hear more.
+    unheard: bool,
 }
 
 impl Run {
-    fn start(plan: &Plan, news: &Sender<News>) -> Result<Run, RunError> {
+    fn start(plan: &Plan, files: Files, news: &Sender<News>) -> Result<Run, RunError> {
         let start = Instant::now();
-        let sources = open_all(plan)?;
-        let target = open_target(plan)?;
+        let Files { sources, target } = files;
         let executor = plan.make_executor()?;
         let collector = Collector::new(!plan.unordered, plan.workers, news.clone());
         let intake = Intake::new(plan);
@@ -75,13 +98,25 @@ impl Run {
         let progress = Progress::start(plan, &collector, sizes, intake.bytes_read.clone());
         start_intake(intake, sources, (&executor, &collector), news).map_err(RunError::Thread)?;
         start_writer(&collector, target, news).map_err(RunError::Thread)?;
-        Ok(Run { executor, collector, progress, start, ended: Ended::Succeeded, give_up_at: None })
+        Ok(Run {
+            executor,
+            collector,
+            progress,
+            start,
+            ended: Ended::Succeeded,
+            signals: 0,
+            give_up_at: None,
+            given_up: false,
+            unheard: false,
+        })
     }
 
     /// Hears the news until all records are written.
     fn finish(mut self, plan: &Plan, heard: &Receiver<News>) -> Ended {
         let output = loop {
             match self.next(heard) {
+                // Whoever asks twice does not want to wait for a reader that does not read.
+                None if self.given_up && self.signals > 1 => break Ok(()),
                 None => self.give_up(),
                 Some(News::Signalled(signal)) => self.interrupted(signal),
                 Some(News::Broken(cause)) => {
@@ -105,6 +140,9 @@ impl Run {
         let counts = self.collector.counts();
         if counts.failed() > 0 {
             self.ended = self.ended.and(Ended::JobsFailed);
+        }
+        if self.unheard {
+            return self.ended;
         }
         let figures = self.executor.figures();
         if let Err(error) = report(plan, &counts, &figures, self.start.elapsed()) {
@@ -138,13 +176,9 @@ impl Run {
 
     /// The first signal stops the reading and gives running jobs some time, the second none.
     fn interrupted(&mut self, signal: Signal) {
-        match self.ended {
-            Ended::Signal(_) => self.stop(Duration::ZERO),
-            _ => {
-                self.ended = Ended::Signal(signal);
-                self.stop(GRACE);
-            }
-        }
+        self.signals += 1;
+        self.ended = self.ended.and(Ended::Signal(signal));
+        self.stop(if self.signals == 1 { GRACE } else { Duration::ZERO });
     }
 
     fn stop(&mut self, grace: Duration) {
@@ -158,7 +192,9 @@ impl Run {
     fn give_up(&mut self) {
         self.executor.stop(Duration::ZERO);
         self.collector.cancel_rest();
-        self.give_up_at = Some(Instant::now() + Duration::from_secs(3600));
+        self.given_up = true;
+        let wait = if self.signals > 1 { LAST_WORDS } else { Duration::from_secs(3600) };
+        self.give_up_at = Some(Instant::now() + wait);
     }
 
     fn output_failed(&mut self, error: io::Error) {
@@ -166,7 +202,10 @@ impl Run {
         self.executor.stop(Duration::ZERO);
         // A reader that has seen enough is no error; the run ends as if the pipe had ended it.
         let ended = match error.kind() {
-            io::ErrorKind::BrokenPipe => Ended::Signal(Signal::SIGPIPE),
+            io::ErrorKind::BrokenPipe => {
+                self.unheard = true;
+                Ended::Signal(Signal::SIGPIPE)
+            }
             _ => {
                 error::print(&RunError::WriteOutput(error));
                 Ended::InputOutput

@@ -6,7 +6,7 @@ use job::{Context, Job};
 use sched::{Batch, Settings};
 use wire::{CodecError, CodecKind, Rendezvous, RendezvousError};
 
-use super::{ProcessPool, shared::Shared};
+use super::{ProcessPool, shared::Shared, submit::Controller};
 use crate::{available_cores, is_worker};
 
 /// The most workers that a pool can have.
@@ -132,6 +132,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self.codec.encode(&self.args, &mut context)?;
         self.settings.max_workers = self.workers as u32;
         let recipe = Recipe { program: self.program, job_type: J::NAME, codec: self.codec, context };
-        Ok(ProcessPool { shared: Arc::new(Shared::new(recipe, self.settings)) })
+        let shared = Arc::new(Shared::new(recipe, self.settings));
+        let control = Arc::new(Controller(shared.clone()));
+        Ok(ProcessPool { shared, control, workers: self.workers })
     }
 }

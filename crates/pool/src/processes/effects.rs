@@ -4,7 +4,7 @@ use std::{sync::Arc, thread};
 
 use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use parking_lot::Condvar;
-use sched::{Action, Verdict};
+use sched::{Action, Event, Verdict};
 use wire::frame;
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
@@ -41,7 +41,7 @@ pub(crate) fn prepare<J: Job>(
     match action {
         Action::Start(worker) => {
             let handle = Arc::new(Handle::new(worker));
-            state.figures.add(handle.clone());
+            state.gauges.push(handle.gauge.clone());
             state.workers.insert(worker, handle.clone());
             Some(Effect::Start(handle))
         }
@@ -153,7 +153,11 @@ fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
     let mut state = shared.state.lock();
     match clock {
         Ok(clock) => state.threads.push(clock),
-        // The next wish tries again.
-        Err(_) => state.clock_runs = false,
+        Err(error) => {
+            state.clock_runs = false;
+            state.cause = Some(format!("no thread to keep the time: {error}").into());
+            drop(state);
+            Shared::tell(shared, Event::Crippled);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One worker, as all threads of the parent may use it.
 
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use sys::{clock, page::Page, process::Process};
 use wire::{Message, Outbox};
 
-/// What is known of a worker outside the scheduler. Parts of it come into being while it starts.
+/// What is known of a worker outside the scheduler. Parts of it come into being while it starts; all of it goes when
+/// the worker is buried, but for the gauge.
 pub(crate) struct Handle {
     pub(crate) id: WorkerId,
     pub(crate) process: OnceLock<Process>,
@@ -19,6 +20,11 @@ pub(crate) struct Handle {
     outbox: Mutex<Option<Outbox>>,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
+    pub(crate) gauge: Arc<Gauge>,
+}
+
+/// What is counted about a worker: kept longer than the worker.
+pub(crate) struct Gauge {
     figures: Mutex<WorkerFigures>,
     started: Moment,
     buried: AtomicBool,
@@ -32,15 +38,17 @@ impl Handle {
             page: OnceLock::new(),
             outbox: Mutex::new(None),
             killed: AtomicBool::new(false),
-            figures: Mutex::new(WorkerFigures::new(id)),
-            started: clock::now(),
-            buried: AtomicBool::new(false),
+            gauge: Arc::new(Gauge {
+                figures: Mutex::new(WorkerFigures::new(id)),
+                started: clock::now(),
+                buried: AtomicBool::new(false),
+            }),
         }
     }
 
     /// Registers the process that has just been spawned.
     pub(crate) fn adopt(&self, process: Process) -> &Process {
-        self.figures.lock().pid = Some(process.pid());
+        self.gauge.figures.lock().pid = Some(process.pid());
         let process = self.process.get_or_init(|| process);
         if self.killed.load(Ordering::SeqCst) {
             process.signal_group(Signal::SIGKILL);
@@ -82,7 +90,7 @@ impl Handle {
         if let Some(outbox) = &mut *self.outbox.lock() {
             let _ = outbox.send(message);
         }
-        self.figures.lock().bytes_out += bytes;
+        self.gauge.figures.lock().bytes_out += bytes;
     }
 
     /// The worker has answered the oldest message; `false` if there was none. One that was told to
@@ -96,7 +104,9 @@ impl Handle {
     pub(crate) fn part_taken(&self) -> bool {
         self.outbox.lock().as_mut().is_none_or(Outbox::part_taken)
     }
+}
 
+impl Gauge {
     pub(crate) fn note_ready(&self) {
         self.figures.lock().start = clock::now().since(self.started);
     }

@@ -5,11 +5,17 @@ use std::{sync::Arc, time::Duration};
 use job::{Death, Failure, Job, Outcome, WorkerId};
 use sched::Event;
 use wire::{
-    CodecKind, Inbox, Message, Tag,
+    CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
 };
 
-use super::{block::Slice, effects::carry_out, handle::Handle, launch::launch, shared::Shared};
+use super::{
+    block::Slice,
+    effects::carry_out,
+    handle::Handle,
+    launch::{LaunchError, launch},
+    shared::Shared,
+};
 use crate::{Resolved, executor::hand_over};
 
 /// How long a worker that has closed its link may take to end before it is killed.
@@ -18,11 +24,13 @@ const LAST_BREATH: Duration = Duration::from_millis(200);
 /// Starts the worker, serves it, and buries it. This thread must live as long as the worker: the system kills the
 /// worker when it ends.
 pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
-    match launch(&shared.recipe, handle) {
+    // ipc-channel panics on what no peer of ours sends; a worker that sends it is a broken one.
+    let launched = catch_panic(|| launch(&shared.recipe, handle)).unwrap_or(Err(LaunchError::Unintelligible));
+    match launched {
         Ok(mut inbox) => {
-            handle.note_ready();
+            handle.gauge.note_ready();
             Shared::tell(shared, Event::Ready(handle.id));
-            while receive(shared, handle, &mut inbox) {}
+            while catch_panic(|| receive(shared, handle, &mut inbox)).unwrap_or(false) {}
             if let Some(death) = bury(handle) {
                 report(shared, handle, death);
             }
@@ -63,7 +71,7 @@ fn take_outcomes<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Mes
     let Some(view) = OutcomesView::read(message) else { return false };
     let busy = Duration::from_nanos(view.busy_ns);
     let outcomes = u64::from(view.count);
-    handle.note_frame(outcomes, message.len() as u64, busy);
+    handle.gauge.note_frame(outcomes, message.len() as u64, busy);
     let event = Event::Returned { worker: handle.id, frame: view.frame, outcomes, busy };
     let effects = shared.decide(|_| event);
     // The next frame goes out before these outcomes are decoded.
@@ -103,7 +111,7 @@ fn bury(handle: &Handle) -> Option<Death> {
         handle.kill();
     }
     let death = process.reap();
-    handle.note_end();
+    handle.gauge.note_end();
     death
 }
 

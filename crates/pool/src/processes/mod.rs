@@ -10,6 +10,7 @@
 //! | `builder` | what a pool is made of |
 //! | `block` | jobs that were submitted together: their bytes, tags and sink |
 //! | `inlet` | gathers jobs into blocks |
+//! | `submit` | single jobs and their futures |
 //! | `shared` | the lock, and what is under it |
 //! | `effects` | what follows from a decision |
 //! | `keeper` | a worker's life, seen from the parent |
@@ -25,13 +26,14 @@ mod inlet;
 mod keeper;
 mod launch;
 mod shared;
+mod submit;
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Job, WorkerFigures};
+use job::{Context, Job, JobRange, WorkerFigures};
 use sched::Event;
 
-use crate::{Executor, Inlet, Sink};
+use crate::{Executor, Inlet, JobFuture, JobOptions, Refused, Sink, future::Control};
 use inlet::ProcessInlet;
 use shared::Shared;
 
@@ -43,6 +45,9 @@ pub use builder::{BuildError, MAX_WORKERS, ProcessPoolBuilder};
 /// closes it: jobs that were pushed are still run, by threads of its own.
 pub struct ProcessPool<J: Job> {
     shared: Arc<Shared<J>>,
+    /// The same, as futures know it.
+    control: Arc<dyn Control>,
+    workers: usize,
 }
 
 impl<J: Job> ProcessPool<J>
@@ -65,6 +70,20 @@ impl<J: Job> ProcessPool<J> {
 impl<J: Job> Executor<J> for ProcessPool<J> {
     fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
         Box::new(ProcessInlet::new(self.shared.clone(), sink))
+    }
+
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+        submit::submit(&self.shared, &self.control, &job, options)
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    fn cancel_waiting(&self) {
+        if let Some(all) = JobRange::new(0, u64::MAX) {
+            Shared::tell(&self.shared, Event::Cancelled(all));
+        }
     }
 
     fn close(&self) {

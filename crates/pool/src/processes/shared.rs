@@ -7,10 +7,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use job::{FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use sched::{Event, Sched, Settings};
 use sys::clock;
 
@@ -18,8 +19,9 @@ use super::{
     block::{Block, Blocks, Slice},
     builder::Recipe,
     effects::{Effect, carry_out, prepare},
-    handle::Handle,
+    handle::{Gauge, Handle},
 };
+use crate::Refused;
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
@@ -37,7 +39,7 @@ pub(crate) struct State<J: Job> {
     pub(crate) blocks: Blocks<J>,
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
     /// All workers that there have been, in the order of their start.
-    pub(crate) figures: Figures,
+    pub(crate) gauges: Vec<Arc<Gauge>>,
     /// Keepers and the clock.
     pub(crate) threads: Vec<JoinHandle<()>>,
     /// When the clock is to tick next.
@@ -47,25 +49,13 @@ pub(crate) struct State<J: Job> {
     pub(crate) cause: Option<Arc<str>>,
 }
 
-/// Figures of workers, living and dead.
-#[derive(Default)]
-pub(crate) struct Figures {
-    handles: Vec<Arc<Handle>>,
-}
-
-impl Figures {
-    pub(crate) fn add(&mut self, handle: Arc<Handle>) {
-        self.handles.push(handle);
-    }
-}
-
 impl<J: Job> Shared<J> {
     pub(crate) fn new(recipe: Recipe, settings: Settings) -> Shared<J> {
         let state = State {
             sched: Sched::new(settings),
             blocks: Blocks::new(),
             workers: HashMap::new(),
-            figures: Figures::default(),
+            gauges: Vec::new(),
             threads: Vec::new(),
             wake_at: None,
             clock_runs: false,
@@ -80,16 +70,43 @@ impl<J: Job> Shared<J> {
         carry_out(this, effects);
     }
 
-    /// Submits a block of jobs; `limits` are those with a time limit of their own, by their place in it.
-    pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, limits: &[(usize, std::time::Duration)]) {
+    /// Submits a block of jobs; `limits` are those with a time limit of their own, by their place in it. Jobs that
+    /// come too late are resolved as cancelled.
+    pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, limits: &[(usize, Duration)]) {
+        let state = this.state.lock();
+        Shared::submit_locked(this, state, block, limits);
+    }
+
+    /// Submits a block of jobs and answers with the first, unless it comes too late.
+    pub(crate) fn try_submit(
+        this: &Arc<Shared<J>>,
+        block: Block<J>,
+        limits: &[(usize, Duration)],
+    ) -> Result<Option<JobId>, Refused> {
+        let state = this.state.lock();
+        if state.sched.is_broken() {
+            return Err(Refused::Broken(state.broken_cause()));
+        }
+        if !state.sched.is_open() {
+            return Err(Refused::Closed);
+        }
+        Ok(Shared::submit_locked(this, state, block, limits))
+    }
+
+    fn submit_locked(
+        this: &Arc<Shared<J>>,
+        mut state: MutexGuard<'_, State<J>>,
+        block: Block<J>,
+        limits: &[(usize, Duration)],
+    ) -> Option<JobId> {
         let bytes = block.entries.bytes() as u64;
-        let mut state = this.state.lock();
-        let Some(jobs) = state.blocks.add(block) else { return };
+        let jobs = state.blocks.add(block)?;
         let limit_of = |&(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
         let limits = limits.iter().map(limit_of).collect();
         let effects = this.decide_locked(&mut state, clock::now(), Event::Submitted { jobs, bytes, limits });
         drop(state);
         carry_out(this, effects);
+        Some(jobs.first())
     }
 
     /// Tells the scheduler what happened and says what is to be done, without doing it.
@@ -133,8 +150,8 @@ impl<J: Job> Shared<J> {
     }
 
     pub(crate) fn figures(&self) -> Vec<WorkerFigures> {
-        let handles = self.state.lock().figures.handles.clone();
-        handles.iter().map(|handle| handle.figures()).collect()
+        let gauges = self.state.lock().gauges.clone();
+        gauges.iter().map(|gauge| gauge.figures()).collect()
     }
 
     /// Waits for all threads of the pool. Each of them ends when the pool is closed and its worker gone.

@@ -1,0 +1,191 @@
+//! The caller's side of a job that was submitted.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use job::{Failure, Job, Outcome};
+
+use super::slot::{Kind, Slot};
+
+/// How an executor recognises a job that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+/// What can be done about a job that was submitted.
+pub(crate) trait Control: Send + Sync {
+    /// Cancels the job if it has not been started; its slot is filled before this returns.
+    fn cancel(&self, ticket: Ticket);
+
+    /// Whether the job has been started and has no outcome yet.
+    fn is_running(&self, ticket: Ticket) -> bool;
+}
+
+/// Why a job was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The executor was closed or stopped.
+    #[error("the executor takes no more jobs")]
+    Closed,
+    /// The executor is broken, for this reason.
+    #[error("the executor is broken: {0}")]
+    Broken(Arc<str>),
+}
+
+/// Why there is no output.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoOutcome<E> {
+    /// There is no outcome yet, and the time is over. The job goes on.
+    #[error("the job has no outcome yet")]
+    TimedOut,
+    /// The job ended without an output.
+    #[error(transparent)]
+    Failed(#[from] Failure<E>),
+    /// The outcome was moved out before.
+    #[error("the outcome of the job has been taken already")]
+    Taken,
+    /// The job was not taken in the first place.
+    #[error(transparent)]
+    Refused(Refused),
+}
+
+/// A job that was submitted.
+///
+/// Handles can be cloned and shared between threads; all of them see the same outcome. Dropping them neither
+/// cancels the job nor waits for it.
+///
+/// As a [`Future`] it resolves to the job's outcome, moved out; it can be awaited on any runtime.
+pub struct JobFuture<J: Job> {
+    slot: Arc<Slot<J>>,
+    control: Option<(Arc<dyn Control>, Ticket)>,
+}
+
+impl<J: Job> Clone for JobFuture<J> {
+    fn clone(&self) -> JobFuture<J> {
+        JobFuture { slot: self.slot.clone(), control: self.control.clone() }
+    }
+}
+
+impl<J: Job> JobFuture<J> {
+    pub(crate) fn new(slot: Arc<Slot<J>>, control: Option<(Arc<dyn Control>, Ticket)>) -> JobFuture<J> {
+        JobFuture { slot, control }
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot<J>> {
+        &self.slot
+    }
+
+    /// Waits for the job's output and copies it. `None` waits for ever, zero does not wait.
+    ///
+    /// # Errors
+    /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Failed`] when the job failed or was cancelled.
+    pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, NoOutcome<J::Error>>
+    where
+        J::Output: Clone,
+        J::Error: Clone,
+    {
+        if !self.slot.wait(timeout.into()) {
+            return Err(NoOutcome::TimedOut);
+        }
+        self.slot.look(Clone::clone).ok_or(NoOutcome::Taken)?.map_err(NoOutcome::Failed)
+    }
+
+    /// Waits for the job's outcome and copies the failure, if it is one.
+    ///
+    /// # Errors
+    /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Failed`] when the job was cancelled,
+    /// [`NoOutcome::Taken`] when the outcome was moved out before.
+    pub fn error(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Option<Failure<J::Error>>, NoOutcome<J::Error>>
+    where
+        J::Error: Clone,
+    {
+        if !self.slot.wait(timeout.into()) {
+            return Err(NoOutcome::TimedOut);
+        }
+        let failure = self.slot.look(|outcome| outcome.as_ref().err().cloned()).ok_or(NoOutcome::Taken)?;
+        match failure {
+            Some(Failure::Cancelled) => Err(NoOutcome::Failed(Failure::Cancelled)),
+            other => Ok(other),
+        }
+    }
+
+    /// Waits for the outcome and moves it out, for types that cannot be copied.
+    ///
+    /// # Errors
+    /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Taken`] when it was moved out before.
+    pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, NoOutcome<J::Error>> {
+        if !self.slot.wait(timeout.into()) {
+            return Err(NoOutcome::TimedOut);
+        }
+        self.slot.take().ok_or(NoOutcome::Taken)
+    }
+
+    /// Whether the job has succeeded, failed or been cancelled.
+    #[must_use]
+    pub fn done(&self) -> bool {
+        self.slot.kind().is_some()
+    }
+
+    /// Whether the job was cancelled.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.slot.kind() == Some(Kind::Cancelled)
+    }
+
+    /// Whether the job has been handed to a worker and has no outcome yet.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        let started = self.control.as_ref().is_some_and(|(control, ticket)| control.is_running(*ticket));
+        started && !self.done()
+    }
+
+    /// Cancels the job if it has not been handed to a worker. True if it is cancelled now, or was before; false
+    /// if it runs or has ended, which is then not touched.
+    pub fn cancel(&self) -> bool {
+        if let (false, Some((control, ticket))) = (self.done(), &self.control) {
+            control.cancel(*ticket);
+        }
+        self.cancelled()
+    }
+
+    /// Has `callback` called with this job once it has an outcome: by the thread that brings it, or at once if it
+    /// is there. A panic of the callback is printed to standard error and has no other consequence.
+    pub fn add_done_callback(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
+        let control = self.control.clone();
+        self.slot.when_filled(Box::new(move |slot| callback(&JobFuture { slot: slot.clone(), control })));
+    }
+}
+
+impl<J: Job> Future for JobFuture<J> {
+    type Output = Outcome<J>;
+
+    /// # Panics
+    /// When the outcome was moved out before.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<J>> {
+        if self.slot.wake(context.waker()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.slot.take().expect("the outcome of the job has been taken already"))
+    }
+}
+
+impl<J: Job> fmt::Debug for JobFuture<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.slot.kind() {
+            Some(Kind::Succeeded) => "succeeded",
+            Some(Kind::Failed) => "failed",
+            Some(Kind::Cancelled) => "cancelled",
+            None if self.running() => "running",
+            None => "pending",
+        };
+        f.debug_tuple("JobFuture").field(&format_args!("{state}")).finish()
+    }
+}

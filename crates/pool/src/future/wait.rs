@@ -1,0 +1,169 @@
+//! Waiting for many jobs, which may belong to different executors.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use job::Job;
+
+use super::{JobFuture, slot::Kind, watch::Watch};
+
+/// When [`wait`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnWhen {
+    /// As soon as any job has an outcome.
+    FirstCompleted,
+    /// As soon as any job has failed; cancelled ones do not count. At the latest when all have an outcome.
+    FirstException,
+    /// When all jobs have an outcome.
+    AllCompleted,
+}
+
+/// What [`wait`] found, in the order of its arguments.
+#[derive(Debug)]
+pub struct Waited<J: Job> {
+    /// Jobs with an outcome; a cancelled job has one.
+    pub done: Vec<JobFuture<J>>,
+    /// Jobs without.
+    pub not_done: Vec<JobFuture<J>>,
+}
+
+/// Waits for jobs; a job that is given twice counts once. When the time is over it returns what there is: that is
+/// no error. `None` waits for ever.
+pub fn wait<J: Job>(
+    jobs: impl IntoIterator<Item = JobFuture<J>>,
+    timeout: impl Into<Option<Duration>>,
+    until: ReturnWhen,
+) -> Waited<J> {
+    let deadline = deadline(timeout.into());
+    let mut watched = Watched::new(jobs);
+    let ends = |kind: Kind| match until {
+        ReturnWhen::FirstCompleted => true,
+        ReturnWhen::FirstException => kind == Kind::Failed,
+        ReturnWhen::AllCompleted => false,
+    };
+    let mut over = watched.done.iter().any(|(_, kind)| ends(*kind));
+    while !over && !watched.pending.is_empty() {
+        match watched.watch.next(deadline) {
+            Some((slot, kind)) => {
+                watched.finish(slot, kind);
+                over = ends(kind);
+            }
+            None => over = true,
+        }
+    }
+    // What finished in the same moment is done too.
+    while let Some((slot, kind)) = watched.watch.next(Some(Instant::now())) {
+        watched.finish(slot, kind);
+    }
+    let finished: HashSet<usize> = watched.done.iter().map(|(job, _)| job.slot().address()).collect();
+    let is_done = |job: &JobFuture<J>| finished.contains(&job.slot().address());
+    let (done, not_done) = watched.order.iter().cloned().partition(is_done);
+    Waited { done, not_done }
+}
+
+/// Gives the jobs one by one as they get outcomes, those that have one first. A job that is given twice comes once.
+/// The time is an overall deadline, counted from this call; `None` waits for ever.
+pub fn as_completed<J: Job>(
+    jobs: impl IntoIterator<Item = JobFuture<J>>,
+    timeout: impl Into<Option<Duration>>,
+) -> AsCompleted<J> {
+    let deadline = deadline(timeout.into());
+    let mut watched = Watched::new(jobs);
+    watched.order.clear();
+    let total = watched.pending.len() + watched.done.len();
+    AsCompleted { watched, deadline, total }
+}
+
+/// The iterator of [`as_completed`].
+pub struct AsCompleted<J: Job> {
+    watched: Watched<J>,
+    deadline: Option<Instant>,
+    total: usize,
+}
+
+/// The time was over before all jobs had an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{unfinished} (of {total}) jobs unfinished")]
+pub struct Unfinished {
+    /// How many different jobs have no outcome.
+    pub unfinished: usize,
+    /// How many different jobs there are.
+    pub total: usize,
+}
+
+impl<J: Job> Iterator for AsCompleted<J> {
+    type Item = Result<JobFuture<J>, Unfinished>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((job, _)) = self.watched.done.pop_front() {
+            return Some(Ok(job));
+        }
+        if self.watched.pending.is_empty() {
+            return None;
+        }
+        match self.watched.watch.next(self.deadline) {
+            Some((slot, kind)) => {
+                self.watched.finish(slot, kind);
+                self.next()
+            }
+            None => {
+                let unfinished = self.watched.pending.len();
+                self.watched.forget();
+                Some(Err(Unfinished { unfinished, total: self.total }))
+            }
+        }
+    }
+}
+
+/// Different jobs, and a watch on those without an outcome.
+struct Watched<J: Job> {
+    watch: Arc<Watch>,
+    pending: HashMap<usize, JobFuture<J>>,
+    done: VecDeque<(JobFuture<J>, Kind)>,
+    /// All of them, in the order in which they were given.
+    order: Vec<JobFuture<J>>,
+}
+
+impl<J: Job> Watched<J> {
+    fn new(jobs: impl IntoIterator<Item = JobFuture<J>>) -> Watched<J> {
+        let mut known = HashSet::new();
+        let order: Vec<JobFuture<J>> =
+            jobs.into_iter().filter(|job| known.insert(job.slot().address())).collect();
+        let mut watched =
+            Watched { watch: Arc::default(), pending: HashMap::new(), done: VecDeque::new(), order };
+        for job in &watched.order {
+            // Either it has an outcome now, or the watch will be told: nothing is lost in between.
+            match job.slot().watch(&watched.watch) {
+                Some(kind) => watched.done.push_back((job.clone(), kind)),
+                None => drop(watched.pending.insert(job.slot().address(), job.clone())),
+            }
+        }
+        watched
+    }
+
+    fn finish(&mut self, slot: usize, kind: Kind) {
+        if let Some(job) = self.pending.remove(&slot) {
+            self.done.push_back((job, kind));
+        }
+    }
+
+    fn forget(&mut self) {
+        for job in std::mem::take(&mut self.pending).into_values() {
+            job.slot().unwatch(&self.watch);
+        }
+    }
+}
+
+impl<J: Job> Drop for Watched<J> {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    // A time beyond what an instant can hold is for ever.
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}

@@ -1,0 +1,147 @@
+//! A job for each item of an iterator, and their outputs in its order.
+
+use std::{
+    collections::VecDeque,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use job::Job;
+
+use crate::{Executor, JobFuture, JobOptions, NoOutcome, Refused};
+
+/// How many jobs are under way before the first output is asked for, unless the caller says otherwise.
+const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+
+/// A map that has not been started: settings, and [`IntoIterator`] to start it.
+///
+/// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in.
+#[must_use = "a map does nothing before it is iterated"]
+pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
+    executor: &'e E,
+    jobs: I,
+    buffer: Option<NonZeroUsize>,
+    deadline: Option<Instant>,
+    options: JobOptions,
+}
+
+impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
+    pub(crate) fn new(executor: &'e E, jobs: I) -> Self {
+        let (deadline, options) = (None, JobOptions::default());
+        Map { executor, jobs, buffer: Some(DEFAULT_BUFFER), deadline, options }
+    }
+
+    /// How many items are taken before the first output is asked for.
+    pub fn buffer(mut self, jobs: NonZeroUsize) -> Self {
+        self.buffer = Some(jobs);
+        self
+    }
+
+    /// Takes all items at once when the map is started. Not for endless inputs.
+    pub fn unbuffered(mut self) -> Self {
+        self.buffer = None;
+        self
+    }
+
+    /// An overall deadline, counted from this call. When it passes, the next output is
+    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        // A time beyond what an instant can hold is for ever.
+        self.deadline = Instant::now().checked_add(time);
+        self
+    }
+
+    /// A time limit for each of the jobs; see [`JobOptions::limit`].
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.options.limit = Some(limit);
+        self
+    }
+}
+
+impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e, J, E, I> {
+    type Item = Result<J::Output, NoOutcome<J::Error>>;
+    type IntoIter = Outputs<'e, J, E, I>;
+
+    /// Starts the map: takes the first items and submits their jobs.
+    fn into_iter(self) -> Self::IntoIter {
+        let mut outputs =
+            Outputs { under_way: VecDeque::new(), refused: None, begun: false, ended: false, map: self };
+        while outputs.map.buffer.is_none_or(|most| outputs.under_way.len() < most.get()) {
+            if !outputs.submit_next() {
+                break;
+            }
+        }
+        outputs
+    }
+}
+
+/// The outputs of a [`Map`], in the order of its items; a job that fails is an `Err` in its place, and the others go
+/// on.
+///
+/// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
+pub struct Outputs<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
+    map: Map<'e, J, E, I>,
+    under_way: VecDeque<JobFuture<J>>,
+    /// The executor takes no more; told after the outputs of what it had taken.
+    refused: Option<Refused>,
+    begun: bool,
+    ended: bool,
+}
+
+impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Outputs<'_, J, E, I> {
+    /// Takes an item and submits its job; `false` if there is none.
+    fn submit_next(&mut self) -> bool {
+        if self.refused.is_some() {
+            return false;
+        }
+        let Some(job) = self.map.jobs.next() else { return false };
+        match self.map.executor.submit_with(job, self.map.options) {
+            Ok(future) => self.under_way.push_back(future),
+            Err(refused) => self.refused = Some(refused),
+        }
+        self.refused.is_none()
+    }
+
+    /// Ends the iteration and cancels the jobs that have not been started.
+    pub fn close(&mut self) {
+        self.ended = true;
+        // From the back, so that none is started in place of one that has just been cancelled.
+        while let Some(job) = self.under_way.pop_back() {
+            job.cancel();
+        }
+    }
+}
+
+impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for Outputs<'_, J, E, I> {
+    type Item = Result<J::Output, NoOutcome<J::Error>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.begun = true;
+        if self.ended {
+            return None;
+        }
+        let Some(next) = self.under_way.front() else {
+            self.ended = true;
+            return self.refused.take().map(|refused| Err(NoOutcome::Refused(refused)));
+        };
+        let left = self.map.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let taken = next.take(left);
+        if matches!(taken, Err(NoOutcome::TimedOut)) {
+            self.close();
+            return Some(Err(NoOutcome::TimedOut));
+        }
+        self.under_way.pop_front();
+        if self.map.buffer.is_some() {
+            self.submit_next();
+        }
+        Some(taken.and_then(|outcome| outcome.map_err(NoOutcome::Failed)))
+    }
+}
+
+impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Drop for Outputs<'_, J, E, I> {
+    fn drop(&mut self) {
+        if self.begun {
+            self.close();
+        }
+    }
+}

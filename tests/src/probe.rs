@@ -1,0 +1,219 @@
+//! A job type that does whatever a test of the library needs, and the executors to run it on.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
+use serde::{Deserialize, Serialize, Serializer, ser::Error};
+
+use crate::program;
+
+/// Longer than anything takes, and short enough to notice a hang.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A job for tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probe {
+    /// Yields twice the number.
+    Double(u64),
+    /// Reports this error.
+    Fail(Mishap),
+    /// Panics with this message.
+    Panic(String),
+    /// Appends a line to a file.
+    Mark(PathBuf),
+    /// Creates the first file and waits until the second is there.
+    Hold(PathBuf, PathBuf),
+    /// Yields the number of its process.
+    Pid,
+    /// Cannot be encoded.
+    #[serde(serialize_with = "refuse")]
+    Unencodable(()),
+}
+
+/// An error with fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mishap {
+    /// A code, maybe 0.
+    pub code: i32,
+    /// Words, maybe none.
+    pub words: String,
+}
+
+fn refuse<S: Serializer>((): &(), _: S) -> Result<S::Ok, S::Error> {
+    Err(S::Error::custom("this cannot be encoded"))
+}
+
+impl Job for Probe {
+    const NAME: &'static str = "probe";
+    type Output = u64;
+    type Error = Mishap;
+    type Context = ();
+
+    fn run(self, (): &mut ()) -> Result<u64, Mishap> {
+        match self {
+            Probe::Double(n) => return Ok(n * 2),
+            Probe::Fail(mishap) => return Err(mishap),
+            Probe::Panic(message) => panic!("{message}"),
+            Probe::Mark(file) => mark(&file),
+            Probe::Hold(started, release) => {
+                mark(&started);
+                // A test that is over has taken its folder with it.
+                until("the test lets the job go", || release.exists() || !started.exists());
+            }
+            Probe::Pid => return Ok(u64::from(std::process::id())),
+            Probe::Unencodable(()) => {}
+        }
+        Ok(0)
+    }
+}
+
+/// Appends a line to a file.
+///
+/// # Panics
+/// When that cannot be done.
+pub fn mark(file: &Path) {
+    let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+    writeln!(opened.expect("the file can be opened"), "x").expect("the file can be written");
+}
+
+/// How many lines a file has; none if it is not there.
+#[must_use]
+pub fn marks(file: &Path) -> usize {
+    fs::read_to_string(file).map_or(0, |text| text.lines().count())
+}
+
+/// Waits until something is true.
+///
+/// # Panics
+/// When it does not become true in time.
+pub fn until(what: &str, is_true: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < LIMIT, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A pool of processes.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn processes(workers: usize) -> ProcessPool<Probe> {
+    let builder = ProcessPool::builder().workers(workers).worker_program(program("probe-worker"));
+    builder.build().expect("a pool can be built")
+}
+
+/// A pool of threads.
+#[must_use]
+pub fn threads(workers: usize) -> ThreadPool<Probe> {
+    ThreadPool::new(workers, ())
+}
+
+/// One job after the other.
+#[must_use]
+pub fn serial() -> Serial<Probe> {
+    Serial::new(())
+}
+
+/// Shuts an executor down and proves that nothing of it is left.
+///
+/// # Panics
+/// When something is.
+pub fn finish(executor: &dyn Executor<Probe>) {
+    let start = Instant::now();
+    executor.shutdown(true, false);
+    assert!(start.elapsed() < Duration::from_secs(10), "the shutdown took {:?}", start.elapsed());
+    for pid in executor.figures().iter().filter_map(|worker| worker.pid) {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "worker {pid} is left");
+    }
+}
+
+/// Runs a test on all three executors, the pools with two workers, and proves that nothing is left.
+#[macro_export]
+macro_rules! on_all {
+    (|$executor:ident| $body:block) => {{
+        {
+            let $executor = $crate::probe::processes(2);
+            $body;
+            $crate::probe::finish(&$executor);
+        }
+        {
+            let $executor = $crate::probe::threads(2);
+            $body;
+            $crate::probe::finish(&$executor);
+        }
+        {
+            let $executor = $crate::probe::serial();
+            $body;
+            $crate::probe::finish(&$executor);
+        }
+    }};
+}
+
+/// Runs a test on the two executors that return from `submit` before the job has run.
+#[macro_export]
+macro_rules! on_pools {
+    ($workers:expr, |$executor:ident| $body:block) => {{
+        {
+            let $executor = $crate::probe::processes($workers);
+            $body;
+            $crate::probe::finish(&$executor);
+        }
+        {
+            let $executor = $crate::probe::threads($workers);
+            $body;
+            $crate::probe::finish(&$executor);
+        }
+    }};
+}
+
+/// A folder for one test, with two files for a [`Probe::Hold`] in it.
+pub struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage::new()
+    }
+}
+
+impl Stage {
+    /// A fresh folder.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    #[must_use]
+    pub fn new() -> Stage {
+        Stage { folder: tempfile::tempdir().expect("a folder can be made") }
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A job that runs until [`release`](Stage::release).
+    #[must_use]
+    pub fn hold(&self) -> Probe {
+        Probe::Hold(self.file("started"), self.file("release"))
+    }
+
+    /// Waits until so many holding jobs run.
+    pub fn until_held(&self, count: usize) {
+        until("the holding jobs run", || marks(&self.file("started")) >= count);
+    }
+
+    /// Lets all holding jobs go.
+    pub fn release(&self) {
+        mark(&self.file("release"));
+    }
+}

@@ -1,0 +1,311 @@
+//! Conformance: `map` and `shutdown`. Each test carries its row's id.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    cell::Cell,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::{Duration, Instant},
+};
+
+use end_to_end::{
+    on_all, on_pools,
+    probe::{LIMIT, Mishap, Probe, Stage, marks, processes},
+};
+use pool::{Executor, Failure, NoOutcome, Refused, ReturnWhen, as_completed, wait};
+
+fn outputs<E: Executor<Probe>>(executor: &E, jobs: impl IntoIterator<Item = Probe>) -> Vec<Option<u64>> {
+    executor.map(jobs).into_iter().map(Result::ok).collect()
+}
+
+fn size(jobs: usize) -> NonZeroUsize {
+    NonZeroUsize::new(jobs).unwrap()
+}
+
+#[test]
+fn map_01_outputs_come_in_the_order_of_the_items() {
+    on_all!(|executor| {
+        let doubled = outputs(&executor, (0..5000).map(Probe::Double));
+        assert!(doubled.into_iter().eq((0..5000).map(|n| Some(2 * n))));
+    });
+}
+
+#[test]
+fn map_03_nothing_and_one_item_work_with_and_without_a_buffer() {
+    on_all!(|executor| {
+        for count in [0, 1] {
+            let jobs = || (0..count).map(Probe::Double);
+            assert_eq!(outputs(&executor, jobs()), vec![Some(0); count as usize]);
+            assert_eq!(executor.map(jobs()).buffer(size(3)).into_iter().count(), count as usize);
+            assert_eq!(executor.map(jobs()).unbuffered().into_iter().count(), count as usize);
+        }
+    });
+}
+
+#[test]
+fn map_04_a_failure_stands_in_its_place_and_the_others_go_on() {
+    on_all!(|executor| {
+        let bad = || Probe::Fail(Mishap { code: 1, words: String::new() });
+        let jobs = (0..9).map(|n| if n % 4 == 2 { bad() } else { Probe::Double(n) });
+        let mut iterator = executor.map(jobs).into_iter();
+        let got: Vec<Option<u64>> = iterator.by_ref().map(Result::ok).collect();
+        let wanted: Vec<Option<u64>> = (0..9).map(|n| (n % 4 != 2).then_some(2 * n)).collect();
+        assert_eq!(got, wanted);
+        assert!(iterator.next().is_none(), "it stays exhausted");
+    });
+}
+
+#[test]
+fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
+    let executor = processes(1);
+    let stage = Stage::new();
+    let mut iterator = executor
+        .map([stage.hold(), Probe::Double(1)])
+        .limit(Duration::from_millis(50))
+        .deadline(LIMIT)
+        .into_iter();
+    assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::TimedOut { .. })))));
+    assert!(matches!(iterator.next(), Some(Ok(2))));
+    drop(iterator);
+    end_to_end::probe::finish(&executor);
+}
+
+#[test]
+fn map_06_a_deadline_delivers_what_is_ready_and_cancels_the_rest() {
+    on_pools!(1, |executor| {
+        let stage = Stage::new();
+        let late = stage.file("late");
+        let jobs = [Probe::Double(1), stage.hold(), Probe::Mark(late.clone())];
+        let mut iterator = executor.map(jobs).deadline(Duration::from_millis(200)).into_iter();
+        assert!(matches!(iterator.next(), Some(Ok(2))));
+        assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
+        assert!(iterator.next().is_none() && iterator.next().is_none());
+        stage.release();
+        executor.shutdown(true, false);
+        assert_eq!(marks(&late), 0, "what had not started never runs");
+    });
+}
+
+#[test]
+fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
+    on_pools!(1, |executor| {
+        let (stage, file) = (Stage::new(), Stage::new().file("ran"));
+        let held = executor.submit(stage.hold()).unwrap();
+        stage.until_held(1);
+        let mut iterator =
+            executor.map([Probe::Mark(file.clone())]).deadline(Duration::from_millis(20)).into_iter();
+        assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
+        stage.release();
+        held.result(LIMIT).unwrap();
+        executor.shutdown(true, false);
+        assert_eq!(marks(&file), 0);
+    });
+}
+
+#[test]
+fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
+    on_pools!(1, |executor| {
+        let stage = Stage::new();
+        let late = stage.file("late");
+        let jobs = [Probe::Double(1), stage.hold(), Probe::Mark(late.clone())];
+        let mut iterator = executor.map(jobs).into_iter();
+        assert!(matches!(iterator.next(), Some(Ok(2))));
+        stage.until_held(1);
+        iterator.close();
+        assert!(iterator.next().is_none());
+        stage.release();
+        executor.shutdown(true, false);
+        assert_eq!(marks(&late), 0);
+    });
+}
+
+#[test]
+fn map_08_an_unbuffered_map_that_is_never_advanced_still_runs_all() {
+    on_all!(|executor| {
+        let stage = Stage::new();
+        let file = stage.file("ran");
+        drop(executor.map((0..3000).map(|_| Probe::Mark(file.clone()))).unbuffered().into_iter());
+        executor.shutdown(true, false);
+        assert_eq!(marks(&file), 3000);
+    });
+}
+
+#[test]
+fn map_09a_exactly_the_buffer_is_pulled_and_then_one_an_output() {
+    on_all!(|executor| {
+        let pulled = Cell::new(0);
+        let items = (0..100).inspect(|_| pulled.set(pulled.get() + 1)).map(Probe::Double);
+        let mut iterator = executor.map(items).buffer(size(7)).into_iter();
+        assert_eq!(pulled.get(), 7);
+        for taken in 1..=10 {
+            assert_eq!(iterator.next().unwrap().unwrap(), 2 * (taken - 1));
+            assert_eq!(pulled.get(), 7 + taken);
+        }
+    });
+}
+
+#[test]
+fn map_09b_endless_inputs_work() {
+    on_all!(|executor| {
+        for buffer in [1, 2, 100] {
+            let endless = executor.map((0..).map(Probe::Double)).buffer(size(buffer)).into_iter();
+            assert!(endless.take(50).map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
+        }
+        assert_eq!(executor.map((0..).map(Probe::Double)).into_iter().take(50).count(), 50);
+    });
+}
+
+#[test]
+fn map_10_a_failing_input_reaches_the_caller_and_leaves_the_pool_usable() {
+    on_all!(|executor| {
+        let items = (0..10).map(|n| if n < 3 { Probe::Double(n) } else { panic!("no more items") });
+        let broken = catch_unwind(AssertUnwindSafe(|| executor.map(items).into_iter().count()));
+        assert!(broken.is_err());
+        assert_eq!(outputs(&executor, [Probe::Double(4)]), [Some(8)]);
+    });
+}
+
+#[test]
+fn map_12_a_stop_while_outputs_are_read_is_told() {
+    let executor = processes(1);
+    let stage = Stage::new();
+    let mut iterator = executor.map((0..).map(|_| stage.hold())).buffer(size(2)).into_iter();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            stage.until_held(1);
+            executor.stop(Duration::ZERO);
+        });
+        assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::Cancelled)))));
+    });
+    assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::Cancelled)))));
+    assert!(matches!(iterator.next(), Some(Err(NoOutcome::Refused(Refused::Closed)))));
+    assert!(iterator.next().is_none());
+    drop(iterator);
+    end_to_end::probe::finish(&executor);
+}
+
+#[test]
+fn map_13_maps_and_submits_overlap_on_one_pool() {
+    on_all!(|executor| {
+        let mut one = executor.map((0..200).map(Probe::Double)).buffer(size(5)).into_iter();
+        let mut two = executor.map((1000..1200).map(Probe::Double)).buffer(size(9)).into_iter();
+        for n in 0..200 {
+            let single = executor.submit(Probe::Double(n)).unwrap();
+            assert_eq!(one.next().unwrap().unwrap(), 2 * n);
+            assert_eq!(two.next().unwrap().unwrap(), 2000 + 2 * n);
+            assert_eq!(single.result(LIMIT).unwrap(), 2 * n);
+        }
+    });
+}
+
+#[test]
+fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {
+    on_all!(|executor| {
+        let jobs: Vec<_> = (0..300).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
+        executor.shutdown(true, false);
+        assert!(jobs.iter().all(|job| job.done()));
+        assert_eq!(jobs[299].result(Duration::ZERO).unwrap(), 598);
+        executor.shutdown(true, false);
+    });
+}
+
+#[test]
+fn shut_02_a_shutdown_that_does_not_wait_returns_at_once() {
+    on_pools!(1, |executor| {
+        let stage = Stage::new();
+        let jobs = [stage.hold(), Probe::Double(4)].map(|job| executor.submit(job).unwrap());
+        stage.until_held(1);
+        let start = Instant::now();
+        executor.shutdown(false, false);
+        assert!(start.elapsed() < Duration::from_secs(1) && !jobs[1].done());
+        stage.release();
+        assert_eq!(jobs[1].result(LIMIT).unwrap(), 8);
+    });
+}
+
+#[test]
+fn shut_03a_dropping_the_pool_lets_queued_jobs_finish() {
+    let stage = Stage::new();
+    let executor = processes(1);
+    let jobs = [stage.hold(), Probe::Pid, Probe::Double(4)].map(|job| executor.submit(job).unwrap());
+    stage.until_held(1);
+    drop(executor);
+    stage.release();
+    assert_eq!(jobs[2].result(LIMIT).unwrap(), 8);
+    let worker = jobs[1].result(LIMIT).unwrap();
+    end_to_end::probe::until("the worker is gone", || {
+        !std::path::Path::new(&format!("/proc/{worker}")).exists()
+    });
+}
+
+#[test]
+fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
+    let executor = processes(5);
+    let stage = Stage::new();
+    let jobs: Vec<_> = (0..50).map(|_| executor.submit(stage.hold()).unwrap()).collect();
+    stage.until_held(5);
+    executor.shutdown(false, true);
+    let cancelled = jobs.iter().filter(|job| job.cancelled()).count();
+    assert!(cancelled > 20, "only {cancelled} are cancelled");
+    stage.release();
+    let waited = wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted);
+    assert!(waited.not_done.is_empty());
+    assert_eq!(jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count(), 50 - cancelled);
+    end_to_end::probe::finish(&executor);
+}
+
+#[test]
+fn shut_05_jobs_cancelled_by_shutdown_wake_waiters() {
+    on_pools!(1, |executor| {
+        let stage = Stage::new();
+        executor.submit(stage.hold()).unwrap();
+        stage.until_held(1);
+        let jobs: Vec<_> = (0..10).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
+        thread::scope(|scope| {
+            let all = scope.spawn(|| wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted).done.len());
+            let each = scope.spawn(|| as_completed(jobs.clone(), LIMIT).map(Result::unwrap).count());
+            executor.shutdown(false, true);
+            assert_eq!((all.join().unwrap(), each.join().unwrap()), (10, 10));
+        });
+        stage.release();
+    });
+}
+
+#[test]
+fn shut_08_cancelling_the_only_job_before_a_shutdown_does_not_hang() {
+    on_pools!(1, |executor| {
+        let stage = Stage::new();
+        let held = executor.submit(stage.hold()).unwrap();
+        stage.until_held(1);
+        let only = executor.submit(Probe::Double(1)).unwrap();
+        stage.release();
+        held.result(LIMIT).unwrap();
+        only.cancel();
+        executor.shutdown(true, false);
+        assert!(only.done());
+    });
+}
+
+#[test]
+fn shut_11_an_unencodable_job_and_a_shutdown_at_once() {
+    let executor = processes(1);
+    let job = executor.submit(Probe::Unencodable(())).unwrap();
+    executor.shutdown(false, false);
+    assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Codec(_)))));
+    end_to_end::probe::finish(&executor);
+}
+
+#[test]
+fn shut_12_pools_with_an_unencodable_job_each_never_deadlock() {
+    for cancel in [false, true] {
+        for _ in 0..10 {
+            let executor = processes(2);
+            let jobs = [Probe::Double(1), Probe::Unencodable(())].map(|job| executor.submit(job).unwrap());
+            executor.shutdown(true, cancel);
+            assert!(jobs.iter().all(|job| job.done()));
+            end_to_end::probe::finish(&executor);
+        }
+    }
+}
