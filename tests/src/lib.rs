@@ -193,9 +193,18 @@ impl Call {
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn start_bare_fed(mut self) -> Running {
+    pub fn start_bare_fed(self) -> Running {
+        self.start_bare_fed_telling(Stdio::null())
+    }
+
+    /// The same, with standard error sent somewhere.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_bare_fed_telling(mut self, stderr: Stdio) -> Running {
         let input = self.stdin.take().unwrap_or_default();
-        self.command.stderr(Stdio::null());
+        self.command.stderr(stderr);
         let mut running = self.start_bare();
         let mut pipe = running.child.stdin.take();
         thread::spawn(move || pipe.as_mut().map(|pipe| pipe.write_all(&input)));

@@ -99,6 +99,15 @@ fn a_line_of_100_mb_is_one_invalid_job() {
 }
 
 #[test]
+fn white_space_is_not_held_against_a_jobs_size() {
+    let job = good(1);
+    let size = job.len().to_string();
+    let input = format!("{job}\r\n  {job}  \r\n{}\n{job} x\n", " ".repeat(500));
+    let output = runner(["--max-job-size", &size]).stdin(input).run();
+    assert_eq!(output.kinds(), ["ok", "ok", "invalid"]);
+}
+
+#[test]
 fn an_element_of_20_mb_is_one_invalid_job() {
     let input = format!("[{},\"{}\",{}]", good(1), "x".repeat(20_000_000), good(3));
     let output = lines(input);

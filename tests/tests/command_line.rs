@@ -89,6 +89,9 @@ fn a_progress_bar_is_drawn_where_it_is_wanted() {
     assert!(!run(&["-w", "2", "--progress", "never"]).contains("/4 jobs"));
     let output = runner(["-w", "2"]).stdin(sleepers.clone()).run();
     assert!(!output.stderr.contains("/4 jobs"), "{}", output.stderr);
+    let slow = "{\"op\":\"sleep\",\"seconds\":1.5}\n".repeat(2);
+    let output = runner(["-w", "2", "--progress", "always"]).stdin(slow).run();
+    assert!(output.stderr.contains("runner: 0/2 jobs, 0 failed"), "{}", output.stderr);
 }
 
 #[test]

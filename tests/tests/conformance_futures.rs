@@ -209,7 +209,7 @@ fn cb_01_a_callback_runs_once_for_every_kind_of_ending() {
         for (index, job) in jobs.iter().enumerate() {
             let tell = tell.clone();
             job.add_done_callback(move |job| {
-                tell.send((index, job.result(Duration::ZERO).ok(), job.cancelled())).unwrap()
+                tell.send((index, job.result(Duration::ZERO).ok(), job.cancelled())).unwrap();
             });
         }
         jobs[2].cancel();

@@ -139,3 +139,20 @@ fn results_go_to_a_file_on_request() {
     let output = runner(["-o", "/nonexistent/results"]).stdin(JOB).run();
     assert_eq!(output.code(), 3);
 }
+
+#[test]
+fn standard_streams_do_not_overwrite_the_jobs_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = folder.path().join("jobs");
+    fs::write(&jobs, JOB).unwrap();
+    let read = || fs::File::open(&jobs).unwrap();
+    let append = || fs::OpenOptions::new().append(true).open(&jobs).unwrap();
+    for call in [
+        runner(["-o".as_ref(), jobs.as_os_str()]).with(|c| c.stdin(read())),
+        runner([&jobs]).with(|c| c.stdout(append())),
+        runner(["-"]).with(|c| c.stdin(read()).stdout(append())),
+    ] {
+        assert_eq!(call.run().code(), 2);
+        assert_eq!(fs::read_to_string(&jobs).unwrap(), JOB);
+    }
+}

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, os::unix::process::CommandExt, time::Duration};
 
 use end_to_end::{gcd_jobs, program, runner, shell_jobs};
 use nix::{
@@ -177,4 +177,53 @@ fn a_worker_started_by_hand_says_what_it_is() {
     let output = end_to_end::Call::new(&program("worker"), ["--help"]).run();
     assert_eq!(output.code(), 2);
     assert!(output.stderr.contains("started by a process pool"));
+}
+
+#[test]
+fn workers_without_end_take_no_descriptors_with_them() {
+    let jobs = "{\"op\":\"sum\",\"n\":1}\n".repeat(150);
+    let call = runner(["-w", "1", "--max-jobs-per-worker", "1"]).stdin(jobs).with(|c| {
+        // SAFETY: setting a limit is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            c.pre_exec(|| {
+                let limits = libc::rlimit { rlim_cur: 64, rlim_max: 64 };
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits);
+                Ok(())
+            })
+        }
+    });
+    let output = call.run();
+    assert_eq!((output.code(), output.records().len()), (0, 150), "{}", output.stderr);
+}
+
+#[test]
+fn a_job_that_does_not_ignore_sigterm_ends_by_it() {
+    let jobs = "{\"op\":\"sleep\",\"seconds\":60}\n";
+    let output = runner(["--timeout", "0.2", "--kill-after", "30"]).stdin(jobs).run();
+    assert_eq!(output.kinds(), ["timeout"]);
+    assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
+}
+
+#[test]
+fn a_program_has_time_to_clean_up_after_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cleaned");
+    let script =
+        format!("trap 'sleep 0.2; touch {}; exit' TERM; while :; do sleep 0.05; done", file.display());
+    let output = with_commands(&["--timeout", "0.3", "--kill-after", "30"], &[&script]);
+    assert_eq!(output.kinds(), ["timeout"]);
+    assert!(file.exists());
+    assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
+}
+
+#[test]
+fn programs_start_with_no_signal_blocked() {
+    for executor in ["processes", "threads", "serial"] {
+        let script = "timeout 0.2 sleep 60; grep SigBlk /proc/self/status";
+        let output = with_commands(&["--executor", executor], &[script]);
+        let stdout = output.records()[0]["result"]["stdout"].as_str().unwrap().to_owned();
+        assert_eq!(stdout, "SigBlk:\t0000000000000000\n", "{executor}");
+        assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
+    }
 }

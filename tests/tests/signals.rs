@@ -117,16 +117,17 @@ fn an_interrupt_that_reaches_the_workers_too_leaves_them_to_the_parent() {
 fn a_reader_that_leaves_ends_the_run_quietly() {
     let (jobs, _) = gcd_jobs(200_000);
     for executor in ["processes", "threads", "serial"] {
-        let mut run = runner(["-w", "2", "-q", "--executor", executor])
-            .stdin(jobs.clone())
-            .with(|c| c.stderr(Stdio::null()))
-            .start_bare_fed();
+        let folder = tempfile::tempdir().unwrap();
+        let said = std::fs::File::create(folder.path().join("said")).unwrap();
+        let call = runner(["-w", "2", "--executor", executor]).stdin(jobs.clone());
+        let mut run = call.start_bare_fed_telling(said.into());
         let mut line = [0; 25];
         let mut stdout = run.child.stdout.take().unwrap();
         stdout.read_exact(&mut line).unwrap();
         drop(stdout);
         let output = run.wait();
         assert_eq!(output.signal(), 13, "{executor}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("said")).unwrap(), "");
     }
 }
 
@@ -137,4 +138,39 @@ fn a_program_that_is_stopped_by_the_end_of_the_run_leaves_nothing() {
     run.signal(Signal::SIGINT);
     run.signal(Signal::SIGINT);
     assert_eq!(run.wait().kinds().len(), 2);
+}
+
+#[test]
+fn a_run_that_waits_for_a_pipe_to_open_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for arguments in [vec![pipe.as_os_str()], vec!["-o".as_ref(), pipe.as_os_str()]] {
+        let mut run = runner(arguments).start();
+        run.until("it opens the pipe", |run| {
+            let waits_in = std::fs::read_to_string(format!("/proc/{}/wchan", run.pid())).unwrap_or_default();
+            waits_in.contains("fifo") || waits_in.contains("partner")
+        });
+        run.signal(Signal::SIGINT);
+        assert_eq!(run.wait().signal(), 2);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_whose_reader_does_not_read() {
+    let (jobs, _) = gcd_jobs(100_000);
+    let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
+    let pid = run.pid();
+    run.until("the writer is stuck", |_| {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        tasks.map(|task| task.path()).any(|task| {
+            let read = |name: &str| std::fs::read_to_string(task.join(name)).unwrap_or_default();
+            read("comm").starts_with("runner-writer") && read("wchan").contains("pipe")
+        })
+    });
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGTERM);
+    let output = run.wait();
+    assert_eq!(output.signal(), 2);
+    assert!(output.elapsed < Duration::from_secs(10), "{:?}", output.elapsed);
 }

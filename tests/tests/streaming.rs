@@ -109,3 +109,20 @@ fn processor_time(run: &Running) -> u64 {
     let fields: Vec<u64> = after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
     fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
 }
+
+#[test]
+fn results_are_not_kept_waiting_for_a_slow_job() {
+    let (jobs, _) = gcd_jobs(3000);
+    for executor in ["threads", "serial"] {
+        let input = format!("{jobs}{{\"op\":\"sleep\",\"seconds\":5}}\n");
+        let mut run = runner(["-w", "1", "--executor", executor]).stdin(input).start_bare_fed();
+        let mut output = BufReader::new(run.child.stdout.take().unwrap());
+        let start = Instant::now();
+        for _ in 0..3000 {
+            output.read_line(&mut String::new()).unwrap();
+        }
+        assert!(start.elapsed() < Duration::from_secs(4), "{executor}: {:?}", start.elapsed());
+        assert_eq!(output.lines().count(), 1);
+        assert_eq!(run.wait().code(), 0);
+    }
+}

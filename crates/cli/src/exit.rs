@@ -44,3 +44,16 @@ pub(crate) fn leave(ended: Ended) -> ! {
         Ended::Signal(signal) => sys::signal::die_of(signal),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_ending_counts_and_of_signals_the_first() {
+        let (int, pipe) = (Ended::Signal(Signal::SIGINT), Ended::Signal(Signal::SIGPIPE));
+        assert_eq!(Ended::JobsFailed.and(Ended::Pool), Ended::Pool);
+        assert_eq!(Ended::Pool.and(Ended::InputOutput), Ended::Pool);
+        assert_eq!((int.and(pipe), pipe.and(int), Ended::Pool.and(int)), (int, pipe, int));
+    }
+}

@@ -9,9 +9,7 @@
 //! argument, and [`enter_if_worker`], called first thing in `main`, never returns there.
 //!
 //! ```no_run
-//! use std::sync::{Arc, Mutex};
-//!
-//! use pool::{Executor, Job, JobOptions, ProcessPool, Resolved, Sink};
+//! use pool::{Executor, Job, ProcessPool};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -28,27 +26,11 @@
 //!     }
 //! }
 //!
-//! struct Total(Mutex<u64>);
-//!
-//! impl Sink<Square> for Total {
-//!     fn resolve(&self, resolved: Vec<Resolved<Square>>) {
-//!         let outputs = resolved.into_iter().filter_map(|job| job.outcome.ok());
-//!         *self.0.lock().unwrap() += outputs.sum::<u64>();
-//!     }
-//! }
-//!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     pool::enter_if_worker::<Square>();
 //!     let pool = ProcessPool::<Square>::builder().workers(4).build()?;
-//!     let total = Arc::new(Total(Mutex::new(0)));
-//!     let mut inlet = pool.inlet(total.clone());
-//!     for n in 0..1000 {
-//!         inlet.push(n, Square(n), JobOptions::default());
-//!     }
-//!     drop(inlet);
-//!     pool.close();
-//!     pool.join();
-//!     println!("{}", total.0.lock().unwrap());
+//!     let squares: Result<Vec<u64>, _> = pool.map((0..1000).map(Square)).into_iter().collect();
+//!     println!("{:?}", squares?);
 //!     Ok(())
 //! }
 //! ```

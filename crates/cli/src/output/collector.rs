@@ -330,7 +330,7 @@ mod tests {
     fn what_is_held_is_what_is_there() {
         for ordered in [true, false] {
             let collector = collector(ordered);
-            let name = |n: u64| (n % 2 == 0).then(|| "\"a name\"".into());
+            let name = |n: u64| n.is_multiple_of(2).then(|| "\"a name\"".into());
             (0..10).for_each(|n| assert_eq!(collector.enter(name(n), 100), Some(n)));
             (0..10).rev().for_each(|n| collector.settle(n, tail(n)));
             let mut bytes = Vec::new();

@@ -1,0 +1,96 @@
+//! Single decisions that were wrong once.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
+use sched::{Action, Event, Sched, Settings};
+
+const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
+
+fn submitted(start: u64, end: u64, limits: Vec<(JobId, Duration)>) -> Event {
+    Event::Submitted { jobs: JobRange::new(start, end).unwrap(), bytes: 10 * (end - start), limits }
+}
+
+fn started(actions: &[Action]) -> Vec<WorkerId> {
+    let start = |action: &Action| if let Action::Start(id) = action { Some(*id) } else { None };
+    actions.iter().filter_map(start).collect()
+}
+
+fn at(millis: u64) -> Moment {
+    Moment(1 + millis * 1_000_000)
+}
+
+/// A scheduler with so many idle workers.
+fn with_idle(workers: u32, settings: Settings) -> (Sched, Vec<WorkerId>) {
+    let mut sched = Sched::new(Settings { max_workers: workers, ..settings });
+    let ids = started(&sched.handle(at(0), submitted(0, u64::from(workers), vec![])));
+    for &id in &ids {
+        let mut actions = sched.handle(at(0), Event::Ready(id));
+        while let Some(action) = actions.pop() {
+            if let Action::Send { worker, frame, jobs, .. } = action {
+                let (outcomes, busy) = (jobs.iter().map(|jobs| jobs.count()).sum(), Duration::from_secs(1));
+                actions.extend(sched.handle(at(0), Event::Returned { worker, frame, outcomes, busy }));
+            }
+        }
+    }
+    assert_eq!((ids.len(), sched.pending()), (workers as usize, 0));
+    (sched, ids)
+}
+
+#[test]
+fn losing_all_idle_workers_at_once_breaks_no_pool() {
+    let (mut sched, ids) = with_idle(64, Settings::default());
+    for worker in ids {
+        assert!(
+            started(&sched.handle(at(1), Event::Died { worker, running: None, death: DEATH })).is_empty()
+        );
+    }
+    assert!(!sched.is_broken());
+    assert_eq!(started(&sched.handle(at(2), submitted(64, 65, vec![]))).len(), 1);
+}
+
+#[test]
+fn a_broken_pool_can_still_be_stopped() {
+    let (mut sched, ids) = with_idle(1, Settings::default());
+    assert!(matches!(sched.handle(at(1), submitted(1, 2, vec![]))[..], [Action::Send { .. }]));
+    let _ = sched.handle(at(2), Event::Crippled);
+    assert!(sched.is_broken());
+    assert!(sched.handle(at(3), Event::Stopped { grace: Duration::ZERO }).contains(&Action::Kill(ids[0])));
+}
+
+#[test]
+fn a_short_limit_behind_a_long_one_is_not_overlooked() {
+    let settings =
+        Settings { batch: sched::Batch::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, settings);
+    let worker = ids[0];
+    let limits = vec![(JobId(1), Duration::from_secs(100)), (JobId(2), Duration::from_millis(500))];
+    let actions = sched.handle(at(0), submitted(1, 3, limits));
+    let Action::Send { frame, .. } = actions.iter().find(|a| matches!(a, Action::Send { .. })).unwrap()
+    else {
+        unreachable!()
+    };
+    let wake = |actions: &[Action]| {
+        let at = |action: &Action| if let Action::WakeAt(at) = action { Some(*at) } else { None };
+        actions.iter().filter_map(at).min()
+    };
+    assert_eq!(wake(&actions), Some(at(500)));
+    let _ = sched.handle(at(500), Event::Seen { worker, frame: *frame, index: 0, since: at(0) });
+    assert_eq!(wake(&sched.handle(at(500), Event::Tick)), Some(at(1000)), "the second job may start now");
+    let _ = sched.handle(at(1600), Event::Seen { worker, frame: *frame, index: 1, since: at(1000) });
+    assert!(sched.handle(at(1600), Event::Tick).contains(&Action::Terminate(worker)));
+}
+
+#[test]
+fn an_old_sighting_is_not_judged_later() {
+    let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, settings);
+    let worker = ids[0];
+    let _ = sched.handle(at(0), submitted(1, 2, vec![]));
+    let _ = sched.handle(at(50), Event::Seen { worker, frame: FrameId(1), index: 0, since: at(0) });
+    let _ = sched.handle(at(50), Event::Tick);
+    // Now the page shows no job: its outcome is on the way.
+    assert!(!sched.handle(at(150), Event::Tick).contains(&Action::Terminate(worker)));
+}
