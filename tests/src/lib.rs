@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
+mod jobs;
 pub mod probe;
 
 use std::{
@@ -13,6 +14,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+pub use jobs::{gcd_jobs, shell_jobs};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -346,34 +349,6 @@ fn read_all(pipe: &mut dyn Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = pipe.read_to_end(&mut bytes);
     bytes
-}
-
-/// `count` jobs `{"op":"gcd",...}` on lines, and the records that they give.
-#[must_use]
-pub fn gcd_jobs(count: u64) -> (String, String) {
-    let (mut jobs, mut expected) = (String::new(), String::new());
-    let mut state = 1u64;
-    for id in 0..count {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (a, b) = (state >> 42, (state >> 20) & 0x3f_ffff);
-        jobs += &format!("{{\"op\":\"gcd\",\"a\":{a},\"b\":{b}}}\n");
-        expected += &format!("{{\"id\":{id},\"ok\":true,\"result\":{}}}\n", euclid(a, b));
-    }
-    (jobs, expected)
-}
-
-fn euclid(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { euclid(b, a % b) }
-}
-
-/// Lines of `command` jobs that each run a shell script.
-#[must_use]
-pub fn shell_jobs(scripts: &[&str]) -> String {
-    let line = |script: &&str| {
-        let argv = serde_json::json!({"op": "command", "argv": ["sh", "-c", script]});
-        argv.to_string() + "\n"
-    };
-    scripts.iter().map(line).collect()
 }
 
 /// What `runner` draws on a terminal as its standard error.

@@ -174,6 +174,16 @@ macro_rules! on_pools {
     }};
 }
 
+/// Keeps the one worker of a pool busy until the stage releases it; names the stage and the job that does so.
+#[macro_export]
+macro_rules! held {
+    ($executor:ident, $stage:ident, $held:ident) => {
+        let $stage = $crate::probe::Stage::new();
+        let $held = $executor.submit($stage.hold()).unwrap();
+        $stage.until_held(1);
+    };
+}
+
 /// A folder for one test, with two files for a [`Probe::Hold`] in it.
 pub struct Stage {
     folder: tempfile::TempDir,

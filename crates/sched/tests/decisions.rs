@@ -23,8 +23,8 @@ fn at(millis: u64) -> Moment {
 }
 
 /// A scheduler with so many idle workers.
-fn with_idle(workers: u32, settings: Settings) -> (Sched, Vec<WorkerId>) {
-    let mut sched = Sched::new(Settings { max_workers: workers, ..settings });
+fn with_idle(workers: u32, settings: &Settings) -> (Sched, Vec<WorkerId>) {
+    let mut sched = Sched::new(Settings { max_workers: workers, ..settings.clone() });
     let ids = started(&sched.handle(at(0), submitted(0, u64::from(workers), vec![])));
     for &id in &ids {
         let mut actions = sched.handle(at(0), Event::Ready(id));
@@ -41,7 +41,7 @@ fn with_idle(workers: u32, settings: Settings) -> (Sched, Vec<WorkerId>) {
 
 #[test]
 fn losing_all_idle_workers_at_once_breaks_no_pool() {
-    let (mut sched, ids) = with_idle(64, Settings::default());
+    let (mut sched, ids) = with_idle(64, &Settings::default());
     for worker in ids {
         assert!(
             started(&sched.handle(at(1), Event::Died { worker, running: None, death: DEATH })).is_empty()
@@ -53,7 +53,7 @@ fn losing_all_idle_workers_at_once_breaks_no_pool() {
 
 #[test]
 fn a_broken_pool_can_still_be_stopped() {
-    let (mut sched, ids) = with_idle(1, Settings::default());
+    let (mut sched, ids) = with_idle(1, &Settings::default());
     assert!(matches!(sched.handle(at(1), submitted(1, 2, vec![]))[..], [Action::Send { .. }]));
     let _ = sched.handle(at(2), Event::Crippled);
     assert!(sched.is_broken());
@@ -64,7 +64,7 @@ fn a_broken_pool_can_still_be_stopped() {
 fn a_short_limit_behind_a_long_one_is_not_overlooked() {
     let settings =
         Settings { batch: sched::Batch::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
-    let (mut sched, ids) = with_idle(1, settings);
+    let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let limits = vec![(JobId(1), Duration::from_secs(100)), (JobId(2), Duration::from_millis(500))];
     let actions = sched.handle(at(0), submitted(1, 3, limits));
@@ -86,7 +86,7 @@ fn a_short_limit_behind_a_long_one_is_not_overlooked() {
 #[test]
 fn an_old_sighting_is_not_judged_later() {
     let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
-    let (mut sched, ids) = with_idle(1, settings);
+    let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     let _ = sched.handle(at(50), Event::Seen { worker, frame: FrameId(1), index: 0, since: at(0) });
