@@ -47,6 +47,11 @@ impl<J: Job> Control for Controller<J> {
         refuse(task, || Failure::Cancelled);
     }
 
+    fn kill(&self, ticket: Ticket) -> bool {
+        self.cancel(ticket);
+        false
+    }
+
     fn is_running(&self, Ticket(id): Ticket) -> bool {
         self.0.state.lock().queue.binary_search_by_key(&id, |task| task.id).is_err()
     }

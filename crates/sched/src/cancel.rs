@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
-use job::{JobRange, Moment};
+use job::{JobId, JobRange, Moment};
 
 use crate::{
     Action, Sched, Verdict,
     state::Mode,
-    worker::{Doom, Phase},
+    worker::{Doom, Phase, Worker},
 };
 
 impl Sched {
     pub(crate) fn cancelled(&mut self, jobs: JobRange, actions: &mut Vec<Action>) {
         for removed in self.queue.remove(jobs) {
             self.cancel(removed, actions);
+        }
+    }
+
+    pub(crate) fn killed(&mut self, job: JobId, actions: &mut Vec<Action>) {
+        self.cancelled(JobRange::one(job), actions);
+        let has_it = |worker: &Worker| worker.frames.iter().any(|frame| frame.contains(job));
+        let found =
+            self.workers.iter_mut().find(|(_, worker)| worker.phase == Phase::Serving && has_it(worker));
+        if let Some((&id, worker)) = found {
+            worker.phase = Phase::Doomed(Doom::Called { job });
+            worker.check_at = None;
+            actions.push(Action::Kill(id));
         }
     }
 

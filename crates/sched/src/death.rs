@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Death, FrameId, JobId, Moment, WorkerId};
+use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, Sched, Verdict,
@@ -87,6 +87,10 @@ impl Sched {
         if !matches!(self.mode, Mode::Open | Mode::Closing) {
             return true;
         }
+        if let Phase::Doomed(Doom::Called { .. }) = phase {
+            self.cancel(JobRange::one(job), actions);
+            return false;
+        }
         let tried = self.attempts.entry(job).or_default();
         let verdict = if let Phase::Doomed(Doom::Overrun { limit, .. }) = phase {
             tried.timeouts += 1;
@@ -99,7 +103,7 @@ impl Sched {
         };
         self.idle_deaths = 0;
         let Some(verdict) = verdict else { return true };
-        let jobs = job::JobRange::one(job);
+        let jobs = JobRange::one(job);
         self.forget(jobs);
         actions.push(Action::Resolve { jobs, verdict });
         false
@@ -129,7 +133,7 @@ impl Sched {
 
 /// The job that a death is charged to: the one that ran too long, or the one that was running.
 fn blamed_job(worker: &Worker, running: Option<(FrameId, u64)>) -> Option<JobId> {
-    if let Phase::Doomed(Doom::Overrun { job, .. }) = worker.phase {
+    if let Phase::Doomed(Doom::Overrun { job, .. } | Doom::Called { job }) = worker.phase {
         return Some(job);
     }
     let (frame, index) = running?;

@@ -58,6 +58,8 @@ pub enum Event {
     },
     /// These jobs are no longer wanted; those that are under way are not touched.
     Cancelled(JobRange),
+    /// This job is to end, whatever it takes; a worker that has it is killed.
+    Killed(JobId),
     /// No more jobs will be submitted; workers leave when all is done.
     Closed,
     /// No job shall start any more; running ones have this long.

@@ -99,6 +99,7 @@ impl Sched {
             Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
             Event::Died { worker, running, death } => self.died(worker, running, death, &mut actions),
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
+            Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
             Event::Crippled => self.break_down(&mut actions),
             Event::Stopped { grace } => self.stopped(now, grace, &mut actions),
@@ -124,8 +125,7 @@ impl Sched {
     /// Whether a worker has the job.
     #[must_use]
     pub fn is_in_flight(&self, job: JobId) -> bool {
-        let frames = self.workers.values().flat_map(|worker| &worker.frames);
-        frames.flat_map(|frame| &frame.jobs).any(|waiting| waiting.jobs.contains(job))
+        self.workers.values().flat_map(|worker| &worker.frames).any(|frame| frame.contains(job))
     }
 
     /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.

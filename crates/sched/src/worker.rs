@@ -24,6 +24,8 @@ pub(crate) enum Phase {
 pub(crate) enum Doom {
     /// A job ran past its limit; the signal that cannot be ignored follows then.
     Overrun { job: JobId, limit: Duration, kill_at: Option<Moment> },
+    /// Somebody wants this job to end.
+    Called { job: JobId },
     /// It did what no worker does, or the pool is stopped.
     Dismissed,
 }
@@ -39,6 +41,10 @@ pub(crate) struct InFlight {
 impl InFlight {
     pub(crate) fn count(&self) -> u64 {
         self.jobs.iter().map(|waiting| waiting.jobs.count()).sum()
+    }
+
+    pub(crate) fn contains(&self, job: JobId) -> bool {
+        self.jobs.iter().any(|waiting| waiting.jobs.contains(job))
     }
 
     /// The job at a place in the frame.

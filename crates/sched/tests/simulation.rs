@@ -235,7 +235,11 @@ impl World {
             14..26 => self.return_frame(),
             26..28 => self.kill(),
             28..32 => self.tick(),
-            32 => self.cancel(),
+            32 if self.rng.one_in(2) => self.cancel(),
+            32 if !self.jobs.is_empty() => {
+                let job = JobId(self.rng.below(self.jobs.len() as u64));
+                self.tell(Event::Killed(job));
+            }
             33 if self.rng.one_in(40) => self.stop(),
             33 if self.settings.limit.is_some() => {
                 if let Some(id) = self.any_worker(|w| w.ready) {

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::{
     buffer::Buffer,
-    split::{Piece, Place, SplitError},
+    piece::{Piece, Place, SplitError},
 };
 
 /// Where in the array we are.

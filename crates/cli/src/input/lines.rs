@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::{
     buffer::Buffer,
-    split::{Piece, Place, SplitError},
+    piece::{Piece, Place, SplitError},
 };
 
 /// So much white space around a job's text is not held against it.

@@ -3,8 +3,10 @@
 mod array;
 mod buffer;
 mod lines;
+mod piece;
 mod source;
 mod split;
 
+pub(crate) use piece::{Piece, Place, SplitError};
 pub(crate) use source::{Source, open_all};
-pub(crate) use split::{Piece, Place, SplitError, Splitter};
+pub(crate) use split::Splitter;

@@ -11,7 +11,7 @@ use std::{
 
 use job::{Failure, Job, Outcome};
 
-use super::slot::{Kind, Slot};
+use super::{kind::Kind, slot::Slot};
 
 /// How an executor recognises a job that it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub(crate) struct Ticket(pub(crate) u64);
 pub(crate) trait Control: Send + Sync {
     /// Cancels the job if it has not been started; its slot is filled before this returns.
     fn cancel(&self, ticket: Ticket);
+
+    /// Cancels the job, and kills the worker that has it if it has been started; says whether that can be done.
+    fn kill(&self, ticket: Ticket) -> bool;
 
     /// Whether the job has been started and has no outcome yet.
     fn is_running(&self, ticket: Ticket) -> bool;
@@ -154,6 +157,16 @@ impl<J: Job> JobFuture<J> {
             control.cancel(*ticket);
         }
         self.cancelled()
+    }
+
+    /// Ends the job, also if it runs: a worker that has it is killed and replaced, and what else it had is run
+    /// again. True if the job is or will be cancelled; false if it has ended otherwise, or runs on an executor that
+    /// cannot end it. A job that ends at the same moment may still succeed.
+    pub fn kill(&self) -> bool {
+        match &self.control {
+            Some((control, ticket)) if !self.done() => control.kill(*ticket) || self.cancelled(),
+            _ => self.cancelled(),
+        }
     }
 
     /// Has `callback` called with this job once it has an outcome: by the thread that brings it, or at once if it

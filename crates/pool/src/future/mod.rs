@@ -8,6 +8,7 @@
 //! | `wait` | [`wait`] and [`as_completed`] |
 
 mod handle;
+mod kind;
 mod slot;
 mod wait;
 mod watch;

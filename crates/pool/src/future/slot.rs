@@ -10,7 +10,7 @@ use job::{Failure, Job, Outcome};
 use parking_lot::{Condvar, Mutex};
 use wire::catch_panic;
 
-use super::watch::Watch;
+use super::{kind::Kind, watch::Watch};
 use crate::{Resolved, Sink};
 
 /// Called once, with the slot that has just been filled.
@@ -31,14 +31,6 @@ enum State<J: Job> {
     Filled(Outcome<J>),
     /// The outcome was moved out; what it was is all that is left of it.
     Taken(Kind),
-}
-
-/// What an outcome is, without its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Succeeded,
-    Failed,
-    Cancelled,
 }
 
 impl<J: Job> Slot<J> {

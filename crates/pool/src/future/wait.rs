@@ -8,7 +8,7 @@ use std::{
 
 use job::Job;
 
-use super::{JobFuture, slot::Kind, watch::Watch};
+use super::{JobFuture, kind::Kind, watch::Watch};
 
 /// When [`wait`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

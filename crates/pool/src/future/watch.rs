@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::slot::Kind;
+use super::kind::Kind;
 
 /// Is told of every slot that is filled, and remembers until asked.
 #[derive(Default)]

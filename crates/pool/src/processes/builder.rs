@@ -6,20 +6,11 @@ use job::{Context, Job};
 use sched::{Batch, Settings};
 use wire::{CodecError, CodecKind, Rendezvous, RendezvousError};
 
-use super::{ProcessPool, shared::Shared, submit::Controller};
+use super::{ProcessPool, recipe::Recipe, shared::Shared, submit::Controller};
 use crate::{available_cores, is_worker};
 
 /// The most workers that a pool can have.
 pub const MAX_WORKERS: usize = 1024;
-
-/// How workers are started, and what they are told.
-pub(crate) struct Recipe {
-    pub(crate) program: PathBuf,
-    pub(crate) job_type: &'static str,
-    pub(crate) codec: CodecKind,
-    /// The arguments of the workers' state, encoded.
-    pub(crate) context: Vec<u8>,
-}
 
 /// Settings of a [`ProcessPool`]; each has a default.
 #[must_use]

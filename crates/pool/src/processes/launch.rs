@@ -15,7 +15,7 @@ use wire::{
     handshake::{Hello, Mismatch, Started, Welcome, pack, unpack},
 };
 
-use super::{builder::Recipe, handle::Handle};
+use super::{handle::Handle, recipe::Recipe};
 
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]

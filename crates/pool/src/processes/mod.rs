@@ -15,6 +15,7 @@
 //! | `effects` | what follows from a decision |
 //! | `keeper` | a worker's life, seen from the parent |
 //! | `launch` | its start |
+//! | `recipe` | what that takes |
 //! | `clock` | ticks when the scheduler asked for them |
 
 mod block;
@@ -25,6 +26,7 @@ mod handle;
 mod inlet;
 mod keeper;
 mod launch;
+mod recipe;
 mod shared;
 mod submit;
 

@@ -17,9 +17,9 @@ use sys::clock;
 
 use super::{
     block::{Block, Blocks, Slice},
-    builder::Recipe,
     effects::{Effect, carry_out, prepare},
     handle::{Gauge, Handle},
+    recipe::Recipe,
 };
 use crate::Refused;
 

@@ -39,6 +39,11 @@ impl<J: Job> Control for Controller<J> {
         Shared::tell(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
     }
 
+    fn kill(&self, Ticket(id): Ticket) -> bool {
+        Shared::tell(&self.0, Event::Killed(JobId(id)));
+        self.0.state.lock().sched.is_in_flight(JobId(id))
+    }
+
     fn is_running(&self, Ticket(id): Ticket) -> bool {
         self.0.state.lock().sched.is_in_flight(JobId(id))
     }

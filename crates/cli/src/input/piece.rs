@@ -1,0 +1,52 @@
+//! What a stream is cut into.
+
+use std::io;
+
+/// A place in a file: line and column from 1, columns in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+}
+
+impl Place {
+    /// The place `offset` bytes into a text that starts here.
+    pub(crate) fn inside(self, text: &[u8], offset: usize) -> Place {
+        let before = &text[..offset.min(text.len())];
+        match memchr::memrchr(b'\n', before) {
+            None => Place { line: self.line, column: self.column + before.len() as u64 },
+            Some(last) => Place {
+                line: self.line + memchr::memchr_iter(b'\n', before).count() as u64,
+                column: (before.len() - last) as u64,
+            },
+        }
+    }
+}
+
+/// What stands where a job is expected.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// A text, without white space around it.
+    Text { text: &'a [u8], place: Place },
+    /// A text that is longer than allowed; it has been skipped.
+    TooLong { place: Place },
+}
+
+/// Why no more jobs can be found.
+#[derive(Debug)]
+pub(crate) enum SplitError {
+    Io(io::Error),
+    /// The array is broken here.
+    Syntax {
+        place: Place,
+        message: String,
+    },
+    /// An array was asked for, and there is something else.
+    NotAnArray,
+}
+
+impl From<io::Error> for SplitError {
+    fn from(error: io::Error) -> SplitError {
+        SplitError::Io(error)
+    }
+}
