@@ -31,6 +31,10 @@ pub enum Probe {
     Hold(PathBuf, PathBuf),
     /// Yields the number of its process.
     Pid,
+    /// Ends its process with this code.
+    Exit(i32),
+    /// Aborts its process.
+    Abort,
     /// Cannot be encoded.
     #[serde(serialize_with = "refuse")]
     Unencodable(()),
@@ -67,6 +71,8 @@ impl Job for Probe {
                 until("the test lets the job go", || release.exists() || !started.exists());
             }
             Probe::Pid => return Ok(u64::from(std::process::id())),
+            Probe::Exit(code) => std::process::exit(code),
+            Probe::Abort => std::process::abort(),
             Probe::Unencodable(()) => {}
         }
         Ok(0)
@@ -108,6 +114,16 @@ pub fn until(what: &str, is_true: impl Fn() -> bool) {
 pub fn processes(workers: usize) -> ProcessPool<Probe> {
     let builder = ProcessPool::builder().workers(workers).worker_program(program("probe-worker"));
     builder.build().expect("a pool can be built")
+}
+
+/// A pool of processes that breaks when a worker dies.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn breaking(workers: usize) -> ProcessPool<Probe> {
+    let builder = ProcessPool::builder().workers(workers).worker_program(program("probe-worker"));
+    builder.on_worker_death(pool::OnWorkerDeath::Break).build().expect("a pool can be built")
 }
 
 /// A pool of threads.

@@ -309,3 +309,29 @@ fn shut_12_pools_with_an_unencodable_job_each_never_deadlock() {
         }
     }
 }
+
+#[test]
+fn map_13b_an_unordered_map_gives_each_output_once_with_its_place() {
+    on_all!(|executor| {
+        for buffer in [1, 3, 1000] {
+            let map = executor.map_unordered((0..300).map(Probe::Double)).buffer(size(buffer));
+            let mut outputs: Vec<(usize, u64)> = map.into_iter().map(Result::unwrap).collect();
+            outputs.sort_unstable();
+            assert!(outputs.into_iter().eq((0..300).map(|n| (n, 2 * n as u64))));
+        }
+    });
+}
+
+#[test]
+fn map_13c_an_unordered_map_overtakes_slow_jobs_and_keeps_its_deadline() {
+    on_pools!(2, |executor| {
+        let stage = Stage::new();
+        let jobs = [stage.hold(), Probe::Double(1), Probe::Double(2)];
+        let mut iterator = executor.map_unordered(jobs).deadline(Duration::from_millis(300)).into_iter();
+        assert!(matches!(iterator.next(), Some(Ok((1, 2)))));
+        assert!(matches!(iterator.next(), Some(Ok((2, 4)))));
+        assert!(matches!(iterator.next(), Some(Err((_, NoOutcome::TimedOut)))));
+        assert!(iterator.next().is_none());
+        stage.release();
+    });
+}

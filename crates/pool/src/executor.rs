@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use job::{Job, Outcome, WorkerFigures};
 use wire::catch_panic;
 
-use crate::{JobFuture, Refused, map::Map};
+use crate::{
+    JobFuture, Refused,
+    map::{Map, MapUnordered},
+};
 
 /// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
 /// [`Serial`](crate::Serial).
@@ -34,6 +37,15 @@ pub trait Executor<J: Job>: Send + Sync {
         Self: Sized,
     {
         Map::new(self, jobs.into_iter())
+    }
+
+    /// Runs a job for each item and gives their outputs as they come, each with the item's place. Lazy, as
+    /// [`map`](Executor::map) is.
+    fn map_unordered<I: IntoIterator<Item = J>>(&self, jobs: I) -> MapUnordered<'_, J, Self, I::IntoIter>
+    where
+        Self: Sized,
+    {
+        MapUnordered::new(self.map(jobs))
     }
 
     /// How many jobs it can run at a time.

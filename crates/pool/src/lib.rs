@@ -57,9 +57,9 @@ pub use future::{
 pub use job::{
     Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
 };
-pub use map::{Map, Outputs};
+pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
 pub use processes::{BuildError, MAX_WORKERS, ProcessPool, ProcessPoolBuilder};
-pub use sched::Batch;
+pub use sched::{Batch, OnWorkerDeath};
 pub use serial::Serial;
 pub use serve::{enter_if_worker, is_worker, serve_as_worker};
 pub use threads::ThreadPool;

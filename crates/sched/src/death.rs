@@ -5,7 +5,7 @@ use std::time::Duration;
 use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
-    Action, Sched, Verdict,
+    Action, OnWorkerDeath, Sched, Verdict,
     queue::Waiting,
     state::Mode,
     worker::{Doom, InFlight, Phase, Worker},
@@ -48,6 +48,11 @@ impl Sched {
         // Gone already: a death is reported twice.
         let Some(worker) = self.workers.remove(&id) else { return };
         if worker.frames.is_empty() && worker.phase != Phase::Serving {
+            return;
+        }
+        let expected = !matches!(worker.phase, Phase::Serving);
+        if self.settings.on_worker_death == OnWorkerDeath::Break && !expected {
+            self.break_all(worker, actions);
             return;
         }
         let blamed = blamed_job(&worker, running);
@@ -118,6 +123,16 @@ impl Sched {
             worker.check_at = None;
             actions.push(Action::Kill(id));
         }
+    }
+
+    /// The rule of pools that do not heal: what the dead worker had is abandoned, and so is everything else.
+    fn break_all(&mut self, dead: Worker, actions: &mut Vec<Action>) {
+        self.break_down(actions);
+        for waiting in dead.frames.into_iter().flat_map(|in_flight| in_flight.jobs) {
+            self.cancel(waiting.jobs, actions);
+        }
+        let others: Vec<WorkerId> = self.workers.keys().copied().collect();
+        others.into_iter().for_each(|id| self.dismiss(id, actions));
     }
 
     /// Gives up: all that waits is abandoned, and so is what comes.

@@ -85,6 +85,16 @@ impl Sched {
             actions.push(Action::WakeAt(self.next_start));
             return false;
         }
+        self.start_one(actions)
+    }
+
+    /// Starts all workers that there may be.
+    pub(crate) fn prestart(&mut self, actions: &mut Vec<Action>) {
+        while self.mode == Mode::Open && self.start_one(actions) {}
+    }
+
+    /// Starts a worker, if a place is free.
+    fn start_one(&mut self, actions: &mut Vec<Action>) -> bool {
         let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
         let Some(slot) = (0..self.settings.max_workers).find(|&slot| !taken(slot)) else { return false };
         let id = WorkerId { slot, generation: self.generations[slot as usize] };

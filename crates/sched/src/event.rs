@@ -67,6 +67,8 @@ pub enum Event {
         /// After this time their workers are killed.
         grace: Duration,
     },
+    /// Start all workers that there may be, without waiting for jobs.
+    Prestart,
     /// The pool lacks what it needs to go on.
     Crippled,
     /// Time has passed.

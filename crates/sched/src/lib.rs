@@ -19,5 +19,5 @@ mod state;
 mod worker;
 
 pub use event::{Action, Event, Verdict};
-pub use settings::{Batch, Settings};
+pub use settings::{Batch, OnWorkerDeath, Settings};
 pub use state::Sched;

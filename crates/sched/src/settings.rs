@@ -12,6 +12,16 @@ pub enum Batch {
     Fixed(NonZeroU64),
 }
 
+/// What the death of a worker means to the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnWorkerDeath {
+    /// Only the job that the worker was in is concerned: it is tried again, or fails. Another worker takes the place.
+    #[default]
+    Heal,
+    /// The pool breaks, as Python's does: all unresolved jobs fail, and no more are taken.
+    Break,
+}
+
 /// The scheduler's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,6 +39,8 @@ pub struct Settings {
     pub max_jobs_per_worker: Option<NonZeroU64>,
     /// How many jobs go into a frame.
     pub batch: Batch,
+    /// What the death of a worker means to the others.
+    pub on_worker_death: OnWorkerDeath,
 }
 
 impl Default for Settings {
@@ -42,6 +54,7 @@ impl Default for Settings {
             kill_after: Duration::from_secs(1),
             max_jobs_per_worker: None,
             batch: Batch::Auto,
+            on_worker_death: OnWorkerDeath::Heal,
         }
     }
 }

@@ -101,6 +101,7 @@ impl Sched {
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
+            Event::Prestart => self.prestart(&mut actions),
             Event::Crippled => self.break_down(&mut actions),
             Event::Stopped { grace } => self.stopped(now, grace, &mut actions),
             Event::Tick => self.tick(now, &mut actions),

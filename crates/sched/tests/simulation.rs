@@ -7,7 +7,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
-use sched::{Action, Batch, Event, Sched, Settings, Verdict};
+use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, Verdict};
 
 /// A small random number generator (xorshift64*), so that a seed means the same history everywhere.
 struct Rng(u64);
@@ -63,6 +63,7 @@ impl World {
             limit: (rng.below(2) == 0).then_some(Duration::from_millis(5)),
             kill_after: Duration::from_millis(rng.below(4)),
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
+            on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Heal },
             batch: std::num::NonZeroU64::new(rng.below(6)).map_or(Batch::Auto, Batch::Fixed),
         };
         World {
@@ -246,6 +247,7 @@ impl World {
                     self.workers.get_mut(&id).unwrap().hangs = true;
                 }
             }
+            33 if self.rng.one_in(9) => self.tell(Event::Prestart),
             34..39 => {
                 // What was told to go goes.
                 if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired) {

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use job::{Context, Job};
-use sched::{Batch, Settings};
+use sched::{Batch, OnWorkerDeath, Settings};
 use wire::{CodecError, CodecKind, Rendezvous, RendezvousError};
 
 use super::{ProcessPool, recipe::Recipe, shared::Shared, submit::Controller};
@@ -104,6 +104,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// How many jobs go into a frame; by default as many as pay off.
     pub fn batch(mut self, batch: Batch) -> Self {
         self.settings.batch = batch;
+        self
+    }
+
+    /// What the death of a worker means to the others; by default the pool heals.
+    pub fn on_worker_death(mut self, policy: OnWorkerDeath) -> Self {
+        self.settings.on_worker_death = policy;
         self
     }
 

@@ -120,6 +120,7 @@ fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
     let effects = shared.decide(|state| {
         let running = state.running(worker).map(|(frame, index, _)| (frame, index));
         state.workers.remove(&worker);
+        state.cause = Some(death.to_string().into());
         Event::Died { worker, running, death }
     });
     carry_out(shared, effects);

@@ -67,6 +67,11 @@ impl<J: Job> ProcessPool<J> {
     pub fn builder_with(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
         ProcessPoolBuilder::new(args)
     }
+
+    /// Starts all workers that there may be, without waiting for jobs. Returns at once.
+    pub fn prestart(&self) {
+        Shared::tell(&self.shared, Event::Prestart);
+    }
 }
 
 impl<J: Job> Executor<J> for ProcessPool<J> {

@@ -45,7 +45,7 @@ pub(crate) struct State<J: Job> {
     /// When the clock is to tick next.
     pub(crate) wake_at: Option<Moment>,
     pub(crate) clock_runs: bool,
-    /// Why the last start failed.
+    /// Why the last start failed, or how the last worker died.
     pub(crate) cause: Option<Arc<str>>,
 }
 
@@ -175,7 +175,7 @@ impl<J: Job> State<J> {
     }
 
     pub(crate) fn broken_cause(&self) -> Arc<str> {
-        self.cause.clone().unwrap_or_else(|| "workers die between jobs".into())
+        self.cause.clone().unwrap_or_else(|| "no worker could be started".into())
     }
 
     pub(crate) fn slices(&self, jobs: &[job::JobRange]) -> Vec<Slice<J>> {

@@ -1,4 +1,4 @@
-//! A job for each item of an iterator, and their outputs in its order.
+//! Outputs in the order of the items.
 
 use std::{
     collections::VecDeque,
@@ -18,11 +18,11 @@ const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in.
 #[must_use = "a map does nothing before it is iterated"]
 pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    executor: &'e E,
-    jobs: I,
-    buffer: Option<NonZeroUsize>,
-    deadline: Option<Instant>,
-    options: JobOptions,
+    pub(super) executor: &'e E,
+    pub(super) jobs: I,
+    pub(super) buffer: Option<NonZeroUsize>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) options: JobOptions,
 }
 
 impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {

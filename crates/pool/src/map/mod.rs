@@ -1,0 +1,7 @@
+//! A job for each item of an iterator.
+
+mod ordered;
+mod unordered;
+
+pub use ordered::{Map, Outputs};
+pub use unordered::{MapUnordered, OutputsUnordered};

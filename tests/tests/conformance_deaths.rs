@@ -1,0 +1,125 @@
+//! Conformance: workers that die, under both policies. Each test carries its row's id.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use end_to_end::{
+    held,
+    probe::{LIMIT, Probe, breaking, finish, processes, until},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use pool::{DeathCause, Executor, Failure, NoOutcome, Refused};
+
+fn kill_worker(pid: u64) {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    until("the worker is gone", || !Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn death_01_killed_while_running_breaks_the_pool() {
+    let executor = breaking(1);
+    let pid = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
+    held!(executor, stage, held);
+    let waiting = executor.submit(Probe::Double(1)).unwrap();
+    kill_worker(pid);
+    for job in [&held, &waiting] {
+        let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+            panic!("not abandoned")
+        };
+        assert_eq!(&*cause, format!("process {pid} was ended by signal 9"));
+        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Broken(cause)));
+    }
+    finish(&executor);
+}
+
+#[test]
+fn death_02_exits_and_crashes_name_the_culprit() {
+    let executor = processes(1);
+    for (job, cause) in [
+        (Probe::Exit(0), DeathCause::Exited(0)),
+        (Probe::Exit(7), DeathCause::Exited(7)),
+        (Probe::Abort, DeathCause::Signalled(6)),
+    ] {
+        let result = executor.submit(job).unwrap().result(LIMIT);
+        let Err(NoOutcome::Failed(Failure::Crashed { death, attempts })) = result else {
+            panic!("not crashed")
+        };
+        assert_eq!((death.cause, attempts), (cause, 3));
+        assert!(death.pid > 1);
+    }
+    assert_eq!(executor.submit(Probe::Double(2)).unwrap().result(LIMIT).unwrap(), 4);
+    finish(&executor);
+}
+
+#[test]
+fn death_04_each_abandoned_job_has_an_error_of_its_own() {
+    let executor = breaking(2);
+    let jobs: Vec<_> = (0..20).map(|_| executor.submit(Probe::Abort).unwrap()).collect();
+    for job in &jobs {
+        assert!(matches!(job.take(LIMIT), Ok(Err(Failure::Abandoned(_)))));
+    }
+    finish(&executor);
+}
+
+#[test]
+fn death_05_killed_while_idle_is_noticed() {
+    let healing = processes(1);
+    let pid = healing.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
+    kill_worker(pid);
+    assert_ne!(healing.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), pid);
+    finish(&healing);
+
+    let executor = breaking(1);
+    let pid = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
+    kill_worker(pid);
+    until("the pool is broken", || executor.broken().is_some());
+    assert!(matches!(executor.submit(Probe::Pid).err(), Some(Refused::Broken(_))));
+    finish(&executor);
+}
+
+#[test]
+fn death_16_survivors_are_killed_and_a_fresh_pool_works() {
+    let executor = breaking(2);
+    held!(executor, stage, held);
+    assert!(matches!(
+        executor.submit(Probe::Exit(3)).unwrap().result(LIMIT),
+        Err(NoOutcome::Failed(Failure::Abandoned(_)))
+    ));
+    assert!(matches!(held.result(LIMIT), Err(NoOutcome::Failed(Failure::Abandoned(_)))));
+    finish(&executor);
+    drop(stage);
+    let fresh = breaking(1);
+    assert_eq!(fresh.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
+    finish(&fresh);
+}
+
+#[test]
+fn death_17_the_default_heals() {
+    let executor = processes(2);
+    held!(executor, stage, held);
+    assert!(executor.submit(Probe::Exit(3)).unwrap().result(LIMIT).is_err());
+    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
+    assert!(held.running());
+    stage.release();
+    assert_eq!(held.result(LIMIT).unwrap(), 0);
+    finish(&executor);
+}
+
+#[test]
+fn idle_01_workers_start_on_demand_or_when_asked() {
+    let executor = processes(3);
+    assert_eq!(executor.figures().len(), 0);
+    for _ in 0..5 {
+        executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap();
+    }
+    assert_eq!(executor.figures().len(), 1);
+    executor.prestart();
+    assert_eq!(executor.figures().len(), 3);
+    executor.prestart();
+    assert_eq!(executor.figures().len(), 3);
+    finish(&executor);
+}
