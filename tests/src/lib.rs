@@ -290,6 +290,30 @@ impl Running {
         }
     }
 
+    /// Waits until it stands still: until it has used no processor time for a while.
+    ///
+    /// # Panics
+    /// When it goes on and on.
+    pub fn until_it_stands_still(&mut self) {
+        let (mut last, mut since) = (None, Instant::now());
+        self.until("it stands still", |run| {
+            let used = run.processor_time();
+            if last != Some(used) {
+                (last, since) = (Some(used), Instant::now());
+            }
+            since.elapsed() > Duration::from_millis(300)
+        });
+    }
+
+    /// The processor time that it has used, in ticks of the system's clock.
+    fn processor_time(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<u64> =
+            after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+        fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
+    }
+
     /// Waits for its end, and proves that nothing of it is left.
     ///
     /// # Panics

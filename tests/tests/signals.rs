@@ -147,10 +147,7 @@ fn a_run_that_waits_for_a_pipe_to_open_can_be_interrupted() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     for arguments in [vec![pipe.as_os_str()], vec!["-o".as_ref(), pipe.as_os_str()]] {
         let mut run = runner(arguments).start();
-        run.until("it opens the pipe", |run| {
-            let waits_in = std::fs::read_to_string(format!("/proc/{}/wchan", run.pid())).unwrap_or_default();
-            waits_in.contains("fifo") || waits_in.contains("partner")
-        });
+        run.until_it_stands_still();
         run.signal(Signal::SIGINT);
         assert_eq!(run.wait().signal(), 2);
     }
@@ -160,14 +157,7 @@ fn a_run_that_waits_for_a_pipe_to_open_can_be_interrupted() {
 fn a_second_signal_ends_a_run_whose_reader_does_not_read() {
     let (jobs, _) = gcd_jobs(100_000);
     let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
-    let pid = run.pid();
-    run.until("the writer is stuck", |_| {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-        tasks.map(|task| task.path()).any(|task| {
-            let read = |name: &str| std::fs::read_to_string(task.join(name)).unwrap_or_default();
-            read("comm").starts_with("runner-writer") && read("wchan").contains("pipe")
-        })
-    });
+    run.until_it_stands_still();
     run.signal(Signal::SIGINT);
     run.signal(Signal::SIGTERM);
     let output = run.wait();

@@ -3,13 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    fs,
     io::{BufRead, BufReader, Read, Write},
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use end_to_end::{Running, gcd_jobs, runner};
+use end_to_end::{gcd_jobs, runner};
 
 #[test]
 fn results_come_before_the_input_ends() {
@@ -52,16 +51,8 @@ fn a_slow_reader_slows_the_run_and_memory_stays_small() {
     let (jobs, expected) = gcd_jobs(300_000);
     for arguments in [&["-w", "2"][..], &["-w", "2", "--unordered"], &["-w", "2", "--executor", "threads"]] {
         let mut run = runner(arguments).stdin(jobs.clone()).start_bare_fed();
-        // Nobody reads, until the run has come to a standstill: it uses no more processor time.
-        let mut last = None;
-        let mut since = Instant::now();
-        run.until("the run stands still", |run| {
-            let used = processor_time(run);
-            if last != Some(used) {
-                (last, since) = (Some(used), Instant::now());
-            }
-            since.elapsed() > Duration::from_millis(300)
-        });
+        // Nobody reads before the run has come to a standstill.
+        run.until_it_stands_still();
         assert!(run.peak_memory() < 64 << 10, "{} KiB", run.peak_memory());
         let mut output = Vec::new();
         run.child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
@@ -101,13 +92,6 @@ fn large_texts_and_results_are_held_in_bounded_memory() {
     assert_eq!(rest.iter().filter(|&&byte| byte == b'\n').count(), 61);
     assert_eq!(run.wait().code(), 0);
     assert!(held < 128 << 10, "{held} KiB");
-}
-
-fn processor_time(run: &Running) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", run.pid())).unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<u64> = after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
-    fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
 }
 
 #[test]
