@@ -1,21 +1,23 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
 mod jobs;
+mod output;
 pub mod probe;
 
 use std::{
     ffi::OsStr,
     fs,
     io::{Read, Write},
-    os::unix::process::ExitStatusExt,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 pub use jobs::{gcd_jobs, shell_jobs};
+pub use output::Output;
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -65,67 +67,6 @@ pub struct Call {
     stdin: Option<Vec<u8>>,
 }
 
-/// What a call left behind.
-#[derive(Debug)]
-pub struct Output {
-    /// Exit code or signal.
-    pub status: ExitStatus,
-    /// Standard output.
-    pub stdout: Vec<u8>,
-    /// Standard error.
-    pub stderr: String,
-    /// From start to end.
-    pub elapsed: Duration,
-}
-
-impl Output {
-    /// The exit code; -1 if a signal ended it.
-    #[must_use]
-    pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or(-1)
-    }
-
-    /// The signal that ended it, or 0.
-    #[must_use]
-    pub fn signal(&self) -> i32 {
-        self.status.signal().unwrap_or(0)
-    }
-
-    /// Standard output as text.
-    ///
-    /// # Panics
-    /// When it is none.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.stdout).expect("output is UTF-8")
-    }
-
-    /// The records, each a line.
-    ///
-    /// # Panics
-    /// When a line is no JSON.
-    #[must_use]
-    pub fn records(&self) -> Vec<serde_json::Value> {
-        assert!(self.stdout.is_empty() || self.stdout.ends_with(b"\n"), "a torn line: {:?}", self.text());
-        self.text().lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
-    }
-
-    /// `error.kind` of each record, or `ok`.
-    #[must_use]
-    pub fn kinds(&self) -> Vec<String> {
-        let kind = |record: &serde_json::Value| record["error"]["kind"].as_str().unwrap_or("ok").to_owned();
-        self.records().iter().map(kind).collect()
-    }
-
-    /// The lines in alphabetical order.
-    #[must_use]
-    pub fn sorted(&self) -> Vec<&str> {
-        let mut lines: Vec<&str> = self.text().lines().collect();
-        lines.sort_unstable();
-        lines
-    }
-}
-
 /// `runner` with these arguments, to be run to its end or [started](Call::start).
 pub fn runner<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Call {
     Call::new(&program("runner"), arguments)
@@ -154,6 +95,21 @@ impl Call {
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Call {
         change(&mut self.command);
+        self
+    }
+
+    /// Leaves it so many file descriptors.
+    #[must_use]
+    pub fn descriptors(mut self, limit: u64) -> Call {
+        let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+        // SAFETY: setting a limit is one system call, which is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
         self
     }
 

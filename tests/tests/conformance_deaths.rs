@@ -1,11 +1,11 @@
-//! Conformance: workers that die, under both policies. Each test carries its row's id.
+//! Conformance: workers that die, under both policies, and jobs that are killed. Each test carries its row's id.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
 use end_to_end::{
-    held,
+    held, on_pools,
     probe::{LIMIT, Probe, breaking, finish, processes, until},
 };
 use nix::{
@@ -121,5 +121,37 @@ fn idle_01_workers_start_on_demand_or_when_asked() {
     assert_eq!(executor.figures().len(), 3);
     executor.prestart();
     assert_eq!(executor.figures().len(), 3);
+    finish(&executor);
+}
+
+#[test]
+fn tmo_04_killing_a_running_job_cancels_it_and_replaces_its_worker() {
+    let executor = processes(1);
+    let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
+    held!(executor, stage, held);
+    let waiting = executor.submit(Probe::Double(3)).unwrap();
+    assert!(held.kill());
+    assert!(matches!(held.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+    assert_eq!(waiting.result(LIMIT).unwrap(), 6);
+    assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
+    assert!(held.kill() && !waiting.kill(), "one is cancelled, the other has succeeded");
+    stage.release();
+    finish(&executor);
+}
+
+#[test]
+fn tmo_04b_killing_a_waiting_job_cancels_it_and_a_thread_cannot_be_killed() {
+    on_pools!(1, |executor| {
+        held!(executor, stage, held);
+        let waiting = executor.submit(Probe::Double(3)).unwrap();
+        assert!(waiting.kill() && waiting.cancelled());
+        stage.release();
+        held.result(LIMIT).unwrap();
+    });
+    let executor = end_to_end::probe::threads(1);
+    held!(executor, stage, held);
+    assert!(!held.kill());
+    stage.release();
+    assert_eq!(held.result(LIMIT).unwrap(), 0);
     finish(&executor);
 }

@@ -373,35 +373,3 @@ fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {
     }
     finish(&executor);
 }
-
-#[test]
-fn tmo_04_killing_a_running_job_cancels_it_and_replaces_its_worker() {
-    let executor = processes(1);
-    let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    held!(executor, stage, held);
-    let waiting = executor.submit(Probe::Double(3)).unwrap();
-    assert!(held.kill());
-    assert!(matches!(held.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
-    assert_eq!(waiting.result(LIMIT).unwrap(), 6);
-    assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
-    assert!(held.kill() && !waiting.kill(), "one is cancelled, the other has succeeded");
-    stage.release();
-    finish(&executor);
-}
-
-#[test]
-fn tmo_04b_killing_a_waiting_job_cancels_it_and_a_thread_cannot_be_killed() {
-    on_pools!(1, |executor| {
-        held!(executor, stage, held);
-        let waiting = executor.submit(Probe::Double(3)).unwrap();
-        assert!(waiting.kill() && waiting.cancelled());
-        stage.release();
-        held.result(LIMIT).unwrap();
-    });
-    let executor = end_to_end::probe::threads(1);
-    held!(executor, stage, held);
-    assert!(!held.kill());
-    stage.release();
-    assert_eq!(held.result(LIMIT).unwrap(), 0);
-    finish(&executor);
-}

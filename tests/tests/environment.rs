@@ -88,17 +88,7 @@ fn few_descriptors_give_results_or_a_clear_error() {
     let (jobs, expected) = gcd_jobs(2_000);
     let mut codes = Vec::new();
     for limit in [4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 64] {
-        let call = runner(["-w", "8"]).stdin(jobs.clone()).with(|c| {
-            // SAFETY: setting a limit is safe between fork and exec.
-            #[allow(unsafe_code)]
-            unsafe {
-                c.pre_exec(move || {
-                    let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
-                    libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits);
-                    Ok(())
-                })
-            }
-        });
+        let call = runner(["-w", "8"]).stdin(jobs.clone()).descriptors(limit);
         let output = call.run();
         match output.code() {
             0 => assert!(output.text() == expected, "{limit}"),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeSet, fs, os::unix::process::CommandExt, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use end_to_end::{gcd_jobs, program, runner, shell_jobs};
 use nix::{
@@ -182,17 +182,7 @@ fn a_worker_started_by_hand_says_what_it_is() {
 #[test]
 fn workers_without_end_take_no_descriptors_with_them() {
     let jobs = "{\"op\":\"sum\",\"n\":1}\n".repeat(150);
-    let call = runner(["-w", "1", "--max-jobs-per-worker", "1"]).stdin(jobs).with(|c| {
-        // SAFETY: setting a limit is safe between fork and exec.
-        #[allow(unsafe_code)]
-        unsafe {
-            c.pre_exec(|| {
-                let limits = libc::rlimit { rlim_cur: 64, rlim_max: 64 };
-                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits);
-                Ok(())
-            })
-        }
-    });
+    let call = runner(["-w", "1", "--max-jobs-per-worker", "1"]).stdin(jobs).descriptors(64);
     let output = call.run();
     assert_eq!((output.code(), output.records().len()), (0, 150), "{}", output.stderr);
 }
