@@ -74,7 +74,7 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
     let status = child.wait().map_err(failed)?;
     Ok(CommandOutput {
         exit_code: status.code(),
-        signal: status.signal().map(signal_name),
+        signal: status.signal().map(sys::signal::name),
         stdout: String::from_utf8_lossy(&stdout.bytes).into_owned(),
         stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
         truncated: stdout.truncated || stderr.truncated,
@@ -112,10 +112,6 @@ fn keep(stream: Option<impl Read>, most: u64) -> Kept {
     let _ = (&mut stream).take(most).read_to_end(&mut bytes);
     let dropped = io::copy(&mut stream, &mut io::sink()).unwrap_or(0);
     Kept { bytes, truncated: dropped > 0 }
-}
-
-fn signal_name(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ impl FromStr for Size {
 
 /// A duration in seconds, above 0: `2`, `0.5`.
 pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|number| Duration::try_from_secs_f64(number).ok());
-    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "expected a number of seconds above 0".to_owned())
+    let positive = seconds(text).ok().filter(|time| !time.is_zero());
+    positive.ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }
 
 /// A duration in seconds, 0 or more.

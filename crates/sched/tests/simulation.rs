@@ -47,7 +47,6 @@ struct World {
     /// For each job submitted: how it was resolved.
     jobs: Vec<Option<Option<Verdict>>>,
     expected: Vec<JobId>,
-    stopped: bool,
     closed: bool,
     /// When the scheduler wants to be told the time: like the pool's clock, only the earliest wish is kept.
     wake_at: Option<Moment>,
@@ -74,7 +73,6 @@ impl World {
             workers: HashMap::new(),
             jobs: Vec::new(),
             expected: Vec::new(),
-            stopped: false,
             closed: false,
             wake_at: None,
         }
@@ -259,7 +257,7 @@ impl World {
     }
 
     fn stop(&mut self) {
-        (self.stopped, self.closed) = (true, true);
+        self.closed = true;
         let grace = Duration::from_millis(self.rng.below(3));
         self.tell(Event::Stopped { grace });
     }

@@ -13,6 +13,12 @@ pub fn is_ignored(signal: Signal) -> bool {
     }
 }
 
+/// The name of a signal, such as `SIGKILL`; one without a name is called by its number.
+#[must_use]
+pub fn name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
+}
+
 /// Ends this process by the signal's default action, so that the parent sees what ended it.
 ///
 /// If the signal does not end it, it exits with the status that a shell shows for it, 128 + number.

@@ -15,12 +15,6 @@ pub struct Inbox {
     parts: Vec<u8>,
 }
 
-/// What a packet brought.
-pub(crate) enum Taken {
-    Message(Message),
-    Part,
-}
-
 impl Inbox {
     /// An inbox at the end of a link.
     #[must_use]
@@ -40,13 +34,14 @@ impl Inbox {
             if several {
                 part_taken()?;
             }
-            if let Taken::Message(message) = self.take(packet)? {
+            if let Some(message) = self.take(packet)? {
                 return Ok(message);
             }
         }
     }
 
-    fn take(&mut self, packet: Vec<u8>) -> Result<Taken, Closed> {
+    /// The message that the packet completes, if it does.
+    fn take(&mut self, packet: Vec<u8>) -> Result<Option<Message>, Closed> {
         let marker = Marker::of(&packet).ok_or(Closed::Garbled("a packet of unknown kind"))?;
         if packet.len() > MAX_PACKET {
             return Err(Closed::Garbled("a packet that is too large"));
@@ -66,13 +61,13 @@ impl Inbox {
         self.parts.extend_from_slice(&packet[1..]);
         match marker {
             Marker::Last => whole(std::mem::take(&mut self.parts)),
-            _ => Ok(Taken::Part),
+            _ => Ok(None),
         }
     }
 }
 
-fn whole(bytes: Vec<u8>) -> Result<Taken, Closed> {
-    Message::from_packet(bytes).map(Taken::Message).ok_or(Closed::Garbled("an empty message"))
+fn whole(bytes: Vec<u8>) -> Result<Option<Message>, Closed> {
+    Message::from_packet(bytes).map(Some).ok_or(Closed::Garbled("an empty message"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! the outcome can word.
 
 use builtin::{Builtin, CommandOutput, Natural, Value};
-use nix::sys::signal::Signal;
 use pool::{DeathCause, Failure, Outcome};
 use serde::Serialize;
 
@@ -154,7 +153,7 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
             let (exit_code, signal, message) = match death.cause {
                 DeathCause::Exited(code) => (Some(code), None, format!("the worker exited with code {code}")),
                 DeathCause::Signalled(number) => {
-                    let name = signal_name(number);
+                    let name = sys::signal::name(number);
                     (None, Some(name.clone()), format!("the worker was ended by {name}"))
                 }
             };
@@ -169,10 +168,6 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
 
 fn failed(message: &str) -> Tail {
     Error::new(Kind::Failed, message).tail(Kind::Failed)
-}
-
-fn signal_name(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
 }
 
 fn push_value(text: &mut Vec<u8>, value: &Value) {

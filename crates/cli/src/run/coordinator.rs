@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
     time::{Duration, Instant},
@@ -128,7 +128,7 @@ impl Run {
                 Some(News::OutputEnded(result)) => break result,
             }
         };
-        let early = self.give_up_at.is_some() || output.is_err();
+        let early = self.signals > 0 || output.is_err();
         if let Err(error) = output {
             self.output_failed(error);
         }
@@ -154,14 +154,9 @@ impl Run {
 
     /// The next news; `None` when the time has come to give up.
     fn next(&self, heard: &Receiver<News>) -> Option<News> {
-        let wait = match self.give_up_at {
-            Some(at) => at.saturating_duration_since(Instant::now()),
-            None => Duration::from_secs(3600),
-        };
-        match heard.recv_timeout(wait) {
-            Ok(news) => Some(news),
-            Err(RecvTimeoutError::Timeout) if self.give_up_at.is_none() => self.next(heard),
-            Err(_) => None,
+        match self.give_up_at {
+            Some(at) => heard.recv_timeout(at.saturating_duration_since(Instant::now())).ok(),
+            None => heard.recv().ok(),
         }
     }
 
@@ -193,8 +188,7 @@ impl Run {
         self.executor.stop(Duration::ZERO);
         self.collector.cancel_rest();
         self.given_up = true;
-        let wait = if self.signals > 1 { LAST_WORDS } else { Duration::from_secs(3600) };
-        self.give_up_at = Some(Instant::now() + wait);
+        self.give_up_at = (self.signals > 1).then(|| Instant::now() + LAST_WORDS);
     }
 
     fn output_failed(&mut self, error: io::Error) {

@@ -18,4 +18,4 @@ pub use wait::{AsCompleted, ReturnWhen, Unfinished, Waited, as_completed, wait};
 
 pub(crate) use handle::{Control, Ticket};
 pub(crate) use slot::{Slot, SlotSink};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Watch, deadline_after};

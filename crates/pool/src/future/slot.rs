@@ -1,16 +1,15 @@
 //! Where one outcome lies, and who is told when it comes.
 
-use std::{
-    sync::Arc,
-    task::Waker,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, task::Waker, time::Duration};
 
 use job::{Failure, Job, Outcome};
 use parking_lot::{Condvar, Mutex};
 use wire::catch_panic;
 
-use super::{kind::Kind, watch::Watch};
+use super::{
+    kind::Kind,
+    watch::{Watch, deadline_after},
+};
 use crate::{Resolved, Sink};
 
 /// Called once, with the slot that has just been filled.
@@ -75,8 +74,7 @@ impl<J: Job> Slot<J> {
 
     /// Waits until the slot is filled; `false` when the time is over before.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        // A time beyond what an instant can hold is for ever.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = timeout.and_then(deadline_after);
         let mut state = self.state.lock();
         while matches!(*state, State::Empty { .. }) {
             match deadline {

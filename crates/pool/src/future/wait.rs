@@ -8,7 +8,11 @@ use std::{
 
 use job::Job;
 
-use super::{JobFuture, kind::Kind, watch::Watch};
+use super::{
+    JobFuture,
+    kind::Kind,
+    watch::{Watch, deadline_after},
+};
 
 /// When [`wait`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,7 @@ pub fn wait<J: Job>(
     timeout: impl Into<Option<Duration>>,
     until: ReturnWhen,
 ) -> Waited<J> {
-    let deadline = deadline(timeout.into());
+    let deadline = timeout.into().and_then(deadline_after);
     let mut watched = Watched::new(jobs);
     let ends = |kind: Kind| match until {
         ReturnWhen::FirstCompleted => true,
@@ -70,7 +74,7 @@ pub fn as_completed<J: Job>(
     jobs: impl IntoIterator<Item = JobFuture<J>>,
     timeout: impl Into<Option<Duration>>,
 ) -> AsCompleted<J> {
-    let deadline = deadline(timeout.into());
+    let deadline = timeout.into().and_then(deadline_after);
     let mut watched = Watched::new(jobs);
     watched.order.clear();
     let total = watched.pending.len() + watched.done.len();
@@ -161,9 +165,4 @@ impl<J: Job> Drop for Watched<J> {
     fn drop(&mut self) {
         self.forget();
     }
-}
-
-fn deadline(timeout: Option<Duration>) -> Option<Instant> {
-    // A time beyond what an instant can hold is for ever.
-    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }

@@ -1,10 +1,18 @@
 //! One waiter for many slots.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::kind::Kind;
+
+/// The moment a time from now; `None`, which means for ever, if no instant can hold it.
+pub(crate) fn deadline_after(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
+}
 
 /// Is told of every slot that is filled, and remembers until asked.
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! A job for each item of an iterator.
 
+mod feed;
 mod ordered;
 mod unordered;
 

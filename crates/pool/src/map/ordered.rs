@@ -8,7 +8,8 @@ use std::{
 
 use job::Job;
 
-use crate::{Executor, JobFuture, JobOptions, NoOutcome, Refused};
+use super::feed::Feed;
+use crate::{Executor, JobFuture, JobOptions, NoOutcome, future::deadline_after};
 
 /// How many jobs are under way before the first output is asked for, unless the caller says otherwise.
 const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -46,8 +47,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// An overall deadline, counted from this call. When it passes, the next output is
     /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended.
     pub fn deadline(mut self, time: Duration) -> Self {
-        // A time beyond what an instant can hold is for ever.
-        self.deadline = Instant::now().checked_add(time);
+        self.deadline = deadline_after(time);
         self
     }
 
@@ -64,14 +64,10 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
 
     /// Starts the map: takes the first items and submits their jobs.
     fn into_iter(self) -> Self::IntoIter {
-        let mut outputs =
-            Outputs { under_way: VecDeque::new(), refused: None, begun: false, ended: false, map: self };
-        while outputs.map.buffer.is_none_or(|most| outputs.under_way.len() < most.get()) {
-            if !outputs.submit_next() {
-                break;
-            }
-        }
-        outputs
+        let mut feed = Feed::new(self);
+        let mut under_way = VecDeque::new();
+        feed.fill(|future| under_way.push_back(future));
+        Outputs { feed, under_way, begun: false, ended: false }
     }
 }
 
@@ -80,28 +76,13 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
 ///
 /// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
 pub struct Outputs<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    map: Map<'e, J, E, I>,
+    feed: Feed<'e, J, E, I>,
     under_way: VecDeque<JobFuture<J>>,
-    /// The executor takes no more; told after the outputs of what it had taken.
-    refused: Option<Refused>,
     begun: bool,
     ended: bool,
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Outputs<'_, J, E, I> {
-    /// Takes an item and submits its job; `false` if there is none.
-    fn submit_next(&mut self) -> bool {
-        if self.refused.is_some() {
-            return false;
-        }
-        let Some(job) = self.map.jobs.next() else { return false };
-        match self.map.executor.submit_with(job, self.map.options) {
-            Ok(future) => self.under_way.push_back(future),
-            Err(refused) => self.refused = Some(refused),
-        }
-        self.refused.is_none()
-    }
-
     /// Ends the iteration and cancels the jobs that have not been started.
     pub fn close(&mut self) {
         self.ended = true;
@@ -122,18 +103,16 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for Outputs<'_, J, 
         }
         let Some(next) = self.under_way.front() else {
             self.ended = true;
-            return self.refused.take().map(|refused| Err(NoOutcome::Refused(refused)));
+            return self.feed.take_refusal().map(|refused| Err(NoOutcome::Refused(refused)));
         };
-        let left = self.map.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = self.feed.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let taken = next.take(left);
         if matches!(taken, Err(NoOutcome::TimedOut)) {
             self.close();
             return Some(Err(NoOutcome::TimedOut));
         }
         self.under_way.pop_front();
-        if self.map.buffer.is_some() {
-            self.submit_next();
-        }
+        self.under_way.extend(self.feed.replace());
         Some(taken.and_then(|outcome| outcome.map_err(NoOutcome::Failed)))
     }
 }

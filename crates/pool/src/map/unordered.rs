@@ -4,8 +4,8 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use job::Job;
 
-use super::Map;
-use crate::{Executor, JobFuture, NoOutcome, Refused, future::Watch};
+use super::{Map, feed::Feed};
+use crate::{Executor, JobFuture, NoOutcome, future::Watch};
 
 /// A map whose outputs come in any order and which has not been started; see [`Map`] for its settings.
 #[must_use = "a map does nothing before it is iterated"]
@@ -44,20 +44,12 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
 
     /// Starts the map: takes the first items and submits their jobs.
     fn into_iter(self) -> Self::IntoIter {
-        let mut outputs = OutputsUnordered {
-            map: self.0,
-            watch: Arc::default(),
-            under_way: HashMap::new(),
-            taken: 0,
-            refused: None,
-            begun: false,
-            ended: false,
-        };
-        while outputs.map.buffer.is_none_or(|most| outputs.under_way.len() < most.get()) {
-            if !outputs.submit_next() {
-                break;
-            }
-        }
+        let feed = Feed::new(self.0);
+        let (watch, under_way) = (Arc::default(), HashMap::new());
+        let mut outputs = OutputsUnordered { feed, watch, under_way, taken: 0, begun: false, ended: false };
+        let mut first = Vec::new();
+        outputs.feed.fill(|future| first.push(future));
+        first.into_iter().for_each(|future| outputs.watch_over(future));
         outputs
     }
 }
@@ -66,38 +58,25 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
 ///
 /// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
 pub struct OutputsUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    map: Map<'e, J, E, I>,
+    feed: Feed<'e, J, E, I>,
     watch: Arc<Watch>,
     /// By the address of its slot: the place of the item, and its job.
     under_way: HashMap<usize, (usize, JobFuture<J>)>,
     /// How many items have been taken.
     taken: usize,
-    /// The executor takes no more; told after the outputs of what it had taken.
-    refused: Option<Refused>,
     begun: bool,
     ended: bool,
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I> {
-    /// Takes an item and submits its job; `false` if there is none.
-    fn submit_next(&mut self) -> bool {
-        if self.refused.is_some() {
-            return false;
+    fn watch_over(&mut self, future: JobFuture<J>) {
+        let slot = future.slot().clone();
+        self.under_way.insert(slot.address(), (self.taken, future));
+        self.taken += 1;
+        // One that has its outcome already is told like the others.
+        if let Some(kind) = slot.watch(&self.watch) {
+            self.watch.tell(slot.address(), kind);
         }
-        let Some(job) = self.map.jobs.next() else { return false };
-        match self.map.executor.submit_with(job, self.map.options) {
-            Ok(future) => {
-                let slot = future.slot().clone();
-                self.under_way.insert(slot.address(), (self.taken, future));
-                self.taken += 1;
-                // One that has its outcome already is told like the others.
-                if let Some(kind) = slot.watch(&self.watch) {
-                    self.watch.tell(slot.address(), kind);
-                }
-            }
-            Err(refused) => self.refused = Some(refused),
-        }
-        self.refused.is_none()
     }
 
     /// Ends the iteration and cancels the jobs that have not been started.
@@ -120,15 +99,15 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordere
         }
         if self.under_way.is_empty() {
             self.ended = true;
-            return self.refused.take().map(|refused| Err((self.taken, NoOutcome::Refused(refused))));
+            return self.feed.take_refusal().map(|refused| Err((self.taken, NoOutcome::Refused(refused))));
         }
-        let Some((slot, _)) = self.watch.next(self.map.deadline) else {
+        let Some((slot, _)) = self.watch.next(self.feed.deadline()) else {
             self.close();
             return Some(Err((self.taken, NoOutcome::TimedOut)));
         };
         let (place, job) = self.under_way.remove(&slot)?;
-        if self.map.buffer.is_some() {
-            self.submit_next();
+        if let Some(next) = self.feed.replace() {
+            self.watch_over(next);
         }
         let outcome = job.take(Duration::ZERO).and_then(|outcome| outcome.map_err(NoOutcome::Failed));
         Some(outcome.map(|output| (place, output)).map_err(|error| (place, error)))
