@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
+mod case;
 mod jobs;
 mod output;
 pub mod probe;
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use case::Case;
 pub use jobs::{gcd_jobs, shell_jobs};
 pub use output::Output;
 

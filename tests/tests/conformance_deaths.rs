@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use end_to_end::{
-    held, on_pools,
+    Case, held, on_pools,
     probe::{LIMIT, Probe, breaking, finish, processes, until},
 };
 use nix::{
@@ -21,6 +21,7 @@ fn kill_worker(pid: u64) {
 
 #[test]
 fn death_01_killed_while_running_breaks_the_pool() {
+    let _case = Case::begin();
     let executor = breaking(1);
     let pid = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
     held!(executor, stage, held);
@@ -38,6 +39,7 @@ fn death_01_killed_while_running_breaks_the_pool() {
 
 #[test]
 fn death_02_exits_and_crashes_name_the_culprit() {
+    let _case = Case::begin();
     let executor = processes(1);
     for (job, cause) in [
         (Probe::Exit(0), DeathCause::Exited(0)),
@@ -57,6 +59,7 @@ fn death_02_exits_and_crashes_name_the_culprit() {
 
 #[test]
 fn death_04_each_abandoned_job_has_an_error_of_its_own() {
+    let _case = Case::begin();
     let executor = breaking(2);
     let jobs: Vec<_> = (0..20).map(|_| executor.submit(Probe::Abort).unwrap()).collect();
     for job in &jobs {
@@ -67,6 +70,7 @@ fn death_04_each_abandoned_job_has_an_error_of_its_own() {
 
 #[test]
 fn death_05_killed_while_idle_is_noticed() {
+    let _case = Case::begin();
     let healing = processes(1);
     let pid = healing.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
     kill_worker(pid);
@@ -83,6 +87,7 @@ fn death_05_killed_while_idle_is_noticed() {
 
 #[test]
 fn death_16_survivors_are_killed_and_a_fresh_pool_works() {
+    let _case = Case::begin();
     let executor = breaking(2);
     held!(executor, stage, held);
     assert!(matches!(
@@ -99,6 +104,7 @@ fn death_16_survivors_are_killed_and_a_fresh_pool_works() {
 
 #[test]
 fn death_17_the_default_heals() {
+    let _case = Case::begin();
     let executor = processes(2);
     held!(executor, stage, held);
     assert!(executor.submit(Probe::Exit(3)).unwrap().result(LIMIT).is_err());
@@ -111,6 +117,7 @@ fn death_17_the_default_heals() {
 
 #[test]
 fn idle_01_workers_start_on_demand_or_when_asked() {
+    let _case = Case::begin();
     let executor = processes(3);
     assert_eq!(executor.figures().len(), 0);
     for _ in 0..5 {
@@ -126,6 +133,7 @@ fn idle_01_workers_start_on_demand_or_when_asked() {
 
 #[test]
 fn tmo_04_killing_a_running_job_cancels_it_and_replaces_its_worker() {
+    let _case = Case::begin();
     let executor = processes(1);
     let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
     held!(executor, stage, held);
@@ -141,6 +149,7 @@ fn tmo_04_killing_a_running_job_cancels_it_and_replaces_its_worker() {
 
 #[test]
 fn tmo_04b_killing_a_waiting_job_cancels_it_and_a_thread_cannot_be_killed() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let waiting = executor.submit(Probe::Double(3)).unwrap();

@@ -13,7 +13,7 @@ use std::{
 };
 
 use end_to_end::{
-    held, on_all, on_pools,
+    Case, held, on_all, on_pools,
     probe::{LIMIT, Mishap, Probe, Stage, finish, marks, processes, until},
 };
 use pool::{Executor, Failure, JobFuture, NoOutcome, Refused, ReturnWhen, wait};
@@ -24,6 +24,7 @@ fn mishap(code: i32, words: &str) -> Mishap {
 
 #[test]
 fn fut_01_predicates_form_one_truth_table() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let states = |job: &JobFuture<Probe>| (job.running(), job.cancelled(), job.done());
@@ -42,6 +43,7 @@ fn fut_01_predicates_form_one_truth_table() {
 
 #[test]
 fn fut_02a_a_cancelled_pending_job_never_runs() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let file = stage.file("ran");
@@ -56,6 +58,7 @@ fn fut_02a_a_cancelled_pending_job_never_runs() {
 
 #[test]
 fn fut_02b_cancelling_twice_changes_nothing() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, _held);
         let job = executor.submit(Probe::Double(1)).unwrap();
@@ -67,6 +70,7 @@ fn fut_02b_cancelling_twice_changes_nothing() {
 
 #[test]
 fn fut_02c_a_running_or_finished_job_cannot_be_cancelled() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         assert!(!held.cancel() && held.running());
@@ -79,6 +83,7 @@ fn fut_02c_a_running_or_finished_job_cannot_be_cancelled() {
 
 #[test]
 fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
@@ -106,6 +111,7 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
 
 #[test]
 fn fut_04a_completion_wakes_a_blocked_thread() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let waiter = thread::spawn(move || held.result(None).unwrap());
@@ -116,6 +122,7 @@ fn fut_04a_completion_wakes_a_blocked_thread() {
 
 #[test]
 fn fut_04b_cancellation_wakes_a_blocked_thread() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, _held);
         let job = executor.submit(Probe::Double(1)).unwrap();
@@ -136,6 +143,7 @@ fn fut_04b_cancellation_wakes_a_blocked_thread() {
 
 #[test]
 fn fut_05_reading_an_outcome_again_gives_the_same_and_taking_it_is_told() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(4)).unwrap();
         for _ in 0..3 {
@@ -150,6 +158,7 @@ fn fut_05_reading_an_outcome_again_gives_the_same_and_taking_it_is_told() {
 
 #[test]
 fn fut_07_an_empty_error_still_fails() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(mishap(0, ""))).unwrap();
         assert!(
@@ -160,6 +169,7 @@ fn fut_07_an_empty_error_still_fails() {
 
 #[test]
 fn fut_08_a_failure_keeps_its_type_and_a_panic_its_place() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(mishap(-7, "seven"))).unwrap();
         assert!(matches!(job.error(LIMIT), Ok(Some(Failure::Failed(m))) if m == mishap(-7, "seven")));
@@ -174,6 +184,7 @@ fn fut_08_a_failure_keeps_its_type_and_a_panic_its_place() {
 
 #[test]
 fn fut_09_debug_output_names_the_state() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let pending = executor.submit(Probe::Double(1)).unwrap();
@@ -192,6 +203,7 @@ fn fut_09_debug_output_names_the_state() {
 
 #[test]
 fn cb_01_a_callback_runs_once_for_every_kind_of_ending() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let (tell, told) = channel();
@@ -217,6 +229,7 @@ fn cb_01_a_callback_runs_once_for_every_kind_of_ending() {
 
 #[test]
 fn cb_02_a_callback_added_late_runs_at_once_on_the_adding_thread() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(3)).unwrap();
         job.result(LIMIT).unwrap();
@@ -228,6 +241,7 @@ fn cb_02_a_callback_added_late_runs_at_once_on_the_adding_thread() {
 
 #[test]
 fn cb_03_a_panicking_callback_harms_nothing() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let (tell, told) = channel();
@@ -243,6 +257,7 @@ fn cb_03_a_panicking_callback_harms_nothing() {
 
 #[test]
 fn cb_04a_chains_that_submit_from_callbacks_go_on() {
+    let _case = Case::begin();
     fn step(executor: &Arc<dyn Executor<Probe>>, left: usize, done: &Arc<AtomicUsize>) {
         let (again, done) = (executor.clone(), done.clone());
         executor.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
@@ -261,6 +276,7 @@ fn cb_04a_chains_that_submit_from_callbacks_go_on() {
 
 #[test]
 fn cb_04b_a_callback_may_submit_what_cannot_be_encoded() {
+    let _case = Case::begin();
     let executor = Arc::new(processes(1));
     let (tell, told) = channel();
     let again = executor.clone();
@@ -276,6 +292,7 @@ fn cb_04b_a_callback_may_submit_what_cannot_be_encoded() {
 
 #[test]
 fn cb_05_a_pool_can_be_closed_from_a_callback() {
+    let _case = Case::begin();
     let executor = Arc::new(processes(1));
     let (tell, told) = channel();
     let again = executor.clone();
@@ -289,6 +306,7 @@ fn cb_05_a_pool_can_be_closed_from_a_callback() {
 
 #[test]
 fn sub_01_any_number_of_submits_resolve() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let jobs: Vec<_> = (0..500).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         for (n, job) in (0..).zip(&jobs) {
@@ -303,6 +321,7 @@ fn sub_01_any_number_of_submits_resolve() {
 
 #[test]
 fn sub_02a_submits_after_shutdown_are_refused_while_jobs_drain() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         executor.shutdown(false, false);
@@ -314,6 +333,7 @@ fn sub_02a_submits_after_shutdown_are_refused_while_jobs_drain() {
 
 #[test]
 fn sub_02b_submits_to_a_broken_pool_are_refused_with_the_cause() {
+    let _case = Case::begin();
     let builder = pool::ProcessPool::<Probe>::builder().workers(1).worker_program("/bin/false");
     let executor = builder.build().unwrap();
     let job = executor.submit(Probe::Double(1)).unwrap();
@@ -327,6 +347,7 @@ fn sub_02b_submits_to_a_broken_pool_are_refused_with_the_cause() {
 
 #[test]
 fn sub_03_submitting_never_blocks_on_capacity() {
+    let _case = Case::begin();
     on_pools!(2, |executor| {
         let stage = Stage::new();
         let jobs: Vec<_> = (0..30).map(|_| executor.submit(stage.hold()).unwrap()).collect();
@@ -340,6 +361,7 @@ fn sub_03_submitting_never_blocks_on_capacity() {
 
 #[test]
 fn sub_05a_dropping_a_future_does_not_cancel() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let file = stage.file("ran");
@@ -353,6 +375,7 @@ fn sub_05a_dropping_a_future_does_not_cancel() {
 
 #[test]
 fn sub_06_a_failure_is_isolated_and_the_worker_is_reused() {
+    let _case = Case::begin();
     let executor = processes(1);
     let before = executor.submit(Probe::Pid).unwrap();
     let jobs = [Probe::Fail(mishap(1, "")), Probe::Panic("x".into()), Probe::Pid]
@@ -364,6 +387,7 @@ fn sub_06_a_failure_is_isolated_and_the_worker_is_reused() {
 
 #[test]
 fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {
+    let _case = Case::begin();
     let executor = processes(2);
     let jobs: Vec<_> = (0..200)
         .map(|n| executor.submit(if n < 100 { Probe::Unencodable(()) } else { Probe::Double(n) }).unwrap())

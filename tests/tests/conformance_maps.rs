@@ -11,7 +11,7 @@ use std::{
 };
 
 use end_to_end::{
-    on_all, on_pools,
+    Case, on_all, on_pools,
     probe::{LIMIT, Mishap, Probe, Stage, marks, processes},
 };
 use pool::{Executor, Failure, NoOutcome, Refused, ReturnWhen, as_completed, wait};
@@ -26,6 +26,7 @@ fn size(jobs: usize) -> NonZeroUsize {
 
 #[test]
 fn map_01_outputs_come_in_the_order_of_the_items() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let doubled = outputs(&executor, (0..5000).map(Probe::Double));
         assert!(doubled.into_iter().eq((0..5000).map(|n| Some(2 * n))));
@@ -34,6 +35,7 @@ fn map_01_outputs_come_in_the_order_of_the_items() {
 
 #[test]
 fn map_03_nothing_and_one_item_work_with_and_without_a_buffer() {
+    let _case = Case::begin();
     on_all!(|executor| {
         for count in [0, 1] {
             let jobs = || (0..count).map(Probe::Double);
@@ -46,6 +48,7 @@ fn map_03_nothing_and_one_item_work_with_and_without_a_buffer() {
 
 #[test]
 fn map_04_a_failure_stands_in_its_place_and_the_others_go_on() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let bad = || Probe::Fail(Mishap { code: 1, words: String::new() });
         let jobs = (0..9).map(|n| if n % 4 == 2 { bad() } else { Probe::Double(n) });
@@ -59,6 +62,7 @@ fn map_04_a_failure_stands_in_its_place_and_the_others_go_on() {
 
 #[test]
 fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
+    let _case = Case::begin();
     let executor = processes(1);
     let stage = Stage::new();
     let mut iterator = executor
@@ -74,6 +78,7 @@ fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
 
 #[test]
 fn map_06_a_deadline_delivers_what_is_ready_and_cancels_the_rest() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
         let late = stage.file("late");
@@ -90,6 +95,7 @@ fn map_06_a_deadline_delivers_what_is_ready_and_cancels_the_rest() {
 
 #[test]
 fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let (stage, file) = (Stage::new(), Stage::new().file("ran"));
         let held = executor.submit(stage.hold()).unwrap();
@@ -106,6 +112,7 @@ fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
 
 #[test]
 fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
         let late = stage.file("late");
@@ -123,6 +130,7 @@ fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
 
 #[test]
 fn map_08_an_unbuffered_map_that_is_never_advanced_still_runs_all() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let stage = Stage::new();
         let file = stage.file("ran");
@@ -134,6 +142,7 @@ fn map_08_an_unbuffered_map_that_is_never_advanced_still_runs_all() {
 
 #[test]
 fn map_09a_exactly_the_buffer_is_pulled_and_then_one_an_output() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let pulled = Cell::new(0);
         let items = (0..100).inspect(|_| pulled.set(pulled.get() + 1)).map(Probe::Double);
@@ -148,6 +157,7 @@ fn map_09a_exactly_the_buffer_is_pulled_and_then_one_an_output() {
 
 #[test]
 fn map_09b_endless_inputs_work() {
+    let _case = Case::begin();
     on_all!(|executor| {
         for buffer in [1, 2, 100] {
             let endless = executor.map((0..).map(Probe::Double)).buffer(size(buffer)).into_iter();
@@ -159,6 +169,7 @@ fn map_09b_endless_inputs_work() {
 
 #[test]
 fn map_10_a_failing_input_reaches_the_caller_and_leaves_the_pool_usable() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let items = (0..10).map(|n| if n < 3 { Probe::Double(n) } else { panic!("no more items") });
         let broken = catch_unwind(AssertUnwindSafe(|| executor.map(items).into_iter().count()));
@@ -169,6 +180,7 @@ fn map_10_a_failing_input_reaches_the_caller_and_leaves_the_pool_usable() {
 
 #[test]
 fn map_12_a_stop_while_outputs_are_read_is_told() {
+    let _case = Case::begin();
     let executor = processes(1);
     let stage = Stage::new();
     let mut iterator = executor.map((0..).map(|_| stage.hold())).buffer(size(2)).into_iter();
@@ -188,6 +200,7 @@ fn map_12_a_stop_while_outputs_are_read_is_told() {
 
 #[test]
 fn map_13_maps_and_submits_overlap_on_one_pool() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let mut one = executor.map((0..200).map(Probe::Double)).buffer(size(5)).into_iter();
         let mut two = executor.map((1000..1200).map(Probe::Double)).buffer(size(9)).into_iter();
@@ -202,6 +215,7 @@ fn map_13_maps_and_submits_overlap_on_one_pool() {
 
 #[test]
 fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let jobs: Vec<_> = (0..300).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         executor.shutdown(true, false);
@@ -213,6 +227,7 @@ fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {
 
 #[test]
 fn shut_02_a_shutdown_that_does_not_wait_returns_at_once() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
         let jobs = [stage.hold(), Probe::Double(4)].map(|job| executor.submit(job).unwrap());
@@ -227,6 +242,7 @@ fn shut_02_a_shutdown_that_does_not_wait_returns_at_once() {
 
 #[test]
 fn shut_03a_dropping_the_pool_lets_queued_jobs_finish() {
+    let _case = Case::begin();
     let stage = Stage::new();
     let executor = processes(1);
     let jobs = [stage.hold(), Probe::Pid, Probe::Double(4)].map(|job| executor.submit(job).unwrap());
@@ -242,6 +258,7 @@ fn shut_03a_dropping_the_pool_lets_queued_jobs_finish() {
 
 #[test]
 fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
+    let _case = Case::begin();
     let executor = processes(5);
     let stage = Stage::new();
     let jobs: Vec<_> = (0..50).map(|_| executor.submit(stage.hold()).unwrap()).collect();
@@ -258,6 +275,7 @@ fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
 
 #[test]
 fn shut_05_jobs_cancelled_by_shutdown_wake_waiters() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
         executor.submit(stage.hold()).unwrap();
@@ -275,6 +293,7 @@ fn shut_05_jobs_cancelled_by_shutdown_wake_waiters() {
 
 #[test]
 fn shut_08_cancelling_the_only_job_before_a_shutdown_does_not_hang() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
         let held = executor.submit(stage.hold()).unwrap();
@@ -290,6 +309,7 @@ fn shut_08_cancelling_the_only_job_before_a_shutdown_does_not_hang() {
 
 #[test]
 fn shut_11_an_unencodable_job_and_a_shutdown_at_once() {
+    let _case = Case::begin();
     let executor = processes(1);
     let job = executor.submit(Probe::Unencodable(())).unwrap();
     executor.shutdown(false, false);
@@ -299,6 +319,7 @@ fn shut_11_an_unencodable_job_and_a_shutdown_at_once() {
 
 #[test]
 fn shut_12_pools_with_an_unencodable_job_each_never_deadlock() {
+    let _case = Case::begin();
     for cancel in [false, true] {
         for _ in 0..10 {
             let executor = processes(2);
@@ -312,6 +333,7 @@ fn shut_12_pools_with_an_unencodable_job_each_never_deadlock() {
 
 #[test]
 fn map_13b_an_unordered_map_gives_each_output_once_with_its_place() {
+    let _case = Case::begin();
     on_all!(|executor| {
         for buffer in [1, 3, 1000] {
             let map = executor.map_unordered((0..300).map(Probe::Double)).buffer(size(buffer));
@@ -324,6 +346,7 @@ fn map_13b_an_unordered_map_gives_each_output_once_with_its_place() {
 
 #[test]
 fn map_13c_an_unordered_map_overtakes_slow_jobs_and_keeps_its_deadline() {
+    let _case = Case::begin();
     on_pools!(2, |executor| {
         let stage = Stage::new();
         let jobs = [stage.hold(), Probe::Double(1), Probe::Double(2)];

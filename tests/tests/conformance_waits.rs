@@ -9,7 +9,7 @@ use std::{
 };
 
 use end_to_end::{
-    held, on_all, on_pools,
+    Case, held, on_all, on_pools,
     probe::{LIMIT, Mishap, Probe, Stage, finish, processes},
 };
 use pool::{Executor, ReturnWhen, as_completed, wait};
@@ -20,6 +20,7 @@ fn mishap(code: i32, words: &str) -> Mishap {
 
 #[test]
 fn wait_01_all_completed_takes_failures_cancellations_and_several_executors() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let other = processes(1);
@@ -35,6 +36,7 @@ fn wait_01_all_completed_takes_failures_cancellations_and_several_executors() {
 
 #[test]
 fn wait_02_first_completed_returns_all_that_are_done() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let done = [1, 2].map(|n| executor.submit(Probe::Double(n)).unwrap());
         done.iter().for_each(|job| assert!(job.result(LIMIT).is_ok()));
@@ -51,6 +53,7 @@ fn wait_02_first_completed_returns_all_that_are_done() {
 
 #[test]
 fn wait_03_first_exception_is_ended_by_a_failure_only() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let good = executor.submit(Probe::Double(1)).unwrap();
         good.result(LIMIT).unwrap();
@@ -82,6 +85,7 @@ fn wait_03_first_exception_is_ended_by_a_failure_only() {
 
 #[test]
 fn wait_04_a_timeout_is_no_error() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let start = Instant::now();
@@ -94,6 +98,7 @@ fn wait_04_a_timeout_is_no_error() {
 
 #[test]
 fn wait_05_a_job_given_twice_counts_once() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(1)).unwrap();
         let waited = wait([job.clone(), job.clone(), job], LIMIT, ReturnWhen::AllCompleted);
@@ -103,6 +108,7 @@ fn wait_05_a_job_given_twice_counts_once() {
 
 #[test]
 fn wait_06_jobs_that_complete_while_the_waiter_is_installed_are_not_lost() {
+    let _case = Case::begin();
     on_pools!(2, |executor| {
         for _ in 0..20 {
             let jobs: Vec<_> = (0..100).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
@@ -113,6 +119,7 @@ fn wait_06_jobs_that_complete_while_the_waiter_is_installed_are_not_lost() {
 
 #[test]
 fn wait_07_a_cancelled_job_is_done_at_once_and_wakes_waiters() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         let job = executor.submit(Probe::Double(1)).unwrap();
@@ -133,6 +140,7 @@ fn wait_07_a_cancelled_job_is_done_at_once_and_wakes_waiters() {
 
 #[test]
 fn ac_01_every_different_job_comes_once() {
+    let _case = Case::begin();
     on_all!(|executor| {
         let jobs = [Probe::Double(1), Probe::Fail(mishap(1, "")), Probe::Double(2)]
             .map(|job| executor.submit(job).unwrap());
@@ -143,6 +151,7 @@ fn ac_01_every_different_job_comes_once() {
 
 #[test]
 fn ac_02_the_timeout_is_an_overall_deadline() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let done = executor.submit(Probe::Double(1)).unwrap();
         done.result(LIMIT).unwrap();
@@ -161,6 +170,7 @@ fn ac_02_the_timeout_is_an_overall_deadline() {
 
 #[test]
 fn ac_04_a_job_completed_by_the_loops_body_is_seen() {
+    let _case = Case::begin();
     on_pools!(1, |executor| {
         let first = executor.submit(Probe::Double(1)).unwrap();
         first.result(LIMIT).unwrap();
