@@ -118,6 +118,7 @@ pub struct Context(Limits);
 impl job::Context for Context {
     type Args = Limits;
     type Error = std::convert::Infallible;
+    type Report = ();
 
     fn start(limits: Limits) -> Result<Context, Self::Error> {
         Ok(Context(limits))

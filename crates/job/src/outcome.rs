@@ -55,14 +55,21 @@ pub struct Panic {
     pub message: String,
     /// `file:line:column`, where it is known.
     pub location: Option<String>,
+    /// The calls that led to it, one frame after the other, where `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for
+    /// them.
+    pub backtrace: Option<String>,
 }
 
+/// Message and place; the backtrace too with `{:#}`.
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.location {
-            Some(location) => write!(f, " at {location}"),
-            None => Ok(()),
+        if let Some(location) = &self.location {
+            write!(f, " at {location}")?;
+        }
+        match &self.backtrace {
+            Some(backtrace) if f.alternate() => write!(f, "\n{backtrace}"),
+            _ => Ok(()),
         }
     }
 }

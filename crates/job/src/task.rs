@@ -47,23 +47,57 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     fn run(self, context: &mut Self::Context) -> Result<Self::Output, Self::Error>;
 }
 
-/// Worker-local state: made once in each worker before its first job, dropped after its last.
+/// Worker-local state: made once in each worker before its first job, and finished after its last.
+///
+/// ```
+/// use job::Context;
+///
+/// /// Counts its jobs from a number on.
+/// struct Counter(u64);
+///
+/// impl Context for Counter {
+///     type Args = u64;
+///     type Error = String;
+///     type Report = u64;
+///
+///     fn start(first: u64) -> Result<Counter, String> {
+///         Ok(Counter(first))
+///     }
+///
+///     fn finish(self) -> Result<u64, String> {
+///         Ok(self.0)
+///     }
+/// }
+/// assert_eq!(Counter::start(7).and_then(Counter::finish), Ok(7));
+/// ```
 pub trait Context: Sized + Send + 'static {
     /// What the parent passes to every worker; serialized once per worker.
     type Args: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
-    /// Why the state could not be made.
+    /// Why the state could not be made or finished.
     type Error: Display;
+    /// What a worker has to say when it leaves; `()` where that is nothing.
+    type Report: Serialize + DeserializeOwned + Default + Send + 'static;
 
     /// Makes the state in a fresh worker.
     ///
     /// # Errors
     /// Any; the worker then counts as one that could not start, and the message reaches the parent.
     fn start(args: Self::Args) -> Result<Self, Self::Error>;
+
+    /// Ends the state of a worker that leaves in good order: because the pool is shut down or has shrunk, or the worker
+    /// has served its time or had nothing to do. It is not called in a worker that is killed.
+    ///
+    /// # Errors
+    /// Any; the message reaches the parent in place of a report.
+    fn finish(self) -> Result<Self::Report, Self::Error> {
+        Ok(Self::Report::default())
+    }
 }
 
 impl Context for () {
     type Args = ();
     type Error = std::convert::Infallible;
+    type Report = ();
 
     fn start((): ()) -> Result<(), Self::Error> {
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Job, Outcome, WorkerFigures};
+use job::{Context, Job, Outcome, WorkerFigures, WorkerId};
 use wire::catch_panic;
 
 use crate::{
@@ -29,6 +29,17 @@ pub trait Executor<J: Job>: Send + Sync {
     /// When the executor was closed or stopped, or is broken.
     fn submit(&self, job: J) -> Result<JobFuture<J>, Refused> {
         self.submit_with(job, JobOptions::default())
+    }
+
+    /// Takes jobs that travel to a worker together, in one frame, so that short ones cost little each; one after the other
+    /// where there are no frames. Their futures are in the order of the jobs. Otherwise as
+    /// [`submit_with`](Executor::submit_with).
+    ///
+    /// # Errors
+    /// When the executor was closed or stopped, or is broken; then it has taken none of them, or some of them if it
+    /// has no frames.
+    fn submit_batch(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
+        jobs.into_iter().map(|job| self.submit_with(job, options)).collect()
     }
 
     /// Runs a job for each item and gives their outputs in the order of the items. Lazy: see [`Map`].
@@ -66,6 +77,31 @@ pub trait Executor<J: Job>: Send + Sync {
         }
     }
 
+    /// As a waiting [`shutdown`](Executor::shutdown), but waits for `time` at the most, and says whether all is over.
+    /// If not, it goes on in the background, and this may be called again.
+    fn shutdown_within(&self, time: Duration, cancel: bool) -> bool {
+        self.shutdown(false, cancel);
+        self.join_within(time)
+    }
+
+    /// Lends the executor to `body` and shuts it down afterwards, also if `body` panics: when this returns, all jobs
+    /// are resolved and all workers are gone.
+    fn scope<R>(self, body: impl FnOnce(&Self) -> R) -> R
+    where
+        Self: Sized,
+    {
+        struct Leave<'e, J: Job>(&'e dyn Executor<J>);
+        impl<J: Job> Drop for Leave<'_, J> {
+            fn drop(&mut self) {
+                self.0.shutdown(true, false);
+            }
+        }
+        let leave = Leave(&self);
+        let result = body(&self);
+        drop(leave);
+        result
+    }
+
     /// Takes no more jobs; those that were pushed are still run. Returns at once.
     fn close(&self);
 
@@ -75,8 +111,18 @@ pub trait Executor<J: Job>: Send + Sync {
     fn stop(&self, grace: Duration);
 
     /// Waits until all jobs are resolved and all workers are gone. The executor must have been
-    /// [closed](Executor::close) or [stopped](Executor::stop).
-    fn join(&self);
+    /// [closed](Executor::close) or [stopped](Executor::stop), else this waits for somebody to do so. One of the
+    /// executor's own threads, such as one that runs a callback, does not wait.
+    fn join(&self) {
+        self.join_within(Duration::MAX);
+    }
+
+    /// As [`join`](Executor::join), but waits for `time` at the most, and says whether all is over.
+    fn join_within(&self, time: Duration) -> bool;
+
+    /// What the workers that have left since the last call had to say, in the order of their leaving. After a
+    /// [`join`](Executor::join) all have left.
+    fn reports(&self) -> Vec<WorkerReport<J>>;
 
     /// Counts and times of all workers so far, in the order of their start.
     fn figures(&self) -> Vec<WorkerFigures>;
@@ -118,6 +164,14 @@ pub struct Resolved<J: Job> {
     pub tag: u64,
     /// How it ended.
     pub outcome: Outcome<J>,
+}
+
+/// The last words of a worker that left in good order; see [`Context::finish`].
+pub struct WorkerReport<J: Job> {
+    /// Which worker it was.
+    pub worker: WorkerId,
+    /// What its state reported, or why it could not.
+    pub report: Result<<J::Context as Context>::Report, Arc<str>>,
 }
 
 /// What one job asks for.

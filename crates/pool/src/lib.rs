@@ -41,6 +41,7 @@
 struct Readme;
 
 mod cores;
+mod crew;
 mod executor;
 mod future;
 mod map;
@@ -50,7 +51,7 @@ mod serial;
 mod threads;
 
 pub use cores::available_cores;
-pub use executor::{Executor, Inlet, JobOptions, Resolved, Sink};
+pub use executor::{Executor, Inlet, JobOptions, Resolved, Sink, WorkerReport};
 pub use future::{
     AsCompleted, JobFuture, NoOutcome, Refused, ReturnWhen, Unfinished, Waited, as_completed, wait,
 };
@@ -58,9 +59,10 @@ pub use job::{
     Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
-pub use processes::{BuildError, MAX_WORKERS, ProcessPool, ProcessPoolBuilder};
+pub use processes::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError};
 pub use sched::{Batch, OnWorkerDeath};
 pub use serial::Serial;
+use serve::is_stray_worker;
 pub use serve::{enter_if_worker, is_worker, serve_as_worker};
 pub use threads::ThreadPool;
 pub use wire::CodecKind;

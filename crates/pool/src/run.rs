@@ -1,6 +1,6 @@
 //! Running a job in this process, for the executors that have no others.
 
-use std::fmt::Display;
+use std::{fmt::Display, sync::Arc};
 
 use job::{Context, Failure, Job, Outcome};
 use wire::catch_panic;
@@ -22,6 +22,14 @@ pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Con
 pub(crate) fn start_context<C: Context>(args: C::Args) -> Result<C, String> {
     catch_panic(|| C::start(args).map_err(|error| describe(&error)))
         .unwrap_or_else(|panic| Err(describe(&panic)))
+}
+
+/// Finishes the state that jobs ran in.
+pub(crate) fn finish_context<C: Context>(context: C) -> Result<C::Report, Arc<str>> {
+    match catch_panic(|| context.finish().map_err(|error| Arc::from(error.to_string()))) {
+        Ok(finished) => finished,
+        Err(panic) => Err(format!("panicked: {panic}").into()),
+    }
 }
 
 fn describe(cause: &dyn Display) -> String {

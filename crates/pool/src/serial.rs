@@ -12,11 +12,15 @@ use job::{Context, Failure, Job, Outcome, WorkerFigures, WorkerId};
 use parking_lot::Mutex;
 
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink,
+    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
     executor::hand_over,
     future::Slot,
-    run::{run_here, start_context},
+    future::deadline_after,
+    run::{finish_context, run_here, start_context},
 };
+
+/// The thread that calls.
+const ONLY_WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 
 /// Runs each job when it is pushed or submitted. A panic is caught; a crash takes the program with it.
 pub struct Serial<J: Job> {
@@ -32,13 +36,14 @@ struct Shared<J: Job> {
     /// Made by the first job. Whoever holds it runs a job.
     context: Mutex<Option<J::Context>>,
     figures: Mutex<WorkerFigures>,
+    reports: Mutex<Vec<WorkerReport<J>>>,
 }
 
 impl<J: Job> Serial<J> {
     /// Jobs run one at a time, whoever pushes them, in one state made of `args`.
     #[must_use]
     pub fn new(args: <J::Context as Context>::Args) -> Serial<J> {
-        let figures = WorkerFigures::new(WorkerId { slot: 0, generation: 0 });
+        let figures = WorkerFigures::new(ONLY_WORKER);
         let shared = Shared {
             args,
             start: Instant::now(),
@@ -47,6 +52,7 @@ impl<J: Job> Serial<J> {
             broken: Mutex::new(None),
             context: Mutex::new(None),
             figures: Mutex::new(figures),
+            reports: Mutex::new(Vec::new()),
         };
         Serial { shared: Arc::new(shared) }
     }
@@ -84,9 +90,22 @@ impl<J: Job> Executor<J> for Serial<J> {
         self.shared.stopped.store(true, Ordering::Release);
     }
 
-    fn join(&self) {
+    fn join_within(&self, time: Duration) -> bool {
         // Whoever runs a job holds the state.
-        drop(self.shared.context.lock());
+        let context = match deadline_after(time) {
+            Some(deadline) => self.shared.context.try_lock_until(deadline),
+            None => Some(self.shared.context.lock()),
+        };
+        let Some(mut context) = context else { return false };
+        if let Some(state) = context.take() {
+            let report = finish_context(state);
+            self.shared.reports.lock().push(WorkerReport { worker: ONLY_WORKER, report });
+        }
+        true
+    }
+
+    fn reports(&self) -> Vec<WorkerReport<J>> {
+        std::mem::take(&mut self.shared.reports.lock())
     }
 
     fn figures(&self) -> Vec<WorkerFigures> {
@@ -95,6 +114,13 @@ impl<J: Job> Executor<J> for Serial<J> {
 
     fn broken(&self) -> Option<Arc<str>> {
         self.shared.broken.lock().clone()
+    }
+}
+
+impl<J: Job> Drop for Serial<J> {
+    fn drop(&mut self) {
+        self.close();
+        self.join();
     }
 }
 
@@ -144,7 +170,8 @@ struct SerialInlet<J: Job> {
 
 impl<J: Job> Inlet<J> for SerialInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        let outcome = self.shared.run(job, options);
+        let late = self.shared.closed.load(Ordering::Acquire);
+        let outcome = if late { Err(Failure::Cancelled) } else { self.shared.run(job, options) };
         // At once: the next job may take long.
         hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
     }

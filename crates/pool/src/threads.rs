@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -14,10 +13,11 @@ use job::{Context, Failure, Job, WorkerFigures, WorkerId};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink,
+    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
+    crew::Crew,
     executor::hand_over,
-    future::{Control, Slot, SlotSink, Ticket},
-    run::{run_here, start_context},
+    future::{Control, Slot, SlotsSink, Ticket, deadline_after},
+    run::{finish_context, run_here, start_context},
 };
 
 /// A thread takes about this much work at a time.
@@ -64,14 +64,17 @@ struct Shared<J: Job> {
     stopped: AtomicBool,
     state: Mutex<State<J>>,
     news: Condvar,
+    crew: Arc<Crew>,
 }
 
 struct State<J: Job> {
     queue: VecDeque<Task<J>>,
     /// Threads that have nothing to run.
     idle: usize,
-    threads: Vec<JoinHandle<()>>,
+    /// How many threads have been started; none ends before the pool is closed.
+    threads: usize,
     figures: Vec<WorkerFigures>,
+    reports: Vec<WorkerReport<J>>,
     next_id: u64,
     closed: bool,
     broken: Option<Arc<str>>,
@@ -93,8 +96,9 @@ impl<J: Job> ThreadPool<J> {
         let state = State {
             queue: VecDeque::new(),
             idle: 0,
-            threads: Vec::new(),
+            threads: 0,
             figures: Vec::new(),
+            reports: Vec::new(),
             next_id: 0,
             closed: false,
             broken: None,
@@ -105,6 +109,7 @@ impl<J: Job> ThreadPool<J> {
             stopped: AtomicBool::new(false),
             state: Mutex::new(state),
             news: Condvar::new(),
+            crew: Arc::default(),
         };
         let shared = Arc::new(shared);
         let control = Arc::new(Controller(shared.clone()));
@@ -119,7 +124,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
         let slot = Slot::new();
-        let task = Task { id: 0, tag: 0, job, options, sink: Arc::new(SlotSink(slot.clone())) };
+        let task = Task { id: 0, tag: 0, job, options, sink: Arc::new(SlotsSink(vec![slot.clone()])) };
         match Shared::try_submit(&self.shared, vec![task]) {
             Ok(id) => Ok(JobFuture::new(slot, Some((self.control.clone(), Ticket(id))))),
             Err((refused, _)) => Err(refused),
@@ -150,14 +155,12 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
         refuse(waiting, || Failure::Cancelled);
     }
 
-    fn join(&self) {
-        loop {
-            let threads = std::mem::take(&mut self.shared.state.lock().threads);
-            if threads.is_empty() {
-                return;
-            }
-            threads.into_iter().for_each(|thread| drop(thread.join()));
-        }
+    fn join_within(&self, time: Duration) -> bool {
+        self.shared.crew.join(deadline_after(time))
+    }
+
+    fn reports(&self) -> Vec<WorkerReport<J>> {
+        std::mem::take(&mut self.shared.state.lock().reports)
     }
 
     fn figures(&self) -> Vec<WorkerFigures> {
@@ -206,7 +209,7 @@ impl<J: Job> Shared<J> {
     /// Whether somebody would start on a job at once. An answer that is out of date costs a little time only.
     fn is_hungry(&self) -> bool {
         self.state.try_lock().is_some_and(|state| {
-            state.queue.is_empty() && (state.idle > 0 || state.threads.len() < self.most_threads)
+            state.queue.is_empty() && (state.idle > 0 || state.threads < self.most_threads)
         })
     }
 
@@ -230,9 +233,9 @@ impl<J: Job> Shared<J> {
         state.next_id += tasks.len() as u64;
         let numbered = (first..).zip(tasks).map(|(id, task)| Task { id, ..task });
         state.queue.extend(numbered);
-        while state.idle < state.queue.len() && state.threads.len() < this.most_threads {
+        while state.idle < state.queue.len() && state.threads < this.most_threads {
             if let Err(cause) = Shared::start(this, &mut state) {
-                if state.threads.is_empty() {
+                if state.threads == 0 {
                     let waiting = state.break_down(format!("no thread could be started: {cause}").into());
                     drop(state);
                     refuse(waiting, || Failure::Abandoned(cause.to_string().into()));
@@ -247,11 +250,10 @@ impl<J: Job> Shared<J> {
     }
 
     fn start(this: &Arc<Shared<J>>, state: &mut State<J>) -> std::io::Result<()> {
-        let slot = state.threads.len();
+        let slot = state.threads;
         let shared = this.clone();
-        let thread =
-            thread::Builder::new().name(format!("runner-{slot}")).spawn(move || shared.serve(slot))?;
-        state.threads.push(thread);
+        this.crew.spawn(format!("runner-{slot}"), move || shared.serve(slot))?;
+        state.threads += 1;
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         state.figures.push(WorkerFigures::new(WorkerId { slot, generation: 0 }));
         // It will take work as soon as it is there.
@@ -286,6 +288,10 @@ impl<J: Job> Shared<J> {
             figures.busy += busy;
             figures.life = start.elapsed();
         }
+        let report = finish_context(context);
+        let mut state = self.state.lock();
+        let worker = state.figures[slot].worker;
+        state.reports.push(WorkerReport { worker, report });
     }
 
     /// Waits for jobs and takes as many as seem worth it; `None` when there will be no more.

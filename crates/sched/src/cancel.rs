@@ -35,7 +35,13 @@ impl Sched {
         }
     }
 
-    pub(crate) fn stopped(&mut self, now: Moment, grace: Duration, actions: &mut Vec<Action>) {
+    pub(crate) fn stopped(
+        &mut self,
+        now: Moment,
+        grace: Duration,
+        terminate: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let kill_at = self.kill_at.map_or(now + grace, |earlier| earlier.min(now + grace));
         self.kill_at = Some(kill_at);
         if self.mode != Mode::Broken {
@@ -45,7 +51,11 @@ impl Sched {
         waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
         for (&id, worker) in &mut self.workers {
             match worker.phase {
-                Phase::Serving if !worker.frames.is_empty() => actions.push(Action::Halt(id)),
+                Phase::Serving => {
+                    // Halted as well: a job may know how to live through the signal.
+                    actions.push(Action::Halt(id));
+                    actions.extend(terminate.then_some(Action::Terminate(id)));
+                }
                 Phase::Starting => {
                     worker.phase = Phase::Doomed(Doom::Dismissed);
                     actions.push(Action::Kill(id));

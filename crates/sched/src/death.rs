@@ -6,7 +6,7 @@ use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, Verdict,
-    queue::Waiting,
+    queue::{Travel, Waiting},
     state::Mode,
     worker::{Doom, InFlight, Phase, Worker},
 };
@@ -24,7 +24,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 impl Sched {
     pub(crate) fn start_failed(&mut self, now: Moment, id: WorkerId, fatal: bool, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        if matches!(worker.phase, Phase::Doomed(_)) {
+        if matches!(worker.phase, Phase::Doomed(doom) if doom != Doom::Late) {
             return;
         }
         self.failed_starts += 1;
@@ -67,7 +67,7 @@ impl Sched {
                     if let Some(jobs) = suspect
                         && self.charge(job, worker.phase, death, actions)
                     {
-                        again.push(Waiting { jobs, alone: true, ..waiting });
+                        again.push(Waiting { jobs, travel: Travel::Alone, ..waiting });
                     }
                     again.extend(after.map(|jobs| Waiting { jobs, ..waiting }));
                 }

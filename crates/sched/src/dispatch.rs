@@ -1,7 +1,5 @@
 //! Who gets the next jobs, and who is started for them.
 
-use std::time::Duration;
-
 use job::{FrameId, Moment, WorkerId};
 
 use crate::{
@@ -10,9 +8,6 @@ use crate::{
     state::Mode,
     worker::{InFlight, Phase, Worker},
 };
-
-/// How long a worker that was told to leave may take.
-const LEAVING_TIME: Duration = Duration::from_secs(5);
 
 impl Sched {
     /// Sends and starts until nothing more can be done for the queue.
@@ -30,6 +25,35 @@ impl Sched {
         }
     }
 
+    /// Lets workers go that are too many since a resize: starting ones first, then the coldest of the idle. Where more
+    /// have to go, those do that run out of work first.
+    pub(crate) fn shed(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        for _ in 0..self.surplus() {
+            let starting = self.workers.iter().find(|(_, worker)| worker.phase == Phase::Starting);
+            if let Some((&id, _)) = starting {
+                self.dismiss(id, actions);
+                continue;
+            }
+            let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle());
+            let Some((&id, _)) = idle.min_by_key(|(_, worker)| worker.last_idle) else { return };
+            self.retire(now, id, actions);
+        }
+    }
+
+    /// How many workers there are beyond the most that there may be, not counting those that are about to go.
+    fn surplus(&self) -> u64 {
+        let staying = self.count(Phase::Starting) + self.count(Phase::Serving);
+        staying.saturating_sub(u64::from(self.settings.max_workers))
+    }
+
+    fn retire(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            let by = now + self.settings.exit_limit;
+            worker.phase = Phase::Leaving { by };
+            actions.extend([Action::Retire(id), Action::WakeAt(by)]);
+        }
+    }
+
     /// Lets workers go that have served their time or are not needed any more.
     pub(crate) fn release(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let all = match self.mode {
@@ -37,16 +61,23 @@ impl Sched {
             Mode::Closing => self.queue.count() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
             Mode::Stopping | Mode::Broken => true,
         };
-        for (&id, worker) in &mut self.workers {
-            if worker.is_idle() && (all || quota_left(worker, self.settings.max_jobs_per_worker) == 0) {
-                let by = now + LEAVING_TIME;
-                worker.phase = Phase::Leaving { by };
-                actions.extend([Action::Retire(id), Action::WakeAt(by)]);
+        let limited = self.settings.max_jobs_per_worker.is_some() || self.settings.idle_timeout.is_some();
+        if !all && !limited {
+            return;
+        }
+        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
+        for id in ids {
+            let worker = &self.workers[&id];
+            if worker.is_idle() && (all || !self.may_get_more(worker) || self.idle_too_long(now, worker)) {
+                self.retire(now, id, actions);
             } else if all && worker.phase == Phase::Starting {
-                worker.phase = Phase::Doomed(crate::worker::Doom::Dismissed);
-                actions.push(Action::Kill(id));
+                self.dismiss(id, actions);
             }
         }
+    }
+
+    fn idle_too_long(&self, now: Moment, worker: &Worker) -> bool {
+        self.settings.idle_timeout.is_some_and(|time| worker.idle_since + time <= now)
     }
 
     fn warmest_idle(&self) -> Option<WorkerId> {
@@ -58,7 +89,7 @@ impl Sched {
     /// about to be ready for it, because what a worker has cannot be given to others.
     fn with_room_to_spare(&self) -> Option<WorkerId> {
         let scarce = self.queue.count() < 2 * self.count(Phase::Serving);
-        if scarce || self.count(Phase::Starting) > 0 {
+        if scarce || self.count(Phase::Starting) > 0 || self.surplus() > 0 {
             return None;
         }
         let window = self.sizing.window();
@@ -85,22 +116,27 @@ impl Sched {
             actions.push(Action::WakeAt(self.next_start));
             return false;
         }
-        self.start_one(actions)
+        self.start_one(now, actions)
     }
 
     /// Starts all workers that there may be.
-    pub(crate) fn prestart(&mut self, actions: &mut Vec<Action>) {
-        while self.mode == Mode::Open && self.start_one(actions) {}
+    pub(crate) fn prestart(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        while self.mode == Mode::Open && self.start_one(now, actions) {}
     }
 
     /// Starts a worker, if a place is free.
-    fn start_one(&mut self, actions: &mut Vec<Action>) -> bool {
+    fn start_one(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+        if self.workers.len() >= self.settings.max_workers as usize {
+            return false;
+        }
         let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
-        let Some(slot) = (0..self.settings.max_workers).find(|&slot| !taken(slot)) else { return false };
-        let id = WorkerId { slot, generation: self.generations[slot as usize] };
-        self.generations[slot as usize] += 1;
-        self.workers.insert(id, Worker::starting());
-        actions.push(Action::Start(id));
+        let Some(slot) = (0..).find(|&slot| !taken(slot)) else { return false };
+        let generation = self.generations.entry(slot).or_default();
+        let id = WorkerId { slot, generation: *generation };
+        *generation += 1;
+        let by = now + self.settings.start_limit;
+        self.workers.insert(id, Worker::starting(by));
+        actions.extend([Action::Start(id), Action::WakeAt(by)]);
         true
     }
 
@@ -108,8 +144,8 @@ impl Sched {
         let sharing = u64::from(self.settings.max_workers);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let quota = quota_left(worker, self.settings.max_jobs_per_worker);
-        let size = self.sizing.frame_size(self.queue.count(), sharing).min(quota);
-        let jobs = self.queue.take(size, MOST_BYTES);
+        let size = self.sizing.frame_size(self.queue.count(), sharing);
+        let jobs = self.queue.take(size, quota, MOST_BYTES);
         let frame = FrameId(self.next_frame);
         self.next_frame += 1;
 

@@ -15,6 +15,8 @@ pub enum Event {
         bytes: u64,
         /// Those among them that have time limits of their own.
         limits: Vec<(JobId, Duration)>,
+        /// Whether they go into one frame, with no others.
+        together: bool,
     },
     /// A worker has started.
     Ready(WorkerId),
@@ -66,7 +68,11 @@ pub enum Event {
     Stopped {
         /// After this time their workers are killed.
         grace: Duration,
+        /// Whether the workers are asked to end now.
+        terminate: bool,
     },
+    /// So many workers there may be at a time from now on; at least 1.
+    Resized(u32),
     /// Start all workers that there may be, without waiting for jobs.
     Prestart,
     /// The pool lacks what it needs to go on.

@@ -19,6 +19,12 @@ impl Sched {
         self.workers.len()
     }
 
+    /// How many workers there may be at a time.
+    #[must_use]
+    pub fn max_workers(&self) -> u32 {
+        self.settings.max_workers
+    }
+
     /// Whether the pool is broken.
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -32,8 +38,7 @@ impl Sched {
     pub fn check_invariants(&self) {
         let mut places: Vec<JobRange> = self.queue.iter().collect();
         for (id, worker) in &self.workers {
-            assert!(id.slot < self.settings.max_workers, "{id} has no place");
-            assert!(id.generation < self.generations[id.slot as usize], "{id} is from the future");
+            assert!(id.generation < self.generations[&id.slot], "{id} is from the future");
             assert!(worker.frames.len() <= 3, "{id} has too many frames");
             assert!(worker.frames.iter().all(|frame| frame.count() > 0), "{id} has an empty frame");
             if matches!(worker.phase, Phase::Starting | Phase::Leaving { .. }) {

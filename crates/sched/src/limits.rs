@@ -29,10 +29,14 @@ impl Sched {
     /// The next moment at which something is due that no other event will bring up.
     fn next_check(&self, now: Moment) -> Option<Moment> {
         let of_worker = |worker: &Worker| match worker.phase {
+            Phase::Serving if worker.frames.is_empty() => {
+                self.settings.idle_timeout.map(|time| worker.idle_since + time)
+            }
             Phase::Serving => worker.check_at,
             Phase::Doomed(Doom::Overrun { kill_at, .. }) => kill_at,
             Phase::Leaving { by } => Some(by),
-            Phase::Starting | Phase::Doomed(Doom::Dismissed | Doom::Called { .. }) => None,
+            Phase::Starting => worker.check_at,
+            Phase::Doomed(Doom::Late | Doom::Dismissed | Doom::Called { .. }) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);
         let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start);
@@ -84,6 +88,10 @@ impl Sched {
             Phase::Doomed(_) => false,
             Phase::Leaving { by } if stopping || *by <= now => true,
             Phase::Starting | Phase::Serving if stopping => true,
+            phase @ Phase::Starting if worker.check_at.is_some_and(|at| at <= now) => {
+                *phase = Phase::Doomed(Doom::Late);
+                true
+            }
             _ => return,
         };
         if due {

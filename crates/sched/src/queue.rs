@@ -10,8 +10,18 @@ pub(crate) struct Waiting {
     pub(crate) jobs: JobRange,
     /// The mean size of these jobs, in bytes.
     pub(crate) mean_bytes: u64,
-    /// Whether each goes into a frame of its own, because it is suspected of killing workers.
-    pub(crate) alone: bool,
+    pub(crate) travel: Travel,
+}
+
+/// Who shares a frame with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Travel {
+    /// With whatever else there is room for.
+    Freely,
+    /// All of these jobs in one frame, and no others.
+    Together,
+    /// Each in a frame of its own, because it is suspected of killing workers.
+    Alone,
 }
 
 /// Jobs in the order in which they will be sent.
@@ -32,7 +42,7 @@ impl Queue {
         if let Some(last) = self.ranges.back_mut()
             && last.jobs.end() == added.jobs.first().0
             && last.mean_bytes == added.mean_bytes
-            && !(last.alone || added.alone)
+            && (last.travel, added.travel) == (Travel::Freely, Travel::Freely)
             && let Some(joined) = JobRange::new(last.jobs.first().0, added.jobs.end())
         {
             last.jobs = joined;
@@ -49,15 +59,21 @@ impl Queue {
         }
     }
 
-    /// Takes the first jobs: at least one, then up to `most` of them and about `most_bytes` bytes.
-    pub(crate) fn take(&mut self, most: u64, most_bytes: u64) -> Vec<Waiting> {
+    /// Takes the first jobs: at least one, then up to `size` of them and about `most_bytes` bytes; of jobs that travel
+    /// together all, as long as they are within `quota`.
+    pub(crate) fn take(&mut self, size: u64, quota: u64, most_bytes: u64) -> Vec<Waiting> {
+        let most = size.min(quota);
         let (mut taken, mut count, mut bytes) = (Vec::new(), 0, 0);
         while let Some(&first) = self.ranges.front() {
-            if first.alone && count > 0 {
+            if first.travel != Travel::Freely && count > 0 {
                 break;
             }
             let by_bytes = most_bytes.saturating_sub(bytes) / first.mean_bytes.max(1);
-            let room = if first.alone { 1 } else { by_bytes.min(most - count) };
+            let room = match first.travel {
+                Travel::Freely => by_bytes.min(most - count),
+                Travel::Together => quota,
+                Travel::Alone => 1,
+            };
             let (part, rest) = first.jobs.split_at(if count == 0 { room.max(1) } else { room });
             let Some(jobs) = part else { break };
             count += jobs.count();
@@ -70,7 +86,7 @@ impl Queue {
                 }
                 None => self.ranges.pop_front(),
             };
-            if first.alone || count >= most {
+            if first.travel != Travel::Freely || count >= most {
                 break;
             }
         }
@@ -112,20 +128,20 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn waiting(start: u64, end: u64, alone: bool) -> Waiting {
-        Waiting { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, alone }
+    fn waiting(start: u64, end: u64, travel: Travel) -> Waiting {
+        Waiting { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, travel }
     }
 
     fn taken(queue: &mut Queue, most: u64, most_bytes: u64) -> Vec<(u64, u64)> {
-        queue.take(most, most_bytes).iter().map(|w| (w.jobs.first().0, w.jobs.end())).collect()
+        queue.take(most, u64::MAX, most_bytes).iter().map(|w| (w.jobs.first().0, w.jobs.end())).collect()
     }
 
     #[test]
     fn jobs_leave_in_order_within_both_bounds() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 10, false));
-        queue.push_back(waiting(10, 20, false));
-        queue.push_back(waiting(30, 40, false));
+        queue.push_back(waiting(0, 10, Travel::Freely));
+        queue.push_back(waiting(10, 20, Travel::Freely));
+        queue.push_back(waiting(30, 40, Travel::Freely));
         assert_eq!(taken(&mut queue, 4, 1000), [(0, 4)]);
         assert_eq!(taken(&mut queue, 100, 50), [(4, 9)]);
         assert_eq!(taken(&mut queue, 15, 1000), [(9, 20), (30, 34)]);
@@ -136,18 +152,34 @@ mod tests {
     #[test]
     fn a_suspect_travels_alone() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(3, 9, false));
-        queue.push_front(vec![waiting(0, 1, false), waiting(1, 2, true), waiting(2, 3, false)]);
+        queue.push_back(waiting(3, 9, Travel::Freely));
+        queue.push_front(vec![
+            waiting(0, 1, Travel::Freely),
+            waiting(1, 2, Travel::Alone),
+            waiting(2, 3, Travel::Freely),
+        ]);
         assert_eq!(taken(&mut queue, 100, 1000), [(0, 1)]);
         assert_eq!(taken(&mut queue, 100, 1000), [(1, 2)]);
         assert_eq!(taken(&mut queue, 100, 1000), [(2, 3), (3, 9)]);
     }
 
     #[test]
+    fn what_travels_together_is_not_mixed_and_only_split_by_a_quota() {
+        let mut queue = Queue::default();
+        queue.push_back(waiting(0, 2, Travel::Freely));
+        queue.push_back(waiting(2, 8, Travel::Together));
+        queue.push_back(waiting(8, 12, Travel::Together));
+        assert_eq!(taken(&mut queue, 4, 1000), [(0, 2)]);
+        assert_eq!(taken(&mut queue, 1, 10), [(2, 8)], "neither its size nor its bytes split it");
+        let part: Vec<u64> = queue.take(1, 3, 1000).iter().map(|w| w.jobs.count()).collect();
+        assert_eq!((part, queue.count()), (vec![3], 1));
+    }
+
+    #[test]
     fn removing_splits_what_it_hits() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 10, false));
-        queue.push_back(waiting(20, 30, false));
+        queue.push_back(waiting(0, 10, Travel::Freely));
+        queue.push_back(waiting(20, 30, Travel::Freely));
         let removed = queue.remove(JobRange::new(5, 25).unwrap());
         assert_eq!(removed, [JobRange::new(5, 10).unwrap(), JobRange::new(20, 25).unwrap()]);
         assert_eq!(queue.count(), 10);

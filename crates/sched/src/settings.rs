@@ -37,6 +37,12 @@ pub struct Settings {
     pub kill_after: Duration,
     /// How many jobs a worker serves before another takes its place.
     pub max_jobs_per_worker: Option<NonZeroU64>,
+    /// How long a worker may take to be ready.
+    pub start_limit: Duration,
+    /// How long a worker that was told to leave may take.
+    pub exit_limit: Duration,
+    /// How long a worker may have nothing to do before it leaves.
+    pub idle_timeout: Option<Duration>,
     /// How many jobs go into a frame.
     pub batch: Batch,
     /// What the death of a worker means to the others.
@@ -53,6 +59,9 @@ impl Default for Settings {
             limit: None,
             kill_after: Duration::from_secs(1),
             max_jobs_per_worker: None,
+            start_limit: Duration::from_secs(60),
+            exit_limit: Duration::from_secs(5),
+            idle_timeout: None,
             batch: Batch::Auto,
             on_worker_death: OnWorkerDeath::Heal,
         }

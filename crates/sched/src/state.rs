@@ -9,7 +9,7 @@ use job::{FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, Event, Settings,
-    queue::{Queue, Waiting},
+    queue::{Queue, Travel, Waiting},
     sizing::Sizing,
     worker::{Phase, Worker},
 };
@@ -43,7 +43,7 @@ pub struct Sched {
     pub(crate) queue: Queue,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// The generation of each slot's next worker.
-    pub(crate) generations: Vec<u32>,
+    pub(crate) generations: HashMap<u32, u32>,
     pub(crate) next_frame: u64,
     pub(crate) sizing: Sizing,
     /// Jobs that have gone wrong and are still unresolved.
@@ -69,7 +69,7 @@ impl Sched {
             kill_at: None,
             queue: Queue::default(),
             workers: BTreeMap::new(),
-            generations: vec![0; settings.max_workers as usize],
+            generations: HashMap::new(),
             next_frame: 0,
             sizing: Sizing::new(settings.batch),
             attempts: HashMap::new(),
@@ -87,25 +87,31 @@ impl Sched {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Submitted { jobs, bytes, limits } => {
+            Event::Submitted { jobs, bytes, limits, together } => {
                 self.limits.extend(limits);
-                self.submitted(jobs, bytes, &mut actions);
+                let travel = if together { Travel::Together } else { Travel::Freely };
+                let waiting = Waiting { jobs, mean_bytes: bytes / jobs.count(), travel };
+                self.submitted(waiting, &mut actions);
             }
-            Event::Ready(worker) => self.ready(worker),
+            Event::Ready(worker) => self.ready(now, worker, &mut actions),
             Event::StartFailed { worker, fatal } => self.start_failed(now, worker, fatal, &mut actions),
             Event::Returned { worker, frame, outcomes, busy } => {
-                self.returned(worker, (frame, outcomes), busy, &mut actions);
+                if self.returned(now, worker, (frame, outcomes), &mut actions) {
+                    self.sizing.learn(outcomes, busy);
+                }
             }
             Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
             Event::Died { worker, running, death } => self.died(worker, running, death, &mut actions),
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
-            Event::Prestart => self.prestart(&mut actions),
+            Event::Prestart => self.prestart(now, &mut actions),
             Event::Crippled => self.break_down(&mut actions),
-            Event::Stopped { grace } => self.stopped(now, grace, &mut actions),
+            Event::Stopped { grace, terminate } => self.stopped(now, grace, terminate, &mut actions),
+            Event::Resized(workers) => self.settings.max_workers = workers.max(1),
             Event::Tick => self.tick(now, &mut actions),
         }
+        self.shed(now, &mut actions);
         self.dispatch(now, &mut actions);
         self.release(now, &mut actions);
         actions
@@ -139,7 +145,8 @@ impl Sched {
 
     /// The workers whose doings matter to the next [`Event::Tick`].
     pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
-        self.workers.iter().filter(|(_, worker)| worker.check_at.is_some()).map(|(&id, _)| id)
+        let watched = |worker: &Worker| worker.phase == Phase::Serving && worker.check_at.is_some();
+        self.workers.iter().filter(move |(_, worker)| watched(worker)).map(|(&id, _)| id)
     }
 
     /// The number of a frame that this worker has, given what it published of it.
@@ -149,51 +156,55 @@ impl Sched {
         frames.iter().map(|in_flight| in_flight.frame).find(|&frame| matches(frame))
     }
 
-    fn submitted(&mut self, jobs: JobRange, bytes: u64, actions: &mut Vec<Action>) {
+    fn submitted(&mut self, waiting: Waiting, actions: &mut Vec<Action>) {
         match self.mode {
-            Mode::Open => {
-                self.queue.push_back(Waiting { jobs, mean_bytes: bytes / jobs.count(), alone: false });
-            }
+            Mode::Open => self.queue.push_back(waiting),
             // The pool refuses these itself; one that slipped through is not lost.
-            Mode::Closing | Mode::Stopping | Mode::Broken => self.cancel(jobs, actions),
+            Mode::Closing | Mode::Stopping | Mode::Broken => self.cancel(waiting.jobs, actions),
         }
     }
 
-    fn ready(&mut self, id: WorkerId) {
+    fn ready(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id)
             && worker.phase == Phase::Starting
         {
             worker.phase = Phase::Serving;
-            self.idle_count += 1;
-            worker.last_idle = self.idle_count;
             self.failed_starts = 0;
+            self.became_idle(now, id, actions);
         }
     }
 
+    fn became_idle(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        self.idle_count += 1;
+        worker.last_idle = self.idle_count;
+        worker.idle_since = now;
+        worker.check_at = None;
+        actions.extend(self.settings.idle_timeout.map(|time| Action::WakeAt(now + time)));
+    }
+
+    /// Hands out the outcomes of a frame, and says whether the worker had it.
     fn returned(
         &mut self,
+        now: Moment,
         id: WorkerId,
         (frame, outcomes): (FrameId, u64),
-        busy: Duration,
         actions: &mut Vec<Action>,
-    ) {
+    ) -> bool {
         let halted = self.kill_at.is_some();
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else { return false };
         // Not always the oldest: frames that two threads send at a time may overtake each other.
         let complete = |count: u64| outcomes == count || (halted && outcomes < count);
         let place = worker.frames.iter().position(|held| held.frame == frame && complete(held.count()));
         let Some(mut returned) = place.and_then(|place| worker.frames.remove(place)) else {
             self.dismiss(id, actions);
-            return;
+            return false;
         };
-        if worker.frames.is_empty() {
-            self.idle_count += 1;
-            worker.last_idle = self.idle_count;
-            worker.check_at = None;
-        }
         worker.seen = None;
+        if worker.frames.is_empty() {
+            self.became_idle(now, id, actions);
+        }
         self.idle_deaths = 0;
-        self.sizing.learn(outcomes, busy);
         let delivered: Vec<JobRange> =
             returned.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
         delivered.iter().for_each(|&jobs| self.forget(jobs));
@@ -201,6 +212,7 @@ impl Sched {
         for waiting in returned.jobs {
             self.cancel(waiting.jobs, actions);
         }
+        true
     }
 
     /// Drops what is known of resolved jobs.

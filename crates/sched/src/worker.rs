@@ -26,6 +26,8 @@ pub(crate) enum Doom {
     Overrun { job: JobId, limit: Duration, kill_at: Option<Moment> },
     /// Somebody wants this job to end.
     Called { job: JobId },
+    /// It was not ready in time.
+    Late,
     /// It did what no worker does, or the pool is stopped.
     Dismissed,
 }
@@ -83,20 +85,24 @@ pub(crate) struct Worker {
     pub(crate) assigned: u64,
     /// When it last became idle, as a count: the largest is the one whose caches are warmest.
     pub(crate) last_idle: u64,
-    /// When to look what it is doing.
+    /// Since when it has been idle, if it is.
+    pub(crate) idle_since: Moment,
+    /// When to look what it is doing, or whether it is ready.
     pub(crate) check_at: Option<Moment>,
     /// What it was last seen doing.
     pub(crate) seen: Option<(FrameId, u64, Moment)>,
 }
 
 impl Worker {
-    pub(crate) fn starting() -> Worker {
+    /// One that is started now and has to be ready by then.
+    pub(crate) fn starting(by: Moment) -> Worker {
         Worker {
             phase: Phase::Starting,
             frames: VecDeque::new(),
             assigned: 0,
             last_idle: 0,
-            check_at: None,
+            idle_since: Moment(0),
+            check_at: Some(by),
             seen: None,
         }
     }

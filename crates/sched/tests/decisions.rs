@@ -10,7 +10,12 @@ use sched::{Action, Event, Sched, Settings};
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
 
 fn submitted(start: u64, end: u64, limits: Vec<(JobId, Duration)>) -> Event {
-    Event::Submitted { jobs: JobRange::new(start, end).unwrap(), bytes: 10 * (end - start), limits }
+    Event::Submitted {
+        jobs: JobRange::new(start, end).unwrap(),
+        bytes: 10 * (end - start),
+        limits,
+        together: false,
+    }
 }
 
 fn started(actions: &[Action]) -> Vec<WorkerId> {
@@ -57,7 +62,11 @@ fn a_broken_pool_can_still_be_stopped() {
     assert!(matches!(sched.handle(at(1), submitted(1, 2, vec![]))[..], [Action::Send { .. }]));
     let _ = sched.handle(at(2), Event::Crippled);
     assert!(sched.is_broken());
-    assert!(sched.handle(at(3), Event::Stopped { grace: Duration::ZERO }).contains(&Action::Kill(ids[0])));
+    assert!(
+        sched
+            .handle(at(3), Event::Stopped { grace: Duration::ZERO, terminate: false })
+            .contains(&Action::Kill(ids[0]))
+    );
 }
 
 #[test]

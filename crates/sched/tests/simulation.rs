@@ -56,11 +56,14 @@ impl World {
     fn new(seed: u64) -> World {
         let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let settings = Settings {
+            start_limit: Duration::from_millis(1 + rng.below(30)),
+            exit_limit: Duration::from_millis(1 + rng.below(30)),
             max_workers: 1 + rng.below(5) as u32,
             retries: rng.below(3) as u32,
             timeout_retries: rng.below(2) as u32,
             limit: (rng.below(2) == 0).then_some(Duration::from_millis(5)),
             kill_after: Duration::from_millis(rng.below(4)),
+            idle_timeout: rng.one_in(3).then(|| Duration::from_millis(rng.below(8))),
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
             on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Heal },
             batch: std::num::NonZeroU64::new(rng.below(6)).map_or(Batch::Auto, Batch::Fixed),
@@ -83,7 +86,6 @@ impl World {
             self.act(action);
         }
         self.sched.check_invariants();
-        assert!(self.workers.len() <= self.settings.max_workers as usize, "too many workers");
         let unresolved = self.jobs.iter().filter(|job| job.is_none()).count() as u64;
         assert_eq!(self.sched.pending(), unresolved, "a job is lost or counted twice");
         assert!(!self.sched.is_finished() || unresolved == 0, "finished with jobs unresolved");
@@ -91,7 +93,10 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Start(id) => assert!(self.workers.insert(id, FakeWorker::default()).is_none()),
+            Action::Start(id) => {
+                assert!(self.workers.insert(id, FakeWorker::default()).is_none());
+                assert!(self.workers.len() <= self.settings.max_workers as usize, "too many workers");
+            }
             Action::Send { worker, frame, jobs, .. } => {
                 let jobs: Vec<JobId> = jobs.iter().flat_map(|range| range.iter()).collect();
                 for other in self.workers.values().flat_map(|w| &w.frames) {
@@ -137,7 +142,8 @@ impl World {
         let own_limit = (JobId(start), Duration::from_millis(2));
         let limits = if self.rng.one_in(4) { vec![own_limit] } else { Vec::new() };
         let bytes = count * (1 + self.rng.below(40_000));
-        self.tell(Event::Submitted { jobs, bytes, limits });
+        let together = self.rng.one_in(5);
+        self.tell(Event::Submitted { jobs, bytes, limits, together });
     }
 
     fn start_outcome(&mut self) {
@@ -246,6 +252,10 @@ impl World {
                 }
             }
             33 if self.rng.one_in(9) => self.tell(Event::Prestart),
+            33 if self.rng.one_in(3) => {
+                self.settings.max_workers = 1 + self.rng.below(6) as u32;
+                self.tell(Event::Resized(self.settings.max_workers));
+            }
             34..39 => {
                 // What was told to go goes.
                 if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired) {
@@ -259,7 +269,8 @@ impl World {
     fn stop(&mut self) {
         self.closed = true;
         let grace = Duration::from_millis(self.rng.below(3));
-        self.tell(Event::Stopped { grace });
+        let terminate = self.rng.one_in(2);
+        self.tell(Event::Stopped { grace, terminate });
     }
 
     fn finish(&mut self) {
@@ -318,8 +329,13 @@ fn every_job_of_any_history_is_resolved_exactly_once() {
 fn a_lone_job_starts_one_worker_and_a_second_reuses_it() {
     let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
     let (now, worker) = (Moment(0), WorkerId { slot: 0, generation: 0 });
-    let submit = |n| Event::Submitted { jobs: JobRange::one(JobId(n)), bytes: 10, limits: Vec::new() };
-    assert_eq!(sched.handle(now, submit(0)), [Action::Start(worker)]);
+    let submit = |n| Event::Submitted {
+        jobs: JobRange::one(JobId(n)),
+        bytes: 10,
+        limits: Vec::new(),
+        together: false,
+    };
+    assert_eq!(sched.handle(now, submit(0))[0], Action::Start(worker));
     assert!(matches!(sched.handle(now, Event::Ready(worker))[..], [Action::Send { .. }]));
     let back = Event::Returned { worker, frame: FrameId(0), outcomes: 1, busy: Duration::from_micros(1) };
     assert_eq!(sched.handle(now, back), [Action::Deliver(vec![JobRange::one(JobId(0))])]);

@@ -1,13 +1,18 @@
 //! How a process finds out that it is a worker.
 
-use std::{env, io, os::fd::RawFd, process};
+use std::{
+    env, io,
+    os::fd::RawFd,
+    process,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use job::Job;
 use nix::sys::signal::{SigSet, Signal};
 use sys::{page::Page, process::adopt_descriptor};
 use wire::join;
 
-use crate::{introduce, work};
+use crate::{introduce, say_farewell, work};
 
 /// The first argument of every worker process.
 pub const WORKER_ARGUMENT: &str = "__runner-worker";
@@ -18,10 +23,20 @@ pub fn worker_arguments(job_type: &str, rendezvous: &str, page: RawFd) -> [Strin
     [WORKER_ARGUMENT.to_owned(), job_type.to_owned(), rendezvous.to_owned(), page.to_string()]
 }
 
+/// Set when this process has begun to serve.
+static SERVES: AtomicBool = AtomicBool::new(false);
+
 /// Whether this process was started as a worker, for whatever type of job.
 #[must_use]
 pub fn is_worker() -> bool {
     env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT)
+}
+
+/// Whether this process was started as a worker and does not serve as one: its `main` does not begin with
+/// [`enter_if_worker`] for the type of job that it was started for.
+#[must_use]
+pub fn is_stray_worker() -> bool {
+    is_worker() && !SERVES.load(Ordering::Relaxed)
 }
 
 /// The first line of `main` in a program that is its own worker: returns at once, unless the process was started
@@ -60,6 +75,7 @@ impl Call {
 }
 
 fn serve<J: Job>(call: &Call) -> io::Result<()> {
+    SERVES.store(true, Ordering::Relaxed);
     // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because a `command`
     // would inherit what is ignored, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
@@ -69,5 +85,7 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     let Some((codec, mut context)) = introduce::<J>(&mut inbox, sender).map_err(io::Error::other)? else {
         return Err(io::ErrorKind::Other.into());
     };
-    work::<J>(&mut inbox, sender, codec, &mut context, &page).map_err(io::Error::other)
+    work::<J>(&mut inbox, sender, codec, &mut context, &page).map_err(io::Error::other)?;
+    say_farewell::<J>(sender, codec, context);
+    Ok(())
 }

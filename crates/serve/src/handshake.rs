@@ -1,9 +1,9 @@
-//! The worker's part of the handshake.
+//! The worker's first words, and its last.
 
 use job::{Context, Job};
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
-    handshake::{Hello, Started, Welcome, pack, unpack},
+    handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
     send_in_parts,
 };
 
@@ -25,6 +25,25 @@ pub fn introduce<J: Job>(
     };
     send_in_parts(sender, &pack(&said))?;
     Ok(started.ok().map(|context| (welcome.codec, context)))
+}
+
+/// Finishes the worker's state and tells the parent, which may be gone: then nobody wants to know.
+pub fn say_farewell<J: Job>(sender: &dyn PacketSender, codec: CodecKind, context: J::Context) {
+    let farewell = match finish_context::<J>(codec, context) {
+        Ok(report) => Farewell::Report(report),
+        Err(reason) => Farewell::Failed(reason),
+    };
+    let _ = send_in_parts(sender, &pack(&farewell));
+}
+
+fn finish_context<J: Job>(codec: CodecKind, context: J::Context) -> Result<Vec<u8>, String> {
+    let report = match catch_panic(|| context.finish().map_err(|error| error.to_string())) {
+        Ok(finished) => finished?,
+        Err(panic) => return Err(format!("panicked: {panic}")),
+    };
+    let mut bytes = Vec::new();
+    codec.encode(&report, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
 }
 
 fn start_context<J: Job>(welcome: &Welcome) -> Result<J::Context, String> {

@@ -3,12 +3,14 @@
 //! A worker is a process that was started with [`WORKER_ARGUMENT`] and two more arguments: the name of the
 //! rendezvous and the number of the shared page's descriptor. It joins its parent, shakes hands, makes its
 //! [`Context`](job::Context), and then answers frames of jobs with frames of outcomes until the parent closes the
-//! link or is gone.
+//! link, when it reports what its context has to say at the end, or is gone.
 
 mod entry;
 mod handshake;
 mod work;
 
-pub use entry::{WORKER_ARGUMENT, enter_if_worker, is_worker, serve_as_worker, worker_arguments};
-pub use handshake::introduce;
+pub use entry::{
+    WORKER_ARGUMENT, enter_if_worker, is_stray_worker, is_worker, serve_as_worker, worker_arguments,
+};
+pub use handshake::{introduce, say_farewell};
 pub use work::work;

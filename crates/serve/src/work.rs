@@ -107,6 +107,7 @@ mod tests {
     impl job::Context for Counter {
         type Args = u32;
         type Error = String;
+        type Report = ();
         fn start(first: u32) -> Result<Counter, String> {
             Ok(Counter(first))
         }

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
     cell::{Cell, RefCell},
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::Once,
@@ -32,14 +33,17 @@ pub fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
     CATCHING.set(outer);
     result.map_err(|payload| {
         let noted = CAUGHT.with_borrow_mut(Option::take);
-        noted.unwrap_or_else(|| Panic { message: message_of(&*payload), location: None })
+        noted.unwrap_or_else(|| Panic { message: message_of(&*payload), location: None, backtrace: None })
     })
 }
 
 fn note(info: &PanicHookInfo<'_>) {
-    let panic =
-        Panic { message: message_of(info.payload()), location: info.location().map(ToString::to_string) };
-    CAUGHT.set(Some(panic));
+    let backtrace = Backtrace::capture();
+    CAUGHT.set(Some(Panic {
+        message: message_of(info.payload()),
+        location: info.location().map(ToString::to_string),
+        backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+    }));
 }
 
 fn message_of(payload: &(dyn Any + Send)) -> String {

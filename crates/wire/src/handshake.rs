@@ -1,10 +1,13 @@
-//! What both sides say before the first frame.
+//! What both sides say before the first frame, and the worker after the last.
 //!
 //! ```text
 //! worker              parent
 //! Hello          ->
 //!                <-   Welcome
 //! Ready, Failed  ->
+//!                    (frames)
+//!                    closes its end
+//! Farewell       ->
 //! ```
 //! A parent that does not like the hello kills the worker and says why to its own caller.
 
@@ -77,6 +80,15 @@ pub enum Started {
     /// Its state is made.
     Ready,
     /// Its state could not be made, for this reason.
+    Failed(String),
+}
+
+/// The last words of a worker that leaves in good order.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Farewell {
+    /// Its state is finished; this is the report, encoded as outcomes are.
+    Report(Vec<u8>),
+    /// Its state could not be finished, for this reason.
     Failed(String),
 }
 

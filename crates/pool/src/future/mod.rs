@@ -17,5 +17,5 @@ pub use handle::{JobFuture, NoOutcome, Refused};
 pub use wait::{AsCompleted, ReturnWhen, Unfinished, Waited, as_completed, wait};
 
 pub(crate) use handle::{Control, Ticket};
-pub(crate) use slot::{Slot, SlotSink};
+pub(crate) use slot::{Slot, SlotsSink};
 pub(crate) use watch::{Watch, deadline_after};

@@ -162,13 +162,15 @@ impl<J: Job> State<J> {
     }
 }
 
-/// The sink of a single job.
-pub(crate) struct SlotSink<J: Job>(pub(crate) Arc<Slot<J>>);
+/// The sink of jobs that have a slot each; their tags are the slots' places.
+pub(crate) struct SlotsSink<J: Job>(pub(crate) Vec<Arc<Slot<J>>>);
 
-impl<J: Job> Sink<J> for SlotSink<J> {
+impl<J: Job> Sink<J> for SlotsSink<J> {
     fn resolve(&self, resolved: Vec<Resolved<J>>) {
         for job in resolved {
-            self.0.fill(job.outcome);
+            if let Some(slot) = usize::try_from(job.tag).ok().and_then(|place| self.0.get(place)) {
+                slot.fill(job.outcome);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     pub(super) executor: &'e E,
     pub(super) jobs: I,
     pub(super) buffer: Option<NonZeroUsize>,
+    pub(super) batch: NonZeroUsize,
     pub(super) deadline: Option<Instant>,
     pub(super) options: JobOptions,
 }
@@ -29,7 +30,7 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
 impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     pub(crate) fn new(executor: &'e E, jobs: I) -> Self {
         let (deadline, options) = (None, JobOptions::default());
-        Map { executor, jobs, buffer: Some(DEFAULT_BUFFER), deadline, options }
+        Map { executor, jobs, buffer: Some(DEFAULT_BUFFER), batch: NonZeroUsize::MIN, deadline, options }
     }
 
     /// How many items are taken before the first output is asked for.
@@ -41,6 +42,13 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// Takes all items at once when the map is started. Not for endless inputs.
     pub fn unbuffered(mut self) -> Self {
         self.buffer = None;
+        self
+    }
+
+    /// How many jobs travel to a worker together, in one frame, at most as many as the [buffer](Map::buffer) holds;
+    /// by default the executor decides by what the jobs cost. The outputs are the same.
+    pub fn batch(mut self, jobs: NonZeroUsize) -> Self {
+        self.batch = jobs;
         self
     }
 
@@ -112,7 +120,7 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for Outputs<'_, J, 
             return Some(Err(NoOutcome::TimedOut));
         }
         self.under_way.pop_front();
-        self.under_way.extend(self.feed.replace());
+        self.feed.replace(|future| self.under_way.push_back(future));
         Some(taken.and_then(|outcome| outcome.map_err(NoOutcome::Failed)))
     }
 }

@@ -26,6 +26,11 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(self.0.unbuffered())
     }
 
+    /// How many jobs travel to a worker together; see [`Map::batch`].
+    pub fn batch(self, jobs: NonZeroUsize) -> Self {
+        MapUnordered(self.0.batch(jobs))
+    }
+
     /// An overall deadline, counted from this call. When it passes, the next output is
     /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended.
     pub fn deadline(self, time: Duration) -> Self {
@@ -49,7 +54,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
         let mut outputs = OutputsUnordered { feed, watch, under_way, taken: 0, begun: false, ended: false };
         let mut first = Vec::new();
         outputs.feed.fill(|future| first.push(future));
-        first.into_iter().for_each(|future| outputs.watch_over(future));
+        outputs.watch_over(first);
         outputs
     }
 }
@@ -69,7 +74,11 @@ pub struct OutputsUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I> {
-    fn watch_over(&mut self, future: JobFuture<J>) {
+    fn watch_over(&mut self, futures: Vec<JobFuture<J>>) {
+        futures.into_iter().for_each(|future| self.watch_over_one(future));
+    }
+
+    fn watch_over_one(&mut self, future: JobFuture<J>) {
         let slot = future.slot().clone();
         self.under_way.insert(slot.address(), (self.taken, future));
         self.taken += 1;
@@ -106,9 +115,9 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordere
             return Some(Err((self.taken, NoOutcome::TimedOut)));
         };
         let (place, job) = self.under_way.remove(&slot)?;
-        if let Some(next) = self.feed.replace() {
-            self.watch_over(next);
-        }
+        let mut next = Vec::new();
+        self.feed.replace(|future| next.push(future));
+        self.watch_over(next);
         let outcome = job.take(Duration::ZERO).and_then(|outcome| outcome.map_err(NoOutcome::Failed));
         Some(outcome.map(|output| (place, output)).map_err(|error| (place, error)))
     }

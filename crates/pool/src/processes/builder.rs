@@ -1,16 +1,27 @@
 //! What a pool is made of.
 
-use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use job::{Context, Job};
 use sched::{Batch, OnWorkerDeath, Settings};
 use wire::{CodecError, CodecKind, Rendezvous, RendezvousError};
 
 use super::{ProcessPool, recipe::Recipe, shared::Shared, submit::Controller};
-use crate::{available_cores, is_worker};
+use crate::{available_cores, is_stray_worker};
 
 /// The most workers that a pool can have.
 pub const MAX_WORKERS: usize = 1024;
+
+/// How deep pools may be nested: a job that builds a pool whose jobs build pools has a depth of 2.
+pub const MAX_DEPTH: u32 = 10;
+
+/// Tells a worker how deep it is.
+const DEPTH_VARIABLE: &str = "RUNNER_WORKER_DEPTH";
+
+/// How many pools this process is nested in; none if it is no worker.
+fn depth_of_this_process() -> u32 {
+    std::env::var(DEPTH_VARIABLE).ok().and_then(|depth| depth.parse().ok()).unwrap_or(0)
+}
 
 /// Settings of a [`ProcessPool`]; each has a default.
 #[must_use]
@@ -18,6 +29,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     args: <J::Context as Context>::Args,
     workers: usize,
     program: PathBuf,
+    environment: Vec<(OsString, OsString)>,
     codec: CodecKind,
     settings: Settings,
 }
@@ -25,9 +37,9 @@ pub struct ProcessPoolBuilder<J: Job> {
 /// Why a pool cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The number of workers is not between 1 and [`MAX_WORKERS`].
-    #[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]
-    Workers(usize),
+    /// No pool can have so many workers.
+    #[error(transparent)]
+    Workers(#[from] WorkerCountError),
     /// Workers and parent could not meet.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
@@ -38,6 +50,21 @@ pub enum BuildError {
     /// `main` has started to make workers that would do the same.
     #[error("this program was started as a worker, but `main` does not begin with `enter_if_worker`")]
     NoEntry,
+    /// This process is a worker of a pool in a worker of a pool and so on, [`MAX_DEPTH`] deep.
+    #[error("pools are nested {MAX_DEPTH} deep; one more is taken for a mistake")]
+    TooDeep,
+}
+
+/// A number of workers that no pool can have: it is not between 1 and [`MAX_WORKERS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]
+pub struct WorkerCountError(pub usize);
+
+pub(super) fn worker_count(workers: usize) -> Result<u32, WorkerCountError> {
+    match u32::try_from(workers) {
+        Ok(count) if (1..=MAX_WORKERS).contains(&workers) => Ok(count),
+        _ => Err(WorkerCountError(workers)),
+    }
 }
 
 impl<J: Job> ProcessPoolBuilder<J> {
@@ -47,6 +74,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             workers: available_cores(),
             // The running program even if its file has been replaced meanwhile.
             program: PathBuf::from("/proc/self/exe"),
+            environment: Vec::new(),
             codec: CodecKind::default(),
             settings: Settings::default(),
         }
@@ -62,6 +90,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`.
     pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
+        self
+    }
+
+    /// Sets a variable in the environment of the workers, which otherwise is that of this process.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -89,7 +123,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How long a worker whose job ran too long has to end after SIGTERM, before SIGKILL; 1 second by default.
+    /// How long a worker that was sent SIGTERM, because its job ran too long or by
+    /// [`terminate_workers`](ProcessPool::terminate_workers), has to end before SIGKILL; 1 second by default.
     pub fn kill_after(mut self, time: Duration) -> Self {
         self.settings.kill_after = time;
         self
@@ -98,6 +133,27 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// How many jobs a worker serves before another takes its place; by default there is no limit.
     pub fn max_jobs_per_worker(mut self, jobs: NonZeroU64) -> Self {
         self.settings.max_jobs_per_worker = Some(jobs);
+        self
+    }
+
+    /// How long a worker may take to start, its state included; 1 minute by default. One that takes longer is killed,
+    /// and counts as one that could not be started.
+    pub fn start_limit(mut self, time: Duration) -> Self {
+        self.settings.start_limit = time;
+        self
+    }
+
+    /// How long a worker may take to leave, [`Context::finish`] included; 5 seconds by default. One that takes longer
+    /// is killed.
+    pub fn exit_limit(mut self, time: Duration) -> Self {
+        self.settings.exit_limit = time;
+        self
+    }
+
+    /// How long a worker may have nothing to do before it leaves; by default it stays. Workers are started again when
+    /// there is work for them.
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.settings.idle_timeout = Some(time);
         self
     }
 
@@ -118,19 +174,28 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// # Errors
     /// When the settings are out of range, or the system does not have what workers need.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
-        if is_worker() {
+        if is_stray_worker() {
             return Err(BuildError::NoEntry);
         }
-        if !(1..=MAX_WORKERS).contains(&self.workers) {
-            return Err(BuildError::Workers(self.workers));
+        let depth = depth_of_this_process();
+        if depth >= MAX_DEPTH {
+            return Err(BuildError::TooDeep);
         }
+        self.settings.max_workers = worker_count(self.workers)?;
         Rendezvous::check()?;
         let mut context = Vec::new();
         self.codec.encode(&self.args, &mut context)?;
-        self.settings.max_workers = self.workers as u32;
-        let recipe = Recipe { program: self.program, job_type: J::NAME, codec: self.codec, context };
+        self.environment.push((DEPTH_VARIABLE.into(), (depth + 1).to_string().into()));
+        let recipe = Recipe {
+            program: self.program,
+            environment: self.environment,
+            job_type: J::NAME,
+            codec: self.codec,
+            context,
+        };
+        let kill_after = self.settings.kill_after;
         let shared = Arc::new(Shared::new(recipe, self.settings));
         let control = Arc::new(Controller(shared.clone()));
-        Ok(ProcessPool { shared, control, workers: self.workers })
+        Ok(ProcessPool { shared, control, kill_after })
     }
 }

@@ -1,6 +1,6 @@
 //! What follows from a decision: gathered under the lock, carried out without it.
 
-use std::{sync::Arc, thread};
+use std::sync::Arc;
 
 use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use parking_lot::Condvar;
@@ -96,7 +96,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
             Effect::Deliver(jobs) => delivered.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
-            Effect::Retire(handle) => handle.disconnect(),
+            Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.terminate(),
             Effect::Kill(handle) => handle.kill(),
             Effect::StartClock => start_clock(shared),
@@ -133,31 +133,24 @@ fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
     let name = format!("runner-{}.{}", worker.slot, worker.generation);
     let keeper = {
         let shared = shared.clone();
-        thread::Builder::new().name(name).spawn(move || keeper::keep(&shared, &handle))
+        move || keeper::keep(&shared, &handle)
     };
-    match keeper {
-        Ok(keeper) => {
-            let mut state = shared.state.lock();
-            state.threads.retain(|thread| !thread.is_finished());
-            state.threads.push(keeper);
-        }
-        Err(error) => keeper::give_up(shared, worker, false, &format!("no thread for a worker: {error}")),
+    if let Err(error) = shared.crew.spawn(name, keeper) {
+        keeper::give_up(shared, worker, false, &format!("no thread for a worker: {error}"));
     }
 }
 
 fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
     let clock = {
         let shared = shared.clone();
-        thread::Builder::new().name("runner-clock".into()).spawn(move || clock::run(&shared))
+        move || clock::run(&shared)
     };
-    let mut state = shared.state.lock();
-    match clock {
-        Ok(clock) => state.threads.push(clock),
-        Err(error) => {
+    if let Err(error) = shared.crew.spawn("runner-clock".into(), clock) {
+        let effects = shared.decide(|state| {
             state.clock_runs = false;
             state.cause = Some(format!("no thread to keep the time: {error}").into());
-            drop(state);
-            Shared::tell(shared, Event::Crippled);
-        }
+            Event::Crippled
+        });
+        carry_out(shared, effects);
     }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Handle {
     outbox: Mutex<Option<Outbox>>,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
+    /// Whether it was told to leave.
+    retired: AtomicBool,
+    reported: AtomicBool,
     pub(crate) gauge: Arc<Gauge>,
 }
 
@@ -38,6 +41,8 @@ impl Handle {
             page: OnceLock::new(),
             outbox: Mutex::new(None),
             killed: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
             gauge: Arc::new(Gauge {
                 figures: Mutex::new(WorkerFigures::new(id)),
                 started: clock::now(),
@@ -77,6 +82,25 @@ impl Handle {
 
     pub(crate) fn connect(&self, outbox: Outbox) {
         *self.outbox.lock() = Some(outbox);
+    }
+
+    pub(crate) fn was_killed(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    /// Has the worker leave when it has sent back what it has.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+        self.disconnect();
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Whether it has had its last words; from now on it has.
+    pub(crate) fn has_reported(&self) -> bool {
+        self.reported.swap(true, Ordering::SeqCst)
     }
 
     /// Closes the link towards the worker, which then leaves.

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Death, Failure, Job, Outcome, WorkerId};
+use job::{Context, Death, Failure, Job, Outcome, WorkerId};
 use sched::Event;
 use wire::{
     CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
+    handshake::{Farewell, unpack},
 };
 
 use super::{
@@ -16,10 +17,12 @@ use super::{
     launch::{LaunchError, launch},
     shared::Shared,
 };
-use crate::{Resolved, executor::hand_over};
+use crate::{Resolved, WorkerReport, executor::hand_over};
 
 /// How long a worker that has closed its link may take to end before it is killed.
 const LAST_BREATH: Duration = Duration::from_millis(200);
+
+type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 
 /// Starts the worker, serves it, and buries it. This thread must live as long as the worker: the system kills the
 /// worker when it ends.
@@ -36,6 +39,7 @@ pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
             }
         }
         Err(error) => {
+            let error = if handle.was_killed() { LaunchError::Late } else { error };
             handle.kill();
             let end = bury(handle).map_or_else(String::new, |death| format!(" ({death})"));
             give_up(shared, handle.id, error.is_fatal(), &format!("{error}{end}"));
@@ -59,6 +63,7 @@ fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) 
     let understood = match message.tag() {
         Some(Tag::PartTaken) => handle.part_taken(),
         Some(Tag::Outcomes) => handle.answered() && take_outcomes(shared, handle, &message),
+        Some(Tag::Control) => handle.is_retired() && take_farewell(shared, handle, &message),
         _ => false,
     };
     if !understood {
@@ -78,6 +83,30 @@ fn take_outcomes<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Mes
     let jobs = carry_out(shared, effects);
     deliver(&jobs, &view, shared.recipe.codec);
     true
+}
+
+/// Notes what the worker has to say as it leaves; it says so once.
+fn take_farewell<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Message) -> bool {
+    let Ok(farewell) = unpack::<Farewell>(message) else { return false };
+    let report = match farewell {
+        Farewell::Report(bytes) => shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string()),
+        Farewell::Failed(reason) => Err(reason),
+    };
+    note_report(shared, handle, report)
+}
+
+/// Keeps the worker's last words, unless it has had some before.
+fn note_report<J: Job>(
+    shared: &Arc<Shared<J>>,
+    handle: &Handle,
+    report: Result<ReportOf<J>, String>,
+) -> bool {
+    let first = !handle.has_reported();
+    if first {
+        let report = report.map_err(Arc::from);
+        shared.state.lock().reports.push(WorkerReport { worker: handle.id, report });
+    }
+    first
 }
 
 fn deliver<J: Job>(jobs: &[Slice<J>], view: &OutcomesView<'_>, codec: CodecKind) {
@@ -117,6 +146,9 @@ fn bury(handle: &Handle) -> Option<Death> {
 
 fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
     let worker = handle.id;
+    if handle.is_retired() {
+        note_report(shared, handle, Err(format!("it left without a word: {death}")));
+    }
     let effects = shared.decide(|state| {
         let running = state.running(worker).map(|(frame, index, _)| (frame, index));
         state.workers.remove(&worker);

@@ -34,6 +34,8 @@ pub(crate) enum LaunchError {
     Mismatch(#[from] Mismatch),
     #[error("{0}")]
     Context(String),
+    #[error("the worker was not ready in time")]
+    Late,
 }
 
 impl LaunchError {
@@ -52,6 +54,7 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle) -> Result<Inbox, LaunchEr
     let arguments = serve::worker_arguments(recipe.job_type, rendezvous.name(), descriptor.as_raw_fd());
     let mut command = Command::new(&recipe.program);
     command.arg0("runner-worker").args(arguments).stdin(Stdio::null());
+    command.envs(recipe.environment.iter().map(|(name, value)| (name, value)));
     let spawned = sys::process::Process::spawn(&mut command, descriptor.as_fd());
     let process = spawned.map_err(|error| LaunchError::Spawn { program: recipe.program.clone(), error })?;
     let process = handle.adopt(process);

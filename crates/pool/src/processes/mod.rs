@@ -10,7 +10,7 @@
 //! | `builder` | what a pool is made of |
 //! | `block` | jobs that were submitted together: their bytes, tags and sink |
 //! | `inlet` | gathers jobs into blocks |
-//! | `submit` | single jobs and their futures |
+//! | `submit` | jobs with a future each |
 //! | `shared` | the lock, and what is under it |
 //! | `effects` | what follows from a decision |
 //! | `keeper` | a worker's life, seen from the parent |
@@ -35,11 +35,14 @@ use std::{sync::Arc, time::Duration};
 use job::{Context, Job, JobRange, WorkerFigures};
 use sched::Event;
 
-use crate::{Executor, Inlet, JobFuture, JobOptions, Refused, Sink, future::Control};
+use crate::{
+    Executor, Inlet, JobFuture, JobOptions, Refused, Sink, WorkerReport,
+    future::{Control, deadline_after},
+};
 use inlet::ProcessInlet;
 use shared::Shared;
 
-pub use builder::{BuildError, MAX_WORKERS, ProcessPoolBuilder};
+pub use builder::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPoolBuilder, WorkerCountError};
 
 /// Runs jobs on worker processes, which are started on demand.
 ///
@@ -49,7 +52,7 @@ pub struct ProcessPool<J: Job> {
     shared: Arc<Shared<J>>,
     /// The same, as futures know it.
     control: Arc<dyn Control>,
-    workers: usize,
+    kill_after: Duration,
 }
 
 impl<J: Job> ProcessPool<J>
@@ -72,6 +75,30 @@ impl<J: Job> ProcessPool<J> {
     pub fn prestart(&self) {
         Shared::tell(&self.shared, Event::Prestart);
     }
+
+    /// Changes how many workers there may be at a time, from 1 to [`MAX_WORKERS`]. Returns at once. Where there are
+    /// more, those leave that have nothing to do, then those that first run out of work; no job is disturbed.
+    ///
+    /// # Errors
+    /// When no pool can have so many.
+    pub fn resize(&self, workers: usize) -> Result<(), WorkerCountError> {
+        let workers = builder::worker_count(workers)?;
+        Shared::tell(&self.shared, Event::Resized(workers));
+        Ok(())
+    }
+
+    /// Ends the pool and asks all workers to end, by SIGTERM, and their jobs' processes with them; those that are
+    /// still there after [`kill_after`](ProcessPoolBuilder::kill_after) are killed. Jobs that are not finished are
+    /// cancelled. Returns at once; [`join`](Executor::join) waits for the end.
+    pub fn terminate_workers(&self) {
+        Shared::tell(&self.shared, Event::Stopped { grace: self.kill_after, terminate: true });
+    }
+
+    /// Ends the pool and kills all workers and their jobs' processes. Jobs that are not finished are cancelled.
+    /// Returns at once; [`join`](Executor::join) waits for the end.
+    pub fn kill_workers(&self) {
+        Shared::tell(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
+    }
 }
 
 impl<J: Job> Executor<J> for ProcessPool<J> {
@@ -80,11 +107,16 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
-        submit::submit(&self.shared, &self.control, &job, options)
+        let mut futures = submit::submit(&self.shared, &self.control, &[job], options)?;
+        Ok(futures.pop().expect("a future for each job"))
+    }
+
+    fn submit_batch(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
+        submit::submit(&self.shared, &self.control, &jobs, options)
     }
 
     fn workers(&self) -> usize {
-        self.workers
+        self.shared.workers()
     }
 
     fn cancel_waiting(&self) {
@@ -98,11 +130,15 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn stop(&self, grace: Duration) {
-        Shared::tell(&self.shared, Event::Stopped { grace });
+        Shared::tell(&self.shared, Event::Stopped { grace, terminate: false });
     }
 
-    fn join(&self) {
-        self.shared.join();
+    fn join_within(&self, time: Duration) -> bool {
+        self.shared.crew.join(deadline_after(time))
+    }
+
+    fn reports(&self) -> Vec<WorkerReport<J>> {
+        std::mem::take(&mut self.shared.state.lock().reports)
     }
 
     fn figures(&self) -> Vec<WorkerFigures> {

@@ -1,12 +1,14 @@
 //! What it takes to start a worker.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use wire::CodecKind;
 
 /// How workers are started, and what they are told.
 pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
+    /// Variables set for the workers, beyond the environment of this process.
+    pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) job_type: &'static str,
     pub(crate) codec: CodecKind,
     /// The arguments of the workers' state, encoded.

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -21,7 +20,7 @@ use super::{
     handle::{Gauge, Handle},
     recipe::Recipe,
 };
-use crate::Refused;
+use crate::{Refused, WorkerReport, crew::Crew};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
@@ -29,6 +28,8 @@ pub(crate) struct Shared<J: Job> {
     pub(crate) state: Mutex<State<J>>,
     /// Signalled when the clock has an earlier time to tick, or the pool has ended.
     pub(crate) clock_news: Condvar,
+    /// Keepers and the clock.
+    pub(crate) crew: Arc<Crew>,
     /// Whether a job submitted now would be sent at once.
     hungry: AtomicBool,
 }
@@ -40,8 +41,8 @@ pub(crate) struct State<J: Job> {
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
     /// All workers that there have been, in the order of their start.
     pub(crate) gauges: Vec<Arc<Gauge>>,
-    /// Keepers and the clock.
-    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// What workers that have left had to say.
+    pub(crate) reports: Vec<WorkerReport<J>>,
     /// When the clock is to tick next.
     pub(crate) wake_at: Option<Moment>,
     pub(crate) clock_runs: bool,
@@ -56,12 +57,18 @@ impl<J: Job> Shared<J> {
             blocks: Blocks::new(),
             workers: HashMap::new(),
             gauges: Vec::new(),
-            threads: Vec::new(),
+            reports: Vec::new(),
             wake_at: None,
             clock_runs: false,
             cause: None,
         };
-        Shared { recipe, state: Mutex::new(state), clock_news: Condvar::new(), hungry: AtomicBool::new(true) }
+        Shared {
+            recipe,
+            state: Mutex::new(state),
+            clock_news: Condvar::new(),
+            crew: Arc::default(),
+            hungry: AtomicBool::new(true),
+        }
     }
 
     /// Tells the scheduler, and does what it decides.
@@ -74,7 +81,7 @@ impl<J: Job> Shared<J> {
     /// come too late are resolved as cancelled.
     pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, limits: &[(usize, Duration)]) {
         let state = this.state.lock();
-        Shared::submit_locked(this, state, block, limits);
+        Shared::submit_locked(this, state, block, limits, false);
     }
 
     /// Submits a block of jobs and answers with the first, unless it comes too late.
@@ -82,6 +89,7 @@ impl<J: Job> Shared<J> {
         this: &Arc<Shared<J>>,
         block: Block<J>,
         limits: &[(usize, Duration)],
+        together: bool,
     ) -> Result<Option<JobId>, Refused> {
         let state = this.state.lock();
         if state.sched.is_broken() {
@@ -90,7 +98,7 @@ impl<J: Job> Shared<J> {
         if !state.sched.is_open() {
             return Err(Refused::Closed);
         }
-        Ok(Shared::submit_locked(this, state, block, limits))
+        Ok(Shared::submit_locked(this, state, block, limits, together))
     }
 
     fn submit_locked(
@@ -98,12 +106,14 @@ impl<J: Job> Shared<J> {
         mut state: MutexGuard<'_, State<J>>,
         block: Block<J>,
         limits: &[(usize, Duration)],
+        together: bool,
     ) -> Option<JobId> {
         let bytes = block.entries.bytes() as u64;
         let jobs = state.blocks.add(block)?;
         let limit_of = |&(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
         let limits = limits.iter().map(limit_of).collect();
-        let effects = this.decide_locked(&mut state, clock::now(), Event::Submitted { jobs, bytes, limits });
+        let event = Event::Submitted { jobs, bytes, limits, together };
+        let effects = this.decide_locked(&mut state, clock::now(), event);
         drop(state);
         carry_out(this, effects);
         Some(jobs.first())
@@ -154,15 +164,8 @@ impl<J: Job> Shared<J> {
         gauges.iter().map(|gauge| gauge.figures()).collect()
     }
 
-    /// Waits for all threads of the pool. Each of them ends when the pool is closed and its worker gone.
-    pub(crate) fn join(&self) {
-        loop {
-            let threads = std::mem::take(&mut self.state.lock().threads);
-            if threads.is_empty() {
-                return;
-            }
-            threads.into_iter().for_each(|thread| drop(thread.join()));
-        }
+    pub(crate) fn workers(&self) -> usize {
+        self.state.lock().sched.max_workers() as usize
     }
 }
 

@@ -1,4 +1,4 @@
-//! Single jobs and their futures.
+//! Jobs with a future each.
 
 use std::sync::Arc;
 
@@ -9,26 +9,37 @@ use wire::frame::Entries;
 use super::{block::Block, shared::Shared};
 use crate::{
     JobFuture, JobOptions, Refused,
-    future::{Control, Slot, SlotSink, Ticket},
+    future::{Control, Slot, SlotsSink, Ticket},
 };
 
-/// Submits one job. One that cannot be encoded has failed already.
+/// Submits jobs that travel together. One that cannot be encoded has failed already.
 pub(crate) fn submit<J: Job>(
     shared: &Arc<Shared<J>>,
     control: &Arc<dyn Control>,
-    job: &J,
+    jobs: &[J],
     options: JobOptions,
-) -> Result<JobFuture<J>, Refused> {
-    let slot = Slot::new();
-    let mut entries = Entries::default();
-    if let Err(error) = entries.push(shared.recipe.codec, job) {
-        slot.fill(Err(Failure::Codec(error.to_string())));
-        return Ok(JobFuture::new(slot, None));
+) -> Result<Vec<JobFuture<J>>, Refused> {
+    let slots: Vec<Arc<Slot<J>>> = jobs.iter().map(|_| Slot::new()).collect();
+    let (mut entries, mut tags) = (Entries::default(), Vec::with_capacity(jobs.len()));
+    for (place, job) in (0..).zip(jobs) {
+        match entries.push(shared.recipe.codec, job) {
+            Ok(()) => tags.push(place),
+            Err(error) => drop(slots[place as usize].fill(Err(Failure::Codec(error.to_string())))),
+        }
     }
-    let limits: Vec<_> = options.limit.map(|limit| (0, limit)).into_iter().collect();
-    let block = Block { entries, tags: vec![0], sink: Arc::new(SlotSink(slot.clone())) };
-    let id = Shared::try_submit(shared, block, &limits)?;
-    Ok(JobFuture::new(slot, id.map(|id| (control.clone(), Ticket(id.0)))))
+    let limits: Vec<_> =
+        options.limit.iter().flat_map(|&limit| (0..tags.len()).map(move |at| (at, limit))).collect();
+    let mut tickets: Vec<Option<Ticket>> = vec![None; jobs.len()];
+    let block = Block { entries, tags: tags.clone(), sink: Arc::new(SlotsSink(slots.clone())) };
+    if let Some(first) = Shared::try_submit(shared, block, &limits, jobs.len() > 1)? {
+        tags.iter().zip(first.0..).for_each(|(&place, id)| tickets[place as usize] = Some(Ticket(id)));
+    }
+    let controlled = |ticket: Option<Ticket>| ticket.map(|ticket| (control.clone(), ticket));
+    Ok(slots
+        .into_iter()
+        .zip(tickets)
+        .map(|(slot, ticket)| JobFuture::new(slot, controlled(ticket)))
+        .collect())
 }
 
 /// A pool, as its futures know it.
