@@ -1,9 +1,12 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
+pub mod answer;
 mod case;
 mod jobs;
+pub mod nest;
 mod output;
 pub mod probe;
+pub mod tally;
 
 use std::{
     ffi::OsStr,

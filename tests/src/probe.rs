@@ -8,6 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
@@ -47,6 +51,12 @@ pub struct Mishap {
     pub code: i32,
     /// Words, maybe none.
     pub words: String,
+}
+
+/// An error of these fields.
+#[must_use]
+pub fn mishap(code: i32, words: &str) -> Mishap {
+    Mishap { code, words: words.to_owned() }
 }
 
 fn refuse<S: Serializer>((): &(), _: S) -> Result<S::Ok, S::Error> {
@@ -104,6 +114,16 @@ pub fn until(what: &str, is_true: impl Fn() -> bool) {
         assert!(start.elapsed() < LIMIT, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Kills a worker and waits until it is gone.
+///
+/// # Panics
+/// When it is gone already, or does not go.
+pub fn kill_worker(pid: u64) {
+    let number = i32::try_from(pid).expect("it is the number of a process");
+    kill(Pid::from_raw(number), Signal::SIGKILL).expect("the worker is there");
+    until("the worker is gone", || !Path::new(&format!("/proc/{pid}")).exists());
 }
 
 /// A pool of processes.

@@ -2,22 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-
 use end_to_end::{
     Case, held, on_pools,
-    probe::{LIMIT, Probe, breaking, finish, processes, until},
-};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    probe::{LIMIT, Probe, breaking, finish, kill_worker, processes, until},
 };
 use pool::{DeathCause, Executor, Failure, NoOutcome, Refused};
-
-fn kill_worker(pid: u64) {
-    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
-    until("the worker is gone", || !Path::new(&format!("/proc/{pid}")).exists());
-}
 
 #[test]
 fn death_01_killed_while_running_breaks_the_pool() {

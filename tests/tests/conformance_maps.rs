@@ -1,4 +1,4 @@
-//! Conformance: `map` and `shutdown`. Each test carries its row's id.
+//! Conformance: `map`. Each test carries its row's id.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,14 +7,14 @@ use std::{
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use end_to_end::{
     Case, on_all, on_pools,
-    probe::{LIMIT, Mishap, Probe, Stage, marks, processes},
+    probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
 };
-use pool::{Executor, Failure, NoOutcome, Refused, ReturnWhen, as_completed, wait};
+use pool::{Executor, Failure, NoOutcome, Refused};
 
 fn outputs<E: Executor<Probe>>(executor: &E, jobs: impl IntoIterator<Item = Probe>) -> Vec<Option<u64>> {
     executor.map(jobs).into_iter().map(Result::ok).collect()
@@ -24,6 +24,10 @@ fn size(jobs: usize) -> NonZeroUsize {
     NonZeroUsize::new(jobs).unwrap()
 }
 
+fn bad() -> Probe {
+    Probe::Fail(mishap(1, ""))
+}
+
 #[test]
 fn map_01_outputs_come_in_the_order_of_the_items() {
     let _case = Case::begin();
@@ -31,6 +35,24 @@ fn map_01_outputs_come_in_the_order_of_the_items() {
         let doubled = outputs(&executor, (0..5000).map(Probe::Double));
         assert!(doubled.into_iter().eq((0..5000).map(|n| Some(2 * n))));
     });
+}
+
+#[test]
+fn map_01b_batches_of_any_size_give_the_same_sequence() {
+    let _case = Case::begin();
+    on_all!(|executor| {
+        for batch in [1, 2, 7, 50, 100] {
+            let map = executor.map((0..50).map(Probe::Double)).batch(size(batch));
+            assert!(map.into_iter().map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
+            let map = executor.map((0..50).map(Probe::Double)).batch(size(batch)).buffer(size(3));
+            assert!(map.into_iter().map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
+        }
+    });
+    let executor = processes(1);
+    let map = executor.map((0..40).map(Probe::Double)).batch(size(10));
+    assert_eq!(map.into_iter().count(), 40);
+    finish(&executor);
+    assert_eq!(executor.figures()[0].frames, 4, "ten jobs went into each frame");
 }
 
 #[test]
@@ -47,16 +69,33 @@ fn map_03_nothing_and_one_item_work_with_and_without_a_buffer() {
 }
 
 #[test]
-fn map_04_a_failure_stands_in_its_place_and_the_others_go_on() {
+fn map_04a_a_failure_stands_in_its_place_after_earlier_results() {
     let _case = Case::begin();
     on_all!(|executor| {
-        let bad = || Probe::Fail(Mishap { code: 1, words: String::new() });
+        let got = outputs(&executor, [Probe::Double(1), bad(), Probe::Double(2)]);
+        assert_eq!(got, [Some(2), None, Some(4)]);
+    });
+}
+
+#[test]
+fn map_04b_the_siblings_of_a_failure_in_a_batch_still_yield() {
+    let _case = Case::begin();
+    on_all!(|executor| {
         let jobs = (0..9).map(|n| if n % 4 == 2 { bad() } else { Probe::Double(n) });
-        let mut iterator = executor.map(jobs).into_iter();
-        let got: Vec<Option<u64>> = iterator.by_ref().map(Result::ok).collect();
+        let got: Vec<Option<u64>> = executor.map(jobs).batch(size(3)).into_iter().map(Result::ok).collect();
         let wanted: Vec<Option<u64>> = (0..9).map(|n| (n % 4 != 2).then_some(2 * n)).collect();
         assert_eq!(got, wanted);
-        assert!(iterator.next().is_none(), "it stays exhausted");
+    });
+}
+
+#[test]
+fn map_04c_after_a_failure_items_keep_coming_and_then_no_more() {
+    let _case = Case::begin();
+    on_all!(|executor| {
+        let jobs = (0..9).map(|n| if n == 0 { bad() } else { Probe::Double(n) });
+        let mut iterator = executor.map(jobs).buffer(size(2)).into_iter();
+        assert_eq!(iterator.by_ref().filter(Result::is_ok).count(), 8);
+        assert!(iterator.next().is_none() && iterator.next().is_none());
     });
 }
 
@@ -73,23 +112,19 @@ fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
     assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::TimedOut { .. })))));
     assert!(matches!(iterator.next(), Some(Ok(2))));
     drop(iterator);
-    end_to_end::probe::finish(&executor);
+    finish(&executor);
 }
 
 #[test]
-fn map_06_a_deadline_delivers_what_is_ready_and_cancels_the_rest() {
+fn map_06a_what_is_ready_before_the_deadline_is_delivered() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
-        let late = stage.file("late");
-        let jobs = [Probe::Double(1), stage.hold(), Probe::Mark(late.clone())];
-        let mut iterator = executor.map(jobs).deadline(Duration::from_millis(200)).into_iter();
+        let mut iterator =
+            executor.map([Probe::Double(1), stage.hold()]).deadline(Duration::from_millis(200)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok(2))));
         assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
-        assert!(iterator.next().is_none() && iterator.next().is_none());
         stage.release();
-        executor.shutdown(true, false);
-        assert_eq!(marks(&late), 0, "what had not started never runs");
     });
 }
 
@@ -111,6 +146,22 @@ fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
 }
 
 #[test]
+fn map_06c_after_the_deadline_the_iterator_is_exhausted() {
+    let _case = Case::begin();
+    on_pools!(1, |executor| {
+        let stage = Stage::new();
+        let late = stage.file("late");
+        let jobs = [stage.hold(), Probe::Mark(late.clone())];
+        let mut iterator = executor.map(jobs).deadline(Duration::from_millis(20)).into_iter();
+        assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
+        assert!(iterator.next().is_none() && iterator.next().is_none());
+        stage.release();
+        executor.shutdown(true, false);
+        assert_eq!(marks(&late), 0, "what had not started never runs");
+    });
+}
+
+#[test]
 fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
@@ -125,6 +176,17 @@ fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
         stage.release();
         executor.shutdown(true, false);
         assert_eq!(marks(&late), 0);
+    });
+}
+
+#[test]
+fn map_07b_closing_in_the_middle_of_a_batch_ends_the_iterator_for_good() {
+    let _case = Case::begin();
+    on_all!(|executor| {
+        let mut iterator = executor.map((0..20).map(Probe::Double)).batch(size(5)).into_iter();
+        assert_eq!(iterator.by_ref().take(2).count(), 2);
+        iterator.close();
+        assert!(iterator.next().is_none() && iterator.next().is_none());
     });
 }
 
@@ -159,11 +221,20 @@ fn map_09a_exactly_the_buffer_is_pulled_and_then_one_an_output() {
 fn map_09b_endless_inputs_work() {
     let _case = Case::begin();
     on_all!(|executor| {
-        for buffer in [1, 2, 100] {
-            let endless = executor.map((0..).map(Probe::Double)).buffer(size(buffer)).into_iter();
-            assert!(endless.take(50).map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
-        }
+        let endless = executor.map((0..).map(Probe::Double)).buffer(size(4)).into_iter();
+        assert!(endless.take(50).map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
         assert_eq!(executor.map((0..).map(Probe::Double)).into_iter().take(50).count(), 50);
+    });
+}
+
+#[test]
+fn map_09c_any_buffer_gives_the_whole_output() {
+    let _case = Case::begin();
+    on_all!(|executor| {
+        for buffer in [1, 2, 49, 50, 51, 1000] {
+            let map = executor.map((0..50).map(Probe::Double)).buffer(size(buffer));
+            assert!(map.into_iter().map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
+        }
     });
 }
 
@@ -195,7 +266,7 @@ fn map_12_a_stop_while_outputs_are_read_is_told() {
     assert!(matches!(iterator.next(), Some(Err(NoOutcome::Refused(Refused::Closed)))));
     assert!(iterator.next().is_none());
     drop(iterator);
-    end_to_end::probe::finish(&executor);
+    finish(&executor);
 }
 
 #[test]
@@ -211,124 +282,6 @@ fn map_13_maps_and_submits_overlap_on_one_pool() {
             assert_eq!(single.result(LIMIT).unwrap(), 2 * n);
         }
     });
-}
-
-#[test]
-fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {
-    let _case = Case::begin();
-    on_all!(|executor| {
-        let jobs: Vec<_> = (0..300).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-        executor.shutdown(true, false);
-        assert!(jobs.iter().all(|job| job.done()));
-        assert_eq!(jobs[299].result(Duration::ZERO).unwrap(), 598);
-        executor.shutdown(true, false);
-    });
-}
-
-#[test]
-fn shut_02_a_shutdown_that_does_not_wait_returns_at_once() {
-    let _case = Case::begin();
-    on_pools!(1, |executor| {
-        let stage = Stage::new();
-        let jobs = [stage.hold(), Probe::Double(4)].map(|job| executor.submit(job).unwrap());
-        stage.until_held(1);
-        let start = Instant::now();
-        executor.shutdown(false, false);
-        assert!(start.elapsed() < Duration::from_secs(1) && !jobs[1].done());
-        stage.release();
-        assert_eq!(jobs[1].result(LIMIT).unwrap(), 8);
-    });
-}
-
-#[test]
-fn shut_03a_dropping_the_pool_lets_queued_jobs_finish() {
-    let _case = Case::begin();
-    let stage = Stage::new();
-    let executor = processes(1);
-    let jobs = [stage.hold(), Probe::Pid, Probe::Double(4)].map(|job| executor.submit(job).unwrap());
-    stage.until_held(1);
-    drop(executor);
-    stage.release();
-    assert_eq!(jobs[2].result(LIMIT).unwrap(), 8);
-    let worker = jobs[1].result(LIMIT).unwrap();
-    end_to_end::probe::until("the worker is gone", || {
-        !std::path::Path::new(&format!("/proc/{worker}")).exists()
-    });
-}
-
-#[test]
-fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
-    let _case = Case::begin();
-    let executor = processes(5);
-    let stage = Stage::new();
-    let jobs: Vec<_> = (0..50).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-    stage.until_held(5);
-    executor.shutdown(false, true);
-    let cancelled = jobs.iter().filter(|job| job.cancelled()).count();
-    assert!(cancelled > 20, "only {cancelled} are cancelled");
-    stage.release();
-    let waited = wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted);
-    assert!(waited.not_done.is_empty());
-    assert_eq!(jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count(), 50 - cancelled);
-    end_to_end::probe::finish(&executor);
-}
-
-#[test]
-fn shut_05_jobs_cancelled_by_shutdown_wake_waiters() {
-    let _case = Case::begin();
-    on_pools!(1, |executor| {
-        let stage = Stage::new();
-        executor.submit(stage.hold()).unwrap();
-        stage.until_held(1);
-        let jobs: Vec<_> = (0..10).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-        thread::scope(|scope| {
-            let all = scope.spawn(|| wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted).done.len());
-            let each = scope.spawn(|| as_completed(jobs.clone(), LIMIT).map(Result::unwrap).count());
-            executor.shutdown(false, true);
-            assert_eq!((all.join().unwrap(), each.join().unwrap()), (10, 10));
-        });
-        stage.release();
-    });
-}
-
-#[test]
-fn shut_08_cancelling_the_only_job_before_a_shutdown_does_not_hang() {
-    let _case = Case::begin();
-    on_pools!(1, |executor| {
-        let stage = Stage::new();
-        let held = executor.submit(stage.hold()).unwrap();
-        stage.until_held(1);
-        let only = executor.submit(Probe::Double(1)).unwrap();
-        stage.release();
-        held.result(LIMIT).unwrap();
-        only.cancel();
-        executor.shutdown(true, false);
-        assert!(only.done());
-    });
-}
-
-#[test]
-fn shut_11_an_unencodable_job_and_a_shutdown_at_once() {
-    let _case = Case::begin();
-    let executor = processes(1);
-    let job = executor.submit(Probe::Unencodable(())).unwrap();
-    executor.shutdown(false, false);
-    assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Codec(_)))));
-    end_to_end::probe::finish(&executor);
-}
-
-#[test]
-fn shut_12_pools_with_an_unencodable_job_each_never_deadlock() {
-    let _case = Case::begin();
-    for cancel in [false, true] {
-        for _ in 0..10 {
-            let executor = processes(2);
-            let jobs = [Probe::Double(1), Probe::Unencodable(())].map(|job| executor.submit(job).unwrap());
-            executor.shutdown(true, cancel);
-            assert!(jobs.iter().all(|job| job.done()));
-            end_to_end::probe::finish(&executor);
-        }
-    }
 }
 
 #[test]

@@ -1,5 +1,10 @@
-//! A worker for [`Probe`](end_to_end::probe::Probe) jobs: a test's own binary cannot be one.
+//! A worker for the tests' jobs: a test's own binary cannot be one.
+
+use end_to_end::{answer::Answer, nest::Nest, probe::Probe, tally::Add};
 
 fn main() {
-    pool::serve_as_worker::<end_to_end::probe::Probe>()
+    pool::enter_if_worker::<Answer>();
+    pool::enter_if_worker::<Add>();
+    pool::enter_if_worker::<Nest>();
+    pool::serve_as_worker::<Probe>()
 }

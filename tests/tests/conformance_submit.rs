@@ -1,0 +1,105 @@
+//! Conformance: `submit`. Each test carries its row's id.
+
+#![allow(clippy::unwrap_used)]
+
+use std::thread;
+
+use end_to_end::{
+    Case, held, on_all, on_pools,
+    probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
+};
+use pool::{Executor, Failure, NoOutcome, Refused, ReturnWhen, wait};
+
+#[test]
+fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {
+    let _case = Case::begin();
+    let executor = processes(2);
+    let jobs: Vec<_> = (0..200)
+        .map(|n| executor.submit(if n < 100 { Probe::Unencodable(()) } else { Probe::Double(n) }).unwrap())
+        .collect();
+    for (n, job) in (0..).zip(&jobs) {
+        assert_eq!(job.result(LIMIT).ok(), (n >= 100).then_some(n * 2));
+    }
+    finish(&executor);
+}
+
+#[test]
+fn sub_01_any_number_of_submits_resolve() {
+    let _case = Case::begin();
+    on_all!(|executor| {
+        let jobs: Vec<_> = (0..500).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
+        for (n, job) in (0..).zip(&jobs) {
+            assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+        }
+    });
+    let own = u64::from(std::process::id());
+    let executor = thread::spawn(|| processes(1)).join().unwrap();
+    assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), own);
+    finish(&executor);
+}
+
+#[test]
+fn sub_02a_submits_after_shutdown_are_refused_while_jobs_drain() {
+    let _case = Case::begin();
+    on_pools!(1, |executor| {
+        held!(executor, stage, held);
+        executor.shutdown(false, false);
+        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+        stage.release();
+        assert_eq!(held.result(LIMIT).unwrap(), 0);
+    });
+}
+
+#[test]
+fn sub_02b_submits_to_a_broken_pool_are_refused_with_the_cause() {
+    let _case = Case::begin();
+    let builder = pool::ProcessPool::<Probe>::builder().workers(1).worker_program("/bin/false");
+    let executor = builder.build().unwrap();
+    let job = executor.submit(Probe::Double(1)).unwrap();
+    let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+        panic!("not abandoned")
+    };
+    assert!(cause.contains("exited with code 1"), "{cause}");
+    assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Broken(cause)));
+    finish(&executor);
+}
+
+#[test]
+fn sub_03_submitting_never_blocks_on_capacity() {
+    let _case = Case::begin();
+    on_pools!(2, |executor| {
+        let stage = Stage::new();
+        let jobs: Vec<_> = (0..30).map(|_| executor.submit(stage.hold()).unwrap()).collect();
+        stage.until_held(2);
+        assert_eq!(executor.figures().len(), 2);
+        stage.release();
+        wait(jobs, LIMIT, ReturnWhen::AllCompleted);
+        assert_eq!(executor.figures().len(), 2);
+    });
+}
+
+#[test]
+fn sub_05a_dropping_a_future_does_not_cancel() {
+    let _case = Case::begin();
+    on_pools!(1, |executor| {
+        held!(executor, stage, held);
+        let file = stage.file("ran");
+        drop(executor.submit(Probe::Mark(file.clone())).unwrap());
+        stage.release();
+        held.result(LIMIT).unwrap();
+        executor.shutdown(true, false);
+        assert_eq!(marks(&file), 1);
+    });
+}
+
+#[test]
+fn sub_06_a_failure_is_isolated_and_the_worker_is_reused() {
+    let _case = Case::begin();
+    let executor = processes(1);
+    let before = executor.submit(Probe::Pid).unwrap();
+    let jobs = [Probe::Fail(mishap(1, "")), Probe::Panic("x".into()), Probe::Pid]
+        .map(|job| executor.submit(job).unwrap());
+    assert!(jobs[0].result(LIMIT).is_err() && jobs[1].result(LIMIT).is_err());
+    assert_eq!(jobs[2].result(LIMIT).unwrap(), before.result(LIMIT).unwrap());
+    finish(&executor);
+}
