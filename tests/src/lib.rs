@@ -1,9 +1,14 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
+pub mod blob;
 mod case;
+mod deeds;
 mod jobs;
 mod output;
 pub mod probe;
+pub mod stateful;
+pub mod trap;
+pub mod workers;
 
 use std::{
     ffi::OsStr,

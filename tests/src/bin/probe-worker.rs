@@ -1,5 +1,10 @@
-//! A worker for [`Probe`](end_to_end::probe::Probe) jobs: a test's own binary cannot be one.
+//! A worker for the job types of the tests: a test's own binary cannot be one.
+
+use end_to_end::{blob::Blob, probe::Probe, stateful::Look, trap::Trapped};
 
 fn main() {
-    pool::serve_as_worker::<end_to_end::probe::Probe>()
+    pool::enter_if_worker::<Blob>();
+    pool::enter_if_worker::<Look>();
+    pool::enter_if_worker::<Trapped>();
+    pool::serve_as_worker::<Probe>()
 }
