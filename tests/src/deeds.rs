@@ -35,8 +35,7 @@ pub(crate) fn defy() {
 pub(crate) fn kill_siblings() {
     let all = workers::workers_of(parent_id().into());
     let others = all.into_iter().filter(|&pid| pid != u64::from(process::id()));
-    // One that is gone by now needs no killing.
-    others.filter(|&pid| workers::exists(pid)).for_each(|pid| workers::send(pid, Signal::SIGKILL));
+    others.for_each(workers::end);
 }
 
 pub(crate) fn exit_later(file: PathBuf) -> u64 {

@@ -23,6 +23,11 @@ pub fn send(pid: u64, signal: Signal) {
     signal::kill(as_pid(pid), signal).expect("the process is there");
 }
 
+/// Kills a process that may be gone by now.
+pub fn end(pid: u64) {
+    let _ = signal::kill(as_pid(pid), Signal::SIGKILL);
+}
+
 /// Kills a process and waits until it has been reaped.
 ///
 /// # Panics

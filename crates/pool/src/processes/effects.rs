@@ -155,7 +155,7 @@ fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
         Ok(clock) => state.threads.push(clock),
         Err(error) => {
             state.clock_runs = false;
-            state.cause = Some(format!("no thread to keep the time: {error}").into());
+            state.note_cause(&format!("no thread to keep the time: {error}"));
             drop(state);
             Shared::tell(shared, Event::Crippled);
         }
