@@ -1,12 +1,17 @@
 //! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
 
 pub mod answer;
+pub mod blob;
 mod case;
+mod deeds;
 mod jobs;
 pub mod nest;
 mod output;
 pub mod probe;
+pub mod stateful;
 pub mod tally;
+pub mod trap;
+pub mod workers;
 
 use std::{
     ffi::OsStr,

@@ -8,14 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
+use pool::{Context, Executor, Job, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool};
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
-use crate::program;
+use crate::{deeds, program};
 
 /// Longer than anything takes, and short enough to notice a hang.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -39,6 +35,24 @@ pub enum Probe {
     Exit(i32),
     /// Aborts its process.
     Abort,
+    /// Sends itself this signal.
+    Raise(i32),
+    /// Runs one job and, if it succeeds, the other.
+    Then(Box<Probe>, Box<Probe>),
+    /// Does not heed SIGTERM from now on.
+    Defy,
+    /// Kills all other workers of its pool.
+    KillSiblings,
+    /// Yields the number of its process, which exits as soon as the file is there.
+    ExitLater(PathBuf),
+    /// Runs a line of shell and yields its exit code.
+    Shell(String),
+    /// Yields how many bytes there are on its standard input.
+    ReadInput,
+    /// Yields twice the number, by a pool of its own.
+    Nested(u64),
+    /// The same, by a pool that it leaves behind with its worker; writes the worker's number into the file.
+    NestedLeft(u64, PathBuf),
     /// Cannot be encoded.
     #[serde(serialize_with = "refuse")]
     Unencodable(()),
@@ -83,6 +97,18 @@ impl Job for Probe {
             Probe::Pid => return Ok(u64::from(std::process::id())),
             Probe::Exit(code) => std::process::exit(code),
             Probe::Abort => std::process::abort(),
+            Probe::Raise(signal) => deeds::raise(signal),
+            Probe::Then(first, second) => {
+                first.run(&mut ())?;
+                return second.run(&mut ());
+            }
+            Probe::Defy => deeds::defy(),
+            Probe::KillSiblings => deeds::kill_siblings(),
+            Probe::ExitLater(file) => return Ok(deeds::exit_later(file)),
+            Probe::Shell(line) => return Ok(deeds::shell(&line)),
+            Probe::ReadInput => return Ok(deeds::read_input()),
+            Probe::Nested(n) => return deeds::nested(n),
+            Probe::NestedLeft(n, file) => return deeds::nested_left(n, &file),
             Probe::Unencodable(()) => {}
         }
         Ok(0)
@@ -94,8 +120,18 @@ impl Job for Probe {
 /// # Panics
 /// When that cannot be done.
 pub fn mark(file: &Path) {
+    append(file, "x");
+}
+
+/// Appends this line to a file.
+///
+/// # Panics
+/// When that cannot be done.
+pub fn append(file: &Path, line: &str) {
     let opened = fs::OpenOptions::new().append(true).create(true).open(file);
-    writeln!(opened.expect("the file can be opened"), "x").expect("the file can be written");
+    opened
+        .and_then(|mut opened| opened.write_all(format!("{line}\n").as_bytes()))
+        .expect("the file can be written");
 }
 
 /// How many lines a file has; none if it is not there.
@@ -116,14 +152,9 @@ pub fn until(what: &str, is_true: impl Fn() -> bool) {
     }
 }
 
-/// Kills a worker and waits until it is gone.
-///
-/// # Panics
-/// When it is gone already, or does not go.
-pub fn kill_worker(pid: u64) {
-    let number = i32::try_from(pid).expect("it is the number of a process");
-    kill(Pid::from_raw(number), Signal::SIGKILL).expect("the worker is there");
-    until("the worker is gone", || !Path::new(&format!("/proc/{pid}")).exists());
+/// A pool of processes to be, for any job type that `probe-worker` serves.
+pub fn builder<J: Job<Context: Context<Args: Default>>>(workers: usize) -> ProcessPoolBuilder<J> {
+    ProcessPool::builder().workers(workers).worker_program(program("probe-worker"))
 }
 
 /// A pool of processes.
@@ -132,8 +163,7 @@ pub fn kill_worker(pid: u64) {
 /// When it cannot be built.
 #[must_use]
 pub fn processes(workers: usize) -> ProcessPool<Probe> {
-    let builder = ProcessPool::builder().workers(workers).worker_program(program("probe-worker"));
-    builder.build().expect("a pool can be built")
+    builder(workers).build().expect("a pool can be built")
 }
 
 /// A pool of processes that breaks when a worker dies.
@@ -142,8 +172,7 @@ pub fn processes(workers: usize) -> ProcessPool<Probe> {
 /// When it cannot be built.
 #[must_use]
 pub fn breaking(workers: usize) -> ProcessPool<Probe> {
-    let builder = ProcessPool::builder().workers(workers).worker_program(program("probe-worker"));
-    builder.on_worker_death(pool::OnWorkerDeath::Break).build().expect("a pool can be built")
+    builder(workers).on_worker_death(pool::OnWorkerDeath::Break).build().expect("a pool can be built")
 }
 
 /// A pool of threads.
@@ -162,7 +191,7 @@ pub fn serial() -> Serial<Probe> {
 ///
 /// # Panics
 /// When something is.
-pub fn finish(executor: &dyn Executor<Probe>) {
+pub fn finish<J: Job>(executor: &dyn Executor<J>) {
     let start = Instant::now();
     executor.shutdown(true, false);
     assert!(start.elapsed() < Duration::from_secs(10), "the shutdown took {:?}", start.elapsed());

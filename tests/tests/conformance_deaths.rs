@@ -4,7 +4,8 @@
 
 use end_to_end::{
     Case, held, on_pools,
-    probe::{LIMIT, Probe, breaking, finish, kill_worker, processes, until},
+    probe::{LIMIT, Probe, breaking, finish, processes, until},
+    workers::kill_off,
 };
 use pool::{DeathCause, Executor, Failure, NoOutcome, Refused};
 
@@ -15,7 +16,7 @@ fn death_01_killed_while_running_breaks_the_pool() {
     let pid = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
     held!(executor, stage, held);
     let waiting = executor.submit(Probe::Double(1)).unwrap();
-    kill_worker(pid);
+    kill_off(pid);
     for job in [&held, &waiting] {
         let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
             panic!("not abandoned")
@@ -62,13 +63,13 @@ fn death_05_killed_while_idle_is_noticed() {
     let _case = Case::begin();
     let healing = processes(1);
     let pid = healing.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    kill_worker(pid);
+    kill_off(pid);
     assert_ne!(healing.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), pid);
     finish(&healing);
 
     let executor = breaking(1);
     let pid = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    kill_worker(pid);
+    kill_off(pid);
     until("the pool is broken", || executor.broken().is_some());
     assert!(matches!(executor.submit(Probe::Pid).err(), Some(Refused::Broken(_))));
     finish(&executor);

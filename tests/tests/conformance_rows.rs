@@ -19,7 +19,10 @@ fn wanted(folder: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
             [] => needed.extend(facets.chars().map(|facet| format!("{row}{facet}"))),
             [reason] => {
                 assert!(["option", "n/a"].contains(kind), "a core row needs a test: {row}");
-                assert!(reason.starts_with("not offered: ") || reason.starts_with("not applicable: "), "{line}");
+                assert!(
+                    reason.starts_with("not offered: ") || reason.starts_with("not applicable: "),
+                    "{line}"
+                );
             }
             _ => panic!("too many columns: {line}"),
         }
@@ -44,7 +47,9 @@ fn every_row_has_its_tests_and_every_test_its_row() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ((rows, needed), tested) = (wanted(folder), tested(folder));
     // A row without letters may be spread over several tests, which then have letters of their own.
-    let has_test = |id: &String| tested.contains(id) || tested.iter().any(|test| test.trim_end_matches(char::is_alphabetic) == id);
+    let has_test = |id: &String| {
+        tested.contains(id) || tested.iter().any(|test| test.trim_end_matches(char::is_alphabetic) == id)
+    };
     let missing: Vec<&String> = needed.iter().filter(|id| !has_test(id)).collect();
     assert!(missing.is_empty(), "no test for {missing:?}");
     let strange: Vec<&String> =

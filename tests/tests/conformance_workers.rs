@@ -8,9 +8,10 @@ use std::{path::Path, thread, time::Duration};
 use end_to_end::{
     Case, held,
     nest::Nest,
-    probe::{LIMIT, Probe, Stage, finish, kill_worker, marks, processes, until},
+    probe::{LIMIT, Probe, Stage, finish, marks, processes, until},
     program,
     tally::{Add, Fate, Plan, Sum},
+    workers::kill_off,
 };
 use pool::{BuildError, Executor, Failure, JobFuture, NoOutcome, ProcessPool, ProcessPoolBuilder, Refused};
 
@@ -92,7 +93,7 @@ fn rsz_03a_a_worker_killed_just_after_a_resize_is_noticed() {
     for size in [2, 1, 3, 1] {
         let victim = pid(&executor);
         executor.resize(size).unwrap();
-        kill_worker(victim.into());
+        kill_off(victim.into());
         assert_ne!(pid(&executor), victim);
     }
     finish(&executor);
@@ -267,7 +268,7 @@ fn kill_02b_with_dead_workers_or_a_broken_pool_both_are_harmless() {
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
     for end in ways {
         let executor = processes(1);
-        kill_worker(pid(&executor).into());
+        kill_off(pid(&executor).into());
         end(&executor);
         end(&executor);
         finish(&executor);

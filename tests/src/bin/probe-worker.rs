@@ -1,10 +1,15 @@
-//! A worker for the tests' jobs: a test's own binary cannot be one.
+//! A worker for the job types of the tests: a test's own binary cannot be one.
 
-use end_to_end::{answer::Answer, nest::Nest, probe::Probe, tally::Add};
+use end_to_end::{
+    answer::Answer, blob::Blob, nest::Nest, probe::Probe, stateful::Look, tally::Add, trap::Trapped,
+};
 
 fn main() {
-    pool::enter_if_worker::<Answer>();
     pool::enter_if_worker::<Add>();
+    pool::enter_if_worker::<Answer>();
+    pool::enter_if_worker::<Blob>();
+    pool::enter_if_worker::<Look>();
     pool::enter_if_worker::<Nest>();
+    pool::enter_if_worker::<Trapped>();
     pool::serve_as_worker::<Probe>()
 }

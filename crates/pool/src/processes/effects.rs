@@ -148,7 +148,7 @@ fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
     if let Err(error) = shared.crew.spawn("runner-clock".into(), clock) {
         let effects = shared.decide(|state| {
             state.clock_runs = false;
-            state.cause = Some(format!("no thread to keep the time: {error}").into());
+            state.note_cause(&format!("no thread to keep the time: {error}"));
             Event::Crippled
         });
         carry_out(shared, effects);

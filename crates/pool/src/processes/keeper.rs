@@ -50,7 +50,7 @@ pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
 /// Reports that a worker could not be started.
 pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, fatal: bool, cause: &str) {
     let effects = shared.decide(|state| {
-        state.cause = Some(cause.into());
+        state.note_cause(cause);
         state.workers.remove(&worker);
         Event::StartFailed { worker, fatal }
     });
@@ -152,7 +152,7 @@ fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
     let effects = shared.decide(|state| {
         let running = state.running(worker).map(|(frame, index, _)| (frame, index));
         state.workers.remove(&worker);
-        state.cause = Some(death.to_string().into());
+        state.note_cause(&death.to_string());
         Event::Died { worker, running, death }
     });
     carry_out(shared, effects);

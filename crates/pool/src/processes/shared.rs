@@ -46,7 +46,7 @@ pub(crate) struct State<J: Job> {
     /// When the clock is to tick next.
     pub(crate) wake_at: Option<Moment>,
     pub(crate) clock_runs: bool,
-    /// Why the last start failed, or how the last worker died.
+    /// Why the last start failed, or how the last worker died; once the pool is broken, what broke it.
     pub(crate) cause: Option<Arc<str>>,
 }
 
@@ -175,6 +175,14 @@ impl<J: Job> State<J> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
         let frame = self.sched.frame_of(worker, |frame| running.is_in(frame))?;
         Some((frame, u64::from(running.index), running.since))
+    }
+
+    /// Remembers why a start failed or how a worker died. What broke the pool stands: the survivors, whom the pool
+    /// itself then kills, are no cause.
+    pub(crate) fn note_cause(&mut self, cause: &str) {
+        if !self.sched.is_broken() {
+            self.cause = Some(cause.into());
+        }
     }
 
     pub(crate) fn broken_cause(&self) -> Arc<str> {

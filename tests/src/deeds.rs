@@ -1,0 +1,79 @@
+//! What a [`Probe`] does that takes more than a line.
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::process::parent_id,
+    path::{Path, PathBuf},
+    process::{self, Command},
+    thread,
+};
+
+use nix::sys::signal::{SigSet, Signal};
+use pool::{Executor, ProcessPool};
+
+use crate::{
+    probe::{LIMIT, Mishap, Probe, until},
+    workers,
+};
+
+#[allow(clippy::needless_pass_by_value)] // to be handed to `map_err`
+fn mishap(error: impl ToString) -> Mishap {
+    Mishap { code: -1, words: error.to_string() }
+}
+
+pub(crate) fn raise(signal: i32) {
+    let signal = Signal::try_from(signal).expect("a signal");
+    // The standard library's own handler for stack overflows gives way to the first one.
+    (0..2).for_each(|_| workers::send(process::id().into(), signal));
+}
+
+pub(crate) fn defy() {
+    SigSet::from(Signal::SIGTERM).thread_block().expect("SIGTERM can be blocked");
+}
+
+pub(crate) fn kill_siblings() {
+    let all = workers::workers_of(parent_id().into());
+    let others = all.into_iter().filter(|&pid| pid != u64::from(process::id()));
+    others.for_each(workers::end);
+}
+
+pub(crate) fn exit_later(file: PathBuf) -> u64 {
+    thread::spawn(move || {
+        until("the test has this process exit", || file.exists());
+        process::exit(9);
+    });
+    process::id().into()
+}
+
+pub(crate) fn shell(line: &str) -> u64 {
+    let status = Command::new("/bin/sh").args(["-c", line]).status().expect("there is a shell");
+    status.code().and_then(|code| u64::try_from(code).ok()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn read_input() -> u64 {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).expect("standard input can be read");
+    bytes.len() as u64
+}
+
+fn inner_pool() -> Result<ProcessPool<Probe>, Mishap> {
+    // The default: this program, which is a worker's.
+    ProcessPool::builder().workers(1).build().map_err(mishap)
+}
+
+pub(crate) fn nested(n: u64) -> Result<u64, Mishap> {
+    let pool = inner_pool()?;
+    let result = pool.submit(Probe::Double(n)).map_err(mishap)?.result(LIMIT).map_err(mishap);
+    pool.shutdown(true, false);
+    result
+}
+
+pub(crate) fn nested_left(n: u64, file: &Path) -> Result<u64, Mishap> {
+    let pool = inner_pool()?;
+    let worker = pool.submit(Probe::Pid).map_err(mishap)?.result(LIMIT).map_err(mishap)?;
+    let result = pool.submit(Probe::Double(n)).map_err(mishap)?.result(LIMIT).map_err(mishap);
+    std::mem::forget(pool);
+    fs::write(file, worker.to_string()).map_err(mishap)?;
+    result
+}

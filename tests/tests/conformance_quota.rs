@@ -1,0 +1,186 @@
+//! Conformance: workers that serve a number of jobs and are replaced. Each test carries its row's id.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, num::NonZeroU64, time::Duration};
+
+use end_to_end::{
+    Case,
+    probe::{LIMIT, Mishap, Probe, Stage, builder, finish, until},
+    program,
+    workers::{exists, living},
+};
+use pool::{Batch, Executor, Failure, JobFuture, NoOutcome, OnWorkerDeath, ProcessPool, ProcessPoolBuilder};
+
+fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
+    // Zero cannot be written.
+    builder(workers).max_jobs_per_worker(NonZeroU64::new(jobs).unwrap())
+}
+
+fn submit(executor: &ProcessPool<Probe>, jobs: usize) -> Vec<JobFuture<Probe>> {
+    (0..jobs).map(|_| executor.submit(Probe::Pid).unwrap()).collect()
+}
+
+fn pids(jobs: &[JobFuture<Probe>]) -> Vec<u64> {
+    jobs.iter().map(|job| job.result(LIMIT).unwrap()).collect()
+}
+
+/// How many jobs each process served, if each served its jobs one after the other.
+fn runs(pids: &[u64]) -> Vec<usize> {
+    pids.chunk_by(|one, other| one == other).map(<[u64]>::len).collect()
+}
+
+#[test]
+fn mtc_01_a_worker_serves_exactly_its_quota() {
+    let _case = Case::begin();
+    let executor = quota(1, 3).build().unwrap();
+    let mut served = Vec::new();
+    for _ in 0..9 {
+        served.push(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap());
+        assert!(living(&executor).len() <= 1, "the old one goes before the new one comes");
+    }
+    assert_eq!(runs(&served), [3, 3, 3]);
+    until("the last has been reaped", || !exists(served[8]));
+    finish(&executor);
+}
+
+#[test]
+fn mtc_01b_jobs_are_counted_whatever_the_frames() {
+    let _case = Case::begin();
+    for batch in
+        [Batch::Auto, Batch::Fixed(NonZeroU64::new(1).unwrap()), Batch::Fixed(NonZeroU64::new(10).unwrap())]
+    {
+        let executor = quota(1, 4).batch(batch).build().unwrap();
+        let jobs = submit(&executor, 18);
+        assert_eq!(runs(&pids(&jobs)), [4, 4, 4, 4, 2], "{batch:?}");
+        finish(&executor);
+    }
+}
+
+#[test]
+fn mtc_02_a_backlog_larger_than_all_quotas_is_served() {
+    let _case = Case::begin();
+    let executor = quota(2, 2).build().unwrap();
+    let jobs = submit(&executor, 30);
+    let mut served = pids(&jobs);
+    served.sort_unstable();
+    assert!(runs(&served).iter().all(|&count| count <= 2), "{served:?}");
+    finish(&executor);
+}
+
+#[test]
+fn mtc_03a_a_waiting_shutdown_runs_everything_through_replacements() {
+    let _case = Case::begin();
+    let executor = quota(1, 2).build().unwrap();
+    let jobs = submit(&executor, 9);
+    executor.shutdown(true, false);
+    assert!(jobs.iter().all(|job| job.done()));
+    assert_eq!(runs(&pids(&jobs)), [2, 2, 2, 2, 1]);
+    finish(&executor);
+}
+
+#[test]
+fn mtc_03b_so_does_one_that_does_not_wait() {
+    let _case = Case::begin();
+    for workers in [1, 3] {
+        let executor = quota(workers, 2).build().unwrap();
+        let jobs = submit(&executor, 9);
+        executor.shutdown(false, false);
+        assert_eq!(pids(&jobs).len(), 9);
+        finish(&executor);
+    }
+}
+
+#[test]
+fn mtc_04_a_dropped_pool_replaces_its_workers_still() {
+    let _case = Case::begin();
+    let executor = quota(1, 1).build().unwrap();
+    let stage = Stage::new();
+    let held = executor.submit(stage.hold()).unwrap();
+    let jobs = submit(&executor, 4);
+    stage.until_held(1);
+    // The only worker is in its last job, and only the pool's own threads know how to make another.
+    drop(executor);
+    stage.release();
+    assert_eq!(held.result(LIMIT).unwrap(), 0);
+    assert_eq!(runs(&pids(&jobs)), [1, 1, 1, 1]);
+}
+
+#[test]
+fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason() {
+    let _case = Case::begin();
+    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+        let stage = Stage::new();
+        let file = stage.file("worker");
+        fs::copy(program("probe-worker"), &file).unwrap();
+        let executor = quota(1, 1).worker_program(&file).on_worker_death(policy).build().unwrap();
+        let held = executor.submit(stage.hold()).unwrap();
+        let jobs = submit(&executor, 3);
+        stage.until_held(1);
+        fs::remove_file(&file).unwrap();
+        stage.release();
+        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        for job in &jobs {
+            let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+                panic!("not abandoned")
+            };
+            assert!(cause.contains("cannot start") && cause.contains("No such file"), "{cause}");
+            assert_eq!(executor.broken(), Some(cause));
+        }
+        finish(&executor);
+    }
+}
+
+#[test]
+fn mtc_06_a_stopped_pool_replaces_nobody() {
+    let _case = Case::begin();
+    let executor = quota(1, 1).build().unwrap();
+    let stage = Stage::new();
+    let held = executor.submit(stage.hold()).unwrap();
+    let jobs = submit(&executor, 5);
+    stage.until_held(1);
+    executor.stop(LIMIT);
+    stage.release();
+    assert_eq!(held.result(LIMIT).unwrap(), 0);
+    for job in &jobs {
+        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+    }
+    finish(&executor);
+    assert_eq!(executor.figures().len(), 1);
+}
+
+#[test]
+fn mtc_06b_nor_does_one_that_is_stopped_while_replacements_come_and_go() {
+    let _case = Case::begin();
+    for workers in [1, 3] {
+        let executor = quota(workers, 1).build().unwrap();
+        let jobs = submit(&executor, 200);
+        jobs[5].result(LIMIT).unwrap();
+        executor.stop(Duration::ZERO);
+        finish(&executor);
+        let ended = jobs.iter().filter(|job| job.done()).count();
+        assert_eq!(ended, 200);
+        let good = jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count();
+        assert!((6..200).contains(&good), "{good} succeeded");
+    }
+}
+
+#[test]
+fn mtc_07_a_failing_job_at_the_limit_and_a_shutdown_at_once() {
+    let _case = Case::begin();
+    let mishap = Mishap { code: 7, words: "on purpose".into() };
+    for (workers, count) in [(1, 3), (4, 2)] {
+        for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+            let executor = quota(workers, 1).on_worker_death(policy).build().unwrap();
+            let bad = executor.submit(Probe::Fail(mishap.clone())).unwrap();
+            let others = submit(&executor, count - 1);
+            executor.shutdown(false, false);
+            assert!(
+                matches!(bad.result(LIMIT), Err(NoOutcome::Failed(Failure::Failed(told))) if told == mishap)
+            );
+            assert_eq!(pids(&others).len(), count - 1);
+            finish(&executor);
+            assert_eq!(executor.broken(), None, "leaving at the limit is no death");
+        }
+    }
+}
