@@ -120,8 +120,9 @@ fn map_06a_what_is_ready_before_the_deadline_is_delivered() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let stage = Stage::new();
+        assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker is there");
         let mut iterator =
-            executor.map([Probe::Double(1), stage.hold()]).deadline(Duration::from_millis(200)).into_iter();
+            executor.map([Probe::Double(1), stage.hold()]).deadline(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok(2))));
         assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
         stage.release();
@@ -303,7 +304,8 @@ fn map_13c_an_unordered_map_overtakes_slow_jobs_and_keeps_its_deadline() {
     on_pools!(2, |executor| {
         let stage = Stage::new();
         let jobs = [stage.hold(), Probe::Double(1), Probe::Double(2)];
-        let mut iterator = executor.map_unordered(jobs).deadline(Duration::from_millis(300)).into_iter();
+        assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker is there");
+        let mut iterator = executor.map_unordered(jobs).deadline(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok((1, 2)))));
         assert!(matches!(iterator.next(), Some(Ok((2, 4)))));
         assert!(matches!(iterator.next(), Some(Err((_, NoOutcome::TimedOut)))));

@@ -11,7 +11,7 @@ use end_to_end::{
     probe::{LIMIT, Probe, Stage, finish, marks, processes, until},
     program,
     tally::{Add, Fate, Plan, Sum},
-    workers::kill_off,
+    workers::{exists, kill_off, run_state},
 };
 use pool::{BuildError, Executor, Failure, JobFuture, NoOutcome, ProcessPool, ProcessPoolBuilder, Refused};
 
@@ -251,6 +251,50 @@ fn kill_01_terminating_and_killing_end_jobs_and_processes_and_the_pool() {
 }
 
 #[test]
+fn kill_01b_a_job_that_defies_the_polite_signal_is_killed_in_the_end() {
+    let _case = Case::begin();
+    let executor = probes().workers(1).kill_after(Duration::from_millis(50)).build().unwrap();
+    let stage = Stage::new();
+    let job = executor.submit(Probe::Then(Box::new(Probe::Defy), Box::new(stage.hold()))).unwrap();
+    stage.until_held(1);
+    executor.terminate_workers();
+    assert!(executor.shutdown_within(Duration::from_secs(10), false) && job.cancelled());
+    finish(&executor);
+}
+
+#[test]
+fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
+    let _case = Case::begin();
+    let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
+    for end in ways {
+        let executor = processes(2);
+        let stage = Stage::new();
+        let [program, nested] = ["program", "nested"].map(|name| stage.file(name));
+        let line = format!("sleep 1000 & echo $! > {}; wait", program.display());
+        let jobs = [
+            executor.submit(Probe::Shell(line)).unwrap(),
+            executor
+                .submit(Probe::Then(Box::new(Probe::NestedLeft(1, nested.clone())), Box::new(stage.hold())))
+                .unwrap(),
+        ];
+        stage.until_held(1);
+        until("the program runs", || {
+            std::fs::read_to_string(&program).is_ok_and(|text| text.ends_with('\n'))
+        });
+        let read = |file| std::fs::read_to_string(file).unwrap().trim().parse::<u64>().unwrap();
+        let descendants = [read(&program), read(&nested)];
+        assert!(descendants.into_iter().all(exists));
+        end(&executor);
+        assert!(executor.shutdown_within(Duration::from_secs(10), false));
+        assert!(jobs.iter().all(JobFuture::cancelled));
+        // Orphans are gone as soon as init has reaped them.
+        let over = |pid| !exists(pid) || run_state(pid) == Some('Z');
+        until("all descendants are gone", || descendants.into_iter().all(over));
+        finish(&executor);
+    }
+}
+
+#[test]
 fn kill_02a_before_any_worker_exists_both_start_nothing() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
@@ -332,7 +376,7 @@ fn cfg_06b_workers_and_threads_have_names() {
 }
 
 #[test]
-fn init_01b_every_state_is_made_of_the_arguments_in_its_own_worker() {
+fn init_01e_every_state_is_made_of_the_arguments_in_its_own_worker() {
     let _case = Case::begin();
     let stage = Stage::new();
     let starts = Some(stage.file("starts"));
