@@ -208,6 +208,14 @@ impl Running {
         kill(Pid::from_raw(self.pid()), signal).expect("the program is there");
     }
 
+    /// Whether a signal has been sent to it that it has not taken.
+    #[must_use]
+    pub fn has_pending_signals(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("ShdPnd:")).unwrap_or_default();
+        line.trim_start_matches("ShdPnd:").trim().chars().any(|digit| digit != '0')
+    }
+
     /// The numbers of its workers that are alive.
     #[must_use]
     pub fn workers(&self) -> Vec<i32> {

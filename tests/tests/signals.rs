@@ -21,8 +21,8 @@ fn signalled(executor: &str, signal: Signal) -> end_to_end::Output {
     if executor == "processes" {
         run.until("two workers are there", |run| run.workers().len() == 2);
     }
-    // They have jobs when the parent sleeps: let it, for a moment, without depending on it.
-    std::thread::sleep(Duration::from_millis(300));
+    // All that can run has run then.
+    run.until_it_stands_still();
     run.signal(signal);
     run.wait()
 }
@@ -52,7 +52,7 @@ fn the_second_signal_ends_the_run_at_once() {
     let mut run = runner(["-w", "2"]).stdin(SLEEPERS).start();
     run.until("two workers are there", |run| run.workers().len() == 2);
     run.signal(Signal::SIGINT);
-    std::thread::sleep(Duration::from_millis(100));
+    run.until("the signal has been taken", |run| !run.has_pending_signals());
     run.signal(Signal::SIGTERM);
     let output = run.wait();
     assert_eq!(output.signal(), 2, "the first signal is what ended it");
@@ -104,7 +104,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
 fn an_interrupt_that_reaches_the_workers_too_leaves_them_to_the_parent() {
     let mut run = runner(["-w", "2"]).stdin(SLEEPERS).start();
     run.until("two workers are there", |run| run.workers().len() == 2);
-    std::thread::sleep(Duration::from_millis(300));
+    run.until_it_stands_still();
     for worker in run.workers() {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), Signal::SIGINT).unwrap();
     }
