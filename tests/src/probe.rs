@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Context, Executor, Job, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool};
+use pool::{Context, Executor, Job, JobFuture, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool};
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
 use crate::{deeds, program};
@@ -280,6 +280,16 @@ impl Stage {
     #[must_use]
     pub fn hold(&self) -> Probe {
         Probe::Hold(self.file("started"), self.file("release"))
+    }
+
+    /// Has so many jobs hold, and waits until they do.
+    ///
+    /// # Panics
+    /// When the executor takes none.
+    pub fn hold_many(&self, executor: &dyn Executor<Probe>, count: usize) -> Vec<JobFuture<Probe>> {
+        let jobs = (0..count).map(|_| executor.submit(self.hold()).expect("the pool is open")).collect();
+        self.until_held(count);
+        jobs
     }
 
     /// Waits until so many holding jobs run.

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use pool::{Context, Job};
+use pool::{Context, Executor, Job, ProcessPool, ProcessPoolBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{mark, until};
+use crate::{
+    probe::{LIMIT, mark, until},
+    program,
+};
 
 /// Adds to the number that its worker keeps, and yields it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,4 +105,17 @@ impl Job for Add {
         tally.sum += self.0;
         Ok(tally.sum)
     }
+}
+
+/// A pool of one worker to be, whose state is made of this plan.
+pub fn tallies(plan: Plan) -> ProcessPoolBuilder<Add> {
+    ProcessPool::builder_with(plan).workers(1).worker_program(program("probe-worker"))
+}
+
+/// Runs one job and yields its worker's number.
+///
+/// # Panics
+/// When the job fails.
+pub fn add(executor: &dyn Executor<Add>, number: u64) -> u64 {
+    executor.submit(Add(number)).expect("the pool is open").result(LIMIT).expect("adding cannot fail")
 }
