@@ -45,6 +45,21 @@ pub use builder::{BuildError, MAX_WORKERS, ProcessPoolBuilder};
 ///
 /// A worker that dies takes down only the job that it was in, and that job is tried again. Dropping the pool
 /// closes it: jobs that were pushed are still run, by threads of its own.
+///
+/// ```standalone_crate
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ProcessPool};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     pool::enter_if_worker::<Square>(); // never returns in a worker
+///     let pool = ProcessPool::builder().workers(2).build()?;
+///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+///     let workers = pool.figures();
+///     assert_ne!(workers[0].pid, Some(std::process::id()));
+///     pool.shutdown(true, false);
+///     Ok(())
+/// }
+/// ```
 pub struct ProcessPool<J: Job> {
     shared: Arc<Shared<J>>,
     /// The same, as futures know it.
@@ -56,19 +71,82 @@ impl<J: Job> ProcessPool<J>
 where
     <J::Context as Context>::Args: Default,
 {
-    /// A pool whose workers' state takes default arguments.
+    /// The settings of a pool whose workers' state takes default arguments.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().workers(3).build()?;
+    /// assert_eq!(pool.workers(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> ProcessPoolBuilder<J> {
         ProcessPool::builder_with(Default::default())
     }
 }
 
 impl<J: Job> ProcessPool<J> {
-    /// A pool whose workers' state is made of `args`.
+    /// The settings of a pool whose workers' state is made of `args`, each worker's once, before its first job.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Context, Executor, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// struct Prefix(String);
+    ///
+    /// impl Context for Prefix {
+    ///     type Args = String;
+    ///     type Error = String;
+    ///
+    ///     fn start(prefix: String) -> Result<Prefix, String> {
+    ///         Ok(Prefix(prefix))
+    ///     }
+    /// }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Name(u32);
+    ///
+    /// impl Job for Name {
+    ///     const NAME: &'static str = "name";
+    ///     type Output = String;
+    ///     type Error = String;
+    ///     type Context = Prefix;
+    ///
+    ///     fn run(self, prefix: &mut Prefix) -> Result<String, String> {
+    ///         Ok(format!("{}{}", prefix.0, self.0))
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Name>();
+    ///     let pool = ProcessPool::builder_with("file-".to_owned()).workers(1).build()?;
+    ///     assert_eq!(pool.submit(Name(7))?.result(None)?, "file-7");
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn builder_with(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
         ProcessPoolBuilder::new(args)
     }
 
     /// Starts all workers that there may be, without waiting for jobs. Returns at once.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::builder().workers(2).build()?;
+    ///     assert_eq!(pool.figures().len(), 0);
+    ///     pool.prestart();
+    ///     assert_eq!(pool.figures().len(), 2);
+    ///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn prestart(&self) {
         Shared::tell(&self.shared, Event::Prestart);
     }
