@@ -28,7 +28,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// assert_eq!(Square(7).run(&mut ()), Ok(49));
 /// ```
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
-    /// Names the type in the handshake, so that a worker built for other jobs is refused.
+    /// Names the type in the handshake, so that a worker built for other jobs is refused. No two job types that a
+    /// program uses may share a name.
     const NAME: &'static str;
     /// What a successful job yields.
     type Output: Serialize + DeserializeOwned + Send + 'static;
@@ -39,6 +40,24 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 
     /// Does the work.
     ///
+    /// ```
+    /// # use job::Job;
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Square(i64);
+    /// impl Job for Square {
+    ///     // ...
+    /// #     const NAME: &'static str = "square";
+    /// #     type Output = i64;
+    /// #     type Error = String;
+    /// #     type Context = ();
+    ///     fn run(self, _: &mut ()) -> Result<i64, String> {
+    ///         self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
+    ///     }
+    /// }
+    /// assert_eq!(Square(-3).run(&mut ()), Ok(9));
+    /// assert!(Square(i64::MIN).run(&mut ()).is_err());
+    /// ```
+    ///
     /// # Errors
     /// The job's own error; it fails this job only.
     ///
@@ -48,6 +67,43 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// Worker-local state: made once in each worker before its first job, dropped after its last.
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use job::{Context, Job};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Numbers that are expensive to make: each worker makes them once.
+/// struct Table(Vec<u64>);
+///
+/// impl Context for Table {
+///     type Args = String;
+///     type Error = ParseIntError;
+///
+///     fn start(numbers: String) -> Result<Table, ParseIntError> {
+///         numbers.split(',').map(str::parse).collect::<Result<_, _>>().map(Table)
+///     }
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Lookup(usize);
+///
+/// impl Job for Lookup {
+///     const NAME: &'static str = "lookup";
+///     type Output = u64;
+///     type Error = String;
+///     type Context = Table;
+///
+///     fn run(self, table: &mut Table) -> Result<u64, String> {
+///         table.0.get(self.0).copied().ok_or_else(|| format!("there is no number {}", self.0))
+///     }
+/// }
+///
+/// let mut table = Table::start("2,3,5,7".to_owned())?;
+/// assert_eq!(Lookup(2).run(&mut table), Ok(5));
+/// assert!(Table::start("two".to_owned()).is_err());
+/// # Ok::<(), ParseIntError>(())
+/// ```
 pub trait Context: Sized + Send + 'static {
     /// What the parent passes to every worker; serialized once per worker.
     type Args: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
@@ -55,6 +111,13 @@ pub trait Context: Sized + Send + 'static {
     type Error: Display;
 
     /// Makes the state in a fresh worker.
+    ///
+    /// ```
+    /// use job::Context;
+    ///
+    /// // The state of jobs that need none is made of nothing, and that cannot fail.
+    /// assert_eq!(<() as Context>::start(()), Ok(()));
+    /// ```
     ///
     /// # Errors
     /// Any; the worker then counts as one that could not start, and the message reaches the parent.
