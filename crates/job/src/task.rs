@@ -67,43 +67,6 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// Worker-local state: made once in each worker before its first job, dropped after its last.
-///
-/// ```
-/// use std::num::ParseIntError;
-/// use job::{Context, Job};
-/// use serde::{Deserialize, Serialize};
-///
-/// /// Numbers that are expensive to make: each worker makes them once.
-/// struct Table(Vec<u64>);
-///
-/// impl Context for Table {
-///     type Args = String;
-///     type Error = ParseIntError;
-///
-///     fn start(numbers: String) -> Result<Table, ParseIntError> {
-///         numbers.split(',').map(str::parse).collect::<Result<_, _>>().map(Table)
-///     }
-/// }
-///
-/// #[derive(Serialize, Deserialize)]
-/// struct Lookup(usize);
-///
-/// impl Job for Lookup {
-///     const NAME: &'static str = "lookup";
-///     type Output = u64;
-///     type Error = String;
-///     type Context = Table;
-///
-///     fn run(self, table: &mut Table) -> Result<u64, String> {
-///         table.0.get(self.0).copied().ok_or_else(|| format!("there is no number {}", self.0))
-///     }
-/// }
-///
-/// let mut table = Table::start("2,3,5,7".to_owned())?;
-/// assert_eq!(Lookup(2).run(&mut table), Ok(5));
-/// assert!(Table::start("two".to_owned()).is_err());
-/// # Ok::<(), ParseIntError>(())
-/// ```
 pub trait Context: Sized + Send + 'static {
     /// What the parent passes to every worker; serialized once per worker.
     type Args: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;

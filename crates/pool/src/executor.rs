@@ -13,7 +13,8 @@ use crate::{
 /// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
 /// [`Serial`](crate::Serial).
 ///
-/// All methods but [`map`](Executor::map) and [`map_unordered`](Executor::map_unordered) work on a `dyn Executor` too.
+/// It can be used as `dyn Executor`; what needs to know the executor's type, such as [`map`](Executor::map), says so by
+/// `Self: Sized`.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -211,7 +212,7 @@ pub trait Executor<J: Job>: Send + Sync {
     fn stop(&self, grace: Duration);
 
     /// Waits until all jobs are resolved and all workers are gone. The executor must have been
-    /// [closed](Executor::close) or [stopped](Executor::stop), because otherwise its workers stay.
+    /// [closed](Executor::close) or [stopped](Executor::stop).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

@@ -118,7 +118,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How jobs and outcomes are encoded; by default by bincode.
+    /// How jobs and outcomes are encoded.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
