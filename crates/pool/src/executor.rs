@@ -269,7 +269,8 @@ pub trait Executor<J: Job>: Send + Sync {
 /// use pool::{Executor, JobOptions, Serial};
 ///
 /// let sink = Arc::new(Collected::default()); // keeps each tag and output
-/// let mut inlet = Serial::new(()).inlet(sink.clone());
+/// let serial = Serial::new(());
+/// let mut inlet = serial.inlet(sink.clone());
 /// for (tag, n) in (0..).zip([30, 20, 10]) {
 ///     inlet.push(tag, Square(n), JobOptions::default());
 /// }

@@ -16,7 +16,7 @@ use crate::{available_cores, is_worker};
 /// use pool::{BuildError, MAX_WORKERS, ProcessPool};
 ///
 /// let settings = ProcessPool::<Square>::builder().workers(MAX_WORKERS + 1);
-/// assert!(matches!(settings.build(), Err(BuildError::Workers(1025))));
+/// assert!(matches!(settings.build(), Err(BuildError::Workers(_))));
 /// ```
 pub const MAX_WORKERS: usize = 1024;
 
@@ -48,7 +48,7 @@ pub struct ProcessPoolBuilder<J: Job> {
 /// use pool::{BuildError, ProcessPool};
 ///
 /// match ProcessPool::<Square>::builder().workers(0).build() {
-///     Err(BuildError::Workers(number)) => assert_eq!(number, 0),
+///     Err(error @ BuildError::Workers(_)) => assert!(error.to_string().ends_with("not 0")),
 ///     Err(other) => panic!("{other}"),
 ///     Ok(_) => panic!("a pool without workers"),
 /// }
