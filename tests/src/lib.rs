@@ -40,7 +40,8 @@ const HARD_CAP: Duration = Duration::from_secs(100);
 /// The variable that marks all processes of one call.
 const MARK: &str = "RUNNER_TEST_MARK";
 
-/// A program of this workspace, built before the tests (`scripts/test` does, or `cargo build --workspace`).
+/// A program of this workspace, built before the tests: `scripts/test` does it, or `cargo build --workspace --bins
+/// --examples`.
 ///
 /// # Panics
 /// When it has not been built.
@@ -51,8 +52,21 @@ pub fn program(name: &str) -> PathBuf {
     let folder =
         test.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("a file lies in a folder");
     let program = folder.join(name);
-    assert!(program.exists(), "{} is missing: run `cargo build --workspace` first", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo build --workspace --bins --examples` first",
+        program.display()
+    );
     program
+}
+
+/// An example of the library, built before the tests like the [programs](program).
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    program(&format!("examples/{name}"))
 }
 
 /// A file of `tests/data`.

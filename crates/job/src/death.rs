@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// The end of a worker process, as the system reported it to the parent.
+///
+/// ```
+/// use job::{Death, DeathCause};
+///
+/// let death = Death { pid: 4711, cause: DeathCause::Signalled(9) };
+/// assert_eq!(death.to_string(), "process 4711 was ended by signal 9");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Death {
     /// The process that ended.
@@ -12,9 +19,22 @@ pub struct Death {
 }
 
 /// What ended a process.
+///
+/// ```
+/// use job::DeathCause;
+///
+/// fn advice(cause: DeathCause) -> &'static str {
+///     match cause {
+///         DeathCause::Exited(_) => "some library calls `exit`",
+///         DeathCause::Signalled(9) => "somebody killed it, maybe the system for want of memory",
+///         DeathCause::Signalled(_) => "it crashed",
+///     }
+/// }
+/// assert_eq!(advice(DeathCause::Signalled(11)), "it crashed");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeathCause {
-    /// It exited with this code.
+    /// It exited with this code, from 0 to 255. A job that calls `exit` does that, also with 0.
     Exited(i32),
     /// A signal of this number ended it.
     Signalled(i32),

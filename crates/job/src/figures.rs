@@ -5,6 +5,20 @@ use std::time::Duration;
 use crate::WorkerId;
 
 /// Counts and times of one worker, from its start to the moment of asking.
+///
+/// ```
+/// use std::time::Duration;
+/// use job::{WorkerFigures, WorkerId};
+///
+/// fn idle(worker: &WorkerFigures) -> Duration {
+///     worker.life.saturating_sub(worker.start + worker.busy)
+/// }
+/// let mut figures = WorkerFigures::new(WorkerId { slot: 0, generation: 0 });
+/// figures.start = Duration::from_millis(5);
+/// figures.busy = Duration::from_millis(80);
+/// figures.life = Duration::from_millis(100);
+/// assert_eq!(idle(&figures), Duration::from_millis(15));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerFigures {
     /// Which worker.
@@ -29,6 +43,13 @@ pub struct WorkerFigures {
 
 impl WorkerFigures {
     /// The figures of a worker that has done nothing yet.
+    ///
+    /// ```
+    /// use job::{WorkerFigures, WorkerId};
+    ///
+    /// let figures = WorkerFigures::new(WorkerId { slot: 2, generation: 0 });
+    /// assert_eq!((figures.worker.slot, figures.jobs), (2, 0));
+    /// ```
     #[must_use]
     pub fn new(worker: WorkerId) -> WorkerFigures {
         WorkerFigures {

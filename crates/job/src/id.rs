@@ -5,6 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A job's number within its pool, counted from 0 in the order of submission.
+///
+/// ```
+/// use job::JobId;
+///
+/// assert_eq!(JobId(7).to_string(), "job 7");
+/// assert!(JobId(7) < JobId(8), "it was submitted before");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobId(pub u64);
 
@@ -17,6 +24,15 @@ impl fmt::Display for JobId {
 /// Consecutive jobs `start..end`, never empty.
 ///
 /// Jobs are scheduled by ranges because that costs the same for one job as for a thousand.
+///
+/// ```
+/// use job::{JobId, JobRange};
+///
+/// let range = JobRange::new(3, 8).unwrap();
+/// assert_eq!((range.count(), range.first()), (5, JobId(3)));
+/// assert_eq!(range.split_at(2).1, JobRange::new(5, 8));
+/// assert_eq!(JobRange::new(4, 4), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JobRange {
     start: u64,
@@ -80,12 +96,26 @@ impl JobRange {
 }
 
 /// A frame's number within its pool; never used twice.
+///
+/// ```
+/// use job::FrameId;
+///
+/// assert!(FrameId(1) > FrameId(0), "it was made later");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FrameId(pub u64);
 
 /// A worker: a place in the pool and how many workers have held that place before it.
 ///
 /// News that arrives late from a dead worker carries an old generation and is recognised by it.
+///
+/// ```
+/// use job::WorkerId;
+///
+/// // Place 2 is held by its second worker: the first one has died, or has served its time.
+/// let worker = WorkerId { slot: 2, generation: 1 };
+/// assert_eq!(worker.to_string(), "worker 2.1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkerId {
     /// The place, counted from 0; below the pool's size.

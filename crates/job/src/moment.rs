@@ -3,6 +3,17 @@
 use std::{ops::Add, time::Duration};
 
 /// Nanoseconds on the system's monotonic clock, which all processes of a machine share.
+///
+/// ```
+/// use std::time::Duration;
+/// use job::Moment;
+///
+/// let start = Moment(1_000);
+/// let end = start + Duration::from_micros(2);
+/// assert_eq!(end, Moment(3_000));
+/// assert_eq!(end.since(start), Duration::from_micros(2));
+/// assert_eq!(start.since(end), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub u64);
 

@@ -7,13 +7,54 @@ use serde::{Deserialize, Serialize};
 use crate::{Death, Job};
 
 /// The end of one job: its output, or why there is none.
+///
+/// ```
+/// use job::{Failure, Job, Outcome};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Square(i64);
+/// # impl Job for Square {
+/// #     const NAME: &'static str = "square";
+/// #     type Output = i64;
+/// #     type Error = String;
+/// #     type Context = ();
+/// #     fn run(self, _: &mut ()) -> Result<i64, String> { Ok(self.0 * self.0) }
+/// # }
+///
+/// fn tell(outcome: Outcome<Square>) -> String {
+///     match outcome {
+///         Ok(square) => format!("{square}"),
+///         Err(failure) => format!("none, because {failure}"),
+///     }
+/// }
+/// assert_eq!(tell(Square(5).run(&mut ()).map_err(Failure::Failed)), "25");
+/// assert_eq!(tell(Err(Failure::Cancelled)), "none, because the job was cancelled");
+/// ```
 pub type Outcome<J> = Result<<J as Job>::Output, Failure<<J as Job>::Error>>;
 
 /// Why a job has no output. `E` is the job's own error type.
+///
+/// As text, [`Failed`](Failure::Failed) does not tell the job's error, which need not have one: match on it.
+///
+/// ```
+/// use job::{Death, DeathCause, Failure};
+///
+/// /// Whether the same job may do better another time.
+/// fn is_worth_another_try<E>(failure: &Failure<E>) -> bool {
+///     match failure {
+///         Failure::TimedOut { .. } | Failure::Crashed { .. } => true,
+///         Failure::Cancelled | Failure::Abandoned(_) => true, // it was not the job's fault
+///         _ => false,
+///     }
+/// }
+/// let death = Death { pid: 4711, cause: DeathCause::Exited(3) };
+/// let crashed = Failure::<String>::Crashed { death, attempts: 3 };
+/// assert_eq!(crashed.to_string(), "the job's worker died: process 4711 exited with code 3 (attempt 3)");
+/// assert!(is_worth_another_try(&crashed) && !is_worth_another_try(&Failure::Failed("no such file")));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure<E> {
     /// The job ran and reported this error.
-    #[error("the job failed")]
+    #[error("the job failed: {0:?}")]
     Failed(E),
     /// The job panicked; its worker lives on.
     #[error("the job panicked: {0}")]
@@ -49,6 +90,20 @@ pub enum Failure<E> {
 }
 
 /// What is known of a panic that was caught.
+///
+/// ```
+/// # use serde::{Deserialize, de::value::{Error, MapDeserializer}};
+/// use job::{Failure, Panic};
+///
+/// # let fields = MapDeserializer::<_, Error>::new([("message", "no digits")].into_iter());
+/// # let failure = Failure::<String>::Panicked(Panic::deserialize(fields)?);
+/// // The failure of a job that called `panic!("no digits")` without a known place.
+/// assert_eq!(failure.to_string(), "the job panicked: no digits");
+/// if let Failure::Panicked(Panic { message, location, .. }) = failure {
+///     assert_eq!((message.as_str(), location), ("no digits", None));
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
     /// The panic's message.

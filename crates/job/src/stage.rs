@@ -4,6 +4,12 @@
 ///
 /// The steps are those that the documentation of Python's `ProcessPoolExecutor` is usually explained by; each
 /// has exactly one place in the code.
+///
+/// ```
+/// use job::Stage;
+///
+/// assert!(Stage::Encode < Stage::Run, "stages are ordered as a job passes them");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     /// The parent takes an item of the input.
@@ -32,6 +38,13 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order in which a job passes them; waiting comes last.
+    ///
+    /// ```
+    /// use job::Stage;
+    ///
+    /// let steps = Stage::ALL.iter().filter(|stage| **stage != Stage::Queue);
+    /// assert_eq!(steps.count(), 10);
+    /// ```
     pub const ALL: [Stage; 11] = [
         Stage::Take,
         Stage::Encode,

@@ -28,7 +28,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// assert_eq!(Square(7).run(&mut ()), Ok(49));
 /// ```
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
-    /// Names the type in the handshake, so that a worker built for other jobs is refused.
+    /// Names the type in the handshake, so that a worker built for other jobs is refused. No two job types that a
+    /// program uses may share a name.
     const NAME: &'static str;
     /// What a successful job yields.
     type Output: Serialize + DeserializeOwned + Send + 'static;
@@ -38,6 +39,24 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     type Context: Context;
 
     /// Does the work.
+    ///
+    /// ```
+    /// # use job::Job;
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Square(i64);
+    /// impl Job for Square {
+    ///     // ...
+    /// #     const NAME: &'static str = "square";
+    /// #     type Output = i64;
+    /// #     type Error = String;
+    /// #     type Context = ();
+    ///     fn run(self, _: &mut ()) -> Result<i64, String> {
+    ///         self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
+    ///     }
+    /// }
+    /// assert_eq!(Square(-3).run(&mut ()), Ok(9));
+    /// assert!(Square(i64::MIN).run(&mut ()).is_err());
+    /// ```
     ///
     /// # Errors
     /// The job's own error; it fails this job only.
@@ -79,6 +98,13 @@ pub trait Context: Sized + Send + 'static {
     type Report: Serialize + DeserializeOwned + Default + Send + 'static;
 
     /// Makes the state in a fresh worker.
+    ///
+    /// ```
+    /// use job::Context;
+    ///
+    /// // The state of jobs that need none is made of nothing, and that cannot fail.
+    /// assert_eq!(<() as Context>::start(()), Ok(()));
+    /// ```
     ///
     /// # Errors
     /// Any; the worker then counts as one that could not start, and the message reaches the parent.

@@ -12,21 +12,75 @@ use crate::{
 
 /// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
 /// [`Serial`](crate::Serial).
+///
+/// It can be used as `dyn Executor`; what needs to know the executor's type, such as [`map`](Executor::map), says so by
+/// `Self: Sized`.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, Serial, ThreadPool};
+///
+/// fn sum_of_squares(executor: &impl Executor<Square>) -> u64 {
+///     executor.map((1..=3).map(Square)).into_iter().flatten().sum()
+/// }
+/// assert_eq!(sum_of_squares(&Serial::new(())), 14);
+/// assert_eq!(sum_of_squares(&ThreadPool::new(2, ())), 14);
+/// ```
 pub trait Executor<J: Job>: Send + Sync {
-    /// A way in for jobs whose outcomes go to `sink`. There may be several at a time.
+    /// A way in for jobs whose outcomes go to `sink`. There may be several at a time. Jobs that are
+    /// pushed when the executor is closed, or dropped, are cancelled.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, JobOptions, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let sink = Arc::new(Collected::default()); // keeps each tag and output
+    /// let mut inlet = threads.inlet(sink.clone());
+    /// (1..=3).for_each(|n| inlet.push(n, Square(n), JobOptions::default()));
+    /// drop(inlet);
+    /// threads.shutdown(true, false);
+    /// let mut squares = sink.0.lock().unwrap();
+    /// squares.sort();
+    /// assert_eq!(*squares, [(1, Some(1)), (2, Some(4)), (3, Some(9))]);
+    /// ```
     fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>;
 
     /// Takes one job; its future tells of it. Never blocks on capacity, except on a [`Serial`](crate::Serial)
-    /// executor, which runs it first.
+    /// executor, which runs it first. A job that cannot be encoded is taken, and has failed.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, Failure, JobOptions, NoOutcome, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let limited = JobOptions { limit: Some(Duration::from_secs(1)) };
+    /// let job = threads.submit_with(Square(3), limited)?;
+    /// // Only worker processes can be ended when their time is over, so here the job has failed.
+    /// assert!(matches!(job.result(None), Err(NoOutcome::Failed(Failure::Unsupported(_)))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When the executor was closed or stopped, or is broken.
+    /// [`Refused::Closed`] when the executor was closed or stopped, [`Refused::Broken`] when it is broken.
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused>;
 
     /// Takes one job without options; see [`submit_with`](Executor::submit_with).
     ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let (three, four) = (threads.submit(Square(3))?, threads.submit(Square(4))?);
+    /// assert_eq!(three.result(None)? + four.result(None)?, 25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// When the executor was closed or stopped, or is broken.
+    /// [`Refused::Closed`] when the executor was closed or stopped, [`Refused::Broken`] when it is broken.
     fn submit(&self, job: J) -> Result<JobFuture<J>, Refused> {
         self.submit_with(job, JobOptions::default())
     }
@@ -38,11 +92,31 @@ pub trait Executor<J: Job>: Send + Sync {
     /// # Errors
     /// When the executor was closed or stopped, or is broken; then it has taken none of them, or some of them if it
     /// has no frames.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, JobOptions, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let futures = threads.submit_batch(vec![Square(2), Square(3)], JobOptions::default())?;
+    /// assert_eq!((futures[0].result(None)?, futures[1].result(None)?), (4, 9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_batch(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
         jobs.into_iter().map(|job| self.submit_with(job, options)).collect()
     }
 
     /// Runs a job for each item and gives their outputs in the order of the items. Lazy: see [`Map`].
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let squares: Result<Vec<u64>, _> = threads.map([3, 1, 2].map(Square)).into_iter().collect();
+    /// assert_eq!(squares?, [9, 1, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn map<I: IntoIterator<Item = J>>(&self, jobs: I) -> Map<'_, J, Self, I::IntoIter>
     where
         Self: Sized,
@@ -52,6 +126,17 @@ pub trait Executor<J: Job>: Send + Sync {
 
     /// Runs a job for each item and gives their outputs as they come, each with the item's place. Lazy, as
     /// [`map`](Executor::map) is.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let mut squares: Vec<(usize, u64)> =
+    ///     threads.map_unordered([3, 1, 2].map(Square)).into_iter().flatten().collect();
+    /// squares.sort();
+    /// assert_eq!(squares, [(0, 9), (1, 1), (2, 4)]);
+    /// ```
     fn map_unordered<I: IntoIterator<Item = J>>(&self, jobs: I) -> MapUnordered<'_, J, Self, I::IntoIter>
     where
         Self: Sized,
@@ -60,13 +145,48 @@ pub trait Executor<J: Job>: Send + Sync {
     }
 
     /// How many jobs it can run at a time.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial, ThreadPool};
+    ///
+    /// assert_eq!(Serial::<Square>::new(()).workers(), 1);
+    /// assert_eq!(ThreadPool::<Square>::new(4, ()).workers(), 4);
+    /// ```
     fn workers(&self) -> usize;
 
-    /// Cancels the jobs that have not been handed to a worker.
+    /// Cancels the jobs that have not been handed to a worker. The executor goes on and takes others.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let one_thread = ThreadPool::new(1, ());
+    /// let first = one_thread.submit(Gate(1))?; // runs until the gate is opened
+    /// arrival(); // now it does
+    /// let second = one_thread.submit(Gate(2))?;
+    /// one_thread.cancel_waiting();
+    /// assert!(second.cancelled() && !first.done());
+    /// open();
+    /// assert_eq!(first.result(None)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn cancel_waiting(&self);
 
     /// Takes no more jobs; with `cancel` those that have not been started are cancelled, with `wait` it returns when
     /// the others have ended and all workers are gone.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Refused, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let job = threads.submit(Square(5))?;
+    /// threads.shutdown(true, false);
+    /// assert!(job.done());
+    /// assert_eq!(threads.submit(Square(6)).err(), Some(Refused::Closed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn shutdown(&self, wait: bool, cancel: bool) {
         self.close();
         if cancel {
@@ -79,6 +199,18 @@ pub trait Executor<J: Job>: Send + Sync {
 
     /// As a waiting [`shutdown`](Executor::shutdown), but waits for `time` at the most, and says whether all is over.
     /// If not, it goes on in the background, and this may be called again.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let job = threads.submit(Square(5))?;
+    /// assert!(threads.shutdown_within(Duration::from_secs(60), false), "that is time enough");
+    /// assert_eq!(job.result(None)?, 25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn shutdown_within(&self, time: Duration, cancel: bool) -> bool {
         self.shutdown(false, cancel);
         self.join_within(time)
@@ -86,6 +218,15 @@ pub trait Executor<J: Job>: Send + Sync {
 
     /// Lends the executor to `body` and shuts it down afterwards, also if `body` panics: when this returns, all jobs
     /// are resolved and all workers are gone.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let job = ThreadPool::new(2, ()).scope(|threads| threads.submit(Square(5)))?;
+    /// assert!(job.done(), "the scope waited for it");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn scope<R>(self, body: impl FnOnce(&Self) -> R) -> R
     where
         Self: Sized,
@@ -103,31 +244,120 @@ pub trait Executor<J: Job>: Send + Sync {
     }
 
     /// Takes no more jobs; those that were pushed are still run. Returns at once.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let job = threads.submit(Square(5))?;
+    /// threads.close();
+    /// assert!(threads.submit(Square(6)).is_err());
+    /// assert_eq!(job.result(None)?, 25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn close(&self);
 
     /// Takes no more jobs and starts none of those that wait: they are cancelled. Running ones may go on for
     /// `grace`, and are then cancelled too where the executor can end them. Returns at once; may be called again
     /// with a shorter time.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::time::Duration;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let one_thread = ThreadPool::new(1, ());
+    /// let first = one_thread.submit(Gate(1))?; // runs until the gate is opened
+    /// arrival(); // now it does
+    /// let second = one_thread.submit(Gate(2))?;
+    /// one_thread.stop(Duration::ZERO);
+    /// assert!(second.cancelled());
+    /// open(); // a worker process would have been killed, a thread has to be let through
+    /// assert_eq!(first.result(None)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn stop(&self, grace: Duration);
 
     /// Waits until all jobs are resolved and all workers are gone. The executor must have been
     /// [closed](Executor::close) or [stopped](Executor::stop), else this waits for somebody to do so. One of the
     /// executor's own threads, such as one that runs a callback, does not wait.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let jobs: Vec<_> = (1..=100).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
+    /// threads.close();
+    /// threads.join();
+    /// assert!(jobs.iter().all(|job| job.done()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn join(&self) {
         self.join_within(Duration::MAX);
     }
 
     /// As [`join`](Executor::join), but waits for `time` at the most, and says whether all is over.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// threads.submit(Square(5))?;
+    /// assert!(!threads.join_within(Duration::from_millis(1)), "it may still get jobs");
+    /// threads.close();
+    /// assert!(threads.join_within(Duration::from_secs(60)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn join_within(&self, time: Duration) -> bool;
 
     /// What the workers that have left since the last call had to say, in the order of their leaving. After a
     /// [`join`](Executor::join) all have left.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// threads.submit(Square(5))?;
+    /// assert!(threads.reports().is_empty());
+    /// threads.shutdown(true, false);
+    /// assert_eq!(threads.reports().len(), 1, "one thread has left");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn reports(&self) -> Vec<WorkerReport<J>>;
 
     /// Counts and times of all workers so far, in the order of their start.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let squares: u64 = threads.map((1..=100).map(Square)).into_iter().flatten().sum();
+    /// threads.shutdown(true, false); // before that, the last jobs may not have been counted yet
+    /// assert_eq!(squares, 338_350);
+    /// assert_eq!(threads.figures().iter().map(|worker| worker.jobs).sum::<u64>(), 100);
+    /// ```
     fn figures(&self) -> Vec<WorkerFigures>;
 
     /// Why the executor cannot run jobs any more, if it cannot.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Failure, NoOutcome, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().worker_program("/bin/false").build()?;
+    /// assert!(pool.broken().is_none());
+    /// let job = pool.submit(Square(3))?;
+    /// // The program is no worker; after five starts in vain the pool gives up.
+    /// assert!(matches!(job.result(None), Err(NoOutcome::Failed(Failure::Abandoned(_)))));
+    /// assert!(pool.broken().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn broken(&self) -> Option<Arc<str>>;
 }
 
@@ -135,19 +365,94 @@ pub trait Executor<J: Job>: Send + Sync {
 ///
 /// Jobs gather in an inlet until a worker has room for them or there are enough for a frame. Dropping it
 /// [flushes](Inlet::flush) it.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+/// use std::sync::Arc;
+/// use pool::{Executor, JobOptions, Serial};
+///
+/// let sink = Arc::new(Collected::default()); // keeps each tag and output
+/// let serial = Serial::new(());
+/// let mut inlet = serial.inlet(sink.clone());
+/// for (tag, n) in (0..).zip([30, 20, 10]) {
+///     inlet.push(tag, Square(n), JobOptions::default());
+/// }
+/// inlet.flush();
+/// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(900)), (1, Some(400)), (2, Some(100))]);
+/// ```
 pub trait Inlet<J: Job> {
     /// Takes a job, never blocking on capacity. Its outcome will reach the sink under `tag`, exactly once, whatever
     /// happens; after [`Executor::stop`] that is a cancellation.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::{sync::Arc, time::Duration};
+    /// use pool::{Executor, JobOptions, Serial};
+    ///
+    /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
+    /// let mut inlet = serial.inlet(sink.clone());
+    /// inlet.push(0, Square(4), JobOptions::default());
+    /// serial.stop(Duration::ZERO);
+    /// inlet.push(1, Square(5), JobOptions::default()); // too late: it is cancelled
+    /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16)), (1, None)]);
+    /// ```
     fn push(&mut self, tag: u64, job: J, options: JobOptions);
 
     /// Hands over what has gathered; to be called before waiting for more input.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, JobOptions, ThreadPool};
+    ///
+    /// let (sink, threads) = (Arc::new(Collected::default()), ThreadPool::new(1, ()));
+    /// let mut inlet = threads.inlet(sink.clone());
+    /// inlet.push(0, Square(4), JobOptions::default());
+    /// inlet.flush(); // no job stays in the inlet while the program waits for input
+    /// threads.shutdown(true, false);
+    /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16))]);
+    /// ```
     fn flush(&mut self);
 }
 
 /// Where outcomes go.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::sync::{Arc, Mutex, mpsc};
+/// use pool::{Executor, JobOptions, Resolved, Sink, ThreadPool};
+///
+/// struct Forward(Mutex<mpsc::Sender<Resolved<Square>>>);
+///
+/// impl Sink<Square> for Forward {
+///     fn resolve(&self, resolved: Vec<Resolved<Square>>) {
+///         let sender = self.0.lock().unwrap();
+///         // Nobody may be listening any more: that is no reason to panic.
+///         resolved.into_iter().for_each(|job| drop(sender.send(job)));
+///     }
+/// }
+///
+/// let (sender, receiver) = mpsc::channel();
+/// let threads = ThreadPool::new(2, ());
+/// let mut inlet = threads.inlet(Arc::new(Forward(Mutex::new(sender))));
+/// inlet.push(7, Square(3), JobOptions::default());
+/// drop(inlet);
+/// let Resolved { tag, outcome } = receiver.recv()?;
+/// assert_eq!((tag, outcome?), (7, 9));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Sink<J: Job>: Send + Sync {
     /// Takes outcomes, in any order. It is called by whichever thread has them, so it must not wait for other
     /// outcomes. A panic is caught and printed to standard error.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use pool::{Failure, Resolved, Sink};
+    ///
+    /// let sink = Collected::default();
+    /// sink.resolve(vec![Resolved { tag: 5, outcome: Err(Failure::Cancelled) }]);
+    /// assert_eq!(*sink.0.lock().unwrap(), [(5, None)]);
+    /// ```
     fn resolve(&self, resolved: Vec<Resolved<J>>);
 }
 
@@ -159,6 +464,14 @@ pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) 
 }
 
 /// The outcome of the job that was pushed under `tag`.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::Resolved;
+///
+/// let resolved = Resolved::<Square> { tag: 5, outcome: Ok(25) };
+/// assert_eq!(resolved.outcome.unwrap_or_default(), resolved.tag * resolved.tag);
+/// ```
 pub struct Resolved<J: Job> {
     /// What the job was pushed under.
     pub tag: u64,
@@ -167,6 +480,18 @@ pub struct Resolved<J: Job> {
 }
 
 /// The last words of a worker that left in good order; see [`Context::finish`].
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, Serial, WorkerReport};
+///
+/// let serial = Serial::new(());
+/// serial.submit(Square(5))?;
+/// serial.shutdown(true, false);
+/// let report: WorkerReport<Square> = serial.reports().remove(0);
+/// assert_eq!((report.worker.slot, report.report), (0, Ok(())));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct WorkerReport<J: Job> {
     /// Which worker it was.
     pub worker: WorkerId,
@@ -175,6 +500,16 @@ pub struct WorkerReport<J: Job> {
 }
 
 /// What one job asks for.
+///
+/// ```
+/// use std::time::Duration;
+/// use pool::JobOptions;
+///
+/// let patient = JobOptions::default();
+/// assert_eq!(patient.limit, None);
+/// let limited = JobOptions { limit: Some(Duration::from_millis(100)) };
+/// assert_ne!(limited, patient);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobOptions {
     /// Its own time limit, before the pool's. Needs worker processes; elsewhere the job fails.

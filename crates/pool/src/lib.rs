@@ -8,7 +8,7 @@
 //! A program whose jobs run on a [`ProcessPool`] is usually its own worker: it is started again with a hidden
 //! argument, and [`enter_if_worker`], called first thing in `main`, never returns there.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use pool::{Executor, Job, ProcessPool};
 //! use serde::{Deserialize, Serialize};
 //!
@@ -22,7 +22,7 @@
 //!     type Context = ();
 //!
 //!     fn run(self, _: &mut ()) -> Result<u64, String> {
-//!         Ok(self.0 * self.0)
+//!         self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
 //!     }
 //! }
 //!
@@ -30,12 +30,13 @@
 //!     pool::enter_if_worker::<Square>();
 //!     let pool = ProcessPool::<Square>::builder().workers(4).build()?;
 //!     let squares: Result<Vec<u64>, _> = pool.map((0..1000).map(Square)).into_iter().collect();
-//!     println!("{:?}", squares?);
+//!     assert_eq!(squares?[..4], [0, 1, 4, 9]);
+//!     pool.shutdown(true, false);
 //!     Ok(())
 //! }
 //! ```
 
-/// The README's example compiles.
+/// The README's example runs.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
@@ -55,14 +56,18 @@ pub use executor::{Executor, Inlet, JobOptions, Resolved, Sink, WorkerReport};
 pub use future::{
     AsCompleted, JobFuture, NoOutcome, Refused, ReturnWhen, Unfinished, Waited, as_completed, wait,
 };
+#[doc(inline)]
 pub use job::{
     Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
 pub use processes::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError};
+#[doc(inline)]
 pub use sched::{Batch, OnWorkerDeath};
 pub use serial::Serial;
 use serve::is_stray_worker;
+#[doc(inline)]
 pub use serve::{enter_if_worker, is_worker, serve_as_worker};
 pub use threads::ThreadPool;
-pub use wire::CodecKind;
+#[doc(inline)]
+pub use wire::{CodecError, CodecKind, RendezvousError};

@@ -23,6 +23,17 @@ use crate::{
 const ONLY_WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 
 /// Runs each job when it is pushed or submitted. A panic is caught; a crash takes the program with it.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, Serial};
+///
+/// let serial = Serial::new(());
+/// let job = serial.submit(Square(9))?;
+/// assert!(job.done(), "it ran before `submit` returned");
+/// assert_eq!(job.result(None)?, 81);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Serial<J: Job> {
     shared: Arc<Shared<J>>,
 }
@@ -40,7 +51,16 @@ struct Shared<J: Job> {
 }
 
 impl<J: Job> Serial<J> {
-    /// Jobs run one at a time, whoever pushes them, in one state made of `args`.
+    /// Jobs run one at a time, whoever pushes them, in one state made of `args` before the first of them. If it cannot
+    /// be made, that job fails and the executor is [broken](Executor::broken).
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let serial = Serial::<Square>::new(()); // `Square` needs no state, so its arguments are `()`
+    /// assert_eq!(serial.map([Square(2)]).into_iter().flatten().next(), Some(4));
+    /// ```
     #[must_use]
     pub fn new(args: <J::Context as Context>::Args) -> Serial<J> {
         let figures = WorkerFigures::new(ONLY_WORKER);

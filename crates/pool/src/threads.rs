@@ -28,7 +28,17 @@ const MOST_JOBS: usize = 256;
 
 /// Runs jobs on threads, which are started on demand.
 ///
-/// A panic is caught; a crash takes the program with it, and a running job cannot be ended.
+/// A panic is caught; a crash takes the program with it, and a running job cannot be ended. Dropping the pool closes
+/// it: jobs that were pushed are still run, as long as the program lasts.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ThreadPool, available_cores};
+///
+/// let threads = ThreadPool::new(available_cores(), ());
+/// let sum: u64 = threads.map((0..1000).map(Square)).into_iter().flatten().sum();
+/// assert_eq!(sum, 332_833_500);
+/// ```
 pub struct ThreadPool<J: Job> {
     shared: Arc<Shared<J>>,
     /// The same, as futures know it.
@@ -91,6 +101,16 @@ struct Task<J: Job> {
 
 impl<J: Job> ThreadPool<J> {
     /// A pool of up to `workers` threads, at least one; each runs its jobs in a state of its own, made of `args`.
+    /// If a state cannot be made, the pool is [broken](Executor::broken).
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::<Square>::new(3, ());
+    /// assert_eq!(threads.workers(), 3);
+    /// assert!(threads.figures().is_empty(), "none is started before the first job");
+    /// ```
     #[must_use]
     pub fn new(workers: usize, args: <J::Context as Context>::Args) -> ThreadPool<J> {
         let state = State {

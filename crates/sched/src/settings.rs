@@ -3,6 +3,16 @@
 use std::{num::NonZeroU64, time::Duration};
 
 /// How many jobs go into a frame.
+///
+/// ```
+/// use std::num::NonZeroU64;
+/// use sched::{Batch, Settings};
+///
+/// assert_eq!(Settings::default().batch, Batch::Auto);
+/// // One job to a frame: the most even distribution, and the most frames.
+/// let settings = Settings { batch: Batch::Fixed(NonZeroU64::MIN), ..Settings::default() };
+/// assert_ne!(settings.batch, Batch::Auto);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Batch {
     /// As many as the measured cost of a job makes worth a frame.
@@ -13,6 +23,15 @@ pub enum Batch {
 }
 
 /// What the death of a worker means to the others.
+///
+/// ```
+/// use sched::{OnWorkerDeath, Settings};
+///
+/// assert_eq!(Settings::default().on_worker_death, OnWorkerDeath::Heal);
+/// // For jobs that are of no use without each other.
+/// let strict = Settings { on_worker_death: OnWorkerDeath::Break, ..Settings::default() };
+/// assert_eq!(strict.retries, 2, "which no longer matters");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnWorkerDeath {
     /// Only the job that the worker was in is concerned: it is tried again, or fails. Another worker takes the place.
@@ -23,6 +42,14 @@ pub enum OnWorkerDeath {
 }
 
 /// The scheduler's settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use sched::Settings;
+///
+/// let settings = Settings { max_workers: 4, limit: Some(Duration::from_secs(30)), ..Settings::default() };
+/// assert_eq!((settings.retries, settings.timeout_retries), (2, 0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How many workers there may be at a time; at least 1.

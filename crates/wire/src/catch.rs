@@ -20,6 +20,13 @@ thread_local! {
 /// The first call puts a hook before the process's panic hook; it is silent only on threads that are inside this
 /// function and passes everything else on.
 ///
+/// ```
+/// let panic = wire::catch_panic(|| panic!("number {}", 7)).unwrap_err();
+/// assert_eq!(panic.message, "number 7");
+/// assert!(panic.location.is_some());
+/// assert_eq!(wire::catch_panic(|| 5), Ok(5));
+/// ```
+///
 /// # Errors
 /// The panic.
 pub fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {

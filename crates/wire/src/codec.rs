@@ -5,6 +5,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{bincode, catch_panic};
 
 /// How jobs and outcomes are turned into bytes.
+///
+/// ```
+/// use wire::CodecKind;
+///
+/// let mut bytes = Vec::new();
+/// CodecKind::Bincode.encode(&(7u64, "seven"), &mut bytes)?;
+/// assert_eq!(bytes.len(), 7, "small numbers take a byte, whatever their type");
+/// assert_eq!(CodecKind::Bincode.decode::<(u64, String)>(&bytes)?, (7, "seven".to_owned()));
+/// # Ok::<(), wire::CodecError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CodecKind {
     /// bincode 2 through serde, variable-length integers.
@@ -13,12 +23,28 @@ pub enum CodecKind {
 }
 
 /// A value that could not be encoded, or bytes that are no such value.
+///
+/// ```
+/// use wire::CodecKind;
+///
+/// let error = CodecKind::Bincode.decode::<u64>(b"").unwrap_err();
+/// assert!(!error.to_string().is_empty());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct CodecError(pub(crate) String);
 
 impl CodecKind {
     /// Appends the value's bytes to `into`; on an error `into` is as it was.
+    ///
+    /// ```
+    /// use wire::CodecKind;
+    ///
+    /// let mut bytes = vec![0xff]; // what was there stays
+    /// CodecKind::Bincode.encode(&true, &mut bytes)?;
+    /// assert_eq!(bytes, [0xff, 1]);
+    /// # Ok::<(), wire::CodecError>(())
+    /// ```
     ///
     /// # Errors
     /// When the value's `Serialize` reports an error or panics.
@@ -34,6 +60,14 @@ impl CodecKind {
     }
 
     /// Reads a value that takes up all of `bytes`.
+    ///
+    /// ```
+    /// use wire::CodecKind;
+    ///
+    /// assert_eq!(CodecKind::Bincode.decode::<bool>(&[1])?, true);
+    /// assert!(CodecKind::Bincode.decode::<bool>(&[1, 1]).is_err(), "one byte too many");
+    /// # Ok::<(), wire::CodecError>(())
+    /// ```
     ///
     /// # Errors
     /// When the bytes are no such value, or more than one, or its `Deserialize` panics.

@@ -30,6 +30,15 @@ pub(crate) trait Control: Send + Sync {
 }
 
 /// Why a job was not taken.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, Refused, Serial};
+///
+/// let serial = Serial::new(());
+/// serial.close();
+/// assert_eq!(serial.submit(Square(3)).err(), Some(Refused::Closed));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The executor was closed or stopped.
@@ -41,6 +50,19 @@ pub enum Refused {
 }
 
 /// Why there is no output.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, Failure, NoOutcome, Serial};
+///
+/// let job = Serial::new(()).submit(Square(u64::MAX))?;
+/// match job.result(None) {
+///     Err(NoOutcome::Failed(Failure::Failed(error))) => assert!(error.ends_with("overflows")),
+///     Err(other) => panic!("no outcome, because {other}"),
+///     Ok(square) => panic!("a square of {square}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NoOutcome<E> {
     /// There is no outcome yet, and the time is over. The job goes on.
@@ -63,6 +85,17 @@ pub enum NoOutcome<E> {
 /// cancels the job nor waits for it.
 ///
 /// As a [`Future`] it resolves to the job's outcome, moved out; it can be awaited on any runtime.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ThreadPool};
+///
+/// let threads = ThreadPool::new(2, ());
+/// let job = threads.submit(Square(12))?;
+/// assert_eq!(job.clone().result(None)?, 144);
+/// assert_eq!(smol::block_on(job)?, 144);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct JobFuture<J: Job> {
     slot: Arc<Slot<J>>,
     control: Option<(Arc<dyn Control>, Ticket)>,
@@ -85,6 +118,20 @@ impl<J: Job> JobFuture<J> {
 
     /// Waits for the job's output and copies it. `None` waits for ever, zero does not wait.
     ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::time::Duration;
+    /// use pool::{Executor, NoOutcome, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
+    /// assert!(matches!(job.result(Duration::from_millis(1)), Err(NoOutcome::TimedOut)));
+    /// open();
+    /// assert_eq!(job.result(None)?, 5);
+    /// assert_eq!(job.result(Duration::ZERO)?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Failed`] when the job failed or was cancelled.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, NoOutcome<J::Error>>
@@ -99,6 +146,17 @@ impl<J: Job> JobFuture<J> {
     }
 
     /// Waits for the job's outcome and copies the failure, if it is one.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Failure, Serial};
+    ///
+    /// let serial = Serial::new(());
+    /// let (good, bad) = (serial.submit(Square(5))?, serial.submit(Square(u64::MAX))?);
+    /// assert!(good.error(None)?.is_none());
+    /// assert!(matches!(bad.error(None)?, Some(Failure::Failed(error)) if error.ends_with("overflows")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Failed`] when the job was cancelled,
@@ -122,6 +180,17 @@ impl<J: Job> JobFuture<J> {
 
     /// Waits for the outcome and moves it out, for types that cannot be copied.
     ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, NoOutcome, Serial};
+    ///
+    /// let job = Serial::new(()).submit(Square(5))?;
+    /// let outcome = job.take(None)?; // `Result<u64, Failure<String>>`
+    /// assert_eq!(outcome?, 25);
+    /// assert!(matches!(job.take(None), Err(NoOutcome::Taken)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Taken`] when it was moved out before.
     pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, NoOutcome<J::Error>> {
@@ -132,18 +201,54 @@ impl<J: Job> JobFuture<J> {
     }
 
     /// Whether the job has succeeded, failed or been cancelled.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
+    /// assert!(!job.done());
+    /// open();
+    /// job.result(None)?;
+    /// assert!(job.done());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn done(&self) -> bool {
         self.slot.kind().is_some()
     }
 
     /// Whether the job was cancelled.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let job = Serial::new(()).submit(Square(u64::MAX))?;
+    /// assert!(job.done() && !job.cancelled(), "it failed, which is something else");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.slot.kind() == Some(Kind::Cancelled)
     }
 
     /// Whether the job has been handed to a worker and has no outcome yet.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let (first, second) = (threads.submit(Gate(1))?, threads.submit(Gate(2))?);
+    /// arrival(); // waits until one is at the gate
+    /// assert!(first.running() && !second.running());
+    /// open();
+    /// first.result(None)?;
+    /// assert!(!first.running());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn running(&self) -> bool {
         let started = self.control.as_ref().is_some_and(|(control, ticket)| control.is_running(*ticket));
@@ -152,6 +257,19 @@ impl<J: Job> JobFuture<J> {
 
     /// Cancels the job if it has not been handed to a worker. True if it is cancelled now, or was before; false
     /// if it runs or has ended, which is then not touched.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let (first, second) = (threads.submit(Gate(1))?, threads.submit(Gate(2))?);
+    /// arrival(); // the first is running from here on
+    /// assert!(second.cancel() && !first.cancel());
+    /// open();
+    /// assert_eq!(first.result(None)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         if let (false, Some((control, ticket))) = (self.done(), &self.control) {
             control.cancel(*ticket);
@@ -162,6 +280,38 @@ impl<J: Job> JobFuture<J> {
     /// Ends the job, also if it runs: a worker that has it is killed and replaced, and what else it had is run
     /// again. True if the job is or will be cancelled; false if it has ended otherwise, or runs on an executor that
     /// cannot end it. A job that ends at the same moment may still succeed.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Sleep(Duration);
+    ///
+    /// impl Job for Sleep {
+    ///     const NAME: &'static str = "sleep";
+    ///     type Output = ();
+    ///     type Error = String;
+    ///     type Context = ();
+    ///
+    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///         std::thread::sleep(self.0);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Sleep>();
+    ///     let pool = ProcessPool::builder().workers(1).build()?;
+    ///     let hour = pool.submit(Sleep(Duration::from_secs(3600)))?;
+    ///     assert!(hour.kill());
+    ///     assert!(matches!(hour.take(None)?, Err(Failure::Cancelled)));
+    ///     pool.submit(Sleep(Duration::ZERO))?.result(None)?; // the pool goes on
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn kill(&self) -> bool {
         match &self.control {
             Some((control, ticket)) if !self.done() => control.kill(*ticket) || self.cancelled(),
@@ -170,7 +320,20 @@ impl<J: Job> JobFuture<J> {
     }
 
     /// Has `callback` called with this job once it has an outcome: by the thread that brings it, or at once if it
-    /// is there. A panic of the callback is printed to standard error and has no other consequence.
+    /// is there. A panic of the callback is printed to standard error and has no other consequence. It should be
+    /// short, because the thread that calls it brings other jobs' outcomes too; it must not wait for them.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::sync::mpsc;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let job = ThreadPool::new(1, ()).submit(Square(4))?;
+    /// job.add_done_callback(move |job| sender.send(job.result(None).ok()).unwrap_or_default());
+    /// assert_eq!(receiver.recv()?, Some(16));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
         let control = self.control.clone();
         self.slot.when_filled(Box::new(move |slot| callback(&JobFuture { slot: slot.clone(), control })));
@@ -180,6 +343,20 @@ impl<J: Job> JobFuture<J> {
 impl<J: Job> Future for JobFuture<J> {
     type Output = Outcome<J>;
 
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let squares = smol::block_on(async {
+    ///     let (three, four) = (threads.submit(Square(3))?, threads.submit(Square(4))?);
+    ///     Ok::<_, Box<dyn std::error::Error>>((three.await?, four.await?))
+    /// });
+    /// assert_eq!(squares?, (9, 16));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Panics
     /// When the outcome was moved out before.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<J>> {

@@ -15,6 +15,16 @@ use super::{
 };
 
 /// When [`wait`] returns.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ReturnWhen, ThreadPool, wait};
+///
+/// let threads = ThreadPool::new(1, ());
+/// let jobs = [2, u64::MAX, 3].map(|n| threads.submit(Square(n))).into_iter().flatten();
+/// let waited = wait(jobs, None, ReturnWhen::FirstException);
+/// assert!(waited.done.iter().any(|job| job.result(None).is_err()), "an overflow has ended the waiting");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
     /// As soon as any job has an outcome.
@@ -26,6 +36,19 @@ pub enum ReturnWhen {
 }
 
 /// What [`wait`] found, in the order of its arguments.
+///
+/// ```
+/// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+/// use std::time::Duration;
+/// use pool::{Executor, ReturnWhen, ThreadPool, Waited, wait};
+///
+/// let job = ThreadPool::new(1, ()).submit(Gate(1))?; // runs until the gate is opened
+/// let Waited { done, not_done } = wait([job], Duration::from_millis(1), ReturnWhen::AllCompleted);
+/// assert_eq!((done.len(), not_done.len()), (0, 1));
+/// open();
+/// assert_eq!(wait(not_done, None, ReturnWhen::AllCompleted).done.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Waited<J: Job> {
     /// Jobs with an outcome; a cancelled job has one.
@@ -36,6 +59,19 @@ pub struct Waited<J: Job> {
 
 /// Waits for jobs; a job that is given twice counts once. When the time is over it returns what there is: that is
 /// no error. `None` waits for ever.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::time::Duration;
+/// use pool::{Executor, ReturnWhen, ThreadPool, wait};
+///
+/// let threads = ThreadPool::new(2, ());
+/// let jobs: Vec<_> = (1..=3).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
+/// let waited = wait(jobs, Duration::from_secs(60), ReturnWhen::AllCompleted);
+/// let squares: Vec<u64> = waited.done.iter().flat_map(|job| job.result(None)).collect();
+/// assert_eq!(squares, [1, 4, 9]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn wait<J: Job>(
     jobs: impl IntoIterator<Item = JobFuture<J>>,
     timeout: impl Into<Option<Duration>>,
@@ -70,6 +106,21 @@ pub fn wait<J: Job>(
 
 /// Gives the jobs one by one as they get outcomes, those that have one first. A job that is given twice comes once.
 /// The time is an overall deadline, counted from this call; `None` waits for ever.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::time::Duration;
+/// use pool::{Executor, ThreadPool, as_completed};
+///
+/// let threads = ThreadPool::new(2, ());
+/// let jobs: Vec<_> = (1..=3).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
+/// let mut sum = 0;
+/// for job in as_completed(jobs, Duration::from_secs(60)) {
+///     sum += job?.result(None)?;
+/// }
+/// assert_eq!(sum, 14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn as_completed<J: Job>(
     jobs: impl IntoIterator<Item = JobFuture<J>>,
     timeout: impl Into<Option<Duration>>,
@@ -81,7 +132,21 @@ pub fn as_completed<J: Job>(
     AsCompleted { watched, deadline, total }
 }
 
-/// The iterator of [`as_completed`].
+/// The iterator of [`as_completed`]. It blocks until the next job has its outcome. When the time is over before, it
+/// gives one [`Unfinished`] and has ended.
+///
+/// ```
+/// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+/// use std::time::Duration;
+/// use pool::{Executor, ThreadPool, as_completed};
+///
+/// let job = ThreadPool::new(1, ()).submit(Gate(1))?; // runs until the gate is opened
+/// let mut completed = as_completed([job.clone()], Duration::ZERO);
+/// assert!(completed.next().is_some_and(|job| job.is_err()) && completed.next().is_none());
+/// open();
+/// assert_eq!(as_completed([job], None).count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AsCompleted<J: Job> {
     watched: Watched<J>,
     deadline: Option<Instant>,
@@ -89,6 +154,13 @@ pub struct AsCompleted<J: Job> {
 }
 
 /// The time was over before all jobs had an outcome.
+///
+/// ```
+/// use pool::Unfinished;
+///
+/// let unfinished = Unfinished { unfinished: 2, total: 5 };
+/// assert_eq!(unfinished.to_string(), "2 (of 5) jobs unfinished");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{unfinished} (of {total}) jobs unfinished")]
 pub struct Unfinished {

@@ -17,6 +17,16 @@ const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// A map that has not been started: settings, and [`IntoIterator`] to start it.
 ///
 /// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ThreadPool};
+///
+/// let threads = ThreadPool::new(2, ());
+/// // An endless input: it is read only a little ahead of what is taken.
+/// let squares = threads.map((1..).map(Square)).into_iter().flatten();
+/// assert_eq!(squares.take_while(|square| *square < 30).collect::<Vec<_>>(), [1, 4, 9, 16, 25]);
+/// ```
 #[must_use = "a map does nothing before it is iterated"]
 pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     pub(super) executor: &'e E,
@@ -33,13 +43,41 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
         Map { executor, jobs, buffer: Some(DEFAULT_BUFFER), batch: NonZeroUsize::MIN, deadline, options }
     }
 
-    /// How many items are taken before the first output is asked for.
+    /// How many items are taken before the first output is asked for; 1,024 by default. Enough to keep all workers
+    /// busy while the caller is: a small multiple of their number, and more where jobs are short.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::{cell::Cell, num::NonZeroUsize};
+    /// use pool::{Executor, Serial};
+    ///
+    /// let read = Cell::new(0);
+    /// let serial = Serial::new(());
+    /// let jobs = (1..).inspect(|_| read.set(read.get() + 1)).map(Square);
+    /// let mut squares = serial.map(jobs).buffer(NonZeroUsize::new(4).unwrap()).into_iter();
+    /// assert_eq!(read.get(), 4);
+    /// squares.next();
+    /// assert_eq!(read.get(), 5, "one in place of the one that was taken");
+    /// ```
     pub fn buffer(mut self, jobs: NonZeroUsize) -> Self {
         self.buffer = Some(jobs);
         self
     }
 
     /// Takes all items at once when the map is started. Not for endless inputs.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::cell::Cell;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let read = Cell::new(0);
+    /// let serial = Serial::new(());
+    /// let jobs = (1..=5000).inspect(|_| read.set(read.get() + 1)).map(Square);
+    /// let squares = serial.map(jobs).unbuffered().into_iter();
+    /// assert_eq!(read.get(), 5000);
+    /// assert_eq!(squares.count(), 5000);
+    /// ```
     pub fn unbuffered(mut self) -> Self {
         self.buffer = None;
         self
@@ -47,19 +85,54 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
 
     /// How many jobs travel to a worker together, in one frame, at most as many as the [buffer](Map::buffer) holds;
     /// by default the executor decides by what the jobs cost. The outputs are the same.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::num::NonZeroUsize;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let hundred = NonZeroUsize::new(100).unwrap();
+    /// let squares = threads.map((0..1000).map(Square)).batch(hundred).into_iter();
+    /// assert!(squares.flatten().eq((0..1000).map(|n| n * n)));
+    /// ```
     pub fn batch(mut self, jobs: NonZeroUsize) -> Self {
         self.batch = jobs;
         self
     }
 
     /// An overall deadline, counted from this call. When it passes, the next output is
-    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended.
+    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
+    /// run go on; [`Executor::stop`] ends those too.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::time::Duration;
+    /// use pool::{Executor, NoOutcome, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let outputs = threads.map([Gate(1), Gate(2)]).deadline(Duration::from_millis(1));
+    /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
+    /// assert!(matches!(outputs[..], [Err(NoOutcome::TimedOut)]));
+    /// open();
+    /// ```
     pub fn deadline(mut self, time: Duration) -> Self {
         self.deadline = deadline_after(time);
         self
     }
 
     /// A time limit for each of the jobs; see [`JobOptions::limit`].
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, Failure, NoOutcome, Serial};
+    ///
+    /// let serial = Serial::new(());
+    /// let output = serial.map([Square(3)]).limit(Duration::from_secs(1)).into_iter().next();
+    /// // Only worker processes can keep jobs to a limit.
+    /// assert!(matches!(output, Some(Err(NoOutcome::Failed(Failure::Unsupported(_))))));
+    /// ```
     pub fn limit(mut self, limit: Duration) -> Self {
         self.options.limit = Some(limit);
         self
@@ -71,6 +144,18 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
     type IntoIter = Outputs<'e, J, E, I>;
 
     /// Starts the map: takes the first items and submits their jobs.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let mut squares = Vec::new();
+    /// for square in Serial::new(()).map([1, 2, 3].map(Square)) {
+    ///     squares.push(square?);
+    /// }
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn into_iter(self) -> Self::IntoIter {
         let mut feed = Feed::new(self);
         let mut under_way = VecDeque::new();
@@ -83,6 +168,19 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
 /// on.
 ///
 /// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ThreadPool};
+///
+/// let threads = ThreadPool::new(2, ());
+/// let mut outputs = threads.map([2, u64::MAX, 4].map(Square)).into_iter();
+/// assert_eq!(outputs.next().unwrap()?, 4);
+/// assert!(outputs.next().unwrap().is_err());
+/// assert_eq!(outputs.next().unwrap()?, 16);
+/// assert!(outputs.next().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Outputs<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     feed: Feed<'e, J, E, I>,
     under_way: VecDeque<JobFuture<J>>,
@@ -92,6 +190,17 @@ pub struct Outputs<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Outputs<'_, J, E, I> {
     /// Ends the iteration and cancels the jobs that have not been started.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let serial = Serial::new(());
+    /// let mut outputs = serial.map((1..).map(Square)).into_iter();
+    /// assert!(outputs.next().is_some());
+    /// outputs.close();
+    /// assert!(outputs.next().is_none());
+    /// ```
     pub fn close(&mut self) {
         self.ended = true;
         // From the back, so that none is started in place of one that has just been cancelled.

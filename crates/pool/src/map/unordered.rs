@@ -8,6 +8,17 @@ use super::{Map, feed::Feed};
 use crate::{Executor, JobFuture, NoOutcome, future::Watch};
 
 /// A map whose outputs come in any order and which has not been started; see [`Map`] for its settings.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ThreadPool};
+///
+/// let threads = ThreadPool::new(2, ());
+/// let mut outputs: Vec<(usize, u64)> =
+///     threads.map_unordered([Square(10), Square(20)]).into_iter().flatten().collect();
+/// outputs.sort(); // they come in any order
+/// assert_eq!(outputs, [(0, 100), (1, 400)]);
+/// ```
 #[must_use = "a map does nothing before it is iterated"]
 pub struct MapUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>>(Map<'e, J, E, I>);
 
@@ -16,28 +27,89 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(map)
     }
 
-    /// How many items are taken before the first output is asked for.
+    /// How many items are taken before the first output is asked for; 1,024 by default.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::{cell::Cell, num::NonZeroUsize};
+    /// use pool::{Executor, Serial};
+    ///
+    /// let read = Cell::new(0);
+    /// let serial = Serial::new(());
+    /// let jobs = (1..).inspect(|_| read.set(read.get() + 1)).map(Square);
+    /// let mut squares = serial.map_unordered(jobs).buffer(NonZeroUsize::new(4).unwrap()).into_iter();
+    /// assert_eq!(read.get(), 4);
+    /// squares.next();
+    /// assert_eq!(read.get(), 5, "one in place of the one that was taken");
+    /// ```
     pub fn buffer(self, jobs: NonZeroUsize) -> Self {
         MapUnordered(self.0.buffer(jobs))
     }
 
     /// Takes all items at once when the map is started. Not for endless inputs.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::cell::Cell;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let read = Cell::new(0);
+    /// let serial = Serial::new(());
+    /// let jobs = (1..=5000).inspect(|_| read.set(read.get() + 1)).map(Square);
+    /// let squares = serial.map_unordered(jobs).unbuffered().into_iter();
+    /// assert_eq!(read.get(), 5000);
+    /// assert_eq!(squares.count(), 5000);
+    /// ```
     pub fn unbuffered(self) -> Self {
         MapUnordered(self.0.unbuffered())
     }
 
     /// How many jobs travel to a worker together; see [`Map::batch`].
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::num::NonZeroUsize;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let ten = NonZeroUsize::new(10).unwrap();
+    /// assert_eq!(threads.map_unordered((0..100).map(Square)).batch(ten).into_iter().count(), 100);
+    /// ```
     pub fn batch(self, jobs: NonZeroUsize) -> Self {
         MapUnordered(self.0.batch(jobs))
     }
 
     /// An overall deadline, counted from this call. When it passes, the next output is
-    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended.
+    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
+    /// run go on; [`Executor::stop`] ends those too.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::time::Duration;
+    /// use pool::{Executor, NoOutcome, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let outputs = threads.map_unordered([Gate(1), Gate(2)]).deadline(Duration::from_millis(1));
+    /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
+    /// assert!(matches!(outputs[..], [Err((_, NoOutcome::TimedOut))]));
+    /// open();
+    /// ```
     pub fn deadline(self, time: Duration) -> Self {
         MapUnordered(self.0.deadline(time))
     }
 
     /// A time limit for each of the jobs; see [`JobOptions::limit`](crate::JobOptions::limit).
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, Failure, NoOutcome, Serial};
+    ///
+    /// let serial = Serial::new(());
+    /// let output = serial.map_unordered([Square(3)]).limit(Duration::from_secs(1)).into_iter().next();
+    /// // Only worker processes can keep jobs to a limit.
+    /// assert!(matches!(output, Some(Err((0, NoOutcome::Failed(Failure::Unsupported(_)))))));
+    /// ```
     pub fn limit(self, limit: Duration) -> Self {
         MapUnordered(self.0.limit(limit))
     }
@@ -48,6 +120,19 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
     type IntoIter = OutputsUnordered<'e, J, E, I>;
 
     /// Starts the map: takes the first items and submits their jobs.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let (threads, mut squares) = (ThreadPool::new(2, ()), [0; 3]);
+    /// for output in threads.map_unordered([1, 2, 3].map(Square)) {
+    ///     let (place, square) = output.map_err(|(place, reason)| format!("item {place}: {reason}"))?;
+    ///     squares[place] = square;
+    /// }
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn into_iter(self) -> Self::IntoIter {
         let feed = Feed::new(self.0);
         let (watch, under_way) = (Arc::default(), HashMap::new());
@@ -62,6 +147,16 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
 /// The outputs of a [`MapUnordered`], each once, with the place of its item.
 ///
 /// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ThreadPool};
+///
+/// let threads = ThreadPool::new(2, ());
+/// let outputs = threads.map_unordered([2, u64::MAX, 4].map(Square)).into_iter();
+/// let failed: Vec<usize> = outputs.filter_map(|output| output.err().map(|(place, _)| place)).collect();
+/// assert_eq!(failed, [1]);
+/// ```
 pub struct OutputsUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     feed: Feed<'e, J, E, I>,
     watch: Arc<Watch>,
@@ -89,6 +184,17 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I
     }
 
     /// Ends the iteration and cancels the jobs that have not been started.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let serial = Serial::new(());
+    /// let mut outputs = serial.map_unordered((1..).map(Square)).into_iter();
+    /// assert!(outputs.next().is_some());
+    /// outputs.close();
+    /// assert!(outputs.next().is_none());
+    /// ```
     pub fn close(&mut self) {
         self.ended = true;
         for (_, job) in std::mem::take(&mut self.under_way).into_values() {

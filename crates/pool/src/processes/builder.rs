@@ -10,9 +10,21 @@ use super::{ProcessPool, recipe::Recipe, shared::Shared, submit::Controller};
 use crate::{available_cores, is_stray_worker};
 
 /// The most workers that a pool can have.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{BuildError, MAX_WORKERS, ProcessPool};
+///
+/// let settings = ProcessPool::<Square>::builder().workers(MAX_WORKERS + 1);
+/// assert!(matches!(settings.build(), Err(BuildError::Workers(_))));
+/// ```
 pub const MAX_WORKERS: usize = 1024;
 
 /// How deep pools may be nested: a job that builds a pool whose jobs build pools has a depth of 2.
+///
+/// ```
+/// assert!(pool::MAX_DEPTH > 1);
+/// ```
 pub const MAX_DEPTH: u32 = 10;
 
 /// Tells a worker how deep it is.
@@ -24,6 +36,17 @@ fn depth_of_this_process() -> u32 {
 }
 
 /// Settings of a [`ProcessPool`]; each has a default.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::time::Duration;
+/// use pool::{Executor, ProcessPool};
+///
+/// let settings = ProcessPool::<Square>::builder().workers(4).retries(0).time_limit(Duration::from_secs(30));
+/// let pool = settings.build()?; // no worker is started yet
+/// assert!(pool.figures().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub struct ProcessPoolBuilder<J: Job> {
     args: <J::Context as Context>::Args,
@@ -35,6 +58,17 @@ pub struct ProcessPoolBuilder<J: Job> {
 }
 
 /// Why a pool cannot be made.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{BuildError, ProcessPool};
+///
+/// match ProcessPool::<Square>::builder().workers(0).build() {
+///     Err(error @ BuildError::Workers(_)) => assert!(error.to_string().ends_with("not 0")),
+///     Err(other) => panic!("{other}"),
+///     Ok(_) => panic!("a pool without workers"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// No pool can have so many workers.
@@ -56,6 +90,10 @@ pub enum BuildError {
 }
 
 /// A number of workers that no pool can have: it is not between 1 and [`MAX_WORKERS`].
+///
+/// ```
+/// assert_eq!(pool::WorkerCountError(0).to_string(), "the number of workers must be from 1 to 1024, not 0");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]
 pub struct WorkerCountError(pub usize);
@@ -81,43 +119,155 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// How many workers there may be at a time, from 1 to [`MAX_WORKERS`]; by default one a core.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool, available_cores};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().build()?;
+    /// assert_eq!(pool.workers(), available_cores());
+    /// let pool = ProcessPool::<Square>::builder().workers(12).build()?;
+    /// assert_eq!(pool.workers(), 12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
     /// The program to start as a worker; by default this one, which then has to call
-    /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`.
+    /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`. Another program has to call
+    /// [`serve_as_worker`](crate::serve_as_worker) for the same type of job; one that is no worker, or not there,
+    /// breaks the pool when it is needed, not when the pool is built.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Failure, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().worker_program("/no/such/program").build()?;
+    /// let Err(Failure::Abandoned(cause)) = pool.submit(Square(3))?.take(None)? else { panic!("it ran") };
+    /// assert!(cause.contains("No such file"), "{cause}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn worker_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
         self
     }
 
     /// Sets a variable in the environment of the workers, which otherwise is that of this process.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::ProcessPool;
+    ///
+    /// // Panics in jobs then come with their backtraces.
+    /// let pool = ProcessPool::<Square>::builder().env("RUST_BACKTRACE", "1").build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
     /// How jobs and outcomes are encoded.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{CodecKind, Executor, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().codec(CodecKind::Bincode).build()?;
+    /// assert!(pool.broken().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn codec(mut self, codec: CodecKind) -> Self {
         self.codec = codec;
         self
     }
 
     /// How often a job is tried again after its worker died in it; 2 by default.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Abort;
+    ///
+    /// impl Job for Abort {
+    ///     const NAME: &'static str = "abort";
+    ///     type Output = ();
+    ///     type Error = String;
+    ///     type Context = ();
+    ///
+    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///         std::process::abort()
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Abort>();
+    ///     let pool = ProcessPool::builder().workers(1).retries(1).build()?;
+    ///     let outcome = pool.submit(Abort)?.take(None)?;
+    ///     assert!(matches!(outcome, Err(Failure::Crashed { attempts: 2, .. })));
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn retries(mut self, retries: u32) -> Self {
         self.settings.retries = retries;
         self
     }
 
     /// How often a job is tried again after it ran past its time limit; 0 by default.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// // For limits that a slow machine, not the job, may be to blame for.
+    /// let settings = ProcessPool::<Square>::builder().time_limit(Duration::from_secs(5)).timeout_retries(1);
+    /// assert!(settings.build()?.broken().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timeout_retries(mut self, retries: u32) -> Self {
         self.settings.timeout_retries = retries;
         self
     }
 
-    /// A time limit for each job that has none of its own, counted from the job's start.
+    /// A time limit for each job that has none of its own, counted from the job's start. A job that runs longer is
+    /// ended together with its worker, and [`Failure::TimedOut`](crate::Failure::TimedOut). By default there is none.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Sleep(Duration);
+    ///
+    /// impl Job for Sleep {
+    ///     const NAME: &'static str = "sleep";
+    ///     type Output = ();
+    ///     type Error = String;
+    ///     type Context = ();
+    ///
+    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///         std::thread::sleep(self.0);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Sleep>();
+    ///     let limit = Duration::from_millis(50);
+    ///     let pool = ProcessPool::builder().workers(1).time_limit(limit).build()?;
+    ///     let outcome = pool.submit(Sleep(Duration::from_secs(3600)))?.take(None)?;
+    ///     assert!(matches!(outcome, Err(Failure::TimedOut { attempts: 1, .. })));
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.settings.limit = Some(limit);
         self
@@ -125,12 +275,42 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// How long a worker that was sent SIGTERM, because its job ran too long or by
     /// [`terminate_workers`](ProcessPool::terminate_workers), has to end before SIGKILL; 1 second by default.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// // A tenth of a second for the jobs' programs to clean up, and not more.
+    /// let settings = ProcessPool::<Square>::builder().time_limit(Duration::from_secs(5));
+    /// let pool = settings.kill_after(Duration::from_millis(100)).build()?;
+    /// assert!(pool.broken().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kill_after(mut self, time: Duration) -> Self {
         self.settings.kill_after = time;
         self
     }
 
-    /// How many jobs a worker serves before another takes its place; by default there is no limit.
+    /// How many jobs a worker serves before another takes its place; by default there is no limit. For jobs that leave
+    /// something behind, as a leak in a foreign library does.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::num::NonZeroU64;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let three = NonZeroU64::new(3).unwrap();
+    ///     let pool = ProcessPool::builder().workers(1).max_jobs_per_worker(three).build()?;
+    ///     assert_eq!(pool.map((0..6).map(Square)).into_iter().flatten().count(), 6);
+    ///     pool.shutdown(true, false);
+    ///     let served: Vec<u64> = pool.figures().iter().map(|worker| worker.jobs).collect();
+    ///     assert_eq!(served, [3, 3]);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn max_jobs_per_worker(mut self, jobs: NonZeroU64) -> Self {
         self.settings.max_jobs_per_worker = Some(jobs);
         self
@@ -138,6 +318,15 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// How long a worker may take to start, its state included; 1 minute by default. One that takes longer is killed,
     /// and counts as one that could not be started.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().start_limit(Duration::from_secs(10)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_limit(mut self, time: Duration) -> Self {
         self.settings.start_limit = time;
         self
@@ -145,6 +334,15 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// How long a worker may take to leave, [`Context::finish`] included; 5 seconds by default. One that takes longer
     /// is killed.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().exit_limit(Duration::from_secs(60)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn exit_limit(mut self, time: Duration) -> Self {
         self.settings.exit_limit = time;
         self
@@ -152,18 +350,74 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// How long a worker may have nothing to do before it leaves; by default it stays. Workers are started again when
     /// there is work for them.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().idle_timeout(Duration::from_secs(60)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.settings.idle_timeout = Some(time);
         self
     }
 
     /// How many jobs go into a frame; by default as many as pay off.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::num::NonZeroU64;
+    /// use pool::{Batch, Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let one_each = Batch::Fixed(NonZeroU64::MIN);
+    ///     let pool = ProcessPool::builder().workers(1).batch(one_each).build()?;
+    ///     assert_eq!(pool.map((0..50).map(Square)).into_iter().flatten().count(), 50);
+    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.figures()[0].frames, 50);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn batch(mut self, batch: Batch) -> Self {
         self.settings.batch = batch;
         self
     }
 
     /// What the death of a worker means to the others; by default the pool heals.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Executor, Failure, Job, OnWorkerDeath, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Abort;
+    ///
+    /// impl Job for Abort {
+    ///     const NAME: &'static str = "abort";
+    ///     type Output = ();
+    ///     type Error = String;
+    ///     type Context = ();
+    ///
+    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///         std::process::abort()
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Abort>();
+    ///     let settings = ProcessPool::builder().workers(1).on_worker_death(OnWorkerDeath::Break);
+    ///     let pool = settings.build()?;
+    ///     let jobs = [pool.submit(Abort), pool.submit(Abort)];
+    ///     for job in jobs.into_iter().flatten() {
+    ///         assert!(matches!(job.take(None)?, Err(Failure::Abandoned(_))));
+    ///     }
+    ///     assert!(pool.broken().is_some());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn on_worker_death(mut self, policy: OnWorkerDeath) -> Self {
         self.settings.on_worker_death = policy;
         self
@@ -171,8 +425,19 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// Makes the pool. No worker is started before the first job.
     ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().workers(2).build()?;
+    /// assert!(pool.figures().is_empty(), "no worker has been started");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// When the settings are out of range, or the system does not have what workers need.
+    /// [`BuildError::Workers`] when the number of workers is out of range, [`BuildError::Rendezvous`] when there is no
+    /// directory for temporary files or no descriptor left, [`BuildError::Context`] when the state's arguments cannot
+    /// be encoded, [`BuildError::NoEntry`] in a process that was started as a worker.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
         if is_stray_worker() {
             return Err(BuildError::NoEntry);

@@ -48,6 +48,21 @@ pub use builder::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPoolBuilder, Worker
 ///
 /// A worker that dies takes down only the job that it was in, and that job is tried again. Dropping the pool
 /// closes it: jobs that were pushed are still run, by threads of its own.
+///
+/// ```standalone_crate
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ProcessPool};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     pool::enter_if_worker::<Square>(); // never returns in a worker
+///     let pool = ProcessPool::builder().workers(2).build()?;
+///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+///     let workers = pool.figures();
+///     assert_ne!(workers[0].pid, Some(std::process::id()));
+///     pool.shutdown(true, false);
+///     Ok(())
+/// }
+/// ```
 pub struct ProcessPool<J: Job> {
     shared: Arc<Shared<J>>,
     /// The same, as futures know it.
@@ -59,19 +74,83 @@ impl<J: Job> ProcessPool<J>
 where
     <J::Context as Context>::Args: Default,
 {
-    /// A pool whose workers' state takes default arguments.
+    /// The settings of a pool whose workers' state takes default arguments.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().workers(3).build()?;
+    /// assert_eq!(pool.workers(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> ProcessPoolBuilder<J> {
         ProcessPool::builder_with(Default::default())
     }
 }
 
 impl<J: Job> ProcessPool<J> {
-    /// A pool whose workers' state is made of `args`.
+    /// The settings of a pool whose workers' state is made of `args`, each worker's once, before its first job.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Context, Executor, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// struct Prefix(String);
+    ///
+    /// impl Context for Prefix {
+    ///     type Args = String;
+    ///     type Error = String;
+    ///     type Report = ();
+    ///
+    ///     fn start(prefix: String) -> Result<Prefix, String> {
+    ///         Ok(Prefix(prefix))
+    ///     }
+    /// }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Name(u32);
+    ///
+    /// impl Job for Name {
+    ///     const NAME: &'static str = "name";
+    ///     type Output = String;
+    ///     type Error = String;
+    ///     type Context = Prefix;
+    ///
+    ///     fn run(self, prefix: &mut Prefix) -> Result<String, String> {
+    ///         Ok(format!("{}{}", prefix.0, self.0))
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Name>();
+    ///     let pool = ProcessPool::builder_with("file-".to_owned()).workers(1).build()?;
+    ///     assert_eq!(pool.submit(Name(7))?.result(None)?, "file-7");
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn builder_with(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
         ProcessPoolBuilder::new(args)
     }
 
     /// Starts all workers that there may be, without waiting for jobs. Returns at once.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::builder().workers(2).build()?;
+    ///     assert_eq!(pool.figures().len(), 0);
+    ///     pool.prestart();
+    ///     assert_eq!(pool.figures().len(), 2);
+    ///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn prestart(&self) {
         Shared::tell(&self.shared, Event::Prestart);
     }
@@ -81,6 +160,20 @@ impl<J: Job> ProcessPool<J> {
     ///
     /// # Errors
     /// When no pool can have so many.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     pool.resize(2)?;
+    ///     assert_eq!(pool.workers(), 2);
+    ///     assert!(pool.resize(0).is_err());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn resize(&self, workers: usize) -> Result<(), WorkerCountError> {
         let workers = builder::worker_count(workers)?;
         Shared::tell(&self.shared, Event::Resized(workers));
@@ -90,12 +183,42 @@ impl<J: Job> ProcessPool<J> {
     /// Ends the pool and asks all workers to end, by SIGTERM, and their jobs' processes with them; those that are
     /// still there after [`kill_after`](ProcessPoolBuilder::kill_after) are killed. Jobs that are not finished are
     /// cancelled. Returns at once; [`join`](Executor::join) waits for the end.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     pool.prestart();
+    ///     pool.terminate_workers();
+    ///     assert!(pool.submit(Square(1)).is_err());
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn terminate_workers(&self) {
         Shared::tell(&self.shared, Event::Stopped { grace: self.kill_after, terminate: true });
     }
 
     /// Ends the pool and kills all workers and their jobs' processes. Jobs that are not finished are cancelled.
     /// Returns at once; [`join`](Executor::join) waits for the end.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     let job = pool.submit(Square(1))?;
+    ///     pool.kill_workers();
+    ///     pool.join();
+    ///     assert!(job.done(), "with an output or cancelled");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn kill_workers(&self) {
         Shared::tell(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
     }

@@ -1,0 +1,44 @@
+// The sample job of examples in which one must still be running: it ends when the example says so, and not when a
+// time is over. For executors of this process.
+
+use std::sync::{Condvar, Mutex};
+
+use pool::Job;
+use serde::{Deserialize, Serialize};
+
+/// Runs until [`open`] is called, and yields its number.
+#[derive(Serialize, Deserialize)]
+pub struct Gate(pub u64);
+
+struct State {
+    arrived: bool,
+    open: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { arrived: false, open: false });
+static CHANGED: Condvar = Condvar::new();
+
+impl Job for Gate {
+    const NAME: &'static str = "gate";
+    type Output = u64;
+    type Error = String;
+    type Context = ();
+
+    fn run(self, _: &mut ()) -> Result<u64, String> {
+        STATE.lock().unwrap().arrived = true;
+        CHANGED.notify_all();
+        drop(CHANGED.wait_while(STATE.lock().unwrap(), |state| !state.open));
+        Ok(self.0)
+    }
+}
+
+/// Waits until a job runs.
+pub fn arrival() {
+    drop(CHANGED.wait_while(STATE.lock().unwrap(), |state| !state.arrived));
+}
+
+/// Lets all jobs end.
+pub fn open() {
+    STATE.lock().unwrap().open = true;
+    CHANGED.notify_all();
+}

@@ -1,0 +1,32 @@
+// The sample job of the documentation's examples, and a sink for its outcomes.
+
+use std::sync::Mutex;
+
+use pool::{Job, Resolved, Sink};
+use serde::{Deserialize, Serialize};
+
+/// Squares a number; reports an error if the square needs more than 64 bits.
+#[derive(Serialize, Deserialize)]
+pub struct Square(pub u64);
+
+impl Job for Square {
+    const NAME: &'static str = "square";
+    type Output = u64;
+    type Error = String;
+    type Context = ();
+
+    fn run(self, _: &mut ()) -> Result<u64, String> {
+        self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
+    }
+}
+
+/// Keeps each tag and what came under it.
+#[derive(Default)]
+pub struct Collected(pub Mutex<Vec<(u64, Option<u64>)>>);
+
+impl Sink<Square> for Collected {
+    fn resolve(&self, resolved: Vec<Resolved<Square>>) {
+        let pairs = resolved.into_iter().map(|job| (job.tag, job.outcome.ok()));
+        self.0.lock().unwrap().extend(pairs);
+    }
+}

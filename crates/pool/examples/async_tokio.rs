@@ -1,0 +1,68 @@
+//! Two thousand jobs awaited on one thread, under tokio's single-threaded runtime.
+//!
+//! A `JobFuture` is a `Future` that asks nothing of the runtime, so what a runtime offers for other futures works for
+//! jobs: tasks, time-outs, selecting. See `async_smol` for the same under another runtime.
+//!
+//! `cargo run --release -p pool --example async_tokio`
+
+use std::{error::Error, hint, thread, time::Duration};
+
+use pool::{Executor, Failure, Job, ProcessPool};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+enum Work {
+    Square(u64),
+    Forever,
+}
+
+impl Job for Work {
+    const NAME: &'static str = "work";
+    type Output = u64;
+    type Error = String;
+    type Context = ();
+
+    fn run(self, _: &mut ()) -> Result<u64, String> {
+        match self {
+            Work::Square(n) => n.checked_mul(n).ok_or_else(|| format!("{n} squared overflows")),
+            Work::Forever => loop {
+                hint::spin_loop();
+            },
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // No attribute on `main`, because a worker is not to start a runtime first.
+    pool::enter_if_worker::<Work>();
+    let pool = ProcessPool::builder().workers(2).build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(run(&pool))?;
+    pool.shutdown(true, false);
+    Ok(())
+}
+
+async fn run(pool: &ProcessPool<Work>) -> Result<(), Box<dyn Error>> {
+    let here = thread::current().id();
+    let mut tasks = Vec::new();
+    for n in 0..2000 {
+        let job = pool.submit(Work::Square(n))?;
+        tasks.push(tokio::spawn(async move { (job.await, thread::current().id()) }));
+    }
+    let (mut sum, mut on_this_thread) = (0, 0);
+    for task in tasks {
+        let (square, thread) = task.await?;
+        sum += square?;
+        on_this_thread += u32::from(thread == here);
+    }
+    println!("the squares below 2000 add up to {sum}");
+    println!("{on_this_thread} jobs were awaited on one thread");
+
+    // Giving up on a job and ending it are two things: awaiting it by reference leaves it to be killed.
+    let mut endless = pool.submit(Work::Forever)?;
+    if tokio::time::timeout(Duration::from_millis(50), &mut endless).await.is_err() {
+        println!("killed after a while: {}", endless.kill());
+    }
+    println!("cancelled: {}", matches!(endless.await, Err(Failure::Cancelled)));
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Four greatest common divisors by counting down: in series, on two threads, on two processes, each timed.
+//!
+//! In Python only the processes make use of a second core. Here the threads do too, and start sooner; what the
+//! processes give in return is that no job can take another one, or the program, down with it.
+//!
+//! `cargo run --release -p pool --example gcd`
+
+use std::{error::Error, time::Instant};
+
+use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
+use serde::{Deserialize, Serialize};
+
+const PAIRS: [(u64, u64); 4] =
+    [(1_963_309, 2_265_973), (2_030_677, 3_814_172), (1_551_645, 2_229_620), (2_039_045, 2_020_802)];
+
+#[derive(Serialize, Deserialize)]
+struct Gcd(u64, u64);
+
+impl Job for Gcd {
+    const NAME: &'static str = "gcd";
+    type Output = u64;
+    type Error = String;
+    type Context = ();
+
+    /// Slow on purpose: the job is a load that every executor has to carry.
+    fn run(self, _: &mut ()) -> Result<u64, String> {
+        let Gcd(a, b) = self;
+        let mut candidates = (1..=a.min(b)).rev();
+        candidates
+            .find(|divisor| a.is_multiple_of(*divisor) && b.is_multiple_of(*divisor))
+            .ok_or_else(|| format!("there is nothing to count down from for {a} and {b}"))
+    }
+}
+
+fn time(name: &str, executor: &impl Executor<Gcd>) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let jobs = PAIRS.map(|(a, b)| Gcd(a, b));
+    let divisors: Vec<u64> = executor.map(jobs).into_iter().collect::<Result<_, _>>()?;
+    let elapsed = start.elapsed();
+    println!("{name}: {divisors:?}");
+    println!("  took {:.3} s", elapsed.as_secs_f64());
+    executor.shutdown(true, false);
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    pool::enter_if_worker::<Gcd>();
+    time("serial", &Serial::new(()))?;
+    time("threads", &ThreadPool::new(2, ()))?;
+    // The workers are started on demand, so the time includes their start.
+    time("processes", &ProcessPool::builder().workers(2).build()?)
+}

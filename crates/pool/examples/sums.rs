@@ -1,0 +1,53 @@
+//! Sums of 1..=n for four n, collected in two ways: all together by `wait`, and one by one by `as_completed`, which
+//! is given 7 seconds for all of them.
+//!
+//! `wait` calls running out of time no error: it says which jobs are done and which are not. `as_completed`, an
+//! iterator, has to end with one.
+//!
+//! `cargo run --release -p pool --example sums`
+
+use std::{error::Error, hint::black_box, time::Duration};
+
+use pool::{Executor, Job, JobFuture, ProcessPool, Refused, ReturnWhen, as_completed, wait};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Sum(u64);
+
+impl Job for Sum {
+    const NAME: &'static str = "sum";
+    type Output = (u64, u64);
+    type Error = String;
+    type Context = ();
+
+    /// Yields n too, because outputs that come as they are completed do not tell by their place what they are of.
+    fn run(self, _: &mut ()) -> Result<(u64, u64), String> {
+        // Without the black box the compiler finds the formula, and nothing would be left to compute.
+        let sum = (1..=self.0).try_fold(0u64, |sum, n| black_box(sum).checked_add(n));
+        sum.map(|sum| (self.0, sum)).ok_or_else(|| format!("the sum of 1..={} overflows", self.0))
+    }
+}
+
+fn submit_all(pool: &ProcessPool<Sum>) -> Result<Vec<JobFuture<Sum>>, Refused> {
+    (5..=8).map(|power| pool.submit(Sum(10u64.pow(power)))).collect()
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    pool::enter_if_worker::<Sum>();
+    let pool = ProcessPool::builder().workers(2).build()?;
+
+    let waited = wait(submit_all(&pool)?, None, ReturnWhen::AllCompleted);
+    println!("wait: {} done, {} not done", waited.done.len(), waited.not_done.len());
+    for job in waited.done {
+        let (n, sum) = job.result(None)?;
+        println!("wait: 1..={n} gives {sum}");
+    }
+
+    for completed in as_completed(submit_all(&pool)?, Duration::from_secs(7)) {
+        // An `Err` says how many jobs had no outcome when the time was over, and is the last item.
+        let (n, sum) = completed?.result(None)?;
+        println!("as_completed: 1..={n} gives {sum}");
+    }
+    pool.shutdown(true, false);
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Each example of the library runs to its end and says what its text promises.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use end_to_end::{Call, example};
+
+/// Makes a test of each function, and the list of them, from which no example can be missing.
+macro_rules! tests {
+    ($(fn $example:ident() $body:block)*) => {
+        $(#[test] fn $example() $body)*
+
+        const TESTED: &[&str] = &[$(stringify!($example)),*];
+    };
+}
+
+/// What an example prints, but for the times that it took.
+fn lines(name: &str, arguments: &[&str]) -> Vec<String> {
+    let output = Call::new(&example(name), arguments).run();
+    assert_eq!(output.code(), 0, "{name}: {}{}", output.text(), output.stderr);
+    assert_eq!(output.stderr, "", "{name}");
+    let is_time = |line: &&str| line.starts_with("  took ") && line.ends_with(" s");
+    output.text().lines().filter(|line| !is_time(line)).map(str::to_owned).collect()
+}
+
+tests! {
+    fn async_smol() {
+        assert_eq!(
+            lines("async_smol", &[]),
+            [
+                "2000 jobs were awaited on one thread",
+                "numbers that the digits of their cube add up to: [0, 1, 8, 17, 18, 26, 27]",
+            ]
+        );
+    }
+
+    fn async_tokio() {
+        assert_eq!(
+            lines("async_tokio", &[]),
+            [
+                "the squares below 2000 add up to 2664667000",
+                "2000 jobs were awaited on one thread",
+                "killed after a while: true",
+                "cancelled: true",
+            ]
+        );
+    }
+
+    fn counting() {
+        assert_eq!(
+            lines("counting", &[]),
+            [
+                "five times 100000 makes 500000",
+                "counted or cancelled: 200",
+                "`cancel` told the truth: true",
+                "no more workers than allowed: true",
+                "afterwards the executor takes no more jobs",
+            ]
+        );
+    }
+
+    fn endless() {
+        assert_eq!(
+            lines("endless", &[]),
+            [
+                "read before the map is started: 0",
+                "found: 703, with 170 steps",
+                "read ahead of what was taken: 16",
+            ]
+        );
+    }
+
+    fn factorize() {
+        assert_eq!(
+            lines("factorize", &[]),
+            [
+                "serial",
+                "threads",
+                "processes",
+                "2139079: [1, 101, 21179, 2139079]",
+                "1214759: [1, 7, 13, 49, 91, 637, 1907, 13349, 24791, 93443, 173537, 1214759]",
+                "1516637: [1, 19, 79823, 1516637]",
+                "1852285: [1, 5, 271, 1355, 1367, 6835, 370457, 1852285]",
+                "all agree: true",
+            ]
+        );
+    }
+
+    fn futures() {
+        assert_eq!(
+            lines("futures", &[]),
+            [
+                "short: 1ms, done: true",
+                "long: running true, done false; next: running false",
+                "long: the job has no outcome yet",
+                "cancelled: next true, long false",
+                "the callback was told: cancelled true",
+                "killed: long true",
+                "map: 1ms",
+                "map: 1ms",
+                "map: the job has no outcome yet",
+            ]
+        );
+    }
+
+    fn gcd() {
+        assert_eq!(
+            lines("gcd", &[]),
+            ["serial: [1, 1, 5, 1]", "threads: [1, 1, 5, 1]", "processes: [1, 1, 5, 1]"]
+        );
+    }
+
+    fn limits() {
+        assert_eq!(
+            lines("limits", &[]),
+            [
+                "ran longer than 100ms, in attempt 1",
+                "ended before its time: true",
+                "the pool goes on: 1ms",
+                "worker 0.0: 0 jobs",
+                "worker 0.1: 1 jobs",
+                "on a thread: a time limit needs worker processes",
+            ]
+        );
+    }
+
+    fn own_worker() {
+        assert_eq!(
+            lines("own_worker", &[]),
+            [
+                "0: 5",
+                "1: 7 cannot be divided by zero",
+                "2: panicked with \"this job is broken\"",
+                "3: its worker died of signal 6, 2 times",
+                "4: the quotient is too large",
+                "5: 3",
+            ]
+        );
+    }
+
+    fn sums() {
+        let lines = lines("sums", &[]);
+        let sums = ["100000 gives 5000050000", "1000000 gives 500000500000"]
+            .into_iter()
+            .chain(["10000000 gives 50000005000000", "100000000 gives 5000000050000000"]);
+        let expected = |way: &str| -> Vec<String> {
+            sums.clone().map(|sum| format!("{way}: 1..={sum}")).collect()
+        };
+        assert_eq!(lines[0], "wait: 4 done, 0 not done");
+        assert_eq!(lines[1..5], expected("wait"));
+        // These come in the order in which they were completed.
+        let completed: BTreeSet<&String> = lines[5..].iter().collect();
+        assert_eq!(completed, expected("as_completed").iter().collect());
+    }
+
+    fn switch_executor() {
+        for (word, elsewhere) in [("processes", 4), ("threads", 0), ("serial", 0)] {
+            assert_eq!(
+                lines("switch_executor", &[word]),
+                [
+                    "25 primes below 100",
+                    "168 primes below 1000",
+                    "1229 primes below 10000",
+                    "9592 primes below 100000",
+                    &format!("{elsewhere} of 4 jobs ran in another process"),
+                ]
+            );
+        }
+        let refused = Call::new(&example("switch_executor"), ["fibres"]).run();
+        assert_eq!(refused.code(), 1);
+        assert!(refused.stderr.contains("`fibres` is neither"), "{}", refused.stderr);
+    }
+
+    fn worker_state() {
+        let lines = lines("worker_state", &[]);
+        assert_eq!(
+            lines[..3],
+            [
+                "the last page is https://example.org/159",
+                "160 pages over all sessions",
+                "no more sessions than workers: true",
+            ]
+        );
+        assert!(lines[3].starts_with("the pool broke: `nowhere` is no address to connect to"), "{}", lines[3]);
+    }
+}
+
+#[test]
+fn no_example_is_without_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/pool/examples");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let examples: BTreeSet<String> =
+        files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let tested: BTreeSet<String> = TESTED.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(examples, tested);
+}
