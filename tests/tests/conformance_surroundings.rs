@@ -162,18 +162,17 @@ fn cfg_02_the_default_number_of_workers_heeds_affinity() {
 #[test]
 fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    fs::set_permissions(stage.file(""), fs::Permissions::from_mode(0o755)).unwrap();
-    for name in ["exit-probe", "probe-worker"] {
-        fs::copy(program(name), stage.file(name)).unwrap();
-    }
+    let stage = programs_for_anybody();
     // Enough for the program alone; with a keeper; with a clock too, but for no worker.
-    for (most, words) in [(1, "no thread"), (2, "no thread"), (3, "cannot start")] {
+    for most in 1..=3 {
         let output = with_processes(&stage, "work", most);
         let text = output.text();
         assert_eq!(output.code(), 0, "{most}: {text}{}", output.stderr);
         assert!(text.contains("Abandoned") && text.contains("broken: Some"), "{most}: {text}");
-        assert!(text.contains(words), "{most}: {text}");
+        assert!(
+            text.contains("no thread to keep the time") || text.contains("cannot start"),
+            "{most}: {text}"
+        );
         assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
     }
     for most in 4..8 {
@@ -182,6 +181,29 @@ fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
     }
     let output = with_processes(&stage, "work-on-threads", 1);
     assert!(output.text().contains("broken: Some(\"no thread could be started"), "{}", output.text());
+}
+
+#[test]
+fn cfg_03b_a_thread_that_is_missing_is_not_taken_for_a_descriptor() {
+    let _case = Case::begin();
+    if !nix::unistd::geteuid().is_root() {
+        // Only root can become a user who has no other processes, so that they can be counted.
+        return;
+    }
+    let output = with_processes(&programs_for_anybody(), "work-until-starved", 50);
+    let text = output.text();
+    assert!(text.starts_with("Ok(Ok(2))\nOk(true)\n"), "{text}{}", output.stderr);
+    assert!(text.contains("broken: Some(\"no thread to wait for a worker"), "{text}");
+}
+
+/// A folder with the program and its workers' that any user can reach.
+fn programs_for_anybody() -> Stage {
+    let stage = Stage::new();
+    fs::set_permissions(stage.file(""), fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["exit-probe", "probe-worker"] {
+        fs::copy(program(name), stage.file(name)).unwrap();
+    }
+    stage
 }
 
 /// The program in this folder, as a user who may have so many processes and threads.

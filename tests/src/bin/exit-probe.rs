@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use end_to_end::probe::{LIMIT, Probe, marks, processes, threads, until};
+use end_to_end::probe::{LIMIT, Probe, builder, marks, processes, threads, until};
+use nix::sys::resource::{Resource, setrlimit};
 use pool::{Executor, JobFuture, ProcessPool};
 
 fn main() {
@@ -22,6 +23,7 @@ fn main() {
         "stop" => busy(&folder).0.stop(LIMIT),
         "linger" => linger(&busy(&folder)),
         "work" => work(&processes(1)),
+        "work-until-starved" => starve(),
         "work-on-threads" => work(&threads(1)),
         "workers" => println!("{}", default_workers()),
         "nest" => nest(folder.join("inner")),
@@ -57,6 +59,17 @@ fn work(pool: &dyn Executor<Probe>) {
             Err(refused) => println!("{refused:?}"),
         }
     }
+    pool.shutdown(true, false);
+    println!("broken: {:?}", pool.broken());
+}
+
+/// Loses its worker when there may be no more threads and processes than its own two, a keeper and a worker.
+fn starve() {
+    let pool = builder(1).retries(0).time_limit(LIMIT).build().expect("a pool can be built");
+    println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result(LIMIT)));
+    setrlimit(Resource::RLIMIT_NPROC, 4, 4).expect("a limit can be lowered");
+    println!("{:?}", pool.submit(Probe::Exit(1)).map(|job| job.result(LIMIT).is_err()));
+    until("the pool cannot go on", || pool.submit(Probe::Double(2)).is_err());
     pool.shutdown(true, false);
     println!("broken: {:?}", pool.broken());
 }
