@@ -176,16 +176,16 @@ fn ac_03_as_completed_gives_up_what_it_gives() {
 #[test]
 fn idle_02_as_many_workers_are_started_as_there_are_jobs_at_a_time() {
     let _case = Case::begin();
-    on_pools!(6, |executor| {
-        for count in 1..=4 {
+    for count in 1..=4 {
+        on_pools!(6, |executor| {
             let stage = Stage::new();
             let jobs: Vec<_> = (0..count).map(|_| executor.submit(stage.hold()).unwrap()).collect();
             stage.until_held(count);
             assert_eq!(executor.figures().len(), count);
             stage.release();
             wait(jobs, LIMIT, ReturnWhen::AllCompleted);
-        }
-    });
+        });
+    }
 }
 
 #[test]
