@@ -270,9 +270,25 @@ fn sig_01_an_interrupt_to_the_workers_changes_nothing() {
     }
     drop(outputs);
     interrupt_all();
+    // The second worker was interrupted while it started.
     assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
     assert_eq!(executor.figures().len(), 2, "none had to be replaced");
     finish(&executor);
+}
+
+#[test]
+fn sig_01b_not_even_while_they_start() {
+    let _case = Case::begin();
+    for _ in 0..20 {
+        let executor = processes(2);
+        let jobs = [0, 1].map(|n| executor.submit(Probe::Double(n)).unwrap());
+        while !jobs.iter().all(|job| job.done()) {
+            living(&executor).into_iter().for_each(|pid| send(pid, Signal::SIGINT));
+        }
+        assert!(jobs.iter().all(|job| job.result(LIMIT).is_ok()));
+        assert!(executor.figures().len() <= 2, "none had to be replaced");
+        finish(&executor);
+    }
 }
 
 #[test]

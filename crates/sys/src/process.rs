@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 
 /// A child process that leads a process group of its own.
 ///
-/// It is killed by the system when the thread that [spawned](Process::spawn) it ends, and inherits no descriptor
-/// beyond its standard streams and the one it is given.
+/// It is killed by the system when the thread that [spawned](Process::spawn) it ends, inherits no descriptor beyond
+/// its standard streams and the one it is given, and starts with SIGINT blocked and no other signal.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,
@@ -42,7 +42,13 @@ impl Process {
         die_with_parent(command);
         // SAFETY: the closure only calls functions that are safe between fork and exec: it neither allocates nor
         // locks.
-        unsafe { command.pre_exec(move || keep_only(keep)) };
+        unsafe {
+            command.pre_exec(move || {
+                // From its first moment: an interrupt is the parent's to decide on, also while the child starts.
+                SigSet::from(Signal::SIGINT).thread_block()?;
+                keep_only(keep)
+            });
+        }
         let mut child = command.spawn()?;
         let pid = child.id();
         match pidfd_open(pid) {

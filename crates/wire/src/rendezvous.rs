@@ -47,6 +47,9 @@ pub enum RendezvousError {
     /// No descriptors are left.
     #[error("no file descriptors left for a worker: {0}; raise `ulimit -n` or use fewer workers")]
     Descriptors(io::Error),
+    /// No thread to watch the worker with.
+    #[error("no thread to wait for a worker: {0}")]
+    Thread(io::Error),
     /// The worker ended, or said something else.
     #[error("the worker did not introduce itself: {0}")]
     Silent(String),
@@ -115,7 +118,7 @@ impl Rendezvous {
                         knock(&name);
                     }
                 })
-                .map_err(RendezvousError::Descriptors)?;
+                .map_err(RendezvousError::Thread)?;
             // With no descriptors left for the ends that come with the message, ipc-channel panics.
             let outcome = catch_panic(|| server.accept());
             let _ = accepted.write(1);
