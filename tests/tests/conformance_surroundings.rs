@@ -22,7 +22,7 @@ use nix::{
     sys::signal::Signal,
     unistd::Pid,
 };
-use pool::{BuildError, Executor, MAX_WORKERS, ThreadPool, available_cores};
+use pool::{BuildError, Executor, MAX_WORKERS, ThreadPool, WorkerCountError, available_cores};
 
 /// A program with a pool; that nothing is left of it is proven by the harness.
 fn exit_probe(deed: &str, stage: &Stage) -> Call {
@@ -126,7 +126,9 @@ fn leak_05_a_job_may_read_standard_input_and_run_what_does() {
 fn cfg_01_the_number_of_workers_has_bounds() {
     let _case = Case::begin();
     for count in [0, MAX_WORKERS + 1, usize::MAX] {
-        assert!(matches!(builder::<Probe>(count).build(), Err(BuildError::Workers(told)) if told == count));
+        assert!(
+            matches!(builder::<Probe>(count).build(), Err(BuildError::Workers(told)) if told == WorkerCountError(count))
+        );
     }
     for count in [1, MAX_WORKERS] {
         let executor = builder::<Probe>(count).build().unwrap();
