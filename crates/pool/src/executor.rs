@@ -279,6 +279,14 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     fn stop(&self, grace: Duration);
 
+    /// Stops running jobs where they stand, until [`resume`](Executor::resume); time limits stand still meanwhile. For a
+    /// program that is about to be stopped itself, as by Ctrl-Z; does nothing where jobs run in the program's own
+    /// process, which then stops with it.
+    fn pause(&self) {}
+
+    /// Lets paused jobs go on.
+    fn resume(&self) {}
+
     /// Waits until all jobs are resolved and all workers are gone. The executor must have been
     /// [closed](Executor::close) or [stopped](Executor::stop), else this waits for somebody to do so. One of the
     /// executor's own threads, such as one that runs a callback, does not wait.

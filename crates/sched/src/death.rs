@@ -5,7 +5,7 @@ use std::time::Duration;
 use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
-    Action, OnWorkerDeath, Sched, Verdict,
+    Action, OnWorkerDeath, Sched, StartFailure, Verdict,
     queue::{Travel, Waiting},
     state::Mode,
     worker::{Doom, InFlight, Phase, Worker},
@@ -14,22 +14,43 @@ use crate::{
 /// So many failed starts in a row break the pool.
 const MOST_FAILED_STARTS: u32 = 5;
 
+/// So many workers that somebody kills while they start do so too: nobody can say that the next would live.
+const MOST_KILLED_STARTS: u32 = 100;
+
 /// So many times its size may a pool lose workers between jobs, without a single outcome from any, before it is
 /// taken for broken.
 const MOST_IDLE_DEATHS: u32 = 20;
 
-/// How long to wait after the first failed start; doubled after each.
+/// How long to wait after the first failed start, or the first death in a job; doubled after each.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 
+/// Doubled so often at the most.
+const MOST_DOUBLINGS: u32 = 6;
+
+fn backoff(failures: u32) -> Duration {
+    FIRST_BACKOFF * (1 << failures.saturating_sub(1).min(MOST_DOUBLINGS))
+}
+
 impl Sched {
-    pub(crate) fn start_failed(&mut self, now: Moment, id: WorkerId, fatal: bool, actions: &mut Vec<Action>) {
+    pub(crate) fn start_failed(
+        &mut self,
+        now: Moment,
+        id: WorkerId,
+        failure: StartFailure,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(worker) = self.workers.remove(&id) else { return };
         if matches!(worker.phase, Phase::Doomed(doom) if doom != Doom::Late) {
             return;
         }
-        self.failed_starts += 1;
-        self.next_start = now + FIRST_BACKOFF * (1 << self.failed_starts.min(MOST_FAILED_STARTS + 1));
-        let hopeless = fatal || self.failed_starts >= MOST_FAILED_STARTS;
+        match failure {
+            StartFailure::Killed => self.killed_starts += 1,
+            StartFailure::Own | StartFailure::Final => self.failed_starts += 1,
+        }
+        self.next_start = now + backoff(self.failed_starts + 1);
+        let hopeless = failure == StartFailure::Final
+            || self.failed_starts >= MOST_FAILED_STARTS
+            || self.killed_starts >= MOST_KILLED_STARTS;
         // Where some can be started and others not, those that can have to do.
         let others =
             self.workers.values().any(|worker| matches!(worker.phase, Phase::Serving | Phase::Starting));
@@ -40,9 +61,9 @@ impl Sched {
 
     pub(crate) fn died(
         &mut self,
+        now: Moment,
         id: WorkerId,
-        running: Option<(FrameId, u64)>,
-        death: Death,
+        (running, death): (Option<(FrameId, u64)>, Death),
         actions: &mut Vec<Action>,
     ) {
         // Gone already: a death is reported twice.
@@ -50,7 +71,7 @@ impl Sched {
         if worker.frames.is_empty() && worker.phase != Phase::Serving {
             return;
         }
-        let expected = !matches!(worker.phase, Phase::Serving);
+        let expected = !matches!(worker.phase, Phase::Serving | Phase::Doomed(Doom::Stood));
         if self.settings.on_worker_death == OnWorkerDeath::Break && !expected {
             self.break_all(worker, actions);
             return;
@@ -65,9 +86,12 @@ impl Sched {
                     again.extend(before.map(|jobs| Waiting { jobs, ..waiting }));
                     let (suspect, after) = rest.map_or((None, None), |rest| rest.split_at(1));
                     if let Some(jobs) = suspect
-                        && self.charge(job, worker.phase, death, actions)
+                        && let Some(after) = self.charge(job, worker.phase, death, actions)
                     {
-                        again.push(Waiting { jobs, travel: Travel::Alone, ..waiting });
+                        // Not at once: what killed it may be over soon, like a lack of memory.
+                        let suspect = Waiting { jobs, travel: Travel::Alone, ..waiting };
+                        self.queue.rest(now + after, suspect);
+                        actions.push(Action::WakeAt(now + after));
                     }
                     again.extend(after.map(|jobs| Waiting { jobs, ..waiting }));
                 }
@@ -80,6 +104,8 @@ impl Sched {
             Mode::Open | Mode::Closing => self.queue.push_front(again),
             Mode::Stopping | Mode::Broken => {
                 again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
+                let resting: Vec<_> = self.queue.drain().collect();
+                resting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
             }
         }
         if self.idle_deaths > MOST_IDLE_DEATHS * self.settings.max_workers {
@@ -87,14 +113,20 @@ impl Sched {
         }
     }
 
-    /// Notes a bad end of a job and says whether it is tried again; if not, it is resolved.
-    fn charge(&mut self, job: JobId, phase: Phase, death: Death, actions: &mut Vec<Action>) -> bool {
+    /// Notes a bad end of a job and says after which time it is tried again; if it is not, it is resolved.
+    fn charge(
+        &mut self,
+        job: JobId,
+        phase: Phase,
+        death: Death,
+        actions: &mut Vec<Action>,
+    ) -> Option<Duration> {
         if !matches!(self.mode, Mode::Open | Mode::Closing) {
-            return true;
+            return Some(Duration::ZERO);
         }
         if let Phase::Doomed(Doom::Called { .. }) = phase {
             self.cancel(JobRange::one(job), actions);
-            return false;
+            return None;
         }
         let tried = self.attempts.entry(job).or_default();
         let verdict = if let Phase::Doomed(Doom::Overrun { limit, .. }) = phase {
@@ -106,12 +138,13 @@ impl Sched {
             let attempts = tried.deaths + tried.timeouts;
             (tried.deaths > self.settings.retries).then_some(Verdict::Crashed { death, attempts })
         };
+        let ends = tried.deaths + tried.timeouts;
         self.idle_deaths = 0;
-        let Some(verdict) = verdict else { return true };
+        let Some(verdict) = verdict else { return Some(backoff(ends)) };
         let jobs = JobRange::one(job);
         self.forget(jobs);
         actions.push(Action::Resolve { jobs, verdict });
-        false
+        None
     }
 
     /// Has a worker killed that did what no worker does.

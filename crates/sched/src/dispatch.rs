@@ -58,7 +58,7 @@ impl Sched {
     pub(crate) fn release(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let all = match self.mode {
             Mode::Open => false,
-            Mode::Closing => self.queue.count() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
+            Mode::Closing => self.queue.total() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
             Mode::Stopping | Mode::Broken => true,
         };
         let limited = self.settings.max_jobs_per_worker.is_some() || self.settings.idle_timeout.is_some();
@@ -142,6 +142,7 @@ impl Sched {
 
     fn send(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
         let sharing = u64::from(self.settings.max_workers);
+        let look = self.look_every();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let quota = quota_left(worker, self.settings.max_jobs_per_worker);
         let size = self.sizing.frame_size(self.queue.count(), sharing);
@@ -163,7 +164,10 @@ impl Sched {
             worker.check_at = Some(worker.check_at.map_or(check, |earlier| earlier.min(check)));
             actions.push(Action::WakeAt(check));
         }
-        let in_flight = InFlight { frame, jobs, timed: shortest.is_some() };
+        if worker.frames.is_empty() {
+            actions.push(Action::WakeAt(now + look));
+        }
+        let in_flight = InFlight { frame, jobs, returned: 0, timed: shortest.is_some() };
         worker.assigned += in_flight.count();
         actions.push(Action::Send {
             worker: id,

@@ -24,17 +24,19 @@ pub enum Event {
     StartFailed {
         /// The worker.
         worker: WorkerId,
-        /// Whether another attempt would fail in the same way.
-        fatal: bool,
+        /// What that says about the next attempt.
+        failure: StartFailure,
     },
-    /// A worker has sent a frame back.
+    /// A worker has sent outcomes of a frame back.
     Returned {
         /// The worker.
         worker: WorkerId,
         /// The frame.
         frame: FrameId,
-        /// How many outcomes it holds: those of the first jobs of the frame.
+        /// How many outcomes came: those of the first jobs of the frame that had none yet.
         outcomes: u64,
+        /// Whether no more will come.
+        last: bool,
         /// How long the worker was busy with it.
         busy: Duration,
     },
@@ -49,12 +51,22 @@ pub enum Event {
         /// When the job started.
         since: Moment,
     },
+    /// A worker was found to be stopped by a signal, or not to be; told before a [`Event::Tick`].
+    Stood {
+        /// The worker.
+        worker: WorkerId,
+        /// Whether it was.
+        stopped: bool,
+    },
     /// A worker that had been ready is gone, and all that it had sent has been told.
     Died {
         /// The worker.
         worker: WorkerId,
         /// The frame that it was in and the place of the job in it.
         running: Option<(FrameId, u64)>,
+        /// A frame of which it had finished more jobs than it had sent outcomes of, and how many more; an
+        /// [`Action::Deliver`] asks for their outcomes.
+        kept: Option<(FrameId, u64)>,
         /// How it ended.
         death: Death,
     },
@@ -77,8 +89,23 @@ pub enum Event {
     Prestart,
     /// The pool lacks what it needs to go on.
     Crippled,
+    /// The workers have been stopped where they stand; limits stand still.
+    Paused,
+    /// They have been continued.
+    Resumed,
     /// Time has passed.
     Tick,
+}
+
+/// What a failed start says about the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFailure {
+    /// It would fail in the same way.
+    Final,
+    /// The worker, or what it takes to start one, has failed; it may do so again.
+    Own,
+    /// Somebody killed it.
+    Killed,
 }
 
 /// Something is to be done.

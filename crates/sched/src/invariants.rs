@@ -10,7 +10,7 @@ impl Sched {
     pub fn pending(&self) -> u64 {
         let in_flight: u64 =
             self.workers.values().flat_map(|worker| &worker.frames).map(|frame| frame.count()).sum();
-        self.queue.count() + in_flight
+        self.queue.total() + in_flight
     }
 
     /// How many workers there are, starting and leaving ones included.
@@ -56,7 +56,7 @@ impl Sched {
         places.sort_by_key(|jobs| jobs.first());
         assert!(places.windows(2).all(|pair| pair[0].end() <= pair[1].first().0), "a job in two places");
         if matches!(self.mode, Mode::Stopping | Mode::Broken) {
-            assert_eq!(self.queue.count(), 0, "jobs wait for a pool that starts none");
+            assert_eq!(self.queue.total(), 0, "jobs wait for a pool that starts none");
         }
     }
 }

@@ -12,12 +12,13 @@ mod dispatch;
 mod event;
 mod invariants;
 mod limits;
+mod pauses;
 mod queue;
 mod settings;
 mod sizing;
 mod state;
 mod worker;
 
-pub use event::{Action, Event, Verdict};
+pub use event::{Action, Event, StartFailure, Verdict};
 pub use settings::{Batch, OnWorkerDeath, Settings};
 pub use state::Sched;

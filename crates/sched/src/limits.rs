@@ -16,9 +16,56 @@ impl Sched {
         }
     }
 
+    pub(crate) fn stood(&mut self, now: Moment, id: WorkerId, stopped: bool) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.stood_since = stopped.then(|| worker.stood_since.unwrap_or(now));
+        }
+    }
+
+    /// Time goes on: what would have been due meanwhile is due so much later.
+    pub(crate) fn resumed(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Some(pause) = self.pauses.end(now) else { return };
+        let oldest = self.workers.values().filter(|worker| !worker.frames.is_empty()).count();
+        if oldest == 0 {
+            self.pauses.forget_before(now);
+        }
+        for worker in self.workers.values_mut() {
+            worker.stood_since = None;
+            worker.check_at = worker.check_at.map(|at| at + pause);
+            match &mut worker.phase {
+                Phase::Leaving { by } => *by = *by + pause,
+                Phase::Doomed(Doom::Overrun { kill_at: Some(at), .. }) => *at = *at + pause,
+                _ => {}
+            }
+        }
+        self.kill_at = self.kill_at.map(|at| at + pause);
+        self.tick(now, actions);
+    }
+
+    /// How often to look whether somebody has stopped a worker.
+    pub(crate) fn look_every(&self) -> Duration {
+        self.settings.standing_limit / 10
+    }
+
+    /// Has a worker killed that stands, with jobs that nobody else can have.
+    fn check_standing(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+        let limit = self.settings.standing_limit;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let stands = worker.stood_since.is_some_and(|since| since + limit <= now);
+        if stands && worker.phase == Phase::Serving {
+            worker.phase = Phase::Doomed(Doom::Stood);
+            worker.check_at = None;
+            actions.push(Action::Kill(id));
+        }
+    }
+
     pub(crate) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.pauses.is_paused() {
+            return;
+        }
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         for id in ids {
+            self.check_standing(now, id, actions);
             self.check_limit(now, id, actions);
             self.check_end(now, id, actions);
         }
@@ -28,18 +75,20 @@ impl Sched {
 
     /// The next moment at which something is due that no other event will bring up.
     fn next_check(&self, now: Moment) -> Option<Moment> {
+        let look = Some(now + self.look_every());
         let of_worker = |worker: &Worker| match worker.phase {
             Phase::Serving if worker.frames.is_empty() => {
                 self.settings.idle_timeout.map(|time| worker.idle_since + time)
             }
-            Phase::Serving => worker.check_at,
+            Phase::Serving => worker.check_at.into_iter().chain(look).min(),
             Phase::Doomed(Doom::Overrun { kill_at, .. }) => kill_at,
             Phase::Leaving { by } => Some(by),
             Phase::Starting => worker.check_at,
-            Phase::Doomed(Doom::Late | Doom::Dismissed | Doom::Called { .. }) => None,
+            Phase::Doomed(Doom::Late | Doom::Stood | Doom::Dismissed | Doom::Called { .. }) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);
-        let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start);
+        let rest = self.queue.next_wake();
+        let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start).chain(rest);
         all.filter(|&at| at > now).min()
     }
 
@@ -58,6 +107,7 @@ impl Sched {
             let job = in_flight.job_at(index)?;
             Some((job, self.limit_of(job)?, since))
         });
+        let running = running.map(|(job, limit, since)| (job, limit, since + self.pauses.since(since)));
         let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
         // Whatever it starts meanwhile is not overdue before the shortest limit of all that it has.
         let shortest = worker.frames.iter().filter_map(|frame| self.shortest_limit(frame)).min();

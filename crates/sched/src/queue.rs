@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use job::JobRange;
+use job::{JobRange, Moment};
 
 /// Consecutive jobs of about the same size.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +29,40 @@ pub(crate) enum Travel {
 pub(crate) struct Queue {
     ranges: VecDeque<Waiting>,
     count: u64,
+    /// Suspects that may not be sent before their time.
+    resting: Vec<(Moment, Waiting)>,
 }
 
 impl Queue {
-    /// How many jobs wait.
+    /// How many jobs wait to be sent now.
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many jobs wait, those that rest included.
+    pub(crate) fn total(&self) -> u64 {
+        self.count + self.resting.iter().map(|(_, waiting)| waiting.jobs.count()).sum::<u64>()
+    }
+
+    /// Keeps jobs back until then.
+    pub(crate) fn rest(&mut self, until: Moment, waiting: Waiting) {
+        self.resting.push((until, waiting));
+    }
+
+    /// Puts jobs that have rested long enough before all others.
+    pub(crate) fn wake(&mut self, now: Moment) {
+        if self.resting.is_empty() {
+            return;
+        }
+        let (due, resting) =
+            std::mem::take(&mut self.resting).into_iter().partition(|(until, _)| *until <= now);
+        self.resting = resting;
+        self.push_front(due.into_iter().map(|(_, waiting)| waiting).collect());
+    }
+
+    /// When the next jobs have rested long enough.
+    pub(crate) fn next_wake(&self) -> Option<Moment> {
+        self.resting.iter().map(|(until, _)| *until).min()
     }
 
     pub(crate) fn push_back(&mut self, added: Waiting) {
@@ -110,17 +138,25 @@ impl Queue {
             let kept = [before, after].into_iter().flatten();
             self.ranges.extend(kept.map(|jobs| Waiting { jobs, ..waiting }));
         }
+        // A suspect is one job: it is meant or not.
+        self.resting.retain(|(_, waiting)| {
+            let meant = waiting.jobs.intersection(jobs).is_some();
+            removed.extend(meant.then_some(waiting.jobs));
+            !meant
+        });
         removed
     }
 
     /// Takes everything.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = JobRange> {
         self.count = 0;
-        std::mem::take(&mut self.ranges).into_iter().map(|waiting| waiting.jobs)
+        let resting = std::mem::take(&mut self.resting).into_iter().map(|(_, waiting)| waiting.jobs);
+        std::mem::take(&mut self.ranges).into_iter().map(|waiting| waiting.jobs).chain(resting)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = JobRange> {
-        self.ranges.iter().map(|waiting| waiting.jobs)
+        let resting = self.resting.iter().map(|(_, waiting)| waiting.jobs);
+        self.ranges.iter().map(|waiting| waiting.jobs).chain(resting)
     }
 }
 
@@ -173,6 +209,19 @@ mod tests {
         assert_eq!(taken(&mut queue, 1, 10), [(2, 8)], "neither its size nor its bytes split it");
         let part: Vec<u64> = queue.take(1, 3, 1000).iter().map(|w| w.jobs.count()).collect();
         assert_eq!((part, queue.count()), (vec![3], 1));
+    }
+
+    #[test]
+    fn a_suspect_rests_until_its_time_has_come() {
+        let mut queue = Queue::default();
+        queue.push_back(waiting(5, 9, Travel::Freely));
+        queue.rest(Moment(100), waiting(1, 2, Travel::Alone));
+        queue.rest(Moment(50), waiting(2, 3, Travel::Alone));
+        assert_eq!((queue.count(), queue.total(), queue.next_wake()), (4, 6, Some(Moment(50))));
+        queue.wake(Moment(60));
+        assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
+        assert_eq!(queue.remove(JobRange::new(0, 6).unwrap()).len(), 2);
+        assert_eq!((queue.total(), queue.next_wake()), (3, None));
     }
 
     #[test]

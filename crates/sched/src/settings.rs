@@ -68,6 +68,8 @@ pub struct Settings {
     pub start_limit: Duration,
     /// How long a worker that was told to leave may take.
     pub exit_limit: Duration,
+    /// How long a worker that somebody has stopped may stand while it has jobs, before it is killed.
+    pub standing_limit: Duration,
     /// How long a worker may have nothing to do before it leaves.
     pub idle_timeout: Option<Duration>,
     /// How many jobs go into a frame.
@@ -88,6 +90,7 @@ impl Default for Settings {
             max_jobs_per_worker: None,
             start_limit: Duration::from_secs(60),
             exit_limit: Duration::from_secs(5),
+            standing_limit: Duration::from_secs(10),
             idle_timeout: None,
             batch: Batch::Auto,
             on_worker_death: OnWorkerDeath::Heal,

@@ -29,7 +29,7 @@ impl Sizing {
     }
 
     pub(crate) fn learn(&mut self, jobs: u64, busy: Duration) {
-        if jobs == 0 {
+        if jobs == 0 || busy.is_zero() {
             return;
         }
         let cost = busy.as_nanos() as f64 / jobs as f64;

@@ -9,6 +9,7 @@ use job::{FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, Event, Settings,
+    pauses::Pauses,
     queue::{Queue, Travel, Waiting},
     sizing::Sizing,
     worker::{Phase, Worker},
@@ -52,8 +53,12 @@ pub struct Sched {
     pub(crate) limits: HashMap<JobId, Duration>,
     /// Counts the times a worker became idle.
     pub(crate) idle_count: u64,
-    /// Starts that failed since the last that did not.
+    /// Starts that failed by themselves since the last that did not.
     pub(crate) failed_starts: u32,
+    /// Workers that were killed while they started, since the last that was not.
+    pub(crate) killed_starts: u32,
+    /// When the workers were stopped and continued, while it matters to some limit; the last may go on.
+    pub(crate) pauses: Pauses,
     /// No start before this.
     pub(crate) next_start: Moment,
     /// Deaths that no job can be charged with, since the last outcome.
@@ -76,6 +81,8 @@ impl Sched {
             limits: HashMap::new(),
             idle_count: 0,
             failed_starts: 0,
+            killed_starts: 0,
+            pauses: Pauses::default(),
             next_start: Moment(0),
             idle_deaths: 0,
             settings,
@@ -94,14 +101,20 @@ impl Sched {
                 self.submitted(waiting, &mut actions);
             }
             Event::Ready(worker) => self.ready(now, worker, &mut actions),
-            Event::StartFailed { worker, fatal } => self.start_failed(now, worker, fatal, &mut actions),
-            Event::Returned { worker, frame, outcomes, busy } => {
-                if self.returned(now, worker, (frame, outcomes), &mut actions) {
+            Event::StartFailed { worker, failure } => self.start_failed(now, worker, failure, &mut actions),
+            Event::Returned { worker, frame, outcomes, last, busy } => {
+                if self.returned(now, worker, (frame, outcomes, last), &mut actions) {
                     self.sizing.learn(outcomes, busy);
                 }
             }
             Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
-            Event::Died { worker, running, death } => self.died(worker, running, death, &mut actions),
+            Event::Stood { worker, stopped } => self.stood(now, worker, stopped),
+            Event::Paused => self.pauses.begin(now),
+            Event::Resumed => self.resumed(now, &mut actions),
+            Event::Died { worker, running, kept, death } => {
+                self.deliver_kept(worker, kept, &mut actions);
+                self.died(now, worker, (running, death), &mut actions);
+            }
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
@@ -111,6 +124,7 @@ impl Sched {
             Event::Resized(workers) => self.settings.max_workers = workers.max(1),
             Event::Tick => self.tick(now, &mut actions),
         }
+        self.queue.wake(now);
         self.shed(now, &mut actions);
         self.dispatch(now, &mut actions);
         self.release(now, &mut actions);
@@ -120,7 +134,7 @@ impl Sched {
     /// Whether nothing will ever happen any more: no more jobs, none unresolved, no workers.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.mode != Mode::Open && self.workers.is_empty() && self.queue.count() == 0
+        self.mode != Mode::Open && self.workers.is_empty() && self.queue.total() == 0
     }
 
     /// Whether jobs can be submitted.
@@ -145,15 +159,17 @@ impl Sched {
 
     /// The workers whose doings matter to the next [`Event::Tick`].
     pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
-        let watched = |worker: &Worker| worker.phase == Phase::Serving && worker.check_at.is_some();
+        let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.frames.is_empty();
         self.workers.iter().filter(move |(_, worker)| watched(worker)).map(|(&id, _)| id)
     }
 
-    /// The number of a frame that this worker has, given what it published of it.
+    /// The number of a frame that this worker has, given what it published of it, and how many of its outcomes have
+    /// come back.
     #[must_use]
-    pub fn frame_of(&self, worker: WorkerId, matches: impl Fn(FrameId) -> bool) -> Option<FrameId> {
+    pub fn frame_of(&self, worker: WorkerId, matches: impl Fn(FrameId) -> bool) -> Option<(FrameId, u64)> {
         let frames = &self.workers.get(&worker)?.frames;
-        frames.iter().map(|in_flight| in_flight.frame).find(|&frame| matches(frame))
+        let found = frames.iter().find(|in_flight| matches(in_flight.frame))?;
+        Some((found.frame, found.returned))
     }
 
     fn submitted(&mut self, waiting: Waiting, actions: &mut Vec<Action>) {
@@ -170,6 +186,7 @@ impl Sched {
         {
             worker.phase = Phase::Serving;
             self.failed_starts = 0;
+            self.killed_starts = 0;
             self.became_idle(now, id, actions);
         }
     }
@@ -180,39 +197,57 @@ impl Sched {
         worker.last_idle = self.idle_count;
         worker.idle_since = now;
         worker.check_at = None;
+        worker.stood_since = None;
         actions.extend(self.settings.idle_timeout.map(|time| Action::WakeAt(now + time)));
     }
 
-    /// Hands out the outcomes of a frame, and says whether the worker had it.
+    /// Hands out outcomes of a frame, and says whether the worker had it.
     fn returned(
         &mut self,
         now: Moment,
         id: WorkerId,
-        (frame, outcomes): (FrameId, u64),
+        (frame, outcomes, last): (FrameId, u64, bool),
         actions: &mut Vec<Action>,
     ) -> bool {
         let halted = self.kill_at.is_some();
         let Some(worker) = self.workers.get_mut(&id) else { return false };
         // Not always the oldest: frames that two threads send at a time may overtake each other.
-        let complete = |count: u64| outcomes == count || (halted && outcomes < count);
-        let place = worker.frames.iter().position(|held| held.frame == frame && complete(held.count()));
-        let Some(mut returned) = place.and_then(|place| worker.frames.remove(place)) else {
+        let plausible = |count: u64| match last {
+            true => outcomes == count || (halted && outcomes < count),
+            false => (1..count).contains(&outcomes),
+        };
+        let place = worker.frames.iter().position(|held| held.frame == frame && plausible(held.count()));
+        let Some(place) = place else {
             self.dismiss(id, actions);
             return false;
         };
+        let delivered: Vec<JobRange> =
+            worker.frames[place].take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
+        let ended = if last { worker.frames.remove(place) } else { None };
         worker.seen = None;
         if worker.frames.is_empty() {
             self.became_idle(now, id, actions);
         }
         self.idle_deaths = 0;
-        let delivered: Vec<JobRange> =
-            returned.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         actions.push(Action::Deliver(delivered));
-        for waiting in returned.jobs {
+        for waiting in ended.into_iter().flat_map(|frame| frame.jobs) {
             self.cancel(waiting.jobs, actions);
         }
         true
+    }
+
+    /// Hands out the outcomes that a dead worker had kept.
+    fn deliver_kept(&mut self, id: WorkerId, kept: Option<(FrameId, u64)>, actions: &mut Vec<Action>) {
+        let (Some((frame, outcomes)), Some(worker)) = (kept, self.workers.get_mut(&id)) else { return };
+        // More outcomes than jobs would be the work of whatever killed the worker.
+        let held = worker.frames.iter_mut().find(|held| held.frame == frame && outcomes <= held.count());
+        let Some(held) = held else { return };
+        let delivered: Vec<JobRange> = held.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
+        worker.frames.retain(|held| held.count() > 0);
+        delivered.iter().for_each(|&jobs| self.forget(jobs));
+        self.idle_deaths = 0;
+        actions.push(Action::Deliver(delivered));
     }
 
     /// Drops what is known of resolved jobs.

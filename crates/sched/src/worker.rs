@@ -28,6 +28,8 @@ pub(crate) enum Doom {
     Called { job: JobId },
     /// It was not ready in time.
     Late,
+    /// It stood still for too long, stopped by somebody.
+    Stood,
     /// It did what no worker does, or the pool is stopped.
     Dismissed,
 }
@@ -36,7 +38,10 @@ pub(crate) enum Doom {
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
     pub(crate) frame: FrameId,
+    /// The jobs without an outcome.
     pub(crate) jobs: Vec<Waiting>,
+    /// How many jobs before them have an outcome.
+    pub(crate) returned: u64,
     pub(crate) timed: bool,
 }
 
@@ -49,8 +54,9 @@ impl InFlight {
         self.jobs.iter().any(|waiting| waiting.jobs.contains(job))
     }
 
-    /// The job at a place in the frame.
-    pub(crate) fn job_at(&self, mut index: u64) -> Option<JobId> {
+    /// The job at a place in the frame, if it has no outcome.
+    pub(crate) fn job_at(&self, index: u64) -> Option<JobId> {
+        let mut index = index.checked_sub(self.returned)?;
         for waiting in &self.jobs {
             if index < waiting.jobs.count() {
                 return Some(JobId(waiting.jobs.first().0 + index));
@@ -60,10 +66,11 @@ impl InFlight {
         None
     }
 
-    /// Takes the first jobs out.
+    /// Takes out the first jobs, which have an outcome now.
     pub(crate) fn take_first(&mut self, mut count: u64) -> Vec<Waiting> {
         let mut taken = Vec::new();
         let mut left = Vec::new();
+        self.returned += count;
         for waiting in std::mem::take(&mut self.jobs) {
             let (first, rest) = waiting.jobs.split_at(count);
             count -= first.map_or(0, |jobs| jobs.count());
@@ -89,6 +96,8 @@ pub(crate) struct Worker {
     pub(crate) idle_since: Moment,
     /// When to look what it is doing, or whether it is ready.
     pub(crate) check_at: Option<Moment>,
+    /// Since when it has been seen to stand, stopped by a signal.
+    pub(crate) stood_since: Option<Moment>,
     /// What it was last seen doing.
     pub(crate) seen: Option<(FrameId, u64, Moment)>,
 }
@@ -103,6 +112,7 @@ impl Worker {
             last_idle: 0,
             idle_since: Moment(0),
             check_at: Some(by),
+            stood_since: None,
             seen: None,
         }
     }

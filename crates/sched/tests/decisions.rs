@@ -36,7 +36,9 @@ fn with_idle(workers: u32, settings: &Settings) -> (Sched, Vec<WorkerId>) {
         while let Some(action) = actions.pop() {
             if let Action::Send { worker, frame, jobs, .. } = action {
                 let (outcomes, busy) = (jobs.iter().map(|jobs| jobs.count()).sum(), Duration::from_secs(1));
-                actions.extend(sched.handle(at(0), Event::Returned { worker, frame, outcomes, busy }));
+                actions.extend(
+                    sched.handle(at(0), Event::Returned { worker, frame, outcomes, last: true, busy }),
+                );
             }
         }
     }
@@ -49,7 +51,8 @@ fn losing_all_idle_workers_at_once_breaks_no_pool() {
     let (mut sched, ids) = with_idle(64, &Settings::default());
     for worker in ids {
         assert!(
-            started(&sched.handle(at(1), Event::Died { worker, running: None, death: DEATH })).is_empty()
+            started(&sched.handle(at(1), Event::Died { worker, running: None, kept: None, death: DEATH }))
+                .is_empty()
         );
     }
     assert!(!sched.is_broken());
@@ -59,7 +62,8 @@ fn losing_all_idle_workers_at_once_breaks_no_pool() {
 #[test]
 fn a_broken_pool_can_still_be_stopped() {
     let (mut sched, ids) = with_idle(1, &Settings::default());
-    assert!(matches!(sched.handle(at(1), submitted(1, 2, vec![]))[..], [Action::Send { .. }]));
+    let actions = sched.handle(at(1), submitted(1, 2, vec![]));
+    assert!(actions.iter().any(|action| matches!(action, Action::Send { .. })));
     let _ = sched.handle(at(2), Event::Crippled);
     assert!(sched.is_broken());
     assert!(
@@ -90,6 +94,47 @@ fn a_short_limit_behind_a_long_one_is_not_overlooked() {
     assert_eq!(wake(&sched.handle(at(500), Event::Tick)), Some(at(1000)), "the second job may start now");
     let _ = sched.handle(at(1600), Event::Seen { worker, frame: *frame, index: 1, since: at(1000) });
     assert!(sched.handle(at(1600), Event::Tick).contains(&Action::Terminate(worker)));
+}
+
+#[test]
+fn limits_stand_still_while_the_workers_do() {
+    let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let worker = ids[0];
+    let actions = sched.handle(at(0), submitted(1, 2, vec![]));
+    let frame =
+        actions.iter().find_map(|a| if let Action::Send { frame, .. } = a { Some(*frame) } else { None });
+    let seen = || Event::Seen { worker, frame: frame.unwrap(), index: 0, since: at(0) };
+    let _ = sched.handle(at(50), Event::Paused);
+    let _ = sched.handle(at(1050), Event::Resumed);
+    for (moment, due) in [(1090, false), (1110, true)] {
+        let _ = sched.handle(at(moment), seen());
+        assert_eq!(sched.handle(at(moment), Event::Tick).contains(&Action::Terminate(worker)), due);
+    }
+}
+
+#[test]
+fn a_worker_that_somebody_has_stopped_is_killed_in_the_end() {
+    let (mut sched, ids) = with_idle(1, &Settings::default());
+    let worker = ids[0];
+    let _ = sched.handle(at(0), submitted(1, 2, vec![]));
+    for (second, killed) in [(1, false), (5, false), (10, false), (11, true)] {
+        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stopped: true });
+        let actions = sched.handle(at(second * 1000), Event::Tick);
+        assert_eq!(actions.contains(&Action::Kill(worker)), killed, "after {second} s");
+    }
+}
+
+#[test]
+fn a_worker_that_goes_on_is_let_be() {
+    let (mut sched, ids) = with_idle(1, &Settings::default());
+    let worker = ids[0];
+    let _ = sched.handle(at(0), submitted(1, 2, vec![]));
+    for second in 1..40 {
+        let stopped = second % 9 > 0;
+        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stopped });
+        assert!(!sched.handle(at(second * 1000), Event::Tick).contains(&Action::Kill(worker)));
+    }
 }
 
 #[test]

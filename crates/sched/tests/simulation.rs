@@ -7,7 +7,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
-use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, Verdict};
+use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, StartFailure, Verdict};
 
 /// A small random number generator (xorshift64*), so that a seed means the same history everywhere.
 struct Rng(u64);
@@ -33,9 +33,12 @@ struct FakeWorker {
     halted: bool,
     /// Its job never ends by itself.
     hangs: bool,
+    /// Somebody has stopped it.
+    stands: bool,
     /// When it began with the first of its frames.
     since: Option<Moment>,
-    frames: Vec<(FrameId, Vec<JobId>)>,
+    /// Number, jobs without an outcome, and how many have had one.
+    frames: Vec<(FrameId, Vec<JobId>, u64)>,
 }
 
 struct World {
@@ -56,6 +59,7 @@ impl World {
     fn new(seed: u64) -> World {
         let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let settings = Settings {
+            standing_limit: Duration::from_millis(5 + rng.below(30)),
             start_limit: Duration::from_millis(1 + rng.below(30)),
             exit_limit: Duration::from_millis(1 + rng.below(30)),
             max_workers: 1 + rng.below(5) as u32,
@@ -106,7 +110,7 @@ impl World {
                 let worker = self.workers.get_mut(&worker).unwrap();
                 assert!(worker.ready && !worker.retired && !worker.doomed);
                 worker.since.get_or_insert(self.now);
-                worker.frames.push((frame, jobs));
+                worker.frames.push((frame, jobs, 0));
             }
             Action::Deliver(ranges) => {
                 let jobs: Vec<JobId> = ranges.iter().flat_map(|range| range.iter()).collect();
@@ -150,7 +154,8 @@ impl World {
         let Some(id) = self.any_worker(|w| !w.ready) else { return };
         if self.rng.one_in(6) || self.workers[&id].doomed {
             self.workers.remove(&id);
-            self.tell(Event::StartFailed { worker: id, fatal: false });
+            let failure = if self.rng.one_in(2) { StartFailure::Own } else { StartFailure::Killed };
+            self.tell(Event::StartFailed { worker: id, failure });
         } else {
             self.workers.get_mut(&id).unwrap().ready = true;
             self.tell(Event::Ready(id));
@@ -158,25 +163,41 @@ impl World {
     }
 
     fn return_frame(&mut self) {
-        let Some(id) = self.any_worker(|w| !w.frames.is_empty() && !w.hangs) else { return };
+        let Some(id) = self.any_worker(|w| !w.frames.is_empty() && !w.hangs && !w.stands) else { return };
         let worker = self.workers.get_mut(&id).unwrap();
         // Frames sent by different threads may overtake each other.
         let place = self.rng.below(worker.frames.len() as u64) as usize;
-        let (frame, jobs) = worker.frames.remove(place);
+        if self.rng.one_in(4) && worker.frames[place].1.len() > 1 {
+            return self.return_part(id, place);
+        }
+        let (frame, jobs, _) = worker.frames.remove(place);
         worker.since = (!worker.frames.is_empty()).then_some(self.now);
         let done = if worker.halted { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
-        self.tell(Event::Returned { worker: id, frame, outcomes: done as u64, busy });
+        self.tell(Event::Returned { worker: id, frame, outcomes: done as u64, last: true, busy });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
         if self.rng.one_in(8) {
             self.tell(Event::Returned {
                 worker: WorkerId { slot: 0, generation: 9999 },
                 frame,
                 outcomes: 1,
+                last: true,
                 busy,
             });
         }
+    }
+
+    /// A worker sends the outcomes of some of a frame's jobs and goes on with the others.
+    fn return_part(&mut self, id: WorkerId, place: usize) {
+        let worker = self.workers.get_mut(&id).unwrap();
+        let (frame, jobs, returned) = &mut worker.frames[place];
+        let done = 1 + self.rng.below(jobs.len() as u64 - 1);
+        self.expected = jobs.drain(..done as usize).collect();
+        *returned += done;
+        let (frame, busy) = (*frame, Duration::from_nanos(self.rng.below(2_000_000)));
+        self.tell(Event::Returned { worker: id, frame, outcomes: done, last: false, busy });
+        assert!(self.expected.is_empty(), "outcomes were not delivered");
     }
 
     fn kill(&mut self) {
@@ -186,13 +207,19 @@ impl World {
 
     fn die(&mut self, id: WorkerId) {
         let worker = self.workers.remove(&id).unwrap();
-        let running = worker.frames.first().filter(|_| self.rng.one_in(2)).map(|(frame, jobs)| {
-            let index = self.rng.below(jobs.len() as u64);
-            (*frame, index)
+        let first = worker.frames.first().filter(|_| self.rng.one_in(2));
+        let in_frame = first.map(|frame| (frame.clone(), self.rng.below(frame.1.len() as u64)));
+        let running = in_frame.as_ref().map(|((frame, _, returned), index)| (*frame, returned + index));
+        // All before the running job are finished, and sometimes it is itself.
+        let kept = in_frame.filter(|_| self.rng.one_in(2)).and_then(|((frame, jobs, _), index)| {
+            let finished = index + self.rng.below(2);
+            self.expected = jobs[..finished as usize].to_vec();
+            (finished > 0).then_some((frame, finished))
         });
         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
         for _ in 0..2 {
-            self.tell(Event::Died { worker: id, running, death });
+            self.tell(Event::Died { worker: id, running, kept, death });
+            assert!(self.expected.is_empty(), "what was kept is delivered");
         }
     }
 
@@ -208,10 +235,12 @@ impl World {
         self.wake_at = None;
         let watched: Vec<WorkerId> = self.sched.watched().collect();
         for id in watched {
+            let stopped = self.workers[&id].stands;
+            self.tell(Event::Stood { worker: id, stopped });
             let worker = &self.workers[&id];
-            if let (Some((frame, jobs)), Some(since)) = (worker.frames.first(), worker.since) {
+            if let (Some((frame, jobs, returned)), Some(since)) = (worker.frames.first(), worker.since) {
                 // One that hangs is in its first job; of the others nobody knows.
-                let index = if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };
+                let index = returned + if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };
                 self.tell(Event::Seen { worker: id, frame: *frame, index, since });
             }
         }
@@ -246,12 +275,23 @@ impl World {
                 self.tell(Event::Killed(job));
             }
             33 if self.rng.one_in(40) => self.stop(),
+            33 if self.rng.one_in(4) => {
+                if let Some(id) = self.any_worker(|w| w.ready) {
+                    let worker = self.workers.get_mut(&id).unwrap();
+                    worker.stands = !worker.stands;
+                }
+            }
             33 if self.settings.limit.is_some() => {
                 if let Some(id) = self.any_worker(|w| w.ready) {
                     self.workers.get_mut(&id).unwrap().hangs = true;
                 }
             }
             33 if self.rng.one_in(9) => self.tell(Event::Prestart),
+            33 if self.rng.one_in(9) => {
+                self.tell(Event::Paused);
+                self.now = self.now + Duration::from_millis(self.rng.below(40));
+                self.tell(Event::Resumed);
+            }
             33 if self.rng.one_in(3) => {
                 self.settings.max_workers = 1 + self.rng.below(6) as u32;
                 self.tell(Event::Resized(self.settings.max_workers));
@@ -336,8 +376,17 @@ fn a_lone_job_starts_one_worker_and_a_second_reuses_it() {
         together: false,
     };
     assert_eq!(sched.handle(now, submit(0))[0], Action::Start(worker));
-    assert!(matches!(sched.handle(now, Event::Ready(worker))[..], [Action::Send { .. }]));
-    let back = Event::Returned { worker, frame: FrameId(0), outcomes: 1, busy: Duration::from_micros(1) };
+    let sends = |actions: Vec<Action>| {
+        actions.iter().any(|a| matches!(a, Action::Send { worker: w, .. } if *w == worker))
+    };
+    assert!(sends(sched.handle(now, Event::Ready(worker))));
+    let back = Event::Returned {
+        worker,
+        frame: FrameId(0),
+        outcomes: 1,
+        last: true,
+        busy: Duration::from_micros(1),
+    };
     assert_eq!(sched.handle(now, back), [Action::Deliver(vec![JobRange::one(JobId(0))])]);
-    assert!(matches!(sched.handle(now, submit(1))[..], [Action::Send { worker: w, .. }] if w == worker));
+    assert!(sends(sched.handle(now, submit(1))));
 }

@@ -1,6 +1,6 @@
 //! The worker's loop: a frame of jobs in, a frame of outcomes out.
 
-use job::Job;
+use job::{Job, Moment};
 use sys::{clock, page::Page};
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
@@ -26,29 +26,48 @@ pub fn work<J: Job>(
             Err(error) => return Err(error),
         };
         let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
-        send_in_parts(sender, &run_frame::<J>(&frame, codec, context, page))?;
+        run_frame::<J>(&frame, codec, context, page, sender)?;
     }
 }
 
-/// Runs the jobs of a frame in order. The shared page says which one is running, until its outcome is encoded.
+/// Runs the jobs of a frame in order and sends their outcomes back.
+///
+/// The shared page says which job is running until its outcome is encoded, and keeps the outcomes of the others until
+/// they are sent: all together, or those so far when the page has no room for more.
 fn run_frame<J: Job>(
     frame: &JobsView<'_>,
     codec: CodecKind,
     context: &mut J::Context,
     page: &Page,
-) -> Message {
-    let start = clock::now();
+    sender: &dyn PacketSender,
+) -> Result<(), Closed> {
+    let mut start = clock::now();
     let mut outcomes = OutcomesWriter::new(frame.frame);
+    page.keep_from(0);
     for (index, payload) in (0..).zip(frame.payloads()) {
         if page.is_halted() {
             break;
         }
         page.enter(frame.frame, index, frame.timed.then(clock::now));
+        let before = outcomes.bytes();
         run_job::<J>(payload, codec, context, &mut outcomes);
+        let last = index + 1 == frame.count;
+        if !last && !page.keep(frame.frame, before, outcomes.since(before)) {
+            let full = std::mem::replace(&mut outcomes, OutcomesWriter::new(frame.frame));
+            send_in_parts(sender, &full.finish(lap(&mut start), false))?;
+            page.keep_from(index + 1);
+        }
     }
     page.leave();
-    let busy = clock::now().since(start).as_nanos();
-    outcomes.finish(u64::try_from(busy).unwrap_or(u64::MAX))
+    send_in_parts(sender, &outcomes.finish(lap(&mut start), true))
+}
+
+/// The nanoseconds since the last call.
+fn lap(start: &mut Moment) -> u64 {
+    let end = clock::now();
+    let busy = end.since(*start).as_nanos();
+    *start = end;
+    u64::try_from(busy).unwrap_or(u64::MAX)
 }
 
 fn run_job<J: Job>(

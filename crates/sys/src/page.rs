@@ -1,7 +1,8 @@
 //! A page of memory shared between the parent and one worker.
 //!
-//! The worker publishes which job of which frame it is in, so that after its death exactly that job is charged.
-//! The parent can ask it to stop after the current job. The page lives in an anonymous file whose descriptor the
+//! The worker publishes which job of which frame it is in, so that after its death exactly that job is charged, and keeps
+//! the outcomes that it has finished and not sent, so that they survive it. The parent can ask it to stop after the
+//! current job. The page lives in an anonymous file whose descriptor the
 //! worker inherits; it is sealed, so that no worker can shrink it under the parent's feet.
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     num::NonZeroUsize,
     os::fd::{AsFd, OwnedFd},
     ptr::NonNull,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use job::{FrameId, Moment};
@@ -23,7 +24,13 @@ use nix::{
     unistd::ftruncate,
 };
 
-const SIZE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Where the kept outcomes begin: on a page of their own.
+const ARENA_START: usize = 4096;
+
+/// How many bytes of outcomes can be kept. Only those that are used take up memory.
+pub const ARENA_SIZE: usize = 256 * 1024;
+
+const SIZE: NonZeroUsize = NonZeroUsize::new(ARENA_START + ARENA_SIZE).expect("not zero");
 
 /// What lies at the start of the page. All of it is valid when zero.
 #[repr(C)]
@@ -32,8 +39,30 @@ struct Cells {
     running: AtomicU64,
     /// When the running job started; written for jobs with a time limit only.
     since: AtomicU64,
+    /// The low half of a frame's number above the number of bytes that are kept of its outcomes.
+    kept: AtomicU64,
+    /// The place in its frame of the job whose outcome is kept first. Changed only while nothing is kept.
+    kept_from: AtomicU32,
     /// Set by the parent: run no further job of the frames at hand.
     halted: AtomicBool,
+}
+
+/// Outcomes that a worker had finished and not sent when it died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    frame: u32,
+    /// The place in its frame of the job whose outcome comes first.
+    pub from: u32,
+    /// The outcomes, as they would have stood in their frame.
+    pub bytes: Vec<u8>,
+}
+
+impl Kept {
+    /// Whether the outcomes belong to this frame.
+    #[must_use]
+    pub fn is_of(&self, frame: FrameId) -> bool {
+        self.frame == low_half(frame)
+    }
 }
 
 /// The job that a worker is in, as it published it.
@@ -73,7 +102,7 @@ impl Page {
     /// When the system has no memory, descriptors or mappings left.
     pub fn create() -> io::Result<(Page, OwnedFd)> {
         let fd = memfd_create(c"runner-page", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-        ftruncate(&fd, 4096)?;
+        ftruncate(&fd, SIZE.get() as i64)?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
         Ok((Page::map(&fd)?, fd))
@@ -85,7 +114,9 @@ impl Page {
     /// When the descriptor is not one that [`Page::create`] made.
     pub fn open(fd: &OwnedFd) -> io::Result<Page> {
         let seals = fcntl(fd, FcntlArg::F_GET_SEALS)?;
-        if seals & SealFlag::F_SEAL_SHRINK.bits() == 0 || nix::sys::stat::fstat(fd)?.st_size < 4096 {
+        if seals & SealFlag::F_SEAL_SHRINK.bits() == 0
+            || nix::sys::stat::fstat(fd)?.st_size < SIZE.get() as i64
+        {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         Page::map(fd)
@@ -132,6 +163,50 @@ impl Page {
         Some(Running { frame: u32::try_from(word >> 32).ok()?, index, since })
     }
 
+    /// The worker keeps more of a frame's outcomes, behind the `before` bytes that it has kept of it; `false` if there is
+    /// no room for them.
+    #[must_use]
+    pub fn keep(&self, frame: FrameId, before: usize, outcome: &[u8]) -> bool {
+        let Some(end) = before.checked_add(outcome.len()).filter(|&end| end <= ARENA_SIZE) else {
+            return false;
+        };
+        // SAFETY: the range lies within the mapping, behind the cells, and nobody reads it before the store below says
+        // that it is there. `outcome` is memory of this process's own, so the two cannot overlap.
+        unsafe {
+            let arena = self.cells.as_ptr().cast::<u8>().add(ARENA_START);
+            arena.add(before).copy_from_nonoverlapping(outcome.as_ptr(), outcome.len());
+        }
+        self.cells().kept.store((u64::from(low_half(frame)) << 32) | end as u64, Ordering::Release);
+        true
+    }
+
+    /// The worker has sent what it kept; the next outcome that it keeps is that of the job at this place.
+    pub fn keep_from(&self, place: u32) {
+        self.cells().kept.store(0, Ordering::Release);
+        self.cells().kept_from.store(place, Ordering::Release);
+    }
+
+    /// What a worker that is dead had kept.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        let word = self.cells().kept.load(Ordering::Acquire);
+        let length = usize::try_from(word & u64::from(u32::MAX)).ok()?;
+        if length == 0 || length > ARENA_SIZE {
+            return None;
+        }
+        let mut bytes = vec![0; length];
+        // SAFETY: the range lies within the mapping, behind the cells, and the worker that wrote it is dead.
+        unsafe {
+            let arena = self.cells.as_ptr().cast::<u8>().add(ARENA_START);
+            bytes.as_mut_ptr().copy_from_nonoverlapping(arena, length);
+        }
+        Some(Kept {
+            frame: u32::try_from(word >> 32).ok()?,
+            from: self.cells().kept_from.load(Ordering::Acquire),
+            bytes,
+        })
+    }
+
     /// The parent asks the worker to run no further job of the frames it has.
     pub fn halt(&self) {
         self.cells().halted.store(true, Ordering::Release);
@@ -175,6 +250,24 @@ mod tests {
         assert_eq!(parent.running(), None);
         parent.halt();
         assert!(worker.is_halted());
+    }
+
+    #[test]
+    fn what_a_worker_keeps_survives_it() {
+        let (parent, fd) = Page::create().unwrap();
+        let worker = Page::open(&fd).unwrap();
+        assert_eq!(parent.kept(), None);
+        assert!(worker.keep(FrameId(5), 0, b"one") && worker.keep(FrameId(5), 3, b"two"));
+        let kept = parent.kept().unwrap();
+        assert!(kept.is_of(FrameId(5)) && !kept.is_of(FrameId(6)));
+        assert_eq!((kept.from, &kept.bytes[..]), (0, &b"onetwo"[..]));
+
+        worker.keep_from(2);
+        assert_eq!(parent.kept(), None);
+        assert!(!worker.keep(FrameId(5), 0, &vec![0; ARENA_SIZE + 1]));
+        assert!(!worker.keep(FrameId(5), ARENA_SIZE, b"x") && !worker.keep(FrameId(5), usize::MAX, b"x"));
+        assert!(worker.keep(FrameId(5), 0, &vec![7; ARENA_SIZE]));
+        assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, ARENA_SIZE));
     }
 
     #[test]

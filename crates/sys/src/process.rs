@@ -76,6 +76,16 @@ impl Process {
         }
     }
 
+    /// Whether a signal has stopped the process where it stands.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let child = self.child.lock();
+        // The name before the state may contain anything, parentheses included.
+        let stat =
+            child.as_ref().and_then(|_| std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok());
+        stat.is_some_and(|stat| stat.rsplit(") ").next().is_some_and(|state| state.starts_with('T')))
+    }
+
     /// Waits until the process has ended or the time is over, and says whether it has. `None` waits for ever.
     #[must_use]
     pub fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
@@ -208,6 +218,26 @@ mod tests {
             assert!(std::time::Instant::now() < deadline, "something of the group is left");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_stopped_process_is_recognised_until_it_goes_on() {
+        let process = spawn("/bin/sleep", &["1000"]);
+        let until = |stopped: bool| {
+            let deadline = std::time::Instant::now() + Duration::from_secs(10);
+            while process.is_stopped() != stopped {
+                assert!(std::time::Instant::now() < deadline);
+                std::thread::yield_now();
+            }
+        };
+        until(false);
+        process.signal_group(Signal::SIGSTOP);
+        until(true);
+        process.signal_group(Signal::SIGCONT);
+        until(false);
+        process.signal_group(Signal::SIGKILL);
+        process.reap();
+        assert!(!process.is_stopped());
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! jobs:      frame u64, timed u8, count u32, then for each job      length u32, payload
-//! outcomes:  frame u64, busy u64, count u32, then for each outcome  length u32, status u8, payload
+//! outcomes:  frame u64, busy u64, count u32, last u8, then for each outcome  length u32, status u8, payload
 //! ```
 //! Numbers are little-endian. The payload is the codec's; lengths and statuses stay outside of it, so that one
-//! payload that cannot be decoded costs one job. Outcomes stand in the order of the jobs; there are fewer of them
-//! than jobs if the worker was told to stop in between. `busy` is the worker's time for the frame in nanoseconds.
+//! payload that cannot be decoded costs one job. Outcomes stand in the order of the jobs. A worker may
+//! send those of one frame in several messages; there are fewer of them than jobs if it was told to stop in between.
+//! `busy` is the worker's time for these outcomes in nanoseconds.
 
 use job::FrameId;
 use serde::Serialize;
@@ -133,7 +134,7 @@ impl OutcomesWriter {
     pub fn new(frame: FrameId) -> OutcomesWriter {
         let mut message = Message::new(Tag::Outcomes);
         message.extend(&frame.0.to_le_bytes());
-        message.extend(&[0; 12]);
+        message.extend(&[0; 13]);
         OutcomesWriter { message, count: 0 }
     }
 
@@ -159,12 +160,28 @@ impl OutcomesWriter {
         encoded
     }
 
-    /// The finished frame.
+    /// The outcomes that were added after the first `before` bytes of them, as they stand in the frame.
+    ///
+    /// # Panics
+    /// If there are not that many bytes.
     #[must_use]
-    pub fn finish(mut self, busy_ns: u64) -> Message {
+    pub fn since(&self, before: usize) -> &[u8] {
+        &self.message.body()[OUTCOMES_HEADER + before..]
+    }
+
+    /// How many bytes the outcomes take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.message.body().len() - OUTCOMES_HEADER
+    }
+
+    /// The finished message; `last` if no other of this frame follows.
+    #[must_use]
+    pub fn finish(mut self, busy_ns: u64, last: bool) -> Message {
         let header = &mut self.message.buffer()[2..];
         header[8..16].copy_from_slice(&busy_ns.to_le_bytes());
         header[16..20].copy_from_slice(&self.count.to_le_bytes());
+        header[20] = u8::from(last);
         self.message
     }
 }
@@ -178,10 +195,23 @@ pub struct OutcomesView<'a> {
     pub busy_ns: u64,
     /// How many outcomes there are.
     pub count: u32,
+    /// Whether no other message of this frame follows.
+    pub last: bool,
     rest: &'a [u8],
 }
 
 impl<'a> OutcomesView<'a> {
+    /// Reads outcomes without a header, such as a dead worker has [kept](sys::page::Kept); `None` if they are not whole.
+    #[must_use]
+    pub fn of_kept(frame: FrameId, bytes: &'a [u8]) -> Option<OutcomesView<'a>> {
+        let (mut rest, mut count) = (bytes, 0);
+        while !rest.is_empty() {
+            take_entry(&mut rest).filter(|entry| !entry.is_empty())?;
+            count += 1;
+        }
+        Some(OutcomesView { frame, busy_ns: 0, count, last: false, rest: bytes })
+    }
+
     /// Reads the frame in a message; `None` if there is none, or its entries do not add up.
     #[must_use]
     pub fn read(message: &'a Message) -> Option<OutcomesView<'a>> {
@@ -189,10 +219,12 @@ impl<'a> OutcomesView<'a> {
         let frame = FrameId(take_u64(&mut rest)?);
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
+        let last = take(&mut rest, 1)?[0] != 0;
         (message.tag() == Some(Tag::Outcomes) && adds_up(rest, count, 1)).then_some(OutcomesView {
             frame,
             busy_ns,
             count,
+            last,
             rest,
         })
     }
@@ -210,6 +242,7 @@ impl<'a> OutcomesView<'a> {
 
 const LENGTH: usize = 4;
 const JOBS_HEADER: usize = 13;
+const OUTCOMES_HEADER: usize = 21;
 
 /// Writes the length of the entry that starts at `start` and goes on to the end.
 fn seal(bytes: &mut [u8], start: usize) -> Result<(), CodecError> {
@@ -269,7 +302,7 @@ mod tests {
 
         let mut writer = OutcomesWriter::new(FrameId(1));
         assert!(writer.push(CODEC, Status::Done, &Unencodable).is_err());
-        let message = writer.finish(0);
+        let message = writer.finish(0, true);
         assert_eq!(OutcomesView::read(&message).unwrap().count, 0);
     }
 
@@ -290,7 +323,8 @@ mod tests {
             let read: Vec<String> = view.payloads().map(|bytes| CODEC.decode(bytes).unwrap()).collect();
             prop_assert_eq!(&read, &values);
 
-            let message = writer.finish(9);
+            prop_assert_eq!(OutcomesView::of_kept(FrameId(7), writer.since(0)).unwrap().count, values.len() as u32);
+            let message = writer.finish(9, true);
             let view = OutcomesView::read(&message).unwrap();
             prop_assert_eq!((view.frame, view.busy_ns, view.count), (FrameId(7), 9, values.len() as u32));
             for ((status, bytes), value) in view.outcomes().zip(&values) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use parking_lot::Condvar;
-use sched::{Action, Event, Verdict};
+use sched::{Action, Event, StartFailure, Verdict};
 use wire::frame;
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
@@ -136,7 +136,7 @@ fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
         move || keeper::keep(&shared, &handle)
     };
     if let Err(error) = shared.crew.spawn(name, keeper) {
-        keeper::give_up(shared, worker, false, &format!("no thread for a worker: {error}"));
+        keeper::give_up(shared, worker, StartFailure::Own, &format!("no thread for a worker: {error}"));
     }
 }
 

@@ -68,6 +68,12 @@ impl Handle {
         }
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(process) = self.process.get() {
+            process.signal_group(signal);
+        }
+    }
+
     pub(crate) fn terminate(&self) {
         if let Some(process) = self.process.get() {
             process.signal_group(Signal::SIGTERM);
@@ -135,10 +141,10 @@ impl Gauge {
         self.figures.lock().start = clock::now().since(self.started);
     }
 
-    pub(crate) fn note_frame(&self, jobs: u64, bytes: u64, busy: std::time::Duration) {
+    pub(crate) fn note_outcomes(&self, jobs: u64, bytes: u64, busy: std::time::Duration, last: bool) {
         let mut figures = self.figures.lock();
         figures.jobs += jobs;
-        figures.frames += 1;
+        figures.frames += u64::from(last);
         figures.bytes_in += bytes;
         figures.busy += busy;
     }

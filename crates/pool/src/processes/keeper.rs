@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Death, Failure, Job, Outcome, WorkerId};
-use sched::Event;
+use job::{Context, Death, Failure, FrameId, Job, Outcome, WorkerId};
+use sched::{Event, StartFailure};
 use wire::{
     CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
@@ -40,19 +40,21 @@ pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
         }
         Err(error) => {
             let error = if handle.was_killed() { LaunchError::Late } else { error };
-            handle.kill();
-            let end = bury(handle).map_or_else(String::new, |death| format!(" ({death})"));
-            give_up(shared, handle.id, error.is_fatal(), &format!("{error}{end}"));
+            let death = bury(handle);
+            let end = death.map_or_else(String::new, |death| format!(" ({death})"));
+            // One that we have killed ourselves says nothing by that.
+            let failure = error.verdict(death.filter(|_| !handle.was_killed()));
+            give_up(shared, handle.id, failure, &format!("{error}{end}"));
         }
     }
 }
 
 /// Reports that a worker could not be started.
-pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, fatal: bool, cause: &str) {
+pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, failure: StartFailure, cause: &str) {
     let effects = shared.decide(|state| {
         state.note_cause(cause);
         state.workers.remove(&worker);
-        Event::StartFailed { worker, fatal }
+        Event::StartFailed { worker, failure }
     });
     carry_out(shared, effects);
 }
@@ -62,7 +64,7 @@ fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) 
     let Ok(message) = inbox.receive(|| Ok(())) else { return false };
     let understood = match message.tag() {
         Some(Tag::PartTaken) => handle.part_taken(),
-        Some(Tag::Outcomes) => handle.answered() && take_outcomes(shared, handle, &message),
+        Some(Tag::Outcomes) => take_outcomes(shared, handle, &message),
         Some(Tag::Control) => handle.is_retired() && take_farewell(shared, handle, &message),
         _ => false,
     };
@@ -74,14 +76,17 @@ fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) 
 
 fn take_outcomes<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Message) -> bool {
     let Some(view) = OutcomesView::read(message) else { return false };
+    if view.last && !handle.answered() {
+        return false;
+    }
     let busy = Duration::from_nanos(view.busy_ns);
     let outcomes = u64::from(view.count);
-    handle.gauge.note_frame(outcomes, message.len() as u64, busy);
-    let event = Event::Returned { worker: handle.id, frame: view.frame, outcomes, busy };
+    handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
+    let event = Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy };
     let effects = shared.decide(|_| event);
     // The next frame goes out before these outcomes are decoded.
     let jobs = carry_out(shared, effects);
-    deliver(&jobs, &view, shared.recipe.codec);
+    deliver(&jobs, view.outcomes(), shared.recipe.codec);
     true
 }
 
@@ -109,8 +114,11 @@ fn note_report<J: Job>(
     first
 }
 
-fn deliver<J: Job>(jobs: &[Slice<J>], view: &OutcomesView<'_>, codec: CodecKind) {
-    let mut outcomes = view.outcomes();
+fn deliver<'a, J: Job>(
+    jobs: &[Slice<J>],
+    mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>,
+    codec: CodecKind,
+) {
     for slice in jobs {
         let tagged = slice.tags().iter().zip(&mut outcomes);
         let resolved = tagged
@@ -149,11 +157,37 @@ fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
     if handle.is_retired() {
         note_report(shared, handle, Err(format!("it left without a word: {death}")));
     }
+    let mut salvage = None;
     let effects = shared.decide(|state| {
         let running = state.running(worker).map(|(frame, index, _)| (frame, index));
+        salvage = state.kept(worker).and_then(Salvage::new);
         state.workers.remove(&worker);
         state.note_cause(&death.to_string());
-        Event::Died { worker, running, death }
+        let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
+        Event::Died { worker, running, kept, death }
     });
-    carry_out(shared, effects);
+    let jobs = carry_out(shared, effects);
+    if let Some(salvage) = salvage
+        && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
+    {
+        deliver(&jobs, view.outcomes().skip(salvage.skip), shared.recipe.codec);
+    }
+}
+
+/// Outcomes that a worker had finished and not sent when it died.
+struct Salvage {
+    frame: FrameId,
+    /// How many of them have come back all the same: it died between sending and forgetting them.
+    skip: usize,
+    /// How many have not.
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Salvage {
+    fn new((frame, skip, bytes): (FrameId, u64, Vec<u8>)) -> Option<Salvage> {
+        let kept = u64::from(OutcomesView::of_kept(frame, &bytes)?.count);
+        let count = kept.checked_sub(skip).filter(|&count| count > 0)?;
+        Some(Salvage { frame, skip: usize::try_from(skip).ok()?, count, bytes })
+    }
 }

@@ -9,6 +9,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+use job::{Death, DeathCause};
+use nix::sys::signal::Signal;
+use sched::StartFailure;
 use sys::page::Page;
 use wire::{
     Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Tag,
@@ -39,9 +42,20 @@ pub(crate) enum LaunchError {
 }
 
 impl LaunchError {
-    /// Whether the next attempt would fail in the same way.
-    pub(crate) fn is_fatal(&self) -> bool {
-        matches!(self, LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Unintelligible)
+    /// What it says about the next attempt, with the end that the worker came to by itself or by somebody else.
+    pub(crate) fn verdict(&self, death: Option<Death>) -> StartFailure {
+        match self {
+            LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Unintelligible => {
+                StartFailure::Final
+            }
+            LaunchError::Late => StartFailure::Own,
+            _ => match death.map(|death| death.cause) {
+                Some(DeathCause::Signalled(signal)) if signal == Signal::SIGKILL as i32 => {
+                    StartFailure::Killed
+                }
+                _ => StartFailure::Own,
+            },
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod submit;
 use std::{sync::Arc, time::Duration};
 
 use job::{Context, Job, JobRange, WorkerFigures};
+use nix::sys::signal::Signal;
 use sched::Event;
 
 use crate::{
@@ -254,6 +255,16 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
     fn stop(&self, grace: Duration) {
         Shared::tell(&self.shared, Event::Stopped { grace, terminate: false });
+    }
+
+    fn pause(&self) {
+        Shared::tell(&self.shared, Event::Paused);
+        self.shared.signal_workers(Signal::SIGSTOP);
+    }
+
+    fn resume(&self) {
+        self.shared.signal_workers(Signal::SIGCONT);
+        Shared::tell(&self.shared, Event::Resumed);
     }
 
     fn join_within(&self, time: Duration) -> bool {

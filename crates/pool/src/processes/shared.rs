@@ -10,9 +10,10 @@ use std::{
 };
 
 use job::{FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
+use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use sched::{Event, Sched, Settings};
-use sys::clock;
+use sys::{clock, process::Process};
 
 use super::{
     block::{Block, Blocks, Slice},
@@ -131,6 +132,8 @@ impl<J: Job> Shared<J> {
         let watched: Vec<WorkerId> = state.sched.watched().collect();
         let mut effects = Vec::new();
         for worker in watched {
+            let stopped = state.is_stopped(worker);
+            effects.extend(self.decide_locked(state, now, Event::Stood { worker, stopped }));
             if let Some((frame, index, since)) = state.running(worker) {
                 effects.extend(self.decide_locked(state, now, Event::Seen { worker, frame, index, since }));
             }
@@ -164,6 +167,12 @@ impl<J: Job> Shared<J> {
         gauges.iter().map(|gauge| gauge.figures()).collect()
     }
 
+    /// Sends a signal to all workers and what they have started.
+    pub(crate) fn signal_workers(&self, signal: Signal) {
+        let handles: Vec<Arc<Handle>> = self.state.lock().workers.values().cloned().collect();
+        handles.iter().for_each(|handle| handle.signal(signal));
+    }
+
     pub(crate) fn workers(&self) -> usize {
         self.state.lock().sched.max_workers() as usize
     }
@@ -173,8 +182,22 @@ impl<J: Job> State<J> {
     /// The job that a worker has published that it is in.
     pub(crate) fn running(&self, worker: WorkerId) -> Option<(FrameId, u64, Moment)> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
-        let frame = self.sched.frame_of(worker, |frame| running.is_in(frame))?;
+        let (frame, _) = self.sched.frame_of(worker, |frame| running.is_in(frame))?;
         Some((frame, u64::from(running.index), running.since))
+    }
+
+    /// Whether somebody has stopped a worker by a signal.
+    fn is_stopped(&self, worker: WorkerId) -> bool {
+        let process = self.workers.get(&worker).and_then(|handle| handle.process.get());
+        process.is_some_and(Process::is_stopped)
+    }
+
+    /// The outcomes that a dead worker had finished and not sent: the frame, how many of the bytes' outcomes have come
+    /// back all the same, and the bytes.
+    pub(crate) fn kept(&self, worker: WorkerId) -> Option<(FrameId, u64, Vec<u8>)> {
+        let kept = self.workers.get(&worker)?.page.get()?.kept()?;
+        let (frame, returned) = self.sched.frame_of(worker, |frame| kept.is_of(frame))?;
+        Some((frame, returned.checked_sub(u64::from(kept.from))?, kept.bytes))
     }
 
     /// Remembers why a start failed or how a worker died. What broke the pool stands: the survivors, whom the pool
