@@ -77,3 +77,17 @@ pub(crate) fn nested_left(n: u64, file: &Path) -> Result<u64, Mishap> {
     fs::write(file, worker.to_string()).map_err(mishap)?;
     result
 }
+
+pub(crate) fn hoard() {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        hoard.push(vec![1; 1 << 20]);
+        std::hint::black_box(&hoard);
+    }
+}
+
+pub(crate) fn ask_for_too_much(code: i32) {
+    let mut nothing: Vec<u8> = Vec::new();
+    assert!(nothing.try_reserve(1 << 46).is_err());
+    process::exit(code);
+}

@@ -45,6 +45,10 @@ pub enum Probe {
     KillSiblings,
     /// Yields the number of its process, which exits as soon as the file is there.
     ExitLater(PathBuf),
+    /// Takes memory without end.
+    Hoard,
+    /// Asks for more memory than there is, puts up with having none, and then ends its process with this code.
+    AskForTooMuch(i32),
     /// Runs a line of shell and yields its exit code.
     Shell(String),
     /// Yields how many bytes there are on its standard input.
@@ -105,6 +109,8 @@ impl Job for Probe {
             Probe::Defy => deeds::defy(),
             Probe::KillSiblings => deeds::kill_siblings(),
             Probe::ExitLater(file) => return Ok(deeds::exit_later(file)),
+            Probe::Hoard => deeds::hoard(),
+            Probe::AskForTooMuch(code) => deeds::ask_for_too_much(code),
             Probe::Shell(line) => return Ok(deeds::shell(&line)),
             Probe::ReadInput => return Ok(deeds::read_input()),
             Probe::Nested(n) => return deeds::nested(n),

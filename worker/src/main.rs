@@ -1,6 +1,10 @@
 //! A worker for the built-in jobs and nothing else: for `runner --worker-bin`, and for tests, whose own binaries
 //! cannot be workers.
 
+/// Tells jobs that run out of memory from jobs that crash.
+#[global_allocator]
+static ALLOCATOR: serve::WatchedAllocator = serve::WatchedAllocator;
+
 fn main() {
     serve::serve_as_worker::<builtin::Builtin>()
 }

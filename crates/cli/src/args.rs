@@ -84,6 +84,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) timeout_retries: u32,
 
+    /// Memory that each worker may have, as address space, such as 512M; a job that needs more fails
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<units::Size>,
+
     /// Replace a worker after this many jobs
     #[arg(long, value_name = "N")]
     pub(crate) max_jobs_per_worker: Option<NonZeroU64>,

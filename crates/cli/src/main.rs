@@ -1,5 +1,9 @@
 //! `runner`: see the crate `cli`.
 
+/// Tells jobs that run out of memory from jobs that crash.
+#[global_allocator]
+static ALLOCATOR: pool::WatchedAllocator = pool::WatchedAllocator;
+
 fn main() {
     cli::main()
 }

@@ -47,6 +47,7 @@ struct PoolPlan {
     kill_after: std::time::Duration,
     retries: u32,
     timeout_retries: u32,
+    max_memory: Option<u64>,
     max_jobs_per_worker: Option<std::num::NonZeroU64>,
     worker_bin: Option<PathBuf>,
 }
@@ -57,6 +58,7 @@ impl Plan {
         if arguments.executor != ExecutorKind::Processes {
             let refused = [
                 ("--timeout", arguments.timeout.is_some()),
+                ("--max-memory", arguments.max_memory.is_some()),
                 ("--max-jobs-per-worker", arguments.max_jobs_per_worker.is_some()),
                 ("--worker-bin", arguments.worker_bin.is_some()),
             ];
@@ -91,6 +93,7 @@ impl Plan {
                 kill_after: arguments.kill_after,
                 retries: arguments.retries,
                 timeout_retries: arguments.timeout_retries,
+                max_memory: arguments.max_memory.map(|size| size.0),
                 max_jobs_per_worker: arguments.max_jobs_per_worker,
                 worker_bin: arguments.worker_bin,
             },
@@ -117,6 +120,9 @@ impl Plan {
             .timeout_retries(plan.timeout_retries);
         if let Some(limit) = plan.timeout {
             builder = builder.time_limit(limit);
+        }
+        if let Some(bytes) = plan.max_memory {
+            builder = builder.max_memory(bytes);
         }
         if let Some(jobs) = plan.max_jobs_per_worker {
             builder = builder.max_jobs_per_worker(jobs);

@@ -67,6 +67,14 @@ pub enum Failure<E> {
         /// How often the job was started.
         attempts: u32,
     },
+    /// Its worker ran out of memory in it, and died of that. It is not tried again.
+    #[error("the job needed more memory than there was: {death}")]
+    Memory {
+        /// How the worker ended.
+        death: Death,
+        /// How often the job was started.
+        attempts: u32,
+    },
     /// It ran past its time limit and its worker was killed.
     #[error("the job ran longer than {limit:?} (attempt {attempts})")]
     TimedOut {

@@ -67,7 +67,7 @@ pub use sched::{Batch, OnWorkerDeath};
 pub use serial::Serial;
 use serve::is_stray_worker;
 #[doc(inline)]
-pub use serve::{enter_if_worker, is_worker, serve_as_worker};
+pub use serve::{WatchedAllocator, enter_if_worker, is_worker, serve_as_worker};
 pub use threads::ThreadPool;
 #[doc(inline)]
 pub use wire::{CodecError, CodecKind, RendezvousError};

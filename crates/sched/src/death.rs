@@ -27,6 +27,14 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 /// Doubled so often at the most.
 const MOST_DOUBLINGS: u32 = 6;
 
+/// What is known of a worker's end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) running: Option<(FrameId, u64)>,
+    pub(crate) death: Death,
+    pub(crate) memory: bool,
+}
+
 fn backoff(failures: u32) -> Duration {
     FIRST_BACKOFF * (1 << failures.saturating_sub(1).min(MOST_DOUBLINGS))
 }
@@ -59,13 +67,7 @@ impl Sched {
         }
     }
 
-    pub(crate) fn died(
-        &mut self,
-        now: Moment,
-        id: WorkerId,
-        (running, death): (Option<(FrameId, u64)>, Death),
-        actions: &mut Vec<Action>,
-    ) {
+    pub(crate) fn died(&mut self, now: Moment, id: WorkerId, end: End, actions: &mut Vec<Action>) {
         // Gone already: a death is reported twice.
         let Some(worker) = self.workers.remove(&id) else { return };
         if worker.frames.is_empty() && worker.phase != Phase::Serving {
@@ -76,9 +78,22 @@ impl Sched {
             self.break_all(worker, actions);
             return;
         }
-        let blamed = blamed_job(&worker, running);
+        let blamed = blamed_job(&worker, end);
+        // Among several jobs that were too much to receive nobody can say which one was: the next time each is alone.
+        let crowd = if end.memory && blamed.is_none() {
+            worker.frames.front().map(|frame| frame.frame)
+        } else {
+            None
+        };
         let mut again = Vec::new();
-        for waiting in worker.frames.into_iter().flat_map(|in_flight| in_flight.jobs) {
+        let held = worker.frames.into_iter().flat_map(|in_flight| {
+            let alone = crowd == Some(in_flight.frame);
+            in_flight.jobs.into_iter().map(move |waiting| match alone {
+                true => Waiting { travel: Travel::Alone, ..waiting },
+                false => waiting,
+            })
+        });
+        for waiting in held {
             match blamed.filter(|&job| waiting.jobs.contains(job)) {
                 None => again.push(waiting),
                 Some(job) => {
@@ -86,7 +101,7 @@ impl Sched {
                     again.extend(before.map(|jobs| Waiting { jobs, ..waiting }));
                     let (suspect, after) = rest.map_or((None, None), |rest| rest.split_at(1));
                     if let Some(jobs) = suspect
-                        && let Some(after) = self.charge(job, worker.phase, death, actions)
+                        && let Some(after) = self.charge(job, worker.phase, end, actions)
                     {
                         // Not at once: what killed it may be over soon, like a lack of memory.
                         let suspect = Waiting { jobs, travel: Travel::Alone, ..waiting };
@@ -114,13 +129,7 @@ impl Sched {
     }
 
     /// Notes a bad end of a job and says after which time it is tried again; if it is not, it is resolved.
-    fn charge(
-        &mut self,
-        job: JobId,
-        phase: Phase,
-        death: Death,
-        actions: &mut Vec<Action>,
-    ) -> Option<Duration> {
+    fn charge(&mut self, job: JobId, phase: Phase, end: End, actions: &mut Vec<Action>) -> Option<Duration> {
         if !matches!(self.mode, Mode::Open | Mode::Closing) {
             return Some(Duration::ZERO);
         }
@@ -135,8 +144,13 @@ impl Sched {
             (tried.timeouts > self.settings.timeout_retries).then_some(Verdict::TimedOut { limit, attempts })
         } else {
             tried.deaths += 1;
-            let attempts = tried.deaths + tried.timeouts;
-            (tried.deaths > self.settings.retries).then_some(Verdict::Crashed { death, attempts })
+            let (death, attempts) = (end.death, tried.deaths + tried.timeouts);
+            if end.memory {
+                // It would need as much again.
+                Some(Verdict::Memory { death, attempts })
+            } else {
+                (tried.deaths > self.settings.retries).then_some(Verdict::Crashed { death, attempts })
+            }
         };
         let ends = tried.deaths + tried.timeouts;
         self.idle_deaths = 0;
@@ -179,12 +193,16 @@ impl Sched {
     }
 }
 
-/// The job that a death is charged to: the one that ran too long, or the one that was running.
-fn blamed_job(worker: &Worker, running: Option<(FrameId, u64)>) -> Option<JobId> {
+/// The job that a death is charged to: the one that ran too long, the one that was running, or the one that there was no
+/// memory to receive.
+fn blamed_job(worker: &Worker, end: End) -> Option<JobId> {
     if let Phase::Doomed(Doom::Overrun { job, .. } | Doom::Called { job }) = worker.phase {
         return Some(job);
     }
-    let (frame, index) = running?;
+    if end.memory && end.running.is_none() {
+        return worker.frames.front().filter(|frame| frame.count() == 1)?.first_job();
+    }
+    let (frame, index) = end.running?;
     let in_flight: &InFlight = worker.frames.iter().find(|in_flight| in_flight.frame == frame)?;
     in_flight.job_at(index)
 }

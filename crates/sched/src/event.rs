@@ -69,6 +69,8 @@ pub enum Event {
         kept: Option<(FrameId, u64)>,
         /// How it ended.
         death: Death,
+        /// Whether that was for lack of memory.
+        memory: bool,
     },
     /// These jobs are no longer wanted; those that are under way are not touched.
     Cancelled(JobRange),
@@ -150,6 +152,13 @@ pub enum Action {
 pub enum Verdict {
     /// Its worker died in it, on the last attempt that it had.
     Crashed {
+        /// How the worker ended.
+        death: Death,
+        /// How often the job was started.
+        attempts: u32,
+    },
+    /// Its worker ran out of memory in it.
+    Memory {
         /// How the worker ended.
         death: Death,
         /// How often the job was started.

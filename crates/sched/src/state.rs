@@ -9,6 +9,7 @@ use job::{FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, Event, Settings,
+    death::End,
     pauses::Pauses,
     queue::{Queue, Travel, Waiting},
     sizing::Sizing,
@@ -111,9 +112,9 @@ impl Sched {
             Event::Stood { worker, stopped } => self.stood(now, worker, stopped),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
-            Event::Died { worker, running, kept, death } => {
+            Event::Died { worker, running, kept, death, memory } => {
                 self.deliver_kept(worker, kept, &mut actions);
-                self.died(now, worker, (running, death), &mut actions);
+                self.died(now, worker, End { running, death, memory }, &mut actions);
             }
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),

@@ -66,6 +66,11 @@ impl InFlight {
         None
     }
 
+    /// The first job without an outcome.
+    pub(crate) fn first_job(&self) -> Option<JobId> {
+        self.job_at(self.returned)
+    }
+
     /// Takes out the first jobs, which have an outcome now.
     pub(crate) fn take_first(&mut self, mut count: u64) -> Vec<Waiting> {
         let mut taken = Vec::new();

@@ -51,8 +51,11 @@ fn losing_all_idle_workers_at_once_breaks_no_pool() {
     let (mut sched, ids) = with_idle(64, &Settings::default());
     for worker in ids {
         assert!(
-            started(&sched.handle(at(1), Event::Died { worker, running: None, kept: None, death: DEATH }))
-                .is_empty()
+            started(&sched.handle(
+                at(1),
+                Event::Died { worker, running: None, kept: None, death: DEATH, memory: false }
+            ))
+            .is_empty()
         );
     }
     assert!(!sched.is_broken());

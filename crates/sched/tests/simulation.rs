@@ -217,8 +217,9 @@ impl World {
             (finished > 0).then_some((frame, finished))
         });
         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
+        let memory = self.rng.one_in(10);
         for _ in 0..2 {
-            self.tell(Event::Died { worker: id, running, kept, death });
+            self.tell(Event::Died { worker: id, running, kept, death, memory });
             assert!(self.expected.is_empty(), "what was kept is delivered");
         }
     }
@@ -336,7 +337,7 @@ impl World {
             match verdict {
                 Verdict::Crashed { attempts, .. } => assert!(*attempts > self.settings.retries),
                 Verdict::TimedOut { attempts, .. } => assert!(*attempts > self.settings.timeout_retries),
-                Verdict::Cancelled => {}
+                Verdict::Cancelled | Verdict::Memory { .. } => {}
                 Verdict::Abandoned => assert!(self.sched.is_broken()),
             }
         }

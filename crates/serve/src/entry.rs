@@ -9,7 +9,7 @@ use std::{
 
 use job::Job;
 use nix::sys::signal::{SigSet, Signal};
-use sys::{page::Page, process::adopt_descriptor};
+use sys::{memory, page::Page, process::adopt_descriptor};
 use wire::join;
 
 use crate::{introduce, say_farewell, work};
@@ -154,13 +154,15 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because a `command`
     // would inherit what is ignored, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
-    let page = Page::open(&adopt_descriptor(call.page)?)?;
+    // For ever: an allocation may fail until the very end.
+    let page: &'static Page = Box::leak(Box::new(Page::open(&adopt_descriptor(call.page)?)?));
+    memory::note_failures_in(page);
     let mut link = join(&call.rendezvous)?;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
     let Some((codec, mut context)) = introduce::<J>(&mut inbox, sender).map_err(io::Error::other)? else {
         return Err(io::ErrorKind::Other.into());
     };
-    work::<J>(&mut inbox, sender, codec, &mut context, &page).map_err(io::Error::other)?;
+    work::<J>(&mut inbox, sender, codec, &mut context, page).map_err(io::Error::other)?;
     say_farewell::<J>(sender, codec, context);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The worker's first words, and its last.
 
 use job::{Context, Job};
+use sys::memory;
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
@@ -18,7 +19,11 @@ pub fn introduce<J: Job>(
     send_in_parts(sender, &pack(&Hello::new(J::NAME)))?;
     let message = inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken)))?;
     let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
-    let started = start_context::<J>(&welcome);
+    let limited = welcome.max_memory.map_or(Ok(()), memory::limit);
+    let started = match limited {
+        Ok(()) => start_context::<J>(&welcome),
+        Err(error) => Err(format!("its memory cannot be limited: {error}")),
+    };
     let said = match &started {
         Ok(_) => Started::Ready,
         Err(reason) => Started::Failed(reason.clone()),

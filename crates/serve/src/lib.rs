@@ -12,5 +12,7 @@ mod work;
 pub use entry::{
     WORKER_ARGUMENT, enter_if_worker, is_stray_worker, is_worker, serve_as_worker, worker_arguments,
 };
+pub use sys::memory::WatchedAllocator;
+
 pub use handshake::{introduce, say_farewell};
 pub use work::work;

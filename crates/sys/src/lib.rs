@@ -2,6 +2,8 @@
 //! interface and each block with the reason why it is sound. Linux only.
 
 pub mod clock;
+pub mod memory;
+pub mod oom;
 pub mod page;
 pub mod process;
 pub mod signal;

@@ -39,6 +39,8 @@ struct Cells {
     running: AtomicU64,
     /// When the running job started; written for jobs with a time limit only.
     since: AtomicU64,
+    /// One more than `running` was when an allocation failed; 0 if none has.
+    starved: AtomicU64,
     /// The low half of a frame's number above the number of bytes that are kept of its outcomes.
     kept: AtomicU64,
     /// The place in its frame of the job whose outcome is kept first. Changed only while nothing is kept.
@@ -148,6 +150,20 @@ impl Page {
         cells.running.store(word, Ordering::Release);
     }
 
+    /// The worker got no memory.
+    pub fn starve(&self) {
+        let cells = self.cells();
+        cells.starved.store(cells.running.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    }
+
+    /// Whether the worker got no memory in the job that it is in, or was in when it died; or between two jobs, if it is
+    /// in none.
+    #[must_use]
+    pub fn is_starved(&self) -> bool {
+        let running = self.cells().running.load(Ordering::Acquire);
+        self.cells().starved.load(Ordering::Acquire) == running.wrapping_add(1)
+    }
+
     /// The worker is between frames.
     pub fn leave(&self) {
         self.cells().running.store(0, Ordering::Release);
@@ -246,7 +262,16 @@ mod tests {
         assert!(running.is_in(FrameId(u64::from(u32::MAX) + 8)) && !running.is_in(FrameId(8)));
         assert_eq!((running.index, running.since), (3, Moment(42)));
 
+        assert!(!parent.is_starved());
+        worker.starve();
+        assert!(parent.is_starved());
+        worker.enter(FrameId(8), 0, None);
+        assert!(!parent.is_starved(), "that was another job");
+
         worker.leave();
+        assert!(!parent.is_starved());
+        worker.starve();
+        assert!(parent.is_starved(), "while it received the next one");
         assert_eq!(parent.running(), None);
         parent.halt();
         assert!(worker.is_halted());

@@ -70,6 +70,8 @@ pub enum Mismatch {
 pub struct Welcome {
     /// How jobs and outcomes will be encoded.
     pub codec: CodecKind,
+    /// How many bytes of memory the worker may have.
+    pub max_memory: Option<u64>,
     /// The arguments of the worker's state, encoded by that codec.
     pub context: Vec<u8>,
 }

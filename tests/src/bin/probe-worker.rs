@@ -4,6 +4,9 @@ use end_to_end::{
     answer::Answer, blob::Blob, nest::Nest, probe::Probe, stateful::Look, tally::Add, trap::Trapped,
 };
 
+#[global_allocator]
+static ALLOCATOR: pool::WatchedAllocator = pool::WatchedAllocator;
+
 fn main() {
     pool::enter_if_worker::<Add>();
     pool::enter_if_worker::<Answer>();

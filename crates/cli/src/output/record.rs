@@ -4,7 +4,7 @@
 //! the outcome can word.
 
 use builtin::{Builtin, CommandOutput, Natural, Value};
-use pool::{DeathCause, Failure, Outcome};
+use pool::{Death, DeathCause, Failure, Outcome};
 use serde::Serialize;
 
 use crate::input::Place;
@@ -18,17 +18,19 @@ pub(crate) enum Kind {
     Panicked,
     Crashed,
     Timeout,
+    Memory,
     Cancelled,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 7] = [
+    pub(crate) const ALL: [Kind; 8] = [
         Kind::Succeeded,
         Kind::Invalid,
         Kind::Failed,
         Kind::Panicked,
         Kind::Crashed,
         Kind::Timeout,
+        Kind::Memory,
         Kind::Cancelled,
     ];
 
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Panicked => "panicked",
             Kind::Crashed => "crashed",
             Kind::Timeout => "timeout",
+            Kind::Memory => "memory",
             Kind::Cancelled => "cancelled",
         }
     }
@@ -149,21 +152,23 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
             let message = format!("ran longer than {} s", limit.as_secs_f64());
             Error { attempts: Some(*attempts), ..Error::new(Kind::Timeout, &message) }.tail(Kind::Timeout)
         }
-        Failure::Crashed { death, attempts } => {
-            let (exit_code, signal, message) = match death.cause {
-                DeathCause::Exited(code) => (Some(code), None, format!("the worker exited with code {code}")),
-                DeathCause::Signalled(number) => {
-                    let name = sys::signal::name(number);
-                    (None, Some(name.clone()), format!("the worker was ended by {name}"))
-                }
-            };
-            let signal = signal.as_deref();
-            let (pid, attempts) = (Some(death.pid), Some(*attempts));
-            Error { pid, signal, exit_code, attempts, ..Error::new(Kind::Crashed, &message) }
-                .tail(Kind::Crashed)
-        }
+        Failure::Crashed { death, attempts } => died(Kind::Crashed, *death, *attempts),
+        Failure::Memory { death, attempts } => died(Kind::Memory, *death, *attempts),
         Failure::Cancelled | Failure::Abandoned(_) => cancelled_tail(),
     }
+}
+
+fn died(kind: Kind, death: Death, attempts: u32) -> Tail {
+    let (exit_code, signal, end) = match death.cause {
+        DeathCause::Exited(code) => (Some(code), None, format!("the worker exited with code {code}")),
+        DeathCause::Signalled(number) => {
+            let name = sys::signal::name(number);
+            (None, Some(name.clone()), format!("the worker was ended by {name}"))
+        }
+    };
+    let message = if kind == Kind::Memory { format!("out of memory: {end}") } else { end };
+    let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
+    Error { pid, signal, exit_code, attempts, ..Error::new(kind, &message) }.tail(kind)
 }
 
 fn failed(message: &str) -> Tail {
@@ -219,7 +224,6 @@ fn push_json(text: &mut Vec<u8>, value: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool::Death;
 
     fn line(tail: &Tail, id: Option<&str>) -> String {
         let mut line = Vec::new();

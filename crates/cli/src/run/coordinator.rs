@@ -12,7 +12,7 @@ use std::{
 };
 
 use builtin::Builtin;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, raise};
 use pool::Executor;
 
 use super::{
@@ -119,6 +119,7 @@ impl Run {
                 None if self.given_up && self.signals > 1 => break Ok(()),
                 None => self.give_up(),
                 Some(News::Signalled(signal)) => self.interrupted(signal),
+                Some(News::Suspended) => self.suspend(),
                 Some(News::Broken(cause)) => {
                     error::print(&RunError::Broken(cause.to_string()));
                     self.ended = self.ended.and(Ended::Pool);
@@ -174,6 +175,15 @@ impl Run {
         self.signals += 1;
         self.ended = self.ended.and(Ended::Signal(signal));
         self.stop(if self.signals == 1 { GRACE } else { Duration::ZERO });
+    }
+
+    /// Stops the workers and this process; goes on when somebody continues it.
+    fn suspend(&mut self) {
+        let start = Instant::now();
+        self.executor.pause();
+        let _ = raise(Signal::SIGSTOP);
+        self.executor.resume();
+        self.give_up_at = self.give_up_at.map(|at| at + start.elapsed());
     }
 
     fn stop(&mut self, grace: Duration) {

@@ -17,4 +17,6 @@ pub(crate) enum News {
     Broken(Arc<str>),
     /// Somebody wants the run to end.
     Signalled(Signal),
+    /// Somebody wants the run to stand still, as by Ctrl-Z.
+    Suspended,
 }

@@ -6,11 +6,11 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::News;
 
-/// Blocks the signals that end a run, for this thread and all that it starts. One that was ignored when the program
+/// Blocks the signals that end or suspend a run, for this thread and all that it starts. One that was ignored when the program
 /// started stays ignored.
 pub(crate) fn block_signals() -> SigSet {
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGTSTP] {
         if !sys::signal::is_ignored(signal) {
             signals.add(signal);
         }
@@ -25,7 +25,8 @@ pub(crate) fn watch(signals: SigSet, news: Sender<News>) -> io::Result<()> {
     let watcher = thread::Builder::new().name("runner-signals".into());
     watcher.spawn(move || {
         while let Ok(signal) = signals.wait() {
-            if news.send(News::Signalled(signal)).is_err() {
+            let told = if signal == Signal::SIGTSTP { News::Suspended } else { News::Signalled(signal) };
+            if news.send(told).is_err() {
                 return;
             }
         }

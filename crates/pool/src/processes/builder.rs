@@ -54,6 +54,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
     codec: CodecKind,
+    max_memory: Option<u64>,
     settings: Settings,
 }
 
@@ -114,6 +115,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             program: PathBuf::from("/proc/self/exe"),
             environment: Vec::new(),
             codec: CodecKind::default(),
+            max_memory: None,
             settings: Settings::default(),
         }
     }
@@ -292,6 +294,26 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// How many bytes of memory each worker may have, counted as address space; a few dozen million are the worker's
+    /// own. A job that needs more fails with [`Failure::Memory`](crate::Failure::Memory), if the worker's program has
+    /// [`WatchedAllocator`](crate::WatchedAllocator) for its allocator; otherwise it looks like a crash, and is tried
+    /// again.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{ProcessPool, WatchedAllocator};
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: WatchedAllocator = WatchedAllocator;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().max_memory(512 << 20).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = Some(bytes);
+        self
+    }
+
     /// How many jobs a worker serves before another takes its place; by default there is no limit. For jobs that leave
     /// something behind, as a leak in a foreign library does.
     ///
@@ -456,6 +478,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             environment: self.environment,
             job_type: J::NAME,
             codec: self.codec,
+            max_memory: self.max_memory,
             context,
         };
         let kill_after = self.settings.kill_after;

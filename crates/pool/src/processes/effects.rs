@@ -80,6 +80,7 @@ fn take<J: Job>(state: &mut State<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
 fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> Failure<J::Error> {
     match verdict {
         Verdict::Crashed { death, attempts } => Failure::Crashed { death, attempts },
+        Verdict::Memory { death, attempts } => Failure::Memory { death, attempts },
         Verdict::TimedOut { limit, attempts } => Failure::TimedOut { limit, attempts },
         Verdict::Cancelled => Failure::Cancelled,
         Verdict::Abandoned => Failure::Abandoned(state.broken_cause()),
@@ -122,6 +123,7 @@ fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
 fn again<E>(failure: &Failure<E>) -> Failure<E> {
     match failure {
         Failure::Crashed { death, attempts } => Failure::Crashed { death: *death, attempts: *attempts },
+        Failure::Memory { death, attempts } => Failure::Memory { death: *death, attempts: *attempts },
         Failure::TimedOut { limit, attempts } => Failure::TimedOut { limit: *limit, attempts: *attempts },
         Failure::Abandoned(cause) => Failure::Abandoned(cause.clone()),
         _ => Failure::Cancelled,

@@ -163,8 +163,9 @@ fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
         salvage = state.kept(worker).and_then(Salvage::new);
         state.workers.remove(&worker);
         state.note_cause(&death.to_string());
+        let memory = state.ran_out_of_memory(handle, death);
         let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
-        Event::Died { worker, running, kept, death }
+        Event::Died { worker, running, kept, death, memory }
     });
     let jobs = carry_out(shared, effects);
     if let Some(salvage) = salvage

@@ -78,7 +78,11 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle) -> Result<Inbox, LaunchEr
     handle.connect(Outbox::new(link.sender));
     let hello: Hello = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;
     hello.check(recipe.job_type)?;
-    handle.send(pack(&Welcome { codec: recipe.codec, context: recipe.context.clone() }));
+    handle.send(pack(&Welcome {
+        codec: recipe.codec,
+        max_memory: recipe.max_memory,
+        context: recipe.context.clone(),
+    }));
     let started = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;
     match started {
         Started::Ready if handle.answered() => Ok(inbox),

@@ -11,6 +11,8 @@ pub(crate) struct Recipe {
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) job_type: &'static str,
     pub(crate) codec: CodecKind,
+    /// How many bytes of memory a worker may have.
+    pub(crate) max_memory: Option<u64>,
     /// The arguments of the workers' state, encoded.
     pub(crate) context: Vec<u8>,
 }

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use job::{FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
+use job::{Death, DeathCause, FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use sched::{Event, Sched, Settings};
-use sys::{clock, process::Process};
+use sys::{clock, oom::OomKills, page::Page, process::Process};
 
 use super::{
     block::{Block, Blocks, Slice},
@@ -47,6 +47,7 @@ pub(crate) struct State<J: Job> {
     /// When the clock is to tick next.
     pub(crate) wake_at: Option<Moment>,
     pub(crate) clock_runs: bool,
+    pub(crate) oom_kills: OomKills,
     /// Why the last start failed, or how the last worker died; once the pool is broken, what broke it.
     pub(crate) cause: Option<Arc<str>>,
 }
@@ -61,6 +62,7 @@ impl<J: Job> Shared<J> {
             reports: Vec::new(),
             wake_at: None,
             clock_runs: false,
+            oom_kills: OomKills::watch(),
             cause: None,
         };
         Shared {
@@ -184,6 +186,13 @@ impl<J: Job> State<J> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
         let (frame, _) = self.sched.frame_of(worker, |frame| running.is_in(frame))?;
         Some((frame, u64::from(running.index), running.since))
+    }
+
+    /// Whether a worker died for lack of memory: because an allocation failed in the job that it was in, or because the
+    /// kernel killed it.
+    pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
+        let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
+        handle.page.get().is_some_and(Page::is_starved) || (killed && self.oom_kills.another())
     }
 
     /// Whether somebody has stopped a worker by a signal.

@@ -1,0 +1,76 @@
+//! A bound on a worker's memory, and ways to tell that it died of it.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    io, ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::page::Page;
+
+/// Bounds the address space of this process, and of what it starts, to so many bytes each.
+///
+/// # Errors
+/// When the system refuses, as it does if the bound was lower already.
+pub fn limit(bytes: u64) -> io::Result<()> {
+    Ok(setrlimit(Resource::RLIMIT_AS, bytes, bytes)?)
+}
+
+/// The page in which this process notes that it got no memory.
+static PAGE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+
+/// From now on, a failed allocation is noted in this page.
+pub fn note_failures_in(page: &'static Page) {
+    PAGE.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
+}
+
+/// The system's allocator, which tells the parent of a worker when there was no memory to be had, so that a job that
+/// dies of it can be told from one that crashed.
+///
+/// ```
+/// #[global_allocator]
+/// static ALLOCATOR: sys::memory::WatchedAllocator = sys::memory::WatchedAllocator;
+///
+/// fn main() {
+///     assert_eq!(vec![1; 3].len(), 3);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchedAllocator;
+
+fn noted(allocated: *mut u8) -> *mut u8 {
+    if allocated.is_null() {
+        let page = PAGE.load(Ordering::Acquire);
+        // SAFETY: a pointer that is not null came from a reference that lives for ever.
+        if let Some(page) = unsafe { page.as_ref() } {
+            page.starve();
+        }
+    }
+    allocated
+}
+
+// SAFETY: every call is passed on to the system's allocator, which keeps the contract; looking at the result changes
+// nothing about it and neither allocates nor unwinds.
+unsafe impl GlobalAlloc for WatchedAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract.
+        noted(unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract.
+        noted(unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller keeps the contract.
+        noted(unsafe { System.realloc(old, layout, size) })
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(old, layout) }
+    }
+}

@@ -1,0 +1,131 @@
+//! Jobs that need more memory than there is.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, os::unix::process::CommandExt, path::Path};
+
+use end_to_end::{
+    Case,
+    probe::{LIMIT, Probe, Stage, builder, finish, marks},
+    runner, shell_jobs,
+};
+use pool::{DeathCause, Executor, Failure, JobOptions, NoOutcome};
+
+const ENOUGH: u64 = 256 << 20;
+
+/// Has its worker keep 300 MB of output.
+const GREEDY: &str = "head -c 300000000 /dev/zero";
+
+#[test]
+fn a_job_that_takes_too_much_fails_with_a_verdict_of_its_own_and_is_not_tried_again() {
+    let _case = Case::begin();
+    let executor = builder::<Probe>(1).max_memory(ENOUGH).retries(5).build().unwrap();
+    let stage = Stage::new();
+    let [before, after] = ["before", "after"].map(|name| stage.file(name));
+    let jobs = vec![Probe::Mark(before.clone()), Probe::Hoard, Probe::Mark(after.clone())];
+    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let Err(NoOutcome::Failed(Failure::Memory { death, attempts })) = futures[1].result(LIMIT) else {
+        panic!("another verdict: {:?}", futures[1].result(LIMIT))
+    };
+    assert_eq!((death.cause, attempts), (DeathCause::Signalled(6), 1));
+    assert!(futures[0].result(LIMIT).is_ok() && futures[2].result(LIMIT).is_ok());
+    assert_eq!((marks(&before), marks(&after)), (1, 1));
+    finish(&executor);
+}
+
+#[test]
+fn a_job_that_copes_with_having_none_is_not_blamed_for_it() {
+    let _case = Case::begin();
+    let executor = builder::<Probe>(1).max_memory(ENOUGH).retries(0).build().unwrap();
+    // It dies in the next job, of something else.
+    let jobs = vec![Probe::AskForTooMuch(3), Probe::Exit(4)];
+    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let crash = |job: &pool::JobFuture<Probe>| job.result(LIMIT);
+    assert!(
+        matches!(crash(&futures[0]), Err(NoOutcome::Failed(Failure::Memory { .. }))),
+        "it exits in the same job"
+    );
+    assert!(matches!(crash(&futures[1]), Err(NoOutcome::Failed(Failure::Crashed { .. }))));
+    finish(&executor);
+}
+
+#[test]
+fn without_a_limit_a_crash_is_a_crash() {
+    let _case = Case::begin();
+    let executor = builder::<Probe>(1).retries(0).build().unwrap();
+    let aborted = executor.submit(Probe::Abort).unwrap().result(LIMIT);
+    assert!(matches!(aborted, Err(NoOutcome::Failed(Failure::Crashed { .. }))));
+    finish(&executor);
+}
+
+#[test]
+fn the_command_line_reports_it_as_memory() {
+    let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[GREEDY]));
+    let output =
+        runner(["-w", "1", "--max-memory", "64M", "--allow-command", "--max-output", "1G"]).stdin(jobs).run();
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    let records = output.records();
+    assert_eq!(records[0]["error"]["kind"], "memory", "{}", output.stderr);
+    assert_eq!((&records[0]["error"]["attempts"], &records[1]["result"]), (&1.into(), &10.into()));
+}
+
+#[test]
+fn a_job_that_is_too_large_to_be_received_is_charged_with_it() {
+    let number = format!("1{}", "0".repeat(2_000_000));
+    let jobs = format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":{number}}}\n{{\"op\":\"sum\",\"n\":4}}\n");
+    let output = runner(["-w", "1", "--max-memory", "8M", "--max-digits", "3000000"]).stdin(jobs).run();
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    assert_eq!(output.kinds(), ["memory", "ok"], "{}", output.stderr);
+}
+
+#[test]
+fn a_limit_on_memory_needs_processes() {
+    let output = runner(["--executor", "threads", "--max-memory", "1G"]).stdin("[]").run();
+    assert_eq!(output.code(), 2);
+}
+
+/// A control group of version 1 that bounds memory, gone at the end.
+struct Group(std::path::PathBuf);
+
+impl Group {
+    fn new(bytes: u64) -> Option<Group> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let own = groups.lines().find_map(|line| line.split_once(":memory:"))?.1;
+        let folder = Path::new("/sys/fs/cgroup/memory")
+            .join(own.trim_start_matches('/'))
+            .join(format!("runner-test-{}", std::process::id()));
+        fs::create_dir(&folder).ok()?;
+        let group = Group(folder);
+        fs::write(group.0.join("memory.limit_in_bytes"), bytes.to_string()).ok()?;
+        Some(group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_worker_that_the_kernel_kills_for_lack_of_memory_is_recognised() {
+    let Some(group) = Group::new(96 << 20) else {
+        eprintln!("NOT RUN: no control group of version 1 can be made here");
+        return;
+    };
+    let tasks = group.0.join("cgroup.procs");
+    let jobs = format!("{0}{1}{0}", "{\"op\":\"sum\",\"n\":4}\n", shell_jobs(&[GREEDY]));
+    let options = ["-w", "1", "--retries", "0", "--allow-command", "--max-output", "1G"];
+    let call = runner(options).stdin(jobs).with(|command| {
+        // SAFETY: writing a number to a file is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(move || fs::write(&tasks, "0"))
+        }
+    });
+    let output = call.run();
+    let kinds = output.kinds();
+    assert_eq!((kinds[0].as_str(), kinds[2].as_str()), ("ok", "ok"), "{}", output.stderr);
+    assert_eq!(kinds[1], "memory", "{:?} {}", output.records(), output.stderr);
+    drop(group);
+}
