@@ -234,10 +234,27 @@ impl Running {
     #[must_use]
     pub fn workers(&self) -> Vec<i32> {
         let is_worker = |pid: &i32| {
+            // A guard is a copy of its worker.
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             let path = format!("/proc/{pid}/cmdline");
-            fs::read(path).is_ok_and(|line| line.windows(15).any(|part| part == b"__runner-worker"))
+            name.trim() != "runner-guard"
+                && fs::read(path).is_ok_and(|line| line.windows(15).any(|part| part == b"__runner-worker"))
         };
         marked(&self.mark).into_iter().filter(is_worker).collect()
+    }
+
+    /// The numbers of the programs of this name that its jobs have started.
+    #[must_use]
+    pub fn programs(&self, name: &str) -> Vec<i32> {
+        let is_called =
+            |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
+        marked(&self.mark).into_iter().filter(is_called).collect()
+    }
+
+    /// The letter by which the system names what one of its processes is doing.
+    #[must_use]
+    pub fn state(&self, pid: i32) -> Option<char> {
+        workers::run_state(u64::try_from(pid).ok()?)
     }
 
     /// The most memory that it has used so far, in KiB; 0 when it is gone.

@@ -10,8 +10,8 @@ use nix::{
     unistd::Pid,
 };
 
-/// A `command` job that kills the worker that runs it.
-const KILLER: &str = "kill -KILL $PPID; sleep 100";
+/// A `command` job that kills the worker that runs it, which leads the process group.
+const KILLER: &str = "kill -KILL $(cut -d ' ' -f 5 /proc/$$/stat); sleep 100";
 
 fn with_commands(arguments: &[&str], scripts: &[&str]) -> end_to_end::Output {
     runner(arguments).with(|c| c.arg("--allow-command")).stdin(shell_jobs(scripts)).run()

@@ -43,7 +43,7 @@ pub struct CommandOutput {
 
 /// Runs the program to its end. Each output stream is read to its end too, and its first `max_output` bytes kept.
 ///
-/// The program dies with the worker that runs it.
+/// The program dies with the worker that runs it, and so does what it has started; see [`sys::guard`].
 pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, BuiltinError> {
     let program = job.argv.first().cloned().unwrap_or_default();
     let failed = |error: io::Error| BuiltinError::CommandNotRun {
@@ -57,7 +57,7 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
     if let Some(folder) = &job.cwd {
         command.current_dir(folder);
     }
-    sys::process::die_with_parent(&mut command);
+    sys::guard::guard(&mut command).map_err(failed)?;
     // A worker that is asked to end waits for its program, which was asked too and may want to clean up.
     let _patience = Patience::new();
     let mut child = command.spawn().map_err(failed)?;

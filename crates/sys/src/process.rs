@@ -162,7 +162,7 @@ fn keep_only(keep: RawFd) -> io::Result<()> {
     Ok(())
 }
 
-fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: the call touches no memory; a child that is not reaped yet keeps its number, so it names our child.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match RawFd::try_from(fd) {
