@@ -27,3 +27,6 @@ pub fn shell_jobs(scripts: &[&str]) -> String {
     };
     scripts.iter().map(line).collect()
 }
+
+/// Shell that kills the worker that runs it, which leads the process group, and waits for that.
+pub const KILL_WORKER: &str = "kill -KILL $(cut -d ' ' -f 5 /proc/$$/stat); sleep 100";

@@ -5,6 +5,7 @@ pub mod blob;
 mod case;
 mod deeds;
 mod jobs;
+mod kept;
 pub mod nest;
 mod output;
 pub mod probe;
@@ -26,7 +27,8 @@ use std::{
 };
 
 pub use case::Case;
-pub use jobs::{gcd_jobs, shell_jobs};
+pub use jobs::{KILL_WORKER, gcd_jobs, shell_jobs};
+pub use kept::{Kept, Logged};
 pub use output::Output;
 
 use nix::{
@@ -132,6 +134,24 @@ impl Call {
             self.command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits) {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        self
+    }
+
+    /// Lets it write files of so many bytes only: what it writes beyond that fails, as on a full disk.
+    #[must_use]
+    pub fn file_size(mut self, limit: u64) -> Call {
+        let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+        // SAFETY: both are single system calls, which are safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.command.pre_exec(move || {
+                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+                match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limits) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
             });
         }
         self

@@ -25,6 +25,13 @@ fn a_wrong_command_line_is_exit_2() {
         &["--executor", "serial", "--max-jobs-per-worker", "5"],
         &["--stats-file", "x"],
         &["-q", "-v"],
+        &["--resume"],
+        &["--journal", "x", "--retry-failed"],
+        &["--fsync", "always"],
+        &["--journal", "x", "--fsync", "sometimes"],
+        &["--max-failures", "0"],
+        &["--max-failures", "1", "--fail-fast"],
+        &["--time-limit", "0"],
     ] {
         let output = runner(wrong).stdin(JOB).run();
         assert_eq!((output.code(), output.text()), (2, ""), "{wrong:?}");

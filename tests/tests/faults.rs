@@ -4,14 +4,11 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use end_to_end::{gcd_jobs, program, runner, shell_jobs};
+use end_to_end::{KILL_WORKER, gcd_jobs, program, runner, shell_jobs};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-
-/// A `command` job that kills the worker that runs it, which leads the process group.
-const KILLER: &str = "kill -KILL $(cut -d ' ' -f 5 /proc/$$/stat); sleep 100";
 
 fn with_commands(arguments: &[&str], scripts: &[&str]) -> end_to_end::Output {
     runner(arguments).with(|c| c.arg("--allow-command")).stdin(shell_jobs(scripts)).run()
@@ -19,7 +16,7 @@ fn with_commands(arguments: &[&str], scripts: &[&str]) -> end_to_end::Output {
 
 #[test]
 fn a_job_that_kills_its_worker_is_reported_and_takes_nothing_with_it() {
-    let output = with_commands(&["-w", "2", "--retries", "1"], &["echo a", KILLER, "echo b", "echo c"]);
+    let output = with_commands(&["-w", "2", "--retries", "1"], &["echo a", KILL_WORKER, "echo b", "echo c"]);
     assert_eq!(
         (output.kinds(), output.code()),
         (vec!["ok".into(), "crashed".into(), "ok".into(), "ok".into()], 1)
@@ -34,7 +31,7 @@ fn a_job_that_kills_its_worker_is_reported_and_takes_nothing_with_it() {
 fn a_job_is_started_as_often_as_its_retries_allow() {
     let folder = tempfile::tempdir().unwrap();
     let count = folder.path().join("count");
-    let script = format!("echo x >> {}; {KILLER}", count.display());
+    let script = format!("echo x >> {}; {KILL_WORKER}", count.display());
     for retries in [0u64, 2, 5] {
         let _ = fs::remove_file(&count);
         let output = with_commands(&["--retries", &retries.to_string()], &[&script]);
@@ -47,7 +44,7 @@ fn a_job_is_started_as_often_as_its_retries_allow() {
 fn a_job_that_succeeds_on_a_later_attempt_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
-    let script = format!("test -e {0} && echo fine && exit; touch {0}; {KILLER}", flag.display());
+    let script = format!("test -e {0} && echo fine && exit; touch {0}; {KILL_WORKER}", flag.display());
     let output = with_commands(&["-w", "1"], &["echo a", &script]);
     assert_eq!(output.kinds(), ["ok", "ok"]);
     assert_eq!(output.records()[1]["result"]["stdout"], "fine\n");

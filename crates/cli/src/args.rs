@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::{parse::Op, units};
 
@@ -14,7 +14,7 @@ use crate::{parse::Op, units};
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 every job succeeded, 1 some did not, 2 wrong command line, 3 input or output failed, \
-                  4 no workers. A signal ends runner by the same signal."
+                  4 no workers, 5 the journal cannot be used. A signal ends runner by the same signal."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -76,6 +76,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = units::seconds)]
     pub(crate) kill_after: Duration,
 
+    /// End the run after this time as the first Ctrl-C would, with exit code 1
+    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
+    pub(crate) time_limit: Option<Duration>,
+
     /// How often to try a job again after its worker died
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) retries: u32,
@@ -91,6 +95,21 @@ pub(crate) struct Arguments {
     /// Replace a worker after this many jobs
     #[arg(long, value_name = "N")]
     pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
+
+    #[command(flatten)]
+    pub(crate) journal: JournalArguments,
+
+    /// Start no more jobs after so many have not succeeded; running ones may finish
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failures: Option<NonZeroU64>,
+
+    /// The same as `--max-failures 1`
+    #[arg(long, conflicts_with = "max_failures")]
+    pub(crate) fail_fast: bool,
+
+    /// Start no more jobs after the first that is not valid
+    #[arg(long)]
+    pub(crate) strict: bool,
 
     /// Show a progress bar on standard error; `auto` does if that is a terminal
     #[arg(long, value_enum, default_value_t, env = "RUNNER_PROGRESS")]
@@ -119,6 +138,26 @@ pub(crate) struct Arguments {
     /// The program to start as a worker; default: this one
     #[arg(long, value_name = "PATH")]
     pub(crate) worker_bin: Option<PathBuf>,
+}
+
+/// Keeping outcomes, and going on from there.
+#[derive(Debug, Args)]
+pub(crate) struct JournalArguments {
+    /// Record outcomes in a file, from which an interrupted run can be resumed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// Print what the journal holds instead of running it again, and go on
+    #[arg(long, requires = "journal")]
+    pub(crate) resume: bool,
+
+    /// When resuming, run again what did not succeed
+    #[arg(long, requires = "resume")]
+    pub(crate) retry_failed: bool,
+
+    /// When to make sure that outcomes are on the disk before they are printed; default: batch
+    #[arg(long, value_enum, requires = "journal")]
+    pub(crate) fsync: Option<Fsync>,
 }
 
 /// What packagers need.
@@ -162,6 +201,17 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fsync {
+    /// Leave it to the system: a crash of the machine may cost recorded outcomes
+    Never,
+    /// Once for all outcomes that came meanwhile
+    #[default]
+    Batch,
+    /// For each outcome on its own
+    Always,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

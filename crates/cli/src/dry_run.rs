@@ -3,10 +3,10 @@
 use crate::{
     error::{self, RunError, warn},
     exit::Ended,
-    input::{Place, open_all},
-    parse::{Flaw, Op, ParsedJob},
+    input::open_all,
+    parse::Op,
     plan::Plan,
-    run::{Intake, IntakeEnd, Taker},
+    run::{Intake, IntakeEnd, TakenJob, Taker},
 };
 
 #[derive(Default)]
@@ -16,12 +16,12 @@ struct Count {
 }
 
 impl Taker for Count {
-    fn take(&mut self, job: Result<ParsedJob, (Flaw, Place)>, _: usize, _: &str) -> bool {
+    fn take(&mut self, job: TakenJob, _: &[u8], _: &str) -> Result<(), IntakeEnd> {
         match job {
             Ok(parsed) => self.valid[parsed.op as usize] += 1,
             Err(_) => self.invalid += 1,
         }
-        true
+        Ok(())
     }
 }
 
@@ -29,7 +29,7 @@ impl Taker for Count {
 pub(crate) fn dry_run(plan: &Plan) -> Ended {
     let mut count = Count::default();
     let read = open_all(plan).and_then(|sources| match Intake::new(plan).read_all(sources, &mut count) {
-        Ok(()) | Err(IntakeEnd::NotWanted) => Ok(()),
+        Ok(()) | Err(IntakeEnd::NotWanted | IntakeEnd::Invalid) => Ok(()),
         Err(IntakeEnd::Failed(error)) => Err(error),
     });
     warn(&describe(plan, &count));

@@ -32,6 +32,21 @@ pub(crate) enum RunError {
     WriteOutput(io::Error),
     #[error("writing the statistics failed: {0}")]
     WriteStats(io::Error),
+    #[error("the journal {} is not empty; --resume goes on where it ends", path.display())]
+    JournalNotEmpty { path: PathBuf },
+    #[error("the journal {} cannot be used: {error}", path.display())]
+    Journal { path: PathBuf, error: journal::Error },
+    #[error("{} is also read from or written to; choose another file for the journal", path.display())]
+    JournalIsUsed { path: PathBuf },
+    #[error("job {position} is not the one whose outcome the journal {} holds; nothing has been run", path.display())]
+    OtherJob { path: PathBuf, position: u64 },
+    #[error(
+        "the journal {} goes on to job {last}, and the input ended after {read} jobs; nothing has been run",
+        path.display()
+    )]
+    TooFewJobs { path: PathBuf, last: u64, read: u64 },
+    #[error("jobs that have to wait for others to be compared with the journal cannot be stored: {0}")]
+    Spool(io::Error),
     #[error("{0}")]
     Pool(#[from] BuildError),
     #[error("the pool broke: {0}")]

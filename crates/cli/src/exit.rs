@@ -12,6 +12,8 @@ const MISUSED: i32 = 2;
 const INPUT_OUTPUT: i32 = 3;
 /// Workers could not be started, or the pool broke.
 const POOL: i32 = 4;
+/// The journal cannot be used.
+const JOURNAL: i32 = 5;
 
 /// How the program ended. When several apply, the largest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -20,6 +22,7 @@ pub(crate) enum Ended {
     JobsFailed,
     Misused,
     InputOutput,
+    Journal,
     Pool,
     /// The program raises the same signal against itself, so that a shell's loop stops too.
     Signal(Signal),
@@ -40,6 +43,7 @@ pub(crate) fn leave(ended: Ended) -> ! {
         Ended::JobsFailed => JOBS_FAILED,
         Ended::Misused => MISUSED,
         Ended::InputOutput => INPUT_OUTPUT,
+        Ended::Journal => JOURNAL,
         Ended::Pool => POOL,
         Ended::Signal(signal) => sys::signal::die_of(signal),
     })
@@ -54,6 +58,8 @@ mod tests {
         let (int, pipe) = (Ended::Signal(Signal::SIGINT), Ended::Signal(Signal::SIGPIPE));
         assert_eq!(Ended::JobsFailed.and(Ended::Pool), Ended::Pool);
         assert_eq!(Ended::Pool.and(Ended::InputOutput), Ended::Pool);
+        assert_eq!(Ended::InputOutput.and(Ended::Journal), Ended::Journal);
+        assert_eq!(Ended::Journal.and(Ended::Pool), Ended::Pool);
         assert_eq!((int.and(pipe), pipe.and(int), Ended::Pool.and(int)), (int, pipe, int));
     }
 }

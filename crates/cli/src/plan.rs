@@ -1,12 +1,12 @@
 //! What to do, as plain data: checked, and nothing touched yet.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use builtin::{Builtin, Limits};
 use pool::{BuildError, Executor, ProcessPool, Serial, ThreadPool, available_cores};
 
 use crate::{
-    args::{Arguments, ExecutorKind, Format, StatsFormat, When},
+    args::{Arguments, ExecutorKind, Format, Fsync, JournalArguments, StatsFormat, When},
     error::Misuse,
     parse::Rules,
 };
@@ -23,6 +23,13 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) unordered: bool,
     pub(crate) output: Option<PathBuf>,
+    pub(crate) journal: Option<JournalPlan>,
+    /// How many jobs may not succeed before no more are started.
+    pub(crate) max_failures: Option<NonZeroU64>,
+    /// The first invalid job ends the run.
+    pub(crate) strict: bool,
+    /// How long the whole run may take.
+    pub(crate) time_limit: Option<Duration>,
     pub(crate) progress: When,
     pub(crate) stats: Option<StatsFormat>,
     pub(crate) stats_file: Option<PathBuf>,
@@ -39,16 +46,25 @@ pub(crate) enum Input {
     File(PathBuf),
 }
 
+/// Where outcomes are recorded, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct JournalPlan {
+    pub(crate) path: PathBuf,
+    pub(crate) resume: bool,
+    pub(crate) retry_failed: bool,
+    pub(crate) fsync: Fsync,
+}
+
 /// What only a pool of processes is told.
 #[derive(Debug)]
 struct PoolPlan {
     batch: pool::Batch,
-    timeout: Option<std::time::Duration>,
-    kill_after: std::time::Duration,
+    timeout: Option<Duration>,
+    kill_after: Duration,
     retries: u32,
     timeout_retries: u32,
     max_memory: Option<u64>,
-    max_jobs_per_worker: Option<std::num::NonZeroU64>,
+    max_jobs_per_worker: Option<NonZeroU64>,
     worker_bin: Option<PathBuf>,
 }
 
@@ -81,6 +97,10 @@ impl Plan {
             executor: arguments.executor,
             unordered: arguments.unordered,
             output: arguments.output,
+            journal: JournalPlan::new(arguments.journal),
+            max_failures: arguments.fail_fast.then_some(NonZeroU64::MIN).or(arguments.max_failures),
+            strict: arguments.strict,
+            time_limit: arguments.time_limit,
             progress: arguments.progress,
             stats: arguments.stats,
             stats_file: arguments.stats_file,
@@ -131,6 +151,13 @@ impl Plan {
             builder = builder.worker_program(program);
         }
         builder.build()
+    }
+}
+
+impl JournalPlan {
+    fn new(arguments: JournalArguments) -> Option<JournalPlan> {
+        let JournalArguments { journal, resume, retry_failed, fsync } = arguments;
+        Some(JournalPlan { path: journal?, resume, retry_failed, fsync: fsync.unwrap_or_default() })
     }
 }
 

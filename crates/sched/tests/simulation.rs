@@ -349,7 +349,7 @@ fn every_job_of_any_history_is_resolved_exactly_once() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SCHED_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SCHED_SEEDS").unwrap_or(2_000),
+        None => 0..number("SCHED_SEEDS").unwrap_or(10_000),
     };
     for seed in seeds {
         let history = std::panic::catch_unwind(|| {

@@ -39,16 +39,17 @@ impl<R: Read> Splitter<R> {
         self.buffer.total_read()
     }
 
-    /// Whether the texts are elements of an array.
-    pub(crate) fn is_array(&self) -> bool {
-        matches!(self.scanner, Scanner::Array(_))
+    /// Whether the texts are elements of an array, which the first bytes tell. `before_read` as for [`next`](Self::next).
+    pub(crate) fn is_array(&mut self, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
+        if let Scanner::Undecided { format, bare_values } = self.scanner {
+            self.scanner = self.decide(format, bare_values, before_read)?;
+        }
+        Ok(matches!(self.scanner, Scanner::Array(_)))
     }
 
     /// The next text, or `None` at the end. `before_read` is called before the stream can make us wait.
     pub(crate) fn next(&mut self, before_read: &mut dyn FnMut()) -> Result<Option<Piece<'_>>, SplitError> {
-        if let Scanner::Undecided { format, bare_values } = self.scanner {
-            self.scanner = self.decide(format, bare_values, before_read)?;
-        }
+        self.is_array(before_read)?;
         match &mut self.scanner {
             Scanner::Lines(lines) => lines.next(&mut self.buffer, self.longest, before_read),
             Scanner::Array(array) => array.next(&mut self.buffer, self.longest, before_read),

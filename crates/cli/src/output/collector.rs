@@ -4,14 +4,17 @@
 //! its text, its outcome, and its place in the order; so entering waits while there is too much of that. A reader
 //! of the output who is slow thereby slows down the reading of the input.
 
-use std::{collections::VecDeque, sync::Arc, sync::mpsc::Sender};
+use std::{collections::VecDeque, num::NonZeroU64, sync::Arc, sync::mpsc::Sender};
 
 use builtin::Builtin;
 use parking_lot::{Condvar, Mutex};
 use pool::{Failure, Resolved, Sink};
 
 use super::record::{Kind, Tail, cancelled_tail, outcome_tail};
-use crate::run::News;
+use crate::{
+    plan::Plan,
+    run::{Enough, News},
+};
 
 /// Texts and records together may take about this many bytes, unless a single job takes more.
 const MOST_BYTES: usize = 24 << 20;
@@ -24,6 +27,8 @@ const MOST_JOBS: usize = 8_192;
 pub(crate) struct Counts {
     /// Jobs read, invalid ones included.
     pub(crate) read: u64,
+    /// Jobs whose record an earlier run has made.
+    pub(crate) recorded: u64,
     by_kind: [u64; Kind::ALL.len()],
 }
 
@@ -52,6 +57,7 @@ pub(crate) struct Collector {
     ready: Condvar,
     ordered: bool,
     least_jobs: usize,
+    max_failures: Option<NonZeroU64>,
     news: Sender<News>,
 }
 
@@ -66,9 +72,12 @@ struct State {
     /// Mean size of a record, recent ones weighing most.
     mean_record: usize,
     counts: Counts,
+    /// Jobs that did not succeed in this run.
+    failures: u64,
     /// No more jobs enter.
     closed: bool,
     told_broken: bool,
+    told_enough: bool,
 }
 
 struct Slot {
@@ -85,8 +94,17 @@ enum Record {
 }
 
 impl Collector {
-    /// A collector for a run with this many workers, which is to keep all of them busy.
-    pub(crate) fn new(ordered: bool, workers: usize, news: Sender<News>) -> Arc<Collector> {
+    /// A collector for a run, which is to keep all of its workers busy.
+    pub(crate) fn new(plan: &Plan, news: Sender<News>) -> Arc<Collector> {
+        Collector::with(!plan.unordered, plan.workers, plan.max_failures, news)
+    }
+
+    fn with(
+        ordered: bool,
+        workers: usize,
+        max_failures: Option<NonZeroU64>,
+        news: Sender<News>,
+    ) -> Arc<Collector> {
         let state = State {
             first: 0,
             slots: VecDeque::new(),
@@ -94,8 +112,10 @@ impl Collector {
             held: 0,
             mean_record: 1 << 14,
             counts: Counts::default(),
+            failures: 0,
             closed: false,
             told_broken: false,
+            told_enough: false,
         };
         Arc::new(Collector {
             state: Mutex::new(state),
@@ -103,6 +123,7 @@ impl Collector {
             ready: Condvar::new(),
             ordered,
             least_jobs: 4 * workers,
+            max_failures,
             news,
         })
     }
@@ -128,9 +149,26 @@ impl Collector {
 
     /// Records what became of the job at this position.
     pub(crate) fn settle(&self, position: u64, tail: Tail) {
+        let tails = [(position, tail)];
+        self.count_failures(&tails);
+        self.settle_all(tails);
+    }
+
+    /// Records what became of the jobs at these positions.
+    pub(crate) fn settle_all(&self, tails: impl IntoIterator<Item = (u64, Tail)>) {
         let mut state = self.state.lock();
-        state.settle(position, tail, self.ordered);
+        for (position, tail) in tails {
+            state.settle(position, tail, self.ordered);
+        }
         self.tell(&state);
+    }
+
+    /// The executor cannot run jobs any more.
+    pub(crate) fn broke(&self, cause: Arc<str>) {
+        if !std::mem::replace(&mut self.state.lock().told_broken, true) {
+            // Nobody listens any more only when the run is over.
+            let _ = self.news.send(News::Broken(cause));
+        }
     }
 
     /// No more jobs will enter, or may.
@@ -178,6 +216,23 @@ impl Collector {
         true
     }
 
+    /// Counts the jobs that did not succeed in this run, and lets no more in when there are enough of them: as soon as
+    /// they are known, which may be some time before they are settled.
+    pub(crate) fn count_failures(&self, tails: &[(u64, Tail)]) {
+        let Some(most) = self.max_failures else { return };
+        let failures = tails.iter().filter(|(_, tail)| tail.is_failure()).count() as u64;
+        if failures == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.failures += failures;
+        if state.failures >= most.get() && !std::mem::replace(&mut state.told_enough, true) {
+            state.closed = true;
+            self.room.notify_all();
+            let _ = self.news.send(News::Enough(Enough::Failures(most)));
+        }
+    }
+
     fn tell(&self, state: &State) {
         if !state.lines.is_empty() || (state.closed && state.slots.is_empty()) {
             self.ready.notify_all();
@@ -190,26 +245,23 @@ impl Collector {
 
 impl Sink<Builtin> for Collector {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
-        let abandoned = resolved.iter().find_map(|job| match &job.outcome {
-            Err(Failure::Abandoned(cause)) => Some(cause.clone()),
-            _ => None,
-        });
-        // Worded before the lock is taken.
-        let tails: Vec<(u64, Tail)> =
-            resolved.iter().map(|job| (job.tag, outcome_tail(&job.outcome))).collect();
+        let (tails, abandoned) = worded(&resolved);
         drop(resolved);
-        let mut state = self.state.lock();
-        for (position, tail) in tails {
-            state.settle(position, tail, self.ordered);
-        }
-        self.tell(&state);
-        if let Some(cause) = abandoned
-            && !std::mem::replace(&mut state.told_broken, true)
-        {
-            // Nobody listens any more only when the run is over.
-            let _ = self.news.send(News::Broken(cause));
+        self.count_failures(&tails);
+        self.settle_all(tails);
+        if let Some(cause) = abandoned {
+            self.broke(cause);
         }
     }
+}
+
+/// Records of these outcomes, worded before any lock is taken, and why the executor gave up, if it did.
+pub(crate) fn worded(resolved: &[Resolved<Builtin>]) -> (Vec<(u64, Tail)>, Option<Arc<str>>) {
+    let abandoned = resolved.iter().find_map(|job| match &job.outcome {
+        Err(Failure::Abandoned(cause)) => Some(cause.clone()),
+        _ => None,
+    });
+    (resolved.iter().map(|job| (job.tag, outcome_tail(&job.outcome))).collect(), abandoned)
 }
 
 impl State {
@@ -233,6 +285,7 @@ impl State {
             return;
         }
         self.counts.by_kind[tail.kind as usize] += 1;
+        self.counts.recorded += u64::from(tail.is_recorded);
         let id_bytes = slot.id.as_ref().map_or(0, |id| id.len());
         self.mean_record = (self.mean_record * 15 + tail.len() + id_bytes + 64) / 16;
         self.held = self.held - slot.text_bytes + tail.len() + id_bytes;
@@ -279,7 +332,7 @@ mod tests {
     }
 
     fn collector(ordered: bool) -> Arc<Collector> {
-        Collector::new(ordered, 1, channel().0)
+        Collector::with(ordered, 1, None, channel().0)
     }
 
     fn lines(collector: &Collector) -> Vec<String> {

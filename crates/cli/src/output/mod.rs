@@ -1,14 +1,16 @@
 //! Results on their way out: worded as records, put into order, written.
 
 mod collector;
+mod journaled;
 mod record;
 mod target;
 mod writer;
 
 use std::io::Write;
 
-pub(crate) use collector::{Collector, Counts};
-pub(crate) use record::{Kind, invalid_tail};
+pub(crate) use collector::{Collector, Counts, worded};
+pub(crate) use journaled::{record_of, tail_of};
+pub(crate) use record::{Kind, Tail, cancelled_tail, invalid_tail};
 pub(crate) use target::open_target;
 pub(crate) use writer::write_all_lines;
 

@@ -52,10 +52,26 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tail {
     pub(crate) kind: Kind,
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
+    /// It was recorded by an earlier run.
+    pub(super) is_recorded: bool,
 }
 
 impl Tail {
+    pub(crate) fn new(kind: Kind, text: Vec<u8>) -> Tail {
+        Tail { kind, text, is_recorded: false }
+    }
+
+    /// Whether it tells of a failure, and of one in this run.
+    pub(crate) fn is_failure(&self) -> bool {
+        !self.is_recorded && !matches!(self.kind, Kind::Succeeded | Kind::Cancelled)
+    }
+
+    /// The same record as text.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// How many bytes the record has, about.
     pub(crate) fn len(&self) -> usize {
         self.text.len()
@@ -114,7 +130,7 @@ impl<'a> Error<'a> {
         let mut text = b"\"ok\":false,\"error\":".to_vec();
         push_json(&mut text, self);
         text.push(b'}');
-        Tail { kind, text }
+        Tail::new(kind, text)
     }
 }
 
@@ -136,7 +152,7 @@ pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
             let mut text = b"\"ok\":true,\"result\":".to_vec();
             push_value(&mut text, value);
             text.push(b'}');
-            Tail { kind: Kind::Succeeded, text }
+            Tail::new(Kind::Succeeded, text)
         }
         Err(failure) => failure_tail(failure),
     }

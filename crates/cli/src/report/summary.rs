@@ -21,6 +21,10 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
         true => "0 failed".to_owned(),
         false => format!("{} failed ({})", counts.failed(), failures.join(", ")),
     };
+    let recorded = match counts.recorded {
+        0 => String::new(),
+        count => format!("; {count} from the journal"),
+    };
     let who = match (plan.executor, plan.workers) {
         (ExecutorKind::Serial, _) => "serial".to_owned(),
         (ExecutorKind::Threads, 1) => "1 thread".to_owned(),
@@ -30,5 +34,8 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
     };
     let jobs = if done == 1 { "1 job".to_owned() } else { format!("{done} jobs") };
     let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
-    format!("{jobs} in {seconds:.3} s: {} ok, {failed}; {who}, {rate:.0} jobs/s", counts.of(Kind::Succeeded))
+    format!(
+        "{jobs} in {seconds:.3} s: {} ok, {failed}{recorded}; {who}, {rate:.0} jobs/s",
+        counts.of(Kind::Succeeded)
+    )
 }

@@ -16,8 +16,11 @@ use nix::sys::signal::{Signal, raise};
 use pool::Executor;
 
 use super::{
-    Intake, IntakeEnd, News,
+    Enough, Intake, IntakeEnd, News, Taker,
     intake::Runner,
+    journaling::{self, Opened},
+    recorder::{Recorder, Recording},
+    resume::{Comparison, Resuming},
     watcher::{block_signals, watch},
 };
 use crate::{
@@ -26,6 +29,7 @@ use crate::{
     exit::Ended,
     input::{Source, open_all},
     output::{Collector, open_target, write_all_lines},
+    parse::Rules,
     plan::Plan,
     report::{Progress, report},
 };
@@ -38,6 +42,9 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// How much longer the executor may take to end them before they are given up.
 const AFTER_GRACE: Duration = Duration::from_millis(500);
+
+/// Running jobs may take as long as they do.
+const NO_HURRY: Duration = Duration::from_secs(1 << 32);
 
 /// Runs the jobs and prints their results.
 pub(crate) fn run(plan: &Plan) -> Ended {
@@ -62,12 +69,14 @@ pub(crate) fn run(plan: &Plan) -> Ended {
 struct Files {
     sources: Vec<Source>,
     target: File,
+    journal: Option<Opened>,
 }
 
 impl Files {
     fn open(plan: &Plan) -> Result<Files, RunError> {
         let sources = open_all(plan)?;
-        Ok(Files { target: open_target(plan, &sources)?, sources })
+        let journal = plan.journal.as_ref().map(|journal| journaling::open(journal, plan, &sources));
+        Ok(Files { journal: journal.transpose()?, target: open_target(plan, &sources)?, sources })
     }
 }
 
@@ -75,14 +84,19 @@ impl Files {
 struct Run {
     executor: Arc<dyn Executor<Builtin>>,
     collector: Arc<Collector>,
+    recording: Option<Recording>,
     progress: Progress,
     start: Instant,
     ended: Ended,
+    /// When the whole run is to be over, until it is.
+    time_limit_at: Option<Instant>,
     /// How many signals have asked for the end.
     signals: u32,
     /// When unfinished jobs are given up.
     give_up_at: Option<Instant>,
     given_up: bool,
+    /// Running jobs have been given up, or will be.
+    early: bool,
     /// The reader of the results has left: nobody wants to hear more.
     unheard: bool,
 }
@@ -90,23 +104,40 @@ struct Run {
 impl Run {
     fn start(plan: &Plan, files: Files, news: &Sender<News>) -> Result<Run, RunError> {
         let start = Instant::now();
-        let Files { sources, target } = files;
+        let Files { sources, target, journal } = files;
         let executor = plan.make_executor()?;
-        let collector = Collector::new(!plan.unordered, plan.workers, news.clone());
+        let collector = Collector::new(plan, news.clone());
+        let (recording, past) = match journal {
+            Some(Opened { journal, past, one_by_one }) => {
+                let recording = Recording::start(&collector, journal, one_by_one, news);
+                (Some(recording.map_err(RunError::Thread)?), past)
+            }
+            None => (None, None),
+        };
         let intake = Intake::new(plan);
         let sizes: Option<u64> = sources.iter().map(|source| source.size).sum();
         let progress = Progress::start(plan, &collector, sizes, intake.bytes_read.clone());
-        start_intake(intake, sources, (&executor, &collector), news).map_err(RunError::Thread)?;
+        let feeding = Feeding {
+            executor: executor.clone(),
+            collector: collector.clone(),
+            recorder: recording.as_ref().map(|recording| recording.recorder.clone()),
+            rules: plan.rules,
+            past,
+        };
+        start_intake(intake, sources, feeding, news).map_err(RunError::Thread)?;
         start_writer(&collector, target, news).map_err(RunError::Thread)?;
         Ok(Run {
             executor,
             collector,
+            recording,
             progress,
             start,
             ended: Ended::Succeeded,
+            time_limit_at: plan.time_limit.and_then(|limit| start.checked_add(limit)),
             signals: 0,
             give_up_at: None,
             given_up: false,
+            early: false,
             unheard: false,
         })
     }
@@ -115,6 +146,7 @@ impl Run {
     fn finish(mut self, plan: &Plan, heard: &Receiver<News>) -> Ended {
         let output = loop {
             match self.next(heard) {
+                None if self.is_out_of_time() => self.out_of_time(plan),
                 // Whoever asks twice does not want to wait for a reader that does not read.
                 None if self.given_up && self.signals > 1 => break Ok(()),
                 None => self.give_up(),
@@ -125,18 +157,23 @@ impl Run {
                     self.ended = self.ended.and(Ended::Pool);
                     self.collector.close();
                 }
+                Some(News::JournalFailed(error)) => self.journal_failed(plan, error),
+                Some(News::Enough(cause)) => self.enough(&cause),
                 Some(News::InputEnded(result)) => self.input_ended(result),
                 Some(News::OutputEnded(result)) => break result,
             }
         };
-        let early = self.signals > 0 || output.is_err();
         if let Err(error) = output {
+            self.early = true;
             self.output_failed(error);
         }
         self.progress.finish();
         // A thread cannot be made to give up a job; it ends with this process.
-        if !early || plan.executor == ExecutorKind::Processes {
+        if !self.early || plan.executor == ExecutorKind::Processes {
             self.executor.join();
+        }
+        if let Some(recording) = self.recording.take() {
+            recording.finish();
         }
         let counts = self.collector.counts();
         if counts.failed() > 0 {
@@ -153,9 +190,9 @@ impl Run {
         self.ended
     }
 
-    /// The next news; `None` when the time has come to give up.
+    /// The next news; `None` when the time has come to give up, or to stop.
     fn next(&self, heard: &Receiver<News>) -> Option<News> {
-        match self.give_up_at {
+        match self.give_up_at.into_iter().chain(self.time_limit_at).min() {
             Some(at) => heard.recv_timeout(at.saturating_duration_since(Instant::now())).ok(),
             None => heard.recv().ok(),
         }
@@ -164,7 +201,7 @@ impl Run {
     fn input_ended(&mut self, result: Result<(), RunError>) {
         if let Err(error) = result {
             error::print(&error);
-            self.ended = self.ended.and(Ended::InputOutput);
+            self.ended = self.ended.and(ending_of(&error));
         }
         self.collector.close();
         self.executor.close();
@@ -183,14 +220,48 @@ impl Run {
         self.executor.pause();
         let _ = raise(Signal::SIGSTOP);
         self.executor.resume();
-        self.give_up_at = self.give_up_at.map(|at| at + start.elapsed());
+        // Limits stand still meanwhile.
+        for limit in [&mut self.give_up_at, &mut self.time_limit_at] {
+            *limit = limit.map(|at| at + start.elapsed());
+        }
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        self.time_limit_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// As the first signal, but it is not a signal that ends the program then.
+    fn out_of_time(&mut self, plan: &Plan) {
+        self.time_limit_at = None;
+        let limit = plan.time_limit.unwrap_or_default().as_secs_f64();
+        error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
+        self.ended = self.ended.and(Ended::JobsFailed);
+        self.stop(GRACE);
+    }
+
+    /// No more jobs start; those that run may finish: their outcomes are paid for, and they have limits of their own.
+    fn enough(&mut self, cause: &Enough) {
+        error::warn(&cause.to_string());
+        self.ended = self.ended.and(Ended::JobsFailed);
+        self.collector.close();
+        self.executor.stop(NO_HURRY);
+    }
+
+    /// What cannot be recorded is not printed, so that nothing is left to be done.
+    fn journal_failed(&mut self, plan: &Plan, error: io::Error) {
+        let path = plan.journal.as_ref().map(|journal| journal.path.clone()).unwrap_or_default();
+        error::print(&RunError::Journal { path, error: error.into() });
+        self.ended = self.ended.and(Ended::Journal);
+        self.stop(Duration::ZERO);
     }
 
     fn stop(&mut self, grace: Duration) {
+        self.early = true;
         self.collector.close();
         self.executor.stop(grace);
         let after = if grace.is_zero() { Duration::ZERO } else { AFTER_GRACE };
-        self.give_up_at = Some(Instant::now() + grace + after);
+        let at = Instant::now() + grace + after;
+        self.give_up_at = Some(self.give_up_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Records what is still unfinished as cancelled, so that the writer can end.
@@ -219,21 +290,39 @@ impl Run {
     }
 }
 
+/// Where jobs go, and what of them is known already.
+struct Feeding {
+    executor: Arc<dyn Executor<Builtin>>,
+    collector: Arc<Collector>,
+    recorder: Option<Arc<Recorder>>,
+    rules: Rules,
+    past: Option<Comparison>,
+}
+
 fn start_intake(
     intake: Intake,
     sources: Vec<Source>,
-    (executor, collector): (&Arc<dyn Executor<Builtin>>, &Arc<Collector>),
+    feeding: Feeding,
     news: &Sender<News>,
 ) -> io::Result<()> {
-    let (executor, collector, news) = (executor.clone(), collector.clone(), news.clone());
+    let news = news.clone();
     thread::Builder::new().name("runner-intake".into()).spawn(move || {
-        let mut runner = Runner::new(&collector, &*executor);
-        let result = match intake.read_all(sources, &mut runner) {
+        let Feeding { executor, collector, recorder, rules, past } = feeding;
+        let runner = Runner::new(&collector, recorder.as_ref(), &*executor);
+        let mut taker: Box<dyn Taker> = match past {
+            Some(past) => Box::new(Resuming::new(runner, rules, past)),
+            None => Box::new(runner),
+        };
+        let result = match intake.read_all(sources, &mut *taker) {
             Ok(()) | Err(IntakeEnd::NotWanted) => Ok(()),
             Err(IntakeEnd::Failed(error)) => Err(error),
+            Err(IntakeEnd::Invalid) => {
+                let _ = news.send(News::Enough(Enough::Invalid));
+                Ok(())
+            }
         };
         // What has gathered goes to the executor before it is told that nothing more will come.
-        drop(runner);
+        drop(taker);
         let _ = news.send(News::InputEnded(result));
     })?;
     Ok(())
@@ -249,7 +338,12 @@ fn start_writer(collector: &Arc<Collector>, target: File, news: &Sender<News>) -
 
 fn ending_of(error: &RunError) -> Ended {
     match error {
-        RunError::OutputIsInput { .. } => Ended::Misused,
+        RunError::OutputIsInput { .. } | RunError::JournalIsUsed { .. } => Ended::Misused,
+        RunError::Journal { .. }
+        | RunError::JournalNotEmpty { .. }
+        | RunError::OtherJob { .. }
+        | RunError::TooFewJobs { .. }
+        | RunError::Spool(_) => Ended::Journal,
         RunError::Pool(_) | RunError::Broken(_) | RunError::Thread(_) => Ended::Pool,
         _ => Ended::InputOutput,
     }

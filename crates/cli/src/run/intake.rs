@@ -12,10 +12,12 @@ use crate::{
     args::Format,
     error::{RunError, warn},
     input::{Piece, Place, Source, SplitError, Splitter},
-    output::{Collector, invalid_tail},
+    output::{Collector, Tail, invalid_tail},
     parse::{Flaw, ParsedJob, Rules, parse},
     plan::Plan,
 };
+
+use super::{recorder::Recorder, resume::digest};
 
 /// How many invalid jobs are named on standard error, unless all or none are wanted.
 const NAMED_FLAWS: u64 = 10;
@@ -27,6 +29,8 @@ pub(crate) struct Intake {
     max_job_size: usize,
     name_flaws: u64,
     flaws: u64,
+    /// The first invalid job is the last one read.
+    strict: bool,
     /// Bytes read so far, for whoever wants to know how much is left.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
@@ -36,17 +40,27 @@ pub(crate) struct Intake {
 pub(crate) enum IntakeEnd {
     /// Nobody wants more jobs.
     NotWanted,
+    /// A job was invalid, and all had to be valid.
+    Invalid,
     Failed(RunError),
 }
 
 /// What becomes of the jobs.
 pub(crate) trait Taker {
-    /// Takes a job, or what is wrong with it, whose text has so many bytes; `false` when no more are wanted.
-    fn take(&mut self, job: Result<ParsedJob, (Flaw, Place)>, bytes: usize, file: &str) -> bool;
+    /// Takes a job, or what is wrong with it, and its text, which is empty if it was too long.
+    fn take(&mut self, job: TakenJob, text: &[u8], file: &str) -> Result<(), IntakeEnd>;
 
     /// The input may make us wait.
     fn flush(&mut self) {}
+
+    /// All input has been taken.
+    fn finish(&mut self) -> Result<(), IntakeEnd> {
+        Ok(())
+    }
 }
+
+/// A job, or what is wrong with it and where.
+pub(crate) type TakenJob = Result<ParsedJob, (Flaw, Place)>;
 
 impl Intake {
     pub(crate) fn new(plan: &Plan) -> Intake {
@@ -60,13 +74,15 @@ impl Intake {
                 _ => NAMED_FLAWS,
             },
             flaws: 0,
+            strict: plan.strict,
             bytes_read: Arc::default(),
         }
     }
 
     /// Reads until the end, the first failure, or until no more jobs are wanted.
     pub(crate) fn read_all(mut self, sources: Vec<Source>, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
-        sources.into_iter().try_for_each(|source| self.read(source, taker))
+        sources.into_iter().try_for_each(|source| self.read(source, taker))?;
+        taker.finish()
     }
 
     fn read(&mut self, source: Source, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
@@ -76,12 +92,13 @@ impl Intake {
         let before = self.bytes_read.load(Ordering::Relaxed);
         loop {
             self.bytes_read.store(before + splitter.total_read(), Ordering::Relaxed);
+            let is_array = splitter.is_array(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
             let next = splitter.next(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
-            let (job, bytes) = match next {
+            let (job, text) = match next {
                 None => return Ok(()),
                 Some(Piece::TooLong { place }) => {
                     let message = format!("the job is longer than {} bytes", self.max_job_size);
-                    (Err((Flaw::new(0, message), place)), 0)
+                    (Err((Flaw::new(0, message), place)), &[][..])
                 }
                 Some(Piece::Text { text, place }) => {
                     let parsed = parse(text, &self.rules);
@@ -89,11 +106,11 @@ impl Intake {
                         let place = place.inside(text, flaw.offset);
                         (flaw, place)
                     });
-                    (placed, text.len())
+                    (placed, text)
                 }
             };
             if let Err((flaw, place)) = &job {
-                if flaw.is_syntax && splitter.is_array() {
+                if flaw.is_syntax && is_array {
                     return Err(failed(
                         SplitError::Syntax { place: *place, message: flaw.message.clone() },
                         &name,
@@ -101,8 +118,10 @@ impl Intake {
                 }
                 self.name_flaw(flaw, *place, &name);
             }
-            if !taker.take(job, bytes, &name) {
-                return Err(IntakeEnd::NotWanted);
+            let is_last = self.strict && job.is_err();
+            taker.take(job, text, &name)?;
+            if is_last {
+                return Err(IntakeEnd::Invalid);
             }
         }
     }
@@ -131,30 +150,39 @@ fn failed(error: SplitError, name: &str) -> IntakeEnd {
 
 /// Runs the jobs: those that are valid go to the executor, all get a record.
 pub(crate) struct Runner<'a> {
-    collector: &'a Collector,
+    pub(super) collector: &'a Collector,
     inlet: Box<dyn Inlet<Builtin>>,
+    /// Records the outcomes, where a journal is kept.
+    recorder: Option<&'a Recorder>,
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(collector: &'a Arc<Collector>, executor: &dyn Executor<Builtin>) -> Runner<'a> {
-        Runner { inlet: executor.inlet(collector.clone()), collector }
+    pub(crate) fn new(
+        collector: &'a Arc<Collector>,
+        recorder: Option<&'a Arc<Recorder>>,
+        executor: &dyn Executor<Builtin>,
+    ) -> Runner<'a> {
+        let inlet = match recorder {
+            Some(recorder) => executor.inlet(recorder.clone()),
+            None => executor.inlet(collector.clone()),
+        };
+        Runner { inlet, collector, recorder: recorder.map(Arc::as_ref) }
     }
 }
 
 impl Taker for Runner<'_> {
-    fn take(&mut self, job: Result<ParsedJob, (Flaw, Place)>, bytes: usize, file: &str) -> bool {
+    fn take(&mut self, job: TakenJob, text: &[u8], file: &str) -> Result<(), IntakeEnd> {
         match job {
-            Ok(ParsedJob { id, job, limit, .. }) => {
-                let Some(position) = self.enter(id, bytes) else { return false };
+            Ok(ParsedJob { op, id, job, limit }) => {
+                let position = self.enter(id, text.len())?;
+                if let Some(recorder) = self.recorder {
+                    recorder.expect(position, digest(op, text));
+                }
                 self.inlet.push(position, job, JobOptions { limit });
+                Ok(())
             }
-            Err((flaw, place)) => {
-                let tail = invalid_tail(&flaw.message, file, place);
-                let Some(position) = self.enter(flaw.id, bytes) else { return false };
-                self.collector.settle(position, tail);
-            }
+            Err((flaw, place)) => self.settle(flaw.id, invalid_tail(&flaw.message, file, place)),
         }
-        true
     }
 
     fn flush(&mut self) {
@@ -163,14 +191,18 @@ impl Taker for Runner<'_> {
 }
 
 impl Runner<'_> {
+    /// Lets a job in that does not have to run.
+    pub(super) fn settle(&mut self, id: Option<Box<str>>, tail: Tail) -> Result<(), IntakeEnd> {
+        let position = self.enter(id, 0)?;
+        self.collector.settle(position, tail);
+        Ok(())
+    }
+
     /// Waits for room. What has gathered is handed over first: the room may depend on it.
-    fn enter(&mut self, id: Option<Box<str>>, bytes: usize) -> Option<u64> {
-        match self.collector.try_enter(id, bytes) {
-            Ok(position) => Some(position),
-            Err(id) => {
-                self.inlet.flush();
-                self.collector.enter(id, bytes)
-            }
-        }
+    fn enter(&mut self, id: Option<Box<str>>, bytes: usize) -> Result<u64, IntakeEnd> {
+        self.collector.try_enter(id, bytes).or_else(|id| {
+            self.inlet.flush();
+            self.collector.enter(id, bytes).ok_or(IntakeEnd::NotWanted)
+        })
     }
 }

@@ -2,13 +2,18 @@
 //!
 //! Threads that each do one thing tell the coordinator their news, and it alone decides how the run goes on:
 //! [`intake`] reads jobs and hands them to the executor, the executor's threads run them and hand the outcomes to the
-//! collector, a writer prints, and a watcher waits for signals.
+//! collector, a writer prints, and a watcher waits for signals. With a journal, a [`recorder`] takes the outcomes first, and
+//! [`resume`] compares the jobs with those that have been recorded before.
 
 mod coordinator;
 mod intake;
+mod journaling;
 mod news;
+mod recorder;
+mod resume;
+mod spool;
 mod watcher;
 
 pub(crate) use coordinator::run;
-pub(crate) use intake::{Intake, IntakeEnd, Taker};
-pub(crate) use news::News;
+pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
+pub(crate) use news::{Enough, News};

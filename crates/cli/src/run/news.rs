@@ -1,6 +1,6 @@
 //! What the coordinator hears.
 
-use std::{io, sync::Arc};
+use std::{fmt, io, num::NonZeroU64, sync::Arc};
 
 use nix::sys::signal::Signal;
 
@@ -15,8 +15,31 @@ pub(crate) enum News {
     OutputEnded(io::Result<()>),
     /// The executor cannot run jobs any more.
     Broken(Arc<str>),
+    /// Outcomes cannot be recorded any more.
+    JournalFailed(io::Error),
+    /// No more jobs are to be started.
+    Enough(Enough),
     /// Somebody wants the run to end.
     Signalled(Signal),
     /// Somebody wants the run to stand still, as by Ctrl-Z.
     Suspended,
+}
+
+/// Why no more jobs are to be started.
+#[derive(Debug)]
+pub(crate) enum Enough {
+    /// So many jobs did not succeed.
+    Failures(NonZeroU64),
+    /// A job was not valid, and all had to be.
+    Invalid,
+}
+
+impl fmt::Display for Enough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Enough::Failures(NonZeroU64::MIN) => f.write_str("a job did not succeed; no more are started"),
+            Enough::Failures(count) => write!(f, "{count} jobs did not succeed; no more are started"),
+            Enough::Invalid => f.write_str("a job is not valid; no more are started"),
+        }
+    }
 }

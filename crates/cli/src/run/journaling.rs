@@ -1,0 +1,54 @@
+//! Opening the journal, before anything is written anywhere.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+};
+
+use journal::{Journal, Locked};
+
+use super::resume::Comparison;
+use crate::{
+    args::Fsync,
+    error::RunError,
+    input::Source,
+    plan::{JournalPlan, Plan},
+};
+
+/// A journal that is ready, and what an earlier run has left in it.
+pub(crate) struct Opened {
+    pub(crate) journal: Journal,
+    pub(crate) past: Option<Comparison>,
+    /// Each outcome is recorded on its own.
+    pub(crate) one_by_one: bool,
+}
+
+/// Opens the journal that the plan asks for. Comes before the results' file is opened, which destroys what is in it.
+pub(crate) fn open(plan: &JournalPlan, run: &Plan, sources: &[Source]) -> Result<Opened, RunError> {
+    let failed = |error| match error {
+        journal::Error::NotEmpty => RunError::JournalNotEmpty { path: plan.path.clone() },
+        error => RunError::Journal { path: plan.path.clone(), error },
+    };
+    let locked = Locked::open(&plan.path).map_err(failed)?;
+    let metadata = locked.metadata().map_err(|error| failed(error.into()))?;
+    let results = match &run.output {
+        Some(path) => path.metadata().ok(),
+        None => io::stdout().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()).ok(),
+    };
+    let mut others = sources.iter().filter_map(Source::metadata).chain(results);
+    if others.any(|other| is_same(&other, &metadata)) {
+        return Err(RunError::JournalIsUsed { path: plan.path.clone() });
+    }
+    let durable = plan.fsync != Fsync::Never;
+    let one_by_one = plan.fsync == Fsync::Always;
+    if !plan.resume {
+        return Ok(Opened { journal: locked.start(durable).map_err(failed)?, past: None, one_by_one });
+    }
+    let (journal, recorded) = locked.resume(durable).map_err(failed)?;
+    Ok(Opened { journal, past: Comparison::new(recorded, plan.clone()), one_by_one })
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}

@@ -1,0 +1,123 @@
+//! Runs that end early because jobs did not succeed, or because they take too long.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    io::{Read, Write},
+    process::Stdio,
+    time::Duration,
+};
+
+use end_to_end::{KILL_WORKER, Kept, runner, shell_jobs};
+use nix::sys::signal::Signal;
+
+const GOOD: &str = "{\"op\":\"sum\",\"n\":4}\n";
+/// Fails where there are no worker processes.
+const LIMITED: &str = "{\"op\":\"sum\",\"n\":4,\"timeout\":5}\n";
+
+fn sleeping(seconds: f64) -> String {
+    format!("{{\"op\":\"sleep\",\"seconds\":{seconds}}}\n")
+}
+
+#[test]
+fn no_job_starts_after_the_last_failure_that_is_allowed() {
+    let jobs = format!("{GOOD}{LIMITED}{GOOD}{LIMITED}{GOOD}{GOOD}");
+    for (arguments, kinds) in [
+        (&["--max-failures", "3"][..], &["ok", "failed", "ok", "failed", "ok", "ok"][..]),
+        (&["--max-failures", "2"], &["ok", "failed", "ok", "failed"]),
+        (&["--max-failures", "1"], &["ok", "failed"]),
+        (&["--fail-fast"], &["ok", "failed"]),
+    ] {
+        let output = runner(arguments).with(|c| c.args(["--executor", "serial"])).stdin(jobs.clone()).run();
+        assert_eq!((output.code(), output.kinds()), (1, kinds.iter().map(|&kind| kind.to_owned()).collect()));
+        assert_eq!(output.stderr.contains("no more are started"), kinds.len() < 6, "{}", output.stderr);
+    }
+}
+
+#[test]
+fn jobs_that_run_when_no_more_are_started_may_finish() {
+    // Longer than the grace after a signal.
+    let jobs = sleeping(2.6) + &shell_jobs(&[KILL_WORKER]) + &sleeping(1000.0).repeat(50);
+    let call = runner(["-w", "2", "--allow-command", "--retries", "0", "--fail-fast", "--batch", "1"]);
+    let output = call.stdin(jobs).run();
+    let mut kinds = output.kinds();
+    // The crash is known a moment before no more jobs are started, and one may have been in between.
+    assert_eq!((output.code(), kinds.len() >= 2), (1, true), "{}", output.stderr);
+    assert_eq!(kinds.drain(..2).collect::<Vec<_>>(), ["ok", "crashed"]);
+    assert!(kinds.iter().all(|kind| kind == "cancelled"), "{kinds:?}");
+    assert!(output.stderr.contains("a job did not succeed; no more are started"), "{}", output.stderr);
+}
+
+#[test]
+fn a_run_that_waits_for_its_last_jobs_can_be_interrupted() {
+    let jobs = sleeping(1000.0) + "5\n" + GOOD;
+    let mut run = runner(["-w", "2", "--fail-fast"]).with(|c| c.stdin(Stdio::piped())).start_bare();
+    let mut input = run.child.stdin.take().unwrap();
+    input.write_all(sleeping(1000.0).as_bytes()).unwrap();
+    run.until("the worker is there", |run| run.workers().len() == 1);
+    run.until_it_stands_still();
+    input.write_all(&jobs.as_bytes()[sleeping(1000.0).len()..]).unwrap();
+    let mut stderr = run.child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("no more are started") {
+        let mut byte = [0];
+        stderr.read_exact(&mut byte).unwrap();
+        said.push(byte[0]);
+    }
+    run.signal(Signal::SIGINT);
+    let output = run.wait();
+    assert_eq!(output.signal(), 2);
+    assert!(output.elapsed < Duration::from_secs(8), "{:?}", output.elapsed);
+}
+
+#[test]
+fn the_first_invalid_job_ends_a_strict_run() {
+    let jobs = format!("{GOOD}{GOOD}5\n{GOOD}6\n");
+    let output = runner(["--strict", "--executor", "serial"]).stdin(jobs.clone()).run();
+    assert_eq!((output.code(), output.kinds()), (1, ["ok", "ok", "invalid"].map(String::from).to_vec()));
+    assert!(output.stderr.contains("a job is not valid; no more are started"), "{}", output.stderr);
+    let output = runner(["--strict", "-w", "2"]).stdin(jobs.clone()).run();
+    assert_eq!((output.code(), output.kinds().len(), output.kinds()[2].as_str()), (1, 3, "invalid"));
+    let output = runner(["--strict", "--dry-run"]).stdin(jobs).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("2 jobs (2 sum), 1 invalid"), "{}", output.stderr);
+    assert_eq!(runner(["--strict", "-w", "1"]).stdin(GOOD).run().code(), 0);
+}
+
+#[test]
+fn the_time_limit_of_a_run_stops_it_as_a_signal_would() {
+    let jobs = format!("{GOOD}{}{}{}{GOOD}", sleeping(1000.0), sleeping(2.0), sleeping(1000.0));
+    let output = runner(["-w", "2", "--time-limit", "1", "--batch", "1"]).stdin(jobs).run();
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    assert_eq!(output.kinds(), ["ok", "cancelled", "ok", "cancelled", "cancelled"]);
+    assert!(output.stderr.contains("the time limit of 1 s is over; the run is stopped"), "{}", output.stderr);
+    assert!((3.0..5.0).contains(&output.elapsed.as_secs_f64()), "{:?}", output.elapsed);
+}
+
+#[test]
+fn the_time_limit_ends_a_run_that_waits_for_input_and_leaves_others_alone() {
+    for executor in ["processes", "threads", "serial"] {
+        let call = runner(["-w", "1", "--time-limit", "0.3", "--executor", executor]);
+        let mut run = call.with(|c| c.stdin(Stdio::piped())).start_bare();
+        let input = run.child.stdin.take();
+        let output = run.wait();
+        drop(input);
+        assert_eq!(output.code(), 1);
+        assert!(output.elapsed < Duration::from_secs(2), "{:?}", output.elapsed);
+        let output = runner(["-w", "1", "--time-limit", "60", "--executor", executor]).stdin(GOOD).run();
+        assert_eq!((output.code(), output.text()), (0, "{\"id\":0,\"ok\":true,\"result\":10}\n"));
+    }
+}
+
+#[test]
+fn failures_from_the_journal_do_not_end_the_run_again() {
+    let kept = Kept::new();
+    let jobs = format!("{GOOD}{LIMITED}{GOOD}{LIMITED}{GOOD}");
+    let arguments = ["--executor", "serial", "--fail-fast"];
+    for kinds in
+        [&["ok", "failed"][..], &["ok", "failed", "ok", "failed"], &["ok", "failed", "ok", "failed", "ok"]]
+    {
+        let output = kept.resume(&arguments).stdin(jobs.clone()).run();
+        assert_eq!((output.code(), output.kinds()), (1, kinds.iter().map(|&kind| kind.to_owned()).collect()));
+    }
+}
