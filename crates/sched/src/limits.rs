@@ -36,7 +36,7 @@ impl Sched {
             Phase::Doomed(Doom::Overrun { kill_at, .. }) => kill_at,
             Phase::Leaving { by } => Some(by),
             Phase::Starting => worker.check_at,
-            Phase::Doomed(Doom::Late | Doom::Dismissed | Doom::Called { .. }) => None,
+            Phase::Doomed(Doom::Late | Doom::Expelled | Doom::Dismissed | Doom::Called { .. }) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);
         let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start);

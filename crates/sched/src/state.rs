@@ -11,7 +11,7 @@ use crate::{
     Action, Event, Settings,
     queue::{Queue, Travel, Waiting},
     sizing::Sizing,
-    worker::{Phase, Worker},
+    worker::{Doom, Phase, Worker},
 };
 
 /// How the pool stands to new work.
@@ -197,7 +197,9 @@ impl Sched {
         let complete = |count: u64| outcomes == count || (halted && outcomes < count);
         let place = worker.frames.iter().position(|held| held.frame == frame && complete(held.count()));
         let Some(mut returned) = place.and_then(|place| worker.frames.remove(place)) else {
-            self.dismiss(id, actions);
+            // One that leaves is missed by nobody, whatever it says.
+            let serves = worker.phase == Phase::Serving;
+            self.doom(id, if serves { Doom::Expelled } else { Doom::Dismissed }, actions);
             return false;
         };
         worker.seen = None;

@@ -28,7 +28,9 @@ pub(crate) enum Doom {
     Called { job: JobId },
     /// It was not ready in time.
     Late,
-    /// It did what no worker does, or the pool is stopped.
+    /// It did what no worker does.
+    Expelled,
+    /// It is not needed any more, or the pool is stopped.
     Dismissed,
 }
 
