@@ -3,11 +3,13 @@
 pub mod answer;
 pub mod blob;
 mod case;
+pub mod counter;
 mod deeds;
 mod jobs;
 pub mod nest;
 mod output;
 pub mod probe;
+pub mod rogue;
 pub mod stateful;
 pub mod tally;
 pub mod trap;
