@@ -5,6 +5,7 @@ pub mod blob;
 mod case;
 pub mod counter;
 mod deeds;
+pub mod fault;
 mod jobs;
 pub mod nest;
 mod output;
