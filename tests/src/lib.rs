@@ -3,12 +3,15 @@
 pub mod answer;
 pub mod blob;
 mod case;
+pub mod counter;
 mod deeds;
+pub mod fault;
 mod jobs;
 mod kept;
 pub mod nest;
 mod output;
 pub mod probe;
+pub mod rogue;
 pub mod stateful;
 pub mod tally;
 pub mod trap;

@@ -11,7 +11,7 @@ use std::{
 use pool::{Context, Executor, Job, JobFuture, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool};
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
-use crate::{deeds, program};
+use crate::{deeds, fault::Fault, program};
 
 /// Longer than anything takes, and short enough to notice a hang.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -57,6 +57,8 @@ pub enum Probe {
     Nested(u64),
     /// The same, by a pool that it leaves behind with its worker; writes the worker's number into the file.
     NestedLeft(u64, PathBuf),
+    /// Does what no job should.
+    Fault(Fault),
     /// Cannot be encoded.
     #[serde(serialize_with = "refuse")]
     Unencodable(()),
@@ -115,6 +117,7 @@ impl Job for Probe {
             Probe::ReadInput => return Ok(deeds::read_input()),
             Probe::Nested(n) => return deeds::nested(n),
             Probe::NestedLeft(n, file) => return deeds::nested_left(n, &file),
+            Probe::Fault(fault) => return Ok(fault.commit()),
             Probe::Unencodable(()) => {}
         }
         Ok(0)

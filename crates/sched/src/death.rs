@@ -70,10 +70,10 @@ impl Sched {
     pub(crate) fn died(&mut self, now: Moment, id: WorkerId, end: End, actions: &mut Vec<Action>) {
         // Gone already: a death is reported twice.
         let Some(worker) = self.workers.remove(&id) else { return };
-        if worker.frames.is_empty() && worker.phase != Phase::Serving {
+        let expected = !matches!(worker.phase, Phase::Serving | Phase::Doomed(Doom::Expelled | Doom::Stood));
+        if worker.frames.is_empty() && expected {
             return;
         }
-        let expected = !matches!(worker.phase, Phase::Serving | Phase::Doomed(Doom::Stood));
         if self.settings.on_worker_death == OnWorkerDeath::Break && !expected {
             self.break_all(worker, actions);
             return;
@@ -161,12 +161,17 @@ impl Sched {
         None
     }
 
-    /// Has a worker killed that did what no worker does.
+    /// Has a worker killed that is not needed any more.
     pub(crate) fn dismiss(&mut self, id: WorkerId, actions: &mut Vec<Action>) {
+        self.doom(id, Doom::Dismissed, actions);
+    }
+
+    /// Has a worker killed, unless it is being killed already.
+    pub(crate) fn doom(&mut self, id: WorkerId, doom: Doom, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id)
             && !matches!(worker.phase, Phase::Doomed(_))
         {
-            worker.phase = Phase::Doomed(Doom::Dismissed);
+            worker.phase = Phase::Doomed(doom);
             worker.check_at = None;
             actions.push(Action::Kill(id));
         }

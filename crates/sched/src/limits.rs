@@ -50,12 +50,10 @@ impl Sched {
     /// Has a worker killed that stands, with jobs that nobody else can have.
     fn check_standing(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
         let limit = self.settings.standing_limit;
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get(&id) else { return };
         let stands = worker.stood_since.is_some_and(|since| since + limit <= now);
         if stands && worker.phase == Phase::Serving {
-            worker.phase = Phase::Doomed(Doom::Stood);
-            worker.check_at = None;
-            actions.push(Action::Kill(id));
+            self.doom(id, Doom::Stood, actions);
         }
     }
 
@@ -84,7 +82,9 @@ impl Sched {
             Phase::Doomed(Doom::Overrun { kill_at, .. }) => kill_at,
             Phase::Leaving { by } => Some(by),
             Phase::Starting => worker.check_at,
-            Phase::Doomed(Doom::Late | Doom::Stood | Doom::Dismissed | Doom::Called { .. }) => None,
+            Phase::Doomed(
+                Doom::Late | Doom::Stood | Doom::Expelled | Doom::Dismissed | Doom::Called { .. },
+            ) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);
         let rest = self.queue.next_wake();

@@ -13,7 +13,7 @@ use crate::{
     pauses::Pauses,
     queue::{Queue, Travel, Waiting},
     sizing::Sizing,
-    worker::{Phase, Worker},
+    worker::{Doom, Phase, Worker},
 };
 
 /// How the pool stands to new work.
@@ -219,7 +219,9 @@ impl Sched {
         };
         let place = worker.frames.iter().position(|held| held.frame == frame && plausible(held.count()));
         let Some(place) = place else {
-            self.dismiss(id, actions);
+            // One that leaves is missed by nobody, whatever it says.
+            let serves = worker.phase == Phase::Serving;
+            self.doom(id, if serves { Doom::Expelled } else { Doom::Dismissed }, actions);
             return false;
         };
         let delivered: Vec<JobRange> =

@@ -30,7 +30,9 @@ pub(crate) enum Doom {
     Late,
     /// It stood still for too long, stopped by somebody.
     Stood,
-    /// It did what no worker does, or the pool is stopped.
+    /// It did what no worker does.
+    Expelled,
+    /// It is not needed any more, or the pool is stopped.
     Dismissed,
 }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
-use sched::{Action, Event, Sched, Settings};
+use sched::{Action, Event, OnWorkerDeath, Sched, Settings};
 
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
 
@@ -150,4 +150,23 @@ fn an_old_sighting_is_not_judged_later() {
     let _ = sched.handle(at(50), Event::Tick);
     // Now the page shows no job: its outcome is on the way.
     assert!(!sched.handle(at(150), Event::Tick).contains(&Action::Terminate(worker)));
+}
+
+#[test]
+fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal() {
+    let settings = Settings { on_worker_death: OnWorkerDeath::Break, ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let worker = ids[0];
+    let _ = sched.handle(at(1), submitted(1, 2, vec![]));
+    let foreign = Event::Returned {
+        worker,
+        frame: FrameId(u64::MAX),
+        outcomes: 1,
+        last: true,
+        busy: Duration::from_secs(1),
+    };
+    assert_eq!(sched.handle(at(2), foreign), [Action::Kill(worker)]);
+    let actions =
+        sched.handle(at(3), Event::Died { worker, running: None, kept: None, death: DEATH, memory: false });
+    assert!(sched.is_broken() && started(&actions).is_empty());
 }

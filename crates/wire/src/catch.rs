@@ -4,6 +4,7 @@ use std::{
     any::Any,
     backtrace::{Backtrace, BacktraceStatus},
     cell::{Cell, RefCell},
+    mem,
     panic::{self, AssertUnwindSafe, PanicHookInfo},
     sync::Once,
 };
@@ -36,12 +37,26 @@ pub fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
         panic::set_hook(Box::new(move |info| if CATCHING.get() { note(info) } else { previous(info) }));
     });
     let outer = CATCHING.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(act));
+    let result = panic::catch_unwind(AssertUnwindSafe(act)).map_err(|payload| {
+        let noted = CAUGHT.take();
+        let panic = noted.unwrap_or_else(|| Panic {
+            message: message_of(&*payload),
+            location: None,
+            backtrace: None,
+        });
+        discard(payload);
+        panic
+    });
     CATCHING.set(outer);
-    result.map_err(|payload| {
-        let noted = CAUGHT.with_borrow_mut(Option::take);
-        noted.unwrap_or_else(|| Panic { message: message_of(&*payload), location: None, backtrace: None })
-    })
+    result
+}
+
+/// Drops a payload, which may panic in its turn, with a payload that is better left alone.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(another) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(another);
+        CAUGHT.set(None);
+    }
 }
 
 fn note(info: &PanicHookInfo<'_>) {
@@ -68,6 +83,25 @@ mod tests {
         assert_eq!(panic.message, "number 7");
         assert!(panic.location.unwrap().starts_with("crates/wire/src/catch.rs:"));
         assert_eq!(catch_panic(|| 5), Ok(5));
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_is_caught() {
+        struct Bomb(u32);
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic::panic_any(Bomb(self.0 + 1));
+            }
+        }
+        let panic = catch_panic(|| panic::panic_any(Bomb(1))).unwrap_err();
+        assert_eq!(panic.message, "a panic without a message");
+        assert_eq!(catch_panic(|| panic::resume_unwind(Box::new(Bomb(1)))).unwrap_err().location, None);
+        let panic = catch_panic(|| panic::resume_unwind(Box::new("quiet"))).unwrap_err();
+        assert_eq!(
+            (panic.message.as_str(), panic.location),
+            ("quiet", None),
+            "nothing is left of the one before"
+        );
     }
 
     #[test]

@@ -13,12 +13,9 @@ use std::{
 };
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel};
-use nix::{
-    errno::Errno,
-    sys::{
-        eventfd::{EfdFlags, EventFd},
-        socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
-    },
+use nix::sys::{
+    eventfd::{EfdFlags, EventFd},
+    socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
 };
 use serde::{Deserialize, Serialize};
 use sys::process::Process;
@@ -119,12 +116,16 @@ impl Rendezvous {
                     }
                 })
                 .map_err(RendezvousError::Thread)?;
-            // With no descriptors left for the ends that come with the message, ipc-channel panics.
+            // ipc-channel panics with no descriptors left for the ends that come with the message, and at messages that
+            // it does not know.
             let outcome = catch_panic(|| server.accept());
             let _ = accepted.write(1);
             match outcome {
                 Ok(accepted) => accepted.map_err(|error| RendezvousError::Silent(error.to_string())),
-                Err(_) => Err(RendezvousError::Descriptors(Errno::EMFILE.into())),
+                Err(_) => Err(match require_descriptors(DESCRIPTORS_PER_START) {
+                    Ok(()) => RendezvousError::Silent("it said something that no worker says".into()),
+                    Err(error) => error,
+                }),
             }
         });
         // The first half is a receiver without close-on-exec; it must be gone before the next worker is started.

@@ -1,0 +1,234 @@
+//! The program.
+
+use std::{
+    env,
+    os::{fd::AsRawFd, unix::process::CommandExt},
+    process::{self, Command},
+    thread,
+    time::Duration,
+};
+
+use nix::sys::{
+    signal::{SigSet, Signal},
+    socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket},
+};
+use pool::{CodecKind, Job};
+use sys::{page::Page, process::adopt_descriptor};
+use wire::{
+    Closed, Inbox, Link, Message, PROTOCOL_VERSION, Tag,
+    frame::{JobsView, OutcomesWriter, Status},
+    handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
+    join, send_in_parts,
+};
+
+use super::{Plan, Wrong};
+use crate::{probe::Probe, program};
+use Wrong::{
+    AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
+    GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
+    KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
+    OtherVersion, SaysNothing, SendsJobs, StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt,
+    Undecodable, UnknownStatus, UnknownTag,
+};
+
+/// The whole program.
+///
+/// # Panics
+/// When it was not started as a worker, with a plan in its environment.
+pub fn main() -> ! {
+    let plan = Plan::of_this_process();
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [_, job_type, rendezvous, page] = &arguments[..] else { panic!("started by a pool") };
+    if !plan.applies() {
+        behave(job_type, &arguments);
+    }
+    if plan.wrong == NeverLeaves {
+        SigSet::from(Signal::SIGTERM).thread_block().expect("SIGTERM can be blocked");
+    }
+    let page = adopt_descriptor(page.parse().expect("a number")).and_then(|page| Page::open(&page));
+    let link = meet(plan.wrong, rendezvous);
+    let rogue = Rogue {
+        plan,
+        link,
+        codec: CodecKind::default(),
+        page: page.expect("a page"),
+        knows_the_jobs: job_type == Probe::NAME,
+    };
+    let _ = rogue.live(job_type);
+    process::exit(0)
+}
+
+/// Is a good worker.
+fn behave(job_type: &str, arguments: &[String]) -> ! {
+    if job_type == Probe::NAME {
+        pool::serve_as_worker::<Probe>();
+    }
+    panic!("{}", Command::new(program("worker")).args(arguments).exec());
+}
+
+fn meet(wrong: Wrong, rendezvous: &str) -> Link {
+    match wrong {
+        ExitsAtOnce => process::exit(5),
+        StaysAway => linger(),
+        Knocks | KnocksAndStays => {
+            let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
+            let socket = socket.expect("a socket can be made");
+            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path")).expect("somebody waits");
+            send(socket.as_raw_fd(), &[7; 40], MsgFlags::empty()).expect("there is room");
+            if wrong == Knocks {
+                process::exit(5);
+            }
+            linger()
+        }
+        _ => join(rendezvous).expect("the parent waits"),
+    }
+}
+
+fn linger() -> ! {
+    loop {
+        thread::sleep(Duration::from_secs(1000));
+    }
+}
+
+struct Rogue {
+    plan: Plan,
+    link: Link,
+    codec: CodecKind,
+    page: Page,
+    /// What it takes to answer, which it can for one type of job.
+    knows_the_jobs: bool,
+}
+
+impl Rogue {
+    fn live(mut self, job_type: &str) -> Result<(), Closed> {
+        let (_, nobody) = wire::memory_pair();
+        let mut inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, nobody.receiver));
+        self.introduce(job_type, &mut inbox)?;
+        for count in 0.. {
+            let message = match inbox.receive(|| self.say(&Message::new(Tag::PartTaken))) {
+                Ok(message) => message,
+                Err(_) if self.plan.wrong == NeverLeaves => linger(),
+                Err(error) => return Err(error),
+            };
+            let frame = JobsView::read(&message).expect("a parent sends jobs");
+            if count < self.plan.good_frames {
+                self.say(&self.answer(&frame).finish(1000, true))?;
+                continue;
+            }
+            if self.plan.publishes {
+                self.page.enter(frame.frame, 0, frame.timed.then(sys::clock::now));
+            }
+            if self.plan.wrong == Disconnects {
+                drop((inbox, self.link));
+                linger();
+            }
+            self.go_wrong(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, message: &Message) -> Result<(), Closed> {
+        send_in_parts(&*self.link.sender, message)
+    }
+
+    fn introduce(&mut self, job_type: &str, inbox: &mut Inbox) -> Result<(), Closed> {
+        let hello = Hello::new(job_type);
+        match self.plan.wrong {
+            SaysNothing => linger(),
+            LeavesAtOnce => process::exit(5),
+            OtherVersion => self.say(&pack(&Hello { protocol: PROTOCOL_VERSION + 1, ..hello }))?,
+            OtherJobs => self.say(&pack(&Hello::new("others")))?,
+            GarbageHello => self.say(&pack(&[0xffu8; 30]))?,
+            _ => self.say(&pack(&hello))?,
+        }
+        match self.plan.wrong {
+            DiesInHandshake => process::exit(5),
+            EarlyReceipt => self.say(&Message::new(Tag::PartTaken))?,
+            _ => {}
+        }
+        let welcome = inbox.receive(|| self.say(&Message::new(Tag::PartTaken)))?;
+        self.codec = unpack::<Welcome>(&welcome).expect("a parent says welcome").codec;
+        if self.plan.wrong == NeverReady {
+            linger();
+        }
+        self.say(&pack(&Started::Ready))
+    }
+
+    /// What a good worker would say; nothing of jobs that it does not know.
+    fn answer(&self, frame: &JobsView<'_>) -> OutcomesWriter {
+        let mut outcomes = OutcomesWriter::new(frame.frame);
+        for payload in frame.payloads().filter(|_| self.knows_the_jobs) {
+            let job: Probe = self.codec.decode(payload).expect("a probe");
+            let output = job.run(&mut ()).expect("a job that succeeds");
+            outcomes.push(self.codec, Status::Done, &output).expect("a number can be encoded");
+        }
+        outcomes
+    }
+
+    fn go_wrong(&self, frame: &JobsView<'_>) -> Result<(), Closed> {
+        let sender = &*self.link.sender;
+        match self.plan.wrong {
+            Dies => process::exit(5),
+            NeverAnswers => linger(),
+            GarbageOutcomes => self.say(&message(Tag::Outcomes, &[0xff; 100])),
+            GarbagePacket => sender.send(&[0xff; 100]),
+            UnknownTag => sender.send(&[0, 99, 1, 2, 3]),
+            SendsJobs => self.say(&message(Tag::Jobs, &[0; 13])),
+            LargePacket => sender.send(&vec![0; 100 << 10]),
+            HugePacket => sender.send(&vec![0; 10 << 20]),
+            HalfThenSilence => {
+                self.send_half()?;
+                linger()
+            }
+            HalfThenDeath => {
+                self.send_half()?;
+                process::exit(5)
+            }
+            Nested => {
+                self.send_half()?;
+                self.say(&self.answer(frame).finish(1000, true))
+            }
+            AnswersTwice => {
+                self.say(&self.answer(frame).finish(1000, true))?;
+                self.say(&self.answer(frame).finish(1000, true))
+            }
+            ForeignFrame => self.say(&message(Tag::Outcomes, &[&[77; 8][..], &[0; 12]].concat())),
+            TooMany => {
+                let mut outcomes = self.answer(frame);
+                outcomes.push(self.codec, Status::Done, &7u64).expect("a number can be encoded");
+                self.say(&outcomes.finish(1000, true))
+            }
+            TooFew => self.say(&OutcomesWriter::new(frame.frame).finish(1000, true)),
+            UnaskedReceipt => self.say(&Message::new(Tag::PartTaken)),
+            UnaskedFarewell => self.say(&pack(&Farewell::Report(Vec::new()))),
+            UnknownStatus => self.say(&outcomes_of_bytes(frame, &[9, 7])),
+            Undecodable => self.say(&outcomes_of_bytes(frame, &[0, 255, 255])),
+            AbsurdBusy => self.say(&self.answer(frame).finish(u64::MAX, true)),
+            _ => self.say(&self.answer(frame).finish(1000, true)),
+        }
+    }
+
+    fn send_half(&self) -> Result<(), Closed> {
+        const PART: u8 = 1;
+        (0..20)
+            .try_for_each(|_| self.link.sender.send(&[&[PART, Tag::Outcomes as u8][..], &[7; 9000]].concat()))
+    }
+}
+
+fn message(tag: Tag, body: &[u8]) -> Message {
+    let mut message = Message::new(tag);
+    message.extend(body);
+    message
+}
+
+/// An answer in which each outcome consists of these bytes.
+fn outcomes_of_bytes(frame: &JobsView<'_>, bytes: &[u8]) -> Message {
+    let mut answer = message(Tag::Outcomes, &frame.frame.0.to_le_bytes());
+    answer.extend(&1000u64.to_le_bytes());
+    answer.extend(&frame.count.to_le_bytes());
+    for _ in 0..frame.count {
+        answer.extend(&(bytes.len() as u32).to_le_bytes());
+        answer.extend(bytes);
+    }
+    answer
+}
