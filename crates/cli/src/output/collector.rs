@@ -10,7 +10,8 @@ use builtin::Builtin;
 use parking_lot::{Condvar, Mutex};
 use pool::{Failure, Resolved, Sink};
 
-use super::record::{Kind, Tail, cancelled_tail, outcome_tail};
+use super::counts::Counts;
+use super::record::{Tail, cancelled_tail, outcome_tail};
 use crate::{
     plan::Plan,
     run::{Enough, News},
@@ -21,32 +22,6 @@ const MOST_BYTES: usize = 24 << 20;
 
 /// The most jobs between reading and writing.
 const MOST_JOBS: usize = 8_192;
-
-/// Results of the run so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Jobs read, invalid ones included.
-    pub(crate) read: u64,
-    /// Jobs whose record an earlier run has made.
-    pub(crate) recorded: u64,
-    by_kind: [u64; Kind::ALL.len()],
-}
-
-impl Counts {
-    pub(crate) fn of(&self, kind: Kind) -> u64 {
-        self.by_kind[kind as usize]
-    }
-
-    /// Jobs that have a record.
-    pub(crate) fn done(&self) -> u64 {
-        self.by_kind.iter().sum()
-    }
-
-    /// Jobs that have a record and did not succeed.
-    pub(crate) fn failed(&self) -> u64 {
-        self.done() - self.of(Kind::Succeeded)
-    }
-}
 
 /// Takes jobs in and records out.
 pub(crate) struct Collector {
@@ -284,8 +259,7 @@ impl State {
         if !matches!(slot.record, Record::Missing) {
             return;
         }
-        self.counts.by_kind[tail.kind as usize] += 1;
-        self.counts.recorded += u64::from(tail.is_recorded);
+        self.counts.add(&tail);
         let id_bytes = slot.id.as_ref().map_or(0, |id| id.len());
         self.mean_record = (self.mean_record * 15 + tail.len() + id_bytes + 64) / 16;
         self.held = self.held - slot.text_bytes + tail.len() + id_bytes;
@@ -324,6 +298,7 @@ fn pass_on(id: Option<Box<str>>, position: u64, tail: &Tail, lines: &mut Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Kind;
     use builtin::Value;
     use std::sync::mpsc::channel;
 

@@ -4,19 +4,27 @@ use journal::{Digest, Record};
 
 use super::record::{Kind, Tail};
 
-/// The kinds that are kept, each at its number, which a change of the program does not change. What is invalid can be
-/// found out again, and a cancelled job has no outcome.
-const KEPT: [Kind; 5] = [Kind::Succeeded, Kind::Failed, Kind::Panicked, Kind::Crashed, Kind::Timeout];
+/// The number under which a kind is kept, which a change of the program must not change. What is invalid can be found out
+/// again, and a cancelled job has no outcome.
+fn number(kind: Kind) -> Option<u8> {
+    match kind {
+        Kind::Succeeded => Some(0),
+        Kind::Failed => Some(1),
+        Kind::Panicked => Some(2),
+        Kind::Crashed => Some(3),
+        Kind::Timeout => Some(4),
+        Kind::Invalid | Kind::Cancelled => None,
+    }
+}
 
 /// What a journal keeps of an outcome; `None` if that is nothing.
 pub(crate) fn record_of(position: u64, digest: Digest, tail: &Tail) -> Option<Record<'_>> {
-    let kind = KEPT.iter().position(|&kind| kind == tail.kind)?;
-    Some(Record { position, digest, kind: u8::try_from(kind).ok()?, text: tail.text() })
+    Some(Record { position, digest, kind: number(tail.kind)?, text: tail.text() })
 }
 
 /// The outcome that a journal has kept; `None` if a later version of this program has.
 pub(crate) fn tail_of(record: &Record<'_>) -> Option<Tail> {
-    let kind = *KEPT.get(usize::from(record.kind))?;
+    let kind = Kind::ALL.into_iter().find(|&kind| number(kind) == Some(record.kind))?;
     Some(Tail { is_recorded: true, ..Tail::new(kind, record.text.to_vec()) })
 }
 
@@ -28,10 +36,10 @@ mod tests {
     #[test]
     fn what_was_kept_is_the_same_record() {
         let digest = Digest::of("sum", b"4");
-        for (number, kind) in KEPT.into_iter().enumerate() {
+        for kind in Kind::ALL.into_iter().filter(|&kind| number(kind).is_some()) {
             let tail = Tail::new(kind, b"\"ok\":true,\"result\":1}".to_vec());
             let record = record_of(7, digest, &tail).unwrap();
-            assert_eq!((record.position, record.digest, usize::from(record.kind)), (7, digest, number));
+            assert_eq!((record.position, record.digest), (7, digest));
             let back = tail_of(&record).unwrap();
             assert_eq!((back.kind, back.text(), back.is_recorded), (kind, tail.text(), true));
         }

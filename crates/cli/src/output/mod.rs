@@ -1,6 +1,7 @@
 //! Results on their way out: worded as records, put into order, written.
 
 mod collector;
+mod counts;
 mod journaled;
 mod record;
 mod target;
@@ -8,7 +9,8 @@ mod writer;
 
 use std::io::Write;
 
-pub(crate) use collector::{Collector, Counts, worded};
+pub(crate) use collector::{Collector, worded};
+pub(crate) use counts::Counts;
 pub(crate) use journaled::{record_of, tail_of};
 pub(crate) use record::{Kind, Tail, cancelled_tail, invalid_tail};
 pub(crate) use target::open_target;

@@ -16,11 +16,10 @@ use nix::sys::signal::{Signal, raise};
 use pool::Executor;
 
 use super::{
-    Enough, Intake, IntakeEnd, News, Taker,
-    intake::Runner,
+    Enough, Intake, News,
+    feeding::Feeding,
     journaling::{self, Opened},
-    recorder::{Recorder, Recording},
-    resume::{Comparison, Resuming},
+    recorder::Recording,
     watcher::{block_signals, watch},
 };
 use crate::{
@@ -29,7 +28,6 @@ use crate::{
     exit::Ended,
     input::{Source, open_all},
     output::{Collector, open_target, write_all_lines},
-    parse::Rules,
     plan::Plan,
     report::{Progress, report},
 };
@@ -124,7 +122,7 @@ impl Run {
             rules: plan.rules,
             past,
         };
-        start_intake(intake, sources, feeding, news).map_err(RunError::Thread)?;
+        feeding.start(intake, sources, news).map_err(RunError::Thread)?;
         start_writer(&collector, target, news).map_err(RunError::Thread)?;
         Ok(Run {
             executor,
@@ -288,44 +286,6 @@ impl Run {
         };
         self.ended = self.ended.and(ended);
     }
-}
-
-/// Where jobs go, and what of them is known already.
-struct Feeding {
-    executor: Arc<dyn Executor<Builtin>>,
-    collector: Arc<Collector>,
-    recorder: Option<Arc<Recorder>>,
-    rules: Rules,
-    past: Option<Comparison>,
-}
-
-fn start_intake(
-    intake: Intake,
-    sources: Vec<Source>,
-    feeding: Feeding,
-    news: &Sender<News>,
-) -> io::Result<()> {
-    let news = news.clone();
-    thread::Builder::new().name("runner-intake".into()).spawn(move || {
-        let Feeding { executor, collector, recorder, rules, past } = feeding;
-        let runner = Runner::new(&collector, recorder.as_ref(), &*executor);
-        let mut taker: Box<dyn Taker> = match past {
-            Some(past) => Box::new(Resuming::new(runner, rules, past)),
-            None => Box::new(runner),
-        };
-        let result = match intake.read_all(sources, &mut *taker) {
-            Ok(()) | Err(IntakeEnd::NotWanted) => Ok(()),
-            Err(IntakeEnd::Failed(error)) => Err(error),
-            Err(IntakeEnd::Invalid) => {
-                let _ = news.send(News::Enough(Enough::Invalid));
-                Ok(())
-            }
-        };
-        // What has gathered goes to the executor before it is told that nothing more will come.
-        drop(taker);
-        let _ = news.send(News::InputEnded(result));
-    })?;
-    Ok(())
 }
 
 fn start_writer(collector: &Arc<Collector>, target: File, news: &Sender<News>) -> io::Result<()> {

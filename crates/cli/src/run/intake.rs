@@ -90,9 +90,9 @@ impl Intake {
         let bare_values = self.rules.default_op.is_some();
         let mut splitter = Splitter::new(source, self.format, bare_values, self.max_job_size);
         let before = self.bytes_read.load(Ordering::Relaxed);
+        let is_array = splitter.is_array(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
         loop {
             self.bytes_read.store(before + splitter.total_read(), Ordering::Relaxed);
-            let is_array = splitter.is_array(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
             let next = splitter.next(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
             let (job, text) = match next {
                 None => return Ok(()),

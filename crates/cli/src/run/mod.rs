@@ -6,6 +6,7 @@
 //! [`resume`] compares the jobs with those that have been recorded before.
 
 mod coordinator;
+mod feeding;
 mod intake;
 mod journaling;
 mod news;

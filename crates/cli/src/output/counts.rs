@@ -1,0 +1,35 @@
+//! How many jobs ended in which way.
+
+use super::record::{Kind, Tail};
+
+/// Results of the run so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Jobs read, invalid ones included.
+    pub(crate) read: u64,
+    /// Jobs whose record an earlier run has made.
+    pub(crate) recorded: u64,
+    by_kind: [u64; Kind::ALL.len()],
+}
+
+impl Counts {
+    /// Counts a record.
+    pub(super) fn add(&mut self, tail: &Tail) {
+        self.by_kind[tail.kind as usize] += 1;
+        self.recorded += u64::from(tail.is_recorded);
+    }
+
+    pub(crate) fn of(&self, kind: Kind) -> u64 {
+        self.by_kind[kind as usize]
+    }
+
+    /// Jobs that have a record.
+    pub(crate) fn done(&self) -> u64 {
+        self.by_kind.iter().sum()
+    }
+
+    /// Jobs that have a record and did not succeed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.done() - self.of(Kind::Succeeded)
+    }
+}
