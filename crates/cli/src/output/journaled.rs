@@ -13,6 +13,7 @@ fn number(kind: Kind) -> Option<u8> {
         Kind::Panicked => Some(2),
         Kind::Crashed => Some(3),
         Kind::Timeout => Some(4),
+        Kind::Memory => Some(5),
         Kind::Invalid | Kind::Cancelled => None,
     }
 }
