@@ -134,6 +134,7 @@ fn ignore_term() {
 fn fork_and_abort() {
     // SAFETY: the copy only waits, and not for ever: nobody may be left to end it.
     if unsafe { libc::fork() } == 0 {
+        // SAFETY: one system call.
         unsafe { libc::alarm(30) };
         Fault::Wait.commit();
     }
