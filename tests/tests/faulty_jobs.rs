@@ -19,7 +19,7 @@ fn once() -> ProcessPoolBuilder<Probe> {
 }
 
 /// Runs a job among good ones of the same frame, which must succeed, and tells how it failed.
-fn failure_among_others(pool: &ProcessPool<Probe>, job: Probe, options: JobOptions) -> Failure<Mishap> {
+fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOptions) -> Failure<Mishap> {
     let jobs = (0..9).map(|n| if n == 4 { job.clone() } else { Probe::Double(n) }).collect();
     let futures = pool.submit_batch(jobs, options).unwrap();
     let mut failure = None;
@@ -56,7 +56,7 @@ fn a_job_that_ends_its_process_fails_alone() {
         (then(Fault::CloseSockets, Probe::Fault(Fault::Wait)), DeathCause::Signalled(9)),
         (then(Fault::CloseAll, Probe::Abort), DeathCause::Signalled(6)),
     ] {
-        let failure = failure_among_others(&pool, job.clone(), JobOptions::default());
+        let failure = failure_among_others(&pool, &job, JobOptions::default());
         let Failure::Crashed { death, attempts } = failure else { panic!("{job:?}: {failure:?}") };
         assert_eq!((death.cause, attempts), (cause, 1), "{job:?}");
     }
@@ -68,7 +68,7 @@ fn a_job_that_panics_strangely_fails_alone_and_its_worker_lives_on() {
     let _case = Case::begin();
     let pool = once().build().unwrap();
     for fault in [Fault::StrangePanic, Fault::PanicInPayload] {
-        let failure = failure_among_others(&pool, Probe::Fault(fault), JobOptions::default());
+        let failure = failure_among_others(&pool, &Probe::Fault(fault), JobOptions::default());
         let Failure::Panicked(panic) = failure else { panic!("{fault:?}: {failure:?}") };
         assert_eq!(panic.message, "a panic without a message", "{fault:?}");
         assert!(panic.location.unwrap().starts_with("tests/src/fault.rs:"));
@@ -102,7 +102,7 @@ fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
         then(Fault::IgnoreTerm, Probe::Fault(Fault::Spin)),
         then(Fault::TakeAllDescriptors, Probe::Fault(Fault::Wait)),
     ] {
-        let failure = failure_among_others(&pool, job.clone(), JobOptions { limit: Some(limit) });
+        let failure = failure_among_others(&pool, &job, JobOptions { limit: Some(limit) });
         let Failure::TimedOut { limit: passed, attempts } = failure else { panic!("{job:?}: {failure:?}") };
         assert_eq!((passed, attempts), (limit, 1), "{job:?}");
     }
@@ -140,7 +140,6 @@ fn a_worker_that_heeds_no_signal_still_leaves_when_it_is_told_to() {
 }
 
 #[test]
-#[ignore = "found: the death of a worker is not noticed while a copy of it holds its channel"]
 fn a_copy_that_a_job_leaves_behind_hides_no_death() {
     let _case = Case::begin();
     let pool = once().build().unwrap();
@@ -153,14 +152,13 @@ fn a_copy_that_a_job_leaves_behind_hides_no_death() {
 }
 
 #[test]
-#[ignore = "found: a job that spoils its channel and returns is tried for ever, or breaks the pool"]
-fn a_job_that_spoils_its_channel_and_returns_is_charged() {
+fn a_job_that_spoils_its_channel_and_returns_keeps_its_outcome() {
     let _case = Case::begin();
     for fault in [Fault::CloseSockets, Fault::CloseAll, Fault::Scribble] {
         let pool = once().build().unwrap();
         let job = pool.submit(Probe::Fault(fault)).unwrap();
-        let result = job.result(Duration::from_secs(10));
-        assert!(matches!(result, Err(NoOutcome::Failed(Failure::Crashed { .. }))), "{fault:?}: {result:?}");
+        let result = job.result(LIMIT);
+        assert!(result.is_ok(), "{fault:?}: {result:?}");
         assert!(!matches!(pool.submit(Probe::Double(1)), Err(Refused::Broken(_))), "{fault:?}");
         finish(&pool);
     }

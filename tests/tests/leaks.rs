@@ -117,8 +117,8 @@ fn jobs_with_futures_and_limits_leave_nothing() {
     let _case = Case::begin();
     let pool = processes(2);
     let options = JobOptions { limit: Some(end_to_end::probe::LIMIT) };
-    expect_flat(30, MARGIN, |_| {
-        let jobs = (0..rounds(1_000, 30_000)).map(Probe::Double).collect();
+    expect_flat(rounds(30, 900), MARGIN, |_| {
+        let jobs = (0..1_000).map(Probe::Double).collect();
         let futures = pool.submit_batch(jobs, options).unwrap();
         assert!(futures.iter().all(|job| job.result(end_to_end::probe::LIMIT).is_ok()));
     });
@@ -131,7 +131,7 @@ fn workers_that_come_and_go_leave_their_figures_only() {
     let _case = Case::begin();
     let once = NonZeroU64::new(1).unwrap();
     let pool = builder(1).max_jobs_per_worker(once).build().unwrap();
-    let workers = rounds(300, 3_000);
+    let workers = rounds(300, 2_000);
     expect_flat(workers, MARGIN + workers * 1_024, |n| {
         assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(end_to_end::probe::LIMIT).unwrap(), 2 * n);
         until("it has left", || holdings().children == 0);

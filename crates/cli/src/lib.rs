@@ -7,6 +7,8 @@ mod args;
 mod dry_run;
 mod error;
 mod exit;
+#[doc(hidden)]
+pub mod fuzz;
 mod input;
 mod output;
 mod parse;

@@ -51,12 +51,12 @@ pub enum Event {
         /// When the job started.
         since: Moment,
     },
-    /// A worker was found to be stopped by a signal, or not to be; told before a [`Event::Tick`].
+    /// A worker was found to do nothing although it has jobs, or to do something; told before a [`Event::Tick`].
     Stood {
         /// The worker.
         worker: WorkerId,
-        /// Whether it was.
-        stopped: bool,
+        /// Whether it does nothing: somebody has stopped it, or it is in no job and silent.
+        stands: bool,
     },
     /// A worker that had been ready is gone, and all that it had sent has been told.
     Died {

@@ -16,9 +16,9 @@ impl Sched {
         }
     }
 
-    pub(crate) fn stood(&mut self, now: Moment, id: WorkerId, stopped: bool) {
+    pub(crate) fn stood(&mut self, now: Moment, id: WorkerId, stands: bool) {
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.stood_since = stopped.then(|| worker.stood_since.unwrap_or(now));
+            worker.stood_since = stands.then(|| worker.stood_since.unwrap_or(now));
         }
     }
 

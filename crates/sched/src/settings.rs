@@ -68,7 +68,8 @@ pub struct Settings {
     pub start_limit: Duration,
     /// How long a worker that was told to leave may take.
     pub exit_limit: Duration,
-    /// How long a worker that somebody has stopped may stand while it has jobs, before it is killed.
+    /// How long a worker may do nothing while it has jobs, because somebody has stopped it or its link is spoilt, before it
+    /// is killed.
     pub standing_limit: Duration,
     /// How long a worker may have nothing to do before it leaves.
     pub idle_timeout: Option<Duration>,

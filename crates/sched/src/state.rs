@@ -109,7 +109,7 @@ impl Sched {
                 }
             }
             Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
-            Event::Stood { worker, stopped } => self.stood(now, worker, stopped),
+            Event::Stood { worker, stands } => self.stood(now, worker, stands),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
             Event::Died { worker, running, kept, death, memory } => {

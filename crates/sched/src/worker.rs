@@ -28,7 +28,7 @@ pub(crate) enum Doom {
     Called { job: JobId },
     /// It was not ready in time.
     Late,
-    /// It stood still for too long, stopped by somebody.
+    /// It did nothing for too long, although it had jobs.
     Stood,
     /// It did what no worker does.
     Expelled,
@@ -103,7 +103,7 @@ pub(crate) struct Worker {
     pub(crate) idle_since: Moment,
     /// When to look what it is doing, or whether it is ready.
     pub(crate) check_at: Option<Moment>,
-    /// Since when it has been seen to stand, stopped by a signal.
+    /// Since when it has been seen to do nothing although it has jobs.
     pub(crate) stood_since: Option<Moment>,
     /// What it was last seen doing.
     pub(crate) seen: Option<(FrameId, u64, Moment)>,

@@ -122,7 +122,7 @@ fn a_worker_that_somebody_has_stopped_is_killed_in_the_end() {
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     for (second, killed) in [(1, false), (5, false), (10, false), (11, true)] {
-        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stopped: true });
+        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stands: true });
         let actions = sched.handle(at(second * 1000), Event::Tick);
         assert_eq!(actions.contains(&Action::Kill(worker)), killed, "after {second} s");
     }
@@ -134,8 +134,8 @@ fn a_worker_that_goes_on_is_let_be() {
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     for second in 1..40 {
-        let stopped = second % 9 > 0;
-        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stopped });
+        let stands = second % 9 > 0;
+        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stands });
         assert!(!sched.handle(at(second * 1000), Event::Tick).contains(&Action::Kill(worker)));
     }
 }

@@ -236,8 +236,8 @@ impl World {
         self.wake_at = None;
         let watched: Vec<WorkerId> = self.sched.watched().collect();
         for id in watched {
-            let stopped = self.workers[&id].stands;
-            self.tell(Event::Stood { worker: id, stopped });
+            let stands = self.workers[&id].stands;
+            self.tell(Event::Stood { worker: id, stands });
             let worker = &self.workers[&id];
             if let (Some((frame, jobs, returned)), Some(since)) = (worker.frames.first(), worker.since) {
                 // One that hangs is in its first job; of the others nobody knows.

@@ -150,6 +150,11 @@ impl Page {
         cells.running.store(word, Ordering::Release);
     }
 
+    /// The running job counts as started anew.
+    pub fn renew(&self, since: Moment) {
+        self.cells().since.store(since.0, Ordering::Release);
+    }
+
     /// The worker got no memory.
     pub fn starve(&self) {
         let cells = self.cells();

@@ -226,6 +226,7 @@ fn outcomes_of_bytes(frame: &JobsView<'_>, bytes: &[u8]) -> Message {
     let mut answer = message(Tag::Outcomes, &frame.frame.0.to_le_bytes());
     answer.extend(&1000u64.to_le_bytes());
     answer.extend(&frame.count.to_le_bytes());
+    answer.extend(&[1]);
     for _ in 0..frame.count {
         answer.extend(&(bytes.len() as u32).to_le_bytes());
         answer.extend(bytes);

@@ -23,6 +23,10 @@ pub(crate) struct Handle {
     /// Whether it was told to leave.
     retired: AtomicBool,
     reported: AtomicBool,
+    /// Whether it has been heard of since somebody last asked.
+    heard: AtomicBool,
+    /// What it did that no worker does, in words.
+    expelled_for: OnceLock<String>,
     pub(crate) gauge: Arc<Gauge>,
 }
 
@@ -43,6 +47,8 @@ impl Handle {
             killed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
+            expelled_for: OnceLock::new(),
             gauge: Arc::new(Gauge {
                 figures: Mutex::new(WorkerFigures::new(id)),
                 started: clock::now(),
@@ -88,6 +94,29 @@ impl Handle {
 
     pub(crate) fn connect(&self, outbox: Outbox) {
         *self.outbox.lock() = Some(outbox);
+    }
+
+    /// Something has come from it.
+    pub(crate) fn note_news(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
+    /// call.
+    pub(crate) fn stands(&self) -> bool {
+        let heard = self.heard.swap(false, Ordering::Relaxed);
+        let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
+        (!heard && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
+    }
+
+    /// Kills the worker for what it did.
+    pub(crate) fn expel(&self, why: &str) {
+        let _ = self.expelled_for.set(why.to_owned());
+        self.kill();
+    }
+
+    pub(crate) fn expelled_for(&self) -> Option<&str> {
+        self.expelled_for.get().map(String::as_str)
     }
 
     pub(crate) fn was_killed(&self) -> bool {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use job::{Context, Death, Failure, FrameId, Job, Outcome, WorkerId};
 use sched::{Event, StartFailure};
 use wire::{
-    CodecKind, Inbox, Message, Tag, catch_panic,
+    Closed, CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
     handshake::{Farewell, unpack},
 };
@@ -33,7 +33,11 @@ pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
         Ok(mut inbox) => {
             handle.gauge.note_ready();
             Shared::tell(shared, Event::Ready(handle.id));
-            while catch_panic(|| receive(shared, handle, &mut inbox)).unwrap_or(false) {}
+            // ipc-channel panics on what no peer of ours sends.
+            while catch_panic(|| receive(shared, handle, &mut inbox)).unwrap_or_else(|panic| {
+                handle.expel(&format!("the worker was killed because its link is spoilt: {}", panic.message));
+                false
+            }) {}
             if let Some(death) = bury(handle) {
                 report(shared, handle, death);
             }
@@ -61,7 +65,15 @@ pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, failure
 
 /// Takes the next message; `false` when there will be none, or the worker has to go.
 fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) -> bool {
-    let Ok(message) = inbox.receive(|| Ok(())) else { return false };
+    let message = match inbox.receive(|| Ok(())) {
+        Ok(message) => message,
+        Err(Closed::Gone) => return false,
+        Err(error @ Closed::Garbled(_)) => {
+            handle.expel(&format!("the worker was killed because {error}"));
+            return false;
+        }
+    };
+    handle.note_news();
     let understood = match message.tag() {
         Some(Tag::PartTaken) => handle.part_taken(),
         Some(Tag::Outcomes) => take_outcomes(shared, handle, &message),
@@ -69,7 +81,7 @@ fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) 
         _ => false,
     };
     if !understood {
-        handle.kill();
+        handle.expel("the worker was killed because it sent what no worker sends");
     }
     understood
 }
@@ -162,7 +174,8 @@ fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
         let running = state.running(worker).map(|(frame, index, _)| (frame, index));
         salvage = state.kept(worker).and_then(Salvage::new);
         state.workers.remove(&worker);
-        state.note_cause(&death.to_string());
+        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
+        state.note_cause(&cause);
         let memory = state.ran_out_of_memory(handle, death);
         let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
         Event::Died { worker, running, kept, death, memory }

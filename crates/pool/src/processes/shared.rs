@@ -13,7 +13,7 @@ use job::{Death, DeathCause, FrameId, Job, JobId, Moment, WorkerFigures, WorkerI
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use sched::{Event, Sched, Settings};
-use sys::{clock, oom::OomKills, page::Page, process::Process};
+use sys::{clock, oom::OomKills, page::Page};
 
 use super::{
     block::{Block, Blocks, Slice},
@@ -134,8 +134,9 @@ impl<J: Job> Shared<J> {
         let watched: Vec<WorkerId> = state.sched.watched().collect();
         let mut effects = Vec::new();
         for worker in watched {
-            let stopped = state.is_stopped(worker);
-            effects.extend(self.decide_locked(state, now, Event::Stood { worker, stopped }));
+            state.sweep_up(worker);
+            let stands = state.workers.get(&worker).is_some_and(|handle| handle.stands());
+            effects.extend(self.decide_locked(state, now, Event::Stood { worker, stands }));
             if let Some((frame, index, since)) = state.running(worker) {
                 effects.extend(self.decide_locked(state, now, Event::Seen { worker, frame, index, since }));
             }
@@ -195,10 +196,14 @@ impl<J: Job> State<J> {
         handle.page.get().is_some_and(Page::is_starved) || (killed && self.oom_kills.another())
     }
 
-    /// Whether somebody has stopped a worker by a signal.
-    fn is_stopped(&self, worker: WorkerId) -> bool {
-        let process = self.workers.get(&worker).and_then(|handle| handle.process.get());
-        process.is_some_and(Process::is_stopped)
+    /// Kills what a worker that is dead has left of its group. A copy of it that a job has forked would hold its link, and
+    /// its keeper would wait for news that never comes.
+    fn sweep_up(&self, worker: WorkerId) {
+        if let Some(process) = self.workers.get(&worker).and_then(|handle| handle.process.get())
+            && process.wait_for_end(Some(Duration::ZERO))
+        {
+            process.signal_group(Signal::SIGKILL);
+        }
     }
 
     /// The outcomes that a dead worker had finished and not sent: the frame, how many of the bytes' outcomes have come
