@@ -125,7 +125,7 @@ fn who_goes_wrong_between_jobs_breaks_the_pool_in_the_end() {
     for wrong in without_an_answer() {
         let pool = rogues(1, &Plan::new(wrong)).build().unwrap();
         let cause = cause(&pool, wrong);
-        assert!(cause.starts_with("process "), "{wrong:?}: {cause}");
+        assert!(cause.contains("process "), "{wrong:?}: {cause}");
         finish(&pool);
     }
 }
@@ -136,7 +136,7 @@ fn who_goes_wrong_breaks_a_pool_that_does_not_heal() {
     for wrong in without_an_answer() {
         let plan = Plan { publishes: true, ..Plan::new(wrong) };
         let pool = rogues(1, &plan).on_worker_death(OnWorkerDeath::Break).build().unwrap();
-        assert!(cause(&pool, wrong).starts_with("process "), "{wrong:?}");
+        assert!(cause(&pool, wrong).contains("process "), "{wrong:?}");
         assert_eq!(pool.figures().len(), 1, "one was enough");
         finish(&pool);
     }
