@@ -74,7 +74,7 @@ fn workers_killed_stopped_and_continued_change_no_byte() {
 fn a_run_that_is_killed_again_and_again_is_finished_in_the_end() {
     let rounds = count(10, 100);
     let kept = Kept::new();
-    let jobs = Logged::new(&kept, rounds as usize * 8);
+    let jobs = Logged::new(&kept, rounds as usize * 20);
     let arguments = ["-w", "2", "--allow-command"];
     let (mut dice, mut killed) = (Dice(11), 0);
     for _ in 0..rounds {

@@ -46,13 +46,15 @@ mod crew;
 mod executor;
 mod future;
 mod map;
+mod options;
 mod processes;
 mod run;
 mod serial;
+mod stream;
 mod threads;
 
 pub use cores::available_cores;
-pub use executor::{Executor, Inlet, JobOptions, Resolved, Sink, WorkerReport};
+pub use executor::Executor;
 pub use future::{
     AsCompleted, JobFuture, NoOutcome, Refused, ReturnWhen, Unfinished, Waited, as_completed, wait,
 };
@@ -61,6 +63,7 @@ pub use job::{
     Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
+pub use options::{JobOptions, WorkerReport};
 pub use processes::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError};
 #[doc(inline)]
 pub use sched::{Batch, OnWorkerDeath};
@@ -68,6 +71,7 @@ pub use serial::Serial;
 use serve::is_stray_worker;
 #[doc(inline)]
 pub use serve::{WatchedAllocator, enter_if_worker, is_worker, serve_as_worker};
+pub use stream::{Inlet, Resolved, Sink};
 pub use threads::ThreadPool;
 #[doc(inline)]
 pub use wire::{CodecError, CodecKind, RendezvousError};

@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 use crate::{
     Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
-    executor::hand_over,
     future::Slot,
     future::deadline_after,
     run::{finish_context, run_here, start_context},
+    stream::hand_over,
 };
 
 /// The thread that calls.

@@ -15,9 +15,9 @@ use parking_lot::{Condvar, Mutex};
 use crate::{
     Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
     crew::Crew,
-    executor::hand_over,
     future::{Control, Slot, SlotsSink, Ticket, deadline_after},
     run::{finish_context, run_here, start_context},
+    stream::hand_over,
 };
 
 /// A thread takes about this much work at a time.

@@ -4,36 +4,16 @@ use std::{ffi::OsString, num::NonZeroU64, path::PathBuf, sync::Arc, time::Durati
 
 use job::{Context, Job};
 use sched::{Batch, OnWorkerDeath, Settings};
-use wire::{CodecError, CodecKind, Rendezvous, RendezvousError};
+use wire::{CodecKind, Rendezvous};
 
-use super::{ProcessPool, recipe::Recipe, shared::Shared, submit::Controller};
+use super::{
+    ProcessPool,
+    bounds::{BuildError, DEPTH_VARIABLE, MAX_DEPTH, depth_of_this_process, worker_count},
+    recipe::Recipe,
+    shared::Shared,
+    submit::Controller,
+};
 use crate::{available_cores, is_stray_worker};
-
-/// The most workers that a pool can have.
-///
-/// ```
-/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{BuildError, MAX_WORKERS, ProcessPool};
-///
-/// let settings = ProcessPool::<Square>::builder().workers(MAX_WORKERS + 1);
-/// assert!(matches!(settings.build(), Err(BuildError::Workers(_))));
-/// ```
-pub const MAX_WORKERS: usize = 1024;
-
-/// How deep pools may be nested: a job that builds a pool whose jobs build pools has a depth of 2.
-///
-/// ```
-/// assert!(pool::MAX_DEPTH > 1);
-/// ```
-pub const MAX_DEPTH: u32 = 10;
-
-/// Tells a worker how deep it is.
-const DEPTH_VARIABLE: &str = "RUNNER_WORKER_DEPTH";
-
-/// How many pools this process is nested in; none if it is no worker.
-fn depth_of_this_process() -> u32 {
-    std::env::var(DEPTH_VARIABLE).ok().and_then(|depth| depth.parse().ok()).unwrap_or(0)
-}
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -58,54 +38,6 @@ pub struct ProcessPoolBuilder<J: Job> {
     settings: Settings,
 }
 
-/// Why a pool cannot be made.
-///
-/// ```
-/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{BuildError, ProcessPool};
-///
-/// match ProcessPool::<Square>::builder().workers(0).build() {
-///     Err(error @ BuildError::Workers(_)) => assert!(error.to_string().ends_with("not 0")),
-///     Err(other) => panic!("{other}"),
-///     Ok(_) => panic!("a pool without workers"),
-/// }
-/// ```
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// No pool can have so many workers.
-    #[error(transparent)]
-    Workers(#[from] WorkerCountError),
-    /// Workers and parent could not meet.
-    #[error(transparent)]
-    Rendezvous(#[from] RendezvousError),
-    /// The arguments of the workers' state cannot be encoded.
-    #[error("the arguments of the workers' state: {0}")]
-    Context(#[from] CodecError),
-    /// This process is a worker itself, of a program that never calls `enter_if_worker` for this type of job: its
-    /// `main` has started to make workers that would do the same.
-    #[error("this program was started as a worker, but `main` does not begin with `enter_if_worker`")]
-    NoEntry,
-    /// This process is a worker of a pool in a worker of a pool and so on, [`MAX_DEPTH`] deep.
-    #[error("pools are nested {MAX_DEPTH} deep; one more is taken for a mistake")]
-    TooDeep,
-}
-
-/// A number of workers that no pool can have: it is not between 1 and [`MAX_WORKERS`].
-///
-/// ```
-/// assert_eq!(pool::WorkerCountError(0).to_string(), "the number of workers must be from 1 to 1024, not 0");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]
-pub struct WorkerCountError(pub usize);
-
-pub(super) fn worker_count(workers: usize) -> Result<u32, WorkerCountError> {
-    match u32::try_from(workers) {
-        Ok(count) if (1..=MAX_WORKERS).contains(&workers) => Ok(count),
-        _ => Err(WorkerCountError(workers)),
-    }
-}
-
 impl<J: Job> ProcessPoolBuilder<J> {
     pub(crate) fn new(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
         ProcessPoolBuilder {
@@ -120,7 +52,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         }
     }
 
-    /// How many workers there may be at a time, from 1 to [`MAX_WORKERS`]; by default one a core.
+    /// How many workers there may be at a time, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS); by default one a core.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

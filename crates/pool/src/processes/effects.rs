@@ -8,7 +8,7 @@ use sched::{Action, Event, StartFailure, Verdict};
 use wire::frame;
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
-use crate::{Resolved, executor::hand_over};
+use crate::{Resolved, stream::hand_over};
 
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {

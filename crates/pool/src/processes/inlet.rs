@@ -6,7 +6,7 @@ use job::{Failure, Job};
 use wire::frame::Entries;
 
 use super::{block::Block, shared::Shared};
-use crate::{Inlet, JobOptions, Resolved, Sink, executor::hand_over};
+use crate::{Inlet, JobOptions, Resolved, Sink, stream::hand_over};
 
 /// A block is handed over when it has this many jobs or bytes, even if nobody waits for it.
 const MOST_JOBS: usize = 256;

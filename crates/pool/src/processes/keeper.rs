@@ -17,7 +17,7 @@ use super::{
     launch::{LaunchError, launch},
     shared::Shared,
 };
-use crate::{Resolved, WorkerReport, executor::hand_over};
+use crate::{Resolved, WorkerReport, stream::hand_over};
 
 /// How long a worker that has closed its link may take to end before it is killed.
 const LAST_BREATH: Duration = Duration::from_millis(200);

@@ -8,6 +8,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `builder` | what a pool is made of |
+//! | `bounds` | what it cannot be |
 //! | `block` | jobs that were submitted together: their bytes, tags and sink |
 //! | `inlet` | gathers jobs into blocks |
 //! | `submit` | jobs with a future each |
@@ -19,6 +20,7 @@
 //! | `clock` | ticks when the scheduler asked for them |
 
 mod block;
+mod bounds;
 mod builder;
 mod clock;
 mod effects;
@@ -43,7 +45,8 @@ use crate::{
 use inlet::ProcessInlet;
 use shared::Shared;
 
-pub use builder::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPoolBuilder, WorkerCountError};
+pub use bounds::{BuildError, MAX_DEPTH, MAX_WORKERS, WorkerCountError};
+pub use builder::ProcessPoolBuilder;
 
 /// Runs jobs on worker processes, which are started on demand.
 ///
@@ -176,7 +179,7 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn resize(&self, workers: usize) -> Result<(), WorkerCountError> {
-        let workers = builder::worker_count(workers)?;
+        let workers = bounds::worker_count(workers)?;
         Shared::tell(&self.shared, Event::Resized(workers));
         Ok(())
     }

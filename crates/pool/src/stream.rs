@@ -1,0 +1,124 @@
+//! Streams of jobs and outcomes: the way in, and the way out.
+
+use job::{Job, Outcome};
+use wire::catch_panic;
+
+use crate::JobOptions;
+
+/// A way into an executor.
+///
+/// Jobs gather in an inlet until a worker has room for them or there are enough for a frame. Dropping it
+/// [flushes](Inlet::flush) it.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+/// use std::sync::Arc;
+/// use pool::{Executor, JobOptions, Serial};
+///
+/// let sink = Arc::new(Collected::default()); // keeps each tag and output
+/// let serial = Serial::new(());
+/// let mut inlet = serial.inlet(sink.clone());
+/// for (tag, n) in (0..).zip([30, 20, 10]) {
+///     inlet.push(tag, Square(n), JobOptions::default());
+/// }
+/// inlet.flush();
+/// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(900)), (1, Some(400)), (2, Some(100))]);
+/// ```
+pub trait Inlet<J: Job> {
+    /// Takes a job, never blocking on capacity. Its outcome will reach the sink under `tag`, exactly once, whatever
+    /// happens; after [`Executor::stop`](crate::Executor::stop) that is a cancellation.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::{sync::Arc, time::Duration};
+    /// use pool::{Executor, JobOptions, Serial};
+    ///
+    /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
+    /// let mut inlet = serial.inlet(sink.clone());
+    /// inlet.push(0, Square(4), JobOptions::default());
+    /// serial.stop(Duration::ZERO);
+    /// inlet.push(1, Square(5), JobOptions::default()); // too late: it is cancelled
+    /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16)), (1, None)]);
+    /// ```
+    fn push(&mut self, tag: u64, job: J, options: JobOptions);
+
+    /// Hands over what has gathered; to be called before waiting for more input.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, JobOptions, ThreadPool};
+    ///
+    /// let (sink, threads) = (Arc::new(Collected::default()), ThreadPool::new(1, ()));
+    /// let mut inlet = threads.inlet(sink.clone());
+    /// inlet.push(0, Square(4), JobOptions::default());
+    /// inlet.flush(); // no job stays in the inlet while the program waits for input
+    /// threads.shutdown(true, false);
+    /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16))]);
+    /// ```
+    fn flush(&mut self);
+}
+
+/// Where outcomes go.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::sync::{Arc, Mutex, mpsc};
+/// use pool::{Executor, JobOptions, Resolved, Sink, ThreadPool};
+///
+/// struct Forward(Mutex<mpsc::Sender<Resolved<Square>>>);
+///
+/// impl Sink<Square> for Forward {
+///     fn resolve(&self, resolved: Vec<Resolved<Square>>) {
+///         let sender = self.0.lock().unwrap();
+///         // Nobody may be listening any more: that is no reason to panic.
+///         resolved.into_iter().for_each(|job| drop(sender.send(job)));
+///     }
+/// }
+///
+/// let (sender, receiver) = mpsc::channel();
+/// let threads = ThreadPool::new(2, ());
+/// let mut inlet = threads.inlet(Arc::new(Forward(Mutex::new(sender))));
+/// inlet.push(7, Square(3), JobOptions::default());
+/// drop(inlet);
+/// let Resolved { tag, outcome } = receiver.recv()?;
+/// assert_eq!((tag, outcome?), (7, 9));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Sink<J: Job>: Send + Sync {
+    /// Takes outcomes, in any order. It is called by whichever thread has them, so it must not wait for other
+    /// outcomes. A panic is caught and printed to standard error.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use pool::{Failure, Resolved, Sink};
+    ///
+    /// let sink = Collected::default();
+    /// sink.resolve(vec![Resolved { tag: 5, outcome: Err(Failure::Cancelled) }]);
+    /// assert_eq!(*sink.0.lock().unwrap(), [(5, None)]);
+    /// ```
+    fn resolve(&self, resolved: Vec<Resolved<J>>);
+}
+
+/// Hands outcomes to a sink. A sink that panics has had its outcomes, and takes nothing else down.
+pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
+    if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
+        eprintln!("a sink panicked: {panic}");
+    }
+}
+
+/// The outcome of the job that was pushed under `tag`.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::Resolved;
+///
+/// let resolved = Resolved::<Square> { tag: 5, outcome: Ok(25) };
+/// assert_eq!(resolved.outcome.unwrap_or_default(), resolved.tag * resolved.tag);
+/// ```
+pub struct Resolved<J: Job> {
+    /// What the job was pushed under.
+    pub tag: u64,
+    /// How it ended.
+    pub outcome: Outcome<J>,
+}
