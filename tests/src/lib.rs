@@ -109,6 +109,7 @@ impl Call {
         let mut command = Command::new(program);
         command.args(arguments).env(MARK, &mark).env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        heed_interrupts(&mut command);
         Call { command, mark, stdin: None }
     }
 
@@ -215,6 +216,21 @@ impl Call {
         let mut pipe = running.child.stdin.take();
         thread::spawn(move || pipe.as_mut().map(|pipe| pipe.write_all(&input)));
         running
+    }
+}
+
+/// Shells without job control have what they start in the background ignore interrupts, these tests included; what the
+/// tests start does not.
+fn heed_interrupts(command: &mut Command) {
+    // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGINT, libc::SIGQUIT] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
     }
 }
 
