@@ -159,6 +159,27 @@ fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
 }
 
 #[test]
+fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
+    let _case = Case::begin();
+    let executor = processes(2);
+    let stage = Stage::new();
+    let jobs = stage.hold_many(&executor, 2);
+    executor.pause();
+    executor.kill_workers();
+    assert!(executor.shutdown_within(Duration::from_secs(10), false));
+    assert!(jobs.iter().all(JobFuture::cancelled));
+    finish(&executor);
+
+    let executor = processes(1);
+    let stage = Stage::new();
+    let jobs = stage.hold_many(&executor, 1);
+    executor.pause();
+    drop(executor);
+    stage.release();
+    assert_eq!(jobs[0].result(LIMIT).unwrap(), 0, "it goes on");
+}
+
+#[test]
 fn kill_02a_before_any_worker_exists_both_start_nothing() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];

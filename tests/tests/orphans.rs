@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::{os::unix::process::CommandExt, time::Duration};
 
 use end_to_end::{Running, runner, shell_jobs};
 use nix::{
@@ -78,6 +78,25 @@ fn a_program_ends_as_it_would_by_itself() {
     assert_eq!(ends[0], (Some(7), None));
     assert_eq!(ends[1..4], signals);
     assert_eq!((ends[4], records[4]["result"]["stdout"].as_str()), ((Some(0), None), Some("here\n")));
+}
+
+#[test]
+fn programs_end_where_the_ends_of_children_are_ignored() {
+    let call =
+        runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&["exit 7", "echo here"])).with(|command| {
+            // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
+            #[allow(unsafe_code)]
+            unsafe {
+                command.pre_exec(|| {
+                    libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+                    Ok(())
+                })
+            }
+        });
+    let output = call.run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.records()[0]["result"]["exit_code"], 7);
+    assert_eq!(output.records()[1]["result"]["stdout"], "here\n");
 }
 
 #[test]

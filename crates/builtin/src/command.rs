@@ -108,8 +108,12 @@ struct Kept {
 fn keep(stream: Option<impl Read>, most: u64) -> Kept {
     let Some(mut stream) = stream else { return Kept::default() };
     let mut bytes = Vec::new();
-    // A stream that breaks is as good as one that ends.
-    let _ = (&mut stream).take(most).read_to_end(&mut bytes);
+    // A stream that breaks is as good as one that ends; but to have no memory is what it is everywhere else.
+    if let Err(error) = (&mut stream).take(most).read_to_end(&mut bytes)
+        && error.kind() == io::ErrorKind::OutOfMemory
+    {
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
+    }
     let dropped = io::copy(&mut stream, &mut io::sink()).unwrap_or(0);
     Kept { bytes, truncated: dropped > 0 }
 }

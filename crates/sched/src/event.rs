@@ -69,7 +69,7 @@ pub enum Event {
         kept: Option<(FrameId, u64)>,
         /// How it ended.
         death: Death,
-        /// Whether that was for lack of memory.
+        /// Whether that was for lack of memory; told of a worker in no job only if it had none to receive its jobs with.
         memory: bool,
     },
     /// These jobs are no longer wanted; those that are under way are not touched.

@@ -58,10 +58,15 @@ impl Sched {
     }
 
     pub(crate) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         if self.pauses.is_paused() {
+            // Only the end of the pool does not wait.
+            if self.kill_at.is_some_and(|at| at <= now) {
+                ids.into_iter().for_each(|id| self.check_end(now, id, actions));
+            }
+            actions.extend(self.kill_at.filter(|&at| at > now).map(Action::WakeAt));
             return;
         }
-        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         for id in ids {
             self.check_standing(now, id, actions);
             self.check_limit(now, id, actions);
@@ -112,6 +117,8 @@ impl Sched {
         // Whatever it starts meanwhile is not overdue before the shortest limit of all that it has.
         let shortest = worker.frames.iter().filter_map(|frame| self.shortest_limit(frame)).min();
         let due = running.map(|(_, limit, since)| since + limit);
+        // Not at once again: a job with no time at all waits for its turn like the others.
+        let shortest = shortest.map(|limit| limit.max(Duration::from_millis(1)));
         let next = shortest.map(|limit| now + limit).into_iter().chain(due).min();
         let kill_at = now + self.settings.kill_after;
         let Some(worker) = self.workers.get_mut(&id) else { return };

@@ -42,6 +42,7 @@ pub fn guard(command: &mut Command) -> io::Result<()> {
 /// Forks once more: the guard stays here for ever, and the program goes on to be executed.
 fn stand_between(keeper: RawFd) -> io::Result<()> {
     SigSet::all().thread_set_mask()?;
+    crate::signal::heed_children();
     let guard = id();
     // SAFETY: a fork without the C library's handlers, which might wait for locks that another thread held. Both sides make
     // system calls only from here on.
@@ -66,8 +67,8 @@ fn watch(keeper: RawFd, program: pid_t) -> ! {
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"runner-guard".as_ptr());
         if let Ok(keeper) = c_uint::try_from(keeper) {
-            libc::syscall(libc::SYS_close_range, 0, keeper - 1, 0);
-            libc::syscall(libc::SYS_close_range, keeper + 1, c_uint::MAX, 0);
+            close_all(0, keeper - 1);
+            close_all(keeper + 1, c_uint::MAX);
         }
         let program_fd = libc::syscall(libc::SYS_pidfd_open, program, 0);
         let watched = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
@@ -81,9 +82,31 @@ fn watch(keeper: RawFd, program: pid_t) -> ! {
                 libc::kill(0, libc::SIGKILL);
             }
             let mut status: c_int = 0;
-            if libc::waitpid(program, &raw mut status, libc::WNOHANG) == program {
-                end_as(status);
+            match libc::waitpid(program, &raw mut status, libc::WNOHANG) {
+                0 => {}
+                ended if ended == program => end_as(status),
+                // How it ended nobody can tell any more.
+                _ => libc::_exit(127),
             }
+        }
+    }
+}
+
+/// Closes a range of descriptors; one after the other on a kernel before 5.9, which cannot do it at once.
+///
+/// # Safety
+/// Only in a process that uses none of them.
+unsafe fn close_all(first: c_uint, last: c_uint) {
+    // SAFETY: the caller vouches for it; the numbers go no further than the limit says.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, last, 0) == 0 {
+            return;
+        }
+        let mut limit = libc::rlimit { rlim_cur: 1024, rlim_max: 1024 };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        let end = u64::from(last).min(limit.rlim_cur);
+        for fd in u64::from(first)..=end {
+            libc::close(RawFd::try_from(fd).unwrap_or(-1));
         }
     }
 }

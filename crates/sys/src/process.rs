@@ -46,6 +46,7 @@ impl Process {
             command.pre_exec(move || {
                 // From its first moment: an interrupt is the parent's to decide on, also while the child starts.
                 SigSet::from(Signal::SIGINT).thread_block()?;
+                crate::signal::heed_children();
                 keep_only(keep)
             });
         }

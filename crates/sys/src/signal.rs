@@ -19,6 +19,12 @@ pub fn name(number: i32) -> String {
     Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
 }
 
+/// Lets this process hear how its children end. Some supervisors leave SIGCHLD ignored, and then nobody can be asked.
+pub fn heed_children() {
+    // SAFETY: the default action runs no code.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Ends this process by the signal's default action, so that the parent sees what ended it.
 ///
 /// If the signal does not end it, it exits with the status that a shell shows for it, 128 + number.

@@ -8,7 +8,10 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd},
     path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -172,6 +175,9 @@ impl Drop for StartGuard {
 }
 
 fn require_descriptors(count: usize) -> Result<(), RendezvousError> {
+    // One at a time, or several would find the descriptors taken that they try themselves.
+    static TRYING: Mutex<()> = Mutex::new(());
+    let _alone = TRYING.lock().unwrap_or_else(PoisonError::into_inner);
     let probes: io::Result<Vec<File>> = (0..count).map(|_| File::open("/dev/null")).collect();
     probes.map(drop).map_err(RendezvousError::Descriptors)
 }

@@ -23,6 +23,8 @@ pub(crate) struct Handle {
     /// Whether it was told to leave.
     retired: AtomicBool,
     reported: AtomicBool,
+    /// Whether its keeper listens to it; while it does not, its silence means nothing.
+    listening: AtomicBool,
     /// Whether it has been heard of since somebody last asked.
     heard: AtomicBool,
     /// What it did that no worker does, in words.
@@ -47,6 +49,7 @@ impl Handle {
             killed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
+            listening: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             expelled_for: OnceLock::new(),
             gauge: Arc::new(Gauge {
@@ -96,15 +99,22 @@ impl Handle {
         *self.outbox.lock() = Some(outbox);
     }
 
-    /// Something has come from it.
-    pub(crate) fn note_news(&self) {
+    /// Its keeper waits for news of it from now on.
+    pub(crate) fn begin_listening(&self) {
+        self.listening.store(true, Ordering::Release);
+    }
+
+    /// Something has come from it, with which its keeper is busy now.
+    pub(crate) fn end_listening(&self) {
         self.heard.store(true, Ordering::Relaxed);
+        self.listening.store(false, Ordering::Release);
     }
 
     /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
     /// call.
     pub(crate) fn stands(&self) -> bool {
-        let heard = self.heard.swap(false, Ordering::Relaxed);
+        let listening = self.listening.load(Ordering::Acquire);
+        let heard = self.heard.swap(false, Ordering::Relaxed) || !listening;
         let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
         (!heard && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
     }

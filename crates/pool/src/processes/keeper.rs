@@ -65,7 +65,10 @@ pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, failure
 
 /// Takes the next message; `false` when there will be none, or the worker has to go.
 fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) -> bool {
-    let message = match inbox.receive(|| Ok(())) {
+    handle.begin_listening();
+    let received = inbox.receive(|| Ok(()));
+    handle.end_listening();
+    let message = match received {
         Ok(message) => message,
         Err(Closed::Gone) => return false,
         Err(error @ Closed::Garbled(_)) => {
@@ -73,7 +76,6 @@ fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) 
             return false;
         }
     };
-    handle.note_news();
     let understood = match message.tag() {
         Some(Tag::PartTaken) => handle.part_taken(),
         Some(Tag::Outcomes) => take_outcomes(shared, handle, &message),
@@ -156,7 +158,8 @@ fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> O
 fn bury(handle: &Handle) -> Option<Death> {
     handle.disconnect();
     let process = handle.process.get()?;
-    if !process.wait_for_end(Some(LAST_BREATH)) {
+    // A death that takes its time, as by the kernel's hand on a busy machine, is not ours.
+    if !process.wait_for_end(Some(LAST_BREATH)) && !process.wait_for_end(Some(LAST_BREATH)) {
         handle.kill();
     }
     let death = process.reap();

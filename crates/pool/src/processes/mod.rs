@@ -289,6 +289,8 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
 impl<J: Job> Drop for ProcessPool<J> {
     fn drop(&mut self) {
+        // Nobody else could let its workers go on.
+        self.resume();
         self.close();
     }
 }

@@ -193,7 +193,9 @@ impl<J: Job> State<J> {
     /// kernel killed it.
     pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
-        handle.page.get().is_some_and(Page::is_starved) || (killed && self.oom_kills.another())
+        // One that the kernel kills between two jobs says nothing about the next one.
+        let in_a_job = handle.page.get().is_some_and(|page| page.running().is_some());
+        handle.page.get().is_some_and(Page::is_starved) || (killed && self.oom_kills.another() && in_a_job)
     }
 
     /// Kills what a worker that is dead has left of its group. A copy of it that a job has forked would hold its link, and
