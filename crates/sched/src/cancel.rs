@@ -20,12 +20,14 @@ impl Sched {
     pub(crate) fn killed(&mut self, job: JobId, actions: &mut Vec<Action>) {
         self.cancelled(JobRange::one(job), actions);
         let has_it = |worker: &Worker| worker.frames.iter().any(|frame| frame.contains(job));
-        let found =
-            self.workers.iter_mut().find(|(_, worker)| worker.phase == Phase::Serving && has_it(worker));
+        let found = self.workers.iter().find(|(_, worker)| has_it(worker));
         if let Some((&id, worker)) = found {
-            worker.phase = Phase::Doomed(Doom::Called { job });
-            worker.check_at = None;
-            actions.push(Action::Kill(id));
+            // One that is being killed for another reason takes this job along as well.
+            let serves = worker.phase == Phase::Serving;
+            self.condemned.insert(job);
+            if serves {
+                self.doom(id, Doom::Called { job }, actions);
+            }
         }
     }
 

@@ -116,7 +116,11 @@ impl Sched {
             self.idle_deaths += 1;
         }
         match self.mode {
-            Mode::Open | Mode::Closing => self.queue.push_front(again),
+            Mode::Open | Mode::Closing => {
+                self.queue.push_front(again);
+                let condemned: Vec<JobId> = self.condemned.iter().copied().collect();
+                condemned.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
+            }
             Mode::Stopping | Mode::Broken => {
                 again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
                 let resting: Vec<_> = self.queue.drain().collect();
@@ -133,7 +137,7 @@ impl Sched {
         if !matches!(self.mode, Mode::Open | Mode::Closing) {
             return Some(Duration::ZERO);
         }
-        if let Phase::Doomed(Doom::Called { .. }) = phase {
+        if self.condemned.contains(&job) {
             self.cancel(JobRange::one(job), actions);
             return None;
         }

@@ -1,7 +1,7 @@
 //! The scheduler's state and the one door to it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -50,6 +50,8 @@ pub struct Sched {
     pub(crate) sizing: Sizing,
     /// Jobs that have gone wrong and are still unresolved.
     pub(crate) attempts: HashMap<JobId, Attempts>,
+    /// Jobs that are to end with the worker that has them.
+    pub(crate) condemned: HashSet<JobId>,
     /// Unresolved jobs with limits of their own.
     pub(crate) limits: HashMap<JobId, Duration>,
     /// Counts the times a worker became idle.
@@ -79,6 +81,7 @@ impl Sched {
             next_frame: 0,
             sizing: Sizing::new(settings.batch),
             attempts: HashMap::new(),
+            condemned: HashSet::new(),
             limits: HashMap::new(),
             idle_count: 0,
             failed_starts: 0,
@@ -255,12 +258,13 @@ impl Sched {
 
     /// Drops what is known of resolved jobs.
     pub(crate) fn forget(&mut self, jobs: JobRange) {
-        if self.attempts.is_empty() && self.limits.is_empty() {
+        if self.attempts.is_empty() && self.limits.is_empty() && self.condemned.is_empty() {
             return;
         }
         for job in jobs.iter() {
             self.attempts.remove(&job);
             self.limits.remove(&job);
+            self.condemned.remove(&job);
         }
     }
 }

@@ -141,6 +141,23 @@ fn a_worker_that_goes_on_is_let_be() {
 }
 
 #[test]
+fn two_jobs_of_one_worker_can_be_killed() {
+    let settings =
+        Settings { batch: sched::Batch::Fixed(std::num::NonZeroU64::new(3).unwrap()), ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let worker = ids[0];
+    let _ = sched.handle(at(0), submitted(1, 4, vec![]));
+    assert_eq!(sched.handle(at(1), Event::Killed(JobId(1))), [Action::Kill(worker)]);
+    let _ = sched.handle(at(1), Event::Killed(JobId(3)));
+    let death = Event::Died { worker, running: None, kept: None, death: DEATH, memory: false };
+    let actions = sched.handle(at(2), death);
+    let cancelled =
+        |job| Action::Resolve { jobs: JobRange::one(JobId(job)), verdict: sched::Verdict::Cancelled };
+    assert!(actions.contains(&cancelled(1)) && actions.contains(&cancelled(3)), "{actions:?}");
+    assert_eq!(sched.pending(), 1, "the second job goes on");
+}
+
+#[test]
 fn an_old_sighting_is_not_judged_later() {
     let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
