@@ -107,7 +107,7 @@ fn pools_that_come_and_go_leave_nothing() {
 fn jobs_that_come_and_go_leave_nothing() {
     let _case = Case::begin();
     let (pool, counter) = (processes(2), Arc::new(Counter::default()));
-    let count = rounds(200_000, 6_000_000) / 30;
+    let count = rounds(200_000, 10_000_000) / 30;
     expect_flat(30, MARGIN, |round| push(&pool, &counter, round * count, count));
     finish(&pool);
 }
