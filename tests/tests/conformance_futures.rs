@@ -12,10 +12,9 @@ use end_to_end::{
     Case,
     answer::Answer,
     held, on_all, on_pools,
-    probe::{LIMIT, Probe, finish, marks, mishap},
-    program,
+    probe::{LIMIT, Probe, builder, finish, marks, mishap},
 };
-use pool::{Executor, Failure, JobFuture, NoOutcome, ProcessPool, ReturnWhen, wait};
+use pool::{Executor, Failure, JobFuture, NoOutcome, ReturnWhen, wait};
 
 #[test]
 fn fut_01_predicates_form_one_truth_table() {
@@ -181,8 +180,7 @@ fn fut_07a_an_empty_error_still_fails() {
 fn fut_07b_a_job_that_returns_an_error_as_its_value_succeeds() {
     let _case = Case::begin();
     for answer in [Ok(()), Err(mishap(0, ""))] {
-        let builder = ProcessPool::<Answer>::builder().workers(1).worker_program(program("probe-worker"));
-        let executor = builder.build().unwrap();
+        let executor = builder::<Answer>(1).build().unwrap();
         assert_eq!(executor.submit(Answer(answer.clone())).unwrap().result(LIMIT).unwrap(), answer);
         executor.shutdown(true, false);
     }
@@ -206,8 +204,7 @@ fn fut_08_a_failure_keeps_its_type_and_a_panic_its_place() {
 #[test]
 fn fut_08b_a_panic_brings_its_backtrace_where_one_is_asked_for() {
     let _case = Case::begin();
-    let builder = ProcessPool::builder().workers(1).worker_program(program("probe-worker"));
-    let executor = builder.env("RUST_BACKTRACE", "1").build().unwrap();
+    let executor = builder(1).env("RUST_BACKTRACE", "1").build().unwrap();
     let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
     let Ok(Some(Failure::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
     let backtrace = panic.backtrace.clone().unwrap();

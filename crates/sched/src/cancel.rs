@@ -21,13 +21,10 @@ impl Sched {
         self.cancelled(JobRange::one(job), actions);
         let has_it = |worker: &Worker| worker.frames.iter().any(|frame| frame.contains(job));
         let found = self.workers.iter().find(|(_, worker)| has_it(worker));
-        if let Some((&id, worker)) = found {
+        if let Some((&id, _)) = found {
             // One that is being killed for another reason takes this job along as well.
-            let serves = worker.phase == Phase::Serving;
             self.condemned.insert(job);
-            if serves {
-                self.doom(id, Doom::Called { job }, actions);
-            }
+            self.doom(id, Doom::Called { job }, actions);
         }
     }
 
@@ -51,19 +48,11 @@ impl Sched {
         }
         let waiting: Vec<_> = self.queue.drain().collect();
         waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
-        for (&id, worker) in &mut self.workers {
-            match worker.phase {
-                Phase::Serving => {
-                    // Halted as well: a job may know how to live through the signal.
-                    actions.push(Action::Halt(id));
-                    actions.extend(terminate.then_some(Action::Terminate(id)));
-                }
-                Phase::Starting => {
-                    worker.phase = Phase::Doomed(Doom::Dismissed);
-                    actions.push(Action::Kill(id));
-                }
-                _ => {}
-            }
+        // Those that are starting are let go as in any pool that takes no more jobs.
+        for (&id, _) in self.workers.iter().filter(|(_, worker)| worker.phase == Phase::Serving) {
+            // Halted as well: a job may know how to live through the signal.
+            actions.push(Action::Halt(id));
+            actions.extend(terminate.then_some(Action::Terminate(id)));
         }
         actions.push(Action::WakeAt(kill_at));
         self.tick(now, actions);

@@ -78,7 +78,8 @@ impl Sched {
             self.break_all(worker, actions);
             return;
         }
-        let blamed = blamed_job(&worker, end);
+        let goes_on = matches!(self.mode, Mode::Open | Mode::Closing);
+        let blamed = blamed_job(&worker, end).filter(|_| goes_on);
         // Among several jobs that were too much to receive nobody can say which one was: the next time each is alone.
         let crowd = if end.memory && blamed.is_none() {
             worker.frames.front().map(|frame| frame.frame)
@@ -115,17 +116,12 @@ impl Sched {
         if blamed.is_none() {
             self.idle_deaths += 1;
         }
-        match self.mode {
-            Mode::Open | Mode::Closing => {
-                self.queue.push_front(again);
-                let condemned: Vec<JobId> = self.condemned.iter().copied().collect();
-                condemned.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
-            }
-            Mode::Stopping | Mode::Broken => {
-                again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
-                let resting: Vec<_> = self.queue.drain().collect();
-                resting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
-            }
+        if goes_on {
+            self.queue.push_front(again);
+            let condemned: Vec<JobId> = self.condemned.iter().copied().collect();
+            condemned.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
+        } else {
+            again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
         }
         if self.idle_deaths > MOST_IDLE_DEATHS * self.settings.max_workers {
             self.break_down(actions);
@@ -134,9 +130,6 @@ impl Sched {
 
     /// Notes a bad end of a job and says after which time it is tried again; if it is not, it is resolved.
     fn charge(&mut self, job: JobId, phase: Phase, end: End, actions: &mut Vec<Action>) -> Option<Duration> {
-        if !matches!(self.mode, Mode::Open | Mode::Closing) {
-            return Some(Duration::ZERO);
-        }
         if self.condemned.contains(&job) {
             self.cancel(JobRange::one(job), actions);
             return None;

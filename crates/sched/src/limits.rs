@@ -25,8 +25,7 @@ impl Sched {
     /// Time goes on: what would have been due meanwhile is due so much later.
     pub(crate) fn resumed(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let Some(pause) = self.pauses.end(now) else { return };
-        let oldest = self.workers.values().filter(|worker| !worker.frames.is_empty()).count();
-        if oldest == 0 {
+        if self.workers.values().all(|worker| worker.frames.is_empty()) {
             self.pauses.forget_before(now);
         }
         for worker in self.workers.values_mut() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use job::{Failure, FrameId, Job, JobRange, WorkerId};
+use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, StartFailure, Verdict};
 use wire::frame;
@@ -98,7 +99,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
             Effect::Retire(handle) => handle.retire(),
-            Effect::Terminate(handle) => handle.terminate(),
+            Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
             Effect::Kill(handle) => handle.kill(),
             Effect::StartClock => start_clock(shared),
         }

@@ -64,28 +64,21 @@ impl Handle {
     pub(crate) fn adopt(&self, process: Process) -> &Process {
         self.gauge.figures.lock().pid = Some(process.pid());
         let process = self.process.get_or_init(|| process);
-        if self.killed.load(Ordering::SeqCst) {
-            process.signal_group(Signal::SIGKILL);
+        if self.was_killed() {
+            self.signal(Signal::SIGKILL);
         }
         process
     }
 
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
-        if let Some(process) = self.process.get() {
-            process.signal_group(Signal::SIGKILL);
-        }
+        self.signal(Signal::SIGKILL);
     }
 
+    /// Sends a signal to the worker and what it has started, if it is there.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(process) = self.process.get() {
             process.signal_group(signal);
-        }
-    }
-
-    pub(crate) fn terminate(&self) {
-        if let Some(process) = self.process.get() {
-            process.signal_group(Signal::SIGTERM);
         }
     }
 

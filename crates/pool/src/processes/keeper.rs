@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{Resolved, WorkerReport, stream::hand_over};
 
-/// How long a worker that has closed its link may take to end before it is killed.
-const LAST_BREATH: Duration = Duration::from_millis(200);
+/// How long a worker that has closed its link may take to end before it is killed. A death that takes its time, as by the
+/// kernel's hand on a busy machine, is not ours.
+const LAST_BREATH: Duration = Duration::from_millis(400);
 
 type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 
@@ -158,8 +159,7 @@ fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> O
 fn bury(handle: &Handle) -> Option<Death> {
     handle.disconnect();
     let process = handle.process.get()?;
-    // A death that takes its time, as by the kernel's hand on a busy machine, is not ours.
-    if !process.wait_for_end(Some(LAST_BREATH)) && !process.wait_for_end(Some(LAST_BREATH)) {
+    if !process.wait_for_end(Some(LAST_BREATH)) {
         handle.kill();
     }
     let death = process.reap();

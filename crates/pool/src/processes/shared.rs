@@ -194,8 +194,11 @@ impl<J: Job> State<J> {
     pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
         // One that the kernel kills between two jobs says nothing about the next one.
-        let in_a_job = handle.page.get().is_some_and(|page| page.running().is_some());
-        handle.page.get().is_some_and(Page::is_starved) || (killed && self.oom_kills.another() && in_a_job)
+        let in_a_job = |page: &Page| page.running().is_some();
+        handle
+            .page
+            .get()
+            .is_some_and(|page| page.is_starved() || (killed && self.oom_kills.another() && in_a_job(page)))
     }
 
     /// Kills what a worker that is dead has left of its group. A copy of it that a job has forked would hold its link, and
