@@ -39,6 +39,8 @@ pub enum Fault {
     IgnoreTerm,
     /// Leaves a copy of its process behind, and aborts.
     ForkAndAbort,
+    /// Leaves a copy behind that is in a session of its own, as services do, and aborts.
+    DetachAndAbort,
     /// Writes a few bytes into all sockets, so also into those that lead to the pool.
     Scribble,
 }
@@ -67,7 +69,8 @@ impl Fault {
             Fault::ChangeFolder => env::set_current_dir("/").expect("there is a root"),
             Fault::BlockSignals => SigSet::all().thread_block().expect("signals can be blocked"),
             Fault::IgnoreTerm => ignore_term(),
-            Fault::ForkAndAbort => fork_and_abort(),
+            Fault::ForkAndAbort => fork_and_abort(|| ()),
+            Fault::DetachAndAbort => fork_and_abort(|| drop(nix::unistd::setsid())),
             Fault::Scribble => sockets().into_iter().for_each(scribble),
         }
         0
@@ -131,9 +134,10 @@ fn ignore_term() {
 }
 
 #[allow(unsafe_code)]
-fn fork_and_abort() {
+fn fork_and_abort(in_copy: fn()) {
     // SAFETY: the copy only waits, and not for ever: nobody may be left to end it.
     if unsafe { libc::fork() } == 0 {
+        in_copy();
         // SAFETY: a timer touches no memory.
         unsafe { libc::alarm(30) };
         Fault::Wait.commit();

@@ -180,6 +180,24 @@ fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
 }
 
 #[test]
+fn kill_01d_a_worker_that_starts_during_a_pause_stands_as_well() {
+    let _case = Case::begin();
+    let executor = processes(2);
+    executor.pause();
+    executor.prestart();
+    let job = executor.submit(Probe::Double(4)).unwrap();
+    let stopped = || {
+        let pids = executor.figures().into_iter().filter_map(|worker| worker.pid);
+        pids.filter(|&pid| run_state(pid.into()) == Some('T')).count()
+    };
+    until("both stand", || stopped() == 2);
+    assert!(!job.done());
+    executor.resume();
+    assert_eq!(job.result(LIMIT).unwrap(), 8);
+    finish(&executor);
+}
+
+#[test]
 fn kill_02a_before_any_worker_exists_both_start_nothing() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];

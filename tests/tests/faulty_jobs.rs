@@ -142,13 +142,16 @@ fn a_worker_that_heeds_no_signal_still_leaves_when_it_is_told_to() {
 #[test]
 fn a_copy_that_a_job_leaves_behind_hides_no_death() {
     let _case = Case::begin();
-    let pool = once().build().unwrap();
-    let job = pool.submit(Probe::Fault(Fault::ForkAndAbort)).unwrap();
-    let Err(NoOutcome::Failed(Failure::Crashed { death, .. })) = job.result(Duration::from_secs(10)) else {
-        panic!("the death is not noticed")
-    };
-    assert_eq!(death.cause, DeathCause::Signalled(6));
-    finish(&pool);
+    for fault in [Fault::ForkAndAbort, Fault::DetachAndAbort] {
+        let pool = once().build().unwrap();
+        let job = pool.submit(Probe::Fault(fault)).unwrap();
+        let Err(NoOutcome::Failed(Failure::Crashed { death, .. })) = job.result(Duration::from_secs(10))
+        else {
+            panic!("the death is not noticed: {fault:?}")
+        };
+        assert_eq!(death.cause, DeathCause::Signalled(6));
+        finish(&pool);
+    }
 }
 
 #[test]

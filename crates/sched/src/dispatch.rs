@@ -12,7 +12,7 @@ use crate::{
 impl Sched {
     /// Sends and starts until nothing more can be done for the queue.
     pub(crate) fn dispatch(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if !matches!(self.mode, Mode::Open | Mode::Closing) {
+        if !matches!(self.mode, Mode::Open | Mode::Closing) || self.is_paused() {
             return;
         }
         while self.queue.count() > 0 {

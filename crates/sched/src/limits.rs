@@ -58,7 +58,7 @@ impl Sched {
 
     pub(crate) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
-        if self.pauses.is_paused() {
+        if self.is_paused() {
             // Only the end of the pool does not wait.
             if self.kill_at.is_some_and(|at| at <= now) {
                 ids.into_iter().for_each(|id| self.check_end(now, id, actions));

@@ -147,6 +147,12 @@ impl Sched {
         self.mode == Mode::Open
     }
 
+    /// Whether the workers stand, and no more are given jobs.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.pauses.is_paused()
+    }
+
     /// Whether a worker has the job.
     #[must_use]
     pub fn is_in_flight(&self, job: JobId) -> bool {
@@ -157,6 +163,7 @@ impl Sched {
     #[must_use]
     pub fn is_hungry(&self) -> bool {
         self.queue.count() == 0
+            && !self.is_paused()
             && (self.workers.len() < self.settings.max_workers as usize
                 || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
     }

@@ -100,6 +100,15 @@ fn a_short_limit_behind_a_long_one_is_not_overlooked() {
 }
 
 #[test]
+fn nobody_gets_jobs_while_all_stand() {
+    let (mut sched, _) = with_idle(1, &Settings::default());
+    let sends = |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Send { .. }));
+    let _ = sched.handle(at(0), Event::Paused);
+    assert!(!sends(sched.handle(at(1), submitted(1, 2, vec![]))) && !sched.is_hungry());
+    assert!(sends(sched.handle(at(2), Event::Resumed)));
+}
+
+#[test]
 fn limits_stand_still_while_the_workers_do() {
     let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);

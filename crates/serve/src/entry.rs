@@ -9,7 +9,7 @@ use std::{
 
 use job::Job;
 use nix::sys::signal::{SigSet, Signal};
-use sys::{memory, page::Page, process::adopt_descriptor};
+use sys::{forks, memory, page::Page, process::adopt_descriptor};
 use wire::join;
 
 use crate::{introduce, say_farewell, work};
@@ -157,7 +157,7 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     // For ever: an allocation may fail until the very end.
     let page: &'static Page = Box::leak(Box::new(Page::open(&adopt_descriptor(call.page)?)?));
     memory::note_failures_in(page);
-    let mut link = join(&call.rendezvous)?;
+    let mut link = forks::keep_from_copies(|| join(&call.rendezvous))??;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
     let Some((codec, mut context)) = introduce::<J>(&mut inbox, sender).map_err(io::Error::other)? else {
         return Err(io::ErrorKind::Other.into());

@@ -2,6 +2,7 @@
 //! interface and each block with the reason why it is sound. Linux only.
 
 pub mod clock;
+pub mod forks;
 pub mod guard;
 pub mod memory;
 pub mod oom;

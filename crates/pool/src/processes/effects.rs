@@ -41,7 +41,7 @@ pub(crate) fn prepare<J: Job>(
 ) -> Option<Effect<J>> {
     match action {
         Action::Start(worker) => {
-            let handle = Arc::new(Handle::new(worker));
+            let handle = Arc::new(Handle::new(worker, state.sched.is_paused()));
             state.gauges.push(handle.gauge.clone());
             state.workers.insert(worker, handle.clone());
             Some(Effect::Start(handle))

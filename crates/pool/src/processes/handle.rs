@@ -20,6 +20,8 @@ pub(crate) struct Handle {
     outbox: Mutex<Option<Outbox>>,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
+    /// Whether it has to stand still. Set and read like `killed`.
+    paused: AtomicBool,
     /// Whether it was told to leave.
     retired: AtomicBool,
     reported: AtomicBool,
@@ -40,13 +42,14 @@ pub(crate) struct Gauge {
 }
 
 impl Handle {
-    pub(crate) fn new(id: WorkerId) -> Handle {
+    pub(crate) fn new(id: WorkerId, paused: bool) -> Handle {
         Handle {
             id,
             process: OnceLock::new(),
             page: OnceLock::new(),
             outbox: Mutex::new(None),
             killed: AtomicBool::new(false),
+            paused: AtomicBool::new(paused),
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
             listening: AtomicBool::new(false),
@@ -67,7 +70,25 @@ impl Handle {
         if self.was_killed() {
             self.signal(Signal::SIGKILL);
         }
+        if self.paused.load(Ordering::SeqCst) {
+            self.signal(Signal::SIGSTOP);
+            if !self.paused.load(Ordering::SeqCst) {
+                self.signal(Signal::SIGCONT);
+            }
+        }
         process
+    }
+
+    /// Has the worker and what it has started stand still.
+    pub(crate) fn pause(&self) {
+        self.paused.store(true, Ordering::SeqCst);
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets them go on.
+    pub(crate) fn resume(&self) {
+        self.paused.store(false, Ordering::SeqCst);
+        self.signal(Signal::SIGCONT);
     }
 
     pub(crate) fn kill(&self) {

@@ -35,7 +35,6 @@ mod submit;
 use std::{sync::Arc, time::Duration};
 
 use job::{Context, Job, JobRange, WorkerFigures};
-use nix::sys::signal::Signal;
 use sched::Event;
 
 use crate::{
@@ -262,11 +261,11 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
     fn pause(&self) {
         Shared::tell(&self.shared, Event::Paused);
-        self.shared.signal_workers(Signal::SIGSTOP);
+        self.shared.handles().iter().for_each(|handle| handle.pause());
     }
 
     fn resume(&self) {
-        self.shared.signal_workers(Signal::SIGCONT);
+        self.shared.handles().iter().for_each(|handle| handle.resume());
         Shared::tell(&self.shared, Event::Resumed);
     }
 

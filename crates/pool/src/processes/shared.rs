@@ -170,10 +170,9 @@ impl<J: Job> Shared<J> {
         gauges.iter().map(|gauge| gauge.figures()).collect()
     }
 
-    /// Sends a signal to all workers and what they have started.
-    pub(crate) fn signal_workers(&self, signal: Signal) {
-        let handles: Vec<Arc<Handle>> = self.state.lock().workers.values().cloned().collect();
-        handles.iter().for_each(|handle| handle.signal(signal));
+    /// All workers that there are now.
+    pub(crate) fn handles(&self) -> Vec<Arc<Handle>> {
+        self.state.lock().workers.values().cloned().collect()
     }
 
     pub(crate) fn workers(&self) -> usize {

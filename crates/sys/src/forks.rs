@@ -1,0 +1,100 @@
+//! Copies of this process that somebody's code may fork: they are not to hold what is ours alone.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::fd::RawFd,
+    sync::{
+        Once,
+        atomic::{AtomicI32, Ordering},
+    },
+};
+
+/// The descriptors that copies lose; -1 where there is none.
+static OURS: [AtomicI32; 16] = [const { AtomicI32::new(-1) }; 16];
+
+static HANDLER: Once = Once::new();
+
+/// Has every copy of this process that `fork` makes lose the sockets that `open` opens: a peer that waits for this
+/// process to hang up need not wait for the copies as well. In a copy their numbers lead to `/dev/null`, so that
+/// nothing else can get them.
+///
+/// Sockets that another thread opens meanwhile are taken for ours.
+///
+/// # Errors
+/// When there is no `/proc` to look them up in, or no memory to note the handler.
+pub fn keep_from_copies<T>(open: impl FnOnce() -> T) -> io::Result<T> {
+    let before = sockets()?;
+    let opened = open();
+    let ours = sockets()?.into_iter().filter(|socket| !before.contains(socket));
+    OURS.iter().zip(ours).for_each(|(place, socket)| place.store(socket, Ordering::SeqCst));
+    let mut noted = 0;
+    // SAFETY: the handler is there for as long as the program, and does only what is allowed after a fork.
+    HANDLER.call_once(|| noted = unsafe { libc::pthread_atfork(None, None, Some(lose)) });
+    if noted == 0 { Ok(opened) } else { Err(io::Error::from_raw_os_error(noted)) }
+}
+
+/// Runs in the copy, where only system calls are safe.
+extern "C" fn lose() {
+    // SAFETY: the path is a string that ends.
+    let nowhere = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+    for socket in OURS.iter().map(|place| place.load(Ordering::SeqCst)).filter(|&socket| socket >= 0) {
+        // SAFETY: what this replaces belongs to the copied process, whose threads, but for this one, are not here.
+        unsafe {
+            if nowhere < 0 || libc::dup3(nowhere, socket, libc::O_CLOEXEC) < 0 {
+                libc::close(socket);
+            }
+        }
+    }
+    // SAFETY: it was opened above and nobody else knows it.
+    unsafe { libc::close(nowhere) };
+}
+
+/// The numbers of this process's sockets.
+fn sockets() -> io::Result<BTreeSet<RawFd>> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let path = entry?.path();
+        // The one that lists the folder is closed by the time it is looked at.
+        let leads_to_socket =
+            fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        let number: Option<RawFd> = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        found.extend(number.filter(|_| leads_to_socket));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::Read,
+        os::{fd::AsRawFd, unix::net::UnixStream},
+    };
+
+    #[test]
+    fn a_copy_holds_no_end_of_a_socket_that_is_ours() {
+        let (mut here, there) = keep_from_copies(|| UnixStream::pair().unwrap()).unwrap();
+        let (mut forked, from_copy) = io::pipe().unwrap();
+        // SAFETY: the copy makes a few system calls, and ends by itself if this test does not end it.
+        let copy = unsafe { libc::fork() };
+        if copy == 0 {
+            // SAFETY: as above; the byte is a constant.
+            unsafe {
+                libc::alarm(30);
+                libc::write(from_copy.as_raw_fd(), c"!".as_ptr().cast(), 1);
+                libc::pause();
+                libc::_exit(0)
+            };
+        }
+        forked.read_exact(&mut [0]).unwrap();
+        drop(there);
+        let read = here.read(&mut [0]).unwrap();
+        // SAFETY: a child that has not been waited for keeps its number; no status is written.
+        unsafe {
+            libc::kill(copy, libc::SIGKILL);
+            libc::waitpid(copy, std::ptr::null_mut(), 0);
+        };
+        assert_eq!(read, 0, "nobody has the other end any more");
+    }
+}
