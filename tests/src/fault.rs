@@ -70,7 +70,9 @@ impl Fault {
             Fault::BlockSignals => SigSet::all().thread_block().expect("signals can be blocked"),
             Fault::IgnoreTerm => ignore_term(),
             Fault::ForkAndAbort => fork_and_abort(|| ()),
-            Fault::DetachAndAbort => fork_and_abort(|| drop(nix::unistd::setsid())),
+            Fault::DetachAndAbort => fork_and_abort(|| {
+                nix::unistd::setsid().expect("a copy leads no group");
+            }),
             Fault::Scribble => sockets().into_iter().for_each(scribble),
         }
         0
