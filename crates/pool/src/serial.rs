@@ -13,8 +13,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
-    future::Slot,
-    future::deadline_after,
+    future::{Slot, Slots, deadline_after},
     run::{finish_context, run_here, start_context},
     stream::hand_over,
 };
@@ -84,15 +83,13 @@ impl<J: Job> Executor<J> for Serial<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
-        if let Some(cause) = self.broken() {
-            return Err(Refused::Broken(cause));
+        if let Some(refused) = self.shared.refusal() {
+            return Err(refused);
         }
-        if self.shared.closed.load(Ordering::Acquire) {
-            return Err(Refused::Closed);
-        }
-        let slot = Slot::new();
-        slot.fill(self.shared.run(job, options));
-        Ok(JobFuture::new(slot, None))
+        let slots = Slots::new(1, None);
+        let future = JobFuture::new(Slot::new(&slots, 0));
+        slots.fill(0, self.shared.run(job, options));
+        Ok(future)
     }
 
     fn workers(&self) -> usize {
@@ -145,6 +142,14 @@ impl<J: Job> Drop for Serial<J> {
 }
 
 impl<J: Job> Shared<J> {
+    /// Why a job would not be taken.
+    fn refusal(&self) -> Option<Refused> {
+        if let Some(cause) = &*self.broken.lock() {
+            return Some(Refused::Broken(cause.clone()));
+        }
+        self.closed.load(Ordering::Acquire).then_some(Refused::Closed)
+    }
+
     fn run(&self, job: J, options: JobOptions) -> Outcome<J> {
         if self.stopped.load(Ordering::Acquire) {
             return Err(Failure::Cancelled);
@@ -197,4 +202,14 @@ impl<J: Job> Inlet<J> for SerialInlet<J> {
     }
 
     fn flush(&mut self) {}
+
+    fn is_hungry(&self) -> bool {
+        true
+    }
+
+    fn refusal(&self) -> Option<Refused> {
+        self.shared.refusal()
+    }
+
+    fn cancel_waiting(&mut self) {}
 }

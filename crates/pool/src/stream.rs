@@ -3,7 +3,7 @@
 use job::{Job, Outcome};
 use wire::catch_panic;
 
-use crate::JobOptions;
+use crate::{JobOptions, Refused};
 
 /// A way into an executor.
 ///
@@ -24,7 +24,7 @@ use crate::JobOptions;
 /// inlet.flush();
 /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(900)), (1, Some(400)), (2, Some(100))]);
 /// ```
-pub trait Inlet<J: Job> {
+pub trait Inlet<J: Job>: Send {
     /// Takes a job, never blocking on capacity. Its outcome will reach the sink under `tag`, exactly once, whatever
     /// happens; after [`Executor::stop`](crate::Executor::stop) that is a cancellation.
     ///
@@ -42,6 +42,23 @@ pub trait Inlet<J: Job> {
     /// ```
     fn push(&mut self, tag: u64, job: J, options: JobOptions);
 
+    /// Takes jobs that travel to a worker together, in one frame with no others, as far as the executor has frames. Those that
+    /// were pushed before are handed over first.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, JobOptions, Serial};
+    ///
+    /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
+    /// let mut inlet = serial.inlet(sink.clone());
+    /// inlet.push_together(vec![(7, Square(4)), (8, Square(5))], JobOptions::default());
+    /// assert_eq!(*sink.0.lock().unwrap(), [(7, Some(16)), (8, Some(25))]);
+    /// ```
+    fn push_together(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
+        jobs.into_iter().for_each(|(tag, job)| self.push(tag, job, options));
+    }
+
     /// Hands over what has gathered; to be called before waiting for more input.
     ///
     /// ```
@@ -57,6 +74,61 @@ pub trait Inlet<J: Job> {
     /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16))]);
     /// ```
     fn flush(&mut self);
+
+    /// Whether somebody would start on a job at once. A hint: it may have changed by the time it is read.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let inlet = Serial::<Square>::new(()).inlet(Arc::new(Collected::default()));
+    /// assert!(inlet.is_hungry(), "whoever pushes runs the job");
+    /// ```
+    fn is_hungry(&self) -> bool;
+
+    /// Why jobs are not taken any more, if they are not; those that are pushed all the same are cancelled.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, Refused, Serial};
+    ///
+    /// let serial = Serial::<Square>::new(());
+    /// let inlet = serial.inlet(Arc::new(Collected::default()));
+    /// assert_eq!(inlet.refusal(), None);
+    /// serial.close();
+    /// assert_eq!(inlet.refusal(), Some(Refused::Closed));
+    /// ```
+    fn refusal(&self) -> Option<Refused>;
+
+    /// Cancels the jobs of this sink that nobody has begun with.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::sync::{Arc, mpsc};
+    /// use pool::{Executor, JobOptions, Resolved, Sink, ThreadPool};
+    ///
+    /// struct Tell(mpsc::Sender<(u64, bool)>);
+    ///
+    /// impl Sink<Gate> for Tell {
+    ///     fn resolve(&self, resolved: Vec<Resolved<Gate>>) {
+    ///         resolved.iter().for_each(|job| drop(self.0.send((job.tag, job.outcome.is_ok()))));
+    ///     }
+    /// }
+    ///
+    /// let (tell, told) = mpsc::channel();
+    /// let one_thread = ThreadPool::new(1, ());
+    /// let mut inlet = one_thread.inlet(Arc::new(Tell(tell)));
+    /// inlet.push(0, Gate(1), JobOptions::default());
+    /// arrival(); // the job runs
+    /// inlet.push(1, Gate(2), JobOptions::default());
+    /// inlet.cancel_waiting();
+    /// open();
+    /// assert_eq!([told.recv()?, told.recv()?], [(1, false), (0, true)]);
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    fn cancel_waiting(&mut self);
 }
 
 /// Where outcomes go.

@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::{
     Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
     crew::Crew,
-    future::{Control, Slot, SlotsSink, Ticket, deadline_after},
+    future::{Control, Slot, Slots, Ticket, deadline_after},
     run::{finish_context, run_here, start_context},
     stream::hand_over,
 };
@@ -49,6 +49,9 @@ pub struct ThreadPool<J: Job> {
 struct Controller<J: Job>(Arc<Shared<J>>);
 
 impl<J: Job> Control for Controller<J> {
+    /// A ticket is there before the future is.
+    fn settle(&self) {}
+
     fn cancel(&self, Ticket(id): Ticket) {
         let mut state = self.0.state.lock();
         let found = state.queue.binary_search_by_key(&id, |task| task.id);
@@ -143,12 +146,12 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
-        let slot = Slot::new();
-        let task = Task { id: 0, tag: 0, job, options, sink: Arc::new(SlotsSink(vec![slot.clone()])) };
-        match Shared::try_submit(&self.shared, vec![task]) {
-            Ok(id) => Ok(JobFuture::new(slot, Some((self.control.clone(), Ticket(id))))),
-            Err((refused, _)) => Err(refused),
-        }
+        let slots = Slots::new(1, Some(self.control.clone()));
+        let future = JobFuture::new(Slot::new(&slots, 0));
+        let task = Task { id: 0, tag: 0, job, options, sink: Arc::new(slots.clone()) };
+        let id = Shared::try_submit(&self.shared, vec![task]).map_err(|(refused, _)| refused)?;
+        slots.assign(0, Ticket(id));
+        Ok(future)
     }
 
     fn workers(&self) -> usize {
@@ -217,6 +220,24 @@ impl<J: Job> Inlet<J> for ThreadInlet<J> {
             Shared::submit(&self.shared, std::mem::take(&mut self.gathered));
         }
     }
+
+    fn is_hungry(&self) -> bool {
+        self.shared.is_hungry()
+    }
+
+    fn refusal(&self) -> Option<Refused> {
+        self.shared.state.lock().refusal()
+    }
+
+    fn cancel_waiting(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        let mut state = self.shared.state.lock();
+        let ours = |task: &Task<J>| Arc::ptr_eq(&task.sink, &self.sink);
+        let (waiting, others) = std::mem::take(&mut state.queue).into_iter().partition(ours);
+        state.queue = others;
+        drop(state);
+        refuse(waiting.into_iter().chain(gathered), || Failure::Cancelled);
+    }
 }
 
 impl<J: Job> Drop for ThreadInlet<J> {
@@ -246,8 +267,8 @@ impl<J: Job> Shared<J> {
     /// Submits tasks and answers with the number of the first, or gives them back if they come too late.
     fn try_submit(this: &Arc<Shared<J>>, tasks: Vec<Task<J>>) -> Result<u64, (Refused, Vec<Task<J>>)> {
         let mut state = this.state.lock();
-        if state.closed {
-            return Err((state.broken.clone().map_or(Refused::Closed, Refused::Broken), tasks));
+        if let Some(refused) = state.refusal() {
+            return Err((refused, tasks));
         }
         let first = state.next_id;
         state.next_id += tasks.len() as u64;
@@ -332,6 +353,11 @@ impl<J: Job> Shared<J> {
 }
 
 impl<J: Job> State<J> {
+    /// Why a task would not be taken.
+    fn refusal(&self) -> Option<Refused> {
+        self.closed.then(|| self.broken.clone().map_or(Refused::Closed, Refused::Broken))
+    }
+
     fn break_down(&mut self, cause: Arc<str>) -> VecDeque<Task<J>> {
         self.closed = true;
         self.broken = Some(cause);

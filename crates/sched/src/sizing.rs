@@ -51,6 +51,11 @@ impl Sizing {
         }
     }
 
+    /// Whether jobs are known to be so short that sending them one by one would cost more than they do.
+    pub(crate) fn is_cheap(&self) -> bool {
+        self.batch == Batch::Auto && self.cost_ns.is_some_and(|cost| cost < 20_000.0)
+    }
+
     /// How many frames a worker may have at a time. Where jobs are short it should never wait for the parent; where
     /// they are long the wait costs little, and a job that is stuck behind another costs much.
     pub(crate) fn window(&self) -> usize {

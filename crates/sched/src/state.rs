@@ -168,6 +168,14 @@ impl Sched {
                 || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
     }
 
+    /// Whether a job submitted now should not wait for others to travel with: a worker could have it, and none that has jobs
+    /// will be back in a moment.
+    #[must_use]
+    pub fn is_eager(&self) -> bool {
+        let none_busy = || self.workers.values().all(|worker| worker.frames.is_empty());
+        self.is_hungry() && (!self.sizing.is_cheap() || none_busy())
+    }
+
     /// The workers whose doings matter to the next [`Event::Tick`].
     pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
         let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.frames.is_empty();

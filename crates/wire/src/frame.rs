@@ -37,6 +37,23 @@ impl Entries {
         encoded
     }
 
+    /// Adds all jobs of `others`, which are none afterwards.
+    pub fn append(&mut self, others: &mut Entries) {
+        if self.ends.is_empty() {
+            std::mem::swap(self, others);
+            return;
+        }
+        let before = self.bytes.len();
+        self.bytes.append(&mut others.bytes);
+        self.ends.extend(others.ends.drain(..).map(|end| before + end));
+    }
+
+    /// Drops all jobs.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     /// How many jobs there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -47,6 +64,12 @@ impl Entries {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// How many bytes they may take without another allocation.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The bytes of the jobs `from..to`, lengths included.

@@ -11,23 +11,11 @@ use std::{
 
 use job::{Failure, Job, Outcome};
 
-use super::{kind::Kind, slot::Slot};
-
-/// How an executor recognises a job that it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(pub(crate) u64);
-
-/// What can be done about a job that was submitted.
-pub(crate) trait Control: Send + Sync {
-    /// Cancels the job if it has not been started; its slot is filled before this returns.
-    fn cancel(&self, ticket: Ticket);
-
-    /// Cancels the job, and kills the worker that has it if it has been started; says whether that can be done.
-    fn kill(&self, ticket: Ticket) -> bool;
-
-    /// Whether the job has been started and has no outcome yet.
-    fn is_running(&self, ticket: Ticket) -> bool;
-}
+use super::{
+    control::{Control, Ticket},
+    kind::Kind,
+    slot::Slot,
+};
 
 /// Why a job was not taken.
 ///
@@ -97,22 +85,30 @@ pub enum NoOutcome<E> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct JobFuture<J: Job> {
-    slot: Arc<Slot<J>>,
-    control: Option<(Arc<dyn Control>, Ticket)>,
+    slot: Slot<J>,
 }
 
 impl<J: Job> Clone for JobFuture<J> {
     fn clone(&self) -> JobFuture<J> {
-        JobFuture { slot: self.slot.clone(), control: self.control.clone() }
+        JobFuture { slot: self.slot.clone() }
     }
 }
 
 impl<J: Job> JobFuture<J> {
-    pub(crate) fn new(slot: Arc<Slot<J>>, control: Option<(Arc<dyn Control>, Ticket)>) -> JobFuture<J> {
-        JobFuture { slot, control }
+    pub(crate) fn new(slot: Slot<J>) -> JobFuture<J> {
+        JobFuture { slot }
     }
 
-    pub(crate) fn slot(&self) -> &Arc<Slot<J>> {
+    /// Who can do something about the job, as long as it has no outcome.
+    fn control(&self) -> Option<(&Arc<dyn Control>, Ticket)> {
+        let control = self.slot.control().filter(|_| !self.done())?;
+        if self.slot.ticket().is_none() {
+            control.settle();
+        }
+        Some((control, self.slot.ticket()?))
+    }
+
+    pub(crate) fn slot(&self) -> &Slot<J> {
         &self.slot
     }
 
@@ -251,7 +247,7 @@ impl<J: Job> JobFuture<J> {
     /// ```
     #[must_use]
     pub fn running(&self) -> bool {
-        let started = self.control.as_ref().is_some_and(|(control, ticket)| control.is_running(*ticket));
+        let started = self.control().is_some_and(|(control, ticket)| control.is_running(ticket));
         started && !self.done()
     }
 
@@ -271,8 +267,8 @@ impl<J: Job> JobFuture<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        if let (false, Some((control, ticket))) = (self.done(), &self.control) {
-            control.cancel(*ticket);
+        if let Some((control, ticket)) = self.control() {
+            control.cancel(ticket);
         }
         self.cancelled()
     }
@@ -313,10 +309,7 @@ impl<J: Job> JobFuture<J> {
     /// }
     /// ```
     pub fn kill(&self) -> bool {
-        match &self.control {
-            Some((control, ticket)) if !self.done() => control.kill(*ticket) || self.cancelled(),
-            _ => self.cancelled(),
-        }
+        self.control().is_some_and(|(control, ticket)| control.kill(ticket)) || self.cancelled()
     }
 
     /// Has `callback` called with this job once it has an outcome: by the thread that brings it, or at once if it
@@ -335,8 +328,7 @@ impl<J: Job> JobFuture<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
-        let control = self.control.clone();
-        self.slot.when_filled(Box::new(move |slot| callback(&JobFuture { slot: slot.clone(), control })));
+        self.slot.when_filled(Box::new(|slot| callback(&JobFuture { slot: slot.clone() })));
     }
 }
 

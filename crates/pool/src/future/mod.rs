@@ -2,11 +2,13 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `slot` | where one outcome lies, and who is told when it comes |
+//! | `slot` | where outcomes lie, and who is told when they come |
 //! | `handle` | [`JobFuture`], the caller's side of a slot |
+//! | `control` | what can be done about a job |
 //! | `watch` | one waiter for many slots |
 //! | `wait` | [`wait`] and [`as_completed`] |
 
+mod control;
 mod handle;
 mod kind;
 mod slot;
@@ -16,6 +18,6 @@ mod watch;
 pub use handle::{JobFuture, NoOutcome, Refused};
 pub use wait::{AsCompleted, ReturnWhen, Unfinished, Waited, as_completed, wait};
 
-pub(crate) use handle::{Control, Ticket};
-pub(crate) use slot::{Slot, SlotsSink};
-pub(crate) use watch::{Watch, deadline_after};
+pub(crate) use control::{Control, Ticket};
+pub(crate) use slot::{Slot, Slots};
+pub(crate) use watch::deadline_after;

@@ -1,63 +1,143 @@
-//! Where one outcome lies, and who is told when it comes.
+//! Where outcomes lie, and who is told when they come.
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
 
 use job::{Failure, Job, Outcome};
 use parking_lot::{Condvar, Mutex};
 use wire::catch_panic;
 
 use super::{
+    control::{Control, Ticket},
     kind::Kind,
     watch::{Watch, deadline_after},
 };
 use crate::{Resolved, Sink};
 
 /// Called once, with the slot that has just been filled.
-pub(crate) type Callback<J> = Box<dyn FnOnce(&Arc<Slot<J>>) + Send>;
+pub(crate) type Callback<J> = Box<dyn FnOnce(&Slot<J>) + Send>;
 
-/// A place for one outcome.
-pub(crate) struct Slot<J: Job> {
+/// Places for the outcomes of jobs that were submitted one after another: allocated together, because an allocation
+/// for each costs as much as a short job.
+pub(crate) struct Slots<J: Job> {
+    places: Box<[Place<J>]>,
+    control: Option<Arc<dyn Control>>,
+}
+
+struct Place<J: Job> {
     state: Mutex<State<J>>,
     filled: Condvar,
+    /// The job's [`Ticket`], once it has one.
+    ticket: AtomicU64,
+    /// How many [`Slot`]s name this place. An outcome that nobody can ask for is dropped.
+    handles: AtomicU32,
 }
 
 enum State<J: Job> {
-    Empty {
-        callbacks: Vec<Callback<J>>,
-        wakers: Vec<Waker>,
-        watches: Vec<Arc<Watch>>,
-    },
+    /// Boxed, because most outcomes come before somebody waits for them, and all places have room for what is here.
+    Empty(Option<Box<Listeners<J>>>),
     Filled(Outcome<J>),
     /// The outcome was moved out; what it was is all that is left of it.
     Taken(Kind),
 }
 
+/// Who wants to know.
+struct Listeners<J: Job> {
+    callbacks: Vec<Callback<J>>,
+    wakers: Vec<Waker>,
+    watches: Vec<Arc<Watch>>,
+}
+
+/// Stands for no ticket.
+const NONE: u64 = u64::MAX;
+
+impl<J: Job> Slots<J> {
+    /// So many empty places, for jobs under this control.
+    pub(crate) fn new(count: usize, control: Option<Arc<dyn Control>>) -> Arc<Slots<J>> {
+        let place = || Place {
+            state: Mutex::new(State::Empty(None)),
+            filled: Condvar::new(),
+            ticket: AtomicU64::new(NONE),
+            handles: AtomicU32::new(0),
+        };
+        Arc::new(Slots { places: (0..count).map(|_| place()).collect(), control })
+    }
+
+    /// How many places there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Fills a place, unless it is filled already.
+    pub(crate) fn fill(self: &Arc<Self>, place: u64, outcome: Outcome<J>) {
+        if let Some(place) = usize::try_from(place).ok().filter(|&place| place < self.places.len()) {
+            fill(self, place, outcome);
+        }
+    }
+
+    /// Notes by which ticket the executor knows the job of a place.
+    pub(crate) fn assign(&self, place: u64, Ticket(ticket): Ticket) {
+        if let Some(place) = usize::try_from(place).ok().and_then(|place| self.places.get(place)) {
+            place.ticket.store(ticket, Ordering::Release);
+        }
+    }
+}
+
+/// Tells everybody who waits, without the lock, so that a callback may do anything. The first outcome stands.
+fn fill<J: Job>(slots: &Arc<Slots<J>>, index: usize, outcome: Outcome<J>) {
+    let place = &slots.places[index];
+    let mut state = place.state.lock();
+    let State::Empty(listeners) = &mut *state else { return };
+    let (listeners, kind) = (listeners.take(), kind_of(&outcome));
+    *state = match place.handles.load(Ordering::Acquire) {
+        // A callback gets a handle.
+        0 if listeners.is_none() => State::Taken(kind),
+        _ => State::Filled(outcome),
+    };
+    drop(state);
+    place.filled.notify_all();
+    if let Some(listeners) = listeners {
+        let Listeners { callbacks, wakers, watches } = *listeners;
+        let slot = Slot::new(slots, index);
+        wakers.into_iter().for_each(Waker::wake);
+        watches.iter().for_each(|watch| watch.tell(slot.address(), kind));
+        callbacks.into_iter().for_each(|callback| slot.call(callback));
+    }
+}
+
+fn kind_of<T, E>(outcome: &Result<T, Failure<E>>) -> Kind {
+    match outcome {
+        Ok(_) => Kind::Succeeded,
+        Err(Failure::Cancelled) => Kind::Cancelled,
+        Err(_) => Kind::Failed,
+    }
+}
+
+/// One of the [`Slots`].
+pub(crate) struct Slot<J: Job> {
+    slots: Arc<Slots<J>>,
+    index: usize,
+}
+
 impl<J: Job> Slot<J> {
-    pub(crate) fn new() -> Arc<Slot<J>> {
-        let state = State::Empty { callbacks: Vec::new(), wakers: Vec::new(), watches: Vec::new() };
-        Arc::new(Slot { state: Mutex::new(state), filled: Condvar::new() })
+    /// # Panics
+    /// When there is no such place.
+    pub(crate) fn new(slots: &Arc<Slots<J>>, index: usize) -> Slot<J> {
+        slots.places[index].handles.fetch_add(1, Ordering::Relaxed);
+        Slot { slots: slots.clone(), index }
     }
 
-    /// Fills the slot, unless it is filled already: the first outcome stands. Everybody who waits is told without
-    /// the lock, so that a callback may do anything.
-    pub(crate) fn fill(self: &Arc<Self>, outcome: Outcome<J>) -> bool {
-        let mut state = self.state.lock();
-        if !matches!(*state, State::Empty { .. }) {
-            return false;
-        }
-        let before = std::mem::replace(&mut *state, State::Filled(outcome));
-        let kind = state.kind();
-        drop(state);
-        self.filled.notify_all();
-        if let (State::Empty { callbacks, wakers, watches }, Some(kind)) = (before, kind) {
-            wakers.into_iter().for_each(Waker::wake);
-            watches.iter().for_each(|watch| watch.tell(self.address(), kind));
-            callbacks.into_iter().for_each(|callback| self.call(callback));
-        }
-        true
+    fn place(&self) -> &Place<J> {
+        &self.slots.places[self.index]
     }
 
-    fn call(self: &Arc<Self>, callback: Callback<J>) {
+    fn call(&self, callback: Callback<J>) {
         if let Err(panic) = catch_panic(|| callback(self)) {
             eprintln!("a callback of a job panicked: {panic}");
         }
@@ -65,23 +145,36 @@ impl<J: Job> Slot<J> {
 
     /// What identifies the slot.
     pub(crate) fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        std::ptr::from_ref(self.place()).addr()
+    }
+
+    pub(crate) fn control(&self) -> Option<&Arc<dyn Control>> {
+        self.slots.control.as_ref()
+    }
+
+    /// By which ticket the executor knows the job, if it does yet.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        Some(self.place().ticket.load(Ordering::Acquire)).filter(|&ticket| ticket != NONE).map(Ticket)
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
-        self.state.lock().kind()
+        self.place().state.lock().kind()
     }
 
     /// Waits until the slot is filled; `false` when the time is over before.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
+        let place = self.place();
+        let mut state = place.state.lock();
+        if !matches!(*state, State::Empty(_)) {
+            return true;
+        }
         let deadline = timeout.and_then(deadline_after);
-        let mut state = self.state.lock();
-        while matches!(*state, State::Empty { .. }) {
+        while matches!(*state, State::Empty(_)) {
             match deadline {
-                None => self.filled.wait(&mut state),
+                None => place.filled.wait(&mut state),
                 Some(deadline) => {
-                    if self.filled.wait_until(&mut state, deadline).timed_out() {
-                        return !matches!(*state, State::Empty { .. });
+                    if place.filled.wait_until(&mut state, deadline).timed_out() {
+                        return !matches!(*state, State::Empty(_));
                     }
                 }
             }
@@ -91,7 +184,7 @@ impl<J: Job> Slot<J> {
 
     /// Looks at the outcome, if it is there and has not been moved out.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&Outcome<J>) -> T) -> Option<T> {
-        match &*self.state.lock() {
+        match &*self.place().state.lock() {
             State::Filled(outcome) => Some(at(outcome)),
             _ => None,
         }
@@ -99,21 +192,13 @@ impl<J: Job> Slot<J> {
 
     /// Moves the outcome out, if it is there and has not been moved out before.
     pub(crate) fn take(&self) -> Option<Outcome<J>> {
-        let mut state = self.state.lock();
-        let kind = state.kind()?;
-        match std::mem::replace(&mut *state, State::Taken(kind)) {
-            State::Filled(outcome) => Some(outcome),
-            other => {
-                *state = other;
-                None
-            }
-        }
+        self.place().state.lock().take()
     }
 
     /// Has `callback` called when the slot is filled: at once if it is.
-    pub(crate) fn when_filled(self: &Arc<Self>, callback: Callback<J>) {
-        if let State::Empty { callbacks, .. } = &mut *self.state.lock() {
-            callbacks.push(callback);
+    pub(crate) fn when_filled(&self, callback: Callback<J>) {
+        if let State::Empty(listeners) = &mut *self.place().state.lock() {
+            known(listeners).callbacks.push(callback);
             return;
         }
         self.call(callback);
@@ -121,8 +206,9 @@ impl<J: Job> Slot<J> {
 
     /// Has the waker woken when the slot is filled; `false` if it is.
     pub(crate) fn wake(&self, waker: &Waker) -> bool {
-        match &mut *self.state.lock() {
-            State::Empty { wakers, .. } => {
+        match &mut *self.place().state.lock() {
+            State::Empty(listeners) => {
+                let wakers = &mut known(listeners).wakers;
                 if !wakers.iter().any(|known| known.will_wake(waker)) {
                     wakers.push(waker.clone());
                 }
@@ -134,9 +220,9 @@ impl<J: Job> Slot<J> {
 
     /// Has the watch told when the slot is filled; what it is filled with, if it is.
     pub(crate) fn watch(&self, watch: &Arc<Watch>) -> Option<Kind> {
-        let mut state = self.state.lock();
-        if let State::Empty { watches, .. } = &mut *state {
-            watches.push(watch.clone());
+        let mut state = self.place().state.lock();
+        if let State::Empty(listeners) = &mut *state {
+            known(listeners).watches.push(watch.clone());
             return None;
         }
         state.kind()
@@ -144,33 +230,56 @@ impl<J: Job> Slot<J> {
 
     /// Forgets a watch that nobody looks at any more.
     pub(crate) fn unwatch(&self, watch: &Arc<Watch>) {
-        if let State::Empty { watches, .. } = &mut *self.state.lock() {
-            watches.retain(|known| !Arc::ptr_eq(known, watch));
+        if let State::Empty(Some(listeners)) = &mut *self.place().state.lock() {
+            listeners.watches.retain(|known| !Arc::ptr_eq(known, watch));
         }
     }
+}
+
+impl<J: Job> Clone for Slot<J> {
+    fn clone(&self) -> Slot<J> {
+        Slot::new(&self.slots, self.index)
+    }
+}
+
+impl<J: Job> Drop for Slot<J> {
+    fn drop(&mut self) {
+        let place = self.place();
+        if place.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Dropped without the lock: it may be anything.
+            let outcome = place.state.lock().take();
+            drop(outcome);
+        }
+    }
+}
+
+fn known<J: Job>(listeners: &mut Option<Box<Listeners<J>>>) -> &mut Listeners<J> {
+    let none = || Box::new(Listeners { callbacks: Vec::new(), wakers: Vec::new(), watches: Vec::new() });
+    listeners.get_or_insert_with(none)
 }
 
 impl<J: Job> State<J> {
     fn kind(&self) -> Option<Kind> {
         match self {
-            State::Empty { .. } => None,
-            State::Filled(Ok(_)) => Some(Kind::Succeeded),
-            State::Filled(Err(Failure::Cancelled)) => Some(Kind::Cancelled),
-            State::Filled(Err(_)) => Some(Kind::Failed),
+            State::Empty(_) => None,
+            State::Filled(outcome) => Some(kind_of(outcome)),
             State::Taken(kind) => Some(*kind),
+        }
+    }
+
+    fn take(&mut self) -> Option<Outcome<J>> {
+        let State::Filled(outcome) = self else { return None };
+        let taken = State::Taken(kind_of(outcome));
+        match std::mem::replace(self, taken) {
+            State::Filled(outcome) => Some(outcome),
+            _ => None,
         }
     }
 }
 
-/// The sink of jobs that have a slot each; their tags are the slots' places.
-pub(crate) struct SlotsSink<J: Job>(pub(crate) Vec<Arc<Slot<J>>>);
-
-impl<J: Job> Sink<J> for SlotsSink<J> {
+/// The tags of jobs that have a slot each are their places.
+impl<J: Job> Sink<J> for Arc<Slots<J>> {
     fn resolve(&self, resolved: Vec<Resolved<J>>) {
-        for job in resolved {
-            if let Some(slot) = usize::try_from(job.tag).ok().and_then(|place| self.0.get(place)) {
-                slot.fill(job.outcome);
-            }
-        }
+        resolved.into_iter().for_each(|job| self.fill(job.tag, job.outcome));
     }
 }

@@ -1,81 +1,138 @@
 //! Where the jobs of a map come from.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use job::Job;
 
 use super::Map;
-use crate::{Executor, JobFuture, Refused};
+use crate::{Executor, Inlet, JobOptions, Refused, Sink};
 
-/// Takes items and submits their jobs, until there are none or the executor refuses some.
-pub(super) struct Feed<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    map: Map<'e, J, E, I>,
+/// The most jobs under way at a time where the caller has not said how many, and the workers run out of them.
+const MOST_UNDER_WAY: usize = 16 * 1024;
+
+/// Takes items and pushes their jobs, until there are none or the executor refuses some. Their tags count them.
+pub(super) struct Feed<J: Job, I> {
+    jobs: I,
+    inlet: Box<dyn Inlet<J>>,
+    /// How many may be under way; all that there are if there is no such number.
+    buffer: Option<usize>,
+    /// Whether the buffer may grow.
+    grows: bool,
     /// How many jobs travel together.
     batch: usize,
-    /// How many outputs have been taken for which no job has been submitted yet.
-    owed: usize,
+    options: JobOptions,
+    deadline: Option<Instant>,
+    pushed: u64,
+    taken: u64,
     /// Told after the outputs of what the executor had taken.
     refused: Option<Refused>,
+    ended: bool,
 }
 
-impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Feed<'e, J, E, I> {
-    pub(super) fn new(map: Map<'e, J, E, I>) -> Self {
+impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
+    /// Starts a map: as many jobs are pushed as may be under way.
+    pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>, sink: Arc<dyn Sink<J>>) -> Self {
+        let Map { executor, jobs, buffer, grows, batch, deadline, options } = map;
         // A batch larger than the buffer would wait for outputs that only its own jobs can bring.
-        let batch = map.buffer.map_or(map.batch, |buffer| map.batch.min(buffer)).get();
-        Feed { map, batch, owed: 0, refused: None }
+        let batch = buffer.map_or(batch, |buffer| batch.min(buffer)).get();
+        let (inlet, buffer) = (executor.inlet(sink), buffer.map(std::num::NonZeroUsize::get));
+        let mut feed = Feed {
+            jobs,
+            inlet,
+            buffer,
+            grows,
+            batch,
+            options,
+            deadline,
+            pushed: 0,
+            taken: 0,
+            refused: None,
+            ended: false,
+        };
+        feed.fill();
+        feed.inlet.flush();
+        feed
     }
 
-    /// Submits as many jobs as may be under way before the first output is asked for.
-    pub(super) fn fill(&mut self, mut take: impl FnMut(JobFuture<J>)) {
-        let mut room = self.map.buffer.map_or(usize::MAX, |most| most.get());
-        while room > 0 {
-            let submitted = self.submit_next(self.batch.min(room), &mut take);
-            if submitted == 0 {
-                return;
-            }
-            room -= submitted;
+    /// An output has been taken, so another job may be under way; never where all were pushed at the start.
+    pub(super) fn replace(&mut self) {
+        self.taken += 1;
+        if self.buffer.is_some() {
+            self.fill();
         }
     }
 
-    /// An output has been taken, so another job may be under way; never where all were submitted at the start.
-    pub(super) fn replace(&mut self, mut take: impl FnMut(JobFuture<J>)) {
-        if self.map.buffer.is_none() {
-            return;
+    /// To be called before waiting: nothing that is needed stays behind.
+    pub(super) fn before_waiting(&mut self) {
+        if let Some(buffer) = self.buffer.filter(|&buffer| buffer < MOST_UNDER_WAY)
+            && self.grows
+            && !self.ended
+            && self.inlet.is_hungry()
+        {
+            // Workers have nothing to do because too little may be under way.
+            self.buffer = Some(2 * buffer);
+            self.fill();
         }
-        self.owed += 1;
-        if self.owed >= self.batch {
-            self.owed = 0;
-            self.submit_next(self.batch, &mut take);
-        }
+        self.inlet.flush();
+    }
+
+    /// How many jobs have been pushed.
+    pub(super) fn pushed(&self) -> u64 {
+        self.pushed
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.map.deadline
+        self.deadline
+    }
+
+    /// How many outputs are still to come of what has been pushed.
+    pub(super) fn under_way(&self) -> u64 {
+        self.pushed - self.taken
     }
 
     pub(super) fn take_refusal(&mut self) -> Option<Refused> {
         self.refused.take()
     }
 
-    /// Submits up to `count` jobs and says how many.
-    fn submit_next(&mut self, count: usize, take: &mut impl FnMut(JobFuture<J>)) -> usize {
-        if self.refused.is_some() {
-            return 0;
-        }
-        let jobs: Vec<J> = self.map.jobs.by_ref().take(count).collect();
-        if jobs.is_empty() {
-            return 0;
-        }
-        match self.map.executor.submit_batch(jobs, self.map.options) {
-            Ok(futures) => {
-                let submitted = futures.len();
-                futures.into_iter().for_each(take);
-                submitted
+    /// Has no more jobs started.
+    pub(super) fn cancel(&mut self) {
+        self.ended = true;
+        self.inlet.cancel_waiting();
+    }
+
+    /// Pushes as many jobs as there is room for.
+    fn fill(&mut self) {
+        while !self.ended && self.room() >= self.batch {
+            self.refused = self.inlet.refusal();
+            match self.refused {
+                None if self.batch == 1 => self.push_one(),
+                None => self.push_batch(),
+                Some(_) => self.ended = true,
             }
-            Err(refused) => {
-                self.refused = Some(refused);
-                0
+        }
+    }
+
+    fn room(&self) -> usize {
+        let under_way = usize::try_from(self.under_way()).unwrap_or(usize::MAX);
+        self.buffer.map_or(usize::MAX, |most| most.saturating_sub(under_way))
+    }
+
+    fn push_one(&mut self) {
+        match self.jobs.next() {
+            Some(job) => {
+                self.inlet.push(self.pushed, job, self.options);
+                self.pushed += 1;
             }
+            None => self.ended = true,
+        }
+    }
+
+    fn push_batch(&mut self) {
+        let jobs: Vec<(u64, J)> = (self.pushed..).zip(self.jobs.by_ref().take(self.batch)).collect();
+        self.ended = jobs.len() < self.batch;
+        self.pushed += jobs.len() as u64;
+        if !jobs.is_empty() {
+            self.inlet.push_together(jobs, self.options);
         }
     }
 }

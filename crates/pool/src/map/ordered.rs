@@ -1,22 +1,27 @@
 //! Outputs in the order of the items.
 
 use std::{
-    collections::VecDeque,
+    marker::PhantomData,
     num::NonZeroUsize,
     time::{Duration, Instant},
 };
 
 use job::Job;
 
-use super::feed::Feed;
-use crate::{Executor, JobFuture, JobOptions, NoOutcome, future::deadline_after};
+use super::{
+    arrivals::InOrder,
+    stream::{Arrived, Stream},
+};
+use crate::{Executor, JobOptions, NoOutcome, future::deadline_after};
 
 /// How many jobs are under way before the first output is asked for, unless the caller says otherwise.
 const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// A map that has not been started: settings, and [`IntoIterator`] to start it.
 ///
-/// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in.
+/// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in. While workers
+/// have nothing to do and the caller waits, because jobs are very short or an output is late, there may be more, up to
+/// 16,384.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -32,6 +37,8 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     pub(super) executor: &'e E,
     pub(super) jobs: I,
     pub(super) buffer: Option<NonZeroUsize>,
+    /// Whether the buffer is the default, which may grow.
+    pub(super) grows: bool,
     pub(super) batch: NonZeroUsize,
     pub(super) deadline: Option<Instant>,
     pub(super) options: JobOptions,
@@ -40,7 +47,8 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
 impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     pub(crate) fn new(executor: &'e E, jobs: I) -> Self {
         let (deadline, options) = (None, JobOptions::default());
-        Map { executor, jobs, buffer: Some(DEFAULT_BUFFER), batch: NonZeroUsize::MIN, deadline, options }
+        let (buffer, grows, batch) = (Some(DEFAULT_BUFFER), true, NonZeroUsize::MIN);
+        Map { executor, jobs, buffer, grows, batch, deadline, options }
     }
 
     /// How many items are taken before the first output is asked for; 1,024 by default. Enough to keep all workers
@@ -60,7 +68,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// assert_eq!(read.get(), 5, "one in place of the one that was taken");
     /// ```
     pub fn buffer(mut self, jobs: NonZeroUsize) -> Self {
-        self.buffer = Some(jobs);
+        (self.buffer, self.grows) = (Some(jobs), false);
         self
     }
 
@@ -157,10 +165,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn into_iter(self) -> Self::IntoIter {
-        let mut feed = Feed::new(self);
-        let mut under_way = VecDeque::new();
-        feed.fill(|future| under_way.push_back(future));
-        Outputs { feed, under_way, begun: false, ended: false }
+        Outputs { stream: Stream::start(self), executor: PhantomData }
     }
 }
 
@@ -182,10 +187,8 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Outputs<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    feed: Feed<'e, J, E, I>,
-    under_way: VecDeque<JobFuture<J>>,
-    begun: bool,
-    ended: bool,
+    stream: Stream<J, I, InOrder<J>>,
+    executor: PhantomData<&'e E>,
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Outputs<'_, J, E, I> {
@@ -202,11 +205,7 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Outputs<'_, J, E, I> {
     /// assert!(outputs.next().is_none());
     /// ```
     pub fn close(&mut self) {
-        self.ended = true;
-        // From the back, so that none is started in place of one that has just been cancelled.
-        while let Some(job) = self.under_way.pop_back() {
-            job.cancel();
-        }
+        self.stream.close();
     }
 }
 
@@ -214,30 +213,10 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for Outputs<'_, J, 
     type Item = Result<J::Output, NoOutcome<J::Error>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.begun = true;
-        if self.ended {
-            return None;
-        }
-        let Some(next) = self.under_way.front() else {
-            self.ended = true;
-            return self.feed.take_refusal().map(|refused| Err(NoOutcome::Refused(refused)));
-        };
-        let left = self.feed.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let taken = next.take(left);
-        if matches!(taken, Err(NoOutcome::TimedOut)) {
-            self.close();
-            return Some(Err(NoOutcome::TimedOut));
-        }
-        self.under_way.pop_front();
-        self.feed.replace(|future| self.under_way.push_back(future));
-        Some(taken.and_then(|outcome| outcome.map_err(NoOutcome::Failed)))
-    }
-}
-
-impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Drop for Outputs<'_, J, E, I> {
-    fn drop(&mut self) {
-        if self.begun {
-            self.close();
-        }
+        Some(match self.stream.next()? {
+            Arrived::Outcome(job) => job.outcome.map_err(NoOutcome::Failed),
+            Arrived::Late => Err(NoOutcome::TimedOut),
+            Arrived::Refused(refused) => Err(NoOutcome::Refused(refused)),
+        })
     }
 }

@@ -1,11 +1,15 @@
 //! Outputs as they come.
 
-use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{marker::PhantomData, num::NonZeroUsize, time::Duration};
 
 use job::Job;
 
-use super::{Map, feed::Feed};
-use crate::{Executor, JobFuture, NoOutcome, future::Watch};
+use super::{
+    Map,
+    arrivals::AsTheyCome,
+    stream::{Arrived, Stream},
+};
+use crate::{Executor, NoOutcome, Resolved};
 
 /// A map whose outputs come in any order and which has not been started; see [`Map`] for its settings.
 ///
@@ -134,13 +138,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn into_iter(self) -> Self::IntoIter {
-        let feed = Feed::new(self.0);
-        let (watch, under_way) = (Arc::default(), HashMap::new());
-        let mut outputs = OutputsUnordered { feed, watch, under_way, taken: 0, begun: false, ended: false };
-        let mut first = Vec::new();
-        outputs.feed.fill(|future| first.push(future));
-        outputs.watch_over(first);
-        outputs
+        OutputsUnordered { stream: Stream::start(self.0), executor: PhantomData }
     }
 }
 
@@ -158,31 +156,11 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
 /// assert_eq!(failed, [1]);
 /// ```
 pub struct OutputsUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    feed: Feed<'e, J, E, I>,
-    watch: Arc<Watch>,
-    /// By the address of its slot: the place of the item, and its job.
-    under_way: HashMap<usize, (usize, JobFuture<J>)>,
-    /// How many items have been taken.
-    taken: usize,
-    begun: bool,
-    ended: bool,
+    stream: Stream<J, I, AsTheyCome<J>>,
+    executor: PhantomData<&'e E>,
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I> {
-    fn watch_over(&mut self, futures: Vec<JobFuture<J>>) {
-        futures.into_iter().for_each(|future| self.watch_over_one(future));
-    }
-
-    fn watch_over_one(&mut self, future: JobFuture<J>) {
-        let slot = future.slot().clone();
-        self.under_way.insert(slot.address(), (self.taken, future));
-        self.taken += 1;
-        // One that has its outcome already is told like the others.
-        if let Some(kind) = slot.watch(&self.watch) {
-            self.watch.tell(slot.address(), kind);
-        }
-    }
-
     /// Ends the iteration and cancels the jobs that have not been started.
     ///
     /// ```
@@ -196,11 +174,7 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I
     /// assert!(outputs.next().is_none());
     /// ```
     pub fn close(&mut self) {
-        self.ended = true;
-        for (_, job) in std::mem::take(&mut self.under_way).into_values() {
-            job.slot().unwatch(&self.watch);
-            job.cancel();
-        }
+        self.stream.close();
     }
 }
 
@@ -208,31 +182,20 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordere
     type Item = Result<(usize, J::Output), (usize, NoOutcome<J::Error>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.begun = true;
-        if self.ended {
-            return None;
-        }
-        if self.under_way.is_empty() {
-            self.ended = true;
-            return self.feed.take_refusal().map(|refused| Err((self.taken, NoOutcome::Refused(refused))));
-        }
-        let Some((slot, _)) = self.watch.next(self.feed.deadline()) else {
-            self.close();
-            return Some(Err((self.taken, NoOutcome::TimedOut)));
-        };
-        let (place, job) = self.under_way.remove(&slot)?;
-        let mut next = Vec::new();
-        self.feed.replace(|future| next.push(future));
-        self.watch_over(next);
-        let outcome = job.take(Duration::ZERO).and_then(|outcome| outcome.map_err(NoOutcome::Failed));
-        Some(outcome.map(|output| (place, output)).map_err(|error| (place, error)))
+        let next = self.stream.next()?;
+        let after_all = place(self.stream.pushed());
+        Some(match next {
+            Arrived::Outcome(Resolved { tag, outcome: Ok(output) }) => Ok((place(tag), output)),
+            Arrived::Outcome(Resolved { tag, outcome: Err(error) }) => {
+                Err((place(tag), NoOutcome::Failed(error)))
+            }
+            Arrived::Late => Err((after_all, NoOutcome::TimedOut)),
+            Arrived::Refused(refused) => Err((after_all, NoOutcome::Refused(refused))),
+        })
     }
 }
 
-impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Drop for OutputsUnordered<'_, J, E, I> {
-    fn drop(&mut self) {
-        if self.begun {
-            self.close();
-        }
-    }
+/// Items are counted by an iterator, so their number fits.
+fn place(tag: u64) -> usize {
+    usize::try_from(tag).unwrap_or(usize::MAX)
 }

@@ -1,18 +1,104 @@
-//! Jobs that were submitted together.
+//! Jobs that were submitted together, and where their outcomes go.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use job::{Job, JobRange};
-use wire::frame::Entries;
+use job::{Failure, Job, JobId, JobRange, Outcome};
+use wire::{CodecKind, frame::Entries};
 
-use crate::Sink;
+use crate::{
+    JobOptions, Resolved, Sink,
+    future::{Slots, Ticket},
+    stream::hand_over,
+};
 
-/// Encoded jobs of one inlet: kept as long as one of them is unresolved, because a job may have to be sent again.
+/// Encoded jobs: kept as long as one of them is unresolved, because a job may have to be sent again.
 pub(crate) struct Block<J: Job> {
     pub(crate) entries: Entries,
     /// What each job was pushed under.
     pub(crate) tags: Vec<u64>,
-    pub(crate) sink: Arc<dyn Sink<J>>,
+    /// The jobs with a time limit of their own, by their place.
+    pub(crate) limits: Vec<(usize, Duration)>,
+    pub(crate) exit: Exit<J>,
+}
+
+impl<J: Job> Block<J> {
+    pub(crate) fn new(exit: Exit<J>) -> Block<J> {
+        Block { entries: Entries::default(), tags: Vec::new(), limits: Vec::new(), exit }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    /// Encodes a job and adds it.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub(crate) fn add(
+        &mut self,
+        codec: CodecKind,
+        tag: u64,
+        job: &J,
+        options: JobOptions,
+    ) -> Result<(), Failure<J::Error>> {
+        self.entries.push(codec, job).map_err(|error| Failure::Codec(error.to_string()))?;
+        self.note(tag, options);
+        Ok(())
+    }
+
+    /// Adds the one job of `entry`, which is empty afterwards.
+    pub(crate) fn append(&mut self, entry: &mut Entries, tag: u64, options: JobOptions) {
+        self.entries.append(entry);
+        self.note(tag, options);
+    }
+
+    fn note(&mut self, tag: u64, options: JobOptions) {
+        self.limits.extend(options.limit.map(|limit| (self.tags.len(), limit)));
+        self.tags.push(tag);
+    }
+
+    /// The block as it is; one without jobs takes its place.
+    pub(crate) fn take(&mut self) -> Block<J> {
+        let next = Block::new(self.exit.clone());
+        std::mem::replace(self, next)
+    }
+}
+
+/// Where outcomes go.
+pub(crate) enum Exit<J: Job> {
+    /// Each into the slot that its tag names.
+    Slots(Arc<Slots<J>>),
+    Sink(Arc<dyn Sink<J>>),
+}
+
+impl<J: Job> Exit<J> {
+    /// Hands out the outcomes of jobs.
+    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = (u64, Outcome<J>)>) {
+        match self {
+            Exit::Slots(slots) => outcomes.for_each(|(tag, outcome)| slots.fill(tag, outcome)),
+            Exit::Sink(sink) => {
+                hand_over(&**sink, outcomes.map(|(tag, outcome)| Resolved { tag, outcome }).collect());
+            }
+        }
+    }
+
+    /// Whether both lead to the same place.
+    fn is(&self, other: &Exit<J>) -> bool {
+        match (self, other) {
+            (Exit::Slots(one), Exit::Slots(other)) => Arc::ptr_eq(one, other),
+            (Exit::Sink(one), Exit::Sink(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl<J: Job> Clone for Exit<J> {
+    fn clone(&self) -> Exit<J> {
+        match self {
+            Exit::Slots(slots) => Exit::Slots(slots.clone()),
+            Exit::Sink(sink) => Exit::Sink(sink.clone()),
+        }
+    }
 }
 
 /// Some consecutive jobs of a block.
@@ -28,8 +114,14 @@ impl<J: Job> Slice<J> {
         self.block.entries.slice(self.from, self.to)
     }
 
-    pub(crate) fn tags(&self) -> &[u64] {
-        &self.block.tags[self.from..self.to]
+    pub(crate) fn count(&self) -> usize {
+        self.to - self.from
+    }
+
+    /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at.
+    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>) {
+        let tags = self.block.tags[self.from..self.to].iter().copied();
+        self.block.exit.resolve(tags.zip(outcomes));
     }
 }
 
@@ -54,8 +146,19 @@ impl<J: Job> Blocks<J> {
         let unresolved = block.tags.len() as u64;
         let jobs = JobRange::new(self.next_job, self.next_job + unresolved)?;
         self.next_job = jobs.end();
+        if let Exit::Slots(slots) = &block.exit {
+            block.tags.iter().zip(jobs.iter()).for_each(|(&tag, JobId(id))| slots.assign(tag, Ticket(id)));
+        }
         self.blocks.insert(jobs.first().0, Held { block: Arc::new(block), unresolved });
         Some(jobs)
+    }
+
+    /// The jobs of all blocks whose outcomes go there.
+    pub(crate) fn on_the_way_to(&self, exit: &Exit<J>) -> Vec<JobRange> {
+        let blocks = self.blocks.iter().filter(|(_, held)| held.block.exit.is(exit));
+        blocks
+            .filter_map(|(&first, held)| JobRange::new(first, first + held.block.tags.len() as u64))
+            .collect()
     }
 
     /// The parts of blocks that make up these jobs, in order.
@@ -77,9 +180,9 @@ impl<J: Job> Blocks<J> {
         let mut at = jobs.first().0;
         for slice in &slices {
             let first = at - slice.from as u64;
-            at += slice.tags().len() as u64;
+            at += slice.count() as u64;
             if let Some(held) = self.blocks.get_mut(&first) {
-                held.unresolved -= slice.tags().len() as u64;
+                held.unresolved -= slice.count() as u64;
                 if held.unresolved == 0 {
                     self.blocks.remove(&first);
                 }
@@ -92,7 +195,6 @@ impl<J: Job> Blocks<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Resolved;
     use serde::{Deserialize, Serialize};
 
     #[derive(Serialize, Deserialize)]
@@ -116,8 +218,9 @@ mod tests {
 
     fn block(tags: std::ops::Range<u64>) -> Block<Nothing> {
         let mut entries = Entries::default();
-        tags.clone().for_each(|tag| entries.push(wire::CodecKind::Bincode, &(tag as u8)).unwrap());
-        Block { entries, tags: tags.collect(), sink: Arc::new(Ignore) }
+        tags.clone().for_each(|tag| entries.push(CodecKind::Bincode, &(tag as u8)).unwrap());
+        let exit = Exit::Sink(Arc::new(Ignore));
+        Block { entries, tags: tags.collect(), limits: Vec::new(), exit }
     }
 
     fn range(start: u64, end: u64) -> JobRange {
@@ -132,7 +235,7 @@ mod tests {
         assert_eq!(blocks.add(block(200..203)), Some(range(4, 7)));
 
         let slices = blocks.slices(range(2, 6));
-        let tags: Vec<&[u64]> = slices.iter().map(Slice::tags).collect();
+        let tags: Vec<&[u64]> = slices.iter().map(|slice| &slice.block.tags[slice.from..slice.to]).collect();
         assert_eq!(tags, [&[102, 103][..], &[200, 201][..]]);
         assert_eq!(slices[0].bytes(), [1, 0, 0, 0, 102, 1, 0, 0, 0, 103]);
 

@@ -9,7 +9,6 @@ use sched::{Action, Event, StartFailure, Verdict};
 use wire::frame;
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
-use crate::{Resolved, stream::hand_over};
 
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {
@@ -109,15 +108,12 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
 
 fn send<J: Job>(to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
-    let count: usize = jobs.iter().map(|slice| slice.tags().len()).sum();
+    let count: usize = jobs.iter().map(Slice::count).sum();
     to.send(frame::jobs(frame, timed, u32::try_from(count).unwrap_or(u32::MAX), &slices));
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
-    for slice in jobs {
-        let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(again(failure)) });
-        hand_over(&*slice.block.sink, resolved.collect());
-    }
+    jobs.iter().for_each(|slice| slice.resolve(std::iter::repeat_with(|| Err(again(failure)))));
 }
 
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.

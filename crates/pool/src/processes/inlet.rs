@@ -1,59 +1,71 @@
-//! Gathers jobs into blocks.
+//! Jobs that come in a stream.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use job::{Failure, Job};
-use wire::frame::Entries;
 
-use super::{block::Block, shared::Shared};
-use crate::{Inlet, JobOptions, Resolved, Sink, stream::hand_over};
-
-/// A block is handed over when it has this many jobs or bytes, even if nobody waits for it.
-const MOST_JOBS: usize = 256;
-const MOST_BYTES: usize = 32 * 1024;
+use super::{
+    block::{Block, Exit},
+    gather::Gather,
+    shared::Shared,
+};
+use crate::{Inlet, JobOptions, Refused, Resolved, Sink, stream::hand_over};
 
 pub(crate) struct ProcessInlet<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
-    entries: Entries,
-    tags: Vec<u64>,
-    /// The jobs with a limit of their own, by their place among the entries.
-    limits: Vec<(usize, Duration)>,
+    gather: Arc<Gather<J>>,
 }
 
 impl<J: Job> ProcessInlet<J> {
     pub(crate) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessInlet<J> {
-        ProcessInlet { shared, sink, entries: Entries::default(), tags: Vec::new(), limits: Vec::new() }
+        let gather = shared.open_gather(Gather::to(Exit::Sink(sink.clone())));
+        ProcessInlet { shared, sink, gather }
+    }
+
+    fn fail(&self, tag: u64, failure: Failure<J::Error>) {
+        hand_over(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
     }
 }
 
 impl<J: Job> Inlet<J> for ProcessInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        if let Err(error) = self.entries.push(self.shared.recipe.codec, &job) {
-            let outcome = Err(Failure::Codec(error.to_string()));
-            hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
-            return;
-        }
-        self.limits.extend(options.limit.map(|limit| (self.tags.len(), limit)));
-        self.tags.push(tag);
-        let full = self.entries.count() >= MOST_JOBS || self.entries.bytes() >= MOST_BYTES;
-        if full || self.shared.is_hungry() {
-            self.flush();
+        match self.gather.add(self.shared.recipe.codec, tag, &job, options) {
+            Ok(added) => Shared::added(&self.shared, &self.gather, added),
+            Err(failure) => self.fail(tag, failure),
         }
     }
 
-    fn flush(&mut self) {
-        if self.tags.is_empty() {
-            return;
+    fn push_together(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
+        self.flush();
+        let mut block = Block::new(Exit::Sink(self.sink.clone()));
+        for (tag, job) in jobs {
+            if let Err(failure) = block.add(self.shared.recipe.codec, tag, &job, options) {
+                self.fail(tag, failure);
+            }
         }
-        let (entries, tags) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.tags));
-        let block = Block { entries, tags, sink: self.sink.clone() };
-        Shared::submit(&self.shared, block, &std::mem::take(&mut self.limits));
+        Shared::submit(&self.shared, block, true);
+    }
+
+    fn flush(&mut self) {
+        Shared::collect(&self.shared, &self.gather);
+    }
+
+    fn is_hungry(&self) -> bool {
+        self.shared.is_hungry()
+    }
+
+    fn refusal(&self) -> Option<Refused> {
+        if self.gather.is_sealed() { self.shared.refusal() } else { None }
+    }
+
+    fn cancel_waiting(&mut self) {
+        Shared::cancel_waiting(&self.shared, Some(&Exit::Sink(self.sink.clone())));
     }
 }
 
 impl<J: Job> Drop for ProcessInlet<J> {
     fn drop(&mut self) {
-        self.flush();
+        Shared::close_gather(&self.shared, &self.gather);
     }
 }

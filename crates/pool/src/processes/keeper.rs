@@ -17,7 +17,7 @@ use super::{
     launch::{LaunchError, launch},
     shared::Shared,
 };
-use crate::{Resolved, WorkerReport, stream::hand_over};
+use crate::WorkerReport;
 
 /// How long a worker that has closed its link may take to end before it is killed. A death that takes its time, as by the
 /// kernel's hand on a busy machine, is not ours.
@@ -135,10 +135,7 @@ fn deliver<'a, J: Job>(
     codec: CodecKind,
 ) {
     for slice in jobs {
-        let tagged = slice.tags().iter().zip(&mut outcomes);
-        let resolved = tagged
-            .map(|(&tag, (status, payload))| Resolved { tag, outcome: decode::<J>(status, payload, codec) });
-        hand_over(&*slice.block.sink, resolved.collect());
+        slice.resolve(outcomes.by_ref().map(|(status, payload)| decode::<J>(status, payload, codec)));
     }
 }
 

@@ -9,8 +9,10 @@
 //! |---|---|
 //! | `builder` | what a pool is made of |
 //! | `bounds` | what it cannot be |
-//! | `block` | jobs that were submitted together: their bytes, tags and sink |
-//! | `inlet` | gathers jobs into blocks |
+//! | `block` | jobs that were submitted together: their bytes, tags and where their outcomes go |
+//! | `gather` | where jobs gather into blocks |
+//! | `appetite` | who collects them, and when |
+//! | `inlet` | jobs that come in a stream |
 //! | `submit` | jobs with a future each |
 //! | `shared` | the lock, and what is under it |
 //! | `effects` | what follows from a decision |
@@ -19,11 +21,13 @@
 //! | `recipe` | what that takes |
 //! | `clock` | ticks when the scheduler asked for them |
 
+mod appetite;
 mod block;
 mod bounds;
 mod builder;
 mod clock;
 mod effects;
+mod gather;
 mod handle;
 mod inlet;
 mod keeper;
@@ -34,7 +38,7 @@ mod submit;
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Job, JobRange, WorkerFigures};
+use job::{Context, Job, WorkerFigures};
 use sched::Event;
 
 use crate::{
@@ -233,12 +237,11 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
-        let mut futures = submit::submit(&self.shared, &self.control, &[job], options)?;
-        Ok(futures.pop().expect("a future for each job"))
+        submit::submit(&self.shared, &self.control, &job, options)
     }
 
     fn submit_batch(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
-        submit::submit(&self.shared, &self.control, &jobs, options)
+        submit::submit_together(&self.shared, &self.control, &jobs, options)
     }
 
     fn workers(&self) -> usize {
@@ -246,13 +249,11 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn cancel_waiting(&self) {
-        if let Some(all) = JobRange::new(0, u64::MAX) {
-            Shared::tell(&self.shared, Event::Cancelled(all));
-        }
+        Shared::cancel_waiting(&self.shared, None);
     }
 
     fn close(&self) {
-        Shared::tell(&self.shared, Event::Closed);
+        Shared::close(&self.shared);
     }
 
     fn stop(&self, grace: Duration) {

@@ -2,22 +2,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use job::{Death, DeathCause, FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
 use sys::{clock, oom::OomKills, page::Page};
 
 use super::{
     block::{Block, Blocks, Slice},
     effects::{Effect, carry_out, prepare},
+    gather::Gather,
     handle::{Gauge, Handle},
     recipe::Recipe,
 };
@@ -31,14 +29,26 @@ pub(crate) struct Shared<J: Job> {
     pub(crate) clock_news: Condvar,
     /// Keepers and the clock.
     pub(crate) crew: Arc<Crew>,
-    /// Whether a job submitted now would be sent at once.
-    hungry: AtomicBool,
+    /// Where jobs gather that were submitted one by one.
+    pub(crate) submitted: Arc<Gather<J>>,
+    /// Whether some worker could have more jobs.
+    pub(super) hungry: AtomicBool,
+    /// Whether jobs should be collected as soon as they are there.
+    pub(super) eager: AtomicBool,
+    /// Whether the clock will see to what has gathered.
+    pub(super) armed: AtomicBool,
 }
 
 /// What is under the lock.
 pub(crate) struct State<J: Job> {
     pub(crate) sched: Sched,
     pub(crate) blocks: Blocks<J>,
+    /// Wherever jobs may gather.
+    pub(super) gathers: Vec<Arc<Gather<J>>>,
+    /// Whether something was collected since the clock last looked.
+    pub(super) collected: bool,
+    /// When the clock is to collect next.
+    pub(crate) collect_at: Option<Moment>,
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
     /// All workers that there have been, in the order of their start.
     pub(crate) gauges: Vec<Arc<Gauge>>,
@@ -54,7 +64,11 @@ pub(crate) struct State<J: Job> {
 
 impl<J: Job> Shared<J> {
     pub(crate) fn new(recipe: Recipe, settings: Settings) -> Shared<J> {
+        let submitted = Arc::new(Gather::to_slots());
         let state = State {
+            gathers: vec![submitted.clone()],
+            collected: false,
+            collect_at: None,
             sched: Sched::new(settings),
             blocks: Blocks::new(),
             workers: HashMap::new(),
@@ -70,7 +84,10 @@ impl<J: Job> Shared<J> {
             state: Mutex::new(state),
             clock_news: Condvar::new(),
             crew: Arc::default(),
+            submitted,
             hungry: AtomicBool::new(true),
+            eager: AtomicBool::new(true),
+            armed: AtomicBool::new(false),
         }
     }
 
@@ -80,46 +97,31 @@ impl<J: Job> Shared<J> {
         carry_out(this, effects);
     }
 
-    /// Submits a block of jobs; `limits` are those with a time limit of their own, by their place in it. Jobs that
-    /// come too late are resolved as cancelled.
-    pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, limits: &[(usize, Duration)]) {
-        let state = this.state.lock();
-        Shared::submit_locked(this, state, block, limits, false);
-    }
-
-    /// Submits a block of jobs and answers with the first, unless it comes too late.
-    pub(crate) fn try_submit(
-        this: &Arc<Shared<J>>,
-        block: Block<J>,
-        limits: &[(usize, Duration)],
-        together: bool,
-    ) -> Result<Option<JobId>, Refused> {
-        let state = this.state.lock();
-        if state.sched.is_broken() {
-            return Err(Refused::Broken(state.broken_cause()));
-        }
-        if !state.sched.is_open() {
-            return Err(Refused::Closed);
-        }
-        Ok(Shared::submit_locked(this, state, block, limits, together))
-    }
-
-    fn submit_locked(
-        this: &Arc<Shared<J>>,
-        mut state: MutexGuard<'_, State<J>>,
-        block: Block<J>,
-        limits: &[(usize, Duration)],
-        together: bool,
-    ) -> Option<JobId> {
-        let bytes = block.entries.bytes() as u64;
-        let jobs = state.blocks.add(block)?;
-        let limit_of = |&(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
-        let limits = limits.iter().map(limit_of).collect();
-        let event = Event::Submitted { jobs, bytes, limits, together };
-        let effects = this.decide_locked(&mut state, clock::now(), event);
+    /// Submits a block of jobs, together in one frame or not. Those that come too late are resolved as cancelled.
+    pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) {
+        let mut state = this.state.lock();
+        let effects = this.enqueue(&mut state, block, together);
         drop(state);
         carry_out(this, effects);
-        Some(jobs.first())
+    }
+
+    /// The same, unless they come too late.
+    pub(crate) fn try_submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) -> Result<(), Refused> {
+        let mut state = this.state.lock();
+        if let Some(refused) = state.refusal() {
+            return Err(refused);
+        }
+        let effects = this.enqueue(&mut state, block, together);
+        drop(state);
+        carry_out(this, effects);
+        Ok(())
+    }
+
+    fn enqueue(&self, state: &mut State<J>, block: Block<J>, together: bool) -> Vec<Effect<J>> {
+        match state.take_in(block, together) {
+            Some(submitted) => self.decide_locked(state, clock::now(), submitted),
+            None => Vec::new(),
+        }
     }
 
     /// Tells the scheduler what happened and says what is to be done, without doing it.
@@ -145,19 +147,30 @@ impl<J: Job> Shared<J> {
         effects
     }
 
-    fn decide_locked(&self, state: &mut State<J>, now: Moment, event: Event) -> Vec<Effect<J>> {
-        let actions = state.sched.handle(now, event);
-        let effects =
-            actions.into_iter().filter_map(|action| prepare(state, action, &self.clock_news)).collect();
-        self.hungry.store(state.sched.is_hungry(), Ordering::Relaxed);
+    pub(super) fn decide_locked(&self, state: &mut State<J>, now: Moment, event: Event) -> Vec<Effect<J>> {
+        let mut effects = Vec::new();
+        self.handle(state, now, event, &mut effects);
+        self.feed(state, now, &mut effects);
         if state.sched.is_finished() {
             self.clock_news.notify_all();
         }
         effects
     }
 
-    pub(crate) fn is_hungry(&self) -> bool {
-        self.hungry.load(Ordering::Relaxed)
+    pub(super) fn handle(
+        &self,
+        state: &mut State<J>,
+        now: Moment,
+        event: Event,
+        effects: &mut Vec<Effect<J>>,
+    ) {
+        let actions = state.sched.handle(now, event);
+        effects.extend(actions.into_iter().filter_map(|action| prepare(state, action, &self.clock_news)));
+    }
+
+    /// Why a job would not be taken.
+    pub(crate) fn refusal(&self) -> Option<Refused> {
+        self.state.lock().refusal()
     }
 
     pub(crate) fn broken(&self) -> Option<Arc<str>> {
@@ -181,6 +194,22 @@ impl<J: Job> Shared<J> {
 }
 
 impl<J: Job> State<J> {
+    /// Takes a block in, and says so to the scheduler.
+    pub(super) fn take_in(&mut self, mut block: Block<J>, together: bool) -> Option<Event> {
+        let bytes = block.entries.bytes() as u64;
+        let limits = std::mem::take(&mut block.limits);
+        let jobs = self.blocks.add(block)?;
+        let limit_of = |(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
+        Some(Event::Submitted { jobs, bytes, limits: limits.into_iter().map(limit_of).collect(), together })
+    }
+
+    fn refusal(&self) -> Option<Refused> {
+        if self.sched.is_broken() {
+            return Some(Refused::Broken(self.broken_cause()));
+        }
+        (!self.sched.is_open()).then_some(Refused::Closed)
+    }
+
     /// The job that a worker has published that it is in.
     pub(crate) fn running(&self, worker: WorkerId) -> Option<(FrameId, u64, Moment)> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;

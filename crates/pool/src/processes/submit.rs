@@ -2,50 +2,62 @@
 
 use std::sync::Arc;
 
-use job::{Failure, Job, JobId, JobRange};
+use job::{Job, JobId, JobRange};
 use sched::Event;
-use wire::frame::Entries;
 
-use super::{block::Block, shared::Shared};
+use super::{
+    block::{Block, Exit},
+    shared::Shared,
+};
 use crate::{
     JobFuture, JobOptions, Refused,
-    future::{Control, Slot, SlotsSink, Ticket},
+    future::{Control, Slot, Slots, Ticket},
 };
 
-/// Submits jobs that travel together. One that cannot be encoded has failed already.
+/// Submits a job, which is sent when a worker could have it. If it cannot be encoded it has failed already.
 pub(crate) fn submit<J: Job>(
+    shared: &Arc<Shared<J>>,
+    control: &Arc<dyn Control>,
+    job: &J,
+    options: JobOptions,
+) -> Result<JobFuture<J>, Refused> {
+    let gather = &shared.submitted;
+    match gather.submit(shared.recipe.codec, job, options, control) {
+        Some((slot, added)) => {
+            Shared::added(shared, gather, added);
+            Ok(JobFuture::new(slot))
+        }
+        None => Err(shared.refusal().unwrap_or(Refused::Closed)),
+    }
+}
+
+/// Submits jobs that travel together. Those that cannot be encoded have failed already.
+pub(crate) fn submit_together<J: Job>(
     shared: &Arc<Shared<J>>,
     control: &Arc<dyn Control>,
     jobs: &[J],
     options: JobOptions,
 ) -> Result<Vec<JobFuture<J>>, Refused> {
-    let slots: Vec<Arc<Slot<J>>> = jobs.iter().map(|_| Slot::new()).collect();
-    let (mut entries, mut tags) = (Entries::default(), Vec::with_capacity(jobs.len()));
+    let slots = Slots::new(jobs.len(), Some(control.clone()));
+    let futures = (0..jobs.len()).map(|place| JobFuture::new(Slot::new(&slots, place))).collect();
+    let mut block = Block::new(Exit::Slots(slots.clone()));
     for (place, job) in (0..).zip(jobs) {
-        match entries.push(shared.recipe.codec, job) {
-            Ok(()) => tags.push(place),
-            Err(error) => drop(slots[place as usize].fill(Err(Failure::Codec(error.to_string())))),
+        if let Err(failure) = block.add(shared.recipe.codec, place, job, options) {
+            slots.fill(place, Err(failure));
         }
     }
-    let limits: Vec<_> =
-        options.limit.iter().flat_map(|&limit| (0..tags.len()).map(move |at| (at, limit))).collect();
-    let mut tickets: Vec<Option<Ticket>> = vec![None; jobs.len()];
-    let block = Block { entries, tags: tags.clone(), sink: Arc::new(SlotsSink(slots.clone())) };
-    if let Some(first) = Shared::try_submit(shared, block, &limits, jobs.len() > 1)? {
-        tags.iter().zip(first.0..).for_each(|(&place, id)| tickets[place as usize] = Some(Ticket(id)));
-    }
-    let controlled = |ticket: Option<Ticket>| ticket.map(|ticket| (control.clone(), ticket));
-    Ok(slots
-        .into_iter()
-        .zip(tickets)
-        .map(|(slot, ticket)| JobFuture::new(slot, controlled(ticket)))
-        .collect())
+    Shared::try_submit(shared, block, jobs.len() > 1)?;
+    Ok(futures)
 }
 
 /// A pool, as its futures know it.
 pub(crate) struct Controller<J: Job>(pub(crate) Arc<Shared<J>>);
 
 impl<J: Job> Control for Controller<J> {
+    fn settle(&self) {
+        Shared::collect(&self.0, &self.0.submitted);
+    }
+
     fn cancel(&self, Ticket(id): Ticket) {
         Shared::tell(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
     }

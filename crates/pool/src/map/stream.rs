@@ -1,0 +1,91 @@
+//! A map under way: jobs go in as outcomes are taken out.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use job::Job;
+
+use super::{
+    Map,
+    arrivals::{Arrivals, Order},
+    feed::Feed,
+};
+use crate::{Executor, Refused, Resolved};
+
+/// What the one who iterates meets next.
+pub(super) enum Arrived<J: Job> {
+    Outcome(Resolved<J>),
+    /// The deadline has passed.
+    Late,
+    /// The executor has taken no more jobs.
+    Refused(Refused),
+}
+
+/// Jobs and their outcomes, until there are no more or it is closed.
+pub(super) struct Stream<J: Job, I: Iterator<Item = J>, O: Order<J>> {
+    feed: Feed<J, I>,
+    arrivals: Arc<Arrivals<J, O>>,
+    /// Outcomes that have been taken from there and not been asked for.
+    at_hand: VecDeque<Resolved<J>>,
+    begun: bool,
+    ended: bool,
+}
+
+impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
+    pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>) -> Self {
+        let arrivals = Arrivals::new();
+        let feed = Feed::start(map, arrivals.clone());
+        Stream { feed, arrivals, at_hand: VecDeque::new(), begun: false, ended: false }
+    }
+
+    pub(super) fn pushed(&self) -> u64 {
+        self.feed.pushed()
+    }
+
+    pub(super) fn next(&mut self) -> Option<Arrived<J>> {
+        self.begun = true;
+        if self.ended {
+            return None;
+        }
+        if self.at_hand.is_empty() && self.feed.under_way() == 0 {
+            self.ended = true;
+            return self.feed.take_refusal().map(Arrived::Refused);
+        }
+        match self.take() {
+            Some(job) => {
+                self.feed.replace();
+                Some(Arrived::Outcome(job))
+            }
+            None => {
+                self.close();
+                Some(Arrived::Late)
+            }
+        }
+    }
+
+    /// The next outcome; `None` when the deadline passes before.
+    fn take(&mut self) -> Option<Resolved<J>> {
+        if self.at_hand.is_empty() {
+            self.arrivals.take(&mut self.at_hand);
+        }
+        if self.at_hand.is_empty() {
+            self.feed.before_waiting();
+            self.arrivals.wait(self.feed.deadline(), &mut self.at_hand);
+        }
+        self.at_hand.pop_front()
+    }
+
+    /// Ends the iteration and cancels the jobs that have not been started.
+    pub(super) fn close(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.feed.cancel();
+        }
+    }
+}
+
+impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Drop for Stream<J, I, O> {
+    fn drop(&mut self) {
+        if self.begun {
+            self.close();
+        }
+    }
+}

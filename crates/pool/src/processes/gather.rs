@@ -1,0 +1,257 @@
+//! Where jobs gather on their way to the scheduler.
+//!
+//! Whoever submits adds to a gather, which costs neither the pool's lock nor an allocation a job. What has gathered is
+//! collected, under the pool's lock, by whoever finds that a worker could have it: the submitter if the pool is idle or
+//! there is enough for a frame, and otherwise the thread that learns that a worker has run out of jobs.
+
+use std::{
+    cell::Cell,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use job::{Failure, Job};
+use parking_lot::Mutex;
+use wire::{CodecKind, frame::Entries};
+
+use super::block::{Block, Exit};
+use crate::{
+    JobOptions,
+    future::{Control, Slot, Slots},
+};
+
+/// So many jobs or bytes are collected even if no worker could have them now.
+const MOST_JOBS: usize = 256;
+const MOST_BYTES: usize = 32 * 1024;
+
+/// How many slots are allocated together.
+const SLOTS: usize = 256;
+
+/// Jobs that nobody but their submitter knows of yet. Its lock is taken inside the pool's, never the other way round.
+pub(crate) struct Gather<J: Job> {
+    open: Mutex<Open<J>>,
+    /// Nobody comes by to collect any more. Set under the lock.
+    sealed: AtomicBool,
+}
+
+struct Open<J: Job> {
+    /// The block that is being filled.
+    block: Block<J>,
+    /// Those before it, whose slots did not suffice.
+    full: Vec<Block<J>>,
+    /// How many slots of the block's are taken.
+    slots_taken: usize,
+}
+
+/// What follows from having added a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// Somebody should collect at once.
+    Enough,
+    /// It can wait until a worker could have it.
+    Little,
+}
+
+thread_local! {
+    /// Jobs are encoded here, because that may take long, and may call anything.
+    static SCRATCH: Cell<Entries> = Cell::default();
+}
+
+/// Encodes a job and has it looked at.
+fn encode<J: Job, T>(
+    codec: CodecKind,
+    job: &J,
+    with: impl FnOnce(&mut Entries) -> T,
+) -> Result<T, Failure<J::Error>> {
+    let mut scratch = SCRATCH.take();
+    let encoded = scratch.push(codec, job).map_err(|error| Failure::Codec(error.to_string()));
+    let result = encoded.map(|()| with(&mut scratch));
+    // Whoever refused it left it there.
+    scratch.clear();
+    // What a huge job took is not kept for the small ones that follow.
+    if scratch.capacity() <= MOST_BYTES {
+        SCRATCH.set(scratch);
+    }
+    result
+}
+
+impl<J: Job> Gather<J> {
+    /// For jobs whose outcomes all go there.
+    pub(crate) fn to(exit: Exit<J>) -> Gather<J> {
+        let open = Open { block: Block::new(exit), full: Vec::new(), slots_taken: 0 };
+        Gather { open: Mutex::new(open), sealed: AtomicBool::new(false) }
+    }
+
+    /// For jobs that get a slot each.
+    pub(crate) fn to_slots() -> Gather<J> {
+        Gather::to(Exit::Slots(Slots::new(0, None)))
+    }
+
+    /// Adds a job.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub(crate) fn add(
+        &self,
+        codec: CodecKind,
+        tag: u64,
+        job: &J,
+        options: JobOptions,
+    ) -> Result<Added, Failure<J::Error>> {
+        encode(codec, job, |entry| {
+            let mut open = self.open.lock();
+            open.block.append(entry, tag, options);
+            self.added(&open)
+        })
+    }
+
+    /// Adds a job that gets the next slot; `None` when the gather is sealed. If it cannot be encoded its slot is filled.
+    pub(crate) fn submit(
+        &self,
+        codec: CodecKind,
+        job: &J,
+        options: JobOptions,
+        control: &Arc<dyn Control>,
+    ) -> Option<(Slot<J>, Added)> {
+        let added = encode(codec, job, |entry| {
+            let mut open = self.open.lock();
+            if self.is_sealed() {
+                return None;
+            }
+            let (slots, place) = open.next_slot(control);
+            let slot = Slot::new(slots, place);
+            open.block.append(entry, place as u64, options);
+            Some((slot, self.added(&open)))
+        });
+        added.unwrap_or_else(|failure| {
+            let slots = Slots::new(1, None);
+            let slot = Slot::new(&slots, 0);
+            slots.fill(0, Err(failure));
+            (!self.is_sealed()).then_some((slot, Added::Little))
+        })
+    }
+
+    /// Everything that has gathered. For those who hold the pool's lock.
+    pub(crate) fn collect(&self) -> Vec<Block<J>> {
+        let mut open = self.open.lock();
+        let mut blocks = mem::take(&mut open.full);
+        if !open.block.is_empty() {
+            blocks.push(open.block.take());
+        }
+        blocks
+    }
+
+    /// From now on whoever adds a job has to collect it, and [`submit`](Gather::submit) takes none.
+    pub(crate) fn seal(&self) {
+        let _open = self.open.lock();
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
+    fn added(&self, open: &Open<J>) -> Added {
+        let full = open.block.tags.len() >= MOST_JOBS || open.block.entries.bytes() >= MOST_BYTES;
+        if full || !open.full.is_empty() || self.is_sealed() { Added::Enough } else { Added::Little }
+    }
+}
+
+impl<J: Job> Open<J> {
+    /// The next free slot: the last ones' block may be collected meanwhile, and the next one goes on with them.
+    fn next_slot(&mut self, control: &Arc<dyn Control>) -> (&Arc<Slots<J>>, usize) {
+        if !matches!(&self.block.exit, Exit::Slots(slots) if self.slots_taken < slots.len()) {
+            let next = Block::new(Exit::Slots(Slots::new(SLOTS, Some(control.clone()))));
+            let last = mem::replace(&mut self.block, next);
+            self.full.extend(Some(last).filter(|block| !block.is_empty()));
+            self.slots_taken = 0;
+        }
+        let place = self.slots_taken;
+        self.slots_taken += 1;
+        match &self.block.exit {
+            Exit::Slots(slots) => (slots, place),
+            Exit::Sink(_) => unreachable!("the block has been replaced by one with slots"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Resolved, Sink, future::Ticket};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    struct Byte(u8);
+
+    impl Job for Byte {
+        const NAME: &'static str = "byte";
+        type Output = ();
+        type Error = ();
+        type Context = ();
+        fn run(self, (): &mut ()) -> Result<(), ()> {
+            Ok(())
+        }
+    }
+
+    struct Ignore;
+
+    impl Sink<Byte> for Ignore {
+        fn resolve(&self, _: Vec<Resolved<Byte>>) {}
+    }
+
+    impl Control for Ignore {
+        fn settle(&self) {}
+        fn cancel(&self, _: Ticket) {}
+        fn kill(&self, _: Ticket) -> bool {
+            false
+        }
+        fn is_running(&self, _: Ticket) -> bool {
+            false
+        }
+    }
+
+    const CODEC: CodecKind = CodecKind::Bincode;
+
+    fn submit(gather: &Gather<Byte>) -> Option<(Slot<Byte>, Added)> {
+        let control: Arc<dyn Control> = Arc::new(Ignore);
+        gather.submit(CODEC, &Byte(7), JobOptions::default(), &control)
+    }
+
+    fn jobs_of(blocks: &[Block<Byte>]) -> Vec<(usize, usize)> {
+        blocks.iter().map(|block| (block.tags.len(), block.entries.count())).collect()
+    }
+
+    #[test]
+    fn a_job_that_is_refused_leaves_nothing_behind() {
+        let (closed, open) = (Gather::to_slots(), Gather::to(Exit::Sink(Arc::new(Ignore))));
+        closed.seal();
+        assert!(submit(&closed).is_none());
+        assert_eq!(open.add(CODEC, 1, &Byte(8), JobOptions::default()).unwrap(), Added::Little);
+        let blocks = open.collect();
+        assert_eq!((jobs_of(&blocks), blocks[0].entries.slice(0, 1)), (vec![(1, 1)], &[1, 0, 0, 0, 8][..]));
+    }
+
+    #[test]
+    fn slots_that_are_used_up_are_followed_by_others() {
+        let gather = Gather::to_slots();
+        let first: Vec<_> = (0..SLOTS - 1).map(|_| submit(&gather).unwrap()).collect();
+        assert!(first.iter().all(|(_, added)| *added == Added::Little));
+        assert_eq!(submit(&gather).unwrap().1, Added::Enough);
+        assert_eq!(submit(&gather).unwrap().1, Added::Enough, "what is full waits");
+        assert_eq!(jobs_of(&gather.collect()), [(SLOTS, SLOTS), (1, 1)]);
+        assert_eq!(submit(&gather).unwrap().1, Added::Little);
+        assert_eq!(jobs_of(&gather.collect()), [(1, 1)]);
+    }
+
+    #[test]
+    fn whoever_comes_after_the_seal_has_to_collect() {
+        let gather = Gather::to(Exit::Sink(Arc::new(Ignore)));
+        gather.seal();
+        assert_eq!(gather.add(CODEC, 1, &Byte(8), JobOptions::default()).unwrap(), Added::Enough);
+        assert_eq!(jobs_of(&gather.collect()), [(1, 1)]);
+    }
+}
