@@ -170,6 +170,22 @@ fn workers_that_cannot_start_break_the_pool_with_the_cause() {
 }
 
 #[test]
+fn the_cause_is_told_also_when_the_run_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let journal = folder.path().join(round.to_string());
+        for arguments in [vec![], vec!["--journal".as_ref(), journal.as_os_str()]] {
+            let output = runner(["-w", "1", "--worker-bin", "/nonexistent"])
+                .with(|c| c.args(arguments))
+                .stdin("{\"op\":\"sum\",\"n\":4}\n")
+                .run();
+            assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into()], 4), "{}", output.stderr);
+            assert!(output.stderr.contains("cannot start \"/nonexistent\""), "{}", output.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_worker_started_by_hand_says_what_it_is() {
     let output = end_to_end::Call::new(&program("worker"), ["--help"]).run();
     assert_eq!(output.code(), 2);

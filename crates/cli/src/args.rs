@@ -96,6 +96,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
 
+    /// Keep each worker, and what its jobs start, on one core
+    #[arg(long)]
+    pub(crate) pin: bool,
+
+    /// Add 0 to 19 to the niceness of the workers, so that other programs come first
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(i32).range(0..=19))]
+    pub(crate) nice: Option<i32>,
+
     #[command(flatten)]
     pub(crate) journal: JournalArguments,
 

@@ -65,6 +65,8 @@ struct PoolPlan {
     timeout_retries: u32,
     max_memory: Option<u64>,
     max_jobs_per_worker: Option<NonZeroU64>,
+    pin: bool,
+    nice: i32,
     worker_bin: Option<PathBuf>,
 }
 
@@ -76,6 +78,8 @@ impl Plan {
                 ("--timeout", arguments.timeout.is_some()),
                 ("--max-memory", arguments.max_memory.is_some()),
                 ("--max-jobs-per-worker", arguments.max_jobs_per_worker.is_some()),
+                ("--pin", arguments.pin),
+                ("--nice", arguments.nice.is_some()),
                 ("--worker-bin", arguments.worker_bin.is_some()),
             ];
             if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
@@ -115,6 +119,8 @@ impl Plan {
                 timeout_retries: arguments.timeout_retries,
                 max_memory: arguments.max_memory.map(|size| size.0),
                 max_jobs_per_worker: arguments.max_jobs_per_worker,
+                pin: arguments.pin,
+                nice: arguments.nice.unwrap_or(0),
                 worker_bin: arguments.worker_bin,
             },
         })
@@ -137,7 +143,9 @@ impl Plan {
             .batch(plan.batch)
             .kill_after(plan.kill_after)
             .retries(plan.retries)
-            .timeout_retries(plan.timeout_retries);
+            .timeout_retries(plan.timeout_retries)
+            .pin(plan.pin)
+            .nice(plan.nice);
         if let Some(limit) = plan.timeout {
             builder = builder.time_limit(limit);
         }

@@ -7,5 +7,6 @@ pub mod guard;
 pub mod memory;
 pub mod oom;
 pub mod page;
+pub mod placement;
 pub mod process;
 pub mod signal;

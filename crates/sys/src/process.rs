@@ -19,6 +19,8 @@ use nix::{
 };
 use parking_lot::Mutex;
 
+use crate::placement::{self, Placement};
+
 /// A child process that leads a process group of its own.
 ///
 /// It is killed by the system when the thread that [spawned](Process::spawn) it ends, inherits no descriptor beyond
@@ -32,14 +34,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, which inherits `keep` under the same number.
+    /// Starts `command` in its place, with `keep` inherited under the same number.
     ///
     /// # Errors
-    /// What the system says: no such program, no permission, no processes or descriptors left.
-    pub fn spawn(command: &mut Command, keep: BorrowedFd<'_>) -> io::Result<Process> {
+    /// What the system says: no such program, no permission, no processes or descriptors left, no such place.
+    pub fn spawn(command: &mut Command, keep: BorrowedFd<'_>, place: Placement) -> io::Result<Process> {
         let keep = keep.as_raw_fd();
         command.process_group(0);
         die_with_parent(command);
+        placement::place(command, place)?;
         // SAFETY: the closure only calls functions that are safe between fork and exec: it neither allocates nor
         // locks.
         unsafe {
@@ -50,7 +53,7 @@ impl Process {
                 keep_only(keep)
             });
         }
-        let mut child = command.spawn()?;
+        let mut child = command.spawn().map_err(|error| placement::explain(error, place))?;
         let pid = child.id();
         match pidfd_open(pid) {
             Ok(pidfd) => Ok(Process { pid, pidfd, child: Mutex::new(Some(child)) }),
@@ -196,7 +199,7 @@ mod tests {
 
     fn spawn(program: &str, arguments: &[&str]) -> Process {
         let null = std::fs::File::open("/dev/null").unwrap();
-        Process::spawn(Command::new(program).args(arguments), null.as_fd()).unwrap()
+        Process::spawn(Command::new(program).args(arguments), null.as_fd(), Placement::default()).unwrap()
     }
 
     #[test]
@@ -259,7 +262,8 @@ mod tests {
         assert!(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY) } > 2);
         let script = format!("ls -l /proc/$$/fd > {}", listing.display());
         let mut command = Command::new("/bin/sh");
-        Process::spawn(command.args(["-c", &script]), keep.as_fd()).unwrap().reap();
+        command.args(["-c", &script]);
+        Process::spawn(&mut command, keep.as_fd(), Placement::default()).unwrap().reap();
         let seen = std::fs::read_to_string(&listing).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(seen.contains(kept.to_str().unwrap()) && !seen.contains(stray.to_str().unwrap()), "{seen}");

@@ -223,10 +223,11 @@ impl Sink<Builtin> for Collector {
         let (tails, abandoned) = worded(&resolved);
         drop(resolved);
         self.count_failures(&tails);
-        self.settle_all(tails);
+        // Before the records: with the last one of them the run ends, and hears nothing more.
         if let Some(cause) = abandoned {
             self.broke(cause);
         }
+        self.settle_all(tails);
     }
 }
 

@@ -122,6 +122,10 @@ impl Sink<Builtin> for Recorder {
         let (tails, abandoned) = worded(&resolved);
         drop(resolved);
         self.collector.count_failures(&tails);
+        // Before the records: with the last one of them the run ends, and hears nothing more.
+        if let Some(cause) = abandoned {
+            self.collector.broke(cause);
+        }
         let mut unrecorded = Vec::new();
         let mut queue = self.queue.lock();
         for (position, tail) in tails {
@@ -138,9 +142,6 @@ impl Sink<Builtin> for Recorder {
         drop(queue);
         if !unrecorded.is_empty() {
             self.collector.settle_all(unrecorded);
-        }
-        if let Some(cause) = abandoned {
-            self.collector.broke(cause);
         }
     }
 }

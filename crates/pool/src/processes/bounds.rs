@@ -1,5 +1,7 @@
 //! What a pool cannot be: too large, too deep, or in a program that does not know what it is.
 
+use std::io;
+
 use wire::{CodecError, RendezvousError};
 
 /// The most workers that a pool can have.
@@ -19,6 +21,9 @@ pub const MAX_WORKERS: usize = 1024;
 /// assert!(pool::MAX_DEPTH > 1);
 /// ```
 pub const MAX_DEPTH: u32 = 10;
+
+/// The most that can be added to the niceness of workers.
+const MAX_NICE: i32 = 19;
 
 /// Tells a worker how deep it is.
 pub(super) const DEPTH_VARIABLE: &str = "RUNNER_WORKER_DEPTH";
@@ -48,6 +53,13 @@ pub enum BuildError {
     /// Workers and parent could not meet.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
+    /// Nothing below 0, which takes privileges, and nothing beyond 19, the system's limit, is added to the niceness of
+    /// workers.
+    #[error("what is added to the workers' niceness must be from 0 to {MAX_NICE}, not {0}")]
+    Nice(i32),
+    /// The system does not say on which cores this process may run.
+    #[error("the cores that workers can be kept on are not known: {0}")]
+    Cores(io::Error),
     /// The arguments of the workers' state cannot be encoded.
     #[error("the arguments of the workers' state: {0}")]
     Context(#[from] CodecError),
@@ -74,4 +86,13 @@ pub(super) fn worker_count(workers: usize) -> Result<u32, WorkerCountError> {
         Ok(count) if (1..=MAX_WORKERS).contains(&workers) => Ok(count),
         _ => Err(WorkerCountError(workers)),
     }
+}
+
+pub(super) fn added_niceness(nice: i32) -> Result<i32, BuildError> {
+    if (0..=MAX_NICE).contains(&nice) { Ok(nice) } else { Err(BuildError::Nice(nice)) }
+}
+
+/// The cores that workers are kept on: all that this process may use, or none if they are not to be kept.
+pub(super) fn cores_to_keep_to(pin: bool) -> Result<Vec<usize>, BuildError> {
+    if pin { sys::placement::cores().map_err(BuildError::Cores) } else { Ok(Vec::new()) }
 }

@@ -8,7 +8,10 @@ use wire::{CodecKind, Rendezvous};
 
 use super::{
     ProcessPool,
-    bounds::{BuildError, DEPTH_VARIABLE, MAX_DEPTH, depth_of_this_process, worker_count},
+    bounds::{
+        BuildError, DEPTH_VARIABLE, MAX_DEPTH, added_niceness, cores_to_keep_to, depth_of_this_process,
+        worker_count,
+    },
     recipe::Recipe,
     shared::Shared,
     submit::Controller,
@@ -35,6 +38,8 @@ pub struct ProcessPoolBuilder<J: Job> {
     environment: Vec<(OsString, OsString)>,
     codec: CodecKind,
     max_memory: Option<u64>,
+    pin: bool,
+    nice: i32,
     settings: Settings,
 }
 
@@ -48,6 +53,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
             environment: Vec::new(),
             codec: CodecKind::default(),
             max_memory: None,
+            pin: false,
+            nice: 0,
             settings: Settings::default(),
         }
     }
@@ -246,6 +253,61 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// Whether each worker runs on one core only, together with all that its jobs start; by default it moves freely.
+    ///
+    /// Workers take turns at the cores that the thread that builds the pool may use at that moment: the first worker runs
+    /// on the first core, the next one on the next, and with more workers than cores several share one. A replacement
+    /// runs where the worker before it did.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Executor, Job, ProcessPool, available_cores};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct CountCores;
+    ///
+    /// impl Job for CountCores {
+    ///     const NAME: &'static str = "count-cores";
+    ///     type Output = usize;
+    ///     type Error = String;
+    ///     type Context = ();
+    ///
+    ///     fn run(self, _: &mut ()) -> Result<usize, String> {
+    ///         Ok(available_cores())
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<CountCores>();
+    ///     let pool = ProcessPool::builder().workers(2).pin(true).build()?;
+    ///     assert_eq!(pool.submit(CountCores)?.result(None)?, 1);
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn pin(mut self, pin: bool) -> Self {
+        self.pin = pin;
+        self
+    }
+
+    /// What is added to the workers' niceness, from 0, the default, to 19: the higher, the more readily workers leave the
+    /// cores to others, this process included. The sum goes no further than 19. What jobs start is as nice.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{BuildError, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().nice(10).build()?;
+    /// // To be less nice than its parent takes privileges.
+    /// let greedy = ProcessPool::<Square>::builder().nice(-5).build();
+    /// assert!(matches!(greedy, Err(BuildError::Nice(-5))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn nice(mut self, nice: i32) -> Self {
+        self.nice = nice;
+        self
+    }
+
     /// How many jobs a worker serves before another takes its place; by default there is no limit. For jobs that leave
     /// something behind, as a leak in a foreign library does.
     ///
@@ -391,7 +453,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// # Errors
     /// [`BuildError::Workers`] when the number of workers is out of range, [`BuildError::Rendezvous`] when there is no
     /// directory for temporary files or no descriptor left, [`BuildError::Context`] when the state's arguments cannot
-    /// be encoded, [`BuildError::NoEntry`] in a process that was started as a worker.
+    /// be encoded, [`BuildError::Nice`] when that niceness cannot be added, [`BuildError::Cores`] when workers are to be
+    /// pinned and the cores are not known, [`BuildError::NoEntry`] in a process that was started as a worker.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
         if is_stray_worker() {
             return Err(BuildError::NoEntry);
@@ -411,6 +474,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
             job_type: J::NAME,
             codec: self.codec,
             max_memory: self.max_memory,
+            cores: cores_to_keep_to(self.pin)?,
+            nice: added_niceness(self.nice)?,
             context,
         };
         let kill_after = self.settings.kill_after;

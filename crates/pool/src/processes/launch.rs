@@ -69,7 +69,7 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle) -> Result<Inbox, LaunchEr
     let mut command = Command::new(&recipe.program);
     command.arg0("runner-worker").args(arguments).stdin(Stdio::null());
     command.envs(recipe.environment.iter().map(|(name, value)| (name, value)));
-    let spawned = sys::process::Process::spawn(&mut command, descriptor.as_fd());
+    let spawned = sys::process::Process::spawn(&mut command, descriptor.as_fd(), recipe.place(handle.id));
     let process = spawned.map_err(|error| LaunchError::Spawn { program: recipe.program.clone(), error })?;
     let process = handle.adopt(process);
 

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use job::WorkerId;
+use sys::placement::Placement;
 use wire::CodecKind;
 
 /// How workers are started, and what they are told.
@@ -13,6 +15,18 @@ pub(crate) struct Recipe {
     pub(crate) codec: CodecKind,
     /// How many bytes of memory a worker may have.
     pub(crate) max_memory: Option<u64>,
+    /// The cores that workers are kept on, one each; none if they may move.
+    pub(crate) cores: Vec<usize>,
+    /// What is added to their niceness.
+    pub(crate) nice: i32,
     /// The arguments of the workers' state, encoded.
     pub(crate) context: Vec<u8>,
+}
+
+impl Recipe {
+    /// Where a worker runs. It goes by the slot, so that a replacement runs where the one before it did.
+    pub(crate) fn place(&self, worker: WorkerId) -> Placement {
+        let turn = (worker.slot as usize).checked_rem(self.cores.len());
+        Placement { core: turn.map(|turn| self.cores[turn]), nice: self.nice }
+    }
 }
