@@ -58,7 +58,7 @@ pub enum Failure<E> {
     Failed(E),
     /// The job panicked; its worker lives on.
     #[error("the job panicked: {0}")]
-    Panicked(Panic),
+    Panicked(Box<Panic>),
     /// Its worker died in it, on each of this many attempts; the death is the last one.
     #[error("the job's worker died: {death} (attempt {attempts})")]
     Crashed {
@@ -104,11 +104,11 @@ pub enum Failure<E> {
 /// use job::{Failure, Panic};
 ///
 /// # let fields = MapDeserializer::<_, Error>::new([("message", "no digits")].into_iter());
-/// # let failure = Failure::<String>::Panicked(Panic::deserialize(fields)?);
+/// # let failure = Failure::<String>::Panicked(Box::new(Panic::deserialize(fields)?));
 /// // The failure of a job that called `panic!("no digits")` without a known place.
 /// assert_eq!(failure.to_string(), "the job panicked: no digits");
-/// if let Failure::Panicked(Panic { message, location, .. }) = failure {
-///     assert_eq!((message.as_str(), location), ("no digits", None));
+/// if let Failure::Panicked(panic) = failure {
+///     assert_eq!((panic.message.as_str(), panic.location), ("no digits", None));
 /// }
 /// # Ok::<(), Error>(())
 /// ```

@@ -14,7 +14,7 @@ pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Con
     }
     match catch_panic(|| job.run(context)) {
         Ok(result) => result.map_err(Failure::Failed),
-        Err(panic) => Err(Failure::Panicked(panic)),
+        Err(panic) => Err(Failure::Panicked(Box::new(panic))),
     }
 }
 

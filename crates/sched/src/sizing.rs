@@ -7,11 +7,24 @@ use crate::Batch;
 /// A frame should keep a worker busy for about this long: many times what sending it costs, and still short.
 const TARGET: Duration = Duration::from_micros(300);
 
+/// It should keep a worker busy for at least this long while there are jobs: a worker that is left with the tail for so long
+/// costs less than the frames that would avoid it.
+const LEAST: Duration = Duration::from_micros(50);
+
 /// The most jobs in a frame that sizes itself.
 const MOST_JOBS: u64 = 4096;
 
 /// The most bytes in a frame, unless one job alone is larger. Three such frames fit a socket at a time.
 pub(crate) const MOST_BYTES: u64 = 32 * 1024;
+
+/// Jobs that cost less are cheap, in nanoseconds.
+const CHEAP_NS: f64 = 20_000.0;
+
+/// A frame whose jobs cost so many times the mean says that the mean says little.
+const STILL_ALIKE: f64 = 8.0;
+
+/// So many jobs have to have been alike before one of the same cost is expected.
+const MANY: u64 = 32;
 
 /// What the returned frames tell about the cost of a job.
 #[derive(Debug)]
@@ -21,11 +34,13 @@ pub(crate) struct Sizing {
     cost_ns: Option<f64>,
     /// The largest frame that came back: sizes grow from it step by step.
     proven: u64,
+    /// How many jobs in a row cost about the same: how far the mean can be trusted.
+    alike: u64,
 }
 
 impl Sizing {
     pub(crate) fn new(batch: Batch) -> Sizing {
-        Sizing { batch, cost_ns: None, proven: 1 }
+        Sizing { batch, cost_ns: None, proven: 1, alike: 0 }
     }
 
     pub(crate) fn learn(&mut self, jobs: u64, busy: Duration) {
@@ -33,6 +48,8 @@ impl Sizing {
             return;
         }
         let cost = busy.as_nanos() as f64 / jobs as f64;
+        let mean = self.cost_ns.unwrap_or(cost);
+        self.alike = if cost <= STILL_ALIKE * mean { self.alike + jobs } else { 0 };
         self.cost_ns = Some(self.cost_ns.map_or(cost, |mean| mean + (cost - mean) / 8.0));
         self.proven = self.proven.max(jobs);
     }
@@ -42,18 +59,27 @@ impl Sizing {
         match self.batch {
             Batch::Fixed(size) => size.get(),
             Batch::Auto => {
-                let by_cost =
-                    self.cost_ns.map_or(1, |cost| (TARGET.as_nanos() as f64 / cost.max(1.0)) as u64);
                 // Towards the end of the queue frames shrink, so that no worker is left with the tail.
-                let share = waiting / (2 * workers.max(1));
-                by_cost.min(self.proven.saturating_mul(4)).min(share).clamp(1, MOST_JOBS)
+                let least = self.jobs_in(LEAST).min(self.alike / MANY);
+                let share = (waiting / (2 * workers.max(1))).max(least.min(waiting));
+                self.jobs_in(TARGET).min(self.proven.saturating_mul(4)).min(share).clamp(1, MOST_JOBS)
             }
         }
     }
 
+    /// How many jobs take about so long.
+    fn jobs_in(&self, time: Duration) -> u64 {
+        self.cost_ns.map_or(1, |cost| (time.as_nanos() as f64 / cost.max(1.0)) as u64)
+    }
+
     /// Whether jobs are known to be so short that sending them one by one would cost more than they do.
     pub(crate) fn is_cheap(&self) -> bool {
-        self.batch == Batch::Auto && self.cost_ns.is_some_and(|cost| cost < 20_000.0)
+        self.batch == Batch::Auto && self.alike >= MANY && self.cost_ns.is_some_and(|cost| cost < CHEAP_NS)
+    }
+
+    /// With how many frames a worker has enough, so that nobody need look for more.
+    pub(crate) fn enough(&self) -> usize {
+        self.window().min(2)
     }
 
     /// How many frames a worker may have at a time. Where jobs are short it should never wait for the parent; where
@@ -78,8 +104,25 @@ mod tests {
         assert_eq!(sizing.frame_size(1_000_000, 2), 4);
         sizing.learn(1000, Duration::from_micros(100));
         assert_eq!(sizing.frame_size(1_000_000, 2), 3000);
-        assert_eq!(sizing.frame_size(100, 2), 25);
+        assert_eq!(sizing.frame_size(1000, 2), 250);
+        assert_eq!(sizing.frame_size(100, 2), 31, "so many have been alike");
         assert_eq!(sizing.frame_size(1, 2), 1);
+    }
+
+    #[test]
+    fn little_work_is_not_divided_once_jobs_have_proved_to_be_alike() {
+        let mut sizing = Sizing::new(Batch::Auto);
+        sizing.learn(1, Duration::from_nanos(100));
+        assert_eq!(
+            (sizing.frame_size(4, 2), sizing.is_cheap()),
+            (1, false),
+            "one job says nothing of the next"
+        );
+        sizing.learn(32_000, Duration::from_micros(3200));
+        assert_eq!((sizing.frame_size(600, 2), sizing.is_cheap()), (500, true));
+        sizing.learn(1, Duration::from_millis(1));
+        assert_eq!(sizing.frame_size(4, 2), 1);
+        assert!(!sizing.is_cheap());
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Sched {
         self.queue.count() == 0
             && !self.is_paused()
             && (self.workers.len() < self.settings.max_workers as usize
-                || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
+                || self.workers.values().any(|worker| worker.frames.len() < self.sizing.enough()))
     }
 
     /// Whether a job submitted now should not wait for others to travel with: a worker could have it, and none that has jobs

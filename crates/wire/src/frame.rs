@@ -22,6 +22,18 @@ pub struct Entries {
 }
 
 impl Entries {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Entries {
+        Entries { bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    /// None yet, and room for so many of so many bytes together.
+    #[must_use]
+    pub fn with_capacity(count: usize, bytes: usize) -> Entries {
+        Entries { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
     /// Encodes one more job.
     ///
     /// # Errors
@@ -39,7 +51,8 @@ impl Entries {
 
     /// Adds all jobs of `others`, which are none afterwards.
     pub fn append(&mut self, others: &mut Entries) {
-        if self.ends.is_empty() {
+        if self.ends.is_empty() && self.bytes.capacity() < others.bytes.len() {
+            // Nothing large is copied.
             std::mem::swap(self, others);
             return;
         }

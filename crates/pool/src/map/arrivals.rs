@@ -1,8 +1,12 @@
 //! Where the outcomes of a map arrive, and who waits for them.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
-use job::{Job, Outcome};
+use job::Job;
 use parking_lot::{Condvar, Mutex};
 
 use crate::{Resolved, Sink};
@@ -20,16 +24,17 @@ struct State<O> {
     waits: bool,
 }
 
-/// In which order outcomes are taken.
+/// In which order outcomes are taken. They come and go in pieces, because moving them one by one would cost as much as a
+/// short job.
 pub(super) trait Order<J: Job>: Default + Send + 'static {
-    /// Keeps an outcome.
-    fn put(&mut self, arrived: Resolved<J>);
+    /// Keeps outcomes, of which there is at least one.
+    fn put(&mut self, piece: Vec<Resolved<J>>);
+
+    /// The next outcomes, if they are there.
+    fn take(&mut self) -> Option<Vec<Resolved<J>>>;
 
     /// Whether there is something to take.
     fn is_ready(&self) -> bool;
-
-    /// Moves what can be taken to the end of `to`.
-    fn take(&mut self, to: &mut VecDeque<Resolved<J>>);
 }
 
 impl<J: Job, O: Order<J>> Arrivals<J, O> {
@@ -39,12 +44,12 @@ impl<J: Job, O: Order<J>> Arrivals<J, O> {
     }
 
     /// Takes what is there.
-    pub(super) fn take(&self, to: &mut VecDeque<Resolved<J>>) {
-        self.state.lock().order.take(to);
+    pub(super) fn take(&self) -> Option<Vec<Resolved<J>>> {
+        self.state.lock().order.take()
     }
 
-    /// Waits until something is there, or the time is over, and takes it.
-    pub(super) fn wait(&self, deadline: Option<Instant>, to: &mut VecDeque<Resolved<J>>) {
+    /// Waits until something is there, and takes it; `None` when the time is over before.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Vec<Resolved<J>>> {
         let mut state = self.state.lock();
         while !state.order.is_ready() {
             state.waits = true;
@@ -58,14 +63,17 @@ impl<J: Job, O: Order<J>> Arrivals<J, O> {
             }
         }
         state.waits = false;
-        state.order.take(to);
+        state.order.take()
     }
 }
 
 impl<J: Job, O: Order<J>> Sink<J> for Arrivals<J, O> {
     fn resolve(&self, resolved: Vec<Resolved<J>>) {
+        if resolved.is_empty() {
+            return;
+        }
         let mut state = self.state.lock();
-        resolved.into_iter().for_each(|arrived| state.order.put(arrived));
+        state.order.put(resolved);
         let news = state.waits && state.order.is_ready();
         state.waits &= !news;
         drop(state);
@@ -76,7 +84,7 @@ impl<J: Job, O: Order<J>> Sink<J> for Arrivals<J, O> {
 }
 
 /// As they come.
-pub(super) struct AsTheyCome<J: Job>(VecDeque<Resolved<J>>);
+pub(super) struct AsTheyCome<J: Job>(VecDeque<Vec<Resolved<J>>>);
 
 impl<J: Job> Default for AsTheyCome<J> {
     fn default() -> Self {
@@ -85,50 +93,95 @@ impl<J: Job> Default for AsTheyCome<J> {
 }
 
 impl<J: Job> Order<J> for AsTheyCome<J> {
-    fn put(&mut self, arrived: Resolved<J>) {
-        self.0.push_back(arrived);
+    fn put(&mut self, piece: Vec<Resolved<J>>) {
+        self.0.push_back(piece);
+    }
+
+    fn take(&mut self) -> Option<Vec<Resolved<J>>> {
+        self.0.pop_front()
     }
 
     fn is_ready(&self) -> bool {
         !self.0.is_empty()
     }
-
-    fn take(&mut self, to: &mut VecDeque<Resolved<J>>) {
-        to.append(&mut self.0);
-    }
 }
 
 /// In the order of their tags, which count from 0.
 pub(super) struct InOrder<J: Job> {
-    /// The tag of the first place.
-    first: u64,
-    places: VecDeque<Option<Outcome<J>>>,
+    /// The tag that is taken next.
+    next: u64,
+    /// Outcomes whose tags follow one another, by the first.
+    pieces: BTreeMap<u64, Vec<Resolved<J>>>,
 }
 
 impl<J: Job> Default for InOrder<J> {
     fn default() -> Self {
-        InOrder { first: 0, places: VecDeque::new() }
+        InOrder { next: 0, pieces: BTreeMap::new() }
     }
 }
 
 impl<J: Job> Order<J> for InOrder<J> {
-    fn put(&mut self, arrived: Resolved<J>) {
-        let Ok(place) = usize::try_from(arrived.tag.wrapping_sub(self.first)) else { return };
-        if place >= self.places.len() {
-            self.places.resize_with(place + 1, || None);
+    fn put(&mut self, piece: Vec<Resolved<J>>) {
+        // Jobs that were sent together come back together, so there is rarely more than one run.
+        let mut rest = piece;
+        while let Some(first) = rest.first().map(|job| job.tag) {
+            let run = (first..).zip(&rest).take_while(|(tag, job)| *tag == job.tag).count();
+            let after = rest.split_off(run);
+            self.pieces.insert(first, std::mem::replace(&mut rest, after));
         }
-        self.places[place] = Some(arrived.outcome);
+    }
+
+    fn take(&mut self) -> Option<Vec<Resolved<J>>> {
+        let piece = self.pieces.remove(&self.next)?;
+        self.next += piece.len() as u64;
+        Some(piece)
     }
 
     fn is_ready(&self) -> bool {
-        matches!(self.places.front(), Some(Some(_)))
+        self.pieces.contains_key(&self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::Failure;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    struct Nothing;
+
+    impl Job for Nothing {
+        const NAME: &'static str = "nothing";
+        type Output = ();
+        type Error = ();
+        type Context = ();
+        fn run(self, (): &mut ()) -> Result<(), ()> {
+            Ok(())
+        }
     }
 
-    fn take(&mut self, to: &mut VecDeque<Resolved<J>>) {
-        while let Some(outcome) = self.places.front_mut().and_then(Option::take) {
-            self.places.pop_front();
-            to.push_back(Resolved { tag: self.first, outcome });
-            self.first += 1;
-        }
+    fn piece(tags: &[u64]) -> Vec<Resolved<Nothing>> {
+        tags.iter().map(|&tag| Resolved { tag, outcome: Err(Failure::Cancelled) }).collect()
+    }
+
+    fn tags(piece: Option<Vec<Resolved<Nothing>>>) -> Vec<u64> {
+        piece.into_iter().flatten().map(|job| job.tag).collect()
+    }
+
+    #[test]
+    fn pieces_are_put_in_order_whatever_they_hold() {
+        let mut order = InOrder::default();
+        order.put(piece(&[2, 3, 6, 5]));
+        assert!(!order.is_ready() && order.take().is_none());
+        order.put(piece(&[0, 1]));
+        assert_eq!(
+            [tags(order.take()), tags(order.take()), tags(order.take())],
+            [vec![0, 1], vec![2, 3], vec![]]
+        );
+        order.put(piece(&[4]));
+        assert!(order.is_ready());
+        let rest: Vec<u64> = (0..4).flat_map(|_| tags(order.take())).collect();
+        assert_eq!(rest, [4, 5, 6]);
     }
 }

@@ -1,6 +1,6 @@
 //! A map under way: jobs go in as outcomes are taken out.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{sync::Arc, vec};
 
 use job::Job;
 
@@ -25,7 +25,7 @@ pub(super) struct Stream<J: Job, I: Iterator<Item = J>, O: Order<J>> {
     feed: Feed<J, I>,
     arrivals: Arc<Arrivals<J, O>>,
     /// Outcomes that have been taken from there and not been asked for.
-    at_hand: VecDeque<Resolved<J>>,
+    at_hand: vec::IntoIter<Resolved<J>>,
     begun: bool,
     ended: bool,
 }
@@ -34,7 +34,7 @@ impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
     pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>) -> Self {
         let arrivals = Arrivals::new();
         let feed = Feed::start(map, arrivals.clone());
-        Stream { feed, arrivals, at_hand: VecDeque::new(), begun: false, ended: false }
+        Stream { feed, arrivals, at_hand: Vec::new().into_iter(), begun: false, ended: false }
     }
 
     pub(super) fn pushed(&self) -> u64 {
@@ -46,7 +46,7 @@ impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
         if self.ended {
             return None;
         }
-        if self.at_hand.is_empty() && self.feed.under_way() == 0 {
+        if self.feed.under_way() == 0 {
             self.ended = true;
             return self.feed.take_refusal().map(Arrived::Refused);
         }
@@ -64,14 +64,15 @@ impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
 
     /// The next outcome; `None` when the deadline passes before.
     fn take(&mut self) -> Option<Resolved<J>> {
-        if self.at_hand.is_empty() {
-            self.arrivals.take(&mut self.at_hand);
+        if let Some(job) = self.at_hand.next() {
+            return Some(job);
         }
-        if self.at_hand.is_empty() {
+        let piece = self.arrivals.take().or_else(|| {
             self.feed.before_waiting();
-            self.arrivals.wait(self.feed.deadline(), &mut self.at_hand);
-        }
-        self.at_hand.pop_front()
+            self.arrivals.wait(self.feed.deadline())
+        });
+        self.at_hand = piece?.into_iter();
+        self.at_hand.next()
     }
 
     /// Ends the iteration and cancels the jobs that have not been started.

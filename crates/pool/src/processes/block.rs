@@ -57,9 +57,11 @@ impl<J: Job> Block<J> {
         self.tags.push(tag);
     }
 
-    /// The block as it is; one without jobs takes its place.
+    /// The block as it is; one without jobs, and with room for as many, takes its place.
     pub(crate) fn take(&mut self) -> Block<J> {
-        let next = Block::new(self.exit.clone());
+        let jobs = self.tags.len();
+        let entries = Entries::with_capacity(jobs, self.entries.bytes());
+        let next = Block { entries, tags: Vec::with_capacity(jobs), ..Block::new(self.exit.clone()) };
         std::mem::replace(self, next)
     }
 }

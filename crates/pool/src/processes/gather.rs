@@ -56,8 +56,8 @@ pub(crate) enum Added {
 }
 
 thread_local! {
-    /// Jobs are encoded here, because that may take long, and may call anything.
-    static SCRATCH: Cell<Entries> = Cell::default();
+    /// Jobs are encoded here and not under the lock, because that may take long, and may call anything.
+    static SCRATCH: Cell<Entries> = const { Cell::new(Entries::new()) };
 }
 
 /// Encodes a job and has it looked at.
@@ -66,16 +66,18 @@ fn encode<J: Job, T>(
     job: &J,
     with: impl FnOnce(&mut Entries) -> T,
 ) -> Result<T, Failure<J::Error>> {
-    let mut scratch = SCRATCH.take();
-    let encoded = scratch.push(codec, job).map_err(|error| Failure::Codec(error.to_string()));
-    let result = encoded.map(|()| with(&mut scratch));
-    // Whoever refused it left it there.
-    scratch.clear();
-    // What a huge job took is not kept for the small ones that follow.
-    if scratch.capacity() <= MOST_BYTES {
-        SCRATCH.set(scratch);
-    }
-    result
+    SCRATCH.with(|kept| {
+        let mut scratch = kept.take();
+        let encoded = scratch.push(codec, job).map_err(|error| Failure::Codec(error.to_string()));
+        let result = encoded.map(|()| with(&mut scratch));
+        // Whoever refused it left it there.
+        scratch.clear();
+        // What a huge job took is not kept for the small ones that follow.
+        if scratch.capacity() <= MOST_BYTES {
+            kept.set(scratch);
+        }
+        result
+    })
 }
 
 impl<J: Job> Gather<J> {
@@ -141,13 +143,19 @@ impl<J: Job> Gather<J> {
         if !open.block.is_empty() {
             blocks.push(open.block.take());
         }
+        if self.is_sealed() {
+            open.let_slots_go();
+        }
         blocks
     }
 
     /// From now on whoever adds a job has to collect it, and [`submit`](Gather::submit) takes none.
     pub(crate) fn seal(&self) {
-        let _open = self.open.lock();
+        let mut open = self.open.lock();
         self.sealed.store(true, Ordering::Release);
+        if open.block.is_empty() {
+            open.let_slots_go();
+        }
     }
 
     pub(crate) fn is_sealed(&self) -> bool {
@@ -161,6 +169,13 @@ impl<J: Job> Gather<J> {
 }
 
 impl<J: Job> Open<J> {
+    /// Slots know the pool, and the pool knows its gathers: neither would ever be dropped.
+    fn let_slots_go(&mut self) {
+        if matches!(self.block.exit, Exit::Slots(_)) {
+            self.block.exit = Exit::Slots(Slots::new(0, None));
+        }
+    }
+
     /// The next free slot: the last ones' block may be collected meanwhile, and the next one goes on with them.
     fn next_slot(&mut self, control: &Arc<dyn Control>) -> (&Arc<Slots<J>>, usize) {
         if !matches!(&self.block.exit, Exit::Slots(slots) if self.slots_taken < slots.len()) {
