@@ -1,0 +1,59 @@
+//! What this program is when it has started itself as a helper of a row.
+
+use std::{
+    env,
+    io::{self, BufRead, Write},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use crate::{
+    bare,
+    child::Talker,
+    rounds::Result,
+    task::{spin, trial},
+};
+
+/// The argument that makes a helper of the program.
+const ROLE: &str = "--as-helper";
+
+/// Answers the parent's requests if this process was started for that.
+pub(crate) fn enter_if_helper() -> Option<ExitCode> {
+    let mut arguments = env::args().skip(1);
+    if arguments.next()? != ROLE {
+        return None;
+    }
+    let done = match arguments.next() {
+        Some(rendezvous) => bare::echo(rendezvous),
+        None => compute(),
+    };
+    // The parent is gone if this fails, and nobody reads what it would say.
+    Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A process that computes in its only thread.
+pub(crate) fn start_loner() -> Result<Talker> {
+    Talker::start(Command::new("/proc/self/exe").arg(ROLE))
+}
+
+/// The command of a process that sends back what it receives.
+pub(crate) fn echo_command(rendezvous: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args([ROLE, rendezvous]);
+    command
+}
+
+/// Each line: `trial` or `spin`, then numbers. The answer: nanoseconds, and the sum of the results.
+fn compute() -> Result<()> {
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let mut words = line.split(' ');
+        let work = if words.next() == Some("trial") { trial } else { spin };
+        let numbers: Vec<u64> = words.map(str::parse).collect::<std::result::Result<_, _>>()?;
+        let start = Instant::now();
+        let sum = numbers.into_iter().map(work).fold(0, u64::wrapping_add);
+        println!("{} {sum}", start.elapsed().as_nanos());
+        io::stdout().flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Rows 5 and 6: one job at a time, there and back.
+
+use std::{cell::RefCell, thread, time::Duration};
+
+use pool::{Executor, ThreadPool};
+
+use crate::{
+    bare::Echo,
+    bench::{Bench, WORKERS, timed, unresolved, warm_pool},
+    python::EXECUTOR,
+    report::{Goal, Row},
+    rounds::{Contender, Result, alternate, median, quantile},
+    table::number,
+    task::{Numbers, Task, gcd},
+};
+
+/// As large as a small job in its frame.
+const MESSAGE: [u8; 24] = [7; 24];
+
+/// The next one as soon as the last one is back.
+pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.count(20_000, 1_000);
+    let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
+    let threads = ThreadPool::new(WORKERS, ());
+    let processes = procspawn::Pool::new(WORKERS)?;
+    let slowest = RefCell::new(Vec::new());
+    let mut missing = None;
+    let mut contenders = vec![
+        Contender::new("ProcessPool", || {
+            let times = trips(count, |place| call(&ours, bench, place), || ())?;
+            slowest.borrow_mut().push(quantile(times.clone(), 0.99));
+            Ok(median(times))
+        }),
+        Contender::new("ThreadPool", || {
+            Ok(median(trips(count, |place| call(&threads, bench, place), || ())?))
+        }),
+        Contender::new("procspawn", || {
+            let call = |place| Ok(processes.spawn(bench.pairs(count)[place], |(a, b)| gcd(a, b)).join()?);
+            Ok(median(trips(count / 10, call, || ())?))
+        }),
+    ];
+    match EXECUTOR.start(bench, count / 10) {
+        Ok(mut running) => contenders.push(Contender::new("ProcessPoolExecutor.submit", move || {
+            Ok(running.round_trips(count / 10)? / 1e3)
+        })),
+        Err(reason) => missing = Some(reason),
+    }
+    let series = alternate(contenders, bench.rounds(5))?;
+    let slowest = median(slowest.into_inner());
+    let goal = Goal::at_most("ProcessPool, median", series[0].median(), "us", [12.0, 6.0]);
+    let what = format!("`submit().result()`, hot, median of {}", number(count as f64));
+    let row = Row::new("5", what, "us").figures(&series).goal(goal).missing(missing);
+    Ok(vec![row.note(format!("ProcessPool, 99 of 100 within {} us", number(slowest)))])
+}
+
+/// Everybody has gone to sleep in between.
+pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.count(200, 20);
+    let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
+    let echo = Echo::start()?;
+    let bare = |_| echo.round_trip(&MESSAGE).map(|()| 0);
+    let contenders = vec![
+        Contender::new("ProcessPool", || {
+            Ok(median(trips(count, |place| call(&ours, bench, place), pauses())?))
+        }),
+        Contender::new("bare ipc-channel, 24 bytes", || Ok(median(trips(count, bare, pauses())?))),
+    ];
+    let series = alternate(contenders, bench.rounds(5))?;
+    let what = format!("`submit().result()` after 2 to 5 ms of sleep, median of {count}");
+    let ratio = series[0].against(&series[1]);
+    let goal = Goal::at_most("time of the bare channel", ratio, "times", [2.0, 1.3]);
+    Ok(vec![Row::new("6", what, "us").figures(&series).goal(goal)])
+}
+
+fn call(executor: &impl Executor<Task>, bench: &Bench, place: usize) -> Result<u64> {
+    let (a, b) = bench.pairs(place + 1)[place];
+    executor.submit(Task::Gcd(a, b))?.result(None).map_err(unresolved)
+}
+
+/// The microseconds of each of many calls.
+fn trips(count: usize, call: impl Fn(usize) -> Result<u64>, mut pause: impl FnMut()) -> Result<Vec<f64>> {
+    let trip = |place| {
+        pause();
+        let (time, _) = timed(|| call(place))?;
+        Ok(time.as_nanos() as f64 / 1e3)
+    };
+    (0..count).map(trip).collect()
+}
+
+/// The same for everybody, and in no rhythm.
+fn pauses() -> impl FnMut() {
+    let mut numbers = Numbers::seeded(2);
+    move || thread::sleep(Duration::from_micros(2000 + numbers.next() % 3000))
+}
