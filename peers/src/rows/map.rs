@@ -1,6 +1,6 @@
 //! Rows 1 to 3: `map` of cheap jobs, by this pool and by everybody else.
 
-use std::{cell::RefCell, hint::black_box, thread};
+use std::{cell::RefCell, collections::VecDeque, hint::black_box, thread};
 
 use pool::ThreadPool;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -123,12 +123,21 @@ fn rayon_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     Ok(map_contender(bench, RAYON, count, map))
 }
 
-/// It has no `map`: all jobs are handed over before the first result is asked for.
+/// It has no `map`, and each job takes descriptors until it is done: so many are under way at a time.
+const UNDER_WAY: usize = 100;
+
 fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     let processes = procspawn::Pool::new(WORKERS)?;
     let map = move |pairs: &[(u64, u64)]| {
-        let handles: Vec<_> = pairs.iter().map(|&pair| processes.spawn(pair, |(a, b)| gcd(a, b))).collect();
-        handles.into_iter().map(|handle| Ok(handle.join()?)).collect()
+        let spawn = |&pair: &(u64, u64)| processes.spawn(pair, |(a, b)| gcd(a, b));
+        let mut waiting: VecDeque<_> = pairs.iter().take(UNDER_WAY).map(spawn).collect();
+        let mut rest = pairs.iter().skip(UNDER_WAY);
+        let mut results = Vec::with_capacity(pairs.len());
+        while let Some(handle) = waiting.pop_front() {
+            results.push(handle.join()?);
+            waiting.extend(rest.next().map(spawn));
+        }
+        Ok(results)
     };
     Ok(map_contender(bench, PROCSPAWN, count, map))
 }
