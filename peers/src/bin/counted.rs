@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let program = env::args().nth(1).unwrap_or_default();
     let done = match program.as_str() {
         "wire" => wire(),
-        "sched" => sched(),
+        "sched" => sched(u64::MAX),
+        "sched-deaths" => sched(97),
         "pool-map" => pool_map(),
         "pool-submit" => pool_submit(),
         _ => Err(format!("there is no program `{program}`").into()),
@@ -75,9 +76,9 @@ fn wire() -> Result {
     Ok(())
 }
 
-/// Four workers, a few thousand submissions of one to five hundred jobs, and a death now and then.
-fn sched() -> Result {
-    let mut world = World::default();
+/// Four workers, a few thousand submissions of one to five hundred jobs, and a death every so many frames.
+fn sched(deaths_every: u64) -> Result {
+    let mut world = World { deaths_every, ..World::default() };
     let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
     let mut first = 0;
     for step in 0..3_000u64 {
@@ -102,6 +103,7 @@ struct World {
     now: u64,
     news: VecDeque<Event>,
     frames: u64,
+    deaths_every: u64,
 }
 
 impl World {
@@ -114,7 +116,7 @@ impl World {
                     self.frames += 1;
                     let outcomes = jobs.iter().map(|jobs| jobs.count()).sum();
                     let busy = Duration::from_nanos(500 * outcomes);
-                    self.news.push_back(if self.frames.is_multiple_of(97) {
+                    self.news.push_back(if self.frames.is_multiple_of(self.deaths_every) {
                         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
                         Event::Died { worker, running: Some((frame, 0)), kept: None, death, memory: false }
                     } else {

@@ -22,9 +22,10 @@ const TOLERANCE_PERCENT: f64 = 5.0;
 
 /// Each program's name, the file to run, and its arguments; `JOBS` stands for a file of jobs. All have one thread: those
 /// that wait for each other do so now more and now less, which makes 7 % of a whole run.
-const PROGRAMS: [(&str, &str, &[&str]); 5] = [
+const PROGRAMS: [(&str, &str, &[&str]); 6] = [
     ("wire", "counted", &["wire"]),
     ("sched", "counted", &["sched"]),
+    ("sched-deaths", "counted", &["sched-deaths"]),
     ("pool-map", "counted", &["pool-map"]),
     ("pool-submit", "counted", &["pool-submit"]),
     ("cli-dry-run", "runner", &["--dry-run", "--quiet", "JOBS"]),

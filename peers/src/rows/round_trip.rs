@@ -8,7 +8,7 @@ use crate::{
     bare::Echo,
     bench::{Bench, WORKERS, timed, unresolved, warm_pool},
     python::EXECUTOR,
-    report::{Goal, Row},
+    report::{Goal, Missing, Row},
     rounds::{Contender, Result, alternate, median, quantile},
     table::number,
     task::{Numbers, Task, gcd},
@@ -22,9 +22,8 @@ pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(20_000, 1_000);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
     let threads = ThreadPool::new(WORKERS, ());
-    let processes = procspawn::Pool::new(WORKERS)?;
     let slowest = RefCell::new(Vec::new());
-    let mut missing = None;
+    let mut missing = Vec::new();
     let mut contenders = vec![
         Contender::new("ProcessPool", || {
             let times = trips(count, |place| call(&ours, bench, place), || ())?;
@@ -34,16 +33,16 @@ pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
         Contender::new("ThreadPool", || {
             Ok(median(trips(count, |place| call(&threads, bench, place), || ())?))
         }),
-        Contender::new("procspawn", || {
-            let call = |place| Ok(processes.spawn(bench.pairs(count)[place], |(a, b)| gcd(a, b)).join()?);
-            Ok(median(trips(count / 10, call, || ())?))
-        }),
     ];
+    match procspawn_contender(bench, count / 10) {
+        Ok(contender) => contenders.push(contender),
+        Err(error) => missing.push(Missing { peer: "procspawn".to_owned(), reason: error.to_string() }),
+    }
     match EXECUTOR.start(bench, count / 10) {
         Ok(mut running) => contenders.push(Contender::new("ProcessPoolExecutor.submit", move || {
             Ok(running.round_trips(count / 10)? / 1e3)
         })),
-        Err(reason) => missing = Some(reason),
+        Err(reason) => missing.push(reason),
     }
     let series = alternate(contenders, bench.rounds(5))?;
     let slowest = median(slowest.into_inner());
@@ -51,6 +50,14 @@ pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
     let what = format!("`submit().result()`, hot, median of {}", number(count as f64));
     let row = Row::new("5", what, "us").figures(&series).goal(goal).missing(missing);
     Ok(vec![row.note(format!("ProcessPool, 99 of 100 within {} us", number(slowest)))])
+}
+
+fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
+    let processes = procspawn::Pool::new(WORKERS)?;
+    Ok(Contender::new("procspawn", move || {
+        let call = |place| Ok(processes.spawn(bench.pairs(count)[place], |(a, b)| gcd(a, b)).join()?);
+        Ok(median(trips(count, call, || ())?))
+    }))
 }
 
 /// Everybody has gone to sleep in between.
