@@ -4,6 +4,11 @@ use std::process::Child;
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel};
 
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+
 use crate::{roles::echo_command, rounds::Result};
 
 type Ends = (IpcBytesSender, IpcBytesReceiver);
@@ -16,9 +21,10 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    pub(crate) fn start() -> Result<Echo> {
+    /// On the given core, or wherever the system likes.
+    pub(crate) fn start(core: Option<usize>) -> Result<Echo> {
         let (server, name) = IpcOneShotServer::<Ends>::new()?;
-        let child = echo_command(&name).spawn()?;
+        let child = echo_command(&name).args(core.map(|core| core.to_string())).spawn()?;
         let (_, ends) = server.accept()?;
         Ok(Echo { ends: Some(ends), child })
     }
@@ -36,6 +42,24 @@ impl Drop for Echo {
         self.ends = None;
         let _ = self.child.wait();
     }
+}
+
+/// Keeps the calling thread on one core.
+pub(crate) fn stay_on(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+/// Two cores that this program may use.
+pub(crate) fn two_cores() -> Result<[usize; 2]> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    let mut cores = (0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false));
+    cores
+        .next()
+        .zip(cores.next())
+        .map(|(one, other)| [one, other])
+        .ok_or_else(|| "there is only one core".into())
 }
 
 /// The other side: until the channel is closed.

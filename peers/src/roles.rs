@@ -25,7 +25,10 @@ pub(crate) fn enter_if_helper() -> Option<ExitCode> {
         return None;
     }
     let done = match arguments.next() {
-        Some(rendezvous) => bare::echo(rendezvous),
+        Some(rendezvous) => {
+            let core = arguments.next().and_then(|core| core.parse().ok());
+            core.map_or(Ok(()), bare::stay_on).and_then(|()| bare::echo(rendezvous))
+        }
         None => compute(),
     };
     // The parent is gone if this fails, and nobody reads what it would say.

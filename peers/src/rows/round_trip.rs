@@ -5,7 +5,7 @@ use std::{cell::RefCell, thread, time::Duration};
 use pool::{Executor, ThreadPool};
 
 use crate::{
-    bare::Echo,
+    bare::{Echo, stay_on, two_cores},
     bench::{Bench, WORKERS, timed, unresolved, warm_pool},
     python::EXECUTOR,
     report::{Goal, Missing, Row},
@@ -61,22 +61,53 @@ fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
 }
 
 /// Everybody has gone to sleep in between.
+///
+/// The system likes to wake a process on the core of whoever wakes it, which is cheap as long as it has nothing to
+/// compute. The channel between two cores shows what waking another core costs here.
 pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(200, 20);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
-    let echo = Echo::start()?;
-    let bare = |_| echo.round_trip(&MESSAGE).map(|()| 0);
-    let contenders = vec![
+    let near = Echo::start(None)?;
+    let mut contenders = vec![
         Contender::new("ProcessPool", || {
             Ok(median(trips(count, |place| call(&ours, bench, place), pauses())?))
         }),
-        Contender::new("bare ipc-channel, 24 bytes", || Ok(median(trips(count, bare, pauses())?))),
+        Contender::new("bare ipc-channel, 24 bytes", || bare_trips(&near, count)),
     ];
+    let mut missing = None;
+    match far_contender(count) {
+        Ok(contender) => contenders.push(contender),
+        Err(error) => missing = Some(Missing { peer: FAR.to_owned(), reason: error.to_string() }),
+    }
     let series = alternate(contenders, bench.rounds(5))?;
     let what = format!("`submit().result()` after 2 to 5 ms of sleep, median of {count}");
     let ratio = series[0].against(&series[1]);
     let goal = Goal::at_most("time of the bare channel", ratio, "times", [2.0, 1.3]);
-    Ok(vec![Row::new("6", what, "us").figures(&series).goal(goal)])
+    let mut row = Row::new("6", what, "us").figures(&series).goal(goal).missing(missing);
+    if let Some(far) = series.get(2) {
+        row =
+            row.note(format!("{} times the bare channel between two cores", number(series[0].against(far))));
+    }
+    Ok(vec![row])
+}
+
+const FAR: &str = "the same, one core for each side";
+
+fn far_contender<'a>(count: usize) -> Result<Contender<'a>> {
+    let [here, there] = two_cores()?;
+    let mut echo = Echo::start(Some(there))?;
+    Ok(Contender::new(FAR, move || {
+        let echo = &mut echo;
+        let run =
+            move || stay_on(here).and_then(|()| bare_trips(echo, count)).map_err(|error| error.to_string());
+        // In a thread of its own, for nobody else is to stay on that core.
+        let run = thread::scope(|scope| scope.spawn(run).join());
+        Ok(run.map_err(|_| "it panicked")??)
+    }))
+}
+
+fn bare_trips(echo: &Echo, count: usize) -> Result<f64> {
+    Ok(median(trips(count, |_| echo.round_trip(&MESSAGE).map(|()| 0), pauses())?))
 }
 
 fn call(executor: &impl Executor<Task>, bench: &Bench, place: usize) -> Result<u64> {
