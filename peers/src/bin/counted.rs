@@ -1,0 +1,158 @@
+//! Fixed programs whose instructions `scripts/instructions` counts: one for each room whose work does not depend on
+//! chance, other processes or the time of day.
+
+use std::{collections::VecDeque, env, hint::black_box, process::ExitCode, time::Duration};
+
+use job::{Death, DeathCause, FrameId, JobRange, Moment};
+use pool::{Executor, Job, JobFuture, Serial};
+use sched::{Action, Event, Sched, Settings};
+use serde::{Deserialize, Serialize};
+use wire::{
+    CodecKind,
+    frame::{self, Entries, JobsView, OutcomesView, OutcomesWriter, Status},
+};
+
+type Result = std::result::Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let program = env::args().nth(1).unwrap_or_default();
+    let done = match program.as_str() {
+        "wire" => wire(),
+        "sched" => sched(u64::MAX),
+        "sched-deaths" => sched(97),
+        "pool-map" => pool_map(),
+        "pool-submit" => pool_submit(),
+        _ => Err(format!("there is no program `{program}`").into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("counted: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sum(u64, u64);
+
+impl Job for Sum {
+    const NAME: &'static str = "sum";
+    type Output = u64;
+    type Error = String;
+    type Context = ();
+
+    fn run(self, _: &mut ()) -> std::result::Result<u64, String> {
+        Ok(self.0.wrapping_add(self.1))
+    }
+}
+
+/// Jobs of several sizes, since small numbers take fewer bytes.
+fn jobs(count: u64) -> impl Iterator<Item = Sum> {
+    (0..count).map(|place| Sum(place, place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (place % 64)))
+}
+
+/// Frames of 256 jobs and of their outcomes, there and back.
+fn wire() -> Result {
+    const CODEC: CodecKind = CodecKind::Bincode;
+    for number in 0..100 {
+        let mut entries = Entries::default();
+        for job in jobs(256) {
+            entries.push(CODEC, &job)?;
+        }
+        let message = frame::jobs(FrameId(number), false, 256, &[entries.slice(0, 256)]);
+        let view = JobsView::read(&message).ok_or("no frame of jobs")?;
+        let mut writer = OutcomesWriter::new(view.frame);
+        for payload in view.payloads() {
+            let sum = CODEC.decode::<Sum>(payload)?.run(&mut ())?;
+            writer.push(CODEC, Status::Done, &sum)?;
+        }
+        let message = writer.finish(1, true);
+        let view = OutcomesView::read(&message).ok_or("no frame of outcomes")?;
+        for (_, payload) in view.outcomes() {
+            black_box(CODEC.decode::<u64>(payload)?);
+        }
+    }
+    Ok(())
+}
+
+/// Four workers, a few thousand submissions of one to five hundred jobs, and a death every so many frames.
+fn sched(deaths_every: u64) -> Result {
+    let mut world = World { deaths_every, ..World::default() };
+    let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
+    let mut first = 0;
+    for step in 0..3_000u64 {
+        let end = first + 1 + step * 7_919 % 500;
+        let jobs = JobRange::new(first, end).ok_or("no jobs")?;
+        first = end;
+        world.tell(
+            &mut sched,
+            Event::Submitted { jobs, bytes: 16 * jobs.count(), limits: vec![], together: false },
+        );
+        world.go_on(&mut sched, 3);
+    }
+    while sched.pending() > 0 {
+        world.go_on(&mut sched, 1);
+    }
+    Ok(())
+}
+
+/// What the scheduler does not know: when things happen, and what comes next.
+#[derive(Default)]
+struct World {
+    now: u64,
+    news: VecDeque<Event>,
+    frames: u64,
+    deaths_every: u64,
+}
+
+impl World {
+    fn tell(&mut self, sched: &mut Sched, event: Event) {
+        self.now += 10_000;
+        for action in sched.handle(Moment(self.now), event) {
+            match action {
+                Action::Start(worker) => self.news.push_back(Event::Ready(worker)),
+                Action::Send { worker, frame, jobs, .. } => {
+                    self.frames += 1;
+                    let outcomes = jobs.iter().map(|jobs| jobs.count()).sum();
+                    let busy = Duration::from_nanos(500 * outcomes);
+                    self.news.push_back(if self.frames.is_multiple_of(self.deaths_every) {
+                        let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
+                        Event::Died { worker, running: Some((frame, 0)), kept: None, death, memory: false }
+                    } else {
+                        Event::Returned { worker, frame, outcomes, last: true, busy }
+                    });
+                }
+                other => drop(black_box(other)),
+            }
+        }
+    }
+
+    /// Tells some of what has happened meanwhile; time passes if nothing has.
+    fn go_on(&mut self, sched: &mut Sched, events: usize) {
+        for _ in 0..events {
+            let event = self.news.pop_front().unwrap_or(Event::Tick);
+            self.tell(sched, event);
+        }
+    }
+}
+
+/// `map` without threads and processes.
+fn pool_map() -> Result {
+    let serial = Serial::<Sum>::new(());
+    for output in serial.map(jobs(20_000)) {
+        black_box(output.map_err(|error| format!("{error:?}"))?);
+    }
+    Ok(())
+}
+
+/// `submit` and `result` likewise.
+fn pool_submit() -> Result {
+    let serial = Serial::<Sum>::new(());
+    let futures: Vec<JobFuture<Sum>> =
+        jobs(20_000).map(|job| serial.submit(job)).collect::<std::result::Result<_, _>>()?;
+    for future in futures {
+        black_box(future.result(None).map_err(|error| format!("{error:?}"))?);
+    }
+    Ok(())
+}

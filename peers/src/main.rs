@@ -1,0 +1,70 @@
+//! Measures the pool and its peers on the same work, in the same run, in turns; `scripts/peers` builds and runs it.
+//!
+//! The program is also its own worker, a worker of `procspawn`, and the [helpers](roles) that some rows need.
+
+mod args;
+mod bare;
+mod bench;
+mod calibrate;
+mod child;
+mod machine;
+mod python;
+mod report;
+mod roles;
+mod rounds;
+mod rows;
+mod table;
+mod task;
+
+use std::{fs, process::ExitCode};
+
+use clap::Parser;
+
+use crate::{args::Args, bench::Bench, report::Report, rounds::Result};
+
+fn main() -> ExitCode {
+    pool::enter_if_worker::<task::Task>();
+    procspawn::init();
+    if let Some(code) = roles::enter_if_helper() {
+        return code;
+    }
+    let args = Args::parse();
+    let (json, quick) = (args.json.clone(), args.quick);
+    let save = |report: &Report| -> Result<()> {
+        match &json {
+            Some(path) => Ok(fs::write(path, serde_json::to_vec_pretty(report)?)?),
+            None => Ok(()),
+        }
+    };
+    match measure(&Bench::new(args), quick, save) {
+        Ok(report) => verdict(&report),
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Measures and shows row by row; what there is is saved after each, because the next may take long.
+fn measure(bench: &Bench, quick: bool, save: impl Fn(&Report) -> Result<()>) -> Result<Report> {
+    let mut report = machine::describe(quick);
+    print!("{}", table::head(&report));
+    for rows in rows::measure(bench) {
+        rows.iter().for_each(|row| print!("{}", table::row(row)));
+        report.rows.extend(rows);
+        report.load[1] = machine::load();
+        save(&report)?;
+    }
+    Ok(report)
+}
+
+/// 2: some row could not be measured or was wrong; 1: something that must be was not; of a quick run only the first.
+fn verdict(report: &Report) -> ExitCode {
+    if report.rows.iter().any(|row| row.error.is_some()) {
+        ExitCode::from(2)
+    } else if !report.quick && report.rows.iter().any(report::Row::missed) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}

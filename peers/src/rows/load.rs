@@ -1,0 +1,96 @@
+//! Rows 7 and 8: jobs that are worth a process, and what distributing them costs.
+
+use std::time::Duration;
+
+use crate::{
+    bench::{Bench, WORKERS, checked, outputs, timed, warm_pool},
+    child::Talker,
+    report::{Goal, Row},
+    roles::start_loner,
+    rounds::{Contender, Result, alternate},
+    table::number,
+    task::{Task, heavy_tailed, trial},
+};
+
+/// Equal jobs of 10 ms.
+pub(crate) fn even(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.count(200, 20);
+    let number = bench.calibration().trial_number(1e7);
+    let sum = count as u64 * trial(number);
+    let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
+    let mut loners = [start_loner()?, start_loner()?];
+    let half = request("trial", &vec![number; count / 2]);
+    let contenders = vec![
+        Contender::new("ProcessPool", || {
+            let jobs = (0..count).map(|_| Task::Trial(number));
+            let (time, results) = timed(|| outputs(&ours, jobs))?;
+            checked(results, sum)?;
+            Ok(millis(time))
+        }),
+        Contender::new("two serial runs of half of them", || {
+            let (time, answers) = timed(|| side_by_side(&mut loners, &half))?;
+            checked(answers.map(|(_, sum)| sum), sum)?;
+            Ok(millis(time))
+        }),
+    ];
+    let series = alternate(contenders, bench.rounds(5))?;
+    let what =
+        format!("`map` of {count} jobs of 10 ms, against two serial runs of half of them side by side");
+    let ratio = series[0].against(&series[1]);
+    let goal = Goal::at_most("time of the serial halves", ratio, "times", [1.03, 1.01]);
+    Ok(vec![Row::new("7", what, "ms").figures(&series).goal(goal)])
+}
+
+/// Few jobs are most of the work.
+pub(crate) fn heavy_tailed_jobs(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.count(20_000, 0);
+    let costs: Vec<u64> =
+        heavy_tailed(count).into_iter().map(|ns| bench.calibration().spin_turns(ns)).collect();
+    let longest = *costs.iter().max().ok_or("no jobs")? as f64 / costs.iter().sum::<u64>() as f64;
+    let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
+    let mut loners = [start_loner()?, start_loner()?];
+    let all = request("spin", &costs);
+    let sum = costs.iter().map(|&turns| crate::task::spin(turns)).fold(0, u64::wrapping_add);
+    let contenders = vec![
+        Contender::new("ProcessPool", || {
+            let (time, results) = timed(|| outputs(&ours, costs.iter().map(|&turns| Task::Spin(turns))))?;
+            checked(results, sum)?;
+            Ok(millis(time))
+        }),
+        Contender::new("the least possible", || {
+            // Both cores are busy, as they are under the pool: alone, a core may be faster.
+            let answers = side_by_side(&mut loners, &all)?;
+            answers.iter().try_for_each(|&(_, answer)| checked([answer], sum))?;
+            let total = answers.iter().map(|&(ns, _)| ns as f64).sum::<f64>() / 2.0;
+            Ok((total / 2.0).max(total * longest) / 1e6)
+        }),
+    ];
+    let series = alternate(contenders, bench.rounds(3))?;
+    let what = format!("`map` of {} jobs of 10 us to 100 ms, most of them short", number(count as f64));
+    let ratio = series[0].against(&series[1]);
+    let goal = Goal::at_most("time of the least possible", ratio, "times", [1.05, 1.02]);
+    let note = "the least possible: half of the processor time of a serial run of all, or the longest job";
+    Ok(vec![Row::new("8", what, "ms").figures(&series).goal(goal).note(note)])
+}
+
+fn request(what: &str, numbers: &[u64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    format!("{what} {}", numbers.join(" "))
+}
+
+/// Asks both before it hears either.
+fn side_by_side(loners: &mut [Talker; 2], request: &str) -> Result<[(u64, u64); 2]> {
+    loners.iter_mut().try_for_each(|loner| loner.tell(request))?;
+    let [one, other] = loners;
+    let mut answers = [(0, 0); 2];
+    for (answer, loner) in answers.iter_mut().zip([one, other]) {
+        let line = loner.hear()?;
+        let (ns, sum) = line.split_once(' ').ok_or("no answer")?;
+        *answer = (ns.parse()?, sum.parse()?);
+    }
+    Ok(answers)
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

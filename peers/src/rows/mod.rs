@@ -1,0 +1,49 @@
+//! The questions, one file a theme.
+
+mod commands;
+mod idle;
+mod load;
+mod map;
+mod round_trip;
+mod runner;
+mod scale;
+mod submit;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{bench::Bench, report::Row, rounds::Result};
+
+/// How the rows are called.
+pub(crate) const NUMBERS: [&str; 16] =
+    ["1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"];
+
+/// Rows that are measured together.
+type Group = (&'static [&'static str], fn(&Bench) -> Result<Vec<Row>>);
+
+const GROUPS: [Group; 14] = [
+    (&["1", "2", "3"], map::measure),
+    (&["4"], submit::at_once),
+    (&["4b"], submit::between),
+    (&["5"], round_trip::hot),
+    (&["6"], round_trip::asleep),
+    (&["7"], load::even),
+    (&["8"], load::heavy_tailed_jobs),
+    (&["9"], runner::start),
+    (&["10"], runner::throughput),
+    (&["11"], scale::counts),
+    (&["12"], scale::workers),
+    (&["13"], idle::measure),
+    (&["14"], runner::memory),
+    (&["15"], commands::measure),
+];
+
+/// Measures what was asked for, group by group. One that cannot be measured becomes a row that says why.
+pub(crate) fn measure(bench: &Bench) -> impl Iterator<Item = Vec<Row>> {
+    GROUPS.into_iter().filter_map(|(numbers, measure)| {
+        let first = numbers.iter().find(|number| bench.wants(number))?;
+        // Peers may panic too, and the other rows are still wanted.
+        let rows =
+            catch_unwind(AssertUnwindSafe(|| measure(bench))).unwrap_or_else(|_| Err("it panicked".into()));
+        Some(rows.unwrap_or_else(|error| vec![Row::failed(first, error.as_ref())]))
+    })
+}

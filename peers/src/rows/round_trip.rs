@@ -1,0 +1,132 @@
+//! Rows 5 and 6: one job at a time, there and back.
+
+use std::{cell::RefCell, thread, time::Duration};
+
+use pool::{Executor, ThreadPool};
+
+use crate::{
+    bare::{Echo, stay_on, two_cores},
+    bench::{Bench, WORKERS, timed, unresolved, warm_pool},
+    python::EXECUTOR,
+    report::{Goal, Missing, Row},
+    rounds::{Contender, Result, alternate, median, quantile},
+    table::number,
+    task::{Numbers, Task, gcd},
+};
+
+/// As large as a small job in its frame.
+const MESSAGE: [u8; 24] = [7; 24];
+
+/// The next one as soon as the last one is back.
+pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.count(20_000, 1_000);
+    let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
+    let threads = ThreadPool::new(WORKERS, ());
+    let slowest = RefCell::new(Vec::new());
+    let mut missing = Vec::new();
+    let mut contenders = vec![
+        Contender::new("ProcessPool", || {
+            let times = trips(count, |place| call(&ours, bench, place), || ())?;
+            slowest.borrow_mut().push(quantile(times.clone(), 0.99));
+            Ok(median(times))
+        }),
+        Contender::new("ThreadPool", || {
+            Ok(median(trips(count, |place| call(&threads, bench, place), || ())?))
+        }),
+    ];
+    match procspawn_contender(bench, count / 10) {
+        Ok(contender) => contenders.push(contender),
+        Err(error) => missing.push(Missing { peer: "procspawn".to_owned(), reason: error.to_string() }),
+    }
+    match EXECUTOR.start(bench, count / 10) {
+        Ok(mut running) => contenders.push(Contender::new("ProcessPoolExecutor.submit", move || {
+            Ok(running.round_trips(count / 10)? / 1e3)
+        })),
+        Err(reason) => missing.push(reason),
+    }
+    let series = alternate(contenders, bench.rounds(5))?;
+    let slowest = median(slowest.into_inner());
+    let goal = Goal::at_most("ProcessPool, median", series[0].median(), "us", [12.0, 6.0]);
+    let what = format!("`submit().result()`, hot, median of {}", number(count as f64));
+    let row = Row::new("5", what, "us").figures(&series).goal(goal).missing(missing);
+    Ok(vec![row.note(format!("ProcessPool, 99 of 100 within {} us", number(slowest)))])
+}
+
+fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
+    let processes = procspawn::Pool::new(WORKERS)?;
+    Ok(Contender::new("procspawn", move || {
+        let call = |place| Ok(processes.spawn(bench.pairs(count)[place], |(a, b)| gcd(a, b)).join()?);
+        Ok(median(trips(count, call, || ())?))
+    }))
+}
+
+/// Everybody has gone to sleep in between.
+///
+/// The system likes to wake a process on the core of whoever wakes it, which is cheap as long as it has nothing to
+/// compute. The channel between two cores shows what waking another core costs here.
+pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.count(200, 20);
+    let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
+    let near = Echo::start(None)?;
+    let mut contenders = vec![
+        Contender::new("ProcessPool", || {
+            Ok(median(trips(count, |place| call(&ours, bench, place), pauses())?))
+        }),
+        Contender::new("bare ipc-channel, 24 bytes", || bare_trips(&near, count)),
+    ];
+    let mut missing = None;
+    match far_contender(count) {
+        Ok(contender) => contenders.push(contender),
+        Err(error) => missing = Some(Missing { peer: FAR.to_owned(), reason: error.to_string() }),
+    }
+    let series = alternate(contenders, bench.rounds(5))?;
+    let what = format!("`submit().result()` after 2 to 5 ms of sleep, median of {count}");
+    let ratio = series[0].against(&series[1]);
+    let goal = Goal::at_most("time of the bare channel", ratio, "times", [2.0, 1.3]);
+    let mut row = Row::new("6", what, "us").figures(&series).goal(goal).missing(missing);
+    if let Some(far) = series.get(2) {
+        row =
+            row.note(format!("{} times the bare channel between two cores", number(series[0].against(far))));
+    }
+    Ok(vec![row])
+}
+
+const FAR: &str = "the same, one core for each side";
+
+fn far_contender<'a>(count: usize) -> Result<Contender<'a>> {
+    let [here, there] = two_cores()?;
+    let mut echo = Echo::start(Some(there))?;
+    Ok(Contender::new(FAR, move || {
+        let echo = &mut echo;
+        let run =
+            move || stay_on(here).and_then(|()| bare_trips(echo, count)).map_err(|error| error.to_string());
+        // In a thread of its own, for nobody else is to stay on that core.
+        let run = thread::scope(|scope| scope.spawn(run).join());
+        Ok(run.map_err(|_| "it panicked")??)
+    }))
+}
+
+fn bare_trips(echo: &Echo, count: usize) -> Result<f64> {
+    Ok(median(trips(count, |_| echo.round_trip(&MESSAGE).map(|()| 0), pauses())?))
+}
+
+fn call(executor: &impl Executor<Task>, bench: &Bench, place: usize) -> Result<u64> {
+    let (a, b) = bench.pairs(place + 1)[place];
+    executor.submit(Task::Gcd(a, b))?.result(None).map_err(unresolved)
+}
+
+/// The microseconds of each of many calls.
+fn trips(count: usize, call: impl Fn(usize) -> Result<u64>, mut pause: impl FnMut()) -> Result<Vec<f64>> {
+    let trip = |place| {
+        pause();
+        let (time, _) = timed(|| call(place))?;
+        Ok(time.as_nanos() as f64 / 1e3)
+    };
+    (0..count).map(trip).collect()
+}
+
+/// The same for everybody, and in no rhythm.
+fn pauses() -> impl FnMut() {
+    let mut numbers = Numbers::seeded(2);
+    move || thread::sleep(Duration::from_micros(2000 + numbers.next() % 3000))
+}
