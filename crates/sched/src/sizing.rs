@@ -9,7 +9,7 @@ const TARGET: Duration = Duration::from_micros(300);
 
 /// It should keep a worker busy for at least this long while there are jobs: a worker that is left with the tail for so long
 /// costs less than the frames that would avoid it.
-const LEAST: Duration = Duration::from_micros(50);
+const LEAST: Duration = Duration::from_micros(100);
 
 /// The most jobs in a frame that sizes itself.
 const MOST_JOBS: u64 = 4096;

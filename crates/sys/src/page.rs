@@ -133,6 +133,7 @@ impl Page {
         Ok(Page { cells: address.cast() })
     }
 
+    #[inline]
     fn cells(&self) -> &Cells {
         // SAFETY: the mapping is page-aligned, larger than `Cells`, readable and writable until `self` is dropped,
         // starts out as zeros, which are valid cells, and is only ever accessed through atomics, by both sides.
@@ -140,6 +141,7 @@ impl Page {
     }
 
     /// The worker enters a job; `since` is its start, for jobs with a time limit.
+    #[inline]
     pub fn enter(&self, frame: FrameId, index: u32, since: Option<Moment>) {
         let cells = self.cells();
         if let Some(since) = since {
@@ -187,6 +189,7 @@ impl Page {
     /// The worker keeps more of a frame's outcomes, behind the `before` bytes that it has kept of it; `false` if there is
     /// no room for them.
     #[must_use]
+    #[inline]
     pub fn keep(&self, frame: FrameId, before: usize, outcome: &[u8]) -> bool {
         let Some(end) = before.checked_add(outcome.len()).filter(|&end| end <= ARENA_SIZE) else {
             return false;
@@ -235,6 +238,7 @@ impl Page {
 
     /// Whether the parent has asked to [halt](Page::halt).
     #[must_use]
+    #[inline]
     pub fn is_halted(&self) -> bool {
         self.cells().halted.load(Ordering::Acquire)
     }
@@ -248,6 +252,7 @@ impl Drop for Page {
     }
 }
 
+#[inline]
 fn low_half(frame: FrameId) -> u32 {
     (frame.0 & u64::from(u32::MAX)) as u32
 }

@@ -8,12 +8,14 @@ use crate::CodecError;
 struct Appender<'a>(&'a mut Vec<u8>);
 
 impl Writer for Appender<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
 }
 
+#[inline]
 pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
     bincode::serde::encode_into_writer(value, Appender(into), config::standard())
         .map_err(|error| CodecError(format!("cannot encode: {error}")))
@@ -23,6 +25,7 @@ pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 ///
 /// The limit is a constant of its type, so there are a few. It counts an integer at its full width, up to sixteen
 /// times what it takes up here.
+#[inline]
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
@@ -34,6 +37,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
     }
 }
 
+#[inline]
 fn decode_within<T: DeserializeOwned, C: Config>(bytes: &[u8], config: C) -> Result<T, CodecError> {
     match bincode::serde::borrow_decode_from_slice(bytes, config) {
         Ok((value, read)) if read == bytes.len() => Ok(value),

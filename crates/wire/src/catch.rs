@@ -30,6 +30,7 @@ thread_local! {
 ///
 /// # Errors
 /// The panic.
+#[inline]
 pub fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -48,6 +48,7 @@ impl CodecKind {
     ///
     /// # Errors
     /// When the value's `Serialize` reports an error or panics.
+    #[inline]
     pub fn encode<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         let before = into.len();
         let result = guard("encoding", || match self {
@@ -71,6 +72,7 @@ impl CodecKind {
     ///
     /// # Errors
     /// When the bytes are no such value, or more than one, or its `Deserialize` panics.
+    #[inline]
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         guard("decoding", || match self {
             CodecKind::Bincode => bincode::decode(bytes),
@@ -79,6 +81,7 @@ impl CodecKind {
 }
 
 /// The user's own serializers run inside the codec: their panics are their jobs' errors, not the pool's end.
+#[inline]
 fn guard<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
     catch_panic(act).unwrap_or_else(|panic| Err(CodecError(format!("{doing} panicked: {}", panic.message))))
 }

@@ -22,12 +22,6 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// None yet.
-    #[must_use]
-    pub const fn new() -> Entries {
-        Entries { bytes: Vec::new(), ends: Vec::new() }
-    }
-
     /// None yet, and room for so many of so many bytes together.
     #[must_use]
     pub fn with_capacity(count: usize, bytes: usize) -> Entries {
@@ -39,32 +33,16 @@ impl Entries {
     /// # Errors
     /// When its serializer fails, or it is 4 GiB or larger; nothing is added then.
     pub fn push<T: Serialize>(&mut self, codec: CodecKind, job: &T) -> Result<(), CodecError> {
-        let start = self.bytes.len();
-        self.bytes.extend([0; LENGTH]);
-        let encoded = codec.encode(job, &mut self.bytes).and_then(|()| seal(&mut self.bytes, start));
-        match encoded {
-            Ok(()) => self.ends.push(self.bytes.len()),
-            Err(_) => self.bytes.truncate(start),
-        }
-        encoded
+        encode_entry(codec, job, &mut self.bytes)?;
+        self.ends.push(self.bytes.len());
+        Ok(())
     }
 
-    /// Adds all jobs of `others`, which are none afterwards.
-    pub fn append(&mut self, others: &mut Entries) {
-        if self.ends.is_empty() && self.bytes.capacity() < others.bytes.len() {
-            // Nothing large is copied.
-            std::mem::swap(self, others);
-            return;
-        }
-        let before = self.bytes.len();
-        self.bytes.append(&mut others.bytes);
-        self.ends.extend(others.ends.drain(..).map(|end| before + end));
-    }
-
-    /// Drops all jobs.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+    /// Adds one job that was [encoded](encode_entry) before.
+    #[inline]
+    pub fn append(&mut self, entry: &[u8]) {
+        self.bytes.extend_from_slice(entry);
+        self.ends.push(self.bytes.len());
     }
 
     /// How many jobs there are.
@@ -79,12 +57,6 @@ impl Entries {
         self.bytes.len()
     }
 
-    /// How many bytes they may take without another allocation.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
-    }
-
     /// The bytes of the jobs `from..to`, lengths included.
     ///
     /// # Panics
@@ -95,6 +67,21 @@ impl Entries {
         let end = if to == 0 { 0 } else { self.ends[to - 1] };
         &self.bytes[start..end]
     }
+}
+
+/// Appends a job as it stands among [`Entries`].
+///
+/// # Errors
+/// When its serializer fails, or it is 4 GiB or larger; nothing is appended then.
+#[inline]
+pub fn encode_entry<T: Serialize>(codec: CodecKind, job: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+    let start = into.len();
+    into.extend([0; LENGTH]);
+    let encoded = codec.encode(job, into).and_then(|()| seal(into, start));
+    if encoded.is_err() {
+        into.truncate(start);
+    }
+    encoded
 }
 
 /// A frame of jobs made of slices of [`Entries`].
@@ -178,6 +165,7 @@ impl OutcomesWriter {
     ///
     /// # Errors
     /// When the payload's serializer fails, or it is 4 GiB or larger; nothing is added then.
+    #[inline]
     pub fn push<T: Serialize>(
         &mut self,
         codec: CodecKind,
@@ -201,12 +189,14 @@ impl OutcomesWriter {
     /// # Panics
     /// If there are not that many bytes.
     #[must_use]
+    #[inline]
     pub fn since(&self, before: usize) -> &[u8] {
         &self.message.body()[OUTCOMES_HEADER + before..]
     }
 
     /// How many bytes the outcomes take.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.message.body().len() - OUTCOMES_HEADER
     }
@@ -281,6 +271,7 @@ const JOBS_HEADER: usize = 13;
 const OUTCOMES_HEADER: usize = 21;
 
 /// Writes the length of the entry that starts at `start` and goes on to the end.
+#[inline]
 fn seal(bytes: &mut [u8], start: usize) -> Result<(), CodecError> {
     let length = bytes.len() - start - LENGTH;
     let length =
@@ -294,6 +285,7 @@ fn adds_up(mut rest: &[u8], count: u32, least: usize) -> bool {
     (0..count).all(|_| take_entry(&mut rest).is_some_and(|entry| entry.len() >= least)) && rest.is_empty()
 }
 
+#[inline]
 fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = take_u32(rest)?;
     take(rest, usize::try_from(length).ok()?)
@@ -303,6 +295,7 @@ fn take_u64(rest: &mut &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(take(rest, 8)?.try_into().ok()?))
 }
 
+#[inline]
 fn take_u32(rest: &mut &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(take(rest, 4)?.try_into().ok()?))
 }

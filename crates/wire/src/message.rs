@@ -73,11 +73,13 @@ impl Message {
 
     /// The body.
     #[must_use]
+    #[inline]
     pub fn body(&self) -> &[u8] {
         &self.bytes[2..]
     }
 
     /// The whole buffer, to append to; what is there already (marker, tag, body so far) must stay.
+    #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }

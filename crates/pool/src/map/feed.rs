@@ -1,6 +1,9 @@
 //! Where the jobs of a map come from.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use job::Job;
 
@@ -9,6 +12,28 @@ use crate::{Executor, Inlet, JobOptions, Refused, Sink};
 
 /// The most jobs under way at a time where the caller has not said how many, and the workers run out of them.
 const MOST_UNDER_WAY: usize = 16 * 1024;
+
+/// An output that takes less is of a short job.
+const SHORT: Duration = Duration::from_micros(2);
+
+/// How fast outputs come.
+struct Pace {
+    since: Instant,
+    taken: u64,
+}
+
+impl Pace {
+    /// Whether a whole buffer of outputs has been taken since the last such answer, in little time.
+    fn is_fast(&mut self, taken: u64, buffer: usize) -> bool {
+        let count = taken - self.taken;
+        if count < buffer as u64 {
+            return false;
+        }
+        let fast = self.since.elapsed() < SHORT * u32::try_from(count).unwrap_or(u32::MAX);
+        *self = Pace { since: Instant::now(), taken };
+        fast
+    }
+}
 
 /// Takes items and pushes their jobs, until there are none or the executor refuses some. Their tags count them.
 pub(super) struct Feed<J: Job, I> {
@@ -24,6 +49,7 @@ pub(super) struct Feed<J: Job, I> {
     deadline: Option<Instant>,
     pushed: u64,
     taken: u64,
+    pace: Pace,
     /// Told after the outputs of what the executor had taken.
     refused: Option<Refused>,
     ended: bool,
@@ -46,6 +72,7 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
             deadline,
             pushed: 0,
             taken: 0,
+            pace: Pace { since: Instant::now(), taken: 0 },
             refused: None,
             ended: false,
         };
@@ -67,9 +94,9 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
         if let Some(buffer) = self.buffer.filter(|&buffer| buffer < MOST_UNDER_WAY)
             && self.grows
             && !self.ended
-            && self.inlet.is_hungry()
+            // Workers have nothing to do because too little may be under way, or frames are small because of that.
+            && (self.inlet.is_hungry() || self.pace.is_fast(self.taken, buffer))
         {
-            // Workers have nothing to do because too little may be under way.
             self.buffer = Some(2 * buffer);
             self.fill();
         }

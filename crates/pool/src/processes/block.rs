@@ -46,8 +46,8 @@ impl<J: Job> Block<J> {
         Ok(())
     }
 
-    /// Adds the one job of `entry`, which is empty afterwards.
-    pub(crate) fn append(&mut self, entry: &mut Entries, tag: u64, options: JobOptions) {
+    /// Adds a job that is encoded already.
+    pub(crate) fn append(&mut self, entry: &[u8], tag: u64, options: JobOptions) {
         self.entries.append(entry);
         self.note(tag, options);
     }

@@ -15,7 +15,7 @@ use std::{
 
 use job::{Failure, Job};
 use parking_lot::Mutex;
-use wire::{CodecKind, frame::Entries};
+use wire::{CodecKind, frame::encode_entry};
 
 use super::block::{Block, Exit};
 use crate::{
@@ -57,21 +57,20 @@ pub(crate) enum Added {
 
 thread_local! {
     /// Jobs are encoded here and not under the lock, because that may take long, and may call anything.
-    static SCRATCH: Cell<Entries> = const { Cell::new(Entries::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Encodes a job and has it looked at.
 fn encode<J: Job, T>(
     codec: CodecKind,
     job: &J,
-    with: impl FnOnce(&mut Entries) -> T,
+    with: impl FnOnce(&[u8]) -> T,
 ) -> Result<T, Failure<J::Error>> {
     SCRATCH.with(|kept| {
         let mut scratch = kept.take();
-        let encoded = scratch.push(codec, job).map_err(|error| Failure::Codec(error.to_string()));
-        let result = encoded.map(|()| with(&mut scratch));
-        // Whoever refused it left it there.
         scratch.clear();
+        let encoded = encode_entry(codec, job, &mut scratch);
+        let result = encoded.map(|()| with(&scratch)).map_err(|error| Failure::Codec(error.to_string()));
         // What a huge job took is not kept for the small ones that follow.
         if scratch.capacity() <= MOST_BYTES {
             kept.set(scratch);
