@@ -34,7 +34,7 @@ pub(crate) struct Sizing {
     cost_ns: Option<f64>,
     /// The largest frame that came back: sizes grow from it step by step.
     proven: u64,
-    /// How many jobs in a row cost about the same: how far the mean can be trusted.
+    /// How many jobs have cost about the same, less for every surprise: how far the mean can be trusted.
     alike: u64,
 }
 
@@ -49,7 +49,8 @@ impl Sizing {
         }
         let cost = busy.as_nanos() as f64 / jobs as f64;
         let mean = self.cost_ns.unwrap_or(cost);
-        self.alike = if cost <= STILL_ALIKE * mean { self.alike + jobs } else { 0 };
+        // Halved only: a worker that had to wait for a core tells of a high cost as well.
+        self.alike = if cost <= STILL_ALIKE * mean { self.alike + jobs } else { self.alike / 2 };
         self.cost_ns = Some(self.cost_ns.map_or(cost, |mean| mean + (cost - mean) / 8.0));
         self.proven = self.proven.max(jobs);
     }
@@ -60,11 +61,15 @@ impl Sizing {
             Batch::Fixed(size) => size.get(),
             Batch::Auto => {
                 // Towards the end of the queue frames shrink, so that no worker is left with the tail.
-                let least = self.jobs_in(LEAST).min(self.alike / MANY);
-                let share = (waiting / (2 * workers.max(1))).max(least.min(waiting));
+                let share = (waiting / (2 * workers.max(1))).max(self.least().min(waiting));
                 self.jobs_in(TARGET).min(self.proven.saturating_mul(4)).min(share).clamp(1, MOST_JOBS)
             }
         }
+    }
+
+    /// How many jobs are worth a frame at least, as far as that is known.
+    pub(crate) fn least(&self) -> u64 {
+        self.jobs_in(LEAST).min(self.alike / MANY)
     }
 
     /// How many jobs take about so long.
@@ -119,10 +124,9 @@ mod tests {
             "one job says nothing of the next"
         );
         sizing.learn(32_000, Duration::from_micros(3200));
-        assert_eq!((sizing.frame_size(600, 2), sizing.is_cheap()), (500, true));
-        sizing.learn(1, Duration::from_millis(1));
-        assert_eq!(sizing.frame_size(4, 2), 1);
-        assert!(!sizing.is_cheap());
+        assert_eq!((sizing.frame_size(600, 2), sizing.is_cheap()), (600, true));
+        (0..16).for_each(|_| sizing.learn(1, Duration::from_secs(1) * 10u32.pow(3)));
+        assert_eq!((sizing.frame_size(4, 2), sizing.is_cheap()), (1, false));
     }
 
     #[test]

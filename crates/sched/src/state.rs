@@ -168,12 +168,22 @@ impl Sched {
                 || self.workers.values().any(|worker| worker.frames.len() < self.sizing.enough()))
     }
 
-    /// Whether a job submitted now should not wait for others to travel with: a worker could have it, and none that has jobs
-    /// will be back in a moment.
+    /// How many workers have jobs.
     #[must_use]
-    pub fn is_eager(&self) -> bool {
-        let none_busy = || self.workers.values().all(|worker| worker.frames.is_empty());
-        self.is_hungry() && (!self.sizing.is_cheap() || none_busy())
+    pub fn busy(&self) -> usize {
+        self.workers.values().filter(|worker| !worker.frames.is_empty()).count()
+    }
+
+    /// How many jobs are worth a frame at least, as far as that is known.
+    #[must_use]
+    pub fn least_frame(&self) -> u64 {
+        self.sizing.least()
+    }
+
+    /// Whether jobs have proved to be so short that sending them one by one would cost more than they do.
+    #[must_use]
+    pub fn is_cheap(&self) -> bool {
+        self.sizing.is_cheap()
     }
 
     /// The workers whose doings matter to the next [`Event::Tick`].

@@ -20,6 +20,7 @@ pub fn work<J: Job>(
     page: &Page,
 ) -> Result<(), Closed> {
     loop {
+        inbox.poll(|| page.is_calm());
         let message = match inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken))) {
             Ok(message) => message,
             Err(Closed::Gone) => return Ok(()),

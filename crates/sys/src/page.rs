@@ -47,6 +47,8 @@ struct Cells {
     kept_from: AtomicU32,
     /// Set by the parent: run no further job of the frames at hand.
     halted: AtomicBool,
+    /// Set by the parent: there are cores to spare.
+    calm: AtomicBool,
 }
 
 /// Outcomes that a worker had finished and not sent when it died.
@@ -229,6 +231,17 @@ impl Page {
             from: self.cells().kept_from.load(Ordering::Acquire),
             bytes,
         })
+    }
+
+    /// The parent says whether the worker may use up a core for a moment while it waits for jobs.
+    pub fn set_calm(&self, calm: bool) {
+        self.cells().calm.store(calm, Ordering::Relaxed);
+    }
+
+    /// Whether the worker may do so.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.cells().calm.load(Ordering::Relaxed)
     }
 
     /// The parent asks the worker to run no further job of the frames it has.

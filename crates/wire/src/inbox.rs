@@ -1,5 +1,10 @@
 //! The receiving end of a link: packets put together to messages.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use crate::{
     Closed, Message, PacketReceiver,
     message::{MAX_PACKET, Marker},
@@ -13,13 +18,29 @@ pub struct Inbox {
     receiver: Box<dyn PacketReceiver>,
     /// A byte for the marker, then the parts so far; empty between messages.
     parts: Vec<u8>,
+    /// A packet that came while somebody [polled](Inbox::poll).
+    early: Option<Vec<u8>>,
 }
+
+/// How long to look for a packet before waiting for one. A process that waits has to be woken, which takes the system longer
+/// than most short jobs.
+const POLL: Duration = Duration::from_micros(50);
 
 impl Inbox {
     /// An inbox at the end of a link.
     #[must_use]
     pub fn new(receiver: Box<dyn PacketReceiver>) -> Inbox {
-        Inbox { receiver, parts: Vec::new() }
+        Inbox { receiver, parts: Vec::new(), early: None }
+    }
+
+    /// Looks for the next packet for some 50 microseconds, as long as `may` says so, and lets others have the core in between.
+    /// Whether or not it has come, [`receive`](Inbox::receive) is next.
+    pub fn poll(&mut self, may: impl Fn() -> bool) {
+        let start = Instant::now();
+        while self.early.is_none() && may() && start.elapsed() < POLL {
+            self.early = self.receiver.try_receive();
+            thread::yield_now();
+        }
     }
 
     /// Waits for the next message. `part_taken` is called after each packet of a message that has several, so
@@ -29,7 +50,10 @@ impl Inbox {
     /// When the peer is gone, or sends what no peer of this version sends.
     pub fn receive(&mut self, mut part_taken: impl FnMut() -> Result<(), Closed>) -> Result<Message, Closed> {
         loop {
-            let packet = self.receiver.receive()?;
+            let packet = match self.early.take() {
+                Some(packet) => packet,
+                None => self.receiver.receive()?,
+            };
             let several = !self.parts.is_empty() || Marker::of(&packet) != Some(Marker::Whole);
             if several {
                 part_taken()?;

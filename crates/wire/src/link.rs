@@ -37,6 +37,9 @@ pub trait PacketReceiver: Send {
     /// # Errors
     /// When the peer is gone and nothing is left.
     fn receive(&mut self) -> Result<Vec<u8>, Closed>;
+
+    /// The next packet, if it is there. That the peer is gone only [`receive`](PacketReceiver::receive) says.
+    fn try_receive(&mut self) -> Option<Vec<u8>>;
 }
 
 /// Both ends that one side holds.
@@ -75,6 +78,10 @@ impl PacketReceiver for IpcBytesReceiver {
             }
         }
     }
+
+    fn try_receive(&mut self) -> Option<Vec<u8>> {
+        IpcBytesReceiver::try_recv(self).ok()
+    }
 }
 
 /// Two connected links within this process, for tests that need no second process but the real codec.
@@ -101,6 +108,10 @@ struct MemoryReceiver(Receiver<Vec<u8>>);
 impl PacketReceiver for MemoryReceiver {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
         self.0.recv().map_err(|_| Closed::Gone)
+    }
+
+    fn try_receive(&mut self) -> Option<Vec<u8>> {
+        self.0.try_recv().ok()
     }
 }
 

@@ -9,6 +9,9 @@ pub(crate) trait Control: Send + Sync {
     /// Sees to it that every job that was submitted has its ticket.
     fn settle(&self);
 
+    /// Somebody is about to wait for a job.
+    fn awaited(&self) {}
+
     /// Cancels the job if it has not been started; its slot is filled before this returns.
     fn cancel(&self, ticket: Ticket);
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -33,6 +33,8 @@ pub(crate) struct Slots<J: Job> {
 struct Place<J: Job> {
     state: Mutex<State<J>>,
     filled: Condvar,
+    /// What the state is, for those who need not know more; written under its lock.
+    phase: AtomicU8,
     /// The job's [`Ticket`], once it has one.
     ticket: AtomicU64,
     /// How many [`Slot`]s name this place. An outcome that nobody can ask for is dropped.
@@ -43,8 +45,8 @@ enum State<J: Job> {
     /// Boxed, because most outcomes come before somebody waits for them, and all places have room for what is here.
     Empty(Option<Box<Listeners<J>>>),
     Filled(Outcome<J>),
-    /// The outcome was moved out; what it was is all that is left of it.
-    Taken(Kind),
+    /// The outcome was moved out.
+    Taken,
 }
 
 /// Who wants to know.
@@ -57,12 +59,17 @@ struct Listeners<J: Job> {
 /// Stands for no ticket.
 const NONE: u64 = u64::MAX;
 
+/// The phases: empty; filled, of a kind; the same, and the outcome has been moved out.
+const EMPTY: u8 = 0;
+const TAKEN: u8 = 4;
+
 impl<J: Job> Slots<J> {
     /// So many empty places, for jobs under this control.
     pub(crate) fn new(count: usize, control: Option<Arc<dyn Control>>) -> Arc<Slots<J>> {
         let place = || Place {
             state: Mutex::new(State::Empty(None)),
             filled: Condvar::new(),
+            phase: AtomicU8::new(EMPTY),
             ticket: AtomicU64::new(NONE),
             handles: AtomicU32::new(0),
         };
@@ -95,12 +102,15 @@ fn fill<J: Job>(slots: &Arc<Slots<J>>, index: usize, outcome: Outcome<J>) {
     let mut state = place.state.lock();
     let State::Empty(listeners) = &mut *state else { return };
     let (listeners, kind) = (listeners.take(), kind_of(&outcome));
-    *state = match place.handles.load(Ordering::Acquire) {
-        // A callback gets a handle.
-        0 if listeners.is_none() => State::Taken(kind),
-        _ => State::Filled(outcome),
-    };
+    // A callback gets a handle.
+    let wanted = listeners.is_some() || place.handles.load(Ordering::Acquire) > 0;
+    *state = if wanted { State::Filled(outcome) } else { State::Taken };
+    place.phase.store(kind as u8 | if wanted { 0 } else { TAKEN }, Ordering::SeqCst);
     drop(state);
+    if place.handles.load(Ordering::SeqCst) == 0 && listeners.is_none() {
+        // The last handle went meanwhile, and found nothing to drop.
+        drop(place.take());
+    }
     place.filled.notify_all();
     if let Some(listeners) = listeners {
         let Listeners { callbacks, wakers, watches } = *listeners;
@@ -157,17 +167,30 @@ impl<J: Job> Slot<J> {
         Some(self.place().ticket.load(Ordering::Acquire)).filter(|&ticket| ticket != NONE).map(Ticket)
     }
 
+    /// Before waiting: what is waited for need not wait for company.
+    fn hurry(&self) {
+        if self.kind().is_none()
+            && let Some(control) = self.control()
+        {
+            control.awaited();
+            if self.ticket().is_none() {
+                control.settle();
+            }
+        }
+    }
+
     pub(crate) fn kind(&self) -> Option<Kind> {
-        self.place().state.lock().kind()
+        self.place().kind()
     }
 
     /// Waits until the slot is filled; `false` when the time is over before.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let place = self.place();
-        let mut state = place.state.lock();
-        if !matches!(*state, State::Empty(_)) {
+        if place.kind().is_some() {
             return true;
         }
+        self.hurry();
+        let mut state = place.state.lock();
         let deadline = timeout.and_then(deadline_after);
         while matches!(*state, State::Empty(_)) {
             match deadline {
@@ -192,7 +215,7 @@ impl<J: Job> Slot<J> {
 
     /// Moves the outcome out, if it is there and has not been moved out before.
     pub(crate) fn take(&self) -> Option<Outcome<J>> {
-        self.place().state.lock().take()
+        self.place().take()
     }
 
     /// Has `callback` called when the slot is filled: at once if it is.
@@ -206,6 +229,7 @@ impl<J: Job> Slot<J> {
 
     /// Has the waker woken when the slot is filled; `false` if it is.
     pub(crate) fn wake(&self, waker: &Waker) -> bool {
+        self.hurry();
         match &mut *self.place().state.lock() {
             State::Empty(listeners) => {
                 let wakers = &mut known(listeners).wakers;
@@ -220,12 +244,14 @@ impl<J: Job> Slot<J> {
 
     /// Has the watch told when the slot is filled; what it is filled with, if it is.
     pub(crate) fn watch(&self, watch: &Arc<Watch>) -> Option<Kind> {
+        self.hurry();
         let mut state = self.place().state.lock();
         if let State::Empty(listeners) = &mut *state {
             known(listeners).watches.push(watch.clone());
             return None;
         }
-        state.kind()
+        drop(state);
+        self.kind()
     }
 
     /// Forgets a watch that nobody looks at any more.
@@ -245,10 +271,8 @@ impl<J: Job> Clone for Slot<J> {
 impl<J: Job> Drop for Slot<J> {
     fn drop(&mut self) {
         let place = self.place();
-        if place.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Dropped without the lock: it may be anything.
-            let outcome = place.state.lock().take();
-            drop(outcome);
+        if place.handles.fetch_sub(1, Ordering::SeqCst) == 1 {
+            drop(place.take());
         }
     }
 }
@@ -258,21 +282,22 @@ fn known<J: Job>(listeners: &mut Option<Box<Listeners<J>>>) -> &mut Listeners<J>
     listeners.get_or_insert_with(none)
 }
 
-impl<J: Job> State<J> {
+impl<J: Job> Place<J> {
     fn kind(&self) -> Option<Kind> {
-        match self {
-            State::Empty(_) => None,
-            State::Filled(outcome) => Some(kind_of(outcome)),
-            State::Taken(kind) => Some(*kind),
-        }
+        Kind::from_number(self.phase.load(Ordering::Acquire) & !TAKEN)
     }
 
-    fn take(&mut self) -> Option<Outcome<J>> {
-        let State::Filled(outcome) = self else { return None };
-        let taken = State::Taken(kind_of(outcome));
-        match std::mem::replace(self, taken) {
+    /// Moves the outcome out, if it is there and has not been moved out before.
+    fn take(&self) -> Option<Outcome<J>> {
+        let phase = self.phase.load(Ordering::SeqCst);
+        if phase == EMPTY || phase & TAKEN != 0 {
+            return None;
+        }
+        let mut state = self.state.lock();
+        self.phase.store(phase | TAKEN, Ordering::Release);
+        match std::mem::replace(&mut *state, State::Taken) {
             State::Filled(outcome) => Some(outcome),
-            _ => None,
+            State::Empty(_) | State::Taken => None,
         }
     }
 }

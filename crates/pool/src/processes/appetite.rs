@@ -1,8 +1,9 @@
 //! From where jobs gather to the scheduler: who collects them, and when.
 //!
-//! A pool that is idle is eager: whoever adds a job has it sent at once. While short jobs are under way, a frame for every
-//! one that is added would cost its submitter more than waiting costs the job: the next worker that runs out of
-//! jobs collects what there is, or the clock does after [`PATIENCE`]. A pool that has enough collects whole blocks only.
+//! A pool that is idle is eager: whoever adds a job has it sent at once. Where short jobs come in a stream, a frame for each
+//! would cost its submitter more than waiting costs the job: the next worker that runs out of jobs collects what there
+//! is, if it is worth a frame, or the clock does after [`PATIENCE`]; whoever waits for a job does so first. A pool that has
+//! enough collects whole blocks only.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -21,7 +22,10 @@ use super::{
 };
 
 /// How long a job may wait for company while a worker has nothing to do.
-const PATIENCE: Duration = Duration::from_micros(100);
+const PATIENCE: Duration = Duration::from_micros(200);
+
+/// So many jobs are collected for a worker that has others.
+const WORTH: u64 = 128;
 
 impl<J: Job> Shared<J> {
     /// Has what gathers there collected from now on.
@@ -69,23 +73,49 @@ impl<J: Job> Shared<J> {
         self.hungry.load(Ordering::SeqCst)
     }
 
+    /// Whether who waits for news may look for it for a moment before it sleeps.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
     /// The last step of every decision: lets those who add jobs know how it stands, and collects what a worker could have.
     ///
     /// Who adds a job looks at the flags afterwards, and here they are set before the gathers are looked at: a job is
     /// seen by one of the two.
     pub(super) fn feed(&self, state: &mut State<J>, now: Moment, effects: &mut Vec<Effect<J>>) {
-        loop {
-            let open = state.sched.is_open();
-            let hungry = state.sched.is_hungry();
-            self.eager.store(state.sched.is_eager(), Ordering::SeqCst);
-            self.hungry.store(hungry, Ordering::SeqCst);
-            if !open {
-                state.gathers.iter().for_each(|gather| gather.seal());
-            }
-            if (open && !hungry) || !self.collect_all(state, now, effects) {
-                return;
-            }
+        while self.note_appetite(state) && self.collect_all(state, now, effects) {
             state.collected = true;
+            self.expect_a_stream(true);
+        }
+        self.note_calm(state);
+    }
+
+    /// Says how it stands; whether what has gathered should be collected.
+    fn note_appetite(&self, state: &State<J>) -> bool {
+        let hungry = state.sched.is_hungry();
+        let alone = || state.sched.busy() == 0 && !self.stream.load(Ordering::Relaxed);
+        let eager = hungry && (!state.sched.is_cheap() || alone());
+        self.eager.store(eager, Ordering::SeqCst);
+        self.hungry.store(hungry, Ordering::SeqCst);
+        if !state.sched.is_open() {
+            state.gathers.iter().for_each(|gather| gather.seal());
+            return true;
+        }
+        // Of jobs that are short, a few are not worth a frame while others are under way.
+        let worth = || state.gathers.iter().map(|gather| gather.count()).sum::<usize>() as u64;
+        hungry && (eager || worth() >= state.sched.least_frame().min(WORTH))
+    }
+
+    /// Notes whether the caller goes on while its jobs run, and needs a core for itself all the time.
+    pub(crate) fn expect_a_stream(&self, stream: bool) {
+        self.stream.store(stream, Ordering::Relaxed);
+    }
+
+    /// Says whether there are cores to spare: beside the workers that are busy, one is the caller's.
+    fn note_calm(&self, state: &State<J>) {
+        let calm = state.sched.busy() < self.cores && !self.stream.load(Ordering::Relaxed);
+        if self.calm.swap(calm, Ordering::Relaxed) != calm {
+            state.workers.values().for_each(|handle| handle.set_calm(calm));
         }
     }
 
@@ -106,6 +136,10 @@ impl<J: Job> Shared<J> {
         let mut effects = Vec::new();
         state.collect_at = None;
         self.armed.store(false, Ordering::SeqCst);
+        if state.sched.is_hungry() && self.collect_all(state, now, &mut effects) {
+            state.collected = true;
+            self.expect_a_stream(true);
+        }
         self.feed(state, now, &mut effects);
         // Who adds jobs all the time need not wake the clock all the time.
         if std::mem::take(&mut state.collected) {

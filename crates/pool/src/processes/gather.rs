@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// So many jobs or bytes are collected even if no worker could have them now.
-const MOST_JOBS: usize = 256;
+const MOST_JOBS: usize = 1024;
 const MOST_BYTES: usize = 32 * 1024;
 
 /// How many slots are allocated together.
@@ -135,6 +135,11 @@ impl<J: Job> Gather<J> {
         })
     }
 
+    /// How many jobs have gathered.
+    pub(crate) fn count(&self) -> usize {
+        self.open.lock().count()
+    }
+
     /// Everything that has gathered. For those who hold the pool's lock.
     pub(crate) fn collect(&self) -> Vec<Block<J>> {
         let mut open = self.open.lock();
@@ -162,12 +167,16 @@ impl<J: Job> Gather<J> {
     }
 
     fn added(&self, open: &Open<J>) -> Added {
-        let full = open.block.tags.len() >= MOST_JOBS || open.block.entries.bytes() >= MOST_BYTES;
-        if full || !open.full.is_empty() || self.is_sealed() { Added::Enough } else { Added::Little }
+        let enough = open.count() >= MOST_JOBS || open.block.entries.bytes() >= MOST_BYTES;
+        if enough || self.is_sealed() { Added::Enough } else { Added::Little }
     }
 }
 
 impl<J: Job> Open<J> {
+    fn count(&self) -> usize {
+        self.full.iter().map(|block| block.tags.len()).sum::<usize>() + self.block.tags.len()
+    }
+
     /// Slots know the pool, and the pool knows its gathers: neither would ever be dropped.
     fn let_slots_go(&mut self) {
         if matches!(self.block.exit, Exit::Slots(_)) {
@@ -252,13 +261,14 @@ mod tests {
     #[test]
     fn slots_that_are_used_up_are_followed_by_others() {
         let gather = Gather::to_slots();
-        let first: Vec<_> = (0..SLOTS - 1).map(|_| submit(&gather).unwrap()).collect();
-        assert!(first.iter().all(|(_, added)| *added == Added::Little));
+        let slots: Vec<_> = (0..10).map(|_| submit(&gather).unwrap()).collect();
+        assert_eq!(jobs_of(&gather.collect()), [(10, 10)]);
+        let more: Vec<_> = (0..MOST_JOBS - 1).map(|_| submit(&gather).unwrap()).collect();
+        assert!(slots.iter().chain(&more).all(|(_, added)| *added == Added::Little));
         assert_eq!(submit(&gather).unwrap().1, Added::Enough);
-        assert_eq!(submit(&gather).unwrap().1, Added::Enough, "what is full waits");
-        assert_eq!(jobs_of(&gather.collect()), [(SLOTS, SLOTS), (1, 1)]);
-        assert_eq!(submit(&gather).unwrap().1, Added::Little);
-        assert_eq!(jobs_of(&gather.collect()), [(1, 1)]);
+        let blocks = jobs_of(&gather.collect());
+        assert_eq!((blocks[0], blocks[1]), ((SLOTS - 10, SLOTS - 10), (SLOTS, SLOTS)));
+        assert_eq!(blocks.iter().map(|(tags, _)| tags).sum::<usize>(), MOST_JOBS);
     }
 
     #[test]

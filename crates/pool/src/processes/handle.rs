@@ -103,6 +103,13 @@ impl Handle {
         }
     }
 
+    /// Says whether there are cores to spare.
+    pub(crate) fn set_calm(&self, calm: bool) {
+        if let Some(page) = self.page.get() {
+            page.set_calm(calm);
+        }
+    }
+
     pub(crate) fn halt(&self) {
         if let Some(page) = self.page.get() {
             page.halt();

@@ -33,6 +33,7 @@ pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
     match launched {
         Ok(mut inbox) => {
             handle.gauge.note_ready();
+            handle.set_calm(shared.is_calm());
             Shared::tell(shared, Event::Ready(handle.id));
             // ipc-channel panics on what no peer of ours sends.
             while catch_panic(|| receive(shared, handle, &mut inbox)).unwrap_or_else(|panic| {
@@ -67,6 +68,7 @@ pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, failure
 /// Takes the next message; `false` when there will be none, or the worker has to go.
 fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) -> bool {
     handle.begin_listening();
+    inbox.poll(|| shared.is_calm());
     let received = inbox.receive(|| Ok(()));
     handle.end_listening();
     let message = match received {

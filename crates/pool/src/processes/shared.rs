@@ -19,7 +19,7 @@ use super::{
     handle::{Gauge, Handle},
     recipe::Recipe,
 };
-use crate::{Refused, WorkerReport, crew::Crew};
+use crate::{Refused, WorkerReport, available_cores, crew::Crew};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
@@ -35,6 +35,12 @@ pub(crate) struct Shared<J: Job> {
     pub(super) hungry: AtomicBool,
     /// Whether jobs should be collected as soon as they are there.
     pub(super) eager: AtomicBool,
+    /// Whether there are cores to spare, so that who waits for news may look for it for a moment before it sleeps.
+    pub(super) calm: AtomicBool,
+    /// Whether jobs come while others run, or somebody waits for each.
+    pub(super) stream: AtomicBool,
+    /// How many cores there are.
+    pub(super) cores: usize,
     /// Whether the clock will see to what has gathered.
     pub(super) armed: AtomicBool,
 }
@@ -87,6 +93,9 @@ impl<J: Job> Shared<J> {
             submitted,
             hungry: AtomicBool::new(true),
             eager: AtomicBool::new(true),
+            calm: AtomicBool::new(false),
+            stream: AtomicBool::new(false),
+            cores: available_cores(),
             armed: AtomicBool::new(false),
         }
     }

@@ -58,6 +58,10 @@ impl<J: Job> Control for Controller<J> {
         Shared::collect(&self.0, &self.0.submitted);
     }
 
+    fn awaited(&self) {
+        self.0.expect_a_stream(false);
+    }
+
     fn cancel(&self, Ticket(id): Ticket) {
         Shared::tell(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
     }
