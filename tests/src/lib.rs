@@ -219,14 +219,14 @@ impl Call {
     }
 }
 
-/// Shells without job control have what they start in the background ignore interrupts, these tests included; what the
-/// tests start does not.
+/// Shells without job control have what they start in the background ignore interrupts, and `nohup` hang-ups, these tests
+/// included; what the tests start does not.
 fn heed_interrupts(command: &mut Command) {
     // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(|| {
-            for signal in [libc::SIGINT, libc::SIGQUIT] {
+            for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
                 libc::signal(signal, libc::SIG_DFL);
             }
             Ok(())

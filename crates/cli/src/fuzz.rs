@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use crate::{
     args::Format,
     input::{Piece, Place, SplitError, Splitter},
-    parse::{Op, Rules, parse},
+    parse::{Op, Rules, parse, parse_all},
 };
 
 /// The longest text of a job, so that some are too long.
@@ -49,7 +49,9 @@ fn cut(input: &[u8], format: Format, rules: &Rules, step: usize) -> Vec<String> 
 
 fn told_of(text: &[u8], place: Place, rules: &Rules) -> String {
     assert!(!text.is_empty() && text.len() <= LONGEST);
-    match parse(text, rules) {
+    let parsed = parse(text, rules);
+    assert_eq!(parsed, parse_all(text, rules), "however it is read");
+    match parsed {
         Ok(job) => format!("{place:?}: {job:?}"),
         Err(flaw) => {
             assert!(flaw.offset <= text.len(), "{flaw:?} in {text:?}");

@@ -1,7 +1,7 @@
 //! The scheduler's state and the one door to it.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -49,11 +49,11 @@ pub struct Sched {
     pub(crate) next_frame: u64,
     pub(crate) sizing: Sizing,
     /// Jobs that have gone wrong and are still unresolved.
-    pub(crate) attempts: HashMap<JobId, Attempts>,
+    pub(crate) attempts: BTreeMap<JobId, Attempts>,
     /// Jobs that are to end with the worker that has them.
-    pub(crate) condemned: HashSet<JobId>,
+    pub(crate) condemned: BTreeSet<JobId>,
     /// Unresolved jobs with limits of their own.
-    pub(crate) limits: HashMap<JobId, Duration>,
+    pub(crate) limits: BTreeMap<JobId, Duration>,
     /// Counts the times a worker became idle.
     pub(crate) idle_count: u64,
     /// Starts that failed by themselves since the last that did not.
@@ -80,9 +80,9 @@ impl Sched {
             generations: HashMap::new(),
             next_frame: 0,
             sizing: Sizing::new(settings.batch),
-            attempts: HashMap::new(),
-            condemned: HashSet::new(),
-            limits: HashMap::new(),
+            attempts: BTreeMap::new(),
+            condemned: BTreeSet::new(),
+            limits: BTreeMap::new(),
             idle_count: 0,
             failed_starts: 0,
             killed_starts: 0,
@@ -283,13 +283,16 @@ impl Sched {
 
     /// Drops what is known of resolved jobs.
     pub(crate) fn forget(&mut self, jobs: JobRange) {
-        if self.attempts.is_empty() && self.limits.is_empty() && self.condemned.is_empty() {
-            return;
-        }
-        for job in jobs.iter() {
-            self.attempts.remove(&job);
-            self.limits.remove(&job);
+        forget_in(&mut self.attempts, jobs);
+        forget_in(&mut self.limits, jobs);
+        while let Some(&job) = self.condemned.range(jobs.first()..JobId(jobs.end())).next() {
             self.condemned.remove(&job);
         }
+    }
+}
+
+fn forget_in<T>(known: &mut BTreeMap<JobId, T>, jobs: JobRange) {
+    while let Some((&job, _)) = known.range(jobs.first()..JobId(jobs.end())).next() {
+        known.remove(&job);
     }
 }

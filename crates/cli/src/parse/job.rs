@@ -9,7 +9,7 @@ use super::{
     fields::{Fields, Written},
     flaw::Flaw,
     op::{Op, nearest},
-    value,
+    plain, value,
 };
 
 /// What a text must keep to.
@@ -37,6 +37,11 @@ const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
 
 /// Reads a job.
 pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
+    plain::parse(bytes, rules).map_or_else(|| parse_all(bytes, rules), Ok)
+}
+
+/// Reads a job, however it is written.
+pub(crate) fn parse_all(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let flaw = Flaw::new(error.valid_up_to(), "no valid JSON: bytes that are not UTF-8");
         Flaw { is_syntax: true, ..flaw }

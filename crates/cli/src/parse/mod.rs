@@ -4,8 +4,9 @@ mod fields;
 mod flaw;
 mod job;
 mod op;
+mod plain;
 mod value;
 
 pub(crate) use flaw::Flaw;
-pub(crate) use job::{ParsedJob, Rules, parse};
+pub(crate) use job::{ParsedJob, Rules, parse, parse_all};
 pub(crate) use op::Op;
