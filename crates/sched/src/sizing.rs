@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Batch;
 
 /// A frame should keep a worker busy for about this long: many times what sending it costs, and still short.
-const TARGET: Duration = Duration::from_micros(300);
+const TARGET: Duration = Duration::from_micros(400);
 
 /// It should keep a worker busy for at least this long while there are jobs: a worker that is left with the tail for so long
 /// costs less than the frames that would avoid it.
@@ -15,7 +15,7 @@ const LEAST: Duration = Duration::from_micros(100);
 const MOST_JOBS: u64 = 4096;
 
 /// The most bytes in a frame, unless one job alone is larger. Three such frames fit a socket at a time.
-pub(crate) const MOST_BYTES: u64 = 32 * 1024;
+pub(crate) const MOST_BYTES: u64 = 48 * 1024;
 
 /// Jobs that cost less are cheap, in nanoseconds.
 const CHEAP_NS: f64 = 20_000.0;

@@ -1,9 +1,11 @@
 //! The worker's loop: a frame of jobs in, a frame of outcomes out.
 
+use std::cell::Cell;
+
 use job::{Job, Moment};
 use sys::{clock, page::Page};
 use wire::{
-    Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
+    Closed, CodecError, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
     frame::{JobsView, OutcomesWriter, Status},
     send_in_parts,
 };
@@ -78,24 +80,53 @@ fn lap(start: &mut Moment) -> u64 {
     u64::try_from(busy).unwrap_or(u64::MAX)
 }
 
+/// Where a job is when it panics.
+#[derive(Clone, Copy)]
+enum Step {
+    Decoding,
+    Running,
+    Encoding,
+    Done,
+}
+
+/// Runs a job and writes its outcome. Its panics are caught once for all steps: a guard for each would cost as much as
+/// the codec.
 fn run_job<J: Job>(
     payload: &[u8],
     codec: CodecKind,
     context: &mut J::Context,
     outcomes: &mut OutcomesWriter,
 ) {
-    let written = match codec.decode::<J>(payload) {
-        Err(error) => Err(error),
-        Ok(job) => match catch_panic(|| job.run(context)) {
-            Ok(Ok(output)) => outcomes.push(codec, Status::Done, &output),
-            Ok(Err(error)) => outcomes.push(codec, Status::Failed, &error),
-            Err(panic) => outcomes.push(codec, Status::Panicked, &panic),
-        },
+    let before = outcomes.bytes();
+    let step = Cell::new(Step::Decoding);
+    let written = catch_panic(|| {
+        let job: J = codec.decode_unguarded(payload)?;
+        step.set(Step::Running);
+        let result = job.run(context);
+        step.set(Step::Encoding);
+        let written = match &result {
+            Ok(output) => outcomes.push_unguarded(codec, Status::Done, output),
+            Err(error) => outcomes.push_unguarded(codec, Status::Failed, error),
+        };
+        step.set(Step::Done);
+        written
+    });
+    let error = match (written, step.get()) {
+        // What happens when the output is dropped is no matter of the outcome.
+        (Ok(Ok(())), _) | (Err(_), Step::Done) => return,
+        (Ok(Err(error)), _) => error,
+        (Err(panic), Step::Decoding) => CodecError::panicked("decoding", &panic),
+        (Err(panic), Step::Encoding) => {
+            outcomes.cut(before);
+            CodecError::panicked("encoding", &panic)
+        }
+        (Err(panic), Step::Running) => {
+            // A message of our own making can always be encoded.
+            let _ = outcomes.push(codec, Status::Panicked, &panic);
+            return;
+        }
     };
-    if let Err(error) = written {
-        // A message of our own making can always be encoded.
-        let _ = outcomes.push(codec, Status::Codec, &error.to_string());
-    }
+    let _ = outcomes.push(codec, Status::Codec, &error.to_string());
 }
 
 #[cfg(test)]

@@ -34,6 +34,14 @@ pub enum CodecKind {
 #[error("{0}")]
 pub struct CodecError(pub(crate) String);
 
+impl CodecError {
+    /// Of a user's own serializer that panicked while `doing` its work.
+    #[must_use]
+    pub fn panicked(doing: &str, panic: &job::Panic) -> CodecError {
+        CodecError(format!("{doing} panicked: {}", panic.message))
+    }
+}
+
 impl CodecKind {
     /// Appends the value's bytes to `into`; on an error `into` is as it was.
     ///
@@ -51,13 +59,33 @@ impl CodecKind {
     #[inline]
     pub fn encode<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         let before = into.len();
-        let result = guard("encoding", || match self {
-            CodecKind::Bincode => bincode::encode(value, into),
-        });
+        let result = guard("encoding", || self.encode_unguarded(value, into));
         if result.is_err() {
             into.truncate(before);
         }
         result
+    }
+
+    /// The same, for callers who catch panics themselves and drop what was appended then.
+    ///
+    /// # Errors
+    /// When the value's `Serialize` reports an error.
+    #[inline]
+    pub fn encode_unguarded<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        match self {
+            CodecKind::Bincode => bincode::encode(value, into),
+        }
+    }
+
+    /// Reads a value that takes up all of `bytes`, for callers who catch panics themselves.
+    ///
+    /// # Errors
+    /// When the bytes are no such value, or more than one.
+    #[inline]
+    pub fn decode_unguarded<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
+        match self {
+            CodecKind::Bincode => bincode::decode(bytes),
+        }
     }
 
     /// Reads a value that takes up all of `bytes`.
@@ -74,16 +102,14 @@ impl CodecKind {
     /// When the bytes are no such value, or more than one, or its `Deserialize` panics.
     #[inline]
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
-        guard("decoding", || match self {
-            CodecKind::Bincode => bincode::decode(bytes),
-        })
+        guard("decoding", || self.decode_unguarded(bytes))
     }
 }
 
 /// The user's own serializers run inside the codec: their panics are their jobs' errors, not the pool's end.
 #[inline]
 fn guard<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
-    catch_panic(act).unwrap_or_else(|panic| Err(CodecError(format!("{doing} panicked: {}", panic.message))))
+    catch_panic(act).unwrap_or_else(|panic| Err(CodecError::panicked(doing, &panic)))
 }
 
 #[cfg(test)]

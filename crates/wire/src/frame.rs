@@ -164,24 +164,51 @@ impl OutcomesWriter {
     /// Adds one outcome.
     ///
     /// # Errors
-    /// When the payload's serializer fails, or it is 4 GiB or larger; nothing is added then.
-    #[inline]
+    /// When the payload's serializer fails or panics, or it is 4 GiB or larger; nothing is added then.
     pub fn push<T: Serialize>(
         &mut self,
         codec: CodecKind,
         status: Status,
         payload: &T,
     ) -> Result<(), CodecError> {
+        self.push_with(status, |buffer| codec.encode(payload, buffer))
+    }
+
+    /// The same, for callers who catch panics themselves and then [cut off](OutcomesWriter::cut) what was added.
+    ///
+    /// # Errors
+    /// When the payload's serializer fails, or it is 4 GiB or larger; nothing is added then.
+    #[inline]
+    pub fn push_unguarded<T: Serialize>(
+        &mut self,
+        codec: CodecKind,
+        status: Status,
+        payload: &T,
+    ) -> Result<(), CodecError> {
+        self.push_with(status, |buffer| codec.encode_unguarded(payload, buffer))
+    }
+
+    #[inline]
+    fn push_with(
+        &mut self,
+        status: Status,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
         let buffer = self.message.buffer();
         let start = buffer.len();
         buffer.extend([0; LENGTH]);
         buffer.push(status as u8);
-        let encoded = codec.encode(payload, buffer).and_then(|()| seal(buffer, start));
+        let encoded = encode(buffer).and_then(|()| seal(buffer, start));
         match encoded {
             Ok(()) => self.count += 1,
             Err(_) => buffer.truncate(start),
         }
         encoded
+    }
+
+    /// Drops an outcome that is not whole, which begins after the first `before` bytes of outcomes.
+    pub fn cut(&mut self, before: usize) {
+        self.message.buffer().truncate(2 + OUTCOMES_HEADER + before);
     }
 
     /// The outcomes that were added after the first `before` bytes of them, as they stand in the frame.

@@ -169,9 +169,7 @@ impl<J: Job> Slot<J> {
 
     /// Before waiting: what is waited for need not wait for company.
     fn hurry(&self) {
-        if self.kind().is_none()
-            && let Some(control) = self.control()
-        {
+        if let Some(control) = self.control().filter(|_| self.kind().is_none()) {
             control.awaited();
             if self.ticket().is_none() {
                 control.settle();

@@ -74,12 +74,14 @@ pub(crate) enum Exit<J: Job> {
 }
 
 impl<J: Job> Exit<J> {
-    /// Hands out the outcomes of jobs.
-    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = (u64, Outcome<J>)>) {
+    /// Hands out the outcomes of so many jobs.
+    pub(crate) fn resolve(&self, count: usize, outcomes: impl Iterator<Item = (u64, Outcome<J>)>) {
         match self {
             Exit::Slots(slots) => outcomes.for_each(|(tag, outcome)| slots.fill(tag, outcome)),
             Exit::Sink(sink) => {
-                hand_over(&**sink, outcomes.map(|(tag, outcome)| Resolved { tag, outcome }).collect());
+                let mut resolved = Vec::with_capacity(count);
+                resolved.extend(outcomes.map(|(tag, outcome)| Resolved { tag, outcome }));
+                hand_over(&**sink, resolved);
             }
         }
     }
@@ -123,7 +125,7 @@ impl<J: Job> Slice<J> {
     /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at.
     pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>) {
         let tags = self.block.tags[self.from..self.to].iter().copied();
-        self.block.exit.resolve(tags.zip(outcomes));
+        self.block.exit.resolve(self.count(), tags.zip(outcomes));
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
 
 /// So many jobs or bytes are collected even if no worker could have them now.
 const MOST_JOBS: usize = 1024;
-const MOST_BYTES: usize = 32 * 1024;
+const MOST_BYTES: usize = 48 * 1024;
 
 /// How many slots are allocated together.
 const SLOTS: usize = 256;
