@@ -108,7 +108,7 @@ mod tests {
         sizing.learn(1, Duration::from_nanos(100));
         assert_eq!(sizing.frame_size(1_000_000, 2), 4);
         sizing.learn(1000, Duration::from_micros(100));
-        assert_eq!(sizing.frame_size(1_000_000, 2), 3000);
+        assert_eq!(sizing.frame_size(1_000_000, 2), 4000);
         assert_eq!(sizing.frame_size(1000, 2), 250);
         assert_eq!(sizing.frame_size(100, 2), 31, "so many have been alike");
         assert_eq!(sizing.frame_size(1, 2), 1);
