@@ -161,7 +161,8 @@ fn mtc_06b_nor_does_one_that_is_stopped_while_replacements_come_and_go() {
         let ended = jobs.iter().filter(|job| job.done()).count();
         assert_eq!(ended, 200);
         let good = jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count();
-        assert!((6..200).contains(&good), "{good} succeeded");
+        // All before the sixth, but for those that the other workers were still in.
+        assert!((7 - workers..200).contains(&good), "{good} succeeded");
     }
 }
 
