@@ -240,6 +240,22 @@ fn map_09c_any_buffer_gives_the_whole_output() {
 }
 
 #[test]
+fn map_09d_the_default_buffer_grows_behind_a_job_that_takes_long() {
+    let _case = Case::begin();
+    on_pools!(2, |executor| {
+        let stage = Stage::new();
+        // The first job is held until the others behind it are more than the buffer holds at first.
+        let items = (0..10_000).inspect(|&item| {
+            if item == 6_000 {
+                stage.release();
+            }
+        });
+        let map = executor.map(items.map(|item| if item == 0 { stage.hold() } else { Probe::Double(item) }));
+        assert_eq!(map.into_iter().flatten().count(), 10_000);
+    });
+}
+
+#[test]
 fn map_10_a_failing_input_reaches_the_caller_and_leaves_the_pool_usable() {
     let _case = Case::begin();
     on_all!(|executor| {

@@ -87,6 +87,21 @@ pub trait Inlet<J: Job>: Send {
     /// ```
     fn is_hungry(&self) -> bool;
 
+    /// With how many jobs under way no worker has to wait for any, as far as is known from the cost of earlier ones; 0 if
+    /// nothing is.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
+    /// use std::sync::Arc;
+    /// use pool::{Executor, Serial};
+    ///
+    /// let inlet = Serial::<Square>::new(()).inlet(Arc::new(Collected::default()));
+    /// assert_eq!(inlet.enough(), 0);
+    /// ```
+    fn enough(&self) -> usize {
+        0
+    }
+
     /// Why jobs are not taken any more, if they are not; those that are pushed all the same are cancelled.
     ///
     /// ```

@@ -5,16 +5,16 @@ use std::time::Duration;
 use crate::Batch;
 
 /// A frame should keep a worker busy for about this long: many times what sending it costs, and still short.
-const TARGET: Duration = Duration::from_micros(400);
+const TARGET: Duration = Duration::from_millis(1);
 
 /// It should keep a worker busy for at least this long while there are jobs: a worker that is left with the tail for so long
 /// costs less than the frames that would avoid it.
-const LEAST: Duration = Duration::from_micros(100);
+const LEAST: Duration = Duration::from_micros(50);
 
 /// The most jobs in a frame that sizes itself.
 const MOST_JOBS: u64 = 4096;
 
-/// The most bytes in a frame, unless one job alone is larger. Three such frames fit a socket at a time.
+/// The most bytes in a frame, unless one job alone is larger. Two such frames fit a socket at a time.
 pub(crate) const MOST_BYTES: u64 = 48 * 1024;
 
 /// Jobs that cost less are cheap, in nanoseconds.
@@ -82,16 +82,17 @@ impl Sizing {
         self.batch == Batch::Auto && self.alike >= MANY && self.cost_ns.is_some_and(|cost| cost < CHEAP_NS)
     }
 
-    /// With how many frames a worker has enough, so that nobody need look for more.
-    pub(crate) fn enough(&self) -> usize {
-        self.window().min(2)
+    /// With how many jobs under way so many workers have all they can, and as many wait for them.
+    pub(crate) fn enough(&self, workers: u64) -> u64 {
+        let frame = self.jobs_in(TARGET).min(MOST_JOBS);
+        2 * workers * self.window() as u64 * frame
     }
 
     /// How many frames a worker may have at a time. Where jobs are short it should never wait for the parent; where
     /// they are long the wait costs little, and a job that is stuck behind another costs much.
     pub(crate) fn window(&self) -> usize {
         match self.cost_ns {
-            Some(cost) if cost < 1e6 => 3,
+            Some(cost) if cost < 1e6 => 2,
             _ => 1,
         }
     }
@@ -124,7 +125,7 @@ mod tests {
             "one job says nothing of the next"
         );
         sizing.learn(32_000, Duration::from_micros(3200));
-        assert_eq!((sizing.frame_size(600, 2), sizing.is_cheap()), (600, true));
+        assert_eq!((sizing.frame_size(500, 2), sizing.is_cheap()), (500, true));
         (0..16).for_each(|_| sizing.learn(1, Duration::from_secs(1) * 10u32.pow(3)));
         assert_eq!((sizing.frame_size(4, 2), sizing.is_cheap()), (1, false));
     }

@@ -165,7 +165,13 @@ impl Sched {
         self.queue.count() == 0
             && !self.is_paused()
             && (self.workers.len() < self.settings.max_workers as usize
-                || self.workers.values().any(|worker| worker.frames.len() < self.sizing.enough()))
+                || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
+    }
+
+    /// How many jobs should be known of so that no worker has to wait for any, as far as can be told.
+    #[must_use]
+    pub fn enough(&self) -> u64 {
+        self.sizing.enough(u64::from(self.settings.max_workers))
     }
 
     /// How many workers have jobs.

@@ -12,47 +12,60 @@ use parking_lot::{Condvar, Mutex};
 use crate::{Resolved, Sink};
 
 /// Outcomes on their way from whoever has them to the one who iterates over them.
-pub(super) struct Arrivals<J: Job, O: Order<J>> {
+pub(super) struct Arrivals<O: Order> {
     state: Mutex<State<O>>,
     news: Condvar,
-    job: std::marker::PhantomData<fn() -> J>,
 }
 
 struct State<O> {
     order: O,
-    /// Whether somebody waits for what is next.
-    waits: bool,
+    /// How many outcomes there are.
+    count: usize,
+    /// Somebody waits for what is next, or until there are so many.
+    waits: Option<usize>,
+}
+
+/// What waiting for outcomes has led to.
+pub(super) enum News<J: Job> {
+    Piece(Vec<Resolved<J>>),
+    /// What is next is not there, but many of those behind it are.
+    Crowd,
+    /// The time is over.
+    Late,
 }
 
 /// In which order outcomes are taken. They come and go in pieces, because moving them one by one would cost as much as a
 /// short job.
-pub(super) trait Order<J: Job>: Default + Send + 'static {
+pub(super) trait Order: Default + Send + 'static {
+    /// Whose outcomes they are.
+    type Job: Job;
+
     /// Keeps outcomes, of which there is at least one.
-    fn put(&mut self, piece: Vec<Resolved<J>>);
+    fn put(&mut self, piece: Vec<Resolved<Self::Job>>);
 
     /// The next outcomes, if they are there.
-    fn take(&mut self) -> Option<Vec<Resolved<J>>>;
+    fn take(&mut self) -> Option<Vec<Resolved<Self::Job>>>;
 
     /// Whether there is something to take.
     fn is_ready(&self) -> bool;
 }
 
-impl<J: Job, O: Order<J>> Arrivals<J, O> {
+impl<O: Order> Arrivals<O> {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { order: O::default(), waits: false };
-        Arc::new(Arrivals { state: Mutex::new(state), news: Condvar::new(), job: std::marker::PhantomData })
+        let state = State { order: O::default(), count: 0, waits: None };
+        Arc::new(Arrivals { state: Mutex::new(state), news: Condvar::new() })
     }
 
     /// Takes what is there.
-    pub(super) fn take(&self) -> Option<Vec<Resolved<J>>> {
-        self.state.lock().order.take()
+    pub(super) fn take(&self) -> Option<Vec<Resolved<O::Job>>> {
+        self.state.lock().take()
     }
 
-    /// Waits until something is there, and takes it; `None` when the time is over before.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Vec<Resolved<J>>> {
+    /// Waits until what is next is there, and takes it; at most until there are `crowd` outcomes behind it.
+    pub(super) fn wait(&self, deadline: Option<Instant>, crowd: usize) -> News<O::Job> {
         let mut state = self.state.lock();
-        while !state.order.is_ready() {
-            state.waits = true;
+        while !state.is_news(crowd) {
+            state.waits = Some(crowd);
             match deadline {
                 None => self.news.wait(&mut state),
                 Some(deadline) => {
@@ -62,20 +75,40 @@ impl<J: Job, O: Order<J>> Arrivals<J, O> {
                 }
             }
         }
-        state.waits = false;
-        state.order.take()
+        state.waits = None;
+        match state.take() {
+            Some(piece) => News::Piece(piece),
+            None if state.count >= crowd => News::Crowd,
+            None => News::Late,
+        }
     }
 }
 
-impl<J: Job, O: Order<J>> Sink<J> for Arrivals<J, O> {
+impl<O: Order> State<O> {
+    fn take(&mut self) -> Option<Vec<Resolved<O::Job>>> {
+        let piece = self.order.take()?;
+        self.count -= piece.len();
+        Some(piece)
+    }
+
+    /// Whether there is something to wake for.
+    fn is_news(&self, crowd: usize) -> bool {
+        self.order.is_ready() || self.count >= crowd
+    }
+}
+
+impl<J: Job, O: Order<Job = J>> Sink<J> for Arrivals<O> {
     fn resolve(&self, resolved: Vec<Resolved<J>>) {
         if resolved.is_empty() {
             return;
         }
         let mut state = self.state.lock();
+        state.count += resolved.len();
         state.order.put(resolved);
-        let news = state.waits && state.order.is_ready();
-        state.waits &= !news;
+        let news = state.waits.is_some_and(|crowd| state.is_news(crowd));
+        if news {
+            state.waits = None;
+        }
         drop(state);
         if news {
             self.news.notify_one();
@@ -92,7 +125,9 @@ impl<J: Job> Default for AsTheyCome<J> {
     }
 }
 
-impl<J: Job> Order<J> for AsTheyCome<J> {
+impl<J: Job> Order for AsTheyCome<J> {
+    type Job = J;
+
     fn put(&mut self, piece: Vec<Resolved<J>>) {
         self.0.push_back(piece);
     }
@@ -120,7 +155,9 @@ impl<J: Job> Default for InOrder<J> {
     }
 }
 
-impl<J: Job> Order<J> for InOrder<J> {
+impl<J: Job> Order for InOrder<J> {
+    type Job = J;
+
     fn put(&mut self, piece: Vec<Resolved<J>>) {
         // Jobs that were sent together come back together, so there is rarely more than one run.
         let mut rest = piece;

@@ -1,39 +1,14 @@
 //! Where the jobs of a map come from.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use job::Job;
 
 use super::Map;
 use crate::{Executor, Inlet, JobOptions, Refused, Sink};
 
-/// The most jobs under way at a time where the caller has not said how many, and the workers run out of them.
+/// The most jobs under way at a time where the caller has not said how many.
 const MOST_UNDER_WAY: usize = 16 * 1024;
-
-/// An output that takes less is of a short job.
-const SHORT: Duration = Duration::from_micros(2);
-
-/// How fast outputs come.
-struct Pace {
-    since: Instant,
-    taken: u64,
-}
-
-impl Pace {
-    /// Whether a whole buffer of outputs has been taken since the last such answer, in little time.
-    fn is_fast(&mut self, taken: u64, buffer: usize) -> bool {
-        let count = taken - self.taken;
-        if count < buffer as u64 {
-            return false;
-        }
-        let fast = self.since.elapsed() < SHORT * u32::try_from(count).unwrap_or(u32::MAX);
-        *self = Pace { since: Instant::now(), taken };
-        fast
-    }
-}
 
 /// Takes items and pushes their jobs, until there are none or the executor refuses some. Their tags count them.
 pub(super) struct Feed<J: Job, I> {
@@ -49,7 +24,6 @@ pub(super) struct Feed<J: Job, I> {
     deadline: Option<Instant>,
     pushed: u64,
     taken: u64,
-    pace: Pace,
     /// Told after the outputs of what the executor had taken.
     refused: Option<Refused>,
     ended: bool,
@@ -72,10 +46,10 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
             deadline,
             pushed: 0,
             taken: 0,
-            pace: Pace { since: Instant::now(), taken: 0 },
             refused: None,
             ended: false,
         };
+        feed.widen();
         feed.fill();
         feed.inlet.flush();
         feed
@@ -91,16 +65,38 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
 
     /// To be called before waiting: nothing that is needed stays behind.
     pub(super) fn before_waiting(&mut self) {
-        if let Some(buffer) = self.buffer.filter(|&buffer| buffer < MOST_UNDER_WAY)
-            && self.grows
-            && !self.ended
-            // Workers have nothing to do because too little may be under way, or frames are small because of that.
-            && (self.inlet.is_hungry() || self.pace.is_fast(self.taken, buffer))
-        {
-            self.buffer = Some(2 * buffer);
+        if self.growing().is_some() && self.inlet.is_hungry() {
+            return self.grow();
+        }
+        if self.widen() {
             self.fill();
         }
         self.inlet.flush();
+    }
+
+    /// Has as many jobs under way as the workers can do with, where that is known; whether those are more than before.
+    fn widen(&mut self) -> bool {
+        let Some(buffer) = self.growing() else { return false };
+        let enough = self.inlet.enough().min(MOST_UNDER_WAY);
+        self.buffer = Some(buffer.max(enough));
+        buffer < enough
+    }
+
+    /// With how many outputs behind one that takes long there should be more jobs under way.
+    pub(super) fn crowd(&self) -> usize {
+        self.growing().map_or(usize::MAX, |buffer| buffer / 2)
+    }
+
+    /// Has twice as many jobs under way from now on.
+    pub(super) fn grow(&mut self) {
+        self.buffer = self.buffer.map(|buffer| 2 * buffer);
+        self.fill();
+        self.inlet.flush();
+    }
+
+    /// The buffer, if it may grow and that would change anything.
+    fn growing(&self) -> Option<usize> {
+        self.buffer.filter(|&buffer| self.grows && !self.ended && buffer < MOST_UNDER_WAY)
     }
 
     /// How many jobs have been pushed.

@@ -19,9 +19,9 @@ const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// A map that has not been started: settings, and [`IntoIterator`] to start it.
 ///
-/// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in. While workers
-/// have nothing to do and the caller waits, because jobs are very short or an output is late, there may be more, up to
-/// 16,384.
+/// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in. There may be
+/// more, up to 16,384, where jobs are known to be so short that workers need them, or the caller waits for one that takes
+/// long while those behind it are done.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

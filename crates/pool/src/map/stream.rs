@@ -6,7 +6,7 @@ use job::Job;
 
 use super::{
     Map,
-    arrivals::{Arrivals, Order},
+    arrivals::{Arrivals, News, Order},
     feed::Feed,
 };
 use crate::{Executor, Refused, Resolved};
@@ -21,16 +21,16 @@ pub(super) enum Arrived<J: Job> {
 }
 
 /// Jobs and their outcomes, until there are no more or it is closed.
-pub(super) struct Stream<J: Job, I: Iterator<Item = J>, O: Order<J>> {
+pub(super) struct Stream<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> {
     feed: Feed<J, I>,
-    arrivals: Arc<Arrivals<J, O>>,
+    arrivals: Arc<Arrivals<O>>,
     /// Outcomes that have been taken from there and not been asked for.
     at_hand: vec::IntoIter<Resolved<J>>,
     begun: bool,
     ended: bool,
 }
 
-impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
+impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> Stream<J, I, O> {
     pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>) -> Self {
         let arrivals = Arrivals::new();
         let feed = Feed::start(map, arrivals.clone());
@@ -67,12 +67,19 @@ impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
         if let Some(job) = self.at_hand.next() {
             return Some(job);
         }
-        let piece = self.arrivals.take().or_else(|| {
-            self.feed.before_waiting();
-            self.arrivals.wait(self.feed.deadline())
-        });
-        self.at_hand = piece?.into_iter();
+        self.at_hand = self.arrivals.take().or_else(|| self.wait())?.into_iter();
         self.at_hand.next()
+    }
+
+    fn wait(&mut self) -> Option<Vec<Resolved<J>>> {
+        self.feed.before_waiting();
+        loop {
+            match self.arrivals.wait(self.feed.deadline(), self.feed.crowd()) {
+                News::Piece(piece) => return Some(piece),
+                News::Crowd => self.feed.grow(),
+                News::Late => return None,
+            }
+        }
     }
 
     /// Ends the iteration and cancels the jobs that have not been started.
@@ -83,7 +90,7 @@ impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Stream<J, I, O> {
     }
 }
 
-impl<J: Job, I: Iterator<Item = J>, O: Order<J>> Drop for Stream<J, I, O> {
+impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> Drop for Stream<J, I, O> {
     fn drop(&mut self) {
         if self.begun {
             self.close();

@@ -5,40 +5,47 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::Job;
-use sys::clock;
+use job::{Job, WorkerId};
+use sched::Event;
 
-use super::{effects::carry_out, shared::Shared};
+use super::{shared::Shared, turn::Turn};
 
 /// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
 pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
-    let mut state = shared.state.lock();
     loop {
-        let now = clock::now();
-        if state.collect_at.is_some_and(|at| at <= now) {
-            let effects = shared.collect_patiently(&mut state, now);
-            drop(state);
-            carry_out(shared, effects);
-            state = shared.state.lock();
-            continue;
+        let mut turn = Turn::begin(shared);
+        let (now, collect_at, wake_at) = (turn.now, turn.state.collect_at, turn.state.wake_at);
+        if collect_at.is_some_and(|at| at <= now) {
+            turn.collect_patiently();
+            turn.end();
+        } else if wake_at.is_some_and(|at| at <= now) {
+            turn.tick();
+            turn.end();
+        } else if turn.state.sched.is_finished() {
+            return;
+        } else if let Some(at) = wake_at.into_iter().chain(collect_at).min() {
+            // At most a day at a time: an instant cannot hold any duration.
+            let wait = at.since(now).min(Duration::from_secs(86_400));
+            shared.clock_news.wait_until(&mut turn.state, Instant::now() + wait);
+        } else {
+            shared.clock_news.wait(&mut turn.state);
         }
-        match state.wake_at {
-            Some(at) if at <= now => {
-                state.wake_at = None;
-                let effects = shared.tick(&mut state, now);
-                drop(state);
-                carry_out(shared, effects);
-                state = shared.state.lock();
+    }
+}
+
+impl<J: Job> Turn<'_, J> {
+    /// The scheduler first hears what the watched workers are doing.
+    fn tick(&mut self) {
+        self.state.wake_at = None;
+        let watched: Vec<WorkerId> = self.state.sched.watched().collect();
+        for worker in watched {
+            self.state.sweep_up(worker);
+            let stands = self.state.workers.get(&worker).is_some_and(|handle| handle.stands());
+            self.hear(Event::Stood { worker, stands });
+            if let Some((frame, index, since)) = self.state.running(worker) {
+                self.hear(Event::Seen { worker, frame, index, since });
             }
-            _ if state.sched.is_finished() => return,
-            tick_at => match tick_at.into_iter().chain(state.collect_at).min() {
-                Some(at) => {
-                    // At most a day at a time: an instant cannot hold any duration.
-                    let wait = at.since(now).min(Duration::from_secs(86_400));
-                    shared.clock_news.wait_until(&mut state, Instant::now() + wait);
-                }
-                None => shared.clock_news.wait(&mut state),
-            },
         }
+        self.hear(Event::Tick);
     }
 }

@@ -8,7 +8,7 @@ use parking_lot::Condvar;
 use sched::{Action, Event, StartFailure, Verdict};
 use wire::frame;
 
-use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State};
+use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State, turn::Turn};
 
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {
@@ -145,11 +145,10 @@ fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
         move || clock::run(&shared)
     };
     if let Err(error) = shared.crew.spawn("runner-clock".into(), clock) {
-        let effects = shared.decide(|state| {
-            state.clock_runs = false;
-            state.note_cause(&format!("no thread to keep the time: {error}"));
-            Event::Crippled
-        });
-        carry_out(shared, effects);
+        let mut turn = Turn::begin(shared);
+        turn.state.clock_runs = false;
+        turn.state.note_cause(&format!("no thread to keep the time: {error}"));
+        turn.hear(Event::Crippled);
+        turn.end();
     }
 }

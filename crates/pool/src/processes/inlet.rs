@@ -55,6 +55,10 @@ impl<J: Job> Inlet<J> for ProcessInlet<J> {
         self.shared.is_hungry()
     }
 
+    fn enough(&self) -> usize {
+        self.shared.enough()
+    }
+
     fn refusal(&self) -> Option<Refused> {
         if self.gather.is_sealed() { self.shared.refusal() } else { None }
     }

@@ -12,10 +12,10 @@ use wire::{
 
 use super::{
     block::Slice,
-    effects::carry_out,
     handle::Handle,
     launch::{LaunchError, launch},
     shared::Shared,
+    turn::Turn,
 };
 use crate::WorkerReport;
 
@@ -57,12 +57,11 @@ pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
 
 /// Reports that a worker could not be started.
 pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, failure: StartFailure, cause: &str) {
-    let effects = shared.decide(|state| {
-        state.note_cause(cause);
-        state.workers.remove(&worker);
-        Event::StartFailed { worker, failure }
-    });
-    carry_out(shared, effects);
+    let mut turn = Turn::begin(shared);
+    turn.state.note_cause(cause);
+    turn.state.workers.remove(&worker);
+    turn.hear(Event::StartFailed { worker, failure });
+    turn.end();
 }
 
 /// Takes the next message; `false` when there will be none, or the worker has to go.
@@ -99,10 +98,10 @@ fn take_outcomes<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Mes
     let busy = Duration::from_nanos(view.busy_ns);
     let outcomes = u64::from(view.count);
     handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
-    let event = Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy };
-    let effects = shared.decide(|_| event);
+    let mut turn = Turn::begin(shared);
+    turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
     // The next frame goes out before these outcomes are decoded.
-    let jobs = carry_out(shared, effects);
+    let jobs = turn.end();
     deliver(&jobs, view.outcomes(), shared.recipe.codec);
     true
 }
@@ -171,18 +170,16 @@ fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
     if handle.is_retired() {
         note_report(shared, handle, Err(format!("it left without a word: {death}")));
     }
-    let mut salvage = None;
-    let effects = shared.decide(|state| {
-        let running = state.running(worker).map(|(frame, index, _)| (frame, index));
-        salvage = state.kept(worker).and_then(Salvage::new);
-        state.workers.remove(&worker);
-        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
-        state.note_cause(&cause);
-        let memory = state.ran_out_of_memory(handle, death);
-        let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
-        Event::Died { worker, running, kept, death, memory }
-    });
-    let jobs = carry_out(shared, effects);
+    let mut turn = Turn::begin(shared);
+    let running = turn.state.running(worker).map(|(frame, index, _)| (frame, index));
+    let salvage = turn.state.kept(worker).and_then(Salvage::new);
+    turn.state.workers.remove(&worker);
+    let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
+    turn.state.note_cause(&cause);
+    let memory = turn.state.ran_out_of_memory(handle, death);
+    let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
+    turn.hear(Event::Died { worker, running, kept, death, memory });
+    let jobs = turn.end();
     if let Some(salvage) = salvage
         && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
     {

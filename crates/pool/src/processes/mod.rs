@@ -15,6 +15,7 @@
 //! | `inlet` | jobs that come in a stream |
 //! | `submit` | jobs with a future each |
 //! | `shared` | the lock, and what is under it |
+//! | `turn` | a turn at the lock |
 //! | `effects` | what follows from a decision |
 //! | `keeper` | a worker's life, seen from the parent |
 //! | `launch` | its start |
@@ -35,6 +36,7 @@ mod launch;
 mod recipe;
 mod shared;
 mod submit;
+mod turn;
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,14 +10,14 @@ use job::{Death, DeathCause, FrameId, Job, JobId, Moment, WorkerFigures, WorkerI
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
-use sys::{clock, oom::OomKills, page::Page};
+use sys::{oom::OomKills, page::Page};
 
 use super::{
     block::{Block, Blocks, Slice},
-    effects::{Effect, carry_out, prepare},
     gather::Gather,
     handle::{Gauge, Handle},
     recipe::Recipe,
+    turn::Turn,
 };
 use crate::{Refused, WorkerReport, available_cores, crew::Crew};
 
@@ -102,79 +102,27 @@ impl<J: Job> Shared<J> {
 
     /// Tells the scheduler, and does what it decides.
     pub(crate) fn tell(this: &Arc<Shared<J>>, event: Event) {
-        let effects = this.decide(|_| event);
-        carry_out(this, effects);
+        let mut turn = Turn::begin(this);
+        turn.hear(event);
+        turn.end();
     }
 
     /// Submits a block of jobs, together in one frame or not. Those that come too late are resolved as cancelled.
     pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) {
-        let mut state = this.state.lock();
-        let effects = this.enqueue(&mut state, block, together);
-        drop(state);
-        carry_out(this, effects);
+        let mut turn = Turn::begin(this);
+        turn.take_in(block, together);
+        turn.end();
     }
 
     /// The same, unless they come too late.
     pub(crate) fn try_submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) -> Result<(), Refused> {
-        let mut state = this.state.lock();
-        if let Some(refused) = state.refusal() {
+        let mut turn = Turn::begin(this);
+        if let Some(refused) = turn.state.refusal() {
             return Err(refused);
         }
-        let effects = this.enqueue(&mut state, block, together);
-        drop(state);
-        carry_out(this, effects);
+        turn.take_in(block, together);
+        turn.end();
         Ok(())
-    }
-
-    fn enqueue(&self, state: &mut State<J>, block: Block<J>, together: bool) -> Vec<Effect<J>> {
-        match state.take_in(block, together) {
-            Some(submitted) => self.decide_locked(state, clock::now(), submitted),
-            None => Vec::new(),
-        }
-    }
-
-    /// Tells the scheduler what happened and says what is to be done, without doing it.
-    pub(crate) fn decide(&self, event: impl FnOnce(&mut State<J>) -> Event) -> Vec<Effect<J>> {
-        let mut state = self.state.lock();
-        let event = event(&mut state);
-        self.decide_locked(&mut state, clock::now(), event)
-    }
-
-    /// Has the clock tick: the scheduler first hears what the watched workers are doing.
-    pub(crate) fn tick(&self, state: &mut State<J>, now: Moment) -> Vec<Effect<J>> {
-        let watched: Vec<WorkerId> = state.sched.watched().collect();
-        let mut effects = Vec::new();
-        for worker in watched {
-            state.sweep_up(worker);
-            let stands = state.workers.get(&worker).is_some_and(|handle| handle.stands());
-            effects.extend(self.decide_locked(state, now, Event::Stood { worker, stands }));
-            if let Some((frame, index, since)) = state.running(worker) {
-                effects.extend(self.decide_locked(state, now, Event::Seen { worker, frame, index, since }));
-            }
-        }
-        effects.extend(self.decide_locked(state, now, Event::Tick));
-        effects
-    }
-
-    pub(super) fn decide_locked(&self, state: &mut State<J>, now: Moment, event: Event) -> Vec<Effect<J>> {
-        let mut effects = Vec::new();
-        self.handle(state, now, event, &mut effects);
-        self.feed(state, now, &mut effects);
-        if state.sched.is_finished() {
-            self.clock_news.notify_all();
-        }
-        effects
-    }
-
-    pub(super) fn handle(
-        &self,
-        state: &mut State<J>,
-        now: Moment,
-        event: Event,
-        effects: &mut Vec<Effect<J>>,
-    ) {
-        let actions = state.sched.handle(now, event);
-        effects.extend(actions.into_iter().filter_map(|action| prepare(state, action, &self.clock_news)));
     }
 
     /// Why a job would not be taken.
@@ -240,7 +188,7 @@ impl<J: Job> State<J> {
 
     /// Kills what a worker that is dead has left of its group. A copy of it that a job has forked would hold its link, and
     /// its keeper would wait for news that never comes.
-    fn sweep_up(&self, worker: WorkerId) {
+    pub(super) fn sweep_up(&self, worker: WorkerId) {
         if let Some(process) = self.workers.get(&worker).and_then(|handle| handle.process.get())
             && process.wait_for_end(Some(Duration::ZERO))
         {

@@ -1,0 +1,56 @@
+//! A turn at the lock: events are heard and decided on, and what was decided is done when the lock is free again.
+
+use std::sync::Arc;
+
+use job::{Job, Moment};
+use parking_lot::MutexGuard;
+use sched::Event;
+use sys::clock;
+
+use super::{
+    block::{Block, Slice},
+    effects::{Effect, carry_out, prepare},
+    shared::{Shared, State},
+};
+
+/// Somebody who has the lock.
+pub(super) struct Turn<'a, J: Job> {
+    pub(super) shared: &'a Arc<Shared<J>>,
+    pub(super) state: MutexGuard<'a, State<J>>,
+    pub(super) now: Moment,
+    effects: Vec<Effect<J>>,
+}
+
+impl<'a, J: Job> Turn<'a, J> {
+    /// Waits for the lock.
+    pub(super) fn begin(shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
+        let state = shared.state.lock();
+        Turn { shared, state, now: clock::now(), effects: Vec::new() }
+    }
+
+    /// Tells the scheduler what has happened.
+    pub(super) fn hear(&mut self, event: Event) {
+        for action in self.state.sched.handle(self.now, event) {
+            let effect = prepare(&mut self.state, action, &self.shared.clock_news);
+            self.effects.extend(effect);
+        }
+    }
+
+    /// Takes in a block of jobs that travel together in one frame or not.
+    pub(super) fn take_in(&mut self, block: Block<J>, together: bool) {
+        if let Some(submitted) = self.state.take_in(block, together) {
+            self.hear(submitted);
+        }
+    }
+
+    /// Lets the lock go and does what was decided. What to deliver is given back: only who has received it can.
+    pub(super) fn end(mut self) -> Vec<Slice<J>> {
+        self.feed();
+        if self.state.sched.is_finished() {
+            self.shared.clock_news.notify_all();
+        }
+        let Turn { shared, state, effects, .. } = self;
+        drop(state);
+        carry_out(shared, effects)
+    }
+}
