@@ -1,0 +1,3 @@
+//! What processes cost on this machine, measured.
+
+pub mod report;
