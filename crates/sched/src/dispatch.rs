@@ -126,7 +126,7 @@ impl Sched {
 
     /// Starts a worker, if a place is free.
     fn start_one(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
-        if self.workers.len() >= self.settings.max_workers as usize {
+        if !self.has_free_place() {
             return false;
         }
         let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
@@ -165,6 +165,7 @@ impl Sched {
             actions.push(Action::WakeAt(check));
         }
         if worker.frames.is_empty() {
+            worker.since = now;
             actions.push(Action::WakeAt(now + look));
         }
         let in_flight = InFlight { frame, jobs, returned: 0, timed: shortest.is_some() };

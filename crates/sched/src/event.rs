@@ -137,6 +137,14 @@ pub enum Action {
     },
     /// Have the worker run no further job of the frames it has.
     Halt(WorkerId),
+    /// Have the worker send back the jobs that it has not begun with, of frames with smaller numbers;
+    /// [`Event::Returned`] follows for each.
+    Recall {
+        /// The worker.
+        worker: WorkerId,
+        /// Frames from this number on are meant for it.
+        below: FrameId,
+    },
     /// Have the worker leave when it has sent back what it has.
     Retire(WorkerId),
     /// Ask the worker's processes to end.

@@ -14,6 +14,7 @@ mod invariants;
 mod limits;
 mod pauses;
 mod queue;
+mod relief;
 mod settings;
 mod sizing;
 mod state;

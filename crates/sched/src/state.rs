@@ -131,6 +131,7 @@ impl Sched {
         self.queue.wake(now);
         self.shed(now, &mut actions);
         self.dispatch(now, &mut actions);
+        self.relieve(now, &mut actions);
         self.release(now, &mut actions);
         actions
     }
@@ -164,8 +165,13 @@ impl Sched {
     pub fn is_hungry(&self) -> bool {
         self.queue.count() == 0
             && !self.is_paused()
-            && (self.workers.len() < self.settings.max_workers as usize
+            && (self.has_free_place()
                 || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
+    }
+
+    /// Whether another worker may be started.
+    pub(crate) fn has_free_place(&self) -> bool {
+        self.workers.len() < self.settings.max_workers as usize
     }
 
     /// How many jobs should be known of so that no worker has to wait for any, as far as can be told.
@@ -247,8 +253,9 @@ impl Sched {
         let halted = self.kill_at.is_some();
         let Some(worker) = self.workers.get_mut(&id) else { return false };
         // Not always the oldest: frames that two threads send at a time may overtake each other.
+        let may_be_short = halted || frame < worker.recalled;
         let plausible = |count: u64| match last {
-            true => outcomes == count || (halted && outcomes < count),
+            true => outcomes == count || (may_be_short && outcomes < count),
             false => (1..count).contains(&outcomes),
         };
         let place = worker.frames.iter().position(|held| held.frame == frame && plausible(held.count()));
@@ -261,17 +268,26 @@ impl Sched {
         let delivered: Vec<JobRange> =
             worker.frames[place].take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
         let ended = if last { worker.frames.remove(place) } else { None };
-        worker.seen = None;
+        (worker.seen, worker.since) = (None, now);
         if worker.frames.is_empty() {
             self.became_idle(now, id, actions);
         }
         self.idle_deaths = 0;
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         actions.push(Action::Deliver(delivered));
-        for waiting in ended.into_iter().flat_map(|frame| frame.jobs) {
-            self.cancel(waiting.jobs, actions);
-        }
+        self.given_back(id, ended.map_or_else(Vec::new, |frame| frame.jobs), actions);
         true
+    }
+
+    /// Sees to jobs of a frame that the worker was told not to begin with.
+    fn given_back(&mut self, id: WorkerId, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
+        if self.kill_at.is_some() {
+            return jobs.into_iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
+        }
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.assigned -= jobs.iter().map(|waiting| waiting.jobs.count()).sum::<u64>();
+        }
+        self.queue.push_front(jobs);
     }
 
     /// Hands out the outcomes that a dead worker had kept.

@@ -101,6 +101,10 @@ pub(crate) struct Worker {
     pub(crate) last_idle: u64,
     /// Since when it has been idle, if it is.
     pub(crate) idle_since: Moment,
+    /// When it began with what it is doing now, as far as its answers tell.
+    pub(crate) since: Moment,
+    /// It gives back what it has not begun with of frames below this.
+    pub(crate) recalled: FrameId,
     /// When to look what it is doing, or whether it is ready.
     pub(crate) check_at: Option<Moment>,
     /// Since when it has been seen to do nothing although it has jobs.
@@ -118,6 +122,8 @@ impl Worker {
             assigned: 0,
             last_idle: 0,
             idle_since: Moment(0),
+            since: Moment(0),
+            recalled: FrameId(0),
             check_at: Some(by),
             stood_since: None,
             seen: None,

@@ -196,3 +196,45 @@ fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal(
         sched.handle(at(3), Event::Died { worker, running: None, kept: None, death: DEATH, memory: false });
     assert!(sched.is_broken() && started(&actions).is_empty());
 }
+
+#[test]
+fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
+    let (mut sched, ids) = with_idle(2, &Settings::default());
+    // Jobs have been short so far, and so a frame takes many.
+    let returned =
+        |worker, frame, outcomes, busy| Event::Returned { worker, frame, outcomes, last: true, busy };
+    let mut next = 2;
+    for _ in 0..8 {
+        let mut sent = sends(&sched.handle(at(0), submitted(next, next + 1000, vec![])));
+        next += 1000;
+        while let Some((worker, frame, jobs)) = sent.pop() {
+            let busy = Duration::from_nanos(100 * jobs);
+            sent.extend(sends(&sched.handle(at(0), returned(worker, frame, jobs, busy))));
+        }
+    }
+    assert_eq!(sched.pending(), 0);
+
+    let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
+    let [(worker, frame, 40)] = sent[..] else { panic!("all in one frame: {sent:?}") };
+    let recalls = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Recall { .. }));
+    assert!(!recalls(&sched.handle(at(2), Event::Tick)), "it has just begun");
+    let actions = sched.handle(at(6), Event::Tick);
+    assert!(actions.contains(&Action::Recall { worker, below: FrameId(frame.0 + 1) }));
+    assert!(!recalls(&sched.handle(at(7), Event::Tick)), "once is enough");
+
+    let back = sends(&sched.handle(at(11), returned(worker, frame, 1, Duration::from_millis(10))));
+    let mut busy: Vec<WorkerId> = back.iter().map(|&(worker, ..)| worker).collect();
+    busy.sort();
+    assert_eq!(busy, ids, "what came back goes to both");
+    assert_eq!(sched.pending(), 39);
+}
+
+fn sends(actions: &[Action]) -> Vec<(WorkerId, FrameId, u64)> {
+    let sent = |action: &Action| match action {
+        Action::Send { worker, frame, jobs, .. } => {
+            Some((*worker, *frame, jobs.iter().map(|jobs| jobs.count()).sum()))
+        }
+        _ => None,
+    };
+    actions.iter().filter_map(sent).collect()
+}

@@ -31,6 +31,8 @@ struct FakeWorker {
     retired: bool,
     doomed: bool,
     halted: bool,
+    /// It gives back what it has not begun with of frames below this.
+    recalled: Option<FrameId>,
     /// Its job never ends by itself.
     hangs: bool,
     /// Somebody has stopped it.
@@ -119,6 +121,7 @@ impl World {
             }
             Action::Resolve { jobs, verdict } => jobs.iter().for_each(|job| self.resolve(job, Some(verdict))),
             Action::Halt(id) => self.workers.get_mut(&id).unwrap().halted = true,
+            Action::Recall { worker, below } => self.workers.get_mut(&worker).unwrap().recalled = Some(below),
             Action::Retire(id) => self.workers.get_mut(&id).unwrap().retired = true,
             Action::Terminate(id) | Action::Kill(id) => self.workers.get_mut(&id).unwrap().doomed = true,
             Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
@@ -172,7 +175,8 @@ impl World {
         }
         let (frame, jobs, _) = worker.frames.remove(place);
         worker.since = (!worker.frames.is_empty()).then_some(self.now);
-        let done = if worker.halted { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
+        let stops = worker.halted || Some(frame) < worker.recalled;
+        let done = if stops { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
         self.tell(Event::Returned { worker: id, frame, outcomes: done as u64, last: true, busy });

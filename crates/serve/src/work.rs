@@ -48,7 +48,7 @@ fn run_frame<J: Job>(
     let mut outcomes = OutcomesWriter::new(frame.frame);
     page.keep_from(0);
     for (index, payload) in (0..).zip(frame.payloads()) {
-        if page.is_halted() {
+        if !page.may_go_on(frame.frame) {
             break;
         }
         page.enter(frame.frame, index, frame.timed.then(clock::now));

@@ -45,6 +45,8 @@ struct Cells {
     kept: AtomicU64,
     /// The place in its frame of the job whose outcome is kept first. Changed only while nothing is kept.
     kept_from: AtomicU32,
+    /// Set by the parent: begin with no further job of frames below this number.
+    recalled: AtomicU64,
     /// Set by the parent: run no further job of the frames at hand.
     halted: AtomicBool,
     /// Set by the parent: there are cores to spare.
@@ -244,6 +246,19 @@ impl Page {
         self.cells().calm.load(Ordering::Relaxed)
     }
 
+    /// The parent asks the worker to begin with no further job of frames with smaller numbers.
+    pub fn recall(&self, below: FrameId) {
+        self.cells().recalled.store(below.0, Ordering::Release);
+    }
+
+    /// Whether the worker may begin with jobs of this frame: the parent has neither [halted](Page::halt) it nor
+    /// [called back](Page::recall) the frame.
+    #[must_use]
+    #[inline]
+    pub fn may_go_on(&self, frame: FrameId) -> bool {
+        !self.is_halted() && frame.0 >= self.cells().recalled.load(Ordering::Acquire)
+    }
+
     /// The parent asks the worker to run no further job of the frames it has.
     pub fn halt(&self) {
         self.cells().halted.store(true, Ordering::Release);
@@ -296,8 +311,10 @@ mod tests {
         worker.starve();
         assert!(parent.is_starved(), "while it received the next one");
         assert_eq!(parent.running(), None);
+        parent.recall(FrameId(8));
+        assert!(!worker.may_go_on(FrameId(7)) && worker.may_go_on(FrameId(8)));
         parent.halt();
-        assert!(worker.is_halted());
+        assert!(worker.is_halted() && !worker.may_go_on(FrameId(8)));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) enum Effect<J: Job> {
         failure: Failure<J::Error>,
     },
     Halt(Arc<Handle>),
+    Recall(Arc<Handle>, FrameId),
     Retire(Arc<Handle>),
     Terminate(Arc<Handle>),
     Kill(Arc<Handle>),
@@ -55,6 +56,7 @@ pub(crate) fn prepare<J: Job>(
             Some(Effect::Fail { jobs: take(state, &[jobs]), failure })
         }
         Action::Halt(worker) => on(state, worker, Effect::Halt),
+        Action::Recall { worker, below } => on(state, worker, |handle| Effect::Recall(handle, below)),
         Action::Retire(worker) => on(state, worker, Effect::Retire),
         Action::Terminate(worker) => on(state, worker, Effect::Terminate),
         Action::Kill(worker) => on(state, worker, Effect::Kill),
@@ -69,7 +71,11 @@ pub(crate) fn prepare<J: Job>(
     }
 }
 
-fn on<J: Job>(state: &State<J>, worker: WorkerId, effect: fn(Arc<Handle>) -> Effect<J>) -> Option<Effect<J>> {
+fn on<J: Job>(
+    state: &State<J>,
+    worker: WorkerId,
+    effect: impl FnOnce(Arc<Handle>) -> Effect<J>,
+) -> Option<Effect<J>> {
     state.workers.get(&worker).cloned().map(effect)
 }
 
@@ -97,6 +103,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
             Effect::Deliver(jobs) => delivered.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
+            Effect::Recall(handle, below) => handle.recall(below),
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
             Effect::Kill(handle) => handle.kill(),

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use job::{Moment, WorkerFigures, WorkerId};
+use job::{FrameId, Moment, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{clock, page::Page, process::Process};
@@ -113,6 +113,12 @@ impl Handle {
     pub(crate) fn halt(&self) {
         if let Some(page) = self.page.get() {
             page.halt();
+        }
+    }
+
+    pub(crate) fn recall(&self, below: FrameId) {
+        if let Some(page) = self.page.get() {
+            page.recall(below);
         }
     }
 

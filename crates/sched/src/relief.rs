@@ -1,0 +1,56 @@
+//! Jobs that a worker has and others could do.
+//!
+//! Frames are sized by what earlier jobs cost. When others come, a frame may hold work for seconds, and whoever has
+//! nothing to do would have to watch: so it is called back, and the worker keeps only the job that it is in.
+
+use std::time::Duration;
+
+use job::{FrameId, Moment};
+
+use crate::{
+    Action, Batch, Sched,
+    queue::Travel,
+    state::Mode,
+    worker::{InFlight, Phase, Worker},
+};
+
+/// A worker may take so long for what it has: several times what its frames were meant to keep it busy.
+const PATIENCE: Duration = Duration::from_millis(4);
+
+impl Sched {
+    /// Calls back what a worker has not begun with, if somebody else has nothing to do and it takes long.
+    pub(crate) fn relieve(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if !self.has_idle_hands() {
+            return;
+        }
+        let below = FrameId(self.next_frame);
+        for (&id, worker) in self.workers.iter_mut().filter(|(_, worker)| hoards(worker)) {
+            let due = worker.since + PATIENCE;
+            if due > now {
+                actions.push(Action::WakeAt(due));
+            } else {
+                worker.recalled = below;
+                actions.push(Action::Recall { worker: id, below });
+            }
+        }
+    }
+
+    /// Whether a job would be started at once that nobody has. Whoever fixes the size of frames means it.
+    fn has_idle_hands(&self) -> bool {
+        let hands = || self.workers.values().any(Worker::is_idle) || self.has_free_place();
+        self.settings.batch == Batch::Auto
+            && self.queue.count() == 0
+            && matches!(self.mode, Mode::Open | Mode::Closing)
+            && !self.is_paused()
+            && hands()
+    }
+}
+
+/// Whether a worker has jobs besides the one that it is in, none of which belong together.
+fn hoards(worker: &Worker) -> bool {
+    let kept = || worker.frames.iter().filter(|frame| frame.frame >= worker.recalled);
+    let belong_together = |frame: &InFlight| frame.jobs.iter().any(|jobs| jobs.travel == Travel::Together);
+    worker.phase == Phase::Serving
+        && kept().map(InFlight::count).sum::<u64>() > 1
+        && !worker.frames.iter().any(belong_together)
+}

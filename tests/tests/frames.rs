@@ -1,0 +1,26 @@
+//! What travels in one frame, and who runs it.
+
+#![allow(clippy::unwrap_used)]
+
+use end_to_end::{
+    Case,
+    probe::{Probe, finish, processes},
+};
+use pool::Executor;
+
+#[test]
+fn a_frame_that_was_misjudged_is_shared_out() {
+    let _case = Case::begin();
+    let pool = processes(2);
+    // So many jobs have been so short that forty make one frame.
+    assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
+    let jobs = || pool.figures().iter().map(|worker| worker.jobs).collect::<Vec<_>>();
+    let before = jobs();
+    assert_eq!(
+        pool.map((0..40).map(|_| Probe::Shell("sleep 0.02".to_owned()))).into_iter().flatten().count(),
+        40
+    );
+    let shares: Vec<u64> = jobs().iter().zip(before).map(|(after, before)| after - before).collect();
+    assert!(shares.iter().all(|&share| share >= 10), "one worker did nearly all: {shares:?}");
+    finish(&pool);
+}
