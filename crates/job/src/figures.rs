@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::WorkerId;
+use crate::{Spent, WorkerId};
 
 /// Counts and times of one worker, from its start to the moment of asking.
 ///
@@ -39,6 +39,47 @@ pub struct WorkerFigures {
     pub busy: Duration,
     /// From the decision to start it until it was gone, or until now.
     pub life: Duration,
+    /// What it spent its life on; nothing for a thread, or where nobody counts.
+    pub spent: Spent,
+}
+
+/// Where the parent's time went.
+///
+/// ```
+/// use job::{ParentFigures, Stage};
+///
+/// let nothing = ParentFigures::default();
+/// assert!(nothing.lanes.is_empty() && nothing.callers[Stage::Encode].is_zero());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParentFigures {
+    /// The threads that the executor has of its own.
+    pub lanes: Vec<LaneFigures>,
+    /// What the threads of the program spent in the executor.
+    pub callers: Spent,
+    /// How long jobs waited for a worker, all of them together.
+    pub queued: Duration,
+}
+
+/// The time of one thread.
+///
+/// ```
+/// use std::time::Duration;
+/// use job::{LaneFigures, Spent, Stage};
+///
+/// let mut spent = Spent::default();
+/// spent.add(Stage::Wait, Duration::from_secs(1));
+/// let thread = LaneFigures { name: "clock".into(), life: Duration::from_secs(1), spent };
+/// assert_eq!(thread.life, thread.spent.total());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneFigures {
+    /// What it is called.
+    pub name: String,
+    /// From its start to its end, or until now.
+    pub life: Duration,
+    /// What it did.
+    pub spent: Spent,
 }
 
 impl WorkerFigures {
@@ -62,6 +103,7 @@ impl WorkerFigures {
             start: Duration::ZERO,
             busy: Duration::ZERO,
             life: Duration::ZERO,
+            spent: Spent::default(),
         }
     }
 }

@@ -8,13 +8,15 @@ mod figures;
 mod id;
 mod moment;
 mod outcome;
+mod spent;
 mod stage;
 mod task;
 
 pub use death::{Death, DeathCause};
-pub use figures::WorkerFigures;
+pub use figures::{LaneFigures, ParentFigures, WorkerFigures};
 pub use id::{FrameId, JobId, JobRange, WorkerId};
 pub use moment::Moment;
 pub use outcome::{Failure, Outcome, Panic};
+pub use spent::Spent;
 pub use stage::Stage;
 pub use task::{Context, Job};

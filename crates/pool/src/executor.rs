@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Job, WorkerFigures};
+use job::{Job, ParentFigures, WorkerFigures};
 
 use crate::{
     Inlet, JobFuture, JobOptions, Refused, Sink, WorkerReport,
@@ -350,6 +350,28 @@ pub trait Executor<J: Job>: Send + Sync {
     /// assert_eq!(threads.figures().iter().map(|worker| worker.jobs).sum::<u64>(), 100);
     /// ```
     fn figures(&self) -> Vec<WorkerFigures>;
+
+    /// Where the time of this process went that the executor took; nothing from executors that do not count it, which are
+    /// all but [`ProcessPool`](crate::ProcessPool).
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool, Stage};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     pool.submit(Square(7))?.result(None)?;
+    ///     pool.shutdown(true, false);
+    ///     for thread in pool.parent_figures().lanes {
+    ///         println!("{} waited {:?} of {:?}", thread.name, thread.spent[Stage::Wait], thread.life);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    fn parent_figures(&self) -> ParentFigures {
+        ParentFigures::default()
+    }
 
     /// Why the executor cannot run jobs any more, if it cannot.
     ///

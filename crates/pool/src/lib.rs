@@ -60,7 +60,8 @@ pub use future::{
 };
 #[doc(inline)]
 pub use job::{
-    Context, Death, DeathCause, Failure, Job, JobId, Outcome, Panic, Stage, WorkerFigures, WorkerId,
+    Context, Death, DeathCause, Failure, Job, JobId, LaneFigures, Outcome, Panic, ParentFigures, Spent,
+    Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
 pub use options::{JobOptions, WorkerReport};

@@ -66,6 +66,8 @@ pub struct Sched {
     pub(crate) next_start: Moment,
     /// Deaths that no job can be charged with, since the last outcome.
     pub(crate) idle_deaths: u32,
+    /// How long jobs have waited in the queue, all of them together, until then.
+    queued: (Duration, Moment),
 }
 
 impl Sched {
@@ -89,6 +91,7 @@ impl Sched {
             pauses: Pauses::default(),
             next_start: Moment(0),
             idle_deaths: 0,
+            queued: (Duration::ZERO, Moment(0)),
             settings,
         }
     }
@@ -97,6 +100,7 @@ impl Sched {
     #[must_use]
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.count_waiting(now);
         match event {
             Event::Submitted { jobs, bytes, limits, together } => {
                 self.limits.extend(limits);
@@ -134,6 +138,19 @@ impl Sched {
         self.relieve(now, &mut actions);
         self.release(now, &mut actions);
         actions
+    }
+
+    fn count_waiting(&mut self, now: Moment) {
+        let (queued, since) = &mut self.queued;
+        let jobs = u32::try_from(self.queue.total()).unwrap_or(u32::MAX);
+        *queued = queued.saturating_add(now.since(*since).saturating_mul(jobs));
+        *since = now;
+    }
+
+    /// How long jobs have waited for a worker, all of them together, as of the last event.
+    #[must_use]
+    pub fn queued(&self) -> Duration {
+        self.queued.0
     }
 
     /// Whether nothing will ever happen any more: no more jobs, none unresolved, no workers.

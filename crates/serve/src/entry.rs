@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use job::Job;
+use job::{Job, Stage};
 use nix::sys::signal::{SigSet, Signal};
 use sys::{forks, memory, page::Page, process::adopt_descriptor};
 use wire::join;
@@ -159,10 +159,12 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     memory::note_failures_in(page);
     let mut link = forks::keep_from_copies(|| join(&call.rendezvous))??;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
-    let Some((codec, mut context)) = introduce::<J>(&mut inbox, sender).map_err(io::Error::other)? else {
+    let introduced = introduce::<J>(&mut inbox, sender, page.lane()).map_err(io::Error::other)?;
+    let Some((codec, mut context)) = introduced else {
         return Err(io::ErrorKind::Other.into());
     };
     work::<J>(&mut inbox, sender, codec, &mut context, page).map_err(io::Error::other)?;
+    page.lane().enter(Stage::Leave);
     say_farewell::<J>(sender, codec, context);
     Ok(())
 }

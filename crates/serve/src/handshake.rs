@@ -1,7 +1,7 @@
 //! The worker's first words, and its last.
 
-use job::{Context, Job};
-use sys::memory;
+use job::{Context, Job, Stage};
+use sys::{lane::Lane, memory};
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
@@ -15,15 +15,18 @@ use wire::{
 pub fn introduce<J: Job>(
     inbox: &mut Inbox,
     sender: &dyn PacketSender,
+    lane: &Lane,
 ) -> Result<Option<(CodecKind, J::Context)>, Closed> {
     send_in_parts(sender, &pack(&Hello::new(J::NAME)))?;
     let message = inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken)))?;
     let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
+    lane.enter(Stage::Load);
     let limited = welcome.max_memory.map_or(Ok(()), memory::limit);
     let started = match limited {
         Ok(()) => start_context::<J>(&welcome),
         Err(error) => Err(format!("its memory cannot be limited: {error}")),
     };
+    lane.enter(Stage::Start);
     let said = match &started {
         Ok(_) => Started::Ready,
         Err(reason) => Started::Failed(reason.clone()),

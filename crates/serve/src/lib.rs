@@ -7,6 +7,8 @@
 
 mod entry;
 mod handshake;
+mod run;
+mod samples;
 mod work;
 
 pub use entry::{

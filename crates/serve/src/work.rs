@@ -1,14 +1,14 @@
 //! The worker's loop: a frame of jobs in, a frame of outcomes out.
 
-use std::cell::Cell;
-
-use job::{Job, Moment};
+use job::{Job, Moment, Stage};
 use sys::{clock, page::Page};
 use wire::{
-    Closed, CodecError, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
-    frame::{JobsView, OutcomesWriter, Status},
+    Closed, CodecKind, Inbox, Message, PacketSender, Tag,
+    frame::{JobsView, OutcomesWriter},
     send_in_parts,
 };
+
+use crate::{run::run_job, samples::Samples};
 
 /// Serves until the parent closes the link.
 ///
@@ -21,30 +21,39 @@ pub fn work<J: Job>(
     context: &mut J::Context,
     page: &Page,
 ) -> Result<(), Closed> {
+    let lane = page.lane();
+    let mut samples = Samples::default();
     loop {
+        lane.enter(Stage::Poll);
         inbox.poll(|| page.is_calm());
+        lane.enter(Stage::Wait);
         let message = match inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken))) {
             Ok(message) => message,
             Err(Closed::Gone) => return Ok(()),
             Err(error) => return Err(error),
         };
         let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
-        run_frame::<J>(&frame, codec, context, page, sender)?;
+        run_frame::<J>(&frame, Tools { codec, context, page, sender, samples: &mut samples })?;
     }
+}
+
+/// What a frame is run with.
+struct Tools<'a, C> {
+    codec: CodecKind,
+    context: &'a mut C,
+    page: &'a Page,
+    sender: &'a dyn PacketSender,
+    samples: &'a mut Samples,
 }
 
 /// Runs the jobs of a frame in order and sends their outcomes back.
 ///
 /// The shared page says which job is running until its outcome is encoded, and keeps the outcomes of the others until
 /// they are sent: all together, or those so far when the page has no room for more.
-fn run_frame<J: Job>(
-    frame: &JobsView<'_>,
-    codec: CodecKind,
-    context: &mut J::Context,
-    page: &Page,
-    sender: &dyn PacketSender,
-) -> Result<(), Closed> {
+fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<(), Closed> {
+    let Tools { codec, context, page, sender, samples } = tools;
     let mut start = clock::now();
+    page.lane().enter_at(Stage::Work, start);
     let mut outcomes = OutcomesWriter::new(frame.frame);
     page.keep_from(0);
     for (index, payload) in (0..).zip(frame.payloads()) {
@@ -53,21 +62,28 @@ fn run_frame<J: Job>(
         }
         page.enter(frame.frame, index, frame.timed.then(clock::now));
         let before = outcomes.bytes();
-        run_job::<J>(payload, codec, context, &mut outcomes);
+        let sample = samples.next().then_some(page.lane());
+        run_job::<J>(payload, codec, context, &mut outcomes, sample);
         let kept = page.keep(frame.frame, before, outcomes.since(before));
         let last = index + 1 == frame.count;
         if !kept && !last {
             let full = std::mem::replace(&mut outcomes, OutcomesWriter::new(frame.frame));
-            send_in_parts(sender, &full.finish(lap(&mut start), false))?;
+            let busy = lap(&mut start);
+            page.lane().enter_at(Stage::Return, start);
+            send_in_parts(sender, &full.finish(busy, false))?;
+            page.lane().enter(Stage::Work);
             page.keep_from(index + 1);
         }
     }
+    let busy = lap(&mut start);
+    samples.learn(busy, frame.count);
+    page.lane().enter_at(Stage::Return, start);
     // Sending may take long too, and until it is over the last job can be blamed: a job that has spoilt the link must not
     // get away with it.
     if frame.timed {
-        page.renew(clock::now());
+        page.renew(start);
     }
-    send_in_parts(sender, &outcomes.finish(lap(&mut start), true))?;
+    send_in_parts(sender, &outcomes.finish(busy, true))?;
     page.leave();
     Ok(())
 }
@@ -80,61 +96,15 @@ fn lap(start: &mut Moment) -> u64 {
     u64::try_from(busy).unwrap_or(u64::MAX)
 }
 
-/// Where a job is when it panics.
-#[derive(Clone, Copy)]
-enum Step {
-    Decoding,
-    Running,
-    Encoding,
-    Done,
-}
-
-/// Runs a job and writes its outcome. Its panics are caught once for all steps: a guard for each would cost as much as
-/// the codec.
-fn run_job<J: Job>(
-    payload: &[u8],
-    codec: CodecKind,
-    context: &mut J::Context,
-    outcomes: &mut OutcomesWriter,
-) {
-    let before = outcomes.bytes();
-    let step = Cell::new(Step::Decoding);
-    let written = catch_panic(|| {
-        let job: J = codec.decode_unguarded(payload)?;
-        step.set(Step::Running);
-        let result = job.run(context);
-        step.set(Step::Encoding);
-        let written = match &result {
-            Ok(output) => outcomes.push_unguarded(codec, Status::Done, output),
-            Err(error) => outcomes.push_unguarded(codec, Status::Failed, error),
-        };
-        step.set(Step::Done);
-        written
-    });
-    let error = match (written, step.get()) {
-        // What happens when the output is dropped is no matter of the outcome.
-        (Ok(Ok(())), _) | (Err(_), Step::Done) => return,
-        (Ok(Err(error)), _) => error,
-        (Err(panic), Step::Decoding) => CodecError::panicked("decoding", &panic),
-        (Err(panic), Step::Encoding) => {
-            outcomes.cut(before);
-            CodecError::panicked("encoding", &panic)
-        }
-        (Err(panic), Step::Running) => {
-            // A message of our own making can always be encoded.
-            let _ = outcomes.push(codec, Status::Panicked, &panic);
-            return;
-        }
-    };
-    let _ = outcomes.push(codec, Status::Codec, &error.to_string());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use job::FrameId;
     use serde::{Deserialize, Serialize};
-    use wire::{frame::Entries, frame::OutcomesView, frame::jobs, memory_pair};
+    use wire::{
+        frame::{Entries, OutcomesView, Status, jobs},
+        memory_pair,
+    };
 
     #[derive(Serialize, Deserialize)]
     enum Sample {

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod forks;
 pub mod guard;
+pub mod lane;
 pub mod memory;
 pub mod oom;
 pub mod page;

@@ -14,6 +14,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
+use crate::lane::Lane;
 use job::{FrameId, Moment};
 use nix::{
     fcntl::{FcntlArg, SealFlag, fcntl},
@@ -51,6 +52,8 @@ struct Cells {
     halted: AtomicBool,
     /// Set by the parent: there are cores to spare.
     calm: AtomicBool,
+    /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
+    lane: Lane,
 }
 
 /// Outcomes that a worker had finished and not sent when it died.
@@ -142,6 +145,13 @@ impl Page {
         // SAFETY: the mapping is page-aligned, larger than `Cells`, readable and writable until `self` is dropped,
         // starts out as zeros, which are valid cells, and is only ever accessed through atomics, by both sides.
         unsafe { self.cells.as_ref() }
+    }
+
+    /// What the worker spends its time on.
+    #[must_use]
+    #[inline]
+    pub fn lane(&self) -> &Lane {
+        &self.cells().lane
     }
 
     /// The worker enters a job; `since` is its start, for jobs with a time limit.

@@ -8,7 +8,8 @@ use std::{collections::VecDeque, num::NonZeroU64, sync::Arc, sync::mpsc::Sender}
 
 use builtin::Builtin;
 use parking_lot::{Condvar, Mutex};
-use pool::{Failure, Resolved, Sink};
+use pool::{Failure, Resolved, Sink, Stage};
+use sys::lane::Attended;
 
 use super::counts::Counts;
 use super::record::{Tail, cancelled_tail, outcome_tail};
@@ -34,6 +35,10 @@ pub(crate) struct Collector {
     least_jobs: usize,
     max_failures: Option<NonZeroU64>,
     news: Sender<News>,
+    /// Who brings jobs, and waits for room.
+    pub(crate) intake: Attended,
+    /// Who takes lines, and waits for some.
+    pub(crate) writer: Attended,
 }
 
 struct State {
@@ -100,6 +105,8 @@ impl Collector {
             least_jobs: 4 * workers,
             max_failures,
             news,
+            intake: Attended::new("intake"),
+            writer: Attended::new("writer"),
         })
     }
 
@@ -108,7 +115,9 @@ impl Collector {
     pub(crate) fn enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Option<u64> {
         let mut state = self.state.lock();
         while !state.closed && !state.has_room(self.least_jobs) {
+            self.intake.lane().enter(Stage::Wait);
             self.room.wait(&mut state);
+            self.intake.lane().enter(Stage::Take);
         }
         (!state.closed).then(|| state.enter(id, text_bytes))
     }
@@ -185,7 +194,9 @@ impl Collector {
             if state.closed && state.slots.is_empty() {
                 return false;
             }
+            self.writer.lane().enter(Stage::Wait);
             self.ready.wait(&mut state);
+            self.writer.lane().enter(Stage::Merge);
         }
         std::mem::swap(into, &mut state.lines);
         true

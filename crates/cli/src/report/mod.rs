@@ -1,5 +1,6 @@
 //! What a person is told about a run, on standard error: while it goes on, and at its end.
 
+mod ledger;
 mod progress;
 mod stats;
 mod summary;
@@ -8,6 +9,7 @@ use std::{io, time::Duration};
 
 use pool::WorkerFigures;
 
+pub(crate) use ledger::Parent;
 pub(crate) use progress::Progress;
 
 use crate::{output::Counts, plan::Plan};
@@ -16,7 +18,7 @@ use crate::{output::Counts, plan::Plan};
 pub(crate) fn report(
     plan: &Plan,
     counts: &Counts,
-    figures: &[WorkerFigures],
+    figures: (&[WorkerFigures], &Parent),
     elapsed: Duration,
 ) -> io::Result<()> {
     if !plan.quiet {

@@ -1,6 +1,7 @@
 //! Counts and times of each worker.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     io::{self, Write},
@@ -10,6 +11,7 @@ use std::{
 use pool::WorkerFigures;
 use serde::Serialize;
 
+use super::ledger::{Ledger, Parent, seconds};
 use crate::{
     args::StatsFormat,
     output::{Counts, Kind},
@@ -24,6 +26,7 @@ pub(crate) struct Stats {
     failed: u64,
     elapsed_s: f64,
     workers: Vec<WorkerStats>,
+    ledger: Ledger,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,10 +41,15 @@ struct WorkerStats {
     start_s: f64,
     busy_s: f64,
     life_s: f64,
+    stages_s: BTreeMap<&'static str, f64>,
 }
 
 impl Stats {
-    pub(crate) fn new(counts: &Counts, figures: &[WorkerFigures], elapsed: Duration) -> Stats {
+    pub(crate) fn new(
+        counts: &Counts,
+        (figures, parent): (&[WorkerFigures], &Parent),
+        elapsed: Duration,
+    ) -> Stats {
         let workers = figures.iter().map(|worker| WorkerStats {
             slot: worker.worker.slot,
             generation: worker.worker.generation,
@@ -53,6 +61,7 @@ impl Stats {
             start_s: worker.start.as_secs_f64(),
             busy_s: worker.busy.as_secs_f64(),
             life_s: worker.life.as_secs_f64(),
+            stages_s: seconds(&worker.spent),
         });
         Stats {
             jobs: counts.done(),
@@ -60,6 +69,7 @@ impl Stats {
             failed: counts.failed(),
             elapsed_s: elapsed.as_secs_f64(),
             workers: workers.collect(),
+            ledger: Ledger::new(figures, parent),
         }
     }
 
@@ -95,7 +105,7 @@ impl Stats {
                 100.0 * worker.busy_s / worker.life_s.max(1e-9),
             );
         }
-        text
+        text + "\n" + &self.ledger.table(self.jobs)
     }
 }
 

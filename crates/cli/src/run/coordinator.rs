@@ -13,7 +13,7 @@ use std::{
 
 use builtin::Builtin;
 use nix::sys::signal::{Signal, raise};
-use pool::Executor;
+use pool::{Executor, Stage};
 
 use super::{
     Enough, Intake, News,
@@ -29,7 +29,7 @@ use crate::{
     input::{Source, open_all},
     output::{Collector, open_target, write_all_lines},
     plan::Plan,
-    report::{Progress, report},
+    report::{Parent, Progress, report},
 };
 
 /// How long running jobs may go on after the first signal.
@@ -181,7 +181,8 @@ impl Run {
             return self.ended;
         }
         let figures = self.executor.figures();
-        if let Err(error) = report(plan, &counts, &figures, self.start.elapsed()) {
+        let parent = Parent::new(self.executor.parent_figures(), &self.collector);
+        if let Err(error) = report(plan, &counts, (&figures, &parent), self.start.elapsed()) {
             error::print(&RunError::WriteStats(error));
             self.ended = self.ended.and(Ended::InputOutput);
         }
@@ -291,7 +292,10 @@ impl Run {
 fn start_writer(collector: &Arc<Collector>, target: File, news: &Sender<News>) -> io::Result<()> {
     let (collector, news) = (collector.clone(), news.clone());
     thread::Builder::new().name("runner-writer".into()).spawn(move || {
-        let _ = news.send(News::OutputEnded(write_all_lines(&collector, &target)));
+        collector.writer.begin(Stage::Merge);
+        let result = write_all_lines(&collector, &target);
+        collector.writer.end();
+        let _ = news.send(News::OutputEnded(result));
     })?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use builtin::Builtin;
-use pool::Executor;
+use pool::{Executor, Stage};
 
 use super::{
     Enough, Intake, IntakeEnd, News, Taker,
@@ -31,7 +31,10 @@ impl Feeding {
     pub(crate) fn start(self, intake: Intake, sources: Vec<Source>, news: &Sender<News>) -> io::Result<()> {
         let news = news.clone();
         thread::Builder::new().name("runner-intake".into()).spawn(move || {
+            let collector = self.collector.clone();
+            collector.intake.begin(Stage::Take);
             let result = self.feed(intake, sources, &news);
+            collector.intake.end();
             let _ = news.send(News::InputEnded(result));
         })?;
         Ok(())

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use job::{Failure, Job, JobId, JobRange, Outcome};
+use job::{Failure, Job, JobId, JobRange, Outcome, Stage};
+use sys::lane::Lane;
 use wire::{CodecKind, frame::Entries};
 
 use crate::{
@@ -74,15 +75,11 @@ pub(crate) enum Exit<J: Job> {
 }
 
 impl<J: Job> Exit<J> {
-    /// Hands out the outcomes of so many jobs.
-    pub(crate) fn resolve(&self, count: usize, outcomes: impl Iterator<Item = (u64, Outcome<J>)>) {
+    /// Hands out outcomes.
+    pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
         match self {
-            Exit::Slots(slots) => outcomes.for_each(|(tag, outcome)| slots.fill(tag, outcome)),
-            Exit::Sink(sink) => {
-                let mut resolved = Vec::with_capacity(count);
-                resolved.extend(outcomes.map(|(tag, outcome)| Resolved { tag, outcome }));
-                hand_over(&**sink, resolved);
-            }
+            Exit::Slots(slots) => resolved.into_iter().for_each(|job| slots.fill(job.tag, job.outcome)),
+            Exit::Sink(sink) => hand_over(&**sink, resolved),
         }
     }
 
@@ -122,10 +119,15 @@ impl<J: Job> Slice<J> {
         self.to - self.from
     }
 
-    /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at.
-    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>) {
-        let tags = self.block.tags[self.from..self.to].iter().copied();
-        self.block.exit.resolve(self.count(), tags.zip(outcomes));
+    /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at. A lane is told when all are decoded.
+    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>, lane: Option<&Lane>) {
+        let mut resolved = Vec::with_capacity(self.count());
+        let tags = self.block.tags[self.from..self.to].iter();
+        resolved.extend(tags.zip(outcomes).map(|(&tag, outcome)| Resolved { tag, outcome }));
+        if let Some(lane) = lane {
+            lane.enter(Stage::Merge);
+        }
+        self.block.exit.resolve(resolved);
     }
 }
 

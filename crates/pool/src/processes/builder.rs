@@ -12,6 +12,7 @@ use super::{
         BuildError, DEPTH_VARIABLE, MAX_DEPTH, added_niceness, cores_to_keep_to, depth_of_this_process,
         worker_count,
     },
+    ledger::Ledger,
     recipe::Recipe,
     shared::Shared,
     submit::Controller,
@@ -40,6 +41,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     max_memory: Option<u64>,
     pin: bool,
     nice: i32,
+    ledger: bool,
     settings: Settings,
 }
 
@@ -55,6 +57,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             max_memory: None,
             pin: false,
             nice: 0,
+            ledger: true,
             settings: Settings::default(),
         }
     }
@@ -439,6 +442,32 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// Whether to count where the time goes; by default yes. It costs less than a hundredth of what the shortest jobs do, and
+    /// without it [`WorkerFigures::spent`](crate::WorkerFigures::spent) and
+    /// [`parent_figures`](crate::Executor::parent_figures) are empty.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool, Stage};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     for counts in [true, false] {
+    ///         let pool = ProcessPool::<Square>::builder().workers(1).ledger(counts).build()?;
+    ///         pool.submit(Square(7))?.result(None)?;
+    ///         pool.shutdown(true, false);
+    ///         let worker = &pool.figures()[0];
+    ///         assert_eq!(worker.spent[Stage::Start].is_zero(), !counts);
+    ///         assert!(!counts || worker.spent.total() == worker.life, "every moment is in some stage");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn ledger(mut self, counts: bool) -> Self {
+        self.ledger = counts;
+        self
+    }
+
     /// Makes the pool. No worker is started before the first job.
     ///
     /// ```
@@ -479,7 +508,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             context,
         };
         let kill_after = self.settings.kill_after;
-        let shared = Arc::new(Shared::new(recipe, self.settings));
+        let shared = Arc::new(Shared::new(recipe, self.settings, Ledger::new(self.ledger)));
         let control = Arc::new(Controller(shared.clone()));
         Ok(ProcessPool { shared, control, kill_after })
     }

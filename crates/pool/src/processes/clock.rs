@@ -5,15 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Job, WorkerId};
+use job::{Job, Stage, WorkerId};
 use sched::Event;
 
 use super::{shared::Shared, turn::Turn};
 
 /// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
 pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
+    let attended = shared.ledger.thread("clock", Stage::Schedule);
+    let lane = attended.lane();
     loop {
-        let mut turn = Turn::begin(shared);
+        lane.enter(Stage::Schedule);
+        let mut turn = Turn::on(lane, shared);
         let (now, collect_at, wake_at) = (turn.now, turn.state.collect_at, turn.state.wake_at);
         if collect_at.is_some_and(|at| at <= now) {
             turn.collect_patiently();
@@ -26,8 +29,10 @@ pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
         } else if let Some(at) = wake_at.into_iter().chain(collect_at).min() {
             // At most a day at a time: an instant cannot hold any duration.
             let wait = at.since(now).min(Duration::from_secs(86_400));
+            lane.enter(Stage::Wait);
             shared.clock_news.wait_until(&mut turn.state, Instant::now() + wait);
         } else {
+            lane.enter(Stage::Wait);
             shared.clock_news.wait(&mut turn.state);
         }
     }

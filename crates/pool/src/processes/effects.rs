@@ -120,7 +120,7 @@ fn send<J: Job>(to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
-    jobs.iter().for_each(|slice| slice.resolve(std::iter::repeat_with(|| Err(again(failure)))));
+    jobs.iter().for_each(|slice| slice.resolve(std::iter::repeat_with(|| Err(again(failure))), None));
 }
 
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.
@@ -142,7 +142,8 @@ fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
         move || keeper::keep(&shared, &handle)
     };
     if let Err(error) = shared.crew.spawn(name, keeper) {
-        keeper::give_up(shared, worker, StartFailure::Own, &format!("no thread for a worker: {error}"));
+        let cause = format!("no thread for a worker: {error}");
+        keeper::give_up(Turn::begin(shared), worker, StartFailure::Own, &cause);
     }
 }
 

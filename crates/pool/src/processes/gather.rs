@@ -17,7 +17,10 @@ use job::{Failure, Job};
 use parking_lot::Mutex;
 use wire::{CodecKind, frame::encode_entry};
 
-use super::block::{Block, Exit};
+use super::{
+    block::{Block, Exit},
+    ledger::Callers,
+};
 use crate::{
     JobOptions,
     future::{Control, Slot, Slots},
@@ -35,6 +38,7 @@ pub(crate) struct Gather<J: Job> {
     open: Mutex<Open<J>>,
     /// Nobody comes by to collect any more. Set under the lock.
     sealed: AtomicBool,
+    callers: Arc<Callers>,
 }
 
 struct Open<J: Job> {
@@ -81,14 +85,14 @@ fn encode<J: Job, T>(
 
 impl<J: Job> Gather<J> {
     /// For jobs whose outcomes all go there.
-    pub(crate) fn to(exit: Exit<J>) -> Gather<J> {
+    pub(crate) fn to(exit: Exit<J>, callers: Arc<Callers>) -> Gather<J> {
         let open = Open { block: Block::new(exit), full: Vec::new(), slots_taken: 0 };
-        Gather { open: Mutex::new(open), sealed: AtomicBool::new(false) }
+        Gather { open: Mutex::new(open), sealed: AtomicBool::new(false), callers }
     }
 
     /// For jobs that get a slot each.
-    pub(crate) fn to_slots() -> Gather<J> {
-        Gather::to(Exit::Slots(Slots::new(0, None)))
+    pub(crate) fn to_slots(callers: Arc<Callers>) -> Gather<J> {
+        Gather::to(Exit::Slots(Slots::new(0, None)), callers)
     }
 
     /// Adds a job.
@@ -102,11 +106,12 @@ impl<J: Job> Gather<J> {
         job: &J,
         options: JobOptions,
     ) -> Result<Added, Failure<J::Error>> {
-        encode(codec, job, |entry| {
+        let add = |entry: &[u8]| {
             let mut open = self.open.lock();
             open.block.append(entry, tag, options);
             self.added(&open)
-        })
+        };
+        self.callers.timing(|| encode(codec, job, add))
     }
 
     /// Adds a job that gets the next slot; `None` when the gather is sealed. If it cannot be encoded its slot is filled.
@@ -117,7 +122,7 @@ impl<J: Job> Gather<J> {
         options: JobOptions,
         control: &Arc<dyn Control>,
     ) -> Option<(Slot<J>, Added)> {
-        let added = encode(codec, job, |entry| {
+        let add = |entry: &[u8]| {
             let mut open = self.open.lock();
             if self.is_sealed() {
                 return None;
@@ -126,7 +131,8 @@ impl<J: Job> Gather<J> {
             let slot = Slot::new(slots, place);
             open.block.append(entry, place as u64, options);
             Some((slot, self.added(&open)))
-        });
+        };
+        let added = self.callers.timing(|| encode(codec, job, add));
         added.unwrap_or_else(|failure| {
             let slots = Slots::new(1, None);
             let slot = Slot::new(&slots, 0);
@@ -250,7 +256,8 @@ mod tests {
 
     #[test]
     fn a_job_that_is_refused_leaves_nothing_behind() {
-        let (closed, open) = (Gather::to_slots(), Gather::to(Exit::Sink(Arc::new(Ignore))));
+        let (closed, open) =
+            (Gather::to_slots(Arc::default()), Gather::to(Exit::Sink(Arc::new(Ignore)), Arc::default()));
         closed.seal();
         assert!(submit(&closed).is_none());
         assert_eq!(open.add(CODEC, 1, &Byte(8), JobOptions::default()).unwrap(), Added::Little);
@@ -260,7 +267,7 @@ mod tests {
 
     #[test]
     fn slots_that_are_used_up_are_followed_by_others() {
-        let gather = Gather::to_slots();
+        let gather = Gather::to_slots(Arc::default());
         let slots: Vec<_> = (0..10).map(|_| submit(&gather).unwrap()).collect();
         assert_eq!(jobs_of(&gather.collect()), [(10, 10)]);
         let more: Vec<_> = (0..MOST_JOBS - 1).map(|_| submit(&gather).unwrap()).collect();
@@ -273,7 +280,7 @@ mod tests {
 
     #[test]
     fn whoever_comes_after_the_seal_has_to_collect() {
-        let gather = Gather::to(Exit::Sink(Arc::new(Ignore)));
+        let gather = Gather::to(Exit::Sink(Arc::new(Ignore)), Arc::default());
         gather.seal();
         assert_eq!(gather.add(CODEC, 1, &Byte(8), JobOptions::default()).unwrap(), Added::Enough);
         assert_eq!(jobs_of(&gather.collect()), [(1, 1)]);

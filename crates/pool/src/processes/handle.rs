@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use job::{FrameId, Moment, WorkerFigures, WorkerId};
+use job::{FrameId, Moment, Spent, Stage, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{clock, page::Page, process::Process};
@@ -16,7 +16,7 @@ use wire::{Message, Outbox};
 pub(crate) struct Handle {
     pub(crate) id: WorkerId,
     pub(crate) process: OnceLock<Process>,
-    pub(crate) page: OnceLock<Page>,
+    pub(crate) page: OnceLock<Arc<Page>>,
     outbox: Mutex<Option<Outbox>>,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
@@ -38,6 +38,8 @@ pub(crate) struct Handle {
 pub(crate) struct Gauge {
     figures: Mutex<WorkerFigures>,
     started: Moment,
+    /// Where it keeps its time, as long as it lives.
+    page: Mutex<Option<Arc<Page>>>,
     buried: AtomicBool,
 }
 
@@ -58,6 +60,7 @@ impl Handle {
             gauge: Arc::new(Gauge {
                 figures: Mutex::new(WorkerFigures::new(id)),
                 started: clock::now(),
+                page: Mutex::new(None),
                 buried: AtomicBool::new(false),
             }),
         }
@@ -203,6 +206,12 @@ impl Handle {
 }
 
 impl Gauge {
+    /// Counts from now on what the worker spends its time on, since the decision to start it.
+    pub(crate) fn watch(&self, page: &Arc<Page>) {
+        page.lane().begin(Stage::Start, self.started);
+        *self.page.lock() = Some(page.clone());
+    }
+
     pub(crate) fn note_ready(&self) {
         self.figures.lock().start = clock::now().since(self.started);
     }
@@ -216,14 +225,23 @@ impl Gauge {
     }
 
     pub(crate) fn note_end(&self) {
-        self.figures.lock().life = clock::now().since(self.started);
+        let now = clock::now();
+        let mut figures = self.figures.lock();
+        figures.life = now.since(self.started);
+        if let Some(page) = self.page.lock().take() {
+            page.lane().enter_at(Stage::Leave, now);
+            figures.spent = page.lane().spent(now);
+        }
         self.buried.store(true, Ordering::Release);
     }
 
     pub(crate) fn figures(&self) -> WorkerFigures {
         let mut figures = self.figures.lock().clone();
         if !self.buried.load(Ordering::Acquire) {
-            figures.life = clock::now().since(self.started);
+            let now = clock::now();
+            figures.life = now.since(self.started);
+            figures.spent =
+                self.page.lock().as_ref().map_or_else(Spent::default, |page| page.lane().spent(now));
         }
         figures
     }

@@ -19,7 +19,7 @@ pub(crate) struct ProcessInlet<J: Job> {
 
 impl<J: Job> ProcessInlet<J> {
     pub(crate) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessInlet<J> {
-        let gather = shared.open_gather(Gather::to(Exit::Sink(sink.clone())));
+        let gather = shared.open_gather(Gather::to(Exit::Sink(sink.clone()), shared.ledger.callers.clone()));
         ProcessInlet { shared, sink, gather }
     }
 

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Death, Failure, FrameId, Job, Outcome, WorkerId};
+use job::{Context, Death, Failure, FrameId, Job, Outcome, Stage, WorkerId};
 use sched::{Event, StartFailure};
+use sys::lane::Lane;
 use wire::{
     Closed, CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
@@ -28,115 +29,171 @@ type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 /// Starts the worker, serves it, and buries it. This thread must live as long as the worker: the system kills the
 /// worker when it ends.
 pub(crate) fn keep<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle) {
-    // ipc-channel panics on what no peer of ours sends; a worker that sends it is a broken one.
-    let launched = catch_panic(|| launch(&shared.recipe, handle)).unwrap_or(Err(LaunchError::Unintelligible));
-    match launched {
-        Ok(mut inbox) => {
-            handle.gauge.note_ready();
-            handle.set_calm(shared.is_calm());
-            Shared::tell(shared, Event::Ready(handle.id));
-            // ipc-channel panics on what no peer of ours sends.
-            while catch_panic(|| receive(shared, handle, &mut inbox)).unwrap_or_else(|panic| {
-                handle.expel(&format!("the worker was killed because its link is spoilt: {}", panic.message));
-                false
-            }) {}
-            if let Some(death) = bury(handle) {
-                report(shared, handle, death);
-            }
-        }
-        Err(error) => {
-            let error = if handle.was_killed() { LaunchError::Late } else { error };
-            let death = bury(handle);
-            let end = death.map_or_else(String::new, |death| format!(" ({death})"));
-            // One that we have killed ourselves says nothing by that.
-            let failure = error.verdict(death.filter(|_| !handle.was_killed()));
-            give_up(shared, handle.id, failure, &format!("{error}{end}"));
-        }
-    }
+    let attended = shared.ledger.thread(&format!("keeper {}", handle.id), Stage::Start);
+    Keeper { shared, handle, lane: attended.lane() }.keep();
 }
 
 /// Reports that a worker could not be started.
-pub(crate) fn give_up<J: Job>(shared: &Arc<Shared<J>>, worker: WorkerId, failure: StartFailure, cause: &str) {
-    let mut turn = Turn::begin(shared);
+pub(crate) fn give_up<J: Job>(mut turn: Turn<'_, J>, worker: WorkerId, failure: StartFailure, cause: &str) {
     turn.state.note_cause(cause);
     turn.state.workers.remove(&worker);
     turn.hear(Event::StartFailed { worker, failure });
     turn.end();
 }
 
-/// Takes the next message; `false` when there will be none, or the worker has to go.
-fn receive<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, inbox: &mut Inbox) -> bool {
-    handle.begin_listening();
-    inbox.poll(|| shared.is_calm());
-    let received = inbox.receive(|| Ok(()));
-    handle.end_listening();
-    let message = match received {
-        Ok(message) => message,
-        Err(Closed::Gone) => return false,
-        Err(error @ Closed::Garbled(_)) => {
-            handle.expel(&format!("the worker was killed because {error}"));
+/// Who sees to one worker.
+struct Keeper<'a, J: Job> {
+    shared: &'a Arc<Shared<J>>,
+    handle: &'a Handle,
+    lane: &'a Lane,
+}
+
+impl<J: Job> Keeper<'_, J> {
+    fn keep(&self) {
+        let Keeper { shared, handle, .. } = self;
+        let launched = || launch(&shared.recipe, handle, shared.ledger.counts());
+        // ipc-channel panics on what no peer of ours sends; a worker that sends it is a broken one.
+        match catch_panic(launched).unwrap_or(Err(LaunchError::Unintelligible)) {
+            Ok(mut inbox) => {
+                handle.gauge.note_ready();
+                handle.set_calm(shared.is_calm());
+                self.tell(Event::Ready(handle.id));
+                // ipc-channel panics on what no peer of ours sends.
+                while catch_panic(|| self.receive(&mut inbox)).unwrap_or_else(|panic| {
+                    handle.expel(&format!(
+                        "the worker was killed because its link is spoilt: {}",
+                        panic.message
+                    ));
+                    false
+                }) {}
+                self.lane.enter(Stage::Leave);
+                if let Some(death) = bury(handle) {
+                    self.report(death);
+                }
+            }
+            Err(error) => self.give_up(error),
+        }
+    }
+
+    /// A turn at the lock for what has happened.
+    fn turn(&self) -> Turn<'_, J> {
+        self.lane.enter(Stage::Schedule);
+        Turn::on(self.lane, self.shared)
+    }
+
+    fn tell(&self, event: Event) {
+        let mut turn = self.turn();
+        turn.hear(event);
+        turn.end();
+    }
+
+    fn give_up(&self, error: LaunchError) {
+        let error = if self.handle.was_killed() { LaunchError::Late } else { error };
+        let death = bury(self.handle);
+        let end = death.map_or_else(String::new, |death| format!(" ({death})"));
+        // One that we have killed ourselves says nothing by that.
+        let failure = error.verdict(death.filter(|_| !self.handle.was_killed()));
+        give_up(self.turn(), self.handle.id, failure, &format!("{error}{end}"));
+    }
+
+    /// Takes the next message; `false` when there will be none, or the worker has to go.
+    fn receive(&self, inbox: &mut Inbox) -> bool {
+        let handle = self.handle;
+        handle.begin_listening();
+        self.lane.enter(Stage::Poll);
+        inbox.poll(|| self.shared.is_calm());
+        self.lane.enter(Stage::Wait);
+        let received = inbox.receive(|| Ok(()));
+        handle.end_listening();
+        let message = match received {
+            Ok(message) => message,
+            Err(Closed::Gone) => return false,
+            Err(error @ Closed::Garbled(_)) => {
+                handle.expel(&format!("the worker was killed because {error}"));
+                return false;
+            }
+        };
+        let understood = match message.tag() {
+            Some(Tag::PartTaken) => handle.part_taken(),
+            Some(Tag::Outcomes) => self.take_outcomes(&message),
+            Some(Tag::Control) => handle.is_retired() && self.take_farewell(&message),
+            _ => false,
+        };
+        if !understood {
+            handle.expel("the worker was killed because it sent what no worker sends");
+        }
+        understood
+    }
+
+    fn take_outcomes(&self, message: &Message) -> bool {
+        let handle = self.handle;
+        self.lane.enter(Stage::DecodeOutcome);
+        let Some(view) = OutcomesView::read(message) else { return false };
+        if view.last && !handle.answered() {
             return false;
         }
-    };
-    let understood = match message.tag() {
-        Some(Tag::PartTaken) => handle.part_taken(),
-        Some(Tag::Outcomes) => take_outcomes(shared, handle, &message),
-        Some(Tag::Control) => handle.is_retired() && take_farewell(shared, handle, &message),
-        _ => false,
-    };
-    if !understood {
-        handle.expel("the worker was killed because it sent what no worker sends");
+        let busy = Duration::from_nanos(view.busy_ns);
+        let outcomes = u64::from(view.count);
+        handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
+        let mut turn = self.turn();
+        turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
+        // The next frame goes out before these outcomes are decoded.
+        let jobs = turn.end();
+        self.deliver(&jobs, view.outcomes());
+        true
     }
-    understood
-}
 
-fn take_outcomes<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Message) -> bool {
-    let Some(view) = OutcomesView::read(message) else { return false };
-    if view.last && !handle.answered() {
-        return false;
+    /// Notes what the worker has to say as it leaves; it says so once.
+    fn take_farewell(&self, message: &Message) -> bool {
+        let Ok(farewell) = unpack::<Farewell>(message) else { return false };
+        let report = match farewell {
+            Farewell::Report(bytes) => {
+                self.shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string())
+            }
+            Farewell::Failed(reason) => Err(reason),
+        };
+        self.note_report(report)
     }
-    let busy = Duration::from_nanos(view.busy_ns);
-    let outcomes = u64::from(view.count);
-    handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
-    let mut turn = Turn::begin(shared);
-    turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
-    // The next frame goes out before these outcomes are decoded.
-    let jobs = turn.end();
-    deliver(&jobs, view.outcomes(), shared.recipe.codec);
-    true
-}
 
-/// Notes what the worker has to say as it leaves; it says so once.
-fn take_farewell<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, message: &Message) -> bool {
-    let Ok(farewell) = unpack::<Farewell>(message) else { return false };
-    let report = match farewell {
-        Farewell::Report(bytes) => shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string()),
-        Farewell::Failed(reason) => Err(reason),
-    };
-    note_report(shared, handle, report)
-}
-
-/// Keeps the worker's last words, unless it has had some before.
-fn note_report<J: Job>(
-    shared: &Arc<Shared<J>>,
-    handle: &Handle,
-    report: Result<ReportOf<J>, String>,
-) -> bool {
-    let first = !handle.has_reported();
-    if first {
-        let report = report.map_err(Arc::from);
-        shared.state.lock().reports.push(WorkerReport { worker: handle.id, report });
+    /// Keeps the worker's last words, unless it has had some before.
+    fn note_report(&self, report: Result<ReportOf<J>, String>) -> bool {
+        let first = !self.handle.has_reported();
+        if first {
+            let report = report.map_err(Arc::from);
+            self.shared.state.lock().reports.push(WorkerReport { worker: self.handle.id, report });
+        }
+        first
     }
-    first
-}
 
-fn deliver<'a, J: Job>(
-    jobs: &[Slice<J>],
-    mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>,
-    codec: CodecKind,
-) {
-    for slice in jobs {
-        slice.resolve(outcomes.by_ref().map(|(status, payload)| decode::<J>(status, payload, codec)));
+    fn report(&self, death: Death) {
+        let (handle, worker) = (self.handle, self.handle.id);
+        if handle.is_retired() {
+            self.note_report(Err(format!("it left without a word: {death}")));
+        }
+        let mut turn = self.turn();
+        let running = turn.state.running(worker).map(|(frame, index, _)| (frame, index));
+        let salvage = turn.state.kept(worker).and_then(Salvage::new);
+        turn.state.workers.remove(&worker);
+        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
+        turn.state.note_cause(&cause);
+        let memory = turn.state.ran_out_of_memory(handle, death);
+        let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
+        turn.hear(Event::Died { worker, running, kept, death, memory });
+        let jobs = turn.end();
+        if let Some(salvage) = salvage
+            && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
+        {
+            self.deliver(&jobs, view.outcomes().skip(salvage.skip));
+        }
+    }
+
+    fn deliver<'a>(&self, jobs: &[Slice<J>], mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>) {
+        let codec = self.shared.recipe.codec;
+        for slice in jobs {
+            self.lane.enter(Stage::DecodeOutcome);
+            let decoded = outcomes.by_ref().map(|(status, payload)| decode::<J>(status, payload, codec));
+            slice.resolve(decoded, Some(self.lane));
+        }
     }
 }
 
@@ -163,28 +220,6 @@ fn bury(handle: &Handle) -> Option<Death> {
     let death = process.reap();
     handle.gauge.note_end();
     death
-}
-
-fn report<J: Job>(shared: &Arc<Shared<J>>, handle: &Handle, death: Death) {
-    let worker = handle.id;
-    if handle.is_retired() {
-        note_report(shared, handle, Err(format!("it left without a word: {death}")));
-    }
-    let mut turn = Turn::begin(shared);
-    let running = turn.state.running(worker).map(|(frame, index, _)| (frame, index));
-    let salvage = turn.state.kept(worker).and_then(Salvage::new);
-    turn.state.workers.remove(&worker);
-    let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
-    turn.state.note_cause(&cause);
-    let memory = turn.state.ran_out_of_memory(handle, death);
-    let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
-    turn.hear(Event::Died { worker, running, kept, death, memory });
-    let jobs = turn.end();
-    if let Some(salvage) = salvage
-        && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
-    {
-        deliver(&jobs, view.outcomes().skip(salvage.skip), shared.recipe.codec);
-    }
 }
 
 /// Outcomes that a worker had finished and not sent when it died.

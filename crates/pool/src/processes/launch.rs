@@ -7,6 +7,7 @@ use std::{
         unix::process::CommandExt,
     },
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use job::{Death, DeathCause};
@@ -61,9 +62,12 @@ impl LaunchError {
 
 /// Starts a worker and answers with the end that receives from it. The handle knows the process from the moment it
 /// exists, also if the rest fails.
-pub(crate) fn launch(recipe: &Recipe, handle: &Handle) -> Result<Inbox, LaunchError> {
+pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Inbox, LaunchError> {
     let (page, descriptor) = Page::create().map_err(LaunchError::Page)?;
-    let _ = handle.page.set(page);
+    let page = handle.page.get_or_init(|| Arc::new(page));
+    if counts {
+        handle.gauge.watch(page);
+    }
     let rendezvous = Rendezvous::open()?;
     let arguments = serve::worker_arguments(recipe.job_type, rendezvous.name(), descriptor.as_raw_fd());
     let mut command = Command::new(&recipe.program);

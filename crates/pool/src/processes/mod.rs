@@ -19,6 +19,7 @@
 //! | `effects` | what follows from a decision |
 //! | `keeper` | a worker's life, seen from the parent |
 //! | `launch` | its start |
+//! | `ledger` | where the parent's time goes |
 //! | `recipe` | what that takes |
 //! | `clock` | ticks when the scheduler asked for them |
 
@@ -33,6 +34,7 @@ mod handle;
 mod inlet;
 mod keeper;
 mod launch;
+mod ledger;
 mod recipe;
 mod shared;
 mod submit;
@@ -40,7 +42,7 @@ mod turn;
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Job, WorkerFigures};
+use job::{Context, Job, ParentFigures, WorkerFigures};
 use sched::Event;
 
 use crate::{
@@ -282,6 +284,10 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
     fn figures(&self) -> Vec<WorkerFigures> {
         self.shared.figures()
+    }
+
+    fn parent_figures(&self) -> ParentFigures {
+        self.shared.parent_figures()
     }
 
     fn broken(&self) -> Option<Arc<str>> {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, DeathCause, FrameId, Job, JobId, Moment, WorkerFigures, WorkerId};
+use job::{Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
@@ -16,6 +16,7 @@ use super::{
     block::{Block, Blocks, Slice},
     gather::Gather,
     handle::{Gauge, Handle},
+    ledger::Ledger,
     recipe::Recipe,
     turn::Turn,
 };
@@ -24,6 +25,7 @@ use crate::{Refused, WorkerReport, available_cores, crew::Crew};
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
     pub(crate) recipe: Recipe,
+    pub(crate) ledger: Ledger,
     pub(crate) state: Mutex<State<J>>,
     /// Signalled when the clock has an earlier time to tick, or the pool has ended.
     pub(crate) clock_news: Condvar,
@@ -69,8 +71,8 @@ pub(crate) struct State<J: Job> {
 }
 
 impl<J: Job> Shared<J> {
-    pub(crate) fn new(recipe: Recipe, settings: Settings) -> Shared<J> {
-        let submitted = Arc::new(Gather::to_slots());
+    pub(crate) fn new(recipe: Recipe, settings: Settings, ledger: Ledger) -> Shared<J> {
+        let submitted = Arc::new(Gather::to_slots(ledger.callers.clone()));
         let state = State {
             gathers: vec![submitted.clone()],
             collected: false,
@@ -87,6 +89,7 @@ impl<J: Job> Shared<J> {
         };
         Shared {
             recipe,
+            ledger,
             state: Mutex::new(state),
             clock_news: Condvar::new(),
             crew: Arc::default(),
@@ -138,6 +141,11 @@ impl<J: Job> Shared<J> {
     pub(crate) fn figures(&self) -> Vec<WorkerFigures> {
         let gauges = self.state.lock().gauges.clone();
         gauges.iter().map(|gauge| gauge.figures()).collect()
+    }
+
+    pub(crate) fn parent_figures(&self) -> ParentFigures {
+        let queued = self.state.lock().sched.queued();
+        ParentFigures { queued, ..self.ledger.figures() }
     }
 
     /// All workers that there are now.

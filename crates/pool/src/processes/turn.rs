@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use job::{Job, Moment};
+use job::{Job, Moment, Stage};
 use parking_lot::MutexGuard;
 use sched::Event;
-use sys::clock;
+use sys::{clock, lane::Lane};
 
 use super::{
     block::{Block, Slice},
@@ -19,13 +19,33 @@ pub(super) struct Turn<'a, J: Job> {
     pub(super) state: MutexGuard<'a, State<J>>,
     pub(super) now: Moment,
     effects: Vec<Effect<J>>,
+    time: Time<'a>,
+}
+
+/// Who keeps the time of a turn.
+enum Time<'a> {
+    /// A thread of the pool, which is in [`Stage::Schedule`].
+    Lane(&'a Lane),
+    /// The common account of those who call, since this moment.
+    Callers(Moment),
+    Nobody,
 }
 
 impl<'a, J: Job> Turn<'a, J> {
-    /// Waits for the lock.
+    /// Waits for the lock, on a thread of the program.
     pub(super) fn begin(shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
+        let counts = shared.ledger.callers.counts();
+        Turn::with(shared, if counts { Time::Callers(clock::now()) } else { Time::Nobody })
+    }
+
+    /// Waits for the lock, on a thread of the pool.
+    pub(super) fn on(lane: &'a Lane, shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
+        Turn::with(shared, Time::Lane(lane))
+    }
+
+    fn with(shared: &'a Arc<Shared<J>>, time: Time<'a>) -> Turn<'a, J> {
         let state = shared.state.lock();
-        Turn { shared, state, now: clock::now(), effects: Vec::new() }
+        Turn { shared, state, now: clock::now(), effects: Vec::new(), time }
     }
 
     /// Tells the scheduler what has happened.
@@ -49,8 +69,21 @@ impl<'a, J: Job> Turn<'a, J> {
         if self.state.sched.is_finished() {
             self.shared.clock_news.notify_all();
         }
-        let Turn { shared, state, effects, .. } = self;
+        let Turn { shared, state, effects, time, .. } = self;
         drop(state);
-        carry_out(shared, effects)
+        match time {
+            _ if effects.is_empty() => Vec::new(),
+            Time::Nobody => carry_out(shared, effects),
+            Time::Lane(lane) => {
+                lane.enter(Stage::Send);
+                carry_out(shared, effects)
+            }
+            Time::Callers(begun) => {
+                let decided = clock::now();
+                let jobs = carry_out(shared, effects);
+                shared.ledger.callers.note_turn(decided.since(begun), clock::now().since(decided));
+                jobs
+            }
+        }
     }
 }

@@ -1,0 +1,128 @@
+//! Where the parent's time goes: a lane for each thread of the pool, and a common account for the threads of the program
+//! that call it.
+
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use job::{ParentFigures, Spent, Stage};
+use parking_lot::Mutex;
+use sys::{
+    clock,
+    lane::{Attended, Lane, reading_the_clock},
+};
+
+/// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
+const ONE_OF: u32 = 128;
+
+/// Where one has taken longer, all are timed.
+const LONG: Duration = Duration::from_micros(20);
+
+/// The books of one pool.
+pub(crate) struct Ledger {
+    counts: bool,
+    threads: Mutex<Vec<Arc<Attended>>>,
+    pub(crate) callers: Arc<Callers>,
+}
+
+/// What threads of the program spend in the pool, in nanoseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Callers {
+    counts: bool,
+    encode: AtomicU64,
+    schedule: AtomicU64,
+    send: AtomicU64,
+}
+
+thread_local! {
+    /// How many encodings come before the next that is timed, and one of how many is.
+    static NEXT_TIMED: Cell<(u32, u32)> = const { Cell::new((1, ONE_OF)) };
+}
+
+impl Ledger {
+    pub(crate) fn new(counts: bool) -> Ledger {
+        let callers = Arc::new(Callers { counts, ..Callers::default() });
+        Ledger { counts, threads: Mutex::default(), callers }
+    }
+
+    pub(crate) fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// A thread of the pool starts; it ends when what is given back is dropped.
+    pub(crate) fn thread(&self, name: &str, stage: Stage) -> Attendance {
+        let thread = Arc::new(Attended::new(name));
+        if self.counts {
+            thread.begin(stage);
+            self.threads.lock().push(thread.clone());
+        }
+        Attendance(thread)
+    }
+
+    pub(crate) fn figures(&self) -> ParentFigures {
+        let lanes = self.threads.lock().iter().filter_map(|thread| thread.figures()).collect();
+        ParentFigures { lanes, callers: self.callers.spent(), queued: Duration::ZERO }
+    }
+}
+
+/// A thread that has a lane.
+pub(crate) struct Attendance(Arc<Attended>);
+
+impl Attendance {
+    pub(crate) fn lane(&self) -> &Lane {
+        self.0.lane()
+    }
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Callers {
+    pub(crate) fn counts(&self) -> bool {
+        self.counts
+    }
+
+    pub(crate) fn note_turn(&self, schedule: Duration, send: Duration) {
+        self.schedule.fetch_add(nanos(schedule), Relaxed);
+        self.send.fetch_add(nanos(send), Relaxed);
+    }
+
+    /// Encodes, and now and then notes how long that takes.
+    #[inline]
+    pub(crate) fn timing<T>(&self, encode: impl FnOnce() -> T) -> T {
+        let (left, one_of) = NEXT_TIMED.get();
+        if left > 0 || !self.counts {
+            NEXT_TIMED.set((left.saturating_sub(1), one_of));
+            return encode();
+        }
+        let start = clock::now();
+        let result = encode();
+        let time = clock::now().since(start).saturating_sub(reading_the_clock());
+        self.encode.fetch_add(nanos(time) * u64::from(one_of), Relaxed);
+        let one_of = if time > LONG { 1 } else { ONE_OF };
+        NEXT_TIMED.set((one_of - 1, one_of));
+        result
+    }
+
+    fn spent(&self) -> Spent {
+        let mut spent = Spent::default();
+        for (stage, time) in
+            [(Stage::Encode, &self.encode), (Stage::Schedule, &self.schedule), (Stage::Send, &self.send)]
+        {
+            spent.add(stage, Duration::from_nanos(time.load(Relaxed)));
+        }
+        spent
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,216 @@
+//! What one thread spends its time on, from moment to moment.
+//!
+//! A lane is always in one stage; entering the next one costs one look at the clock. So its stages add up to its life,
+//! whatever it does. It is made of plain numbers and can lie in memory that two processes share: a worker's
+//! outlives it.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use job::{LaneFigures, Moment, Spent, Stage};
+
+use crate::clock;
+
+/// A thread's time. One thread at a time writes, anyone may read. One that has not begun counts nothing and costs
+/// nothing.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Lane {
+    /// Since when it is in its stage; 0 before it has begun and after its end.
+    since: AtomicU64,
+    stage: AtomicU32,
+    /// How many jobs' steps were told apart.
+    samples: AtomicU32,
+    spent: [AtomicU64; Stage::COUNT],
+}
+
+impl Default for Lane {
+    fn default() -> Lane {
+        Lane {
+            since: AtomicU64::new(0),
+            stage: AtomicU32::new(0),
+            samples: AtomicU32::new(0),
+            spent: [const { AtomicU64::new(0) }; Stage::COUNT],
+        }
+    }
+}
+
+impl Lane {
+    /// Its life begins.
+    pub fn begin(&self, stage: Stage, now: Moment) {
+        self.stage.store(stage as u32, Relaxed);
+        self.since.store(now.0, Relaxed);
+    }
+
+    /// Whether it has begun and not ended.
+    #[must_use]
+    #[inline]
+    pub fn counts(&self) -> bool {
+        self.since.load(Relaxed) != 0
+    }
+
+    /// It does something else from now on.
+    #[inline]
+    pub fn enter(&self, stage: Stage) {
+        if self.counts() {
+            self.enter_at(stage, clock::now());
+        }
+    }
+
+    /// The same, for those who know the time.
+    #[inline]
+    pub fn enter_at(&self, stage: Stage, now: Moment) {
+        let since = self.since.load(Relaxed);
+        if since == 0 {
+            return;
+        }
+        let spent = self.spent.get(self.stage.load(Relaxed) as usize);
+        if let Some(spent) = spent {
+            spent.store(spent.load(Relaxed).saturating_add(now.0.saturating_sub(since)), Relaxed);
+        }
+        self.stage.store(stage as u32, Relaxed);
+        self.since.store(now.0, Relaxed);
+    }
+
+    /// The steps of one more job have been told apart.
+    #[inline]
+    pub fn note_sample(&self) {
+        self.samples.store(self.samples.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Its life is over.
+    pub fn end(&self, now: Moment) {
+        self.enter_at(Stage::Leave, now);
+        self.since.store(0, Relaxed);
+    }
+
+    /// What has been spent until now, with [`Stage::Work`] divided as the jobs that were looked at say.
+    #[must_use]
+    pub fn spent(&self, now: Moment) -> Spent {
+        let mut spent = Spent::default();
+        for (stage, time) in Stage::ALL.into_iter().zip(&self.spent) {
+            spent.add(stage, Duration::from_nanos(time.load(Relaxed)));
+        }
+        let (stage, since) = (self.stage.load(Relaxed) as usize, self.since.load(Relaxed));
+        if since != 0
+            && let Some(&stage) = Stage::ALL.get(stage)
+        {
+            spent.add(stage, now.since(Moment(since)));
+        }
+        // Each step that was timed contains one look at the clock, which the others do not.
+        let clock = reading_the_clock().mul_f64(f64::from(self.samples.load(Relaxed)));
+        let steps = [Stage::Decode, Stage::Run, Stage::EncodeOutcome];
+        let shares = steps.map(|step| (step, spent[step].saturating_sub(clock).as_secs_f64()));
+        steps.iter().for_each(|&step| spent.shift(step, Stage::Work, spent[step]));
+        spent.divide_work(shares);
+        spent
+    }
+}
+
+/// The lane of a thread that has a name, with its life as the clock saw it.
+#[derive(Debug)]
+pub struct Attended {
+    name: String,
+    lane: Lane,
+    begun: OnceLock<Moment>,
+    ended: OnceLock<Moment>,
+}
+
+impl Attended {
+    /// A thread that has not started.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Attended {
+        Attended { name: name.into(), lane: Lane::default(), begun: OnceLock::new(), ended: OnceLock::new() }
+    }
+
+    /// The thread starts.
+    pub fn begin(&self, stage: Stage) {
+        let now = *self.begun.get_or_init(clock::now);
+        self.lane.begin(stage, now);
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// The thread ends.
+    pub fn end(&self) {
+        let now = *self.ended.get_or_init(clock::now);
+        self.lane.end(now);
+    }
+
+    /// What it did until now; `None` if it has not started.
+    #[must_use]
+    pub fn figures(&self) -> Option<LaneFigures> {
+        let now = clock::now();
+        let life = self.ended.get().unwrap_or(&now).since(*self.begun.get()?);
+        Some(LaneFigures { name: self.name.clone(), life, spent: self.lane.spent(now) })
+    }
+}
+
+/// What it costs to look at the clock here.
+#[must_use]
+pub fn reading_the_clock() -> Duration {
+    static COST: OnceLock<Duration> = OnceLock::new();
+    *COST.get_or_init(|| {
+        const TIMES: u32 = 64;
+        // The least of some attempts is the one that nobody disturbed.
+        let attempt = || {
+            let start = clock::now();
+            (1..TIMES).for_each(|_| {
+                std::hint::black_box(clock::now());
+            });
+            clock::now().since(start) / TIMES
+        };
+        (0..8).map(|_| attempt()).min().unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stages_of_a_lane_add_up_to_its_life() {
+        let lane = Lane::default();
+        lane.enter(Stage::Run);
+        assert_eq!(lane.spent(Moment(9)).total(), Duration::ZERO, "it has not begun");
+
+        lane.begin(Stage::Start, Moment(1_000));
+        for (stage, at) in [(Stage::Wait, 1_500), (Stage::Return, 4_000), (Stage::Wait, 4_100)] {
+            lane.enter_at(stage, Moment(at));
+        }
+        let spent = lane.spent(Moment(5_000));
+        assert_eq!(
+            (spent[Stage::Wait], spent[Stage::Start]),
+            (Duration::from_nanos(3_400), Duration::from_nanos(500))
+        );
+        lane.end(Moment(6_000));
+        assert_eq!(lane.spent(Moment(9_000)).total(), Duration::from_nanos(5_000));
+    }
+
+    #[test]
+    fn undivided_work_is_divided_as_the_samples_say() {
+        let lane = Lane::default();
+        let mut at = 1;
+        lane.begin(Stage::Decode, Moment(at));
+        let laps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 1), (Stage::Wait, 95)];
+        for (stage, millis) in laps {
+            at += millis * 1_000_000;
+            lane.enter_at(stage, Moment(at));
+        }
+        lane.note_sample();
+        let spent = lane.spent(Moment(100_000_001));
+        assert_eq!(spent[Stage::Work], Duration::ZERO);
+        let run = spent[Stage::Run].as_secs_f64() * 1e3;
+        assert!((59.0..61.0).contains(&run), "{run} ms of 100");
+        assert_eq!(spent.total(), Duration::from_millis(100));
+    }
+}
