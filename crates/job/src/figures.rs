@@ -41,6 +41,8 @@ pub struct WorkerFigures {
     pub life: Duration,
     /// What it spent its life on; nothing for a thread, or where nobody counts.
     pub spent: Spent,
+    /// The processor time of its process; nothing for a thread.
+    pub processor: Duration,
 }
 
 /// Where the parent's time went.
@@ -104,6 +106,7 @@ impl WorkerFigures {
             busy: Duration::ZERO,
             life: Duration::ZERO,
             spent: Spent::default(),
+            processor: Duration::ZERO,
         }
     }
 }

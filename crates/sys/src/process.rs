@@ -15,6 +15,7 @@ use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{SigSet, Signal, killpg},
+    time::ClockId,
     unistd::Pid,
 };
 use parking_lot::Mutex;
@@ -117,6 +118,16 @@ impl Process {
         }
     }
 
+    /// The processor time that it has used, all of its threads together; `None` once it has been reaped.
+    #[must_use]
+    pub fn processor_time(&self) -> Option<Duration> {
+        // Held meanwhile: until it is reaped nobody else can own its number.
+        let child = self.child.lock();
+        child.as_ref()?;
+        let clock = ClockId::pid_cpu_clock_id(as_pid(self.pid)).ok()?;
+        clock.now().ok().map(crate::clock::duration)
+    }
+
     /// Waits for the process to end, kills what is left of its group, and reaps it. The second call finds
     /// nothing to reap and answers `None`.
     pub fn reap(&self) -> Option<Death> {
@@ -200,6 +211,15 @@ mod tests {
     fn spawn(program: &str, arguments: &[&str]) -> Process {
         let null = std::fs::File::open("/dev/null").unwrap();
         Process::spawn(Command::new(program).args(arguments), null.as_fd(), Placement::default()).unwrap()
+    }
+
+    #[test]
+    fn processor_time_is_known_until_it_is_reaped() {
+        let process = spawn("sh", &["-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"]);
+        assert!(process.wait_for_end(None));
+        assert!(process.processor_time().unwrap() > Duration::from_micros(100));
+        process.reap();
+        assert_eq!(process.processor_time(), None);
     }
 
     #[test]

@@ -173,6 +173,13 @@ impl Handle {
         self.retired.load(Ordering::SeqCst)
     }
 
+    /// Notes how much processor time it has used.
+    pub(crate) fn note_processor_time(&self) {
+        if let Some(time) = self.process.get().and_then(Process::processor_time) {
+            self.gauge.figures.lock().processor = time;
+        }
+    }
+
     /// Whether it has had its last words; from now on it has.
     pub(crate) fn has_reported(&self) -> bool {
         self.reported.swap(true, Ordering::SeqCst)

@@ -217,6 +217,7 @@ fn bury(handle: &Handle) -> Option<Death> {
     if !process.wait_for_end(Some(LAST_BREATH)) {
         handle.kill();
     }
+    handle.note_processor_time();
     let death = process.reap();
     handle.gauge.note_end();
     death

@@ -139,6 +139,7 @@ impl<J: Job> Shared<J> {
     }
 
     pub(crate) fn figures(&self) -> Vec<WorkerFigures> {
+        self.handles().iter().for_each(|handle| handle.note_processor_time());
         let gauges = self.state.lock().gauges.clone();
         gauges.iter().map(|gauge| gauge.figures()).collect()
     }
