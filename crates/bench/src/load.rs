@@ -72,6 +72,12 @@ impl Bytes {
         Bytes(Arc::new((0..251).cycle().take(length).collect()))
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether these are the others, by their number and one byte of each page: to look at all of them takes a
     /// considerable part of the time that it takes to carry them.
     #[must_use]

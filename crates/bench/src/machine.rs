@@ -2,6 +2,16 @@
 
 use std::fs;
 
+use crate::report::Machine;
+
+impl Machine {
+    /// This one, as it is now.
+    #[must_use]
+    pub fn here() -> Machine {
+        Machine { processor: processor(), cores: pool::available_cores(), load: [load(); 2] }
+    }
+}
+
 /// How many programs wanted to run in the last minute, on average.
 #[must_use]
 pub fn load() -> f64 {

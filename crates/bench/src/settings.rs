@@ -1,0 +1,37 @@
+//! What a run of the sweeps is asked for.
+
+use std::time::Duration;
+
+use pool::available_cores;
+
+use crate::report::Sweep;
+
+/// What is measured, and how thoroughly.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Fewer points.
+    pub quick: bool,
+    /// How many workers there are where nothing else is varied.
+    pub workers: usize,
+    /// How often everybody runs.
+    pub rounds: usize,
+    /// About how long each of these runs takes.
+    pub run_time: Duration,
+    /// Which sweeps.
+    pub sweeps: Vec<Sweep>,
+}
+
+impl Settings {
+    /// What is usual, for a quick look or a whole measurement: all sweeps, with a worker a core.
+    #[must_use]
+    pub fn usual(quick: bool) -> Settings {
+        let (rounds, millis) = if quick { (3, 40) } else { (5, 200) };
+        Settings {
+            quick,
+            workers: available_cores().min(pool::MAX_WORKERS),
+            rounds,
+            run_time: Duration::from_millis(millis),
+            sweeps: Sweep::ALL.to_vec(),
+        }
+    }
+}
