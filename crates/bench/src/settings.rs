@@ -25,11 +25,11 @@ impl Settings {
     /// What is usual, for a quick look or a whole measurement: all sweeps, with a worker a core.
     #[must_use]
     pub fn usual(quick: bool) -> Settings {
-        let (rounds, millis) = if quick { (3, 40) } else { (5, 200) };
+        let millis = if quick { 60 } else { 200 };
         Settings {
             quick,
             workers: available_cores().min(pool::MAX_WORKERS),
-            rounds,
+            rounds: 5,
             run_time: Duration::from_millis(millis),
             sweeps: Sweep::ALL.to_vec(),
         }

@@ -35,7 +35,7 @@ fn head(report: &Report) -> String {
     );
     head.push_str("speedup: against the same jobs in a plain loop in the same round\n");
     if report.quick {
-        head.push_str("a quick look: few and short rounds, so the figures are rough\n");
+        head.push_str("a quick look: few points and short runs, so the figures are rough\n");
     }
     if before > BUSY {
         head.push_str("the machine was busy with something else, so the figures are worth less\n");
@@ -150,7 +150,7 @@ mod tests {
         let expected = "\
 2 cores, Abacus; medians of 5 rounds; load 0.25 before and 1.50 after
 speedup: against the same jobs in a plain loop in the same round
-a quick look: few and short rounds, so the figures are rough
+a quick look: few points and short runs, so the figures are rough
 
 Grain: how much work a job needs to be worth a worker; 2 workers
 
