@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 use bench::report::{ExecutorName, Report, Sweep};
 use end_to_end::{Call, Output, runner};
@@ -108,6 +108,19 @@ fn a_signal_ends_it_at_once_and_no_worker_stays() {
         run.signal(signal);
         let output = run.wait();
         assert_eq!((output.signal(), output.text()), (signal as i32, ""));
+    }
+}
+
+#[test]
+fn a_signal_leaves_no_temporary_files_whenever_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    for moment in 0..20 {
+        let call = runner(["bench", "--quick", "--only", "workers", "--workers", "2"]);
+        let run = call.with(|c| c.env("TMPDIR", folder.path())).start();
+        thread::sleep(Duration::from_millis(50 + 10 * moment));
+        run.signal(Signal::SIGINT);
+        assert_eq!(run.wait().signal(), 2);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "after {moment}");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     num::{NonZeroU64, NonZeroUsize},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool};
@@ -12,6 +13,7 @@ use crate::{
     error::Error,
     load::Load,
     report::ExecutorName,
+    starts::Starts,
     work::{Look, Work},
 };
 
@@ -96,8 +98,9 @@ enum AnyExecutor {
 }
 
 impl Running {
-    /// Starts it.
-    pub(crate) fn start(entrant: &Entrant) -> Result<Running, Error> {
+    /// Starts it; returns when all of its workers are there.
+    pub(crate) fn start(entrant: &Entrant, starts: &Starts) -> Result<Running, Error> {
+        let _begun = starts.begin();
         let executor = match entrant.executor {
             ExecutorName::Serial => AnyExecutor::Serial(Serial::new(())),
             ExecutorName::Threads => AnyExecutor::Threads(ThreadPool::new(entrant.workers, ())),
@@ -171,7 +174,18 @@ fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
     }
     let pool = builder.build().map_err(|error| Error::Workers(error.to_string()))?;
     pool.prestart();
+    wait_for_workers(&pool);
     Ok(pool)
+}
+
+/// Those that do not come in time, or at all, the first run will tell of.
+fn wait_for_workers(pool: &ProcessPool<Load>) {
+    const LONGEST: Duration = Duration::from_secs(60);
+    let start = Instant::now();
+    let there = || pool.figures().iter().filter(|worker| !worker.start.is_zero()).count();
+    while there() < pool.workers() && pool.broken().is_none() && start.elapsed() < LONGEST {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The same work in a plain loop; nanoseconds for each job.
@@ -209,7 +223,7 @@ mod tests {
     fn executors_of_this_process_do_the_work() {
         let work = Work::new(5, 10);
         for entrant in [Entrant::serial(), Entrant::threads(2)] {
-            let running = Running::start(&entrant).unwrap();
+            let running = Running::start(&entrant, &Starts::default()).unwrap();
             assert!(running.run(&work, 100, Look::Closely).unwrap() > 0.0);
         }
         assert!(run_without_executor(&work, 100, Look::Closely).unwrap() > 0.0);

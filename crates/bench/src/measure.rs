@@ -26,8 +26,7 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
     let runs = points.iter().map(|point| point.runs(settings.rounds)).sum();
     let progress = Progress::new(runs, progress);
     let pace = Pace::of(spin);
-    let rounds = (settings.rounds, settings.run_time);
-    let measure = |point: &Point| point.measure(pace.turns(point.grain_ns), rounds, &progress);
+    let measure = |point: &Point| point.measure(pace.turns(point.grain_ns), settings, &progress);
     let mut measured: Vec<Measured> = points.iter().map(measure).collect::<Result<_, _>>()?;
     share_grains(&points, &mut measured);
     machine.load[1] = load();

@@ -8,6 +8,7 @@ use crate::{
     progress::Progress,
     report::{Row, Spread, Sweep},
     rounds::{Contender, Series, alternate},
+    settings::Settings,
     work::{Look, Work},
 };
 
@@ -40,20 +41,22 @@ impl Point {
     pub(crate) fn measure(
         &self,
         turns: u64,
-        (rounds, run_time): (usize, Duration),
+        settings: &Settings,
         progress: &Progress<'_>,
     ) -> Result<Measured, Error> {
+        let Settings { rounds, run_time, starts, .. } = settings;
         let work = &Work::new(turns, self.bytes);
-        let running: Vec<Running> = self.entrants.iter().map(Running::start).collect::<Result<_, _>>()?;
-        let slowest = warm_up(&running, work, run_time, progress)?;
-        let jobs = self.count(slowest, run_time);
+        let running: Vec<Running> =
+            self.entrants.iter().map(|entrant| Running::start(entrant, starts)).collect::<Result<_, _>>()?;
+        let slowest = warm_up(&running, work, *run_time, progress)?;
+        let jobs = self.count(slowest, *run_time);
         let look = Look::Quickly;
         let mut contenders =
             vec![Contender::new("", || progress.count(run_without_executor(work, jobs, look)))];
         contenders.extend(
             running.iter().map(|one| Contender::new("", || progress.count(one.run(work, jobs, look)))),
         );
-        let series = alternate(contenders, rounds).map_err(|given_up| given_up.error)?;
+        let series = alternate(contenders, *rounds).map_err(|given_up| given_up.error)?;
         Ok(self.report(&series, jobs))
     }
 
@@ -158,7 +161,8 @@ mod tests {
         let mut tell = |done, all| told.set((done, all));
         let one = point(vec![Entrant::serial(), Entrant::threads(1)]);
         let progress = Progress::new(one.runs(2), &mut tell);
-        let measured = one.measure(1000, (2, Duration::from_millis(1)), &progress).unwrap();
+        let settings = Settings { rounds: 2, run_time: Duration::from_millis(1), ..Settings::usual(true) };
+        let measured = one.measure(1000, &settings, &progress).unwrap();
         assert_eq!((measured.rows.len(), measured.loop_ns.len(), told.get()), (2, 2, (9, 9)));
         for row in measured.rows {
             let of_medians = row.grain_ns / row.ns_per_job.median;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pool::available_cores;
 
-use crate::report::Sweep;
+use crate::{report::Sweep, starts::Starts};
 
 /// What is measured, and how thoroughly.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub run_time: Duration,
     /// Which sweeps.
     pub sweeps: Vec<Sweep>,
+    /// Tells others when workers are starting.
+    pub starts: Starts,
 }
 
 impl Settings {
@@ -32,6 +34,7 @@ impl Settings {
             rounds: 5,
             run_time: Duration::from_millis(millis),
             sweeps: Sweep::ALL.to_vec(),
+            starts: Starts::default(),
         }
     }
 }

@@ -2,20 +2,19 @@
 
 mod args;
 mod bar;
+mod interrupt;
 mod outputs;
 mod plan;
 
 pub(crate) use args::BenchArguments;
 
-use self::{bar::Bar, outputs::Outputs, plan::BenchPlan};
+use self::{bar::Bar, interrupt::end_by_signals, outputs::Outputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
     exit::Ended,
 };
 
 /// The whole of `runner bench`.
-///
-/// Signals do what they do by default: nothing has to be finished, and the workers go with this process.
 pub(crate) fn measure(arguments: BenchArguments) -> Ended {
     let plan = match BenchPlan::new(arguments) {
         Ok(plan) => plan,
@@ -29,6 +28,11 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
         Ok(outputs) => outputs,
         Err(error) => return failed(&error),
     };
+    // After opening, which a pipe without a reader makes wait, and a signal must be able to end that.
+    if let Err(error) = end_by_signals(plan.settings.starts.clone()) {
+        error::print(&RunError::Thread(error));
+        return Ended::Pool;
+    }
     let mut bar = Bar::new(&plan);
     let measured = bench::measure(&plan.settings, &mut |done, all| bar.show(done, all));
     bar.finish();
