@@ -1,6 +1,7 @@
 //! Where it was measured.
 
-use std::fs;
+pub(crate) use bench::machine::load;
+use bench::machine::processor;
 
 use crate::report::Report;
 
@@ -14,16 +15,4 @@ pub(crate) fn describe(quick: bool) -> Report {
         load: [load; 2],
         rows: Vec::new(),
     }
-}
-
-/// How many programs wanted to run in the last minute, on average.
-pub(crate) fn load() -> f64 {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
-}
-
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    name.unwrap_or("unknown processor").to_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::{hint::black_box, thread, time::Duration};
 
+pub(crate) use bench::load::spin;
 use job::Job;
 use serde::{Deserialize, Serialize};
 
@@ -43,16 +44,6 @@ pub(crate) fn gcd(mut a: u64, mut b: u64) -> u64 {
         (a, b) = (b, a % b);
     }
     a
-}
-
-/// Arithmetic of which each turn needs the one before, so that its time is known from the number of turns. A shift goes
-/// before each product, because a compiler makes one turn of several that are linear.
-pub(crate) fn spin(turns: u64) -> u64 {
-    let mut value = black_box(turns | 1);
-    for _ in 0..turns {
-        value = (value ^ (value >> 29)).wrapping_mul(6_364_136_223_846_793_005);
-    }
-    black_box(value)
 }
 
 /// How many divisors a number has.

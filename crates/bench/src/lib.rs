@@ -1,3 +1,40 @@
 //! What processes cost on this machine, measured.
+//!
+//! [`measure`] runs sweeps, each of which varies one factor: how much work is in a job, how many workers there are, how
+//! many jobs travel together, how much a job carries. Whatever is compared does the same jobs in the same rounds, together
+//! with a plain loop without any executor. The [`Report`](report::Report) is plain data, of which [`table`] and [`csv`] make
+//! text.
+//!
+//! The program's `main` has to call `pool::enter_if_worker::<bench::load::Load>()` first thing.
 
+mod break_even;
+pub mod calibrate;
+mod codecs;
+mod csv;
+mod entrant;
+mod error;
+pub mod load;
+pub mod machine;
+mod measure;
+mod names;
+mod point;
+mod progress;
 pub mod report;
+pub mod rounds;
+#[cfg(test)]
+mod samples;
+mod settings;
+mod spread;
+mod starts;
+mod sweep;
+mod table;
+mod units;
+mod work;
+
+pub use break_even::BreakEven;
+pub use csv::csv;
+pub use error::Error;
+pub use measure::measure;
+pub use settings::Settings;
+pub use starts::Starts;
+pub use table::table;

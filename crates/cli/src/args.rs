@@ -1,10 +1,15 @@
 //! The command line, as clap reads it.
 
-use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    num::NonZeroU64,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
-use crate::{parse::Op, units};
+use crate::{measure::BenchArguments, parse::Op, units};
 
 /// Run jobs from JSON on worker processes and print exact results in order.
 #[derive(Debug, Parser)]
@@ -18,7 +23,7 @@ use crate::{parse::Op, units};
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) packaging: Option<Packaging>,
+    pub(crate) other: Option<Other>,
 
     /// Files of jobs, a JSON array or JSON Lines; `-` or none reads standard input
     #[arg(value_name = "JOBS")]
@@ -168,6 +173,15 @@ pub(crate) struct JournalArguments {
     pub(crate) fsync: Option<Fsync>,
 }
 
+/// What `runner` can do beside running jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Other {
+    /// Measure what worker processes cost on this machine, and from which size of jobs on they are worth it
+    Bench(BenchArguments),
+    #[command(flatten)]
+    Packaging(Packaging),
+}
+
 /// What packagers need.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Packaging {
@@ -209,6 +223,17 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+impl When {
+    /// Whether a progress bar is wanted of a run that is quiet or not.
+    pub(crate) fn is_wanted(self, quiet: bool) -> bool {
+        match self {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => !quiet && io::stderr().is_terminal(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

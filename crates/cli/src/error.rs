@@ -9,6 +9,8 @@ use pool::BuildError;
 pub(crate) enum Misuse {
     #[error("{0} needs worker processes; leave --executor at `processes`")]
     NeedsProcesses(&'static str),
+    #[error("only one of --json and --csv can go to standard output")]
+    OneStandardOutput,
 }
 
 /// A failure that ends the run.

@@ -10,6 +10,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzz;
 mod input;
+mod measure;
 mod output;
 mod parse;
 mod plan;
@@ -19,7 +20,7 @@ mod units;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Arguments, Packaging};
+use args::{Arguments, Other, Packaging};
 use exit::Ended;
 use plan::Plan;
 
@@ -28,6 +29,7 @@ use plan::Plan;
 pub fn main() -> ! {
     sys::signal::heed_children();
     pool::enter_if_worker::<builtin::Builtin>();
+    pool::enter_if_worker::<bench::load::Load>();
     exit::leave(start())
 }
 
@@ -40,8 +42,10 @@ fn start() -> Ended {
             return if error.use_stderr() { Ended::Misused } else { Ended::Succeeded };
         }
     };
-    if let Some(wanted) = &arguments.packaging {
-        return print_for_packagers(wanted);
+    match arguments.other {
+        Some(Other::Bench(arguments)) => return measure::measure(arguments),
+        Some(Other::Packaging(wanted)) => return print_for_packagers(&wanted),
+        None => {}
     }
     match Plan::new(arguments) {
         Ok(plan) if plan.dry_run => dry_run::dry_run(&plan),

@@ -14,7 +14,6 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    args::When,
     error::warn,
     output::{Collector, Counts},
     plan::Plan,
@@ -35,12 +34,7 @@ impl Progress {
         input_bytes: Option<u64>,
         bytes_read: Arc<AtomicU64>,
     ) -> Progress {
-        let wanted = match plan.progress {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => !plan.quiet && io::stderr().is_terminal(),
-        };
-        if !wanted {
+        if !plan.progress.is_wanted(plan.quiet) {
             return Progress(None);
         }
         let (stop, stopped) = channel();

@@ -1,0 +1,91 @@
+//! A report for a spreadsheet: a line a row, all times in nanoseconds.
+
+use std::borrow::Cow;
+
+use crate::report::{Report, Row};
+
+const COLUMNS: [&str; 14] = [
+    "sweep",
+    "executor",
+    "workers",
+    "grain_ns",
+    "payload_bytes",
+    "codec",
+    "frame",
+    "jobs",
+    "ns_per_job",
+    "low",
+    "high",
+    "outliers",
+    "speedup",
+    "predicted_ns",
+];
+
+/// The rows of a report, under the names of their columns. What a row does not have stays empty; places of rounds that are
+/// outliers stand in one field, with spaces between them.
+///
+/// ```
+/// # let machine = bench::report::Machine { processor: String::new(), cores: 2, load: [0.0; 2] };
+/// # let report = bench::report::Report {
+/// #     schema: 1, machine, quick: true, rounds: 1, workers: 2, rows: vec![], model: None,
+/// # };
+/// assert!(bench::csv(&report).starts_with("sweep,executor,workers,grain_ns,"));
+/// ```
+#[must_use]
+pub fn csv(report: &Report) -> String {
+    let head = COLUMNS.map(str::to_owned);
+    let rows = std::iter::once(head).chain(report.rows.iter().map(fields));
+    rows.map(|fields| fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",") + "\n").collect()
+}
+
+fn fields(row: &Row) -> [String; COLUMNS.len()] {
+    let spread = &row.ns_per_job;
+    let places: Vec<String> = spread.outliers.iter().map(usize::to_string).collect();
+    [
+        row.sweep.name().to_owned(),
+        row.executor.name().to_owned(),
+        row.workers.to_string(),
+        row.grain_ns.to_string(),
+        row.payload_bytes.to_string(),
+        row.codec.clone(),
+        row.frame.map(|frame| frame.to_string()).unwrap_or_default(),
+        row.jobs.to_string(),
+        spread.median.to_string(),
+        spread.low.to_string(),
+        spread.high.to_string(),
+        places.join(" "),
+        row.speedup.to_string(),
+        row.predicted_ns.map(|ns| ns.to_string()).unwrap_or_default(),
+    ]
+}
+
+/// A field that holds what separates fields stands in quotes.
+fn quoted(field: &str) -> Cow<'_, str> {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\"")).into()
+    } else {
+        field.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn rows_have_as_many_fields_as_the_head_and_lack_what_they_do_not_have() {
+        let text = csv(&samples::report());
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
+        assert_eq!(lines[1], "grain,serial,1,100,0,,,1000,130,120,400,2,0.75,");
+        assert_eq!(lines[7], "frame,processes,2,1000,0,bincode,10,1000,640,640,640,,1.5625,650");
+    }
+
+    #[test]
+    fn a_field_with_a_comma_is_quoted() {
+        let mut report = samples::report();
+        report.rows[0].codec = "a,\"b\"".to_owned();
+        assert!(csv(&report).contains(",\"a,\"\"b\"\"\","));
+    }
+}

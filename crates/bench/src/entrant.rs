@@ -1,0 +1,231 @@
+//! Who is compared: executors, each in one setting, and nobody.
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    thread,
+    time::{Duration, Instant},
+};
+
+use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool};
+
+use crate::{
+    codecs::codecs,
+    error::Error,
+    load::Load,
+    report::ExecutorName,
+    starts::Starts,
+    work::{Look, Work},
+};
+
+/// An executor that is to be measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Entrant {
+    pub(crate) executor: ExecutorName,
+    pub(crate) workers: usize,
+    /// Its name, and what it is; only processes have one.
+    pub(crate) codec: Option<(String, CodecKind)>,
+    /// Jobs in a frame, where the pool does not decide.
+    pub(crate) frame: Option<NonZeroU64>,
+}
+
+impl Entrant {
+    /// One job after the other.
+    pub(crate) fn serial() -> Entrant {
+        Entrant { executor: ExecutorName::Serial, workers: 1, codec: None, frame: None }
+    }
+
+    /// So many threads.
+    pub(crate) fn threads(workers: usize) -> Entrant {
+        Entrant { executor: ExecutorName::Threads, workers, codec: None, frame: None }
+    }
+
+    /// So many processes, and otherwise what a pool is without settings.
+    pub(crate) fn processes(workers: usize) -> Entrant {
+        let codec = codecs().into_iter().next();
+        Entrant { executor: ExecutorName::Processes, workers, codec, frame: None }
+    }
+
+    /// With frames of a given size.
+    pub(crate) fn with_frame(self, frame: Option<NonZeroU64>) -> Entrant {
+        Entrant { frame, ..self }
+    }
+
+    /// With another codec.
+    pub(crate) fn with_codec(self, codec: (String, CodecKind)) -> Entrant {
+        Entrant { codec: Some(codec), ..self }
+    }
+
+    /// With fewer jobs some worker would have none, or no frame would be full.
+    pub(crate) fn least_jobs(&self) -> usize {
+        self.workers * self.jobs_in_frame().max(2)
+    }
+
+    fn jobs_in_frame(&self) -> usize {
+        self.frame.and_then(|frame| usize::try_from(frame.get()).ok()).unwrap_or(1)
+    }
+
+    fn name(&self) -> String {
+        format!("{}, {} at a time", self.executor.name(), self.workers)
+    }
+
+    /// How many jobs are under way at a time, where it is not the executor that knows best: enough to fill all frames, few
+    /// enough for the memory.
+    fn buffer(&self, bytes: usize) -> Option<NonZeroUsize> {
+        let full_frames = 4 * self.workers * self.jobs_in_frame();
+        let room = MOST_BYTES.checked_div(bytes).unwrap_or(usize::MAX);
+        let buffer = if room < MOST_JOBS { room.max(2 * self.workers) } else { full_frames };
+        NonZeroUsize::new(buffer).filter(|_| full_frames > USUAL_JOBS || room < MOST_JOBS)
+    }
+}
+
+/// How many jobs a map has under way at first, and how many it can have.
+const USUAL_JOBS: usize = 1024;
+const MOST_JOBS: usize = 16 * 1024;
+
+/// How many bytes jobs may carry that are under way.
+const MOST_BYTES: usize = 256 << 20;
+
+/// An executor that is measured.
+pub(crate) struct Running {
+    entrant: Entrant,
+    executor: AnyExecutor,
+}
+
+enum AnyExecutor {
+    Serial(Serial<Load>),
+    Threads(ThreadPool<Load>),
+    Processes(ProcessPool<Load>),
+}
+
+impl Running {
+    /// Starts it; returns when all of its workers are there.
+    pub(crate) fn start(entrant: &Entrant, starts: &Starts) -> Result<Running, Error> {
+        let _begun = starts.begin();
+        let executor = match entrant.executor {
+            ExecutorName::Serial => AnyExecutor::Serial(Serial::new(())),
+            ExecutorName::Threads => AnyExecutor::Threads(ThreadPool::new(entrant.workers, ())),
+            ExecutorName::Processes => AnyExecutor::Processes(start_processes(entrant)?),
+        };
+        Ok(Running { entrant: entrant.clone(), executor })
+    }
+
+    /// Who it is.
+    pub(crate) fn entrant(&self) -> &Entrant {
+        &self.entrant
+    }
+
+    /// Has so many jobs run; nanoseconds for each.
+    pub(crate) fn run(&self, work: &Work, count: usize, look: Look) -> Result<f64, Error> {
+        match &self.executor {
+            AnyExecutor::Serial(executor) => self.map(executor, work, count, look),
+            AnyExecutor::Threads(executor) => self.map(executor, work, count, look),
+            AnyExecutor::Processes(executor) => self.map(executor, work, count, look),
+        }
+    }
+
+    fn map<E: Executor<Load>>(
+        &self,
+        executor: &E,
+        work: &Work,
+        count: usize,
+        look: Look,
+    ) -> Result<f64, Error> {
+        let mut check = work.check(look);
+        let mut map = executor.map(work.jobs(count));
+        if let Some(buffer) = self.entrant.buffer(work.bytes()) {
+            map = map.buffer(buffer);
+        }
+        let start = Instant::now();
+        for output in map {
+            let output = output.map_err(|error| match executor.broken() {
+                Some(cause) => Error::Workers(cause.to_string()),
+                None => self.wrong(error.to_string()),
+            })?;
+            check.take(&output);
+        }
+        let time = start.elapsed();
+        check.finish(count).map_err(|what| self.wrong(what))?;
+        Ok(time.as_nanos() as f64 / count as f64)
+    }
+
+    fn wrong(&self, what: String) -> Error {
+        Error::Jobs { who: self.entrant.name(), what }
+    }
+}
+
+/// Whoever is measured next has the machine for itself.
+impl Drop for Running {
+    fn drop(&mut self) {
+        match &self.executor {
+            AnyExecutor::Serial(executor) => executor.shutdown(true, true),
+            AnyExecutor::Threads(executor) => executor.shutdown(true, true),
+            AnyExecutor::Processes(executor) => executor.shutdown(true, true),
+        }
+    }
+}
+
+fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
+    let mut builder = ProcessPool::builder().workers(entrant.workers);
+    if let Some((_, codec)) = entrant.codec {
+        builder = builder.codec(codec);
+    }
+    if let Some(frame) = entrant.frame {
+        builder = builder.batch(Batch::Fixed(frame));
+    }
+    let pool = builder.build().map_err(|error| Error::Workers(error.to_string()))?;
+    pool.prestart();
+    wait_for_workers(&pool);
+    Ok(pool)
+}
+
+/// Those that do not come in time, or at all, the first run will tell of.
+fn wait_for_workers(pool: &ProcessPool<Load>) {
+    const LONGEST: Duration = Duration::from_secs(60);
+    let start = Instant::now();
+    let there = || pool.figures().iter().filter(|worker| !worker.start.is_zero()).count();
+    while there() < pool.workers() && pool.broken().is_none() && start.elapsed() < LONGEST {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The same work in a plain loop; nanoseconds for each job.
+pub(crate) fn run_without_executor(work: &Work, count: usize, look: Look) -> Result<f64, Error> {
+    let wrong = |what| Error::Jobs { who: "the plain loop".to_owned(), what };
+    let mut check = work.check(look);
+    let start = Instant::now();
+    for job in work.jobs(count) {
+        check.take(&job.run(&mut ()).map_err(wrong)?);
+    }
+    let time = start.elapsed();
+    check.finish(count).map_err(wrong)?;
+    Ok(time.as_nanos() as f64 / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_under_way_are_enough_for_full_frames_and_few_enough_for_the_memory() {
+        let buffer = |frame, bytes| {
+            let entrant = Entrant::processes(2).with_frame(NonZeroU64::new(frame));
+            entrant.buffer(bytes).map(NonZeroUsize::get)
+        };
+        assert_eq!(buffer(0, 0), None, "the pool knows best");
+        assert_eq!(buffer(100, 0), None);
+        assert_eq!(buffer(10_000, 0), Some(80_000));
+        assert_eq!(buffer(0, 4096), None);
+        assert_eq!(buffer(0, 1 << 20), Some(256));
+        assert_eq!(buffer(0, 1 << 30), Some(4), "every worker has something to do");
+    }
+
+    #[test]
+    fn executors_of_this_process_do_the_work() {
+        let work = Work::new(5, 10);
+        for entrant in [Entrant::serial(), Entrant::threads(2)] {
+            let running = Running::start(&entrant, &Starts::default()).unwrap();
+            assert!(running.run(&work, 100, Look::Closely).unwrap() > 0.0);
+        }
+        assert!(run_without_executor(&work, 100, Look::Closely).unwrap() > 0.0);
+    }
+}

@@ -1,0 +1,155 @@
+//! The jobs of the sweeps: work of known size, with and without bytes to carry.
+
+use std::{fmt, hint::black_box, sync::Arc};
+
+use pool::Job;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
+
+/// A job of a sweep.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Load {
+    /// Nothing but work.
+    Trial {
+        /// How much: turns of [`spin`].
+        turns: u64,
+    },
+    /// Work, and bytes that are returned as they are.
+    Payload {
+        /// How much work.
+        turns: u64,
+        /// What is carried.
+        bytes: Bytes,
+    },
+}
+
+/// What a [`Load`] yields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Yield {
+    /// What the work came to.
+    Number(u64),
+    /// The same, and the bytes of the job.
+    Payload(u64, Bytes),
+}
+
+impl Job for Load {
+    const NAME: &'static str = "bench";
+    type Output = Yield;
+    type Error = String;
+    type Context = ();
+
+    fn run(self, (): &mut ()) -> Result<Yield, String> {
+        Ok(match self {
+            Load::Trial { turns } => Yield::Number(spin(turns)),
+            Load::Payload { turns, bytes } => Yield::Payload(spin(turns), bytes),
+        })
+    }
+}
+
+/// Arithmetic of which each turn needs the one before, so that its time is known from the number of turns. A shift goes
+/// before each product, because a compiler makes one turn of several that are linear. Never inlined, so that everybody runs
+/// the same instructions.
+#[inline(never)]
+pub fn spin(turns: u64) -> u64 {
+    let mut value = black_box(turns | 1);
+    for _ in 0..turns {
+        value = (value ^ (value >> 29)).wrapping_mul(6_364_136_223_846_793_005);
+    }
+    black_box(value)
+}
+
+/// Bytes that are encoded as one piece. Shared, so that it costs nothing to make many jobs of the same ones, and what is
+/// measured is what it takes to carry them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bytes(Arc<Vec<u8>>);
+
+impl Bytes {
+    /// So many bytes, of which no packet and no page starts like the one before.
+    #[must_use]
+    pub fn new(length: usize) -> Bytes {
+        Bytes(Arc::new((0..251).cycle().take(length).collect()))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether these are the others, by their number and one byte of each page: to look at all of them takes a
+    /// considerable part of the time that it takes to carry them.
+    #[must_use]
+    pub fn resemble(&self, others: &Bytes) -> bool {
+        const PAGE: usize = 4096;
+        let sample = |bytes: &Bytes| bytes.0.iter().step_by(PAGE).chain(bytes.0.last()).copied().collect();
+        let [mine, theirs]: [Vec<u8>; 2] = [sample(self), sample(others)];
+        self.0.len() == others.0.len() && mine == theirs
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        struct Taker;
+        impl Visitor<'_> for Taker {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(Arc::new(bytes)))
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                self.visit_byte_buf(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_byte_buf(Taker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_returns_what_it_carries() {
+        let bytes = Bytes::new(10_000);
+        let Ok(Yield::Payload(number, returned)) =
+            (Load::Payload { turns: 7, bytes: bytes.clone() }).run(&mut ())
+        else {
+            panic!("it carries something")
+        };
+        assert_eq!((number, returned), (spin(7), bytes));
+        assert_eq!(Load::Trial { turns: 7 }.run(&mut ()), Ok(Yield::Number(spin(7))));
+    }
+
+    #[test]
+    fn bytes_that_got_lost_or_moved_are_seen() {
+        let bytes = Bytes::new(10_000);
+        assert!(bytes.resemble(&bytes.clone()) && Bytes::new(0).resemble(&Bytes::new(0)));
+        assert!(!bytes.resemble(&Bytes::new(9_999)) && !bytes.resemble(&Bytes::new(0)));
+        let moved: Vec<u8> = bytes.0[1..].iter().copied().chain([0]).collect();
+        assert!(!bytes.resemble(&Bytes(Arc::new(moved))));
+    }
+
+    #[test]
+    fn turns_change_the_result() {
+        assert_ne!(spin(100), spin(102));
+    }
+}

@@ -1,0 +1,46 @@
+//! What the parts of a report are called, on the command line and in tables.
+
+use crate::report::{ExecutorName, Sweep};
+
+impl Sweep {
+    /// All there are, in the order in which they run.
+    pub const ALL: [Sweep; 4] = [Sweep::Grain, Sweep::Workers, Sweep::Frame, Sweep::Codec];
+
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Sweep::Grain => "grain",
+            Sweep::Workers => "workers",
+            Sweep::Frame => "frame",
+            Sweep::Codec => "codec",
+        }
+    }
+}
+
+impl ExecutorName {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ExecutorName::Serial => "serial",
+            ExecutorName::Threads => "threads",
+            ExecutorName::Processes => "processes",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_in_the_json() {
+        for sweep in Sweep::ALL {
+            assert_eq!(serde_json::to_value(sweep).unwrap(), sweep.name());
+        }
+        for executor in [ExecutorName::Serial, ExecutorName::Threads, ExecutorName::Processes] {
+            assert_eq!(serde_json::to_value(executor).unwrap(), executor.name());
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! One point of a sweep: the same jobs for everybody, in turns.
+
+use std::time::Duration;
+
+use crate::{
+    entrant::{Entrant, Running, run_without_executor},
+    error::Error,
+    progress::Progress,
+    report::{Row, Spread, Sweep},
+    rounds::{Contender, Series, alternate},
+    settings::Settings,
+    work::{Look, Work},
+};
+
+/// What is measured together.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    pub(crate) sweep: Sweep,
+    /// The work in a job, as far as it is known beforehand.
+    pub(crate) grain_ns: f64,
+    /// What a job carries beside.
+    pub(crate) bytes: usize,
+    /// Who does it, apart from the plain loop.
+    pub(crate) entrants: Vec<Entrant>,
+}
+
+/// What a point gave.
+pub(crate) struct Measured {
+    pub(crate) rows: Vec<Row>,
+    /// What a job took in the plain loop, in each round.
+    pub(crate) loop_ns: Vec<f64>,
+}
+
+impl Point {
+    /// How many runs this takes, those to warm up included.
+    pub(crate) fn runs(&self, rounds: usize) -> u64 {
+        (self.entrants.len() as u64 + 1) * (rounds as u64 + 1)
+    }
+
+    /// Measures it, with jobs of so many turns.
+    pub(crate) fn measure(
+        &self,
+        turns: u64,
+        settings: &Settings,
+        progress: &Progress<'_>,
+    ) -> Result<Measured, Error> {
+        let Settings { rounds, run_time, starts, .. } = settings;
+        let work = &Work::new(turns, self.bytes);
+        let running: Vec<Running> =
+            self.entrants.iter().map(|entrant| Running::start(entrant, starts)).collect::<Result<_, _>>()?;
+        let slowest = warm_up(&running, work, *run_time, progress)?;
+        let jobs = self.count(slowest, *run_time);
+        let look = Look::Quickly;
+        let mut contenders =
+            vec![Contender::new("", || progress.count(run_without_executor(work, jobs, look)))];
+        contenders.extend(
+            running.iter().map(|one| Contender::new("", || progress.count(one.run(work, jobs, look)))),
+        );
+        let series = alternate(contenders, *rounds).map_err(|given_up| given_up.error)?;
+        Ok(self.report(&series, jobs))
+    }
+
+    /// How many jobs take the slowest about so long, and give everybody's workers as many each.
+    fn count(&self, slowest_ns: f64, run_time: Duration) -> usize {
+        let wanted = (run_time.as_nanos() as f64 / slowest_ns.max(1.0)) as usize;
+        let least = self.entrants.iter().map(Entrant::least_jobs).max().unwrap_or(1);
+        let workers = self.entrants.iter().map(|entrant| entrant.workers).max().unwrap_or(1);
+        wanted.max(least).next_multiple_of(workers.max(1))
+    }
+
+    fn report(&self, series: &[Series], jobs: usize) -> Measured {
+        let Some((plain, others)) = series.split_first() else {
+            return Measured { rows: Vec::new(), loop_ns: Vec::new() };
+        };
+        let row = |(entrant, series): (&Entrant, &Series)| Row {
+            sweep: self.sweep,
+            executor: entrant.executor,
+            workers: entrant.workers,
+            grain_ns: plain.median(),
+            payload_bytes: self.bytes as u64,
+            codec: entrant.codec.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            frame: entrant.frame.map(std::num::NonZeroU64::get),
+            jobs: jobs as u64,
+            ns_per_job: Spread::of(series.figures.clone()),
+            speedup: plain.against(series),
+            predicted_ns: None,
+            stages: Vec::new(),
+        };
+        Measured { rows: self.entrants.iter().zip(others).map(row).collect(), loop_ns: plain.figures.clone() }
+    }
+}
+
+/// Lets everybody run until it is known what a job takes: the most that it takes anybody.
+fn warm_up(
+    running: &[Running],
+    work: &Work,
+    run_time: Duration,
+    progress: &Progress<'_>,
+) -> Result<f64, Error> {
+    let enough = run_time / 4;
+    let plain = settle(1, enough, |count, look| run_without_executor(work, count, look));
+    let mut slowest = progress.count(plain)?;
+    for one in running {
+        let settled = settle(one.entrant().workers, enough, |count, look| one.run(work, count, look));
+        slowest = progress.count(settled)?.max(slowest);
+    }
+    Ok(slowest)
+}
+
+/// Runs more and more jobs until they take long enough to say what one takes.
+fn settle(
+    first: usize,
+    enough: Duration,
+    mut run: impl FnMut(usize, Look) -> Result<f64, Error>,
+) -> Result<f64, Error> {
+    // This one waits for workers to start, which says nothing.
+    run(first, Look::Closely)?;
+    let (mut count, enough) = (first, enough.as_nanos() as f64);
+    loop {
+        let ns = run(count, Look::Quickly)?;
+        if ns * count as f64 >= enough {
+            return Ok(ns);
+        }
+        let missing = (enough / (ns * count as f64).max(1.0)).ceil() as usize;
+        count *= missing.clamp(2, 16);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(entrants: Vec<Entrant>) -> Point {
+        Point { sweep: Sweep::Grain, grain_ns: 1e3, bytes: 0, entrants }
+    }
+
+    #[test]
+    fn the_number_of_jobs_goes_by_the_slowest_and_is_even_for_all_workers() {
+        let three = point(vec![Entrant::serial(), Entrant::threads(3)]);
+        assert_eq!(three.count(1e6, Duration::from_millis(100)), 102);
+        assert_eq!(three.count(1e9, Duration::from_millis(100)), 6, "two for each");
+        let frames = Entrant::processes(2).with_frame(std::num::NonZeroU64::new(1000));
+        assert_eq!(point(vec![frames]).count(1e6, Duration::from_millis(100)), 2000, "a frame for each");
+    }
+
+    #[test]
+    fn a_first_run_is_not_believed_and_the_last_one_took_long_enough() {
+        let mut counts = Vec::new();
+        let ns = settle(2, Duration::from_micros(10), |count, look| {
+            counts.push((count, look));
+            Ok(if look == Look::Closely { 1e9 } else { 50.0 })
+        });
+        assert_eq!(ns, Ok(50.0));
+        assert_eq!(counts[0], (2, Look::Closely));
+        assert_eq!(counts[1..].iter().map(|&(count, _)| count).collect::<Vec<_>>(), [2, 32, 224]);
+    }
+
+    #[test]
+    fn executors_are_set_against_the_plain_loop_of_the_same_round() {
+        let told = std::cell::Cell::new((0, 0));
+        let mut tell = |done, all| told.set((done, all));
+        let one = point(vec![Entrant::serial(), Entrant::threads(1)]);
+        let progress = Progress::new(one.runs(2), &mut tell);
+        let settings = Settings { rounds: 2, run_time: Duration::from_millis(1), ..Settings::usual(true) };
+        let measured = one.measure(1000, &settings, &progress).unwrap();
+        assert_eq!((measured.rows.len(), measured.loop_ns.len(), told.get()), (2, 2, (9, 9)));
+        for row in measured.rows {
+            let of_medians = row.grain_ns / row.ns_per_job.median;
+            assert!(row.speedup > 0.0 && row.speedup / of_medians < 100.0 && row.jobs >= 2, "{row:?}");
+        }
+    }
+}

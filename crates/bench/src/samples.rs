@@ -1,0 +1,45 @@
+//! A report for tests.
+
+use crate::report::{ExecutorName, Machine, Report, Row, Spread, Sweep};
+
+/// A few rows of every sweep. Processes break even between 100 ns and 1 us.
+pub(crate) fn report() -> Report {
+    let (serial, processes) = (ExecutorName::Serial, ExecutorName::Processes);
+    let mut first = row(Sweep::Grain, serial, 100.0, 130.0);
+    first.ns_per_job = Spread::of(vec![120.0, 130.0, 400.0, 125.0, 135.0]);
+    first.speedup = 0.75;
+    let mut fixed = row(Sweep::Frame, processes, 1e3, 640.0);
+    (fixed.frame, fixed.predicted_ns) = (Some(10), Some(650.0));
+    let mut heavy = row(Sweep::Codec, processes, 1e3, 5e7);
+    heavy.payload_bytes = 16 << 20;
+    let rows = vec![
+        first,
+        row(Sweep::Grain, processes, 100.0, 200.0),
+        row(Sweep::Grain, serial, 1e3, 1050.0),
+        row(Sweep::Grain, processes, 1e3, 500.0),
+        row(Sweep::Workers, processes, 1e3, 600.0),
+        row(Sweep::Frame, processes, 1e3, 620.0),
+        fixed,
+        heavy,
+    ];
+    let machine = Machine { processor: "Abacus".to_owned(), cores: 2, load: [0.25, 1.5] };
+    Report { schema: 1, machine, quick: true, rounds: 5, workers: 2, rows, model: None }
+}
+
+fn row(sweep: Sweep, executor: ExecutorName, grain_ns: f64, ns: f64) -> Row {
+    let is_processes = executor == ExecutorName::Processes;
+    Row {
+        sweep,
+        executor,
+        workers: if is_processes { 2 } else { 1 },
+        grain_ns,
+        payload_bytes: 0,
+        codec: if is_processes { "bincode".to_owned() } else { String::new() },
+        frame: None,
+        jobs: 1000,
+        ns_per_job: Spread::of(vec![ns]),
+        speedup: grain_ns / ns,
+        predicted_ns: None,
+        stages: Vec::new(),
+    }
+}

@@ -1,0 +1,32 @@
+//! What it costs to carry bytes, by each codec.
+
+use super::US;
+use crate::{codecs::codecs, entrant::Entrant, point::Point, report::Sweep, settings::Settings};
+
+/// From a few bytes to many, by all codecs in the same rounds.
+pub(super) fn points(settings: &Settings) -> Vec<Point> {
+    let (step, last) = if settings.quick { (256, 1 << 20) } else { (16, 16 << 20) };
+    let sizes = std::iter::successors(Some(16), |size| Some(size * step)).take_while(|&size| size <= last);
+    let entrant = |codec| Entrant::processes(settings.workers).with_codec(codec);
+    let point = |bytes| Point {
+        sweep: Sweep::Codec,
+        grain_ns: US,
+        bytes,
+        entrants: codecs().into_iter().map(entrant).collect(),
+    };
+    sizes.map(point).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_go_from_some_bytes_to_some_mebibytes() {
+        let sizes = |quick| -> Vec<usize> {
+            points(&Settings::usual(quick)).iter().map(|point| point.bytes).collect()
+        };
+        assert_eq!(sizes(false), [16, 256, 4 << 10, 64 << 10, 1 << 20, 16 << 20]);
+        assert_eq!(sizes(true), [16, 4 << 10, 1 << 20]);
+    }
+}

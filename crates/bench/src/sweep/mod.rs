@@ -1,0 +1,20 @@
+//! What is measured: one factor at a time.
+
+mod codec;
+mod frame;
+mod grain;
+mod workers;
+
+use crate::{point::Point, report::Sweep, settings::Settings};
+
+const US: f64 = 1e3;
+
+/// The points of a sweep.
+pub(crate) fn points(sweep: Sweep, settings: &Settings) -> Vec<Point> {
+    match sweep {
+        Sweep::Grain => grain::points(settings),
+        Sweep::Workers => workers::points(settings),
+        Sweep::Frame => frame::points(settings),
+        Sweep::Codec => codec::points(settings),
+    }
+}

@@ -1,0 +1,61 @@
+//! `runner bench`: measures what processes cost on this machine, and prints it.
+
+mod args;
+mod bar;
+mod interrupt;
+mod outputs;
+mod plan;
+
+pub(crate) use args::BenchArguments;
+
+use self::{bar::Bar, interrupt::end_by_signals, outputs::Outputs, plan::BenchPlan};
+use crate::{
+    error::{self, RunError},
+    exit::Ended,
+};
+
+/// The whole of `runner bench`.
+pub(crate) fn measure(arguments: BenchArguments) -> Ended {
+    let plan = match BenchPlan::new(arguments) {
+        Ok(plan) => plan,
+        Err(error) => {
+            error::print(&error);
+            return Ended::Misused;
+        }
+    };
+    // Before minutes of measuring, not after.
+    let outputs = match Outputs::open(&plan.outputs) {
+        Ok(outputs) => outputs,
+        Err(error) => return failed(&error),
+    };
+    // After opening, which a pipe without a reader makes wait, and a signal must be able to end that.
+    if let Err(error) = end_by_signals(plan.settings.starts.clone()) {
+        error::print(&RunError::Thread(error));
+        return Ended::Pool;
+    }
+    let mut bar = Bar::new(&plan);
+    let measured = bench::measure(&plan.settings, &mut |done, all| bar.show(done, all));
+    bar.finish();
+    match measured {
+        Ok(report) => outputs.write(&report),
+        Err(error) => failed_to_measure(&error),
+    }
+}
+
+fn failed(error: &RunError) -> Ended {
+    error::print(error);
+    Ended::InputOutput
+}
+
+fn failed_to_measure(error: &bench::Error) -> Ended {
+    match error {
+        bench::Error::Workers(cause) => {
+            error::warn(&format!("there are no workers: {cause}"));
+            Ended::Pool
+        }
+        bench::Error::Jobs { .. } => {
+            error::print(error);
+            Ended::JobsFailed
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `runner bench`: what it prints is what it measured, and it leaves nothing behind.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, thread, time::Duration};
+
+use bench::report::{ExecutorName, Report, Sweep};
+use end_to_end::{Call, Output, runner};
+use nix::sys::signal::Signal;
+
+/// As short as it can be.
+fn short(arguments: &[&str]) -> Call {
+    let least = ["bench", "--quick", "--rounds", "1", "--run-time", "0.001", "--workers", "2"];
+    runner(least.iter().chain(arguments))
+}
+
+fn report(output: &Output) -> Report {
+    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn grains_are_measured_by_all_executors() {
+    let report = report(&short(&["--only", "grain", "--json", "-"]).run());
+    assert_eq!((report.schema, report.quick, report.rounds, report.workers), (1, true, 1, 2));
+    assert!(report.machine.cores >= 1 && report.model.is_none());
+    let executors: Vec<ExecutorName> = report.rows.iter().map(|row| row.executor).collect();
+    let three = [ExecutorName::Serial, ExecutorName::Threads, ExecutorName::Processes];
+    assert_eq!(executors, three.repeat(6), "100 ns to 10 ms, by decades");
+    for rows in report.rows.chunks(3) {
+        assert!(rows.iter().all(|row| row.grain_ns == rows[0].grain_ns && row.jobs == rows[0].jobs));
+    }
+    for row in &report.rows {
+        assert!(row.grain_ns > 0.0 && row.speedup > 0.0 && row.ns_per_job.median > 0.0, "{row:?}");
+        assert_eq!((row.sweep, row.ns_per_job.rounds.len(), row.stages.len()), (Sweep::Grain, 1, 0));
+        assert_eq!(row.codec.is_empty(), row.executor != ExecutorName::Processes, "only processes encode");
+    }
+}
+
+#[test]
+fn the_other_sweeps_vary_what_they_say() {
+    let report = report(&short(&["--only", "codec,frame", "--only=workers", "--json", "-"]).run());
+    let rows = |sweep| report.rows.iter().filter(move |row| row.sweep == sweep);
+    let workers: Vec<usize> = rows(Sweep::Workers).map(|row| row.workers).collect();
+    assert_eq!(workers, [1, 2, 4, 1, 2, 4]);
+    let frames: Vec<Option<u64>> = rows(Sweep::Frame).map(|row| row.frame).collect();
+    assert_eq!(frames, [None, Some(1), Some(100), Some(10_000)]);
+    let payloads: Vec<u64> =
+        rows(Sweep::Codec).filter(|row| row.codec == "bincode").map(|row| row.payload_bytes).collect();
+    assert_eq!(payloads, [16, 4 << 10, 1 << 20]);
+    assert_eq!(rows(Sweep::Grain).count(), 0);
+}
+
+#[test]
+fn files_take_the_report_and_the_table_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [json, csv] = ["report.json", "report.csv"].map(|name| folder.path().join(name));
+    fs::write(&csv, "x".repeat(1 << 20)).unwrap();
+    let files = ["--json", json.to_str().unwrap(), "--csv", csv.to_str().unwrap()];
+    let output = short(&["--only", "frame"]).with(|c| c.args(files)).run();
+    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    assert!(output.text().contains("\nFrame: how many jobs should travel together; 2 workers\n"));
+    let report: Report = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let csv = fs::read_to_string(&csv).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 1 + report.rows.len(), "{csv}");
+    assert!(lines[0].starts_with("sweep,executor,") && lines[4].starts_with("frame,processes,2,"), "{csv}");
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_2() {
+    for wrong in [
+        &["--only", "nothing"][..],
+        &["--rounds", "0"],
+        &["--workers", "0"],
+        &["--run-time", "0"],
+        &["--json", "-", "--csv", "-"],
+        &["--executor", "threads"],
+        &["jobs.json"],
+    ] {
+        let output = runner(["bench"]).with(|c| c.args(wrong)).run();
+        assert_eq!((output.code(), output.text()), (2, ""), "{wrong:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_known_before_anything_is_measured() {
+    let output = runner(["bench", "--csv", "/no/such/folder/file"]).run();
+    assert_eq!((output.code(), output.text()), (3, ""));
+    assert!(output.stderr.contains("/no/such/folder/file"), "{}", output.stderr);
+    let output = short(&["--only", "frame", "--json", "/dev/full"]).run();
+    assert_eq!(output.code(), 3, "{}", output.stderr);
+}
+
+#[test]
+fn without_workers_it_ends_with_exit_4() {
+    let output = short(&["--only", "frame"]).with(|c| c.env("TMPDIR", "/no/such/folder")).run();
+    assert_eq!((output.code(), output.text()), (4, ""));
+    assert!(output.stderr.contains("/no/such/folder"), "{}", output.stderr);
+}
+
+#[test]
+fn a_signal_ends_it_at_once_and_no_worker_stays() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut run = runner(["bench", "--only", "workers", "--workers", "2"]).start();
+        run.until("two workers are there", |run| run.workers().len() == 2);
+        run.signal(signal);
+        let output = run.wait();
+        assert_eq!((output.signal(), output.text()), (signal as i32, ""));
+    }
+}
+
+#[test]
+fn a_signal_leaves_no_temporary_files_whenever_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    for moment in 0..20 {
+        let call = runner(["bench", "--quick", "--only", "workers", "--workers", "2"]);
+        let run = call.with(|c| c.env("TMPDIR", folder.path())).start();
+        thread::sleep(Duration::from_millis(50 + 10 * moment));
+        run.signal(Signal::SIGINT);
+        assert_eq!(run.wait().signal(), 2);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "after {moment}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = fs::File::create(folder.path().join("said")).unwrap();
+    let mut run = short(&["--only", "frame"]).start_bare_fed_telling(said.into());
+    drop(run.child.stdout.take());
+    assert_eq!(run.wait().signal(), 13);
+    assert_eq!(fs::read_to_string(folder.path().join("said")).unwrap(), "");
+}
+
+#[test]
+fn progress_is_shown_where_it_is_wanted() {
+    let with = |others: &[&'static str]| [&["bench", "--quick", "--only", "frame"], others].concat();
+    let drawn = end_to_end::terminal(&with(&["--rounds", "2"]), "");
+    assert!(drawn.contains("/24 runs, "), "{drawn:?}");
+    assert!(!end_to_end::terminal(&with(&["--rounds", "2", "-q"]), "").contains("runs"));
+    let output = runner(with(&["--rounds", "8", "--progress", "always"])).run();
+    assert!(output.stderr.contains("/72 runs\n"), "{}", output.stderr);
+}
