@@ -2,27 +2,16 @@
 
 use std::fs;
 
-use crate::report::Report;
-
-/// A report without rows.
-pub(crate) fn describe(quick: bool) -> Report {
-    let load = load();
-    Report {
-        quick,
-        cores: pool::available_cores(),
-        processor: processor(),
-        load: [load; 2],
-        rows: Vec::new(),
-    }
-}
-
 /// How many programs wanted to run in the last minute, on average.
-pub(crate) fn load() -> f64 {
+#[must_use]
+pub fn load() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
 }
 
-fn processor() -> String {
+/// The processor, as the system calls it.
+#[must_use]
+pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     name.unwrap_or("unknown processor").to_owned()

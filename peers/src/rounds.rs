@@ -3,43 +3,48 @@
 use std::error::Error;
 
 /// Anything may go wrong with a contender; the row then says what.
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Somebody who can do the work of a row.
-pub(crate) struct Contender<'a> {
+pub struct Contender<'a> {
     name: String,
     run: Box<dyn FnMut() -> Result<f64> + 'a>,
 }
 
 impl<'a> Contender<'a> {
     /// `run` does the work once and says what it cost, in the row's unit.
-    pub(crate) fn new(name: impl Into<String>, run: impl FnMut() -> Result<f64> + 'a) -> Contender<'a> {
+    pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<f64> + 'a) -> Contender<'a> {
         Contender { name: name.into(), run: Box::new(run) }
     }
 }
 
 /// What one contender's rounds gave, in their order.
 #[derive(Clone)]
-pub(crate) struct Series {
-    pub(crate) name: String,
-    pub(crate) figures: Vec<f64>,
+pub struct Series {
+    /// Whose they are.
+    pub name: String,
+    /// One for each round.
+    pub figures: Vec<f64>,
 }
 
 impl Series {
     /// The figure in the middle.
-    pub(crate) fn median(&self) -> f64 {
+    pub fn median(&self) -> f64 {
         median(self.figures.clone())
     }
 
     /// The middle of what this cost divided by what the other one cost in the same round.
-    pub(crate) fn against(&self, other: &Series) -> f64 {
+    pub fn against(&self, other: &Series) -> f64 {
         median(self.figures.iter().zip(&other.figures).map(|(mine, other)| mine / other).collect())
     }
 }
 
 /// Lets each contender run once a round. Who goes first changes from round to round, since whoever follows a long
 /// run finds the processor warm.
-pub(crate) fn alternate(mut contenders: Vec<Contender<'_>>, rounds: usize) -> Result<Vec<Series>> {
+///
+/// # Errors
+/// What goes wrong with a contender, under its name.
+pub fn alternate(mut contenders: Vec<Contender<'_>>, rounds: usize) -> Result<Vec<Series>> {
     let mut series: Vec<Series> = contenders
         .iter()
         .map(|contender| Series { name: contender.name.clone(), figures: Vec::new() })
@@ -57,12 +62,12 @@ pub(crate) fn alternate(mut contenders: Vec<Contender<'_>>, rounds: usize) -> Re
 }
 
 /// The figure in the middle; 0 if there is none.
-pub(crate) fn median(figures: Vec<f64>) -> f64 {
+pub fn median(figures: Vec<f64>) -> f64 {
     quantile(figures, 0.5)
 }
 
 /// The figure below which so large a part of all lies; 0 if there is none.
-pub(crate) fn quantile(mut figures: Vec<f64>, part: f64) -> f64 {
+pub fn quantile(mut figures: Vec<f64>, part: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
     let place = (figures.len() as f64 * part) as usize;
     figures.get(place.min(figures.len().saturating_sub(1))).copied().unwrap_or_default()
