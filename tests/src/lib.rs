@@ -9,7 +9,6 @@ mod deeds;
 pub mod fault;
 mod jobs;
 mod kept;
-pub mod nest;
 mod output;
 pub mod probe;
 pub mod rogue;
