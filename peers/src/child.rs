@@ -8,7 +8,7 @@ use std::{
 use crate::rounds::Result;
 
 /// A running program; it is expected to end when its input does.
-pub(crate) struct Talker {
+pub struct Talker {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -16,7 +16,10 @@ pub(crate) struct Talker {
 
 impl Talker {
     /// Starts it.
-    pub(crate) fn start(command: &mut Command) -> Result<Talker> {
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> Result<Talker> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or("no output")?);
@@ -24,14 +27,20 @@ impl Talker {
     }
 
     /// Sends a line.
-    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn tell(&mut self, line: &str) -> Result<()> {
         let input = self.input.as_mut().ok_or("its input is closed")?;
         // In one write, so that it arrives in one piece.
         Ok(input.write_all(format!("{line}\n").as_bytes())?)
     }
 
     /// Waits for a line.
-    pub(crate) fn hear(&mut self) -> Result<String> {
+    ///
+    /// # Errors
+    /// When it ends without one.
+    pub fn hear(&mut self) -> Result<String> {
         let mut line = String::new();
         match self.output.read_line(&mut line)? {
             0 => Err("it ended without an answer".into()),
@@ -40,7 +49,10 @@ impl Talker {
     }
 
     /// Sends a line and waits for the answer.
-    pub(crate) fn ask(&mut self, line: &str) -> Result<String> {
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn ask(&mut self, line: &str) -> Result<String> {
         self.tell(line)?;
         self.hear()
     }

@@ -6,12 +6,9 @@ mod args;
 mod bare;
 mod bench;
 mod calibrate;
-mod child;
-mod machine;
 mod python;
 mod report;
 mod roles;
-mod rounds;
 mod rows;
 mod table;
 mod task;
@@ -19,6 +16,7 @@ mod task;
 use std::{fs, process::ExitCode};
 
 use clap::Parser;
+use peers::{child, machine, rounds};
 
 use crate::{args::Args, bench::Bench, report::Report, rounds::Result};
 
@@ -47,7 +45,7 @@ fn main() -> ExitCode {
 
 /// Measures and shows row by row; what there is is saved after each, because the next may take long.
 fn measure(bench: &Bench, quick: bool, save: impl Fn(&Report) -> Result<()>) -> Result<Report> {
-    let mut report = machine::describe(quick);
+    let mut report = Report::new(quick);
     print!("{}", table::head(&report));
     for rows in rows::measure(bench) {
         rows.iter().for_each(|row| print!("{}", table::row(row)));

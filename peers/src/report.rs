@@ -1,5 +1,6 @@
 //! What is found out, as data: the table and the JSON show the same.
 
+use peers::machine;
 use serde::Serialize;
 
 use crate::rounds::Series;
@@ -15,6 +16,19 @@ pub(crate) struct Report {
     /// Before and after: the average number of programs that wanted to run in the last minute.
     pub(crate) load: [f64; 2],
     pub(crate) rows: Vec<Row>,
+}
+
+impl Report {
+    /// A report of this machine, without rows.
+    pub(crate) fn new(quick: bool) -> Report {
+        Report {
+            quick,
+            cores: pool::available_cores(),
+            processor: machine::processor(),
+            load: [machine::load(); 2],
+            rows: Vec::new(),
+        }
+    }
 }
 
 /// One question, everybody's figures, and what was wanted.

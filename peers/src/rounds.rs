@@ -1,11 +1,11 @@
-//! Measuring in turns, where anything may go wrong with a contender.
+//! Measuring in turns.
 
 use std::error::Error;
 
-pub(crate) use bench::rounds::{Series, alternate, median, quantile};
+pub use bench::rounds::{Series, alternate, median, quantile};
 
 /// Anything may go wrong with a contender; the row then says what.
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Somebody who can do the work of a row.
-pub(crate) type Contender<'a> = bench::rounds::Contender<'a, Box<dyn Error>>;
+pub type Contender<'a> = bench::rounds::Contender<'a, Box<dyn Error>>;

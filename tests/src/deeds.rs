@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::sys::signal::{SigSet, Signal};
-use pool::{Executor, ProcessPool};
+use pool::{Executor, Failure, ProcessPool};
 
 use crate::{
     probe::{LIMIT, Mishap, Probe, until},
@@ -62,11 +62,16 @@ fn inner_pool() -> Result<ProcessPool<Probe>, Mishap> {
     ProcessPool::builder().workers(1).build().map_err(mishap)
 }
 
-pub(crate) fn nested(n: u64) -> Result<u64, Mishap> {
+pub(crate) fn nested(inner: Probe) -> Result<u64, Mishap> {
     let pool = inner_pool()?;
-    let result = pool.submit(Probe::Double(n)).map_err(mishap)?.result(LIMIT).map_err(mishap);
+    let result = match pool.submit(inner).map_err(mishap)?.take(LIMIT).map_err(mishap)? {
+        Ok(result) => result,
+        // A pool that is only dropped is no less gone.
+        Err(Failure::Failed(own)) => return Err(own),
+        Err(other) => return Err(mishap(format!("{other:?}"))),
+    };
     pool.shutdown(true, false);
-    result
+    Ok(result)
 }
 
 pub(crate) fn nested_left(n: u64, file: &Path) -> Result<u64, Mishap> {

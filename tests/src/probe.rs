@@ -53,15 +53,23 @@ pub enum Probe {
     Shell(String),
     /// Yields how many bytes there are on its standard input.
     ReadInput,
-    /// Yields twice the number, by a pool of its own.
-    Nested(u64),
-    /// The same, by a pool that it leaves behind with its worker; writes the worker's number into the file.
+    /// Runs the job in a pool of its own.
+    Nested(Box<Probe>),
+    /// Yields twice the number, by a pool that it leaves behind with its worker; writes the worker's number into the file.
     NestedLeft(u64, PathBuf),
     /// Does what no job should.
     Fault(Fault),
     /// Cannot be encoded.
     #[serde(serialize_with = "refuse")]
     Unencodable(()),
+}
+
+impl Probe {
+    /// This job in so many pools, each in a worker of the one around it.
+    #[must_use]
+    pub fn nested(self, pools: u32) -> Probe {
+        (0..pools).fold(self, |inner, _| Probe::Nested(Box::new(inner)))
+    }
 }
 
 /// An error with fields.
@@ -115,7 +123,7 @@ impl Job for Probe {
             Probe::AskForTooMuch(code) => deeds::ask_for_too_much(code),
             Probe::Shell(line) => return Ok(deeds::shell(&line)),
             Probe::ReadInput => return Ok(deeds::read_input()),
-            Probe::Nested(n) => return deeds::nested(n),
+            Probe::Nested(inner) => return deeds::nested(*inner),
             Probe::NestedLeft(n, file) => return deeds::nested_left(n, &file),
             Probe::Fault(fault) => return Ok(fault.commit()),
             Probe::Unencodable(()) => {}

@@ -27,7 +27,7 @@ fn nest_01_a_job_may_start_processes() {
 fn nest_01b_a_job_may_have_a_pool_of_its_own() {
     let _case = Case::begin();
     let executor = processes(2);
-    let jobs: Vec<_> = (0..4).map(|n| executor.submit(Probe::Nested(n)).unwrap()).collect();
+    let jobs: Vec<_> = (0..4).map(|n| executor.submit(Probe::Double(n).nested(1)).unwrap()).collect();
     for (n, job) in (0..).zip(&jobs) {
         assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
     }

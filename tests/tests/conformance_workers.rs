@@ -7,7 +7,6 @@ use std::{thread, time::Duration};
 
 use end_to_end::{
     Case, held,
-    nest::Nest,
     probe::{LIMIT, Probe, Stage, builder, finish, processes, until},
     tally::{Add, Plan, tallies},
     workers::{kill_off, living},
@@ -128,19 +127,22 @@ fn idle_06_successive_maps_reuse_workers_and_their_state() {
 #[test]
 fn nest_01_a_job_may_run_a_pool_of_its_own() {
     let _case = Case::begin();
-    let executor = builder(1).build().unwrap();
-    assert_eq!(executor.submit(Nest(2)).unwrap().result(LIMIT).unwrap(), 2);
+    let executor = processes(1);
+    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result(LIMIT).unwrap(), 6);
     executor.shutdown(true, false);
 }
 
 #[test]
 fn nest_02_pools_nest_to_a_limit_and_no_deeper() {
     let _case = Case::begin();
-    let executor = builder(1).build().unwrap();
+    let executor = processes(1);
+    let nested = |pools| executor.submit(Probe::Double(3).nested(pools)).unwrap().take(LIMIT).unwrap();
     let deepest = pool::MAX_DEPTH - 1;
-    assert_eq!(executor.submit(Nest(deepest)).unwrap().result(LIMIT).unwrap(), deepest);
-    let too_deep = executor.submit(Nest(deepest + 1)).unwrap().take(LIMIT).unwrap();
-    assert!(matches!(too_deep, Err(Failure::Failed(words)) if words == BuildError::TooDeep.to_string()));
+    assert!(matches!(nested(deepest), Ok(6)));
+    let too_deep = nested(deepest + 1);
+    assert!(
+        matches!(too_deep, Err(Failure::Failed(mishap)) if mishap.words == BuildError::TooDeep.to_string())
+    );
     executor.shutdown(true, false);
 }
 

@@ -49,6 +49,8 @@ mod map;
 mod options;
 mod processes;
 mod run;
+#[cfg(test)]
+mod sample;
 mod serial;
 mod stream;
 mod threads;

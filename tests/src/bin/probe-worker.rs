@@ -1,8 +1,6 @@
 //! A worker for the job types of the tests: a test's own binary cannot be one.
 
-use end_to_end::{
-    answer::Answer, blob::Blob, nest::Nest, probe::Probe, stateful::Look, tally::Add, trap::Trapped,
-};
+use end_to_end::{answer::Answer, blob::Blob, probe::Probe, stateful::Look, tally::Add, trap::Trapped};
 
 #[global_allocator]
 static ALLOCATOR: pool::WatchedAllocator = pool::WatchedAllocator;
@@ -12,7 +10,6 @@ fn main() {
     pool::enter_if_worker::<Answer>();
     pool::enter_if_worker::<Blob>();
     pool::enter_if_worker::<Look>();
-    pool::enter_if_worker::<Nest>();
     pool::enter_if_worker::<Trapped>();
     pool::serve_as_worker::<Probe>()
 }

@@ -182,27 +182,14 @@ impl<J: Job> Order for InOrder<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Byte;
     use job::Failure;
-    use serde::{Deserialize, Serialize};
 
-    #[derive(Serialize, Deserialize)]
-    struct Nothing;
-
-    impl Job for Nothing {
-        const NAME: &'static str = "nothing";
-        type Output = ();
-        type Error = ();
-        type Context = ();
-        fn run(self, (): &mut ()) -> Result<(), ()> {
-            Ok(())
-        }
-    }
-
-    fn piece(tags: &[u64]) -> Vec<Resolved<Nothing>> {
+    fn piece(tags: &[u64]) -> Vec<Resolved<Byte>> {
         tags.iter().map(|&tag| Resolved { tag, outcome: Err(Failure::Cancelled) }).collect()
     }
 
-    fn tags(piece: Option<Vec<Resolved<Nothing>>>) -> Vec<u64> {
+    fn tags(piece: Option<Vec<Resolved<Byte>>>) -> Vec<u64> {
         piece.into_iter().flatten().map(|job| job.tag).collect()
     }
 

@@ -201,28 +201,9 @@ impl<J: Job> Blocks<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::{Deserialize, Serialize};
+    use crate::sample::{Byte, Ignore};
 
-    #[derive(Serialize, Deserialize)]
-    struct Nothing;
-
-    impl Job for Nothing {
-        const NAME: &'static str = "nothing";
-        type Output = ();
-        type Error = ();
-        type Context = ();
-        fn run(self, (): &mut ()) -> Result<(), ()> {
-            Ok(())
-        }
-    }
-
-    struct Ignore;
-
-    impl Sink<Nothing> for Ignore {
-        fn resolve(&self, _: Vec<Resolved<Nothing>>) {}
-    }
-
-    fn block(tags: std::ops::Range<u64>) -> Block<Nothing> {
+    fn block(tags: std::ops::Range<u64>) -> Block<Byte> {
         let mut entries = Entries::default();
         tags.clone().for_each(|tag| entries.push(CodecKind::Bincode, &(tag as u8)).unwrap());
         let exit = Exit::Sink(Arc::new(Ignore));

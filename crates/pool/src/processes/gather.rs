@@ -210,38 +210,7 @@ impl<J: Job> Open<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Resolved, Sink, future::Ticket};
-    use serde::{Deserialize, Serialize};
-
-    #[derive(Serialize, Deserialize)]
-    struct Byte(u8);
-
-    impl Job for Byte {
-        const NAME: &'static str = "byte";
-        type Output = ();
-        type Error = ();
-        type Context = ();
-        fn run(self, (): &mut ()) -> Result<(), ()> {
-            Ok(())
-        }
-    }
-
-    struct Ignore;
-
-    impl Sink<Byte> for Ignore {
-        fn resolve(&self, _: Vec<Resolved<Byte>>) {}
-    }
-
-    impl Control for Ignore {
-        fn settle(&self) {}
-        fn cancel(&self, _: Ticket) {}
-        fn kill(&self, _: Ticket) -> bool {
-            false
-        }
-        fn is_running(&self, _: Ticket) -> bool {
-            false
-        }
-    }
+    use crate::sample::{Byte, Ignore};
 
     const CODEC: CodecKind = CodecKind::Bincode;
 

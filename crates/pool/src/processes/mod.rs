@@ -7,7 +7,7 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `builder` | what a pool is made of |
+//! | `builder` | what a pool is made of: in `surroundings` of its workers, in `rules` for the scheduler |
 //! | `bounds` | what it cannot be |
 //! | `block` | jobs that were submitted together: their bytes, tags and where their outcomes go |
 //! | `gather` | where jobs gather into blocks |

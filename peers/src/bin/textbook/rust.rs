@@ -1,0 +1,79 @@
+//! A run by this library.
+
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
+
+use peers::rounds::Result;
+use pool::{Executor, JobFuture, ProcessPool, Refused, ReturnWhen, Serial, ThreadPool, as_completed, wait};
+
+use crate::{
+    await_all::await_all,
+    experiments::{Collect, LIMIT_SECONDS, Measured, Run, Way},
+    work::Work,
+};
+
+/// How long each worker sleeps to be warm: long enough that another one is started for the next nap.
+const NAP_MILLIS: u64 = 50;
+
+/// Does a run on an executor of its own.
+pub(crate) fn measure(run: &Run) -> Result<Measured> {
+    match run.way {
+        Way::Series => measure_on(run, || Ok(Serial::new(()))),
+        Way::Threads => measure_on(run, || Ok(ThreadPool::new(run.workers, ()))),
+        Way::Processes => measure_on(run, || Ok(ProcessPool::builder().workers(run.workers).build()?)),
+    }
+}
+
+/// The end of the workers does not count: it does not in the text.
+fn measure_on<E: Executor<Work>>(run: &Run, make: impl FnOnce() -> Result<E>) -> Result<Measured> {
+    let mut start = Instant::now();
+    let executor = make()?;
+    if !run.with_start {
+        map(&executor, vec![Work::Wait(NAP_MILLIS); executor.workers()])?;
+        start = Instant::now();
+    }
+    let results = collect(&executor, run)?;
+    let seconds = start.elapsed().as_secs_f64();
+    executor.shutdown(true, false);
+    Ok(Measured { seconds, results })
+}
+
+fn collect(executor: &impl Executor<Work>, run: &Run) -> Result<Vec<Vec<u64>>> {
+    let jobs = run.jobs.clone();
+    match run.collect {
+        Collect::Map => map(executor, jobs),
+        Collect::Wait => {
+            let waited = wait(submit(executor, jobs)?, None, ReturnWhen::AllCompleted);
+            waited.done.iter().map(|job| job.result(None).map_err(unresolved)).collect()
+        }
+        Collect::AsCompleted => {
+            let completed = as_completed(submit(executor, jobs)?, Duration::from_secs(LIMIT_SECONDS));
+            let mut results: Vec<Vec<u64>> =
+                completed.map(|job| job?.result(None).map_err(unresolved)).collect::<Result<_>>()?;
+            // They come in any order; those of the text grow with their jobs.
+            results.sort_unstable();
+            Ok(results)
+        }
+        Collect::Await => {
+            await_all(submit(executor, jobs)?).into_iter().map(|job| job.map_err(unresolved)).collect()
+        }
+    }
+}
+
+fn map(executor: &impl Executor<Work>, jobs: Vec<Work>) -> Result<Vec<Vec<u64>>> {
+    executor.map(jobs).into_iter().map(|output| output.map_err(unresolved)).collect()
+}
+
+fn submit(
+    executor: &impl Executor<Work>,
+    jobs: Vec<Work>,
+) -> std::result::Result<Vec<JobFuture<Work>>, Refused> {
+    jobs.into_iter().map(|job| executor.submit(job)).collect()
+}
+
+/// An outcome that there should have been.
+fn unresolved(error: impl Debug) -> Box<dyn std::error::Error> {
+    format!("a job has no result: {error:?}").into()
+}

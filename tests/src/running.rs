@@ -1,0 +1,220 @@
+//! A call under way: looking at it, and waiting for its end under a hard cap, with proof that nothing of it stays behind.
+
+use std::{
+    fs,
+    io::Read,
+    process::{Child, Command},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{Output, workers};
+
+/// A test that takes longer than this has hung.
+const HARD_CAP: Duration = Duration::from_secs(100);
+
+/// The variable that marks all processes of one call.
+pub(crate) const MARK: &str = "RUNNER_TEST_MARK";
+
+type Reading = Option<thread::JoinHandle<Vec<u8>>>;
+
+/// A call under way.
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    mark: String,
+    start: Instant,
+    stdout: Reading,
+    stderr: Reading,
+}
+
+impl Running {
+    /// Starts a call and leaves its streams to the caller.
+    pub(crate) fn start(command: &mut Command, mark: String) -> Running {
+        let start = Instant::now();
+        let child = command.spawn().expect("the program can be started");
+        Running { child, mark, start, stdout: None, stderr: None }
+    }
+
+    /// Reads from now on what it writes, for its [`Output`].
+    pub(crate) fn read_output(&mut self) {
+        self.stdout = self.child.stdout.take().map(|mut pipe| thread::spawn(move || read_all(&mut pipe)));
+        self.stderr = self.child.stderr.take().map(|mut pipe| thread::spawn(move || read_all(&mut pipe)));
+    }
+
+    /// The process's number.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).expect("the program is there");
+    }
+
+    /// Whether a signal has been sent to it that it has not taken.
+    #[must_use]
+    pub fn has_pending_signals(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("ShdPnd:")).unwrap_or_default();
+        line.trim_start_matches("ShdPnd:").trim().chars().any(|digit| digit != '0')
+    }
+
+    /// The numbers of its workers that are alive.
+    #[must_use]
+    pub fn workers(&self) -> Vec<i32> {
+        let is_worker = |pid: &i32| {
+            // A guard is a copy of its worker.
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let path = format!("/proc/{pid}/cmdline");
+            name.trim() != "runner-guard"
+                && fs::read(path).is_ok_and(|line| line.windows(15).any(|part| part == b"__runner-worker"))
+        };
+        marked(&self.mark).into_iter().filter(is_worker).collect()
+    }
+
+    /// The numbers of the programs of this name that its jobs have started.
+    #[must_use]
+    pub fn programs(&self, name: &str) -> Vec<i32> {
+        let is_called =
+            |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
+        marked(&self.mark).into_iter().filter(is_called).collect()
+    }
+
+    /// The letter by which the system names what one of its processes is doing.
+    #[must_use]
+    pub fn state(&self, pid: i32) -> Option<char> {
+        workers::run_state(u64::try_from(pid).ok()?)
+    }
+
+    /// The most memory that it has used so far, in KiB; 0 when it is gone.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// Reads all of its output while watching its memory: the output, and the peak in KiB.
+    ///
+    /// # Panics
+    /// When its output is not left to the caller.
+    #[must_use]
+    pub fn read_watching_memory(&mut self) -> (Vec<u8>, u64) {
+        let mut stdout = self.child.stdout.take().expect("the output is piped");
+        let (mut output, mut chunk, mut peak) = (Vec::new(), vec![0; 1 << 16], 0);
+        loop {
+            // Looked at before each read, because it is gone with the process.
+            peak = peak.max(self.peak_memory());
+            match stdout.read(&mut chunk).expect("the output can be read") {
+                0 => return (output, peak),
+                count => output.extend_from_slice(&chunk[..count]),
+            }
+        }
+    }
+
+    /// Waits until something is true of it.
+    ///
+    /// # Panics
+    /// When it does not become true in time.
+    pub fn until(&mut self, what: &str, mut is_true: impl FnMut(&mut Running) -> bool) {
+        let start = Instant::now();
+        while !is_true(self) {
+            assert!(start.elapsed() < HARD_CAP, "waited in vain until {what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until it stands still: until it has used no processor time for a while.
+    ///
+    /// # Panics
+    /// When it goes on and on.
+    pub fn until_it_stands_still(&mut self) {
+        let (mut last, mut since) = (None, Instant::now());
+        self.until("it stands still", |run| {
+            let used = run.processor_time();
+            if last != Some(used) {
+                (last, since) = (Some(used), Instant::now());
+            }
+            since.elapsed() > Duration::from_millis(300)
+        });
+    }
+
+    /// The processor time that it has used, in ticks of the system's clock.
+    fn processor_time(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<u64> =
+            after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+        fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
+    }
+
+    /// Waits for its end, and proves that nothing of it is left.
+    ///
+    /// # Panics
+    /// When it does not end in time, or leaves processes behind.
+    #[must_use]
+    pub fn wait(mut self) -> Output {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the program is our child") {
+                break status;
+            }
+            if self.start.elapsed() > HARD_CAP {
+                for pid in marked(&self.mark) {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+                panic!("hung: killed after {HARD_CAP:?}");
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        let elapsed = self.start.elapsed();
+        self.expect_nothing_left();
+        let read = |reading: Reading| {
+            reading.map_or_else(Vec::new, |thread| thread.join().expect("reading goes on"))
+        };
+        let (stdout, stderr) = (read(self.stdout.take()), read(self.stderr.take()));
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(!stderr.contains("panicked at"), "a panic: {stderr}");
+        Output { status, stdout, stderr, elapsed }
+    }
+
+    fn expect_nothing_left(&self) {
+        let start = Instant::now();
+        loop {
+            let left = marked(&self.mark);
+            if left.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(1), "processes are left behind: {left:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// All living processes that carry this mark in their environment, zombies excluded.
+fn marked(mark: &str) -> Vec<i32> {
+    let wanted = format!("{MARK}={mark}");
+    let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+        })
+        .collect()
+}
+
+fn read_all(pipe: &mut dyn Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = pipe.read_to_end(&mut bytes);
+    bytes
+}
