@@ -1,6 +1,7 @@
 //! Who is compared: executors, each in one setting, and nobody.
 
 use std::{
+    cell::Cell,
     num::{NonZeroU64, NonZeroUsize},
     thread,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool};
 
 use crate::{
+    books::Books,
     codecs::codecs,
     error::Error,
     load::Load,
@@ -89,6 +91,8 @@ const MOST_BYTES: usize = 256 << 20;
 pub(crate) struct Running {
     entrant: Entrant,
     executor: AnyExecutor,
+    /// What the runs on worker processes have cost since somebody last asked.
+    books: Cell<Books>,
 }
 
 enum AnyExecutor {
@@ -106,7 +110,7 @@ impl Running {
             ExecutorName::Threads => AnyExecutor::Threads(ThreadPool::new(entrant.workers, ())),
             ExecutorName::Processes => AnyExecutor::Processes(start_processes(entrant)?),
         };
-        Ok(Running { entrant: entrant.clone(), executor })
+        Ok(Running { entrant: entrant.clone(), executor, books: Cell::default() })
     }
 
     /// Who it is.
@@ -119,8 +123,20 @@ impl Running {
         match &self.executor {
             AnyExecutor::Serial(executor) => self.map(executor, work, count, look),
             AnyExecutor::Threads(executor) => self.map(executor, work, count, look),
-            AnyExecutor::Processes(executor) => self.map(executor, work, count, look),
+            AnyExecutor::Processes(executor) => {
+                let before = Books::of(executor);
+                let ns = self.map(executor, work, count, look)?;
+                let mut books = self.books.get();
+                books += Books::of(executor) - before;
+                self.books.set(books);
+                Ok(ns)
+            }
         }
+    }
+
+    /// What the runs since the last call have cost, if they were on worker processes.
+    pub(crate) fn take_books(&self) -> Option<Books> {
+        Some(self.books.take()).filter(|books| books.jobs > 0.0)
     }
 
     fn map<E: Executor<Load>>(

@@ -7,6 +7,7 @@
 //!
 //! The program's `main` has to call `pool::enter_if_worker::<bench::load::Load>()` first thing.
 
+mod books;
 mod break_even;
 pub mod calibrate;
 mod codecs;
@@ -16,8 +17,10 @@ mod error;
 pub mod load;
 pub mod machine;
 mod measure;
+mod model;
 mod names;
 mod point;
+mod predict;
 mod progress;
 pub mod report;
 pub mod rounds;

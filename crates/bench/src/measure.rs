@@ -1,11 +1,13 @@
 //! A run: all points of the sweeps that were asked for, one after the other.
 
 use crate::{
+    books::Books,
     calibrate::Pace,
     error::Error,
     load::spin,
     machine::load,
     point::{Measured, Point},
+    predict::predict,
     progress::Progress,
     report::{Machine, Report},
     rounds::median,
@@ -30,7 +32,8 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
     let mut measured: Vec<Measured> = points.iter().map(measure).collect::<Result<_, _>>()?;
     share_grains(&points, &mut measured);
     machine.load[1] = load();
-    Ok(Report {
+    let books: Vec<Option<Books>> = measured.iter().flat_map(|measured| measured.books.clone()).collect();
+    let mut report = Report {
         schema: SCHEMA,
         machine,
         quick: settings.quick,
@@ -38,7 +41,9 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
         workers: settings.workers,
         rows: measured.into_iter().flat_map(|measured| measured.rows).collect(),
         model: None,
-    })
+    };
+    predict(&mut report, &books);
+    Ok(report)
 }
 
 /// Points of a sweep that had the same jobs get the same grain, the middle of all their rounds: so rows that belong to
@@ -90,7 +95,11 @@ mod tests {
             bytes: 0,
             entrants: vec![Entrant::processes(1)],
         };
-        let measured = |loop_ns: &[f64]| Measured { rows: vec![row()], loop_ns: loop_ns.to_vec() };
+        let measured = |loop_ns: &[f64]| Measured {
+            rows: vec![row()],
+            loop_ns: loop_ns.to_vec(),
+            ..Measured::default()
+        };
         let points = [point(1e3), point(1e4), point(1e3)];
         let mut all = [measured(&[990.0, 1000.0]), measured(&[1e4, 1e4]), measured(&[1010.0])];
         share_grains(&points, &mut all);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    books::Books,
     entrant::{Entrant, Running, run_without_executor},
     error::Error,
     progress::Progress,
@@ -25,8 +26,11 @@ pub(crate) struct Point {
 }
 
 /// What a point gave.
+#[derive(Default)]
 pub(crate) struct Measured {
     pub(crate) rows: Vec<Row>,
+    /// What each row has cost, if it is one of worker processes.
+    pub(crate) books: Vec<Option<Books>>,
     /// What a job took in the plain loop, in each round.
     pub(crate) loop_ns: Vec<f64>,
 }
@@ -50,6 +54,10 @@ impl Point {
             self.entrants.iter().map(|entrant| Running::start(entrant, starts)).collect::<Result<_, _>>()?;
         let slowest = warm_up(&running, work, *run_time, progress)?;
         let jobs = self.count(slowest, *run_time);
+        for one in &running {
+            // What warming up has cost does not count.
+            let _ = one.take_books();
+        }
         let look = Look::Quickly;
         let mut contenders =
             vec![Contender::new("", || progress.count(run_without_executor(work, jobs, look)))];
@@ -57,7 +65,8 @@ impl Point {
             running.iter().map(|one| Contender::new("", || progress.count(one.run(work, jobs, look)))),
         );
         let series = alternate(contenders, *rounds).map_err(|given_up| given_up.error)?;
-        Ok(self.report(&series, jobs))
+        let books = running.iter().map(Running::take_books).collect();
+        Ok(self.report(&series, jobs, books))
     }
 
     /// How many jobs take the slowest about so long, and give everybody's workers as many each.
@@ -68,11 +77,9 @@ impl Point {
         wanted.max(least).next_multiple_of(workers.max(1))
     }
 
-    fn report(&self, series: &[Series], jobs: usize) -> Measured {
-        let Some((plain, others)) = series.split_first() else {
-            return Measured { rows: Vec::new(), loop_ns: Vec::new() };
-        };
-        let row = |(entrant, series): (&Entrant, &Series)| Row {
+    fn report(&self, series: &[Series], jobs: usize, books: Vec<Option<Books>>) -> Measured {
+        let Some((plain, others)) = series.split_first() else { return Measured::default() };
+        let row = |((entrant, series), books): ((&Entrant, &Series), &Option<Books>)| Row {
             sweep: self.sweep,
             executor: entrant.executor,
             workers: entrant.workers,
@@ -84,9 +91,10 @@ impl Point {
             ns_per_job: Spread::of(series.figures.clone()),
             speedup: plain.against(series),
             predicted_ns: None,
-            stages: Vec::new(),
+            stages: books.as_ref().map_or_else(Vec::new, Books::stages),
         };
-        Measured { rows: self.entrants.iter().zip(others).map(row).collect(), loop_ns: plain.figures.clone() }
+        let rows = self.entrants.iter().zip(others).zip(&books).map(row).collect();
+        Measured { rows, books, loop_ns: plain.figures.clone() }
     }
 }
 

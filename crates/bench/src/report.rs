@@ -131,6 +131,10 @@ pub struct Model {
     pub parent_ns: f64,
     /// What it costs a worker beside its work, in nanoseconds.
     pub worker_ns: f64,
+    /// What each frame of jobs costs the parent in addition, in nanoseconds.
+    pub parent_frame_ns: f64,
+    /// What it costs the worker.
+    pub worker_frame_ns: f64,
     /// From this grain on the workers are faster than none, as predicted, in nanoseconds.
     pub break_even_ns: f64,
     /// The same as measured, between two points of the sweep; none if all points lie on one side.

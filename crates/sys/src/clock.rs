@@ -32,6 +32,16 @@ pub fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, duration)
 }
 
+/// The processor time that this thread has used.
+///
+/// ```
+/// assert!(sys::clock::thread_processor_time() <= sys::clock::processor_time());
+/// ```
+#[must_use]
+pub fn thread_processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, duration)
+}
+
 pub(crate) fn duration(time: TimeSpec) -> Duration {
     Duration::from_nanos(nanos(time))
 }

@@ -1,0 +1,132 @@
+//! What runs on worker processes cost: processor time on both sides, and where the time went.
+
+use std::ops::{AddAssign, Sub};
+
+use pool::{Executor, Job, ProcessPool, Spent, Stage};
+use sys::clock;
+
+use crate::report::{Side, StageTime};
+
+/// Counts that only grow, or the difference between two readings of them. Times are in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Books {
+    pub(crate) jobs: f64,
+    pub(crate) frames: f64,
+    /// Processor time of this process.
+    pub(crate) parent: f64,
+    /// Processor time of the workers.
+    pub(crate) workers: f64,
+    /// Processor time of the thread that asks.
+    caller: f64,
+    of_callers: [f64; Stage::COUNT],
+    of_threads: [f64; Stage::COUNT],
+    of_workers: [f64; Stage::COUNT],
+}
+
+impl Books {
+    /// How they stand now.
+    pub(crate) fn of<J: Job>(pool: &ProcessPool<J>) -> Books {
+        let (workers, parent) = (pool.figures(), pool.parent_figures());
+        let (mut of_workers, mut of_threads) = (Spent::default(), Spent::default());
+        workers.iter().for_each(|worker| of_workers += &worker.spent);
+        parent.lanes.iter().for_each(|lane| of_threads += &lane.spent);
+        Books {
+            jobs: workers.iter().map(|worker| worker.jobs as f64).sum(),
+            frames: workers.iter().map(|worker| worker.frames as f64).sum(),
+            parent: clock::processor_time().as_nanos() as f64,
+            workers: workers.iter().map(|worker| worker.processor.as_nanos() as f64).sum(),
+            caller: clock::thread_processor_time().as_nanos() as f64,
+            of_callers: nanos(&parent.callers),
+            of_threads: nanos(&of_threads),
+            of_workers: nanos(&of_workers),
+        }
+    }
+
+    /// Where the time of all who took part went, for a job, without that in which they had nothing to do.
+    pub(crate) fn stages(&self) -> Vec<StageTime> {
+        let mut parent = self.of_threads;
+        parent.iter_mut().zip(self.of_callers).for_each(|(all, callers)| *all += callers);
+        // What the caller did outside of the pool: it takes items, and what has come of them.
+        let in_the_pool: f64 = self.of_callers.iter().sum();
+        parent[Stage::Take as usize] += (self.caller - in_the_pool).max(0.0);
+        let of = |side, spent: [f64; Stage::COUNT]| {
+            Stage::ALL.into_iter().filter(|stage| is_work(*stage)).filter_map(move |stage| {
+                let ns = spent[stage as usize] / self.jobs.max(1.0);
+                (ns > 0.0).then(|| StageTime { stage: stage.name().to_owned(), side, ns })
+            })
+        };
+        of(Side::Parent, parent).chain(of(Side::Worker, self.of_workers)).collect()
+    }
+}
+
+/// Whether a stage is work, and not waiting for some.
+fn is_work(stage: Stage) -> bool {
+    !matches!(stage, Stage::Wait | Stage::Poll | Stage::Start | Stage::Leave | Stage::Queue)
+}
+
+fn nanos(spent: &Spent) -> [f64; Stage::COUNT] {
+    Stage::ALL.map(|stage| spent[stage].as_nanos() as f64)
+}
+
+fn each(
+    one: [f64; Stage::COUNT],
+    other: [f64; Stage::COUNT],
+    with: impl Fn(f64, f64) -> f64,
+) -> [f64; Stage::COUNT] {
+    std::array::from_fn(|stage| with(one[stage], other[stage]))
+}
+
+impl Books {
+    fn with(self, other: Books, with: impl Fn(f64, f64) -> f64 + Copy) -> Books {
+        Books {
+            jobs: with(self.jobs, other.jobs),
+            frames: with(self.frames, other.frames),
+            parent: with(self.parent, other.parent),
+            workers: with(self.workers, other.workers),
+            caller: with(self.caller, other.caller),
+            of_callers: each(self.of_callers, other.of_callers, with),
+            of_threads: each(self.of_threads, other.of_threads, with),
+            of_workers: each(self.of_workers, other.of_workers, with),
+        }
+    }
+}
+
+impl Sub for Books {
+    type Output = Books;
+
+    fn sub(self, earlier: Books) -> Books {
+        self.with(earlier, |now, then| now - then)
+    }
+}
+
+impl AddAssign for Books {
+    fn add_assign(&mut self, more: Books) {
+        *self = self.with(more, |all, more| all + more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_are_for_a_job_and_without_waiting() {
+        let mut books = Books { jobs: 10.0, caller: 900.0, ..Books::default() };
+        books.of_callers[Stage::Encode as usize] = 400.0;
+        books.of_threads[Stage::Wait as usize] = 1e6;
+        books.of_threads[Stage::Merge as usize] = 50.0;
+        books.of_workers[Stage::Run as usize] = 600.0;
+        let stages: Vec<_> =
+            books.stages().into_iter().map(|time| (time.stage, time.side, time.ns)).collect();
+        let expected = [
+            ("take", Side::Parent, 50.0),
+            ("encode", Side::Parent, 40.0),
+            ("merge", Side::Parent, 5.0),
+            ("run", Side::Worker, 60.0),
+        ];
+        assert!(stages.iter().map(|(stage, side, ns)| (stage.as_str(), *side, *ns)).eq(expected));
+        let mut twice = books;
+        twice += books;
+        assert_eq!(twice - books, books);
+    }
+}
