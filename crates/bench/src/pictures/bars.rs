@@ -114,7 +114,7 @@ impl Bars {
     fn draw_head(&self, svg: &mut Svg, plan: &Plan, format: &Format) {
         let y = plan.row * 0.5;
         svg.text((0.0, y), "work in a job", Style::plain(ink::TEXT, Anchor::Right));
-        svg.text((format.width, y), "time of all", Style::plain(ink::TEXT, Anchor::Left));
+        svg.text((format.width, y), "time in all", Style::plain(ink::TEXT, Anchor::Left));
         let bottom = plan.top + self.bars.len() as f64 * plan.step - (plan.step - plan.bar);
         for quarter in 0..=4 {
             let x = plan.left + (plan.right - plan.left) * f64::from(quarter) / 4.0;
@@ -162,7 +162,7 @@ impl Bars {
 /// A key's name, with a word for the one that is no cost.
 fn explained(key: &Key) -> String {
     match key.family {
-        Family::Work => format!("{}: the work itself", key.name),
+        Family::Work => format!("{} (the work)", key.name),
         _ => key.name.clone(),
     }
 }

@@ -181,11 +181,12 @@ impl Chart {
         let Some(Landmark { x, name }) = &self.landmark else { return };
         let x = plan.x.at(*x);
         let stroke = Stroke { ink: ink::TEXT, width: 1.0, dash: "2 3" };
-        svg.line(&[(x, plan.top - 4.0), (x, plan.bottom)], stroke);
-        let half = format.width_of(name) / 2.0;
-        let x = x.clamp(half.min(format.width / 2.0), (format.width - half).max(format.width / 2.0));
-        let style = Style::plain(ink::TEXT, Side::Middle).bold();
-        svg.text((x, plan.top - 4.0 - format.font * 0.7), name, style);
+        // It reaches up beside its name, so that the name is not taken for the axis' title above.
+        let row = plan.top - format.font * 1.1;
+        svg.line(&[(x, row - format.font * 0.5), (x, plan.bottom)], stroke);
+        let fits = x + 6.0 + format.width_of(name) <= format.width;
+        let (x, side) = if fits { (x + 6.0, Side::Right) } else { (x - 6.0, Side::Left) };
+        svg.text((x, row), name, Style::plain(ink::TEXT, side).bold());
     }
 
     fn draw_names(&self, svg: &mut Svg, plan: &Plan, format: &Format) {

@@ -100,15 +100,13 @@ fn finding(group: &Group<'_>) -> String {
         return String::new();
     };
     let grain = units::about(group.grain_ns);
-    let mut said = format!(
-        "A job of {grain} takes {} with {} in a frame, and {} with {}",
-        units::time(first.y),
-        units::number(first.x),
-        units::time(best.y),
-        units::number(best.x)
-    );
-    if best.x == first.x {
-        said = format!("A job of {grain} takes least, {}, with {} in a frame", units::time(best.y), best.x);
+    let place = |dot: &Dot| match dot.x {
+        1.0 => "alone in its frame".into(),
+        count => format!("with {} in a frame", units::number(count)),
+    };
+    let mut said = format!("A job of {grain} takes {} {}", units::time(first.y), place(first));
+    if best.x > first.x {
+        said += &format!(", and {} {}", units::time(best.y), place(best));
     }
     if let Some(ns) = chosen(group) {
         said += &format!("; the pool's own choice takes {}", units::time(ns));

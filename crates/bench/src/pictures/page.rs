@@ -37,6 +37,19 @@ pub(super) fn page(report: &Report, panels: &[Panel]) -> String {
     )
 }
 
+/// Prose as it may stand in the page: a figure and what follows it stay on one line.
+fn prose(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(letter) = letters.next() {
+        let unit = letters.peek().is_some_and(|next| next.is_alphabetic() || *next == '%');
+        kept.push(if letter == ' ' && before.is_ascii_digit() && unit { '\u{a0}' } else { letter });
+        before = letter;
+    }
+    escaped(&kept)
+}
+
 fn head(report: &Report, empty: bool) -> String {
     let answer = if empty {
         "This report holds no measurements.".into()
@@ -45,14 +58,14 @@ fn head(report: &Report, empty: bool) -> String {
     };
     let mut out = format!(
         "<header>\n<h1>What worker processes cost</h1>\n<p class=\"answer\">{}</p>\n<dl>\n",
-        escaped(&answer)
+        prose(&answer)
     );
     for (name, value) in facts(report) {
-        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&value));
+        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", prose(&value));
     }
     out += "</dl>\n";
     for note in notes(report) {
-        let _ = writeln!(out, "<p class=\"note\">{}</p>", escaped(&note));
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", prose(&note));
     }
     out + "</header>\n"
 }
@@ -111,7 +124,7 @@ fn notes(report: &Report) -> Vec<String> {
 
 fn missing(report: &Report) -> String {
     ledger::missing(report)
-        .map_or_else(String::new, |text| format!("<p class=\"missing\">{}</p>\n", escaped(text)))
+        .map_or_else(String::new, |text| format!("<p class=\"missing\">{}</p>\n", prose(text)))
 }
 
 fn section(panel: &Panel) -> String {
@@ -119,7 +132,7 @@ fn section(panel: &Panel) -> String {
     let finding = if panel.finding.is_empty() {
         String::new()
     } else {
-        format!("<p class=\"finding\">{}</p>\n", escaped(&panel.finding))
+        format!("<p class=\"finding\">{}</p>\n", prose(&panel.finding))
     };
     format!(
         "<section id=\"{}\">\n<h2>{}</h2>\n{finding}<figure>\n{}{}<figcaption>{}</figcaption>\n</figure>\n{}</section>\n",
@@ -127,7 +140,7 @@ fn section(panel: &Panel) -> String {
         escaped(&panel.title),
         draw(Format::WIDE),
         draw(Format::NARROW),
-        escaped(&panel.reading),
+        prose(&panel.reading),
         table(&panel.table)
     )
 }
@@ -166,6 +179,11 @@ mod tests {
         report.machine.load = [f64::NAN, f64::INFINITY];
         report.quick = true;
         assert_eq!(notes(&report).len(), 1, "a load that is none is no reason to warn, a quick look is");
+    }
+
+    #[test]
+    fn figures_stay_with_their_units() {
+        assert_eq!(prose("200 ns, 4 %, 2 and < 5"), "200\u{a0}ns, 4\u{a0}%, 2\u{a0}and &lt; 5");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Domain {
             Kind::Linear => self.even_ticks(most, 0.0),
             Kind::Whole => self.even_ticks(most, 1.0),
             Kind::Decades => self.decades(most),
-            Kind::Doublings => self.powers(2.0, most, &[1, 2, 4, 5, 8, 10, 20, 40]),
+            Kind::Doublings => self.powers(2.0, most, &[1, 2, 4, 8, 10, 20, 40]),
         }
     }
 

@@ -30,7 +30,8 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         x: Axis { title: "workers".into(), domain: across, label: units::number },
         y: Axis {
             title: "times as fast as a plain loop".into(),
-            domain: speedup::heights(heights.into_iter()),
+            // In equal steps whatever it holds: the ideal is a straight line, and so can be compared with.
+            domain: Domain::from_zero(heights.into_iter().chain([1.0])),
             label: units::times,
         },
         level: Some(1.0),
@@ -134,7 +135,7 @@ fn limit(report: &Report) -> String {
     limit.map_or_else(String::new, |limit| {
         format!(
             " By the model, a parent that has a core for itself can feed {} workers with jobs of {}.",
-            limit.workers.floor(),
+            units::word(limit.workers as usize),
             units::about(limit.grain_ns)
         )
     })
