@@ -9,6 +9,10 @@ use super::scale::{Domain, Kind};
 use super::units;
 use crate::report::{Report, Row, Sweep};
 
+const READING: &str = "Jobs and outputs are encoded on the way to a worker and back; each line is one encoding. Lower is \
+                       better, and both axes are logarithmic: where a line rises like a diagonal, the bytes are what \
+                       costs.";
+
 /// The picture, if codecs were compared.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let lines = lines(report);
@@ -17,6 +21,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         return None;
     }
     let finding = finding(&lines);
+    let reading = READING.to_owned() + &data::left_out(lines.len(), names(report).len());
     let chart = Chart {
         x: Axis {
             title: "bytes in a job, and as many in its output".into(),
@@ -36,9 +41,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         name: "codecs",
         title: "What a job costs, by what it carries".into(),
         finding,
-        reading: "Jobs and outputs are encoded on the way to a worker and back; each line is one encoding. Lower is \
-                  better, and both axes are logarithmic: where a line rises like a diagonal, the bytes are what costs."
-            .into(),
+        reading,
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
@@ -47,18 +50,12 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
 /// One for each codec, in the order in which they were measured.
 fn lines(report: &Report) -> Vec<Line> {
     let rows = data::all_rows(report, Sweep::Codec);
-    let mut names: Vec<&str> = Vec::new();
-    for row in &rows {
-        if !names.contains(&row.codec.as_str()) {
-            names.push(&row.codec);
-        }
-    }
     let dots = |name: &str| {
         let of_codec = rows.iter().filter(|row| row.codec == name);
         let what = |row: &Row| format!("{name}, {}", units::bytes(row.payload_bytes as f64));
         data::ascending(of_codec.filter_map(|row| data::cost(row, row.payload_bytes as f64, &what(row))))
     };
-    let found = names.into_iter().map(|name| (name, dots(name))).filter(|(_, dots)| !dots.is_empty());
+    let found = names(report).into_iter().map(|name| (name, dots(name))).filter(|(_, dots)| !dots.is_empty());
     let styles = ink::LINES.into_iter().zip(Shape::ALL.into_iter().cycle());
     found
         .zip(styles)
@@ -70,6 +67,17 @@ fn lines(report: &Report) -> Vec<Line> {
             dots,
         })
         .collect()
+}
+
+/// The codecs, in the order in which they were measured.
+fn names(report: &Report) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in data::all_rows(report, Sweep::Codec) {
+        if !names.contains(&row.codec.as_str()) {
+            names.push(&row.codec);
+        }
+    }
+    names
 }
 
 /// Who is best with the least and with the most to carry.
@@ -109,10 +117,8 @@ fn table(report: &Report) -> Table {
             units::time(row.ns_per_job.high),
         ]
     };
-    Table {
-        head: vec!["encoding", "bytes in a job", "time for a job", "least", "most"],
-        rows: rows.into_iter().map(cells).collect(),
-    }
+    let head = ["encoding", "bytes in a job", "time for a job", "least", "most"];
+    Table::new(&head, rows.into_iter().map(cells).collect())
 }
 
 #[cfg(test)]
@@ -125,6 +131,21 @@ mod tests {
         let panel = panel(&fixture()).unwrap();
         assert!(panel.finding.starts_with("With 16 B the cheapest is bincode ("), "{}", panel.finding);
         assert!(panel.finding.contains("with 16 MiB it is raw ("), "{}", panel.finding);
+    }
+
+    #[test]
+    fn codecs_without_a_line_are_told() {
+        let mut report = fixture();
+        assert!(!panel(&report).unwrap().reading.contains("Only"));
+        for (index, row) in report.rows.iter_mut().enumerate() {
+            row.codec = format!("codec {}", index % 9);
+        }
+        assert!(
+            panel(&report)
+                .unwrap()
+                .reading
+                .ends_with("Only the first six of 9 are drawn; the figures of all are below.")
+        );
     }
 
     #[test]

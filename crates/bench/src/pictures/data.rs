@@ -124,3 +124,11 @@ pub(super) fn heights(dots: &[Dot]) -> impl Iterator<Item = f64> {
         [low, dot.y, high]
     })
 }
+
+/// What to say if not everything has a line of its own: more lines than colours could not be told apart.
+pub(super) fn left_out(drawn: usize, all: usize) -> String {
+    if drawn >= all {
+        return String::new();
+    }
+    format!(" Only the first {} of {all} are drawn; the figures of all are below.", units::word(drawn))
+}

@@ -9,7 +9,7 @@ use super::ink::{self, Ink};
 
 /// How large letters are on the average, as a part of the font's size: rather too wide than too narrow, since nobody
 /// knows which font a reader has.
-const LETTER: f64 = 0.6;
+const LETTER: f64 = 0.63;
 
 /// A place: from the left, from the top.
 pub(super) type At = (f64, f64);
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn long_text_is_cut() {
         assert_eq!(Format::WIDE.cut("short", 100.0), "short");
-        assert_eq!(Format::WIDE.cut("much too long for this", 80.0), "much too \u{2026}");
+        assert_eq!(Format::WIDE.cut("much too long for this", 80.0), "much too\u{2026}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     let rows = data::rows(report, Sweep::Frame, ExecutorName::Processes);
     let mut groups = data::by_grain(rows);
     groups.retain(|group| !dots(group).is_empty());
+    let all = groups.len();
     groups.truncate(ink::LINES.len());
     let measured: Vec<Dot> = groups.iter().flat_map(dots).collect();
     if measured.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         name: "frames",
         title: "What a job costs, by how many travel together".into(),
         finding: groups.first().map(finding).unwrap_or_default(),
-        reading: reading(chosen),
+        reading: reading(chosen) + &data::left_out(groups.len(), all),
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
@@ -129,10 +130,8 @@ fn table(report: &Report) -> Table {
             units::time(row.ns_per_job.high),
         ]
     };
-    Table {
-        head: vec!["jobs in a frame", "work in a job", "time for a job", "least", "most"],
-        rows: rows.into_iter().map(cells).collect(),
-    }
+    let head = ["jobs in a frame", "work in a job", "time for a job", "least", "most"];
+    Table::new(&head, rows.into_iter().map(cells).collect())
 }
 
 #[cfg(test)]

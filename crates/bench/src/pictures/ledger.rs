@@ -117,26 +117,21 @@ fn costliest(rows: &[&Row], keys: &[Key]) -> String {
     })
 }
 
+/// A row for each size of jobs, a column for each stage.
 fn table(rows: &[&Row], keys: &[Key]) -> Table {
-    let cells = |row: &&Row| {
-        let grain = units::time(row.grain_ns);
-        let all: f64 = keys.iter().map(|key| time(row, key)).sum();
-        keys.iter()
-            .filter(|key| time(row, key) > 0.0)
-            .map(|key| {
-                let ns = time(row, key);
-                let who = match key.side {
-                    Side::Parent => "parent",
-                    Side::Worker => "worker",
-                };
-                vec![grain.clone(), who.into(), key.name.clone(), units::time(ns), units::percent(ns / all)]
-            })
-            .collect::<Vec<_>>()
+    let stage = |key: &Key| match key.side {
+        Side::Parent => format!("{} (parent)", key.name),
+        Side::Worker => format!("{} (worker)", key.name),
     };
-    Table {
-        head: vec!["work in a job", "who", "stage", "time for a job", "part"],
-        rows: rows.iter().flat_map(cells).collect(),
-    }
+    let mut head = vec!["work in a job".to_owned()];
+    head.extend(keys.iter().map(stage));
+    head.push("in all".into());
+    let cells = |row: &&Row| {
+        let times = keys.iter().map(|key| time(row, key));
+        let all = times.clone().sum();
+        [row.grain_ns].into_iter().chain(times).chain([all]).map(units::time).collect()
+    };
+    Table { head, rows: rows.iter().map(cells).collect() }
 }
 
 #[cfg(test)]

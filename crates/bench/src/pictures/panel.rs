@@ -42,7 +42,14 @@ impl Sketch {
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     /// What is in each column.
-    pub(super) head: Vec<&'static str>,
+    pub(super) head: Vec<String>,
     /// Row by row.
     pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table whose columns are always the same.
+    pub(super) fn new(head: &[&str], rows: Vec<Vec<String>>) -> Self {
+        Table { head: head.iter().map(|name| (*name).into()).collect(), rows }
+    }
 }

@@ -122,18 +122,9 @@ fn table(report: &Report) -> Table {
             .cmp(&(other.executor, other.workers))
             .then(one.grain_ns.total_cmp(&other.grain_ns))
     });
-    Table {
-        head: vec![
-            "executor",
-            "work in a job",
-            "time for a job",
-            "least",
-            "most",
-            "times as fast",
-            "model says",
-        ],
-        rows: rows.into_iter().map(|row| cells(row, data::executor(row.executor).into())).collect(),
-    }
+    let head =
+        ["executor", "work in a job", "time for a job", "least", "most", "times as fast", "model says"];
+    Table::new(&head, rows.into_iter().map(|row| cells(row, data::executor(row.executor).into())).collect())
 }
 
 /// A row's figures behind a name for it.

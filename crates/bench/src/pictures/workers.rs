@@ -16,6 +16,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     let rows = data::rows(report, Sweep::Workers, ExecutorName::Processes);
     let mut groups = data::by_grain(rows);
     groups.retain(|group| !dots(group).is_empty());
+    let all = groups.len();
     groups.truncate(ink::LINES.len());
     let measured: Vec<Dot> = groups.iter().flat_map(dots).collect();
     let across = Domain::whole(measured.iter().map(|dot| dot.x));
@@ -42,7 +43,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         name: "workers",
         title: "How much faster, by the number of workers".into(),
         finding: finding(report, &groups),
-        reading: reading(report.machine.cores, modelled),
+        reading: reading(report.machine.cores, modelled) + &data::left_out(groups.len(), all),
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
@@ -148,18 +149,10 @@ fn table(report: &Report) -> Table {
             .cmp(&(other.executor, other.workers))
             .then(one.grain_ns.total_cmp(&other.grain_ns))
     });
-    Table {
-        head: vec![
-            "workers",
-            "work in a job",
-            "time for a job",
-            "least",
-            "most",
-            "times as fast",
-            "model says",
-        ],
-        rows: rows
-            .into_iter()
+    let head = ["workers", "work in a job", "time for a job", "least", "most", "times as fast", "model says"];
+    Table::new(
+        &head,
+        rows.into_iter()
             .map(|row| {
                 let kind = match row.executor {
                     ExecutorName::Processes => String::new(),
@@ -168,7 +161,7 @@ fn table(report: &Report) -> Table {
                 speedup::cells(row, format!("{}{kind}", row.workers))
             })
             .collect(),
-    }
+    )
 }
 
 #[cfg(test)]
