@@ -11,6 +11,9 @@ use super::ink::{self, Ink};
 /// knows which font a reader has.
 const LETTER: f64 = 0.63;
 
+/// Around what is drawn in a file.
+const MARGIN: f64 = 12.0;
+
 /// A place: from the left, from the top.
 pub(super) type At = (f64, f64);
 
@@ -235,31 +238,36 @@ impl Svg {
         );
     }
 
-    /// A file of its own, on white paper.
+    /// A file of its own, on white paper, with a margin.
     pub(super) fn file(self, title: &str) -> String {
-        let (width, height) = (place(self.format.width), place(self.height));
-        let paper = format!(
-            "<title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
+        let (width, height) = (place(self.format.width + 2.0 * MARGIN), place(self.height + 2.0 * MARGIN));
+        let start = format!(
+            "<title>{}</title>\n<rect x=\"-{MARGIN}\" y=\"-{MARGIN}\" width=\"{width}\" height=\"{height}\" \
+             fill=\"{}\"/>\n",
             escaped(title),
             ink::PAPER.light
         );
-        let size = format!("width=\"{width}\" height=\"{height}\"");
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", self.element(&size, &paper))
+        let attributes =
+            format!("viewBox=\"-{MARGIN} -{MARGIN} {width} {height}\" width=\"{width}\" height=\"{height}\"");
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", self.element(&attributes, &start))
     }
 
     /// A part of a page; it takes its size and font from there.
     pub(super) fn part(self, title: &str) -> String {
-        let attributes =
-            format!("class=\"{}\" role=\"img\" aria-label=\"{}\"", self.format.name, escaped(title));
+        let attributes = format!(
+            "viewBox=\"0 0 {} {}\" class=\"{}\" role=\"img\" aria-label=\"{}\"",
+            place(self.format.width),
+            place(self.height),
+            self.format.name,
+            escaped(title)
+        );
         self.element(&attributes, "")
     }
 
     fn element(&self, attributes: &str, start: &str) -> String {
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" {attributes} font-size=\"{}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" {attributes} font-size=\"{}\" \
              font-family=\"Helvetica, Arial, sans-serif\">\n{start}{}</svg>\n",
-            place(self.format.width),
-            place(self.height),
             place(self.format.font),
             self.body
         )
@@ -337,6 +345,6 @@ mod tests {
         svg.field((0.0, 0.0), (10.0, 10.0), Fill::Pattern("h"), "a field");
         let file = svg.file("a title");
         let document = roxmltree::Document::parse(&file).unwrap();
-        assert_eq!(document.root_element().attribute("viewBox"), Some("0 0 720 100"));
+        assert_eq!(document.root_element().attribute("viewBox"), Some("-12 -12 744 124"));
     }
 }
