@@ -3,7 +3,7 @@
 //! [`measure`] runs sweeps, each of which varies one factor: how much work is in a job, how many workers there are, how
 //! many jobs travel together, how much a job carries. Whatever is compared does the same jobs in the same rounds, together
 //! with a plain loop without any executor. The [`Report`](report::Report) is plain data, of which [`table`] and [`csv`] make
-//! text.
+//! text, and [`pictures`] a page.
 //!
 //! The program's `main` has to call `pool::enter_if_worker::<bench::load::Load>()` first thing.
 
@@ -19,6 +19,7 @@ pub mod machine;
 mod measure;
 mod model;
 mod names;
+pub mod pictures;
 mod point;
 mod predict;
 mod progress;

@@ -4,7 +4,7 @@ use crate::{
     BreakEven,
     books::Books,
     model::{Costs, Sample},
-    report::{ExecutorName, Model, Report, Row, Sweep},
+    report::{ExecutorName, Model, Point, Report, Row, Sweep},
 };
 
 /// Between these grains, in nanoseconds, predictions are held to what was measured.
@@ -32,6 +32,17 @@ fn is_predictable(row: &Row) -> bool {
     matches!(row.sweep, Sweep::Grain | Sweep::Workers) && row.executor == ExecutorName::Processes
 }
 
+/// The speedup to expect for all grains, and where the number of workers was varied.
+fn curve(costs: &Costs, report: &Report) -> Vec<Point> {
+    let varied = report.rows.iter().filter(|row| row.sweep == Sweep::Workers);
+    let at = |row: &Row| Point {
+        grain_ns: row.grain_ns,
+        workers: row.workers,
+        speedup: costs.speedup(row.grain_ns, row.workers),
+    };
+    costs.curve(report.workers).into_iter().chain(varied.map(at)).collect()
+}
+
 fn sample(row: &Row, books: &Books) -> Sample {
     Sample {
         grain_ns: row.grain_ns,
@@ -56,7 +67,7 @@ fn model(costs: &Costs, report: &Report) -> Option<Model> {
         break_even_ns: costs.break_even(report.workers)?,
         measured_break_even_ns: BreakEven::of(report).and_then(BreakEven::ns),
         limits: grains.iter().map(|&grain_ns| costs.limit(grain_ns)).collect(),
-        curve: costs.curve(report.workers),
+        curve: curve(costs, report),
         largest_error: held_to.filter_map(error).reduce(f64::max),
     })
 }

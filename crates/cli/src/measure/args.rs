@@ -37,6 +37,14 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 
+    /// Write one page that explains what was found, with pictures; `-` is standard output, in place of the table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Write the pictures as files into a folder, which is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) svg: Option<PathBuf>,
+
     /// Show a progress bar on standard error; `auto` does if that is a terminal
     #[arg(long, value_enum, default_value_t, env = "RUNNER_PROGRESS")]
     pub(crate) progress: When,

@@ -24,7 +24,7 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
         }
     };
     // Before minutes of measuring, not after.
-    let outputs = match Outputs::open(&plan.outputs) {
+    let outputs = match Outputs::open(&plan) {
         Ok(outputs) => outputs,
         Err(error) => return failed(&error),
     };

@@ -1,35 +1,51 @@
 //! Where the report goes.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     os::fd::AsFd,
+    path::Path,
 };
 
 use bench::report::Report;
 use nix::sys::signal::Signal;
 
-use super::plan::Output;
+use super::plan::{BenchPlan, Output};
 use crate::{
     error::{self, RunError},
     exit::Ended,
 };
 
-/// Files that are open, and what goes into each.
-pub(super) struct Outputs<'a>(Vec<(&'a Output, File)>);
+/// Files that are open and what goes into each, and a folder for pictures.
+pub(super) struct Outputs<'a> {
+    files: Vec<(&'a Output, File)>,
+    pictures: Option<&'a Path>,
+}
 
 impl Outputs<'_> {
     /// Opens all of them; what is in them stays until there is something to put in its place.
-    pub(super) fn open(outputs: &[Output]) -> Result<Outputs<'_>, RunError> {
+    pub(super) fn open(plan: &BenchPlan) -> Result<Outputs<'_>, RunError> {
         let open = |output| open(output).map(|file| (output, file));
-        outputs.iter().map(open).collect::<Result<_, _>>().map(Outputs)
+        let files = plan.outputs.iter().map(open).collect::<Result<_, _>>()?;
+        let pictures = plan.pictures.as_deref();
+        if let Some(folder) = pictures {
+            let failed = |error| RunError::OpenOutput { path: folder.to_owned(), error };
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        Ok(Outputs { files, pictures })
     }
 
     /// Writes the report into each, in its form.
     pub(super) fn write(self, report: &Report) -> Ended {
-        let written = self.0.into_iter().map(|(output, file)| output.write(file, report));
-        written.map(ending).fold(Ended::Succeeded, Ended::and)
+        let files = self.files.into_iter().map(|(output, file)| output.write(file, report));
+        let pictures = self.pictures.map(|folder| draw(folder, report));
+        files.chain(pictures).map(ending).fold(Ended::Succeeded, Ended::and)
     }
+}
+
+fn draw(folder: &Path, report: &Report) -> io::Result<()> {
+    let mut pictures = bench::pictures::svg(report).into_iter();
+    pictures.try_for_each(|picture| fs::write(folder.join(picture.name).with_extension("svg"), picture.svg))
 }
 
 fn open(output: &Output) -> Result<File, RunError> {

@@ -15,6 +15,8 @@ use crate::{args::When, error::Misuse};
 pub(super) struct BenchPlan {
     pub(super) settings: Settings,
     pub(super) outputs: Vec<Output>,
+    /// Where the pictures go.
+    pub(super) pictures: Option<PathBuf>,
     pub(super) progress: When,
     pub(super) quiet: bool,
 }
@@ -41,8 +43,11 @@ impl BenchPlan {
             sweeps: sweeps(&arguments),
             ..usual
         };
-        let outputs = outputs([(arguments.json, json), (arguments.csv, bench::csv)])?;
-        Ok(BenchPlan { settings, outputs, progress: arguments.progress, quiet: arguments.quiet })
+        let texts: [(_, Render); 3] =
+            [(arguments.json, json), (arguments.csv, bench::csv), (arguments.html, bench::pictures::html)];
+        let outputs = outputs(texts)?;
+        let pictures = arguments.svg;
+        Ok(BenchPlan { settings, outputs, pictures, progress: arguments.progress, quiet: arguments.quiet })
     }
 }
 
@@ -53,7 +58,7 @@ fn sweeps(arguments: &BenchArguments) -> Vec<Sweep> {
 }
 
 /// What was asked for, and the table, unless something else takes its place on standard output.
-fn outputs(asked: [(Option<PathBuf>, Render); 2]) -> Result<Vec<Output>, Misuse> {
+fn outputs(asked: [(Option<PathBuf>, Render); 3]) -> Result<Vec<Output>, Misuse> {
     let mut outputs: Vec<Output> = asked
         .into_iter()
         .filter_map(|(path, render)| {

@@ -1,0 +1,150 @@
+//! What a job costs, by how many travel together.
+
+use super::chart::{Axis, Chart, Dot, Line};
+use super::data::{self, Group};
+use super::draw::Shape;
+use super::ink;
+use super::panel::{Panel, Sketch, Table};
+use super::scale::{Domain, Kind};
+use super::units;
+use crate::report::{ExecutorName, Report, Row, Sweep};
+
+/// The picture, if the size of frames was varied.
+pub(super) fn panel(report: &Report) -> Option<Panel> {
+    let rows = data::rows(report, Sweep::Frame, ExecutorName::Processes);
+    let mut groups = data::by_grain(rows);
+    groups.retain(|group| !dots(group).is_empty());
+    let all = groups.len();
+    groups.truncate(ink::LINES.len());
+    let measured: Vec<Dot> = groups.iter().flat_map(dots).collect();
+    if measured.is_empty() {
+        return None;
+    }
+    let across = Domain::log(Kind::Doublings, measured.iter().map(|dot| dot.x));
+    let mut lines: Vec<Line> = Vec::new();
+    lines.extend(groups.iter().enumerate().filter_map(|(index, group)| choice(group, index, across)));
+    let chosen = !lines.is_empty();
+    lines.extend(groups.iter().enumerate().map(|(index, group)| line(group, index)));
+    let heights: Vec<f64> =
+        lines.iter().flat_map(|line| data::heights(&line.dots).collect::<Vec<_>>()).collect();
+    let chart = Chart {
+        x: Axis { title: "jobs in a frame".into(), domain: across, label: units::number },
+        y: Axis {
+            title: "time for a job".into(),
+            domain: Domain::log(Kind::Decades, heights).with_room(),
+            label: units::time,
+        },
+        level: None,
+        landmark: None,
+        lines,
+    };
+    Some(Panel {
+        name: "frames",
+        title: "What a job costs, by how many travel together".into(),
+        finding: groups.first().map(finding).unwrap_or_default(),
+        reading: reading(chosen) + &data::left_out(groups.len(), all),
+        sketch: Sketch::Chart(chart),
+        table: table(report),
+    })
+}
+
+fn dots(group: &Group<'_>) -> Vec<Dot> {
+    let dot = |row: &&Row| {
+        let frame = row.frame?;
+        data::cost(row, frame as f64, &format!("{frame} in a frame"))
+    };
+    data::ascending(group.rows.iter().filter_map(dot))
+}
+
+/// What a job takes where the pool decides how many travel together.
+fn chosen(group: &Group<'_>) -> Option<f64> {
+    let row = group.rows.iter().find(|row| row.frame.is_none())?;
+    data::cost(row, 1.0, "").map(|dot| dot.y)
+}
+
+fn line(group: &Group<'_>, index: usize) -> Line {
+    Line {
+        name: units::about(group.grain_ns),
+        ink: ink::LINES[index % ink::LINES.len()],
+        shape: Some(Shape::ALL[index % Shape::ALL.len()]),
+        dash: "",
+        dots: dots(group),
+    }
+}
+
+fn choice(group: &Group<'_>, index: usize, across: Domain) -> Option<Line> {
+    let height = chosen(group)?;
+    let (low, high) = across.ends();
+    let ink = ink::LINES[index % ink::LINES.len()];
+    let dots = vec![Dot::bare(low, height), Dot::bare(high, height)];
+    Some(Line { name: String::new(), ink, shape: None, dash: "6 4", dots })
+}
+
+fn reading(chosen: bool) -> String {
+    let choice = if chosen {
+        " Dashed lines are what the pool reaches when it chooses the number itself."
+    } else {
+        ""
+    };
+    format!(
+        "Jobs travel to a worker in frames. Lower is better; each line is for jobs with as much work as is written at \
+         its end. Both axes are logarithmic.{choice}"
+    )
+}
+
+/// What the smallest jobs gain, because they gain most.
+fn finding(group: &Group<'_>) -> String {
+    let dots = dots(group);
+    let (Some(first), Some(best)) =
+        (dots.first(), dots.iter().min_by(|one, other| one.y.total_cmp(&other.y)))
+    else {
+        return String::new();
+    };
+    let grain = units::about(group.grain_ns);
+    let place = |dot: &Dot| match dot.x {
+        1.0 => "alone in its frame".into(),
+        count => format!("with {} in a frame", units::number(count)),
+    };
+    let mut said = format!("A job of {grain} takes {} {}", units::time(first.y), place(first));
+    if best.x > first.x {
+        said += &format!(", and {} {}", units::time(best.y), place(best));
+    }
+    if let Some(ns) = chosen(group) {
+        said += &format!("; the pool's own choice takes {}", units::time(ns));
+    }
+    said + "."
+}
+
+fn table(report: &Report) -> Table {
+    let mut rows = data::all_rows(report, Sweep::Frame);
+    rows.sort_by(|one, other| {
+        let own = |row: &Row| row.frame.unwrap_or(u64::MAX);
+        own(one).cmp(&own(other)).then(one.grain_ns.total_cmp(&other.grain_ns))
+    });
+    let cells = |row: &Row| {
+        vec![
+            row.frame.map_or_else(|| "the pool's choice".into(), |frame| frame.to_string()),
+            units::time(row.grain_ns),
+            units::time(row.ns_per_job.median),
+            units::time(row.ns_per_job.low),
+            units::time(row.ns_per_job.high),
+        ]
+    };
+    let head = ["jobs in a frame", "work in a job", "time for a job", "least", "most"];
+    Table::new(&head, rows.into_iter().map(cells).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture;
+    use super::*;
+
+    #[test]
+    fn the_pools_own_choice_is_a_line_of_its_own() {
+        let panel = panel(&fixture()).unwrap();
+        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["", "", "100 ns", "10 us"]);
+        assert!(panel.finding.contains("the pool's own choice takes"), "{}", panel.finding);
+    }
+}

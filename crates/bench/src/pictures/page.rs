@@ -1,0 +1,194 @@
+//! The page: the answer first, then picture by picture.
+//!
+//! It is written so that it can be read as XML too, every tag closed, which is what its tests check.
+
+use std::fmt::Write;
+
+use super::answer;
+use super::draw::{Format, escaped};
+use super::ink;
+use super::ledger;
+use super::panel::{Panel, Table};
+use super::scale::drawable;
+use super::units;
+use crate::report::Report;
+
+/// From this load on figures may be those of other programs too.
+const BUSY: f64 = 0.5;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The whole page.
+pub(super) fn page(report: &Report, panels: &[Panel]) -> String {
+    let mut body = head(report, panels.is_empty());
+    for panel in panels {
+        body += &section(panel);
+        // In the place where the picture would be: it follows the first.
+        if panel.name == "speedup" {
+            body += &missing(report);
+        }
+    }
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>What worker processes cost</title>\n\
+         <style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        ink::rules()
+    )
+}
+
+/// Prose as it may stand in the page: a figure and what follows it stay on one line.
+fn prose(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(letter) = letters.next() {
+        let unit = letters.peek().is_some_and(|next| next.is_alphabetic() || *next == '%');
+        kept.push(if letter == ' ' && before.is_ascii_digit() && unit { '\u{a0}' } else { letter });
+        before = letter;
+    }
+    escaped(&kept)
+}
+
+fn head(report: &Report, empty: bool) -> String {
+    let answer = if empty {
+        "This report holds no measurements.".into()
+    } else {
+        answer::sentence(report).unwrap_or_else(|| "This report shows what was measured.".into())
+    };
+    let mut out = format!(
+        "<header>\n<h1>What worker processes cost</h1>\n<p class=\"answer\">{}</p>\n<dl>\n",
+        prose(&answer)
+    );
+    for (name, value) in facts(report) {
+        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", prose(&value));
+    }
+    out += "</dl>\n";
+    for note in notes(report) {
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", prose(&note));
+    }
+    out + "</header>\n"
+}
+
+/// Under which circumstances it was measured, and what one job costs.
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let machine = &report.machine;
+    let mut facts = Vec::new();
+    if !machine.processor.is_empty() {
+        facts.push(("processor", machine.processor.clone()));
+    }
+    facts.push(("cores", machine.cores.to_string()));
+    facts.push(("workers", report.workers.to_string()));
+    let rounds =
+        if report.quick { format!("{}, a quick look", report.rounds) } else { report.rounds.to_string() };
+    facts.push(("rounds", rounds));
+    let [before, end] = machine.load.map(|load| units::figure(load, 2));
+    facts.push(("load before, at the end", format!("{before}, {end}")));
+    if let Some(model) = &report.model {
+        let (parent, worker) = (units::time(model.parent_ns), units::time(model.worker_ns));
+        facts.push(("a job costs beside its work", format!("{parent} in the parent, {worker} in a worker")));
+        if let Some(error) = model.largest_error.filter(|error| error.is_finite()) {
+            facts.push(("the model is off by at most", units::percent(error)));
+        }
+    }
+    facts
+}
+
+/// What makes figures doubtful.
+fn notes(report: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    let [before, end] = report.machine.load;
+    if drawable(before) && before > BUSY {
+        notes.push(format!(
+            "The machine was busy: {} other programs wanted to run on average in the minute before, so figures may be \
+             worse than they are on a quiet machine.",
+            units::figure(before, 2)
+        ));
+    }
+    // The sweep itself counts at its end: its workers and its parent.
+    let own =
+        report.rows.iter().map(|row| row.workers).chain([report.workers]).max().unwrap_or(0) as f64 + 1.0;
+    if drawable(end) && end > own + BUSY {
+        notes.push(format!(
+            "The machine was busy at the end: {} programs wanted to run, more than the sweep itself has.",
+            units::figure(end, 2)
+        ));
+    }
+    if report.quick {
+        notes.push(
+            "This was a quick look: few rounds of few jobs. Without --quick figures are steadier.".into(),
+        );
+    }
+    notes
+}
+
+fn missing(report: &Report) -> String {
+    ledger::missing(report)
+        .map_or_else(String::new, |text| format!("<p class=\"missing\">{}</p>\n", prose(text)))
+}
+
+fn section(panel: &Panel) -> String {
+    let draw = |format: Format| panel.sketch.draw(format, panel.name).part(&panel.title);
+    let finding = if panel.finding.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"finding\">{}</p>\n", prose(&panel.finding))
+    };
+    format!(
+        "<section id=\"{}\">\n<h2>{}</h2>\n{finding}<figure>\n{}{}<figcaption>{}</figcaption>\n</figure>\n{}</section>\n",
+        panel.name,
+        escaped(&panel.title),
+        draw(Format::WIDE),
+        draw(Format::NARROW),
+        prose(&panel.reading),
+        table(&panel.table)
+    )
+}
+
+fn table(table: &Table) -> String {
+    let mut out = String::from(
+        "<details>\n<summary>The same in figures</summary>\n<div class=\"table\">\n<table>\n<thead><tr>",
+    );
+    for cell in &table.head {
+        let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(cell));
+    }
+    out += "</tr></thead>\n<tbody>\n";
+    for row in &table.rows {
+        out += "<tr>";
+        for cell in row {
+            let _ = write!(out, "<td>{}</td>", escaped(cell));
+        }
+        out += "</tr>\n";
+    }
+    out + "</tbody>\n</table>\n</div>\n</details>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture;
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        let mut report = fixture();
+        assert_eq!(notes(&report), [""; 0]);
+        report.machine.load = [0.8, 2.0];
+        assert!(notes(&report)[0].starts_with("The machine was busy: 0.8 other programs"));
+        report.machine.load = [0.1, 7.0];
+        assert!(notes(&report)[0].contains("at the end"));
+        report.machine.load = [f64::NAN, f64::INFINITY];
+        report.quick = true;
+        assert_eq!(notes(&report).len(), 1, "a load that is none is no reason to warn, a quick look is");
+    }
+
+    #[test]
+    fn figures_stay_with_their_units() {
+        assert_eq!(prose("200 ns, 4 %, 2 and < 5"), "200\u{a0}ns, 4\u{a0}%, 2\u{a0}and &lt; 5");
+    }
+
+    #[test]
+    fn the_style_sheet_loads_nothing_and_can_stand_in_xml() {
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+        assert!(!STYLE.contains(['<', '&']));
+    }
+}

@@ -1,0 +1,174 @@
+//! How much faster, by the work in a job: from which jobs on processes pay.
+
+use super::answer::{self, BreakEven};
+use super::chart::{Axis, Chart, Dot, Landmark, Line};
+use super::data;
+use super::draw::Shape;
+use super::ink::{self, Ink};
+use super::panel::{Panel, Sketch, Table};
+use super::scale::{Domain, Kind, drawable};
+use super::units;
+use crate::report::{ExecutorName, Report, Row, Sweep};
+
+/// If the largest speedup is more, equal steps would press all that matters into the lowest.
+const LARGE: f64 = 12.0;
+
+const EXECUTORS: [(ExecutorName, Ink, Shape); 3] = [
+    (ExecutorName::Serial, ink::GREY, Shape::Diamond),
+    (ExecutorName::Threads, ink::RED, Shape::Square),
+    (ExecutorName::Processes, ink::BLUE, Shape::Circle),
+];
+
+/// The picture, if the work in a job was varied.
+pub(super) fn panel(report: &Report) -> Option<Panel> {
+    let lines = lines(report);
+    let dots: Vec<Dot> = lines.iter().flat_map(|line| line.dots.clone()).collect();
+    if dots.is_empty() {
+        return None;
+    }
+    let across = dots.iter().map(|dot| dot.x).chain(answer::break_even(report).place());
+    let chart = Chart {
+        x: Axis {
+            title: "work in a job".into(),
+            domain: Domain::log(Kind::Decades, across),
+            label: units::time,
+        },
+        y: Axis {
+            title: "times as fast as a plain loop".into(),
+            domain: heights(data::heights(&dots)),
+            label: units::times,
+        },
+        level: Some(1.0),
+        landmark: landmark(report),
+        lines,
+    };
+    Some(Panel {
+        name: "speedup",
+        title: "How much faster, by the work in a job".into(),
+        finding: answer::details(report),
+        reading: reading(&chart),
+        sketch: Sketch::Chart(chart),
+        table: table(report),
+    })
+}
+
+/// From zero to a little above these speedups and one; in equal ratios if they are of all kinds.
+fn heights(speedups: impl Iterator<Item = f64>) -> Domain {
+    let speedups: Vec<f64> = speedups.chain([1.0]).collect();
+    if speedups.iter().any(|speedup| *speedup > LARGE) {
+        Domain::log(Kind::Decades, speedups).with_room()
+    } else {
+        Domain::from_zero(speedups)
+    }
+}
+
+/// The model first: what was measured lies in front of it.
+fn lines(report: &Report) -> Vec<Line> {
+    let measured = EXECUTORS.into_iter().filter_map(|(executor, ink, shape)| {
+        let rows = data::rows(report, Sweep::Grain, executor);
+        let dots = data::ascending(rows.into_iter().filter_map(|row| data::speedup(row, row.grain_ns)));
+        let name = data::executor(executor).into();
+        (!dots.is_empty()).then_some(Line { name, ink, shape: Some(shape), dash: "", dots })
+    });
+    let measured: Vec<Line> = measured.collect();
+    if measured.is_empty() {
+        return measured;
+    }
+    let model = model(report).map(|dots| Line {
+        name: "model".into(),
+        ink: ink::PURPLE,
+        shape: None,
+        dash: "6 4",
+        dots,
+    });
+    model.into_iter().chain(measured).collect()
+}
+
+/// The speedup that is to be expected of processes.
+fn model(report: &Report) -> Option<Vec<Dot>> {
+    let curve = &report.model.as_ref()?.curve;
+    let points = curve.iter().filter(|point| point.workers == report.workers);
+    let points = points.filter(|point| drawable(point.grain_ns) && drawable(point.speedup));
+    let dots = data::ascending(points.map(|point| Dot::bare(point.grain_ns, point.speedup)));
+    (dots.len() > 1).then_some(dots)
+}
+
+fn landmark(report: &Report) -> Option<Landmark> {
+    let (ns, whence) = match answer::break_even(report) {
+        BreakEven::Measured(ns) => (ns, ""),
+        BreakEven::Predicted(ns) => (ns, " (model)"),
+        _ => return None,
+    };
+    Some(Landmark { x: ns, name: format!("break-even {}{whence}", units::time(ns)) })
+}
+
+fn reading(chart: &Chart) -> String {
+    let model = if chart.lines.iter().any(|line| line.shape.is_none()) {
+        " The dashed line is what the model predicts for processes."
+    } else {
+        ""
+    };
+    format!(
+        "Above the line at 1\u{d7} the jobs are done sooner than by a plain loop without any executor, below it later. \
+         Each step to the right is ten times the work in a job; whiskers reach from the slowest to the fastest \
+         round.{model}"
+    )
+}
+
+fn table(report: &Report) -> Table {
+    let mut rows = data::all_rows(report, Sweep::Grain);
+    rows.sort_by(|one, other| {
+        (one.executor, one.workers)
+            .cmp(&(other.executor, other.workers))
+            .then(one.grain_ns.total_cmp(&other.grain_ns))
+    });
+    let head =
+        ["executor", "work in a job", "time for a job", "least", "most", "times as fast", "model says"];
+    Table::new(&head, rows.into_iter().map(|row| cells(row, data::executor(row.executor).into())).collect())
+}
+
+/// A row's figures behind a name for it.
+pub(super) fn cells(row: &Row, name: String) -> Vec<String> {
+    vec![
+        name,
+        units::time(row.grain_ns),
+        units::time(row.ns_per_job.median),
+        units::time(row.ns_per_job.low),
+        units::time(row.ns_per_job.high),
+        units::ratio(row.speedup),
+        data::predicted(row).map_or_else(|| units::NONE.into(), units::ratio),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture;
+    use super::*;
+
+    #[test]
+    fn the_break_even_is_named_in_words_and_marked() {
+        let panel = panel(&fixture()).unwrap();
+        assert_eq!(
+            panel.finding,
+            "From jobs of 200 ns on, two processes are faster than none. They come within a twentieth of the best from \
+             jobs of 10 us on. The model puts the break-even at 200 ns."
+        );
+        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        assert_eq!(chart.landmark.unwrap().name, "break-even 200 ns");
+        let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["model", "serial", "threads", "processes"]);
+    }
+
+    #[test]
+    fn without_a_model_there_is_no_curve() {
+        let mut report = fixture();
+        report.model = None;
+        assert!(!panel(&report).unwrap().reading.contains("model"));
+    }
+
+    #[test]
+    fn large_speedups_are_shown_in_equal_ratios() {
+        assert_eq!(heights([0.5, 2.0].into_iter()).ends().0, 0.0);
+        assert!(heights([0.5, 60.0].into_iter()).ends().0 > 0.0);
+    }
+}
