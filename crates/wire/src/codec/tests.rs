@@ -1,7 +1,5 @@
 //! Every codec gives back what it was given, or says that it cannot; and no bytes bring it down.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Debug,
