@@ -32,11 +32,10 @@ fn jobs_errors_panics_and_deaths_come_through() {
         assert_eq!(pool.submit(both).unwrap().result(LIMIT).unwrap(), 4, "{codec}");
 
         let words = "\u{e4} \"quoted\" \0";
-        assert_eq!(
-            failure(&pool, Probe::Fail(mishap(-7, words))),
-            Failure::Failed(mishap(-7, words)),
-            "{codec}"
-        );
+        let Failure::Failed(error) = failure(&pool, Probe::Fail(mishap(-7, words))) else {
+            panic!("{codec}")
+        };
+        assert_eq!(error, mishap(-7, words), "{codec}");
         let Failure::Panicked(panic) = failure(&pool, Probe::Panic(words.into())) else { panic!("{codec}") };
         assert_eq!(panic.message, words, "{codec}");
         assert!(matches!(failure(&pool, Probe::Exit(3)), Failure::Crashed { attempts: 1, .. }), "{codec}");
