@@ -63,7 +63,7 @@ fn every_codec_carries_all_kinds_of_jobs_and_outcomes() {
         + "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"cat; echo $A\"],\"stdin\":\"in\",\"env\":{\"A\":\"b\"},\"cwd\":\"/\"}\n";
     let run = |codec| runner(["--allow-command", "--codec", codec]).stdin(jobs.clone()).run();
     let expected = run("bincode");
-    assert_eq!(expected.kinds().len(), 8);
+    assert!(expected.text().lines().count() == 8 && expected.text().contains("18446744073709551615"));
     for codec in ["postcard", "msgpack", "cbor", "json", "pickle"] {
         assert!(run(codec).stdout == expected.stdout, "{codec}");
     }

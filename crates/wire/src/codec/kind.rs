@@ -24,10 +24,10 @@ const NAMES: [&str; 6] = ["bincode", "postcard", "msgpack", "cbor", "json", "pic
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CodecKind {
-    /// bincode 2 through serde, variable-length integers: the smallest and the fastest.
+    /// bincode 2 through serde, variable-length integers.
     #[default]
     Bincode = 0,
-    /// postcard, about as small as bincode.
+    /// postcard, variable-length integers too.
     #[cfg(feature = "codecs")]
     Postcard = 1,
     /// MessagePack; fields and variants by their names.

@@ -8,7 +8,7 @@ use postcard::{ser_flavors::Flavor, serialize_with_flavor, take_from_bytes};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    CodecError,
+    CodecError, bincode,
     bounded::Bounded,
     checked::{Checked, Rules},
 };
@@ -44,7 +44,14 @@ impl Flavor for Appender<'_> {
 
 #[inline(never)]
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
-    serialize_with_flavor(&Checked::<T, Postcard>::new(value), Appender(into)).map_err(CodecError::encoding)
+    let value = Checked::<T, Postcard>::new(value);
+    serialize_with_flavor(&value, Appender(into)).map_err(|error| reason(&value, &error))
+}
+
+/// Why a value was refused: postcard keeps nobody's words, and bincode, which asks values for the same, does.
+#[cold]
+fn reason<T: Serialize>(value: &T, error: &postcard::Error) -> CodecError {
+    bincode::encode(value, &mut Vec::new()).err().unwrap_or_else(|| CodecError::encoding(error))
 }
 
 #[inline(never)]

@@ -132,6 +132,25 @@ fn a_panicking_serializer_is_an_error_and_leaves_no_bytes() {
     }
 }
 
+struct Refuses;
+
+impl Serialize for Refuses {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no words for this"))
+    }
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_kept() {
+    for codec in CodecKind::ALL {
+        let error = codec.encode(&("text", Refuses), &mut Vec::new()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot encode: ") && error.contains("no words for this"),
+            "{codec}: {error}"
+        );
+    }
+}
+
 #[test]
 fn trailing_bytes_are_refused() {
     for &codec in CodecKind::ALL {
