@@ -44,6 +44,44 @@ fn any_number_of_workers_and_any_frame_size_give_the_same_bytes() {
 }
 
 #[test]
+fn every_codec_gives_the_same_bytes() {
+    let expected = data_bytes("mixed_2k.expected.jsonl");
+    for codec in ["bincode", "postcard", "msgpack", "cbor", "json", "pickle"] {
+        let output = runner(["-w", "2", "--codec", codec]).with(|c| c.arg(data("mixed_2k.jsonl"))).run();
+        assert!(output.stdout == expected, "{codec}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn every_codec_carries_all_kinds_of_jobs_and_outcomes() {
+    let digits = "7".repeat(100_000);
+    let jobs = shell_jobs(&["echo ä; echo err >&2; exit 3", "kill -9 $$"])
+        + &format!(
+            "{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n{{\"op\":\"gcd\",\"a\":18446744073709551615,\"b\":0}}\n"
+        )
+        + "{\"op\":\"sleep\",\"seconds\":1e-3}\n{\"op\":\"factorize\",\"n\":0}\n{\"op\":\"prime_factors\",\"n\":0}\n"
+        + "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"cat; echo $A\"],\"stdin\":\"in\",\"env\":{\"A\":\"b\"},\"cwd\":\"/\"}\n";
+    let run = |codec| runner(["--allow-command", "--codec", codec]).stdin(jobs.clone()).run();
+    let expected = run("bincode");
+    assert!(expected.text().lines().count() == 8 && expected.text().contains("18446744073709551615"));
+    for codec in ["postcard", "msgpack", "cbor", "json", "pickle"] {
+        assert!(run(codec).stdout == expected.stdout, "{codec}");
+    }
+}
+
+#[test]
+fn a_codec_needs_processes_and_a_name_that_is_known() {
+    for executor in ["threads", "serial"] {
+        let output = runner(["--executor", executor, "--codec", "bincode"]).stdin("[]").run();
+        assert_eq!(output.code(), 2);
+        assert!(output.stderr.contains("--codec"), "{}", output.stderr);
+    }
+    let output = runner(["--codec", "xml"]).stdin("[]").run();
+    assert_eq!(output.code(), 2);
+    assert!(output.stderr.contains("bincode, postcard, msgpack, cbor, json, pickle"), "{}", output.stderr);
+}
+
+#[test]
 fn several_inputs_are_one_sequence() {
     let (jobs, expected) = gcd_jobs(3);
     let folder = tempfile::tempdir().unwrap();

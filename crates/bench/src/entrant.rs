@@ -11,7 +11,6 @@ use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool};
 
 use crate::{
     books::Books,
-    codecs::codecs,
     error::Error,
     load::Load,
     report::ExecutorName,
@@ -25,7 +24,7 @@ pub(crate) struct Entrant {
     pub(crate) executor: ExecutorName,
     pub(crate) workers: usize,
     /// Its name, and what it is; only processes have one.
-    pub(crate) codec: Option<(String, CodecKind)>,
+    pub(crate) codec: Option<CodecKind>,
     /// Jobs in a frame, where the pool does not decide.
     pub(crate) frame: Option<NonZeroU64>,
 }
@@ -43,7 +42,7 @@ impl Entrant {
 
     /// So many processes, and otherwise what a pool is without settings.
     pub(crate) fn processes(workers: usize) -> Entrant {
-        let codec = codecs().into_iter().next();
+        let codec = Some(CodecKind::default());
         Entrant { executor: ExecutorName::Processes, workers, codec, frame: None }
     }
 
@@ -53,7 +52,7 @@ impl Entrant {
     }
 
     /// With another codec.
-    pub(crate) fn with_codec(self, codec: (String, CodecKind)) -> Entrant {
+    pub(crate) fn with_codec(self, codec: CodecKind) -> Entrant {
         Entrant { codec: Some(codec), ..self }
     }
 
@@ -182,7 +181,7 @@ impl Drop for Running {
 
 fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
     let mut builder = ProcessPool::builder().workers(entrant.workers);
-    if let Some((_, codec)) = entrant.codec {
+    if let Some(codec) = entrant.codec {
         builder = builder.codec(codec);
     }
     if let Some(frame) = entrant.frame {

@@ -10,7 +10,6 @@
 mod books;
 mod break_even;
 pub mod calibrate;
-mod codecs;
 mod csv;
 mod entrant;
 mod error;

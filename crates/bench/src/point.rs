@@ -85,7 +85,7 @@ impl Point {
             workers: entrant.workers,
             grain_ns: plain.median(),
             payload_bytes: self.bytes as u64,
-            codec: entrant.codec.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            codec: entrant.codec.map_or_else(String::new, |codec| codec.to_string()),
             frame: entrant.frame.map(std::num::NonZeroU64::get),
             jobs: jobs as u64,
             ns_per_job: Spread::of(series.figures.clone()),

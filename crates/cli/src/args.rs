@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+    value_parser,
+};
+use pool::CodecKind;
 
 use crate::{measure::BenchArguments, parse::Op, units};
 
@@ -40,6 +45,10 @@ pub(crate) struct Arguments {
     /// Jobs in a frame: `auto`, or a number
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_batch)]
     pub(crate) batch: pool::Batch,
+
+    /// How jobs and outcomes travel between the processes; default: bincode
+    #[arg(long, value_name = "NAME", value_parser = codec_parser())]
+    pub(crate) codec: Option<CodecKind>,
 
     /// How the jobs are written; `auto` looks at the first byte
     #[arg(long, value_enum, default_value_t)]
@@ -251,6 +260,12 @@ pub(crate) enum Fsync {
 pub(crate) enum StatsFormat {
     Text,
     Json,
+}
+
+/// The codecs by their names, so that completions know them too.
+fn codec_parser() -> impl TypedValueParser<Value = CodecKind> {
+    let names = CodecKind::ALL.iter().map(|codec| codec.name());
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 fn parse_batch(text: &str) -> Result<pool::Batch, String> {

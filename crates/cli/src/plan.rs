@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use builtin::{Builtin, Limits};
-use pool::{BuildError, Executor, ProcessPool, Serial, ThreadPool, available_cores};
+use pool::{BuildError, CodecKind, Executor, ProcessPool, Serial, ThreadPool, available_cores};
 
 use crate::{
     args::{Arguments, ExecutorKind, Format, Fsync, JournalArguments, StatsFormat, When},
@@ -59,6 +59,7 @@ pub(crate) struct JournalPlan {
 #[derive(Debug)]
 struct PoolPlan {
     batch: pool::Batch,
+    codec: CodecKind,
     timeout: Option<Duration>,
     kill_after: Duration,
     retries: u32,
@@ -75,6 +76,7 @@ impl Plan {
     pub(crate) fn new(arguments: Arguments) -> Result<Plan, Misuse> {
         if arguments.executor != ExecutorKind::Processes {
             let refused = [
+                ("--codec", arguments.codec.is_some()),
                 ("--timeout", arguments.timeout.is_some()),
                 ("--max-memory", arguments.max_memory.is_some()),
                 ("--max-jobs-per-worker", arguments.max_jobs_per_worker.is_some()),
@@ -113,6 +115,7 @@ impl Plan {
             dry_run: arguments.dry_run,
             pool: PoolPlan {
                 batch: arguments.batch,
+                codec: arguments.codec.unwrap_or_default(),
                 timeout: arguments.timeout,
                 kill_after: arguments.kill_after,
                 retries: arguments.retries,
@@ -141,6 +144,7 @@ impl Plan {
         let mut builder = ProcessPool::builder_with(limits)
             .workers(self.workers)
             .batch(plan.batch)
+            .codec(plan.codec)
             .kill_after(plan.kill_after)
             .retries(plan.retries)
             .timeout_retries(plan.timeout_retries)

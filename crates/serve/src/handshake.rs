@@ -21,18 +21,23 @@ pub fn introduce<J: Job>(
     let message = inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken)))?;
     let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
     lane.enter(Stage::Load);
-    let limited = welcome.max_memory.map_or(Ok(()), memory::limit);
-    let started = match limited {
-        Ok(()) => start_context::<J>(&welcome),
-        Err(error) => Err(format!("its memory cannot be limited: {error}")),
-    };
+    let started = start::<J>(&welcome);
     lane.enter(Stage::Start);
     let said = match &started {
         Ok(_) => Started::Ready,
         Err(reason) => Started::Failed(reason.clone()),
     };
     send_in_parts(sender, &pack(&said))?;
-    Ok(started.ok().map(|context| (welcome.codec, context)))
+    Ok(started.ok())
+}
+
+/// Does what the parent asks for, or says why it cannot.
+fn start<J: Job>(welcome: &Welcome) -> Result<(CodecKind, J::Context), String> {
+    let codec =
+        CodecKind::from_number(welcome.codec).map_err(|error| format!("the worker cannot serve: {error}"))?;
+    let limited = welcome.max_memory.map_or(Ok(()), memory::limit);
+    limited.map_err(|error| format!("its memory cannot be limited: {error}"))?;
+    Ok((codec, start_context::<J>(codec, &welcome.context)?))
 }
 
 /// Finishes the worker's state and tells the parent, which may be gone: then nobody wants to know.
@@ -54,10 +59,60 @@ fn finish_context<J: Job>(codec: CodecKind, context: J::Context) -> Result<Vec<u
     Ok(bytes)
 }
 
-fn start_context<J: Job>(welcome: &Welcome) -> Result<J::Context, String> {
-    let args = welcome.codec.decode(&welcome.context).map_err(|error| error.to_string())?;
+fn start_context<J: Job>(codec: CodecKind, args: &[u8]) -> Result<J::Context, String> {
+    let args = codec.decode(args).map_err(|error| error.to_string())?;
     match catch_panic(|| J::Context::start(args)) {
         Ok(started) => started.map_err(|error| error.to_string()),
         Err(panic) => Err(format!("panicked: {panic}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::{Deserialize, Serialize};
+    use wire::memory_pair;
+
+    #[derive(Serialize, Deserialize)]
+    struct Nothing;
+
+    impl Job for Nothing {
+        const NAME: &'static str = "nothing";
+        type Output = ();
+        type Error = String;
+        type Context = ();
+
+        fn run(self, (): &mut ()) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    /// What a worker answers to a welcome with this codec.
+    fn answer(codec: u32) -> Started {
+        let (parent, worker) = memory_pair();
+        let mut context = Vec::new();
+        CodecKind::Bincode.encode(&(), &mut context).unwrap();
+        send_in_parts(&*parent.sender, &pack(&Welcome { codec, max_memory: None, context })).unwrap();
+        let introduced =
+            introduce::<Nothing>(&mut Inbox::new(worker.receiver), &*worker.sender, &Lane::default())
+                .unwrap();
+        let mut inbox = Inbox::new(parent.receiver);
+        let hello: Hello = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();
+        assert_eq!(hello, Hello::new("nothing"));
+        let started = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();
+        assert_eq!(introduced.is_some(), started == Started::Ready);
+        started
+    }
+
+    #[test]
+    fn a_codec_that_the_worker_does_not_have_is_refused_by_name_or_number() {
+        assert_eq!(answer(CodecKind::Bincode.number()), Started::Ready);
+        let Started::Failed(reason) = answer(99) else { panic!("it serves") };
+        assert_eq!(reason, "the worker cannot serve: there is no codec of number 99");
+        #[cfg(not(feature = "codecs"))]
+        {
+            let Started::Failed(reason) = answer(3) else { panic!("it serves") };
+            assert!(reason.contains("the codec `cbor` is not built into this program"), "{reason}");
+        }
     }
 }

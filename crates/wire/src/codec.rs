@@ -1,26 +1,33 @@
 //! The seam between values and bytes.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+mod bincode;
+#[cfg(feature = "codecs")]
+mod bounded;
+#[cfg(feature = "codecs")]
+mod cbor;
+#[cfg(feature = "codecs")]
+mod checked;
+#[cfg(feature = "codecs")]
+mod json;
+mod kind;
+#[cfg(feature = "codecs")]
+mod msgpack;
+#[cfg(feature = "codecs")]
+mod pickle;
+#[cfg(feature = "codecs")]
+mod pickle_machine;
+#[cfg(feature = "codecs")]
+mod postcard;
+#[cfg(test)]
+mod tests;
 
-use crate::{bincode, catch_panic};
+use std::fmt::Display;
 
-/// How jobs and outcomes are turned into bytes.
-///
-/// ```
-/// use wire::CodecKind;
-///
-/// let mut bytes = Vec::new();
-/// CodecKind::Bincode.encode(&(7u64, "seven"), &mut bytes)?;
-/// assert_eq!(bytes.len(), 7, "small numbers take a byte, whatever their type");
-/// assert_eq!(CodecKind::Bincode.decode::<(u64, String)>(&bytes)?, (7, "seven".to_owned()));
-/// # Ok::<(), wire::CodecError>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CodecKind {
-    /// bincode 2 through serde, variable-length integers.
-    #[default]
-    Bincode,
-}
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::catch_panic;
+
+pub use kind::{CodecKind, UnknownCodec};
 
 /// A value that could not be encoded, or bytes that are no such value.
 ///
@@ -40,6 +47,22 @@ impl CodecError {
     pub fn panicked(doing: &str, panic: &job::Panic) -> CodecError {
         CodecError(format!("{doing} panicked: {}", panic.message))
     }
+
+    #[cold]
+    fn encoding(error: impl Display) -> CodecError {
+        CodecError(format!("cannot encode: {error}"))
+    }
+
+    #[cold]
+    fn decoding(error: impl Display) -> CodecError {
+        CodecError(format!("cannot decode: {error}"))
+    }
+
+    /// Bytes that are left over belong to no value.
+    #[inline]
+    fn unless_read(left: usize) -> Result<(), CodecError> {
+        if left == 0 { Ok(()) } else { Err(CodecError::decoding(format_args!("{left} bytes too many"))) }
+    }
 }
 
 impl CodecKind {
@@ -55,7 +78,7 @@ impl CodecKind {
     /// ```
     ///
     /// # Errors
-    /// When the value's `Serialize` reports an error or panics.
+    /// When the value's `Serialize` reports an error or panics, or the codec has no words for it: none changes a value.
     #[inline]
     pub fn encode<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         let before = into.len();
@@ -69,11 +92,21 @@ impl CodecKind {
     /// The same, for callers who catch panics themselves and drop what was appended then.
     ///
     /// # Errors
-    /// When the value's `Serialize` reports an error.
+    /// When the value's `Serialize` reports an error, or the codec has no words for it.
     #[inline]
     pub fn encode_unguarded<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         match self {
             CodecKind::Bincode => bincode::encode(value, into),
+            #[cfg(feature = "codecs")]
+            CodecKind::Postcard => postcard::encode(value, into),
+            #[cfg(feature = "codecs")]
+            CodecKind::MessagePack => msgpack::encode(value, into),
+            #[cfg(feature = "codecs")]
+            CodecKind::Cbor => cbor::encode(value, into),
+            #[cfg(feature = "codecs")]
+            CodecKind::Json => json::encode(value, into),
+            #[cfg(feature = "codecs")]
+            CodecKind::Pickle => pickle::encode(value, into),
         }
     }
 
@@ -85,6 +118,16 @@ impl CodecKind {
     pub fn decode_unguarded<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
             CodecKind::Bincode => bincode::decode(bytes),
+            #[cfg(feature = "codecs")]
+            CodecKind::Postcard => postcard::decode(bytes),
+            #[cfg(feature = "codecs")]
+            CodecKind::MessagePack => msgpack::decode(bytes),
+            #[cfg(feature = "codecs")]
+            CodecKind::Cbor => cbor::decode(bytes),
+            #[cfg(feature = "codecs")]
+            CodecKind::Json => json::decode(bytes),
+            #[cfg(feature = "codecs")]
+            CodecKind::Pickle => pickle::decode(bytes),
         }
     }
 
@@ -110,60 +153,4 @@ impl CodecKind {
 #[inline]
 fn guard<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
     catch_panic(act).unwrap_or_else(|panic| Err(CodecError::panicked(doing, &panic)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    enum Sample {
-        Unit,
-        Number(i128),
-        Text { words: Vec<String>, last: Option<char> },
-    }
-
-    struct Panics;
-
-    impl Serialize for Panics {
-        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            panic!("no form for this")
-        }
-    }
-
-    #[test]
-    fn a_panicking_serializer_is_an_error_and_leaves_no_bytes() {
-        let mut bytes = vec![1, 2];
-        let error = CodecKind::Bincode.encode(&(7u64, Panics), &mut bytes).unwrap_err();
-        assert_eq!(error.to_string(), "encoding panicked: no form for this");
-        assert_eq!(bytes, [1, 2]);
-    }
-
-    #[test]
-    fn trailing_bytes_and_absurd_lengths_are_refused() {
-        let mut bytes = Vec::new();
-        CodecKind::Bincode.encode(&"text", &mut bytes).unwrap();
-        bytes.push(0);
-        assert!(CodecKind::Bincode.decode::<String>(&bytes).is_err());
-        let claims_many = [253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-        assert!(CodecKind::Bincode.decode::<String>(&claims_many).is_err());
-        assert!(CodecKind::Bincode.decode::<Vec<u64>>(&claims_many).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_encoded_is_decoded(number: i128, words: Vec<String>, last: Option<char>) {
-            for sample in [Sample::Unit, Sample::Number(number), Sample::Text { words, last }] {
-                let mut bytes = Vec::new();
-                CodecKind::Bincode.encode(&sample, &mut bytes).unwrap();
-                prop_assert_eq!(CodecKind::Bincode.decode::<Sample>(&bytes).unwrap(), sample);
-            }
-        }
-
-        #[test]
-        fn garbage_is_decoded_to_something_or_refused(bytes: Vec<u8>) {
-            let _ = CodecKind::Bincode.decode::<Sample>(&bytes);
-        }
-    }
 }

@@ -68,8 +68,8 @@ pub enum Mismatch {
 /// The parent's answer to a hello.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// How jobs and outcomes will be encoded.
-    pub codec: CodecKind,
+    /// The [number](CodecKind::number) of the codec for jobs and outcomes, which the worker's build may not have.
+    pub codec: u32,
     /// How many bytes of memory the worker may have.
     pub max_memory: Option<u64>,
     /// The arguments of the worker's state, encoded by that codec.

@@ -5,7 +5,6 @@
 //! both sides say before the first frame; [`CodecKind`] turns values into bytes. The parent sends through an
 //! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
 
-mod bincode;
 mod catch;
 mod codec;
 pub mod frame;
@@ -17,7 +16,7 @@ mod outbox;
 mod rendezvous;
 
 pub use catch::catch_panic;
-pub use codec::{CodecError, CodecKind};
+pub use codec::{CodecError, CodecKind, UnknownCodec};
 pub use inbox::Inbox;
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
 pub use message::{Message, Tag, send_in_parts};

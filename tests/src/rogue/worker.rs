@@ -147,7 +147,8 @@ impl Rogue {
             _ => {}
         }
         let welcome = inbox.receive(|| self.say(&Message::new(Tag::PartTaken)))?;
-        self.codec = unpack::<Welcome>(&welcome).expect("a parent says welcome").codec;
+        let welcome: Welcome = unpack(&welcome).expect("a parent says welcome");
+        self.codec = CodecKind::from_number(welcome.codec).expect("a codec of this build");
         if self.plan.wrong == NeverReady {
             linger();
         }

@@ -1,7 +1,9 @@
 //! What it costs to carry bytes, by each codec.
 
+use pool::CodecKind;
+
 use super::US;
-use crate::{codecs::codecs, entrant::Entrant, point::Point, report::Sweep, settings::Settings};
+use crate::{entrant::Entrant, point::Point, report::Sweep, settings::Settings};
 
 /// From a few bytes to many, by all codecs in the same rounds.
 pub(super) fn points(settings: &Settings) -> Vec<Point> {
@@ -12,7 +14,7 @@ pub(super) fn points(settings: &Settings) -> Vec<Point> {
         sweep: Sweep::Codec,
         grain_ns: US,
         bytes,
-        entrants: codecs().into_iter().map(entrant).collect(),
+        entrants: CodecKind::ALL.iter().copied().map(entrant).collect(),
     };
     sizes.map(point).collect()
 }

@@ -82,7 +82,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How jobs and outcomes are encoded.
+    /// How jobs and outcomes are encoded; by default with bincode. The others are there with the feature `codecs`, and a
+    /// worker that was built without it breaks the pool, with a cause that says so, when it is needed.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

@@ -83,7 +83,7 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     let hello: Hello = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;
     hello.check(recipe.job_type)?;
     handle.send(pack(&Welcome {
-        codec: recipe.codec,
+        codec: recipe.codec.number(),
         max_memory: recipe.max_memory,
         context: recipe.context.clone(),
     }));

@@ -3,7 +3,7 @@
 use bincode::{config, config::Config, enc::write::Writer, error::EncodeError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::CodecError;
+use super::CodecError;
 
 struct Appender<'a>(&'a mut Vec<u8>);
 
@@ -16,9 +16,9 @@ impl Writer for Appender<'_> {
 }
 
 #[inline]
-pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
     bincode::serde::encode_into_writer(value, Appender(into), config::standard())
-        .map_err(|error| CodecError(format!("cannot encode: {error}")))
+        .map_err(CodecError::encoding)
 }
 
 /// Decodes under a limit, because bincode allocates a string of whatever length the bytes claim.
@@ -26,7 +26,7 @@ pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 /// The limit is a constant of its type, so there are a few. It counts an integer at its full width, up to sixteen
 /// times what it takes up here.
 #[inline]
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
     match bytes.len() {
@@ -40,8 +40,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 #[inline]
 fn decode_within<T: DeserializeOwned, C: Config>(bytes: &[u8], config: C) -> Result<T, CodecError> {
     match bincode::serde::borrow_decode_from_slice(bytes, config) {
-        Ok((value, read)) if read == bytes.len() => Ok(value),
-        Ok((_, read)) => Err(CodecError(format!("cannot decode: {} bytes too many", bytes.len() - read))),
-        Err(error) => Err(CodecError(format!("cannot decode: {error}"))),
+        Ok((value, read)) => CodecError::unless_read(bytes.len() - read).map(|()| value),
+        Err(error) => Err(CodecError::decoding(error)),
     }
 }

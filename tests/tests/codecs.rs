@@ -1,0 +1,69 @@
+//! A pool does the same with every codec.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use end_to_end::{
+    Case,
+    probe::{LIMIT, Probe, builder, finish, mishap},
+};
+use pool::{CodecKind, Executor, Failure, NoOutcome, ProcessPool};
+
+fn failure(pool: &ProcessPool<Probe>, job: Probe) -> Failure<end_to_end::probe::Mishap> {
+    match pool.submit(job).unwrap().result(LIMIT) {
+        Err(NoOutcome::Failed(failure)) => failure,
+        other => panic!("it yields {other:?}"),
+    }
+}
+
+#[test]
+fn jobs_errors_panics_and_deaths_come_through() {
+    let _case = Case::begin();
+    assert_eq!(CodecKind::ALL.len(), 6);
+    for &codec in CodecKind::ALL {
+        let pool = builder::<Probe>(2).codec(codec).retries(0).build().unwrap();
+        let doubled: Vec<u64> =
+            pool.map((0..2000).map(Probe::Double)).into_iter().map(Result::unwrap).collect();
+        assert!(doubled.iter().copied().eq((0..2000).map(|n| n * 2)), "{codec}");
+        let large = pool.submit(Probe::Double(u64::MAX / 2)).unwrap().result(LIMIT);
+        assert_eq!(large.unwrap(), u64::MAX - 1, "{codec}");
+        let both = Probe::Then(Box::new(Probe::Double(1)), Box::new(Probe::Double(2)));
+        assert_eq!(pool.submit(both).unwrap().result(LIMIT).unwrap(), 4, "{codec}");
+
+        let words = "\u{e4} \"quoted\" \0";
+        let Failure::Failed(error) = failure(&pool, Probe::Fail(mishap(-7, words))) else {
+            panic!("{codec}")
+        };
+        assert_eq!(error, mishap(-7, words), "{codec}");
+        let Failure::Panicked(panic) = failure(&pool, Probe::Panic(words.into())) else { panic!("{codec}") };
+        assert_eq!(panic.message, words, "{codec}");
+        assert!(matches!(failure(&pool, Probe::Exit(3)), Failure::Crashed { attempts: 1, .. }), "{codec}");
+        finish(&pool);
+    }
+}
+
+#[test]
+fn what_cannot_be_encoded_costs_its_job_only() {
+    let _case = Case::begin();
+    for &codec in CodecKind::ALL {
+        let pool = builder::<Probe>(1).codec(codec).build().unwrap();
+        let refused = failure(&pool, Probe::Unencodable(()));
+        assert!(
+            matches!(&refused, Failure::Codec(why) if why.contains("this cannot be encoded")),
+            "{codec}: {refused}"
+        );
+        let chain = |length| {
+            (0..length).fold(Probe::Double(1), |inner, _| {
+                Probe::Then(Box::new(Probe::Mark(PathBuf::from("/dev/null"))), Box::new(inner))
+            })
+        };
+        assert_eq!(pool.submit(chain(20)).unwrap().result(LIMIT).unwrap(), 2, "{codec}");
+        if codec != CodecKind::Bincode {
+            let refused = failure(&pool, chain(2000));
+            assert!(matches!(refused, Failure::Codec(_)), "{codec}: {refused}");
+        }
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8, "{codec}");
+        finish(&pool);
+    }
+}
