@@ -23,7 +23,8 @@ fn report(output: &Output) -> Report {
 fn grains_are_measured_by_all_executors() {
     let report = report(&short(&["--only", "grain", "--json", "-"]).run());
     assert_eq!((report.schema, report.quick, report.rounds, report.workers), (1, true, 1, 2));
-    assert!(report.machine.cores >= 1 && report.model.is_none());
+    let model = report.model.as_ref().unwrap();
+    assert!(report.machine.cores >= 1 && model.parent_ns >= 0.0 && !model.curve.is_empty());
     let executors: Vec<ExecutorName> = report.rows.iter().map(|row| row.executor).collect();
     let three = [ExecutorName::Serial, ExecutorName::Threads, ExecutorName::Processes];
     assert_eq!(executors, three.repeat(6), "100 ns to 10 ms, by decades");
@@ -32,7 +33,9 @@ fn grains_are_measured_by_all_executors() {
     }
     for row in &report.rows {
         assert!(row.grain_ns > 0.0 && row.speedup > 0.0 && row.ns_per_job.median > 0.0, "{row:?}");
-        assert_eq!((row.sweep, row.ns_per_job.rounds.len(), row.stages.len()), (Sweep::Grain, 1, 0));
+        assert_eq!((row.sweep, row.ns_per_job.rounds.len()), (Sweep::Grain, 1));
+        let processes = row.executor == ExecutorName::Processes;
+        assert_eq!((row.predicted_ns.is_some(), !row.stages.is_empty()), (processes, processes));
         assert_eq!(row.codec.is_empty(), row.executor != ExecutorName::Processes, "only processes encode");
     }
 }
@@ -48,22 +51,31 @@ fn the_other_sweeps_vary_what_they_say() {
     let payloads: Vec<u64> =
         rows(Sweep::Codec).filter(|row| row.codec == "bincode").map(|row| row.payload_bytes).collect();
     assert_eq!(payloads, [16, 4 << 10, 1 << 20]);
+    let codecs: Vec<&str> = rows(Sweep::Codec).map(|row| row.codec.as_str()).collect();
+    assert_eq!(codecs[..6], ["bincode", "postcard", "msgpack", "cbor", "json", "pickle"]);
     assert_eq!(rows(Sweep::Grain).count(), 0);
 }
 
 #[test]
 fn files_take_the_report_and_the_table_is_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let [json, csv] = ["report.json", "report.csv"].map(|name| folder.path().join(name));
+    let names = ["report.json", "report.csv", "report.html", "pictures"];
+    let [json, csv, page, pictures] = names.map(|name| folder.path().join(name));
     fs::write(&csv, "x".repeat(1 << 20)).unwrap();
-    let files = ["--json", json.to_str().unwrap(), "--csv", csv.to_str().unwrap()];
-    let output = short(&["--only", "frame"]).with(|c| c.args(files)).run();
+    let asked = [("--json", &json), ("--csv", &csv), ("--html", &page), ("--svg", &pictures)];
+    let output = short(&["--only", "frame"])
+        .with(|c| asked.iter().fold(c, |c, (option, path)| c.arg(option).arg(path)))
+        .run();
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
     assert!(output.text().contains("\nFrame: how many jobs should travel together; 2 workers\n"));
     let report: Report = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     let csv = fs::read_to_string(&csv).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 1 + report.rows.len(), "{csv}");
+    let page = fs::read_to_string(&page).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg"), "{page}");
+    let pictures = fs::read_dir(&pictures).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(pictures.collect::<Vec<_>>(), ["frames.svg"]);
     assert!(lines[0].starts_with("sweep,executor,") && lines[4].starts_with("frame,processes,2,"), "{csv}");
 }
 

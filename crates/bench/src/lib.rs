@@ -7,6 +7,7 @@
 //!
 //! The program's `main` has to call `pool::enter_if_worker::<bench::load::Load>()` first thing.
 
+mod advise;
 mod books;
 mod break_even;
 pub mod calibrate;
@@ -34,6 +35,7 @@ mod table;
 mod units;
 mod work;
 
+pub use advise::{Advice, Sampled, Why, advise};
 pub use break_even::BreakEven;
 pub use csv::csv;
 pub use error::Error;

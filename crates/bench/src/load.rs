@@ -5,7 +5,7 @@ use std::{fmt, hint::black_box, sync::Arc};
 use pool::Job;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, Visitor},
+    de::{Error, SeqAccess, Visitor},
 };
 
 /// A job of a sweep.
@@ -104,7 +104,7 @@ impl Serialize for Bytes {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
         struct Taker;
-        impl Visitor<'_> for Taker {
+        impl<'de> Visitor<'de> for Taker {
             type Value = Bytes;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,6 +117,15 @@ impl<'de> Deserialize<'de> for Bytes {
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
                 self.visit_byte_buf(bytes.to_vec())
+            }
+
+            // Formats without bytes, such as JSON, write them as a list.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = list.next_element()? {
+                    bytes.push(byte);
+                }
+                Ok(Bytes(Arc::new(bytes)))
             }
         }
         deserializer.deserialize_byte_buf(Taker)

@@ -1,6 +1,6 @@
 //! A report for tests.
 
-use crate::report::{ExecutorName, Machine, Report, Row, Spread, Sweep};
+use crate::report::{ExecutorName, Machine, Model, Report, Row, Spread, Sweep};
 
 /// A few rows of every sweep. Processes break even between 100 ns and 1 us.
 pub(crate) fn report() -> Report {
@@ -12,18 +12,31 @@ pub(crate) fn report() -> Report {
     (fixed.frame, fixed.predicted_ns) = (Some(10), Some(650.0));
     let mut heavy = row(Sweep::Codec, processes, 1e3, 5e7);
     heavy.payload_bytes = 16 << 20;
+    let mut predicted = row(Sweep::Grain, processes, 1e3, 500.0);
+    predicted.predicted_ns = Some(550.0);
     let rows = vec![
         first,
         row(Sweep::Grain, processes, 100.0, 200.0),
         row(Sweep::Grain, serial, 1e3, 1050.0),
-        row(Sweep::Grain, processes, 1e3, 500.0),
+        predicted,
         row(Sweep::Workers, processes, 1e3, 600.0),
         row(Sweep::Frame, processes, 1e3, 620.0),
         fixed,
         heavy,
     ];
     let machine = Machine { processor: "Abacus".to_owned(), cores: 2, load: [0.25, 1.5] };
-    Report { schema: 1, machine, quick: true, rounds: 5, workers: 2, rows, model: None }
+    let model = Model {
+        parent_ns: 80.0,
+        worker_ns: 20.0,
+        parent_frame_ns: 20_000.0,
+        worker_frame_ns: 8_000.0,
+        break_even_ns: 110.0,
+        measured_break_even_ns: Some(316.0),
+        limits: Vec::new(),
+        curve: Vec::new(),
+        largest_error: Some(0.045),
+    };
+    Report { schema: 1, machine, quick: true, rounds: 5, workers: 2, rows, model: Some(model) }
 }
 
 fn row(sweep: Sweep, executor: ExecutorName, grain_ns: f64, ns: f64) -> Row {

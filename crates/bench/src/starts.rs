@@ -30,7 +30,7 @@ impl Starts {
     }
 
     /// While workers are started.
-    pub(crate) fn begin(&self) -> Pause<'_> {
+    pub fn begin(&self) -> Pause<'_> {
         Pause(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }

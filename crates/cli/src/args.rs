@@ -14,7 +14,7 @@ use clap::{
 };
 use pool::CodecKind;
 
-use crate::{measure::BenchArguments, parse::Op, units};
+use crate::{advise::AdviseArguments, measure::BenchArguments, parse::Op, units};
 
 /// Run jobs from JSON on worker processes and print exact results in order.
 #[derive(Debug, Parser)]
@@ -187,6 +187,8 @@ pub(crate) struct JournalArguments {
 pub(crate) enum Other {
     /// Measure what worker processes cost on this machine, and from which size of jobs on they are worth it
     Bench(BenchArguments),
+    /// Run some of the jobs and say in a sentence what to run all of them on
+    Advise(AdviseArguments),
     #[command(flatten)]
     Packaging(Packaging),
 }

@@ -3,6 +3,7 @@
 //! [`main`] parses the arguments into a plan, which is plain data, and only then touches the world. This crate is
 //! the only one that words anything for a person.
 
+mod advise;
 mod args;
 mod dry_run;
 mod error;
@@ -10,6 +11,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzz;
 mod input;
+mod interrupt;
 mod measure;
 mod output;
 mod parse;
@@ -44,6 +46,7 @@ fn start() -> Ended {
     };
     match arguments.other {
         Some(Other::Bench(arguments)) => return measure::measure(arguments),
+        Some(Other::Advise(arguments)) => return advise::advise(arguments),
         Some(Other::Packaging(wanted)) => return print_for_packagers(&wanted),
         None => {}
     }

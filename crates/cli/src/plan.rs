@@ -135,14 +135,15 @@ impl Plan {
         match self.executor {
             ExecutorKind::Serial => Ok(Arc::new(Serial::new(limits))),
             ExecutorKind::Threads => Ok(Arc::new(ThreadPool::new(self.workers, limits))),
-            ExecutorKind::Processes => self.make_processes(limits).map(|pool| Arc::new(pool) as _),
+            ExecutorKind::Processes => self.make_processes(self.workers).map(|pool| Arc::new(pool) as _),
         }
     }
 
-    fn make_processes(&self, limits: Limits) -> Result<ProcessPool<Builtin>, BuildError> {
+    /// Makes a pool of worker processes.
+    pub(crate) fn make_processes(&self, workers: usize) -> Result<ProcessPool<Builtin>, BuildError> {
         let plan = &self.pool;
-        let mut builder = ProcessPool::builder_with(limits)
-            .workers(self.workers)
+        let mut builder = ProcessPool::builder_with(self.limits.clone())
+            .workers(workers)
             .batch(plan.batch)
             .codec(plan.codec)
             .kill_after(plan.kill_after)

@@ -65,30 +65,6 @@ impl Spent {
     pub fn stages(&self) -> impl Iterator<Item = (Stage, Duration)> {
         Stage::ALL.into_iter().map(|stage| (stage, self[stage])).filter(|(_, time)| !time.is_zero())
     }
-
-    /// Divides [`Stage::Work`] in the proportions of these shares, which are those of some jobs that were looked at.
-    /// Without any it is all [`Stage::Run`].
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use job::{Spent, Stage};
-    ///
-    /// let mut spent = Spent::default();
-    /// spent.add(Stage::Work, Duration::from_secs(8));
-    /// spent.divide_work([(Stage::Decode, 1.0), (Stage::Run, 2.0), (Stage::EncodeOutcome, 1.0)]);
-    /// assert_eq!((spent[Stage::Run].as_secs(), spent[Stage::Decode].as_secs()), (4, 2));
-    /// assert_eq!(spent.total().as_secs(), 8);
-    /// ```
-    pub fn divide_work(&mut self, shares: [(Stage, f64); 3]) {
-        let work = self[Stage::Work];
-        let all: f64 = shares.iter().map(|(_, share)| share).sum();
-        if all > 0.0 {
-            for (stage, share) in shares {
-                self.shift(Stage::Work, stage, work.mul_f64(share / all));
-            }
-        }
-        self.shift(Stage::Work, Stage::Run, work);
-    }
 }
 
 impl Index<Stage> for Spent {

@@ -77,6 +77,7 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
     }
     let busy = lap(&mut start);
     samples.learn(busy, frame.count);
+    page.lane().note_jobs(frame.count);
     page.lane().enter_at(Stage::Return, start);
     // Sending may take long too, and until it is over the last job can be blamed: a job that has spoilt the link must not
     // get away with it.

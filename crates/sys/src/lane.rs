@@ -26,6 +26,8 @@ pub struct Lane {
     stage: AtomicU32,
     /// How many jobs' steps were told apart.
     samples: AtomicU32,
+    /// How many jobs there were in [`Stage::Work`], those included.
+    jobs: AtomicU64,
     spent: [AtomicU64; Stage::COUNT],
 }
 
@@ -35,6 +37,7 @@ impl Default for Lane {
             since: AtomicU64::new(0),
             stage: AtomicU32::new(0),
             samples: AtomicU32::new(0),
+            jobs: AtomicU64::new(0),
             spent: [const { AtomicU64::new(0) }; Stage::COUNT],
         }
     }
@@ -83,6 +86,11 @@ impl Lane {
         self.samples.store(self.samples.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
+    /// So many jobs have been done in [`Stage::Work`].
+    pub fn note_jobs(&self, jobs: u32) {
+        self.jobs.store(self.jobs.load(Relaxed).saturating_add(u64::from(jobs)), Relaxed);
+    }
+
     /// Its life is over.
     pub fn end(&self, now: Moment) {
         self.enter_at(Stage::Leave, now);
@@ -102,13 +110,28 @@ impl Lane {
         {
             spent.add(stage, now.since(Moment(since)));
         }
-        // Each step that was timed contains one look at the clock, which the others do not.
-        let clock = reading_the_clock().mul_f64(f64::from(self.samples.load(Relaxed)));
-        let steps = [Stage::Decode, Stage::Run, Stage::EncodeOutcome];
-        let shares = steps.map(|step| (step, spent[step].saturating_sub(clock).as_secs_f64()));
-        steps.iter().for_each(|&step| spent.shift(step, Stage::Work, spent[step]));
-        spent.divide_work(shares);
+        self.divide_work(&mut spent);
         spent
+    }
+
+    /// What jobs took whose steps were not told apart: for each as much decoding and encoding as in those where they were, and
+    /// the rest is running. But no larger a share than there, because the few that were looked at may have been slow.
+    fn divide_work(&self, spent: &mut Spent) {
+        let (samples, work) = (self.samples.load(Relaxed), spent[Stage::Work]);
+        if samples > 0 {
+            let others = self.jobs.load(Relaxed).saturating_sub(u64::from(samples));
+            let others = u32::try_from(others).unwrap_or(u32::MAX);
+            // Each step that was timed contains one look at the clock, which the others do not.
+            let each = |step: Stage| (spent[step] / samples).saturating_sub(reading_the_clock());
+            let steps = [Stage::Decode, Stage::EncodeOutcome];
+            let whole = each(Stage::Run) + steps.iter().map(|&step| each(step)).sum::<Duration>();
+            let times = steps.map(|step| {
+                let share = each(step).as_secs_f64() / whole.as_secs_f64().max(1e-9);
+                each(step).saturating_mul(others).min(work.mul_f64(share.clamp(0.0, 1.0)))
+            });
+            steps.into_iter().zip(times).for_each(|(step, time)| spent.shift(Stage::Work, step, time));
+        }
+        spent.shift(Stage::Work, Stage::Run, work);
     }
 }
 
@@ -197,20 +220,23 @@ mod tests {
     }
 
     #[test]
-    fn undivided_work_is_divided_as_the_samples_say() {
+    fn work_is_divided_as_the_samples_say() {
         let lane = Lane::default();
         let mut at = 1;
         lane.begin(Stage::Decode, Moment(at));
-        let laps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 1), (Stage::Wait, 95)];
+        let laps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 2), (Stage::Wait, 94)];
         for (stage, millis) in laps {
             at += millis * 1_000_000;
             lane.enter_at(stage, Moment(at));
         }
         lane.note_sample();
+        lane.note_jobs(11);
         let spent = lane.spent(Moment(100_000_001));
+        let millis = |stage: Stage| spent[stage].as_secs_f64() * 1e3;
         assert_eq!(spent[Stage::Work], Duration::ZERO);
-        let run = spent[Stage::Run].as_secs_f64() * 1e3;
-        assert!((59.0..61.0).contains(&run), "{run} ms of 100");
+        assert!((10.9..11.1).contains(&millis(Stage::Decode)), "1 ms for each of 11");
+        assert!((21.9..22.1).contains(&millis(Stage::EncodeOutcome)), "2 ms for each of 11");
+        assert!((66.9..67.1).contains(&millis(Stage::Run)), "what is left");
         assert_eq!(spent.total(), Duration::from_millis(100));
     }
 }

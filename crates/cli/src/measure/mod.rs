@@ -2,16 +2,16 @@
 
 mod args;
 mod bar;
-mod interrupt;
 mod outputs;
 mod plan;
 
 pub(crate) use args::BenchArguments;
 
-use self::{bar::Bar, interrupt::end_by_signals, outputs::Outputs, plan::BenchPlan};
+use self::{bar::Bar, outputs::Outputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
     exit::Ended,
+    interrupt::end_by_signals,
 };
 
 /// The whole of `runner bench`.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use pool::{LaneFigures, ParentFigures, Spent, Stage, WorkerFigures};
 use serde::Serialize;
 
-use crate::output::Collector;
+use crate::{output::Collector, units::humane};
 
 /// What the threads of this process did.
 #[derive(Debug)]
@@ -114,17 +114,6 @@ fn cells(spent: &Spent, stage: Stage, jobs: u64) -> String {
     }
     let share = 100.0 * time / spent.total().as_secs_f64().max(1e-9);
     format!("{time:>11.3} {share:>5.1}% {:>12}", humane(time * 1e9 / jobs.max(1) as f64))
-}
-
-/// A time with the unit that suits it.
-fn humane(ns: f64) -> String {
-    let (value, unit) = match ns {
-        ..1e3 => (ns, "ns"),
-        1e3..1e6 => (ns / 1e3, "us"),
-        1e6..1e9 => (ns / 1e6, "ms"),
-        _ => (ns / 1e9, "s"),
-    };
-    format!("{value:.1} {unit}")
 }
 
 pub(crate) fn seconds(spent: &Spent) -> BTreeMap<&'static str, f64> {

@@ -300,7 +300,7 @@ fn start_writer(collector: &Arc<Collector>, target: File, news: &Sender<News>) -
     Ok(())
 }
 
-fn ending_of(error: &RunError) -> Ended {
+pub(crate) fn ending_of(error: &RunError) -> Ended {
     match error {
         RunError::OutputIsInput { .. } | RunError::JournalIsUsed { .. } => Ended::Misused,
         RunError::Journal { .. }

@@ -15,6 +15,6 @@ mod resume;
 mod spool;
 mod watcher;
 
-pub(crate) use coordinator::run;
+pub(crate) use coordinator::{ending_of, run};
 pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
 pub(crate) use news::{Enough, News};

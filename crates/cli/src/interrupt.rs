@@ -12,7 +12,7 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Ends the program by the first signal that asks for it: nothing has to be finished, and the workers go with it. To be called
 /// before any other thread is started. A signal that was ignored when the program started stays ignored.
-pub(super) fn end_by_signals(starts: Starts) -> io::Result<()> {
+pub(crate) fn end_by_signals(starts: Starts) -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         if !sys::signal::is_ignored(signal) {

@@ -1,0 +1,42 @@
+//! The command line of `runner advise`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, value_parser};
+
+use crate::{
+    args::{Arguments, ExecutorKind, Format},
+    parse::Op,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct AdviseArguments {
+    /// Files of jobs; `-` or none reads standard input. Some of them are run
+    #[arg(value_name = "JOBS")]
+    pub(crate) jobs: Vec<PathBuf>,
+
+    /// The most workers for jobs that compute; default: as many as this process may use cores
+    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// How the jobs are written; `auto` looks at the first byte
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// The operation of jobs that do not name one; bare values are its operands
+    #[arg(long, value_enum)]
+    pub(crate) op: Option<Op>,
+
+    /// Let `command` jobs run programs
+    #[arg(long)]
+    pub(crate) allow_command: bool,
+}
+
+impl From<AdviseArguments> for Arguments {
+    fn from(advise: AdviseArguments) -> Arguments {
+        let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
+        let usual = Arguments::parse_from(["runner"]);
+        // The sample runs on a worker process, where it can do no harm.
+        Arguments { jobs, workers, format, op, allow_command, executor: ExecutorKind::Processes, ..usual }
+    }
+}

@@ -1,0 +1,58 @@
+//! `runner advise`: runs some of the jobs and says in a sentence what to run all of them on.
+
+mod args;
+mod sample;
+mod sentence;
+
+use pool::available_cores;
+
+pub(crate) use args::AdviseArguments;
+
+use self::{sample::sample, sentence::sentence};
+use crate::{
+    error,
+    exit::Ended,
+    input::open_all,
+    interrupt::end_by_signals,
+    output::print_whole,
+    plan::Plan,
+    run::{IntakeEnd, ending_of},
+};
+
+/// The whole of `runner advise`.
+pub(crate) fn advise(arguments: AdviseArguments) -> Ended {
+    let plan = match Plan::new(arguments.into()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            error::print(&error);
+            return Ended::Misused;
+        }
+    };
+    let starts = bench::Starts::default();
+    let sampled = open_all(&plan).and_then(|sources| {
+        end_by_signals(starts.clone()).map_err(error::RunError::Thread)?;
+        sample(&plan, sources, &starts)
+    });
+    match sampled {
+        Ok(Some(sampled)) => {
+            let advice = bench::advise(&sampled, plan.workers, available_cores());
+            print_whole(sentence(&sampled, &advice).as_bytes())
+        }
+        Ok(None) => {
+            error::warn("there is no job that could be run, and nothing to advise");
+            Ended::JobsFailed
+        }
+        Err(error) => {
+            error::print(&error);
+            ending_of(&error)
+        }
+    }
+}
+
+/// Not wanting more than a sample is no failure.
+fn failure(end: IntakeEnd) -> Option<error::RunError> {
+    match end {
+        IntakeEnd::Failed(error) => Some(error),
+        IntakeEnd::NotWanted | IntakeEnd::Invalid => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! The advice in words.
+
+use bench::{Advice, Sampled, Why, report::ExecutorName};
+
+use crate::units::humane;
+
+/// What to do and why, in a sentence, and the options that do it.
+pub(super) fn sentence(sampled: &Sampled, advice: &Advice) -> String {
+    format!(
+        "{}, because {}; from {}.\nrunner {}\n",
+        what(advice),
+        why(sampled, advice),
+        basis(sampled),
+        options(advice)
+    )
+}
+
+fn what(advice: &Advice) -> String {
+    match (advice.executor, advice.workers) {
+        (ExecutorName::Serial, _) => "Run these jobs one after the other".to_owned(),
+        (ExecutorName::Threads, workers) => format!("Run these jobs on {workers} threads"),
+        (ExecutorName::Processes, 1) => "Run these jobs on a worker process".to_owned(),
+        (ExecutorName::Processes, workers) => format!("Run these jobs on {workers} worker processes"),
+    }
+}
+
+fn why(sampled: &Sampled, advice: &Advice) -> String {
+    let (run, cost) = (humane(sampled.run_ns), humane(sampled.parent_ns + sampled.worker_ns));
+    let expected = format!("so expect {:.1} times the speed of one after the other", advice.speedup);
+    match advice.why {
+        Why::WorthSending => {
+            format!("a job takes {run} and sending it to a process and back costs {cost}, {expected}")
+        }
+        Why::TooShort => format!("a job takes {run} and sending it to a process and back costs {cost}"),
+        Why::TooFew => format!(
+            "all of them together take {}, and starting a worker takes {}",
+            humane(sampled.run_ns * sampled.jobs as f64),
+            humane(sampled.start_ns)
+        ),
+        Why::OnlyOne => "there is only one".to_owned(),
+        Why::Waiting => format!(
+            "a job takes {run} and uses a processor for {} of that, {expected}",
+            humane(sampled.processor_ns)
+        ),
+        Why::CarriesMuch => format!(
+            "a job takes {run} and carries so much that sending it to a process and back costs {cost}, {expected}"
+        ),
+    }
+}
+
+fn basis(sampled: &Sampled) -> String {
+    match (sampled.jobs, sampled.all) {
+        (1, true) => "the only job".to_owned(),
+        (jobs, true) => format!("all {jobs} jobs"),
+        (1, false) => "the first job".to_owned(),
+        (jobs, false) => format!("the first {jobs} jobs"),
+    }
+}
+
+fn options(advice: &Advice) -> String {
+    match advice.executor {
+        ExecutorName::Serial => "--executor serial".to_owned(),
+        ExecutorName::Threads => format!("--executor threads --workers {}", advice.workers),
+        ExecutorName::Processes => format!("--workers {}", advice.workers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_is_a_sentence_and_the_options() {
+        let sampled = Sampled {
+            jobs: 40,
+            all: false,
+            run_ns: 2.5e6,
+            processor_ns: 2.5e6,
+            parent_ns: 2e4,
+            worker_ns: 4e3,
+            thread_ns: 300.0,
+            start_ns: 3e6,
+        };
+        let advice = bench::advise(&sampled, 2, 2);
+        assert_eq!(
+            sentence(&sampled, &advice),
+            "Run these jobs on 2 worker processes, because a job takes 2.5 ms and sending it to a process and back costs \
+             24.0 us, so expect 2.0 times the speed of one after the other; from the first 40 jobs.\nrunner --workers 2\n"
+        );
+    }
+}
