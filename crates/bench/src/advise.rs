@@ -126,6 +126,7 @@ fn costs(sampled: &Sampled, cores: usize) -> Option<Costs> {
         jobs_in_frame: 1.0,
         parent_ns: sampled.parent_ns,
         worker_ns: sampled.worker_ns,
+        idle_ns: 0.0,
     };
     Costs::fit(&[sample], cores)
 }

@@ -15,6 +15,8 @@ pub(crate) struct Sample {
     pub(crate) parent_ns: f64,
     /// Processor time of a worker for a job beside its work, in nanoseconds.
     pub(crate) worker_ns: f64,
+    /// Time of cores for a job that nobody used although there were workers enough, in nanoseconds.
+    pub(crate) idle_ns: f64,
 }
 
 /// What processes cost here.
@@ -22,6 +24,8 @@ pub(crate) struct Sample {
 pub(crate) struct Costs {
     pub(crate) parent: Cost,
     pub(crate) worker: Cost,
+    /// Cores stand still while somebody is woken.
+    pub(crate) idle: Cost,
     /// The most jobs that a frame takes.
     most_in_frame: f64,
     cores: f64,
@@ -42,6 +46,7 @@ impl Costs {
         Some(Costs {
             parent: fit(|sample| sample.parent_ns),
             worker: fit(|sample| sample.worker_ns),
+            idle: fit(|sample| sample.idle_ns),
             most_in_frame,
             cores: cores as f64,
         })
@@ -53,7 +58,7 @@ impl Costs {
         let (parent, worker) = (self.parent.of(jobs_in_frame), grain_ns + self.worker.of(jobs_in_frame));
         // Workers limit, or the cores that everybody shares, or the parent, which is no faster than one core.
         let by_workers = worker / self.cores.min(workers as f64);
-        let by_cores = (parent + worker) / self.cores;
+        let by_cores = (parent + worker + self.idle.of(jobs_in_frame)) / self.cores;
         by_workers.max(by_cores).max(parent)
     }
 
@@ -127,6 +132,7 @@ mod tests {
                 jobs_in_frame,
                 parent_ns: 80.0 + 20_000.0 / jobs_in_frame,
                 worker_ns: 20.0 + 8_000.0 / jobs_in_frame,
+                idle_ns: 10.0,
             }
         };
         [1e2, 1e3, 1e4, 1e5, 1e6, 1e7].map(sample).to_vec()
@@ -148,12 +154,12 @@ mod tests {
     #[test]
     fn two_cores_are_shared_by_all() {
         let costs = Costs::fit(&samples(), 2).unwrap();
-        // (1000 + 28 + 100) / 2, with the frame's share.
-        assert!((costs.time(1e3, 2) - 564.0).abs() < 1.0, "{}", costs.time(1e3, 2));
+        // (1000 + 28 + 100 + 10) / 2, with the frame's share.
+        assert!((costs.time(1e3, 2) - 569.0).abs() < 1.0, "{}", costs.time(1e3, 2));
         assert!((costs.speedup(1e8, 2) - 2.0).abs() < 0.01);
         assert!((costs.time(1e4, 1) - 10_100.0).abs() < 1.0, "one worker is one core's work");
         let even = costs.break_even(2).unwrap();
-        assert!((100.0..120.0).contains(&even), "what both sides pay: {even}");
+        assert!((110.0..130.0).contains(&even), "what both sides pay, and idle cores: {even}");
         assert!((costs.speedup(even, 2) - 1.0).abs() < 1e-6);
     }
 

@@ -12,10 +12,11 @@ const HELD_TO: std::ops::RangeInclusive<f64> = 0.9e3..=1.1e7;
 
 /// Fits the model to what the rows have cost, and notes what it says of each.
 pub(crate) fn predict(report: &mut Report, books: &[Option<Books>]) {
+    let cores = report.machine.cores;
     let measured = report.rows.iter().zip(books).filter(|(row, _)| is_usual(row, report.workers));
     let samples: Vec<Sample> =
-        measured.filter_map(|(row, books)| Some(sample(row, books.as_ref()?))).collect();
-    let Some(costs) = Costs::fit(&samples, report.machine.cores) else { return };
+        measured.filter_map(|(row, books)| Some(sample(row, books.as_ref()?, cores))).collect();
+    let Some(costs) = Costs::fit(&samples, cores) else { return };
     for row in report.rows.iter_mut().filter(|row| is_predictable(row)) {
         row.predicted_ns = Some(costs.time(row.grain_ns, row.workers));
     }
@@ -43,12 +44,15 @@ fn curve(costs: &Costs, report: &Report) -> Vec<Point> {
     costs.curve(report.workers).into_iter().chain(varied.map(at)).collect()
 }
 
-fn sample(row: &Row, books: &Books) -> Sample {
+fn sample(row: &Row, books: &Books, cores: usize) -> Sample {
+    let used = (books.parent + books.workers) / books.jobs;
+    let there = cores as f64 * row.ns_per_job.median;
     Sample {
         grain_ns: row.grain_ns,
         jobs_in_frame: books.jobs / books.frames.max(1.0),
         parent_ns: books.parent / books.jobs,
         worker_ns: books.workers / books.jobs - row.grain_ns,
+        idle_ns: if row.workers >= cores { (there - used).max(0.0) } else { 0.0 },
     }
 }
 
@@ -64,6 +68,8 @@ fn model(costs: &Costs, report: &Report) -> Option<Model> {
         worker_ns: costs.worker.job,
         parent_frame_ns: costs.parent.frame,
         worker_frame_ns: costs.worker.frame,
+        idle_ns: costs.idle.job,
+        idle_frame_ns: costs.idle.frame,
         break_even_ns: costs.break_even(report.workers)?,
         measured_break_even_ns: BreakEven::of(report).and_then(BreakEven::ns),
         limits: grains.iter().map(|&grain_ns| costs.limit(grain_ns)).collect(),

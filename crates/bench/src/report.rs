@@ -135,6 +135,10 @@ pub struct Model {
     pub parent_frame_ns: f64,
     /// What it costs the worker.
     pub worker_frame_ns: f64,
+    /// How long cores stand still for each job, because everybody waits for somebody, in nanoseconds.
+    pub idle_ns: f64,
+    /// How long for each frame.
+    pub idle_frame_ns: f64,
     /// From this grain on the workers are faster than none, as predicted, in nanoseconds.
     pub break_even_ns: f64,
     /// The same as measured, between two points of the sweep; none if all points lie on one side.

@@ -30,6 +30,8 @@ pub(crate) fn report() -> Report {
         worker_ns: 20.0,
         parent_frame_ns: 20_000.0,
         worker_frame_ns: 8_000.0,
+        idle_ns: 10.0,
+        idle_frame_ns: 2_000.0,
         break_even_ns: 110.0,
         measured_break_even_ns: Some(316.0),
         limits: Vec::new(),

@@ -140,12 +140,14 @@ fn costs(model: &Model) -> String {
         format!("\nFrom 1 us to 10 ms that predicts the time for a job to {:.0} %.", (100.0 * error).ceil())
     });
     format!(
-        "A job costs the parent {} and a worker {} beside its work, each frame of jobs {} and {} more;\n\
-         by that, processes are faster from {} on.{error}",
+        "A job costs the parent {} and a worker {} beside its work, and leaves cores idle for {}; each frame of jobs\n\
+         {}, {} and {} more. By that, processes are faster from {} on.{error}",
         time(model.parent_ns),
         time(model.worker_ns),
+        time(model.idle_ns),
         time(model.parent_frame_ns),
         time(model.worker_frame_ns),
+        time(model.idle_frame_ns),
         time(model.break_even_ns),
     )
 }
@@ -187,8 +189,8 @@ Grain: how much work a job needs to be worth a worker; 2 workers
 
 Processes are faster than a plain loop from about 316 ns on.
 
-A job costs the parent 80.0 ns and a worker 20.0 ns beside its work, each frame of jobs 20.0 us and 8.00 us more;
-by that, processes are faster from 110 ns on.
+A job costs the parent 80.0 ns and a worker 20.0 ns beside its work, and leaves cores idle for 10.0 ns; each frame of jobs
+20.0 us, 8.00 us and 2.00 us more. By that, processes are faster from 110 ns on.
 From 1 us to 10 ms that predicts the time for a job to 5 %.
 
 Workers: how far more processes help

@@ -178,6 +178,8 @@ fn made() -> Report {
             worker_ns: 35.0,
             parent_frame_ns: 20_000.0,
             worker_frame_ns: 8_000.0,
+            idle_ns: 10.0,
+            idle_frame_ns: 2_000.0,
             break_even_ns: 200.0,
             measured_break_even_ns: Some(200.0),
             limits: limits
@@ -366,12 +368,15 @@ fn odd_model() -> impl Strategy<Value = Model> {
     let lists = (prop::collection::vec(limit, 0..3), prop::collection::vec(point, 0..8));
     (figures, lists).prop_map(|(figures, (limits, curve))| {
         let (parent_ns, worker_ns, break_even_ns, measured_break_even_ns, largest_error) = figures;
-        let [parent_frame_ns, worker_frame_ns] = [parent_ns, worker_ns];
+        let [parent_frame_ns, worker_frame_ns, idle_ns, idle_frame_ns] =
+            [parent_ns, worker_ns, parent_ns, worker_ns];
         Model {
             parent_ns,
             worker_ns,
             parent_frame_ns,
             worker_frame_ns,
+            idle_ns,
+            idle_frame_ns,
             break_even_ns,
             measured_break_even_ns,
             limits,
