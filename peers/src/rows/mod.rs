@@ -2,6 +2,7 @@
 
 mod commands;
 mod idle;
+mod ledger;
 mod load;
 mod map;
 mod round_trip;
@@ -14,13 +15,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::{bench::Bench, report::Row, rounds::Result};
 
 /// How the rows are called.
-pub(crate) const NUMBERS: [&str; 16] =
-    ["1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"];
+pub(crate) const NUMBERS: [&str; 17] =
+    ["1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
 
 /// Rows that are measured together.
 type Group = (&'static [&'static str], fn(&Bench) -> Result<Vec<Row>>);
 
-const GROUPS: [Group; 14] = [
+const GROUPS: [Group; 15] = [
     (&["1", "2", "3"], map::measure),
     (&["4"], submit::at_once),
     (&["4b"], submit::between),
@@ -35,6 +36,7 @@ const GROUPS: [Group; 14] = [
     (&["13"], idle::measure),
     (&["14"], runner::memory),
     (&["15"], commands::measure),
+    (&["16"], ledger::measure),
 ];
 
 /// Measures what was asked for, group by group. One that cannot be measured becomes a row that says why.
