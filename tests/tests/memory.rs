@@ -71,9 +71,10 @@ fn the_command_line_reports_it_as_memory() {
 
 #[test]
 fn a_job_that_is_too_large_to_be_received_is_charged_with_it() {
-    let number = format!("1{}", "0".repeat(2_000_000));
+    // What a worker itself needs, some 11 MB, is enough for the second job, and not for bytes of the first beside it.
+    let number = format!("1{}", "0".repeat(4_000_000));
     let jobs = format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":{number}}}\n{{\"op\":\"sum\",\"n\":4}}\n");
-    let output = runner(["-w", "1", "--max-memory", "8M", "--max-digits", "3000000"]).stdin(jobs).run();
+    let output = runner(["-w", "1", "--max-memory", "13M", "--max-digits", "5000000"]).stdin(jobs).run();
     assert_eq!(output.code(), 1, "{}", output.stderr);
     assert_eq!(output.kinds(), ["memory", "ok"], "{}", output.stderr);
 }
