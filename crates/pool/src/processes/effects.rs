@@ -6,7 +6,7 @@ use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, StartFailure, Verdict};
-use wire::frame;
+use wire::frame::{self, Notes};
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State, turn::Turn};
 
@@ -116,7 +116,8 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
 fn send<J: Job>(to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
-    to.send(frame::jobs(frame, timed, u32::try_from(count).unwrap_or(u32::MAX), &slices));
+    let notes = Notes { starts: timed, durations: false };
+    to.send(frame::jobs(frame, notes, u32::try_from(count).unwrap_or(u32::MAX), &slices));
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {

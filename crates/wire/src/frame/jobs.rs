@@ -3,7 +3,7 @@
 use job::FrameId;
 use serde::Serialize;
 
-use super::{LENGTH, adds_up, seal, take, take_entry, take_u32, take_u64};
+use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
 use crate::{CodecError, CodecKind, Message, Tag};
 
 const HEADER: usize = 13;
@@ -78,13 +78,22 @@ pub fn encode_entry<T: Serialize>(codec: CodecKind, job: &T, into: &mut Vec<u8>)
     encoded
 }
 
+/// What the worker is to note while it runs a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// When each job starts, in the shared page: the parent watches limits.
+    pub starts: bool,
+    /// How long each job takes, in the message of its outcome.
+    pub durations: bool,
+}
+
 /// A frame of jobs made of slices of [`Entries`].
 #[must_use]
-pub fn jobs(frame: FrameId, timed: bool, count: u32, slices: &[&[u8]]) -> Message {
+pub fn jobs(frame: FrameId, notes: Notes, count: u32, slices: &[&[u8]]) -> Message {
     let length: usize = slices.iter().map(|slice| slice.len()).sum();
     let mut message = Message::with_capacity(Tag::Jobs, length + HEADER);
     message.extend(&frame.0.to_le_bytes());
-    message.extend(&[u8::from(timed)]);
+    message.extend(&[flags([notes.starts, notes.durations])]);
     message.extend(&count.to_le_bytes());
     slices.iter().for_each(|slice| message.extend(slice));
     message
@@ -95,8 +104,8 @@ pub fn jobs(frame: FrameId, timed: bool, count: u32, slices: &[&[u8]]) -> Messag
 pub struct JobsView<'a> {
     /// The frame's number.
     pub frame: FrameId,
-    /// Whether the parent wants to know when each job starts.
-    pub timed: bool,
+    /// What the parent wants to know.
+    pub notes: Notes,
     /// How many jobs there are.
     pub count: u32,
     rest: &'a [u8],
@@ -108,14 +117,11 @@ impl<'a> JobsView<'a> {
     pub fn read(message: &'a Message) -> Option<JobsView<'a>> {
         let mut rest = message.body();
         let frame = FrameId(take_u64(&mut rest)?);
-        let timed = take(&mut rest, 1)?[0] != 0;
+        let [starts, durations] = take_flags(&mut rest)?;
         let count = take_u32(&mut rest)?;
-        (message.tag() == Some(Tag::Jobs) && adds_up(rest, count, 0)).then_some(JobsView {
-            frame,
-            timed,
-            count,
-            rest,
-        })
+        let adds_up = after_entries(rest, count, 0).is_some_and(<[u8]>::is_empty);
+        let notes = Notes { starts, durations };
+        (message.tag() == Some(Tag::Jobs) && adds_up).then_some(JobsView { frame, notes, count, rest })
     }
 
     /// The payloads, in order.

@@ -1,12 +1,17 @@
 //! A frame of outcomes.
 
-use job::FrameId;
+use std::time::Duration;
+
+use job::{FrameId, Moment};
 use serde::Serialize;
 
-use super::{LENGTH, adds_up, seal, take, take_entry, take_u32, take_u64};
+use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
 use crate::{CodecError, CodecKind, Message, Tag};
 
-const HEADER: usize = 21;
+const HEADER: usize = 29;
+
+/// How many bytes a duration takes.
+const DURATION: usize = 4;
 
 /// How a job ended, as far as the worker can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub enum Status {
 pub struct OutcomesWriter {
     message: Message,
     count: u32,
+    /// What goes behind the outcomes, so that those can be kept as they stand.
+    durations: Vec<u8>,
 }
 
 impl OutcomesWriter {
@@ -34,8 +41,8 @@ impl OutcomesWriter {
     pub fn new(frame: FrameId) -> OutcomesWriter {
         let mut message = Message::new(Tag::Outcomes);
         message.extend(&frame.0.to_le_bytes());
-        message.extend(&[0; 13]);
-        OutcomesWriter { message, count: 0 }
+        message.extend(&[0; HEADER - 8]);
+        OutcomesWriter { message, count: 0, durations: Vec::new() }
     }
 
     /// Adds one outcome.
@@ -105,13 +112,25 @@ impl OutcomesWriter {
         self.message.body().len() - HEADER
     }
 
-    /// The finished message; `last` if no other of this frame follows.
+    /// Notes how long the job of the outcome took that was added last.
+    pub fn note_duration(&mut self, duration: Duration) {
+        let nanos = u32::try_from(duration.as_nanos()).unwrap_or(u32::MAX);
+        self.durations.extend(nanos.to_le_bytes());
+    }
+
+    /// The finished message, with the durations if each outcome has one: when its first job began and how long all of them
+    /// took; `last` if no other of this frame follows.
     #[must_use]
-    pub fn finish(mut self, busy_ns: u64, last: bool) -> Message {
+    pub fn finish(mut self, began: Moment, busy_ns: u64, last: bool) -> Message {
+        let durations = !self.durations.is_empty() && self.durations.len() == DURATION * self.count as usize;
         let header = &mut self.message.buffer()[2..];
-        header[8..16].copy_from_slice(&busy_ns.to_le_bytes());
-        header[16..20].copy_from_slice(&self.count.to_le_bytes());
-        header[20] = u8::from(last);
+        header[8..16].copy_from_slice(&began.0.to_le_bytes());
+        header[16..24].copy_from_slice(&busy_ns.to_le_bytes());
+        header[24..28].copy_from_slice(&self.count.to_le_bytes());
+        header[28] = flags([last, durations]);
+        if durations {
+            self.message.extend(&self.durations);
+        }
         self.message
     }
 }
@@ -121,13 +140,16 @@ impl OutcomesWriter {
 pub struct OutcomesView<'a> {
     /// The frame of jobs that it answers.
     pub frame: FrameId,
+    /// When the worker began with it.
+    pub began: Moment,
     /// The worker's time for it, in nanoseconds.
     pub busy_ns: u64,
     /// How many outcomes there are.
     pub count: u32,
     /// Whether no other message of this frame follows.
     pub last: bool,
-    rest: &'a [u8],
+    entries: &'a [u8],
+    durations: Option<&'a [u8]>,
 }
 
 impl<'a> OutcomesView<'a> {
@@ -139,29 +161,45 @@ impl<'a> OutcomesView<'a> {
             take_entry(&mut rest).filter(|entry| !entry.is_empty())?;
             count += 1;
         }
-        Some(OutcomesView { frame, busy_ns: 0, count, last: false, rest: bytes })
+        let began = Moment(0);
+        Some(OutcomesView { frame, began, busy_ns: 0, count, last: false, entries: bytes, durations: None })
     }
 
-    /// Reads the frame in a message; `None` if there is none, or its entries do not add up.
+    /// Reads the frame in a message; `None` if there is none, or its parts do not add up.
     #[must_use]
     pub fn read(message: &'a Message) -> Option<OutcomesView<'a>> {
         let mut rest = message.body();
         let frame = FrameId(take_u64(&mut rest)?);
+        let began = Moment(take_u64(&mut rest)?);
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
-        let last = take(&mut rest, 1)?[0] != 0;
-        (message.tag() == Some(Tag::Outcomes) && adds_up(rest, count, 1)).then_some(OutcomesView {
+        let [last, durations] = take_flags(&mut rest)?;
+        let behind = after_entries(rest, count, 1)?;
+        let wanted = if durations { DURATION.checked_mul(usize::try_from(count).ok()?)? } else { 0 };
+        if message.tag() != Some(Tag::Outcomes) || behind.len() != wanted {
+            return None;
+        }
+        let entries = &rest[..rest.len() - behind.len()];
+        Some(OutcomesView {
             frame,
+            began,
             busy_ns,
             count,
             last,
-            rest,
+            entries,
+            durations: durations.then_some(behind),
         })
+    }
+
+    /// How long each job took, in nanoseconds, if the worker was to note that; 4 seconds stand for more.
+    pub fn durations(&self) -> Option<impl Iterator<Item = u32> + use<'a>> {
+        let (durations, _) = self.durations?.as_chunks::<DURATION>();
+        Some(durations.iter().map(|&bytes| u32::from_le_bytes(bytes)))
     }
 
     /// Statuses and payloads, in order. `None` stands for a status that this version does not know.
     pub fn outcomes(&self) -> impl Iterator<Item = (Option<Status>, &'a [u8])> + use<'a> {
-        let mut rest = self.rest;
+        let mut rest = self.entries;
         std::iter::from_fn(move || {
             let (&status, payload) = take_entry(&mut rest)?.split_first()?;
             let all = [Status::Done, Status::Failed, Status::Panicked, Status::Codec];
