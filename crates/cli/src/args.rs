@@ -131,6 +131,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "stats")]
     pub(crate) stats_file: Option<PathBuf>,
 
+    /// Write a timeline of the workers to a file, for Perfetto and other viewers of trace events
+    #[arg(long, value_name = "FILE", value_parser = parse_file)]
+    pub(crate) trace: Option<PathBuf>,
+
     /// Print nothing but results and errors that end the run
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -226,6 +230,11 @@ pub(crate) enum Fsync {
 pub(crate) enum StatsFormat {
     Text,
     Json,
+}
+
+/// A file, and not a stream: standard output is for results.
+fn parse_file(text: &str) -> Result<PathBuf, String> {
+    if matches!(text, "" | "-") { Err("expected a file".into()) } else { Ok(text.into()) }
 }
 
 fn parse_batch(text: &str) -> Result<pool::Batch, String> {
