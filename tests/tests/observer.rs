@@ -65,7 +65,7 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 let end = *began + *busy;
                 assert!(known.free <= Some(*began) && end <= *at && *bytes > 0);
                 known.free = Some(end);
-                let durations = durations.as_ref().unwrap();
+                let durations = durations.as_deref().unwrap_or_default();
                 assert_eq!(durations.len() as u64, *outcomes);
                 assert!(
                     durations.iter().map(|&nanos| Duration::from_nanos(nanos.into())).sum::<Duration>()

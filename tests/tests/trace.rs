@@ -166,7 +166,7 @@ fn a_death_and_what_follows_it_are_on_the_timeline() {
     let is_death = |end: &&Value| end["name"].as_str().unwrap().starts_with("death: ");
     let deaths = || timeline.of("end").into_iter().filter(is_death);
     let on_workers: BTreeSet<u64> =
-        deaths().map(|death| line(death)).filter(|line| line.0 == line.1).map(|line| line.0).collect();
+        deaths().map(line).filter(|line| line.0 == line.1).map(|line| line.0).collect();
     assert_eq!(on_workers.len(), 2, "the job killed two workers");
     for death in deaths() {
         let cause = death["args"]["cause"].as_str().unwrap();
