@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{book::Book, event::Event, lanes::events, recorder::Recorder};
 use crate::{error::RunError, input::Source, output::is_same_file, plan::Plan};
 
-/// The most slices of a timeline: some 25 MB, which viewers still take with ease.
+/// The most slices of a timeline: a file of up to some 45 MB, which viewers still take with ease.
 const MOST_SLICES: usize = 200_000;
 
 /// A timeline that is to be written at the end of the run.
