@@ -145,6 +145,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "stats")]
     pub(crate) stats_file: Option<PathBuf>,
 
+    /// Write a timeline of the workers to a file, for Perfetto and other viewers of trace events
+    #[arg(long, value_name = "FILE", value_parser = parse_file)]
+    pub(crate) trace: Option<PathBuf>,
+
     /// Print nothing but results and errors that end the run
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -268,6 +272,11 @@ pub(crate) enum StatsFormat {
 fn codec_parser() -> impl TypedValueParser<Value = CodecKind> {
     let names = CodecKind::ALL.iter().map(|codec| codec.name());
     PossibleValuesParser::new(names).try_map(|name| name.parse())
+}
+
+/// A file, and not a stream: standard output is for results.
+fn parse_file(text: &str) -> Result<PathBuf, String> {
+    if matches!(text, "" | "-") { Err("expected a file".into()) } else { Ok(text.into()) }
 }
 
 fn parse_batch(text: &str) -> Result<pool::Batch, String> {

@@ -34,6 +34,12 @@ pub(crate) enum RunError {
     WriteOutput(io::Error),
     #[error("writing the statistics failed: {0}")]
     WriteStats(io::Error),
+    #[error("cannot open {path:?} for the timeline: {error}")]
+    OpenTrace { path: PathBuf, error: io::Error },
+    #[error("{} is also read from or written to; choose another file for the timeline", path.display())]
+    TraceIsUsed { path: PathBuf },
+    #[error("writing the timeline failed: {0}")]
+    WriteTrace(io::Error),
     #[error("the journal {} is not empty; --resume goes on where it ends", path.display())]
     JournalNotEmpty { path: PathBuf },
     #[error("the journal {} cannot be used: {error}", path.display())]

@@ -18,6 +18,7 @@ mod parse;
 mod plan;
 mod report;
 mod run;
+mod trace;
 mod units;
 
 use clap::{CommandFactory, Parser};

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use builtin::{Builtin, Limits};
-use pool::{BuildError, CodecKind, Executor, ProcessPool, Serial, ThreadPool, available_cores};
+use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, ThreadPool, available_cores};
 
 use crate::{
     args::{Arguments, ExecutorKind, Format, Fsync, JournalArguments, StatsFormat, When},
@@ -33,6 +33,7 @@ pub(crate) struct Plan {
     pub(crate) progress: When,
     pub(crate) stats: Option<StatsFormat>,
     pub(crate) stats_file: Option<PathBuf>,
+    pub(crate) trace: Option<PathBuf>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) dry_run: bool,
@@ -82,6 +83,7 @@ impl Plan {
                 ("--max-jobs-per-worker", arguments.max_jobs_per_worker.is_some()),
                 ("--pin", arguments.pin),
                 ("--nice", arguments.nice.is_some()),
+                ("--trace", arguments.trace.is_some()),
                 ("--worker-bin", arguments.worker_bin.is_some()),
             ];
             if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
@@ -110,6 +112,7 @@ impl Plan {
             progress: arguments.progress,
             stats: arguments.stats,
             stats_file: arguments.stats_file,
+            trace: arguments.trace,
             quiet: arguments.quiet,
             verbose: arguments.verbose,
             dry_run: arguments.dry_run,
@@ -129,18 +132,27 @@ impl Plan {
         })
     }
 
-    /// Makes the executor that was asked for.
-    pub(crate) fn make_executor(&self) -> Result<Arc<dyn Executor<Builtin>>, BuildError> {
+    /// Makes the executor that was asked for; processes can be observed.
+    pub(crate) fn make_executor(
+        &self,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Arc<dyn Executor<Builtin>>, BuildError> {
         let limits = self.limits.clone();
         match self.executor {
             ExecutorKind::Serial => Ok(Arc::new(Serial::new(limits))),
             ExecutorKind::Threads => Ok(Arc::new(ThreadPool::new(self.workers, limits))),
-            ExecutorKind::Processes => self.make_processes(self.workers).map(|pool| Arc::new(pool) as _),
+            ExecutorKind::Processes => {
+                self.make_processes(self.workers, observer).map(|pool| Arc::new(pool) as _)
+            }
         }
     }
 
     /// Makes a pool of worker processes.
-    pub(crate) fn make_processes(&self, workers: usize) -> Result<ProcessPool<Builtin>, BuildError> {
+    pub(crate) fn make_processes(
+        &self,
+        workers: usize,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<ProcessPool<Builtin>, BuildError> {
         let plan = &self.pool;
         let mut builder = ProcessPool::builder_with(self.limits.clone())
             .workers(workers)
@@ -162,6 +174,9 @@ impl Plan {
         }
         if let Some(program) = &plan.worker_bin {
             builder = builder.worker_program(program);
+        }
+        if let Some(observer) = observer {
+            builder = builder.observer(observer);
         }
         builder.build()
     }

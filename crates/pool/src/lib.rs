@@ -46,6 +46,7 @@ mod crew;
 mod executor;
 mod future;
 mod map;
+mod observer;
 mod options;
 mod processes;
 mod run;
@@ -62,10 +63,11 @@ pub use future::{
 };
 #[doc(inline)]
 pub use job::{
-    Context, Death, DeathCause, Failure, Job, JobId, LaneFigures, Outcome, Panic, ParentFigures, Spent,
-    Stage, WorkerFigures, WorkerId,
+    Context, Death, DeathCause, Failure, FrameId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
+    ParentFigures, Spent, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
+pub use observer::{Observer, PoolEvent};
 pub use options::{JobOptions, WorkerReport};
 pub use processes::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError};
 #[doc(inline)]

@@ -1,5 +1,7 @@
 //! The worker's loop: a frame of jobs in, a frame of outcomes out.
 
+use std::time::Duration;
+
 use job::{Job, Moment, Stage};
 use sys::{clock, page::Page};
 use wire::{
@@ -52,49 +54,73 @@ struct Tools<'a, C> {
 /// they are sent: all together, or those so far when the page has no room for more.
 fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<(), Closed> {
     let Tools { codec, context, page, sender, samples } = tools;
-    let mut start = clock::now();
-    page.lane().enter_at(Stage::Work, start);
+    let mut laps = Laps::begin();
+    page.lane().enter_at(Stage::Work, laps.began);
     let mut outcomes = OutcomesWriter::new(frame.frame);
     page.keep_from(0);
     for (index, payload) in (0..).zip(frame.payloads()) {
         if !page.may_go_on(frame.frame) {
             break;
         }
-        page.enter(frame.frame, index, frame.timed.then(clock::now));
+        page.enter(frame.frame, index, frame.notes.starts.then(clock::now));
         let before = outcomes.bytes();
         let sample = samples.next().then_some(page.lane());
         run_job::<J>(payload, codec, context, &mut outcomes, sample);
         let kept = page.keep(frame.frame, before, outcomes.since(before));
+        if frame.notes.durations {
+            outcomes.note_duration(laps.job());
+        }
         let last = index + 1 == frame.count;
         if !kept && !last {
             let full = std::mem::replace(&mut outcomes, OutcomesWriter::new(frame.frame));
-            let busy = lap(&mut start);
-            page.lane().enter_at(Stage::Return, start);
-            send_in_parts(sender, &full.finish(busy, false))?;
-            page.lane().enter(Stage::Work);
+            let (began, busy) = laps.message();
+            page.lane().enter_at(Stage::Return, laps.began);
+            send_in_parts(sender, &full.finish(began, busy, false))?;
+            laps = Laps::begin();
+            page.lane().enter_at(Stage::Work, laps.began);
             page.keep_from(index + 1);
         }
     }
-    let busy = lap(&mut start);
+    let (began, busy) = laps.message();
     samples.learn(busy, frame.count);
     page.lane().note_jobs(frame.count);
-    page.lane().enter_at(Stage::Return, start);
+    page.lane().enter_at(Stage::Return, laps.began);
     // Sending may take long too, and until it is over the last job can be blamed: a job that has spoilt the link must not
     // get away with it.
-    if frame.timed {
-        page.renew(start);
+    if frame.notes.starts {
+        page.renew(laps.began);
     }
-    send_in_parts(sender, &outcomes.finish(busy, true))?;
+    send_in_parts(sender, &outcomes.finish(began, busy, true))?;
     page.leave();
     Ok(())
 }
 
-/// The nanoseconds since the last call.
-fn lap(start: &mut Moment) -> u64 {
-    let end = clock::now();
-    let busy = end.since(*start).as_nanos();
-    *start = end;
-    u64::try_from(busy).unwrap_or(u64::MAX)
+/// Takes the time of messages and of jobs.
+struct Laps {
+    /// When the message began that is being filled.
+    began: Moment,
+    /// When the last job whose time was taken was over.
+    job: Moment,
+}
+
+impl Laps {
+    fn begin() -> Laps {
+        let now = clock::now();
+        Laps { began: now, job: now }
+    }
+
+    /// The time since the last job, or since the message began.
+    fn job(&mut self) -> Duration {
+        let before = std::mem::replace(&mut self.job, clock::now());
+        self.job.since(before)
+    }
+
+    /// When the message began that is over now, and how many nanoseconds it took; the next one begins.
+    fn message(&mut self) -> (Moment, u64) {
+        let before = std::mem::replace(self, Laps::begin());
+        let busy = self.began.since(before.began).as_nanos();
+        (before.began, u64::try_from(busy).unwrap_or(u64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +129,7 @@ mod tests {
     use job::FrameId;
     use serde::{Deserialize, Serialize};
     use wire::{
-        frame::{Entries, OutcomesView, Status, jobs},
+        frame::{Entries, Notes, OutcomesView, Status, jobs},
         memory_pair,
     };
 
@@ -161,11 +187,12 @@ mod tests {
 
     const CODEC: CodecKind = CodecKind::Bincode;
 
-    fn answers(sent: &[Sample], halted: bool) -> Vec<(Status, Vec<u8>)> {
+    /// What a worker sends back when it is sent these jobs.
+    fn reply(sent: &[Sample], notes: Notes, halted: bool) -> Message {
         let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
-        let frame = jobs(FrameId(3), true, sent.len() as u32, &[entries.slice(0, sent.len())]);
+        let frame = jobs(FrameId(3), notes, sent.len() as u32, &[entries.slice(0, sent.len())]);
         send_in_parts(&*parent.sender, &frame).unwrap();
         drop(parent.sender);
 
@@ -176,9 +203,14 @@ mod tests {
         let mut inbox = Inbox::new(worker.receiver);
         work::<Sample>(&mut inbox, &*worker.sender, CODEC, &mut Counter(40), &page).unwrap();
         assert_eq!(page.running(), None);
-        let reply = Inbox::new(parent.receiver).receive(|| unreachable!()).unwrap();
+        Inbox::new(parent.receiver).receive(|| unreachable!()).unwrap()
+    }
+
+    fn answers(sent: &[Sample], halted: bool) -> Vec<(Status, Vec<u8>)> {
+        let reply = reply(sent, Notes { starts: true, durations: false }, halted);
         let view = OutcomesView::read(&reply).unwrap();
         assert_eq!(view.frame, FrameId(3));
+        assert!(view.durations().is_none(), "nobody wants to know");
         view.outcomes().map(|(status, bytes)| (status.unwrap(), bytes.to_vec())).collect()
     }
 
@@ -198,5 +230,19 @@ mod tests {
     #[test]
     fn a_halted_worker_runs_nothing() {
         assert!(answers(&[Sample::Count], true).is_empty());
+    }
+
+    #[test]
+    fn durations_of_jobs_lie_within_the_time_for_all_of_them() {
+        let before = clock::now();
+        let sent = [Sample::Double(4), Sample::Panic, Sample::Unencodable, Sample::Count];
+        let reply = reply(&sent, Notes { starts: false, durations: true }, false);
+        let view = OutcomesView::read(&reply).unwrap();
+        let durations: Vec<u64> = view.durations().unwrap().map(u64::from).collect();
+        assert_eq!(durations.len(), 4, "a job that fails takes time too");
+        assert!(durations.iter().all(|&duration| duration > 0));
+        assert!(durations.iter().sum::<u64>() <= view.busy_ns);
+        let end = view.began + Duration::from_nanos(view.busy_ns);
+        assert!(before <= view.began && end <= clock::now());
     }
 }

@@ -9,7 +9,7 @@ use sched::{Action, Event, Sched, Settings};
 use serde::{Deserialize, Serialize};
 use wire::{
     CodecKind,
-    frame::{self, Entries, JobsView, OutcomesView, OutcomesWriter, Status},
+    frame::{self, Entries, JobsView, Notes, OutcomesView, OutcomesWriter, Status},
 };
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -60,14 +60,14 @@ fn wire() -> Result {
         for job in jobs(256) {
             entries.push(CODEC, &job)?;
         }
-        let message = frame::jobs(FrameId(number), false, 256, &[entries.slice(0, 256)]);
+        let message = frame::jobs(FrameId(number), Notes::default(), 256, &[entries.slice(0, 256)]);
         let view = JobsView::read(&message).ok_or("no frame of jobs")?;
         let mut writer = OutcomesWriter::new(view.frame);
         for payload in view.payloads() {
             let sum = CODEC.decode::<Sum>(payload)?.run(&mut ())?;
             writer.push(CODEC, Status::Done, &sum)?;
         }
-        let message = writer.finish(1, true);
+        let message = writer.finish(Moment(1), 1, true);
         let view = OutcomesView::read(&message).ok_or("no frame of outcomes")?;
         for (_, payload) in view.outcomes() {
             black_box(CODEC.decode::<u64>(payload)?);

@@ -54,6 +54,7 @@ fn read(message: &Message) {
     }
     if let Some(view) = OutcomesView::read(message) {
         assert_eq!(view.outcomes().count(), view.count as usize);
+        assert!(view.durations().is_none_or(|durations| durations.count() == view.count as usize));
         view.outcomes().for_each(|(_, payload)| decode_all(payload));
     }
     let _ = unpack::<Hello>(message).map(|hello| hello.check("probe"));

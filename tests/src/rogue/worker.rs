@@ -112,11 +112,11 @@ impl Rogue {
             };
             let frame = JobsView::read(&message).expect("a parent sends jobs");
             if count < self.plan.good_frames {
-                self.say(&self.answer(&frame).finish(1000, true))?;
+                self.say(&self.answer(&frame).finish(sys::clock::now(), 1000, true))?;
                 continue;
             }
             if self.plan.publishes {
-                self.page.enter(frame.frame, 0, frame.timed.then(sys::clock::now));
+                self.page.enter(frame.frame, 0, frame.notes.starts.then(sys::clock::now));
             }
             if self.plan.wrong == Disconnects {
                 drop((inbox, self.link));
@@ -187,25 +187,25 @@ impl Rogue {
             }
             Nested => {
                 self.send_half()?;
-                self.say(&self.answer(frame).finish(1000, true))
+                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))
             }
             AnswersTwice => {
-                self.say(&self.answer(frame).finish(1000, true))?;
-                self.say(&self.answer(frame).finish(1000, true))
+                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))?;
+                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))
             }
-            ForeignFrame => self.say(&message(Tag::Outcomes, &[&[77; 8][..], &[0; 12]].concat())),
+            ForeignFrame => self.say(&message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
             TooMany => {
                 let mut outcomes = self.answer(frame);
                 outcomes.push(self.codec, Status::Done, &7u64).expect("a number can be encoded");
-                self.say(&outcomes.finish(1000, true))
+                self.say(&outcomes.finish(sys::clock::now(), 1000, true))
             }
-            TooFew => self.say(&OutcomesWriter::new(frame.frame).finish(1000, true)),
+            TooFew => self.say(&OutcomesWriter::new(frame.frame).finish(sys::clock::now(), 1000, true)),
             UnaskedReceipt => self.say(&Message::new(Tag::PartTaken)),
             UnaskedFarewell => self.say(&pack(&Farewell::Report(Vec::new()))),
             UnknownStatus => self.say(&outcomes_of_bytes(frame, &[9, 7])),
             Undecodable => self.say(&outcomes_of_bytes(frame, &[0, 255, 255])),
-            AbsurdBusy => self.say(&self.answer(frame).finish(u64::MAX, true)),
-            _ => self.say(&self.answer(frame).finish(1000, true)),
+            AbsurdBusy => self.say(&self.answer(frame).finish(sys::clock::now(), u64::MAX, true)),
+            _ => self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true)),
         }
     }
 
@@ -225,6 +225,7 @@ fn message(tag: Tag, body: &[u8]) -> Message {
 /// An answer in which each outcome consists of these bytes.
 fn outcomes_of_bytes(frame: &JobsView<'_>, bytes: &[u8]) -> Message {
     let mut answer = message(Tag::Outcomes, &frame.frame.0.to_le_bytes());
+    answer.extend(&sys::clock::now().0.to_le_bytes());
     answer.extend(&1000u64.to_le_bytes());
     answer.extend(&frame.count.to_le_bytes());
     answer.extend(&[1]);

@@ -64,7 +64,7 @@ pub(super) fn sample(
 
 fn start(plan: &Plan, starts: &Starts) -> Result<ProcessPool<Builtin>, RunError> {
     let _begun = starts.begin();
-    let pool = plan.make_processes(1).map_err(RunError::Pool)?;
+    let pool = plan.make_processes(1, None).map_err(RunError::Pool)?;
     pool.prestart();
     let start = Instant::now();
     let ready = || pool.figures().iter().any(|worker| !worker.start.is_zero());

@@ -28,11 +28,14 @@ pub(crate) fn open_target(plan: &Plan, sources: &[Source]) -> Result<File, RunEr
     }
 }
 
+/// Whether both are the same file, under whatever names.
+pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
 /// Refuses a regular file that is one of the sources; a device may well be read and written.
 fn refuse_input(target: Option<Metadata>, path: &Path, sources: &[Source]) -> Result<(), RunError> {
     let Some(target) = target.filter(Metadata::is_file) else { return Ok(()) };
-    let identity = |file: &Metadata| (file.dev(), file.ino());
-    let is_source =
-        sources.iter().filter_map(Source::metadata).any(|source| identity(&source) == identity(&target));
+    let is_source = sources.iter().filter_map(Source::metadata).any(|source| is_same_file(&source, &target));
     if is_source { Err(RunError::OutputIsInput { path: path.to_owned() }) } else { Ok(()) }
 }

@@ -30,6 +30,7 @@ use crate::{
     output::{Collector, open_target, write_all_lines},
     plan::Plan,
     report::{Parent, Progress, report},
+    trace::Timeline,
 };
 
 /// How long running jobs may go on after the first signal.
@@ -68,13 +69,16 @@ struct Files {
     sources: Vec<Source>,
     target: File,
     journal: Option<Opened>,
+    timeline: Option<Timeline>,
 }
 
 impl Files {
     fn open(plan: &Plan) -> Result<Files, RunError> {
         let sources = open_all(plan)?;
         let journal = plan.journal.as_ref().map(|journal| journaling::open(journal, plan, &sources));
-        Ok(Files { journal: journal.transpose()?, target: open_target(plan, &sources)?, sources })
+        let journal = journal.transpose()?;
+        let timeline = Timeline::open(plan, &sources)?;
+        Ok(Files { journal, timeline, target: open_target(plan, &sources)?, sources })
     }
 }
 
@@ -83,6 +87,7 @@ struct Run {
     executor: Arc<dyn Executor<Builtin>>,
     collector: Arc<Collector>,
     recording: Option<Recording>,
+    timeline: Option<Timeline>,
     progress: Progress,
     start: Instant,
     ended: Ended,
@@ -102,8 +107,8 @@ struct Run {
 impl Run {
     fn start(plan: &Plan, files: Files, news: &Sender<News>) -> Result<Run, RunError> {
         let start = Instant::now();
-        let Files { sources, target, journal } = files;
-        let executor = plan.make_executor()?;
+        let Files { sources, target, journal, timeline } = files;
+        let executor = plan.make_executor(timeline.as_ref().map(Timeline::observer))?;
         let collector = Collector::new(plan, news.clone());
         let (recording, past) = match journal {
             Some(Opened { journal, past, one_by_one }) => {
@@ -128,6 +133,7 @@ impl Run {
             executor,
             collector,
             recording,
+            timeline,
             progress,
             start,
             ended: Ended::Succeeded,
@@ -173,6 +179,7 @@ impl Run {
         if let Some(recording) = self.recording.take() {
             recording.finish();
         }
+        self.write_timeline();
         let counts = self.collector.counts();
         if counts.failed() > 0 {
             self.ended = self.ended.and(Ended::JobsFailed);
@@ -187,6 +194,15 @@ impl Run {
             self.ended = self.ended.and(Ended::InputOutput);
         }
         self.ended
+    }
+
+    /// Whoever asked twice for the end does not want to wait for that.
+    fn write_timeline(&mut self) {
+        let wanted = self.timeline.take().filter(|_| self.signals < 2);
+        if let Some(Err(error)) = wanted.map(|timeline| timeline.write()) {
+            error::print(&RunError::WriteTrace(error));
+            self.ended = self.ended.and(Ended::InputOutput);
+        }
     }
 
     /// The next news; `None` when the time has come to give up, or to stop.
@@ -302,7 +318,9 @@ fn start_writer(collector: &Arc<Collector>, target: File, news: &Sender<News>) -
 
 pub(crate) fn ending_of(error: &RunError) -> Ended {
     match error {
-        RunError::OutputIsInput { .. } | RunError::JournalIsUsed { .. } => Ended::Misused,
+        RunError::OutputIsInput { .. } | RunError::JournalIsUsed { .. } | RunError::TraceIsUsed { .. } => {
+            Ended::Misused
+        }
         RunError::Journal { .. }
         | RunError::JournalNotEmpty { .. }
         | RunError::OtherJob { .. }

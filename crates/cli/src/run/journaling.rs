@@ -1,10 +1,6 @@
 //! Opening the journal, before anything is written anywhere.
 
-use std::{
-    fs::{File, Metadata},
-    io,
-    os::{fd::AsFd, unix::fs::MetadataExt},
-};
+use std::{fs::File, io, os::fd::AsFd};
 
 use journal::{Journal, Locked};
 
@@ -13,6 +9,7 @@ use crate::{
     args::Fsync,
     error::RunError,
     input::Source,
+    output::is_same_file,
     plan::{JournalPlan, Plan},
 };
 
@@ -37,7 +34,7 @@ pub(crate) fn open(plan: &JournalPlan, run: &Plan, sources: &[Source]) -> Result
         None => io::stdout().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()).ok(),
     };
     let mut others = sources.iter().filter_map(Source::metadata).chain(results);
-    if others.any(|other| is_same(&other, &metadata)) {
+    if others.any(|other| is_same_file(&other, &metadata)) {
         return Err(RunError::JournalIsUsed { path: plan.path.clone() });
     }
     let durable = plan.fsync != Fsync::Never;
@@ -47,8 +44,4 @@ pub(crate) fn open(plan: &JournalPlan, run: &Plan, sources: &[Source]) -> Result
     }
     let (journal, recorded) = locked.resume(durable).map_err(failed)?;
     Ok(Opened { journal, past: Comparison::new(recorded, plan.clone()), one_by_one })
-}
-
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }

@@ -1,6 +1,6 @@
 //! Jobs that were submitted together, and where their outcomes go.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use job::{Failure, Job, JobId, JobRange, Outcome, Stage};
 use sys::lane::Lane;
@@ -107,6 +107,8 @@ pub(crate) struct Slice<J: Job> {
     pub(crate) block: Arc<Block<J>>,
     from: usize,
     to: usize,
+    /// The first job.
+    first: JobId,
 }
 
 impl<J: Job> Slice<J> {
@@ -119,6 +121,19 @@ impl<J: Job> Slice<J> {
         self.to - self.from
     }
 
+    /// Adds the names by which the program knows the jobs, in order, consecutive ones together.
+    pub(crate) fn add_names(&self, names: &mut Vec<RangeInclusive<u64>>) {
+        match &self.block.exit {
+            // Their tags are the places of slots, which mean nothing to anybody else.
+            Exit::Slots(_) => {
+                (self.first.0..).take(self.count()).for_each(|number| add_name(names, number));
+            }
+            Exit::Sink(_) => {
+                self.block.tags[self.from..self.to].iter().for_each(|&tag| add_name(names, tag));
+            }
+        }
+    }
+
     /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at. A lane is told when all are decoded.
     pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>, lane: Option<&Lane>) {
         let mut resolved = Vec::with_capacity(self.count());
@@ -128,6 +143,13 @@ impl<J: Job> Slice<J> {
             lane.enter(Stage::Merge);
         }
         self.block.exit.resolve(resolved);
+    }
+}
+
+fn add_name(names: &mut Vec<RangeInclusive<u64>>, name: u64) {
+    match names.last_mut() {
+        Some(last) if last.end().checked_add(1) == Some(name) => *last = *last.start()..=name,
+        _ => names.push(name..=name),
     }
 }
 
@@ -175,7 +197,12 @@ impl<J: Job> Blocks<J> {
             let whole = JobRange::new(first, first + held.block.tags.len() as u64)?;
             let part = whole.intersection(jobs)?;
             let (from, to) = (part.first().0 - first, part.end() - first);
-            Some(Slice { block: held.block.clone(), from: from as usize, to: to as usize })
+            Some(Slice {
+                block: held.block.clone(),
+                from: from as usize,
+                to: to as usize,
+                first: part.first(),
+            })
         });
         parts.collect()
     }
@@ -224,6 +251,9 @@ mod tests {
         let slices = blocks.slices(range(2, 6));
         let tags: Vec<&[u64]> = slices.iter().map(|slice| &slice.block.tags[slice.from..slice.to]).collect();
         assert_eq!(tags, [&[102, 103][..], &[200, 201][..]]);
+        let mut names = Vec::new();
+        slices.iter().for_each(|slice| slice.add_names(&mut names));
+        assert_eq!(names, [102..=103, 200..=201]);
         assert_eq!(slices[0].bytes(), [1, 0, 0, 0, 102, 1, 0, 0, 0, 103]);
 
         assert_eq!(blocks.take(range(2, 6)).len(), 2);

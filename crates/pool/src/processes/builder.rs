@@ -20,7 +20,7 @@ use super::{
     shared::Shared,
     submit::Controller,
 };
-use crate::{available_cores, is_stray_worker};
+use crate::{Observer, available_cores, is_stray_worker, observer::Audience};
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -45,6 +45,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     pin: bool,
     nice: i32,
     ledger: bool,
+    observer: Option<Arc<dyn Observer>>,
     settings: Settings,
 }
 
@@ -61,6 +62,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             pin: false,
             nice: 0,
             ledger: true,
+            observer: None,
             settings: Settings::default(),
         }
     }
@@ -124,6 +126,43 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// Who is told what happens: workers that start, end and are replaced, frames that go out and come back. By default
+    /// nobody is, and that costs nothing.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::{sync::{Arc, Mutex}, time::Duration};
+    /// use pool::{Executor, Observer, PoolEvent, ProcessPool};
+    ///
+    /// /// How long the slowest job took.
+    /// #[derive(Default)]
+    /// struct Slowest(Mutex<Duration>);
+    ///
+    /// impl Observer for Slowest {
+    ///     fn note(&self, event: &PoolEvent) {
+    ///         if let PoolEvent::Returned { durations: Some(durations), .. } = event {
+    ///             let slowest = durations.iter().max().copied().unwrap_or(0);
+    ///             let mut known = self.0.lock().unwrap();
+    ///             *known = known.max(Duration::from_nanos(slowest.into()));
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let slowest = Arc::new(Slowest::default());
+    ///     let pool = ProcessPool::builder().workers(1).observer(slowest.clone()).build()?;
+    ///     assert_eq!(pool.submit(Square(12))?.result(None)?, 144);
+    ///     pool.shutdown(true, false);
+    ///     assert!(*slowest.0.lock().unwrap() > Duration::ZERO);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Makes the pool. No worker is started before the first job.
     ///
     /// ```
@@ -164,7 +203,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
             context,
         };
         let kill_after = self.settings.kill_after;
-        let shared = Arc::new(Shared::new(recipe, self.settings, Ledger::new(self.ledger)));
+        let audience = Audience::new(self.observer);
+        let shared = Arc::new(Shared::new(recipe, self.settings, Ledger::new(self.ledger), audience));
         let control = Arc::new(Controller(shared.clone()));
         Ok(ProcessPool { shared, control, kill_after })
     }

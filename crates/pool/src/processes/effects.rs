@@ -6,9 +6,11 @@ use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, StartFailure, Verdict};
-use wire::frame;
+use sys::clock::now;
+use wire::frame::{self, Notes};
 
 use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State, turn::Turn};
+use crate::PoolEvent;
 
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {
@@ -99,11 +101,15 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
     for effect in effects {
         match effect {
             Effect::Start(handle) => start_keeper(shared, handle),
-            Effect::Send { to, frame, jobs, timed } => send(&to, frame, &jobs, timed),
+            Effect::Send { to, frame, jobs, timed } => send(shared, &to, frame, &jobs, timed),
             Effect::Deliver(jobs) => delivered.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
-            Effect::Recall(handle, below) => handle.recall(below),
+            Effect::Recall(handle, below) => {
+                let worker = handle.id;
+                shared.audience.hear(|| PoolEvent::Recalled { worker, below, at: now() });
+                handle.recall(below);
+            }
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
             Effect::Kill(handle) => handle.kill(),
@@ -113,10 +119,19 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
     delivered
 }
 
-fn send<J: Job>(to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
+fn send<J: Job>(shared: &Shared<J>, to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
-    to.send(frame::jobs(frame, timed, u32::try_from(count).unwrap_or(u32::MAX), &slices));
+    let notes = Notes { starts: timed, durations: shared.audience.wants_durations(frame) };
+    let message = frame::jobs(frame, notes, u32::try_from(count).unwrap_or(u32::MAX), &slices);
+    // Before it is sent: nobody is to hear of its return before.
+    shared.audience.hear(|| {
+        let mut names = Vec::new();
+        jobs.iter().for_each(|slice| slice.add_names(&mut names));
+        let bytes = message.len() as u64;
+        PoolEvent::Sent { worker: to.id, frame, jobs: names, bytes, at: now() }
+    });
+    to.send(message);
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
@@ -136,6 +151,7 @@ fn again<E>(failure: &Failure<E>) -> Failure<E> {
 
 fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
     let worker = handle.id;
+    shared.audience.hear(|| PoolEvent::Starting { worker, at: handle.gauge.started });
     let name = format!("runner-{}.{}", worker.slot, worker.generation);
     let keeper = {
         let shared = shared.clone();
@@ -143,6 +159,12 @@ fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
     };
     if let Err(error) = shared.crew.spawn(name, keeper) {
         let cause = format!("no thread for a worker: {error}");
+        shared.audience.hear(|| PoolEvent::StartFailed {
+            worker,
+            pid: None,
+            cause: cause.as_str().into(),
+            at: now(),
+        });
         keeper::give_up(Turn::begin(shared), worker, StartFailure::Own, &cause);
     }
 }

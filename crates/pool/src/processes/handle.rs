@@ -37,7 +37,8 @@ pub(crate) struct Handle {
 /// What is counted about a worker: kept longer than the worker.
 pub(crate) struct Gauge {
     figures: Mutex<WorkerFigures>,
-    started: Moment,
+    /// When it was decided to start it.
+    pub(crate) started: Moment,
     /// Where it keeps its time, as long as it lives.
     page: Mutex<Option<Arc<Page>>>,
     buried: AtomicBool,
@@ -80,6 +81,11 @@ impl Handle {
             }
         }
         process
+    }
+
+    /// Its process, if there is one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.get().map(Process::pid)
     }
 
     /// Has the worker and what it has started stand still.

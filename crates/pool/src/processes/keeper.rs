@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Death, Failure, FrameId, Job, Outcome, Stage, WorkerId};
+use job::{Context, Death, DeathCause, Failure, FrameId, Job, Outcome, Stage, WorkerId};
 use sched::{Event, StartFailure};
-use sys::lane::Lane;
+use sys::{clock, lane::Lane};
 use wire::{
     Closed, CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
@@ -18,7 +18,7 @@ use super::{
     shared::Shared,
     turn::Turn,
 };
-use crate::WorkerReport;
+use crate::{PoolEvent, WorkerReport};
 
 /// How long a worker that has closed its link may take to end before it is killed. A death that takes its time, as by the
 /// kernel's hand on a busy machine, is not ours.
@@ -57,6 +57,8 @@ impl<J: Job> Keeper<'_, J> {
             Ok(mut inbox) => {
                 handle.gauge.note_ready();
                 handle.set_calm(shared.is_calm());
+                let pid = handle.pid().unwrap_or(0);
+                shared.audience.hear(|| PoolEvent::Ready { worker: handle.id, pid, at: clock::now() });
                 self.tell(Event::Ready(handle.id));
                 // ipc-channel panics on what no peer of ours sends.
                 while catch_panic(|| self.receive(&mut inbox)).unwrap_or_else(|panic| {
@@ -93,7 +95,14 @@ impl<J: Job> Keeper<'_, J> {
         let end = death.map_or_else(String::new, |death| format!(" ({death})"));
         // One that we have killed ourselves says nothing by that.
         let failure = error.verdict(death.filter(|_| !self.handle.was_killed()));
-        give_up(self.turn(), self.handle.id, failure, &format!("{error}{end}"));
+        let cause = format!("{error}{end}");
+        self.shared.audience.hear(|| PoolEvent::StartFailed {
+            worker: self.handle.id,
+            pid: self.handle.pid(),
+            cause: cause.as_str().into(),
+            at: clock::now(),
+        });
+        give_up(self.turn(), self.handle.id, failure, &cause);
     }
 
     /// Takes the next message; `false` when there will be none, or the worker has to go.
@@ -135,6 +144,17 @@ impl<J: Job> Keeper<'_, J> {
         let busy = Duration::from_nanos(view.busy_ns);
         let outcomes = u64::from(view.count);
         handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
+        self.shared.audience.hear(|| PoolEvent::Returned {
+            worker: handle.id,
+            frame: view.frame,
+            outcomes,
+            last: view.last,
+            began: view.began,
+            busy,
+            durations: view.durations().map(Iterator::collect),
+            bytes: message.len() as u64,
+            at: clock::now(),
+        });
         let mut turn = self.turn();
         turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
         // The next frame goes out before these outcomes are decoded.
@@ -170,11 +190,12 @@ impl<J: Job> Keeper<'_, J> {
         if handle.is_retired() {
             self.note_report(Err(format!("it left without a word: {death}")));
         }
+        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
+        self.shared.audience.hear(|| self.gone(death, &cause));
         let mut turn = self.turn();
         let running = turn.state.running(worker).map(|(frame, index, _)| (frame, index));
         let salvage = turn.state.kept(worker).and_then(Salvage::new);
         turn.state.workers.remove(&worker);
-        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
         turn.state.note_cause(&cause);
         let memory = turn.state.ran_out_of_memory(handle, death);
         let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
@@ -185,6 +206,19 @@ impl<J: Job> Keeper<'_, J> {
         {
             self.deliver(&jobs, view.outcomes().skip(salvage.skip));
         }
+    }
+
+    /// What there is to say about the worker's end. Takes the lock, and lets it go.
+    fn gone(&self, death: Death, cause: &str) -> PoolEvent {
+        let worker = self.handle.id;
+        let state = self.shared.state.lock();
+        let running = state.running(worker).map(|(frame, index, _)| (frame, index));
+        let kept = state.kept(worker);
+        drop(state);
+        let kept = kept.and_then(Salvage::new).map(|salvage| (salvage.frame, salvage.count));
+        let in_order = self.handle.is_retired() && death.cause == DeathCause::Exited(0);
+        let (left, at) = (in_order && !self.handle.was_killed(), clock::now());
+        PoolEvent::Gone { worker, death, left, cause: cause.into(), running, kept, at }
     }
 
     fn deliver<'a>(&self, jobs: &[Slice<J>], mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>) {

@@ -20,12 +20,14 @@ use super::{
     recipe::Recipe,
     turn::Turn,
 };
-use crate::{Refused, WorkerReport, available_cores, crew::Crew};
+use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
     pub(crate) recipe: Recipe,
     pub(crate) ledger: Ledger,
+    /// Who is told what happens; never under the lock.
+    pub(crate) audience: Audience,
     pub(crate) state: Mutex<State<J>>,
     /// Signalled when the clock has an earlier time to tick, or the pool has ended.
     pub(crate) clock_news: Condvar,
@@ -71,7 +73,7 @@ pub(crate) struct State<J: Job> {
 }
 
 impl<J: Job> Shared<J> {
-    pub(crate) fn new(recipe: Recipe, settings: Settings, ledger: Ledger) -> Shared<J> {
+    pub(crate) fn new(recipe: Recipe, settings: Settings, ledger: Ledger, audience: Audience) -> Shared<J> {
         let submitted = Arc::new(Gather::to_slots(ledger.callers.clone()));
         let state = State {
             gathers: vec![submitted.clone()],
@@ -90,6 +92,7 @@ impl<J: Job> Shared<J> {
         Shared {
             recipe,
             ledger,
+            audience,
             state: Mutex::new(state),
             clock_news: Condvar::new(),
             crew: Arc::default(),

@@ -1,0 +1,53 @@
+//! What stands where on which line.
+//!
+//! Each worker is a process of its own in the viewer, with one line: its start, its frames with their jobs, the waits between
+//! them, its end. In the process of `runner` each place for a worker has a line too, with what the parent did for whoever held
+//! the place: starts, frames sent, outcomes received.
+
+mod counters;
+mod keeper;
+mod worker;
+
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use serde_json::json;
+
+use super::{
+    book::Book,
+    event::{Event, Line},
+};
+
+/// Threads from this number on belong to no process that the system has: it numbers none so high.
+const BEYOND_ALL_PROCESSES: u32 = 1 << 22;
+
+/// All events of a run, line by line, each line's in the order of time.
+pub(super) fn events(book: &Book, runner: u32) -> impl Iterator<Item = Event<'_>> {
+    let parent = Line { pid: runner, tid: runner };
+    let names = [
+        parent.metadata("process_name", json!({ "name": "runner" })),
+        parent.metadata("process_sort_index", json!({ "sort_index": 0 })),
+        parent.metadata("thread_name", json!({ "name": "counters" })),
+    ];
+    let places: BTreeSet<u32> = book.lives.keys().map(|worker| worker.slot).collect();
+    let keepers = places.into_iter().flat_map(move |slot| {
+        let line = Line { pid: runner, tid: BEYOND_ALL_PROCESSES + slot };
+        keeper::events(book, slot, line)
+    });
+    let workers =
+        (1..).zip(&book.lives).flat_map(|(order, (&id, life))| worker::events(book, id, life, order));
+    names.into_iter().chain(counters::events(book, parent)).chain(keepers).chain(workers)
+}
+
+/// Something on a line.
+struct Item<W> {
+    ts: u64,
+    /// How long it takes, if it is a slice.
+    dur: Option<u64>,
+    what: W,
+}
+
+/// Puts the items of a line into order, those that hold others in front of them.
+fn in_order<W>(mut items: Vec<Item<W>>) -> Vec<Item<W>> {
+    items.sort_by_key(|item| (item.ts, Reverse(item.dur)));
+    items
+}

@@ -1,0 +1,255 @@
+//! Watching a pool of processes at work.
+
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use job::{Death, FrameId, Moment, WorkerId};
+use wire::catch_panic;
+
+/// Somebody who is told what happens in a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
+/// [`ProcessPoolBuilder::observer`](crate::ProcessPoolBuilder::observer).
+///
+/// ```standalone_crate
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::sync::{Arc, Mutex};
+/// use pool::{Executor, Observer, PoolEvent, ProcessPool};
+///
+/// /// How many workers there have been, and how many jobs they were sent.
+/// #[derive(Default)]
+/// struct Counts(Mutex<(u64, u64)>);
+///
+/// impl Observer for Counts {
+///     fn note(&self, event: &PoolEvent) {
+///         let mut counts = self.0.lock().unwrap();
+///         match event {
+///             PoolEvent::Starting { .. } => counts.0 += 1,
+///             PoolEvent::Sent { jobs, .. } => counts.1 += jobs.iter().cloned().flatten().count() as u64,
+///             _ => {}
+///         }
+///     }
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     pool::enter_if_worker::<Square>();
+///     let counts = Arc::new(Counts::default());
+///     let pool = ProcessPool::builder().workers(1).observer(counts.clone()).build()?;
+///     assert_eq!(pool.map((0..100).map(Square)).into_iter().flatten().count(), 100);
+///     pool.shutdown(true, false);
+///     assert_eq!(*counts.0.lock().unwrap(), (1, 100));
+///     Ok(())
+/// }
+/// ```
+pub trait Observer: Send + Sync {
+    /// Something happens. Called a few times a frame, by whatever thread brings it about or learns of it, while the pool can
+    /// be used; that thread then goes on, so the pool waits for this. What happens at one worker is told in order, but for
+    /// frames that are sent to it, which can overtake each other and be sent to one that is gone.
+    ///
+    /// ```
+    /// use pool::{Observer, PoolEvent};
+    ///
+    /// struct Log;
+    ///
+    /// impl Observer for Log {
+    ///     fn note(&self, event: &PoolEvent) {
+    ///         if let PoolEvent::Gone { worker, left: false, cause, .. } = event {
+    ///             eprintln!("{worker} died: {cause}");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn note(&self, event: &PoolEvent);
+
+    /// Whether the worker is to note how long each job of this frame takes, for [`PoolEvent::Returned`]. That costs a look
+    /// at the clock a job. By default it does.
+    ///
+    /// ```
+    /// use pool::{FrameId, Observer, PoolEvent};
+    ///
+    /// struct Sampling;
+    ///
+    /// impl Observer for Sampling {
+    ///     fn note(&self, _: &PoolEvent) {}
+    ///
+    ///     fn wants_durations(&self, frame: FrameId) -> bool {
+    ///         frame.0 % 100 == 0
+    ///     }
+    /// }
+    /// assert!(!Sampling.wants_durations(FrameId(150)));
+    /// ```
+    fn wants_durations(&self, frame: FrameId) -> bool {
+        let _ = frame;
+        true
+    }
+}
+
+/// Something that happens in a [`ProcessPool`](crate::ProcessPool).
+///
+/// ```
+/// use std::time::Duration;
+/// use pool::{FrameId, Moment, PoolEvent, WorkerId};
+///
+/// let event = PoolEvent::Returned {
+///     worker: WorkerId { slot: 0, generation: 0 },
+///     frame: FrameId(12),
+///     outcomes: 400,
+///     last: true,
+///     began: Moment(1_000_000),
+///     busy: Duration::from_micros(900),
+///     durations: None,
+///     bytes: 2_000,
+///     at: Moment(1_950_000),
+/// };
+/// let PoolEvent::Returned { began, busy, at, .. } = event else { unreachable!() };
+/// assert_eq!(at.since(began + busy), Duration::from_micros(50), "on their way, or waiting to be taken");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PoolEvent {
+    /// A worker is being started.
+    Starting {
+        /// The worker; one of a later generation takes the place of another.
+        worker: WorkerId,
+        /// When that was decided.
+        at: Moment,
+    },
+    /// It has started, and its state has been made.
+    Ready {
+        /// The worker.
+        worker: WorkerId,
+        /// Its process.
+        pid: u32,
+        /// When it was known to be ready.
+        at: Moment,
+    },
+    /// It could not be started, or ended before it was ready.
+    StartFailed {
+        /// The worker.
+        worker: WorkerId,
+        /// Its process, if there was one.
+        pid: Option<u32>,
+        /// Why, in words.
+        cause: Arc<str>,
+        /// When that was known.
+        at: Moment,
+    },
+    /// A frame is about to be sent.
+    Sent {
+        /// The worker that it goes to.
+        worker: WorkerId,
+        /// The frame.
+        frame: FrameId,
+        /// Its jobs, in order: what they were [pushed](crate::Inlet::push) under, or their places in the map; of those with a
+        /// future their numbers in the order of submission. A job that is sent again is sent in another frame.
+        jobs: Vec<RangeInclusive<u64>>,
+        /// Its size.
+        bytes: u64,
+        /// When.
+        at: Moment,
+    },
+    /// A worker is asked to give back all jobs that it has not begun with, because others have nothing to do.
+    Recalled {
+        /// The worker.
+        worker: WorkerId,
+        /// It keeps frames from this number on.
+        below: FrameId,
+        /// When.
+        at: Moment,
+    },
+    /// A worker has returned outcomes: those of the first jobs of a frame that had none yet.
+    Returned {
+        /// The worker.
+        worker: WorkerId,
+        /// The frame.
+        frame: FrameId,
+        /// How many.
+        outcomes: u64,
+        /// Whether no more of this frame will come. Jobs without an outcome are then given to others, or cancelled.
+        last: bool,
+        /// When the worker began with them, as it says.
+        began: Moment,
+        /// How long they took it, as it says.
+        busy: Duration,
+        /// How long each of the jobs took, in nanoseconds, one after the other since `began`, if that was
+        /// [asked](Observer::wants_durations); 4 seconds stand for more.
+        durations: Option<Vec<u32>>,
+        /// Their size.
+        bytes: u64,
+        /// When they were received.
+        at: Moment,
+    },
+    /// A worker that had been ready is gone.
+    Gone {
+        /// The worker.
+        worker: WorkerId,
+        /// How it ended.
+        death: Death,
+        /// Whether it left because the pool no longer needed it.
+        left: bool,
+        /// How it ended, and what for if the pool has killed it, in words.
+        cause: Arc<str>,
+        /// The frame that it was in, and the place of the job in it.
+        running: Option<(FrameId, u64)>,
+        /// A frame of which it had finished more jobs than it had returned outcomes of, and how many more: these are not
+        /// lost.
+        kept: Option<(FrameId, u64)>,
+        /// When it was buried.
+        at: Moment,
+    },
+}
+
+/// Who watches, if anybody does. An observer that panics misses something, and takes nothing else down.
+#[derive(Default)]
+pub(crate) struct Audience(Option<Arc<dyn Observer>>);
+
+impl Audience {
+    pub(crate) fn new(observer: Option<Arc<dyn Observer>>) -> Audience {
+        Audience(observer)
+    }
+
+    /// Says what happens. To be called without any lock.
+    #[inline]
+    pub(crate) fn hear(&self, event: impl FnOnce() -> PoolEvent) {
+        if let Some(observer) = &self.0
+            && let Err(panic) = catch_panic(|| observer.note(&event()))
+        {
+            eprintln!("an observer panicked: {panic}");
+        }
+    }
+
+    /// Whether it wants to know how long each job of a frame takes.
+    #[inline]
+    pub(crate) fn wants_durations(&self, frame: FrameId) -> bool {
+        let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.wants_durations(frame));
+        self.0.as_ref().is_some_and(|observer| wants(observer).unwrap_or(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panics;
+
+    impl Observer for Panics {
+        fn note(&self, _: &PoolEvent) {
+            panic!("seen too much");
+        }
+
+        fn wants_durations(&self, _: FrameId) -> bool {
+            panic!("cannot decide");
+        }
+    }
+
+    #[test]
+    fn nobody_wants_to_hear_anything() {
+        let nobody = Audience::default();
+        nobody.hear(|| unreachable!());
+        assert!(!nobody.wants_durations(FrameId(0)));
+    }
+
+    #[test]
+    fn who_panics_misses_something() {
+        let audience = Audience::new(Some(Arc::new(Panics)));
+        audience.hear(|| PoolEvent::Starting { worker: WorkerId { slot: 0, generation: 0 }, at: Moment(0) });
+        assert!(!audience.wants_durations(FrameId(0)));
+    }
+}
