@@ -28,15 +28,22 @@ impl Steps<'_> {
     #[inline]
     fn enter(&self, step: Step) {
         self.step.set(step);
-        let Some(lane) = self.lane else { return };
-        match step {
-            Step::Decoding => lane.enter(Stage::Decode),
-            Step::Running => lane.enter(Stage::Run),
-            Step::Encoding => lane.enter(Stage::EncodeOutcome),
-            Step::Done => {
-                lane.enter(Stage::Work);
-                lane.note_sample();
-            }
+        if let Some(lane) = self.lane {
+            tell(lane, step);
+        }
+    }
+}
+
+/// Apart from the steps themselves, because it is rarely wanted.
+#[cold]
+fn tell(lane: &Lane, step: Step) {
+    match step {
+        Step::Decoding => lane.enter(Stage::Decode),
+        Step::Running => lane.enter(Stage::Run),
+        Step::Encoding => lane.enter(Stage::EncodeOutcome),
+        Step::Done => {
+            lane.enter(Stage::Work);
+            lane.note_sample();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which jobs' steps are told apart.
 
 /// One of so many short jobs: three looks at the clock for each would cost more than most of them.
-const ONE_OF: u32 = 128;
+const ONE_OF: u32 = 256;
 
 /// Jobs that take longer, in nanoseconds, are all looked at.
 const LONG_NS: u64 = 20_000;
@@ -46,10 +46,10 @@ mod tests {
     fn one_of_many_short_jobs_and_every_long_one() {
         let mut samples = Samples::default();
         let chosen = |samples: &mut Samples, jobs| (0..jobs).filter(|_| samples.next()).count();
-        assert_eq!(chosen(&mut samples, 1280), 10);
+        assert_eq!(chosen(&mut samples, 2560), 10);
         samples.learn(1_000_000, 2);
         assert_eq!(chosen(&mut samples, 10), 10);
         samples.learn(1_000_000, 1000);
-        assert_eq!(chosen(&mut samples, 1280), 10);
+        assert_eq!(chosen(&mut samples, 2560), 10);
     }
 }

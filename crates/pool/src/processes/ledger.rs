@@ -18,7 +18,7 @@ use sys::{
 };
 
 /// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
-const ONE_OF: u32 = 128;
+const ONE_OF: u32 = 256;
 
 /// Where one has taken longer, all are timed.
 const LONG: Duration = Duration::from_micros(20);
@@ -40,8 +40,10 @@ pub(crate) struct Callers {
 }
 
 thread_local! {
-    /// How many encodings come before the next that is timed, and one of how many is.
-    static NEXT_TIMED: Cell<(u32, u32)> = const { Cell::new((1, ONE_OF)) };
+    /// How many encodings come before the next that is timed.
+    static LEFT: Cell<u32> = const { Cell::new(1) };
+    /// One of how many is timed.
+    static ONE_OF_THESE: Cell<u32> = const { Cell::new(ONE_OF) };
 }
 
 impl Ledger {
@@ -98,17 +100,25 @@ impl Callers {
     /// Encodes, and now and then notes how long that takes.
     #[inline]
     pub(crate) fn timing<T>(&self, encode: impl FnOnce() -> T) -> T {
-        let (left, one_of) = NEXT_TIMED.get();
-        if left > 0 || !self.counts {
-            NEXT_TIMED.set((left.saturating_sub(1), one_of));
+        let left = LEFT.get();
+        if left > 0 {
+            LEFT.set(left - 1);
             return encode();
         }
-        let start = clock::now();
+        self.timed(encode)
+    }
+
+    /// Apart from the way that nearly all jobs take, which must stay short.
+    #[cold]
+    #[inline(never)]
+    fn timed<T>(&self, encode: impl FnOnce() -> T) -> T {
+        let start = self.counts.then(clock::now);
         let result = encode();
-        let time = clock::now().since(start).saturating_sub(reading_the_clock());
-        self.encode.fetch_add(nanos(time) * u64::from(one_of), Relaxed);
-        let one_of = if time > LONG { 1 } else { ONE_OF };
-        NEXT_TIMED.set((one_of - 1, one_of));
+        let time = start.map_or(Duration::ZERO, |start| clock::now().since(start));
+        let time = time.saturating_sub(reading_the_clock());
+        self.encode.fetch_add(nanos(time) * u64::from(ONE_OF_THESE.get()), Relaxed);
+        ONE_OF_THESE.set(if time > LONG { 1 } else { ONE_OF });
+        LEFT.set(ONE_OF_THESE.get() - 1);
         result
     }
 
