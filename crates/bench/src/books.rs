@@ -9,13 +9,15 @@ use crate::report::{Side, StageTime};
 
 /// Counts that only grow, or the difference between two readings of them. Times are in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Books {
-    pub(crate) jobs: f64,
-    pub(crate) frames: f64,
+pub struct Books {
+    /// Jobs whose outcomes came back.
+    pub jobs: f64,
+    /// Frames whose outcomes came back.
+    pub frames: f64,
     /// Processor time of this process.
-    pub(crate) parent: f64,
+    pub parent: f64,
     /// Processor time of the workers.
-    pub(crate) workers: f64,
+    pub workers: f64,
     /// Processor time of the thread that asks.
     caller: f64,
     of_callers: [f64; Stage::COUNT],
@@ -25,7 +27,8 @@ pub(crate) struct Books {
 
 impl Books {
     /// How they stand now.
-    pub(crate) fn of<J: Job>(pool: &ProcessPool<J>) -> Books {
+    #[must_use]
+    pub fn of<J: Job>(pool: &ProcessPool<J>) -> Books {
         let (workers, parent) = (pool.figures(), pool.parent_figures());
         let (mut of_workers, mut of_threads) = (Spent::default(), Spent::default());
         workers.iter().for_each(|worker| of_workers += &worker.spent);
@@ -40,6 +43,12 @@ impl Books {
             of_threads: nanos(&of_threads),
             of_workers: nanos(&of_workers),
         }
+    }
+
+    /// What the workers spent on a stage.
+    #[must_use]
+    pub fn of_workers(&self, stage: Stage) -> f64 {
+        self.of_workers[stage as usize]
     }
 
     /// Where the time of all who took part went, for a job, without that in which they had nothing to do.

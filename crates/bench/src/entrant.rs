@@ -179,6 +179,9 @@ impl Drop for Running {
     }
 }
 
+/// How long workers may take to start.
+const LONGEST_START: Duration = Duration::from_secs(60);
+
 fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
     let mut builder = ProcessPool::builder().workers(entrant.workers);
     if let Some(codec) = entrant.codec {
@@ -189,16 +192,16 @@ fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
     }
     let pool = builder.build().map_err(|error| Error::Workers(error.to_string()))?;
     pool.prestart();
-    wait_for_workers(&pool);
+    wait_for_workers(&pool, LONGEST_START);
     Ok(pool)
 }
 
-/// Those that do not come in time, or at all, the first run will tell of.
-fn wait_for_workers(pool: &ProcessPool<Load>) {
-    const LONGEST: Duration = Duration::from_secs(60);
+/// Waits until all workers of a pool have started, so that their start is no part of what is measured. Those that do not come
+/// in this time, or at all, the first run will tell of.
+pub fn wait_for_workers<J: Job>(pool: &ProcessPool<J>, longest: Duration) {
     let start = Instant::now();
     let there = || pool.figures().iter().filter(|worker| !worker.start.is_zero()).count();
-    while there() < pool.workers() && pool.broken().is_none() && start.elapsed() < LONGEST {
+    while there() < pool.workers() && pool.broken().is_none() && start.elapsed() < longest {
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -36,8 +36,10 @@ mod units;
 mod work;
 
 pub use advise::{Advice, Sampled, Why, advise};
+pub use books::Books;
 pub use break_even::BreakEven;
 pub use csv::csv;
+pub use entrant::wait_for_workers;
 pub use error::Error;
 pub use measure::measure;
 pub use settings::Settings;

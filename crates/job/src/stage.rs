@@ -60,18 +60,10 @@ impl Stage {
     ///
     /// assert_eq!((Stage::STEPS[0], Stage::STEPS[9]), (Stage::Take, Stage::Merge));
     /// ```
-    pub const STEPS: [Stage; 10] = [
-        Stage::Take,
-        Stage::Encode,
-        Stage::Send,
-        Stage::Decode,
-        Stage::Load,
-        Stage::Run,
-        Stage::EncodeOutcome,
-        Stage::Return,
-        Stage::DecodeOutcome,
-        Stage::Merge,
-    ];
+    pub const STEPS: [Stage; 10] = match Stage::ALL.first_chunk() {
+        Some(steps) => *steps,
+        None => unreachable!(),
+    };
 
     /// All stages, in their order.
     ///

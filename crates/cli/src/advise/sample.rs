@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench::{Sampled, Starts};
+use bench::{Books, Sampled, Starts, wait_for_workers};
 use builtin::{Builtin, Method};
-use pool::{Executor, Failure, Inlet, JobOptions, ProcessPool, Resolved, Sink, Spent, Stage, ThreadPool};
+use pool::{Executor, Failure, Inlet, JobOptions, ProcessPool, Resolved, Sink, Stage, ThreadPool};
 
 use super::failure;
 use crate::{
@@ -42,9 +42,9 @@ pub(super) fn sample(
     starts: &Starts,
 ) -> Result<Option<Sampled>, RunError> {
     // On a pool of their own: what they teach it would not fit the jobs that follow.
-    let empty = Cost::of_empty_jobs(&start(plan, starts)?);
+    let empty = of_empty_jobs(&start(plan, starts)?);
     let pool = start(plan, starts)?;
-    let (before, done) = (Cost::of(&pool), Arc::new(Done::default()));
+    let (before, done) = (Books::of(&pool), Arc::new(Done::default()));
     let read = take_some(plan, sources, &pool, &done)?;
     pool.close();
     if !pool.join_within(MORE_TIME) {
@@ -54,10 +54,10 @@ pub(super) fn sample(
     if let Some(cause) = pool.broken() {
         return Err(RunError::Broken(cause.to_string()));
     }
-    let mut jobs = Cost::of(&pool).since(&before);
+    let mut jobs = Books::of(&pool) - before;
     let done = done.0.load(Ordering::Relaxed);
     // One that has been ended before its end has run all the same.
-    jobs.jobs = (done as f64).max(if jobs.run > 1e6 { 1.0 } else { 0.0 });
+    jobs.jobs = (done as f64).max(if jobs.of_workers(Stage::Run) > 1e6 { 1.0 } else { 0.0 });
     let all = read.all && (done == read.jobs || read.jobs == 1);
     Ok((jobs.jobs > 0.0).then(|| sampled(&jobs, &empty, all, &pool, plan)))
 }
@@ -66,11 +66,7 @@ fn start(plan: &Plan, starts: &Starts) -> Result<ProcessPool<Builtin>, RunError>
     let _begun = starts.begin();
     let pool = plan.make_processes(1, None).map_err(RunError::Pool)?;
     pool.prestart();
-    let start = Instant::now();
-    let ready = || pool.figures().iter().any(|worker| !worker.start.is_zero());
-    while !ready() && pool.broken().is_none() && start.elapsed() < MORE_TIME {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_workers(&pool, MORE_TIME);
     Ok(pool)
 }
 
@@ -129,72 +125,35 @@ impl Sink<Builtin> for Done {
     }
 }
 
-/// Times in nanoseconds, all jobs together.
-#[derive(Clone, Debug, Default)]
-struct Cost {
-    jobs: f64,
-    run: f64,
-    /// What the worker did for jobs beside running them.
-    worker: f64,
-    worker_processor: f64,
-    parent_processor: f64,
-}
-
-impl Cost {
-    fn of(pool: &ProcessPool<Builtin>) -> Cost {
-        let mut spent = Spent::default();
-        let (mut jobs, mut worker_processor) = (0, Duration::ZERO);
-        for worker in pool.figures() {
-            spent += &worker.spent;
-            jobs += worker.jobs;
-            worker_processor += worker.processor;
-        }
-        let beside = [Stage::Decode, Stage::EncodeOutcome, Stage::Return];
-        Cost {
-            jobs: jobs as f64,
-            run: nanos(spent[Stage::Run]),
-            worker: beside.iter().map(|&stage| nanos(spent[stage])).sum(),
-            worker_processor: nanos(worker_processor),
-            parent_processor: nanos(sys::clock::processor_time()),
-        }
-    }
-
-    fn since(&self, earlier: &Cost) -> Cost {
-        Cost {
-            jobs: self.jobs - earlier.jobs,
-            run: self.run - earlier.run,
-            worker: self.worker - earlier.worker,
-            worker_processor: self.worker_processor - earlier.worker_processor,
-            parent_processor: self.parent_processor - earlier.parent_processor,
-        }
-    }
-
-    /// Of jobs that are nearly nothing, in frames as large as they get.
-    fn of_empty_jobs(pool: &ProcessPool<Builtin>) -> Cost {
-        let empty = |count| pool.map((0..count).map(|_| empty_job())).into_iter().count();
-        empty(EMPTY_JOBS / 4);
-        let before = Cost::of(pool);
-        empty(EMPTY_JOBS);
-        Cost::of(pool).since(&before)
-    }
+/// What jobs cost that are nearly nothing, in frames as large as they get.
+fn of_empty_jobs(pool: &ProcessPool<Builtin>) -> Books {
+    let empty = |count| pool.map((0..count).map(|_| empty_job())).into_iter().count();
+    empty(EMPTY_JOBS / 4);
+    let before = Books::of(pool);
+    empty(EMPTY_JOBS);
+    Books::of(pool) - before
 }
 
 fn empty_job() -> Builtin {
     Builtin::Gcd { a: 1u64.into(), b: 1u64.into(), method: Method::Fast }
 }
 
-fn sampled(jobs: &Cost, empty: &Cost, all: bool, pool: &ProcessPool<Builtin>, plan: &Plan) -> Sampled {
+fn sampled(jobs: &Books, empty: &Books, all: bool, pool: &ProcessPool<Builtin>, plan: &Plan) -> Sampled {
     let (each, each_empty) = (jobs.jobs.max(1.0), empty.jobs.max(1.0));
-    let run_ns = (jobs.run / each).max(1.0);
+    let run_ns = (jobs.of_workers(Stage::Run) / each).max(1.0);
     let long = run_ns >= LONG_NS;
+    // What the worker did for jobs beside running them.
+    let beside = |books: &Books| -> f64 {
+        [Stage::Decode, Stage::EncodeOutcome, Stage::Return].map(|stage| books.of_workers(stage)).iter().sum()
+    };
     let start = pool.figures().iter().map(|worker| worker.start).max().unwrap_or_default();
     Sampled {
         jobs: jobs.jobs as u64,
         all,
         run_ns,
-        processor_ns: (jobs.worker_processor / each).min(run_ns),
-        parent_ns: if long { jobs.parent_processor / each } else { empty.parent_processor / each_empty },
-        worker_ns: if long { jobs.worker / each } else { empty.worker / each_empty },
+        processor_ns: (jobs.workers / each).min(run_ns),
+        parent_ns: if long { jobs.parent / each } else { empty.parent / each_empty },
+        worker_ns: if long { beside(jobs) / each } else { beside(empty) / each_empty },
         thread_ns: on_threads(plan),
         start_ns: nanos(start),
     }
@@ -203,14 +162,11 @@ fn sampled(jobs: &Cost, empty: &Cost, all: bool, pool: &ProcessPool<Builtin>, pl
 /// What it costs to have a job run by a thread, in nanoseconds.
 fn on_threads(plan: &Plan) -> f64 {
     let threads = ThreadPool::new(plan.workers, plan.limits.clone());
-    let done = AtomicU64::new(0);
     let start = Instant::now();
-    for _ in threads.map((0..EMPTY_JOBS / 4).map(|_| empty_job())) {
-        done.fetch_add(1, Ordering::Relaxed);
-    }
+    let done = threads.map((0..EMPTY_JOBS / 4).map(|_| empty_job())).into_iter().count();
     let time = nanos(start.elapsed());
     threads.shutdown(true, false);
-    time / done.into_inner().max(1) as f64
+    time / done.max(1) as f64
 }
 
 fn nanos(time: Duration) -> f64 {
