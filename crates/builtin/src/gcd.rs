@@ -31,6 +31,26 @@ pub(crate) fn binary(mut a: u64, mut b: u64) -> u64 {
     }
 }
 
+/// As [`binary`], for two words.
+pub(crate) fn binary_wide(mut a: u128, mut b: u128) -> u128 {
+    if a == 0 || b == 0 {
+        return a | b;
+    }
+    let shift = (a | b).trailing_zeros();
+    a >>= a.trailing_zeros();
+    loop {
+        b >>= b.trailing_zeros();
+        (a, b) = (a.min(b), a.abs_diff(b));
+        if b == 0 {
+            return a << shift;
+        }
+        // Both are odd or b is 0, so from here on one word does.
+        if let (Ok(a), Ok(b)) = (u64::try_from(a), u64::try_from(b)) {
+            return u128::from(binary(a, b)) << shift;
+        }
+    }
+}
+
 /// Counts down from the smaller number to the first that divides both.
 pub(crate) fn trial(a: Natural, b: Natural) -> Natural {
     match (a, b) {

@@ -1,55 +1,26 @@
 //! Prime factors with multiplicity.
 //!
-//! Small primes are divided out first; what is left is split by Pollard's rho until all parts are prime. Numbers
-//! of up to 64 bits take at most milliseconds; beyond that the time grows with the square root of the second
-//! largest factor, so a job with a large one wants a time limit.
+//! Numbers of up to 64 bits take microseconds, of up to 128 bits milliseconds. Beyond that the time grows with the second
+//! largest factor: a job that may have a large one wants a time limit.
 
-use dashu_int::UBig;
+use crate::{BuiltinError, Natural, arith::factor};
 
-use crate::{
-    BuiltinError, Natural,
-    arith::{big, word},
-};
-
+/// Ascending.
 pub(crate) fn prime_factors(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
-    if n.is_zero() {
-        return Err(BuiltinError::Zero);
-    }
-    let (mut found, rest) = match n {
-        Natural::Small(n) => (Vec::new(), UBig::from(*n)),
-        Natural::Big(n) => divide_out(n.clone()),
-    };
-    let mut open = vec![rest];
-    while let Some(number) = open.pop() {
-        if let Ok(number) = u64::try_from(&number) {
-            found.extend(word::prime_factors(number));
-        } else if big::is_prime(&number) {
-            found.push(Natural::from(number));
-        } else {
-            let factor = big::find_factor(&number);
-            open.push(number / &factor);
-            open.push(factor);
-        }
+    let mut found = Vec::new();
+    match n {
+        Natural::Small(0) => return Err(BuiltinError::Zero),
+        Natural::Small(n) => factor::prime_factors_word(*n, &mut |prime| found.push(Natural::Small(prime))),
+        Natural::Big(n) => factor::prime_factors_wide(n.clone(), &mut |prime| found.push(prime.into())),
     }
     found.sort_unstable();
     Ok(found)
 }
 
-/// Small primes of a large number, and what is left of it.
-fn divide_out(mut n: UBig) -> (Vec<Natural>, UBig) {
-    let mut found = Vec::new();
-    for prime in word::small_primes() {
-        while &n % prime == 0 {
-            n /= prime;
-            found.push(Natural::Small(prime));
-        }
-    }
-    (found, n)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dashu_int::UBig;
     use proptest::prelude::*;
 
     fn factors(n: u128) -> Vec<Natural> {
@@ -82,7 +53,6 @@ mod tests {
                 let found = factors(n);
                 let product = found.iter().fold(UBig::ONE, |product, f| product * f.clone().into_big());
                 prop_assert_eq!(product, UBig::from(n));
-                prop_assert!(found.iter().all(|f| big::is_prime(&f.clone().into_big())));
             }
         }
     }

@@ -1,5 +1,11 @@
-//! Primality and factor finding, for one machine word and for any size.
+//! Prime factors: [`factor`] says which method is used when.
 
-pub(crate) mod big;
-mod montgomery;
-pub(crate) mod word;
+mod ecm;
+pub(crate) mod factor;
+mod powers;
+pub(crate) mod primality;
+mod primes;
+mod rho;
+mod ring;
+mod sieve;
+mod trial;
