@@ -6,14 +6,32 @@ use dashu_int::{UBig, ops::Gcd};
 
 use crate::Natural;
 
-/// Binary gcd (Stein 1967) for 64 bits, the big-integer crate's above; `gcd(0, 0)` is 0.
+/// Binary gcd (J. Stein, "Computational problems associated with Racah algebra", 1967) for 64 and 128 bits, the big-integer
+/// crate's above; `gcd(0, 0)` is 0.
 pub(crate) fn fast(a: Natural, b: Natural) -> Natural {
-    match (a, b) {
-        (Natural::Small(a), Natural::Small(b)) => Natural::Small(binary(a, b)),
-        (a, b) if a.is_zero() => b,
-        (a, b) if b.is_zero() => a,
-        (a, b) => a.into_big().gcd(&b.into_big()).into(),
+    let (a, b) = match (a, b) {
+        (Natural::Small(a), Natural::Small(b)) => return Natural::Small(binary(a, b)),
+        (a, b) if a.is_zero() => return b,
+        (a, b) if b.is_zero() => return a,
+        (a, b) => (a.into_big(), b.into_big()),
+    };
+    match (u128::try_from(&a), u128::try_from(&b)) {
+        (Ok(a), Ok(b)) => binary_wide(a, b).into(),
+        _ => a.gcd(&b).into(),
     }
+}
+
+/// The gcd of all of them, by that of two; 0 if there are none.
+pub(crate) fn of(values: Vec<Natural>, of_two: impl Fn(Natural, Natural) -> Natural) -> Natural {
+    let one = Natural::Small(1);
+    let mut values = values.into_iter();
+    let first = values.next().unwrap_or(Natural::Small(0));
+    let divisor = values.try_fold(first, |divisor, value| match of_two(divisor, value) {
+        // Nothing else divides 1: the rest does not matter.
+        divisor if divisor == one => None,
+        divisor => Some(divisor),
+    });
+    divisor.unwrap_or(one)
 }
 
 pub(crate) fn binary(mut a: u64, mut b: u64) -> u64 {
@@ -106,6 +124,20 @@ mod tests {
         assert_eq!(trial(84u64.into(), 36u64.into()), Natural::Small(12));
         let big = Natural::from(u128::from(u64::MAX) + 1);
         assert_eq!(trial(big.clone(), big.clone()), big);
+    }
+
+    #[test]
+    fn of_several() {
+        let naturals =
+            |numbers: &[u128]| numbers.iter().map(|&number| number.into()).collect::<Vec<Natural>>();
+        for method in [fast, trial] {
+            for (values, divisor) in
+                [(&[][..], 0u128), (&[0, 0, 0], 0), (&[7], 7), (&[0, 12, 0, 18], 6), (&[6, 10, 15], 1)]
+            {
+                assert_eq!(of(naturals(values), method), divisor.into(), "{values:?}");
+            }
+        }
+        assert_eq!(of(naturals(&[3 << 100, 5 << 90, 7 << 70]), fast), (1u128 << 70).into());
     }
 
     proptest! {

@@ -55,6 +55,13 @@ pub enum Builtin {
     },
     /// Runs a program.
     Command(Box<Command>),
+    /// The greatest common divisor of any number of magnitudes; 0 if all are 0, or there are none.
+    GcdOf {
+        /// The magnitudes.
+        values: Vec<Natural>,
+        /// How.
+        method: Method,
+    },
 }
 
 /// How a job is computed.
@@ -135,6 +142,10 @@ impl Job for Builtin {
         match self {
             Builtin::Gcd { a, b, method: Method::Fast } => Ok(Value::Natural(gcd::fast(a, b))),
             Builtin::Gcd { a, b, method: Method::Trial } => Ok(Value::Natural(gcd::trial(a, b))),
+            Builtin::GcdOf { values, method: Method::Fast } => Ok(Value::Natural(gcd::of(values, gcd::fast))),
+            Builtin::GcdOf { values, method: Method::Trial } => {
+                Ok(Value::Natural(gcd::of(values, gcd::trial)))
+            }
             Builtin::Factorize { n, method: Method::Fast } => divisors::fast(&n).map(Value::Naturals),
             Builtin::Factorize { n, method: Method::Trial } => divisors::trial(n).map(Value::Naturals),
             Builtin::PrimeFactors { n } => prime_factors::prime_factors(&n).map(Value::Naturals),

@@ -71,6 +71,13 @@ fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Dur
         fields.get(name).ok_or_else(|| Flaw::new(0, format!("`{}` needs the field `{name}`", op.name())))
     };
     let job = match op {
+        Op::Gcd if fields.get("values").is_some() => {
+            if let Some(pair) = ["a", "b"].into_iter().find_map(|name| fields.get(name)) {
+                return Err(Flaw::new(pair.offset, "`gcd` takes `a` and `b`, or `values`"));
+            }
+            let values = value::integers("values", need("values")?, rules.max_digits)?;
+            Builtin::GcdOf { values, method: method(fields)? }
+        }
         Op::Gcd => {
             let (_, a) = value::integer("a", need("a")?, rules.max_digits)?;
             let (_, b) = value::integer("b", need("b")?, rules.max_digits)?;
@@ -103,22 +110,17 @@ fn bare_value(text: &str, rules: &Rules) -> Result<ParsedJob, Flaw> {
     let method = Method::Fast;
     let job = match op {
         Op::Gcd => {
-            let pair: Option<[&RawValue; 2]> = serde_json::from_str(text).ok();
-            let [a, b] = pair.ok_or_else(|| {
-                Flaw::new(
-                    0,
-                    format!(
-                        "a bare job for `gcd` must be an array of two integers, found {}",
-                        describe(text)
-                    ),
-                )
-            })?;
-            let operand = |name: &str, part: &RawValue| {
-                let offset = part.get().as_ptr() as usize - text.as_ptr() as usize;
-                let written = Written { text: part.get(), offset };
-                value::integer(name, written, rules.max_digits).map(|(_, magnitude)| magnitude)
-            };
-            Builtin::Gcd { a: operand("a", a)?, b: operand("b", b)?, method }
+            let parts: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            if parts.len() < 2 {
+                let found = describe(text);
+                let message =
+                    format!("a bare job for `gcd` must be an array of at least two integers, found {found}");
+                return Err(Flaw::new(0, message));
+            }
+            match &value::integers("values", operand, rules.max_digits)?[..] {
+                [a, b] => Builtin::Gcd { a: a.clone(), b: b.clone(), method },
+                values => Builtin::GcdOf { values: values.to_vec(), method },
+            }
         }
         Op::Factorize => Builtin::Factorize { n: value::natural("n", operand, 1, rules.max_digits)?, method },
         Op::PrimeFactors => Builtin::PrimeFactors { n: value::natural("n", operand, 1, rules.max_digits)? },
@@ -265,7 +267,11 @@ mod tests {
             (r#"{"op":"sum","n":-1}"#, 16, "`n` must be at least 0, found -1"),
             (r#"{"op":"factorize","n":0}"#, 22, "`n` must be at least 1, found 0"),
             (r#"{"op":"gcd","a":1}"#, 0, "`gcd` needs the field `b`"),
-            (r#"{"op":"gcd","a":1,"b":2,"c":3}"#, 24, "`gcd` has no field `c`, only `a`, `b`, `method`"),
+            (
+                r#"{"op":"gcd","a":1,"b":2,"c":3}"#,
+                24,
+                "`gcd` has no field `c`, only `a`, `b`, `values`, `method`",
+            ),
             (r#"{"op":"sum","n":1,"n":2}"#, 18, "the field `n` stands here twice"),
             (
                 r#"{"op":"prime_factors","n":1,"method":"fast"}"#,
@@ -293,6 +299,9 @@ mod tests {
                 16,
                 "`n` has 31 digits, and the limit is 30",
             ),
+            (r#"{"op":"gcd","values":7}"#, 21, "`values` must be a list of integers, found an integer"),
+            (r#"{"op":"gcd","values":[4, "x"]}"#, 25, "`values` must hold integers, found a string"),
+            (r#"{"op":"gcd","values":[4],"b":1}"#, 29, "`gcd` takes `a` and `b`, or `values`"),
             ("7", 0, "a job must be an object, found an integer"),
             ("null", 0, "a job must be an object, found null"),
         ];
@@ -334,9 +343,12 @@ mod tests {
         assert_eq!(with_op(Op::Sum, r#"{"op":"gcd","a":4,"b":6}"#), Ok(gcd));
         assert_eq!(with_op(Op::PrimeFactors, "5"), Ok(Builtin::PrimeFactors { n: 5u64.into() }));
         assert!(with_op(Op::Gcd, "[4]").unwrap_err().contains("two integers"));
-        assert!(
-            with_op(Op::Gcd, "[4,true]").unwrap_err().contains("`b` must be an integer, found a boolean")
-        );
+        assert!(with_op(Op::Gcd, "[4,true]").unwrap_err().contains("must hold integers, found a boolean"));
+        let values = |numbers: &[u64]| numbers.iter().map(|&number| number.into()).collect();
+        let several = |numbers| Builtin::GcdOf { values: values(numbers), method: Method::Fast };
+        assert_eq!(with_op(Op::Gcd, "[4, -6, 10]"), Ok(several(&[4, 6, 10])));
+        assert_eq!(job(r#"{"op":"gcd","values":[ -4 , 6, 10]}"#), several(&[4, 6, 10]));
+        assert_eq!(job(r#"{"op":"gcd","values":[]}"#), several(&[]));
         assert!(with_op(Op::Sum, "[1,2]").unwrap_err().contains("found an array"));
         assert!(with_op(Op::Command, r#"["ls"]"#).is_ok());
     }

@@ -36,7 +36,7 @@ impl Op {
     /// The fields that a job of this kind can have, besides those that all have.
     pub(crate) fn fields(self) -> &'static [&'static str] {
         match self {
-            Op::Gcd => &["a", "b", "method"],
+            Op::Gcd => &["a", "b", "values", "method"],
             Op::Factorize | Op::Sum => &["n", "method"],
             Op::PrimeFactors => &["n"],
             Op::Sleep => &["seconds"],

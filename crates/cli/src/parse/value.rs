@@ -1,7 +1,8 @@
 //! The values of fields, read from their texts.
 
 use builtin::{Natural, Seconds};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{fields::Written, flaw::Flaw};
 
@@ -43,6 +44,20 @@ pub(crate) fn integer(name: &str, value: Written<'_>, max_digits: usize) -> Resu
     Ok((negative, magnitude))
 }
 
+/// The magnitudes of a list of integers.
+pub(crate) fn integers(name: &str, list: Written<'_>, max_digits: usize) -> Result<Vec<Natural>, Flaw> {
+    let parts: Vec<&RawValue> = typed(name, list, "a list of integers")?;
+    let magnitude = |part: &&RawValue| {
+        let text = part.get();
+        let offset = list.offset + (text.as_ptr() as usize - list.text.as_ptr() as usize);
+        if !is_integer(text) {
+            return Err(Flaw::new(offset, format!("`{name}` must hold integers, found {}", kind_of(text))));
+        }
+        integer(name, Written { text, offset }, max_digits).map(|(_, magnitude)| magnitude)
+    };
+    parts.iter().map(magnitude).collect()
+}
+
 /// An integer of at least `least`, which is 0 or 1.
 pub(crate) fn natural(
     name: &str,
@@ -71,7 +86,11 @@ pub(crate) fn seconds(name: &str, value: Written<'_>) -> Result<Seconds, Flaw> {
 }
 
 /// A value of any type that serde can read; `expected` says what it must be.
-pub(crate) fn typed<T: DeserializeOwned>(name: &str, value: Written<'_>, expected: &str) -> Result<T, Flaw> {
+pub(crate) fn typed<'a, T: Deserialize<'a>>(
+    name: &str,
+    value: Written<'a>,
+    expected: &str,
+) -> Result<T, Flaw> {
     serde_json::from_str(value.text).map_err(|error| {
         let found = if error.is_data() { kind_of(value.text).to_owned() } else { error.to_string() };
         Flaw::new(value.offset, format!("`{name}` must be {expected}, found {found}"))
