@@ -1,0 +1,174 @@
+//! Prime factors and divisors of numbers that other programs have stumbled over.
+
+mod common;
+
+use builtin::{BuiltinError, MOST_DIVISORS, Natural};
+use common::{divisors, prime_factors};
+use dashu_int::{UBig, fast_div::ConstDivisor};
+use proptest::prelude::*;
+
+/// Whether n passes the test of Miller and Rabin for the first 40 primes. An implementation of its own: none of the code
+/// under test is used.
+fn is_prime(n: &UBig) -> bool {
+    let small: Vec<u32> = (2..=173u32).filter(|n| (2..*n).all(|d| n % d != 0)).collect();
+    assert_eq!(small.len(), 40);
+    if small.iter().any(|&p| n % p == 0) {
+        return small.iter().any(|&p| *n == UBig::from(p));
+    }
+    if *n < UBig::from(173u32 * 173) {
+        return *n > UBig::ONE;
+    }
+    let ring = ConstDivisor::new(n.clone());
+    let below = n - UBig::ONE;
+    let twos = below.trailing_zeros().unwrap();
+    small.iter().all(|&base| {
+        let mut power = ring.reduce(base).pow(&(&below >> twos));
+        power.residue().is_one()
+            || (0..twos).any(|_| {
+                let is_minus_one = power.residue() == below;
+                power = power.sqr();
+                is_minus_one
+            })
+    })
+}
+
+/// The prime factors of n, after it has been checked that they are that.
+fn checked(n: impl Into<UBig>) -> Vec<UBig> {
+    let n = n.into();
+    let found: Vec<UBig> = prime_factors(n.clone()).into_iter().map(Natural::into_big).collect();
+    assert_eq!(found.iter().product::<UBig>(), n);
+    assert!(found.is_sorted(), "{n}: {found:?}");
+    assert!(found.iter().all(is_prime), "{n}: {found:?}");
+    found
+}
+
+fn power_of_two(exponent: usize) -> UBig {
+    UBig::ONE << exponent
+}
+
+#[test]
+fn all_numbers_up_to_a_hundred_thousand() {
+    (1u32..100_000).for_each(|n| drop(checked(n)));
+}
+
+#[test]
+fn neighbours_of_powers_of_two() {
+    for exponent in [32, 63, 64, 127, 128] {
+        for distance in 0u32..=20 {
+            checked(power_of_two(exponent) - UBig::from(distance));
+            checked(power_of_two(exponent) + UBig::from(distance));
+        }
+    }
+}
+
+#[test]
+fn powers_of_two_and_one_more_or_less() {
+    for exponent in 1..=136 {
+        checked(power_of_two(exponent) - UBig::ONE);
+        checked(power_of_two(exponent) + UBig::ONE);
+        assert_eq!(checked(power_of_two(exponent)).len(), exponent);
+    }
+}
+
+#[test]
+fn powers_of_primes() {
+    for p in [1_019u64, 1_021, 65_521, 65_537, 2_097_143, 4_294_967_291, 4_294_967_311, (1 << 61) - 1] {
+        for exponent in 1..=6 {
+            assert_eq!(checked(UBig::from(p).pow(exponent)), vec![UBig::from(p); exponent], "{p}^{exponent}");
+        }
+    }
+    let p = power_of_two(89) - UBig::ONE;
+    assert_eq!(checked(p.pow(3)), vec![p.clone(); 3]);
+    let q = UBig::from(1_000_003u32);
+    assert_eq!(checked((&p * &q).pow(2)), [q.clone(), q, p.clone(), p]);
+}
+
+/// Composites that Fermat's test takes for primes to every base: OEIS A002997, and J. Chernick's form
+/// (6 k + 1) (12 k + 1) (18 k + 1).
+#[test]
+fn carmichael_numbers() {
+    for n in [561u64, 1_105, 1_729, 2_465, 2_821, 6_601, 8_911, 825_265, 321_197_185, 9_746_347_772_161] {
+        assert!(checked(n).len() >= 3, "{n}");
+    }
+    let mut found = 0;
+    for k in (1u64 << 20)..(1 << 20) + 20_000 {
+        let factors = [6 * k + 1, 12 * k + 1, 18 * k + 1].map(UBig::from);
+        if factors.iter().all(is_prime) {
+            assert_eq!(checked(factors.iter().product::<UBig>()), factors);
+            found += 1;
+        }
+    }
+    assert!(found > 5, "{found}");
+}
+
+/// Composites that pass Miller and Rabin's test for the first 1, 2, 3, ... prime bases (OEIS A014233), and for the bases
+/// that decide for 32 bits, just beyond their range.
+#[test]
+fn strong_pseudoprimes() {
+    for n in [
+        "2047",
+        "1373653",
+        "25326001",
+        "3215031751",
+        "4759123141",
+        "2152302898747",
+        "3474749660383",
+        "341550071728321",
+        "3825123056546413051",
+        "318665857834031151167461",
+        "3317044064679887385961981",
+    ] {
+        assert!(checked(n.parse::<UBig>().unwrap()).len() >= 2, "{n}");
+    }
+}
+
+#[test]
+fn products_of_many_primes_just_above_the_bound_of_trial_division() {
+    let primes: Vec<UBig> = (1_021u32..1_200).map(UBig::from).filter(is_prime).collect();
+    for count in 2..=primes.len() {
+        assert_eq!(checked(primes[..count].iter().product::<UBig>()), primes[..count]);
+    }
+}
+
+#[test]
+fn a_list_of_divisors_has_an_end() {
+    let product = |primes: &[u32]| primes.iter().product::<UBig>();
+    let primes: Vec<u32> = (2..=71).filter(|n| (2..*n).all(|d| n % d != 0)).collect();
+    // 2^20 divisors are as many as there may be; with one more prime there would be 2^21.
+    let mut fits = primes.iter().map(|&p| UBig::from(p)).collect::<Vec<_>>();
+    assert_eq!(fits.len(), 20);
+    assert_eq!(divisors(product(&primes)).unwrap().len(), MOST_DIVISORS);
+    fits.push(73u32.into());
+    assert_eq!(divisors(fits.iter().product::<UBig>()), Err(BuiltinError::TooManyDivisors));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn random_numbers(n in 1u64.., wide in 1u128.., shift in 0u32..100) {
+        checked(n);
+        checked((wide >> shift).max(1));
+    }
+
+    #[test]
+    fn products_of_factors_of_all_sizes(parts in prop::collection::vec((1u64.., 0u32..64), 1..6)) {
+        checked(parts.into_iter().map(|(part, shift)| UBig::from((part >> shift).max(1) >> 24 | 1)).product::<UBig>());
+    }
+
+    #[test]
+    fn divisors_are_complete(n in 1u32..1_000_000) {
+        let all: Vec<Natural> = (1..=n).filter(|d| n % d == 0).map(|d| u64::from(d).into()).collect();
+        prop_assert_eq!(divisors(u64::from(n)).unwrap(), all);
+    }
+
+    #[test]
+    fn divisors_of_large_numbers(n in 1u128..1 << 90) {
+        let found = divisors(n).unwrap();
+        prop_assert!(found.windows(2).all(|pair| pair[0] < pair[1]));
+        prop_assert!(found.iter().all(|d| (UBig::from(n) % d.clone().into_big()).is_zero()));
+        let factors = checked(n);
+        let count: usize = factors.chunk_by(|a, b| a == b).map(|equal| equal.len() + 1).product();
+        prop_assert_eq!(found.len(), count);
+    }
+}
