@@ -20,7 +20,7 @@ fn is_prime(n: &UBig) -> bool {
     }
     let ring = ConstDivisor::new(n.clone());
     let below = n - UBig::ONE;
-    let twos = below.trailing_zeros().unwrap();
+    let twos = below.trailing_zeros().expect("it is above 0");
     small.iter().all(|&base| {
         let mut power = ring.reduce(base).pow(&(&below >> twos));
         power.residue().is_one()

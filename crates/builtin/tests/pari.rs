@@ -34,9 +34,13 @@ fn digest(bits: u64, count: usize) -> u64 {
 
 /// Compares the stored digests of up to so many numbers of so many bits; gives how many there are.
 fn compare(bits: u64, most: usize) -> usize {
-    let lines = STORED.lines().map(|line| line.split('\t').map(|word| word.parse::<u64>().unwrap()).collect());
+    let lines = STORED
+        .lines()
+        .map(|line| line.split('\t').map(|word| word.parse::<u64>().expect("a number")).collect());
     let lines = lines.filter(|line: &Vec<u64>| line[0] == bits && line[1] <= most as u64);
-    lines.map(|line| assert_eq!(digest(bits, line[1] as usize), line[2], "{} of {bits} bits", line[1])).count()
+    lines
+        .map(|line| assert_eq!(digest(bits, line[1] as usize), line[2], "{} of {bits} bits", line[1]))
+        .count()
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn run(job: Builtin) -> Result<Vec<Natural>, BuiltinError> {
 
 /// The prime factors of n >= 1, ascending, with multiplicity.
 pub(crate) fn prime_factors(n: impl Into<Natural>) -> Vec<Natural> {
-    run(Builtin::PrimeFactors { n: n.into() }).unwrap()
+    run(Builtin::PrimeFactors { n: n.into() }).expect("it is not 0")
 }
 
 /// The divisors of n >= 1, ascending.

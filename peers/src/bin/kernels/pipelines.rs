@@ -1,0 +1,72 @@
+//! `runner factor` and `factor` on the same text, each as a shell would run it.
+
+use std::{
+    env, fs,
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use peers::rounds::{Contender, Result, Series, alternate};
+
+use crate::numbers::Random;
+
+/// Numbers for a program's input.
+pub(crate) struct Text {
+    pub(crate) name: &'static str,
+    lines: String,
+}
+
+/// The inputs.
+pub(crate) fn texts(quick: bool) -> Vec<Text> {
+    let share = if quick { 10 } else { 1 };
+    let mut random = Random(6);
+    vec![
+        Text { name: "1 to 1,000,000", lines: (1..=1_000_000 / share).map(|n| format!("{n}\n")).collect() },
+        Text {
+            name: "20,000 random numbers of 64 bits",
+            lines: (0..20_000 / share).map(|_| format!("{}\n", random.word())).collect(),
+        },
+    ]
+}
+
+/// Seconds, in turns; both have to print the same.
+pub(crate) fn measure(text: &Text, factor: &str, rounds: usize) -> Result<Vec<Series>> {
+    let input = &env::temp_dir().join(format!("kernels-{}.txt", std::process::id()));
+    fs::File::create(input)?.write_all(text.lines.as_bytes())?;
+    let runner = env::current_exe()?.with_file_name("runner");
+    let (ours, theirs) = (|| command(runner.clone(), &["factor"]), || command("factor".into(), &[]));
+    let outputs = output(ours(), input).and_then(|mine| Ok((mine, output(theirs(), input)?)));
+    let (mine, other) = outputs?;
+    if mine != other {
+        return Err(format!("runner and {factor} print different lines").into());
+    }
+    let contenders = vec![
+        Contender::new("runner factor", || timed(ours(), input)),
+        Contender::new("factor", || timed(theirs(), input)),
+    ];
+    let series = alternate(contenders, rounds);
+    fs::remove_file(input)?;
+    Ok(series?)
+}
+
+fn command(program: PathBuf, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env("LC_ALL", "C");
+    command
+}
+
+fn output(mut command: Command, input: &PathBuf) -> Result<Vec<u8>> {
+    Ok(command.stdin(fs::File::open(input)?).output()?.stdout)
+}
+
+fn timed(mut command: Command, input: &PathBuf) -> Result<f64> {
+    let start = Instant::now();
+    let status = command.stdin(fs::File::open(input)?).stdout(Stdio::null()).status()?;
+    if status.success() {
+        Ok(start.elapsed().as_secs_f64())
+    } else {
+        Err(format!("it ended with {status}").into())
+    }
+}
