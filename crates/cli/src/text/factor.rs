@@ -39,7 +39,7 @@ pub(super) fn factor_all(text: &[u8], how: Tokens, exponents: bool) -> Answer {
             Some(Magnitude::Word(number)) => {
                 factors.clear();
                 builtin::factor_word(number, &mut factors);
-                line.of_word(&mut answer.lines, number, &factors);
+                line.of_word(&mut answer.lines, (token, number), &factors);
             }
             Some(Magnitude::Long(number)) => match builtin::factor(&number) {
                 Ok(factors) => line.of_long(&mut answer.lines, &number, &factors),
@@ -66,8 +66,12 @@ struct Line {
 }
 
 impl Line {
-    fn of_word(&mut self, lines: &mut Vec<u8>, number: u64, factors: &[u64]) {
-        lines.extend_from_slice(self.digits.format(number).as_bytes());
+    fn of_word(&mut self, lines: &mut Vec<u8>, (token, number): (&[u8], u64), factors: &[u64]) {
+        match token {
+            // Nothing but its digits.
+            [b'1'..=b'9', ..] => lines.extend_from_slice(token),
+            _ => lines.extend_from_slice(self.digits.format(number).as_bytes()),
+        }
         lines.push(b':');
         self.factors(lines, factors, |lines, factor, digits| {
             lines.extend_from_slice(digits.format(*factor).as_bytes());
