@@ -122,11 +122,25 @@ fn however_workers_die_each_number_is_answered_or_named_in_its_place() {
 #[test]
 fn a_signal_ends_it_with_its_workers() {
     for signal in [workers::Signal::SIGINT, workers::Signal::SIGTERM] {
-        let mut talk = Talk::start(runner(["factor", HARD]));
-        talk.running.until("a worker computes", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
-        talk.running.signal(signal);
-        assert_eq!(talk.running.wait().signal(), signal as i32);
+        let mut run = runner(["factor", HARD]).start();
+        run.until("a worker computes", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
+        run.signal(signal);
+        let output = run.wait();
+        assert_eq!((output.signal(), output.stderr.as_str()), (signal as i32, ""));
     }
+}
+
+#[test]
+fn it_stops_and_goes_on_with_its_workers() {
+    let mut run = runner(["factor", HARD]).start();
+    run.until("a worker computes", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
+    let all: Vec<i32> = [vec![run.pid()], run.workers()].concat();
+    run.signal(workers::Signal::SIGTSTP);
+    run.until("all stand", |run| all.iter().all(|&pid| run.state(pid) == Some('T')));
+    run.signal(workers::Signal::SIGCONT);
+    run.until("all go on", |run| all.iter().all(|&pid| run.state(pid) != Some('T')));
+    run.signal(workers::Signal::SIGTERM);
+    assert_eq!(run.wait().signal(), workers::Signal::SIGTERM as i32);
 }
 
 #[test]

@@ -1,6 +1,15 @@
 //! The workers, started when they are needed, and the end by a signal.
 
-use std::{io, num::NonZeroU64, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use parking_lot::Mutex;
@@ -32,15 +41,23 @@ pub(super) enum CrewError {
 /// The workers, once they are needed.
 pub(super) struct Crew {
     workers: usize,
-    pool: Arc<Mutex<Option<Arc<ProcessPool<Block>>>>>,
+    shared: Arc<Shared>,
+}
+
+/// What the thread that waits for signals has to know.
+#[derive(Default)]
+struct Shared {
+    pool: Mutex<Option<Arc<ProcessPool<Block>>>>,
+    /// A signal ends the program.
+    is_signalled: AtomicBool,
 }
 
 impl Crew {
     /// Makes ready for them; to be called before any other thread is started, so that signals end the program in good order.
     pub(super) fn new() -> Result<Crew, CrewError> {
-        let crew = Crew { workers: workers()?, pool: Arc::default() };
-        let (signals, pool) = (block_signals(), crew.pool.clone());
-        thread::Builder::new().name("runner-signals".into()).spawn(move || heed(signals, &pool))?;
+        let crew = Crew { workers: workers()?, shared: Arc::default() };
+        let (signals, shared) = (block_signals(), crew.shared.clone());
+        thread::Builder::new().name("runner-signals".into()).spawn(move || heed(signals, &shared))?;
         Ok(crew)
     }
 
@@ -51,7 +68,7 @@ impl Crew {
 
     /// The workers, which are started by the first job.
     pub(super) fn pool(&self) -> Result<Arc<ProcessPool<Block>>, BuildError> {
-        let mut pool = self.pool.lock();
+        let mut pool = self.shared.pool.lock();
         if let Some(pool) = &*pool {
             return Ok(pool.clone());
         }
@@ -63,7 +80,7 @@ impl Crew {
 
     /// Sends them away when they have done what they have.
     pub(super) fn dismiss(&self) {
-        let pool = self.pool.lock().clone();
+        let pool = self.shared.pool.lock().clone();
         if let Some(pool) = pool {
             pool.shutdown(true, false);
         }
@@ -71,7 +88,15 @@ impl Crew {
 
     /// Ends them, whatever they do.
     pub(super) fn end(&self) {
-        end(&self.pool);
+        end(&self.shared.pool);
+    }
+
+    /// To be asked when a block was given up. Does not return if a signal has brought that about: nothing is to be said, and
+    /// the program is about to end by it.
+    pub(super) fn yield_to_signal(&self) {
+        while self.shared.is_signalled.load(Ordering::Acquire) {
+            thread::park();
+        }
     }
 }
 
@@ -82,13 +107,14 @@ fn workers() -> Result<usize, CrewError> {
 }
 
 /// Stops with the workers, or ends with them: nothing has to be finished.
-fn heed(signals: SigSet, pool: &Mutex<Option<Arc<ProcessPool<Block>>>>) {
+fn heed(signals: SigSet, shared: &Shared) {
     while let Ok(signal) = signals.wait() {
         if signal != Signal::SIGTSTP {
-            end(pool);
+            shared.is_signalled.store(true, Ordering::Release);
+            end(&shared.pool);
             exit::leave(Ended::Signal(signal));
         }
-        let pool = pool.lock().clone();
+        let pool = shared.pool.lock().clone();
         if let Some(pool) = &pool {
             pool.pause();
         }

@@ -97,6 +97,7 @@ impl Writer {
         match outcome {
             Ok(answer) => self.answer(&answer),
             Err(failure @ (Failure::Abandoned(_) | Failure::Cancelled)) => {
+                crew.yield_to_signal();
                 wording::say(self.front, &failure);
                 Flow::Break(Ended::JobsFailed)
             }
