@@ -117,9 +117,11 @@ fn variables_are_read_and_the_command_line_wins() {
 #[test]
 fn packagers_get_completions_and_a_manual_page() {
     for shell in ["bash", "zsh", "fish"] {
-        assert!(runner(["completions", shell]).run().text().contains("runner"));
+        let output = runner(["completions", shell]).run();
+        assert!(["runner", "factor", "exponents", "gcd"].iter().all(|word| output.text().contains(word)));
     }
-    assert!(runner(["man"]).run().text().contains(".TH runner 1"));
+    let output = runner(["man"]).run();
+    assert!([".TH runner 1", "factor", "gcd"].iter().all(|word| output.text().contains(word)));
 }
 
 #[test]
@@ -127,6 +129,7 @@ fn help_and_version_are_no_errors() {
     let output = runner(["--help"]).run();
     assert_eq!(output.code(), 0);
     assert!(output.text().contains("Exit codes:"));
+    assert!(["  factor ", "  gcd "].iter().all(|name| output.text().contains(name)));
     assert!(runner(["--version"]).run().text().starts_with("runner "));
 }
 

@@ -22,7 +22,10 @@ pub(crate) fn fast(a: Natural, b: Natural) -> Natural {
 }
 
 /// The gcd of all of them, by that of two; 0 if there are none.
-pub(crate) fn of(values: Vec<Natural>, of_two: impl Fn(Natural, Natural) -> Natural) -> Natural {
+pub(crate) fn of(
+    values: impl IntoIterator<Item = Natural>,
+    of_two: impl Fn(Natural, Natural) -> Natural,
+) -> Natural {
     let one = Natural::Small(1);
     let mut values = values.into_iter();
     let first = values.next().unwrap_or(Natural::Small(0));

@@ -64,6 +64,44 @@ pub enum Builtin {
     },
 }
 
+/// The prime factors of a number of at least 1, ascending, with multiplicity: what [`Builtin::PrimeFactors`] yields, for
+/// whoever has no use for a job a number.
+///
+/// ```
+/// assert_eq!(builtin::factor(&12u64.into()), Ok([2u64, 2, 3].map(Into::into).to_vec()));
+/// ```
+///
+/// # Errors
+/// Those of the job.
+pub fn factor(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
+    prime_factors::prime_factors(n)
+}
+
+/// The same for a number of one word; the factors are added to `found`. 0 and 1 have none.
+///
+/// ```
+/// let mut found = Vec::new();
+/// builtin::factor_word(84, &mut found);
+/// assert_eq!(found, [2, 2, 3, 7]);
+/// ```
+pub fn factor_word(n: u64, found: &mut Vec<u64>) {
+    let start = found.len();
+    if n > 0 {
+        arith::factor::prime_factors_word(n, &mut |prime| found.push(prime));
+    }
+    found[start..].sort_unstable();
+}
+
+/// The greatest common divisor of magnitudes, 0 if all are 0 or there are none: what [`Builtin::GcdOf`] yields.
+///
+/// ```
+/// assert_eq!(builtin::gcd([12u64, 18, 30].map(Into::into)), 6u64.into());
+/// ```
+#[must_use]
+pub fn gcd(values: impl IntoIterator<Item = Natural>) -> Natural {
+    gcd::of(values, gcd::fast)
+}
+
 /// How a job is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {

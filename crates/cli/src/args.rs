@@ -8,13 +8,13 @@ use std::{
 };
 
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
     value_parser,
 };
 use pool::CodecKind;
 
-use crate::{advise::AdviseArguments, measure::BenchArguments, parse::Op, units};
+use crate::{advise::AdviseArguments, measure::BenchArguments, parse::Op, text, units};
 
 /// Run jobs from JSON on worker processes and print exact results in order.
 #[derive(Debug, Parser)]
@@ -166,6 +166,19 @@ pub(crate) struct Arguments {
     pub(crate) worker_bin: Option<PathBuf>,
 }
 
+/// Reads the command line, unless its first word is `factor` or `gcd`: those read theirs on their own.
+///
+/// # Errors
+/// As clap words them; asking for help or the version is one of them.
+pub(crate) fn read() -> Result<Arguments, clap::Error> {
+    Arguments::from_arg_matches(&command().try_get_matches()?)
+}
+
+/// All that help, completions and the manual are to know.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command().subcommands(text::commands())
+}
+
 /// Keeping outcomes, and going on from there.
 #[derive(Debug, Args)]
 pub(crate) struct JournalArguments {
@@ -291,11 +304,10 @@ fn parse_batch(text: &str) -> Result<pool::Batch, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_holds_together() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

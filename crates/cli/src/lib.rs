@@ -18,12 +18,11 @@ mod parse;
 mod plan;
 mod report;
 mod run;
+mod text;
 mod trace;
 mod units;
 
-use clap::{CommandFactory, Parser};
-
-use args::{Arguments, Other, Packaging};
+use args::{Other, Packaging};
 use exit::Ended;
 use plan::Plan;
 
@@ -33,11 +32,17 @@ pub fn main() -> ! {
     sys::signal::heed_children();
     pool::enter_if_worker::<builtin::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
+    pool::enter_if_worker::<text::Block>();
     exit::leave(start())
 }
 
 fn start() -> Ended {
-    let arguments = match Arguments::try_parse() {
+    let mut words = std::env::args_os().skip(1);
+    if let Some(front) = words.next().as_ref().and_then(text::Front::named) {
+        // They read their arguments as other programs of a pipeline do, not as clap would.
+        return text::run(front, words);
+    }
+    let arguments = match args::read() {
         Ok(arguments) => arguments,
         // Clap words its errors itself, and help and version are no errors.
         Err(error) => {
@@ -62,7 +67,7 @@ fn start() -> Ended {
 }
 
 fn print_for_packagers(wanted: &Packaging) -> Ended {
-    let mut command = Arguments::command();
+    let mut command = args::command();
     let mut text = Vec::new();
     match wanted {
         Packaging::Completions { shell } => {

@@ -11,3 +11,4 @@ pub mod page;
 pub mod placement;
 pub mod process;
 pub mod signal;
+pub mod startup;

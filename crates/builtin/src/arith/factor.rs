@@ -33,7 +33,7 @@ const HARD_WORDS: u64 = 1 << 56;
 /// The curves that are tried before the sieve, for numbers of up to so many bits: together they take a small part of its
 /// time, and spare it where a factor is much smaller than the other.
 static ATTEMPTS: [(usize, Level); 4] = [
-    (80, Level::new(200, 8_000, 210, 40)),
+    (74, Level::new(200, 8_000, 210, 40)),
     (112, Level::new(200, 8_000, 210, 4)),
     (144, Level::new(400, 20_000, 210, 8)),
     (200, Level::new(2_000, 150_000, 210, 25)),

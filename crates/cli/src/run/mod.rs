@@ -18,3 +18,4 @@ mod watcher;
 pub(crate) use coordinator::{ending_of, run};
 pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
 pub(crate) use news::{Enough, News};
+pub(crate) use watcher::block_signals;

@@ -1,0 +1,134 @@
+//! The workers, started when they are needed, and the end by a signal.
+
+use std::{
+    io,
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use nix::sys::signal::{SigSet, Signal, raise};
+use parking_lot::Mutex;
+use pool::{Batch, BuildError, Executor, MAX_WORKERS, ProcessPool, available_cores};
+
+use super::block::Block;
+use crate::{
+    exit::{self, Ended},
+    run::block_signals,
+};
+
+/// How many workers there may be, if not one a core.
+const WORKERS_VARIABLE: &str = "RUNNER_WORKERS";
+
+/// How long workers may take to leave before the program ends all the same.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// What keeps blocks from being run at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CrewError {
+    #[error("{WORKERS_VARIABLE} must be a number from 1 to {MAX_WORKERS}")]
+    Workers,
+    #[error("cannot start workers: {0}")]
+    Pool(#[from] BuildError),
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The workers, once they are needed.
+pub(super) struct Crew {
+    workers: usize,
+    shared: Arc<Shared>,
+}
+
+/// What the thread that waits for signals has to know.
+#[derive(Default)]
+struct Shared {
+    pool: Mutex<Option<Arc<ProcessPool<Block>>>>,
+    /// A signal ends the program.
+    is_signalled: AtomicBool,
+}
+
+impl Crew {
+    /// Makes ready for them; to be called before any other thread is started, so that signals end the program in good order.
+    pub(super) fn new() -> Result<Crew, CrewError> {
+        let crew = Crew { workers: workers()?, shared: Arc::default() };
+        let (signals, shared) = (block_signals(), crew.shared.clone());
+        thread::Builder::new().name("runner-signals".into()).spawn(move || heed(signals, &shared))?;
+        Ok(crew)
+    }
+
+    /// How many workers there are, or will be.
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The workers, which are started by the first job.
+    pub(super) fn pool(&self) -> Result<Arc<ProcessPool<Block>>, BuildError> {
+        let mut pool = self.shared.pool.lock();
+        if let Some(pool) = &*pool {
+            return Ok(pool.clone());
+        }
+        // A block is as much as is worth a frame.
+        let settings = ProcessPool::builder().workers(self.workers).batch(Batch::Fixed(NonZeroU64::MIN));
+        let made = Arc::new(settings.build()?);
+        Ok(pool.insert(made).clone())
+    }
+
+    /// Sends them away when they have done what they have.
+    pub(super) fn dismiss(&self) {
+        let pool = self.shared.pool.lock().clone();
+        if let Some(pool) = pool {
+            pool.shutdown(true, false);
+        }
+    }
+
+    /// Ends them, whatever they do.
+    pub(super) fn end(&self) {
+        end(&self.shared.pool);
+    }
+
+    /// To be asked when a block was given up. Does not return if a signal has brought that about: nothing is to be said, and
+    /// the program is about to end by it.
+    pub(super) fn yield_to_signal(&self) {
+        while self.shared.is_signalled.load(Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+fn workers() -> Result<usize, CrewError> {
+    let Some(text) = std::env::var_os(WORKERS_VARIABLE) else { return Ok(available_cores()) };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.filter(|number| (1..=MAX_WORKERS).contains(number)).ok_or(CrewError::Workers)
+}
+
+/// Stops with the workers, or ends with them: nothing has to be finished.
+fn heed(signals: SigSet, shared: &Shared) {
+    while let Ok(signal) = signals.wait() {
+        if signal != Signal::SIGTSTP {
+            shared.is_signalled.store(true, Ordering::Release);
+            end(&shared.pool);
+            exit::leave(Ended::Signal(signal));
+        }
+        let pool = shared.pool.lock().clone();
+        if let Some(pool) = &pool {
+            pool.pause();
+        }
+        let _ = raise(Signal::SIGSTOP);
+        if let Some(pool) = &pool {
+            pool.resume();
+        }
+    }
+}
+
+fn end(pool: &Mutex<Option<Arc<ProcessPool<Block>>>>) {
+    // Kept locked: nobody starts others meanwhile.
+    if let Some(pool) = &*pool.lock() {
+        pool.stop(Duration::ZERO);
+        pool.join_within(AT_ONCE);
+    }
+}

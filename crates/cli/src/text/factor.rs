@@ -1,0 +1,147 @@
+//! The text of a block, number by number: `12: 2 2 3`.
+
+use super::{
+    block::{Answer, Fault, Tokens, operands},
+    integer::{Magnitude, read_natural},
+};
+
+/// Whether it ends a number in a stream. Others that are called white space elsewhere do not: `12\r` is no number.
+pub(super) fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+/// The tokens of a block.
+pub(super) fn tokens(text: &[u8], how: Tokens) -> impl Iterator<Item = &[u8]> {
+    let (words, operands) = match how {
+        Tokens::Stream => (Some(words(text)), None),
+        Tokens::Operands => (None, Some(operands(text))),
+    };
+    words.into_iter().flatten().chain(operands.into_iter().flatten())
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| is_separator(byte)).filter(|word| !word.is_empty())
+}
+
+/// Factors every number in the text, in order.
+pub(super) fn factor_all(text: &[u8], how: Tokens, exponents: bool) -> Answer {
+    let mut answer = Answer::default();
+    answer.lines.reserve(4 * text.len());
+    let mut factors = Vec::new();
+    let mut line = Line { exponents, digits: itoa::Buffer::new() };
+    tokens(text, how).for_each(|token| {
+        // A word with a NUL in it is the string before it, as it is in C.
+        let token = match how {
+            Tokens::Stream => before_nul(token),
+            Tokens::Operands => token,
+        };
+        match read_natural(token) {
+            Some(Magnitude::Word(number)) => {
+                factors.clear();
+                builtin::factor_word(number, &mut factors);
+                line.of_word(&mut answer.lines, (token, number), &factors);
+            }
+            Some(Magnitude::Long(number)) => match builtin::factor(&number) {
+                Ok(factors) => line.of_long(&mut answer.lines, &number, &factors),
+                Err(error) => answer.note(token, Fault::Failed(error)),
+            },
+            None => answer.note(token, Fault::NoNumber),
+        }
+    });
+    answer
+}
+
+fn before_nul(word: &[u8]) -> &[u8] {
+    match word.iter().position(|&byte| byte == 0) {
+        Some(end) => &word[..end],
+        None => word,
+    }
+}
+
+/// Writes a line for a number.
+struct Line {
+    /// Whether repeated factors are written as powers.
+    exponents: bool,
+    digits: itoa::Buffer,
+}
+
+impl Line {
+    fn of_word(&mut self, lines: &mut Vec<u8>, (token, number): (&[u8], u64), factors: &[u64]) {
+        match token {
+            // Nothing but its digits.
+            [b'1'..=b'9', ..] => lines.extend_from_slice(token),
+            _ => lines.extend_from_slice(self.digits.format(number).as_bytes()),
+        }
+        lines.push(b':');
+        self.factors(lines, factors, |lines, factor, digits| {
+            lines.extend_from_slice(digits.format(*factor).as_bytes());
+        });
+    }
+
+    fn of_long(&mut self, lines: &mut Vec<u8>, number: &builtin::Natural, factors: &[builtin::Natural]) {
+        lines.extend_from_slice(number.to_string().as_bytes());
+        lines.push(b':');
+        self.factors(lines, factors, |lines, factor, _| {
+            lines.extend_from_slice(factor.to_string().as_bytes());
+        });
+    }
+
+    fn factors<F: PartialEq>(
+        &mut self,
+        lines: &mut Vec<u8>,
+        factors: &[F],
+        write: impl Fn(&mut Vec<u8>, &F, &mut itoa::Buffer),
+    ) {
+        if !self.exponents {
+            for factor in factors {
+                lines.push(b' ');
+                write(lines, factor, &mut self.digits);
+            }
+        } else {
+            for equal in factors.chunk_by(|one, other| one == other) {
+                lines.push(b' ');
+                write(lines, &equal[0], &mut self.digits);
+                if equal.len() > 1 {
+                    lines.push(b'^');
+                    lines.extend_from_slice(self.digits.format(equal.len()).as_bytes());
+                }
+            }
+        }
+        lines.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8], how: Tokens, exponents: bool) -> (String, Vec<(usize, String)>) {
+        let answer = factor_all(text, how, exponents);
+        let flaws = answer.flaws.into_iter();
+        let flaws = flaws.map(|flaw| (flaw.at, String::from_utf8(flaw.token).unwrap())).collect();
+        (String::from_utf8(answer.lines).unwrap(), flaws)
+    }
+
+    #[test]
+    fn each_number_has_a_line_and_what_is_none_a_place_between_them() {
+        let (out, flaws) = lines(b" 12\t0 1\n x\n+0018446744073709551616 -5", Tokens::Stream, false);
+        assert_eq!(out, format!("12: 2 2 3\n0:\n1:\n18446744073709551616:{}\n", " 2".repeat(64)));
+        assert_eq!(flaws, [(16, "x".to_owned()), (out.len(), "-5".to_owned())]);
+    }
+
+    #[test]
+    fn powers_are_written_as_such() {
+        let (out, _) = lines(b"12 7 340282366920938463463374607431768211456", Tokens::Stream, true);
+        assert_eq!(out, "12: 2^2 3\n7: 7\n340282366920938463463374607431768211456: 2^128\n");
+    }
+
+    #[test]
+    fn a_word_ends_at_a_nul_and_an_operand_may_hold_anything_else() {
+        assert_eq!(
+            lines(b"12\x0015 \0", Tokens::Stream, false),
+            ("12: 2 2 3\n".into(), vec![(10, "".into())])
+        );
+        let (out, flaws) = lines(b" 3\0\x001 2\0", Tokens::Operands, false);
+        assert_eq!((out.as_str(), flaws), ("3: 3\n", vec![(5, String::new()), (5, "1 2".into())]));
+    }
+}
