@@ -15,7 +15,7 @@ use std::{
 use builtin::Natural;
 use peers::{
     child::Talker,
-    rounds::{Contender, Result, Series, alternate},
+    rounds::{Contender, Result, Series, alternate, median},
 };
 
 use crate::numbers::{Kind, prime_factors};
@@ -32,18 +32,18 @@ impl Pari {
         let mut command = Command::new("gp");
         command.args(["--quiet", "--fast", "--default", "colors=no"]).env("TERM", "dumb");
         let mut talker = Talker::start(&mut command).map_err(|_| missing.to_owned())?;
-        let ready = talker.ask("default(parisizemax, 2^30); default(nbthreads, 1); print(1)");
+        let ready = talker.ask("print(1)");
         ready.map_err(|_| missing.to_owned())?;
         Ok(Pari { talker: RefCell::new(talker) })
     }
 
-    /// Seconds, and the sum of the smallest factors.
+    /// Seconds, and the sum of the last 64 bits of the smallest factors.
     fn factor(&self, numbers: &[u128]) -> Result<(f64, u128)> {
         let mut talker = self.talker.borrow_mut();
         let list = numbers.iter().map(u128::to_string).collect::<Vec<_>>().join(",");
         talker.ask(&format!("v = [{list}]; s = 0; print(#v)"))?;
         let start = Instant::now();
-        let sum = talker.ask("for (i = 1, #v, f = factor(v[i]); if (#f~, s += f[1,1])); print(s)")?;
+        let sum = talker.ask("for (i = 1, #v, f = factor(v[i]); if (#f~, s += f[1,1] % 2^64)); print(s)")?;
         Ok((start.elapsed().as_secs_f64(), sum.parse()?))
     }
 }
@@ -77,6 +77,12 @@ pub(crate) fn measure(
     Ok(alternate(contenders, rounds)?)
 }
 
+/// Microseconds for the number in the middle, each of them timed on its own.
+pub(crate) fn middle(kind: &Kind, rounds: usize) -> f64 {
+    let numbers = kind.numbers(rounds).into_iter().flatten();
+    median(numbers.map(|number| ours(&[number]).0 * 1e6).collect())
+}
+
 /// Goes through the batches and compares the sums with our own.
 fn in_turns<'a>(
     name: &str,
@@ -100,8 +106,9 @@ fn smallest_factors(numbers: &[u128]) -> u128 {
     numbers.iter().filter_map(smallest).map(value).sum()
 }
 
+/// What is added up of a factor: its last 64 bits.
 fn value(number: Natural) -> u128 {
-    u128::try_from(&number.into_big()).expect("the numbers have 128 bits at most")
+    number.into_big() % (1u128 << 64)
 }
 
 /// From text to text.

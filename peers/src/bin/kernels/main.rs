@@ -43,7 +43,7 @@ fn measure(args: &Args) -> Result<()> {
     println!("{}", table::head(rounds, pari.as_ref().err(), factor.as_ref().err()));
     for kind in numbers::kinds(args.quick) {
         let series = contenders::measure(&kind, pari.as_ref().ok(), factor.as_ref().ok(), rounds)?;
-        println!("{}", table::kernel(&kind, rounds, &series));
+        println!("{}", table::kernel(&kind, rounds, &series, contenders::middle(&kind, rounds)));
     }
     let Ok(factor) = factor else { return Ok(()) };
     println!("{}", table::pipelines_head());

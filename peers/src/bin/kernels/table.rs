@@ -14,18 +14,18 @@ pub(crate) fn head(rounds: usize, no_pari: Option<&String>, no_factor: Option<&S
         // Writing to a string does not fail.
         let _ = writeln!(head, "MISSING {reason}");
     }
-    head + "\n| numbers, one core | how many | runner | PARI | factor | PARI / runner |\n|---|---:|---:|---:|---:|---:|"
+    head + "\n| numbers, one core | how many | runner | its median number | PARI | factor | PARI / runner |\n|---|---:|---:|---:|---:|---:|---:|"
 }
 
-/// A line of the first table.
-pub(crate) fn kernel(kind: &Kind, rounds: usize, series: &[Series]) -> String {
+/// A line of the first table: means of each round's numbers, of which the median is shown.
+pub(crate) fn kernel(kind: &Kind, rounds: usize, series: &[Series], middle: f64) -> String {
     let find = |name: &str| series.iter().find(|series| series.name == name);
     let figure = |name| find(name).map_or("-".to_owned(), |series| format!("{:.1} us", series.median()));
     let ratio = find("PARI")
         .zip(find("runner"))
         .map_or("-".to_owned(), |(pari, ours)| format!("{:.2}", pari.against(ours)));
     format!(
-        "| {} | {} | {} | {} | {} | {ratio} |",
+        "| {} | {} | {} | {middle:.1} us | {} | {} | {ratio} |",
         kind.name,
         rounds * kind.per_round,
         figure("runner"),
