@@ -65,7 +65,7 @@ pub(crate) fn binary_wide(mut a: u128, mut b: u128) -> u128 {
         if b == 0 {
             return a << shift;
         }
-        // Both are odd or b is 0, so from here on one word does.
+        // a is odd, so no power of 2 is in common any more, and soon one word does.
         if let (Ok(a), Ok(b)) = (u64::try_from(a), u64::try_from(b)) {
             return u128::from(binary(a, b)) << shift;
         }

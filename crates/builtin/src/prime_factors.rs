@@ -1,7 +1,7 @@
 //! Prime factors with multiplicity.
 //!
-//! Numbers of up to 64 bits take microseconds, of up to 128 bits milliseconds. Beyond that the time grows with the second
-//! largest factor: a job that may have a large one wants a time limit.
+//! Numbers of up to 64 bits take microseconds, of up to 128 bits milliseconds, of up to 200 bits seconds. Beyond that the time
+//! grows with the second largest factor: a job that may have a large one wants a time limit.
 
 use crate::{BuiltinError, Natural, arith::factor};
 
@@ -11,6 +11,8 @@ pub(crate) fn prime_factors(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
     match n {
         Natural::Small(0) => return Err(BuiltinError::Zero),
         Natural::Small(n) => factor::prime_factors_word(*n, &mut |prime| found.push(Natural::Small(prime))),
+        // It may have been made with a form that its value does not have.
+        Natural::Big(n) if n.is_zero() => return Err(BuiltinError::Zero),
         Natural::Big(n) => factor::prime_factors_wide(n.clone(), &mut |prime| found.push(prime.into())),
     }
     found.sort_unstable();
@@ -34,6 +36,8 @@ mod tests {
     #[test]
     fn known_factorizations() {
         assert_eq!(prime_factors(&Natural::Small(0)), Err(BuiltinError::Zero));
+        assert_eq!(prime_factors(&Natural::Big(UBig::ZERO)), Err(BuiltinError::Zero));
+        assert_eq!(prime_factors(&Natural::Big(12u8.into())), Ok(naturals(&[2, 2, 3])));
         assert_eq!(factors(1), []);
         assert_eq!(factors(2 * 2 * 3), naturals(&[2, 2, 3]));
         assert_eq!(factors((1 << 61) - 1), naturals(&[(1 << 61) - 1]));

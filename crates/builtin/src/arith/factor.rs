@@ -26,7 +26,7 @@ const RHO_BELOW: u64 = 1 << 42;
 static FIRST: Level = Level::new(50, 1_200, 60, 1);
 
 /// The curves for numbers below [`HARD_WORDS`], two primes of up to 28 bits, and for larger ones.
-static WORD_LEVELS: [Level; 2] = [Level::new(100, 4_000, 210, 400), Level::new(200, 8_000, 210, 400)];
+static WORD_LEVELS: [Level; 2] = [Level::new(105, 4_000, 210, 400), Level::new(200, 8_000, 210, 400)];
 
 const HARD_WORDS: u64 = 1 << 56;
 
@@ -39,16 +39,16 @@ static ATTEMPTS: [(usize, Level); 4] = [
     (200, Level::new(2_000, 150_000, 210, 25)),
 ];
 
-/// The curves for what may be larger: each level is meant for factors of five more decimal digits, as in P. Zimmermann
-/// and B. Dodson, "20 years of ECM", 2006, table 1, from 15 on.
+/// The curves for what may be larger: each level is meant for factors of five more decimal digits, from 15 on, with the
+/// numbers of curves that P. Zimmermann's tables of the method had for a second bound of 100 times the first.
 static WIDE_LEVELS: [Level; 7] = [
-    Level::new(2_000, 150_000, 210, 30),
-    Level::new(11_000, 1_000_000, 210, 90),
-    Level::new(50_000, 5_000_000, 2_310, 240),
-    Level::new(250_000, 25_000_000, 2_310, 500),
-    Level::new(1_000_000, 100_000_000, 2_310, 1_000),
-    Level::new(3_000_000, 300_000_000, 2_310, 2_500),
-    Level::new(11_000_000, 1_100_000_000, 2_310, 5_000),
+    Level::new(2_000, 200_000, 210, 25),
+    Level::new(11_000, 1_100_000, 210, 90),
+    Level::new(50_000, 5_000_000, 2_310, 300),
+    Level::new(250_000, 25_000_000, 2_310, 700),
+    Level::new(1_000_000, 100_000_000, 2_310, 1_800),
+    Level::new(3_000_000, 300_000_000, 2_310, 5_100),
+    Level::new(11_000_000, 1_100_000_000, 2_310, 10_600),
 ];
 
 fn attempts(bits: usize) -> impl Iterator<Item = &'static Level> {
@@ -98,9 +98,10 @@ fn find_factor_word(n: u64) -> u64 {
         ecm::find_factor(&ring, [&FIRST]).or_else(|| ecm::find_factor(&Lanes::<_, 4>(ring), [level]))
     };
     let first = if n < RHO_BELOW { by_rho(1 << 13) } else { None };
-    let factor =
-        first.or_else(by_curves).or_else(|| by_rho(u64::MAX)).expect("some sequence splits a composite");
-    u64::try_from(&factor).expect("it divides a word")
+    match first.or_else(by_curves) {
+        Some(factor) => u64::try_from(&factor).expect("it divides a word"),
+        None => trial::least_factor(n),
+    }
 }
 
 /// Gives the prime factors of a number of any size, above 0, to `found`, in no particular order.

@@ -1,5 +1,7 @@
 //! The primes up to a bound, by the sieve of Eratosthenes.
 
+use std::ops::Range;
+
 /// The primes up to `bound`, ascending.
 pub(crate) fn primes_up_to(bound: usize) -> Vec<u32> {
     let composite = composites_up_to(bound);
@@ -20,9 +22,28 @@ pub(crate) fn composites_up_to(bound: usize) -> Vec<bool> {
     composite
 }
 
+/// For each number of a range, of which none is below 2, whether it is no prime; `primes` holds those up to the root of
+/// its end.
+pub(crate) fn composites_in(range: Range<usize>, primes: &[u32]) -> Vec<bool> {
+    let mut composite = vec![false; range.len()];
+    for prime in primes.iter().map(|&prime| prime as usize).take_while(|prime| prime * prime < range.end) {
+        let first = (prime * prime).max(range.start.next_multiple_of(prime));
+        composite.iter_mut().skip(first - range.start).step_by(prime).for_each(|flag| *flag = true);
+    }
+    composite
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_the_sieve_is_that_part() {
+        let (whole, primes) = (composites_up_to(20_000), primes_up_to(150));
+        for range in [2..3, 2..100, 120..122, 5_000..5_001, 9_973..20_000] {
+            assert_eq!(composites_in(range.clone(), &primes), whole[range]);
+        }
+    }
 
     #[test]
     fn as_many_as_are_known() {

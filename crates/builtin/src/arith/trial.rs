@@ -87,8 +87,14 @@ pub(crate) fn divide(mut n: u64, mut found: impl FnMut(u64)) -> Left {
     if n < DONE_BELOW { Left::Done(n) } else { Left::Open(n) }
 }
 
-/// The same for a number of any size, which is divided by products of primes that fit a word; gives what is left of it.
+/// The least factor of an odd composite that has none below [`BOUND`]: takes long, and never fails.
+pub(crate) fn least_factor(n: u64) -> u64 {
+    (BOUND..).step_by(2).find(|&divisor| n.is_multiple_of(divisor)).expect("n itself is one")
+}
+
+/// As [`divide`] for a number of any size above 0, which is divided by products of primes that fit a word; gives what is left of it.
 pub(crate) fn divide_wide(mut n: UBig, mut found: impl FnMut(u64)) -> UBig {
+    debug_assert!(!n.is_zero());
     let twos = n.trailing_zeros().unwrap_or(0);
     (0..twos).for_each(|_| found(2));
     n >>= twos;
@@ -131,6 +137,12 @@ mod tests {
         let primes = primes_up_to(BOUND as usize);
         assert!(DIVISORS.iter().map(|divisor| divisor.prime).eq(primes[1..=COUNT].iter().map(|&p| p.into())));
         assert_eq!(primes[COUNT + 1..], [BOUND as u32]);
+    }
+
+    #[test]
+    fn the_least_factor_is_found_by_trying() {
+        assert_eq!(least_factor(1_021 * 1_031), 1_021);
+        assert_eq!(least_factor(1_000_003 * 1_000_033), 1_000_003);
     }
 
     #[test]

@@ -46,45 +46,59 @@ enum Step {
     End,
 }
 
+/// Chains of primes up to this are kept step by step; there are too many of the others.
+const KEPT: u32 = 1 << 16;
+
 /// Multiplies a point by the product of prime powers.
 #[derive(Debug, Default)]
-pub(super) struct Program(Vec<Step>);
+pub(super) struct Program {
+    steps: Vec<Step>,
+    /// The larger primes, and what their chains begin with.
+    others: Vec<(u32, u32)>,
+}
 
 impl Program {
     /// Multiplies by the largest power of each prime up to `bound`.
     pub(super) fn new(primes: &[u32], bound: u32) -> Program {
-        let mut steps = Vec::new();
+        let mut program = Program::default();
         for &prime in primes.iter().take_while(|&&prime| prime <= bound) {
             let times = bound.ilog(prime) as usize;
             match prime {
-                2 => steps.resize(steps.len() + times, Step::Double),
-                _ => steps.extend(shortest_chain(prime).repeat(times)),
+                2 => program.steps.resize(times, Step::Double),
+                ..KEPT => program.steps.extend(chain(prime, best_start(prime)).repeat(times)),
+                _ => program.others.push((prime, best_start(prime))),
             }
         }
-        Program(steps)
+        debug_assert!(bound < KEPT.saturating_mul(KEPT), "of the others only the first power is taken");
+        program
     }
 
     /// The multiple of a point.
     pub(super) fn run<R: Ring>(&self, curve: &Curve<'_, R>, start: Point<R::Residue>) -> Point<R::Residue> {
-        let (mut a, mut b, mut c) = (start.clone(), start.clone(), start);
-        for &step in &self.0 {
-            match step {
-                Step::Double => a = curve.double(&a),
-                Step::Begin => {
-                    (b, c) = (a.clone(), a.clone());
-                    a = curve.double(&a);
+        let point = run(&self.steps, curve, start);
+        self.others.iter().fold(point, |point, &(prime, r)| run(&chain(prime, r), curve, point))
+    }
+}
+
+fn run<R: Ring>(steps: &[Step], curve: &Curve<'_, R>, start: Point<R::Residue>) -> Point<R::Residue> {
+    let (mut a, mut b, mut c) = (start.clone(), start.clone(), start);
+    for &step in steps {
+        match step {
+            Step::Double => a = curve.double(&a),
+            Step::Begin => {
+                (b, c) = (a.clone(), a.clone());
+                a = curve.double(&a);
+            }
+            Step::End => a = curve.add(&a, &b, &c),
+            Step::Apply { swap, rule } => {
+                if swap {
+                    std::mem::swap(&mut a, &mut b);
                 }
-                Step::End => a = curve.add(&a, &b, &c),
-                Step::Apply { swap, rule } => {
-                    if swap {
-                        std::mem::swap(&mut a, &mut b);
-                    }
-                    apply(rule, curve, [&mut a, &mut b, &mut c]);
-                }
+                apply(rule, curve, [&mut a, &mut b, &mut c]);
             }
         }
-        a
     }
+    a
 }
 
 #[inline]
@@ -137,31 +151,37 @@ fn apply<R: Ring>(rule: Rule, curve: &Curve<'_, R>, [a, b, c]: [&mut Point<R::Re
 /// How far from the golden ratio chains are looked for.
 const REACH: u32 = 12;
 
-/// The chain for an odd prime.
-fn shortest_chain(prime: u32) -> Vec<Step> {
+/// What the cheapest chain for an odd prime begins with.
+fn best_start(prime: u32) -> u32 {
     let middle = (f64::from(prime) / 1.618_033_988_749_895).round() as u32;
     let candidates =
         (middle.saturating_sub(REACH)..=middle + REACH).filter(|r| (prime / 2 + 1..prime).contains(r));
-    let chains = candidates.filter_map(|r| chain(prime, r));
-    chains.min_by_key(|(cost, _)| *cost).expect("every odd prime has a chain of its half").1
+    let cost = |r: &u32| descent(prime, *r).map(|(_, rule)| rule.cost()).sum::<u32>();
+    candidates.min_by_key(cost).expect("the golden ratio is between a half and one")
 }
 
-/// The chain for k that begins with r, and its cost; none if k and r have a factor in common.
-fn chain(k: u32, r: u32) -> Option<(u32, Vec<Step>)> {
+/// The chain for an odd prime that begins with some r.
+fn chain(prime: u32, r: u32) -> Vec<Step> {
+    let rules = descent(prime, r).map(|(swap, rule)| Step::Apply { swap, rule });
+    [Step::Begin].into_iter().chain(rules).chain([Step::End]).collect()
+}
+
+/// The rules that bring a prime k and r down to 1, each with whether A and B change places first. They end where both are
+/// equal: 1, because they have no factor in common.
+fn descent(k: u32, r: u32) -> impl Iterator<Item = (bool, Rule)> {
     let (mut d, mut e) = (k - r, 2 * r - k);
-    let (mut cost, mut steps) = (2, vec![Step::Begin]);
-    while d != e {
+    std::iter::from_fn(move || {
+        if d == e {
+            return None;
+        }
         let swap = d < e;
         if swap {
             (d, e) = (e, d);
         }
         let rule = rule(d, e);
         (d, e) = reduce(rule, d, e);
-        cost += rule.cost();
-        steps.push(Step::Apply { swap, rule });
-    }
-    steps.push(Step::End);
-    (d == 1).then_some((cost, steps))
+        Some((swap, rule))
+    })
 }
 
 /// The first rule of the table that applies to d > e.
@@ -229,14 +249,23 @@ mod tests {
     fn chains_multiply_as_a_ladder_does() {
         let ring = Word::new(u64::MAX - 58);
         let (curve, start) = Curve::new(&ring, &[(11, 1)]);
-        for prime in primes_up_to(5_000) {
+        for prime in primes_up_to(5_000).into_iter().chain([65_537, 10_999_997]) {
             let found = match prime {
                 2 => curve.double(&start),
-                _ => Program(shortest_chain(prime)).run(&curve, start.clone()),
+                _ => run(&chain(prime, best_start(prime)), &curve, start.clone()),
             };
             let expected = ladder(&curve, &start, prime);
             assert_eq!(ring.mul(&found.x, &expected.z), ring.mul(&expected.x, &found.z), "{prime}");
         }
+    }
+
+    #[test]
+    fn primes_whose_steps_are_not_kept_are_multiplied_by_too() {
+        let ring = Word::new(u64::MAX - 58);
+        let (curve, start) = Curve::new(&ring, &[(11, 1)]);
+        let found = Program::new(&[65_521, 65_537, 65_539], 65_538).run(&curve, start.clone());
+        let expected = ladder(&curve, &ladder(&curve, &start, 65_521), 65_537);
+        assert_eq!(ring.mul(&found.x, &expected.z), ring.mul(&expected.x, &found.z));
     }
 
     #[test]

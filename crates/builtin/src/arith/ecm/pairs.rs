@@ -5,7 +5,16 @@
 //! primes where both are prime.
 
 use super::curve::{Curve, Point};
-use crate::arith::{primes::composites_up_to, ring::Ring};
+use crate::{
+    arith::{
+        primes::{composites_in, primes_up_to},
+        ring::Ring,
+    },
+    gcd,
+};
+
+/// How many numbers are sieved at a time, so that what is held does not grow with the bound.
+const SIEVED: usize = 1 << 20;
 
 /// Which multiples are compared.
 #[derive(Debug)]
@@ -24,20 +33,26 @@ impl Pairs {
     /// For the primes above `from`, up to `to` at least.
     pub(super) fn new(from: u32, to: u32, giant: usize) -> Pairs {
         let (from, to) = (from as usize, to as usize);
-        let babies: Vec<usize> = (1..giant / 2).filter(|&baby| are_coprime(baby, giant)).collect();
+        let babies: Vec<usize> =
+            (1..giant / 2).filter(|&baby| gcd::binary(baby as u64, giant as u64) == 1).collect();
         assert!(
             giant.is_multiple_of(6) && babies.len() <= 256,
             "a place fits a byte, and the babies' chain works"
         );
+        assert!(from >= giant / 2, "what is below the first multiple's reach belongs to the first stage");
         let last = to.div_ceil(giant);
-        let composite = composites_up_to(last * giant + giant / 2);
-        let is_wanted = |n: usize| n > from && !composite[n];
+        let primes = primes_up_to((last * giant + giant).isqrt());
         let (mut ends, mut compared) = (Vec::new(), Vec::new());
-        for middle in (1..=last).map(|k| k * giant) {
-            let wanted =
-                babies.iter().enumerate().filter(|&(_, &j)| is_wanted(middle - j) || is_wanted(middle + j));
-            compared.extend(wanted.map(|(place, _)| place as u8));
-            ends.push(compared.len() as u32);
+        for part in (1..=last).collect::<Vec<_>>().chunks(SIEVED.div_ceil(giant)) {
+            let first = part[0] * giant - giant / 2;
+            let composite = composites_in(first..first + part.len() * giant, &primes);
+            let is_wanted = |n: usize| n > from && !composite[n - first];
+            for middle in part.iter().map(|k| k * giant) {
+                let is_compared = |j: usize| is_wanted(middle - j) || is_wanted(middle + j);
+                let places = (0..babies.len()).filter(|&place| is_compared(babies[place]));
+                compared.extend(places.map(|place| place as u8));
+                ends.push(compared.len() as u32);
+            }
         }
         Pairs { giant, babies, ends, compared }
     }
@@ -115,10 +130,6 @@ fn value_at(place: usize) -> usize {
     3 * place + 1 + place % 2
 }
 
-fn are_coprime(a: usize, b: usize) -> bool {
-    if b == 0 { a == 1 } else { are_coprime(b, a % b) }
-}
-
 /// A point with the product of its coordinates, so that comparing it takes one product.
 struct Compared<R: Ring> {
     point: Point<R::Residue>,
@@ -146,8 +157,8 @@ mod tests {
 
     #[test]
     fn every_prime_between_the_bounds_is_compared() {
-        for giant in [30, 60, 210, 2_310] {
-            let pairs = Pairs::new(100, 10_000, giant);
+        for (from, giant) in [(15, 30), (30, 60), (105, 210), (1_155, 2_310)] {
+            let pairs = Pairs::new(from, 10_000, giant);
             let mut covered = std::collections::HashSet::new();
             let mut start = 0;
             for (index, &end) in pairs.ends.iter().enumerate() {
@@ -157,9 +168,8 @@ mod tests {
                 }
                 start = end as usize;
             }
-            // Those below the first multiple less half a step belong to the first stage in every level.
-            let primes = primes_up_to(10_000).into_iter().map(|prime| prime as usize);
-            for prime in primes.filter(|&prime| prime > 100.max(giant / 2)) {
+            let primes = primes_up_to(10_000).into_iter().filter(|&prime| prime > from);
+            for prime in primes.map(|prime| prime as usize) {
                 assert!(covered.contains(&prime), "{prime} with steps of {giant}");
             }
         }

@@ -3,7 +3,7 @@
 //! Below 2^64 [`miller_rabin::is_prime`] decides. Above, [`is_prime`] is the test of Baillie and PSW: a strong probable prime
 //! test to base 2 and a strong Lucas test ([`lucas`]). No composite is known that passes both, and there is none below
 //! 2^64; that there is none at all has not been proven. To make one that may be found some day harder to use, 16 more
-//! bases are tried, so that a composite that passes would have to pass Miller-Rabin's test eighteen times, too.
+//! bases are tried.
 
 mod lucas;
 mod miller_rabin;

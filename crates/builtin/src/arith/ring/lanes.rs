@@ -1,7 +1,7 @@
 //! Several residues at a time.
 //!
 //! A modular product waits for its own intermediate results most of the time. Products that do not depend on each other fill
-//! these waits, so two or three take little longer than one.
+//! these waits: four take little more than twice as long as one.
 
 use std::array;
 

@@ -1,6 +1,6 @@
 //! The primes that remainders may have.
 
-use dashu_int::{UBig, ops::Gcd};
+use dashu_int::UBig;
 
 use crate::arith::primes::primes_up_to;
 
@@ -61,14 +61,10 @@ impl Base {
         Base { primes: usable.take(count).collect(), multiple }
     }
 
-    /// A proper divisor of n among the primes.
+    /// A divisor among the primes, all of which are smaller than n.
     pub(super) fn divisor_of(&self, n: &UBig) -> Option<UBig> {
-        let is_divisor = |prime: &&Prime| n % u64::from(prime.p) == 0;
-        self.primes
-            .iter()
-            .find(is_divisor)
-            .map(|prime| UBig::from(prime.p))
-            .filter(|p| p != n && !p.gcd(n).is_one())
+        let divisor = self.primes.iter().find(|prime| n % u64::from(prime.p) == 0)?;
+        Some(divisor.p.into())
     }
 }
 

@@ -58,18 +58,30 @@ impl<'a> Polynomials<'a> {
 
     /// The next one; none if the base has no more products to offer.
     pub(super) fn next(&mut self) -> Option<&Polynomial> {
-        // The signs of all parts but one are free: the negative of b gives the same values.
-        if self.count == 0 || self.count == 1 << (self.parts.len() - 1) {
-            self.begin()?;
-            self.count = 1;
-        } else {
-            self.go_on();
-            self.count += 1;
+        loop {
+            // The signs of all parts but one are free: the negative of b gives the same values.
+            if self.count == 0 || self.count == 1 << (self.parts.len() - 1) {
+                self.begin()?;
+                self.count = 1;
+            } else {
+                self.go_on();
+                self.count += 1;
+            }
+            match self.constant() {
+                Some(c) => {
+                    self.current.c = c;
+                    return Some(&self.current);
+                }
+                // The a is too far from the ideal one for values of 128 bits.
+                None => self.count = 0,
+            }
         }
-        let Polynomial { a, b, .. } = self.current;
-        let (square, a) = (IBig::from(b) * IBig::from(b), IBig::from(a));
-        self.current.c = i128::try_from((square - IBig::from(self.base.multiple.clone())) / a).ok()?;
-        Some(&self.current)
+    }
+
+    /// c = (b^2 - k n) / a, if it has 128 bits.
+    fn constant(&self) -> Option<i128> {
+        let (b, multiple) = (IBig::from(self.current.b), IBig::from(self.base.multiple.clone()));
+        i128::try_from((&b * &b - multiple) / IBig::from(self.current.a)).ok()
     }
 
     /// A new a.
@@ -130,6 +142,12 @@ impl<'a> Polynomials<'a> {
     }
 }
 
+/// How many primes make an a at the most: for the largest n it takes seven.
+const MOST_FACTORS: usize = 10;
+
+/// How many times as large or small as the ideal one an a may be.
+const FARTHEST: f64 = 3.0;
+
 /// Chooses the primes of the a.
 struct Choice<'a> {
     base: &'a Base,
@@ -148,13 +166,16 @@ impl<'a> Choice<'a> {
     fn new(base: &'a Base, size: &Size) -> Choice<'a> {
         let ideal = (&base.multiple * UBig::from(2u8)).sqrt() / UBig::from(size.half);
         let ideal = ideal.to_f64().value();
-        // Primes in the middle of the base: small ones divide too many values, which then lose them, large ones make few a.
         let count = base.primes.len();
-        let typical = f64::from(base.primes[count * 2 / 5].p);
-        let factors = ((ideal.ln() / typical.ln()).round() as usize).max(2);
-        let typical = ideal.powf(1.0 / factors as f64);
-        let middle = base.primes.partition_point(|prime| f64::from(prime.p) < typical);
-        let reach = (count / 4).max(factors + 4);
+        let middle_of = |factors: usize| {
+            let typical = ideal.powf(1.0 / factors as f64);
+            base.primes.partition_point(|prime| f64::from(prime.p) < typical)
+        };
+        // Primes in the middle of the base: small ones divide too many values, which then lose them, large ones make few a.
+        let distance = |factors: &usize| middle_of(*factors).abs_diff(2 * count / 5);
+        let factors = (2..=MOST_FACTORS).min_by_key(distance).unwrap_or(MOST_FACTORS);
+        let middle = middle_of(factors);
+        let reach = (count / 4).min(middle / 2).max(factors + 4);
         let (from, to) = (middle.saturating_sub(reach).max(2), (middle + reach).min(count));
         Choice { base, ideal, factors, from, to, taken: HashSet::new(), random: 0x9e37_79b9_7f4a_7c15 }
     }
@@ -182,6 +203,10 @@ impl<'a> Choice<'a> {
         let last = around.into_iter().find(|&place| {
             (1..self.base.primes.len()).contains(&place) && !places.contains(&place) && self.is_usable(place)
         })?;
+        let ratio = f64::from(self.base.primes[last].p) / wanted;
+        if !(1.0 / FARTHEST..=FARTHEST).contains(&ratio) {
+            return None;
+        }
         places.push(last);
         places.sort_unstable();
         Some(places)
@@ -198,5 +223,46 @@ impl<'a> Choice<'a> {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.random
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arith::sieve::MOST_BITS;
+    use dashu_int::ops::BitTest;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// Whatever the number, there are many polynomials, near the ideal one, and their coefficients are right.
+        #[test]
+        fn polynomials_do_not_run_out(words in prop::array::uniform4(any::<u64>()), bits in 66..=MOST_BITS) {
+            let n = (UBig::from_words(&words) % (UBig::ONE << bits)) | (UBig::ONE << (bits - 1)) | UBig::ONE;
+            let size = Size::of(&n);
+            let base = Base::new(&n, size.primes);
+            let mut polynomials = Polynomials::new(&base, &size);
+            for _ in 0..400 {
+                let ideal = polynomials.choice.ideal;
+                let Polynomial { a, b, c, zeros, in_a } = polynomials.next().expect("there are more");
+                prop_assert!(((*a as f64) / ideal).log2().abs() < 2.0, "{} bits, {a} for {ideal}", n.bit_len());
+                let discriminant = IBig::from(*b) * IBig::from(*b) - IBig::from(*a) * IBig::from(*c);
+                prop_assert_eq!(&discriminant, &IBig::from(base.multiple.clone()));
+                // The largest values, at both ends.
+                let half = i128::from(size.half);
+                let value = |x: i128| (*a as i128).checked_mul(x)?.checked_add(2 * b)?.checked_mul(x)?.checked_add(*c);
+                prop_assert!(value(half).is_some() && value(-half).is_some());
+                for (place, prime) in base.primes.iter().enumerate().skip(1).step_by(7) {
+                    if in_a.contains(&place) {
+                        continue;
+                    }
+                    for zero in [zeros[place].0, zeros[place].1] {
+                        let value = value(i128::from(zero) - half).expect("it fits");
+                        prop_assert_eq!(value.rem_euclid(i128::from(prime.p)), 0);
+                    }
+                }
+            }
+        }
     }
 }

@@ -37,6 +37,7 @@ impl<'a> Search<'a> {
             base,
             half: size.half,
             most_left,
+            // A sum passes the candidates' mark by what a large prime and the slack are worth at most: it stays below 200.
             start: CANDIDATE - threshold.clamp(1.0, 127.0) as u8,
             first: base.primes.partition_point(|prime| prime.p < LEAST_SIEVED),
             sums: vec![0; 2 * size.half as usize],
