@@ -168,3 +168,17 @@ fn the_number_of_workers_is_read_from_the_environment() {
     assert_eq!(output.code(), 1);
     assert_eq!(output.stderr, "factor: RUNNER_WORKERS must be a number from 1 to 1024\n");
 }
+
+#[test]
+fn where_no_worker_can_be_started_it_says_so_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    // Too much for the process that reads.
+    let (number, line) = ("680564733851161477221389565825768226801\n", "12 18\n".repeat(10_000));
+    for (front, input) in [("factor", number), ("gcd", &*line)] {
+        let call = runner([front]).stdin(format!("{input}{input}")).with(|c| c.env("TMPDIR", &missing));
+        let output = call.run();
+        assert_eq!((output.code(), output.text()), (1, ""), "{}", output.stderr);
+        assert!(output.stderr.starts_with(&format!("{front}: cannot start workers: ")), "{}", output.stderr);
+    }
+}

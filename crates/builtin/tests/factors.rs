@@ -1,10 +1,8 @@
 //! Prime factors and divisors of numbers that other programs have stumbled over.
 
-mod common;
-
-use builtin::{BuiltinError, MOST_DIVISORS, Natural};
-use common::{divisors, prime_factors};
+use builtin::{Builtin, BuiltinError, Limits, MOST_DIVISORS, Method, Natural, Value};
 use dashu_int::{UBig, fast_div::ConstDivisor};
+use job::{Context as _, Job};
 use proptest::prelude::*;
 
 /// Whether n passes the test of Miller and Rabin for the first 40 primes. An implementation of its own: none of the code
@@ -35,11 +33,21 @@ fn is_prime(n: &UBig) -> bool {
 /// The prime factors of n, after it has been checked that they are that.
 fn checked(n: impl Into<UBig>) -> Vec<UBig> {
     let n = n.into();
-    let found: Vec<UBig> = prime_factors(n.clone()).into_iter().map(Natural::into_big).collect();
+    let found = builtin::factor(&n.clone().into()).expect("it is not 0");
+    let found: Vec<UBig> = found.into_iter().map(Natural::into_big).collect();
     assert_eq!(found.iter().product::<UBig>(), n);
     assert!(found.is_sorted(), "{n}: {found:?}");
     assert!(found.iter().all(is_prime), "{n}: {found:?}");
     found
+}
+
+/// The divisors of n >= 1, ascending.
+fn divisors(n: impl Into<Natural>) -> Result<Vec<Natural>, BuiltinError> {
+    let Ok(mut context) = builtin::Context::start(Limits { allow_command: false, max_output: 0 });
+    match (Builtin::Factorize { n: n.into(), method: Method::Fast }).run(&mut context)? {
+        Value::Naturals(naturals) => Ok(naturals),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn power_of_two(exponent: usize) -> UBig {
@@ -128,6 +136,40 @@ fn products_of_many_primes_just_above_the_bound_of_trial_division() {
     for count in 2..=primes.len() {
         assert_eq!(checked(primes[..count].iter().product::<UBig>()), primes[..count]);
     }
+}
+
+/// Products of two primes on both sides of every bound at which another method is used.
+#[test]
+fn the_ends_of_each_method() {
+    let next = |start: UBig| (0u32..).map(|step| &start + step).find(is_prime).expect("primes go on");
+    for bits in [40, 41, 42, 43, 55, 56, 57, 63, 64, 65, 74, 75, 112, 113, 128, 129] {
+        let p = next(power_of_two(bits / 2));
+        for above in [UBig::ZERO, power_of_two(bits / 2 - 1)] {
+            let q = next(power_of_two(bits - bits / 2) + above);
+            assert_eq!(checked(&p * &q), if p <= q { [p.clone(), q] } else { [q, p.clone()] });
+        }
+    }
+}
+
+#[test]
+fn squares_beside_a_large_prime() {
+    let (p, q) = (UBig::from(4_294_967_311u64), UBig::from(1_099_511_627_791u64));
+    assert_eq!(checked(&p * &p * &q), [p.clone(), p.clone(), q.clone()]);
+    assert_eq!(checked(&p * &q * &q), [p, q.clone(), q]);
+}
+
+/// Above 200 bits there are only curves.
+#[test]
+fn factors_of_fifteen_digits_in_large_numbers() {
+    let (p, q) = (UBig::from(999_999_999_999_989u64), power_of_two(521) - UBig::ONE);
+    assert_eq!(checked(&p * &q), [p, q]);
+}
+
+#[test]
+fn words_are_added_to_what_was_there() {
+    let mut found = vec![7];
+    [12, 0, 1].into_iter().for_each(|n| builtin::factor_word(n, &mut found));
+    assert_eq!(found, [7, 2, 2, 3]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ecm;
 pub(crate) mod factor;
+mod inverse;
 mod powers;
 pub(crate) mod primality;
 mod primes;

@@ -5,6 +5,8 @@
 
 use dashu_int::UBig;
 
+use super::inverse::inverse;
+
 /// How many odd primes are tried.
 const COUNT: usize = 170;
 
@@ -33,13 +35,7 @@ struct Divisor {
 
 impl Divisor {
     const fn new(prime: u64) -> Divisor {
-        let mut inverse = prime.wrapping_mul(3) ^ 2;
-        let mut round = 0;
-        while round < 4 {
-            inverse = inverse.wrapping_mul(2u64.wrapping_sub(prime.wrapping_mul(inverse)));
-            round += 1;
-        }
-        Divisor { prime, inverse, largest_quotient: u64::MAX / prime }
+        Divisor { prime, inverse: inverse(prime), largest_quotient: u64::MAX / prime }
     }
 
     #[inline]

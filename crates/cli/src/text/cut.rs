@@ -80,7 +80,8 @@ fn words(tokens: Tokens, text: &[u8], ended: bool) -> Option<Cut> {
         let Some(more) = end_of_word(tokens, rest).or(ended.then_some(rest.len())) else { break };
         let cost_us = cost_of_word(SHORT + more);
         // What may take long keeps nothing else waiting.
-        if at > 0 && (cost_us >= MOST_US || hard_us + cost_us > MOST_US) {
+        let has_words = || !text[..at].iter().all(|&byte| is_end(byte));
+        if (cost_us >= MOST_US || hard_us + cost_us > MOST_US) && has_words() {
             return Some(Cut { length: at, cost_us: hard_us + cost_of_short(at), is_full: true });
         }
         hard_us += cost_us;
@@ -179,6 +180,7 @@ mod tests {
     fn hard_numbers_go_alone_and_those_between_in_small_groups() {
         let hard = format!("{}\n", "7".repeat(40)).repeat(3);
         assert_eq!(lengths(FACTOR, hard.as_bytes()), [41, 41, 41]);
+        assert_eq!(lengths(FACTOR, format!("\n {hard}").as_bytes()), [43, 41, 41]);
         assert_eq!(lengths(FACTOR, format!("1 2\n3 {hard}4").as_bytes()), [6, 41, 41, 41, 1]);
         let of_20_digits = format!("{}\n", "7".repeat(20)).repeat(1_000);
         assert_eq!(lengths(FACTOR, of_20_digits.as_bytes())[..2], [200 * 21, 200 * 21]);

@@ -4,6 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Cursor, ErrorKind, Read},
     os::fd::AsFd,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
 };
@@ -37,6 +38,8 @@ pub(super) enum FeedError {
     Read(io::Error),
     #[error("{0}")]
     Crew(#[from] CrewError),
+    #[error("reading broke off")]
+    Panicked,
 }
 
 /// Starts the thread that reads the operands or, without any, standard input.
@@ -60,8 +63,9 @@ pub(super) fn start_feed(
         there: None,
     };
     thread::Builder::new().name(format!("runner-{}", front.name())).spawn(move || {
-        let result = feed.read_all();
-        feed.order.end(result);
+        // Whatever happens here, the writer is told that nothing more will come.
+        let result = catch_unwind(AssertUnwindSafe(|| feed.read_all()));
+        feed.order.end(result.unwrap_or(Err(FeedError::Panicked)));
     })?;
     Ok(())
 }
@@ -158,11 +162,12 @@ impl Feed {
     /// Has a block run; `is_last` if nothing else is there to be run.
     fn run(&mut self, block: Block, cut: Cut, is_last: bool) -> Result<(), FeedError> {
         let is_small = cut.cost_us <= HERE_US && is_last && self.order.under_way() == 0;
-        let tag = self.order.enter(block.clone());
         if is_small {
+            let tag = self.order.enter(block.clone());
             self.here.inlet(self.order.clone()).push(tag, block, JobOptions::default());
             return Ok(());
         }
+        // Before the block is under way: without workers it would never have an outcome.
         let inlet = match &mut self.there {
             Some(there) => there,
             there @ None => {
@@ -170,7 +175,7 @@ impl Feed {
                 there.insert(pool.inlet(self.order.clone()))
             }
         };
-        inlet.push(tag, block, JobOptions::default());
+        inlet.push(self.order.enter(block.clone()), block, JobOptions::default());
         inlet.flush();
         Ok(())
     }

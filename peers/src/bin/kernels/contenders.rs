@@ -6,19 +6,17 @@
 use std::{
     cell::RefCell,
     fmt::Write as _,
-    hint::black_box,
     io::Write as _,
     process::{Command, Stdio},
     time::Instant,
 };
 
-use builtin::Natural;
 use peers::{
     child::Talker,
     rounds::{Contender, Result, Series, alternate, median},
 };
 
-use crate::numbers::{Kind, prime_factors};
+use crate::numbers::Kind;
 
 /// PARI's calculator.
 pub(crate) struct Pari {
@@ -37,13 +35,14 @@ impl Pari {
         Ok(Pari { talker: RefCell::new(talker) })
     }
 
-    /// Seconds, and the sum of the last 64 bits of the smallest factors.
-    fn factor(&self, numbers: &[u128]) -> Result<(f64, u128)> {
+    /// Seconds, and the sum of all prime factors modulo 2^64.
+    fn factor(&self, numbers: &[u128]) -> Result<(f64, u64)> {
         let mut talker = self.talker.borrow_mut();
         let list = numbers.iter().map(u128::to_string).collect::<Vec<_>>().join(",");
         talker.ask(&format!("v = [{list}]; s = 0; print(#v)"))?;
         let start = Instant::now();
-        let sum = talker.ask("for (i = 1, #v, f = factor(v[i]); if (#f~, s += f[1,1] % 2^64)); print(s)")?;
+        let sum = talker
+            .ask("for (i = 1, #v, f = factor(v[i]); if (#f~, s += f[,1]~ * f[,2])); print(s % 2^64)")?;
         Ok((start.elapsed().as_secs_f64(), sum.parse()?))
     }
 }
@@ -63,10 +62,9 @@ pub(crate) fn measure(
     factor: Option<&String>,
     rounds: usize,
 ) -> Result<Vec<Series>> {
-    let batches = &kind.numbers(rounds);
+    // This also warms up: curves' plans are made once in the life of a process.
+    let batches: &Vec<Batch> = &kind.numbers(rounds).into_iter().map(Batch::new).collect();
     let per_number = |seconds: f64| seconds * 1e6 / kind.per_round as f64;
-    // Plans are made once in the life of a process.
-    ours(&batches[0]);
     let mut contenders = vec![in_turns("runner", batches, move |numbers| Ok(ours(numbers)), per_number)];
     if let Some(pari) = pari {
         contenders.push(in_turns("PARI", batches, |numbers| pari.factor(numbers), per_number));
@@ -83,61 +81,68 @@ pub(crate) fn middle(kind: &Kind, rounds: usize) -> f64 {
     median(numbers.map(|number| ours(&[number]).0 * 1e6).collect())
 }
 
-/// Goes through the batches and compares the sums with our own.
+/// Goes through the batches; everybody has to find the same factors.
 fn in_turns<'a>(
     name: &str,
-    batches: &'a [Vec<u128>],
-    run: impl Fn(&[u128]) -> Result<(f64, u128)> + 'a,
+    batches: &'a [Batch],
+    run: impl Fn(&[u128]) -> Result<(f64, u64)> + 'a,
     figure: impl Fn(f64) -> f64 + 'a,
 ) -> Contender<'a> {
     let mut next = batches.iter();
     Contender::new(name, move || {
-        let numbers = next.next().ok_or("a batch for each round")?;
-        let (seconds, sum) = run(numbers)?;
-        if sum != smallest_factors(numbers) {
+        let batch = next.next().ok_or("a batch for each round")?;
+        let (seconds, sum) = run(&batch.numbers)?;
+        if sum != batch.sum {
             return Err("the factors differ".into());
         }
         Ok(figure(seconds))
     })
 }
 
-fn smallest_factors(numbers: &[u128]) -> u128 {
-    let smallest = |&number: &u128| prime_factors(&number.into()).into_iter().next();
-    numbers.iter().filter_map(smallest).map(value).sum()
+/// The numbers of a round.
+struct Batch {
+    numbers: Vec<u128>,
+    /// Of all their prime factors, modulo 2^64.
+    sum: u64,
 }
 
-/// What is added up of a factor: its last 64 bits.
-fn value(number: Natural) -> u128 {
-    number.into_big() % (1u128 << 64)
+impl Batch {
+    fn new(numbers: Vec<u128>) -> Batch {
+        Batch { sum: ours(&numbers).1, numbers }
+    }
 }
 
 /// From text to text.
-fn ours(numbers: &[u128]) -> (f64, u128) {
+fn ours(numbers: &[u128]) -> (f64, u64) {
     let lines: Vec<String> = numbers.iter().map(u128::to_string).collect();
-    let (start, mut sum) = (Instant::now(), 0);
+    let start = Instant::now();
     let mut text = String::new();
     for line in &lines {
-        let factors = prime_factors(&line.parse().expect("digits"));
+        let factors = builtin::factor(&line.parse().expect("digits")).expect("it is not 0");
         // Writing to a string does not fail.
         let _ = write!(text, "{line}:");
         for factor in &factors {
             let _ = write!(text, " {factor}");
         }
         text.push('\n');
-        sum += factors.into_iter().next().map_or(0, value);
     }
-    black_box(text);
-    (start.elapsed().as_secs_f64(), sum)
+    (start.elapsed().as_secs_f64(), sum_of(&text).expect("these are numbers"))
 }
 
 /// The program, less what it takes to start.
-fn theirs(numbers: &[u128]) -> Result<(f64, u128)> {
+fn theirs(numbers: &[u128]) -> Result<(f64, u64)> {
     let input: String = numbers.iter().map(|number| format!("{number}\n")).collect();
     let (nothing, _) = run_factor("")?;
     let (seconds, output) = run_factor(&input)?;
-    let smallest = |line: &str| line.split_whitespace().nth(1).map_or(Ok(0), str::parse::<u128>);
-    let sum = output.lines().map(smallest).sum::<std::result::Result<u128, _>>()?;
-    Ok((seconds - nothing, sum))
+    Ok((seconds - nothing, sum_of(&output)?))
+}
+
+/// The sum of what stands behind the colons, modulo 2^64.
+fn sum_of(lines: &str) -> Result<u64> {
+    let factors = lines.lines().flat_map(|line| line.split_whitespace().skip(1));
+    Ok(factors
+        .map(str::parse::<u128>)
+        .try_fold(0, |sum, factor| factor.map(|f| f.wrapping_add(sum) & u128::from(u64::MAX)))? as u64)
 }
 
 fn run_factor(input: &str) -> Result<(f64, String)> {
@@ -148,5 +153,8 @@ fn run_factor(input: &str) -> Result<(f64, String)> {
         scope.spawn(move || drop(stdin.write_all(input.as_bytes())));
         child.wait_with_output()
     })?;
+    if !output.status.success() {
+        return Err(format!("it ended with {}", output.status).into());
+    }
     Ok((start.elapsed().as_secs_f64(), String::from_utf8(output.stdout)?))
 }

@@ -1,8 +1,5 @@
 //! The numbers: the same in every run.
 
-use builtin::{Builtin, Context, Limits, Natural, Value};
-use job::{Context as _, Job};
-
 /// One kind of number.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
@@ -59,7 +56,7 @@ impl Random {
     fn prime(&mut self, bits: u32) -> u64 {
         loop {
             let candidate = self.word() >> (64 - bits) | 1 << (bits - 1) | 1;
-            if prime_factors(&candidate.into()).len() == 1 {
+            if builtin::factor(&candidate.into()).is_ok_and(|factors| factors.len() == 1) {
                 return candidate;
             }
         }
@@ -67,14 +64,5 @@ impl Random {
 
     fn product(&mut self, bits: u32) -> u128 {
         u128::from(self.prime(bits)) * u128::from(self.prime(bits))
-    }
-}
-
-/// The prime factors of n >= 1, by this project.
-pub(crate) fn prime_factors(n: &Natural) -> Vec<Natural> {
-    let Ok(mut context) = Context::start(Limits { allow_command: false, max_output: 0 });
-    match (Builtin::PrimeFactors { n: n.clone() }).run(&mut context) {
-        Ok(Value::Naturals(factors)) => factors,
-        other => panic!("{n}: {other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -33,22 +33,19 @@ pub(crate) fn texts(quick: bool) -> Vec<Text> {
 
 /// Seconds, in turns; both have to print the same.
 pub(crate) fn measure(text: &Text, factor: &str, rounds: usize) -> Result<Vec<Series>> {
-    let input = &env::temp_dir().join(format!("kernels-{}.txt", std::process::id()));
-    fs::File::create(input)?.write_all(text.lines.as_bytes())?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(text.lines.as_bytes())?;
+    let input = file.path();
     let runner = env::current_exe()?.with_file_name("runner");
     let (ours, theirs) = (|| command(runner.clone(), &["factor"]), || command("factor".into(), &[]));
-    let outputs = output(ours(), input).and_then(|mine| Ok((mine, output(theirs(), input)?)));
-    let (mine, other) = outputs?;
-    if mine != other {
+    if output(ours(), input)? != output(theirs(), input)? {
         return Err(format!("runner and {factor} print different lines").into());
     }
     let contenders = vec![
         Contender::new("runner factor", || timed(ours(), input)),
         Contender::new("factor", || timed(theirs(), input)),
     ];
-    let series = alternate(contenders, rounds);
-    fs::remove_file(input)?;
-    Ok(series?)
+    Ok(alternate(contenders, rounds)?)
 }
 
 fn command(program: PathBuf, arguments: &[&str]) -> Command {
@@ -57,11 +54,16 @@ fn command(program: PathBuf, arguments: &[&str]) -> Command {
     command
 }
 
-fn output(mut command: Command, input: &PathBuf) -> Result<Vec<u8>> {
-    Ok(command.stdin(fs::File::open(input)?).output()?.stdout)
+fn output(mut command: Command, input: &Path) -> Result<Vec<u8>> {
+    let output = command.stdin(fs::File::open(input)?).output()?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(format!("it ended with {}", output.status).into())
+    }
 }
 
-fn timed(mut command: Command, input: &PathBuf) -> Result<f64> {
+fn timed(mut command: Command, input: &Path) -> Result<f64> {
     let start = Instant::now();
     let status = command.stdin(fs::File::open(input)?).stdout(Stdio::null()).status()?;
     if status.success() {

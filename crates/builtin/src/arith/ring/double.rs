@@ -3,7 +3,7 @@
 use dashu_int::UBig;
 
 use super::Ring;
-use crate::gcd;
+use crate::{arith::inverse::inverse, gcd};
 
 /// The modulus, and what multiplying needs of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +21,9 @@ impl Double {
     /// For an odd n above 1.
     pub(crate) fn new(n: u128) -> Double {
         debug_assert!(n % 2 == 1 && n > 1);
-        let mut inverse = n.wrapping_mul(3) ^ 2;
-        for _ in 0..5 {
-            inverse = inverse.wrapping_mul(2u128.wrapping_sub(n.wrapping_mul(inverse)));
-        }
+        let half = u128::from(inverse(n as u64));
+        // Once more, for twice as many bits.
+        let inverse = half.wrapping_mul(2u128.wrapping_sub(n.wrapping_mul(half)));
         let one = n.wrapping_neg() % n;
         let mut ring = Double { n, inverse, one, square: 0 };
         // 2, squared seven times, is 2^128.

@@ -6,6 +6,7 @@
 use dashu_int::{UBig, ops::Gcd};
 
 use super::Ring;
+use crate::arith::inverse::inverse;
 
 /// The modulus, and what multiplying needs of it. The lowest word comes first.
 #[derive(Clone, Debug)]
@@ -23,15 +24,11 @@ impl<const N: usize> Limbs<N> {
     /// For an odd n above 1, of at most N words.
     pub(crate) fn new(n: &UBig) -> Limbs<N> {
         let words = words(n);
-        let mut inverse = words[0].wrapping_mul(3) ^ 2;
-        for _ in 0..4 {
-            inverse = inverse.wrapping_mul(2u64.wrapping_sub(words[0].wrapping_mul(inverse)));
-        }
         let radix = UBig::ONE << (64 * N);
         let one = &radix % n;
         Limbs {
             n: words,
-            negated_inverse: inverse.wrapping_neg(),
+            negated_inverse: inverse(words[0]).wrapping_neg(),
             square: self::words(&(&one * &one % n)),
             one: self::words(&one),
         }

@@ -7,7 +7,7 @@
 use dashu_int::UBig;
 
 use super::Ring;
-use crate::gcd;
+use crate::{arith::inverse::inverse, gcd};
 
 /// The modulus, and what multiplying needs of it.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +25,8 @@ impl Word {
     /// For an odd n above 1.
     pub(crate) fn new(n: u64) -> Word {
         debug_assert!(n % 2 == 1 && n > 1);
-        // Right in five bits; Newton's iteration doubles that.
-        let mut inverse = n.wrapping_mul(3) ^ 2;
-        for _ in 0..4 {
-            inverse = inverse.wrapping_mul(2u64.wrapping_sub(n.wrapping_mul(inverse)));
-        }
         let one = n.wrapping_neg() % n;
-        let mut ring = Word { n, inverse, one, square: 0 };
+        let mut ring = Word { n, inverse: inverse(n), one, square: 0 };
         // 2, squared six times, is 2^64.
         let two = ring.add(&one, &one);
         ring.square = (0..6).fold(two, |power, _| ring.mul(&power, &power));
