@@ -5,6 +5,8 @@
 
 mod advise;
 mod args;
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
+mod cluster;
 mod dry_run;
 mod error;
 mod exit;
@@ -21,7 +23,7 @@ mod run;
 mod trace;
 mod units;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use args::{Arguments, Other, Packaging};
 use exit::Ended;
@@ -37,7 +39,7 @@ pub fn main() -> ! {
 }
 
 fn start() -> Ended {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         // Clap words its errors itself, and help and version are no errors.
         Err(error) => {
@@ -48,6 +50,7 @@ fn start() -> Ended {
     match arguments.other {
         Some(Other::Bench(arguments)) => return measure::measure(arguments),
         Some(Other::Advise(arguments)) => return advise::advise(arguments),
+        Some(Other::Cluster(command)) => return cluster::carry_out(command),
         Some(Other::Packaging(wanted)) => return print_for_packagers(&wanted),
         None => {}
     }

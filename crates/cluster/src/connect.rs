@@ -8,10 +8,7 @@ use std::{
 };
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, jetstream};
-use jetstream::{
-    ErrorCode,
-    context::{AccountErrorKind, ContextBuilder},
-};
+use jetstream::context::ContextBuilder;
 use tokio::{sync::watch, time::sleep};
 
 use crate::Error;
@@ -214,13 +211,19 @@ impl Session {
 
     /// A server that has just been started answers before its JetStream does.
     async fn expect_jetstream(&self, start: Instant, timeout: Duration) -> Result<(), Error> {
+        let patience = timeout.min(Duration::from_secs(2));
         loop {
-            let Err(error) = self.jetstream.query_account().await else { return Ok(()) };
-            let is_final = matches!(error.kind(), AccountErrorKind::JetStream(error)
-                if matches!(error.error_code(), ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT));
-            let patience = timeout.min(Duration::from_secs(2));
+            // Read as plain JSON: the client's type for it wants fields that older servers do not send.
+            let answer: Result<serde_json::Value, _> = self.jetstream.request("INFO", &()).await;
+            let (cause, is_final) = match answer {
+                Ok(answer) => match answer.get("error") {
+                    None => return Ok(()),
+                    Some(error) => (error["description"].as_str().unwrap_or_default().to_owned(), true),
+                },
+                Err(error) => (error.to_string(), false),
+            };
             if is_final || start.elapsed() + RETRY_AFTER >= patience {
-                return Err(Error::NoJetStream { server: self.server.clone(), cause: error.to_string() });
+                return Err(Error::NoJetStream { server: self.server.clone(), cause });
             }
             sleep(RETRY_AFTER).await;
         }

@@ -27,9 +27,9 @@ mod submit;
 mod verdict;
 
 pub use clean::{Cleaned, clean};
-pub use connect::{Address, Connection, Credentials, Secret, Tls};
+pub use connect::{Address, BadAddress, Connection, Credentials, Secret, Tls};
 pub use error::Error;
-pub use names::{Queue, RunId};
+pub use names::{BadName, Queue, RunId};
 pub use node::{Leave, NodeNews, NodeSettings, NodeSummary, serve};
 pub use status::{NodeStatus, Quarantined, RunStatus, Status, status};
 pub use streams::StreamSettings;

@@ -119,7 +119,7 @@ impl<J: Job> Shared<J> {
         let count = usize::try_from(span.count).map_err(Error::server)?;
         let (sink, ran) = BatchSink::new(count);
         let pool = self.pool.clone();
-        let feeding = tokio::task::spawn_blocking(move || feed::<J>(&*pool, sink, &payload, count));
+        let feeding = tokio::task::spawn_blocking(move || feed::<J>(&*pool, &sink, &payload, count));
         feeding.await.map_err(Error::server)?;
         // It is dropped only with the pool, which then has no more to say.
         Ok(ran.await.unwrap_or(Ran::Stopped))
@@ -196,7 +196,7 @@ impl<J: Job> Shared<J> {
 }
 
 /// Hands the jobs of a batch to the pool.
-fn feed<J: Job>(pool: &dyn Executor<J>, sink: Arc<BatchSink>, mut payload: &[u8], count: usize) {
+fn feed<J: Job>(pool: &dyn Executor<J>, sink: &Arc<BatchSink>, mut payload: &[u8], count: usize) {
     let mut inlet = pool.inlet(sink.clone());
     for tag in 0..count as u64 {
         let job = match take_job(&mut payload) {
@@ -209,7 +209,7 @@ fn feed<J: Job>(pool: &dyn Executor<J>, sink: Arc<BatchSink>, mut payload: &[u8]
         match job {
             Ok((limit, job)) => inlet.push(tag, job, JobOptions { limit }),
             Err(error) => {
-                Sink::<J>::resolve(&*sink, vec![Resolved { tag, outcome: Err(Failure::Codec(error)) }]);
+                Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome: Err(Failure::Codec(error)) }]);
             }
         }
     }

@@ -135,10 +135,9 @@ impl<J: Job> Node<J> {
                     Some(Err(_)) => {
                         pull = None;
                         ask_at = Instant::now() + ASK_AGAIN_AFTER;
-                        match self.find_again().await {
-                            Err(error @ Error::Version { .. }) => break Err(error),
-                            // The server is away, or just back: there will be news of the connection, or another try.
-                            _ => {}
+                        // Any other error: the server is away, or just back. There will be news of it, or another try.
+                        if let Err(error @ Error::Version { .. }) = self.find_again().await {
+                            break Err(error);
                         }
                     }
                 },

@@ -111,8 +111,7 @@ impl<J: Job> Coordinator<J> {
     /// Finds out what is known of the run. In this order: what becomes a result between two questions is found by the
     /// second, or heard of later.
     pub(super) async fn make(
-        session: Session,
-        streams: Streams,
+        (session, streams): (Session, Streams),
         settings: SubmitSettings,
         timeout: Duration,
         shared: Arc<Shared<J>>,

@@ -63,26 +63,15 @@ impl<J: Job> ClusterExecutor<J> {
         let (tell, told) = oneshot::channel();
         let (connection, at_work) = (connection.clone(), shared.clone());
         runtime::spawn("runner-cluster", move || async move {
-            let opened = open::<J>(&connection, &settings).await;
-            match opened {
+            let made = async {
+                let opened = open::<J>(&connection, &settings).await?;
+                Coordinator::make(opened, settings, connection.timeout, at_work.clone(), decoder).await
+            };
+            match made.await {
                 Err(error) => drop(tell.send(Err(error))),
-                Ok((session, streams)) => {
-                    let made = Coordinator::make(
-                        session,
-                        streams,
-                        settings,
-                        connection.timeout,
-                        at_work.clone(),
-                        decoder,
-                    )
-                    .await;
-                    match made {
-                        Err(error) => drop(tell.send(Err(error))),
-                        Ok(coordinator) => {
-                            let _ = tell.send(Ok(coordinator.known_jobs()));
-                            coordinator.run(heard).await;
-                        }
-                    }
+                Ok(coordinator) => {
+                    let _ = tell.send(Ok(coordinator.known_jobs()));
+                    coordinator.run(heard).await;
                 }
             }
             at_work.end();

@@ -81,8 +81,8 @@ mod tests {
             sizes.push(sizing.jobs());
             sizing.note(sizing.jobs(), sizing.jobs() as f64 * 1e-5);
         }
-        assert_eq!(sizes, [4, 16, 64, 256, 1024]);
-        assert_eq!(sizing.jobs(), 4096.min((BATCH_S / 1e-5) as u64));
+        assert_eq!(sizes, [4, 16, 64, 256, 1024, 4096]);
+        assert_eq!(sizing.jobs(), 5000);
     }
 
     #[test]
