@@ -37,6 +37,7 @@ async fn clean_run(streams: &Streams, queue: &Queue, run: &RunId) -> Result<Clea
     let results = purge(&streams.results, queue.all(Which::Results, Some(run))).await?;
     let parts = purge(&streams.results, queue.parts(Some(run))).await?;
     let quarantined = purge(&streams.quarantine, queue.all(Which::Quarantine, Some(run))).await?;
+    purge(&streams.quarantine, queue.all_attempts(Some(run))).await?;
     Ok(Cleaned { waiting, results: results + parts, quarantined })
 }
 

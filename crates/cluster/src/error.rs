@@ -76,7 +76,7 @@ pub enum Error {
         cause: String,
     },
     /// Batches are refused because the stream is full, and it does not get emptier.
-    #[error("the queue {queue} is full, and nothing left it for {} s: {cause}; the run {run} can be resumed", .waited.as_secs_f64())]
+    #[error("the queue {queue} takes no more jobs, and nothing left it for {} s: {cause}; the run {run} can be resumed", .waited.as_secs_f64())]
     Full {
         /// The queue.
         queue: Queue,

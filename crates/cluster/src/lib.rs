@@ -33,7 +33,7 @@ pub use names::{BadName, Queue, RunId};
 pub use node::{Leave, NodeNews, NodeSettings, NodeSummary, serve};
 pub use status::{NodeStatus, Quarantined, RunStatus, Status, status};
 pub use streams::StreamSettings;
-pub use submit::{ClusterExecutor, SubmitSettings};
+pub use submit::{ClusterExecutor, SubmitNews, SubmitSettings};
 
 /// Changes whenever a message's layout or meaning does, or that of a job type; all who share a queue must have the same.
 pub const PROTOCOL_VERSION: u32 = 1;

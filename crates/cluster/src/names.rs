@@ -158,6 +158,19 @@ impl Queue {
         format!("runner.{self}.parts.{run}.{group}.{number}")
     }
 
+    /// Where it is noted that a batch has been begun again.
+    pub(crate) fn attempts(&self, run: &RunId, Span { first, count }: Span) -> String {
+        format!("runner.{self}.attempts.{run}.{first}.{count}")
+    }
+
+    /// All such notes, of a run or of all of them.
+    pub(crate) fn all_attempts(&self, run: Option<&RunId>) -> String {
+        match run {
+            Some(run) => format!("runner.{self}.attempts.{run}.>"),
+            None => format!("runner.{self}.attempts.>"),
+        }
+    }
+
     /// Where nodes are asked for signs of life.
     pub(crate) fn ping(&self) -> String {
         format!("runner.{self}.ping")

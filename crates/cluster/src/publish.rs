@@ -72,7 +72,11 @@ fn refused(error: &jetstream::context::PublishError) -> Stored {
     }
     let refusal = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     match refusal {
-        Some(refusal) if is_full(refusal.error_code()) => Stored::Full(refusal.to_string()),
+        Some(refusal) if is_full(refusal.error_code()) => {
+            // The same code stands for a limit that is reached and for a disk that fails.
+            let full = if refusal.to_string().contains("maximum") { "it is full, " } else { "" };
+            Stored::Full(format!("{full}{refusal}"))
+        }
         _ => Stored::Unknown(error.to_string()),
     }
 }

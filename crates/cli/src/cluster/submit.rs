@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use builtin::Builtin;
-use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitSettings};
+use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
 use pool::Executor;
 
 use super::ClusterMisuse;
@@ -48,6 +48,7 @@ impl ClusterPlan {
             run: run.clone(),
             time_limit: plan.time_limit_of_jobs(),
             streams: *streams,
+            tell: if plan.quiet { |_| {} } else { tell },
         };
         let executor = ClusterExecutor::connect(connection, settings)
             .map_err(|error| RunError::Cluster(error.to_string()))?;
@@ -59,4 +60,11 @@ impl ClusterPlan {
         }
         Ok(Arc::new(executor))
     }
+}
+
+fn tell(news: SubmitNews) {
+    warn(match news {
+        SubmitNews::Lost => "the connection to the cluster is lost; trying to get it back",
+        SubmitNews::Regained => "the connection to the cluster is back",
+    });
 }

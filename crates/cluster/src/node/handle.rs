@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, jetstream::stream::Stream};
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use parking_lot::Mutex;
 use pool::{Executor, Failure, Job, JobOptions, Outcome, Resolved, Sink};
 use tokio::{sync::watch, time::sleep};
@@ -48,8 +49,8 @@ pub(super) struct Delivery {
     pub(super) span: Span,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
-    /// How often it has been delivered, this time included.
-    pub(super) times: u64,
+    /// It may have been delivered before.
+    pub(super) again: bool,
     pub(super) streams: Streams,
 }
 
@@ -60,11 +61,27 @@ pub(super) enum End {
     /// Somebody else had stored its result.
     Late,
     /// It has been given up.
-    Quarantined,
+    Quarantined { deliveries: u64 },
     /// Somebody else is to run it.
     HandedBack,
     /// The node cannot go on.
     Failed(Error),
+}
+
+/// Whether a batch may be begun another time.
+enum Begun {
+    Yes,
+    /// It has been, so often.
+    TooOften(u64),
+    /// The server could not be asked.
+    NotNow,
+}
+
+/// How many messages a subject has.
+async fn count(stream: &Stream, subject: &str) -> Result<u64, Error> {
+    let mut subjects = stream.info_with_subjects(subject).await.map_err(Error::server)?;
+    let count = subjects.try_next().await.map_err(Error::server)?;
+    Ok(count.map_or(0, |(_, count)| count as u64))
 }
 
 impl<J: Job> Shared<J> {
@@ -76,11 +93,17 @@ impl<J: Job> Shared<J> {
             let queue = self.settings.queue.clone();
             return End::Failed(Error::Version { queue, found: label.version, expected });
         }
-        if batch.times > 1 && self.has_result(batch).await {
-            return End::Late;
-        }
-        if batch.times > self.settings.max_deliveries.max(1) {
-            return self.quarantine(batch, &label.digest).await;
+        if batch.again {
+            if self.has_result(batch).await {
+                return End::Late;
+            }
+            match self.begin_again(batch).await {
+                Begun::Yes => {}
+                Begun::TooOften(deliveries) => {
+                    return self.quarantine(batch, deliveries, &label.digest).await;
+                }
+                Begun::NotNow => return End::HandedBack,
+            }
         }
         let loaded = self.load(batch).await;
         let Some(payload) = loaded else { return End::HandedBack };
@@ -106,6 +129,23 @@ impl<J: Job> Shared<J> {
     async fn has_result(&self, batch: &Delivery) -> bool {
         let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
         batch.streams.results.get_last_raw_message_by_subject(&subject).await.is_ok()
+    }
+
+    /// Notes that a batch is begun another time, unless that has been noted often enough.
+    ///
+    /// The server counts deliveries too, but version 2.9 also those that nobody was there to take, and not those that
+    /// were handed back: a queue without nodes for a while would lose its batches.
+    async fn begin_again(&self, batch: &Delivery) -> Begun {
+        let subject = self.settings.queue.attempts(&batch.run, batch.span);
+        let Ok(again) = count(&batch.streams.quarantine, &subject).await else { return Begun::NotNow };
+        // The first time is not noted.
+        if again + 1 >= self.settings.max_deliveries.max(1) {
+            return Begun::TooOften(again + 1);
+        }
+        match self.session.store(&subject, HeaderMap::new(), Bytes::new()).await {
+            Stored::Here(_) => Begun::Yes,
+            _ => Begun::NotNow,
+        }
     }
 
     /// The batch's jobs; nothing if they cannot be had now.
@@ -174,9 +214,9 @@ impl<J: Job> Shared<J> {
 
     /// Gives a batch up: keeps it for whoever wants to know why, and gives each of its jobs an outcome that says so. All of
     /// it can be repeated, by this node or another one, if somebody dies in between.
-    async fn quarantine(&self, batch: &Delivery, digest: &str) -> End {
-        let Delivery { run, span, times, .. } = batch;
-        let (queue, deliveries) = (&self.settings.queue, times - 1);
+    async fn quarantine(&self, batch: &Delivery, deliveries: u64, digest: &str) -> End {
+        let Delivery { run, span, .. } = batch;
+        let queue = &self.settings.queue;
         let subject = queue.subject(Which::Quarantine, run, *span);
         if self.until_stored(&subject, run, batch.headers.clone(), batch.payload.clone()).await.is_none() {
             return End::HandedBack;
@@ -189,7 +229,7 @@ impl<J: Job> Shared<J> {
         (0..span.count).for_each(|_| push_bytes(&one, &mut all));
         match self.store(batch, digest, None, all.into()).await {
             Some(Stored::Before) => End::Late,
-            Some(_) => End::Quarantined,
+            Some(_) => End::Quarantined { deliveries },
             None => End::HandedBack,
         }
     }

@@ -24,7 +24,8 @@ use super::{
     handle::{Delivery, End, Shared},
 };
 use crate::{
-    Error,
+    Error, RunId,
+    clean::purge,
     connect::{Line, Session},
     names::{Span, parse_subject},
     status::NodeStatus,
@@ -36,6 +37,9 @@ const ASK_FOR: Duration = Duration::from_secs(5);
 
 /// After a request that failed.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// After the queue has been removed, or the server cannot be asked.
+const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// How long an acknowledgement may wait for a connection. If it is lost, the batch comes back, and its result is there.
 const ACK_WITHIN: Duration = Duration::from_secs(1);
@@ -56,6 +60,8 @@ pub(super) struct Node<J: Job> {
     end: mpsc::UnboundedSender<(String, End)>,
     hurry: watch::Sender<bool>,
     ack_wait: Duration,
+    /// The highest number of a message that is known to have been delivered: first deliveries are in order.
+    highest: u64,
     summary: NodeSummary,
     rate: Rate,
     since: Instant,
@@ -65,9 +71,9 @@ pub(super) struct Node<J: Job> {
 struct Held {
     /// Its latest delivery, by which it is acknowledged.
     message: Message,
-    run: crate::RunId,
+    run: RunId,
     span: Span,
-    times: u64,
+    again: bool,
 }
 
 impl<J: Job> Node<J> {
@@ -81,6 +87,7 @@ impl<J: Job> Node<J> {
         let consumer = streams.consumer(settings.ack_wait).await?;
         let pings = session.client.subscribe(settings.queue.ping()).await.map_err(Error::server)?;
         let ack_wait = consumer.cached_info().config.ack_wait;
+        let highest = consumer.cached_info().delivered.stream_sequence;
         let (end, ended) = mpsc::unbounded_channel();
         let (hurry, hurried) = watch::channel(false);
         let shared = Shared { session, settings, pool, costs: Mutex::new(Costs::new()), hurry: hurried };
@@ -94,6 +101,7 @@ impl<J: Job> Node<J> {
             end,
             hurry,
             ack_wait: if ack_wait.is_zero() { ACK_WAIT } else { ack_wait },
+            highest,
             summary: NodeSummary::default(),
             rate: Rate::default(),
             since: Instant::now(),
@@ -134,7 +142,8 @@ impl<J: Job> Node<J> {
                     None => pull = None,
                     Some(Err(_)) => {
                         pull = None;
-                        ask_at = Instant::now() + ASK_AGAIN_AFTER;
+                        // A server that is removing a stream loses what is put into a new one of that name meanwhile.
+                        sleep(MAKE_AGAIN_AFTER).await;
                         // Any other error: the server is away, or just back. There will be news of it, or another try.
                         if let Err(error @ Error::Version { .. }) = self.find_again().await {
                             break Err(error);
@@ -176,24 +185,27 @@ impl<J: Job> Node<J> {
         let open = Streams::open(&self.shared.session, &settings.queue, J::NAME, settings.streams);
         self.streams = timeout(ASK_FOR, open).await.map_err(Error::server)??;
         self.consumer = self.streams.consumer(settings.ack_wait).await?;
+        self.highest = self.consumer.cached_info().delivered.stream_sequence;
         Ok(())
     }
 
     /// Takes a batch on.
     fn take(&mut self, message: Message) {
         let subject = message.subject.to_string();
-        let times = message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1));
+        let (number, times) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
+        let again = times > 1 || number <= self.highest;
+        self.highest = self.highest.max(number);
         let Some((run, span)) = parse_subject(&subject) else { return };
-        self.summary.redelivered += u64::from(times > 1);
         let headers = message.headers.clone().unwrap_or_default();
         let payload = message.payload.clone();
-        let held = Held { message, run: run.clone(), span, times };
+        let held = Held { message, run: run.clone(), span, again };
         if self.held.insert(subject.clone(), held).is_some() {
             // Ours already, and delivered again because we had been cut off: it is acknowledged by the latest delivery.
             return;
         }
         let delivery =
-            Delivery { subject, run, span, headers, payload, times, streams: self.streams.clone() };
+            Delivery { subject, run, span, headers, payload, again, streams: self.streams.clone() };
+        self.summary.redelivered += u64::from(again);
         let (shared, end) = (self.shared.clone(), self.end.clone());
         tokio::spawn(async move {
             let became = shared.handle(&delivery).await;
@@ -203,7 +215,7 @@ impl<J: Job> Node<J> {
 
     /// Acknowledges a batch, or hands it back.
     async fn finish(&mut self, subject: &str, end: End, tell: &mut dyn FnMut(NodeNews)) -> Result<(), Error> {
-        let Some(Held { message, run, span, times }) = self.held.remove(subject) else { return Ok(()) };
+        let Some(Held { message, run, span, again }) = self.held.remove(subject) else { return Ok(()) };
         let Span { first, count } = span;
         match end {
             End::HandedBack => {
@@ -217,9 +229,9 @@ impl<J: Job> Node<J> {
                 return Err(error);
             }
             End::Late => self.summary.late += 1,
-            End::Quarantined => {
+            End::Quarantined { deliveries } => {
                 self.summary.quarantined += 1;
-                tell(NodeNews::Quarantined { run, first, count, deliveries: times - 1 });
+                tell(NodeNews::Quarantined { run, first, count, deliveries });
             }
             End::Done { cost } => {
                 self.summary.jobs += count;
@@ -229,7 +241,18 @@ impl<J: Job> Node<J> {
             }
         }
         acknowledge(&message, AckKind::Ack).await;
+        if again {
+            self.forget_attempts(parse_subject(subject));
+        }
         Ok(())
+    }
+
+    /// It does not matter any more how often a batch has been begun.
+    fn forget_attempts(&self, batch: Option<(RunId, Span)>) {
+        let Some((run, span)) = batch else { return };
+        let (stream, subject) =
+            (self.streams.quarantine.clone(), self.shared.settings.queue.attempts(&run, span));
+        tokio::spawn(async move { drop(purge(&stream, subject).await) });
     }
 
     /// Batches that take longer than the ack wait are not given to others while we are alive.

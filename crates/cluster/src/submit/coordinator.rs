@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use pool::{Failure, Job};
 use tokio::{
@@ -14,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    SubmitSettings,
+    SubmitNews, SubmitSettings,
     decode::Decode,
     inlet::Gather,
     listen::{Finder, Found, Listener},
@@ -163,6 +164,8 @@ impl<J: Job> Coordinator<J> {
 
     /// Decides until all jobs have their outcomes and no more will come.
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command<J>>) {
+        let mut line = self.publisher.session.line.clone();
+        let mut is_up = true;
         while !self.is_over() {
             let wake_at = TokioInstant::from_std(self.wake_at());
             tokio::select! {
@@ -170,15 +173,20 @@ impl<J: Job> Coordinator<J> {
                 biased;
                 Some(event) = self.events.recv() => self.hear(event).await,
                 Some(command) = commands.recv() => self.obey(command).await,
+                Ok(()) = line.changed() => {
+                    let now = line.borrow_and_update().up;
+                    if std::mem::replace(&mut is_up, now) != now {
+                        (self.settings.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
+                    }
+                }
                 () = sleep_until(wake_at) => self.tick().await,
             }
         }
         self.publisher.withdraw();
-        if self.stopping.is_some() {
-            // What was on its way when the queue was cleaned.
-            withdraw(&self.streams.jobs, self.all_batches()).await;
-        }
         self.publisher.session.flush().await;
+        // What was on its way when the rest was taken back, and what a server that was killed has forgotten to remove: nobody
+        // waits for it any more.
+        withdraw(&self.streams.jobs, self.all_batches()).await;
         // Whoever pushes jobs from now on is refused; what came in between has to be told.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -355,12 +363,17 @@ impl<J: Job> Coordinator<J> {
             return;
         }
         let subject = self.settings.queue.subject(Which::Jobs, &self.settings.run, span);
-        let queued = self.streams.jobs.get_last_raw_message_by_subject(&subject).await;
-        use async_nats::jetstream::stream::LastRawMessageErrorKind::NoMessageFound;
-        let is_gone = matches!(&queued, Err(error) if error.kind() == NoMessageFound);
+        let is_lost = match self.streams.jobs.get_last_raw_message_by_subject(&subject).await {
+            Err(error) => error.kind() == LastRawMessageErrorKind::NoMessageFound,
+            // In the queue, behind the place where the nodes are, and none of them has it: a server that was killed has kept
+            // the acknowledgement and lost the result.
+            Ok(queued) => delivered(&self.streams.jobs)
+                .await
+                .is_some_and(|nodes| nodes.in_flight == 0 && queued.sequence <= nodes.up_to),
+        };
         if let Some(waiting) = self.waiting.get_mut(&span.first) {
             waiting.since = Instant::now();
-            if is_gone && self.stopping.is_none() {
+            if is_lost && self.stopping.is_none() {
                 // Between two questions it may have become a result, which is heard of then: publishing it again costs
                 // a node's look.
                 self.publish(span.first);

@@ -38,6 +38,17 @@ pub struct SubmitSettings {
     pub time_limit: Option<Duration>,
     /// How streams are made that are not there.
     pub streams: StreamSettings,
+    /// Hears what the run has to tell, on one of its threads: it must not wait for the run.
+    pub tell: fn(SubmitNews),
+}
+
+/// What a submitter has to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmitNews {
+    /// The connection is lost. It is made anew, however long that takes.
+    Lost,
+    /// The connection is back.
+    Regained,
 }
 
 /// Runs jobs on the nodes of a queue.
