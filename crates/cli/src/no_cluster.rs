@@ -62,3 +62,23 @@ pub(crate) fn carry_out(command: ClusterCommand) -> Ended {
     error::print(&Misuse::NoCluster);
     Ended::Misused
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Other;
+
+    #[test]
+    fn what_needs_a_cluster_is_known_and_refused_whatever_follows() {
+        for call in [&["runner", "node"][..], &["runner", "cluster", "status", "--json"]] {
+            let arguments = Arguments::try_parse_from(call).unwrap();
+            let Some(Other::Cluster(command)) = arguments.other else { panic!("{call:?} is taken for jobs") };
+            assert!(carry_out(command) == Ended::Misused);
+        }
+        let node = Arguments::try_parse_from(["runner", "node", "--cluster", "nats://one", "--queue", "q"]);
+        assert!(matches!(node.unwrap().other, Some(Other::Cluster(ClusterCommand::Node(_)))));
+        assert!(Arguments::try_parse_from(["runner", "--cluster", "nats://one"]).is_err());
+    }
+}
