@@ -106,7 +106,7 @@ pub(crate) enum ClusterCommand {
     /// Look at a cluster's queue, or remove it
     Cluster {
         #[command(subcommand)]
-        what: Look,
+        what: Box<Look>,
     },
 }
 

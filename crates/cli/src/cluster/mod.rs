@@ -30,9 +30,9 @@ use args::Look;
 pub(crate) fn carry_out(command: ClusterCommand) -> Ended {
     match command {
         ClusterCommand::Node(arguments) => node::node(*arguments),
-        ClusterCommand::Cluster { what: Look::Status { server, json } } => look::status(&server, json),
-        ClusterCommand::Cluster { what: Look::Clean { server, run_id } } => {
-            look::clean(&server, run_id.as_ref())
-        }
+        ClusterCommand::Cluster { what } => match *what {
+            Look::Status { server, json } => look::status(&server, json),
+            Look::Clean { server, run_id } => look::clean(&server, run_id.as_ref()),
+        },
     }
 }
