@@ -127,7 +127,7 @@ async fn look(session: &Session, queue: &Queue) -> Result<Status, Error> {
         queued: consumer.as_ref().map_or(jobs.messages, |consumer| consumer.num_pending),
         in_flight: consumer.as_ref().map_or(0, |consumer| consumer.num_ack_pending as u64),
         redelivered: consumer.as_ref().map_or(0, |consumer| consumer.num_redelivered as u64),
-        jobs_per_second: nodes.iter().map(|node| node.jobs_per_second).sum(),
+        jobs_per_second: nodes.iter().fold(0.0, |sum, node| sum + node.jobs_per_second),
         nodes,
         job_bytes: jobs.bytes,
         result_bytes: results.bytes,

@@ -2,14 +2,16 @@
 //!
 //! [`inlet`] gathers jobs into batches, in the thread that pushes them. [`coordinator`] decides, on the private runtime,
 //! what becomes of each batch: whether it has to be published or has been by an earlier submitter, and what is done when the run
-//! is stopped. [`publish`] and [`listen`] do what it says and tell it what has happened; [`decode`] turns results into
+//! is stopped ([`ending`]); [`results`] is about what comes back. [`publish`] and [`listen`] do what it says and tell it what has happened; [`decode`] turns results into
 //! outcomes on a thread of its own.
 
 mod coordinator;
 mod decode;
+mod ending;
 mod inlet;
 mod listen;
 mod publish;
+mod results;
 mod shared;
 mod sizing;
 mod withdraw;

@@ -75,14 +75,16 @@ mod tests {
 
     #[test]
     fn batches_grow_fourfold_until_they_take_fifty_milliseconds() {
+        // A power of two, so that sums are exact: about 8 us a job.
+        let job_s = 1.0 / 131_072.0;
         let mut sizing = Sizing::new();
         let mut sizes = Vec::new();
         while sizing.batches_under_way() == LEARNING {
             sizes.push(sizing.jobs());
-            sizing.note(sizing.jobs(), sizing.jobs() as f64 * 1e-5);
+            sizing.note(sizing.jobs(), sizing.jobs() as f64 * job_s);
         }
         assert_eq!(sizes, [4, 16, 64, 256, 1024, 4096]);
-        assert_eq!(sizing.jobs(), 5000);
+        assert_eq!(sizing.jobs(), 6553, "of 7.6 us each in 50 ms");
     }
 
     #[test]
