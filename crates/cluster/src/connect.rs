@@ -176,6 +176,8 @@ pub(crate) struct Session {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) line: watch::Receiver<Line>,
     pub(crate) server: String,
+    /// How long to ask again at the start.
+    pub(crate) patience: Duration,
 }
 
 impl Session {
@@ -204,6 +206,7 @@ impl Session {
             client,
             line,
             server: connection.address.to_string(),
+            patience: connection.timeout,
         };
         session.expect_jetstream(start, connection.timeout).await?;
         Ok(session)

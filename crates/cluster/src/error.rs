@@ -124,6 +124,9 @@ pub enum Error {
     /// The local pool cannot run jobs.
     #[error("the pool broke: {0}")]
     Pool(Arc<str>),
+    /// The server did not answer, or not yet: servers of a cluster are choosing a leader, or are busy.
+    #[error("the NATS server does not answer: {0}")]
+    NoAnswer(String),
     /// The server answered something that was not foreseen.
     #[error("the NATS server cannot do that: {0}")]
     Server(String),

@@ -1,13 +1,17 @@
 //! A queue's streams, made by whoever comes first. Why the settings are what they are: `docs/cluster.md`.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use async_nats::jetstream::{
     ErrorCode,
     consumer::{AckPolicy, PullConsumer, pull},
     context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream},
+    stream::{Config, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream},
 };
+use tokio::time::sleep;
 
 use crate::{
     Error,
@@ -24,6 +28,9 @@ pub(crate) const ACK_WAIT: Duration = Duration::from_secs(30);
 
 /// Batches that all nodes together may hold.
 const MOST_HELD: i64 = 16_384;
+
+/// While there is no answer.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A publish that is repeated within this time is recognised by its id.
 const DUPLICATES_WITHIN: Duration = Duration::from_secs(120);
@@ -60,7 +67,7 @@ impl Streams {
         job_type: &str,
         settings: StreamSettings,
     ) -> Result<Streams, Error> {
-        let open = |which| open(session, queue, which, job_type, settings);
+        let open = |which| patiently(session, move || open(session, queue, which, job_type, settings));
         Ok(Streams {
             jobs: open(Which::Jobs).await?,
             results: open(Which::Results).await?,
@@ -82,7 +89,15 @@ impl Streams {
     }
 
     /// The nodes' common consumer. Without `ack_wait` it stays as it is; with it, it is changed for all nodes.
-    pub(crate) async fn consumer(&self, ack_wait: Option<Duration>) -> Result<PullConsumer, Error> {
+    pub(crate) async fn consumer(
+        &self,
+        session: &Session,
+        ack_wait: Option<Duration>,
+    ) -> Result<PullConsumer, Error> {
+        patiently(session, || self.consumer_once(ack_wait)).await
+    }
+
+    async fn consumer_once(&self, ack_wait: Option<Duration>) -> Result<PullConsumer, Error> {
         let config = pull::Config {
             durable_name: Some(CONSUMER.to_owned()),
             ack_policy: AckPolicy::Explicit,
@@ -92,11 +107,40 @@ impl Streams {
             max_ack_pending: MOST_HELD,
             ..pull::Config::default()
         };
-        match ack_wait {
-            Some(_) => self.jobs.create_consumer(config).await.map_err(Error::server),
-            None => self.jobs.get_or_create_consumer(CONSUMER, config).await.map_err(Error::server),
+        let made = match ack_wait {
+            Some(_) => self.jobs.create_consumer(config).await,
+            None => self.jobs.get_or_create_consumer(CONSUMER, config).await,
+        };
+        made.map_err(|error| match error.kind() {
+            ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => Error::NoAnswer(error.to_string()),
+            ConsumerErrorKind::JetStream(refusal) if is_not_ready(refusal.error_code()) => {
+                Error::NoAnswer(error.to_string())
+            }
+            _ => Error::server(error),
+        })
+    }
+}
+
+/// Asks again while there is no answer. Where there are several servers, a stream that several make at a time takes a while.
+async fn patiently<T, F: Future<Output = Result<T, Error>>>(
+    session: &Session,
+    mut ask: impl FnMut() -> F,
+) -> Result<T, Error> {
+    let start = Instant::now();
+    loop {
+        match ask().await {
+            Err(Error::NoAnswer(_)) if start.elapsed() < session.patience => sleep(ASK_AGAIN_AFTER).await,
+            answer => return answer,
         }
     }
+}
+
+/// Servers that have not found each other yet.
+fn is_not_ready(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER | ErrorCode::CLUSTER_NO_PEERS
+    )
 }
 
 fn description(queue: &Queue, job_type: &str) -> String {
@@ -137,6 +181,10 @@ async fn get(session: &Session, queue: &Queue, which: Which) -> Result<Option<St
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 Ok(None)
             }
+            GetStreamErrorKind::JetStream(refusal) if is_not_ready(refusal.error_code()) => {
+                Err(Error::NoAnswer(error.to_string()))
+            }
+            GetStreamErrorKind::Request => Err(Error::NoAnswer(error.to_string())),
             _ => Err(Error::server(error)),
         },
     }
@@ -166,7 +214,9 @@ async fn create(session: &Session, queue: &Queue, which: Which, config: Config) 
         Ok(stream) => return Ok(stream),
         Err(error) => error,
     };
-    let CreateStreamErrorKind::JetStream(refusal) = error.kind() else { return Err(Error::server(error)) };
+    let CreateStreamErrorKind::JetStream(refusal) = error.kind() else {
+        return Err(Error::NoAnswer(error.to_string()));
+    };
     match refusal.error_code() {
         // Somebody else was faster, with other settings.
         ErrorCode::STREAM_NAME_EXIST => {
@@ -177,6 +227,7 @@ async fn create(session: &Session, queue: &Queue, which: Which, config: Config) 
         | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => {
             Err(Error::NoRoom { queue: queue.clone(), cause: refusal.to_string() })
         }
+        code if is_not_ready(code) => Err(Error::NoAnswer(refusal.to_string())),
         _ => Err(Error::server(error)),
     }
 }

@@ -84,7 +84,7 @@ impl<J: Job> Node<J> {
         pool: Arc<dyn Executor<J>>,
     ) -> Result<Node<J>, Error> {
         let streams = Streams::open(&session, &settings.queue, J::NAME, settings.streams).await?;
-        let consumer = streams.consumer(settings.ack_wait).await?;
+        let consumer = streams.consumer(&session, settings.ack_wait).await?;
         let pings = session.client.subscribe(settings.queue.ping()).await.map_err(Error::server)?;
         let ack_wait = consumer.cached_info().config.ack_wait;
         let highest = consumer.cached_info().delivered.stream_sequence;
@@ -184,7 +184,7 @@ impl<J: Job> Node<J> {
         let settings = &self.shared.settings;
         let open = Streams::open(&self.shared.session, &settings.queue, J::NAME, settings.streams);
         self.streams = timeout(ASK_FOR, open).await.map_err(Error::server)??;
-        self.consumer = self.streams.consumer(settings.ack_wait).await?;
+        self.consumer = self.streams.consumer(&self.shared.session, settings.ack_wait).await?;
         self.highest = self.consumer.cached_info().delivered.stream_sequence;
         Ok(())
     }
