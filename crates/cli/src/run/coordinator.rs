@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How long running jobs may go on after the first signal.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long the writer may take after the second signal.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -100,6 +100,8 @@ struct Run {
     given_up: bool,
     /// Running jobs have been given up, or will be.
     early: bool,
+    /// It has been said why the executor cannot go on.
+    told_broken: bool,
     /// The reader of the results has left: nobody wants to hear more.
     unheard: bool,
 }
@@ -142,6 +144,7 @@ impl Run {
             give_up_at: None,
             given_up: false,
             early: false,
+            told_broken: false,
             unheard: false,
         })
     }
@@ -157,8 +160,7 @@ impl Run {
                 Some(News::Signalled(signal)) => self.interrupted(signal),
                 Some(News::Suspended) => self.suspend(),
                 Some(News::Broken(cause)) => {
-                    error::print(&RunError::Broken(cause.to_string()));
-                    self.ended = self.ended.and(Ended::Pool);
+                    self.broke(plan, &cause);
                     self.collector.close();
                 }
                 Some(News::JournalFailed(error)) => self.journal_failed(plan, error),
@@ -175,6 +177,10 @@ impl Run {
         // A thread cannot be made to give up a job; it ends with this process.
         if !self.early || plan.executor == ExecutorKind::Processes {
             self.executor.join();
+        }
+        // No job may have been left to tell of it.
+        if let Some(cause) = self.executor.broken().filter(|_| !self.told_broken) {
+            self.broke(plan, &cause);
         }
         if let Some(recording) = self.recording.take() {
             recording.finish();
@@ -194,6 +200,12 @@ impl Run {
             self.ended = self.ended.and(Ended::InputOutput);
         }
         self.ended
+    }
+
+    fn broke(&mut self, plan: &Plan, cause: &str) {
+        self.told_broken = true;
+        error::print(&plan.broken(cause));
+        self.ended = self.ended.and(Ended::Pool);
     }
 
     /// Whoever asked twice for the end does not want to wait for that.
@@ -326,7 +338,7 @@ pub(crate) fn ending_of(error: &RunError) -> Ended {
         | RunError::OtherJob { .. }
         | RunError::TooFewJobs { .. }
         | RunError::Spool(_) => Ended::Journal,
-        RunError::Pool(_) | RunError::Broken(_) | RunError::Thread(_) => Ended::Pool,
+        RunError::Pool(_) | RunError::Broken(_) | RunError::Cluster(_) | RunError::Thread(_) => Ended::Pool,
         _ => Ended::InputOutput,
     }
 }

@@ -15,6 +15,8 @@ mod resume;
 mod spool;
 mod watcher;
 
+#[cfg(feature = "cluster")]
+pub(crate) use coordinator::GRACE;
 pub(crate) use coordinator::{ending_of, run};
 pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
 pub(crate) use news::{Enough, News};

@@ -1,0 +1,70 @@
+//! `runner --cluster`: the executor of a run.
+
+use std::sync::Arc;
+
+use builtin::Builtin;
+use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
+use pool::Executor;
+
+use super::ClusterMisuse;
+use crate::{
+    args::Arguments,
+    error::{Misuse, RunError, warn},
+    plan::Plan,
+};
+
+/// Where a run's jobs go instead of to local workers.
+#[derive(Debug)]
+pub(crate) struct ClusterPlan {
+    connection: Connection,
+    queue: Queue,
+    run: RunId,
+    streams: StreamSettings,
+}
+
+impl ClusterPlan {
+    /// The cluster that was asked for, if one was.
+    pub(crate) fn new(arguments: &Arguments) -> Result<Option<ClusterPlan>, Misuse> {
+        let cluster = &arguments.cluster;
+        if cluster.server.cluster.is_none() {
+            return Ok(None);
+        }
+        if let Some(option) = &cluster.out_of_place {
+            return Err(ClusterMisuse::NotForClusters(option.clone()).into());
+        }
+        Ok(Some(ClusterPlan {
+            connection: cluster.server.connection()?,
+            queue: cluster.server.queue()?,
+            run: cluster.run_id.clone().unwrap_or_else(RunId::generate),
+            streams: cluster.streams.settings(),
+        }))
+    }
+
+    /// Connects, and says under which name the run can be gone on with.
+    pub(crate) fn make_executor(&self, plan: &Plan) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+        let ClusterPlan { connection, queue, run, streams } = self;
+        let settings = SubmitSettings {
+            queue: queue.clone(),
+            run: run.clone(),
+            time_limit: plan.time_limit_of_jobs(),
+            streams: *streams,
+            tell: if plan.quiet { |_| {} } else { tell },
+        };
+        let executor = ClusterExecutor::connect(connection, settings)
+            .map_err(|error| RunError::Cluster(error.to_string()))?;
+        if !plan.quiet {
+            match executor.known_jobs() {
+                0 => warn(&format!("run {run} on queue {queue}")),
+                jobs => warn(&format!("run {run} on queue {queue}, which has the results of {jobs} jobs")),
+            }
+        }
+        Ok(Arc::new(executor))
+    }
+}
+
+fn tell(news: SubmitNews) {
+    warn(match news {
+        SubmitNews::Lost => "the connection to the cluster is lost; trying to get it back",
+        SubmitNews::Regained => "the connection to the cluster is back",
+    });
+}
