@@ -65,7 +65,7 @@ fn an_nkey() {
 }
 
 /// A JWT as NATS wants it (its decentralized authentication, version 2): who issues it says something of a subject, and signs it.
-fn jwt(issuer: &nkeys::KeyPair, subject: &str, claims: serde_json::Value) -> String {
+fn jwt(issuer: &nkeys::KeyPair, subject: &str, claims: &serde_json::Value) -> String {
     let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
     let header = serde_json::json!({"typ": "JWT", "alg": "ed25519-nkey"});
     let payload = serde_json::json!({
@@ -92,11 +92,11 @@ fn resolver(operator: &nkeys::KeyPair, accounts: [&nkeys::KeyPair; 2]) -> String
             serde_json::json!({"subs": -1, "data": -1, "payload": -1, "conn": -1})
         };
         let claims = serde_json::json!({"type": "account", "version": 2, "limits": limits});
-        format!("{}: {}", account.public_key(), jwt(operator, &account.public_key(), claims))
+        format!("{}: {}", account.public_key(), jwt(operator, &account.public_key(), &claims))
     });
     format!(
         "operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{account}\n{system}\n}}\n",
-        jwt(operator, &operator.public_key(), claims),
+        jwt(operator, &operator.public_key(), &claims),
         accounts[1].public_key(),
     )
 }
@@ -105,7 +105,7 @@ fn resolver(operator: &nkeys::KeyPair, accounts: [&nkeys::KeyPair; 2]) -> String
 fn write_credentials(path: &Path, account: &nkeys::KeyPair) {
     let user = nkeys::KeyPair::new_user();
     let claims = serde_json::json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1});
-    let token = jwt(account, &user.public_key(), claims);
+    let token = jwt(account, &user.public_key(), &claims);
     let seed = user.seed().unwrap();
     let text = format!(
         "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
