@@ -9,6 +9,7 @@ mod deeds;
 pub mod fault;
 mod jobs;
 mod kept;
+pub mod nats;
 mod output;
 pub mod probe;
 pub mod rogue;

@@ -10,11 +10,12 @@ use std::{
 use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
+    parser::ValueSource,
     value_parser,
 };
 use pool::CodecKind;
 
-use crate::{advise::AdviseArguments, measure::BenchArguments, parse::Op, text, units};
+use crate::{advise::AdviseArguments, cluster, measure::BenchArguments, parse::Op, text, units};
 
 /// Run jobs from JSON on worker processes and print exact results in order.
 #[derive(Debug, Parser)]
@@ -24,7 +25,7 @@ use crate::{advise::AdviseArguments, measure::BenchArguments, parse::Op, text, u
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 every job succeeded, 1 some did not, 2 wrong command line, 3 input or output failed, \
-                  4 no workers, 5 the journal cannot be used. A signal ends runner by the same signal."
+                  4 no workers or no cluster, 5 the journal cannot be used. A signal ends runner by the same signal."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -164,14 +165,44 @@ pub(crate) struct Arguments {
     /// The program to start as a worker; default: this one
     #[arg(long, value_name = "PATH")]
     pub(crate) worker_bin: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) cluster: cluster::RunArguments,
 }
+
+/// What only a local pool understands: of a cluster's jobs its nodes decide, and its results are kept without a journal.
+const LOCAL: [&str; 18] = [
+    "workers",
+    "executor",
+    "batch",
+    "codec",
+    "max_output",
+    "allow_command",
+    "kill_after",
+    "retries",
+    "timeout_retries",
+    "max_memory",
+    "max_jobs_per_worker",
+    "pin",
+    "nice",
+    "journal",
+    "fsync",
+    "trace",
+    "worker_bin",
+    "retry_failed",
+];
 
 /// Reads the command line, unless its first word is `factor` or `gcd`: those read theirs on their own.
 ///
 /// # Errors
 /// As clap words them; asking for help or the version is one of them.
 pub(crate) fn read() -> Result<Arguments, clap::Error> {
-    Arguments::from_arg_matches(&command().try_get_matches()?)
+    let matches = command().try_get_matches()?;
+    let mut arguments = Arguments::from_arg_matches(&matches)?;
+    let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
+    let local = LOCAL.iter().find(is_given).map(|option| format!("--{}", option.replace('_', "-")));
+    arguments.cluster.note_local(local);
+    Ok(arguments)
 }
 
 /// All that help, completions and the manual are to know.
@@ -206,6 +237,8 @@ pub(crate) enum Other {
     Bench(BenchArguments),
     /// Run some of the jobs and say in a sentence what to run all of them on
     Advise(AdviseArguments),
+    #[command(flatten)]
+    Cluster(cluster::ClusterCommand),
     #[command(flatten)]
     Packaging(Packaging),
 }

@@ -52,9 +52,9 @@ fn describe(plan: &Plan, count: &Count) -> String {
         .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let order = if plan.unordered { "as they come" } else { "in order" };
-    let executor = format!("{:?}", plan.executor).to_lowercase();
-    format!(
-        "{total} jobs{kinds}, {} invalid; would run on {executor}, {} at a time, results {order}",
-        count.invalid, plan.workers
-    )
+    let who = match plan.cluster {
+        Some(_) => "a cluster".to_owned(),
+        None => format!("{:?}, {} at a time", plan.executor, plan.workers).to_lowercase(),
+    };
+    format!("{total} jobs{kinds}, {} invalid; would run on {who}, results {order}", count.invalid)
 }

@@ -11,6 +11,12 @@ pub(crate) enum Misuse {
     NeedsProcesses(&'static str),
     #[error("only one of --json and --csv can go to standard output")]
     OneStandardOutput,
+    #[cfg(not(feature = "cluster"))]
+    #[error("this runner was built without the feature `cluster`; a file of that name is given as ./NAME")]
+    NoCluster,
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::ClusterMisuse),
 }
 
 /// A failure that ends the run.
@@ -59,6 +65,8 @@ pub(crate) enum RunError {
     Pool(#[from] BuildError),
     #[error("the pool broke: {0}")]
     Broken(String),
+    #[error("{0}")]
+    Cluster(String),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }

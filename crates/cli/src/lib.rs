@@ -5,6 +5,8 @@
 
 mod advise;
 mod args;
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
+mod cluster;
 mod dry_run;
 mod error;
 mod exit;
@@ -53,6 +55,7 @@ fn start() -> Ended {
     match arguments.other {
         Some(Other::Bench(arguments)) => return measure::measure(arguments),
         Some(Other::Advise(arguments)) => return advise::advise(arguments),
+        Some(Other::Cluster(command)) => return cluster::carry_out(command),
         Some(Other::Packaging(wanted)) => return print_for_packagers(&wanted),
         None => {}
     }

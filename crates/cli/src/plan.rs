@@ -7,9 +7,30 @@ use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, Threa
 
 use crate::{
     args::{Arguments, ExecutorKind, Format, Fsync, JournalArguments, StatsFormat, When},
-    error::Misuse,
+    cluster::{self, ClusterPlan},
+    error::{Misuse, RunError},
     parse::Rules,
 };
+
+/// What may be between the reading of a job and the writing of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) jobs: usize,
+    /// Texts and records together, about, unless a single job takes more.
+    pub(crate) bytes: usize,
+}
+
+/// Enough for workers that are near.
+const LOCAL_BOUNDS: Bounds = Bounds { jobs: 8_192, bytes: 24 << 20 };
+
+/// Enough to keep many machines busy behind one slow job.
+const CLUSTER_BOUNDS: Bounds = Bounds { jobs: 1 << 20, bytes: 256 << 20 };
+
+/// Nobody knows how many workers a cluster has: as many jobs as this are always let in, four times.
+const CLUSTER_WORKERS: usize = 1_024;
+
+/// Connects to a cluster, on any thread.
+pub(crate) type Connect = Box<dyn FnOnce() -> Result<Arc<dyn Executor<Builtin>>, RunError> + Send>;
 
 /// Everything that one call of `runner` was asked for.
 #[derive(Debug)]
@@ -21,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) executor: ExecutorKind,
     pub(crate) workers: usize,
+    /// Where the jobs run, if that is not here.
+    pub(crate) cluster: Option<ClusterPlan>,
     pub(crate) unordered: bool,
     pub(crate) output: Option<PathBuf>,
     pub(crate) journal: Option<JournalPlan>,
@@ -75,7 +98,10 @@ struct PoolPlan {
 impl Plan {
     /// The plan that the arguments describe.
     pub(crate) fn new(arguments: Arguments) -> Result<Plan, Misuse> {
-        if arguments.executor != ExecutorKind::Processes {
+        let cluster = ClusterPlan::new(&arguments)?;
+        // A variable may say otherwise, for runs that are not on a cluster.
+        let executor = if cluster.is_some() { ExecutorKind::Processes } else { arguments.executor };
+        if executor != ExecutorKind::Processes {
             let refused = [
                 ("--codec", arguments.codec.is_some()),
                 ("--timeout", arguments.timeout.is_some()),
@@ -94,15 +120,20 @@ impl Plan {
         if inputs.is_empty() {
             inputs.push(Input::Standard);
         }
-        let workers = arguments.workers.map_or_else(|| available_cores().min(pool::MAX_WORKERS), usize::from);
+        let workers = match (&cluster, executor) {
+            (Some(_), _) => CLUSTER_WORKERS,
+            (None, ExecutorKind::Serial) => 1,
+            _ => arguments.workers.map_or_else(|| available_cores().min(pool::MAX_WORKERS), usize::from),
+        };
         Ok(Plan {
             inputs,
             format: arguments.format,
             rules: Rules { default_op: arguments.op, max_digits: arguments.max_digits },
             max_job_size: usize::try_from(arguments.max_job_size.0).unwrap_or(usize::MAX),
             limits: Limits { allow_command: arguments.allow_command, max_output: arguments.max_output.0 },
-            workers: if arguments.executor == ExecutorKind::Serial { 1 } else { workers },
-            executor: arguments.executor,
+            workers,
+            executor,
+            cluster,
             unordered: arguments.unordered,
             output: arguments.output,
             journal: JournalPlan::new(arguments.journal),
@@ -132,18 +163,40 @@ impl Plan {
         })
     }
 
-    /// Makes the executor that was asked for; processes can be observed.
+    /// What connects to the cluster, if one was asked for.
+    pub(crate) fn connecting(&self) -> Option<Connect> {
+        self.cluster.as_ref().map(|cluster| cluster.connecting(self))
+    }
+
+    /// Makes the executor that was asked for on this machine; processes can be observed.
     pub(crate) fn make_executor(
         &self,
         observer: Option<Arc<dyn Observer>>,
-    ) -> Result<Arc<dyn Executor<Builtin>>, BuildError> {
+    ) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
         let limits = self.limits.clone();
         match self.executor {
             ExecutorKind::Serial => Ok(Arc::new(Serial::new(limits))),
             ExecutorKind::Threads => Ok(Arc::new(ThreadPool::new(self.workers, limits))),
-            ExecutorKind::Processes => {
-                self.make_processes(self.workers, observer).map(|pool| Arc::new(pool) as _)
-            }
+            ExecutorKind::Processes => Ok(Arc::new(self.make_processes(self.workers, observer)?)),
+        }
+    }
+
+    /// The time limit of jobs that have none of their own.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn time_limit_of_jobs(&self) -> Option<Duration> {
+        self.pool.timeout
+    }
+
+    /// How much may be under way.
+    pub(crate) fn bounds(&self) -> Bounds {
+        if self.cluster.is_some() { CLUSTER_BOUNDS } else { LOCAL_BOUNDS }
+    }
+
+    /// Why the executor cannot run jobs any more.
+    pub(crate) fn broken(&self, cause: &str) -> RunError {
+        match self.cluster {
+            Some(_) => RunError::Cluster(cause.to_owned()),
+            None => RunError::Broken(cause.to_owned()),
         }
     }
 
@@ -174,6 +227,9 @@ impl Plan {
         }
         if let Some(program) = &plan.worker_bin {
             builder = builder.worker_program(program);
+        }
+        for secret in cluster::SECRETS {
+            builder = builder.env_remove(secret);
         }
         if let Some(observer) = observer {
             builder = builder.observer(observer);

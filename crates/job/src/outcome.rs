@@ -89,6 +89,15 @@ pub enum Failure<E> {
     /// The pool broke before the job had an outcome; every job it still held shares the cause.
     #[error("the pool broke: {0}")]
     Abandoned(Arc<str>),
+    /// Whoever was to run it was lost, on each of this many attempts, which may be the fault of another job that travelled
+    /// with it. It is not tried again.
+    #[error("{cause}")]
+    Lost {
+        /// How often it was handed to somebody.
+        attempts: u32,
+        /// What is known of it.
+        cause: Arc<str>,
+    },
     /// The job, its output or its error could not be encoded or decoded.
     #[error("{0}")]
     Codec(String),

@@ -6,6 +6,7 @@ use clap::{Args, Parser, value_parser};
 
 use crate::{
     args::{Arguments, ExecutorKind, Format},
+    cluster::RunArguments,
     parse::Op,
 };
 
@@ -37,6 +38,16 @@ impl From<AdviseArguments> for Arguments {
         let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
         let usual = Arguments::parse_from(["runner"]);
         // The sample runs on a worker process, where it can do no harm.
-        Arguments { jobs, workers, format, op, allow_command, executor: ExecutorKind::Processes, ..usual }
+        let cluster = RunArguments::default();
+        Arguments {
+            jobs,
+            workers,
+            format,
+            op,
+            allow_command,
+            executor: ExecutorKind::Processes,
+            cluster,
+            ..usual
+        }
     }
 }

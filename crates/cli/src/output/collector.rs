@@ -14,15 +14,9 @@ use sys::lane::Attended;
 use super::counts::Counts;
 use super::record::{Tail, cancelled_tail, outcome_tail};
 use crate::{
-    plan::Plan,
+    plan::{Bounds, Plan},
     run::{Enough, News},
 };
-
-/// Texts and records together may take about this many bytes, unless a single job takes more.
-const MOST_BYTES: usize = 24 << 20;
-
-/// The most jobs between reading and writing.
-const MOST_JOBS: usize = 8_192;
 
 /// Takes jobs in and records out.
 pub(crate) struct Collector {
@@ -33,6 +27,7 @@ pub(crate) struct Collector {
     ready: Condvar,
     ordered: bool,
     least_jobs: usize,
+    most: Bounds,
     max_failures: Option<NonZeroU64>,
     news: Sender<News>,
     /// Who brings jobs, and waits for room.
@@ -76,12 +71,13 @@ enum Record {
 impl Collector {
     /// A collector for a run, which is to keep all of its workers busy.
     pub(crate) fn new(plan: &Plan, news: Sender<News>) -> Arc<Collector> {
-        Collector::with(!plan.unordered, plan.workers, plan.max_failures, news)
+        Collector::with(!plan.unordered, plan.workers, plan.bounds(), plan.max_failures, news)
     }
 
     fn with(
         ordered: bool,
         workers: usize,
+        most: Bounds,
         max_failures: Option<NonZeroU64>,
         news: Sender<News>,
     ) -> Arc<Collector> {
@@ -103,6 +99,7 @@ impl Collector {
             ready: Condvar::new(),
             ordered,
             least_jobs: 4 * workers,
+            most,
             max_failures,
             news,
             intake: Attended::new("intake"),
@@ -114,7 +111,7 @@ impl Collector {
     /// when no more jobs are wanted.
     pub(crate) fn enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Option<u64> {
         let mut state = self.state.lock();
-        while !state.closed && !state.has_room(self.least_jobs) {
+        while !state.closed && !state.has_room(self.least_jobs, self.most) {
             self.intake.lane().enter(Stage::Wait);
             self.room.wait(&mut state);
             self.intake.lane().enter(Stage::Take);
@@ -125,7 +122,7 @@ impl Collector {
     /// The same, but where it would have to wait it gives the name back instead.
     pub(crate) fn try_enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Result<u64, Option<Box<str>>> {
         let mut state = self.state.lock();
-        match !state.closed && state.has_room(self.least_jobs) {
+        match !state.closed && state.has_room(self.least_jobs, self.most) {
             true => Ok(state.enter(id, text_bytes)),
             false => Err(id),
         }
@@ -223,7 +220,7 @@ impl Collector {
         if !state.lines.is_empty() || (state.closed && state.slots.is_empty()) {
             self.ready.notify_all();
         }
-        if state.has_room(self.least_jobs) {
+        if state.has_room(self.least_jobs, self.most) {
             self.room.notify_all();
         }
     }
@@ -252,9 +249,9 @@ pub(crate) fn worded(resolved: &[Resolved<Builtin>]) -> (Vec<(u64, Tail)>, Optio
 }
 
 impl State {
-    fn has_room(&self, least_jobs: usize) -> bool {
-        let by_records = (MOST_BYTES / self.mean_record.max(1)).clamp(least_jobs, MOST_JOBS);
-        self.slots.is_empty() && self.held == 0 || (self.slots.len() < by_records && self.held < MOST_BYTES)
+    fn has_room(&self, least_jobs: usize, most: Bounds) -> bool {
+        let by_records = (most.bytes / self.mean_record.max(1)).clamp(least_jobs, most.jobs);
+        self.slots.is_empty() && self.held == 0 || (self.slots.len() < by_records && self.held < most.bytes)
     }
 
     fn enter(&mut self, id: Option<Box<str>>, text_bytes: usize) -> u64 {
@@ -319,7 +316,7 @@ mod tests {
     }
 
     fn collector(ordered: bool) -> Arc<Collector> {
-        Collector::with(ordered, 1, None, channel().0)
+        Collector::with(ordered, 1, Bounds { jobs: 8_192, bytes: 24 << 20 }, None, channel().0)
     }
 
     fn lines(collector: &Collector) -> Vec<String> {

@@ -170,6 +170,9 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
         }
         Failure::Crashed { death, attempts } => died(Kind::Crashed, *death, *attempts),
         Failure::Memory { death, attempts } => died(Kind::Memory, *death, *attempts),
+        Failure::Lost { attempts, cause } => {
+            Error { attempts: Some(*attempts), ..Error::new(Kind::Crashed, cause) }.tail(Kind::Crashed)
+        }
         Failure::Cancelled | Failure::Abandoned(_) => cancelled_tail(),
     }
 }

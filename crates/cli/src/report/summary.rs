@@ -26,6 +26,7 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
         count => format!("; {count} from the journal"),
     };
     let who = match (plan.executor, plan.workers) {
+        _ if plan.cluster.is_some() => "cluster".to_owned(),
         (ExecutorKind::Serial, _) => "serial".to_owned(),
         (ExecutorKind::Threads, 1) => "1 thread".to_owned(),
         (ExecutorKind::Threads, n) => format!("{n} threads"),

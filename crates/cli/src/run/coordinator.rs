@@ -17,6 +17,7 @@ use pool::{Executor, Stage};
 
 use super::{
     Enough, Intake, News,
+    connecting::{NotBegun, make_executor},
     feeding::Feeding,
     journaling::{self, Opened},
     recorder::Recording,
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// How long running jobs may go on after the first signal.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long the writer may take after the second signal.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -53,11 +54,17 @@ pub(crate) fn run(plan: &Plan) -> Ended {
         // which a pipe without a writer makes wait, and a signal must be able to end that.
         let signals = block_signals();
         watch(signals, news.clone()).map_err(RunError::Thread)?;
-        Run::start(plan, files, &news)
+        Ok((files, Instant::now()))
+    });
+    let started = started.map_err(NotBegun::Failed).and_then(|(files, start)| {
+        let observer = files.timeline.as_ref().map(Timeline::observer);
+        let executor = make_executor(plan, observer, (&news, &heard))?;
+        Ok(Run::start(plan, files, (executor, start), &news)?)
     });
     match started {
         Ok(run) => run.finish(plan, &heard),
-        Err(error) => {
+        Err(NotBegun::Signalled(signal)) => Ended::Signal(signal),
+        Err(NotBegun::Failed(error)) => {
             error::print(&error);
             ending_of(&error)
         }
@@ -100,15 +107,20 @@ struct Run {
     given_up: bool,
     /// Running jobs have been given up, or will be.
     early: bool,
+    /// It has been said why the executor cannot go on.
+    told_broken: bool,
     /// The reader of the results has left: nobody wants to hear more.
     unheard: bool,
 }
 
 impl Run {
-    fn start(plan: &Plan, files: Files, news: &Sender<News>) -> Result<Run, RunError> {
-        let start = Instant::now();
+    fn start(
+        plan: &Plan,
+        files: Files,
+        (executor, start): (Arc<dyn Executor<Builtin>>, Instant),
+        news: &Sender<News>,
+    ) -> Result<Run, RunError> {
         let Files { sources, target, journal, timeline } = files;
-        let executor = plan.make_executor(timeline.as_ref().map(Timeline::observer))?;
         let collector = Collector::new(plan, news.clone());
         let (recording, past) = match journal {
             Some(Opened { journal, past, one_by_one }) => {
@@ -142,6 +154,7 @@ impl Run {
             give_up_at: None,
             given_up: false,
             early: false,
+            told_broken: false,
             unheard: false,
         })
     }
@@ -154,11 +167,12 @@ impl Run {
                 // Whoever asks twice does not want to wait for a reader that does not read.
                 None if self.given_up && self.signals > 1 => break Ok(()),
                 None => self.give_up(),
+                // Heard before there was a run.
+                Some(News::Connected) => {}
                 Some(News::Signalled(signal)) => self.interrupted(signal),
                 Some(News::Suspended) => self.suspend(),
                 Some(News::Broken(cause)) => {
-                    error::print(&RunError::Broken(cause.to_string()));
-                    self.ended = self.ended.and(Ended::Pool);
+                    self.broke(plan, &cause);
                     self.collector.close();
                 }
                 Some(News::JournalFailed(error)) => self.journal_failed(plan, error),
@@ -175,6 +189,10 @@ impl Run {
         // A thread cannot be made to give up a job; it ends with this process.
         if !self.early || plan.executor == ExecutorKind::Processes {
             self.executor.join();
+        }
+        // No job may have been left to tell of it.
+        if let Some(cause) = self.executor.broken().filter(|_| !self.told_broken) {
+            self.broke(plan, &cause);
         }
         if let Some(recording) = self.recording.take() {
             recording.finish();
@@ -194,6 +212,12 @@ impl Run {
             self.ended = self.ended.and(Ended::InputOutput);
         }
         self.ended
+    }
+
+    fn broke(&mut self, plan: &Plan, cause: &str) {
+        self.told_broken = true;
+        error::print(&plan.broken(cause));
+        self.ended = self.ended.and(Ended::Pool);
     }
 
     /// Whoever asked twice for the end does not want to wait for that.
@@ -326,7 +350,7 @@ pub(crate) fn ending_of(error: &RunError) -> Ended {
         | RunError::OtherJob { .. }
         | RunError::TooFewJobs { .. }
         | RunError::Spool(_) => Ended::Journal,
-        RunError::Pool(_) | RunError::Broken(_) | RunError::Thread(_) => Ended::Pool,
+        RunError::Pool(_) | RunError::Broken(_) | RunError::Cluster(_) | RunError::Thread(_) => Ended::Pool,
         _ => Ended::InputOutput,
     }
 }

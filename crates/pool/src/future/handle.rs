@@ -14,8 +14,9 @@ use job::{Failure, Job, Outcome};
 use super::{
     control::{Control, Ticket},
     kind::Kind,
-    slot::Slot,
+    slot::{Slot, Slots},
 };
+use crate::{Inlet, JobOptions, Sink};
 
 /// Why a job was not taken.
 ///
@@ -97,6 +98,38 @@ impl<J: Job> Clone for JobFuture<J> {
 impl<J: Job> JobFuture<J> {
     pub(crate) fn new(slot: Slot<J>) -> JobFuture<J> {
         JobFuture { slot }
+    }
+
+    /// Pushes a job through an inlet of its own: all that an executor needs that has inlets, and no better way to make a
+    /// future. The future's `cancel` and `kill` can do nothing about the job.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, JobFuture, JobOptions, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let job = JobFuture::through(|sink| threads.inlet(sink), Square(5), JobOptions::default())?;
+    /// assert_eq!(job.result(None)?, 25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the inlet takes no more jobs.
+    pub fn through(
+        inlet: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>,
+        job: J,
+        options: JobOptions,
+    ) -> Result<JobFuture<J>, Refused> {
+        let slots = Slots::new(1, None);
+        let future = JobFuture::new(Slot::new(&slots, 0));
+        let mut inlet = inlet(Arc::new(slots));
+        match inlet.refusal() {
+            Some(refused) => Err(refused),
+            None => {
+                inlet.push(0, job, options);
+                Ok(future)
+            }
+        }
     }
 
     /// Who can do something about the job, as long as it has no outcome.

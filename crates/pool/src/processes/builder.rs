@@ -39,7 +39,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     args: <J::Context as Context>::Args,
     workers: usize,
     program: PathBuf,
-    environment: Vec<(OsString, OsString)>,
+    environment: Vec<(OsString, Option<OsString>)>,
     codec: CodecKind,
     max_memory: Option<u64>,
     pin: bool,
@@ -191,7 +191,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         Rendezvous::check()?;
         let mut context = Vec::new();
         self.codec.encode(&self.args, &mut context)?;
-        self.environment.push((DEPTH_VARIABLE.into(), (depth + 1).to_string().into()));
+        self.environment.push((DEPTH_VARIABLE.into(), Some((depth + 1).to_string().into())));
         let recipe = Recipe {
             program: self.program,
             environment: self.environment,

@@ -72,7 +72,12 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     let arguments = serve::worker_arguments(recipe.job_type, rendezvous.name(), descriptor.as_raw_fd());
     let mut command = Command::new(&recipe.program);
     command.arg0("runner-worker").args(arguments).stdin(Stdio::null());
-    command.envs(recipe.environment.iter().map(|(name, value)| (name, value)));
+    for (name, value) in &recipe.environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     let spawned = sys::process::Process::spawn(&mut command, descriptor.as_fd(), recipe.place(handle.id));
     let process = spawned.map_err(|error| LaunchError::Spawn { program: recipe.program.clone(), error })?;
     let process = handle.adopt(process);

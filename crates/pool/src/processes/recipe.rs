@@ -9,8 +9,8 @@ use wire::CodecKind;
 /// How workers are started, and what they are told.
 pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
-    /// Variables set for the workers, beyond the environment of this process.
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Variables that are other for the workers than for this process: set, or not there.
+    pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) job_type: &'static str,
     pub(crate) codec: CodecKind,
     /// How many bytes of memory a worker may have.

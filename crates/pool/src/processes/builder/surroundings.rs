@@ -38,7 +38,21 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.push((name.into(), value.into()));
+        self.environment.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Keeps a variable of this process's environment from the workers, and so from what their jobs start.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().env_remove("DATABASE_PASSWORD").build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), None));
         self
     }
 

@@ -1,0 +1,229 @@
+//! The command lines.
+
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, value_parser};
+use cluster::{Queue, RunId};
+
+use crate::{
+    args::{Arguments, ExecutorKind},
+    units,
+};
+
+/// Where the cluster is, and who we are. An address is parsed later: clap would repeat what is wrong with it, and a password may
+/// stand in it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct ServerArguments {
+    /// NATS servers with JetStream: nats://HOST:PORT or tls://HOST:PORT, several separated by commas
+    #[arg(long, value_name = "URL", env = "RUNNER_CLUSTER", hide_env_values = true)]
+    pub(crate) cluster: Option<String>,
+
+    /// The queue
+    #[arg(long, value_name = "NAME", env = "RUNNER_QUEUE")]
+    pub(crate) queue: Option<Queue>,
+
+    /// The user, whose password RUNNER_CLUSTER_PASSWORD has, or a file
+    #[arg(long, value_name = "NAME", env = "RUNNER_CLUSTER_USER")]
+    pub(crate) cluster_user: Option<String>,
+
+    /// A file with the user's password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_password_file: Option<PathBuf>,
+
+    /// A file with a token; without it RUNNER_CLUSTER_TOKEN is looked at
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_token_file: Option<PathBuf>,
+
+    /// A file with the seed of an NKey
+    #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_NKEY")]
+    pub(crate) cluster_nkey: Option<PathBuf>,
+
+    /// A credentials file: a JWT and its seed
+    #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_CREDS")]
+    pub(crate) cluster_creds: Option<PathBuf>,
+
+    /// Certificates (PEM) to trust in place of the system's; the connection is encrypted then
+    #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_CA")]
+    pub(crate) cluster_ca: Option<PathBuf>,
+
+    /// Our own certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_CERT")]
+    pub(crate) cluster_cert: Option<PathBuf>,
+
+    /// The key of our own certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_KEY")]
+    pub(crate) cluster_key: Option<PathBuf>,
+
+    /// How long to try to connect, and how long a full queue may stay full; default: 10
+    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
+    pub(crate) cluster_timeout: Option<Duration>,
+}
+
+/// How a queue is made that is not there yet.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct StreamArguments {
+    /// How many servers keep each message, if the queue has to be made; default: 1
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=5))]
+    pub(crate) replicas: Option<u8>,
+
+    /// The most bytes of jobs that wait, if the queue has to be made; default: what the server has room for
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) stream_bytes: Option<units::Size>,
+}
+
+/// What a run needs to use a cluster.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+
+    #[command(flatten)]
+    pub(crate) streams: StreamArguments,
+
+    /// The run's name, under which it can be gone on with; default: made of the time
+    #[arg(long, value_name = "ID", help_heading = "Cluster")]
+    pub(crate) run_id: Option<RunId>,
+
+    /// The first option on the command line that is not for a cluster.
+    #[arg(skip)]
+    pub(crate) out_of_place: Option<String>,
+}
+
+impl RunArguments {
+    /// Notes the first option on the command line that only a local pool understands.
+    pub(crate) fn note_local(&mut self, option: Option<String>) {
+        self.out_of_place = option;
+    }
+}
+
+/// What has to do with clusters beside running jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Serve a cluster's queue from this machine
+    Node(Box<NodeArguments>),
+    /// Look at a cluster's queue, or remove it
+    Cluster {
+        #[command(subcommand)]
+        what: Box<Look>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Look {
+    /// Print nodes, depth, work in flight, runs and quarantined batches of a queue
+    Status {
+        #[command(flatten)]
+        server: ServerArguments,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a queue with all that it has stored, or one run of it
+    Clean {
+        #[command(flatten)]
+        server: ServerArguments,
+        /// Only this run
+        #[arg(long, value_name = "ID")]
+        run_id: Option<RunId>,
+    },
+}
+
+/// The command line of `runner node`.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArguments {
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+
+    #[command(flatten)]
+    pub(crate) streams: StreamArguments,
+
+    /// How long a batch may be silent before another node gets it, for all nodes of the queue; default: as it is, or 30
+    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
+    pub(crate) ack_wait: Option<Duration>,
+
+    /// A batch that has been delivered more often is given up, and its jobs with it
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u64).range(1..))]
+    pub(crate) max_deliveries: u64,
+
+    /// How many workers; default: as many as this process may use cores
+    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// Let `command` jobs run programs
+    #[arg(long)]
+    pub(crate) allow_command: bool,
+
+    /// The most bytes kept of each output stream of a `command` job
+    #[arg(long, value_name = "SIZE", default_value = "1M")]
+    pub(crate) max_output: units::Size,
+
+    /// End a job that runs longer and that brings no limit of its own
+    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// How long a job may take to end after SIGTERM, before SIGKILL
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = units::seconds)]
+    pub(crate) kill_after: Duration,
+
+    /// How often to try a job again after its worker died
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) retries: u32,
+
+    /// How often to try a job again after it ran too long
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) timeout_retries: u32,
+
+    /// Memory that each worker may have, as address space, such as 512M
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<units::Size>,
+
+    /// Replace a worker after this many jobs
+    #[arg(long, value_name = "N")]
+    pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
+
+    /// Keep each worker, and what its jobs start, on one core
+    #[arg(long)]
+    pub(crate) pin: bool,
+
+    /// Add 0 to 19 to the niceness of the workers
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(i32).range(0..=19))]
+    pub(crate) nice: Option<i32>,
+
+    /// The program to start as a worker; default: this one
+    #[arg(long, value_name = "PATH")]
+    pub(crate) worker_bin: Option<PathBuf>,
+
+    /// Print nothing but errors that end the node
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Print a line for each batch
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl NodeArguments {
+    /// The pool of a node is that of a run on worker processes.
+    pub(crate) fn for_the_pool(self) -> Arguments {
+        let usual = Arguments::parse_from(["runner"]);
+        Arguments {
+            cluster: RunArguments::default(),
+            executor: ExecutorKind::Processes,
+            workers: self.workers,
+            allow_command: self.allow_command,
+            max_output: self.max_output,
+            timeout: self.timeout,
+            kill_after: self.kill_after,
+            retries: self.retries,
+            timeout_retries: self.timeout_retries,
+            max_memory: self.max_memory,
+            max_jobs_per_worker: self.max_jobs_per_worker,
+            pin: self.pin,
+            nice: self.nice,
+            worker_bin: self.worker_bin,
+            ..usual
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! From options and environment to a connection.
+
+use std::{env, fs, path::Path, time::Duration};
+
+use cluster::{Connection, Credentials, Error, Queue, Secret, StreamSettings, Tls};
+
+use super::{
+    args::{ServerArguments, StreamArguments},
+    misuse::ClusterMisuse as Misuse,
+};
+
+const PASSWORD: &str = "RUNNER_CLUSTER_PASSWORD";
+const TOKEN: &str = "RUNNER_CLUSTER_TOKEN";
+
+/// Variables that workers, and what their jobs start, must not see.
+pub(crate) const SECRETS: [&str; 2] = [PASSWORD, TOKEN];
+
+/// How long servers are tried unless somebody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl ServerArguments {
+    /// The queue.
+    pub(super) fn queue(&self) -> Result<Queue, Misuse> {
+        self.queue.clone().ok_or(Misuse::NoQueue)
+    }
+
+    /// How to get to the servers. Reads the files that hold secrets.
+    pub(super) fn connection(&self) -> Result<Connection, Misuse> {
+        let address = self.cluster.as_deref().ok_or(Misuse::NoAddress)?;
+        let address = address.parse().map_err(Misuse::Address)?;
+        let identity = match (&self.cluster_cert, &self.cluster_key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            _ => return Err(Misuse::HalfIdentity),
+        };
+        Ok(Connection {
+            address,
+            credentials: self.credentials()?,
+            tls: Tls { ca: self.cluster_ca.clone(), identity },
+            timeout: self.cluster_timeout.unwrap_or(TIMEOUT),
+        })
+    }
+
+    fn credentials(&self) -> Result<Credentials, Misuse> {
+        let password = secret(self.cluster_password_file.as_deref(), PASSWORD)?;
+        let token = secret(self.cluster_token_file.as_deref(), TOKEN)?;
+        let user = match (&self.cluster_user, password) {
+            (Some(user), Some(password)) => Some(Credentials::Password { user: user.clone(), password }),
+            (None, None) => None,
+            (Some(_), None) => return Err(Misuse::NoPassword),
+            (None, Some(_)) => return Err(Misuse::NoUser),
+        };
+        let nkey = self.cluster_nkey.clone().map(Credentials::Nkey);
+        let file = self.cluster_creds.clone().map(Credentials::File);
+        let mut given = [user, token.map(Credentials::Token), nkey, file].into_iter().flatten();
+        match (given.next(), given.next()) {
+            (None, _) => Ok(Credentials::None),
+            (Some(one), None) => Ok(one),
+            _ => Err(Misuse::ManyCredentials),
+        }
+    }
+}
+
+/// A secret from a file, or from the environment. It is no option: everybody can see those.
+fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Secret>, Misuse> {
+    let Some(path) = file else {
+        return Ok(env::var(variable).ok().filter(|text| !text.is_empty()).map(Secret::from));
+    };
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).into())),
+        Err(error) => {
+            Err(Misuse::Secret(Box::new(Error::File { path: path.to_owned(), cause: error.to_string() })))
+        }
+    }
+}
+
+impl StreamArguments {
+    pub(super) fn settings(&self) -> StreamSettings {
+        StreamSettings {
+            replicas: usize::from(self.replicas.unwrap_or(1)),
+            max_bytes: self.stream_bytes.map(|size| size.0),
+        }
+    }
+}

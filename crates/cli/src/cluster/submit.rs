@@ -1,0 +1,81 @@
+//! `runner --cluster`: the executor of a run.
+
+use std::sync::Arc;
+
+use builtin::Builtin;
+use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
+use pool::Executor;
+
+use super::ClusterMisuse;
+use crate::{
+    args::Arguments,
+    error::{Misuse, RunError, warn},
+    plan::{Connect, Plan},
+};
+
+/// Where a run's jobs go instead of to local workers.
+#[derive(Debug)]
+pub(crate) struct ClusterPlan {
+    connection: Connection,
+    queue: Queue,
+    run: RunId,
+    streams: StreamSettings,
+}
+
+impl ClusterPlan {
+    /// The cluster that was asked for, if one was.
+    pub(crate) fn new(arguments: &Arguments) -> Result<Option<ClusterPlan>, Misuse> {
+        let cluster = &arguments.cluster;
+        if cluster.server.cluster.is_none() {
+            return Ok(None);
+        }
+        if let Some(option) = &cluster.out_of_place {
+            return Err(ClusterMisuse::NotForClusters(option.clone()).into());
+        }
+        Ok(Some(ClusterPlan {
+            connection: cluster.server.connection()?,
+            queue: cluster.server.queue()?,
+            run: cluster.run_id.clone().unwrap_or_else(RunId::generate),
+            streams: cluster.streams.settings(),
+        }))
+    }
+
+    /// What connects, and says under which name the run can be gone on with.
+    pub(crate) fn connecting(&self, plan: &Plan) -> Connect {
+        let ClusterPlan { connection, queue, run, streams } = self;
+        let (connection, quiet) = (connection.clone(), plan.quiet);
+        let settings = SubmitSettings {
+            queue: queue.clone(),
+            run: run.clone(),
+            time_limit: plan.time_limit_of_jobs(),
+            streams: *streams,
+            tell: if quiet { |_| {} } else { tell },
+        };
+        Box::new(move || connect(&connection, settings, quiet))
+    }
+}
+
+fn connect(
+    connection: &Connection,
+    settings: SubmitSettings,
+    quiet: bool,
+) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+    let named = format!("run {} on queue {}", settings.run, settings.queue);
+    let executor = ClusterExecutor::connect(connection, settings)
+        .map_err(|error| RunError::Cluster(error.to_string()))?;
+    match executor.known_jobs() {
+        _ if quiet => {}
+        0 => warn(&named),
+        jobs => warn(&format!("{named}, which has the results of {jobs} jobs")),
+    }
+    Ok(Arc::new(executor))
+}
+
+fn tell(news: SubmitNews) {
+    warn(&match news {
+        SubmitNews::Lost => "the connection to the cluster is lost; trying to get it back".to_owned(),
+        SubmitNews::Regained => "the connection to the cluster is back".to_owned(),
+        SubmitNews::Unserved(queue) => format!("no node serves the queue {queue}; waiting"),
+        SubmitNews::Served(queue) => format!("the queue {queue} is served; the run goes on"),
+    });
+}

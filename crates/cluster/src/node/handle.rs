@@ -1,0 +1,272 @@
+//! What a node does with one batch, from its delivery to its acknowledgement.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::{HeaderMap, jetstream::stream::Stream};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use parking_lot::Mutex;
+use pool::{Executor, Failure, Job, JobOptions, Outcome, Resolved, Sink};
+use tokio::{sync::watch, time::sleep};
+use wire::CodecKind;
+
+use super::{
+    NodeSettings,
+    cost::Costs,
+    sink::{BatchSink, Ran},
+};
+use crate::{
+    Error, RunId,
+    batch::{Label, push_bytes, quarantine_message, take_job, version},
+    connect::Session,
+    names::{Span, Which},
+    parts,
+    publish::{Stored, as_first},
+    streams::Streams,
+    submit::sizing::MOST_JOBS,
+    verdict::encode,
+};
+
+/// Between two attempts to store a result.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// What all batches of a node share.
+pub(super) struct Shared<J: Job> {
+    pub(super) session: Session,
+    pub(super) settings: NodeSettings,
+    pub(super) pool: Arc<dyn Executor<J>>,
+    pub(super) costs: Mutex<Costs>,
+    /// Nothing more is tried again.
+    pub(super) hurry: watch::Receiver<bool>,
+}
+
+/// A batch as it was delivered.
+pub(super) struct Delivery {
+    pub(super) subject: String,
+    pub(super) run: RunId,
+    pub(super) span: Span,
+    pub(super) headers: HeaderMap,
+    pub(super) payload: Bytes,
+    /// It may have been delivered before.
+    pub(super) again: bool,
+    pub(super) streams: Streams,
+}
+
+/// What became of a batch.
+pub(super) enum End {
+    /// Its result is stored.
+    Done { cost: f64 },
+    /// Somebody else had stored its result.
+    Late,
+    /// It has been given up.
+    Quarantined { deliveries: u64 },
+    /// Somebody else is to run it.
+    HandedBack,
+    /// The server could not be asked about it: it is tried again in a while.
+    NotNow,
+    /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
+    Foreign,
+    /// The node cannot go on.
+    Failed(Error),
+}
+
+/// Whether a batch may be begun another time.
+enum Begun {
+    Yes,
+    /// It has been, so often.
+    TooOften(u64),
+    /// The server could not be asked.
+    NotNow,
+}
+
+/// How many messages a subject has.
+async fn count(stream: &Stream, subject: &str) -> Result<u64, Error> {
+    let mut subjects = stream.info_with_subjects(subject).await.map_err(Error::server)?;
+    let count = subjects.try_next().await.map_err(Error::server)?;
+    Ok(count.map_or(0, |(_, count)| count as u64))
+}
+
+impl<J: Job> Shared<J> {
+    /// Does everything with a batch but the acknowledging.
+    pub(super) async fn handle(&self, batch: &Delivery) -> End {
+        let label = Label::read(&batch.headers);
+        // The streams are of our version: somebody has put it there who is no submitter, and it would end each node in turn.
+        if label.version != version(J::NAME) || batch.span.count > MOST_JOBS {
+            return self.set_aside(batch).await;
+        }
+        if batch.again {
+            if self.has_result(batch).await {
+                return End::Late;
+            }
+            match self.begin_again(batch).await {
+                Begun::Yes => {}
+                Begun::TooOften(deliveries) => {
+                    return self.quarantine(batch, deliveries, &label.digest).await;
+                }
+                Begun::NotNow => return End::NotNow,
+            }
+        }
+        let loaded = self.load(batch).await;
+        let Some(payload) = loaded else { return End::NotNow };
+        let ran = match self.run(payload, batch.span).await {
+            Ok(ran) => ran,
+            Err(error) => return End::Failed(error),
+        };
+        match ran {
+            Ran::Stopped => End::HandedBack,
+            Ran::Broken(cause) => End::Failed(Error::Pool(cause)),
+            Ran::Outcomes(outcomes) => {
+                let figures = || self.pool.figures();
+                let cost = self.costs.lock().of_batch(batch.span.count, figures, Instant::now());
+                match self.store(batch, &label.digest, Some(cost), outcomes.into()).await {
+                    Some(Stored::Before) => End::Late,
+                    Some(_) => End::Done { cost },
+                    None => End::HandedBack,
+                }
+            }
+        }
+    }
+
+    async fn has_result(&self, batch: &Delivery) -> bool {
+        let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
+        batch.streams.results.get_last_raw_message_by_subject(&subject).await.is_ok()
+    }
+
+    /// Notes that a batch is begun another time, unless that has been noted often enough.
+    ///
+    /// The server counts deliveries too, but version 2.9 also those that nobody was there to take, and not those that
+    /// were handed back: a queue without nodes for a while would lose its batches.
+    async fn begin_again(&self, batch: &Delivery) -> Begun {
+        let subject = self.settings.queue.attempts(&batch.run, batch.span);
+        let Ok(again) = count(&batch.streams.quarantine, &subject).await else { return Begun::NotNow };
+        // The first time is not noted.
+        if again + 1 >= self.settings.max_deliveries.max(1) {
+            return Begun::TooOften(again + 1);
+        }
+        match self.session.store(&subject, HeaderMap::new(), Bytes::new()).await {
+            Stored::Here(_) => Begun::Yes,
+            _ => Begun::NotNow,
+        }
+    }
+
+    /// The batch's jobs; nothing if they cannot be had now.
+    async fn load(&self, batch: &Delivery) -> Option<Bytes> {
+        let (queue, payload) = (&self.settings.queue, batch.payload.clone());
+        parts::load(&batch.streams.results, queue, &batch.run, &batch.headers, payload).await.ok()
+    }
+
+    /// Runs the jobs, on a thread that may take its time to hand them over.
+    async fn run(&self, payload: Bytes, span: Span) -> Result<Ran, Error> {
+        let count = usize::try_from(span.count).map_err(Error::server)?;
+        let (sink, ran) = BatchSink::new(count);
+        let pool = self.pool.clone();
+        let feeding = tokio::task::spawn_blocking(move || feed::<J>(&*pool, &sink, &payload, count));
+        feeding.await.map_err(Error::server)?;
+        // It is dropped only with the pool, which then has no more to say.
+        Ok(ran.await.unwrap_or(Ran::Stopped))
+    }
+
+    /// Stores a result, however long it takes; nothing if the node is in a hurry.
+    async fn store(
+        &self,
+        batch: &Delivery,
+        digest: &str,
+        cost: Option<f64>,
+        outcomes: Bytes,
+    ) -> Option<Stored> {
+        let node = Some(self.settings.name.clone());
+        let label = Label { version: version(J::NAME), digest: digest.to_owned(), cost, node };
+        let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
+        self.until_stored(&subject, &batch.run, label.headers(), outcomes).await
+    }
+
+    async fn until_stored(
+        &self,
+        subject: &str,
+        run: &RunId,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Option<Stored> {
+        let mut hurry = self.hurry.clone();
+        loop {
+            let attempt = async {
+                let mut headers = as_first(headers.clone());
+                let small =
+                    parts::store(&self.session, &self.settings.queue, run, payload.clone(), &mut headers)
+                        .await;
+                match small {
+                    Ok(small) => self.session.store(subject, headers, small).await,
+                    Err(error) => Stored::Unknown(error.to_string()),
+                }
+            };
+            tokio::select! {
+                stored = attempt => match stored {
+                    Stored::Here(_) | Stored::Before => return Some(stored),
+                    Stored::Full(_) | Stored::Unknown(_) => {}
+                },
+                _ = hurry.wait_for(|&hurry| hurry) => return None,
+            }
+            tokio::select! {
+                () = sleep(RETRY_AFTER) => {}
+                _ = hurry.wait_for(|&hurry| hurry) => return None,
+            }
+        }
+    }
+
+    /// Keeps what is no batch of ours for whoever wants to know what it is. It gets no result: nobody could read one.
+    async fn set_aside(&self, batch: &Delivery) -> End {
+        match self.keep(batch).await {
+            Some(_) => End::Foreign,
+            None => End::HandedBack,
+        }
+    }
+
+    /// Stores a batch as it is among those that were given up.
+    async fn keep(&self, batch: &Delivery) -> Option<Stored> {
+        let subject = self.settings.queue.subject(Which::Quarantine, &batch.run, batch.span);
+        self.until_stored(&subject, &batch.run, batch.headers.clone(), batch.payload.clone()).await
+    }
+
+    /// Gives a batch up: keeps it for whoever wants to know why, and gives each of its jobs an outcome that says so. All of
+    /// it can be repeated, by this node or another one, if somebody dies in between.
+    async fn quarantine(&self, batch: &Delivery, deliveries: u64, digest: &str) -> End {
+        let Delivery { run, span, .. } = batch;
+        if self.keep(batch).await.is_none() {
+            return End::HandedBack;
+        }
+        let cause = quarantine_message(&self.settings.queue, run, *span, deliveries).into();
+        let attempts = u32::try_from(deliveries).unwrap_or(u32::MAX);
+        let outcome: Outcome<J> = Err(Failure::Lost { attempts, cause });
+        let (mut one, mut all) = (Vec::new(), Vec::new());
+        let _ = encode::<J>(&outcome, &mut one);
+        (0..span.count).for_each(|_| push_bytes(&one, &mut all));
+        match self.store(batch, digest, None, all.into()).await {
+            Some(Stored::Before) => End::Late,
+            Some(_) => End::Quarantined { deliveries },
+            None => End::HandedBack,
+        }
+    }
+}
+
+/// Hands the jobs of a batch to the pool.
+fn feed<J: Job>(pool: &dyn Executor<J>, sink: &Arc<BatchSink>, mut payload: &[u8], count: usize) {
+    let mut inlet = pool.inlet(sink.clone());
+    for tag in 0..count as u64 {
+        let job = match take_job(&mut payload) {
+            Some((limit, bytes)) => CodecKind::Bincode
+                .decode::<J>(bytes)
+                .map(|job| (limit, job))
+                .map_err(|error| error.to_string()),
+            None => Err("the batch ends before its last job".to_owned()),
+        };
+        match job {
+            Ok((limit, job)) => inlet.push(tag, job, JobOptions { limit }),
+            Err(error) => {
+                Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome: Err(Failure::Codec(error)) }]);
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The one place that decides what becomes of a batch.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering, mpsc::Sender},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use pool::{Failure, Job};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::AbortHandle,
+    time::{Instant as TokioInstant, sleep_until},
+};
+
+use super::{
+    SubmitNews, SubmitSettings,
+    claim::Claim,
+    decode::Decode,
+    ending::Stopping,
+    inlet::Gather,
+    listen::{Finder, Found, Listener},
+    publish::Publisher,
+    results::LOOK_AFTER,
+    shared::{Batch, Command, Shared},
+    vigil::Vigil,
+};
+use crate::{
+    Error,
+    batch::{digest, version},
+    connect::Session,
+    names::{Span, Which},
+    spans::{Known, Place},
+    status::batches,
+    streams::Streams,
+};
+
+/// A flush waits for so long for more jobs: a reader of small pieces flushes after each.
+const FLUSH_AFTER: Duration = Duration::from_millis(2);
+
+/// Nothing is published before the first batch has been compared with its result, unless no further job comes for so
+/// long, or so many bytes have come: a wrong input must not spoil a run, and a right one must not wait for ever.
+const HOLD_FOR: Duration = Duration::from_millis(500);
+const HOLD_BYTES: usize = 16 << 20;
+
+/// What the coordinator hears from the runtime's other tasks.
+pub(super) enum Event {
+    /// A batch is in the queue, under this number.
+    Published(Span, u64),
+    Result(Found),
+    /// A large result is whole now.
+    Complete(Span, Result<Bytes, Error>),
+    /// There is no such result, and maybe no such batch either.
+    NotFound {
+        span: Span,
+        is_lost: bool,
+    },
+    /// Whether a node gives signs of life.
+    Nodes(bool),
+    /// The run cannot go on.
+    Failed(Error),
+}
+
+pub(super) struct Coordinator<J: Job> {
+    pub(super) streams: Streams,
+    pub(super) settings: SubmitSettings,
+    pub(super) shared: Arc<Shared<J>>,
+    pub(super) decoder: Sender<Decode<J>>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) finder: Arc<Finder>,
+    pub(super) events: UnboundedReceiver<Event>,
+    pub(super) known: Known,
+    pub(super) known_jobs: u64,
+    pub(super) waiting: BTreeMap<u64, Waiting<J>>,
+    /// Batches that are not published before another one has been compared.
+    pub(super) held: Option<Held>,
+    pub(super) flush_at: Option<Instant>,
+    pub(super) look_at: Instant,
+    pub(super) stopping: Option<Stopping>,
+    pub(super) vigil: Vigil,
+    pub(super) claim: Claim,
+    /// What is queued is another submitter's.
+    pub(super) taken_over: bool,
+}
+
+/// A batch without outcomes.
+pub(super) struct Waiting<J: Job> {
+    pub(super) batch: Batch<J>,
+    pub(super) digest: String,
+    /// Its number in the queue, once it is known to be there.
+    pub(super) sequence: Option<u64>,
+    /// It is in the queue, or on its way there.
+    pub(super) sent: bool,
+    /// On its way there.
+    pub(super) publishing: Option<AbortHandle>,
+    pub(super) since: Instant,
+    pub(super) times: u32,
+    /// Its result is here, and being put together.
+    pub(super) found: bool,
+}
+
+pub(super) struct Held {
+    pub(super) bytes: usize,
+    pub(super) until: Instant,
+}
+
+impl<J: Job> Coordinator<J> {
+    /// Finds out what is known of the run. In this order: what becomes a result between two questions is found by the
+    /// second, or heard of later.
+    pub(super) async fn make(
+        (session, streams): (Session, Streams),
+        settings: SubmitSettings,
+        timeout: Duration,
+        shared: Arc<Shared<J>>,
+        decoder: Sender<Decode<J>>,
+    ) -> Result<Coordinator<J>, Error> {
+        let SubmitSettings { queue, run, .. } = settings.clone();
+        let claim = Claim::take(&session, &streams, (&queue, &run)).await?;
+        let after = streams.results.get_info().await.map_err(Error::server)?.state.last_sequence;
+        let queued = batches(&streams.jobs, &queue.all(Which::Jobs, Some(&run))).await?;
+        let stored = batches(&streams.results, &queue.all(Which::Results, Some(&run))).await?;
+        let spans = |list: Vec<(_, Span)>| list.into_iter().map(|(_, span)| span).collect::<Vec<_>>();
+        let known = Known::new(spans(queued), spans(stored));
+        *shared.gather.lock() = Gather::new(known.clone());
+
+        let (tell, events): (UnboundedSender<Event>, _) = unbounded_channel();
+        let filter = queue.all(Which::Results, Some(&run));
+        let listener = Listener {
+            session: session.clone(),
+            results: streams.results.clone(),
+            filter,
+            after,
+            events: tell.clone(),
+        };
+        tokio::spawn(listener.listen());
+        let finder = Finder::new(streams.clone(), queue.clone(), run.clone(), tell.clone());
+        let publisher = Publisher::new(session, (queue, run), version(J::NAME), timeout, tell);
+        let known_jobs = known.stored_jobs();
+        let held = (known_jobs > 0).then(|| Held { bytes: 0, until: Instant::now() + HOLD_FOR });
+        Ok(Coordinator {
+            streams,
+            settings,
+            shared,
+            decoder,
+            publisher,
+            finder,
+            events,
+            known,
+            known_jobs,
+            waiting: BTreeMap::new(),
+            held,
+            flush_at: None,
+            look_at: Instant::now() + LOOK_AFTER,
+            stopping: None,
+            vigil: Vigil::new(),
+            claim,
+            taken_over: false,
+        })
+    }
+
+    pub(super) fn known_jobs(&self) -> u64 {
+        self.known_jobs
+    }
+
+    /// Decides until all jobs have their outcomes and no more will come.
+    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command<J>>) {
+        let mut line = self.publisher.session.line.clone();
+        let mut is_up = true;
+        while !self.is_over() {
+            let wake_at = TokioInstant::from_std(self.wake_at());
+            tokio::select! {
+                // What has come back makes room for what is to go.
+                biased;
+                Some(event) = self.events.recv() => self.hear(event).await,
+                Some(command) = commands.recv() => self.obey(command).await,
+                Ok(()) = line.changed() => {
+                    let now = line.borrow_and_update().up;
+                    if std::mem::replace(&mut is_up, now) != now {
+                        (self.settings.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
+                    }
+                }
+                () = sleep_until(wake_at) => self.tick().await,
+            }
+        }
+        self.publisher.withdraw();
+        self.publisher.session.flush().await;
+        // What was on its way when the rest was taken back, and what a server that was killed has forgotten to remove: nobody
+        // waits for it any more.
+        self.take_all_back().await;
+        // Whoever pushes jobs from now on is refused; what came in between has to be told.
+        commands.close();
+        while let Ok(command) = commands.try_recv() {
+            if let Command::Batch(batch) = command {
+                batch.fail(&self.shared, || Failure::Cancelled);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.waiting.is_empty() && self.shared.is_over()
+    }
+
+    fn wake_at(&self) -> Instant {
+        let held = self.held.as_ref().map(|held| held.until);
+        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.poll_at));
+        let vigil = self.keeps_vigil().then_some(self.vigil.ask_at);
+        self.flush_at.into_iter().chain(held).chain(stopping).chain(vigil).fold(self.look_at, Instant::min)
+    }
+
+    /// Whether somebody should be at work.
+    fn keeps_vigil(&self) -> bool {
+        !self.waiting.is_empty() && self.stopping.is_none()
+    }
+
+    pub(super) fn all_batches(&self) -> String {
+        self.settings.queue.all(Which::Jobs, Some(&self.settings.run))
+    }
+
+    async fn obey(&mut self, command: Command<J>) {
+        match command {
+            Command::Batch(batch) => self.take(batch),
+            Command::Flush => {
+                self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
+            }
+            Command::Look => self.look_at_the_end().await,
+            Command::CancelWaiting(sink, done) => {
+                self.cancel_waiting(sink.as_ref()).await;
+                // Whoever waits has not gone.
+                done.map(|done| done.send(()));
+            }
+            Command::Stop(until) => self.stop(until).await,
+            Command::Unreadable(span, cause) => {
+                let run = self.settings.run.clone();
+                self.fail(&Error::Unreadable { run, first: span.first, last: span.last(), cause }).await;
+            }
+        }
+    }
+
+    async fn hear(&mut self, event: Event) {
+        match event {
+            Event::Published(span, sequence) => {
+                if let Some(waiting) = self.waiting.get_mut(&span.first) {
+                    waiting.sequence = Some(sequence);
+                    waiting.since = Instant::now();
+                }
+            }
+            Event::Result(found) => self.found(found).await,
+            Event::Complete(span, Ok(outcomes)) => self.complete(span, outcomes),
+            Event::Complete(span, Err(_)) => {
+                // Later again, as what has not been heard of.
+                if let Some(waiting) = self.waiting.get_mut(&span.first) {
+                    waiting.found = false;
+                }
+            }
+            Event::NotFound { span, is_lost } => self.not_found(span, is_lost),
+            Event::Nodes(is_served) => self.found_nodes(is_served),
+            Event::Failed(error) => self.fail(&error).await,
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_at = None;
+            self.shared.flushing.store(false, Ordering::Release);
+            self.shared.gather.lock().send_off(&self.shared);
+        }
+        if self.held.as_ref().is_some_and(|held| held.until <= now) {
+            self.release();
+        }
+        if self.look_at <= now {
+            self.look_at = now + LOOK_AFTER;
+            self.look_for_the_silent(now);
+            self.publisher.expect_to_have(&self.claim);
+        }
+        if self.keeps_vigil() && self.vigil.ask_at <= now {
+            self.look_for_nodes();
+        }
+        if self.stopping.is_some() {
+            self.go_on_stopping(now).await;
+        }
+    }
+
+    /// Takes a batch from those who push jobs.
+    fn take(&mut self, batch: Batch<J>) {
+        if self.shared.broken().is_some() || self.stopping.is_some() {
+            let broken = self.shared.broken();
+            return batch.fail(&self.shared, || match &broken {
+                Some(cause) => Failure::Abandoned(cause.clone()),
+                None => Failure::Cancelled,
+            });
+        }
+        let span = batch.span;
+        let known =
+            self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, place)| place);
+        let waiting = Waiting {
+            digest: digest(&batch.payload),
+            sequence: None,
+            sent: known.is_some(),
+            publishing: None,
+            since: Instant::now(),
+            times: 0,
+            found: false,
+            batch,
+        };
+        let bytes = waiting.batch.payload.len();
+        if self.waiting.is_empty() {
+            self.vigil.begin();
+        }
+        self.waiting.insert(span.first, waiting);
+        match (known, &mut self.held) {
+            (Some(Place::Stored), _) => self.finder.find(span),
+            // Its result will be heard of.
+            (Some(Place::Queued), _) => {}
+            (None, None) => self.publish(span.first),
+            (None, Some(held)) => {
+                held.bytes += bytes;
+                held.until = Instant::now() + HOLD_FOR;
+                if held.bytes > HOLD_BYTES {
+                    self.release();
+                }
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self, first: u64) {
+        let Some(waiting) = self.waiting.get_mut(&first) else { return };
+        waiting.times += 1;
+        waiting.sent = true;
+        waiting.since = Instant::now();
+        let Waiting { batch, digest, times, .. } = waiting;
+        let publishing = self.publisher.publish(batch.span, batch.payload.clone(), digest.clone(), *times);
+        waiting.publishing = Some(publishing);
+    }
+
+    /// Publishes what has been held back.
+    pub(super) fn release(&mut self) {
+        if self.held.take().is_some() {
+            let unsent = self.waiting.iter().filter(|(_, waiting)| !waiting.sent).map(|(&first, _)| first);
+            unsent.collect::<Vec<_>>().into_iter().for_each(|first| self.publish(first));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Turns results into outcomes, beside the runtime: this is the work of a submitter that takes processor time.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use bytes::Bytes;
+use pool::{Job, Outcome, Resolved};
+
+use super::shared::{Batch, Command, Owner, Shared, hand_over};
+use crate::{Error, batch::take_bytes, verdict};
+
+/// A batch and its outcomes.
+pub(super) struct Decode<J: Job> {
+    pub(super) batch: Batch<J>,
+    pub(super) outcomes: Bytes,
+}
+
+/// Starts the thread; it ends with the last sender.
+pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<Decode<J>>, Error> {
+    let (sender, receiver) = channel();
+    let shared = shared.clone();
+    let run = move || {
+        shared.is_own_thread_from_now_on();
+        decode_all(&shared, &receiver);
+    };
+    thread::Builder::new().name("runner-results".into()).spawn(run).map_err(Error::thread)?;
+    Ok(sender)
+}
+
+fn decode_all<J: Job>(shared: &Shared<J>, results: &Receiver<Decode<J>>) {
+    for Decode { batch, outcomes } in results {
+        match decode::<J>(&outcomes, batch.span.count) {
+            Ok(outcomes) => {
+                let (count, bytes) = (batch.span.count, batch.payload.len());
+                deliver(batch.owners, outcomes);
+                shared.resolved(count, bytes);
+            }
+            Err(cause) => {
+                let cause_of_all: Arc<str> = cause.as_str().into();
+                shared.command(Command::Unreadable(batch.span, cause));
+                batch.fail(shared, || pool::Failure::Abandoned(cause_of_all.clone()));
+            }
+        }
+    }
+}
+
+fn decode<J: Job>(mut bytes: &[u8], count: u64) -> Result<Vec<Outcome<J>>, String> {
+    let mut outcomes = Vec::with_capacity(usize::try_from(count).unwrap_or(0).min(bytes.len()));
+    for _ in 0..count {
+        let one = take_bytes(&mut bytes).ok_or("it ends before the last outcome")?;
+        outcomes.push(verdict::decode::<J>(one).map_err(|error| error.to_string())?);
+    }
+    if bytes.is_empty() { Ok(outcomes) } else { Err("it has too many bytes".to_owned()) }
+}
+
+fn deliver<J: Job>(owners: Vec<Owner<J>>, outcomes: Vec<Outcome<J>>) {
+    let mut outcomes = outcomes.into_iter();
+    for Owner { sink, tags } in owners {
+        let resolved = tags.into_iter().zip(&mut outcomes).map(|(tag, outcome)| Resolved { tag, outcome });
+        hand_over(&*sink, resolved.collect());
+    }
+}

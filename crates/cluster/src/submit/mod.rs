@@ -1,0 +1,186 @@
+//! The submitter: an executor whose workers are somewhere else.
+//!
+//! [`inlet`] gathers jobs into batches, in the thread that pushes them. [`coordinator`] decides, on the private runtime,
+//! what becomes of each batch: whether it has to be published or has been by an earlier submitter, and what is done when the run
+//! is stopped ([`ending`]); [`results`] is about what comes back, [`vigil`] about whether anybody is there to send it. [`publish`] and
+//! [`listen`] do what it says and tell it what has happened; [`decode`] turns results into outcomes on a thread of its own.
+//! [`claim`] sees to it that nobody else works on the same run.
+
+mod claim;
+mod coordinator;
+mod decode;
+mod ending;
+mod inlet;
+mod listen;
+mod publish;
+mod results;
+mod shared;
+pub(crate) mod sizing;
+mod vigil;
+mod withdraw;
+
+use std::{
+    sync::{Arc, mpsc::sync_channel},
+    time::{Duration, Instant},
+};
+
+use pool::{Executor, Inlet, Job, JobFuture, JobOptions, Refused, Sink, WorkerFigures, WorkerReport};
+
+use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
+use coordinator::Coordinator;
+use inlet::ClusterInlet;
+use shared::{Command, Shared};
+
+/// What a submitter has to be told.
+#[derive(Clone, Debug)]
+pub struct SubmitSettings {
+    /// The queue.
+    pub queue: Queue,
+    /// The run: under the same name it is gone on with, if the same jobs are pushed in the same order.
+    pub run: RunId,
+    /// The time limit of jobs that have none of their own.
+    pub time_limit: Option<Duration>,
+    /// How streams are made that are not there.
+    pub streams: StreamSettings,
+    /// Hears what the run has to tell, on one of its threads: it must not wait for the run.
+    pub tell: fn(SubmitNews),
+}
+
+/// What a submitter has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitNews {
+    /// The connection is lost. It is made anew, however long that takes.
+    Lost,
+    /// The connection is back.
+    Regained,
+    /// Jobs wait, nothing has come back for five seconds, and no node of the queue answers.
+    Unserved(Queue),
+    /// After that: a node answers, or has stored a result.
+    Served(Queue),
+}
+
+/// Runs jobs on the nodes of a queue.
+///
+/// Jobs are numbered in the order in which they are pushed, by all inlets together; a run that is to be resumed has to push the same
+/// jobs in the same order again. Pushing waits while very much is under way.
+///
+/// One submitter at a time works on a run; one that was killed, or is dropped, leaves it to the next at once.
+///
+/// Of a [`JobFuture`] only the outcome is known here: it is never said to be [running](JobFuture::running), and
+/// [`cancel`](JobFuture::cancel) and [`kill`](JobFuture::kill) do nothing, because within milliseconds the job is in a batch with
+/// others, which the server may have given to a node. [`cancel_waiting`](Executor::cancel_waiting) and
+/// [`stop`](Executor::stop) take back what no node has been given, all of it together. There are no
+/// [`reports`](Executor::reports) and [`figures`](Executor::figures): the workers are the nodes'.
+///
+/// Dropping it waits for all jobs, as with any executor: [`stop`](Executor::stop) it first if nobody wants them any more.
+pub struct ClusterExecutor<J: Job> {
+    shared: Arc<Shared<J>>,
+    known_jobs: u64,
+}
+
+impl<J: Job> ClusterExecutor<J> {
+    /// Connects, makes the queue if it is not there, and finds out what is known of the run.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached or used, the queue is of another version or for other jobs, or another submitter
+    /// is at work on the run.
+    pub fn connect(connection: &Connection, settings: SubmitSettings) -> Result<ClusterExecutor<J>, Error> {
+        let (commands, heard) = tokio::sync::mpsc::unbounded_channel();
+        let shared = Shared::new(settings.time_limit, commands);
+        let decoder = decode::start(&shared)?;
+        // Not one of tokio's, which must not be waited for in a runtime of the caller's.
+        let (tell, told) = sync_channel(1);
+        let (connection, at_work) = (connection.clone(), shared.clone());
+        runtime::spawn("runner-cluster", move || async move {
+            at_work.is_own_thread_from_now_on();
+            let made = async {
+                let opened = open::<J>(&connection, &settings).await?;
+                Coordinator::make(opened, settings, connection.timeout, at_work.clone(), decoder).await
+            };
+            match made.await {
+                Err(error) => drop(tell.send(Err(error))),
+                Ok(coordinator) => {
+                    let _ = tell.send(Ok(coordinator.known_jobs()));
+                    coordinator.run(heard).await;
+                }
+            }
+            at_work.end();
+        })?;
+        let known_jobs = told.recv().map_err(Error::server)??;
+        Ok(ClusterExecutor { shared, known_jobs })
+    }
+
+    /// How many jobs of the run had outcomes when it was connected.
+    #[must_use]
+    pub fn known_jobs(&self) -> u64 {
+        self.known_jobs
+    }
+}
+
+async fn open<J: Job>(
+    connection: &Connection,
+    settings: &SubmitSettings,
+) -> Result<(Session, Streams), Error> {
+    let session = Session::open(connection, &format!("runner run {}", settings.run)).await?;
+    let streams = Streams::open(&session, &settings.queue, J::NAME, settings.streams).await?;
+    Ok((session, streams))
+}
+
+impl<J: Job> Executor<J> for ClusterExecutor<J> {
+    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
+        Box::new(ClusterInlet::new(self.shared.clone(), sink))
+    }
+
+    /// As other executors do; it waits while very much is under way.
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+        JobFuture::through(|sink| self.inlet(sink), job, options)
+    }
+
+    /// How many batches may be under way: nobody knows how many workers there are, or will be.
+    fn workers(&self) -> usize {
+        self.shared.batches_under_way()
+    }
+
+    /// As other executors do; it waits for the server to take back what no node has, for two seconds at most.
+    fn cancel_waiting(&self) {
+        let (done, heard) = sync_channel(1);
+        self.shared.command(Command::CancelWaiting(None, Some(done)));
+        if !self.shared.is_own_thread() {
+            // An error when all is over.
+            let _ = heard.recv();
+        }
+    }
+
+    fn close(&self) {
+        self.shared.close();
+    }
+
+    fn stop(&self, grace: Duration) {
+        self.shared.stop();
+        self.shared.command(Command::Stop(Instant::now() + grace.min(Duration::from_secs(1 << 30))));
+    }
+
+    fn join_within(&self, time: Duration) -> bool {
+        self.shared.wait_for_end(time)
+    }
+
+    fn reports(&self) -> Vec<WorkerReport<J>> {
+        Vec::new()
+    }
+
+    /// None: the workers are the nodes', which count them.
+    fn figures(&self) -> Vec<WorkerFigures> {
+        Vec::new()
+    }
+
+    fn broken(&self) -> Option<Arc<str>> {
+        self.shared.broken()
+    }
+}
+
+impl<J: Job> Drop for ClusterExecutor<J> {
+    fn drop(&mut self) {
+        self.close();
+        self.join();
+    }
+}

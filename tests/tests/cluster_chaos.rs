@@ -1,0 +1,113 @@
+//! Nodes, servers and submitters that are killed or cut off: the same bytes, and each job once.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    env, fs, thread,
+    time::{Duration, Instant},
+};
+
+use end_to_end::{
+    gcd_jobs,
+    nats::{Nats, Node, Proxy, wait_until},
+};
+use nix::sys::signal::Signal;
+
+/// A choice that is the same each time.
+fn choose(state: &mut u64, count: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize % count
+}
+
+#[test]
+fn nodes_servers_and_a_submitter_that_die_leave_no_trace_in_the_results() {
+    let Some(mut nats) = Nats::start() else { return };
+    // A minute and more with RUNNER_LONG=1.
+    let rounds = if env::var_os("RUNNER_LONG").is_some() { 60 } else { 6 };
+    let count = 400 * rounds;
+    let jobs: String =
+        (0..count).map(|n| format!("{{\"op\":\"sleep\",\"seconds\":0.00{}}}\n", 1 + n % 9)).collect();
+    let expected: String =
+        (0..count).map(|n| format!("{{\"id\":{n},\"ok\":true,\"result\":0.00{}}}\n", 1 + n % 9)).collect();
+    let file = nats.path("jobs");
+    fs::write(&file, jobs).unwrap();
+    let call = |nats: &Nats| nats.call(&["--run-id", "chaos", file.to_str().unwrap()]);
+    let node = |nats: &Nats| nats.node(&["-w", "1", "--ack-wait", "1"]);
+    let mut nodes: Vec<Node> = (0..3).map(|_| node(&nats)).collect();
+    let (mut state, mut submitter) = (7, Some(call(&nats).start()));
+    let mut output = None;
+    for round in 0..rounds {
+        let start = Instant::now();
+        let victim = nodes.swap_remove(choose(&mut state, 3));
+        drop(victim.end(Signal::SIGKILL));
+        if round == 1 || round == rounds / 2 {
+            nats.restart();
+        }
+        if round == 2 {
+            let submitter = submitter.take().unwrap();
+            submitter.signal(Signal::SIGKILL);
+            drop(submitter.wait());
+            output = Some(call(&nats).start());
+        }
+        nodes.push(node(&nats));
+        thread::sleep(Duration::from_secs(1).saturating_sub(start.elapsed()));
+    }
+    let output = output.unwrap().wait();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == expected, "other bytes: {}", output.stderr);
+    // A server that is killed forgets acknowledgements: what it delivers again is found to have a result.
+    wait_until("the queue is empty", || nats.status()["runs"][0]["waiting_jobs"] == 0);
+    assert_eq!(nats.status()["runs"][0]["stored_jobs"], count, "none missing, none twice");
+    nodes.into_iter().for_each(|node| drop(node.end(Signal::SIGTERM)));
+}
+
+#[test]
+fn batches_that_vanish_from_the_queue_are_published_again() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let count = 600;
+    let jobs = "{\"op\":\"sleep\",\"seconds\":0.005}\n".repeat(count);
+    let expected: String =
+        (0..count).map(|n| format!("{{\"id\":{n},\"ok\":true,\"result\":0.005}}\n")).collect();
+    let run = nats.call(&["--run-id", "purged"]).stdin(jobs).start();
+    node.until("of run purged");
+    nats.jetstream(async |jetstream| {
+        let purged = jetstream.get_stream("RUNNER_q_JOBS").await.unwrap().purge().await.unwrap();
+        // More than are looked for at a time.
+        assert!(purged.purged > 40, "{}", purged.purged);
+    });
+    let output = run.wait();
+    assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
+    assert!(output.elapsed < Duration::from_secs(15), "{:?}", output.elapsed);
+    let status = nats.status();
+    assert_eq!(status["runs"][0]["stored_jobs"], count, "none missing, none twice: {status}");
+    drop(node.end(Signal::SIGTERM));
+}
+
+#[test]
+fn the_batches_of_a_node_that_is_cut_off_are_redone_and_its_late_results_ignored() {
+    let Some(nats) = Nats::start() else { return };
+    let proxy = Proxy::to(nats.port());
+    let call = nats.call(&["node", "-v", "-w", "1", "--ack-wait", "1"]);
+    let far = Node::start(call.with(|command| command.env("RUNNER_CLUSTER", proxy.url())), &nats.path(""));
+    let jobs = "{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(20);
+    let run = nats.call(&["--run-id", "cut"]).stdin(jobs).start();
+    far.until("jobs 0 to");
+    proxy.cut();
+    let near = nats.node(&["-w", "2"]);
+    let output = run.wait();
+    assert_eq!((output.code(), output.kinds().len()), (0, 20), "{}", output.stderr);
+    proxy.mend();
+    far.until("the connection is back");
+    // What it had done meanwhile is refused, and it serves on.
+    let (jobs, expected) = gcd_jobs(100);
+    let (_, log) = near.end(Signal::SIGTERM);
+    assert!(!log.contains(" 0 redelivered"), "{log}");
+    let output = nats.call(&[]).stdin(jobs).run();
+    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    let status = nats.status();
+    let cut = status["runs"].as_array().unwrap().iter().find(|run| run["run"] == "cut").unwrap();
+    assert_eq!((&cut["stored_jobs"], &cut["waiting_jobs"]), (&20.into(), &0.into()), "{status}");
+    let (_, log) = far.end(Signal::SIGTERM);
+    assert!(!log.contains(" 0 too late"), "{log}");
+}

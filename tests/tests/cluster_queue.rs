@@ -1,0 +1,157 @@
+//! Looking at a queue, leaving it, and what it does with batches that nobody can finish.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use end_to_end::{
+    gcd_jobs,
+    nats::{Nats, wait_until},
+    shell_jobs,
+};
+use nix::sys::signal::Signal;
+
+/// Shell that kills the node whose worker runs it: the parent of the leader of its process group.
+const KILL_NODE: &str =
+    "kill -KILL $(cut -d ' ' -f 4 /proc/$(cut -d ' ' -f 5 /proc/$$/stat)/stat); sleep 100";
+
+#[test]
+fn a_batch_that_kills_its_nodes_ends_in_quarantine() {
+    let Some(nats) = Nats::start() else { return };
+    let node = || nats.node(&["-w", "1", "--allow-command", "--ack-wait", "0.5", "--max-deliveries", "2"]);
+    let first = node();
+    let run = nats.call(&["--run-id", "deadly"]).stdin(shell_jobs(&[KILL_NODE])).start();
+    for node in [first, node()] {
+        assert_eq!(node.running.wait().signal(), Signal::SIGKILL as i32);
+    }
+    let judge = node();
+    let output = run.wait();
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    let error = &output.records()[0]["error"];
+    assert_eq!((&error["kind"], &error["attempts"]), (&"crashed".into(), &2.into()));
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("quarantined: delivered 2 times") && message.contains("job 0 of run deadly"),
+        "{message}"
+    );
+    let status = nats.status();
+    assert_eq!(
+        status["quarantined"],
+        serde_json::json!([{"run": "deadly", "first_job": 0, "last_job": 0}]),
+        "{status}"
+    );
+    let (_, log) = judge.end(Signal::SIGTERM);
+    assert!(log.contains("quarantined jobs 0 to 0 of run deadly"), "{log}");
+}
+
+#[test]
+fn status_tells_of_nodes_runs_and_what_waits() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "2"]);
+    let (jobs, _) = gcd_jobs(100);
+    assert_eq!(nats.call(&["--run-id", "done"]).stdin(jobs).run().code(), 0);
+    let status = nats.status();
+    assert_eq!(status["nodes"].as_array().unwrap().len(), 1, "{status}");
+    assert_eq!((&status["nodes"][0]["workers"], &status["nodes"][0]["jobs_done"]), (&2.into(), &100.into()));
+    assert_eq!((&status["queued"], &status["in_flight"]), (&0.into(), &0.into()), "{status}");
+    assert_eq!((&status["runs"][0]["run"], &status["runs"][0]["stored_jobs"]), (&"done".into(), &100.into()));
+    let text = nats.call(&["cluster", "status"]).run();
+    assert!(text.text().contains("protocol 1, job type builtin"), "{}", text.text());
+    drop(node.end(Signal::SIGTERM));
+    assert_eq!(nats.status()["nodes"], serde_json::json!([]), "it has left");
+}
+
+#[test]
+fn a_run_or_a_queue_is_removed_on_request_only() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let (jobs, expected) = gcd_jobs(20);
+    for run in ["one", "two"] {
+        assert_eq!(nats.call(&["--run-id", run]).stdin(jobs.clone()).run().code(), 0);
+    }
+    let clean = nats.call(&["cluster", "clean", "--run-id", "one"]).run();
+    assert_eq!(clean.code(), 0, "{}", clean.stderr);
+    let runs = nats.status()["runs"].clone();
+    assert_eq!((runs.as_array().unwrap().len(), &runs[0]["run"]), (1, &"two".into()));
+    assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
+    assert_eq!(nats.call(&["cluster", "status"]).run().code(), 4, "it is gone");
+    // The node serves on, as soon as there is a queue again.
+    let output = nats.call(&["--run-id", "one"]).stdin(jobs).run();
+    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    drop(node.end(Signal::SIGTERM));
+}
+
+#[test]
+fn a_run_that_ends_or_is_stopped_does_not_disturb_the_others() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let jobs = |count| "{\"op\":\"sleep\",\"seconds\":0.05}\n".repeat(count);
+    let long = nats.call(&["--run-id", "long"]).stdin(jobs(100)).start();
+    node.until("of run long");
+    assert_eq!(nats.call(&["--run-id", "short"]).stdin("").run().code(), 0);
+    let stopped = nats.call(&["--run-id", "stopped"]).stdin(jobs(100)).start();
+    wait_until("it is queued", || {
+        let status = nats.status();
+        let runs = status["runs"].as_array().unwrap();
+        runs.iter().any(|run| run["run"] == "stopped" && run["waiting_jobs"].as_u64() >= Some(50))
+    });
+    stopped.signal(Signal::SIGINT);
+    assert_eq!(stopped.wait().signal(), Signal::SIGINT as i32);
+    let output = long.wait();
+    assert_eq!(output.kinds(), ["ok"; 100], "{}", output.stderr);
+    // No batch had to be missed first.
+    assert!(output.elapsed < Duration::from_secs(9), "{:?}", output.elapsed);
+    let (_, log) = node.end(Signal::SIGTERM);
+    assert!(log.contains(" 0 redelivered, 0 too late"), "{log}");
+}
+
+#[test]
+fn a_node_that_leaves_hands_back_what_it_cannot_finish() {
+    let Some(nats) = Nats::start() else { return };
+    let leaving = nats.node(&["-w", "1"]);
+    let jobs = "{\"op\":\"sleep\",\"seconds\":6}\n{\"op\":\"sum\",\"n\":4}\n{\"op\":\"sum\",\"n\":4}\n";
+    let run = nats.call(&[]).stdin(jobs).start();
+    wait_until("the node has the batch", || nats.status()["in_flight"] == 1);
+    let (output, log) = leaving.end(Signal::SIGTERM);
+    assert_eq!(output.signal(), Signal::SIGTERM as i32);
+    assert!(output.elapsed < Duration::from_secs(15) && log.contains(" 1 handed back"), "{log}");
+    // At once, not after the ack wait of 30 seconds.
+    let other = nats.node(&["-w", "1"]);
+    let output = run.wait();
+    assert_eq!(output.kinds(), ["ok"; 3], "{}", output.stderr);
+    assert!(output.elapsed < Duration::from_secs(25), "{:?}", output.elapsed);
+    let (_, log) = other.end(Signal::SIGTERM);
+    assert!(log.contains("leaves: 3 jobs in 1 batches"), "{log}");
+}
+
+#[test]
+fn a_submitter_that_is_stopped_takes_back_what_no_node_has_and_can_go_on() {
+    let Some(nats) = Nats::start() else { return };
+    let jobs = "{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(60);
+    let node = nats.node(&["-w", "1"]);
+    let run = nats.call(&["--run-id", "stopped"]).stdin(jobs.clone()).start();
+    node.until("of run stopped");
+    run.signal(Signal::SIGINT);
+    let output = run.wait();
+    assert_eq!((output.signal(), output.kinds().len()), (Signal::SIGINT as i32, 60), "{}", output.stderr);
+    assert!(output.elapsed < Duration::from_secs(10), "{:?}", output.elapsed);
+    let done = output.kinds().iter().filter(|kind| *kind == "ok").count();
+    assert!((1..60).contains(&done), "{done}");
+    let status = nats.status();
+    assert_eq!(status["queued"], 0, "{status}");
+    let output = nats.call(&["--run-id", "stopped"]).stdin(jobs).run();
+    assert_eq!(output.kinds(), ["ok"; 60], "{}", output.stderr);
+    drop(node.end(Signal::SIGTERM));
+}
+
+#[test]
+fn batches_that_take_longer_than_the_ack_wait_are_not_given_to_others() {
+    let Some(nats) = Nats::start() else { return };
+    let nodes = [nats.node(&["-w", "1", "--ack-wait", "0.6"]), nats.node(&["-w", "1"])];
+    let output = nats.call(&[]).stdin("{\"op\":\"sleep\",\"seconds\":2}\n").run();
+    assert_eq!(output.kinds(), ["ok"]);
+    for node in nodes {
+        let (_, log) = node.end(Signal::SIGTERM);
+        assert!(log.contains(" 0 redelivered"), "{log}");
+    }
+}
