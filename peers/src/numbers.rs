@@ -20,7 +20,7 @@ impl Numbers {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_word(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -29,7 +29,7 @@ impl Numbers {
 
     /// The next number above 0 and up to 1.
     pub fn next_fraction(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+        ((self.next_word() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -37,7 +37,7 @@ impl Numbers {
 #[must_use]
 pub fn pairs(count: usize) -> Vec<(u64, u64)> {
     let mut numbers = Numbers::seeded(SEED);
-    let mut next = || (numbers.next() >> 43) | (1 << 21);
+    let mut next = || (numbers.next_word() >> 43) | (1 << 21);
     (0..count).map(|_| (next(), next())).collect()
 }
 

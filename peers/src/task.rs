@@ -50,7 +50,7 @@ pub(crate) fn heavy_tailed(count: usize) -> Vec<f64> {
     let mut numbers = Numbers::seeded(1);
     // The first numbers of a small seed are small.
     (0..20).for_each(|_| {
-        numbers.next();
+        numbers.next_word();
     });
     (0..count).map(|_| (1e4 / numbers.next_fraction().powf(1.0 / 1.1)).min(1e8)).collect()
 }
