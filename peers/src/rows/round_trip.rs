@@ -128,5 +128,5 @@ fn trips(count: usize, call: impl Fn(usize) -> Result<u64>, mut pause: impl FnMu
 /// The same for everybody, and in no rhythm.
 fn pauses() -> impl FnMut() {
     let mut numbers = Numbers::seeded(2);
-    move || thread::sleep(Duration::from_micros(2000 + numbers.next() % 3000))
+    move || thread::sleep(Duration::from_micros(2000 + numbers.next_word() % 3000))
 }

@@ -1,0 +1,95 @@
+//! Ray and Dask: one process each, which keeps its workers warm and is asked for one run at a time.
+
+use std::{cell::RefCell, path::Path, process::Command};
+
+use peers::{
+    child::Talker,
+    numbers::{gcd, pairs},
+    rounds::Result,
+};
+
+use crate::{args::Args, jobs::total};
+
+/// The pairs that a peer has at hand.
+const PAIRS: usize = 1_000_000;
+
+/// A peer that runs.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    talker: RefCell<Talker>,
+}
+
+/// A peer that could not be had, and why.
+pub(crate) struct Missing {
+    pub(crate) name: &'static str,
+    pub(crate) reason: String,
+}
+
+/// Starts both; what they store goes into this folder.
+pub(crate) fn start(args: &Args, folder: &Path) -> [std::result::Result<Peer, Missing>; 2] {
+    [("Ray", "ray_peer.py"), ("Dask", "dask_peer.py")].map(|(name, script)| {
+        let peer = Peer::start(name, script, args, folder);
+        peer.map_err(|error| Missing { name, reason: error.to_string() })
+    })
+}
+
+impl Peer {
+    fn start(name: &'static str, script: &str, args: &Args, folder: &Path) -> Result<Peer> {
+        let python = args.python.as_ref().ok_or_else(|| args.no_python.clone())?;
+        let mut command = Command::new(python);
+        command.args([format!("peers/python/{script}"), PAIRS.to_string()]);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("TMPDIR", folder);
+        // It would tell its makers that it is used.
+        command.env("RAY_USAGE_STATS_ENABLED", "0");
+        let mut talker = Talker::start(&mut command)?;
+        let hello = talker.hear()?;
+        let version = hello.strip_prefix("version ").ok_or_else(|| reason(&hello))?.to_owned();
+        match talker.hear()?.as_str() {
+            "ready" => Ok(Peer { name, version, talker: RefCell::new(talker) }),
+            other => Err(reason(other).into()),
+        }
+    }
+
+    /// Seconds for so many gcds, so many of them in a task.
+    pub(crate) fn gcds(&self, count: usize, in_task: usize) -> Result<f64> {
+        let expected = pairs(count).into_iter().map(|(a, b)| u128::from(gcd(a, b))).sum();
+        self.ask(&format!("map {count} {in_task}"), expected)
+    }
+
+    /// Seconds for so many sums of 1 to n.
+    pub(crate) fn sums(&self, count: usize, n: u64) -> Result<f64> {
+        self.ask(&format!("totals {count} {n}"), count as u128 * u128::from(total(n)))
+    }
+
+    /// How many gcds take some three seconds, by one run of fewer.
+    pub(crate) fn gcds_in_turn(&self, in_task: usize) -> Result<usize> {
+        let tasks = 1000;
+        let count = tasks * in_task;
+        let tasks_in_turn = tasks as f64 * 3.0 / self.gcds(count, in_task)?;
+        Ok(((tasks_in_turn / 1000.0).round().max(1.0) as usize * count).min(PAIRS))
+    }
+
+    /// How many numbers this interpreter adds up in so many seconds; the fastest attempt is the one that nobody disturbed.
+    pub(crate) fn summands(&self, seconds: f64) -> Result<u64> {
+        const N: u64 = 200_000;
+        let attempt = |_| self.ask(&format!("alone 1 {N}"), total(N).into());
+        let attempts = (0..10).map(attempt).collect::<Result<Vec<f64>>>()?;
+        let fastest = attempts.into_iter().fold(f64::INFINITY, f64::min);
+        Ok((N as f64 * seconds / fastest) as u64)
+    }
+
+    /// Seconds by its own clock, if the results add up to what they should.
+    fn ask(&self, request: &str, expected: u128) -> Result<f64> {
+        let answer = self.talker.borrow_mut().ask(request)?;
+        let (nanos, sum) = answer.split_once(' ').ok_or_else(|| answer.clone())?;
+        match sum.parse::<u128>()? {
+            sum if sum == expected => Ok(nanos.parse::<f64>()? / 1e9),
+            sum => Err(format!("{}: results add up to {sum} instead of {expected}", self.name).into()),
+        }
+    }
+}
+
+fn reason(line: &str) -> String {
+    line.strip_prefix("missing ").unwrap_or(line).to_owned()
+}
