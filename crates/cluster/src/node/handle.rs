@@ -32,6 +32,7 @@ use crate::{
     parts,
     publish::{Stored, as_first},
     streams::Streams,
+    submit::sizing::MOST_JOBS,
     verdict::encode,
 };
 
@@ -79,6 +80,8 @@ pub(super) enum End {
     NotNow,
     /// Its turn has not come here.
     NotYet,
+    /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
+    Foreign,
     /// The node cannot go on.
     Failed(Error),
 }
@@ -87,10 +90,9 @@ impl<J: Job> Shared<J> {
     /// Does everything with a batch but the acknowledging.
     pub(super) async fn handle(&self, batch: &Delivery) -> End {
         let label = Label::read(&batch.headers);
-        let expected = version(J::NAME);
-        if label.version != expected {
-            let queue = self.settings.queue.clone();
-            return End::Failed(Error::Version { queue, found: label.version, expected });
+        // The streams are of our version: somebody has put it there who is no submitter, and it would end each node in turn.
+        if label.version != version(J::NAME) || batch.span.count > MOST_JOBS {
+            return self.set_aside(batch).await;
         }
         if batch.again && self.has_result(batch).await {
             return End::Late;
@@ -225,16 +227,28 @@ impl<J: Job> Shared<J> {
         }
     }
 
+    /// Keeps what is no batch of ours for whoever wants to know what it is. It gets no result: nobody could read one.
+    async fn set_aside(&self, batch: &Delivery) -> End {
+        match self.keep(batch).await {
+            Some(_) => End::Foreign,
+            None => End::HandedBack,
+        }
+    }
+
+    /// Stores a batch as it is among those that were given up.
+    async fn keep(&self, batch: &Delivery) -> Option<Stored> {
+        let subject = self.settings.queue.subject(Which::Quarantine, &batch.run, batch.span);
+        self.until_stored(&subject, &batch.run, batch.headers.clone(), batch.payload.clone()).await
+    }
+
     /// Gives a batch up: keeps it for whoever wants to know why, and gives each of its jobs an outcome that says so. All of
     /// it can be repeated, by this node or another one, if somebody dies in between.
     async fn quarantine(&self, batch: &Delivery, deliveries: u64, digest: &str) -> End {
         let Delivery { run, span, .. } = batch;
-        let queue = &self.settings.queue;
-        let subject = queue.subject(Which::Quarantine, run, *span);
-        if self.until_stored(&subject, run, batch.headers.clone(), batch.payload.clone()).await.is_none() {
+        if self.keep(batch).await.is_none() {
             return End::HandedBack;
         }
-        let cause = quarantine_message(queue, run, *span, deliveries).into();
+        let cause = quarantine_message(&self.settings.queue, run, *span, deliveries).into();
         let attempts = u32::try_from(deliveries).unwrap_or(u32::MAX);
         let outcome: Outcome<J> = Err(Failure::Lost { attempts, cause });
         let (mut one, mut all) = (Vec::new(), Vec::new());
