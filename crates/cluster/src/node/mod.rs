@@ -1,9 +1,13 @@
 //! A node: pulls batches, runs them on a local pool, stores their results.
 
+mod alive;
+mod attempts;
 mod cost;
 mod handle;
+mod leave;
 mod serve;
 mod sink;
+mod tell;
 
 use std::{sync::Arc, time::Duration};
 
