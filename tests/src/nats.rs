@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::jetstream;
+
 use crate::{Call, Running, runner};
 
 /// Nothing here takes longer.
@@ -155,6 +157,18 @@ impl Nats {
     #[must_use]
     pub fn node(&self, arguments: &[&str]) -> Node {
         Node::start(self.call(&[&["node", "-v"], arguments].concat()), self.folder.path())
+    }
+
+    /// Does something with the server that `runner` does not.
+    ///
+    /// # Panics
+    /// When it cannot be reached.
+    pub fn jetstream<T>(&self, act: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime can be made").block_on(async {
+            let client = async_nats::connect(self.url()).await.expect("the server can be reached");
+            act(jetstream::new(client)).await
+        })
     }
 
     /// What `runner cluster status --json` says.

@@ -158,6 +158,12 @@ impl Running {
         fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
     }
 
+    /// The numbers of all its processes that are alive: its own, its workers', and those of what they have started.
+    #[must_use]
+    pub fn processes(&self) -> Vec<i32> {
+        marked(&self.mark)
+    }
+
     /// Waits for its end, and proves that nothing of it is left.
     ///
     /// # Panics
@@ -169,9 +175,7 @@ impl Running {
                 break status;
             }
             if self.start.elapsed() > HARD_CAP {
-                for pid in marked(&self.mark) {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                }
+                self.kill_all();
                 panic!("hung: killed after {HARD_CAP:?}");
             }
             thread::sleep(Duration::from_millis(1));
@@ -187,6 +191,12 @@ impl Running {
         Output { status, stdout, stderr, elapsed }
     }
 
+    fn kill_all(&self) {
+        for pid in marked(&self.mark) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
     fn expect_nothing_left(&self) {
         let start = Instant::now();
         loop {
@@ -196,6 +206,18 @@ impl Running {
             }
             assert!(start.elapsed() < Duration::from_secs(1), "processes are left behind: {left:?}");
             thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// A test that fails, or forgets, leaves nothing behind.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.kill_all();
+            // Its mark is not there before its program is.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }

@@ -6,7 +6,8 @@ use std::{fs, path::Path};
 
 use end_to_end::{
     Call, gcd_jobs,
-    nats::{Nats, Node},
+    nats::{Nats, Node, wait_until},
+    shell_jobs,
 };
 use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -61,6 +62,131 @@ fn an_nkey() {
         move |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_NKEY", &path))
     };
     expect_only(&nats, nkey(&right), nkey(&wrong));
+}
+
+/// A JWT as NATS wants it (its decentralized authentication, version 2): who issues it says something of a subject, and signs it.
+fn jwt(issuer: &nkeys::KeyPair, subject: &str, claims: &serde_json::Value) -> String {
+    let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+    let header = serde_json::json!({"typ": "JWT", "alg": "ed25519-nkey"});
+    let payload = serde_json::json!({
+        "jti": subject, "iat": 1_700_000_000, "iss": issuer.public_key(), "name": "test", "sub": subject, "nats": claims,
+    });
+    let signed =
+        format!("{}.{}", encode(header.to_string().as_bytes()), encode(payload.to_string().as_bytes()));
+    let signature = issuer.sign(signed.as_bytes()).unwrap();
+    format!("{signed}.{}", encode(&signature))
+}
+
+/// An operator, and two accounts that it vouches for, the second of them the server's own, as a server's configuration.
+fn resolver(operator: &nkeys::KeyPair, accounts: [&nkeys::KeyPair; 2]) -> String {
+    let claims = serde_json::json!({"type": "operator", "version": 2});
+    let limits = serde_json::json!({
+        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
+        "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
+    });
+    let [account, system] = accounts.map(|account| {
+        // The server's own account may have no streams.
+        let limits = if account.public_key() == accounts[0].public_key() {
+            limits.clone()
+        } else {
+            serde_json::json!({"subs": -1, "data": -1, "payload": -1, "conn": -1})
+        };
+        let claims = serde_json::json!({"type": "account", "version": 2, "limits": limits});
+        format!("{}: {}", account.public_key(), jwt(operator, &account.public_key(), &claims))
+    });
+    format!(
+        "operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{account}\n{system}\n}}\n",
+        jwt(operator, &operator.public_key(), &claims),
+        accounts[1].public_key(),
+    )
+}
+
+/// A credentials file of a user of this account, as `nsc` writes it.
+fn write_credentials(path: &Path, account: &nkeys::KeyPair) {
+    let user = nkeys::KeyPair::new_user();
+    let claims = serde_json::json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1});
+    let token = jwt(account, &user.public_key(), &claims);
+    let seed = user.seed().unwrap();
+    let text = format!(
+        "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    );
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_credentials_file() {
+    let operator = nkeys::KeyPair::new_operator();
+    let [account, system, other] = std::array::from_fn(|_| nkeys::KeyPair::new_account());
+    let configuration = resolver(&operator, [&account, &system]);
+    let Some(nats) = Nats::start_with(&["-js"], &configuration) else { return };
+    let (right, wrong) = (nats.path("right.creds"), nats.path("wrong.creds"));
+    write_credentials(&right, &account);
+    // Of an account that the operator does not know.
+    write_credentials(&wrong, &other);
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_CREDS", &path))
+    };
+    expect_only(&nats, file(&right), file(&wrong));
+    let option = |call: Call| call.with(|c| c.arg("--cluster-creds").arg(&right));
+    expect_only(&nats, option, |call| call);
+    fs::write(&wrong, "no credentials").unwrap();
+    let output = file(&wrong)(nats.call(&["cluster", "status"])).run();
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    assert!(
+        output.stderr.contains("cannot use") && output.stderr.contains("wrong.creds"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// What others can read of these processes, and what those of the same user can.
+fn readable(pids: &[i32], what: &str) -> String {
+    let read =
+        |pid: &i32| String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{what}")).unwrap()).into_owned();
+    pids.iter().map(read).collect()
+}
+
+#[test]
+fn a_secret_is_nowhere_to_be_seen() {
+    let password = "authorization { user: ali, password: sesame }";
+    let user = |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_USER", "ali"));
+    let by_password = |secret: &'static str| {
+        move |call: Call| user(call).with(|c| c.env("RUNNER_CLUSTER_PASSWORD", secret))
+    };
+    let by_token =
+        |secret: &'static str| move |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_TOKEN", secret));
+    expect_unseen(password, by_password("sesame"), by_password("sesame2"));
+    expect_unseen("authorization { token: sesame }", by_token("sesame"), by_token("sesame2"));
+}
+
+fn expect_unseen(configuration: &str, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -> Call) {
+    let Some(nats) = Nats::start_with(&["-js"], configuration) else { return };
+    let node = Node::start(right(nats.call(&["node", "-v", "-w", "1", "--allow-command"])), &nats.path(""));
+    let run = right(nats.call(&["-v"])).stdin(shell_jobs(&["exec sleep 100"])).start();
+    wait_until("the program runs", || !node.running.programs("sleep").is_empty());
+    let all = node.running.processes();
+    let others: Vec<i32> = all.iter().copied().filter(|&pid| pid != node.running.pid()).collect();
+    assert!(others.len() >= 3, "a worker, its guard and the program: {others:?}");
+    assert!(!readable(&others, "environ").contains("sesame"), "what a job sees");
+    assert!(
+        !readable(&[&all[..], &run.processes()].concat(), "cmdline").contains("sesame"),
+        "what everybody sees"
+    );
+    // What is said when the connection is lost is said too.
+    run.signal(Signal::SIGINT);
+    let output = run.wait();
+    assert_eq!(output.signal(), Signal::SIGINT as i32);
+    let (_, log) = node.end(Signal::SIGTERM);
+    let told = [&["node", "-v", "-w", "1"][..], &["-v"]].map(|first| {
+        let output = wrong(nats.call(first)).run();
+        assert_eq!(output.code(), 4, "{}", output.stderr);
+        output.stderr
+    });
+    for text in [&output.stderr, &log, &told[0], &told[1]] {
+        assert!(!text.is_empty() && !text.contains("sesame"), "{text}");
+    }
 }
 
 /// A certificate authority, a server that it knows, and a client.

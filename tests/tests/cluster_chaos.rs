@@ -62,6 +62,29 @@ fn nodes_servers_and_a_submitter_that_die_leave_no_trace_in_the_results() {
 }
 
 #[test]
+fn batches_that_vanish_from_the_queue_are_published_again() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let count = 600;
+    let jobs = "{\"op\":\"sleep\",\"seconds\":0.005}\n".repeat(count);
+    let expected: String =
+        (0..count).map(|n| format!("{{\"id\":{n},\"ok\":true,\"result\":0.005}}\n")).collect();
+    let run = nats.call(&["--run-id", "purged"]).stdin(jobs).start();
+    node.until("of run purged");
+    nats.jetstream(async |jetstream| {
+        let purged = jetstream.get_stream("RUNNER_q_JOBS").await.unwrap().purge().await.unwrap();
+        // More than are looked for at a time.
+        assert!(purged.purged > 40, "{}", purged.purged);
+    });
+    let output = run.wait();
+    assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
+    assert!(output.elapsed < Duration::from_secs(15), "{:?}", output.elapsed);
+    let status = nats.status();
+    assert_eq!(status["runs"][0]["stored_jobs"], count, "none missing, none twice: {status}");
+    drop(node.end(Signal::SIGTERM));
+}
+
+#[test]
 fn the_batches_of_a_node_that_is_cut_off_are_redone_and_its_late_results_ignored() {
     let Some(nats) = Nats::start() else { return };
     let proxy = Proxy::to(nats.port());

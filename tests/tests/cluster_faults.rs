@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
 
-use async_nats::jetstream::{self, stream};
+use async_nats::jetstream::stream;
 use end_to_end::{
     Output, gcd_jobs,
-    nats::{Nats, can_run},
+    nats::{Nats, can_run, wait_until},
     runner,
+    workers::exists,
 };
+use nix::sys::signal::Signal;
 
 fn expect(output: &Output, code: i32, words: &str) {
     assert_eq!(output.code(), code, "{}", output.stderr);
@@ -43,9 +48,7 @@ fn no_jetstream() {
 #[test]
 fn a_queue_of_another_version() {
     let Some(nats) = Nats::start() else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    nats.jetstream(async |context| {
         let config = stream::Config {
             name: "RUNNER_q_JOBS".to_owned(),
             description: Some("runner queue q, protocol 99, job type builtin".to_owned()),
@@ -77,6 +80,52 @@ fn a_full_queue() {
     assert!(output.kinds().iter().all(|kind| kind == "cancelled"));
     // What was in the queue has been taken back.
     assert_eq!(nats.status()["queued"], 0);
+}
+
+#[test]
+fn what_is_no_batch_ends_no_node() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    nats.jetstream(async |jetstream| {
+        let mut ours = async_nats::HeaderMap::new();
+        ours.insert("Runner-Version", "protocol 1, job type builtin");
+        for (subject, headers) in [
+            ("runner.q.jobs.nonsense", ours.clone()),
+            ("runner.q.jobs.other.0.4", async_nats::HeaderMap::new()),
+            ("runner.q.jobs.endless.0.1152921504606846976", ours.clone()),
+            ("runner.q.jobs.empty.0.2", ours),
+        ] {
+            let stored = jetstream.publish_with_headers(subject, headers, "nothing".into()).await.unwrap();
+            stored.await.unwrap();
+        }
+    });
+    let (jobs, expected) = gcd_jobs(100);
+    let output = nats.call(&[]).stdin(jobs).run();
+    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    wait_until("nothing is left", || nats.status()["queued"] == 0 && nats.status()["in_flight"] == 0);
+    assert_eq!(nats.status()["quarantined"].as_array().unwrap().len(), 2, "{}", nats.status());
+    let (output, log) = node.end(Signal::SIGTERM);
+    assert_eq!(output.signal(), Signal::SIGTERM as i32, "{log}");
+    assert!(log.contains("no batch: \"runner.q.jobs.nonsense\""), "{log}");
+    assert!(log.contains("quarantined jobs 0 to 3 of run other: they are of another version"), "{log}");
+    assert!(log.contains(" 2 quarantined"), "{log}");
+}
+
+#[test]
+fn what_a_failing_test_leaves_behind_is_killed() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let run = nats.call(&[]).stdin("{\"op\":\"sleep\",\"seconds\":50}\n").start();
+    wait_until("a worker is there", || !node.running.workers().is_empty());
+    let pids = [node.running.processes(), run.processes()].concat();
+    let port = nats.port();
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _left = (node, run, nats);
+        std::panic::resume_unwind(Box::new("a test fails"))
+    }));
+    assert!(failed.is_err() && pids.len() >= 3, "{pids:?}");
+    wait_until("all are gone", || pids.iter().all(|pid| !exists(u64::try_from(*pid).unwrap())));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the server is gone too");
 }
 
 #[test]

@@ -82,6 +82,30 @@ fn a_run_or_a_queue_is_removed_on_request_only() {
 }
 
 #[test]
+fn a_run_that_ends_or_is_stopped_does_not_disturb_the_others() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let jobs = |count| "{\"op\":\"sleep\",\"seconds\":0.05}\n".repeat(count);
+    let long = nats.call(&["--run-id", "long"]).stdin(jobs(100)).start();
+    node.until("of run long");
+    assert_eq!(nats.call(&["--run-id", "short"]).stdin("").run().code(), 0);
+    let stopped = nats.call(&["--run-id", "stopped"]).stdin(jobs(100)).start();
+    wait_until("it is queued", || {
+        let status = nats.status();
+        let runs = status["runs"].as_array().unwrap();
+        runs.iter().any(|run| run["run"] == "stopped" && run["waiting_jobs"].as_u64() >= Some(50))
+    });
+    stopped.signal(Signal::SIGINT);
+    assert_eq!(stopped.wait().signal(), Signal::SIGINT as i32);
+    let output = long.wait();
+    assert_eq!(output.kinds(), ["ok"; 100], "{}", output.stderr);
+    // No batch had to be missed first.
+    assert!(output.elapsed < Duration::from_secs(9), "{:?}", output.elapsed);
+    let (_, log) = node.end(Signal::SIGTERM);
+    assert!(log.contains(" 0 redelivered, 0 too late"), "{log}");
+}
+
+#[test]
 fn a_node_that_leaves_hands_back_what_it_cannot_finish() {
     let Some(nats) = Nats::start() else { return };
     let leaving = nats.node(&["-w", "1"]);

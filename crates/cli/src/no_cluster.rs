@@ -1,16 +1,14 @@
 //! What stands in place of the cluster in a build without it: nothing but the word that it is not there.
 
-use std::{ffi::OsString, sync::Arc};
+use std::ffi::OsString;
 
-use builtin::Builtin;
 use clap::{Args, Subcommand};
-use pool::Executor;
 
 use crate::{
     args::Arguments,
-    error::{self, Misuse, RunError},
+    error::{self, Misuse},
     exit::Ended,
-    plan::Plan,
+    plan::{Connect, Plan},
 };
 
 /// Variables that workers must not see: none are read here.
@@ -33,7 +31,7 @@ impl ClusterPlan {
         Ok(None)
     }
 
-    pub(crate) fn make_executor(&self, _: &Plan) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+    pub(crate) fn connecting(&self, _: &Plan) -> Connect {
         match *self {}
     }
 }

@@ -29,6 +29,9 @@ const CLUSTER_BOUNDS: Bounds = Bounds { jobs: 1 << 20, bytes: 256 << 20 };
 /// Nobody knows how many workers a cluster has: as many jobs as this are always let in, four times.
 const CLUSTER_WORKERS: usize = 1_024;
 
+/// Connects to a cluster, on any thread.
+pub(crate) type Connect = Box<dyn FnOnce() -> Result<Arc<dyn Executor<Builtin>>, RunError> + Send>;
+
 /// Everything that one call of `runner` was asked for.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -160,14 +163,16 @@ impl Plan {
         })
     }
 
-    /// Makes the executor that was asked for; processes can be observed.
+    /// What connects to the cluster, if one was asked for.
+    pub(crate) fn connecting(&self) -> Option<Connect> {
+        self.cluster.as_ref().map(|cluster| cluster.connecting(self))
+    }
+
+    /// Makes the executor that was asked for on this machine; processes can be observed.
     pub(crate) fn make_executor(
         &self,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
-        if let Some(cluster) = &self.cluster {
-            return cluster.make_executor(self);
-        }
         let limits = self.limits.clone();
         match self.executor {
             ExecutorKind::Serial => Ok(Arc::new(Serial::new(limits))),

@@ -1,8 +1,16 @@
 //! Removing what a queue has stored. Nothing else ever does.
 
-use async_nats::jetstream::{ErrorCode, context::DeleteStreamErrorKind, stream::Stream};
+use async_nats::jetstream::{
+    ErrorCode,
+    context::DeleteStreamErrorKind,
+    stream::{LastRawMessageErrorKind, Stream},
+};
+use futures_util::{StreamExt, TryStreamExt, stream::iter};
 
 use crate::{Connection, Error, Queue, RunId, connect::Session, names::Which, runtime, streams::Streams};
+
+/// Messages that are removed at a time.
+const AT_A_TIME: usize = 64;
 
 /// What has been removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,28 +34,64 @@ pub fn clean(connection: &Connection, queue: &Queue, run: Option<&RunId>) -> Res
         let streams = Streams::find(&session, queue).await?;
         match run {
             Some(run) => clean_run(&streams, queue, run).await,
-            None => remove(&session, &streams).await,
+            None => remove_queue(&session, &streams).await,
         }
     })
 }
 
 async fn clean_run(streams: &Streams, queue: &Queue, run: &RunId) -> Result<Cleaned, Error> {
     // What waits goes first, so that it does not become a result again.
-    let waiting = purge(&streams.jobs, queue.all(Which::Jobs, Some(run))).await?;
-    let results = purge(&streams.results, queue.all(Which::Results, Some(run))).await?;
-    let parts = purge(&streams.results, queue.parts(Some(run))).await?;
+    let waiting = remove(&streams.jobs, queue.all(Which::Jobs, Some(run))).await?;
+    let results = remove(&streams.results, queue.all(Which::Results, Some(run))).await?;
+    let parts = remove(&streams.results, queue.parts(Some(run))).await?;
     let quarantined = purge(&streams.quarantine, queue.all(Which::Quarantine, Some(run))).await?;
     purge(&streams.quarantine, queue.all_attempts(Some(run))).await?;
+    purge(&streams.quarantine, queue.claim(run)).await?;
     Ok(Cleaned { waiting, results: results + parts, quarantined })
 }
 
-/// Removes the messages whose subjects match; how many there were.
+/// Removes the messages whose subjects match from a stream that has consumers; how many there were.
+///
+/// When a server of version 2.9 purges some subjects of a stream, be there messages or not, it moves the consumers behind
+/// all that is there and forgets what they have: other runs' messages are not delivered then. So there is a purge only
+/// where there are no others.
+pub(crate) async fn remove(stream: &Stream, filter: String) -> Result<u64, Error> {
+    let listed = stream.info_with_subjects(filter.clone()).await.map_err(Error::server)?;
+    let subjects: Vec<(String, usize)> = listed.try_collect().await.map_err(Error::server)?;
+    let count: u64 = subjects.iter().map(|&(_, count)| count as u64).sum();
+    if count == 0 {
+        return Ok(0);
+    }
+    let all = stream.get_info().await.map_err(Error::server)?.state.messages;
+    if all == count {
+        return purge(stream, filter).await;
+    }
+    let each = subjects.into_iter().map(|(subject, count)| remove_each(stream, subject, count));
+    iter(each).buffer_unordered(AT_A_TIME).try_fold(0, async |sum, one| Ok(sum + one)).await
+}
+
+/// Removes the messages of one subject, the last one first; how many there still were.
+async fn remove_each(jobs: &Stream, subject: String, count: usize) -> Result<u64, Error> {
+    for removed in 0..count {
+        match jobs.get_last_raw_message_by_subject(&subject).await {
+            // One that is gone meanwhile has been run.
+            Ok(message) => drop(jobs.delete_message(message.sequence).await),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                return Ok(removed as u64);
+            }
+            Err(error) => return Err(Error::server(error)),
+        }
+    }
+    Ok(count as u64)
+}
+
+/// Removes the messages whose subjects match; how many there were. Not for streams that have consumers.
 pub(crate) async fn purge(stream: &Stream, filter: String) -> Result<u64, Error> {
     let purged = stream.purge().filter(filter).await.map_err(Error::server)?;
     Ok(purged.purged)
 }
 
-async fn remove(session: &Session, streams: &Streams) -> Result<Cleaned, Error> {
+async fn remove_queue(session: &Session, streams: &Streams) -> Result<Cleaned, Error> {
     let mut removed = [0; 3];
     for (stream, count) in
         [&streams.jobs, &streams.results, &streams.quarantine].into_iter().zip(&mut removed)

@@ -9,7 +9,10 @@ use std::{
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, jetstream};
 use jetstream::context::ContextBuilder;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::Error;
 
@@ -187,16 +190,18 @@ impl Session {
         let (options, line) = options(connection, name)?;
         let servers: Vec<&str> = connection.address.0.iter().map(String::as_str).collect();
         let client = loop {
-            let error = match options.clone().connect(&servers[..]).await {
-                Ok(client) => break client,
-                Err(error) => error,
+            let left = connection.timeout.saturating_sub(start.elapsed());
+            let cause = match timeout(left, options.clone().connect(&servers[..])).await {
+                Ok(Ok(client)) => break client,
+                Ok(Err(error)) => match fatal(&error, connection) {
+                    Some(fatal) => return Err(fatal),
+                    None => described(&error),
+                },
+                Err(_) => "it does not answer".to_owned(),
             };
-            if let Some(fatal) = fatal(&error, connection) {
-                return Err(fatal);
-            }
             if start.elapsed() + RETRY_AFTER >= connection.timeout {
                 let (server, waited) = (connection.address.to_string(), connection.timeout);
-                return Err(Error::Unreachable { server, waited, cause: described(&error) });
+                return Err(Error::Unreachable { server, waited, cause });
             }
             sleep(RETRY_AFTER).await;
         };
@@ -213,8 +218,8 @@ impl Session {
     }
 
     /// A server that has just been started answers before its JetStream does.
-    async fn expect_jetstream(&self, start: Instant, timeout: Duration) -> Result<(), Error> {
-        let patience = timeout.min(Duration::from_secs(2));
+    async fn expect_jetstream(&self, start: Instant, patience: Duration) -> Result<(), Error> {
+        let patience = patience.min(Duration::from_secs(2));
         loop {
             // Read as plain JSON: the client's type for it wants fields that older servers do not send.
             let answer: Result<serde_json::Value, _> = self.jetstream.request("INFO", &()).await;
@@ -240,7 +245,7 @@ impl Session {
 
     /// Sends what has been handed over, if there is anybody to send it to.
     pub(crate) async fn flush(&self) {
-        let _ = tokio::time::timeout(Duration::from_millis(500), self.client.flush()).await;
+        let _ = timeout(Duration::from_millis(500), self.client.flush()).await;
     }
 }
 

@@ -109,6 +109,18 @@ pub enum Error {
         /// How many jobs there were.
         read: u64,
     },
+    /// Another submitter is at work on the run.
+    #[error("another submitter is at work on the run {run}")]
+    InUse {
+        /// The run.
+        run: RunId,
+    },
+    /// Another submitter goes on with the run, because this one was not to be heard.
+    #[error("another submitter has taken over the run {run}, because this one could not be reached")]
+    TakenOver {
+        /// The run.
+        run: RunId,
+    },
     /// What is stored under a result's name is no result.
     #[error("the result of jobs {first} to {last} of run {run} cannot be read: {cause}")]
     Unreadable {

@@ -171,6 +171,21 @@ impl Queue {
         }
     }
 
+    /// Where a run's submitters write down who works on it.
+    pub(crate) fn claim(&self, run: &RunId) -> String {
+        format!("runner.{self}.claims.{run}")
+    }
+
+    /// All that, of all runs.
+    pub(crate) fn all_claims(&self) -> String {
+        format!("runner.{self}.claims.*")
+    }
+
+    /// Where a submitter is asked for signs of life.
+    pub(crate) fn submitter(&self, id: &str) -> String {
+        format!("runner.{self}.submitter.{id}")
+    }
+
     /// Where nodes are asked for signs of life.
     pub(crate) fn ping(&self) -> String {
         format!("runner.{self}.ping")

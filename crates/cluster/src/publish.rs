@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::connect::Session;
 
-/// The first message of a subject is stored, every further one refused.
+/// A message is stored only if the last one of its subject has this number; 0 if there must be none.
 const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 
 /// A message that is published again under the same id is stored once, for a while.
@@ -21,7 +21,7 @@ const MESSAGE_ID: &str = "Nats-Msg-Id";
 pub(crate) enum Stored {
     /// It is in the stream, under this number.
     Here(u64),
-    /// There is one under this subject already.
+    /// There is one under this subject already, or a further one.
     Before,
     /// The stream, or the server, is full.
     Full(String),
@@ -36,8 +36,13 @@ pub(crate) fn with_id(mut headers: HeaderMap, id: String) -> HeaderMap {
 }
 
 /// So that the first message of a subject is the only one.
-pub(crate) fn as_first(mut headers: HeaderMap) -> HeaderMap {
-    headers.insert(EXPECTED_LAST, "0");
+pub(crate) fn as_first(headers: HeaderMap) -> HeaderMap {
+    as_next(headers, 0)
+}
+
+/// So that nobody else has stored a message of the subject since this one.
+pub(crate) fn as_next(mut headers: HeaderMap, last: u64) -> HeaderMap {
+    headers.insert(EXPECTED_LAST, last.to_string());
     headers
 }
 

@@ -13,9 +13,13 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(MOST_HELPERS).build()
 }
 
-/// Runs a future to its end in the calling thread.
+/// Runs a future to its end in the calling thread, and does not wait for helpers that it has left behind: one of them may
+/// still look for an address that nobody wants to know any more.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    runtime().map_err(Error::thread)?.block_on(future)
+    let runtime = runtime().map_err(Error::thread)?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
 }
 
 /// Runs a future on a thread of its own.
@@ -24,6 +28,9 @@ pub(crate) fn spawn<F: Future<Output = ()>>(
     make: impl FnOnce() -> F + Send + 'static,
 ) -> Result<thread::JoinHandle<()>, Error> {
     let runtime = runtime().map_err(Error::thread)?;
-    let run = move || runtime.block_on(make());
+    let run = move || {
+        runtime.block_on(make());
+        runtime.shutdown_background();
+    };
     thread::Builder::new().name(name.to_owned()).spawn(run).map_err(Error::thread)
 }

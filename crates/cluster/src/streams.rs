@@ -151,7 +151,7 @@ fn config(queue: &Queue, which: Which, description: String, settings: StreamSett
     let subjects = match which {
         // Pieces of large messages lie among the results: the queue's one consumer must not get them.
         Which::Results => vec![queue.all(which, None), queue.parts(None)],
-        Which::Quarantine => vec![queue.all(which, None), queue.all_attempts(None)],
+        Which::Quarantine => vec![queue.all(which, None), queue.all_attempts(None), queue.all_claims()],
         Which::Jobs => vec![queue.all(which, None)],
     };
     let max_bytes = settings.max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1);

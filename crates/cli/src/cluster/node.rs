@@ -132,6 +132,13 @@ fn describe(news: &NodeNews, (name, queue, workers): (&str, &Queue, usize), verb
             "quarantined jobs {first} to {} of run {run}: delivered {deliveries} times, and no node finished them",
             first + count - 1
         ),
+        NodeNews::Foreign { run, first, count } => format!(
+            "quarantined jobs {first} to {} of run {run}: they are of another version, or no jobs at all",
+            first.saturating_add(count - 1)
+        ),
+        NodeNews::Nonsense { subject } => {
+            format!("removed a message from the queue that is no batch: {:?}", subject)
+        }
         NodeNews::Done { run, first, count, cost } if verbose => {
             format!("jobs {first} to {} of run {run}: {:.1} ms", first + count - 1, cost * 1e3)
         }

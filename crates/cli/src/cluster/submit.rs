@@ -10,7 +10,7 @@ use super::ClusterMisuse;
 use crate::{
     args::Arguments,
     error::{Misuse, RunError, warn},
-    plan::Plan,
+    plan::{Connect, Plan},
 };
 
 /// Where a run's jobs go instead of to local workers.
@@ -40,31 +40,42 @@ impl ClusterPlan {
         }))
     }
 
-    /// Connects, and says under which name the run can be gone on with.
-    pub(crate) fn make_executor(&self, plan: &Plan) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+    /// What connects, and says under which name the run can be gone on with.
+    pub(crate) fn connecting(&self, plan: &Plan) -> Connect {
         let ClusterPlan { connection, queue, run, streams } = self;
+        let (connection, quiet) = (connection.clone(), plan.quiet);
         let settings = SubmitSettings {
             queue: queue.clone(),
             run: run.clone(),
             time_limit: plan.time_limit_of_jobs(),
             streams: *streams,
-            tell: if plan.quiet { |_| {} } else { tell },
+            tell: if quiet { |_| {} } else { tell },
         };
-        let executor = ClusterExecutor::connect(connection, settings)
-            .map_err(|error| RunError::Cluster(error.to_string()))?;
-        if !plan.quiet {
-            match executor.known_jobs() {
-                0 => warn(&format!("run {run} on queue {queue}")),
-                jobs => warn(&format!("run {run} on queue {queue}, which has the results of {jobs} jobs")),
-            }
-        }
-        Ok(Arc::new(executor))
+        Box::new(move || connect(&connection, settings, quiet))
     }
 }
 
+fn connect(
+    connection: &Connection,
+    settings: SubmitSettings,
+    quiet: bool,
+) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+    let named = format!("run {} on queue {}", settings.run, settings.queue);
+    let executor = ClusterExecutor::connect(connection, settings)
+        .map_err(|error| RunError::Cluster(error.to_string()))?;
+    match executor.known_jobs() {
+        _ if quiet => {}
+        0 => warn(&named),
+        jobs => warn(&format!("{named}, which has the results of {jobs} jobs")),
+    }
+    Ok(Arc::new(executor))
+}
+
 fn tell(news: SubmitNews) {
-    warn(match news {
-        SubmitNews::Lost => "the connection to the cluster is lost; trying to get it back",
-        SubmitNews::Regained => "the connection to the cluster is back",
+    warn(&match news {
+        SubmitNews::Lost => "the connection to the cluster is lost; trying to get it back".to_owned(),
+        SubmitNews::Regained => "the connection to the cluster is back".to_owned(),
+        SubmitNews::Unserved(queue) => format!("no node serves the queue {queue}; waiting"),
+        SubmitNews::Served(queue) => format!("the queue {queue} is served; the run goes on"),
     });
 }

@@ -17,6 +17,7 @@ use pool::{Executor, Stage};
 
 use super::{
     Enough, Intake, News,
+    connecting::{NotBegun, make_executor},
     feeding::Feeding,
     journaling::{self, Opened},
     recorder::Recording,
@@ -53,11 +54,17 @@ pub(crate) fn run(plan: &Plan) -> Ended {
         // which a pipe without a writer makes wait, and a signal must be able to end that.
         let signals = block_signals();
         watch(signals, news.clone()).map_err(RunError::Thread)?;
-        Run::start(plan, files, &news)
+        Ok((files, Instant::now()))
+    });
+    let started = started.map_err(NotBegun::Failed).and_then(|(files, start)| {
+        let observer = files.timeline.as_ref().map(Timeline::observer);
+        let executor = make_executor(plan, observer, (&news, &heard))?;
+        Ok(Run::start(plan, files, (executor, start), &news)?)
     });
     match started {
         Ok(run) => run.finish(plan, &heard),
-        Err(error) => {
+        Err(NotBegun::Signalled(signal)) => Ended::Signal(signal),
+        Err(NotBegun::Failed(error)) => {
             error::print(&error);
             ending_of(&error)
         }
@@ -107,10 +114,13 @@ struct Run {
 }
 
 impl Run {
-    fn start(plan: &Plan, files: Files, news: &Sender<News>) -> Result<Run, RunError> {
-        let start = Instant::now();
+    fn start(
+        plan: &Plan,
+        files: Files,
+        (executor, start): (Arc<dyn Executor<Builtin>>, Instant),
+        news: &Sender<News>,
+    ) -> Result<Run, RunError> {
         let Files { sources, target, journal, timeline } = files;
-        let executor = plan.make_executor(timeline.as_ref().map(Timeline::observer))?;
         let collector = Collector::new(plan, news.clone());
         let (recording, past) = match journal {
             Some(Opened { journal, past, one_by_one }) => {
@@ -157,6 +167,8 @@ impl Run {
                 // Whoever asks twice does not want to wait for a reader that does not read.
                 None if self.given_up && self.signals > 1 => break Ok(()),
                 None => self.give_up(),
+                // Heard before there was a run.
+                Some(News::Connected) => {}
                 Some(News::Signalled(signal)) => self.interrupted(signal),
                 Some(News::Suspended) => self.suspend(),
                 Some(News::Broken(cause)) => {

@@ -2,9 +2,10 @@
 //!
 //! Threads that each do one thing tell the coordinator their news, and it alone decides how the run goes on:
 //! [`intake`] reads jobs and hands them to the executor, the executor's threads run them and hand the outcomes to the
-//! collector, a writer prints, and a watcher waits for signals. With a journal, a [`recorder`] takes the outcomes first, and
+//! collector, a writer prints, and a watcher waits for signals, which also end the [`connecting`] to a cluster. With a journal, a [`recorder`] takes the outcomes first, and
 //! [`resume`] compares the jobs with those that have been recorded before.
 
+mod connecting;
 mod coordinator;
 mod feeding;
 mod intake;

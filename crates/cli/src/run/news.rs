@@ -9,6 +9,8 @@ use crate::error::RunError;
 /// Something that changes how the run goes on.
 #[derive(Debug)]
 pub(crate) enum News {
+    /// The cluster has answered, or cannot be used.
+    Connected,
     /// All input has been read, or reading it failed.
     InputEnded(Result<(), RunError>),
     /// All records have been written, or writing them failed.

@@ -26,6 +26,7 @@ use crate::{
     parts,
     publish::{Stored, as_first},
     streams::Streams,
+    submit::sizing::MOST_JOBS,
     verdict::encode,
 };
 
@@ -64,6 +65,10 @@ pub(super) enum End {
     Quarantined { deliveries: u64 },
     /// Somebody else is to run it.
     HandedBack,
+    /// The server could not be asked about it: it is tried again in a while.
+    NotNow,
+    /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
+    Foreign,
     /// The node cannot go on.
     Failed(Error),
 }
@@ -88,10 +93,9 @@ impl<J: Job> Shared<J> {
     /// Does everything with a batch but the acknowledging.
     pub(super) async fn handle(&self, batch: &Delivery) -> End {
         let label = Label::read(&batch.headers);
-        let expected = version(J::NAME);
-        if label.version != expected {
-            let queue = self.settings.queue.clone();
-            return End::Failed(Error::Version { queue, found: label.version, expected });
+        // The streams are of our version: somebody has put it there who is no submitter, and it would end each node in turn.
+        if label.version != version(J::NAME) || batch.span.count > MOST_JOBS {
+            return self.set_aside(batch).await;
         }
         if batch.again {
             if self.has_result(batch).await {
@@ -102,11 +106,11 @@ impl<J: Job> Shared<J> {
                 Begun::TooOften(deliveries) => {
                     return self.quarantine(batch, deliveries, &label.digest).await;
                 }
-                Begun::NotNow => return End::HandedBack,
+                Begun::NotNow => return End::NotNow,
             }
         }
         let loaded = self.load(batch).await;
-        let Some(payload) = loaded else { return End::HandedBack };
+        let Some(payload) = loaded else { return End::NotNow };
         let ran = match self.run(payload, batch.span).await {
             Ok(ran) => ran,
             Err(error) => return End::Failed(error),
@@ -212,16 +216,28 @@ impl<J: Job> Shared<J> {
         }
     }
 
+    /// Keeps what is no batch of ours for whoever wants to know what it is. It gets no result: nobody could read one.
+    async fn set_aside(&self, batch: &Delivery) -> End {
+        match self.keep(batch).await {
+            Some(_) => End::Foreign,
+            None => End::HandedBack,
+        }
+    }
+
+    /// Stores a batch as it is among those that were given up.
+    async fn keep(&self, batch: &Delivery) -> Option<Stored> {
+        let subject = self.settings.queue.subject(Which::Quarantine, &batch.run, batch.span);
+        self.until_stored(&subject, &batch.run, batch.headers.clone(), batch.payload.clone()).await
+    }
+
     /// Gives a batch up: keeps it for whoever wants to know why, and gives each of its jobs an outcome that says so. All of
     /// it can be repeated, by this node or another one, if somebody dies in between.
     async fn quarantine(&self, batch: &Delivery, deliveries: u64, digest: &str) -> End {
         let Delivery { run, span, .. } = batch;
-        let queue = &self.settings.queue;
-        let subject = queue.subject(Which::Quarantine, run, *span);
-        if self.until_stored(&subject, run, batch.headers.clone(), batch.payload.clone()).await.is_none() {
+        if self.keep(batch).await.is_none() {
             return End::HandedBack;
         }
-        let cause = quarantine_message(queue, run, *span, deliveries).into();
+        let cause = quarantine_message(&self.settings.queue, run, *span, deliveries).into();
         let attempts = u32::try_from(deliveries).unwrap_or(u32::MAX);
         let outcome: Outcome<J> = Err(Failure::Lost { attempts, cause });
         let (mut one, mut all) = (Vec::new(), Vec::new());

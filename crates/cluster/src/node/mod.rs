@@ -68,6 +68,20 @@ pub enum NodeNews {
         /// How often it had been delivered before.
         deliveries: u64,
     },
+    /// A batch is of another version or for other jobs, or none at all: it has been set aside among those that were given up.
+    Foreign {
+        /// Whose it says that it is.
+        run: RunId,
+        /// Its first job.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
+    /// A message that is no batch has been removed from the queue.
+    Nonsense {
+        /// Under which name it was there.
+        subject: String,
+    },
     /// Something failed and will be tried again.
     Trouble(String),
 }
@@ -128,10 +142,14 @@ pub fn serve<J: Job>(
     runtime::block_on(async {
         let mut asked = leave.0.subscribe();
         let name = format!("runner node {}", settings.name);
-        let session = tokio::select! {
-            session = Session::open(connection, &name) => session?,
+        let joining = async {
+            let session = Session::open(connection, &name).await?;
+            serve::Node::join(session, settings, pool).await
+        };
+        let node = tokio::select! {
+            node = joining => node?,
             _ = asked.wait_for(|&asked| asked > 0) => return Ok(NodeSummary::default()),
         };
-        serve::Node::join(session, settings, pool).await?.serve(tell, asked).await
+        node.serve(tell, asked).await
     })
 }

@@ -138,15 +138,19 @@ impl<J: Job> Node<J> {
                     }
                 }
                 message = next(&mut pull) => match message {
-                    Some(Ok(message)) => self.take(message),
+                    Some(Ok(message)) => self.take(message, tell).await,
                     None => pull = None,
                     Some(Err(_)) => {
                         pull = None;
-                        // A server that is removing a stream loses what is put into a new one of that name meanwhile.
-                        sleep(MAKE_AGAIN_AFTER).await;
-                        // Any other error: the server is away, or just back. There will be news of it, or another try.
-                        if let Err(error @ Error::Version { .. }) = self.find_again().await {
-                            break Err(error);
+                        tokio::select! {
+                            found = timeout(ASK_FOR, self.find_again()) => {
+                                // Any other error: the server is away, or just back. There will be news of it, or another
+                                // try.
+                                if let Ok(Err(error @ Error::Version { .. })) = found {
+                                    break Err(error);
+                                }
+                            }
+                            _ = asked.changed() => break Ok(()),
                         }
                     }
                 },
@@ -181,21 +185,27 @@ impl<J: Job> Node<J> {
 
     /// The queue may have been removed while we served it.
     async fn find_again(&mut self) -> Result<(), Error> {
+        // A server that is removing a stream loses what is put into a new one of that name meanwhile.
+        sleep(MAKE_AGAIN_AFTER).await;
         let settings = &self.shared.settings;
-        let open = Streams::open(&self.shared.session, &settings.queue, J::NAME, settings.streams);
-        self.streams = timeout(ASK_FOR, open).await.map_err(Error::server)??;
+        let session = &self.shared.session;
+        self.streams = Streams::open(session, &settings.queue, J::NAME, settings.streams).await?;
         self.consumer = self.streams.consumer(&self.shared.session, settings.ack_wait).await?;
         self.highest = self.consumer.cached_info().delivered.stream_sequence;
         Ok(())
     }
 
     /// Takes a batch on.
-    fn take(&mut self, message: Message) {
+    async fn take(&mut self, message: Message, tell: &mut dyn FnMut(NodeNews)) {
         let subject = message.subject.to_string();
         let (number, times) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
         let again = times > 1 || number <= self.highest;
         self.highest = self.highest.max(number);
-        let Some((run, span)) = parse_subject(&subject) else { return };
+        let Some((run, span)) = parse_subject(&subject) else {
+            // It would come back after each ack wait, for ever.
+            acknowledge(&message, AckKind::Term).await;
+            return tell(NodeNews::Nonsense { subject });
+        };
         let headers = message.headers.clone().unwrap_or_default();
         let payload = message.payload.clone();
         let held = Held { message, run: run.clone(), span, again };
@@ -227,6 +237,15 @@ impl<J: Job> Node<J> {
                 self.summary.handed_back += 1;
                 acknowledge(&message, AckKind::Nak(None)).await;
                 return Err(error);
+            }
+            End::NotNow => {
+                self.summary.handed_back += 1;
+                acknowledge(&message, AckKind::Nak(Some(ASK_AGAIN_AFTER))).await;
+                return Ok(());
+            }
+            End::Foreign => {
+                self.summary.quarantined += 1;
+                tell(NodeNews::Foreign { run, first, count });
             }
             End::Late => self.summary.late += 1,
             End::Quarantined { deliveries } => {

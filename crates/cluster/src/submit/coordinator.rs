@@ -10,11 +10,13 @@ use bytes::Bytes;
 use pool::{Failure, Job};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::AbortHandle,
     time::{Instant as TokioInstant, sleep_until},
 };
 
 use super::{
     SubmitNews, SubmitSettings,
+    claim::Claim,
     decode::Decode,
     ending::Stopping,
     inlet::Gather,
@@ -22,7 +24,7 @@ use super::{
     publish::Publisher,
     results::LOOK_AFTER,
     shared::{Batch, Command, Shared},
-    withdraw::withdraw,
+    vigil::Vigil,
 };
 use crate::{
     Error,
@@ -49,8 +51,13 @@ pub(super) enum Event {
     Result(Found),
     /// A large result is whole now.
     Complete(Span, Result<Bytes, Error>),
-    /// There is no such result.
-    NotFound(Span),
+    /// There is no such result, and maybe no such batch either.
+    NotFound {
+        span: Span,
+        is_lost: bool,
+    },
+    /// Whether a node gives signs of life.
+    Nodes(bool),
     /// The run cannot go on.
     Failed(Error),
 }
@@ -71,6 +78,10 @@ pub(super) struct Coordinator<J: Job> {
     pub(super) flush_at: Option<Instant>,
     pub(super) look_at: Instant,
     pub(super) stopping: Option<Stopping>,
+    pub(super) vigil: Vigil,
+    pub(super) claim: Claim,
+    /// What is queued is another submitter's.
+    pub(super) taken_over: bool,
 }
 
 /// A batch without outcomes.
@@ -81,6 +92,8 @@ pub(super) struct Waiting<J: Job> {
     pub(super) sequence: Option<u64>,
     /// It is in the queue, or on its way there.
     pub(super) sent: bool,
+    /// On its way there.
+    pub(super) publishing: Option<AbortHandle>,
     pub(super) since: Instant,
     pub(super) times: u32,
     /// Its result is here, and being put together.
@@ -103,6 +116,7 @@ impl<J: Job> Coordinator<J> {
         decoder: Sender<Decode<J>>,
     ) -> Result<Coordinator<J>, Error> {
         let SubmitSettings { queue, run, .. } = settings.clone();
+        let claim = Claim::take(&session, &streams, (&queue, &run)).await?;
         let after = streams.results.get_info().await.map_err(Error::server)?.state.last_sequence;
         let queued = batches(&streams.jobs, &queue.all(Which::Jobs, Some(&run))).await?;
         let stored = batches(&streams.results, &queue.all(Which::Results, Some(&run))).await?;
@@ -120,7 +134,7 @@ impl<J: Job> Coordinator<J> {
             events: tell.clone(),
         };
         tokio::spawn(listener.listen());
-        let finder = Finder::new(streams.results.clone(), queue.clone(), run.clone(), tell.clone());
+        let finder = Finder::new(streams.clone(), queue.clone(), run.clone(), tell.clone());
         let publisher = Publisher::new(session, (queue, run), version(J::NAME), timeout, tell);
         let known_jobs = known.stored_jobs();
         let held = (known_jobs > 0).then(|| Held { bytes: 0, until: Instant::now() + HOLD_FOR });
@@ -139,6 +153,9 @@ impl<J: Job> Coordinator<J> {
             flush_at: None,
             look_at: Instant::now() + LOOK_AFTER,
             stopping: None,
+            vigil: Vigil::new(),
+            claim,
+            taken_over: false,
         })
     }
 
@@ -170,7 +187,7 @@ impl<J: Job> Coordinator<J> {
         self.publisher.session.flush().await;
         // What was on its way when the rest was taken back, and what a server that was killed has forgotten to remove: nobody
         // waits for it any more.
-        withdraw(&self.streams.jobs, self.all_batches()).await;
+        self.take_all_back().await;
         // Whoever pushes jobs from now on is refused; what came in between has to be told.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -187,7 +204,13 @@ impl<J: Job> Coordinator<J> {
     fn wake_at(&self) -> Instant {
         let held = self.held.as_ref().map(|held| held.until);
         let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.poll_at));
-        self.flush_at.into_iter().chain(held).chain(stopping).fold(self.look_at, Instant::min)
+        let vigil = self.keeps_vigil().then_some(self.vigil.ask_at);
+        self.flush_at.into_iter().chain(held).chain(stopping).chain(vigil).fold(self.look_at, Instant::min)
+    }
+
+    /// Whether somebody should be at work.
+    fn keeps_vigil(&self) -> bool {
+        !self.waiting.is_empty() && self.stopping.is_none()
     }
 
     pub(super) fn all_batches(&self) -> String {
@@ -201,7 +224,11 @@ impl<J: Job> Coordinator<J> {
                 self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
             }
             Command::Look => self.look_at_the_end().await,
-            Command::CancelWaiting => self.cancel_waiting().await,
+            Command::CancelWaiting(sink, done) => {
+                self.cancel_waiting(sink.as_ref()).await;
+                // Whoever waits has not gone.
+                done.map(|done| done.send(()));
+            }
             Command::Stop(until) => self.stop(until).await,
             Command::Unreadable(span, cause) => {
                 let run = self.settings.run.clone();
@@ -226,7 +253,8 @@ impl<J: Job> Coordinator<J> {
                     waiting.found = false;
                 }
             }
-            Event::NotFound(span) => self.not_found(span).await,
+            Event::NotFound { span, is_lost } => self.not_found(span, is_lost),
+            Event::Nodes(is_served) => self.found_nodes(is_served),
             Event::Failed(error) => self.fail(&error).await,
         }
     }
@@ -244,6 +272,10 @@ impl<J: Job> Coordinator<J> {
         if self.look_at <= now {
             self.look_at = now + LOOK_AFTER;
             self.look_for_the_silent(now);
+            self.publisher.expect_to_have(&self.claim);
+        }
+        if self.keeps_vigil() && self.vigil.ask_at <= now {
+            self.look_for_nodes();
         }
         if self.stopping.is_some() {
             self.go_on_stopping(now).await;
@@ -266,12 +298,16 @@ impl<J: Job> Coordinator<J> {
             digest: digest(&batch.payload),
             sequence: None,
             sent: known.is_some(),
+            publishing: None,
             since: Instant::now(),
             times: 0,
             found: false,
             batch,
         };
         let bytes = waiting.batch.payload.len();
+        if self.waiting.is_empty() {
+            self.vigil.begin();
+        }
         self.waiting.insert(span.first, waiting);
         match (known, &mut self.held) {
             (Some(Place::Stored), _) => self.finder.find(span),
@@ -294,7 +330,8 @@ impl<J: Job> Coordinator<J> {
         waiting.sent = true;
         waiting.since = Instant::now();
         let Waiting { batch, digest, times, .. } = waiting;
-        self.publisher.publish(batch.span, batch.payload.clone(), digest.clone(), *times);
+        let publishing = self.publisher.publish(batch.span, batch.payload.clone(), digest.clone(), *times);
+        waiting.publishing = Some(publishing);
     }
 
     /// Publishes what has been held back.

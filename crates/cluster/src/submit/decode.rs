@@ -24,7 +24,10 @@ pub(super) struct Decode<J: Job> {
 pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<Decode<J>>, Error> {
     let (sender, receiver) = channel();
     let shared = shared.clone();
-    let run = move || decode_all(&shared, &receiver);
+    let run = move || {
+        shared.is_own_thread_from_now_on();
+        decode_all(&shared, &receiver);
+    };
     thread::Builder::new().name("runner-results".into()).spawn(run).map_err(Error::thread)?;
     Ok(sender)
 }

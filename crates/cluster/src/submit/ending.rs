@@ -1,11 +1,16 @@
 //! How a run ends: when there is nothing more to do, when somebody stops it, and when it cannot go on.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use pool::{Failure, Job};
+use pool::{Failure, Job, Sink};
+use tokio::task::AbortHandle;
 
 use super::{
     coordinator::{Coordinator, Waiting},
+    shared::Batch,
     withdraw::{delivered, withdraw},
 };
 use crate::Error;
@@ -34,33 +39,51 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Cancels what no node has been given.
-    pub(super) async fn cancel_waiting(&mut self) {
+    /// Cancels what no node has been given, of one sink or of all. A batch that several sinks have jobs in is cancelled
+    /// with all.
+    pub(super) async fn cancel_waiting(&mut self, sink: Option<&Arc<dyn Sink<J>>>) {
         let gathered = {
             let mut gather = self.shared.gather.lock();
-            (!gather.is_empty()).then(|| gather.take())
+            gather.is_only_of(sink).then(|| gather.take())
         };
         if let Some(batch) = gathered {
             batch.fail(&self.shared, || Failure::Cancelled);
         }
         let delivered = delivered(&self.streams.jobs).await;
-        withdraw(&self.streams.jobs, self.all_batches()).await;
         let up_to = delivered.map_or(0, |delivered| delivered.up_to);
         let is_waiting = |waiting: &Waiting<J>| {
-            !waiting.found
+            sink.is_none_or(|sink| waiting.batch.is_only_of(sink))
+                && !waiting.found
                 && (!waiting.sent
                     || waiting.times > 0 && waiting.sequence.is_none_or(|number| number > up_to))
         };
-        self.cancel(is_waiting);
+        let (cancelled, numbers) = self.take_out(is_waiting);
+        // What has been sent is stored before what follows it is taken back.
+        self.publisher.session.flush().await;
+        if self.waiting.is_empty() || sink.is_none() {
+            self.take_all_back().await;
+        } else {
+            self.publisher.take_back(&self.streams.jobs, numbers);
+        }
+        cancelled.into_iter().for_each(|batch| batch.fail(&self.shared, || Failure::Cancelled));
     }
 
-    fn cancel(&mut self, is_meant: impl Fn(&Waiting<J>) -> bool) {
-        let meant = self.waiting.iter().filter(|(_, waiting)| is_meant(waiting)).map(|(&first, _)| first);
-        for first in meant.collect::<Vec<_>>() {
-            if let Some(waiting) = self.waiting.remove(&first) {
-                waiting.batch.fail(&self.shared, || Failure::Cancelled);
-            }
+    /// Removes all that is queued, unless it is somebody else's by now.
+    pub(super) async fn take_all_back(&self) {
+        if !self.taken_over {
+            withdraw(&self.streams.jobs, self.all_batches()).await;
         }
+    }
+
+    /// Batches that nobody waits for any more, and their numbers in the queue; they are not published any more either.
+    fn take_out(&mut self, is_meant: impl Fn(&Waiting<J>) -> bool) -> (Vec<Batch<J>>, Vec<u64>) {
+        let (mut batches, mut numbers) = (Vec::new(), Vec::new());
+        for (_, waiting) in self.waiting.extract_if(.., |_, waiting| is_meant(waiting)) {
+            waiting.publishing.inspect(AbortHandle::abort);
+            numbers.extend(waiting.sequence);
+            batches.push(waiting.batch);
+        }
+        (batches, numbers)
     }
 
     pub(super) async fn stop(&mut self, until: Instant) {
@@ -70,9 +93,9 @@ impl<J: Job> Coordinator<J> {
         let earlier = self.stopping.as_ref().map_or(until, |stopping| stopping.until);
         self.stopping = Some(Stopping { until: until.min(earlier), poll_at: now + POLL, idle: 0 });
         if first_time && until > now {
-            self.cancel_waiting().await;
+            self.cancel_waiting(None).await;
         } else if first_time {
-            withdraw(&self.streams.jobs, self.all_batches()).await;
+            self.take_all_back().await;
         }
         self.go_on_stopping(now).await;
     }
@@ -90,7 +113,8 @@ impl<J: Job> Coordinator<J> {
             if gathered.span.count > 0 {
                 gathered.fail(&self.shared, || Failure::Cancelled);
             }
-            self.cancel(|_| true);
+            let (left, _) = self.take_out(|_| true);
+            left.into_iter().for_each(|batch| batch.fail(&self.shared, || Failure::Cancelled));
             // What there is to be told has been.
             stopping_is_over(self.stopping.as_mut(), now);
         }
@@ -98,6 +122,7 @@ impl<J: Job> Coordinator<J> {
 
     /// The run cannot go on: all that is left shares the reason, and does not use the cluster any more.
     pub(super) async fn fail(&mut self, error: &Error) {
+        self.taken_over |= matches!(error, Error::TakenOver { .. });
         let cause = self.shared.break_down(error);
         self.publisher.withdraw();
         let gathered = self.shared.gather.lock().take();
@@ -105,7 +130,7 @@ impl<J: Job> Coordinator<J> {
         for batch in left.chain((gathered.span.count > 0).then_some(gathered)) {
             batch.fail(&self.shared, || Failure::Abandoned(cause.clone()));
         }
-        withdraw(&self.streams.jobs, self.all_batches()).await;
+        self.take_all_back().await;
     }
 }
 

@@ -34,6 +34,12 @@ impl<J: Job> Gather<J> {
         self.next == self.first
     }
 
+    /// Whether there is an open batch, and nobody but this sink, if there is one, wants its outcomes.
+    pub(super) fn is_only_of(&self, sink: Option<&Arc<dyn Sink<J>>>) -> bool {
+        let is_meant = |owner: &Owner<J>| sink.is_none_or(|sink| Arc::ptr_eq(&owner.sink, sink));
+        !self.is_empty() && self.owners.iter().all(is_meant)
+    }
+
     /// How many jobs have been taken.
     pub(super) fn taken(&self) -> u64 {
         self.next
@@ -147,8 +153,9 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
         self.shared.refusal()
     }
 
+    /// Soon. Jobs that share a batch with another sink's are not cancelled.
     fn cancel_waiting(&mut self) {
-        self.shared.command(Command::CancelWaiting);
+        self.shared.command(Command::CancelWaiting(Some(self.sink.clone()), None));
     }
 }
 

@@ -7,6 +7,7 @@ use async_nats::{
     jetstream::{
         Message,
         consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+        message::StreamMessage,
         stream::{LastRawMessageErrorKind, Stream},
     },
 };
@@ -17,12 +18,13 @@ use tokio::{
     time::sleep,
 };
 
-use super::coordinator::Event;
+use super::{coordinator::Event, withdraw::delivered};
 use crate::{
     Error, Queue, RunId,
     connect::Session,
     names::{Span, Which, parse_subject},
     parts,
+    streams::Streams,
 };
 
 /// A request for results is answered by then, or asked anew.
@@ -92,7 +94,10 @@ impl Listener {
         }
     }
 
-    async fn consumer(&self) -> Result<PullConsumer, Error> {
+    async fn consumer(&mut self) -> Result<PullConsumer, Error> {
+        // Somebody has made the stream anew, or a server has lost its last messages: what comes has lower numbers then.
+        let last = self.results.get_info().await.map_err(Error::server)?.state.last_sequence;
+        self.after = self.after.min(last);
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.after + 1 },
             ack_policy: AckPolicy::None,
@@ -114,9 +119,18 @@ impl Listener {
     }
 }
 
-/// Looks results up by their subjects.
+/// The last message of a subject, if there is one.
+async fn last(stream: &Stream, subject: &str) -> Result<Option<StreamMessage>, Error> {
+    match stream.get_last_raw_message_by_subject(subject).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(Error::server(error)),
+    }
+}
+
+/// Looks results and batches up by their subjects.
 pub(super) struct Finder {
-    results: Stream,
+    streams: Streams,
     queue: Queue,
     run: RunId,
     permits: Semaphore,
@@ -125,12 +139,12 @@ pub(super) struct Finder {
 
 impl Finder {
     pub(super) fn new(
-        results: Stream,
+        streams: Streams,
         queue: Queue,
         run: RunId,
         events: UnboundedSender<Event>,
     ) -> Arc<Finder> {
-        Arc::new(Finder { results, queue, run, permits: Semaphore::new(LOOK_UPS), events })
+        Arc::new(Finder { streams, queue, run, permits: Semaphore::new(LOOK_UPS), events })
     }
 
     /// Fetches a result; the coordinator hears of it, or that there is none.
@@ -138,23 +152,42 @@ impl Finder {
         let finder = self.clone();
         tokio::spawn(async move {
             let _permit = finder.permits.acquire().await;
-            let subject = finder.queue.subject(Which::Results, &finder.run, span);
-            let event = loop {
-                if finder.events.is_closed() {
+            while !finder.events.is_closed() {
+                if let Ok(event) = finder.look(span).await {
+                    let _ = finder.events.send(event);
                     return;
                 }
-                match finder.results.get_last_raw_message_by_subject(&subject).await {
-                    Ok(found) => {
-                        break Event::Result(Found { span, headers: found.headers, payload: found.payload });
-                    }
-                    Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-                        break Event::NotFound(span);
-                    }
-                    Err(_) => sleep(RETRY_AFTER).await,
-                }
-            };
-            let _ = finder.events.send(event);
+                sleep(RETRY_AFTER).await;
+            }
         });
+    }
+
+    /// Looks where a batch is. What is not in the queue any more may have become a result between two questions.
+    async fn look(&self, span: Span) -> Result<Event, Error> {
+        if let Some(found) = self.result(span).await? {
+            return Ok(Event::Result(found));
+        }
+        let is_lost = self.is_lost(span).await?;
+        let found = if is_lost { self.result(span).await? } else { None };
+        Ok(found.map_or(Event::NotFound { span, is_lost }, Event::Result))
+    }
+
+    async fn result(&self, span: Span) -> Result<Option<Found>, Error> {
+        let subject = self.queue.subject(Which::Results, &self.run, span);
+        let found = last(&self.streams.results, &subject).await?;
+        Ok(found.map(|found| Found { span, headers: found.headers, payload: found.payload }))
+    }
+
+    /// Whether a batch without a result will never get one.
+    async fn is_lost(&self, span: Span) -> Result<bool, Error> {
+        let jobs = &self.streams.jobs;
+        let Some(queued) = last(jobs, &self.queue.subject(Which::Jobs, &self.run, span)).await? else {
+            return Ok(true);
+        };
+        // In the queue, behind the place where the nodes are, and none of them has it: a server that was killed has kept the
+        // acknowledgement and lost the result.
+        let nodes = delivered(jobs).await;
+        Ok(nodes.is_some_and(|nodes| nodes.in_flight == 0 && queued.sequence <= nodes.up_to))
     }
 
     /// Puts the pieces of a large result together.
@@ -162,7 +195,8 @@ impl Finder {
         let finder = self.clone();
         tokio::spawn(async move {
             let Found { span, headers, payload } = found;
-            let loaded = parts::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
+            let loaded =
+                parts::load(&finder.streams.results, &finder.queue, &finder.run, &headers, payload).await;
             let _ = finder.events.send(Event::Complete(span, loaded));
         });
     }

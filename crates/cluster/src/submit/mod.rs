@@ -2,9 +2,11 @@
 //!
 //! [`inlet`] gathers jobs into batches, in the thread that pushes them. [`coordinator`] decides, on the private runtime,
 //! what becomes of each batch: whether it has to be published or has been by an earlier submitter, and what is done when the run
-//! is stopped ([`ending`]); [`results`] is about what comes back. [`publish`] and [`listen`] do what it says and tell it what has happened; [`decode`] turns results into
-//! outcomes on a thread of its own.
+//! is stopped ([`ending`]); [`results`] is about what comes back, [`vigil`] about whether anybody is there to send it. [`publish`] and
+//! [`listen`] do what it says and tell it what has happened; [`decode`] turns results into outcomes on a thread of its own.
+//! [`claim`] sees to it that nobody else works on the same run.
 
+mod claim;
 mod coordinator;
 mod decode;
 mod ending;
@@ -13,16 +15,16 @@ mod listen;
 mod publish;
 mod results;
 mod shared;
-mod sizing;
+pub(crate) mod sizing;
+mod vigil;
 mod withdraw;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, mpsc::sync_channel},
     time::{Duration, Instant},
 };
 
 use pool::{Executor, Inlet, Job, JobFuture, JobOptions, Refused, Sink, WorkerFigures, WorkerReport};
-use tokio::sync::oneshot;
 
 use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
@@ -45,18 +47,30 @@ pub struct SubmitSettings {
 }
 
 /// What a submitter has to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitNews {
     /// The connection is lost. It is made anew, however long that takes.
     Lost,
     /// The connection is back.
     Regained,
+    /// Jobs wait, nothing has come back for five seconds, and no node of the queue answers.
+    Unserved(Queue),
+    /// After that: a node answers, or has stored a result.
+    Served(Queue),
 }
 
 /// Runs jobs on the nodes of a queue.
 ///
 /// Jobs are numbered in the order in which they are pushed, by all inlets together; a run that is to be resumed has to push the same
 /// jobs in the same order again. Pushing waits while very much is under way.
+///
+/// One submitter at a time works on a run; one that was killed, or is dropped, leaves it to the next at once.
+///
+/// Of a [`JobFuture`] only the outcome is known here: it is never said to be [running](JobFuture::running), and
+/// [`cancel`](JobFuture::cancel) and [`kill`](JobFuture::kill) do nothing, because within milliseconds the job is in a batch with
+/// others, which the server may have given to a node. [`cancel_waiting`](Executor::cancel_waiting) and
+/// [`stop`](Executor::stop) take back what no node has been given, all of it together. There are no
+/// [`reports`](Executor::reports) and [`figures`](Executor::figures): the workers are the nodes'.
 ///
 /// Dropping it waits for all jobs, as with any executor: [`stop`](Executor::stop) it first if nobody wants them any more.
 pub struct ClusterExecutor<J: Job> {
@@ -68,14 +82,17 @@ impl<J: Job> ClusterExecutor<J> {
     /// Connects, makes the queue if it is not there, and finds out what is known of the run.
     ///
     /// # Errors
-    /// When the cluster cannot be reached or used, or the queue is of another version or for other jobs.
+    /// When the cluster cannot be reached or used, the queue is of another version or for other jobs, or another submitter
+    /// is at work on the run.
     pub fn connect(connection: &Connection, settings: SubmitSettings) -> Result<ClusterExecutor<J>, Error> {
         let (commands, heard) = tokio::sync::mpsc::unbounded_channel();
         let shared = Shared::new(settings.time_limit, commands);
         let decoder = decode::start(&shared)?;
-        let (tell, told) = oneshot::channel();
+        // Not one of tokio's, which must not be waited for in a runtime of the caller's.
+        let (tell, told) = sync_channel(1);
         let (connection, at_work) = (connection.clone(), shared.clone());
         runtime::spawn("runner-cluster", move || async move {
+            at_work.is_own_thread_from_now_on();
             let made = async {
                 let opened = open::<J>(&connection, &settings).await?;
                 Coordinator::make(opened, settings, connection.timeout, at_work.clone(), decoder).await
@@ -89,7 +106,7 @@ impl<J: Job> ClusterExecutor<J> {
             }
             at_work.end();
         })?;
-        let known_jobs = told.blocking_recv().map_err(Error::server)??;
+        let known_jobs = told.recv().map_err(Error::server)??;
         Ok(ClusterExecutor { shared, known_jobs })
     }
 
@@ -124,8 +141,14 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
         self.shared.batches_under_way()
     }
 
+    /// As other executors do; it waits for the server to take back what no node has, for two seconds at most.
     fn cancel_waiting(&self) {
-        self.shared.command(Command::CancelWaiting);
+        let (done, heard) = sync_channel(1);
+        self.shared.command(Command::CancelWaiting(None, Some(done)));
+        if !self.shared.is_own_thread() {
+            // An error when all is over.
+            let _ = heard.recv();
+        }
     }
 
     fn close(&self) {

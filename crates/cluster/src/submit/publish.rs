@@ -5,14 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, mpsc::UnboundedSender, watch},
+    task::AbortHandle,
     time::sleep,
 };
 
-use super::coordinator::Event;
+use super::{claim::Claim, coordinator::Event};
 use crate::{
     Error, Queue, RunId,
     batch::Label,
@@ -40,7 +42,7 @@ pub(super) struct Publisher {
     /// When anything was last stored or came back.
     progress: Mutex<Instant>,
     timeout: Duration,
-    events: UnboundedSender<Event>,
+    pub(super) events: UnboundedSender<Event>,
     /// Nothing more is to be published.
     withdrawn: watch::Sender<bool>,
 }
@@ -76,16 +78,44 @@ impl Publisher {
         self.withdrawn.send_replace(true);
     }
 
-    /// Publishes a batch, for the so manieth time; the coordinator hears of the end.
-    pub(super) fn publish(self: &Arc<Self>, span: Span, payload: Bytes, digest: String, time: u32) {
+    /// Publishes a batch, for the so manieth time; the coordinator hears of the end, unless it puts an end to it.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        span: Span,
+        payload: Bytes,
+        digest: String,
+        time: u32,
+    ) -> AbortHandle {
         let publisher = self.clone();
-        tokio::spawn(async move {
+        let publishing = tokio::spawn(async move {
             let mut withdrawn = publisher.withdrawn.subscribe();
             let event = tokio::select! {
                 event = publisher.until_stored(span, payload, digest, time) => event,
                 _ = withdrawn.wait_for(|&withdrawn| withdrawn) => return,
             };
             let _ = publisher.events.send(event);
+        });
+        publishing.abort_handle()
+    }
+
+    /// Removes these batches from the queue, in a while.
+    pub(super) fn take_back(&self, jobs: &Stream, numbers: Vec<u64>) {
+        let jobs = jobs.clone();
+        tokio::spawn(async move {
+            for number in numbers {
+                // One that is gone by now has been run.
+                let _ = jobs.delete_message(number).await;
+            }
+        });
+    }
+
+    /// Looks whether the run is still ours; the coordinator hears if it is not.
+    pub(super) fn expect_to_have(&self, claim: &Claim) {
+        let (claim, events) = (claim.clone(), self.events.clone());
+        tokio::spawn(async move {
+            if let Some(error) = claim.taken_over().await {
+                let _ = events.send(Event::Failed(error));
+            }
         });
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use pool::Job;
 
@@ -10,17 +9,14 @@ use super::{
     coordinator::{Coordinator, Waiting},
     decode::Decode,
     listen::Found,
-    withdraw::delivered,
 };
-use crate::{
-    Error,
-    batch::Label,
-    names::{Span, Which},
-    parts,
-};
+use crate::{Error, batch::Label, names::Span, parts};
 
 /// A batch that has heard of nothing for so long is looked for.
 pub(super) const LOOK_AFTER: Duration = Duration::from_secs(5);
+
+/// When one was lost, the next ones are looked for so soon.
+const LOOK_ON_AFTER: Duration = Duration::from_millis(50);
 
 /// As many are looked for at a time.
 const LOOK_FOR: usize = 16;
@@ -44,6 +40,7 @@ impl<J: Job> Coordinator<J> {
             return;
         }
         self.publisher.note_progress();
+        self.heard_of_nodes();
         if let Some(seconds) = label.cost {
             self.shared.note_cost(span.count, seconds);
         }
@@ -63,26 +60,15 @@ impl<J: Job> Coordinator<J> {
     }
 
     /// A batch has no result. If it is not in the queue either, it is published again.
-    pub(super) async fn not_found(&mut self, span: Span) {
-        if !self.waiting.get(&span.first).is_some_and(|waiting| waiting.sent && !waiting.found) {
-            return;
-        }
-        let subject = self.settings.queue.subject(Which::Jobs, &self.settings.run, span);
-        let is_lost = match self.streams.jobs.get_last_raw_message_by_subject(&subject).await {
-            Err(error) => error.kind() == LastRawMessageErrorKind::NoMessageFound,
-            // In the queue, behind the place where the nodes are, and none of them has it: a server that was killed has kept
-            // the acknowledgement and lost the result.
-            Ok(queued) => delivered(&self.streams.jobs)
-                .await
-                .is_some_and(|nodes| nodes.in_flight == 0 && queued.sequence <= nodes.up_to),
-        };
-        if let Some(waiting) = self.waiting.get_mut(&span.first) {
-            waiting.since = Instant::now();
-            if is_lost && self.stopping.is_none() {
-                // Between two questions it may have become a result, which is heard of then: publishing it again costs
-                // a node's look.
-                self.publish(span.first);
-            }
+    pub(super) fn not_found(&mut self, span: Span, is_lost: bool) {
+        let is_missed =
+            |waiting: &&mut Waiting<J>| waiting.sent && !waiting.found && waiting.batch.span == span;
+        let Some(waiting) = self.waiting.get_mut(&span.first).filter(is_missed) else { return };
+        waiting.since = Instant::now();
+        if is_lost && self.stopping.is_none() {
+            self.publish(span.first);
+            // Where one is lost, more are.
+            self.look_at = self.look_at.min(Instant::now() + LOOK_ON_AFTER);
         }
     }
 
@@ -90,9 +76,11 @@ impl<J: Job> Coordinator<J> {
     /// what it had not written to its disk.
     pub(super) fn look_for_the_silent(&mut self, now: Instant) {
         let is_silent =
-            |waiting: &&Waiting<J>| waiting.sent && !waiting.found && now - waiting.since > LOOK_AFTER;
-        let in_queue = |waiting: &&Waiting<J>| waiting.sequence.is_some() || waiting.times == 0;
-        let silent = self.waiting.values().filter(is_silent).filter(in_queue).take(LOOK_FOR);
-        silent.for_each(|waiting| self.finder.find(waiting.batch.span));
+            |waiting: &&mut Waiting<J>| waiting.sent && !waiting.found && now - waiting.since > LOOK_AFTER;
+        let in_queue = |waiting: &&mut Waiting<J>| waiting.sequence.is_some() || waiting.times == 0;
+        for waiting in self.waiting.values_mut().filter(is_silent).filter(in_queue).take(LOOK_FOR) {
+            waiting.since = now;
+            self.finder.find(waiting.batch.span);
+        }
     }
 }

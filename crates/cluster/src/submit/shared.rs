@@ -4,7 +4,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::SyncSender,
     },
+    thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -28,8 +30,8 @@ pub(super) enum Command<J: Job> {
     Flush,
     /// Something may be over now.
     Look,
-    /// What no node has been given is cancelled.
-    CancelWaiting,
+    /// What no node has been given is cancelled, of one sink or of all; somebody may wait until that is done.
+    CancelWaiting(Option<Arc<dyn Sink<J>>>, Option<SyncSender<()>>),
     /// The same, and the rest is cancelled at this time.
     Stop(Instant),
     /// A result could not be read.
@@ -50,6 +52,11 @@ pub(super) struct Owner<J: Job> {
 }
 
 impl<J: Job> Batch<J> {
+    /// Whether nobody but this sink wants its outcomes.
+    pub(super) fn is_only_of(&self, sink: &Arc<dyn Sink<J>>) -> bool {
+        self.owners.iter().all(|owner| Arc::ptr_eq(&owner.sink, sink))
+    }
+
     /// Gives all its jobs the same failure.
     pub(super) fn fail(self, shared: &Shared<J>, failure: impl Fn() -> Failure<J::Error>) {
         let count = self.span.count;
@@ -82,6 +89,8 @@ pub(super) struct Shared<J: Job> {
     pub(super) flushing: AtomicBool,
     /// The target of the batch that is being gathered.
     target: AtomicU64,
+    /// Threads that call sinks, and so whatever callbacks do: if they waited, nobody would ever wake them.
+    own: Mutex<Vec<ThreadId>>,
 }
 
 struct Gate {
@@ -119,6 +128,7 @@ impl<J: Job> Shared<J> {
             commands,
             flushing: AtomicBool::new(false),
             target,
+            own: Mutex::default(),
         })
     }
 
@@ -127,9 +137,21 @@ impl<J: Job> Shared<J> {
         let _ = self.commands.send(command);
     }
 
+    /// The calling thread is one of those that call sinks.
+    pub(super) fn is_own_thread_from_now_on(&self) {
+        self.own.lock().push(thread::current().id());
+    }
+
+    pub(super) fn is_own_thread(&self) -> bool {
+        self.own.lock().contains(&thread::current().id())
+    }
+
     /// Waits until another batch may be begun. It may when nothing will be taken any more, too.
     pub(super) fn wait_for_room(&self) {
         let mut gate = self.gate.lock();
+        if !gate.has_room() && self.is_own_thread() {
+            return;
+        }
         while !gate.has_room() && gate.refusal().is_none() {
             self.room.wait(&mut gate);
         }
@@ -241,6 +263,9 @@ impl<J: Job> Shared<J> {
 
     /// Waits for that; whether it has come.
     pub(super) fn wait_for_end(&self, time: Duration) -> bool {
+        if self.is_own_thread() {
+            return self.gate.lock().ended;
+        }
         let deadline = Instant::now().checked_add(time);
         let mut gate = self.gate.lock();
         while !gate.ended {

@@ -11,7 +11,7 @@ const FIRST: u64 = 4;
 const GROWTH: u64 = 4;
 
 /// The most jobs in a batch.
-const MOST_JOBS: u64 = 1 << 16;
+pub(crate) const MOST_JOBS: u64 = 1 << 16;
 
 /// The most bytes of jobs in a batch, if it has more than one.
 pub(crate) const MOST_BYTES: usize = 256 << 10;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream::Stream;
 use tokio::time::timeout;
 
-use crate::{clean::purge, streams::CONSUMER};
+use crate::{clean::remove, streams::CONSUMER};
 
 /// A server that takes longer is not waited for: a resumed run finds out what is there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -35,5 +35,5 @@ pub(super) async fn delivered(jobs: &Stream) -> Option<Delivered> {
 
 /// Removes a run's batches from the queue. Those that nodes have are still run, and their results stored.
 pub(super) async fn withdraw(jobs: &Stream, filter: String) {
-    let _ = timeout(ANSWER_WITHIN, purge(jobs, filter)).await;
+    let _ = timeout(ANSWER_WITHIN, remove(jobs, filter)).await;
 }

@@ -1,0 +1,242 @@
+//! A cluster as a library's executor, with a job type of the test's own and a node for it in a thread.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use cluster::{
+    ClusterExecutor, Connection, Error, Leave, NodeNews, NodeSettings, NodeSummary, StreamSettings,
+    SubmitSettings, serve,
+};
+use end_to_end::{
+    nats::Nats,
+    probe::{LIMIT, Probe, Stage, mishap, processes},
+};
+use pool::{Executor, Failure, JobFuture, JobOptions, NoOutcome, Refused, Resolved, Sink};
+
+fn connection(nats: &Nats) -> Connection {
+    Connection::to(nats.url().parse().unwrap())
+}
+
+fn connect(nats: &Nats, run: &str) -> ClusterExecutor<Probe> {
+    let settings = SubmitSettings {
+        queue: "probes".parse().unwrap(),
+        run: run.parse().unwrap(),
+        time_limit: None,
+        streams: StreamSettings::default(),
+        tell: |_| {},
+    };
+    ClusterExecutor::connect(&connection(nats), settings).unwrap()
+}
+
+/// A node in a thread, which leaves when this is dropped.
+struct Node {
+    leave: Leave,
+    thread: Option<JoinHandle<Result<NodeSummary, Error>>>,
+}
+
+impl Node {
+    fn start(nats: &Nats) -> Node {
+        let settings = NodeSettings {
+            queue: "probes".parse().unwrap(),
+            name: "a".to_owned(),
+            version: "a test".to_owned(),
+            ack_wait: None,
+            max_deliveries: 5,
+            grace: Duration::ZERO,
+            streams: StreamSettings::default(),
+        };
+        let (leave, connection) = (Leave::new(), connection(nats));
+        let (asked, (joined, heard)) = (leave.clone(), mpsc::channel());
+        let thread = thread::spawn(move || {
+            let mut tell = |news| {
+                if matches!(news, NodeNews::Joined { .. }) {
+                    joined.send(()).unwrap();
+                }
+            };
+            serve::<Probe>(&connection, settings, Arc::new(processes(1)), &mut tell, &asked)
+        });
+        heard.recv().unwrap();
+        Node { leave, thread: Some(thread) }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.leave.ask();
+        let served = self.thread.take().unwrap().join().unwrap();
+        assert!(served.is_ok(), "{served:?}");
+    }
+}
+
+fn submit(executor: &ClusterExecutor<Probe>, jobs: impl IntoIterator<Item = Probe>) -> Vec<JobFuture<Probe>> {
+    jobs.into_iter().map(|job| executor.submit(job).unwrap()).collect()
+}
+
+#[test]
+fn jobs_maps_and_batches_have_the_outcomes_of_a_pool() {
+    let Some(nats) = Nats::start() else { return };
+    let _node = Node::start(&nats);
+    let cluster = connect(&nats, "outcomes");
+    let double = cluster.submit(Probe::Double(21)).unwrap();
+    assert_eq!(double.result(LIMIT).unwrap(), 42);
+    assert!(!double.cancel() && !double.running());
+    let failures = submit(
+        &cluster,
+        [
+            Probe::Fail(mishap(7, "bad")),
+            Probe::Panic("ouch".to_owned()),
+            Probe::Unencodable(()),
+            Probe::Exit(3),
+        ],
+    );
+    let kinds: Vec<_> = failures.iter().map(|job| job.take(LIMIT).unwrap().unwrap_err()).collect();
+    assert!(
+        matches!(
+            &kinds[..],
+            [Failure::Failed(error), Failure::Panicked(panic), Failure::Codec(_), Failure::Crashed { .. }]
+                if *error == mishap(7, "bad") && panic.message == "ouch"
+        ),
+        "{kinds:?}"
+    );
+    let doubles = |outputs: Vec<u64>| outputs == (0..5000).map(|n| 2 * n).collect::<Vec<_>>();
+    let jobs = || (0..5000).map(Probe::Double);
+    assert!(doubles(cluster.map(jobs()).into_iter().map(Result::unwrap).collect()));
+    let mut unordered: Vec<(usize, u64)> =
+        cluster.map_unordered(jobs()).into_iter().map(|output| output.unwrap()).collect();
+    unordered.sort_unstable();
+    assert!(doubles(unordered.into_iter().map(|(_, output)| output).collect()));
+    let batch = cluster.submit_batch(jobs().collect(), JobOptions::default()).unwrap();
+    assert!(doubles(batch.iter().map(|job| job.result(LIMIT).unwrap()).collect()));
+    cluster.shutdown(true, false);
+    assert_eq!(cluster.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+}
+
+#[test]
+fn what_no_node_has_is_cancelled_when_the_call_returns_and_the_executor_goes_on() {
+    let Some(nats) = Nats::start() else { return };
+    let (stage, _node) = (Stage::new(), Node::start(&nats));
+    let cluster = connect(&nats, "cancelled");
+    let held = stage.hold_many(&cluster, 1);
+    let waiting = submit(&cluster, (0..40).map(Probe::Double));
+    cluster.cancel_waiting();
+    assert!(!held[0].done(), "a node has it");
+    // A node may have taken a batch ahead.
+    assert!(waiting[20..].iter().all(JobFuture::cancelled), "at once");
+    let later = cluster.submit(Probe::Double(4)).unwrap();
+    stage.release();
+    assert_eq!(later.result(LIMIT).unwrap(), 8);
+    assert!(held[0].result(LIMIT).is_ok());
+    for (n, job) in (0..).zip(&waiting) {
+        assert!(
+            matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled)))
+                || job.result(LIMIT).unwrap() == 2 * n
+        );
+    }
+    // All over in no time: nothing is left that has to be looked for.
+    let start = Instant::now();
+    cluster.shutdown(true, true);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+/// Tells of each outcome whether it is a cancellation.
+struct Told(mpsc::Sender<bool>);
+
+impl Sink<Probe> for Told {
+    fn resolve(&self, resolved: Vec<Resolved<Probe>>) {
+        for Resolved { outcome, .. } in resolved {
+            self.0.send(matches!(outcome, Err(Failure::Cancelled))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn whoever_gives_his_jobs_up_does_not_cancel_those_of_others() {
+    let Some(nats) = Nats::start() else { return };
+    let (stage, _node) = (Stage::new(), Node::start(&nats));
+    let cluster = connect(&nats, "others");
+    let held = stage.hold_many(&cluster, 1);
+    let jobs = submit(&cluster, (0..40).map(Probe::Double));
+    let (sender, outcomes) = mpsc::channel();
+    let mut inlet = cluster.inlet(Arc::new(Told(sender)));
+    (0..100).for_each(|tag| inlet.push(tag, Probe::Double(tag), JobOptions::default()));
+    inlet.cancel_waiting();
+    assert_eq!(outcomes.recv_timeout(LIMIT), Ok(true));
+    stage.release();
+    for (n, job) in (0..).zip(&jobs) {
+        assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+    }
+    assert!(held[0].result(LIMIT).is_ok());
+}
+
+#[test]
+fn stopping_cancels_and_dropping_waits() {
+    let Some(nats) = Nats::start() else { return };
+    // Nobody serves yet.
+    let stopped = connect(&nats, "stopped");
+    let jobs = submit(&stopped, (0..40).map(Probe::Double));
+    let start = Instant::now();
+    stopped.stop(Duration::ZERO);
+    stopped.join();
+    assert!(jobs.iter().all(JobFuture::cancelled));
+    assert_eq!(stopped.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+    drop(stopped);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let dropped = connect(&nats, "dropped");
+    let jobs = submit(&dropped, (0..40).map(Probe::Double));
+    assert!(!dropped.join_within(Duration::from_millis(1)), "it may still get jobs");
+    let _node = Node::start(&nats);
+    drop(dropped);
+    assert!(jobs.iter().all(JobFuture::done));
+    assert_eq!(jobs[39].result(None).unwrap(), 78);
+    // The same run is free again, and has its results.
+    assert_eq!(connect(&nats, "dropped").known_jobs(), 40);
+}
+
+#[test]
+fn callbacks_may_submit_more_than_there_is_room_for_and_do_not_wait_for_themselves() {
+    let Some(nats) = Nats::start() else { return };
+    let _node = Node::start(&nats);
+    let cluster = Arc::new(connect(&nats, "callbacks"));
+    let (sender, receiver) = mpsc::channel();
+    let inner = cluster.clone();
+    cluster.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
+        // 128 batches may be under way at first, of 4 jobs, later of 16 and so on.
+        let jobs = submit(&inner, (0..50_000).map(Probe::Double));
+        inner.cancel_waiting();
+        let more = submit(&inner, (0..10).map(Probe::Double));
+        assert!(!inner.join_within(LIMIT), "it is one of its own threads");
+        sender.send((jobs, more)).unwrap();
+    });
+    let (jobs, more) = receiver.recv_timeout(LIMIT).expect("the callback does not wait for ever");
+    for (n, job) in (0..).zip(more) {
+        let result = job.result(LIMIT);
+        assert!(result.is_ok_and(|output| output == 2 * n) || job.cancelled());
+    }
+    assert!(jobs.iter().all(|job| job.error(LIMIT).is_ok() || job.cancelled()));
+    cluster.shutdown(true, false);
+}
+
+#[test]
+fn it_can_be_made_and_awaited_on_a_runtime_of_the_callers() {
+    let Some(nats) = Nats::start() else { return };
+    let _node = Node::start(&nats);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let cluster = connect(&nats, "awaited");
+        assert_eq!(cluster.submit(Probe::Double(3)).unwrap().await.unwrap(), 6);
+    });
+}
+
+#[test]
+fn a_queue_for_other_jobs_is_refused() {
+    let Some(nats) = Nats::start() else { return };
+    drop(connect(&nats, "probes"));
+    let output = nats.call(&["--queue", "probes"]).run();
+    assert_eq!(output.code(), 4);
+    assert!(output.stderr.contains("is of another version"), "{}", output.stderr);
+}
