@@ -52,7 +52,8 @@ pub fn can_run() -> bool {
 /// A server on a port of its own, with what it stores in a folder of its own.
 pub struct Nats {
     folder: tempfile::TempDir,
-    port: u16,
+    /// It chooses one at its first start, and keeps that.
+    port: Option<u16>,
     arguments: Vec<String>,
     server: Option<Child>,
     scheme: &'static str,
@@ -79,10 +80,8 @@ impl Nats {
         let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         fs::write(path("server.conf"), configuration).expect("the folder can be written to");
         all.extend(["-sd".to_owned(), path("store"), "-c".to_owned(), path("server.conf")]);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
-        let mut nats = Nats { folder, port, arguments: all, server: None, scheme: "nats" };
+        all.extend(["--ports_file_dir".to_owned(), path("")]);
+        let mut nats = Nats { folder, port: None, arguments: all, server: None, scheme: "nats" };
         nats.go_on();
         Some(nats)
     }
@@ -101,14 +100,24 @@ impl Nats {
     pub fn go_on(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log"));
         let mut command = Command::new(server_program().expect("it was there"));
-        command.args(&self.arguments).args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
+        let port = self.port.map_or("-1".to_owned(), |port| port.to_string());
+        command.args(&self.arguments).args(["-a", "127.0.0.1", "-p", &port]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("the folder can be written to"));
-        self.server = Some(command.spawn().expect("the server can be started"));
+        let pid = self.server.insert(command.spawn().expect("the server can be started")).id();
+        let ports = self.folder.path().join(format!("nats-server_{pid}.ports"));
         wait_until("the server listens", || {
-            let stream = TcpStream::connect(("127.0.0.1", self.port)).ok();
+            self.expect_alive();
+            self.port = self.port.or_else(|| written_port(&ports));
+            let stream = self.port.and_then(|port| TcpStream::connect(("127.0.0.1", port)).ok());
             let mut greeting = [0; 4];
             stream.is_some_and(|mut stream| stream.read_exact(&mut greeting).is_ok() && &greeting == b"INFO")
         });
+    }
+
+    fn expect_alive(&mut self) {
+        let ended = self.server.as_mut().and_then(|server| server.try_wait().expect("it is our child"));
+        let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        assert!(ended.is_none(), "the server has ended: {}", log());
     }
 
     /// Ends the server by SIGKILL.
@@ -128,13 +137,16 @@ impl Nats {
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port())
     }
 
     /// Its port.
+    ///
+    /// # Panics
+    /// When it has none yet, which cannot be after its start.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.expect("it has been started")
     }
 
     /// A path in its folder.
@@ -181,6 +193,13 @@ impl Nats {
         assert_eq!(output.code(), 0, "{}", output.stderr);
         serde_json::from_slice(&output.stdout).expect("the status is JSON")
     }
+}
+
+/// The port that a server says it has chosen; nothing before the file is whole.
+fn written_port(file: &Path) -> Option<u16> {
+    let ports: serde_json::Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let address = ports["nats"][0].as_str()?;
+    address.rsplit_once(':')?.1.parse().ok()
 }
 
 impl Drop for Nats {

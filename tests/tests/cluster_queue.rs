@@ -155,3 +155,17 @@ fn batches_that_take_longer_than_the_ack_wait_are_not_given_to_others() {
         assert!(log.contains(" 0 redelivered"), "{log}");
     }
 }
+
+#[test]
+fn nodes_hear_that_the_ack_wait_has_become_shorter() {
+    let Some(nats) = Nats::start() else { return };
+    let first = nats.node(&["-w", "1"]);
+    let run = nats.call(&[]).stdin("{\"op\":\"sleep\",\"seconds\":3}\n").start();
+    wait_until("the node has the batch", || nats.status()["in_flight"] == 1);
+    let second = nats.node(&["-w", "1", "--ack-wait", "0.6"]);
+    assert_eq!(run.wait().kinds(), ["ok"]);
+    for node in [first, second] {
+        let (_, log) = node.end(Signal::SIGTERM);
+        assert!(log.contains(" 0 redelivered"), "{log}");
+    }
+}

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::BuiltinError;
 
+/// Variables with which `runner` is told a secret of its own. Programs that jobs start do not inherit them, in whatever way
+/// the jobs are run; a job that sets one in its `env` means it.
+pub const SECRETS: [&str; 2] = ["RUNNER_CLUSTER_PASSWORD", "RUNNER_CLUSTER_TOKEN"];
+
 /// A program to run, without a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
@@ -51,7 +55,11 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
         reason: error.to_string(),
     };
     let mut command = process::Command::new(&program);
-    command.args(job.argv.iter().skip(1)).envs(&job.env);
+    command.args(job.argv.iter().skip(1));
+    for secret in SECRETS {
+        command.env_remove(secret);
+    }
+    command.envs(&job.env);
     command.stdin(if job.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(folder) = &job.cwd {

@@ -12,7 +12,7 @@ mod sum;
 use job::Job;
 use serde::{Deserialize, Serialize};
 
-pub use command::{Command, CommandOutput};
+pub use command::{Command, CommandOutput, SECRETS};
 pub use divisors::MOST_DIVISORS;
 pub use natural::{Natural, NotANatural};
 pub use sleep::{NotADuration, Seconds};

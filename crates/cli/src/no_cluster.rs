@@ -11,9 +11,6 @@ use crate::{
     plan::{Connect, Plan},
 };
 
-/// Variables that workers must not see: none are read here.
-pub(crate) const SECRETS: [&str; 0] = [];
-
 /// No options.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunArguments {}

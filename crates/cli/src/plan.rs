@@ -7,7 +7,7 @@ use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, Threa
 
 use crate::{
     args::{Arguments, ExecutorKind, Format, Fsync, JournalArguments, StatsFormat, When},
-    cluster::{self, ClusterPlan},
+    cluster::ClusterPlan,
     error::{Misuse, RunError},
     parse::Rules,
 };
@@ -228,7 +228,7 @@ impl Plan {
         if let Some(program) = &plan.worker_bin {
             builder = builder.worker_program(program);
         }
-        for secret in cluster::SECRETS {
+        for secret in builtin::SECRETS {
             builder = builder.env_remove(secret);
         }
         if let Some(observer) = observer {

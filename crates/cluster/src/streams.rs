@@ -7,9 +7,9 @@ use std::{
 
 use async_nats::jetstream::{
     ErrorCode,
-    consumer::{AckPolicy, PullConsumer, pull},
+    consumer::{AckPolicy, FromConsumer, PullConsumer, pull},
     context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream},
+    stream::{Config, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream},
 };
 use tokio::time::sleep;
 
@@ -25,6 +25,12 @@ pub(crate) const CONSUMER: &str = "nodes";
 
 /// How long a batch may be silent before another node gets it, unless a node says otherwise.
 pub(crate) const ACK_WAIT: Duration = Duration::from_secs(30);
+
+/// A shorter one would have nodes do nothing but say that they are alive.
+const SHORTEST_ACK_WAIT: Duration = Duration::from_millis(100);
+
+/// Nodes that may wait for batches: the server's own choice is 512, and this cannot be changed later.
+const MOST_WAITING: i64 = 16_384;
 
 /// Batches that all nodes together may hold.
 const MOST_HELD: i64 = 16_384;
@@ -88,36 +94,51 @@ impl Streams {
         })
     }
 
-    /// The nodes' common consumer. Without `ack_wait` it stays as it is; with it, it is changed for all nodes.
+    /// The nodes' common consumer; with this ack wait if it is not there yet.
     pub(crate) async fn consumer(
         &self,
         session: &Session,
-        ack_wait: Option<Duration>,
+        ack_wait: Duration,
     ) -> Result<PullConsumer, Error> {
-        patiently(session, || self.consumer_once(ack_wait)).await
-    }
-
-    async fn consumer_once(&self, ack_wait: Option<Duration>) -> Result<PullConsumer, Error> {
-        let config = pull::Config {
+        let config = || pull::Config {
             durable_name: Some(CONSUMER.to_owned()),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: ack_wait.unwrap_or(ACK_WAIT),
+            ack_wait: ack_wait.max(SHORTEST_ACK_WAIT),
             // Without end: a node that gets a batch once too often judges it, and if it dies too, the next one does.
             max_deliver: -1,
             max_ack_pending: MOST_HELD,
+            max_waiting: MOST_WAITING,
             ..pull::Config::default()
         };
-        let made = match ack_wait {
-            Some(_) => self.jobs.create_consumer(config).await,
-            None => self.jobs.get_or_create_consumer(CONSUMER, config).await,
-        };
-        made.map_err(|error| match error.kind() {
-            ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => Error::NoAnswer(error.to_string()),
-            ConsumerErrorKind::JetStream(refusal) if is_not_ready(refusal.error_code()) => {
-                Error::NoAnswer(error.to_string())
-            }
-            _ => Error::server(error),
+        patiently(session, || async {
+            self.jobs.get_or_create_consumer(CONSUMER, config()).await.map_err(of_consumer)
         })
+        .await
+    }
+
+    /// Changes the ack wait, for all nodes.
+    pub(crate) async fn set_ack_wait(
+        &self,
+        session: &Session,
+        consumer: &PullConsumer,
+        ack_wait: Duration,
+    ) -> Result<PullConsumer, Error> {
+        // The rest stays as it was made: not everything can be changed.
+        let config = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone());
+        let config =
+            pull::Config { ack_wait: ack_wait.max(SHORTEST_ACK_WAIT), ..config.map_err(Error::server)? };
+        patiently(session, || async { self.jobs.create_consumer(config.clone()).await.map_err(of_consumer) })
+            .await
+    }
+}
+
+fn of_consumer(error: ConsumerError) -> Error {
+    match error.kind() {
+        ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => Error::NoAnswer(error.to_string()),
+        ConsumerErrorKind::JetStream(refusal) if is_not_ready(refusal.error_code()) => {
+            Error::NoAnswer(error.to_string())
+        }
+        _ => Error::server(error),
     }
 }
 

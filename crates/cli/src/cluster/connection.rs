@@ -9,11 +9,8 @@ use super::{
     misuse::ClusterMisuse as Misuse,
 };
 
-const PASSWORD: &str = "RUNNER_CLUSTER_PASSWORD";
-const TOKEN: &str = "RUNNER_CLUSTER_TOKEN";
-
-/// Variables that workers, and what their jobs start, must not see.
-pub(crate) const SECRETS: [&str; 2] = [PASSWORD, TOKEN];
+const PASSWORD: &str = builtin::SECRETS[0];
+const TOKEN: &str = builtin::SECRETS[1];
 
 /// How long servers are tried unless somebody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);

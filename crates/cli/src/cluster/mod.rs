@@ -19,7 +19,6 @@ mod node;
 mod submit;
 
 pub(crate) use args::{ClusterCommand, RunArguments};
-pub(crate) use connection::SECRETS;
 pub(crate) use misuse::ClusterMisuse;
 pub(crate) use submit::ClusterPlan;
 

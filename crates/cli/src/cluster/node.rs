@@ -142,8 +142,8 @@ fn describe(news: &NodeNews, (name, queue, workers): (&str, &Queue, usize), verb
         NodeNews::Done { run, first, count, cost } if verbose => {
             format!("jobs {first} to {} of run {run}: {:.1} ms", first + count - 1, cost * 1e3)
         }
-        NodeNews::Trouble(what) if verbose => format!("trying again: {what}"),
-        NodeNews::Done { .. } | NodeNews::Trouble(_) => return None,
+        NodeNews::Trouble(what) => format!("trying again: {what}"),
+        NodeNews::Done { .. } => return None,
     })
 }
 

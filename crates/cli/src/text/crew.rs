@@ -74,6 +74,8 @@ impl Crew {
         }
         // A block is as much as is worth a frame.
         let settings = ProcessPool::builder().workers(self.workers).batch(Batch::Fixed(NonZeroU64::MIN));
+        let settings =
+            builtin::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
         let made = Arc::new(settings.build()?);
         Ok(pool.insert(made).clone())
     }

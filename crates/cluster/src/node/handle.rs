@@ -1,20 +1,26 @@
 //! What a node does with one batch, from its delivery to its acknowledgement.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use async_nats::{HeaderMap, jetstream::stream::Stream};
+use async_nats::HeaderMap;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use parking_lot::Mutex;
 use pool::{Executor, Failure, Job, JobOptions, Outcome, Resolved, Sink};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use wire::CodecKind;
 
 use super::{
     NodeSettings,
+    attempts::{Begun, Floor},
     cost::Costs,
     sink::{BatchSink, Ran},
 };
@@ -39,13 +45,18 @@ pub(super) struct Shared<J: Job> {
     pub(super) settings: NodeSettings,
     pub(super) pool: Arc<dyn Executor<J>>,
     pub(super) costs: Mutex<Costs>,
+    /// Where batches run.
+    pub(super) floor: Floor,
+    /// What fails and is tried again.
+    pub(super) troubles: mpsc::UnboundedSender<String>,
+    /// Nothing more is begun.
+    pub(super) is_leaving: AtomicBool,
     /// Nothing more is tried again.
     pub(super) hurry: watch::Receiver<bool>,
 }
 
 /// A batch as it was delivered.
 pub(super) struct Delivery {
-    pub(super) subject: String,
     pub(super) run: RunId,
     pub(super) span: Span,
     pub(super) headers: HeaderMap,
@@ -69,24 +80,10 @@ pub(super) enum End {
     NotNow,
     /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
     Foreign,
+    /// Its turn has not come here.
+    NotYet,
     /// The node cannot go on.
     Failed(Error),
-}
-
-/// Whether a batch may be begun another time.
-enum Begun {
-    Yes,
-    /// It has been, so often.
-    TooOften(u64),
-    /// The server could not be asked.
-    NotNow,
-}
-
-/// How many messages a subject has.
-async fn count(stream: &Stream, subject: &str) -> Result<u64, Error> {
-    let mut subjects = stream.info_with_subjects(subject).await.map_err(Error::server)?;
-    let count = subjects.try_next().await.map_err(Error::server)?;
-    Ok(count.map_or(0, |(_, count)| count as u64))
 }
 
 impl<J: Job> Shared<J> {
@@ -97,37 +94,66 @@ impl<J: Job> Shared<J> {
         if label.version != version(J::NAME) || batch.span.count > MOST_JOBS {
             return self.set_aside(batch).await;
         }
-        if batch.again {
-            if self.has_result(batch).await {
-                return End::Late;
-            }
-            match self.begin_again(batch).await {
-                Begun::Yes => {}
-                Begun::TooOften(deliveries) => {
-                    return self.quarantine(batch, deliveries, &label.digest).await;
-                }
-                Begun::NotNow => return End::NotNow,
-            }
+        if batch.again && self.has_result(batch).await {
+            return End::Late;
         }
-        let loaded = self.load(batch).await;
-        let Some(payload) = loaded else { return End::NotNow };
-        let ran = match self.run(payload, batch.span).await {
-            Ok(ran) => ran,
-            Err(error) => return End::Failed(error),
+        let before = match self.attempts_before(batch).await {
+            Ok(before) if before >= self.most_attempts() => {
+                return self.quarantine(batch, before, &label.digest).await;
+            }
+            Ok(before) => before,
+            Err(error) => return self.not_now(error.to_string()),
         };
-        match ran {
-            Ran::Stopped => End::HandedBack,
-            Ran::Broken(cause) => End::Failed(Error::Pool(cause)),
-            Ran::Outcomes(outcomes) => {
+        // An attempt begins when the jobs are there.
+        let payload = match self.load(batch).await {
+            Ok(payload) => payload,
+            Err(error) => return self.not_now(error.to_string()),
+        };
+        let attempt = match self.begin(batch, before).await {
+            Begun::Yes(attempt) => attempt,
+            Begun::NotYet => return End::NotYet,
+            Begun::NotNow(cause) => return self.not_now(cause),
+            Begun::Never => return End::HandedBack,
+        };
+        let end = self.finish(batch, payload, &label.digest).await;
+        if matches!(end, End::HandedBack | End::Failed(_)) {
+            self.take_back(batch, attempt).await;
+        }
+        end
+    }
+
+    /// Runs a batch and stores its result.
+    async fn finish(&self, batch: &Delivery, payload: Bytes, digest: &str) -> End {
+        match self.run(payload, batch.span).await {
+            Ok(Ran::Stopped) => End::HandedBack,
+            Ok(Ran::Broken(cause)) => End::Failed(Error::Pool(cause)),
+            Ok(Ran::Outcomes(outcomes)) => {
                 let figures = || self.pool.figures();
                 let cost = self.costs.lock().of_batch(batch.span.count, figures, Instant::now());
-                match self.store(batch, &label.digest, Some(cost), outcomes.into()).await {
+                match self.store(batch, digest, Some(cost), outcomes.into()).await {
                     Some(Stored::Before) => End::Late,
                     Some(_) => End::Done { cost },
                     None => End::HandedBack,
                 }
             }
+            Err(error) => self.not_now(error.to_string()),
         }
+    }
+
+    /// What failed is tried again, here or elsewhere.
+    pub(super) fn not_now(&self, cause: String) -> End {
+        self.tell_trouble(cause);
+        End::NotNow
+    }
+
+    /// Tells that something failed and is tried again; the node says so once in a while.
+    fn tell_trouble(&self, cause: String) {
+        // Nobody listens any more only when the node has left.
+        let _ = self.troubles.send(cause);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
     }
 
     async fn has_result(&self, batch: &Delivery) -> bool {
@@ -135,27 +161,10 @@ impl<J: Job> Shared<J> {
         batch.streams.results.get_last_raw_message_by_subject(&subject).await.is_ok()
     }
 
-    /// Notes that a batch is begun another time, unless that has been noted often enough.
-    ///
-    /// The server counts deliveries too, but version 2.9 also those that nobody was there to take, and not those that
-    /// were handed back: a queue without nodes for a while would lose its batches.
-    async fn begin_again(&self, batch: &Delivery) -> Begun {
-        let subject = self.settings.queue.attempts(&batch.run, batch.span);
-        let Ok(again) = count(&batch.streams.quarantine, &subject).await else { return Begun::NotNow };
-        // The first time is not noted.
-        if again + 1 >= self.settings.max_deliveries.max(1) {
-            return Begun::TooOften(again + 1);
-        }
-        match self.session.store(&subject, HeaderMap::new(), Bytes::new()).await {
-            Stored::Here(_) => Begun::Yes,
-            _ => Begun::NotNow,
-        }
-    }
-
-    /// The batch's jobs; nothing if they cannot be had now.
-    async fn load(&self, batch: &Delivery) -> Option<Bytes> {
+    /// The batch's jobs.
+    async fn load(&self, batch: &Delivery) -> Result<Bytes, Error> {
         let (queue, payload) = (&self.settings.queue, batch.payload.clone());
-        parts::load(&batch.streams.results, queue, &batch.run, &batch.headers, payload).await.ok()
+        parts::load(&batch.streams.results, queue, &batch.run, &batch.headers, payload).await
     }
 
     /// Runs the jobs, on a thread that may take its time to hand them over.
@@ -191,21 +200,23 @@ impl<J: Job> Shared<J> {
         payload: Bytes,
     ) -> Option<Stored> {
         let mut hurry = self.hurry.clone();
+        let mut headers = as_first(headers);
+        let mut small = None;
         loop {
             let attempt = async {
-                let mut headers = as_first(headers.clone());
-                let small =
-                    parts::store(&self.session, &self.settings.queue, run, payload.clone(), &mut headers)
-                        .await;
-                match small {
-                    Ok(small) => self.session.store(subject, headers, small).await,
-                    Err(error) => Stored::Unknown(error.to_string()),
+                if small.is_none() {
+                    let (queue, payload) = (&self.settings.queue, payload.clone());
+                    match parts::store(&self.session, queue, run, payload, &mut headers).await {
+                        Ok(stored) => small = Some(stored),
+                        Err(error) => return Stored::Unknown(error.to_string()),
+                    }
                 }
+                self.session.store(subject, headers.clone(), small.clone().unwrap_or_default()).await
             };
             tokio::select! {
                 stored = attempt => match stored {
                     Stored::Here(_) | Stored::Before => return Some(stored),
-                    Stored::Full(_) | Stored::Unknown(_) => {}
+                    Stored::Full(cause) | Stored::Unknown(cause) => self.tell_trouble(cause),
                 },
                 _ = hurry.wait_for(|&hurry| hurry) => return None,
             }

@@ -1,7 +1,10 @@
 //! A node: pulls batches, runs them on a local pool, stores their results.
 
+mod alive;
+mod attempts;
 mod cost;
 mod handle;
+mod leave;
 mod serve;
 mod sink;
 

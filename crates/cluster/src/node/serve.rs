@@ -2,24 +2,30 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
 use async_nats::{
     Subscriber,
-    jetstream::{AckKind, Message, consumer::PullConsumer, consumer::pull::Batch},
+    jetstream::{
+        AckKind, Message,
+        consumer::{PullConsumer, pull::Batch},
+    },
 };
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use pool::{Executor, Job};
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep, sleep_until, timeout},
+    task::AbortHandle,
+    time::{sleep, sleep_until, timeout},
 };
 
 use super::{
     NodeNews, NodeSettings, NodeSummary,
+    alive::{LOOK_EVERY, ack_wait, consumer},
+    attempts::Floor,
     cost::{Costs, Rate},
     handle::{Delivery, End, Shared},
 };
@@ -28,8 +34,7 @@ use crate::{
     clean::purge,
     connect::{Line, Session},
     names::{Span, parse_subject},
-    status::NodeStatus,
-    streams::{ACK_WAIT, Streams},
+    streams::Streams,
 };
 
 /// A request for batches is answered by then, or asked anew.
@@ -41,39 +46,66 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// After the queue has been removed, or the server cannot be asked.
 const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// A batch that cannot be begun or ended now is given to somebody again after this time, doubled with each further one.
+const PUT_OFF_FOR: Duration = Duration::from_secs(1);
+
+/// That makes 16 seconds.
+const MOST_DOUBLINGS: u32 = 4;
+
+/// A trouble that lasts is told again.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 /// How long an acknowledgement may wait for a connection. If it is lost, the batch comes back, and its result is there.
-const ACK_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long results may take to be stored after the last job has ended.
-const LAST_WORDS: Duration = Duration::from_millis(1500);
-
-/// What a request brings that is under way when the node leaves.
-const LAST_BATCHES: Duration = Duration::from_millis(50);
+pub(super) const ACK_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Node<J: Job> {
-    shared: Arc<Shared<J>>,
+    pub(super) shared: Arc<Shared<J>>,
     streams: Streams,
-    consumer: PullConsumer,
+    pub(super) consumer: PullConsumer,
     pings: Subscriber,
-    held: HashMap<String, Held>,
-    ended: mpsc::UnboundedReceiver<(String, End)>,
-    end: mpsc::UnboundedSender<(String, End)>,
-    hurry: watch::Sender<bool>,
-    ack_wait: Duration,
+    pub(super) held: HashMap<String, Held>,
+    pub(super) ended: mpsc::UnboundedReceiver<Ended>,
+    end: mpsc::UnboundedSender<Ended>,
+    troubles: mpsc::UnboundedReceiver<String>,
+    /// When a trouble was told that has not ended.
+    told: Option<Instant>,
+    /// How many batches in a row had to be put off.
+    put_off: u32,
+    pub(super) hurry: watch::Sender<bool>,
+    pub(super) ack_wait: Duration,
+    /// The ack wait as it is now: another node may have changed it.
+    pub(super) learn: Arc<watch::Sender<Duration>>,
+    learned: watch::Receiver<Duration>,
+    /// When to ask for it again.
+    pub(super) look_at: Instant,
+    /// When to say again that we are alive.
+    pub(super) alive_at: Instant,
+    /// How many batches have been taken on.
+    taken: u64,
     /// The highest number of a message that is known to have been delivered: first deliveries are in order.
     highest: u64,
-    summary: NodeSummary,
-    rate: Rate,
-    since: Instant,
+    pub(super) summary: NodeSummary,
+    pub(super) rate: Rate,
+    pub(super) since: Instant,
 }
 
 /// A batch under way.
-struct Held {
+pub(super) struct Held {
     /// Its latest delivery, by which it is acknowledged.
-    message: Message,
+    pub(super) message: Message,
     run: RunId,
     span: Span,
     again: bool,
+    /// Tells it from earlier ones of the same name.
+    number: u64,
+    task: AbortHandle,
+}
+
+/// What became of a batch that was held.
+pub(super) struct Ended {
+    subject: String,
+    number: u64,
+    end: End,
 }
 
 impl<J: Job> Node<J> {
@@ -84,13 +116,24 @@ impl<J: Job> Node<J> {
         pool: Arc<dyn Executor<J>>,
     ) -> Result<Node<J>, Error> {
         let streams = Streams::open(&session, &settings.queue, J::NAME, settings.streams).await?;
-        let consumer = streams.consumer(&session, settings.ack_wait).await?;
+        let consumer = consumer(&session, &settings, &streams).await?;
         let pings = session.client.subscribe(settings.queue.ping()).await.map_err(Error::server)?;
-        let ack_wait = consumer.cached_info().config.ack_wait;
+        let ack_wait = ack_wait(consumer.cached_info());
         let highest = consumer.cached_info().delivered.stream_sequence;
         let (end, ended) = mpsc::unbounded_channel();
+        let (trouble, troubles) = mpsc::unbounded_channel();
         let (hurry, hurried) = watch::channel(false);
-        let shared = Shared { session, settings, pool, costs: Mutex::new(Costs::new()), hurry: hurried };
+        let (learn, learned) = watch::channel(ack_wait);
+        let shared = Shared {
+            session,
+            settings,
+            pool,
+            costs: Mutex::new(Costs::new()),
+            floor: Floor::default(),
+            troubles: trouble,
+            is_leaving: AtomicBool::new(false),
+            hurry: hurried,
+        };
         Ok(Node {
             shared: Arc::new(shared),
             streams,
@@ -99,8 +142,16 @@ impl<J: Job> Node<J> {
             held: HashMap::new(),
             ended,
             end,
+            troubles,
+            told: None,
+            put_off: 0,
             hurry,
-            ack_wait: if ack_wait.is_zero() { ACK_WAIT } else { ack_wait },
+            ack_wait,
+            learn: Arc::new(learn),
+            learned,
+            look_at: Instant::now() + LOOK_EVERY,
+            alive_at: Instant::now() + ack_wait / 3,
+            taken: 0,
             highest,
             summary: NodeSummary::default(),
             rate: Rate::default(),
@@ -118,25 +169,24 @@ impl<J: Job> Node<J> {
         tell(NodeNews::Joined { server, ack_wait: self.ack_wait });
         let mut line = self.shared.session.line.clone();
         let mut known = Line { up: true, ..*line.borrow() };
-        let mut progress = interval(self.ack_wait / 3);
-        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut pull, mut ask_at) = (None, Instant::now());
         let result = loop {
             if pull.is_none() && known.up && self.room() > 0 && Instant::now() >= ask_at {
                 match self.ask().await {
                     Ok(batch) => pull = Some(batch),
                     Err(error) => {
-                        tell(NodeNews::Trouble(error.to_string()));
+                        self.tell_trouble(error.to_string(), tell);
                         ask_at = Instant::now() + ASK_AGAIN_AFTER;
                     }
                 }
             }
             tokio::select! {
-                Some((subject, end)) = self.ended.recv() => {
-                    if let Err(error) = self.finish(&subject, end, tell).await {
+                Some(ended) = self.ended.recv() => {
+                    if let Err(error) = self.finish(ended, tell).await {
                         break Err(error);
                     }
                 }
+                Some(cause) = self.troubles.recv() => self.tell_trouble(cause, tell),
                 message = next(&mut pull) => match message {
                     Some(Ok(message)) => self.take(message, tell).await,
                     None => pull = None,
@@ -163,9 +213,21 @@ impl<J: Job> Node<J> {
                     }
                     tell_line(known, now, tell);
                     known = now;
+                    // Ack waits went on.
+                    self.show_signs_of_life(known).await;
                 }
-                _ = progress.tick() => if known.up { self.show_signs_of_life().await },
-                Some(ping) = self.pings.next() => self.answer(ping).await,
+                () = sleep_until(self.alive_at.into()) => self.show_signs_of_life(known).await,
+                Ok(()) = self.learned.changed() => {
+                    self.ack_wait = *self.learned.borrow_and_update();
+                    self.show_signs_of_life(known).await;
+                }
+                Some(ping) = self.pings.next() => match ping.reply {
+                    Some(reply) => self.answer(reply).await,
+                    None => {
+                        self.show_signs_of_life(known).await;
+                        self.look();
+                    }
+                },
                 _ = asked.changed() => break Ok(()),
             }
         };
@@ -189,8 +251,14 @@ impl<J: Job> Node<J> {
         sleep(MAKE_AGAIN_AFTER).await;
         let settings = &self.shared.settings;
         let session = &self.shared.session;
-        self.streams = Streams::open(session, &settings.queue, J::NAME, settings.streams).await?;
-        self.consumer = self.streams.consumer(&self.shared.session, settings.ack_wait).await?;
+        let streams = Streams::open(session, &settings.queue, J::NAME, settings.streams).await?;
+        let created = |streams: &Streams| streams.jobs.cached_info().created;
+        if created(&streams) != created(&self.streams) {
+            // What we have is of the queue that was removed: the new one has other batches under the same numbers.
+            self.held.drain().for_each(|(_, held)| held.task.abort());
+        }
+        self.streams = streams;
+        self.consumer = self.streams.consumer(&self.shared.session, self.ack_wait).await?;
         self.highest = self.consumer.cached_info().delivered.stream_sequence;
         Ok(())
     }
@@ -208,24 +276,36 @@ impl<J: Job> Node<J> {
         };
         let headers = message.headers.clone().unwrap_or_default();
         let payload = message.payload.clone();
-        let held = Held { message, run: run.clone(), span, again };
-        if self.held.insert(subject.clone(), held).is_some() {
-            // Ours already, and delivered again because we had been cut off: it is acknowledged by the latest delivery.
+        if let Some(held) = self.held.get_mut(&subject) {
+            // Ours already, and delivered again because we had been cut off, or the ack wait is another one: it is
+            // acknowledged by the latest delivery.
+            held.message = message;
+            (self.look_at, self.alive_at) = (Instant::now(), Instant::now());
             return;
         }
         let delivery =
-            Delivery { subject, run, span, headers, payload, again, streams: self.streams.clone() };
+            Delivery { run: run.clone(), span, headers, payload, again, streams: self.streams.clone() };
         self.summary.redelivered += u64::from(again);
         let (shared, end) = (self.shared.clone(), self.end.clone());
+        let handling = tokio::spawn(async move { shared.handle(&delivery).await });
+        self.taken += 1;
+        let held = Held { message, run, span, again, number: self.taken, task: handling.abort_handle() };
+        let (shared, number) = (self.shared.clone(), held.number);
+        self.held.insert(subject.clone(), held);
         tokio::spawn(async move {
-            let became = shared.handle(&delivery).await;
-            let _ = end.send((delivery.subject, became));
+            let became = handling.await.unwrap_or_else(|panic| shared.not_now(panic.to_string()));
+            let _ = end.send(Ended { subject, number, end: became });
         });
     }
 
     /// Acknowledges a batch, or hands it back.
-    async fn finish(&mut self, subject: &str, end: End, tell: &mut dyn FnMut(NodeNews)) -> Result<(), Error> {
-        let Some(Held { message, run, span, again }) = self.held.remove(subject) else { return Ok(()) };
+    pub(super) async fn finish(&mut self, ended: Ended, tell: &mut dyn FnMut(NodeNews)) -> Result<(), Error> {
+        let Ended { subject, number, end } = ended;
+        // It may be that of a queue that is gone.
+        if self.held.get(&subject).is_none_or(|held| held.number != number) {
+            return Ok(());
+        }
+        let Some(Held { message, run, span, again, .. }) = self.held.remove(&subject) else { return Ok(()) };
         let Span { first, count } = span;
         match end {
             End::HandedBack => {
@@ -233,15 +313,21 @@ impl<J: Job> Node<J> {
                 acknowledge(&message, AckKind::Nak(None)).await;
                 return Ok(());
             }
+            // At once it would come back at once.
+            End::NotYet => {
+                acknowledge(&message, AckKind::Nak(Some(PUT_OFF_FOR))).await;
+                return Ok(());
+            }
+            End::NotNow => {
+                let delay = PUT_OFF_FOR * (1 << self.put_off.min(MOST_DOUBLINGS));
+                self.put_off += 1;
+                acknowledge(&message, AckKind::Nak(Some(delay))).await;
+                return Ok(());
+            }
             End::Failed(error) => {
                 self.summary.handed_back += 1;
                 acknowledge(&message, AckKind::Nak(None)).await;
                 return Err(error);
-            }
-            End::NotNow => {
-                self.summary.handed_back += 1;
-                acknowledge(&message, AckKind::Nak(Some(ASK_AGAIN_AFTER))).await;
-                return Ok(());
             }
             End::Foreign => {
                 self.summary.quarantined += 1;
@@ -259,11 +345,20 @@ impl<J: Job> Node<J> {
                 tell(NodeNews::Done { run, first, count, cost });
             }
         }
+        (self.put_off, self.told) = (0, None);
         acknowledge(&message, AckKind::Ack).await;
-        if again {
-            self.forget_attempts(parse_subject(subject));
+        if again || self.shared.notes_the_first() {
+            self.forget_attempts(parse_subject(&subject));
         }
         Ok(())
+    }
+
+    /// Says that something fails and is tried again, but not each time.
+    fn tell_trouble(&mut self, cause: String, tell: &mut dyn FnMut(NodeNews)) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN_AFTER) {
+            self.told = Some(Instant::now());
+            tell(NodeNews::Trouble(cause));
+        }
     }
 
     /// It does not matter any more how often a batch has been begun.
@@ -273,69 +368,10 @@ impl<J: Job> Node<J> {
             (self.streams.quarantine.clone(), self.shared.settings.queue.attempts(&run, span));
         tokio::spawn(async move { drop(purge(&stream, subject).await) });
     }
-
-    /// Batches that take longer than the ack wait are not given to others while we are alive.
-    async fn show_signs_of_life(&self) {
-        for held in self.held.values() {
-            acknowledge(&held.message, AckKind::Progress).await;
-        }
-    }
-
-    async fn answer(&mut self, ping: async_nats::Message) {
-        let Some(reply) = ping.reply else { return };
-        let settings = &self.shared.settings;
-        let now = Instant::now();
-        let status = NodeStatus {
-            name: settings.name.clone(),
-            version: settings.version.clone(),
-            workers: self.shared.pool.workers(),
-            batches_held: self.held.len(),
-            jobs_done: self.summary.jobs,
-            jobs_per_second: self.rate.per_second(now, self.since),
-            up_s: (now - self.since).as_secs_f64(),
-        };
-        if let Ok(text) = serde_json::to_vec(&status) {
-            let _ = timeout(ACK_WITHIN, self.shared.session.client.publish(reply, text.into())).await;
-        }
-    }
-
-    /// Finishes what can be finished soon, and hands back the rest.
-    async fn leave(
-        &mut self,
-        mut pull: Option<Batch>,
-        tell: &mut dyn FnMut(NodeNews),
-        asked: &mut watch::Receiver<u32>,
-    ) {
-        let grace = if *asked.borrow() == 1 { self.shared.settings.grace } else { Duration::ZERO };
-        self.shared.pool.stop(grace);
-        while let Ok(Some(Ok(message))) = timeout(LAST_BATCHES, next(&mut pull)).await {
-            self.summary.handed_back += 1;
-            acknowledge(&message, AckKind::Nak(None)).await;
-        }
-        drop(pull);
-        let give_up = sleep(grace + LAST_WORDS);
-        tokio::pin!(give_up);
-        while !self.held.is_empty() {
-            tokio::select! {
-                Some((subject, end)) = self.ended.recv() => {
-                    // There is one error to tell, and that is why we leave.
-                    let _ = self.finish(&subject, end, tell).await;
-                }
-                Ok(()) = asked.changed() => self.shared.pool.stop(Duration::ZERO),
-                () = &mut give_up => break,
-            }
-        }
-        self.hurry.send_replace(true);
-        for (_, held) in self.held.drain() {
-            self.summary.handed_back += 1;
-            acknowledge(&held.message, AckKind::Nak(None)).await;
-        }
-        self.shared.session.flush().await;
-    }
 }
 
 /// The next batch; never, if none has been asked for.
-async fn next(pull: &mut Option<Batch>) -> Option<Result<Message, async_nats::Error>> {
+pub(super) async fn next(pull: &mut Option<Batch>) -> Option<Result<Message, async_nats::Error>> {
     match pull {
         Some(batch) => batch.next().await,
         None => std::future::pending().await,
@@ -343,7 +379,7 @@ async fn next(pull: &mut Option<Batch>) -> Option<Result<Message, async_nats::Er
 }
 
 /// Tells the server; that it does not hear is no reason to stop.
-async fn acknowledge(message: &Message, kind: AckKind) {
+pub(super) async fn acknowledge(message: &Message, kind: AckKind) {
     let _ = timeout(ACK_WITHIN, message.ack_with(kind)).await;
 }
 
