@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{future::Future, io::Write, time::Duration};
+use std::{future::Future, io::Write, process::Stdio, time::Duration};
 
 use async_nats::jetstream::{self, Context};
 use end_to_end::nats::{Nats, Node, read_lines, wait_until};
@@ -21,6 +21,13 @@ fn ask<F: Future>(nats: &Nats, question: impl FnOnce(Context) -> F) -> F::Output
     runtime.block_on(async { question(jetstream::new(async_nats::connect(nats.url()).await.unwrap())).await })
 }
 
+/// A server on which somebody has made the queue: a run without jobs.
+fn with_queue() -> Option<Nats> {
+    let nats = Nats::start()?;
+    assert_eq!(nats.call(&["--run-id", "none"]).stdin("").run().code(), 0);
+    Some(nats)
+}
+
 fn waiting_jobs(nats: &Nats, run: &str) -> u64 {
     let runs = nats.status()["runs"].clone();
     let run = runs.as_array().unwrap().iter().find(|one| one["run"] == run).cloned();
@@ -37,7 +44,7 @@ fn end(node: Node) -> (u64, String) {
 
 #[test]
 fn the_end_of_a_run_does_not_hold_up_another_one() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let node = nats.node(&["-w", "1"]);
     let first = nats.call(&["--run-id", "first"]).stdin(sleeps(0.25, 8)).start();
     wait_until("the first run is at work", || nats.status()["in_flight"] != 0);
@@ -54,7 +61,7 @@ fn the_end_of_a_run_does_not_hold_up_another_one() {
 
 #[test]
 fn a_run_that_is_stopped_takes_back_its_own_batches_only() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let node = nats.node(&["-w", "1"]);
     let first = nats.call(&["--run-id", "first"]).stdin(sleeps(0.25, 40)).start();
     wait_until("the first run is at work", || nats.status()["in_flight"] != 0);
@@ -73,7 +80,7 @@ fn a_run_that_is_stopped_takes_back_its_own_batches_only() {
 
 #[test]
 fn the_removal_of_a_run_does_not_hold_up_another_one() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let node = nats.node(&["-w", "1"]);
     assert_eq!(nats.call(&["--run-id", "first"]).stdin(sleeps(0.0, 8)).run().code(), 0);
     let second = nats.call(&["--run-id", "second"]).stdin(sleeps(0.05, 40)).start();
@@ -87,7 +94,7 @@ fn the_removal_of_a_run_does_not_hold_up_another_one() {
 
 #[test]
 fn batches_that_somebody_removes_are_published_again_all_at_once() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let run = nats.call(&["--run-id", "purged"]).stdin(sleeps(0.01, 400)).start();
     // Of four jobs each, as long as nothing is known of them.
     wait_until("all is queued", || waiting_jobs(&nats, "purged") == 400);
@@ -105,7 +112,7 @@ fn batches_that_somebody_removes_are_published_again_all_at_once() {
 
 #[test]
 fn what_nodes_have_is_waited_for_although_there_were_failures_enough() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let node = nats.node(&["-w", "12", "--allow-command"]);
     let other = nats.call(&["--run-id", "other"]).stdin(sleeps(8.0, 4)).start();
     wait_until("the other run is at work", || nats.status()["in_flight"] == 1);
@@ -122,7 +129,7 @@ fn what_nodes_have_is_waited_for_although_there_were_failures_enough() {
 
 #[test]
 fn a_wrong_input_leaves_what_the_right_one_has_in_the_queue() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let call = || nats.call(&["--run-id", "known"]);
     let right = call().stdin(sleeps(0.001, 100)).start();
     wait_until("it is queued", || waiting_jobs(&nats, "known") == 100);
@@ -148,11 +155,11 @@ fn a_wrong_input_leaves_what_the_right_one_has_in_the_queue() {
 
 #[test]
 fn jobs_of_a_known_batch_are_not_held_back_for_ever() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let node = nats.node(&["-w", "1"]);
     let call = || nats.call(&["--run-id", "slow"]);
     assert_eq!(call().stdin(sleeps(0.0, 4)).run().code(), 0);
-    let mut run = call().start_bare();
+    let mut run = call().with(|command| command.stdin(Stdio::piped())).start_bare();
     let mut input = run.child.stdin.take().unwrap();
     // Their batch has four jobs, and the next ones come only when these have their results.
     input.write_all(sleeps(0.0, 2).as_bytes()).unwrap();
@@ -164,7 +171,7 @@ fn jobs_of_a_known_batch_are_not_held_back_for_ever() {
 
 #[test]
 fn a_queue_that_is_removed_for_good_ends_its_runs() {
-    let Some(nats) = Nats::start() else { return };
+    let Some(nats) = with_queue() else { return };
     let run = nats.call(&["--run-id", "left", "--cluster-timeout", "1"]).stdin(sleeps(0.01, 8)).start();
     wait_until("it is queued", || waiting_jobs(&nats, "left") == 8);
     assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
