@@ -20,6 +20,8 @@ const DIGEST: &str = "Runner-Digest";
 const VERSION: &str = "Runner-Version";
 /// Seconds of one worker that the batch has cost.
 const COST: &str = "Runner-Cost";
+/// The batch was in the queue before: it may have a result.
+const AGAIN: &str = "Runner-Again";
 /// Who ran it.
 const NODE: &str = "Runner-Node";
 
@@ -56,6 +58,17 @@ impl Label {
             node: text(NODE),
         }
     }
+}
+
+/// So that a node looks for a result before it runs a batch: it was in the queue before.
+pub(crate) fn as_again(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(AGAIN, "1");
+    headers
+}
+
+/// Whether the batch was in the queue before.
+pub(crate) fn is_again(headers: &HeaderMap) -> bool {
+    headers.get(AGAIN).is_some()
 }
 
 /// What everybody who shares a queue must agree on.

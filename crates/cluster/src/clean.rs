@@ -5,9 +5,12 @@ use async_nats::jetstream::{
     context::DeleteStreamErrorKind,
     stream::{LastRawMessageErrorKind, Stream},
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream::iter};
 
-use crate::{Connection, Error, Queue, RunId, connect::Session, names::Which, runtime, streams::Streams};
+use crate::{
+    Connection, Error, Queue, RunId, connect::Session, names::Which, remove::remove_run, runtime,
+    streams::Streams,
+};
 
 /// Messages that are removed at a time.
 const AT_A_TIME: usize = 64;
@@ -33,41 +36,45 @@ pub fn clean(connection: &Connection, queue: &Queue, run: Option<&RunId>) -> Res
         let session = Session::open(connection, "runner cluster clean").await?;
         let streams = Streams::find(&session, queue).await?;
         match run {
-            Some(run) => clean_run(&streams, queue, run).await,
-            None => remove(&session, &streams).await,
+            Some(run) => clean_run(&session, &streams, (queue, run)).await,
+            None => remove_queue(&session, &streams).await,
         }
     })
 }
 
-async fn clean_run(streams: &Streams, queue: &Queue, run: &RunId) -> Result<Cleaned, Error> {
+async fn clean_run(
+    session: &Session,
+    streams: &Streams,
+    (queue, run): (&Queue, &RunId),
+) -> Result<Cleaned, Error> {
     // What waits goes first, so that it does not become a result again.
-    let waiting = remove_batches(&streams.jobs, queue.all(Which::Jobs, Some(run))).await?;
-    let results = purge(&streams.results, queue.all(Which::Results, Some(run))).await?;
-    let parts = purge(&streams.results, queue.parts(Some(run))).await?;
+    let waiting = remove_run(session, &streams.jobs, (queue, run)).await?;
+    let results = remove(&streams.results, queue.all(Which::Results, Some(run))).await?;
+    let parts = remove(&streams.results, queue.parts(Some(run))).await?;
     let quarantined = purge(&streams.quarantine, queue.all(Which::Quarantine, Some(run))).await?;
     purge(&streams.quarantine, queue.all_attempts(Some(run))).await?;
     purge(&streams.quarantine, queue.claim(run)).await?;
     Ok(Cleaned { waiting, results: results + parts, quarantined })
 }
 
-/// Removes the batches whose subjects match from the queue, and no others' chances; how many there were.
+/// Removes the messages whose subjects match from a stream that has consumers; how many there were.
 ///
-/// When a server of version 2.9 purges some subjects of a stream, be there messages or not, it moves the nodes' consumer behind
-/// all that is there and forgets what nodes have: other runs' batches are not delivered then. So there is a purge only
+/// When a server of version 2.9 purges some subjects of a stream, be there messages or not, it moves the consumers behind
+/// all that is there and forgets what they have: other runs' messages are not delivered then. So there is a purge only
 /// where there are no others.
-pub(crate) async fn remove_batches(jobs: &Stream, filter: String) -> Result<u64, Error> {
-    let listed = jobs.info_with_subjects(filter.clone()).await.map_err(Error::server)?;
+pub(crate) async fn remove(stream: &Stream, filter: String) -> Result<u64, Error> {
+    let listed = stream.info_with_subjects(filter.clone()).await.map_err(Error::server)?;
     let subjects: Vec<(String, usize)> = listed.try_collect().await.map_err(Error::server)?;
     let count: u64 = subjects.iter().map(|&(_, count)| count as u64).sum();
     if count == 0 {
         return Ok(0);
     }
-    let all = jobs.get_info().await.map_err(Error::server)?.state.messages;
+    let all = stream.get_info().await.map_err(Error::server)?.state.messages;
     if all == count {
-        return purge(jobs, filter).await;
+        return purge(stream, filter).await;
     }
-    let each = subjects.into_iter().map(|(subject, count)| remove_each(jobs, subject, count));
-    stream::iter(each).buffer_unordered(AT_A_TIME).try_fold(0, async |sum, one| Ok(sum + one)).await
+    let each = subjects.into_iter().map(|(subject, count)| remove_each(stream, subject, count));
+    iter(each).buffer_unordered(AT_A_TIME).try_fold(0, async |sum, one| Ok(sum + one)).await
 }
 
 /// Removes the messages of one subject, the last one first; how many there still were.
@@ -85,13 +92,13 @@ async fn remove_each(jobs: &Stream, subject: String, count: usize) -> Result<u64
     Ok(count as u64)
 }
 
-/// Removes the messages whose subjects match; how many there were. Not for the queue of jobs.
+/// Removes the messages whose subjects match; how many there were. Not for streams that have consumers, such as the queue: see [`crate::remove`].
 pub(crate) async fn purge(stream: &Stream, filter: String) -> Result<u64, Error> {
     let purged = stream.purge().filter(filter).await.map_err(Error::server)?;
     Ok(purged.purged)
 }
 
-async fn remove(session: &Session, streams: &Streams) -> Result<Cleaned, Error> {
+async fn remove_queue(session: &Session, streams: &Streams) -> Result<Cleaned, Error> {
     let mut removed = [0; 3];
     for (stream, count) in
         [&streams.jobs, &streams.results, &streams.quarantine].into_iter().zip(&mut removed)

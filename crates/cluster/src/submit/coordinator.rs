@@ -1,7 +1,7 @@
 //! The one place that decides what becomes of a batch.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering, mpsc::Sender},
     time::{Duration, Instant},
 };
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pool::{Failure, Job};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::AbortHandle,
+    task::{AbortHandle, JoinSet},
     time::{Instant as TokioInstant, sleep_until},
 };
 
@@ -18,12 +18,14 @@ use super::{
     SubmitNews, SubmitSettings,
     claim::Claim,
     decode::Decode,
-    ending::Stopping,
+    ending::{Cancelling, Stopping},
     inlet::Gather,
     listen::{Finder, Found, Listener},
-    publish::Publisher,
+    publish::{Outgoing, Publisher},
     results::LOOK_AFTER,
     shared::{Batch, Command, Shared},
+    survey::Survey,
+    trouble::Trouble,
     vigil::Vigil,
 };
 use crate::{
@@ -51,13 +53,16 @@ pub(super) enum Event {
     Result(Found),
     /// A large result is whole now.
     Complete(Span, Result<Bytes, Error>),
-    /// There is no such result, and maybe no such batch either.
-    NotFound {
-        span: Span,
-        is_lost: bool,
-    },
+    /// There is no such result.
+    NotFound(Span),
+    /// A batch of an earlier submitter is in the queue, under this number, and of jobs with this digest.
+    Queued(Span, u64, String),
+    /// Where the batches are.
+    Surveyed(Survey),
     /// Whether a node gives signs of life.
     Nodes(bool),
+    /// Something has failed for long, and is tried on.
+    Trouble(String),
     /// The run cannot go on.
     Failed(Error),
 }
@@ -77,7 +82,17 @@ pub(super) struct Coordinator<J: Job> {
     pub(super) held: Option<Held>,
     pub(super) flush_at: Option<Instant>,
     pub(super) look_at: Instant,
+    /// It has been asked where the batches are.
+    pub(super) is_surveying: bool,
+    /// What is to be cancelled as soon as it is known that no node has it.
+    pub(super) cancelling: Vec<Cancelling<J>>,
     pub(super) stopping: Option<Stopping>,
+    /// Messages of batches that nobody waits for.
+    pub(super) unwanted: Vec<u64>,
+    /// Such batches whose messages are not known, and may not be there.
+    pub(super) orphans: BTreeSet<Span>,
+    /// What is being removed.
+    pub(super) removals: JoinSet<()>,
     pub(super) vigil: Vigil,
     pub(super) claim: Claim,
     /// What is queued is another submitter's.
@@ -125,6 +140,7 @@ impl<J: Job> Coordinator<J> {
         *shared.gather.lock() = Gather::new(known.clone());
 
         let (tell, events): (UnboundedSender<Event>, _) = unbounded_channel();
+        let trouble = || Trouble::new(timeout, session.line.clone(), tell.clone());
         let filter = queue.all(Which::Results, Some(&run));
         let listener = Listener {
             session: session.clone(),
@@ -132,10 +148,12 @@ impl<J: Job> Coordinator<J> {
             filter,
             after,
             events: tell.clone(),
+            trouble: trouble(),
         };
         tokio::spawn(listener.listen());
-        let finder = Finder::new(streams.clone(), queue.clone(), run.clone(), tell.clone());
-        let publisher = Publisher::new(session, (queue, run), version(J::NAME), timeout, tell);
+        let finder = Finder::new(&streams, queue.clone(), run.clone(), tell.clone(), trouble());
+        let publisher =
+            Publisher::new((session, streams.jobs.clone()), (queue, run), version(J::NAME), timeout, tell);
         let known_jobs = known.stored_jobs();
         let held = (known_jobs > 0).then(|| Held { bytes: 0, until: Instant::now() + HOLD_FOR });
         Ok(Coordinator {
@@ -152,7 +170,12 @@ impl<J: Job> Coordinator<J> {
             held,
             flush_at: None,
             look_at: Instant::now() + LOOK_AFTER,
+            is_surveying: false,
+            cancelling: Vec::new(),
             stopping: None,
+            unwanted: Vec::new(),
+            orphans: BTreeSet::new(),
+            removals: JoinSet::new(),
             vigil: Vigil::new(),
             claim,
             taken_over: false,
@@ -172,22 +195,20 @@ impl<J: Job> Coordinator<J> {
             tokio::select! {
                 // What has come back makes room for what is to go.
                 biased;
-                Some(event) = self.events.recv() => self.hear(event).await,
-                Some(command) = commands.recv() => self.obey(command).await,
+                Some(event) = self.events.recv() => self.hear(event),
+                Some(command) = commands.recv() => self.obey(command),
                 Ok(()) = line.changed() => {
                     let now = line.borrow_and_update().up;
                     if std::mem::replace(&mut is_up, now) != now {
                         (self.settings.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
                     }
                 }
-                () = sleep_until(wake_at) => self.tick().await,
+                () = sleep_until(wake_at) => self.tick(),
             }
+            self.remove_unwanted();
         }
         self.publisher.withdraw();
-        self.publisher.session.flush().await;
-        // What was on its way when the rest was taken back, and what a server that was killed has forgotten to remove: nobody
-        // waits for it any more.
-        self.take_all_back().await;
+        self.clean_up().await;
         // Whoever pushes jobs from now on is refused; what came in between has to be told.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -203,9 +224,11 @@ impl<J: Job> Coordinator<J> {
 
     fn wake_at(&self) -> Instant {
         let held = self.held.as_ref().map(|held| held.until);
-        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.poll_at));
+        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.look_at));
         let vigil = self.keeps_vigil().then_some(self.vigil.ask_at);
-        self.flush_at.into_iter().chain(held).chain(stopping).chain(vigil).fold(self.look_at, Instant::min)
+        let patience = self.cancelling.iter().filter_map(Cancelling::patient_until);
+        let times = self.flush_at.into_iter().chain(held).chain(stopping).chain(vigil).chain(patience);
+        times.fold(self.look_at, Instant::min)
     }
 
     /// Whether somebody should be at work.
@@ -213,53 +236,48 @@ impl<J: Job> Coordinator<J> {
         !self.waiting.is_empty() && self.stopping.is_none()
     }
 
-    pub(super) fn all_batches(&self) -> String {
-        self.settings.queue.all(Which::Jobs, Some(&self.settings.run))
-    }
-
-    async fn obey(&mut self, command: Command<J>) {
+    fn obey(&mut self, command: Command<J>) {
         match command {
             Command::Batch(batch) => self.take(batch),
             Command::Flush => {
                 self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
             }
-            Command::Look => self.look_at_the_end().await,
-            Command::CancelWaiting(sink, done) => {
-                self.cancel_waiting(sink.as_ref()).await;
-                // Whoever waits has not gone.
-                done.map(|done| done.send(()));
-            }
-            Command::Stop(until) => self.stop(until).await,
-            Command::Unreadable(span, cause) => {
-                let run = self.settings.run.clone();
-                self.fail(&Error::Unreadable { run, first: span.first, last: span.last(), cause }).await;
-            }
+            Command::Look => self.look_at_the_end(),
+            Command::CancelWaiting(sink, done) => self.cancel_waiting(sink, done),
+            Command::Stop(until) => self.stop(until),
+            Command::Unreadable(span, cause) => self.unreadable(span, cause),
         }
     }
 
-    async fn hear(&mut self, event: Event) {
+    fn hear(&mut self, event: Event) {
         match event {
             Event::Published(span, sequence) => {
-                if let Some(waiting) = self.waiting.get_mut(&span.first) {
+                if self.orphans.remove(&span) {
+                    self.unwanted.push(sequence);
+                } else if let Some(waiting) = self.waiting.get_mut(&span.first) {
                     waiting.sequence = Some(sequence);
                     waiting.since = Instant::now();
                 }
             }
-            Event::Result(found) => self.found(found).await,
+            Event::Result(found) => self.found(found),
             Event::Complete(span, Ok(outcomes)) => self.complete(span, outcomes),
-            Event::Complete(span, Err(_)) => {
+            Event::Complete(span, Err(Error::NoAnswer(_))) => {
                 // Later again, as what has not been heard of.
                 if let Some(waiting) = self.waiting.get_mut(&span.first) {
                     waiting.found = false;
                 }
             }
-            Event::NotFound { span, is_lost } => self.not_found(span, is_lost),
+            Event::Complete(span, Err(error)) => self.unreadable(span, error.to_string()),
+            Event::NotFound(span) => self.not_found(span),
+            Event::Queued(span, sequence, digest) => self.queued(span, sequence, &digest),
+            Event::Surveyed(survey) => self.surveyed(&survey),
             Event::Nodes(is_served) => self.found_nodes(is_served),
-            Event::Failed(error) => self.fail(&error).await,
+            Event::Trouble(cause) => (self.settings.tell)(SubmitNews::Trouble(cause)),
+            Event::Failed(error) => self.fail(&error),
         }
     }
 
-    async fn tick(&mut self) {
+    fn tick(&mut self) {
         let now = Instant::now();
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
@@ -277,8 +295,9 @@ impl<J: Job> Coordinator<J> {
         if self.keeps_vigil() && self.vigil.ask_at <= now {
             self.look_for_nodes();
         }
+        self.cancelling.iter_mut().for_each(|cancelling| cancelling.lose_patience(now));
         if self.stopping.is_some() {
-            self.go_on_stopping(now).await;
+            self.go_on_stopping(now);
         }
     }
 
@@ -311,8 +330,7 @@ impl<J: Job> Coordinator<J> {
         self.waiting.insert(span.first, waiting);
         match (known, &mut self.held) {
             (Some(Place::Stored), _) => self.finder.find(span),
-            // Its result will be heard of.
-            (Some(Place::Queued), _) => {}
+            (Some(Place::Queued), _) => self.finder.follow(span),
             (None, None) => self.publish(span.first),
             (None, Some(held)) => {
                 held.bytes += bytes;
@@ -326,11 +344,15 @@ impl<J: Job> Coordinator<J> {
 
     pub(super) fn publish(&mut self, first: u64) {
         let Some(waiting) = self.waiting.get_mut(&first) else { return };
+        let again = waiting.sent;
         waiting.times += 1;
         waiting.sent = true;
+        waiting.sequence = None;
         waiting.since = Instant::now();
         let Waiting { batch, digest, times, .. } = waiting;
-        let publishing = self.publisher.publish(batch.span, batch.payload.clone(), digest.clone(), *times);
+        let (payload, digest) = (batch.payload.clone(), digest.clone());
+        let outgoing = Outgoing { span: batch.span, payload, digest, time: *times, again };
+        let publishing = self.publisher.publish(outgoing);
         waiting.publishing = Some(publishing);
     }
 
