@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io::Write, time::Duration};
 
 use async_nats::jetstream::{self, Context};
-use end_to_end::nats::{Nats, Node, wait_until};
+use end_to_end::nats::{Nats, Node, read_lines, wait_until};
 use nix::sys::signal::Signal;
 
 /// Sooner than a batch is looked for of which nothing has been heard.
@@ -118,4 +118,58 @@ fn what_nodes_have_is_waited_for_although_there_were_failures_enough() {
     other.signal(Signal::SIGKILL);
     drop(other.wait());
     drop(end(node));
+}
+
+#[test]
+fn a_wrong_input_leaves_what_the_right_one_has_in_the_queue() {
+    let Some(nats) = Nats::start() else { return };
+    let call = || nats.call(&["--run-id", "known"]);
+    let right = call().stdin(sleeps(0.001, 100)).start();
+    wait_until("it is queued", || waiting_jobs(&nats, "known") == 100);
+    right.signal(Signal::SIGKILL);
+    drop(right.wait());
+    for (wrong, words) in [
+        (sleeps(0.002, 200), "job 0 is not the one of run known"),
+        (sleeps(0.001, 50), "the input ended after 50 jobs"),
+    ] {
+        let output = call().stdin(wrong).run();
+        assert_eq!(output.code(), 4, "{}", output.stderr);
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+        assert_eq!(waiting_jobs(&nats, "known"), 100, "nothing is published, and nothing taken back");
+    }
+    let node = nats.node(&["-w", "1"]);
+    // Another time limit of the run makes no other jobs.
+    let output = call().stdin(sleeps(0.001, 100)).with(|command| command.args(["--timeout", "9"])).run();
+    assert_eq!(output.kinds(), ["ok"; 100], "{}", output.stderr);
+    let again = call().stdin(sleeps(0.001, 100)).run();
+    assert_eq!(again.kinds(), ["ok"; 100], "{}", again.stderr);
+    assert_eq!(end(node).0, 100, "each job ran once");
+}
+
+#[test]
+fn jobs_of_a_known_batch_are_not_held_back_for_ever() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let call = || nats.call(&["--run-id", "slow"]);
+    assert_eq!(call().stdin(sleeps(0.0, 4)).run().code(), 0);
+    let mut run = call().start_bare();
+    let mut input = run.child.stdin.take().unwrap();
+    // Their batch has four jobs, and the next ones come only when these have their results.
+    input.write_all(sleeps(0.0, 2).as_bytes()).unwrap();
+    read_lines(&mut run, 2);
+    run.signal(Signal::SIGKILL);
+    drop((input, run.wait()));
+    drop(end(node));
+}
+
+#[test]
+fn a_queue_that_is_removed_for_good_ends_its_runs() {
+    let Some(nats) = Nats::start() else { return };
+    let run = nats.call(&["--run-id", "left", "--cluster-timeout", "1"]).stdin(sleeps(0.01, 8)).start();
+    wait_until("it is queued", || waiting_jobs(&nats, "left") == 8);
+    assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
+    let output = run.wait();
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    assert!(output.stderr.contains("there is no queue q"), "{}", output.stderr);
+    assert!(output.elapsed < Duration::from_secs(20), "{:?}", output.elapsed);
 }

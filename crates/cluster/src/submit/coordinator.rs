@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     Error,
-    batch::{digest, version},
+    batch::version,
     connect::Session,
     names::{Span, Which},
     spans::{Known, Place},
@@ -41,10 +41,13 @@ use crate::{
 /// A flush waits for so long for more jobs: a reader of small pieces flushes after each.
 const FLUSH_AFTER: Duration = Duration::from_millis(2);
 
-/// Nothing is published before the first batch has been compared with its result, unless no further job comes for so
+/// Nothing is published before the first batch has been compared with what is known of it, unless no further job comes for so
 /// long, or so many bytes have come: a wrong input must not spoil a run, and a right one must not wait for ever.
 const HOLD_FOR: Duration = Duration::from_millis(500);
 const HOLD_BYTES: usize = 16 << 20;
+
+/// A batch of an earlier submitter whose other jobs do not come for so long, while nothing else is under way.
+const STARVED_AFTER: Duration = Duration::from_secs(2);
 
 /// What the coordinator hears from the runtime's other tasks.
 pub(super) enum Event {
@@ -61,6 +64,8 @@ pub(super) enum Event {
     Surveyed(Survey),
     /// Whether a node gives signs of life.
     Nodes(bool),
+    /// The results have been made anew, or a server has lost some: news of others may have been missed.
+    Doubt,
     /// Something has failed for long, and is tried on.
     Trouble(String),
     /// The run cannot go on.
@@ -81,6 +86,7 @@ pub(super) struct Coordinator<J: Job> {
     /// Batches that are not published before another one has been compared.
     pub(super) held: Option<Held>,
     pub(super) flush_at: Option<Instant>,
+    pub(super) starving: Option<Starving>,
     pub(super) look_at: Instant,
     /// It has been asked where the batches are.
     pub(super) is_surveying: bool,
@@ -117,7 +123,15 @@ pub(super) struct Waiting<J: Job> {
 
 pub(super) struct Held {
     pub(super) bytes: usize,
-    pub(super) until: Instant,
+    /// From the first batch on.
+    pub(super) until: Option<Instant>,
+}
+
+/// A batch that must have more jobs has been asked to go.
+pub(super) struct Starving {
+    /// How many jobs there were then.
+    taken: u64,
+    until: Instant,
 }
 
 impl<J: Job> Coordinator<J> {
@@ -155,7 +169,7 @@ impl<J: Job> Coordinator<J> {
         let publisher =
             Publisher::new((session, streams.jobs.clone()), (queue, run), version(J::NAME), timeout, tell);
         let known_jobs = known.stored_jobs();
-        let held = (known_jobs > 0).then(|| Held { bytes: 0, until: Instant::now() + HOLD_FOR });
+        let held = known.last().map(|_| Held { bytes: 0, until: None });
         Ok(Coordinator {
             streams,
             settings,
@@ -169,6 +183,7 @@ impl<J: Job> Coordinator<J> {
             waiting: BTreeMap::new(),
             held,
             flush_at: None,
+            starving: None,
             look_at: Instant::now() + LOOK_AFTER,
             is_surveying: false,
             cancelling: Vec::new(),
@@ -223,11 +238,19 @@ impl<J: Job> Coordinator<J> {
     }
 
     fn wake_at(&self) -> Instant {
-        let held = self.held.as_ref().map(|held| held.until);
+        let held = self.held.as_ref().and_then(|held| held.until);
         let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.look_at));
         let vigil = self.keeps_vigil().then_some(self.vigil.ask_at);
         let patience = self.cancelling.iter().filter_map(Cancelling::patient_until);
-        let times = self.flush_at.into_iter().chain(held).chain(stopping).chain(vigil).chain(patience);
+        let starving = self.starving.as_ref().map(|starving| starving.until);
+        let times = self
+            .flush_at
+            .into_iter()
+            .chain(starving)
+            .chain(held)
+            .chain(stopping)
+            .chain(vigil)
+            .chain(patience);
         times.fold(self.look_at, Instant::min)
     }
 
@@ -272,6 +295,7 @@ impl<J: Job> Coordinator<J> {
             Event::Queued(span, sequence, digest) => self.queued(span, sequence, &digest),
             Event::Surveyed(survey) => self.surveyed(&survey),
             Event::Nodes(is_served) => self.found_nodes(is_served),
+            Event::Doubt => self.doubt(),
             Event::Trouble(cause) => (self.settings.tell)(SubmitNews::Trouble(cause)),
             Event::Failed(error) => self.fail(&error),
         }
@@ -282,11 +306,13 @@ impl<J: Job> Coordinator<J> {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
             self.shared.flushing.store(false, Ordering::Release);
-            self.shared.gather.lock().send_off(&self.shared);
+            let mut gather = self.shared.gather.lock();
+            gather.send_off(&self.shared);
+            self.starving =
+                gather.is_short().then(|| Starving { taken: gather.taken(), until: now + STARVED_AFTER });
         }
-        if self.held.as_ref().is_some_and(|held| held.until <= now) {
-            self.release();
-        }
+        self.feed_the_starving(now);
+        self.hold_on(now);
         if self.look_at <= now {
             self.look_at = now + LOOK_AFTER;
             self.look_for_the_silent(now);
@@ -301,8 +327,23 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
+    /// Whoever pushes jobs may wait for the outcomes of those that have gathered: the next ones would not have room. Then the
+    /// batch goes with the jobs that are there, as if nothing were known of it.
+    fn feed_the_starving(&mut self, now: Instant) {
+        let Some(starving) = &mut self.starving else { return };
+        let mut gather = self.shared.gather.lock();
+        if !gather.is_short() || gather.taken() != starving.taken {
+            self.starving = None;
+        } else if starving.until <= now && !self.waiting.is_empty() {
+            starving.until = now + STARVED_AFTER;
+        } else if starving.until <= now {
+            gather.send_off_short(&self.shared);
+            self.starving = None;
+        }
+    }
+
     /// Takes a batch from those who push jobs.
-    fn take(&mut self, batch: Batch<J>) {
+    fn take(&mut self, mut batch: Batch<J>) {
         if self.shared.broken().is_some() || self.stopping.is_some() {
             let broken = self.shared.broken();
             return batch.fail(&self.shared, || match &broken {
@@ -314,7 +355,7 @@ impl<J: Job> Coordinator<J> {
         let known =
             self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, place)| place);
         let waiting = Waiting {
-            digest: digest(&batch.payload),
+            digest: std::mem::take(&mut batch.digest),
             sequence: None,
             sent: known.is_some(),
             publishing: None,
@@ -334,7 +375,7 @@ impl<J: Job> Coordinator<J> {
             (None, None) => self.publish(span.first),
             (None, Some(held)) => {
                 held.bytes += bytes;
-                held.until = Instant::now() + HOLD_FOR;
+                held.until = Some(Instant::now() + HOLD_FOR);
                 if held.bytes > HOLD_BYTES {
                     self.release();
                 }
@@ -354,6 +395,19 @@ impl<J: Job> Coordinator<J> {
         let outgoing = Outgoing { span: batch.span, payload, digest, time: *times, again };
         let publishing = self.publisher.publish(outgoing);
         waiting.publishing = Some(publishing);
+    }
+
+    /// Has held batches back for long enough, unless a comparison is under way.
+    fn hold_on(&mut self, now: Instant) {
+        let Some(held) = &mut self.held else { return };
+        if held.until.is_none_or(|until| until > now) {
+            return;
+        }
+        if self.waiting.values().any(Waiting::is_being_compared) {
+            held.until = Some(now + HOLD_FOR);
+        } else {
+            self.release();
+        }
     }
 
     /// Publishes what has been held back.

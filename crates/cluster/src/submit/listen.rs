@@ -100,7 +100,10 @@ impl Listener {
     async fn consumer(&mut self) -> Result<PullConsumer, Error> {
         // Somebody has made the stream anew, or a server has lost its last messages: what comes has lower numbers then.
         let last = self.results.get_info().await.map_err(Error::server)?.state.last_sequence;
-        self.after = self.after.min(last);
+        if last < self.after {
+            self.after = last;
+            let _ = self.events.send(Event::Doubt);
+        }
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.after + 1 },
             ack_policy: AckPolicy::None,

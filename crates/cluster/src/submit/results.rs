@@ -90,6 +90,14 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
+    /// Looks for all batches, because news of some may have been missed.
+    pub(super) fn doubt(&mut self) {
+        let now = Instant::now();
+        let long_ago = now.checked_sub(2 * LOOK_AFTER).unwrap_or(now);
+        self.waiting.values_mut().for_each(|waiting| waiting.since = waiting.since.min(long_ago));
+        self.survey();
+    }
+
     /// Has asked where the batches are.
     pub(super) fn survey(&mut self) {
         if !std::mem::replace(&mut self.is_surveying, true) {
@@ -118,6 +126,11 @@ impl<J: Job> Waiting<J> {
     /// It is being published, and the server has not said yet that it has it.
     pub(super) fn is_on_its_way(&self) -> bool {
         self.times > 0 && self.sequence.is_none()
+    }
+
+    /// It was known before its jobs came, and it is not known yet of which jobs.
+    pub(super) fn is_being_compared(&self) -> bool {
+        self.is_published() && self.times == 0 && self.sequence.is_none()
     }
 
     /// It was put into the queue, by this submitter or an earlier one, and has no result here.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream::{context::ConsumerInfoErrorKind, stream::Stream};
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use pool::Job;
 use tokio::time::{sleep, timeout};
 
@@ -78,16 +78,20 @@ impl Finder {
         let finder = self.clone();
         tokio::spawn(async move {
             while !finder.events.is_closed() {
-                let cause = match timeout(ANSWER_WITHIN, finder.survey_once()).await {
+                let error = match timeout(ANSWER_WITHIN, finder.survey_once()).await {
                     Ok(Ok(survey)) => {
                         finder.trouble.is_over();
                         let _ = finder.events.send(Event::Surveyed(survey));
                         return;
                     }
-                    Ok(Err(error)) => error.to_string(),
-                    Err(late) => late.to_string(),
+                    Ok(Err(error)) => error,
+                    Err(late) => Error::NoAnswer(late.to_string()),
                 };
-                finder.trouble.goes_on(&cause);
+                if finder.trouble.goes_on(&error.to_string()) && matches!(error, Error::NoQueue { .. }) {
+                    // A node would have made it again by now.
+                    let _ = finder.events.send(Event::Failed(error));
+                    return;
+                }
                 sleep(RETRY_AFTER).await;
             }
         });
@@ -96,24 +100,26 @@ impl Finder {
     async fn survey_once(&self) -> Result<Survey, Error> {
         let asked = Instant::now();
         // In this order: what is still in the queue after it was acknowledged has been left there.
-        let delivered = delivered(&self.jobs).await?;
+        let delivered = self.delivered().await?;
         let queued = batches(&self.jobs, &self.queue.all(Which::Jobs, Some(&self.run))).await?;
         Ok(Survey { asked, queued: queued.into_iter().map(|(_, span)| span).collect(), delivered })
     }
-}
 
-/// How far the nodes are. Without any node nothing has been delivered.
-async fn delivered(jobs: &Stream) -> Result<Delivered, Error> {
-    match jobs.consumer_info(CONSUMER).await {
-        Ok(info) => Ok(Delivered {
-            up_to: info.delivered.stream_sequence,
-            acked: match info.num_ack_pending {
-                0 => info.delivered.stream_sequence,
-                _ => info.ack_floor.stream_sequence,
-            },
-        }),
-        Err(error) if matches!(error.kind(), ConsumerInfoErrorKind::NotFound) => Ok(Delivered::default()),
-        Err(error) => Err(Error::server(error)),
+    /// How far the nodes are. Without any node nothing has been delivered.
+    async fn delivered(&self) -> Result<Delivered, Error> {
+        let error = match self.jobs.consumer_info(CONSUMER).await {
+            Ok(info) => {
+                let up_to = info.delivered.stream_sequence;
+                let acked = if info.num_ack_pending == 0 { up_to } else { info.ack_floor.stream_sequence };
+                return Ok(Delivered { up_to, acked });
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            ConsumerInfoErrorKind::NotFound => Ok(Delivered::default()),
+            ConsumerInfoErrorKind::StreamNotFound => Err(Error::NoQueue { queue: self.queue.clone() }),
+            _ => Err(Error::server(error)),
+        }
     }
 }
 
