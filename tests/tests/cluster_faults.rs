@@ -46,6 +46,17 @@ fn no_jetstream() {
 }
 
 #[test]
+fn servers_that_have_no_leader_are_not_said_to_have_no_jetstream() {
+    let alone = "server_name: a
+        cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\", \"nats://127.0.0.1:2\"] }";
+    let Some(nats) = Nats::start_with(&["-js"], alone) else { return };
+    for first in [&["node"][..], &["cluster", "status"], &[]] {
+        let output = nats.call(&[first, &["--cluster-timeout", "1"]].concat()).run();
+        expect(&output, 4, "the NATS server does not answer");
+    }
+}
+
+#[test]
 fn a_queue_of_another_version() {
     let Some(nats) = Nats::start() else { return };
     nats.jetstream(async |context| {

@@ -7,14 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, jetstream};
-use jetstream::context::ContextBuilder;
+use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event, jetstream};
+use jetstream::{
+    ErrorCode,
+    context::{ContextBuilder, RequestErrorKind},
+};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
 
-use crate::Error;
+use crate::{Error, streams::is_not_ready};
 
 /// A connection on which nothing comes back for about twice this time is given up and made anew: an ack wait, which is
 /// longer, must not be the first to notice.
@@ -22,6 +25,9 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// How long the server may take for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A server with which nobody answers for JetStream so long has none.
+const NOBODY_FOR: Duration = Duration::from_secs(2);
 
 /// Between two attempts to connect.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -178,6 +184,8 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) line: watch::Receiver<Line>,
+    /// Why the server does not take us back, if it says so: the credentials may have been changed meanwhile.
+    pub(crate) refused: watch::Receiver<Option<String>>,
     pub(crate) server: String,
     /// How long to ask again at the start.
     pub(crate) patience: Duration,
@@ -187,7 +195,7 @@ impl Session {
     /// Connects, and makes sure that there is JetStream.
     pub(crate) async fn open(connection: &Connection, name: &str) -> Result<Session, Error> {
         let start = Instant::now();
-        let (options, line) = options(connection, name)?;
+        let (options, line, refused) = options(connection, name)?;
         let servers: Vec<&str> = connection.address.0.iter().map(String::as_str).collect();
         let client = loop {
             let left = connection.timeout.saturating_sub(start.elapsed());
@@ -210,28 +218,40 @@ impl Session {
             jetstream: context.build(client.clone()),
             client,
             line,
+            refused,
             server: connection.address.to_string(),
             patience: connection.timeout,
         };
-        session.expect_jetstream(start, connection.timeout).await?;
+        session.expect_jetstream(connection.timeout).await?;
         Ok(session)
     }
 
-    /// A server that has just been started answers before its JetStream does.
-    async fn expect_jetstream(&self, start: Instant, patience: Duration) -> Result<(), Error> {
-        let patience = patience.min(Duration::from_secs(2));
+    /// A server that has just been started answers before its JetStream does, and servers that choose a leader have none for
+    /// now.
+    async fn expect_jetstream(&self, patience: Duration) -> Result<(), Error> {
+        let start = Instant::now();
+        let missing = |cause| Error::NoJetStream { server: self.server.clone(), cause };
         loop {
             // Read as plain JSON: the client's type for it wants fields that older servers do not send.
             let answer: Result<serde_json::Value, _> = self.jetstream.request("INFO", &()).await;
-            let (cause, is_final) = match answer {
+            let (error, patience) = match answer {
                 Ok(answer) => match answer.get("error") {
                     None => return Ok(()),
-                    Some(error) => (error["description"].as_str().unwrap_or_default().to_owned(), true),
+                    Some(error) => {
+                        let cause = error["description"].as_str().unwrap_or_default().to_owned();
+                        match ErrorCode(error["err_code"].as_u64().unwrap_or_default()) {
+                            code if is_not_ready(code) => (Error::NoAnswer(cause), patience),
+                            _ => return Err(missing(cause)),
+                        }
+                    }
                 },
-                Err(error) => (error.to_string(), false),
+                Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+                    (missing(error.to_string()), patience.min(NOBODY_FOR))
+                }
+                Err(error) => (Error::NoAnswer(error.to_string()), patience),
             };
-            if is_final || start.elapsed() + RETRY_AFTER >= patience {
-                return Err(Error::NoJetStream { server: self.server.clone(), cause });
+            if start.elapsed() + RETRY_AFTER >= patience {
+                return Err(error);
             }
             sleep(RETRY_AFTER).await;
         }
@@ -250,8 +270,12 @@ impl Session {
 }
 
 /// The client's options, and the news of its connection.
-fn options(connection: &Connection, name: &str) -> Result<(ConnectOptions, watch::Receiver<Line>), Error> {
+fn options(
+    connection: &Connection,
+    name: &str,
+) -> Result<(ConnectOptions, watch::Receiver<Line>, watch::Receiver<Option<String>>), Error> {
     let (tell, line) = watch::channel(Line::default());
+    let (tell_refusal, refused) = watch::channel(None);
     let mut options = ConnectOptions::new()
         .name(name)
         .ping_interval(PING_EVERY)
@@ -260,14 +284,19 @@ fn options(connection: &Connection, name: &str) -> Result<(ConnectOptions, watch
         // At once, and then twice a second: to nodes that wait, a server that is back is worth more than its peace.
         .reconnect_delay_callback(|attempts| Duration::from_millis((attempts as u64 * 50).min(500)))
         .event_callback(move |event| {
-            let tell = tell.clone();
-            async move {
-                tell.send_modify(|line| match event {
-                    Event::Connected => *line = Line { up: true, number: line.number + 1 },
-                    Event::Disconnected | Event::Closed => line.up = false,
-                    _ => {}
-                });
+            match event {
+                Event::Connected => {
+                    tell_refusal.send_replace(None);
+                    tell.send_modify(|line| *line = Line { up: true, number: line.number + 1 });
+                }
+                Event::Disconnected | Event::Closed => tell.send_modify(|line| line.up = false),
+                // It comes with each attempt.
+                Event::ClientError(ClientError::Other(cause)) if is_refusal(&cause) => {
+                    tell_refusal.send_if_modified(|told| told.replace(cause).is_none());
+                }
+                _ => {}
             }
+            std::future::ready(())
         });
     options = match &connection.credentials {
         Credentials::None => options,
@@ -291,7 +320,14 @@ fn options(connection: &Connection, name: &str) -> Result<(ConnectOptions, watch
         read(key)?;
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
-    Ok((options.require_tls(is_wanted || ca.is_some() || identity.is_some()), line))
+    Ok((options.require_tls(is_wanted || ca.is_some() || identity.is_some()), line, refused))
+}
+
+/// Whether it is not the network that keeps us away. The client passes on the text alone.
+fn is_refusal(cause: &str) -> bool {
+    let kinds =
+        [ConnectErrorKind::Authentication, ConnectErrorKind::AuthorizationViolation, ConnectErrorKind::Tls];
+    kinds.iter().any(|kind| kind.to_string() == cause)
 }
 
 fn read(path: &Path) -> Result<String, Error> {

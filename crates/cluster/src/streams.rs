@@ -157,7 +157,7 @@ async fn patiently<T, F: Future<Output = Result<T, Error>>>(
 }
 
 /// Servers that have not found each other yet.
-fn is_not_ready(code: ErrorCode) -> bool {
+pub(crate) fn is_not_ready(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER | ErrorCode::CLUSTER_NO_PEERS

@@ -7,6 +7,7 @@ mod handle;
 mod leave;
 mod serve;
 mod sink;
+mod tell;
 
 use std::{sync::Arc, time::Duration};
 

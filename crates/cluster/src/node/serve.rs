@@ -28,6 +28,7 @@ use super::{
     attempts::Floor,
     cost::{Costs, Rate},
     handle::{Delivery, End, Shared},
+    tell::{tell_line, tell_refusal},
 };
 use crate::{
     Error, RunId,
@@ -52,9 +53,6 @@ const PUT_OFF_FOR: Duration = Duration::from_secs(1);
 /// That makes 16 seconds.
 const MOST_DOUBLINGS: u32 = 4;
 
-/// A trouble that lasts is told again.
-const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
-
 /// How long an acknowledgement may wait for a connection. If it is lost, the batch comes back, and its result is there.
 pub(super) const ACK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -68,7 +66,7 @@ pub(super) struct Node<J: Job> {
     end: mpsc::UnboundedSender<Ended>,
     troubles: mpsc::UnboundedReceiver<String>,
     /// When a trouble was told that has not ended.
-    told: Option<Instant>,
+    pub(super) told: Option<Instant>,
     /// How many batches in a row had to be put off.
     put_off: u32,
     pub(super) hurry: watch::Sender<bool>,
@@ -78,6 +76,8 @@ pub(super) struct Node<J: Job> {
     learned: watch::Receiver<Duration>,
     /// When to ask for it again.
     pub(super) look_at: Instant,
+    /// When to ask for batches, at the earliest.
+    ask_at: Instant,
     /// When to say again that we are alive.
     pub(super) alive_at: Instant,
     /// How many batches have been taken on.
@@ -149,6 +149,7 @@ impl<J: Job> Node<J> {
             ack_wait,
             learn: Arc::new(learn),
             learned,
+            ask_at: Instant::now(),
             look_at: Instant::now() + LOOK_EVERY,
             alive_at: Instant::now() + ack_wait / 3,
             taken: 0,
@@ -168,17 +169,12 @@ impl<J: Job> Node<J> {
         let server = self.shared.session.server.clone();
         tell(NodeNews::Joined { server, ack_wait: self.ack_wait });
         let mut line = self.shared.session.line.clone();
+        let mut refused = self.shared.session.refused.clone();
         let mut known = Line { up: true, ..*line.borrow() };
-        let (mut pull, mut ask_at) = (None, Instant::now());
+        let mut pull = None;
         let result = loop {
-            if pull.is_none() && known.up && self.room() > 0 && Instant::now() >= ask_at {
-                match self.ask().await {
-                    Ok(batch) => pull = Some(batch),
-                    Err(error) => {
-                        self.tell_trouble(error.to_string(), tell);
-                        ask_at = Instant::now() + ASK_AGAIN_AFTER;
-                    }
-                }
+            if pull.is_none() && known.up && self.room() > 0 && Instant::now() >= self.ask_at {
+                pull = self.ask(tell).await;
             }
             tokio::select! {
                 Some(ended) = self.ended.recv() => {
@@ -204,7 +200,7 @@ impl<J: Job> Node<J> {
                         }
                     }
                 },
-                () = sleep_until(ask_at.into()), if pull.is_none() && Instant::now() < ask_at => {}
+                () = sleep_until(self.ask_at.into()), if pull.is_none() && Instant::now() < self.ask_at => {}
                 Ok(()) = line.changed() => {
                     let now = *line.borrow_and_update();
                     if now.number != known.number || !now.up {
@@ -216,6 +212,7 @@ impl<J: Job> Node<J> {
                     // Ack waits went on.
                     self.show_signs_of_life(known).await;
                 }
+                Ok(()) = refused.changed() => tell_refusal(&mut refused, &self.shared.session, tell),
                 () = sleep_until(self.alive_at.into()) => self.show_signs_of_life(known).await,
                 Ok(()) = self.learned.changed() => {
                     self.ack_wait = *self.learned.borrow_and_update();
@@ -240,9 +237,15 @@ impl<J: Job> Node<J> {
         wanted.saturating_sub(self.held.len())
     }
 
-    async fn ask(&self) -> Result<Batch, Error> {
-        let asked = self.consumer.batch().max_messages(self.room()).expires(ASK_FOR).messages();
-        asked.await.map_err(Error::server)
+    async fn ask(&mut self, tell: &mut dyn FnMut(NodeNews)) -> Option<Batch> {
+        match self.consumer.batch().max_messages(self.room()).expires(ASK_FOR).messages().await {
+            Ok(batch) => Some(batch),
+            Err(error) => {
+                self.tell_trouble(error.to_string(), tell);
+                self.ask_at = Instant::now() + ASK_AGAIN_AFTER;
+                None
+            }
+        }
     }
 
     /// The queue may have been removed while we served it.
@@ -293,7 +296,11 @@ impl<J: Job> Node<J> {
         let (shared, number) = (self.shared.clone(), held.number);
         self.held.insert(subject.clone(), held);
         tokio::spawn(async move {
-            let became = handling.await.unwrap_or_else(|panic| shared.not_now(panic.to_string()));
+            let became = match handling.await {
+                // Nobody waits for it any more.
+                Err(error) if error.is_cancelled() => return,
+                became => became.unwrap_or_else(|panic| shared.not_now(panic.to_string())),
+            };
             let _ = end.send(Ended { subject, number, end: became });
         });
     }
@@ -353,14 +360,6 @@ impl<J: Job> Node<J> {
         Ok(())
     }
 
-    /// Says that something fails and is tried again, but not each time.
-    fn tell_trouble(&mut self, cause: String, tell: &mut dyn FnMut(NodeNews)) {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN_AFTER) {
-            self.told = Some(Instant::now());
-            tell(NodeNews::Trouble(cause));
-        }
-    }
-
     /// It does not matter any more how often a batch has been begun.
     fn forget_attempts(&self, batch: Option<(RunId, Span)>) {
         let Some((run, span)) = batch else { return };
@@ -381,16 +380,4 @@ pub(super) async fn next(pull: &mut Option<Batch>) -> Option<Result<Message, asy
 /// Tells the server; that it does not hear is no reason to stop.
 pub(super) async fn acknowledge(message: &Message, kind: AckKind) {
     let _ = timeout(ACK_WITHIN, message.ack_with(kind)).await;
-}
-
-fn tell_line(before: Line, now: Line, tell: &mut dyn FnMut(NodeNews)) {
-    // The first connection is told of by `Joined`.
-    if before.up && !now.up {
-        tell(NodeNews::Lost);
-    } else if !before.up && now.up {
-        tell(NodeNews::Regained);
-    } else if before.number > 0 && now.number > before.number {
-        tell(NodeNews::Lost);
-        tell(NodeNews::Regained);
-    }
 }
