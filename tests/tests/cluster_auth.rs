@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use end_to_end::{
     Call, gcd_jobs,
     nats::{Nats, Node, wait_until},
-    shell_jobs,
+    runner, shell_jobs,
 };
 use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -232,5 +232,17 @@ fn encryption_with_certificates_on_both_sides() {
         let output = call.with(|c| c.args(["--cluster-timeout", "1"])).run();
         assert_eq!(output.code(), 4, "{}", output.stderr);
         assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn no_program_inherits_a_secret_whatever_runs_it() {
+    for executor in ["processes", "threads", "serial"] {
+        let call = runner(["--allow-command", "--executor", executor]);
+        let call = call.stdin(shell_jobs(&["printenv RUNNER_CLUSTER_TOKEN RUNNER_CLUSTER_PASSWORD"]));
+        let secrets = [("RUNNER_CLUSTER_TOKEN", "sesame"), ("RUNNER_CLUSTER_PASSWORD", "sesame")];
+        let output = call.with(|c| c.envs(secrets)).run();
+        assert_eq!(output.records()[0]["result"]["exit_code"], 1, "{executor}: {}", output.text());
+        assert!(!output.text().contains("sesame"), "{executor}: {}", output.text());
     }
 }

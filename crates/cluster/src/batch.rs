@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use twox_hash::XxHash3_128;
+use twox_hash::xxhash3_128::Hasher;
 
 use crate::{
     PROTOCOL_VERSION,
@@ -20,6 +20,8 @@ const DIGEST: &str = "Runner-Digest";
 const VERSION: &str = "Runner-Version";
 /// Seconds of one worker that the batch has cost.
 const COST: &str = "Runner-Cost";
+/// The batch was in the queue before: it may have a result.
+const AGAIN: &str = "Runner-Again";
 /// Who ran it.
 const NODE: &str = "Runner-Node";
 
@@ -58,21 +60,49 @@ impl Label {
     }
 }
 
+/// So that a node looks for a result before it runs a batch: it was in the queue before.
+pub(crate) fn as_again(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(AGAIN, "1");
+    headers
+}
+
+/// Whether the batch was in the queue before.
+pub(crate) fn is_again(headers: &HeaderMap) -> bool {
+    headers.get(AGAIN).is_some()
+}
+
 /// What everybody who shares a queue must agree on.
 pub(crate) fn version(job_type: &str) -> String {
     format!("protocol {PROTOCOL_VERSION}, job type {job_type}")
 }
 
-/// What stands for a batch's jobs.
-pub(crate) fn digest(jobs: &[u8]) -> String {
-    format!("{:032x}", XxHash3_128::oneshot(jobs))
+/// What stands for a batch's jobs: each with the limit that it brings itself. That of the run may be another one when it is
+/// gone on with.
+#[derive(Clone, Default)]
+pub(crate) struct Digest(Hasher);
+
+impl Digest {
+    pub(crate) fn add(&mut self, limit: Option<Duration>, job: &[u8]) {
+        let mut head = [0; 16];
+        head[..8].copy_from_slice(&limit_ns(limit).to_le_bytes());
+        head[8..].copy_from_slice(&(job.len() as u64).to_le_bytes());
+        self.0.write(&head);
+        self.0.write(job);
+    }
+
+    pub(crate) fn text(&self) -> String {
+        format!("{:032x}", self.0.finish_128())
+    }
+}
+
+/// Nanoseconds plus one; 0 if there is none.
+fn limit_ns(limit: Option<Duration>) -> u64 {
+    limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).saturating_add(1))
 }
 
 /// Appends a job.
 pub(crate) fn push_job(limit: Option<Duration>, job: &[u8], into: &mut Vec<u8>) {
-    let limit_ns =
-        limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).saturating_add(1));
-    push_number(limit_ns, into);
+    push_number(limit_ns(limit), into);
     push_bytes(job, into);
 }
 
@@ -132,17 +162,24 @@ mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*};
 
+    fn digest(limit: Option<Duration>, job: &[u8]) -> String {
+        let mut digest = Digest::default();
+        digest.add(limit, job);
+        digest.text()
+    }
+
     #[test]
     fn labels_come_back_as_they_were() {
         let label = Label {
             version: version("builtin"),
-            digest: digest(b"x"),
+            digest: digest(None, b"x"),
             cost: Some(0.25),
             node: Some("a:1".into()),
         };
         assert_eq!(Label::read(&label.headers()), label);
         assert_eq!(Label::read(&HeaderMap::new()), Label::default());
-        assert_ne!(digest(b"x"), digest(b"y"));
+        assert_ne!(digest(None, b"x"), digest(None, b"y"));
+        assert_ne!(digest(None, b"x"), digest(Some(Duration::ZERO), b"x"));
     }
 
     proptest! {

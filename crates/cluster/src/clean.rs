@@ -7,7 +7,10 @@ use async_nats::jetstream::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream::iter};
 
-use crate::{Connection, Error, Queue, RunId, connect::Session, names::Which, runtime, streams::Streams};
+use crate::{
+    Connection, Error, Queue, RunId, connect::Session, names::Which, remove::remove_run, runtime,
+    streams::Streams,
+};
 
 /// Messages that are removed at a time.
 const AT_A_TIME: usize = 64;
@@ -33,15 +36,19 @@ pub fn clean(connection: &Connection, queue: &Queue, run: Option<&RunId>) -> Res
         let session = Session::open(connection, "runner cluster clean").await?;
         let streams = Streams::find(&session, queue).await?;
         match run {
-            Some(run) => clean_run(&streams, queue, run).await,
+            Some(run) => clean_run(&session, &streams, (queue, run)).await,
             None => remove_queue(&session, &streams).await,
         }
     })
 }
 
-async fn clean_run(streams: &Streams, queue: &Queue, run: &RunId) -> Result<Cleaned, Error> {
+async fn clean_run(
+    session: &Session,
+    streams: &Streams,
+    (queue, run): (&Queue, &RunId),
+) -> Result<Cleaned, Error> {
     // What waits goes first, so that it does not become a result again.
-    let waiting = remove(&streams.jobs, queue.all(Which::Jobs, Some(run))).await?;
+    let waiting = remove_run(session, &streams.jobs, (queue, run)).await?;
     let results = remove(&streams.results, queue.all(Which::Results, Some(run))).await?;
     let parts = remove(&streams.results, queue.parts(Some(run))).await?;
     let quarantined = purge(&streams.quarantine, queue.all(Which::Quarantine, Some(run))).await?;
@@ -85,7 +92,7 @@ async fn remove_each(jobs: &Stream, subject: String, count: usize) -> Result<u64
     Ok(count as u64)
 }
 
-/// Removes the messages whose subjects match; how many there were. Not for streams that have consumers.
+/// Removes the messages whose subjects match; how many there were. Not for streams that have consumers, such as the queue: see [`crate::remove`].
 pub(crate) async fn purge(stream: &Stream, filter: String) -> Result<u64, Error> {
     let purged = stream.purge().filter(filter).await.map_err(Error::server)?;
     Ok(purged.purged)

@@ -19,6 +19,7 @@ mod names;
 mod node;
 mod parts;
 mod publish;
+mod remove;
 mod runtime;
 mod spans;
 mod status;

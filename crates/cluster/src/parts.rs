@@ -4,47 +4,62 @@
 //! header that names the pieces. So there is still one message that decides, and what somebody has stored in vain is
 //! garbage until the run is cleaned.
 
-use async_nats::{HeaderMap, jetstream::stream::Stream};
-use bytes::Bytes;
+use async_nats::{
+    HeaderMap,
+    jetstream::stream::{LastRawMessageError, LastRawMessageErrorKind, Stream},
+};
+use bytes::{Buf, Bytes};
 
 use crate::{
     Error,
     connect::Session,
     names::{Queue, RunId},
+    publish::{Stored, with_id},
 };
 
 /// Names the pieces: their group, a colon, their number.
 const PARTS: &str = "Runner-Parts";
 
-/// Makes a payload small enough, if it is not, and tells the headers.
-pub(crate) async fn store(
-    session: &Session,
-    queue: &Queue,
-    run: &RunId,
-    payload: Bytes,
-    headers: &mut HeaderMap,
-) -> Result<Bytes, Error> {
-    let most = session.most_bytes();
-    if payload.len() <= most {
-        return Ok(payload);
+/// A message with a payload of any length, on its way.
+pub(crate) struct Parcel {
+    subject: String,
+    headers: HeaderMap,
+    /// What has not been stored yet, and what is to stand in the message itself if it is not too long.
+    rest: Bytes,
+    /// The name of the pieces, if there are any.
+    group: Option<String>,
+    /// How many of them are stored.
+    pieces: usize,
+}
+
+impl Parcel {
+    pub(crate) fn new(session: &Session, subject: String, headers: HeaderMap, payload: Bytes) -> Parcel {
+        let is_long = payload.len() > session.most_bytes();
+        let group = is_long.then(|| session.client.new_inbox().replace(['.', '*', '>'], "-"));
+        Parcel { subject, headers, rest: payload, group, pieces: 0 }
     }
-    let group = session.client.new_inbox().replace(['.', '*', '>'], "-");
-    let mut number = 0;
-    let mut rest = payload;
-    while !rest.is_empty() {
-        let piece = rest.split_to(rest.len().min(most));
-        let subject = queue.part(run, &group, number);
-        session
-            .jetstream
-            .publish(subject, piece)
-            .await
-            .map_err(Error::server)?
-            .await
-            .map_err(Error::server)?;
-        number += 1;
+
+    /// Stores what is not stored yet, until something is refused or not answered: then it can be tried again.
+    pub(crate) async fn store(&mut self, session: &Session, queue: &Queue, run: &RunId) -> Stored {
+        let Some(group) = &self.group else {
+            return session.store(&self.subject, self.headers.clone(), self.rest.clone()).await;
+        };
+        let most = session.most_bytes();
+        while !self.rest.is_empty() {
+            let piece = self.rest.slice(..self.rest.len().min(most));
+            let length = piece.len();
+            let subject = queue.part(run, group, self.pieces);
+            match session.store(&subject, with_id(HeaderMap::new(), subject.clone()), piece).await {
+                Stored::Here(_) => {}
+                refused => return refused,
+            }
+            self.rest.advance(length);
+            self.pieces += 1;
+        }
+        let mut headers = self.headers.clone();
+        headers.insert(PARTS, format!("{group}:{}", self.pieces));
+        session.store(&self.subject, headers, Bytes::new()).await
     }
-    headers.insert(PARTS, format!("{group}:{number}"));
-    Ok(Bytes::new())
 }
 
 /// Whether a message's payload is all there is.
@@ -52,7 +67,17 @@ pub(crate) fn is_whole(headers: &HeaderMap) -> bool {
     headers.get(PARTS).is_none()
 }
 
+fn not_loaded(error: LastRawMessageError) -> Error {
+    match error.kind() {
+        LastRawMessageErrorKind::NoMessageFound => Error::server("a piece of it is missing"),
+        _ => Error::NoAnswer(error.to_string()),
+    }
+}
+
 /// The payload, put together again if it was in pieces.
+///
+/// # Errors
+/// [`Error::NoAnswer`] if it may help to ask again.
 pub(crate) async fn load(
     results: &Stream,
     queue: &Queue,
@@ -66,8 +91,8 @@ pub(crate) async fn load(
     let mut whole = Vec::new();
     for number in 0..count {
         let subject = queue.part(run, group, number);
-        let piece = results.get_last_raw_message_by_subject(&subject).await.map_err(Error::server)?;
-        whole.extend_from_slice(&piece.payload);
+        let piece = results.get_last_raw_message_by_subject(&subject).await;
+        whole.extend_from_slice(&piece.map_err(not_loaded)?.payload);
     }
     Ok(whole.into())
 }

@@ -52,6 +52,11 @@ impl Known {
         self.0.range(job + 1..).next().map(|(&first, _)| first)
     }
 
+    /// The batches that were in the queue.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = Span> {
+        self.0.values().filter(|(_, place)| *place == Place::Queued).map(|&(span, _)| span)
+    }
+
     /// Notes that a batch has a result; whether it is one of these.
     pub(crate) fn has_result(&mut self, span: Span) -> bool {
         match self.0.get_mut(&span.first) {

@@ -137,7 +137,7 @@ async fn look(session: &Session, queue: &Queue) -> Result<Status, Error> {
 }
 
 /// Everybody who serves the queue and answers in time.
-async fn ask_nodes(session: &Session, queue: &Queue) -> Result<Vec<NodeStatus>, Error> {
+pub(crate) async fn ask_nodes(session: &Session, queue: &Queue) -> Result<Vec<NodeStatus>, Error> {
     let inbox = session.client.new_inbox();
     let mut answers = session.client.subscribe(inbox.clone()).await.map_err(Error::server)?;
     session.client.publish_with_reply(queue.ping(), inbox, "".into()).await.map_err(Error::server)?;

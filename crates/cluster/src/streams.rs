@@ -195,7 +195,8 @@ fn config(queue: &Queue, which: Which, description: String, settings: StreamSett
     }
 }
 
-async fn get(session: &Session, queue: &Queue, which: Which) -> Result<Option<Stream>, Error> {
+/// One of the queue's streams, if it is there.
+pub(crate) async fn get(session: &Session, queue: &Queue, which: Which) -> Result<Option<Stream>, Error> {
     match session.jetstream.get_stream(queue.stream(which)).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {

@@ -77,5 +77,8 @@ fn tell(news: SubmitNews) {
         SubmitNews::Regained => "the connection to the cluster is back".to_owned(),
         SubmitNews::Unserved(queue) => format!("no node serves the queue {queue}; waiting"),
         SubmitNews::Served(queue) => format!("the queue {queue} is served; the run goes on"),
+        SubmitNews::Trouble(cause) => {
+            format!("the cluster does not do what it is asked, and is asked again: {cause}")
+        }
     });
 }

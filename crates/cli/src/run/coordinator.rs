@@ -43,6 +43,9 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How much longer the executor may take to end them before they are given up.
 const AFTER_GRACE: Duration = Duration::from_millis(500);
 
+/// While a cluster is waited for.
+const LOOK_FOR_SIGNALS_AFTER: Duration = Duration::from_millis(50);
+
 /// Running jobs may take as long as they do.
 const NO_HURRY: Duration = Duration::from_secs(1 << 32);
 
@@ -188,7 +191,7 @@ impl Run {
         self.progress.finish();
         // A thread cannot be made to give up a job; it ends with this process.
         if !self.early || plan.executor == ExecutorKind::Processes {
-            self.executor.join();
+            self.join(plan, heard);
         }
         // No job may have been left to tell of it.
         if let Some(cause) = self.executor.broken().filter(|_| !self.told_broken) {
@@ -212,6 +215,25 @@ impl Run {
             self.ended = self.ended.and(Ended::InputOutput);
         }
         self.ended
+    }
+
+    /// Waits for the executor. A cluster may be far away: whoever asks twice for the end does not want to wait until it has taken
+    /// back what it can.
+    fn join(&mut self, plan: &Plan, heard: &Receiver<News>) {
+        if plan.cluster.is_none() {
+            return self.executor.join();
+        }
+        while !self.executor.join_within(LOOK_FOR_SIGNALS_AFTER) {
+            if let Ok(News::Signalled(signal)) = heard.try_recv() {
+                self.interrupted(signal);
+            }
+            if self.signals > 1 {
+                self.executor.join_within(LAST_WORDS);
+                // The last owner would wait for it, too. It ends with this process.
+                std::mem::forget(self.executor.clone());
+                return;
+            }
+        }
     }
 
     fn broke(&mut self, plan: &Plan, cause: &str) {

@@ -26,10 +26,10 @@ use super::{
 };
 use crate::{
     Error, RunId,
-    batch::{Label, push_bytes, quarantine_message, take_job, version},
+    batch::{Label, is_again, push_bytes, quarantine_message, take_job, version},
     connect::Session,
     names::{Span, Which},
-    parts,
+    parts::{self, Parcel},
     publish::{Stored, as_first},
     streams::Streams,
     submit::sizing::MOST_JOBS,
@@ -78,10 +78,10 @@ pub(super) enum End {
     HandedBack,
     /// The server could not be asked about it: it is tried again in a while.
     NotNow,
-    /// Its turn has not come here.
-    NotYet,
     /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
     Foreign,
+    /// Its turn has not come here.
+    NotYet,
     /// The node cannot go on.
     Failed(Error),
 }
@@ -94,7 +94,7 @@ impl<J: Job> Shared<J> {
         if label.version != version(J::NAME) || batch.span.count > MOST_JOBS {
             return self.set_aside(batch).await;
         }
-        if batch.again && self.has_result(batch).await {
+        if (batch.again || is_again(&batch.headers)) && self.has_result(batch).await {
             return End::Late;
         }
         let before = match self.attempts_before(batch).await {
@@ -200,21 +200,10 @@ impl<J: Job> Shared<J> {
         payload: Bytes,
     ) -> Option<Stored> {
         let mut hurry = self.hurry.clone();
-        let mut headers = as_first(headers);
-        let mut small = None;
+        let mut parcel = Parcel::new(&self.session, subject.to_owned(), as_first(headers), payload);
         loop {
-            let attempt = async {
-                if small.is_none() {
-                    let (queue, payload) = (&self.settings.queue, payload.clone());
-                    match parts::store(&self.session, queue, run, payload, &mut headers).await {
-                        Ok(stored) => small = Some(stored),
-                        Err(error) => return Stored::Unknown(error.to_string()),
-                    }
-                }
-                self.session.store(subject, headers.clone(), small.clone().unwrap_or_default()).await
-            };
             tokio::select! {
-                stored = attempt => match stored {
+                stored = parcel.store(&self.session, &self.settings.queue, run) => match stored {
                     Stored::Here(_) | Stored::Before => return Some(stored),
                     Stored::Full(cause) | Stored::Unknown(cause) => self.tell_trouble(cause),
                 },

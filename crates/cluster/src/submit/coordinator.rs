@@ -1,7 +1,7 @@
 //! The one place that decides what becomes of a batch.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering, mpsc::Sender},
     time::{Duration, Instant},
 };
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pool::{Failure, Job};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::AbortHandle,
+    task::{AbortHandle, JoinSet},
     time::{Instant as TokioInstant, sleep_until},
 };
 
@@ -18,17 +18,19 @@ use super::{
     SubmitNews, SubmitSettings,
     claim::Claim,
     decode::Decode,
-    ending::Stopping,
+    ending::{Cancelling, Stopping},
     inlet::Gather,
     listen::{Finder, Found, Listener},
-    publish::Publisher,
+    publish::{Outgoing, Publisher},
     results::LOOK_AFTER,
     shared::{Batch, Command, Shared},
+    survey::Survey,
+    trouble::Trouble,
     vigil::Vigil,
 };
 use crate::{
     Error,
-    batch::{digest, version},
+    batch::version,
     connect::Session,
     names::{Span, Which},
     spans::{Known, Place},
@@ -39,10 +41,13 @@ use crate::{
 /// A flush waits for so long for more jobs: a reader of small pieces flushes after each.
 const FLUSH_AFTER: Duration = Duration::from_millis(2);
 
-/// Nothing is published before the first batch has been compared with its result, unless no further job comes for so
+/// Nothing is published before the first batch has been compared with what is known of it, unless no further job comes for so
 /// long, or so many bytes have come: a wrong input must not spoil a run, and a right one must not wait for ever.
 const HOLD_FOR: Duration = Duration::from_millis(500);
 const HOLD_BYTES: usize = 16 << 20;
+
+/// A batch of an earlier submitter whose other jobs do not come for so long, while nothing else is under way.
+const STARVED_AFTER: Duration = Duration::from_secs(2);
 
 /// What the coordinator hears from the runtime's other tasks.
 pub(super) enum Event {
@@ -51,13 +56,18 @@ pub(super) enum Event {
     Result(Found),
     /// A large result is whole now.
     Complete(Span, Result<Bytes, Error>),
-    /// There is no such result, and maybe no such batch either.
-    NotFound {
-        span: Span,
-        is_lost: bool,
-    },
+    /// There is no such result.
+    NotFound(Span),
+    /// A batch of an earlier submitter is in the queue, under this number, and of jobs with this digest.
+    Queued(Span, u64, String),
+    /// Where the batches are.
+    Surveyed(Survey),
     /// Whether a node gives signs of life.
     Nodes(bool),
+    /// The results have been made anew, or a server has lost some: news of others may have been missed.
+    Doubt,
+    /// Something has failed for long, and is tried on.
+    Trouble(String),
     /// The run cannot go on.
     Failed(Error),
 }
@@ -76,8 +86,19 @@ pub(super) struct Coordinator<J: Job> {
     /// Batches that are not published before another one has been compared.
     pub(super) held: Option<Held>,
     pub(super) flush_at: Option<Instant>,
+    pub(super) starving: Option<Starving>,
     pub(super) look_at: Instant,
+    /// It has been asked where the batches are.
+    pub(super) is_surveying: bool,
+    /// What is to be cancelled as soon as it is known that no node has it.
+    pub(super) cancelling: Vec<Cancelling<J>>,
     pub(super) stopping: Option<Stopping>,
+    /// Messages of batches that nobody waits for.
+    pub(super) unwanted: Vec<u64>,
+    /// Such batches whose messages are not known, and may not be there.
+    pub(super) orphans: BTreeSet<Span>,
+    /// What is being removed.
+    pub(super) removals: JoinSet<()>,
     pub(super) vigil: Vigil,
     pub(super) claim: Claim,
     /// What is queued is another submitter's.
@@ -102,7 +123,15 @@ pub(super) struct Waiting<J: Job> {
 
 pub(super) struct Held {
     pub(super) bytes: usize,
-    pub(super) until: Instant,
+    /// From the first batch on.
+    pub(super) until: Option<Instant>,
+}
+
+/// A batch that must have more jobs has been asked to go.
+pub(super) struct Starving {
+    /// How many jobs there were then.
+    taken: u64,
+    until: Instant,
 }
 
 impl<J: Job> Coordinator<J> {
@@ -125,6 +154,7 @@ impl<J: Job> Coordinator<J> {
         *shared.gather.lock() = Gather::new(known.clone());
 
         let (tell, events): (UnboundedSender<Event>, _) = unbounded_channel();
+        let trouble = || Trouble::new(timeout, session.line.clone(), tell.clone());
         let filter = queue.all(Which::Results, Some(&run));
         let listener = Listener {
             session: session.clone(),
@@ -132,12 +162,14 @@ impl<J: Job> Coordinator<J> {
             filter,
             after,
             events: tell.clone(),
+            trouble: trouble(),
         };
         tokio::spawn(listener.listen());
-        let finder = Finder::new(streams.clone(), queue.clone(), run.clone(), tell.clone());
-        let publisher = Publisher::new(session, (queue, run), version(J::NAME), timeout, tell);
+        let finder = Finder::new(&streams, queue.clone(), run.clone(), tell.clone(), trouble());
+        let publisher =
+            Publisher::new((session, streams.jobs.clone()), (queue, run), version(J::NAME), timeout, tell);
         let known_jobs = known.stored_jobs();
-        let held = (known_jobs > 0).then(|| Held { bytes: 0, until: Instant::now() + HOLD_FOR });
+        let held = known.last().map(|_| Held { bytes: 0, until: None });
         Ok(Coordinator {
             streams,
             settings,
@@ -151,8 +183,14 @@ impl<J: Job> Coordinator<J> {
             waiting: BTreeMap::new(),
             held,
             flush_at: None,
+            starving: None,
             look_at: Instant::now() + LOOK_AFTER,
+            is_surveying: false,
+            cancelling: Vec::new(),
             stopping: None,
+            unwanted: Vec::new(),
+            orphans: BTreeSet::new(),
+            removals: JoinSet::new(),
             vigil: Vigil::new(),
             claim,
             taken_over: false,
@@ -172,22 +210,20 @@ impl<J: Job> Coordinator<J> {
             tokio::select! {
                 // What has come back makes room for what is to go.
                 biased;
-                Some(event) = self.events.recv() => self.hear(event).await,
-                Some(command) = commands.recv() => self.obey(command).await,
+                Some(event) = self.events.recv() => self.hear(event),
+                Some(command) = commands.recv() => self.obey(command),
                 Ok(()) = line.changed() => {
                     let now = line.borrow_and_update().up;
                     if std::mem::replace(&mut is_up, now) != now {
                         (self.settings.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
                     }
                 }
-                () = sleep_until(wake_at) => self.tick().await,
+                () = sleep_until(wake_at) => self.tick(),
             }
+            self.remove_unwanted();
         }
         self.publisher.withdraw();
-        self.publisher.session.flush().await;
-        // What was on its way when the rest was taken back, and what a server that was killed has forgotten to remove: nobody
-        // waits for it any more.
-        self.take_all_back().await;
+        self.clean_up().await;
         // Whoever pushes jobs from now on is refused; what came in between has to be told.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -202,10 +238,20 @@ impl<J: Job> Coordinator<J> {
     }
 
     fn wake_at(&self) -> Instant {
-        let held = self.held.as_ref().map(|held| held.until);
-        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.poll_at));
+        let held = self.held.as_ref().and_then(|held| held.until);
+        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.look_at));
         let vigil = self.keeps_vigil().then_some(self.vigil.ask_at);
-        self.flush_at.into_iter().chain(held).chain(stopping).chain(vigil).fold(self.look_at, Instant::min)
+        let patience = self.cancelling.iter().filter_map(Cancelling::patient_until);
+        let starving = self.starving.as_ref().map(|starving| starving.until);
+        let times = self
+            .flush_at
+            .into_iter()
+            .chain(starving)
+            .chain(held)
+            .chain(stopping)
+            .chain(vigil)
+            .chain(patience);
+        times.fold(self.look_at, Instant::min)
     }
 
     /// Whether somebody should be at work.
@@ -213,62 +259,60 @@ impl<J: Job> Coordinator<J> {
         !self.waiting.is_empty() && self.stopping.is_none()
     }
 
-    pub(super) fn all_batches(&self) -> String {
-        self.settings.queue.all(Which::Jobs, Some(&self.settings.run))
-    }
-
-    async fn obey(&mut self, command: Command<J>) {
+    fn obey(&mut self, command: Command<J>) {
         match command {
             Command::Batch(batch) => self.take(batch),
             Command::Flush => {
                 self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
             }
-            Command::Look => self.look_at_the_end().await,
-            Command::CancelWaiting(sink, done) => {
-                self.cancel_waiting(sink.as_ref()).await;
-                // Whoever waits has not gone.
-                done.map(|done| done.send(()));
-            }
-            Command::Stop(until) => self.stop(until).await,
-            Command::Unreadable(span, cause) => {
-                let run = self.settings.run.clone();
-                self.fail(&Error::Unreadable { run, first: span.first, last: span.last(), cause }).await;
-            }
+            Command::Look => self.look_at_the_end(),
+            Command::CancelWaiting(sink, done) => self.cancel_waiting(sink, done),
+            Command::Stop(until) => self.stop(until),
+            Command::Unreadable(span, cause) => self.unreadable(span, cause),
         }
     }
 
-    async fn hear(&mut self, event: Event) {
+    fn hear(&mut self, event: Event) {
         match event {
             Event::Published(span, sequence) => {
-                if let Some(waiting) = self.waiting.get_mut(&span.first) {
+                if self.orphans.remove(&span) {
+                    self.unwanted.push(sequence);
+                } else if let Some(waiting) = self.waiting.get_mut(&span.first) {
                     waiting.sequence = Some(sequence);
                     waiting.since = Instant::now();
                 }
             }
-            Event::Result(found) => self.found(found).await,
+            Event::Result(found) => self.found(found),
             Event::Complete(span, Ok(outcomes)) => self.complete(span, outcomes),
-            Event::Complete(span, Err(_)) => {
+            Event::Complete(span, Err(Error::NoAnswer(_))) => {
                 // Later again, as what has not been heard of.
                 if let Some(waiting) = self.waiting.get_mut(&span.first) {
                     waiting.found = false;
                 }
             }
-            Event::NotFound { span, is_lost } => self.not_found(span, is_lost),
+            Event::Complete(span, Err(error)) => self.unreadable(span, error.to_string()),
+            Event::NotFound(span) => self.not_found(span),
+            Event::Queued(span, sequence, digest) => self.queued(span, sequence, &digest),
+            Event::Surveyed(survey) => self.surveyed(&survey),
             Event::Nodes(is_served) => self.found_nodes(is_served),
-            Event::Failed(error) => self.fail(&error).await,
+            Event::Doubt => self.doubt(),
+            Event::Trouble(cause) => (self.settings.tell)(SubmitNews::Trouble(cause)),
+            Event::Failed(error) => self.fail(&error),
         }
     }
 
-    async fn tick(&mut self) {
+    fn tick(&mut self) {
         let now = Instant::now();
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
             self.shared.flushing.store(false, Ordering::Release);
-            self.shared.gather.lock().send_off(&self.shared);
+            let mut gather = self.shared.gather.lock();
+            gather.send_off(&self.shared);
+            self.starving =
+                gather.is_short().then(|| Starving { taken: gather.taken(), until: now + STARVED_AFTER });
         }
-        if self.held.as_ref().is_some_and(|held| held.until <= now) {
-            self.release();
-        }
+        self.feed_the_starving(now);
+        self.hold_on(now);
         if self.look_at <= now {
             self.look_at = now + LOOK_AFTER;
             self.look_for_the_silent(now);
@@ -277,13 +321,29 @@ impl<J: Job> Coordinator<J> {
         if self.keeps_vigil() && self.vigil.ask_at <= now {
             self.look_for_nodes();
         }
+        self.cancelling.iter_mut().for_each(|cancelling| cancelling.lose_patience(now));
         if self.stopping.is_some() {
-            self.go_on_stopping(now).await;
+            self.go_on_stopping(now);
+        }
+    }
+
+    /// Whoever pushes jobs may wait for the outcomes of those that have gathered: the next ones would not have room. Then the
+    /// batch goes with the jobs that are there, as if nothing were known of it.
+    fn feed_the_starving(&mut self, now: Instant) {
+        let Some(starving) = &mut self.starving else { return };
+        let mut gather = self.shared.gather.lock();
+        if !gather.is_short() || gather.taken() != starving.taken {
+            self.starving = None;
+        } else if starving.until <= now && !self.waiting.is_empty() {
+            starving.until = now + STARVED_AFTER;
+        } else if starving.until <= now {
+            gather.send_off_short(&self.shared);
+            self.starving = None;
         }
     }
 
     /// Takes a batch from those who push jobs.
-    fn take(&mut self, batch: Batch<J>) {
+    fn take(&mut self, mut batch: Batch<J>) {
         if self.shared.broken().is_some() || self.stopping.is_some() {
             let broken = self.shared.broken();
             return batch.fail(&self.shared, || match &broken {
@@ -295,7 +355,7 @@ impl<J: Job> Coordinator<J> {
         let known =
             self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, place)| place);
         let waiting = Waiting {
-            digest: digest(&batch.payload),
+            digest: std::mem::take(&mut batch.digest),
             sequence: None,
             sent: known.is_some(),
             publishing: None,
@@ -311,12 +371,11 @@ impl<J: Job> Coordinator<J> {
         self.waiting.insert(span.first, waiting);
         match (known, &mut self.held) {
             (Some(Place::Stored), _) => self.finder.find(span),
-            // Its result will be heard of.
-            (Some(Place::Queued), _) => {}
+            (Some(Place::Queued), _) => self.finder.follow(span),
             (None, None) => self.publish(span.first),
             (None, Some(held)) => {
                 held.bytes += bytes;
-                held.until = Instant::now() + HOLD_FOR;
+                held.until = Some(Instant::now() + HOLD_FOR);
                 if held.bytes > HOLD_BYTES {
                     self.release();
                 }
@@ -326,12 +385,29 @@ impl<J: Job> Coordinator<J> {
 
     pub(super) fn publish(&mut self, first: u64) {
         let Some(waiting) = self.waiting.get_mut(&first) else { return };
+        let again = waiting.sent;
         waiting.times += 1;
         waiting.sent = true;
+        waiting.sequence = None;
         waiting.since = Instant::now();
         let Waiting { batch, digest, times, .. } = waiting;
-        let publishing = self.publisher.publish(batch.span, batch.payload.clone(), digest.clone(), *times);
+        let (payload, digest) = (batch.payload.clone(), digest.clone());
+        let outgoing = Outgoing { span: batch.span, payload, digest, time: *times, again };
+        let publishing = self.publisher.publish(outgoing);
         waiting.publishing = Some(publishing);
+    }
+
+    /// Has held batches back for long enough, unless a comparison is under way.
+    fn hold_on(&mut self, now: Instant) {
+        let Some(held) = &mut self.held else { return };
+        if held.until.is_none_or(|until| until > now) {
+            return;
+        }
+        if self.waiting.values().any(Waiting::is_being_compared) {
+            held.until = Some(now + HOLD_FOR);
+        } else {
+            self.release();
+        }
     }
 
     /// Publishes what has been held back.

@@ -1,6 +1,9 @@
 //! The way in: jobs are encoded by whoever pushes them, and gathered into batches.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use pool::{Failure, Inlet, Job, JobOptions, Refused, Resolved, Sink};
 use wire::CodecKind;
@@ -9,7 +12,11 @@ use super::{
     shared::{Batch, Command, Owner, Shared, hand_over},
     sizing::MOST_BYTES,
 };
-use crate::{batch::push_job, names::Span, spans::Known};
+use crate::{
+    batch::{Digest, push_job},
+    names::Span,
+    spans::Known,
+};
 
 /// The batch that is being filled, and where the next ones have to end.
 pub(super) struct Gather<J: Job> {
@@ -18,16 +25,32 @@ pub(super) struct Gather<J: Job> {
     /// The first job of the open batch.
     first: u64,
     payload: Vec<u8>,
+    digest: Digest,
     owners: Vec<Owner<J>>,
     /// The open batch is one of an earlier submitter: it has exactly so many jobs, however long they are in coming.
     fixed: Option<u64>,
     known: Known,
 }
 
+/// A job's own limit comes first, then the run's; the node's is for those that have none at all.
+#[derive(Clone, Copy)]
+struct Limits {
+    own: Option<Duration>,
+    default: Option<Duration>,
+}
+
 impl<J: Job> Gather<J> {
     /// Nothing yet, around what is known already.
     pub(super) fn new(known: Known) -> Gather<J> {
-        Gather { next: 0, first: 0, payload: Vec::new(), owners: Vec::new(), fixed: None, known }
+        Gather {
+            next: 0,
+            first: 0,
+            payload: Vec::new(),
+            digest: Digest::default(),
+            owners: Vec::new(),
+            fixed: None,
+            known,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,11 +68,12 @@ impl<J: Job> Gather<J> {
         self.next
     }
 
-    fn add(&mut self, sink: &Arc<dyn Sink<J>>, tag: u64, options: JobOptions, job: &[u8]) {
+    fn add(&mut self, sink: &Arc<dyn Sink<J>>, tag: u64, limits: Limits, job: &[u8]) {
         if self.is_empty() {
             self.fixed = self.known.starting_at(self.first).map(|(span, _)| span.count);
         }
-        push_job(options.limit, job, &mut self.payload);
+        self.digest.add(limits.own, job);
+        push_job(limits.own.or(limits.default), job, &mut self.payload);
         match self.owners.last_mut() {
             Some(owner) if Arc::ptr_eq(&owner.sink, sink) => owner.tags.push(tag),
             _ => self.owners.push(Owner { sink: sink.clone(), tags: vec![tag] }),
@@ -70,10 +94,21 @@ impl<J: Job> Gather<J> {
         }
     }
 
+    /// Whether the open batch is one of an earlier submitter, and has to get more jobs.
+    pub(super) fn is_short(&self) -> bool {
+        self.fixed.is_some_and(|fixed| self.next - self.first < fixed)
+    }
+
+    /// Lets the open batch go, whatever is known of it.
+    pub(super) fn send_off_short(&mut self, shared: &Shared<J>) {
+        self.known.forget(self.first);
+        self.fixed = None;
+        self.send_off(shared);
+    }
+
     /// Lets the open batch go, unless it has to get more jobs first.
     pub(super) fn send_off(&mut self, shared: &Shared<J>) {
-        let is_short = self.fixed.is_some_and(|fixed| self.next - self.first < fixed);
-        if !self.is_empty() && !is_short {
+        if !self.is_empty() && !self.is_short() {
             let batch = self.take();
             shared.set_off(batch.payload.len());
             shared.command(Command::Batch(batch));
@@ -86,7 +121,8 @@ impl<J: Job> Gather<J> {
         self.first = self.next;
         self.fixed = None;
         let (payload, owners) = (std::mem::take(&mut self.payload).into(), std::mem::take(&mut self.owners));
-        Batch { span, payload, owners }
+        let digest = std::mem::take(&mut self.digest).text();
+        Batch { span, payload, digest, owners }
     }
 }
 
@@ -112,8 +148,7 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
         if let Err(error) = CodecKind::Bincode.encode(&job, &mut self.encoded) {
             return self.refuse(tag, Failure::Codec(error.to_string()));
         }
-        // A job's own limit comes first; the node's is for those that have none at all.
-        let options = JobOptions { limit: options.limit.or(self.shared.time_limit) };
+        let limits = Limits { own: options.limit, default: self.shared.time_limit };
         let mut gather = self.shared.gather.lock();
         if gather.is_empty() {
             drop(gather);
@@ -122,7 +157,7 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
         }
         match self.shared.entered() {
             Ok(()) => {
-                gather.add(&self.sink, tag, options, &self.encoded);
+                gather.add(&self.sink, tag, limits, &self.encoded);
                 if gather.is_full(self.shared.target()) {
                     gather.send_off(&self.shared);
                 }

@@ -1,6 +1,6 @@
 //! Results as they come, and results that are there already.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::{
     HeaderMap,
@@ -18,9 +18,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{coordinator::Event, withdraw::delivered};
+use super::{coordinator::Event, trouble::Trouble};
 use crate::{
     Error, Queue, RunId,
+    batch::Label,
     connect::Session,
     names::{Span, Which, parse_subject},
     parts,
@@ -59,6 +60,7 @@ pub(super) struct Listener {
     pub(super) filter: String,
     pub(super) after: u64,
     pub(super) events: UnboundedSender<Event>,
+    pub(super) trouble: Trouble,
 }
 
 impl Listener {
@@ -67,7 +69,7 @@ impl Listener {
             let mut line = self.session.line.clone();
             let Ok(number) = line.wait_for(|line| line.up).await.map(|line| line.number) else { return };
             tokio::select! {
-                _ = self.hear() => {}
+                Err(error) = self.hear() => drop(self.trouble.goes_on(&error.to_string())),
                 _ = line.wait_for(|line| line.number != number) => {}
             }
             sleep(RETRY_AFTER).await;
@@ -75,8 +77,9 @@ impl Listener {
     }
 
     /// Hears results until there is a doubt.
-    async fn hear(&mut self) -> Result<(), Error> {
+    async fn hear(&mut self) -> Result<Infallible, Error> {
         let consumer = self.consumer().await?;
+        self.trouble.is_over();
         let mut expected = 1;
         loop {
             let request = consumer.batch().max_messages(AT_A_TIME).expires(ASK_FOR);
@@ -97,7 +100,10 @@ impl Listener {
     async fn consumer(&mut self) -> Result<PullConsumer, Error> {
         // Somebody has made the stream anew, or a server has lost its last messages: what comes has lower numbers then.
         let last = self.results.get_info().await.map_err(Error::server)?.state.last_sequence;
-        self.after = self.after.min(last);
+        if last < self.after {
+            self.after = last;
+            let _ = self.events.send(Event::Doubt);
+        }
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.after + 1 },
             ack_policy: AckPolicy::None,
@@ -119,32 +125,27 @@ impl Listener {
     }
 }
 
-/// The last message of a subject, if there is one.
-async fn last(stream: &Stream, subject: &str) -> Result<Option<StreamMessage>, Error> {
-    match stream.get_last_raw_message_by_subject(subject).await {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(Error::server(error)),
-    }
-}
-
-/// Looks results and batches up by their subjects.
+/// Looks results up by their subjects.
 pub(super) struct Finder {
-    streams: Streams,
-    queue: Queue,
-    run: RunId,
+    pub(super) jobs: Stream,
+    results: Stream,
+    pub(super) queue: Queue,
+    pub(super) run: RunId,
     permits: Semaphore,
-    events: UnboundedSender<Event>,
+    pub(super) events: UnboundedSender<Event>,
+    pub(super) trouble: Trouble,
 }
 
 impl Finder {
     pub(super) fn new(
-        streams: Streams,
+        streams: &Streams,
         queue: Queue,
         run: RunId,
         events: UnboundedSender<Event>,
+        trouble: Trouble,
     ) -> Arc<Finder> {
-        Arc::new(Finder { streams, queue, run, permits: Semaphore::new(LOOK_UPS), events })
+        let (jobs, results) = (streams.jobs.clone(), streams.results.clone());
+        Arc::new(Finder { jobs, results, queue, run, permits: Semaphore::new(LOOK_UPS), events, trouble })
     }
 
     /// Fetches a result; the coordinator hears of it, or that there is none.
@@ -152,42 +153,56 @@ impl Finder {
         let finder = self.clone();
         tokio::spawn(async move {
             let _permit = finder.permits.acquire().await;
-            while !finder.events.is_closed() {
-                if let Ok(event) = finder.look(span).await {
-                    let _ = finder.events.send(event);
-                    return;
-                }
-                sleep(RETRY_AFTER).await;
+            if let Some(event) = finder.result(span).await {
+                let _ = finder.events.send(event);
             }
         });
     }
 
-    /// Looks where a batch is. What is not in the queue any more may have become a result between two questions.
-    async fn look(&self, span: Span) -> Result<Event, Error> {
-        if let Some(found) = self.result(span).await? {
-            return Ok(Event::Result(found));
-        }
-        let is_lost = self.is_lost(span).await?;
-        let found = if is_lost { self.result(span).await? } else { None };
-        Ok(found.map_or(Event::NotFound { span, is_lost }, Event::Result))
+    /// Looks for a batch that was in the queue; if it is not there any more, for its result.
+    pub(super) fn follow(self: &Arc<Self>, span: Span) {
+        let finder = self.clone();
+        tokio::spawn(async move {
+            let _permit = finder.permits.acquire().await;
+            let subject = finder.queue.subject(Which::Jobs, &finder.run, span);
+            let event = match finder.last(&finder.jobs, &subject).await {
+                Some(Some(batch)) => {
+                    let digest = Label::read(&batch.headers).digest;
+                    Some(Event::Queued(span, batch.sequence, digest))
+                }
+                Some(None) => finder.result(span).await,
+                None => None,
+            };
+            if let Some(event) = event {
+                let _ = finder.events.send(event);
+            }
+        });
     }
 
-    async fn result(&self, span: Span) -> Result<Option<Found>, Error> {
+    async fn result(&self, span: Span) -> Option<Event> {
         let subject = self.queue.subject(Which::Results, &self.run, span);
-        let found = last(&self.streams.results, &subject).await?;
-        Ok(found.map(|found| Found { span, headers: found.headers, payload: found.payload }))
+        Some(match self.last(&self.results, &subject).await? {
+            Some(found) => Event::Result(Found { span, headers: found.headers, payload: found.payload }),
+            None => Event::NotFound(span),
+        })
     }
 
-    /// Whether a batch without a result will never get one.
-    async fn is_lost(&self, span: Span) -> Result<bool, Error> {
-        let jobs = &self.streams.jobs;
-        let Some(queued) = last(jobs, &self.queue.subject(Which::Jobs, &self.run, span)).await? else {
-            return Ok(true);
-        };
-        // In the queue, behind the place where the nodes are, and none of them has it: a server that was killed has kept the
-        // acknowledgement and lost the result.
-        let nodes = delivered(jobs).await;
-        Ok(nodes.is_some_and(|nodes| nodes.in_flight == 0 && queued.sequence <= nodes.up_to))
+    /// The last message of a subject, if there is one; nothing when nobody wants to know any more.
+    async fn last(&self, stream: &Stream, subject: &str) -> Option<Option<StreamMessage>> {
+        while !self.events.is_closed() {
+            let found = match stream.get_last_raw_message_by_subject(subject).await {
+                Ok(found) => Some(found),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => None,
+                Err(error) => {
+                    self.trouble.goes_on(&error.to_string());
+                    sleep(RETRY_AFTER).await;
+                    continue;
+                }
+            };
+            self.trouble.is_over();
+            return Some(found);
+        }
+        None
     }
 
     /// Puts the pieces of a large result together.
@@ -195,8 +210,7 @@ impl Finder {
         let finder = self.clone();
         tokio::spawn(async move {
             let Found { span, headers, payload } = found;
-            let loaded =
-                parts::load(&finder.streams.results, &finder.queue, &finder.run, &headers, payload).await;
+            let loaded = parts::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
             let _ = finder.events.send(Event::Complete(span, loaded));
         });
     }

@@ -10,12 +10,15 @@ mod claim;
 mod coordinator;
 mod decode;
 mod ending;
+mod fullness;
 mod inlet;
 mod listen;
 mod publish;
 mod results;
 mod shared;
 pub(crate) mod sizing;
+mod survey;
+mod trouble;
 mod vigil;
 mod withdraw;
 
@@ -57,6 +60,9 @@ pub enum SubmitNews {
     Unserved(Queue),
     /// After that: a node answers, or has stored a result.
     Served(Queue),
+    /// For longer than the connection's time-out the server has refused something or not answered, for this reason, although
+    /// there is a connection. It is tried on.
+    Trouble(String),
 }
 
 /// Runs jobs on the nodes of a queue.

@@ -1,27 +1,24 @@
 //! Publishing batches, several at a time, until they are stored.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, mpsc::UnboundedSender, watch},
     task::AbortHandle,
     time::sleep,
 };
 
-use super::{claim::Claim, coordinator::Event};
+use super::{claim::Claim, coordinator::Event, fullness::Fullness, trouble::Trouble};
 use crate::{
     Error, Queue, RunId,
-    batch::Label,
+    batch::{Label, as_again},
     connect::Session,
     names::{Span, Which},
-    parts,
+    parts::Parcel,
     publish::{Stored, with_id},
+    streams::get,
 };
 
 /// Batches that may wait for the server's word that it has stored them.
@@ -39,30 +36,44 @@ pub(super) struct Publisher {
     /// Tells this submitter's messages from those of an earlier one: the server must take again what has been withdrawn.
     submitter: String,
     permits: Semaphore,
-    /// When anything was last stored or came back.
-    progress: Mutex<Instant>,
+    jobs: Stream,
+    fullness: Fullness,
+    trouble: Trouble,
     timeout: Duration,
     pub(super) events: UnboundedSender<Event>,
     /// Nothing more is to be published.
     withdrawn: watch::Sender<bool>,
 }
 
+/// A batch on its way to the queue.
+pub(super) struct Outgoing {
+    pub(super) span: Span,
+    pub(super) payload: Bytes,
+    pub(super) digest: String,
+    /// The so manieth time by this submitter.
+    pub(super) time: u32,
+    /// It has been in the queue before, and may have been run.
+    pub(super) again: bool,
+}
+
 impl Publisher {
     pub(super) fn new(
-        session: Session,
+        (session, jobs): (Session, Stream),
         (queue, run): (Queue, RunId),
         version: String,
         timeout: Duration,
         events: UnboundedSender<Event>,
     ) -> Arc<Publisher> {
         Arc::new(Publisher {
+            trouble: Trouble::new(timeout, session.line.clone(), events.clone()),
+            fullness: Fullness::new(timeout),
+            jobs,
             submitter: session.client.new_inbox(),
             session,
             queue,
             run,
             version,
             permits: Semaphore::new(UNANSWERED),
-            progress: Mutex::new(Instant::now()),
             timeout,
             events,
             withdrawn: watch::Sender::new(false),
@@ -70,7 +81,7 @@ impl Publisher {
     }
 
     pub(super) fn note_progress(&self) {
-        *self.progress.lock() = Instant::now();
+        self.fullness.note_progress();
     }
 
     /// Publishes nothing more.
@@ -78,35 +89,18 @@ impl Publisher {
         self.withdrawn.send_replace(true);
     }
 
-    /// Publishes a batch, for the so manieth time; the coordinator hears of the end, unless it puts an end to it.
-    pub(super) fn publish(
-        self: &Arc<Self>,
-        span: Span,
-        payload: Bytes,
-        digest: String,
-        time: u32,
-    ) -> AbortHandle {
+    /// Publishes a batch; the coordinator hears of the end, unless it puts an end to it.
+    pub(super) fn publish(self: &Arc<Self>, batch: Outgoing) -> AbortHandle {
         let publisher = self.clone();
         let publishing = tokio::spawn(async move {
             let mut withdrawn = publisher.withdrawn.subscribe();
             let event = tokio::select! {
-                event = publisher.until_stored(span, payload, digest, time) => event,
+                event = publisher.until_stored(batch) => event,
                 _ = withdrawn.wait_for(|&withdrawn| withdrawn) => return,
             };
             let _ = publisher.events.send(event);
         });
         publishing.abort_handle()
-    }
-
-    /// Removes these batches from the queue, in a while.
-    pub(super) fn take_back(&self, jobs: &Stream, numbers: Vec<u64>) {
-        let jobs = jobs.clone();
-        tokio::spawn(async move {
-            for number in numbers {
-                // One that is gone by now has been run.
-                let _ = jobs.delete_message(number).await;
-            }
-        });
     }
 
     /// Looks whether the run is still ours; the coordinator hears if it is not.
@@ -119,34 +113,47 @@ impl Publisher {
         });
     }
 
-    async fn until_stored(&self, span: Span, payload: Bytes, digest: String, time: u32) -> Event {
+    async fn until_stored(&self, batch: Outgoing) -> Event {
         // Never closed.
         let _permit = self.permits.acquire().await;
+        let Outgoing { span, payload, digest, time, again } = batch;
         let label = Label { version: self.version.clone(), digest, cost: None, node: None };
         let subject = self.queue.subject(Which::Jobs, &self.run, span);
         let id = format!("{}.{}.{}.{}.{time}", self.run, span.first, span.count, self.submitter);
+        let mut headers = with_id(label.headers(), id);
+        if again {
+            headers = as_again(headers);
+        }
+        let mut parcel = Parcel::new(&self.session, subject, headers, payload);
         loop {
-            let mut headers = with_id(label.headers(), id.clone());
-            let small =
-                parts::store(&self.session, &self.queue, &self.run, payload.clone(), &mut headers).await;
-            let stored = match small {
-                Ok(small) => self.session.store(&subject, headers, small).await,
-                Err(error) => Stored::Unknown(error.to_string()),
-            };
-            match stored {
+            match parcel.store(&self.session, &self.queue, &self.run).await {
                 Stored::Here(sequence) => {
-                    self.note_progress();
+                    self.fullness.is_over();
+                    self.trouble.is_over();
                     return Event::Published(span, sequence);
                 }
                 Stored::Full(cause) => {
-                    if self.progress.lock().elapsed() >= self.timeout {
+                    if self.fullness.is_hopeless(&self.session, &self.queue, &self.jobs).await {
                         let (queue, run) = (self.queue.clone(), self.run.clone());
                         return Event::Failed(Error::Full { queue, run, waited: self.timeout, cause });
                     }
                 }
-                Stored::Before | Stored::Unknown(_) => {}
+                Stored::Before => {}
+                Stored::Unknown(cause) => {
+                    if self.trouble.goes_on(&cause)
+                        && let Some(error) = self.gone().await
+                    {
+                        return Event::Failed(error);
+                    }
+                }
             }
             sleep(RETRY_AFTER).await;
         }
+    }
+
+    /// Whether the queue is not there any more. A node would have made it again by now.
+    async fn gone(&self) -> Option<Error> {
+        let found = get(&self.session, &self.queue, Which::Jobs).await;
+        matches!(found, Ok(None)).then(|| Error::NoQueue { queue: self.queue.clone() })
     }
 }

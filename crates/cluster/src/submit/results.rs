@@ -9,21 +9,16 @@ use super::{
     coordinator::{Coordinator, Waiting},
     decode::Decode,
     listen::Found,
+    survey::{Place, Survey},
 };
 use crate::{Error, batch::Label, names::Span, parts};
 
 /// A batch that has heard of nothing for so long is looked for.
 pub(super) const LOOK_AFTER: Duration = Duration::from_secs(5);
 
-/// When one was lost, the next ones are looked for so soon.
-const LOOK_ON_AFTER: Duration = Duration::from_millis(50);
-
-/// As many are looked for at a time.
-const LOOK_FOR: usize = 16;
-
 impl<J: Job> Coordinator<J> {
     /// A result is there. Of several for the same jobs the first counts, and one that nobody waits for is another's.
-    pub(super) async fn found(&mut self, found: Found) {
+    pub(super) fn found(&mut self, found: Found) {
         let span = found.span;
         let Some(waiting) = self.waiting.get_mut(&span.first).filter(|waiting| waiting.batch.span == span)
         else {
@@ -34,7 +29,7 @@ impl<J: Job> Coordinator<J> {
         let label = Label::read(&found.headers);
         if label.digest != waiting.digest {
             let error = Error::OtherJobs { run: self.settings.run.clone(), job: span.first };
-            return self.fail(&error).await;
+            return self.fail(&error);
         }
         if std::mem::replace(&mut waiting.found, true) {
             return;
@@ -51,6 +46,23 @@ impl<J: Job> Coordinator<J> {
         self.release();
     }
 
+    /// A batch of an earlier submitter is there.
+    pub(super) fn queued(&mut self, span: Span, sequence: u64, digest: &str) {
+        let is_meant = |waiting: &&mut Waiting<J>| waiting.batch.span == span && waiting.times == 0;
+        let Some(waiting) = self.waiting.get_mut(&span.first).filter(is_meant) else { return };
+        if waiting.digest != digest {
+            return self.fail(&Error::OtherJobs { run: self.settings.run.clone(), job: span.first });
+        }
+        waiting.sequence = Some(sequence);
+        waiting.since = Instant::now();
+        self.release();
+    }
+
+    pub(super) fn unreadable(&mut self, span: Span, cause: String) {
+        let run = self.settings.run.clone();
+        self.fail(&Error::Unreadable { run, first: span.first, last: span.last(), cause });
+    }
+
     pub(super) fn complete(&mut self, span: Span, outcomes: Bytes) {
         if let Some(Waiting { batch, .. }) = self.waiting.remove(&span.first) {
             self.known.forget(span.first);
@@ -59,28 +71,74 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// A batch has no result. If it is not in the queue either, it is published again.
-    pub(super) fn not_found(&mut self, span: Span, is_lost: bool) {
-        let is_missed =
-            |waiting: &&mut Waiting<J>| waiting.sent && !waiting.found && waiting.batch.span == span;
-        let Some(waiting) = self.waiting.get_mut(&span.first).filter(is_missed) else { return };
-        waiting.since = Instant::now();
-        if is_lost && self.stopping.is_none() {
-            self.publish(span.first);
-            // Where one is lost, more are.
-            self.look_at = self.look_at.min(Instant::now() + LOOK_ON_AFTER);
+    /// A batch has no result, and it was not in the queue when that was asked before: it is published again, unless nobody
+    /// wants that any more.
+    pub(super) fn not_found(&mut self, span: Span) {
+        let is_lost = |waiting: &&Waiting<J>| waiting.batch.span == span && waiting.is_published();
+        match self.waiting.get(&span.first).filter(is_lost) {
+            Some(_) if self.stopping.is_some() => self.cancel_one(span.first),
+            Some(_) => self.publish(span.first),
+            None => {}
         }
     }
 
     /// Looks for batches that nothing has been heard of for long. Somebody may have removed them, or a server has lost
     /// what it had not written to its disk.
     pub(super) fn look_for_the_silent(&mut self, now: Instant) {
-        let is_silent =
-            |waiting: &&mut Waiting<J>| waiting.sent && !waiting.found && now - waiting.since > LOOK_AFTER;
-        let in_queue = |waiting: &&mut Waiting<J>| waiting.sequence.is_some() || waiting.times == 0;
-        for waiting in self.waiting.values_mut().filter(is_silent).filter(in_queue).take(LOOK_FOR) {
-            waiting.since = now;
-            self.finder.find(waiting.batch.span);
+        if self.waiting.values().any(|waiting| waiting.is_silent(now)) {
+            self.survey();
         }
+    }
+
+    /// Looks for all batches, because news of some may have been missed.
+    pub(super) fn doubt(&mut self) {
+        let now = Instant::now();
+        let long_ago = now.checked_sub(2 * LOOK_AFTER).unwrap_or(now);
+        self.waiting.values_mut().for_each(|waiting| waiting.since = waiting.since.min(long_ago));
+        self.survey();
+    }
+
+    /// Has asked where the batches are.
+    pub(super) fn survey(&mut self) {
+        if !std::mem::replace(&mut self.is_surveying, true) {
+            self.finder.survey();
+        }
+    }
+
+    /// Looks for the results of whatever is silent and not in the queue. The questions are asked in this order, because a
+    /// result is stored before its batch leaves the queue: what is in neither is lost.
+    pub(super) fn surveyed(&mut self, survey: &Survey) {
+        self.is_surveying = false;
+        self.cancel_by(survey);
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.is_silent(survey.asked)) {
+            waiting.since = survey.asked;
+            if survey.place(waiting) == Place::Gone {
+                self.finder.find(waiting.batch.span);
+            }
+        }
+        if !self.cancelling.is_empty() {
+            self.survey();
+        }
+    }
+}
+
+impl<J: Job> Waiting<J> {
+    /// It is being published, and the server has not said yet that it has it.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.times > 0 && self.sequence.is_none()
+    }
+
+    /// It was known before its jobs came, and it is not known yet of which jobs.
+    pub(super) fn is_being_compared(&self) -> bool {
+        self.is_published() && self.times == 0 && self.sequence.is_none()
+    }
+
+    /// It was put into the queue, by this submitter or an earlier one, and has no result here.
+    pub(super) fn is_published(&self) -> bool {
+        self.sent && !self.found && !self.is_on_its_way()
+    }
+
+    fn is_silent(&self, now: Instant) -> bool {
+        self.is_published() && now.saturating_duration_since(self.since) > LOOK_AFTER
     }
 }

@@ -42,6 +42,8 @@ pub(super) enum Command<J: Job> {
 pub(super) struct Batch<J: Job> {
     pub(super) span: Span,
     pub(super) payload: Bytes,
+    /// What stands for its jobs.
+    pub(super) digest: String,
     pub(super) owners: Vec<Owner<J>>,
 }
 
