@@ -269,11 +269,14 @@ impl Session {
     }
 }
 
+/// What the server said when it last refused the credentials.
+type Refusal = Option<String>;
+
 /// The client's options, and the news of its connection.
 fn options(
     connection: &Connection,
     name: &str,
-) -> Result<(ConnectOptions, watch::Receiver<Line>, watch::Receiver<Option<String>>), Error> {
+) -> Result<(ConnectOptions, watch::Receiver<Line>, watch::Receiver<Refusal>), Error> {
     let (tell, line) = watch::channel(Line::default());
     let (tell_refusal, refused) = watch::channel(None);
     let mut options = ConnectOptions::new()

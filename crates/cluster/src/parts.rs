@@ -67,7 +67,7 @@ pub(crate) fn is_whole(headers: &HeaderMap) -> bool {
     headers.get(PARTS).is_none()
 }
 
-fn not_loaded(error: LastRawMessageError) -> Error {
+fn not_loaded(error: &LastRawMessageError) -> Error {
     match error.kind() {
         LastRawMessageErrorKind::NoMessageFound => Error::server("a piece of it is missing"),
         _ => Error::NoAnswer(error.to_string()),
@@ -92,7 +92,7 @@ pub(crate) async fn load(
     for number in 0..count {
         let subject = queue.part(run, group, number);
         let piece = results.get_last_raw_message_by_subject(&subject).await;
-        whole.extend_from_slice(&piece.map_err(not_loaded)?.payload);
+        whole.extend_from_slice(&piece.map_err(|error| not_loaded(&error))?.payload);
     }
     Ok(whole.into())
 }

@@ -19,6 +19,7 @@ use super::{
     claim::Claim,
     decode::Decode,
     ending::{Cancelling, Stopping},
+    held::{Held, Starving},
     inlet::Gather,
     listen::{Finder, Found, Listener},
     publish::{Outgoing, Publisher},
@@ -40,14 +41,6 @@ use crate::{
 
 /// A flush waits for so long for more jobs: a reader of small pieces flushes after each.
 const FLUSH_AFTER: Duration = Duration::from_millis(2);
-
-/// Nothing is published before the first batch has been compared with what is known of it, unless no further job comes for so
-/// long, or so many bytes have come: a wrong input must not spoil a run, and a right one must not wait for ever.
-const HOLD_FOR: Duration = Duration::from_millis(500);
-const HOLD_BYTES: usize = 16 << 20;
-
-/// A batch of an earlier submitter whose other jobs do not come for so long, while nothing else is under way.
-const STARVED_AFTER: Duration = Duration::from_secs(2);
 
 /// What the coordinator hears from the runtime's other tasks.
 pub(super) enum Event {
@@ -121,19 +114,6 @@ pub(super) struct Waiting<J: Job> {
     pub(super) found: bool,
 }
 
-pub(super) struct Held {
-    pub(super) bytes: usize,
-    /// From the first batch on.
-    pub(super) until: Option<Instant>,
-}
-
-/// A batch that must have more jobs has been asked to go.
-pub(super) struct Starving {
-    /// How many jobs there were then.
-    taken: u64,
-    until: Instant,
-}
-
 impl<J: Job> Coordinator<J> {
     /// Finds out what is known of the run. In this order: what becomes a result between two questions is found by the
     /// second, or heard of later.
@@ -169,7 +149,7 @@ impl<J: Job> Coordinator<J> {
         let publisher =
             Publisher::new((session, streams.jobs.clone()), (queue, run), version(J::NAME), timeout, tell);
         let known_jobs = known.stored_jobs();
-        let held = known.last().map(|_| Held { bytes: 0, until: None });
+        let held = known.last().map(|_| Held::default());
         Ok(Coordinator {
             streams,
             settings,
@@ -308,8 +288,7 @@ impl<J: Job> Coordinator<J> {
             self.shared.flushing.store(false, Ordering::Release);
             let mut gather = self.shared.gather.lock();
             gather.send_off(&self.shared);
-            self.starving =
-                gather.is_short().then(|| Starving { taken: gather.taken(), until: now + STARVED_AFTER });
+            self.starving = Starving::of(&gather, now);
         }
         self.feed_the_starving(now);
         self.hold_on(now);
@@ -324,21 +303,6 @@ impl<J: Job> Coordinator<J> {
         self.cancelling.iter_mut().for_each(|cancelling| cancelling.lose_patience(now));
         if self.stopping.is_some() {
             self.go_on_stopping(now);
-        }
-    }
-
-    /// Whoever pushes jobs may wait for the outcomes of those that have gathered: the next ones would not have room. Then the
-    /// batch goes with the jobs that are there, as if nothing were known of it.
-    fn feed_the_starving(&mut self, now: Instant) {
-        let Some(starving) = &mut self.starving else { return };
-        let mut gather = self.shared.gather.lock();
-        if !gather.is_short() || gather.taken() != starving.taken {
-            self.starving = None;
-        } else if starving.until <= now && !self.waiting.is_empty() {
-            starving.until = now + STARVED_AFTER;
-        } else if starving.until <= now {
-            gather.send_off_short(&self.shared);
-            self.starving = None;
         }
     }
 
@@ -369,17 +333,11 @@ impl<J: Job> Coordinator<J> {
             self.vigil.begin();
         }
         self.waiting.insert(span.first, waiting);
-        match (known, &mut self.held) {
+        match (known, &self.held) {
             (Some(Place::Stored), _) => self.finder.find(span),
             (Some(Place::Queued), _) => self.finder.follow(span),
             (None, None) => self.publish(span.first),
-            (None, Some(held)) => {
-                held.bytes += bytes;
-                held.until = Some(Instant::now() + HOLD_FOR);
-                if held.bytes > HOLD_BYTES {
-                    self.release();
-                }
-            }
+            (None, Some(_)) => self.hold(bytes),
         }
     }
 
@@ -395,26 +353,5 @@ impl<J: Job> Coordinator<J> {
         let outgoing = Outgoing { span: batch.span, payload, digest, time: *times, again };
         let publishing = self.publisher.publish(outgoing);
         waiting.publishing = Some(publishing);
-    }
-
-    /// Has held batches back for long enough, unless a comparison is under way.
-    fn hold_on(&mut self, now: Instant) {
-        let Some(held) = &mut self.held else { return };
-        if held.until.is_none_or(|until| until > now) {
-            return;
-        }
-        if self.waiting.values().any(Waiting::is_being_compared) {
-            held.until = Some(now + HOLD_FOR);
-        } else {
-            self.release();
-        }
-    }
-
-    /// Publishes what has been held back.
-    pub(super) fn release(&mut self) {
-        if self.held.take().is_some() {
-            let unsent = self.waiting.iter().filter(|(_, waiting)| !waiting.sent).map(|(&first, _)| first);
-            unsent.collect::<Vec<_>>().into_iter().for_each(|first| self.publish(first));
-        }
     }
 }

@@ -11,6 +11,7 @@ mod coordinator;
 mod decode;
 mod ending;
 mod fullness;
+mod held;
 mod inlet;
 mod listen;
 mod publish;
