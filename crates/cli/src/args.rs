@@ -95,29 +95,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) time_limit: Option<Duration>,
 
-    /// How often to try a job again after its worker died
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub(crate) retries: u32,
-
-    /// How often to try a job again after it ran too long
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) timeout_retries: u32,
-
-    /// Memory that each worker may have, as address space, such as 512M; a job that needs more fails
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_memory: Option<units::Size>,
-
-    /// Replace a worker after this many jobs
-    #[arg(long, value_name = "N")]
-    pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
-
-    /// Keep each worker, and what its jobs start, on one core
-    #[arg(long)]
-    pub(crate) pin: bool,
-
-    /// Add 0 to 19 to the niceness of the workers, so that other programs come first
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(i32).range(0..=19))]
-    pub(crate) nice: Option<i32>,
+    #[command(flatten)]
+    pub(crate) supervision: SupervisionArguments,
 
     #[command(flatten)]
     pub(crate) journal: JournalArguments,
@@ -208,6 +187,34 @@ pub(crate) fn read() -> Result<Arguments, clap::Error> {
 /// All that help, completions and the manual are to know.
 pub(crate) fn command() -> clap::Command {
     Arguments::command().subcommands(text::commands())
+}
+
+/// What workers may have, and what follows when one dies: of a local run, and of a node.
+#[derive(Debug, Args)]
+pub(crate) struct SupervisionArguments {
+    /// How often to try a job again after its worker died
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) retries: u32,
+
+    /// How often to try a job again after it ran too long
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) timeout_retries: u32,
+
+    /// Memory that each worker may have, as address space, such as 512M; a job that needs more fails
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<units::Size>,
+
+    /// Replace a worker after this many jobs
+    #[arg(long, value_name = "N")]
+    pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
+
+    /// Keep each worker, and what its jobs start, on one core
+    #[arg(long)]
+    pub(crate) pin: bool,
+
+    /// Add 0 to 19 to the niceness of the workers, so that other programs come first
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(i32).range(0..=19))]
+    pub(crate) nice: Option<i32>,
 }
 
 /// Keeping outcomes, and going on from there.

@@ -1,12 +1,12 @@
 //! The command lines.
 
-use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use cluster::{Queue, RunId};
 
 use crate::{
-    args::{Arguments, ExecutorKind},
+    args::{Arguments, ExecutorKind, SupervisionArguments},
     units,
 };
 
@@ -167,29 +167,8 @@ pub(crate) struct NodeArguments {
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = units::seconds)]
     pub(crate) kill_after: Duration,
 
-    /// How often to try a job again after its worker died
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub(crate) retries: u32,
-
-    /// How often to try a job again after it ran too long
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) timeout_retries: u32,
-
-    /// Memory that each worker may have, as address space, such as 512M
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_memory: Option<units::Size>,
-
-    /// Replace a worker after this many jobs
-    #[arg(long, value_name = "N")]
-    pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
-
-    /// Keep each worker, and what its jobs start, on one core
-    #[arg(long)]
-    pub(crate) pin: bool,
-
-    /// Add 0 to 19 to the niceness of the workers
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = value_parser!(i32).range(0..=19))]
-    pub(crate) nice: Option<i32>,
+    #[command(flatten)]
+    pub(crate) supervision: SupervisionArguments,
 
     /// The program to start as a worker; default: this one
     #[arg(long, value_name = "PATH")]
@@ -216,12 +195,7 @@ impl NodeArguments {
             max_output: self.max_output,
             timeout: self.timeout,
             kill_after: self.kill_after,
-            retries: self.retries,
-            timeout_retries: self.timeout_retries,
-            max_memory: self.max_memory,
-            max_jobs_per_worker: self.max_jobs_per_worker,
-            pin: self.pin,
-            nice: self.nice,
+            supervision: self.supervision,
             worker_bin: self.worker_bin,
             ..usual
         }
