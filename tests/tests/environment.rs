@@ -5,7 +5,11 @@
 use std::{
     ffi::OsString,
     fs,
-    os::unix::{ffi::OsStringExt, fs::symlink, process::CommandExt},
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{PermissionsExt, symlink},
+        process::CommandExt,
+    },
     path::PathBuf,
     process::Stdio,
 };
@@ -145,4 +149,130 @@ fn standard_streams_do_not_overwrite_the_jobs_either() {
         assert_eq!(call.run().code(), 2);
         assert_eq!(fs::read_to_string(&jobs).unwrap(), JOB);
     }
+}
+
+/// Jobs that run programs, and feed them.
+const PROGRAMS: &str = "{\"op\":\"command\",\"argv\":[\"cat\"],\"stdin\":\"in\"}\n{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"echo in; echo err >&2\"]}\n";
+
+/// The records of [`PROGRAMS`] where something is lacking: each says what, or is right.
+fn assert_told_or_right(output: &end_to_end::Output, lacking: &str) {
+    for record in output.records() {
+        let message = record["error"]["message"].as_str().unwrap_or_default();
+        match record["error"]["kind"].as_str() {
+            None => assert!(record["result"]["stdout"].as_str().unwrap().starts_with("in"), "{record}"),
+            Some("failed") => assert!(message.contains("are lacking"), "{lacking}: {record}"),
+            Some("memory" | "cancelled") => {}
+            Some(_) => panic!("with {lacking}: {record} {}", output.stderr),
+        }
+    }
+}
+
+/// Runs programs under many limits at once: those that are too low, low, and high enough. Returns how many jobs succeeded
+/// and how many failed.
+fn under_limits<L: Copy + Send + std::fmt::Debug>(
+    limits: impl IntoIterator<Item = L>,
+    call: impl Fn(L) -> end_to_end::Call + Sync,
+) -> (usize, usize) {
+    let outputs = std::thread::scope(|scope| {
+        let run = |limit| {
+            (
+                scope.spawn({
+                    let call = &call;
+                    move || call(limit).stdin(PROGRAMS).run()
+                }),
+                limit,
+            )
+        };
+        let runs: Vec<_> = limits.into_iter().map(run).collect();
+        runs.into_iter().map(|(run, limit)| (run.join().unwrap(), limit)).collect::<Vec<_>>()
+    });
+    let mut counts = (0, 0);
+    for (output, limit) in outputs {
+        assert_told_or_right(&output, &format!("{limit:?}"));
+        let kinds = output.kinds();
+        counts.0 += kinds.iter().filter(|kind| *kind == "ok").count();
+        counts.1 += kinds.iter().filter(|kind| *kind == "failed").count();
+    }
+    counts
+}
+
+const ARGUMENTS: [&str; 3] = ["-w", "1", "--allow-command"];
+
+/// `runner` in this folder, as a user of its own who may have so many processes and threads.
+fn with_processes(folder: &std::path::Path, most: u64) -> end_to_end::Call {
+    let limits = libc::rlimit { rlim_cur: most, rlim_max: most };
+    end_to_end::Call::new(&folder.join("runner"), ARGUMENTS).with(|command| {
+        command.uid(60_000 + u32::try_from(most).unwrap()).env("TMPDIR", "/tmp");
+        // SAFETY: setting a limit is one system call, which is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NPROC, &raw const limits) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            })
+        }
+    })
+}
+
+/// A folder with `runner` that any user can reach.
+fn runner_for_anybody() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(end_to_end::program("runner"), folder.path().join("runner")).unwrap();
+    folder
+}
+
+#[test]
+fn programs_that_lack_processes_run_or_say_so() {
+    // The limit does not hold for root, and whoever is not root cannot be somebody else.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let folder = runner_for_anybody();
+    let (ok, failed) = under_limits(1..=14, |most| with_processes(folder.path(), most));
+    assert!(ok >= 2 && failed >= 2, "{ok} jobs succeeded and {failed} failed");
+}
+
+#[test]
+fn programs_wait_for_processes_that_are_lacking_for_a_moment() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let folder = runner_for_anybody();
+    // With one process more or less than this, programs run or do not.
+    let enough = (1..=14).find(|&most| {
+        let output = with_processes(folder.path(), most).stdin(PROGRAMS).run();
+        output.kinds() == ["ok"; 2]
+    });
+    let enough = enough.unwrap();
+    let mut others = std::process::Command::new("sleep");
+    others.arg("1000").uid(60_000 + u32::try_from(enough).unwrap());
+    let mut other = others.spawn().unwrap();
+    let mut run = with_processes(folder.path(), enough).stdin(PROGRAMS).start();
+    run.until("the worker is there", |run| run.workers().len() == 1);
+    // It is now trying in vain.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let output = run.wait();
+    assert_eq!(output.kinds(), ["ok"; 2], "{}", output.text());
+}
+
+#[test]
+fn programs_that_lack_descriptors_run_or_say_so() {
+    let (ok, failed) = under_limits(8..40, |limit| runner(ARGUMENTS).descriptors(limit));
+    assert!(ok >= 2 && failed >= 2, "{ok} jobs succeeded and {failed} failed");
+}
+
+#[test]
+fn programs_that_lack_memory_run_or_say_so() {
+    let script = "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"grep VmSize /proc/$PPID/status\"]}\n";
+    let output = runner(ARGUMENTS).stdin(script).run();
+    let line = output.records()[0]["result"]["stdout"].as_str().unwrap().to_owned();
+    let needed: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let limits = (0..12).map(|step| (needed + step * 512) << 10);
+    let (ok, _) = under_limits(limits, |limit| {
+        runner(ARGUMENTS).with(|c| c.args(["--max-memory", &limit.to_string()]))
+    });
+    assert!(ok >= 2, "none of them suffices");
 }

@@ -149,3 +149,126 @@ fn a_worker_that_somebody_stops_is_killed_after_a_while_and_its_job_tried_again(
     std::fs::write(go, "").unwrap();
     assert_eq!(run.wait().kinds(), ["ok"]);
 }
+
+/// Programs that leave the worker's process group, or its session too.
+const RUNAWAYS: [&str; 4] = [
+    "timeout 2000 sleep 1000",
+    "timeout 2000 sh -c 'sleep 1000 & wait'",
+    "setsid -w sleep 1000",
+    "set -m; sleep 1000 & wait",
+];
+
+#[test]
+fn programs_in_process_groups_of_their_own_go_with_their_job() {
+    let arguments = ["-w", "4", "--allow-command", "--timeout", "0.5", "--kill-after", "0.2"];
+    let output = runner(arguments).stdin(shell_jobs(&RUNAWAYS)).run();
+    assert_eq!(output.kinds(), ["timeout"; 4]);
+    // That nothing is left is proven by the harness.
+}
+
+#[test]
+fn programs_in_process_groups_of_their_own_go_with_the_parent_and_with_workers() {
+    let mut run =
+        runner(["-w", "4", "--allow-command", "--retries", "0"]).stdin(shell_jobs(&RUNAWAYS)).start();
+    run.until("all are there", |run| run.programs("sleep").len() == 4);
+    let workers = run.workers();
+    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
+    run.until("those of one worker are gone", |run| run.programs("sleep").len() == 3);
+    run.signal(Signal::SIGKILL);
+    assert_eq!(run.wait().signal(), 9);
+}
+
+#[test]
+fn what_programs_left_behind_in_groups_of_their_own_goes_with_the_worker() {
+    for executor in ["processes", "threads", "serial"] {
+        let scripts =
+            ["timeout 2000 sleep 1000 >&- 2>&- & setsid sleep 1000 & echo up", "sleep 0.1; echo next"];
+        let output =
+            runner(["-w", "1", "--allow-command", "--executor", executor]).stdin(shell_jobs(&scripts)).run();
+        let said: Vec<_> = output.records().iter().map(|record| record["result"]["stdout"].clone()).collect();
+        assert_eq!(said, ["up\n", "next\n"], "{executor}");
+    }
+}
+
+#[test]
+fn a_program_in_a_process_group_of_its_own_may_clean_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cleaned");
+    let script = format!(
+        "timeout 2000 sh -c 'trap \"touch {}; exit\" TERM; while :; do sleep 0.05; done'",
+        file.display()
+    );
+    let arguments = ["--allow-command", "--timeout", "0.5", "--kill-after", "30"];
+    let output = runner(arguments).stdin(shell_jobs(&[&script])).run();
+    assert_eq!(output.kinds(), ["timeout"]);
+    assert!(file.exists());
+    assert!(output.elapsed < Duration::from_secs(10), "{:?}", output.elapsed);
+}
+
+#[test]
+fn what_holds_the_output_does_not_delay_the_record() {
+    let scripts = [
+        "sleep 1000 & echo up",
+        "sleep 1000 >&2 & echo up",
+        "(sleep 1000 & sleep 1000) & echo up; exit 3",
+        "yes & echo up",
+        "timeout 1000 sleep 1000 & echo up; kill -KILL $$",
+    ];
+    for executor in ["processes", "threads"] {
+        // With a limit, too: the programs have ended.
+        let limits: &[&str] = if executor == "processes" { &["--timeout", "20"] } else { &[] };
+        let arguments = [&["-w", "2", "--allow-command", "--executor", executor], limits].concat();
+        let output = runner(arguments).stdin(shell_jobs(&scripts)).run();
+        assert_eq!(output.kinds(), ["ok"; 5], "{executor}: {}", output.text());
+        let records = output.records();
+        let codes: Vec<_> = records.iter().map(|record| record["result"]["exit_code"].as_i64()).collect();
+        assert_eq!(codes, [Some(0), Some(0), Some(3), Some(0), None]);
+        assert_eq!(records[4]["result"]["signal"], "SIGKILL");
+        assert!(records.iter().all(|record| record["result"]["stdout"].as_str().unwrap().contains("up\n")));
+        assert!(output.elapsed < Duration::from_secs(15), "{:?}", output.elapsed);
+    }
+}
+
+#[test]
+fn all_that_a_program_wrote_before_its_end_is_read() {
+    // As much as a pipe holds, written by the program itself and by what it has waited for.
+    let script = "head -c 60000 /dev/zero | tr '\\0' x; sleep 1000 & exit 0";
+    let output = runner(["-w", "2", "--allow-command"]).stdin(shell_jobs(&[script; 20])).run();
+    for record in output.records() {
+        assert_eq!(record["result"]["stdout"].as_str().unwrap().len(), 60_000);
+    }
+}
+
+#[test]
+fn the_death_of_a_guard_is_that_of_its_worker() {
+    let kill_guard = "kill -KILL $PPID; sleep 1000";
+    let grandchild = "(sleep 1000 & echo; kill -KILL $PPID; wait); sleep 1000";
+    let stopped_first = "kill -STOP $PPID; kill -KILL $PPID; sleep 1000";
+    let jobs = shell_jobs(&[kill_guard, "echo fine", grandchild, stopped_first]);
+    let output = runner(["-w", "1", "--allow-command", "--retries", "1"]).stdin(jobs).run();
+    assert_eq!(output.kinds(), ["crashed", "ok", "crashed", "crashed"], "{}", output.text());
+    for record in [0, 2, 3].map(|index| output.records()[index].clone()) {
+        let error = &record["error"];
+        assert_eq!((error["signal"].as_str(), error["attempts"].as_u64()), (Some("SIGKILL"), Some(2)));
+    }
+}
+
+#[test]
+fn without_workers_the_death_of_a_guard_fails_the_job() {
+    for executor in ["threads", "serial"] {
+        let jobs = shell_jobs(&["kill -KILL $PPID; exec sleep 1000", "echo fine"]);
+        let output = runner(["--allow-command", "--executor", executor]).stdin(jobs).run();
+        assert_eq!(output.kinds(), ["failed", "ok"], "{}", output.text());
+        let message = output.records()[0]["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("guard ended with signal: 9"), "{message}");
+    }
+}
+
+#[test]
+fn a_stopped_guard_is_no_obstacle() {
+    let script = "kill -STOP $PPID; sleep 1000";
+    let output = runner(["--allow-command", "--timeout", "0.3", "--kill-after", "0.1"])
+        .stdin(shell_jobs(&[script]))
+        .run();
+    assert_eq!(output.kinds(), ["timeout"]);
+}

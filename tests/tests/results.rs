@@ -162,6 +162,29 @@ fn a_programs_output_is_kept_up_to_the_limit() {
 }
 
 #[test]
+fn the_limit_of_a_programs_output_cuts_no_character() {
+    // Characters of two, three and four bytes, and bytes that are none, at the limit.
+    let scripts = [
+        "printf 'abc\\303\\251e'",
+        "printf 'ab€d' >&2",
+        "printf 'a𝄞b'",
+        "printf 'abc\\377e'",
+        "printf 'abc\\303'",
+    ];
+    let output = runner(["--allow-command", "--max-output", "4"]).stdin(shell_jobs(&scripts)).run();
+    let records = output.records();
+    let kept = |index: usize, stream: &str| {
+        let result = &records[index]["result"];
+        (result[stream].as_str().unwrap().to_owned(), result["truncated"] == true)
+    };
+    assert_eq!(kept(0, "stdout"), ("abc".to_owned(), true));
+    assert_eq!(kept(1, "stderr"), ("ab".to_owned(), true));
+    assert_eq!(kept(2, "stdout"), ("a".to_owned(), true));
+    assert_eq!(kept(3, "stdout"), ("abc\u{fffd}".to_owned(), true));
+    assert_eq!(kept(4, "stdout"), ("abc\u{fffd}".to_owned(), false), "the program cut it");
+}
+
+#[test]
 fn a_very_large_result_arrives_whole() {
     let jobs = shell_jobs(&["head -c 3000000 /dev/zero | tr '\\0' x", "echo small"]);
     let output = runner(["--allow-command", "--max-output", "4M"]).stdin(jobs).run();

@@ -1,17 +1,26 @@
 //! Running a program.
 
+mod capture;
+mod exchange;
+
 use std::{
     collections::BTreeMap,
-    io::{self, Read, Write},
     os::unix::process::ExitStatusExt,
     process::{self, Stdio},
     thread,
+    time::Duration,
 };
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use serde::{Deserialize, Serialize};
+use sys::program::{End, Program, is_lack};
 
+use self::exchange::{Ended, Exchange};
 use crate::BuiltinError;
+
+/// The pause after the first failed start; it doubles up to [`LAST_PAUSE`], all together 5 seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_millis(2560);
 
 /// Variables with which `runner` is told a secret of its own. Programs that jobs start do not inherit them, in whatever way
 /// the jobs are run; a job that sets one in its `env` means it.
@@ -45,48 +54,72 @@ pub struct CommandOutput {
     pub truncated: bool,
 }
 
-/// Runs the program to its end. Each output stream is read to its end too, and its first `max_output` bytes kept.
+/// Runs the program to its end and keeps the first `max_output` bytes of each output stream.
 ///
-/// The program dies with the worker that runs it, and so does what it has started; see [`sys::guard`].
+/// What it leaves running ends with this process; see [`sys::program`].
 pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, BuiltinError> {
-    let program = job.argv.first().cloned().unwrap_or_default();
-    let failed = |error: io::Error| BuiltinError::CommandNotRun {
-        program: program.clone(),
-        reason: error.to_string(),
-    };
-    let mut command = process::Command::new(&program);
-    command.args(job.argv.iter().skip(1));
-    for secret in SECRETS {
-        command.env_remove(secret);
-    }
-    command.envs(&job.env);
-    command.stdin(if job.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(folder) = &job.cwd {
-        command.current_dir(folder);
-    }
-    sys::guard::guard(&mut command).map_err(failed)?;
+    let program = start(job)?;
     // A worker that is asked to end waits for its program, which was asked too and may want to clean up.
     let _patience = Patience::new();
-    let mut child = command.spawn().map_err(failed)?;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-
-    let (stdout, stderr) = thread::scope(|scope| {
-        if let (Some(mut pipe), Some(text)) = (stdin, job.stdin.as_deref()) {
-            // A program that does not read to the end is within its rights.
-            scope.spawn(move || pipe.write_all(text.as_bytes()));
+    let exchange = Exchange::new(program, job.stdin.as_deref().unwrap_or_default().as_bytes(), max_output);
+    let Ok(Ended { end, stdout, stderr }) = exchange.run() else {
+        // The program is dead; to have no memory is what it is everywhere else.
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
+    };
+    let status = match end {
+        End::Program(status) => status,
+        End::Guard(status) => {
+            return Err(BuiltinError::CommandLost { program: job.name(), reason: status.to_string() });
         }
-        let stderr = scope.spawn(move || keep(stderr, max_output));
-        (keep(stdout, max_output), stderr.join().unwrap_or_default())
-    });
-    let status = child.wait().map_err(failed)?;
+    };
+    let ((stdout, stdout_truncated), (stderr, stderr_truncated)) = (stdout.finish(), stderr.finish());
     Ok(CommandOutput {
         exit_code: status.code(),
         signal: status.signal().map(sys::signal::name),
-        stdout: String::from_utf8_lossy(&stdout.bytes).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
-        truncated: stdout.truncated || stderr.truncated,
+        stdout,
+        stderr,
+        truncated: stdout_truncated || stderr_truncated,
     })
+}
+
+/// Starts the program. A lack of processes, memory or descriptors may pass, so it is tried again for some seconds.
+fn start(job: &Command) -> Result<Program, BuiltinError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match Program::spawn(job.to_start()) {
+            Ok(program) => return Ok(program),
+            Err(error) if is_lack(&error) && pause <= LAST_PAUSE => thread::sleep(pause),
+            Err(error) if is_lack(&error) => {
+                let reason = format!("processes, memory or descriptors are lacking: {error}");
+                return Err(BuiltinError::CommandNotRun { program: job.name(), reason });
+            }
+            Err(error) => {
+                return Err(BuiltinError::CommandNotRun { program: job.name(), reason: error.to_string() });
+            }
+        }
+        pause *= 2;
+    }
+}
+
+impl Command {
+    fn name(&self) -> String {
+        self.argv.first().cloned().unwrap_or_default()
+    }
+
+    fn to_start(&self) -> process::Command {
+        let mut command = process::Command::new(self.name());
+        command.args(self.argv.iter().skip(1));
+        for secret in SECRETS {
+            command.env_remove(secret);
+        }
+        command.envs(&self.env);
+        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(folder) = &self.cwd {
+            command.current_dir(folder);
+        }
+        command
+    }
 }
 
 /// While it lives, this thread does not end by SIGTERM.
@@ -104,26 +137,6 @@ impl Drop for Patience {
             let _ = before.thread_set_mask();
         }
     }
-}
-
-#[derive(Default)]
-struct Kept {
-    bytes: Vec<u8>,
-    truncated: bool,
-}
-
-/// The start of a stream; the rest is read, so that the program can go on, and dropped.
-fn keep(stream: Option<impl Read>, most: u64) -> Kept {
-    let Some(mut stream) = stream else { return Kept::default() };
-    let mut bytes = Vec::new();
-    // A stream that breaks is as good as one that ends; but to have no memory is what it is everywhere else.
-    if let Err(error) = (&mut stream).take(most).read_to_end(&mut bytes)
-        && error.kind() == io::ErrorKind::OutOfMemory
-    {
-        std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
-    }
-    let dropped = io::copy(&mut stream, &mut io::sink()).unwrap_or(0);
-    Kept { bytes, truncated: dropped > 0 }
 }
 
 #[cfg(test)]
@@ -153,6 +166,18 @@ mod tests {
     fn long_output_is_cut_and_does_not_block_the_program() {
         let output = sh("yes | head -c 1000000; exit 0", None);
         assert_eq!((output.stdout.len(), output.exit_code, output.truncated), (10, Some(0), true));
+    }
+
+    #[test]
+    fn what_is_left_holding_the_output_is_not_waited_for() {
+        let output = sh("sleep 1000 & (sleep 1000 >&2) & echo up; exit 4", None);
+        assert_eq!((output.stdout.as_str(), output.exit_code, output.truncated), ("up\n", Some(4), false));
+    }
+
+    #[test]
+    fn what_is_left_writing_is_not_read_for_ever() {
+        let output = sh("yes & exit 0", None);
+        assert_eq!(output.exit_code, Some(0));
     }
 
     #[test]

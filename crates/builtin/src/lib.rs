@@ -139,6 +139,14 @@ pub enum BuiltinError {
         /// The system's words.
         reason: String,
     },
+    /// Nobody knows how the program ended, because the process that watched it was killed.
+    #[error("cannot tell how `{program}` ended: its guard ended with {reason}")]
+    CommandLost {
+        /// The program's name.
+        program: String,
+        /// How the guard ended.
+        reason: String,
+    },
     /// The number has more than [`MOST_DIVISORS`] divisors.
     #[error("the number has more than {MOST_DIVISORS} divisors")]
     TooManyDivisors,

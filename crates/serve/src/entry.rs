@@ -157,6 +157,7 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     // For ever: an allocation may fail until the very end.
     let page: &'static Page = Box::leak(Box::new(Page::open(&adopt_descriptor(call.page)?)?));
     memory::note_failures_in(page);
+    sys::program::die_with_guards();
     let mut link = forks::keep_from_copies(|| join(&call.rendezvous))??;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
     let introduced = introduce::<J>(&mut inbox, sender, page.lane()).map_err(io::Error::other)?;

@@ -3,12 +3,14 @@
 
 pub mod clock;
 pub mod forks;
-pub mod guard;
+mod guard;
 pub mod lane;
 pub mod memory;
 pub mod oom;
 pub mod page;
 pub mod placement;
 pub mod process;
+pub mod program;
+pub mod ready;
 pub mod signal;
 pub mod startup;

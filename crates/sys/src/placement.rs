@@ -1,6 +1,10 @@
 //! On which core a process runs, and how readily it lets others go first.
 
-use std::{io, os::unix::process::CommandExt, process::Command};
+use std::{
+    io::{self, Write},
+    os::unix::process::CommandExt,
+    process::Command,
+};
 
 use nix::{
     errno::Errno,
@@ -66,7 +70,34 @@ fn add_niceness(by: i32) -> Result<(), Errno> {
     // -1 is a niceness too, so only errno tells whether it is an error.
     match Errno::last_raw() {
         error if niceness == -1 && error != 0 => Err(Errno::from_raw(error)),
-        _ => Ok(()),
+        _ => {
+            share_niceness(niceness);
+            Ok(())
+        }
+    }
+}
+
+/// Gives the niceness to the session that this process leads. Where the system shares out time by sessions (autogroup), that
+/// of a process counts only within its session. Without privileges the system refuses more than one such call in 100 ms,
+/// and a kernel without autogroup has no such file, so failure is no error.
+fn share_niceness(niceness: i32) {
+    let this = nix::unistd::getpid();
+    if nix::unistd::getsid(None) != Ok(this) {
+        return;
+    }
+    let mut text = [0; 4];
+    let mut rest = text.as_mut_slice();
+    if write!(rest, "{niceness}").is_err() {
+        return;
+    }
+    let length = 4 - rest.len();
+    // SAFETY: the path is a string that ends, and the text outlives the call.
+    unsafe {
+        let file = libc::open(c"/proc/self/autogroup".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if file >= 0 {
+            libc::write(file, text.as_ptr().cast(), length);
+            libc::close(file);
+        }
     }
 }
 

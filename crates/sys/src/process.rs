@@ -14,15 +14,16 @@ use job::{Death, DeathCause};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::signal::{SigSet, Signal, killpg},
+    sys::signal::{SigSet, Signal, kill, killpg},
     time::ClockId,
-    unistd::Pid,
+    unistd::{Pid, getpgid, getsid},
 };
 use parking_lot::Mutex;
 
 use crate::placement::{self, Placement};
 
-/// A child process that leads a process group of its own.
+/// A child process that leads a session and a process group of its own: it has no controlling terminal, so neither it nor
+/// what it starts can be stopped for reading from one.
 ///
 /// It is killed by the system when the thread that [spawned](Process::spawn) it ends, inherits no descriptor beyond
 /// its standard streams and the one it is given, and starts with SIGINT blocked and no other signal.
@@ -41,7 +42,7 @@ impl Process {
     /// What the system says: no such program, no permission, no processes or descriptors left, no such place.
     pub fn spawn(command: &mut Command, keep: BorrowedFd<'_>, place: Placement) -> io::Result<Process> {
         let keep = keep.as_raw_fd();
-        command.process_group(0);
+        lead_session(command);
         die_with_parent(command);
         placement::place(command, place)?;
         // SAFETY: the closure only calls functions that are safe between fork and exec: it neither allocates nor
@@ -73,11 +74,23 @@ impl Process {
     }
 
     /// Sends a signal to the process and all others of its group; nothing if it has been reaped.
+    ///
+    /// Descendants that have left the group but not the session, as `timeout` does, get it too, but for SIGKILL: it ends the
+    /// process, and then the [guard](crate::program) of a program kills all of that program's descendants.
     pub fn signal_group(&self, signal: Signal) {
         let child = self.child.lock();
-        if child.is_some() {
-            // Failure means that the group is gone, which is all that a signal could ask for.
-            let _ = killpg(as_pid(self.pid), signal);
+        if child.is_none() {
+            return;
+        }
+        let leader = as_pid(self.pid);
+        // Failure means that the group is gone, which is all that a signal could ask for.
+        let _ = killpg(leader, signal);
+        if signal != Signal::SIGKILL {
+            // The session is looked at last: its number is taken as long as the process is not reaped.
+            let has_left = |pid: &Pid| getpgid(Some(*pid)) != Ok(leader) && getsid(Some(*pid)) == Ok(leader);
+            descendants(self.pid).into_iter().map(as_pid).filter(has_left).for_each(|pid| {
+                let _ = kill(pid, signal);
+            });
         }
     }
 
@@ -147,9 +160,32 @@ impl Process {
     }
 }
 
+/// Has the process that `command` will start lead a session of its own.
+fn lead_session(command: &mut Command) {
+    // SAFETY: the closure makes one system call, which touches no memory.
+    unsafe {
+        command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?));
+    }
+}
+
+/// The numbers of the children of a process, their children, and so on, as far as `/proc` lists them.
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let mut found = vec![ancestor];
+    let mut visited = 0;
+    while let Some(&pid) = found.get(visited) {
+        visited += 1;
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        for list in threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        {
+            found.extend(list.split_whitespace().filter_map(|number| number.parse::<u32>().ok()));
+        }
+    }
+    found.split_off(1)
+}
+
 /// Has the process that `command` will start killed when the thread that starts it ends, and lets all signals
 /// through to it: the standard library passes on which ones this thread has blocked.
-pub fn die_with_parent(command: &mut Command) {
+fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
     // SAFETY: the closure only makes system calls that are safe between fork and exec.
     unsafe {
@@ -177,7 +213,7 @@ fn keep_only(keep: RawFd) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: the call touches no memory; a child that is not reaped yet keeps its number, so it names our child.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match RawFd::try_from(fd) {
@@ -206,6 +242,8 @@ fn as_pid(pid: u32) -> Pid {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn spawn(program: &str, arguments: &[&str]) -> Process {
@@ -242,6 +280,52 @@ mod tests {
             assert!(std::time::Instant::now() < deadline, "something of the group is left");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_signal_reaches_those_who_have_left_the_group() {
+        let (mut ready, writer) = io::pipe().unwrap();
+        let script = "trap : TERM
+            timeout 1000 sh -c 'trap \"exit 3\" TERM; echo; while :; do sleep 0.01; done'
+            exit $?";
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdout(writer);
+        let process = Process::spawn(&mut command, null.as_fd(), Placement::default()).unwrap();
+        ready.read_exact(&mut [0]).unwrap();
+        process.signal_group(Signal::SIGTERM);
+        assert!(process.wait_for_end(Some(Duration::from_secs(30))), "only the shell was signalled");
+        assert_eq!(process.reap().unwrap().cause, DeathCause::Exited(3));
+    }
+
+    #[test]
+    fn niceness_counts_outside_the_session_too() {
+        let process = |nice| {
+            let null = std::fs::File::open("/dev/null").unwrap();
+            let place = Placement { nice, ..Placement::default() };
+            let process = Process::spawn(Command::new("sleep").arg("1000"), null.as_fd(), place).unwrap();
+            let group = std::fs::read_to_string(format!("/proc/{}/autogroup", process.pid()));
+            process.signal_group(Signal::SIGKILL);
+            process.reap();
+            group
+        };
+        // Only root may set it as often as it likes.
+        // SAFETY: it returns a number.
+        let is_root = unsafe { libc::geteuid() } == 0;
+        if let Ok(group) = process(19)
+            && is_root
+        {
+            assert!(group.ends_with(" nice 19\n"), "{group}");
+            assert!(process(0).unwrap().ends_with(" nice 0\n"));
+        }
+    }
+
+    #[test]
+    fn a_process_leads_a_session_without_a_terminal() {
+        let process = spawn("/bin/sh", &["-c", "exec 3</dev/tty"]);
+        let leads = getsid(Some(as_pid(process.pid())));
+        assert_ne!(process.reap().unwrap().cause, DeathCause::Exited(0));
+        assert!(leads.is_err() || leads == Ok(as_pid(process.pid())));
     }
 
     #[test]

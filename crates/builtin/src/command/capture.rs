@@ -1,0 +1,105 @@
+//! The start of an output stream.
+
+use std::{collections::TryReserveError, io::Read};
+
+use super::exchange::is_temporary;
+
+/// Keeps the first bytes of a stream, up to a limit, and drops the rest.
+#[derive(Debug)]
+pub(super) struct Capture {
+    bytes: Vec<u8>,
+    limit: usize,
+    truncated: bool,
+}
+
+/// What a read from a stream has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// This many bytes.
+    Bytes(usize),
+    /// Nothing so far.
+    Nothing,
+    /// The end, or an error, which is as good as the end.
+    End,
+}
+
+impl Capture {
+    /// Keeps up to `limit` bytes.
+    pub(super) fn new(limit: u64) -> Capture {
+        Capture { bytes: Vec::new(), limit: usize::try_from(limit).unwrap_or(usize::MAX), truncated: false }
+    }
+
+    /// Reads once from the non-blocking `stream`, no more than `most` bytes.
+    ///
+    /// # Errors
+    /// When there is no memory for what is to be kept.
+    pub(super) fn read(&mut self, stream: &mut impl Read, most: usize) -> Result<Found, TryReserveError> {
+        let mut chunk = [0; 1 << 16];
+        let end = most.min(chunk.len());
+        match stream.read(&mut chunk[..end]) {
+            Ok(0) => Ok(Found::End),
+            Ok(count) => self.keep(&chunk[..count]).map(|()| Found::Bytes(count)),
+            Err(error) if is_temporary(&error) => Ok(Found::Nothing),
+            Err(_) => Ok(Found::End),
+        }
+    }
+
+    fn keep(&mut self, chunk: &[u8]) -> Result<(), TryReserveError> {
+        let kept = chunk.len().min(self.limit - self.bytes.len());
+        self.bytes.try_reserve(kept)?;
+        self.bytes.extend_from_slice(&chunk[..kept]);
+        self.truncated |= kept < chunk.len();
+        Ok(())
+    }
+
+    /// The kept text, with U+FFFD in place of bytes that are not UTF-8, and whether the stream was longer.
+    ///
+    /// A character that the limit has cut is dropped.
+    pub(super) fn finish(mut self) -> (String, bool) {
+        if self.truncated
+            && let Some(last) = self.bytes.utf8_chunks().last()
+            && let Err(error) = std::str::from_utf8(last.invalid())
+            && error.error_len().is_none()
+        {
+            self.bytes.truncate(self.bytes.len() - last.invalid().len());
+        }
+        let text = String::from_utf8(self.bytes);
+        let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        (text, self.truncated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(stream: &[u8], limit: u64) -> (String, bool) {
+        let mut capture = Capture::new(limit);
+        for mut byte in stream.chunks(1) {
+            assert_eq!(capture.read(&mut byte, 9), Ok(Found::Bytes(1)));
+        }
+        assert_eq!(capture.read(&mut [].as_slice(), 9), Ok(Found::End));
+        capture.finish()
+    }
+
+    #[test]
+    fn no_character_is_cut() {
+        for (limit, kept) in
+            ["", "a", "a", "aé", "aé", "aé", "aé€", "aé€", "aé€", "aé€"].into_iter().enumerate()
+        {
+            assert_eq!(captured("aé€𝄞".as_bytes(), limit as u64), (kept.to_owned(), true), "{limit}");
+        }
+        assert_eq!(captured("aé€𝄞".as_bytes(), 10), ("aé€𝄞".to_owned(), false));
+        assert_eq!(captured("aé€𝄞".as_bytes(), u64::MAX), ("aé€𝄞".to_owned(), false));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        assert_eq!(captured(b"a\xff\xe2\x82", 9), ("a\u{fffd}\u{fffd}".to_owned(), false));
+        assert_eq!(
+            captured(b"\xff\xffab", 2),
+            ("\u{fffd}\u{fffd}".to_owned(), true),
+            "they are no cut character"
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! Waiting for several descriptors at once.
+
+use std::{
+    os::fd::{AsRawFd, BorrowedFd},
+    time::{Duration, Instant},
+};
+
+/// What is to be done with a descriptor without blocking. The end of its stream, and an error, count as ready.
+#[derive(Clone, Copy, Debug)]
+pub enum Awaited<'a> {
+    /// Nothing: it is never ready.
+    Nothing,
+    /// Reading.
+    Read(BorrowedFd<'a>),
+    /// Writing.
+    Write(BorrowedFd<'a>),
+}
+
+/// Waits until at least one descriptor is ready or the timeout, rounded up to milliseconds, is over; returns which are ready.
+///
+/// ```
+/// use std::{io::{self, Write}, os::fd::AsFd, time::Duration};
+/// use sys::ready::{Awaited, wait_ready};
+///
+/// let (reader, mut writer) = io::pipe()?;
+/// let both = |timeout| wait_ready([Awaited::Read(reader.as_fd()), Awaited::Nothing], timeout);
+/// assert_eq!(both(Some(Duration::ZERO)), [false, false]);
+/// writer.write_all(b"x")?;
+/// assert_eq!(both(None), [true, false]);
+/// # Ok::<(), io::Error>(())
+/// ```
+#[must_use]
+pub fn wait_ready<const N: usize>(awaited: [Awaited<'_>; N], timeout: Option<Duration>) -> [bool; N] {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let mut fds = awaited.map(|awaited| {
+        let (fd, events) = match awaited {
+            Awaited::Nothing => (-1, 0),
+            Awaited::Read(fd) => (fd.as_raw_fd(), libc::POLLIN),
+            Awaited::Write(fd) => (fd.as_raw_fd(), libc::POLLOUT),
+        };
+        libc::pollfd { fd, events, revents: 0 }
+    });
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let milliseconds =
+            left.map_or(-1, |left| i32::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
+        // SAFETY: the array outlives the call, which writes no more than its length; the descriptors are borrowed.
+        let count = unsafe { libc::poll(fds.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
+        // A failure is an interruption or a lack of memory, and passes.
+        if count > 0 || left.is_some_and(|left| left.is_zero()) {
+            return fds.map(|fd| fd.revents != 0);
+        }
+    }
+}
