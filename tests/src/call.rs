@@ -27,6 +27,22 @@ pub fn runner<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Call 
     Call::new(&program("runner"), arguments)
 }
 
+/// `runner` with these arguments as the first process of a PID namespace with its own `/proc`; `None` where none may be made.
+/// The process of the call is `unshare`'s, which exits as the first process does.
+#[must_use]
+pub fn runner_as_init(arguments: &[&str]) -> Option<Call> {
+    let flags: [&[&str]; 2] = [&["-pf", "--mount-proc"], &["-Urpf", "--mount-proc"]];
+    let may = |flags: &&&[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(**flags).arg("true").stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let flags = flags.iter().find(may)?;
+    let runner = program("runner");
+    let call = Call::new(Path::new("unshare"), flags.iter().copied());
+    Some(call.with(|command| command.arg(runner).args(arguments)))
+}
+
 impl Call {
     /// Any program with these arguments.
     pub fn new<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(program: &Path, arguments: I) -> Call {

@@ -26,7 +26,7 @@ use std::{
     thread,
 };
 
-pub use call::{Call, runner};
+pub use call::{Call, runner, runner_as_init};
 pub use case::Case;
 pub use jobs::{KILL_WORKER, gcd_jobs, shell_jobs};
 pub use kept::{Kept, Logged};

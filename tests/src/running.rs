@@ -90,6 +90,16 @@ impl Running {
         marked(&self.mark).into_iter().filter(is_called).collect()
     }
 
+    /// The numbers of a process's children, those that have ended and are not reaped included.
+    #[must_use]
+    pub fn children(&self, pid: i32) -> Vec<i32> {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+        let numbers =
+            |list: String| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>();
+        lists.flat_map(numbers).collect()
+    }
+
     /// The letter by which the system names what one of its processes is doing.
     #[must_use]
     pub fn state(&self, pid: i32) -> Option<char> {

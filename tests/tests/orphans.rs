@@ -4,7 +4,7 @@
 
 use std::{os::unix::process::CommandExt, time::Duration};
 
-use end_to_end::{Running, runner, shell_jobs};
+use end_to_end::{KILL_WORKER, Running, runner, runner_as_init, shell_jobs};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -271,4 +271,47 @@ fn a_stopped_guard_is_no_obstacle() {
         .stdin(shell_jobs(&[script]))
         .run();
     assert_eq!(output.kinds(), ["timeout"]);
+}
+
+/// What a run as the first process of a PID namespace is started with.
+const AS_INIT: [&str; 5] = ["-w", "2", "--allow-command", "--retries", "0"];
+
+#[test]
+fn as_the_first_process_of_a_namespace_it_reaps_what_it_adopts() {
+    let jobs = shell_jobs(&[KILL_WORKER, KILL_WORKER, "sh -c 'sleep 0.1 &'", KILL_WORKER, "sleep 1000"]);
+    let Some(call) = runner_as_init(&AS_INIT) else { return };
+    let mut run = call.stdin(jobs).start();
+    let init = |run: &Running| run.children(run.pid());
+    run.until("the last job runs", |run| run.programs("sleep").len() == 1 && init(run).len() == 1);
+    let init = init(&run)[0];
+    run.until("nothing that has ended is left", |run| {
+        run.children(init).iter().all(|&pid| run.state(pid).is_some_and(|state| state != 'Z'))
+    });
+    kill(Pid::from_raw(init), Signal::SIGTERM).unwrap();
+    let output = run.wait();
+    assert_eq!(output.kinds(), ["crashed", "crashed", "ok", "crashed", "cancelled"], "{}", output.text());
+    assert_eq!(output.code(), 128 + 15);
+}
+
+#[test]
+fn as_the_first_process_of_a_namespace_it_ends_as_elsewhere() {
+    let Some(call) = runner_as_init(&AS_INIT) else { return };
+    let output = call.stdin(shell_jobs(&["exit 3"])).run();
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".to_owned()], 0));
+    let Some(call) = runner_as_init(&AS_INIT) else { return };
+    assert_eq!(call.stdin("nonsense").run().code(), 1);
+    let Some(call) = runner_as_init(&["factor", "12"]) else { return };
+    assert_eq!(call.run().text(), "12: 2 2 3\n");
+}
+
+#[test]
+fn as_the_first_process_of_a_namespace_a_signal_reaches_it_once() {
+    let jobs = shell_jobs(&["exec sleep 1", "exec sleep 1000"]);
+    let Some(call) = runner_as_init(&AS_INIT) else { return };
+    let mut run = call.stdin(jobs).start();
+    run.until("both programs run", |run| run.programs("sleep").len() == 2);
+    let init = run.children(run.pid())[0];
+    kill(Pid::from_raw(init), Signal::SIGINT).unwrap();
+    let output = run.wait();
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".to_owned(), "cancelled".to_owned()], 128 + 2));
 }

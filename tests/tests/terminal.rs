@@ -4,7 +4,7 @@
 
 use std::{fs::File, io::Write, os::unix::process::CommandExt, time::Duration};
 
-use end_to_end::{Call, Running, runner, shell_jobs};
+use end_to_end::{Call, Running, runner, runner_as_init, shell_jobs};
 use nix::sys::signal::Signal;
 
 /// The call in a session of its own with a new controlling terminal, and the terminal's other end.
@@ -124,4 +124,16 @@ fn a_suspended_run_that_is_killed_takes_everything_with_it() {
     run.signal(Signal::SIGKILL);
     // That nothing is left a second later is proven by the harness.
     assert_eq!(run.wait().signal(), 9);
+}
+
+#[test]
+fn as_the_first_process_of_a_namespace_an_interrupt_from_the_keyboard_comes_once() {
+    let jobs = shell_jobs(&["exec sleep 1", "exec sleep 1000"]);
+    let Some(call) = runner_as_init(&["-w", "2", "--allow-command"]) else { return };
+    let (call, mut terminal) = at_terminal(call.stdin(jobs));
+    let mut run = call.start();
+    run.until("both programs run", |run| run.programs("sleep").len() == 2);
+    terminal.write_all(b"\x03").unwrap();
+    let output = run.wait();
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".to_owned(), "cancelled".to_owned()], 128 + 2));
 }

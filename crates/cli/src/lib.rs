@@ -31,6 +31,7 @@ use plan::Plan;
 /// The whole program. Never returns: the process ends with one of the documented exit codes, or of the signal that
 /// stopped the run.
 pub fn main() -> ! {
+    sys::init::leave_init();
     sys::signal::heed_children();
     pool::enter_if_worker::<builtin::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();

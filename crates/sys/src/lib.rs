@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod forks;
 mod guard;
+pub mod init;
 pub mod lane;
 pub mod memory;
 pub mod oom;
