@@ -199,6 +199,38 @@ fn a_full_disk_ends_the_run_and_what_was_printed_is_in_the_journal() {
 }
 
 #[test]
+fn records_that_fail_at_the_very_end_are_told_too() {
+    // Processes need files for themselves, which must fit.
+    for (executor, count, times) in [("serial", 3, 12), ("threads", 8, 12), ("processes", 6_000, 6)] {
+        let jobs = gcd_jobs(count).0;
+        let arguments = ["-w", "2", "--executor", executor];
+        let whole = Kept::new();
+        assert_eq!(whole.runner(&arguments).stdin(jobs.clone()).run().code(), 0);
+        for round in 0..times {
+            let kept = Kept::new();
+            let fsync = ["batch", "never"][round % 2];
+            let call = kept.runner(&arguments).with(|c| c.args(["--fsync", fsync])).stdin(jobs.clone());
+            let output = call.file_size(whole.length() - 1).run();
+            expect_refused(&kept, &output, "File too large");
+            assert!(output.kinds().contains(&"cancelled".to_owned()), "its record cannot be kept");
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_tells_of_its_last_record_as_well() {
+    let (kept, jobs) = five();
+    let whole = kept.length();
+    fs::OpenOptions::new().write(true).open(&kept.journal).unwrap().set_len(whole - 1).unwrap();
+    for _ in 0..8 {
+        let call = kept.resume(&["--executor", "serial"]).stdin(jobs.clone());
+        let output = call.file_size(whole - 1).run();
+        expect_refused(&kept, &output, "File too large");
+        assert_eq!(output.kinds(), ["ok", "ok", "ok", "ok", "cancelled"]);
+    }
+}
+
+#[test]
 fn a_signal_counts_before_the_journal_and_the_journal_before_the_input() {
     let (kept, jobs) = five();
     // The end of the input is broken, and it is too short.

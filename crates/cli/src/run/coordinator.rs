@@ -178,7 +178,10 @@ impl Run {
                     self.broke(plan, &cause);
                     self.collector.close();
                 }
-                Some(News::JournalFailed(error)) => self.journal_failed(plan, error),
+                Some(News::JournalFailed) => {
+                    self.finish_recording(plan);
+                    self.stop(Duration::ZERO);
+                }
                 Some(News::Enough(cause)) => self.enough(&cause),
                 Some(News::InputEnded(result)) => self.input_ended(result),
                 Some(News::OutputEnded(result)) => break result,
@@ -197,9 +200,7 @@ impl Run {
         if let Some(cause) = self.executor.broken().filter(|_| !self.told_broken) {
             self.broke(plan, &cause);
         }
-        if let Some(recording) = self.recording.take() {
-            recording.finish();
-        }
+        self.finish_recording(plan);
         self.write_timeline();
         let counts = self.collector.counts();
         if counts.failed() > 0 {
@@ -308,12 +309,15 @@ impl Run {
         self.executor.stop(NO_HURRY);
     }
 
-    /// What cannot be recorded is not printed, so that nothing is left to be done.
-    fn journal_failed(&mut self, plan: &Plan, error: io::Error) {
-        let path = plan.journal.as_ref().map(|journal| journal.path.clone()).unwrap_or_default();
-        error::print(&RunError::Journal { path, error: error.into() });
-        self.ended = self.ended.and(Ended::Journal);
-        self.stop(Duration::ZERO);
+    /// Ends the recording, and reports its error. After one nothing is left to be done: what cannot be recorded is not
+    /// printed.
+    fn finish_recording(&mut self, plan: &Plan) {
+        let finished = self.recording.take().map_or(Ok(()), Recording::finish);
+        if let Err(error) = finished {
+            let path = plan.journal.as_ref().map(|journal| journal.path.clone()).unwrap_or_default();
+            error::print(&RunError::Journal { path, error: error.into() });
+            self.ended = self.ended.and(Ended::Journal);
+        }
     }
 
     fn stop(&mut self, grace: Duration) {

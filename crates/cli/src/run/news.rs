@@ -17,8 +17,8 @@ pub(crate) enum News {
     OutputEnded(io::Result<()>),
     /// The executor cannot run jobs any more.
     Broken(Arc<str>),
-    /// Outcomes cannot be recorded any more.
-    JournalFailed(io::Error),
+    /// Outcomes cannot be recorded any more; the recorder has the error.
+    JournalFailed,
     /// No more jobs are to be started.
     Enough(Enough),
     /// Somebody wants the run to end.

@@ -43,10 +43,11 @@ struct Outcome {
     tail: Tail,
 }
 
-/// The thread that writes.
+/// The thread that writes. Its error is returned by [`finish`](Recording::finish) and nowhere else, so that it cannot be
+/// lost, whenever it occurs.
 pub(crate) struct Recording {
     pub(crate) recorder: Arc<Recorder>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Recording {
@@ -68,11 +69,14 @@ impl Recording {
 
     /// Records what there is, and ends. Outcomes that are still to be recorded then are of jobs that the run has given
     /// up; they need not be computed again.
-    pub(crate) fn finish(self) {
+    ///
+    /// # Errors
+    /// When outcomes could not be recorded, now or earlier.
+    pub(crate) fn finish(self) -> io::Result<()> {
         self.recorder.queue.lock().closed = true;
         self.recorder.filled.notify_all();
         // A panic has been printed by then, and is no reason for another.
-        let _ = self.thread.join();
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes it panicked")))
     }
 }
 
@@ -82,19 +86,22 @@ impl Recorder {
         self.queue.lock().digests.insert(position, digest);
     }
 
-    fn write_all(&self, mut journal: Journal, one_by_one: bool, news: &Sender<News>) {
+    fn write_all(&self, mut journal: Journal, one_by_one: bool, news: &Sender<News>) -> io::Result<()> {
         while let Some(group) = self.next_group(one_by_one) {
             let records = group
                 .iter()
                 .filter_map(|Outcome { position, digest, tail }| record_of(*position, *digest, tail));
-            if let Err(error) = journal.append(records) {
-                self.fail(group);
-                // Nobody listens any more only when the run is over.
-                let _ = news.send(News::JournalFailed(error));
-                return;
+            let appended = journal.append(records);
+            if appended.is_err() {
+                // Before the jobs get their records: with the last record the coordinator stops listening. Without a
+                // listener the run is over, and the coordinator finds the error by `finish`.
+                let _ = news.send(News::JournalFailed);
+                self.cancel(group);
+                return appended;
             }
             self.collector.settle_all(group.into_iter().map(|outcome| (outcome.position, outcome.tail)));
         }
+        Ok(())
     }
 
     /// Waits for outcomes; `None` when there will be no more.
@@ -109,7 +116,7 @@ impl Recorder {
     }
 
     /// An outcome that cannot be recorded is not printed: a resumed run would print another one.
-    fn fail(&self, group: Vec<Outcome>) {
+    fn cancel(&self, group: Vec<Outcome>) {
         let mut queue = self.queue.lock();
         queue.closed = true;
         let rest = queue.outcomes.drain(..).chain(group).map(|outcome| (outcome.position, cancelled_tail()));
@@ -143,5 +150,83 @@ impl Sink<Builtin> for Recorder {
         if !unrecorded.is_empty() {
             self.collector.settle_all(unrecorded);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::fd::AsRawFd,
+        path::PathBuf,
+        sync::mpsc::{Receiver, channel},
+    };
+
+    use builtin::Value;
+    use clap::Parser;
+    use nix::{
+        fcntl::{FcntlArg, SealFlag, fcntl},
+        sys::memfd::{MFdFlags, memfd_create},
+    };
+
+    use super::*;
+    use crate::{args::Arguments, plan::Plan};
+
+    /// A journal to which nothing can be appended: its file must not grow.
+    fn full_journal() -> Journal {
+        let file = memfd_create("journal", MFdFlags::MFD_ALLOW_SEALING).unwrap();
+        fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW)).unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        journal::Locked::open(&path).unwrap().start(false).unwrap()
+    }
+
+    /// A recording of so many jobs that fails, and its news.
+    fn failing(jobs: u64) -> (Recording, Arc<Collector>, Receiver<News>) {
+        let (news, heard) = channel();
+        let plan = Plan::new(Arguments::try_parse_from(["runner"]).unwrap()).unwrap();
+        let collector = Collector::new(&plan, news.clone());
+        let recording = Recording::start(&collector, full_journal(), false, &news).unwrap();
+        for position in 0..jobs {
+            collector.enter(None, 1).unwrap();
+            recording.recorder.expect(position, Digest::of("sum", b"4"));
+        }
+        (recording, collector, heard)
+    }
+
+    fn resolve(recording: &Recording, tag: u64) {
+        recording.recorder.resolve(vec![Resolved { tag, outcome: Ok(Value::Natural(10u64.into())) }]);
+    }
+
+    #[test]
+    fn a_failure_is_announced_before_the_last_record_is_there() {
+        for _ in 0..100 {
+            let (recording, collector, heard) = failing(1);
+            collector.close();
+            resolve(&recording, 0);
+            let mut lines = Vec::new();
+            assert!(collector.take_lines(&mut lines, 0));
+            assert!(matches!(heard.try_recv(), Ok(News::JournalFailed)), "the end of the output comes first");
+            assert!(String::from_utf8(lines).unwrap().contains("cancelled"));
+            assert!(recording.finish().is_err());
+        }
+    }
+
+    #[test]
+    fn a_failure_that_nobody_listens_to_any_more_is_returned_at_the_end() {
+        let (recording, collector, heard) = failing(1);
+        drop(heard);
+        collector.cancel_rest();
+        resolve(&recording, 0);
+        assert_eq!(recording.finish().unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn what_ends_after_a_failure_is_cancelled() {
+        let (recording, collector, heard) = failing(2);
+        resolve(&recording, 0);
+        assert!(matches!(heard.recv(), Ok(News::JournalFailed)));
+        let recorder = recording.recorder.clone();
+        assert!(recording.finish().is_err());
+        recorder.resolve(vec![Resolved { tag: 1, outcome: Ok(Value::Natural(10u64.into())) }]);
+        assert_eq!(collector.counts().of(crate::output::Kind::Cancelled), 2);
     }
 }
