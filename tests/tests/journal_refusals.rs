@@ -9,7 +9,7 @@ use std::{
     process::Stdio,
 };
 
-use end_to_end::{KILL_WORKER, Kept, Output, gcd_jobs, runner};
+use end_to_end::{KILL_WORKER, Kept, Logged, Output, gcd_jobs, runner};
 use nix::sys::signal::Signal;
 
 /// The journal of five jobs, and their texts.
@@ -69,6 +69,52 @@ fn damaged_and_foreign_files_are_refused_and_left_alone() {
         expect_refused(&kept, &output, words);
         assert_eq!((output.text(), kept.bytes() == bytes), ("", true));
     }
+}
+
+#[test]
+fn a_journal_that_lost_or_gained_a_byte_runs_nothing_twice() {
+    let kept = Kept::new();
+    let jobs = Logged::new(&kept, 20);
+    let arguments = ["-w", "2", "--allow-command"];
+    assert_eq!(kept.runner(&arguments).stdin(jobs.jobs.clone()).run().code(), 0);
+    let (whole, once) = (kept.bytes(), jobs.runs());
+    // In the first record, somewhere, and in the last but one.
+    for at in [16, 20, 60, whole.len() / 3, whole.len() / 2, whole.len() - 200] {
+        for damaged in [
+            [&whole[..at], &whole[at + 1..]].concat(),
+            [&whole[..at], b"x", &whole[at..]].concat(),
+            [&whole[..at], &whole[at + 30..]].concat(),
+        ] {
+            fs::write(&kept.journal, &damaged).unwrap();
+            let output = kept.resume(&arguments).stdin(jobs.jobs.clone()).run();
+            expect_refused(&kept, &output, "damaged at byte");
+            assert_eq!((output.text(), kept.bytes() == damaged), ("", true), "byte {at}");
+        }
+    }
+    assert_eq!(jobs.runs(), once);
+}
+
+#[test]
+fn the_bytes_of_a_torn_end_are_counted() {
+    let (kept, jobs) = five();
+    let whole = kept.bytes();
+    let resume = |bytes: &[u8], arguments: &[&str]| {
+        fs::write(&kept.journal, bytes).unwrap();
+        let output = kept.resume(arguments).stdin(jobs.clone()).run();
+        assert_eq!((output.code(), kept.bytes() == whole), (0, true), "{}", output.stderr);
+        output.stderr
+    };
+    let torn = &whole[..whole.len() - 1];
+    let bytes = whole.len() - whole.windows(4).rposition(|bytes| bytes == b"\x1eJR\xf1").unwrap();
+    let words =
+        format!("the last {} bytes of the journal {} are no complete", bytes - 1, kept.journal.display());
+    assert!(resume(torn, &["--executor", "serial"]).contains(&words));
+    let changed = [torn, &[!whole[whole.len() - 1]]].concat();
+    let words = format!("the last {bytes} bytes");
+    assert!(resume(&changed, &["--executor", "serial"]).contains(&words));
+    assert!(resume(&whole[..1], &["--executor", "serial"]).contains("the last byte of the journal"));
+    assert_eq!(resume(torn, &["--executor", "serial", "-q"]), "");
+    assert!(!resume(&whole, &["--executor", "serial"]).contains("dropped"), "there is nothing to be dropped");
 }
 
 #[test]

@@ -86,14 +86,26 @@ pub(crate) fn push(record: &Record<'_>, offset: u64, into: &mut Vec<u8>) -> bool
     true
 }
 
-/// How long the record is whose header, [`HEADER`] bytes, this is at `offset`; `None` if it is none.
+/// Length of the record whose header, [`HEADER`] bytes, this is; `None` if these bytes are no header of the record at
+/// `offset`.
 pub(crate) fn record_length(header: &[u8], offset: u64) -> Option<u64> {
-    let (checked, check) = header.split_at_checked(HEADER - 4)?;
-    let whole = header.starts_with(MARK) && check == header_check(checked, offset).to_le_bytes();
-    whole.then(|| u64::from(u32::from_le_bytes(array(&header[4..8]))) + OVERHEAD as u64)
+    belongs_at(header, offset).then(|| unchecked_length(header)).flatten()
 }
 
-/// The record that these bytes hold, whose header has been found whole; `None` if its text is not.
+/// Length of the record whose header this may be, wherever it was written.
+pub(crate) fn unchecked_length(header: &[u8]) -> Option<u64> {
+    let is_plausible = header.len() == HEADER && header.starts_with(MARK) && header[33..36] == [0; 3];
+    is_plausible.then(|| u64::from(u32::from_le_bytes(array(&header[4..8]))) + OVERHEAD as u64)
+}
+
+/// Whether the header's checksum is that of a record at `offset`.
+pub(crate) fn belongs_at(header: &[u8], offset: u64) -> bool {
+    let split = header.split_at_checked(HEADER - 4);
+    split.is_some_and(|(checked, check)| check == header_check(checked, offset).to_le_bytes())
+}
+
+/// The record that these bytes hold; `None` if its text is damaged. The header is not checked, but for its checksum,
+/// which that of the text covers.
 pub(crate) fn record(bytes: &[u8]) -> Option<Record<'_>> {
     let (header, rest) = bytes.split_at_checked(HEADER)?;
     let (text, check) = rest.split_at_checked(rest.len().checked_sub(8)?)?;

@@ -23,10 +23,12 @@
 //! # What can be wrong with it
 //!
 //! A run that is killed, or a machine that loses its power, may leave the last record or records torn. That is
-//! expected: what follows the last whole record is dropped, once something is appended in its place. If there is a
-//! whole record *behind* a bad one, however, the file was damaged later, and records that have been printed may be
-//! among what is lost; such a file is [refused](Error::Corrupt). To tell the two apart, the rest of the file is searched
-//! for marks; the place in the checksum keeps a copy of a journal inside of a text from being taken for one.
+//! expected: what follows the last whole record is [dropped](Recorded::dropped), once something is appended in its place.
+//! If there is a whole record *behind* a bad one, however, the file was damaged later, and records that have been printed
+//! may be among what is lost; such a file is [refused](Error::Corrupt). To tell the two apart, the rest of the file is
+//! searched for marks. The place in the checksum keeps a copy of a journal inside of a text from being taken for a part of
+//! this one; where bytes were removed or inserted, records that follow are found by the place that they belong to
+//! (`damage.rs`).
 //!
 //! ```
 //! use journal::{Digest, Locked, Record};
@@ -45,6 +47,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod damage;
 mod digest;
 mod error;
 mod journal;

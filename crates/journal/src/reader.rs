@@ -30,21 +30,36 @@ impl Reader {
         Ok(layout::record(bytes).map(|record| (record, length)))
     }
 
-    /// Where the first whole record at or after `from` starts.
-    pub(crate) fn find_record(&mut self, mut from: u64) -> io::Result<Option<u64>> {
-        while from < self.length {
-            let count = (self.length - from).min(WINDOW);
-            let part = self.slice(from, count)?.unwrap_or_default();
-            let marks: Vec<u64> = memmem::find_iter(part, MARK).map(|at| from + at as u64).collect();
-            for mark in marks {
-                if self.record(mark)?.is_some() {
-                    return Ok(Some(mark));
-                }
-            }
-            // A mark may lie across the end of the window.
-            from += count.saturating_sub(MARK.len() as u64 - 1).max(1);
+    /// Where the record at `offset` ends according to its header, if the header is whole and belongs there.
+    pub(crate) fn promised_end(&mut self, offset: u64) -> io::Result<Option<u64>> {
+        let header = self.slice(offset, HEADER as u64)?;
+        Ok(header.and_then(|header| layout::record_length(header, offset)).map(|length| offset + length))
+    }
+
+    /// The header at `offset`, if the file is long enough.
+    pub(crate) fn header(&mut self, offset: u64) -> io::Result<Option<[u8; HEADER]>> {
+        Ok(self.slice(offset, HEADER as u64)?.and_then(|bytes| bytes.try_into().ok()))
+    }
+
+    /// Length of the whole record at `offset`, wherever it was written; `None` if its text is damaged or there is none.
+    pub(crate) fn intact_length(&mut self, offset: u64) -> io::Result<Option<u64>> {
+        let header = self.slice(offset, HEADER as u64)?;
+        let Some(length) = header.and_then(layout::unchecked_length) else { return Ok(None) };
+        let bytes = self.slice(offset, length)?;
+        Ok(bytes.and_then(layout::record).map(|_| length))
+    }
+
+    /// Places of marks in the window that starts at `from`, and where the next window starts; `None` at the end.
+    pub(crate) fn marks(&mut self, from: u64) -> io::Result<Option<(Vec<u64>, u64)>> {
+        if from >= self.length {
+            return Ok(None);
         }
-        Ok(None)
+        let count = (self.length - from).min(WINDOW);
+        let part = self.slice(from, count)?.unwrap_or_default();
+        let marks = memmem::find_iter(part, MARK).map(|at| from + at as u64).collect();
+        // A mark may lie across the end of the window.
+        let next = from + count.saturating_sub(MARK.len() as u64 - 1).max(1);
+        Ok(Some((marks, next)))
     }
 
     /// So many bytes from `offset` on; `None` if the file has not so many.

@@ -4,6 +4,7 @@ use std::{fs::File, io, sync::Arc};
 
 use crate::{
     Error,
+    damage::is_followed_by_records,
     layout::{FILE_HEADER, Record, Start, judge},
     reader::Reader,
 };
@@ -14,16 +15,18 @@ pub struct Recorded {
     reader: Reader,
     /// Positions and where their last records start, ascending.
     index: Vec<(u64, u64)>,
+    /// Number of bytes behind the last whole record.
+    dropped: u64,
 }
 
 impl Recorded {
-    /// Reads a journal; also says where its last whole record ends.
+    /// Reads a journal; also returns where its last whole record ends.
     pub(crate) fn read(file: Arc<File>, length: u64) -> Result<(Recorded, u64), Error> {
         let mut reader = Reader::new(file, length);
         let start = reader.slice(0, length.min(FILE_HEADER as u64))?.unwrap_or_default();
         match judge(start) {
             Start::Journal => {}
-            Start::Nothing => return Ok((Recorded { reader, index: Vec::new() }, 0)),
+            Start::Nothing => return Ok((Recorded { reader, index: Vec::new(), dropped: length }, 0)),
             Start::Foreign => return Err(Error::Foreign),
             Start::Version(version) => return Err(Error::Version(version)),
         }
@@ -32,16 +35,22 @@ impl Recorded {
             index.push((record.position, offset));
             offset += length;
         }
-        if reader.find_record(offset + 1)?.is_some() {
+        if is_followed_by_records(&mut reader, offset)? {
             return Err(Error::Corrupt { offset });
         }
-        Ok((Recorded { reader, index: last_of_each(index) }, offset))
+        Ok((Recorded { reader, index: last_of_each(index), dropped: length - offset }, offset))
     }
 
     /// How many positions have a record.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// Number of bytes behind the last whole record: a torn end, which the first append removes.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Whether there is no record.

@@ -1,13 +1,13 @@
 //! Opening the journal, before anything is written anywhere.
 
-use std::{fs::File, io, os::fd::AsFd};
+use std::{fs::File, io, os::fd::AsFd, path::Path};
 
 use journal::{Journal, Locked};
 
 use super::resume::Comparison;
 use crate::{
     args::Fsync,
-    error::RunError,
+    error::{RunError, warn},
     input::Source,
     output::is_same_file,
     plan::{JournalPlan, Plan},
@@ -43,5 +43,16 @@ pub(crate) fn open(plan: &JournalPlan, run: &Plan, sources: &[Source]) -> Result
         return Ok(Opened { journal: locked.start(durable).map_err(failed)?, past: None, one_by_one });
     }
     let (journal, recorded) = locked.resume(durable).map_err(failed)?;
+    if recorded.dropped() > 0 && !run.quiet {
+        warn(&dropped(&plan.path, recorded.dropped()));
+    }
     Ok(Opened { journal, past: Comparison::new(recorded, plan.clone()), one_by_one })
+}
+
+fn dropped(path: &Path, bytes: u64) -> String {
+    let path = path.display();
+    match bytes {
+        1 => format!("the last byte of the journal {path} belongs to no complete record and is dropped"),
+        _ => format!("the last {bytes} bytes of the journal {path} are no complete record and are dropped"),
+    }
 }
