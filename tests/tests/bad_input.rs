@@ -211,3 +211,111 @@ fn a_folder_as_standard_input_is_an_error() {
     let output = runner(["-"]).with(|c| c.stdin(folder)).run();
     assert_eq!((output.text(), output.code()), ("", 3));
 }
+
+#[test]
+fn other_white_space_than_jsons_swallows_nothing() {
+    let (one, two) = (good(1), good(2));
+    for blank in ["\x0c", "\x0b", "\u{85}", "\u{a0}", "\u{2028}"] {
+        let output = lines(format!("{blank}\n{one}\n{blank}\n{two}{blank}\n{one}\n"));
+        assert_eq!(output.kinds(), ["invalid", "ok", "invalid", "invalid", "ok"], "{blank:?}");
+        for array in [format!("[{one},{blank}{two}]"), format!("[{one},{{\"op\":{blank}\"sum\",\"n\":2}}]")] {
+            let output = lines(array);
+            assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3), "{blank:?}");
+        }
+        let output = lines(format!("[{one}]{blank}"));
+        assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3), "{blank:?}");
+    }
+    let blanks = " \t\r\n";
+    let output = lines(format!("{blanks}[{blanks}{one}{blanks},{blanks}{two}{blanks}]{blanks}"));
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "ok".into()], 0));
+}
+
+#[test]
+fn control_characters_are_told_where_they_are() {
+    expect_flaw("{\"op\":\"su\tm\",\"n\":1}", 1, 10, "control character");
+    expect_flaw("{\"op\":\"sum\",\"n\u{1}\":1}", 1, 15, "control character");
+    expect_flaw("{\"op\":\"sum\",\"n\":1,\"id\":\"\u{1f}\"}", 1, 25, "control character");
+    expect_flaw("\"a\u{8}\"", 1, 3, "control character");
+    // In an array a string may go over the end of a line.
+    let output = lines("[{\"op\":\n\"su\nm\",\"n\":1}]");
+    assert_eq!(output.code(), 3);
+    assert!(
+        output.stderr.contains("line 2, column 4: no valid JSON: control character"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn inputs_with_byte_order_marks_that_were_put_together_are_recognised() {
+    let mark = "a byte order mark";
+    let part = format!("\u{feff}{}\n", good(1));
+    let output = lines(format!("{part}{part}"));
+    assert_eq!(output.kinds(), ["ok", "invalid"]);
+    let error = &output.records()[1]["error"];
+    assert_eq!((error["line"].as_u64(), error["column"].as_u64()), (Some(2), Some(1)));
+    assert!(error["message"].as_str().unwrap().contains(mark), "{error}");
+    let array = format!("\u{feff}[{}]\n", good(1));
+    let output = lines(format!("{array}{array}"));
+    assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3));
+    assert!(output.stderr.contains("line 2, column 1: a byte order mark after the end"), "{}", output.stderr);
+    expect_flaw(format!("{{\"op\":\u{feff}\"sum\",\"n\":1}}"), 1, 7, mark);
+    // Files of their own may each have one.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jobs");
+    fs::write(&file, &part).unwrap();
+    assert_eq!(runner([&file, &file]).run().kinds(), ["ok", "ok"]);
+}
+
+#[test]
+fn utf_16_is_named() {
+    let jobs = format!("{}\n{}\n", good(1), good(2));
+    let in_utf_16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.encode_utf16().flat_map(to_bytes).collect()
+    };
+    for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        for text in [jobs.clone(), format!("\u{feff}{jobs}"), format!("[{}]", good(1))] {
+            let output = lines(in_utf_16(&text, to_bytes));
+            assert_eq!((output.text(), output.code()), ("", 3), "{}", output.stderr);
+            assert!(
+                output.stderr.contains("- is UTF-16") && output.stderr.contains("iconv"),
+                "{}",
+                output.stderr
+            );
+        }
+        // Behind jobs in UTF-8.
+        let output = lines(
+            [good(1).into_bytes(), b"\n".to_vec(), in_utf_16(&format!("\u{feff}{jobs}"), to_bytes)].concat(),
+        );
+        assert_eq!((output.kinds()[0].as_str(), output.code()), ("ok", 1));
+        assert!(
+            output.records()[1]["error"]["message"].as_str().unwrap().contains("UTF-16"),
+            "{}",
+            output.text()
+        );
+    }
+}
+
+#[test]
+fn jobs_that_go_over_several_lines_get_a_hint_once() {
+    const HINT: &str = "one job a line";
+    let pretty = "{\n  \"op\": \"sum\",\n  \"n\": 1\n}\n";
+    let hints =
+        |arguments: &[&str], input: &str| runner(arguments).stdin(input).run().stderr.matches(HINT).count();
+    for (input, count) in [
+        (pretty.to_owned(), 1),
+        (pretty.repeat(5), 1),
+        (format!("{}\n{pretty}", good(1)), 1),
+        ("{\"op\":\"sum\",\n\"n\":1}\n".to_owned(), 1),
+        // A line that was cut off, wrong ones, and an array.
+        (format!("{}\n{{\"op\":\"sum\",", good(1)), 0),
+        (format!("{{\"op\":\"sum\",\n{}\n", good(1)), 0),
+        ("}\n}\n5\n".to_owned(), 0),
+        (format!("[{pretty},{pretty}]"), 0),
+    ] {
+        assert_eq!(hints(&["-"], &input), count, "{input}");
+    }
+    assert_eq!(hints(&["--op", "gcd"], "[\n  4,\n  6\n]\n[\n  4,\n  6\n]\n"), 1);
+    assert_eq!(hints(&["--dry-run"], pretty), 1);
+    assert_eq!(hints(&["-q"], pretty), 0);
+}

@@ -32,6 +32,8 @@ pub(crate) enum RunError {
     Syntax { name: String, line: u64, column: u64, message: String },
     #[error("{name} is not a JSON array; without --format it is read as JSON Lines")]
     NotAnArray { name: String },
+    #[error("{name} is UTF-16, and jobs are written in UTF-8; convert it by `iconv -f UTF-16 -t UTF-8`")]
+    Utf16 { name: String },
     #[error("cannot open {path:?} for the results: {error}")]
     OpenOutput { path: PathBuf, error: io::Error },
     #[error("{} is also read from; choose another file for the results", path.display())]

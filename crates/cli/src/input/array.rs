@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::{
     buffer::Buffer,
-    piece::{Piece, Place, SplitError},
+    piece::{BYTE_ORDER_MARK, Piece, Place, SplitError, is_blank},
 };
 
 /// Where in the array we are.
@@ -70,7 +70,7 @@ impl Nesting {
                 return (self.depth == 0).then_some(End::With);
             }
             b',' | b']' | b'}' if self.depth == 0 => return Some(End::Before),
-            _ if self.depth == 0 && byte.is_ascii_whitespace() => return Some(End::Before),
+            _ if self.depth == 0 && is_blank(byte) => return Some(End::Before),
             _ => {}
         }
         None
@@ -99,7 +99,11 @@ impl Array {
                 (State::First | State::After, b']') => State::Closed,
                 (State::After, b',') => State::Next,
                 (State::After, _) => return Err(wrong(buffer, "expected `,` or `]`")),
-                (State::Closed, _) => return Err(wrong(buffer, "text after the end of the array")),
+                (State::Closed, _) => {
+                    let is_mark = buffer.starts_with(BYTE_ORDER_MARK, before_read)?;
+                    let found = if is_mark { "a byte order mark" } else { "text" };
+                    return Err(wrong(buffer, format!("{found} after the end of the array")));
+                }
                 (State::First | State::Next, b',' | b']' | b'}') => {
                     return Err(wrong(buffer, "expected an element"));
                 }
@@ -158,7 +162,7 @@ fn next_visible<R: Read>(
 ) -> Result<Option<u8>, SplitError> {
     loop {
         let unused = buffer.unused();
-        let blank = unused.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(unused.len());
+        let blank = unused.iter().position(|&byte| !is_blank(byte)).unwrap_or(unused.len());
         buffer.advance(blank);
         if let Some(&byte) = buffer.unused().first() {
             return Ok(Some(byte));
@@ -170,7 +174,7 @@ fn next_visible<R: Read>(
     }
 }
 
-fn wrong<R: Read>(buffer: &Buffer<R>, message: &'static str) -> SplitError {
+fn wrong<R: Read>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
     let (line, column) = buffer.place();
     SplitError::Syntax { place: Place { line, column }, message: message.into() }
 }

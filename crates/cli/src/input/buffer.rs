@@ -56,6 +56,17 @@ impl<R: Read> Buffer<R> {
         self.start += count;
     }
 
+    /// Whether the unused bytes start with these. Reads on while they may; `before_read` is called before that can wait.
+    pub(crate) fn starts_with(&mut self, prefix: &[u8], before_read: &mut dyn FnMut()) -> io::Result<bool> {
+        while self.unused().len() < prefix.len() && prefix.starts_with(self.unused()) {
+            before_read();
+            if !self.fill()? {
+                break;
+            }
+        }
+        Ok(self.unused().starts_with(prefix))
+    }
+
     /// Reads more, and says whether there was any. Waits if the stream makes it wait.
     pub(crate) fn fill(&mut self) -> io::Result<bool> {
         if self.ended {

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::{
     buffer::Buffer,
-    piece::{Piece, Place, SplitError},
+    piece::{Piece, Place, SplitError, is_blank},
 };
 
 /// So much white space around a job's text is not held against it.
@@ -85,7 +85,7 @@ impl Lines {
 
 /// Where a line starts and ends without its white space.
 fn trimmed(line: &[u8]) -> (usize, usize) {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r');
+    let is_text = |&byte: &u8| !is_blank(byte);
     let start = line.iter().position(is_text).unwrap_or(line.len());
     let end = line.iter().rposition(is_text).map_or(start, |last| last + 1);
     (start, end)

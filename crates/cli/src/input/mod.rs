@@ -7,6 +7,6 @@ mod piece;
 mod source;
 mod split;
 
-pub(crate) use piece::{Piece, Place, SplitError};
+pub(crate) use piece::{BYTE_ORDER_MARK, Piece, Place, SplitError, UTF_16_MARKS};
 pub(crate) use source::{Source, open_all};
 pub(crate) use split::Splitter;

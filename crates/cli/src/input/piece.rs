@@ -2,6 +2,17 @@
 
 use std::io;
 
+/// What may stand at the start of a text in UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What stands at the start of a text in UTF-16, in either byte order.
+pub(crate) const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
+/// Whether JSON allows the byte around values. No other white space is any.
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
 /// A place in a file: line and column from 1, columns in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -43,6 +54,8 @@ pub(crate) enum SplitError {
     },
     /// An array was asked for, and there is something else.
     NotAnArray,
+    /// The whole input is in UTF-16.
+    Utf16,
 }
 
 impl From<io::Error> for SplitError {

@@ -6,7 +6,7 @@ use super::{
     array::Array,
     buffer::Buffer,
     lines::Lines,
-    piece::{Piece, SplitError},
+    piece::{BYTE_ORDER_MARK, Piece, SplitError, UTF_16_MARKS, is_blank},
 };
 use crate::args::Format;
 
@@ -63,15 +63,15 @@ impl<R: Read> Splitter<R> {
         bare_values: bool,
         before_read: &mut dyn FnMut(),
     ) -> Result<Scanner, SplitError> {
-        const MARK: &[u8] = b"\xef\xbb\xbf";
-        while self.buffer.unused().len() < MARK.len() && MARK.starts_with(self.buffer.unused()) {
-            before_read();
-            if !self.buffer.fill()? {
-                break;
+        for mark in UTF_16_MARKS {
+            if self.buffer.starts_with(mark, before_read)? {
+                return Err(SplitError::Utf16);
             }
         }
-        if self.buffer.unused().starts_with(MARK) {
-            self.buffer.skip_unseen(MARK.len());
+        if self.buffer.starts_with(BYTE_ORDER_MARK, before_read)? {
+            self.buffer.skip_unseen(BYTE_ORDER_MARK.len());
+        } else if self.is_utf_16(before_read)? {
+            return Err(SplitError::Utf16);
         }
         let array = match format {
             Format::Lines => false,
@@ -82,6 +82,26 @@ impl<R: Read> Splitter<R> {
             },
         };
         Ok(if array { Scanner::Array(Array::default()) } else { Scanner::Lines(Lines::default()) })
+    }
+
+    /// Whether the first two characters are in UTF-16, without a byte order mark: every other byte is NUL.
+    fn is_utf_16(&mut self, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
+        const LENGTH: usize = 4;
+        loop {
+            let start = &self.buffer.unused()[..LENGTH.min(self.buffer.unused().len())];
+            let alternates =
+                |odd: usize| start.iter().zip(odd..).all(|(&byte, at)| (byte == 0) == (at % 2 == 1));
+            if !alternates(0) && !alternates(1) {
+                return Ok(false);
+            }
+            if start.len() == LENGTH {
+                return Ok(true);
+            }
+            before_read();
+            if !self.buffer.fill()? {
+                return Ok(false);
+            }
+        }
     }
 
     /// Whether what follows an opening bracket belongs to an array of jobs rather than to a bare value.
@@ -99,7 +119,7 @@ impl<R: Read> Splitter<R> {
         let mut at = from;
         loop {
             if let Some(&byte) = self.buffer.unused().get(at) {
-                if !byte.is_ascii_whitespace() {
+                if !is_blank(byte) {
                     return Ok(Some((at, byte)));
                 }
                 if at == 0 {
@@ -197,6 +217,48 @@ mod tests {
         assert_eq!(auto("[\"12345678901234567890\",2]"), ["1:2 too long", "1:25 2"]);
         assert_eq!(pieces(b"{a}", Format::Array, false, 9), ["NotAnArray"]);
         assert_eq!(pieces(b"", Format::Array, false, 9), [""; 0]);
+    }
+
+    #[test]
+    fn only_jsons_white_space_is_white_space() {
+        for other in ["\x0b", "\x0c", "\0", "\u{85}", "\u{a0}", "\u{2028}", "\u{3000}"] {
+            assert_eq!(auto(&format!("{other}\n{{a}}\n")), [format!("1:1 {other}"), "2:1 {a}".into()]);
+            assert_eq!(
+                auto(&format!("{{a}}{other}\n {other} \n")),
+                [format!("1:1 {{a}}{other}"), format!("2:2 {other}")]
+            );
+            assert_eq!(
+                auto(&format!("[1{other},{other}2]")),
+                [format!("1:2 1{other}"), format!("1:{} {other}2", 4 + other.len())]
+            );
+            assert_eq!(auto(&format!("[1]{other}")), ["1:2 1", "1:4 text after the end of the array"]);
+            let padded = format!("{other}[1,2]");
+            assert_eq!(pieces(padded.as_bytes(), Format::Array, false, 1), ["NotAnArray"]);
+        }
+    }
+
+    #[test]
+    fn byte_order_marks_and_utf_16_are_recognised() {
+        assert_eq!(auto("{a}\n\u{feff}{b}\n"), ["1:1 {a}", "2:1 \u{feff}{b}"]);
+        assert_eq!(auto("[1]\n\u{feff}[2]"), ["1:2 1", "2:1 a byte order mark after the end of the array"]);
+        assert_eq!(auto("[1]\u{fefe}"), ["1:2 1", "1:4 text after the end of the array"]);
+        let utf_16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| {
+            text.encode_utf16().flat_map(to_bytes).collect::<Vec<_>>()
+        };
+        for text in ["{\"a\":1}\n", "[{a}]", "\u{feff}{}", "\u{feff}"] {
+            for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+                for step in [1, 2, 3, usize::MAX] {
+                    assert_eq!(
+                        pieces(&utf_16(text, to_bytes), Format::Auto, false, step),
+                        ["Utf16"],
+                        "{text}"
+                    );
+                }
+            }
+        }
+        for text in [&b"5\0\n"[..], b"\0", b"\0\0{}", b"{\0\0\0x"] {
+            assert_ne!(pieces(text, Format::Auto, false, 1), ["Utf16"], "{text:?}");
+        }
     }
 
     #[test]

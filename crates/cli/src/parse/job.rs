@@ -42,10 +42,7 @@ pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
 
 /// Reads a job, however it is written.
 pub(crate) fn parse_all(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let flaw = Flaw::new(error.valid_up_to(), "no valid JSON: bytes that are not UTF-8");
-        Flaw { is_syntax: true, ..flaw }
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| Flaw::encoding(bytes, &error))?;
     if !text.starts_with('{') {
         return bare_value(text, rules);
     }

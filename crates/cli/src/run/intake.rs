@@ -29,6 +29,9 @@ pub(crate) struct Intake {
     max_job_size: usize,
     name_flaws: u64,
     flaws: u64,
+    /// The last line was the beginning of a JSON value.
+    after_unfinished: bool,
+    hinted: bool,
     /// The first invalid job is the last one read.
     strict: bool,
     /// Bytes read so far, for whoever wants to know how much is left.
@@ -74,6 +77,8 @@ impl Intake {
                 _ => NAMED_FLAWS,
             },
             flaws: 0,
+            after_unfinished: false,
+            hinted: false,
             strict: plan.strict,
             bytes_read: Arc::default(),
         }
@@ -118,6 +123,7 @@ impl Intake {
                 }
                 self.name_flaw(flaw, *place, &name);
             }
+            self.look_for_spread_out_jobs(job.as_ref().err().map(|(flaw, _)| flaw));
             let is_last = self.strict && job.is_err();
             taker.take(job, text, &name)?;
             if is_last {
@@ -137,11 +143,24 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// Looks for jobs that were printed over several lines: a line that begins a value, and one that goes on with it.
+    fn look_for_spread_out_jobs(&mut self, flaw: Option<&Flaw>) {
+        let goes_on = self.after_unfinished && flaw.is_some_and(|flaw| flaw.is_syntax);
+        self.after_unfinished = flaw.is_some_and(|flaw| flaw.is_unfinished);
+        if goes_on && !self.hinted && self.name_flaws > 0 {
+            self.hinted = true;
+            warn("one job a line is expected, and these go over several; `jq -c` prints one a line");
+        }
+    }
+}
+
 fn failed(error: SplitError, name: &str) -> IntakeEnd {
     let name = name.to_owned();
     IntakeEnd::Failed(match error {
         SplitError::Io(error) => RunError::ReadInput { name, error },
         SplitError::NotAnArray => RunError::NotAnArray { name },
+        SplitError::Utf16 => RunError::Utf16 { name },
         SplitError::Syntax { place: Place { line, column }, message } => {
             RunError::Syntax { name, line, column, message }
         }
