@@ -319,3 +319,20 @@ fn jobs_that_go_over_several_lines_get_a_hint_once() {
     assert_eq!(hints(&["--dry-run"], pretty), 1);
     assert_eq!(hints(&["-q"], pretty), 0);
 }
+
+#[test]
+fn variables_of_a_program_have_different_names_that_it_can_be_given() {
+    let job = |env: &str| format!("{{\"op\":\"command\",\"argv\":[\"true\"],\"env\":{env}}}");
+    for (env, column, words) in [
+        (r#"{"A":"1","A":"2"}"#, 10, "`env` sets `A` twice"),
+        (r#"{"A":"1","\u0041":"2"}"#, 10, "`env` sets `A` twice"),
+        (r#"{"":"1"}"#, 2, "names of variables"),
+        (r#"{"A":"1","B=C":"2"}"#, 10, "names of variables"),
+    ] {
+        let output = runner(["-w", "1", "--allow-command"]).stdin(job(env)).run();
+        let error = &output.records()[0]["error"];
+        assert_eq!((output.code(), error["kind"].as_str()), (1, Some("invalid")), "{}", output.text());
+        assert_eq!(error["column"].as_u64(), Some(38 + column), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    }
+}

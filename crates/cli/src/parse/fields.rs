@@ -1,6 +1,6 @@
 //! The fields of a JSON object, each with the text of its value and the place where it stands.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use serde::{
     Deserialize, Deserializer,
@@ -22,6 +22,8 @@ pub(crate) struct Field<'a> {
 /// The fields of one object, in order.
 pub(crate) struct Fields<'a> {
     text: &'a str,
+    /// Where the object starts in the job's text.
+    start: usize,
     fields: Vec<Field<'a>>,
 }
 
@@ -34,25 +36,57 @@ pub(crate) struct Written<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads an object; its fields must have different names.
+    /// Reads a job's object; its fields must have different names.
     pub(crate) fn read(text: &'a str) -> Result<Fields<'a>, Flaw> {
-        let Collected(fields) = serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
-        let fields = Fields { text, fields };
-        for (index, field) in fields.fields.iter().enumerate() {
-            if fields.fields[..index].iter().any(|earlier| earlier.name == field.name) {
-                let message = format!("the field `{}` stands here twice", field.name);
-                return Err(Flaw::new(fields.name_offset(field), message));
-            }
-        }
+        let fields =
+            Fields::collect::<MOST_FIELDS>(text, |name| format!("the field `{name}` stands here twice"))?;
         if let Some(excess) = fields.fields.get(MOST_FIELDS) {
             return Err(Flaw::new(fields.name_offset(excess), "too many fields for a job"));
         }
         Ok(fields)
     }
 
+    /// Reads an object of any number of fields, which is the value of a job's field: the job is known to be JSON.
+    /// `twice` words that a name stands there again. Places count from the start of the job's text.
+    pub(crate) fn read_nested(
+        object: Written<'a>,
+        twice: impl Fn(&str) -> String,
+    ) -> Result<Fields<'a>, Flaw> {
+        let fields = Fields::collect::<{ usize::MAX }>(object.text, twice);
+        let fields = fields.map_err(|flaw| Flaw::new(object.offset + flaw.offset, flaw.message))?;
+        Ok(Fields { start: object.offset, ..fields })
+    }
+
+    fn collect<const MOST: usize>(text: &'a str, twice: impl Fn(&str) -> String) -> Result<Fields<'a>, Flaw> {
+        let Collected::<MOST>(fields) =
+            serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
+        let fields = Fields { text, start: 0, fields };
+        match fields.first_repeated() {
+            Some(field) => Err(Flaw::new(fields.name_offset(field), twice(&field.name))),
+            None => Ok(fields),
+        }
+    }
+
+    /// The first field whose name an earlier one has, however the two are written.
+    fn first_repeated(&self) -> Option<&Field<'a>> {
+        if self.fields.len() > MOST_FIELDS + 1 {
+            let mut names = HashSet::new();
+            return self.fields.iter().find(|field| !names.insert(&field.name));
+        }
+        // Comparing few names with each other costs less than a set.
+        let is_repeated = |&index: &usize| {
+            self.fields[..index].iter().any(|earlier| earlier.name == self.fields[index].name)
+        };
+        (0..self.fields.len()).find(is_repeated).map(|index| &self.fields[index])
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Written<'a>> {
-        let field = self.fields.iter().find(|field| field.name == name)?;
-        Some(Written { text: field.value.get(), offset: offset_in(self.text, field.value.get()) })
+        self.fields.iter().find(|field| field.name == name).map(|field| self.value(field))
+    }
+
+    /// All fields: name, place of the name, value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize, Written<'a>)> {
+        self.fields.iter().map(|field| (&*field.name, self.name_offset(field), self.value(field)))
     }
 
     /// The first field whose name is none of these, and where it stands.
@@ -61,29 +95,49 @@ impl<'a> Fields<'a> {
         Some((&field.name, self.name_offset(field)))
     }
 
-    /// Where a field's name stands, quotes included. A name with escapes is no part of the text any more; its
-    /// value is near.
+    fn value(&self, field: &Field<'a>) -> Written<'a> {
+        Written { text: field.value.get(), offset: self.offset_of(field.value.get()) }
+    }
+
+    /// Where a field's name stands, quotes included.
     fn name_offset(&self, field: &Field<'_>) -> usize {
         match field.name {
-            Cow::Borrowed(name) => offset_in(self.text, name).saturating_sub(1),
-            Cow::Owned(_) => offset_in(self.text, field.value.get()),
+            Cow::Borrowed(name) => self.offset_of(name).saturating_sub(1),
+            // A name with escapes is no part of the text any more. It ends with the last quote before its value.
+            Cow::Owned(_) => {
+                let before = &self.text.as_bytes()[..self.offset_of(field.value.get()) - self.start];
+                let end = memchr::memrchr(b'"', before).unwrap_or_default();
+                self.start + opening_quote(&before[..end])
+            }
         }
+    }
+
+    /// Where a part of the object's text starts in the job's.
+    fn offset_of(&self, part: &str) -> usize {
+        let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        self.start + offset.min(self.text.len())
     }
 }
 
-/// Where a part of a text starts in it.
-fn offset_in(text: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len())
+/// The place of the quote that opens a string, given all before the one that closes it: the last quote that is not
+/// escaped, that is, behind an even number of backslashes.
+fn opening_quote(before: &[u8]) -> usize {
+    let is_opening = |&at: &usize| {
+        let backslashes = before[..at].iter().rev().take_while(|&&byte| byte == b'\\').count();
+        backslashes.is_multiple_of(2)
+    };
+    memchr::memrchr_iter(b'"', before).find(is_opening).unwrap_or_default()
 }
 
-struct Collected<'a>(Vec<Field<'a>>);
+/// Fields of an object; `MOST` and one more are kept.
+struct Collected<'a, const MOST: usize>(Vec<Field<'a>>);
 
-impl<'de> Deserialize<'de> for Collected<'de> {
+impl<'de, const MOST: usize> Deserialize<'de> for Collected<'de, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collector;
+        struct Collector<const MOST: usize>;
 
-        impl<'de> Visitor<'de> for Collector {
-            type Value = Collected<'de>;
+        impl<'de, const MOST: usize> Visitor<'de> for Collector<MOST> {
+            type Value = Collected<'de, MOST>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
@@ -92,7 +146,7 @@ impl<'de> Deserialize<'de> for Collected<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::with_capacity(4);
                 while let Some(Name(name)) = map.next_key()? {
-                    if fields.len() > MOST_FIELDS {
+                    if fields.len() > MOST {
                         map.next_value::<IgnoredAny>()?;
                     } else {
                         fields.push(Field { name, value: map.next_value()? });
@@ -101,7 +155,7 @@ impl<'de> Deserialize<'de> for Collected<'de> {
                 Ok(Collected(fields))
             }
         }
-        deserializer.deserialize_map(Collector)
+        deserializer.deserialize_map(Collector::<MOST>)
     }
 }
 

@@ -6,6 +6,7 @@ use builtin::{Builtin, Command, Method};
 use serde_json::value::RawValue;
 
 use super::{
+    command::{argv, command},
     fields::{Fields, Written},
     flaw::Flaw,
     op::{Op, nearest},
@@ -146,8 +147,7 @@ fn operation(fields: &Fields<'_>, rules: &Rules) -> Result<Op, Flaw> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", list(&Op::ALL.map(Op::name))),
         };
-        let shown: String = name.chars().take(40).collect();
-        Flaw::new(written.offset, format!("unknown op `{shown}`; {hint}"))
+        Flaw::new(written.offset, format!("unknown op `{}`; {hint}", shortened(&name)))
     })
 }
 
@@ -178,24 +178,9 @@ fn method(fields: &Fields<'_>) -> Result<Method, Flaw> {
     }
 }
 
-fn command(fields: &Fields<'_>, argv_text: Written<'_>) -> Result<Command, Flaw> {
-    let text = |name: &str| {
-        let written = fields.get(name);
-        written.map(|written| value::typed::<String>(name, written, "a string")).transpose()
-    };
-    let env = match fields.get("env") {
-        Some(written) => value::typed("env", written, "an object whose values are strings")?,
-        None => Default::default(),
-    };
-    Ok(Command { argv: argv(argv_text)?, stdin: text("stdin")?, env, cwd: text("cwd")? })
-}
-
-fn argv(written: Written<'_>) -> Result<Vec<String>, Flaw> {
-    let argv: Vec<String> = value::typed("argv", written, "a list of strings")?;
-    match argv.is_empty() {
-        true => Err(Flaw::new(written.offset, "`argv` must name a program")),
-        false => Ok(argv),
-    }
+/// The start of a text that is shown in a message.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 fn list(names: &[&str]) -> String {
@@ -299,6 +284,17 @@ mod tests {
             (r#"{"op":"gcd","values":7}"#, 21, "`values` must be a list of integers, found an integer"),
             (r#"{"op":"gcd","values":[4, "x"]}"#, 25, "`values` must hold integers, found a string"),
             (r#"{"op":"gcd","values":[4],"b":1}"#, 29, "`gcd` takes `a` and `b`, or `values`"),
+            (r#"{"op":"sum","n":1,"\u006e":2}"#, 18, "the field `n` stands here twice"),
+            (
+                r#"{"op":"command","argv":["a"],"env":["A"]}"#,
+                35,
+                "`env` must be an object whose values are strings, found an array",
+            ),
+            (
+                r#"{"op":"command","argv":["a"],"env":{"A":"1", "B":2}}"#,
+                49,
+                "`env` must be an object whose values are strings, found an integer",
+            ),
             ("7", 0, "a job must be an object, found an integer"),
             ("null", 0, "a job must be an object, found null"),
         ];

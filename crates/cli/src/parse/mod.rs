@@ -1,5 +1,6 @@
 //! From a job's text to a job, or to what is wrong with it and where.
 
+mod command;
 mod fields;
 mod flaw;
 mod job;
