@@ -87,6 +87,21 @@ impl Call {
         self
     }
 
+    /// Limits its address space: a soft and a hard limit.
+    #[must_use]
+    pub fn address_space(mut self, soft: u64, hard: u64) -> Call {
+        let limits = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        // SAFETY: setting a limit is one system call, which is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_AS, &raw const limits) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        self
+    }
+
     /// Lets it write files of so many bytes only: what it writes beyond that fails, as on a full disk.
     #[must_use]
     pub fn file_size(mut self, limit: u64) -> Call {

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, time::Duration};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
-use end_to_end::{data, runner};
+use end_to_end::{Call, data, runner};
 
 const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
 
@@ -112,6 +112,63 @@ fn variables_are_read_and_the_command_line_wins() {
     assert!(serial(&["-"]).contains("; serial, "));
     assert!(serial(&["--executor", "threads"]).contains("; 7 threads, "));
     assert!(serial(&["--executor", "threads", "-w", "1"]).contains("; 1 thread, "));
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    for name in ["RUNNER_WORKERS", "RUNNER_EXECUTOR", "RUNNER_PROGRESS", "RUNNER_CLUSTER", "RUNNER_QUEUE"] {
+        let output = runner(["-"]).stdin(JOB).with(|c| c.env(name, "")).run();
+        assert_eq!(output.code(), 0, "{name}: {}", output.stderr);
+        assert!(output.stderr.contains(" process"), "{}", output.stderr);
+    }
+    let factor = runner(["factor", "12"]).with(|c| c.env("RUNNER_WORKERS", "")).run();
+    assert_eq!((factor.code(), factor.text()), (0, "12: 2 2 3\n"));
+    let advise = runner(["advise"]).stdin(JOB).with(|c| c.env("RUNNER_WORKERS", "")).run();
+    assert_eq!(advise.code(), 0, "{}", advise.stderr);
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, value) in [
+        ("RUNNER_WORKERS", OsStr::new("0")),
+        ("RUNNER_WORKERS", OsStr::new("many")),
+        ("RUNNER_EXECUTOR", OsStr::new("gpu")),
+        ("RUNNER_PROGRESS", OsStr::new("maybe")),
+        ("RUNNER_EXECUTOR", OsStr::from_bytes(b"\xff")),
+    ] {
+        let output = runner(["-"]).stdin(JOB).with(|c| c.env(name, value)).run();
+        assert_eq!((output.code(), output.text()), (2, ""), "{name}={value:?}");
+        assert!(output.stderr.contains(name) && !output.stderr.contains("--workers"), "{}", output.stderr);
+    }
+    let bench = runner(["bench", "--quick"]).with(|c| c.env("RUNNER_WORKERS", "0")).run();
+    assert!(bench.code() == 2 && bench.stderr.contains("'RUNNER_WORKERS'"), "{}", bench.stderr);
+    // What is wrong on the command line comes first, under its own name.
+    let output = runner(["-w", "0"]).with(|c| c.env("RUNNER_EXECUTOR", "gpu")).run();
+    assert!(output.code() == 2 && output.stderr.contains("'--workers <N>'"), "{}", output.stderr);
+    let output = runner(["--timeout", "1"]).stdin(JOB).with(|c| c.env("RUNNER_EXECUTOR", "threads")).run();
+    assert!(output.code() == 2 && output.stderr.contains("RUNNER_EXECUTOR"), "{}", output.stderr);
+    if runner(["--help"]).run().text().contains("--cluster") {
+        let output = runner(["node"]).with(|c| c.env("RUNNER_QUEUE", "no name")).run();
+        assert!(output.code() == 2 && output.stderr.contains("'RUNNER_QUEUE'"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_variable_is_read_by_the_commands_that_use_it() {
+    let wrong = |call: Call| call.with(|c| c.env("RUNNER_EXECUTOR", "gpu").env("RUNNER_PROGRESS", "maybe"));
+    let all_wrong = |call: Call| wrong(call).with(|c| c.env("RUNNER_WORKERS", "0"));
+    for arguments in
+        [&["man"][..], &["completions", "bash"], &["--help"], &["--version"], &["bench", "--help"]]
+    {
+        let output = all_wrong(runner(arguments)).run();
+        assert_eq!(output.code(), 0, "{arguments:?}: {}", output.stderr);
+    }
+    let output = wrong(runner(["advise"]).stdin(JOB)).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let output = wrong(runner(["factor", "12"])).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let output = wrong(runner(["--executor", "serial", "--progress", "never"]).stdin(JOB)).run();
+    assert_eq!(output.code(), 0, "the command line wins: {}", output.stderr);
 }
 
 #[test]

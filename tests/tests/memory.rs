@@ -96,6 +96,32 @@ fn a_limit_on_memory_needs_processes() {
     assert_eq!(output.code(), 2);
 }
 
+#[test]
+fn a_hard_limit_that_is_lower_already_stays() {
+    let limit = |max_memory: &str, soft: u64, hard: u64| {
+        let jobs = format!("{}{}", shell_jobs(&["ulimit -v; ulimit -Hv"]), "{\"op\":\"sum\",\"n\":4}\n");
+        let call = runner(["-w", "1", "--allow-command", "--max-memory", max_memory]).stdin(jobs);
+        let output = call.address_space(soft, hard).run();
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        output.records()[0]["result"]["stdout"].as_str().unwrap().to_owned()
+    };
+    const GIB: u64 = 1 << 30;
+    let both = |kib: u64| format!("{kib}\n{kib}\n");
+    assert_eq!(limit("8G", 4 * GIB, 4 * GIB), both(4 << 20), "the lower one");
+    assert_eq!(limit("2G", 4 * GIB, 4 * GIB), both(2 << 20), "the option");
+    assert_eq!(limit("4G", 4 * GIB, 4 * GIB), both(4 << 20));
+    assert_eq!(limit("3G", 2 * GIB, 4 * GIB), both(3 << 20), "a soft limit may be raised");
+    assert_eq!(limit("3G", 2 * GIB, u64::MAX), both(3 << 20));
+}
+
+#[test]
+fn what_passes_a_hard_limit_that_was_there_before_is_told_as_memory() {
+    let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[GREEDY]));
+    let call = runner(["-w", "1", "--max-memory", "8G", "--allow-command", "--max-output", "1G"]).stdin(jobs);
+    let output = call.address_space(400 << 20, 400 << 20).run();
+    assert_eq!(output.kinds(), ["memory", "ok"], "{}", output.stderr);
+}
+
 /// A control group of version 1 that bounds memory, gone at the end.
 struct Group(std::path::PathBuf);
 

@@ -195,7 +195,9 @@ fn a_place_needs_processes_and_a_niceness_that_there_is() {
         for (option, value) in [("--pin", None), ("--nice", Some("3")), ("--nice", Some("0"))] {
             let output = runner(["--executor", executor, option]).with(|c| c.args(value)).stdin("[]").run();
             assert_eq!((output.code(), output.text()), (2, ""));
-            let told = format!("runner: {option} needs worker processes; leave --executor at `processes`\n");
+            let told = format!(
+                "runner: {option} needs worker processes; leave --executor (or RUNNER_EXECUTOR) at `processes`\n"
+            );
             assert_eq!(output.stderr, told);
         }
     }

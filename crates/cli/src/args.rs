@@ -1,6 +1,8 @@
 //! The command line, as clap reads it.
 
 use std::{
+    env,
+    ffi::OsString,
     io::{self, IsTerminal},
     num::NonZeroU64,
     path::PathBuf,
@@ -15,7 +17,7 @@ use clap::{
 };
 use pool::CodecKind;
 
-use crate::{advise::AdviseArguments, cluster, measure::BenchArguments, parse::Op, text, units};
+use crate::{advise::AdviseArguments, cluster, measure::BenchArguments, parse::Op, text, units, variables};
 
 /// Run jobs from JSON on worker processes and print exact results in order.
 #[derive(Debug, Parser)]
@@ -176,12 +178,21 @@ const LOCAL: [&str; 18] = [
 /// # Errors
 /// As clap words them; asking for help or the version is one of them.
 pub(crate) fn read() -> Result<Arguments, clap::Error> {
-    let matches = command().try_get_matches()?;
+    let words: Vec<OsString> = env::args_os().collect();
+    let matches = variables::matches(&command(), &words)?;
     let mut arguments = Arguments::from_arg_matches(&matches)?;
     let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
     let local = LOCAL.iter().find(is_given).map(|option| format!("--{}", option.replace('_', "-")));
     arguments.cluster.note_local(local);
     Ok(arguments)
+}
+
+impl Arguments {
+    /// Those of a run with no option and no variable set.
+    pub(crate) fn usual() -> Arguments {
+        let matches = variables::ignore_variables(Arguments::command()).get_matches_from(["runner"]);
+        Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// All that help, completions and the manual are to know.

@@ -7,7 +7,7 @@ use pool::BuildError;
 /// A command line that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Misuse {
-    #[error("{0} needs worker processes; leave --executor at `processes`")]
+    #[error("{0} needs worker processes; leave --executor (or RUNNER_EXECUTOR) at `processes`")]
     NeedsProcesses(&'static str),
     #[error("only one of --json and --csv can go to standard output")]
     OneStandardOutput,

@@ -23,6 +23,7 @@ mod run;
 mod text;
 mod trace;
 mod units;
+mod variables;
 
 use args::{Other, Packaging};
 use exit::Ended;

@@ -6,15 +6,18 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::page::Page;
 
-/// Bounds the address space of this process, and of what it starts, to so many bytes each.
+/// Bounds the address space of this process, and of what it starts, to this number of bytes each. A hard limit that is
+/// lower already stays as it is.
 ///
 /// # Errors
-/// When the system refuses, as it does if the bound was lower already.
+/// When the system refuses.
 pub fn limit(bytes: u64) -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_AS)?;
+    let bytes = bytes.min(hard);
     Ok(setrlimit(Resource::RLIMIT_AS, bytes, bytes)?)
 }
 

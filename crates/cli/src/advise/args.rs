@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, value_parser};
+use clap::{Args, value_parser};
 
 use crate::{
     args::{Arguments, ExecutorKind, Format},
@@ -36,7 +36,7 @@ pub(crate) struct AdviseArguments {
 impl From<AdviseArguments> for Arguments {
     fn from(advise: AdviseArguments) -> Arguments {
         let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
-        let usual = Arguments::parse_from(["runner"]);
+        let usual = Arguments::usual();
         // The sample runs on a worker process, where it can do no harm.
         let cluster = RunArguments::default();
         Arguments {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, Subcommand, value_parser};
 use cluster::{Queue, RunId};
 
 use crate::{
@@ -186,7 +186,7 @@ pub(crate) struct NodeArguments {
 impl NodeArguments {
     /// The pool of a node is that of a run on worker processes.
     pub(crate) fn for_the_pool(self) -> Arguments {
-        let usual = Arguments::parse_from(["runner"]);
+        let usual = Arguments::usual();
         Arguments {
             cluster: RunArguments::default(),
             executor: ExecutorKind::Processes,

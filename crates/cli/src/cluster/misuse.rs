@@ -10,18 +10,23 @@ pub(crate) enum ClusterMisuse {
     #[error("--queue is missing: which queue is it? (or RUNNER_QUEUE)")]
     NoQueue,
     #[error(
-        "--cluster: {0}; a user is given by --cluster-user and RUNNER_CLUSTER_PASSWORD or --cluster-password-file, a token by \
+        "--cluster (or RUNNER_CLUSTER): {0}; a user is given by --cluster-user and RUNNER_CLUSTER_PASSWORD or --cluster-password-file, a token by \
          RUNNER_CLUSTER_TOKEN or --cluster-token-file"
     )]
     Address(cluster::BadAddress),
-    #[error("--cluster-cert and --cluster-key belong together")]
+    #[error(
+        "--cluster-cert and --cluster-key (or RUNNER_CLUSTER_CERT and RUNNER_CLUSTER_KEY) belong together"
+    )]
     HalfIdentity,
     #[error("--cluster-user needs a password: RUNNER_CLUSTER_PASSWORD or --cluster-password-file")]
     NoPassword,
-    #[error("there is a password and no user: --cluster-user (or RUNNER_CLUSTER_USER)")]
+    #[error(
+        "there is a password (RUNNER_CLUSTER_PASSWORD, or a file) and no user: --cluster-user (or RUNNER_CLUSTER_USER)"
+    )]
     NoUser,
     #[error(
-        "there are several credentials: choose one of user and password, token, NKey, and credentials file"
+        "there are several credentials, by options or by RUNNER_CLUSTER_... variables: choose one of user and password, \
+         token, NKey, and credentials file"
     )]
     ManyCredentials,
     #[error(transparent)]

@@ -103,7 +103,8 @@ impl Crew {
 }
 
 fn workers() -> Result<usize, CrewError> {
-    let Some(text) = std::env::var_os(WORKERS_VARIABLE) else { return Ok(available_cores()) };
+    let set = std::env::var_os(WORKERS_VARIABLE).filter(|text| !text.is_empty());
+    let Some(text) = set else { return Ok(available_cores()) };
     let number = text.to_str().and_then(|text| text.parse().ok());
     number.filter(|number| (1..=MAX_WORKERS).contains(number)).ok_or(CrewError::Workers)
 }
