@@ -11,7 +11,7 @@ use std::{
 
 use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
+    builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser},
     parser::ValueSource,
     value_parser,
 };
@@ -81,7 +81,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) unordered: bool,
 
-    /// Write the results to a file instead of standard output
+    /// Write the results to a file instead of standard output, which `-` means
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -123,12 +123,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub(crate) stats: Option<StatsFormat>,
 
-    /// Write them to a file instead
+    /// Write them to a file instead; `-` is standard output
     #[arg(long, value_name = "FILE", requires = "stats")]
     pub(crate) stats_file: Option<PathBuf>,
 
     /// Write a timeline of the workers to a file, for Perfetto and other viewers of trace events
-    #[arg(long, value_name = "FILE", value_parser = parse_file)]
+    #[arg(long, value_name = "FILE", value_parser = file_parser())]
     pub(crate) trace: Option<PathBuf>,
 
     /// Print nothing but results and errors that end the run
@@ -232,7 +232,7 @@ pub(crate) struct SupervisionArguments {
 #[derive(Debug, Args)]
 pub(crate) struct JournalArguments {
     /// Record outcomes in a file, from which an interrupted run can be resumed
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_parser())]
     pub(crate) journal: Option<PathBuf>,
 
     /// Print what the journal holds instead of running it again, and go on
@@ -338,9 +338,12 @@ fn codec_parser() -> impl TypedValueParser<Value = CodecKind> {
     PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
-/// A file, and not a stream: standard output is for results.
-fn parse_file(text: &str) -> Result<PathBuf, String> {
-    if matches!(text, "" | "-") { Err("expected a file".into()) } else { Ok(text.into()) }
+/// The name of a file that cannot be standard output.
+pub(crate) fn file_parser() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
+        true => Err("expected a file; one that is called - is given as ./-"),
+        false => Ok(path),
+    })
 }
 
 fn parse_batch(text: &str) -> Result<pool::Batch, String> {

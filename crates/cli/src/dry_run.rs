@@ -3,10 +3,9 @@
 use crate::{
     error::{self, RunError, warn},
     exit::Ended,
-    input::open_all,
     parse::Op,
     plan::Plan,
-    run::{Intake, IntakeEnd, TakenJob, Taker},
+    run::{Files, Intake, IntakeEnd, TakenJob, Taker, ending_of},
 };
 
 #[derive(Default)]
@@ -28,19 +27,23 @@ impl Taker for Count {
 /// Reads everything, and prints to standard error what would be done: standard output is for results.
 pub(crate) fn dry_run(plan: &Plan) -> Ended {
     let mut count = Count::default();
-    let read = open_all(plan).and_then(|sources| match Intake::new(plan).read_all(sources, &mut count) {
-        Ok(()) | Err(IntakeEnd::NotWanted | IntakeEnd::Invalid) => Ok(()),
-        Err(IntakeEnd::Failed(error)) => Err(error),
-    });
+    // The outputs are only tried: what has been created is removed before anything is read.
+    let sources = match Files::open(plan).map(|files| files.sources) {
+        Ok(sources) => sources,
+        Err(error) => return failed(&error),
+    };
+    let read = Intake::new(plan).read_all(sources, &mut count);
     warn(&describe(plan, &count));
     match read {
-        Err(error) => {
-            error::print(&error as &RunError);
-            Ended::InputOutput
-        }
-        Ok(()) if count.invalid > 0 => Ended::JobsFailed,
-        Ok(()) => Ended::Succeeded,
+        Err(IntakeEnd::Failed(error)) => failed(&error),
+        _ if count.invalid > 0 => Ended::JobsFailed,
+        _ => Ended::Succeeded,
     }
+}
+
+fn failed(error: &RunError) -> Ended {
+    error::print(error);
+    ending_of(error)
 }
 
 fn describe(plan: &Plan, count: &Count) -> String {

@@ -9,8 +9,8 @@ use pool::BuildError;
 pub(crate) enum Misuse {
     #[error("{0} needs worker processes; leave --executor (or RUNNER_EXECUTOR) at `processes`")]
     NeedsProcesses(&'static str),
-    #[error("only one of --json and --csv can go to standard output")]
-    OneStandardOutput,
+    #[error("{0} and {1} cannot both go to standard output; give one of them a file")]
+    OneStandardOutput(&'static str, &'static str),
     #[cfg(not(feature = "cluster"))]
     #[error("this runner was built without the feature `cluster`; a file of that name is given as ./NAME")]
     NoCluster,
@@ -34,26 +34,20 @@ pub(crate) enum RunError {
     NotAnArray { name: String },
     #[error("{name} is UTF-16, and jobs are written in UTF-8; convert it by `iconv -f UTF-16 -t UTF-8`")]
     Utf16 { name: String },
-    #[error("cannot open {path:?} for the results: {error}")]
-    OpenOutput { path: PathBuf, error: io::Error },
-    #[error("{} is also read from; choose another file for the results", path.display())]
-    OutputIsInput { path: PathBuf },
+    #[error("cannot open {path:?} for the {content}: {error}")]
+    OpenOutput { path: PathBuf, content: &'static str, error: io::Error },
+    #[error("{first} and {second} are the same file; choose another file for the {content}")]
+    SameFile { first: String, second: String, content: &'static str },
     #[error("writing the results failed: {0}")]
     WriteOutput(io::Error),
     #[error("writing the statistics failed: {0}")]
     WriteStats(io::Error),
-    #[error("cannot open {path:?} for the timeline: {error}")]
-    OpenTrace { path: PathBuf, error: io::Error },
-    #[error("{} is also read from or written to; choose another file for the timeline", path.display())]
-    TraceIsUsed { path: PathBuf },
     #[error("writing the timeline failed: {0}")]
     WriteTrace(io::Error),
     #[error("the journal {} is not empty; --resume goes on where it ends", path.display())]
     JournalNotEmpty { path: PathBuf },
     #[error("the journal {} cannot be used: {error}", path.display())]
     Journal { path: PathBuf, error: journal::Error },
-    #[error("{} is also read from or written to; choose another file for the journal", path.display())]
-    JournalIsUsed { path: PathBuf },
     #[error("job {position} is not the one whose outcome the journal {} holds; nothing has been run", path.display())]
     OtherJob { path: PathBuf, position: u64 },
     #[error(

@@ -10,6 +10,7 @@ mod cluster;
 mod dry_run;
 mod error;
 mod exit;
+mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod input;

@@ -1,6 +1,11 @@
 //! What to do, as plain data: checked, and nothing touched yet.
 
-use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use builtin::{Builtin, Limits};
 use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, ThreadPool, available_cores};
@@ -45,7 +50,7 @@ pub(crate) struct Plan {
     /// Where the jobs run, if that is not here.
     pub(crate) cluster: Option<ClusterPlan>,
     pub(crate) unordered: bool,
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) output: Destination,
     pub(crate) journal: Option<JournalPlan>,
     /// How many jobs may not succeed before no more are started.
     pub(crate) max_failures: Option<NonZeroU64>,
@@ -55,8 +60,9 @@ pub(crate) struct Plan {
     pub(crate) time_limit: Option<Duration>,
     pub(crate) progress: When,
     pub(crate) stats: Option<StatsFormat>,
-    pub(crate) stats_file: Option<PathBuf>,
-    pub(crate) trace: Option<PathBuf>,
+    /// Where the statistics go instead of standard error.
+    pub(crate) stats_file: Option<Destination>,
+    pub(crate) trace: Option<Destination>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) dry_run: bool,
@@ -66,6 +72,13 @@ pub(crate) struct Plan {
 /// Where jobs come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
+    Standard,
+    File(PathBuf),
+}
+
+/// Where something is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
     Standard,
     File(PathBuf),
 }
@@ -120,6 +133,11 @@ impl Plan {
         if inputs.is_empty() {
             inputs.push(Input::Standard);
         }
+        let output = arguments.output.map_or(Destination::Standard, Destination::new);
+        let stats_file = arguments.stats_file.map(Destination::new);
+        if output == Destination::Standard && stats_file == Some(Destination::Standard) {
+            return Err(Misuse::OneStandardOutput("the results", "--stats-file"));
+        }
         let workers = match (&cluster, executor) {
             (Some(_), _) => CLUSTER_WORKERS,
             (None, ExecutorKind::Serial) => 1,
@@ -135,15 +153,15 @@ impl Plan {
             executor,
             cluster,
             unordered: arguments.unordered,
-            output: arguments.output,
+            output,
             journal: JournalPlan::new(arguments.journal),
             max_failures: arguments.fail_fast.then_some(NonZeroU64::MIN).or(arguments.max_failures),
             strict: arguments.strict,
             time_limit: arguments.time_limit,
             progress: arguments.progress,
             stats: arguments.stats,
-            stats_file: arguments.stats_file,
-            trace: arguments.trace,
+            stats_file,
+            trace: arguments.trace.map(Destination::File),
             quiet: arguments.quiet,
             verbose: arguments.verbose,
             dry_run: arguments.dry_run,
@@ -161,6 +179,13 @@ impl Plan {
                 worker_bin: arguments.worker_bin,
             },
         })
+    }
+
+    /// Files that are read, but not as inputs, by the options that name them.
+    pub(crate) fn files_read_elsewhere(&self) -> Vec<(&'static str, &Path)> {
+        let worker = self.pool.worker_bin.as_deref().map(|program| ("--worker-bin", program));
+        let cluster = self.cluster.as_ref().map(ClusterPlan::files_read);
+        worker.into_iter().chain(cluster.unwrap_or_default()).collect()
     }
 
     /// What connects to the cluster, if one was asked for.
@@ -242,6 +267,13 @@ impl JournalPlan {
     fn new(arguments: JournalArguments) -> Option<JournalPlan> {
         let JournalArguments { journal, resume, retry_failed, fsync } = arguments;
         Some(JournalPlan { path: journal?, resume, retry_failed, fsync: fsync.unwrap_or_default() })
+    }
+}
+
+impl Destination {
+    /// The destination that an option names: `-` is standard output.
+    pub(crate) fn new(path: PathBuf) -> Destination {
+        if path.as_os_str() == "-" { Destination::Standard } else { Destination::File(path) }
     }
 }
 

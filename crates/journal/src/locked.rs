@@ -1,8 +1,8 @@
 //! A file that nobody else may use as a journal meanwhile.
 
 use std::{
-    fs::{File, Metadata, OpenOptions, TryLockError},
-    io,
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -37,19 +37,23 @@ impl Locked {
             return Err(Error::NotAFile);
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        Locked::lock(file, path)
+    }
+
+    /// Locks a file that is open for reading and writing. `path` is its name, in messages and for what is created beside it.
+    ///
+    /// # Errors
+    /// When it is no regular file, or somebody else holds the lock or has removed the file.
+    pub fn lock(file: File, path: &Path) -> Result<Locked, Error> {
         if !file.metadata()?.is_file() {
             return Err(Error::NotAFile);
         }
         lock(&file)?;
+        // The run that held the lock may have created the file and removed it again.
+        if file.metadata()?.nlink() == 0 {
+            return Err(Error::Busy);
+        }
         Ok(Locked { file, path: path.to_owned() })
-    }
-
-    /// What the system knows of the file.
-    ///
-    /// # Errors
-    /// When it does not tell.
-    pub fn metadata(&self) -> io::Result<Metadata> {
-        self.file.metadata()
     }
 
     /// Starts a journal. `durable`: what has been appended is on the disk when [`append`](Journal::append) returns.

@@ -35,9 +35,13 @@ pub struct Picture {
     pub svg: String,
 }
 
+/// The names of all pictures that there can be.
+pub const NAMES: [&str; 5] = ["speedup", "ledger", "workers", "frames", "codecs"];
+
 /// All pictures that a report has figures for, as files.
 pub fn svg(report: &Report) -> Vec<Picture> {
     let file = |panel: Panel| {
+        debug_assert!(NAMES.contains(&panel.name), "{} is not in NAMES", panel.name);
         let svg = panel.sketch.draw(Format::WIDE, panel.name).file(&panel.title);
         Picture { name: panel.name, title: panel.title, svg }
     };

@@ -10,9 +10,10 @@ pub(crate) use args::AdviseArguments;
 
 use self::{sample::sample, sentence::sentence};
 use crate::{
-    error,
+    error::{self, RunError},
     exit::Ended,
-    input::open_all,
+    files::Registry,
+    input::{Source, open_all},
     interrupt::end_by_signals,
     output::print_whole,
     plan::Plan,
@@ -29,8 +30,8 @@ pub(crate) fn advise(arguments: AdviseArguments) -> Ended {
         }
     };
     let starts = bench::Starts::default();
-    let sampled = open_all(&plan).and_then(|sources| {
-        end_by_signals(starts.clone()).map_err(error::RunError::Thread)?;
+    let sampled = open(&plan).and_then(|sources| {
+        end_by_signals(starts.clone()).map_err(RunError::Thread)?;
         sample(&plan, sources, &starts)
     });
     match sampled {
@@ -49,8 +50,16 @@ pub(crate) fn advise(arguments: AdviseArguments) -> Ended {
     }
 }
 
+/// Opens the inputs; the advice goes to standard output.
+fn open(plan: &Plan) -> Result<Vec<Source>, RunError> {
+    let mut registry = Registry::new();
+    let sources = open_all(&plan.inputs, &mut registry)?;
+    registry.add_standard_output()?;
+    Ok(sources)
+}
+
 /// Not wanting more than a sample is no failure.
-fn failure(end: IntakeEnd) -> Option<error::RunError> {
+fn failure(end: IntakeEnd) -> Option<RunError> {
     match end {
         IntakeEnd::Failed(error) => Some(error),
         IntakeEnd::NotWanted | IntakeEnd::Invalid => None,

@@ -1,6 +1,10 @@
 //! From options and environment to a connection.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use cluster::{Connection, Credentials, Error, Queue, Secret, StreamSettings, Tls};
 
@@ -36,6 +40,20 @@ impl ServerArguments {
             tls: Tls { ca: self.cluster_ca.clone(), identity },
             timeout: self.cluster_timeout.unwrap_or(TIMEOUT),
         })
+    }
+
+    /// All files that are named, by their options.
+    pub(super) fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let named = [
+            ("--cluster-password-file", &self.cluster_password_file),
+            ("--cluster-token-file", &self.cluster_token_file),
+            ("--cluster-nkey", &self.cluster_nkey),
+            ("--cluster-creds", &self.cluster_creds),
+            ("--cluster-ca", &self.cluster_ca),
+            ("--cluster-cert", &self.cluster_cert),
+            ("--cluster-key", &self.cluster_key),
+        ];
+        named.into_iter().filter_map(|(option, path)| Some((option, path.clone()?))).collect()
     }
 
     fn credentials(&self) -> Result<Credentials, Misuse> {

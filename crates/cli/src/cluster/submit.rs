@@ -1,6 +1,9 @@
 //! `runner --cluster`: the executor of a run.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use builtin::Builtin;
 use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
@@ -20,6 +23,8 @@ pub(crate) struct ClusterPlan {
     queue: Queue,
     run: RunId,
     streams: StreamSettings,
+    /// Secrets and certificates, by the options that name them.
+    files_read: Vec<(&'static str, PathBuf)>,
 }
 
 impl ClusterPlan {
@@ -37,12 +42,18 @@ impl ClusterPlan {
             queue: cluster.server.queue()?,
             run: cluster.run_id.clone().unwrap_or_else(RunId::generate),
             streams: cluster.streams.settings(),
+            files_read: cluster.server.files(),
         }))
+    }
+
+    /// The files that connecting reads, by the options that name them.
+    pub(crate) fn files_read(&self) -> Vec<(&'static str, &Path)> {
+        self.files_read.iter().map(|(option, path)| (*option, path.as_path())).collect()
     }
 
     /// What connects, and says under which name the run can be gone on with.
     pub(crate) fn connecting(&self, plan: &Plan) -> Connect {
-        let ClusterPlan { connection, queue, run, streams } = self;
+        let ClusterPlan { connection, queue, run, streams, .. } = self;
         let (connection, quiet) = (connection.clone(), plan.quiet);
         let settings = SubmitSettings {
             queue: queue.clone(),

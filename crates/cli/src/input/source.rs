@@ -1,18 +1,14 @@
-//! Opening all inputs before the first job starts.
+//! Inputs: regular files are opened before the first job starts, others when they are read.
 
 use std::{
-    fs::{File, Metadata},
+    fs::File,
     io::{self, Read},
-    os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use crate::{
-    error::RunError,
-    plan::{Input, Plan},
-};
+use crate::{error::RunError, files::Registry, plan::Input};
 
-/// An open input.
+/// An input.
 pub(crate) struct Source {
     pub(crate) name: String,
     /// Its size, where it has one.
@@ -23,17 +19,22 @@ pub(crate) struct Source {
 enum Reader {
     Standard,
     File(File),
+    /// A FIFO or a device. Opening it may block, and its writer may wait until those before it have been read.
+    Special(PathBuf),
 }
 
 impl Source {
-    /// What the system knows of it.
-    pub(crate) fn metadata(&self) -> Option<Metadata> {
-        match &self.reader {
-            Reader::Standard => {
-                io::stdin().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()).ok()
-            }
-            Reader::File(file) => file.metadata().ok(),
+    /// Whether [`open`](Source::open) may block.
+    pub(crate) fn may_block(&self) -> bool {
+        matches!(self.reader, Reader::Special(_))
+    }
+
+    /// Opens an input that is not a regular file; to be called before the first read.
+    pub(crate) fn open(&mut self) -> Result<(), RunError> {
+        if let Reader::Special(path) = &self.reader {
+            self.reader = Reader::File(File::open(path).map_err(|error| open_failed(&self.name, error))?);
         }
+        Ok(())
     }
 }
 
@@ -43,32 +44,44 @@ impl Read for Source {
             // The lock is taken for each read only, so that nothing waits for a thread that waits for input.
             Reader::Standard => io::stdin().lock().read(into),
             Reader::File(file) => file.read(into),
+            Reader::Special(_) => Err(io::Error::other("it has not been opened")),
         }
     }
 }
 
-/// Opens all inputs of a plan.
-pub(crate) fn open_all(plan: &Plan) -> Result<Vec<Source>, RunError> {
-    plan.inputs.iter().map(open).collect()
+/// Opens the inputs that are regular files, and finds the others.
+pub(crate) fn open_all(inputs: &[Input], registry: &mut Registry) -> Result<Vec<Source>, RunError> {
+    inputs.iter().map(|input| open(input, registry)).collect()
 }
 
-fn open(input: &Input) -> Result<Source, RunError> {
+fn open(input: &Input, registry: &mut Registry) -> Result<Source, RunError> {
     let name = input.name();
-    match input {
-        Input::Standard => Ok(Source { name, size: None, reader: Reader::Standard }),
+    let (metadata, size, reader) = match input {
+        Input::Standard => (None, None, Reader::Standard),
         Input::File(path) => {
-            let (file, size) = open_file(path, &name)?;
-            Ok(Source { name, size, reader: Reader::File(file) })
+            let metadata = path.metadata().map_err(|error| open_failed(&name, error))?;
+            if metadata.is_dir() {
+                return Err(RunError::InputIsDirectory { name });
+            }
+            if metadata.is_file() {
+                let (file, metadata) = open_regular(path).map_err(|error| open_failed(&name, error))?;
+                let size = metadata.len();
+                (Some(metadata), Some(size), Reader::File(file))
+            } else {
+                (Some(metadata), None, Reader::Special(path.clone()))
+            }
         }
-    }
+    };
+    registry.add_input(input, metadata.as_ref())?;
+    Ok(Source { name, size, reader })
 }
 
-fn open_file(path: &Path, name: &str) -> Result<(File, Option<u64>), RunError> {
-    let failed = |error| RunError::OpenInput { name: name.to_owned(), error };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(RunError::InputIsDirectory { name: name.to_owned() });
-    }
-    Ok((file, metadata.is_file().then_some(metadata.len())))
+fn open_regular(path: &Path) -> io::Result<(File, std::fs::Metadata)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    Ok((file, metadata))
+}
+
+fn open_failed(name: &str, error: io::Error) -> RunError {
+    RunError::OpenInput { name: name.to_owned(), error }
 }

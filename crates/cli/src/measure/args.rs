@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use bench::report::Sweep;
 use clap::{Args, ValueEnum, value_parser};
 
-use crate::{args::When, units};
+use crate::{
+    args::{When, file_parser},
+    units,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
@@ -42,7 +45,7 @@ pub(crate) struct BenchArguments {
     pub(crate) html: Option<PathBuf>,
 
     /// Write the pictures as files into a folder, which is made if it is not there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = file_parser())]
     pub(crate) svg: Option<PathBuf>,
 
     /// Show a progress bar on standard error; `auto` does if that is a terminal

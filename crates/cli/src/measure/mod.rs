@@ -12,6 +12,7 @@ use crate::{
     error::{self, RunError},
     exit::Ended,
     interrupt::end_by_signals,
+    run::ending_of,
 };
 
 /// The whole of `runner bench`.
@@ -28,7 +29,6 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
         Ok(outputs) => outputs,
         Err(error) => return failed(&error),
     };
-    // After opening, which a pipe without a reader makes wait, and a signal must be able to end that.
     if let Err(error) = end_by_signals(plan.settings.starts.clone()) {
         error::print(&RunError::Thread(error));
         return Ended::Pool;
@@ -44,7 +44,7 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
 
 fn failed(error: &RunError) -> Ended {
     error::print(error);
-    Ended::InputOutput
+    ending_of(error)
 }
 
 fn failed_to_measure(error: &bench::Error) -> Ended {

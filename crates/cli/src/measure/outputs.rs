@@ -1,81 +1,113 @@
 //! Where the report goes.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
     io::{self, Write},
-    os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use bench::report::Report;
 use nix::sys::signal::Signal;
 
-use super::plan::{BenchPlan, Output};
+use super::plan::{BenchPlan, Form};
 use crate::{
     error::{self, RunError},
     exit::Ended,
+    files::{Output, OutputOption, Registry},
 };
+
+const PICTURES: OutputOption = OutputOption { name: "--svg", content: "pictures" };
 
 /// Files that are open and what goes into each, and a folder for pictures.
 pub(super) struct Outputs<'a> {
-    files: Vec<(&'a Output, File)>,
-    pictures: Option<&'a Path>,
+    forms: Vec<(&'a Form, Output)>,
+    pictures: Option<Folder<'a>>,
 }
 
 impl Outputs<'_> {
     /// Opens all of them; what is in them stays until there is something to put in its place.
     pub(super) fn open(plan: &BenchPlan) -> Result<Outputs<'_>, RunError> {
-        let open = |output| open(output).map(|file| (output, file));
-        let files = plan.outputs.iter().map(open).collect::<Result<_, _>>()?;
-        let pictures = plan.pictures.as_deref();
-        if let Some(folder) = pictures {
-            let failed = |error| RunError::OpenOutput { path: folder.to_owned(), error };
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
-        Ok(Outputs { files, pictures })
+        let mut registry = Registry::new();
+        let mut open = |form| open(form, &mut registry).map(|output| (form, output));
+        let forms = plan.forms.iter().map(&mut open).collect::<Result<_, _>>()?;
+        let pictures =
+            plan.pictures.as_deref().map(|folder| Folder::open(folder, &mut registry)).transpose()?;
+        Ok(Outputs { forms, pictures })
     }
 
     /// Writes the report into each, in its form.
     pub(super) fn write(self, report: &Report) -> Ended {
-        let files = self.files.into_iter().map(|(output, file)| output.write(file, report));
-        let pictures = self.pictures.map(|folder| draw(folder, report));
+        let files = self.forms.into_iter().map(|(form, output)| form.write(output, report));
+        let pictures = self.pictures.map(|folder| folder.write(report).map_err(RunError::WriteOutput));
         files.chain(pictures).map(ending).fold(Ended::Succeeded, Ended::and)
     }
 }
 
-fn draw(folder: &Path, report: &Report) -> io::Result<()> {
-    let mut pictures = bench::pictures::svg(report).into_iter();
-    pictures.try_for_each(|picture| fs::write(folder.join(picture.name).with_extension("svg"), picture.svg))
+fn open(form: &Form, registry: &mut Registry) -> Result<Output, RunError> {
+    let option = OutputOption { name: form.option, content: "report" };
+    registry.open_output(option, &form.destination)
 }
 
-fn open(output: &Output) -> Result<File, RunError> {
-    let opened = match &output.path {
-        None => io::stdout().as_fd().try_clone_to_owned().map(File::from),
-        Some(path) => OpenOptions::new().write(true).create(true).truncate(false).open(path),
-    };
-    opened.map_err(|error| match output.path.clone() {
-        None => RunError::WriteOutput(error),
-        Some(path) => RunError::OpenOutput { path, error },
-    })
+impl Form {
+    fn write(&self, mut output: Output, report: &Report) -> Result<(), RunError> {
+        output.commit()?;
+        let written = output.open().and_then(|mut file| file.write_all((self.render)(report).as_bytes()));
+        written.map_err(RunError::WriteOutput)
+    }
 }
 
-impl Output {
-    fn write(&self, mut file: File, report: &Report) -> io::Result<()> {
-        // Not what standard output is appended to, and a pipe has no length.
-        if self.path.is_some() && file.metadata()?.is_file() {
-            file.set_len(0)?;
+/// A folder for pictures, which is made if it is not there.
+struct Folder<'a> {
+    path: &'a Path,
+    /// Folders that have been made, the innermost first, until there are pictures.
+    made: Vec<PathBuf>,
+}
+
+impl Folder<'_> {
+    /// Makes the folder. Pictures that exist must not be anything else that is read or written.
+    fn open<'a>(path: &'a Path, registry: &mut Registry) -> Result<Folder<'a>, RunError> {
+        let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made = path.ancestors().take_while(is_missing).map(Path::to_owned).collect();
+        let folder = Folder { path, made };
+        fs::create_dir_all(path).map_err(|error| RunError::OpenOutput {
+            path: path.to_owned(),
+            content: PICTURES.content,
+            error,
+        })?;
+        let mut names = bench::pictures::NAMES.into_iter();
+        names.try_for_each(|name| registry.add_written(PICTURES, &folder.file(name)))?;
+        Ok(folder)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name).with_extension("svg")
+    }
+
+    fn write(mut self, report: &Report) -> io::Result<()> {
+        self.made.clear();
+        let mut pictures = bench::pictures::svg(report).into_iter();
+        pictures.try_for_each(|picture| fs::write(self.file(picture.name), picture.svg))
+    }
+}
+
+impl Drop for Folder<'_> {
+    fn drop(&mut self) {
+        for folder in &self.made {
+            // One that is not empty is used by somebody else meanwhile.
+            let _ = fs::remove_dir(folder);
         }
-        file.write_all((self.render)(report).as_bytes())
     }
 }
 
 /// A reader that has seen enough is no error.
-fn ending(written: io::Result<()>) -> Ended {
+fn ending(written: Result<(), RunError>) -> Ended {
     match written {
         Ok(()) => Ended::Succeeded,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ended::Signal(Signal::SIGPIPE),
+        Err(RunError::WriteOutput(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ended::Signal(Signal::SIGPIPE)
+        }
         Err(error) => {
-            error::print(&RunError::WriteOutput(error));
+            error::print(&error);
             Ended::InputOutput
         }
     }

@@ -1,6 +1,6 @@
 //! What to measure and where it goes, as plain data: checked, and nothing touched yet.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bench::{
     Settings,
@@ -8,13 +8,13 @@ use bench::{
 };
 
 use super::args::BenchArguments;
-use crate::{args::When, error::Misuse};
+use crate::{args::When, error::Misuse, plan::Destination};
 
 /// Everything that one call of `runner bench` was asked for.
 #[derive(Debug)]
 pub(super) struct BenchPlan {
     pub(super) settings: Settings,
-    pub(super) outputs: Vec<Output>,
+    pub(super) forms: Vec<Form>,
     /// Where the pictures go.
     pub(super) pictures: Option<PathBuf>,
     pub(super) progress: When,
@@ -26,9 +26,9 @@ type Render = fn(&Report) -> String;
 
 /// A form that the report takes, and where it goes.
 #[derive(Debug)]
-pub(super) struct Output {
-    /// Nothing: standard output.
-    pub(super) path: Option<PathBuf>,
+pub(super) struct Form {
+    pub(super) option: &'static str,
+    pub(super) destination: Destination,
     pub(super) render: Render,
 }
 
@@ -43,11 +43,14 @@ impl BenchPlan {
             sweeps: sweeps(&arguments),
             ..usual
         };
-        let texts: [(_, Render); 3] =
-            [(arguments.json, json), (arguments.csv, bench::csv), (arguments.html, bench::pictures::html)];
-        let outputs = outputs(texts)?;
+        let asked: [(_, _, Render); 3] = [
+            ("--json", arguments.json, json),
+            ("--csv", arguments.csv, bench::csv),
+            ("--html", arguments.html, bench::pictures::html),
+        ];
+        let forms = forms(asked)?;
         let pictures = arguments.svg;
-        Ok(BenchPlan { settings, outputs, pictures, progress: arguments.progress, quiet: arguments.quiet })
+        Ok(BenchPlan { settings, forms, pictures, progress: arguments.progress, quiet: arguments.quiet })
     }
 }
 
@@ -58,19 +61,22 @@ fn sweeps(arguments: &BenchArguments) -> Vec<Sweep> {
 }
 
 /// What was asked for, and the table, unless something else takes its place on standard output.
-fn outputs(asked: [(Option<PathBuf>, Render); 3]) -> Result<Vec<Output>, Misuse> {
-    let mut outputs: Vec<Output> = asked
+fn forms(asked: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form>, Misuse> {
+    let mut forms: Vec<Form> = asked
         .into_iter()
-        .filter_map(|(path, render)| {
-            Some(Output { path: path.map(|path| (path != Path::new("-")).then_some(path))?, render })
+        .filter_map(|(option, path, render)| {
+            Some(Form { option, destination: Destination::new(path?), render })
         })
         .collect();
-    match outputs.iter().filter(|output| output.path.is_none()).count() {
-        0 => outputs.push(Output { path: None, render: bench::table }),
-        1 => {}
-        _ => return Err(Misuse::OneStandardOutput),
+    let mut on_standard_output = forms.iter().filter(|form| form.destination == Destination::Standard);
+    match (on_standard_output.next(), on_standard_output.next()) {
+        (Some(first), Some(second)) => return Err(Misuse::OneStandardOutput(first.option, second.option)),
+        (Some(_), None) => {}
+        (None, _) => {
+            forms.push(Form { option: "", destination: Destination::Standard, render: bench::table });
+        }
     }
-    Ok(outputs)
+    Ok(forms)
 }
 
 fn json(report: &Report) -> String {

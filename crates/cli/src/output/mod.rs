@@ -4,7 +4,6 @@ mod collector;
 mod counts;
 mod journaled;
 mod record;
-mod target;
 mod writer;
 
 use std::io::Write;
@@ -13,7 +12,6 @@ pub(crate) use collector::{Collector, worded};
 pub(crate) use counts::Counts;
 pub(crate) use journaled::{record_of, tail_of};
 pub(crate) use record::{Kind, Tail, cancelled_tail, invalid_tail};
-pub(crate) use target::{is_same_file, open_target};
 pub(crate) use writer::write_all_lines;
 
 use crate::exit::Ended;

@@ -5,27 +5,17 @@ mod progress;
 mod stats;
 mod summary;
 
-use std::{io, time::Duration};
-
-use pool::WorkerFigures;
+use std::time::Duration;
 
 pub(crate) use ledger::Parent;
 pub(crate) use progress::Progress;
+pub(crate) use stats::Stats;
 
 use crate::{output::Counts, plan::Plan};
 
-/// Prints the summary and, if wanted, the statistics.
-pub(crate) fn report(
-    plan: &Plan,
-    counts: &Counts,
-    figures: (&[WorkerFigures], &Parent),
-    elapsed: Duration,
-) -> io::Result<()> {
+/// Prints the summary, unless the run is to be quiet.
+pub(crate) fn print_summary(plan: &Plan, counts: &Counts, elapsed: Duration) {
     if !plan.quiet {
         crate::error::warn(&summary::summary(plan, counts, elapsed));
-    }
-    match plan.stats {
-        Some(format) => stats::write(plan, format, &stats::Stats::new(counts, figures, elapsed)),
-        None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs,
+    fs::File,
     io::{self, Write},
     time::Duration,
 };
@@ -15,7 +15,6 @@ use super::ledger::{Ledger, Parent, seconds};
 use crate::{
     args::StatsFormat,
     output::{Counts, Kind},
-    plan::Plan,
 };
 
 /// What `--stats=json` prints; durations are in seconds.
@@ -107,15 +106,21 @@ impl Stats {
         }
         text + "\n" + &self.ledger.table(self.jobs)
     }
-}
 
-pub(crate) fn write(plan: &Plan, format: StatsFormat, stats: &Stats) -> io::Result<()> {
-    let text = match format {
-        StatsFormat::Text => stats.table(),
-        StatsFormat::Json => serde_json::to_string(stats).map_err(io::Error::other)? + "\n",
-    };
-    match &plan.stats_file {
-        Some(path) => fs::write(path, text),
-        None => io::stderr().write_all(text.as_bytes()),
+    /// Prints the statistics to standard error.
+    pub(crate) fn print(&self, format: StatsFormat) -> io::Result<()> {
+        io::stderr().write_all(self.text(format)?.as_bytes())
+    }
+
+    /// Writes the statistics to a file.
+    pub(crate) fn write(&self, format: StatsFormat, mut file: File) -> io::Result<()> {
+        file.write_all(self.text(format)?.as_bytes())
+    }
+
+    fn text(&self, format: StatsFormat) -> io::Result<String> {
+        match format {
+            StatsFormat::Text => Ok(self.table()),
+            StatsFormat::Json => Ok(serde_json::to_string(self).map_err(io::Error::other)? + "\n"),
+        }
     }
 }

@@ -1,36 +1,39 @@
 //! The one place that decides how a run goes on and how it ends.
 
+mod last;
+
 use std::{
-    fs::File,
     io,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use builtin::Builtin;
 use nix::sys::signal::{Signal, raise};
-use pool::{Executor, Stage};
+use pool::Executor;
 
 use super::{
     Enough, Intake, News,
     connecting::{NotBegun, make_executor},
     feeding::Feeding,
     journaling::{self, Opened},
+    opening::{Files, Outputs},
     recorder::Recording,
     watcher::{block_signals, watch},
+    writing::Writing,
 };
 use crate::{
     args::ExecutorKind,
     error::{self, RunError},
     exit::Ended,
-    input::{Source, open_all},
-    output::{Collector, open_target, write_all_lines},
+    files::Output,
+    input::Source,
+    output::Collector,
     plan::Plan,
-    report::{Parent, Progress, report},
+    report::{Parent, Progress, Stats, print_summary},
     trace::Timeline,
 };
 
@@ -51,20 +54,9 @@ const NO_HURRY: Duration = Duration::from_secs(1 << 32);
 
 /// Runs the jobs and prints their results.
 pub(crate) fn run(plan: &Plan) -> Ended {
+    let start = Instant::now();
     let (news, heard) = channel();
-    let started = Files::open(plan).and_then(|files| {
-        // Before any thread is started, so that none of them is interrupted in place of the watcher; after opening,
-        // which a pipe without a writer makes wait, and a signal must be able to end that.
-        let signals = block_signals();
-        watch(signals, news.clone()).map_err(RunError::Thread)?;
-        Ok((files, Instant::now()))
-    });
-    let started = started.map_err(NotBegun::Failed).and_then(|(files, start)| {
-        let observer = files.timeline.as_ref().map(Timeline::observer);
-        let executor = make_executor(plan, observer, (&news, &heard))?;
-        Ok(Run::start(plan, files, (executor, start), &news)?)
-    });
-    match started {
+    match begin(plan, start, &news, &heard) {
         Ok(run) => run.finish(plan, &heard),
         Err(NotBegun::Signalled(signal)) => Ended::Signal(signal),
         Err(NotBegun::Failed(error)) => {
@@ -74,30 +66,40 @@ pub(crate) fn run(plan: &Plan) -> Ended {
     }
 }
 
-/// What a run reads and writes.
-struct Files {
-    sources: Vec<Source>,
-    target: File,
-    journal: Option<Opened>,
-    timeline: Option<Timeline>,
+/// Opens what the run reads and writes, and starts it. Outputs keep what is in them until nothing can be refused any more.
+fn begin(plan: &Plan, start: Instant, news: &Sender<News>, heard: &Receiver<News>) -> Result<Run, NotBegun> {
+    // Before any thread is started, so that none of them is interrupted in place of the watcher.
+    watch(block_signals(), news.clone()).map_err(RunError::Thread)?;
+    let mut files = Files::open(plan)?;
+    let journal = plan.journal.as_ref().zip(files.journal.take());
+    let journal = journal.map(|(journal, file)| journaling::open(journal, plan, file)).transpose()?;
+    let timeline = plan.trace.as_ref().map(|_| Timeline::start());
+    let observer = timeline.as_ref().map(Timeline::observer);
+    let executor = make_executor(plan, observer, (news, heard))?;
+    let (sources, outputs) = files.commit()?;
+    let begun = Begun { start, executor, sources, outputs, journal, timeline };
+    Ok(begun.run(plan, news)?)
 }
 
-impl Files {
-    fn open(plan: &Plan) -> Result<Files, RunError> {
-        let sources = open_all(plan)?;
-        let journal = plan.journal.as_ref().map(|journal| journaling::open(journal, plan, &sources));
-        let journal = journal.transpose()?;
-        let timeline = Timeline::open(plan, &sources)?;
-        Ok(Files { journal, timeline, target: open_target(plan, &sources)?, sources })
-    }
+/// All that a run needs.
+struct Begun {
+    start: Instant,
+    executor: Arc<dyn Executor<Builtin>>,
+    sources: Vec<Source>,
+    outputs: Outputs,
+    journal: Option<Opened>,
+    timeline: Option<Timeline>,
 }
 
 /// A run under way.
 struct Run {
     executor: Arc<dyn Executor<Builtin>>,
     collector: Arc<Collector>,
+    writing: Writing,
     recording: Option<Recording>,
-    timeline: Option<Timeline>,
+    /// What is written when all records are.
+    timeline: Option<(Timeline, Output)>,
+    stats: Option<Output>,
     progress: Progress,
     start: Instant,
     ended: Ended,
@@ -116,14 +118,11 @@ struct Run {
     unheard: bool,
 }
 
-impl Run {
-    fn start(
-        plan: &Plan,
-        files: Files,
-        (executor, start): (Arc<dyn Executor<Builtin>>, Instant),
-        news: &Sender<News>,
-    ) -> Result<Run, RunError> {
-        let Files { sources, target, journal, timeline } = files;
+impl Begun {
+    /// Starts the threads.
+    fn run(self, plan: &Plan, news: &Sender<News>) -> Result<Run, RunError> {
+        let Begun { start, executor, sources, outputs: Outputs { results, stats, trace }, journal, timeline } =
+            self;
         let collector = Collector::new(plan, news.clone());
         let (recording, past) = match journal {
             Some(Opened { journal, past, one_by_one }) => {
@@ -143,12 +142,14 @@ impl Run {
             past,
         };
         feeding.start(intake, sources, news).map_err(RunError::Thread)?;
-        start_writer(&collector, target, news).map_err(RunError::Thread)?;
+        let writing = Writing::start(&collector, results, news).map_err(RunError::Thread)?;
         Ok(Run {
             executor,
             collector,
+            writing,
             recording,
-            timeline,
+            timeline: timeline.zip(trace),
+            stats,
             progress,
             start,
             ended: Ended::Succeeded,
@@ -161,7 +162,9 @@ impl Run {
             unheard: false,
         })
     }
+}
 
+impl Run {
     /// Hears the news until all records are written.
     fn finish(mut self, plan: &Plan, heard: &Receiver<News>) -> Ended {
         let output = loop {
@@ -201,7 +204,7 @@ impl Run {
             self.broke(plan, &cause);
         }
         self.finish_recording(plan);
-        self.write_timeline();
+        self.write_timeline(plan, heard);
         let counts = self.collector.counts();
         if counts.failed() > 0 {
             self.ended = self.ended.and(Ended::JobsFailed);
@@ -211,9 +214,11 @@ impl Run {
         }
         let figures = self.executor.figures();
         let parent = Parent::new(self.executor.parent_figures(), &self.collector);
-        if let Err(error) = report(plan, &counts, (&figures, &parent), self.start.elapsed()) {
-            error::print(&RunError::WriteStats(error));
-            self.ended = self.ended.and(Ended::InputOutput);
+        let elapsed = self.start.elapsed();
+        print_summary(plan, &counts, elapsed);
+        if let Some(format) = plan.stats {
+            let stats = Stats::new(&counts, (&figures, &parent), elapsed);
+            self.write_stats(plan, heard, (format, &stats));
         }
         self.ended
     }
@@ -241,15 +246,6 @@ impl Run {
         self.told_broken = true;
         error::print(&plan.broken(cause));
         self.ended = self.ended.and(Ended::Pool);
-    }
-
-    /// Whoever asked twice for the end does not want to wait for that.
-    fn write_timeline(&mut self) {
-        let wanted = self.timeline.take().filter(|_| self.signals < 2);
-        if let Some(Err(error)) = wanted.map(|timeline| timeline.write()) {
-            error::print(&RunError::WriteTrace(error));
-            self.ended = self.ended.and(Ended::InputOutput);
-        }
     }
 
     /// The next news; `None` when the time has come to give up, or to stop.
@@ -323,6 +319,7 @@ impl Run {
     fn stop(&mut self, grace: Duration) {
         self.early = true;
         self.collector.close();
+        self.writing.stop_waiting();
         self.executor.stop(grace);
         let after = if grace.is_zero() { Duration::ZERO } else { AFTER_GRACE };
         let at = Instant::now() + grace + after;
@@ -355,22 +352,9 @@ impl Run {
     }
 }
 
-fn start_writer(collector: &Arc<Collector>, target: File, news: &Sender<News>) -> io::Result<()> {
-    let (collector, news) = (collector.clone(), news.clone());
-    thread::Builder::new().name("runner-writer".into()).spawn(move || {
-        collector.writer.begin(Stage::Merge);
-        let result = write_all_lines(&collector, &target);
-        collector.writer.end();
-        let _ = news.send(News::OutputEnded(result));
-    })?;
-    Ok(())
-}
-
 pub(crate) fn ending_of(error: &RunError) -> Ended {
     match error {
-        RunError::OutputIsInput { .. } | RunError::JournalIsUsed { .. } | RunError::TraceIsUsed { .. } => {
-            Ended::Misused
-        }
+        RunError::SameFile { .. } => Ended::Misused,
         RunError::Journal { .. }
         | RunError::JournalNotEmpty { .. }
         | RunError::OtherJob { .. }

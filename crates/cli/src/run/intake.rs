@@ -90,7 +90,11 @@ impl Intake {
         taker.finish()
     }
 
-    fn read(&mut self, source: Source, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
+    fn read(&mut self, mut source: Source, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
+        if source.may_block() {
+            taker.flush();
+        }
+        source.open().map_err(IntakeEnd::Failed)?;
         let name = source.name.clone();
         let bare_values = self.rules.default_op.is_some();
         let mut splitter = Splitter::new(source, self.format, bare_values, self.max_job_size);

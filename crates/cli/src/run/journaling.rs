@@ -1,6 +1,6 @@
 //! Opening the journal, before anything is written anywhere.
 
-use std::{fs::File, io, os::fd::AsFd, path::Path};
+use std::{fs::File, path::Path};
 
 use journal::{Journal, Locked};
 
@@ -8,8 +8,6 @@ use super::resume::Comparison;
 use crate::{
     args::Fsync,
     error::{RunError, warn},
-    input::Source,
-    output::is_same_file,
     plan::{JournalPlan, Plan},
 };
 
@@ -21,22 +19,13 @@ pub(crate) struct Opened {
     pub(crate) one_by_one: bool,
 }
 
-/// Opens the journal that the plan asks for. Comes before the results' file is opened, which destroys what is in it.
-pub(crate) fn open(plan: &JournalPlan, run: &Plan, sources: &[Source]) -> Result<Opened, RunError> {
+/// Locks the journal and looks at what is in it. Comes before the outputs are truncated.
+pub(crate) fn open(plan: &JournalPlan, run: &Plan, file: File) -> Result<Opened, RunError> {
     let failed = |error| match error {
         journal::Error::NotEmpty => RunError::JournalNotEmpty { path: plan.path.clone() },
         error => RunError::Journal { path: plan.path.clone(), error },
     };
-    let locked = Locked::open(&plan.path).map_err(failed)?;
-    let metadata = locked.metadata().map_err(|error| failed(error.into()))?;
-    let results = match &run.output {
-        Some(path) => path.metadata().ok(),
-        None => io::stdout().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata()).ok(),
-    };
-    let mut others = sources.iter().filter_map(Source::metadata).chain(results);
-    if others.any(|other| is_same_file(&other, &metadata)) {
-        return Err(RunError::JournalIsUsed { path: plan.path.clone() });
-    }
+    let locked = Locked::lock(file, &plan.path).map_err(failed)?;
     let durable = plan.fsync != Fsync::Never;
     let one_by_one = plan.fsync == Fsync::Always;
     if !plan.resume {

@@ -11,14 +11,17 @@ mod feeding;
 mod intake;
 mod journaling;
 mod news;
+mod opening;
 mod recorder;
 mod resume;
 mod spool;
 mod watcher;
+mod writing;
 
 #[cfg(feature = "cluster")]
 pub(crate) use coordinator::GRACE;
 pub(crate) use coordinator::{ending_of, run};
 pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
 pub(crate) use news::{Enough, News};
+pub(crate) use opening::Files;
 pub(crate) use watcher::block_signals;

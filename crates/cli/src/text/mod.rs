@@ -30,7 +30,7 @@ mod order;
 mod wording;
 mod write;
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, fs::File, io, os::fd::AsFd, sync::Arc};
 
 pub(crate) use block::Block;
 pub(crate) use describe::commands;
@@ -42,7 +42,7 @@ use self::{
     order::Order,
     write::Writer,
 };
-use crate::exit::Ended;
+use crate::{error::RunError, exit::Ended, files::Registry, plan::Input};
 
 /// Which front end; by its name it signs its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,10 @@ pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> En
 }
 
 fn compute(front: Front, work: Work) -> Ended {
+    if let Err(error) = check_streams(&work) {
+        wording::say(front, &error);
+        return Ended::JobsFailed;
+    }
     let started = Crew::new().and_then(|crew| {
         let (crew, order) = (Arc::new(crew), Arc::new(Order::default()));
         start_feed(front, work, &crew, &order)?;
@@ -92,4 +96,21 @@ fn compute(front: Front, work: Work) -> Ended {
             Ended::JobsFailed
         }
     }
+}
+
+/// Refuses standard input that is also written to: each result would be read as a number. One that is empty, as the shell
+/// leaves it in `factor <file >file`, has no results.
+fn check_streams(work: &Work) -> Result<(), RunError> {
+    let is_read = work.operands.is_none() && !is_empty(&io::stdin());
+    if !is_read {
+        return Ok(());
+    }
+    let mut registry = Registry::new();
+    registry.add_input(&Input::Standard, None)?;
+    registry.add_standard_output()
+}
+
+fn is_empty(stream: &impl AsFd) -> bool {
+    let metadata = stream.as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
+    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }

@@ -2,9 +2,8 @@
 
 use std::{
     cell::Cell,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Write},
-    path::Path,
     sync::Arc,
 };
 
@@ -13,7 +12,6 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{book::Book, event::Event, lanes::events, recorder::Recorder};
-use crate::{error::RunError, input::Source, output::is_same_file, plan::Plan};
 
 /// The most slices of a timeline: a file of up to some 45 MB, which viewers still take with ease.
 const MOST_SLICES: usize = 200_000;
@@ -21,22 +19,13 @@ const MOST_SLICES: usize = 200_000;
 /// A timeline that is to be written at the end of the run.
 #[derive(Debug)]
 pub(crate) struct Timeline {
-    file: File,
     recorder: Arc<Recorder>,
 }
 
 impl Timeline {
-    /// Opens the file that the plan asks for, if it does. Comes before the results' file is opened, which destroys what is in
-    /// it, and refuses a file that is read from or written to otherwise.
-    pub(crate) fn open(plan: &Plan, sources: &[Source]) -> Result<Option<Timeline>, RunError> {
-        let Some(path) = &plan.trace else { return Ok(None) };
-        if is_used(path, plan, sources) {
-            return Err(RunError::TraceIsUsed { path: path.clone() });
-        }
-        let opened = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-        let file = opened.map_err(|error| RunError::OpenTrace { path: path.clone(), error })?;
-        let recorder = Arc::new(Recorder::new(sys::clock::now(), MOST_SLICES));
-        Ok(Some(Timeline { file, recorder }))
+    /// Starts an empty timeline.
+    pub(crate) fn start() -> Timeline {
+        Timeline { recorder: Arc::new(Recorder::new(sys::clock::now(), MOST_SLICES)) }
     }
 
     /// Who is to hear what happens in the pool.
@@ -45,22 +34,9 @@ impl Timeline {
     }
 
     /// Writes the file.
-    pub(crate) fn write(&self) -> io::Result<()> {
-        self.recorder.look(|book| write(book, &self.file))
+    pub(crate) fn write(&self, file: &File) -> io::Result<()> {
+        self.recorder.look(|book| write(book, file))
     }
-}
-
-fn is_used(path: &Path, plan: &Plan, sources: &[Source]) -> bool {
-    let journal = plan.journal.as_ref().map(|journal| &journal.path);
-    let others = || plan.output.iter().chain(&plan.stats_file).chain(journal);
-    let Some(metadata) = path.metadata().ok() else { return others().any(|other| other == path) };
-    let written = others().filter_map(|other| other.metadata().ok());
-    metadata.is_file()
-        && sources
-            .iter()
-            .filter_map(Source::metadata)
-            .chain(written)
-            .any(|other| is_same_file(&other, &metadata))
 }
 
 /// Event by event: the whole text may be much larger than what it is made of.

@@ -1,0 +1,90 @@
+//! Something that a command writes to.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use super::Created;
+use crate::error::RunError;
+
+/// The option that names an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutputOption {
+    pub(crate) name: &'static str,
+    /// What is written to it, for "choose another file for the ...".
+    pub(crate) content: &'static str,
+}
+
+/// An output that has been checked. What is in it stays until it is [committed](Output::commit).
+#[derive(Debug)]
+pub(crate) struct Output {
+    option: OutputOption,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    Standard(File),
+    Regular {
+        path: PathBuf,
+        file: File,
+        created: Option<Created>,
+    },
+    /// A FIFO or a device. Opening it may block.
+    Special(PathBuf),
+}
+
+impl Output {
+    /// Standard output.
+    pub(super) fn standard(option: OutputOption) -> Result<Output, RunError> {
+        // Written to directly: buffering by lines would split what is written as a whole.
+        let file = io::stdout().as_fd().try_clone_to_owned().map_err(RunError::WriteOutput)?;
+        Ok(Output { option, target: Target::Standard(file.into()) })
+    }
+
+    pub(super) fn regular(option: OutputOption, path: &Path, file: File, created: Option<Created>) -> Output {
+        Output { option, target: Target::Regular { path: path.to_owned(), file, created } }
+    }
+
+    pub(super) fn special(option: OutputOption, path: &Path) -> Output {
+        Output { option, target: Target::Special(path.to_owned()) }
+    }
+
+    /// Whether [`open`](Output::open) may block.
+    pub(crate) fn may_block(&self) -> bool {
+        matches!(self.target, Target::Special(_))
+    }
+
+    /// Truncates the file, which is written to in any case from now on, and keeps it if it has been created.
+    pub(crate) fn commit(&mut self) -> Result<(), RunError> {
+        if let Target::Regular { path, file, created } = &mut self.target {
+            let failed = |error| open_failed(self.option, path, error);
+            file.set_len(0).map_err(failed)?;
+            if let Some(created) = created.take() {
+                created.keep();
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the open file. Opens it first if it is a FIFO, which blocks until it has a reader, or a device.
+    pub(crate) fn open(self) -> io::Result<File> {
+        match self.target {
+            Target::Standard(file) | Target::Regular { file, .. } => Ok(file),
+            Target::Special(path) => {
+                let named = |error: io::Error| {
+                    io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
+                };
+                OpenOptions::new().write(true).open(&path).map_err(named)
+            }
+        }
+    }
+}
+
+/// Why an output cannot be opened.
+pub(super) fn open_failed(option: OutputOption, path: &Path, error: io::Error) -> RunError {
+    RunError::OpenOutput { path: path.to_owned(), content: option.content, error }
+}

@@ -1,0 +1,245 @@
+//! The files of one command, each under one use.
+
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    io::{self, ErrorKind},
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+};
+
+use super::{
+    Created, Output, OutputOption,
+    identity::{Identity, Kind},
+    output::open_failed,
+};
+use crate::{
+    error::RunError,
+    plan::{Destination, Input},
+};
+
+/// What standard output is called where it is not an option that names it.
+const STANDARD_OUTPUT: &str = "standard output";
+
+/// All files that a command reads or writes.
+pub(crate) struct Registry {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    identity: Identity,
+    access: Access,
+    /// Opened by the program's caller, who may well use one file for several of them.
+    is_stream: bool,
+    /// What is written to it.
+    content: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// The program has it open and does not use it.
+    Unused,
+    Read,
+    Written,
+}
+
+impl Registry {
+    /// A registry of the standard streams and the running program.
+    pub(crate) fn new() -> Registry {
+        let mut registry = Registry { entries: Vec::new() };
+        registry.add_stream("standard input", io::stdin().as_fd(), Access::Unused);
+        registry.add_stream(STANDARD_OUTPUT, io::stdout().as_fd(), Access::Unused);
+        registry.add_stream("standard error", io::stderr().as_fd(), Access::Written);
+        if let Ok(program) = Path::new("/proc/self/exe").metadata() {
+            registry.entries.push(Entry::read("the running program".to_owned(), &program));
+        }
+        registry
+    }
+
+    fn add_stream(&mut self, name: &str, stream: BorrowedFd<'_>, access: Access) {
+        // There may be no descriptor left to ask with; then the run ends for that reason soon.
+        let Ok(metadata) = stream.try_clone_to_owned().and_then(|fd| File::from(fd).metadata()) else {
+            return;
+        };
+        let identity = Identity::from(&metadata);
+        let entry = Entry { name: name.to_owned(), identity, access, is_stream: true, content: "results" };
+        self.entries.push(entry);
+    }
+
+    /// Notes that a standard stream is used.
+    fn use_stream(&mut self, name: &str, access: Access) -> Result<(), RunError> {
+        let entry = self.entries.iter_mut().find(|entry| entry.is_stream && entry.name == name);
+        let Some(entry) = entry else { return Ok(()) };
+        entry.access = access;
+        let entry = entry.clone();
+        self.check(&entry)
+    }
+
+    /// Adds an input, which is open if it is a regular file.
+    pub(crate) fn add_input(&mut self, input: &Input, metadata: Option<&Metadata>) -> Result<(), RunError> {
+        match (input, metadata) {
+            (Input::File(path), Some(metadata)) => {
+                self.add(Entry::read(format!("the input {}", path.display()), metadata))
+            }
+            (Input::File(_), None) => Ok(()),
+            (Input::Standard, _) => self.use_stream("standard input", Access::Read),
+        }
+    }
+
+    /// Adds a file that is read elsewhere, if it exists.
+    pub(crate) fn add_read(&mut self, option: &str, path: &Path) -> Result<(), RunError> {
+        match path.metadata() {
+            Ok(metadata) => self.add(Entry::read(format!("{option} {}", path.display()), &metadata)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Adds a file that is written elsewhere, if it exists.
+    pub(crate) fn add_written(&mut self, option: OutputOption, path: &Path) -> Result<(), RunError> {
+        match path.metadata() {
+            Ok(metadata) => self.add(Entry::written(option, path, &metadata)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Adds standard output, which is written to although no option says so.
+    pub(crate) fn add_standard_output(&mut self) -> Result<(), RunError> {
+        self.use_stream(STANDARD_OUTPUT, Access::Written)
+    }
+
+    /// Opens an output without truncating it.
+    pub(crate) fn open_output(
+        &mut self,
+        option: OutputOption,
+        destination: &Destination,
+    ) -> Result<Output, RunError> {
+        let path = match destination {
+            Destination::Standard => {
+                self.add_standard_output()?;
+                return Output::standard(option);
+            }
+            Destination::File(path) => path,
+        };
+        match path.metadata() {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                self.add(Entry::written(option, path, &metadata))?;
+                Ok(Output::special(option, path))
+            }
+            existing => {
+                let failed = |error| open_failed(option, path, error);
+                let mut options = OpenOptions::new();
+                let (file, created) =
+                    self.open_regular((option, path), existing.ok(), options.write(true), &failed)?;
+                Ok(Output::regular(option, path, file, created))
+            }
+        }
+    }
+
+    /// Opens the journal without changing it.
+    pub(crate) fn open_journal(
+        &mut self,
+        option: OutputOption,
+        path: &Path,
+    ) -> Result<(File, Option<Created>), RunError> {
+        let failed = |error: journal::Error| RunError::Journal { path: path.to_owned(), error };
+        let existing = path.metadata().ok();
+        // Looked at before it is opened: opening a device may do something.
+        if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+            return Err(failed(journal::Error::NotAFile));
+        }
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true);
+        self.open_regular((option, path), existing, options, &|error| failed(error.into()))
+    }
+
+    /// Opens a regular file, which is created if it is missing. It is checked before it is opened, because opening a
+    /// running program for writing fails, and after that, because a name may mean another file by then.
+    fn open_regular(
+        &mut self,
+        (option, path): (OutputOption, &Path),
+        existing: Option<Metadata>,
+        options: &OpenOptions,
+        failed: &dyn Fn(io::Error) -> RunError,
+    ) -> Result<(File, Option<Created>), RunError> {
+        if let Some(metadata) = existing {
+            self.check(&Entry::written(option, path, &metadata))?;
+        }
+        let (file, created) = open_or_create(path, options).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        self.add(Entry::written(option, path, &metadata))?;
+        Ok((file, created))
+    }
+
+    fn add(&mut self, entry: Entry) -> Result<(), RunError> {
+        self.check(&entry)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Refuses a file that has another use already.
+    fn check(&self, new: &Entry) -> Result<(), RunError> {
+        let Some(other) = self.entries.iter().find(|entry| entry.excludes(new)) else { return Ok(()) };
+        let written = if new.access == Access::Written { new } else { other };
+        Err(RunError::SameFile {
+            first: other.name.clone(),
+            second: new.name.clone(),
+            content: written.content,
+        })
+    }
+}
+
+impl Entry {
+    fn read(name: String, metadata: &Metadata) -> Entry {
+        Entry { name, identity: metadata.into(), access: Access::Read, is_stream: false, content: "" }
+    }
+
+    fn written(option: OutputOption, path: &Path, metadata: &Metadata) -> Entry {
+        Entry {
+            name: format!("{} {}", option.name, path.display()),
+            identity: metadata.into(),
+            access: Access::Written,
+            is_stream: false,
+            content: option.content,
+        }
+    }
+
+    /// Whether using both would destroy data, or never end.
+    fn excludes(&self, other: &Entry) -> bool {
+        let is_opened_for_writing = |entry: &Entry| entry.access == Access::Written && !entry.is_stream;
+        let is_read_and_written = matches!(
+            (self.access, other.access),
+            (Access::Read, Access::Written) | (Access::Written, Access::Read)
+        );
+        let are_streams = self.is_stream && other.is_stream;
+        self.identity == other.identity
+            && match self.identity.kind {
+                // Of streams, writing to one file is common: `2>&1`.
+                Kind::Storage => {
+                    is_read_and_written || is_opened_for_writing(self) || is_opened_for_writing(other)
+                }
+                // A pipe that is named by its descriptor, such as /dev/stderr, may be written to as well as the stream.
+                Kind::Pipe => {
+                    is_read_and_written && !are_streams
+                        || is_opened_for_writing(self) && is_opened_for_writing(other)
+                }
+                Kind::Other => false,
+            }
+    }
+}
+
+/// Opens a file without truncating it, and creates it if it is missing.
+fn open_or_create(path: &Path, options: &OpenOptions) -> io::Result<(File, Option<Created>)> {
+    let created = |file: File| Created::new(path, &file).map(|created| (file, Some(created)));
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        opened => return created(opened?),
+    }
+    match options.open(path) {
+        // A symbolic link to a file that does not exist.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            created(options.clone().create(true).open(path)?)
+        }
+        opened => Ok((opened?, None)),
+    }
+}

@@ -1,0 +1,64 @@
+//! Opening what a run reads and writes.
+
+use std::fs::File;
+
+use crate::{
+    error::RunError,
+    files::{Created, Output, OutputOption, Registry},
+    input::{Source, open_all},
+    plan::Plan,
+};
+
+const JOURNAL: OutputOption = OutputOption { name: "--journal", content: "journal" };
+const OUTPUT: OutputOption = OutputOption { name: "--output", content: "results" };
+const STATS_FILE: OutputOption = OutputOption { name: "--stats-file", content: "statistics" };
+const TRACE: OutputOption = OutputOption { name: "--trace", content: "timeline" };
+
+/// Inputs and outputs of a run. What is in the outputs stays until they are [committed](Files::commit).
+pub(crate) struct Files {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) journal: Option<File>,
+    pub(crate) outputs: Outputs,
+    created_journal: Option<Created>,
+}
+
+/// Outputs of a run, except the journal.
+pub(crate) struct Outputs {
+    pub(crate) results: Output,
+    pub(crate) stats: Option<Output>,
+    pub(crate) trace: Option<Output>,
+}
+
+impl Files {
+    /// Opens the inputs and outputs of a run.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened, or an output is also something else.
+    pub(crate) fn open(plan: &Plan) -> Result<Files, RunError> {
+        let mut registry = Registry::new();
+        for (option, path) in plan.files_read_elsewhere() {
+            registry.add_read(option, path)?;
+        }
+        let sources = open_all(&plan.inputs, &mut registry)?;
+        let journal = plan.journal.as_ref().map(|journal| registry.open_journal(JOURNAL, &journal.path));
+        let (journal, created_journal) = journal.transpose()?.unzip();
+        let results = registry.open_output(OUTPUT, &plan.output)?;
+        let mut open = |option, destination: Option<&_>| {
+            destination.map(|destination| registry.open_output(option, destination)).transpose()
+        };
+        let stats = open(STATS_FILE, plan.stats_file.as_ref())?;
+        let trace = open(TRACE, plan.trace.as_ref())?;
+        let outputs = Outputs { results, stats, trace };
+        Ok(Files { sources, journal, outputs, created_journal: created_journal.flatten() })
+    }
+
+    /// Truncates the outputs: the run begins.
+    pub(crate) fn commit(mut self) -> Result<(Vec<Source>, Outputs), RunError> {
+        let Outputs { results, stats, trace } = &mut self.outputs;
+        [results].into_iter().chain(stats).chain(trace).try_for_each(Output::commit)?;
+        if let Some(created) = self.created_journal {
+            created.keep();
+        }
+        Ok((self.sources, self.outputs))
+    }
+}
