@@ -83,8 +83,39 @@ fn a_dry_run_checks_and_counts_and_runs_nothing() {
     assert!(output.elapsed < Duration::from_secs(5));
     let output = runner(["--dry-run"]).stdin("5\n").run();
     assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("0 jobs, 1 invalid; would run on "), "{}", output.stderr);
     assert!(output.stderr.contains("line 1, column 1: a job must be an object"), "{}", output.stderr);
     assert_eq!(runner(["--dry-run"]).stdin("[").run().code(), 3);
+}
+
+#[test]
+fn a_dry_run_counts_one_as_one() {
+    for (arguments, input, words) in [
+        (
+            &["-w", "1"][..],
+            JOB.to_owned(),
+            "1 job (1 sum), 0 invalid; would run on 1 process, results in order",
+        ),
+        (
+            &["-w", "1", "--executor", "threads"],
+            JOB.repeat(2),
+            "2 jobs (2 sum), 0 invalid; would run on 1 thread, ",
+        ),
+        (
+            &["-w", "9", "--executor", "serial"],
+            JOB.to_owned(),
+            "1 job (1 sum), 0 invalid; would run serially, ",
+        ),
+        (
+            &["-w", "2", "--unordered"],
+            String::new(),
+            "0 jobs, 0 invalid; would run on processes, 2 at a time, ",
+        ),
+        (&["-w", "2", "--strict"], format!("{JOB}5\n{JOB}"), "1 job (1 sum), 1 invalid; would run on "),
+    ] {
+        let output = runner(["--dry-run"]).with(|c| c.args(arguments)).stdin(input).run();
+        assert!(output.stderr.contains(words), "{arguments:?}: {}", output.stderr);
+    }
 }
 
 #[test]

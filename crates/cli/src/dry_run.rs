@@ -1,6 +1,7 @@
 //! Checks and counts the jobs without running any.
 
 use crate::{
+    args::ExecutorKind,
     error::{self, RunError, warn},
     exit::Ended,
     parse::Op,
@@ -55,9 +56,18 @@ fn describe(plan: &Plan, count: &Count) -> String {
         .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let order = if plan.unordered { "as they come" } else { "in order" };
-    let who = match plan.cluster {
-        Some(_) => "a cluster".to_owned(),
-        None => format!("{:?}, {} at a time", plan.executor, plan.workers).to_lowercase(),
-    };
-    format!("{total} jobs{kinds}, {} invalid; would run on {who}, results {order}", count.invalid)
+    let jobs = if total == 1 { "1 job".to_owned() } else { format!("{total} jobs") };
+    let invalid = count.invalid;
+    format!("{jobs}{kinds}, {invalid} invalid; would run {}, results {order}", executor(plan))
+}
+
+fn executor(plan: &Plan) -> String {
+    match (plan.executor, plan.workers) {
+        _ if plan.cluster.is_some() => "on a cluster".to_owned(),
+        (ExecutorKind::Serial, _) => "serially".to_owned(),
+        (ExecutorKind::Processes, 1) => "on 1 process".to_owned(),
+        (ExecutorKind::Threads, 1) => "on 1 thread".to_owned(),
+        (ExecutorKind::Processes, workers) => format!("on processes, {workers} at a time"),
+        (ExecutorKind::Threads, workers) => format!("on threads, {workers} at a time"),
+    }
 }
