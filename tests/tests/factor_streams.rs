@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    path::Path,
     process::ChildStdin,
     sync::mpsc,
     thread,
@@ -169,16 +170,51 @@ fn the_number_of_workers_is_read_from_the_environment() {
     assert_eq!(output.stderr, "factor: RUNNER_WORKERS must be a number from 1 to 1024\n");
 }
 
+/// Pairs of a front end and a text that is too much for the process that reads.
+fn long_texts() -> [(&'static str, String); 3] {
+    let numbers = (1..=300_000).map(|number| format!("{number}\n")).collect();
+    let hard = "680564733851161477221389565825768226801\n".repeat(2);
+    [("factor", numbers), ("factor", hard), ("gcd", "12 18\n".repeat(20_000))]
+}
+
 #[test]
-fn where_no_worker_can_be_started_it_says_so_and_ends() {
+fn where_no_worker_can_be_started_threads_do_the_work() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("missing");
-    // Too much for the process that reads.
-    let (number, line) = ("680564733851161477221389565825768226801\n", "12 18\n".repeat(10_000));
-    for (front, input) in [("factor", number), ("gcd", &*line)] {
-        let call = runner([front]).stdin(format!("{input}{input}")).with(|c| c.env("TMPDIR", &missing));
-        let output = call.run();
-        assert_eq!((output.code(), output.text()), (1, ""), "{}", output.stderr);
-        assert!(output.stderr.starts_with(&format!("{front}: cannot start workers: ")), "{}", output.stderr);
+    let (missing, long) = (folder.path().join("missing"), folder.path().join("x".repeat(200)));
+    fs::create_dir(&long).unwrap();
+    for (front, input) in long_texts() {
+        let expected = runner([front]).stdin(input.as_str()).run();
+        assert_eq!(expected.code(), 0);
+        for bad in [&missing, &long, Path::new("/proc")] {
+            let output = runner([front]).stdin(input.as_str()).with(|c| c.env("TMPDIR", bad)).run();
+            assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{front} {}", bad.display());
+            assert!(output.text() == expected.text(), "{front} {}", bad.display());
+        }
+        // Too few for the pool, or too few for its workers.
+        for descriptors in [10, 16, 20, 24] {
+            let output = runner([front]).stdin(input.as_str()).descriptors(descriptors).run();
+            assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{front} {descriptors}");
+            assert!(output.text() == expected.text(), "{front} {descriptors}");
+        }
     }
+}
+
+#[test]
+fn a_folder_for_temporary_files_that_disappears_costs_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let call = runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", "1").env("TMPDIR", &temporary));
+    let mut talk = Talk::start(call);
+    let numbers: String = (1..=100_000).map(|number| format!("{number}\n")).collect();
+    talk.say(&numbers);
+    (1..=100_000).for_each(|number| assert!(talk.hear().starts_with(&format!("{number}:"))));
+    // No worker can be started in place of the one that is killed.
+    fs::remove_dir_all(&temporary).unwrap();
+    let worker = talk.running.workers()[0];
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), workers::Signal::SIGKILL).unwrap();
+    talk.say(&numbers);
+    talk.stdin = None;
+    (1..=100_000).for_each(|number| assert!(talk.hear().starts_with(&format!("{number}:"))));
+    assert_eq!(talk.running.wait().code(), 0);
 }

@@ -13,7 +13,7 @@ use std::{
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use parking_lot::Mutex;
-use pool::{Batch, BuildError, Executor, MAX_WORKERS, ProcessPool, available_cores};
+use pool::{Batch, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool, available_cores};
 
 use super::block::Block;
 use crate::{
@@ -32,8 +32,6 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 pub(super) enum CrewError {
     #[error("{WORKERS_VARIABLE} must be a number from 1 to {MAX_WORKERS}")]
     Workers,
-    #[error("cannot start workers: {0}")]
-    Pool(#[from] BuildError),
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }
@@ -47,7 +45,7 @@ pub(super) struct Crew {
 /// What the thread that waits for signals has to know.
 #[derive(Default)]
 struct Shared {
-    pool: Mutex<Option<Arc<ProcessPool<Block>>>>,
+    pool: Mutex<Option<Arc<dyn Executor<Block>>>>,
     /// A signal ends the program.
     is_signalled: AtomicBool,
 }
@@ -66,18 +64,25 @@ impl Crew {
         self.workers
     }
 
-    /// The workers, which are started by the first job.
-    pub(super) fn pool(&self) -> Result<Arc<ProcessPool<Block>>, BuildError> {
+    /// Worker processes, which are started by the first job, or threads of this process if they cannot be started: no
+    /// block needs a process of its own.
+    pub(super) fn pool(&self) -> Arc<dyn Executor<Block>> {
         let mut pool = self.shared.pool.lock();
-        if let Some(pool) = &*pool {
-            return Ok(pool.clone());
-        }
+        let made = match &*pool {
+            Some(pool) if pool.broken().is_none() => return pool.clone(),
+            Some(_) => None,
+            None => self.make_processes().ok(),
+        };
+        let made = made.unwrap_or_else(|| Arc::new(ThreadPool::new(self.workers, ())));
+        pool.insert(made).clone()
+    }
+
+    fn make_processes(&self) -> Result<Arc<dyn Executor<Block>>, BuildError> {
         // A block is as much as is worth a frame.
         let settings = ProcessPool::builder().workers(self.workers).batch(Batch::Fixed(NonZeroU64::MIN));
         let settings =
             builtin::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
-        let made = Arc::new(settings.build()?);
-        Ok(pool.insert(made).clone())
+        Ok(Arc::new(settings.build()?))
     }
 
     /// Sends them away when they have done what they have.
@@ -128,7 +133,7 @@ fn heed(signals: SigSet, shared: &Shared) {
     }
 }
 
-fn end(pool: &Mutex<Option<Arc<ProcessPool<Block>>>>) {
+fn end(pool: &Mutex<Option<Arc<dyn Executor<Block>>>>) {
     // Kept locked: nobody starts others meanwhile.
     if let Some(pool) = &*pool.lock() {
         pool.stop(Duration::ZERO);

@@ -98,6 +98,12 @@ impl Source for File {
     }
 }
 
+/// What runs blocks elsewhere, and the way in.
+struct There {
+    pool: Arc<dyn Executor<Block>>,
+    inlet: Box<dyn Inlet<Block>>,
+}
+
 struct Feed {
     task: Task,
     source: Box<dyn Source>,
@@ -108,7 +114,7 @@ struct Feed {
     /// Runs blocks in this thread.
     here: Serial<Block>,
     /// Has workers run them; there is none before it is needed.
-    there: Option<Box<dyn Inlet<Block>>>,
+    there: Option<There>,
 }
 
 impl Feed {
@@ -167,16 +173,20 @@ impl Feed {
             self.here.inlet(self.order.clone()).push(tag, block, JobOptions::default());
             return Ok(());
         }
-        // Before the block is under way: without workers it would never have an outcome.
-        let inlet = match &mut self.there {
-            Some(there) => there,
-            there @ None => {
-                let pool = self.crew.pool().map_err(CrewError::from)?;
-                there.insert(pool.inlet(self.order.clone()))
-            }
-        };
-        inlet.push(self.order.enter(block.clone()), block, JobOptions::default());
+        let tag = self.order.enter(block.clone());
+        let inlet = self.inlet();
+        inlet.push(tag, block, JobOptions::default());
         inlet.flush();
         Ok(())
+    }
+
+    /// The way to the workers, or to what has replaced them.
+    fn inlet(&mut self) -> &mut dyn Inlet<Block> {
+        let pool = self.crew.pool();
+        let there = match self.there.take() {
+            Some(there) if Arc::ptr_eq(&there.pool, &pool) => there,
+            _ => There { inlet: pool.inlet(self.order.clone()), pool },
+        };
+        &mut *self.there.insert(there).inlet
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::{errno::Errno, sys::signal::Signal};
-use pool::{Executor, Failure, NoOutcome};
+use pool::{Failure, NoOutcome};
 
 use super::{
     Front,
@@ -96,7 +96,12 @@ impl Writer {
     fn take(&mut self, block: &Block, outcome: Result<Answer, Failure<String>>, crew: &Crew) -> Flow {
         match outcome {
             Ok(answer) => self.answer(&answer),
-            Err(failure @ (Failure::Abandoned(_) | Failure::Cancelled)) => {
+            // The workers cannot be started any more.
+            Err(Failure::Abandoned(_)) => {
+                crew.yield_to_signal();
+                self.alone(block, crew)
+            }
+            Err(failure @ Failure::Cancelled) => {
                 crew.yield_to_signal();
                 wording::say(self.front, &failure);
                 Flow::Break(Ended::JobsFailed)
@@ -113,16 +118,15 @@ impl Writer {
         }
     }
 
-    /// Runs a part of a block that has failed as a whole.
+    /// Runs a part of a block that has failed as a whole, or a block that has not been run.
     fn alone(&mut self, part: &Block, crew: &Crew) -> Flow {
-        let submitted = crew.pool().ok().map(|pool| pool.submit(part.clone()));
-        let outcome = match submitted {
-            Some(Ok(future)) => match future.result(None) {
+        let outcome = match crew.pool().submit(part.clone()) {
+            Ok(future) => match future.result(None) {
                 Ok(answer) => Ok(answer),
                 Err(NoOutcome::Failed(failure)) => Err(failure),
                 Err(_) => Err(Failure::Cancelled),
             },
-            _ => Err(Failure::Cancelled),
+            Err(_) => Err(Failure::Cancelled),
         };
         self.take(part, outcome, crew)
     }
