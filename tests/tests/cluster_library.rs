@@ -10,7 +10,7 @@ use std::{
 
 use cluster::{
     ClusterExecutor, Connection, Error, Leave, NodeNews, NodeSettings, NodeSummary, StreamSettings,
-    SubmitSettings, serve,
+    SubmitNews, SubmitSettings, serve,
 };
 use end_to_end::{
     nats::Nats,
@@ -23,12 +23,16 @@ fn connection(nats: &Nats) -> Connection {
 }
 
 fn connect(nats: &Nats, run: &str) -> ClusterExecutor<Probe> {
+    connect_telling(nats, run, |_| {})
+}
+
+fn connect_telling(nats: &Nats, run: &str, tell: fn(SubmitNews)) -> ClusterExecutor<Probe> {
     let settings = SubmitSettings {
         queue: "probes".parse().unwrap(),
         run: run.parse().unwrap(),
         time_limit: None,
         streams: StreamSettings::default(),
-        tell: |_| {},
+        tell,
     };
     ClusterExecutor::connect(&connection(nats), settings).unwrap()
 }
@@ -239,4 +243,32 @@ fn a_queue_for_other_jobs_is_refused() {
     let output = nats.call(&["--queue", "probes"]).run();
     assert_eq!(output.code(), 4);
     assert!(output.stderr.contains("is of another version"), "{}", output.stderr);
+}
+
+#[test]
+fn a_panic_of_the_submitter_ends_everything_that_waits_for_it() {
+    let Some(mut nats) = Nats::start() else { return };
+    let cluster = Arc::new(connect_telling(&nats, "panic", |_| panic!("the observer of the run panics")));
+    let jobs = submit(&cluster, (0..40).map(Probe::Double));
+    let (submitting, (pushed, heard)) = (cluster.clone(), mpsc::channel());
+    // More than there is room for: it waits until there is.
+    let thread = thread::spawn(move || {
+        (0..1_000_000)
+            .take_while(|&n| pushed.send(()).is_ok() && submitting.submit(Probe::Double(n)).is_ok())
+            .count()
+    });
+    while heard.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    // The coordinator's thread says so, and panics.
+    nats.kill();
+    for job in jobs {
+        let outcome = job.result(LIMIT);
+        assert!(matches!(outcome, Err(NoOutcome::Failed(Failure::Abandoned(_)))), "{outcome:?}");
+    }
+    assert!(thread.join().unwrap() < 1_000_000);
+    assert!(cluster.join_within(LIMIT), "it has ended");
+    assert!(cluster.broken().unwrap().contains("the submitter panicked"));
+    assert!(matches!(cluster.submit(Probe::Double(1)), Err(Refused::Broken(_))));
+    // None of these waits for the thread that is gone.
+    cluster.cancel_waiting();
+    cluster.stop(Duration::ZERO);
 }

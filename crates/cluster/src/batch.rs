@@ -22,6 +22,8 @@ const VERSION: &str = "Runner-Version";
 const COST: &str = "Runner-Cost";
 /// The batch was in the queue before: it may have a result.
 const AGAIN: &str = "Runner-Again";
+/// Why the batch could not be run: in place of outcomes.
+const FAILURE: &str = "Runner-Failure";
 /// Who ran it.
 const NODE: &str = "Runner-Node";
 
@@ -33,6 +35,8 @@ pub(crate) struct Label {
     /// Seconds of one worker, for all jobs together; of results only.
     pub(crate) cost: Option<f64>,
     pub(crate) node: Option<String>,
+    /// Why there are no outcomes; of results only.
+    pub(crate) failure: Option<String>,
 }
 
 impl Label {
@@ -46,6 +50,9 @@ impl Label {
         if let Some(node) = &self.node {
             headers.insert(NODE, node.as_str());
         }
+        if let Some(failure) = &self.failure {
+            headers.insert(FAILURE, failure.replace(['\r', '\n'], " "));
+        }
         headers
     }
 
@@ -56,6 +63,7 @@ impl Label {
             digest: text(DIGEST).unwrap_or_default(),
             cost: text(COST).and_then(|cost| cost.parse().ok()).filter(|cost: &f64| cost.is_finite()),
             node: text(NODE),
+            failure: text(FAILURE),
         }
     }
 }
@@ -175,6 +183,7 @@ mod tests {
             digest: digest(None, b"x"),
             cost: Some(0.25),
             node: Some("a:1".into()),
+            failure: Some("a piece is missing".into()),
         };
         assert_eq!(Label::read(&label.headers()), label);
         assert_eq!(Label::read(&HeaderMap::new()), Label::default());

@@ -1,5 +1,7 @@
 //! Removing what a queue has stored. Nothing else ever does.
 
+use std::time::Duration;
+
 use async_nats::jetstream::{
     ErrorCode,
     context::DeleteStreamErrorKind,
@@ -7,13 +9,24 @@ use async_nats::jetstream::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream::iter};
 
+use tokio::time::sleep;
+
 use crate::{
-    Connection, Error, Queue, RunId, connect::Session, names::Which, remove::remove_run, runtime,
-    streams::Streams,
+    Connection, Error, Queue, RunId,
+    connect::Session,
+    delivered::Delivered,
+    names::Which,
+    remove::{queued, remove as remove_messages, remove_run},
+    runtime,
+    status::ask_nodes,
+    streams::{Streams, get},
 };
 
 /// Messages that are removed at a time.
 const AT_A_TIME: usize = 64;
+
+/// Between two questions whether nodes still have batches of a run.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What has been removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,15 +42,24 @@ pub struct Cleaned {
 /// Removes one run from a queue, or the whole queue. Nodes that serve it go on; a submitter of the run does not get the
 /// results that are gone.
 ///
+/// Batches of the run that nodes have are waited for, so that they leave no results behind; `waiting` is called once if there are any.
+///
 /// # Errors
 /// When the cluster cannot be reached or used, or there is no such queue.
-pub fn clean(connection: &Connection, queue: &Queue, run: Option<&RunId>) -> Result<Cleaned, Error> {
+pub fn clean(
+    connection: &Connection,
+    queue: &Queue,
+    run: Option<&RunId>,
+    waiting: &mut dyn FnMut(),
+) -> Result<Cleaned, Error> {
     runtime::block_on(async {
         let session = Session::open(connection, "runner cluster clean").await?;
-        let streams = Streams::find(&session, queue).await?;
         match run {
-            Some(run) => clean_run(&session, &streams, (queue, run)).await,
-            None => remove_queue(&session, &streams).await,
+            Some(run) => {
+                let streams = Streams::find(&session, queue).await?;
+                clean_run(&session, &streams, (queue, run), waiting).await
+            }
+            None => remove_queue(&session, queue).await,
         }
     })
 }
@@ -46,15 +68,49 @@ async fn clean_run(
     session: &Session,
     streams: &Streams,
     (queue, run): (&Queue, &RunId),
+    waiting: &mut dyn FnMut(),
 ) -> Result<Cleaned, Error> {
     // What waits goes first, so that it does not become a result again.
-    let waiting = remove_run(session, &streams.jobs, (queue, run)).await?;
+    let waiting = drain(session, &streams.jobs, (queue, run), waiting).await?;
     let results = remove(&streams.results, queue.all(Which::Results, Some(run))).await?;
     let parts = remove(&streams.results, queue.parts(Some(run))).await?;
     let quarantined = purge(&streams.quarantine, queue.all(Which::Quarantine, Some(run))).await?;
     purge(&streams.quarantine, queue.all_attempts(Some(run))).await?;
     purge(&streams.quarantine, queue.claim(run)).await?;
     Ok(Cleaned { waiting, results: results + parts, quarantined })
+}
+
+/// Removes a run's batches from the queue, and waits until no node has one; returns how many messages were removed.
+///
+/// Nodes say which runs they have batches of. A batch that was delivered and that no node has, asked twice, is one of a node that
+/// died: it is removed, too.
+async fn drain(
+    session: &Session,
+    jobs: &Stream,
+    (queue, run): (&Queue, &RunId),
+    waiting: &mut dyn FnMut(),
+) -> Result<u64, Error> {
+    let (mut removed, mut idle_answers, mut is_told) = (0, 0, false);
+    loop {
+        // In this order: what is delivered after the first question is not among what the second finds undelivered.
+        let up_to = Delivered::ask(jobs, queue).await?.up_to;
+        let queued = queued(jobs, (queue, run)).await?;
+        let undelivered = queued.iter().copied().filter(|&number| number > up_to);
+        removed += remove_messages(session, jobs, undelivered).await?;
+        let has_delivered = queued.iter().any(|&number| number <= up_to);
+        let nodes = ask_nodes(session, queue).await?;
+        if nodes.iter().any(|node| node.runs_held.contains(run.as_str())) {
+            idle_answers = 0;
+            if !std::mem::replace(&mut is_told, true) {
+                waiting();
+            }
+        } else if has_delivered && idle_answers == 0 {
+            idle_answers += 1;
+        } else {
+            return Ok(removed + remove_run(session, jobs, (queue, run)).await?);
+        }
+        sleep(ASK_AGAIN_AFTER).await;
+    }
 }
 
 /// Removes the messages whose subjects match from a stream that has consumers; how many there were.
@@ -98,19 +154,24 @@ pub(crate) async fn purge(stream: &Stream, filter: String) -> Result<u64, Error>
     Ok(purged.purged)
 }
 
-async fn remove_queue(session: &Session, streams: &Streams) -> Result<Cleaned, Error> {
+async fn remove_queue(session: &Session, queue: &Queue) -> Result<Cleaned, Error> {
     let mut removed = [0; 3];
-    for (stream, count) in
-        [&streams.jobs, &streams.results, &streams.quarantine].into_iter().zip(&mut removed)
-    {
+    let mut is_there = false;
+    for (which, count) in [Which::Jobs, Which::Results, Which::Quarantine].into_iter().zip(&mut removed) {
+        // A part of the queue may have been deleted before.
+        let Some(stream) = get(session, queue, which).await? else { continue };
+        is_there = true;
         *count = stream.cached_info().state.messages;
-        if let Err(error) = session.jetstream.delete_stream(&stream.cached_info().config.name).await {
+        if let Err(error) = session.jetstream.delete_stream(queue.stream(which)).await {
             let is_gone = matches!(error.kind(), DeleteStreamErrorKind::JetStream(error)
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND);
             if !is_gone {
                 return Err(Error::server(error));
             }
         }
+    }
+    if !is_there {
+        return Err(Error::NoQueue { queue: queue.clone() });
     }
     let [waiting, results, quarantined] = removed;
     Ok(Cleaned { waiting, results, quarantined })

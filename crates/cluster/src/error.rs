@@ -67,6 +67,14 @@ pub enum Error {
         /// The queue.
         queue: Queue,
     },
+    /// One of the queue's streams was deleted.
+    #[error("the stream {stream} of the queue {queue} was deleted")]
+    NoStream {
+        /// The queue.
+        queue: Queue,
+        /// The stream.
+        stream: String,
+    },
     /// A stream could not be made for lack of room.
     #[error("the server has no room for the queue {queue}: {cause}")]
     NoRoom {
@@ -133,6 +141,26 @@ pub enum Error {
         /// What is wrong.
         cause: String,
     },
+    /// A node could not put a batch of jobs together.
+    #[error(
+        "the jobs {first} to {last} of run {run} cannot be read from the queue: {cause}; the run {run} can be resumed"
+    )]
+    IncompleteBatch {
+        /// The run.
+        run: RunId,
+        /// The first job of the batch.
+        first: u64,
+        /// The last.
+        last: u64,
+        /// The cause, as the node reported it.
+        cause: String,
+    },
+    /// A piece of a large message is not stored any more.
+    #[error("a piece of it is missing")]
+    MissingPiece,
+    /// A thread or task of the submitter panicked.
+    #[error("the submitter panicked: this is a bug in runner")]
+    Panicked,
     /// The local pool cannot run jobs.
     #[error("the pool broke: {0}")]
     Pool(Arc<str>),

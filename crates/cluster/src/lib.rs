@@ -14,6 +14,7 @@
 mod batch;
 mod clean;
 mod connect;
+mod delivered;
 mod error;
 mod names;
 mod node;

@@ -88,6 +88,11 @@ impl fmt::Display for RunId {
 }
 
 impl RunId {
+    /// The name.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A name that no other run has: the time (UTC), and what chance adds.
     #[must_use]
     pub fn generate() -> RunId {

@@ -69,7 +69,7 @@ pub(crate) fn is_whole(headers: &HeaderMap) -> bool {
 
 fn not_loaded(error: &LastRawMessageError) -> Error {
     match error.kind() {
-        LastRawMessageErrorKind::NoMessageFound => Error::server("a piece of it is missing"),
+        LastRawMessageErrorKind::NoMessageFound => Error::MissingPiece,
         _ => Error::NoAnswer(error.to_string()),
     }
 }

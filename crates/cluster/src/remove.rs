@@ -64,6 +64,12 @@ pub(crate) async fn numbers(
     Ok(numbers)
 }
 
+/// The numbers of a run's messages in the queue; of several messages of a batch, the last one's.
+pub(crate) async fn queued(jobs: &Stream, (queue, run): (&Queue, &RunId)) -> Result<Vec<u64>, Error> {
+    let spans = batches(jobs, &queue.all(Which::Jobs, Some(run))).await?;
+    numbers(jobs, (queue, run), spans.into_iter().map(|(_, span)| span)).await
+}
+
 /// Removes all batches of a run; how many messages there were.
 pub(crate) async fn remove_run(
     session: &Session,
@@ -72,11 +78,10 @@ pub(crate) async fn remove_run(
 ) -> Result<u64, Error> {
     let mut removed = 0;
     for _ in 0..MOST_COPIES {
-        let left = batches(jobs, &queue.all(Which::Jobs, Some(run))).await?;
-        if left.is_empty() {
+        let numbers = queued(jobs, (queue, run)).await?;
+        if numbers.is_empty() {
             break;
         }
-        let numbers = numbers(jobs, (queue, run), left.into_iter().map(|(_, span)| span)).await?;
         removed += remove(session, jobs, numbers).await?;
     }
     Ok(removed)

@@ -1,6 +1,9 @@
 //! What there is to see of a queue, without being part of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_nats::jetstream::{consumer, stream::Stream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -56,6 +59,9 @@ pub struct NodeStatus {
     pub workers: usize,
     /// Batches that it has.
     pub batches_held: usize,
+    /// The runs that these are of.
+    #[serde(default)]
+    pub runs_held: BTreeSet<String>,
     /// Jobs whose outcomes it has stored.
     pub jobs_done: u64,
     /// The same for a second, over the last ten.

@@ -5,11 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream::{
-    ErrorCode,
-    consumer::{AckPolicy, FromConsumer, PullConsumer, pull},
-    context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream},
+use async_nats::{
+    datetime::DateTime,
+    jetstream::{
+        ErrorCode,
+        consumer::{AckPolicy, FromConsumer, PullConsumer, pull},
+        context::{CreateStreamErrorKind, GetStreamErrorKind},
+        stream::{
+            Config, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType, Stream,
+        },
+    },
 };
 use tokio::time::sleep;
 
@@ -57,6 +62,14 @@ impl Default for StreamSettings {
     }
 }
 
+/// Creation times of a queue's streams. A stream that was deleted and created again has another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) jobs: DateTime,
+    results: DateTime,
+    quarantine: DateTime,
+}
+
 /// A queue's streams.
 #[derive(Clone)]
 pub(crate) struct Streams {
@@ -85,13 +98,23 @@ impl Streams {
     pub(crate) async fn find(session: &Session, queue: &Queue) -> Result<Streams, Error> {
         let find = async |which| {
             let found = get(session, queue, which).await?;
-            found.ok_or_else(|| Error::NoQueue { queue: queue.clone() })
+            found.ok_or_else(|| missing(queue, which))
         };
         Ok(Streams {
             jobs: find(Which::Jobs).await?,
             results: find(Which::Results).await?,
             quarantine: find(Which::Quarantine).await?,
         })
+    }
+
+    /// Identifies the streams as they were when they were opened or found.
+    pub(crate) fn identity(&self) -> Identity {
+        let created = |stream: &Stream| stream.cached_info().created;
+        Identity {
+            jobs: created(&self.jobs),
+            results: created(&self.results),
+            quarantine: created(&self.quarantine),
+        }
     }
 
     /// The nodes' common consumer; with this ack wait if it is not there yet.
@@ -129,6 +152,14 @@ impl Streams {
             pull::Config { ack_wait: ack_wait.max(SHORTEST_ACK_WAIT), ..config.map_err(Error::server)? };
         patiently(session, || async { self.jobs.create_consumer(config.clone()).await.map_err(of_consumer) })
             .await
+    }
+}
+
+/// The error for a stream that does not exist.
+fn missing(queue: &Queue, which: Which) -> Error {
+    match which {
+        Which::Jobs => Error::NoQueue { queue: queue.clone() },
+        _ => Error::NoStream { queue: queue.clone(), stream: queue.stream(which) },
     }
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn status(server: &ServerArguments, json: bool) -> Ended {
 
 /// Removes a queue or a run, and says what that was.
 pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
-    carry_out(server, |connection, queue| cluster::clean(connection, queue, run)).map_or_else(
+    let mut waiting = || warn("waiting for batches of the run that nodes have");
+    carry_out(server, |connection, queue| cluster::clean(connection, queue, run, &mut waiting)).map_or_else(
         |ended| ended,
         |Cleaned { waiting, results, quarantined }| {
             warn(&format!(

@@ -142,6 +142,13 @@ fn describe(news: &NodeNews, (name, queue, workers): (&str, &Queue, usize), verb
         NodeNews::Done { run, first, count, cost } if verbose => {
             format!("jobs {first} to {} of run {run}: {:.1} ms", first + count - 1, cost * 1e3)
         }
+        NodeNews::Incomplete { run, first, count, cause } => format!(
+            "gave up jobs {first} to {} of run {run}: {cause}; the run ends",
+            first.saturating_add(count - 1)
+        ),
+        NodeNews::Restored => {
+            format!("the queue {queue} was deleted, or a part of it; it has been created again")
+        }
         NodeNews::Trouble(what) => format!("trying again: {what}"),
         NodeNews::Done { .. } => return None,
     })

@@ -4,17 +4,15 @@ use std::time::{Duration, Instant};
 
 use async_nats::{
     Subject,
-    jetstream::{
-        AckKind,
-        consumer::{self, PullConsumer},
-    },
+    jetstream::{AckKind, consumer::PullConsumer},
 };
 use pool::Job;
 use tokio::time::{sleep, timeout};
 
 use super::{
     NodeSettings,
-    serve::{ACK_WITHIN, Node, acknowledge},
+    restore::ack_wait,
+    serve::{ACK_WITHIN, Node},
 };
 use crate::{
     Error,
@@ -22,9 +20,6 @@ use crate::{
     status::NodeStatus,
     streams::{ACK_WAIT, Streams},
 };
-
-/// The ack wait is asked for no more often than this, unless there is reason to.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What is announced to nodes they have heard by then.
 const HEARD_WITHIN: Duration = Duration::from_millis(50);
@@ -35,24 +30,9 @@ impl<J: Job> Node<J> {
         self.alive_at = Instant::now() + self.ack_wait / 3;
         if line.up {
             for held in self.held.values() {
-                acknowledge(&held.message, AckKind::Progress).await;
-            }
-            if self.look_at <= Instant::now() {
-                self.look();
+                self.settle(&held.message, held.consumer, AckKind::Progress).await;
             }
         }
-    }
-
-    /// Asks how long the ack wait is by now.
-    pub(super) fn look(&mut self) {
-        self.look_at = Instant::now() + LOOK_EVERY;
-        let (consumer, learn) = (self.consumer.clone(), self.learn.clone());
-        tokio::spawn(async move {
-            if let Ok(info) = consumer.get_info().await {
-                let now = ack_wait(&info);
-                learn.send_if_modified(|known| std::mem::replace(known, now) != now);
-            }
-        });
     }
 
     pub(super) async fn answer(&mut self, reply: Subject) {
@@ -63,6 +43,7 @@ impl<J: Job> Node<J> {
             version: settings.version.clone(),
             workers: self.shared.pool.workers(),
             batches_held: self.held.len(),
+            runs_held: self.held.values().map(|held| held.run.to_string()).collect(),
             jobs_done: self.summary.jobs,
             jobs_per_second: self.rate.per_second(now, self.since),
             up_s: (now - self.since).as_secs_f64(),
@@ -91,9 +72,4 @@ pub(super) async fn consumer(
     let consumer = streams.set_ack_wait(session, &consumer, wanted).await?;
     announce().await.map_err(Error::server)?;
     Ok(consumer)
-}
-
-/// How long a batch may be silent.
-pub(super) fn ack_wait(info: &consumer::Info) -> Duration {
-    if info.config.ack_wait.is_zero() { ACK_WAIT } else { info.config.ack_wait }
 }

@@ -78,6 +78,8 @@ pub(super) enum End {
     HandedBack,
     /// The server could not be asked about it: it is tried again in a while.
     NotNow,
+    /// Its jobs cannot be put together, for this reason; that is stored in place of a result.
+    Incomplete(String),
     /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
     Foreign,
     /// Its turn has not come here.
@@ -107,7 +109,8 @@ impl<J: Job> Shared<J> {
         // An attempt begins when the jobs are there.
         let payload = match self.load(batch).await {
             Ok(payload) => payload,
-            Err(error) => return self.not_now(error.to_string()),
+            Err(error @ Error::NoAnswer(_)) => return self.not_now(error.to_string()),
+            Err(error) => return self.give_up(batch, &label.digest, &error).await,
         };
         let attempt = match self.begin(batch, before).await {
             Begun::Yes(attempt) => attempt,
@@ -186,10 +189,26 @@ impl<J: Job> Shared<J> {
         cost: Option<f64>,
         outcomes: Bytes,
     ) -> Option<Stored> {
-        let node = Some(self.settings.name.clone());
-        let label = Label { version: version(J::NAME), digest: digest.to_owned(), cost, node };
+        let label = Label { cost, ..self.label(digest) };
         let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
         self.until_stored(&subject, &batch.run, label.headers(), outcomes).await
+    }
+
+    fn label(&self, digest: &str) -> Label {
+        let (version, node) = (version(J::NAME), Some(self.settings.name.clone()));
+        Label { version, digest: digest.to_owned(), node, ..Label::default() }
+    }
+
+    /// Stores the reason why a batch cannot be run in place of its result: no node could run it, and its submitter waits.
+    async fn give_up(&self, batch: &Delivery, digest: &str, error: &Error) -> End {
+        let cause = error.to_string();
+        let label = Label { failure: Some(cause.clone()), ..self.label(digest) };
+        let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
+        match self.until_stored(&subject, &batch.run, label.headers(), Bytes::new()).await {
+            Some(Stored::Before) => End::Late,
+            Some(_) => End::Incomplete(cause),
+            None => End::HandedBack,
+        }
     }
 
     async fn until_stored(

@@ -49,9 +49,9 @@ impl<J: Job> Node<J> {
             }
         }
         self.hurry.send_replace(true);
-        for (_, held) in self.held.drain() {
+        for held in std::mem::take(&mut self.held).into_values() {
             self.summary.handed_back += 1;
-            acknowledge(&held.message, AckKind::Nak(None)).await;
+            self.settle(&held.message, held.consumer, AckKind::Nak(None)).await;
         }
         self.shared.session.flush().await;
     }

@@ -5,6 +5,7 @@ mod attempts;
 mod cost;
 mod handle;
 mod leave;
+mod restore;
 mod serve;
 mod sink;
 mod tell;
@@ -86,6 +87,19 @@ pub enum NodeNews {
         /// Under which name it was there.
         subject: String,
     },
+    /// The jobs of a batch cannot be put together: a piece of a large message is missing. Its run ends with this cause.
+    Incomplete {
+        /// Whose it was.
+        run: RunId,
+        /// Its first job.
+        first: u64,
+        /// How many.
+        count: u64,
+        /// What is wrong.
+        cause: String,
+    },
+    /// One of the queue's streams, or the nodes' consumer, was deleted; it has been created again, by this node or another one.
+    Restored,
     /// Something failed and will be tried again.
     Trouble(String),
 }

@@ -8,6 +8,7 @@ use std::{
 
 use async_nats::{
     Subscriber,
+    datetime::DateTime,
     jetstream::{
         AckKind, Message,
         consumer::{PullConsumer, pull::Batch},
@@ -19,15 +20,16 @@ use pool::{Executor, Job};
 use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 
 use super::{
     NodeNews, NodeSettings, NodeSummary,
-    alive::{LOOK_EVERY, ack_wait, consumer},
+    alive::consumer,
     attempts::Floor,
     cost::{Costs, Rate},
     handle::{Delivery, End, Shared},
+    restore::{Look, Looks, ack_wait, created},
     tell::{tell_line, tell_refusal},
 };
 use crate::{
@@ -44,9 +46,6 @@ const ASK_FOR: Duration = Duration::from_secs(5);
 /// After a request that failed.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
-/// After the queue has been removed, or the server cannot be asked.
-const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
 /// A batch that cannot be begun or ended now is given to somebody again after this time, doubled with each further one.
 const PUT_OFF_FOR: Duration = Duration::from_secs(1);
 
@@ -58,7 +57,7 @@ pub(super) const ACK_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Node<J: Job> {
     pub(super) shared: Arc<Shared<J>>,
-    streams: Streams,
+    pub(super) streams: Streams,
     pub(super) consumer: PullConsumer,
     pings: Subscriber,
     pub(super) held: HashMap<String, Held>,
@@ -71,11 +70,9 @@ pub(super) struct Node<J: Job> {
     put_off: u32,
     pub(super) hurry: watch::Sender<bool>,
     pub(super) ack_wait: Duration,
-    /// The ack wait as it is now: another node may have changed it.
-    pub(super) learn: Arc<watch::Sender<Duration>>,
-    learned: watch::Receiver<Duration>,
-    /// When to ask for it again.
-    pub(super) look_at: Instant,
+    pub(super) looks: Looks,
+    pub(super) look: mpsc::UnboundedSender<Look>,
+    looked: mpsc::UnboundedReceiver<Look>,
     /// When to ask for batches, at the earliest.
     ask_at: Instant,
     /// When to say again that we are alive.
@@ -83,7 +80,7 @@ pub(super) struct Node<J: Job> {
     /// How many batches have been taken on.
     taken: u64,
     /// The highest number of a message that is known to have been delivered: first deliveries are in order.
-    highest: u64,
+    pub(super) highest: u64,
     pub(super) summary: NodeSummary,
     pub(super) rate: Rate,
     pub(super) since: Instant,
@@ -93,12 +90,14 @@ pub(super) struct Node<J: Job> {
 pub(super) struct Held {
     /// Its latest delivery, by which it is acknowledged.
     pub(super) message: Message,
-    run: RunId,
+    /// When the consumer was created that has delivered it.
+    pub(super) consumer: DateTime,
+    pub(super) run: RunId,
     span: Span,
     again: bool,
     /// Tells it from earlier ones of the same name.
     number: u64,
-    task: AbortHandle,
+    pub(super) task: AbortHandle,
 }
 
 /// What became of a batch that was held.
@@ -123,7 +122,7 @@ impl<J: Job> Node<J> {
         let (end, ended) = mpsc::unbounded_channel();
         let (trouble, troubles) = mpsc::unbounded_channel();
         let (hurry, hurried) = watch::channel(false);
-        let (learn, learned) = watch::channel(ack_wait);
+        let (look, looked) = mpsc::unbounded_channel();
         let shared = Shared {
             session,
             settings,
@@ -147,10 +146,10 @@ impl<J: Job> Node<J> {
             put_off: 0,
             hurry,
             ack_wait,
-            learn: Arc::new(learn),
-            learned,
+            looks: Looks::new(),
+            look,
+            looked,
             ask_at: Instant::now(),
-            look_at: Instant::now() + LOOK_EVERY,
             alive_at: Instant::now() + ack_wait / 3,
             taken: 0,
             highest,
@@ -182,22 +181,17 @@ impl<J: Job> Node<J> {
                         break Err(error);
                     }
                 }
-                Some(cause) = self.troubles.recv() => self.tell_trouble(cause, tell),
+                Some(cause) = self.troubles.recv() => {
+                    self.tell_trouble(cause, tell);
+                    self.looks.soon();
+                }
                 message = next(&mut pull) => match message {
                     Some(Ok(message)) => self.take(message, tell).await,
                     None => pull = None,
                     Some(Err(_)) => {
                         pull = None;
-                        tokio::select! {
-                            found = timeout(ASK_FOR, self.find_again()) => {
-                                // Any other error: the server is away, or just back. There will be news of it, or another
-                                // try.
-                                if let Ok(Err(error @ Error::Version { .. })) = found {
-                                    break Err(error);
-                                }
-                            }
-                            _ = asked.changed() => break Ok(()),
-                        }
+                        self.ask_at = Instant::now() + ASK_AGAIN_AFTER;
+                        self.looks.soon();
                     }
                 },
                 () = sleep_until(self.ask_at.into()), if pull.is_none() && Instant::now() < self.ask_at => {}
@@ -206,6 +200,7 @@ impl<J: Job> Node<J> {
                     if now.number != known.number || !now.up {
                         // What was asked on the old connection nobody will answer.
                         pull = None;
+                        self.looks.soon();
                     }
                     tell_line(known, now, tell);
                     known = now;
@@ -214,10 +209,17 @@ impl<J: Job> Node<J> {
                 }
                 Ok(()) = refused.changed() => tell_refusal(&mut refused, &self.shared.session, tell),
                 () = sleep_until(self.alive_at.into()) => self.show_signs_of_life(known).await,
-                Ok(()) = self.learned.changed() => {
-                    self.ack_wait = *self.learned.borrow_and_update();
-                    self.show_signs_of_life(known).await;
-                }
+                () = sleep_until(self.looks.at.into()), if known.up => self.look(),
+                Some(look) = self.looked.recv() => if self.looked(&look) {
+                    tokio::select! {
+                        restored = self.restore(tell) => match restored {
+                            // What was asked of the old consumer nobody will answer.
+                            Ok(is_new) => pull = pull.filter(|_| !is_new),
+                            Err(error) => break Err(error),
+                        },
+                        _ = asked.changed() => break Ok(()),
+                    }
+                },
                 Some(ping) = self.pings.next() => match ping.reply {
                     Some(reply) => self.answer(reply).await,
                     None => {
@@ -248,24 +250,6 @@ impl<J: Job> Node<J> {
         }
     }
 
-    /// The queue may have been removed while we served it.
-    async fn find_again(&mut self) -> Result<(), Error> {
-        // A server that is removing a stream loses what is put into a new one of that name meanwhile.
-        sleep(MAKE_AGAIN_AFTER).await;
-        let settings = &self.shared.settings;
-        let session = &self.shared.session;
-        let streams = Streams::open(session, &settings.queue, J::NAME, settings.streams).await?;
-        let created = |streams: &Streams| streams.jobs.cached_info().created;
-        if created(&streams) != created(&self.streams) {
-            // What we have is of the queue that was removed: the new one has other batches under the same numbers.
-            self.held.drain().for_each(|(_, held)| held.task.abort());
-        }
-        self.streams = streams;
-        self.consumer = self.streams.consumer(&self.shared.session, self.ack_wait).await?;
-        self.highest = self.consumer.cached_info().delivered.stream_sequence;
-        Ok(())
-    }
-
     /// Takes a batch on.
     async fn take(&mut self, message: Message, tell: &mut dyn FnMut(NodeNews)) {
         let subject = message.subject.to_string();
@@ -282,8 +266,9 @@ impl<J: Job> Node<J> {
         if let Some(held) = self.held.get_mut(&subject) {
             // Ours already, and delivered again because we had been cut off, or the ack wait is another one: it is
             // acknowledged by the latest delivery.
-            held.message = message;
-            (self.look_at, self.alive_at) = (Instant::now(), Instant::now());
+            (held.message, held.consumer) = (message, created(&self.consumer));
+            self.looks.soon();
+            self.alive_at = Instant::now();
             return;
         }
         let delivery =
@@ -292,7 +277,8 @@ impl<J: Job> Node<J> {
         let (shared, end) = (self.shared.clone(), self.end.clone());
         let handling = tokio::spawn(async move { shared.handle(&delivery).await });
         self.taken += 1;
-        let held = Held { message, run, span, again, number: self.taken, task: handling.abort_handle() };
+        let (consumer, task) = (created(&self.consumer), handling.abort_handle());
+        let held = Held { message, consumer, run, span, again, number: self.taken, task };
         let (shared, number) = (self.shared.clone(), held.number);
         self.held.insert(subject.clone(), held);
         tokio::spawn(async move {
@@ -312,29 +298,35 @@ impl<J: Job> Node<J> {
         if self.held.get(&subject).is_none_or(|held| held.number != number) {
             return Ok(());
         }
-        let Some(Held { message, run, span, again, .. }) = self.held.remove(&subject) else { return Ok(()) };
+        let Some(Held { message, consumer, run, span, again, .. }) = self.held.remove(&subject) else {
+            return Ok(());
+        };
         let Span { first, count } = span;
         match end {
             End::HandedBack => {
                 self.summary.handed_back += 1;
-                acknowledge(&message, AckKind::Nak(None)).await;
+                self.settle(&message, consumer, AckKind::Nak(None)).await;
                 return Ok(());
             }
             // At once it would come back at once.
             End::NotYet => {
-                acknowledge(&message, AckKind::Nak(Some(PUT_OFF_FOR))).await;
+                self.settle(&message, consumer, AckKind::Nak(Some(PUT_OFF_FOR))).await;
                 return Ok(());
             }
             End::NotNow => {
                 let delay = PUT_OFF_FOR * (1 << self.put_off.min(MOST_DOUBLINGS));
                 self.put_off += 1;
-                acknowledge(&message, AckKind::Nak(Some(delay))).await;
+                self.settle(&message, consumer, AckKind::Nak(Some(delay))).await;
                 return Ok(());
             }
             End::Failed(error) => {
                 self.summary.handed_back += 1;
-                acknowledge(&message, AckKind::Nak(None)).await;
+                self.settle(&message, consumer, AckKind::Nak(None)).await;
                 return Err(error);
+            }
+            End::Incomplete(cause) => {
+                self.summary.quarantined += 1;
+                tell(NodeNews::Incomplete { run, first, count, cause });
             }
             End::Foreign => {
                 self.summary.quarantined += 1;
@@ -353,7 +345,7 @@ impl<J: Job> Node<J> {
             }
         }
         (self.put_off, self.told) = (0, None);
-        acknowledge(&message, AckKind::Ack).await;
+        self.settle(&message, consumer, AckKind::Ack).await;
         if again || self.shared.notes_the_first() {
             self.forget_attempts(parse_subject(&subject));
         }

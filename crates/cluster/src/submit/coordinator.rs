@@ -16,9 +16,11 @@ use tokio::{
 
 use super::{
     SubmitNews, SubmitSettings,
+    check::{Checked, StreamCheck},
     claim::Claim,
     decode::Decode,
     ending::{Cancelling, Stopping},
+    guard::spawn,
     held::{Held, Starving},
     inlet::Gather,
     listen::{Finder, Found, Listener},
@@ -47,6 +49,10 @@ pub(super) enum Event {
     /// A batch is in the queue, under this number.
     Published(Span, u64),
     Result(Found),
+    /// The server was asked for the queue's streams.
+    Checked(Checked),
+    /// Something was refused or not answered: a stream may have been deleted.
+    Suspect,
     /// A large result is whole now.
     Complete(Span, Result<Bytes, Error>),
     /// There is no such result.
@@ -83,6 +89,9 @@ pub(super) struct Coordinator<J: Job> {
     pub(super) look_at: Instant,
     /// It has been asked where the batches are.
     pub(super) is_surveying: bool,
+    /// The answer to that may be older than a reason to doubt: ask once more.
+    pub(super) survey_again: bool,
+    pub(super) check: StreamCheck,
     /// What is to be cancelled as soon as it is known that no node has it.
     pub(super) cancelling: Vec<Cancelling<J>>,
     pub(super) stopping: Option<Stopping>,
@@ -139,13 +148,15 @@ impl<J: Job> Coordinator<J> {
         let listener = Listener {
             session: session.clone(),
             results: streams.results.clone(),
+            created: streams.results.cached_info().created,
             filter,
             after,
             events: tell.clone(),
             trouble: trouble(),
         };
-        tokio::spawn(listener.listen());
+        spawn(&tell, listener.listen());
         let finder = Finder::new(&streams, queue.clone(), run.clone(), tell.clone(), trouble());
+        let check = StreamCheck::new(streams.identity(), timeout, trouble());
         let publisher =
             Publisher::new((session, streams.jobs.clone()), (queue, run), version(J::NAME), timeout, tell);
         let known_jobs = known.stored_jobs();
@@ -166,6 +177,8 @@ impl<J: Job> Coordinator<J> {
             starving: None,
             look_at: Instant::now() + LOOK_AFTER,
             is_surveying: false,
+            survey_again: false,
+            check,
             cancelling: Vec::new(),
             stopping: None,
             unwanted: Vec::new(),
@@ -182,7 +195,7 @@ impl<J: Job> Coordinator<J> {
     }
 
     /// Decides until all jobs have their outcomes and no more will come.
-    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command<J>>) {
+    pub(super) async fn run(mut self, commands: &mut UnboundedReceiver<Command<J>>) {
         let mut line = self.publisher.session.line.clone();
         let mut is_up = true;
         while !self.is_over() {
@@ -194,6 +207,7 @@ impl<J: Job> Coordinator<J> {
                 Some(command) = commands.recv() => self.obey(command),
                 Ok(()) = line.changed() => {
                     let now = line.borrow_and_update().up;
+                    self.check.reconnected();
                     if std::mem::replace(&mut is_up, now) != now {
                         (self.settings.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
                     }
@@ -208,7 +222,7 @@ impl<J: Job> Coordinator<J> {
         commands.close();
         while let Ok(command) = commands.try_recv() {
             if let Command::Batch(batch) = command {
-                batch.fail(&self.shared, || Failure::Cancelled);
+                batch.fail(|| Failure::Cancelled);
             }
         }
     }
@@ -231,7 +245,7 @@ impl<J: Job> Coordinator<J> {
             .chain(stopping)
             .chain(vigil)
             .chain(patience);
-        times.fold(self.look_at, Instant::min)
+        times.fold(self.look_at.min(self.check.at()), Instant::min)
     }
 
     /// Whether somebody should be at work.
@@ -249,6 +263,7 @@ impl<J: Job> Coordinator<J> {
             Command::CancelWaiting(sink, done) => self.cancel_waiting(sink, done),
             Command::Stop(until) => self.stop(until),
             Command::Unreadable(span, cause) => self.unreadable(span, cause),
+            Command::Fail(error) => self.fail(&error),
         }
     }
 
@@ -273,6 +288,8 @@ impl<J: Job> Coordinator<J> {
             Event::Complete(span, Err(error)) => self.unreadable(span, error.to_string()),
             Event::NotFound(span) => self.not_found(span),
             Event::Queued(span, sequence, digest) => self.queued(span, sequence, &digest),
+            Event::Checked(checked) => self.checked(checked),
+            Event::Suspect => self.check.soon(),
             Event::Surveyed(survey) => self.surveyed(&survey),
             Event::Nodes(is_served) => self.found_nodes(is_served),
             Event::Doubt => self.doubt(),
@@ -295,7 +312,9 @@ impl<J: Job> Coordinator<J> {
         if self.look_at <= now {
             self.look_at = now + LOOK_AFTER;
             self.look_for_the_silent(now);
-            self.publisher.expect_to_have(&self.claim);
+        }
+        if self.check.at() <= now {
+            self.check_streams();
         }
         if self.keeps_vigil() && self.vigil.ask_at <= now {
             self.look_for_nodes();
@@ -310,7 +329,7 @@ impl<J: Job> Coordinator<J> {
     fn take(&mut self, mut batch: Batch<J>) {
         if self.shared.broken().is_some() || self.stopping.is_some() {
             let broken = self.shared.broken();
-            return batch.fail(&self.shared, || match &broken {
+            return batch.fail(|| match &broken {
                 Some(cause) => Failure::Abandoned(cause.clone()),
                 None => Failure::Cancelled,
             });

@@ -9,9 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use pool::{Job, Outcome, Resolved};
+use pool::{Job, Outcome};
 
-use super::shared::{Batch, Command, Owner, Shared, hand_over};
+use super::{
+    guard::DecoderGuard,
+    shared::{Batch, Command, Shared},
+};
 use crate::{Error, batch::take_bytes, verdict};
 
 /// A batch and its outcomes.
@@ -26,6 +29,7 @@ pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<Decode<J>>
     let shared = shared.clone();
     let run = move || {
         shared.is_own_thread_from_now_on();
+        let _guard = DecoderGuard(shared.clone());
         decode_all(&shared, &receiver);
     };
     thread::Builder::new().name("runner-results".into()).spawn(run).map_err(Error::thread)?;
@@ -35,15 +39,11 @@ pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<Decode<J>>
 fn decode_all<J: Job>(shared: &Shared<J>, results: &Receiver<Decode<J>>) {
     for Decode { batch, outcomes } in results {
         match decode::<J>(&outcomes, batch.span.count) {
-            Ok(outcomes) => {
-                let (count, bytes) = (batch.span.count, batch.payload.len());
-                deliver(batch.owners, outcomes);
-                shared.resolved(count, bytes);
-            }
+            Ok(outcomes) => batch.deliver(outcomes),
             Err(cause) => {
                 let cause_of_all: Arc<str> = cause.as_str().into();
                 shared.command(Command::Unreadable(batch.span, cause));
-                batch.fail(shared, || pool::Failure::Abandoned(cause_of_all.clone()));
+                batch.fail(|| pool::Failure::Abandoned(cause_of_all.clone()));
             }
         }
     }
@@ -56,12 +56,4 @@ fn decode<J: Job>(mut bytes: &[u8], count: u64) -> Result<Vec<Outcome<J>>, Strin
         outcomes.push(verdict::decode::<J>(one).map_err(|error| error.to_string())?);
     }
     if bytes.is_empty() { Ok(outcomes) } else { Err("it has too many bytes".to_owned()) }
-}
-
-fn deliver<J: Job>(owners: Vec<Owner<J>>, outcomes: Vec<Outcome<J>>) {
-    let mut outcomes = outcomes.into_iter();
-    for Owner { sink, tags } in owners {
-        let resolved = tags.into_iter().zip(&mut outcomes).map(|(tag, outcome)| Resolved { tag, outcome });
-        hand_over(&*sink, resolved.collect());
-    }
 }

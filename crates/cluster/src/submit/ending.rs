@@ -71,7 +71,7 @@ impl<J: Job> Coordinator<J> {
     /// known what that is. A batch that several sinks have jobs in is cancelled with all.
     pub(super) fn cancel_waiting(&mut self, sink: Option<Arc<dyn Sink<J>>>, done: Option<SyncSender<()>>) {
         if let Some(batch) = self.gathered(sink.as_ref()) {
-            batch.fail(&self.shared, || Failure::Cancelled);
+            batch.fail(|| Failure::Cancelled);
         }
         let cancelling = Cancelling { asked: Instant::now(), sink, done };
         self.cancel(|waiting| {
@@ -84,7 +84,7 @@ impl<J: Job> Coordinator<J> {
     /// Jobs that have gathered, whether they make a batch or not.
     fn gathered(&self, of: Option<&Arc<dyn Sink<J>>>) -> Option<Batch<J>> {
         let mut gather = self.shared.gather.lock();
-        gather.is_only_of(of).then(|| gather.take())
+        gather.is_only_of(of).then(|| gather.take(&self.shared))
     }
 
     fn cancel(&mut self, is_meant: impl Fn(&Waiting<J>) -> bool) {
@@ -96,7 +96,7 @@ impl<J: Job> Coordinator<J> {
         if let Some(waiting) = self.waiting.remove(&first) {
             waiting.publishing.as_ref().inspect(|publishing| publishing.abort());
             self.take_back(&waiting);
-            waiting.batch.fail(&self.shared, || Failure::Cancelled);
+            waiting.batch.fail(|| Failure::Cancelled);
         }
     }
 
@@ -167,10 +167,10 @@ impl<J: Job> Coordinator<J> {
             if waiting.times > 0 {
                 self.take_back(&waiting);
             }
-            waiting.batch.fail(&self.shared, || Failure::Abandoned(cause.clone()));
+            waiting.batch.fail(|| Failure::Abandoned(cause.clone()));
         }
         if let Some(batch) = self.gathered(None) {
-            batch.fail(&self.shared, || Failure::Abandoned(cause.clone()));
+            batch.fail(|| Failure::Abandoned(cause.clone()));
         }
     }
 }

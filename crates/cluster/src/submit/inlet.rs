@@ -100,29 +100,29 @@ impl<J: Job> Gather<J> {
     }
 
     /// Lets the open batch go, whatever is known of it.
-    pub(super) fn send_off_short(&mut self, shared: &Shared<J>) {
+    pub(super) fn send_off_short(&mut self, shared: &Arc<Shared<J>>) {
         self.known.forget(self.first);
         self.fixed = None;
         self.send_off(shared);
     }
 
     /// Lets the open batch go, unless it has to get more jobs first.
-    pub(super) fn send_off(&mut self, shared: &Shared<J>) {
+    pub(super) fn send_off(&mut self, shared: &Arc<Shared<J>>) {
         if !self.is_empty() && !self.is_short() {
-            let batch = self.take();
+            let batch = self.take(shared);
             shared.set_off(batch.payload.len());
             shared.command(Command::Batch(batch));
         }
     }
 
     /// The open batch, whether it may go or not.
-    pub(super) fn take(&mut self) -> Batch<J> {
+    pub(super) fn take(&mut self, shared: &Arc<Shared<J>>) -> Batch<J> {
         let span = Span { first: self.first, count: self.next - self.first };
         self.first = self.next;
         self.fixed = None;
         let (payload, owners) = (std::mem::take(&mut self.payload).into(), std::mem::take(&mut self.owners));
         let digest = std::mem::take(&mut self.digest).text();
-        Batch { span, payload, digest, owners }
+        Batch::new(shared, span, payload, digest, owners)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::{
     HeaderMap,
+    datetime::DateTime,
     jetstream::{
         Message,
         consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
@@ -18,7 +19,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{coordinator::Event, trouble::Trouble};
+use super::{coordinator::Event, guard::spawn, trouble::Trouble};
 use crate::{
     Error, Queue, RunId,
     batch::Label,
@@ -46,6 +47,8 @@ const LOOK_UPS: usize = 16;
 /// A stored result.
 pub(super) struct Found {
     pub(super) span: Span,
+    /// Its number among the results.
+    pub(super) sequence: u64,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
 }
@@ -57,6 +60,8 @@ pub(super) struct Found {
 pub(super) struct Listener {
     pub(super) session: Session,
     pub(super) results: Stream,
+    /// When the stream was created that `after` counts in.
+    pub(super) created: DateTime,
     pub(super) filter: String,
     pub(super) after: u64,
     pub(super) events: UnboundedSender<Event>,
@@ -69,7 +74,7 @@ impl Listener {
             let mut line = self.session.line.clone();
             let Ok(number) = line.wait_for(|line| line.up).await.map(|line| line.number) else { return };
             tokio::select! {
-                Err(error) = self.hear() => drop(self.trouble.goes_on(&error.to_string())),
+                Err(error) = self.hear() => self.trouble.goes_on(&error.to_string()),
                 _ = line.wait_for(|line| line.number != number) => {}
             }
             sleep(RETRY_AFTER).await;
@@ -84,6 +89,7 @@ impl Listener {
         loop {
             let request = consumer.batch().max_messages(AT_A_TIME).expires(ASK_FOR);
             let mut results = request.messages().await.map_err(Error::server)?;
+            let asked = expected;
             while let Some(message) = results.next().await {
                 let message = message.map_err(Error::server)?;
                 let info = message.info().map_err(Error::server)?;
@@ -92,16 +98,22 @@ impl Listener {
                 }
                 expected += 1;
                 self.after = info.stream_sequence;
-                self.tell(message);
+                let sequence = info.stream_sequence;
+                self.tell(message, sequence);
+            }
+            if expected == asked {
+                // A consumer that was deleted does not answer.
+                consumer.get_info().await.map_err(Error::server)?;
             }
         }
     }
 
     async fn consumer(&mut self) -> Result<PullConsumer, Error> {
         // Somebody has made the stream anew, or a server has lost its last messages: what comes has lower numbers then.
-        let last = self.results.get_info().await.map_err(Error::server)?.state.last_sequence;
-        if last < self.after {
-            self.after = last;
+        let info = self.results.get_info().await.map_err(Error::server)?;
+        let is_new = std::mem::replace(&mut self.created, info.created) != info.created;
+        if is_new || info.state.last_sequence < self.after {
+            self.after = if is_new { 0 } else { info.state.last_sequence };
             let _ = self.events.send(Event::Doubt);
         }
         let config = pull::Config {
@@ -116,11 +128,12 @@ impl Listener {
         self.results.create_consumer(config).await.map_err(Error::server)
     }
 
-    fn tell(&self, message: Message) {
+    fn tell(&self, message: Message, sequence: u64) {
         if let Some((_, span)) = parse_subject(&message.subject) {
             let Message { message, .. } = message;
             let headers = message.headers.unwrap_or_default();
-            let _ = self.events.send(Event::Result(Found { span, headers, payload: message.payload }));
+            let found = Found { span, sequence, headers, payload: message.payload };
+            let _ = self.events.send(Event::Result(found));
         }
     }
 }
@@ -151,7 +164,7 @@ impl Finder {
     /// Fetches a result; the coordinator hears of it, or that there is none.
     pub(super) fn find(self: &Arc<Self>, span: Span) {
         let finder = self.clone();
-        tokio::spawn(async move {
+        spawn(&self.events, async move {
             let _permit = finder.permits.acquire().await;
             if let Some(event) = finder.result(span).await {
                 let _ = finder.events.send(event);
@@ -162,7 +175,7 @@ impl Finder {
     /// Looks for a batch that was in the queue; if it is not there any more, for its result.
     pub(super) fn follow(self: &Arc<Self>, span: Span) {
         let finder = self.clone();
-        tokio::spawn(async move {
+        spawn(&self.events, async move {
             let _permit = finder.permits.acquire().await;
             let subject = finder.queue.subject(Which::Jobs, &finder.run, span);
             let event = match finder.last(&finder.jobs, &subject).await {
@@ -182,7 +195,9 @@ impl Finder {
     async fn result(&self, span: Span) -> Option<Event> {
         let subject = self.queue.subject(Which::Results, &self.run, span);
         Some(match self.last(&self.results, &subject).await? {
-            Some(found) => Event::Result(Found { span, headers: found.headers, payload: found.payload }),
+            Some(StreamMessage { sequence, headers, payload, .. }) => {
+                Event::Result(Found { span, sequence, headers, payload })
+            }
             None => Event::NotFound(span),
         })
     }
@@ -208,8 +223,8 @@ impl Finder {
     /// Puts the pieces of a large result together.
     pub(super) fn complete(self: &Arc<Self>, found: Found) {
         let finder = self.clone();
-        tokio::spawn(async move {
-            let Found { span, headers, payload } = found;
+        spawn(&self.events, async move {
+            let Found { span, headers, payload, .. } = found;
             let loaded = parts::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
             let _ = finder.events.send(Event::Complete(span, loaded));
         });

@@ -4,13 +4,16 @@
 //! what becomes of each batch: whether it has to be published or has been by an earlier submitter, and what is done when the run
 //! is stopped ([`ending`]); [`results`] is about what comes back, [`vigil`] about whether anybody is there to send it. [`publish`] and
 //! [`listen`] do what it says and tell it what has happened; [`decode`] turns results into outcomes on a thread of its own.
-//! [`claim`] sees to it that nobody else works on the same run.
+//! [`claim`] sees to it that nobody else works on the same run, [`check`] that the queue's streams still exist, and [`guard`] that a
+//! panic ends the run.
 
+mod check;
 mod claim;
 mod coordinator;
 mod decode;
 mod ending;
 mod fullness;
+mod guard;
 mod held;
 mod inlet;
 mod listen;
@@ -32,6 +35,7 @@ use pool::{Executor, Inlet, Job, JobFuture, JobOptions, Refused, Sink, WorkerFig
 
 use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
+use guard::EndGuard;
 use inlet::ClusterInlet;
 use shared::{Command, Shared};
 
@@ -100,6 +104,9 @@ impl<J: Job> ClusterExecutor<J> {
         let (connection, at_work) = (connection.clone(), shared.clone());
         runtime::spawn("runner-cluster", move || async move {
             at_work.is_own_thread_from_now_on();
+            // Dropped in the opposite order: the guard needs the commands to be received until then.
+            let mut heard = heard;
+            let _guard = EndGuard(at_work.clone());
             let made = async {
                 let opened = open::<J>(&connection, &settings).await?;
                 Coordinator::make(opened, settings, connection.timeout, at_work.clone(), decoder).await
@@ -108,10 +115,9 @@ impl<J: Job> ClusterExecutor<J> {
                 Err(error) => drop(tell.send(Err(error))),
                 Ok(coordinator) => {
                     let _ = tell.send(Ok(coordinator.known_jobs()));
-                    coordinator.run(heard).await;
+                    coordinator.run(&mut heard).await;
                 }
             }
-            at_work.end();
         })?;
         let known_jobs = told.recv().map_err(Error::server)??;
         Ok(ClusterExecutor { shared, known_jobs })

@@ -10,7 +10,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{claim::Claim, coordinator::Event, fullness::Fullness, trouble::Trouble};
+use super::{coordinator::Event, fullness::Fullness, guard::spawn, trouble::Trouble};
 use crate::{
     Error, Queue, RunId,
     batch::{Label, as_again},
@@ -18,7 +18,6 @@ use crate::{
     names::{Span, Which},
     parts::Parcel,
     publish::{Stored, with_id},
-    streams::get,
 };
 
 /// Batches that may wait for the server's word that it has stored them.
@@ -92,32 +91,21 @@ impl Publisher {
     /// Publishes a batch; the coordinator hears of the end, unless it puts an end to it.
     pub(super) fn publish(self: &Arc<Self>, batch: Outgoing) -> AbortHandle {
         let publisher = self.clone();
-        let publishing = tokio::spawn(async move {
+        spawn(&self.events, async move {
             let mut withdrawn = publisher.withdrawn.subscribe();
             let event = tokio::select! {
                 event = publisher.until_stored(batch) => event,
                 _ = withdrawn.wait_for(|&withdrawn| withdrawn) => return,
             };
             let _ = publisher.events.send(event);
-        });
-        publishing.abort_handle()
-    }
-
-    /// Looks whether the run is still ours; the coordinator hears if it is not.
-    pub(super) fn expect_to_have(&self, claim: &Claim) {
-        let (claim, events) = (claim.clone(), self.events.clone());
-        tokio::spawn(async move {
-            if let Some(error) = claim.taken_over().await {
-                let _ = events.send(Event::Failed(error));
-            }
-        });
+        })
     }
 
     async fn until_stored(&self, batch: Outgoing) -> Event {
         // Never closed.
         let _permit = self.permits.acquire().await;
         let Outgoing { span, payload, digest, time, again } = batch;
-        let label = Label { version: self.version.clone(), digest, cost: None, node: None };
+        let label = Label { version: self.version.clone(), digest, cost: None, node: None, failure: None };
         let subject = self.queue.subject(Which::Jobs, &self.run, span);
         let id = format!("{}.{}.{}.{}.{time}", self.run, span.first, span.count, self.submitter);
         let mut headers = with_id(label.headers(), id);
@@ -140,20 +128,10 @@ impl Publisher {
                 }
                 Stored::Before => {}
                 Stored::Unknown(cause) => {
-                    if self.trouble.goes_on(&cause)
-                        && let Some(error) = self.gone().await
-                    {
-                        return Event::Failed(error);
-                    }
+                    self.trouble.goes_on(&cause);
                 }
             }
             sleep(RETRY_AFTER).await;
         }
-    }
-
-    /// Whether the queue is not there any more. A node would have made it again by now.
-    async fn gone(&self) -> Option<Error> {
-        let found = get(&self.session, &self.queue, Which::Jobs).await;
-        matches!(found, Ok(None)).then(|| Error::NoQueue { queue: self.queue.clone() })
     }
 }

@@ -31,6 +31,9 @@ impl<J: Job> Coordinator<J> {
             let error = Error::OtherJobs { run: self.settings.run.clone(), job: span.first };
             return self.fail(&error);
         }
+        if let Some(cause) = label.failure {
+            return self.incomplete(span, cause, found.sequence);
+        }
         if std::mem::replace(&mut waiting.found, true) {
             return;
         }
@@ -44,6 +47,14 @@ impl<J: Job> Coordinator<J> {
             false => self.finder.complete(found),
         }
         self.release();
+    }
+
+    /// A node could not put the jobs of a batch together. What it has stored is removed, so that the run can be resumed.
+    fn incomplete(&mut self, span: Span, cause: String, sequence: u64) {
+        let results = self.streams.results.clone();
+        self.removals.spawn(async move { drop(results.delete_message(sequence).await) });
+        let run = self.settings.run.clone();
+        self.fail(&Error::IncompleteBatch { run, first: span.first, last: span.last(), cause });
     }
 
     /// A batch of an earlier submitter is there.
@@ -95,6 +106,7 @@ impl<J: Job> Coordinator<J> {
         let now = Instant::now();
         let long_ago = now.checked_sub(2 * LOOK_AFTER).unwrap_or(now);
         self.waiting.values_mut().for_each(|waiting| waiting.since = waiting.since.min(long_ago));
+        self.survey_again = self.is_surveying;
         self.survey();
     }
 
@@ -110,6 +122,12 @@ impl<J: Job> Coordinator<J> {
     pub(super) fn surveyed(&mut self, survey: &Survey) {
         self.is_surveying = false;
         self.cancel_by(survey);
+        if std::mem::take(&mut self.survey_again) {
+            return self.survey();
+        }
+        if survey.has_no_consumer() && self.waiting.values().any(|waiting| waiting.is_silent(survey.asked)) {
+            self.have_nodes_look();
+        }
         for waiting in self.waiting.values_mut().filter(|waiting| waiting.is_silent(survey.asked)) {
             waiting.since = survey.asked;
             if survey.place(waiting) == Place::Gone {

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use pool::{Failure, Job, Refused, Resolved, Sink};
+use pool::{Failure, Job, Outcome, Refused, Resolved, Sink};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 
@@ -36,10 +36,14 @@ pub(super) enum Command<J: Job> {
     Stop(Instant),
     /// A result could not be read.
     Unreadable(Span, String),
+    /// The run cannot go on.
+    Fail(Error),
 }
 
-/// Jobs that travel together.
+/// Jobs that travel together. When it is dropped, it counts as resolved; if its outcomes were not delivered by then, which only a
+/// panic can cause, its jobs are abandoned and the run is broken.
 pub(super) struct Batch<J: Job> {
+    shared: Arc<Shared<J>>,
     pub(super) span: Span,
     pub(super) payload: Bytes,
     /// What stands for its jobs.
@@ -54,19 +58,51 @@ pub(super) struct Owner<J: Job> {
 }
 
 impl<J: Job> Batch<J> {
+    pub(super) fn new(
+        shared: &Arc<Shared<J>>,
+        span: Span,
+        payload: Bytes,
+        digest: String,
+        owners: Vec<Owner<J>>,
+    ) -> Batch<J> {
+        Batch { shared: shared.clone(), span, payload, digest, owners }
+    }
+
     /// Whether nobody but this sink wants its outcomes.
     pub(super) fn is_only_of(&self, sink: &Arc<dyn Sink<J>>) -> bool {
         self.owners.iter().all(|owner| Arc::ptr_eq(&owner.sink, sink))
     }
 
+    /// Delivers the outcomes, in the order of the jobs.
+    pub(super) fn deliver(mut self, outcomes: Vec<Outcome<J>>) {
+        let mut outcomes = outcomes.into_iter();
+        for Owner { sink, tags } in std::mem::take(&mut self.owners) {
+            let resolved =
+                tags.into_iter().zip(&mut outcomes).map(|(tag, outcome)| Resolved { tag, outcome });
+            hand_over(&*sink, resolved.collect());
+        }
+    }
+
     /// Gives all its jobs the same failure.
-    pub(super) fn fail(self, shared: &Shared<J>, failure: impl Fn() -> Failure<J::Error>) {
-        let count = self.span.count;
-        for Owner { sink, tags } in self.owners {
+    pub(super) fn fail(mut self, failure: impl Fn() -> Failure<J::Error>) {
+        self.fail_owners(failure);
+    }
+
+    fn fail_owners(&mut self, failure: impl Fn() -> Failure<J::Error>) {
+        for Owner { sink, tags } in std::mem::take(&mut self.owners) {
             let failed = |tag| Resolved { tag, outcome: Err(failure()) };
             hand_over(&*sink, tags.into_iter().map(failed).collect());
         }
-        shared.resolved(count, self.payload.len());
+    }
+}
+
+impl<J: Job> Drop for Batch<J> {
+    fn drop(&mut self) {
+        if !self.owners.is_empty() {
+            let cause = self.shared.break_down(&Error::Panicked);
+            self.fail_owners(|| Failure::Abandoned(cause.clone()));
+        }
+        self.shared.resolved(self.span.count, self.payload.len());
     }
 }
 
@@ -215,7 +251,13 @@ impl<J: Job> Shared<J> {
         self.room.notify_all();
     }
 
-    pub(super) fn close(&self) {
+    /// The open batch, if it has jobs.
+    pub(super) fn take_open_batch(self: &Arc<Self>) -> Option<Batch<J>> {
+        let mut gather = self.gather.lock();
+        (!gather.is_empty()).then(|| gather.take(self))
+    }
+
+    pub(super) fn close(self: &Arc<Self>) {
         let mut gather = self.gather.lock();
         gather.send_off(self);
         self.gate.lock().closed = true;

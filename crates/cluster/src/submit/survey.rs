@@ -6,19 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use pool::Job;
 use tokio::time::{sleep, timeout};
 
 use super::{
     coordinator::{Event, Waiting},
+    guard::spawn,
     listen::Finder,
 };
 use crate::{
     Error,
+    delivered::Delivered,
     names::{Span, Which},
     status::batches,
-    streams::CONSUMER,
 };
 
 /// After this the question is asked anew.
@@ -35,15 +35,6 @@ pub(super) struct Survey {
     delivered: Delivered,
 }
 
-/// What the nodes' consumer says, by numbers of messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Delivered {
-    /// The last that any node was given.
-    up_to: u64,
-    /// The last of those that have all been acknowledged.
-    acked: u64,
-}
-
 /// Where a batch is that has been published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -57,6 +48,11 @@ pub(super) enum Place {
 }
 
 impl Survey {
+    /// Whether the nodes' consumer does not exist.
+    pub(super) fn has_no_consumer(&self) -> bool {
+        self.delivered.has_no_consumer
+    }
+
     /// Where a batch is; its number in the queue may be known.
     pub(super) fn place<J: Job>(&self, waiting: &Waiting<J>) -> Place {
         self.place_of(waiting.batch.span, waiting.sequence)
@@ -76,7 +72,7 @@ impl Finder {
     /// Asks, as often as it takes; the coordinator hears of it.
     pub(super) fn survey(self: &Arc<Self>) {
         let finder = self.clone();
-        tokio::spawn(async move {
+        spawn(&self.events, async move {
             while !finder.events.is_closed() {
                 let error = match timeout(ANSWER_WITHIN, finder.survey_once()).await {
                     Ok(Ok(survey)) => {
@@ -87,11 +83,7 @@ impl Finder {
                     Ok(Err(error)) => error,
                     Err(late) => Error::NoAnswer(late.to_string()),
                 };
-                if finder.trouble.goes_on(&error.to_string()) && matches!(error, Error::NoQueue { .. }) {
-                    // A node would have made it again by now.
-                    let _ = finder.events.send(Event::Failed(error));
-                    return;
-                }
+                finder.trouble.goes_on(&error.to_string());
                 sleep(RETRY_AFTER).await;
             }
         });
@@ -100,26 +92,9 @@ impl Finder {
     async fn survey_once(&self) -> Result<Survey, Error> {
         let asked = Instant::now();
         // In this order: what is still in the queue after it was acknowledged has been left there.
-        let delivered = self.delivered().await?;
+        let delivered = Delivered::ask(&self.jobs, &self.queue).await?;
         let queued = batches(&self.jobs, &self.queue.all(Which::Jobs, Some(&self.run))).await?;
         Ok(Survey { asked, queued: queued.into_iter().map(|(_, span)| span).collect(), delivered })
-    }
-
-    /// How far the nodes are. Without any node nothing has been delivered.
-    async fn delivered(&self) -> Result<Delivered, Error> {
-        let error = match self.jobs.consumer_info(CONSUMER).await {
-            Ok(info) => {
-                let up_to = info.delivered.stream_sequence;
-                let acked = if info.num_ack_pending == 0 { up_to } else { info.ack_floor.stream_sequence };
-                return Ok(Delivered { up_to, acked });
-            }
-            Err(error) => error,
-        };
-        match error.kind() {
-            ConsumerInfoErrorKind::NotFound => Ok(Delivered::default()),
-            ConsumerInfoErrorKind::StreamNotFound => Err(Error::NoQueue { queue: self.queue.clone() }),
-            _ => Err(Error::server(error)),
-        }
     }
 }
 
@@ -130,7 +105,7 @@ mod tests {
     #[test]
     fn what_is_behind_the_nodes_and_in_no_ones_hands_is_gone() {
         let [first, second] = [Span { first: 0, count: 4 }, Span { first: 4, count: 4 }];
-        let delivered = Delivered { up_to: 9, acked: 5 };
+        let delivered = Delivered { up_to: 9, acked: 5, has_no_consumer: false };
         let survey = Survey { asked: Instant::now(), queued: HashSet::from([first]), delivered };
         let places = [5, 6, 9, 10].map(|number| survey.place_of(first, Some(number)));
         assert_eq!(places, [Place::Gone, Place::AtWork, Place::AtWork, Place::Waits]);

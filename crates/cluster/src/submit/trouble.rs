@@ -34,19 +34,19 @@ impl Trouble {
         *self.spell.lock() = None;
     }
 
-    /// Hears that it has failed again; whether that has gone on for long, and is worth a closer look.
-    pub(super) fn goes_on(&self, cause: &str) -> bool {
+    /// Notes another failure, reports one that lasts, and has the streams checked: one of them may have been deleted.
+    pub(super) fn goes_on(&self, cause: &str) {
         let mut spell = self.spell.lock();
         if !self.line.borrow().up {
             // That is told elsewhere.
             *spell = None;
-            return false;
+            return;
         }
         let Spell { since, told } = spell.get_or_insert_with(|| Spell { since: Instant::now(), told: false });
         let is_long = since.elapsed() >= self.patience;
         if is_long && !std::mem::replace(told, true) {
             let _ = self.events.send(Event::Trouble(cause.to_owned()));
         }
-        is_long
+        let _ = self.events.send(Event::Suspect);
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::{
     SubmitNews,
     coordinator::{Coordinator, Event},
+    guard::spawn,
 };
 
 /// When no result has come for so long, the nodes are asked for signs of life.
@@ -57,7 +58,7 @@ impl<J: Job> Coordinator<J> {
             return;
         }
         let (ping, events) = (self.settings.queue.ping(), self.publisher.events.clone());
-        tokio::spawn(async move {
+        spawn(&self.publisher.events, async move {
             let answer = timeout(ANSWER_WITHIN, session.client.request(ping, Bytes::new())).await;
             let is_served = match answer {
                 Ok(Ok(_)) => true,
@@ -66,6 +67,12 @@ impl<J: Job> Coordinator<J> {
             };
             let _ = events.send(Event::Nodes(is_served));
         });
+    }
+
+    /// Has all nodes look at the queue's streams and their consumer, and make again what was deleted.
+    pub(super) fn have_nodes_look(&self) {
+        let (client, ping) = (self.publisher.session.client.clone(), self.settings.queue.ping());
+        spawn(&self.publisher.events, async move { drop(client.publish(ping, Bytes::new()).await) });
     }
 
     /// Tells once that there is no node, and asks again soon.

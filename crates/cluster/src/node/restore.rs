@@ -1,0 +1,193 @@
+//! Whether the queue's streams and the nodes' consumer still exist, and creating again what somebody has deleted.
+//!
+//! A consumer that was deleted does not answer, and neither does a stream: silence looks like an empty queue. So the node asks
+//! for them every few seconds, and soon after anything failed or somebody asked it to.
+
+use std::time::{Duration, Instant};
+
+use async_nats::{
+    datetime::DateTime,
+    jetstream::{
+        AckKind, Message,
+        consumer::{self, PullConsumer},
+        context::ConsumerInfoErrorKind,
+    },
+};
+use pool::Job;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    NodeNews,
+    serve::{Node, acknowledge},
+};
+use crate::{
+    Error,
+    remove::remove,
+    streams::{ACK_WAIT, CONSUMER, Identity, Streams},
+};
+
+/// Between two looks without a reason.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two looks with one.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// A server that is removing a stream loses what is put into a new one of that name meanwhile.
+const CREATE_AFTER: Duration = Duration::from_millis(500);
+
+/// After this, creating again is given up for now.
+const CREATE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the server says of the queue, and when it was asked.
+pub(super) struct Look {
+    asked: Instant,
+    found: Found,
+}
+
+enum Found {
+    /// All of it exists.
+    All { identity: Identity, consumer: DateTime, ack_wait: Duration },
+    /// A stream or the consumer is missing.
+    Missing,
+    /// Not known now.
+    Unknown,
+}
+
+/// When to look.
+pub(super) struct Looks {
+    pub(super) at: Instant,
+    not_before: Instant,
+    /// Answers to earlier questions do not count.
+    restored_at: Instant,
+    /// Since when creating again has failed.
+    failing_since: Option<Instant>,
+}
+
+impl Looks {
+    pub(super) fn new() -> Looks {
+        let now = Instant::now();
+        Looks { at: now + LOOK_EVERY, not_before: now, restored_at: now, failing_since: None }
+    }
+
+    /// Looks soon, but not all the time.
+    pub(super) fn soon(&mut self) {
+        self.at = self.at.min(self.not_before);
+    }
+}
+
+impl<J: Job> Node<J> {
+    /// Asks the server for the streams and the consumer; the answer comes through `looked`.
+    pub(super) fn look(&mut self) {
+        let now = Instant::now();
+        (self.looks.at, self.looks.not_before) = (now + LOOK_EVERY, now + LOOK_AGAIN_AFTER);
+        let (session, queue) = (self.shared.session.clone(), self.shared.settings.queue.clone());
+        let answer = self.look.clone();
+        tokio::spawn(async move {
+            let found = match Streams::find(&session, &queue).await {
+                Ok(streams) => look_at_consumer(&streams).await,
+                Err(Error::NoQueue { .. } | Error::NoStream { .. }) => Found::Missing,
+                Err(_) => Found::Unknown,
+            };
+            // Not received only when the node has left.
+            let _ = answer.send(Look { asked: now, found });
+        });
+    }
+
+    /// Takes the answer; returns whether something has to be created, or opened, again.
+    pub(super) fn looked(&mut self, look: &Look) -> bool {
+        if look.asked < self.looks.restored_at {
+            return false;
+        }
+        match look.found {
+            Found::All { identity, consumer, ack_wait } => {
+                self.note_ack_wait(ack_wait);
+                identity != self.streams.identity() || consumer != created(&self.consumer)
+            }
+            Found::Missing => true,
+            Found::Unknown => false,
+        }
+    }
+
+    /// Opens the streams and the consumer again, and creates what is missing. Returns whether the consumer is another one.
+    ///
+    /// # Errors
+    /// When the queue is of another version, or the server has refused to create something for longer than the connection's timeout.
+    pub(super) async fn restore(&mut self, tell: &mut dyn FnMut(NodeNews)) -> Result<bool, Error> {
+        let error = match timeout(CREATE_WITHIN, self.open_again()).await {
+            Ok(Ok(is_new)) => {
+                (self.looks.failing_since, self.looks.restored_at) = (None, Instant::now());
+                tell(NodeNews::Restored);
+                return Ok(is_new);
+            }
+            Ok(Err(error @ Error::Version { .. })) => return Err(error),
+            Ok(Err(error)) => error,
+            Err(late) => Error::NoAnswer(late.to_string()),
+        };
+        let since = *self.looks.failing_since.get_or_insert_with(Instant::now);
+        if !matches!(error, Error::NoAnswer(_)) && since.elapsed() >= self.shared.session.patience {
+            return Err(error);
+        }
+        self.tell_trouble(error.to_string(), tell);
+        self.looks.soon();
+        Ok(false)
+    }
+
+    async fn open_again(&mut self) -> Result<bool, Error> {
+        sleep(CREATE_AFTER).await;
+        let (session, settings) = (&self.shared.session, &self.shared.settings);
+        let streams = Streams::open(session, &settings.queue, J::NAME, settings.streams).await?;
+        let consumer = streams.consumer(session, self.ack_wait).await?;
+        let delivered = consumer.cached_info().delivered.stream_sequence;
+        if streams.identity().jobs == self.streams.identity().jobs {
+            self.highest = self.highest.max(delivered);
+        } else {
+            // What we have is of the queue that was removed: the new one has other batches under the same numbers.
+            self.held.drain().for_each(|(_, held)| held.task.abort());
+            self.highest = delivered;
+        }
+        let is_new = created(&consumer) != created(&self.consumer);
+        (self.streams, self.consumer) = (streams, consumer);
+        self.note_ack_wait(ack_wait(self.consumer.cached_info()));
+        Ok(is_new)
+    }
+
+    /// Shows signs of life at once if the ack wait is another one.
+    fn note_ack_wait(&mut self, ack_wait: Duration) {
+        if std::mem::replace(&mut self.ack_wait, ack_wait) != ack_wait {
+            self.alive_at = Instant::now();
+        }
+    }
+
+    /// Acknowledges a delivery. One of a consumer that was deleted is not known to the next one, which would skip messages because
+    /// of it: a batch that is done is removed from the stream instead, and any other is delivered again anyway.
+    pub(super) async fn settle(&self, message: &Message, consumer: DateTime, kind: AckKind) {
+        if consumer == created(&self.consumer) {
+            return acknowledge(message, kind).await;
+        }
+        if let (AckKind::Ack | AckKind::Term, Ok(info)) = (kind, message.info()) {
+            let _ = remove(&self.shared.session, &self.streams.jobs, [info.stream_sequence]).await;
+        }
+    }
+}
+
+async fn look_at_consumer(streams: &Streams) -> Found {
+    match streams.jobs.consumer_info(CONSUMER).await {
+        Ok(info) => {
+            Found::All { identity: streams.identity(), consumer: info.created, ack_wait: ack_wait(&info) }
+        }
+        Err(error) => match error.kind() {
+            ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound => Found::Missing,
+            _ => Found::Unknown,
+        },
+    }
+}
+
+/// How long a batch may be silent.
+pub(super) fn ack_wait(info: &consumer::Info) -> Duration {
+    if info.config.ack_wait.is_zero() { ACK_WAIT } else { info.config.ack_wait }
+}
+
+/// When the consumer was created.
+pub(super) fn created(consumer: &PullConsumer) -> DateTime {
+    consumer.cached_info().created
+}

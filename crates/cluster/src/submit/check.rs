@@ -1,0 +1,142 @@
+//! Checks that the queue's streams still exist, and are the ones that were opened.
+//!
+//! Every few seconds, and soon after anything was refused or not answered. A stream that somebody has deleted is created again
+//! by the nodes, which are asked to. If it is still missing after the connection's timeout, the run ends with the cause. A
+//! stream that was created again has lost what was in it, so all batches are looked for.
+
+use std::time::{Duration, Instant};
+
+use pool::Job;
+
+use super::{
+    coordinator::{Coordinator, Event},
+    guard::spawn,
+    trouble::Trouble,
+};
+use crate::{
+    Error,
+    streams::{Identity, Streams},
+};
+
+/// Between two checks without a reason.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two checks with one.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// Time for the nodes to create a stream again, once it is known that it is missing.
+const NODES_RESTORE_WITHIN: Duration = Duration::from_secs(3);
+
+/// What the server said, and when it was asked.
+pub(super) struct Checked {
+    asked: Instant,
+    answer: Result<Identity, Error>,
+}
+
+/// What is known of the streams.
+pub(super) struct StreamCheck {
+    identity: Identity,
+    timeout: Duration,
+    trouble: Trouble,
+    /// When all streams were last found, or the connection was last restored.
+    found_at: Instant,
+    /// Since when a stream has been known to be missing.
+    missing_since: Option<Instant>,
+    /// The earliest time of the next check.
+    not_before: Instant,
+    at: Instant,
+    /// A check is under way.
+    is_asked: bool,
+}
+
+impl StreamCheck {
+    pub(super) fn new(identity: Identity, timeout: Duration, trouble: Trouble) -> StreamCheck {
+        let now = Instant::now();
+        StreamCheck {
+            identity,
+            timeout,
+            trouble,
+            found_at: now,
+            missing_since: None,
+            not_before: now,
+            at: now + CHECK_EVERY,
+            is_asked: false,
+        }
+    }
+
+    /// When to check.
+    pub(super) fn at(&self) -> Instant {
+        // The answer to a check that is under way comes as an event.
+        if self.is_asked { Instant::now() + CHECK_EVERY } else { self.at }
+    }
+
+    /// Checks soon, but not all the time.
+    pub(super) fn soon(&mut self) {
+        self.at = self.at.min(self.not_before);
+    }
+
+    /// While there was no connection, nodes could not restore anything either.
+    pub(super) fn reconnected(&mut self) {
+        self.found_at = Instant::now();
+        self.missing_since = None;
+        self.soon();
+    }
+
+    fn found(&mut self, asked: Instant) {
+        (self.found_at, self.missing_since) = (asked, None);
+        self.at = Instant::now() + CHECK_EVERY;
+        self.trouble.is_over();
+    }
+
+    /// Notes that a stream is missing; returns whether that has lasted too long.
+    fn missing(&mut self) -> bool {
+        let now = Instant::now();
+        self.at = now + CHECK_AGAIN_AFTER;
+        let since = *self.missing_since.get_or_insert(now);
+        now >= (self.found_at + self.timeout).max(since + NODES_RESTORE_WITHIN)
+    }
+}
+
+impl<J: Job> Coordinator<J> {
+    /// Asks the server for the streams, and who has the run.
+    pub(super) fn check_streams(&mut self) {
+        let asked = Instant::now();
+        self.check.is_asked = true;
+        self.check.not_before = asked + CHECK_AGAIN_AFTER;
+        let (session, queue) = (self.publisher.session.clone(), self.settings.queue.clone());
+        let (claim, events) = (self.claim.clone(), self.publisher.events.clone());
+        spawn(&self.publisher.events, async move {
+            let found = Streams::find(&session, &queue).await;
+            let answer = found.map(|streams| streams.identity());
+            let _ = events.send(Event::Checked(Checked { asked, answer }));
+            if let Some(error) = claim.taken_over().await {
+                let _ = events.send(Event::Failed(error));
+            }
+        });
+    }
+
+    /// Takes the answer.
+    pub(super) fn checked(&mut self, Checked { asked, answer }: Checked) {
+        self.check.is_asked = false;
+        match answer {
+            Ok(identity) => {
+                self.check.found(asked);
+                if std::mem::replace(&mut self.check.identity, identity) != identity {
+                    self.doubt();
+                }
+            }
+            Err(error @ (Error::NoQueue { .. } | Error::NoStream { .. })) => {
+                let is_too_long = self.check.missing();
+                // A run that waits for nothing does not need the queue now.
+                if is_too_long && !self.waiting.is_empty() {
+                    return self.fail(&error);
+                }
+                self.have_nodes_look();
+            }
+            Err(error) => {
+                self.check.at = Instant::now() + CHECK_AGAIN_AFTER;
+                self.check.trouble.goes_on(&error.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Guards against panics: whatever panics in a submitter, its run ends, and nothing waits for it.
+//!
+//! A panic can lose a batch, or end the thread or task that something else waits for. Therefore a [`Batch`](super::shared::Batch) that
+//! is dropped gives its jobs an outcome and breaks the run, an [`EndGuard`] publishes the end of the coordinator's thread,
+//! and a panic in a task becomes an event.
+
+use std::{future::Future, sync::Arc, thread};
+
+use pool::{Failure, Job};
+use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
+
+use super::{
+    coordinator::Event,
+    shared::{Command, Shared},
+};
+use crate::Error;
+
+/// Publishes the end of the coordinator's thread when it is dropped, be it by a panic.
+///
+/// It has to be dropped before the receiver of the commands: after [`Shared::break_down`] no job is accepted, and what was accepted before is in
+/// the open batch or among the commands.
+pub(super) struct EndGuard<J: Job>(pub(super) Arc<Shared<J>>);
+
+impl<J: Job> Drop for EndGuard<J> {
+    fn drop(&mut self) {
+        let EndGuard(shared) = self;
+        if thread::panicking() {
+            let cause = shared.break_down(&Error::Panicked);
+            if let Some(open) = shared.take_open_batch() {
+                open.fail(|| Failure::Abandoned(cause.clone()));
+            }
+        }
+        shared.end();
+    }
+}
+
+/// Ends the run if the thread of the decoder panics.
+pub(super) struct DecoderGuard<J: Job>(pub(super) Arc<Shared<J>>);
+
+impl<J: Job> Drop for DecoderGuard<J> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.command(Command::Fail(Error::Panicked));
+        }
+    }
+}
+
+/// Sends an event if its task panics.
+struct TaskGuard(UnboundedSender<Event>);
+
+impl Drop for TaskGuard {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.send(Event::Failed(Error::Panicked));
+        }
+    }
+}
+
+/// Spawns a task of a submitter. If it panics, the run fails.
+pub(super) fn spawn(
+    events: &UnboundedSender<Event>,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> AbortHandle {
+    let guard = TaskGuard(events.clone());
+    let guarded = async move {
+        let _guard = guard;
+        task.await;
+    };
+    tokio::spawn(guarded).abort_handle()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        time::Duration,
+    };
+
+    use bytes::Bytes;
+    use parking_lot::Mutex;
+    use pool::{Inlet, JobOptions, Resolved, Sink};
+    use serde::{Deserialize, Serialize};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::{
+        names::Span,
+        submit::{
+            inlet::ClusterInlet,
+            shared::{Batch, Owner},
+        },
+    };
+
+    #[derive(Serialize, Deserialize)]
+    struct Nothing;
+
+    impl Job for Nothing {
+        const NAME: &'static str = "nothing";
+        type Output = ();
+        type Error = ();
+        type Context = ();
+
+        fn run(self, (): &mut ()) -> Result<(), ()> {
+            Ok(())
+        }
+    }
+
+    /// Keeps the tags of jobs that were abandoned.
+    #[derive(Default)]
+    struct Abandoned(Mutex<Vec<u64>>);
+
+    impl Sink<Nothing> for Abandoned {
+        fn resolve(&self, resolved: Vec<Resolved<Nothing>>) {
+            let is_abandoned = |one: &Resolved<_>| matches!(one.outcome, Err(Failure::Abandoned(_)));
+            self.0.lock().extend(resolved.iter().filter(|one| is_abandoned(one)).map(|one| one.tag));
+        }
+    }
+
+    type Parts = (Arc<Shared<Nothing>>, UnboundedReceiver<Command<Nothing>>, Arc<Abandoned>);
+
+    fn parts() -> Parts {
+        let (commands, received) = unbounded_channel();
+        (Shared::new(None, commands), received, Arc::default())
+    }
+
+    fn push(shared: &Arc<Shared<Nothing>>, sink: &Arc<Abandoned>, tags: std::ops::Range<u64>) {
+        let mut inlet = ClusterInlet::new(shared.clone(), sink.clone());
+        tags.for_each(|tag| inlet.push(tag, Nothing, JobOptions::default()));
+    }
+
+    #[test]
+    fn a_batch_that_is_dropped_abandons_its_jobs_and_breaks_the_run() {
+        let (shared, _commands, sink) = parts();
+        let owners = vec![Owner { sink: sink.clone() as Arc<dyn Sink<Nothing>>, tags: vec![7, 8] }];
+        drop(Batch::new(&shared, Span { first: 0, count: 2 }, Bytes::new(), String::new(), owners));
+        assert_eq!(*sink.0.lock(), [7, 8]);
+        assert!(shared.broken().is_some_and(|cause| cause.contains("panicked")));
+    }
+
+    #[test]
+    fn the_end_of_the_coordinators_thread_by_a_panic_leaves_no_job_without_an_outcome() {
+        let (shared, commands, sink) = parts();
+        // The first batch has four jobs, and two are in the open one.
+        push(&shared, &sink, 0..6);
+        let thread = shared.clone();
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            let _commands = commands;
+            let _guard = EndGuard(thread);
+            panic!("the coordinator panics");
+        }));
+        assert!(panicked.is_err());
+        let mut tags = sink.0.lock().clone();
+        tags.sort_unstable();
+        assert_eq!(tags, [0, 1, 2, 3, 4, 5]);
+        assert!(shared.wait_for_end(Duration::ZERO) && shared.is_over());
+    }
+
+    #[test]
+    fn a_panic_in_the_decoder_or_in_a_task_fails_the_run() {
+        let (shared, mut commands, _) = parts();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = DecoderGuard(shared);
+            panic!("the decoder panics");
+        }));
+        assert!(panicked.is_err());
+        assert!(matches!(commands.try_recv(), Ok(Command::Fail(Error::Panicked))));
+        let (events, mut received) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            spawn(&events, async { panic!("a task panics") });
+            assert!(matches!(received.recv().await, Some(Event::Failed(Error::Panicked))));
+            // One that ends, or is aborted, does not.
+            spawn(&events, async {});
+            spawn(&events, std::future::pending()).abort();
+            tokio::task::yield_now().await;
+        });
+        assert!(received.try_recv().is_err());
+    }
+}

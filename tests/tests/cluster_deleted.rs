@@ -1,0 +1,232 @@
+//! Streams, consumers and pieces of messages that somebody deletes: they are created again, or the run ends with the cause. And
+//! the removal of a run that nodes are at work on.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{thread, time::Duration};
+
+use end_to_end::{
+    Running, gcd_jobs,
+    nats::{Nats, Node, wait_until},
+};
+use nix::sys::signal::Signal;
+
+/// Enough for a look at the server, every 5 s, and for what follows.
+const SOON: Duration = Duration::from_secs(14);
+
+const CREATED_AGAIN: &str = "has been created again";
+
+fn sleeps(seconds: f64, count: usize) -> String {
+    format!("{{\"op\":\"sleep\",\"seconds\":{seconds}}}\n").repeat(count)
+}
+
+/// A node that is at work on a run of 40 jobs, of which most are queued.
+fn at_work() -> Option<(Nats, Node, Running)> {
+    let nats = Nats::start()?;
+    let node = nats.node(&["-w", "1"]);
+    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(0.06, 40)).start();
+    node.until("of run r");
+    Some((nats, node, run))
+}
+
+fn delete_stream(nats: &Nats, name: &str) {
+    nats.jetstream(async |context| context.delete_stream(name).await.unwrap());
+}
+
+fn delete_consumer(nats: &Nats) {
+    nats.jetstream(async |context| {
+        let jobs = context.get_stream("RUNNER_q_JOBS").await.unwrap();
+        jobs.delete_consumer("nodes").await.unwrap();
+    });
+}
+
+/// All jobs have their results soon, and the node has said why it took longer.
+fn expect_all(node: Node, run: Running) {
+    let output = run.wait();
+    assert_eq!(output.kinds(), ["ok"; 40], "{}\n{}", output.stderr, node.log());
+    assert!(output.elapsed < SOON, "{:?}", output.elapsed);
+    let (_, log) = node.end(Signal::SIGTERM);
+    assert!(log.contains(CREATED_AGAIN), "{log}");
+}
+
+#[test]
+fn a_deleted_consumer_of_the_nodes_is_created_again() {
+    let Some((nats, node, run)) = at_work() else { return };
+    delete_consumer(&nats);
+    expect_all(node, run);
+}
+
+#[test]
+fn a_consumer_that_was_deleted_while_nodes_were_idle_or_busy_is_created_again() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    delete_consumer(&nats);
+    let (jobs, expected) = gcd_jobs(100);
+    let output = nats.call(&[]).stdin(jobs).run();
+    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    assert!(output.elapsed < SOON, "{:?}", output.elapsed);
+    // It has all that it wants: no request is pending that the server could refuse.
+    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(2.0, 1) + &sleeps(0.0, 39)).start();
+    wait_until("the node has batches", || nats.status()["in_flight"].as_u64() >= Some(1));
+    delete_consumer(&nats);
+    expect_all(node, run);
+}
+
+#[test]
+fn a_deleted_stream_of_jobs_is_created_again_and_filled_again() {
+    let Some((nats, node, run)) = at_work() else { return };
+    delete_stream(&nats, "RUNNER_q_JOBS");
+    expect_all(node, run);
+}
+
+#[test]
+fn a_deleted_stream_of_results_is_created_again_and_what_was_in_it_is_run_again() {
+    let Some((nats, node, run)) = at_work() else { return };
+    delete_stream(&nats, "RUNNER_q_RESULTS");
+    expect_all(node, run);
+}
+
+#[test]
+fn a_deleted_stream_of_notes_is_created_again() {
+    let Some((nats, node, run)) = at_work() else { return };
+    delete_stream(&nats, "RUNNER_q_QUARANTINE");
+    node.until(CREATED_AGAIN);
+    expect_all(node, run);
+    assert_eq!(nats.status()["quarantined"], serde_json::json!([]));
+}
+
+/// Deletes a stream of a queue without nodes, and checks how its run ends.
+fn expect_end(stream: &str, words: &str) {
+    let Some(nats) = Nats::start() else { return };
+    let run = nats.call(&["--run-id", "r", "--cluster-timeout", "8"]).stdin(sleeps(0.01, 8)).start();
+    wait_until("it is queued", || {
+        let status = nats.call(&["cluster", "status", "--json"]).run();
+        status.text().contains("\"waiting_jobs\":8")
+    });
+    delete_stream(&nats, stream);
+    let output = run.wait();
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    assert!(output.stderr.contains(words), "{}", output.stderr);
+    // The timeout counts from when the stream was last found.
+    assert!(output.elapsed < SOON, "{stream}: {:?}", output.elapsed);
+    // What is left of the queue can be removed.
+    assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
+    assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 4);
+}
+
+#[test]
+fn without_a_node_the_loss_of_any_stream_ends_the_run_with_the_cause() {
+    thread::scope(|scope| {
+        scope.spawn(|| expect_end("RUNNER_q_JOBS", "there is no queue q"));
+        for stream in ["RUNNER_q_RESULTS", "RUNNER_q_QUARANTINE"] {
+            scope.spawn(move || {
+                expect_end(stream, &format!("the stream {stream} of the queue q was deleted"));
+            });
+        }
+    });
+}
+
+/// A job whose message is too large for one piece.
+fn large_job() -> String {
+    let long = "x".repeat(3 << 20);
+    serde_json::json!({"op": "command", "argv": ["cat"], "stdin": long}).to_string() + "\n"
+}
+
+/// Deletes the second piece of the queue's first large message.
+fn delete_piece(nats: &Nats) {
+    nats.jetstream(async |context| {
+        let results = context.get_stream("RUNNER_q_RESULTS").await.unwrap();
+        let piece = results.get_raw_message(2).await.unwrap();
+        assert!(piece.subject.starts_with("runner.q.parts.large."), "{}", piece.subject);
+        results.delete_message(2).await.unwrap();
+    });
+}
+
+#[test]
+fn a_batch_of_which_a_piece_is_missing_ends_the_run_which_can_be_resumed() {
+    let Some(nats) = Nats::start() else { return };
+    let call = || nats.call(&["--run-id", "large"]).stdin(large_job());
+    let run = call().start();
+    wait_until("it is queued", || {
+        let status = nats.call(&["cluster", "status", "--json"]).run();
+        status.text().contains("\"waiting_jobs\":1")
+    });
+    delete_piece(&nats);
+    let node = nats.node(&["-w", "1", "--allow-command", "--max-output", "8M"]);
+    let output = run.wait();
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    let words = "the jobs 0 to 0 of run large cannot be read from the queue: a piece of it is missing";
+    assert!(output.stderr.contains(words), "{}", output.stderr);
+    assert!(output.elapsed < SOON, "{:?}", output.elapsed);
+    node.until("gave up jobs 0 to 0 of run large");
+    let output = call().run();
+    assert_eq!(output.kinds(), ["ok"], "{}", output.stderr);
+    drop(node.end(Signal::SIGTERM));
+}
+
+#[test]
+fn a_result_of_which_a_piece_is_missing_ends_the_run() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1", "--allow-command", "--max-output", "8M"]);
+    let job = "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"yes | head -c 3000000\"]}\n";
+    let call = || nats.call(&["--run-id", "large"]).stdin(job);
+    assert_eq!(call().run().kinds(), ["ok"]);
+    delete_piece(&nats);
+    let output = call().run();
+    assert_eq!(output.code(), 4, "{}", output.stderr);
+    assert!(output.stderr.contains("a piece of it is missing"), "{}", output.stderr);
+    drop(node.end(Signal::SIGTERM));
+}
+
+/// Removes the run `r` while a node is at work on it; another run of that name then has its own results.
+fn expect_no_trace(nats: &Nats, node: Node) {
+    let clean = nats.call(&["cluster", "clean", "--run-id", "r"]).run();
+    assert_eq!(clean.code(), 0, "{}", clean.stderr);
+    assert!(clean.stderr.contains("waiting for batches of the run that nodes have"), "{}", clean.stderr);
+    assert_eq!(nats.status()["runs"], serde_json::json!([]), "{}", node.log());
+    let (jobs, expected) = gcd_jobs(100);
+    let output = nats.call(&["--run-id", "r"]).stdin(jobs).run();
+    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    drop(node.end(Signal::SIGTERM));
+}
+
+#[test]
+fn the_removal_of_a_run_waits_for_what_nodes_have() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(0.5, 40)).start();
+    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    run.signal(Signal::SIGKILL);
+    drop(run.wait());
+    expect_no_trace(&nats, node);
+}
+
+#[test]
+fn the_removal_of_a_run_waits_for_what_its_submitter_has_taken_back() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(3.0, 1)).start();
+    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGINT);
+    drop(run.wait());
+    // The queue is empty, and the node is still at work.
+    assert_eq!(nats.status()["runs"], serde_json::json!([]));
+    expect_no_trace(&nats, node);
+}
+
+#[test]
+fn the_removal_of_a_run_does_not_wait_for_a_node_that_died() {
+    let Some(nats) = Nats::start() else { return };
+    let node = nats.node(&["-w", "1"]);
+    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(50.0, 8)).start();
+    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    for running in [run, node.running] {
+        running.signal(Signal::SIGKILL);
+        drop(running.wait());
+    }
+    let clean = nats.call(&["cluster", "clean", "--run-id", "r"]).run();
+    assert_eq!(clean.code(), 0, "{}", clean.stderr);
+    assert!(clean.elapsed < Duration::from_secs(10), "{:?}", clean.elapsed);
+    assert_eq!(nats.status()["runs"], serde_json::json!([]));
+}
