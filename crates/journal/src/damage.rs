@@ -35,14 +35,29 @@ struct Run {
 
 /// Whether records that belong behind `offset`, where the last whole record ends, are in the file.
 pub(crate) fn is_followed_by_records(reader: &mut Reader, offset: u64) -> io::Result<bool> {
-    let promised = reader.promised_end(offset)?;
-    let first_place = promised.unwrap_or(offset);
+    // Records in place are recognised at once, so all of them are looked for first.
+    Ok(any_mark(reader, offset + 1, |reader, mark| Ok(reader.record(mark)?.is_some()))?
+        || has_displaced_records(reader, offset)?)
+}
+
+fn has_displaced_records(reader: &mut Reader, offset: u64) -> io::Result<bool> {
+    let first_place = reader.promised_end(offset)?.unwrap_or(offset);
     let mut run = Run { next: 0, displacement: None };
-    let mut from = offset;
+    any_mark(reader, offset, |reader, mark| {
+        let place = run.displaced_place(reader, mark, first_place)?;
+        Ok(place.is_some_and(|place| place >= first_place))
+    })
+}
+
+/// Whether this holds of a mark at `from` or behind.
+fn any_mark(
+    reader: &mut Reader,
+    mut from: u64,
+    mut holds: impl FnMut(&mut Reader, u64) -> io::Result<bool>,
+) -> io::Result<bool> {
     while let Some((marks, next)) = reader.marks(from)? {
         for mark in marks {
-            let in_place = mark > offset && reader.record(mark)?.is_some();
-            if in_place || run.displaced_place(reader, mark, first_place)? >= Some(first_place) {
+            if holds(reader, mark)? {
                 return Ok(true);
             }
         }
