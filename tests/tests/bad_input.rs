@@ -259,7 +259,7 @@ fn inputs_with_byte_order_marks_that_were_put_together_are_recognised() {
     let output = lines(format!("{array}{array}"));
     assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3));
     assert!(output.stderr.contains("line 2, column 1: a byte order mark after the end"), "{}", output.stderr);
-    expect_flaw(format!("{{\"op\":\u{feff}\"sum\",\"n\":1}}"), 1, 7, mark);
+    expect_flaw("{\"op\":\u{feff}\"sum\",\"n\":1}", 1, 7, mark);
     // Files of their own may each have one.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jobs");
