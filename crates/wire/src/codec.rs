@@ -1,7 +1,6 @@
 //! The seam between values and bytes.
 
 mod bincode;
-#[cfg(feature = "codecs")]
 mod bounded;
 #[cfg(feature = "codecs")]
 mod cbor;
@@ -20,6 +19,8 @@ mod pickle_machine;
 mod postcard;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zero_size_tests;
 
 use std::fmt::Display;
 

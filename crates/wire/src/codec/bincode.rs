@@ -3,7 +3,7 @@
 use bincode::{config, config::Config, enc::write::Writer, error::EncodeError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::CodecError;
+use super::{CodecError, bounded::Bounds};
 
 struct Appender<'a>(&'a mut Vec<u8>);
 
@@ -21,7 +21,8 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
         .map_err(CodecError::encoding)
 }
 
-/// Decodes under a limit, because bincode allocates a string of whatever length the bytes claim.
+/// Decodes under a limit, because bincode allocates a string of whatever length the bytes claim, and within a number of
+/// elements, because it reads a list of values that take no bytes for as long as they claim.
 ///
 /// The limit is a constant of its type, so there are a few. It counts an integer at its full width, up to sixteen
 /// times what it takes up here.
@@ -39,8 +40,9 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 
 #[inline]
 fn decode_within<T: DeserializeOwned, C: Config>(bytes: &[u8], config: C) -> Result<T, CodecError> {
-    match bincode::serde::borrow_decode_from_slice(bytes, config) {
+    let bounds = Bounds::of_elements(bytes.len());
+    match bincode::serde::seed_decode_from_slice(bounds.seed(), bytes, config) {
         Ok((value, read)) => CodecError::unless_read(bytes.len() - read).map(|()| value),
-        Err(error) => Err(CodecError::decoding(error)),
+        Err(error) => Err(bounds.reason(error)),
     }
 }

@@ -5,11 +5,14 @@
 //! fields. Integers of 128 bits are exact, floating-point numbers are written with the digits that bring them back. Byte strings
 //! are arrays of numbers.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 use super::{
     CodecError,
-    bounded::Bounded,
+    bounded::Bounds,
     checked::{Checked, Rules},
 };
 
@@ -31,5 +34,9 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     // It lets space pass behind the value, of which nothing is ever written.
     CodecError::unless_read(bytes.len() - bytes.trim_ascii_end().len())?;
-    serde_json::from_slice(bytes).map(|Bounded(value)| value).map_err(CodecError::decoding)
+    let bounds = Bounds::of(bytes.len());
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.reason(error))?;
+    reader.end().map_err(CodecError::decoding)?;
+    Ok(value)
 }

@@ -5,11 +5,14 @@
 //! `None` or `()`, because both are one nil. Integers of 128 bits are sixteen bytes.
 
 use rmp_serde::{Deserializer, Serializer, decode::Error};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 use super::{
     CodecError,
-    bounded::Bounded,
+    bounded::Bounds,
     checked::{Checked, Rules},
 };
 
@@ -29,7 +32,8 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 #[inline(never)]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut reader = Deserializer::from_read_ref(bytes);
-    let Bounded(value) = Bounded::deserialize(&mut reader).map_err(CodecError::decoding)?;
+    let bounds = Bounds::of(bytes.len());
+    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.reason(error))?;
     // It does not say how far it came, but whether there is another value's first byte.
     match bool::deserialize(&mut reader) {
         Err(Error::InvalidMarkerRead(_)) => Ok(value),

@@ -1,15 +1,17 @@
 //! postcard: variable-length integers and no names, as bincode has them, in a format that is specified and maintained.
 //!
 //! Every value comes back as it was, or is refused: sequences whose length is not known beforehand (`serde(flatten)`), fields
-//! that are left out, and types that ask the bytes what they are (`serde(untagged)`). A list of values that take no bytes,
-//! such as `()`, is as long as the bytes say, as with bincode.
+//! that are left out, and types that ask the bytes what they are (`serde(untagged)`).
 
-use postcard::{ser_flavors::Flavor, serialize_with_flavor, take_from_bytes};
-use serde::{Serialize, de::DeserializeOwned};
+use postcard::{Deserializer, ser_flavors::Flavor, serialize_with_flavor};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 use super::{
     CodecError, bincode,
-    bounded::Bounded,
+    bounded::Bounds,
     checked::{Checked, Rules},
 };
 
@@ -56,7 +58,9 @@ fn reason<T: Serialize>(value: &T, error: &postcard::Error) -> CodecError {
 
 #[inline(never)]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (Bounded(value), rest) = take_from_bytes(bytes).map_err(CodecError::decoding)?;
-    CodecError::unless_read(rest.len())?;
+    let bounds = Bounds::of(bytes.len());
+    let mut reader = Deserializer::from_bytes(bytes);
+    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.reason(error))?;
+    CodecError::unless_read(reader.finalize().map_err(CodecError::decoding)?.len())?;
     Ok(value)
 }
