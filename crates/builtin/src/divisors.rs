@@ -4,16 +4,14 @@ use std::hint::black_box;
 
 use dashu_int::UBig;
 
-use crate::{BuiltinError, Natural, prime_factors::prime_factors};
+use crate::{BuiltinError, Natural, prime_factors::prime_powers};
 
 /// A number with more divisors than this is not factorized: the list would not fit any reader.
 pub const MOST_DIVISORS: usize = 1 << 20;
 
 /// Multiplies the prime factors in all ways; ascending.
 pub(crate) fn fast(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
-    let primes = prime_factors(n)?;
-    let powers: Vec<(Natural, usize)> =
-        primes.chunk_by(|a, b| a == b).map(|equal| (equal[0].clone(), equal.len())).collect();
+    let powers = prime_powers(n)?;
     let count = powers.iter().try_fold(1usize, |count, (_, power)| count.checked_mul(power + 1));
     if count.is_none_or(|count| count > MOST_DIVISORS) {
         return Err(BuiltinError::TooManyDivisors);

@@ -77,7 +77,19 @@ pub fn factor(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
     prime_factors::prime_factors(n)
 }
 
-/// The same for a number of one word; the factors are added to `found`. 0 and 1 have none.
+/// The distinct prime factors with their exponents, ascending by prime.
+///
+/// ```
+/// assert_eq!(builtin::prime_powers(&12u64.into()), Ok(vec![(2u64.into(), 2), (3u64.into(), 1)]));
+/// ```
+///
+/// # Errors
+/// [`BuiltinError::Zero`] for 0.
+pub fn prime_powers(n: &Natural) -> Result<Vec<(Natural, usize)>, BuiltinError> {
+    prime_factors::prime_powers(n)
+}
+
+/// The prime factors of a number of one word; the factors are added to `found`. 0 and 1 have none.
 ///
 /// ```
 /// let mut found = Vec::new();

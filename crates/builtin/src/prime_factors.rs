@@ -7,15 +7,31 @@ use crate::{BuiltinError, Natural, arith::factor};
 
 /// Ascending.
 pub(crate) fn prime_factors(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
+    let powers = prime_powers(n)?;
+    let repeat = |(prime, exponent): (Natural, usize)| std::iter::repeat_n(prime, exponent);
+    Ok(powers.into_iter().flat_map(repeat).collect())
+}
+
+/// The distinct prime factors, ascending, with their exponents.
+pub(crate) fn prime_powers(n: &Natural) -> Result<Vec<(Natural, usize)>, BuiltinError> {
     let mut found = Vec::new();
     match n {
         Natural::Small(0) => return Err(BuiltinError::Zero),
-        Natural::Small(n) => factor::prime_factors_word(*n, &mut |prime| found.push(Natural::Small(prime))),
+        Natural::Small(n) => factor::prime_factors_word(*n, &mut |prime| found.push((prime.into(), 1))),
         // It may have been made with a form that its value does not have.
         Natural::Big(n) if n.is_zero() => return Err(BuiltinError::Zero),
-        Natural::Big(n) => factor::prime_factors_wide(n.clone(), &mut |prime| found.push(prime.into())),
+        Natural::Big(n) => {
+            factor::prime_factors_wide(n.clone(), &mut |prime, exponent| {
+                found.push((prime.into(), exponent));
+            });
+        }
     }
     found.sort_unstable();
+    found.dedup_by(|(later, more), (earlier, exponent)| {
+        let is_same = later == earlier;
+        *exponent += if is_same { *more } else { 0 };
+        is_same
+    });
     Ok(found)
 }
 

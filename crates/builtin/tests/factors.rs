@@ -43,7 +43,8 @@ fn checked(n: impl Into<UBig>) -> Vec<UBig> {
 
 /// The divisors of n >= 1, ascending.
 fn divisors(n: impl Into<Natural>) -> Result<Vec<Natural>, BuiltinError> {
-    let Ok(mut context) = builtin::Context::start(Limits { allow_command: false, max_output: 0 });
+    let Ok(mut context) =
+        builtin::Context::start(Limits { allow_command: false, max_output: 0 });
     match (Builtin::Factorize { n: n.into(), method: Method::Fast }).run(&mut context)? {
         Value::Naturals(naturals) => Ok(naturals),
         other => panic!("{other:?}"),
@@ -213,4 +214,43 @@ proptest! {
         let count: usize = factors.chunk_by(|a, b| a == b).map(|equal| equal.len() + 1).product();
         prop_assert_eq!(found.len(), count);
     }
+}
+
+/// What took minutes when each factor was looked for on its own: the bound is a small part of that.
+#[test]
+fn smooth_numbers_of_any_size_are_taken_apart_at_once() {
+    let start = std::time::Instant::now();
+    let primes_below = |range: std::ops::Range<u32>| {
+        let mut is_composite = vec![false; range.end as usize];
+        for n in 2..range.end as usize {
+            if !is_composite[n] {
+                is_composite.iter_mut().skip(n * n).step_by(n).for_each(|flag| *flag = true);
+            }
+        }
+        range.filter(|&n| n > 1 && !is_composite[n as usize]).collect::<Vec<u32>>()
+    };
+    let powers = |powers: &[(u32, usize)]| {
+        let n: UBig = powers.iter().map(|&(prime, exponent)| UBig::from(prime).pow(exponent)).product();
+        let expected: Vec<(Natural, usize)> =
+            powers.iter().map(|&(prime, exponent)| (u64::from(prime).into(), exponent)).collect();
+        assert_eq!(builtin::prime_powers(&n.into()), Ok(expected));
+    };
+    // Legendre's formula.
+    let in_factorial = |prime: u32| {
+        std::iter::successors(Some(5_000 / prime), |rest| Some(rest / prime))
+            .take_while(|&rest| rest > 0)
+            .sum::<u32>()
+    };
+    let factorial: Vec<_> = primes_below(0..5_001).iter().map(|&p| (p, in_factorial(p) as usize)).collect();
+    powers(&factorial);
+    let once = |range| primes_below(range).into_iter().map(|p| (p, 1)).collect::<Vec<_>>();
+    powers(&once(1_021..3_000));
+    powers(&once(0..30_000));
+    powers(&once(1_000_000..1 << 20));
+    powers(&primes_below(0..600).into_iter().zip(1..).collect::<Vec<_>>());
+    powers(&[(3, 50_000), (1_048_573, 3_000)]);
+    powers(&[(2, 3), (524_287, 100), (524_309, 7), (1_048_573, 1)]);
+    // Above the primes that are divided by: curves find several of them at a time.
+    powers(&once(1 << 20..(1 << 20) + 500));
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }

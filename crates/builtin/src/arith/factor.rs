@@ -4,6 +4,7 @@
 //! |---|---|
 //! | any | [trial division](trial) by the primes below 1,021; what is below 1,021^2 then is prime |
 //! | below 2^64 | [primality](is_prime_word), a square root, [rho] below 2^42, otherwise [elliptic curves](ecm) modulo a word |
+//! | larger | division by the primes below 2^12, above 200 bits 2^14, above 640 bits 2^20: [remainders modulo their products](smooth) |
 //! | up to 200 bits | [primality](is_prime), [perfect powers](powers), a short [rho], some elliptic curves, the [quadratic sieve](sieve) |
 //! | larger | the same without the sieve: elliptic curves with growing bounds, for ever |
 
@@ -15,7 +16,7 @@ use super::{
     primality::{is_prime, is_prime_word},
     rho,
     ring::{Lanes, Ring, Task, Word, in_ring_of},
-    sieve,
+    sieve, smooth,
     trial::{self, Left},
 };
 
@@ -24,6 +25,9 @@ const RHO_BELOW: u64 = 1 << 42;
 
 /// One curve that is soon done: most numbers have a factor that is much smaller than their root.
 static FIRST: Level = Level::new(50, 1_200, 60, 1);
+
+/// The first curves for numbers above the sieve's: each finds about half of the factors of up to 20 bits.
+static SHORT: Level = Level::new(50, 1_200, 60, 12);
 
 /// The curves for numbers below [`HARD_WORDS`], two primes of up to 28 bits, and for larger ones.
 static WORD_LEVELS: [Level; 2] = [Level::new(105, 4_000, 210, 400), Level::new(200, 8_000, 210, 400)];
@@ -104,18 +108,44 @@ fn find_factor_word(n: u64) -> u64 {
     }
 }
 
-/// Gives the prime factors of a number of any size, above 0, to `found`, in no particular order.
-pub(crate) fn prime_factors_wide(n: UBig, found: &mut impl FnMut(UBig)) {
-    let rest = trial::divide_wide(n, |prime| found(prime.into()));
-    let mut open = vec![(rest, 1)];
+/// Numbers of up to this many bits are only divided by the first of the [segments](smooth::SEGMENTS): curves split them sooner
+/// than all of the primes below 2^20 are tried.
+const FEW_SEGMENTS: usize = 640;
+
+/// How many segments are tried for numbers of so many bits.
+fn segments(bits: usize) -> usize {
+    if bits <= sieve::MOST_BITS {
+        1
+    } else if bits <= FEW_SEGMENTS {
+        3
+    } else {
+        smooth::SEGMENTS.len()
+    }
+}
+
+/// Gives the prime factors of a number of any size, above 0, with exponents to `found`, in no particular order. The same
+/// prime may come several times.
+pub(crate) fn prime_factors_wide(n: UBig, found: &mut impl FnMut(UBig, usize)) {
+    let mut rest = trial::divide_wide(n, |prime, exponent| found(prime.into(), exponent));
+    for (index, segment) in smooth::SEGMENTS.iter().enumerate() {
+        if rest.bit_len() <= 64 || index >= segments(rest.bit_len()) {
+            break;
+        }
+        segment.divide(&mut rest, |prime, exponent| found(prime.into(), exponent));
+    }
+    split_wide(rest, found);
+}
+
+/// The prime factors of a number without small ones.
+fn split_wide(n: UBig, found: &mut impl FnMut(UBig, usize)) {
+    let mut open = vec![(n, 1)];
     while let Some((number, times)) = open.pop() {
         if let Ok(word) = u64::try_from(&number) {
-            let mut repeat = |prime: u64| (0..times).for_each(|_| found(prime.into()));
             if word > 1 {
-                split_word_part(word, &mut repeat);
+                split_word_part(word, &mut |prime| found(prime.into(), times));
             }
         } else if is_prime(&number) {
-            (0..times).for_each(|_| found(number.clone()));
+            found(number, times);
         } else if let Some((base, exponent)) = powers::root(&number) {
             open.push((base, times * exponent));
         } else {
@@ -138,9 +168,12 @@ impl Task for FindFactor<'_> {
 
     fn run<R: Ring>(self, ring: &R) -> UBig {
         let FindFactor(n) = self;
-        let by_sieve = || (n.bit_len() <= sieve::MOST_BITS).then(|| sieve::find_factor(n)).flatten();
+        let fits_sieve = n.bit_len() <= sieve::MOST_BITS;
+        let by_short_curves = || ecm::find_factor(ring, (!fits_sieve).then_some(&SHORT));
+        let by_sieve = || fits_sieve.then(|| sieve::find_factor(n)).flatten();
         // Rho takes apart what has several factors of up to some 20 bits, which a curve would find all at once.
-        rho::find_factor(ring, 1 << 10)
+        by_short_curves()
+            .or_else(|| rho::find_factor(ring, 1 << 10))
             .or_else(|| ecm::find_factor(ring, attempts(n.bit_len())))
             .or_else(by_sieve)
             .or_else(|| ecm::find_factor(ring, for_ever()))

@@ -9,4 +9,5 @@ mod primes;
 mod rho;
 mod ring;
 mod sieve;
+mod smooth;
 mod trial;

@@ -11,7 +11,7 @@ use super::inverse::inverse;
 const COUNT: usize = 170;
 
 /// The prime after the last one that is tried.
-const BOUND: u64 = 1_021;
+pub(super) const BOUND: u64 = 1_021;
 
 /// Numbers below this have no factor left that trial division would not have found.
 pub(crate) const DONE_BELOW: u64 = BOUND * BOUND;
@@ -88,12 +88,15 @@ pub(crate) fn least_factor(n: u64) -> u64 {
     (BOUND..).step_by(2).find(|&divisor| n.is_multiple_of(divisor)).expect("n itself is one")
 }
 
-/// As [`divide`] for a number of any size above 0, which is divided by products of primes that fit a word; gives what is left of it.
-pub(crate) fn divide_wide(mut n: UBig, mut found: impl FnMut(u64)) -> UBig {
+/// As [`divide`] for a number of any size above 0, which is divided by products of primes that fit a word. Each prime goes
+/// to `found` with its exponent; returns the cofactor.
+pub(crate) fn divide_wide(mut n: UBig, mut found: impl FnMut(u64, usize)) -> UBig {
     debug_assert!(!n.is_zero());
     let twos = n.trailing_zeros().unwrap_or(0);
-    (0..twos).for_each(|_| found(2));
-    n >>= twos;
+    if twos > 0 {
+        found(2, twos);
+        n >>= twos;
+    }
     let mut rest = &DIVISORS[..];
     while !rest.is_empty() {
         let (product, count) = product_of_first(rest);
@@ -101,10 +104,9 @@ pub(crate) fn divide_wide(mut n: UBig, mut found: impl FnMut(u64)) -> UBig {
         rest = later;
         let residue = &n % product;
         for divisor in group.iter().filter(|divisor| divisor.quotient(residue).is_some()) {
-            while &n % divisor.prime == 0 {
-                n /= divisor.prime;
-                found(divisor.prime);
-            }
+            // By powers whose exponents double: one division at a time would take quadratic time.
+            let exponent = n.remove(&divisor.prime.into()).expect("n is above 0");
+            found(divisor.prime, exponent);
         }
     }
     n
@@ -163,7 +165,8 @@ mod tests {
                     if left < BOUND { 1 } else { left }
                 }
             };
-            prop_assert_eq!(divide_wide(n.into(), |prime| other.push(prime)), UBig::from(left));
+            let mut repeat = |prime, exponent| other.extend(std::iter::repeat_n(prime, exponent));
+            prop_assert_eq!(divide_wide(n.into(), &mut repeat), UBig::from(left));
             prop_assert_eq!(&one, &other);
             prop_assert_eq!(one.iter().product::<u64>() * left, n);
         }

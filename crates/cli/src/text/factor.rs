@@ -2,7 +2,7 @@
 
 use super::{
     block::{Answer, Fault, Tokens, operands},
-    integer::{Magnitude, read_natural},
+    integer::{Magnitude, read_natural, significant},
 };
 
 /// Whether it ends a number in a stream. Others that are called white space elsewhere do not: `12\r` is no number.
@@ -41,8 +41,8 @@ pub(super) fn factor_all(text: &[u8], how: Tokens, exponents: bool) -> Answer {
                 builtin::factor_word(number, &mut factors);
                 line.of_word(&mut answer.lines, (token, number), &factors);
             }
-            Some(Magnitude::Long(number)) => match builtin::factor(&number) {
-                Ok(factors) => line.of_long(&mut answer.lines, &number, &factors),
+            Some(Magnitude::Long(number)) => match builtin::prime_powers(&number) {
+                Ok(powers) => line.of_long(&mut answer.lines, significant(token), &powers),
                 Err(error) => answer.note(token, Fault::Failed(error)),
             },
             None => answer.note(token, Fault::NoNumber),
@@ -73,41 +73,35 @@ impl Line {
             _ => lines.extend_from_slice(self.digits.format(number).as_bytes()),
         }
         lines.push(b':');
-        self.factors(lines, factors, |lines, factor, digits| {
-            lines.extend_from_slice(digits.format(*factor).as_bytes());
-        });
-    }
-
-    fn of_long(&mut self, lines: &mut Vec<u8>, number: &builtin::Natural, factors: &[builtin::Natural]) {
-        lines.extend_from_slice(number.to_string().as_bytes());
-        lines.push(b':');
-        self.factors(lines, factors, |lines, factor, _| {
-            lines.extend_from_slice(factor.to_string().as_bytes());
-        });
-    }
-
-    fn factors<F: PartialEq>(
-        &mut self,
-        lines: &mut Vec<u8>,
-        factors: &[F],
-        write: impl Fn(&mut Vec<u8>, &F, &mut itoa::Buffer),
-    ) {
-        if !self.exponents {
-            for factor in factors {
-                lines.push(b' ');
-                write(lines, factor, &mut self.digits);
-            }
-        } else {
-            for equal in factors.chunk_by(|one, other| one == other) {
-                lines.push(b' ');
-                write(lines, &equal[0], &mut self.digits);
-                if equal.len() > 1 {
-                    lines.push(b'^');
-                    lines.extend_from_slice(self.digits.format(equal.len()).as_bytes());
-                }
-            }
+        let mut digits = itoa::Buffer::new();
+        for equal in factors.chunk_by(|one, other| one == other) {
+            self.power(lines, digits.format(equal[0]).as_bytes(), equal.len());
         }
         lines.push(b'\n');
+    }
+
+    /// A line of a number with these digits. They are copied: printing a long number takes longer than dividing it.
+    fn of_long(&mut self, lines: &mut Vec<u8>, number: &[u8], powers: &[(builtin::Natural, usize)]) {
+        lines.extend_from_slice(number);
+        lines.push(b':');
+        for (prime, exponent) in powers {
+            let digits = prime.to_string();
+            self.power(lines, digits.as_bytes(), *exponent);
+        }
+        lines.push(b'\n');
+    }
+
+    /// A prime factor that occurs `exponent` times.
+    fn power(&mut self, lines: &mut Vec<u8>, prime: &[u8], exponent: usize) {
+        let times = if self.exponents { 1 } else { exponent };
+        for _ in 0..times {
+            lines.push(b' ');
+            lines.extend_from_slice(prime);
+        }
+        if self.exponents && exponent > 1 {
+            lines.push(b'^');
+            lines.extend_from_slice(self.digits.format(exponent).as_bytes());
+        }
     }
 }
 

@@ -55,6 +55,12 @@ pub(super) fn read_natural(token: &[u8]) -> Option<Magnitude> {
     }
 }
 
+/// The digits of a number that [`read_natural`] reads as a long one: without spaces, sign and leading zeros.
+pub(super) fn significant(token: &[u8]) -> &[u8] {
+    let first = token.iter().position(|byte| matches!(byte, b'1'..=b'9')).unwrap_or(token.len());
+    &token[first..]
+}
+
 /// The magnitude of an integer with or without a sign, after spaces.
 pub(super) fn read_magnitude(token: &[u8]) -> Option<Magnitude> {
     match after_spaces(token) {
