@@ -117,7 +117,9 @@ fn a_hard_limit_that_is_lower_already_stays() {
 #[test]
 fn what_passes_a_hard_limit_that_was_there_before_is_told_as_memory() {
     let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[GREEDY]));
-    let call = runner(["-w", "1", "--max-memory", "8G", "--allow-command", "--max-output", "1G"]).stdin(jobs);
+    let options =
+        ["-w", "1", "--max-memory", "8G", "--allow-command", "--max-output", "1G", "--max-result", "4G"];
+    let call = runner(options).stdin(jobs);
     let output = call.address_space(400 << 20, 400 << 20).run();
     assert_eq!(output.kinds(), ["memory", "ok"], "{}", output.stderr);
 }

@@ -4,18 +4,21 @@ use std::hint::black_box;
 
 use dashu_int::UBig;
 
-use crate::{BuiltinError, Natural, prime_factors::prime_powers};
+use crate::{BuiltinError, Natural, prime_factors::prime_powers, size::Size};
 
 /// A number with more divisors than this is not factorized: the list would not fit any reader.
 pub const MOST_DIVISORS: usize = 1 << 20;
 
-/// Multiplies the prime factors in all ways; ascending.
-pub(crate) fn fast(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
+/// Multiplies the prime factors in all ways; ascending. `size` bounds the list.
+pub(crate) fn fast(n: &Natural, size: Size) -> Result<Vec<Natural>, BuiltinError> {
     let powers = prime_powers(n)?;
     let count = powers.iter().try_fold(1usize, |count, (_, power)| count.checked_mul(power + 1));
-    if count.is_none_or(|count| count > MOST_DIVISORS) {
+    let Some(count) = count.filter(|&count| count <= MOST_DIVISORS) else {
         return Err(BuiltinError::TooManyDivisors);
-    }
+    };
+    // Divisors come in pairs whose product is n.
+    let pairs = count as u64;
+    size.check([pairs.saturating_mul(n.digits()) / 2, pairs])?;
     let mut divisors = vec![Natural::Small(1)];
     for (prime, power) in powers {
         let known = divisors.len();
@@ -35,7 +38,7 @@ fn product(a: &Natural, b: &Natural) -> Natural {
     }
 }
 
-/// Tries every number from 1 to n.
+/// Tries every number from 1 to n: far too slow for a long list.
 pub(crate) fn trial(n: Natural) -> Result<Vec<Natural>, BuiltinError> {
     match n {
         Natural::Small(0) => Err(BuiltinError::Zero),
@@ -60,7 +63,7 @@ mod tests {
     #[test]
     fn both_methods_agree() {
         for n in (1u64..200).chain([4096, 30_030, 99_991]) {
-            assert_eq!(fast(&n.into()), trial(n.into()), "{n}");
+            assert_eq!(fast(&n.into(), Size::ANY), trial(n.into()), "{n}");
         }
         assert_eq!(trial(0u64.into()), Err(BuiltinError::Zero));
     }
@@ -71,6 +74,16 @@ mod tests {
         for prime in [2u32, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73] {
             n *= prime;
         }
-        assert_eq!(fast(&n.into()), Err(BuiltinError::TooManyDivisors));
+        assert_eq!(fast(&n.into(), Size::ANY), Err(BuiltinError::TooManyDivisors));
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused_before_it_is_made() {
+        let refused =
+            |n: UBig, bytes| fast(&n.into(), Size(bytes)) == Err(BuiltinError::TooLarge { limit: bytes });
+        assert!(refused(UBig::ONE << 40_000, 64 << 20));
+        assert!(refused(UBig::from(12u8), 4) && !refused(UBig::from(12u8), 40));
+        // 1, 2, 4, ... 2^999: as text some 150 kB.
+        assert!(refused(UBig::ONE << 999, 100_000) && !refused(UBig::ONE << 999, 200_000));
     }
 }

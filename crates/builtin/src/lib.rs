@@ -6,11 +6,14 @@ mod divisors;
 mod gcd;
 mod natural;
 mod prime_factors;
+mod size;
 mod sleep;
 mod sum;
 
 use job::Job;
 use serde::{Deserialize, Serialize};
+
+use size::Size;
 
 pub use command::{Command, CommandOutput, SECRETS};
 pub use divisors::MOST_DIVISORS;
@@ -74,7 +77,7 @@ pub enum Builtin {
 /// # Errors
 /// Those of the job.
 pub fn factor(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
-    prime_factors::prime_factors(n)
+    prime_factors::prime_factors(n, Size::ANY)
 }
 
 /// The distinct prime factors with their exponents, ascending by prime.
@@ -162,6 +165,18 @@ pub enum BuiltinError {
     /// The number has more than [`MOST_DIVISORS`] divisors.
     #[error("the number has more than {MOST_DIVISORS} divisors")]
     TooManyDivisors,
+    /// The result would be longer than [`Limits::max_result`].
+    #[error("the result is longer than --max-result allows ({limit} bytes)")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// There is no memory for the result.
+    #[error("there is no memory for a result of {bytes} bytes; --max-result can refuse such results earlier")]
+    NoMemory {
+        /// Its length as text, about.
+        bytes: u64,
+    },
     /// The operation is not defined for 0.
     #[error("0 has no factors")]
     Zero,
@@ -174,6 +189,8 @@ pub struct Limits {
     pub allow_command: bool,
     /// How many bytes of each output stream of a program are kept.
     pub max_output: u64,
+    /// The longest result, in bytes of text; a job with a longer one fails.
+    pub max_result: u64,
 }
 
 /// The worker-local state of built-in jobs: their limits.
@@ -197,6 +214,14 @@ impl Job for Builtin {
     type Context = Context;
 
     fn run(self, Context(limits): &mut Context) -> Result<Value, BuiltinError> {
+        let size = Size(limits.max_result);
+        size.bounded(self.value(limits, size)?)
+    }
+}
+
+impl Builtin {
+    /// The result. `size` bounds those that are longer than the job, before they are made.
+    fn value(self, limits: &Limits, size: Size) -> Result<Value, BuiltinError> {
         match self {
             Builtin::Gcd { a, b, method: Method::Fast } => Ok(Value::Natural(gcd::fast(a, b))),
             Builtin::Gcd { a, b, method: Method::Trial } => Ok(Value::Natural(gcd::trial(a, b))),
@@ -204,9 +229,9 @@ impl Job for Builtin {
             Builtin::GcdOf { values, method: Method::Trial } => {
                 Ok(Value::Natural(gcd::of(values, gcd::trial)))
             }
-            Builtin::Factorize { n, method: Method::Fast } => divisors::fast(&n).map(Value::Naturals),
+            Builtin::Factorize { n, method: Method::Fast } => divisors::fast(&n, size).map(Value::Naturals),
             Builtin::Factorize { n, method: Method::Trial } => divisors::trial(n).map(Value::Naturals),
-            Builtin::PrimeFactors { n } => prime_factors::prime_factors(&n).map(Value::Naturals),
+            Builtin::PrimeFactors { n } => prime_factors::prime_factors(&n, size).map(Value::Naturals),
             Builtin::Sum { n, method: Method::Fast } => Ok(Value::Natural(sum::fast(n))),
             Builtin::Sum { n, method: Method::Trial } => Ok(Value::Natural(sum::trial(n))),
             Builtin::Sleep { seconds } => {

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use dashu_int::UBig;
+use dashu_int::{UBig, ops::BitTest};
 use serde::{Deserialize, Serialize};
 
 /// A natural number, 0 included.
@@ -26,6 +26,16 @@ impl Natural {
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Natural::Small(0)
+    }
+
+    /// The number of decimal digits: exact for up to 64 bits, otherwise up to one in 10,000 too many.
+    #[must_use]
+    pub fn digits(&self) -> u64 {
+        match self {
+            Natural::Small(small) => u64::from(small.checked_ilog10().unwrap_or(0)) + 1,
+            // 1,234 / 4,099 is just above the logarithm of 2 to base 10.
+            Natural::Big(big) => (big.bit_len() as u64).saturating_mul(1_234) / 4_099 + 1,
+        }
     }
 
     /// The number in its general form.
@@ -103,6 +113,8 @@ mod tests {
         fn text_and_number_agree(number: u128) {
             let natural = Natural::from(number);
             prop_assert_eq!(natural.to_string(), number.to_string());
+            let digits = number.to_string().len() as u64;
+            prop_assert!((digits..=digits + 1).contains(&natural.digits()));
             prop_assert_eq!(number.to_string().parse::<Natural>().unwrap(), natural);
         }
     }

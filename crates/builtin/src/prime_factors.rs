@@ -3,11 +3,12 @@
 //! Numbers of up to 64 bits take microseconds, of up to 128 bits milliseconds, of up to 200 bits seconds. Beyond that the time
 //! grows with the second largest factor: a job that may have a large one wants a time limit.
 
-use crate::{BuiltinError, Natural, arith::factor};
+use crate::{BuiltinError, Natural, arith::factor, size::Size};
 
-/// Ascending.
-pub(crate) fn prime_factors(n: &Natural) -> Result<Vec<Natural>, BuiltinError> {
+/// Ascending; `size` bounds the list.
+pub(crate) fn prime_factors(n: &Natural, size: Size) -> Result<Vec<Natural>, BuiltinError> {
     let powers = prime_powers(n)?;
+    size.check(powers.iter().map(|(prime, exponent)| (prime.digits() + 1).saturating_mul(*exponent as u64)))?;
     let repeat = |(prime, exponent): (Natural, usize)| std::iter::repeat_n(prime, exponent);
     Ok(powers.into_iter().flat_map(repeat).collect())
 }
@@ -42,7 +43,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn factors(n: u128) -> Vec<Natural> {
-        prime_factors(&n.into()).unwrap()
+        prime_factors(&n.into(), Size::ANY).unwrap()
     }
 
     fn naturals(numbers: &[u128]) -> Vec<Natural> {
@@ -51,9 +52,9 @@ mod tests {
 
     #[test]
     fn known_factorizations() {
-        assert_eq!(prime_factors(&Natural::Small(0)), Err(BuiltinError::Zero));
-        assert_eq!(prime_factors(&Natural::Big(UBig::ZERO)), Err(BuiltinError::Zero));
-        assert_eq!(prime_factors(&Natural::Big(12u8.into())), Ok(naturals(&[2, 2, 3])));
+        assert_eq!(prime_factors(&Natural::Small(0), Size::ANY), Err(BuiltinError::Zero));
+        assert_eq!(prime_factors(&Natural::Big(UBig::ZERO), Size::ANY), Err(BuiltinError::Zero));
+        assert_eq!(prime_factors(&Natural::Big(12u8.into()), Size::ANY), Ok(naturals(&[2, 2, 3])));
         assert_eq!(factors(1), []);
         assert_eq!(factors(2 * 2 * 3), naturals(&[2, 2, 3]));
         assert_eq!(factors((1 << 61) - 1), naturals(&[(1 << 61) - 1]));

@@ -73,6 +73,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1M")]
     pub(crate) max_output: units::Size,
 
+    /// Longest result of a job, as text; a job with a longer one fails
+    #[arg(long, value_name = "SIZE", default_value = "64M")]
+    pub(crate) max_result: units::Size,
+
     /// Let `command` jobs run programs
     #[arg(long)]
     pub(crate) allow_command: bool,
@@ -152,12 +156,13 @@ pub(crate) struct Arguments {
 }
 
 /// What only a local pool understands: of a cluster's jobs its nodes decide, and its results are kept without a journal.
-const LOCAL: [&str; 18] = [
+const LOCAL: [&str; 19] = [
     "workers",
     "executor",
     "batch",
     "codec",
     "max_output",
+    "max_result",
     "allow_command",
     "kill_after",
     "retries",

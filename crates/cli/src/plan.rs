@@ -148,7 +148,11 @@ impl Plan {
             format: arguments.format,
             rules: Rules { default_op: arguments.op, max_digits: arguments.max_digits },
             max_job_size: usize::try_from(arguments.max_job_size.0).unwrap_or(usize::MAX),
-            limits: Limits { allow_command: arguments.allow_command, max_output: arguments.max_output.0 },
+            limits: Limits {
+                allow_command: arguments.allow_command,
+                max_output: arguments.max_output.0,
+                max_result: arguments.max_result.0,
+            },
             workers,
             executor,
             cluster,

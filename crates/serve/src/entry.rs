@@ -161,11 +161,11 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     let mut link = forks::keep_from_copies(|| join(&call.rendezvous))??;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
     let introduced = introduce::<J>(&mut inbox, sender, page.lane()).map_err(io::Error::other)?;
-    let Some((codec, mut context)) = introduced else {
+    let Some((terms, mut context)) = introduced else {
         return Err(io::ErrorKind::Other.into());
     };
-    work::<J>(&mut inbox, sender, codec, &mut context, page).map_err(io::Error::other)?;
+    work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)?;
     page.lane().enter(Stage::Leave);
-    say_farewell::<J>(sender, codec, context);
+    say_farewell::<J>(sender, terms.codec, context);
     Ok(())
 }

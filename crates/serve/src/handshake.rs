@@ -8,6 +8,15 @@ use wire::{
     send_in_parts,
 };
 
+/// What the parent asks of the worker's outcomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How jobs and outcomes are encoded.
+    pub codec: CodecKind,
+    /// The most bytes of an encoded outcome; a job with a larger one has an error instead.
+    pub max_outcome: u64,
+}
+
 /// Introduces the worker and makes its state; `None` if the state could not be made, which the parent then knows.
 ///
 /// # Errors
@@ -16,7 +25,7 @@ pub fn introduce<J: Job>(
     inbox: &mut Inbox,
     sender: &dyn PacketSender,
     lane: &Lane,
-) -> Result<Option<(CodecKind, J::Context)>, Closed> {
+) -> Result<Option<(Terms, J::Context)>, Closed> {
     send_in_parts(sender, &pack(&Hello::new(J::NAME)))?;
     let message = inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken)))?;
     let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
@@ -32,12 +41,13 @@ pub fn introduce<J: Job>(
 }
 
 /// Does what the parent asks for, or says why it cannot.
-fn start<J: Job>(welcome: &Welcome) -> Result<(CodecKind, J::Context), String> {
+fn start<J: Job>(welcome: &Welcome) -> Result<(Terms, J::Context), String> {
     let codec =
         CodecKind::from_number(welcome.codec).map_err(|error| format!("the worker cannot serve: {error}"))?;
     let limited = welcome.max_memory.map_or(Ok(()), memory::limit);
     limited.map_err(|error| format!("its memory cannot be limited: {error}"))?;
-    Ok((codec, start_context::<J>(codec, &welcome.context)?))
+    let terms = Terms { codec, max_outcome: welcome.max_outcome };
+    Ok((terms, start_context::<J>(codec, &welcome.context)?))
 }
 
 /// Finishes the worker's state and tells the parent, which may be gone: then nobody wants to know.
@@ -92,7 +102,11 @@ mod tests {
         let (parent, worker) = memory_pair();
         let mut context = Vec::new();
         CodecKind::Bincode.encode(&(), &mut context).unwrap();
-        send_in_parts(&*parent.sender, &pack(&Welcome { codec, max_memory: None, context })).unwrap();
+        send_in_parts(
+            &*parent.sender,
+            &pack(&Welcome { codec, max_memory: None, max_outcome: u64::MAX, context }),
+        )
+        .unwrap();
         let introduced =
             introduce::<Nothing>(&mut Inbox::new(worker.receiver), &*worker.sender, &Lane::default())
                 .unwrap();

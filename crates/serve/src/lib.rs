@@ -16,5 +16,5 @@ pub use entry::{
 };
 pub use sys::memory::WatchedAllocator;
 
-pub use handshake::{introduce, say_farewell};
+pub use handshake::{Terms, introduce, say_farewell};
 pub use work::work;

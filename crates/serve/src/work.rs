@@ -5,12 +5,12 @@ use std::time::Duration;
 use job::{Job, Moment, Stage};
 use sys::{clock, page::Page};
 use wire::{
-    Closed, CodecKind, Inbox, Message, PacketSender, Tag,
+    Closed, Inbox, Message, PacketSender, Tag,
     frame::{JobsView, OutcomesWriter},
     send_in_parts,
 };
 
-use crate::{run::run_job, samples::Samples};
+use crate::{Terms, run::run_job, samples::Samples};
 
 /// Serves until the parent closes the link.
 ///
@@ -19,7 +19,7 @@ use crate::{run::run_job, samples::Samples};
 pub fn work<J: Job>(
     inbox: &mut Inbox,
     sender: &dyn PacketSender,
-    codec: CodecKind,
+    terms: Terms,
     context: &mut J::Context,
     page: &Page,
 ) -> Result<(), Closed> {
@@ -35,13 +35,13 @@ pub fn work<J: Job>(
             Err(error) => return Err(error),
         };
         let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
-        run_frame::<J>(&frame, Tools { codec, context, page, sender, samples: &mut samples })?;
+        run_frame::<J>(&frame, Tools { terms, context, page, sender, samples: &mut samples })?;
     }
 }
 
 /// What a frame is run with.
 struct Tools<'a, C> {
-    codec: CodecKind,
+    terms: Terms,
     context: &'a mut C,
     page: &'a Page,
     sender: &'a dyn PacketSender,
@@ -53,10 +53,10 @@ struct Tools<'a, C> {
 /// The shared page says which job is running until its outcome is encoded, and keeps the outcomes of the others until
 /// they are sent: all together, or those so far when the page has no room for more.
 fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<(), Closed> {
-    let Tools { codec, context, page, sender, samples } = tools;
+    let Tools { terms: Terms { codec, max_outcome }, context, page, sender, samples } = tools;
     let mut laps = Laps::begin();
     page.lane().enter_at(Stage::Work, laps.began);
-    let mut outcomes = OutcomesWriter::new(frame.frame);
+    let mut outcomes = OutcomesWriter::with_limit(frame.frame, max_outcome);
     page.keep_from(0);
     for (index, payload) in (0..).zip(frame.payloads()) {
         if !page.may_go_on(frame.frame) {
@@ -72,7 +72,7 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
         }
         let last = index + 1 == frame.count;
         if !kept && !last {
-            let full = std::mem::replace(&mut outcomes, OutcomesWriter::new(frame.frame));
+            let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(frame.frame, max_outcome));
             let (began, busy) = laps.message();
             page.lane().enter_at(Stage::Return, laps.began);
             send_in_parts(sender, &full.finish(began, busy, false))?;
@@ -129,6 +129,7 @@ mod tests {
     use job::FrameId;
     use serde::{Deserialize, Serialize};
     use wire::{
+        CodecKind,
         frame::{Entries, Notes, OutcomesView, Status, jobs},
         memory_pair,
     };
@@ -186,9 +187,10 @@ mod tests {
     }
 
     const CODEC: CodecKind = CodecKind::Bincode;
+    const TERMS: Terms = Terms { codec: CODEC, max_outcome: u64::MAX };
 
     /// What a worker sends back when it is sent these jobs.
-    fn reply(sent: &[Sample], notes: Notes, halted: bool) -> Message {
+    fn reply(sent: &[Sample], notes: Notes, halted: bool, terms: Terms) -> Message {
         let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
@@ -201,13 +203,13 @@ mod tests {
             page.halt();
         }
         let mut inbox = Inbox::new(worker.receiver);
-        work::<Sample>(&mut inbox, &*worker.sender, CODEC, &mut Counter(40), &page).unwrap();
+        work::<Sample>(&mut inbox, &*worker.sender, terms, &mut Counter(40), &page).unwrap();
         assert_eq!(page.running(), None);
         Inbox::new(parent.receiver).receive(|| unreachable!()).unwrap()
     }
 
-    fn answers(sent: &[Sample], halted: bool) -> Vec<(Status, Vec<u8>)> {
-        let reply = reply(sent, Notes { starts: true, durations: false }, halted);
+    fn answers(sent: &[Sample], halted: bool, terms: Terms) -> Vec<(Status, Vec<u8>)> {
+        let reply = reply(sent, Notes { starts: true, durations: false }, halted, terms);
         let view = OutcomesView::read(&reply).unwrap();
         assert_eq!(view.frame, FrameId(3));
         assert!(view.durations().is_none(), "nobody wants to know");
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn every_job_of_a_frame_gets_an_outcome_of_its_own() {
         let sent = [Sample::Double(4), Sample::Refuse, Sample::Panic, Sample::Unencodable, Sample::Count];
-        let answers = answers(&sent, false);
+        let answers = answers(&sent, false, TERMS);
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
         assert_eq!(statuses, [Status::Done, Status::Failed, Status::Panicked, Status::Codec, Status::Done]);
         assert_eq!(CODEC.decode::<Answer>(&answers[0].1).unwrap(), Answer::Number(8));
@@ -228,15 +230,26 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_that_is_too_large_is_an_error_of_its_job() {
+        // A number above 250 takes three bytes and its variant one; the error "no" takes three in all.
+        let sent = [Sample::Double(7), Sample::Double(200), Sample::Refuse, Sample::Panic, Sample::Count];
+        let answers = answers(&sent, false, Terms { max_outcome: 3, ..TERMS });
+        let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses, [Status::Done, Status::Codec, Status::Failed, Status::Panicked, Status::Done]);
+        let error = CODEC.decode::<String>(&answers[1].1).unwrap();
+        assert_eq!(error, "the outcome takes 4 bytes, and `max_outcome` allows 3");
+    }
+
+    #[test]
     fn a_halted_worker_runs_nothing() {
-        assert!(answers(&[Sample::Count], true).is_empty());
+        assert!(answers(&[Sample::Count], true, TERMS).is_empty());
     }
 
     #[test]
     fn durations_of_jobs_lie_within_the_time_for_all_of_them() {
         let before = clock::now();
         let sent = [Sample::Double(4), Sample::Panic, Sample::Unencodable, Sample::Count];
-        let reply = reply(&sent, Notes { starts: false, durations: true }, false);
+        let reply = reply(&sent, Notes { starts: false, durations: true }, false, TERMS);
         let view = OutcomesView::read(&reply).unwrap();
         let durations: Vec<u64> = view.durations().unwrap().map(u64::from).collect();
         assert_eq!(durations.len(), 4, "a job that fails takes time too");

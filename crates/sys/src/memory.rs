@@ -2,7 +2,7 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    io, ptr,
+    hint, io, ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
 
@@ -19,6 +19,24 @@ pub fn limit(bytes: u64) -> io::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_AS)?;
     let bytes = bytes.min(hard);
     Ok(setrlimit(Resource::RLIMIT_AS, bytes, bytes)?)
+}
+
+/// Whether this process could allocate so many bytes now: asked before a long value is decoded or written by code whose
+/// allocations end the process when they fail. True in a worker, whose parent reports it if it dies of that.
+#[must_use]
+pub fn has_room(bytes: usize) -> bool {
+    let Ok(layout) = Layout::array::<u8>(bytes.max(1)) else { return false };
+    if !PAGE.load(Ordering::Acquire).is_null() {
+        return true;
+    }
+    // SAFETY: the layout is not empty, and what was allocated is given back with the same layout.
+    unsafe {
+        let probe = hint::black_box(System.alloc(layout));
+        if !probe.is_null() {
+            System.dealloc(probe, layout);
+        }
+        !probe.is_null()
+    }
 }
 
 /// The page in which this process notes that it got no memory.
@@ -75,5 +93,16 @@ unsafe impl GlobalAlloc for WatchedAllocator {
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the contract.
         unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_some_bytes_and_not_for_any_number() {
+        assert!(has_room(0) && has_room(1 << 20));
+        assert!(!has_room(isize::MAX as usize) && !has_room(usize::MAX));
     }
 }

@@ -59,6 +59,17 @@ impl CodecError {
         CodecError(format!("cannot decode: {error}"))
     }
 
+    /// An outcome has a limit.
+    #[inline]
+    pub(crate) fn unless_longer(bytes: usize, limit: u64) -> Result<(), CodecError> {
+        if bytes as u64 <= limit { Ok(()) } else { Err(CodecError::too_long(bytes, limit)) }
+    }
+
+    #[cold]
+    fn too_long(bytes: usize, limit: u64) -> CodecError {
+        CodecError(format!("the outcome takes {bytes} bytes, and `max_outcome` allows {limit}"))
+    }
+
     /// Bytes that are left over belong to no value.
     #[inline]
     fn unless_read(left: usize) -> Result<(), CodecError> {

@@ -72,6 +72,8 @@ pub struct Welcome {
     pub codec: u32,
     /// How many bytes of memory the worker may have.
     pub max_memory: Option<u64>,
+    /// The most bytes of an encoded outcome.
+    pub max_outcome: u64,
     /// The arguments of the worker's state, encoded by that codec.
     pub context: Vec<u8>,
 }

@@ -1,6 +1,7 @@
 //! The receiving end of a link: packets put together to messages.
 
 use std::{
+    collections::TryReserveError,
     thread,
     time::{Duration, Instant},
 };
@@ -82,12 +83,19 @@ impl Inbox {
         if self.parts.len() + packet.len() > MAX_MESSAGE {
             return Err(Closed::Garbled("a message that is too large"));
         }
+        let bytes = self.parts.len() + packet.len();
+        grow(&mut self.parts, packet.len()).map_err(|_| Closed::NoMemory { bytes })?;
         self.parts.extend_from_slice(&packet[1..]);
         match marker {
             Marker::Last => whole(std::mem::take(&mut self.parts)),
             _ => Ok(None),
         }
     }
+}
+
+/// Makes room for more bytes: twice as much as there is, or if there is no memory for that, as much as is needed.
+fn grow(bytes: &mut Vec<u8>, more: usize) -> Result<(), TryReserveError> {
+    bytes.try_reserve(more).or_else(|_| bytes.try_reserve_exact(more))
 }
 
 fn whole(bytes: Vec<u8>) -> Result<Option<Message>, Closed> {

@@ -24,4 +24,4 @@ pub use outbox::Outbox;
 pub use rendezvous::{Rendezvous, RendezvousError, join};
 
 /// Changes whenever a message's layout or meaning does; both sides must have the same.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;

@@ -19,6 +19,12 @@ pub enum Closed {
     /// The peer sent what no peer of this version sends.
     #[error("the other side sent {0}")]
     Garbled(&'static str),
+    /// There is no memory for a message of the peer's.
+    #[error("there is no memory for a message of {bytes} bytes or more")]
+    NoMemory {
+        /// The bytes that have come so far.
+        bytes: usize,
+    },
 }
 
 /// The end that packets go into.

@@ -159,6 +159,10 @@ pub(crate) struct NodeArguments {
     #[arg(long, value_name = "SIZE", default_value = "1M")]
     pub(crate) max_output: units::Size,
 
+    /// Longest result of a job, as text; a job with a longer one fails
+    #[arg(long, value_name = "SIZE", default_value = "64M")]
+    pub(crate) max_result: units::Size,
+
     /// End a job that runs longer and that brings no limit of its own
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) timeout: Option<Duration>,
@@ -193,6 +197,7 @@ impl NodeArguments {
             workers: self.workers,
             allow_command: self.allow_command,
             max_output: self.max_output,
+            max_result: self.max_result,
             timeout: self.timeout,
             kill_after: self.kill_after,
             supervision: self.supervision,

@@ -77,6 +77,8 @@ impl<R: Read> Buffer<R> {
             self.start = 0;
         }
         let length = self.bytes.len();
+        // A text may be as long as --max-job-size allows.
+        self.bytes.try_reserve(CHUNK).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.bytes.resize(length + CHUNK, 0);
         let result = loop {
             match self.reader.read(&mut self.bytes[length..]) {

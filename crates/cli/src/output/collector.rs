@@ -18,6 +18,12 @@ use crate::{
     run::{Enough, News},
 };
 
+/// Records and buffers above this are allocated for one record only.
+const LONG: usize = 1 << 20;
+
+/// Room for what stands before and behind a record's tail and its name.
+const LINE_ENDS: usize = 64;
+
 /// Takes jobs in and records out.
 pub(crate) struct Collector {
     state: Mutex<State>,
@@ -182,6 +188,9 @@ impl Collector {
     /// Waits for lines and moves them to the end of `into`; `false` when there will be no more. `written` bytes of
     /// those handed out before need no memory any more.
     pub(crate) fn take_lines(&self, into: &mut Vec<u8>, written: usize) -> bool {
+        if into.capacity() > LONG {
+            *into = Vec::new();
+        }
         let mut state = self.state.lock();
         state.held -= written;
         if written > 0 {
@@ -300,6 +309,10 @@ impl State {
 /// Makes a line of a record; from then on the line is what takes memory.
 fn pass_on(id: Option<Box<str>>, position: u64, tail: &Tail, lines: &mut Vec<u8>, held: &mut usize) {
     let before = lines.len();
+    if tail.len() > LONG {
+        // Not twice as much as there is: that is what would need the most memory of all.
+        lines.reserve_exact(tail.len() + id.as_ref().map_or(0, |id| id.len()) + LINE_ENDS);
+    }
     tail.write_line(id.as_deref(), position, lines);
     *held = *held - tail.len() - id.map_or(0, |id| id.len()) + lines.len() - before;
 }

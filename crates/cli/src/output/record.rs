@@ -148,6 +148,10 @@ pub(crate) fn cancelled_tail() -> Tail {
 /// The record of a job's outcome.
 pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
     match outcome {
+        Ok(value) if !has_room_for(value) => failed(&format!(
+            "there is no memory to print a result of {} bytes; --max-result can refuse such results earlier",
+            value.text_bytes()
+        )),
         Ok(value) => {
             let mut text = b"\"ok\":true,\"result\":".to_vec();
             push_value(&mut text, value);
@@ -156,6 +160,17 @@ pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
         }
         Err(failure) => failure_tail(failure),
     }
+}
+
+/// Results of up to this many bytes are printed without asking for room.
+const SHORT_RESULT: u64 = 1 << 20;
+
+/// Room for a record, its line and the buffers between, as a multiple of the result's bytes.
+const ROOM: u64 = 4;
+
+fn has_room_for(value: &Value) -> bool {
+    let bytes = value.text_bytes();
+    bytes <= SHORT_RESULT || usize::try_from(bytes.saturating_mul(ROOM)).is_ok_and(sys::memory::has_room)
 }
 
 fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {

@@ -109,6 +109,10 @@ impl Intake {
                     let message = format!("the job is longer than {} bytes", self.max_job_size);
                     (Err((Flaw::new(0, message), place)), &[][..])
                 }
+                Some(Piece::Text { text, place }) if !has_room_for(text) => {
+                    let message = format!("there is no memory for a job of {} bytes", text.len());
+                    (Err((Flaw::new(0, message), place)), &[][..])
+                }
                 Some(Piece::Text { text, place }) => {
                     let parsed = parse(text, &self.rules);
                     let placed = parsed.map_err(|flaw| {
@@ -157,6 +161,16 @@ impl Intake {
             warn("one job a line is expected, and these go over several; `jq -c` prints one a line");
         }
     }
+}
+
+/// Texts of up to this many bytes are parsed without asking for room.
+const SHORT_TEXT: usize = 1 << 20;
+
+/// Room for a parsed and encoded job, as a multiple of its text's bytes.
+const ROOM: usize = 4;
+
+fn has_room_for(text: &[u8]) -> bool {
+    text.len() <= SHORT_TEXT || sys::memory::has_room(text.len().saturating_mul(ROOM))
 }
 
 fn failed(error: SplitError, name: &str) -> IntakeEnd {

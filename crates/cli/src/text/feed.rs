@@ -36,6 +36,8 @@ const PATIENCE_MS: u8 = 1;
 pub(super) enum FeedError {
     #[error("error reading input: {}", super::wording::reason(.0))]
     Read(io::Error),
+    #[error("memory exhausted")]
+    Memory,
     #[error("{0}")]
     Crew(#[from] CrewError),
     #[error("reading broke off")]
@@ -130,6 +132,8 @@ impl Feed {
                     return Err(FeedError::Read(error));
                 }
             };
+            // A number may be of any length.
+            self.held.try_reserve(count).map_err(|_| FeedError::Memory)?;
             self.held.extend_from_slice(&chunk[..count]);
             if count == 0 {
                 return self.hand_over(true, true);

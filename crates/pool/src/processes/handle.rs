@@ -161,6 +161,13 @@ impl Handle {
         self.kill();
     }
 
+    /// Notes that there is no memory for what the worker sends, so that its job is charged as for its own lack of memory.
+    pub(crate) fn note_lack_of_memory(&self) {
+        if let Some(page) = self.page.get() {
+            page.starve();
+        }
+    }
+
     pub(crate) fn expelled_for(&self) -> Option<&str> {
         self.expelled_for.get().map(String::as_str)
     }

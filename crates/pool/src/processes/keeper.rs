@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use job::{Context, Death, DeathCause, Failure, FrameId, Job, Outcome, Stage, WorkerId};
 use sched::{Event, StartFailure};
-use sys::{clock, lane::Lane};
+use sys::{clock, lane::Lane, memory::has_room};
 use wire::{
     Closed, CodecKind, Inbox, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
@@ -121,6 +121,12 @@ impl<J: Job> Keeper<'_, J> {
                 handle.expel(&format!("the worker was killed because {error}"));
                 return false;
             }
+            Err(error @ Closed::NoMemory { .. }) => {
+                // Charged to the job whose outcome it is.
+                handle.note_lack_of_memory();
+                handle.expel(&format!("the worker was killed because {error}"));
+                return false;
+            }
         };
         let understood = match message.tag() {
             Some(Tag::PartTaken) => handle.part_taken(),
@@ -231,7 +237,18 @@ impl<J: Job> Keeper<'_, J> {
     }
 }
 
+/// Outcomes of up to this many bytes are decoded without asking for room.
+const SHORT_OUTCOME: usize = 1 << 20;
+
+/// Room for a decoded outcome, and for what a sink makes of it, as a multiple of its bytes.
+const DECODED: usize = 4;
+
 fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
+    let bytes = payload.len();
+    // The allocations of a type's own deserializer end the process when they fail.
+    if bytes > SHORT_OUTCOME && !has_room(bytes.saturating_mul(DECODED)) {
+        return Err(Failure::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
+    }
     let decoded = match status {
         Some(Status::Done) => {
             return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string()));

@@ -90,6 +90,7 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     handle.send(pack(&Welcome {
         codec: recipe.codec.number(),
         max_memory: recipe.max_memory,
+        max_outcome: recipe.max_outcome,
         context: recipe.context.clone(),
     }));
     let started = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;

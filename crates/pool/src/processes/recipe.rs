@@ -15,6 +15,8 @@ pub(crate) struct Recipe {
     pub(crate) codec: CodecKind,
     /// How many bytes of memory a worker may have.
     pub(crate) max_memory: Option<u64>,
+    /// The most bytes of an encoded outcome.
+    pub(crate) max_outcome: u64,
     /// The cores that workers are kept on, one each; none if they may move.
     pub(crate) cores: Vec<usize>,
     /// What is added to their niceness.

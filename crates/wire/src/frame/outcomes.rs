@@ -33,16 +33,24 @@ pub struct OutcomesWriter {
     count: u32,
     /// What goes behind the outcomes, so that those can be kept as they stand.
     durations: Vec<u8>,
+    /// The most bytes of an outcome that is [pushed unguarded](OutcomesWriter::push_unguarded).
+    max_outcome: u64,
 }
 
 impl OutcomesWriter {
     /// An empty frame of outcomes for a frame of jobs.
     #[must_use]
     pub fn new(frame: FrameId) -> OutcomesWriter {
+        OutcomesWriter::with_limit(frame, u64::MAX)
+    }
+
+    /// The same, refusing outcomes of jobs that take more than `max_outcome` bytes.
+    #[must_use]
+    pub fn with_limit(frame: FrameId, max_outcome: u64) -> OutcomesWriter {
         let mut message = Message::new(Tag::Outcomes);
         message.extend(&frame.0.to_le_bytes());
         message.extend(&[0; HEADER - 8]);
-        OutcomesWriter { message, count: 0, durations: Vec::new() }
+        OutcomesWriter { message, count: 0, durations: Vec::new(), max_outcome }
     }
 
     /// Adds one outcome.
@@ -61,7 +69,7 @@ impl OutcomesWriter {
     /// The same, for callers who catch panics themselves and then [cut off](OutcomesWriter::cut) what was added.
     ///
     /// # Errors
-    /// When the payload's serializer fails, or it is 4 GiB or larger; nothing is added then.
+    /// When the payload's serializer fails, or it is larger than allowed, or 4 GiB or larger; nothing is added then.
     #[inline]
     pub fn push_unguarded<T: Serialize>(
         &mut self,
@@ -69,7 +77,12 @@ impl OutcomesWriter {
         status: Status,
         payload: &T,
     ) -> Result<(), CodecError> {
-        self.push_with(status, |buffer| codec.encode_unguarded(payload, buffer))
+        let limit = self.max_outcome;
+        self.push_with(status, |buffer| {
+            let before = buffer.len();
+            codec.encode_unguarded(payload, buffer)?;
+            CodecError::unless_longer(buffer.len() - before, limit)
+        })
     }
 
     #[inline]

@@ -76,6 +76,42 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// The most bytes of an encoded output or error; a job with a larger one fails with
+    /// [`Failure::Codec`](crate::Failure::Codec), and this process does not have to hold it. By default any number that
+    /// can be sent, which is 4 GiB.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Repeat(char, usize);
+    ///
+    /// impl Job for Repeat {
+    ///     const NAME: &'static str = "repeat";
+    ///     type Output = String;
+    ///     type Error = String;
+    ///     type Context = ();
+    ///
+    ///     fn run(self, _: &mut ()) -> Result<String, String> {
+    ///         Ok(self.0.to_string().repeat(self.1))
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Repeat>();
+    ///     let pool = ProcessPool::builder().workers(1).max_outcome(1 << 10).build()?;
+    ///     assert!(matches!(pool.submit(Repeat('x', 1_000_000))?.take(None)?, Err(Failure::Codec(_))));
+    ///     assert_eq!(pool.submit(Repeat('x', 3))?.result(None)?, "xxx");
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn max_outcome(mut self, bytes: u64) -> Self {
+        self.max_outcome = bytes;
+        self
+    }
+
     /// Whether each worker runs on one core only, together with all that its jobs start; by default it moves freely.
     ///
     /// Workers take turns at the cores that the thread that builds the pool may use at that moment: the first worker runs
