@@ -94,6 +94,38 @@ fn who_is_never_ready_is_given_up_after_a_while() {
 }
 
 #[test]
+fn workers_that_are_never_ready_in_turns_break_the_pool() {
+    let _case = Case::begin();
+    // Longer than the pause before a replacement, so that some worker is always starting.
+    let limit = Duration::from_secs(1);
+    let cases = [(2, Wrong::StaysAway), (2, Wrong::SaysNothing), (3, Wrong::NeverReady)];
+    let pools = cases.map(|(workers, wrong)| {
+        (rogues(workers as usize, &Plan::new(wrong)).start_limit(limit).build().unwrap(), workers, wrong)
+    });
+    // Workers are started on demand, one for each job.
+    let mut jobs = Vec::new();
+    for turn in 0..3 {
+        for (pool, workers, wrong) in &pools {
+            if turn < *workers {
+                jobs.push((pool.submit(Probe::Double(1)).unwrap(), wrong));
+            }
+        }
+        std::thread::sleep(limit / 3);
+    }
+    for (job, wrong) in jobs {
+        let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(BOUND) else {
+            panic!("{wrong:?}: no end")
+        };
+        assert!(cause.contains("the worker was not ready in time"), "{wrong:?}: {cause}");
+    }
+    for (pool, workers, wrong) in &pools {
+        let starts = pool.figures().len();
+        assert!(starts <= 5 + 2 * workers, "{wrong:?}: {starts} starts");
+        finish(pool);
+    }
+}
+
+#[test]
 fn who_goes_wrong_in_a_job_costs_that_job_and_nothing_else() {
     let _case = Case::begin();
     for wrong in without_an_answer() {

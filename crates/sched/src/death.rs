@@ -56,13 +56,10 @@ impl Sched {
             StartFailure::Own | StartFailure::Final => self.failed_starts += 1,
         }
         self.next_start = now + backoff(self.failed_starts + 1);
-        let hopeless = failure == StartFailure::Final
+        self.starts_fail |= failure == StartFailure::Final
             || self.failed_starts >= MOST_FAILED_STARTS
             || self.killed_starts >= MOST_KILLED_STARTS;
-        // Where some can be started and others not, those that can have to do.
-        let others =
-            self.workers.values().any(|worker| matches!(worker.phase, Phase::Serving | Phase::Starting));
-        if hopeless && !others {
+        if self.starts_fail && !self.workers.values().any(is_usable) {
             self.break_down(actions);
         }
     }
@@ -192,6 +189,17 @@ impl Sched {
         self.mode = Mode::Broken;
         let waiting: Vec<_> = self.queue.drain().collect();
         waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+    }
+}
+
+/// Whether a pool whose starts fail may go on with this worker: where some workers can be started and others not, those that
+/// can have to do. A replacement that is still starting proves nothing, since it can fail like those before it; otherwise
+/// two slots whose replacements start in turns would keep the pool unbroken without end.
+fn is_usable(worker: &Worker) -> bool {
+    match worker.phase {
+        Phase::Serving => true,
+        Phase::Starting => !worker.after_failures,
+        Phase::Leaving { .. } | Phase::Doomed(_) => false,
     }
 }
 

@@ -135,7 +135,7 @@ impl Sched {
         let id = WorkerId { slot, generation: *generation };
         *generation += 1;
         let by = now + self.settings.start_limit;
-        self.workers.insert(id, Worker::starting(by));
+        self.workers.insert(id, Worker::starting(by, self.starts_fail));
         actions.extend([Action::Start(id), Action::WakeAt(by)]);
         true
     }

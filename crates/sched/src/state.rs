@@ -60,6 +60,8 @@ pub struct Sched {
     pub(crate) failed_starts: u32,
     /// Workers that were killed while they started, since the last that was not.
     pub(crate) killed_starts: u32,
+    /// Enough starts have failed to break the pool unless a worker is usable; until the next that does not.
+    pub(crate) starts_fail: bool,
     /// When the workers were stopped and continued, while it matters to some limit; the last may go on.
     pub(crate) pauses: Pauses,
     /// No start before this.
@@ -88,6 +90,7 @@ impl Sched {
             idle_count: 0,
             failed_starts: 0,
             killed_starts: 0,
+            starts_fail: false,
             pauses: Pauses::default(),
             next_start: Moment(0),
             idle_deaths: 0,
@@ -245,6 +248,7 @@ impl Sched {
             worker.phase = Phase::Serving;
             self.failed_starts = 0;
             self.killed_starts = 0;
+            self.starts_fail = false;
             self.became_idle(now, id, actions);
         }
     }

@@ -93,6 +93,8 @@ impl InFlight {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) phase: Phase,
+    /// It was started after so many starts had failed that only a worker that is ready can keep the pool from breaking.
+    pub(crate) after_failures: bool,
     /// What it has, in the order in which it was decided.
     pub(crate) frames: VecDeque<InFlight>,
     /// Jobs assigned to it so far.
@@ -114,10 +116,11 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// One that is started now and has to be ready by then.
-    pub(crate) fn starting(by: Moment) -> Worker {
+    /// A worker that is started now and has to be ready at `by`.
+    pub(crate) fn starting(by: Moment, after_failures: bool) -> Worker {
         Worker {
             phase: Phase::Starting,
+            after_failures,
             frames: VecDeque::new(),
             assigned: 0,
             last_idle: 0,

@@ -1,0 +1,193 @@
+//! Pools whose workers cannot be started: they break after a bounded number of starts, whatever the number of workers.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeMap, ops::Range, time::Duration};
+
+use job::{Death, DeathCause, JobId, JobRange, Moment, WorkerId};
+use sched::{Action, Event, Sched, Settings, StartFailure, Verdict};
+
+const START_LIMIT: Duration = Duration::from_secs(3);
+
+/// The scheduler's bound on failed starts in a row.
+const FAILED_STARTS: usize = 5;
+
+/// How a start goes, and how long that takes.
+#[derive(Clone, Copy)]
+enum Start {
+    /// It never answers, and is killed at the limit.
+    Silent,
+    Fails(StartFailure, Duration),
+    Ready(Duration),
+}
+
+/// Plays the parent: it answers what the scheduler asks for at the time at which it would happen.
+struct World {
+    now: Moment,
+    sched: Sched,
+    /// How the n-th start goes; the last is repeated.
+    plan: Vec<Start>,
+    starts: usize,
+    due: BTreeMap<(Moment, WorkerId), Event>,
+    wake_at: Option<Moment>,
+    abandoned: u64,
+}
+
+impl World {
+    fn new(max_workers: u32, plan: Vec<Start>) -> World {
+        let settings = Settings { max_workers, start_limit: START_LIMIT, ..Settings::default() };
+        World {
+            now: Moment(1),
+            sched: Sched::new(settings),
+            plan,
+            starts: 0,
+            due: BTreeMap::new(),
+            wake_at: None,
+            abandoned: 0,
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        for action in self.sched.handle(self.now, event) {
+            match action {
+                Action::Start(id) => self.start(id),
+                // A silent worker dies at once.
+                Action::Kill(id) => self.will_fail(id, StartFailure::Own, Duration::from_millis(1)),
+                Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
+                Action::Resolve { jobs, verdict: Verdict::Abandoned } => self.abandoned += jobs.count(),
+                _ => {}
+            }
+        }
+        self.sched.check_invariants();
+    }
+
+    fn start(&mut self, id: WorkerId) {
+        let how = self.plan[self.starts.min(self.plan.len() - 1)];
+        self.starts += 1;
+        match how {
+            Start::Silent => {}
+            Start::Fails(failure, after) => self.will_fail(id, failure, after),
+            Start::Ready(after) => drop(self.due.insert((self.now + after, id), Event::Ready(id))),
+        }
+    }
+
+    fn will_fail(&mut self, worker: WorkerId, failure: StartFailure, after: Duration) {
+        self.due.retain(|&(_, id), _| id != worker);
+        self.due.insert((self.now + after, worker), Event::StartFailed { worker, failure });
+    }
+
+    fn submit(&mut self, jobs: Range<u64>) {
+        let jobs = JobRange::new(jobs.start, jobs.end).unwrap();
+        self.tell(Event::Submitted { jobs, bytes: jobs.count(), limits: Vec::new(), together: false });
+    }
+
+    /// Lets the time pass until the pool is broken or nothing more is due.
+    fn run_until(&mut self, end: Moment) {
+        while !self.sched.is_broken() {
+            let due = self.due.first_key_value().map(|(&(at, _), _)| at);
+            let Some(at) = due.into_iter().chain(self.wake_at).min().filter(|&at| at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(at);
+            if due == Some(at) {
+                let (_, event) = self.due.pop_first().unwrap();
+                self.tell(event);
+            } else {
+                self.wake_at = None;
+                self.tell(Event::Tick);
+            }
+        }
+    }
+}
+
+fn end() -> Moment {
+    Moment(0) + START_LIMIT * 100
+}
+
+#[test]
+fn a_pool_of_any_size_whose_workers_never_answer_breaks() {
+    for workers in [1, 2, 3, 4, 5, 8, 64] {
+        let mut world = World::new(workers, vec![Start::Silent]);
+        world.submit(0..1000);
+        world.run_until(end());
+        assert!(world.sched.is_broken(), "{workers} workers, {} starts", world.starts);
+        assert_eq!(world.abandoned, 1000);
+        // Those that were under way when the bound was reached have their time, and no replacement after them.
+        let most = FAILED_STARTS.next_multiple_of(workers as usize) + workers as usize;
+        assert!(world.starts <= most, "{workers} workers, {} starts", world.starts);
+        let time = START_LIMIT * (FAILED_STARTS as u32 + 1) + Duration::from_secs(1);
+        assert!(world.now <= Moment(1) + time, "{workers} workers, {:?}", world.now);
+    }
+}
+
+#[test]
+fn workers_that_fail_in_turns_break_the_pool() {
+    // When one is given up, the replacements of the others are still starting.
+    for workers in [2, 3, 4] {
+        for (how, takes) in [
+            (Start::Silent, START_LIMIT),
+            (Start::Fails(StartFailure::Own, START_LIMIT * 2), START_LIMIT * 2),
+            (Start::Fails(StartFailure::Final, START_LIMIT / 2), START_LIMIT / 2),
+        ] {
+            let mut world = World::new(workers, vec![how]);
+            let turn = takes / workers;
+            for n in 0..u64::from(workers) {
+                world.submit(n..n + 1);
+                world.run_until(Moment(1) + turn * (n as u32 + 1));
+            }
+            world.run_until(end());
+            assert!(world.sched.is_broken(), "{workers} workers: {} starts", world.starts);
+            let most = FAILED_STARTS + 2 * workers as usize;
+            assert!(world.starts <= most, "{workers} workers: {} starts", world.starts);
+        }
+    }
+}
+
+#[test]
+fn workers_that_are_killed_while_they_start_break_the_pool_too() {
+    let killed = Start::Fails(StartFailure::Killed, Duration::from_millis(7));
+    let mut world = World::new(4, vec![killed]);
+    world.submit(0..1000);
+    world.run_until(end());
+    assert!(world.sched.is_broken() && world.starts < 110, "{} starts", world.starts);
+}
+
+#[test]
+fn the_first_workers_have_their_time_although_others_have_failed() {
+    // Five cannot be started, as with too few descriptors; the others only take longer.
+    let mut plan = vec![Start::Fails(StartFailure::Own, Duration::from_millis(1)); FAILED_STARTS];
+    plan.extend(vec![Start::Ready(Duration::from_secs(1)); 3]);
+    plan.push(Start::Fails(StartFailure::Own, Duration::from_millis(1)));
+    let mut world = World::new(8, plan);
+    world.submit(0..1000);
+    world.run_until(end());
+    assert!(!world.sched.is_broken());
+    assert_eq!((world.sched.busy(), world.abandoned), (3, 0), "those that can be started have to do");
+}
+
+#[test]
+fn a_pool_that_loses_its_last_worker_breaks_if_no_other_can_be_started() {
+    let mut world = World::new(2, vec![Start::Ready(Duration::from_millis(1)), Start::Silent]);
+    world.submit(0..1000);
+    world.run_until(Moment(1) + START_LIMIT * 20);
+    assert!(!world.sched.is_broken(), "one works");
+    let worker = WorkerId { slot: 0, generation: 0 };
+    let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
+    world.tell(Event::Died { worker, running: None, kept: None, death, memory: false });
+    let lost_at = world.now;
+    world.run_until(end());
+    assert!(world.sched.is_broken(), "{} starts", world.starts);
+    assert!(world.now <= lost_at + START_LIMIT * 2);
+}
+
+#[test]
+fn a_start_that_succeeds_is_a_new_beginning() {
+    let mut plan = vec![Start::Silent; FAILED_STARTS - 1];
+    plan.extend([Start::Ready(Duration::from_millis(1)), Start::Silent]);
+    let mut world = World::new(1, plan);
+    world.submit(0..1000);
+    world.run_until(Moment(1) + START_LIMIT * 10);
+    assert!(!world.sched.is_broken());
+    assert!(world.sched.is_in_flight(JobId(0)));
+}
