@@ -41,6 +41,8 @@ pub enum Wrong {
     OtherJobs,
     /// Its first word is none.
     GarbageHello,
+    /// Its first packet claims a size that ipc-channel cannot cope with.
+    SpoiltHello,
     /// It is gone as soon as it has said its name.
     DiesInHandshake,
     /// It acknowledges a part of a welcome that had none.
@@ -99,13 +101,22 @@ use Wrong::{
     AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
     KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, SaysNothing, SendsJobs, StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt,
-    Undecodable, UnknownStatus, UnknownTag,
+    OtherVersion, SaysNothing, SendsJobs, SpoiltHello, StaysAway, TooFew, TooMany, UnaskedFarewell,
+    UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// What keeps a worker from being ready, and is noticed as soon as it happens.
-pub const AT_THE_START: [Wrong; 8] =
-    [ExitsAtOnce, Knocks, LeavesAtOnce, OtherVersion, OtherJobs, GarbageHello, DiesInHandshake, EarlyReceipt];
+pub const AT_THE_START: [Wrong; 9] = [
+    ExitsAtOnce,
+    Knocks,
+    LeavesAtOnce,
+    OtherVersion,
+    OtherJobs,
+    GarbageHello,
+    SpoiltHello,
+    DiesInHandshake,
+    EarlyReceipt,
+];
 
 /// What keeps a worker from being ready, for ever.
 pub const LATE: [Wrong; 4] = [StaysAway, KnocksAndStays, SaysNothing, NeverReady];

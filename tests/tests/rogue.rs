@@ -69,6 +69,7 @@ fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
                 Wrong::OtherVersion => "version",
                 Wrong::OtherJobs => "it serves jobs of type `others`, and this program sends `probe`",
                 Wrong::GarbageHello | Wrong::EarlyReceipt => "the worker said something else than its name",
+                Wrong::SpoiltHello => "starting a worker panicked: ",
                 Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "the worker broke off the handshake",
                 _ => "the worker did not introduce itself",
             };
@@ -132,7 +133,7 @@ fn who_goes_wrong_in_a_job_costs_that_job_and_nothing_else() {
         let plan = Plan { publishes: true, ..Plan::new(wrong) };
         let pool = rogues(1, &plan).retries(1).build().unwrap();
         for _ in 0..2 {
-            let Failure::Crashed { death, attempts } = verdict(&pool, wrong) else {
+            let Failure::Crashed { death, attempts, .. } = verdict(&pool, wrong) else {
                 panic!("{wrong:?} is no crash")
             };
             assert_eq!(attempts, 2, "{wrong:?}");

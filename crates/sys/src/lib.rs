@@ -1,6 +1,8 @@
 //! Danger, kept in one small room: the parts of the operating system that need `unsafe`, each behind a safe
 //! interface and each block with the reason why it is sound. Linux only.
 
+pub mod call;
+mod child;
 pub mod clock;
 pub mod forks;
 mod guard;

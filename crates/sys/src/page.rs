@@ -14,7 +14,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::lane::Lane;
+use crate::{call::CallError, lane::Lane};
 use job::{FrameId, Moment};
 use nix::{
     fcntl::{FcntlArg, SealFlag, fcntl},
@@ -109,12 +109,13 @@ impl Page {
     ///
     /// # Errors
     /// When the system has no memory, descriptors or mappings left.
-    pub fn create() -> io::Result<(Page, OwnedFd)> {
-        let fd = memfd_create(c"runner-page", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-        ftruncate(&fd, SIZE.get() as i64)?;
+    pub fn create() -> Result<(Page, OwnedFd), CallError> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let fd = memfd_create(c"runner-page", flags).map_err(|e| CallError::new("memfd_create", e))?;
+        ftruncate(&fd, SIZE.get() as i64).map_err(|e| CallError::new("ftruncate", e))?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-        Ok((Page::map(&fd)?, fd))
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).map_err(|e| CallError::new("fcntl(F_ADD_SEALS)", e))?;
+        Ok((Page::map(&fd).map_err(|e| CallError::new("mmap", e))?, fd))
     }
 
     /// Opens the page that the parent made.

@@ -4,7 +4,7 @@ use std::{
     io,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-        unix::process::{CommandExt, ExitStatusExt},
+        unix::process::ExitStatusExt,
     },
     process::{Child, Command},
     time::Duration,
@@ -14,13 +14,22 @@ use job::{Death, DeathCause};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::signal::{SigSet, Signal, kill, killpg},
+    sys::signal::{Signal, kill, killpg},
     time::ClockId,
     unistd::{Pid, getpgid, getsid},
 };
 use parking_lot::Mutex;
 
-use crate::placement::{self, Placement};
+use crate::{call::CallError, child, placement::Placement};
+
+/// Why a process cannot be started.
+#[derive(Debug)]
+pub enum SpawnError {
+    /// A call that prepares the process failed; the program is not to blame.
+    Call(CallError),
+    /// There is no process for the program, the program cannot be executed, or not in its place.
+    Program(io::Error),
+}
 
 /// A child process that leads a session and a process group of its own: it has no controlling terminal, so neither it nor
 /// what it starts can be stopped for reading from one.
@@ -40,29 +49,20 @@ impl Process {
     ///
     /// # Errors
     /// What the system says: no such program, no permission, no processes or descriptors left, no such place.
-    pub fn spawn(command: &mut Command, keep: BorrowedFd<'_>, place: Placement) -> io::Result<Process> {
-        let keep = keep.as_raw_fd();
-        lead_session(command);
-        die_with_parent(command);
-        placement::place(command, place)?;
-        // SAFETY: the closure only calls functions that are safe between fork and exec: it neither allocates nor
-        // locks.
-        unsafe {
-            command.pre_exec(move || {
-                // From its first moment: an interrupt is the parent's to decide on, also while the child starts.
-                SigSet::from(Signal::SIGINT).thread_block()?;
-                crate::signal::heed_children();
-                keep_only(keep)
-            });
-        }
-        let mut child = command.spawn().map_err(|error| placement::explain(error, place))?;
+    pub fn spawn(
+        command: &mut Command,
+        keep: BorrowedFd<'_>,
+        place: Placement,
+    ) -> Result<Process, SpawnError> {
+        child::prepare(command, keep.as_raw_fd(), place).map_err(SpawnError::Program)?;
+        let mut child = command.spawn().map_err(|error| child::explain(error, place))?;
         let pid = child.id();
         match pidfd_open(pid) {
             Ok(pidfd) => Ok(Process { pid, pidfd, child: Mutex::new(Some(child)) }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(error)
+                Err(SpawnError::Call(CallError::new("pidfd_open", error)))
             }
         }
     }
@@ -97,11 +97,32 @@ impl Process {
     /// Whether a signal has stopped the process where it stands.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
+        self.stat().is_some_and(|fields| fields.starts_with('T'))
+    }
+
+    /// Whether the process is about to end, or has ended: a process that is killed takes a while to give its memory back.
+    #[must_use]
+    pub fn is_dying(&self) -> bool {
+        /// Of `PF_EXITING` and `PF_SIGNALED`, in the kernel's numbers.
+        const ENDS: u64 = 0x4 | 0x400;
+        const KILLED: u64 = 1 << (Signal::SIGKILL as u64 - 1);
+        let Some(stat) = self.stat() else { return true };
+        let mut fields = stat.split(' ');
+        let is_over = fields.next().is_none_or(|state| state == "Z" || state == "X");
+        let mut number =
+            |place: usize| fields.nth(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        // The state is the third field of all, flags are the ninth, and pending signals the thirty-first.
+        let (flags, pending) = (number(5), number(21));
+        is_over || flags & ENDS != 0 || pending & KILLED != 0
+    }
+
+    /// The fields that the system tells of it, from its state on; `None` once it has been reaped.
+    fn stat(&self) -> Option<String> {
         let child = self.child.lock();
+        child.as_ref()?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         // The name before the state may contain anything, parentheses included.
-        let stat =
-            child.as_ref().and_then(|_| std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok());
-        stat.is_some_and(|stat| stat.rsplit(") ").next().is_some_and(|state| state.starts_with('T')))
+        Some(stat.rsplit_once(") ")?.1.to_owned())
     }
 
     /// Waits until the process has ended or the time is over, and says whether it has. `None` waits for ever.
@@ -160,14 +181,6 @@ impl Process {
     }
 }
 
-/// Has the process that `command` will start lead a session of its own.
-fn lead_session(command: &mut Command) {
-    // SAFETY: the closure makes one system call, which touches no memory.
-    unsafe {
-        command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?));
-    }
-}
-
 /// The numbers of the children of a process, their children, and so on, as far as `/proc` lists them.
 fn descendants(ancestor: u32) -> Vec<u32> {
     let mut found = vec![ancestor];
@@ -181,36 +194,6 @@ fn descendants(ancestor: u32) -> Vec<u32> {
         }
     }
     found.split_off(1)
-}
-
-/// Has the process that `command` will start killed when the thread that starts it ends, and lets all signals
-/// through to it: the standard library passes on which ones this thread has blocked.
-fn die_with_parent(command: &mut Command) {
-    let parent = std::process::id();
-    // SAFETY: the closure only makes system calls that are safe between fork and exec.
-    unsafe {
-        command.pre_exec(move || {
-            SigSet::empty().thread_set_mask()?;
-            nix::sys::prctl::set_pdeathsig(Some(Signal::SIGKILL))?;
-            // A parent that died before the call will send no signal any more.
-            if nix::unistd::getppid() == as_pid(parent) { Ok(()) } else { Err(Errno::ESRCH.into()) }
-        });
-    }
-}
-
-/// Marks all descriptors but the standard streams and `keep` to be closed by exec.
-///
-/// Libraries open descriptors without close-on-exec; a worker that inherited a sibling's channel would keep it
-/// open after the sibling's death. A kernel before 5.11 has no such call; there, what others left open leaks.
-fn keep_only(keep: RawFd) -> io::Result<()> {
-    // SAFETY: closing on exec changes no memory of this process.
-    unsafe {
-        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        if libc::fcntl(keep, libc::F_SETFD, 0) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
 }
 
 fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
@@ -346,6 +329,19 @@ mod tests {
         process.signal_group(Signal::SIGKILL);
         process.reap();
         assert!(!process.is_stopped());
+    }
+
+    #[test]
+    fn a_process_that_is_killed_is_dying_until_it_is_reaped() {
+        let process = spawn("/bin/sleep", &["1000"]);
+        assert!(!process.is_dying());
+        process.signal_group(Signal::SIGSTOP);
+        assert!(!process.is_dying(), "it may go on");
+        process.signal_group(Signal::SIGKILL);
+        assert!(process.is_dying(), "from the first moment");
+        assert!(process.wait_for_end(None) && process.is_dying());
+        process.reap();
+        assert!(process.is_dying());
     }
 
     #[test]

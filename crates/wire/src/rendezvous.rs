@@ -4,10 +4,12 @@
 //! waits for ever if nobody connects, and leaves its descriptors to every child. All of that is dealt with here.
 
 use std::{
-    fs::File,
-    io,
-    os::fd::{AsFd, AsRawFd},
-    path::PathBuf,
+    fs, io,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::DirBuilderExt,
+    },
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -15,13 +17,16 @@ use std::{
     thread,
 };
 
-use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel};
+use ipc_channel::{
+    IpcError,
+    ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel},
+};
 use nix::sys::{
     eventfd::{EfdFlags, EventFd},
-    socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket},
+    socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket},
 };
 use serde::{Deserialize, Serialize};
-use sys::process::Process;
+use sys::{call::CallError, process::Process};
 
 use crate::{Link, catch_panic};
 
@@ -44,15 +49,28 @@ pub enum RendezvousError {
         /// What is wrong with it.
         reason: String,
     },
-    /// No descriptors are left.
+    /// No descriptors are left, in this process or in the system.
     #[error("no file descriptors left for a worker: {0}; raise `ulimit -n` or use fewer workers")]
-    Descriptors(io::Error),
+    Descriptors(CallError),
+    /// The system refused a call, for another reason.
+    #[error("cannot meet a worker: {0}")]
+    Call(CallError),
     /// No thread to watch the worker with.
     #[error("no thread to wait for a worker: {0}")]
     Thread(io::Error),
     /// The worker ended, or said something else.
     #[error("the worker did not introduce itself: {0}")]
     Silent(String),
+}
+
+impl From<CallError> for RendezvousError {
+    fn from(error: CallError) -> RendezvousError {
+        if error.is_out_of_descriptors() {
+            RendezvousError::Descriptors(error)
+        } else {
+            RendezvousError::Call(error)
+        }
+    }
 }
 
 /// The ends that the worker makes and sends to the parent.
@@ -77,23 +95,28 @@ impl Rendezvous {
     pub fn check() -> Result<(), RendezvousError> {
         require_descriptors(DESCRIPTORS_PER_START)?;
         // The first packet makes ipc-channel measure its sockets, and panic if it cannot.
-        bytes_channel()
-            .and_then(|(sender, receiver)| {
-                sender.send(b"x")?;
-                receiver.recv().map_err(io::Error::other)
-            })
-            .map_err(RendezvousError::Descriptors)?;
-        check_directory()
+        let (sender, receiver) = bytes_channel().map_err(|e| CallError::new("socketpair", e))?;
+        sender.send(b"x").map_err(|e| CallError::new("sendmsg", e))?;
+        receiver.recv().map_err(|e| CallError::new("recvmsg", io::Error::other(e)))?;
+        require_directory(&std::env::temp_dir())
     }
 
-    /// Opens a place.
+    /// Opens a place. The directory for temporary files is made again if it has disappeared since it was
+    /// [checked](Rendezvous::check), as one that belongs to a session may.
     ///
     /// # Errors
     /// When the directory for temporary files or the descriptors do not suffice.
     pub fn open() -> Result<Rendezvous, RendezvousError> {
         let start = StartGuard::new();
         require_descriptors(DESCRIPTORS_PER_START * STARTS.load(Ordering::Relaxed))?;
-        let (server, name) = IpcOneShotServer::new().map_err(RendezvousError::Descriptors)?;
+        let directory = std::env::temp_dir();
+        if !directory.exists() {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+            made.map_err(|e| unusable(&directory, &CallError::at("mkdir", &directory, e)))?;
+        }
+        // ipc-channel does the same, but leaves a descriptor behind when it fails, and does not say at what.
+        require_directory(&directory)?;
+        let (server, name) = IpcOneShotServer::new().map_err(|e| CallError::at("socket", &directory, e))?;
         Ok(Rendezvous { server, name, _start: start })
     }
 
@@ -108,8 +131,7 @@ impl Rendezvous {
     /// # Errors
     /// When it ended without joining, or sent something else.
     pub fn accept(self, worker: &Process) -> Result<Link, RendezvousError> {
-        let accepted =
-            EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(|e| RendezvousError::Descriptors(e.into()))?;
+        let accepted = event()?;
         let (server, name) = (self.server, self.name);
         let outcome = thread::scope(|scope| {
             thread::Builder::new()
@@ -124,9 +146,11 @@ impl Rendezvous {
             let outcome = catch_panic(|| server.accept());
             let _ = accepted.write(1);
             match outcome {
-                Ok(accepted) => accepted.map_err(|error| RendezvousError::Silent(error.to_string())),
-                Err(_) => Err(match require_descriptors(DESCRIPTORS_PER_START) {
-                    Ok(()) => RendezvousError::Silent("it said something that no worker says".into()),
+                Ok(accepted) => accepted.map_err(|error| not_met(&name, error)),
+                Err(panic) => Err(match require_descriptors(DESCRIPTORS_PER_START) {
+                    Ok(()) => {
+                        RendezvousError::Silent(format!("it said something that no worker says ({panic})"))
+                    }
                     Err(error) => error,
                 }),
             }
@@ -134,6 +158,19 @@ impl Rendezvous {
         // The first half is a receiver without close-on-exec; it must be gone before the next worker is started.
         let (_bootstrap, ends) = outcome?;
         Ok(Link { sender: Box::new(ends.to_worker), receiver: Box::new(ends.from_worker) })
+    }
+}
+
+/// Why nobody was accepted at the place of this name.
+fn not_met(name: &str, error: IpcError) -> RendezvousError {
+    match error {
+        // Anything but a peer that is gone is about our own side.
+        IpcError::Io(error)
+            if error.raw_os_error().is_some() && error.kind() != io::ErrorKind::ConnectionReset =>
+        {
+            CallError::at("accept", name, error).into()
+        }
+        error => RendezvousError::Silent(error.to_string()),
     }
 }
 
@@ -178,27 +215,39 @@ fn require_descriptors(count: usize) -> Result<(), RendezvousError> {
     // One at a time, or several would find the descriptors taken that they try themselves.
     static TRYING: Mutex<()> = Mutex::new(());
     let _alone = TRYING.lock().unwrap_or_else(PoisonError::into_inner);
-    let probes: io::Result<Vec<File>> = (0..count).map(|_| File::open("/dev/null")).collect();
-    probes.map(drop).map_err(RendezvousError::Descriptors)
+    let probes: Result<Vec<EventFd>, RendezvousError> = (0..count).map(|_| event()).collect();
+    probes.map(drop)
 }
 
-fn check_directory() -> Result<(), RendezvousError> {
-    let path = std::env::temp_dir();
-    let unusable = |reason: String| RendezvousError::Directory { path: path.clone(), reason };
-    if path.to_str().is_none() {
-        return Err(unusable("its name is not UTF-8".into()));
+fn event() -> Result<EventFd, RendezvousError> {
+    Ok(EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(|e| CallError::new("eventfd", e))?)
+}
+
+/// Makes what a rendezvous consists of, and removes it: a directory in `directory`, and a socket in that.
+fn require_directory(directory: &Path) -> Result<(), RendezvousError> {
+    if directory.to_str().is_none() {
+        return Err(unusable(directory, &"its name is not UTF-8"));
     }
-    let made = tempfile::Builder::new().tempdir().map_err(|error| unusable(plain_reason(&error)))?;
-    let length = made.path().join("socket").as_os_str().len();
+    let made = tempfile::Builder::new().tempdir_in(directory);
+    let made = made.map_err(|error| unusable(directory, &format_args!("mkdir failed: {error}")))?;
+    let path = made.path().join("socket");
+    let length = path.as_os_str().len();
     if length > MAX_SOCKET_PATH {
-        return Err(unusable(format!("its name is {} bytes too long", length - MAX_SOCKET_PATH)));
+        let excess = length - MAX_SOCKET_PATH;
+        return Err(unusable(directory, &format_args!("its name is {excess} bytes too long")));
     }
-    Ok(())
+    require_socket(&path)
 }
 
-/// The system's words without the path, which the message already has.
-fn plain_reason(error: &io::Error) -> String {
-    io::Error::from(error.kind()).to_string()
+fn require_socket(path: &Path) -> Result<(), RendezvousError> {
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);
+    let socket = socket.map_err(|e| CallError::new("socket", e))?;
+    let address = UnixAddr::new(path).map_err(|e| CallError::at("bind", path, e))?;
+    Ok(bind(socket.as_raw_fd(), &address).map_err(|e| CallError::at("bind", path, e))?)
+}
+
+fn unusable(directory: &Path, reason: &dyn std::fmt::Display) -> RendezvousError {
+    RendezvousError::Directory { path: directory.to_owned(), reason: reason.to_string() }
 }
 
 #[cfg(test)]
@@ -207,7 +256,7 @@ mod tests {
     use ipc_channel::ipc::IpcOneShotServer;
 
     fn descriptors() -> usize {
-        std::fs::read_dir("/proc/self/fd").unwrap().count()
+        fs::read_dir("/proc/self/fd").unwrap().count()
     }
 
     #[test]

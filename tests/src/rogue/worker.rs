@@ -27,8 +27,8 @@ use Wrong::{
     AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
     KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, SaysNothing, SendsJobs, StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt,
-    Undecodable, UnknownStatus, UnknownTag,
+    OtherVersion, SaysNothing, SendsJobs, SpoiltHello, StaysAway, TooFew, TooMany, UnaskedFarewell,
+    UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// The whole program.
@@ -81,6 +81,14 @@ fn meet(wrong: Wrong, rendezvous: &str) -> Link {
             linger()
         }
         _ => join(rendezvous).expect("the parent waits"),
+    }
+}
+
+/// Sends a packet into each socket that claims to be the first of many, and has nothing through which the others could come.
+fn spoil_sockets() {
+    let packet: Vec<u8> = [40u64, 1 << 20, 7, 7, 7].iter().flat_map(|word| word.to_ne_bytes()).collect();
+    for fd in 3..20 {
+        let _ = send(fd, &packet, MsgFlags::MSG_DONTWAIT);
     }
 }
 
@@ -139,6 +147,10 @@ impl Rogue {
             OtherVersion => self.say(&pack(&Hello { protocol: PROTOCOL_VERSION + 1, ..hello }))?,
             OtherJobs => self.say(&pack(&Hello::new("others")))?,
             GarbageHello => self.say(&pack(&[0xffu8; 30]))?,
+            SpoiltHello => {
+                spoil_sockets();
+                linger()
+            }
             _ => self.say(&pack(&hello))?,
         }
         match self.plan.wrong {

@@ -52,8 +52,9 @@ impl<J: Job> Keeper<'_, J> {
     fn keep(&self) {
         let Keeper { shared, handle, .. } = self;
         let launched = || launch(&shared.recipe, handle, shared.ledger.counts());
-        // ipc-channel panics on what no peer of ours sends; a worker that sends it is a broken one.
-        match catch_panic(launched).unwrap_or(Err(LaunchError::Unintelligible)) {
+        // ipc-channel panics on what no peer of ours sends, but also when the system refuses it something, which may be over
+        // soon: the start is tried again.
+        match catch_panic(launched).unwrap_or_else(|panic| Err(LaunchError::Panicked(panic))) {
             Ok(mut inbox) => {
                 handle.gauge.note_ready();
                 handle.set_calm(shared.is_calm());

@@ -1,6 +1,7 @@
 //! The start of a worker: page, process, rendezvous, handshake.
 
 use std::{
+    fs::File,
     io,
     os::{
         fd::{AsFd, AsRawFd},
@@ -10,10 +11,14 @@ use std::{
     sync::Arc,
 };
 
-use job::{Death, DeathCause};
+use job::{Death, DeathCause, Panic};
 use nix::sys::signal::Signal;
 use sched::StartFailure;
-use sys::page::Page;
+use sys::{
+    call::{CallError, is_out_of_descriptors},
+    page::Page,
+    process::{Process, SpawnError},
+};
 use wire::{
     Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Tag,
     handshake::{Hello, Mismatch, Started, Welcome, pack, unpack},
@@ -21,15 +26,20 @@ use wire::{
 
 use super::{handle::Handle, recipe::Recipe};
 
+/// Standard input of workers.
+const NOTHING: &str = "/dev/null";
+
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
-    #[error("no memory to share with a worker: {0}")]
-    Page(io::Error),
+    #[error("cannot prepare a worker: {0}")]
+    Prepare(CallError),
     #[error("cannot start {program:?}: {error}")]
     Spawn { program: std::path::PathBuf, error: io::Error },
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
+    #[error("starting a worker panicked: {0}")]
+    Panicked(Panic),
     #[error("the worker broke off the handshake: {0}")]
     Handshake(Closed),
     #[error("the worker said something else than its name")]
@@ -40,9 +50,32 @@ pub(crate) enum LaunchError {
     Context(String),
     #[error("the worker was not ready in time")]
     Late,
+    #[error("the worker ran out of memory while it started")]
+    Memory,
+}
+
+impl From<CallError> for LaunchError {
+    fn from(error: CallError) -> LaunchError {
+        if error.is_out_of_descriptors() {
+            RendezvousError::Descriptors(error).into()
+        } else {
+            LaunchError::Prepare(error)
+        }
+    }
 }
 
 impl LaunchError {
+    fn of_spawn(error: SpawnError, recipe: &Recipe) -> LaunchError {
+        match error {
+            SpawnError::Call(error) => error.into(),
+            // Pipes that the standard library opens for the child's errors.
+            SpawnError::Program(error) if is_out_of_descriptors(&error) => {
+                CallError::new("pipe", error).into()
+            }
+            SpawnError::Program(error) => LaunchError::Spawn { program: recipe.program.clone(), error },
+        }
+    }
+
     /// What it says about the next attempt, with the end that the worker came to by itself or by somebody else.
     pub(crate) fn verdict(&self, death: Option<Death>) -> StartFailure {
         match self {
@@ -63,7 +96,7 @@ impl LaunchError {
 /// Starts a worker and answers with the end that receives from it. The handle knows the process from the moment it
 /// exists, also if the rest fails.
 pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Inbox, LaunchError> {
-    let (page, descriptor) = Page::create().map_err(LaunchError::Page)?;
+    let (page, descriptor) = Page::create()?;
     let page = handle.page.get_or_init(|| Arc::new(page));
     if counts {
         handle.gauge.watch(page);
@@ -71,16 +104,16 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     let rendezvous = Rendezvous::open()?;
     let arguments = serve::worker_arguments(recipe.job_type, rendezvous.name(), descriptor.as_raw_fd());
     let mut command = Command::new(&recipe.program);
-    command.arg0("runner-worker").args(arguments).stdin(Stdio::null());
+    let nothing = File::open(NOTHING).map_err(|error| CallError::at("open", NOTHING, error))?;
+    command.arg0("runner-worker").args(arguments).stdin(Stdio::from(nothing));
     for (name, value) in &recipe.environment {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    let spawned = sys::process::Process::spawn(&mut command, descriptor.as_fd(), recipe.place(handle.id));
-    let process = spawned.map_err(|error| LaunchError::Spawn { program: recipe.program.clone(), error })?;
-    let process = handle.adopt(process);
+    let spawned = Process::spawn(&mut command, descriptor.as_fd(), recipe.place(handle.id));
+    let process = handle.adopt(spawned.map_err(|error| LaunchError::of_spawn(error, recipe))?);
 
     let link = rendezvous.accept(process)?;
     let mut inbox = Inbox::new(link.receiver);

@@ -1,0 +1,81 @@
+//! Errors of system calls that name the call.
+
+use std::{
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use nix::errno::Errno;
+
+/// A system call that failed, what it was about, and the system's error.
+///
+/// ```
+/// use std::io;
+/// use sys::call::CallError;
+///
+/// let failed = CallError::at("open", "/dev/null", io::Error::from_raw_os_error(13));
+/// assert_eq!(failed.to_string(), "open of /dev/null failed: Permission denied (os error 13)");
+/// assert!(!failed.is_out_of_descriptors());
+/// ```
+#[derive(Debug)]
+pub struct CallError {
+    call: &'static str,
+    path: Option<PathBuf>,
+    cause: io::Error,
+}
+
+impl CallError {
+    /// An error of a call that is about no file.
+    pub fn new(call: &'static str, cause: impl Into<io::Error>) -> CallError {
+        CallError { call, path: None, cause: cause.into() }
+    }
+
+    /// An error of a call that is about the file at `path`.
+    pub fn at(call: &'static str, path: impl AsRef<Path>, cause: impl Into<io::Error>) -> CallError {
+        CallError { call, path: Some(path.as_ref().to_owned()), cause: cause.into() }
+    }
+
+    /// Kind of the system's error.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.cause.kind()
+    }
+
+    /// Whether this process or the system has no file descriptors left.
+    #[must_use]
+    pub fn is_out_of_descriptors(&self) -> bool {
+        is_out_of_descriptors(&self.cause)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{} of {} failed: {}", self.call, path.display(), self.cause),
+            None => write!(f, "{} failed: {}", self.call, self.cause),
+        }
+    }
+}
+
+impl Error for CallError {}
+
+/// Whether an error says that this process or the system has no file descriptors left.
+#[must_use]
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE].iter().any(|&errno| error.raw_os_error() == Some(errno as i32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_errors_mean_descriptors() {
+        for (errno, means) in
+            [(Errno::EMFILE, true), (Errno::ENFILE, true), (Errno::ENOSPC, false), (Errno::EPERM, false)]
+        {
+            assert_eq!(CallError::new("eventfd", errno).is_out_of_descriptors(), means, "{errno}");
+        }
+    }
+}
