@@ -95,6 +95,12 @@ pub enum Event {
     Paused,
     /// They have been continued.
     Resumed,
+    /// Neither this process nor its workers ran from then until now, as when all are stopped by a signal or the machine is
+    /// suspended: limits are extended by that time.
+    TimeSkipped {
+        /// The last moment at which the process is known to have run.
+        since: Moment,
+    },
     /// Time has passed.
     Tick,
 }
@@ -156,7 +162,7 @@ pub enum Action {
 }
 
 /// Why a job has no outcome of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Its worker died in it, on the last attempt that it had.
     Crashed {
@@ -164,6 +170,8 @@ pub enum Verdict {
         death: Death,
         /// How often the job was started.
         attempts: u32,
+        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        earlier: Box<[Death]>,
     },
     /// Its worker ran out of memory in it.
     Memory {
@@ -171,6 +179,8 @@ pub enum Verdict {
         death: Death,
         /// How often the job was started.
         attempts: u32,
+        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        earlier: Box<[Death]>,
     },
     /// It ran past its limit, on the last attempt that it had.
     TimedOut {
@@ -178,6 +188,8 @@ pub enum Verdict {
         limit: Duration,
         /// How often the job was started.
         attempts: u32,
+        /// Deaths of earlier attempts: the first of each cause.
+        earlier: Box<[Death]>,
     },
     /// It was cancelled, or the pool was stopped.
     Cancelled,

@@ -41,6 +41,14 @@ impl Sched {
         self.tick(now, actions);
     }
 
+    /// The same for a pause that nobody announced. One that was announced covers it.
+    pub(crate) fn time_skipped(&mut self, now: Moment, since: Moment, actions: &mut Vec<Action>) {
+        if !self.is_paused() {
+            self.pauses.begin(since);
+            self.resumed(now, actions);
+        }
+    }
+
     /// How often to look whether somebody has stopped a worker.
     pub(crate) fn look_every(&self) -> Duration {
         self.settings.standing_limit / 10

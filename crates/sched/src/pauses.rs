@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use job::Moment;
 
+/// The most pauses that are remembered: many more than matter to a job that has a limit.
+const MOST: usize = 1024;
+
 /// Pauses of a pool, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
@@ -19,6 +22,9 @@ impl Pauses {
     /// Ends the pause and says how long it was; nothing if there was none.
     pub(crate) fn end(&mut self, now: Moment) -> Option<Duration> {
         let since = self.since.take()?;
+        if self.ended.len() == MOST {
+            self.ended.remove(0);
+        }
         self.ended.push((since, now));
         Some(now.since(since))
     }

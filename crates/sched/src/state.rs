@@ -122,6 +122,7 @@ impl Sched {
             Event::Stood { worker, stands } => self.stood(now, worker, stands),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
+            Event::TimeSkipped { since } => self.time_skipped(now, since, &mut actions),
             Event::Died { worker, running, kept, death, memory } => {
                 self.deliver_kept(worker, kept, &mut actions);
                 self.died(now, worker, End { running, death, memory }, &mut actions);
@@ -172,6 +173,12 @@ impl Sched {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.pauses.is_paused()
+    }
+
+    /// Whether some limit is in force: of a job, of a start, of an end.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        self.kill_at.is_some() || self.workers.values().any(|worker| !worker.is_idle())
     }
 
     /// Whether a worker has the job.

@@ -126,6 +126,70 @@ fn limits_stand_still_while_the_workers_do() {
 }
 
 #[test]
+fn time_in_which_nothing_ran_counts_against_no_limit() {
+    let second = Duration::from_secs(1);
+    let skip = |sched: &mut Sched, from: u64, to: u64| {
+        let actions = sched.handle(at(to), Event::TimeSkipped { since: at(from) });
+        assert!(!actions.iter().any(|a| matches!(a, Action::Kill(_) | Action::Terminate(_))), "{actions:?}");
+    };
+    let ends = |sched: &mut Sched, millis: u64| {
+        let actions = sched.handle(at(millis), Event::Tick);
+        actions.iter().any(|a| matches!(a, Action::Kill(_) | Action::Terminate(_)))
+    };
+
+    // A job that has a second, of which half was over.
+    let settings = Settings { limit: Some(second), kill_after: second, ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let worker = ids[0];
+    let _ = sched.handle(at(0), submitted(1, 2, vec![]));
+    let seen = Event::Seen { worker, frame: FrameId(1), index: 0, since: at(0) };
+    let _ = sched.handle(at(60_400), seen.clone());
+    skip(&mut sched, 500, 60_500);
+    let _ = sched.handle(at(60_900), seen.clone());
+    assert!(!ends(&mut sched, 60_900));
+    let _ = sched.handle(at(61_000), seen);
+    assert!(ends(&mut sched, 61_000), "its second is over");
+    // Its grace period.
+    skip(&mut sched, 61_500, 90_500);
+    assert!(!ends(&mut sched, 90_900) && ends(&mut sched, 91_000));
+
+    // A worker that starts.
+    let mut sched = Sched::new(Settings { start_limit: second, ..Settings::default() });
+    let _ = sched.handle(at(0), submitted(0, 1, vec![]));
+    skip(&mut sched, 500, 60_500);
+    assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
+
+    // A worker that leaves.
+    let (mut sched, _) = with_idle(1, &Settings { exit_limit: second, ..Settings::default() });
+    let _ = sched.handle(at(0), Event::Closed);
+    skip(&mut sched, 500, 60_500);
+    assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
+
+    // A pool that is stopped.
+    let (mut sched, _) = with_idle(1, &Settings::default());
+    let _ = sched.handle(at(0), submitted(1, 2, vec![]));
+    let _ = sched.handle(at(0), Event::Stopped { grace: second, terminate: false });
+    skip(&mut sched, 500, 60_500);
+    assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
+}
+
+#[test]
+fn skipped_time_is_part_of_a_pause_that_was_announced() {
+    let settings = Settings { limit: Some(Duration::from_secs(1)), ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let _ = sched.handle(at(0), submitted(1, 2, vec![]));
+    let _ = sched.handle(at(500), Event::Paused);
+    let _ = sched.handle(at(60_500), Event::TimeSkipped { since: at(600) });
+    assert!(sched.is_paused());
+    let _ = sched.handle(at(60_500), Event::Resumed);
+    for (moment, due) in [(60_900, false), (61_000, true)] {
+        let seen = Event::Seen { worker: ids[0], frame: FrameId(1), index: 0, since: at(0) };
+        let _ = sched.handle(at(moment), seen);
+        assert_eq!(sched.handle(at(moment), Event::Tick).contains(&Action::Terminate(ids[0])), due);
+    }
+}
+
+#[test]
 fn a_worker_that_somebody_has_stopped_is_killed_in_the_end() {
     let (mut sched, ids) = with_idle(1, &Settings::default());
     let worker = ids[0];

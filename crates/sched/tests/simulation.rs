@@ -119,7 +119,9 @@ impl World {
                 assert_eq!(jobs, std::mem::take(&mut self.expected));
                 jobs.into_iter().for_each(|job| self.resolve(job, None));
             }
-            Action::Resolve { jobs, verdict } => jobs.iter().for_each(|job| self.resolve(job, Some(verdict))),
+            Action::Resolve { jobs, verdict } => {
+                jobs.iter().for_each(|job| self.resolve(job, Some(verdict.clone())))
+            }
             Action::Halt(id) => self.workers.get_mut(&id).unwrap().halted = true,
             Action::Recall { worker, below } => self.workers.get_mut(&worker).unwrap().recalled = Some(below),
             Action::Retire(id) => self.workers.get_mut(&id).unwrap().retired = true,
@@ -296,6 +298,11 @@ impl World {
                 self.tell(Event::Paused);
                 self.now = self.now + Duration::from_millis(self.rng.below(40));
                 self.tell(Event::Resumed);
+            }
+            33 if self.rng.one_in(9) => {
+                let since = self.now;
+                self.now = self.now + Duration::from_millis(self.rng.below(40));
+                self.tell(Event::TimeSkipped { since });
             }
             33 if self.rng.one_in(3) => {
                 self.settings.max_workers = 1 + self.rng.below(6) as u32;

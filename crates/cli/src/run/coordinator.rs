@@ -20,6 +20,7 @@ use super::{
     connecting::{NotBegun, make_executor},
     feeding::Feeding,
     journaling::{self, Opened},
+    news::receive_until,
     opening::{Files, Outputs},
     recorder::Recording,
     watcher::{block_signals, watch},
@@ -248,11 +249,22 @@ impl Run {
         self.ended = self.ended.and(Ended::Pool);
     }
 
-    /// The next news; `None` when the time has come to give up, or to stop.
-    fn next(&self, heard: &Receiver<News>) -> Option<News> {
-        match self.give_up_at.into_iter().chain(self.time_limit_at).min() {
-            Some(at) => heard.recv_timeout(at.saturating_duration_since(Instant::now())).ok(),
-            None => heard.recv().ok(),
+    /// The next news; `None` when the time has come to give up, or to stop. Time in which this process did not run does not
+    /// count.
+    fn next(&mut self, heard: &Receiver<News>) -> Option<News> {
+        while let Some(at) = self.give_up_at.into_iter().chain(self.time_limit_at).min() {
+            let (news, skipped) = receive_until(heard, at);
+            self.extend_limits(skipped);
+            if news.is_some() || (skipped.is_zero() && at <= Instant::now()) {
+                return news;
+            }
+        }
+        heard.recv().ok()
+    }
+
+    fn extend_limits(&mut self, by: Duration) {
+        for limit in [&mut self.give_up_at, &mut self.time_limit_at] {
+            *limit = limit.and_then(|at| at.checked_add(by));
         }
     }
 
@@ -279,9 +291,7 @@ impl Run {
         let _ = raise(Signal::SIGSTOP);
         self.executor.resume();
         // Limits stand still meanwhile.
-        for limit in [&mut self.give_up_at, &mut self.time_limit_at] {
-            *limit = limit.map(|at| at + start.elapsed());
-        }
+        self.extend_limits(start.elapsed());
     }
 
     fn is_out_of_time(&self) -> bool {

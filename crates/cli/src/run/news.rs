@@ -1,8 +1,14 @@
 //! What the coordinator hears.
 
-use std::{fmt, io, num::NonZeroU64, sync::Arc};
+use std::{
+    fmt, io,
+    num::NonZeroU64,
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
+use sys::clock::{Heartbeat, now};
 
 use crate::error::RunError;
 
@@ -25,6 +31,17 @@ pub(crate) enum News {
     Signalled(Signal),
     /// Somebody wants the run to stand still, as by Ctrl-Z.
     Suspended,
+}
+
+/// Waits until then, but not for long, for news. Also returns for how long this process did not run meanwhile, because it or
+/// the machine was stopped.
+pub(crate) fn receive_until(heard: &Receiver<News>, at: Instant) -> (Option<News>, Duration) {
+    let mut heartbeat = Heartbeat::default();
+    let wait = at.saturating_duration_since(Instant::now()).min(Heartbeat::PERIOD);
+    heartbeat.begin_wait(now(), wait);
+    let news = heard.recv_timeout(wait).ok();
+    let now = now();
+    (news, heartbeat.missed_since(now).map_or(Duration::ZERO, |start| now.since(start)))
 }
 
 /// Why no more jobs are to be started.

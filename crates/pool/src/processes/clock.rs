@@ -1,12 +1,13 @@
-//! Ticks when the scheduler asked for it.
+//! Ticks when the scheduler asked for it, and while limits are in force notices that no time was there to run in.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use job::{Job, Stage, WorkerId};
+use job::{Job, Moment, Stage, WorkerId};
 use sched::Event;
+use sys::clock::Heartbeat;
 
 use super::{shared::Shared, turn::Turn};
 
@@ -18,7 +19,9 @@ pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
         lane.enter(Stage::Schedule);
         let mut turn = Turn::on(lane, shared);
         let (now, collect_at, wake_at) = (turn.now, turn.state.collect_at, turn.state.wake_at);
-        if collect_at.is_some_and(|at| at <= now) {
+        if turn.note_skipped_time() {
+            turn.end();
+        } else if collect_at.is_some_and(|at| at <= now) {
             turn.collect_patiently();
             turn.end();
         } else if wake_at.is_some_and(|at| at <= now) {
@@ -27,11 +30,11 @@ pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
         } else if turn.state.sched.is_finished() {
             return;
         } else if let Some(at) = wake_at.into_iter().chain(collect_at).min() {
-            // At most a day at a time: an instant cannot hold any duration.
-            let wait = at.since(now).min(Duration::from_secs(86_400));
+            let wait = turn.begin_wait(at);
             lane.enter(Stage::Wait);
             shared.clock_news.wait_until(&mut turn.state, Instant::now() + wait);
         } else {
+            turn.state.heartbeat.stop();
             lane.enter(Stage::Wait);
             shared.clock_news.wait(&mut turn.state);
         }
@@ -39,6 +42,20 @@ pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
 }
 
 impl<J: Job> Turn<'_, J> {
+    /// Returns how long to wait until then, at a time.
+    fn begin_wait(&mut self, at: Moment) -> Duration {
+        let wait = at.since(self.now);
+        if self.state.sched.has_limits() {
+            let wait = wait.min(Heartbeat::PERIOD);
+            self.state.heartbeat.begin_wait(self.now, wait);
+            wait
+        } else {
+            self.state.heartbeat.stop();
+            // An instant cannot hold any duration.
+            wait.min(Duration::from_secs(86_400))
+        }
+    }
+
     /// The scheduler first hears what the watched workers are doing.
     fn tick(&mut self) {
         self.state.wake_at = None;

@@ -10,7 +10,7 @@ use job::{Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, WorkerF
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
-use sys::{oom::OomKills, page::Page};
+use sys::{clock::Heartbeat, oom::OomKills, page::Page};
 
 use super::{
     block::{Block, Blocks, Slice},
@@ -67,6 +67,8 @@ pub(crate) struct State<J: Job> {
     /// When the clock is to tick next.
     pub(crate) wake_at: Option<Moment>,
     pub(crate) clock_runs: bool,
+    /// Of the clock, while limits are in force.
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) oom_kills: OomKills,
     /// Why the last start failed, or how the last worker died; once the pool is broken, what broke it.
     pub(crate) cause: Option<Arc<str>>,
@@ -86,6 +88,7 @@ impl<J: Job> Shared<J> {
             reports: Vec::new(),
             wake_at: None,
             clock_runs: false,
+            heartbeat: Heartbeat::default(),
             oom_kills: OomKills::watch(),
             cause: None,
         };

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use job::{Job, Moment, Stage};
 use parking_lot::MutexGuard;
 use sched::Event;
-use sys::{clock, lane::Lane};
+use sys::{
+    clock::{self, Heartbeat},
+    lane::Lane,
+};
 
 use super::{
     block::{Block, Slice},
@@ -50,6 +53,25 @@ impl<'a, J: Job> Turn<'a, J> {
 
     /// Tells the scheduler what has happened.
     pub(super) fn hear(&mut self, event: Event) {
+        self.note_skipped_time();
+        self.decide(event);
+        if !self.state.heartbeat.is_running() && self.state.sched.has_limits() {
+            self.state.heartbeat.begin_wait(self.now, Heartbeat::PERIOD);
+            // The clock keeps it up.
+            self.shared.clock_news.notify_all();
+        }
+    }
+
+    /// Tells the scheduler that nothing has run for a while, if that is so; returns whether it is.
+    pub(super) fn note_skipped_time(&mut self) -> bool {
+        let since = self.state.heartbeat.missed_since(self.now);
+        if let Some(since) = since {
+            self.decide(Event::TimeSkipped { since });
+        }
+        since.is_some()
+    }
+
+    fn decide(&mut self, event: Event) {
         for action in self.state.sched.handle(self.now, event) {
             let effect = prepare(&mut self.state, action, &self.shared.clock_news);
             self.effects.extend(effect);
