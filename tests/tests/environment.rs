@@ -276,3 +276,53 @@ fn programs_that_lack_memory_run_or_say_so() {
     });
     assert!(ok >= 2, "none of them suffices");
 }
+
+/// Two control groups of version 1, one in the other, of which the outer one may use this many cores; gone at the end.
+struct Groups(PathBuf);
+
+impl Groups {
+    fn new(cores: u32) -> Option<Groups> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let of_cpu =
+            |line: &&str| line.split(':').nth(1).is_some_and(|all| all.split(',').any(|one| one == "cpu"));
+        let own = groups.lines().find(of_cpu)?.splitn(3, ':').nth(2)?;
+        let outer = PathBuf::from("/sys/fs/cgroup/cpu")
+            .join(own.trim_start_matches('/'))
+            .join(format!("runner-test-{}", std::process::id()));
+        fs::create_dir(&outer).ok()?;
+        let made = Groups(outer);
+        fs::create_dir(made.inner()).ok()?;
+        let period: u32 = fs::read_to_string(made.0.join("cpu.cfs_period_us")).ok()?.trim().parse().ok()?;
+        fs::write(made.0.join("cpu.cfs_quota_us"), (cores * period).to_string()).ok()?;
+        Some(made)
+    }
+
+    fn inner(&self) -> PathBuf {
+        self.0.join("inner")
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(self.inner());
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn the_quota_of_a_group_around_is_respected() {
+    let Some(groups) = Groups::new(1) else {
+        eprintln!("NOT RUN: no control group of version 1 can be made here");
+        return;
+    };
+    let tasks = groups.inner().join("cgroup.procs");
+    let call = runner(["--dry-run"]).stdin(JOB).with(|command| {
+        // SAFETY: writing a number to a file is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(move || fs::write(&tasks, "0"))
+        }
+    });
+    let output = call.run();
+    assert!(output.stderr.contains("on 1 process,"), "{}", output.stderr);
+}

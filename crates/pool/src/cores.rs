@@ -1,7 +1,11 @@
 //! How many workers make sense here.
 
-/// The number of cores that this process may use: its affinity and its control group's quota are respected. At
-/// least 1.
+use std::sync::OnceLock;
+
+use sys::cgroup::Groups;
+
+/// The number of cores that this process may use: its affinity is respected, and the quotas of its control group and of
+/// those around it, as of the first call. At least 1.
 ///
 /// ```
 /// let cores = pool::available_cores();
@@ -9,5 +13,8 @@
 /// ```
 #[must_use]
 pub fn available_cores() -> usize {
-    num_cpus::get().max(1)
+    static QUOTA: OnceLock<Option<usize>> = OnceLock::new();
+    // `num_cpus` looks at the innermost group alone.
+    let quota = QUOTA.get_or_init(|| Groups::of_this_process().cpu_quota());
+    num_cpus::get().min(quota.unwrap_or(usize::MAX)).max(1)
 }

@@ -2,6 +2,7 @@
 //! interface and each block with the reason why it is sound. Linux only.
 
 pub mod call;
+pub mod cgroup;
 mod child;
 pub mod clock;
 pub mod forks;
