@@ -7,6 +7,7 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use end_to_end::{
     Case,
     probe::{LIMIT, Probe, Stage, builder, finish, marks},
+    runner, shell_jobs,
 };
 use pool::{Executor, Failure, JobFuture, JobOptions, NoOutcome};
 
@@ -105,4 +106,46 @@ fn an_unordered_map_hands_out_what_is_sent_early() {
 
 fn bulky_mishap() -> end_to_end::probe::Mishap {
     end_to_end::probe::mishap(1, &"x".repeat(1000))
+}
+
+/// A job whose n-th attempt runs the n-th of these lines of shell, where `$worker` is the number of its worker.
+fn attempts(folder: &std::path::Path, lines: &[&str]) -> String {
+    let count = folder.join("count").display().to_string();
+    let cases: String = lines.iter().enumerate().map(|(n, line)| format!("{n}) {line};; ")).collect();
+    shell_jobs(&[&format!(
+        "n=$(cat {count} 2>/dev/null || echo 0); echo $((n+1)) > {count}
+        worker=$(cut -d ' ' -f 5 /proc/$$/stat); case $n in {cases} esac; sleep 100"
+    )])
+}
+
+#[test]
+fn a_failure_is_told_with_all_the_deaths_that_differ() {
+    let (kill, illegal, abort) = ("kill -KILL $worker", "kill -ILL $worker", "kill -ABRT $worker");
+    let cases: [(&[&str], &str, &str); 4] = [
+        (&[kill, kill, kill], "crashed", "the worker was ended by SIGKILL"),
+        (
+            &[illegal, kill, abort],
+            "crashed",
+            "the worker was ended by SIGABRT; in earlier attempts the worker was ended by SIGILL, was ended by SIGKILL",
+        ),
+        (
+            &[kill, illegal, kill],
+            "crashed",
+            "the worker was ended by SIGKILL; in earlier attempts the worker was ended by SIGILL",
+        ),
+        (
+            &[abort, "sleep 100"],
+            "timeout",
+            "ran longer than 2 s; in earlier attempts the worker was ended by SIGABRT",
+        ),
+    ];
+    for (lines, kind, message) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let call =
+            runner(["-w", "1", "--timeout", "2", "--allow-command"]).stdin(attempts(folder.path(), lines));
+        let output = call.run();
+        let error = &output.records()[0]["error"];
+        assert_eq!((&error["kind"], &error["message"]), (&kind.into(), &message.into()), "{lines:?}");
+        assert_eq!(error["attempts"], lines.len(), "{lines:?}");
+    }
 }

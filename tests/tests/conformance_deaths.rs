@@ -37,7 +37,7 @@ fn death_02_exits_and_crashes_name_the_culprit() {
         (Probe::Abort, DeathCause::Signalled(6)),
     ] {
         let result = executor.submit(job).unwrap().result(LIMIT);
-        let Err(NoOutcome::Failed(Failure::Crashed { death, attempts })) = result else {
+        let Err(NoOutcome::Failed(Failure::Crashed { death, attempts, .. })) = result else {
             panic!("not crashed")
         };
         assert_eq!((death.cause, attempts), (cause, 3));

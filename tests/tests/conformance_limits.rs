@@ -42,7 +42,7 @@ fn tmo_01_a_job_past_its_limit_is_told_and_its_worker_replaced() {
         let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
         let stage = Stage::new();
         let job = executor.submit(stage.hold()).unwrap();
-        let Err(NoOutcome::Failed(Failure::TimedOut { limit, attempts })) = job.result(LIMIT) else {
+        let Err(NoOutcome::Failed(Failure::TimedOut { limit, attempts, .. })) = job.result(LIMIT) else {
             panic!("no timeout")
         };
         assert_eq!((limit, attempts), (SHORT, 1));

@@ -60,7 +60,7 @@ fn expect_a_death(trapped: impl Fn() -> Trapped, cause: DeathCause, words: &str)
     let executor = healing();
     let before = worker_of(&executor);
     let jobs = [trapped(), Trapped::harmless()].map(|job| executor.submit(job).unwrap());
-    let Failure::Crashed { death, attempts } = failure(&jobs[0]) else {
+    let Failure::Crashed { death, attempts, .. } = failure(&jobs[0]) else {
         panic!("{:?} instead", failure(&jobs[0]))
     };
     assert_eq!((death.cause, attempts), (cause, 2));

@@ -57,7 +57,7 @@ fn a_job_that_ends_its_process_fails_alone() {
         (then(Fault::CloseAll, Probe::Abort), DeathCause::Signalled(6)),
     ] {
         let failure = failure_among_others(&pool, &job, JobOptions::default());
-        let Failure::Crashed { death, attempts } = failure else { panic!("{job:?}: {failure:?}") };
+        let Failure::Crashed { death, attempts, .. } = failure else { panic!("{job:?}: {failure:?}") };
         assert_eq!((death.cause, attempts), (cause, 1), "{job:?}");
     }
     finish(&pool);
@@ -103,7 +103,9 @@ fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
         then(Fault::TakeAllDescriptors, Probe::Fault(Fault::Wait)),
     ] {
         let failure = failure_among_others(&pool, &job, JobOptions { limit: Some(limit) });
-        let Failure::TimedOut { limit: passed, attempts } = failure else { panic!("{job:?}: {failure:?}") };
+        let Failure::TimedOut { limit: passed, attempts, .. } = failure else {
+            panic!("{job:?}: {failure:?}")
+        };
         assert_eq!((passed, attempts), (limit, 1), "{job:?}");
     }
     finish(&pool);

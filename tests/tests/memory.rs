@@ -24,7 +24,7 @@ fn a_job_that_takes_too_much_fails_with_a_verdict_of_its_own_and_is_not_tried_ag
     let [before, after] = ["before", "after"].map(|name| stage.file(name));
     let jobs = vec![Probe::Mark(before.clone()), Probe::Hoard, Probe::Mark(after.clone())];
     let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
-    let Err(NoOutcome::Failed(Failure::Memory { death, attempts })) = futures[1].result(LIMIT) else {
+    let Err(NoOutcome::Failed(Failure::Memory { death, attempts, .. })) = futures[1].result(LIMIT) else {
         panic!("another verdict: {:?}", futures[1].result(LIMIT))
     };
     assert_eq!((death.cause, attempts), (DeathCause::Signalled(6), 1));

@@ -12,18 +12,18 @@ pub(crate) enum Verdict<T, E, P> {
     Done(T),
     Failed(E),
     Panicked(P),
-    Crashed { pid: u32, cause: Cause, attempts: u32 },
-    Memory { pid: u32, cause: Cause, attempts: u32 },
-    TimedOut { limit: Duration, attempts: u32 },
+    Crashed { death: End, attempts: u32, earlier: Vec<End> },
+    Memory { death: End, attempts: u32, earlier: Vec<End> },
+    TimedOut { limit: Duration, attempts: u32, earlier: Vec<End> },
     Refused(String),
     Lost { attempts: u32, cause: String },
 }
 
-/// [`DeathCause`], which knows nothing of serialization.
+/// [`Death`], which knows nothing of serialization.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) enum Cause {
-    Exited(i32),
-    Signalled(i32),
+pub(crate) enum End {
+    Exited { pid: u32, code: i32 },
+    Signalled { pid: u32, signal: i32 },
 }
 
 type Outgoing<'a, J> = Verdict<&'a <J as Job>::Output, &'a <J as Job>::Error, &'a Panic>;
@@ -41,14 +41,14 @@ pub(crate) fn encode<J: Job>(outcome: &Outcome<J>, into: &mut Vec<u8>) -> Result
         Ok(output) => Verdict::Done(output),
         Err(Failure::Failed(error)) => Verdict::Failed(error),
         Err(Failure::Panicked(panic)) => Verdict::Panicked(panic),
-        Err(Failure::Crashed { death, attempts }) => {
-            Verdict::Crashed { pid: death.pid, cause: death.cause.into(), attempts: *attempts }
+        Err(Failure::Crashed { death, attempts, earlier }) => {
+            Verdict::Crashed { death: (*death).into(), attempts: *attempts, earlier: ends(earlier) }
         }
-        Err(Failure::Memory { death, attempts }) => {
-            Verdict::Memory { pid: death.pid, cause: death.cause.into(), attempts: *attempts }
+        Err(Failure::Memory { death, attempts, earlier }) => {
+            Verdict::Memory { death: (*death).into(), attempts: *attempts, earlier: ends(earlier) }
         }
-        Err(Failure::TimedOut { limit, attempts }) => {
-            Verdict::TimedOut { limit: *limit, attempts: *attempts }
+        Err(Failure::TimedOut { limit, attempts, earlier }) => {
+            Verdict::TimedOut { limit: *limit, attempts: *attempts, earlier: ends(earlier) }
         }
         Err(Failure::Codec(message)) => Verdict::Refused(message.clone()),
         Err(Failure::Unsupported(message)) => Verdict::Refused((*message).to_owned()),
@@ -73,32 +73,42 @@ pub(crate) fn decode<J: Job>(bytes: &[u8]) -> Result<Outcome<J>, CodecError> {
         Verdict::Done(output) => Ok(output),
         Verdict::Failed(error) => Err(Failure::Failed(error)),
         Verdict::Panicked(panic) => Err(Failure::Panicked(Box::new(panic))),
-        Verdict::Crashed { pid, cause, attempts } => {
-            Err(Failure::Crashed { death: Death { pid, cause: cause.into() }, attempts })
+        Verdict::Crashed { death, attempts, earlier } => {
+            Err(Failure::Crashed { death: death.into(), attempts, earlier: deaths(&earlier) })
         }
-        Verdict::Memory { pid, cause, attempts } => {
-            Err(Failure::Memory { death: Death { pid, cause: cause.into() }, attempts })
+        Verdict::Memory { death, attempts, earlier } => {
+            Err(Failure::Memory { death: death.into(), attempts, earlier: deaths(&earlier) })
         }
-        Verdict::TimedOut { limit, attempts } => Err(Failure::TimedOut { limit, attempts }),
+        Verdict::TimedOut { limit, attempts, earlier } => {
+            Err(Failure::TimedOut { limit, attempts, earlier: deaths(&earlier) })
+        }
         Verdict::Refused(message) => Err(Failure::Codec(message)),
         Verdict::Lost { attempts, cause } => Err(Failure::Lost { attempts, cause: cause.into() }),
     })
 }
 
-impl From<DeathCause> for Cause {
-    fn from(cause: DeathCause) -> Cause {
+fn ends(deaths: &[Death]) -> Vec<End> {
+    deaths.iter().map(|&death| death.into()).collect()
+}
+
+fn deaths(ends: &[End]) -> Box<[Death]> {
+    ends.iter().map(|&end| end.into()).collect()
+}
+
+impl From<Death> for End {
+    fn from(Death { pid, cause }: Death) -> End {
         match cause {
-            DeathCause::Exited(code) => Cause::Exited(code),
-            DeathCause::Signalled(signal) => Cause::Signalled(signal),
+            DeathCause::Exited(code) => End::Exited { pid, code },
+            DeathCause::Signalled(signal) => End::Signalled { pid, signal },
         }
     }
 }
 
-impl From<Cause> for DeathCause {
-    fn from(cause: Cause) -> DeathCause {
-        match cause {
-            Cause::Exited(code) => DeathCause::Exited(code),
-            Cause::Signalled(signal) => DeathCause::Signalled(signal),
+impl From<End> for Death {
+    fn from(end: End) -> Death {
+        match end {
+            End::Exited { pid, code } => Death { pid, cause: DeathCause::Exited(code) },
+            End::Signalled { pid, signal } => Death { pid, cause: DeathCause::Signalled(signal) },
         }
     }
 }

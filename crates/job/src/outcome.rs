@@ -47,7 +47,7 @@ pub type Outcome<J> = Result<<J as Job>::Output, Failure<<J as Job>::Error>>;
 ///     }
 /// }
 /// let death = Death { pid: 4711, cause: DeathCause::Exited(3) };
-/// let crashed = Failure::<String>::Crashed { death, attempts: 3 };
+/// let crashed = Failure::<String>::Crashed { death, attempts: 3, earlier: Box::default() };
 /// assert_eq!(crashed.to_string(), "the job's worker died: process 4711 exited with code 3 (attempt 3)");
 /// assert!(is_worth_another_try(&crashed) && !is_worth_another_try(&Failure::Failed("no such file")));
 /// ```
@@ -60,28 +60,34 @@ pub enum Failure<E> {
     #[error("the job panicked: {0}")]
     Panicked(Box<Panic>),
     /// Its worker died in it, on each of this many attempts; the death is the last one.
-    #[error("the job's worker died: {death} (attempt {attempts})")]
+    #[error("the job's worker died: {death} (attempt {attempts}){}", and_earlier(earlier))]
     Crashed {
         /// How the worker ended.
         death: Death,
         /// How often the job was started.
         attempts: u32,
+        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        earlier: Box<[Death]>,
     },
     /// Its worker ran out of memory in it, and died of that. It is not tried again.
-    #[error("the job needed more memory than there was: {death}")]
+    #[error("the job needed more memory than there was: {death}{}", and_earlier(earlier))]
     Memory {
         /// How the worker ended.
         death: Death,
         /// How often the job was started.
         attempts: u32,
+        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        earlier: Box<[Death]>,
     },
     /// It ran past its time limit and its worker was killed.
-    #[error("the job ran longer than {limit:?} (attempt {attempts})")]
+    #[error("the job ran longer than {limit:?} (attempt {attempts}){}", and_earlier(earlier))]
     TimedOut {
         /// The limit that it passed.
         limit: Duration,
         /// How often the job was started.
         attempts: u32,
+        /// Deaths of earlier attempts: the first of each cause.
+        earlier: Box<[Death]>,
     },
     /// It was cancelled before it had an outcome.
     #[error("the job was cancelled")]
@@ -104,6 +110,12 @@ pub enum Failure<E> {
     /// The executor cannot do what the job asks for.
     #[error("{0}")]
     Unsupported(&'static str),
+}
+
+/// Text that follows a failure whose earlier attempts ended in other ways.
+fn and_earlier(deaths: &[Death]) -> String {
+    let deaths: Vec<String> = deaths.iter().map(Death::to_string).collect();
+    if deaths.is_empty() { String::new() } else { format!("; earlier attempts: {}", deaths.join(", ")) }
 }
 
 /// What is known of a panic that was caught.

@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let job = pool.submit_with(Sleep(long), tenth)?;
     match job.result(None) {
-        Err(NoOutcome::Failed(Failure::TimedOut { limit, attempts })) => {
+        Err(NoOutcome::Failed(Failure::TimedOut { limit, attempts, .. })) => {
             println!("ran longer than {limit:?}, in attempt {attempts}");
         }
         other => println!("unexpected: {other:?}"),

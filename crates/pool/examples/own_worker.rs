@@ -68,7 +68,7 @@ fn explain(failure: &Failure<Trouble>) -> String {
         Failure::Failed(Trouble::ByZero { dividend }) => format!("{dividend} cannot be divided by zero"),
         Failure::Failed(Trouble::Overflow) => "the quotient is too large".to_owned(),
         Failure::Panicked(panic) => format!("panicked with \"{}\"", panic.message),
-        Failure::Crashed { death, attempts } => match death.cause {
+        Failure::Crashed { death, attempts, .. } => match death.cause {
             DeathCause::Signalled(signal) => format!("its worker died of signal {signal}, {attempts} times"),
             DeathCause::Exited(code) => format!("its worker exited with {code}, {attempts} times"),
         },

@@ -134,16 +134,19 @@ impl Sched {
         let tried = self.attempts.entry(job).or_default();
         let verdict = if let Phase::Doomed(Doom::Overrun { limit, .. }) = phase {
             tried.timeouts += 1;
-            let attempts = tried.deaths + tried.timeouts;
-            (tried.timeouts > self.settings.timeout_retries).then_some(Verdict::TimedOut { limit, attempts })
+            let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(None));
+            let is_last = tried.timeouts > self.settings.timeout_retries;
+            is_last.then_some(Verdict::TimedOut { limit, attempts, earlier })
         } else {
-            tried.deaths += 1;
-            let (death, attempts) = (end.death, tried.deaths + tried.timeouts);
+            let death = end.death;
+            tried.note_death(death);
+            let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(Some(death)));
             if end.memory {
                 // It would need as much again.
-                Some(Verdict::Memory { death, attempts })
+                Some(Verdict::Memory { death, attempts, earlier })
             } else {
-                (tried.deaths > self.settings.retries).then_some(Verdict::Crashed { death, attempts })
+                let is_last = tried.deaths > self.settings.retries;
+                is_last.then_some(Verdict::Crashed { death, attempts, earlier })
             }
         };
         let ends = tried.deaths + tried.timeouts;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use job::{FrameId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, Event, Settings,
@@ -29,10 +29,27 @@ pub(crate) enum Mode {
 }
 
 /// How often a job was started and ended badly.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Attempts {
     pub(crate) deaths: u32,
     pub(crate) timeouts: u32,
+    /// The first death of each cause. There are fewer causes than a job may have attempts.
+    causes: Vec<Death>,
+}
+
+impl Attempts {
+    pub(crate) fn note_death(&mut self, death: Death) {
+        self.deaths += 1;
+        if self.causes.iter().all(|known| known.cause != death.cause) {
+            self.causes.push(death);
+        }
+    }
+
+    /// Deaths that had other causes than this one.
+    pub(crate) fn unlike(&self, last: Option<Death>) -> Box<[Death]> {
+        let unlike = |death: &&Death| last.is_none_or(|last| last.cause != death.cause);
+        self.causes.iter().filter(unlike).copied().collect()
+    }
 }
 
 /// Decides which worker runs which jobs. See the [crate's page](crate).

@@ -179,12 +179,12 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
         Failure::Codec(message) => failed(message),
         Failure::Unsupported(message) => failed(message),
         Failure::Panicked(panic) => Error::new(Kind::Panicked, &panic.to_string()).tail(Kind::Panicked),
-        Failure::TimedOut { limit, attempts } => {
-            let message = format!("ran longer than {} s", limit.as_secs_f64());
+        Failure::TimedOut { limit, attempts, earlier } => {
+            let message = format!("ran longer than {} s{}", limit.as_secs_f64(), after_other_ends(earlier));
             Error { attempts: Some(*attempts), ..Error::new(Kind::Timeout, &message) }.tail(Kind::Timeout)
         }
-        Failure::Crashed { death, attempts } => died(Kind::Crashed, *death, *attempts),
-        Failure::Memory { death, attempts } => died(Kind::Memory, *death, *attempts),
+        Failure::Crashed { death, attempts, earlier } => died(Kind::Crashed, *death, *attempts, earlier),
+        Failure::Memory { death, attempts, earlier } => died(Kind::Memory, *death, *attempts, earlier),
         Failure::Lost { attempts, cause } => {
             Error { attempts: Some(*attempts), ..Error::new(Kind::Crashed, cause) }.tail(Kind::Crashed)
         }
@@ -192,17 +192,32 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
     }
 }
 
-fn died(kind: Kind, death: Death, attempts: u32) -> Tail {
-    let (exit_code, signal, end) = match death.cause {
-        DeathCause::Exited(code) => (Some(code), None, format!("the worker exited with code {code}")),
-        DeathCause::Signalled(number) => {
-            let name = sys::signal::name(number);
-            (None, Some(name.clone()), format!("the worker was ended by {name}"))
-        }
+fn died(kind: Kind, death: Death, attempts: u32, earlier: &[Death]) -> Tail {
+    let (exit_code, signal) = match death.cause {
+        DeathCause::Exited(code) => (Some(code), None),
+        DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
     };
-    let message = if kind == Kind::Memory { format!("out of memory: {end}") } else { end };
+    let cause = if kind == Kind::Memory { "out of memory: " } else { "" };
+    let message = format!("{cause}the worker {}{}", end_of(death), after_other_ends(earlier));
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
     Error { pid, signal, exit_code, attempts, ..Error::new(kind, &message) }.tail(kind)
+}
+
+fn end_of(death: Death) -> String {
+    match death.cause {
+        DeathCause::Exited(code) => format!("exited with code {code}"),
+        DeathCause::Signalled(number) => format!("was ended by {}", sys::signal::name(number)),
+    }
+}
+
+/// The rest of a message about a job whose earlier attempts ended in other ways.
+fn after_other_ends(earlier: &[Death]) -> String {
+    let ends: Vec<String> = earlier.iter().map(|&death| end_of(death)).collect();
+    if ends.is_empty() {
+        String::new()
+    } else {
+        format!("; in earlier attempts the worker {}", ends.join(", "))
+    }
 }
 
 fn failed(message: &str) -> Tail {
@@ -295,13 +310,18 @@ mod tests {
         );
         let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
         assert_eq!(
-            line(&failure_tail(&Failure::Crashed { death, attempts: 3 }), None),
+            line(&failure_tail(&Failure::Crashed { death, attempts: 3, earlier: Box::default() }), None),
             "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"crashed\",\"message\":\"the worker was ended by SIGKILL\",\
              \"pid\":9,\"signal\":\"SIGKILL\",\"attempts\":3}}\n"
         );
-        let death = Death { pid: 9, cause: DeathCause::Exited(0) };
-        assert!(
-            line(&failure_tail(&Failure::Crashed { death, attempts: 1 }), None).contains("\"exit_code\":0")
-        );
+        let last = Death { pid: 9, cause: DeathCause::Exited(0) };
+        let crashed = Failure::Crashed { death: last, attempts: 1, earlier: Box::default() };
+        assert!(line(&failure_tail(&crashed), None).contains("\"exit_code\":0"));
+        let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
+        let crashed = Failure::Crashed { death: last, attempts: 4, earlier };
+        assert!(line(&failure_tail(&crashed), None).contains(
+            "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by SIGKILL, exited with code 3\",\
+             \"pid\":9,\"exit_code\":0,\"attempts\":4}"
+        ));
     }
 }

@@ -87,9 +87,9 @@ fn take<J: Job>(state: &mut State<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
 
 fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> Failure<J::Error> {
     match verdict {
-        Verdict::Crashed { death, attempts } => Failure::Crashed { death, attempts },
-        Verdict::Memory { death, attempts } => Failure::Memory { death, attempts },
-        Verdict::TimedOut { limit, attempts } => Failure::TimedOut { limit, attempts },
+        Verdict::Crashed { death, attempts, earlier } => Failure::Crashed { death, attempts, earlier },
+        Verdict::Memory { death, attempts, earlier } => Failure::Memory { death, attempts, earlier },
+        Verdict::TimedOut { limit, attempts, earlier } => Failure::TimedOut { limit, attempts, earlier },
         Verdict::Cancelled => Failure::Cancelled,
         Verdict::Abandoned => Failure::Abandoned(state.broken_cause()),
     }
@@ -141,9 +141,15 @@ fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.
 fn again<E>(failure: &Failure<E>) -> Failure<E> {
     match failure {
-        Failure::Crashed { death, attempts } => Failure::Crashed { death: *death, attempts: *attempts },
-        Failure::Memory { death, attempts } => Failure::Memory { death: *death, attempts: *attempts },
-        Failure::TimedOut { limit, attempts } => Failure::TimedOut { limit: *limit, attempts: *attempts },
+        Failure::Crashed { death, attempts, earlier } => {
+            Failure::Crashed { death: *death, attempts: *attempts, earlier: earlier.clone() }
+        }
+        Failure::Memory { death, attempts, earlier } => {
+            Failure::Memory { death: *death, attempts: *attempts, earlier: earlier.clone() }
+        }
+        Failure::TimedOut { limit, attempts, earlier } => {
+            Failure::TimedOut { limit: *limit, attempts: *attempts, earlier: earlier.clone() }
+        }
         Failure::Abandoned(cause) => Failure::Abandoned(cause.clone()),
         _ => Failure::Cancelled,
     }
