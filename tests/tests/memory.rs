@@ -5,7 +5,7 @@
 use std::{fs, os::unix::process::CommandExt, path::Path};
 
 use end_to_end::{
-    Case,
+    Case, KILL_WORKER,
     probe::{LIMIT, Probe, Stage, builder, finish, marks},
     runner, shell_jobs,
 };
@@ -91,6 +91,38 @@ fn a_job_that_is_too_large_to_be_received_is_charged_with_it() {
 }
 
 #[test]
+fn a_limit_below_what_a_worker_needs_is_refused_and_no_job_is_charged_with_it() {
+    let jobs = "{\"op\":\"sum\",\"n\":4}\n".repeat(20);
+    let with_limit = |limit: &str| runner(["-w", "2", "--max-memory", limit]).stdin(jobs.clone()).run();
+    let mut needed = String::new();
+    for limit in ["1", "4096", "1M", "8M"] {
+        let output = with_limit(limit);
+        assert_eq!(output.code(), 4, "{limit}: {}", output.stderr);
+        assert!(output.kinds().iter().all(|kind| kind == "cancelled"), "{limit}: {:?}", output.kinds());
+        let (_, after) = output.stderr.split_once("is too low: a worker needs at least ").unwrap();
+        after.split_once(' ').unwrap().0.clone_into(&mut needed);
+    }
+    // With the size that the message names jobs run.
+    let size = needed.parse::<u64>().unwrap() + (64 << 10);
+    let output = with_limit(&size.to_string());
+    assert!(output.kinds().iter().all(|kind| kind == "ok"), "{size}: {:?} {}", output.kinds(), output.stderr);
+    assert_eq!((output.code(), output.kinds().len()), (0, 20), "{}", output.stderr);
+}
+
+#[test]
+fn the_library_tells_what_a_worker_needs() {
+    let _case = Case::begin();
+    let executor = builder::<Probe>(2).max_memory(1 << 20).build().unwrap();
+    let Err(NoOutcome::Failed(Failure::Abandoned(cause))) =
+        executor.submit(Probe::Double(1)).unwrap().result(LIMIT)
+    else {
+        panic!("it runs")
+    };
+    assert!(cause.contains("1048576 bytes is too low: a worker needs at least "), "{cause}");
+    finish(&executor);
+}
+
+#[test]
 fn a_limit_on_memory_needs_processes() {
     let output = runner(["--executor", "threads", "--max-memory", "1G"]).stdin("[]").run();
     assert_eq!(output.code(), 2);
@@ -147,25 +179,45 @@ impl Drop for Group {
     }
 }
 
-#[test]
-fn a_worker_that_the_kernel_kills_for_lack_of_memory_is_recognised() {
+/// Has a call run in a group.
+fn join_group(command: &mut std::process::Command, group: &Group) {
+    let tasks = group.0.join("cgroup.procs");
+    // SAFETY: writing a number to a file is safe between fork and exec.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(move || fs::write(&tasks, "0"));
+    }
+}
+
+/// The records of these jobs, run one after the other in a group of 96 MB; `None` where there can be no such group.
+fn records_in_a_group(jobs: &str) -> Option<Vec<serde_json::Value>> {
     let Some(group) = Group::new(96 << 20) else {
         eprintln!("NOT RUN: no control group of version 1 can be made here");
-        return;
+        return None;
     };
-    let tasks = group.0.join("cgroup.procs");
-    let jobs = format!("{0}{1}{0}", "{\"op\":\"sum\",\"n\":4}\n", shell_jobs(&[GREEDY]));
     let options = ["-w", "1", "--retries", "0", "--allow-command", "--max-output", "1G"];
     let call = runner(options).stdin(jobs).with(|command| {
-        // SAFETY: writing a number to a file is safe between fork and exec.
-        #[allow(unsafe_code)]
-        unsafe {
-            command.pre_exec(move || fs::write(&tasks, "0"))
-        }
+        join_group(command, &group);
+        command
     });
     let output = call.run();
-    let kinds = output.kinds();
-    assert_eq!((kinds[0].as_str(), kinds[2].as_str()), ("ok", "ok"), "{}", output.stderr);
-    assert_eq!(kinds[1], "memory", "{:?} {}", output.records(), output.stderr);
-    drop(group);
+    eprintln!("{}", output.stderr);
+    Some(output.records())
+}
+
+#[test]
+fn a_worker_that_the_kernel_kills_for_lack_of_memory_is_recognised() {
+    let jobs = format!("{0}{1}{0}", "{\"op\":\"sum\",\"n\":4}\n", shell_jobs(&[GREEDY]));
+    let Some(records) = records_in_a_group(&jobs) else { return };
+    assert!(records[0]["ok"] == true && records[2]["ok"] == true, "{records:?}");
+    assert_eq!(records[1]["error"]["kind"], "memory", "{records:?}");
+}
+
+#[test]
+fn a_kernel_kill_of_a_program_is_not_credited_to_a_worker_that_is_killed_later() {
+    // The first program is killed itself; while the second runs, the kill becomes old; the third kills its worker.
+    let greedy = "head -c 200000000 /dev/zero | tail -n 1 > /dev/null; sleep 0.6";
+    let Some(records) = records_in_a_group(&shell_jobs(&[greedy, KILL_WORKER])) else { return };
+    assert_eq!(records[0]["ok"], true, "the program alone was killed: {records:?}");
+    assert_eq!(records[1]["error"]["kind"], "crashed", "{records:?}");
 }

@@ -1,5 +1,7 @@
 //! The worker's first words, and its last.
 
+use std::io;
+
 use job::{Context, Job, Stage};
 use sys::{lane::Lane, memory};
 use wire::{
@@ -16,6 +18,10 @@ pub struct Terms {
     /// The most bytes of an encoded outcome; a job with a larger one has an error instead.
     pub max_outcome: u64,
 }
+
+/// Address space that a worker needs beside what it has when it starts, in bytes: for the buffers of the largest packets and
+/// batches, and for its stack and heap to grow in small jobs.
+const WORKING_MEMORY: u64 = 1 << 20;
 
 /// Introduces the worker and makes its state; `None` if the state could not be made, which the parent then knows.
 ///
@@ -44,10 +50,24 @@ pub fn introduce<J: Job>(
 fn start<J: Job>(welcome: &Welcome) -> Result<(Terms, J::Context), String> {
     let codec =
         CodecKind::from_number(welcome.codec).map_err(|error| format!("the worker cannot serve: {error}"))?;
-    let limited = welcome.max_memory.map_or(Ok(()), memory::limit);
-    limited.map_err(|error| format!("its memory cannot be limited: {error}"))?;
+    welcome.max_memory.map_or(Ok(()), limit_memory)?;
     let terms = Terms { codec, max_outcome: welcome.max_outcome };
     Ok((terms, start_context::<J>(codec, &welcome.context)?))
+}
+
+/// Limits the worker's memory, unless that would leave it too little to serve: then every job would fail for lack of memory,
+/// and take its worker along.
+fn limit_memory(bytes: u64) -> Result<(), String> {
+    let cannot = |error: io::Error| format!("its memory cannot be limited: {error}");
+    // What the system would leave of it.
+    let bytes = bytes.min(memory::hard_limit().map_err(cannot)?);
+    let needed = memory::in_use().map_err(cannot)? + WORKING_MEMORY;
+    if bytes < needed {
+        return Err(format!(
+            "a memory limit of {bytes} bytes is too low: a worker needs at least {needed} bytes"
+        ));
+    }
+    memory::limit(bytes).map_err(cannot)
 }
 
 /// Finishes the worker's state and tells the parent, which may be gone: then nobody wants to know.

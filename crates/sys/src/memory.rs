@@ -10,14 +10,24 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::page::Page;
 
+/// Address space that this process takes up now, in bytes.
+///
+/// # Errors
+/// When there is no `/proc` that tells.
+pub fn in_use() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.map(|kilobytes| kilobytes << 10).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// Bounds the address space of this process, and of what it starts, to this number of bytes each. A hard limit that is
 /// lower already stays as it is.
 ///
 /// # Errors
 /// When the system refuses.
 pub fn limit(bytes: u64) -> io::Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_AS)?;
-    let bytes = bytes.min(hard);
+    let bytes = bytes.min(hard_limit()?);
     Ok(setrlimit(Resource::RLIMIT_AS, bytes, bytes)?)
 }
 
@@ -37,6 +47,14 @@ pub fn has_room(bytes: usize) -> bool {
         }
         !probe.is_null()
     }
+}
+
+/// The hard limit of this process's address space, in bytes.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn hard_limit() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_AS)?.1)
 }
 
 /// The page in which this process notes that it got no memory.

@@ -1,34 +1,66 @@
-//! What the kernel says about processes that it killed for lack of memory: `memory.events` of a control group of
-//! version 2, `memory.oom_control` of version 1.
+//! What the kernel says about processes that it killed for lack of memory: `memory.events.local` (before Linux 5.2
+//! `memory.events`) of a control group of version 2, `memory.oom_control` of version 1.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf, time::Duration};
+
+use job::Moment;
+
+use crate::cgroup::{Groups, Version};
+
+/// How often to look at the most: between two looks a kill is credited to whoever dies first.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The count of this process's control group.
+///
+/// The kernel counts its kills, and does not say whom it killed. So each kill has to be credited soon: to a process that
+/// died of SIGKILL since the last look, or that is dying at the next one. What is left then was another process's, and is
+/// dropped: it says nothing about processes that die later.
 #[derive(Debug)]
 pub struct OomKills {
     file: Option<PathBuf>,
     seen: u64,
+    looked_at: Moment,
 }
 
 impl OomKills {
     /// Counts from now on.
     #[must_use]
     pub fn watch() -> OomKills {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let file = locate(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
-        let mut kills = OomKills { file, seen: 0 };
+        OomKills::of(&Groups::of_this_process())
+    }
+
+    fn of(groups: &Groups) -> OomKills {
+        let files = [
+            (Version::One, "memory.oom_control"),
+            (Version::Two, "memory.events.local"),
+            (Version::Two, "memory.events"),
+        ];
+        let file = files
+            .iter()
+            .filter_map(|&(version, name)| Some(groups.folder(version, "memory")?.join(name)))
+            .find(|file| file.exists());
+        let mut kills = OomKills { file, seen: 0, looked_at: Moment(0) };
         kills.seen = kills.count();
         kills
     }
 
-    /// Whether there has been one that was not told before; tells each once.
-    pub fn another(&mut self) -> bool {
+    /// Takes one of the kills since the last look; returns whether there is one.
+    pub fn take(&mut self) -> bool {
         let more = self.count() > self.seen;
         self.seen += u64::from(more);
         more
+    }
+
+    /// Number of kills since the last look that nobody has taken; nobody can take them any more. Looks only if the last look
+    /// was a while ago.
+    pub fn look(&mut self, now: Moment) -> u64 {
+        if now.since(self.looked_at) < LOOK_EVERY {
+            return 0;
+        }
+        self.looked_at = now;
+        let before = self.seen;
+        self.seen = self.count();
+        self.seen.saturating_sub(before)
     }
 
     fn count(&self) -> u64 {
@@ -38,71 +70,65 @@ impl OomKills {
     }
 }
 
-/// The file that counts, given what the system says of this process's groups and of what is mounted where.
-fn locate(groups: &str, mounts: &str) -> Option<PathBuf> {
-    let version_1 = || {
-        let group = groups.lines().find_map(|line| {
-            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-            controllers.split(',').any(|name| name == "memory").then_some(path)
-        })?;
-        Some(place(mounts, "cgroup", Some("memory"), group)?.join("memory.oom_control"))
-    };
-    let version_2 = || {
-        let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-        Some(place(mounts, "cgroup2", None, group)?.join("memory.events"))
-    };
-    [version_1(), version_2()].into_iter().flatten().find(|file| file.exists())
-}
-
-/// Where a group lies in the tree of files.
-fn place(mounts: &str, kind: &str, option: Option<&str>, group: &str) -> Option<PathBuf> {
-    mounts.lines().find_map(|line| {
-        let (mount, system) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ').skip(3);
-        let (root, point) = (mount.next()?, mount.next()?);
-        let mut system = system.split(' ');
-        let matches = system.next()? == kind
-            && option.is_none_or(|option| {
-                system.next_back().is_some_and(|all| all.split(',').any(|one| one == option))
-            });
-        // In a container the mounted tree may begin at the group itself.
-        let below = if root == "/" { group } else { group.strip_prefix(root)? };
-        matches.then(|| Path::new(point).join(below.trim_start_matches('/')))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cgroup::tests::Tree;
 
-    const MOUNTS: &str = "\
-24 1 0:22 / /proc rw - proc proc rw
-31 24 0:27 / /sys/fs/cgroup/cpu rw,nosuid - cgroup cgroup rw,cpu
-32 24 0:28 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory
-33 24 0:29 /docker/a1 /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+    fn at(millis: u64) -> Moment {
+        Moment(millis * 1_000_000)
+    }
+
+    const MOUNTS: &str = "33 24 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw";
 
     #[test]
-    fn a_group_is_found_where_it_is_mounted() {
-        let old = place(MOUNTS, "cgroup", Some("memory"), "/jobs/one").unwrap();
-        assert_eq!(old, Path::new("/sys/fs/cgroup/memory/jobs/one"));
-        let new = place(MOUNTS, "cgroup2", None, "/docker/a1/inner").unwrap();
-        assert_eq!(new, Path::new("/sys/fs/cgroup/unified/inner"));
-        assert_eq!(place(MOUNTS, "cgroup2", None, "/elsewhere"), None);
-        assert_eq!(place("nonsense", "cgroup2", None, "/"), None);
+    fn each_kill_is_taken_once() {
+        let tree = Tree::new("oom", "0::/jobs\n", MOUNTS);
+        let write = |count: u32| {
+            let text = format!("low 0\noom 9\noom_kill {count}\n");
+            tree.write("sys/fs/cgroup/jobs/memory.events", &text);
+        };
+        write(3);
+        let mut kills = OomKills::of(&tree.groups());
+        assert!(!kills.take());
+        write(5);
+        assert!(kills.take() && kills.take() && !kills.take());
+        drop(tree);
+        assert!(!kills.take(), "no file, no news");
     }
 
     #[test]
-    fn each_kill_is_told_once() {
-        let folder = std::env::temp_dir().join(format!("runner-oom-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        let file = folder.join("memory.events");
-        let write = |count: u32| fs::write(&file, format!("low 0\noom 9\noom_kill {count}\n")).unwrap();
-        write(3);
-        let mut kills = OomKills { file: Some(file.clone()), seen: 3 };
-        assert!(!kills.another());
-        write(5);
-        assert!(kills.another() && kills.another() && !kills.another());
-        fs::remove_dir_all(&folder).unwrap();
-        assert!(!kills.another(), "no file, no news");
+    fn what_nobody_has_taken_by_the_next_look_is_dropped() {
+        let groups = "5:memory:/jobs\n0::/\n";
+        let mounts = "32 24 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
+        let tree = Tree::new("oom-look", groups, mounts);
+        let write = |count: u32| {
+            let text = format!("oom_kill_disable 0\nunder_oom 0\noom_kill {count}\n");
+            tree.write("sys/fs/cgroup/memory/jobs/memory.oom_control", &text);
+        };
+        write(1);
+        let mut kills = OomKills::of(&tree.groups());
+        assert_eq!(kills.look(at(1000)), 0);
+        write(4);
+        assert!(kills.take());
+        assert_eq!(kills.look(at(1050)), 0, "so soon it does not look");
+        assert!(kills.take());
+        assert_eq!(kills.look(at(1200)), 1);
+        assert!(!kills.take() && kills.look(at(1400)) == 0, "it is told once");
+    }
+
+    #[test]
+    fn kills_in_groups_within_are_not_ours() {
+        let tree = Tree::new("oom-local", "0::/jobs\n", MOUNTS);
+        let write = |name: &str, count: u32| {
+            tree.write(&format!("sys/fs/cgroup/jobs/{name}"), &format!("oom_kill {count}\n"));
+        };
+        write("memory.events.local", 0);
+        write("memory.events", 0);
+        let mut kills = OomKills::of(&tree.groups());
+        write("memory.events", 2);
+        assert!(!kills.take());
+        write("memory.events.local", 1);
+        assert!(kills.take());
     }
 }

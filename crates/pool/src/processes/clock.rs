@@ -46,6 +46,7 @@ impl<J: Job> Turn<'_, J> {
     fn begin_wait(&mut self, at: Moment) -> Duration {
         let wait = at.since(self.now);
         if self.state.sched.has_limits() {
+            self.state.credit_kernel_kills(self.now);
             let wait = wait.min(Heartbeat::PERIOD);
             self.state.heartbeat.begin_wait(self.now, wait);
             wait

@@ -20,6 +20,8 @@ pub(crate) struct Handle {
     outbox: Mutex<Option<Outbox>>,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
+    /// Whether the kernel has killed it for lack of memory, as far as can be told.
+    killed_by_kernel: AtomicBool,
     /// Whether it has to stand still. Set and read like `killed`.
     paused: AtomicBool,
     /// Whether it was told to leave.
@@ -52,6 +54,7 @@ impl Handle {
             page: OnceLock::new(),
             outbox: Mutex::new(None),
             killed: AtomicBool::new(false),
+            killed_by_kernel: AtomicBool::new(false),
             paused: AtomicBool::new(paused),
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
@@ -174,6 +177,24 @@ impl Handle {
 
     pub(crate) fn was_killed(&self) -> bool {
         self.killed.load(Ordering::SeqCst)
+    }
+
+    /// Whether it got no memory in what it is doing, or was doing when it died.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.page.get().is_some_and(|page| page.is_starved())
+    }
+
+    /// Whether its process is about to end, or has.
+    pub(crate) fn is_dying(&self) -> bool {
+        self.process.get().is_some_and(Process::is_dying)
+    }
+
+    pub(crate) fn note_killed_by_kernel(&self) {
+        self.killed_by_kernel.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_killed_by_kernel(&self) -> bool {
+        self.killed_by_kernel.load(Ordering::SeqCst)
     }
 
     /// Has the worker leave when it has sent back what it has.

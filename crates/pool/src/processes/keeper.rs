@@ -91,7 +91,11 @@ impl<J: Job> Keeper<'_, J> {
     }
 
     fn give_up(&self, error: LaunchError) {
-        let error = if self.handle.was_killed() { LaunchError::Late } else { error };
+        let error = match error {
+            _ if self.handle.was_killed() => LaunchError::Late,
+            LaunchError::Handshake(_) if self.handle.is_starved() => LaunchError::Memory,
+            error => error,
+        };
         let death = bury(self.handle);
         let end = death.map_or_else(String::new, |death| format!(" ({death})"));
         // One that we have killed ourselves says nothing by that.

@@ -114,6 +114,8 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     }
     let spawned = Process::spawn(&mut command, descriptor.as_fd(), recipe.place(handle.id));
     let process = handle.adopt(spawned.map_err(|error| LaunchError::of_spawn(error, recipe))?);
+    // It holds a descriptor.
+    drop(command);
 
     let link = rendezvous.accept(process)?;
     let mut inbox = Inbox::new(link.receiver);

@@ -193,12 +193,19 @@ impl<J: Job> State<J> {
     /// kernel killed it.
     pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
+        let by_kernel = killed && (handle.is_killed_by_kernel() || self.oom_kills.take());
         // One that the kernel kills between two jobs says nothing about the next one.
         let in_a_job = |page: &Page| page.running().is_some();
-        handle
-            .page
-            .get()
-            .is_some_and(|page| page.is_starved() || (killed && self.oom_kills.another() && in_a_job(page)))
+        handle.page.get().is_some_and(|page| page.is_starved() || (by_kernel && in_a_job(page)))
+    }
+
+    /// Credits what the kernel has killed since the last look to workers that are dying.
+    pub(super) fn credit_kernel_kills(&mut self, now: Moment) {
+        let kills = usize::try_from(self.oom_kills.look(now)).unwrap_or(usize::MAX);
+        if kills > 0 {
+            let dying = self.workers.values().filter(|handle| !handle.was_killed() && handle.is_dying());
+            dying.take(kills).for_each(|handle| handle.note_killed_by_kernel());
+        }
     }
 
     /// Kills what a worker that is dead has left of its group. A copy of it that a job has forked would hold its link, and

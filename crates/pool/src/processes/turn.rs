@@ -57,6 +57,8 @@ impl<'a, J: Job> Turn<'a, J> {
         self.decide(event);
         if !self.state.heartbeat.is_running() && self.state.sched.has_limits() {
             self.state.heartbeat.begin_wait(self.now, Heartbeat::PERIOD);
+            // While nobody looked it was not for a worker with a job.
+            self.state.credit_kernel_kills(self.now);
             // The clock keeps it up.
             self.shared.clock_news.notify_all();
         }

@@ -57,7 +57,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// How many bytes of memory each worker may have, counted as address space; a few dozen million are the worker's
-    /// own. Of this and a hard limit that is in force already the lower one counts. A job that needs more fails with [`Failure::Memory`](crate::Failure::Memory), if the worker's program has
+    /// own, and with less the pool breaks with a cause that names the size that is needed. Of this and a hard limit that is in force already the lower one counts. A job that needs more fails with [`Failure::Memory`](crate::Failure::Memory), if the worker's program has
     /// [`WatchedAllocator`](crate::WatchedAllocator) for its allocator; otherwise it looks like a crash, and is tried
     /// again.
     ///
