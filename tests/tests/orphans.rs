@@ -195,7 +195,7 @@ fn a_program_in_a_process_group_of_its_own_may_clean_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cleaned");
     let script = format!(
-        "timeout 2000 sh -c 'trap \"touch {}; exit\" TERM; while :; do sleep 0.05; done'",
+        "exec timeout 2000 sh -c 'trap \"touch {}; exit\" TERM; while :; do sleep 0.05; done'",
         file.display()
     );
     let arguments = ["--allow-command", "--timeout", "0.5", "--kill-after", "30"];

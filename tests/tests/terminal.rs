@@ -2,21 +2,37 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{fs::File, io::Write, os::unix::process::CommandExt, time::Duration};
+use std::{
+    fs::File,
+    io::Write,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    time::Duration,
+};
 
 use end_to_end::{Call, Running, runner, runner_as_init, shell_jobs};
-use nix::sys::signal::Signal;
+use nix::{
+    fcntl::{OFlag, open},
+    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
+    sys::{signal::Signal, stat::Mode},
+};
 
 /// The call in a session of its own with a new controlling terminal, and the terminal's other end.
 fn at_terminal(call: Call) -> (Call, File) {
-    let pair = nix::pty::openpty(None, None).unwrap();
-    let terminal = File::from(pair.slave);
+    // A terminal hangs up when no process holds its other end.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let other_end = posix_openpt(flags).unwrap();
+    grantpt(&other_end).unwrap();
+    unlockpt(&other_end).unwrap();
+    let path = ptsname_r(&other_end).unwrap();
+    let terminal = File::from(open(path.as_str(), flags, Mode::empty()).unwrap());
     let call = call.with(|command| {
         // SAFETY: both are system calls, which are safe between fork and exec; the closure owns the descriptor.
         #[allow(unsafe_code)]
         unsafe {
             command.pre_exec(move || {
-                use std::os::fd::AsRawFd;
                 nix::unistd::setsid()?;
                 match libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) {
                     0 => Ok(()),
@@ -25,7 +41,7 @@ fn at_terminal(call: Call) -> (Call, File) {
             })
         }
     });
-    (call, File::from(pair.master))
+    (call, File::from(OwnedFd::from(other_end)))
 }
 
 fn exit_codes(output: &end_to_end::Output) -> Vec<Option<i64>> {

@@ -154,7 +154,7 @@ pub enum BuiltinError {
         /// The system's words.
         reason: String,
     },
-    /// Nobody knows how the program ended, because the process that watched it was killed.
+    /// How the program ended is not known, because its [guard](sys::program) was killed.
     #[error("cannot tell how `{program}` ended: its guard ended with {reason}")]
     CommandLost {
         /// The program's name.

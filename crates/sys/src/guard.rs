@@ -215,7 +215,7 @@ fn kill_with_group(child: pid_t) -> bool {
         return false;
     }
     // SAFETY: the information is written to a variable of this frame; a child that is not reaped keeps its number, so the
-    // signals hit nobody else.
+    // signals hit no other process.
     unsafe {
         let mut info: libc::siginfo_t = mem::zeroed();
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;

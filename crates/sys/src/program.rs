@@ -8,7 +8,7 @@
 //! command.args(["-c", "echo here; exit 3"]).stdin(Stdio::null()).stdout(Stdio::piped());
 //! let mut program = Program::spawn(command)?;
 //! // A real caller polls `program.end_fd()` beside the pipes.
-//! let End::Program(status) = program.wait() else { panic!("somebody killed the guard") };
+//! let End::Program(status) = program.wait() else { panic!("the guard was killed") };
 //! assert_eq!(status.code(), Some(3));
 //! let mut output = [0; 64];
 //! assert_eq!(program.stdout.as_mut().map(|pipe| pipe.read(&mut output)).transpose()?, Some(5));
@@ -43,6 +43,7 @@ use crate::guard::{self, Report};
 /// sessions.
 ///
 /// Everything that can fail is obtained before the program starts. Dropping a program that has not ended kills it.
+/// Any thread may start it, and it may be moved between threads: the guard watches the process, not the thread.
 #[derive(Debug)]
 pub struct Program {
     /// The end of its standard input that is written to, if it was [piped](std::process::Stdio::piped): non-blocking.
@@ -152,7 +153,7 @@ impl Program {
     pub fn kill(&mut self) -> End {
         let something_runs = self.end.is_none() || self.left_some;
         if let Some(guard) = self.guard.as_ref().filter(|_| something_runs) {
-            // The guard is not reaped yet, so nobody else has its number. It may have been stopped.
+            // The guard is not reaped yet, so its number is not another process's. It may have been stopped.
             let number = guard.id().cast_signed();
             // SAFETY: both calls take plain numbers.
             unsafe {

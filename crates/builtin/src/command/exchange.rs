@@ -118,7 +118,7 @@ impl<P: Read + AsFd> Stream<P> {
         Ok(if let Found::Bytes(count) = found { count } else { 0 })
     }
 
-    /// Reads what is in the pipe now, and nothing that somebody adds meanwhile.
+    /// Reads what is in the pipe now, and nothing that is added meanwhile.
     fn read_rest(&mut self) -> Result<(), TryReserveError> {
         let mut rest = self.pipe.as_ref().map_or(0, |pipe| sys::program::bytes_in(pipe.as_fd()));
         while rest > 0 {
