@@ -99,3 +99,22 @@ fn lock(file: &File) -> Result<(), Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_been_removed_is_no_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let open =
+            || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
+        let file = open();
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(Locked::lock(file, &path), Err(Error::Busy)));
+        assert!(Locked::lock(open(), &path).is_ok());
+    }
+}
