@@ -11,6 +11,7 @@ mod jobs;
 mod kept;
 pub mod nats;
 mod output;
+pub mod pipe;
 pub mod probe;
 pub mod rogue;
 mod running;

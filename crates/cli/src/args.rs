@@ -17,7 +17,10 @@ use clap::{
 };
 use pool::CodecKind;
 
-use crate::{advise::AdviseArguments, cluster, measure::BenchArguments, parse::Op, text, units, variables};
+use crate::{
+    advise::AdviseArguments, cluster, exit::Ended, measure::BenchArguments, output::print_whole, parse::Op,
+    screen, text, units, variables,
+};
 
 /// Run jobs from JSON on worker processes and print exact results in order.
 #[derive(Debug, Parser)]
@@ -197,6 +200,25 @@ impl Arguments {
     pub(crate) fn usual() -> Arguments {
         let matches = variables::ignore_variables(Arguments::command()).get_matches_from(["runner"]);
         Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Prints what clap has to say. It words its errors itself, and help and version are no errors.
+pub(crate) fn print(error: &clap::Error) -> Ended {
+    if error.use_stderr() {
+        let _ = screen::print_error(styled(error, &io::stderr()).as_bytes());
+        return Ended::Misused;
+    }
+    print_whole(styled(error, &io::stdout()).as_bytes())
+}
+
+/// With colours where a terminal shows them.
+fn styled(error: &clap::Error, stream: &impl IsTerminal) -> String {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+    match stream.is_terminal() && !is_dumb && !is_set("NO_COLOR") {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use pool::BuildError;
 
+use crate::screen;
+
 /// A command line that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Misuse {
@@ -74,6 +76,5 @@ pub(crate) fn print(error: &dyn std::error::Error) {
 
 /// Prints a line to standard error; that it is closed is no reason to stop.
 pub(crate) fn warn(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(io::stderr(), "runner: {line}");
+    let _ = screen::print_error(format!("runner: {line}\n").as_bytes());
 }

@@ -21,6 +21,7 @@ mod parse;
 mod plan;
 mod report;
 mod run;
+mod screen;
 mod text;
 mod trace;
 mod units;
@@ -49,11 +50,7 @@ fn start() -> Ended {
     }
     let arguments = match args::read() {
         Ok(arguments) => arguments,
-        // Clap words its errors itself, and help and version are no errors.
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Ended::Misused } else { Ended::Succeeded };
-        }
+        Err(error) => return args::print(&error),
     };
     match arguments.other {
         Some(Other::Bench(arguments)) => return measure::measure(arguments),

@@ -211,7 +211,7 @@ impl Audience {
         if let Some(observer) = &self.0
             && let Err(panic) = catch_panic(|| observer.note(&event()))
         {
-            eprintln!("an observer panicked: {panic}");
+            sys::stream::print_error(&format!("an observer panicked: {panic}"));
         }
     }
 

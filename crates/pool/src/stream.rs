@@ -190,7 +190,7 @@ pub trait Sink<J: Job>: Send + Sync {
 /// Hands outcomes to a sink. A sink that panics has had its outcomes, and takes nothing else down.
 pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
     if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
-        eprintln!("a sink panicked: {panic}");
+        sys::stream::print_error(&format!("a sink panicked: {panic}"));
     }
 }
 

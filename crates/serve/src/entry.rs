@@ -9,7 +9,7 @@ use std::{
 
 use job::{Job, Stage};
 use nix::sys::signal::{SigSet, Signal};
-use sys::{forks, memory, page::Page, process::adopt_descriptor};
+use sys::{forks, memory, page::Page, process::adopt_descriptor, stream::print_error};
 use wire::join;
 
 use crate::{introduce, say_farewell, work};
@@ -128,7 +128,10 @@ pub fn enter_if_worker<J: Job>() {
 /// ```
 pub fn serve_as_worker<J: Job>() -> ! {
     let Some(call) = Call::read() else {
-        eprintln!("this program is a worker for jobs of type `{}`; it is started by a process pool", J::NAME);
+        let name = J::NAME;
+        print_error(&format!(
+            "this program is a worker for jobs of type `{name}`; it is started by a process pool"
+        ));
         process::exit(2);
     };
     process::exit(if serve::<J>(&call).is_ok() { 0 } else { 1 })

@@ -18,3 +18,4 @@ pub mod program;
 pub mod ready;
 pub mod signal;
 pub mod startup;
+pub mod stream;

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sys::stream::Blocking;
+
 use crate::{error::RunError, files::Registry, plan::Input};
 
 /// An input.
@@ -42,7 +44,7 @@ impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.reader {
             // The lock is taken for each read only, so that nothing waits for a thread that waits for input.
-            Reader::Standard => io::stdin().lock().read(into),
+            Reader::Standard => Blocking(io::stdin()).read(into),
             Reader::File(file) => file.read(into),
             Reader::Special(_) => Err(io::Error::other("it has not been opened")),
         }

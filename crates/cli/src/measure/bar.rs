@@ -8,7 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::BenchPlan;
-use crate::error::warn;
+use crate::{error::warn, screen};
 
 const REPRINT: Duration = Duration::from_secs(1);
 
@@ -40,6 +40,7 @@ impl Bar {
             Bar::Drawn(bar) => {
                 bar.set_length(all);
                 bar.set_position(done);
+                screen::show(bar);
             }
             Bar::Lines(last) if last.elapsed() >= REPRINT => {
                 *last = Instant::now();
@@ -52,7 +53,7 @@ impl Bar {
     /// Takes it away.
     pub(super) fn finish(&self) {
         if let Bar::Drawn(bar) = self {
-            bar.finish_and_clear();
+            screen::remove(bar);
         }
     }
 }

@@ -7,13 +7,13 @@ use std::{
 };
 
 use bench::report::Report;
-use nix::sys::signal::Signal;
 
 use super::plan::{BenchPlan, Form};
 use crate::{
-    error::{self, RunError},
+    error::RunError,
     exit::Ended,
     files::{Output, OutputOption, Registry},
+    output::{LineWriter, ending},
 };
 
 const PICTURES: OutputOption = OutputOption { name: "--svg", content: "pictures" };
@@ -51,7 +51,8 @@ fn open(form: &Form, registry: &mut Registry) -> Result<Output, RunError> {
 impl Form {
     fn write(&self, mut output: Output, report: &Report) -> Result<(), RunError> {
         output.commit()?;
-        let written = output.open().and_then(|mut file| file.write_all((self.render)(report).as_bytes()));
+        let written =
+            output.open().and_then(|file| LineWriter::new(file).write_all((self.render)(report).as_bytes()));
         written.map_err(RunError::WriteOutput)
     }
 }
@@ -95,20 +96,6 @@ impl Drop for Folder<'_> {
         for folder in &self.made {
             // One that is not empty is used by somebody else meanwhile.
             let _ = fs::remove_dir(folder);
-        }
-    }
-}
-
-/// A reader that has seen enough is no error.
-fn ending(written: Result<(), RunError>) -> Ended {
-    match written {
-        Ok(()) => Ended::Succeeded,
-        Err(RunError::WriteOutput(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Ended::Signal(Signal::SIGPIPE)
-        }
-        Err(error) => {
-            error::print(&error);
-            Ended::InputOutput
         }
     }
 }

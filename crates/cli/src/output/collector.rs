@@ -4,7 +4,15 @@
 //! its text, its outcome, and its place in the order; so entering waits while there is too much of that. A reader
 //! of the output who is slow thereby slows down the reading of the input.
 
-use std::{collections::VecDeque, num::NonZeroU64, sync::Arc, sync::mpsc::Sender};
+use std::{
+    collections::VecDeque,
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Sender,
+    },
+};
 
 use builtin::Builtin;
 use parking_lot::{Condvar, Mutex};
@@ -36,6 +44,8 @@ pub(crate) struct Collector {
     most: Bounds,
     max_failures: Option<NonZeroU64>,
     news: Sender<News>,
+    /// Records that have been written.
+    written: AtomicU64,
     /// Who brings jobs, and waits for room.
     pub(crate) intake: Attended,
     /// Who takes lines, and waits for some.
@@ -108,6 +118,7 @@ impl Collector {
             most,
             max_failures,
             news,
+            written: AtomicU64::new(0),
             intake: Attended::new("intake"),
             writer: Attended::new("writer"),
         })
@@ -182,7 +193,14 @@ impl Collector {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.state.lock().counts
+        let mut counts = self.state.lock().counts;
+        counts.written = self.written.load(Ordering::Relaxed);
+        counts
+    }
+
+    /// Counts records that have been written.
+    pub(crate) fn note_written(&self, records: u64) {
+        self.written.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Waits for lines and moves them to the end of `into`; `false` when there will be no more. `written` bytes of

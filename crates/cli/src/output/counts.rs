@@ -9,6 +9,8 @@ pub(crate) struct Counts {
     pub(crate) read: u64,
     /// Jobs whose record an earlier run has made.
     pub(crate) recorded: u64,
+    /// Records that have been written to the output.
+    pub(crate) written: u64,
     by_kind: [u64; Kind::ALL.len()],
 }
 

@@ -17,6 +17,7 @@ use crate::{
     error::warn,
     output::{Collector, Counts},
     plan::Plan,
+    screen,
 };
 
 const REDRAW: Duration = Duration::from_millis(100);
@@ -75,8 +76,9 @@ impl View {
                 bar.set_length(total);
             }
             bar.set_position(counts.done());
+            screen::show(&bar);
         }
-        bar.finish_and_clear();
+        screen::remove(&bar);
     }
 
     /// For logs, which cannot be drawn over.

@@ -14,7 +14,8 @@ use serde::Serialize;
 use super::ledger::{Ledger, Parent, seconds};
 use crate::{
     args::StatsFormat,
-    output::{Counts, Kind},
+    output::{Counts, Kind, LineWriter},
+    screen,
 };
 
 /// What `--stats=json` prints; durations are in seconds.
@@ -109,12 +110,12 @@ impl Stats {
 
     /// Prints the statistics to standard error.
     pub(crate) fn print(&self, format: StatsFormat) -> io::Result<()> {
-        io::stderr().write_all(self.text(format)?.as_bytes())
+        screen::print_error(self.text(format)?.as_bytes())
     }
 
     /// Writes the statistics to a file.
-    pub(crate) fn write(&self, format: StatsFormat, mut file: File) -> io::Result<()> {
-        file.write_all(self.text(format)?.as_bytes())
+    pub(crate) fn write(&self, format: StatsFormat, file: File) -> io::Result<()> {
+        LineWriter::new(file).write_all(self.text(format)?.as_bytes())
     }
 
     fn text(&self, format: StatsFormat) -> io::Result<String> {

@@ -25,6 +25,11 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
         0 => String::new(),
         count => format!("; {count} from the journal"),
     };
+    let written = match counts.written {
+        all if all == done => String::new(),
+        1 => "; 1 record written".to_owned(),
+        some => format!("; {some} records written"),
+    };
     let who = match (plan.executor, plan.workers) {
         _ if plan.cluster.is_some() => "cluster".to_owned(),
         (ExecutorKind::Serial, _) => "serial".to_owned(),
@@ -36,7 +41,7 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
     let jobs = if done == 1 { "1 job".to_owned() } else { format!("{done} jobs") };
     let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
     format!(
-        "{jobs} in {seconds:.3} s: {} ok, {failed}{recorded}; {who}, {rate:.0} jobs/s",
+        "{jobs} in {seconds:.3} s: {} ok, {failed}{recorded}{written}; {who}, {rate:.0} jobs/s",
         counts.of(Kind::Succeeded)
     )
 }

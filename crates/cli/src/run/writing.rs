@@ -60,7 +60,7 @@ fn write(collector: &Collector, output: Output, is_waiting: &AtomicBool) -> Opti
         return None;
     }
     collector.writer.begin(Stage::Merge);
-    let result = file.and_then(|file| write_all_lines(collector, &file));
+    let result = file.and_then(|file| write_all_lines(collector, file));
     collector.writer.end();
     Some(result)
 }

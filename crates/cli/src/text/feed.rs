@@ -11,6 +11,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pool::{Executor, Inlet, JobOptions, Serial};
+use sys::stream::Blocking;
 
 use super::{
     Front,
@@ -53,7 +54,7 @@ pub(super) fn start_feed(
 ) -> Result<(), CrewError> {
     let source: Box<dyn Source> = match work.operands {
         Some(operands) => Box::new(Cursor::new(operands)),
-        None => Box::new(standard_input()?),
+        None => Box::new(Blocking(standard_input()?)),
     };
     let mut feed = Feed {
         task: work.task,
@@ -92,9 +93,9 @@ impl Source for Cursor<Vec<u8>> {
     }
 }
 
-impl Source for File {
+impl Source for Blocking<File> {
     fn is_ready(&self, within_ms: u8) -> bool {
-        let mut input = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        let mut input = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         // What cannot be asked is read: that tells what is wrong.
         poll(&mut input, PollTimeout::from(within_ms)).map_or(true, |ready| ready > 0)
     }

@@ -1,15 +1,13 @@
 //! Messages: signed by the front end, tokens quoted as the C library's programs quote them where the locale is C.
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
-};
+use std::{fmt::Display, io};
 
 use super::{
     Front,
     arguments::Misuse,
     block::{Fault, Flaw},
 };
+use crate::screen;
 
 /// What ends a front end from outside of its numbers.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +72,7 @@ pub(super) fn unresolved(front: Front, text: &[u8], failure: &dyn Display) {
 }
 
 fn print(message: &[u8]) {
-    let _ = io::stderr().write_all(message);
+    let _ = screen::print_error(message);
 }
 
 /// The token in quotes; what is not printable ASCII as C writes it.

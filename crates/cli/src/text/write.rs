@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io::{self, ErrorKind, Write},
     ops::ControlFlow,
-    os::fd::AsFd,
 };
 
 use nix::{errno::Errno, sys::signal::Signal};
@@ -18,7 +17,10 @@ use super::{
     order::{Next, Order},
     wording::{self, FrontError},
 };
-use crate::exit::Ended;
+use crate::{
+    exit::Ended,
+    output::{LineWriter, standard_output},
+};
 
 /// GNU `factor` writes when it has so many bytes of lines, or at its end. When writing fails, that decides what it still says.
 const HELD_BACK: usize = 512;
@@ -26,7 +28,7 @@ const HELD_BACK: usize = 512;
 /// What writes to both streams.
 pub(super) struct Writer {
     front: Front,
-    output: io::Result<File>,
+    output: io::Result<LineWriter<File>>,
     /// Why standard output takes no more, and how many bytes it has not taken.
     lost: Option<(io::Error, usize)>,
     ended: Ended,
@@ -40,7 +42,7 @@ impl Writer {
         let output = match sys::startup::output_was_closed() {
             true => Err(Errno::EBADF.into()),
             // Written to directly: there are whole blocks of lines.
-            false => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+            false => standard_output().map(LineWriter::new),
         };
         Writer { front, output, lost: None, ended: Ended::Succeeded }
     }

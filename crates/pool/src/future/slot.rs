@@ -149,7 +149,7 @@ impl<J: Job> Slot<J> {
 
     fn call(&self, callback: Callback<J>) {
         if let Err(panic) = catch_panic(|| callback(self)) {
-            eprintln!("a callback of a job panicked: {panic}");
+            sys::stream::print_error(&format!("a callback of a job panicked: {panic}"));
         }
     }
 
