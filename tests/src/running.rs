@@ -61,12 +61,37 @@ impl Running {
         kill(Pid::from_raw(self.pid()), signal).expect("the program is there");
     }
 
+    /// Sends it SIGINT and, if that does not end it, SIGTERM.
+    ///
+    /// # Panics
+    /// When it does not take the first one.
+    pub fn signal_twice(&mut self) {
+        self.signal(Signal::SIGINT);
+        let mut has_ended = false;
+        self.until("the signal has been taken", |run| {
+            has_ended = run.child.try_wait().expect("the program is our child").is_some();
+            has_ended || !run.has_pending_signals()
+        });
+        if !has_ended {
+            self.signal(Signal::SIGTERM);
+        }
+    }
+
     /// Whether a signal has been sent to it that it has not taken.
     #[must_use]
     pub fn has_pending_signals(&self) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("ShdPnd:")).unwrap_or_default();
         line.trim_start_matches("ShdPnd:").trim().chars().any(|digit| digit != '0')
+    }
+
+    /// Whether one of its threads waits for room in a pipe.
+    #[must_use]
+    pub fn is_writing_to_a_pipe(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        threads
+            .filter_map(|thread| fs::read_to_string(thread.path().join("wchan")).ok())
+            .any(|place| place.contains("pipe_write"))
     }
 
     /// The numbers of its workers that are alive.

@@ -5,12 +5,13 @@
 use std::{
     fs::{self, File},
     net::TcpListener,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use end_to_end::{
     Running, gcd_jobs,
     nats::{Nats, can_run, wait_until},
+    pipe::Pipe,
     runner,
 };
 use nix::sys::signal::Signal;
@@ -35,6 +36,22 @@ fn a_signal_ends_at_once_what_is_still_connecting() {
             assert!(output.stdout.is_empty(), "{}", output.text());
             drop(connection);
         }
+    }
+}
+
+#[test]
+fn two_signals_end_a_node_and_a_run_whose_messages_nobody_reads() {
+    let Some(nats) = Nats::start() else { return };
+    for arguments in [&["node", "-w", "1"][..], &["-w", "1"]] {
+        let Pipe { reader, writer } = Pipe::new().filled();
+        let call = nats.call(arguments).stdin("{\"op\":\"sum\",\"n\":4}").with(|c| c.stderr(writer));
+        let mut run = call.start();
+        run.until("it waits for the reader", |run| run.is_writing_to_a_pipe());
+        run.signal_twice();
+        let start = Instant::now();
+        assert_eq!(run.wait().signal(), 2, "{arguments:?}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{arguments:?}");
+        drop(reader);
     }
 }
 

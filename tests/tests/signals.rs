@@ -6,10 +6,14 @@ use std::{
     io::{Read, Write},
     os::unix::process::CommandExt,
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use end_to_end::{gcd_jobs, runner, shell_jobs};
+use end_to_end::{
+    gcd_jobs,
+    pipe::{Pipe, read_to_end},
+    runner, shell_jobs,
+};
 use nix::sys::signal::Signal;
 
 const SLEEPERS: &str = "{\"op\":\"sum\",\"n\":4}\n{\"op\":\"sleep\",\"seconds\":1000}\n{\"op\":\"sleep\",\"seconds\":0.8}\n{\"op\":\"sleep\",\"seconds\":1000}\n{\"op\":\"sum\",\"n\":4}\n";
@@ -163,4 +167,110 @@ fn a_second_signal_ends_a_run_whose_reader_does_not_read() {
     let output = run.wait();
     assert_eq!(output.signal(), 2);
     assert!(output.elapsed < Duration::from_secs(10), "{:?}", output.elapsed);
+}
+
+/// Starts a call whose standard error nobody reads, and waits until it has said something there. Its end is near then.
+fn mute(call: end_to_end::Call) -> (end_to_end::Running, Pipe) {
+    let Pipe { reader, writer } = Pipe::new().filled();
+    let kept = writer.try_clone().unwrap();
+    let mut run = call.with(|c| c.stderr(writer)).start();
+    run.until("it waits for the reader", |run| run.is_writing_to_a_pipe());
+    (run, Pipe { reader, writer: kept })
+}
+
+#[test]
+fn the_first_signal_waits_for_the_reader_of_what_is_said_at_the_end() {
+    let (mut run, Pipe { reader, writer }) = mute(runner(["-w", "1"]).stdin("{\"op\":\"sum\",\"n\":4}"));
+    run.signal(Signal::SIGTERM);
+    run.until("the signal has been taken", |run| !run.has_pending_signals());
+    run.until_it_stands_still();
+    assert!(run.child.try_wait().unwrap().is_none(), "the summary is still to be read");
+    drop(writer);
+    let said = read_to_end(reader);
+    assert!(said.contains("1 job in "), "{said}");
+    let output = run.wait();
+    assert_eq!((output.signal(), output.kinds()), (15, vec!["ok".into()]));
+}
+
+#[test]
+fn the_second_signal_waits_for_nobody_who_should_read_what_is_said() {
+    let sum = "{\"op\":\"sum\",\"n\":4}\n";
+    for (arguments, input) in [
+        (&["-w", "1"][..], sum.to_owned()),
+        (&["--executor", "threads"], sum.to_owned()),
+        (&["-q", "--stats", "--executor", "serial"], sum.to_owned()),
+        // While it reads, and while it runs.
+        (&["-v", "-w", "1"], format!("{sum}wrong\n")),
+        (&["-w", "2", "--time-limit", "0.1"], SLEEPERS.to_owned()),
+        (&["-w", "2", "--fail-fast"], format!("wrong\n{SLEEPERS}")),
+        (&["-w", "2", "--progress", "always"], SLEEPERS.to_owned()),
+        (&["--dry-run"], sum.to_owned()),
+        (&["advise", "-w", "1"], "wrong\n".to_owned()),
+        (&["missing"], String::new()),
+        (&["--unknown"], String::new()),
+        (&["factor"], "wrong\n".to_owned()),
+        (&["factor", "--unknown"], String::new()),
+        (&["gcd"], "wrong\n".to_owned()),
+        (&["bench", "--unknown"], String::new()),
+        (&["bench", "--json", "/missing/file"], String::new()),
+    ] {
+        let (mut run, _pipe) = mute(runner(arguments).stdin(input));
+        run.signal_twice();
+        let start = Instant::now();
+        assert_eq!(run.wait().signal(), 2, "{arguments:?}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{arguments:?}");
+    }
+}
+
+#[test]
+fn two_signals_end_a_run_whose_statistics_nobody_reads() {
+    for option in ["--stats-file", "--trace"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let call = runner(["-w", "1", "-q", "--stats", option]).stdin("{\"op\":\"sum\",\"n\":4}");
+        let mut run = call.with(|c| c.arg(&pipe)).start();
+        run.until_it_stands_still();
+        run.signal_twice();
+        assert_eq!(run.wait().signal(), 2, "{option}");
+    }
+}
+
+#[test]
+fn two_signals_end_whatever_waits_for_the_reader_of_its_output() {
+    let jobs = gcd_jobs(100_000).0;
+    let numbers: String = (1..=100_000).map(|number| format!("{number}\n")).collect();
+    for (arguments, input) in [
+        (&["-w", "2"][..], &jobs),
+        (&["--executor", "threads"], &jobs),
+        (&["--executor", "serial"], &jobs),
+        (&["factor"], &numbers),
+        (&["gcd"], &numbers),
+        (&["completions", "bash"], &String::new()),
+        (&["advise", "-w", "1"], &"{\"op\":\"sum\",\"n\":4}\n".to_owned()),
+    ] {
+        let Pipe { reader, writer } = Pipe::new().filled();
+        // What it says on standard error is not read either.
+        let Pipe { reader: ear, writer: mouth } = Pipe::new().filled();
+        let call = runner(arguments).stdin(input.clone()).with(|c| c.stdout(writer).stderr(mouth));
+        let mut run = call.start();
+        run.until("it waits for the reader", |run| run.is_writing_to_a_pipe());
+        run.signal_twice();
+        let start = Instant::now();
+        assert_eq!(run.wait().signal(), 2, "{arguments:?}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{arguments:?}");
+        drop((reader, ear));
+    }
+}
+
+#[test]
+fn a_run_that_waits_for_a_reader_at_its_end_can_be_suspended() {
+    let (mut run, Pipe { reader, writer }) = mute(runner(["-w", "1"]).stdin("{\"op\":\"sum\",\"n\":4}"));
+    run.signal(Signal::SIGTSTP);
+    run.until("it stands", |run| run.state(run.pid()) == Some('T'));
+    run.signal(Signal::SIGCONT);
+    run.until("it goes on", |run| run.state(run.pid()) != Some('T'));
+    drop(writer);
+    assert!(read_to_end(reader).contains("1 job in "));
+    assert_eq!(run.wait().code(), 0);
 }

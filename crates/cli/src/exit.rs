@@ -2,6 +2,8 @@
 
 use nix::sys::signal::Signal;
 
+use crate::interrupt;
+
 /// Every job succeeded.
 const SUCCEEDED: i32 = 0;
 /// Some job did not.
@@ -36,9 +38,10 @@ impl Ended {
     }
 }
 
-/// Leaves the process.
+/// Leaves the process: by the first signal that asked for it, also if that came when the end had begun.
 pub(crate) fn leave(ended: Ended) -> ! {
-    std::process::exit(match ended {
+    let signalled = interrupt::received().map(Ended::Signal);
+    std::process::exit(match signalled.map_or(ended, |signalled| ended.and(signalled)) {
         Ended::Succeeded => SUCCEEDED,
         Ended::JobsFailed => JOBS_FAILED,
         Ended::Misused => MISUSED,

@@ -1,6 +1,11 @@
-//! Dispositions of signals: what the parent left us with, and dying of one.
+//! Signals: what the parent left us with, waiting for one, dying of one.
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use std::{ptr, time::Duration};
+
+use nix::sys::{
+    signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction},
+    time::TimeSpec,
+};
 
 /// Whether the signal is ignored, as `nohup` and shells without job control arrange for what they start.
 #[must_use]
@@ -8,8 +13,7 @@ pub fn is_ignored(signal: Signal) -> bool {
     // SAFETY: with no new action the call only writes to a buffer of the right size, which is ours.
     unsafe {
         let mut old = std::mem::zeroed::<libc::sigaction>();
-        libc::sigaction(signal as i32, std::ptr::null(), &raw mut old) == 0
-            && old.sa_sigaction == libc::SIG_IGN
+        libc::sigaction(signal as i32, ptr::null(), &raw mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
     }
 }
 
@@ -17,6 +21,17 @@ pub fn is_ignored(signal: Signal) -> bool {
 #[must_use]
 pub fn name(number: i32) -> String {
     Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
+}
+
+/// Waits for one of these signals, which are blocked, but no longer than `limit`. `None` if none has come, or if waiting was
+/// interrupted, as by being stopped and continued.
+#[must_use]
+pub fn wait(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
+    let limit = limit.map(TimeSpec::from_duration);
+    let limit = limit.as_ref().map_or(ptr::null(), |limit| ptr::from_ref(limit.as_ref()));
+    // SAFETY: the set and the limit live through the call, and nothing is to be said about the signal but its number.
+    let number = unsafe { libc::sigtimedwait(signals.as_ref(), ptr::null_mut(), limit) };
+    Signal::try_from(number).ok()
 }
 
 /// Lets this process hear how its children end. Some supervisors leave SIGCHLD ignored, and then nobody can be asked.

@@ -1,24 +1,20 @@
 //! `runner node`: serves a queue from this machine.
 
-use std::{
-    fs, io, process,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::{fs, process, sync::Arc, time::Duration};
 
 use cluster::{Leave, NodeNews, NodeSettings, NodeSummary, Queue, serve};
-use nix::sys::signal::{SigSet, Signal};
 
 use super::args::NodeArguments;
 use crate::{
     error::{self, Misuse, RunError, warn},
     exit::Ended,
+    interrupt::{block_ending_signals, watch},
     plan::Plan,
     run::GRACE,
 };
 
-/// The first signal that asked the node to leave.
-type Asked = Arc<Mutex<Option<Signal>>>;
+/// How long the node may take to hand back what it has after the second signal, before it is ended wherever it stands.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// The whole of `runner node`.
 pub(crate) fn node(arguments: NodeArguments) -> Ended {
@@ -58,12 +54,17 @@ impl Node {
     fn serve(self) -> Ended {
         let Node { connection, settings, plan, quiet, verbose } = self;
         let leave = Leave::new();
-        let started = watch(&leave).map_err(RunError::Thread).and_then(|asked| {
-            let pool = plan.make_processes(plan.workers, None)?;
-            Ok((asked, Arc::new(pool)))
+        let asking = leave.clone();
+        let watching = watch(block_ending_signals(), LEAVE_LIMIT, move |_| {
+            asking.ask();
+            true
         });
-        let (asked, pool) = match started {
-            Ok(started) => started,
+        let started = watching.map_err(RunError::Thread).and_then(|()| {
+            let pool = plan.make_processes(plan.workers, None)?;
+            Ok(Arc::new(pool))
+        });
+        let pool = match started {
+            Ok(pool) => pool,
             Err(error) => {
                 error::print(&error);
                 return Ended::Pool;
@@ -75,43 +76,21 @@ impl Node {
             _ => {}
         };
         let served = serve(&connection, settings, pool.clone(), &mut tell, &leave);
-        pool::Executor::stop(&*pool, std::time::Duration::ZERO);
+        pool::Executor::stop(&*pool, Duration::ZERO);
         pool::Executor::join(&*pool);
-        let by_signal = asked.lock().unwrap_or_else(PoisonError::into_inner).map(Ended::Signal);
         match served {
             Ok(summary) => {
                 if !quiet {
                     warn(&describe_summary(&name, &summary));
                 }
-                by_signal.unwrap_or(Ended::Succeeded)
+                Ended::Succeeded
             }
             Err(error) => {
                 error::print(&RunError::Cluster(error.to_string()));
-                by_signal.unwrap_or(Ended::Pool).and(Ended::Pool)
+                Ended::Pool
             }
         }
     }
-}
-
-/// Asks the node to leave, once for each signal.
-fn watch(leave: &Leave) -> io::Result<Asked> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        if !sys::signal::is_ignored(signal) {
-            signals.add(signal);
-        }
-    }
-    signals.thread_block()?;
-    let (asked, leave) = (Asked::default(), leave.clone());
-    let first = asked.clone();
-    let watcher = thread::Builder::new().name("runner-signals".into());
-    watcher.spawn(move || {
-        while let Ok(signal) = signals.wait() {
-            first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(signal);
-            leave.ask();
-        }
-    })?;
-    Ok(asked)
 }
 
 /// The machine's name.

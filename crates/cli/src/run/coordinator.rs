@@ -23,7 +23,6 @@ use super::{
     news::receive_until,
     opening::{Files, Outputs},
     recorder::Recording,
-    watcher::{block_signals, watch},
     writing::Writing,
 };
 use crate::{
@@ -32,6 +31,7 @@ use crate::{
     exit::Ended,
     files::Output,
     input::Source,
+    interrupt::{block_signals, suspend_alone, watch},
     output::Collector,
     plan::Plan,
     report::{Parent, Progress, Stats, print_summary},
@@ -43,6 +43,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long the writer may take after the second signal.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// How long the run may take to end after the second signal, before it is ended wherever it stands.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// How much longer the executor may take to end them before they are given up.
 const AFTER_GRACE: Duration = Duration::from_millis(500);
@@ -70,7 +73,9 @@ pub(crate) fn run(plan: &Plan) -> Ended {
 /// Opens what the run reads and writes, and starts it. Outputs keep what is in them until nothing can be refused any more.
 fn begin(plan: &Plan, start: Instant, news: &Sender<News>, heard: &Receiver<News>) -> Result<Run, NotBegun> {
     // Before any thread is started, so that none of them is interrupted in place of the watcher.
-    watch(block_signals(), news.clone()).map_err(RunError::Thread)?;
+    let sender = news.clone();
+    let notify = move |signal: Signal| sender.send(signal.into()).is_ok();
+    watch(block_signals(), AT_ONCE, notify).map_err(RunError::Thread)?;
     let mut files = Files::open(plan)?;
     let journal = plan.journal.as_ref().zip(files.journal.take());
     let journal = journal.map(|(journal, file)| journaling::open(journal, plan, file)).transpose()?;
@@ -191,6 +196,8 @@ impl Run {
                 Some(News::OutputEnded(result)) => break result,
             }
         };
+        // From here on this thread waits for readers, and not for news.
+        suspend_alone();
         if let Err(error) = output {
             self.early = true;
             self.output_failed(error);
@@ -269,12 +276,12 @@ impl Run {
     }
 
     fn input_ended(&mut self, result: Result<(), RunError>) {
-        if let Err(error) = result {
-            error::print(&error);
-            self.ended = self.ended.and(ending_of(&error));
-        }
         self.collector.close();
         self.executor.close();
+        if let Err(error) = result {
+            self.ended = self.ended.and(ending_of(&error));
+            error::print(&error);
+        }
     }
 
     /// The first signal stops the reading and gives running jobs some time, the second none.
@@ -301,18 +308,18 @@ impl Run {
     /// As the first signal, but it is not a signal that ends the program then.
     fn out_of_time(&mut self, plan: &Plan) {
         self.time_limit_at = None;
-        let limit = plan.time_limit.unwrap_or_default().as_secs_f64();
-        error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
         self.ended = self.ended.and(Ended::JobsFailed);
         self.stop(GRACE);
+        let limit = plan.time_limit.unwrap_or_default().as_secs_f64();
+        error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
     }
 
     /// No more jobs start; those that run may finish: their outcomes are paid for, and they have limits of their own.
     fn enough(&mut self, cause: &Enough) {
-        error::warn(&cause.to_string());
         self.ended = self.ended.and(Ended::JobsFailed);
         self.collector.close();
         self.executor.stop(NO_HURRY);
+        error::warn(&cause.to_string());
     }
 
     /// Ends the recording, and reports its error. After one nothing is left to be done: what cannot be recorded is not

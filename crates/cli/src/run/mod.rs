@@ -2,7 +2,7 @@
 //!
 //! Threads that each do one thing tell the coordinator their news, and it alone decides how the run goes on:
 //! [`intake`] reads jobs and hands them to the executor, the executor's threads run them and hand the outcomes to the
-//! collector, a writer prints, and a watcher waits for signals, which also end the [`connecting`] to a cluster. With a journal, a [`recorder`] takes the outcomes first, and
+//! collector, a writer prints, and signals are news too (see [`crate::interrupt`]), which also end the [`connecting`] to a cluster. With a journal, a [`recorder`] takes the outcomes first, and
 //! [`resume`] compares the jobs with those that have been recorded before.
 
 mod connecting;
@@ -15,7 +15,6 @@ mod opening;
 mod recorder;
 mod resume;
 mod spool;
-mod watcher;
 mod writing;
 
 #[cfg(feature = "cluster")]
@@ -24,4 +23,3 @@ pub(crate) use coordinator::{ending_of, run};
 pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
 pub(crate) use news::{Enough, News};
 pub(crate) use opening::Files;
-pub(crate) use watcher::block_signals;

@@ -33,6 +33,12 @@ pub(crate) enum News {
     Suspended,
 }
 
+impl From<Signal> for News {
+    fn from(signal: Signal) -> News {
+        if signal == Signal::SIGTSTP { News::Suspended } else { News::Signalled(signal) }
+    }
+}
+
 /// Waits until then, but not for long, for news. Also returns for how long this process did not run meanwhile, because it or
 /// the machine was stopped.
 pub(crate) fn receive_until(heard: &Receiver<News>, at: Instant) -> (Option<News>, Duration) {

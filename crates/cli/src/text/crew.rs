@@ -1,24 +1,15 @@
 //! The workers, started when they are needed, and the end by a signal.
 
-use std::{
-    io,
-    num::NonZeroU64,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{io, num::NonZeroU64, sync::Arc, thread, time::Duration};
 
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signal::{Signal, raise};
 use parking_lot::Mutex;
 use pool::{Batch, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool, available_cores};
 
 use super::block::Block;
 use crate::{
     exit::{self, Ended},
-    run::block_signals,
+    interrupt::{block_signals, received, watch},
 };
 
 /// How many workers there may be, if not one a core.
@@ -39,23 +30,21 @@ pub(super) enum CrewError {
 /// The workers, once they are needed.
 pub(super) struct Crew {
     workers: usize,
-    shared: Arc<Shared>,
+    /// Shared with the thread that takes signals.
+    pool: Arc<SharedPool>,
 }
 
-/// What the thread that waits for signals has to know.
-#[derive(Default)]
-struct Shared {
-    pool: Mutex<Option<Arc<dyn Executor<Block>>>>,
-    /// A signal ends the program.
-    is_signalled: AtomicBool,
-}
+type SharedPool = Mutex<Option<Arc<dyn Executor<Block>>>>;
 
 impl Crew {
     /// Makes ready for them; to be called before any other thread is started, so that signals end the program in good order.
     pub(super) fn new() -> Result<Crew, CrewError> {
-        let crew = Crew { workers: workers()?, shared: Arc::default() };
-        let (signals, shared) = (block_signals(), crew.shared.clone());
-        thread::Builder::new().name("runner-signals".into()).spawn(move || heed(signals, &shared))?;
+        let crew = Crew { workers: workers()?, pool: Arc::default() };
+        let (signals, pool) = (block_signals(), crew.pool.clone());
+        watch(signals, AT_ONCE, move |signal| {
+            heed(signal, &pool);
+            true
+        })?;
         Ok(crew)
     }
 
@@ -67,7 +56,7 @@ impl Crew {
     /// Worker processes, which are started by the first job, or threads of this process if they cannot be started: no
     /// block needs a process of its own.
     pub(super) fn pool(&self) -> Arc<dyn Executor<Block>> {
-        let mut pool = self.shared.pool.lock();
+        let mut pool = self.pool.lock();
         let made = match &*pool {
             Some(pool) if pool.broken().is_none() => return pool.clone(),
             Some(_) => None,
@@ -87,7 +76,7 @@ impl Crew {
 
     /// Sends them away when they have done what they have.
     pub(super) fn dismiss(&self) {
-        let pool = self.shared.pool.lock().clone();
+        let pool = self.pool.lock().clone();
         if let Some(pool) = pool {
             pool.shutdown(true, false);
         }
@@ -95,13 +84,13 @@ impl Crew {
 
     /// Ends them, whatever they do.
     pub(super) fn end(&self) {
-        end(&self.shared.pool);
+        end(&self.pool);
     }
 
     /// To be asked when a block was given up. Does not return if a signal has brought that about: nothing is to be said, and
     /// the program is about to end by it.
     pub(super) fn yield_to_signal(&self) {
-        while self.shared.is_signalled.load(Ordering::Acquire) {
+        while received().is_some() {
             thread::park();
         }
     }
@@ -115,25 +104,22 @@ fn workers() -> Result<usize, CrewError> {
 }
 
 /// Stops with the workers, or ends with them: nothing has to be finished.
-fn heed(signals: SigSet, shared: &Shared) {
-    while let Ok(signal) = signals.wait() {
-        if signal != Signal::SIGTSTP {
-            shared.is_signalled.store(true, Ordering::Release);
-            end(&shared.pool);
-            exit::leave(Ended::Signal(signal));
-        }
-        let pool = shared.pool.lock().clone();
-        if let Some(pool) = &pool {
-            pool.pause();
-        }
-        let _ = raise(Signal::SIGSTOP);
-        if let Some(pool) = &pool {
-            pool.resume();
-        }
+fn heed(signal: Signal, shared: &SharedPool) {
+    if signal != Signal::SIGTSTP {
+        end(shared);
+        exit::leave(Ended::Signal(signal));
+    }
+    let pool = shared.lock().clone();
+    if let Some(pool) = &pool {
+        pool.pause();
+    }
+    let _ = raise(Signal::SIGSTOP);
+    if let Some(pool) = &pool {
+        pool.resume();
     }
 }
 
-fn end(pool: &Mutex<Option<Arc<dyn Executor<Block>>>>) {
+fn end(pool: &SharedPool) {
     // Kept locked: nobody starts others meanwhile.
     if let Some(pool) = &*pool.lock() {
         pool.stop(Duration::ZERO);
