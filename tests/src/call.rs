@@ -10,6 +10,8 @@ use std::{
     thread,
 };
 
+use nix::sys::signal::Signal;
+
 use crate::{
     Output, program,
     running::{MARK, Running},
@@ -102,19 +104,30 @@ impl Call {
         self
     }
 
-    /// Lets it write files of so many bytes only: what it writes beyond that fails, as on a full disk.
+    /// Lets it write files of so many bytes only, as `ulimit -f` does.
     #[must_use]
     pub fn file_size(mut self, limit: u64) -> Call {
         let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
-        // SAFETY: both are single system calls, which are safe between fork and exec.
+        // SAFETY: setting a limit is one system call, which is safe between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limits) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        self
+    }
+
+    /// Has it start with this signal ignored.
+    #[must_use]
+    pub fn ignoring(mut self, signal: Signal) -> Call {
+        // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
         #[allow(unsafe_code)]
         unsafe {
             self.command.pre_exec(move || {
-                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-                match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limits) {
-                    0 => Ok(()),
-                    _ => Err(std::io::Error::last_os_error()),
-                }
+                libc::signal(signal as i32, libc::SIG_IGN);
+                Ok(())
             });
         }
         self

@@ -230,3 +230,78 @@ fn programs_start_with_no_signal_blocked() {
         assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
     }
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_is_named_as_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let create = |name: &str| fs::File::create(file(name)).unwrap();
+    let jobs = gcd_jobs(20_000).0;
+    let numbers: String = (1..=60_000).map(|number| format!("{number}\n")).collect();
+    let serial = ["--executor", "serial"];
+    // Not even what a worker shares with its parent fits.
+    let no_workers = runner(["-w", "1"]).stdin("{\"op\":\"sum\",\"n\":4}");
+    let results = runner(serial).stdin(jobs.clone()).with(|c| c.arg("-o").arg(file("results")));
+    let redirected = runner(serial).stdin(jobs).with(|c| c.stdout(create("redirected")));
+    let statistics =
+        runner(serial).with(|c| c.args(["--stats=json", "--stats-file"]).arg(file("statistics")));
+    let factors =
+        runner(["factor"]).stdin(numbers).with(|c| c.stdout(create("factors")).env("RUNNER_WORKERS", "1"));
+    let completions = runner(["completions", "bash"]).with(|c| c.stdout(create("completions")));
+    for (call, limit, code) in [
+        (no_workers, 1_000, 4),
+        (results, 100_000, 3),
+        (redirected, 100_000, 3),
+        (statistics, 10, 3),
+        // Workers fit, the factors do not.
+        (factors, 400_000, 1),
+        (completions, 1_000, 3),
+    ] {
+        let output = call.file_size(limit).run();
+        assert_eq!(output.code(), code, "{}", output.stderr);
+        assert!(output.stderr.contains("File too large"), "{}", output.stderr);
+    }
+}
+
+/// Whether SIGXFSZ is ignored, by what the system says of a process.
+fn ignores_large_files(status: &str) -> bool {
+    let line = status.lines().find(|line| line.starts_with("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap();
+    ignored & (1 << (libc::SIGXFSZ - 1)) != 0
+}
+
+#[test]
+fn programs_start_with_the_disposition_of_sigxfsz_that_the_run_was_started_with() {
+    let argv = "{\"op\":\"command\",\"argv\":[\"cat\",\"/proc/self/status\"]}";
+    for executor in ["processes", "threads", "serial"] {
+        for is_ignored in [false, true] {
+            let call = runner(["-w", "1", "--allow-command", "--executor", executor]).stdin(argv);
+            let call = if is_ignored { call.ignoring(Signal::SIGXFSZ) } else { call };
+            let status = call.run().records()[0]["result"]["stdout"].as_str().unwrap().to_owned();
+            assert_eq!(ignores_large_files(&status), is_ignored, "{executor}");
+        }
+    }
+}
+
+#[test]
+fn runner_and_its_workers_ignore_sigxfsz() {
+    let mut run = runner(["-w", "1"]).stdin("{\"op\":\"sleep\",\"seconds\":1000}").start();
+    run.until("the worker is there", |run| run.workers().len() == 1);
+    run.until_it_stands_still();
+    for pid in [run.pid(), run.workers()[0]] {
+        assert!(ignores_large_files(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap()));
+    }
+    run.signal(Signal::SIGTERM);
+    run.signal(Signal::SIGINT);
+    let _ = run.wait();
+}
+
+#[test]
+fn a_program_that_writes_too_large_a_file_is_ended_by_the_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("exec head -c 4000000 /dev/zero > {}", folder.path().join("large").display());
+    let call = runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&[&script, "echo on"]));
+    let output = call.file_size(2_000_000).run();
+    assert_eq!(output.records()[0]["result"]["signal"], "SIGXFSZ");
+    assert_eq!(output.records()[1]["result"]["stdout"], "on\n");
+}

@@ -118,6 +118,7 @@ impl Command {
         if let Some(folder) = &self.cwd {
             command.current_dir(folder);
         }
+        sys::signal::restore_file_size_signal(&mut command);
         command
     }
 }

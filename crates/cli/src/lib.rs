@@ -36,6 +36,7 @@ use plan::Plan;
 pub fn main() -> ! {
     sys::init::leave_init();
     sys::signal::heed_children();
+    sys::signal::ignore_file_size_signal();
     pool::enter_if_worker::<builtin::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
     pool::enter_if_worker::<text::Block>();

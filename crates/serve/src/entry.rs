@@ -157,6 +157,7 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because a `command`
     // would inherit what is ignored, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
+    sys::signal::ignore_file_size_signal();
     // For ever: an allocation may fail until the very end.
     let page: &'static Page = Box::leak(Box::new(Page::open(&adopt_descriptor(call.page)?)?));
     memory::note_failures_in(page);

@@ -16,12 +16,14 @@ use crate::{
     call::CallError,
     placement::{self, Placement},
     process::SpawnError,
+    signal::restore_file_size_signal,
 };
 
 /// Has the process that `command` will start lead a session in its place, die with its parent, and inherit `keep`.
 pub(crate) fn prepare(command: &mut Command, keep: RawFd, place: Placement) -> io::Result<()> {
     lead_session(command);
     die_with_parent(command);
+    restore_file_size_signal(command);
     placement::place(command, place)?;
     // SAFETY: the closure only calls functions that are safe between fork and exec: it neither allocates nor
     // locks.

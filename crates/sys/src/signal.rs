@@ -1,11 +1,13 @@
 //! Signals: what the parent left us with, waiting for one, dying of one.
 
-use std::{ptr, time::Duration};
+use std::{os::unix::process::CommandExt, process::Command, ptr, time::Duration};
 
 use nix::sys::{
     signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction},
     time::TimeSpec,
 };
+
+use crate::startup;
 
 /// Whether the signal is ignored, as `nohup` and shells without job control arrange for what they start.
 #[must_use]
@@ -38,6 +40,28 @@ pub fn wait(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
 pub fn heed_children() {
     // SAFETY: the default action runs no code.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Has a write beyond the limit on the size of files fail with its own error, instead of ending this process without a word.
+///
+/// What is ignored is inherited by the programs that a process executes: those get back what this one was started with, by
+/// [`restore_file_size_signal`].
+pub fn ignore_file_size_signal() {
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Has the program that `command` will start treat SIGXFSZ as this process was told to when it was started.
+pub fn restore_file_size_signal(command: &mut Command) {
+    if !startup::file_size_was_ignored() {
+        // SAFETY: setting a disposition is one system call, which is safe between fork and exec; the default action runs no code.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+    }
 }
 
 /// Ends this process by the signal's default action, so that the parent sees what ended it.

@@ -3,11 +3,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::signal::Signal;
+
+use crate::signal::is_ignored;
+
 /// Whether the standard streams, by their descriptors, were closed.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
 /// Whether SIGPIPE was ignored.
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// Whether SIGXFSZ was ignored.
+static FILE_SIZE_IGNORED: AtomicBool = AtomicBool::new(false);
 
 /// Run by the C library before `main`.
 #[used]
@@ -19,7 +26,8 @@ extern "C" fn look() {
         // SAFETY: asking for a descriptor's flags changes nothing, whether it is open or not.
         closed.store(unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1, Ordering::Relaxed);
     }
-    PIPE_IGNORED.store(crate::signal::is_ignored(nix::sys::signal::Signal::SIGPIPE), Ordering::Relaxed);
+    PIPE_IGNORED.store(is_ignored(Signal::SIGPIPE), Ordering::Relaxed);
+    FILE_SIZE_IGNORED.store(is_ignored(Signal::SIGXFSZ), Ordering::Relaxed);
 }
 
 /// Whether standard input was closed.
@@ -38,4 +46,9 @@ pub fn output_was_closed() -> bool {
 #[must_use]
 pub fn pipe_was_ignored() -> bool {
     PIPE_IGNORED.load(Ordering::Relaxed)
+}
+
+/// Whether whoever started the program had it ignore SIGXFSZ.
+pub(crate) fn file_size_was_ignored() -> bool {
+    FILE_SIZE_IGNORED.load(Ordering::Relaxed)
 }
