@@ -15,6 +15,7 @@ pub mod pipe;
 pub mod probe;
 pub mod rogue;
 mod running;
+pub mod screen;
 pub mod stateful;
 pub mod tally;
 pub mod trap;

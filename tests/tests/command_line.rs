@@ -4,7 +4,10 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
-use end_to_end::{Call, data, runner};
+use end_to_end::{
+    Call, data, runner,
+    screen::{Screen, on_a_terminal},
+};
 
 const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
 
@@ -130,6 +133,49 @@ fn a_progress_bar_is_drawn_where_it_is_wanted() {
     let slow = "{\"op\":\"sleep\",\"seconds\":1.5}\n".repeat(2);
     let output = runner(["-w", "2", "--progress", "always"]).stdin(slow).run();
     assert!(output.stderr.contains("runner: 0/2 jobs, 0 failed"), "{}", output.stderr);
+}
+
+/// Lines that are neither records nor messages, on a terminal that the bar was drawn on.
+fn remains(screen: &Screen) -> Vec<&str> {
+    assert!(screen.written.contains("/4 jobs, "), "the bar was drawn: {:?}", screen.written);
+    let is_whole = |line: &str| match line.strip_prefix("runner: ") {
+        Some(message) => !message.contains('\u{1b}'),
+        None => line.is_empty() || serde_json::from_str::<serde_json::Value>(line).is_ok(),
+    };
+    screen.lines.iter().map(String::as_str).filter(|line| !is_whole(line)).collect()
+}
+
+#[test]
+fn a_progress_bar_leaves_nothing_on_a_terminal_that_records_and_messages_go_to() {
+    let sleeper = "{\"op\":\"sleep\",\"seconds\":0.25}\n";
+    let sleepers = sleeper.repeat(4);
+    let failing = format!("{{\"op\":\"sleep\",\"seconds\":9,\"timeout\":0.3}}\n{}", sleeper.repeat(3));
+    for (arguments, jobs, both, records) in [
+        (&["-w", "1"][..], &sleepers, true, 4),
+        (&["-w", "1", "--unordered"], &sleepers, true, 4),
+        (&["-w", "1", "--fail-fast"], &failing, true, 4),
+        (&["-w", "1", "--fail-fast"], &failing, false, 0),
+        (&["-w", "1", "-o", "/dev/stderr"], &sleepers, false, 4),
+    ] {
+        let (screen, output) = on_a_terminal(runner(arguments).stdin(jobs.as_str()), both);
+        assert!(matches!(output.code(), 0 | 1));
+        let remains = remains(&screen);
+        assert!(remains.is_empty(), "{arguments:?}: {remains:?} in {screen:?}");
+        let on_screen = screen.lines.iter().filter(|line| line.starts_with("{\"id\":")).count();
+        assert_eq!(on_screen, records, "{arguments:?}: {screen:?}");
+        assert!(screen.lines.iter().any(|line| line.starts_with("runner: ")), "{screen:?}");
+    }
+}
+
+#[test]
+fn statistics_fit_a_hundred_columns() {
+    let jobs = end_to_end::gcd_jobs(2_000).0;
+    for executor in ["processes", "threads", "serial"] {
+        let output = runner(["-w", "2", "-q", "--stats", "--executor", executor]).stdin(jobs.clone()).run();
+        let widest = output.stderr.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(100), "{executor}: {widest:?}\n{}", output.stderr);
+        assert!(output.stderr.contains("jobs/fr."), "{}", output.stderr);
+    }
 }
 
 #[test]

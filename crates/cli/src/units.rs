@@ -45,6 +45,25 @@ pub(crate) fn humane(ns: f64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// A number in no more than `width` characters: in thousands, millions and so on where all of its digits do not fit.
+pub(crate) fn whole(number: u64, width: usize) -> String {
+    let text = number.to_string();
+    if text.len() <= width {
+        return text;
+    }
+    let mut scaled = ["k", "M", "G", "T", "P", "E"].into_iter().zip(1..).flat_map(|(unit, power)| {
+        let scaled = number as f64 / 1e3f64.powi(power);
+        [format!("{scaled:.1}{unit}"), format!("{scaled:.0}{unit}")]
+    });
+    scaled.find(|text| text.len() <= width).unwrap_or(text)
+}
+
+/// A number with up to so many decimals: as many as fit into `width` characters.
+pub(crate) fn fraction(number: f64, decimals: usize, width: usize) -> String {
+    let mut texts = (0..=decimals).rev().map(|decimals| format!("{number:.decimals$}"));
+    texts.find(|text| text.len() <= width).unwrap_or_else(|| whole(number as u64, width))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +75,20 @@ mod tests {
         for wrong in ["", "M", "0", "-1", "1.5M", "99999999999999G", "1Q"] {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn numbers_fit_their_columns() {
+        let five = |number| whole(number, 5);
+        assert_eq!(
+            [0, 99_999, 100_000, 2_500_000, 123_456_789].map(five),
+            ["0", "99999", "100k", "2500k", "123M"]
+        );
+        assert_eq!(whole(u64::MAX, 9), "18446744T");
+        assert_eq!(
+            [1.25, 12_345.678, 1e9].map(|number| fraction(number, 3, 8)),
+            ["1.250", "12345.68", "1000000k"]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{output::Collector, units::humane};
 
 /// What the threads of this process did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Parent {
     lanes: Vec<LaneFigures>,
     queued: Duration,

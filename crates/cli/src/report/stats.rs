@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     fs::File,
     io::{self, Write},
+    iter::once,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use crate::{
     args::StatsFormat,
     output::{Counts, Kind, LineWriter},
     screen,
+    units::{fraction, whole},
 };
 
 /// What `--stats=json` prints; durations are in seconds.
@@ -74,8 +76,7 @@ impl Stats {
     }
 
     fn table(&self) -> String {
-        let mut text = format!(
-            "{:>7} {:>8} {:>10} {:>8} {:>9} {:>12} {:>12} {:>9} {:>9} {:>9} {:>5}\n",
+        let names = [
             "worker",
             "pid",
             "jobs",
@@ -86,24 +87,14 @@ impl Stats {
             "start ms",
             "busy s",
             "life s",
-            "busy"
-        );
-        for worker in &self.workers {
-            let _ = writeln!(
-                text,
-                "{:>7} {:>8} {:>10} {:>8} {:>9.1} {:>12} {:>12} {:>9.2} {:>9.3} {:>9.3} {:>4.0}%",
-                format!("{}.{}", worker.slot, worker.generation),
-                worker.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-                worker.jobs,
-                worker.frames,
-                worker.jobs as f64 / worker.frames.max(1) as f64,
-                worker.bytes_out,
-                worker.bytes_in,
-                worker.start_s * 1e3,
-                worker.busy_s,
-                worker.life_s,
-                100.0 * worker.busy_s / worker.life_s.max(1e-9),
-            );
+            "busy",
+        ];
+        let rows = self.workers.iter().map(WorkerStats::cells);
+        let mut text = String::new();
+        for cells in once(names.map(str::to_owned)).chain(rows) {
+            let line: Vec<String> =
+                cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:>width$}")).collect();
+            let _ = writeln!(text, "{}", line.join(" "));
         }
         text + "\n" + &self.ledger.table(self.jobs)
     }
@@ -122,6 +113,69 @@ impl Stats {
         match format {
             StatsFormat::Text => Ok(self.table()),
             StatsFormat::Json => Ok(serde_json::to_string(self).map_err(io::Error::other)? + "\n"),
+        }
+    }
+}
+
+/// Widths of the columns of the table, which is up to 100 columns wide with what separates them.
+const WIDTHS: [usize; 11] = [10, 7, 10, 9, 8, 9, 9, 8, 8, 8, 4];
+
+impl WorkerStats {
+    fn cells(&self) -> [String; WIDTHS.len()] {
+        let per_frame = self.jobs as f64 / self.frames.max(1) as f64;
+        let busy = 100.0 * self.busy_s / self.life_s.max(1e-9);
+        [
+            format!("{}.{}", self.slot, self.generation),
+            self.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            whole(self.jobs, WIDTHS[2]),
+            whole(self.frames, WIDTHS[3]),
+            fraction(per_frame, 1, WIDTHS[4]),
+            whole(self.bytes_out, WIDTHS[5]),
+            whole(self.bytes_in, WIDTHS[6]),
+            fraction(self.start_s * 1e3, 2, WIDTHS[7]),
+            fraction(self.busy_s, 3, WIDTHS[8]),
+            fraction(self.life_s, 3, WIDTHS[9]),
+            format!("{busy:.0}%"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool::{Spent, Stage, WorkerId};
+
+    /// Statistics of one worker that has done, carried and taken so much.
+    fn table(slot: u32, count: u64, time: Duration) -> String {
+        let mut spent = Spent::default();
+        Stage::ALL.into_iter().for_each(|stage| spent.add(stage, time));
+        let worker = WorkerFigures {
+            worker: WorkerId { slot, generation: slot },
+            pid: Some(4_194_303),
+            jobs: count,
+            frames: count / 3,
+            bytes_out: count,
+            bytes_in: count,
+            start: time,
+            busy: time,
+            life: time,
+            spent,
+            processor: time,
+        };
+        Stats::new(&Counts::default(), (&[worker], &Parent::default()), time).table()
+    }
+
+    #[test]
+    fn the_table_fits_a_hundred_columns_whatever_it_holds() {
+        let month = Duration::from_secs(31 * 86_400);
+        for (slot, count, time) in [
+            (0, 7, Duration::from_micros(300)),
+            (12, 123_456_789, Duration::from_secs(5_000)),
+            (1_023, u64::MAX, month),
+        ] {
+            let table = table(slot, count, time);
+            assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+            assert!(table.lines().take(2).map(str::len).all(|length| length == 100), "{table}");
         }
     }
 }
