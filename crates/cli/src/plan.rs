@@ -129,6 +129,7 @@ impl Plan {
                 return Err(Misuse::NeedsProcesses(option));
             }
         }
+        let limits = limits(&arguments);
         let mut inputs: Vec<Input> = arguments.jobs.into_iter().map(Input::new).collect();
         if inputs.is_empty() {
             inputs.push(Input::Standard);
@@ -148,11 +149,7 @@ impl Plan {
             format: arguments.format,
             rules: Rules { default_op: arguments.op, max_digits: arguments.max_digits },
             max_job_size: usize::try_from(arguments.max_job_size.0).unwrap_or(usize::MAX),
-            limits: Limits {
-                allow_command: arguments.allow_command,
-                max_output: arguments.max_output.0,
-                max_result: arguments.max_result.0,
-            },
+            limits,
             workers,
             executor,
             cluster,
@@ -264,6 +261,15 @@ impl Plan {
             builder = builder.observer(observer);
         }
         builder.build()
+    }
+}
+
+/// What the built-in jobs may do.
+fn limits(arguments: &Arguments) -> Limits {
+    Limits {
+        allow_command: arguments.allow_command,
+        max_output: arguments.max_output.0,
+        max_result: arguments.max_result.0,
     }
 }
 
