@@ -101,7 +101,7 @@ fn workers_that_are_never_ready_in_turns_break_the_pool() {
     let limit = Duration::from_secs(1);
     let cases = [(2, Wrong::StaysAway), (2, Wrong::SaysNothing), (3, Wrong::NeverReady)];
     let pools = cases.map(|(workers, wrong)| {
-        (rogues(workers as usize, &Plan::new(wrong)).start_limit(limit).build().unwrap(), workers, wrong)
+        (rogues(workers, &Plan::new(wrong)).start_limit(limit).build().unwrap(), workers, wrong)
     });
     // Workers are started on demand, one for each job.
     let mut jobs = Vec::new();

@@ -120,7 +120,7 @@ impl World {
                 jobs.into_iter().for_each(|job| self.resolve(job, None));
             }
             Action::Resolve { jobs, verdict } => {
-                jobs.iter().for_each(|job| self.resolve(job, Some(verdict.clone())))
+                jobs.iter().for_each(|job| self.resolve(job, Some(verdict.clone())));
             }
             Action::Halt(id) => self.workers.get_mut(&id).unwrap().halted = true,
             Action::Recall { worker, below } => self.workers.get_mut(&worker).unwrap().recalled = Some(below),
