@@ -7,6 +7,7 @@
 //! exactly one place: in the queue, in one frame of one worker, or resolved.
 
 mod cancel;
+mod cost;
 mod death;
 mod dispatch;
 mod event;
@@ -20,6 +21,7 @@ mod sizing;
 mod state;
 mod worker;
 
+pub use cost::MeanCost;
 pub use event::{Action, Event, StartFailure, Verdict};
 pub use settings::{Batch, OnWorkerDeath, Settings};
 pub use state::Sched;

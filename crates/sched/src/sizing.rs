@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Batch;
+use crate::{Batch, MeanCost};
 
 /// A frame should keep a worker busy for about this long: many times what sending it costs, and still short.
 const TARGET: Duration = Duration::from_millis(1);
@@ -23,15 +23,18 @@ const CHEAP_NS: f64 = 20_000.0;
 /// A frame whose jobs cost so many times the mean says that the mean says little.
 const STILL_ALIKE: f64 = 8.0;
 
-/// So many jobs have to have been alike before one of the same cost is expected.
+/// The weight of the latest frame in the mean cost.
+const WEIGHT: f64 = 1.0 / 8.0;
+
+/// So many jobs have to have been alike, or far cheaper than the mean, before one of the same cost is expected.
 const MANY: u64 = 32;
 
 /// What the returned frames tell about the cost of a job.
 #[derive(Debug)]
 pub(crate) struct Sizing {
     batch: Batch,
-    /// Mean cost of a job in nanoseconds, recent frames weighing most; none before the first frame.
-    cost_ns: Option<f64>,
+    /// Mean cost of a job in nanoseconds.
+    cost_ns: MeanCost,
     /// The largest frame that came back: sizes grow from it step by step.
     proven: u64,
     /// How many jobs have cost about the same, less for every surprise: how far the mean can be trusted.
@@ -40,7 +43,7 @@ pub(crate) struct Sizing {
 
 impl Sizing {
     pub(crate) fn new(batch: Batch) -> Sizing {
-        Sizing { batch, cost_ns: None, proven: 1, alike: 0 }
+        Sizing { batch, cost_ns: MeanCost::new(WEIGHT, MANY), proven: 1, alike: 0 }
     }
 
     pub(crate) fn learn(&mut self, jobs: u64, busy: Duration) {
@@ -48,11 +51,12 @@ impl Sizing {
             return;
         }
         let cost = busy.as_nanos() as f64 / jobs as f64;
-        let mean = self.cost_ns.unwrap_or(cost);
+        let mean = self.cost_ns.get().unwrap_or(cost);
         // Halved only: a worker that had to wait for a core tells of a high cost as well.
         self.alike = if cost <= STILL_ALIKE * mean { self.alike + jobs } else { self.alike / 2 };
-        self.cost_ns = Some(self.cost_ns.map_or(cost, |mean| mean + (cost - mean) / 8.0));
-        self.proven = self.proven.max(jobs);
+        let is_replaced = self.cost_ns.note(jobs, busy.as_nanos() as f64);
+        // What was proven before says nothing of the new mean.
+        self.proven = if is_replaced { jobs } else { self.proven.max(jobs) };
     }
 
     /// How many of `waiting` jobs the next frame should take, when `workers` share them.
@@ -74,12 +78,14 @@ impl Sizing {
 
     /// How many jobs take about so long.
     fn jobs_in(&self, time: Duration) -> u64 {
-        self.cost_ns.map_or(1, |cost| (time.as_nanos() as f64 / cost.max(1.0)) as u64)
+        self.cost_ns.get().map_or(1, |cost| (time.as_nanos() as f64 / cost.max(1.0)) as u64)
     }
 
     /// Whether jobs are known to be so short that sending them one by one would cost more than they do.
     pub(crate) fn is_cheap(&self) -> bool {
-        self.batch == Batch::Auto && self.alike >= MANY && self.cost_ns.is_some_and(|cost| cost < CHEAP_NS)
+        self.batch == Batch::Auto
+            && self.alike >= MANY
+            && self.cost_ns.get().is_some_and(|cost| cost < CHEAP_NS)
     }
 
     /// With how many jobs under way so many workers have all they can, and as many wait for them.
@@ -91,7 +97,7 @@ impl Sizing {
     /// How many frames a worker may have at a time. Where jobs are short it should never wait for the parent; where
     /// they are long the wait costs little, and a job that is stuck behind another costs much.
     pub(crate) fn window(&self) -> usize {
-        match self.cost_ns {
+        match self.cost_ns.get() {
             Some(cost) if cost < 1e6 => 2,
             _ => 1,
         }
@@ -128,6 +134,36 @@ mod tests {
         assert_eq!((sizing.frame_size(500, 2), sizing.is_cheap()), (500, true));
         (0..16).for_each(|_| sizing.learn(1, Duration::from_secs(1) * 10u32.pow(3)));
         assert_eq!((sizing.frame_size(4, 2), sizing.is_cheap()), (1, false));
+    }
+
+    #[test]
+    fn after_long_jobs_short_ones_soon_travel_in_large_frames() {
+        let mut sizing = Sizing::new(Batch::Auto);
+        (0..100).for_each(|_| sizing.learn(1, Duration::from_millis(15)));
+        let frames = (0..200).find(|_| {
+            let size = sizing.frame_size(1_000_000, 2);
+            sizing.learn(size, Duration::from_nanos(900) * size as u32);
+            size >= 1000
+        });
+        // By the weights alone it takes more than 70.
+        assert!(frames < Some(45), "{frames:?}");
+    }
+
+    #[test]
+    fn where_costs_are_mixed_a_frame_stays_short() {
+        let mut sizing = Sizing::new(Batch::Auto);
+        let (mut next, mut longest) = (0u64, Duration::ZERO);
+        while next < 100_000 {
+            let size = sizing.frame_size(1_000_000, 2);
+            // One job in eight takes 15 ms, by a number that looks random.
+            let cost =
+                |n: u64| if n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 61 == 0 { 15_000_000 } else { 1_000 };
+            let busy = Duration::from_nanos((next..next + size).map(cost).sum());
+            longest = longest.max(busy);
+            sizing.learn(size, busy);
+            next += size;
+        }
+        assert!(longest < Duration::from_millis(400), "{longest:?}");
     }
 
     #[test]

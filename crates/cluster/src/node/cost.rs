@@ -6,6 +6,9 @@ use std::{
 };
 
 use pool::WorkerFigures;
+use sched::MeanCost;
+
+use crate::submit::sizing::FIRST;
 
 /// Looked at no more often than this: with many workers that have come and gone it is a long list.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -16,6 +19,14 @@ const AT_HAND_S: f64 = 0.05;
 /// The most batches that wait for each worker, however short.
 const MOST_WAITING: usize = 16;
 
+/// The weight of what was measured since the last look in the mean cost of a job. The mean is replaced by as many cheap jobs as the
+/// first batch of a run has: its submitter learns the cost from that, and a wrong one costs little, because batches grow only
+/// fourfold from what has come back.
+const LOOK_WEIGHT: f64 = 0.5;
+
+/// The weight of the latest batch in the mean number of jobs.
+const BATCH_WEIGHT: f64 = 0.3;
+
 /// The rate is that of so many seconds.
 const RATE_OVER: Duration = Duration::from_secs(10);
 
@@ -24,15 +35,21 @@ pub(super) struct Costs {
     looked: Option<Instant>,
     jobs: u64,
     busy: Duration,
-    /// Seconds of a worker for a job, recently.
-    job_s: Option<f64>,
-    /// Seconds of a worker for a batch, recently.
-    batch_s: Option<f64>,
+    /// Mean cost of a job, in seconds of one worker.
+    job_s: MeanCost,
+    /// Mean number of jobs of recent batches.
+    batch_jobs: Option<f64>,
 }
 
 impl Costs {
     pub(super) fn new() -> Costs {
-        Costs { looked: None, jobs: 0, busy: Duration::ZERO, job_s: None, batch_s: None }
+        Costs {
+            looked: None,
+            jobs: 0,
+            busy: Duration::ZERO,
+            job_s: MeanCost::new(LOOK_WEIGHT, FIRST),
+            batch_jobs: None,
+        }
     }
 
     /// The cost of a batch that has just ended, in seconds of one worker. Batches run side by side, so it is the mean cost
@@ -47,9 +64,9 @@ impl Costs {
             self.looked = Some(now);
             self.look(&figures());
         }
-        let cost = self.job_s.unwrap_or(0.0) * count as f64;
-        self.batch_s = Some(self.batch_s.map_or(cost, |mean| 0.7 * mean + 0.3 * cost));
-        cost
+        let jobs = count as f64;
+        self.batch_jobs = Some(self.batch_jobs.map_or(jobs, |mean| mean + BATCH_WEIGHT * (jobs - mean)));
+        self.job_s.get().unwrap_or(0.0) * jobs
     }
 
     fn look(&mut self, figures: &[WorkerFigures]) {
@@ -58,14 +75,14 @@ impl Costs {
         let (more, time) = (jobs.saturating_sub(self.jobs), busy.saturating_sub(self.busy));
         if more > 0 {
             (self.jobs, self.busy) = (jobs, busy);
-            let cost = time.as_secs_f64() / more as f64;
-            self.job_s = Some(self.job_s.map_or(cost, |mean| 0.5 * mean + 0.5 * cost));
+            self.job_s.note(more, time.as_secs_f64());
         }
     }
 
     /// How many batches to hold, for so many workers: one each, and some that wait.
     pub(super) fn batches_to_hold(&self, workers: usize) -> usize {
-        let each = self.batch_s.map_or(1.0, |batch| AT_HAND_S / batch.max(1e-6));
+        let batch_s = self.batch_jobs.map(|jobs| jobs * self.job_s.get().unwrap_or(0.0));
+        let each = batch_s.map_or(1.0, |batch| AT_HAND_S / batch.max(1e-6));
         let waiting = (each * workers as f64).ceil() as usize;
         workers + waiting.clamp(1, MOST_WAITING * workers)
     }
@@ -98,6 +115,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::submit::sizing::{MOST_UNPUBLISHED, Sizing};
     use pool::WorkerId;
 
     fn figures(jobs: u64, busy: f64) -> Vec<WorkerFigures> {
@@ -127,6 +145,69 @@ mod tests {
         let mut costs = Costs::new();
         costs.of_batch(1, || figures(1_000, 0.001), Instant::now());
         assert_eq!(costs.batches_to_hold(2), 34);
+    }
+
+    /// Number of batches in which a million jobs of 1 us travel, with a node whose workers have done this much before.
+    fn batches_of_a_run(costs: &mut Costs, (mut jobs, mut busy): (u64, f64), mut now: Instant) -> u64 {
+        let (mut left, mut batches) = (1_000_000, 0);
+        let (mut complete, mut queue) = (VecDeque::new(), VecDeque::new());
+        let mut sizing = Sizing::new();
+        // How far the node's work is ahead of the clock, in microseconds.
+        let mut ahead = 0;
+        while left > 0 || !complete.is_empty() || !queue.is_empty() {
+            now += Duration::from_millis(1);
+            // The server takes 20 batches in a millisecond.
+            queue.extend(complete.drain(..complete.len().min(20)));
+            // Jobs are pushed as fast as there is room for them.
+            while left > 0
+                && complete.len() < MOST_UNPUBLISHED
+                && complete.len() + queue.len() < sizing.batches_under_way()
+            {
+                let size = sizing.jobs().min(left);
+                (left, batches) = (left - size, batches + 1);
+                complete.push_back(size);
+            }
+            ahead -= 1000;
+            while ahead < 0
+                && let Some(size) = queue.pop_front()
+            {
+                // 100 us for the batch.
+                ahead += 100 + size as i64;
+                (jobs, busy) = (jobs + size, busy + size as f64 * 1e-6);
+                let cost = costs.of_batch(size, || figures(jobs, busy), now);
+                sizing.note(size, cost);
+            }
+            ahead = ahead.max(0);
+        }
+        batches
+    }
+
+    #[test]
+    fn after_long_jobs_the_first_batch_of_short_ones_costs_what_it_has_cost() {
+        let (start, mut costs) = (Instant::now(), Costs::new());
+        costs.of_batch(100, || figures(100, 1.5), start);
+        let first = costs.of_batch(FIRST, || figures(100 + FIRST, 1.500_004), start + LOOK_EVERY);
+        assert!(first < 1e-5, "{first}");
+        // One long job does not hide among them, and two short ones prove nothing.
+        let (start, mut costs) = (Instant::now(), Costs::new());
+        costs.of_batch(100, || figures(100, 1.5), start);
+        let mixed = costs.of_batch(FIRST, || figures(100 + FIRST, 1.515), start + LOOK_EVERY);
+        assert!(mixed > 0.01, "{mixed}");
+        let few = costs.of_batch(2, || figures(106, 1.515_002), start + 2 * LOOK_EVERY);
+        assert!(few > 0.005, "{few}");
+    }
+
+    #[test]
+    fn after_long_jobs_a_million_short_ones_do_not_travel_in_small_batches() {
+        let start = Instant::now();
+        let fresh = batches_of_a_run(&mut Costs::new(), (0, 0.0), start);
+        let (mut costs, mut now) = (Costs::new(), start);
+        for jobs in 1..=100 {
+            costs.of_batch(1, || figures(jobs, jobs as f64 * 0.015), now);
+            now += LOOK_EVERY;
+        }
+        let after = batches_of_a_run(&mut costs, (100, 1.5), now);
+        assert!(after < fresh + fresh / 4, "{after} batches instead of {fresh}");
     }
 
     #[test]

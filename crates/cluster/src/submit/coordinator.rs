@@ -275,6 +275,7 @@ impl<J: Job> Coordinator<J> {
                 } else if let Some(waiting) = self.waiting.get_mut(&span.first) {
                     waiting.sequence = Some(sequence);
                     waiting.since = Instant::now();
+                    waiting.batch.leave_publisher();
                 }
             }
             Event::Result(found) => self.found(found),
@@ -337,6 +338,9 @@ impl<J: Job> Coordinator<J> {
         let span = batch.span;
         let known =
             self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, place)| place);
+        if known.is_some() || self.held.is_some() {
+            batch.leave_publisher();
+        }
         let waiting = Waiting {
             digest: std::mem::take(&mut batch.digest),
             sequence: None,

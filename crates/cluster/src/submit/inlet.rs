@@ -109,8 +109,8 @@ impl<J: Job> Gather<J> {
     /// Lets the open batch go, unless it has to get more jobs first.
     pub(super) fn send_off(&mut self, shared: &Arc<Shared<J>>) {
         if !self.is_empty() && !self.is_short() {
-            let batch = self.take(shared);
-            shared.set_off(batch.payload.len());
+            let mut batch = self.take(shared);
+            batch.count();
             shared.command(Command::Batch(batch));
         }
     }

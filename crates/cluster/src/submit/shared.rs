@@ -16,7 +16,10 @@ use pool::{Failure, Job, Outcome, Refused, Resolved, Sink};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 
-use super::{inlet::Gather, sizing::Sizing};
+use super::{
+    inlet::Gather,
+    sizing::{MOST_UNPUBLISHED, Sizing},
+};
 use crate::{Error, names::Span, spans::Known};
 
 /// Bytes of jobs that may be under way.
@@ -44,6 +47,8 @@ pub(super) enum Command<J: Job> {
 /// panic can cause, its jobs are abandoned and the run is broken.
 pub(super) struct Batch<J: Job> {
     shared: Arc<Shared<J>>,
+    /// It counts as one that is not in the queue yet.
+    is_unpublished: bool,
     pub(super) span: Span,
     pub(super) payload: Bytes,
     /// What stands for its jobs.
@@ -65,7 +70,24 @@ impl<J: Job> Batch<J> {
         digest: String,
         owners: Vec<Owner<J>>,
     ) -> Batch<J> {
-        Batch { shared: shared.clone(), span, payload, digest, owners }
+        Batch { shared: shared.clone(), is_unpublished: false, span, payload, digest, owners }
+    }
+
+    /// Counts the batch as complete, and as one that is not in the queue yet.
+    pub(super) fn count(&mut self) {
+        self.is_unpublished = true;
+        let mut gate = self.shared.gate.lock();
+        gate.batches += 1;
+        gate.unpublished += 1;
+        gate.bytes += self.payload.len();
+    }
+
+    /// The batch is in the queue, or is not published for now: the next one may be completed.
+    pub(super) fn leave_publisher(&mut self) {
+        if std::mem::take(&mut self.is_unpublished) {
+            self.shared.gate.lock().unpublished -= 1;
+            self.shared.room.notify_all();
+        }
     }
 
     /// Whether nobody but this sink wants its outcomes.
@@ -102,6 +124,7 @@ impl<J: Job> Drop for Batch<J> {
             let cause = self.shared.break_down(&Error::Panicked);
             self.fail_owners(|| Failure::Abandoned(cause.clone()));
         }
+        self.leave_publisher();
         self.shared.resolved(self.span.count, self.payload.len());
     }
 }
@@ -134,6 +157,8 @@ pub(super) struct Shared<J: Job> {
 struct Gate {
     sizing: Sizing,
     batches: usize,
+    /// Of these, those that are not in the queue yet.
+    unpublished: usize,
     bytes: usize,
     /// Jobs without outcomes.
     jobs: u64,
@@ -150,6 +175,7 @@ impl<J: Job> Shared<J> {
         let gate = Gate {
             sizing,
             batches: 0,
+            unpublished: 0,
             bytes: 0,
             jobs: 0,
             closed: false,
@@ -222,13 +248,6 @@ impl<J: Job> Shared<J> {
                 Ok(())
             }
         }
-    }
-
-    /// Counts a batch that is complete.
-    pub(super) fn set_off(&self, bytes: usize) {
-        let mut gate = self.gate.lock();
-        gate.batches += 1;
-        gate.bytes += bytes;
     }
 
     /// Counts a batch whose jobs have their outcomes.
@@ -328,7 +347,12 @@ impl<J: Job> Shared<J> {
 
 impl Gate {
     fn has_room(&self) -> bool {
-        self.batches == 0 || (self.batches < self.sizing.batches_under_way() && self.bytes < MOST_BYTES)
+        let has_room = || {
+            self.batches < self.sizing.batches_under_way()
+                && self.unpublished < MOST_UNPUBLISHED
+                && self.bytes < MOST_BYTES
+        };
+        self.batches == 0 || has_room()
     }
 
     fn refusal(&self) -> Option<Refused> {

@@ -1,14 +1,22 @@
 //! How many jobs to a batch. Pure.
 
+use sched::MeanCost;
+
 /// A batch is to keep one worker busy for so long: long beside what a batch costs the server, and short enough for many
 /// nodes to share the end of a run.
 const BATCH_S: f64 = 0.05;
 
 /// The first batches, of whose jobs nothing is known.
-const FIRST: u64 = 4;
+pub(crate) const FIRST: u64 = 4;
 
 /// What grows faster has not been measured.
 const GROWTH: u64 = 4;
+
+/// The weight of the latest result in the mean cost.
+const WEIGHT: f64 = 0.2;
+
+/// The mean cost is replaced after this many jobs in a row that cost far less.
+const CHEAP_JOBS: u64 = 32;
 
 /// The most jobs in a batch.
 pub(crate) const MOST_JOBS: u64 = 1 << 16;
@@ -22,17 +30,23 @@ const LEARNING: usize = 128;
 /// Batches that may be under way at all: as many as nodes may hold.
 const MOST_UNDER_WAY: usize = 16_384;
 
+/// Batches that are complete and not in the queue yet. Jobs are pushed far faster than the server takes batches, and what is
+/// complete cannot be made larger any more when it turns out that jobs are short. Twice what is published at a time, so that the
+/// publisher is never idle.
+pub(crate) const MOST_UNPUBLISHED: usize = 128;
+
 /// Learns from results what jobs cost.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sizing {
-    job_s: Option<f64>,
+    /// Mean cost of a job in seconds of one worker.
+    job_s: MeanCost,
     /// The largest batch that has come back.
     proven: u64,
 }
 
 impl Sizing {
     pub(crate) fn new() -> Sizing {
-        Sizing { job_s: None, proven: 1 }
+        Sizing { job_s: MeanCost::new(WEIGHT, CHEAP_JOBS), proven: 1 }
     }
 
     /// Hears that so many jobs have taken so many seconds of one worker.
@@ -40,14 +54,14 @@ impl Sizing {
         if jobs == 0 || !seconds.is_finite() || seconds < 0.0 {
             return;
         }
-        let cost = seconds / jobs as f64;
-        self.job_s = Some(self.job_s.map_or(cost, |mean| 0.8 * mean + 0.2 * cost));
-        self.proven = self.proven.max(jobs);
+        let is_replaced = self.job_s.note(jobs, seconds);
+        // What was proven before says nothing of the new mean.
+        self.proven = if is_replaced { jobs } else { self.proven.max(jobs) };
     }
 
     /// How many jobs the next batch may have; at least one.
     pub(crate) fn jobs(&self) -> u64 {
-        match self.job_s {
+        match self.job_s.get() {
             None => FIRST,
             Some(cost) => self.wanted(cost).min(self.proven.saturating_mul(GROWTH)),
         }
@@ -61,7 +75,7 @@ impl Sizing {
     /// How many batches may be under way: few while a larger size may turn out to be right, because what is under way
     /// cannot be made larger any more.
     pub(crate) fn batches_under_way(&self) -> usize {
-        match self.job_s {
+        match self.job_s.get() {
             Some(cost) if self.wanted(cost) <= self.proven.saturating_mul(GROWTH) => MOST_UNDER_WAY,
             _ => LEARNING,
         }
@@ -92,6 +106,16 @@ mod tests {
         let mut sizing = Sizing::new();
         sizing.note(4, 4.0 * 0.06);
         assert_eq!((sizing.jobs(), sizing.batches_under_way()), (1, MOST_UNDER_WAY));
+    }
+
+    #[test]
+    fn results_that_cost_far_less_than_the_first_ones_are_believed() {
+        let mut sizing = Sizing::new();
+        (0..20).for_each(|_| sizing.note(3, 0.045));
+        assert_eq!((sizing.jobs(), sizing.batches_under_way()), (3, MOST_UNDER_WAY));
+        // As many as are needed for 32 jobs.
+        (0..11).for_each(|_| sizing.note(3, 3e-6));
+        assert_eq!((sizing.jobs(), sizing.batches_under_way()), (12, LEARNING), "of 1 us each");
     }
 
     proptest! {
