@@ -3,11 +3,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{thread, time::Duration};
+use std::{
+    fs::{self, File},
+    thread,
+    time::Duration,
+};
 
 use end_to_end::{
     Running, gcd_jobs,
     nats::{Nats, Node, wait_until},
+    shell_jobs,
 };
 use nix::sys::signal::Signal;
 
@@ -178,11 +183,26 @@ fn a_result_of_which_a_piece_is_missing_ends_the_run() {
     drop(node.end(Signal::SIGTERM));
 }
 
-/// Removes the run `r` while a node is at work on it; another run of that name then has its own results.
+/// A node that is at work on the run `r`, of jobs that last until the file `end` exists.
+fn held_up() -> Option<(Nats, Node, Running)> {
+    let nats = Nats::start()?;
+    let node = nats.node(&["-w", "1", "--allow-command"]);
+    let wait = format!("until [ -e {} ]; do sleep 0.01; done", nats.path("end").display());
+    let run = nats.call(&["--run-id", "r"]).stdin(shell_jobs(&[&*wait; 12])).start();
+    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    Some((nats, node, run))
+}
+
+/// Removes the run `r`; a further run of that name then has its own results.
 fn expect_no_trace(nats: &Nats, node: Node) {
-    let clean = nats.call(&["cluster", "clean", "--run-id", "r"]).run();
-    assert_eq!(clean.code(), 0, "{}", clean.stderr);
-    assert!(clean.stderr.contains("waiting for batches of the run that nodes have"), "{}", clean.stderr);
+    let told = nats.path("told");
+    let file = File::create(&told).unwrap();
+    let clean = nats.call(&["cluster", "clean", "--run-id", "r"]).with(|c| c.stderr(file)).start();
+    wait_until("it says so", || {
+        fs::read_to_string(&told).unwrap().contains("waiting for batches of the run that nodes have")
+    });
+    fs::write(nats.path("end"), "").unwrap();
+    assert_eq!(clean.wait().code(), 0, "{}", fs::read_to_string(&told).unwrap());
     assert_eq!(nats.status()["runs"], serde_json::json!([]), "{}", node.log());
     let (jobs, expected) = gcd_jobs(100);
     let output = nats.call(&["--run-id", "r"]).stdin(jobs).run();
@@ -192,10 +212,7 @@ fn expect_no_trace(nats: &Nats, node: Node) {
 
 #[test]
 fn the_removal_of_a_run_waits_for_what_nodes_have() {
-    let Some(nats) = Nats::start() else { return };
-    let node = nats.node(&["-w", "1"]);
-    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(0.5, 40)).start();
-    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    let Some((nats, node, run)) = held_up() else { return };
     run.signal(Signal::SIGKILL);
     drop(run.wait());
     expect_no_trace(&nats, node);
@@ -203,11 +220,7 @@ fn the_removal_of_a_run_waits_for_what_nodes_have() {
 
 #[test]
 fn the_removal_of_a_run_waits_for_what_its_submitter_has_taken_back() {
-    let Some(nats) = Nats::start() else { return };
-    let node = nats.node(&["-w", "1"]);
-    let run = nats.call(&["--run-id", "r"]).stdin(sleeps(3.0, 1)).start();
-    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
-    run.signal(Signal::SIGINT);
+    let Some((nats, node, run)) = held_up() else { return };
     run.signal(Signal::SIGINT);
     drop(run.wait());
     // The queue is empty, and the node is still at work.
