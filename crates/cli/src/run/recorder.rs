@@ -156,27 +156,22 @@ impl Sink<Builtin> for Recorder {
 #[cfg(test)]
 mod tests {
     use std::{
-        os::fd::AsRawFd,
-        path::PathBuf,
+        fs::File,
         sync::mpsc::{Receiver, channel},
     };
 
     use builtin::Value;
     use clap::Parser;
-    use nix::{
-        fcntl::{FcntlArg, SealFlag, fcntl},
-        sys::memfd::{MFdFlags, memfd_create},
-    };
+    use nix::errno::Errno;
 
     use super::*;
     use crate::{args::Arguments, plan::Plan};
 
-    /// A journal to which nothing can be appended: its file must not grow.
-    fn full_journal() -> Journal {
-        let file = memfd_create("journal", MFdFlags::MFD_ALLOW_SEALING).unwrap();
-        fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW)).unwrap();
-        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        journal::Locked::open(&path).unwrap().start(false).unwrap()
+    /// A journal to which nothing can be appended: its file is open for reading only.
+    fn unwritable_journal() -> Journal {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read_only = File::open(file.path()).unwrap();
+        journal::Locked::lock(read_only, file.path()).unwrap().start(false).unwrap()
     }
 
     /// A recording of so many jobs that fails, and its news.
@@ -184,7 +179,7 @@ mod tests {
         let (news, heard) = channel();
         let plan = Plan::new(Arguments::try_parse_from(["runner"]).unwrap()).unwrap();
         let collector = Collector::new(&plan, news.clone());
-        let recording = Recording::start(&collector, full_journal(), false, &news).unwrap();
+        let recording = Recording::start(&collector, unwritable_journal(), false, &news).unwrap();
         for position in 0..jobs {
             collector.enter(None, 1).unwrap();
             recording.recorder.expect(position, Digest::of("sum", b"4"));
@@ -216,7 +211,7 @@ mod tests {
         drop(heard);
         collector.cancel_rest();
         resolve(&recording, 0);
-        assert_eq!(recording.finish().unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(recording.finish().unwrap_err().raw_os_error(), Some(Errno::EINVAL as i32));
     }
 
     #[test]
