@@ -6,18 +6,22 @@ mod divisors;
 mod gcd;
 mod natural;
 mod prime_factors;
+mod program;
 mod size;
 mod sleep;
 mod sum;
 
-use job::Job;
+use job::{Crash, Job};
+use program::Programs;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use size::Size;
 
 pub use command::{Command, CommandOutput, SECRETS};
 pub use divisors::MOST_DIVISORS;
 pub use natural::{Natural, NotANatural};
+pub use program::{Depth, ProgramDefinition, Protocol, compact};
 pub use sleep::{NotADuration, Seconds};
 
 /// One built-in job.
@@ -58,6 +62,8 @@ pub enum Builtin {
     },
     /// Runs a program.
     Command(Box<Command>),
+    /// Runs on the program of a user-defined op.
+    Program(ProgramJob),
     /// The greatest common divisor of any number of magnitudes; 0 if all are 0, or there are none.
     GcdOf {
         /// The magnitudes.
@@ -65,6 +71,15 @@ pub enum Builtin {
         /// How.
         method: Method,
     },
+}
+
+/// A request to the program of a user-defined op.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramJob {
+    /// Name of the op.
+    pub op: Box<str>,
+    /// The request, without the delimiter, which it must not contain: a line, or a JSON value on one line.
+    pub request: ByteBuf,
 }
 
 /// The prime factors of a number of at least 1, ascending, with multiplicity: what [`Builtin::PrimeFactors`] yields, for
@@ -138,6 +153,10 @@ pub enum Value {
     Seconds(Seconds),
     /// What a program left behind.
     Command(Box<CommandOutput>),
+    /// A program's reply as it was written, without the delimiter.
+    Text(ByteBuf),
+    /// The result in a program's reply: compact JSON, with numbers as they were written.
+    Json(ByteBuf),
 }
 
 /// Why a built-in job failed.
@@ -162,6 +181,34 @@ pub enum BuiltinError {
         /// How the guard ended.
         reason: String,
     },
+    /// The program of a user-defined op could not be started.
+    #[error("cannot run `{program}`: {reason}")]
+    ProgramNotRun {
+        /// The program as it was given.
+        program: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The program of a user-defined op has replied with an error.
+    #[error("{message}")]
+    Program {
+        /// The program's own words.
+        message: String,
+    },
+    /// The program of a user-defined op has broken the protocol, and was killed.
+    #[error("protocol: {program}: {message}")]
+    Protocol {
+        /// The program's name.
+        program: String,
+        /// What it did, with the start of what it wrote.
+        message: String,
+    },
+    /// No program is defined for the op where the job ran.
+    #[error("the op `{op}` is not defined here")]
+    OpNotDefined {
+        /// The op's name.
+        op: String,
+    },
     /// The number has more than [`MOST_DIVISORS`] divisors.
     #[error("the number has more than {MOST_DIVISORS} divisors")]
     TooManyDivisors,
@@ -183,7 +230,7 @@ pub enum BuiltinError {
 }
 
 /// What every worker is told before its first job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Whether `command` jobs may run.
     pub allow_command: bool,
@@ -191,19 +238,42 @@ pub struct Limits {
     pub max_output: u64,
     /// The longest result, in bytes of text; a job with a longer one fails.
     pub max_result: u64,
+    /// The programs of user-defined ops.
+    pub programs: Vec<ProgramDefinition>,
 }
 
-/// The worker-local state of built-in jobs: their limits.
+/// The worker-local state of built-in jobs: their limits, and the programs of user-defined ops.
 #[derive(Debug)]
-pub struct Context(Limits);
+pub struct Context {
+    limits: Limits,
+    programs: Programs,
+}
 
 impl job::Context for Context {
     type Args = Limits;
     type Error = std::convert::Infallible;
     type Report = ();
 
-    fn start(limits: Limits) -> Result<Context, Self::Error> {
-        Ok(Context(limits))
+    fn start(mut limits: Limits) -> Result<Context, Self::Error> {
+        let programs = Programs::new(std::mem::take(&mut limits.programs));
+        Ok(Context { limits, programs })
+    }
+
+    fn begins_ahead(&self) -> bool {
+        self.programs.are_defined()
+    }
+
+    fn give_up_begun(&mut self) {
+        self.programs.give_up_begun();
+    }
+
+    fn crashed(&mut self) -> Option<Crash> {
+        self.programs.crashed()
+    }
+
+    fn finish(self) -> Result<(), Self::Error> {
+        self.programs.finish();
+        Ok(())
     }
 }
 
@@ -213,16 +283,25 @@ impl Job for Builtin {
     type Error = BuiltinError;
     type Context = Context;
 
-    fn run(self, Context(limits): &mut Context) -> Result<Value, BuiltinError> {
-        let size = Size(limits.max_result);
-        size.bounded(self.value(limits, size)?)
+    fn begin(&self, context: &mut Context) -> bool {
+        match self {
+            Builtin::Program(ProgramJob { op, request }) => context.programs.begin(op, request),
+            // There is nothing to begin with.
+            _ => true,
+        }
+    }
+
+    fn run(self, context: &mut Context) -> Result<Value, BuiltinError> {
+        let size = Size(context.limits.max_result);
+        size.bounded(self.value(context, size)?)
     }
 }
 
 impl Builtin {
     /// The result. `size` bounds those that are longer than the job, before they are made.
-    fn value(self, limits: &Limits, size: Size) -> Result<Value, BuiltinError> {
+    fn value(self, Context { limits, programs }: &mut Context, size: Size) -> Result<Value, BuiltinError> {
         match self {
+            Builtin::Program(ProgramJob { op, request }) => programs.run(&op, &request),
             Builtin::Gcd { a, b, method: Method::Fast } => Ok(Value::Natural(gcd::fast(a, b))),
             Builtin::Gcd { a, b, method: Method::Trial } => Ok(Value::Natural(gcd::trial(a, b))),
             Builtin::GcdOf { values, method: Method::Fast } => Ok(Value::Natural(gcd::of(values, gcd::fast))),

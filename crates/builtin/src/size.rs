@@ -49,6 +49,7 @@ impl Value {
             Value::Natural(number) => number.digits(),
             Value::Naturals(numbers) => numbers.iter().map(|number| number.digits() + 1).sum(),
             Value::Seconds(seconds) => seconds.as_str().len() as u64,
+            Value::Text(reply) | Value::Json(reply) => reply.len() as u64,
             Value::Command(output) => json_bytes(&output.stdout) + json_bytes(&output.stderr),
         }
     }

@@ -43,8 +43,7 @@ fn checked(n: impl Into<UBig>) -> Vec<UBig> {
 
 /// The divisors of n >= 1, ascending.
 fn divisors(n: impl Into<Natural>) -> Result<Vec<Natural>, BuiltinError> {
-    let Ok(mut context) =
-        builtin::Context::start(Limits { allow_command: false, max_output: 0, max_result: u64::MAX });
+    let Ok(mut context) = builtin::Context::start(Limits { max_result: u64::MAX, ..Limits::default() });
     match (Builtin::Factorize { n: n.into(), method: Method::Fast }).run(&mut context)? {
         Value::Naturals(naturals) => Ok(naturals),
         other => panic!("{other:?}"),

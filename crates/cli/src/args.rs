@@ -5,12 +5,12 @@ use std::{
     ffi::OsString,
     io::{self, IsTerminal},
     num::NonZeroU64,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::{
-    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser},
     parser::ValueSource,
     value_parser,
@@ -18,7 +18,12 @@ use clap::{
 use pool::CodecKind;
 
 use crate::{
-    advise::AdviseArguments, cluster, exit::Ended, measure::BenchArguments, output::print_whole, parse::Op,
+    advise::AdviseArguments,
+    cluster,
+    each::{EachArguments, ProgramOptions},
+    exit::Ended,
+    measure::BenchArguments,
+    output::print_whole,
     screen, text, units, variables,
 };
 
@@ -40,6 +45,22 @@ pub(crate) struct Arguments {
     #[arg(value_name = "JOBS")]
     pub(crate) jobs: Vec<PathBuf>,
 
+    /// How the jobs are written; `auto` looks at the first byte
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Run the jobs of a user-defined op on a program that each worker keeps running; without a command the nodes of a
+    /// cluster define the op. May be given several times
+    #[arg(long, value_name = "NAME[=COMMAND]")]
+    pub(crate) define: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// Options of everything that runs jobs.
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
     /// How many workers; default: as many as this process may use cores
     #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
@@ -56,13 +77,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = codec_parser())]
     pub(crate) codec: Option<CodecKind>,
 
-    /// How the jobs are written; `auto` looks at the first byte
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    /// The op of jobs that do not name one; bare values are its operands, or the `args` of a user-defined op
+    #[arg(long, value_name = "NAME")]
+    pub(crate) op: Option<String>,
 
-    /// The operation of jobs that do not name one; bare values are its operands
-    #[arg(long, value_enum)]
-    pub(crate) op: Option<Op>,
+    #[command(flatten)]
+    pub(crate) program: ProgramOptions,
 
     /// The most digits of an integer
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
@@ -189,10 +209,17 @@ pub(crate) fn read() -> Result<Arguments, clap::Error> {
     let words: Vec<OsString> = env::args_os().collect();
     let matches = variables::matches(&command(), &words)?;
     let mut arguments = Arguments::from_arg_matches(&matches)?;
-    let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
-    let local = LOCAL.iter().find(is_given).map(|option| format!("--{}", option.replace('_', "-")));
-    arguments.cluster.note_local(local);
+    arguments.run.cluster.note_local(local_option(&matches));
+    if let (Some(Other::Each(each)), Some((_, matches))) = (&mut arguments.other, matches.subcommand()) {
+        each.run.cluster.note_local(local_option(matches));
+    }
     Ok(arguments)
+}
+
+/// The first option on the command line that only a local pool understands.
+fn local_option(matches: &ArgMatches) -> Option<String> {
+    let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
+    LOCAL.iter().find(is_given).map(|option| format!("--{}", option.replace('_', "-")))
 }
 
 impl Arguments {
@@ -220,6 +247,13 @@ fn styled(error: &clap::Error, stream: &impl IsTerminal) -> String {
         true => error.render().ansi().to_string(),
         false => error.render().to_string(),
     }
+}
+
+/// The command of this name, if there is one.
+pub(crate) fn command_named(name: &Path) -> Option<String> {
+    // Most names of files have other characters than those of commands, whose list takes time to make.
+    let name = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase()))?;
+    command().find_subcommand(name).map(|command| command.get_name().to_owned())
 }
 
 /// All that help, completions and the manual are to know.
@@ -278,6 +312,8 @@ pub(crate) struct JournalArguments {
 /// What `runner` can do beside running jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Other {
+    /// Run a program on each line, kept running by each worker: a line in, a line out, in order
+    Each(Box<EachArguments>),
     /// Measure what worker processes cost on this machine, and from which size of jobs on they are worth it
     Bench(BenchArguments),
     /// Run some of the jobs and say in a sentence what to run all of them on
@@ -394,7 +430,7 @@ mod tests {
     #[test]
     fn stats_alone_means_text() {
         let parse = |arguments: &[&str]| Arguments::try_parse_from(arguments).unwrap();
-        assert_eq!(parse(&["runner", "--stats", "jobs.json"]).stats, Some(StatsFormat::Text));
-        assert_eq!(parse(&["runner", "--stats=json"]).stats, Some(StatsFormat::Json));
+        assert_eq!(parse(&["runner", "--stats", "jobs.json"]).run.stats, Some(StatsFormat::Text));
+        assert_eq!(parse(&["runner", "--stats=json"]).run.stats, Some(StatsFormat::Json));
     }
 }

@@ -1,5 +1,7 @@
 //! Checks and counts the jobs without running any.
 
+use std::collections::BTreeMap;
+
 use crate::{
     args::ExecutorKind,
     error::{self, RunError, warn},
@@ -11,14 +13,14 @@ use crate::{
 
 #[derive(Default)]
 struct Count {
-    valid: [u64; Op::ALL.len()],
+    valid: BTreeMap<&'static str, u64>,
     invalid: u64,
 }
 
 impl Taker for Count {
     fn take(&mut self, job: TakenJob, _: &[u8], _: &str) -> Result<(), IntakeEnd> {
         match job {
-            Ok(parsed) => self.valid[parsed.op as usize] += 1,
+            Ok(parsed) => *self.valid.entry(parsed.op.name()).or_default() += 1,
             Err(_) => self.invalid += 1,
         }
         Ok(())
@@ -48,11 +50,9 @@ fn failed(error: &RunError) -> Ended {
 }
 
 fn describe(plan: &Plan, count: &Count) -> String {
-    let total: u64 = count.valid.iter().sum();
-    let kinds: Vec<String> = Op::ALL
-        .into_iter()
-        .filter(|&op| count.valid[op as usize] > 0)
-        .map(|op| format!("{} {}", count.valid[op as usize], op.name()))
+    let total: u64 = count.valid.values().sum();
+    let kinds: Vec<String> = Op::names(plan.rules.defined)
+        .filter_map(|op| count.valid.get(op).map(|jobs| format!("{jobs} {op}")))
         .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let order = if plan.unordered { "as they come" } else { "in order" };

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use pool::BuildError;
 
-use crate::screen;
+use crate::{each::DefineError, screen};
 
 /// A command line that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,10 @@ pub(crate) enum Misuse {
     NeedsProcesses(&'static str),
     #[error("{0} and {1} cannot both go to standard output; give one of them a file")]
     OneStandardOutput(&'static str, &'static str),
+    #[error("options go behind the command: runner {0} [OPTIONS] ...; a file of that name is given as ./{0}")]
+    OptionsBeforeCommand(String),
+    #[error(transparent)]
+    Define(#[from] DefineError),
     #[cfg(not(feature = "cluster"))]
     #[error("this runner was built without the feature `cluster`; a file of that name is given as ./NAME")]
     NoCluster,
@@ -61,6 +65,10 @@ pub(crate) enum RunError {
     Spool(io::Error),
     #[error("{0}")]
     Pool(#[from] BuildError),
+    #[error("cannot run `{program}`: {error}")]
+    Program { program: String, error: io::Error },
+    #[error("{0}")]
+    ProgramFailed(String),
     #[error("the pool broke: {0}")]
     Broken(String),
     #[error("{0}")]

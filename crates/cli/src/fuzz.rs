@@ -19,7 +19,7 @@ pub fn check_input(bytes: &[u8]) {
     let Some((&[settings, op, step], input)) = bytes.split_first_chunk() else { return };
     let format = [Format::Auto, Format::Array, Format::Lines][usize::from(settings % 3)];
     let default_op = Op::ALL.get(usize::from(op % 8)).copied();
-    let rules = Rules { default_op, max_digits: 30 + usize::from(settings) };
+    let rules = Rules::new(default_op, 30 + usize::from(settings));
     // Each read costs the same, however little it brings.
     let step = usize::from(step).max(input.len() / 16) + 1;
     let whole = cut(input, format, &rules, usize::MAX);

@@ -8,6 +8,7 @@ mod args;
 #[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
 mod cluster;
 mod dry_run;
+mod each;
 mod error;
 mod exit;
 mod files;
@@ -53,14 +54,15 @@ fn start() -> Ended {
         Ok(arguments) => arguments,
         Err(error) => return args::print(&error),
     };
-    match arguments.other {
+    let plan = match arguments.other {
+        Some(Other::Each(arguments)) => Plan::each(*arguments),
         Some(Other::Bench(arguments)) => return measure::measure(arguments),
         Some(Other::Advise(arguments)) => return advise::advise(arguments),
         Some(Other::Cluster(command)) => return cluster::carry_out(command),
         Some(Other::Packaging(wanted)) => return print_for_packagers(&wanted),
-        None => {}
-    }
-    match Plan::new(arguments) {
+        None => Plan::new(arguments),
+    };
+    match plan {
         Ok(plan) if plan.dry_run => dry_run::dry_run(&plan),
         Ok(plan) => run::run(&plan),
         Err(error) => {

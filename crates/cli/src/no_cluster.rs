@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path};
 use clap::{Args, Subcommand};
 
 use crate::{
-    args::Arguments,
+    args::RunOptions,
     error::{self, Misuse},
     exit::Ended,
     plan::{Connect, Plan},
@@ -17,6 +17,10 @@ pub(crate) struct RunArguments {}
 
 impl RunArguments {
     pub(crate) fn note_local(&mut self, _: Option<String>) {}
+
+    pub(crate) fn is_asked(&self) -> bool {
+        false
+    }
 }
 
 /// There is no such plan.
@@ -24,7 +28,7 @@ impl RunArguments {
 pub(crate) enum ClusterPlan {}
 
 impl ClusterPlan {
-    pub(crate) fn new(_: &Arguments) -> Result<Option<ClusterPlan>, Misuse> {
+    pub(crate) fn new(_: &RunOptions) -> Result<Option<ClusterPlan>, Misuse> {
         Ok(None)
     }
 
@@ -65,6 +69,8 @@ pub(crate) fn carry_out(command: ClusterCommand) -> Ended {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+
+    use crate::args::Arguments;
 
     use super::*;
     use crate::args::Other;

@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use builtin::{Builtin, Limits};
+use builtin::{Builtin, Limits, ProgramDefinition, Protocol};
 use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, ThreadPool, available_cores};
 
 use crate::{
-    args::{Arguments, ExecutorKind, Format, Fsync, JournalArguments, StatsFormat, When},
+    args::{self, Arguments, ExecutorKind, Format, Fsync, JournalArguments, RunOptions, StatsFormat, When},
     cluster::ClusterPlan,
+    each::{Defined, EachArguments},
     error::{Misuse, RunError},
+    output::Layout,
     parse::Rules,
 };
 
@@ -43,6 +45,7 @@ pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
     pub(crate) format: Format,
     pub(crate) rules: Rules,
+    pub(crate) layout: Layout,
     pub(crate) max_job_size: usize,
     pub(crate) limits: Limits,
     pub(crate) executor: ExecutorKind,
@@ -67,6 +70,15 @@ pub(crate) struct Plan {
     pub(crate) verbose: bool,
     pub(crate) dry_run: bool,
     pool: PoolPlan,
+}
+
+/// What differs between the commands that run jobs.
+struct Work {
+    jobs: Vec<PathBuf>,
+    format: Format,
+    rules: Rules,
+    layout: Layout,
+    programs: Vec<ProgramDefinition>,
 }
 
 /// Where jobs come from.
@@ -109,8 +121,37 @@ struct PoolPlan {
 }
 
 impl Plan {
-    /// The plan that the arguments describe.
+    /// The plan of a run of jobs.
     pub(crate) fn new(arguments: Arguments) -> Result<Plan, Misuse> {
+        let Arguments { jobs, format, define, run, .. } = arguments;
+        if let Some(command) = jobs.first().and_then(|job| args::command_named(job)) {
+            return Err(Misuse::OptionsBeforeCommand(command));
+        }
+        let defined = Defined::by_options(&define, &run)?;
+        let default_op = run.op.as_deref().map(|name| defined.op(name)).transpose()?;
+        let rules = Rules { defined: defined.ops, ..Rules::new(default_op, run.max_digits) };
+        let work = Work { jobs, format, rules, layout: Layout::Records, programs: defined.programs };
+        Plan::with(work, run)
+    }
+
+    /// The plan of `runner each`.
+    pub(crate) fn each(arguments: EachArguments) -> Result<Plan, Misuse> {
+        let defined = Defined::by_each(&arguments)?;
+        let EachArguments { files, records, run, .. } = arguments;
+        let op = defined.ops.first();
+        let rules = Rules { defined: defined.ops, each: op, ..Rules::new(None, run.max_digits) };
+        let (protocol, delimiter) = op.map_or((Protocol::Text, b'\n'), |op| (op.protocol, op.delimiter));
+        let layout = match records {
+            true => Layout::ReplyRecords { protocol },
+            false => Layout::Replies { protocol, delimiter, failures_have_lines: !run.unordered },
+        };
+        let work = Work { jobs: files, format: Format::Lines, rules, layout, programs: defined.programs };
+        Plan::with(work, run)
+    }
+
+    fn with(work: Work, arguments: RunOptions) -> Result<Plan, Misuse> {
+        let Work { jobs, format, rules, layout, programs } = work;
+        let pool = PoolPlan::new(&arguments);
         let cluster = ClusterPlan::new(&arguments)?;
         // A variable may say otherwise, for runs that are not on a cluster.
         let executor = if cluster.is_some() { ExecutorKind::Processes } else { arguments.executor };
@@ -124,13 +165,14 @@ impl Plan {
                 ("--nice", arguments.supervision.nice.is_some()),
                 ("--trace", arguments.trace.is_some()),
                 ("--worker-bin", arguments.worker_bin.is_some()),
+                ("each", rules.each.is_some()),
+                ("--define", !rules.defined.is_empty()),
             ];
             if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
                 return Err(Misuse::NeedsProcesses(option));
             }
         }
-        let limits = limits(&arguments);
-        let mut inputs: Vec<Input> = arguments.jobs.into_iter().map(Input::new).collect();
+        let mut inputs: Vec<Input> = jobs.into_iter().map(Input::new).collect();
         if inputs.is_empty() {
             inputs.push(Input::Standard);
         }
@@ -146,10 +188,16 @@ impl Plan {
         };
         Ok(Plan {
             inputs,
-            format: arguments.format,
-            rules: Rules { default_op: arguments.op, max_digits: arguments.max_digits },
+            format,
+            rules,
+            layout,
             max_job_size: usize::try_from(arguments.max_job_size.0).unwrap_or(usize::MAX),
-            limits,
+            limits: Limits {
+                allow_command: arguments.allow_command,
+                max_output: arguments.max_output.0,
+                max_result: arguments.max_result.0,
+                programs,
+            },
             workers,
             executor,
             cluster,
@@ -166,19 +214,7 @@ impl Plan {
             quiet: arguments.quiet,
             verbose: arguments.verbose,
             dry_run: arguments.dry_run,
-            pool: PoolPlan {
-                batch: arguments.batch,
-                codec: arguments.codec.unwrap_or_default(),
-                timeout: arguments.timeout,
-                kill_after: arguments.kill_after,
-                retries: arguments.supervision.retries,
-                timeout_retries: arguments.supervision.timeout_retries,
-                max_memory: arguments.supervision.max_memory.map(|size| size.0),
-                max_jobs_per_worker: arguments.supervision.max_jobs_per_worker,
-                pin: arguments.supervision.pin,
-                nice: arguments.supervision.nice.unwrap_or(0),
-                worker_bin: arguments.worker_bin,
-            },
+            pool,
         })
     }
 
@@ -211,6 +247,11 @@ impl Plan {
     #[cfg(feature = "cluster")]
     pub(crate) fn time_limit_of_jobs(&self) -> Option<Duration> {
         self.pool.timeout
+    }
+
+    /// The programs of user-defined ops that run here.
+    pub(crate) fn programs(&self) -> &[ProgramDefinition] {
+        &self.limits.programs
     }
 
     /// How much may be under way.
@@ -264,12 +305,21 @@ impl Plan {
     }
 }
 
-/// What the built-in jobs may do.
-fn limits(arguments: &Arguments) -> Limits {
-    Limits {
-        allow_command: arguments.allow_command,
-        max_output: arguments.max_output.0,
-        max_result: arguments.max_result.0,
+impl PoolPlan {
+    fn new(arguments: &RunOptions) -> PoolPlan {
+        PoolPlan {
+            batch: arguments.batch,
+            codec: arguments.codec.unwrap_or_default(),
+            timeout: arguments.timeout,
+            kill_after: arguments.kill_after,
+            retries: arguments.supervision.retries,
+            timeout_retries: arguments.supervision.timeout_retries,
+            max_memory: arguments.supervision.max_memory.map(|size| size.0),
+            max_jobs_per_worker: arguments.supervision.max_jobs_per_worker,
+            pin: arguments.supervision.pin,
+            nice: arguments.supervision.nice.unwrap_or(0),
+            worker_bin: arguments.worker_bin.clone(),
+        }
     }
 }
 

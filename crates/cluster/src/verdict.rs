@@ -1,8 +1,8 @@
 //! Outcomes as they travel.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use pool::{Death, DeathCause, Failure, Job, Outcome, Panic};
+use pool::{Crash, Death, DeathCause, Failure, Job, Outcome, Panic};
 use serde::{Deserialize, Serialize};
 use wire::{CodecError, CodecKind};
 
@@ -12,7 +12,7 @@ pub(crate) enum Verdict<T, E, P> {
     Done(T),
     Failed(E),
     Panicked(P),
-    Crashed { death: End, attempts: u32, earlier: Vec<End> },
+    Crashed { death: End, attempts: u32, earlier: Vec<End>, program: Option<Crash> },
     Memory { death: End, attempts: u32, earlier: Vec<End> },
     TimedOut { limit: Duration, attempts: u32, earlier: Vec<End> },
     Refused(String),
@@ -32,7 +32,7 @@ type Incoming<J> = Verdict<<J as Job>::Output, <J as Job>::Error, Panic>;
 /// Why an outcome must not be stored: the job has to run somewhere else.
 pub(crate) enum NoVerdict {
     Cancelled,
-    Broken(std::sync::Arc<str>),
+    Broken(Arc<str>),
 }
 
 /// Appends an outcome's bytes.
@@ -41,9 +41,12 @@ pub(crate) fn encode<J: Job>(outcome: &Outcome<J>, into: &mut Vec<u8>) -> Result
         Ok(output) => Verdict::Done(output),
         Err(Failure::Failed(error)) => Verdict::Failed(error),
         Err(Failure::Panicked(panic)) => Verdict::Panicked(panic),
-        Err(Failure::Crashed { death, attempts, earlier }) => {
-            Verdict::Crashed { death: (*death).into(), attempts: *attempts, earlier: ends(earlier) }
-        }
+        Err(Failure::Crashed { death, attempts, earlier, program }) => Verdict::Crashed {
+            death: (*death).into(),
+            attempts: *attempts,
+            earlier: ends(earlier),
+            program: program.as_deref().cloned(),
+        },
         Err(Failure::Memory { death, attempts, earlier }) => {
             Verdict::Memory { death: (*death).into(), attempts: *attempts, earlier: ends(earlier) }
         }
@@ -73,8 +76,9 @@ pub(crate) fn decode<J: Job>(bytes: &[u8]) -> Result<Outcome<J>, CodecError> {
         Verdict::Done(output) => Ok(output),
         Verdict::Failed(error) => Err(Failure::Failed(error)),
         Verdict::Panicked(panic) => Err(Failure::Panicked(Box::new(panic))),
-        Verdict::Crashed { death, attempts, earlier } => {
-            Err(Failure::Crashed { death: death.into(), attempts, earlier: deaths(&earlier) })
+        Verdict::Crashed { death, attempts, earlier, program } => {
+            let program = program.map(Arc::new);
+            Err(Failure::Crashed { death: death.into(), attempts, earlier: deaths(&earlier), program })
         }
         Verdict::Memory { death, attempts, earlier } => {
             Err(Failure::Memory { death: death.into(), attempts, earlier: deaths(&earlier) })

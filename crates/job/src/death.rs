@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The end of a worker process, as the system reported it to the parent.
 ///
 /// ```
@@ -10,7 +12,7 @@ use std::fmt;
 /// let death = Death { pid: 4711, cause: DeathCause::Signalled(9) };
 /// assert_eq!(death.to_string(), "process 4711 was ended by signal 9");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
     /// The process that ended.
     pub pid: u32,
@@ -32,7 +34,7 @@ pub struct Death {
 /// }
 /// assert_eq!(advice(DeathCause::Signalled(11)), "it crashed");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeathCause {
     /// It exited with this code, from 0 to 255. A job that calls `exit` does that, also with 0.
     Exited(i32),

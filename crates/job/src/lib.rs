@@ -3,6 +3,7 @@
 //!
 //! This crate is pure: no clock, no thread, no file, no socket.
 
+mod crash;
 mod death;
 mod figures;
 mod id;
@@ -12,6 +13,7 @@ mod spent;
 mod stage;
 mod task;
 
+pub use crash::Crash;
 pub use death::{Death, DeathCause};
 pub use figures::{LaneFigures, ParentFigures, WorkerFigures};
 pub use id::{FrameId, JobId, JobRange, WorkerId};

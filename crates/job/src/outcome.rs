@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Death, Job};
+use crate::{Crash, Death, Job};
 
 /// The end of one job: its output, or why there is none.
 ///
@@ -47,7 +47,7 @@ pub type Outcome<J> = Result<<J as Job>::Output, Failure<<J as Job>::Error>>;
 ///     }
 /// }
 /// let death = Death { pid: 4711, cause: DeathCause::Exited(3) };
-/// let crashed = Failure::<String>::Crashed { death, attempts: 3, earlier: Box::default() };
+/// let crashed = Failure::<String>::Crashed { death, attempts: 3, earlier: Box::default(), program: None };
 /// assert_eq!(crashed.to_string(), "the job's worker died: process 4711 exited with code 3 (attempt 3)");
 /// assert!(is_worth_another_try(&crashed) && !is_worth_another_try(&Failure::Failed("no such file")));
 /// ```
@@ -62,12 +62,14 @@ pub enum Failure<E> {
     /// Its worker died in it, on each of this many attempts; the death is the last one.
     #[error("the job's worker died: {death} (attempt {attempts}){}", and_earlier(earlier))]
     Crashed {
-        /// How the worker ended.
+        /// How the worker ended, or the process that ran the job for it.
         death: Death,
         /// How often the job was started.
         attempts: u32,
         /// Deaths of earlier attempts that had other causes: the first of each cause.
         earlier: Box<[Death]>,
+        /// The process that ran the job for the worker, if that has ended.
+        program: Option<Arc<Crash>>,
     },
     /// Its worker ran out of memory in it, and died of that. It is not tried again.
     #[error("the job needed more memory than there was: {death}{}", and_earlier(earlier))]

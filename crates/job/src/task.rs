@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::Crash;
+
 /// A piece of work that can be sent to another process.
 ///
 /// The value itself is the input: it is serialized, sent, decoded in a worker and consumed by [`run`](Job::run).
@@ -64,6 +66,16 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// # Panics
     /// A panic is caught and reported as [`Failure::Panicked`](crate::Failure::Panicked); the worker lives on.
     fn run(self, context: &mut Self::Context) -> Result<Self::Output, Self::Error>;
+
+    /// Begins the job ahead of its turn, in a worker whose state [begins jobs ahead](Context::begins_ahead): before
+    /// earlier jobs of the worker have run. Jobs begin in the order in which they run, each at most once.
+    ///
+    /// Returns whether it has begun, or there is nothing to begin with. Otherwise it is asked again, no later job begins
+    /// before it, and [`run`](Job::run) is called all the same when its turn has come.
+    fn begin(&self, context: &mut Self::Context) -> bool {
+        let _ = context;
+        false
+    }
 }
 
 /// Worker-local state: made once in each worker before its first job, and finished after its last.
@@ -117,6 +129,22 @@ pub trait Context: Sized + Send + 'static {
     /// Any; the message reaches the parent in place of a report.
     fn finish(self) -> Result<Self::Report, Self::Error> {
         Ok(Self::Report::default())
+    }
+
+    /// Returns whether jobs are worth being [begun](Job::begin) ahead of their turn. Asked once a batch.
+    fn begins_ahead(&self) -> bool {
+        false
+    }
+
+    /// Gives up all jobs that have begun and did not run: they will not run in this worker, at least not now.
+    fn give_up_begun(&mut self) {}
+
+    /// Returns the end of a process that the job that has just run depended on, if there was one. Asked after each job.
+    ///
+    /// The worker then ends, too. The job's own result is dropped, and the job is charged with that end as with the death
+    /// of a worker: it is retried, and [`Crashed`](crate::Failure::Crashed) on its last attempt.
+    fn crashed(&mut self) -> Option<Crash> {
+        None
     }
 }
 

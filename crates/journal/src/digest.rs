@@ -17,8 +17,8 @@ pub struct Digest(pub(crate) [u8; 16]);
 impl Digest {
     /// The digest of a text that is read under a heading, such as the operation whose operands it holds.
     #[must_use]
-    pub fn of(heading: &str, text: &[u8]) -> Digest {
-        let seed = XxHash3_64::oneshot(heading.as_bytes());
+    pub fn of(heading: impl AsRef<[u8]>, text: &[u8]) -> Digest {
+        let seed = XxHash3_64::oneshot(heading.as_ref());
         Digest(XxHash3_128::oneshot_with_seed(seed, text).to_le_bytes())
     }
 }

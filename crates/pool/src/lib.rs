@@ -63,7 +63,7 @@ pub use future::{
 };
 #[doc(inline)]
 pub use job::{
-    Context, Death, DeathCause, Failure, FrameId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
+    Context, Crash, Death, DeathCause, Failure, FrameId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
     ParentFigures, Spent, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};

@@ -9,7 +9,12 @@ use std::{
 
 use job::{Job, Stage};
 use nix::sys::signal::{SigSet, Signal};
-use sys::{forks, memory, page::Page, process::adopt_descriptor, stream::print_error};
+use sys::{
+    forks,
+    page::{self, Page},
+    process::adopt_descriptor,
+    stream::print_error,
+};
 use wire::join;
 
 use crate::{introduce, say_farewell, work};
@@ -160,15 +165,17 @@ fn serve<J: Job>(call: &Call) -> io::Result<()> {
     sys::signal::ignore_file_size_signal();
     // For ever: an allocation may fail until the very end.
     let page: &'static Page = Box::leak(Box::new(Page::open(&adopt_descriptor(call.page)?)?));
-    memory::note_failures_in(page);
     sys::program::die_with_guards();
+    page::set_current(page);
     let mut link = forks::keep_from_copies(|| join(&call.rendezvous))??;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
     let introduced = introduce::<J>(&mut inbox, sender, page.lane()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = introduced else {
         return Err(io::ErrorKind::Other.into());
     };
-    work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)?;
+    if !work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)? {
+        return Err(io::ErrorKind::Other.into());
+    }
     page.lane().enter(Stage::Leave);
     say_farewell::<J>(sender, terms.codec, context);
     Ok(())

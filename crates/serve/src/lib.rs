@@ -5,6 +5,7 @@
 //! [`Context`](job::Context), and then answers frames of jobs with frames of outcomes until the parent closes the
 //! link, when it reports what its context has to say at the end, or is gone.
 
+mod ahead;
 mod entry;
 mod handshake;
 mod run;

@@ -9,6 +9,13 @@ use wire::{
     frame::{OutcomesWriter, Status},
 };
 
+/// A job as it is at hand.
+pub(crate) enum Input<'a, J> {
+    Encoded(&'a [u8]),
+    /// It has begun ahead of its turn.
+    Decoded(J),
+}
+
 /// Where a job is when it panics.
 #[derive(Clone, Copy)]
 enum Step {
@@ -48,11 +55,11 @@ fn tell(lane: &Lane, step: Step) {
     }
 }
 
-/// Runs a job and writes its outcome; a lane is told of each step. Its panics are caught once for all steps: a guard for
+/// Runs a job, which may have been decoded already, and writes its outcome; a lane is told of each step. Its panics are caught once for all steps: a guard for
 /// each would cost as much as the codec.
 #[inline]
 pub(crate) fn run_job<J: Job>(
-    payload: &[u8],
+    input: Input<'_, J>,
     codec: CodecKind,
     context: &mut J::Context,
     outcomes: &mut OutcomesWriter,
@@ -62,7 +69,10 @@ pub(crate) fn run_job<J: Job>(
     let steps = Steps { step: Cell::new(Step::Decoding), lane };
     steps.enter(Step::Decoding);
     let written = catch_panic(|| {
-        let job: J = codec.decode_unguarded(payload)?;
+        let job = match input {
+            Input::Decoded(job) => job,
+            Input::Encoded(payload) => codec.decode_unguarded(payload)?,
+        };
         steps.enter(Step::Running);
         let result = job.run(context);
         steps.enter(Step::Encoding);

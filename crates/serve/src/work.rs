@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
-use job::{Job, Moment, Stage};
+use job::{Context, Job, Moment, Stage};
 use sys::{clock, page::Page};
 use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
     frame::{JobsView, OutcomesWriter},
+    handshake::pack,
     send_in_parts,
 };
 
-use crate::{Terms, run::run_job, samples::Samples};
+use crate::{
+    Terms,
+    ahead::Ahead,
+    run::{Input, run_job},
+    samples::Samples,
+};
 
-/// Serves until the parent closes the link.
+/// Serves until the parent closes the link, or the worker has to end by itself: then returns `false`, and the parent has
+/// been told why.
 ///
 /// # Errors
 /// When the parent sends what no parent sends, or is gone while outcomes are on their way to it.
@@ -22,7 +29,7 @@ pub fn work<J: Job>(
     terms: Terms,
     context: &mut J::Context,
     page: &Page,
-) -> Result<(), Closed> {
+) -> Result<bool, Closed> {
     let lane = page.lane();
     let mut samples = Samples::default();
     loop {
@@ -31,11 +38,13 @@ pub fn work<J: Job>(
         lane.enter(Stage::Wait);
         let message = match inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken))) {
             Ok(message) => message,
-            Err(Closed::Gone) => return Ok(()),
+            Err(Closed::Gone) => return Ok(true),
             Err(error) => return Err(error),
         };
         let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
-        run_frame::<J>(&frame, Tools { terms, context, page, sender, samples: &mut samples })?;
+        if !run_frame::<J>(&frame, Tools { terms, context, page, sender, samples: &mut samples })? {
+            return Ok(false);
+        }
     }
 }
 
@@ -52,20 +61,30 @@ struct Tools<'a, C> {
 ///
 /// The shared page says which job is running until its outcome is encoded, and keeps the outcomes of the others until
 /// they are sent: all together, or those so far when the page has no room for more.
-fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<(), Closed> {
+///
+/// Returns `false` if the worker has to end because of a [crash](Context::crashed). Then the page still names the job, and keeps
+/// the outcomes of the others.
+fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<bool, Closed> {
     let Tools { terms: Terms { codec, max_outcome }, context, page, sender, samples } = tools;
     let mut laps = Laps::begin();
     page.lane().enter_at(Stage::Work, laps.began);
     let mut outcomes = OutcomesWriter::with_limit(frame.frame, max_outcome);
     page.keep_from(0);
+    let mut ahead = Ahead::<J>::of(frame, context);
     for (index, payload) in (0..).zip(frame.payloads()) {
         if !page.may_go_on(frame.frame) {
+            ahead.give_up(context);
             break;
         }
         page.enter(frame.frame, index, frame.notes.starts.then(clock::now));
         let before = outcomes.bytes();
         let sample = samples.next().then_some(page.lane());
-        run_job::<J>(payload, codec, context, &mut outcomes, sample);
+        let input = ahead.next(codec, context).map_or(Input::Encoded(payload), Input::Decoded);
+        run_job(input, codec, context, &mut outcomes, sample);
+        if let Some(crash) = context.crashed() {
+            send_in_parts(sender, &pack(&crash))?;
+            return Ok(false);
+        }
         let kept = page.keep(frame.frame, before, outcomes.since(before));
         if frame.notes.durations {
             outcomes.note_duration(laps.job());
@@ -92,7 +111,7 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
     }
     send_in_parts(sender, &outcomes.finish(began, busy, true))?;
     page.leave();
-    Ok(())
+    Ok(true)
 }
 
 /// Takes the time of messages and of jobs.
@@ -160,7 +179,7 @@ mod tests {
 
     struct Counter(u32);
 
-    impl job::Context for Counter {
+    impl Context for Counter {
         type Args = u32;
         type Error = String;
         type Report = ();

@@ -4,8 +4,8 @@
 //! and its program stands a *guard*: a forked copy of the worker that never executes anything and waits for signals.
 //!
 //! - `SIGCHLD`: a child has ended. The guard is a child subreaper, so that includes everything that the program has started
-//!   and left behind. When the program itself has ended, the guard writes a [`Report`] into the pipe that it was given. It
-//!   exits when it has no children.
+//!   and left behind. When the program itself has ended, the guard writes a [`Report`] into the pipe that it was given, behind
+//!   the program's number, which it has written when it started. It exits when it has no children.
 //! - `SIGCONT`: sent by the system when the worker has ended, because it also wakes a guard that was stopped. The guard then
 //!   kills the worker's process group and all its own descendants, whatever process group or session they are in.
 //! - [`kill_request`]: sent by the worker; the guard kills its descendants.
@@ -130,6 +130,8 @@ impl Guard {
         // for the descriptors.
         unsafe {
             libc::prctl(libc::PR_SET_NAME, c"runner-guard".as_ptr());
+            let pid = self.program.unwrap_or(0);
+            libc::write(self.report, (&raw const pid).cast(), size_of::<pid_t>());
             close_all_but(self.report);
             let mut signals: libc::sigset_t = mem::zeroed();
             for signal in [libc::SIGCHLD, libc::SIGCONT, kill_request()] {

@@ -12,6 +12,7 @@ pub mod lane;
 pub mod memory;
 pub mod oom;
 pub mod page;
+pub mod pipe;
 pub mod placement;
 pub mod process;
 pub mod program;

@@ -2,13 +2,12 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    hint, io, ptr,
-    sync::atomic::{AtomicPtr, Ordering},
+    hint, io,
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::page::Page;
+use crate::page;
 
 /// Address space that this process takes up now, in bytes.
 ///
@@ -36,7 +35,7 @@ pub fn limit(bytes: u64) -> io::Result<()> {
 #[must_use]
 pub fn has_room(bytes: usize) -> bool {
     let Ok(layout) = Layout::array::<u8>(bytes.max(1)) else { return false };
-    if !PAGE.load(Ordering::Acquire).is_null() {
+    if page::current().is_some() {
         return true;
     }
     // SAFETY: the layout is not empty, and what was allocated is given back with the same layout.
@@ -57,14 +56,6 @@ pub fn hard_limit() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_AS)?.1)
 }
 
-/// The page in which this process notes that it got no memory.
-static PAGE: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
-
-/// From now on, a failed allocation is noted in this page.
-pub fn note_failures_in(page: &'static Page) {
-    PAGE.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
-}
-
 /// The system's allocator, which tells the parent of a worker when there was no memory to be had, so that a job that
 /// dies of it can be told from one that crashed.
 ///
@@ -80,12 +71,10 @@ pub fn note_failures_in(page: &'static Page) {
 pub struct WatchedAllocator;
 
 fn noted(allocated: *mut u8) -> *mut u8 {
-    if allocated.is_null() {
-        let page = PAGE.load(Ordering::Acquire);
-        // SAFETY: a pointer that is not null came from a reference that lives for ever.
-        if let Some(page) = unsafe { page.as_ref() } {
-            page.starve();
-        }
+    if allocated.is_null()
+        && let Some(page) = page::current()
+    {
+        page.starve();
     }
     allocated
 }

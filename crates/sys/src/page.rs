@@ -10,8 +10,8 @@ use std::{
     io,
     num::NonZeroUsize,
     os::fd::{AsFd, OwnedFd},
-    ptr::NonNull,
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
 use crate::{call::CallError, lane::Lane};
@@ -52,6 +52,8 @@ struct Cells {
     halted: AtomicBool,
     /// Set by the parent: there are cores to spare.
     calm: AtomicBool,
+    /// Number of programs that the worker has started and keeps for several jobs.
+    programs: AtomicU32,
     /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
     lane: Lane,
 }
@@ -103,6 +105,21 @@ pub struct Page {
 unsafe impl Send for Page {}
 // SAFETY: as above; atomics may be used from several threads at a time.
 unsafe impl Sync for Page {}
+
+/// The page of this process, if it is a worker.
+static CURRENT: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+
+/// Makes this the page of this process, a worker.
+pub fn set_current(page: &'static Page) {
+    CURRENT.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
+}
+
+/// Returns the page of this process, if it is a worker.
+#[must_use]
+pub fn current() -> Option<&'static Page> {
+    // SAFETY: a pointer that is not null came from a reference that lives for ever.
+    unsafe { CURRENT.load(Ordering::Acquire).as_ref() }
+}
 
 impl Page {
     /// Makes a fresh page and the descriptor under which a worker can [open](Page::open) it.
@@ -170,6 +187,17 @@ impl Page {
     /// The running job counts as started anew.
     pub fn renew(&self, since: Moment) {
         self.cells().since.store(since.0, Ordering::Release);
+    }
+
+    /// Counts a program that the worker has started and keeps for several jobs.
+    pub fn note_program(&self) {
+        self.cells().programs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Number of programs that the worker has started and kept for several jobs.
+    #[must_use]
+    pub fn programs(&self) -> u32 {
+        self.cells().programs.load(Ordering::Relaxed)
     }
 
     /// The worker got no memory.

@@ -18,8 +18,8 @@
 use std::{
     io::{self, PipeReader, Read},
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd},
-        unix::process::ExitStatusExt,
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus},
     sync::atomic::{AtomicBool, Ordering},
@@ -27,13 +27,16 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{FcntlArg, OFlag, fcntl},
+    fcntl::{FcntlArg, fcntl},
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::Signal,
 };
 use parking_lot::Mutex;
 
-use crate::guard::{self, Report};
+use crate::{
+    guard::{self, Report},
+    pipe,
+};
 
 /// A running program and what it has started.
 ///
@@ -54,6 +57,7 @@ pub struct Program {
     pub stderr: Option<ChildStderr>,
     /// `None` only while this value is dropped.
     guard: Option<Child>,
+    pid: u32,
     report: PipeReader,
     end: Option<End>,
     left_some: bool,
@@ -90,13 +94,17 @@ impl Program {
     /// pass.
     pub fn spawn(mut command: Command) -> io::Result<Program> {
         LINGERING.lock().retain_mut(|guard| matches!(guard.try_wait(), Ok(None)));
-        let (report, guards_end) = io::pipe()?;
+        let (mut report, guards_end) = io::pipe()?;
         guard::guard(&mut command, guards_end.as_raw_fd());
         let mut guard = command.spawn()?;
+        drop((command, guards_end));
+        let mut pid = [0; size_of::<u32>()];
+        // Without it the guard has been killed, and the program with it: that is its end, which is reported as any other.
+        let pid = report.read_exact(&mut pid).map_or(guard.id(), |()| u32::from_ne_bytes(pid));
         let pipes = (guard.stdin.take(), guard.stdout.take(), guard.stderr.take());
         let (stdin, stdout, stderr) = pipes;
         let program =
-            Program { stdin, stdout, stderr, guard: Some(guard), report, end: None, left_some: false };
+            Program { stdin, stdout, stderr, guard: Some(guard), pid, report, end: None, left_some: false };
         let ends = [
             Some(program.report.as_fd()),
             program.stdin.as_ref().map(AsFd::as_fd),
@@ -104,8 +112,23 @@ impl Program {
             program.stderr.as_ref().map(AsFd::as_fd),
         ];
         // Not even this can fail where the descriptor is open. If it does, dropping the program kills it.
-        ends.into_iter().flatten().try_for_each(set_nonblocking)?;
+        ends.into_iter().flatten().try_for_each(pipe::set_nonblocking)?;
         Ok(program)
+    }
+
+    /// The program's process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends a signal to the program, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        if self.try_end().is_none() {
+            // It may end, and be reaped by its guard, at this moment; numbers are not used again so soon.
+            // SAFETY: the call takes plain numbers.
+            unsafe { libc::kill(self.pid.cast_signed(), signal as i32) };
+        }
     }
 
     /// A descriptor that is readable once the program has ended: then [`try_end`](Program::try_end) returns its end.
@@ -199,6 +222,28 @@ impl Drop for Program {
     }
 }
 
+/// Has the program that `command` will start inherit a descriptor under this number, which is above the standard streams.
+///
+/// # Errors
+/// When the number is too large or there are no descriptors left.
+pub fn inherit_as(command: &mut Command, descriptor: OwnedFd, number: RawFd) -> io::Result<()> {
+    // Occupied in this process, too: the standard library must not use the number for something that the child needs.
+    let lowest = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(number))?;
+    // SAFETY: the system has just made this descriptor for us.
+    let placeholder = unsafe { OwnedFd::from_raw_fd(lowest) };
+    // SAFETY: the closure makes one system call; both descriptors are owned by it, and open until the command is dropped.
+    unsafe {
+        command.pre_exec(move || {
+            let _ = &placeholder;
+            match libc::dup2(descriptor.as_raw_fd(), number) {
+                made if made < 0 => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            }
+        });
+    }
+    Ok(())
+}
+
 /// Whether the error says that processes, memory or descriptors were lacking, which may pass.
 #[must_use]
 pub fn is_lack(error: &io::Error) -> bool {
@@ -206,24 +251,9 @@ pub fn is_lack(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| lacks.contains(&Errno::from_raw(number)))
 }
 
-/// The number of bytes that a pipe holds; 0 for what is no pipe.
-#[must_use]
-pub fn bytes_in(pipe: BorrowedFd<'_>) -> usize {
-    let mut count: libc::c_int = 0;
-    // SAFETY: the number is written to a variable of this frame.
-    unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) };
-    usize::try_from(count).unwrap_or(0)
-}
-
 /// Whether reading or writing without blocking failed in a way that means "later".
 fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
-    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //!                    closes its end
 //! Farewell       ->
 //! ```
+//! A worker that ends itself, because a process has ended that its job depended on, sends a [`job::Crash`] before that.
+//!
 //! A parent that does not like the hello kills the worker and says why to its own caller.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

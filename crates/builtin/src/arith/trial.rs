@@ -133,7 +133,9 @@ mod tests {
     #[test]
     fn the_table_holds_the_odd_primes_below_the_bound() {
         let primes = primes_up_to(BOUND as usize);
-        assert!(DIVISORS.iter().map(|divisor| divisor.prime).eq(primes[1..=COUNT].iter().map(|&p| p.into())));
+        assert!(
+            DIVISORS.iter().map(|divisor| divisor.prime).eq(primes[1..=COUNT].iter().map(|&p| u64::from(p)))
+        );
         assert_eq!(primes[COUNT + 1..], [BOUND as u32]);
     }
 

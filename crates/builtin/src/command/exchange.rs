@@ -120,7 +120,7 @@ impl<P: Read + AsFd> Stream<P> {
 
     /// Reads what is in the pipe now, and nothing that is added meanwhile.
     fn read_rest(&mut self) -> Result<(), TryReserveError> {
-        let mut rest = self.pipe.as_ref().map_or(0, |pipe| sys::program::bytes_in(pipe.as_fd()));
+        let mut rest = self.pipe.as_ref().map_or(0, |pipe| sys::pipe::unread(pipe).unwrap_or(0));
         while rest > 0 {
             match self.read(rest)? {
                 0 => break,

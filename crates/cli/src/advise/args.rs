@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, value_parser};
 
 use crate::{
-    args::{Arguments, ExecutorKind, Format},
+    args::{Arguments, ExecutorKind, Format, RunOptions},
     cluster::RunArguments,
-    parse::Op,
 };
 
 #[derive(Debug, Args)]
@@ -25,8 +24,8 @@ pub(crate) struct AdviseArguments {
     pub(crate) format: Format,
 
     /// The operation of jobs that do not name one; bare values are its operands
-    #[arg(long, value_enum)]
-    pub(crate) op: Option<Op>,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) op: Option<String>,
 
     /// Let `command` jobs run programs
     #[arg(long)]
@@ -39,15 +38,8 @@ impl From<AdviseArguments> for Arguments {
         let usual = Arguments::usual();
         // The sample runs on a worker process, where it can do no harm.
         let cluster = RunArguments::default();
-        Arguments {
-            jobs,
-            workers,
-            format,
-            op,
-            allow_command,
-            executor: ExecutorKind::Processes,
-            cluster,
-            ..usual
-        }
+        let executor = ExecutorKind::Processes;
+        let run = RunOptions { workers, op, allow_command, executor, cluster, ..usual.run };
+        Arguments { jobs, format, run, ..usual }
     }
 }

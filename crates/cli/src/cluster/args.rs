@@ -6,7 +6,8 @@ use clap::{Args, Subcommand, value_parser};
 use cluster::{Queue, RunId};
 
 use crate::{
-    args::{Arguments, ExecutorKind, SupervisionArguments},
+    args::{Arguments, ExecutorKind, RunOptions, SupervisionArguments},
+    each::ProgramOptions,
     units,
 };
 
@@ -92,6 +93,11 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
+    /// Whether the run is on a cluster.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.server.cluster.is_some()
+    }
+
     /// Notes the first option on the command line that only a local pool understands.
     pub(crate) fn note_local(&mut self, option: Option<String>) {
         self.out_of_place = option;
@@ -155,6 +161,13 @@ pub(crate) struct NodeArguments {
     #[arg(long)]
     pub(crate) allow_command: bool,
 
+    /// Run the jobs of a user-defined op on a program that each worker keeps running. May be given several times
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub(crate) define: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) program: ProgramOptions,
+
     /// The most bytes kept of each output stream of a `command` job
     #[arg(long, value_name = "SIZE", default_value = "1M")]
     pub(crate) max_output: units::Size,
@@ -191,7 +204,7 @@ impl NodeArguments {
     /// The pool of a node is that of a run on worker processes.
     pub(crate) fn for_the_pool(self) -> Arguments {
         let usual = Arguments::usual();
-        Arguments {
+        let run = RunOptions {
             cluster: RunArguments::default(),
             executor: ExecutorKind::Processes,
             workers: self.workers,
@@ -202,7 +215,9 @@ impl NodeArguments {
             kill_after: self.kill_after,
             supervision: self.supervision,
             worker_bin: self.worker_bin,
-            ..usual
-        }
+            program: self.program,
+            ..usual.run
+        };
+        Arguments { define: self.define, run, ..usual }
     }
 }

@@ -11,7 +11,7 @@ use pool::Executor;
 
 use super::ClusterMisuse;
 use crate::{
-    args::Arguments,
+    args::RunOptions,
     error::{Misuse, RunError, warn},
     plan::{Connect, Plan},
 };
@@ -29,7 +29,7 @@ pub(crate) struct ClusterPlan {
 
 impl ClusterPlan {
     /// The cluster that was asked for, if one was.
-    pub(crate) fn new(arguments: &Arguments) -> Result<Option<ClusterPlan>, Misuse> {
+    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, Misuse> {
         let cluster = &arguments.cluster;
         if cluster.server.cluster.is_none() {
             return Ok(None);

@@ -10,9 +10,11 @@ use super::{
 /// So much white space around a job's text is not held against it.
 const BLANKS: usize = 64 * 1024;
 
-/// Where in the unused bytes the search for a line's end goes on.
-#[derive(Default)]
+/// The scanner of lines: where in the unused bytes the search for a line's end goes on.
 pub(crate) struct Lines {
+    delimiter: u8,
+    /// Blank lines count, and so does the white space around a text.
+    whole: bool,
     searched: usize,
     /// Bytes of the current line that were dropped because it is too long.
     dropped: bool,
@@ -23,6 +25,20 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Lines of JSON.
+    pub(crate) fn of_json() -> Lines {
+        Lines::new(b'\n', false)
+    }
+
+    /// Lines as they stand, each up to a delimiter.
+    pub(crate) fn whole(delimiter: u8) -> Lines {
+        Lines::new(delimiter, true)
+    }
+
+    fn new(delimiter: u8, whole: bool) -> Lines {
+        Lines { delimiter, whole, searched: 0, dropped: false, place: None, handed_out: 0 }
+    }
+
     /// The next line; `before_read` is called before the stream can make us wait.
     pub(crate) fn next<'a, R: Read>(
         &mut self,
@@ -33,7 +49,7 @@ impl Lines {
         buffer.advance(std::mem::take(&mut self.handed_out));
         loop {
             let unused = buffer.unused();
-            let found = memchr::memchr(b'\n', &unused[self.searched..]).map(|at| self.searched + at);
+            let found = memchr::memchr(self.delimiter, &unused[self.searched..]).map(|at| self.searched + at);
             let length = match found {
                 Some(at) => at,
                 None if unused.len() > longest + BLANKS => {
@@ -56,8 +72,9 @@ impl Lines {
                 return Ok(self.place.take().map(|place| Piece::TooLong { place }));
             }
             let (line, column) = buffer.place();
-            let (start, end) = trimmed(&buffer.unused()[..length]);
-            if start == end {
+            let (start, end) = if self.whole { (0, length) } else { trimmed(&buffer.unused()[..length]) };
+            let is_end = found.is_none() && length == 0;
+            if is_end || (start == end && !self.whole) {
                 buffer.advance(used);
                 if found.is_none() {
                     return Ok(None);

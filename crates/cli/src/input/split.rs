@@ -34,6 +34,11 @@ impl<R: Read> Splitter<R> {
         Splitter { buffer: Buffer::new(reader), scanner, longest }
     }
 
+    /// A splitter for texts that are lines as they stand, each up to a delimiter.
+    pub(crate) fn whole_lines(reader: R, delimiter: u8, longest: usize) -> Splitter<R> {
+        Splitter { buffer: Buffer::new(reader), scanner: Scanner::Lines(Lines::whole(delimiter)), longest }
+    }
+
     /// How many bytes have been read.
     pub(crate) fn total_read(&self) -> u64 {
         self.buffer.total_read()
@@ -81,7 +86,7 @@ impl<R: Read> Splitter<R> {
                 _ => false,
             },
         };
-        Ok(if array { Scanner::Array(Array::default()) } else { Scanner::Lines(Lines::default()) })
+        Ok(if array { Scanner::Array(Array::default()) } else { Scanner::Lines(Lines::of_json()) })
     }
 
     /// Whether the first two characters are in UTF-16, without a byte order mark: every other byte is NUL.

@@ -20,7 +20,10 @@ use pool::{Failure, Resolved, Sink, Stage};
 use sys::lane::Attended;
 
 use super::counts::Counts;
-use super::record::{Tail, cancelled_tail, outcome_tail};
+use super::{
+    FailureReport, Layout,
+    record::{Tail, cancelled_tail},
+};
 use crate::{
     plan::{Bounds, Plan},
     run::{Enough, News},
@@ -40,9 +43,11 @@ pub(crate) struct Collector {
     /// Signalled when there is something to write, or never will be.
     ready: Condvar,
     ordered: bool,
+    layout: Layout,
     least_jobs: usize,
     most: Bounds,
     max_failures: Option<NonZeroU64>,
+    failures: FailureReport,
     news: Sender<News>,
     /// Records that have been written.
     written: AtomicU64,
@@ -87,14 +92,16 @@ enum Record {
 impl Collector {
     /// A collector for a run, which is to keep all of its workers busy.
     pub(crate) fn new(plan: &Plan, news: Sender<News>) -> Arc<Collector> {
-        Collector::with(!plan.unordered, plan.workers, plan.bounds(), plan.max_failures, news)
+        let failures = FailureReport::new(plan);
+        let most = (plan.bounds(), plan.max_failures);
+        Collector::with((plan.layout, !plan.unordered), plan.workers, most, failures, news)
     }
 
     fn with(
-        ordered: bool,
+        (layout, ordered): (Layout, bool),
         workers: usize,
-        most: Bounds,
-        max_failures: Option<NonZeroU64>,
+        (most, max_failures): (Bounds, Option<NonZeroU64>),
+        failures: FailureReport,
         news: Sender<News>,
     ) -> Arc<Collector> {
         let state = State {
@@ -114,9 +121,11 @@ impl Collector {
             room: Condvar::new(),
             ready: Condvar::new(),
             ordered,
+            layout,
             least_jobs: 4 * workers,
             most,
             max_failures,
+            failures,
             news,
             written: AtomicU64::new(0),
             intake: Attended::new("intake"),
@@ -156,7 +165,7 @@ impl Collector {
     pub(crate) fn settle_all(&self, tails: impl IntoIterator<Item = (u64, Tail)>) {
         let mut state = self.state.lock();
         for (position, tail) in tails {
-            state.settle(position, tail, self.ordered);
+            state.settle(position, tail, (self.layout, self.ordered));
         }
         self.tell(&state);
     }
@@ -187,7 +196,7 @@ impl Collector {
         let mut state = self.state.lock();
         let all = state.first..state.first + state.slots.len() as u64;
         for position in all {
-            state.settle(position, cancelled_tail(), self.ordered);
+            state.settle(position, cancelled_tail(), (self.layout, self.ordered));
         }
         self.tell(&state);
     }
@@ -243,6 +252,18 @@ impl Collector {
         }
     }
 
+    /// What is to be written of these outcomes, worded before any lock is taken, and why the executor gave up, if it did.
+    pub(crate) fn worded(&self, resolved: &[Resolved<Builtin>]) -> (Vec<(u64, Tail)>, Option<Arc<str>>) {
+        let abandoned = resolved.iter().find_map(|job| match &job.outcome {
+            Err(Failure::Abandoned(cause)) => Some(cause.clone()),
+            _ => None,
+        });
+        let tails: Vec<(u64, Tail)> =
+            resolved.iter().map(|job| (job.tag, self.layout.tail(&job.outcome))).collect();
+        self.failures.report(&tails);
+        (tails, abandoned)
+    }
+
     fn tell(&self, state: &State) {
         if !state.lines.is_empty() || (state.closed && state.slots.is_empty()) {
             self.ready.notify_all();
@@ -255,7 +276,7 @@ impl Collector {
 
 impl Sink<Builtin> for Collector {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
-        let (tails, abandoned) = worded(&resolved);
+        let (tails, abandoned) = self.worded(&resolved);
         drop(resolved);
         self.count_failures(&tails);
         // Before the records: with the last one of them the run ends, and hears nothing more.
@@ -264,15 +285,6 @@ impl Sink<Builtin> for Collector {
         }
         self.settle_all(tails);
     }
-}
-
-/// Records of these outcomes, worded before any lock is taken, and why the executor gave up, if it did.
-pub(crate) fn worded(resolved: &[Resolved<Builtin>]) -> (Vec<(u64, Tail)>, Option<Arc<str>>) {
-    let abandoned = resolved.iter().find_map(|job| match &job.outcome {
-        Err(Failure::Abandoned(cause)) => Some(cause.clone()),
-        _ => None,
-    });
-    (resolved.iter().map(|job| (job.tag, outcome_tail(&job.outcome))).collect(), abandoned)
 }
 
 impl State {
@@ -289,7 +301,7 @@ impl State {
         position
     }
 
-    fn settle(&mut self, position: u64, tail: Tail, ordered: bool) {
+    fn settle(&mut self, position: u64, tail: Tail, (layout, ordered): (Layout, bool)) {
         let Some(index) = position.checked_sub(self.first) else { return };
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         if !matches!(slot.record, Record::Missing) {
@@ -303,19 +315,21 @@ impl State {
             slot.record = Record::Here(tail);
         } else {
             slot.record = Record::PassedOn;
-            pass_on(slot.id.take(), position, &tail, &mut self.lines, &mut self.held);
+            let (id, lines) = (slot.id.take(), &mut self.lines);
+            pass_on(layout, (id, position), &tail, lines, &mut self.held);
         }
-        self.advance();
+        self.advance(layout);
     }
 
     /// Lets the slots go whose turn has come.
-    fn advance(&mut self) {
+    fn advance(&mut self, layout: Layout) {
         while let Some(slot) = self.slots.front_mut() {
             match &slot.record {
                 Record::Missing => return,
                 Record::PassedOn => {}
                 Record::Here(tail) => {
-                    pass_on(slot.id.take(), self.first, tail, &mut self.lines, &mut self.held);
+                    let (id, lines) = (slot.id.take(), &mut self.lines);
+                    pass_on(layout, (id, self.first), tail, lines, &mut self.held);
                 }
             }
             self.slots.pop_front();
@@ -325,20 +339,26 @@ impl State {
 }
 
 /// Makes a line of a record; from then on the line is what takes memory.
-fn pass_on(id: Option<Box<str>>, position: u64, tail: &Tail, lines: &mut Vec<u8>, held: &mut usize) {
+fn pass_on(
+    layout: Layout,
+    (id, position): (Option<Box<str>>, u64),
+    tail: &Tail,
+    lines: &mut Vec<u8>,
+    held: &mut usize,
+) {
     let before = lines.len();
     if tail.len() > LONG {
         // Not twice as much as there is: that is what would need the most memory of all.
         lines.reserve_exact(tail.len() + id.as_ref().map_or(0, |id| id.len()) + LINE_ENDS);
     }
-    tail.write_line(id.as_deref(), position, lines);
+    layout.write_line(tail, id.as_deref(), position, lines);
     *held = *held - tail.len() - id.map_or(0, |id| id.len()) + lines.len() - before;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Kind;
+    use crate::output::{Kind, record::outcome_tail};
     use builtin::Value;
     use std::sync::mpsc::channel;
 
@@ -347,7 +367,8 @@ mod tests {
     }
 
     fn collector(ordered: bool) -> Arc<Collector> {
-        Collector::with(ordered, 1, Bounds { jobs: 8_192, bytes: 24 << 20 }, None, channel().0)
+        let most = (Bounds { jobs: 8_192, bytes: 24 << 20 }, None);
+        Collector::with((Layout::Records, ordered), 1, most, FailureReport::default(), channel().0)
     }
 
     fn lines(collector: &Collector) -> Vec<String> {

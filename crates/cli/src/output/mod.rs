@@ -2,7 +2,9 @@
 
 mod collector;
 mod counts;
+mod failures;
 mod journaled;
+mod layout;
 mod lines;
 mod record;
 mod writer;
@@ -13,9 +15,11 @@ use std::{
     os::fd::AsFd,
 };
 
-pub(crate) use collector::{Collector, worded};
+pub(crate) use collector::Collector;
 pub(crate) use counts::Counts;
+pub(crate) use failures::FailureReport;
 pub(crate) use journaled::{record_of, tail_of};
+pub(crate) use layout::Layout;
 pub(crate) use lines::LineWriter;
 pub(crate) use record::{Kind, Tail, cancelled_tail, invalid_tail};
 pub(crate) use writer::write_all_lines;

@@ -4,7 +4,7 @@
 //! the outcome can word.
 
 use builtin::{Builtin, CommandOutput, Natural, Value};
-use pool::{Death, DeathCause, Failure, Outcome};
+use pool::{Crash, Death, DeathCause, Failure, Outcome};
 use serde::Serialize;
 
 use crate::input::Place;
@@ -109,6 +109,8 @@ struct Error<'a> {
     exit_code: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<&'a str>,
 }
 
 impl<'a> Error<'a> {
@@ -123,6 +125,7 @@ impl<'a> Error<'a> {
             signal: None,
             exit_code: None,
             attempts: None,
+            stderr: None,
         }
     }
 
@@ -180,10 +183,19 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
         Failure::Unsupported(message) => failed(message),
         Failure::Panicked(panic) => Error::new(Kind::Panicked, &panic.to_string()).tail(Kind::Panicked),
         Failure::TimedOut { limit, attempts, earlier } => {
-            let message = format!("ran longer than {} s{}", limit.as_secs_f64(), after_other_ends(earlier));
+            let message = format!(
+                "ran longer than {} s{}",
+                limit.as_secs_f64(),
+                after_other_ends("the worker", earlier)
+            );
             Error { attempts: Some(*attempts), ..Error::new(Kind::Timeout, &message) }.tail(Kind::Timeout)
         }
-        Failure::Crashed { death, attempts, earlier } => died(Kind::Crashed, *death, *attempts, earlier),
+        Failure::Crashed { death, attempts, earlier, program: None } => {
+            died(Kind::Crashed, *death, *attempts, earlier)
+        }
+        Failure::Crashed { death, attempts, earlier, program: Some(program) } => {
+            program_died(program, *death, *attempts, earlier)
+        }
         Failure::Memory { death, attempts, earlier } => died(Kind::Memory, *death, *attempts, earlier),
         Failure::Lost { attempts, cause } => {
             Error { attempts: Some(*attempts), ..Error::new(Kind::Crashed, cause) }.tail(Kind::Crashed)
@@ -198,7 +210,7 @@ fn died(kind: Kind, death: Death, attempts: u32, earlier: &[Death]) -> Tail {
         DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
     };
     let cause = if kind == Kind::Memory { "out of memory: " } else { "" };
-    let message = format!("{cause}the worker {}{}", end_of(death), after_other_ends(earlier));
+    let message = format!("{cause}the worker {}{}", end_of(death), after_other_ends("the worker", earlier));
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
     Error { pid, signal, exit_code, attempts, ..Error::new(kind, &message) }.tail(kind)
 }
@@ -211,13 +223,22 @@ fn end_of(death: Death) -> String {
 }
 
 /// The rest of a message about a job whose earlier attempts ended in other ways.
-fn after_other_ends(earlier: &[Death]) -> String {
+fn after_other_ends(who: &str, earlier: &[Death]) -> String {
     let ends: Vec<String> = earlier.iter().map(|&death| end_of(death)).collect();
-    if ends.is_empty() {
-        String::new()
-    } else {
-        format!("; in earlier attempts the worker {}", ends.join(", "))
-    }
+    if ends.is_empty() { String::new() } else { format!("; in earlier attempts {who} {}", ends.join(", ")) }
+}
+
+/// The record of a job whose program has ended in it.
+fn program_died(crash: &Crash, death: Death, attempts: u32, earlier: &[Death]) -> Tail {
+    let (exit_code, signal) = match death.cause {
+        DeathCause::Exited(code) => (Some(code), None),
+        DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
+    };
+    let message = format!("{} {}{}", crash.program, crash.message, after_other_ends("it", earlier));
+    let stderr = String::from_utf8_lossy(&crash.stderr);
+    let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
+    let error = Error { pid, signal, exit_code, attempts, ..Error::new(Kind::Crashed, &message) };
+    Error { stderr: Some(&stderr), ..error }.tail(Kind::Crashed)
 }
 
 fn failed(message: &str) -> Tail {
@@ -239,6 +260,8 @@ fn push_value(text: &mut Vec<u8>, value: &Value) {
         }
         Value::Seconds(seconds) => text.extend_from_slice(seconds.as_str().as_bytes()),
         Value::Command(output) => push_command(text, output),
+        Value::Text(reply) => push_string(text, reply),
+        Value::Json(result) => text.extend_from_slice(result),
     }
 }
 
@@ -263,6 +286,11 @@ fn push_command(text: &mut Vec<u8>, output: &CommandOutput) {
     let shown =
         Shown { exit_code: *exit_code, signal: signal.as_deref(), stdout, stderr, truncated: *truncated };
     push_json(text, &shown);
+}
+
+/// Appends bytes as a JSON string; what is not UTF-8 becomes U+FFFD.
+pub(super) fn push_string(text: &mut Vec<u8>, bytes: &[u8]) {
+    push_json(text, &String::from_utf8_lossy(bytes));
 }
 
 fn push_json(text: &mut Vec<u8>, value: &impl Serialize) {
@@ -310,15 +338,23 @@ mod tests {
         );
         let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
         assert_eq!(
-            line(&failure_tail(&Failure::Crashed { death, attempts: 3, earlier: Box::default() }), None),
+            line(
+                &failure_tail(&Failure::Crashed {
+                    death,
+                    attempts: 3,
+                    earlier: Box::default(),
+                    program: None
+                }),
+                None
+            ),
             "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"crashed\",\"message\":\"the worker was ended by SIGKILL\",\
              \"pid\":9,\"signal\":\"SIGKILL\",\"attempts\":3}}\n"
         );
         let last = Death { pid: 9, cause: DeathCause::Exited(0) };
-        let crashed = Failure::Crashed { death: last, attempts: 1, earlier: Box::default() };
+        let crashed = Failure::Crashed { death: last, attempts: 1, earlier: Box::default(), program: None };
         assert!(line(&failure_tail(&crashed), None).contains("\"exit_code\":0"));
         let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
-        let crashed = Failure::Crashed { death: last, attempts: 4, earlier };
+        let crashed = Failure::Crashed { death: last, attempts: 4, earlier, program: None };
         assert!(line(&failure_tail(&crashed), None).contains(
             "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by SIGKILL, exited with code 3\",\
              \"pid\":9,\"exit_code\":0,\"attempts\":4}"

@@ -53,7 +53,7 @@ mod tests {
     use crate::parse::{Flaw, ParsedJob, Rules, parse};
 
     fn with_env(env: &str) -> Result<ParsedJob, Flaw> {
-        let rules = Rules { default_op: None, max_digits: 30 };
+        let rules = Rules::new(None, 30);
         parse(format!(r#"{{"op":"command","argv":["a"],"env":{env}}}"#).as_bytes(), &rules)
     }
 

@@ -90,7 +90,7 @@ fn first_control_character(text: &str) -> usize {
 mod tests {
     use crate::parse::{Rules, parse};
 
-    const RULES: Rules = Rules { default_op: None, max_digits: 30 };
+    const RULES: Rules = Rules::new(None, 30);
 
     #[test]
     fn control_characters_are_found_where_they_are() {

@@ -9,8 +9,8 @@ use super::{
     command::{argv, command},
     fields::{Fields, Written},
     flaw::Flaw,
-    op::{Op, nearest},
-    plain, value,
+    op::{DefinedOp, Op, nearest},
+    plain, request, value,
 };
 
 /// What a text must keep to.
@@ -20,6 +20,22 @@ pub(crate) struct Rules {
     pub(crate) default_op: Option<Op>,
     /// The most digits of an integer.
     pub(crate) max_digits: usize,
+    /// User-defined ops.
+    pub(crate) defined: &'static [DefinedOp],
+    /// Each text is a request to the program of this op.
+    pub(crate) each: Option<&'static DefinedOp>,
+}
+
+impl Rules {
+    /// Rules without user-defined ops.
+    pub(crate) const fn new(default_op: Option<Op>, max_digits: usize) -> Rules {
+        Rules { default_op, max_digits, defined: &[], each: None }
+    }
+
+    /// Names of the user-defined ops.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &'static str> {
+        self.defined.iter().map(|op| op.name.as_str())
+    }
 }
 
 /// A job as it was written.
@@ -38,6 +54,9 @@ const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
 
 /// Reads a job.
 pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
+    if let Some(op) = rules.each {
+        return request::line(bytes, op);
+    }
     plain::parse(bytes, rules).map_or_else(|| parse_all(bytes, rules), Ok)
 }
 
@@ -94,6 +113,7 @@ fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Dur
         }
         Op::Sleep => Builtin::Sleep { seconds: value::seconds("seconds", need("seconds")?)? },
         Op::Command => Builtin::Command(Box::new(command(fields, need("argv")?)?)),
+        Op::Defined(op) => request::of_args(need("args")?, op)?,
     };
     Ok((op, job, limit))
 }
@@ -125,6 +145,7 @@ fn bare_value(text: &str, rules: &Rules) -> Result<ParsedJob, Flaw> {
         Op::Sum => Builtin::Sum { n: value::natural("n", operand, 0, rules.max_digits)?, method },
         Op::Sleep => Builtin::Sleep { seconds: value::seconds("seconds", operand)? },
         Op::Command => Builtin::Command(Box::new(Command { argv: argv(operand)?, ..Command::default() })),
+        Op::Defined(op) => request::of_args(operand, op)?,
     };
     Ok(ParsedJob { op, id: None, job, limit: None })
 }
@@ -138,14 +159,14 @@ fn describe(text: &str) -> &'static str {
 
 fn operation(fields: &Fields<'_>, rules: &Rules) -> Result<Op, Flaw> {
     let Some(written) = fields.get("op") else {
-        let all = list(&Op::ALL.map(Op::name));
+        let all = list(&Op::names(rules.defined).collect::<Vec<_>>());
         return rules.default_op.ok_or_else(|| Flaw::new(0, format!("a job needs the field `op`: {all}")));
     };
     let name: String = value::typed("op", written, "a string")?;
-    Op::from_name(&name).ok_or_else(|| {
-        let hint = match nearest(&name, Op::ALL.map(Op::name)) {
+    Op::from_name(&name, rules.defined).ok_or_else(|| {
+        let hint = match nearest(&name, Op::names(rules.defined)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", list(&Op::ALL.map(Op::name))),
+            None => format!("there are {}", list(&Op::names(rules.defined).collect::<Vec<_>>())),
         };
         Flaw::new(written.offset, format!("unknown op `{}`; {hint}", shortened(&name)))
     })
@@ -194,7 +215,7 @@ mod tests {
     use builtin::Natural;
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules { default_op: None, max_digits: 30 };
+    const RULES: Rules = Rules::new(None, 30);
 
     fn job(text: &str) -> Builtin {
         parse(text.as_bytes(), &RULES).unwrap().job

@@ -6,8 +6,9 @@ mod flaw;
 mod job;
 mod op;
 mod plain;
+mod request;
 mod value;
 
 pub(crate) use flaw::Flaw;
 pub(crate) use job::{ParsedJob, Rules, parse, parse_all};
-pub(crate) use op::Op;
+pub(crate) use op::{DefinedOp, Op, nearest};

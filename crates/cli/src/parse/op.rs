@@ -1,17 +1,28 @@
 //! The operations, by name.
 
-use clap::ValueEnum;
+use builtin::Protocol;
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Gcd,
     Factorize,
-    #[value(name = "prime_factors")]
     PrimeFactors,
     Sum,
     Sleep,
     Command,
+    Defined(&'static DefinedOp),
+}
+
+/// A user-defined op. It is known for as long as the process lives.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DefinedOp {
+    pub(crate) name: String,
+    pub(crate) protocol: Protocol,
+    /// Byte after each request, which no request can contain.
+    pub(crate) delimiter: u8,
+    /// What the digest of a job covers beside its text: name, protocol, and the program with its arguments.
+    pub(crate) identity: Vec<u8>,
 }
 
 impl Op {
@@ -26,11 +37,26 @@ impl Op {
             Op::Sum => "sum",
             Op::Sleep => "sleep",
             Op::Command => "command",
+            Op::Defined(op) => &op.name,
         }
     }
 
-    pub(crate) fn from_name(name: &str) -> Option<Op> {
-        Op::ALL.into_iter().find(|op| op.name() == name)
+    pub(crate) fn from_name(name: &str, defined: &'static [DefinedOp]) -> Option<Op> {
+        let built_in = Op::ALL.into_iter().find(|op| op.name() == name);
+        built_in.or_else(|| defined.iter().find(|op| op.name == name).map(Op::Defined))
+    }
+
+    /// Names of all ops that there are.
+    pub(crate) fn names(defined: &'static [DefinedOp]) -> impl Iterator<Item = &'static str> {
+        Op::ALL.into_iter().map(Op::name).chain(defined.iter().map(|op| op.name.as_str()))
+    }
+
+    /// What tells a job of this op from one of another op with the same text.
+    pub(crate) fn identity(self) -> &'static [u8] {
+        match self {
+            Op::Defined(op) => &op.identity,
+            built_in => built_in.name().as_bytes(),
+        }
     }
 
     /// The fields that a job of this kind can have, besides those that all have.
@@ -41,6 +67,7 @@ impl Op {
             Op::PrimeFactors => &["n"],
             Op::Sleep => &["seconds"],
             Op::Command => &["argv", "stdin", "env", "cwd"],
+            Op::Defined(_) => &["args"],
         }
     }
 }

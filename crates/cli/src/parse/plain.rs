@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
             let name = self.string()?;
             self.expect(b':')?;
             match name {
-                "op" => set(&mut fields.op, Op::from_name(self.string()?)?)?,
+                "op" => set(&mut fields.op, Op::from_name(self.string()?, &[])?)?,
                 "id" => {
                     let id = self.id()?;
                     set(&mut fields.id, id)?;
@@ -150,7 +150,7 @@ mod tests {
     use crate::parse::job;
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules { default_op: Some(Op::Sum), max_digits: 18 };
+    const RULES: Rules = Rules::new(Some(Op::Sum), 18);
 
     #[test]
     fn plain_jobs_are_read_and_others_left_alone() {

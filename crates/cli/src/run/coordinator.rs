@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     args::ExecutorKind,
+    each::check_programs,
     error::{self, RunError},
     exit::Ended,
     files::Output,
@@ -76,6 +77,7 @@ fn begin(plan: &Plan, start: Instant, news: &Sender<News>, heard: &Receiver<News
     let sender = news.clone();
     let notify = move |signal: Signal| sender.send(signal.into()).is_ok();
     watch(block_signals(), AT_ONCE, notify).map_err(RunError::Thread)?;
+    check_programs(plan.programs())?;
     let mut files = Files::open(plan)?;
     let journal = plan.journal.as_ref().zip(files.journal.take());
     let journal = journal.map(|(journal, file)| journaling::open(journal, plan, file)).transpose()?;
@@ -187,6 +189,7 @@ impl Run {
                     self.broke(plan, &cause);
                     self.collector.close();
                 }
+                Some(News::ProgramFailed(cause)) => self.program_failed(cause),
                 Some(News::JournalFailed) => {
                     self.finish_recording(plan);
                     self.stop(Duration::ZERO);
@@ -314,6 +317,14 @@ impl Run {
         error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
     }
 
+    /// What has no record by now gets none.
+    fn program_failed(&mut self, cause: String) {
+        let error = RunError::ProgramFailed(cause);
+        self.ended = self.ended.and(ending_of(&error));
+        self.stop(Duration::ZERO);
+        error::print(&error);
+    }
+
     /// No more jobs start; those that run may finish: their outcomes are paid for, and they have limits of their own.
     fn enough(&mut self, cause: &Enough) {
         self.ended = self.ended.and(Ended::JobsFailed);
@@ -377,7 +388,12 @@ pub(crate) fn ending_of(error: &RunError) -> Ended {
         | RunError::OtherJob { .. }
         | RunError::TooFewJobs { .. }
         | RunError::Spool(_) => Ended::Journal,
-        RunError::Pool(_) | RunError::Broken(_) | RunError::Cluster(_) | RunError::Thread(_) => Ended::Pool,
+        RunError::Program { .. }
+        | RunError::ProgramFailed(_)
+        | RunError::Pool(_)
+        | RunError::Broken(_)
+        | RunError::Cluster(_)
+        | RunError::Thread(_) => Ended::Pool,
         _ => Ended::InputOutput,
     }
 }

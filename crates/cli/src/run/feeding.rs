@@ -43,7 +43,8 @@ impl Feeding {
     fn feed(self, intake: Intake, sources: Vec<Source>, news: &Sender<News>) -> Result<(), RunError> {
         // Dropped at the end: what has gathered in it goes to the executor before that is told that nothing more will
         // come.
-        let runner = Runner::new(&self.collector, self.recorder.as_ref(), &*self.executor);
+        let (recorder, executor) = (self.recorder.as_ref(), &*self.executor);
+        let runner = Runner::new(&self.collector, recorder, executor, (&self.rules, news));
         let mut taker: Box<dyn Taker + '_> = match self.past {
             Some(past) => Box::new(Resuming::new(runner, self.rules, past)),
             None => Box::new(runner),

@@ -3,10 +3,11 @@
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
+    mpsc::Sender,
 };
 
 use builtin::Builtin;
-use pool::{Executor, Inlet, JobOptions};
+use pool::{Executor, Inlet, JobOptions, Sink};
 
 use crate::{
     args::Format,
@@ -17,7 +18,7 @@ use crate::{
     plan::Plan,
 };
 
-use super::{recorder::Recorder, resume::digest};
+use super::{News, probation::Probation, recorder::Recorder, resume::digest};
 
 /// How many invalid jobs are named on standard error, unless all or none are wanted.
 const NAMED_FLAWS: u64 = 10;
@@ -97,7 +98,10 @@ impl Intake {
         source.open().map_err(IntakeEnd::Failed)?;
         let name = source.name.clone();
         let bare_values = self.rules.default_op.is_some();
-        let mut splitter = Splitter::new(source, self.format, bare_values, self.max_job_size);
+        let mut splitter = match self.rules.each {
+            Some(op) => Splitter::whole_lines(source, op.delimiter, self.max_job_size),
+            None => Splitter::new(source, self.format, bare_values, self.max_job_size),
+        };
         let before = self.bytes_read.load(Ordering::Relaxed);
         let is_array = splitter.is_array(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
         loop {
@@ -191,6 +195,8 @@ pub(crate) struct Runner<'a> {
     inlet: Box<dyn Inlet<Builtin>>,
     /// Records the outcomes, where a journal is kept.
     recorder: Option<&'a Recorder>,
+    /// Watches over programs of user-defined ops, where there are some.
+    probation: Option<Arc<Probation>>,
 }
 
 impl<'a> Runner<'a> {
@@ -198,12 +204,19 @@ impl<'a> Runner<'a> {
         collector: &'a Arc<Collector>,
         recorder: Option<&'a Arc<Recorder>>,
         executor: &dyn Executor<Builtin>,
+        (rules, news): (&Rules, &Sender<News>),
     ) -> Runner<'a> {
-        let inlet = match recorder {
-            Some(recorder) => executor.inlet(recorder.clone()),
-            None => executor.inlet(collector.clone()),
+        let sink: Arc<dyn Sink<Builtin>> = match recorder {
+            Some(recorder) => recorder.clone(),
+            None => collector.clone(),
         };
-        Runner { inlet, collector, recorder: recorder.map(Arc::as_ref) }
+        let ops: Vec<Box<str>> = rules.programs().map(Box::from).collect();
+        let probation = (!ops.is_empty()).then(|| Probation::new(ops, sink.clone(), news.clone()));
+        let inlet = match &probation {
+            Some(probation) => executor.inlet(probation.clone()),
+            None => executor.inlet(sink),
+        };
+        Runner { inlet, collector, recorder: recorder.map(Arc::as_ref), probation }
     }
 }
 
@@ -214,6 +227,9 @@ impl Taker for Runner<'_> {
                 let position = self.enter(id, text.len())?;
                 if let Some(recorder) = self.recorder {
                     recorder.expect(position, digest(op, text));
+                }
+                if let Some(probation) = &self.probation {
+                    probation.expect(position, &job);
                 }
                 self.inlet.push(position, job, JobOptions { limit });
                 Ok(())

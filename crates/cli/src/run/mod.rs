@@ -12,6 +12,7 @@ mod intake;
 mod journaling;
 mod news;
 mod opening;
+mod probation;
 mod recorder;
 mod resume;
 mod spool;

@@ -23,6 +23,8 @@ pub(crate) enum News {
     OutputEnded(io::Result<()>),
     /// The executor cannot run jobs any more.
     Broken(Arc<str>),
+    /// The program of a user-defined op cannot work, for this reason.
+    ProgramFailed(String),
     /// Outcomes cannot be recorded any more; the recorder has the error.
     JournalFailed,
     /// No more jobs are to be started.

@@ -18,7 +18,7 @@ use parking_lot::{Condvar, Mutex};
 use pool::{Resolved, Sink};
 
 use super::News;
-use crate::output::{Collector, Tail, cancelled_tail, record_of, worded};
+use crate::output::{Collector, Tail, cancelled_tail, record_of};
 
 /// Takes outcomes, records them, and passes them on.
 pub(crate) struct Recorder {
@@ -126,7 +126,7 @@ impl Recorder {
 
 impl Sink<Builtin> for Recorder {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
-        let (tails, abandoned) = worded(&resolved);
+        let (tails, abandoned) = self.collector.worded(&resolved);
         drop(resolved);
         self.collector.count_failures(&tails);
         // Before the records: with the last one of them the run ends, and hears nothing more.

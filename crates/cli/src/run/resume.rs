@@ -27,7 +27,7 @@ use crate::{
 
 /// Stands for a job's text, read with `--op`: a bare value is another job under another operation.
 pub(super) fn digest(op: Op, text: &[u8]) -> Digest {
-    Digest::of(op.name(), text)
+    Digest::of(op.identity(), text)
 }
 
 /// Compares jobs with a journal, prints what has been recorded, and runs the rest.

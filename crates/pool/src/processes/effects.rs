@@ -87,7 +87,9 @@ fn take<J: Job>(state: &mut State<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
 
 fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> Failure<J::Error> {
     match verdict {
-        Verdict::Crashed { death, attempts, earlier } => Failure::Crashed { death, attempts, earlier },
+        Verdict::Crashed { death, attempts, earlier } => {
+            Failure::Crashed { death, attempts, earlier, program: state.crash.clone() }
+        }
         Verdict::Memory { death, attempts, earlier } => Failure::Memory { death, attempts, earlier },
         Verdict::TimedOut { limit, attempts, earlier } => Failure::TimedOut { limit, attempts, earlier },
         Verdict::Cancelled => Failure::Cancelled,
@@ -141,9 +143,12 @@ fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.
 fn again<E>(failure: &Failure<E>) -> Failure<E> {
     match failure {
-        Failure::Crashed { death, attempts, earlier } => {
-            Failure::Crashed { death: *death, attempts: *attempts, earlier: earlier.clone() }
-        }
+        Failure::Crashed { death, attempts, earlier, program } => Failure::Crashed {
+            death: *death,
+            attempts: *attempts,
+            earlier: earlier.clone(),
+            program: program.clone(),
+        },
         Failure::Memory { death, attempts, earlier } => {
             Failure::Memory { death: *death, attempts: *attempts, earlier: earlier.clone() }
         }

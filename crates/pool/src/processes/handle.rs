@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use job::{FrameId, Moment, Spent, Stage, WorkerFigures, WorkerId};
+use job::{Crash, FrameId, Moment, Spent, Stage, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{clock, page::Page, process::Process};
@@ -33,6 +33,8 @@ pub(crate) struct Handle {
     heard: AtomicBool,
     /// What it did that no worker does, in words.
     expelled_for: OnceLock<String>,
+    /// The end of a process that its job depended on, after which it ends itself.
+    pub(crate) crash: OnceLock<Arc<Crash>>,
     pub(crate) gauge: Arc<Gauge>,
 }
 
@@ -61,6 +63,7 @@ impl Handle {
             listening: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             expelled_for: OnceLock::new(),
+            crash: OnceLock::new(),
             gauge: Arc::new(Gauge {
                 figures: Mutex::new(WorkerFigures::new(id)),
                 started: clock::now(),

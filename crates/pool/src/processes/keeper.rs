@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Death, DeathCause, Failure, FrameId, Job, Outcome, Stage, WorkerId};
+use job::{Context, Crash, Death, DeathCause, Failure, FrameId, Job, Outcome, Stage, WorkerId};
 use sched::{Event, StartFailure};
 use sys::{clock, lane::Lane, memory::has_room};
 use wire::{
@@ -136,7 +136,8 @@ impl<J: Job> Keeper<'_, J> {
         let understood = match message.tag() {
             Some(Tag::PartTaken) => handle.part_taken(),
             Some(Tag::Outcomes) => self.take_outcomes(&message),
-            Some(Tag::Control) => handle.is_retired() && self.take_farewell(&message),
+            Some(Tag::Control) if handle.is_retired() => self.take_farewell(&message),
+            Some(Tag::Control) => self.take_crash(&message),
             _ => false,
         };
         if !understood {
@@ -186,6 +187,11 @@ impl<J: Job> Keeper<'_, J> {
         self.note_report(report)
     }
 
+    /// Notes the end of a process that the worker's job depended on; it reports one at most, and ends.
+    fn take_crash(&self, message: &Message) -> bool {
+        unpack::<Crash>(message).is_ok_and(|crash| self.handle.crash.set(Arc::new(crash)).is_ok())
+    }
+
     /// Keeps the worker's last words, unless it has had some before.
     fn note_report(&self, report: Result<ReportOf<J>, String>) -> bool {
         let first = !self.handle.has_reported();
@@ -198,6 +204,8 @@ impl<J: Job> Keeper<'_, J> {
 
     fn report(&self, death: Death) {
         let (handle, worker) = (self.handle, self.handle.id);
+        let crash = handle.crash.get();
+        let death = crash.map_or(death, |crash| crash.death);
         if handle.is_retired() {
             self.note_report(Err(format!("it left without a word: {death}")));
         }
@@ -210,7 +218,9 @@ impl<J: Job> Keeper<'_, J> {
         turn.state.note_cause(&cause);
         let memory = turn.state.ran_out_of_memory(handle, death);
         let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
+        turn.state.crash = crash.cloned();
         turn.hear(Event::Died { worker, running, kept, death, memory });
+        turn.state.crash = None;
         let jobs = turn.end();
         if let Some(salvage) = salvage
             && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)

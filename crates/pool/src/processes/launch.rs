@@ -106,6 +106,8 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     let mut command = Command::new(&recipe.program);
     let nothing = File::open(NOTHING).map_err(|error| CallError::at("open", NOTHING, error))?;
     command.arg0("runner-worker").args(arguments).stdin(Stdio::from(nothing));
+    command.env("RUNNER_SLOT", handle.id.slot.to_string());
+    command.env("RUNNER_GENERATION", handle.id.generation.to_string());
     for (name, value) in &recipe.environment {
         match value {
             Some(value) => command.env(name, value),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
+use job::{Crash, Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
@@ -70,6 +70,8 @@ pub(crate) struct State<J: Job> {
     /// Of the clock, while limits are in force.
     pub(crate) heartbeat: Heartbeat,
     pub(crate) oom_kills: OomKills,
+    /// What the worker whose end is being handled has reported: the end of a process that its job depended on.
+    pub(crate) crash: Option<Arc<Crash>>,
     /// Why the last start failed, or how the last worker died; once the pool is broken, what broke it.
     pub(crate) cause: Option<Arc<str>>,
 }
@@ -90,6 +92,7 @@ impl<J: Job> Shared<J> {
             clock_runs: false,
             heartbeat: Heartbeat::default(),
             oom_kills: OomKills::watch(),
+            crash: None,
             cause: None,
         };
         Shared {

@@ -1,0 +1,106 @@
+//! Starting a program, and its end.
+
+use std::{
+    io::{self, PipeReader},
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
+    process::{ChildStdin, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use job::{Death, DeathCause};
+use nix::sys::signal::Signal;
+use sys::{
+    program::{End, Program, inherit_as},
+    ready::{Awaited, wait_ready},
+    signal::restore_file_size_signal,
+};
+
+use super::ProgramDefinition;
+use crate::SECRETS;
+
+/// A program that was started, without its streams.
+#[derive(Debug)]
+pub(super) struct Process(Program);
+
+/// The ends of a program's streams that its worker holds. Requests are written without blocking.
+pub(super) struct Streams {
+    pub(super) requests_to: ChildStdin,
+    pub(super) replies_from: PipeReader,
+    pub(super) stderr: PipeReader,
+}
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// What the system says; the program has not run then.
+    pub(super) fn spawn(definition: &ProgramDefinition) -> io::Result<(Process, Streams)> {
+        let mut argv = definition.argv.iter();
+        let mut command = Command::new(argv.next().ok_or(io::ErrorKind::InvalidInput)?);
+        command.args(argv).env("PYTHONUNBUFFERED", "1").stdin(Stdio::piped());
+        for secret in SECRETS {
+            command.env_remove(secret);
+        }
+        let (replies_from, replies_to) = io::pipe()?;
+        let (stderr, stderr_to) = io::pipe()?;
+        if definition.reply_fd == 1 {
+            command.stdout(replies_to);
+        } else {
+            command.stdout(stderr_to.try_clone()?);
+            inherit_as(&mut command, OwnedFd::from(replies_to), definition.reply_fd)?;
+        }
+        command.stderr(stderr_to);
+        restore_file_size_signal(&mut command);
+        let mut program = Program::spawn(command)?;
+        let requests_to = program.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok((Process(program), Streams { requests_to, replies_from, stderr }))
+    }
+
+    /// A descriptor that is readable once the program has ended.
+    pub(super) fn end(&self) -> BorrowedFd<'_> {
+        self.0.end_fd()
+    }
+
+    /// Waits until the program has ended or the time is over; returns whether it has ended.
+    pub(super) fn wait(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if self.0.try_end().is_some() {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let _ = wait_ready([Awaited::Read(self.0.end_fd())], Some(left));
+        }
+    }
+
+    /// Sends SIGTERM to the program.
+    pub(super) fn terminate(&mut self) {
+        self.0.signal(Signal::SIGTERM);
+    }
+
+    /// Kills the program and all that it has started.
+    pub(super) fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    /// Whether the program has ended by itself, not by a signal.
+    pub(super) fn exited(&mut self) -> bool {
+        matches!(self.0.try_end(), Some(End::Program(status)) if status.code().is_some())
+    }
+
+    /// Waits for the end of the program and returns it.
+    pub(super) fn reap(&mut self) -> Death {
+        let (End::Program(status) | End::Guard(status)) = self.0.wait();
+        let cause = match (status.code(), status.signal()) {
+            (Some(code), _) => DeathCause::Exited(code),
+            (None, signal) => DeathCause::Signalled(signal.unwrap_or(0)),
+        };
+        Death { pid: self.0.id(), cause }
+    }
+}

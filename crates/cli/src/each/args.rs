@@ -1,0 +1,83 @@
+//! The command line of `runner each`, and the options of programs that workers keep running.
+
+use std::{ffi::OsString, num::NonZeroU32, os::fd::RawFd, path::PathBuf, time::Duration};
+
+use builtin::{Depth, Protocol};
+use clap::{Args, ValueEnum, value_parser};
+
+use crate::{args::RunOptions, units};
+
+/// Options of the programs of user-defined ops.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "User-defined ops")]
+pub(crate) struct ProgramOptions {
+    /// Format of requests and replies [default: text for each, json for --define]
+    #[arg(long, value_enum)]
+    pub(crate) protocol: Option<ProtocolName>,
+
+    /// Number of requests that are written before the oldest is answered
+    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_depth)]
+    pub(crate) depth: Depth,
+
+    /// Kill a program that has not read its first request after this time
+    #[arg(long, value_name = "SECS", default_value = "60", value_parser = units::positive_seconds)]
+    pub(crate) start_timeout: Duration,
+
+    /// Read replies from this descriptor; with any other than 1, standard output goes to standard error
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(RawFd).range(1..=1023))]
+    pub(crate) reply_fd: RawFd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProtocolName {
+    /// A line of bytes, untouched
+    Text,
+    /// A JSON value a line; replies are {"result": VALUE} or {"error": "message"}
+    Json,
+}
+
+impl From<ProtocolName> for Protocol {
+    fn from(name: ProtocolName) -> Protocol {
+        match name {
+            ProtocolName::Text => Protocol::Text,
+            ProtocolName::Json => Protocol::Json,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "runner each [OPTIONS] [FILE]... -- PROGRAM [ARG]...",
+    after_help = "PROGRAM reads a line from standard input, writes one line to standard output, flushes, and goes on with the \
+                  next line. A worker keeps it running. A line without a result leaves an empty line."
+)]
+pub(crate) struct EachArguments {
+    /// Files of lines; `-` or none reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Program to run, with its arguments
+    #[arg(value_name = "PROGRAM", last = true)]
+    pub(crate) program: Vec<OsString>,
+
+    /// End lines with NUL instead of a newline: in the input, requests, replies and the output
+    #[arg(short = '0', long = "null")]
+    pub(crate) null: bool,
+
+    /// Print a JSON record a line instead of the reply
+    #[arg(long)]
+    pub(crate) records: bool,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+fn parse_depth(text: &str) -> Result<Depth, String> {
+    match text {
+        "auto" => Ok(Depth::Auto),
+        number => number
+            .parse::<NonZeroU32>()
+            .map(Depth::Fixed)
+            .map_err(|_| "expected `auto` or a number above 0".to_owned()),
+    }
+}

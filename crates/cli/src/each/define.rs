@@ -1,0 +1,258 @@
+//! What `--define` and `runner each` say, as definitions of ops.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io::{self, IsTerminal},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use builtin::{ProgramDefinition, Protocol};
+use nix::unistd::{AccessFlags, access};
+
+use super::EachArguments;
+use crate::{
+    args::RunOptions,
+    error::RunError,
+    parse::{DefinedOp, Op},
+};
+
+/// Why ops cannot be defined as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DefineError {
+    #[error("--define {name}: the name of an op has letters, digits, `_`, `-` and `.` only")]
+    Name { name: String },
+    #[error("--define {name}: that is a built-in op")]
+    BuiltIn { name: String },
+    #[error("--define {name}: the op is defined twice")]
+    Twice { name: String },
+    #[error("--define {name}: the command has an opening quote without a closing one")]
+    Quotes { name: String },
+    #[error("--define {name}=: the command is empty")]
+    Empty { name: String },
+    #[error(
+        "--define {name}: give a command, as in --define {name}='./program'; only with --cluster it is left to the nodes"
+    )]
+    NoCommand { name: String },
+    #[error("--define {name}=...: with --cluster the nodes define the command; give --define {name}")]
+    CommandOnCluster { name: String },
+    #[error("each needs a program: runner each [OPTIONS] [FILE]... -- PROGRAM [ARG]...")]
+    NoProgram,
+    #[error("each: with --cluster the nodes define the program; give --op NAME and no program")]
+    ProgramOnCluster,
+    #[error("each: --op is for --cluster; here the op is the program after `--`")]
+    OpWithoutCluster,
+    #[error("each: --cluster needs --op NAME, the op that the nodes define")]
+    NoOp,
+    #[error("--op {name}: there is no such op{hint}")]
+    UnknownOp { name: String, hint: String },
+    #[error("--reply-fd 2 is standard error")]
+    ReplyFd,
+}
+
+/// User-defined ops: what workers are told of them, and what texts of jobs are read with.
+pub(crate) struct Defined {
+    pub(crate) programs: Vec<ProgramDefinition>,
+    pub(crate) ops: &'static [DefinedOp],
+}
+
+impl Defined {
+    /// The ops of `--define`.
+    pub(crate) fn by_options(define: &[String], options: &RunOptions) -> Result<Defined, DefineError> {
+        let on_cluster = options.cluster.is_asked();
+        let mut ops: Vec<(String, Vec<OsString>)> = Vec::new();
+        for text in define {
+            let (name, command) = match text.split_once('=') {
+                Some((name, command)) => (name.to_owned(), Some(command)),
+                None => (text.clone(), None),
+            };
+            check_name(&name)?;
+            if ops.iter().any(|(other, _)| *other == name) {
+                return Err(DefineError::Twice { name });
+            }
+            let argv = match command {
+                None if on_cluster => Vec::new(),
+                None => return Err(DefineError::NoCommand { name }),
+                Some(_) if on_cluster => return Err(DefineError::CommandOnCluster { name }),
+                Some(command) => words(&name, command)?,
+            };
+            ops.push((name, argv));
+        }
+        let protocol = options.program.protocol.map_or(Protocol::Json, Protocol::from);
+        Defined::new(ops, (protocol, b'\n'), options)
+    }
+
+    /// The one op of `runner each`.
+    pub(crate) fn by_each(each: &EachArguments) -> Result<Defined, DefineError> {
+        let on_cluster = each.run.cluster.is_asked();
+        let name = match (&each.run.op, on_cluster) {
+            (None, false) if each.program.is_empty() => return Err(DefineError::NoProgram),
+            (Some(_), false) => return Err(DefineError::OpWithoutCluster),
+            (_, true) if !each.program.is_empty() => return Err(DefineError::ProgramOnCluster),
+            (None, true) => return Err(DefineError::NoOp),
+            (Some(name), true) => {
+                check_name(name)?;
+                String::clone(name)
+            }
+            (None, false) => {
+                let path = Path::new(&each.program[0]);
+                path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+            }
+        };
+        let protocol = each.run.program.protocol.map_or(Protocol::Text, Protocol::from);
+        let delimiter = if each.null { 0 } else { b'\n' };
+        Defined::new(vec![(name, each.program.clone())], (protocol, delimiter), &each.run)
+    }
+
+    fn new(
+        ops: Vec<(String, Vec<OsString>)>,
+        (protocol, delimiter): (Protocol, u8),
+        options: &RunOptions,
+    ) -> Result<Defined, DefineError> {
+        if options.program.reply_fd == 2 {
+            return Err(DefineError::ReplyFd);
+        }
+        let known: Vec<DefinedOp> = ops
+            .iter()
+            .map(|(name, argv)| DefinedOp {
+                name: name.clone(),
+                protocol,
+                delimiter,
+                identity: identity(name, protocol, argv),
+            })
+            .collect();
+        let programs =
+            ops.into_iter().filter(|(_, argv)| !argv.is_empty()).map(|(name, argv)| ProgramDefinition {
+                name,
+                argv,
+                protocol,
+                delimiter,
+                depth: options.program.depth,
+                start_timeout: options.program.start_timeout,
+                reply_fd: options.program.reply_fd,
+                max_reply: options.max_result.0,
+                grace: options.kill_after,
+                prefix_stderr: io::stderr().is_terminal(),
+            });
+        // There is one set of ops in the life of this process.
+        Ok(Defined { programs: programs.collect(), ops: known.leak() })
+    }
+
+    /// The op of `--op`.
+    pub(crate) fn op(&self, name: &str) -> Result<Op, DefineError> {
+        Op::from_name(name, self.ops).ok_or_else(|| {
+            let near = crate::parse::nearest(name, Op::names(self.ops));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            DefineError::UnknownOp { name: name.to_owned(), hint }
+        })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), DefineError> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.is_empty() || !name.bytes().all(is_letter) {
+        return Err(DefineError::Name { name: name.to_owned() });
+    }
+    match Op::from_name(name, &[]) {
+        Some(_) => Err(DefineError::BuiltIn { name: name.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+fn words(name: &str, command: &str) -> Result<Vec<OsString>, DefineError> {
+    let words = shell_words::split(command).map_err(|_| DefineError::Quotes { name: name.to_owned() })?;
+    match words.is_empty() {
+        true => Err(DefineError::Empty { name: name.to_owned() }),
+        false => Ok(words.into_iter().map(OsString::from).collect()),
+    }
+}
+
+/// Name, protocol and arguments, each up to a NUL byte, which none of them contains.
+fn identity(name: &str, protocol: Protocol, argv: &[OsString]) -> Vec<u8> {
+    let protocol = match protocol {
+        Protocol::Text => "text",
+        Protocol::Json => "json",
+    };
+    let parts =
+        [OsStr::new(name), OsStr::new(protocol)].into_iter().chain(argv.iter().map(OsString::as_os_str));
+    parts.flat_map(|part| [part.as_bytes(), b"\0"].concat()).collect()
+}
+
+/// Checks that the programs can be executed.
+///
+/// # Errors
+/// The first that cannot.
+pub(crate) fn check_programs(programs: &[ProgramDefinition]) -> Result<(), RunError> {
+    programs.iter().filter_map(|program| program.argv.first()).try_for_each(|program| {
+        find(program)
+            .map_err(|error| RunError::Program { program: program.to_string_lossy().into_owned(), error })
+    })
+}
+
+/// Looks a program up as the system does when it is executed.
+fn find(program: &OsStr) -> io::Result<()> {
+    if program.as_bytes().contains(&b'/') {
+        return is_executable(Path::new(program));
+    }
+    let path = env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let mut worst = io::ErrorKind::NotFound;
+    for folder in env::split_paths(&path) {
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        match is_executable(&folder.join(program)) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => worst = error.kind(),
+            Err(_) => {}
+        }
+    }
+    Err(worst.into())
+}
+
+fn is_executable(path: &Path) -> io::Result<()> {
+    if path.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(access(path, AccessFlags::X_OK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ops_are_checked() {
+        assert!(["score", "a-b_c.1"].into_iter().all(|name| check_name(name).is_ok()));
+        assert!(
+            ["", "a b", "a/b", "é"]
+                .into_iter()
+                .all(|name| matches!(check_name(name), Err(DefineError::Name { .. })))
+        );
+        assert!(matches!(check_name("gcd"), Err(DefineError::BuiltIn { .. })));
+    }
+
+    #[test]
+    fn commands_are_split_as_a_shell_does() {
+        let split = |command| words("x", command).unwrap();
+        assert_eq!(split("python3 'a b.py' --x=\"1 2\""), ["python3", "a b.py", "--x=1 2"]);
+        assert!(matches!(words("x", "a 'b"), Err(DefineError::Quotes { .. })));
+        assert!(matches!(words("x", "  "), Err(DefineError::Empty { .. })));
+    }
+
+    #[test]
+    fn programs_are_found_as_the_system_does() {
+        assert!(find(OsStr::new("sh")).is_ok());
+        assert!(find(OsStr::new("/bin/sh")).is_ok());
+        assert_eq!(find(OsStr::new("no-such-program")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(find(OsStr::new("/etc/passwd")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(find(OsStr::new("/etc")).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn an_op_is_its_name_protocol_and_arguments() {
+        let argv = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let one = identity("x", Protocol::Text, &argv(&["a", "b"]));
+        assert_ne!(one, identity("x", Protocol::Text, &argv(&["a b"])));
+        assert_ne!(one, identity("x", Protocol::Json, &argv(&["a", "b"])));
+        assert_ne!(one, identity("y", Protocol::Text, &argv(&["a", "b"])));
+    }
+}

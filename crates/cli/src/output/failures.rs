@@ -1,0 +1,89 @@
+//! Failures that leave no trace in the output, reported on standard error.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Deserialize;
+
+use super::record::{Kind, Tail};
+use crate::{error::warn, plan::Plan};
+
+/// Number of failures that are reported one by one, unless all or none are wanted.
+const MAX_REPORTED: u64 = 10;
+
+/// Reports failures where the output does not.
+#[derive(Debug, Default)]
+pub(crate) struct FailureReport {
+    max: u64,
+    reported: AtomicU64,
+}
+
+/// What is read of a record.
+#[derive(Deserialize)]
+struct Record {
+    error: Error,
+}
+
+#[derive(Deserialize)]
+struct Error {
+    kind: String,
+    message: String,
+    exit_code: Option<i32>,
+    signal: Option<String>,
+}
+
+impl FailureReport {
+    /// The report of a run.
+    pub(crate) fn new(plan: &Plan) -> FailureReport {
+        let max = match (plan.layout.hides_failures(), plan.quiet, plan.verbose) {
+            (false, ..) | (_, true, _) => 0,
+            (.., true) => u64::MAX,
+            _ => MAX_REPORTED,
+        };
+        FailureReport { max, reported: AtomicU64::new(0) }
+    }
+
+    /// Reports the failures among these outcomes. Jobs that were cancelled are not reported one by one.
+    pub(crate) fn report(&self, tails: &[(u64, Tail)]) {
+        if self.max == 0 {
+            return;
+        }
+        let is_reported = |tail: &Tail| tail.is_failure() && tail.kind != Kind::Invalid;
+        for (position, tail) in tails.iter().filter(|(_, tail)| is_reported(tail)) {
+            match self.reported.fetch_add(1, Ordering::Relaxed) {
+                before if before < self.max => warn(&describe(*position, tail)),
+                before if before == self.max => {
+                    warn("more lines have no result; --verbose reports all of them");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn describe(position: u64, tail: &Tail) -> String {
+    let text = [b"{", tail.text()].concat();
+    let Ok(Record { error: Error { kind, message, exit_code, signal } }) = serde_json::from_slice(&text)
+    else {
+        return format!("line {}: {}", position + 1, tail.kind.name());
+    };
+    let end = match (exit_code, signal) {
+        (Some(code), _) => format!(" (exit code {code})"),
+        (None, Some(signal)) => format!(" ({signal})"),
+        (None, None) => String::new(),
+    };
+    format!("line {}: {kind}: {message}{end}", position + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::cancelled_tail;
+
+    #[test]
+    fn a_failure_is_described_by_its_line_and_cause() {
+        let text = br#""ok":false,"error":{"kind":"crashed","message":"prog ended","pid":7,"exit_code":3}}"#;
+        let tail = Tail::new(Kind::Crashed, text.to_vec());
+        assert_eq!(describe(7, &tail), "line 8: crashed: prog ended (exit code 3)");
+        assert!(!cancelled_tail().is_failure());
+    }
+}

@@ -1,0 +1,99 @@
+//! What the output consists of.
+
+use builtin::{Builtin, Protocol, Value};
+use pool::Outcome;
+
+use super::record::{Kind, Tail, outcome_tail, push_string};
+
+/// How an outcome becomes a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// As a record. The tail of a success is that of the record.
+    #[default]
+    Records,
+    /// As the reply of a program, up to a delimiter. The tail of a success is the reply. A failure has a line if line N is
+    /// to stay the answer to line N.
+    Replies { protocol: Protocol, delimiter: u8, failures_have_lines: bool },
+    /// As a record that is made of the reply of a program. The tail of a success is the reply.
+    ReplyRecords { protocol: Protocol },
+}
+
+impl Layout {
+    /// What is kept of an outcome until its line is written, and in a journal.
+    pub(crate) fn tail(self, outcome: &Outcome<Builtin>) -> Tail {
+        match (self, outcome) {
+            (Layout::Records, _) => outcome_tail(outcome),
+            (_, Ok(Value::Text(reply) | Value::Json(reply))) => Tail::new(Kind::Succeeded, reply.to_vec()),
+            _ => outcome_tail(outcome),
+        }
+    }
+
+    /// Appends the line of a job that is called `id`: as it was written, or its position.
+    pub(crate) fn write_line(self, tail: &Tail, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
+        let is_success = tail.kind == Kind::Succeeded;
+        match self {
+            Layout::Records => tail.write_line(id, position, line),
+            Layout::ReplyRecords { protocol } if is_success => {
+                let mut text = b"\"ok\":true,\"result\":".to_vec();
+                match protocol {
+                    Protocol::Text => push_string(&mut text, tail.text()),
+                    Protocol::Json => text.extend_from_slice(tail.text()),
+                }
+                text.push(b'}');
+                Tail::new(Kind::Succeeded, text).write_line(id, position, line);
+            }
+            Layout::ReplyRecords { .. } => tail.write_line(id, position, line),
+            Layout::Replies { delimiter, .. } if is_success => {
+                line.extend_from_slice(tail.text());
+                line.push(delimiter);
+            }
+            Layout::Replies { protocol, delimiter, failures_have_lines: true } => {
+                line.extend_from_slice(if protocol == Protocol::Json { b"null" } else { b"" });
+                line.push(delimiter);
+            }
+            Layout::Replies { .. } => {}
+        }
+    }
+
+    /// Whether a failure leaves no trace in the output, so that it has to be reported.
+    pub(crate) fn hides_failures(self) -> bool {
+        matches!(self, Layout::Replies { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool::Failure;
+
+    fn line(layout: Layout, outcome: &Outcome<Builtin>) -> String {
+        let mut line = Vec::new();
+        layout.write_line(&layout.tail(outcome), None, 7, &mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn replies_are_lines_and_failures_leave_their_places() {
+        let text = Layout::Replies { protocol: Protocol::Text, delimiter: 0, failures_have_lines: true };
+        let reply = Ok(Value::Text(b"a \"b\"".to_vec().into()));
+        let failure = Err(Failure::Cancelled);
+        assert_eq!(line(text, &reply), "a \"b\"\0");
+        assert_eq!(line(text, &failure), "\0");
+        let unordered =
+            Layout::Replies { protocol: Protocol::Text, delimiter: 0, failures_have_lines: false };
+        assert_eq!(line(unordered, &failure), "");
+        let json = Layout::Replies { protocol: Protocol::Json, delimiter: b'\n', failures_have_lines: true };
+        assert_eq!(line(json, &failure), "null\n");
+    }
+
+    #[test]
+    fn replies_as_records_are_the_records_of_their_jobs() {
+        let reply = Ok(Value::Text(b"a\xff".to_vec().into()));
+        let text = Layout::ReplyRecords { protocol: Protocol::Text };
+        assert_eq!(line(text, &reply), "{\"id\":7,\"ok\":true,\"result\":\"a\u{fffd}\"}\n");
+        assert_eq!(line(text, &reply), line(Layout::Records, &reply));
+        let result = Ok(Value::Json(b"[1,2]".to_vec().into()));
+        let json = Layout::ReplyRecords { protocol: Protocol::Json };
+        assert_eq!(line(json, &result), line(Layout::Records, &result));
+    }
+}

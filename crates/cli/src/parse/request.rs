@@ -1,0 +1,50 @@
+//! Requests to the programs of user-defined ops.
+
+use builtin::{Builtin, ProgramJob, Protocol, compact};
+use serde_json::value::RawValue;
+
+use super::{
+    fields::Written,
+    flaw::Flaw,
+    job::ParsedJob,
+    op::{DefinedOp, Op},
+    value,
+};
+
+/// The job of a line that is a request as it stands.
+pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, Flaw> {
+    let request = match op.protocol {
+        Protocol::Text => bytes.to_vec(),
+        Protocol::Json => {
+            let text = std::str::from_utf8(bytes).map_err(|error| Flaw::encoding(bytes, &error))?;
+            let value: &RawValue = serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
+            compacted(value.get())
+        }
+    };
+    Ok(ParsedJob { op: Op::Defined(op), id: None, job: job(op, request), limit: None })
+}
+
+/// The job whose `args` are this value: its text, for the text protocol that of a string.
+pub(super) fn of_args(args: Written<'_>, op: &'static DefinedOp) -> Result<Builtin, Flaw> {
+    let is_text = op.protocol == Protocol::Text && args.text.starts_with('"');
+    let request = if is_text {
+        value::typed::<String>("args", args, "a string")?.into_bytes()
+    } else {
+        compacted(args.text)
+    };
+    if request.contains(&op.delimiter) {
+        let byte = if op.delimiter == 0 { "a NUL byte" } else { "a line break" };
+        return Err(Flaw::new(args.offset, format!("`args` contains {byte}, which ends a request")));
+    }
+    Ok(job(op, request))
+}
+
+fn compacted(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    compact(text, &mut bytes);
+    bytes
+}
+
+fn job(op: &DefinedOp, request: Vec<u8>) -> Builtin {
+    Builtin::Program(ProgramJob { op: op.name.as_str().into(), request: request.into() })
+}

@@ -1,0 +1,258 @@
+//! Tells a program that fails on some jobs from one that cannot work at all.
+//!
+//! Until a program of an op has replied once, jobs that are charged with its death are held back. The fifth of them ends
+//! the run: neither its record nor those of the others are written or kept in a journal, so that a run with a repaired
+//! program does all of them. They are passed on as soon as a program of the op replies, or no job of the op is under way
+//! that could bring a reply.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
+};
+
+use builtin::{Builtin, BuiltinError};
+use parking_lot::Mutex;
+use pool::{Crash, Failure, Resolved, Sink};
+
+use super::News;
+use crate::error::warn;
+
+/// Number of jobs charged with a death that end the run.
+const MAX_DEATHS: usize = 5;
+
+/// Stands between the executor and what takes outcomes.
+pub(crate) struct Probation {
+    next: Arc<dyn Sink<Builtin>>,
+    /// Whether there is an op whose programs have not replied.
+    is_on: AtomicBool,
+    state: Mutex<State>,
+    news: Sender<News>,
+}
+
+struct State {
+    /// The ops whose programs have not replied.
+    ops: HashMap<Box<str>, Op>,
+    /// Position and op of their jobs that are under way.
+    under_way: HashMap<u64, Box<str>>,
+}
+
+/// An op whose programs have not replied.
+#[derive(Default)]
+struct Op {
+    /// Number of its jobs that are under way.
+    under_way: usize,
+    deaths: usize,
+    held: Vec<Resolved<Builtin>>,
+    /// Its silence has been reported.
+    is_reported: bool,
+}
+
+/// What an outcome says about the op's program.
+enum Sign {
+    /// It has replied.
+    Works,
+    /// It died in the job; in words.
+    Died(String),
+    /// It cannot be executed.
+    Unusable(String),
+    /// It did not reply before the job was ended.
+    Silent,
+    Nothing,
+}
+
+impl Probation {
+    /// Probation for the programs of these ops.
+    pub(crate) fn new(
+        ops: impl IntoIterator<Item = Box<str>>,
+        next: Arc<dyn Sink<Builtin>>,
+        news: Sender<News>,
+    ) -> Arc<Probation> {
+        let ops: HashMap<Box<str>, Op> = ops.into_iter().map(|op| (op, Op::default())).collect();
+        let is_on = AtomicBool::new(!ops.is_empty());
+        let state = Mutex::new(State { ops, under_way: HashMap::new() });
+        Arc::new(Probation { next, is_on, state, news })
+    }
+
+    /// Notes a job that will be pushed under this position.
+    pub(crate) fn expect(&self, position: u64, job: &Builtin) {
+        let Builtin::Program(program) = job else { return };
+        if !self.is_on.load(Ordering::Acquire) {
+            return;
+        }
+        let state = &mut *self.state.lock();
+        if let Some(op) = state.ops.get_mut(&program.op) {
+            op.under_way += 1;
+            state.under_way.insert(position, program.op.clone());
+        }
+    }
+
+    /// What is to be passed on of an outcome.
+    fn judge(&self, resolved: Resolved<Builtin>, passed: &mut Vec<Resolved<Builtin>>) {
+        let State { ops, under_way } = &mut *self.state.lock();
+        let Some(name) = under_way.remove(&resolved.tag) else { return passed.push(resolved) };
+        let Some(op) = ops.get_mut(&name) else { return passed.push(resolved) };
+        op.under_way -= 1;
+        match sign(&resolved) {
+            Sign::Works => {
+                passed.append(&mut op.held);
+                passed.push(resolved);
+                ops.remove(&name);
+                self.is_on.store(!ops.is_empty(), Ordering::Release);
+                return;
+            }
+            Sign::Nothing => passed.push(resolved),
+            Sign::Silent => {
+                if !std::mem::replace(&mut op.is_reported, true) && op.deaths == 0 {
+                    warn(&format!(
+                        "the program of `{name}` has not replied; it must flush its output after each reply"
+                    ));
+                }
+                passed.push(resolved);
+            }
+            Sign::Died(cause) => {
+                op.deaths += 1;
+                op.held.push(resolved);
+                if op.deaths >= MAX_DEATHS {
+                    let cause = format!(
+                        "the program of `{name}` ended in each of {MAX_DEATHS} jobs without a reply: {cause}"
+                    );
+                    return self.end(op, cause);
+                }
+            }
+            Sign::Unusable(cause) => {
+                op.held.push(resolved);
+                return self.end(op, cause);
+            }
+        }
+        if op.under_way == 0 {
+            passed.append(&mut op.held);
+        }
+    }
+
+    /// Ends the run. The jobs that are held back have no record.
+    fn end(&self, op: &mut Op, cause: String) {
+        op.held.clear();
+        // Nothing listens any more only when the run is over.
+        let _ = self.news.send(News::ProgramFailed(cause));
+    }
+}
+
+impl Sink<Builtin> for Probation {
+    fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
+        if !self.is_on.load(Ordering::Acquire) {
+            return self.next.resolve(resolved);
+        }
+        let mut passed = Vec::with_capacity(resolved.len());
+        resolved.into_iter().for_each(|job| self.judge(job, &mut passed));
+        if !passed.is_empty() {
+            self.next.resolve(passed);
+        }
+    }
+}
+
+fn sign(resolved: &Resolved<Builtin>) -> Sign {
+    match &resolved.outcome {
+        Ok(_) | Err(Failure::Failed(BuiltinError::Program { .. })) => Sign::Works,
+        Err(Failure::Failed(error @ BuiltinError::ProgramNotRun { .. })) => Sign::Unusable(error.to_string()),
+        Err(Failure::Crashed { program: Some(crash), death, .. }) => {
+            Sign::Died(told(crash, &death.to_string()))
+        }
+        Err(Failure::TimedOut { .. } | Failure::Cancelled) => Sign::Silent,
+        _ => Sign::Nothing,
+    }
+}
+
+/// The end of a program in words, with what it wrote last.
+fn told(crash: &Crash, death: &str) -> String {
+    let stderr = String::from_utf8_lossy(&crash.stderr);
+    let stderr = stderr.trim_end();
+    let wrote =
+        if stderr.is_empty() { String::new() } else { format!("; its standard error ends with:\n{stderr}") };
+    format!("{} {} ({death}){wrote}", crash.program, crash.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use builtin::{ProgramJob, Value};
+    use pool::{Death, DeathCause};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<u64>>);
+
+    impl Sink<Builtin> for Seen {
+        fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
+            self.0.lock().extend(resolved.iter().map(|job| job.tag));
+        }
+    }
+
+    fn probation() -> (Arc<Probation>, Arc<Seen>, Receiver<News>) {
+        let (news, heard) = channel();
+        let seen = Arc::<Seen>::default();
+        (Probation::new(["op".into()], seen.clone(), news), seen, heard)
+    }
+
+    fn expect(probation: &Probation, position: u64) {
+        probation
+            .expect(position, &Builtin::Program(ProgramJob { op: "op".into(), request: Vec::new().into() }));
+    }
+
+    fn died(tag: u64) -> Resolved<Builtin> {
+        let death = Death { pid: 7, cause: DeathCause::Exited(3) };
+        let crash =
+            Crash { death, program: "prog".into(), message: "ended".into(), stderr: b"no module\n".to_vec() };
+        Resolved {
+            tag,
+            outcome: Err(Failure::Crashed {
+                death,
+                attempts: 3,
+                earlier: Box::default(),
+                program: Some(Arc::new(crash)),
+            }),
+        }
+    }
+
+    fn replied(tag: u64) -> Resolved<Builtin> {
+        Resolved { tag, outcome: Ok(Value::Text(Vec::new().into())) }
+    }
+
+    #[test]
+    fn the_fifth_death_before_a_reply_ends_the_run_without_records() {
+        let (probation, seen, heard) = probation();
+        (0..9).for_each(|position| expect(&probation, position));
+        (0..4).for_each(|position| probation.resolve(vec![died(position)]));
+        assert!(heard.try_recv().is_err() && seen.0.lock().is_empty());
+        probation.resolve(vec![died(4)]);
+        let Ok(News::ProgramFailed(cause)) = heard.try_recv() else { panic!("the run goes on") };
+        assert!(cause.contains("code 3") && cause.ends_with("no module"), "{cause}");
+        assert!(seen.0.lock().is_empty());
+    }
+
+    #[test]
+    fn a_reply_releases_what_was_held_back() {
+        let (probation, seen, heard) = probation();
+        (0..9).for_each(|position| expect(&probation, position));
+        probation.resolve(vec![died(0), died(1)]);
+        assert!(seen.0.lock().is_empty());
+        probation.resolve(vec![replied(2)]);
+        assert_eq!(*seen.0.lock(), [0, 1, 2]);
+        (3..9).for_each(|position| probation.resolve(vec![died(position)]));
+        assert_eq!(seen.0.lock().len(), 9);
+        assert!(heard.try_recv().is_err());
+    }
+
+    #[test]
+    fn nothing_is_held_back_when_no_job_is_under_way() {
+        let (probation, seen, _heard) = probation();
+        expect(&probation, 0);
+        probation.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(Failure::Cancelled) }]);
+        assert_eq!(*seen.0.lock(), [0, 5]);
+    }
+}
