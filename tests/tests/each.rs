@@ -367,6 +367,32 @@ fn programs_that_are_killed_at_random_change_no_byte() {
     assert!(killed > 0);
 }
 
+/// A Python program that does something with the line 5, and answers all others with the worker's generation.
+fn python_on_five(action: &str) -> String {
+    format!(
+        "import os, sys, time\nkept = []\nfor line in sys.stdin:\n if int(line) == 5: {action}\n print(os.environ['RUNNER_GENERATION'])"
+    )
+}
+
+#[test]
+fn a_program_that_takes_too_much_memory_is_ended_in_its_job() {
+    let script = python_on_five("kept.append(bytearray(b'x') * (200 << 20)); time.sleep(1000)");
+    let options = ["each", "-w", "1", "--max-rss", "100M", "--records", "--", "python3", "-c", &script];
+    let output = runner(options).stdin(numbers(9)).run();
+    let expected = (1..=9).map(|n| if n == 5 { "memory" } else { "ok" }.to_owned());
+    assert_eq!(output.kinds(), expected.collect::<Vec<_>>(), "{}", output.stderr);
+}
+
+#[test]
+fn a_program_that_leaks_is_replaced_between_two_jobs() {
+    let script = python_on_five("kept.append(bytearray(b'x') * (100 << 20)); time.sleep(0.3)");
+    let options = ["each", "-w", "1", "--depth", "1", "--recycle-rss", "60M", "--", "python3", "-c", &script];
+    let output = runner(options).stdin(numbers(40)).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let generations: Vec<&str> = output.text().lines().collect();
+    assert_eq!((generations[0], generations[4], generations[39]), ("0", "0", "1"), "{generations:?}");
+}
+
 #[test]
 fn a_dry_run_counts_lines_and_starts_nothing() {
     let output = runner(["each", "--dry-run", "--", "no-such-program"]).stdin("1\n2\n").run();

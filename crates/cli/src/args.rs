@@ -179,7 +179,7 @@ pub(crate) struct RunOptions {
 }
 
 /// What only a local pool understands: of a cluster's jobs its nodes decide, and its results are kept without a journal.
-const LOCAL: [&str; 19] = [
+const LOCAL: [&str; 21] = [
     "workers",
     "executor",
     "batch",
@@ -191,6 +191,8 @@ const LOCAL: [&str; 19] = [
     "retries",
     "timeout_retries",
     "max_memory",
+    "max_rss",
+    "recycle_rss",
     "max_jobs_per_worker",
     "pin",
     "nice",
@@ -275,6 +277,14 @@ pub(crate) struct SupervisionArguments {
     /// Memory that each worker may have, as address space, such as 512M; a job that needs more fails
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<units::Size>,
+
+    /// Resident memory of a worker and what its jobs start, such as 2G; a job that takes more is ended
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_rss: Option<units::Size>,
+
+    /// Replace a worker between two jobs when it and what its jobs have started have more resident memory than this
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) recycle_rss: Option<units::Size>,
 
     /// Replace a worker after this many jobs
     #[arg(long, value_name = "N")]

@@ -114,6 +114,8 @@ struct PoolPlan {
     retries: u32,
     timeout_retries: u32,
     max_memory: Option<u64>,
+    max_rss: Option<u64>,
+    recycle_rss: Option<u64>,
     max_jobs_per_worker: Option<NonZeroU64>,
     pin: bool,
     nice: i32,
@@ -160,6 +162,8 @@ impl Plan {
                 ("--codec", arguments.codec.is_some()),
                 ("--timeout", arguments.timeout.is_some()),
                 ("--max-memory", arguments.supervision.max_memory.is_some()),
+                ("--max-rss", arguments.supervision.max_rss.is_some()),
+                ("--recycle-rss", arguments.supervision.recycle_rss.is_some()),
                 ("--max-jobs-per-worker", arguments.supervision.max_jobs_per_worker.is_some()),
                 ("--pin", arguments.supervision.pin),
                 ("--nice", arguments.supervision.nice.is_some()),
@@ -289,6 +293,12 @@ impl Plan {
         if let Some(bytes) = plan.max_memory {
             builder = builder.max_memory(bytes);
         }
+        if let Some(bytes) = plan.max_rss {
+            builder = builder.max_rss(bytes);
+        }
+        if let Some(bytes) = plan.recycle_rss {
+            builder = builder.recycle_rss(bytes);
+        }
         if let Some(jobs) = plan.max_jobs_per_worker {
             builder = builder.max_jobs_per_worker(jobs);
         }
@@ -315,6 +325,8 @@ impl PoolPlan {
             retries: arguments.supervision.retries,
             timeout_retries: arguments.supervision.timeout_retries,
             max_memory: arguments.supervision.max_memory.map(|size| size.0),
+            max_rss: arguments.supervision.max_rss.map(|size| size.0),
+            recycle_rss: arguments.supervision.recycle_rss.map(|size| size.0),
             max_jobs_per_worker: arguments.supervision.max_jobs_per_worker,
             pin: arguments.supervision.pin,
             nice: arguments.supervision.nice.unwrap_or(0),

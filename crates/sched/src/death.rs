@@ -67,7 +67,10 @@ impl Sched {
     pub(crate) fn died(&mut self, now: Moment, id: WorkerId, end: End, actions: &mut Vec<Action>) {
         // Gone already: a death is reported twice.
         let Some(worker) = self.workers.remove(&id) else { return };
-        let expected = !matches!(worker.phase, Phase::Serving | Phase::Doomed(Doom::Expelled | Doom::Stood));
+        let expected = !matches!(
+            worker.phase,
+            Phase::Serving | Phase::Doomed(Doom::Expelled | Doom::Stood | Doom::Oversized)
+        );
         if worker.frames.is_empty() && expected {
             return;
         }
@@ -141,7 +144,7 @@ impl Sched {
             let death = end.death;
             tried.note_death(death);
             let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(Some(death)));
-            if end.memory {
+            if end.memory || phase == Phase::Doomed(Doom::Oversized) {
                 // It would need as much again.
                 Some(Verdict::Memory { death, attempts, earlier })
             } else {

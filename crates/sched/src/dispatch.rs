@@ -61,7 +61,10 @@ impl Sched {
             Mode::Closing => self.queue.total() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
             Mode::Stopping | Mode::Broken => true,
         };
-        let limited = self.settings.max_jobs_per_worker.is_some() || self.settings.idle_timeout.is_some();
+        let settings = &self.settings;
+        let limited = settings.max_jobs_per_worker.is_some()
+            || settings.idle_timeout.is_some()
+            || settings.recycle_rss.is_some();
         if !all && !limited {
             return;
         }
@@ -100,7 +103,7 @@ impl Sched {
     }
 
     fn may_get_more(&self, worker: &Worker) -> bool {
-        quota_left(worker, self.settings.max_jobs_per_worker) > 0
+        !worker.is_recycled && quota_left(worker, self.settings.max_jobs_per_worker) > 0
     }
 
     fn count(&self, phase: Phase) -> u64 {

@@ -58,6 +58,13 @@ pub enum Event {
         /// Whether it does nothing: somebody has stopped it, or it is in no job and silent.
         stands: bool,
     },
+    /// The resident size of a worker and what it has started was looked at.
+    Resident {
+        /// The worker.
+        worker: WorkerId,
+        /// In bytes.
+        bytes: u64,
+    },
     /// A worker that had been ready is gone, and all that it had sent has been told.
     Died {
         /// The worker.

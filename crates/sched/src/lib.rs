@@ -16,6 +16,7 @@ mod limits;
 mod pauses;
 mod queue;
 mod relief;
+mod resident;
 mod settings;
 mod sizing;
 mod state;
@@ -23,5 +24,6 @@ mod worker;
 
 pub use cost::MeanCost;
 pub use event::{Action, Event, StartFailure, Verdict};
+pub use resident::RESIDENT_PERIOD;
 pub use settings::{Batch, OnWorkerDeath, Settings};
 pub use state::Sched;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use job::{FrameId, JobId, Moment, WorkerId};
 
 use crate::{
-    Action, Sched,
+    Action, RESIDENT_PERIOD, Sched,
     worker::{Doom, InFlight, Phase, Worker},
 };
 
@@ -49,9 +49,10 @@ impl Sched {
         }
     }
 
-    /// How often to look whether somebody has stopped a worker.
+    /// Time between two looks at workers that have jobs: whether one is stopped, and how large they are.
     pub(crate) fn look_every(&self) -> Duration {
-        self.settings.standing_limit / 10
+        let look = self.settings.standing_limit / 10;
+        if self.limits_resident() { look.min(RESIDENT_PERIOD) } else { look }
     }
 
     /// Has a worker killed that stands, with jobs that nobody else can have.
@@ -95,7 +96,12 @@ impl Sched {
             Phase::Leaving { by } => Some(by),
             Phase::Starting => worker.check_at,
             Phase::Doomed(
-                Doom::Late | Doom::Stood | Doom::Expelled | Doom::Dismissed | Doom::Called { .. },
+                Doom::Late
+                | Doom::Stood
+                | Doom::Oversized
+                | Doom::Expelled
+                | Doom::Dismissed
+                | Doom::Called { .. },
             ) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);

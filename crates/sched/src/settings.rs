@@ -64,6 +64,12 @@ pub struct Settings {
     pub kill_after: Duration,
     /// How many jobs a worker serves before another takes its place.
     pub max_jobs_per_worker: Option<NonZeroU64>,
+    /// Resident size, in bytes, of a worker and what it has started, above which it is killed. The job that it is in is
+    /// charged with that, and not tried again.
+    pub max_rss: Option<u64>,
+    /// Resident size, in bytes, of a worker and what it has started, above which another takes its place after the job that
+    /// it is in.
+    pub recycle_rss: Option<u64>,
     /// How long a worker may take to be ready.
     pub start_limit: Duration,
     /// How long a worker that was told to leave may take.
@@ -89,6 +95,8 @@ impl Default for Settings {
             limit: None,
             kill_after: Duration::from_secs(1),
             max_jobs_per_worker: None,
+            max_rss: None,
+            recycle_rss: None,
             start_limit: Duration::from_secs(60),
             exit_limit: Duration::from_secs(5),
             standing_limit: Duration::from_secs(10),

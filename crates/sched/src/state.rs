@@ -136,6 +136,7 @@ impl Sched {
                 }
             }
             Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
+            Event::Resident { worker, bytes } => self.resident(worker, bytes, &mut actions),
             Event::Stood { worker, stands } => self.stood(now, worker, stands),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
@@ -326,7 +327,7 @@ impl Sched {
 
     /// Sees to jobs of a frame that the worker was told not to begin with.
     fn given_back(&mut self, id: WorkerId, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
-        if self.kill_at.is_some() {
+        if matches!(self.mode, Mode::Stopping | Mode::Broken) {
             return jobs.into_iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
         }
         if let Some(worker) = self.workers.get_mut(&id) {

@@ -30,6 +30,8 @@ pub(crate) enum Doom {
     Late,
     /// It did nothing for too long, although it had jobs.
     Stood,
+    /// It and what it has started took too much memory.
+    Oversized,
     /// It did what no worker does.
     Expelled,
     /// It is not needed any more, or the pool is stopped.
@@ -107,6 +109,8 @@ pub(crate) struct Worker {
     pub(crate) since: Moment,
     /// It gives back what it has not begun with of frames below this.
     pub(crate) recalled: FrameId,
+    /// Another takes its place as soon as it has no jobs.
+    pub(crate) is_recycled: bool,
     /// When to look what it is doing, or whether it is ready.
     pub(crate) check_at: Option<Moment>,
     /// Since when it has been seen to do nothing although it has jobs.
@@ -127,6 +131,7 @@ impl Worker {
             idle_since: Moment(0),
             since: Moment(0),
             recalled: FrameId(0),
+            is_recycled: false,
             check_at: Some(by),
             stood_since: None,
             seen: None,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
-use sched::{Action, Event, OnWorkerDeath, Sched, Settings};
+use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, Verdict};
 
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
 
@@ -79,7 +79,7 @@ fn a_broken_pool_can_still_be_stopped() {
 #[test]
 fn a_short_limit_behind_a_long_one_is_not_overlooked() {
     let settings =
-        Settings { batch: sched::Batch::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
+        Settings { batch: Batch::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let limits = vec![(JobId(1), Duration::from_secs(100)), (JobId(2), Duration::from_millis(500))];
@@ -216,7 +216,7 @@ fn a_worker_that_goes_on_is_let_be() {
 #[test]
 fn two_jobs_of_one_worker_can_be_killed() {
     let settings =
-        Settings { batch: sched::Batch::Fixed(std::num::NonZeroU64::new(3).unwrap()), ..Settings::default() };
+        Settings { batch: Batch::Fixed(std::num::NonZeroU64::new(3).unwrap()), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 4, vec![]));
@@ -224,8 +224,7 @@ fn two_jobs_of_one_worker_can_be_killed() {
     let _ = sched.handle(at(1), Event::Killed(JobId(3)));
     let death = Event::Died { worker, running: None, kept: None, death: DEATH, memory: false };
     let actions = sched.handle(at(2), death);
-    let cancelled =
-        |job| Action::Resolve { jobs: JobRange::one(JobId(job)), verdict: sched::Verdict::Cancelled };
+    let cancelled = |job| Action::Resolve { jobs: JobRange::one(JobId(job)), verdict: Verdict::Cancelled };
     assert!(actions.contains(&cancelled(1)) && actions.contains(&cancelled(3)), "{actions:?}");
     assert_eq!(sched.pending(), 1, "the second job goes on");
 }
@@ -301,4 +300,50 @@ fn sends(actions: &[Action]) -> Vec<(WorkerId, FrameId, u64)> {
         _ => None,
     };
     actions.iter().filter_map(sent).collect()
+}
+
+#[test]
+fn a_worker_that_is_too_large_is_killed_and_its_job_not_tried_again() {
+    let settings = Settings { max_rss: Some(1000), ..Settings::default() };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let worker = ids[0];
+    let sent = sched.handle(at(1), submitted(1, 3, vec![]));
+    let frame = sent.iter().find_map(|action| match action {
+        Action::Send { frame, .. } => Some(*frame),
+        _ => None,
+    });
+    assert!(sched.handle(at(2), Event::Resident { worker, bytes: 1000 }).is_empty());
+    assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).contains(&Action::Kill(worker)));
+    let running = frame.map(|frame| (frame, 0));
+    let died = Event::Died { worker, running, kept: None, death: DEATH, memory: false };
+    let resolved = sched.handle(at(4), died).into_iter().find_map(|action| match action {
+        Action::Resolve { jobs, verdict } => Some((jobs, verdict)),
+        _ => None,
+    });
+    let Some((jobs, Verdict::Memory { attempts: 1, .. })) = resolved else { panic!("{resolved:?}") };
+    assert_eq!((jobs, sched.pending()), (JobRange::one(JobId(1)), 1), "the other job goes on");
+}
+
+#[test]
+fn a_worker_that_has_grown_gives_back_its_jobs_and_is_replaced() {
+    let settings = Settings {
+        recycle_rss: Some(1000),
+        batch: Batch::Fixed(4.try_into().unwrap()),
+        ..Settings::default()
+    };
+    let (mut sched, ids) = with_idle(1, &settings);
+    let worker = ids[0];
+    let sent = sched.handle(at(1), submitted(1, 5, vec![]));
+    let Some(Action::Send { frame, .. }) = sent.iter().find(|action| matches!(action, Action::Send { .. }))
+    else {
+        panic!("{sent:?}")
+    };
+    let actions = sched.handle(at(2), Event::Resident { worker, bytes: 1001 });
+    assert!(actions.iter().any(|action| matches!(action, Action::Recall { .. })), "{actions:?}");
+    assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).is_empty(), "once is enough");
+    let busy = Duration::from_millis(1);
+    let returned = Event::Returned { worker, frame: *frame, outcomes: 1, last: true, busy };
+    let actions = sched.handle(at(4), returned);
+    assert!(actions.contains(&Action::Retire(worker)), "{actions:?}");
+    assert_eq!(sched.pending(), 3);
 }

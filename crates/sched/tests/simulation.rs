@@ -73,6 +73,8 @@ impl World {
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
             on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Heal },
             batch: std::num::NonZeroU64::new(rng.below(6)).map_or(Batch::Auto, Batch::Fixed),
+            max_rss: rng.one_in(4).then_some(1_000),
+            recycle_rss: rng.one_in(4).then_some(500),
         };
         World {
             rng,
@@ -244,6 +246,9 @@ impl World {
         for id in watched {
             let stands = self.workers[&id].stands;
             self.tell(Event::Stood { worker: id, stands });
+            let bound = if self.rng.one_in(4) { 1_200 } else { 500 };
+            let bytes = self.rng.below(bound);
+            self.tell(Event::Resident { worker: id, bytes });
             let worker = &self.workers[&id];
             if let (Some((frame, jobs, returned)), Some(since)) = (worker.frames.first(), worker.since) {
                 // One that hangs is in its first job; of the others nobody knows.

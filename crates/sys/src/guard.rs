@@ -15,6 +15,7 @@
 //! then the program is killed too, and the pipe ends without a report.
 
 use std::{
+    ffi::CStr,
     io, mem,
     os::{fd::RawFd, unix::process::CommandExt},
     process::{Command, id},
@@ -38,6 +39,14 @@ static ROUND: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 }
 /// The signal by which a worker has the guard kill the program and all that it has started.
 pub(crate) fn kill_request() -> c_int {
     libc::SIGRTMIN()
+}
+
+/// Name of a guard's process.
+const NAME: &CStr = c"runner-guard";
+
+/// Whether a process is a guard.
+pub(crate) fn is_guard(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == NAME.to_bytes())
 }
 
 /// What a guard writes when the program has ended.
@@ -129,7 +138,7 @@ impl Guard {
         // SAFETY: the calls take plain numbers, or pointers to values of this frame that outlive them; the caller vouches
         // for the descriptors.
         unsafe {
-            libc::prctl(libc::PR_SET_NAME, c"runner-guard".as_ptr());
+            libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
             let pid = self.program.unwrap_or(0);
             libc::write(self.report, (&raw const pid).cast(), size_of::<pid_t>());
             close_all_but(self.report);

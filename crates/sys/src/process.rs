@@ -20,7 +20,7 @@ use nix::{
 };
 use parking_lot::Mutex;
 
-use crate::{call::CallError, child, placement::Placement};
+use crate::{call::CallError, child, guard, placement::Placement};
 
 /// Why a process cannot be started.
 #[derive(Debug)]
@@ -162,6 +162,16 @@ impl Process {
         clock.now().ok().map(crate::clock::duration)
     }
 
+    /// Resident size of the process and its descendants, in bytes; `None` once it has been reaped. What they share is
+    /// counted for each of them, but for guards, which are copies of the process.
+    #[must_use]
+    pub fn resident(&self) -> Option<u64> {
+        let child = self.child.lock();
+        child.as_ref()?;
+        let others = descendants(self.pid).into_iter().filter(|&pid| !guard::is_guard(pid));
+        Some(std::iter::once(self.pid).chain(others).filter_map(resident_of).sum())
+    }
+
     /// Waits for the process to end, kills what is left of its group, and reaps it. The second call finds
     /// nothing to reap and answers `None`.
     pub fn reap(&self) -> Option<Death> {
@@ -194,6 +204,15 @@ fn descendants(ancestor: u32) -> Vec<u32> {
         }
     }
     found.split_off(1)
+}
+
+/// Resident size of one process, in bytes.
+fn resident_of(pid: u32) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    // SAFETY: asking for a number touches no memory.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    Some(pages * u64::try_from(page).unwrap_or(4096))
 }
 
 fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
@@ -241,6 +260,19 @@ mod tests {
         assert!(process.processor_time().unwrap() > Duration::from_micros(100));
         process.reap();
         assert_eq!(process.processor_time(), None);
+    }
+
+    #[test]
+    fn what_it_has_started_counts_for_its_size() {
+        let process = spawn("sh", &["-c", "head -c 50000000 /dev/zero | tail -c 50000000 | sleep 1000"]);
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while process.resident().unwrap() < 40_000_000 {
+            assert!(std::time::Instant::now() < deadline, "{:?}", process.resident());
+            std::thread::yield_now();
+        }
+        process.signal_group(Signal::SIGKILL);
+        process.reap();
+        assert_eq!(process.resident(), None);
     }
 
     #[test]

@@ -6,17 +6,23 @@ use std::{
 };
 
 use job::{Job, Moment, Stage, WorkerId};
-use sched::Event;
+use sched::{Event, RESIDENT_PERIOD};
 use sys::clock::Heartbeat;
 
-use super::{shared::Shared, turn::Turn};
+use super::{handle::Handle, shared::Shared, turn::Turn};
 
 /// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
 pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
     let attended = shared.ledger.thread("clock", Stage::Schedule);
     let lane = attended.lane();
+    let mut residents = Residents::default();
     loop {
         lane.enter(Stage::Schedule);
+        if let Some(sizes) = residents.look(shared) {
+            let mut turn = Turn::on(lane, shared);
+            sizes.into_iter().for_each(|(worker, bytes)| turn.hear(Event::Resident { worker, bytes }));
+            turn.end();
+        }
         let mut turn = Turn::on(lane, shared);
         let (now, collect_at, wake_at) = (turn.now, turn.state.collect_at, turn.state.wake_at);
         if turn.note_skipped_time() {
@@ -38,6 +44,26 @@ pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
             lane.enter(Stage::Wait);
             shared.clock_news.wait(&mut turn.state);
         }
+    }
+}
+
+/// Looks at the size of workers from time to time, if that matters, without the lock.
+#[derive(Default)]
+struct Residents {
+    last: Option<Instant>,
+}
+
+impl Residents {
+    /// The resident sizes of the workers, if it is time to look.
+    fn look<J: Job>(&mut self, shared: &Shared<J>) -> Option<Vec<(WorkerId, u64)>> {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= RESIDENT_PERIOD);
+        if !is_due || !shared.limits_resident() {
+            return None;
+        }
+        let size = |handle: &Arc<Handle>| Some((handle.id, handle.process.get()?.resident()?));
+        let sizes = shared.handles().iter().filter_map(size).collect();
+        self.last = Some(Instant::now());
+        Some(sizes)
     }
 }
 

@@ -158,6 +158,11 @@ impl<J: Job> Shared<J> {
         ParentFigures { queued, ..self.ledger.figures() }
     }
 
+    /// Whether the resident size of workers matters.
+    pub(crate) fn limits_resident(&self) -> bool {
+        self.state.lock().sched.limits_resident()
+    }
+
     /// All workers that there are now.
     pub(crate) fn handles(&self) -> Vec<Arc<Handle>> {
         self.state.lock().workers.values().cloned().collect()

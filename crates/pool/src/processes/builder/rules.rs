@@ -141,6 +141,40 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// Resident size, in bytes, that a worker and what its jobs have started may have together; by default there is no limit.
+    /// Looked at every 50 ms. A worker that is larger is killed, and the job that it is in fails with
+    /// [`Failure::Memory`](crate::Failure::Memory).
+    ///
+    /// Unlike [`max_memory`](Self::max_memory) it counts what is used, not what is reserved, and it cannot stop a job that
+    /// takes much memory at once before it has it.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().max_rss(2 << 30).recycle_rss(1 << 30).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_rss(mut self, bytes: u64) -> Self {
+        self.settings.max_rss = Some(bytes);
+        self
+    }
+
+    /// Resident size, in bytes, of a worker and what its jobs have started, above which another worker takes its place after
+    /// the job that it is in; by default there is no such limit. Looked at every 50 ms. For jobs that leak memory.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().recycle_rss(1 << 30).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recycle_rss(mut self, bytes: u64) -> Self {
+        self.settings.recycle_rss = Some(bytes);
+        self
+    }
+
     /// How long a worker may take to start, its state included; 1 minute by default. One that takes longer is killed,
     /// and counts as one that could not be started.
     ///
