@@ -394,6 +394,16 @@ fn a_program_that_leaks_is_replaced_between_two_jobs() {
 }
 
 #[test]
+fn programs_are_counted() {
+    let output = each(&["--stats=json", "--retries", "0"], &on_five("exit 3")).stdin(numbers(9)).run();
+    let stats = output.stderr.lines().find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let programs = &stats.unwrap()["programs"];
+    assert_eq!(programs["crashed"], 1, "{programs}");
+    let (started, replaced) = (programs["started"].as_u64().unwrap(), programs["replaced"].as_u64().unwrap());
+    assert!((2..=3).contains(&started) && replaced >= 1, "{programs}");
+}
+
+#[test]
 fn a_dry_run_counts_lines_and_starts_nothing() {
     let output = runner(["each", "--dry-run", "--", "no-such-program"]).stdin("1\n2\n").run();
     assert!(output.stderr.contains("2 jobs (2 no-such-program)"), "{}", output.stderr);

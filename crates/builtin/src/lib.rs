@@ -283,6 +283,10 @@ impl Job for Builtin {
     type Error = BuiltinError;
     type Context = Context;
 
+    fn missing_here(error: &BuiltinError) -> Option<String> {
+        matches!(error, BuiltinError::OpNotDefined { .. }).then(|| error.to_string())
+    }
+
     fn begin(&self, context: &mut Context) -> bool {
         match self {
             Builtin::Program(ProgramJob { op, request }) => context.programs.begin(op, request),

@@ -43,6 +43,26 @@ pub struct WorkerFigures {
     pub spent: Spent,
     /// The processor time of its process; nothing for a thread.
     pub processor: Duration,
+    /// Programs that it has kept for several jobs.
+    pub programs: ProgramFigures,
+}
+
+/// Programs that a worker has started and kept for several jobs.
+///
+/// ```
+/// use job::ProgramFigures;
+///
+/// let figures = ProgramFigures { started: 3, replaced: 2, crashed: 1 };
+/// assert_eq!(figures.started - figures.replaced, 1, "the first one");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramFigures {
+    /// Number that it has started.
+    pub started: u32,
+    /// Number of those that took the place of another, in this worker or in the one before it in the same slot.
+    pub replaced: u32,
+    /// Number that ended with a request unanswered.
+    pub crashed: u32,
 }
 
 /// Where the parent's time went.
@@ -107,6 +127,7 @@ impl WorkerFigures {
             life: Duration::ZERO,
             spent: Spent::default(),
             processor: Duration::ZERO,
+            programs: ProgramFigures::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ mod task;
 
 pub use crash::Crash;
 pub use death::{Death, DeathCause};
-pub use figures::{LaneFigures, ParentFigures, WorkerFigures};
+pub use figures::{LaneFigures, ParentFigures, ProgramFigures, WorkerFigures};
 pub use id::{FrameId, JobId, JobRange, WorkerId};
 pub use moment::Moment;
 pub use outcome::{Failure, Outcome, Panic};

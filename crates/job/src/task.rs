@@ -67,6 +67,13 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// A panic is caught and reported as [`Failure::Panicked`](crate::Failure::Panicked); the worker lives on.
     fn run(self, context: &mut Self::Context) -> Result<Self::Output, Self::Error>;
 
+    /// Returns what is missing where the job ran, in words, if this error says that: the same job can run in another place.
+    /// A node of a cluster then hands its jobs back.
+    fn missing_here(error: &Self::Error) -> Option<String> {
+        let _ = error;
+        None
+    }
+
     /// Begins the job ahead of its turn, in a worker whose state [begins jobs ahead](Context::begins_ahead): before
     /// earlier jobs of the worker have run. Jobs begin in the order in which they run, each at most once.
     ///

@@ -64,7 +64,7 @@ pub use future::{
 #[doc(inline)]
 pub use job::{
     Context, Crash, Death, DeathCause, Failure, FrameId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
-    ParentFigures, Spent, Stage, WorkerFigures, WorkerId,
+    ParentFigures, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
 pub use observer::{Observer, PoolEvent};

@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{call::CallError, lane::Lane};
-use job::{FrameId, Moment};
+use job::{FrameId, Moment, ProgramFigures};
 use nix::{
     fcntl::{FcntlArg, SealFlag, fcntl},
     sys::{
@@ -54,6 +54,8 @@ struct Cells {
     calm: AtomicBool,
     /// Number of programs that the worker has started and keeps for several jobs.
     programs: AtomicU32,
+    /// Number of those that took the place of another.
+    programs_replaced: AtomicU32,
     /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
     lane: Lane,
 }
@@ -190,14 +192,18 @@ impl Page {
     }
 
     /// Counts a program that the worker has started and keeps for several jobs.
-    pub fn note_program(&self) {
+    pub fn note_program(&self, is_replacement: bool) {
         self.cells().programs.fetch_add(1, Ordering::Relaxed);
+        self.cells().programs_replaced.fetch_add(u32::from(is_replacement), Ordering::Relaxed);
     }
 
-    /// Number of programs that the worker has started and kept for several jobs.
+    /// Counts of the programs that the worker has started and kept for several jobs, as it tells them. Of crashes it does
+    /// not know.
     #[must_use]
-    pub fn programs(&self) -> u32 {
-        self.cells().programs.load(Ordering::Relaxed)
+    pub fn programs(&self) -> ProgramFigures {
+        let read = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        let (started, replaced) = (read(&self.cells().programs), read(&self.cells().programs_replaced));
+        ProgramFigures { started, replaced, crashed: 0 }
     }
 
     /// The worker got no memory.

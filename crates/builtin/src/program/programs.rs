@@ -24,13 +24,15 @@ pub(crate) struct Programs {
 struct Program {
     definition: ProgramDefinition,
     exchange: Option<Exchange>,
+    /// One was started before, here or in the worker before this one.
+    is_replaced: bool,
 }
 
 impl Programs {
     pub(crate) fn new(definitions: Vec<ProgramDefinition>) -> Programs {
-        let programs =
-            definitions.into_iter().map(|definition| Program { definition, exchange: None }).collect();
-        Programs { programs, crash: None }
+        let is_replaced = env::var("RUNNER_GENERATION").is_ok_and(|generation| generation != "0");
+        let program = |definition| Program { definition, exchange: None, is_replaced };
+        Programs { programs: definitions.into_iter().map(program).collect(), crash: None }
     }
 
     /// Whether jobs may begin ahead.
@@ -41,7 +43,7 @@ impl Programs {
     /// Sends the request of a job ahead of its turn; returns whether it did. Jobs take their turns in the order in which
     /// they began.
     pub(crate) fn begin(&mut self, op: &str, request: &[u8]) -> bool {
-        let Some(Program { definition, exchange: Some(exchange) }) = self.find(op) else { return false };
+        let Some(Program { definition, exchange: Some(exchange), .. }) = self.find(op) else { return false };
         let takes = exchange.takes_ahead(request.len() + 1);
         if takes {
             exchange.push_ahead(request, definition);
@@ -93,7 +95,7 @@ impl Programs {
 
     /// Ends the programs in good order.
     pub(crate) fn finish(self) {
-        for Program { definition, exchange } in self.programs {
+        for Program { definition, exchange, .. } in self.programs {
             let Some(unsolicited) = exchange.and_then(|exchange| exchange.finish(definition.grace)) else {
                 continue;
             };
@@ -144,14 +146,15 @@ impl Program {
         }
     }
 
-    fn start(&self, requests: Requests) -> Result<Exchange, Failed> {
+    fn start(&mut self, requests: Requests) -> Result<Exchange, Failed> {
         let exchange = Exchange::start(&self.definition, requests).map_err(|error| {
             let program = self.definition.argv[0].to_string_lossy().into_owned();
             Failed::Job(BuiltinError::ProgramNotRun { program, reason: error.to_string() })
         })?;
         if let Some(page) = sys::page::current() {
-            page.note_program();
+            page.note_program(self.is_replaced);
         }
+        self.is_replaced = true;
         Ok(exchange)
     }
 

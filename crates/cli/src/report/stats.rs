@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use pool::WorkerFigures;
+use pool::{ProgramFigures, WorkerFigures};
 use serde::Serialize;
 
 use super::ledger::{Ledger, Parent, seconds};
@@ -28,7 +28,17 @@ pub(crate) struct Stats {
     failed: u64,
     elapsed_s: f64,
     workers: Vec<WorkerStats>,
+    /// Programs of user-defined ops; left out where there are none.
+    #[serde(skip_serializing_if = "ProgramStats::is_empty")]
+    programs: ProgramStats,
     ledger: Ledger,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct ProgramStats {
+    started: u64,
+    replaced: u64,
+    crashed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +81,7 @@ impl Stats {
             failed: counts.failed(),
             elapsed_s: elapsed.as_secs_f64(),
             workers: workers.collect(),
+            programs: ProgramStats::new(figures),
             ledger: Ledger::new(figures, parent),
         }
     }
@@ -96,6 +107,10 @@ impl Stats {
                 cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:>width$}")).collect();
             let _ = writeln!(text, "{}", line.join(" "));
         }
+        if !self.programs.is_empty() {
+            let ProgramStats { started, replaced, crashed } = self.programs;
+            let _ = writeln!(text, "\nprograms: {started} started, {replaced} replaced, {crashed} crashed");
+        }
         text + "\n" + &self.ledger.table(self.jobs)
     }
 
@@ -119,6 +134,23 @@ impl Stats {
 
 /// Widths of the columns of the table, which is up to 100 columns wide with what separates them.
 const WIDTHS: [usize; 11] = [10, 7, 10, 9, 8, 9, 9, 8, 8, 8, 4];
+
+impl ProgramStats {
+    fn new(figures: &[WorkerFigures]) -> ProgramStats {
+        let total = |count: fn(&ProgramFigures) -> u32| {
+            figures.iter().map(|worker| u64::from(count(&worker.programs))).sum()
+        };
+        ProgramStats {
+            started: total(|programs| programs.started),
+            replaced: total(|programs| programs.replaced),
+            crashed: total(|programs| programs.crashed),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.started == 0
+    }
+}
 
 impl WorkerStats {
     fn cells(&self) -> [String; WIDTHS.len()] {
@@ -161,6 +193,7 @@ mod tests {
             life: time,
             spent,
             processor: time,
+            programs: ProgramFigures { started: 12, replaced: 10, crashed: 3 },
         };
         Stats::new(&Counts::default(), (&[worker], &Parent::default()), time).table()
     }

@@ -118,19 +118,22 @@ impl<J: Job> Shared<J> {
             Begun::NotNow(cause) => return self.not_now(cause),
             Begun::Never => return End::HandedBack,
         };
-        let end = self.finish(batch, payload, &label.digest).await;
+        let is_last = before + 1 >= self.most_attempts();
+        let end = self.finish(batch, payload, &label.digest, is_last).await;
         if matches!(end, End::HandedBack | End::Failed(_)) {
             self.take_back(batch, attempt).await;
         }
         end
     }
 
-    /// Runs a batch and stores its result.
-    async fn finish(&self, batch: &Delivery, payload: Bytes, digest: &str) -> End {
+    /// Runs a batch and stores its result. One that this node cannot run, but another one maybe, goes back to the queue, which
+    /// counts as an attempt; on the last one the result says what was missing.
+    async fn finish(&self, batch: &Delivery, payload: Bytes, digest: &str, is_last: bool) -> End {
         match self.run(payload, batch.span).await {
             Ok(Ran::Stopped) => End::HandedBack,
             Ok(Ran::Broken(cause)) => End::Failed(Error::Pool(cause)),
-            Ok(Ran::Outcomes(outcomes)) => {
+            Ok(Ran::Lacking(cause, _)) if !is_last => self.not_now(cause),
+            Ok(Ran::Outcomes(outcomes) | Ran::Lacking(_, outcomes)) => {
                 let figures = || self.pool.figures();
                 let cost = self.costs.lock().of_batch(batch.span.count, figures, Instant::now());
                 match self.store(batch, digest, Some(cost), outcomes.into()).await {

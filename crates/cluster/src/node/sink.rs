@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pool::{Job, Resolved, Sink};
+use pool::{Failure, Job, Resolved, Sink};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
 pub(super) enum Ran {
     /// All jobs have outcomes; these are they.
     Outcomes(Vec<u8>),
+    /// All jobs have outcomes, but some are that this node lacks something; it is named.
+    Lacking(String, Vec<u8>),
     /// Some have none, because the pool was stopped.
     Stopped,
     /// Some have none, because the pool broke.
@@ -31,6 +33,8 @@ struct Filling {
     places: Vec<Option<(usize, usize)>>,
     missing: usize,
     none: Option<NoVerdict>,
+    /// What this node lacks.
+    lacking: Option<String>,
     done: Option<oneshot::Sender<Ran>>,
 }
 
@@ -38,7 +42,7 @@ impl BatchSink {
     pub(super) fn new(count: usize) -> (Arc<BatchSink>, oneshot::Receiver<Ran>) {
         let (done, ran) = oneshot::channel();
         let places = vec![None; count];
-        let filling = Filling { bytes: Vec::new(), places, missing: count, none: None, done: Some(done) };
+        let filling = Filling { bytes: Vec::new(), places, missing: count, none: None, lacking: None, done: Some(done) };
         (Arc::new(BatchSink(Mutex::new(filling))), ran)
     }
 }
@@ -48,6 +52,9 @@ impl<J: Job> Sink<J> for BatchSink {
         let mut filling = self.0.lock();
         for Resolved { tag, outcome } in resolved {
             let start = filling.bytes.len();
+            if let Err(Failure::Failed(error)) = &outcome {
+                filling.lacking = J::missing_here(error).or(filling.lacking.take());
+            }
             if let Err(none) = encode::<J>(&outcome, &mut filling.bytes) {
                 filling.none = Some(none);
             }
@@ -74,7 +81,10 @@ impl Filling {
                 for &(start, end) in self.places.iter().flatten() {
                     push_bytes(&self.bytes[start..end], &mut ordered);
                 }
-                Ran::Outcomes(ordered)
+                match self.lacking.take() {
+                    Some(lacking) => Ran::Lacking(lacking, ordered),
+                    None => Ran::Outcomes(ordered),
+                }
             }
         };
         // Nobody listens any more only when the node has left.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use job::{Crash, FrameId, Moment, Spent, Stage, WorkerFigures, WorkerId};
+use job::{Crash, FrameId, Moment, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{clock, page::Page, process::Process};
@@ -256,6 +256,11 @@ impl Gauge {
         *self.page.lock() = Some(page.clone());
     }
 
+    /// Counts a program that ended with a request unanswered.
+    pub(crate) fn note_crash(&self) {
+        self.figures.lock().programs.crashed += 1;
+    }
+
     pub(crate) fn note_ready(&self) {
         self.figures.lock().start = clock::now().since(self.started);
     }
@@ -275,6 +280,7 @@ impl Gauge {
         if let Some(page) = self.page.lock().take() {
             page.lane().enter_at(Stage::Leave, now);
             figures.spent = page.lane().spent(now);
+            figures.programs = ProgramFigures { crashed: figures.programs.crashed, ..page.programs() };
         }
         self.buried.store(true, Ordering::Release);
     }
@@ -284,8 +290,9 @@ impl Gauge {
         if !self.buried.load(Ordering::Acquire) {
             let now = clock::now();
             figures.life = now.since(self.started);
-            figures.spent =
-                self.page.lock().as_ref().map_or_else(Spent::default, |page| page.lane().spent(now));
+            let page = self.page.lock();
+            figures.spent = page.as_ref().map_or_else(Spent::default, |page| page.lane().spent(now));
+            figures.programs = page.as_ref().map_or_else(ProgramFigures::default, |page| page.programs());
         }
         figures
     }

@@ -189,7 +189,9 @@ impl<J: Job> Keeper<'_, J> {
 
     /// Notes the end of a process that the worker's job depended on; it reports one at most, and ends.
     fn take_crash(&self, message: &Message) -> bool {
-        unpack::<Crash>(message).is_ok_and(|crash| self.handle.crash.set(Arc::new(crash)).is_ok())
+        let Ok(crash) = unpack::<Crash>(message) else { return false };
+        self.handle.gauge.note_crash();
+        self.handle.crash.set(Arc::new(crash)).is_ok()
     }
 
     /// Keeps the worker's last words, unless it has had some before.
