@@ -157,3 +157,41 @@ fn a_run_does_not_go_on_with_other_jobs() {
     assert_eq!(nats.status()["runs"][0], stored, "nothing was published");
     drop(node.end(Signal::SIGTERM));
 }
+
+#[test]
+fn programs_of_user_defined_ops_run_on_nodes_that_define_them() {
+    let Some(nats) = Nats::start() else { return };
+    let input: String = (1..=200).map(|n| format!("{n}\n")).collect();
+    let define = ["--define", "sq=sh -c 'while read -r x; do echo $((x * x)); done'", "--protocol", "text"];
+    let _node = nats.node(&define);
+    let each = ["each", "--cluster", &nats.url(), "--queue", "q", "--op", "sq"];
+    let output = runner(each).stdin(input).run();
+    let squares: String = (1..=200).map(|n| format!("{}\n", n * n)).collect();
+    assert_eq!((output.code(), output.text()), (0, squares.as_str()), "{}", output.stderr);
+}
+
+#[test]
+fn an_op_that_no_node_defines_is_named_after_the_last_attempt() {
+    let Some(nats) = Nats::start() else { return };
+    let _node = nats.node(&["--max-deliveries", "2"]);
+    let output = nats.call(&["--define", "sq", "--op", "sq"]).stdin("1\n").run();
+    assert_eq!(output.kinds(), ["failed"], "{}", output.stderr);
+    assert!(output.text().contains("the op `sq` is not defined"), "{}", output.text());
+}
+
+#[test]
+fn a_batch_goes_from_a_node_without_the_op_to_one_that_has_it() {
+    let Some(nats) = Nats::start() else { return };
+    let without = nats.node(&["-w", "1"]);
+    let run = nats.call(&["--define", "sq", "--op", "sq"]).stdin("7\n").start();
+    without.until("is not defined here");
+    let _with =
+        nats.node(&["-w", "1", "--define", r#"sq=sh -c 'while read -r x; do echo "{\"result\":$x}"; done'"#]);
+    let output = run.wait();
+    assert_eq!(
+        (output.code(), output.text()),
+        (0, "{\"id\":0,\"ok\":true,\"result\":7}\n"),
+        "{}",
+        output.stderr
+    );
+}
