@@ -53,23 +53,23 @@ fn each<'a>(name: &str, count: usize, run: impl Fn() -> Result<()> + 'a) -> Cont
     Contender::new(name, move || Ok(timed(&run)?.0.as_secs_f64() * 1e6 / count as f64))
 }
 
-fn is_missing(program: &str) -> bool {
+pub(super) fn is_missing(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// A file to read from the start as often as needed.
-struct Input(PathBuf);
+pub(super) struct Input(PathBuf);
 
 impl Input {
-    fn of(name: &str, text: &str) -> Result<Input> {
+    pub(super) fn of(name: &str, text: &str) -> Result<Input> {
         let path = std::env::temp_dir().join(format!("peers-{}-{name}", std::process::id()));
         std::fs::write(&path, text)?;
         Ok(Input(path))
     }
 
-    fn open(&self) -> Result<File> {
+    pub(super) fn open(&self) -> Result<File> {
         Ok(File::open(&self.0)?)
     }
 }

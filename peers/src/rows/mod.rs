@@ -1,6 +1,7 @@
 //! The questions, one file a theme.
 
 mod commands;
+mod each;
 mod idle;
 mod ledger;
 mod load;
@@ -15,13 +16,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::{bench::Bench, report::Row, rounds::Result};
 
 /// How the rows are called.
-pub(crate) const NUMBERS: [&str; 17] =
-    ["1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
+pub(crate) const NUMBERS: [&str; 20] = [
+    "1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "20", "21",
+    "22",
+];
 
 /// Rows that are measured together.
 type Group = (&'static [&'static str], fn(&Bench) -> Result<Vec<Row>>);
 
-const GROUPS: [Group; 15] = [
+const GROUPS: [Group; 18] = [
     (&["1", "2", "3"], map::measure),
     (&["4"], submit::at_once),
     (&["4b"], submit::between),
@@ -37,6 +40,9 @@ const GROUPS: [Group; 15] = [
     (&["14"], runner::memory),
     (&["15"], commands::measure),
     (&["16"], ledger::measure),
+    (&["20"], each::python),
+    (&["21"], each::native),
+    (&["22"], each::memory),
 ];
 
 /// Measures what was asked for, group by group. One that cannot be measured becomes a row that says why.

@@ -4,7 +4,7 @@ use std::{
     env,
     fmt::Write as _,
     fs::{self, File},
-    io::Write as _,
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -68,14 +68,11 @@ pub(crate) fn memory(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(10_000_000, 200_000);
     let block = lines(bench, BLOCK);
     let run = || {
+        let block = block.clone();
         let mut child = quiet(&["--workers", "2"])?.stdin(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().ok_or("no input")?;
         thread::scope(|scope| {
-            scope.spawn(|| {
-                // The run's exit code tells when it did not read everything.
-                let _ = (0..count / BLOCK).try_for_each(|_| input.write_all(block.as_bytes()));
-                drop(input);
-            });
+            scope.spawn(move || feed(&mut input, &block, count / BLOCK));
             watch_memory(&mut child)
         })
     };
@@ -85,11 +82,17 @@ pub(crate) fn memory(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("14", what, "MiB").figures(&series).goal(goal)])
 }
 
-const BLOCK: usize = 10_000;
+/// Number of lines that are written at once.
+pub(super) const BLOCK: usize = 10_000;
+
+/// Writes a text again and again. The exit code of the reader tells when it did not read everything.
+pub(super) fn feed(input: &mut impl Write, text: &str, count: usize) {
+    let _ = (0..count).try_for_each(|_| input.write_all(text.as_bytes()));
+}
 
 /// The peak in MiB, read from the process itself: what the system says at its end is that of its parent's memory
 /// before `exec`, if that was larger.
-fn watch_memory(child: &mut Child) -> Result<f64> {
+pub(super) fn watch_memory(child: &mut Child) -> Result<f64> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak: f64 = 0.0;
     loop {

@@ -42,7 +42,14 @@ impl BatchSink {
     pub(super) fn new(count: usize) -> (Arc<BatchSink>, oneshot::Receiver<Ran>) {
         let (done, ran) = oneshot::channel();
         let places = vec![None; count];
-        let filling = Filling { bytes: Vec::new(), places, missing: count, none: None, lacking: None, done: Some(done) };
+        let filling = Filling {
+            bytes: Vec::new(),
+            places,
+            missing: count,
+            none: None,
+            lacking: None,
+            done: Some(done),
+        };
         (Arc::new(BatchSink(Mutex::new(filling))), ran)
     }
 }

@@ -1,0 +1,14 @@
+"""The same on a pool, as one writes it by hand: order is kept, chunks are guessed."""
+
+import sys
+from multiprocessing import Pool
+
+
+def main():
+    with Pool(2) as pool:
+        for line in pool.imap(str.upper, sys.stdin, chunksize=1000):
+            sys.stdout.write(line)
+
+
+if __name__ == "__main__":
+    main()
