@@ -278,11 +278,19 @@ const AS_INIT: [&str; 5] = ["-w", "2", "--allow-command", "--retries", "0"];
 
 #[test]
 fn as_the_first_process_of_a_namespace_it_reaps_what_it_adopts() {
-    let jobs = shell_jobs(&[KILL_WORKER, KILL_WORKER, "sh -c 'sleep 0.1 &'", KILL_WORKER, "sleep 1000"]);
-    let Some(call) = runner_as_init(&AS_INIT) else { return };
+    let jobs = shell_jobs(&[
+        KILL_WORKER,
+        KILL_WORKER,
+        "sh -c 'sleep 0.1 &'",
+        KILL_WORKER,
+        // A name that no other job's program has.
+        "exec tail -f /dev/null",
+    ]);
+    // One job after the other: when the last one runs, the others have ended.
+    let Some(call) = runner_as_init(&["-w", "1", "--allow-command", "--retries", "0"]) else { return };
     let mut run = call.stdin(jobs).start();
     let init = |run: &Running| run.children(run.pid());
-    run.until("the last job runs", |run| run.programs("sleep").len() == 1 && init(run).len() == 1);
+    run.until("the last job runs", |run| run.programs("tail").len() == 1 && init(run).len() == 1);
     let init = init(&run)[0];
     run.until("nothing that has ended is left", |run| {
         run.children(init).iter().all(|&pid| run.state(pid).is_some_and(|state| state != 'Z'))
