@@ -41,7 +41,7 @@ use crate::{
 /// A running program and what it has started.
 ///
 /// It is a member of this process's group, has no signal blocked, and inherits the descriptors that are not close-on-exec. A
-/// [guard](crate::guard) stands between it and this process: when this process ends, in whatever way, or when the
+/// guard stands between it and this process: when this process ends, in whatever way, or when the
 /// program is [killed](Program::kill), everything that it has started goes with it, also from other process groups and
 /// sessions.
 ///
