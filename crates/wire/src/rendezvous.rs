@@ -148,9 +148,9 @@ impl Rendezvous {
             match outcome {
                 Ok(accepted) => accepted.map_err(|error| not_met(&name, error)),
                 Err(panic) => Err(match require_descriptors(DESCRIPTORS_PER_START) {
-                    Ok(()) => {
-                        RendezvousError::Silent(format!("it said something that no worker says ({panic})"))
-                    }
+                    Ok(()) => RendezvousError::Silent(format!(
+                        "it said something that no worker says, or no file descriptors were left for it ({panic})"
+                    )),
                     Err(error) => error,
                 }),
             }
