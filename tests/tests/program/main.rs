@@ -1,0 +1,27 @@
+//! The built `runner`, started by itself: options, input, output, journal and programs of the user's own.
+//!
+//! Tests of signals, limits, memory and time have binaries of their own, in which fewer other tests run meanwhile.
+
+mod attribution;
+mod bad_input;
+mod codecs;
+mod command_line;
+mod each;
+mod examples;
+mod factor;
+mod factor_streams;
+mod failure_policy;
+mod faults;
+mod faulty_jobs;
+mod files;
+mod frames;
+mod gcd;
+mod journal;
+mod journal_refusals;
+mod large_results;
+mod own_programs;
+mod results;
+mod standard_streams;
+mod streaming;
+mod textbook;
+mod trace;
