@@ -2,9 +2,7 @@
 //!
 //! Tests of signals, limits, memory and time have binaries of their own, in which fewer other tests run meanwhile.
 
-mod attribution;
 mod bad_input;
-mod codecs;
 mod command_line;
 mod each;
 mod examples;
@@ -12,9 +10,7 @@ mod factor;
 mod factor_streams;
 mod failure_policy;
 mod faults;
-mod faulty_jobs;
 mod files;
-mod frames;
 mod gcd;
 mod journal;
 mod journal_refusals;

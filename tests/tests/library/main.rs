@@ -1,0 +1,6 @@
+//! The library, whose pools live in the process of the tests: these run one at a time.
+
+mod attribution;
+mod codecs;
+mod faulty_jobs;
+mod frames;
