@@ -181,10 +181,24 @@ impl<'a> Choice<'a> {
     }
 
     fn next(&mut self) -> Option<Vec<usize>> {
-        (0..1_000).find_map(|_| {
-            let places = self.draw()?;
-            self.taken.insert(places.clone()).then_some(places)
-        })
+        loop {
+            let found = (0..1_000).find_map(|_| {
+                let places = self.draw()?;
+                self.taken.insert(places.clone()).then_some(places)
+            });
+            if found.is_some() || !self.widen() {
+                return found;
+            }
+        }
+    }
+
+    /// Draws from more places; returns whether there are any.
+    fn widen(&mut self) -> bool {
+        let step = (self.to - self.from).max(1);
+        let wider = (self.from.saturating_sub(step).max(2), (self.to + step).min(self.base.primes.len()));
+        let is_wider = wider != (self.from, self.to);
+        (self.from, self.to) = wider;
+        is_wider
     }
 
     /// All factors but the last at random, and the last such that the product comes as near as it can.
@@ -232,6 +246,16 @@ mod tests {
     use crate::arith::sieve::MOST_BITS;
     use dashu_int::ops::BitTest;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_number_with_few_primes_near_the_ideal_has_polynomials_of_others() {
+        let words = [14_682_459_481_436_452_600, 7_924_517_931_380_135_426, 0, 61_783];
+        let n = (UBig::from_words(&words) % (UBig::ONE << 66)) | (UBig::ONE << 65) | UBig::ONE;
+        let size = Size::of(&n);
+        let base = Base::new(&n, size.primes);
+        let mut polynomials = Polynomials::new(&base, &size);
+        assert!((0..400).all(|_| polynomials.next().is_some()));
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
