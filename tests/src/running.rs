@@ -97,14 +97,7 @@ impl Running {
     /// The numbers of its workers that are alive.
     #[must_use]
     pub fn workers(&self) -> Vec<i32> {
-        let is_worker = |pid: &i32| {
-            // A guard is a copy of its worker.
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            let path = format!("/proc/{pid}/cmdline");
-            name.trim() != "runner-guard"
-                && fs::read(path).is_ok_and(|line| line.windows(15).any(|part| part == b"__runner-worker"))
-        };
-        marked(&self.mark).into_iter().filter(is_worker).collect()
+        marked(&self.mark).into_iter().filter(|&pid| workers::is_worker(pid.unsigned_abs().into())).collect()
     }
 
     /// The numbers of the programs of this name that its jobs have started.

@@ -77,11 +77,14 @@ pub fn workers_of(parent: u64) -> Vec<u64> {
         .flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>())
         .flatten()
         .collect();
-    let is_worker = |pid: &u64| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|&byte| byte == 0).any(|part| part == b"__runner-worker")
-    };
-    children.into_iter().filter(is_worker).collect()
+    children.into_iter().filter(|&pid| is_worker(pid)).collect()
+}
+
+/// Whether a process is a worker. A guard, which is a copy of its worker, is none.
+#[must_use]
+pub fn is_worker(pid: u64) -> bool {
+    let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    read("cmdline") == b"runner-worker\0" && read("comm").trim_ascii_end() != b"runner-guard"
 }
 
 fn as_pid(pid: u64) -> Pid {

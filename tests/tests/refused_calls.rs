@@ -21,8 +21,12 @@ use pool::Executor;
 const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
 const RESULT: &str = "{\"id\":0,\"ok\":true,\"result\":10}\n";
 
-/// Has the system refuse a call to the program and all that it starts, with EPERM; of `prctl` only that with this first
-/// argument.
+/// The flags with which a worker is made; threads have others.
+const STARTS_A_WORKER: u32 =
+    (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD).cast_unsigned();
+
+/// Has the system refuse a call to the program and all that it starts, with EPERM; if there is an
+/// argument, only calls with that first argument.
 fn refuse(command: &mut Command, call: libc::c_long, argument: Option<u32>) -> &mut Command {
     const NUMBER_AT: u32 = 0;
     const ARGUMENT_AT: u32 = 16;
@@ -53,10 +57,12 @@ fn a_refused_call_is_named() {
         (libc::SYS_socketpair, None, "socketpair failed"),
         (libc::SYS_socket, None, "socket failed"),
         (libc::SYS_bind, None, "/socket failed"),
-        (libc::SYS_pidfd_open, None, "pidfd_open failed"),
+        (libc::SYS_clone, Some(STARTS_A_WORKER), "clone failed"),
         (libc::SYS_setsid, None, "setsid failed"),
         (libc::SYS_prctl, Some(libc::PR_SET_PDEATHSIG as u32), "prctl(PR_SET_PDEATHSIG) failed"),
     ];
+    #[cfg(target_arch = "x86_64")]
+    let refusals = [&refusals[..], &[(libc::SYS_dup2, None, "dup2 failed")]].concat();
     for (call, argument, words) in refusals {
         let output = runner(["-w", "2"]).stdin(JOB).with(|c| refuse(c, call, argument)).run();
         assert_eq!(output.code(), 4, "{words}: {}", output.stderr);

@@ -5,8 +5,8 @@
 //! to another by a word: [`ProcessPool`] isolates jobs from each other and from the program, [`ThreadPool`] is
 //! cheaper and isolates nothing, and [`Serial`] is the plain loop to compare them with.
 //!
-//! A program whose jobs run on a [`ProcessPool`] is usually its own worker: it is started again with a hidden
-//! argument, and [`enter_if_worker`], called first thing in `main`, never returns there.
+//! A program whose jobs run on a [`ProcessPool`] is usually its own worker: it is started again without
+//! arguments, and [`enter_if_worker`], called first thing in `main`, never returns there.
 //!
 //! ```standalone_crate
 //! use pool::{Executor, Job, ProcessPool};

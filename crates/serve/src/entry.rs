@@ -1,10 +1,9 @@
 //! How a process finds out that it is a worker.
 
 use std::{
-    env, io,
-    os::fd::RawFd,
-    process,
+    io, process,
     sync::atomic::{AtomicBool, Ordering},
+    thread,
 };
 
 use job::{Job, Stage};
@@ -12,30 +11,11 @@ use nix::sys::signal::{SigSet, Signal};
 use sys::{
     forks,
     page::{self, Page},
-    process::adopt_descriptor,
     stream::print_error,
 };
-use wire::join;
+use wire::{Role, join};
 
 use crate::{introduce, say_farewell, work};
-
-/// The first argument of every worker process.
-///
-/// ```
-/// assert!(std::env::args().all(|argument| argument != serve::WORKER_ARGUMENT), "this is no worker");
-/// ```
-pub const WORKER_ARGUMENT: &str = "__runner-worker";
-
-/// The arguments to start a worker with: for jobs of this type, at this rendezvous, with this descriptor.
-///
-/// ```
-/// let arguments = serve::worker_arguments("square", "/tmp/rendezvous", 5);
-/// assert_eq!(arguments[1..], ["square", "/tmp/rendezvous", "5"]);
-/// ```
-#[must_use]
-pub fn worker_arguments(job_type: &str, rendezvous: &str, page: RawFd) -> [String; 4] {
-    [WORKER_ARGUMENT.to_owned(), job_type.to_owned(), rendezvous.to_owned(), page.to_string()]
-}
 
 /// Set when this process has begun to serve.
 static SERVES: AtomicBool = AtomicBool::new(false);
@@ -52,7 +32,7 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 /// ```
 #[must_use]
 pub fn is_worker() -> bool {
-    env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT)
+    Role::of_this_process().is_some()
 }
 
 /// Whether this process was started as a worker and does not serve as one: its `main` does not begin with
@@ -65,8 +45,12 @@ pub fn is_stray_worker() -> bool {
 /// The first line of `main` in a program that is its own worker: returns at once, unless the process was started
 /// as a worker for jobs of this type. Then it serves, and exits when it is done.
 ///
+/// It may also be the first line of each test, once for each type of job that tests of the binary use: a
+/// worker has no arguments, so the harness runs all tests in it, and the first one serves while the others
+/// wait.
+///
 /// ```standalone_crate
-/// use std::process::Command;
+/// use std::{env, os::unix::process::CommandExt, process::Command};
 /// use job::Job;
 /// use serde::{Deserialize, Serialize};
 ///
@@ -84,16 +68,16 @@ pub fn is_stray_worker() -> bool {
 ///
 /// fn main() -> std::io::Result<()> {
 ///     serve::enter_if_worker::<Square>();
-///     // Only the program that was started by hand comes here. This is how a pool starts it again, but for
-///     // the place to meet at: without one, the worker leaves, and has said nothing.
-///     let arguments = serve::worker_arguments(Square::NAME, "nowhere", 0);
-///     let worker = Command::new(std::env::current_exe()?).args(arguments).output()?;
-///     assert_eq!((worker.status.code(), worker.stdout.len()), (Some(1), 0));
+///     // Only a process that no pool has started comes here, whatever its name and its arguments are.
+///     if env::args().nth(1).is_none() {
+///         let mut again = Command::new(env::current_exe()?);
+///         assert!(again.arg0("runner-worker").arg("again").status()?.success());
+///     }
 ///     Ok(())
 /// }
 /// ```
 pub fn enter_if_worker<J: Job>() {
-    if is_worker() && env::args().nth(2).as_deref() == Some(J::NAME) {
+    if Role::of_this_process().is_some_and(|role| role.job_type() == J::NAME) {
         serve_as_worker::<J>();
     }
 }
@@ -132,42 +116,32 @@ pub fn enter_if_worker<J: Job>() {
 /// }
 /// ```
 pub fn serve_as_worker<J: Job>() -> ! {
-    let Some(call) = Call::read() else {
+    let Some(role) = Role::of_this_process() else {
         let name = J::NAME;
         print_error(&format!(
             "this program is a worker for jobs of type `{name}`; it is started by a process pool"
         ));
         process::exit(2);
     };
-    process::exit(if serve::<J>(&call).is_ok() { 0 } else { 1 })
-}
-
-/// What a worker's arguments say.
-struct Call {
-    rendezvous: String,
-    page: RawFd,
-}
-
-impl Call {
-    fn read() -> Option<Call> {
-        let arguments: Vec<String> =
-            env::args_os().take(5).filter_map(|text| text.into_string().ok()).collect();
-        let [_, marker, _, rendezvous, page] = arguments.try_into().ok()?;
-        (marker == WORKER_ARGUMENT).then_some(Call { rendezvous, page: page.parse().ok()? })
+    if SERVES.swap(true, Ordering::Relaxed) {
+        // Another thread serves, and ends the process when it is done.
+        loop {
+            thread::park();
+        }
     }
+    process::exit(if serve::<J>(role).is_ok() { 0 } else { 1 })
 }
 
-fn serve<J: Job>(call: &Call) -> io::Result<()> {
-    SERVES.store(true, Ordering::Relaxed);
+fn serve<J: Job>(role: &Role) -> io::Result<()> {
     // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because a `command`
     // would inherit what is ignored, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
     sys::signal::ignore_file_size_signal();
     // For ever: an allocation may fail until the very end.
-    let page: &'static Page = Box::leak(Box::new(Page::open(&adopt_descriptor(call.page)?)?));
+    let page: &'static Page = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();
     page::set_current(page);
-    let mut link = forks::keep_from_copies(|| join(&call.rendezvous))??;
+    let mut link = forks::keep_from_copies(|| join(role.rendezvous()))??;
     let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
     let introduced = introduce::<J>(&mut inbox, sender, page.lane()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = introduced else {

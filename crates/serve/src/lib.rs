@@ -1,9 +1,9 @@
 //! The worker's side of the pool.
 //!
-//! A worker is a process that was started with [`WORKER_ARGUMENT`] and two more arguments: the name of the
-//! rendezvous and the number of the shared page's descriptor. It joins its parent, shakes hands, makes its
-//! [`Context`](job::Context), and then answers frames of jobs with frames of outcomes until the parent closes the
-//! link, when it reports what its context has to say at the end, or is gone.
+//! A worker is a process that was given a [`Role`](wire::Role), which names the rendezvous and the shared
+//! page's descriptor. It joins its parent, shakes hands, makes its [`Context`](job::Context), and then
+//! answers frames of jobs with frames of outcomes until the parent closes the link, when it reports what its
+//! context has to say at the end, or is gone.
 
 mod ahead;
 mod entry;
@@ -12,9 +12,7 @@ mod run;
 mod samples;
 mod work;
 
-pub use entry::{
-    WORKER_ARGUMENT, enter_if_worker, is_stray_worker, is_worker, serve_as_worker, worker_arguments,
-};
+pub use entry::{enter_if_worker, is_stray_worker, is_worker, serve_as_worker};
 pub use sys::memory::WatchedAllocator;
 
 pub use handshake::{Terms, introduce, say_farewell};

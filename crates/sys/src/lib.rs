@@ -3,7 +3,6 @@
 
 pub mod call;
 pub mod cgroup;
-mod child;
 pub mod clock;
 pub mod forks;
 mod guard;
@@ -18,5 +17,6 @@ pub mod process;
 pub mod program;
 pub mod ready;
 pub mod signal;
+pub mod spawn;
 pub mod startup;
 pub mod stream;

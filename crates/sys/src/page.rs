@@ -9,12 +9,12 @@ use std::{
     ffi::c_void,
     io,
     num::NonZeroUsize,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     ptr::{self, NonNull},
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::{call::CallError, lane::Lane};
+use crate::{call::CallError, lane::Lane, pipe::above_streams};
 use job::{FrameId, Moment, ProgramFigures};
 use nix::{
     fcntl::{FcntlArg, SealFlag, fcntl},
@@ -134,6 +134,7 @@ impl Page {
         ftruncate(&fd, SIZE.get() as i64).map_err(|e| CallError::new("ftruncate", e))?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).map_err(|e| CallError::new("fcntl(F_ADD_SEALS)", e))?;
+        let fd = above_streams(fd).map_err(|e| CallError::new("fcntl(F_DUPFD_CLOEXEC)", e))?;
         Ok((Page::map(&fd).map_err(|e| CallError::new("mmap", e))?, fd))
     }
 
@@ -141,14 +142,42 @@ impl Page {
     ///
     /// # Errors
     /// When the descriptor is not one that [`Page::create`] made.
-    pub fn open(fd: &OwnedFd) -> io::Result<Page> {
-        let seals = fcntl(fd, FcntlArg::F_GET_SEALS)?;
+    pub fn open(fd: impl AsFd) -> io::Result<Page> {
+        let seals = fcntl(&fd, FcntlArg::F_GET_SEALS)?;
         if seals & SealFlag::F_SEAL_SHRINK.bits() == 0
-            || nix::sys::stat::fstat(fd)?.st_size < SIZE.get() as i64
+            || nix::sys::stat::fstat(&fd)?.st_size < SIZE.get() as i64
         {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         Page::map(fd)
+    }
+
+    /// Opens the page whose descriptor this process has inherited under this number.
+    fn open_at(number: RawFd) -> io::Result<Page> {
+        // SAFETY: asking for flags touches no memory.
+        if number <= libc::STDERR_FILENO || unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        // SAFETY: it is open, and none of the standard library's.
+        Page::open(unsafe { BorrowedFd::borrow_raw(number) })
+    }
+
+    /// Whether the descriptor of this number is that of a page.
+    #[must_use]
+    pub fn is_at(number: RawFd) -> bool {
+        Page::open_at(number).is_ok()
+    }
+
+    /// Opens the page whose descriptor this process has inherited under this number, and closes the
+    /// descriptor. A descriptor that is no page's is left alone.
+    ///
+    /// # Errors
+    /// When the number is not that of a page's descriptor.
+    pub fn adopt(number: RawFd) -> io::Result<Page> {
+        let page = Page::open_at(number)?;
+        // SAFETY: a page's descriptor is inherited for this purpose only, so nobody else owns it.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+        Ok(page)
     }
 
     fn map(fd: impl AsFd) -> io::Result<Page> {
@@ -331,64 +360,4 @@ fn low_half(frame: FrameId) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_one_side_publishes_the_other_sees() {
-        let (parent, fd) = Page::create().unwrap();
-        let worker = Page::open(&fd).unwrap();
-        assert_eq!(parent.running(), None);
-
-        worker.enter(FrameId(u64::from(u32::MAX) + 8), 3, Some(Moment(42)));
-        let running = parent.running().unwrap();
-        assert!(running.is_in(FrameId(u64::from(u32::MAX) + 8)) && !running.is_in(FrameId(8)));
-        assert_eq!((running.index, running.since), (3, Moment(42)));
-
-        assert!(!parent.is_starved());
-        worker.starve();
-        assert!(parent.is_starved());
-        worker.enter(FrameId(8), 0, None);
-        assert!(!parent.is_starved(), "that was another job");
-
-        worker.leave();
-        assert!(!parent.is_starved());
-        worker.starve();
-        assert!(parent.is_starved(), "while it received the next one");
-        assert_eq!(parent.running(), None);
-        parent.recall(FrameId(8));
-        assert!(!worker.may_go_on(FrameId(7)) && worker.may_go_on(FrameId(8)));
-        parent.halt();
-        assert!(worker.is_halted() && !worker.may_go_on(FrameId(8)));
-    }
-
-    #[test]
-    fn what_a_worker_keeps_survives_it() {
-        let (parent, fd) = Page::create().unwrap();
-        let worker = Page::open(&fd).unwrap();
-        assert_eq!(parent.kept(), None);
-        assert!(worker.keep(FrameId(5), 0, b"one") && worker.keep(FrameId(5), 3, b"two"));
-        let kept = parent.kept().unwrap();
-        assert!(kept.is_of(FrameId(5)) && !kept.is_of(FrameId(6)));
-        assert_eq!((kept.from, &kept.bytes[..]), (0, &b"onetwo"[..]));
-
-        worker.keep_from(2);
-        assert_eq!(parent.kept(), None);
-        assert!(!worker.keep(FrameId(5), 0, &vec![0; ARENA_SIZE + 1]));
-        assert!(!worker.keep(FrameId(5), ARENA_SIZE, b"x") && !worker.keep(FrameId(5), usize::MAX, b"x"));
-        assert!(worker.keep(FrameId(5), 0, &vec![7; ARENA_SIZE]));
-        assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, ARENA_SIZE));
-    }
-
-    #[test]
-    fn a_worker_cannot_shrink_the_page() {
-        let (_page, fd) = Page::create().unwrap();
-        assert!(ftruncate(&fd, 0).is_err());
-    }
-
-    #[test]
-    fn a_file_that_is_no_page_is_refused() {
-        let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        assert!(Page::open(&file).is_err());
-    }
-}
+mod tests;

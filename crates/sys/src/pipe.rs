@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
 };
 
 use libc::c_int;
@@ -36,6 +36,17 @@ pub fn set_nonblocking(pipe: impl AsFd) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(pipe.as_fd(), FcntlArg::F_GETFL)?);
     fcntl(pipe.as_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())
+}
+
+/// Moves a descriptor, if it has the number of a standard stream, as it may in a program that has closed one.
+pub(crate) fn above_streams(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
+    const FIRST: c_int = libc::STDERR_FILENO + 1;
+    if descriptor.as_raw_fd() >= FIRST {
+        return Ok(descriptor);
+    }
+    let moved = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?;
+    // SAFETY: the system has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
 #[cfg(test)]

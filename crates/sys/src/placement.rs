@@ -1,14 +1,10 @@
 //! On which core a process runs, and how readily it lets others go first.
 
-use std::{
-    io::{self, Write},
-    os::unix::process::CommandExt,
-    process::Command,
-};
+use std::io::{self, Write};
 
 use nix::{
     errno::Errno,
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sched::{CpuSet, sched_getaffinity},
     unistd::Pid,
 };
 
@@ -26,44 +22,23 @@ pub struct Placement {
 /// # Errors
 /// When the system has more cores than can be told.
 pub fn cores() -> io::Result<Vec<usize>> {
-    let allowed = sched_getaffinity(this_thread())?;
+    let allowed = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false)).collect())
 }
 
-/// What the child was doing when it failed: marks beyond all numbers of the system's errors. The standard library passes on
-/// a number and nothing else.
-const PINNING: i32 = 1 << 16;
-const YIELDING: i32 = 2 << 16;
-const ERROR: i32 = PINNING - 1;
-
-/// Has the process that `command` will start take its place before its program is executed, so that all that it starts has
-/// the same.
-pub(crate) fn place(command: &mut Command, placement: Placement) -> io::Result<()> {
-    if let Some(core) = placement.core {
-        pin(command, core)?;
+impl Placement {
+    /// The only core, as the system takes it.
+    pub(crate) fn core_set(self) -> io::Result<Option<CpuSet>> {
+        let only = |core| {
+            let mut set = CpuSet::new();
+            set.set(core).map(|()| set)
+        };
+        Ok(self.core.map(only).transpose()?)
     }
-    if placement.nice != 0 {
-        // SAFETY: the closure makes system calls only; it neither allocates nor locks.
-        unsafe {
-            command.pre_exec(move || add_niceness(placement.nice).map_err(|error| marked(YIELDING, error)));
-        }
-    }
-    Ok(())
 }
 
-fn pin(command: &mut Command, core: usize) -> io::Result<()> {
-    let mut only = CpuSet::new();
-    only.set(core)?;
-    // SAFETY: the closure makes one system call, with memory that it owns.
-    unsafe {
-        command.pre_exec(move || {
-            sched_setaffinity(this_thread(), &only).map_err(|error| marked(PINNING, error))
-        });
-    }
-    Ok(())
-}
-
-fn add_niceness(by: i32) -> Result<(), Errno> {
+/// Adds to the niceness of this process. Only makes system calls.
+pub(crate) fn add_niceness(by: i32) -> Result<(), Errno> {
     Errno::clear();
     // SAFETY: it takes a number and touches no memory but errno.
     let niceness = unsafe { libc::nice(by) };
@@ -101,38 +76,30 @@ fn share_niceness(niceness: i32) {
     }
 }
 
-fn marked(step: i32, error: Errno) -> io::Error {
-    io::Error::from_raw_os_error(step | error as i32)
-}
-
-/// Puts into words what a child that could not take its place has passed on; leaves any other error as it is.
-pub(crate) fn explain(error: io::Error, placement: Placement) -> io::Error {
-    let number = error.raw_os_error().unwrap_or(0);
-    let cause = io::Error::from_raw_os_error(number & ERROR);
-    let failed = match (number & !ERROR, placement.core) {
-        (PINNING, Some(core)) => format!("it cannot be kept on core {core}: {cause}"),
-        (YIELDING, _) => format!("{} cannot be added to its niceness: {cause}", placement.nice),
-        _ => return error,
-    };
-    io::Error::new(cause.kind(), failed)
-}
-
-fn this_thread() -> Pid {
-    Pid::from_raw(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::process::Stdio;
+    use std::{
+        io::Read,
+        os::fd::{AsFd, AsRawFd},
+    };
 
     use super::*;
+    use crate::spawn::{ProcessBuilder, SpawnError};
 
     fn output(script: &str, placement: Placement) -> io::Result<String> {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", script]).stdout(Stdio::piped());
-        place(&mut command, placement)?;
-        let child = command.spawn().map_err(|error| explain(error, placement))?;
-        Ok(String::from_utf8(child.wait_with_output()?.stdout).unwrap().trim().to_owned())
+        let (mut reader, writer) = io::pipe()?;
+        let script = format!("exec > /proc/self/fd/{}; {script}", writer.as_raw_fd());
+        let mut builder = ProcessBuilder::new("/bin/sh");
+        let spawned = builder.args(["-c", &script]).placement(placement).spawn(writer.as_fd());
+        drop(writer);
+        let process = spawned.map_err(|error| match error {
+            SpawnError::Program(error) => error,
+            SpawnError::Call(error) => panic!("{error}"),
+        })?;
+        let mut output = String::new();
+        reader.read_to_string(&mut output)?;
+        process.reap();
+        Ok(output.trim().to_owned())
     }
 
     #[test]
@@ -162,16 +129,5 @@ mod tests {
             format!("it cannot be kept on core {}: Invalid argument (os error 22)", CpuSet::count() - 1);
         assert_eq!(told(nowhere), expected);
         assert!(told(Placement { core: Some(CpuSet::count()), nice: 0 }).contains("Invalid argument"));
-    }
-
-    #[test]
-    fn other_errors_keep_their_words() {
-        let placement = Placement { core: Some(0), nice: 1 };
-        let mut command = Command::new("/no/such/program");
-        place(&mut command, placement).unwrap();
-        let error = explain(command.spawn().unwrap_err(), placement);
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        let denied = explain(marked(YIELDING, Errno::EPERM), placement).to_string();
-        assert_eq!(denied, "1 cannot be added to its niceness: Operation not permitted (os error 1)");
     }
 }

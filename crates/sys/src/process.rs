@@ -1,12 +1,11 @@
 //! Child processes that cannot outlive their parent and can be signalled without hitting a stranger.
 
 use std::{
-    io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
-    process::{Child, Command},
+    process::ExitStatus,
     time::Duration,
 };
 
@@ -18,53 +17,32 @@ use nix::{
     time::ClockId,
     unistd::{Pid, getpgid, getsid},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::{call::CallError, child, guard, placement::Placement};
-
-/// Why a process cannot be started.
-#[derive(Debug)]
-pub enum SpawnError {
-    /// A call that prepares the process failed; the program is not to blame.
-    Call(CallError),
-    /// There is no process for the program, the program cannot be executed, or not in its place.
-    Program(io::Error),
-}
+use crate::guard;
 
 /// A child process that leads a session and a process group of its own: it has no controlling terminal, so neither it nor
 /// what it starts can be stopped for reading from one.
 ///
-/// It is killed by the system when the thread that [spawned](Process::spawn) it ends, inherits no descriptor beyond
-/// its standard streams and the one it is given, and starts with SIGINT blocked and no other signal.
+/// It is killed by the system when the thread that [spawned](crate::spawn::ProcessBuilder::spawn) it ends,
+/// inherits no descriptor beyond its standard streams and the one it is given, and starts with SIGINT blocked
+/// and no other signal.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,
     pidfd: OwnedFd,
-    /// `None` once reaped: from then on the process number may belong to somebody else.
-    child: Mutex<Option<Child>>,
+    /// Once it is reaped, its number may be another process's. Held while the number is used.
+    is_reaped: Mutex<bool>,
 }
 
 impl Process {
-    /// Starts `command` in its place, with `keep` inherited under the same number.
-    ///
-    /// # Errors
-    /// What the system says: no such program, no permission, no processes or descriptors left, no such place.
-    pub fn spawn(
-        command: &mut Command,
-        keep: BorrowedFd<'_>,
-        place: Placement,
-    ) -> Result<Process, SpawnError> {
-        child::prepare(command, keep.as_raw_fd(), place).map_err(SpawnError::Program)?;
-        let mut child = command.spawn().map_err(|error| child::explain(error, place))?;
-        let pid = child.id();
-        match pidfd_open(pid) {
-            Ok(pidfd) => Ok(Process { pid, pidfd, child: Mutex::new(Some(child)) }),
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(SpawnError::Call(CallError::new("pidfd_open", error)))
-            }
-        }
+    /// A child of this process that is not reaped yet, and its descriptor.
+    pub(crate) fn new(pid: Pid, pidfd: OwnedFd) -> Process {
+        Process { pid: pid.as_raw().cast_unsigned(), pidfd, is_reaped: Mutex::new(false) }
+    }
+
+    pub(crate) fn id(&self) -> Pid {
+        as_pid(self.pid)
     }
 
     /// The process's number.
@@ -78,10 +56,7 @@ impl Process {
     /// Descendants that have left the group but not the session, as `timeout` does, get it too, but for SIGKILL: it ends the
     /// process, and then the [guard](crate::program) of a program kills all of that program's descendants.
     pub fn signal_group(&self, signal: Signal) {
-        let child = self.child.lock();
-        if child.is_none() {
-            return;
-        }
+        let Some(_unreaped) = self.unreaped() else { return };
         let leader = as_pid(self.pid);
         // Failure means that the group is gone, which is all that a signal could ask for.
         let _ = killpg(leader, signal);
@@ -118,8 +93,7 @@ impl Process {
 
     /// The fields that the system tells of it, from its state on; `None` once it has been reaped.
     fn stat(&self) -> Option<String> {
-        let child = self.child.lock();
-        child.as_ref()?;
+        let _unreaped = self.unreaped()?;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         // The name before the state may contain anything, parentheses included.
         Some(stat.rsplit_once(") ")?.1.to_owned())
@@ -155,9 +129,7 @@ impl Process {
     /// The processor time that it has used, all of its threads together; `None` once it has been reaped.
     #[must_use]
     pub fn processor_time(&self) -> Option<Duration> {
-        // Held meanwhile: until it is reaped nobody else can own its number.
-        let child = self.child.lock();
-        child.as_ref()?;
+        let _unreaped = self.unreaped()?;
         let clock = ClockId::pid_cpu_clock_id(as_pid(self.pid)).ok()?;
         clock.now().ok().map(crate::clock::duration)
     }
@@ -166,10 +138,14 @@ impl Process {
     /// counted for each of them, but for guards, which are copies of the process.
     #[must_use]
     pub fn resident(&self) -> Option<u64> {
-        let child = self.child.lock();
-        child.as_ref()?;
+        let _unreaped = self.unreaped()?;
         let others = descendants(self.pid).into_iter().filter(|&pid| !guard::is_guard(pid));
         Some(std::iter::once(self.pid).chain(others).filter_map(resident_of).sum())
+    }
+
+    /// Keeps the process from being reaped while its number is used; `None` if it has been reaped.
+    fn unreaped(&self) -> Option<MutexGuard<'_, bool>> {
+        Some(self.is_reaped.lock()).filter(|is_reaped| !**is_reaped)
     }
 
     /// Waits for the process to end, kills what is left of its group, and reaps it. The second call finds
@@ -178,8 +154,10 @@ impl Process {
         let _ = self.wait_for_end(None);
         // The group goes before the reaping: until then nobody else can own its number.
         self.signal_group(Signal::SIGKILL);
-        let mut child = self.child.lock().take()?;
-        let cause = match child.wait() {
+        let mut is_reaped = self.unreaped()?;
+        let status = wait(self.id());
+        *is_reaped = true;
+        let cause = match status {
             Ok(status) => match (status.code(), status.signal()) {
                 (Some(code), _) => DeathCause::Exited(code),
                 (None, signal) => DeathCause::Signalled(signal.unwrap_or(0)),
@@ -188,6 +166,18 @@ impl Process {
             Err(_) => DeathCause::Exited(0),
         };
         Some(Death { pid: self.pid, cause })
+    }
+}
+
+/// Waits for a child to end, and reaps it.
+pub(crate) fn wait(child: Pid) -> nix::Result<ExitStatus> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the status is written to a variable of this frame.
+        match Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) }) {
+            Err(Errno::EINTR) => {}
+            waited => return waited.map(|_| ExitStatus::from_raw(status)),
+        }
     }
 }
 
@@ -215,42 +205,23 @@ fn resident_of(pid: u32) -> Option<u64> {
     Some(pages * u64::try_from(page).unwrap_or(4096))
 }
 
-fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: the call touches no memory; a child that is not reaped yet keeps its number, so it names our child.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    match RawFd::try_from(fd) {
-        // SAFETY: the system has just made this descriptor for us, so nobody else owns it.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Takes over the descriptor that a parent passed by number.
-///
-/// # Errors
-/// When the number names no open descriptor, or one of the standard streams.
-pub fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: asking for flags touches no memory.
-    if number <= 2 || unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
-    }
-    // SAFETY: it is open, and by the caller's protocol it was opened for this call alone.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
 fn as_pid(pid: u32) -> Pid {
     Pid::from_raw(pid.cast_signed())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::{
+        io::{self, Read},
+        os::fd::AsRawFd,
+    };
 
     use super::*;
+    use crate::{placement::Placement, spawn::ProcessBuilder};
 
     fn spawn(program: &str, arguments: &[&str]) -> Process {
         let null = std::fs::File::open("/dev/null").unwrap();
-        Process::spawn(Command::new(program).args(arguments), null.as_fd(), Placement::default()).unwrap()
+        ProcessBuilder::new(program).args(arguments).spawn(null.as_fd()).unwrap()
     }
 
     #[test]
@@ -284,6 +255,13 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_without_a_name_is_reported_by_its_number() {
+        let number = libc::SIGRTMIN() + 3;
+        let process = spawn("/bin/sh", &["-c", &format!("kill -{number} $$")]);
+        assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(number));
+    }
+
+    #[test]
     fn a_signal_reaches_the_whole_group() {
         let process = spawn("/bin/sh", &["-c", "sleep 1000 & wait"]);
         assert!(!process.wait_for_end(Some(Duration::ZERO)));
@@ -301,12 +279,11 @@ mod tests {
     fn a_signal_reaches_those_who_have_left_the_group() {
         let (mut ready, writer) = io::pipe().unwrap();
         let script = "trap : TERM
-            timeout 1000 sh -c 'trap \"exit 3\" TERM; echo; while :; do sleep 0.01; done'
+            timeout 1000 sh -c 'trap \"exit 3\" TERM; echo > $0; while :; do sleep 0.01; done' $0
             exit $?";
-        let null = std::fs::File::open("/dev/null").unwrap();
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", script]).stdout(writer);
-        let process = Process::spawn(&mut command, null.as_fd(), Placement::default()).unwrap();
+        let output = format!("/proc/self/fd/{}", writer.as_raw_fd());
+        let mut builder = ProcessBuilder::new("/bin/sh");
+        let process = builder.args(["-c", script, &output]).spawn(writer.as_fd()).unwrap();
         ready.read_exact(&mut [0]).unwrap();
         process.signal_group(Signal::SIGTERM);
         assert!(process.wait_for_end(Some(Duration::from_secs(30))), "only the shell was signalled");
@@ -317,8 +294,9 @@ mod tests {
     fn niceness_counts_outside_the_session_too() {
         let process = |nice| {
             let null = std::fs::File::open("/dev/null").unwrap();
-            let place = Placement { nice, ..Placement::default() };
-            let process = Process::spawn(Command::new("sleep").arg("1000"), null.as_fd(), place).unwrap();
+            let mut builder = ProcessBuilder::new("sleep");
+            builder.args(["1000"]).placement(Placement { nice, ..Placement::default() });
+            let process = builder.spawn(null.as_fd()).unwrap();
             let group = std::fs::read_to_string(format!("/proc/{}/autogroup", process.pid()));
             process.signal_group(Signal::SIGKILL);
             process.reap();
@@ -380,29 +358,5 @@ mod tests {
     fn a_child_dies_with_the_thread_that_spawned_it() {
         let process = std::thread::spawn(|| spawn("/bin/sleep", &["1000"])).join().unwrap();
         assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(9));
-    }
-
-    #[test]
-    fn a_child_inherits_its_streams_and_one_descriptor_only() {
-        let folder = std::env::temp_dir().join(format!("runner-sys-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let [listing, kept, stray] = ["listing", "kept", "stray"].map(|name| folder.join(name));
-        std::fs::write(&stray, "").unwrap();
-        let keep = std::fs::File::create(&kept).unwrap();
-        let path = std::ffi::CString::new(stray.to_str().unwrap()).unwrap();
-        // SAFETY: the path is a valid string; the descriptor is new and deliberately lacks close-on-exec.
-        assert!(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY) } > 2);
-        let script = format!("ls -l /proc/$$/fd > {}", listing.display());
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", &script]);
-        Process::spawn(&mut command, keep.as_fd(), Placement::default()).unwrap().reap();
-        let seen = std::fs::read_to_string(&listing).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
-        assert!(seen.contains(kept.to_str().unwrap()) && !seen.contains(stray.to_str().unwrap()), "{seen}");
-    }
-
-    #[test]
-    fn the_standard_streams_cannot_be_adopted() {
-        assert!(adopt_descriptor(0).is_err() && adopt_descriptor(-1).is_err());
     }
 }

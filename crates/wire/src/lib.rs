@@ -1,5 +1,6 @@
 //! What crosses the boundary between processes.
 //!
+//! A [`Role`] makes a process a worker, which [joins](join) its parent at a [`Rendezvous`].
 //! From the bottom up: a [`Link`] carries packets, each small enough to go through the socket in one piece; a
 //! [`Message`] is one or several packets; [`frame`] lays jobs and outcomes out in messages; [`handshake`] is what
 //! both sides say before the first frame; [`CodecKind`] turns values into bytes. The parent sends through an
@@ -14,6 +15,7 @@ mod link;
 mod message;
 mod outbox;
 mod rendezvous;
+mod role;
 
 pub use catch::catch_panic;
 pub use codec::{CodecError, CodecKind, UnknownCodec};
@@ -22,6 +24,7 @@ pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
 pub use message::{Message, Tag, send_in_parts};
 pub use outbox::Outbox;
 pub use rendezvous::{Rendezvous, RendezvousError, join};
+pub use role::Role;
 
 /// Changes whenever a message's layout or meaning does; both sides must have the same.
 pub const PROTOCOL_VERSION: u32 = 5;

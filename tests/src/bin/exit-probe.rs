@@ -23,6 +23,11 @@ fn main() {
         "stop" => busy(&folder).0.stop(LIMIT),
         "linger" => linger(&busy(&folder)),
         "work" => work(&processes(1)),
+        "work-without-input" => {
+            // The number is the next descriptor's then.
+            nix::unistd::close(0).expect("standard input is open");
+            work(&processes(1));
+        }
         "work-until-starved" => starve(),
         "work-on-threads" => work(&threads(1)),
         "workers" => println!("{}", default_workers()),

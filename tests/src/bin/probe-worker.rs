@@ -1,4 +1,4 @@
-//! A worker for the job types of the tests: a test's own binary cannot be one.
+//! A worker for the job types of the tests, which need not begin with the entry of a worker themselves.
 
 use end_to_end::{answer::Answer, blob::Blob, probe::Probe, stateful::Look, tally::Add, trap::Trapped};
 

@@ -1,7 +1,6 @@
 //! The program.
 
 use std::{
-    env,
     os::{fd::AsRawFd, unix::process::CommandExt},
     process::{self, Command},
     thread,
@@ -13,9 +12,9 @@ use nix::sys::{
     socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket},
 };
 use pool::{CodecKind, Job};
-use sys::{page::Page, process::adopt_descriptor};
+use sys::page::Page;
 use wire::{
-    Closed, Inbox, Link, Message, PROTOCOL_VERSION, Tag,
+    Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag,
     frame::{JobsView, OutcomesWriter, Status},
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
     join, send_in_parts,
@@ -37,16 +36,16 @@ use Wrong::{
 /// When it was not started as a worker, with a plan in its environment.
 pub fn main() -> ! {
     let plan = Plan::of_this_process();
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let [_, job_type, rendezvous, page] = &arguments[..] else { panic!("started by a pool") };
+    let role = Role::of_this_process().expect("started by a pool");
+    let job_type = role.job_type();
     if !plan.applies() {
-        behave(job_type, &arguments);
+        behave(role);
     }
     if plan.wrong == NeverLeaves {
         SigSet::from(Signal::SIGTERM).thread_block().expect("SIGTERM can be blocked");
     }
-    let page = adopt_descriptor(page.parse().expect("a number")).and_then(|page| Page::open(&page));
-    let link = meet(plan.wrong, rendezvous);
+    let page = role.open_page();
+    let link = meet(plan.wrong, role.rendezvous());
     let rogue = Rogue {
         plan,
         link,
@@ -59,11 +58,12 @@ pub fn main() -> ! {
 }
 
 /// Is a good worker.
-fn behave(job_type: &str, arguments: &[String]) -> ! {
-    if job_type == Probe::NAME {
+fn behave(role: &Role) -> ! {
+    if role.job_type() == Probe::NAME {
         pool::serve_as_worker::<Probe>();
     }
-    panic!("{}", Command::new(program("worker")).args(arguments).exec());
+    let (name, value) = role.variable();
+    panic!("{}", Command::new(program("worker")).env(name, value).exec());
 }
 
 fn meet(wrong: Wrong, rendezvous: &str) -> Link {

@@ -1,38 +1,26 @@
 //! The start of a worker: page, process, rendezvous, handshake.
 
-use std::{
-    fs::File,
-    io,
-    os::{
-        fd::{AsFd, AsRawFd},
-        unix::process::CommandExt,
-    },
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{io, os::fd::AsFd, sync::Arc};
 
-use job::{Death, DeathCause, Panic};
+use job::{Death, DeathCause, Panic, WorkerId};
 use nix::sys::signal::Signal;
 use sched::StartFailure;
 use sys::{
     call::{CallError, is_out_of_descriptors},
     page::Page,
-    process::{Process, SpawnError},
+    spawn::{ProcessBuilder, SpawnError},
 };
 use wire::{
-    Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Tag,
+    Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Role, Tag,
     handshake::{Hello, Mismatch, Started, Welcome, pack, unpack},
 };
 
 use super::{handle::Handle, recipe::Recipe};
 
-/// Standard input of workers.
-const NOTHING: &str = "/dev/null";
-
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
-    #[error("cannot prepare a worker: {0}")]
+    #[error("cannot start a worker: {0}")]
     Prepare(CallError),
     #[error("cannot start {program:?}: {error}")]
     Spawn { program: std::path::PathBuf, error: io::Error },
@@ -68,9 +56,8 @@ impl LaunchError {
     fn of_spawn(error: SpawnError, recipe: &Recipe) -> LaunchError {
         match error {
             SpawnError::Call(error) => error.into(),
-            // Pipes that the standard library opens for the child's errors.
             SpawnError::Program(error) if is_out_of_descriptors(&error) => {
-                CallError::new("pipe", error).into()
+                CallError::new("execve", error).into()
             }
             SpawnError::Program(error) => LaunchError::Spawn { program: recipe.program.clone(), error },
         }
@@ -102,22 +89,9 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
         handle.gauge.watch(page);
     }
     let rendezvous = Rendezvous::open()?;
-    let arguments = serve::worker_arguments(recipe.job_type, rendezvous.name(), descriptor.as_raw_fd());
-    let mut command = Command::new(&recipe.program);
-    let nothing = File::open(NOTHING).map_err(|error| CallError::at("open", NOTHING, error))?;
-    command.arg0("runner-worker").args(arguments).stdin(Stdio::from(nothing));
-    command.env("RUNNER_SLOT", handle.id.slot.to_string());
-    command.env("RUNNER_GENERATION", handle.id.generation.to_string());
-    for (name, value) in &recipe.environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let spawned = Process::spawn(&mut command, descriptor.as_fd(), recipe.place(handle.id));
+    let role = Role::new(recipe.job_type, rendezvous.name(), descriptor.as_fd());
+    let spawned = builder(recipe, handle.id, &role).spawn(descriptor.as_fd());
     let process = handle.adopt(spawned.map_err(|error| LaunchError::of_spawn(error, recipe))?);
-    // It holds a descriptor.
-    drop(command);
 
     let link = rendezvous.accept(process)?;
     let mut inbox = Inbox::new(link.receiver);
@@ -136,6 +110,23 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
         Started::Ready => Err(LaunchError::Unintelligible),
         Started::Failed(reason) => Err(LaunchError::Context(reason)),
     }
+}
+
+/// The process that a worker will be. No variable of the recipe's can take the place of the role.
+fn builder(recipe: &Recipe, worker: WorkerId, role: &Role) -> ProcessBuilder {
+    let mut builder = ProcessBuilder::new(&recipe.program);
+    builder.arg0("runner-worker").placement(recipe.place(worker));
+    builder.env("RUNNER_SLOT", worker.slot.to_string());
+    builder.env("RUNNER_GENERATION", worker.generation.to_string());
+    for (name, value) in &recipe.environment {
+        match value {
+            Some(value) => builder.env(name, value),
+            None => builder.env_remove(name),
+        };
+    }
+    let (name, value) = role.variable();
+    builder.env(name, value);
+    builder
 }
 
 /// The worker's next word; receipts for parts of a large welcome may come before it.

@@ -10,8 +10,9 @@ use super::ProcessPoolBuilder;
 impl<J: Job> ProcessPoolBuilder<J> {
     /// The program to start as a worker; by default this one, which then has to call
     /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`. Another program has to call
-    /// [`serve_as_worker`](crate::serve_as_worker) for the same type of job; one that is no worker, or not there,
-    /// breaks the pool when it is needed, not when the pool is built.
+    /// [`serve_as_worker`](crate::serve_as_worker) for the same type of job; one that is no worker, or not
+    /// there, breaks the pool when it is needed, not when the pool is built. A worker is the process that the
+    /// pool has started, so a script has to `exec` the program.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

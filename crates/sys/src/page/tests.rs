@@ -1,0 +1,75 @@
+use std::os::fd::{AsRawFd, IntoRawFd};
+
+use super::*;
+
+#[test]
+fn what_one_side_publishes_the_other_sees() {
+    let (parent, fd) = Page::create().unwrap();
+    let worker = Page::open(&fd).unwrap();
+    assert_eq!(parent.running(), None);
+
+    worker.enter(FrameId(u64::from(u32::MAX) + 8), 3, Some(Moment(42)));
+    let running = parent.running().unwrap();
+    assert!(running.is_in(FrameId(u64::from(u32::MAX) + 8)) && !running.is_in(FrameId(8)));
+    assert_eq!((running.index, running.since), (3, Moment(42)));
+
+    assert!(!parent.is_starved());
+    worker.starve();
+    assert!(parent.is_starved());
+    worker.enter(FrameId(8), 0, None);
+    assert!(!parent.is_starved(), "that was another job");
+
+    worker.leave();
+    assert!(!parent.is_starved());
+    worker.starve();
+    assert!(parent.is_starved(), "while it received the next one");
+    assert_eq!(parent.running(), None);
+    parent.recall(FrameId(8));
+    assert!(!worker.may_go_on(FrameId(7)) && worker.may_go_on(FrameId(8)));
+    parent.halt();
+    assert!(worker.is_halted() && !worker.may_go_on(FrameId(8)));
+}
+
+#[test]
+fn what_a_worker_keeps_survives_it() {
+    let (parent, fd) = Page::create().unwrap();
+    let worker = Page::open(&fd).unwrap();
+    assert_eq!(parent.kept(), None);
+    assert!(worker.keep(FrameId(5), 0, b"one") && worker.keep(FrameId(5), 3, b"two"));
+    let kept = parent.kept().unwrap();
+    assert!(kept.is_of(FrameId(5)) && !kept.is_of(FrameId(6)));
+    assert_eq!((kept.from, &kept.bytes[..]), (0, &b"onetwo"[..]));
+
+    worker.keep_from(2);
+    assert_eq!(parent.kept(), None);
+    assert!(!worker.keep(FrameId(5), 0, &vec![0; ARENA_SIZE + 1]));
+    assert!(!worker.keep(FrameId(5), ARENA_SIZE, b"x") && !worker.keep(FrameId(5), usize::MAX, b"x"));
+    assert!(worker.keep(FrameId(5), 0, &vec![7; ARENA_SIZE]));
+    assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, ARENA_SIZE));
+}
+
+#[test]
+fn a_worker_cannot_shrink_the_page() {
+    let (_page, fd) = Page::create().unwrap();
+    assert!(ftruncate(&fd, 0).is_err());
+}
+
+#[test]
+fn a_file_that_is_no_page_is_refused() {
+    let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    assert!(Page::open(&file).is_err());
+    assert!(Page::adopt(file.as_raw_fd()).is_err());
+    assert!(fcntl(&file, FcntlArg::F_GETFD).is_ok(), "it is left open");
+    assert!(Page::adopt(0).is_err() && Page::adopt(-1).is_err());
+}
+
+#[test]
+fn an_inherited_page_is_opened_by_number() {
+    let (parent, fd) = Page::create().unwrap();
+    let number = fd.into_raw_fd();
+    assert!(Page::is_at(number));
+    let worker = Page::adopt(number).unwrap();
+    worker.enter(FrameId(1), 5, None);
+    assert_eq!(parent.running().unwrap().index, 5);
+    assert!(Page::adopt(number).is_err(), "other tests of this process open no pages that they leave open");
+}

@@ -1,0 +1,56 @@
+//! Tests whose workers are their own binary. A worker has no arguments, so the harness takes none for the
+//! name of a test, runs all of them, and the first line of any makes the process a worker.
+
+#![allow(clippy::unwrap_used)]
+
+use end_to_end::{
+    probe::{LIMIT, Probe, finish},
+    tally::Add,
+};
+use pool::{Executor, ProcessPool, enter_if_worker};
+
+/// The first line of each test.
+fn enter() {
+    enter_if_worker::<Probe>();
+    enter_if_worker::<Add>();
+}
+
+fn pool() -> ProcessPool<Probe> {
+    ProcessPool::builder().workers(2).build().unwrap()
+}
+
+#[test]
+fn a_test_has_workers() {
+    enter();
+    let executor = pool();
+    let jobs: Vec<_> = (0..20).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
+    let results: Vec<u64> = jobs.iter().map(|job| job.result(LIMIT).unwrap()).collect();
+    assert_eq!(results, (0..20).map(|n| 2 * n).collect::<Vec<_>>());
+    finish(&executor);
+}
+
+#[test]
+fn another_test_has_workers_for_other_jobs() {
+    enter();
+    let executor: ProcessPool<Add> = ProcessPool::builder().workers(1).build().unwrap();
+    let total = executor.map([1, 2, 3].map(Add)).into_iter().map(Result::unwrap).last();
+    assert_eq!(total, Some(6));
+    finish(&executor);
+}
+
+#[test]
+fn workers_of_a_test_have_workers() {
+    enter();
+    let executor = pool();
+    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result(LIMIT).unwrap(), 6);
+    finish(&executor);
+}
+
+#[test]
+fn workers_of_a_test_are_replaced() {
+    enter();
+    let executor = pool();
+    assert!(executor.submit(Probe::Abort).unwrap().take(LIMIT).unwrap().is_err());
+    assert_eq!(executor.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
+    finish(&executor);
+}

@@ -1,0 +1,113 @@
+//! How workers start: as what, with what, and how soon.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use end_to_end::{
+    Call, Case,
+    probe::{LIMIT, Probe, finish, processes},
+    program, runner, shell_jobs,
+};
+use pool::Executor;
+
+/// The variable that makes a process a worker.
+const ROLE: &str = "RUNNER_WORKER_ROLE";
+
+/// Has the shell put the role of its parent, a worker, into the environment of what it starts.
+const WITH_ROLE: &str = "RUNNER_WORKER_ROLE=\"$(tr '\\0' '\\n' < /proc/$PPID/environ | \
+    sed -n s/^RUNNER_WORKER_ROLE=//p)\"; \
+    test -n \"$RUNNER_WORKER_ROLE\" || exit 99; export RUNNER_WORKER_ROLE;";
+
+fn exit_code(script: &str) -> u64 {
+    let executor = processes(1);
+    let code = executor.submit(Probe::Shell(script.to_owned())).unwrap().result(LIMIT).unwrap();
+    finish(&executor);
+    code
+}
+
+#[test]
+fn jobs_do_not_see_the_variable() {
+    let _case = Case::begin();
+    assert_eq!(exit_code("env | grep -q RUNNER_SLOT"), 0);
+    assert_eq!(exit_code(&format!("env | grep {ROLE}")), 1);
+    let jobs = shell_jobs(&["env"]);
+    let output = runner(["-w", "1", "--allow-command"]).stdin(jobs).run();
+    let seen = output.records()[0]["result"]["stdout"].as_str().unwrap().to_owned();
+    assert!(seen.contains("RUNNER_GENERATION=") && !seen.contains(ROLE), "{seen}");
+}
+
+#[test]
+fn a_job_that_starts_its_own_program_starts_no_worker() {
+    let _case = Case::begin();
+    // What a worker's program says to somebody who is no pool.
+    assert_eq!(exit_code("/proc/$PPID/exe"), 2);
+    // Not even with the worker's own role.
+    assert_eq!(exit_code(&format!("{WITH_ROLE} /proc/$PPID/exe")), 2);
+    assert_eq!(exit_code(&format!("{WITH_ROLE} exec /proc/$PPID/exe")), 2);
+}
+
+#[test]
+fn a_role_that_nobody_gave_is_ignored() {
+    let own = std::process::id();
+    let mut values = vec![String::new(), "4".into(), "no role".into()];
+    values.extend(["builtin", "probe"].map(|name| format!("{own} 0 {} {name}/nowhere", name.len())));
+    values.extend(["builtin", "probe"].map(|name| format!("{own} 1 {} {name}/nowhere", name.len())));
+    for value in values {
+        let output =
+            runner(["-w", "1"]).stdin("{\"op\":\"sum\",\"n\":4}\n").with(|c| c.env(ROLE, &value)).run();
+        assert_eq!((output.code(), output.kinds()), (0, vec!["ok".to_owned()]), "{value}: {}", output.stderr);
+        let output = Call::new(&program("probe-worker"), [""; 0]).with(|c| c.env(ROLE, &value)).run();
+        assert_eq!(output.code(), 2, "{value}");
+        assert!(output.stderr.contains("it is started by a process pool"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn workers_have_no_arguments() {
+    let _case = Case::begin();
+    assert_eq!(exit_code("printf 'runner-worker\\0' | cmp - /proc/$PPID/cmdline"), 0);
+}
+
+#[test]
+fn a_program_without_standard_input_starts_workers() {
+    let _case = Case::begin();
+    let output = Call::new(&program("exit-probe"), ["work-without-input"]).run();
+    assert_eq!(output.text(), "Ok(2)\nOk(4)\nOk(6)\nbroken: None\n", "{}", output.stderr);
+}
+
+/// The shortest time from a pool to its first result: other programs that run meanwhile only add to it.
+fn first_result() -> Duration {
+    let times = (0..15).map(|n| {
+        let start = Instant::now();
+        let executor = processes(1);
+        assert_eq!(executor.submit(Probe::Double(n)).unwrap().result(LIMIT).unwrap(), 2 * n);
+        let taken = start.elapsed();
+        finish(&executor);
+        taken
+    });
+    times.min().unwrap()
+}
+
+#[test]
+fn the_first_result_takes_no_longer_with_much_memory() {
+    const MUCH: usize = 1 << 30;
+    let _case = Case::begin();
+    let available = fs::read_to_string("/proc/meminfo").unwrap();
+    let available = available.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap();
+    let available: usize = available.trim().trim_end_matches(" kB").parse().unwrap();
+    if available < (MUCH >> 10) * 2 {
+        eprintln!("NOT RUN: less than 2 GiB of memory are available");
+        return;
+    }
+    let little = first_result();
+    // Touched, so that there are page tables that a fork would copy.
+    let memory = vec![1u8; MUCH];
+    let much = first_result();
+    assert_eq!(std::hint::black_box(&memory)[MUCH / 2], 1);
+    println!("{little:?} with little memory, {much:?} with 1 GiB");
+    assert!(much < little + Duration::from_millis(2), "{little:?} with little memory, {much:?} with 1 GiB");
+}
