@@ -48,6 +48,7 @@ mod future;
 mod map;
 mod observer;
 mod options;
+mod poll;
 mod processes;
 mod run;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a future can have done about its job.
 
+use crate::poll::Poller;
+
 /// How an executor recognises a job that it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(pub(crate) u64);
@@ -11,6 +13,11 @@ pub(crate) trait Control: Send + Sync {
 
     /// Somebody is about to wait for a job.
     fn awaited(&self) {}
+
+    /// Poller for a thread that waits for a job, if polling is worth it: jobs are short, and a core is idle.
+    fn poller(&self) -> Option<&Poller> {
+        None
+    }
 
     /// Cancels the job if it has not been started; its slot is filled before this returns.
     fn cancel(&self, ticket: Ticket);

@@ -56,6 +56,9 @@ struct Listeners<J: Job> {
     watches: Vec<Arc<Watch>>,
 }
 
+/// Time for which a waiting thread polls before it blocks.
+const POLL_TIME: Duration = Duration::from_micros(20);
+
 /// Stands for no ticket.
 const NONE: u64 = u64::MAX;
 
@@ -177,6 +180,13 @@ impl<J: Job> Slot<J> {
         }
     }
 
+    /// Polls before blocking, if the executor says that it is worth it. Returns whether the slot is filled.
+    fn poll(&self, timeout: Option<Duration>) -> bool {
+        let time = timeout.map_or(POLL_TIME, |timeout| timeout.min(POLL_TIME));
+        let poller = self.control().and_then(|control| control.poller());
+        poller.is_some_and(|poller| poller.poll(time, || self.kind().is_some()))
+    }
+
     pub(crate) fn kind(&self) -> Option<Kind> {
         self.place().kind()
     }
@@ -185,6 +195,9 @@ impl<J: Job> Slot<J> {
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let place = self.place();
         if place.kind().is_some() {
+            return true;
+        }
+        if self.poll(timeout) {
             return true;
         }
         self.hurry();

@@ -1,0 +1,280 @@
+//! State shared by a pool, its inlets, its threads and its futures.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use job::{Context, Failure, Job, WorkerFigures, WorkerId};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::{
+    hints::{CLOSED, DUE, HAS_SPARE_CORE, Hints, PENDING},
+    queue::{Chunk, Entry, Target},
+    sizing::Cost,
+    state::{State, Wakeup},
+    work,
+};
+use crate::{
+    JobOptions, Refused, available_cores,
+    crew::Crew,
+    future::{Control, Slot, Slots, Ticket},
+    poll::Poller,
+};
+
+/// Maximum number of threads that one change of the state wakes; their claims wake others.
+const WAKEUPS: usize = 2;
+
+/// Bounds of the number of slots that are allocated together, which is that of the jobs submitted before.
+const LEAST_SLOTS: u64 = 8;
+const MOST_SLOTS: u64 = 256;
+
+pub(super) struct Shared<J: Job> {
+    pub(super) args: <J::Context as Context>::Args,
+    pub(super) max_threads: usize,
+    /// Jobs are cancelled instead of being run.
+    pub(super) stopped: AtomicBool,
+    state: CacheAligned<Mutex<State<J>>>,
+    pub(super) hints: Hints,
+    pub(super) poller: Poller,
+    pub(super) crew: Arc<Crew>,
+    /// Cost of the jobs that are submitted one by one.
+    submitted_cost: Arc<Cost>,
+}
+
+/// A value in cache lines of its own, because the fields around it are read for each job. Processors fetch
+/// lines in pairs.
+#[repr(align(128))]
+struct CacheAligned<T>(T);
+
+/// Consequences of a change of the state that are carried out without the lock.
+pub(super) struct Followup<J: Job> {
+    condvars: Vec<Arc<Condvar>>,
+    failed: Vec<Chunk<J>>,
+    cause: Option<Arc<str>>,
+}
+
+impl<J: Job> Followup<J> {
+    pub(super) fn carry_out(self) {
+        for condvar in self.condvars {
+            condvar.notify_one();
+        }
+        for chunk in self.failed {
+            chunk.fail(|| self.cause.clone().map_or(Failure::Cancelled, Failure::Abandoned));
+        }
+    }
+}
+
+impl<J: Job> Shared<J> {
+    pub(super) fn new(max_threads: usize, args: <J::Context as Context>::Args) -> Arc<Shared<J>> {
+        let state = State::new(max_threads, available_cores());
+        let hints = Hints::new(state.hints());
+        Arc::new(Shared {
+            args,
+            max_threads,
+            stopped: AtomicBool::new(false),
+            state: CacheAligned(Mutex::new(state)),
+            hints,
+            poller: Poller::new(),
+            crew: Arc::default(),
+            submitted_cost: Arc::default(),
+        })
+    }
+
+    /// Accesses the state where no thread has to be woken; other changes go through
+    /// [`change`](Shared::change).
+    pub(super) fn look<R>(&self, at: impl FnOnce(&mut State<J>) -> R) -> R {
+        at(&mut self.state.0.lock())
+    }
+
+    /// Changes the state, then wakes threads and publishes the hints accordingly.
+    pub(super) fn change<R>(this: &Arc<Shared<J>>, change: impl FnOnce(&mut State<J>) -> R) -> R {
+        Shared::change_waiting(this, |state| change(state))
+    }
+
+    /// As [`change`](Shared::change), for a change that releases the lock to wait.
+    pub(super) fn change_waiting<R>(
+        this: &Arc<Shared<J>>,
+        change: impl FnOnce(&mut MutexGuard<'_, State<J>>) -> R,
+    ) -> R {
+        let mut state = this.state.0.lock();
+        let result = change(&mut state);
+        state.urgent &= !state.queue.is_empty();
+        let followup = Shared::wake_threads(this, &mut state);
+        this.publish(&state);
+        drop(state);
+        followup.carry_out();
+        result
+    }
+
+    pub(super) fn publish(&self, state: &State<J>) {
+        self.hints.publish(state.hints());
+    }
+
+    /// Selects threads to wake and starts new ones.
+    pub(super) fn wake_threads(this: &Arc<Shared<J>>, state: &mut State<J>) -> Followup<J> {
+        let mut followup = Followup { condvars: Vec::new(), failed: Vec::new(), cause: None };
+        for _ in 0..WAKEUPS {
+            match state.next_wakeup() {
+                None => break,
+                Some(Wakeup::Parked(condvar)) => followup.condvars.push(condvar),
+                Some(Wakeup::Start) => {
+                    if let Err(cause) = Shared::start(this, state) {
+                        this.note_failed_start(state, &cause, &mut followup);
+                        break;
+                    }
+                }
+            }
+        }
+        followup
+    }
+
+    fn start(this: &Arc<Shared<J>>, state: &mut State<J>) -> io::Result<()> {
+        let slot = state.figures.len();
+        let shared = this.clone();
+        this.crew.spawn(format!("runner-{slot}"), move || work::serve(&shared, slot))?;
+        let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+        state.figures.push(WorkerFigures::new(WorkerId { slot, generation: 0 }));
+        Ok(())
+    }
+
+    /// Goes on with the threads that exist; without any the pool is broken.
+    fn note_failed_start(&self, state: &mut State<J>, cause: &io::Error, followup: &mut Followup<J>) {
+        state.threads.note_failed_start();
+        if state.threads.started == 0 {
+            followup.cause = Some(cause.to_string().into());
+            followup.failed = state.break_down(format!("no thread could be started: {cause}").into());
+        }
+    }
+
+    /// Why a job would be refused.
+    pub(super) fn refusal(&self) -> Option<Refused> {
+        if self.hints.any(CLOSED) { self.look(|state| state.refusal()) } else { None }
+    }
+
+    /// Queues jobs, or resolves them with a failure if the pool is closed.
+    pub(super) fn queue(this: &Arc<Shared<J>>, target: &Arc<Target<J>>, entries: VecDeque<Entry<J>>) {
+        let refused = Shared::change(this, |state| {
+            let chunk = Chunk::new(target.clone(), state.next_ticket, entries);
+            match state.refusal() {
+                Some(refused) => Some((refused, chunk)),
+                None => {
+                    state.queue.push(chunk);
+                    None
+                }
+            }
+        });
+        if let Some((refused, chunk)) = refused {
+            chunk.fail(|| match &refused {
+                Refused::Closed => Failure::Cancelled,
+                Refused::Broken(cause) => Failure::Abandoned(cause.clone()),
+            });
+        }
+    }
+
+    /// Queues a job and returns its slot.
+    pub(super) fn submit(
+        this: &Arc<Shared<J>>,
+        control: &Arc<dyn Control>,
+        job: J,
+        options: JobOptions,
+    ) -> Result<Slot<J>, Refused> {
+        let submitted = Shared::change(this, |state| {
+            if let Some(refused) = state.refusal() {
+                // Dropping a job calls user code, so it must not happen under the lock.
+                return Err((refused, job));
+            }
+            let ticket = state.next_ticket;
+            state.next_ticket += 1;
+            let target = this.slots_for(ticket, &mut state.open_slots, control);
+            let slot = target.slot(ticket);
+            state.queue.push_one(target, Entry { tag: ticket, job, options });
+            Ok(slot)
+        });
+        submitted.map_err(|(refused, _)| refused)
+    }
+
+    /// Returns the slots of which one is for the job with this ticket.
+    fn slots_for<'a>(
+        &self,
+        ticket: u64,
+        open: &'a mut Option<(Arc<Target<J>>, u64)>,
+        control: &Arc<dyn Control>,
+    ) -> &'a Arc<Target<J>> {
+        if !matches!(open, Some((_, end)) if ticket < *end) {
+            *open = None;
+        }
+        let (target, _) = open.get_or_insert_with(|| {
+            let count = ticket.clamp(LEAST_SLOTS, MOST_SLOTS);
+            let slots = Slots::new(count as usize, Some(control.clone()));
+            (Arc::new(Target::slots(slots, ticket, self.submitted_cost.clone())), ticket + count)
+        });
+        target
+    }
+
+    /// Makes queued jobs due, because a caller waits for one of them.
+    pub(super) fn expedite(this: &Arc<Shared<J>>) {
+        if this.hints.any(PENDING) && !this.hints.any(DUE) {
+            Shared::change(this, |state| state.urgent = true);
+        }
+    }
+
+    /// Refuses jobs from now on. Those in the queue are run, or cancelled.
+    pub(super) fn close(this: &Arc<Shared<J>>, cancel: bool) {
+        let (condvars, cancelled) = Shared::change(this, |state| {
+            state.close();
+            (state.threads.wake_all(), if cancel { state.queue.take_all() } else { Vec::new() })
+        });
+        Followup { condvars, failed: cancelled, cause: None }.carry_out();
+    }
+
+    /// Breaks the pool because a thread could not create its context.
+    pub(super) fn break_down(this: &Arc<Shared<J>>, cause: Arc<str>) {
+        let (condvars, failed) = Shared::change(this, |state| {
+            let failed = state.break_down(cause.clone());
+            (state.threads.wake_all(), failed)
+        });
+        Followup { condvars, failed, cause: Some(cause) }.carry_out();
+    }
+
+    /// Returns whether jobs are cancelled instead of being run.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// The interface of a pool for its futures.
+pub(super) struct Controller<J: Job>(pub(super) Arc<Shared<J>>);
+
+impl<J: Job> Control for Controller<J> {
+    /// Jobs have their tickets before their futures exist.
+    fn settle(&self) {}
+
+    fn awaited(&self) {
+        Shared::expedite(&self.0);
+    }
+
+    fn poller(&self) -> Option<&Poller> {
+        let polls = self.0.hints.any(HAS_SPARE_CORE) && self.0.submitted_cost.is_short();
+        polls.then_some(&self.0.poller)
+    }
+
+    fn cancel(&self, Ticket(ticket): Ticket) {
+        if let Some(removed) = Shared::change(&self.0, |state| state.queue.remove(ticket)) {
+            removed.fail(|| Failure::Cancelled);
+        }
+    }
+
+    fn kill(&self, ticket: Ticket) -> bool {
+        self.cancel(ticket);
+        false
+    }
+
+    fn is_running(&self, Ticket(ticket): Ticket) -> bool {
+        self.0.look(|state| !state.queue.contains(ticket))
+    }
+}
