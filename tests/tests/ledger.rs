@@ -58,6 +58,14 @@ fn tiny_mixed_and_large_jobs_balance() {
 }
 
 #[test]
+fn threads_that_parse_have_lanes() {
+    let stats = stats(&["-w", "2", "--parsers", "2"], gcd_jobs(200_000).0);
+    assert_all_balanced(&stats);
+    let threads = stats["ledger"]["threads"].as_array().unwrap();
+    assert!(threads.iter().any(|thread| thread["name"] == "parser 0"), "{threads:?}");
+}
+
+#[test]
 fn a_worker_that_dies_keeps_its_time() {
     let jobs = shell_jobs(&[KILL_WORKER, "true"]);
     let stats = stats(&["-w", "2", "--allow-command", "--retries", "1"], jobs);

@@ -44,7 +44,7 @@ pub(crate) fn trial(n: Natural) -> Result<Vec<Natural>, BuiltinError> {
         Natural::Small(0) => Err(BuiltinError::Zero),
         Natural::Small(n) => Ok((1..=n).filter(|d| black_box(n) % d == 0).map(Natural::Small).collect()),
         Natural::Big(n) => {
-            let (mut found, mut candidate) = (Vec::new(), UBig::ONE);
+            let (n, mut found, mut candidate) = (*n, Vec::new(), UBig::ONE);
             while candidate <= n {
                 if &n % &candidate == UBig::ZERO {
                     found.push(candidate.clone().into());

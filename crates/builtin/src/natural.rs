@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Natural {
     /// Below 2^64.
     Small(u64),
-    /// 2^64 and above.
-    Big(UBig),
+    /// 2^64 and above. Apart, because most numbers are small, and jobs and results are moved around by value.
+    Big(Box<UBig>),
 }
 
 /// Text that is no natural number in plain decimal digits.
@@ -43,7 +43,7 @@ impl Natural {
     pub fn into_big(self) -> UBig {
         match self {
             Natural::Small(small) => small.into(),
-            Natural::Big(big) => big,
+            Natural::Big(big) => *big,
         }
     }
 }
@@ -56,7 +56,7 @@ impl From<u64> for Natural {
 
 impl From<u128> for Natural {
     fn from(number: u128) -> Natural {
-        u64::try_from(number).map_or_else(|_| Natural::Big(number.into()), Natural::Small)
+        u64::try_from(number).map_or_else(|_| Natural::Big(Box::new(number.into())), Natural::Small)
     }
 }
 
@@ -64,7 +64,7 @@ impl From<UBig> for Natural {
     fn from(big: UBig) -> Natural {
         match u64::try_from(&big) {
             Ok(small) => Natural::Small(small),
-            Err(_) => Natural::Big(big),
+            Err(_) => Natural::Big(Box::new(big)),
         }
     }
 }
@@ -97,6 +97,11 @@ impl fmt::Display for Natural {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_number_takes_two_words() {
+        assert_eq!(size_of::<Natural>(), 16);
+    }
 
     #[test]
     fn what_fits_64_bits_is_small() {

@@ -22,7 +22,7 @@ pub(crate) fn prime_powers(n: &Natural) -> Result<Vec<(Natural, usize)>, Builtin
         // It may have been made with a form that its value does not have.
         Natural::Big(n) if n.is_zero() => return Err(BuiltinError::Zero),
         Natural::Big(n) => {
-            factor::prime_factors_wide(n.clone(), &mut |prime, exponent| {
+            factor::prime_factors_wide((**n).clone(), &mut |prime, exponent| {
                 found.push((prime.into(), exponent));
             });
         }
@@ -53,8 +53,11 @@ mod tests {
     #[test]
     fn known_factorizations() {
         assert_eq!(prime_factors(&Natural::Small(0), Size::ANY), Err(BuiltinError::Zero));
-        assert_eq!(prime_factors(&Natural::Big(UBig::ZERO), Size::ANY), Err(BuiltinError::Zero));
-        assert_eq!(prime_factors(&Natural::Big(12u8.into()), Size::ANY), Ok(naturals(&[2, 2, 3])));
+        assert_eq!(prime_factors(&Natural::Big(UBig::ZERO.into()), Size::ANY), Err(BuiltinError::Zero));
+        assert_eq!(
+            prime_factors(&Natural::Big(UBig::from(12u8).into()), Size::ANY),
+            Ok(naturals(&[2, 2, 3]))
+        );
         assert_eq!(factors(1), []);
         assert_eq!(factors(2 * 2 * 3), naturals(&[2, 2, 3]));
         assert_eq!(factors((1 << 61) - 1), naturals(&[(1 << 61) - 1]));

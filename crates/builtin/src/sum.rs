@@ -13,7 +13,7 @@ pub(crate) fn fast(n: Natural) -> Natural {
             let n = u128::from(n);
             (n * (n + 1) / 2).into()
         }
-        Natural::Big(n) => (&n * (&n + UBig::ONE) / UBig::from(2u8)).into(),
+        Natural::Big(n) => (&*n * (&*n + UBig::ONE) / UBig::from(2u8)).into(),
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn trial(n: Natural) -> Natural {
         }
         Natural::Big(n) => {
             let (mut total, mut next) = (UBig::ZERO, UBig::ONE);
-            while next <= n {
+            while next <= *n {
                 total += &next;
                 next += UBig::ONE;
             }

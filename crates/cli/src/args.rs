@@ -65,6 +65,11 @@ pub(crate) struct RunOptions {
     #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
 
+    /// Number of threads that parse lines beside the one that reads them; default: by the number of cores
+    // For measurements and tests. The default is the best choice for all inputs.
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) parsers: Option<u8>,
+
     /// What runs the jobs
     #[arg(long, value_enum, default_value_t, env = "RUNNER_EXECUTOR")]
     pub(crate) executor: ExecutorKind,

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::{
     args::Format,
-    input::{Piece, Place, SplitError, Splitter},
+    input::{Chunks, Elements, Next, Piece, Place, SplitError, Splitter, Stream, Texts},
     parse::{Op, Rules, parse, parse_all},
 };
 
@@ -29,22 +29,61 @@ pub fn check_input(bytes: &[u8]) {
 
 /// What an input consists of, in words.
 fn cut(input: &[u8], format: Format, rules: &Rules, step: usize) -> Vec<String> {
-    let mut splitter = Splitter::new(Dribble(input, step), format, rules.default_op.is_some(), LONGEST);
+    let splitter = Splitter::new(Dribble(input, step), format, rules.default_op.is_some(), LONGEST);
     let mut found = Vec::new();
-    loop {
-        let told = match splitter.next(&mut || {}) {
-            Ok(Some(Piece::Text { text, place })) => told_of(text, place, rules),
-            Ok(Some(Piece::TooLong { place })) => format!("{place:?}: too long"),
-            Ok(None) => return found,
-            Err(SplitError::Io(error)) => panic!("reading from memory: {error}"),
-            Err(error) => {
-                found.push(format!("{error:?}"));
-                return found;
-            }
-        };
-        found.push(told);
-        assert!(found.len() <= input.len() + 1, "more texts than bytes");
+    let end = splitter.texts(&mut || {}).and_then(|texts| match texts {
+        Texts::Elements(elements) => cut_elements(elements, rules, &mut found),
+        Texts::Chunks(chunks) => cut_lines(chunks, rules, &mut found),
+    });
+    match end {
+        Ok(()) => {}
+        Err(SplitError::Io(error)) => panic!("reading from memory: {error}"),
+        Err(error) => found.push(format!("{error:?}")),
     }
+    assert!(found.len() <= input.len() + 1, "more texts than bytes");
+    found
+}
+
+fn cut_elements(
+    mut elements: Elements<Dribble<'_>>,
+    rules: &Rules,
+    found: &mut Vec<String>,
+) -> Result<(), SplitError> {
+    while let Some(piece) = elements.next(&mut || {})? {
+        found.push(match piece {
+            Piece::Text { text, place } => told_of(text, place, rules),
+            Piece::TooLong { place } => too_long(place),
+        });
+    }
+    Ok(())
+}
+
+fn cut_lines(
+    mut chunks: Chunks<Dribble<'_>>,
+    rules: &Rules,
+    found: &mut Vec<String>,
+) -> Result<(), SplitError> {
+    let mut recycled = Vec::new();
+    loop {
+        let chunk = match chunks.next(&mut recycled)? {
+            Next::Chunk(chunk) => chunk,
+            Next::Incomplete => continue,
+            Next::End => return Ok(()),
+        };
+        let mut places = chunk.places();
+        for line in chunk.lines() {
+            let place = places.of(line.start);
+            found.push(match line.is_too_long {
+                true => too_long(place),
+                false => told_of(chunk.text(&line), place, rules),
+            });
+        }
+        recycled = chunk.into_bytes();
+    }
+}
+
+fn too_long(place: Place) -> String {
+    format!("{place:?}: too long")
 }
 
 fn told_of(text: &[u8], place: Place, rules: &Rules) -> String {
@@ -72,6 +111,12 @@ impl Read for Dribble<'_> {
         into[..count].copy_from_slice(now);
         self.0 = later;
         Ok(count)
+    }
+}
+
+impl Stream for Dribble<'_> {
+    fn may_wait(&self) -> bool {
+        true
     }
 }
 

@@ -16,6 +16,7 @@ mod files;
 pub mod fuzz;
 mod input;
 mod interrupt;
+mod lanes;
 mod measure;
 mod output;
 mod parse;

@@ -30,6 +30,9 @@ pub(crate) struct Bounds {
 /// Enough for workers that are near.
 const LOCAL_BOUNDS: Bounds = Bounds { jobs: 8_192, bytes: 24 << 20 };
 
+/// Two frames of short jobs for each worker, and as many that are on their way to it or back.
+const JOBS_PER_WORKER: usize = 2_048;
+
 /// Enough to keep many machines busy behind one slow job.
 const CLUSTER_BOUNDS: Bounds = Bounds { jobs: 1 << 20, bytes: 256 << 20 };
 
@@ -50,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) executor: ExecutorKind,
     pub(crate) workers: usize,
+    /// The most threads that parse lines beside the one that reads them, if that was chosen.
+    pub(crate) parsers: Option<usize>,
     /// Where the jobs run, if that is not here.
     pub(crate) cluster: Option<ClusterPlan>,
     pub(crate) unordered: bool,
@@ -203,6 +208,7 @@ impl Plan {
                 programs,
             },
             workers,
+            parsers: arguments.parsers.map(usize::from),
             executor,
             cluster,
             unordered: arguments.unordered,
@@ -260,7 +266,8 @@ impl Plan {
 
     /// How much may be under way.
     pub(crate) fn bounds(&self) -> Bounds {
-        if self.cluster.is_some() { CLUSTER_BOUNDS } else { LOCAL_BOUNDS }
+        let jobs = LOCAL_BOUNDS.jobs.max(self.workers * JOBS_PER_WORKER);
+        if self.cluster.is_some() { CLUSTER_BOUNDS } else { Bounds { jobs, ..LOCAL_BOUNDS } }
     }
 
     /// Why the executor cannot run jobs any more.

@@ -1,11 +1,10 @@
 //! A JSON array, cut into its elements while it is being read: an element is there as soon as its last byte is.
 //! Whether it is well-formed inside is its parser's business.
 
-use std::io::Read;
-
 use super::{
     buffer::Buffer,
-    piece::{BYTE_ORDER_MARK, Piece, Place, SplitError, is_blank},
+    piece::{BYTE_ORDER_MARK, Piece, SplitError, is_blank},
+    source::Stream,
 };
 
 /// Where in the array we are.
@@ -79,7 +78,7 @@ impl Nesting {
 
 impl Array {
     /// The next element; `before_read` is called before the stream can make us wait.
-    pub(crate) fn next<'a, R: Read>(
+    pub(crate) fn next<'a, R: Stream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
         longest: usize,
@@ -116,14 +115,13 @@ impl Array {
         }
     }
 
-    fn element<'a, R: Read>(
+    fn element<'a, R: Stream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
         longest: usize,
         before_read: &mut dyn FnMut(),
     ) -> Result<Piece<'a>, SplitError> {
-        let (line, column) = buffer.place();
-        let place = Place { line, column };
+        let place = buffer.place();
         let (mut nesting, mut length, mut too_long) = (Nesting::default(), 0, false);
         loop {
             let unscanned = &buffer.unused()[length..];
@@ -140,8 +138,7 @@ impl Array {
                 buffer.advance(length);
                 length = 0;
             }
-            before_read();
-            if !buffer.fill()? {
+            if !buffer.fill(before_read)? {
                 buffer.advance(length);
                 return Err(wrong(buffer, "the array has no end"));
             }
@@ -156,7 +153,7 @@ impl Array {
 }
 
 /// The next byte that is not white space, which is left unused; `None` at the end.
-fn next_visible<R: Read>(
+fn next_visible<R: Stream>(
     buffer: &mut Buffer<R>,
     before_read: &mut dyn FnMut(),
 ) -> Result<Option<u8>, SplitError> {
@@ -167,14 +164,12 @@ fn next_visible<R: Read>(
         if let Some(&byte) = buffer.unused().first() {
             return Ok(Some(byte));
         }
-        before_read();
-        if !buffer.fill()? {
+        if !buffer.fill(before_read)? {
             return Ok(None);
         }
     }
 }
 
-fn wrong<R: Read>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
-    let (line, column) = buffer.place();
-    SplitError::Syntax { place: Place { line, column }, message: message.into() }
+fn wrong<R: Stream>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
+    SplitError::Syntax { place: buffer.place(), message: message.into() }
 }

@@ -1,8 +1,12 @@
 //! A window on a stream: what has been read and not been used yet.
 
-use std::io::{self, Read};
+use std::{io, mem};
 
-const CHUNK: usize = 64 * 1024;
+use super::{piece::Place, source::Stream};
+
+/// Number of bytes that a read asks for. Lines that are read together are parsed together, so this also bounds what the
+/// parsed jobs of one chunk take: they should stay in the cache of a core.
+const READ_SIZE: usize = 32 * 1024;
 
 /// Bytes of a stream from some position on, and where they stand in lines and columns.
 pub(crate) struct Buffer<R> {
@@ -18,7 +22,7 @@ pub(crate) struct Buffer<R> {
     read: u64,
 }
 
-impl<R: Read> Buffer<R> {
+impl<R: Stream> Buffer<R> {
     pub(crate) fn new(reader: R) -> Buffer<R> {
         Buffer { reader, bytes: Vec::new(), start: 0, ended: false, line: 1, before: 0, read: 0 }
     }
@@ -33,9 +37,14 @@ impl<R: Read> Buffer<R> {
         self.read
     }
 
-    /// Line and column of the first unused byte, both from 1.
-    pub(crate) fn place(&self) -> (u64, u64) {
-        (self.line, self.before + 1)
+    /// The place of the first unused byte.
+    pub(crate) fn place(&self) -> Place {
+        Place { line: self.line, column: self.before + 1 }
+    }
+
+    /// Whether reading more may wait.
+    pub(crate) fn may_wait(&self) -> bool {
+        !self.ended && self.reader.may_wait()
     }
 
     /// Uses up bytes, which are not to be looked at again.
@@ -56,21 +65,36 @@ impl<R: Read> Buffer<R> {
         self.start += count;
     }
 
-    /// Whether the unused bytes start with these. Reads on while they may; `before_read` is called before that can wait.
+    /// Uses up the first `count` bytes and returns them. The memory of `recycled` is used for the bytes that follow.
+    pub(crate) fn take(&mut self, count: usize, mut recycled: Vec<u8>) -> Vec<u8> {
+        let start = self.start;
+        self.advance(count);
+        recycled.clear();
+        recycled.extend_from_slice(self.unused());
+        let mut taken = mem::replace(&mut self.bytes, recycled);
+        self.start = 0;
+        taken.truncate(start + count);
+        taken.drain(..start);
+        taken
+    }
+
+    /// Whether the unused bytes start with these. Reads on while they may; `before_read` as for [`fill`](Self::fill).
     pub(crate) fn starts_with(&mut self, prefix: &[u8], before_read: &mut dyn FnMut()) -> io::Result<bool> {
         while self.unused().len() < prefix.len() && prefix.starts_with(self.unused()) {
-            before_read();
-            if !self.fill()? {
+            if !self.fill(before_read)? {
                 break;
             }
         }
         Ok(self.unused().starts_with(prefix))
     }
 
-    /// Reads more, and says whether there was any. Waits if the stream makes it wait.
-    pub(crate) fn fill(&mut self) -> io::Result<bool> {
+    /// Reads more, and returns whether there was any. `before_read` is called first if the read may wait.
+    pub(crate) fn fill(&mut self, before_read: &mut dyn FnMut()) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
+        }
+        if self.reader.may_wait() {
+            before_read();
         }
         if self.start > 0 {
             self.bytes.drain(..self.start);
@@ -78,8 +102,8 @@ impl<R: Read> Buffer<R> {
         }
         let length = self.bytes.len();
         // A text may be as long as --max-job-size allows.
-        self.bytes.try_reserve(CHUNK).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        self.bytes.resize(length + CHUNK, 0);
+        self.bytes.try_reserve(READ_SIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.bytes.resize(length + READ_SIZE, 0);
         let result = loop {
             match self.reader.read(&mut self.bytes[length..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -101,15 +125,25 @@ mod tests {
     #[test]
     fn places_are_counted_in_lines_and_bytes() {
         let mut buffer = Buffer::new(&b"ab\ncd\n\nef"[..]);
-        assert!(buffer.fill().unwrap());
-        assert_eq!(buffer.place(), (1, 1));
+        assert!(buffer.fill(&mut || {}).unwrap());
+        let place = |line, column| Place { line, column };
+        assert_eq!(buffer.place(), place(1, 1));
         buffer.advance(1);
-        assert_eq!(buffer.place(), (1, 2));
+        assert_eq!(buffer.place(), place(1, 2));
         buffer.advance(6);
-        assert_eq!((buffer.place(), buffer.unused()), ((4, 1), &b"ef"[..]));
+        assert_eq!((buffer.place(), buffer.unused()), (place(4, 1), &b"ef"[..]));
         buffer.advance(1);
-        assert_eq!(buffer.place(), (4, 2));
-        assert!(!buffer.fill().unwrap());
+        assert_eq!(buffer.place(), place(4, 2));
+        assert!(!buffer.fill(&mut || {}).unwrap());
         assert_eq!(buffer.unused(), b"f");
+    }
+
+    #[test]
+    fn what_is_taken_is_used_up() {
+        let mut buffer = Buffer::new(&b" ab\ncd"[..]);
+        assert!(buffer.fill(&mut || {}).unwrap());
+        buffer.advance(1);
+        assert_eq!(buffer.take(3, vec![9; 5]), b"ab\n");
+        assert_eq!((buffer.place(), buffer.unused()), (Place { line: 2, column: 1 }, &b"cd"[..]));
     }
 }

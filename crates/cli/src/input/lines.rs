@@ -1,27 +1,35 @@
-//! JSON Lines: a job on each line that is not blank.
-
-use std::io::Read;
+//! JSON Lines: a job on each line that is not blank. What has been read is cut after its last complete line; the lines
+//! themselves are found where the [`Chunk`] is parsed, which may be another thread.
 
 use super::{
     buffer::Buffer,
-    piece::{Piece, Place, SplitError, is_blank},
+    chunk::Chunk,
+    piece::{Place, SplitError},
+    source::Stream,
 };
 
-/// So much white space around a job's text is not held against it.
+/// White space around a job's text that does not count as part of it, in bytes.
 const BLANKS: usize = 64 * 1024;
 
-/// The scanner of lines: where in the unused bytes the search for a line's end goes on.
+/// The scanner of lines.
 pub(crate) struct Lines {
     delimiter: u8,
     /// Blank lines count, and so does the white space around a text.
     whole: bool,
+    /// Where in the unused bytes the search for a delimiter goes on.
     searched: usize,
-    /// Bytes of the current line that were dropped because it is too long.
-    dropped: bool,
-    /// Where a line that is being dropped started.
-    place: Option<Place>,
-    /// The line that was handed out last, still to be used up.
-    handed_out: usize,
+    /// Where a line starts of which a part has been dropped because it is too long.
+    dropped: Option<Place>,
+}
+
+/// What a read has brought.
+pub(crate) enum Next {
+    /// Complete lines.
+    Chunk(Chunk),
+    /// Not the end of a line.
+    Incomplete,
+    /// The end of the stream; all lines have been returned.
+    End,
 }
 
 impl Lines {
@@ -36,74 +44,64 @@ impl Lines {
     }
 
     fn new(delimiter: u8, whole: bool) -> Lines {
-        Lines { delimiter, whole, searched: 0, dropped: false, place: None, handed_out: 0 }
+        Lines { delimiter, whole, searched: 0, dropped: None }
     }
 
-    /// The next line; `before_read` is called before the stream can make us wait.
-    pub(crate) fn next<'a, R: Read>(
+    /// All lines that are complete after at most one more read.
+    pub(crate) fn next<R: Stream>(
         &mut self,
-        buffer: &'a mut Buffer<R>,
+        buffer: &mut Buffer<R>,
         longest: usize,
-        before_read: &mut dyn FnMut(),
-    ) -> Result<Option<Piece<'a>>, SplitError> {
-        buffer.advance(std::mem::take(&mut self.handed_out));
-        loop {
-            let unused = buffer.unused();
-            let found = memchr::memchr(self.delimiter, &unused[self.searched..]).map(|at| self.searched + at);
-            let length = match found {
-                Some(at) => at,
-                None if unused.len() > longest + BLANKS => {
-                    self.drop_part(buffer);
-                    continue;
-                }
-                None => {
-                    self.searched = unused.len();
-                    before_read();
-                    if buffer.fill()? {
-                        continue;
-                    }
-                    buffer.unused().len()
-                }
-            };
-            self.searched = 0;
-            let used = length + usize::from(found.is_some());
-            if self.dropped {
-                (self.dropped, self.handed_out) = (false, used);
-                return Ok(self.place.take().map(|place| Piece::TooLong { place }));
+        recycled: Vec<u8>,
+    ) -> Result<Next, SplitError> {
+        if !self.has_delimiter(buffer) {
+            if buffer.unused().len() > longest.saturating_add(BLANKS) {
+                self.dropped.get_or_insert(buffer.place());
+                buffer.advance(buffer.unused().len());
             }
-            let (line, column) = buffer.place();
-            let (start, end) = if self.whole { (0, length) } else { trimmed(&buffer.unused()[..length]) };
-            let is_end = found.is_none() && length == 0;
-            if is_end || (start == end && !self.whole) {
-                buffer.advance(used);
-                if found.is_none() {
-                    return Ok(None);
-                }
-                continue;
+            self.searched = buffer.unused().len();
+            if !buffer.fill(&mut || {})? {
+                return Ok(self.last(buffer, longest, recycled));
             }
-            let place = Place { line, column: column + start as u64 };
-            self.handed_out = used;
-            if end - start > longest {
-                return Ok(Some(Piece::TooLong { place }));
-            }
-            return Ok(Some(Piece::Text { text: &buffer.unused()[start..end], place }));
+        }
+        let unsearched = &buffer.unused()[self.searched..];
+        // The rest of a line that is dropped ends with the first delimiter.
+        let end = match self.dropped {
+            Some(_) => memchr::memchr(self.delimiter, unsearched),
+            None => memchr::memrchr(self.delimiter, unsearched),
+        };
+        let Some(end) = end else { return Ok(Next::Incomplete) };
+        let count = self.searched + end + 1;
+        Ok(Next::Chunk(self.chunk(buffer, count, longest, recycled)))
+    }
+
+    fn has_delimiter<R: Stream>(&self, buffer: &Buffer<R>) -> bool {
+        memchr::memchr(self.delimiter, &buffer.unused()[self.searched..]).is_some()
+    }
+
+    /// What is left at the end of the stream.
+    fn last<R: Stream>(&mut self, buffer: &mut Buffer<R>, longest: usize, recycled: Vec<u8>) -> Next {
+        match buffer.unused().len() {
+            0 if self.dropped.is_none() => Next::End,
+            count => Next::Chunk(self.chunk(buffer, count, longest, recycled)),
         }
     }
 
-    fn drop_part<R: Read>(&mut self, buffer: &mut Buffer<R>) {
-        if !self.dropped {
-            let (line, column) = buffer.place();
-            (self.dropped, self.place) = (true, Some(Place { line, column }));
-        }
-        buffer.advance(buffer.unused().len());
+    /// The first `count` unused bytes, which are complete lines.
+    fn chunk<R: Stream>(
+        &mut self,
+        buffer: &mut Buffer<R>,
+        count: usize,
+        longest: usize,
+        recycled: Vec<u8>,
+    ) -> Chunk {
         self.searched = 0;
+        if let Some(place) = self.dropped.take() {
+            buffer.advance(count);
+            return Chunk::too_long(place);
+        }
+        let place = buffer.place();
+        let bytes = buffer.take(count, recycled);
+        Chunk::new(bytes, place, (self.delimiter, self.whole), longest)
     }
-}
-
-/// Where a line starts and ends without its white space.
-fn trimmed(line: &[u8]) -> (usize, usize) {
-    let is_text = |&byte: &u8| !is_blank(byte);
-    let start = line.iter().position(is_text).unwrap_or(line.len());
-    let end = line.iter().rposition(is_text).map_or(start, |last| last + 1);
-    (start, end)
 }

@@ -14,7 +14,7 @@ pub(super) fn is_blank(byte: u8) -> bool {
 }
 
 /// A place in a file: line and column from 1, columns in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) line: u64,
     pub(crate) column: u64,

@@ -3,12 +3,23 @@
 use std::{
     fs::File,
     io::{self, Read},
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use sys::stream::Blocking;
+use sys::{
+    ready::{Awaited, wait_ready},
+    stream::Blocking,
+};
 
 use crate::{error::RunError, files::Registry, plan::Input};
+
+/// A reader of which it is known whether it makes its caller wait.
+pub(crate) trait Stream: Read {
+    /// Whether the next read may wait for input. `true` if that is not known.
+    fn may_wait(&self) -> bool;
+}
 
 /// An input.
 pub(crate) struct Source {
@@ -48,6 +59,23 @@ impl Read for Source {
             Reader::File(file) => file.read(into),
             Reader::Special(_) => Err(io::Error::other("it has not been opened")),
         }
+    }
+}
+
+impl Stream for Source {
+    fn may_wait(&self) -> bool {
+        let is_ready = |fd: BorrowedFd<'_>| wait_ready([Awaited::Read(fd)], Some(Duration::ZERO)) == [true];
+        !match &self.reader {
+            Reader::Standard => is_ready(io::stdin().as_fd()),
+            Reader::File(file) => is_ready(file.as_fd()),
+            Reader::Special(_) => false,
+        }
+    }
+}
+
+impl Stream for &[u8] {
+    fn may_wait(&self) -> bool {
+        false
     }
 }
 

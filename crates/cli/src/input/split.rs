@@ -1,73 +1,114 @@
 //! Cuts a stream into the texts of jobs.
 
-use std::io::Read;
+use std::mem;
 
 use super::{
     array::Array,
     buffer::Buffer,
-    lines::Lines,
+    lines::{Lines, Next},
     piece::{BYTE_ORDER_MARK, Piece, SplitError, UTF_16_MARKS, is_blank},
+    source::Stream,
 };
 use crate::args::Format;
 
-enum Scanner {
-    /// Not decided before the first bytes are there; with a default operation a bracket alone decides nothing.
-    Undecided {
-        format: Format,
-        bare_values: bool,
-    },
-    Lines(Lines),
-    Array(Array),
+/// How a stream is to be cut.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As the format says, or the first bytes; with a default operation a bracket alone decides nothing.
+    Json { format: Format, bare_values: bool },
+    /// Into lines as they stand, each up to a delimiter.
+    Whole { delimiter: u8 },
 }
 
-/// Cuts one stream into the texts of jobs.
+/// A stream of job texts, after its form has been found out: an array is read element by element, lines in chunks.
+pub(crate) enum Texts<R> {
+    Elements(Elements<R>),
+    Chunks(Chunks<R>),
+}
+
+/// A stream whose form is not known yet.
 pub(crate) struct Splitter<R> {
     buffer: Buffer<R>,
-    scanner: Scanner,
+    form: Form,
     longest: usize,
 }
 
-impl<R: Read> Splitter<R> {
-    /// A splitter for texts of up to `longest` bytes. `bare_values`: an array may itself be a job.
-    pub(crate) fn new(reader: R, format: Format, bare_values: bool, longest: usize) -> Splitter<R> {
-        let scanner = Scanner::Undecided { format, bare_values };
-        Splitter { buffer: Buffer::new(reader), scanner, longest }
-    }
+/// The elements of an array.
+pub(crate) struct Elements<R> {
+    buffer: Buffer<R>,
+    array: Array,
+    longest: usize,
+}
 
-    /// A splitter for texts that are lines as they stand, each up to a delimiter.
-    pub(crate) fn whole_lines(reader: R, delimiter: u8, longest: usize) -> Splitter<R> {
-        Splitter { buffer: Buffer::new(reader), scanner: Scanner::Lines(Lines::whole(delimiter)), longest }
-    }
+/// Lines, those that were read together in one chunk.
+pub(crate) struct Chunks<R> {
+    buffer: Buffer<R>,
+    lines: Lines,
+    longest: usize,
+}
 
-    /// How many bytes have been read.
+impl<R: Stream> Elements<R> {
+    /// Number of bytes that have been read.
     pub(crate) fn total_read(&self) -> u64 {
         self.buffer.total_read()
     }
 
-    /// Whether the texts are elements of an array, which the first bytes tell. `before_read` as for [`next`](Self::next).
-    pub(crate) fn is_array(&mut self, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
-        if let Scanner::Undecided { format, bare_values } = self.scanner {
-            self.scanner = self.decide(format, bare_values, before_read)?;
-        }
-        Ok(matches!(self.scanner, Scanner::Array(_)))
-    }
-
-    /// The next text, or `None` at the end. `before_read` is called before the stream can make us wait.
+    /// The next element, or `None` at the end. `before_read` is called before a read that may wait.
     pub(crate) fn next(&mut self, before_read: &mut dyn FnMut()) -> Result<Option<Piece<'_>>, SplitError> {
-        self.is_array(before_read)?;
-        match &mut self.scanner {
-            Scanner::Lines(lines) => lines.next(&mut self.buffer, self.longest, before_read),
-            Scanner::Array(array) => array.next(&mut self.buffer, self.longest, before_read),
-            Scanner::Undecided { .. } => Ok(None),
-        }
+        self.array.next(&mut self.buffer, self.longest, before_read)
+    }
+}
+
+impl<R: Stream> Chunks<R> {
+    /// Number of bytes that have been read.
+    pub(crate) fn total_read(&self) -> u64 {
+        self.buffer.total_read()
     }
 
-    fn decide(
+    /// Whether [`next`](Self::next) may wait for input.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.buffer.may_wait()
+    }
+
+    /// Reads at most once and returns the lines that are complete then. The memory of `recycled` is used for what follows.
+    pub(crate) fn next(&mut self, recycled: &mut Vec<u8>) -> Result<Next, SplitError> {
+        self.lines.next(&mut self.buffer, self.longest, mem::take(recycled))
+    }
+}
+
+impl<R: Stream> Splitter<R> {
+    /// A splitter for texts of up to `longest` bytes. `bare_values`: an array may itself be a job.
+    pub(crate) fn new(reader: R, format: Format, bare_values: bool, longest: usize) -> Splitter<R> {
+        Splitter { buffer: Buffer::new(reader), form: Form::Json { format, bare_values }, longest }
+    }
+
+    /// A splitter for texts that are lines as they stand, each up to a delimiter.
+    pub(crate) fn whole_lines(reader: R, delimiter: u8, longest: usize) -> Splitter<R> {
+        Splitter { buffer: Buffer::new(reader), form: Form::Whole { delimiter }, longest }
+    }
+
+    /// Finds out the form of the stream by its first bytes. `before_read` is called before a read that may wait.
+    pub(crate) fn texts(mut self, before_read: &mut dyn FnMut()) -> Result<Texts<R>, SplitError> {
+        let lines = match self.form {
+            Form::Whole { delimiter } => Some(Lines::whole(delimiter)),
+            Form::Json { format, bare_values } => {
+                let is_array = self.is_array(format, bare_values, before_read)?;
+                (!is_array).then(Lines::of_json)
+            }
+        };
+        let Splitter { buffer, longest, .. } = self;
+        Ok(match lines {
+            Some(lines) => Texts::Chunks(Chunks { buffer, lines, longest }),
+            None => Texts::Elements(Elements { buffer, array: Array::default(), longest }),
+        })
+    }
+
+    fn is_array(
         &mut self,
         format: Format,
         bare_values: bool,
         before_read: &mut dyn FnMut(),
-    ) -> Result<Scanner, SplitError> {
+    ) -> Result<bool, SplitError> {
         for mark in UTF_16_MARKS {
             if self.buffer.starts_with(mark, before_read)? {
                 return Err(SplitError::Utf16);
@@ -78,15 +119,14 @@ impl<R: Read> Splitter<R> {
         } else if self.is_utf_16(before_read)? {
             return Err(SplitError::Utf16);
         }
-        let array = match format {
-            Format::Lines => false,
-            Format::Array => true,
+        match format {
+            Format::Lines => Ok(false),
+            Format::Array => Ok(true),
             Format::Auto => match self.visible(0, before_read)? {
-                Some((at, b'[')) => !bare_values || self.opens_jobs(at + 1, before_read)?,
-                _ => false,
+                Some((at, b'[')) => Ok(!bare_values || self.opens_jobs(at + 1, before_read)?),
+                _ => Ok(false),
             },
-        };
-        Ok(if array { Scanner::Array(Array::default()) } else { Scanner::Lines(Lines::of_json()) })
+        }
     }
 
     /// Whether the first two characters are in UTF-16, without a byte order mark: every other byte is NUL.
@@ -102,8 +142,7 @@ impl<R: Read> Splitter<R> {
             if start.len() == LENGTH {
                 return Ok(true);
             }
-            before_read();
-            if !self.buffer.fill()? {
+            if !self.buffer.fill(before_read)? {
                 return Ok(false);
             }
         }
@@ -137,8 +176,7 @@ impl<R: Read> Splitter<R> {
             if at > self.longest {
                 return Ok(None);
             }
-            before_read();
-            if !self.buffer.fill()? {
+            if !self.buffer.fill(before_read)? {
                 return Ok(None);
             }
         }
@@ -148,8 +186,9 @@ impl<R: Read> Splitter<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::Place;
     use proptest::prelude::*;
-    use std::io;
+    use std::io::{self, Read};
 
     /// Hands out a few bytes at a time, so that every boundary is met.
     struct Dribble<'a>(&'a [u8], usize);
@@ -163,28 +202,55 @@ mod tests {
         }
     }
 
-    /// All pieces as `line:column text`, and how it ended.
+    impl Stream for Dribble<'_> {
+        fn may_wait(&self) -> bool {
+            true
+        }
+    }
+
+    fn told(text: &[u8], place: Place) -> String {
+        format!("{}:{} {}", place.line, place.column, String::from_utf8_lossy(text))
+    }
+
+    /// All texts as `line:column text`, and how it ended.
     fn pieces(input: &[u8], format: Format, bare: bool, step: usize) -> Vec<String> {
-        let mut splitter = Splitter::new(Dribble(input, step), format, bare, 20);
         let mut found = Vec::new();
+        let splitter = Splitter::new(Dribble(input, step), format, bare, 20);
+        let end = match splitter.texts(&mut || {}) {
+            Ok(Texts::Elements(elements)) => elements_of(elements, &mut found),
+            Ok(Texts::Chunks(chunks)) => lines_of(chunks, &mut found),
+            Err(error) => Err(error),
+        };
+        match end {
+            Ok(()) => {}
+            Err(SplitError::Syntax { place, message }) => found.push(told(message.as_bytes(), place)),
+            Err(error) => found.push(format!("{error:?}")),
+        }
+        found
+    }
+
+    fn elements_of(mut elements: Elements<Dribble<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
+        while let Some(piece) = elements.next(&mut || {})? {
+            found.push(match piece {
+                Piece::Text { text, place } => told(text, place),
+                Piece::TooLong { place } => told(b"too long", place),
+            });
+        }
+        Ok(())
+    }
+
+    fn lines_of(mut chunks: Chunks<Dribble<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
         loop {
-            match splitter.next(&mut || {}) {
-                Ok(Some(Piece::Text { text, place })) => {
-                    let text = String::from_utf8_lossy(text);
-                    found.push(format!("{}:{} {text}", place.line, place.column));
+            match chunks.next(&mut Vec::new())? {
+                Next::Chunk(chunk) => {
+                    let mut places = chunk.places();
+                    for line in chunk.lines() {
+                        let text = if line.is_too_long { &b"too long"[..] } else { chunk.text(&line) };
+                        found.push(told(text, places.of(line.start)));
+                    }
                 }
-                Ok(Some(Piece::TooLong { place })) => {
-                    found.push(format!("{}:{} too long", place.line, place.column));
-                }
-                Ok(None) => return found,
-                Err(SplitError::Syntax { place, message }) => {
-                    found.push(format!("{}:{} {message}", place.line, place.column));
-                    return found;
-                }
-                Err(error) => {
-                    found.push(format!("{error:?}"));
-                    return found;
-                }
+                Next::Incomplete => {}
+                Next::End => return Ok(()),
             }
         }
     }

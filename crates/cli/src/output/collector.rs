@@ -5,8 +5,9 @@
 //! of the output who is slow thereby slows down the reading of the input.
 
 use std::{
-    collections::VecDeque,
+    mem,
     num::NonZeroU64,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,32 +18,33 @@ use std::{
 use builtin::Builtin;
 use parking_lot::{Condvar, Mutex};
 use pool::{Failure, Resolved, Sink, Stage};
-use sys::lane::Attended;
 
-use super::counts::Counts;
 use super::{
     FailureReport, Layout,
+    counts::Counts,
+    order::Order,
     record::{Tail, cancelled_tail},
+    rendered::Rendered,
 };
 use crate::{
+    lanes::Lanes,
     plan::{Bounds, Plan},
-    run::{Enough, News},
+    run::{Enough, MAX_PARSERS, News},
 };
 
-/// Records and buffers above this are allocated for one record only.
-const LONG: usize = 1 << 20;
-
-/// Room for what stands before and behind a record's tail and its name.
-const LINE_ENDS: usize = 64;
+/// Returns the name of a job that enters, and the bytes of its text, given its index.
+pub(crate) type Entering<'a> = &'a mut dyn FnMut(usize) -> (Option<Box<str>>, usize);
 
 /// Takes jobs in and records out.
+///
+/// Its lock is taken once for the jobs of a chunk of the input, twice for the outcomes that a worker sends together, and
+/// once for the lines that are ready: never for a single job, where there are more.
 pub(crate) struct Collector {
     state: Mutex<State>,
-    /// Signalled when there is room for another job, or never will be.
+    /// Signalled when there is room for other jobs, or never will be.
     room: Condvar,
     /// Signalled when there is something to write, or never will be.
     ready: Condvar,
-    ordered: bool,
     layout: Layout,
     least_jobs: usize,
     most: Bounds,
@@ -51,23 +53,11 @@ pub(crate) struct Collector {
     news: Sender<News>,
     /// Records that have been written.
     written: AtomicU64,
-    /// Who brings jobs, and waits for room.
-    pub(crate) intake: Attended,
-    /// Who takes lines, and waits for some.
-    pub(crate) writer: Attended,
+    lanes: Arc<Lanes>,
 }
 
 struct State {
-    /// The position of the first slot.
-    first: u64,
-    slots: VecDeque<Slot>,
-    /// Whole lines, in the order in which they are to be written.
-    lines: Vec<u8>,
-    /// Bytes of unfinished texts, of records, and of lines that are being written.
-    held: usize,
-    /// Mean size of a record, recent ones weighing most.
-    mean_record: usize,
-    counts: Counts,
+    order: Order,
     /// Jobs that did not succeed in this run.
     failures: u64,
     /// No more jobs enter.
@@ -76,51 +66,28 @@ struct State {
     told_enough: bool,
 }
 
-struct Slot {
-    id: Option<Box<str>>,
-    text_bytes: usize,
-    /// The record, once there is one; nothing more once it has been passed on.
-    record: Record,
-}
-
-enum Record {
-    Missing,
-    Here(Tail),
-    PassedOn,
-}
-
 impl Collector {
     /// A collector for a run, which is to keep all of its workers busy.
     pub(crate) fn new(plan: &Plan, news: Sender<News>) -> Arc<Collector> {
+        let lanes = Lanes::new(plan.parsers.unwrap_or(MAX_PARSERS));
         let failures = FailureReport::new(plan);
         let most = (plan.bounds(), plan.max_failures);
-        Collector::with((plan.layout, !plan.unordered), plan.workers, most, failures, news)
+        Collector::with((plan.layout, !plan.unordered), plan.workers, most, failures, (lanes, news))
     }
 
     fn with(
-        (layout, ordered): (Layout, bool),
+        (layout, is_ordered): (Layout, bool),
         workers: usize,
         (most, max_failures): (Bounds, Option<NonZeroU64>),
         failures: FailureReport,
-        news: Sender<News>,
+        (lanes, news): (Arc<Lanes>, Sender<News>),
     ) -> Arc<Collector> {
-        let state = State {
-            first: 0,
-            slots: VecDeque::new(),
-            lines: Vec::new(),
-            held: 0,
-            mean_record: 1 << 14,
-            counts: Counts::default(),
-            failures: 0,
-            closed: false,
-            told_broken: false,
-            told_enough: false,
-        };
+        let order = Order::new(is_ordered);
+        let state = State { order, failures: 0, closed: false, told_broken: false, told_enough: false };
         Arc::new(Collector {
-            state: Mutex::new(state),
+            state: state.into(),
             room: Condvar::new(),
             ready: Condvar::new(),
-            ordered,
             layout,
             least_jobs: 4 * workers,
             most,
@@ -128,51 +95,69 @@ impl Collector {
             failures,
             news,
             written: AtomicU64::new(0),
-            intake: Attended::new("intake"),
-            writer: Attended::new("writer"),
+            lanes,
         })
     }
 
-    /// Takes a job in whose text has so many bytes, and gives it its position. Waits until there is room; `None`
-    /// when no more jobs are wanted.
-    pub(crate) fn enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Option<u64> {
-        let mut state = self.state.lock();
-        while !state.closed && !state.has_room(self.least_jobs, self.most) {
-            self.intake.lane().enter(Stage::Wait);
-            self.room.wait(&mut state);
-            self.intake.lane().enter(Stage::Take);
-        }
-        (!state.closed).then(|| state.enter(id, text_bytes))
+    /// Time accounting of the threads that bring jobs and take lines.
+    pub(crate) fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
     }
 
-    /// The same, but where it would have to wait it gives the name back instead.
-    pub(crate) fn try_enter(&self, id: Option<Box<str>>, text_bytes: usize) -> Result<u64, Option<Box<str>>> {
+    /// Takes in jobs, up to `count` of them, and gives them positions that follow each other. Waits until there is room for
+    /// one; `None` when no more jobs are wanted.
+    pub(crate) fn enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         let mut state = self.state.lock();
-        match !state.closed && state.has_room(self.least_jobs, self.most) {
-            true => Ok(state.enter(id, text_bytes)),
-            false => Err(id),
+        while !state.closed && !state.order.has_room(self.least_jobs, self.most) {
+            self.lanes.intake.lane().enter(Stage::Wait);
+            self.room.wait(&mut state);
+            self.lanes.intake.lane().enter(Stage::Take);
         }
+        self.enter(&mut state, count, job)
+    }
+
+    /// The same, but returns `None` where it would have to wait, too.
+    pub(crate) fn try_enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
+        self.enter(&mut self.state.lock(), count, job)
+    }
+
+    fn enter(&self, state: &mut State, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
+        let first = state.order.next_position();
+        for index in 0..count {
+            if state.closed || !state.order.has_room(self.least_jobs, self.most) {
+                break;
+            }
+            let (id, text_bytes) = job(index);
+            state.order.enter(id, text_bytes);
+        }
+        let positions = first..state.order.next_position();
+        (!positions.is_empty()).then_some(positions)
     }
 
     /// Records what became of the job at this position.
     pub(crate) fn settle(&self, position: u64, tail: Tail) {
-        let tails = [(position, tail)];
-        self.count_failures(&tails);
-        self.settle_all(tails);
+        let tail = [(position, tail)];
+        self.count_failures(&tail);
+        self.settle_all(&tail);
     }
 
     /// Records what became of the jobs at these positions.
-    pub(crate) fn settle_all(&self, tails: impl IntoIterator<Item = (u64, Tail)>) {
+    pub(crate) fn settle_all(&self, tails: &[(u64, Tail)]) {
+        let claims = self.state.lock().order.claim(tails.iter().map(|&(position, _)| position));
+        let rendered = Rendered::of_tails(tails, claims, self.layout);
+        self.take(rendered);
+    }
+
+    /// Takes lines of jobs that were claimed.
+    fn take(&self, rendered: Rendered) {
         let mut state = self.state.lock();
-        for (position, tail) in tails {
-            state.settle(position, tail, (self.layout, self.ordered));
-        }
+        state.order.settle(rendered);
         self.tell(&state);
     }
 
     /// The executor cannot run jobs any more.
     pub(crate) fn broke(&self, cause: Arc<str>) {
-        if !std::mem::replace(&mut self.state.lock().told_broken, true) {
+        if !mem::replace(&mut self.state.lock().told_broken, true) {
             // Nobody listens any more only when the run is over.
             let _ = self.news.send(News::Broken(cause));
         }
@@ -191,18 +176,15 @@ impl Collector {
         self.state.lock().closed
     }
 
-    /// Gives every job that has no record the one of a cancelled job. What comes for them later is dropped.
+    /// Gives every job that has no outcome the record of a cancelled job. What comes for them later is dropped.
     pub(crate) fn cancel_rest(&self) {
-        let mut state = self.state.lock();
-        let all = state.first..state.first + state.slots.len() as u64;
-        for position in all {
-            state.settle(position, cancelled_tail(), (self.layout, self.ordered));
-        }
-        self.tell(&state);
+        let open = self.state.lock().order.open();
+        let cancelled: Vec<_> = open.into_iter().map(|position| (position, cancelled_tail())).collect();
+        self.settle_all(&cancelled);
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = self.state.lock().counts;
+        let mut counts = self.state.lock().order.counts();
         counts.written = self.written.load(Ordering::Relaxed);
         counts
     }
@@ -212,27 +194,23 @@ impl Collector {
         self.written.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Waits for lines and moves them to the end of `into`; `false` when there will be no more. `written` bytes of
-    /// those handed out before need no memory any more.
-    pub(crate) fn take_lines(&self, into: &mut Vec<u8>, written: usize) -> bool {
-        if into.capacity() > LONG {
-            *into = Vec::new();
-        }
+    /// Waits for lines and returns all that there are, in pieces; `None` when there will be no more. `written` bytes of those
+    /// handed out before need no memory any more.
+    pub(crate) fn take_lines(&self, written: usize) -> Option<Vec<Vec<u8>>> {
         let mut state = self.state.lock();
-        state.held -= written;
         if written > 0 {
-            self.room.notify_all();
+            state.order.note_written(written);
+            self.tell_of_room(&state);
         }
-        while state.lines.is_empty() {
-            if state.closed && state.slots.is_empty() {
-                return false;
+        while !state.order.has_lines() {
+            if state.is_over() {
+                return None;
             }
-            self.writer.lane().enter(Stage::Wait);
+            self.lanes.writer.lane().enter(Stage::Wait);
             self.ready.wait(&mut state);
-            self.writer.lane().enter(Stage::Merge);
+            self.lanes.writer.lane().enter(Stage::Merge);
         }
-        std::mem::swap(into, &mut state.lines);
-        true
+        Some(state.order.take_lines())
     }
 
     /// Counts the jobs that did not succeed in this run, and lets no more in when there are enough of them: as soon as
@@ -245,114 +223,65 @@ impl Collector {
         }
         let mut state = self.state.lock();
         state.failures += failures;
-        if state.failures >= most.get() && !std::mem::replace(&mut state.told_enough, true) {
+        if state.failures >= most.get() && !mem::replace(&mut state.told_enough, true) {
             state.closed = true;
             self.room.notify_all();
             let _ = self.news.send(News::Enough(Enough::Failures(most)));
         }
     }
 
-    /// What is to be written of these outcomes, worded before any lock is taken, and why the executor gave up, if it did.
+    /// What a journal keeps of these outcomes, and why the executor gave up, if it did.
     pub(crate) fn worded(&self, resolved: &[Resolved<Builtin>]) -> (Vec<(u64, Tail)>, Option<Arc<str>>) {
-        let abandoned = resolved.iter().find_map(|job| match &job.outcome {
-            Err(Failure::Abandoned(cause)) => Some(cause.clone()),
-            _ => None,
-        });
         let tails: Vec<(u64, Tail)> =
             resolved.iter().map(|job| (job.tag, self.layout.tail(&job.outcome))).collect();
         self.failures.report(&tails);
-        (tails, abandoned)
+        (tails, resolved.iter().find_map(abandoned))
     }
 
     fn tell(&self, state: &State) {
-        if !state.lines.is_empty() || (state.closed && state.slots.is_empty()) {
+        if state.order.has_lines() || state.is_over() {
             self.ready.notify_all();
         }
-        if state.has_room(self.least_jobs, self.most) {
+        self.tell_of_room(state);
+    }
+
+    /// Each wake-up of the intake costs as much as some dozens of short jobs, so it is for more than one.
+    fn tell_of_room(&self, state: &State) {
+        if state.order.has_much_room(self.least_jobs, self.most) {
             self.room.notify_all();
         }
     }
 }
 
-impl Sink<Builtin> for Collector {
-    fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
-        let (tails, abandoned) = self.worded(&resolved);
-        drop(resolved);
-        self.count_failures(&tails);
-        // Before the records: with the last one of them the run ends, and hears nothing more.
-        if let Some(cause) = abandoned {
-            self.broke(cause);
-        }
-        self.settle_all(tails);
+/// Why the executor gave up, if this is an outcome of that.
+fn abandoned(job: &Resolved<Builtin>) -> Option<Arc<str>> {
+    match &job.outcome {
+        Err(Failure::Abandoned(cause)) => Some(cause.clone()),
+        _ => None,
     }
 }
 
 impl State {
-    fn has_room(&self, least_jobs: usize, most: Bounds) -> bool {
-        let by_records = (most.bytes / self.mean_record.max(1)).clamp(least_jobs, most.jobs);
-        self.slots.is_empty() && self.held == 0 || (self.slots.len() < by_records && self.held < most.bytes)
-    }
-
-    fn enter(&mut self, id: Option<Box<str>>, text_bytes: usize) -> u64 {
-        let position = self.first + self.slots.len() as u64;
-        self.slots.push_back(Slot { id, text_bytes, record: Record::Missing });
-        self.held += text_bytes;
-        self.counts.read += 1;
-        position
-    }
-
-    fn settle(&mut self, position: u64, tail: Tail, (layout, ordered): (Layout, bool)) {
-        let Some(index) = position.checked_sub(self.first) else { return };
-        let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        if !matches!(slot.record, Record::Missing) {
-            return;
-        }
-        self.counts.add(&tail);
-        let id_bytes = slot.id.as_ref().map_or(0, |id| id.len());
-        self.mean_record = (self.mean_record * 15 + tail.len() + id_bytes + 64) / 16;
-        self.held = self.held - slot.text_bytes + tail.len() + id_bytes;
-        if ordered {
-            slot.record = Record::Here(tail);
-        } else {
-            slot.record = Record::PassedOn;
-            let (id, lines) = (slot.id.take(), &mut self.lines);
-            pass_on(layout, (id, position), &tail, lines, &mut self.held);
-        }
-        self.advance(layout);
-    }
-
-    /// Lets the slots go whose turn has come.
-    fn advance(&mut self, layout: Layout) {
-        while let Some(slot) = self.slots.front_mut() {
-            match &slot.record {
-                Record::Missing => return,
-                Record::PassedOn => {}
-                Record::Here(tail) => {
-                    let (id, lines) = (slot.id.take(), &mut self.lines);
-                    pass_on(layout, (id, self.first), tail, lines, &mut self.held);
-                }
-            }
-            self.slots.pop_front();
-            self.first += 1;
-        }
+    /// Whether nothing will be written any more, besides what is ready.
+    fn is_over(&self) -> bool {
+        self.closed && self.order.is_empty()
     }
 }
 
-/// Makes a line of a record; from then on the line is what takes memory.
-fn pass_on(
-    layout: Layout,
-    (id, position): (Option<Box<str>>, u64),
-    tail: &Tail,
-    lines: &mut Vec<u8>,
-    held: &mut usize,
-) {
-    let before = lines.len();
-    if tail.len() > LONG {
-        // Not twice as much as there is: that is what would need the most memory of all.
-        lines.reserve_exact(tail.len() + id.as_ref().map_or(0, |id| id.len()) + LINE_ENDS);
+impl Sink<Builtin> for Collector {
+    fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
+        let claims = self.state.lock().order.claim(resolved.iter().map(|job| job.tag));
+        let (rendered, failed) = Rendered::of_outcomes(&resolved, claims, self.layout);
+        let abandoned = if failed.is_empty() { None } else { resolved.iter().find_map(abandoned) };
+        drop(resolved);
+        self.failures.report(&failed);
+        self.count_failures(&failed);
+        // Before the records: with the last one of them the run ends, and hears nothing more.
+        if let Some(cause) = abandoned {
+            self.broke(cause);
+        }
+        self.take(rendered);
     }
-    layout.write_line(tail, id.as_deref(), position, lines);
-    *held = *held - tail.len() - id.map_or(0, |id| id.len()) + lines.len() - before;
 }
 
 #[cfg(test)]
@@ -368,21 +297,23 @@ mod tests {
 
     fn collector(ordered: bool) -> Arc<Collector> {
         let most = (Bounds { jobs: 8_192, bytes: 24 << 20 }, None);
-        Collector::with((Layout::Records, ordered), 1, most, FailureReport::default(), channel().0)
+        let report = FailureReport::default();
+        Collector::with((Layout::Records, ordered), 1, most, report, (Lanes::new(0), channel().0))
+    }
+
+    fn enter(collector: &Collector, id: Option<&str>, text_bytes: usize) -> u64 {
+        collector.enter_all(1, &mut |_| (id.map(Box::from), text_bytes)).unwrap().start
     }
 
     fn lines(collector: &Collector) -> Vec<String> {
-        let mut bytes = Vec::new();
-        if !collector.take_lines(&mut bytes, 0) {
-            return Vec::new();
-        }
+        let bytes = collector.take_lines(0).unwrap_or_default().concat();
         String::from_utf8(bytes).unwrap().lines().map(|line| line[..7].to_owned()).collect()
     }
 
     #[test]
     fn records_leave_in_the_order_of_their_jobs() {
         let collector = collector(true);
-        let positions: Vec<u64> = (0..3).map(|_| collector.enter(None, 1).unwrap()).collect();
+        let positions: Vec<u64> = (0..3).map(|_| enter(&collector, None, 1)).collect();
         collector.settle(positions[2], tail(2));
         collector.settle(positions[0], tail(0));
         assert_eq!(lines(&collector), ["{\"id\":0"]);
@@ -395,10 +326,46 @@ mod tests {
     }
 
     #[test]
+    fn outcomes_that_come_together_are_put_into_order() {
+        let collector = collector(true);
+        let name = |index: usize| (index == 4).then(|| "\"x\"".into());
+        assert_eq!(collector.enter_all(6, &mut |index| (name(index), 1)), Some(0..6));
+        let resolve = |tags: &[u64]| {
+            let outcome = |&tag: &u64| Resolved { tag, outcome: Ok(Value::Natural(tag.into())) };
+            collector.resolve(tags.iter().map(outcome).collect());
+        };
+        // Two runs, one of which has an outcome already the second time; the last job never entered.
+        resolve(&[1, 4, 5]);
+        resolve(&[0, 1, 9]);
+        assert_eq!(lines(&collector), ["{\"id\":0", "{\"id\":1"]);
+        resolve(&[2, 3]);
+        assert_eq!(lines(&collector), ["{\"id\":2", "{\"id\":3", "{\"id\":\"", "{\"id\":5"]);
+        assert_eq!(collector.counts().of(Kind::Succeeded), 6);
+        let lines = 6 * "{\"id\":0,\"ok\":true,\"result\":0}\n".len();
+        assert_eq!(collector.state.lock().order.held(), lines + "\"x\"".len() - "4".len());
+    }
+
+    #[test]
+    fn as_many_jobs_enter_as_there_is_room_for() {
+        let most = (Bounds { jobs: 5, bytes: 1 << 30 }, None);
+        let report = FailureReport::default();
+        let rest = (Lanes::new(0), channel().0);
+        let collector = Collector::with((Layout::Records, true), 1, most, report, rest);
+        let enter = |count| collector.try_enter_all(count, &mut |_| (None, 1));
+        assert_eq!(enter(3), Some(0..3));
+        assert_eq!(enter(3), Some(3..5));
+        assert_eq!(enter(3), None);
+        collector.settle(0, tail(0));
+        assert_eq!(enter(3), Some(5..6));
+        collector.close();
+        assert_eq!(enter(1), None);
+    }
+
+    #[test]
     fn without_order_they_leave_at_once_under_their_names() {
         let collector = collector(false);
-        collector.enter(None, 1);
-        let named = collector.enter(Some("\"b\"".into()), 1).unwrap();
+        enter(&collector, None, 1);
+        let named = enter(&collector, Some("\"b\""), 1);
         collector.settle(named, tail(1));
         assert_eq!(lines(&collector), ["{\"id\":\""]);
         collector.close();
@@ -412,22 +379,21 @@ mod tests {
     fn nothing_enters_a_closed_collector() {
         let collector = collector(true);
         collector.close();
-        assert_eq!(collector.enter(None, 1), None);
+        assert_eq!(collector.enter_all(1, &mut |_| (None, 1)), None);
     }
 
     #[test]
     fn what_is_held_is_what_is_there() {
         for ordered in [true, false] {
             let collector = collector(ordered);
-            let name = |n: u64| n.is_multiple_of(2).then(|| "\"a name\"".into());
-            (0..10).for_each(|n| assert_eq!(collector.enter(name(n), 100), Some(n)));
+            let name = |n: u64| n.is_multiple_of(2).then_some("\"a name\"");
+            (0..10).for_each(|n| assert_eq!(enter(&collector, name(n), 100), n));
             (0..10).rev().for_each(|n| collector.settle(n, tail(n)));
-            let mut bytes = Vec::new();
-            assert!(collector.take_lines(&mut bytes, 0));
-            assert_eq!(collector.state.lock().held, bytes.len());
+            let bytes = collector.take_lines(0).unwrap().concat();
+            assert_eq!(collector.state.lock().order.held(), bytes.len());
             collector.close();
-            assert!(!collector.take_lines(&mut Vec::new(), bytes.len()));
-            assert_eq!(collector.state.lock().held, 0);
+            assert!(collector.take_lines(bytes.len()).is_none());
+            assert_eq!(collector.state.lock().order.held(), 0);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How many jobs ended in which way.
 
-use super::record::{Kind, Tail};
+use std::ops::AddAssign;
+
+use super::record::Kind;
 
 /// Results of the run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,9 +18,9 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Counts a record.
-    pub(super) fn add(&mut self, tail: &Tail) {
-        self.by_kind[tail.kind as usize] += 1;
-        self.recorded += u64::from(tail.is_recorded);
+    pub(super) fn add(&mut self, kind: Kind, is_recorded: bool) {
+        self.by_kind[kind as usize] += 1;
+        self.recorded += u64::from(is_recorded);
     }
 
     pub(crate) fn of(&self, kind: Kind) -> u64 {
@@ -33,5 +35,14 @@ impl Counts {
     /// Jobs that have a record and did not succeed.
     pub(crate) fn failed(&self) -> u64 {
         self.done() - self.of(Kind::Succeeded)
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.read += other.read;
+        self.recorded += other.recorded;
+        self.written += other.written;
+        self.by_kind.iter_mut().zip(other.by_kind).for_each(|(sum, count)| *sum += count);
     }
 }

@@ -3,7 +3,7 @@
 use builtin::{Builtin, Protocol, Value};
 use pool::Outcome;
 
-use super::record::{Kind, Tail, outcome_tail, push_string};
+use super::record::{Kind, Tail, outcome_tail, push_string, write_end, write_result, write_start};
 
 /// How an outcome becomes a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,30 +28,66 @@ impl Layout {
         }
     }
 
+    /// Appends the line of an outcome. Returns the record if that is of a failure.
+    ///
+    /// Results are written where they stay: most of what a short job costs the parent would be copies of them.
+    pub(crate) fn write_outcome(
+        self,
+        outcome: &Outcome<Builtin>,
+        id: Option<&str>,
+        position: u64,
+        line: &mut Vec<u8>,
+    ) -> Option<Tail> {
+        match (self, outcome) {
+            (Layout::Records, Ok(value)) if write_result(value, id, position, line) => None,
+            (
+                Layout::Replies { .. } | Layout::ReplyRecords { .. },
+                Ok(Value::Text(reply) | Value::Json(reply)),
+            ) => {
+                self.write_reply(reply, id, position, line);
+                None
+            }
+            _ => {
+                let tail = self.tail(outcome);
+                self.write_line(&tail, id, position, line);
+                (tail.kind != Kind::Succeeded).then_some(tail)
+            }
+        }
+    }
+
     /// Appends the line of a job that is called `id`: as it was written, or its position.
     pub(crate) fn write_line(self, tail: &Tail, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
         let is_success = tail.kind == Kind::Succeeded;
         match self {
-            Layout::Records => tail.write_line(id, position, line),
-            Layout::ReplyRecords { protocol } if is_success => {
-                let mut text = b"\"ok\":true,\"result\":".to_vec();
-                match protocol {
-                    Protocol::Text => push_string(&mut text, tail.text()),
-                    Protocol::Json => text.extend_from_slice(tail.text()),
-                }
-                text.push(b'}');
-                Tail::new(Kind::Succeeded, text).write_line(id, position, line);
+            Layout::ReplyRecords { .. } | Layout::Replies { .. } if is_success => {
+                self.write_reply(tail.text(), id, position, line);
             }
-            Layout::ReplyRecords { .. } => tail.write_line(id, position, line),
-            Layout::Replies { delimiter, .. } if is_success => {
-                line.extend_from_slice(tail.text());
-                line.push(delimiter);
-            }
+            Layout::Records | Layout::ReplyRecords { .. } => tail.write_line(id, position, line),
             Layout::Replies { protocol, delimiter, failures_have_lines: true } => {
                 line.extend_from_slice(if protocol == Protocol::Json { b"null" } else { b"" });
                 line.push(delimiter);
             }
             Layout::Replies { .. } => {}
+        }
+    }
+
+    /// Appends the line of a reply.
+    fn write_reply(self, reply: &[u8], id: Option<&str>, position: u64, line: &mut Vec<u8>) {
+        match self {
+            Layout::Replies { delimiter, .. } => {
+                line.extend_from_slice(reply);
+                line.push(delimiter);
+            }
+            Layout::ReplyRecords { protocol: Protocol::Text } => {
+                write_start(id, position, line);
+                push_string(line, reply);
+                write_end(line);
+            }
+            Layout::ReplyRecords { protocol: Protocol::Json } | Layout::Records => {
+                write_start(id, position, line);
+                line.extend_from_slice(reply);
+                write_end(line);
+            }
         }
     }
 

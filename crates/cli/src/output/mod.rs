@@ -6,7 +6,9 @@ mod failures;
 mod journaled;
 mod layout;
 mod lines;
+mod order;
 mod record;
+mod rendered;
 mod writer;
 
 use std::{
@@ -15,7 +17,7 @@ use std::{
     os::fd::AsFd,
 };
 
-pub(crate) use collector::Collector;
+pub(crate) use collector::{Collector, Entering};
 pub(crate) use counts::Counts;
 pub(crate) use failures::FailureReport;
 pub(crate) use journaled::{record_of, tail_of};

@@ -72,22 +72,59 @@ impl Tail {
         &self.text
     }
 
-    /// How many bytes the record has, about.
-    pub(crate) fn len(&self) -> usize {
-        self.text.len()
-    }
-
     /// Appends the whole line, for a job that is called `id`: as it was written, or its position.
     pub(crate) fn write_line(&self, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
-        line.extend_from_slice(b"{\"id\":");
-        match id {
-            Some(id) => line.extend_from_slice(id.as_bytes()),
-            None => line.extend_from_slice(itoa::Buffer::new().format(position).as_bytes()),
-        }
+        reserve(line, self.text.len(), id);
+        write_id(id, position, line);
         line.push(b',');
         line.extend_from_slice(&self.text);
         line.push(b'\n');
     }
+}
+
+/// A line of this many bytes is given exactly the memory that it needs: twice as much as there is would be what takes the
+/// most memory of all.
+const LONG: usize = 1 << 20;
+
+/// Room for what stands before and behind a record's tail and its name.
+const LINE_ENDS: usize = 64;
+
+fn reserve(line: &mut Vec<u8>, bytes: usize, id: Option<&str>) {
+    if bytes > LONG {
+        line.reserve_exact(bytes + id.map_or(0, str::len) + LINE_ENDS);
+    }
+}
+
+fn write_id(id: Option<&str>, position: u64, line: &mut Vec<u8>) {
+    line.extend_from_slice(b"{\"id\":");
+    match id {
+        Some(id) => line.extend_from_slice(id.as_bytes()),
+        None => line.extend_from_slice(itoa::Buffer::new().format(position).as_bytes()),
+    }
+}
+
+/// What stands before a result in the line of a success.
+pub(super) fn write_start(id: Option<&str>, position: u64, line: &mut Vec<u8>) {
+    write_id(id, position, line);
+    line.extend_from_slice(b",\"ok\":true,\"result\":");
+}
+
+/// What stands behind a result.
+pub(super) fn write_end(line: &mut Vec<u8>) {
+    line.extend_from_slice(b"}\n");
+}
+
+/// Appends the line of a success; `false` if there is no memory for it.
+pub(super) fn write_result(value: &Value, id: Option<&str>, position: u64, line: &mut Vec<u8>) -> bool {
+    let bytes = value.text_bytes();
+    if !has_room_for(bytes) {
+        return false;
+    }
+    reserve(line, usize::try_from(bytes).unwrap_or(usize::MAX), id);
+    write_start(id, position, line);
+    push_value(line, value);
+    write_end(line);
+    true
 }
 
 /// The keys of `error`, those that apply.
@@ -151,7 +188,7 @@ pub(crate) fn cancelled_tail() -> Tail {
 /// The record of a job's outcome.
 pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
     match outcome {
-        Ok(value) if !has_room_for(value) => failed(&format!(
+        Ok(value) if !has_room_for(value.text_bytes()) => failed(&format!(
             "there is no memory to print a result of {} bytes; --max-result can refuse such results earlier",
             value.text_bytes()
         )),
@@ -171,8 +208,7 @@ const SHORT_RESULT: u64 = 1 << 20;
 /// Room for a record, its line and the buffers between, as a multiple of the result's bytes.
 const ROOM: u64 = 4;
 
-fn has_room_for(value: &Value) -> bool {
-    let bytes = value.text_bytes();
+fn has_room_for(bytes: u64) -> bool {
     bytes <= SHORT_RESULT || usize::try_from(bytes.saturating_mul(ROOM)).is_ok_and(sys::memory::has_room)
 }
 

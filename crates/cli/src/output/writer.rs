@@ -8,19 +8,37 @@ use std::{
 use super::{Collector, LineWriter};
 use crate::screen;
 
+/// Lines in pieces of fewer bytes are written together.
+const SMALL: usize = 64 * 1024;
+
 /// Writes until the collector has no more lines, or writing fails.
 pub(crate) fn write_all_lines(collector: &Collector, file: File) -> io::Result<()> {
     let is_terminal = file.is_terminal();
     let mut output = LineWriter::new(file);
-    let mut lines = Vec::new();
     let mut written = 0;
-    while collector.take_lines(&mut lines, written) {
-        let mut write = || write_counted(&mut output, &lines, collector);
+    while let Some(pieces) = collector.take_lines(written) {
+        written = pieces.iter().map(Vec::len).sum();
+        let write = || write_pieces(&mut output, pieces, collector);
         if is_terminal { screen::without_bar(write) } else { write() }?;
-        written = lines.len();
-        lines.clear();
     }
     Ok(())
+}
+
+/// Writes pieces of whole lines, small ones together.
+fn write_pieces(output: &mut impl Write, pieces: Vec<Vec<u8>>, collector: &Collector) -> io::Result<()> {
+    let mut gathered = Vec::new();
+    for piece in pieces {
+        if gathered.len() + piece.len() > SMALL {
+            write_counted(output, &gathered, collector)?;
+            gathered.clear();
+        }
+        if gathered.is_empty() {
+            gathered = piece;
+        } else {
+            gathered.extend_from_slice(&piece);
+        }
+    }
+    write_counted(output, &gathered, collector)
 }
 
 /// Writes all of these lines, and counts those that have been written: also if the reader leaves in between, or never reads.

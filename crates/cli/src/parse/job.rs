@@ -53,6 +53,7 @@ pub(crate) struct ParsedJob {
 const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
 
 /// Reads a job.
+#[inline]
 pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
     if let Some(op) = rules.each {
         return request::line(bytes, op);

@@ -13,6 +13,9 @@ use super::{
 /// No number of so many digits is beyond 64 bits.
 const MOST_DIGITS: usize = 19;
 
+/// The ops whose jobs can be plain, the most frequent first.
+const PLAIN_OPS: [Op; 4] = [Op::Gcd, Op::PrimeFactors, Op::Factorize, Op::Sum];
+
 /// An integer: whether it is negative, and its magnitude.
 #[derive(Clone, Copy)]
 struct Integer(bool, u64);
@@ -28,6 +31,7 @@ struct Fields<'a> {
 }
 
 /// Reads a job if it is a plain one.
+#[inline]
 pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Option<ParsedJob> {
     let fields = Scanner { rest: bytes, most_digits: rules.max_digits.min(MOST_DIGITS) }.object()?;
     let op = fields.op.or(rules.default_op)?;
@@ -62,84 +66,121 @@ impl<'a> Scanner<'a> {
         let mut fields = Fields::default();
         self.expect(b'{')?;
         loop {
-            let name = self.string()?;
-            self.expect(b':')?;
-            match name {
-                "op" => set(&mut fields.op, Op::from_name(self.string()?, &[])?)?,
-                "id" => {
-                    let id = self.id()?;
-                    set(&mut fields.id, id)?;
+            self.expect(b'"')?;
+            // All names are so short that comparing them with what is there costs less than looking for their ends.
+            match self.rest {
+                [b'o', b'p', b'"', rest @ ..] => {
+                    self.rest = rest;
+                    set(&mut fields.op, self.op()?)?;
                 }
-                "a" => set(&mut fields.a, self.integer()?)?,
-                "b" => set(&mut fields.b, self.integer()?)?,
-                "n" => set(&mut fields.n, self.integer()?)?,
+                [b'i', b'd', b'"', rest @ ..] => {
+                    self.rest = rest;
+                    set(&mut fields.id, self.id()?)?;
+                }
+                [name @ (b'a' | b'b' | b'n'), b'"', rest @ ..] => {
+                    self.rest = rest;
+                    self.expect(b':')?;
+                    let field = match name {
+                        b'a' => &mut fields.a,
+                        b'b' => &mut fields.b,
+                        _ => &mut fields.n,
+                    };
+                    set(field, self.integer()?)?;
+                }
                 _ => return None,
             }
-            self.skip_blanks();
-            let (&next, rest) = self.rest.split_first()?;
-            self.rest = rest;
-            match next {
+            match self.next()? {
                 b',' => {}
-                b'}' if rest.is_empty() => return Some(fields),
+                b'}' if self.rest.is_empty() => return Some(fields),
                 _ => return None,
             }
         }
     }
 
+    /// The next byte that is not white space.
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            let (&first, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            if !matches!(first, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(first);
+            }
+        }
+    }
+
+    #[inline]
     fn skip_blanks(&mut self) {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
         }
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Option<()> {
-        self.skip_blanks();
-        let (&first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        (first == byte).then_some(())
+        (self.next()? == byte).then_some(())
     }
 
-    /// The inside of a string of printable ASCII without escapes.
-    fn string(&mut self) -> Option<&'a str> {
+    /// A colon and the name of an op that has plain jobs.
+    fn op(&mut self) -> Option<Op> {
+        self.expect(b':')?;
         self.expect(b'"')?;
+        let (op, rest) = PLAIN_OPS.into_iter().find_map(|op| {
+            let rest = self.rest.strip_prefix(op.name().as_bytes())?.strip_prefix(b"\"")?;
+            Some((op, rest))
+        })?;
+        self.rest = rest;
+        Some(op)
+    }
+
+    /// The rest of a string of printable ASCII without escapes, behind its opening quote.
+    fn skip_string(&mut self) -> Option<()> {
         let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
         let length = self.rest.iter().take_while(|byte| plain(byte)).count();
-        let (inside, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        self.rest = self.rest.strip_prefix(b"\"")?;
-        std::str::from_utf8(inside).ok()
+        self.rest = self.rest[length..].strip_prefix(b"\"")?;
+        Some(())
     }
 
-    /// A string, quotes included, or an integer.
+    /// A colon, and a string, quotes included, or an integer.
     fn id(&mut self) -> Option<&'a str> {
+        self.expect(b':')?;
         self.skip_blanks();
         let start = self.rest;
-        match start.first()? {
-            b'"' => drop(self.string()?),
-            _ => drop(self.integer()?),
+        if let Some(inside) = start.strip_prefix(b"\"") {
+            self.rest = inside;
+            self.skip_string()?;
+        } else {
+            self.integer()?;
         }
         std::str::from_utf8(&start[..start.len() - self.rest.len()]).ok()
     }
 
+    #[inline]
     fn integer(&mut self) -> Option<Integer> {
         self.skip_blanks();
         let (negative, digits) = match self.rest {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
         };
-        let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (digits, rest) = digits.split_at(length);
-        self.rest = rest;
+        let (mut magnitude, mut length) = (0u64, 0);
+        while let Some(digit) =
+            digits.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10)
+        {
+            // This wraps around only for numbers that are too long, whose value is not used.
+            magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit));
+            length += 1;
+        }
+        self.rest = &digits[length..];
         let leading_zero = length > 1 && digits[0] == b'0';
         if length == 0 || length > self.most_digits || leading_zero {
             return None;
         }
-        let magnitude = digits.iter().fold(0, |number: u64, digit| 10 * number + u64::from(digit - b'0'));
         Some(Integer(negative, magnitude))
     }
 }
 
 /// A field may stand there once.
+#[inline]
 fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use pool::{LaneFigures, ParentFigures, Spent, Stage, WorkerFigures};
 use serde::Serialize;
 
-use crate::{output::Collector, units::humane};
+use crate::{lanes::Lanes, units::humane};
 
 /// What the threads of this process did.
 #[derive(Debug, Default)]
@@ -15,15 +15,15 @@ pub(crate) struct Parent {
 }
 
 impl Parent {
-    /// The executor's threads, and the two that bring jobs and take records away.
-    pub(crate) fn new(executor: ParentFigures, collector: &Collector) -> Parent {
+    /// The executor's threads, and those that bring jobs and take records away.
+    pub(crate) fn new(executor: ParentFigures, command: &Lanes) -> Parent {
         let ParentFigures { mut lanes, callers, queued } = executor;
-        if let Some(mut intake) = collector.intake.figures() {
+        if let Some(mut intake) = command.intake.figures() {
             // Nobody else calls the executor.
             callers.stages().for_each(|(stage, time)| intake.spent.shift(Stage::Take, stage, time));
             lanes.push(intake);
         }
-        lanes.extend(collector.writer.figures());
+        lanes.extend(command.figures_of_others());
         Parent { lanes, queued }
     }
 }

@@ -139,7 +139,7 @@ impl Begun {
             }
             None => (None, None),
         };
-        let intake = Intake::new(plan);
+        let intake = Intake::new(plan).with_parsers(plan, collector.lanes().clone());
         let sizes: Option<u64> = sources.iter().map(|source| source.size).sum();
         let progress = Progress::start(plan, &collector, sizes, intake.bytes_read.clone());
         let feeding = Feeding {
@@ -224,7 +224,7 @@ impl Run {
             return self.ended;
         }
         let figures = self.executor.figures();
-        let parent = Parent::new(self.executor.parent_figures(), &self.collector);
+        let parent = Parent::new(self.executor.parent_figures(), self.collector.lanes());
         let elapsed = self.start.elapsed();
         print_summary(plan, &counts, elapsed);
         if let Some(format) = plan.stats {

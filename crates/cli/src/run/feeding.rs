@@ -11,9 +11,9 @@ use pool::{Executor, Stage};
 
 use super::{
     Enough, Intake, IntakeEnd, News, Taker,
-    intake::Runner,
     recorder::Recorder,
     resume::{Comparison, Resuming},
+    runner::Runner,
 };
 use crate::{error::RunError, input::Source, output::Collector, parse::Rules};
 
@@ -31,10 +31,10 @@ impl Feeding {
     pub(crate) fn start(self, intake: Intake, sources: Vec<Source>, news: &Sender<News>) -> io::Result<()> {
         let news = news.clone();
         thread::Builder::new().name("runner-intake".into()).spawn(move || {
-            let collector = self.collector.clone();
-            collector.intake.begin(Stage::Take);
+            let lanes = self.collector.lanes().clone();
+            lanes.intake.begin(Stage::Take);
             let result = self.feed(intake, sources, &news);
-            collector.intake.end();
+            lanes.intake.end();
             let _ = news.send(News::InputEnded(result));
         })?;
         Ok(())

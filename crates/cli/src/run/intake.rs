@@ -3,31 +3,33 @@
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
-    mpsc::Sender,
 };
 
-use builtin::Builtin;
-use pool::{Executor, Inlet, JobOptions, Sink};
-
+use super::{
+    parsed::{FlawedLine, LineJob, ParsedChunk, TextParser},
+    parsers::Parsers,
+};
 use crate::{
-    args::Format,
+    args::{ExecutorKind, Format},
     error::{RunError, warn},
-    input::{Piece, Place, Source, SplitError, Splitter},
-    output::{Collector, Tail, invalid_tail},
-    parse::{Flaw, ParsedJob, Rules, parse},
+    input::{Chunk, Chunks, Elements, Next, Piece, Place, Source, SplitError, Splitter, Texts},
+    lanes::Lanes,
+    parse::{Flaw, ParsedJob},
     plan::Plan,
 };
-
-use super::{News, probation::Probation, recorder::Recorder, resume::digest};
 
 /// How many invalid jobs are named on standard error, unless all or none are wanted.
 const NAMED_FLAWS: u64 = 10;
 
 /// Reads all sources, one after another.
 pub(crate) struct Intake {
-    rules: Rules,
+    parser: TextParser,
     format: Format,
-    max_job_size: usize,
+    /// The most threads that parse lines beside this one, if that was chosen.
+    max_parsers: Option<usize>,
+    lanes: Arc<Lanes>,
+    /// Jobs run while they are passed on, and each may be the last one that is wanted: none is passed on with others.
+    one_by_one: bool,
     name_flaws: u64,
     flaws: u64,
     /// The last line was the beginning of a JSON value.
@@ -54,6 +56,11 @@ pub(crate) trait Taker {
     /// Takes a job, or what is wrong with it, and its text, which is empty if it was too long.
     fn take(&mut self, job: TakenJob, text: &[u8], file: &str) -> Result<(), IntakeEnd>;
 
+    /// Takes valid jobs that follow each other, whose texts are in `bytes`. None is left in `jobs`.
+    fn take_all(&mut self, jobs: &mut Vec<LineJob>, bytes: &[u8], file: &str) -> Result<(), IntakeEnd> {
+        take_each(self, jobs, bytes, file)
+    }
+
     /// The input may make us wait.
     fn flush(&mut self) {}
 
@@ -66,12 +73,27 @@ pub(crate) trait Taker {
 /// A job, or what is wrong with it and where.
 pub(crate) type TakenJob = Result<ParsedJob, (Flaw, Place)>;
 
+fn take_each(
+    taker: &mut (impl Taker + ?Sized),
+    jobs: &mut Vec<LineJob>,
+    bytes: &[u8],
+    file: &str,
+) -> Result<(), IntakeEnd> {
+    jobs.drain(..).try_for_each(|job| {
+        let text = job.text(bytes);
+        taker.take(Ok(job.job), text, file)
+    })
+}
+
 impl Intake {
+    /// An intake that parses lines on one thread.
     pub(crate) fn new(plan: &Plan) -> Intake {
         Intake {
-            rules: plan.rules,
+            parser: TextParser { rules: plan.rules, max_job_size: plan.max_job_size },
             format: plan.format,
-            max_job_size: plan.max_job_size,
+            max_parsers: Some(0),
+            lanes: Lanes::new(0),
+            one_by_one: plan.executor == ExecutorKind::Serial,
             name_flaws: match (plan.quiet, plan.verbose) {
                 (true, _) => 0,
                 (_, true) => u64::MAX,
@@ -85,63 +107,155 @@ impl Intake {
         }
     }
 
+    /// The same, but with other threads that parse, as many as the plan says or as pay off.
+    pub(crate) fn with_parsers(self, plan: &Plan, lanes: Arc<Lanes>) -> Intake {
+        Intake { max_parsers: plan.parsers, lanes, ..self }
+    }
+
     /// Reads until the end, the first failure, or until no more jobs are wanted.
     pub(crate) fn read_all(mut self, sources: Vec<Source>, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
-        sources.into_iter().try_for_each(|source| self.read(source, taker))?;
+        let mut parsers = Parsers::new(self.parser, self.max_parsers, self.lanes.clone());
+        sources.into_iter().try_for_each(|source| self.read(source, &mut parsers, taker))?;
         taker.finish()
     }
 
-    fn read(&mut self, mut source: Source, taker: &mut dyn Taker) -> Result<(), IntakeEnd> {
+    fn read(
+        &mut self,
+        mut source: Source,
+        parsers: &mut Parsers,
+        taker: &mut dyn Taker,
+    ) -> Result<(), IntakeEnd> {
         if source.may_block() {
             taker.flush();
         }
         source.open().map_err(IntakeEnd::Failed)?;
         let name = source.name.clone();
-        let bare_values = self.rules.default_op.is_some();
-        let mut splitter = match self.rules.each {
-            Some(op) => Splitter::whole_lines(source, op.delimiter, self.max_job_size),
-            None => Splitter::new(source, self.format, bare_values, self.max_job_size),
+        let TextParser { rules, max_job_size } = self.parser;
+        let splitter = match rules.each {
+            Some(op) => Splitter::whole_lines(source, op.delimiter, max_job_size),
+            None => Splitter::new(source, self.format, rules.default_op.is_some(), max_job_size),
         };
+        match splitter.texts(&mut || taker.flush()).map_err(|error| failed(error, &name))? {
+            Texts::Elements(elements) => self.read_elements(elements, taker, &name),
+            Texts::Chunks(chunks) => self.read_lines(chunks, parsers, taker, &name),
+        }
+    }
+
+    fn read_elements(
+        &mut self,
+        mut elements: Elements<Source>,
+        taker: &mut dyn Taker,
+        name: &str,
+    ) -> Result<(), IntakeEnd> {
         let before = self.bytes_read.load(Ordering::Relaxed);
-        let is_array = splitter.is_array(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
         loop {
-            self.bytes_read.store(before + splitter.total_read(), Ordering::Relaxed);
-            let next = splitter.next(&mut || taker.flush()).map_err(|error| failed(error, &name))?;
-            let (job, text) = match next {
+            self.bytes_read.store(before + elements.total_read(), Ordering::Relaxed);
+            let next = elements.next(&mut || taker.flush()).map_err(|error| failed(error, name))?;
+            let (text, place, parsed) = match next {
                 None => return Ok(()),
-                Some(Piece::TooLong { place }) => {
-                    let message = format!("the job is longer than {} bytes", self.max_job_size);
-                    (Err((Flaw::new(0, message), place)), &[][..])
-                }
-                Some(Piece::Text { text, place }) if !has_room_for(text) => {
-                    let message = format!("there is no memory for a job of {} bytes", text.len());
-                    (Err((Flaw::new(0, message), place)), &[][..])
-                }
-                Some(Piece::Text { text, place }) => {
-                    let parsed = parse(text, &self.rules);
-                    let placed = parsed.map_err(|flaw| {
-                        let place = place.inside(text, flaw.offset);
-                        (flaw, place)
-                    });
-                    (placed, text)
-                }
+                Some(Piece::TooLong { place }) => (&[][..], place, Err(self.parser.too_long())),
+                Some(Piece::Text { text, place }) => (text, place, self.parser.parse(text)),
             };
-            if let Err((flaw, place)) = &job {
-                if flaw.is_syntax && is_array {
-                    return Err(failed(
-                        SplitError::Syntax { place: *place, message: flaw.message.clone() },
-                        &name,
-                    ));
+            match parsed {
+                Ok(job) => {
+                    self.after_unfinished = false;
+                    taker.take(Ok(job), text, name)?;
                 }
-                self.name_flaw(flaw, *place, &name);
-            }
-            self.look_for_spread_out_jobs(job.as_ref().err().map(|(flaw, _)| flaw));
-            let is_last = self.strict && job.is_err();
-            taker.take(job, text, &name)?;
-            if is_last {
-                return Err(IntakeEnd::Invalid);
+                Err(flaw) => {
+                    let place = place.inside(text, flaw.offset);
+                    if flaw.is_syntax {
+                        return Err(failed(SplitError::Syntax { place, message: flaw.message }, name));
+                    }
+                    self.take_flaw((flaw, place), text, taker, name)?;
+                }
             }
         }
+    }
+
+    fn read_lines(
+        &mut self,
+        mut chunks: Chunks<Source>,
+        parsers: &mut Parsers,
+        taker: &mut dyn Taker,
+        name: &str,
+    ) -> Result<(), IntakeEnd> {
+        let before = self.bytes_read.load(Ordering::Relaxed);
+        let (mut recycled, mut end) = (Vec::new(), None);
+        loop {
+            // What has been read goes on before anything can wait.
+            let may_wait = end.is_some() || chunks.may_wait();
+            if (may_wait || parsers.is_full())
+                && let Some(mut parsed) = parsers.next()
+            {
+                self.take_chunk(&mut parsed, taker, name)?;
+                recycled = parsers.recycle(parsed);
+                continue;
+            }
+            if let Some(end) = end {
+                return end;
+            }
+            if may_wait {
+                taker.flush();
+            }
+            match chunks.next(&mut recycled) {
+                Ok(Next::Chunk(chunk)) => parsers.add(chunk),
+                Ok(Next::Incomplete) => {}
+                Ok(Next::End) => end = Some(Ok(())),
+                Err(error) => end = Some(Err(failed(error, name))),
+            }
+            self.bytes_read.store(before + chunks.total_read(), Ordering::Relaxed);
+        }
+    }
+
+    fn take_chunk(
+        &mut self,
+        parsed: &mut ParsedChunk,
+        taker: &mut dyn Taker,
+        name: &str,
+    ) -> Result<(), IntakeEnd> {
+        let ParsedChunk { chunk, jobs, flaws } = parsed;
+        if flaws.is_empty() {
+            return self.take_valid(jobs, chunk, taker, name);
+        }
+        let (mut jobs, mut group, mut taken) = (jobs.drain(..), Vec::new(), 0);
+        for FlawedLine { jobs_before, flaw, place, text } in flaws.drain(..) {
+            group.extend(jobs.by_ref().take(jobs_before - taken));
+            taken = jobs_before;
+            self.take_valid(&mut group, chunk, taker, name)?;
+            self.take_flaw((flaw, place), &chunk.bytes()[text], taker, name)?;
+        }
+        group.extend(jobs);
+        self.take_valid(&mut group, chunk, taker, name)
+    }
+
+    fn take_valid(
+        &mut self,
+        jobs: &mut Vec<LineJob>,
+        chunk: &Chunk,
+        taker: &mut dyn Taker,
+        name: &str,
+    ) -> Result<(), IntakeEnd> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.after_unfinished = false;
+        if self.one_by_one {
+            return take_each(taker, jobs, chunk.bytes(), name);
+        }
+        taker.take_all(jobs, chunk.bytes(), name)
+    }
+
+    fn take_flaw(
+        &mut self,
+        (flaw, place): (Flaw, Place),
+        text: &[u8],
+        taker: &mut dyn Taker,
+        name: &str,
+    ) -> Result<(), IntakeEnd> {
+        self.name_flaw(&flaw, place, name);
+        self.look_for_spread_out_jobs(&flaw);
+        taker.take(Err((flaw, place)), text, name)?;
+        if self.strict { Err(IntakeEnd::Invalid) } else { Ok(()) }
     }
 
     fn name_flaw(&mut self, flaw: &Flaw, place: Place, file: &str) {
@@ -153,28 +267,16 @@ impl Intake {
             warn("there are more invalid jobs; --verbose names all");
         }
     }
-}
 
-impl Intake {
     /// Looks for jobs that were printed over several lines: a line that begins a value, and one that goes on with it.
-    fn look_for_spread_out_jobs(&mut self, flaw: Option<&Flaw>) {
-        let goes_on = self.after_unfinished && flaw.is_some_and(|flaw| flaw.is_syntax);
-        self.after_unfinished = flaw.is_some_and(|flaw| flaw.is_unfinished);
+    fn look_for_spread_out_jobs(&mut self, flaw: &Flaw) {
+        let goes_on = self.after_unfinished && flaw.is_syntax;
+        self.after_unfinished = flaw.is_unfinished;
         if goes_on && !self.hinted && self.name_flaws > 0 {
             self.hinted = true;
             warn("one job a line is expected, and these go over several; `jq -c` prints one a line");
         }
     }
-}
-
-/// Texts of up to this many bytes are parsed without asking for room.
-const SHORT_TEXT: usize = 1 << 20;
-
-/// Room for a parsed and encoded job, as a multiple of its text's bytes.
-const ROOM: usize = 4;
-
-fn has_room_for(text: &[u8]) -> bool {
-    text.len() <= SHORT_TEXT || sys::memory::has_room(text.len().saturating_mul(ROOM))
 }
 
 fn failed(error: SplitError, name: &str) -> IntakeEnd {
@@ -187,75 +289,4 @@ fn failed(error: SplitError, name: &str) -> IntakeEnd {
             RunError::Syntax { name, line, column, message }
         }
     })
-}
-
-/// Runs the jobs: those that are valid go to the executor, all get a record.
-pub(crate) struct Runner<'a> {
-    pub(super) collector: &'a Collector,
-    inlet: Box<dyn Inlet<Builtin>>,
-    /// Records the outcomes, where a journal is kept.
-    recorder: Option<&'a Recorder>,
-    /// Watches over programs of user-defined ops, where there are some.
-    probation: Option<Arc<Probation>>,
-}
-
-impl<'a> Runner<'a> {
-    pub(crate) fn new(
-        collector: &'a Arc<Collector>,
-        recorder: Option<&'a Arc<Recorder>>,
-        executor: &dyn Executor<Builtin>,
-        (rules, news): (&Rules, &Sender<News>),
-    ) -> Runner<'a> {
-        let sink: Arc<dyn Sink<Builtin>> = match recorder {
-            Some(recorder) => recorder.clone(),
-            None => collector.clone(),
-        };
-        let ops: Vec<Box<str>> = rules.programs().map(Box::from).collect();
-        let probation = (!ops.is_empty()).then(|| Probation::new(ops, sink.clone(), news.clone()));
-        let inlet = match &probation {
-            Some(probation) => executor.inlet(probation.clone()),
-            None => executor.inlet(sink),
-        };
-        Runner { inlet, collector, recorder: recorder.map(Arc::as_ref), probation }
-    }
-}
-
-impl Taker for Runner<'_> {
-    fn take(&mut self, job: TakenJob, text: &[u8], file: &str) -> Result<(), IntakeEnd> {
-        match job {
-            Ok(ParsedJob { op, id, job, limit }) => {
-                let position = self.enter(id, text.len())?;
-                if let Some(recorder) = self.recorder {
-                    recorder.expect(position, digest(op, text));
-                }
-                if let Some(probation) = &self.probation {
-                    probation.expect(position, &job);
-                }
-                self.inlet.push(position, job, JobOptions { limit });
-                Ok(())
-            }
-            Err((flaw, place)) => self.settle(flaw.id, invalid_tail(&flaw.message, file, place)),
-        }
-    }
-
-    fn flush(&mut self) {
-        self.inlet.flush();
-    }
-}
-
-impl Runner<'_> {
-    /// Lets a job in that does not have to run.
-    pub(super) fn settle(&mut self, id: Option<Box<str>>, tail: Tail) -> Result<(), IntakeEnd> {
-        let position = self.enter(id, 0)?;
-        self.collector.settle(position, tail);
-        Ok(())
-    }
-
-    /// Waits for room. What has gathered is handed over first: the room may depend on it.
-    fn enter(&mut self, id: Option<Box<str>>, bytes: usize) -> Result<u64, IntakeEnd> {
-        self.collector.try_enter(id, bytes).or_else(|id| {
-            self.inlet.flush();
-            self.collector.enter(id, bytes).ok_or(IntakeEnd::NotWanted)
-        })
-    }
 }

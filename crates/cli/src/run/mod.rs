@@ -12,9 +12,12 @@ mod intake;
 mod journaling;
 mod news;
 mod opening;
+mod parsed;
+mod parsers;
 mod probation;
 mod recorder;
 mod resume;
+mod runner;
 mod spool;
 mod writing;
 
@@ -24,3 +27,4 @@ pub(crate) use coordinator::{ending_of, run};
 pub(crate) use intake::{Intake, IntakeEnd, TakenJob, Taker};
 pub(crate) use news::{Enough, News};
 pub(crate) use opening::Files;
+pub(crate) use parsers::MAX_PARSERS;

@@ -99,7 +99,9 @@ impl Recorder {
                 self.cancel(group);
                 return appended;
             }
-            self.collector.settle_all(group.into_iter().map(|outcome| (outcome.position, outcome.tail)));
+            let tails: Vec<(u64, Tail)> =
+                group.into_iter().map(|outcome| (outcome.position, outcome.tail)).collect();
+            self.collector.settle_all(&tails);
         }
         Ok(())
     }
@@ -119,8 +121,9 @@ impl Recorder {
     fn cancel(&self, group: Vec<Outcome>) {
         let mut queue = self.queue.lock();
         queue.closed = true;
-        let rest = queue.outcomes.drain(..).chain(group).map(|outcome| (outcome.position, cancelled_tail()));
-        self.collector.settle_all(rest);
+        let rest = queue.outcomes.drain(..).chain(group);
+        let rest: Vec<(u64, Tail)> = rest.map(|outcome| (outcome.position, cancelled_tail())).collect();
+        self.collector.settle_all(&rest);
     }
 }
 
@@ -148,7 +151,7 @@ impl Sink<Builtin> for Recorder {
         }
         drop(queue);
         if !unrecorded.is_empty() {
-            self.collector.settle_all(unrecorded);
+            self.collector.settle_all(&unrecorded);
         }
     }
 }
@@ -181,7 +184,7 @@ mod tests {
         let collector = Collector::new(&plan, news.clone());
         let recording = Recording::start(&collector, unwritable_journal(), false, &news).unwrap();
         for position in 0..jobs {
-            collector.enter(None, 1).unwrap();
+            collector.enter_all(1, &mut |_| (None, 1)).unwrap();
             recording.recorder.expect(position, Digest::of("sum", b"4"));
         }
         (recording, collector, heard)
@@ -197,8 +200,7 @@ mod tests {
             let (recording, collector, heard) = failing(1);
             collector.close();
             resolve(&recording, 0);
-            let mut lines = Vec::new();
-            assert!(collector.take_lines(&mut lines, 0));
+            let lines = collector.take_lines(0).unwrap().concat();
             assert!(matches!(heard.try_recv(), Ok(News::JournalFailed)), "the end of the output comes first");
             assert!(String::from_utf8(lines).unwrap().contains("cancelled"));
             assert!(recording.finish().is_err());

@@ -14,7 +14,7 @@ use journal::{Digest, Recorded};
 
 use super::{
     IntakeEnd, TakenJob, Taker,
-    intake::Runner,
+    runner::Runner,
     spool::{Spool, Waiting, What},
 };
 use crate::{

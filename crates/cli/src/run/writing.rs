@@ -59,8 +59,9 @@ fn write(collector: &Collector, output: Output, is_waiting: &AtomicBool) -> Opti
     if may_block && !is_waiting.swap(false, Ordering::AcqRel) {
         return None;
     }
-    collector.writer.begin(Stage::Merge);
+    let lane = &collector.lanes().writer;
+    lane.begin(Stage::Merge);
     let result = file.and_then(|file| write_all_lines(collector, file));
-    collector.writer.end();
+    lane.end();
     Some(result)
 }

@@ -1,0 +1,119 @@
+//! Outcomes that have become lines, many at a time.
+
+use builtin::Builtin;
+use pool::Resolved;
+
+use super::{
+    counts::Counts,
+    layout::Layout,
+    order::Claims,
+    record::{Kind, Tail},
+};
+
+/// What a line of a short result takes, about; room for as many is reserved.
+const SHORT_LINE: usize = 32;
+
+/// Lines of jobs, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Rendered {
+    lines: Vec<u8>,
+    runs: Vec<Run>,
+    counts: Counts,
+}
+
+/// Jobs whose positions follow each other, and whose lines do so, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) first: u64,
+    pub(super) jobs: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Run {
+    /// Number of bytes of the lines.
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+impl Rendered {
+    /// The lines of outcomes that were claimed, and the records of failures among them.
+    pub(super) fn of_outcomes(
+        resolved: &[Resolved<Builtin>],
+        mut claims: Claims,
+        layout: Layout,
+    ) -> (Rendered, Vec<(u64, Tail)>) {
+        let (mut rendered, mut failed) = (Rendered::with_capacity(resolved.len()), Vec::new());
+        for (index, Resolved { tag: position, outcome }) in resolved.iter().enumerate() {
+            let Some(id) = claims.next(index) else { continue };
+            let failure = layout.write_outcome(outcome, id.as_deref(), *position, &mut rendered.lines);
+            let kind = failure.as_ref().map_or(Kind::Succeeded, |tail| tail.kind);
+            rendered.note(*position, kind, false);
+            failed.extend(failure.map(|tail| (*position, tail)));
+        }
+        (rendered, failed)
+    }
+
+    /// The lines of records that were claimed.
+    pub(super) fn of_tails(tails: &[(u64, Tail)], mut claims: Claims, layout: Layout) -> Rendered {
+        let mut rendered = Rendered::with_capacity(tails.len());
+        for (index, (position, tail)) in tails.iter().enumerate() {
+            let Some(id) = claims.next(index) else { continue };
+            layout.write_line(tail, id.as_deref(), *position, &mut rendered.lines);
+            rendered.note(*position, tail.kind, tail.is_recorded);
+        }
+        rendered
+    }
+
+    /// With room for the lines of that number of short records.
+    fn with_capacity(jobs: usize) -> Rendered {
+        Rendered { lines: Vec::with_capacity(jobs * SHORT_LINE), ..Rendered::default() }
+    }
+
+    fn note(&mut self, position: u64, kind: Kind, is_recorded: bool) {
+        self.counts.add(kind, is_recorded);
+        let end = self.lines.len();
+        match self.runs.last_mut() {
+            Some(run) if run.first + run.jobs as u64 == position => {
+                run.jobs += 1;
+                run.end = end;
+            }
+            last => {
+                let start = last.map_or(0, |run| run.end);
+                self.runs.push(Run { first: position, jobs: 1, start, end });
+            }
+        }
+    }
+
+    /// Number of bytes of all lines.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(super) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// All lines.
+    pub(super) fn into_lines(self) -> Vec<u8> {
+        self.lines
+    }
+
+    /// The lines of each run, with the position of its first job.
+    pub(super) fn into_pieces(self) -> impl Iterator<Item = (u64, Vec<u8>)> {
+        let Rendered { lines, runs, .. } = self;
+        let (only, several) = match runs[..] {
+            [run] => (Some((run.first, lines)), None),
+            _ => (None, Some((runs, lines))),
+        };
+        let pieces = several.into_iter().flat_map(|(runs, lines)| {
+            runs.into_iter().map(move |run| (run.first, lines[run.start..run.end].to_vec()))
+        });
+        only.into_iter().chain(pieces)
+    }
+}

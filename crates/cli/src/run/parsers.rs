@@ -1,0 +1,396 @@
+//! Threads that parse chunks of lines beside the thread that reads them.
+//!
+//! The reader puts chunks into a queue and takes them out in the same order, parsed. A chunk is `Waiting` until a parser
+//! or the reader takes it, then `Taken`, and `Parsed` at the end. Chunks are taken in order. While the oldest is not
+//! parsed the reader takes chunks, too, so it waits only when all are taken: parsing ends without anything else, and the
+//! queue cannot come to a standstill, however few threads there are. With none the reader parses everything, and there
+//! are no wake-ups.
+//!
+//! Per chunk the queue costs two or three short sections under its lock, and at most one wake-up.
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use parking_lot::{Condvar, Mutex};
+use pool::{Stage, available_cores};
+
+use super::parsed::{LineJob, ParsedChunk, Recycled, TextParser};
+use crate::{error::warn, input::Chunk, lanes::Lanes};
+
+/// The most threads, where that is not chosen. With three the reader has nothing to do but to read and to pass jobs on,
+/// which takes it as long as them to parse.
+pub(crate) const MAX_PARSERS: usize = 3;
+
+/// As many threads as leave the workers their cores.
+fn threads_by_cores() -> usize {
+    (available_cores() / 4).min(MAX_PARSERS)
+}
+
+/// No more chunks are read ahead while they have more bytes than this: a line can be long.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Chunks with fewer bytes are left to the reader: waking a thread takes longer than parsing them.
+const MIN_BYTES: usize = 8 * 1024;
+
+/// Parses chunks in the order in which they are read; the reader's side.
+pub(crate) struct Parsers {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// Not known before it matters: counting cores takes as long as parsing some hundred lines.
+    max_threads: Option<usize>,
+}
+
+struct Shared {
+    parser: TextParser,
+    queue: Mutex<Queue>,
+    /// Signalled when a chunk waits, or none will come any more.
+    waiting: Condvar,
+    /// Signalled when the oldest chunk has been parsed.
+    parsed: Condvar,
+    lanes: Arc<Lanes>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Number of the oldest chunk.
+    first: u64,
+    chunks: VecDeque<State>,
+    /// Number of bytes of all chunks.
+    bytes: usize,
+    /// Number of the first chunk that waits.
+    next: u64,
+    /// Parsers that wait.
+    idle: usize,
+    /// Memory of chunks that have been taken out.
+    recycled: Vec<Recycled>,
+    closed: bool,
+    /// A parser has panicked.
+    broken: bool,
+}
+
+enum State {
+    Waiting(Chunk),
+    Taken,
+    Parsed(ParsedChunk),
+}
+
+impl Parsers {
+    /// Up to `max_threads` threads, or as many as pay off, which are started when there is more to parse than the reader can.
+    pub(crate) fn new(parser: TextParser, max_threads: Option<usize>, lanes: Arc<Lanes>) -> Parsers {
+        let (queue, waiting, parsed) = (Mutex::default(), Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { parser, queue, waiting, parsed, lanes });
+        Parsers { shared, threads: Vec::new(), max_threads }
+    }
+
+    /// Whether the reader should take a chunk out before it adds another.
+    pub(crate) fn is_full(&self) -> bool {
+        let queue = self.shared.queue.lock();
+        queue.chunks.len() > 2 * self.max_threads.unwrap_or(0) || queue.bytes > MAX_BYTES
+    }
+
+    /// Adds a chunk.
+    pub(crate) fn add(&mut self, chunk: Chunk) {
+        let is_large = chunk.len() >= MIN_BYTES;
+        let max_threads = if is_large { *self.max_threads.get_or_insert_with(threads_by_cores) } else { 0 };
+        let mut queue = self.shared.queue.lock();
+        // The first chunk is the reader's.
+        let is_for_parsers = max_threads > 0 && !queue.chunks.is_empty();
+        queue.bytes += chunk.len();
+        queue.chunks.push_back(State::Waiting(chunk));
+        let (is_idle, waiting) = (queue.idle > 0, queue.first + queue.chunks.len() as u64 - queue.next);
+        drop(queue);
+        if is_for_parsers && is_idle {
+            self.shared.waiting.notify_one();
+        } else if is_for_parsers && waiting > 1 && self.threads.len() < max_threads {
+            self.start_thread();
+        }
+    }
+
+    fn start_thread(&mut self) {
+        let (shared, number) = (self.shared.clone(), self.threads.len());
+        let spawned = thread::Builder::new()
+            .name(format!("runner-parse-{number}"))
+            .spawn(move || shared.parse_all(number));
+        match spawned {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => self.do_without(&error),
+        }
+    }
+
+    /// The run is slower without the thread, and otherwise the same.
+    fn do_without(&mut self, error: &io::Error) {
+        self.max_threads = Some(self.threads.len());
+        warn(&format!("cannot start a thread that parses jobs: {error}"));
+    }
+
+    /// Takes the oldest chunk out, parsed; `None` if there is none.
+    ///
+    /// # Panics
+    /// When a parser has panicked.
+    pub(crate) fn next(&mut self) -> Option<ParsedChunk> {
+        let shared = &*self.shared;
+        let mut queue = shared.queue.lock();
+        loop {
+            assert!(!queue.broken, "a thread that parses jobs has panicked");
+            match mem::replace(queue.chunks.front_mut()?, State::Taken) {
+                State::Parsed(parsed) => {
+                    queue.remove_first(parsed.chunk.len());
+                    return Some(parsed);
+                }
+                State::Waiting(chunk) => {
+                    queue.remove_first(chunk.len());
+                    let recycled = queue.recycled.pop().unwrap_or_default();
+                    drop(queue);
+                    return Some(shared.parser.parse_lines(chunk, recycled));
+                }
+                State::Taken => match queue.take() {
+                    Some((number, chunk)) => {
+                        let recycled = queue.recycled.pop().unwrap_or_default();
+                        drop(queue);
+                        let parsed = shared.parser.parse_lines(chunk, recycled);
+                        queue = shared.queue.lock();
+                        queue.put_back(number, parsed);
+                    }
+                    None => {
+                        shared.lanes.intake.lane().enter(Stage::Wait);
+                        shared.parsed.wait(&mut queue);
+                        shared.lanes.intake.lane().enter(Stage::Take);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Keeps the memory of a chunk that has been taken out; returns that of its bytes.
+    pub(crate) fn recycle(&mut self, parsed: ParsedChunk) -> Vec<u8> {
+        let ParsedChunk { chunk, mut jobs, mut flaws } = parsed;
+        jobs.clear();
+        flaws.clear();
+        if jobs.capacity() <= MAX_BYTES / size_of::<LineJob>() {
+            self.shared.queue.lock().recycled.push(Recycled { jobs, flaws });
+        }
+        Some(chunk.into_bytes()).filter(|bytes| bytes.capacity() <= MAX_BYTES).unwrap_or_default()
+    }
+}
+
+impl Drop for Parsers {
+    fn drop(&mut self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.waiting.notify_all();
+        for thread in self.threads.drain(..) {
+            // A panic has been printed by then.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Queue {
+    fn remove_first(&mut self, bytes: usize) {
+        self.chunks.pop_front();
+        self.bytes -= bytes;
+        self.first += 1;
+        self.next = self.next.max(self.first);
+    }
+
+    /// The oldest chunk that waits, and its number.
+    fn take(&mut self) -> Option<(u64, Chunk)> {
+        let number = self.next;
+        let state = self.chunks.get_mut((number - self.first) as usize)?;
+        match mem::replace(state, State::Taken) {
+            State::Waiting(chunk) => {
+                self.next += 1;
+                Some((number, chunk))
+            }
+            _ => unreachable!("chunks are begun with in order"),
+        }
+    }
+
+    /// Puts a chunk that was taken into its place; returns whether it is the oldest.
+    fn put_back(&mut self, number: u64, parsed: ParsedChunk) -> bool {
+        let place = (number - self.first) as usize;
+        self.chunks[place] = State::Parsed(parsed);
+        place == 0
+    }
+}
+
+impl Shared {
+    /// A parser's life.
+    fn parse_all(&self, number: usize) {
+        let attended = self.lanes.parsers.get(number);
+        if let Some(attended) = attended {
+            attended.begin(Stage::Take);
+        }
+        let enter = |stage| {
+            if let Some(attended) = attended {
+                attended.lane().enter(stage);
+            }
+        };
+        let _report = ReportPanic(self);
+        let mut queue = self.queue.lock();
+        while !queue.closed {
+            let Some((number, chunk)) = queue.take() else {
+                queue.idle += 1;
+                enter(Stage::Wait);
+                self.waiting.wait(&mut queue);
+                enter(Stage::Take);
+                queue.idle -= 1;
+                continue;
+            };
+            let recycled = queue.recycled.pop().unwrap_or_default();
+            drop(queue);
+            let parsed = self.parser.parse_lines(chunk, recycled);
+            queue = self.queue.lock();
+            if queue.put_back(number, parsed) {
+                self.parsed.notify_one();
+            }
+        }
+        drop(queue);
+        if let Some(attended) = attended {
+            attended.end();
+        }
+    }
+}
+
+/// Wakes the reader if a parser panics: it would wait for ever.
+struct ReportPanic<'a>(&'a Shared);
+
+impl Drop for ReportPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.queue.lock().broken = true;
+            self.0.parsed.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Write, path::Path, sync::mpsc::channel};
+
+    use clap::Parser;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use crate::{
+        args::Arguments,
+        lanes::Lanes,
+        plan::Plan,
+        run::{Files, Intake, IntakeEnd, TakenJob, Taker},
+    };
+
+    /// How many threads parse.
+    const THREADS: [usize; 4] = [0, 1, 3, 8];
+
+    /// Passes each job or flaw on as a line of text.
+    struct Told<F>(F);
+
+    impl<F: FnMut(String) -> Result<(), IntakeEnd>> Taker for Told<F> {
+        fn take(&mut self, job: TakenJob, text: &[u8], _: &str) -> Result<(), IntakeEnd> {
+            self.0(match job {
+                Ok(job) => format!("{} {:?}", String::from_utf8_lossy(text), job.id),
+                Err((flaw, place)) => format!("{}:{} {}", place.line, place.column, flaw.message),
+            })
+        }
+    }
+
+    fn read(
+        path: &Path,
+        threads: usize,
+        told: impl FnMut(String) -> Result<(), IntakeEnd>,
+    ) -> Result<(), IntakeEnd> {
+        let parsers = format!("--parsers={threads}");
+        let words = ["runner".as_ref(), "-q".as_ref(), parsers.as_ref(), path.as_os_str()];
+        let plan = Plan::new(Arguments::try_parse_from(words).unwrap()).unwrap();
+        let sources = Files::open(&plan).map(|files| files.sources).map_err(IntakeEnd::Failed)?;
+        Intake::new(&plan).with_parsers(&plan, Lanes::new(threads)).read_all(sources, &mut Told(told))
+    }
+
+    fn all(path: &Path, threads: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        read(path, threads, |told| {
+            found.push(told);
+            Ok(())
+        })
+        .unwrap();
+        found
+    }
+
+    /// Lines of different lengths; every 97th is broken, and every 101st blank.
+    fn lines(count: usize) -> (String, Vec<String>) {
+        let (mut text, mut expected) = (String::new(), Vec::new());
+        for number in 1..=count {
+            if number % 101 == 0 {
+                text.push_str(" \r\n");
+            } else if number % 97 == 0 {
+                text.push_str("  {\"op\":\"sum\",\"n\":]\n");
+                expected.push(format!("{number}:19 no valid JSON: expected value"));
+            } else {
+                let line = format!("{{\"op\":\"sum\",\"n\":{}}}", number.pow(number as u32 % 5));
+                expected.push(format!("{line} None"));
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        (text, expected)
+    }
+
+    #[test]
+    fn lines_keep_their_order_and_places_however_many_threads_parse_them() {
+        let (text, expected) = lines(50_000);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        // The last line has no end.
+        file.write_all(text.trim_end().as_bytes()).unwrap();
+        for threads in THREADS {
+            let found = all(file.path(), threads);
+            let wrong = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+            assert_eq!((wrong, found.len()), (None, expected.len()), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn reading_ends_when_no_more_jobs_are_wanted() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(lines(50_000).0.as_bytes()).unwrap();
+        for threads in THREADS {
+            let mut taken = 0;
+            let end = read(file.path(), threads, |_| {
+                taken += 1;
+                if taken == 20_000 { Err(IntakeEnd::NotWanted) } else { Ok(()) }
+            });
+            assert!(matches!(end, Err(IntakeEnd::NotWanted)), "{threads} threads: {end:?}");
+            assert_eq!(taken, 20_000, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_line_is_passed_on_before_the_next_one_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for threads in THREADS {
+            let path = folder.path().join(format!("pipe{threads}"));
+            mkfifo(&path, Mode::S_IRWXU).unwrap();
+            let (sender, told) = channel();
+            let reading = std::thread::spawn({
+                let path = path.clone();
+                move || read(&path, threads, |line| sender.send(line).map_err(|_| IntakeEnd::NotWanted))
+            });
+            let mut writer = File::options().write(true).open(&path).unwrap();
+            // Much at once, then line by line, then a part of a line.
+            let (text, expected) = lines(5_000);
+            writer.write_all(text.as_bytes()).unwrap();
+            expected.iter().for_each(|line| assert_eq!(told.recv().as_ref(), Ok(line)));
+            for n in 0..20 {
+                writeln!(writer, "{{\"op\":\"sum\",\"n\":{n}}}").unwrap();
+                assert_eq!(told.recv().unwrap(), format!("{{\"op\":\"sum\",\"n\":{n}}} None"));
+            }
+            writer.write_all(b"{\"op\":\"sum\",\n7").unwrap();
+            assert!(told.recv().unwrap().starts_with("5021:"));
+            drop(writer);
+            assert!(told.recv().unwrap().starts_with("5022:1 "));
+            assert!(reading.join().unwrap().is_ok());
+            assert!(told.recv().is_err());
+        }
+    }
+}
