@@ -39,6 +39,8 @@ pub enum Fault {
     IgnoreTerm,
     /// Leaves a copy of its process behind, and aborts.
     ForkAndAbort,
+    /// Forks, and both the worker and its copy go on with the loop.
+    ForkAndReturn,
     /// Leaves a copy behind that is in a session of its own, as services do, and aborts.
     DetachAndAbort,
     /// Writes a few bytes into all sockets, so also into those that lead to the pool.
@@ -69,6 +71,7 @@ impl Fault {
             Fault::ChangeFolder => env::set_current_dir("/").expect("there is a root"),
             Fault::BlockSignals => SigSet::all().thread_block().expect("signals can be blocked"),
             Fault::IgnoreTerm => ignore_term(),
+            Fault::ForkAndReturn => fork_and_return(),
             Fault::ForkAndAbort => fork_and_abort(|| ()),
             Fault::DetachAndAbort => fork_and_abort(|| {
                 nix::unistd::setsid().expect("a copy leads no group");
@@ -133,6 +136,12 @@ fn ignore_term() {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     // SAFETY: no code runs for a signal that is ignored.
     unsafe { sigaction(Signal::SIGTERM, &ignore) }.expect("SIGTERM can be ignored");
+}
+
+#[allow(unsafe_code)]
+fn fork_and_return() {
+    // SAFETY: both processes have one thread; what the copy does next is what is tested.
+    assert!(unsafe { libc::fork() } >= 0, "a copy can be made");
 }
 
 #[allow(unsafe_code)]

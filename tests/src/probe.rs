@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Context, Executor, Job, JobFuture, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool};
+use pool::{
+    Context, Executor, Job, JobFuture, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool, Transport,
+};
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
 use crate::{deeds, fault::Fault, program};
@@ -171,7 +173,16 @@ pub fn until(what: &str, is_true: impl Fn() -> bool) {
 
 /// A pool of processes to be, for any job type that `probe-worker` serves.
 pub fn builder<J: Job<Context: Context<Args: Default>>>(workers: usize) -> ProcessPoolBuilder<J> {
-    ProcessPool::builder().workers(workers).worker_program(program("probe-worker"))
+    ProcessPool::builder().workers(workers).worker_program(program("probe-worker")).transport(transport())
+}
+
+/// How jobs travel in this run of the tests: by `RUNNER_TRANSPORT`, as in the program.
+#[must_use]
+pub fn transport() -> Transport {
+    match std::env::var("RUNNER_TRANSPORT").as_deref() {
+        Ok("channel") => Transport::Channel,
+        _ => Transport::default(),
+    }
 }
 
 /// A pool of processes.

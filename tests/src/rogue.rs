@@ -2,9 +2,10 @@
 //!
 //! How it goes wrong is said by variables of its environment: see [`Wrong`], [`Plan`] and [`rogues`].
 
+mod spoil;
 mod worker;
 
-use std::{env, fs::File, path::PathBuf};
+use std::{env, fs::File, io::Write, path::PathBuf};
 
 use pool::ProcessPoolBuilder;
 
@@ -19,6 +20,7 @@ const WRONG: &str = "ROGUE_WRONG";
 const GOOD_FRAMES: &str = "ROGUE_GOOD_FRAMES";
 const PUBLISHES: &str = "ROGUE_PUBLISHES";
 const ONCE: &str = "ROGUE_ONCE";
+const SEED: &str = "ROGUE_SEED";
 
 /// What a worker does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,14 +97,16 @@ pub enum Wrong {
     AbsurdBusy,
     /// It does not heed SIGTERM, and does not leave when it is told to.
     NeverLeaves,
+    /// It overwrites all shared memory that it can write to with random values, and answers as it should meanwhile.
+    SpoilsMemory,
 }
 
 use Wrong::{
     AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
     KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, SaysNothing, SendsJobs, SpoiltHello, StaysAway, TooFew, TooMany, UnaskedFarewell,
-    UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
+    OtherVersion, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
+    UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// What keeps a worker from being ready, and is noticed as soon as it happens.
@@ -141,8 +145,8 @@ pub const WITH_A_FRAME: [Wrong; 16] = [
     UnaskedFarewell,
 ];
 
-const OTHERS: [Wrong; 6] =
-    [NeverAnswers, HalfThenSilence, UnknownStatus, Undecodable, AbsurdBusy, NeverLeaves];
+const OTHERS: [Wrong; 7] =
+    [NeverAnswers, HalfThenSilence, UnknownStatus, Undecodable, AbsurdBusy, NeverLeaves, SpoilsMemory];
 
 /// How and when a worker goes wrong.
 #[derive(Clone, Debug)]
@@ -153,22 +157,27 @@ pub struct Plan {
     pub good_frames: u64,
     /// Whether it says which job it is in when it goes wrong.
     pub publishes: bool,
-    /// If there is a file: only who can create it goes wrong.
+    /// If there is a file: only who can create it goes wrong. It holds the number of its process.
     pub once: Option<PathBuf>,
+    /// Of the random values.
+    pub seed: u64,
 }
 
 impl Plan {
     /// A worker that goes wrong always and at the first opportunity, and does not say in which job.
     #[must_use]
     pub fn new(wrong: Wrong) -> Plan {
-        Plan { wrong, good_frames: 0, publishes: false, once: None }
+        Plan { wrong, good_frames: 0, publishes: false, once: None, seed: 0 }
     }
 
     /// The variables that tell a worker of it.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut variables =
-            vec![(WRONG, format!("{:?}", self.wrong)), (GOOD_FRAMES, self.good_frames.to_string())];
+        let mut variables = vec![
+            (WRONG, format!("{:?}", self.wrong)),
+            (GOOD_FRAMES, self.good_frames.to_string()),
+            (SEED, self.seed.to_string()),
+        ];
         variables.extend(self.publishes.then(|| (PUBLISHES, "1".to_owned())));
         variables.extend(self.once.as_ref().map(|file| (ONCE, file.display().to_string())));
         variables
@@ -182,12 +191,16 @@ impl Plan {
             good_frames: env::var(GOOD_FRAMES).map_or(0, |number| number.parse().expect("a number")),
             publishes: env::var_os(PUBLISHES).is_some(),
             once: env::var_os(ONCE).map(PathBuf::from),
+            seed: env::var(SEED).map_or(0, |number| number.parse().expect("a number")),
         }
     }
 
     /// Whether it is this worker's turn to go wrong.
     fn applies(&self) -> bool {
-        self.once.as_ref().is_none_or(|file| File::create_new(file).is_ok())
+        self.once.as_ref().is_none_or(|file| {
+            let created = File::create_new(file);
+            created.is_ok_and(|mut file| write!(file, "{}", std::process::id()).is_ok())
+        })
     }
 }
 

@@ -69,14 +69,11 @@ fn the_command_line_reports_it_as_memory() {
     assert_eq!((&records[0]["error"]["attempts"], &records[1]["result"]), (&1.into(), &10.into()));
 }
 
-/// The bytes of address space of a worker that has one small job: of the copy of it that guards the job's program. The larger
-/// the program, the more.
+/// The bytes of address space that a worker needs at least, as it says where it has none. The larger the program, the more.
 fn needed_by_a_worker() -> u64 {
-    let jobs = shell_jobs(&["grep VmSize /proc/$PPID/status"]);
-    let output = runner(["-w", "1", "--allow-command"]).stdin(jobs).run();
-    let line = output.records()[0]["result"]["stdout"].as_str().unwrap().to_owned();
-    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kilobytes << 10
+    let output = runner(["-w", "1", "--max-memory", "1"]).stdin("{\"op\":\"sum\",\"n\":4}\n").run();
+    let (_, after) = output.stderr.split_once("is too low: a worker needs at least ").unwrap();
+    after.split_once(' ').unwrap().0.parse().unwrap()
 }
 
 #[test]

@@ -82,6 +82,10 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "NAME", value_parser = codec_parser())]
     pub(crate) codec: Option<CodecKind>,
 
+    /// How jobs and outcomes travel: `rings` in shared memory, or a `channel` through a socket
+    #[arg(long, value_enum, env = "RUNNER_TRANSPORT")]
+    pub(crate) transport: Option<TransportKind>,
+
     /// The op of jobs that do not name one; bare values are its operands, or the `args` of a user-defined op
     #[arg(long, value_name = "NAME")]
     pub(crate) op: Option<String>,
@@ -184,11 +188,12 @@ pub(crate) struct RunOptions {
 }
 
 /// What only a local pool understands: of a cluster's jobs its nodes decide, and its results are kept without a journal.
-const LOCAL: [&str; 21] = [
+const LOCAL: [&str; 22] = [
     "workers",
     "executor",
     "batch",
     "codec",
+    "transport",
     "max_output",
     "max_result",
     "allow_command",
@@ -408,6 +413,22 @@ pub(crate) enum Fsync {
 pub(crate) enum StatsFormat {
     Text,
     Json,
+}
+
+/// How jobs and outcomes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TransportKind {
+    Rings,
+    Channel,
+}
+
+impl From<TransportKind> for pool::Transport {
+    fn from(kind: TransportKind) -> pool::Transport {
+        match kind {
+            TransportKind::Rings => pool::Transport::Rings,
+            TransportKind::Channel => pool::Transport::Channel,
+        }
+    }
 }
 
 /// The codecs by their names, so that completions know them too.

@@ -114,6 +114,7 @@ pub(crate) struct JournalPlan {
 struct PoolPlan {
     batch: pool::Batch,
     codec: CodecKind,
+    transport: pool::Transport,
     timeout: Option<Duration>,
     kill_after: Duration,
     retries: u32,
@@ -289,6 +290,7 @@ impl Plan {
             .workers(workers)
             .batch(plan.batch)
             .codec(plan.codec)
+            .transport(plan.transport)
             .kill_after(plan.kill_after)
             .retries(plan.retries)
             .timeout_retries(plan.timeout_retries)
@@ -327,6 +329,7 @@ impl PoolPlan {
         PoolPlan {
             batch: arguments.batch,
             codec: arguments.codec.unwrap_or_default(),
+            transport: arguments.transport.map(Into::into).unwrap_or_default(),
             timeout: arguments.timeout,
             kill_after: arguments.kill_after,
             retries: arguments.supervision.retries,

@@ -80,4 +80,4 @@ pub use serve::{WatchedAllocator, enter_if_worker, is_worker, serve_as_worker};
 pub use stream::{Inlet, Resolved, Sink};
 pub use threads::ThreadPool;
 #[doc(inline)]
-pub use wire::{CodecError, CodecKind, RendezvousError, UnknownCodec};
+pub use wire::{CodecError, CodecKind, RendezvousError, Transport, UnknownCodec};

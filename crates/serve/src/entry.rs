@@ -1,7 +1,9 @@
 //! How a process finds out that it is a worker.
 
 use std::{
-    io, process,
+    io,
+    os::fd::AsFd,
+    process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -13,7 +15,7 @@ use sys::{
     page::{self, Page},
     stream::print_error,
 };
-use wire::{Role, join};
+use wire::{Role, Transport, join, ring};
 
 use crate::{introduce, say_farewell, work};
 
@@ -141,12 +143,18 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     let page: &'static Page = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();
     page::set_current(page);
-    let mut link = forks::keep_from_copies(|| join(role.rendezvous()))??;
-    let (mut inbox, sender) = (wire::Inbox::new(link.receiver), &mut *link.sender);
-    let introduced = introduce::<J>(&mut inbox, sender, page.lane()).map_err(io::Error::other)?;
+    let mut link = forks::keep_from_copies(page.door().as_fd(), || join(role.rendezvous()))??;
+    let mut inbox = wire::Inbox::new(link.receiver);
+    let introduced = introduce::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = introduced else {
         return Err(io::ErrorKind::Other.into());
     };
+    if terms.transport == Transport::Rings {
+        forks::keep_only_from_copies(page.door().as_fd());
+        link = ring::worker_link(page);
+        inbox = wire::Inbox::new(link.receiver);
+    }
+    let sender = &*link.sender;
     if !work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)? {
         return Err(io::ErrorKind::Other.into());
     }

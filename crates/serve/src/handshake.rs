@@ -5,7 +5,7 @@ use std::io;
 use job::{Context, Job, Stage};
 use sys::{lane::Lane, memory};
 use wire::{
-    Closed, CodecKind, Inbox, Message, PacketSender, Tag, catch_panic,
+    Closed, CodecKind, Inbox, Message, PacketSender, Tag, Transport, catch_panic,
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
     send_in_parts,
 };
@@ -15,6 +15,8 @@ use wire::{
 pub struct Terms {
     /// How jobs and outcomes are encoded.
     pub codec: CodecKind,
+    /// How they travel.
+    pub transport: Transport,
     /// The most bytes of an encoded outcome; a job with a larger one has an error instead.
     pub max_outcome: u64,
 }
@@ -51,7 +53,7 @@ fn start<J: Job>(welcome: &Welcome) -> Result<(Terms, J::Context), String> {
     let codec =
         CodecKind::from_number(welcome.codec).map_err(|error| format!("the worker cannot serve: {error}"))?;
     welcome.max_memory.map_or(Ok(()), limit_memory)?;
-    let terms = Terms { codec, max_outcome: welcome.max_outcome };
+    let terms = Terms { codec, transport: welcome.transport, max_outcome: welcome.max_outcome };
     Ok((terms, start_context::<J>(codec, &welcome.context)?))
 }
 
@@ -124,7 +126,13 @@ mod tests {
         CodecKind::Bincode.encode(&(), &mut context).unwrap();
         send_in_parts(
             &*parent.sender,
-            &pack(&Welcome { codec, max_memory: None, max_outcome: u64::MAX, context }),
+            &pack(&Welcome {
+                codec,
+                transport: Transport::Rings,
+                max_memory: None,
+                max_outcome: u64::MAX,
+                context,
+            }),
         )
         .unwrap();
         let introduced =

@@ -65,7 +65,7 @@ struct Tools<'a, C> {
 /// Returns `false` if the worker has to end because of a [crash](Context::crashed). Then the page still names the job, and keeps
 /// the outcomes of the others.
 fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<bool, Closed> {
-    let Tools { terms: Terms { codec, max_outcome }, context, page, sender, samples } = tools;
+    let Tools { terms: Terms { codec, max_outcome, .. }, context, page, sender, samples } = tools;
     let mut laps = Laps::begin();
     page.lane().enter_at(Stage::Work, laps.began);
     let mut outcomes = OutcomesWriter::with_limit(frame.frame, max_outcome);
@@ -148,7 +148,7 @@ mod tests {
     use job::FrameId;
     use serde::{Deserialize, Serialize};
     use wire::{
-        CodecKind,
+        CodecKind, Transport,
         frame::{Entries, Notes, OutcomesView, Status, jobs},
         memory_pair,
     };
@@ -206,7 +206,7 @@ mod tests {
     }
 
     const CODEC: CodecKind = CodecKind::Bincode;
-    const TERMS: Terms = Terms { codec: CODEC, max_outcome: u64::MAX };
+    const TERMS: Terms = Terms { codec: CODEC, transport: Transport::Channel, max_outcome: u64::MAX };
 
     /// What a worker sends back when it is sent these jobs.
     fn reply(sent: &[Sample], notes: Notes, halted: bool, terms: Terms) -> Message {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    os::fd::RawFd,
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
     sync::{
         Once,
         atomic::{AtomicI32, Ordering},
@@ -16,22 +16,30 @@ static OURS: [AtomicI32; 16] = [const { AtomicI32::new(-1) }; 16];
 static HANDLER: Once = Once::new();
 
 /// Has every copy of this process that `fork` makes lose the sockets that `open` opens: a peer that waits for this
-/// process to hang up need not wait for the copies as well. In a copy their numbers lead to `/dev/null`, so that
+/// process to hang up need not wait for the copies as well; and `also` one that it has already. In a copy their numbers lead to `/dev/null`, so that
 /// nothing else can get them.
 ///
 /// Sockets that another thread opens meanwhile are taken for ours.
 ///
 /// # Errors
 /// When there is no `/proc` to look them up in, or no memory to note the handler.
-pub fn keep_from_copies<T>(open: impl FnOnce() -> T) -> io::Result<T> {
+pub fn keep_from_copies<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io::Result<T> {
     let before = sockets()?;
     let opened = open();
-    let ours = sockets()?.into_iter().filter(|socket| !before.contains(socket));
+    let ours = sockets()?.into_iter().filter(|socket| !before.contains(socket)).chain([also.as_raw_fd()]);
     OURS.iter().zip(ours).for_each(|(place, socket)| place.store(socket, Ordering::SeqCst));
     let mut noted = 0;
     // SAFETY: the handler is there for as long as the program, and does only what is allowed after a fork.
     HANDLER.call_once(|| noted = unsafe { libc::pthread_atfork(None, None, Some(lose)) });
     if noted == 0 { Ok(opened) } else { Err(io::Error::from_raw_os_error(noted)) }
+}
+
+/// Has copies lose this socket and none of the others, which the caller is about to close: their numbers will be given to files
+/// that copies have to keep.
+pub fn keep_only_from_copies(ours: BorrowedFd<'_>) {
+    let number = ours.as_raw_fd();
+    let others = OURS.iter().filter(|place| place.load(Ordering::SeqCst) != number);
+    others.for_each(|place| place.store(-1, Ordering::SeqCst));
 }
 
 /// Runs in the copy, where only system calls are safe.

@@ -4,11 +4,13 @@
 pub mod call;
 pub mod cgroup;
 pub mod clock;
+pub mod doorbell;
 pub mod forks;
 mod guard;
 pub mod init;
 pub mod lane;
 pub mod memory;
+mod memory_file;
 pub mod oom;
 pub mod page;
 pub mod pipe;

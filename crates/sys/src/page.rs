@@ -1,63 +1,141 @@
-//! A page of memory shared between the parent and one worker.
+//! Memory shared between the parent and one worker.
 //!
-//! The worker publishes which job of which frame it is in, so that after its death exactly that job is charged, and keeps
-//! the outcomes that it has finished and not sent, so that they survive it. The parent can ask it to stop after the
-//! current job. The page lives in an anonymous file whose descriptor the
-//! worker inherits; it is sealed, so that no worker can shrink it under the parent's feet.
+//! There are two files, by who writes. The parent's holds the jobs, in a ring, and what the parent asks of the worker; it is
+//! sealed after the parent has mapped it, so that the worker can only read it. The worker's holds the outcomes, in a ring, and
+//! what the worker publishes: which job of which batch it is in, so that after its death exactly that job is charged, the
+//! outcomes that it has finished and not sent, so that they survive it, and what it spends its time on. The parent trusts
+//! nothing in the worker's file.
+//!
+//! The worker inherits one descriptor, of a [`Doorbell`], with which it receives those of the files. Neither side can shrink
+//! them under the other's feet, and a copy of the worker that a job forks does not have them at all: it cannot become a second
+//! worker.
 
 use std::{
-    ffi::c_void,
     io,
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    ptr::{self, NonNull},
+    ptr,
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::{call::CallError, lane::Lane, pipe::above_streams};
 use job::{FrameId, Moment, ProgramFigures};
-use nix::{
-    fcntl::{FcntlArg, SealFlag, fcntl},
-    sys::{
-        memfd::{MFdFlags, memfd_create},
-        mman::{MapFlags, ProtFlags, mmap, munmap},
-    },
-    unistd::ftruncate,
+
+use crate::{
+    call::CallError,
+    doorbell::{self, Doorbell},
+    lane::Lane,
+    memory_file::{Access, Layout, MemoryFile},
+    pipe::above_streams,
 };
 
-/// Where the kept outcomes begin: on a page of their own.
-const ARENA_START: usize = 4096;
+const fn kib(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count << 10).expect("sizes are not zero")
+}
+
+/// Where the kept outcomes begin.
+const ARENA_START: usize = 64 << 10;
 
 /// How many bytes of outcomes can be kept. Only those that are used take up memory.
-pub const ARENA_SIZE: usize = 256 * 1024;
+pub const ARENA_SIZE: usize = 128 << 10;
 
-const SIZE: NonZeroUsize = NonZeroUsize::new(ARENA_START + ARENA_SIZE).expect("not zero");
+/// The parent's file. The ring has room for two batches of the size that the scheduler aims at, or for one packet of the
+/// largest size.
+const REQUESTS: Layout = Layout { fixed: kib(64), ring: kib(128) };
 
-/// What lies at the start of the page. All of it is valid when zero.
+/// The worker's file.
+const REPLIES: Layout = Layout { fixed: kib((ARENA_START + ARENA_SIZE) >> 10), ring: kib(128) };
+
+/// A word on a cache line of its own, or on the pair of lines that processors fetch together.
+#[repr(C, align(128))]
+#[derive(Debug)]
+struct Line(AtomicU64);
+
+/// What lies at the start of the parent's file; written by the parent only. All of it is valid when zero.
+#[repr(C)]
+struct Orders {
+    /// Begin with no further job of batches below this number.
+    recalled: AtomicU64,
+    /// Run no further job of the batches at hand.
+    halted: AtomicBool,
+    /// There are cores to spare.
+    calm: AtomicBool,
+    /// No more jobs will come.
+    closed: AtomicBool,
+    request_head: Line,
+    request_writer_asleep: Line,
+    reply_tail: Line,
+    reply_reader_asleep: Line,
+}
+
+/// What lies at the start of the worker's file; written by the worker, but for the start and the end of the lane. All of it is
+/// valid when zero.
 #[repr(C)]
 struct Cells {
-    /// The low half of the frame's number above the job's index in it plus one; 0 between jobs.
+    /// The low half of the batch's number above the job's index in it plus one; 0 between jobs.
     running: AtomicU64,
     /// When the running job started; written for jobs with a time limit only.
     since: AtomicU64,
     /// One more than `running` was when an allocation failed; 0 if none has.
     starved: AtomicU64,
-    /// The low half of a frame's number above the number of bytes that are kept of its outcomes.
+    /// The low half of a batch's number above the number of bytes that are kept of its outcomes.
     kept: AtomicU64,
-    /// The place in its frame of the job whose outcome is kept first. Changed only while nothing is kept.
+    /// The place in its batch of the job whose outcome is kept first. Changed only while nothing is kept.
     kept_from: AtomicU32,
-    /// Set by the parent: begin with no further job of frames below this number.
-    recalled: AtomicU64,
-    /// Set by the parent: run no further job of the frames at hand.
-    halted: AtomicBool,
-    /// Set by the parent: there are cores to spare.
-    calm: AtomicBool,
     /// Number of programs that the worker has started and keeps for several jobs.
     programs: AtomicU32,
     /// Number of those that took the place of another.
     programs_replaced: AtomicU32,
+    request_tail: Line,
+    request_reader_asleep: Line,
+    reply_head: Line,
+    reply_writer_asleep: Line,
     /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
     lane: Lane,
+}
+
+const _: () = assert!(size_of::<Cells>() <= ARENA_START && size_of::<Orders>() <= REQUESTS.fixed.get());
+
+/// A ring of bytes from one process to the other, and the words that they share about it. Positions count bytes from the
+/// start of the ring's life.
+#[derive(Clone, Copy, Debug)]
+pub struct RingMemory<'a> {
+    /// Position behind the last byte that was published; written by the producer.
+    pub head: &'a AtomicU64,
+    /// Position behind the last byte that was consumed; written by the consumer.
+    pub tail: &'a AtomicU64,
+    /// Not 0 while the consumer sleeps until there are bytes; written by the consumer.
+    pub reader_asleep: &'a AtomicU64,
+    /// Not 0 while the producer sleeps until there is room; written by the producer.
+    pub writer_asleep: &'a AtomicU64,
+    memory: &'a MemoryFile,
+}
+
+impl RingMemory<'_> {
+    /// Capacity, in bytes.
+    #[must_use]
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    /// Copies bytes into the ring; for its producer, into room that the consumer has left.
+    ///
+    /// # Panics
+    /// If they are more than the capacity.
+    #[inline]
+    pub fn copy_in(&self, position: u64, bytes: &[u8]) {
+        self.memory.copy_in(position, bytes);
+    }
+
+    /// Appends `length` bytes of the ring to `buffer`, as they are at the moment: what the other process writes meanwhile may
+    /// come out in part.
+    ///
+    /// # Panics
+    /// If `length` is larger than the capacity.
+    #[inline]
+    pub fn copy_out(&self, position: u64, length: usize, buffer: &mut Vec<u8>) {
+        self.memory.copy_out(position, length, buffer);
+    }
 }
 
 /// Outcomes that a worker had finished and not sent when it died.
@@ -96,17 +174,13 @@ impl Running {
     }
 }
 
-/// One side's view of the shared page.
+/// One side's view of the shared memory.
 #[derive(Debug)]
 pub struct Page {
-    cells: NonNull<Cells>,
+    requests: MemoryFile,
+    replies: MemoryFile,
+    door: Doorbell,
 }
-
-// SAFETY: the pointer is to a mapping that this value owns until it is dropped, and all access to it goes through
-// atomics.
-unsafe impl Send for Page {}
-// SAFETY: as above; atomics may be used from several threads at a time.
-unsafe impl Sync for Page {}
 
 /// The page of this process, if it is a worker.
 static CURRENT: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
@@ -124,76 +198,119 @@ pub fn current() -> Option<&'static Page> {
 }
 
 impl Page {
-    /// Makes a fresh page and the descriptor under which a worker can [open](Page::open) it.
+    /// Makes fresh memory and the descriptor with which a worker can [open](Page::open) it.
     ///
     /// # Errors
     /// When the system has no memory, descriptors or mappings left.
     pub fn create() -> Result<(Page, OwnedFd), CallError> {
-        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let fd = memfd_create(c"runner-page", flags).map_err(|e| CallError::new("memfd_create", e))?;
-        ftruncate(&fd, SIZE.get() as i64).map_err(|e| CallError::new("ftruncate", e))?;
-        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).map_err(|e| CallError::new("fcntl(F_ADD_SEALS)", e))?;
-        let fd = above_streams(fd).map_err(|e| CallError::new("fcntl(F_DUPFD_CLOEXEC)", e))?;
-        Ok((Page::map(&fd).map_err(|e| CallError::new("mmap", e))?, fd))
+        let (requests, request_fd) = MemoryFile::create(c"runner-requests", REQUESTS, Access::ReadOnly)?;
+        let (replies, reply_fd) = MemoryFile::create(c"runner-replies", REPLIES, Access::ReadWrite)?;
+        let (door, theirs) = Doorbell::pair()?;
+        door.send(&[request_fd.as_fd(), reply_fd.as_fd()])?;
+        let theirs = above_streams(theirs.into()).map_err(|e| CallError::new("fcntl(F_DUPFD_CLOEXEC)", e))?;
+        Ok((Page { requests, replies, door }, theirs))
     }
 
-    /// Opens the page that the parent made.
+    /// Opens the memory that the parent made.
     ///
     /// # Errors
     /// When the descriptor is not one that [`Page::create`] made.
-    pub fn open(fd: impl AsFd) -> io::Result<Page> {
-        let seals = fcntl(&fd, FcntlArg::F_GET_SEALS)?;
-        if seals & SealFlag::F_SEAL_SHRINK.bits() == 0
-            || nix::sys::stat::fstat(&fd)?.st_size < SIZE.get() as i64
-        {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput));
-        }
-        Page::map(fd)
+    pub fn open(fd: OwnedFd) -> io::Result<Page> {
+        let door = Doorbell::from(fd);
+        let received = door.receive().map_err(io::Error::other)?;
+        let [requests, replies]: [OwnedFd; 2] =
+            received.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(Page {
+            requests: MemoryFile::open(&requests, REQUESTS, Access::ReadOnly)?,
+            replies: MemoryFile::open(&replies, REPLIES, Access::ReadWrite)?,
+            door,
+        })
     }
 
-    /// Opens the page whose descriptor this process has inherited under this number.
-    fn open_at(number: RawFd) -> io::Result<Page> {
-        // SAFETY: asking for flags touches no memory.
-        if number <= libc::STDERR_FILENO || unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput));
-        }
-        // SAFETY: it is open, and none of the standard library's.
-        Page::open(unsafe { BorrowedFd::borrow_raw(number) })
-    }
-
-    /// Whether the descriptor of this number is that of a page.
+    /// Whether the descriptor of this number is one with which a page can be [opened](Page::open).
     #[must_use]
     pub fn is_at(number: RawFd) -> bool {
-        Page::open_at(number).is_ok()
+        // SAFETY: asking for flags touches no memory.
+        if number <= libc::STDERR_FILENO || unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+            return false;
+        }
+        // SAFETY: it is open, and none of the standard library's.
+        let files = doorbell::peek(unsafe { BorrowedFd::borrow_raw(number) }).unwrap_or_default();
+        matches!(&files[..], [requests, replies]
+            if MemoryFile::check(requests, REQUESTS).is_ok() && MemoryFile::check(replies, REPLIES).is_ok())
     }
 
-    /// Opens the page whose descriptor this process has inherited under this number, and closes the
-    /// descriptor. A descriptor that is no page's is left alone.
+    /// Opens the page with the descriptor that this process has inherited under this number. A descriptor that is no page's is
+    /// left alone.
     ///
     /// # Errors
-    /// When the number is not that of a page's descriptor.
+    /// When the number is not that of a page's descriptor, or the page was opened before.
     pub fn adopt(number: RawFd) -> io::Result<Page> {
-        let page = Page::open_at(number)?;
+        if !Page::is_at(number) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
         // SAFETY: a page's descriptor is inherited for this purpose only, so nobody else owns it.
-        drop(unsafe { OwnedFd::from_raw_fd(number) });
-        Ok(page)
+        Page::open(unsafe { OwnedFd::from_raw_fd(number) })
     }
 
-    fn map(fd: impl AsFd) -> io::Result<Page> {
-        // SAFETY: a new mapping at an address of the system's choice overlaps nothing; the file has at least SIZE
-        // bytes and, being sealed, keeps them.
-        let address = unsafe {
-            mmap(None, SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, fd, 0)?
-        };
-        Ok(Page { cells: address.cast() })
+    #[inline]
+    fn orders(&self) -> &Orders {
+        // SAFETY: the file is mapped until `self` is dropped, page-aligned, larger than `Orders`, starts out as zeros, which are
+        // valid orders, and is only ever accessed through atomics, by both sides; the worker, which cannot write to it, only
+        // loads.
+        unsafe { self.requests.fixed().cast().as_ref() }
     }
 
     #[inline]
     fn cells(&self) -> &Cells {
-        // SAFETY: the mapping is page-aligned, larger than `Cells`, readable and writable until `self` is dropped,
-        // starts out as zeros, which are valid cells, and is only ever accessed through atomics, by both sides.
-        unsafe { self.cells.as_ref() }
+        // SAFETY: as above, for the worker's file, to which both sides may write.
+        unsafe { self.replies.fixed().cast().as_ref() }
+    }
+
+    /// The ring of jobs, from the parent to the worker.
+    #[must_use]
+    #[inline]
+    pub fn requests(&self) -> RingMemory<'_> {
+        let (orders, cells) = (self.orders(), self.cells());
+        RingMemory {
+            head: &orders.request_head.0,
+            tail: &cells.request_tail.0,
+            reader_asleep: &cells.request_reader_asleep.0,
+            writer_asleep: &orders.request_writer_asleep.0,
+            memory: &self.requests,
+        }
+    }
+
+    /// The ring of outcomes, from the worker to the parent.
+    #[must_use]
+    #[inline]
+    pub fn replies(&self) -> RingMemory<'_> {
+        let (orders, cells) = (self.orders(), self.cells());
+        RingMemory {
+            head: &cells.reply_head.0,
+            tail: &orders.reply_tail.0,
+            reader_asleep: &orders.reply_reader_asleep.0,
+            writer_asleep: &cells.reply_writer_asleep.0,
+            memory: &self.replies,
+        }
+    }
+
+    /// This side's end of what wakes the other one.
+    #[must_use]
+    pub fn door(&self) -> &Doorbell {
+        &self.door
+    }
+
+    /// The parent will send no more jobs: a worker that has nothing left leaves.
+    pub fn close(&self) {
+        self.orders().closed.store(true, Ordering::SeqCst);
+        self.door.ring();
+    }
+
+    /// Whether the parent has [closed](Page::close) the ring of jobs.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.orders().closed.load(Ordering::SeqCst)
     }
 
     /// What the worker spends its time on.
@@ -275,7 +392,7 @@ impl Page {
         // SAFETY: the range lies within the mapping, behind the cells, and nobody reads it before the store below says
         // that it is there. `outcome` is memory of this process's own, so the two cannot overlap.
         unsafe {
-            let arena = self.cells.as_ptr().cast::<u8>().add(ARENA_START);
+            let arena = self.replies.fixed().as_ptr().add(ARENA_START);
             arena.add(before).copy_from_nonoverlapping(outcome.as_ptr(), outcome.len());
         }
         self.cells().kept.store((u64::from(low_half(frame)) << 32) | end as u64, Ordering::Release);
@@ -299,7 +416,7 @@ impl Page {
         let mut bytes = vec![0; length];
         // SAFETY: the range lies within the mapping, behind the cells, and the worker that wrote it is dead.
         unsafe {
-            let arena = self.cells.as_ptr().cast::<u8>().add(ARENA_START);
+            let arena = self.replies.fixed().as_ptr().add(ARENA_START);
             bytes.as_mut_ptr().copy_from_nonoverlapping(arena, length);
         }
         Some(Kept {
@@ -311,18 +428,18 @@ impl Page {
 
     /// The parent says whether the worker may use up a core for a moment while it waits for jobs.
     pub fn set_calm(&self, calm: bool) {
-        self.cells().calm.store(calm, Ordering::Relaxed);
+        self.orders().calm.store(calm, Ordering::Relaxed);
     }
 
     /// Whether the worker may do so.
     #[must_use]
     pub fn is_calm(&self) -> bool {
-        self.cells().calm.load(Ordering::Relaxed)
+        self.orders().calm.load(Ordering::Relaxed)
     }
 
     /// The parent asks the worker to begin with no further job of frames with smaller numbers.
     pub fn recall(&self, below: FrameId) {
-        self.cells().recalled.store(below.0, Ordering::Release);
+        self.orders().recalled.store(below.0, Ordering::Release);
     }
 
     /// Whether the worker may begin with jobs of this frame: the parent has neither [halted](Page::halt) it nor
@@ -330,27 +447,19 @@ impl Page {
     #[must_use]
     #[inline]
     pub fn may_go_on(&self, frame: FrameId) -> bool {
-        !self.is_halted() && frame.0 >= self.cells().recalled.load(Ordering::Acquire)
+        !self.is_halted() && frame.0 >= self.orders().recalled.load(Ordering::Acquire)
     }
 
     /// The parent asks the worker to run no further job of the frames it has.
     pub fn halt(&self) {
-        self.cells().halted.store(true, Ordering::Release);
+        self.orders().halted.store(true, Ordering::Release);
     }
 
     /// Whether the parent has asked to [halt](Page::halt).
     #[must_use]
     #[inline]
     pub fn is_halted(&self) -> bool {
-        self.cells().halted.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by `map` with this size and nothing borrows from it any more. A failure
-        // leaves the mapping behind and harms nothing else.
-        let _ = unsafe { munmap(self.cells.cast::<c_void>(), SIZE.get()) };
+        self.orders().halted.load(Ordering::Acquire)
     }
 }
 

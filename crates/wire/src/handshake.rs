@@ -13,6 +13,8 @@
 //!
 //! A parent that does not like the hello kills the worker and says why to its own caller.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{CodecError, CodecKind, Message, PROTOCOL_VERSION, Tag};
@@ -67,11 +69,40 @@ pub enum Mismatch {
     },
 }
 
+/// How jobs and outcomes travel between a parent and its workers.
+///
+/// ```
+/// use wire::Transport;
+///
+/// assert_eq!(Transport::default(), Transport::Rings);
+/// assert_eq!(Transport::Channel.to_string(), "channel");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// Through rings of bytes in memory that a parent shares with each of its workers; a system call is made only to wake
+    /// a process that sleeps.
+    #[default]
+    Rings,
+    /// Through a socket for each worker, by ipc-channel.
+    Channel,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Rings => "rings",
+            Transport::Channel => "channel",
+        })
+    }
+}
+
 /// The parent's answer to a hello.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The [number](CodecKind::number) of the codec for jobs and outcomes, which the worker's build may not have.
     pub codec: u32,
+    /// How jobs and outcomes travel.
+    pub transport: Transport,
     /// How many bytes of memory the worker may have.
     pub max_memory: Option<u64>,
     /// The most bytes of an encoded outcome.

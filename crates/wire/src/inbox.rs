@@ -25,7 +25,7 @@ pub struct Inbox {
 
 /// How long to look for a packet before waiting for one. A process that waits has to be woken, which takes the system longer
 /// than most short jobs.
-const POLL: Duration = Duration::from_micros(50);
+pub const POLL: Duration = Duration::from_micros(50);
 
 impl Inbox {
     /// An inbox at the end of a link.
@@ -39,7 +39,8 @@ impl Inbox {
     pub fn poll(&mut self, may: impl Fn() -> bool) {
         let start = Instant::now();
         while self.early.is_none() && may() && start.elapsed() < POLL {
-            self.early = self.receiver.try_receive();
+            // What is wrong with it, `receive` will find as well.
+            self.early = self.receiver.try_receive().ok().flatten();
             thread::yield_now();
         }
     }
@@ -63,6 +64,31 @@ impl Inbox {
                 return Ok(message);
             }
         }
+    }
+
+    /// Returns the next message, if all of it is there.
+    ///
+    /// # Errors
+    /// When the peer sends what no peer of this version sends.
+    pub fn try_message(&mut self) -> Result<Option<Message>, Closed> {
+        loop {
+            let packet = match self.early.take() {
+                Some(packet) => packet,
+                None => match self.receiver.try_receive()? {
+                    Some(packet) => packet,
+                    None => return Ok(None),
+                },
+            };
+            if let Some(message) = self.take(packet)? {
+                return Ok(Some(message));
+            }
+        }
+    }
+
+    /// Asks the peer to [ring](PacketReceiver::ask_for_ring), or not to, when it sends the next packet; returns whether there
+    /// is one already.
+    pub fn ask_for_ring(&mut self, wanted: bool) -> bool {
+        self.receiver.ask_for_ring(wanted)
     }
 
     /// The message that the packet completes, if it does.

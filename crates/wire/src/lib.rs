@@ -1,7 +1,8 @@
 //! What crosses the boundary between processes.
 //!
 //! A [`Role`] makes a process a worker, which [joins](join) its parent at a [`Rendezvous`].
-//! From the bottom up: a [`Link`] carries packets, each small enough to go through the socket in one piece; a
+//! From the bottom up: a [`Link`] carries packets, through a socket, each small enough to go through it in one piece, or
+//! through a [`ring`] in shared memory; a
 //! [`Message`] is one or several packets; [`frame`] lays jobs and outcomes out in messages; [`handshake`] is what
 //! both sides say before the first frame; [`CodecKind`] turns values into bytes. The parent sends through an
 //! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
@@ -15,11 +16,13 @@ mod link;
 mod message;
 mod outbox;
 mod rendezvous;
+pub mod ring;
 mod role;
 
 pub use catch::catch_panic;
 pub use codec::{CodecError, CodecKind, UnknownCodec};
-pub use inbox::Inbox;
+pub use handshake::Transport;
+pub use inbox::{Inbox, POLL};
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
 pub use message::{Message, Tag, send_in_parts};
 pub use outbox::Outbox;
@@ -27,4 +30,4 @@ pub use rendezvous::{Rendezvous, RendezvousError, join};
 pub use role::Role;
 
 /// Changes whenever a message's layout or meaning does; both sides must have the same.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;

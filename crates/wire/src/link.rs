@@ -44,8 +44,18 @@ pub trait PacketReceiver: Send {
     /// When the peer is gone and nothing is left.
     fn receive(&mut self) -> Result<Vec<u8>, Closed>;
 
-    /// The next packet, if it is there. That the peer is gone only [`receive`](PacketReceiver::receive) says.
-    fn try_receive(&mut self) -> Option<Vec<u8>>;
+    /// Returns the next packet, if it is there. That the peer is gone only [`receive`](PacketReceiver::receive) says.
+    ///
+    /// # Errors
+    /// When the peer sends what no peer sends.
+    fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed>;
+
+    /// Asks the peer to ring, or not to, when it sends the next packet; returns whether there is one already. Links whose peer
+    /// wakes this process in any case ignore it.
+    fn ask_for_ring(&mut self, wanted: bool) -> bool {
+        let _ = wanted;
+        false
+    }
 }
 
 /// Both ends that one side holds.
@@ -85,8 +95,8 @@ impl PacketReceiver for IpcBytesReceiver {
         }
     }
 
-    fn try_receive(&mut self) -> Option<Vec<u8>> {
-        IpcBytesReceiver::try_recv(self).ok()
+    fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
+        Ok(IpcBytesReceiver::try_recv(self).ok())
     }
 }
 
@@ -116,8 +126,8 @@ impl PacketReceiver for MemoryReceiver {
         self.0.recv().map_err(|_| Closed::Gone)
     }
 
-    fn try_receive(&mut self) -> Option<Vec<u8>> {
-        self.0.try_recv().ok()
+    fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
+        Ok(self.0.try_recv().ok())
     }
 }
 

@@ -15,12 +15,14 @@ use crate::{
 /// Messages on their way to one worker.
 pub struct Outbox {
     sender: Box<dyn PacketSender>,
-    /// What the socket holds, as [`cost`] counts.
+    /// What the link holds, as [`cost`] counts.
     unread: usize,
     /// The cost of each message sent and not answered, in order; 0 for those sent in parts.
     unanswered: VecDeque<usize>,
     /// The cost of each part sent and not taken, in order.
     parts: VecDeque<usize>,
+    /// The most that [`cost`] may count in the link at a time.
+    capacity: usize,
     /// What did not fit, in order, and how much of the first has been sent.
     waiting: VecDeque<Message>,
     offset: usize,
@@ -28,11 +30,18 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox at the start of a link.
+    /// An outbox at the start of a link through a socket.
     #[must_use]
     pub fn new(sender: Box<dyn PacketSender>) -> Outbox {
+        Outbox::with_capacity(sender, socket_capacity())
+    }
+
+    /// An outbox at the start of a link that holds so many bytes, bookkeeping included.
+    #[must_use]
+    pub fn with_capacity(sender: Box<dyn PacketSender>, capacity: usize) -> Outbox {
         Outbox {
             sender,
+            capacity,
             unread: 0,
             unanswered: VecDeque::new(),
             parts: VecDeque::new(),
@@ -78,7 +87,7 @@ impl Outbox {
                 0 if message.fits_one_packet() => message.as_packet().len(),
                 offset => (message.content().len() - offset + 1).min(MAX_PACKET),
             };
-            if self.unread > 0 && self.unread + cost(length) > capacity() {
+            if self.unread > 0 && self.unread + cost(length) > self.capacity {
                 return Ok(());
             }
             self.unread += cost(length);
@@ -109,7 +118,7 @@ fn cost(length: usize) -> usize {
 }
 
 /// What a socket holds, less a margin.
-fn capacity() -> usize {
+fn socket_capacity() -> usize {
     static CAPACITY: OnceLock<usize> = OnceLock::new();
     *CAPACITY.get_or_init(|| {
         let system: Option<usize> = fs::read_to_string("/proc/sys/net/core/wmem_default")

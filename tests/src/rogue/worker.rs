@@ -3,6 +3,7 @@
 use std::{
     os::{fd::AsRawFd, unix::process::CommandExt},
     process::{self, Command},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -14,20 +15,20 @@ use nix::sys::{
 use pool::{CodecKind, Job};
 use sys::page::Page;
 use wire::{
-    Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag,
+    Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
     frame::{JobsView, OutcomesWriter, Status},
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
-    join, send_in_parts,
+    join, ring, send_in_parts,
 };
 
-use super::{Plan, Wrong};
+use super::{Plan, Wrong, spoil};
 use crate::{probe::Probe, program};
 use Wrong::{
     AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
     KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, SaysNothing, SendsJobs, SpoiltHello, StaysAway, TooFew, TooMany, UnaskedFarewell,
-    UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
+    OtherVersion, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
+    UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// The whole program.
@@ -50,7 +51,8 @@ pub fn main() -> ! {
         plan,
         link,
         codec: CodecKind::default(),
-        page: page.expect("a page"),
+        transport: Transport::default(),
+        page: Arc::new(page.expect("a page")),
         knows_the_jobs: job_type == Probe::NAME,
     };
     let _ = rogue.live(job_type);
@@ -102,7 +104,8 @@ struct Rogue {
     plan: Plan,
     link: Link,
     codec: CodecKind,
-    page: Page,
+    transport: Transport,
+    page: Arc<Page>,
     /// What it takes to answer, which it can for one type of job.
     knows_the_jobs: bool,
 }
@@ -112,6 +115,10 @@ impl Rogue {
         let (_, nobody) = wire::memory_pair();
         let mut inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, nobody.receiver));
         self.introduce(job_type, &mut inbox)?;
+        if self.transport == Transport::Rings {
+            self.link = ring::worker_link(self.page.clone());
+            inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, wire::memory_pair().1.receiver));
+        }
         for count in 0.. {
             let message = match inbox.receive(|| self.say(&Message::new(Tag::PartTaken))) {
                 Ok(message) => message,
@@ -127,7 +134,7 @@ impl Rogue {
                 self.page.enter(frame.frame, 0, frame.notes.starts.then(sys::clock::now));
             }
             if self.plan.wrong == Disconnects {
-                drop((inbox, self.link));
+                drop((inbox, self));
                 linger();
             }
             self.go_wrong(&frame)?;
@@ -161,6 +168,7 @@ impl Rogue {
         let welcome = inbox.receive(|| self.say(&Message::new(Tag::PartTaken)))?;
         let welcome: Welcome = unpack(&welcome).expect("a parent says welcome");
         self.codec = CodecKind::from_number(welcome.codec).expect("a codec of this build");
+        self.transport = welcome.transport;
         if self.plan.wrong == NeverReady {
             linger();
         }
@@ -216,6 +224,11 @@ impl Rogue {
             UnaskedFarewell => self.say(&pack(&Farewell::Report(Vec::new()))),
             UnknownStatus => self.say(&outcomes_of_bytes(frame, &[9, 7])),
             Undecodable => self.say(&outcomes_of_bytes(frame, &[0, 255, 255])),
+            SpoilsMemory => {
+                spoil::memory(self.plan.seed);
+                self.page.door().ring();
+                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))
+            }
             AbsurdBusy => self.say(&self.answer(frame).finish(sys::clock::now(), u64::MAX, true)),
             _ => self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true)),
         }

@@ -4,3 +4,4 @@ mod attribution;
 mod codecs;
 mod faulty_jobs;
 mod frames;
+mod transports;

@@ -193,7 +193,14 @@ fn variables_are_read_and_the_command_line_wins() {
 
 #[test]
 fn an_empty_variable_is_as_good_as_none() {
-    for name in ["RUNNER_WORKERS", "RUNNER_EXECUTOR", "RUNNER_PROGRESS", "RUNNER_CLUSTER", "RUNNER_QUEUE"] {
+    for name in [
+        "RUNNER_WORKERS",
+        "RUNNER_EXECUTOR",
+        "RUNNER_TRANSPORT",
+        "RUNNER_PROGRESS",
+        "RUNNER_CLUSTER",
+        "RUNNER_QUEUE",
+    ] {
         let output = runner(["-"]).stdin(JOB).with(|c| c.env(name, "")).run();
         assert_eq!(output.code(), 0, "{name}: {}", output.stderr);
         assert!(output.stderr.contains(" process"), "{}", output.stderr);

@@ -15,6 +15,7 @@ mod gcd;
 mod journal;
 mod journal_refusals;
 mod large_results;
+mod lines;
 mod own_programs;
 mod results;
 mod standard_streams;

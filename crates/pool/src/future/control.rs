@@ -1,6 +1,6 @@
 //! What a future can have done about its job.
 
-use crate::poll::Poller;
+use std::time::Duration;
 
 /// How an executor recognises a job that it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +14,10 @@ pub(crate) trait Control: Send + Sync {
     /// Somebody is about to wait for a job.
     fn awaited(&self) {}
 
-    /// Poller for a thread that waits for a job, if polling is worth it: jobs are short, and a core is idle.
-    fn poller(&self) -> Option<&Poller> {
-        None
+    /// Does on this thread what brings outcomes about, or polls, until `is_done` or for `time` at the most. Returns at once if
+    /// that is not worth it, because jobs take long or no core is idle.
+    fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
+        let _ = (time, is_done);
     }
 
     /// Cancels the job if it has not been started; its slot is filled before this returns.

@@ -56,8 +56,8 @@ struct Listeners<J: Job> {
     watches: Vec<Arc<Watch>>,
 }
 
-/// Time for which a waiting thread polls before it blocks.
-const POLL_TIME: Duration = Duration::from_micros(20);
+/// Time for which a waiting thread is of use, or polls, before it blocks.
+const HELP_TIME: Duration = Duration::from_micros(50);
 
 /// Stands for no ticket.
 const NONE: u64 = u64::MAX;
@@ -180,11 +180,12 @@ impl<J: Job> Slot<J> {
         }
     }
 
-    /// Polls before blocking, if the executor says that it is worth it. Returns whether the slot is filled.
-    fn poll(&self, timeout: Option<Duration>) -> bool {
-        let time = timeout.map_or(POLL_TIME, |timeout| timeout.min(POLL_TIME));
-        let poller = self.control().and_then(|control| control.poller());
-        poller.is_some_and(|poller| poller.poll(time, || self.kind().is_some()))
+    /// Before blocking: has the executor help this thread to an outcome.
+    fn help(&self, timeout: Option<Duration>) {
+        let time = timeout.map_or(HELP_TIME, |timeout| timeout.min(HELP_TIME));
+        if let Some(control) = self.control().filter(|_| !time.is_zero()) {
+            control.help(time, &|| self.kind().is_some());
+        }
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
@@ -197,12 +198,10 @@ impl<J: Job> Slot<J> {
         if place.kind().is_some() {
             return true;
         }
-        if self.poll(timeout) {
-            return true;
-        }
-        self.hurry();
-        let mut state = place.state.lock();
         let deadline = timeout.and_then(deadline_after);
+        self.hurry();
+        self.help(timeout);
+        let mut state = place.state.lock();
         while matches!(*state, State::Empty(_)) {
             match deadline {
                 None => place.filled.wait(&mut state),

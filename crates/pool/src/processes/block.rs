@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{Failure, Job, JobId, JobRange, Outcome, Stage};
-use sys::lane::Lane;
+use job::{Failure, Job, JobId, JobRange, Outcome};
 use wire::{CodecKind, frame::Entries};
 
 use crate::{
@@ -134,14 +133,13 @@ impl<J: Job> Slice<J> {
         }
     }
 
-    /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at. A lane is told when all are decoded.
-    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>, lane: Option<&Lane>) {
+    /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at. Calls `decoded` when the iterator has
+    /// given all of them.
+    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>, decoded: impl FnOnce()) {
         let mut resolved = Vec::with_capacity(self.count());
         let tags = self.block.tags[self.from..self.to].iter();
         resolved.extend(tags.zip(outcomes).map(|(&tag, outcome)| Resolved { tag, outcome }));
-        if let Some(lane) = lane {
-            lane.enter(Stage::Merge);
-        }
+        decoded();
         self.block.exit.resolve(resolved);
     }
 }

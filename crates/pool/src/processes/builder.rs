@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use job::{Context, Job};
 use sched::Settings;
-use wire::{CodecKind, Rendezvous};
+use wire::{CodecKind, Rendezvous, Transport};
 
 use super::{
     ProcessPool,
@@ -41,6 +41,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     program: PathBuf,
     environment: Vec<(OsString, Option<OsString>)>,
     codec: CodecKind,
+    transport: Transport,
     max_memory: Option<u64>,
     max_outcome: u64,
     pin: bool,
@@ -59,6 +60,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             program: PathBuf::from("/proc/self/exe"),
             environment: Vec::new(),
             codec: CodecKind::default(),
+            transport: Transport::default(),
             max_memory: None,
             max_outcome: u64::MAX,
             pin: false,
@@ -99,6 +101,27 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// ```
     pub fn codec(mut self, codec: CodecKind) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// Sets how jobs and outcomes travel; by default through rings in shared memory, which costs less.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool, Transport};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     for transport in [Transport::Rings, Transport::Channel] {
+    ///         let pool = ProcessPool::builder().workers(1).transport(transport).build()?;
+    ///         assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+    ///         pool.shutdown(true, false);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 
@@ -199,6 +222,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             environment: self.environment,
             job_type: J::NAME,
             codec: self.codec,
+            transport: self.transport,
             max_memory: self.max_memory,
             max_outcome: self.max_outcome,
             cores: cores_to_keep_to(self.pin)?,

@@ -137,7 +137,7 @@ fn send<J: Job>(shared: &Shared<J>, to: &Handle, frame: FrameId, jobs: &[Slice<J
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
-    jobs.iter().for_each(|slice| slice.resolve(std::iter::repeat_with(|| Err(again(failure))), None));
+    jobs.iter().for_each(|slice| slice.resolve(std::iter::repeat_with(|| Err(again(failure))), || ()));
 }
 
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.

@@ -9,7 +9,9 @@ use job::{Crash, FrameId, Moment, ProgramFigures, Spent, Stage, WorkerFigures, W
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{clock, page::Page, process::Process};
-use wire::{Message, Outbox};
+use wire::{Closed, Message, Outbox};
+
+use super::mailbox::Mailbox;
 
 /// What is known of a worker outside the scheduler. Parts of it come into being while it starts; all of it goes when
 /// the worker is buried, but for the gauge.
@@ -17,6 +19,8 @@ pub(crate) struct Handle {
     pub(crate) id: WorkerId,
     pub(crate) process: OnceLock<Process>,
     pub(crate) page: OnceLock<Arc<Page>>,
+    /// What comes from it, once it is ready.
+    pub(super) mailbox: OnceLock<Mailbox>,
     outbox: Mutex<Option<Outbox>>,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
@@ -54,6 +58,7 @@ impl Handle {
             id,
             process: OnceLock::new(),
             page: OnceLock::new(),
+            mailbox: OnceLock::new(),
             outbox: Mutex::new(None),
             killed: AtomicBool::new(false),
             killed_by_kernel: AtomicBool::new(false),
@@ -152,6 +157,11 @@ impl Handle {
         self.listening.store(false, Ordering::Release);
     }
 
+    /// Something has come from it.
+    pub(crate) fn note_heard(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
     /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
     /// call.
     pub(crate) fn stands(&self) -> bool {
@@ -230,8 +240,10 @@ impl Handle {
     /// Sends a message, unless the worker has been told to leave. That it is gone, its keeper will notice.
     pub(crate) fn send(&self, message: Message) {
         let bytes = message.len() as u64;
-        if let Some(outbox) = &mut *self.outbox.lock() {
-            let _ = outbox.send(message);
+        if let Some(outbox) = &mut *self.outbox.lock()
+            && let Err(error @ Closed::Garbled(_)) = outbox.send(message)
+        {
+            self.expel(&format!("the worker was killed because {error}"));
         }
         self.gauge.figures.lock().bytes_out += bytes;
     }

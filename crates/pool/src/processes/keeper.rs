@@ -1,30 +1,29 @@
 //! A worker's life, seen from the parent: one thread from its start to its burial.
 
-use std::{sync::Arc, time::Duration};
-
-use job::{Context, Crash, Death, DeathCause, Failure, FrameId, Job, Outcome, Stage, WorkerId};
-use sched::{Event, StartFailure};
-use sys::{clock, lane::Lane, memory::has_room};
-use wire::{
-    Closed, CodecKind, Inbox, Message, Tag, catch_panic,
-    frame::{OutcomesView, Status},
-    handshake::{Farewell, unpack},
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
+use job::{Death, DeathCause, FrameId, Job, Stage, WorkerId};
+use sched::{Event, StartFailure};
+use sys::{clock, doorbell::Woken, lane::Lane};
+use wire::{POLL, Transport, catch_panic, frame::OutcomesView};
+
 use super::{
-    block::Slice,
     handle::Handle,
+    incoming::{Incoming, Time},
     launch::{LaunchError, launch},
+    mailbox::Mailbox,
     shared::Shared,
     turn::Turn,
 };
-use crate::{PoolEvent, WorkerReport};
+use crate::PoolEvent;
 
 /// How long a worker that has closed its link may take to end before it is killed. A death that takes its time, as by the
 /// kernel's hand on a busy machine, is not ours.
 const LAST_BREATH: Duration = Duration::from_millis(400);
-
-type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 
 /// Starts the worker, serves it, and buries it. This thread must live as long as the worker: the system kills the
 /// worker when it ends.
@@ -55,14 +54,15 @@ impl<J: Job> Keeper<'_, J> {
         // ipc-channel panics on what no peer of ours sends, but also when the system refuses it something, which may be over
         // soon: the start is tried again.
         match catch_panic(launched).unwrap_or_else(|panic| Err(LaunchError::Panicked(panic))) {
-            Ok(mut inbox) => {
+            Ok(inbox) => {
+                let mailbox = handle.mailbox.get_or_init(|| Mailbox::new(inbox));
                 handle.gauge.note_ready();
                 handle.set_calm(shared.is_calm());
                 let pid = handle.pid().unwrap_or(0);
                 shared.audience.hear(|| PoolEvent::Ready { worker: handle.id, pid, at: clock::now() });
                 self.tell(Event::Ready(handle.id));
                 // ipc-channel panics on what no peer of ours sends.
-                while catch_panic(|| self.receive(&mut inbox)).unwrap_or_else(|panic| {
+                while catch_panic(|| self.receive(mailbox)).unwrap_or_else(|panic| {
                     handle.expel(&format!(
                         "the worker was killed because its link is spoilt: {}",
                         panic.message
@@ -110,98 +110,83 @@ impl<J: Job> Keeper<'_, J> {
         give_up(self.turn(), self.handle.id, failure, &cause);
     }
 
-    /// Takes the next message; `false` when there will be none, or the worker has to go.
-    fn receive(&self, inbox: &mut Inbox) -> bool {
-        let handle = self.handle;
-        handle.begin_listening();
+    /// Takes messages until there is none for a while, and waits for the next; `false` when there will be none, or the worker
+    /// has to go.
+    fn receive(&self, mailbox: &Mailbox) -> bool {
+        match self.shared.recipe.transport {
+            Transport::Rings => self.receive_from_ring(mailbox),
+            Transport::Channel => self.receive_from_channel(mailbox),
+        }
+    }
+
+    fn receive_from_channel(&self, mailbox: &Mailbox) -> bool {
+        let mut inbox = mailbox.lock();
+        self.handle.begin_listening();
         self.lane.enter(Stage::Poll);
         inbox.poll(|| self.shared.is_calm());
         self.lane.enter(Stage::Wait);
         let received = inbox.receive(|| Ok(()));
-        handle.end_listening();
-        let message = match received {
-            Ok(message) => message,
-            Err(Closed::Gone) => return false,
-            Err(error @ Closed::Garbled(_)) => {
-                handle.expel(&format!("the worker was killed because {error}"));
+        self.handle.end_listening();
+        self.incoming().take(received)
+    }
+
+    fn receive_from_ring(&self, mailbox: &Mailbox) -> bool {
+        let mut until = Instant::now();
+        loop {
+            let mut inbox = mailbox.lock();
+            if mailbox.is_over() {
                 return false;
             }
-            Err(error @ Closed::NoMemory { .. }) => {
-                // Charged to the job whose outcome it is.
-                handle.note_lack_of_memory();
-                handle.expel(&format!("the worker was killed because {error}"));
-                return false;
+            if let Some(received) = inbox.try_message().transpose() {
+                self.handle.note_heard();
+                if !self.incoming().take(received) {
+                    mailbox.end();
+                    return false;
+                }
+                until = Instant::now() + POLL;
+                continue;
             }
-        };
-        let understood = match message.tag() {
-            Some(Tag::PartTaken) => handle.part_taken(),
-            Some(Tag::Outcomes) => self.take_outcomes(&message),
-            Some(Tag::Control) if handle.is_retired() => self.take_farewell(&message),
-            Some(Tag::Control) => self.take_crash(&message),
-            _ => false,
-        };
-        if !understood {
-            handle.expel("the worker was killed because it sent what no worker sends");
-        }
-        understood
-    }
-
-    fn take_outcomes(&self, message: &Message) -> bool {
-        let handle = self.handle;
-        self.lane.enter(Stage::DecodeOutcome);
-        let Some(view) = OutcomesView::read(message) else { return false };
-        if view.last && !handle.answered() {
-            return false;
-        }
-        let busy = Duration::from_nanos(view.busy_ns);
-        let outcomes = u64::from(view.count);
-        handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
-        self.shared.audience.hear(|| PoolEvent::Returned {
-            worker: handle.id,
-            frame: view.frame,
-            outcomes,
-            last: view.last,
-            began: view.began,
-            busy,
-            durations: view.durations().map(Iterator::collect),
-            bytes: message.len() as u64,
-            at: clock::now(),
-        });
-        let mut turn = self.turn();
-        turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
-        // The next frame goes out before these outcomes are decoded.
-        let jobs = turn.end();
-        self.deliver(&jobs, view.outcomes());
-        true
-    }
-
-    /// Notes what the worker has to say as it leaves; it says so once.
-    fn take_farewell(&self, message: &Message) -> bool {
-        let Ok(farewell) = unpack::<Farewell>(message) else { return false };
-        let report = match farewell {
-            Farewell::Report(bytes) => {
-                self.shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string())
+            let has_helpers = mailbox.has_helpers();
+            if !has_helpers && self.shared.is_calm() && Instant::now() < until {
+                drop(inbox);
+                self.lane.enter(Stage::Poll);
+                thread::yield_now();
+                continue;
             }
-            Farewell::Failed(reason) => Err(reason),
-        };
-        self.note_report(report)
-    }
-
-    /// Notes the end of a process that the worker's job depended on; it reports one at most, and ends.
-    fn take_crash(&self, message: &Message) -> bool {
-        let Ok(crash) = unpack::<Crash>(message) else { return false };
-        self.handle.gauge.note_crash();
-        self.handle.crash.set(Arc::new(crash)).is_ok()
-    }
-
-    /// Keeps the worker's last words, unless it has had some before.
-    fn note_report(&self, report: Result<ReportOf<J>, String>) -> bool {
-        let first = !self.handle.has_reported();
-        if first {
-            let report = report.map_err(Arc::from);
-            self.shared.state.lock().reports.push(WorkerReport { worker: self.handle.id, report });
+            if !has_helpers && inbox.ask_for_ring(true) {
+                continue;
+            }
+            drop(inbox);
+            if has_helpers && !mailbox.has_helpers() {
+                // The last of them may have left the worker unasked.
+                continue;
+            }
+            if self.wait_for_ring() == Woken::Ended {
+                return self.take_rest(mailbox);
+            }
         }
-        first
+    }
+
+    fn wait_for_ring(&self) -> Woken {
+        self.lane.enter(Stage::Wait);
+        self.handle.begin_listening();
+        let woken = self.handle.page.get().map_or(Woken::Ended, |page| page.door().wait());
+        self.handle.end_listening();
+        woken
+    }
+
+    /// Takes what a worker that is gone has sent before; `false`, since there will be no more.
+    fn take_rest(&self, mailbox: &Mailbox) -> bool {
+        let mut inbox = mailbox.lock();
+        while !mailbox.is_over()
+            && let Some(received) = inbox.try_message().transpose()
+            && self.incoming().take(received)
+        {}
+        false
+    }
+
+    fn incoming(&self) -> Incoming<'_, J> {
+        Incoming { shared: self.shared, handle: self.handle, time: Time::Thread(self.lane) }
     }
 
     fn report(&self, death: Death) {
@@ -209,7 +194,7 @@ impl<J: Job> Keeper<'_, J> {
         let crash = handle.crash.get();
         let death = crash.map_or(death, |crash| crash.death);
         if handle.is_retired() {
-            self.note_report(Err(format!("it left without a word: {death}")));
+            self.incoming().note_report(Err(format!("it left without a word: {death}")));
         }
         let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
         self.shared.audience.hear(|| self.gone(death, &cause));
@@ -227,7 +212,7 @@ impl<J: Job> Keeper<'_, J> {
         if let Some(salvage) = salvage
             && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
         {
-            self.deliver(&jobs, view.outcomes().skip(salvage.skip));
+            self.incoming().deliver(&jobs, view.outcomes().skip(salvage.skip));
         }
     }
 
@@ -243,39 +228,6 @@ impl<J: Job> Keeper<'_, J> {
         let (left, at) = (in_order && !self.handle.was_killed(), clock::now());
         PoolEvent::Gone { worker, death, left, cause: cause.into(), running, kept, at }
     }
-
-    fn deliver<'a>(&self, jobs: &[Slice<J>], mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>) {
-        let codec = self.shared.recipe.codec;
-        for slice in jobs {
-            self.lane.enter(Stage::DecodeOutcome);
-            let decoded = outcomes.by_ref().map(|(status, payload)| decode::<J>(status, payload, codec));
-            slice.resolve(decoded, Some(self.lane));
-        }
-    }
-}
-
-/// Outcomes of up to this many bytes are decoded without asking for room.
-const SHORT_OUTCOME: usize = 1 << 20;
-
-/// Room for a decoded outcome, and for what a sink makes of it, as a multiple of its bytes.
-const DECODED: usize = 4;
-
-fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
-    let bytes = payload.len();
-    // The allocations of a type's own deserializer end the process when they fail.
-    if bytes > SHORT_OUTCOME && !has_room(bytes.saturating_mul(DECODED)) {
-        return Err(Failure::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
-    }
-    let decoded = match status {
-        Some(Status::Done) => {
-            return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string()));
-        }
-        Some(Status::Failed) => codec.decode(payload).map(Failure::Failed),
-        Some(Status::Panicked) => codec.decode(payload).map(Failure::Panicked),
-        Some(Status::Codec) => codec.decode(payload).map(Failure::Codec),
-        None => Ok(Failure::Codec("the worker sent an outcome of unknown kind".into())),
-    };
-    Err(decoded.unwrap_or_else(|error| Failure::Codec(error.to_string())))
 }
 
 /// Waits for the end of the process, brings it about if it does not come, and reaps; `None` if there was none.

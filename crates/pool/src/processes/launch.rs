@@ -11,8 +11,9 @@ use sys::{
     spawn::{ProcessBuilder, SpawnError},
 };
 use wire::{
-    Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Role, Tag,
+    Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Role, Tag, Transport,
     handshake::{Hello, Mismatch, Started, Welcome, pack, unpack},
+    ring,
 };
 
 use super::{handle::Handle, recipe::Recipe};
@@ -100,13 +101,21 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
     hello.check(recipe.job_type)?;
     handle.send(pack(&Welcome {
         codec: recipe.codec.number(),
+        transport: recipe.transport,
         max_memory: recipe.max_memory,
         max_outcome: recipe.max_outcome,
         context: recipe.context.clone(),
     }));
     let started = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;
     match started {
-        Started::Ready if handle.answered() => Ok(inbox),
+        Started::Ready if handle.answered() => Ok(match recipe.transport {
+            Transport::Channel => inbox,
+            Transport::Rings => {
+                let link = ring::parent_link(page.clone());
+                handle.connect(Outbox::with_capacity(link.sender, page.requests().capacity()));
+                Inbox::new(link.receiver)
+            }
+        }),
         Started::Ready => Err(LaunchError::Unintelligible),
         Started::Failed(reason) => Err(LaunchError::Context(reason)),
     }

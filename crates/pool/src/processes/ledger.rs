@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use job::{ParentFigures, Spent, Stage};
+use job::{Moment, ParentFigures, Spent, Stage};
 use parking_lot::Mutex;
 use sys::{
     clock,
@@ -37,6 +37,9 @@ pub(crate) struct Callers {
     encode: AtomicU64,
     schedule: AtomicU64,
     send: AtomicU64,
+    decode_outcome: AtomicU64,
+    merge: AtomicU64,
+    poll: AtomicU64,
 }
 
 thread_local! {
@@ -92,6 +95,22 @@ impl Callers {
         self.counts
     }
 
+    /// Returns the time, if anybody wants to know.
+    pub(crate) fn now(&self) -> Moment {
+        if self.counts { clock::now() } else { Moment(0) }
+    }
+
+    /// Adds time to a stage in which a thread of the program takes outcomes; a turn counts its own.
+    pub(crate) fn note(&self, stage: Stage, time: Duration) {
+        let spent = match stage {
+            Stage::DecodeOutcome => &self.decode_outcome,
+            Stage::Merge => &self.merge,
+            Stage::Poll => &self.poll,
+            _ => return,
+        };
+        spent.fetch_add(nanos(time), Relaxed);
+    }
+
     pub(crate) fn note_turn(&self, schedule: Duration, send: Duration) {
         self.schedule.fetch_add(nanos(schedule), Relaxed);
         self.send.fetch_add(nanos(send), Relaxed);
@@ -124,9 +143,14 @@ impl Callers {
 
     fn spent(&self) -> Spent {
         let mut spent = Spent::default();
-        for (stage, time) in
-            [(Stage::Encode, &self.encode), (Stage::Schedule, &self.schedule), (Stage::Send, &self.send)]
-        {
+        for (stage, time) in [
+            (Stage::Encode, &self.encode),
+            (Stage::Schedule, &self.schedule),
+            (Stage::Send, &self.send),
+            (Stage::DecodeOutcome, &self.decode_outcome),
+            (Stage::Merge, &self.merge),
+            (Stage::Poll, &self.poll),
+        ] {
             spent.add(stage, Duration::from_nanos(time.load(Relaxed)));
         }
         spent

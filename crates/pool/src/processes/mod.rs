@@ -18,6 +18,9 @@
 //! | `turn` | a turn at the lock |
 //! | `effects` | what follows from a decision |
 //! | `keeper` | a worker's life, seen from the parent |
+//! | `mailbox` | what comes from a worker, for whichever thread takes it |
+//! | `incoming` | what to do with a worker's messages |
+//! | `help` | threads that wait for an outcome and take messages themselves |
 //! | `launch` | its start |
 //! | `ledger` | where the parent's time goes |
 //! | `recipe` | what that takes |
@@ -31,10 +34,13 @@ mod clock;
 mod effects;
 mod gather;
 mod handle;
+mod help;
+mod incoming;
 mod inlet;
 mod keeper;
 mod launch;
 mod ledger;
+mod mailbox;
 mod recipe;
 mod shared;
 mod submit;

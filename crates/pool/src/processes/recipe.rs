@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use job::WorkerId;
 use sys::placement::Placement;
-use wire::CodecKind;
+use wire::{CodecKind, Transport};
 
 /// How workers are started, and what they are told.
 pub(crate) struct Recipe {
@@ -13,6 +13,7 @@ pub(crate) struct Recipe {
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) job_type: &'static str,
     pub(crate) codec: CodecKind,
+    pub(crate) transport: Transport,
     /// How many bytes of memory a worker may have.
     pub(crate) max_memory: Option<u64>,
     /// The most bytes of an encoded outcome.

@@ -20,7 +20,7 @@ use super::{
     recipe::Recipe,
     turn::Turn,
 };
-use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience};
+use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience, poll::Poller};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
@@ -43,6 +43,8 @@ pub(crate) struct Shared<J: Job> {
     pub(super) calm: AtomicBool,
     /// Whether jobs come while others run, or somebody waits for each.
     pub(super) stream: AtomicBool,
+    /// Of threads that wait for outcomes.
+    pub(super) poller: Poller,
     /// How many cores there are.
     pub(super) cores: usize,
     /// Whether the clock will see to what has gathered.
@@ -107,6 +109,7 @@ impl<J: Job> Shared<J> {
             eager: AtomicBool::new(true),
             calm: AtomicBool::new(false),
             stream: AtomicBool::new(false),
+            poller: Poller::new(),
             cores: available_cores(),
             armed: AtomicBool::new(false),
         }
@@ -161,6 +164,13 @@ impl<J: Job> Shared<J> {
     /// Whether the resident size of workers matters.
     pub(crate) fn limits_resident(&self) -> bool {
         self.state.lock().sched.limits_resident()
+    }
+
+    /// The workers that have jobs.
+    pub(super) fn busy_handles(&self) -> Vec<Arc<Handle>> {
+        let state = self.state.lock();
+        let busy = state.sched.watched();
+        busy.filter_map(|worker| state.workers.get(&worker).cloned()).collect()
     }
 
     /// All workers that there are now.

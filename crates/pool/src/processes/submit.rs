@@ -1,6 +1,6 @@
 //! Jobs with a future each.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use job::{Job, JobId, JobRange};
 use sched::Event;
@@ -60,6 +60,10 @@ impl<J: Job> Control for Controller<J> {
 
     fn awaited(&self) {
         self.0.expect_a_stream(false);
+    }
+
+    fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
+        Shared::help(&self.0, time, is_done);
     }
 
     fn cancel(&self, Ticket(id): Ticket) {

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use job::{Context, Failure, Job, WorkerFigures, WorkerId};
@@ -25,6 +26,9 @@ use crate::{
     future::{Control, Slot, Slots, Ticket},
     poll::Poller,
 };
+
+/// Time for which a thread that waits for the outcome of a short job polls before it blocks.
+const CALLER_POLL_TIME: Duration = Duration::from_micros(20);
 
 /// Maximum number of threads that one change of the state wakes; their claims wake others.
 const WAKEUPS: usize = 2;
@@ -258,9 +262,10 @@ impl<J: Job> Control for Controller<J> {
         Shared::expedite(&self.0);
     }
 
-    fn poller(&self) -> Option<&Poller> {
-        let polls = self.0.hints.any(HAS_SPARE_CORE) && self.0.submitted_cost.is_short();
-        polls.then_some(&self.0.poller)
+    fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
+        if self.0.hints.any(HAS_SPARE_CORE) && self.0.submitted_cost.is_short() {
+            self.0.poller.poll(time.min(CALLER_POLL_TIME), is_done);
+        }
     }
 
     fn cancel(&self, Ticket(ticket): Ticket) {

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn what_one_side_publishes_the_other_sees() {
     let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(&fd).unwrap();
+    let worker = Page::open(fd).unwrap();
     assert_eq!(parent.running(), None);
 
     worker.enter(FrameId(u64::from(u32::MAX) + 8), 3, Some(Moment(42)));
@@ -33,7 +33,7 @@ fn what_one_side_publishes_the_other_sees() {
 #[test]
 fn what_a_worker_keeps_survives_it() {
     let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(&fd).unwrap();
+    let worker = Page::open(fd).unwrap();
     assert_eq!(parent.kept(), None);
     assert!(worker.keep(FrameId(5), 0, b"one") && worker.keep(FrameId(5), 3, b"two"));
     let kept = parent.kept().unwrap();
@@ -49,27 +49,52 @@ fn what_a_worker_keeps_survives_it() {
 }
 
 #[test]
-fn a_worker_cannot_shrink_the_page() {
-    let (_page, fd) = Page::create().unwrap();
-    assert!(ftruncate(&fd, 0).is_err());
+fn what_one_side_puts_into_a_ring_the_other_takes_out() {
+    let (parent, fd) = Page::create().unwrap();
+    let worker = Page::open(fd).unwrap();
+    for (producer, consumer) in [(parent.requests(), worker.requests()), (worker.replies(), parent.replies())]
+    {
+        let start = producer.capacity() as u64 - 3;
+        producer.copy_in(start, b"across the end");
+        producer.head.store(start + 14, Ordering::Release);
+        let mut read = Vec::new();
+        consumer.copy_out(start, (consumer.head.load(Ordering::Acquire) - start) as usize, &mut read);
+        assert_eq!(read, b"across the end");
+    }
 }
 
 #[test]
-fn a_file_that_is_no_page_is_refused() {
-    let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-    assert!(Page::open(&file).is_err());
-    assert!(Page::adopt(file.as_raw_fd()).is_err());
-    assert!(fcntl(&file, FcntlArg::F_GETFD).is_ok(), "it is left open");
-    assert!(Page::adopt(0).is_err() && Page::adopt(-1).is_err());
+fn a_closed_ring_wakes_the_worker() {
+    let (parent, fd) = Page::create().unwrap();
+    let worker = Page::open(fd).unwrap();
+    assert!(!worker.is_closed());
+    parent.close();
+    assert_eq!(worker.door().wait(), doorbell::Woken::Rung);
+    assert!(worker.is_closed());
 }
 
 #[test]
-fn an_inherited_page_is_opened_by_number() {
+fn a_descriptor_that_brings_no_memory_is_refused() {
+    assert!(Page::open(std::fs::File::open("/dev/null").unwrap().into()).is_err());
+    let (one, _other) = Doorbell::pair().unwrap();
+    assert!(Page::open(one.into()).is_err());
+}
+
+#[test]
+fn an_inherited_page_is_opened_by_number_and_once() {
     let (parent, fd) = Page::create().unwrap();
     let number = fd.into_raw_fd();
-    assert!(Page::is_at(number));
+    assert!(Page::is_at(number) && Page::is_at(number), "looking at it changes nothing");
     let worker = Page::adopt(number).unwrap();
     worker.enter(FrameId(1), 5, None);
     assert_eq!(parent.running().unwrap().index, 5);
-    assert!(Page::adopt(number).is_err(), "other tests of this process open no pages that they leave open");
+    assert!(Page::adopt(number).is_err());
+}
+
+#[test]
+fn a_descriptor_that_is_no_page_is_left_open() {
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(Page::adopt(file.as_raw_fd()).is_err());
+    assert!(file.metadata().is_ok());
+    assert!(Page::adopt(0).is_err() && Page::adopt(-1).is_err());
 }

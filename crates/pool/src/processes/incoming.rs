@@ -1,0 +1,215 @@
+//! What to do with a worker's messages.
+
+use std::{sync::Arc, time::Duration};
+
+use job::{Context, Crash, Failure, Job, Moment, Outcome, Stage};
+use sched::Event;
+use sys::{clock, lane::Lane, memory::has_room};
+use wire::{
+    Closed, CodecKind, Message, Tag,
+    frame::{OutcomesView, Status},
+    handshake::{Farewell, unpack},
+};
+
+use super::{block::Slice, handle::Handle, ledger::Callers, shared::Shared, turn::Turn};
+use crate::{PoolEvent, WorkerReport};
+
+pub(super) type ReportOf<J> = <<J as Job>::Context as Context>::Report;
+
+/// Whose time it takes.
+pub(super) enum Time<'a> {
+    /// That of a thread of the pool.
+    Thread(&'a Lane),
+    /// That of a thread of the program.
+    Caller(CallerTime<'a>),
+}
+
+/// The stage that a thread of the program is in, and since when.
+pub(super) struct CallerTime<'a> {
+    callers: &'a Callers,
+    stage: std::cell::Cell<(Stage, Moment)>,
+}
+
+impl<'a> Time<'a> {
+    /// The time of a thread of the program, which has just received something.
+    pub(super) fn of_caller(callers: &'a Callers) -> Time<'a> {
+        Time::Caller(CallerTime { callers, stage: (Stage::DecodeOutcome, callers.now()).into() })
+    }
+
+    fn enter(&self, stage: Stage) {
+        match self {
+            Time::Thread(lane) => lane.enter(stage),
+            Time::Caller(time) => time.enter(stage),
+        }
+    }
+
+    fn turn<'t, J: Job>(&'t self, shared: &'t Arc<Shared<J>>) -> Turn<'t, J> {
+        match self {
+            Time::Thread(lane) => {
+                lane.enter(Stage::Schedule);
+                Turn::on(lane, shared)
+            }
+            Time::Caller(time) => {
+                // A turn counts its own time.
+                time.enter(Stage::Schedule);
+                Turn::begin(shared)
+            }
+        }
+    }
+}
+
+impl CallerTime<'_> {
+    fn enter(&self, stage: Stage) {
+        let now = self.callers.now();
+        let (before, since) = self.stage.replace((stage, now));
+        self.callers.note(before, now.since(since));
+    }
+}
+
+impl Drop for CallerTime<'_> {
+    fn drop(&mut self) {
+        self.enter(Stage::Wait);
+    }
+}
+
+/// Messages of one worker, which are handled one after another: by whoever has the lock of its
+/// [mailbox](super::mailbox::Mailbox).
+pub(super) struct Incoming<'a, J: Job> {
+    pub(super) shared: &'a Arc<Shared<J>>,
+    pub(super) handle: &'a Handle,
+    pub(super) time: Time<'a>,
+}
+
+impl<J: Job> Incoming<'_, J> {
+    /// Handles what has been received, or kills the worker for it; returns whether more will come.
+    pub(super) fn take(&self, received: Result<Message, Closed>) -> bool {
+        match received {
+            Ok(message) => self.take_message(&message),
+            Err(Closed::Gone) => false,
+            Err(error) => {
+                self.refuse(error);
+                false
+            }
+        }
+    }
+
+    fn take_message(&self, message: &Message) -> bool {
+        let handle = self.handle;
+        let understood = match message.tag() {
+            Some(Tag::PartTaken) => handle.part_taken(),
+            Some(Tag::Outcomes) => self.take_outcomes(message),
+            Some(Tag::Control) if handle.is_retired() => self.take_farewell(message),
+            Some(Tag::Control) => self.take_crash(message),
+            None | Some(Tag::Jobs) => false,
+        };
+        if !understood {
+            handle.expel("the worker was killed because it sent what no worker sends");
+        }
+        understood
+    }
+
+    /// Kills a worker whose link is broken.
+    fn refuse(&self, error: Closed) {
+        if matches!(error, Closed::NoMemory { .. }) {
+            // Charged to the job whose outcome it is.
+            self.handle.note_lack_of_memory();
+        }
+        self.handle.expel(&format!("the worker was killed because {error}"));
+    }
+
+    fn take_outcomes(&self, message: &Message) -> bool {
+        let handle = self.handle;
+        self.time.enter(Stage::DecodeOutcome);
+        let Some(view) = OutcomesView::read(message) else { return false };
+        if view.last && !handle.answered() {
+            return false;
+        }
+        let busy = Duration::from_nanos(view.busy_ns);
+        let outcomes = u64::from(view.count);
+        handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
+        self.shared.audience.hear(|| PoolEvent::Returned {
+            worker: handle.id,
+            frame: view.frame,
+            outcomes,
+            last: view.last,
+            began: view.began,
+            busy,
+            durations: view.durations().map(Iterator::collect),
+            bytes: message.len() as u64,
+            at: clock::now(),
+        });
+        let mut turn = self.time.turn(self.shared);
+        turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
+        // The next frame goes out before these outcomes are decoded.
+        let jobs = turn.end();
+        self.deliver(&jobs, view.outcomes());
+        true
+    }
+
+    /// Notes what the worker has to say as it leaves; it says so once.
+    fn take_farewell(&self, message: &Message) -> bool {
+        let Ok(farewell) = unpack::<Farewell>(message) else { return false };
+        let report = match farewell {
+            Farewell::Report(bytes) => {
+                self.shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string())
+            }
+            Farewell::Failed(reason) => Err(reason),
+        };
+        self.note_report(report)
+    }
+
+    /// Notes the end of a process that the worker's job depended on; it reports one at most, and ends.
+    fn take_crash(&self, message: &Message) -> bool {
+        let Ok(crash) = unpack::<Crash>(message) else { return false };
+        self.handle.gauge.note_crash();
+        self.handle.crash.set(Arc::new(crash)).is_ok()
+    }
+
+    /// Keeps the worker's last words, unless it has had some before.
+    pub(super) fn note_report(&self, report: Result<ReportOf<J>, String>) -> bool {
+        let first = !self.handle.has_reported();
+        if first {
+            let report = report.map_err(Arc::from);
+            self.shared.state.lock().reports.push(WorkerReport { worker: self.handle.id, report });
+        }
+        first
+    }
+
+    /// Hands out decoded outcomes.
+    pub(super) fn deliver<'a>(
+        &self,
+        jobs: &[Slice<J>],
+        mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>,
+    ) {
+        let codec = self.shared.recipe.codec;
+        for slice in jobs {
+            self.time.enter(Stage::DecodeOutcome);
+            let decoded = outcomes.by_ref().map(|(status, payload)| decode::<J>(status, payload, codec));
+            slice.resolve(decoded, || self.time.enter(Stage::Merge));
+        }
+    }
+}
+
+/// Outcomes of up to this many bytes are decoded without asking for room.
+const SHORT_OUTCOME: usize = 1 << 20;
+
+/// Room for a decoded outcome, and for what a sink makes of it, as a multiple of its bytes.
+const DECODED: usize = 4;
+
+fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
+    let bytes = payload.len();
+    // The allocations of a type's own deserializer end the process when they fail.
+    if bytes > SHORT_OUTCOME && !has_room(bytes.saturating_mul(DECODED)) {
+        return Err(Failure::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
+    }
+    let decoded = match status {
+        Some(Status::Done) => {
+            return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string()));
+        }
+        Some(Status::Failed) => codec.decode(payload).map(Failure::Failed),
+        Some(Status::Panicked) => codec.decode(payload).map(Failure::Panicked),
+        Some(Status::Codec) => codec.decode(payload).map(Failure::Codec),
+        None => Ok(Failure::Codec("the worker sent an outcome of unknown kind".into())),
+    };
+    Err(decoded.unwrap_or_else(|error| Failure::Codec(error.to_string())))
+}

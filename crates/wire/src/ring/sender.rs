@@ -1,0 +1,108 @@
+//! The producer of a ring.
+
+use std::{
+    ops::Deref,
+    sync::{Mutex, PoisonError, atomic::Ordering},
+};
+
+use sys::{
+    doorbell::Woken,
+    page::{Page, RingMemory},
+};
+
+use super::{
+    LENGTH, Ring,
+    sleep::{Ringer, full_fence, may_sleep, publish},
+};
+use crate::{Closed, PacketSender};
+
+/// What a producer does when there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// It waits until there is.
+    Waits,
+    /// The consumer must have published a position that it has not reached.
+    IsAnError,
+}
+
+/// The end of a ring that packets go into.
+pub(super) struct RingSender<P: Deref<Target = Page>> {
+    page: P,
+    ring: Ring,
+    full: Full,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    head: u64,
+    /// Number of sleeps so far.
+    sleeps: u64,
+    ringer: Ringer,
+}
+
+impl<P: Deref<Target = Page>> RingSender<P> {
+    pub(super) fn new(page: P, ring: Ring, full: Full) -> RingSender<P> {
+        RingSender { page, ring, full, state: Mutex::default() }
+    }
+
+    /// Waits until there is room for so many bytes behind `head`.
+    fn wait_for_room(&self, state: &mut State, bytes: usize) -> Result<(), Closed> {
+        let ring = self.ring.of(&self.page);
+        loop {
+            let tail = ring.tail.load(Ordering::Acquire);
+            if has_room(&ring, state.head, tail, bytes)? {
+                return Ok(());
+            }
+            if self.full == Full::IsAnError {
+                return Err(Closed::Garbled("a position in the ring of jobs that it cannot have reached"));
+            }
+            state.sleeps += 1;
+            let woken = if may_sleep((ring.writer_asleep, state.sleeps), (ring.tail, tail), full_fence) {
+                self.page.door().wait()
+            } else {
+                Woken::Rung
+            };
+            ring.writer_asleep.store(0, Ordering::Relaxed);
+            if woken == Woken::Ended {
+                return Err(Closed::Gone);
+            }
+        }
+    }
+}
+
+/// Whether `bytes` more fit behind `head` if the consumer is at `tail`.
+fn has_room(ring: &RingMemory<'_>, head: u64, tail: u64, bytes: usize) -> Result<bool, Closed> {
+    let capacity = ring.capacity() as u64;
+    let unread = head.checked_sub(tail).filter(|&unread| unread <= capacity);
+    let unread = unread.ok_or(Closed::Garbled("an impossible position in a ring"))?;
+    Ok(capacity - unread >= bytes as u64)
+}
+
+impl<P: Deref<Target = Page> + Send + Sync> PacketSender for RingSender<P> {
+    fn send(&self, packet: &[u8]) -> Result<(), Closed> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring.of(&self.page);
+        let bytes = packet.len() + LENGTH;
+        let length = u32::try_from(packet.len()).ok().filter(|_| bytes <= ring.capacity());
+        let length = length.ok_or(Closed::Garbled("a packet that is larger than a ring"))?;
+        self.wait_for_room(&mut state, bytes)?;
+        ring.copy_in(state.head, &length.to_le_bytes());
+        ring.copy_in(state.head + LENGTH as u64, packet);
+        state.head += bytes as u64;
+        let asleep = publish(ring.head, state.head, ring.reader_asleep, full_fence);
+        if state.ringer.must_ring(asleep) {
+            self.page.door().ring();
+        }
+        Ok(())
+    }
+}
+
+impl<P: Deref<Target = Page>> Drop for RingSender<P> {
+    fn drop(&mut self) {
+        // A worker's end comes with its process.
+        if self.ring == Ring::Requests {
+            self.page.close();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The two halves of going to sleep; see the [protocol](super).
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// A word of shared memory, or of a model of it.
+pub(super) trait Word {
+    fn load(&self, order: Ordering) -> u64;
+    fn store(&self, value: u64, order: Ordering);
+}
+
+impl Word for AtomicU64 {
+    #[inline]
+    fn load(&self, order: Ordering) -> u64 {
+        AtomicU64::load(self, order)
+    }
+
+    #[inline]
+    fn store(&self, value: u64, order: Ordering) {
+        AtomicU64::store(self, value, order);
+    }
+}
+
+/// The fence of both halves.
+#[inline]
+pub(super) fn full_fence() {
+    fence(Ordering::SeqCst);
+}
+
+/// Publishes a position, then returns the other side's `asleep` word.
+#[inline]
+pub(super) fn publish<W: Word>(position: &W, value: u64, asleep: &W, fence: impl FnOnce()) -> u64 {
+    position.store(value, Ordering::Release);
+    fence();
+    asleep.load(Ordering::Relaxed)
+}
+
+/// Says that this side sleeps, then returns whether the other side's position is still where it was. If it is not, this side
+/// has to say that it is awake and go on.
+#[inline]
+pub(super) fn may_sleep<W: Word>(
+    (asleep, sleep): (&W, u64),
+    (position, seen): (&W, u64),
+    fence: impl FnOnce(),
+) -> bool {
+    asleep.store(sleep, Ordering::Relaxed);
+    fence();
+    position.load(Ordering::Acquire) == seen
+}
+
+/// Rings once for each sleep of the other side.
+#[derive(Debug, Default)]
+pub(super) struct Ringer {
+    rung_for: u64,
+}
+
+impl Ringer {
+    /// Whether the sleep that the other side's `asleep` word names has to be ended.
+    #[inline]
+    pub(super) fn must_ring(&mut self, asleep: u64) -> bool {
+        asleep != 0 && std::mem::replace(&mut self.rung_for, asleep) != asleep
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loom::{
+        sync::{Arc, Condvar, Mutex, atomic},
+        thread,
+    };
+
+    impl Word for atomic::AtomicU64 {
+        fn load(&self, order: Ordering) -> u64 {
+            atomic::AtomicU64::load(self, order)
+        }
+
+        fn store(&self, value: u64, order: Ordering) {
+            atomic::AtomicU64::store(self, value, order);
+        }
+    }
+
+    /// The socket: it keeps one ring.
+    #[derive(Default)]
+    struct Bell {
+        rung: Mutex<bool>,
+        news: Condvar,
+    }
+
+    impl Bell {
+        fn ring(&self) {
+            *self.rung.lock().unwrap() = true;
+            self.news.notify_one();
+        }
+
+        fn wait(&self) {
+            let mut rung = self.rung.lock().unwrap();
+            while !std::mem::take(&mut *rung) {
+                rung = self.news.wait(rung).unwrap();
+            }
+        }
+    }
+
+    fn fence_of_the_model() {
+        atomic::fence(Ordering::SeqCst);
+    }
+
+    /// One side publishes two positions, the other waits for each, in all orders that the memory model allows. A lost wake-up
+    /// is a deadlock, at which the model panics.
+    fn check(publisher: fn(), sleeper: fn()) {
+        let mut model = loom::model::Builder::new();
+        // With more switches it takes a minute and finds no more.
+        model.preemption_bound = Some(3);
+        model.check(move || {
+            let words: Arc<[atomic::AtomicU64; 2]> =
+                Arc::new([atomic::AtomicU64::new(0), atomic::AtomicU64::new(0)]);
+            let bell = Arc::new(Bell::default());
+            let (theirs, their_bell) = (words.clone(), bell.clone());
+            let publishing = thread::spawn(move || {
+                let [position, asleep] = &*theirs;
+                let mut ringer = Ringer::default();
+                for value in 1..=2 {
+                    if ringer.must_ring(publish(position, value, asleep, publisher)) {
+                        their_bell.ring();
+                    }
+                }
+            });
+            let [position, asleep] = &*words;
+            let (mut seen, mut sleep) = (0, 0);
+            while seen < 2 {
+                let now = position.load(Ordering::Acquire);
+                if now == seen {
+                    sleep += 1;
+                    if may_sleep((asleep, sleep), (position, seen), sleeper) {
+                        bell.wait();
+                    }
+                    asleep.store(0, Ordering::Relaxed);
+                }
+                seen = now;
+            }
+            publishing.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn no_wake_up_is_lost() {
+        check(fence_of_the_model, fence_of_the_model);
+    }
+
+    #[test]
+    #[should_panic(expected = "deadlock")]
+    fn without_the_fence_of_the_publisher_one_is() {
+        check(|| (), fence_of_the_model);
+    }
+
+    #[test]
+    #[should_panic(expected = "deadlock")]
+    fn without_the_fence_of_the_sleeper_one_is() {
+        check(fence_of_the_model, || ());
+    }
+}

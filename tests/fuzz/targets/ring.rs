@@ -1,0 +1,61 @@
+//! What a worker may write to the memory that it shares with its parent: the parent gets packets or an error, reads nothing
+//! else, and sends no more than fits.
+
+#![no_main]
+
+use std::sync::{Arc, atomic::Ordering};
+
+use libfuzzer_sys::fuzz_target;
+use sys::page::Page;
+use wire::ring::parent_link;
+
+/// Takes off up to eight bytes as a number.
+fn number(rest: &mut &[u8]) -> u64 {
+    let (bytes, after) = rest.split_at((rest.len()).min(8));
+    *rest = after;
+    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+fuzz_target!(|input: &[u8]| {
+    let (parent, fd) = Page::create().expect("there is memory");
+    let worker = Page::open(fd).expect("it has just been made");
+    let parent = Arc::new(parent);
+    let mut link = parent_link(parent.clone());
+    let mut rest = input;
+    let mut is_spoilt = false;
+    while !rest.is_empty() && !is_spoilt {
+        let what = rest[0];
+        rest = &rest[1..];
+        let (replies, requests) = (worker.replies(), worker.requests());
+        match what % 5 {
+            0 => replies.head.store(number(&mut rest), Ordering::Release),
+            1 => requests.tail.store(number(&mut rest), Ordering::Release),
+            2 => {
+                let position = number(&mut rest) % (2 * replies.capacity() as u64);
+                let bytes = &rest[..rest.len().min(usize::from(what))];
+                replies.copy_in(position, bytes);
+                rest = &rest[bytes.len()..];
+            }
+            3 => {
+                // A step that a worker could make.
+                let head = replies.head.load(Ordering::Relaxed);
+                replies.head.store(head.wrapping_add(number(&mut rest) % 4096), Ordering::Release);
+            }
+            _ => {
+                let sent = link.sender.send(&vec![7; usize::from(what) * 64]);
+                let fits = requests.head.load(Ordering::Relaxed).wrapping_sub(requests.tail.load(Ordering::Relaxed));
+                assert!(sent.is_err() || fits <= requests.capacity() as u64);
+            }
+        }
+        loop {
+            match link.receiver.try_receive() {
+                Ok(Some(packet)) => assert!(packet.len() <= replies.capacity()),
+                Ok(None) => break,
+                Err(_) => {
+                    is_spoilt = true;
+                    break;
+                }
+            }
+        }
+    }
+});

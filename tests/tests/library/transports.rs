@@ -1,0 +1,65 @@
+//! A pool does the same through rings in shared memory and through sockets.
+
+#![allow(clippy::unwrap_used)]
+
+use end_to_end::{
+    Case,
+    fault::Fault,
+    probe::{LIMIT, Probe, builder, finish},
+    runner,
+};
+use pool::{Executor, Failure, NoOutcome, Transport};
+
+const BOTH: [Transport; 2] = [Transport::Rings, Transport::Channel];
+
+#[test]
+fn short_and_long_jobs_come_through_and_finished_outcomes_survive_their_worker() {
+    let _case = Case::begin();
+    for transport in BOTH {
+        let pool = builder::<Probe>(2).transport(transport).retries(0).build().unwrap();
+        let doubled: Vec<u64> =
+            pool.map((0..50_000).map(Probe::Double)).into_iter().map(Result::unwrap).collect();
+        assert!(doubled.iter().copied().eq((0..50_000).map(|n| n * 2)), "{transport}");
+        // In one batch, so that the first outcomes are finished and not sent when the worker ends.
+        let jobs = vec![Probe::Double(1), Probe::Double(2), Probe::Exit(3), Probe::Double(4)];
+        let jobs = pool.submit_batch(jobs, pool::JobOptions::default()).unwrap();
+        let outcomes: Vec<_> = jobs.iter().map(|job| job.result(LIMIT)).collect();
+        assert!(matches!(outcomes[2], Err(NoOutcome::Failed(Failure::Crashed { .. }))), "{transport}");
+        let doubled = [0, 1, 3].map(|place| *outcomes[place].as_ref().unwrap());
+        assert_eq!(doubled, [2, 4, 8], "{transport}");
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_copy_of_a_worker_that_returns_into_the_loop_does_not_become_a_second_worker() {
+    let _case = Case::begin();
+    for transport in BOTH {
+        let pool = builder::<Probe>(1).transport(transport).build().unwrap();
+        for n in 0..10 {
+            let fork = pool.submit(Probe::Fault(Fault::ForkAndReturn)).unwrap();
+            assert_eq!(fork.result(LIMIT).unwrap(), 0, "{transport}");
+            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(LIMIT).unwrap(), 2 * n, "{transport}");
+        }
+        assert_eq!(pool.figures().len(), 1, "{transport}: the worker was not disturbed");
+        finish(&pool);
+    }
+}
+
+#[test]
+fn the_program_prints_the_same_bytes() {
+    let jobs: String = (1..3000)
+        .map(|n| format!("{{\"op\":\"gcd\",\"a\":{n}{n}{n},\"b\":{}}}\n", 3 * n))
+        .chain((0..5).map(|n| format!("{{\"op\":\"prime_factors\",\"n\":{}}}\n", "123456789".repeat(n + 1))))
+        .chain([format!("{{\"op\":\"gcd\",\"a\":{0},\"b\":{0}}}\n", "7".repeat(300_000))])
+        .collect();
+    let outputs =
+        ["rings", "channel"].map(|name| runner(["-w", "2", "--transport", name]).stdin(jobs.as_str()).run());
+    assert_eq!(outputs[0].stdout, outputs[1].stdout);
+    let by_variable =
+        runner(["-w", "2"]).with(|c| c.env("RUNNER_TRANSPORT", "channel")).stdin(jobs.as_str()).run();
+    assert_eq!((by_variable.code(), by_variable.stdout), (0, outputs[0].stdout.clone()));
+    let unknown = runner(["--transport", "pigeon"]).stdin("").run();
+    assert_eq!(unknown.code(), 2);
+    assert!(unknown.stderr.contains("[possible values: rings, channel]"), "{}", unknown.stderr);
+}
