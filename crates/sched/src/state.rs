@@ -231,6 +231,13 @@ impl Sched {
         self.workers.values().filter(|worker| !worker.frames.is_empty()).count()
     }
 
+    /// Whether a worker without jobs is being killed because it is not needed any more, as one that was still starting.
+    #[must_use]
+    pub fn is_dismissed(&self, worker: WorkerId) -> bool {
+        let dismissed = |worker: &Worker| worker.phase == Phase::Doomed(Doom::Dismissed);
+        self.workers.get(&worker).is_some_and(|worker| dismissed(worker) && worker.frames.is_empty())
+    }
+
     /// How many jobs are worth a frame at least, as far as that is known.
     #[must_use]
     pub fn least_frame(&self) -> u64 {

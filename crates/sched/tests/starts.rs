@@ -191,3 +191,18 @@ fn a_start_that_succeeds_is_a_new_beginning() {
     assert!(!world.sched.is_broken());
     assert!(world.sched.is_in_flight(JobId(0)));
 }
+
+#[test]
+fn a_worker_that_becomes_ready_when_it_is_not_needed_any_more_is_dismissed() {
+    let mut sched = Sched::new(Settings { max_workers: 1, ..Settings::default() });
+    let started = sched.handle(Moment(1), Event::Prestart);
+    let worker = started.iter().find_map(|action| match action {
+        Action::Start(worker) => Some(*worker),
+        _ => None,
+    });
+    let worker = worker.unwrap();
+    assert!(!sched.is_dismissed(worker));
+    assert!(sched.handle(Moment(2), Event::Closed).contains(&Action::Kill(worker)));
+    let _ = sched.handle(Moment(3), Event::Ready(worker));
+    assert!(sched.is_dismissed(worker), "which is no death");
+}

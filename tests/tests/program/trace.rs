@@ -158,6 +158,8 @@ fn traced(arguments: &[&str], jobs: impl Into<Vec<u8>>) -> (Timeline, Output) {
 fn a_death_and_what_follows_it_are_on_the_timeline() {
     let mut scripts = vec!["true"; 20];
     scripts[7] = KILL_WORKER;
+    // Whatever has been done when a worker dies, there is work for another.
+    scripts[19] = "sleep 1";
     let (timeline, output) = traced(&["-w", "2", "--allow-command", "--retries", "1"], shell_jobs(&scripts));
     assert_eq!(output.kinds().iter().filter(|kind| *kind == "crashed").count(), 1);
     assert_eq!(timeline.jobs(), 19, "those that had an outcome of their own");

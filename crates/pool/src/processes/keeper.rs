@@ -222,10 +222,13 @@ impl<J: Job> Keeper<'_, J> {
         let state = self.shared.state.lock();
         let running = state.running(worker).map(|(frame, index, _)| (frame, index));
         let kept = state.kept(worker);
+        // It may have become ready in the moment in which it was found not to be needed.
+        let is_dismissed = state.sched.is_dismissed(worker);
         drop(state);
         let kept = kept.and_then(Salvage::new).map(|salvage| (salvage.frame, salvage.count));
         let in_order = self.handle.is_retired() && death.cause == DeathCause::Exited(0);
-        let (left, at) = (in_order && !self.handle.was_killed(), clock::now());
+        let left = is_dismissed || (in_order && !self.handle.was_killed());
+        let at = clock::now();
         PoolEvent::Gone { worker, death, left, cause: cause.into(), running, kept, at }
     }
 }

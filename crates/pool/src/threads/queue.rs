@@ -173,8 +173,14 @@ impl<J: Job> Queue<J> {
         }
     }
 
-    /// Moves about `size` jobs with the same target from the front into `claim`, which is empty.
-    pub(super) fn take(&mut self, size: usize, claim: &mut VecDeque<Entry<J>>) -> Option<Head<J>> {
+    /// Moves about `size` jobs with the same target from the front into `claim`, which is empty; at most `limit`, which is not
+    /// smaller.
+    pub(super) fn take(
+        &mut self,
+        size: usize,
+        limit: usize,
+        claim: &mut VecDeque<Entry<J>>,
+    ) -> Option<Head<J>> {
         let first = self.chunks.front()?;
         let head = Head { target: first.target.clone(), key: first.key };
         while let Some(chunk) =
@@ -182,7 +188,7 @@ impl<J: Job> Queue<J> {
         {
             let room = size - claim.len();
             // Up to half as many more, to leave no tiny chunk.
-            if chunk.entries.len() > room + room / 2 {
+            if chunk.entries.len() > (room + room / 2).min(limit - claim.len()) {
                 claim.extend(chunk.entries.drain(..room));
                 chunk.update_key();
             } else if claim.is_empty() {
@@ -281,7 +287,7 @@ mod tests {
 
     fn take(queue: &mut Queue<Byte>, size: usize) -> (Option<Head<Byte>>, VecDeque<Entry<Byte>>) {
         let mut claim = VecDeque::new();
-        (queue.take(size, &mut claim), claim)
+        (queue.take(size, usize::MAX, &mut claim), claim)
     }
 
     fn tags(entries: &VecDeque<Entry<Byte>>) -> Vec<u64> {
@@ -299,6 +305,15 @@ mod tests {
         assert_eq!(take(&mut queue, 90).1.len(), 95, "a few more leave no small chunk");
         assert_eq!((queue.len(), tags(&take(&mut queue, 90).1)), (3, vec![0, 1, 2]));
         assert!(take(&mut queue, 1).0.is_none() && queue.is_empty());
+    }
+
+    #[test]
+    fn a_claim_is_not_larger_than_its_limit() {
+        let mut queue = Queue::default();
+        queue.push(Chunk::new(to_sink(), 0, entries(0..10)));
+        let mut claim = VecDeque::new();
+        queue.take(6, 6, &mut claim);
+        assert_eq!((claim.len(), queue.len()), (6, 4), "the last four are left to be claimed one by one");
     }
 
     #[test]

@@ -62,6 +62,12 @@ impl Cost {
         }
     }
 
+    /// Maximum number of jobs that one of `threads` threads claims where a few more than
+    /// [`claim_size`](Cost::claim_size) would leave no tiny chunk: the last ones are claimed one by one.
+    pub(super) fn claim_limit(queued: usize, threads: usize) -> usize {
+        queued.saturating_sub(threads.saturating_mul(SINGLE_CLAIMS)).max(1)
+    }
+
     /// Number of threads that are worth waking for `queued` jobs.
     pub(super) fn threads_for(&self, queued: usize) -> usize {
         self.get().map_or(queued, |cost| queued / jobs_in(WAKE_WORK, cost))

@@ -13,7 +13,7 @@ use super::{
     hints::{CLOSED, DUE},
     queue::{Entry, Head},
     shared::Shared,
-    sizing::CLAIM_WORK,
+    sizing::{CLAIM_WORK, Cost},
     state::{MAX_DELAY, State},
 };
 use crate::{
@@ -113,8 +113,10 @@ impl<J: Job> Worker<J> {
 
     fn take(&mut self, state: &mut State<J>) -> Option<Head<J>> {
         let cost = state.queue.next_cost()?;
-        let size = cost.claim_size(state.queue.len(), state.threads.max);
-        let head = state.queue.take(size, &mut self.claim);
+        let (queued, threads) = (state.queue.len(), state.threads.max);
+        let size = cost.claim_size(queued, threads);
+        let limit = Cost::claim_limit(queued, threads).max(size);
+        let head = state.queue.take(size, limit, &mut self.claim);
         state.threads.searching -= 1;
         state.threads.running += 1;
         head
