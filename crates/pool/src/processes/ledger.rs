@@ -20,6 +20,12 @@ use sys::{
 /// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
 const ONE_OF: u32 = 256;
 
+/// One of so many of the first ones, so that the estimate of a short run does not hang on a few.
+const ONE_OF_FIRST: u32 = 16;
+
+/// How many are timed at that rate.
+const FIRST: u32 = 128;
+
 /// Where one has taken longer, all are timed.
 const LONG: Duration = Duration::from_micros(20);
 
@@ -46,7 +52,9 @@ thread_local! {
     /// How many encodings come before the next that is timed.
     static LEFT: Cell<u32> = const { Cell::new(1) };
     /// One of how many is timed.
-    static ONE_OF_THESE: Cell<u32> = const { Cell::new(ONE_OF) };
+    static ONE_OF_THESE: Cell<u32> = const { Cell::new(ONE_OF_FIRST) };
+    /// How many have been timed.
+    static TIMED: Cell<u32> = const { Cell::new(0) };
 }
 
 impl Ledger {
@@ -135,8 +143,12 @@ impl Callers {
         let result = encode();
         let time = start.map_or(Duration::ZERO, |start| clock::now().since(start));
         let time = time.saturating_sub(reading_the_clock());
-        self.encode.fetch_add(nanos(time) * u64::from(ONE_OF_THESE.get()), Relaxed);
-        ONE_OF_THESE.set(if time > LONG { 1 } else { ONE_OF });
+        // One that took long says nothing of those that were not timed: the thread may have lost its core. The next are all timed.
+        let stands_for = if time > LONG { 1 } else { ONE_OF_THESE.get() };
+        self.encode.fetch_add(nanos(time) * u64::from(stands_for), Relaxed);
+        TIMED.set(TIMED.get().saturating_add(1));
+        let usual = if TIMED.get() < FIRST { ONE_OF_FIRST } else { ONE_OF };
+        ONE_OF_THESE.set(if time > LONG { 1 } else { usual });
         LEFT.set(ONE_OF_THESE.get() - 1);
         result
     }
@@ -159,4 +171,28 @@ impl Callers {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_that_was_interrupted_counts_once() {
+        let callers = Callers { counts: true, ..Callers::default() };
+        let interruption = Duration::from_millis(1);
+        // A thread of its own, because which are timed is the thread's.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let encode = |number| {
+                    if number == 1 {
+                        std::thread::sleep(interruption);
+                    }
+                };
+                (0..1000).for_each(|number| callers.timing(|| encode(number)));
+            });
+        });
+        let encode = callers.spent()[Stage::Encode];
+        assert!((interruption..50 * interruption).contains(&encode), "{encode:?}");
+    }
 }
