@@ -1,6 +1,6 @@
 //! A socket between two processes that carries no data but wake-ups, and at the start the descriptors of shared memory.
 //!
-//! A process that is about to sleep says so in shared memory; the other one rings. Rings that nobody has waited for yet
+//! A process that is about to sleep says so in shared memory; the other one rings. Rings that have not been waited for yet
 //! are kept by the socket, so none is lost, and any number of them wakes a sleeper once.
 
 use std::{
@@ -146,7 +146,7 @@ impl AsFd for Doorbell {
 }
 
 fn own(number: RawFd) -> OwnedFd {
-    // SAFETY: the system has just made this descriptor for us, so nobody else owns it.
+    // SAFETY: the kernel has just created this descriptor for this process, so it has no other owner.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 

@@ -42,7 +42,7 @@ impl Layout {
     }
 }
 
-/// Who may write to a file besides the process that made it.
+/// Access of the process that did not create a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// The other process can only map it for reading.
@@ -64,8 +64,8 @@ pub(crate) struct MemoryFile {
     layout: Layout,
 }
 
-// SAFETY: the mapping is owned by this value until it is dropped. Whoever accesses it does so through atomics or through the
-// copying functions below, whose contracts name who may write where.
+// SAFETY: the mapping is owned by this value until it is dropped. It is accessed through atomics or through the copying functions
+// below, whose contracts say which side may write to which range.
 unsafe impl Send for MemoryFile {}
 // SAFETY: as above.
 unsafe impl Sync for MemoryFile {}
@@ -135,8 +135,8 @@ impl MemoryFile {
         };
         let address = NonZeroUsize::new(self.base.as_ptr().addr() + part.at);
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
-        // SAFETY: the range lies within what `map` has reserved and nothing else uses, so replacing it harms nobody; the file
-        // has that many bytes and, being sealed, keeps them.
+        // SAFETY: the range lies within what `map` has reserved and nothing else uses, so replacing it affects no other mapping;
+        // the file has that many bytes and, being sealed, keeps them.
         unsafe { mmap(address, part.length, protection, flags, fd, part.offset as i64) }
             .map_err(|error| CallError::new("mmap", error))?;
         Ok(())

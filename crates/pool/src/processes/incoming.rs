@@ -1,4 +1,4 @@
-//! What to do with a worker's messages.
+//! Handling of a worker's messages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,11 +16,11 @@ use crate::{PoolEvent, WorkerReport};
 
 pub(super) type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 
-/// Whose time it takes.
+/// Account that handling a message is charged to.
 pub(super) enum Time<'a> {
-    /// That of a thread of the pool.
+    /// Stage timer of a thread of the pool.
     Thread(&'a Lane),
-    /// That of a thread of the program.
+    /// Common account of the threads of the program.
     Caller(CallerTime<'a>),
 }
 
@@ -72,7 +72,7 @@ impl Drop for CallerTime<'_> {
     }
 }
 
-/// Messages of one worker, which are handled one after another: by whoever has the lock of its
+/// Handler of one worker's messages, one after another: the thread that uses it holds the lock of the worker's
 /// [mailbox](super::mailbox::Mailbox).
 pub(super) struct Incoming<'a, J: Job> {
     pub(super) shared: &'a Arc<Shared<J>>,
@@ -165,7 +165,7 @@ impl<J: Job> Incoming<'_, J> {
         self.handle.crash.set(Arc::new(crash)).is_ok()
     }
 
-    /// Keeps the worker's last words, unless it has had some before.
+    /// Stores the worker's final report; returns `false` if it has sent one before.
     pub(super) fn note_report(&self, report: Result<ReportOf<J>, String>) -> bool {
         let first = !self.handle.has_reported();
         if first {

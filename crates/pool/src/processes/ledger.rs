@@ -20,10 +20,10 @@ use sys::{
 /// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
 const ONE_OF: u32 = 256;
 
-/// One of so many of the first ones, so that the estimate of a short run does not hang on a few.
+/// Sampling interval of the first encodings, so that the estimate of a short run does not depend on a few samples.
 const ONE_OF_FIRST: u32 = 16;
 
-/// How many are timed at that rate.
+/// Number of samples taken at that interval.
 const FIRST: u32 = 128;
 
 /// Where one has taken longer, all are timed.

@@ -1,4 +1,4 @@
-//! What comes from one worker, for whichever thread takes it.
+//! Receiving end of one worker's link, shared by all threads that may take messages from it.
 //!
 //! The worker's keeper sleeps until the worker rings, and takes what has come. A thread that waits for an outcome can take
 //! messages itself, which spares two wake-ups: while there is such a *helper* the worker is asked not to ring. The last helper
@@ -35,12 +35,12 @@ impl Mailbox {
         self.inbox.lock()
     }
 
-    /// Takes the lock if nobody has it; for helpers, which otherwise would wait for what another thread does with a message.
+    /// Tries to take the lock; for helpers, which must not wait while another thread handles a message.
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Inbox>> {
         self.inbox.try_lock()
     }
 
-    /// Ends the taking of messages, because the worker has sent what no worker sends.
+    /// Takes no more messages, because the worker has violated the protocol.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::SeqCst);
     }
@@ -66,7 +66,7 @@ impl Mailbox {
         self.helpers.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Asks the worker to ring, unless somebody else will. Returns the lock if something has come meanwhile.
+    /// Asks the worker to ring, unless another thread holds the lock or helps. Returns the lock if a message has come meanwhile.
     pub(super) fn settle(&self) -> Option<MutexGuard<'_, Inbox>> {
         let mut inbox = self.try_lock()?;
         let has_come = !self.is_over() && !self.has_helpers() && inbox.ask_for_ring(true);
