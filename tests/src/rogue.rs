@@ -33,6 +33,10 @@ pub enum Wrong {
     Knocks,
     /// The same, and it stays.
     KnocksAndStays,
+    /// It rings, and never comes to the meeting place.
+    RingsOnly,
+    /// It connects to the meeting place, rings, and sends nothing.
+    ConnectsAndStays,
     /// It comes, and never says its name.
     SaysNothing,
     /// It comes and goes without a word.
@@ -102,17 +106,18 @@ pub enum Wrong {
 }
 
 use Wrong::{
-    AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
+    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
     KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
+    OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
     UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// What keeps a worker from being ready, and is noticed as soon as it happens.
-pub const AT_THE_START: [Wrong; 9] = [
+pub const AT_THE_START: [Wrong; 10] = [
     ExitsAtOnce,
     Knocks,
+    RingsOnly,
     LeavesAtOnce,
     OtherVersion,
     OtherJobs,
@@ -123,7 +128,7 @@ pub const AT_THE_START: [Wrong; 9] = [
 ];
 
 /// What keeps a worker from being ready, for ever.
-pub const LATE: [Wrong; 4] = [StaysAway, KnocksAndStays, SaysNothing, NeverReady];
+pub const LATE: [Wrong; 5] = [StaysAway, KnocksAndStays, ConnectsAndStays, SaysNothing, NeverReady];
 
 /// What a worker that has a frame does, and is ended for.
 pub const WITH_A_FRAME: [Wrong; 16] = [

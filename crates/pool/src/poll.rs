@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A yield that takes longer than this has given a time slice to another program.
-const CROWDED: Duration = Duration::from_micros(50);
+const CROWDED: Duration = Duration::from_micros(400);
 
 /// Bounds of the time without polling after such a yield. It doubles each time, unless polling was possible
 /// for many times as long before.

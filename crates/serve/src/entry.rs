@@ -143,7 +143,7 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     let page: &'static Page = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();
     page::set_current(page);
-    let mut link = forks::keep_from_copies(page.door().as_fd(), || join(role.rendezvous()))??;
+    let mut link = forks::keep_from_copies(page.door().as_fd(), || join(role.rendezvous(), page))??;
     let mut inbox = wire::Inbox::new(link.receiver);
     let introduced = introduce::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = introduced else {

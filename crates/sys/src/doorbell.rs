@@ -59,7 +59,7 @@ impl Doorbell {
     pub fn wait(&self) -> Woken {
         let mut fd = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         loop {
-            if let Some(woken) = self.take_rings() {
+            if let Some(woken) = self.try_wait() {
                 return woken;
             }
             match poll(&mut fd, PollTimeout::NONE) {
@@ -70,9 +70,9 @@ impl Doorbell {
         }
     }
 
-    /// Takes rings from the socket, up to 256 of them; `None` if there is none. Those that are left wake the next wait, which
-    /// then finds nothing to do.
-    fn take_rings(&self) -> Option<Woken> {
+    /// Takes up to 256 rings; returns `None` if there are none and the other process has not ended. Rings that are left
+    /// end the next [`wait`](Doorbell::wait).
+    pub fn try_wait(&self) -> Option<Woken> {
         let mut bytes = [0; 256];
         loop {
             match recv(self.0.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
@@ -158,10 +158,10 @@ mod tests {
     fn a_ring_before_the_wait_is_not_lost_and_many_wake_once() {
         let (one, other) = Doorbell::pair().unwrap();
         (0..100_000).for_each(|_| one.ring());
-        while other.take_rings().is_some() {}
+        while other.try_wait().is_some() {}
         one.ring();
         assert_eq!(other.wait(), Woken::Rung);
-        assert_eq!(other.take_rings(), None);
+        assert_eq!(other.try_wait(), None);
     }
 
     #[test]

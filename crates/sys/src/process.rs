@@ -104,23 +104,12 @@ impl Process {
     pub fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
         let timeout =
             timeout.map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
-        self.poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], timeout)
-    }
-
-    /// Waits until the process has ended or `other` is readable, and says whether the process has ended.
-    #[must_use]
-    pub fn wait_for_end_or(&self, other: BorrowedFd<'_>) -> bool {
-        let ours = PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN);
-        self.poll(&mut [ours, PollFd::new(other, PollFlags::POLLIN)], PollTimeout::NONE)
-    }
-
-    /// Whether the first of the descriptors, the process, is ready.
-    fn poll(&self, fds: &mut [PollFd<'_>], timeout: PollTimeout) -> bool {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
         loop {
-            match poll(fds, timeout) {
+            match poll(&mut fds, timeout) {
                 Ok(_) => return fds[0].any().unwrap_or(false),
                 Err(Errno::EINTR) => {}
-                // Neither memory for a handful of descriptors nor the descriptors themselves can be missing.
+                // Neither memory for a descriptor nor the descriptor itself can be missing.
                 Err(_) => return true,
             }
         }
@@ -166,6 +155,13 @@ impl Process {
             Err(_) => DeathCause::Exited(0),
         };
         Some(Death { pid: self.pid, cause })
+    }
+}
+
+impl AsFd for Process {
+    /// A descriptor that is readable once the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
     }
 }
 

@@ -7,6 +7,7 @@
 //! both sides say before the first frame; [`CodecKind`] turns values into bytes. The parent sends through an
 //! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
 
+mod announced;
 mod catch;
 mod codec;
 pub mod frame;

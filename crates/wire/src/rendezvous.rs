@@ -5,16 +5,13 @@
 
 use std::{
     fs, io,
-    os::{
-        fd::{AsFd, AsRawFd},
-        unix::fs::DirBuilderExt,
-    },
+    ops::Deref,
+    os::{fd::AsRawFd, unix::fs::DirBuilderExt},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
 };
 
 use ipc_channel::{
@@ -26,9 +23,13 @@ use nix::sys::{
     socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket},
 };
 use serde::{Deserialize, Serialize};
-use sys::{call::CallError, process::Process};
+use sys::{call::CallError, page::Page};
 
-use crate::{Link, catch_panic};
+use crate::{
+    Link,
+    announced::{AnnouncedReceiver, AnnouncingSender},
+    catch_panic,
+};
 
 /// The longest path that a socket's name can have, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
@@ -55,7 +56,7 @@ pub enum RendezvousError {
     /// The system refused a call, for another reason.
     #[error("cannot meet a worker: {0}")]
     Call(CallError),
-    /// No thread to watch the worker with.
+    /// No thread to wait for a worker with.
     #[error("no thread to wait for a worker: {0}")]
     Thread(io::Error),
     /// The worker ended, or said something else.
@@ -101,12 +102,14 @@ impl Rendezvous {
         require_directory(&std::env::temp_dir())
     }
 
-    /// Opens a place. The directory for temporary files is made again if it has disappeared since it was
-    /// [checked](Rendezvous::check), as one that belongs to a session may.
+    /// Opens a place for the worker with this page, which will ring once it has joined and introduced itself. The directory
+    /// for temporary files is made again if it has disappeared since it was [checked](Rendezvous::check), as one that
+    /// belongs to a session may.
     ///
     /// # Errors
     /// When the directory for temporary files or the descriptors do not suffice.
-    pub fn open() -> Result<Rendezvous, RendezvousError> {
+    pub fn open(page: &Page) -> Result<Rendezvous, RendezvousError> {
+        AnnouncedReceiver::<&Page>::expect_first_packet(page);
         let start = StartGuard::new();
         require_descriptors(DESCRIPTORS_PER_START * STARTS.load(Ordering::Relaxed))?;
         let directory = std::env::temp_dir();
@@ -126,38 +129,30 @@ impl Rendezvous {
         &self.name
     }
 
-    /// Waits until the worker has joined, or `worker` has ended.
+    /// Returns the link to the worker with this page, which has rung. A worker that has rung without having joined is an error;
+    /// one that has connected and says nothing is waited for until it ends.
     ///
     /// # Errors
-    /// When it ended without joining, or sent something else.
-    pub fn accept(self, worker: &Process) -> Result<Link, RendezvousError> {
-        let accepted = event()?;
+    /// When it has not joined, or sent something else.
+    pub fn accept<P>(self, page: P) -> Result<Link, RendezvousError>
+    where
+        P: Deref<Target = Page> + Send + Sync + 'static,
+    {
         let (server, name) = (self.server, self.name);
-        let outcome = thread::scope(|scope| {
-            thread::Builder::new()
-                .spawn_scoped(scope, || {
-                    if worker.wait_for_end_or(accepted.as_fd()) {
-                        knock(&name);
-                    }
-                })
-                .map_err(RendezvousError::Thread)?;
-            // ipc-channel panics with no descriptors left for the ends that come with the message, and at messages that
-            // it does not know.
-            let outcome = catch_panic(|| server.accept());
-            let _ = accepted.write(1);
-            match outcome {
-                Ok(accepted) => accepted.map_err(|error| not_met(&name, error)),
-                Err(panic) => Err(match require_descriptors(DESCRIPTORS_PER_START) {
-                    Ok(()) => RendezvousError::Silent(format!(
-                        "it said something that no worker says, or no file descriptors were left for it ({panic})"
-                    )),
-                    Err(error) => error,
-                }),
-            }
-        });
+        // ipc-channel would wait for a worker that has rung without having joined.
+        knock(&name);
+        // It panics with no descriptors left for the ends that come with the message, and at messages that it does not know.
+        let accepted = catch_panic(|| server.accept()).map_err(|panic| {
+            require_descriptors(DESCRIPTORS_PER_START).err().unwrap_or_else(|| {
+                RendezvousError::Silent(format!(
+                    "it said something that no worker says, or no file descriptors were left for it ({panic})"
+                ))
+            })
+        })?;
         // The first half is a receiver without close-on-exec; it must be gone before the next worker is started.
-        let (_bootstrap, ends) = outcome?;
-        Ok(Link { sender: Box::new(ends.to_worker), receiver: Box::new(ends.from_worker) })
+        let (_bootstrap, ends) = accepted.map_err(|error| not_met(&name, error))?;
+        let receiver = AnnouncedReceiver::new(ends.from_worker, page);
+        Ok(Link { sender: Box::new(ends.to_worker), receiver: Box::new(receiver) })
     }
 }
 
@@ -174,25 +169,29 @@ fn not_met(name: &str, error: IpcError) -> RendezvousError {
     }
 }
 
-/// The only way out of an `accept` that waits in vain: somebody connects, and goes. If nobody waits any more, nothing
-/// happens; ipc-channel's own `connect` would then leave a descriptor behind.
+/// Connects to the place of this name, and goes. If nobody waits there, nothing happens; ipc-channel's own `connect` would
+/// then leave a descriptor behind.
 fn knock(name: &str) {
-    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None);
     if let (Ok(socket), Ok(address)) = (socket, UnixAddr::new(name)) {
         let _ = connect(socket.as_raw_fd(), &address);
     }
 }
 
-/// Joins the place of this name: the worker's side.
+/// Joins the place of this name: the side of the worker with this page.
 ///
 /// # Errors
 /// When nobody waits there.
-pub fn join(name: &str) -> io::Result<Link> {
+pub fn join<P>(name: &str, page: P) -> io::Result<Link>
+where
+    P: Deref<Target = Page> + Send + Sync + 'static,
+{
     let (to_worker, from_parent) = bytes_channel()?;
     let (to_parent, from_worker) = bytes_channel()?;
     let server = IpcSender::connect(name.to_owned())?;
     server.send(ParentEnds { to_worker, from_worker }).map_err(io::Error::other)?;
-    Ok(Link { sender: Box::new(to_parent), receiver: Box::new(from_parent) })
+    Ok(Link { sender: Box::new(AnnouncingSender::new(to_parent, page)), receiver: Box::new(from_parent) })
 }
 
 /// Counts the starts under way, since each needs descriptors that the others must leave it.

@@ -24,10 +24,10 @@ use wire::{
 use super::{Plan, Wrong, spoil};
 use crate::{probe::Probe, program};
 use Wrong::{
-    AbsurdBusy, AnswersTwice, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
+    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
     KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
+    OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
     UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
@@ -46,13 +46,14 @@ pub fn main() -> ! {
         SigSet::from(Signal::SIGTERM).thread_block().expect("SIGTERM can be blocked");
     }
     let page = role.open_page();
-    let link = meet(plan.wrong, role.rendezvous());
+    let page = Arc::new(page.expect("a page"));
+    let link = meet(plan.wrong, role.rendezvous(), &page);
     let rogue = Rogue {
         plan,
         link,
         codec: CodecKind::default(),
         transport: Transport::default(),
-        page: Arc::new(page.expect("a page")),
+        page,
         knows_the_jobs: job_type == Probe::NAME,
     };
     let _ = rogue.live(job_type);
@@ -68,21 +69,33 @@ fn behave(role: &Role) -> ! {
     panic!("{}", Command::new(program("worker")).env(name, value).exec());
 }
 
-fn meet(wrong: Wrong, rendezvous: &str) -> Link {
+fn meet(wrong: Wrong, rendezvous: &str, page: &Arc<Page>) -> Link {
     match wrong {
         ExitsAtOnce => process::exit(5),
         StaysAway => linger(),
+        RingsOnly => {
+            page.door().ring();
+            linger()
+        }
         Knocks | KnocksAndStays => {
             let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
             let socket = socket.expect("a socket can be made");
             connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path")).expect("somebody waits");
             send(socket.as_raw_fd(), &[7; 40], MsgFlags::empty()).expect("there is room");
             if wrong == Knocks {
+                page.door().ring();
                 process::exit(5);
             }
             linger()
         }
-        _ => join(rendezvous).expect("the parent waits"),
+        ConnectsAndStays => {
+            let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
+            let socket = socket.expect("a socket can be made");
+            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path")).expect("somebody waits");
+            page.door().ring();
+            linger()
+        }
+        _ => join(rendezvous, page.clone()).expect("the parent waits"),
     }
 }
 

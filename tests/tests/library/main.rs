@@ -4,4 +4,5 @@ mod attribution;
 mod codecs;
 mod faulty_jobs;
 mod frames;
+mod take_back;
 mod transports;

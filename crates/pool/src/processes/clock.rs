@@ -88,7 +88,6 @@ impl<J: Job> Turn<'_, J> {
         self.state.wake_at = None;
         let watched: Vec<WorkerId> = self.state.sched.watched().collect();
         for worker in watched {
-            self.state.sweep_up(worker);
             let stands = self.state.workers.get(&worker).is_some_and(|handle| handle.stands());
             self.hear(Event::Stood { worker, stands });
             if let Some((frame, index, since)) = self.state.running(worker) {

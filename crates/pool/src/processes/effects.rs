@@ -5,11 +5,11 @@ use std::sync::Arc;
 use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
-use sched::{Action, Event, StartFailure, Verdict};
+use sched::{Action, Event, Verdict};
 use sys::clock::now;
 use wire::frame::{self, Notes};
 
-use super::{block::Slice, clock, handle::Handle, keeper, shared::Shared, shared::State, turn::Turn};
+use super::{block::Slice, clock, handle::Handle, shared::Shared, shared::State, supervisor, turn::Turn};
 use crate::PoolEvent;
 
 /// Something to do, with all that it takes.
@@ -21,7 +21,7 @@ pub(crate) enum Effect<J: Job> {
         jobs: Vec<Slice<J>>,
         timed: bool,
     },
-    /// For the keeper that has just received: the outcomes at hand belong to these jobs.
+    /// For the thread that has just received: the outcomes at hand belong to these jobs.
     Deliver(Vec<Slice<J>>),
     Fail {
         jobs: Vec<Slice<J>>,
@@ -102,7 +102,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
     let mut delivered = Vec::new();
     for effect in effects {
         match effect {
-            Effect::Start(handle) => start_keeper(shared, handle),
+            Effect::Start(handle) => start(shared, handle),
             Effect::Send { to, frame, jobs, timed } => send(shared, &to, frame, &jobs, timed),
             Effect::Deliver(jobs) => delivered.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
@@ -160,24 +160,10 @@ fn again<E>(failure: &Failure<E>) -> Failure<E> {
     }
 }
 
-fn start_keeper<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
+fn start<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
     let worker = handle.id;
     shared.audience.hear(|| PoolEvent::Starting { worker, at: handle.gauge.started });
-    let name = format!("runner-{}.{}", worker.slot, worker.generation);
-    let keeper = {
-        let shared = shared.clone();
-        move || keeper::keep(&shared, &handle)
-    };
-    if let Err(error) = shared.crew.spawn(name, keeper) {
-        let cause = format!("no thread for a worker: {error}");
-        shared.audience.hear(|| PoolEvent::StartFailed {
-            worker,
-            pid: None,
-            cause: cause.as_str().into(),
-            at: now(),
-        });
-        keeper::give_up(Turn::begin(shared), worker, StartFailure::Own, &cause);
-    }
+    supervisor::start(shared, handle);
 }
 
 fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {

@@ -31,8 +31,6 @@ pub(crate) struct Handle {
     /// Whether it was told to leave.
     retired: AtomicBool,
     reported: AtomicBool,
-    /// Whether its keeper listens to it; while it does not, its silence means nothing.
-    listening: AtomicBool,
     /// Whether it has been heard of since somebody last asked.
     heard: AtomicBool,
     /// What it did that no worker does, in words.
@@ -65,7 +63,6 @@ impl Handle {
             paused: AtomicBool::new(paused),
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
-            listening: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             expelled_for: OnceLock::new(),
             crash: OnceLock::new(),
@@ -146,27 +143,16 @@ impl Handle {
         *self.outbox.lock() = Some(outbox);
     }
 
-    /// Its keeper waits for news of it from now on.
-    pub(crate) fn begin_listening(&self) {
-        self.listening.store(true, Ordering::Release);
-    }
-
-    /// Something has come from it, with which its keeper is busy now.
-    pub(crate) fn end_listening(&self) {
-        self.heard.store(true, Ordering::Relaxed);
-        self.listening.store(false, Ordering::Release);
-    }
-
     /// Something has come from it.
     pub(crate) fn note_heard(&self) {
         self.heard.store(true, Ordering::Relaxed);
     }
 
     /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
-    /// call.
+    /// call. What it has sent may be waiting for the supervisor, or being handled.
     pub(crate) fn stands(&self) -> bool {
-        let listening = self.listening.load(Ordering::Acquire);
-        let heard = self.heard.swap(false, Ordering::Relaxed) || !listening;
+        let is_quiet = self.mailbox.get().is_some_and(Mailbox::is_quiet);
+        let heard = self.heard.swap(false, Ordering::Relaxed) || !is_quiet;
         let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
         (!heard && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
     }
@@ -237,7 +223,7 @@ impl Handle {
         *self.outbox.lock() = None;
     }
 
-    /// Sends a message, unless the worker has been told to leave. That it is gone, its keeper will notice.
+    /// Sends a message, unless the worker has been told to leave. That it is gone, the supervisor will notice.
     pub(crate) fn send(&self, message: Message) {
         let bytes = message.len() as u64;
         if let Some(outbox) = &mut *self.outbox.lock()

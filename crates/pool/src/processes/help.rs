@@ -1,64 +1,80 @@
-//! A thread of the program that waits for an outcome takes messages itself for a while, as long as there are cores to spare.
+//! Taking messages without sleeping, as long as there are cores to spare.
 //!
-//! It would otherwise sleep until a keeper had woken up and woken it in turn, which takes longer than most short jobs.
+//! A thread of the program that waits for an outcome does so for a while: it would otherwise sleep until the supervisor had
+//! woken up and woken it in turn, which takes longer than most short jobs. The supervisor does the same before it sleeps.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use job::{Job, Stage};
 
 use super::{
     handle::Handle,
-    incoming::{Incoming, Time},
+    incoming::{CallerTime, Incoming, Time},
     shared::Shared,
 };
 
 impl<J: Job> Shared<J> {
-    /// Takes messages of busy workers until `is_done`, for `time` at the most.
+    /// Takes messages of busy workers until `is_done`, for `time` at the most. For threads of the program.
     pub(super) fn help(this: &Arc<Shared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
         if !this.is_calm() {
             return;
         }
-        let callers = &this.ledger.callers;
-        let (helper, begun) = (Helper::begin(this), callers.now());
+        let account = Time::Caller(CallerTime::begin(&this.ledger.callers, Stage::Poll));
+        let helper = Helper::begin(this, &account);
         this.poller.poll(time, || {
             helper.take_messages();
             is_done() || !this.is_calm()
         });
-        callers.note(Stage::Poll, callers.now().since(begun));
     }
 }
 
-/// A thread that takes messages of these workers.
-struct Helper<'a, J: Job> {
+impl<J: Job> Shared<J> {
+    /// Whether a thread of the program takes messages.
+    pub(super) fn has_helping_caller(&self) -> bool {
+        self.helping_callers.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// A thread that takes messages of the workers that had jobs when it began.
+pub(super) struct Helper<'a, J: Job> {
     shared: &'a Arc<Shared<J>>,
     handles: Vec<Arc<Handle>>,
+    time: &'a Time<'a>,
 }
 
 impl<'a, J: Job> Helper<'a, J> {
-    fn begin(shared: &'a Arc<Shared<J>>) -> Helper<'a, J> {
+    pub(super) fn begin(shared: &'a Arc<Shared<J>>, time: &'a Time<'a>) -> Helper<'a, J> {
         let handles = shared.busy_handles();
         handles.iter().filter_map(|handle| handle.mailbox.get()).for_each(|mailbox| mailbox.begin_helping());
-        Helper { shared, handles }
+        if matches!(time, Time::Caller(_)) {
+            shared.helping_callers.fetch_add(1, Ordering::Relaxed);
+        }
+        time.enter(Stage::Poll);
+        Helper { shared, handles, time }
     }
 
-    /// Takes the messages that are there.
-    fn take_messages(&self) {
-        self.handles.iter().for_each(|handle| self.take_of(handle));
+    pub(super) fn has_workers(&self) -> bool {
+        !self.handles.is_empty()
     }
 
-    fn take_of(&self, handle: &Handle) {
-        let Some(mailbox) = handle.mailbox.get() else { return };
-        let Some(mut inbox) = mailbox.try_lock() else { return };
-        while !mailbox.is_over()
-            && let Some(received) = inbox.try_message().transpose()
-        {
-            handle.note_heard();
-            let time = Time::of_caller(&self.shared.ledger.callers);
-            if !(Incoming { shared: self.shared, handle, time }).take(received) {
-                // The worker is being killed, which wakes its keeper.
-                mailbox.end();
+    /// Takes the messages that are there; returns whether there were any.
+    pub(super) fn take_messages(&self) -> bool {
+        let mut any = false;
+        for handle in &self.handles {
+            let Some(mailbox) = handle.mailbox.get() else { continue };
+            if mailbox.take(|received| self.incoming(handle).take(received)) {
+                any = true;
+                self.time.enter(Stage::Poll);
             }
         }
+        any
+    }
+
+    fn incoming<'h>(&'h self, handle: &'h Handle) -> Incoming<'h, J> {
+        Incoming { shared: self.shared, handle, time: self.time }
     }
 }
 
@@ -66,10 +82,10 @@ impl<J: Job> Drop for Helper<'_, J> {
     fn drop(&mut self) {
         for handle in &self.handles {
             let Some(mailbox) = handle.mailbox.get() else { continue };
-            mailbox.end_helping();
-            while mailbox.settle().is_some() {
-                self.take_of(handle);
-            }
+            mailbox.end_helping(|received| self.incoming(handle).take(received));
+        }
+        if matches!(self.time, Time::Caller(_)) {
+            self.shared.helping_callers.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -30,20 +30,23 @@ pub(super) struct CallerTime<'a> {
     stage: std::cell::Cell<(Stage, Moment)>,
 }
 
-impl<'a> Time<'a> {
-    /// The time of a thread of the program, which has just received something.
-    pub(super) fn of_caller(callers: &'a Callers) -> Time<'a> {
-        Time::Caller(CallerTime { callers, stage: (Stage::DecodeOutcome, callers.now()).into() })
+impl<'a> CallerTime<'a> {
+    /// A thread of the program enters the pool; it leaves when this is dropped.
+    pub(super) fn begin(callers: &'a Callers, stage: Stage) -> CallerTime<'a> {
+        CallerTime { callers, stage: (stage, callers.now()).into() }
     }
+}
 
-    fn enter(&self, stage: Stage) {
+impl Time<'_> {
+    pub(super) fn enter(&self, stage: Stage) {
         match self {
             Time::Thread(lane) => lane.enter(stage),
             Time::Caller(time) => time.enter(stage),
         }
     }
 
-    fn turn<'t, J: Job>(&'t self, shared: &'t Arc<Shared<J>>) -> Turn<'t, J> {
+    /// A turn at the lock.
+    pub(super) fn turn<'t, J: Job>(&'t self, shared: &'t Arc<Shared<J>>) -> Turn<'t, J> {
         match self {
             Time::Thread(lane) => {
                 lane.enter(Stage::Schedule);
@@ -77,12 +80,13 @@ impl Drop for CallerTime<'_> {
 pub(super) struct Incoming<'a, J: Job> {
     pub(super) shared: &'a Arc<Shared<J>>,
     pub(super) handle: &'a Handle,
-    pub(super) time: Time<'a>,
+    pub(super) time: &'a Time<'a>,
 }
 
 impl<J: Job> Incoming<'_, J> {
     /// Handles what has been received, or kills the worker for it; returns whether more will come.
     pub(super) fn take(&self, received: Result<Message, Closed>) -> bool {
+        self.handle.note_heard();
         match received {
             Ok(message) => self.take_message(&message),
             Err(Closed::Gone) => false,

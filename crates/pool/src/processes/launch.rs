@@ -1,4 +1,4 @@
-//! The start of a worker: page, process, rendezvous, handshake.
+//! The start of a worker: page, process, rendezvous, handshake, one step after another.
 
 use std::{io, os::fd::AsFd, sync::Arc};
 
@@ -11,7 +11,7 @@ use sys::{
     spawn::{ProcessBuilder, SpawnError},
 };
 use wire::{
-    Closed, Inbox, Message, Outbox, Rendezvous, RendezvousError, Role, Tag, Transport,
+    Closed, Inbox, Link, Message, Outbox, Rendezvous, RendezvousError, Role, Tag, Transport,
     handshake::{Hello, Mismatch, Started, Welcome, pack, unpack},
     ring,
 };
@@ -27,6 +27,8 @@ pub(crate) enum LaunchError {
     Spawn { program: std::path::PathBuf, error: io::Error },
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
+    #[error("cannot wait for a worker: {0}")]
+    Watch(io::Error),
     #[error("starting a worker panicked: {0}")]
     Panicked(Panic),
     #[error("the worker broke off the handshake: {0}")]
@@ -81,23 +83,78 @@ impl LaunchError {
     }
 }
 
-/// Starts a worker and answers with the end that receives from it. The handle knows the process from the moment it
-/// exists, also if the rest fails.
-pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Inbox, LaunchError> {
-    let (page, descriptor) = Page::create()?;
-    let page = handle.page.get_or_init(|| Arc::new(page));
-    if counts {
-        handle.gauge.watch(page);
-    }
-    let rendezvous = Rendezvous::open()?;
-    let role = Role::new(recipe.job_type, rendezvous.name(), descriptor.as_fd());
-    let spawned = builder(recipe, handle.id, &role).spawn(descriptor.as_fd());
-    let process = handle.adopt(spawned.map_err(|error| LaunchError::of_spawn(error, recipe))?);
+/// A worker that is not ready yet, by what is expected of it next. No step waits for it.
+pub(crate) enum Launch {
+    /// It rings when it has joined.
+    Meeting(Rendezvous),
+    /// Another thread accepts it.
+    Accepting,
+    /// It says who it is.
+    Greeting(Inbox),
+    /// It says whether its state is made.
+    Loading(Inbox),
+}
 
-    let link = rendezvous.accept(process)?;
-    let mut inbox = Inbox::new(link.receiver);
-    handle.connect(Outbox::new(link.sender));
-    let hello: Hello = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;
+/// How far a launch is.
+pub(crate) enum Progress {
+    Pending(Launch),
+    /// The worker has to be accepted, which may take as long as it lives.
+    Accept(Rendezvous),
+    Ready(Inbox),
+}
+
+impl Launch {
+    /// Starts the process. The handle knows it from the moment it exists, also if the rest fails.
+    pub(crate) fn begin(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Launch, LaunchError> {
+        let (page, descriptor) = Page::create()?;
+        let page = handle.page.get_or_init(|| Arc::new(page));
+        if counts {
+            handle.gauge.watch(page);
+        }
+        let rendezvous = Rendezvous::open(page)?;
+        let role = Role::new(recipe.job_type, rendezvous.name(), descriptor.as_fd());
+        let spawned = builder(recipe, handle.id, &role).spawn(descriptor.as_fd());
+        handle.adopt(spawned.map_err(|error| LaunchError::of_spawn(error, recipe))?);
+        Ok(Launch::Meeting(rendezvous))
+    }
+
+    /// The worker has joined.
+    pub(crate) fn accepted(link: Link, handle: &Handle) -> Launch {
+        handle.connect(Outbox::new(link.sender));
+        Launch::Greeting(Inbox::new(link.receiver))
+    }
+
+    /// Takes what the worker, which has rung, has said so far.
+    pub(crate) fn advance(self, recipe: &Recipe, handle: &Handle) -> Result<Progress, LaunchError> {
+        match self {
+            Launch::Meeting(rendezvous) => Ok(Progress::Accept(rendezvous)),
+            Launch::Accepting => Ok(Progress::Pending(Launch::Accepting)),
+            Launch::Greeting(mut inbox) => match next_word(&mut inbox, handle)? {
+                Some(message) => {
+                    welcome(&message, recipe, handle)?;
+                    Launch::Loading(inbox).advance(recipe, handle)
+                }
+                None => Ok(Progress::Pending(Launch::Greeting(inbox))),
+            },
+            Launch::Loading(mut inbox) => match next_word(&mut inbox, handle)? {
+                Some(message) => connect(&message, inbox, recipe, handle).map(Progress::Ready),
+                None => Ok(Progress::Pending(Launch::Loading(inbox))),
+            },
+        }
+    }
+
+    /// What the end of the process means.
+    pub(crate) fn cut_short(&self) -> LaunchError {
+        match self {
+            Launch::Meeting(_) | Launch::Accepting => RendezvousError::Silent("it has ended".into()).into(),
+            Launch::Greeting(_) | Launch::Loading(_) => LaunchError::Handshake(Closed::Gone),
+        }
+    }
+}
+
+/// Answers the worker's first word.
+fn welcome(message: &Message, recipe: &Recipe, handle: &Handle) -> Result<(), LaunchError> {
+    let hello: Hello = unpack(message).map_err(|_| LaunchError::Unintelligible)?;
     hello.check(recipe.job_type)?;
     handle.send(pack(&Welcome {
         codec: recipe.codec.number(),
@@ -106,15 +163,24 @@ pub(crate) fn launch(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<I
         max_outcome: recipe.max_outcome,
         context: recipe.context.clone(),
     }));
-    let started = unpack(&listen(&mut inbox, handle)?).map_err(|_| LaunchError::Unintelligible)?;
-    match started {
-        Started::Ready if handle.answered() => Ok(match recipe.transport {
-            Transport::Channel => inbox,
-            Transport::Rings => {
+    Ok(())
+}
+
+/// Returns where outcomes will come from, if the worker says that it is ready.
+fn connect(
+    message: &Message,
+    inbox: Inbox,
+    recipe: &Recipe,
+    handle: &Handle,
+) -> Result<Inbox, LaunchError> {
+    match unpack(message).map_err(|_| LaunchError::Unintelligible)? {
+        Started::Ready if handle.answered() => Ok(match (recipe.transport, handle.page.get()) {
+            (Transport::Rings, Some(page)) => {
                 let link = ring::parent_link(page.clone());
                 handle.connect(Outbox::with_capacity(link.sender, page.requests().capacity()));
                 Inbox::new(link.receiver)
             }
+            _ => inbox,
         }),
         Started::Ready => Err(LaunchError::Unintelligible),
         Started::Failed(reason) => Err(LaunchError::Context(reason)),
@@ -138,15 +204,16 @@ fn builder(recipe: &Recipe, worker: WorkerId, role: &Role) -> ProcessBuilder {
     builder
 }
 
-/// The worker's next word; receipts for parts of a large welcome may come before it.
-fn listen(inbox: &mut Inbox, handle: &Handle) -> Result<Message, LaunchError> {
+/// The worker's next word, if it is there; otherwise the worker will ring. Receipts for parts of a large welcome may come
+/// before it.
+fn next_word(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, LaunchError> {
     loop {
-        let message = inbox.receive(|| Ok(())).map_err(LaunchError::Handshake)?;
-        if message.tag() != Some(Tag::PartTaken) {
-            return Ok(message);
-        }
-        if !handle.part_taken() {
-            return Err(LaunchError::Unintelligible);
+        match inbox.try_message().map_err(LaunchError::Handshake)? {
+            Some(message) if message.tag() != Some(Tag::PartTaken) => return Ok(Some(message)),
+            Some(_) if !handle.part_taken() => return Err(LaunchError::Unintelligible),
+            Some(_) => {}
+            None if inbox.ask_for_ring(true) => {}
+            None => return Ok(None),
         }
     }
 }

@@ -1,21 +1,21 @@
 //! Receiving end of one worker's link, shared by all threads that may take messages from it.
 //!
-//! The worker's keeper sleeps until the worker rings, and takes what has come. A thread that waits for an outcome can take
-//! messages itself, which spares two wake-ups: while there is such a *helper* the worker is asked not to ring. The last helper
-//! asks it to ring again, or leaves that to the keeper:
+//! The [supervisor](super::supervisor) sleeps until a worker rings, and takes what has come. A thread that waits for an
+//! outcome can take messages itself, which spares two wake-ups: while there is such a *helper* the worker is asked not to
+//! ring. The last helper asks it to ring again, or leaves that to the supervisor:
 //!
 //! - A helper counts itself out first and then tries the lock. If it gets it, it asks for rings.
-//! - The keeper, which asks for rings only while there is no helper, looks at their number once more after it has let the lock
-//!   go. If the last helper has left meanwhile, it starts over.
+//! - The supervisor, which asks for rings only while there is no helper, looks at their number once more after it has let the
+//!   lock go. If the last helper has left meanwhile, it starts over.
 //!
-//! If a helper does not get the lock from the keeper, the keeper has yet to take its second look, and sees that the helper is
-//! gone. If it does not get it from another helper, that one is still counted and will ask for rings itself. So whenever the
-//! keeper sleeps and there are no helpers, the worker rings.
+//! If a helper does not get the lock from the supervisor, the supervisor has yet to take its second look, and sees that the
+//! helper is gone. If it does not get it from another helper, that one is still counted and will ask for rings itself. So
+//! whenever the supervisor sleeps and there are no helpers, the worker rings.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use wire::Inbox;
+use wire::{Closed, Inbox, Message};
 
 /// The receiving end of a worker's link.
 pub(super) struct Mailbox {
@@ -30,46 +30,83 @@ impl Mailbox {
         Mailbox { inbox: Mutex::new(inbox), helpers: AtomicUsize::new(0), is_over: AtomicBool::new(false) }
     }
 
-    /// Waits for the lock; for the keeper.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock()
+    /// Takes all messages until there is none and the worker will ring for the next, or a helper takes them. For the
+    /// supervisor.
+    ///
+    /// `take` is given each message, or what is wrong with it, and returns whether more will come.
+    pub(super) fn empty(&self, mut take: impl FnMut(Result<Message, Closed>) -> bool) {
+        loop {
+            let mut inbox = self.inbox.lock();
+            self.take_all(&mut inbox, &mut take);
+            if self.is_over() {
+                return;
+            }
+            let has_helpers = self.has_helpers();
+            if !has_helpers && inbox.ask_for_ring(true) {
+                continue;
+            }
+            drop(inbox);
+            // The last of them may have left the worker unasked.
+            if !has_helpers || self.has_helpers() {
+                return;
+            }
+        }
     }
 
-    /// Tries to take the lock; for helpers, which must not wait while another thread handles a message.
-    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Inbox>> {
-        self.inbox.try_lock()
+    /// Takes the messages that are there, unless another thread does; returns whether there were any. For helpers.
+    pub(super) fn take(&self, mut take: impl FnMut(Result<Message, Closed>) -> bool) -> bool {
+        self.inbox.try_lock().is_some_and(|mut inbox| self.take_all(&mut inbox, &mut take))
     }
 
-    /// Takes no more messages, because the worker has violated the protocol.
-    pub(super) fn end(&self) {
-        self.is_over.store(true, Ordering::SeqCst);
+    fn take_all(
+        &self,
+        inbox: &mut MutexGuard<'_, Inbox>,
+        take: &mut impl FnMut(Result<Message, Closed>) -> bool,
+    ) -> bool {
+        let mut any = false;
+        while !self.is_over()
+            && let Some(received) = inbox.try_message().transpose()
+        {
+            any = true;
+            if !take(received) {
+                // The worker has violated the protocol and is being killed.
+                self.is_over.store(true, Ordering::SeqCst);
+            }
+        }
+        any
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst)
+    /// Counts the caller as a helper and asks the worker not to ring.
+    pub(super) fn begin_helping(&self) {
+        self.helpers.fetch_add(1, Ordering::SeqCst);
+        if let Some(mut inbox) = self.inbox.try_lock() {
+            inbox.ask_for_ring(false);
+        }
+    }
+
+    /// Counts the caller out, and asks the worker to ring again unless another thread holds the lock or helps. Takes what has
+    /// come meanwhile.
+    pub(super) fn end_helping(&self, mut take: impl FnMut(Result<Message, Closed>) -> bool) {
+        self.helpers.fetch_sub(1, Ordering::SeqCst);
+        while let Some(mut inbox) = self.inbox.try_lock()
+            && !self.is_over()
+            && !self.has_helpers()
+            && inbox.ask_for_ring(true)
+        {
+            self.take_all(&mut inbox, &mut take);
+        }
+    }
+
+    /// Whether no message is there or being handled.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.inbox.try_lock().is_some_and(|mut inbox| !inbox.has_packet())
     }
 
     pub(super) fn has_helpers(&self) -> bool {
         self.helpers.load(Ordering::SeqCst) > 0
     }
 
-    /// Counts the caller as a helper and asks the worker not to ring.
-    pub(super) fn begin_helping(&self) {
-        self.helpers.fetch_add(1, Ordering::SeqCst);
-        if let Some(mut inbox) = self.try_lock() {
-            inbox.ask_for_ring(false);
-        }
-    }
-
-    /// Counts the caller out; afterwards it has to [settle](Mailbox::settle).
-    pub(super) fn end_helping(&self) {
-        self.helpers.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Asks the worker to ring, unless another thread holds the lock or helps. Returns the lock if a message has come meanwhile.
-    pub(super) fn settle(&self) -> Option<MutexGuard<'_, Inbox>> {
-        let mut inbox = self.try_lock()?;
-        let has_come = !self.is_over() && !self.has_helpers() && inbox.ask_for_ring(true);
-        has_come.then_some(inbox)
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
     }
 }

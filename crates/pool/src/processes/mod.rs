@@ -1,6 +1,6 @@
 //! Jobs on worker processes.
 //!
-//! One thread a worker, its *keeper*, starts it, shakes hands, receives from it, and buries it. Whatever a keeper,
+//! One thread, the *supervisor*, starts all workers, receives from them, and reaps them. Whatever the supervisor,
 //! an inlet or the clock learns it tells the scheduler, under one lock, and then carries out what the scheduler
 //! decides, without the lock: frames are built and sent, workers started and killed, outcomes decoded and handed to
 //! their sinks. Sending never blocks (see [`wire::Outbox`]), so any thread may do it.
@@ -17,11 +17,11 @@
 //! | `shared` | the lock, and what is under it |
 //! | `turn` | a turn at the lock |
 //! | `effects` | what follows from a decision |
-//! | `keeper` | a worker's life, seen from the parent |
+//! | `supervisor` | the thread that starts workers, receives from them, and reaps them |
 //! | `mailbox` | what comes from a worker, for whichever thread takes it |
 //! | `incoming` | what to do with a worker's messages |
 //! | `help` | threads that wait for an outcome and take messages themselves |
-//! | `launch` | its start |
+//! | `launch` | the start of a worker |
 //! | `ledger` | where the parent's time goes |
 //! | `recipe` | what that takes |
 //! | `clock` | ticks when the scheduler asked for them |
@@ -37,13 +37,13 @@ mod handle;
 mod help;
 mod incoming;
 mod inlet;
-mod keeper;
 mod launch;
 mod ledger;
 mod mailbox;
 mod recipe;
 mod shared;
 mod submit;
+mod supervisor;
 mod turn;
 
 use std::{sync::Arc, time::Duration};

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
 };
 
 use job::{Crash, Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
@@ -18,6 +20,7 @@ use super::{
     handle::{Gauge, Handle},
     ledger::Ledger,
     recipe::Recipe,
+    supervisor::SupervisorHandle,
     turn::Turn,
 };
 use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience, poll::Poller};
@@ -31,8 +34,9 @@ pub(crate) struct Shared<J: Job> {
     pub(crate) state: Mutex<State<J>>,
     /// Signalled when the clock has an earlier time to tick, or the pool has ended.
     pub(crate) clock_news: Condvar,
-    /// Keepers and the clock.
+    /// The supervisor and the clock, and threads that accept workers.
     pub(crate) crew: Arc<Crew>,
+    pub(super) supervisor: SupervisorHandle,
     /// Where jobs gather that were submitted one by one.
     pub(crate) submitted: Arc<Gather<J>>,
     /// Whether some worker could have more jobs.
@@ -45,6 +49,8 @@ pub(crate) struct Shared<J: Job> {
     pub(super) stream: AtomicBool,
     /// Of threads that wait for outcomes.
     pub(super) poller: Poller,
+    /// Number of threads of the program that take messages.
+    pub(super) helping_callers: AtomicUsize,
     /// How many cores there are.
     pub(super) cores: usize,
     /// Whether the clock will see to what has gathered.
@@ -104,12 +110,14 @@ impl<J: Job> Shared<J> {
             state: Mutex::new(state),
             clock_news: Condvar::new(),
             crew: Arc::default(),
+            supervisor: SupervisorHandle::default(),
             submitted,
             hungry: AtomicBool::new(true),
             eager: AtomicBool::new(true),
             calm: AtomicBool::new(false),
             stream: AtomicBool::new(false),
             poller: Poller::new(),
+            helping_callers: AtomicUsize::new(0),
             cores: available_cores(),
             armed: AtomicBool::new(false),
         }
@@ -223,16 +231,6 @@ impl<J: Job> State<J> {
         if kills > 0 {
             let dying = self.workers.values().filter(|handle| !handle.was_killed() && handle.is_dying());
             dying.take(kills).for_each(|handle| handle.note_killed_by_kernel());
-        }
-    }
-
-    /// Kills what a worker that is dead has left of its group. A copy of it that a job has forked would hold its link, and
-    /// its keeper would wait for news that never comes.
-    pub(super) fn sweep_up(&self, worker: WorkerId) {
-        if let Some(process) = self.workers.get(&worker).and_then(|handle| handle.process.get())
-            && process.wait_for_end(Some(Duration::ZERO))
-        {
-            process.signal_group(Signal::SIGKILL);
         }
     }
 

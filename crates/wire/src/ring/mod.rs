@@ -49,7 +49,7 @@
 
 mod receiver;
 mod sender;
-mod sleep;
+pub(crate) mod sleep;
 
 use std::ops::Deref;
 

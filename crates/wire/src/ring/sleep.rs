@@ -22,7 +22,7 @@ impl Word for AtomicU64 {
 
 /// The fence of both halves.
 #[inline]
-pub(super) fn full_fence() {
+pub(crate) fn full_fence() {
     fence(Ordering::SeqCst);
 }
 
@@ -49,14 +49,14 @@ pub(super) fn may_sleep<W: Word>(
 
 /// Rings once for each sleep of the other side.
 #[derive(Debug, Default)]
-pub(super) struct Ringer {
+pub(crate) struct Ringer {
     rung_for: u64,
 }
 
 impl Ringer {
     /// Whether the sleep that the other side's `asleep` word names has to be ended.
     #[inline]
-    pub(super) fn must_ring(&mut self, asleep: u64) -> bool {
+    pub(crate) fn must_ring(&mut self, asleep: u64) -> bool {
         asleep != 0 && std::mem::replace(&mut self.rung_for, asleep) != asleep
     }
 }

@@ -1,0 +1,141 @@
+//! The end of a worker.
+
+use job::{Death, DeathCause, FrameId, Job, Stage, WorkerId};
+use sched::{Event, StartFailure};
+use sys::clock;
+use wire::frame::OutcomesView;
+
+use super::{Supervisor, worker::Worker};
+use crate::{
+    PoolEvent,
+    processes::{
+        handle::Handle,
+        incoming::Incoming,
+        launch::LaunchError,
+        turn::Turn,
+    },
+};
+
+/// Reports that a worker could not be started.
+pub(super) fn give_up<J: Job>(
+    mut turn: Turn<'_, J>,
+    worker: WorkerId,
+    failure: StartFailure,
+    cause: &str,
+) {
+    turn.state.note_cause(cause);
+    turn.state.workers.remove(&worker);
+    turn.hear(Event::StartFailed { worker, failure });
+    turn.end();
+}
+
+impl<J: Job> Supervisor<'_, J> {
+    /// Reports the end of a worker whose process has ended, if there was one.
+    pub(super) fn end(&self, worker: Worker) {
+        let handle = worker.handle.clone();
+        match worker.into_failure() {
+            Some(error) => self.give_up(&handle, error),
+            None => {
+                self.lane.enter(Stage::Leave);
+                if let Some(death) = reap(&handle) {
+                    self.report(&handle, death);
+                }
+            }
+        }
+    }
+
+    fn give_up(&self, handle: &Handle, error: LaunchError) {
+        let error = match error {
+            _ if handle.was_killed() => LaunchError::Late,
+            LaunchError::Handshake(_) if handle.is_starved() => LaunchError::Memory,
+            error => error,
+        };
+        let death = reap(handle);
+        let end = death.map_or_else(String::new, |death| format!(" ({death})"));
+        // One that we have killed ourselves says nothing by that.
+        let failure = error.verdict(death.filter(|_| !handle.was_killed()));
+        let cause = format!("{error}{end}");
+        self.shared.audience.hear(|| PoolEvent::StartFailed {
+            worker: handle.id,
+            pid: handle.pid(),
+            cause: cause.as_str().into(),
+            at: clock::now(),
+        });
+        give_up(self.time.turn(self.shared), handle.id, failure, &cause);
+    }
+
+    pub(super) fn incoming<'a>(&'a self, handle: &'a Handle) -> Incoming<'a, J> {
+        Incoming { shared: self.shared, handle, time: self.time }
+    }
+
+    fn report(&self, handle: &Handle, death: Death) {
+        let worker = handle.id;
+        let crash = handle.crash.get();
+        let death = crash.map_or(death, |crash| crash.death);
+        if handle.is_retired() {
+            self.incoming(handle).note_report(Err(format!("it left without a word: {death}")));
+        }
+        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
+        self.shared.audience.hear(|| self.gone(handle, death, &cause));
+        let mut turn = self.time.turn(self.shared);
+        let running = turn.state.running(worker).map(|(frame, index, _)| (frame, index));
+        let salvage = turn.state.kept(worker).and_then(Salvage::new);
+        turn.state.workers.remove(&worker);
+        turn.state.note_cause(&cause);
+        let memory = turn.state.ran_out_of_memory(handle, death);
+        let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
+        turn.state.crash = crash.cloned();
+        turn.hear(Event::Died { worker, running, kept, death, memory });
+        turn.state.crash = None;
+        let jobs = turn.end();
+        if let Some(salvage) = salvage
+            && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
+        {
+            self.incoming(handle).deliver(&jobs, view.outcomes().skip(salvage.skip));
+        }
+    }
+
+    /// What there is to say about the worker's end. Takes the lock, and lets it go.
+    fn gone(&self, handle: &Handle, death: Death, cause: &str) -> PoolEvent {
+        let worker = handle.id;
+        let state = self.shared.state.lock();
+        let running = state.running(worker).map(|(frame, index, _)| (frame, index));
+        let kept = state.kept(worker);
+        // It may have become ready in the moment in which it was found not to be needed.
+        let is_dismissed = state.sched.is_dismissed(worker);
+        drop(state);
+        let kept = kept.and_then(Salvage::new).map(|salvage| (salvage.frame, salvage.count));
+        let in_order = handle.is_retired() && death.cause == DeathCause::Exited(0);
+        let left = is_dismissed || (in_order && !handle.was_killed());
+        let at = clock::now();
+        PoolEvent::Gone { worker, death, left, cause: cause.into(), running, kept, at }
+    }
+}
+
+/// Reaps a process that has ended; `None` if there was none.
+fn reap(handle: &Handle) -> Option<Death> {
+    handle.disconnect();
+    let process = handle.process.get()?;
+    handle.note_processor_time();
+    let death = process.reap();
+    handle.gauge.note_end();
+    death
+}
+
+/// Outcomes that a worker had finished and not sent when it died.
+struct Salvage {
+    frame: FrameId,
+    /// How many of them have come back all the same: it died between sending and forgetting them.
+    skip: usize,
+    /// How many have not.
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Salvage {
+    fn new((frame, skip, bytes): (FrameId, u64, Vec<u8>)) -> Option<Salvage> {
+        let kept = u64::from(OutcomesView::of_kept(frame, &bytes)?.count);
+        let count = kept.checked_sub(skip).filter(|&count| count > 0)?;
+        Some(Salvage { frame, skip: usize::try_from(skip).ok()?, count, bytes })
+    }
+}

@@ -1,0 +1,144 @@
+//! A worker, as its supervisor knows it.
+
+use std::{mem, sync::Arc, time::Instant};
+
+use nix::sys::signal::Signal;
+use sys::doorbell::Woken;
+use wire::{Inbox, Link, Rendezvous, RendezvousError};
+
+use super::{LAST_BREATH, caught};
+use crate::processes::{
+    handle::Handle,
+    launch::{Launch, LaunchError, Progress},
+    mailbox::Mailbox,
+    recipe::Recipe,
+};
+
+pub(super) struct Worker {
+    pub(super) handle: Arc<Handle>,
+    phase: Phase,
+    /// When it is killed unless it has ended.
+    pub(super) kill_at: Option<Instant>,
+    /// Whether its process has ended.
+    has_ended: bool,
+}
+
+enum Phase {
+    Launching(Launch),
+    /// It has to be accepted.
+    Joined(Rendezvous),
+    /// Its launch is over, and nobody has noted it yet.
+    Launched(Inbox),
+    Serving,
+    /// It could not be started, and its process has to go.
+    Failed(LaunchError),
+}
+
+impl Worker {
+    pub(super) fn new(handle: Arc<Handle>, begun: Result<Launch, LaunchError>) -> Worker {
+        let mut worker = Worker { handle, phase: Phase::Serving, kill_at: None, has_ended: false };
+        worker.enter(begun.map(Phase::Launching));
+        worker
+    }
+
+    fn enter(&mut self, next: Result<Phase, LaunchError>) {
+        self.phase = next.unwrap_or_else(|error| {
+            self.handle.disconnect();
+            self.expect_end();
+            Phase::Failed(error)
+        });
+    }
+
+    pub(super) fn is_launching(&self) -> bool {
+        !matches!(self.phase, Phase::Serving)
+    }
+
+    /// Takes a ring; returns `false` if the worker has closed its end.
+    pub(super) fn has_rung(&self) -> bool {
+        let woken = self.handle.page.get().and_then(|page| page.door().try_wait());
+        woken != Some(Woken::Ended)
+    }
+
+    /// Takes what the worker has said, while it is being launched.
+    pub(super) fn advance(&mut self, recipe: &Recipe) {
+        let phase = mem::replace(&mut self.phase, Phase::Serving);
+        let next = match phase {
+            Phase::Launching(launch) => {
+                caught(|| launch.advance(recipe, &self.handle)).map(|progress| match progress {
+                    Progress::Pending(launch) => Phase::Launching(launch),
+                    Progress::Accept(rendezvous) => Phase::Joined(rendezvous),
+                    Progress::Ready(inbox) => Phase::Launched(inbox),
+                })
+            }
+            other => Ok(other),
+        };
+        self.enter(next);
+    }
+
+    /// Where it has to be accepted, if it has to be now.
+    pub(super) fn take_rendezvous(&mut self) -> Option<Rendezvous> {
+        match mem::replace(&mut self.phase, Phase::Launching(Launch::Accepting)) {
+            Phase::Joined(rendezvous) => Some(rendezvous),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// It was accepted, or was not.
+    pub(super) fn resume(&mut self, accepted: Result<Link, RendezvousError>) {
+        if matches!(self.phase, Phase::Launching(Launch::Accepting)) {
+            let launch = accepted.map(|link| Launch::accepted(link, &self.handle));
+            self.enter(launch.map(Phase::Launching).map_err(LaunchError::from));
+        }
+    }
+
+    /// What comes from it, if its launch has just ended.
+    pub(super) fn take_mailbox(&mut self) -> Option<Mailbox> {
+        match mem::replace(&mut self.phase, Phase::Serving) {
+            Phase::Launched(inbox) => Some(Mailbox::new(inbox)),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// Its process has ended.
+    pub(super) fn note_end(&mut self) {
+        self.has_ended = true;
+        self.kill_at = None;
+        if let Some(process) = self.handle.process.get() {
+            // What it has left may hold its link, which is waited for while it is accepted.
+            process.signal_group(Signal::SIGKILL);
+        }
+    }
+
+    /// Whether its process has ended and all that it has said is known.
+    pub(super) fn is_over(&self) -> bool {
+        self.has_ended && !matches!(self.phase, Phase::Launching(Launch::Accepting))
+    }
+
+    /// Gives it some time to end.
+    pub(super) fn expect_end(&mut self) {
+        if !self.has_ended {
+            self.kill_at.get_or_insert_with(|| Instant::now() + LAST_BREATH);
+        }
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.kill_at = None;
+        self.handle.kill();
+    }
+
+    /// Why it never served; `None` if it has.
+    pub(super) fn into_failure(self) -> Option<LaunchError> {
+        match self.phase {
+            Phase::Serving | Phase::Launched(_) => None,
+            Phase::Failed(error) => Some(error),
+            Phase::Launching(launch) => Some(launch.cut_short()),
+            Phase::Joined(rendezvous) => Some(Launch::Meeting(rendezvous).cut_short()),
+        }
+    }
+}
