@@ -40,6 +40,16 @@ pub enum Event {
         /// How long the worker was busy with it.
         busy: Duration,
     },
+    /// A worker that was [recalled](Action::Recall) had begun with this job: it begins with no later one of the frames that
+    /// it was recalled from.
+    TakenBack {
+        /// The worker.
+        worker: WorkerId,
+        /// The job's frame.
+        frame: FrameId,
+        /// The job's place in it.
+        index: u64,
+    },
     /// What a worker was found to be doing; told before a [`Event::Tick`].
     Seen {
         /// The worker.
@@ -150,8 +160,8 @@ pub enum Action {
     },
     /// Have the worker run no further job of the frames it has.
     Halt(WorkerId),
-    /// Have the worker send back the jobs that it has not begun with, of frames with smaller numbers;
-    /// [`Event::Returned`] follows for each.
+    /// Have the worker begin with no further job of frames with smaller numbers. [`Event::TakenBack`] follows if it is known
+    /// which it has begun, and in any case [`Event::Returned`] for each frame.
     Recall {
         /// The worker.
         worker: WorkerId,

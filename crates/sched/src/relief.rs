@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use job::{FrameId, Moment};
+use job::{FrameId, Moment, WorkerId};
 
 use crate::{
     Action, Batch, Sched,
@@ -33,6 +33,18 @@ impl Sched {
                 actions.push(Action::Recall { worker: id, below });
             }
         }
+    }
+
+    /// Gives to others what a recalled worker has not begun with.
+    pub(crate) fn taken_back(
+        &mut self,
+        id: WorkerId,
+        frame: FrameId,
+        index: u64,
+        actions: &mut Vec<Action>,
+    ) {
+        let taken = self.workers.get_mut(&id).map_or_else(Vec::new, |worker| worker.take_back(frame, index));
+        self.given_back(id, taken, actions);
     }
 
     /// Whether a job would be started at once that nobody has. Whoever fixes the size of frames means it.

@@ -135,6 +135,7 @@ impl Sched {
                     self.sizing.learn(outcomes, busy);
                 }
             }
+            Event::TakenBack { worker, frame, index } => self.taken_back(worker, frame, index, &mut actions),
             Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
             Event::Resident { worker, bytes } => self.resident(worker, bytes, &mut actions),
             Event::Stood { worker, stands } => self.stood(now, worker, stands),
@@ -305,7 +306,9 @@ impl Sched {
     ) -> bool {
         let halted = self.kill_at.is_some();
         let Some(worker) = self.workers.get_mut(&id) else { return false };
-        // Not always the oldest: frames that two threads send at a time may overtake each other.
+        if last && outcomes == 0 && worker.forget_emptied(frame) {
+            return true;
+        }
         let may_be_short = halted || frame < worker.recalled;
         let plausible = |count: u64| match last {
             true => outcomes == count || (may_be_short && outcomes < count),
@@ -333,7 +336,7 @@ impl Sched {
     }
 
     /// Sees to jobs of a frame that the worker was told not to begin with.
-    fn given_back(&mut self, id: WorkerId, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
+    pub(crate) fn given_back(&mut self, id: WorkerId, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
         if matches!(self.mode, Mode::Stopping | Mode::Broken) {
             return jobs.into_iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
         }

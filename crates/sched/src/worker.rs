@@ -75,6 +75,18 @@ impl InFlight {
         self.job_at(self.returned)
     }
 
+    /// Takes out the jobs behind this place in the frame. None if a place is not that of a job without an outcome.
+    pub(crate) fn take_behind(&mut self, index: u64) -> Vec<Waiting> {
+        let kept = (index + 1).saturating_sub(self.returned);
+        if kept == 0 {
+            return Vec::new();
+        }
+        let returned = self.returned;
+        let first = self.take_first(kept);
+        self.returned = returned;
+        std::mem::replace(&mut self.jobs, first)
+    }
+
     /// Takes out the first jobs, which have an outcome now.
     pub(crate) fn take_first(&mut self, mut count: u64) -> Vec<Waiting> {
         let mut taken = Vec::new();
@@ -107,8 +119,10 @@ pub(crate) struct Worker {
     pub(crate) idle_since: Moment,
     /// When it began with what it is doing now, as far as its answers tell.
     pub(crate) since: Moment,
-    /// It gives back what it has not begun with of frames below this.
+    /// It begins with no further job of frames below this.
     pub(crate) recalled: FrameId,
+    /// Frames of which all jobs were taken back, and which it has yet to answer.
+    emptied: Vec<FrameId>,
     /// Another takes its place as soon as it has no jobs.
     pub(crate) is_recycled: bool,
     /// When to look what it is doing, or whether it is ready.
@@ -131,11 +145,37 @@ impl Worker {
             idle_since: Moment(0),
             since: Moment(0),
             recalled: FrameId(0),
+            emptied: Vec::new(),
             is_recycled: false,
             check_at: Some(by),
             stood_since: None,
             seen: None,
         }
+    }
+
+    /// Takes back the jobs that it has not begun with and will not begin with, in their order, given the one that it had begun
+    /// with after it was recalled.
+    pub(crate) fn take_back(&mut self, frame: FrameId, index: u64) -> Vec<Waiting> {
+        let place = self.frames.iter().position(|held| held.frame == frame && frame < self.recalled);
+        let Some(place) = place else { return Vec::new() };
+        let mut taken = self.frames[place].take_behind(index);
+        // Frames arrive in the order in which they were decided, so it has not begun with the later ones.
+        let later = self.frames.split_off(place + 1);
+        for held in later {
+            if held.frame < self.recalled && held.returned == 0 {
+                self.emptied.push(held.frame);
+                taken.extend(held.jobs);
+            } else {
+                self.frames.push_back(held);
+            }
+        }
+        taken
+    }
+
+    /// Whether the frame was one whose jobs have all been taken back; it is answered now.
+    pub(crate) fn forget_emptied(&mut self, frame: FrameId) -> bool {
+        let place = self.emptied.iter().position(|&emptied| emptied == frame);
+        place.map(|place| self.emptied.swap_remove(place)).is_some()
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -292,6 +292,40 @@ fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
     assert_eq!(sched.pending(), 39);
 }
 
+#[test]
+fn what_a_recalled_worker_has_not_begun_goes_to_others_at_once() {
+    let (mut sched, ids) = with_idle(2, &Settings::default());
+    let returned =
+        |worker, frame, outcomes, busy| Event::Returned { worker, frame, outcomes, last: true, busy };
+    let mut next = 2;
+    for _ in 0..8 {
+        let mut sent = sends(&sched.handle(at(0), submitted(next, next + 1000, vec![])));
+        next += 1000;
+        while let Some((worker, frame, jobs)) = sent.pop() {
+            let busy = Duration::from_nanos(100 * jobs);
+            sent.extend(sends(&sched.handle(at(0), returned(worker, frame, jobs, busy))));
+        }
+    }
+    let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
+    let [(slow, frame, 40)] = sent[..] else { panic!("all in one frame: {sent:?}") };
+    let _ = sched.handle(at(6), Event::Tick);
+    // It is in the third of the 40 jobs.
+    let back = sends(&sched.handle(at(6), Event::TakenBack { worker: slow, frame, index: 2 }));
+    let other = ids.into_iter().find(|&id| id != slow).unwrap();
+    assert!(back.iter().all(|&(worker, ..)| worker == other), "{back:?}");
+    assert!(!back.is_empty());
+    assert_eq!(sched.pending(), 40);
+    // A second answer to the same recall takes nothing more back.
+    assert!(sched.handle(at(6), Event::TakenBack { worker: slow, frame, index: 2 }).is_empty());
+    let ended = sched.handle(at(20), returned(slow, frame, 3, Duration::from_millis(14)));
+    assert!(ended.contains(&Action::Deliver(vec![JobRange::new(next, next + 3).unwrap()])), "{ended:?}");
+    assert_eq!(sched.pending(), 37);
+    // More outcomes than it has jobs are still a violation.
+    let (worker, frame, _) = back[0];
+    let too_many = returned(worker, frame, 41, Duration::from_millis(1));
+    assert!(sched.handle(at(21), too_many).contains(&Action::Kill(worker)));
+}
+
 fn sends(actions: &[Action]) -> Vec<(WorkerId, FrameId, u64)> {
     let sent = |action: &Action| match action {
         Action::Send { worker, frame, jobs, .. } => {

@@ -53,6 +53,8 @@ struct World {
     jobs: Vec<Option<Option<Verdict>>>,
     expected: Vec<JobId>,
     closed: bool,
+    /// Workers that were recalled by the last event.
+    recalls: Vec<WorkerId>,
     /// When the scheduler wants to be told the time: like the pool's clock, only the earliest wish is kept.
     wake_at: Option<Moment>,
 }
@@ -85,6 +87,7 @@ impl World {
             jobs: Vec::new(),
             expected: Vec::new(),
             closed: false,
+            recalls: Vec::new(),
             wake_at: None,
         }
     }
@@ -97,6 +100,26 @@ impl World {
         let unresolved = self.jobs.iter().filter(|job| job.is_none()).count() as u64;
         assert_eq!(self.sched.pending(), unresolved, "a job is lost or counted twice");
         assert!(!self.sched.is_finished() || unresolved == 0, "finished with jobs unresolved");
+        while let Some(id) = self.recalls.pop() {
+            self.take_back(id);
+        }
+    }
+
+    /// The pool looks at what a recalled worker has begun with, if it is in a job.
+    fn take_back(&mut self, id: WorkerId) {
+        let in_a_job = !self.rng.one_in(3);
+        let Some(worker) = self.workers.get_mut(&id).filter(|_| in_a_job) else { return };
+        let recalled = worker.recalled.unwrap();
+        let hangs = worker.hangs;
+        let Some((frame, jobs, returned)) = worker.frames.first_mut() else { return };
+        if jobs.is_empty() || *frame >= recalled {
+            return;
+        }
+        let begun = if hangs { 0 } else { self.rng.below(jobs.len() as u64) };
+        let event = Event::TakenBack { worker: id, frame: *frame, index: *returned + begun };
+        jobs.truncate(begun as usize + 1);
+        worker.frames.iter_mut().skip(1).filter(|(frame, ..)| *frame < recalled).for_each(|frame| frame.1.clear());
+        self.tell(event);
     }
 
     fn act(&mut self, action: Action) {
@@ -125,7 +148,10 @@ impl World {
                 jobs.iter().for_each(|job| self.resolve(job, Some(verdict.clone())));
             }
             Action::Halt(id) => self.workers.get_mut(&id).unwrap().halted = true,
-            Action::Recall { worker, below } => self.workers.get_mut(&worker).unwrap().recalled = Some(below),
+            Action::Recall { worker, below } => {
+                self.workers.get_mut(&worker).unwrap().recalled = Some(below);
+                self.recalls.push(worker);
+            }
             Action::Retire(id) => self.workers.get_mut(&id).unwrap().retired = true,
             Action::Terminate(id) | Action::Kill(id) => self.workers.get_mut(&id).unwrap().doomed = true,
             Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
@@ -172,12 +198,10 @@ impl World {
     fn return_frame(&mut self) {
         let Some(id) = self.any_worker(|w| !w.frames.is_empty() && !w.hangs && !w.stands) else { return };
         let worker = self.workers.get_mut(&id).unwrap();
-        // Frames sent by different threads may overtake each other.
-        let place = self.rng.below(worker.frames.len() as u64) as usize;
-        if self.rng.one_in(4) && worker.frames[place].1.len() > 1 {
-            return self.return_part(id, place);
+        if self.rng.one_in(4) && worker.frames[0].1.len() > 1 {
+            return self.return_part(id);
         }
-        let (frame, jobs, _) = worker.frames.remove(place);
+        let (frame, jobs, _) = worker.frames.remove(0);
         worker.since = (!worker.frames.is_empty()).then_some(self.now);
         let stops = worker.halted || Some(frame) < worker.recalled;
         let done = if stops { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
@@ -197,9 +221,9 @@ impl World {
     }
 
     /// A worker sends the outcomes of some of a frame's jobs and goes on with the others.
-    fn return_part(&mut self, id: WorkerId, place: usize) {
+    fn return_part(&mut self, id: WorkerId) {
         let worker = self.workers.get_mut(&id).unwrap();
-        let (frame, jobs, returned) = &mut worker.frames[place];
+        let (frame, jobs, returned) = &mut worker.frames[0];
         let done = 1 + self.rng.below(jobs.len() as u64 - 1);
         self.expected = jobs.drain(..done as usize).collect();
         *returned += done;
@@ -215,7 +239,7 @@ impl World {
 
     fn die(&mut self, id: WorkerId) {
         let worker = self.workers.remove(&id).unwrap();
-        let first = worker.frames.first().filter(|_| self.rng.one_in(2));
+        let first = worker.frames.first().filter(|frame| !frame.1.is_empty() && self.rng.one_in(2));
         let in_frame = first.map(|frame| (frame.clone(), self.rng.below(frame.1.len() as u64)));
         let running = in_frame.as_ref().map(|((frame, _, returned), index)| (*frame, returned + index));
         // All before the running job are finished, and sometimes it is itself.
@@ -250,7 +274,8 @@ impl World {
             let bytes = self.rng.below(bound);
             self.tell(Event::Resident { worker: id, bytes });
             let worker = &self.workers[&id];
-            if let (Some((frame, jobs, returned)), Some(since)) = (worker.frames.first(), worker.since) {
+            let running = worker.frames.first().filter(|frame| !frame.1.is_empty());
+            if let (Some((frame, jobs, returned)), Some(since)) = (running, worker.since) {
                 // One that hangs is in its first job; of the others nobody knows.
                 let index = returned + if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };
                 self.tell(Event::Seen { worker: id, frame: *frame, index, since });

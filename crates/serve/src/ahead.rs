@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use job::{Context, Job};
+use job::{Context, FrameId, Job};
+use sys::page::Page;
 use wire::{CodecKind, catch_panic, frame::JobsView};
 
 /// The jobs that have begun and did not run yet, in their order.
@@ -15,13 +16,22 @@ pub(crate) struct Ahead<'a, J> {
     begun: VecDeque<J>,
     /// A job that was decoded and could not begin yet.
     next: Option<J>,
+    page: &'a Page,
+    frame: FrameId,
+    /// Number of jobs decoded so far.
+    decoded: u32,
 }
 
 impl<'a, J: Job> Ahead<'a, J> {
     /// The lookahead of a batch whose first job is next.
-    pub(crate) fn of(frame: &JobsView<'a>, context: &J::Context) -> Ahead<'a, J> {
+    pub(crate) fn of(frame: &JobsView<'a>, context: &J::Context, page: &'a Page) -> Ahead<'a, J> {
         let payloads = context.begins_ahead().then(|| Box::new(frame.payloads()) as Box<_>);
-        Ahead { payloads, begun: VecDeque::new(), next: None }
+        Ahead { payloads, begun: VecDeque::new(), next: None, page, frame: frame.frame, decoded: 0 }
+    }
+
+    /// Whether the job whose turn it is has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.begun.is_empty()
     }
 
     /// Begins as many jobs as can begin, and takes off the one whose turn it is, if it was decoded.
@@ -39,6 +49,7 @@ impl<'a, J: Job> Ahead<'a, J> {
         loop {
             if self.next.is_none() {
                 let Some(payload) = self.payloads.as_mut().and_then(Iterator::next) else { return };
+                self.decoded += 1;
                 match catch_panic(|| codec.decode_unguarded::<J>(payload)) {
                     Ok(Ok(job)) => self.next = Some(job),
                     _ => {
@@ -48,6 +59,10 @@ impl<'a, J: Job> Ahead<'a, J> {
                 }
             }
             let Some(job) = &self.next else { return };
+            self.page.enter_ahead(self.frame, self.decoded - 1);
+            if !self.page.may_go_on(self.frame) {
+                return;
+            }
             if !catch_panic(|| job.begin(context)).unwrap_or(false) {
                 return;
             }

@@ -70,13 +70,15 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
     page.lane().enter_at(Stage::Work, laps.began);
     let mut outcomes = OutcomesWriter::with_limit(frame.frame, max_outcome);
     page.keep_from(0);
-    let mut ahead = Ahead::<J>::of(frame, context);
+    let mut ahead = Ahead::<J>::of(frame, context, page);
     for (index, payload) in (0..).zip(frame.payloads()) {
-        if !page.may_go_on(frame.frame) {
+        page.enter(frame.frame, index, frame.notes.starts.then(clock::now));
+        // One that has begun is not run by others.
+        if !page.may_go_on(frame.frame) && (page.is_halted() || !ahead.has_begun()) {
+            page.step_back(frame.frame, index);
             ahead.give_up(context);
             break;
         }
-        page.enter(frame.frame, index, frame.notes.starts.then(clock::now));
         let before = outcomes.bytes();
         let sample = samples.next().then_some(page.lane());
         let input = ahead.next(codec, context).map_or(Input::Encoded(payload), Input::Decoded);

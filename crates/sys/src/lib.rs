@@ -1,6 +1,7 @@
 //! Danger, kept in one small room: the parts of the operating system that need `unsafe`, each behind a safe
 //! interface and each block with the reason why it is sound. Linux only.
 
+mod barrier;
 pub mod call;
 pub mod cgroup;
 pub mod clock;

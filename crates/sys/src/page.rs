@@ -21,6 +21,7 @@ use std::{
 use job::{FrameId, Moment, ProgramFigures};
 
 use crate::{
+    barrier,
     call::CallError,
     doorbell::{self, Doorbell},
     lane::Lane,
@@ -53,7 +54,8 @@ struct Line(AtomicU64);
 /// What lies at the start of the parent's file; written by the parent only. All of it is valid when zero.
 #[repr(C)]
 struct Orders {
-    /// Begin with no further job of batches below this number.
+    /// Begin with no further job of batches below this number. Published before `running` and `ahead` are read; see
+    /// [`barrier`].
     recalled: AtomicU64,
     /// Run no further job of the batches at hand.
     halted: AtomicBool,
@@ -73,6 +75,8 @@ struct Orders {
 struct Cells {
     /// The low half of the batch's number above the job's index in it plus one; 0 between jobs.
     running: AtomicU64,
+    /// The same for the last job that has begun ahead of its turn.
+    ahead: AtomicU64,
     /// When the running job started; written for jobs with a time limit only.
     since: AtomicU64,
     /// One more than `running` was when an allocation failed; 0 if none has.
@@ -180,6 +184,8 @@ pub struct Page {
     requests: MemoryFile,
     replies: MemoryFile,
     door: Doorbell,
+    /// Whether this process, a worker, passes barriers that its parent asks for.
+    is_registered: bool,
 }
 
 /// The page of this process, if it is a worker.
@@ -208,7 +214,7 @@ impl Page {
         let (door, theirs) = Doorbell::pair()?;
         door.send(&[request_fd.as_fd(), reply_fd.as_fd()])?;
         let theirs = above_streams(theirs.into()).map_err(|e| CallError::new("fcntl(F_DUPFD_CLOEXEC)", e))?;
-        Ok((Page { requests, replies, door }, theirs))
+        Ok((Page { requests, replies, door, is_registered: false }, theirs))
     }
 
     /// Opens the memory that the parent made.
@@ -224,6 +230,7 @@ impl Page {
             requests: MemoryFile::open(&requests, REQUESTS, Access::ReadOnly)?,
             replies: MemoryFile::open(&replies, REPLIES, Access::ReadWrite)?,
             door,
+            is_registered: barrier::register(),
         })
     }
 
@@ -320,7 +327,8 @@ impl Page {
         &self.cells().lane
     }
 
-    /// The worker enters a job; `since` is its start, for jobs with a time limit.
+    /// The worker enters a job; `since` is its start, for jobs with a time limit. Whether it [may](Page::may_go_on) it has to
+    /// ask afterwards.
     #[inline]
     pub fn enter(&self, frame: FrameId, index: u32, since: Option<Moment>) {
         let cells = self.cells();
@@ -328,8 +336,20 @@ impl Page {
             // Before `running`: a reader in between sees the previous job with a later start, never an earlier one.
             cells.since.store(since.0, Ordering::Release);
         }
-        let word = (u64::from(low_half(frame)) << 32) | (u64::from(index) + 1);
-        cells.running.store(word, Ordering::Release);
+        cells.running.store(place(frame, index), Ordering::Release);
+        barrier::light(self.is_registered);
+    }
+
+    /// The worker begins with a job ahead of its turn. Whether it [may](Page::may_go_on) it has to ask afterwards.
+    pub fn enter_ahead(&self, frame: FrameId, index: u32) {
+        self.cells().ahead.store(place(frame, index), Ordering::Release);
+        barrier::light(self.is_registered);
+    }
+
+    /// The worker does not run the job that it has entered, but is still after the one before it, if there is one.
+    pub fn step_back(&self, frame: FrameId, index: u32) {
+        let before = index.checked_sub(1).map_or(0, |before| place(frame, before));
+        self.cells().running.store(before, Ordering::Release);
     }
 
     /// The running job counts as started anew.
@@ -375,10 +395,9 @@ impl Page {
     #[must_use]
     pub fn running(&self) -> Option<Running> {
         let cells = self.cells();
-        let word = cells.running.load(Ordering::Acquire);
+        let (frame, index) = from_place(cells.running.load(Ordering::Acquire))?;
         let since = Moment(cells.since.load(Ordering::Acquire));
-        let index = u32::try_from(word & u64::from(u32::MAX)).ok()?.checked_sub(1)?;
-        Some(Running { frame: u32::try_from(word >> 32).ok()?, index, since })
+        Some(Running { frame, index, since })
     }
 
     /// The worker keeps more of a frame's outcomes, behind the `before` bytes that it has kept of it; `false` if there is
@@ -437,9 +456,15 @@ impl Page {
         self.orders().calm.load(Ordering::Relaxed)
     }
 
-    /// The parent asks the worker to begin with no further job of frames with smaller numbers.
-    pub fn recall(&self, below: FrameId) {
+    /// The parent asks the worker to begin with no further job of frames with smaller numbers. Returns the last job that it has
+    /// begun with, if it is in one: it begins with no later one of these frames.
+    pub fn recall(&self, below: FrameId) -> Option<Running> {
         self.orders().recalled.store(below.0, Ordering::Release);
+        barrier::for_all();
+        let running = self.running()?;
+        let ahead = from_place(self.cells().ahead.load(Ordering::Acquire));
+        let index = ahead.filter(|(frame, _)| *frame == running.frame).map_or(0, |(_, index)| index);
+        Some(Running { index: running.index.max(index), ..running })
     }
 
     /// Whether the worker may begin with jobs of this frame: the parent has neither [halted](Page::halt) it nor
@@ -461,6 +486,18 @@ impl Page {
     pub fn is_halted(&self) -> bool {
         self.orders().halted.load(Ordering::Acquire)
     }
+}
+
+/// The word that stands for a job.
+#[inline]
+fn place(frame: FrameId, index: u32) -> u64 {
+    (u64::from(low_half(frame)) << 32) | (u64::from(index) + 1)
+}
+
+/// The low half of the frame's number and the place of the job in it; `None` for no job.
+fn from_place(word: u64) -> Option<(u32, u32)> {
+    let index = u32::try_from(word & u64::from(u32::MAX)).ok()?.checked_sub(1)?;
+    Some((u32::try_from(word >> 32).ok()?, index))
 }
 
 #[inline]

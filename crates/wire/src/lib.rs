@@ -31,4 +31,4 @@ pub use rendezvous::{Rendezvous, RendezvousError, join};
 pub use role::Role;
 
 /// Changes whenever a message's layout or meaning does; both sides must have the same.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;

@@ -5,7 +5,11 @@
 //! has put into the socket and the worker has not taken yet, and keeps back what would not fit. A frame counts as
 //! taken when its outcomes are back, a part of a large message when the worker says so.
 
-use std::{collections::VecDeque, fs, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    sync::OnceLock,
+};
 
 use crate::{
     Closed, Message, PacketSender,
@@ -23,6 +27,10 @@ pub struct Outbox {
     parts: VecDeque<usize>,
     /// The most that [`cost`] may count in the link at a time.
     capacity: usize,
+    /// Messages whose predecessors have yet to come, by their place.
+    early: BTreeMap<u64, Message>,
+    /// The place of the next message.
+    next: u64,
     /// What did not fit, in order, and how much of the first has been sent.
     waiting: VecDeque<Message>,
     offset: usize,
@@ -45,6 +53,8 @@ impl Outbox {
             unread: 0,
             unanswered: VecDeque::new(),
             parts: VecDeque::new(),
+            early: BTreeMap::new(),
+            next: 0,
             waiting: VecDeque::new(),
             offset: 0,
             packet: Vec::new(),
@@ -57,6 +67,20 @@ impl Outbox {
     /// When the worker is gone.
     pub fn send(&mut self, message: Message) -> Result<(), Closed> {
         self.waiting.push_back(message);
+        self.pump()
+    }
+
+    /// The same for the message of this place, counted from 0. Several threads may send: one that comes too early waits for
+    /// its predecessors.
+    ///
+    /// # Errors
+    /// When the worker is gone.
+    pub fn send_in_order(&mut self, place: u64, message: Message) -> Result<(), Closed> {
+        self.early.insert(place, message);
+        while let Some(message) = self.early.remove(&self.next) {
+            self.next += 1;
+            self.waiting.push_back(message);
+        }
         self.pump()
     }
 
@@ -181,6 +205,15 @@ mod tests {
         assert_eq!(received.unwrap(), message(1_000_000));
         assert!(outbox.answered());
         assert_eq!(inbox.receive(|| unreachable!()).unwrap(), message(5));
+    }
+
+    #[test]
+    fn messages_that_overtake_each_other_arrive_in_order() {
+        let (ours, theirs) = memory_pair();
+        let mut outbox = Outbox::new(ours.sender);
+        [2, 0, 3, 1].into_iter().for_each(|place| outbox.send_in_order(place, message(place as usize)).unwrap());
+        let mut inbox = Inbox::new(theirs.receiver);
+        (0..4).for_each(|place| assert_eq!(inbox.receive(|| unreachable!()).unwrap(), message(place)));
     }
 
     #[test]

@@ -6,8 +6,11 @@ use job::{Failure, FrameId, Job, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, Verdict};
-use sys::clock::now;
-use wire::frame::{self, Notes};
+use sys::{clock::now, page::Running};
+use wire::{
+    Message,
+    frame::{self, Notes},
+};
 
 use super::{block::Slice, clock, handle::Handle, shared::Shared, shared::State, supervisor, turn::Turn};
 use crate::PoolEvent;
@@ -17,6 +20,8 @@ pub(crate) enum Effect<J: Job> {
     Start(Arc<Handle>),
     Send {
         to: Arc<Handle>,
+        /// Among all frames that are sent to the worker.
+        place: u64,
         frame: FrameId,
         jobs: Vec<Slice<J>>,
         timed: bool,
@@ -50,7 +55,8 @@ pub(crate) fn prepare<J: Job>(
         }
         Action::Send { worker, frame, jobs, timed } => {
             let to = state.workers.get(&worker)?.clone();
-            Some(Effect::Send { to, frame, jobs: state.slices(&jobs), timed })
+            let place = to.next_place();
+            Some(Effect::Send { to, place, frame, jobs: state.slices(&jobs), timed })
         }
         Action::Deliver(jobs) => Some(Effect::Deliver(take(state, &jobs))),
         Action::Resolve { jobs, verdict } => {
@@ -97,20 +103,30 @@ fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> Failure<J::Error> {
     }
 }
 
-/// Does what was decided, in order. What to deliver is given back: only the caller has the outcomes.
-pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>) -> Vec<Slice<J>> {
-    let mut delivered = Vec::new();
+/// What decisions have led to that is not yet over.
+pub(crate) struct Carried<J: Job> {
+    /// What to deliver: only the caller has the outcomes.
+    pub(crate) delivered: Vec<Slice<J>>,
+    /// The jobs in which recalled workers are, which the scheduler has to know.
+    pub(crate) begun: Vec<(WorkerId, Running)>,
+}
+
+/// Does what was decided, in order.
+pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>) -> Carried<J> {
+    let (mut delivered, mut begun) = (Vec::new(), Vec::new());
     for effect in effects {
         match effect {
             Effect::Start(handle) => start(shared, handle),
-            Effect::Send { to, frame, jobs, timed } => send(shared, &to, frame, &jobs, timed),
+            Effect::Send { to, place, frame, jobs, timed } => {
+                to.send_frame(place, message(shared, &to, frame, &jobs, timed));
+            }
             Effect::Deliver(jobs) => delivered.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
                 shared.audience.hear(|| PoolEvent::Recalled { worker, below, at: now() });
-                handle.recall(below);
+                begun.extend(handle.recall(below).map(|running| (worker, running)));
             }
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
@@ -118,10 +134,17 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
             Effect::StartClock => start_clock(shared),
         }
     }
-    delivered
+    Carried { delivered, begun }
 }
 
-fn send<J: Job>(shared: &Shared<J>, to: &Handle, frame: FrameId, jobs: &[Slice<J>], timed: bool) {
+/// Returns the message of a frame, and announces it.
+fn message<J: Job>(
+    shared: &Shared<J>,
+    to: &Handle,
+    frame: FrameId,
+    jobs: &[Slice<J>],
+    timed: bool,
+) -> Message {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
     let notes = Notes { starts: timed, durations: shared.audience.wants_durations(frame) };
@@ -133,7 +156,7 @@ fn send<J: Job>(shared: &Shared<J>, to: &Handle, frame: FrameId, jobs: &[Slice<J
         let bytes = message.len() as u64;
         PoolEvent::Sent { worker: to.id, frame, jobs: names, bytes, at: now() }
     });
-    to.send(message);
+    message
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {

@@ -2,13 +2,17 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use job::{Crash, FrameId, Moment, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
-use sys::{clock, page::Page, process::Process};
+use sys::{
+    clock,
+    page::{Page, Running},
+    process::Process,
+};
 use wire::{Closed, Message, Outbox};
 
 use super::mailbox::Mailbox;
@@ -22,6 +26,8 @@ pub(crate) struct Handle {
     /// What comes from it, once it is ready.
     pub(super) mailbox: OnceLock<Mailbox>,
     outbox: Mutex<Option<Outbox>>,
+    /// Number of frames that were decided on.
+    frames: AtomicU64,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
     /// Whether the kernel has killed it for lack of memory, as far as can be told.
@@ -58,6 +64,7 @@ impl Handle {
             page: OnceLock::new(),
             mailbox: OnceLock::new(),
             outbox: Mutex::new(None),
+            frames: AtomicU64::new(0),
             killed: AtomicBool::new(false),
             killed_by_kernel: AtomicBool::new(false),
             paused: AtomicBool::new(paused),
@@ -133,10 +140,15 @@ impl Handle {
         }
     }
 
-    pub(crate) fn recall(&self, below: FrameId) {
-        if let Some(page) = self.page.get() {
-            page.recall(below);
-        }
+    /// Asks the worker to begin with no further job of frames below; returns the last one that it has begun with, if it is in
+    /// one.
+    pub(crate) fn recall(&self, below: FrameId) -> Option<Running> {
+        self.page.get()?.recall(below)
+    }
+
+    /// The place of the next frame among all that are sent to the worker; for whoever has the pool's lock.
+    pub(crate) fn next_place(&self) -> u64 {
+        self.frames.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn connect(&self, outbox: Outbox) {
@@ -225,9 +237,18 @@ impl Handle {
 
     /// Sends a message, unless the worker has been told to leave. That it is gone, the supervisor will notice.
     pub(crate) fn send(&self, message: Message) {
+        self.send_by(message, Outbox::send);
+    }
+
+    /// Sends the frame of this [place](Handle::next_place), once those before it are sent.
+    pub(crate) fn send_frame(&self, place: u64, message: Message) {
+        self.send_by(message, |outbox, message| outbox.send_in_order(place, message));
+    }
+
+    fn send_by(&self, message: Message, send: impl FnOnce(&mut Outbox, Message) -> Result<(), Closed>) {
         let bytes = message.len() as u64;
         if let Some(outbox) = &mut *self.outbox.lock()
-            && let Err(error @ Closed::Garbled(_)) = outbox.send(message)
+            && let Err(error @ Closed::Garbled(_)) = send(outbox, message)
         {
             self.expel(&format!("the worker was killed because {error}"));
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use job::{Job, Moment, Stage};
+use job::{Job, Moment, Stage, WorkerId};
 use parking_lot::MutexGuard;
 use sched::Event;
 use sys::{
     clock::{self, Heartbeat},
     lane::Lane,
+    page::Running,
 };
 
 use super::{
@@ -95,19 +96,37 @@ impl<'a, J: Job> Turn<'a, J> {
         }
         let Turn { shared, state, effects, time, .. } = self;
         drop(state);
-        match time {
-            _ if effects.is_empty() => Vec::new(),
-            Time::Nobody => carry_out(shared, effects),
+        if effects.is_empty() {
+            return Vec::new();
+        }
+        let (carried, next) = match time {
+            Time::Nobody => (carry_out(shared, effects), Time::Nobody),
             Time::Lane(lane) => {
                 lane.enter(Stage::Send);
-                carry_out(shared, effects)
+                (carry_out(shared, effects), time)
             }
             Time::Callers(begun) => {
                 let decided = clock::now();
-                let jobs = carry_out(shared, effects);
-                shared.ledger.callers.note_turn(decided.since(begun), clock::now().since(decided));
-                jobs
+                let carried = carry_out(shared, effects);
+                let end = clock::now();
+                shared.ledger.callers.note_turn(decided.since(begun), end.since(decided));
+                (carried, Time::Callers(end))
+            }
+        };
+        if !carried.begun.is_empty() {
+            Turn::with(shared, next).take_back(carried.begun);
+        }
+        carried.delivered
+    }
+
+    /// Tells the scheduler which jobs recalled workers are in.
+    fn take_back(mut self, begun: Vec<(WorkerId, Running)>) {
+        for (worker, running) in begun {
+            // What it says of frames that it does not have is ignored.
+            if let Some((frame, _)) = self.state.sched.frame_of(worker, |frame| running.is_in(frame)) {
+                self.hear(Event::TakenBack { worker, frame, index: u64::from(running.index) });
             }
         }
+        self.end();
     }
 }

@@ -104,6 +104,31 @@ mod tests {
         atomic::fence(Ordering::SeqCst);
     }
 
+    /// A worker publishes which job it begins and then looks at the limit that its parent sets; the parent sets the limit and
+    /// then looks at what has begun. Returns whether both may take the job: the worker runs it, and the parent gives it to
+    /// another.
+    fn both_take_the_job(worker: fn(), parent: fn()) -> bool {
+        let found = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let both = found.clone();
+        loom::model(move || {
+            let (begun, limit) = (Arc::new(atomic::AtomicU64::new(0)), Arc::new(atomic::AtomicU64::new(0)));
+            let (theirs, their_limit) = (begun.clone(), limit.clone());
+            let running = thread::spawn(move || publish(&*theirs, 1, &*their_limit, worker) == 0);
+            let takes_back = publish(&*limit, 1, &*begun, parent) == 0;
+            if running.join().unwrap() && takes_back {
+                both.store(true, Ordering::Relaxed);
+            }
+        });
+        found.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_job_is_run_or_taken_back_and_both_fences_are_needed() {
+        assert!(!both_take_the_job(fence_of_the_model, fence_of_the_model));
+        assert!(both_take_the_job(|| (), fence_of_the_model));
+        assert!(both_take_the_job(fence_of_the_model, || ()));
+    }
+
     /// One side publishes two positions, the other waits for each, in all orders that the memory model allows. A lost wake-up
     /// is a deadlock, at which the model panics.
     fn check(publisher: fn(), sleeper: fn()) {
