@@ -106,11 +106,11 @@ pub enum Wrong {
 }
 
 use Wrong::{
-    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
-    GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
-    KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
-    UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
+    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt,
+    ExitsAtOnce, ForeignFrame, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
+    HugePacket, Knocks, KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves,
+    NeverReady, OtherJobs, OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello,
+    StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// What keeps a worker from being ready, and is noticed as soon as it happens.

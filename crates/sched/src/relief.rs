@@ -36,13 +36,7 @@ impl Sched {
     }
 
     /// Gives to others what a recalled worker has not begun with.
-    pub(crate) fn taken_back(
-        &mut self,
-        id: WorkerId,
-        frame: FrameId,
-        index: u64,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(crate) fn taken_back(&mut self, id: WorkerId, frame: FrameId, index: u64, actions: &mut Vec<Action>) {
         let taken = self.workers.get_mut(&id).map_or_else(Vec::new, |worker| worker.take_back(frame, index));
         self.given_back(id, taken, actions);
     }

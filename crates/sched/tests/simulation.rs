@@ -118,7 +118,12 @@ impl World {
         let begun = if hangs { 0 } else { self.rng.below(jobs.len() as u64) };
         let event = Event::TakenBack { worker: id, frame: *frame, index: *returned + begun };
         jobs.truncate(begun as usize + 1);
-        worker.frames.iter_mut().skip(1).filter(|(frame, ..)| *frame < recalled).for_each(|frame| frame.1.clear());
+        worker
+            .frames
+            .iter_mut()
+            .skip(1)
+            .filter(|(frame, ..)| *frame < recalled)
+            .for_each(|frame| frame.1.clear());
         self.tell(event);
     }
 

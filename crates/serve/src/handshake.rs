@@ -7,7 +7,7 @@ use sys::{lane::Lane, memory};
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, Transport, catch_panic,
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
-    send_in_parts,
+    send,
 };
 
 /// What the parent asks of the worker's outcomes.
@@ -34,8 +34,8 @@ pub fn introduce<J: Job>(
     sender: &dyn PacketSender,
     lane: &Lane,
 ) -> Result<Option<(Terms, J::Context)>, Closed> {
-    send_in_parts(sender, &pack(&Hello::new(J::NAME)))?;
-    let message = inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken)))?;
+    send(sender, pack(&Hello::new(J::NAME)))?;
+    let message = inbox.receive(|| send(sender, Message::new(Tag::PartTaken)))?;
     let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
     lane.enter(Stage::Load);
     let started = start::<J>(&welcome);
@@ -44,7 +44,7 @@ pub fn introduce<J: Job>(
         Ok(_) => Started::Ready,
         Err(reason) => Started::Failed(reason.clone()),
     };
-    send_in_parts(sender, &pack(&said))?;
+    send(sender, pack(&said))?;
     Ok(started.ok())
 }
 
@@ -78,7 +78,7 @@ pub fn say_farewell<J: Job>(sender: &dyn PacketSender, codec: CodecKind, context
         Ok(report) => Farewell::Report(report),
         Err(reason) => Farewell::Failed(reason),
     };
-    let _ = send_in_parts(sender, &pack(&farewell));
+    let _ = send(sender, pack(&farewell));
 }
 
 fn finish_context<J: Job>(codec: CodecKind, context: J::Context) -> Result<Vec<u8>, String> {
@@ -124,7 +124,7 @@ mod tests {
         let (parent, worker) = memory_pair();
         let mut context = Vec::new();
         CodecKind::Bincode.encode(&(), &mut context).unwrap();
-        send_in_parts(
+        send(
             &*parent.sender,
             &pack(&Welcome {
                 codec,

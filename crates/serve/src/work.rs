@@ -8,7 +8,7 @@ use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
     frame::{JobsView, OutcomesWriter},
     handshake::pack,
-    send_in_parts,
+    send,
 };
 
 use crate::{
@@ -36,7 +36,7 @@ pub fn work<J: Job>(
         lane.enter(Stage::Poll);
         inbox.poll(|| page.is_calm());
         lane.enter(Stage::Wait);
-        let message = match inbox.receive(|| send_in_parts(sender, &Message::new(Tag::PartTaken))) {
+        let message = match inbox.receive(|| send(sender, Message::new(Tag::PartTaken))) {
             Ok(message) => message,
             Err(Closed::Gone) => return Ok(true),
             Err(error) => return Err(error),
@@ -84,7 +84,7 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
         let input = ahead.next(codec, context).map_or(Input::Encoded(payload), Input::Decoded);
         run_job(input, codec, context, &mut outcomes, sample);
         if let Some(crash) = context.crashed() {
-            send_in_parts(sender, &pack(&crash))?;
+            send(sender, pack(&crash))?;
             return Ok(false);
         }
         let kept = page.keep(frame.frame, before, outcomes.since(before));
@@ -96,7 +96,7 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
             let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(frame.frame, max_outcome));
             let (began, busy) = laps.message();
             page.lane().enter_at(Stage::Return, laps.began);
-            send_in_parts(sender, &full.finish(began, busy, false))?;
+            send(sender, full.finish(began, busy, false))?;
             laps = Laps::begin();
             page.lane().enter_at(Stage::Work, laps.began);
             page.keep_from(index + 1);
@@ -111,7 +111,7 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
     if frame.notes.starts {
         page.renew(laps.began);
     }
-    send_in_parts(sender, &outcomes.finish(began, busy, true))?;
+    send(sender, outcomes.finish(began, busy, true))?;
     page.leave();
     Ok(true)
 }
@@ -216,7 +216,7 @@ mod tests {
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
         let frame = jobs(FrameId(3), notes, sent.len() as u32, &[entries.slice(0, sent.len())]);
-        send_in_parts(&*parent.sender, &frame).unwrap();
+        send(&*parent.sender, frame).unwrap();
         drop(parent.sender);
 
         let (page, _fd) = Page::create().unwrap();

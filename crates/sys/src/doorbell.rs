@@ -1,9 +1,10 @@
-//! A socket between two processes that carries no data but wake-ups, and at the start the descriptors of shared memory.
+//! A socket between two processes that carries no data but wake-ups and the descriptors of shared memory.
 //!
 //! A process that is about to sleep says so in shared memory; the other one rings. Rings that have not been waited for yet
 //! are kept by the socket, so none is lost, and any number of them wakes a sleeper once.
 
 use std::{
+    collections::VecDeque,
     io::{IoSlice, IoSliceMut},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
@@ -13,10 +14,12 @@ use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{
-        AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv, recvmsg,
-        send, sendmsg, socketpair,
+        AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, send,
+        sendmsg, socketpair,
     },
 };
+
+use parking_lot::Mutex;
 
 use crate::call::CallError;
 
@@ -32,9 +35,16 @@ pub enum Woken {
     Ended,
 }
 
+/// The most descriptors that are kept for [`Doorbell::take_descriptor`]. Whoever sends more loses them.
+const MAX_KEPT: usize = 16;
+
 /// One end of such a socket.
 #[derive(Debug)]
-pub struct Doorbell(OwnedFd);
+pub struct Doorbell {
+    socket: OwnedFd,
+    /// Descriptors that came with rings and were not taken yet, in their order.
+    kept: Mutex<VecDeque<OwnedFd>>,
+}
 
 impl Doorbell {
     /// Makes both ends.
@@ -45,19 +55,19 @@ impl Doorbell {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let (one, other) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
             .map_err(|error| CallError::new("socketpair", error))?;
-        Ok((Doorbell(one), Doorbell(other)))
+        Ok((one.into(), other.into()))
     }
 
     /// Wakes the other process, if it waits or as soon as it does. Never blocks; that the other process has ended is found
     /// out by [`wait`](Doorbell::wait) only.
     pub fn ring(&self) {
         // A full socket holds more rings than anybody waits for.
-        let _ = send(self.0.as_raw_fd(), &[0], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+        let _ = send(self.socket.as_raw_fd(), &[0], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
     }
 
     /// Waits until the other process rings or ends. Its rings come before its end.
     pub fn wait(&self) -> Woken {
-        let mut fd = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let mut fd = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         loop {
             if let Some(woken) = self.try_wait() {
                 return woken;
@@ -75,23 +85,47 @@ impl Doorbell {
     pub fn try_wait(&self) -> Option<Woken> {
         let mut bytes = [0; 256];
         loop {
-            match recv(self.0.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
-                Ok(1..) => return Some(Woken::Rung),
+            match receive(self.as_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+                Ok((0, _)) => return Some(Woken::Ended),
+                Ok((_, descriptors)) => {
+                    self.keep(descriptors);
+                    return Some(Woken::Rung);
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return None,
-                Ok(0) | Err(_) => return Some(Woken::Ended),
+                Err(_) => return Some(Woken::Ended),
             }
         }
     }
 
-    /// Sends descriptors to the other process, which [receives](Doorbell::receive) them as its first step.
+    fn keep(&self, descriptors: Vec<OwnedFd>) {
+        if !descriptors.is_empty() {
+            let mut kept = self.kept.lock();
+            let room = MAX_KEPT.saturating_sub(kept.len());
+            kept.extend(descriptors.into_iter().take(room));
+        }
+    }
+
+    /// Takes the next descriptor that the other process has [sent](Doorbell::send) and that was not [received](Doorbell::receive);
+    /// `None` if there is none.
+    pub fn take_descriptor(&self) -> Option<OwnedFd> {
+        loop {
+            let kept = self.kept.lock().pop_front();
+            // What follows an end is nothing.
+            if kept.is_some() || self.try_wait() != Some(Woken::Rung) {
+                return kept.or_else(|| self.kept.lock().pop_front());
+            }
+        }
+    }
+
+    /// Sends descriptors to the other process, and rings. Never blocks.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the socket is full.
     pub fn send(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), CallError> {
         let numbers: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let message = [ControlMessage::ScmRights(&numbers)];
-        sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(&[0])], &message, MsgFlags::MSG_NOSIGNAL, None)
+        sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(&[0])], &message, MsgFlags::MSG_NOSIGNAL, None)
             .map_err(|error| CallError::new("sendmsg", error))?;
         Ok(())
     }
@@ -101,47 +135,56 @@ impl Doorbell {
     /// # Errors
     /// When there are none, or this process can have no more.
     pub fn receive(&self) -> Result<Vec<OwnedFd>, CallError> {
-        receive(self.as_fd(), MsgFlags::empty())
+        receive_one(self.as_fd(), MsgFlags::empty())
     }
 }
 
 /// Returns copies of the descriptors that wait to be received from a socket, and leaves them there.
 pub(crate) fn peek(socket: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, CallError> {
-    receive(socket, MsgFlags::MSG_PEEK)
+    receive_one(socket, MsgFlags::MSG_PEEK)
 }
 
-fn receive(socket: BorrowedFd<'_>, flags: MsgFlags) -> Result<Vec<OwnedFd>, CallError> {
-    let mut byte = [0];
-    let mut parts = [IoSliceMut::new(&mut byte)];
+/// The descriptors that come with the next byte.
+fn receive_one(socket: BorrowedFd<'_>, flags: MsgFlags) -> Result<Vec<OwnedFd>, CallError> {
+    let received = receive(socket, &mut [0], flags | MsgFlags::MSG_DONTWAIT);
+    received.map(|(_, descriptors)| descriptors).map_err(|error| CallError::new("recvmsg", error))
+}
+
+/// Receives bytes, and the descriptors that come with the last of them, with close-on-exec set.
+fn receive(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    flags: MsgFlags,
+) -> Result<(usize, Vec<OwnedFd>), Errno> {
+    let mut parts = [IoSliceMut::new(bytes)];
     let mut space = cmsg_space!([RawFd; MAX_DESCRIPTORS]);
-    let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-    let failed = |error| CallError::new("recvmsg", error);
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags).map_err(failed)?;
-    let mut received = Vec::new();
-    for part in message.cmsgs().map_err(failed)? {
+    let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+    let mut descriptors = Vec::new();
+    for part in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(numbers) = part {
-            received.extend(numbers.into_iter().map(own));
+            descriptors.extend(numbers.into_iter().map(own));
         }
     }
-    Ok(received)
+    Ok((message.bytes, descriptors))
 }
 
 impl From<OwnedFd> for Doorbell {
     /// The end that a process has inherited.
-    fn from(fd: OwnedFd) -> Doorbell {
-        Doorbell(fd)
+    fn from(socket: OwnedFd) -> Doorbell {
+        Doorbell { socket, kept: Mutex::default() }
     }
 }
 
 impl From<Doorbell> for OwnedFd {
     fn from(door: Doorbell) -> OwnedFd {
-        door.0
+        door.socket
     }
 }
 
 impl AsFd for Doorbell {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
@@ -185,5 +228,31 @@ mod tests {
             ["/dev/null", "/dev/zero"]
         );
         assert!(other.receive().is_err());
+    }
+
+    #[test]
+    fn descriptors_among_rings_are_kept_until_they_are_taken() {
+        let (one, other) = Doorbell::pair().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        for _ in 0..3 {
+            one.ring();
+            one.send(&[null.as_fd()]).unwrap();
+        }
+        assert_eq!(other.wait(), Woken::Rung);
+        (0..3).for_each(|_| assert!(other.take_descriptor().is_some()));
+        assert!(other.take_descriptor().is_none());
+        drop(one);
+        assert!(other.take_descriptor().is_none());
+        assert_eq!(other.wait(), Woken::Ended);
+    }
+
+    #[test]
+    fn a_flood_of_descriptors_is_not_kept() {
+        let (one, other) = Doorbell::pair().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        (0..2 * MAX_KEPT).for_each(|_| one.send(&[null.as_fd()]).unwrap());
+        while other.try_wait().is_some() {}
+        (0..MAX_KEPT).for_each(|_| assert!(other.take_descriptor().is_some()));
+        assert!(other.take_descriptor().is_none());
     }
 }

@@ -14,6 +14,7 @@ pub mod memory;
 mod memory_file;
 pub mod oom;
 pub mod page;
+pub mod payload;
 pub mod pipe;
 pub mod placement;
 pub mod process;

@@ -2,13 +2,15 @@
 
 use std::{
     collections::TryReserveError,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
+use sys::payload::Payload;
+
 use crate::{
     Closed, Message, PacketReceiver,
-    message::{MAX_PACKET, Marker},
+    message::{MAX_PACKET, Marker, announced_length},
 };
 
 /// The largest message that a peer may send, in bytes: beyond it the peer is taken for broken.
@@ -56,7 +58,8 @@ impl Inbox {
                 Some(packet) => packet,
                 None => self.receiver.receive()?,
             };
-            let several = !self.parts.is_empty() || Marker::of(&packet) != Some(Marker::Whole);
+            let several = !self.parts.is_empty()
+                || matches!(Marker::of(&packet), Some(Marker::Part | Marker::Last) | None);
             if several {
                 part_taken()?;
             }
@@ -112,6 +115,9 @@ impl Inbox {
             }
             return whole(packet);
         }
+        if marker == Marker::File {
+            return self.take_file(&packet).map(Some);
+        }
         if self.parts.is_empty() {
             self.parts.push(Marker::Whole as u8);
         }
@@ -128,6 +134,21 @@ impl Inbox {
     }
 }
 
+impl Inbox {
+    /// The message in the file that a packet announces.
+    fn take_file(&mut self, packet: &[u8]) -> Result<Message, Closed> {
+        let length =
+            announced_length(packet).filter(|&length| length <= MAX_MESSAGE && self.parts.is_empty());
+        let length = length.ok_or(Closed::Garbled("a message of an impossible size, or inside another"))?;
+        let file = self.receiver.take_file().ok_or(Closed::Garbled("a file that did not come"))?;
+        let file = Payload::open(file, length).map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => Closed::NoMemory { bytes: length },
+            _ => Closed::Garbled("a file that is not what it announced"),
+        })?;
+        Message::from_file(file).ok_or(Closed::Garbled("an empty message"))
+    }
+}
+
 /// Makes room for more bytes: twice as much as there is, or if there is no memory for that, as much as is needed.
 fn grow(bytes: &mut Vec<u8>, more: usize) -> Result<(), TryReserveError> {
     bytes.try_reserve(more).or_else(|_| bytes.try_reserve_exact(more))
@@ -140,7 +161,7 @@ fn whole(bytes: Vec<u8>) -> Result<Option<Message>, Closed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Tag, memory_pair, send_in_parts};
+    use crate::{Tag, memory_pair, send};
 
     fn message(length: usize) -> Message {
         let mut message = Message::new(Tag::Jobs);
@@ -152,7 +173,7 @@ mod tests {
     fn messages_of_any_length_arrive_whole() {
         for length in [0, 1, MAX_PACKET - 3, MAX_PACKET - 2, MAX_PACKET - 1, MAX_PACKET, 5 * MAX_PACKET + 7] {
             let (ours, theirs) = memory_pair();
-            send_in_parts(&*ours.sender, &message(length)).unwrap();
+            send(&*ours.sender, message(length)).unwrap();
             let mut parts = 0;
             let mut inbox = Inbox::new(theirs.receiver);
             let received = inbox.receive(|| {

@@ -25,7 +25,7 @@ pub use codec::{CodecError, CodecKind, UnknownCodec};
 pub use handshake::Transport;
 pub use inbox::{Inbox, POLL};
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
-pub use message::{Message, Tag, send_in_parts};
+pub use message::{Message, Tag, send};
 pub use outbox::Outbox;
 pub use rendezvous::{Rendezvous, RendezvousError, join};
 pub use role::Role;

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    os::fd::OwnedFd,
     sync::mpsc::{Receiver, Sender, channel},
 };
 
@@ -9,6 +10,7 @@ use ipc_channel::{
     IpcError,
     ipc::{IpcBytesReceiver, IpcBytesSender},
 };
+use sys::payload::Payload;
 
 /// Why nothing more comes through a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,20 @@ pub trait PacketSender: Send + Sync {
     /// # Errors
     /// When the peer is gone.
     fn send(&self, packet: &[u8]) -> Result<(), Closed>;
+
+    /// Whether [`send_file`](PacketSender::send_file) can succeed.
+    fn takes_files(&self) -> bool {
+        false
+    }
+
+    /// Hands a file over, with a packet that announces it; returns `false` if that is not possible now.
+    ///
+    /// # Errors
+    /// When the peer is gone.
+    fn send_file(&self, file: &Payload) -> Result<bool, Closed> {
+        let _ = file;
+        Ok(false)
+    }
 }
 
 /// The end that packets come out of.
@@ -49,6 +65,11 @@ pub trait PacketReceiver: Send {
     /// # Errors
     /// When the peer sends what no peer sends.
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed>;
+
+    /// Returns the next file that the peer has handed over; `None` if there is none.
+    fn take_file(&mut self) -> Option<OwnedFd> {
+        None
+    }
 
     /// Asks the peer to ring, or not to, when it sends the next packet; returns whether there is one already. Links whose peer
     /// wakes this process in any case ignore it.

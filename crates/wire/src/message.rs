@@ -3,8 +3,16 @@
 //! A message is a tag byte and a body. A packet is a marker byte and a piece of a message: the whole of it, a
 //! part that others follow, or the last part. No packet is larger than [`MAX_PACKET`], because beyond one packet
 //! ipc-channel would open a second socket on which a sender can wait for a dead receiver for ever.
+//!
+//! Where a link can hand over files, a message of [`MIN_FILE`] bytes or more is one: tag and body are written into a
+//! [sealed file](Payload), and the packet is a marker byte and the file's length. Its reader maps it.
+
+use sys::payload::Payload;
 
 use crate::{Closed, PacketSender};
+
+/// The smallest message that travels in a file of its own, in bytes: to make, hand over and map one costs some 20 us.
+pub(crate) const MIN_FILE: usize = 256 * 1024;
 
 /// The largest packet, marker included, in bytes.
 pub(crate) const MAX_PACKET: usize = 64 * 1024;
@@ -15,11 +23,14 @@ pub(crate) enum Marker {
     Whole = 0,
     Part = 1,
     Last = 2,
+    File = 3,
 }
 
 impl Marker {
     pub(crate) fn of(packet: &[u8]) -> Option<Marker> {
-        [Marker::Whole, Marker::Part, Marker::Last].into_iter().find(|&m| packet.first() == Some(&(m as u8)))
+        [Marker::Whole, Marker::Part, Marker::Last, Marker::File]
+            .into_iter()
+            .find(|&m| packet.first() == Some(&(m as u8)))
     }
 }
 
@@ -37,10 +48,15 @@ pub enum Tag {
 }
 
 /// A tag and a body, with room for the marker of the packet that may carry it whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+#[derive(Debug)]
+pub struct Message(Form);
+
+#[derive(Debug)]
+enum Form {
     /// Marker, tag, body.
-    bytes: Vec<u8>,
+    Bytes(Vec<u8>),
+    /// Tag, body.
+    File(Payload),
 }
 
 impl Message {
@@ -55,12 +71,51 @@ impl Message {
     pub fn with_capacity(tag: Tag, capacity: usize) -> Message {
         let mut bytes = Vec::with_capacity(capacity + 2);
         bytes.extend([Marker::Whole as u8, tag as u8]);
-        Message { bytes }
+        Message(Form::Bytes(bytes))
+    }
+
+    /// A message whose body consists of these parts. A large one is written into a file at once, if there can be one.
+    pub(crate) fn of_parts(tag: Tag, header: &[u8], parts: &[&[u8]]) -> Message {
+        let length = header.len() + parts.iter().map(|part| part.len()).sum::<usize>();
+        if length >= MIN_FILE {
+            let tag = [tag as u8];
+            let all: Vec<&[u8]> = [&tag[..], header].into_iter().chain(parts.iter().copied()).collect();
+            if let Ok(file) = Payload::create(&all) {
+                return Message(Form::File(file));
+            }
+        }
+        let mut message = Message::with_capacity(tag, length);
+        message.extend(header);
+        parts.iter().for_each(|part| message.extend(part));
+        message
+    }
+
+    /// The message in a file that another process made; `None` if it has no tag.
+    pub(crate) fn from_file(file: Payload) -> Option<Message> {
+        (!file.bytes().is_empty()).then_some(Message(Form::File(file)))
+    }
+
+    /// Writes a large message into a file, if there can be one; it is the same message otherwise.
+    pub(crate) fn into_file(self) -> Message {
+        match &self.0 {
+            Form::Bytes(bytes) if bytes.len() >= MIN_FILE => {
+                Payload::create(&[self.content()]).map_or(self, |file| Message(Form::File(file)))
+            }
+            _ => self,
+        }
+    }
+
+    /// The file that the message is, if it is one.
+    pub(crate) fn as_file(&self) -> Option<&Payload> {
+        match &self.0 {
+            Form::File(file) => Some(file),
+            Form::Bytes(_) => None,
+        }
     }
 
     /// The message in a whole packet, or in parts that were put together after one marker byte.
     pub(crate) fn from_packet(bytes: Vec<u8>) -> Option<Message> {
-        (bytes.len() >= 2).then_some(Message { bytes })
+        (bytes.len() >= 2).then_some(Message(Form::Bytes(bytes)))
     }
 
     /// What the body is; `None` for a tag that this version does not know.
@@ -68,46 +123,54 @@ impl Message {
     pub fn tag(&self) -> Option<Tag> {
         [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartTaken]
             .into_iter()
-            .find(|&t| t as u8 == self.bytes[1])
+            .find(|&t| t as u8 == self.content()[0])
     }
 
     /// The body.
     #[must_use]
     #[inline]
     pub fn body(&self) -> &[u8] {
-        &self.bytes[2..]
+        &self.content()[1..]
     }
 
     /// The whole buffer, to append to; what is there already (marker, tag, body so far) must stay.
     #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+        if let Form::File(file) = &self.0 {
+            self.0 = Form::Bytes([&[Marker::Whole as u8], file.bytes()].concat());
+        }
+        match &mut self.0 {
+            Form::Bytes(bytes) => bytes,
+            Form::File(_) => unreachable!("it has just been replaced"),
+        }
     }
 
     /// Appends to the body.
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.buffer().extend_from_slice(bytes);
     }
 
-    /// Whether one packet is enough.
-    pub(crate) fn fits_one_packet(&self) -> bool {
-        self.bytes.len() <= MAX_PACKET
-    }
-
-    /// The packet that is the whole message.
-    pub(crate) fn as_packet(&self) -> &[u8] {
-        &self.bytes
+    /// The packet that is the whole message, if one is enough.
+    pub(crate) fn as_packet(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Bytes(bytes) if bytes.len() <= MAX_PACKET => Some(bytes),
+            _ => None,
+        }
     }
 
     /// Tag and body: what parts are cut from.
+    #[inline]
     pub(crate) fn content(&self) -> &[u8] {
-        &self.bytes[1..]
+        match &self.0 {
+            Form::Bytes(bytes) => &bytes[1..],
+            Form::File(file) => file.bytes(),
+        }
     }
 
-    /// How many bytes travel.
+    /// Length in bytes, marker included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.content().len() + 1
     }
 
     /// Never true: a message has a tag.
@@ -117,15 +180,42 @@ impl Message {
     }
 }
 
-/// Sends a message, in as many packets as it takes, and waits for room in the link where there is none.
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        self.content() == other.content()
+    }
+}
+
+impl Eq for Message {}
+
+/// The packet that announces a file of this length.
+pub(crate) fn file_packet(length: usize) -> [u8; 9] {
+    let mut packet = [Marker::File as u8; 9];
+    packet[1..].copy_from_slice(&(length as u64).to_le_bytes());
+    packet
+}
+
+/// The length of the file that a packet announces.
+pub(crate) fn announced_length(packet: &[u8]) -> Option<usize> {
+    let length = packet.get(1..)?.try_into().ok().map(u64::from_le_bytes)?;
+    usize::try_from(length).ok()
+}
+
+/// Sends a message, as a file or in as many packets as it takes, and waits for room in the link where there is none.
 ///
 /// Only for a side whose peer always receives: the worker. The parent uses an [`Outbox`](crate::Outbox).
 ///
 /// # Errors
 /// When the peer is gone.
-pub fn send_in_parts(sender: &dyn PacketSender, message: &Message) -> Result<(), Closed> {
-    if message.fits_one_packet() {
-        return sender.send(message.as_packet());
+pub fn send(sender: &dyn PacketSender, message: Message) -> Result<(), Closed> {
+    if let Some(packet) = message.as_packet() {
+        return sender.send(packet);
+    }
+    let message = if sender.takes_files() { message.into_file() } else { message };
+    if let Some(file) = message.as_file()
+        && sender.send_file(file)?
+    {
+        return Ok(());
     }
     let mut content = message.content();
     let mut packet = Vec::with_capacity(MAX_PACKET);

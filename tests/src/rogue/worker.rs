@@ -18,17 +18,17 @@ use wire::{
     Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
     frame::{JobsView, OutcomesWriter, Status},
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
-    join, ring, send_in_parts,
+    join, ring,
 };
 
 use super::{Plan, Wrong, spoil};
 use crate::{probe::Probe, program};
 use Wrong::{
-    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt, ExitsAtOnce, ForeignFrame,
-    GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence, HugePacket, Knocks,
-    KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves, NeverReady, OtherJobs,
-    OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello, StaysAway, TooFew, TooMany,
-    UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
+    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt,
+    ExitsAtOnce, ForeignFrame, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
+    HugePacket, Knocks, KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves,
+    NeverReady, OtherJobs, OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello,
+    StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
 };
 
 /// The whole program.
@@ -133,14 +133,14 @@ impl Rogue {
             inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, wire::memory_pair().1.receiver));
         }
         for count in 0.. {
-            let message = match inbox.receive(|| self.say(&Message::new(Tag::PartTaken))) {
+            let message = match inbox.receive(|| self.say(Message::new(Tag::PartTaken))) {
                 Ok(message) => message,
                 Err(_) if self.plan.wrong == NeverLeaves => linger(),
                 Err(error) => return Err(error),
             };
             let frame = JobsView::read(&message).expect("a parent sends jobs");
             if count < self.plan.good_frames {
-                self.say(&self.answer(&frame).finish(sys::clock::now(), 1000, true))?;
+                self.say(self.answer(&frame).finish(sys::clock::now(), 1000, true))?;
                 continue;
             }
             if self.plan.publishes {
@@ -155,8 +155,8 @@ impl Rogue {
         Ok(())
     }
 
-    fn say(&self, message: &Message) -> Result<(), Closed> {
-        send_in_parts(&*self.link.sender, message)
+    fn say(&self, message: Message) -> Result<(), Closed> {
+        wire::send(&*self.link.sender, message)
     }
 
     fn introduce(&mut self, job_type: &str, inbox: &mut Inbox) -> Result<(), Closed> {
@@ -164,28 +164,28 @@ impl Rogue {
         match self.plan.wrong {
             SaysNothing => linger(),
             LeavesAtOnce => process::exit(5),
-            OtherVersion => self.say(&pack(&Hello { protocol: PROTOCOL_VERSION + 1, ..hello }))?,
-            OtherJobs => self.say(&pack(&Hello::new("others")))?,
-            GarbageHello => self.say(&pack(&[0xffu8; 30]))?,
+            OtherVersion => self.say(pack(&Hello { protocol: PROTOCOL_VERSION + 1, ..hello }))?,
+            OtherJobs => self.say(pack(&Hello::new("others")))?,
+            GarbageHello => self.say(pack(&[0xffu8; 30]))?,
             SpoiltHello => {
                 spoil_sockets();
                 linger()
             }
-            _ => self.say(&pack(&hello))?,
+            _ => self.say(pack(&hello))?,
         }
         match self.plan.wrong {
             DiesInHandshake => process::exit(5),
-            EarlyReceipt => self.say(&Message::new(Tag::PartTaken))?,
+            EarlyReceipt => self.say(Message::new(Tag::PartTaken))?,
             _ => {}
         }
-        let welcome = inbox.receive(|| self.say(&Message::new(Tag::PartTaken)))?;
+        let welcome = inbox.receive(|| self.say(Message::new(Tag::PartTaken)))?;
         let welcome: Welcome = unpack(&welcome).expect("a parent says welcome");
         self.codec = CodecKind::from_number(welcome.codec).expect("a codec of this build");
         self.transport = welcome.transport;
         if self.plan.wrong == NeverReady {
             linger();
         }
-        self.say(&pack(&Started::Ready))
+        self.say(pack(&Started::Ready))
     }
 
     /// What a good worker would say; nothing of jobs that it does not know.
@@ -204,10 +204,10 @@ impl Rogue {
         match self.plan.wrong {
             Dies => process::exit(5),
             NeverAnswers => linger(),
-            GarbageOutcomes => self.say(&message(Tag::Outcomes, &[0xff; 100])),
+            GarbageOutcomes => self.say(message(Tag::Outcomes, &[0xff; 100])),
             GarbagePacket => sender.send(&[0xff; 100]),
             UnknownTag => sender.send(&[0, 99, 1, 2, 3]),
-            SendsJobs => self.say(&message(Tag::Jobs, &[0; 13])),
+            SendsJobs => self.say(message(Tag::Jobs, &[0; 13])),
             LargePacket => sender.send(&vec![0; 100 << 10]),
             HugePacket => sender.send(&vec![0; 10 << 20]),
             HalfThenSilence => {
@@ -220,30 +220,30 @@ impl Rogue {
             }
             Nested => {
                 self.send_half()?;
-                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))
+                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))
             }
             AnswersTwice => {
-                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))?;
-                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))
+                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))?;
+                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))
             }
-            ForeignFrame => self.say(&message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
+            ForeignFrame => self.say(message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
             TooMany => {
                 let mut outcomes = self.answer(frame);
                 outcomes.push(self.codec, Status::Done, &7u64).expect("a number can be encoded");
-                self.say(&outcomes.finish(sys::clock::now(), 1000, true))
+                self.say(outcomes.finish(sys::clock::now(), 1000, true))
             }
-            TooFew => self.say(&OutcomesWriter::new(frame.frame).finish(sys::clock::now(), 1000, true)),
-            UnaskedReceipt => self.say(&Message::new(Tag::PartTaken)),
-            UnaskedFarewell => self.say(&pack(&Farewell::Report(Vec::new()))),
-            UnknownStatus => self.say(&outcomes_of_bytes(frame, &[9, 7])),
-            Undecodable => self.say(&outcomes_of_bytes(frame, &[0, 255, 255])),
+            TooFew => self.say(OutcomesWriter::new(frame.frame).finish(sys::clock::now(), 1000, true)),
+            UnaskedReceipt => self.say(Message::new(Tag::PartTaken)),
+            UnaskedFarewell => self.say(pack(&Farewell::Report(Vec::new()))),
+            UnknownStatus => self.say(outcomes_of_bytes(frame, &[9, 7])),
+            Undecodable => self.say(outcomes_of_bytes(frame, &[0, 255, 255])),
             SpoilsMemory => {
                 spoil::memory(self.plan.seed);
                 self.page.door().ring();
-                self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true))
+                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))
             }
-            AbsurdBusy => self.say(&self.answer(frame).finish(sys::clock::now(), u64::MAX, true)),
-            _ => self.say(&self.answer(frame).finish(sys::clock::now(), 1000, true)),
+            AbsurdBusy => self.say(self.answer(frame).finish(sys::clock::now(), u64::MAX, true)),
+            _ => self.say(self.answer(frame).finish(sys::clock::now(), 1000, true)),
         }
     }
 

@@ -11,6 +11,9 @@ use crate::{
     stream::hand_over,
 };
 
+/// The most bytes for which a block has room from the start: what one large job took says nothing of the next jobs.
+const MAX_RESERVED: usize = 64 * 1024;
+
 /// Encoded jobs: kept as long as one of them is unresolved, because a job may have to be sent again.
 pub(crate) struct Block<J: Job> {
     pub(crate) entries: Entries,
@@ -52,6 +55,12 @@ impl<J: Job> Block<J> {
         self.note(tag, options);
     }
 
+    /// The same, without a copy if it is the first.
+    pub(crate) fn append_owned(&mut self, entry: Vec<u8>, tag: u64, options: JobOptions) {
+        self.entries.append_owned(entry);
+        self.note(tag, options);
+    }
+
     fn note(&mut self, tag: u64, options: JobOptions) {
         self.limits.extend(options.limit.map(|limit| (self.tags.len(), limit)));
         self.tags.push(tag);
@@ -60,7 +69,7 @@ impl<J: Job> Block<J> {
     /// The block as it is; one without jobs, and with room for as many, takes its place.
     pub(crate) fn take(&mut self) -> Block<J> {
         let jobs = self.tags.len();
-        let entries = Entries::with_capacity(jobs, self.entries.bytes());
+        let entries = Entries::with_capacity(jobs, self.entries.bytes().min(MAX_RESERVED));
         let next = Block { entries, tags: Vec::with_capacity(jobs), ..Block::new(self.exit.clone()) };
         std::mem::replace(self, next)
     }

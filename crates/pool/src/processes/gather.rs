@@ -64,17 +64,17 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Encodes a job and has it looked at.
+/// Encodes a job and has it looked at, or taken.
 fn encode<J: Job, T>(
     codec: CodecKind,
     job: &J,
-    with: impl FnOnce(&[u8]) -> T,
+    with: impl FnOnce(&mut Vec<u8>) -> T,
 ) -> Result<T, Failure<J::Error>> {
     SCRATCH.with(|kept| {
         let mut scratch = kept.take();
         scratch.clear();
         let encoded = encode_entry(codec, job, &mut scratch);
-        let result = encoded.map(|()| with(&scratch)).map_err(|error| Failure::Codec(error.to_string()));
+        let result = encoded.map(|()| with(&mut scratch)).map_err(|error| Failure::Codec(error.to_string()));
         // What a huge job took is not kept for the small ones that follow.
         if scratch.capacity() <= MOST_BYTES {
             kept.set(scratch);
@@ -106,9 +106,9 @@ impl<J: Job> Gather<J> {
         job: &J,
         options: JobOptions,
     ) -> Result<Added, Failure<J::Error>> {
-        let add = |entry: &[u8]| {
+        let add = |entry: &mut Vec<u8>| {
             let mut open = self.open.lock();
-            open.block.append(entry, tag, options);
+            open.append(entry, tag, options);
             self.added(&open)
         };
         self.callers.timing(|| encode(codec, job, add))
@@ -122,14 +122,14 @@ impl<J: Job> Gather<J> {
         options: JobOptions,
         control: &Arc<dyn Control>,
     ) -> Option<(Slot<J>, Added)> {
-        let add = |entry: &[u8]| {
+        let add = |entry: &mut Vec<u8>| {
             let mut open = self.open.lock();
             if self.is_sealed() {
                 return None;
             }
             let (slots, place) = open.next_slot(control);
             let slot = Slot::new(slots, place);
-            open.block.append(entry, place as u64, options);
+            open.append(entry, place as u64, options);
             Some((slot, self.added(&open)))
         };
         let added = self.callers.timing(|| encode(codec, job, add));
@@ -181,6 +181,19 @@ impl<J: Job> Gather<J> {
 impl<J: Job> Open<J> {
     fn count(&self) -> usize {
         self.full.iter().map(|block| block.tags.len()).sum::<usize>() + self.block.tags.len()
+    }
+
+    /// Adds a job. One that is large begins a block, so that it is not copied.
+    #[inline]
+    fn append(&mut self, entry: &mut Vec<u8>, tag: u64, options: JobOptions) {
+        if entry.len() <= MOST_BYTES {
+            return self.block.append(entry, tag, options);
+        }
+        if !self.block.is_empty() {
+            let before = self.block.take();
+            self.full.push(before);
+        }
+        self.block.append_owned(mem::take(entry), tag, options);
     }
 
     /// Slots know the pool, and the pool knows its gathers: neither would ever be dropped.

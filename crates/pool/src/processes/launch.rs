@@ -167,12 +167,7 @@ fn welcome(message: &Message, recipe: &Recipe, handle: &Handle) -> Result<(), La
 }
 
 /// Returns where outcomes will come from, if the worker says that it is ready.
-fn connect(
-    message: &Message,
-    inbox: Inbox,
-    recipe: &Recipe,
-    handle: &Handle,
-) -> Result<Inbox, LaunchError> {
+fn connect(message: &Message, inbox: Inbox, recipe: &Recipe, handle: &Handle) -> Result<Inbox, LaunchError> {
     match unpack(message).map_err(|_| LaunchError::Unintelligible)? {
         Started::Ready if handle.answered() => Ok(match (recipe.transport, handle.page.get()) {
             (Transport::Rings, Some(page)) => {

@@ -39,6 +39,16 @@ impl Entries {
         self.ends.push(self.bytes.len());
     }
 
+    /// The same, without a copy if it is the first.
+    pub fn append_owned(&mut self, entry: Vec<u8>) {
+        if self.bytes.is_empty() {
+            self.bytes = entry;
+            self.ends.push(self.bytes.len());
+        } else {
+            self.append(&entry);
+        }
+    }
+
     /// How many jobs there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -90,13 +100,11 @@ pub struct Notes {
 /// A frame of jobs made of slices of [`Entries`].
 #[must_use]
 pub fn jobs(frame: FrameId, notes: Notes, count: u32, slices: &[&[u8]]) -> Message {
-    let length: usize = slices.iter().map(|slice| slice.len()).sum();
-    let mut message = Message::with_capacity(Tag::Jobs, length + HEADER);
-    message.extend(&frame.0.to_le_bytes());
-    message.extend(&[flags([notes.starts, notes.durations])]);
-    message.extend(&count.to_le_bytes());
-    slices.iter().for_each(|slice| message.extend(slice));
-    message
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(&frame.0.to_le_bytes());
+    header[8] = flags([notes.starts, notes.durations]);
+    header[9..].copy_from_slice(&count.to_le_bytes());
+    Message::of_parts(Tag::Jobs, &header, slices)
 }
 
 /// A frame of jobs as the worker reads it.

@@ -1,6 +1,6 @@
 //! The consumer of a ring.
 
-use std::{ops::Deref, sync::atomic::Ordering};
+use std::{ops::Deref, os::fd::OwnedFd, sync::atomic::Ordering};
 
 use sys::{doorbell::Woken, page::Page};
 
@@ -93,6 +93,10 @@ impl<P: Deref<Target = Page> + Send> PacketReceiver for RingReceiver<P> {
 
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
         self.take()
+    }
+
+    fn take_file(&mut self) -> Option<OwnedFd> {
+        self.page.door().take_descriptor()
     }
 
     fn ask_for_ring(&mut self, wanted: bool) -> bool {

@@ -2,19 +2,21 @@
 
 use std::{
     ops::Deref,
+    os::fd::AsFd,
     sync::{Mutex, PoisonError, atomic::Ordering},
 };
 
 use sys::{
     doorbell::Woken,
     page::{Page, RingMemory},
+    payload::Payload,
 };
 
 use super::{
     LENGTH, Ring,
     sleep::{Ringer, full_fence, may_sleep, publish},
 };
-use crate::{Closed, PacketSender};
+use crate::{Closed, PacketSender, message::file_packet};
 
 /// What a producer does when there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,18 @@ impl<P: Deref<Target = Page> + Send + Sync> PacketSender for RingSender<P> {
             self.page.door().ring();
         }
         Ok(())
+    }
+
+    fn takes_files(&self) -> bool {
+        true
+    }
+
+    fn send_file(&self, file: &Payload) -> Result<bool, Closed> {
+        // Before the packet, so that it is there when the packet is read.
+        if self.page.door().send(&[file.as_fd()]).is_err() {
+            return Ok(false);
+        }
+        self.send(&file_packet(file.bytes().len())).map(|()| true)
     }
 }
 

@@ -8,21 +8,11 @@ use wire::frame::OutcomesView;
 use super::{Supervisor, worker::Worker};
 use crate::{
     PoolEvent,
-    processes::{
-        handle::Handle,
-        incoming::Incoming,
-        launch::LaunchError,
-        turn::Turn,
-    },
+    processes::{handle::Handle, incoming::Incoming, launch::LaunchError, turn::Turn},
 };
 
 /// Reports that a worker could not be started.
-pub(super) fn give_up<J: Job>(
-    mut turn: Turn<'_, J>,
-    worker: WorkerId,
-    failure: StartFailure,
-    cause: &str,
-) {
+pub(super) fn give_up<J: Job>(mut turn: Turn<'_, J>, worker: WorkerId, failure: StartFailure, cause: &str) {
     turn.state.note_cause(cause);
     turn.state.workers.remove(&worker);
     turn.hear(Event::StartFailed { worker, failure });

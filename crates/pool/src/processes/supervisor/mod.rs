@@ -109,11 +109,12 @@ fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
         Supervisor { shared, watch, lane: attended.lane(), time: &time, workers: HashMap::new() };
     while let Some(requests) = shared.supervisor.take_requests(!supervisor.workers.is_empty()) {
         requests.into_iter().for_each(|request| supervisor.fulfil(request));
-        supervisor.look_for_messages();
-        for news in supervisor.wait() {
-            supervisor.hear(news);
+        // A request may have been the end of the last of them.
+        if !supervisor.workers.is_empty() {
+            supervisor.look_for_messages();
+            supervisor.wait().into_iter().for_each(|news| supervisor.hear(news));
+            supervisor.kill_overdue();
         }
-        supervisor.kill_overdue();
     }
 }
 
