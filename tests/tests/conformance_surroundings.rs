@@ -167,7 +167,7 @@ fn cfg_02_the_default_number_of_workers_heeds_affinity() {
 fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
     let _case = Case::begin();
     let stage = programs_for_anybody();
-    // Enough for the program alone; with a keeper; with a clock too, but for no worker.
+    // Enough for the program alone; with a supervisor; with a clock too, but for no worker.
     for most in 1..=3 {
         let output = with_processes(&stage, "work", most);
         let text = output.text();

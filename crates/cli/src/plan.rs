@@ -14,7 +14,7 @@ use crate::{
     args::{self, Arguments, ExecutorKind, Format, Fsync, JournalArguments, RunOptions, StatsFormat, When},
     cluster::ClusterPlan,
     each::{Defined, EachArguments},
-    error::{Misuse, RunError},
+    error::{Misuse, RunError, warn},
     output::Layout,
     parse::Rules,
 };
@@ -320,7 +320,15 @@ impl Plan {
         if let Some(observer) = observer {
             builder = builder.observer(observer);
         }
-        builder.build()
+        let pool = builder.build()?;
+        if self.verbose
+            && let Some(cause) = pool.transport_fallback()
+        {
+            warn(&format!(
+                "jobs travel through sockets, because there can be no shared memory of the usual size: {cause}"
+            ));
+        }
+        Ok(pool)
     }
 }
 

@@ -126,7 +126,7 @@ mod tests {
         CodecKind::Bincode.encode(&(), &mut context).unwrap();
         send(
             &*parent.sender,
-            &pack(&Welcome {
+            pack(&Welcome {
                 codec,
                 transport: Transport::Rings,
                 max_memory: None,

@@ -1,6 +1,6 @@
 //! Memory that two processes share: an anonymous file, sealed so that neither can shrink it under the other.
 //!
-//! A file starts with fixed memory, followed by a ring. The ring is mapped twice, one copy behind the other, so that any
+//! A file starts with fixed memory, followed by a ring if it has one. The ring is mapped twice, one copy behind the other, so that any
 //! range of up to its capacity is contiguous wherever it starts.
 
 use std::{
@@ -28,17 +28,17 @@ use crate::call::CallError;
 pub(crate) struct Layout {
     /// Fixed memory at the start.
     pub(crate) fixed: NonZeroUsize,
-    /// Capacity of the ring behind it.
-    pub(crate) ring: NonZeroUsize,
+    /// Capacity of the ring behind it; 0 if there is none.
+    pub(crate) ring: usize,
 }
 
 impl Layout {
     const fn file(self) -> NonZeroUsize {
-        self.fixed.checked_add(self.ring.get()).expect("the parts of a file fit the address space")
+        self.fixed.checked_add(self.ring).expect("the parts of a file fit the address space")
     }
 
     const fn mapping(self) -> NonZeroUsize {
-        self.file().checked_add(self.ring.get()).expect("the parts of a file fit the address space")
+        self.file().checked_add(self.ring).expect("the parts of a file fit the address space")
     }
 }
 
@@ -77,9 +77,7 @@ impl MemoryFile {
         layout: Layout,
         other: Access,
     ) -> Result<(MemoryFile, OwnedFd), CallError> {
-        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let fd = memfd_create(name, flags).map_err(|e| CallError::new("memfd_create", e))?;
-        ftruncate(&fd, layout.file().get() as i64).map_err(|e| CallError::new("ftruncate", e))?;
+        let fd = MemoryFile::create_file(name, layout)?;
         let memory = MemoryFile::map(&fd, layout, Access::ReadWrite)?;
         let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         if other == Access::ReadOnly {
@@ -88,6 +86,14 @@ impl MemoryFile {
         }
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).map_err(|e| CallError::new("fcntl(F_ADD_SEALS)", e))?;
         Ok((memory, fd))
+    }
+
+    /// Makes a file of zeros.
+    pub(crate) fn create_file(name: &CStr, layout: Layout) -> Result<OwnedFd, CallError> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let fd = memfd_create(name, flags).map_err(|e| CallError::new("memfd_create", e))?;
+        ftruncate(&fd, layout.file().get() as i64).map_err(|e| CallError::new("ftruncate", e))?;
+        Ok(fd)
     }
 
     /// Maps a file that another process made.
@@ -119,8 +125,10 @@ impl MemoryFile {
         // From here on dropping it unmaps what was reserved.
         let memory = MemoryFile { base, layout };
         memory.map_part(fd, access, Part { at: 0, offset: 0, length: layout.file() })?;
-        let again = Part { at: layout.file().get(), offset: layout.fixed.get(), length: layout.ring };
-        memory.map_part(fd, access, again)?;
+        if let Some(length) = NonZeroUsize::new(layout.ring) {
+            let again = Part { at: layout.file().get(), offset: layout.fixed.get(), length };
+            memory.map_part(fd, access, again)?;
+        }
         // SAFETY: the range is the mapping that was just made.
         unsafe { madvise(base, layout.mapping().get(), MmapAdvise::MADV_DONTFORK) }
             .map_err(|error| CallError::new("madvise", error))?;
@@ -148,16 +156,22 @@ impl MemoryFile {
         self.base.cast()
     }
 
-    /// Capacity of the ring, in bytes.
+    /// Size of the fixed memory, in bytes.
+    #[inline]
+    pub(crate) fn fixed_size(&self) -> usize {
+        self.layout.fixed.get()
+    }
+
+    /// Capacity of the ring, in bytes; 0 if there is none.
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
-        self.layout.ring.get()
+        self.layout.ring
     }
 
     /// The ring from a position on: a range of `length` bytes that may be read and, in a writable mapping, written.
     ///
     /// # Panics
-    /// If `length` is larger than the capacity.
+    /// If there is no ring, or `length` is larger than the capacity.
     #[inline]
     fn range(&self, position: u64, length: usize) -> NonNull<u8> {
         assert!(length <= self.capacity());
@@ -211,10 +225,7 @@ impl Drop for MemoryFile {
 mod tests {
     use super::*;
 
-    const LAYOUT: Layout = Layout {
-        fixed: NonZeroUsize::new(64 << 10).expect("not zero"),
-        ring: NonZeroUsize::new(128 << 10).expect("not zero"),
-    };
+    const LAYOUT: Layout = Layout { fixed: NonZeroUsize::new(64 << 10).expect("not zero"), ring: 128 << 10 };
 
     #[test]
     fn what_goes_past_the_end_of_the_ring_continues_at_its_start() {
@@ -242,7 +253,7 @@ mod tests {
     fn a_file_that_nobody_sealed_or_that_is_too_small_is_refused() {
         let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         assert!(MemoryFile::open(&file, LAYOUT, Access::ReadOnly).is_err());
-        let small = Layout { ring: LAYOUT.fixed, ..LAYOUT };
+        let small = Layout { ring: 64 << 10, ..LAYOUT };
         let (_ours, fd) = MemoryFile::create(c"test", small, Access::ReadWrite).unwrap();
         assert!(MemoryFile::open(&fd, LAYOUT, Access::ReadWrite).is_err());
     }

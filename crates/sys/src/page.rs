@@ -9,6 +9,8 @@
 //! The worker inherits one descriptor, of a [`Doorbell`], with which it receives those of the files. Neither side can shrink
 //! them under the other's feet, and a copy of the worker that a job forks does not have them at all: it cannot become a second
 //! worker.
+//!
+//! A page can do without the rings, where jobs and outcomes travel in another way: its files are smaller then.
 
 use std::{
     io,
@@ -33,18 +35,27 @@ const fn kib(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count << 10).expect("sizes are not zero")
 }
 
-/// Where the kept outcomes begin.
-const ARENA_START: usize = 64 << 10;
+/// Where the kept outcomes begin. They take up what is left of the fixed memory.
+const ARENA_START: usize = 8 << 10;
 
-/// How many bytes of outcomes can be kept. Only those that are used take up memory.
-pub const ARENA_SIZE: usize = 128 << 10;
+/// Sizes of the two files.
+#[derive(Clone, Copy, Debug)]
+struct Layouts {
+    /// The parent's.
+    requests: Layout,
+    /// The worker's.
+    replies: Layout,
+}
 
-/// The parent's file. The ring has room for two batches of the size that the scheduler aims at, or for one packet of the
-/// largest size.
-const REQUESTS: Layout = Layout { fixed: kib(64), ring: kib(128) };
+/// Each ring has room for two batches of the size that the scheduler aims at, or for one packet of the largest size. Only
+/// what is used of the fixed memory takes up memory.
+const WITH_RINGS: Layouts = Layouts {
+    requests: Layout { fixed: kib(64), ring: 128 << 10 },
+    replies: Layout { fixed: kib(192), ring: 128 << 10 },
+};
 
-/// The worker's file.
-const REPLIES: Layout = Layout { fixed: kib((ARENA_START + ARENA_SIZE) >> 10), ring: kib(128) };
+const WITHOUT_RINGS: Layouts =
+    Layouts { requests: Layout { fixed: kib(64), ring: 0 }, replies: Layout { fixed: kib(64), ring: 0 } };
 
 /// A word on a cache line of its own, or on the pair of lines that processors fetch together.
 #[repr(C, align(128))]
@@ -97,7 +108,8 @@ struct Cells {
     lane: Lane,
 }
 
-const _: () = assert!(size_of::<Cells>() <= ARENA_START && size_of::<Orders>() <= REQUESTS.fixed.get());
+const _: () = assert!(size_of::<Cells>() <= ARENA_START);
+const _: () = assert!(size_of::<Orders>() <= WITHOUT_RINGS.requests.fixed.get());
 
 /// A ring of bytes from one process to the other, and the words that they share about it. Positions count bytes from the
 /// start of the ring's life.
@@ -209,8 +221,29 @@ impl Page {
     /// # Errors
     /// When the system has no memory, descriptors or mappings left.
     pub fn create() -> Result<(Page, OwnedFd), CallError> {
-        let (requests, request_fd) = MemoryFile::create(c"runner-requests", REQUESTS, Access::ReadOnly)?;
-        let (replies, reply_fd) = MemoryFile::create(c"runner-replies", REPLIES, Access::ReadWrite)?;
+        Page::of_layouts(WITH_RINGS)
+    }
+
+    /// The same without rings, which needs files of 64 KiB only.
+    ///
+    /// # Errors
+    /// When the system has no memory, descriptors or mappings left.
+    pub fn create_without_rings() -> Result<(Page, OwnedFd), CallError> {
+        Page::of_layouts(WITHOUT_RINGS)
+    }
+
+    /// Checks whether there can be files of the size that [`Page::create`] needs.
+    ///
+    /// # Errors
+    /// When the system refuses them, for example because of a limit on the size of files.
+    pub fn check() -> Result<(), CallError> {
+        MemoryFile::create_file(c"runner-check", WITH_RINGS.replies).map(drop)
+    }
+
+    fn of_layouts(layouts: Layouts) -> Result<(Page, OwnedFd), CallError> {
+        let (requests, request_fd) =
+            MemoryFile::create(c"runner-requests", layouts.requests, Access::ReadOnly)?;
+        let (replies, reply_fd) = MemoryFile::create(c"runner-replies", layouts.replies, Access::ReadWrite)?;
         let (door, theirs) = Doorbell::pair()?;
         door.send(&[request_fd.as_fd(), reply_fd.as_fd()])?;
         let theirs = above_streams(theirs.into()).map_err(|e| CallError::new("fcntl(F_DUPFD_CLOEXEC)", e))?;
@@ -226,9 +259,10 @@ impl Page {
         let received = door.receive().map_err(io::Error::other)?;
         let [requests, replies]: [OwnedFd; 2] =
             received.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let layouts = layouts_of(&requests, &replies).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Page {
-            requests: MemoryFile::open(&requests, REQUESTS, Access::ReadOnly)?,
-            replies: MemoryFile::open(&replies, REPLIES, Access::ReadWrite)?,
+            requests: MemoryFile::open(&requests, layouts.requests, Access::ReadOnly)?,
+            replies: MemoryFile::open(&replies, layouts.replies, Access::ReadWrite)?,
             door,
             is_registered: barrier::register(),
         })
@@ -243,8 +277,7 @@ impl Page {
         }
         // SAFETY: it is open, and none of the standard library's.
         let files = doorbell::peek(unsafe { BorrowedFd::borrow_raw(number) }).unwrap_or_default();
-        matches!(&files[..], [requests, replies]
-            if MemoryFile::check(requests, REQUESTS).is_ok() && MemoryFile::check(replies, REPLIES).is_ok())
+        matches!(&files[..], [requests, replies] if layouts_of(requests, replies).is_some())
     }
 
     /// Opens the page with the descriptor that this process has inherited under this number. A descriptor that is no page's is
@@ -400,12 +433,18 @@ impl Page {
         Some(Running { frame, index, since })
     }
 
+    /// How many bytes of outcomes can be kept.
+    #[inline]
+    fn arena_size(&self) -> usize {
+        self.replies.fixed_size() - ARENA_START
+    }
+
     /// The worker keeps more of a frame's outcomes, behind the `before` bytes that it has kept of it; `false` if there is
     /// no room for them.
     #[must_use]
     #[inline]
     pub fn keep(&self, frame: FrameId, before: usize, outcome: &[u8]) -> bool {
-        let Some(end) = before.checked_add(outcome.len()).filter(|&end| end <= ARENA_SIZE) else {
+        let Some(end) = before.checked_add(outcome.len()).filter(|&end| end <= self.arena_size()) else {
             return false;
         };
         // SAFETY: the range lies within the mapping, behind the cells, and nobody reads it before the store below says
@@ -429,7 +468,7 @@ impl Page {
     pub fn kept(&self) -> Option<Kept> {
         let word = self.cells().kept.load(Ordering::Acquire);
         let length = usize::try_from(word & u64::from(u32::MAX)).ok()?;
-        if length == 0 || length > ARENA_SIZE {
+        if length == 0 || length > self.arena_size() {
             return None;
         }
         let mut bytes = vec![0; length];
@@ -486,6 +525,16 @@ impl Page {
     pub fn is_halted(&self) -> bool {
         self.orders().halted.load(Ordering::Acquire)
     }
+}
+
+/// The sizes that files of a page have, if they are that.
+fn layouts_of(requests: &OwnedFd, replies: &OwnedFd) -> Option<Layouts> {
+    let fits = |layouts: &Layouts| {
+        MemoryFile::check(requests, layouts.requests).is_ok()
+            && MemoryFile::check(replies, layouts.replies).is_ok()
+    };
+    // The larger ones first: a file that is large enough for them is for the others as well.
+    [WITH_RINGS, WITHOUT_RINGS].into_iter().find(fits)
 }
 
 /// The word that stands for a job.

@@ -68,7 +68,7 @@ fn work(pool: &dyn Executor<Probe>) {
     println!("broken: {:?}", pool.broken());
 }
 
-/// Loses its worker when there may be no more threads and processes than its own two, a keeper and a worker.
+/// Loses its worker when there may be no more threads and processes than its own three and a worker.
 fn starve() {
     let pool = builder(1).retries(0).time_limit(LIMIT).build().expect("a pool can be built");
     println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result(LIMIT)));

@@ -174,7 +174,7 @@ fn a_death_and_what_follows_it_are_on_the_timeline() {
         let cause = death["args"]["cause"].as_str().unwrap();
         assert!(death["name"].as_str().unwrap().contains(cause) && cause.ends_with("by signal 9"), "{death}");
     }
-    assert_eq!(deaths().count(), 4, "each on its own line and on its keeper's");
+    assert_eq!(deaths().count(), 4, "each on its own line and on its slot's");
     let died_in: Vec<&Value> =
         timeline.of("run").into_iter().filter(|run| run["args"]["died_in"] == 7).collect();
     assert_eq!(died_in.len(), 2);

@@ -126,11 +126,11 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
     /// Pushes as many jobs as there is room for.
     fn fill(&mut self) {
         while !self.ended && self.room() >= self.batch {
-            self.refused = self.inlet.refusal();
-            match self.refused {
+            match self.inlet.refusal() {
                 None if self.batch == 1 => self.push_one(),
                 None => self.push_batch(),
-                Some(_) => self.ended = true,
+                // Stored only where there is one: to move an option of this size takes longer than to encode a short job.
+                Some(refused) => (self.refused, self.ended) = (Some(refused), true),
             }
         }
     }

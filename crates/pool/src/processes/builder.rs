@@ -16,7 +16,7 @@ use super::{
         worker_count,
     },
     ledger::Ledger,
-    recipe::Recipe,
+    recipe::{Recipe, usable_transport},
     shared::Shared,
     submit::Controller,
 };
@@ -217,12 +217,14 @@ impl<J: Job> ProcessPoolBuilder<J> {
         let mut context = Vec::new();
         self.codec.encode(&self.args, &mut context)?;
         self.environment.push((DEPTH_VARIABLE.into(), Some((depth + 1).to_string().into())));
+        let (transport, transport_fallback) = usable_transport(self.transport);
         let recipe = Recipe {
             program: self.program,
             environment: self.environment,
             job_type: J::NAME,
             codec: self.codec,
-            transport: self.transport,
+            transport,
+            transport_fallback,
             max_memory: self.max_memory,
             max_outcome: self.max_outcome,
             cores: cores_to_keep_to(self.pin)?,

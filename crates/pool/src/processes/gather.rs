@@ -15,7 +15,7 @@ use std::{
 
 use job::{Failure, Job};
 use parking_lot::Mutex;
-use wire::{CodecKind, frame::encode_entry};
+use wire::{CodecError, CodecKind, frame::encode_entry};
 
 use super::{
     block::{Block, Exit},
@@ -59,6 +59,22 @@ pub(crate) enum Added {
     Little,
 }
 
+/// Why a job cannot be encoded. As small as a pointer, so that results that hold it stay in registers: moving a larger one
+/// takes longer than to encode a short job.
+#[derive(Debug)]
+pub(crate) struct Unencodable(Box<CodecError>);
+
+impl Unencodable {
+    #[cold]
+    fn new(error: CodecError) -> Unencodable {
+        Unencodable(Box::new(error))
+    }
+
+    pub(crate) fn into_failure<E>(self) -> Failure<E> {
+        Failure::Codec(self.0.to_string())
+    }
+}
+
 thread_local! {
     /// Jobs are encoded here and not under the lock, because that may take long, and may call anything.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -69,12 +85,15 @@ fn encode<J: Job, T>(
     codec: CodecKind,
     job: &J,
     with: impl FnOnce(&mut Vec<u8>) -> T,
-) -> Result<T, Failure<J::Error>> {
+) -> Result<T, Unencodable> {
     SCRATCH.with(|kept| {
         let mut scratch = kept.take();
         scratch.clear();
         let encoded = encode_entry(codec, job, &mut scratch);
-        let result = encoded.map(|()| with(&mut scratch)).map_err(|error| Failure::Codec(error.to_string()));
+        let result = match encoded {
+            Ok(()) => Ok(with(&mut scratch)),
+            Err(error) => Err(Unencodable::new(error)),
+        };
         // What a huge job took is not kept for the small ones that follow.
         if scratch.capacity() <= MOST_BYTES {
             kept.set(scratch);
@@ -105,7 +124,7 @@ impl<J: Job> Gather<J> {
         tag: u64,
         job: &J,
         options: JobOptions,
-    ) -> Result<Added, Failure<J::Error>> {
+    ) -> Result<Added, Unencodable> {
         let add = |entry: &mut Vec<u8>| {
             let mut open = self.open.lock();
             open.append(entry, tag, options);
@@ -136,7 +155,7 @@ impl<J: Job> Gather<J> {
         added.unwrap_or_else(|failure| {
             let slots = Slots::new(1, None);
             let slot = Slot::new(&slots, 0);
-            slots.fill(0, Err(failure));
+            slots.fill(0, Err(failure.into_failure()));
             (!self.is_sealed()).then_some((slot, Added::Little))
         })
     }

@@ -32,7 +32,7 @@ impl<J: Job> Inlet<J> for ProcessInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         match self.gather.add(self.shared.recipe.codec, tag, &job, options) {
             Ok(added) => Shared::added(&self.shared, &self.gather, added),
-            Err(failure) => self.fail(tag, failure),
+            Err(error) => self.fail(tag, error.into_failure()),
         }
     }
 

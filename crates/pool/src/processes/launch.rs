@@ -106,7 +106,10 @@ pub(crate) enum Progress {
 impl Launch {
     /// Starts the process. The handle knows it from the moment it exists, also if the rest fails.
     pub(crate) fn begin(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Launch, LaunchError> {
-        let (page, descriptor) = Page::create()?;
+        let (page, descriptor) = match recipe.transport {
+            Transport::Rings => Page::create()?,
+            Transport::Channel => Page::create_without_rings()?,
+        };
         let page = handle.page.get_or_init(|| Arc::new(page));
         if counts {
             handle.gauge.watch(page);

@@ -50,6 +50,7 @@ use std::{sync::Arc, time::Duration};
 
 use job::{Context, Job, ParentFigures, WorkerFigures};
 use sched::Event;
+use wire::Transport;
 
 use crate::{
     Executor, Inlet, JobFuture, JobOptions, Refused, Sink, WorkerReport,
@@ -195,6 +196,37 @@ impl<J: Job> ProcessPool<J> {
         let workers = bounds::worker_count(workers)?;
         Shared::tell(&self.shared, Event::Resized(workers));
         Ok(())
+    }
+
+    /// Returns how jobs and outcomes travel: through the channel although rings were
+    /// [asked for](ProcessPoolBuilder::transport) if there can be no shared memory of the size that they need.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{ProcessPool, Transport};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().transport(Transport::Channel).build()?;
+    /// assert_eq!(pool.transport(), Transport::Channel);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.shared.recipe.transport
+    }
+
+    /// Returns why jobs travel through the channel although rings were asked for; `None` if that is not the case.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{ProcessPool, Transport};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().transport(Transport::Channel).build()?;
+    /// assert_eq!(pool.transport_fallback(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn transport_fallback(&self) -> Option<String> {
+        self.shared.recipe.transport_fallback.as_ref().map(ToString::to_string)
     }
 
     /// Ends the pool and asks all workers to end, by SIGTERM, and their jobs' processes with them; those that are

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use job::WorkerId;
-use sys::placement::Placement;
+use sys::{call::CallError, page::Page, placement::Placement};
 use wire::{CodecKind, Transport};
 
 /// How workers are started, and what they are told.
@@ -14,6 +14,8 @@ pub(crate) struct Recipe {
     pub(crate) job_type: &'static str,
     pub(crate) codec: CodecKind,
     pub(crate) transport: Transport,
+    /// Why the transport is not the one that was asked for, if it is not.
+    pub(crate) transport_fallback: Option<CallError>,
     /// How many bytes of memory a worker may have.
     pub(crate) max_memory: Option<u64>,
     /// The most bytes of an encoded outcome.
@@ -24,6 +26,17 @@ pub(crate) struct Recipe {
     pub(crate) nice: i32,
     /// The arguments of the workers' state, encoded.
     pub(crate) context: Vec<u8>,
+}
+
+/// The transport to use where this one is asked for, and why it is another. That descriptors are missing may be over soon.
+pub(crate) fn usable_transport(wanted: Transport) -> (Transport, Option<CallError>) {
+    match wanted {
+        Transport::Rings => match Page::check() {
+            Err(error) if !error.is_out_of_descriptors() => (Transport::Channel, Some(error)),
+            _ => (Transport::Rings, None),
+        },
+        Transport::Channel => (Transport::Channel, None),
+    }
 }
 
 impl Recipe {

@@ -42,10 +42,10 @@ fn what_a_worker_keeps_survives_it() {
 
     worker.keep_from(2);
     assert_eq!(parent.kept(), None);
-    assert!(!worker.keep(FrameId(5), 0, &vec![0; ARENA_SIZE + 1]));
-    assert!(!worker.keep(FrameId(5), ARENA_SIZE, b"x") && !worker.keep(FrameId(5), usize::MAX, b"x"));
-    assert!(worker.keep(FrameId(5), 0, &vec![7; ARENA_SIZE]));
-    assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, ARENA_SIZE));
+    assert!(!worker.keep(FrameId(5), 0, &vec![0; arena_size + 1]));
+    assert!(!worker.keep(FrameId(5), arena_size, b"x") && !worker.keep(FrameId(5), usize::MAX, b"x"));
+    assert!(worker.keep(FrameId(5), 0, &vec![7; arena_size]));
+    assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, arena_size));
 }
 
 #[test]

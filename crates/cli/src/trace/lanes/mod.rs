@@ -1,11 +1,11 @@
 //! What stands where on which line.
 //!
 //! Each worker is a process of its own in the viewer, with one line: its start, its frames with their jobs, the waits between
-//! them, its end. In the process of `runner` each place for a worker has a line too, with what the parent did for whoever held
-//! the place: starts, frames sent, outcomes received.
+//! them, its end. In the process of `runner` each slot has a line too, with what the parent did for the workers in it: starts,
+//! frames sent, outcomes received.
 
 mod counters;
-mod keeper;
+mod slot;
 mod worker;
 
 use std::{cmp::Reverse, collections::BTreeSet};
@@ -28,14 +28,14 @@ pub(super) fn events(book: &Book, runner: u32) -> impl Iterator<Item = Event<'_>
         parent.metadata("process_sort_index", json!({ "sort_index": 0 })),
         parent.metadata("thread_name", json!({ "name": "counters" })),
     ];
-    let places: BTreeSet<u32> = book.lives.keys().map(|worker| worker.slot).collect();
-    let keepers = places.into_iter().flat_map(move |slot| {
+    let used: BTreeSet<u32> = book.lives.keys().map(|worker| worker.slot).collect();
+    let slots = used.into_iter().flat_map(move |slot| {
         let line = Line { pid: runner, tid: BEYOND_ALL_PROCESSES + slot };
-        keeper::events(book, slot, line)
+        slot::events(book, slot, line)
     });
     let workers =
         (1..).zip(&book.lives).flat_map(|(order, (&id, life))| worker::events(book, id, life, order));
-    names.into_iter().chain(counters::events(book, parent)).chain(keepers).chain(workers)
+    names.into_iter().chain(counters::events(book, parent)).chain(slots).chain(workers)
 }
 
 /// Something on a line.

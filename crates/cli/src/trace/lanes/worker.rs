@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Item, in_order,
-    keeper::{ended, jobs},
+    slot::{ended, jobs},
 };
 use crate::trace::{
     book::Book,

@@ -1,4 +1,4 @@
-//! What the parent did for whoever held one place.
+//! What the parent did for the workers of one slot.
 //!
 //! Sending and receiving are marks of a nanosecond and not mere moments, because arrows lead from slice to slice only.
 
@@ -27,7 +27,7 @@ enum What<'a> {
 struct Arrow;
 
 pub(super) fn events<'a>(book: &'a Book, slot: u32, line: Line) -> impl Iterator<Item = Event<'a>> {
-    let name = line.metadata("thread_name", json!({ "name": format!("keeper {slot}") }));
+    let name = line.metadata("thread_name", json!({ "name": format!("slot {slot}") }));
     let lives = book.lives.iter().filter(move |(worker, _)| worker.slot == slot);
     let mut items = in_order(lives.flat_map(|(&worker, life)| items(book, worker, life)).collect());
     spread(&mut items);
