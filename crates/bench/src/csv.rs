@@ -4,14 +4,16 @@ use std::borrow::Cow;
 
 use crate::report::{Report, Row};
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "sweep",
     "executor",
     "workers",
     "grain_ns",
     "payload_bytes",
     "codec",
+    "transport",
     "frame",
+    "in_flight",
     "jobs",
     "ns_per_job",
     "low",
@@ -48,7 +50,9 @@ fn fields(row: &Row) -> [String; COLUMNS.len()] {
         row.grain_ns.to_string(),
         row.payload_bytes.to_string(),
         row.codec.clone(),
+        row.transport.clone(),
         row.frame.map(|frame| frame.to_string()).unwrap_or_default(),
+        row.in_flight.map(|jobs| jobs.to_string()).unwrap_or_default(),
         row.jobs.to_string(),
         spread.median.to_string(),
         spread.low.to_string(),
@@ -78,8 +82,9 @@ mod tests {
         let text = csv(&samples::report());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
-        assert_eq!(lines[1], "grain,serial,1,100,0,,,1000,130,120,400,2,0.75,");
-        assert_eq!(lines[7], "frame,processes,2,1000,0,bincode,10,1000,640,640,640,,1.5625,650");
+        assert_eq!(lines[1], "grain,serial,1,100,0,,,,,1000,130,120,400,2,0.75,");
+        assert_eq!(lines[7], "frame,processes,2,1000,0,bincode,rings,10,,1000,640,640,640,,1.5625,650");
+        assert_eq!(lines[12], "transport,processes,2,50,0,bincode,channel,,1,1000,5000,5000,5000,,0.01,");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::{
     cell::Cell,
+    fmt::Display,
     num::{NonZeroU64, NonZeroUsize},
     thread,
     time::{Duration, Instant},
 };
 
-use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool};
+use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool, Transport};
 
 use crate::{
     books::Books,
@@ -15,7 +16,7 @@ use crate::{
     load::Load,
     report::ExecutorName,
     starts::Starts,
-    work::{Look, Work},
+    work::{Check, Look, Work},
 };
 
 /// An executor that is to be measured.
@@ -25,25 +26,37 @@ pub(crate) struct Entrant {
     pub(crate) workers: usize,
     /// Its name, and what it is; only processes have one.
     pub(crate) codec: Option<CodecKind>,
+    /// Transport of jobs and outcomes; only processes have one.
+    pub(crate) transport: Option<Transport>,
     /// Jobs in a frame, where the pool does not decide.
     pub(crate) frame: Option<NonZeroU64>,
+    /// Submit each job after the outcome of the previous one has returned, instead of running a map.
+    pub(crate) one_in_flight: bool,
 }
 
 impl Entrant {
     /// One job after the other.
     pub(crate) fn serial() -> Entrant {
-        Entrant { executor: ExecutorName::Serial, workers: 1, codec: None, frame: None }
+        Entrant::without_settings(ExecutorName::Serial, 1)
     }
 
     /// So many threads.
     pub(crate) fn threads(workers: usize) -> Entrant {
-        Entrant { executor: ExecutorName::Threads, workers, codec: None, frame: None }
+        Entrant::without_settings(ExecutorName::Threads, workers)
     }
 
     /// So many processes, and otherwise what a pool is without settings.
     pub(crate) fn processes(workers: usize) -> Entrant {
-        let codec = Some(CodecKind::default());
-        Entrant { executor: ExecutorName::Processes, workers, codec, frame: None }
+        Entrant {
+            codec: Some(CodecKind::default()),
+            transport: Some(Transport::default()),
+            ..Entrant::without_settings(ExecutorName::Processes, workers)
+        }
+    }
+
+    /// An executor for which no setting applies.
+    fn without_settings(executor: ExecutorName, workers: usize) -> Entrant {
+        Entrant { executor, workers, codec: None, transport: None, frame: None, one_in_flight: false }
     }
 
     /// With frames of a given size.
@@ -54,6 +67,16 @@ impl Entrant {
     /// With another codec.
     pub(crate) fn with_codec(self, codec: CodecKind) -> Entrant {
         Entrant { codec: Some(codec), ..self }
+    }
+
+    /// Sets the transport.
+    pub(crate) fn with_transport(self, transport: Transport) -> Entrant {
+        Entrant { transport: Some(transport), ..self }
+    }
+
+    /// Measures round trips instead of a map.
+    pub(crate) fn one_in_flight(self) -> Entrant {
+        Entrant { one_in_flight: true, ..self }
     }
 
     /// With fewer jobs some worker would have none, or no frame would be full.
@@ -120,11 +143,11 @@ impl Running {
     /// Has so many jobs run; nanoseconds for each.
     pub(crate) fn run(&self, work: &Work, count: usize, look: Look) -> Result<f64, Error> {
         match &self.executor {
-            AnyExecutor::Serial(executor) => self.map(executor, work, count, look),
-            AnyExecutor::Threads(executor) => self.map(executor, work, count, look),
+            AnyExecutor::Serial(executor) => self.run_on(executor, work, count, look),
+            AnyExecutor::Threads(executor) => self.run_on(executor, work, count, look),
             AnyExecutor::Processes(executor) => {
                 let before = Books::of(executor);
-                let ns = self.map(executor, work, count, look)?;
+                let ns = self.run_on(executor, work, count, look)?;
                 let mut books = self.books.get();
                 books += Books::of(executor) - before;
                 self.books.set(books);
@@ -138,7 +161,7 @@ impl Running {
         Some(self.books.take()).filter(|books| books.jobs > 0.0)
     }
 
-    fn map<E: Executor<Load>>(
+    fn run_on<E: Executor<Load>>(
         &self,
         executor: &E,
         work: &Work,
@@ -146,21 +169,55 @@ impl Running {
         look: Look,
     ) -> Result<f64, Error> {
         let mut check = work.check(look);
+        let time = if self.entrant.one_in_flight {
+            self.round_trips(executor, work, count, &mut check)?
+        } else {
+            self.map(executor, work, count, &mut check)?
+        };
+        check.finish(count).map_err(|what| self.wrong(what))?;
+        Ok(time.as_nanos() as f64 / count as f64)
+    }
+
+    fn map<E: Executor<Load>>(
+        &self,
+        executor: &E,
+        work: &Work,
+        count: usize,
+        check: &mut Check<'_>,
+    ) -> Result<Duration, Error> {
         let mut map = executor.map(work.jobs(count));
         if let Some(buffer) = self.entrant.buffer(work.bytes()) {
             map = map.buffer(buffer);
         }
         let start = Instant::now();
         for output in map {
-            let output = output.map_err(|error| match executor.broken() {
-                Some(cause) => Error::Workers(cause.to_string()),
-                None => self.wrong(error.to_string()),
-            })?;
-            check.take(&output);
+            check.take(&output.map_err(|error| self.failed(executor, &error))?);
         }
-        let time = start.elapsed();
-        check.finish(count).map_err(|what| self.wrong(what))?;
-        Ok(time.as_nanos() as f64 / count as f64)
+        Ok(start.elapsed())
+    }
+
+    /// Submits each job after the output of the previous one has returned.
+    fn round_trips<E: Executor<Load>>(
+        &self,
+        executor: &E,
+        work: &Work,
+        count: usize,
+        check: &mut Check<'_>,
+    ) -> Result<Duration, Error> {
+        let start = Instant::now();
+        for job in work.jobs(count) {
+            let future = executor.submit(job).map_err(|error| self.failed(executor, &error))?;
+            check.take(&future.result(None).map_err(|error| self.failed(executor, &error))?);
+        }
+        Ok(start.elapsed())
+    }
+
+    /// Error for a job without an output: if the pool is broken, that is the cause.
+    fn failed(&self, executor: &impl Executor<Load>, error: &dyn Display) -> Error {
+        match executor.broken() {
+            Some(cause) => Error::Workers(cause.to_string()),
+            None => self.wrong(error.to_string()),
+        }
     }
 
     fn wrong(&self, what: String) -> Error {
@@ -186,6 +243,9 @@ fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
     let mut builder = ProcessPool::builder().workers(entrant.workers);
     if let Some(codec) = entrant.codec {
         builder = builder.codec(codec);
+    }
+    if let Some(transport) = entrant.transport {
+        builder = builder.transport(transport);
     }
     if let Some(frame) = entrant.frame {
         builder = builder.batch(Batch::Fixed(frame));
@@ -240,7 +300,7 @@ mod tests {
     #[test]
     fn executors_of_this_process_do_the_work() {
         let work = Work::new(5, 10);
-        for entrant in [Entrant::serial(), Entrant::threads(2)] {
+        for entrant in [Entrant::serial(), Entrant::threads(2), Entrant::threads(2).one_in_flight()] {
             let running = Running::start(&entrant, &Starts::default()).unwrap();
             assert!(running.run(&work, 100, Look::Closely).unwrap() > 0.0);
         }

@@ -4,7 +4,7 @@ use crate::report::{ExecutorName, Sweep};
 
 impl Sweep {
     /// All there are, in the order in which they run.
-    pub const ALL: [Sweep; 4] = [Sweep::Grain, Sweep::Workers, Sweep::Frame, Sweep::Codec];
+    pub const ALL: [Sweep; 5] = [Sweep::Grain, Sweep::Workers, Sweep::Frame, Sweep::Codec, Sweep::Transport];
 
     /// As it is written.
     #[must_use]
@@ -14,6 +14,7 @@ impl Sweep {
             Sweep::Workers => "workers",
             Sweep::Frame => "frame",
             Sweep::Codec => "codec",
+            Sweep::Transport => "transport",
         }
     }
 }

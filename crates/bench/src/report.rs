@@ -44,6 +44,8 @@ pub enum Sweep {
     Frame,
     /// How large jobs and outputs are, for each codec.
     Codec,
+    /// Work in a job, and round trips of single jobs, for each transport.
+    Transport,
 }
 
 /// What runs the jobs.
@@ -73,11 +75,16 @@ pub struct Row {
     pub payload_bytes: u64,
     /// Which codec.
     pub codec: String,
+    /// Name of the transport; empty for executors without worker processes.
+    pub transport: String,
     /// Jobs in a frame; none where the pool decides.
     pub frame: Option<u64>,
+    /// Jobs in flight at a time, 1 for round trips; none where the executor decides.
+    pub in_flight: Option<u64>,
     /// How many jobs each round ran.
     pub jobs: u64,
-    /// Time for a job, from the first pushed to the last output, divided by their number, in nanoseconds.
+    /// Time for a job, from the first pushed to the last output, divided by their number, in nanoseconds;
+    /// where one job is in flight at a time that is the mean round trip.
     pub ns_per_job: Spread,
     /// How many times faster than the same work without an executor.
     pub speedup: f64,

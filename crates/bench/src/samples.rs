@@ -12,6 +12,10 @@ pub(crate) fn report() -> Report {
     (fixed.frame, fixed.predicted_ns) = (Some(10), Some(650.0));
     let mut heavy = row(Sweep::Codec, processes, 1e3, 5e7);
     heavy.payload_bytes = 16 << 20;
+    let by_transport = |transport: &str, ns, in_flight| {
+        let row = row(Sweep::Transport, processes, 50.0, ns);
+        Row { transport: transport.to_owned(), in_flight, ..row }
+    };
     let mut predicted = row(Sweep::Grain, processes, 1e3, 500.0);
     predicted.predicted_ns = Some(550.0);
     let rows = vec![
@@ -23,6 +27,10 @@ pub(crate) fn report() -> Report {
         row(Sweep::Frame, processes, 1e3, 620.0),
         fixed,
         heavy,
+        by_transport("rings", 40.0, None),
+        by_transport("channel", 100.0, None),
+        by_transport("rings", 1e3, Some(1)),
+        by_transport("channel", 5e3, Some(1)),
     ];
     let machine = Machine { processor: "Abacus".to_owned(), cores: 2, load: [0.25, 1.5] };
     let model = Model {
@@ -50,7 +58,9 @@ fn row(sweep: Sweep, executor: ExecutorName, grain_ns: f64, ns: f64) -> Row {
         grain_ns,
         payload_bytes: 0,
         codec: if is_processes { "bincode".to_owned() } else { String::new() },
+        transport: if is_processes { "rings".to_owned() } else { String::new() },
         frame: None,
+        in_flight: None,
         jobs: 1000,
         ns_per_job: Spread::of(vec![ns]),
         speedup: grain_ns / ns,

@@ -9,6 +9,10 @@ use crate::{
 /// More programs than this want to run, while a measurement should be the only one.
 const BUSY: f64 = 0.5;
 
+/// Explains rows whose work is given as a round trip.
+const ROUND_TRIP: &str =
+    "Round trip: one job of the smallest size in flight at a time, from its submission to its result.";
+
 /// A section for each sweep, under a line on where it was measured.
 ///
 /// ```
@@ -62,6 +66,9 @@ fn section(sweep: Sweep, report: &Report) -> Option<String> {
         let sentences = [break_even(report), report.model.as_ref().map(costs)];
         sentences.into_iter().flatten().for_each(|sentence| section = format!("{section}\n{sentence}\n"));
     }
+    if rows.iter().any(|row| row.in_flight == Some(1)) {
+        section = format!("{section}\n{ROUND_TRIP}\n");
+    }
     Some(section)
 }
 
@@ -72,6 +79,9 @@ fn title(sweep: Sweep, workers: usize) -> String {
         Sweep::Workers => "Workers: how far more processes help".to_owned(),
         Sweep::Frame => format!("Frame: how many jobs should travel together; {workers}"),
         Sweep::Codec => format!("Codec: what it takes to carry bytes, there and back; {workers}"),
+        Sweep::Transport => {
+            format!("Transport: what jobs cost through rings and through a channel; {workers}")
+        }
     }
 }
 
@@ -86,6 +96,14 @@ fn keys(sweep: Sweep) -> [Key; 2] {
         Sweep::Workers => [work, ("workers", |row| row.workers.to_string())],
         Sweep::Frame => [work, ("frame", |row| row.frame.map_or("auto".to_owned(), |size| size.to_string()))],
         Sweep::Codec => [("payload", |row| bytes(row.payload_bytes)), ("codec", |row| row.codec.clone())],
+        Sweep::Transport => [("work", work_or_round_trip), ("transport", |row| row.transport.clone())],
+    }
+}
+
+fn work_or_round_trip(row: &Row) -> String {
+    match row.in_flight {
+        Some(1) => "round trip".to_owned(),
+        _ => time(row.grain_ns),
     }
 }
 
@@ -198,6 +216,18 @@ Workers: how far more processes help
         assert!(table.starts_with(expected), "{table}");
         assert!(table.contains("\n   payload    codec    a job"), "{table}");
         assert!(table.contains("  1.00 us   auto  620 ns"), "{table}");
+        let transports = "\
+Transport: what jobs cost through rings and through a channel; 2 workers
+
+        work  transport    a job      low     high    speedup  jobs   far off
+     50.0 ns      rings  40.0 ns  40.0 ns  40.0 ns       1.25  1000
+                channel   100 ns   100 ns   100 ns      0.500  1000
+  round trip      rings  1.00 us  1.00 us  1.00 us      0.050  1000
+                channel  5.00 us  5.00 us  5.00 us      0.010  1000
+
+Round trip: one job of the smallest size in flight at a time, from its submission to its result.
+";
+        assert!(table.ends_with(transports), "{table}");
     }
 
     #[test]

@@ -71,13 +71,7 @@ fn lines(report: &Report) -> Vec<Line> {
 
 /// The codecs, in the order in which they were measured.
 fn names(report: &Report) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for row in data::all_rows(report, Sweep::Codec) {
-        if !names.contains(&row.codec.as_str()) {
-            names.push(&row.codec);
-        }
-    }
-    names
+    data::names(data::all_rows(report, Sweep::Codec), |row| &row.codec)
 }
 
 /// Who is best with the least and with the most to carry.

@@ -18,6 +18,17 @@ pub(super) fn all_rows(report: &Report, sweep: Sweep) -> Vec<&Row> {
     report.rows.iter().filter(|row| row.sweep == sweep).collect()
 }
 
+/// Distinct names in rows, in the order in which they were measured.
+pub(super) fn names<'a>(rows: Vec<&'a Row>, name: impl Fn(&'a Row) -> &'a str) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        if !names.contains(&name(row)) {
+            names.push(name(row));
+        }
+    }
+    names
+}
+
 /// How many times faster than no executor a row is, at some place of the lower axis; nothing if it cannot be drawn.
 pub(super) fn speedup(row: &Row, x: f64) -> Option<Dot> {
     if !drawable(x) || !drawable(row.speedup) {

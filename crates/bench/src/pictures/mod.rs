@@ -14,6 +14,7 @@ mod page;
 mod panel;
 mod scale;
 mod speedup;
+mod transports;
 mod units;
 mod workers;
 
@@ -36,7 +37,7 @@ pub struct Picture {
 }
 
 /// The names of all pictures that there can be.
-pub const NAMES: [&str; 5] = ["speedup", "ledger", "workers", "frames", "codecs"];
+pub const NAMES: [&str; 6] = ["speedup", "ledger", "workers", "frames", "codecs", "transports"];
 
 /// All pictures that a report has figures for, as files.
 pub fn svg(report: &Report) -> Vec<Picture> {
@@ -55,6 +56,7 @@ pub fn html(report: &Report) -> String {
 
 /// What there are figures for, in the order in which it is told.
 fn panels(report: &Report) -> Vec<Panel> {
-    let panels = [speedup::panel, ledger::panel, workers::panel, frames::panel, codecs::panel];
+    let panels =
+        [speedup::panel, ledger::panel, workers::panel, frames::panel, codecs::panel, transports::panel];
     panels.into_iter().filter_map(|panel| panel(report)).collect()
 }

@@ -53,7 +53,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
 }
 
 /// From zero to a little above these speedups and one; in equal ratios if they are of all kinds.
-fn heights(speedups: impl Iterator<Item = f64>) -> Domain {
+pub(super) fn heights(speedups: impl Iterator<Item = f64>) -> Domain {
     let speedups: Vec<f64> = speedups.chain([1.0]).collect();
     if speedups.iter().any(|speedup| *speedup > LARGE) {
         Domain::log(Kind::Decades, speedups).with_room()

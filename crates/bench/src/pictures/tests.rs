@@ -57,7 +57,9 @@ impl Maker {
             grain_ns: grain,
             payload_bytes: 0,
             codec: "bincode".into(),
+            transport: if executor == ExecutorName::Processes { "rings".into() } else { String::new() },
             frame: None,
+            in_flight: None,
             jobs: (2e8 / grain).clamp(16.0, 1e6) as u64,
             speedup: round(grain / ns_per_job.median),
             ns_per_job,
@@ -113,6 +115,24 @@ impl Maker {
             }
         }
     }
+
+    fn transports(&mut self, rows: &mut Vec<Row>) {
+        let mut add = |transport: &str, (grain, cost), in_flight| {
+            let mut row = self.row(Sweep::Transport, ExecutorName::Processes, 2, (grain, cost));
+            row.transport = transport.into();
+            row.in_flight = in_flight;
+            row.predicted_ns = None;
+            rows.push(row);
+        };
+        for grain in [50.0, 1e3, 1e4, 1e5, 1e6] {
+            for (transport, fixed) in [("rings", 18.0), ("channel", 85.0)] {
+                add(transport, (grain, fixed + grain * 0.5015), None);
+            }
+        }
+        for (transport, cost) in [("rings", 750.0), ("channel", 6e3)] {
+            add(transport, (50.0, cost), Some(1));
+        }
+    }
 }
 
 /// Three digits are as good as a measurement gets, and files with them can be read.
@@ -165,6 +185,7 @@ fn made() -> Report {
     maker.workers(&mut rows);
     maker.frames(&mut rows);
     maker.codecs(&mut rows);
+    maker.transports(&mut rows);
     let limits = [1e2, 1e3, 1e4, 1e5];
     Report {
         schema: 1,
@@ -248,19 +269,19 @@ fn well_formed(text: &str) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn all_five_pictures_of_the_fixture_are_files_and_on_the_page() {
+fn all_six_pictures_of_the_fixture_are_files_and_on_the_page() {
     let report = fixture();
     let pictures = svg(&report);
     let names: Vec<_> = pictures.iter().map(|picture| picture.name).collect();
-    assert_eq!(names, ["speedup", "ledger", "workers", "frames", "codecs"]);
+    assert_eq!(names, ["speedup", "ledger", "workers", "frames", "codecs", "transports"]);
     for picture in &pictures {
         well_formed(&picture.svg).unwrap();
         assert!(!picture.svg.contains("var("), "a file knows no style sheet");
     }
     let page = html(&report);
     well_formed(&page).unwrap();
-    assert_eq!(page.matches("<section").count(), 5);
-    assert_eq!(page.matches("<svg").count(), 10, "each is there for large and for small screens");
+    assert_eq!(page.matches("<section").count(), 6);
+    assert_eq!(page.matches("<svg").count(), 12, "each is there for large and for small screens");
 }
 
 #[test]
@@ -328,17 +349,20 @@ fn odd_stage() -> impl Strategy<Value = StageTime> {
 }
 
 fn odd_row() -> impl Strategy<Value = Row> {
-    let sweep = prop::sample::select(vec![Sweep::Grain, Sweep::Workers, Sweep::Frame, Sweep::Codec]);
+    let sweep = prop::sample::select(Sweep::ALL.to_vec());
     let executor = prop::sample::select(vec![
         ExecutorName::Serial,
         ExecutorName::Threads,
         ExecutorName::Processes,
         ExecutorName::Processes,
     ]);
-    let place = (sweep, executor, odd_count(), odd(), odd_count(), odd_name(), prop::option::of(odd_count()));
+    let names = (odd_name(), odd_name());
+    let counts = (odd_count(), odd_count(), prop::option::of(odd_count()), prop::option::of(odd_count()));
+    let place = (sweep, executor, odd(), names, counts);
     let found = (odd_spread(), odd(), prop::option::of(odd()), prop::collection::vec(odd_stage(), 0..8));
     (place, found).prop_map(|(place, found)| {
-        let (sweep, executor, workers, grain_ns, payload_bytes, codec, frame) = place;
+        let (sweep, executor, grain_ns, (codec, transport), counts) = place;
+        let (workers, payload_bytes, frame, in_flight) = counts;
         let (ns_per_job, speedup, predicted_ns, stages) = found;
         let workers = workers as usize;
         let jobs = payload_bytes;
@@ -349,7 +373,9 @@ fn odd_row() -> impl Strategy<Value = Row> {
             grain_ns,
             payload_bytes,
             codec,
+            transport,
             frame,
+            in_flight,
             jobs,
             ns_per_job,
             speedup,

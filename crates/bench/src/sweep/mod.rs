@@ -3,6 +3,7 @@
 mod codec;
 mod frame;
 mod grain;
+mod transport;
 mod workers;
 
 use crate::{point::Point, report::Sweep, settings::Settings};
@@ -16,5 +17,6 @@ pub(crate) fn points(sweep: Sweep, settings: &Settings) -> Vec<Point> {
         Sweep::Workers => workers::points(settings),
         Sweep::Frame => frame::points(settings),
         Sweep::Codec => codec::points(settings),
+        Sweep::Transport => transport::points(settings),
     }
 }
