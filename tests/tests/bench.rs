@@ -42,7 +42,7 @@ fn grains_are_measured_by_all_executors() {
 
 #[test]
 fn the_other_sweeps_vary_what_they_say() {
-    let report = report(&short(&["--only", "codec,frame", "--only=workers", "--json", "-"]).run());
+    let report = report(&short(&["--only", "codec,frame", "--only=workers,transport", "--json", "-"]).run());
     let rows = |sweep| report.rows.iter().filter(move |row| row.sweep == sweep);
     let workers: Vec<usize> = rows(Sweep::Workers).map(|row| row.workers).collect();
     assert_eq!(workers, [1, 2, 4, 1, 2, 4]);
@@ -53,6 +53,11 @@ fn the_other_sweeps_vary_what_they_say() {
     assert_eq!(payloads, [16, 4 << 10, 1 << 20]);
     let codecs: Vec<&str> = rows(Sweep::Codec).map(|row| row.codec.as_str()).collect();
     assert_eq!(codecs[..6], ["bincode", "postcard", "msgpack", "cbor", "json", "pickle"]);
+    let transports: Vec<(&str, Option<u64>)> =
+        rows(Sweep::Transport).map(|row| (row.transport.as_str(), row.in_flight)).collect();
+    let both = |in_flight| [("rings", in_flight), ("channel", in_flight)];
+    assert_eq!(transports, [both(None), both(None), both(None), both(Some(1))].concat());
+    assert!(rows(Sweep::Workers).all(|row| row.transport == "rings"), "the default");
     assert_eq!(rows(Sweep::Grain).count(), 0);
 }
 

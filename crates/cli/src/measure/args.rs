@@ -28,7 +28,7 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) run_time: Option<Duration>,
 
-    /// What to vary, of `grain`, `workers`, `frame` and `codec`; default: all
+    /// Sweeps to run: `grain`, `workers`, `frame`, `codec` or `transport`, separated by commas [default: all]
     #[arg(long, value_name = "SWEEP,...", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub(crate) only: Vec<SweepName>,
 
@@ -67,6 +67,8 @@ pub(crate) enum SweepName {
     Frame,
     /// How much a job carries, by each codec
     Codec,
+    /// How much work is in a job, by each transport
+    Transport,
 }
 
 impl From<SweepName> for Sweep {
@@ -76,6 +78,7 @@ impl From<SweepName> for Sweep {
             SweepName::Workers => Sweep::Workers,
             SweepName::Frame => Sweep::Frame,
             SweepName::Codec => Sweep::Codec,
+            SweepName::Transport => Sweep::Transport,
         }
     }
 }
