@@ -37,7 +37,7 @@ pub(crate) fn even(bench: &Bench) -> Result<Vec<Row>> {
     let what =
         format!("`map` of {count} jobs of 10 ms, against two serial runs of half of them side by side");
     let ratio = series[0].against(&series[1]);
-    let goal = Goal::at_most("time of the serial halves", ratio, "times", [1.03, 1.01]);
+    let goal = Goal::at_most("time of the serial halves", ratio, "times", [1.01, 1.005]);
     Ok(vec![Row::new("7", what, "ms").figures(&series).goal(goal)])
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn heavy_tailed_jobs(bench: &Bench) -> Result<Vec<Row>> {
     let series = alternate(contenders, bench.rounds(3))?;
     let what = format!("`map` of {} jobs of 10 us to 100 ms, most of them short", number(count as f64));
     let ratio = series[0].against(&series[1]);
-    let goal = Goal::at_most("time of the least possible", ratio, "times", [1.05, 1.02]);
+    let goal = Goal::at_most("time of the least possible", ratio, "times", [1.02, 1.01]);
     let note = "the least possible: half of the processor time of a serial run of all, or the longest job";
     Ok(vec![Row::new("8", what, "ms").figures(&series).goal(goal).note(note)])
 }

@@ -207,7 +207,7 @@ fn rows(
                 "time of the serial loop",
                 ours.against(serial),
                 "times",
-                [2.0, 1.0],
+                [1.3, 1.0],
             )),
         );
     }
@@ -218,7 +218,7 @@ fn rows(
             .missing(executor.first().cloned())
             .missing(procspawn);
         if let Some(rayon) = named(RAYON) {
-            second = second.goal(Goal::at_most("time of rayon", ours.against(rayon), "times", [4.0, 2.0]));
+            second = second.goal(Goal::at_most("time of rayon", ours.against(rayon), "times", [3.0, 2.0]));
         }
         if let Some(peer) = named(ONE_BY_ONE) {
             let faster = peer.against(ours);
@@ -250,7 +250,7 @@ fn third(row: Row, series: &[Series], ours: &Series, python: &[String]) -> Row {
     match best {
         Some(best) => {
             let row = row.note(format!("the best: {}", best.name));
-            row.goal(Goal::at_least("faster than the best of them", best.against(ours), "times", [3.0, 6.0]))
+            row.goal(Goal::at_least("faster than the best of them", best.against(ours), "times", [4.0, 6.0]))
         }
         None => row,
     }

@@ -46,7 +46,7 @@ pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
     }
     let series = alternate(contenders, bench.rounds(5))?;
     let slowest = median(slowest.into_inner());
-    let goal = Goal::at_most("ProcessPool, median", series[0].median(), "us", [12.0, 6.0]);
+    let goal = Goal::at_most("ProcessPool, median", series[0].median(), "us", [3.0, 1.5]);
     let what = format!("`submit().result()`, hot, median of {}", number(count as f64));
     let row = Row::new("5", what, "us").figures(&series).goal(goal).missing(missing);
     Ok(vec![row.note(format!("ProcessPool, 99 of 100 within {} us", number(slowest)))])

@@ -34,7 +34,7 @@ pub(crate) fn start(bench: &Bench) -> Result<Vec<Row>> {
         Contender::new("runner --executor serial", run(&["--executor", "serial"], &jobs)),
     ];
     let series = alternate(contenders, bench.rounds(5))?;
-    let goal = Goal::at_most("runner", series[0].median(), "ms", [6.0, 3.0]);
+    let goal = Goal::at_most("runner", series[0].median(), "ms", [4.0, 3.0]);
     let what = format!("`runner` on a file of one job, whole process, 2 workers, median of {count}");
     Ok(vec![Row::new("9", what, "ms").figures(&series).goal(goal)])
 }
@@ -58,7 +58,7 @@ pub(crate) fn throughput(bench: &Bench) -> Result<Vec<Row>> {
         Contender::new("runner --executor serial", run(&["--executor", "serial"])?),
     ];
     let series = alternate(contenders, bench.rounds(5))?;
-    let goal = Goal::at_most("runner", series[0].median(), "ns a job", [500.0, 250.0]);
+    let goal = Goal::at_most("runner", series[0].median(), "ns a job", [250.0, 150.0]);
     let what = format!("`runner --workers 2` on {} gcd jobs from a file", number(count as f64));
     Ok(vec![Row::new("10", what, "ns a job").figures(&series).goal(goal)])
 }

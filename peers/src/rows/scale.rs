@@ -32,7 +32,7 @@ pub(crate) fn counts(bench: &Bench) -> Result<Vec<Row>> {
     let medians: Vec<f64> = series.iter().map(|series| series.median()).collect();
     let most = medians.iter().copied().fold(0.0, f64::max);
     let least = medians.iter().copied().fold(f64::INFINITY, f64::min);
-    let goal = Goal::at_most("the dearest against the cheapest", most / least, "times", [1.2, 1.2]);
+    let goal = Goal::at_most("the dearest against the cheapest", most / least, "times", [1.15, 1.1]);
     Ok(vec![Row::new("11", "`map` of few and of many gcd jobs", "ns a job").figures(&series).goal(goal)])
 }
 

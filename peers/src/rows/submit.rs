@@ -24,7 +24,7 @@ pub(crate) fn at_once(bench: &Bench) -> Result<Vec<Row>> {
     ];
     let series = alternate(contenders, bench.rounds(5))?;
     let what = format!("{} `submit`s of gcd jobs, then all results", number(count as f64));
-    let goal = Goal::at_most("ProcessPool", series[0].median(), "ns a job", [200.0, 80.0]);
+    let goal = Goal::at_most("ProcessPool", series[0].median(), "ns a job", [110.0, 80.0]);
     Ok(vec![Row::new("4", what, "ns a job").figures(&series).goal(goal)])
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn between(bench: &Bench) -> Result<Vec<Row>> {
     let series = alternate(contenders, bench.rounds(5))?;
     let what = format!("{} `submit`s by a caller that computes 500 ns in between", number(count as f64));
     let ratio = series[0].against(&series[1]);
-    let goal = Goal::at_most("time of the caller alone", ratio, "times", [1.3, 1.1]);
+    let goal = Goal::at_most("time of the caller alone", ratio, "times", [1.2, 1.1]);
     Ok(vec![Row::new("4b", what, "ns a job").figures(&series).goal(goal)])
 }
 
