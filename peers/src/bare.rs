@@ -21,10 +21,10 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    /// On the given core, or wherever the system likes.
-    pub(crate) fn start(core: Option<usize>) -> Result<Echo> {
+    /// Starts it on the given core.
+    pub(crate) fn start(core: usize) -> Result<Echo> {
         let (server, name) = IpcOneShotServer::<Ends>::new()?;
-        let child = echo_command(&name).args(core.map(|core| core.to_string())).spawn()?;
+        let child = echo_command(&name, core).spawn()?;
         let (_, ends) = server.accept()?;
         Ok(Echo { ends: Some(ends), child })
     }
@@ -51,15 +51,10 @@ pub(crate) fn stay_on(core: usize) -> Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
-/// Two cores that this program may use.
-pub(crate) fn two_cores() -> Result<[usize; 2]> {
+/// Cores that this program may use.
+pub(crate) fn cores() -> Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
-    let mut cores = (0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false));
-    cores
-        .next()
-        .zip(cores.next())
-        .map(|(one, other)| [one, other])
-        .ok_or_else(|| "there is only one core".into())
+    Ok((0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false)).collect())
 }
 
 /// The other side: until the channel is closed.

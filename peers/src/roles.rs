@@ -40,10 +40,10 @@ pub(crate) fn start_loner() -> Result<Talker> {
     Talker::start(Command::new("/proc/self/exe").arg(ROLE))
 }
 
-/// The command of a process that sends back what it receives.
-pub(crate) fn echo_command(rendezvous: &str) -> Command {
+/// The command of a process that sends back what it receives, and stays on one core.
+pub(crate) fn echo_command(rendezvous: &str, core: usize) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args([ROLE, rendezvous]);
+    command.args([ROLE, rendezvous, &core.to_string()]);
     command
 }
 

@@ -5,7 +5,7 @@ use std::{cell::RefCell, thread, time::Duration};
 use pool::{Executor, ThreadPool};
 
 use crate::{
-    bare::{Echo, stay_on, two_cores},
+    bare::{Echo, cores, stay_on},
     bench::{Bench, WORKERS, timed, unresolved, warm_pool},
     python::EXECUTOR,
     report::{Goal, Missing, Row},
@@ -60,29 +60,30 @@ fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     }))
 }
 
-/// Everybody has gone to sleep in between.
+/// Parent and worker block between two jobs.
 ///
-/// The system likes to wake a process on the core of whoever wakes it, which is cheap as long as it has nothing to
-/// compute. The channel between two cores shows what waking another core costs here.
+/// Waking a process on the core of the process that wakes it is cheap, so a channel with both ends on one core is what the
+/// pool is compared with. The channel between two cores shows what waking another core costs.
 pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(200, 20);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
-    let near = Echo::start(None)?;
+    let cores = cores()?;
+    let here = *cores.first().ok_or("there is no core")?;
     let mut contenders = vec![
         Contender::new("ProcessPool", || {
             Ok(median(trips(count, |place| call(&ours, bench, place), pauses())?))
         }),
-        Contender::new("bare ipc-channel, 24 bytes", || bare_trips(&near, count)),
+        bare_contender("bare ipc-channel, 24 bytes, on one core", [here, here], count)?,
     ];
     let mut missing = None;
-    match far_contender(count) {
-        Ok(contender) => contenders.push(contender),
-        Err(error) => missing = Some(Missing { peer: FAR.to_owned(), reason: error.to_string() }),
+    match cores.get(1) {
+        Some(&there) => contenders.push(bare_contender(FAR, [here, there], count)?),
+        None => missing = Some(Missing { peer: FAR.to_owned(), reason: "there is only one core".to_owned() }),
     }
     let series = alternate(contenders, bench.rounds(5))?;
     let what = format!("`submit().result()` after 2 to 5 ms of sleep, median of {count}");
     let ratio = series[0].against(&series[1]);
-    let goal = Goal::at_most("time of the bare channel", ratio, "times", [2.0, 1.3]);
+    let goal = Goal::at_most("time of the bare channel on one core", ratio, "times", [2.0, 1.3]);
     let mut row = Row::new("6", what, "us").figures(&series).goal(goal).missing(missing);
     if let Some(far) = series.get(2) {
         row =
@@ -93,14 +94,14 @@ pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
 
 const FAR: &str = "the same, one core for each side";
 
-fn far_contender<'a>(count: usize) -> Result<Contender<'a>> {
-    let [here, there] = two_cores()?;
-    let mut echo = Echo::start(Some(there))?;
-    Ok(Contender::new(FAR, move || {
+/// A channel whose ends stay on these cores.
+fn bare_contender<'a>(name: &str, [here, there]: [usize; 2], count: usize) -> Result<Contender<'a>> {
+    let mut echo = Echo::start(there)?;
+    Ok(Contender::new(name, move || {
         let echo = &mut echo;
         let run =
             move || stay_on(here).and_then(|()| bare_trips(echo, count)).map_err(|error| error.to_string());
-        // In a thread of its own, for nobody else is to stay on that core.
+        // In a thread of its own: all others keep their cores.
         let run = thread::scope(|scope| scope.spawn(run).join());
         Ok(run.map_err(|_| "it panicked")??)
     }))
