@@ -22,6 +22,7 @@ use crate::{args::Args, bench::Bench, report::Report, rounds::Result};
 
 fn main() -> ExitCode {
     pool::enter_if_worker::<task::Task>();
+    pool::enter_if_worker::<task::Load>();
     procspawn::init();
     if let Some(code) = roles::enter_if_helper() {
         return code;

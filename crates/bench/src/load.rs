@@ -72,6 +72,12 @@ impl Bytes {
         Bytes(Arc::new((0..251).cycle().take(length).collect()))
     }
 
+    /// Returns all of them.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
     /// How many there are.
     #[must_use]
     pub fn length(&self) -> usize {
