@@ -1,4 +1,6 @@
-//! Rows 4 and 4b: jobs submitted one by one.
+//! Rows 4, 4b and 18: jobs submitted one by one.
+
+use std::thread;
 
 use pool::{Executor, JobFuture, ThreadPool};
 
@@ -49,6 +51,51 @@ pub(crate) fn between(bench: &Bench) -> Result<Vec<Row>> {
     let ratio = series[0].against(&series[1]);
     let goal = Goal::at_most("time of the caller alone", ratio, "times", [1.2, 1.1]);
     Ok(vec![Row::new("4b", what, "ns a job").figures(&series).goal(goal)])
+}
+
+/// The same number of jobs from one thread and from four.
+pub(crate) fn from_threads(bench: &Bench) -> Result<Vec<Row>> {
+    const THREADS: usize = 4;
+    let count = bench.count(1_000_000, 0);
+    let (pairs, sum) = (bench.pairs(count), bench.sum(count));
+    let ours = &warm_pool(WORKERS, bench.jobs(20_000))?;
+    let contender = |name: String, threads| {
+        Contender::new(name, move || {
+            let (time, results) = timed(|| results_of_threads(ours, pairs, threads))?;
+            checked(results, sum)?;
+            Ok(ns_each(time, count))
+        })
+    };
+    let contenders =
+        vec![contender(format!("{THREADS} threads"), THREADS), contender("one thread".to_owned(), 1)];
+    let series = alternate(contenders, bench.rounds(5))?;
+    let what = format!("{} `submit`s from {THREADS} threads, {WORKERS} workers", number(count as f64));
+    let ratio = series[0].against(&series[1]);
+    let goal = Goal::at_most("time from one thread", ratio, "times", [1.3, 1.0]);
+    Ok(vec![Row::new("18", what, "ns a job").figures(&series).goal(goal)])
+}
+
+/// An equal share of the jobs for each thread, which submits all of them and then waits for their results.
+fn results_of_threads(
+    executor: &impl Executor<Task>,
+    pairs: &[(u64, u64)],
+    threads: usize,
+) -> Result<Vec<u64>> {
+    thread::scope(|scope| {
+        let shares = pairs.chunks(pairs.len().div_ceil(threads)).map(|share| {
+            scope.spawn(move || {
+                let jobs = share.iter().map(|&(a, b)| Task::Gcd(a, b));
+                results(executor, jobs, 0).map_err(|error| error.to_string())
+            })
+        });
+        // All threads have to be started before the first is waited for.
+        let running: Vec<_> = shares.collect();
+        let mut all = Vec::with_capacity(pairs.len());
+        for thread in running {
+            all.extend(thread.join().map_err(|_| "a thread panicked")??);
+        }
+        Ok(all)
+    })
 }
 
 fn contender<'a>(
