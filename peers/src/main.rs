@@ -10,6 +10,7 @@ mod python;
 mod report;
 mod roles;
 mod rows;
+mod syscalls;
 mod table;
 mod task;
 

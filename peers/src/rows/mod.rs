@@ -11,21 +11,22 @@ mod round_trip;
 mod runner;
 mod scale;
 mod submit;
+mod syscalls;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{bench::Bench, report::Row, rounds::Result};
 
 /// How the rows are called.
-pub(crate) const NUMBERS: [&str; 22] = [
+pub(crate) const NUMBERS: [&str; 23] = [
     "1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18",
-    "20", "21", "22",
+    "19", "20", "21", "22",
 ];
 
 /// Rows that are measured together.
 type Group = (&'static [&'static str], fn(&Bench) -> Result<Vec<Row>>);
 
-const GROUPS: [Group; 20] = [
+const GROUPS: [Group; 21] = [
     (&["1", "2", "3"], map::measure),
     (&["4"], submit::at_once),
     (&["4b"], submit::between),
@@ -43,6 +44,7 @@ const GROUPS: [Group; 20] = [
     (&["16"], ledger::measure),
     (&["17"], large::measure),
     (&["18"], submit::from_threads),
+    (&["19"], syscalls::measure),
     (&["20"], each::python),
     (&["21"], each::native),
     (&["22"], each::memory),
