@@ -31,9 +31,45 @@ fn what_one_side_publishes_the_other_sees() {
 }
 
 #[test]
+fn a_recalled_worker_has_begun_with_the_job_that_it_is_in_or_one_ahead_of_it() {
+    let (parent, fd) = Page::create().unwrap();
+    let worker = Page::open(fd).unwrap();
+    assert_eq!(parent.recall(FrameId(1)), None, "it is in no job");
+    worker.enter(FrameId(7), 3, None);
+    assert!(worker.may_go_on(FrameId(7)));
+    let begun = parent.recall(FrameId(8)).unwrap();
+    assert!(begun.is_in(FrameId(7)) && begun.index == 3);
+    worker.enter(FrameId(7), 4, None);
+    assert!(!worker.may_go_on(FrameId(7)));
+    worker.step_back(FrameId(7), 4);
+    assert_eq!(parent.running().map(|running| running.index), Some(3));
+    worker.step_back(FrameId(7), 0);
+    assert_eq!(parent.running(), None);
+
+    worker.enter_ahead(FrameId(9), 6);
+    worker.enter(FrameId(9), 2, None);
+    assert_eq!(parent.recall(FrameId(10)).map(|begun| begun.index), Some(6));
+    worker.enter(FrameId(11), 2, None);
+    assert_eq!(parent.recall(FrameId(12)).map(|begun| begun.index), Some(2), "that was another batch");
+}
+
+#[test]
+fn a_page_without_rings_is_recognised_and_keeps_less() {
+    let (parent, fd) = Page::create_without_rings().unwrap();
+    assert!(Page::is_at(fd.as_raw_fd()));
+    let worker = Page::open(fd).unwrap();
+    assert_eq!((worker.requests().capacity(), parent.replies().capacity()), (0, 0));
+    assert!(worker.arena_size() < Page::create().unwrap().0.arena_size());
+    assert!(worker.keep(FrameId(5), 0, &vec![7; worker.arena_size()]));
+    assert!(!worker.keep(FrameId(5), worker.arena_size(), b"x"));
+    assert_eq!(parent.kept().unwrap().bytes.len(), parent.arena_size());
+}
+
+#[test]
 fn what_a_worker_keeps_survives_it() {
     let (parent, fd) = Page::create().unwrap();
     let worker = Page::open(fd).unwrap();
+    let arena_size = worker.arena_size();
     assert_eq!(parent.kept(), None);
     assert!(worker.keep(FrameId(5), 0, b"one") && worker.keep(FrameId(5), 3, b"two"));
     let kept = parent.kept().unwrap();

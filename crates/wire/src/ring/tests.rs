@@ -1,13 +1,18 @@
 use std::{
+    os::fd::AsFd,
     sync::{Arc, atomic::Ordering},
     thread,
 };
 
 use proptest::prelude::*;
-use sys::page::Page;
+use sys::{page::Page, payload::Payload};
 
 use super::*;
-use crate::{Closed, message::MAX_PACKET};
+use crate::{
+    Closed, Inbox, Message, Outbox, Tag,
+    message::{MAX_PACKET, MIN_FILE, file_packet},
+    send,
+};
 
 /// Both sides' memory and links.
 fn pair() -> ((Arc<Page>, Link), (Arc<Page>, Link)) {
@@ -52,6 +57,48 @@ fn what_was_sent_before_the_end_still_arrives() {
     assert_eq!(ours.receiver.receive(), Err(Closed::Gone));
     assert_eq!(ours.receiver.receive(), Err(Closed::Gone));
     drop(parent);
+}
+
+#[test]
+fn large_messages_travel_as_files_in_both_directions_and_in_order() {
+    let ((parent, ours), (worker, theirs)) = pair();
+    let message = |length: usize| {
+        let mut message = Message::new(Tag::Outcomes);
+        message.extend(&(0..length).map(|n| (n % 251) as u8).collect::<Vec<_>>());
+        message
+    };
+    let lengths = [5, MIN_FILE, 3 << 20, 7, MIN_FILE - 1];
+    let (mut outbox, mut from_parent) =
+        (Outbox::with_capacity(ours.sender, parent.requests().capacity()), Inbox::new(theirs.receiver));
+    let mut from_worker = Inbox::new(ours.receiver);
+    for length in lengths {
+        outbox.send(Message::of_parts(Tag::Outcomes, &[], &[message(length).body()])).unwrap();
+        let received = from_parent.receive(|| Ok(assert!(outbox.part_taken()))).unwrap();
+        assert!(received == message(length) && outbox.answered(), "{length}");
+        assert_eq!(received.as_file().is_some(), length >= MIN_FILE);
+    }
+    let sending = thread::spawn(move || {
+        lengths.into_iter().for_each(|length| send(&*theirs.sender, message(length)).unwrap());
+        drop(worker);
+    });
+    for length in lengths {
+        let received = from_worker.receive(|| Ok(())).unwrap();
+        assert_eq!(received, message(length));
+        assert_eq!(received.as_file().is_some(), length >= MIN_FILE);
+    }
+    sending.join().unwrap();
+}
+
+#[test]
+fn a_file_that_does_not_come_or_is_not_what_was_announced_is_an_error() {
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let short = Payload::create(&[b"short"]).unwrap();
+    for descriptor in [None, Some(null.as_fd()), Some(short.as_fd())] {
+        let ((_parent, ours), (worker, theirs)) = pair();
+        descriptor.into_iter().for_each(|descriptor| worker.door().send(&[descriptor]).unwrap());
+        theirs.sender.send(&file_packet(1 << 20)).unwrap();
+        assert!(matches!(Inbox::new(ours.receiver).try_message(), Err(Closed::Garbled(_))));
+    }
 }
 
 #[test]
