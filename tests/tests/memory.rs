@@ -80,9 +80,9 @@ fn needed_by_a_worker() -> u64 {
 fn a_job_that_is_too_large_to_be_received_is_charged_with_it() {
     // Room for the second job beside what a worker itself needs, and not for bytes of the first.
     let limit = (needed_by_a_worker() + (2 << 20)).to_string();
-    let number = format!("1{}", "0".repeat(4_000_000));
+    let number = format!("1{}", "0".repeat(8_000_000));
     let jobs = format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":{number}}}\n{{\"op\":\"sum\",\"n\":4}}\n");
-    let output = runner(["-w", "1", "--max-memory", &limit, "--max-digits", "5000000"]).stdin(jobs).run();
+    let output = runner(["-w", "1", "--max-memory", &limit, "--max-digits", "9000000"]).stdin(jobs).run();
     assert_eq!(output.code(), 1, "{}", output.stderr);
     assert_eq!(output.kinds(), ["memory", "ok"], "{}", output.stderr);
 }

@@ -39,7 +39,12 @@ pub fn work<J: Job>(
         let message = match inbox.receive(|| send(sender, Message::new(Tag::PartTaken))) {
             Ok(message) => message,
             Err(Closed::Gone) => return Ok(true),
-            Err(error) => return Err(error),
+            Err(error) => {
+                if matches!(error, Closed::NoMemory { .. }) {
+                    page.starve();
+                }
+                return Err(error);
+            }
         };
         let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
         if !run_frame::<J>(&frame, Tools { terms, context, page, sender, samples: &mut samples })? {

@@ -88,15 +88,6 @@ impl Inbox {
         }
     }
 
-    /// Whether a packet is there.
-    pub fn has_packet(&mut self) -> bool {
-        if self.early.is_none() {
-            // What is wrong with it, the next call finds as well.
-            self.early = self.receiver.try_receive().ok().flatten();
-        }
-        self.early.is_some()
-    }
-
     /// Asks the peer to [ring](PacketReceiver::ask_for_ring), or not to, when it sends the next packet; returns whether there
     /// is one already.
     pub fn ask_for_ring(&mut self, wanted: bool) -> bool {

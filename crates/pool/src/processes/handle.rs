@@ -161,10 +161,10 @@ impl Handle {
     }
 
     /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
-    /// call. What it has sent may be waiting for the supervisor, or being handled.
+    /// call. What it has sent may be being handled.
     pub(crate) fn stands(&self) -> bool {
-        let is_quiet = self.mailbox.get().is_some_and(Mailbox::is_quiet);
-        let heard = self.heard.swap(false, Ordering::Relaxed) || !is_quiet;
+        let is_in_use = self.mailbox.get().is_some_and(Mailbox::is_in_use);
+        let heard = self.heard.swap(false, Ordering::Relaxed) || is_in_use;
         let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
         (!heard && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
     }

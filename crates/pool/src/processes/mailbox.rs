@@ -4,6 +4,7 @@
 //! outcome can take messages itself, which spares two wake-ups: while there is such a *helper* the worker is asked not to
 //! ring. The last helper asks it to ring again, or leaves that to the supervisor:
 //!
+//! - Nobody else takes the lock.
 //! - A helper counts itself out first and then tries the lock. If it gets it, it asks for rings.
 //! - The supervisor, which asks for rings only while there is no helper, looks at their number once more after it has let the
 //!   lock go. If the last helper has left meanwhile, it starts over.
@@ -97,9 +98,9 @@ impl Mailbox {
         }
     }
 
-    /// Whether no message is there or being handled.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.inbox.try_lock().is_some_and(|mut inbox| !inbox.has_packet())
+    /// Whether a message is being handled. Does not take the lock, which only the supervisor and helpers may.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.inbox.is_locked()
     }
 
     pub(super) fn has_helpers(&self) -> bool {

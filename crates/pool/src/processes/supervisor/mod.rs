@@ -15,7 +15,10 @@ mod worker;
 use std::{
     collections::HashMap,
     io, mem,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -42,6 +45,8 @@ use worker::Worker;
 #[derive(Default)]
 pub(super) struct SupervisorHandle {
     state: Mutex<State>,
+    /// Whether it waits, which it does only when it has taken all messages.
+    is_waiting: AtomicBool,
 }
 
 #[derive(Default)]
@@ -87,6 +92,11 @@ fn request<J: Job>(shared: &Arc<Shared<J>>, request: Request) -> io::Result<()> 
 }
 
 impl SupervisorHandle {
+    /// Whether the supervisor has nothing to do.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
+    }
+
     /// What was requested. If that is nothing and there are no workers, the supervisor has to end, which `None` says.
     fn take_requests(&self, has_workers: bool) -> Option<Vec<Request>> {
         let mut state = self.state.lock();
@@ -158,7 +168,10 @@ impl<J: Job> Supervisor<'_, J> {
         let overdue = self.workers.values().filter_map(|worker| worker.kill_at).min();
         let time = overdue.map(|at| at.saturating_duration_since(Instant::now()));
         self.lane.enter(Stage::Wait);
-        self.watch.wait(time)
+        self.shared.supervisor.is_waiting.store(true, Ordering::Relaxed);
+        let news = self.watch.wait(time);
+        self.shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
+        news
     }
 
     fn hear(&mut self, News { worker: id, source }: News) {
