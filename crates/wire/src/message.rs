@@ -59,6 +59,25 @@ enum Form {
     File(Payload),
 }
 
+impl Form {
+    #[inline]
+    fn content(&self) -> &[u8] {
+        match self {
+            Form::Bytes(bytes) => &bytes[1..],
+            Form::File(file) => file.bytes(),
+        }
+    }
+
+    #[cold]
+    fn to_bytes(&mut self) -> &mut Vec<u8> {
+        *self = Form::Bytes([&[Marker::Whole as u8], self.content()].concat());
+        match self {
+            Form::Bytes(bytes) => bytes,
+            Form::File(_) => unreachable!("it has just been replaced"),
+        }
+    }
+}
+
 impl Message {
     /// An empty message.
     #[must_use]
@@ -136,12 +155,9 @@ impl Message {
     /// The whole buffer, to append to; what is there already (marker, tag, body so far) must stay.
     #[inline]
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        if let Form::File(file) = &self.0 {
-            self.0 = Form::Bytes([&[Marker::Whole as u8], file.bytes()].concat());
-        }
         match &mut self.0 {
             Form::Bytes(bytes) => bytes,
-            Form::File(_) => unreachable!("it has just been replaced"),
+            file @ Form::File(_) => file.to_bytes(),
         }
     }
 
@@ -161,10 +177,7 @@ impl Message {
     /// Tag and body: what parts are cut from.
     #[inline]
     pub(crate) fn content(&self) -> &[u8] {
-        match &self.0 {
-            Form::Bytes(bytes) => &bytes[1..],
-            Form::File(file) => file.bytes(),
-        }
+        self.0.content()
     }
 
     /// Length in bytes, marker included.

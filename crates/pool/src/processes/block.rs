@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{Failure, Job, JobId, JobRange, Outcome};
+use job::{Failure, Job, JobId, JobRange};
 use wire::{CodecKind, frame::Entries};
 
 use crate::{
@@ -137,18 +137,18 @@ impl<J: Job> Slice<J> {
                 (self.first.0..).take(self.count()).for_each(|number| add_name(names, number));
             }
             Exit::Sink(_) => {
-                self.block.tags[self.from..self.to].iter().for_each(|&tag| add_name(names, tag));
+                self.tags().iter().for_each(|&tag| add_name(names, tag));
             }
         }
     }
 
-    /// Hands out the jobs' outcomes, in order; those beyond the jobs are not looked at. Calls `decoded` when the iterator has
-    /// given all of them.
-    pub(crate) fn resolve(&self, outcomes: impl Iterator<Item = Outcome<J>>, decoded: impl FnOnce()) {
-        let mut resolved = Vec::with_capacity(self.count());
-        let tags = self.block.tags[self.from..self.to].iter();
-        resolved.extend(tags.zip(outcomes).map(|(&tag, outcome)| Resolved { tag, outcome }));
-        decoded();
+    /// What the jobs were pushed under, in order.
+    pub(crate) fn tags(&self) -> &[u64] {
+        &self.block.tags[self.from..self.to]
+    }
+
+    /// Hands out the jobs' outcomes.
+    pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
         self.block.exit.resolve(resolved);
     }
 }

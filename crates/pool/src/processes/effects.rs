@@ -13,7 +13,7 @@ use wire::{
 };
 
 use super::{block::Slice, clock, handle::Handle, shared::Shared, shared::State, supervisor, turn::Turn};
-use crate::PoolEvent;
+use crate::{PoolEvent, Resolved};
 
 /// Something to do, with all that it takes.
 pub(crate) enum Effect<J: Job> {
@@ -160,7 +160,10 @@ fn message<J: Job>(
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
-    jobs.iter().for_each(|slice| slice.resolve(std::iter::repeat_with(|| Err(again(failure))), || ()));
+    for slice in jobs {
+        let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(again(failure)) });
+        slice.resolve(resolved.collect());
+    }
 }
 
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.

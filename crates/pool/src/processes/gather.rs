@@ -76,30 +76,27 @@ impl Unencodable {
 }
 
 thread_local! {
-    /// Jobs are encoded here and not under the lock, because that may take long, and may call anything.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch(Vec::new())) };
 }
 
-/// Encodes a job and has it looked at, or taken.
-fn encode<J: Job, T>(
-    codec: CodecKind,
-    job: &J,
-    with: impl FnOnce(&mut Vec<u8>) -> T,
-) -> Result<T, Unencodable> {
-    SCRATCH.with(|kept| {
-        let mut scratch = kept.take();
-        scratch.clear();
-        let encoded = encode_entry(codec, job, &mut scratch);
-        let result = match encoded {
-            Ok(()) => Ok(with(&mut scratch)),
-            Err(error) => Err(Unencodable::new(error)),
-        };
+/// Where a job is encoded: not under the lock, because that may take long, and may call anything.
+#[derive(Default)]
+pub(crate) struct Scratch(Vec<u8>);
+
+impl Scratch {
+    /// Encodes a job; what is here afterwards may be taken.
+    #[inline]
+    fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<&mut Vec<u8>, Unencodable> {
         // What a huge job took is not kept for the small ones that follow.
-        if scratch.capacity() <= MOST_BYTES {
-            kept.set(scratch);
+        if self.0.capacity() > MOST_BYTES {
+            self.0 = Vec::new();
         }
-        result
-    })
+        self.0.clear();
+        match encode_entry(codec, job, &mut self.0) {
+            Ok(()) => Ok(&mut self.0),
+            Err(error) => Err(Unencodable::new(error)),
+        }
+    }
 }
 
 impl<J: Job> Gather<J> {
@@ -118,19 +115,22 @@ impl<J: Job> Gather<J> {
     ///
     /// # Errors
     /// When it cannot be encoded.
+    #[inline]
     pub(crate) fn add(
         &self,
+        scratch: &mut Scratch,
         codec: CodecKind,
-        tag: u64,
-        job: &J,
+        (tag, job): (u64, &J),
         options: JobOptions,
     ) -> Result<Added, Unencodable> {
-        let add = |entry: &mut Vec<u8>| {
-            let mut open = self.open.lock();
-            open.append(entry, tag, options);
-            self.added(&open)
-        };
-        self.callers.timing(|| encode(codec, job, add))
+        let start = self.callers.begin_encoding();
+        let entry = scratch.encode(codec, job)?;
+        let mut open = self.open.lock();
+        open.append(entry, tag, options);
+        let added = self.added(&open);
+        drop(open);
+        self.callers.end_encoding(start);
+        Ok(added)
     }
 
     /// Adds a job that gets the next slot; `None` when the gather is sealed. If it cannot be encoded its slot is filled.
@@ -141,23 +141,38 @@ impl<J: Job> Gather<J> {
         options: JobOptions,
         control: &Arc<dyn Control>,
     ) -> Option<(Slot<J>, Added)> {
-        let add = |entry: &mut Vec<u8>| {
-            let mut open = self.open.lock();
-            if self.is_sealed() {
-                return None;
+        // A serializer may submit a job itself, which then finds an empty scratch.
+        let mut scratch = SCRATCH.take();
+        let start = self.callers.begin_encoding();
+        let added = match scratch.encode(codec, job) {
+            Ok(entry) => self.append_to_slot(entry, options, control),
+            Err(error) => {
+                let slots = Slots::new(1, None);
+                let slot = Slot::new(&slots, 0);
+                slots.fill(0, Err(error.into_failure()));
+                (!self.is_sealed()).then_some((slot, Added::Little))
             }
-            let (slots, place) = open.next_slot(control);
-            let slot = Slot::new(slots, place);
-            open.append(entry, place as u64, options);
-            Some((slot, self.added(&open)))
         };
-        let added = self.callers.timing(|| encode(codec, job, add));
-        added.unwrap_or_else(|failure| {
-            let slots = Slots::new(1, None);
-            let slot = Slot::new(&slots, 0);
-            slots.fill(0, Err(failure.into_failure()));
-            (!self.is_sealed()).then_some((slot, Added::Little))
-        })
+        self.callers.end_encoding(start);
+        SCRATCH.set(scratch);
+        added
+    }
+
+    #[inline]
+    fn append_to_slot(
+        &self,
+        entry: &mut Vec<u8>,
+        options: JobOptions,
+        control: &Arc<dyn Control>,
+    ) -> Option<(Slot<J>, Added)> {
+        let mut open = self.open.lock();
+        if self.is_sealed() {
+            return None;
+        }
+        let (slots, place) = open.next_slot(control);
+        let slot = Slot::new(slots, place);
+        open.append(entry, place as u64, options);
+        Some((slot, self.added(&open)))
     }
 
     /// How many jobs have gathered.
@@ -261,7 +276,10 @@ mod tests {
             (Gather::to_slots(Arc::default()), Gather::to(Exit::Sink(Arc::new(Ignore)), Arc::default()));
         closed.seal();
         assert!(submit(&closed).is_none());
-        assert_eq!(open.add(CODEC, 1, &Byte(8), JobOptions::default()).unwrap(), Added::Little);
+        assert_eq!(
+            open.add(&mut Scratch::default(), CODEC, (1, &Byte(8)), JobOptions::default()).unwrap(),
+            Added::Little
+        );
         let blocks = open.collect();
         assert_eq!((jobs_of(&blocks), blocks[0].entries.slice(0, 1)), (vec![(1, 1)], &[1, 0, 0, 0, 8][..]));
     }
@@ -283,7 +301,10 @@ mod tests {
     fn whoever_comes_after_the_seal_has_to_collect() {
         let gather = Gather::to(Exit::Sink(Arc::new(Ignore)), Arc::default());
         gather.seal();
-        assert_eq!(gather.add(CODEC, 1, &Byte(8), JobOptions::default()).unwrap(), Added::Enough);
+        assert_eq!(
+            gather.add(&mut Scratch::default(), CODEC, (1, &Byte(8)), JobOptions::default()).unwrap(),
+            Added::Enough
+        );
         assert_eq!(jobs_of(&gather.collect()), [(1, 1)]);
     }
 }

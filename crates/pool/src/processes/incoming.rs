@@ -6,13 +6,13 @@ use job::{Context, Crash, Failure, Job, Moment, Outcome, Stage};
 use sched::Event;
 use sys::{clock, lane::Lane, memory::has_room};
 use wire::{
-    Closed, CodecKind, Message, Tag,
+    Closed, CodecError, CodecKind, Message, Tag, catch_panic,
     frame::{OutcomesView, Status},
     handshake::{Farewell, unpack},
 };
 
 use super::{block::Slice, handle::Handle, ledger::Callers, shared::Shared, turn::Turn};
-use crate::{PoolEvent, WorkerReport};
+use crate::{PoolEvent, Resolved, WorkerReport};
 
 pub(super) type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 
@@ -188,9 +188,58 @@ impl<J: Job> Incoming<'_, J> {
         let codec = self.shared.recipe.codec;
         for slice in jobs {
             self.time.enter(Stage::DecodeOutcome);
-            let decoded = outcomes.by_ref().map(|(status, payload)| decode::<J>(status, payload, codec));
-            slice.resolve(decoded, || self.time.enter(Stage::Merge));
+            let resolved = decode_all(codec, slice.tags(), &mut outcomes);
+            self.time.enter(Stage::Merge);
+            slice.resolve(resolved);
         }
+    }
+}
+
+/// Decodes an outcome for each tag, or for the first ones if there are fewer. Panics of a type's own deserializer are caught
+/// once for many outcomes, and each outcome is written where it stays: to guard or to move one takes longer than to decode
+/// a short one.
+fn decode_all<'a, J: Job>(
+    codec: CodecKind,
+    tags: &[u64],
+    outcomes: &mut impl Iterator<Item = (Option<Status>, &'a [u8])>,
+) -> Vec<Resolved<J>> {
+    let mut resolved = Vec::with_capacity(tags.len());
+    loop {
+        let decoded = catch_panic(|| {
+            for &tag in &tags[resolved.len()..] {
+                let Some((status, payload)) = outcomes.next() else { return };
+                match decode_output::<J>(status, payload, codec) {
+                    Ok(output) => resolved.push(Resolved { tag, outcome: Ok(output) }),
+                    Err(NotAnOutput) => {
+                        resolved.push(Resolved { tag, outcome: decode::<J>(status, payload, codec) });
+                    }
+                }
+            }
+        });
+        match (decoded, tags.get(resolved.len())) {
+            (Err(panic), Some(&tag)) => {
+                let error = CodecError::panicked("decoding", &panic);
+                resolved.push(Resolved { tag, outcome: Err(Failure::Codec(error.to_string())) });
+            }
+            _ => return resolved,
+        }
+    }
+}
+
+/// Not an output that can be decoded without further ado.
+struct NotAnOutput;
+
+#[inline]
+fn decode_output<J: Job>(
+    status: Option<Status>,
+    payload: &[u8],
+    codec: CodecKind,
+) -> Result<J::Output, NotAnOutput> {
+    match status {
+        Some(Status::Done) if payload.len() <= SHORT_OUTCOME => {
+            codec.decode_unguarded(payload).map_err(|_| NotAnOutput)
+        }
+        _ => Err(NotAnOutput),
     }
 }
 
@@ -200,6 +249,7 @@ const SHORT_OUTCOME: usize = 1 << 20;
 /// Room for a decoded outcome, and for what a sink makes of it, as a multiple of its bytes.
 const DECODED: usize = 4;
 
+#[cold]
 fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
     let bytes = payload.len();
     // The allocations of a type's own deserializer end the process when they fail.

@@ -6,7 +6,7 @@ use job::{Failure, Job};
 
 use super::{
     block::{Block, Exit},
-    gather::Gather,
+    gather::{Gather, Scratch},
     shared::Shared,
 };
 use crate::{Inlet, JobOptions, Refused, Resolved, Sink, stream::hand_over};
@@ -15,12 +15,13 @@ pub(crate) struct ProcessInlet<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
     gather: Arc<Gather<J>>,
+    scratch: Scratch,
 }
 
 impl<J: Job> ProcessInlet<J> {
     pub(crate) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessInlet<J> {
         let gather = shared.open_gather(Gather::to(Exit::Sink(sink.clone()), shared.ledger.callers.clone()));
-        ProcessInlet { shared, sink, gather }
+        ProcessInlet { shared, sink, gather, scratch: Scratch::default() }
     }
 
     fn fail(&self, tag: u64, failure: Failure<J::Error>) {
@@ -30,7 +31,7 @@ impl<J: Job> ProcessInlet<J> {
 
 impl<J: Job> Inlet<J> for ProcessInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        match self.gather.add(self.shared.recipe.codec, tag, &job, options) {
+        match self.gather.add(&mut self.scratch, self.shared.recipe.codec, (tag, &job), options) {
             Ok(added) => Shared::added(&self.shared, &self.gather, added),
             Err(error) => self.fail(tag, error.into_failure()),
         }

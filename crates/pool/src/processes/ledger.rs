@@ -124,25 +124,35 @@ impl Callers {
         self.send.fetch_add(nanos(send), Relaxed);
     }
 
-    /// Encodes, and now and then notes how long that takes.
+    /// A job is about to be encoded; returns when, if it is one of those that are timed.
     #[inline]
-    pub(crate) fn timing<T>(&self, encode: impl FnOnce() -> T) -> T {
+    pub(crate) fn begin_encoding(&self) -> Option<Moment> {
         let left = LEFT.get();
         if left > 0 {
             LEFT.set(left - 1);
-            return encode();
+            return None;
         }
-        self.timed(encode)
+        self.begin_timed()
     }
 
     /// Apart from the way that nearly all jobs take, which must stay short.
     #[cold]
-    #[inline(never)]
-    fn timed<T>(&self, encode: impl FnOnce() -> T) -> T {
-        let start = self.counts.then(clock::now);
-        let result = encode();
-        let time = start.map_or(Duration::ZERO, |start| clock::now().since(start));
-        let time = time.saturating_sub(reading_the_clock());
+    fn begin_timed(&self) -> Option<Moment> {
+        LEFT.set(ONE_OF - 1);
+        self.counts.then(clock::now)
+    }
+
+    /// The job is encoded that was about to be.
+    #[inline]
+    pub(crate) fn end_encoding(&self, start: Option<Moment>) {
+        if let Some(start) = start {
+            self.end_timed(start);
+        }
+    }
+
+    #[cold]
+    fn end_timed(&self, start: Moment) {
+        let time = clock::now().since(start).saturating_sub(reading_the_clock());
         // One that took long says nothing of those that were not timed: the thread may have lost its core. The next are all timed.
         let stands_for = if time > LONG { 1 } else { ONE_OF_THESE.get() };
         self.encode.fetch_add(nanos(time) * u64::from(stands_for), Relaxed);
@@ -150,7 +160,6 @@ impl Callers {
         let usual = if TIMED.get() < FIRST { ONE_OF_FIRST } else { ONE_OF };
         ONE_OF_THESE.set(if time > LONG { 1 } else { usual });
         LEFT.set(ONE_OF_THESE.get() - 1);
-        result
     }
 
     fn spent(&self) -> Spent {
@@ -184,12 +193,13 @@ mod tests {
         // A thread of its own, because which are timed is the thread's.
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let encode = |number| {
+                for number in 0..1000 {
+                    let start = callers.begin_encoding();
                     if number == 1 {
                         std::thread::sleep(interruption);
                     }
-                };
-                (0..1000).for_each(|number| callers.timing(|| encode(number)));
+                    callers.end_encoding(start);
+                }
             });
         });
         let encode = callers.spent()[Stage::Encode];
