@@ -11,7 +11,7 @@ use sys::payload::Payload;
 
 use crate::{Closed, PacketSender};
 
-/// The smallest message that travels in a file of its own, in bytes: to make, hand over and map one costs some 20 us.
+/// The smallest message, tag included, that travels in a file of its own, in bytes: to make, hand over and map one costs some 20 us.
 pub(crate) const MIN_FILE: usize = 256 * 1024;
 
 /// The largest packet, marker included, in bytes.
@@ -96,7 +96,7 @@ impl Message {
     /// A message whose body consists of these parts. A large one is written into a file at once, if there can be one.
     pub(crate) fn of_parts(tag: Tag, header: &[u8], parts: &[&[u8]]) -> Message {
         let length = header.len() + parts.iter().map(|part| part.len()).sum::<usize>();
-        if length >= MIN_FILE {
+        if length + 1 >= MIN_FILE {
             let tag = [tag as u8];
             let all: Vec<&[u8]> = [&tag[..], header].into_iter().chain(parts.iter().copied()).collect();
             if let Ok(file) = Payload::create(&all) {
@@ -117,7 +117,7 @@ impl Message {
     /// Writes a large message into a file, if there can be one; it is the same message otherwise.
     pub(crate) fn into_file(self) -> Message {
         match &self.0 {
-            Form::Bytes(bytes) if bytes.len() >= MIN_FILE => {
+            Form::Bytes(_) if self.content().len() >= MIN_FILE => {
                 Payload::create(&[self.content()]).map_or(self, |file| Message(Form::File(file)))
             }
             _ => self,

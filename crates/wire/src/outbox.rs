@@ -76,7 +76,12 @@ impl Outbox {
     /// # Errors
     /// When the worker is gone.
     pub fn send_in_order(&mut self, place: u64, message: Message) -> Result<(), Closed> {
-        self.early.insert(place, message);
+        if place != self.next {
+            self.early.insert(place, message);
+            return Ok(());
+        }
+        self.waiting.push_back(message);
+        self.next += 1;
         while let Some(message) = self.early.remove(&self.next) {
             self.next += 1;
             self.waiting.push_back(message);

@@ -38,8 +38,15 @@ enum Time<'a> {
 impl<'a, J: Job> Turn<'a, J> {
     /// Waits for the lock, on a thread of the program.
     pub(super) fn begin(shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
-        let counts = shared.ledger.callers.counts();
-        Turn::with(shared, if counts { Time::Callers(clock::now()) } else { Time::Nobody })
+        if !shared.ledger.callers.counts() {
+            return Turn::with(shared, Time::Nobody);
+        }
+        // Where nothing is waited for, the turn's own time will do.
+        if let Some(state) = shared.state.try_lock() {
+            let now = clock::now();
+            return Turn { shared, state, now, effects: Vec::new(), time: Time::Callers(now) };
+        }
+        Turn::with(shared, Time::Callers(clock::now()))
     }
 
     /// Waits for the lock, on a thread of the pool.

@@ -35,11 +35,6 @@ impl<J: Job> Supervisor<'_, J> {
     }
 
     fn give_up(&self, handle: &Handle, error: LaunchError) {
-        let error = match error {
-            _ if handle.was_killed() => LaunchError::Late,
-            LaunchError::Handshake(_) if handle.is_starved() => LaunchError::Memory,
-            error => error,
-        };
         let death = reap(handle);
         let end = death.map_or_else(String::new, |death| format!(" ({death})"));
         // One that we have killed ourselves says nothing by that.

@@ -43,10 +43,21 @@ impl Worker {
 
     fn enter(&mut self, next: Result<Phase, LaunchError>) {
         self.phase = next.unwrap_or_else(|error| {
+            let error = self.explain(error);
             self.handle.disconnect();
             self.expect_end();
             Phase::Failed(error)
         });
+    }
+
+    /// The error that a failed launch is reported as.
+    fn explain(&self, error: LaunchError) -> LaunchError {
+        match error {
+            // Only a worker that is late is killed before its launch has failed.
+            _ if self.handle.was_killed() => LaunchError::Late,
+            LaunchError::Handshake(_) if self.handle.is_starved() => LaunchError::Memory,
+            error => error,
+        }
     }
 
     pub(super) fn is_launching(&self) -> bool {
@@ -133,12 +144,12 @@ impl Worker {
     }
 
     /// Why it never served; `None` if it has.
-    pub(super) fn into_failure(self) -> Option<LaunchError> {
-        match self.phase {
+    pub(super) fn into_failure(mut self) -> Option<LaunchError> {
+        match mem::replace(&mut self.phase, Phase::Serving) {
             Phase::Serving | Phase::Launched(_) => None,
             Phase::Failed(error) => Some(error),
-            Phase::Launching(launch) => Some(launch.cut_short()),
-            Phase::Joined(rendezvous) => Some(Launch::Meeting(rendezvous).cut_short()),
+            Phase::Launching(launch) => Some(self.explain(launch.cut_short())),
+            Phase::Joined(rendezvous) => Some(self.explain(Launch::Meeting(rendezvous).cut_short())),
         }
     }
 }
