@@ -48,7 +48,6 @@ mod future;
 mod map;
 mod observer;
 mod options;
-mod poll;
 mod processes;
 mod run;
 #[cfg(test)]

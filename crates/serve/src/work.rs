@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job::{Context, Job, Moment, Stage};
-use sys::{clock, page::Page};
+use sys::{clock, page::Page, poll::Poller};
 use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
     frame::{JobsView, OutcomesWriter},
@@ -31,10 +31,10 @@ pub fn work<J: Job>(
     page: &Page,
 ) -> Result<bool, Closed> {
     let lane = page.lane();
-    let mut samples = Samples::default();
+    let (mut samples, poller) = (Samples::default(), Poller::new());
     loop {
         lane.enter(Stage::Poll);
-        inbox.poll(|| page.is_calm());
+        inbox.poll(&poller, || page.is_calm());
         lane.enter(Stage::Wait);
         let message = match inbox.receive(|| send(sender, Message::new(Tag::PartTaken))) {
             Ok(message) => message,

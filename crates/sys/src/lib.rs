@@ -17,6 +17,7 @@ pub mod page;
 pub mod payload;
 pub mod pipe;
 pub mod placement;
+pub mod poll;
 pub mod process;
 pub mod program;
 pub mod ready;

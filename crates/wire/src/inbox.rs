@@ -1,12 +1,8 @@
 //! The receiving end of a link: packets put together to messages.
 
-use std::{
-    collections::TryReserveError,
-    io, thread,
-    time::{Duration, Instant},
-};
+use std::{collections::TryReserveError, io, time::Duration};
 
-use sys::payload::Payload;
+use sys::{payload::Payload, poll::Poller};
 
 use crate::{
     Closed, Message, PacketReceiver,
@@ -36,15 +32,19 @@ impl Inbox {
         Inbox { receiver, parts: Vec::new(), early: None }
     }
 
-    /// Looks for the next packet for some 50 microseconds, as long as `may` says so, and lets others have the core in between.
-    /// Whether or not it has come, [`receive`](Inbox::receive) is next.
-    pub fn poll(&mut self, may: impl Fn() -> bool) {
-        let start = Instant::now();
-        while self.early.is_none() && may() && start.elapsed() < POLL {
-            // What is wrong with it, `receive` will find as well.
-            self.early = self.receiver.try_receive().ok().flatten();
-            thread::yield_now();
+    /// Looks for the next packet for some 50 microseconds, as long as `may` says so. Whether or not it has come,
+    /// [`receive`](Inbox::receive) is next.
+    pub fn poll(&mut self, poller: &Poller, may: impl Fn() -> bool) {
+        if !may() {
+            return;
         }
+        poller.poll(POLL, || {
+            if self.early.is_none() {
+                // What is wrong with it, `receive` will find as well.
+                self.early = self.receiver.try_receive().ok().flatten();
+            }
+            self.early.is_some() || !may()
+        });
     }
 
     /// Waits for the next message. `part_taken` is called after each packet of a message that has several, so

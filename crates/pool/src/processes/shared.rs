@@ -12,7 +12,7 @@ use job::{Crash, Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, 
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
-use sys::{clock::Heartbeat, oom::OomKills, page::Page};
+use sys::{clock::Heartbeat, oom::OomKills, page::Page, poll::Poller};
 
 use super::{
     block::{Block, Blocks, Slice},
@@ -23,7 +23,7 @@ use super::{
     supervisor::SupervisorHandle,
     turn::Turn,
 };
-use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience, poll::Poller};
+use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {

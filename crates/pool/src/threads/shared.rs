@@ -12,6 +12,7 @@ use std::{
 
 use job::{Context, Failure, Job, WorkerFigures, WorkerId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use sys::poll::Poller;
 
 use super::{
     hints::{CLOSED, DUE, HAS_SPARE_CORE, Hints, PENDING},
@@ -24,7 +25,6 @@ use crate::{
     JobOptions, Refused, available_cores,
     crew::Crew,
     future::{Control, Slot, Slots, Ticket},
-    poll::Poller,
 };
 
 /// Time for which a thread that waits for the outcome of a short job polls before it blocks.

@@ -13,8 +13,10 @@
 
 use std::{cell::Cell, fmt, marker::PhantomData};
 
+#[cfg(feature = "codecs")]
+use serde::Deserialize;
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 

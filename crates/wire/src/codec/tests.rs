@@ -258,6 +258,7 @@ fn map_keys_come_back_or_are_refused() {
     }
 }
 
+#[cfg(feature = "codecs")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Sparse {
@@ -274,6 +275,7 @@ enum Untagged {
     Text { text: String, rest: Vec<i8> },
 }
 
+#[cfg(feature = "codecs")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 enum Tagged {
@@ -281,6 +283,7 @@ enum Tagged {
     B(Wrapped),
 }
 
+#[cfg(feature = "codecs")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Wrapped {
     b: String,
@@ -338,6 +341,7 @@ enum Chain {
     Link(Box<Chain>),
 }
 
+#[cfg(feature = "codecs")]
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Bare(Option<Box<Bare>>);
 

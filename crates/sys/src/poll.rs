@@ -17,7 +17,8 @@ const RECOVERY: u64 = 16;
 
 /// Polls with `sched_yield`, but not while other programs need the cores: each yield would then take one of
 /// their time slices, which is far longer than waking a thread takes.
-pub(crate) struct Poller {
+#[derive(Debug)]
+pub struct Poller {
     base: Instant,
     /// End of the last pause, in nanoseconds since `base`.
     paused_until: AtomicU64,
@@ -25,13 +26,21 @@ pub(crate) struct Poller {
     pause: AtomicU64,
 }
 
+impl Default for Poller {
+    fn default() -> Poller {
+        Poller::new()
+    }
+}
+
 impl Poller {
-    pub(crate) fn new() -> Poller {
+    /// A poller that has seen no other program yet.
+    #[must_use]
+    pub fn new() -> Poller {
         Poller { base: Instant::now(), paused_until: AtomicU64::new(0), pause: AtomicU64::new(0) }
     }
 
     /// Polls until `is_true` or for `time` at the most; returns whether it is true.
-    pub(crate) fn poll(&self, time: Duration, is_true: impl Fn() -> bool) -> bool {
+    pub fn poll(&self, time: Duration, mut is_true: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         let mut last = start;
         while !is_true() {
