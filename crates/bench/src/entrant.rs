@@ -79,6 +79,11 @@ impl Entrant {
         Entrant { one_in_flight: true, ..self }
     }
 
+    /// Number of jobs in flight, where it is not the executor that decides.
+    pub(crate) fn in_flight(&self) -> Option<u64> {
+        self.one_in_flight.then_some(1)
+    }
+
     /// With fewer jobs some worker would have none, or no frame would be full.
     pub(crate) fn least_jobs(&self) -> usize {
         self.workers * self.jobs_in_frame().max(2)

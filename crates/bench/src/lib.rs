@@ -30,6 +30,7 @@ mod samples;
 mod settings;
 mod spread;
 mod starts;
+mod suspect;
 mod sweep;
 mod table;
 mod units;

@@ -28,7 +28,8 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
     let runs = points.iter().map(|point| point.runs(settings.rounds)).sum();
     let progress = Progress::new(runs, progress);
     let pace = Pace::of(spin);
-    let measure = |point: &Point| point.measure(pace.turns(point.grain_ns), settings, &progress);
+    let cores = machine.cores;
+    let measure = |point: &Point| point.measure(pace.turns(point.grain_ns), settings, cores, &progress);
     let mut measured: Vec<Measured> = points.iter().map(measure).collect::<Result<_, _>>()?;
     share_grains(&points, &mut measured);
     machine.load[1] = load();
@@ -84,6 +85,7 @@ mod tests {
             jobs: 1,
             ns_per_job: Spread::of(vec![1.0]),
             speedup: 1.0,
+            suspect: false,
             predicted_ns: None,
             stages: Vec::new(),
         }

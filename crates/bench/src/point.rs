@@ -10,6 +10,7 @@ use crate::{
     report::{Row, Spread, Sweep},
     rounds::{Contender, Series, alternate},
     settings::Settings,
+    suspect,
     work::{Look, Work},
 };
 
@@ -38,14 +39,20 @@ pub(crate) struct Measured {
 impl Point {
     /// How many runs this takes, those to warm up included.
     pub(crate) fn runs(&self, rounds: usize) -> u64 {
-        (self.entrants.len() as u64 + 1) * (rounds as u64 + 1)
+        self.runs_in_a_round() * (rounds as u64 + 1)
     }
 
-    /// Measures it, with jobs of so many turns.
+    /// Number of entrants, and the plain loop.
+    fn runs_in_a_round(&self) -> u64 {
+        self.entrants.len() as u64 + 1
+    }
+
+    /// Measures it, with jobs of so many turns, and once more if a row of it is suspect.
     pub(crate) fn measure(
         &self,
         turns: u64,
         settings: &Settings,
+        cores: usize,
         progress: &Progress<'_>,
     ) -> Result<Measured, Error> {
         let Settings { rounds, run_time, starts, .. } = settings;
@@ -54,19 +61,22 @@ impl Point {
             self.entrants.iter().map(|entrant| Running::start(entrant, starts)).collect::<Result<_, _>>()?;
         let slowest = warm_up(&running, work, *run_time, progress)?;
         let jobs = self.count(slowest, *run_time);
-        for one in &running {
-            // What warming up has cost does not count.
-            let _ = one.take_books();
-        }
-        let look = Look::Quickly;
-        let mut contenders =
-            vec![Contender::new("", || progress.count(run_without_executor(work, jobs, look)))];
-        contenders.extend(
-            running.iter().map(|one| Contender::new("", || progress.count(one.run(work, jobs, look)))),
-        );
-        let series = alternate(contenders, *rounds).map_err(|given_up| given_up.error)?;
-        let books = running.iter().map(Running::take_books).collect();
-        Ok(self.report(&series, jobs, books))
+        let measure = || {
+            for one in &running {
+                // What warming up, or a measurement that is repeated, has cost does not count.
+                let _ = one.take_books();
+            }
+            let look = Look::Quickly;
+            let mut contenders =
+                vec![Contender::new("", || progress.count(run_without_executor(work, jobs, look)))];
+            contenders.extend(
+                running.iter().map(|one| Contender::new("", || progress.count(one.run(work, jobs, look)))),
+            );
+            let series = alternate(contenders, *rounds).map_err(|given_up| given_up.error)?;
+            let books = running.iter().map(Running::take_books).collect();
+            Ok(self.report(&series, jobs, books, cores))
+        };
+        repeat_if_suspect(measure, || progress.add(self.runs_in_a_round() * *rounds as u64))
     }
 
     /// How many jobs take the slowest about so long, and give everybody's workers as many each.
@@ -77,8 +87,12 @@ impl Point {
         wanted.max(least).next_multiple_of(workers.max(1))
     }
 
-    fn report(&self, series: &[Series], jobs: usize, books: Vec<Option<Books>>) -> Measured {
+    fn report(&self, series: &[Series], jobs: usize, books: Vec<Option<Books>>, cores: usize) -> Measured {
         let Some((plain, others)) = series.split_first() else { return Measured::default() };
+        let is_possible = |entrant: &Entrant, series: &Series| {
+            let limit = suspect::limit(entrant.workers, cores, entrant.in_flight());
+            suspect::is_possible(plain.ratios(series), limit)
+        };
         let row = |((entrant, series), books): ((&Entrant, &Series), &Option<Books>)| Row {
             sweep: self.sweep,
             executor: entrant.executor,
@@ -88,16 +102,32 @@ impl Point {
             codec: entrant.codec.map_or_else(String::new, |codec| codec.to_string()),
             transport: entrant.transport.map_or_else(String::new, |transport| transport.to_string()),
             frame: entrant.frame.map(std::num::NonZeroU64::get),
-            in_flight: entrant.one_in_flight.then_some(1),
+            in_flight: entrant.in_flight(),
             jobs: jobs as u64,
             ns_per_job: Spread::of(series.figures.clone()),
             speedup: plain.against(series),
+            suspect: !is_possible(entrant, series),
             predicted_ns: None,
             stages: books.as_ref().map_or_else(Vec::new, Books::stages),
         };
         let rows = self.entrants.iter().zip(others).zip(&books).map(row).collect();
         Measured { rows, books, loop_ns: plain.figures.clone() }
     }
+}
+
+/// Measures, and once more, after a call of `before_repeating`, if that gives a suspect row. The second measurement replaces
+/// all of the first, better or not: rows share the plain loop, and keeping the better one would select figures by their
+/// values.
+fn repeat_if_suspect(
+    mut measure: impl FnMut() -> Result<Measured, Error>,
+    before_repeating: impl FnOnce(),
+) -> Result<Measured, Error> {
+    let first = measure()?;
+    if first.rows.iter().all(|row| !row.suspect) {
+        return Ok(first);
+    }
+    before_repeating();
+    measure()
 }
 
 /// Lets everybody run until it is known what a job takes: the most that it takes anybody.
@@ -172,13 +202,76 @@ mod tests {
         let one = point(vec![Entrant::serial(), Entrant::threads(1)]);
         let progress = Progress::new(one.runs(2), &mut tell);
         let settings = Settings { rounds: 2, run_time: Duration::from_millis(1), ..Settings::usual(true) };
-        let measured = one.measure(1000, &settings, &progress).unwrap();
-        assert_eq!((measured.rows.len(), measured.loop_ns.len(), told.get()), (2, 2, (9, 9)));
+        let measured = one.measure(1000, &settings, 2, &progress).unwrap();
+        assert_eq!((measured.rows.len(), measured.loop_ns.len()), (2, 2));
+        assert!([(9, 9), (15, 15)].contains(&told.get()), "once, or twice on a noisy machine: {told:?}");
         for row in measured.rows {
             let rounds = measured.loop_ns.iter().zip(&row.ns_per_job.rounds);
             let ratios = rounds.map(|(plain, executor)| plain / executor).collect();
             assert_eq!(row.speedup, crate::rounds::median(ratios), "{row:?}");
             assert!(row.jobs >= 2, "{row:?}");
         }
+    }
+
+    /// Measures a point of the serial executor and two threads, on two cores, with made-up times for a job: in each
+    /// measurement those of the plain loop, the serial executor and the threads, the same in all rounds. Returns the
+    /// result, the number of measurements, and the number of calls before a repetition.
+    fn measured_with(times: &[[f64; 3]]) -> (Measured, usize, usize) {
+        let point = point(vec![Entrant::serial(), Entrant::threads(2)]);
+        let (mut measurements, mut repetitions) = (0, 0);
+        let measure = || {
+            let series = times[measurements].map(|ns| Series { name: String::new(), figures: vec![ns; 3] });
+            measurements += 1;
+            Ok(point.report(&series, 10, vec![None, None], 2))
+        };
+        let measured = repeat_if_suspect(measure, || repetitions += 1).unwrap();
+        (measured, measurements, repetitions)
+    }
+
+    fn speedups(measured: &Measured) -> Vec<(f64, bool)> {
+        measured.rows.iter().map(|row| (row.speedup, row.suspect)).collect()
+    }
+
+    #[test]
+    fn a_possible_point_is_measured_once() {
+        let (measured, measurements, repetitions) = measured_with(&[[1000.0, 1000.0, 500.0]]);
+        assert_eq!((measurements, repetitions), (1, 0));
+        assert_eq!(speedups(&measured), [(1.0, false), (2.0, false)]);
+    }
+
+    #[test]
+    fn a_point_that_is_impossible_once_is_measured_again_as_a_whole() {
+        let (measured, measurements, repetitions) =
+            measured_with(&[[1500.0, 1500.0, 500.0], [1000.0, 1250.0, 500.0]]);
+        assert_eq!((measurements, repetitions), (2, 1));
+        assert_eq!(speedups(&measured), [(0.8, false), (2.0, false)], "none is of the first measurement");
+        assert_eq!(measured.loop_ns, [1000.0; 3]);
+    }
+
+    #[test]
+    fn rows_that_stay_impossible_are_marked_and_not_measured_a_third_time() {
+        let (measured, measurements, repetitions) =
+            measured_with(&[[1500.0, 1500.0, 500.0], [2000.0, 2000.0, 500.0]]);
+        assert_eq!((measurements, repetitions), (2, 1));
+        assert_eq!(speedups(&measured), [(1.0, false), (4.0, true)]);
+    }
+
+    #[test]
+    fn a_round_trip_is_no_faster_than_the_plain_loop() {
+        let point = point(vec![Entrant::threads(2), Entrant::threads(2).one_in_flight()]);
+        let series = [1000.0, 600.0, 600.0].map(|ns| Series { name: String::new(), figures: vec![ns; 3] });
+        let measured = point.report(&series, 10, vec![None, None], 2);
+        assert_eq!(measured.rows.iter().map(|row| row.suspect).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn repeated_runs_are_added_to_the_progress() {
+        let told = std::cell::Cell::new((0, 0));
+        let mut tell = |done, all| told.set((done, all));
+        let progress = Progress::new(2, &mut tell);
+        progress.count(());
+        progress.add(3);
+        progress.count(());
+        assert_eq!(told.get(), (2, 5));
     }
 }

@@ -88,6 +88,9 @@ pub struct Row {
     pub ns_per_job: Spread,
     /// How many times faster than the same work without an executor.
     pub speedup: f64,
+    /// True if the speedup is more than workers and cores allow, and was so when the point was measured again: the plain
+    /// loop was disturbed. The break-even, the best speedup and the model leave such rows out.
+    pub suspect: bool,
     /// What the model says of the time for a job, in nanoseconds, if it says anything.
     pub predicted_ns: Option<f64>,
     /// Where the time of all who took part went, for a job, in nanoseconds; empty if nobody looked.

@@ -37,7 +37,13 @@ impl Series {
     /// The middle of what this cost divided by what the other one cost in the same round.
     #[must_use]
     pub fn against(&self, other: &Series) -> f64 {
-        median(self.figures.iter().zip(&other.figures).map(|(mine, other)| mine / other).collect())
+        median(self.ratios(other))
+    }
+
+    /// Cost of each round divided by the cost of the other series in the same round.
+    #[must_use]
+    pub fn ratios(&self, other: &Series) -> Vec<f64> {
+        self.figures.iter().zip(&other.figures).map(|(mine, other)| mine / other).collect()
     }
 }
 

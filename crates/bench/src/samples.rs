@@ -64,6 +64,7 @@ fn row(sweep: Sweep, executor: ExecutorName, grain_ns: f64, ns: f64) -> Row {
         jobs: 1000,
         ns_per_job: Spread::of(vec![ns]),
         speedup: grain_ns / ns,
+        suspect: false,
         predicted_ns: None,
         stages: Vec::new(),
     }

@@ -62,6 +62,7 @@ impl Maker {
             in_flight: None,
             jobs: (2e8 / grain).clamp(16.0, 1e6) as u64,
             speedup: round(grain / ns_per_job.median),
+            suspect: false,
             ns_per_job,
             predicted_ns: (executor == ExecutorName::Processes).then(|| round(predicted(workers, grain))),
             stages: Vec::new(),
@@ -359,11 +360,12 @@ fn odd_row() -> impl Strategy<Value = Row> {
     let names = (odd_name(), odd_name());
     let counts = (odd_count(), odd_count(), prop::option::of(odd_count()), prop::option::of(odd_count()));
     let place = (sweep, executor, odd(), names, counts);
-    let found = (odd_spread(), odd(), prop::option::of(odd()), prop::collection::vec(odd_stage(), 0..8));
+    let speedup = (odd(), any::<bool>());
+    let found = (odd_spread(), speedup, prop::option::of(odd()), prop::collection::vec(odd_stage(), 0..8));
     (place, found).prop_map(|(place, found)| {
         let (sweep, executor, grain_ns, (codec, transport), counts) = place;
         let (workers, payload_bytes, frame, in_flight) = counts;
-        let (ns_per_job, speedup, predicted_ns, stages) = found;
+        let (ns_per_job, (speedup, suspect), predicted_ns, stages) = found;
         let workers = workers as usize;
         let jobs = payload_bytes;
         Row {
@@ -379,6 +381,7 @@ fn odd_row() -> impl Strategy<Value = Row> {
             jobs,
             ns_per_job,
             speedup,
+            suspect,
             predicted_ns,
             stages,
         }
