@@ -14,12 +14,14 @@ pub enum BreakEven {
 }
 
 impl BreakEven {
-    /// Of the sweep over grains; nothing if that was not measured.
+    /// Of the sweep over grains, without suspect rows; nothing if that was not measured.
     #[must_use]
     pub fn of(report: &Report) -> Option<BreakEven> {
         let rows = report.rows.iter();
         let points = rows
-            .filter(|row| row.sweep == Sweep::Grain && row.executor == ExecutorName::Processes)
+            .filter(|row| {
+                row.sweep == Sweep::Grain && row.executor == ExecutorName::Processes && !row.suspect
+            })
             .map(|row| (row.grain_ns, row.speedup));
         BreakEven::between(points.collect())
     }
@@ -54,6 +56,19 @@ fn crossing((below_ns, below): (f64, f64), (above_ns, above): (f64, f64)) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples;
+
+    #[test]
+    fn suspect_rows_are_left_out() {
+        let mut report = samples::report();
+        assert!(matches!(BreakEven::of(&report), Some(BreakEven::At(_))));
+        let processes = |row: &&mut crate::report::Row| row.executor == ExecutorName::Processes;
+        let grains = report.rows.iter_mut().filter(|row| row.sweep == Sweep::Grain).filter(processes);
+        grains.for_each(|row| (row.suspect, row.speedup) = (row.grain_ns < 1e3, 5.0));
+        assert_eq!(BreakEven::of(&report), Some(BreakEven::Always(1e3)));
+        report.rows.iter_mut().for_each(|row| row.suspect = true);
+        assert_eq!(BreakEven::of(&report), None);
+    }
 
     #[test]
     fn it_lies_where_the_line_between_two_points_passes_one() {

@@ -23,9 +23,11 @@ pub(crate) fn predict(report: &mut Report, books: &[Option<Books>]) {
     report.model = model(&costs, report);
 }
 
-/// Whether a row tells what jobs cost: those of the sweep over grains.
+/// Returns whether the model is fitted to a row: those of the sweep over grains. The grain of a suspect row is too large,
+/// and a worker's cost beside its work is the difference between its processor time and the grain.
 fn is_usual(row: &Row, workers: usize) -> bool {
-    row.sweep == Sweep::Grain && row.executor == ExecutorName::Processes && row.workers == workers
+    let is_processes = row.executor == ExecutorName::Processes;
+    row.sweep == Sweep::Grain && is_processes && row.workers == workers && !row.suspect
 }
 
 /// The model knows jobs that carry nothing, in frames that size themselves.
@@ -59,7 +61,8 @@ fn sample(row: &Row, books: &Books, cores: usize) -> Sample {
 fn model(costs: &Costs, report: &Report) -> Option<Model> {
     let rows = report.rows.iter();
     let error = |row: &Row| Some((row.predicted_ns? / row.ns_per_job.median - 1.0).abs());
-    let held_to = rows.clone().filter(|row| row.sweep == Sweep::Grain && HELD_TO.contains(&row.grain_ns));
+    let compared = |row: &&Row| row.sweep == Sweep::Grain && HELD_TO.contains(&row.grain_ns) && !row.suspect;
+    let held_to = rows.clone().filter(compared);
     let mut grains: Vec<f64> = rows.filter(|row| is_predictable(row)).map(|row| row.grain_ns).collect();
     grains.sort_by(f64::total_cmp);
     grains.dedup();
@@ -76,4 +79,41 @@ fn model(costs: &Costs, report: &Report) -> Option<Model> {
         curve: curve(costs, report),
         largest_error: held_to.filter_map(error).reduce(f64::max),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    /// Costs of 100 ns in the parent and 20 ns in a worker for each job, whatever the row's speedup.
+    fn books(row: &Row) -> Option<Books> {
+        let mut books = Books::default();
+        (books.jobs, books.frames) = (1000.0, 10.0);
+        (books.parent, books.workers) = (1e5, 1000.0 * (row.grain_ns + 20.0));
+        (row.executor == ExecutorName::Processes).then_some(books)
+    }
+
+    #[test]
+    fn suspect_rows_change_no_cost_and_no_error() {
+        let mut report = samples::report();
+        let mut all: Vec<Option<Books>> = report.rows.iter().map(books).collect();
+        predict(&mut report, &all);
+        let model = report.model.clone().unwrap();
+        assert_eq!((model.parent_ns.round(), model.worker_ns.round()), (100.0, 20.0));
+        assert!(model.largest_error.is_some() && model.measured_break_even_ns.is_some());
+        let place = report.rows.iter().position(|row| row.predicted_ns.is_some() && row.grain_ns == 1e3);
+        let place = place.unwrap();
+        report.rows[place].suspect = true;
+        (report.rows[place].speedup, report.rows[place].ns_per_job.median) = (9.0, 1.0);
+        all[place].as_mut().unwrap().parent = 1e9;
+        predict(&mut report, &all);
+        let model = report.model.unwrap();
+        assert_eq!((model.parent_ns.round(), model.worker_ns.round()), (100.0, 20.0));
+        assert_eq!(
+            (model.largest_error, model.measured_break_even_ns),
+            (None, None),
+            "no other row has them"
+        );
+    }
 }

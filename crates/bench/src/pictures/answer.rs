@@ -33,10 +33,10 @@ impl BreakEven {
     }
 }
 
-/// What ran on processes when the work in a job was varied, from the least on.
+/// Rows of processes for which the work in a job was varied, from the least on, without suspect ones.
 fn processes(report: &Report) -> Vec<&Row> {
     let mut rows = data::rows(report, Sweep::Grain, ExecutorName::Processes);
-    rows.retain(|row| drawable(row.speedup) && drawable(row.grain_ns));
+    rows.retain(|row| drawable(row.speedup) && drawable(row.grain_ns) && !row.suspect);
     rows.sort_by(|one, other| one.grain_ns.total_cmp(&other.grain_ns));
     rows
 }
@@ -157,6 +157,18 @@ mod tests {
             "Two processes are never faster than none, up to jobs of 100 ms. At best they are 0.50 times as fast, \
              with jobs of 100 ms."
         );
+    }
+
+    #[test]
+    fn suspect_rows_are_no_part_of_the_answer() {
+        let mut report = fixture();
+        let said = (sentence(&report), details(&report));
+        let mut row = report.rows.iter().find(|row| row.executor == ExecutorName::Processes).unwrap().clone();
+        (row.grain_ns, row.speedup, row.suspect) = (5e4, 3.0, true);
+        report.rows.push(row);
+        assert_eq!((sentence(&report), details(&report)), said);
+        report.rows.iter_mut().for_each(|row| row.suspect = true);
+        assert_eq!((sentence(&report), details(&report)), (None, String::new()));
     }
 
     #[test]
