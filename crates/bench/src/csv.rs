@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::report::{Report, Row};
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "sweep",
     "executor",
     "workers",
@@ -20,6 +20,7 @@ const COLUMNS: [&str; 16] = [
     "high",
     "outliers",
     "speedup",
+    "suspect",
     "predicted_ns",
 ];
 
@@ -59,6 +60,7 @@ fn fields(row: &Row) -> [String; COLUMNS.len()] {
         spread.high.to_string(),
         places.join(" "),
         row.speedup.to_string(),
+        row.suspect.to_string(),
         row.predicted_ns.map(|ns| ns.to_string()).unwrap_or_default(),
     ]
 }
@@ -82,9 +84,22 @@ mod tests {
         let text = csv(&samples::report());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
-        assert_eq!(lines[1], "grain,serial,1,100,0,,,,,1000,130,120,400,2,0.75,");
-        assert_eq!(lines[7], "frame,processes,2,1000,0,bincode,rings,10,,1000,640,640,640,,1.5625,650");
-        assert_eq!(lines[12], "transport,processes,2,50,0,bincode,channel,,1,1000,5000,5000,5000,,0.01,");
+        assert_eq!(lines[1], "grain,serial,1,100,0,,,,,1000,130,120,400,2,0.75,false,");
+        assert_eq!(lines[7], "frame,processes,2,1000,0,bincode,rings,10,,1000,640,640,640,,1.5625,false,650");
+        assert_eq!(
+            lines[12],
+            "transport,processes,2,50,0,bincode,channel,,1,1000,5000,5000,5000,,0.01,false,"
+        );
+    }
+
+    #[test]
+    fn suspect_rows_say_so() {
+        let mut report = samples::report();
+        report.rows[3].suspect = true;
+        let text = csv(&report);
+        let fields = |line: usize| -> Vec<&str> { text.lines().nth(line).unwrap().split(',').collect() };
+        let column = fields(0).iter().position(|name| *name == "suspect").unwrap();
+        assert_eq!([3, 4, 5].map(|line| fields(line)[column]), ["false", "true", "false"]);
     }
 
     #[test]

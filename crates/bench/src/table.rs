@@ -2,7 +2,7 @@
 
 use crate::{
     break_even::BreakEven,
-    report::{Model, Report, Row, Sweep},
+    report::{ExecutorName, Model, Report, Row, Sweep},
     units::{bytes, ratio, time},
 };
 
@@ -12,6 +12,10 @@ const BUSY: f64 = 0.5;
 /// Explains rows whose work is given as a round trip.
 const ROUND_TRIP: &str =
     "Round trip: one job of the smallest size in flight at a time, from its submission to its result.";
+
+/// Explains `*` before a speedup.
+const SUSPECT: &str =
+    "*: more than workers and cores allow, also when measured again: the plain loop was disturbed";
 
 /// A section for each sweep, under a line on where it was measured.
 ///
@@ -38,6 +42,9 @@ fn head(report: &Report) -> String {
         counted(report.rounds, "round"),
     );
     head.push_str("speedup: against the same jobs in a plain loop in the same round\n");
+    if report.rows.iter().any(|row| row.suspect) {
+        head = head + SUSPECT + "\n";
+    }
     if report.quick {
         head.push_str("a quick look: few points and short runs, so the figures are rough\n");
     }
@@ -124,7 +131,8 @@ fn cells(row: &Row, [first, second]: [String; 2]) -> Cells {
     let times = [spread.median, spread.low, spread.high].map(time);
     let [median, low, high] = times;
     let predicted = row.predicted_ns.map_or_else(String::new, time);
-    [first, second, median, low, high, predicted, ratio(row.speedup), row.jobs.to_string(), far]
+    let speedup = if row.suspect { "*" } else { "" }.to_owned() + &ratio(row.speedup);
+    [first, second, median, low, high, predicted, speedup, row.jobs.to_string(), far]
 }
 
 /// What is the same as in the row above need not be read again.
@@ -171,13 +179,17 @@ fn costs(model: &Model) -> String {
 }
 
 fn break_even(report: &Report) -> Option<String> {
-    Some(match BreakEven::of(report)? {
+    let is_omitted =
+        |row: &Row| row.sweep == Sweep::Grain && row.executor == ExecutorName::Processes && row.suspect;
+    let omitted = if report.rows.iter().any(is_omitted) { " Rows with * are left out." } else { "" };
+    let sentence = match BreakEven::of(report)? {
         BreakEven::Never => "Processes are not faster than a plain loop at any grain measured.".to_owned(),
         BreakEven::Always(ns) => {
             format!("Processes are faster than a plain loop from the smallest grain on, {}.", time(ns))
         }
         BreakEven::At(ns) => format!("Processes are faster than a plain loop from about {} on.", time(ns)),
-    })
+    };
+    Some(sentence + omitted)
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -235,6 +247,23 @@ Round trip: one job of the smallest size in flight at a time, from its submissio
         let mut report = samples::report();
         report.machine.load[0] = 3.0;
         assert!(table(&report).contains("busy with something else"));
+    }
+
+    #[test]
+    fn suspect_rows_are_marked_and_the_mark_is_explained_once() {
+        let mut report = samples::report();
+        assert!(!table(&report).contains('*'));
+        for place in [3, 4] {
+            (report.rows[place].suspect, report.rows[place].speedup) = (true, 4.25);
+        }
+        let table = table(&report);
+        assert!(table.contains("\n*: more than workers and cores allow"), "{table}");
+        assert!(
+            table.contains("processes   500 ns   500 ns   500 ns     550 ns    *4.25  1000\n"),
+            "{table}"
+        );
+        assert_eq!(table.matches('*').count(), 4, "{table}");
+        assert!(table.contains("at any grain measured. Rows with * are left out.\n"), "{table}");
     }
 
     #[test]
