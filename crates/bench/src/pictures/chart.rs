@@ -1,9 +1,12 @@
 //! A chart of lines: axes, points with whiskers, and names at the ends of the lines.
 
-use super::draw::{At, Format, Shape, Side, Stroke, Style, Svg};
+use super::draw::{At, Format, Mark, Shape, Side, Stroke, Style, Svg};
 use super::ink::{self, Ink};
 use super::labels;
 use super::scale::{Domain, Scale};
+
+/// Explains hollow marks; short, because it stands beside the title of an axis on narrow sheets too.
+const HOLLOW: &str = "hollow: suspect";
 
 /// How far the outermost points stand from the axes.
 const INSET: f64 = 10.0;
@@ -28,6 +31,8 @@ pub(super) struct Dot {
     pub(super) y: f64,
     /// From where to where rounds lay.
     pub(super) spread: Option<(f64, f64)>,
+    /// True if its row is suspect: drawn hollow, with no line through it.
+    pub(super) suspect: bool,
     /// What a pointer that rests on it is told.
     pub(super) note: String,
 }
@@ -35,7 +40,7 @@ pub(super) struct Dot {
 impl Dot {
     /// A point that is only passed by a line.
     pub(super) fn bare(x: f64, y: f64) -> Self {
-        Dot { x, y, spread: None, note: String::new() }
+        Dot { x, y, spread: None, suspect: false, note: String::new() }
     }
 }
 
@@ -52,6 +57,13 @@ pub(super) struct Line {
     pub(super) dash: &'static str,
     /// From left to right.
     pub(super) dots: Vec<Dot>,
+}
+
+impl Line {
+    /// Point at which its name stands: the last one that the line passes through, or else the last one.
+    fn end(&self) -> Option<&Dot> {
+        self.dots.iter().rfind(|dot| !dot.suspect).or(self.dots.last())
+    }
 }
 
 /// A place on the lower axis that deserves a line and a name.
@@ -101,7 +113,15 @@ impl Chart {
             draw_line(&mut svg, &plan, line);
         }
         self.draw_names(&mut svg, &plan, &format);
+        if self.has_suspects() {
+            svg.text((format.width, 10.0), HOLLOW, Style::plain(ink::MUTED, Side::Left));
+        }
         svg
+    }
+
+    /// Returns whether a point is drawn hollow.
+    pub(super) fn has_suspects(&self) -> bool {
+        self.lines.iter().flat_map(|line| &line.dots).any(|dot| dot.suspect)
     }
 
     fn plan(&self, format: &Format) -> Plan {
@@ -194,7 +214,7 @@ impl Chart {
             .lines
             .iter()
             .filter(|line| !line.name.is_empty())
-            .filter_map(|line| line.dots.last().map(|dot| (line, (plan.x.at(dot.x), plan.y.at(dot.y)))))
+            .filter_map(|line| line.end().map(|dot| (line, (plan.x.at(dot.x), plan.y.at(dot.y)))))
             .collect();
         let heights: Vec<f64> = named.iter().map(|(_, end)| end.1).collect();
         let heights = labels::apart(&heights, format.font * 1.2, (plan.top, plan.bottom));
@@ -213,12 +233,12 @@ fn draw_line(svg: &mut Svg, plan: &Plan, line: &Line) {
         let Some((low, high)) = dot.spread else { continue };
         draw_whisker(svg, at(dot.x, low), at(dot.x, high), line.ink);
     }
-    let path: Vec<At> = line.dots.iter().map(|dot| at(dot.x, dot.y)).collect();
+    let path: Vec<At> = line.dots.iter().filter(|dot| !dot.suspect).map(|dot| at(dot.x, dot.y)).collect();
     let width = if line.shape.is_some() { 2.2 } else { 1.6 };
     svg.line(&path, Stroke { ink: line.ink, width, dash: line.dash });
     for dot in &line.dots {
         if let Some(shape) = line.shape {
-            svg.mark(shape, at(dot.x, dot.y), line.ink, &dot.note);
+            svg.mark(Mark { shape, ink: line.ink, hollow: dot.suspect }, at(dot.x, dot.y), &dot.note);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What pictures need of a report: rows of a sweep as points, and rows of one grain together.
 
-use super::chart::Dot;
+use super::chart::{Chart, Dot};
 use super::scale::drawable;
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Sweep};
@@ -40,11 +40,27 @@ pub(super) fn speedup(row: &Row, x: f64) -> Option<Dot> {
     let range = spread.map_or_else(String::new, |(low, high)| {
         format!(" ({} to {})", units::ratio(low), units::ratio(high))
     });
-    let note = format!("{}, {}: {} times as fast{range}", name(row), work(row), units::ratio(row.speedup));
-    Some(Dot { x, y: row.speedup, spread, note })
+    let suspect = if row.suspect { "; suspect" } else { "" };
+    let note =
+        format!("{}, {}: {} times as fast{range}{suspect}", name(row), work(row), units::ratio(row.speedup));
+    Some(Dot { x, y: row.speedup, spread, suspect: row.suspect, note })
 }
 
-/// What a row's job took, at some place of the lower axis; nothing if it cannot be drawn.
+/// Speedup of a row for a table, with `*` before it if the row is suspect.
+pub(super) fn marked_ratio(row: &Row) -> String {
+    if row.suspect { "*" } else { "" }.to_owned() + &units::ratio(row.speedup)
+}
+
+/// Explains hollow marks, if a chart has any.
+pub(super) fn hollow(chart: &Chart) -> &'static str {
+    if !chart.has_suspects() {
+        return "";
+    }
+    " Hollow marks are suspect: more than workers and cores allow, also when measured again."
+}
+
+/// What a row's job took, at some place of the lower axis; nothing if it cannot be drawn. The plain loop has no part in
+/// that, so a suspect row is a point like any other.
 pub(super) fn cost(row: &Row, x: f64, what: &str) -> Option<Dot> {
     let time = &row.ns_per_job;
     if !drawable(x) || !drawable(time.median) {
@@ -57,6 +73,7 @@ pub(super) fn cost(row: &Row, x: f64, what: &str) -> Option<Dot> {
         x,
         y: time.median,
         spread,
+        suspect: false,
         note: format!("{what}: {} a job{range}", units::time(time.median)),
     })
 }

@@ -133,6 +133,23 @@ impl Shape {
     }
 }
 
+/// A mark at a point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) shape: Shape,
+    pub(super) ink: Ink,
+    /// Draw the outline only.
+    pub(super) hollow: bool,
+}
+
+impl Mark {
+    /// Colours of its field and of its rim, and the width of the rim. The rim of a filled mark has the colour of the paper,
+    /// which keeps marks apart that touch.
+    fn colours(self) -> (Ink, Ink, f64) {
+        if self.hollow { (ink::PAPER, self.ink, 1.6) } else { (self.ink, ink::PAPER, 1.0) }
+    }
+}
+
 /// A drawing under way.
 #[derive(Debug)]
 pub(super) struct Svg {
@@ -166,16 +183,18 @@ impl Svg {
     }
 
     /// A mark at a point, with a note for who rests a pointer on it.
-    pub(super) fn mark(&mut self, shape: Shape, at: At, ink: Ink, note: &str) {
-        // The rim in the paper's colour keeps marks apart that touch.
+    pub(super) fn mark(&mut self, mark: Mark, at: At, note: &str) {
+        let (field, rim, width) = mark.colours();
         let colours = format!(
-            "class=\"f-{} s-paper\" fill=\"{}\" stroke=\"{}\" stroke-width=\"1\"",
-            ink.name,
-            ink.light,
-            ink::PAPER.light
+            "class=\"f-{} s-{}\" fill=\"{}\" stroke=\"{}\" stroke-width=\"{}\"",
+            field.name,
+            rim.name,
+            field.light,
+            rim.light,
+            place(width)
         );
         let note = escaped(note);
-        let _ = match shape {
+        let _ = match mark.shape {
             Shape::Circle => {
                 let (x, y) = (place(at.0), place(at.1));
                 writeln!(
@@ -184,7 +203,7 @@ impl Svg {
                 )
             }
             _ => {
-                let path = outline(&shape.corners(at));
+                let path = outline(&mark.shape.corners(at));
                 writeln!(self.body, "<path d=\"{path}Z\" {colours}><title>{note}</title></path>")
             }
         };
@@ -334,12 +353,23 @@ mod tests {
     }
 
     #[test]
+    fn a_hollow_mark_has_the_colour_of_its_line_at_the_rim() {
+        let drawn = |hollow| {
+            let mut svg = Svg::new(Format::WIDE, 100.0);
+            svg.mark(Mark { shape: Shape::Circle, ink: ink::RED, hollow }, (5.0, 5.0), "");
+            svg.file("")
+        };
+        assert!(drawn(false).contains("class=\"f-red s-paper\""), "{}", drawn(false));
+        assert!(drawn(true).contains("class=\"f-paper s-red\""), "{}", drawn(true));
+    }
+
+    #[test]
     fn a_file_is_a_document_of_its_own() {
         let mut svg = Svg::new(Format::WIDE, 100.0);
         svg.line(&[(0.0, 0.0), (10.0, 10.0)], Stroke::plain(ink::BLUE, 2.0));
         svg.text((5.0, 5.0), "<>", Style::plain(ink::TEXT, Side::Middle).bold());
         for shape in Shape::ALL {
-            svg.mark(shape, (5.0, 5.0), ink::RED, "a & b");
+            svg.mark(Mark { shape, ink: ink::RED, hollow: false }, (5.0, 5.0), "a & b");
         }
         svg.hatch("h", ink::WORK, ink::HATCH);
         svg.field((0.0, 0.0), (10.0, 10.0), Fill::Pattern("h"), "a field");

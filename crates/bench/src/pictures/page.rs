@@ -114,12 +114,28 @@ fn notes(report: &Report) -> Vec<String> {
             units::figure(end, 2)
         ));
     }
+    notes.extend(suspects(report));
     if report.quick {
         notes.push(
             "This was a quick look: few rounds of few jobs. Without --quick figures are steadier.".into(),
         );
     }
     notes
+}
+
+/// Says how many rows are suspect, if any are.
+fn suspects(report: &Report) -> Option<String> {
+    let count = report.rows.iter().filter(|row| row.suspect).count();
+    let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };
+    (count > 0).then(|| {
+        format!(
+            "{} {rows} of {} {are} suspect: the speedup was more than workers and cores allow, also when it was measured \
+             again, because something else slowed the plain loop down. Suspect speedups are hollow in the pictures, have a \
+             * in the tables, and are left out of the answer and of the model.",
+            units::sentence(&units::word(count)),
+            report.rows.len()
+        )
+    })
 }
 
 fn missing(report: &Report) -> String {
@@ -179,6 +195,15 @@ mod tests {
         report.machine.load = [f64::NAN, f64::INFINITY];
         report.quick = true;
         assert_eq!(notes(&report).len(), 1, "a load that is none is no reason to warn, a quick look is");
+    }
+
+    #[test]
+    fn suspect_rows_are_counted() {
+        let mut report = fixture();
+        report.rows[1].suspect = true;
+        assert!(notes(&report)[0].starts_with("One row of 97 is suspect"), "{:?}", notes(&report));
+        report.rows.iter_mut().for_each(|row| row.suspect = true);
+        assert!(notes(&report)[0].starts_with("97 rows of 97 are suspect"), "{:?}", notes(&report));
     }
 
     #[test]

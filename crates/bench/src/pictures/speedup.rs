@@ -46,7 +46,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         name: "speedup",
         title: "How much faster, by the work in a job".into(),
         finding: answer::details(report),
-        reading: reading(&chart),
+        reading: reading(&chart) + data::hollow(&chart),
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
@@ -135,7 +135,7 @@ pub(super) fn cells(row: &Row, name: String) -> Vec<String> {
         units::time(row.ns_per_job.median),
         units::time(row.ns_per_job.low),
         units::time(row.ns_per_job.high),
-        units::ratio(row.speedup),
+        data::marked_ratio(row),
         data::predicted(row).map_or_else(|| units::NONE.into(), units::ratio),
     ]
 }
@@ -157,6 +157,22 @@ mod tests {
         assert_eq!(chart.landmark.unwrap().name, "break-even 200 ns");
         let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["model", "serial", "threads", "processes"]);
+    }
+
+    #[test]
+    fn suspect_rows_are_hollow_and_marked_in_the_table() {
+        let mut report = fixture();
+        assert!(!panel(&report).unwrap().reading.contains("ollow"));
+        let row = report.rows.iter_mut().find(|row| row.executor == ExecutorName::Threads).unwrap();
+        (row.suspect, row.speedup) = (true, 3.0);
+        let panel = panel(&report).unwrap();
+        assert!(panel.reading.contains(" Hollow marks are suspect"), "{}", panel.reading);
+        let marked: Vec<_> = panel.table.rows.iter().filter(|row| row[5].starts_with('*')).collect();
+        assert_eq!((marked.len(), marked[0][0].as_str(), marked[0][5].as_str()), (1, "threads", "*3.00"));
+        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let threads = chart.lines.iter().find(|line| line.name == "threads").unwrap();
+        assert!(threads.dots[0].suspect && threads.dots[0].note.ends_with("; suspect"));
+        assert_eq!(threads.dots.iter().filter(|dot| dot.suspect).count(), 1);
     }
 
     #[test]

@@ -286,6 +286,25 @@ fn all_six_pictures_of_the_fixture_are_files_and_on_the_page() {
 }
 
 #[test]
+fn suspect_speedups_are_hollow_in_files_and_on_the_page() {
+    let mut report = fixture();
+    let hollow = |text: &str| text.matches("hollow: suspect").count();
+    assert_eq!(hollow(&html(&report)), 0);
+    for sweep in [Sweep::Grain, Sweep::Workers, Sweep::Transport, Sweep::Codec] {
+        let row = report.rows.iter_mut().find(|row| row.sweep == sweep).unwrap();
+        (row.suspect, row.speedup) = (true, 3.5);
+    }
+    let files = svg(&report);
+    let marked: Vec<_> = files.iter().filter(|file| hollow(&file.svg) > 0).map(|file| file.name).collect();
+    assert_eq!(marked, ["speedup", "workers", "transports"], "the others show times, not speedups");
+    files.iter().for_each(|file| well_formed(&file.svg).unwrap());
+    let page = html(&report);
+    well_formed(&page).unwrap();
+    assert_eq!(hollow(&page), 6, "each is there for large and for small screens");
+    assert!(page.contains("Four rows of 97"), "{page}");
+}
+
+#[test]
 fn a_page_loads_nothing() {
     let page = html(&fixture());
     let allowed = ["http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml"];

@@ -23,7 +23,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     if dots.is_empty() {
         return None;
     }
-    let reading = READING.to_owned() + &data::left_out(lines.len(), names(report).len());
+    let left_out = data::left_out(lines.len(), names(report).len());
     let chart = Chart {
         x: Axis {
             title: "work in a job".into(),
@@ -43,7 +43,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         name: "transports",
         title: "How much faster, by transport".into(),
         finding: finding(report),
-        reading,
+        reading: READING.to_owned() + data::hollow(&chart) + &left_out,
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
@@ -122,7 +122,7 @@ fn table(report: &Report) -> Table {
             units::time(row.ns_per_job.median),
             units::time(row.ns_per_job.low),
             units::time(row.ns_per_job.high),
-            units::ratio(row.speedup),
+            data::marked_ratio(row),
         ]
     };
     let head =

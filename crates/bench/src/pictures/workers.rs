@@ -43,7 +43,9 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         name: "workers",
         title: "How much faster, by the number of workers".into(),
         finding: finding(report, &groups),
-        reading: reading(report.machine.cores, modelled) + &data::left_out(groups.len(), all),
+        reading: reading(report.machine.cores, modelled)
+            + data::hollow(&chart)
+            + &data::left_out(groups.len(), all),
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
@@ -106,19 +108,21 @@ fn reading(cores: usize, modelled: bool) -> String {
     )
 }
 
-/// What the largest and the smallest jobs reach.
+/// What the largest and the smallest jobs reach, suspect rows left out.
 fn finding(report: &Report, groups: &[Group<'_>]) -> String {
     let best = |group: &Group<'_>| {
         let dots = dots(group);
-        let best = dots.into_iter().max_by(|one, other| one.y.total_cmp(&other.y))?;
+        let dots = dots.into_iter().filter(|dot| !dot.suspect);
+        let best = dots.max_by(|one, other| one.y.total_cmp(&other.y))?;
         let who = answer::subject(best.x as usize);
         Some((units::about(group.grain_ns), who, units::ratio(best.y)))
     };
+    let bests: Vec<_> = groups.iter().filter_map(best).collect();
     let mut said = String::new();
-    if let Some((grain, who, ratio)) = groups.last().and_then(best) {
+    if let Some((grain, who, ratio)) = bests.last() {
         said = format!("Jobs of {grain} are up to {ratio} times as fast, with {who}");
     }
-    if let Some((grain, who, ratio)) = groups.first().and_then(best).filter(|_| groups.len() > 1) {
+    if let Some((grain, who, ratio)) = bests.first().filter(|_| bests.len() > 1) {
         said += &format!("; jobs of {grain} up to {ratio} times, with {who}");
     }
     if !said.is_empty() {
@@ -177,6 +181,21 @@ mod tests {
         assert_eq!(names, ["ideal", "", "", "", "300 ns", "3 us", "1 ms"]);
         assert!(panel.reading.contains("up to the two cores"), "{}", panel.reading);
         assert!(panel.finding.starts_with("Jobs of 1 ms are up to"), "{}", panel.finding);
+    }
+
+    #[test]
+    fn the_best_is_none_that_is_suspect() {
+        let mut report = fixture();
+        let found = panel(&report).unwrap().finding;
+        let of_sweep = report.rows.iter_mut().filter(|row| row.sweep == Sweep::Workers && row.workers == 1);
+        of_sweep.for_each(|row| (row.suspect, row.speedup) = (true, 7.0));
+        assert_eq!(panel(&report).unwrap().finding, found);
+        let largest = report.rows.iter_mut().filter(|row| row.grain_ns == 1e6);
+        largest.for_each(|row| row.suspect = true);
+        let panel = panel(&report).unwrap();
+        assert!(panel.finding.starts_with("Jobs of 3 us are up to"), "{}", panel.finding);
+        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        assert_eq!(chart.lines.iter().flat_map(|line| &line.dots).filter(|dot| dot.suspect).count(), 6);
     }
 
     #[test]
