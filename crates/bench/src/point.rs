@@ -47,7 +47,7 @@ impl Point {
         self.entrants.len() as u64 + 1
     }
 
-    /// Measures it, with jobs of so many turns, and once more if a row of it is suspect.
+    /// Measures it, with jobs of this number of turns, and once more if a row of it is suspect.
     pub(crate) fn measure(
         &self,
         turns: u64,

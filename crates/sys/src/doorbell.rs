@@ -35,7 +35,7 @@ pub enum Woken {
     Ended,
 }
 
-/// The most descriptors that are kept for [`Doorbell::take_descriptor`]. Whoever sends more loses them.
+/// The most descriptors that are kept for [`Doorbell::take_descriptor`]; others are closed.
 const MAX_KEPT: usize = 16;
 
 /// One end of such a socket.

@@ -1,4 +1,4 @@
-//! Bytes in an anonymous file that nobody can change any more, to be handed to another process by descriptor.
+//! Bytes in an anonymous file that cannot be changed any more, to be handed to another process by descriptor.
 
 use std::{
     io,
@@ -82,7 +82,7 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the range is mapped until `self` is dropped, and nobody can write to the file, which is sealed, or to the
+        // SAFETY: the range is mapped until `self` is dropped, and no process can write to the file, which is sealed, or to the
         // mapping, which is read-only.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length.get()) }
     }

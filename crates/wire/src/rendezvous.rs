@@ -169,7 +169,7 @@ fn not_met(name: &str, error: IpcError) -> RendezvousError {
     }
 }
 
-/// Connects to the place of this name, and goes. If nobody waits there, nothing happens; ipc-channel's own `connect` would
+/// Connects to the place of this name, and disconnects. If no parent waits there, nothing happens; ipc-channel's own `connect` would
 /// then leave a descriptor behind.
 fn knock(name: &str) {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;

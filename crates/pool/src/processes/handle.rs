@@ -146,7 +146,7 @@ impl Handle {
         self.page.get()?.recall(below)
     }
 
-    /// The place of the next frame among all that are sent to the worker; for whoever has the pool's lock.
+    /// Returns the place of the next frame among all that are sent to the worker. Called under the pool's lock.
     pub(crate) fn next_place(&self) -> u64 {
         self.frames.fetch_add(1, Ordering::Relaxed)
     }

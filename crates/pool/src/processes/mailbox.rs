@@ -4,7 +4,7 @@
 //! outcome can take messages itself, which spares two wake-ups: while there is such a *helper* the worker is asked not to
 //! ring. The last helper asks it to ring again, or leaves that to the supervisor:
 //!
-//! - Nobody else takes the lock.
+//! - No other thread takes the lock.
 //! - A helper counts itself out first and then tries the lock. If it gets it, it asks for rings.
 //! - The supervisor, which asks for rings only while there is no helper, looks at their number once more after it has let the
 //!   lock go. If the last helper has left meanwhile, it starts over.

@@ -122,7 +122,7 @@ fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
         // A request may have been the end of the last of them.
         if !supervisor.workers.is_empty() {
             supervisor.look_for_messages();
-            supervisor.wait().into_iter().for_each(|news| supervisor.hear(news));
+            supervisor.wait().into_iter().for_each(|news| supervisor.handle(news));
             supervisor.kill_overdue();
         }
     }
@@ -174,7 +174,7 @@ impl<J: Job> Supervisor<'_, J> {
         news
     }
 
-    fn hear(&mut self, News { worker: id, source }: News) {
+    fn handle(&mut self, News { worker: id, source }: News) {
         let Some(mut worker) = self.workers.remove(&id) else { return };
         match source {
             Source::Process => {

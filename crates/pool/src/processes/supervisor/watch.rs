@@ -74,7 +74,7 @@ impl Watch {
         }
     }
 
-    /// Waits for news, for `time` at the most; without a time for ever. The last words of a process come before its end.
+    /// Waits for news, for at most `time`, or without a limit. What a process has sent comes before its end.
     pub(super) fn wait(&self, time: Option<Duration>) -> Vec<News> {
         let mut events = [EpollEvent::empty(); MOST_NEWS];
         // Rounded up, so that what is due then is due when the wait ends.

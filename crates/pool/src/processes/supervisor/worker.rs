@@ -27,7 +27,7 @@ enum Phase {
     Launching(Launch),
     /// It has to be accepted.
     Joined(Rendezvous),
-    /// Its launch is over, and nobody has noted it yet.
+    /// Its launch is over, and its messages come from here.
     Launched(Inbox),
     Serving,
     /// It could not be started, and its process has to go.
