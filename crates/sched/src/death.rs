@@ -117,9 +117,7 @@ impl Sched {
             self.idle_deaths += 1;
         }
         if goes_on {
-            self.queue.push_front(again);
-            let condemned: Vec<JobId> = self.condemned.iter().copied().collect();
-            condemned.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
+            self.put_back(again, actions);
         } else {
             again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
         }

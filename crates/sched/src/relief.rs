@@ -37,7 +37,11 @@ impl Sched {
 
     /// Gives to others what a recalled worker has not begun with.
     pub(crate) fn taken_back(&mut self, id: WorkerId, frame: FrameId, index: u64, actions: &mut Vec<Action>) {
-        let taken = self.workers.get_mut(&id).map_or_else(Vec::new, |worker| worker.take_back(frame, index));
+        // The jobs of one that is being killed come back when it is dead: one of them may be the reason.
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.phase == Phase::Serving) else {
+            return;
+        };
+        let taken = worker.take_back(frame, index);
         self.given_back(id, taken, actions);
     }
 

@@ -343,7 +343,14 @@ impl Sched {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.assigned -= jobs.iter().map(|waiting| waiting.jobs.count()).sum::<u64>();
         }
+        self.put_back(jobs, actions);
+    }
+
+    /// Has jobs that a worker had wait again, but for those that are to end.
+    pub(crate) fn put_back(&mut self, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
         self.queue.push_front(jobs);
+        let condemned: Vec<JobId> = self.condemned.iter().copied().collect();
+        condemned.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
     }
 
     /// Hands out the outcomes that a dead worker had kept.

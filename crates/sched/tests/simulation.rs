@@ -4,7 +4,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
 use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, StartFailure, Verdict};
@@ -53,6 +56,8 @@ struct World {
     jobs: Vec<Option<Option<Verdict>>>,
     expected: Vec<JobId>,
     closed: bool,
+    /// Jobs that are to end, whatever it takes.
+    killed: HashSet<JobId>,
     /// Workers that were recalled by the last event.
     recalls: Vec<WorkerId>,
     /// When the scheduler wants to be told the time: like the pool's clock, only the earliest wish is kept.
@@ -87,6 +92,7 @@ impl World {
             jobs: Vec::new(),
             expected: Vec::new(),
             closed: false,
+            killed: HashSet::new(),
             recalls: Vec::new(),
             wake_at: None,
         }
@@ -108,7 +114,18 @@ impl World {
     /// The pool looks at what a recalled worker has begun with, if it is in a job.
     fn take_back(&mut self, id: WorkerId) {
         let in_a_job = !self.rng.one_in(3);
+        // Meanwhile any of its jobs may have been killed.
+        if self.rng.one_in(8)
+            && let Some(job) =
+                self.workers.get(&id).and_then(|worker| worker.frames.last()?.1.last().copied())
+        {
+            self.killed.insert(job);
+            self.tell(Event::Killed(job));
+        }
         let Some(worker) = self.workers.get_mut(&id).filter(|_| in_a_job) else { return };
+        if worker.doomed {
+            return;
+        }
         let recalled = worker.recalled.unwrap();
         let hangs = worker.hangs;
         let Some((frame, jobs, returned)) = worker.frames.first_mut() else { return };
@@ -139,6 +156,7 @@ impl World {
                     assert!(other.1.iter().all(|job| !jobs.contains(job)), "a job runs twice at a time");
                 }
                 assert!(jobs.iter().all(|job| self.jobs[job.0 as usize].is_none()), "a resolved job is sent");
+                assert!(jobs.iter().all(|job| !self.killed.contains(job)), "a killed job is sent");
                 let worker = self.workers.get_mut(&worker).unwrap();
                 assert!(worker.ready && !worker.retired && !worker.doomed);
                 worker.since.get_or_insert(self.now);
@@ -314,6 +332,7 @@ impl World {
             32 if self.rng.one_in(2) => self.cancel(),
             32 if !self.jobs.is_empty() => {
                 let job = JobId(self.rng.below(self.jobs.len() as u64));
+                self.killed.insert(job);
                 self.tell(Event::Killed(job));
             }
             33 if self.rng.one_in(40) => self.stop(),
