@@ -35,9 +35,10 @@
 //!
 //! No wake-up is lost: of the two fences one comes first in their common order. If it is that of the publisher, the sleeper's
 //! second look sees the position; if it is that of the sleeper, the publisher sees that it sleeps. The doorbell is a socket,
-//! which keeps a ring until it is waited for. The number in an `asleep` word is another one for each sleep, so that the
-//! publisher, who cannot clear the word because it may not write to it, rings once for each sleep. Both
-//! fences are needed: a model check in this module finds the lost wake-up that comes of leaving out either.
+//! which keeps a ring until it is waited for. The number in an `asleep` word is another one for each sleep, also of
+//! receivers that follow each other on the same memory, so that the publisher, who cannot clear the word because it may not
+//! write to it, rings once for each sleep. Both fences are needed: a model check in this module finds the lost wake-up that
+//! comes of leaving out either.
 //!
 //! # No deadlock
 //!

@@ -15,14 +15,17 @@ pub(super) struct RingReceiver<P: Deref<Target = Page>> {
     page: P,
     ring: Ring,
     tail: u64,
-    /// Number of sleeps so far.
+    /// Number of the last sleep.
     sleeps: u64,
     ringer: Ringer,
 }
 
 impl<P: Deref<Target = Page>> RingReceiver<P> {
     pub(super) fn new(page: P, ring: Ring) -> RingReceiver<P> {
-        RingReceiver { page, ring, tail: 0, sleeps: 0, ringer: Ringer::default() }
+        // An earlier receiver on the same memory may have slept. A number that it has used would be taken for its sleep, and
+        // the peer does not ring twice for one.
+        let sleeps = ring.of(&page).reader_asleep.load(Ordering::Relaxed);
+        RingReceiver { page, ring, tail: 0, sleeps, ringer: Ringer::default() }
     }
 
     /// Takes the next packet; `None` if there is none.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use sys::{page::Page, payload::Payload};
+use sys::{doorbell::Woken, page::Page, payload::Payload};
 
 use super::*;
 use crate::{
@@ -87,6 +87,28 @@ fn large_messages_travel_as_files_in_both_directions_and_in_order() {
         assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE);
     }
     sending.join().unwrap();
+}
+
+#[test]
+fn a_receiver_that_follows_another_is_rung_for_each_of_its_sleeps() {
+    let (parent, fd) = Page::create().unwrap();
+    let (parent, worker) = (Arc::new(parent), Arc::new(Page::open(fd).unwrap()));
+    // The receiver of the handshake has slept, and its last sleep is still published when the first packet comes.
+    parent.replies().reader_asleep.store(2, Ordering::SeqCst);
+    let theirs = worker_link(worker);
+    theirs.sender.send(b"first").unwrap();
+    assert_eq!(parent.door().try_wait(), Some(Woken::Rung));
+    let mut ours = parent_link(parent.clone());
+    assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"first");
+    for _ in 0..5 {
+        // A sleep that ends by itself.
+        assert!(!ours.receiver.ask_for_ring(true));
+        assert!(!ours.receiver.ask_for_ring(false));
+        assert!(!ours.receiver.ask_for_ring(true));
+        theirs.sender.send(b"next").unwrap();
+        assert_eq!(parent.door().try_wait(), Some(Woken::Rung));
+        assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"next");
+    }
 }
 
 #[test]
