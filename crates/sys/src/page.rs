@@ -12,12 +12,15 @@
 //!
 //! A page can do without the rings, where jobs and outcomes travel in another way: its files are smaller then.
 
+mod layout;
+mod ring;
+mod words;
+
 use std::{
     io,
-    num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     ptr,
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 
 use job::{FrameId, Moment, ProgramFigures};
@@ -27,132 +30,13 @@ use crate::{
     call::CallError,
     doorbell::{self, Doorbell},
     lane::Lane,
-    memory_file::{Access, Layout, MemoryFile},
+    memory_file::{Access, MemoryFile},
     pipe::above_streams,
 };
+use layout::{ARENA_START, Layouts, WITH_RINGS, WITHOUT_RINGS, layouts_of};
+use words::{Cells, Orders, from_place, low_half, place};
 
-const fn kib(count: usize) -> NonZeroUsize {
-    NonZeroUsize::new(count << 10).expect("sizes are not zero")
-}
-
-/// Where the kept outcomes begin. They take up what is left of the fixed memory.
-const ARENA_START: usize = 8 << 10;
-
-/// Sizes of the two files.
-#[derive(Clone, Copy, Debug)]
-struct Layouts {
-    /// The parent's.
-    requests: Layout,
-    /// The worker's.
-    replies: Layout,
-}
-
-/// Each ring has room for two batches of the size that the scheduler aims at, or for one packet of the largest size. Only
-/// what is used of the fixed memory takes up memory.
-const WITH_RINGS: Layouts = Layouts {
-    requests: Layout { fixed: kib(64), ring: 128 << 10 },
-    replies: Layout { fixed: kib(192), ring: 128 << 10 },
-};
-
-const WITHOUT_RINGS: Layouts =
-    Layouts { requests: Layout { fixed: kib(64), ring: 0 }, replies: Layout { fixed: kib(64), ring: 0 } };
-
-/// A word on a cache line of its own, or on the pair of lines that processors fetch together.
-#[repr(C, align(128))]
-#[derive(Debug)]
-struct Line(AtomicU64);
-
-/// What lies at the start of the parent's file; written by the parent only. All of it is valid when zero.
-#[repr(C)]
-struct Orders {
-    /// Begin with no further job of batches below this number. Published before `running` and `ahead` are read; see
-    /// [`barrier`].
-    recalled: AtomicU64,
-    /// Run no further job of the batches at hand.
-    halted: AtomicBool,
-    /// There are cores to spare.
-    calm: AtomicBool,
-    /// No more jobs will come.
-    closed: AtomicBool,
-    request_head: Line,
-    request_writer_asleep: Line,
-    reply_tail: Line,
-    reply_reader_asleep: Line,
-}
-
-/// What lies at the start of the worker's file; written by the worker, but for the start and the end of the lane. All of it is
-/// valid when zero.
-#[repr(C)]
-struct Cells {
-    /// The low half of the batch's number above the job's index in it plus one; 0 between jobs.
-    running: AtomicU64,
-    /// The same for the last job that has begun ahead of its turn.
-    ahead: AtomicU64,
-    /// When the running job started; written for jobs with a time limit only.
-    since: AtomicU64,
-    /// One more than `running` was when an allocation failed; 0 if none has.
-    starved: AtomicU64,
-    /// The low half of a batch's number above the number of bytes that are kept of its outcomes.
-    kept: AtomicU64,
-    /// The place in its batch of the job whose outcome is kept first. Changed only while nothing is kept.
-    kept_from: AtomicU32,
-    /// Number of programs that the worker has started and keeps for several jobs.
-    programs: AtomicU32,
-    /// Number of those that took the place of another.
-    programs_replaced: AtomicU32,
-    request_tail: Line,
-    request_reader_asleep: Line,
-    reply_head: Line,
-    reply_writer_asleep: Line,
-    /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
-    lane: Lane,
-}
-
-const _: () = assert!(size_of::<Cells>() <= ARENA_START);
-const _: () = assert!(size_of::<Orders>() <= WITHOUT_RINGS.requests.fixed.get());
-
-/// A ring of bytes from one process to the other, and the words that they share about it. Positions count bytes from the
-/// start of the ring's life.
-#[derive(Clone, Copy, Debug)]
-pub struct RingMemory<'a> {
-    /// Position behind the last byte that was published; written by the producer.
-    pub head: &'a AtomicU64,
-    /// Position behind the last byte that was consumed; written by the consumer.
-    pub tail: &'a AtomicU64,
-    /// Not 0 while the consumer sleeps until there are bytes; written by the consumer.
-    pub reader_asleep: &'a AtomicU64,
-    /// Not 0 while the producer sleeps until there is room; written by the producer.
-    pub writer_asleep: &'a AtomicU64,
-    memory: &'a MemoryFile,
-}
-
-impl RingMemory<'_> {
-    /// Capacity, in bytes.
-    #[must_use]
-    #[inline]
-    pub fn capacity(&self) -> usize {
-        self.memory.capacity()
-    }
-
-    /// Copies bytes into the ring; for its producer, into room that the consumer has left.
-    ///
-    /// # Panics
-    /// If they are more than the capacity.
-    #[inline]
-    pub fn copy_in(&self, position: u64, bytes: &[u8]) {
-        self.memory.copy_in(position, bytes);
-    }
-
-    /// Appends `length` bytes of the ring to `buffer`, as they are at the moment: what the other process writes meanwhile may
-    /// come out in part.
-    ///
-    /// # Panics
-    /// If `length` is larger than the capacity.
-    #[inline]
-    pub fn copy_out(&self, position: u64, length: usize, buffer: &mut Vec<u8>) {
-        self.memory.copy_out(position, length, buffer);
-    }
-}
+pub use ring::RingMemory;
 
 /// Outcomes that a worker had finished and not sent when it died.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -525,33 +409,6 @@ impl Page {
     pub fn is_halted(&self) -> bool {
         self.orders().halted.load(Ordering::Acquire)
     }
-}
-
-/// The sizes that files of a page have, if they are that.
-fn layouts_of(requests: &OwnedFd, replies: &OwnedFd) -> Option<Layouts> {
-    let fits = |layouts: &Layouts| {
-        MemoryFile::check(requests, layouts.requests).is_ok()
-            && MemoryFile::check(replies, layouts.replies).is_ok()
-    };
-    // The larger ones first: a file that is large enough for them is for the others as well.
-    [WITH_RINGS, WITHOUT_RINGS].into_iter().find(fits)
-}
-
-/// The word that stands for a job.
-#[inline]
-fn place(frame: FrameId, index: u32) -> u64 {
-    (u64::from(low_half(frame)) << 32) | (u64::from(index) + 1)
-}
-
-/// The low half of the frame's number and the place of the job in it; `None` for no job.
-fn from_place(word: u64) -> Option<(u32, u32)> {
-    let index = u32::try_from(word & u64::from(u32::MAX)).ok()?.checked_sub(1)?;
-    Some((u32::try_from(word >> 32).ok()?, index))
-}
-
-#[inline]
-fn low_half(frame: FrameId) -> u32 {
-    (frame.0 & u64::from(u32::MAX)) as u32
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Form {
     }
 
     #[cold]
-    fn to_bytes(&mut self) -> &mut Vec<u8> {
+    fn become_bytes(&mut self) -> &mut Vec<u8> {
         *self = Form::Bytes([&[Marker::Whole as u8], self.content()].concat());
         match self {
             Form::Bytes(bytes) => bytes,
@@ -157,7 +157,7 @@ impl Message {
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         match &mut self.0 {
             Form::Bytes(bytes) => bytes,
-            file @ Form::File(_) => file.to_bytes(),
+            file @ Form::File(_) => file.become_bytes(),
         }
     }
 

@@ -73,7 +73,11 @@ fn large_messages_travel_as_files_in_both_directions_and_in_order() {
     let mut from_worker = Inbox::new(ours.receiver);
     for length in lengths {
         outbox.send(Message::of_parts(Tag::Outcomes, &[], &[message(length).body()])).unwrap();
-        let received = from_parent.receive(|| Ok(assert!(outbox.part_taken()))).unwrap();
+        let part_taken = || {
+            assert!(outbox.part_taken());
+            Ok(())
+        };
+        let received = from_parent.receive(part_taken).unwrap();
         assert!(received == message(length) && outbox.answered(), "{length}");
         assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE);
     }

@@ -24,7 +24,7 @@ impl<J: Job> Supervisor<'_, J> {
     pub(super) fn end(&self, worker: Worker) {
         let handle = worker.handle.clone();
         match worker.into_failure() {
-            Some(error) => self.give_up(&handle, error),
+            Some(error) => self.give_up(&handle, &error),
             None => {
                 self.lane.enter(Stage::Leave);
                 if let Some(death) = reap(&handle) {
@@ -34,7 +34,7 @@ impl<J: Job> Supervisor<'_, J> {
         }
     }
 
-    fn give_up(&self, handle: &Handle, error: LaunchError) {
+    fn give_up(&self, handle: &Handle, error: &LaunchError) {
         let death = reap(handle);
         let end = death.map_or_else(String::new, |death| format!(" ({death})"));
         // One that we have killed ourselves says nothing by that.
