@@ -123,7 +123,7 @@ impl Rendezvous {
         Ok(Rendezvous { server, name, _start: start })
     }
 
-    /// What the worker must be told, to [join](join) the place.
+    /// What the worker must be told, to [join] the place.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -9,15 +9,16 @@ use job::{Job, Moment, Stage, WorkerId};
 use sched::{Event, RESIDENT_PERIOD};
 use sys::clock::Heartbeat;
 
-use super::{handle::Handle, shared::Shared, turn::Turn};
+use super::{handle::Handle, shared::Shared, supervisor::Progress, turn::Turn};
 
 /// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
 pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
     let attended = shared.ledger.thread("clock", Stage::Schedule);
     let lane = attended.lane();
-    let mut residents = Residents::default();
+    let (mut residents, mut progress) = (Residents::default(), Progress::new());
     loop {
         lane.enter(Stage::Schedule);
+        progress.look(shared);
         if let Some(sizes) = residents.look(shared) {
             let mut turn = Turn::on(lane, shared);
             sizes.into_iter().for_each(|(worker, bytes)| turn.hear(Event::Resident { worker, bytes }));

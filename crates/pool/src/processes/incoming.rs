@@ -87,6 +87,7 @@ impl<J: Job> Incoming<'_, J> {
     /// Handles what has been received, or kills the worker for it; returns whether more will come.
     pub(super) fn take(&self, received: Result<Message, Closed>) -> bool {
         self.handle.note_heard();
+        self.shared.supervisor.note_progress();
         match received {
             Ok(message) => self.take_message(&message),
             Err(Closed::Gone) => false,

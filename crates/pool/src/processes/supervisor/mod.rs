@@ -5,9 +5,10 @@
 //! for doorbells, for the ends of processes, and for requests of other threads. Nothing that it does for one worker waits for
 //! that worker. The only call that may, ipc-channel's `accept`, is made by a thread that ends with it.
 //!
-//! It calls sinks and callbacks with outcomes that no other thread has taken. One that blocks delays the outcomes of all
-//! workers, but no time limit, because those are the clock's.
+//! It calls sinks and callbacks with outcomes that no other thread has taken. While one of them blocks, a [`deputy`] receives
+//! from the other workers; starts and ends of workers wait. Time limits do not, because those are the clock's.
 
+mod deputy;
 mod end;
 mod watch;
 mod worker;
@@ -17,7 +18,7 @@ use std::{
     io, mem,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -41,12 +42,15 @@ use crate::PoolEvent;
 use watch::{News, Source, Watch};
 use worker::Worker;
 
+pub(super) use deputy::Progress;
+
 /// The supervisor, as other threads know it.
-#[derive(Default)]
 pub(super) struct SupervisorHandle {
     state: Mutex<State>,
-    /// Whether it waits, which it does only when it has taken all messages.
+    /// Whether it waits, which it does only when it has taken all messages, or has ended.
     is_waiting: AtomicBool,
+    /// Number of messages that were taken, and of looks for them.
+    progress: AtomicU64,
 }
 
 #[derive(Default)]
@@ -91,7 +95,26 @@ fn request<J: Job>(shared: &Arc<Shared<J>>, request: Request) -> io::Result<()> 
     Ok(())
 }
 
+impl Default for SupervisorHandle {
+    fn default() -> SupervisorHandle {
+        SupervisorHandle {
+            state: Mutex::default(),
+            is_waiting: AtomicBool::new(true),
+            progress: AtomicU64::new(0),
+        }
+    }
+}
+
 impl SupervisorHandle {
+    /// A message is taken, or was looked for.
+    pub(super) fn note_progress(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
     /// Whether the supervisor has nothing to do.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_waiting.load(Ordering::Relaxed)
@@ -115,6 +138,7 @@ impl SupervisorHandle {
 fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
     let attended = shared.ledger.thread("supervisor", Stage::Start);
     let time = Time::Thread(attended.lane());
+    shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
     let mut supervisor =
         Supervisor { shared, watch, lane: attended.lane(), time: &time, workers: HashMap::new() };
     while let Some(requests) = shared.supervisor.take_requests(!supervisor.workers.is_empty()) {
@@ -126,6 +150,7 @@ fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
             supervisor.kill_overdue();
         }
     }
+    shared.supervisor.is_waiting.store(true, Ordering::Relaxed);
 }
 
 /// Owner of all workers of a pool.
