@@ -69,7 +69,7 @@ fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
                 Wrong::OtherVersion => "version",
                 Wrong::OtherJobs => "it serves jobs of type `others`, and this program sends `probe`",
                 Wrong::GarbageHello | Wrong::EarlyReceipt => "the worker said something else than its name",
-                Wrong::SpoiltHello => "starting a worker panicked: ",
+                Wrong::SpoiltHello => "the other side sent what ipc-channel cannot read",
                 Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "the worker broke off the handshake",
                 _ => "the worker did not introduce itself",
             };

@@ -12,6 +12,8 @@ use ipc_channel::{
 };
 use sys::payload::Payload;
 
+use crate::catch_panic;
+
 /// Why nothing more comes through a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
@@ -117,7 +119,9 @@ impl PacketReceiver for IpcBytesReceiver {
     }
 
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
-        Ok(IpcBytesReceiver::try_recv(self).ok())
+        // It panics at what it cannot read.
+        catch_panic(|| IpcBytesReceiver::try_recv(self).ok())
+            .map_err(|_| Closed::Garbled("what ipc-channel cannot read"))
     }
 }
 

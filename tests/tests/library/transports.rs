@@ -50,13 +50,14 @@ fn a_copy_of_a_worker_that_returns_into_the_loop_does_not_become_a_second_worker
 fn where_there_can_be_no_rings_the_channel_is_used_and_verbose_says_so() {
     let jobs: String =
         (1..3000).map(|n| format!("{{\"op\":\"gcd\",\"a\":{n}{n},\"b\":{}}}\n", 3 * n)).collect();
-    let usual = runner(["-w", "2", "-v"]).stdin(jobs.as_str()).run();
+    let usual = runner(["-w", "2", "-v", "--transport", "rings"]).stdin(jobs.as_str()).run();
     assert!(!usual.stderr.contains("sockets"), "{}", usual.stderr);
-    let limited = runner(["-w", "2", "-v"]).file_size(100 << 10).stdin(jobs.as_str()).run();
+    let limited =
+        runner(["-w", "2", "-v", "--transport", "rings"]).file_size(100 << 10).stdin(jobs.as_str()).run();
     assert_eq!((limited.code(), &limited.stdout), (0, &usual.stdout), "{}", limited.stderr);
     assert!(limited.stderr.contains("jobs travel through sockets"), "{}", limited.stderr);
     assert!(limited.stderr.contains("ftruncate failed: File too large"), "{}", limited.stderr);
-    let quiet = runner(["-w", "2"]).file_size(100 << 10).stdin(jobs.as_str()).run();
+    let quiet = runner(["-w", "2", "--transport", "rings"]).file_size(100 << 10).stdin(jobs.as_str()).run();
     assert!(!quiet.stderr.contains("sockets"), "{}", quiet.stderr);
 }
 

@@ -89,9 +89,13 @@ impl<J: Job> Turn<'_, J> {
         self.state.wake_at = None;
         let watched: Vec<WorkerId> = self.state.sched.watched().collect();
         for worker in watched {
-            // What it has sent may be waiting for the supervisor.
-            let stands = self.state.workers.get(&worker).is_some_and(|handle| handle.stands())
-                && self.shared.supervisor.is_waiting();
+            // What it has sent may be waiting for the supervisor, unless that waits for the rest of it.
+            let is_waiting = self.shared.supervisor.is_waiting();
+            let stands = self
+                .state
+                .workers
+                .get(&worker)
+                .is_some_and(|handle| handle.stands() && (is_waiting || handle.is_receiving()));
             self.hear(Event::Stood { worker, stands });
             if let Some((frame, index, since)) = self.state.running(worker) {
                 self.hear(Event::Seen { worker, frame, index, since });

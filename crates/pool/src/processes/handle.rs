@@ -163,10 +163,15 @@ impl Handle {
     /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
     /// call. What it has sent may be being handled.
     pub(crate) fn stands(&self) -> bool {
-        let is_in_use = self.mailbox.get().is_some_and(Mailbox::is_in_use);
-        let heard = self.heard.swap(false, Ordering::Relaxed) || is_in_use;
+        let is_handling = self.mailbox.get().is_some_and(Mailbox::is_handling);
+        let heard = self.heard.swap(false, Ordering::Relaxed) || is_handling;
         let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
         (!heard && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
+    }
+
+    /// Whether a thread is receiving a message from it.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.mailbox.get().is_some_and(Mailbox::is_receiving)
     }
 
     /// Kills the worker for what it did.

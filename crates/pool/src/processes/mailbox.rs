@@ -24,11 +24,18 @@ pub(super) struct Mailbox {
     helpers: AtomicUsize,
     /// Nothing more is taken from the worker, which is being killed. Written under the lock.
     is_over: AtomicBool,
+    /// A message is being received, which a worker that has spoilt its link can draw out.
+    is_receiving: AtomicBool,
 }
 
 impl Mailbox {
     pub(super) fn new(inbox: Inbox) -> Mailbox {
-        Mailbox { inbox: Mutex::new(inbox), helpers: AtomicUsize::new(0), is_over: AtomicBool::new(false) }
+        Mailbox {
+            inbox: Mutex::new(inbox),
+            helpers: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+            is_receiving: AtomicBool::new(false),
+        }
     }
 
     /// Takes all messages until there is none and the worker will ring for the next, or a helper takes them. For the
@@ -66,7 +73,7 @@ impl Mailbox {
     ) -> bool {
         let mut any = false;
         while !self.is_over()
-            && let Some(received) = inbox.try_message().transpose()
+            && let Some(received) = self.receive(inbox)
         {
             any = true;
             if !take(received) {
@@ -75,6 +82,13 @@ impl Mailbox {
             }
         }
         any
+    }
+
+    fn receive(&self, inbox: &mut MutexGuard<'_, Inbox>) -> Option<Result<Message, Closed>> {
+        self.is_receiving.store(true, Ordering::Relaxed);
+        let received = inbox.try_message().transpose();
+        self.is_receiving.store(false, Ordering::Relaxed);
+        received
     }
 
     /// Counts the caller as a helper and asks the worker not to ring.
@@ -98,9 +112,14 @@ impl Mailbox {
         }
     }
 
-    /// Whether a message is being handled. Does not take the lock, which only the supervisor and helpers may.
-    pub(super) fn is_in_use(&self) -> bool {
-        self.inbox.is_locked()
+    /// Whether a message is being received.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.is_receiving.load(Ordering::Relaxed)
+    }
+
+    /// Whether a message that has come is being handled. Does not take the lock, which only the supervisor and helpers may.
+    pub(super) fn is_handling(&self) -> bool {
+        self.inbox.is_locked() && !self.is_receiving()
     }
 
     pub(super) fn has_helpers(&self) -> bool {
