@@ -91,7 +91,8 @@ fn meet(wrong: Wrong, rendezvous: &str, page: &Arc<Page>) -> Link {
         ConnectsAndStays => {
             let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
             let socket = socket.expect("a socket can be made");
-            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path")).expect("somebody waits");
+            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path"))
+                .expect("the parent waits");
             page.door().ring();
             linger()
         }

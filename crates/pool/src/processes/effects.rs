@@ -116,7 +116,11 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
     let (mut delivered, mut begun) = (Vec::new(), Vec::new());
     for effect in effects {
         match effect {
-            Effect::Start(handle) => start(shared, handle),
+            Effect::Start(handle) => {
+                let (worker, at) = (handle.id, handle.gauge.started);
+                shared.audience.hear(|| PoolEvent::Starting { worker, at });
+                supervisor::start(shared, &handle);
+            }
             Effect::Send { to, place, frame, jobs, timed } => {
                 to.send_frame(place, message(shared, &to, frame, &jobs, timed));
             }
@@ -184,12 +188,6 @@ fn again<E>(failure: &Failure<E>) -> Failure<E> {
         Failure::Abandoned(cause) => Failure::Abandoned(cause.clone()),
         _ => Failure::Cancelled,
     }
-}
-
-fn start<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
-    let worker = handle.id;
-    shared.audience.hear(|| PoolEvent::Starting { worker, at: handle.gauge.started });
-    supervisor::start(shared, handle);
 }
 
 fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {

@@ -124,13 +124,13 @@ impl<J: Job> Gather<J> {
         options: JobOptions,
     ) -> Result<Added, Unencodable> {
         let start = self.callers.begin_encoding();
-        let entry = scratch.encode(codec, job)?;
-        let mut open = self.open.lock();
-        open.append(entry, tag, options);
-        let added = self.added(&open);
-        drop(open);
+        let added = scratch.encode(codec, job).map(|entry| {
+            let mut open = self.open.lock();
+            open.append(entry, tag, options);
+            self.added(&open)
+        });
         self.callers.end_encoding(start);
-        Ok(added)
+        added
     }
 
     /// Adds a job that gets the next slot; `None` when the gather is sealed. If it cannot be encoded its slot is filled.

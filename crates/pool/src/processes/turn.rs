@@ -126,7 +126,7 @@ impl<'a, J: Job> Turn<'a, J> {
         carried.delivered
     }
 
-    /// Tells the scheduler which jobs recalled workers are in.
+    /// Reports the jobs that recalled workers are in to the scheduler.
     fn take_back(mut self, begun: Vec<(WorkerId, Running)>) {
         for (worker, running) in begun {
             // What it says of frames that it does not have is ignored.

@@ -1,6 +1,6 @@
 //! The end of a worker.
 
-use job::{Death, DeathCause, FrameId, Job, Stage, WorkerId};
+use job::{Death, DeathCause, FrameId, Job, Stage};
 use sched::{Event, StartFailure};
 use sys::clock;
 use wire::frame::OutcomesView;
@@ -8,11 +8,25 @@ use wire::frame::OutcomesView;
 use super::{Supervisor, worker::Worker};
 use crate::{
     PoolEvent,
-    processes::{handle::Handle, incoming::Incoming, launch::LaunchError, turn::Turn},
+    processes::{handle::Handle, incoming::Incoming, launch::LaunchError, shared::Shared, turn::Turn},
 };
 
 /// Reports that a worker could not be started.
-pub(super) fn give_up<J: Job>(mut turn: Turn<'_, J>, worker: WorkerId, failure: StartFailure, cause: &str) {
+pub(super) fn give_up<'a, J: Job>(
+    shared: &Shared<J>,
+    handle: &Handle,
+    failure: StartFailure,
+    cause: &str,
+    turn: impl FnOnce() -> Turn<'a, J>,
+) {
+    let worker = handle.id;
+    shared.audience.hear(|| PoolEvent::StartFailed {
+        worker,
+        pid: handle.pid(),
+        cause: cause.into(),
+        at: clock::now(),
+    });
+    let mut turn = turn();
     turn.state.note_cause(cause);
     turn.state.workers.remove(&worker);
     turn.hear(Event::StartFailed { worker, failure });
@@ -40,13 +54,7 @@ impl<J: Job> Supervisor<'_, J> {
         // One that we have killed ourselves says nothing by that.
         let failure = error.verdict(death.filter(|_| !handle.was_killed()));
         let cause = format!("{error}{end}");
-        self.shared.audience.hear(|| PoolEvent::StartFailed {
-            worker: handle.id,
-            pid: handle.pid(),
-            cause: cause.as_str().into(),
-            at: clock::now(),
-        });
-        give_up(self.time.turn(self.shared), handle.id, failure, &cause);
+        give_up(self.shared, handle, failure, &cause, || self.time.turn(self.shared));
     }
 
     pub(super) fn incoming<'a>(&'a self, handle: &'a Handle) -> Incoming<'a, J> {

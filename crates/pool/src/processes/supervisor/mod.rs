@@ -35,12 +35,13 @@ use super::{
     help::Helper,
     incoming::Time,
     launch::{Launch, LaunchError},
+    mailbox::Mailbox,
     shared::Shared,
     turn::Turn,
 };
 use crate::PoolEvent;
 use watch::{News, Source, Watch};
-use worker::Worker;
+use worker::{Next, Worker};
 
 pub(super) use deputy::Progress;
 
@@ -67,17 +68,10 @@ enum Request {
 }
 
 /// Has a worker started, by a supervisor that is started if there is none.
-pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>, handle: Arc<Handle>) {
-    let worker = handle.id;
-    if let Err(error) = request(shared, Request::Start(handle)) {
+pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>, handle: &Arc<Handle>) {
+    if let Err(error) = request(shared, Request::Start(handle.clone())) {
         let cause = format!("no thread for a worker: {error}");
-        shared.audience.hear(|| PoolEvent::StartFailed {
-            worker,
-            pid: None,
-            cause: cause.as_str().into(),
-            at: clock::now(),
-        });
-        end::give_up(Turn::begin(shared), worker, StartFailure::Own, &cause);
+        end::give_up(shared, handle, StartFailure::Own, &cause, || Turn::begin(shared));
     }
 }
 
@@ -223,8 +217,11 @@ impl<J: Job> Supervisor<'_, J> {
     fn advance(&mut self, mut worker: Worker) {
         if worker.is_launching() {
             self.lane.enter(Stage::Start);
-            worker.advance(&self.shared.recipe);
-            self.settle(&mut worker);
+            match worker.advance(&self.shared.recipe) {
+                Next::Nothing => {}
+                Next::Accept(rendezvous) => self.accept(&mut worker, rendezvous),
+                Next::Serve(mailbox) => self.serve(&worker.handle, mailbox),
+            }
         } else {
             self.receive(&worker.handle);
         }
@@ -235,23 +232,17 @@ impl<J: Job> Supervisor<'_, J> {
         }
     }
 
-    /// Does what the last step of a launch has led to.
-    fn settle(&self, worker: &mut Worker) {
-        if let Some(rendezvous) = worker.take_rendezvous() {
-            self.accept(worker, rendezvous);
-        }
-        if let Some(mailbox) = worker.take_mailbox() {
-            let handle = &worker.handle;
-            handle.mailbox.get_or_init(|| mailbox);
-            handle.gauge.note_ready();
-            handle.set_calm(self.shared.is_calm());
-            let pid = handle.pid().unwrap_or(0);
-            self.shared.audience.hear(|| PoolEvent::Ready { worker: handle.id, pid, at: clock::now() });
-            let mut turn = self.time.turn(self.shared);
-            turn.hear(sched::Event::Ready(handle.id));
-            turn.end();
-            self.receive(handle);
-        }
+    /// A launch has succeeded.
+    fn serve(&self, handle: &Handle, mailbox: Mailbox) {
+        handle.mailbox.get_or_init(|| mailbox);
+        handle.gauge.note_ready();
+        handle.set_calm(self.shared.is_calm());
+        let pid = handle.pid().unwrap_or(0);
+        self.shared.audience.hear(|| PoolEvent::Ready { worker: handle.id, pid, at: clock::now() });
+        let mut turn = self.time.turn(self.shared);
+        turn.hear(sched::Event::Ready(handle.id));
+        turn.end();
+        self.receive(handle);
     }
 
     /// Has the worker accepted by a thread that ends with it.

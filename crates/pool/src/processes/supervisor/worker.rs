@@ -4,7 +4,7 @@ use std::{mem, sync::Arc, time::Instant};
 
 use nix::sys::signal::Signal;
 use sys::doorbell::Woken;
-use wire::{Inbox, Link, Rendezvous, RendezvousError};
+use wire::{Link, Rendezvous, RendezvousError};
 
 use super::{LAST_BREATH, caught};
 use crate::processes::{
@@ -25,29 +25,38 @@ pub(super) struct Worker {
 
 enum Phase {
     Launching(Launch),
-    /// It has to be accepted.
-    Joined(Rendezvous),
-    /// Its launch is over, and its messages come from here.
-    Launched(Inbox),
     Serving,
     /// It could not be started, and its process has to go.
     Failed(LaunchError),
 }
 
+/// What follows from a step of a launch.
+pub(super) enum Next {
+    Nothing,
+    /// The worker has to be accepted.
+    Accept(Rendezvous),
+    /// It is ready, and its messages come from here.
+    Serve(Mailbox),
+}
+
 impl Worker {
     pub(super) fn new(handle: Arc<Handle>, begun: Result<Launch, LaunchError>) -> Worker {
         let mut worker = Worker { handle, phase: Phase::Serving, kill_at: None, has_ended: false };
-        worker.enter(begun.map(Phase::Launching));
+        worker.enter(begun);
         worker
     }
 
-    fn enter(&mut self, next: Result<Phase, LaunchError>) {
-        self.phase = next.unwrap_or_else(|error| {
-            let error = self.explain(error);
-            self.handle.disconnect();
-            self.expect_end();
-            Phase::Failed(error)
-        });
+    /// Goes on with the launch, or ends it.
+    fn enter(&mut self, launch: Result<Launch, LaunchError>) {
+        self.phase = match launch {
+            Ok(launch) => Phase::Launching(launch),
+            Err(error) => {
+                let error = self.explain(error);
+                self.handle.disconnect();
+                self.expect_end();
+                Phase::Failed(error)
+            }
+        };
     }
 
     /// The error that a failed launch is reported as.
@@ -71,48 +80,29 @@ impl Worker {
     }
 
     /// Takes what the worker has said, while it is being launched.
-    pub(super) fn advance(&mut self, recipe: &Recipe) {
-        let phase = mem::replace(&mut self.phase, Phase::Serving);
-        let next = match phase {
-            Phase::Launching(launch) => {
-                caught(|| launch.advance(recipe, &self.handle)).map(|progress| match progress {
-                    Progress::Pending(launch) => Phase::Launching(launch),
-                    Progress::Accept(rendezvous) => Phase::Joined(rendezvous),
-                    Progress::Ready(inbox) => Phase::Launched(inbox),
-                })
-            }
-            other => Ok(other),
-        };
-        self.enter(next);
-    }
-
-    /// Where it has to be accepted, if it has to be now.
-    pub(super) fn take_rendezvous(&mut self) -> Option<Rendezvous> {
-        match mem::replace(&mut self.phase, Phase::Launching(Launch::Accepting)) {
-            Phase::Joined(rendezvous) => Some(rendezvous),
+    pub(super) fn advance(&mut self, recipe: &Recipe) -> Next {
+        let launch = match mem::replace(&mut self.phase, Phase::Serving) {
+            Phase::Launching(launch) => launch,
             other => {
                 self.phase = other;
-                None
+                return Next::Nothing;
             }
-        }
+        };
+        let (launch, next) = match caught(|| launch.advance(recipe, &self.handle)) {
+            Ok(Progress::Ready(inbox)) => return Next::Serve(Mailbox::new(inbox)),
+            Ok(Progress::Accept(rendezvous)) => (Ok(Launch::Accepting), Next::Accept(rendezvous)),
+            Ok(Progress::Pending(launch)) => (Ok(launch), Next::Nothing),
+            Err(error) => (Err(error), Next::Nothing),
+        };
+        self.enter(launch);
+        next
     }
 
     /// It was accepted, or was not.
     pub(super) fn resume(&mut self, accepted: Result<Link, RendezvousError>) {
         if matches!(self.phase, Phase::Launching(Launch::Accepting)) {
             let launch = accepted.map(|link| Launch::accepted(link, &self.handle));
-            self.enter(launch.map(Phase::Launching).map_err(LaunchError::from));
-        }
-    }
-
-    /// What comes from it, if its launch has just ended.
-    pub(super) fn take_mailbox(&mut self) -> Option<Mailbox> {
-        match mem::replace(&mut self.phase, Phase::Serving) {
-            Phase::Launched(inbox) => Some(Mailbox::new(inbox)),
-            other => {
-                self.phase = other;
-                None
-            }
+            self.enter(launch.map_err(LaunchError::from));
         }
     }
 
@@ -146,10 +136,9 @@ impl Worker {
     /// Why it never served; `None` if it has.
     pub(super) fn into_failure(mut self) -> Option<LaunchError> {
         match mem::replace(&mut self.phase, Phase::Serving) {
-            Phase::Serving | Phase::Launched(_) => None,
+            Phase::Serving => None,
             Phase::Failed(error) => Some(error),
             Phase::Launching(launch) => Some(self.explain(launch.cut_short())),
-            Phase::Joined(rendezvous) => Some(self.explain(Launch::Meeting(rendezvous).cut_short())),
         }
     }
 }
