@@ -260,12 +260,14 @@ fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal(
     assert!(sched.is_broken() && started(&actions).is_empty());
 }
 
-#[test]
-fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
+/// All outcomes of a frame.
+fn returned(worker: WorkerId, frame: FrameId, outcomes: u64, busy: Duration) -> Event {
+    Event::Returned { worker, frame, outcomes, last: true, busy }
+}
+
+/// A scheduler with two idle workers whose jobs have been short so far, so that a frame takes many, and the next job's number.
+fn after_short_jobs() -> (Sched, Vec<WorkerId>, u64) {
     let (mut sched, ids) = with_idle(2, &Settings::default());
-    // Jobs have been short so far, and so a frame takes many.
-    let returned =
-        |worker, frame, outcomes, busy| Event::Returned { worker, frame, outcomes, last: true, busy };
     let mut next = 2;
     for _ in 0..8 {
         let mut sent = sends(&sched.handle(at(0), submitted(next, next + 1000, vec![])));
@@ -276,7 +278,12 @@ fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
         }
     }
     assert_eq!(sched.pending(), 0);
+    (sched, ids, next)
+}
 
+#[test]
+fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
+    let (mut sched, ids, next) = after_short_jobs();
     let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
     let [(worker, frame, 40)] = sent[..] else { panic!("all in one frame: {sent:?}") };
     let recalls = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Recall { .. }));
@@ -294,18 +301,7 @@ fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
 
 #[test]
 fn what_a_recalled_worker_has_not_begun_goes_to_others_at_once() {
-    let (mut sched, ids) = with_idle(2, &Settings::default());
-    let returned =
-        |worker, frame, outcomes, busy| Event::Returned { worker, frame, outcomes, last: true, busy };
-    let mut next = 2;
-    for _ in 0..8 {
-        let mut sent = sends(&sched.handle(at(0), submitted(next, next + 1000, vec![])));
-        next += 1000;
-        while let Some((worker, frame, jobs)) = sent.pop() {
-            let busy = Duration::from_nanos(100 * jobs);
-            sent.extend(sends(&sched.handle(at(0), returned(worker, frame, jobs, busy))));
-        }
-    }
+    let (mut sched, ids, next) = after_short_jobs();
     let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
     let [(slow, frame, 40)] = sent[..] else { panic!("all in one frame: {sent:?}") };
     let _ = sched.handle(at(6), Event::Tick);
