@@ -1,6 +1,8 @@
 //! What pictures need of a report: rows of a sweep as points, and rows of one grain together.
 
-use super::chart::{Chart, Dot};
+use super::chart::{Chart, Dot, Line};
+use super::draw::Shape;
+use super::ink;
 use super::scale::drawable;
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Sweep};
@@ -106,6 +108,22 @@ fn work(row: &Row) -> String {
 pub(super) fn predicted(row: &Row) -> Option<f64> {
     let speedup = row.speedup * row.ns_per_job.median / row.predicted_ns?;
     drawable(speedup).then_some(speedup)
+}
+
+/// A line for each name that has dots, in a style of its own; as many as there are styles.
+pub(super) fn lines(names: Vec<&str>, dots: impl Fn(&str) -> Vec<Dot>) -> Vec<Line> {
+    let found = names.into_iter().map(|name| (name, dots(name))).filter(|(_, dots)| !dots.is_empty());
+    let styles = ink::LINES.into_iter().zip(Shape::ALL.into_iter().cycle());
+    found
+        .zip(styles)
+        .map(|((name, dots), (ink, shape))| Line {
+            name: name.into(),
+            ink,
+            shape: Some(shape),
+            dash: "",
+            dots,
+        })
+        .collect()
 }
 
 /// From left to right.

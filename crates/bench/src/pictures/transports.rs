@@ -2,8 +2,6 @@
 
 use super::chart::{Axis, Chart, Dot, Line};
 use super::data;
-use super::draw::Shape;
-use super::ink;
 use super::panel::{Panel, Sketch, Table};
 use super::scale::{Domain, Kind};
 use super::speedup;
@@ -60,18 +58,7 @@ fn lines(report: &Report) -> Vec<Line> {
         };
         data::ascending(of_transport.filter_map(dot))
     };
-    let found = names(report).into_iter().map(|name| (name, dots(name))).filter(|(_, dots)| !dots.is_empty());
-    let styles = ink::LINES.into_iter().zip(Shape::ALL.into_iter().cycle());
-    found
-        .zip(styles)
-        .map(|((name, dots), (ink, shape))| Line {
-            name: name.into(),
-            ink,
-            shape: Some(shape),
-            dash: "",
-            dots,
-        })
-        .collect()
+    data::lines(names(report), dots)
 }
 
 fn names(report: &Report) -> Vec<&str> {
