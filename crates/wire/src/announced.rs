@@ -49,8 +49,8 @@ pub(crate) struct AnnouncedReceiver<P> {
     page: P,
     /// Number of sleeps so far.
     sleeps: u64,
-    /// A packet that came while this side was about to sleep.
-    early: Option<Vec<u8>>,
+    /// A packet that came while this side was about to sleep, or the error in its place: ipc-channel returns it only once.
+    early: Option<Result<Vec<u8>, Closed>>,
 }
 
 impl<P: Deref<Target = Page>> AnnouncedReceiver<P> {
@@ -66,12 +66,12 @@ impl<P: Deref<Target = Page>> AnnouncedReceiver<P> {
 
 impl<P: Deref<Target = Page> + Send> PacketReceiver for AnnouncedReceiver<P> {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
-        self.early.take().map_or_else(|| PacketReceiver::receive(&mut self.receiver), Ok)
+        self.early.take().unwrap_or_else(|| PacketReceiver::receive(&mut self.receiver))
     }
 
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
         match self.early.take() {
-            Some(packet) => Ok(Some(packet)),
+            Some(early) => early.map(Some),
             None => PacketReceiver::try_receive(&mut self.receiver),
         }
     }
@@ -86,8 +86,7 @@ impl<P: Deref<Target = Page> + Send> PacketReceiver for AnnouncedReceiver<P> {
         asleep.store(self.sleeps, Ordering::Relaxed);
         full_fence();
         if self.early.is_none() {
-            // What is wrong with it, the next call finds as well.
-            self.early = PacketReceiver::try_receive(&mut self.receiver).ok().flatten();
+            self.early = PacketReceiver::try_receive(&mut self.receiver).transpose();
         }
         self.early.is_some()
     }

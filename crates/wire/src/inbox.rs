@@ -17,8 +17,8 @@ pub struct Inbox {
     receiver: Box<dyn PacketReceiver>,
     /// A byte for the marker, then the parts so far; empty between messages.
     parts: Vec<u8>,
-    /// A packet that came while somebody [polled](Inbox::poll).
-    early: Option<Vec<u8>>,
+    /// A packet that came during a [poll](Inbox::poll), or the error in its place, which a link may return only once.
+    early: Option<Result<Vec<u8>, Closed>>,
 }
 
 /// How long to look for a packet before waiting for one. A process that waits has to be woken, which takes the system longer
@@ -40,8 +40,7 @@ impl Inbox {
         }
         poller.poll(POLL, || {
             if self.early.is_none() {
-                // What is wrong with it, `receive` will find as well.
-                self.early = self.receiver.try_receive().ok().flatten();
+                self.early = self.receiver.try_receive().transpose();
             }
             self.early.is_some() || !may()
         });
@@ -55,7 +54,7 @@ impl Inbox {
     pub fn receive(&mut self, mut part_taken: impl FnMut() -> Result<(), Closed>) -> Result<Message, Closed> {
         loop {
             let packet = match self.early.take() {
-                Some(packet) => packet,
+                Some(early) => early?,
                 None => self.receiver.receive()?,
             };
             let several = !self.parts.is_empty()
@@ -76,7 +75,7 @@ impl Inbox {
     pub fn try_message(&mut self) -> Result<Option<Message>, Closed> {
         loop {
             let packet = match self.early.take() {
-                Some(packet) => packet,
+                Some(early) => early?,
                 None => match self.receiver.try_receive()? {
                     Some(packet) => packet,
                     None => return Ok(None),
@@ -177,6 +176,30 @@ mod tests {
                 if length + 2 > MAX_PACKET { (length + 1).div_ceil(MAX_PACKET - 1) } else { 0 }
             );
         }
+    }
+
+    /// A link whose next packet is an error, which it returns once.
+    struct Spoilt(Option<Closed>);
+
+    impl PacketReceiver for Spoilt {
+        fn receive(&mut self) -> Result<Vec<u8>, Closed> {
+            Err(Closed::Gone)
+        }
+
+        fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
+            self.0.take().map_or(Ok(None), Err)
+        }
+    }
+
+    #[test]
+    fn an_error_that_a_poll_finds_is_returned() {
+        let spoilt = || Inbox::new(Box::new(Spoilt(Some(Closed::Garbled("nonsense")))));
+        let mut inbox = spoilt();
+        inbox.poll(&Poller::default(), || true);
+        assert_eq!(inbox.receive(|| Ok(())).unwrap_err(), Closed::Garbled("nonsense"));
+        let mut inbox = spoilt();
+        inbox.poll(&Poller::default(), || true);
+        assert_eq!(inbox.try_message().unwrap_err(), Closed::Garbled("nonsense"));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{
     os::{fd::AsRawFd, unix::process::CommandExt},
     process::{self, Command},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -210,7 +213,7 @@ impl Rogue {
             UnknownTag => sender.send(&[0, 99, 1, 2, 3]),
             SendsJobs => self.say(message(Tag::Jobs, &[0; 13])),
             LargePacket => sender.send(&vec![0; 100 << 10]),
-            HugePacket => sender.send(&vec![0; 10 << 20]),
+            HugePacket => self.send_huge_packet(),
             HalfThenSilence => {
                 self.send_half()?;
                 linger()
@@ -246,6 +249,23 @@ impl Rogue {
             AbsurdBusy => self.say(self.answer(frame).finish(sys::clock::now(), u64::MAX, true)),
             _ => self.say(self.answer(frame).finish(sys::clock::now(), 1000, true)),
         }
+    }
+
+    /// Sends more than fits a socket. It rings meanwhile: a sender that waits for room does not ring, which is as good as no
+    /// answer.
+    fn send_huge_packet(&self) -> Result<(), Closed> {
+        let (is_sent, page) = (AtomicBool::new(false), &self.page);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_sent.load(Ordering::Relaxed) {
+                    page.door().ring();
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let sent = self.link.sender.send(&vec![0; 10 << 20]);
+            is_sent.store(true, Ordering::Relaxed);
+            sent
+        })
     }
 
     fn send_half(&self) -> Result<(), Closed> {
