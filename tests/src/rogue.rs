@@ -17,7 +17,7 @@ use crate::{
 pub use worker::main;
 
 const WRONG: &str = "ROGUE_WRONG";
-const GOOD_FRAMES: &str = "ROGUE_GOOD_FRAMES";
+const GOOD_BATCHES: &str = "ROGUE_GOOD_BATCHES";
 const PUBLISHES: &str = "ROGUE_PUBLISHES";
 const ONCE: &str = "ROGUE_ONCE";
 const SEED: &str = "ROGUE_SEED";
@@ -56,19 +56,19 @@ pub enum Wrong {
     /// It never says that it is ready.
     NeverReady,
 
-    /// It dies with a frame.
+    /// It dies with a batch.
     Dies,
     /// It never answers.
     NeverAnswers,
     /// It closes its link and lives.
     Disconnects,
-    /// Its answer is a frame of nonsense.
+    /// Its answer is a batch of nonsense.
     GarbageOutcomes,
     /// Its answer is no message.
     GarbagePacket,
     /// Its answer is a message without a tag that anybody knows.
     UnknownTag,
-    /// It sends a frame of jobs.
+    /// It sends a batch of jobs.
     SendsJobs,
     /// Its answer is a packet that is larger than any packet may be.
     LargePacket,
@@ -82,8 +82,8 @@ pub enum Wrong {
     Nested,
     /// It answers twice.
     AnswersTwice,
-    /// It answers a frame that it was not given.
-    ForeignFrame,
+    /// It answers a batch that it was not given.
+    ForeignBatch,
     /// It has an outcome too many.
     TooMany,
     /// It has an outcome too few.
@@ -107,7 +107,7 @@ pub enum Wrong {
 
 use Wrong::{
     AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt,
-    ExitsAtOnce, ForeignFrame, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
+    ExitsAtOnce, ForeignBatch, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
     HugePacket, Knocks, KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves,
     NeverReady, OtherJobs, OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello,
     StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
@@ -130,8 +130,8 @@ pub const AT_THE_START: [Wrong; 10] = [
 /// What keeps a worker from being ready, for ever.
 pub const LATE: [Wrong; 5] = [StaysAway, KnocksAndStays, ConnectsAndStays, SaysNothing, NeverReady];
 
-/// What a worker that has a frame does, and is ended for.
-pub const WITH_A_FRAME: [Wrong; 16] = [
+/// What a worker that has a batch does, and is ended for.
+pub const WITH_A_BATCH: [Wrong; 16] = [
     Dies,
     Disconnects,
     GarbageOutcomes,
@@ -143,7 +143,7 @@ pub const WITH_A_FRAME: [Wrong; 16] = [
     HalfThenDeath,
     Nested,
     AnswersTwice,
-    ForeignFrame,
+    ForeignBatch,
     TooMany,
     TooFew,
     UnaskedReceipt,
@@ -158,8 +158,8 @@ const OTHERS: [Wrong; 7] =
 pub struct Plan {
     /// What it does wrong.
     pub wrong: Wrong,
-    /// How many frames it answers as it should before that.
-    pub good_frames: u64,
+    /// How many batches it answers as it should before that.
+    pub good_batches: u64,
     /// Whether it says which job it is in when it goes wrong.
     pub publishes: bool,
     /// If there is a file: only who can create it goes wrong. It holds the number of its process.
@@ -172,7 +172,7 @@ impl Plan {
     /// A worker that goes wrong always and at the first opportunity, and does not say in which job.
     #[must_use]
     pub fn new(wrong: Wrong) -> Plan {
-        Plan { wrong, good_frames: 0, publishes: false, once: None, seed: 0 }
+        Plan { wrong, good_batches: 0, publishes: false, once: None, seed: 0 }
     }
 
     /// The variables that tell a worker of it.
@@ -180,7 +180,7 @@ impl Plan {
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             (WRONG, format!("{:?}", self.wrong)),
-            (GOOD_FRAMES, self.good_frames.to_string()),
+            (GOOD_BATCHES, self.good_batches.to_string()),
             (SEED, self.seed.to_string()),
         ];
         variables.extend(self.publishes.then(|| (PUBLISHES, "1".to_owned())));
@@ -190,10 +190,10 @@ impl Plan {
 
     fn of_this_process() -> Plan {
         let wrong = env::var(WRONG).expect("what to do wrong");
-        let all = [&AT_THE_START[..], &LATE, &WITH_A_FRAME, &OTHERS].concat();
+        let all = [&AT_THE_START[..], &LATE, &WITH_A_BATCH, &OTHERS].concat();
         Plan {
             wrong: *all.iter().find(|one| format!("{one:?}") == wrong).expect("a known wrong"),
-            good_frames: env::var(GOOD_FRAMES).map_or(0, |number| number.parse().expect("a number")),
+            good_batches: env::var(GOOD_BATCHES).map_or(0, |number| number.parse().expect("a number")),
             publishes: env::var_os(PUBLISHES).is_some(),
             once: env::var_os(ONCE).map(PathBuf::from),
             seed: env::var(SEED).map_or(0, |number| number.parse().expect("a number")),

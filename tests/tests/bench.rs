@@ -42,12 +42,12 @@ fn grains_are_measured_by_all_executors() {
 
 #[test]
 fn the_other_sweeps_vary_what_they_say() {
-    let report = report(&short(&["--only", "codec,frame", "--only=workers,transport", "--json", "-"]).run());
+    let report = report(&short(&["--only", "codec,batch", "--only=workers,transport", "--json", "-"]).run());
     let rows = |sweep| report.rows.iter().filter(move |row| row.sweep == sweep);
     let workers: Vec<usize> = rows(Sweep::Workers).map(|row| row.workers).collect();
     assert_eq!(workers, [1, 2, 4, 1, 2, 4]);
-    let frames: Vec<Option<u64>> = rows(Sweep::Frame).map(|row| row.frame).collect();
-    assert_eq!(frames, [None, Some(1), Some(100), Some(10_000)]);
+    let batches: Vec<Option<u64>> = rows(Sweep::Batch).map(|row| row.batch).collect();
+    assert_eq!(batches, [None, Some(1), Some(100), Some(10_000)]);
     let payloads: Vec<u64> =
         rows(Sweep::Codec).filter(|row| row.codec == "bincode").map(|row| row.payload_bytes).collect();
     assert_eq!(payloads, [16, 4 << 10, 1 << 20]);
@@ -68,11 +68,11 @@ fn files_take_the_report_and_the_table_is_printed() {
     let [json, csv, page, pictures] = names.map(|name| folder.path().join(name));
     fs::write(&csv, "x".repeat(1 << 20)).unwrap();
     let asked = [("--json", &json), ("--csv", &csv), ("--html", &page), ("--svg", &pictures)];
-    let output = short(&["--only", "frame"])
+    let output = short(&["--only", "batch"])
         .with(|c| asked.iter().fold(c, |c, (option, path)| c.arg(option).arg(path)))
         .run();
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
-    assert!(output.text().contains("\nFrame: how many jobs should travel together; 2 workers\n"));
+    assert!(output.text().contains("\nBatch: how many jobs should travel together; 2 workers\n"));
     let report: Report = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     let csv = fs::read_to_string(&csv).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
@@ -80,8 +80,8 @@ fn files_take_the_report_and_the_table_is_printed() {
     let page = fs::read_to_string(&page).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<svg"), "{page}");
     let pictures = fs::read_dir(&pictures).unwrap().map(|entry| entry.unwrap().file_name());
-    assert_eq!(pictures.collect::<Vec<_>>(), ["frames.svg"]);
-    assert!(lines[0].starts_with("sweep,executor,") && lines[4].starts_with("frame,processes,2,"), "{csv}");
+    assert_eq!(pictures.collect::<Vec<_>>(), ["batches.svg"]);
+    assert!(lines[0].starts_with("sweep,executor,") && lines[4].starts_with("batch,processes,2,"), "{csv}");
 }
 
 #[test]
@@ -106,13 +106,13 @@ fn what_cannot_be_written_is_known_before_anything_is_measured() {
     let output = runner(["bench", "--csv", "/no/such/folder/file"]).run();
     assert_eq!((output.code(), output.text()), (3, ""));
     assert!(output.stderr.contains("/no/such/folder/file"), "{}", output.stderr);
-    let output = short(&["--only", "frame", "--json", "/dev/full"]).run();
+    let output = short(&["--only", "batch", "--json", "/dev/full"]).run();
     assert_eq!(output.code(), 3, "{}", output.stderr);
 }
 
 #[test]
 fn without_workers_it_ends_with_exit_4() {
-    let output = short(&["--only", "frame"]).with(|c| c.env("TMPDIR", "/no/such/folder")).run();
+    let output = short(&["--only", "batch"]).with(|c| c.env("TMPDIR", "/no/such/folder")).run();
     assert_eq!((output.code(), output.text()), (4, ""));
     assert!(output.stderr.contains("/no/such/folder"), "{}", output.stderr);
 }
@@ -145,7 +145,7 @@ fn a_signal_leaves_no_temporary_files_whenever_it_comes() {
 fn a_reader_that_leaves_ends_it_quietly() {
     let folder = tempfile::tempdir().unwrap();
     let said = fs::File::create(folder.path().join("said")).unwrap();
-    let mut run = short(&["--only", "frame"]).start_bare_fed_telling(said.into());
+    let mut run = short(&["--only", "batch"]).start_bare_fed_telling(said.into());
     drop(run.child.stdout.take());
     assert_eq!(run.wait().signal(), 13);
     assert_eq!(fs::read_to_string(folder.path().join("said")).unwrap(), "");
@@ -153,7 +153,7 @@ fn a_reader_that_leaves_ends_it_quietly() {
 
 #[test]
 fn progress_is_shown_where_it_is_wanted() {
-    let with = |others: &[&'static str]| [&["bench", "--quick", "--only", "frame"], others].concat();
+    let with = |others: &[&'static str]| [&["bench", "--quick", "--only", "batch"], others].concat();
     let drawn = end_to_end::terminal(&with(&["--rounds", "2"]), "");
     assert!(drawn.contains("/24 runs, "), "{drawn:?}");
     assert!(!end_to_end::terminal(&with(&["--rounds", "2", "-q"]), "").contains("runs"));

@@ -17,7 +17,7 @@ use end_to_end::{
     workers::{exists, freeze, living},
 };
 use pool::{
-    Batch, Executor, Failure, JobFuture, JobOptions, NoOutcome, OnWorkerDeath, ProcessPool, ReturnWhen, wait,
+    BatchSize, Executor, Failure, JobFuture, JobOptions, NoOutcome, OnWorkerDeath, ProcessPool, ReturnWhen, wait,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -56,8 +56,8 @@ fn tmo_01_a_job_past_its_limit_is_told_and_its_worker_replaced() {
 #[test]
 fn tmo_01b_only_the_slow_ones_among_fast_ones_expire() {
     let _case = Case::begin();
-    for batch in [Batch::Auto, Batch::Fixed(NonZeroU64::new(6).unwrap())] {
-        let executor = builder(2).time_limit(SHORT).batch(batch).build().unwrap();
+    for batch in [BatchSize::Auto, BatchSize::Fixed(NonZeroU64::new(6).unwrap())] {
+        let executor = builder(2).time_limit(SHORT).batch_size(batch).build().unwrap();
         let stage = Stage::new();
         let slow = |n: u64| n % 6 == 2;
         let jobs: Vec<_> = (0..24)
@@ -90,8 +90,8 @@ fn tmo_02_a_job_that_defies_the_polite_signal_is_ended_after_all() {
 #[test]
 fn tmo_03_in_a_map_the_limit_counts_from_each_jobs_start() {
     let _case = Case::begin();
-    for batch in [Batch::Auto, Batch::Fixed(NonZeroU64::new(8).unwrap())] {
-        let executor = builder(1).batch(batch).build().unwrap();
+    for batch in [BatchSize::Auto, BatchSize::Fixed(NonZeroU64::new(8).unwrap())] {
+        let executor = builder(1).batch_size(batch).build().unwrap();
         let stage = Stage::new();
         // The last ones wait for much longer than the limit.
         let jobs = (0..8).map(|n| if n % 3 == 1 { stage.hold() } else { Probe::Double(n) });

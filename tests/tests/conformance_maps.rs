@@ -42,17 +42,17 @@ fn map_01b_batches_of_any_size_give_the_same_sequence() {
     let _case = Case::begin();
     on_all!(|executor| {
         for batch in [1, 2, 7, 50, 100] {
-            let map = executor.map((0..50).map(Probe::Double)).batch(size(batch));
+            let map = executor.map((0..50).map(Probe::Double)).chunk_size(size(batch));
             assert!(map.into_iter().map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
-            let map = executor.map((0..50).map(Probe::Double)).batch(size(batch)).buffer(size(3));
+            let map = executor.map((0..50).map(Probe::Double)).chunk_size(size(batch)).buffer(size(3));
             assert!(map.into_iter().map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
         }
     });
     let executor = processes(1);
-    let map = executor.map((0..40).map(Probe::Double)).batch(size(10));
+    let map = executor.map((0..40).map(Probe::Double)).chunk_size(size(10));
     assert_eq!(map.into_iter().count(), 40);
     finish(&executor);
-    assert_eq!(executor.figures()[0].frames, 4, "ten jobs went into each frame");
+    assert_eq!(executor.figures()[0].batches, 4, "ten jobs went into each batch");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn map_04b_the_siblings_of_a_failure_in_a_batch_still_yield() {
     let _case = Case::begin();
     on_all!(|executor| {
         let jobs = (0..9).map(|n| if n % 4 == 2 { bad() } else { Probe::Double(n) });
-        let got: Vec<Option<u64>> = executor.map(jobs).batch(size(3)).into_iter().map(Result::ok).collect();
+        let got: Vec<Option<u64>> = executor.map(jobs).chunk_size(size(3)).into_iter().map(Result::ok).collect();
         let wanted: Vec<Option<u64>> = (0..9).map(|n| (n % 4 != 2).then_some(2 * n)).collect();
         assert_eq!(got, wanted);
     });
@@ -184,7 +184,7 @@ fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
 fn map_07b_closing_in_the_middle_of_a_batch_ends_the_iterator_for_good() {
     let _case = Case::begin();
     on_all!(|executor| {
-        let mut iterator = executor.map((0..20).map(Probe::Double)).batch(size(5)).into_iter();
+        let mut iterator = executor.map((0..20).map(Probe::Double)).chunk_size(size(5)).into_iter();
         assert_eq!(iterator.by_ref().take(2).count(), 2);
         iterator.close();
         assert!(iterator.next().is_none() && iterator.next().is_none());

@@ -120,7 +120,7 @@ fn executors() -> Vec<Box<dyn Executor<Blob>>> {
 #[test]
 fn map_02_the_smallest_buffer_gives_everything() {
     let _case = Case::begin();
-    // Zero cannot be written, for the buffer as for the jobs of a frame.
+    // Zero cannot be written, for the buffer as for the jobs of a batch.
     on_all!(|executor| {
         let jobs = || (0..50).map(Probe::Double);
         let ordered = executor.map(jobs()).buffer(size(1)).deadline(LIMIT).into_iter();

@@ -119,7 +119,7 @@ fn jobs_with_futures_and_limits_leave_nothing() {
     let options = JobOptions { limit: Some(end_to_end::probe::LIMIT) };
     expect_flat(rounds(30, 900), MARGIN, |_| {
         let jobs = (0..1_000).map(Probe::Double).collect();
-        let futures = pool.submit_batch(jobs, options).unwrap();
+        let futures = pool.submit_many(jobs, options).unwrap();
         assert!(futures.iter().all(|job| job.result(end_to_end::probe::LIMIT).is_ok()));
     });
     finish(&pool);

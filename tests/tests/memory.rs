@@ -23,7 +23,7 @@ fn a_job_that_takes_too_much_fails_with_a_verdict_of_its_own_and_is_not_tried_ag
     let stage = Stage::new();
     let [before, after] = ["before", "after"].map(|name| stage.file(name));
     let jobs = vec![Probe::Mark(before.clone()), Probe::Hoard, Probe::Mark(after.clone())];
-    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     let Err(NoOutcome::Failed(Failure::Memory { death, attempts, .. })) = futures[1].result(LIMIT) else {
         panic!("another verdict: {:?}", futures[1].result(LIMIT))
     };
@@ -39,7 +39,7 @@ fn a_job_that_copes_with_having_none_is_not_blamed_for_it() {
     let executor = builder::<Probe>(1).max_memory(ENOUGH).retries(0).build().unwrap();
     // It dies in the next job, of something else.
     let jobs = vec![Probe::AskForTooMuch(3), Probe::Exit(4)];
-    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     let crash = |job: &pool::JobFuture<Probe>| job.result(LIMIT);
     assert!(
         matches!(crash(&futures[0]), Err(NoOutcome::Failed(Failure::Memory { .. }))),

@@ -9,7 +9,7 @@ use end_to_end::{
     probe::{Probe, builder, finish},
 };
 use parking_lot::Mutex;
-use pool::{Executor, FrameId, Moment, Observer, PoolEvent, ProcessPool, WorkerId};
+use pool::{Executor, BatchId, Moment, Observer, PoolEvent, ProcessPool, WorkerId};
 
 /// Keeps everything.
 #[derive(Default)]
@@ -31,13 +31,13 @@ fn observed(workers: usize) -> (ProcessPool<Probe>, Arc<Diary>) {
 struct Known {
     starting: Option<Moment>,
     ready: Option<Moment>,
-    /// Jobs of the frames that it has.
-    open: BTreeMap<FrameId, u64>,
+    /// Jobs of the batches that it has.
+    open: BTreeMap<BatchId, u64>,
     free: Option<Moment>,
     gone: bool,
 }
 
-/// Reads a diary of a pool in which no frame was sent too late, and finds it consistent: how many outcomes there were.
+/// Reads a diary of a pool in which no batch was sent too late, and finds it consistent: how many outcomes there were.
 fn outcomes(events: &[PoolEvent]) -> u64 {
     let mut workers: BTreeMap<WorkerId, Known> = BTreeMap::new();
     let mut all = 0;
@@ -50,17 +50,17 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 let known = workers.get_mut(worker).unwrap();
                 assert!(known.starting < Some(*at) && known.ready.replace(*at).is_none());
             }
-            PoolEvent::Sent { worker, frame, jobs, at, bytes } => {
+            PoolEvent::Sent { worker, batch, jobs, at, bytes } => {
                 let known = workers.get_mut(worker).unwrap();
                 assert!(known.ready < Some(*at) && !known.gone && *bytes > 0);
-                known.open.insert(*frame, jobs.iter().cloned().flatten().count() as u64);
+                known.open.insert(*batch, jobs.iter().cloned().flatten().count() as u64);
             }
-            PoolEvent::Returned { worker, frame, outcomes, last, began, busy, durations, bytes, at } => {
+            PoolEvent::Returned { worker, batch, outcomes, last, began, busy, durations, bytes, at } => {
                 let known = workers.get_mut(worker).unwrap();
-                let open = known.open.get_mut(frame).unwrap();
+                let open = known.open.get_mut(batch).unwrap();
                 *open -= outcomes;
                 if *last {
-                    known.open.remove(frame);
+                    known.open.remove(batch);
                 }
                 let end = *began + *busy;
                 assert!(known.free <= Some(*began) && end <= *at && *bytes > 0);
@@ -86,7 +86,7 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
 }
 
 #[test]
-fn a_frame_that_is_called_back_is_told_of() {
+fn a_batch_that_is_called_back_is_told_of() {
     let _case = Case::begin();
     let (pool, diary) = observed(2);
     assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
@@ -104,7 +104,7 @@ fn a_death_is_told_with_the_job_that_the_worker_was_in() {
     let (pool, diary) = observed(1);
     let jobs =
         vec![Probe::Double(1), Probe::Double(2), Probe::Shell(KILL_WORKER.to_owned()), Probe::Double(4)];
-    let batch = pool.submit_batch(jobs, pool::JobOptions::default()).unwrap();
+    let batch = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
     let good = batch.into_iter().filter(|job| job.result(None).is_ok()).count();
     assert_eq!(good, 3);
     finish(&pool);
@@ -116,11 +116,11 @@ fn a_death_is_told_with_the_job_that_the_worker_was_in() {
     });
     let (running, kept, cause) = death.unwrap();
     let sent = events.iter().find_map(|event| match event {
-        PoolEvent::Sent { frame, jobs, .. } => Some((*frame, jobs.clone())),
+        PoolEvent::Sent { batch, jobs, .. } => Some((*batch, jobs.clone())),
         _ => None,
     });
-    assert_eq!(sent, Some((FrameId(0), vec![0..=3])));
-    assert_eq!((running, kept), (Some((FrameId(0), 2)), Some((FrameId(0), 2))));
+    assert_eq!(sent, Some((BatchId(0), vec![0..=3])));
+    assert_eq!((running, kept), (Some((BatchId(0), 2)), Some((BatchId(0), 2))));
     assert!(cause.ends_with("was ended by signal 9"), "{cause}");
     assert_eq!(outcomes(&events) + 2, 3, "two were kept");
 }

@@ -12,7 +12,7 @@ use end_to_end::{
     counter::Counter,
     probe::{LIMIT, Probe, Stage, finish, processes, until},
     program,
-    rogue::{AT_THE_START, LATE, Plan, WITH_A_FRAME, Wrong, rogues},
+    rogue::{AT_THE_START, LATE, Plan, WITH_A_BATCH, Wrong, rogues},
     runner,
     workers::living,
 };
@@ -25,7 +25,7 @@ type Verdict = Failure<end_to_end::probe::Mishap>;
 
 /// What a worker does wrong that leaves its job without an outcome.
 fn without_an_answer() -> impl Iterator<Item = Wrong> {
-    WITH_A_FRAME.into_iter().filter(|&wrong| wrong != Wrong::AnswersTwice)
+    WITH_A_BATCH.into_iter().filter(|&wrong| wrong != Wrong::AnswersTwice)
 }
 
 /// The verdict on one job, which must come in bounded time.
@@ -179,12 +179,12 @@ fn who_goes_wrong_breaks_a_pool_that_does_not_heal() {
 fn a_pool_heals_from_one_rogue_and_no_job_is_lost_or_answered_twice() {
     let _case = Case::begin();
     let early = [Wrong::ExitsAtOnce, Wrong::LeavesAtOnce, Wrong::DiesInHandshake, Wrong::Knocks];
-    for (wrong, good_frames) in
-        early.into_iter().chain(WITH_A_FRAME).flat_map(|wrong| [(wrong, 0), (wrong, 2)])
+    for (wrong, good_batches) in
+        early.into_iter().chain(WITH_A_BATCH).flat_map(|wrong| [(wrong, 0), (wrong, 2)])
     {
         let stage = Stage::new();
         let once = Some(stage.file("once"));
-        let pool = rogues(2, &Plan { once, good_frames, ..Plan::new(wrong) }).build().unwrap();
+        let pool = rogues(2, &Plan { once, good_batches, ..Plan::new(wrong) }).build().unwrap();
         run_jobs(&pool, 300);
         assert!(stage.file("once").exists());
         assert_eq!(pool.broken(), None, "{wrong:?}");
@@ -238,10 +238,10 @@ fn who_answers_twice_has_answered() {
 }
 
 #[test]
-fn a_frame_that_is_never_answered_ends_with_the_limit_of_its_job() {
+fn a_batch_that_is_never_answered_ends_with_the_limit_of_its_job() {
     let _case = Case::begin();
     for wrong in [Wrong::NeverAnswers, Wrong::HalfThenSilence] {
-        let plan = Plan { publishes: true, good_frames: 1, ..Plan::new(wrong) };
+        let plan = Plan { publishes: true, good_batches: 1, ..Plan::new(wrong) };
         let pool = rogues(1, &plan).time_limit(Duration::from_millis(200)).build().unwrap();
         assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
         let Failure::TimedOut { attempts, .. } = verdict(&pool, wrong) else { panic!("{wrong:?} has time") };
@@ -252,7 +252,7 @@ fn a_frame_that_is_never_answered_ends_with_the_limit_of_its_job() {
 }
 
 #[test]
-fn a_frame_that_is_never_answered_can_be_ended_by_hand() {
+fn a_batch_that_is_never_answered_can_be_ended_by_hand() {
     let _case = Case::begin();
     for wrong in [Wrong::NeverAnswers, Wrong::HalfThenSilence] {
         let pool = rogues(1, &Plan::new(wrong)).build().unwrap();

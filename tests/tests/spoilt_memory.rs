@@ -71,7 +71,7 @@ fn one_run(seed: u64) {
     let once = stage.file("once");
     let plan = Plan {
         once: Some(once.clone()),
-        good_frames: seed % 3,
+        good_batches: seed % 3,
         publishes: seed.is_multiple_of(2),
         seed,
         ..Plan::new(Wrong::SpoilsMemory)

@@ -123,7 +123,7 @@ fn waiting(sampled: &Sampled) -> Advice {
 fn costs(sampled: &Sampled, cores: usize) -> Option<Costs> {
     let sample = Sample {
         grain_ns: sampled.run_ns,
-        jobs_in_frame: 1.0,
+        jobs_in_batch: 1.0,
         parent_ns: sampled.parent_ns,
         worker_ns: sampled.worker_ns,
         idle_ns: 0.0,

@@ -12,8 +12,8 @@ use crate::report::{Side, StageTime};
 pub struct Books {
     /// Jobs whose outcomes came back.
     pub jobs: f64,
-    /// Frames whose outcomes came back.
-    pub frames: f64,
+    /// Batches whose outcomes came back.
+    pub batches: f64,
     /// Processor time of this process.
     pub parent: f64,
     /// Processor time of the workers.
@@ -35,7 +35,7 @@ impl Books {
         parent.lanes.iter().for_each(|lane| of_threads += &lane.spent);
         Books {
             jobs: workers.iter().map(|worker| worker.jobs as f64).sum(),
-            frames: workers.iter().map(|worker| worker.frames as f64).sum(),
+            batches: workers.iter().map(|worker| worker.batches as f64).sum(),
             parent: clock::processor_time().as_nanos() as f64,
             workers: workers.iter().map(|worker| worker.processor.as_nanos() as f64).sum(),
             caller: clock::thread_processor_time().as_nanos() as f64,
@@ -89,7 +89,7 @@ impl Books {
     fn with(self, other: Books, with: impl Fn(f64, f64) -> f64 + Copy) -> Books {
         Books {
             jobs: with(self.jobs, other.jobs),
-            frames: with(self.frames, other.frames),
+            batches: with(self.batches, other.batches),
             parent: with(self.parent, other.parent),
             workers: with(self.workers, other.workers),
             caller: with(self.caller, other.caller),

@@ -12,7 +12,7 @@ const COLUMNS: [&str; 17] = [
     "payload_bytes",
     "codec",
     "transport",
-    "frame",
+    "batch",
     "in_flight",
     "jobs",
     "ns_per_job",
@@ -52,7 +52,7 @@ fn fields(row: &Row) -> [String; COLUMNS.len()] {
         row.payload_bytes.to_string(),
         row.codec.clone(),
         row.transport.clone(),
-        row.frame.map(|frame| frame.to_string()).unwrap_or_default(),
+        row.batch.map(|batch| batch.to_string()).unwrap_or_default(),
         row.in_flight.map(|jobs| jobs.to_string()).unwrap_or_default(),
         row.jobs.to_string(),
         spread.median.to_string(),
@@ -85,7 +85,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
         assert_eq!(lines[1], "grain,serial,1,100,0,,,,,1000,130,120,400,2,0.75,false,");
-        assert_eq!(lines[7], "frame,processes,2,1000,0,bincode,rings,10,,1000,640,640,640,,1.5625,false,650");
+        assert_eq!(lines[7], "batch,processes,2,1000,0,bincode,rings,10,,1000,640,640,640,,1.5625,false,650");
         assert_eq!(
             lines[12],
             "transport,processes,2,50,0,bincode,channel,,1,1000,5000,5000,5000,,0.01,false,"

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Batch, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool, Transport};
+use pool::{BatchSize, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool, Transport};
 
 use crate::{
     books::Books,
@@ -28,8 +28,8 @@ pub(crate) struct Entrant {
     pub(crate) codec: Option<CodecKind>,
     /// Transport of jobs and outcomes; only processes have one.
     pub(crate) transport: Option<Transport>,
-    /// Jobs in a frame, where the pool does not decide.
-    pub(crate) frame: Option<NonZeroU64>,
+    /// Jobs in a batch, where the pool does not decide.
+    pub(crate) batch: Option<NonZeroU64>,
     /// Submit each job after the outcome of the previous one has returned, instead of running a map.
     pub(crate) one_in_flight: bool,
 }
@@ -56,12 +56,12 @@ impl Entrant {
 
     /// An executor for which no setting applies.
     fn without_settings(executor: ExecutorName, workers: usize) -> Entrant {
-        Entrant { executor, workers, codec: None, transport: None, frame: None, one_in_flight: false }
+        Entrant { executor, workers, codec: None, transport: None, batch: None, one_in_flight: false }
     }
 
-    /// With frames of a given size.
-    pub(crate) fn with_frame(self, frame: Option<NonZeroU64>) -> Entrant {
-        Entrant { frame, ..self }
+    /// With batches of a given size.
+    pub(crate) fn with_batch(self, batch: Option<NonZeroU64>) -> Entrant {
+        Entrant { batch, ..self }
     }
 
     /// With another codec.
@@ -84,26 +84,26 @@ impl Entrant {
         self.one_in_flight.then_some(1)
     }
 
-    /// With fewer jobs some worker would have none, or no frame would be full.
+    /// With fewer jobs some worker would have none, or no batch would be full.
     pub(crate) fn least_jobs(&self) -> usize {
-        self.workers * self.jobs_in_frame().max(2)
+        self.workers * self.jobs_in_batch().max(2)
     }
 
-    fn jobs_in_frame(&self) -> usize {
-        self.frame.and_then(|frame| usize::try_from(frame.get()).ok()).unwrap_or(1)
+    fn jobs_in_batch(&self) -> usize {
+        self.batch.and_then(|batch| usize::try_from(batch.get()).ok()).unwrap_or(1)
     }
 
     fn name(&self) -> String {
         format!("{}, {} at a time", self.executor.name(), self.workers)
     }
 
-    /// How many jobs are under way at a time, where it is not the executor that knows best: enough to fill all frames, few
+    /// How many jobs are under way at a time, where it is not the executor that knows best: enough to fill all batches, few
     /// enough for the memory.
     fn buffer(&self, bytes: usize) -> Option<NonZeroUsize> {
-        let full_frames = 4 * self.workers * self.jobs_in_frame();
+        let full_batches = 4 * self.workers * self.jobs_in_batch();
         let room = MOST_BYTES.checked_div(bytes).unwrap_or(usize::MAX);
-        let buffer = if room < MOST_JOBS { room.max(2 * self.workers) } else { full_frames };
-        NonZeroUsize::new(buffer).filter(|_| full_frames > USUAL_JOBS || room < MOST_JOBS)
+        let buffer = if room < MOST_JOBS { room.max(2 * self.workers) } else { full_batches };
+        NonZeroUsize::new(buffer).filter(|_| full_batches > USUAL_JOBS || room < MOST_JOBS)
     }
 }
 
@@ -252,8 +252,8 @@ fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
     if let Some(transport) = entrant.transport {
         builder = builder.transport(transport);
     }
-    if let Some(frame) = entrant.frame {
-        builder = builder.batch(Batch::Fixed(frame));
+    if let Some(batch) = entrant.batch {
+        builder = builder.batch_size(BatchSize::Fixed(batch));
     }
     let pool = builder.build().map_err(|error| Error::Workers(error.to_string()))?;
     pool.prestart();
@@ -289,9 +289,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jobs_under_way_are_enough_for_full_frames_and_few_enough_for_the_memory() {
-        let buffer = |frame, bytes| {
-            let entrant = Entrant::processes(2).with_frame(NonZeroU64::new(frame));
+    fn jobs_under_way_are_enough_for_full_batches_and_few_enough_for_the_memory() {
+        let buffer = |batch, bytes| {
+            let entrant = Entrant::processes(2).with_batch(NonZeroU64::new(batch));
             entrant.buffer(bytes).map(NonZeroUsize::get)
         };
         assert_eq!(buffer(0, 0), None, "the pool knows best");

@@ -80,7 +80,7 @@ mod tests {
             payload_bytes: 0,
             codec: String::new(),
             transport: String::new(),
-            frame: None,
+            batch: None,
             in_flight: None,
             jobs: 1,
             ns_per_job: Spread::of(vec![1.0]),

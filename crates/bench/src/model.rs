@@ -2,15 +2,15 @@
 
 use crate::report::{Limit, Point};
 
-/// How long a frame's jobs should keep a worker busy, in nanoseconds: the scheduler's target.
-const FRAME_NS: f64 = 1e6;
+/// How long a batch's jobs should keep a worker busy, in nanoseconds: the scheduler's target.
+const BATCH_NS: f64 = 1e6;
 
 /// What was seen of jobs of one grain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     /// The work in a job, in nanoseconds.
     pub(crate) grain_ns: f64,
-    pub(crate) jobs_in_frame: f64,
+    pub(crate) jobs_in_batch: f64,
     /// Processor time of the parent for a job, in nanoseconds.
     pub(crate) parent_ns: f64,
     /// Processor time of a worker for a job beside its work, in nanoseconds.
@@ -26,39 +26,39 @@ pub(crate) struct Costs {
     pub(crate) worker: Cost,
     /// Cores stand still while somebody is woken.
     pub(crate) idle: Cost,
-    /// The most jobs that a frame takes.
-    most_in_frame: f64,
+    /// The most jobs that a batch takes.
+    most_in_batch: f64,
     cores: f64,
 }
 
-/// Something that is paid for each job, and once more for each frame, in nanoseconds.
+/// Something that is paid for each job, and once more for each batch, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cost {
     pub(crate) job: f64,
-    pub(crate) frame: f64,
+    pub(crate) batch: f64,
 }
 
 impl Costs {
     /// The costs that fit the samples best; `None` without any.
     pub(crate) fn fit(samples: &[Sample], cores: usize) -> Option<Costs> {
-        let most_in_frame = samples.iter().map(|sample| sample.jobs_in_frame).reduce(f64::max)?;
+        let most_in_batch = samples.iter().map(|sample| sample.jobs_in_batch).reduce(f64::max)?;
         let fit = |cost: fn(&Sample) -> f64| Cost::fit(samples, cost);
         Some(Costs {
             parent: fit(|sample| sample.parent_ns),
             worker: fit(|sample| sample.worker_ns),
             idle: fit(|sample| sample.idle_ns),
-            most_in_frame,
+            most_in_batch,
             cores: cores as f64,
         })
     }
 
     /// The time for a job on so many workers, in nanoseconds.
     pub(crate) fn time(&self, grain_ns: f64, workers: usize) -> f64 {
-        let jobs_in_frame = (FRAME_NS / grain_ns).clamp(1.0, self.most_in_frame.max(1.0));
-        let (parent, worker) = (self.parent.of(jobs_in_frame), grain_ns + self.worker.of(jobs_in_frame));
+        let jobs_in_batch = (BATCH_NS / grain_ns).clamp(1.0, self.most_in_batch.max(1.0));
+        let (parent, worker) = (self.parent.of(jobs_in_batch), grain_ns + self.worker.of(jobs_in_batch));
         // Workers limit, or the cores that everybody shares, or the parent, which is no faster than one core.
         let by_workers = worker / self.cores.min(workers as f64);
-        let by_cores = (parent + worker + self.idle.of(jobs_in_frame)) / self.cores;
+        let by_cores = (parent + worker + self.idle.of(jobs_in_batch)) / self.cores;
         by_workers.max(by_cores).max(parent)
     }
 
@@ -82,8 +82,8 @@ impl Costs {
 
     /// How many workers a parent with a core for itself can keep busy.
     pub(crate) fn limit(&self, grain_ns: f64) -> Limit {
-        let jobs_in_frame = (FRAME_NS / grain_ns).clamp(1.0, self.most_in_frame.max(1.0));
-        let (parent, worker) = (self.parent.of(jobs_in_frame), grain_ns + self.worker.of(jobs_in_frame));
+        let jobs_in_batch = (BATCH_NS / grain_ns).clamp(1.0, self.most_in_batch.max(1.0));
+        let (parent, worker) = (self.parent.of(jobs_in_batch), grain_ns + self.worker.of(jobs_in_batch));
         Limit { grain_ns, workers: worker / parent.max(1.0) }
     }
 
@@ -95,12 +95,12 @@ impl Costs {
 }
 
 impl Cost {
-    /// Least squares of `cost = job + frame / jobs in a frame`. What long jobs have cost is known less exactly, in
+    /// Least squares of `cost = job + batch / jobs in a batch`. What long jobs have cost is known less exactly, in
     /// proportion to their length, and counts less.
     fn fit(samples: &[Sample], cost: impl Fn(&Sample) -> f64) -> Cost {
         let (mut w, mut wx, mut wy, mut wxx, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for sample in samples {
-            let (x, y) = (1.0 / sample.jobs_in_frame.max(1.0), cost(sample));
+            let (x, y) = (1.0 / sample.jobs_in_batch.max(1.0), cost(sample));
             let weight = 1.0 / (100.0 + sample.grain_ns).powi(2);
             w += weight;
             wx += weight * x;
@@ -109,14 +109,14 @@ impl Cost {
             wxy += weight * x * y;
         }
         let spread = w * wxx - wx * wx;
-        let frame = if spread > 1e-12 * w * wxx { (w * wxy - wx * wy) / spread } else { 0.0 };
-        // A frame that costs less than nothing is noise.
-        let frame = frame.max(0.0);
-        Cost { job: ((wy - frame * wx) / w).max(0.0), frame }
+        let batch = if spread > 1e-12 * w * wxx { (w * wxy - wx * wy) / spread } else { 0.0 };
+        // A batch that costs less than nothing is noise.
+        let batch = batch.max(0.0);
+        Cost { job: ((wy - batch * wx) / w).max(0.0), batch }
     }
 
-    fn of(self, jobs_in_frame: f64) -> f64 {
-        self.job + self.frame / jobs_in_frame
+    fn of(self, jobs_in_batch: f64) -> f64 {
+        self.job + self.batch / jobs_in_batch
     }
 }
 
@@ -126,12 +126,12 @@ mod tests {
 
     fn samples() -> Vec<Sample> {
         let sample = |grain_ns: f64| {
-            let jobs_in_frame = (1e6 / grain_ns).clamp(1.0, 3000.0);
+            let jobs_in_batch = (1e6 / grain_ns).clamp(1.0, 3000.0);
             Sample {
                 grain_ns,
-                jobs_in_frame,
-                parent_ns: 80.0 + 20_000.0 / jobs_in_frame,
-                worker_ns: 20.0 + 8_000.0 / jobs_in_frame,
+                jobs_in_batch,
+                parent_ns: 80.0 + 20_000.0 / jobs_in_batch,
+                worker_ns: 20.0 + 8_000.0 / jobs_in_batch,
                 idle_ns: 10.0,
             }
         };
@@ -142,11 +142,11 @@ mod tests {
     fn costs_are_found_again() {
         let costs = Costs::fit(&samples(), 2).unwrap();
         assert!(
-            (costs.parent.job - 80.0).abs() < 0.1 && (costs.parent.frame - 20_000.0).abs() < 10.0,
+            (costs.parent.job - 80.0).abs() < 0.1 && (costs.parent.batch - 20_000.0).abs() < 10.0,
             "{costs:?}"
         );
         assert!(
-            (costs.worker.job - 20.0).abs() < 0.1 && (costs.worker.frame - 8_000.0).abs() < 10.0,
+            (costs.worker.job - 20.0).abs() < 0.1 && (costs.worker.batch - 8_000.0).abs() < 10.0,
             "{costs:?}"
         );
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn two_cores_are_shared_by_all() {
         let costs = Costs::fit(&samples(), 2).unwrap();
-        // (1000 + 28 + 100 + 10) / 2, with the frame's share.
+        // (1000 + 28 + 100 + 10) / 2, with the batch's share.
         assert!((costs.time(1e3, 2) - 569.0).abs() < 1.0, "{}", costs.time(1e3, 2));
         assert!((costs.speedup(1e8, 2) - 2.0).abs() < 0.01);
         assert!((costs.time(1e4, 1) - 10_100.0).abs() < 1.0, "one worker is one core's work");

@@ -4,7 +4,7 @@ use crate::report::{ExecutorName, Sweep};
 
 impl Sweep {
     /// All there are, in the order in which they run.
-    pub const ALL: [Sweep; 5] = [Sweep::Grain, Sweep::Workers, Sweep::Frame, Sweep::Codec, Sweep::Transport];
+    pub const ALL: [Sweep; 5] = [Sweep::Grain, Sweep::Workers, Sweep::Batch, Sweep::Codec, Sweep::Transport];
 
     /// As it is written.
     #[must_use]
@@ -12,7 +12,7 @@ impl Sweep {
         match self {
             Sweep::Grain => "grain",
             Sweep::Workers => "workers",
-            Sweep::Frame => "frame",
+            Sweep::Batch => "batch",
             Sweep::Codec => "codec",
             Sweep::Transport => "transport",
         }

@@ -101,7 +101,7 @@ impl Point {
             payload_bytes: self.bytes as u64,
             codec: entrant.codec.map_or_else(String::new, |codec| codec.to_string()),
             transport: entrant.transport.map_or_else(String::new, |transport| transport.to_string()),
-            frame: entrant.frame.map(std::num::NonZeroU64::get),
+            batch: entrant.batch.map(std::num::NonZeroU64::get),
             in_flight: entrant.in_flight(),
             jobs: jobs as u64,
             ns_per_job: Spread::of(series.figures.clone()),
@@ -179,8 +179,8 @@ mod tests {
         let three = point(vec![Entrant::serial(), Entrant::threads(3)]);
         assert_eq!(three.count(1e6, Duration::from_millis(100)), 102);
         assert_eq!(three.count(1e9, Duration::from_millis(100)), 6, "two for each");
-        let frames = Entrant::processes(2).with_frame(std::num::NonZeroU64::new(1000));
-        assert_eq!(point(vec![frames]).count(1e6, Duration::from_millis(100)), 2000, "a frame for each");
+        let batches = Entrant::processes(2).with_batch(std::num::NonZeroU64::new(1000));
+        assert_eq!(point(vec![batches]).count(1e6, Duration::from_millis(100)), 2000, "a batch for each");
     }
 
     #[test]

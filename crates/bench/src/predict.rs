@@ -30,7 +30,7 @@ fn is_usual(row: &Row, workers: usize) -> bool {
     row.sweep == Sweep::Grain && is_processes && row.workers == workers && !row.suspect
 }
 
-/// The model knows jobs that carry nothing, in frames that size themselves.
+/// The model knows jobs that carry nothing, in batches that size themselves.
 fn is_predictable(row: &Row) -> bool {
     matches!(row.sweep, Sweep::Grain | Sweep::Workers) && row.executor == ExecutorName::Processes
 }
@@ -51,7 +51,7 @@ fn sample(row: &Row, books: &Books, cores: usize) -> Sample {
     let there = cores as f64 * row.ns_per_job.median;
     Sample {
         grain_ns: row.grain_ns,
-        jobs_in_frame: books.jobs / books.frames.max(1.0),
+        jobs_in_batch: books.jobs / books.batches.max(1.0),
         parent_ns: books.parent / books.jobs,
         worker_ns: books.workers / books.jobs - row.grain_ns,
         idle_ns: if row.workers >= cores { (there - used).max(0.0) } else { 0.0 },
@@ -69,10 +69,10 @@ fn model(costs: &Costs, report: &Report) -> Option<Model> {
     Some(Model {
         parent_ns: costs.parent.job,
         worker_ns: costs.worker.job,
-        parent_frame_ns: costs.parent.frame,
-        worker_frame_ns: costs.worker.frame,
+        parent_batch_ns: costs.parent.batch,
+        worker_batch_ns: costs.worker.batch,
         idle_ns: costs.idle.job,
-        idle_frame_ns: costs.idle.frame,
+        idle_batch_ns: costs.idle.batch,
         break_even_ns: costs.break_even(report.workers)?,
         measured_break_even_ns: BreakEven::of(report).and_then(BreakEven::ns),
         limits: grains.iter().map(|&grain_ns| costs.limit(grain_ns)).collect(),
@@ -89,7 +89,7 @@ mod tests {
     /// Costs of 100 ns in the parent and 20 ns in a worker for each job, whatever the row's speedup.
     fn books(row: &Row) -> Option<Books> {
         let mut books = Books::default();
-        (books.jobs, books.frames) = (1000.0, 10.0);
+        (books.jobs, books.batches) = (1000.0, 10.0);
         (books.parent, books.workers) = (1e5, 1000.0 * (row.grain_ns + 20.0));
         (row.executor == ExecutorName::Processes).then_some(books)
     }

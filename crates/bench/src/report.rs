@@ -41,7 +41,7 @@ pub enum Sweep {
     /// How many workers there are.
     Workers,
     /// How many jobs travel together.
-    Frame,
+    Batch,
     /// How large jobs and outputs are, for each codec.
     Codec,
     /// Work in a job, and round trips of single jobs, for each transport.
@@ -77,8 +77,8 @@ pub struct Row {
     pub codec: String,
     /// Name of the transport; empty for executors without worker processes.
     pub transport: String,
-    /// Jobs in a frame; none where the pool decides.
-    pub frame: Option<u64>,
+    /// Jobs in a batch; none where the pool decides.
+    pub batch: Option<u64>,
     /// Jobs in flight at a time, 1 for round trips; none where the executor decides.
     pub in_flight: Option<u64>,
     /// How many jobs each round ran.
@@ -141,14 +141,14 @@ pub struct Model {
     pub parent_ns: f64,
     /// What it costs a worker beside its work, in nanoseconds.
     pub worker_ns: f64,
-    /// What each frame of jobs costs the parent in addition, in nanoseconds.
-    pub parent_frame_ns: f64,
+    /// What each batch of jobs costs the parent in addition, in nanoseconds.
+    pub parent_batch_ns: f64,
     /// What it costs the worker.
-    pub worker_frame_ns: f64,
+    pub worker_batch_ns: f64,
     /// How long cores stand still for each job, because everybody waits for somebody, in nanoseconds.
     pub idle_ns: f64,
-    /// How long for each frame.
-    pub idle_frame_ns: f64,
+    /// How long for each batch.
+    pub idle_batch_ns: f64,
     /// From this grain on the workers are faster than none, as predicted, in nanoseconds.
     pub break_even_ns: f64,
     /// The same as measured, between two points of the sweep; none if all points lie on one side.

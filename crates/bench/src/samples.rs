@@ -8,8 +8,8 @@ pub(crate) fn report() -> Report {
     let mut first = row(Sweep::Grain, serial, 100.0, 130.0);
     first.ns_per_job = Spread::of(vec![120.0, 130.0, 400.0, 125.0, 135.0]);
     first.speedup = 0.75;
-    let mut fixed = row(Sweep::Frame, processes, 1e3, 640.0);
-    (fixed.frame, fixed.predicted_ns) = (Some(10), Some(650.0));
+    let mut fixed = row(Sweep::Batch, processes, 1e3, 640.0);
+    (fixed.batch, fixed.predicted_ns) = (Some(10), Some(650.0));
     let mut heavy = row(Sweep::Codec, processes, 1e3, 5e7);
     heavy.payload_bytes = 16 << 20;
     let by_transport = |transport: &str, ns, in_flight| {
@@ -24,7 +24,7 @@ pub(crate) fn report() -> Report {
         row(Sweep::Grain, serial, 1e3, 1050.0),
         predicted,
         row(Sweep::Workers, processes, 1e3, 600.0),
-        row(Sweep::Frame, processes, 1e3, 620.0),
+        row(Sweep::Batch, processes, 1e3, 620.0),
         fixed,
         heavy,
         by_transport("rings", 40.0, None),
@@ -36,10 +36,10 @@ pub(crate) fn report() -> Report {
     let model = Model {
         parent_ns: 80.0,
         worker_ns: 20.0,
-        parent_frame_ns: 20_000.0,
-        worker_frame_ns: 8_000.0,
+        parent_batch_ns: 20_000.0,
+        worker_batch_ns: 8_000.0,
         idle_ns: 10.0,
-        idle_frame_ns: 2_000.0,
+        idle_batch_ns: 2_000.0,
         break_even_ns: 110.0,
         measured_break_even_ns: Some(316.0),
         limits: Vec::new(),
@@ -59,7 +59,7 @@ fn row(sweep: Sweep, executor: ExecutorName, grain_ns: f64, ns: f64) -> Row {
         payload_bytes: 0,
         codec: if is_processes { "bincode".to_owned() } else { String::new() },
         transport: if is_processes { "rings".to_owned() } else { String::new() },
-        frame: None,
+        batch: None,
         in_flight: None,
         jobs: 1000,
         ns_per_job: Spread::of(vec![ns]),

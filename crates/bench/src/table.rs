@@ -84,7 +84,7 @@ fn title(sweep: Sweep, workers: usize) -> String {
     match sweep {
         Sweep::Grain => format!("Grain: how much work a job needs to be worth a worker; {workers}"),
         Sweep::Workers => "Workers: how far more processes help".to_owned(),
-        Sweep::Frame => format!("Frame: how many jobs should travel together; {workers}"),
+        Sweep::Batch => format!("Batch: how many jobs should travel together; {workers}"),
         Sweep::Codec => format!("Codec: what it takes to carry bytes, there and back; {workers}"),
         Sweep::Transport => {
             format!("Transport: what jobs cost through rings and through a channel; {workers}")
@@ -101,7 +101,7 @@ fn keys(sweep: Sweep) -> [Key; 2] {
     match sweep {
         Sweep::Grain => [work, ("executor", |row| row.executor.name().to_owned())],
         Sweep::Workers => [work, ("workers", |row| row.workers.to_string())],
-        Sweep::Frame => [work, ("frame", |row| row.frame.map_or("auto".to_owned(), |size| size.to_string()))],
+        Sweep::Batch => [work, ("batch", |row| row.batch.map_or("auto".to_owned(), |size| size.to_string()))],
         Sweep::Codec => [("payload", |row| bytes(row.payload_bytes)), ("codec", |row| row.codec.clone())],
         Sweep::Transport => [("work", work_or_round_trip), ("transport", |row| row.transport.clone())],
     }
@@ -166,14 +166,14 @@ fn costs(model: &Model) -> String {
         format!("\nFrom 1 us to 10 ms that predicts the time for a job to {:.0} %.", (100.0 * error).ceil())
     });
     format!(
-        "A job costs the parent {} and a worker {} beside its work, and leaves cores idle for {}; each frame of jobs\n\
+        "A job costs the parent {} and a worker {} beside its work, and leaves cores idle for {}; each batch of jobs\n\
          {}, {} and {} more. By that, processes are faster from {} on.{error}",
         time(model.parent_ns),
         time(model.worker_ns),
         time(model.idle_ns),
-        time(model.parent_frame_ns),
-        time(model.worker_frame_ns),
-        time(model.idle_frame_ns),
+        time(model.parent_batch_ns),
+        time(model.worker_batch_ns),
+        time(model.idle_batch_ns),
         time(model.break_even_ns),
     )
 }
@@ -219,7 +219,7 @@ Grain: how much work a job needs to be worth a worker; 2 workers
 
 Processes are faster than a plain loop from about 316 ns on.
 
-A job costs the parent 80.0 ns and a worker 20.0 ns beside its work, and leaves cores idle for 10.0 ns; each frame of jobs
+A job costs the parent 80.0 ns and a worker 20.0 ns beside its work, and leaves cores idle for 10.0 ns; each batch of jobs
 20.0 us, 8.00 us and 2.00 us more. By that, processes are faster from 110 ns on.
 From 1 us to 10 ms that predicts the time for a job to 5 %.
 
@@ -269,10 +269,10 @@ Round trip: one job of the smallest size in flight at a time, from its submissio
     #[test]
     fn only_what_was_measured_has_a_section() {
         let mut report = samples::report();
-        report.rows.retain(|row| row.sweep == Sweep::Frame);
+        report.rows.retain(|row| row.sweep == Sweep::Batch);
         let table = table(&report);
         assert!(
-            table.contains("Frame:") && !table.contains("Grain:") && !table.contains("faster"),
+            table.contains("Batch:") && !table.contains("Grain:") && !table.contains("faster"),
             "{table}"
         );
     }

@@ -74,9 +74,9 @@ pub(crate) struct RunOptions {
     #[arg(long, value_enum, default_value_t, env = "RUNNER_EXECUTOR")]
     pub(crate) executor: ExecutorKind,
 
-    /// Jobs in a frame: `auto`, or a number
+    /// Jobs in a batch: `auto`, or a number
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_batch)]
-    pub(crate) batch: pool::Batch,
+    pub(crate) batch: pool::BatchSize,
 
     /// How jobs and outcomes travel between the processes; default: bincode
     #[arg(long, value_name = "NAME", value_parser = codec_parser())]
@@ -445,11 +445,11 @@ pub(crate) fn file_parser() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-fn parse_batch(text: &str) -> Result<pool::Batch, String> {
+fn parse_batch(text: &str) -> Result<pool::BatchSize, String> {
     match text {
-        "auto" => Ok(pool::Batch::Auto),
+        "auto" => Ok(pool::BatchSize::Auto),
         number => {
-            number.parse().map(pool::Batch::Fixed).map_err(|_| "expected `auto` or a number above 0".into())
+            number.parse().map(pool::BatchSize::Fixed).map_err(|_| "expected `auto` or a number above 0".into())
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Bounds {
 /// Enough for workers that are near.
 const LOCAL_BOUNDS: Bounds = Bounds { jobs: 8_192, bytes: 24 << 20 };
 
-/// Two frames of short jobs for each worker, and as many that are on their way to it or back.
+/// Two batches of short jobs for each worker, and as many that are on their way to it or back.
 const JOBS_PER_WORKER: usize = 2_048;
 
 /// Enough to keep many machines busy behind one slow job.
@@ -112,7 +112,7 @@ pub(crate) struct JournalPlan {
 /// What only a pool of processes is told.
 #[derive(Debug)]
 struct PoolPlan {
-    batch: pool::Batch,
+    batch: pool::BatchSize,
     codec: CodecKind,
     transport: pool::Transport,
     timeout: Option<Duration>,
@@ -288,7 +288,7 @@ impl Plan {
         let plan = &self.pool;
         let mut builder = ProcessPool::builder_with(self.limits.clone())
             .workers(workers)
-            .batch(plan.batch)
+            .batch_size(plan.batch)
             .codec(plan.codec)
             .transport(plan.transport)
             .kill_after(plan.kill_after)

@@ -27,11 +27,11 @@ pub struct WorkerFigures {
     pub pid: Option<u32>,
     /// Jobs whose outcomes came back from it.
     pub jobs: u64,
-    /// Frames whose outcomes came back from it.
-    pub frames: u64,
-    /// Bytes of the frames sent to it.
+    /// Batches whose outcomes came back from it.
+    pub batches: u64,
+    /// Bytes of the batches sent to it.
     pub bytes_out: u64,
-    /// Bytes of the frames that came back.
+    /// Bytes of the batches that came back.
     pub bytes_in: u64,
     /// From the decision to start it until it was ready.
     pub start: Duration,
@@ -119,7 +119,7 @@ impl WorkerFigures {
             worker,
             pid: None,
             jobs: 0,
-            frames: 0,
+            batches: 0,
             bytes_out: 0,
             bytes_in: 0,
             start: Duration::ZERO,

@@ -1,4 +1,4 @@
-//! Names of jobs, frames and workers.
+//! Names of jobs, batches and workers.
 
 use std::fmt;
 
@@ -95,15 +95,15 @@ impl JobRange {
     }
 }
 
-/// A frame's number within its pool; never used twice.
+/// A batch's number within its pool; never used twice.
 ///
 /// ```
-/// use job::FrameId;
+/// use job::BatchId;
 ///
-/// assert!(FrameId(1) > FrameId(0), "it was made later");
+/// assert!(BatchId(1) > BatchId(0), "it was made later");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct FrameId(pub u64);
+pub struct BatchId(pub u64);
 
 /// A worker: a place in the pool and how many workers have held that place before it.
 ///

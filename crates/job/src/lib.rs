@@ -16,7 +16,7 @@ mod task;
 pub use crash::Crash;
 pub use death::{Death, DeathCause};
 pub use figures::{LaneFigures, ParentFigures, ProgramFigures, WorkerFigures};
-pub use id::{FrameId, JobId, JobRange, WorkerId};
+pub use id::{BatchId, JobId, JobRange, WorkerId};
 pub use moment::Moment;
 pub use outcome::{Failure, Outcome, Panic};
 pub use spent::Spent;

@@ -141,7 +141,7 @@ pub struct Panic {
     pub message: String,
     /// `file:line:column`, where it is known.
     pub location: Option<String>,
-    /// The calls that led to it, one frame after the other, where `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for
+    /// The calls that led to it, one batch after the other, where `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for
     /// them.
     pub backtrace: Option<String>,
 }

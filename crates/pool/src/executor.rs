@@ -84,24 +84,24 @@ pub trait Executor<J: Job>: Send + Sync {
         self.submit_with(job, JobOptions::default())
     }
 
-    /// Takes jobs that travel to a worker together, in one frame, so that short ones cost little each; one after the other
-    /// where there are no frames. Their futures are in the order of the jobs. Otherwise as
+    /// Takes jobs that travel to a worker together, in one batch, so that short ones cost little each; one after the other
+    /// where there are no batches. Their futures are in the order of the jobs. Otherwise as
     /// [`submit_with`](Executor::submit_with).
     ///
     /// # Errors
     /// When the executor was closed or stopped, or is broken; then it has taken none of them, or some of them if it
-    /// has no frames.
+    /// has no batches.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{Executor, JobOptions, ThreadPool};
     ///
     /// let threads = ThreadPool::new(2, ());
-    /// let futures = threads.submit_batch(vec![Square(2), Square(3)], JobOptions::default())?;
+    /// let futures = threads.submit_many(vec![Square(2), Square(3)], JobOptions::default())?;
     /// assert_eq!((futures[0].result(None)?, futures[1].result(None)?), (4, 9));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn submit_batch(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
+    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
         jobs.into_iter().map(|job| self.submit_with(job, options)).collect()
     }
 

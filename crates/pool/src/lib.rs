@@ -63,7 +63,7 @@ pub use future::{
 };
 #[doc(inline)]
 pub use job::{
-    Context, Crash, Death, DeathCause, Failure, FrameId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
+    Context, Crash, Death, DeathCause, Failure, BatchId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
     ParentFigures, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
@@ -71,7 +71,7 @@ pub use observer::{Observer, PoolEvent};
 pub use options::{JobOptions, WorkerReport};
 pub use processes::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError};
 #[doc(inline)]
-pub use sched::{Batch, OnWorkerDeath};
+pub use sched::{BatchSize, OnWorkerDeath};
 pub use serial::Serial;
 use serve::is_stray_worker;
 #[doc(inline)]

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{Death, FrameId, Moment, WorkerId};
+use job::{Death, BatchId, Moment, WorkerId};
 use wire::catch_panic;
 
 /// Somebody who is told what happens in a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
@@ -39,9 +39,9 @@ use wire::catch_panic;
 /// }
 /// ```
 pub trait Observer: Send + Sync {
-    /// Something happens. Called a few times a frame, by whatever thread brings it about or learns of it, while the pool can
+    /// Something happens. Called a few times a batch, by whatever thread brings it about or learns of it, while the pool can
     /// be used; that thread then goes on, so the pool waits for this. What happens at one worker is told in order, but for
-    /// frames that are sent to it, which can overtake each other and be sent to one that is gone.
+    /// batches that are sent to it, which can overtake each other and be sent to one that is gone.
     ///
     /// ```
     /// use pool::{Observer, PoolEvent};
@@ -58,25 +58,25 @@ pub trait Observer: Send + Sync {
     /// ```
     fn note(&self, event: &PoolEvent);
 
-    /// Whether the worker is to note how long each job of this frame takes, for [`PoolEvent::Returned`]. That costs a look
+    /// Whether the worker is to note how long each job of this batch takes, for [`PoolEvent::Returned`]. That costs a look
     /// at the clock a job. By default it does.
     ///
     /// ```
-    /// use pool::{FrameId, Observer, PoolEvent};
+    /// use pool::{BatchId, Observer, PoolEvent};
     ///
     /// struct Sampling;
     ///
     /// impl Observer for Sampling {
     ///     fn note(&self, _: &PoolEvent) {}
     ///
-    ///     fn wants_durations(&self, frame: FrameId) -> bool {
-    ///         frame.0 % 100 == 0
+    ///     fn wants_durations(&self, batch: BatchId) -> bool {
+    ///         batch.0 % 100 == 0
     ///     }
     /// }
-    /// assert!(!Sampling.wants_durations(FrameId(150)));
+    /// assert!(!Sampling.wants_durations(BatchId(150)));
     /// ```
-    fn wants_durations(&self, frame: FrameId) -> bool {
-        let _ = frame;
+    fn wants_durations(&self, batch: BatchId) -> bool {
+        let _ = batch;
         true
     }
 }
@@ -85,11 +85,11 @@ pub trait Observer: Send + Sync {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pool::{FrameId, Moment, PoolEvent, WorkerId};
+/// use pool::{BatchId, Moment, PoolEvent, WorkerId};
 ///
 /// let event = PoolEvent::Returned {
 ///     worker: WorkerId { slot: 0, generation: 0 },
-///     frame: FrameId(12),
+///     batch: BatchId(12),
 ///     outcomes: 400,
 ///     last: true,
 ///     began: Moment(1_000_000),
@@ -131,14 +131,14 @@ pub enum PoolEvent {
         /// When that was known.
         at: Moment,
     },
-    /// A frame is about to be sent.
+    /// A batch is about to be sent.
     Sent {
         /// The worker that it goes to.
         worker: WorkerId,
-        /// The frame.
-        frame: FrameId,
+        /// The batch.
+        batch: BatchId,
         /// Its jobs, in order: what they were [pushed](crate::Inlet::push) under, or their places in the map; of those with a
-        /// future their numbers in the order of submission. A job that is sent again is sent in another frame.
+        /// future their numbers in the order of submission. A job that is sent again is sent in another batch.
         jobs: Vec<RangeInclusive<u64>>,
         /// Its size.
         bytes: u64,
@@ -149,20 +149,20 @@ pub enum PoolEvent {
     Recalled {
         /// The worker.
         worker: WorkerId,
-        /// It keeps frames from this number on.
-        below: FrameId,
+        /// It keeps batches from this number on.
+        below: BatchId,
         /// When.
         at: Moment,
     },
-    /// A worker has returned outcomes: those of the first jobs of a frame that had none yet.
+    /// A worker has returned outcomes: those of the first jobs of a batch that had none yet.
     Returned {
         /// The worker.
         worker: WorkerId,
-        /// The frame.
-        frame: FrameId,
+        /// The batch.
+        batch: BatchId,
         /// How many.
         outcomes: u64,
-        /// Whether no more of this frame will come. Jobs without an outcome are then given to others, or cancelled.
+        /// Whether no more of this batch will come. Jobs without an outcome are then given to others, or cancelled.
         last: bool,
         /// When the worker began with them, as it says.
         began: Moment,
@@ -186,11 +186,11 @@ pub enum PoolEvent {
         left: bool,
         /// How it ended, and what for if the pool has killed it, in words.
         cause: Arc<str>,
-        /// The frame that it was in, and the place of the job in it.
-        running: Option<(FrameId, u64)>,
-        /// A frame of which it had finished more jobs than it had returned outcomes of, and how many more: these are not
+        /// The batch that it was in, and the place of the job in it.
+        running: Option<(BatchId, u64)>,
+        /// A batch of which it had finished more jobs than it had returned outcomes of, and how many more: these are not
         /// lost.
-        kept: Option<(FrameId, u64)>,
+        kept: Option<(BatchId, u64)>,
         /// When it was buried.
         at: Moment,
     },
@@ -215,10 +215,10 @@ impl Audience {
         }
     }
 
-    /// Whether it wants to know how long each job of a frame takes.
+    /// Whether it wants to know how long each job of a batch takes.
     #[inline]
-    pub(crate) fn wants_durations(&self, frame: FrameId) -> bool {
-        let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.wants_durations(frame));
+    pub(crate) fn wants_durations(&self, batch: BatchId) -> bool {
+        let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.wants_durations(batch));
         self.0.as_ref().is_some_and(|observer| wants(observer).unwrap_or(false))
     }
 }
@@ -234,7 +234,7 @@ mod tests {
             panic!("seen too much");
         }
 
-        fn wants_durations(&self, _: FrameId) -> bool {
+        fn wants_durations(&self, _: BatchId) -> bool {
             panic!("cannot decide");
         }
     }
@@ -243,13 +243,13 @@ mod tests {
     fn nobody_wants_to_hear_anything() {
         let nobody = Audience::default();
         nobody.hear(|| unreachable!());
-        assert!(!nobody.wants_durations(FrameId(0)));
+        assert!(!nobody.wants_durations(BatchId(0)));
     }
 
     #[test]
     fn who_panics_misses_something() {
         let audience = Audience::new(Some(Arc::new(Panics)));
         audience.hear(|| PoolEvent::Starting { worker: WorkerId { slot: 0, generation: 0 }, at: Moment(0) });
-        assert!(!audience.wants_durations(FrameId(0)));
+        assert!(!audience.wants_durations(BatchId(0)));
     }
 }

@@ -163,7 +163,7 @@ impl<J: Job> Shared<J> {
         let end = Instant::now();
         let mut figures = self.figures.lock();
         figures.jobs += 1;
-        figures.frames += 1;
+        figures.batches += 1;
         figures.busy += end - start;
         figures.life = end - self.start;
         outcome

@@ -7,7 +7,7 @@ use crate::{JobOptions, Refused};
 
 /// A way into an executor.
 ///
-/// Jobs gather in an inlet until a worker has room for them or there are enough for a frame. Dropping it
+/// Jobs gather in an inlet until a worker has room for them or there are enough for a batch. Dropping it
 /// [flushes](Inlet::flush) it.
 ///
 /// ```
@@ -42,7 +42,7 @@ pub trait Inlet<J: Job>: Send {
     /// ```
     fn push(&mut self, tag: u64, job: J, options: JobOptions);
 
-    /// Takes jobs that travel to a worker together, in one frame with no others, as far as the executor has frames. Those that
+    /// Takes jobs that travel to a worker together, in one batch with no others, as far as the executor has batches. Those that
     /// were pushed before are handed over first.
     ///
     /// ```

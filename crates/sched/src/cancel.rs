@@ -19,7 +19,7 @@ impl Sched {
 
     pub(crate) fn killed(&mut self, job: JobId, actions: &mut Vec<Action>) {
         self.cancelled(JobRange::one(job), actions);
-        let has_it = |worker: &Worker| worker.frames.iter().any(|frame| frame.contains(job));
+        let has_it = |worker: &Worker| worker.batches.iter().any(|batch| batch.contains(job));
         let found = self.workers.iter().find(|(_, worker)| has_it(worker));
         if let Some((&id, _)) = found {
             // One that is being killed for another reason takes this job along as well.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, BatchId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, StartFailure, Verdict,
@@ -30,7 +30,7 @@ const MOST_DOUBLINGS: u32 = 6;
 /// What is known of a worker's end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    pub(crate) running: Option<(FrameId, u64)>,
+    pub(crate) running: Option<(BatchId, u64)>,
     pub(crate) death: Death,
     pub(crate) memory: bool,
 }
@@ -71,7 +71,7 @@ impl Sched {
             worker.phase,
             Phase::Serving | Phase::Doomed(Doom::Expelled | Doom::Stood | Doom::Oversized)
         );
-        if worker.frames.is_empty() && expected {
+        if worker.batches.is_empty() && expected {
             return;
         }
         if self.settings.on_worker_death == OnWorkerDeath::Break && !expected {
@@ -82,13 +82,13 @@ impl Sched {
         let blamed = blamed_job(&worker, end).filter(|_| goes_on);
         // Among several jobs that were too much to receive nobody can say which one was: the next time each is alone.
         let crowd = if end.memory && blamed.is_none() {
-            worker.frames.front().map(|frame| frame.frame)
+            worker.batches.front().map(|batch| batch.batch)
         } else {
             None
         };
         let mut again = Vec::new();
-        let held = worker.frames.into_iter().flat_map(|in_flight| {
-            let alone = crowd == Some(in_flight.frame);
+        let held = worker.batches.into_iter().flat_map(|in_flight| {
+            let alone = crowd == Some(in_flight.batch);
             in_flight.jobs.into_iter().map(move |waiting| match alone {
                 true => Waiting { travel: Travel::Alone, ..waiting },
                 false => waiting,
@@ -178,7 +178,7 @@ impl Sched {
     /// The rule of pools that do not heal: what the dead worker had is abandoned, and so is everything else.
     fn break_all(&mut self, dead: Worker, actions: &mut Vec<Action>) {
         self.break_down(actions);
-        for waiting in dead.frames.into_iter().flat_map(|in_flight| in_flight.jobs) {
+        for waiting in dead.batches.into_iter().flat_map(|in_flight| in_flight.jobs) {
             self.cancel(waiting.jobs, actions);
         }
         let others: Vec<WorkerId> = self.workers.keys().copied().collect();
@@ -214,9 +214,9 @@ fn blamed_job(worker: &Worker, end: End) -> Option<JobId> {
         return Some(job);
     }
     if end.memory && end.running.is_none() {
-        return worker.frames.front().filter(|frame| frame.count() == 1)?.first_job();
+        return worker.batches.front().filter(|batch| batch.count() == 1)?.first_job();
     }
-    let (frame, index) = end.running?;
-    let in_flight: &InFlight = worker.frames.iter().find(|in_flight| in_flight.frame == frame)?;
+    let (batch, index) = end.running?;
+    let in_flight: &InFlight = worker.batches.iter().find(|in_flight| in_flight.batch == batch)?;
     in_flight.job_at(index)
 }

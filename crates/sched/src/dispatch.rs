@@ -1,6 +1,6 @@
 //! Who gets the next jobs, and who is started for them.
 
-use job::{FrameId, Moment, WorkerId};
+use job::{BatchId, Moment, WorkerId};
 
 use crate::{
     Action, Sched,
@@ -58,7 +58,7 @@ impl Sched {
     pub(crate) fn release(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let all = match self.mode {
             Mode::Open => false,
-            Mode::Closing => self.queue.total() == 0 && self.workers.values().all(|w| w.frames.is_empty()),
+            Mode::Closing => self.queue.total() == 0 && self.workers.values().all(|w| w.batches.is_empty()),
             Mode::Stopping | Mode::Broken => true,
         };
         let settings = &self.settings;
@@ -88,7 +88,7 @@ impl Sched {
         idle.max_by_key(|(_, worker)| worker.last_idle).map(|(&id, _)| id)
     }
 
-    /// A busy worker that may have a further frame at hand: only while there is plenty for all, and nobody who is
+    /// A busy worker that may have a further batch at hand: only while there is plenty for all, and nobody who is
     /// about to be ready for it, because what a worker has cannot be given to others.
     fn with_room_to_spare(&self) -> Option<WorkerId> {
         let scarce = self.queue.count() < 2 * self.count(Phase::Serving);
@@ -97,9 +97,9 @@ impl Sched {
         }
         let window = self.sizing.window();
         let open = self.workers.iter().filter(|(_, worker)| {
-            worker.phase == Phase::Serving && worker.frames.len() < window && self.may_get_more(worker)
+            worker.phase == Phase::Serving && worker.batches.len() < window && self.may_get_more(worker)
         });
-        open.min_by_key(|(_, worker)| worker.frames.len()).map(|(&id, _)| id)
+        open.min_by_key(|(_, worker)| worker.batches.len()).map(|(&id, _)| id)
     }
 
     fn may_get_more(&self, worker: &Worker) -> bool {
@@ -148,10 +148,10 @@ impl Sched {
         let look = self.look_every();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let quota = quota_left(worker, self.settings.max_jobs_per_worker);
-        let size = self.sizing.frame_size(self.queue.count(), sharing);
+        let size = self.sizing.batch_size(self.queue.count(), sharing);
         let jobs = self.queue.take(size, quota, MOST_BYTES);
-        let frame = FrameId(self.next_frame);
-        self.next_frame += 1;
+        let batch = BatchId(self.next_batch);
+        self.next_batch += 1;
 
         let limit = self.settings.limit;
         let shortest = match self.limits.is_empty() {
@@ -167,19 +167,19 @@ impl Sched {
             worker.check_at = Some(worker.check_at.map_or(check, |earlier| earlier.min(check)));
             actions.push(Action::WakeAt(check));
         }
-        if worker.frames.is_empty() {
+        if worker.batches.is_empty() {
             worker.since = now;
             actions.push(Action::WakeAt(now + look));
         }
-        let in_flight = InFlight { frame, jobs, returned: 0, timed: shortest.is_some() };
+        let in_flight = InFlight { batch, jobs, returned: 0, timed: shortest.is_some() };
         worker.assigned += in_flight.count();
         actions.push(Action::Send {
             worker: id,
-            frame,
+            batch,
             jobs: in_flight.jobs.iter().map(|waiting| waiting.jobs).collect(),
             timed: in_flight.timed,
         });
-        worker.frames.push_back(in_flight);
+        worker.batches.push_back(in_flight);
     }
 }
 

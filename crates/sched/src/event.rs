@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, BatchId, JobId, JobRange, Moment, WorkerId};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub enum Event {
         bytes: u64,
         /// Those among them that have time limits of their own.
         limits: Vec<(JobId, Duration)>,
-        /// Whether they go into one frame, with no others.
+        /// Whether they go into one batch, with no others.
         together: bool,
     },
     /// A worker has started.
@@ -27,26 +27,26 @@ pub enum Event {
         /// What that says about the next attempt.
         failure: StartFailure,
     },
-    /// A worker has sent outcomes of a frame back.
+    /// A worker has sent outcomes of a batch back.
     Returned {
         /// The worker.
         worker: WorkerId,
-        /// The frame.
-        frame: FrameId,
-        /// How many outcomes came: those of the first jobs of the frame that had none yet.
+        /// The batch.
+        batch: BatchId,
+        /// How many outcomes came: those of the first jobs of the batch that had none yet.
         outcomes: u64,
         /// Whether no more will come.
         last: bool,
         /// How long the worker was busy with it.
         busy: Duration,
     },
-    /// A worker that was [recalled](Action::Recall) had begun with this job: it begins with no later one of the frames that
+    /// A worker that was [recalled](Action::Recall) had begun with this job: it begins with no later one of the batches that
     /// it was recalled from.
     TakenBack {
         /// The worker.
         worker: WorkerId,
-        /// The job's frame.
-        frame: FrameId,
+        /// The job's batch.
+        batch: BatchId,
         /// The job's place in it.
         index: u64,
     },
@@ -54,8 +54,8 @@ pub enum Event {
     Seen {
         /// The worker.
         worker: WorkerId,
-        /// The job's frame.
-        frame: FrameId,
+        /// The job's batch.
+        batch: BatchId,
         /// The job's place in it.
         index: u64,
         /// When the job started.
@@ -79,11 +79,11 @@ pub enum Event {
     Died {
         /// The worker.
         worker: WorkerId,
-        /// The frame that it was in and the place of the job in it.
-        running: Option<(FrameId, u64)>,
-        /// A frame of which it had finished more jobs than it had sent outcomes of, and how many more; an
+        /// The batch that it was in and the place of the job in it.
+        running: Option<(BatchId, u64)>,
+        /// A batch of which it had finished more jobs than it had sent outcomes of, and how many more; an
         /// [`Action::Deliver`] asks for their outcomes.
-        kept: Option<(FrameId, u64)>,
+        kept: Option<(BatchId, u64)>,
         /// How it ended.
         death: Death,
         /// Whether that was for lack of memory; told of a worker in no job only if it had none to receive its jobs with.
@@ -138,12 +138,12 @@ pub enum StartFailure {
 pub enum Action {
     /// Start this worker; [`Event::Ready`] or [`Event::StartFailed`] follows.
     Start(WorkerId),
-    /// Send a frame; [`Event::Returned`] or [`Event::Died`] follows.
+    /// Send a batch; [`Event::Returned`] or [`Event::Died`] follows.
     Send {
         /// To this worker.
         worker: WorkerId,
         /// Under this number.
-        frame: FrameId,
+        batch: BatchId,
         /// These jobs, in this order.
         jobs: Vec<JobRange>,
         /// Whether the worker is to note when each job starts.
@@ -158,15 +158,15 @@ pub enum Action {
         /// Why.
         verdict: Verdict,
     },
-    /// Have the worker run no further job of the frames it has.
+    /// Have the worker run no further job of the batches it has.
     Halt(WorkerId),
-    /// Have the worker begin with no further job of frames with smaller numbers. [`Event::TakenBack`] follows if it is known
-    /// which it has begun, and in any case [`Event::Returned`] for each frame.
+    /// Have the worker begin with no further job of batches with smaller numbers. [`Event::TakenBack`] follows if it is known
+    /// which it has begun, and in any case [`Event::Returned`] for each batch.
     Recall {
         /// The worker.
         worker: WorkerId,
-        /// Frames from this number on are meant for it.
-        below: FrameId,
+        /// Batches from this number on are meant for it.
+        below: BatchId,
     },
     /// Have the worker leave when it has sent back what it has.
     Retire(WorkerId),

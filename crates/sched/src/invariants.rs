@@ -9,7 +9,7 @@ impl Sched {
     #[must_use]
     pub fn pending(&self) -> u64 {
         let in_flight: u64 =
-            self.workers.values().flat_map(|worker| &worker.frames).map(|frame| frame.count()).sum();
+            self.workers.values().flat_map(|worker| &worker.batches).map(|batch| batch.count()).sum();
         self.queue.total() + in_flight
     }
 
@@ -39,13 +39,13 @@ impl Sched {
         let mut places: Vec<JobRange> = self.queue.iter().collect();
         for (id, worker) in &self.workers {
             assert!(id.generation < self.generations[&id.slot], "{id} is from the future");
-            assert!(worker.frames.len() <= 3, "{id} has too many frames");
-            assert!(worker.frames.iter().all(|frame| frame.count() > 0), "{id} has an empty frame");
+            assert!(worker.batches.len() <= 3, "{id} has too many batches");
+            assert!(worker.batches.iter().all(|batch| batch.count() > 0), "{id} has an empty batch");
             if matches!(worker.phase, Phase::Starting | Phase::Leaving { .. }) {
-                assert!(worker.frames.is_empty(), "{id} has frames and is not serving");
+                assert!(worker.batches.is_empty(), "{id} has batches and is not serving");
             }
             places
-                .extend(worker.frames.iter().flat_map(|frame| frame.jobs.iter().map(|waiting| waiting.jobs)));
+                .extend(worker.batches.iter().flat_map(|batch| batch.jobs.iter().map(|waiting| waiting.jobs)));
         }
         let mut slots: Vec<u32> = self.workers.keys().map(|id| id.slot).collect();
         slots.dedup();

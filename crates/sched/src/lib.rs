@@ -4,7 +4,7 @@
 //! socket, so a test can drive it through any history, and the same history always ends the same.
 //!
 //! Jobs are ranges of numbers here; what they are and where their bytes lie is the pool's business. A job is in
-//! exactly one place: in the queue, in one frame of one worker, or resolved.
+//! exactly one place: in the queue, in one batch of one worker, or resolved.
 
 mod cancel;
 mod cost;
@@ -25,5 +25,5 @@ mod worker;
 pub use cost::MeanCost;
 pub use event::{Action, Event, StartFailure, Verdict};
 pub use resident::RESIDENT_PERIOD;
-pub use settings::{Batch, OnWorkerDeath, Settings};
+pub use settings::{BatchSize, OnWorkerDeath, Settings};
 pub use state::Sched;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{FrameId, JobId, Moment, WorkerId};
+use job::{BatchId, JobId, Moment, WorkerId};
 
 use crate::{
     Action, RESIDENT_PERIOD, Sched,
@@ -10,9 +10,9 @@ use crate::{
 };
 
 impl Sched {
-    pub(crate) fn seen(&mut self, id: WorkerId, frame: FrameId, index: u64, since: Moment) {
+    pub(crate) fn seen(&mut self, id: WorkerId, batch: BatchId, index: u64, since: Moment) {
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.seen = Some((frame, index, since));
+            worker.seen = Some((batch, index, since));
         }
     }
 
@@ -25,7 +25,7 @@ impl Sched {
     /// Time goes on: what would have been due meanwhile is due so much later.
     pub(crate) fn resumed(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let Some(pause) = self.pauses.end(now) else { return };
-        if self.workers.values().all(|worker| worker.frames.is_empty()) {
+        if self.workers.values().all(|worker| worker.batches.is_empty()) {
             self.pauses.forget_before(now);
         }
         for worker in self.workers.values_mut() {
@@ -88,7 +88,7 @@ impl Sched {
     fn next_check(&self, now: Moment) -> Option<Moment> {
         let look = Some(now + self.look_every());
         let of_worker = |worker: &Worker| match worker.phase {
-            Phase::Serving if worker.frames.is_empty() => {
+            Phase::Serving if worker.batches.is_empty() => {
                 self.settings.idle_timeout.map(|time| worker.idle_since + time)
             }
             Phase::Serving => worker.check_at.into_iter().chain(look).min(),
@@ -119,16 +119,16 @@ impl Sched {
         if worker.check_at.is_none_or(|at| at > now) || worker.phase != Phase::Serving {
             return;
         }
-        let running = seen.and_then(|(frame, index, since)| {
+        let running = seen.and_then(|(batch, index, since)| {
             let in_flight =
-                worker.frames.iter().find(|in_flight| in_flight.frame == frame && in_flight.timed)?;
+                worker.batches.iter().find(|in_flight| in_flight.batch == batch && in_flight.timed)?;
             let job = in_flight.job_at(index)?;
             Some((job, self.limit_of(job)?, since))
         });
         let running = running.map(|(job, limit, since)| (job, limit, since + self.pauses.since(since)));
         let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
         // Whatever it starts meanwhile is not overdue before the shortest limit of all that it has.
-        let shortest = worker.frames.iter().filter_map(|frame| self.shortest_limit(frame)).min();
+        let shortest = worker.batches.iter().filter_map(|batch| self.shortest_limit(batch)).min();
         let due = running.map(|(_, limit, since)| since + limit);
         // Not at once again: a job with no time at all waits for its turn like the others.
         let shortest = shortest.map(|limit| limit.max(Duration::from_millis(1)));
@@ -176,10 +176,10 @@ impl Sched {
         self.limits.get(&job).copied().or(self.settings.limit)
     }
 
-    fn shortest_limit(&self, frame: &InFlight) -> Option<Duration> {
-        if !frame.timed {
+    fn shortest_limit(&self, batch: &InFlight) -> Option<Duration> {
+        if !batch.timed {
             return None;
         }
-        frame.jobs.iter().flat_map(|waiting| waiting.jobs.iter()).filter_map(|job| self.limit_of(job)).min()
+        batch.jobs.iter().flat_map(|waiting| waiting.jobs.iter()).filter_map(|job| self.limit_of(job)).min()
     }
 }

@@ -13,14 +13,14 @@ pub(crate) struct Waiting {
     pub(crate) travel: Travel,
 }
 
-/// Who shares a frame with whom.
+/// Who shares a batch with whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Travel {
     /// With whatever else there is room for.
     Freely,
-    /// All of these jobs in one frame, and no others.
+    /// All of these jobs in one batch, and no others.
     Together,
-    /// Each in a frame of its own, because it is suspected of killing workers.
+    /// Each in a batch of its own, because it is suspected of killing workers.
     Alone,
 }
 

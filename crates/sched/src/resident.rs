@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{FrameId, WorkerId};
+use job::{BatchId, WorkerId};
 
 use crate::{
     Action, Sched,
@@ -24,7 +24,7 @@ impl Sched {
         let is_over = |limit: Option<u64>| limit.is_some_and(|limit| bytes > limit);
         let (is_oversized, is_recycled) =
             (is_over(self.settings.max_rss), is_over(self.settings.recycle_rss));
-        let below = FrameId(self.next_frame);
+        let below = BatchId(self.next_batch);
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.phase == Phase::Serving) else {
             return;
         };
@@ -32,7 +32,7 @@ impl Sched {
             self.doom(id, Doom::Oversized, actions);
         } else if is_recycled && !worker.is_recycled {
             worker.is_recycled = true;
-            if !worker.frames.is_empty() {
+            if !worker.batches.is_empty() {
                 worker.recalled = below;
                 actions.push(Action::Recall { worker: id, below });
             }

@@ -2,20 +2,20 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-/// How many jobs go into a frame.
+/// How many jobs go into a batch.
 ///
 /// ```
 /// use std::num::NonZeroU64;
-/// use sched::{Batch, Settings};
+/// use sched::{BatchSize, Settings};
 ///
-/// assert_eq!(Settings::default().batch, Batch::Auto);
-/// // One job to a frame: the most even distribution, and the most frames.
-/// let settings = Settings { batch: Batch::Fixed(NonZeroU64::MIN), ..Settings::default() };
-/// assert_ne!(settings.batch, Batch::Auto);
+/// assert_eq!(Settings::default().batch, BatchSize::Auto);
+/// // One job to a batch: the most even distribution, and the most batches.
+/// let settings = Settings { batch_size: BatchSize::Fixed(NonZeroU64::MIN), ..Settings::default() };
+/// assert_ne!(settings.batch_size, BatchSize::Auto);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Batch {
-    /// As many as the measured cost of a job makes worth a frame.
+pub enum BatchSize {
+    /// As many as the measured cost of a job makes worth a batch.
     #[default]
     Auto,
     /// This many, while there are that many.
@@ -79,8 +79,8 @@ pub struct Settings {
     pub standing_limit: Duration,
     /// How long a worker may have nothing to do before it leaves.
     pub idle_timeout: Option<Duration>,
-    /// How many jobs go into a frame.
-    pub batch: Batch,
+    /// How many jobs go into a batch.
+    pub batch_size: BatchSize,
     /// What the death of a worker means to the others.
     pub on_worker_death: OnWorkerDeath,
 }
@@ -101,7 +101,7 @@ impl Default for Settings {
             exit_limit: Duration::from_secs(5),
             standing_limit: Duration::from_secs(10),
             idle_timeout: None,
-            batch: Batch::Auto,
+            batch_size: BatchSize::Auto,
             on_worker_death: OnWorkerDeath::Heal,
         }
     }

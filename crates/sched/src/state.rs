@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, FrameId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, BatchId, JobId, JobRange, Moment, WorkerId};
 
 use crate::{
     Action, Event, Settings,
@@ -63,7 +63,7 @@ pub struct Sched {
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// The generation of each slot's next worker.
     pub(crate) generations: HashMap<u32, u32>,
-    pub(crate) next_frame: u64,
+    pub(crate) next_batch: u64,
     pub(crate) sizing: Sizing,
     /// Jobs that have gone wrong and are still unresolved.
     pub(crate) attempts: BTreeMap<JobId, Attempts>,
@@ -99,8 +99,8 @@ impl Sched {
             queue: Queue::default(),
             workers: BTreeMap::new(),
             generations: HashMap::new(),
-            next_frame: 0,
-            sizing: Sizing::new(settings.batch),
+            next_batch: 0,
+            sizing: Sizing::new(settings.batch_size),
             attempts: BTreeMap::new(),
             condemned: BTreeSet::new(),
             limits: BTreeMap::new(),
@@ -130,13 +130,13 @@ impl Sched {
             }
             Event::Ready(worker) => self.ready(now, worker, &mut actions),
             Event::StartFailed { worker, failure } => self.start_failed(now, worker, failure, &mut actions),
-            Event::Returned { worker, frame, outcomes, last, busy } => {
-                if self.returned(now, worker, (frame, outcomes, last), &mut actions) {
+            Event::Returned { worker, batch, outcomes, last, busy } => {
+                if self.returned(now, worker, (batch, outcomes, last), &mut actions) {
                     self.sizing.learn(outcomes, busy);
                 }
             }
-            Event::TakenBack { worker, frame, index } => self.taken_back(worker, frame, index, &mut actions),
-            Event::Seen { worker, frame, index, since } => self.seen(worker, frame, index, since),
+            Event::TakenBack { worker, batch, index } => self.taken_back(worker, batch, index, &mut actions),
+            Event::Seen { worker, batch, index, since } => self.seen(worker, batch, index, since),
             Event::Resident { worker, bytes } => self.resident(worker, bytes, &mut actions),
             Event::Stood { worker, stands } => self.stood(now, worker, stands),
             Event::Paused => self.pauses.begin(now),
@@ -203,7 +203,7 @@ impl Sched {
     /// Whether a worker has the job.
     #[must_use]
     pub fn is_in_flight(&self, job: JobId) -> bool {
-        self.workers.values().flat_map(|worker| &worker.frames).any(|frame| frame.contains(job))
+        self.workers.values().flat_map(|worker| &worker.batches).any(|batch| batch.contains(job))
     }
 
     /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.
@@ -212,7 +212,7 @@ impl Sched {
         self.queue.count() == 0
             && !self.is_paused()
             && (self.has_free_place()
-                || self.workers.values().any(|worker| worker.frames.len() < self.sizing.window()))
+                || self.workers.values().any(|worker| worker.batches.len() < self.sizing.window()))
     }
 
     /// Whether another worker may be started.
@@ -229,19 +229,19 @@ impl Sched {
     /// How many workers have jobs.
     #[must_use]
     pub fn busy(&self) -> usize {
-        self.workers.values().filter(|worker| !worker.frames.is_empty()).count()
+        self.workers.values().filter(|worker| !worker.batches.is_empty()).count()
     }
 
     /// Whether a worker without jobs is being killed because it is not needed any more, as one that was still starting.
     #[must_use]
     pub fn is_dismissed(&self, worker: WorkerId) -> bool {
         let dismissed = |worker: &Worker| worker.phase == Phase::Doomed(Doom::Dismissed);
-        self.workers.get(&worker).is_some_and(|worker| dismissed(worker) && worker.frames.is_empty())
+        self.workers.get(&worker).is_some_and(|worker| dismissed(worker) && worker.batches.is_empty())
     }
 
-    /// How many jobs are worth a frame at least, as far as that is known.
+    /// How many jobs are worth a batch at least, as far as that is known.
     #[must_use]
-    pub fn least_frame(&self) -> u64 {
+    pub fn least_batch(&self) -> u64 {
         self.sizing.least()
     }
 
@@ -253,17 +253,17 @@ impl Sched {
 
     /// The workers whose doings matter to the next [`Event::Tick`].
     pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
-        let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.frames.is_empty();
+        let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.batches.is_empty();
         self.workers.iter().filter(move |(_, worker)| watched(worker)).map(|(&id, _)| id)
     }
 
-    /// The number of a frame that this worker has, given what it published of it, and how many of its outcomes have
+    /// The number of a batch that this worker has, given what it published of it, and how many of its outcomes have
     /// come back.
     #[must_use]
-    pub fn frame_of(&self, worker: WorkerId, matches: impl Fn(FrameId) -> bool) -> Option<(FrameId, u64)> {
-        let frames = &self.workers.get(&worker)?.frames;
-        let found = frames.iter().find(|in_flight| matches(in_flight.frame))?;
-        Some((found.frame, found.returned))
+    pub fn batch_of(&self, worker: WorkerId, matches: impl Fn(BatchId) -> bool) -> Option<(BatchId, u64)> {
+        let batches = &self.workers.get(&worker)?.batches;
+        let found = batches.iter().find(|in_flight| matches(in_flight.batch))?;
+        Some((found.batch, found.returned))
     }
 
     fn submitted(&mut self, waiting: Waiting, actions: &mut Vec<Action>) {
@@ -296,25 +296,25 @@ impl Sched {
         actions.extend(self.settings.idle_timeout.map(|time| Action::WakeAt(now + time)));
     }
 
-    /// Hands out outcomes of a frame, and says whether the worker had it.
+    /// Hands out outcomes of a batch, and says whether the worker had it.
     fn returned(
         &mut self,
         now: Moment,
         id: WorkerId,
-        (frame, outcomes, last): (FrameId, u64, bool),
+        (batch, outcomes, last): (BatchId, u64, bool),
         actions: &mut Vec<Action>,
     ) -> bool {
         let halted = self.kill_at.is_some();
         let Some(worker) = self.workers.get_mut(&id) else { return false };
-        if last && outcomes == 0 && worker.forget_emptied(frame) {
+        if last && outcomes == 0 && worker.forget_emptied(batch) {
             return true;
         }
-        let may_be_short = halted || frame < worker.recalled;
+        let may_be_short = halted || batch < worker.recalled;
         let plausible = |count: u64| match last {
             true => outcomes == count || (may_be_short && outcomes < count),
             false => (1..count).contains(&outcomes),
         };
-        let place = worker.frames.iter().position(|held| held.frame == frame && plausible(held.count()));
+        let place = worker.batches.iter().position(|held| held.batch == batch && plausible(held.count()));
         let Some(place) = place else {
             // One that leaves is missed by nobody, whatever it says.
             let serves = worker.phase == Phase::Serving;
@@ -322,20 +322,20 @@ impl Sched {
             return false;
         };
         let delivered: Vec<JobRange> =
-            worker.frames[place].take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
-        let ended = if last { worker.frames.remove(place) } else { None };
+            worker.batches[place].take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
+        let ended = if last { worker.batches.remove(place) } else { None };
         (worker.seen, worker.since) = (None, now);
-        if worker.frames.is_empty() {
+        if worker.batches.is_empty() {
             self.became_idle(now, id, actions);
         }
         self.idle_deaths = 0;
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         actions.push(Action::Deliver(delivered));
-        self.given_back(id, ended.map_or_else(Vec::new, |frame| frame.jobs), actions);
+        self.given_back(id, ended.map_or_else(Vec::new, |batch| batch.jobs), actions);
         true
     }
 
-    /// Sees to jobs of a frame that the worker was told not to begin with.
+    /// Sees to jobs of a batch that the worker was told not to begin with.
     pub(crate) fn given_back(&mut self, id: WorkerId, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
         if matches!(self.mode, Mode::Stopping | Mode::Broken) {
             return jobs.into_iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
@@ -354,13 +354,13 @@ impl Sched {
     }
 
     /// Hands out the outcomes that a dead worker had kept.
-    fn deliver_kept(&mut self, id: WorkerId, kept: Option<(FrameId, u64)>, actions: &mut Vec<Action>) {
-        let (Some((frame, outcomes)), Some(worker)) = (kept, self.workers.get_mut(&id)) else { return };
+    fn deliver_kept(&mut self, id: WorkerId, kept: Option<(BatchId, u64)>, actions: &mut Vec<Action>) {
+        let (Some((batch, outcomes)), Some(worker)) = (kept, self.workers.get_mut(&id)) else { return };
         // More outcomes than jobs would be the work of whatever killed the worker.
-        let held = worker.frames.iter_mut().find(|held| held.frame == frame && outcomes <= held.count());
+        let held = worker.batches.iter_mut().find(|held| held.batch == batch && outcomes <= held.count());
         let Some(held) = held else { return };
         let delivered: Vec<JobRange> = held.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
-        worker.frames.retain(|held| held.count() > 0);
+        worker.batches.retain(|held| held.count() > 0);
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         self.idle_deaths = 0;
         actions.push(Action::Deliver(delivered));

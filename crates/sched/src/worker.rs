@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use job::{FrameId, JobId, Moment};
+use job::{BatchId, JobId, Moment};
 
 use crate::queue::Waiting;
 
@@ -11,7 +11,7 @@ use crate::queue::Waiting;
 pub(crate) enum Phase {
     Starting,
     Serving,
-    /// It has been told to leave and gets no more frames; killed if it is still there by then.
+    /// It has been told to leave and gets no more batches; killed if it is still there by then.
     Leaving {
         by: Moment,
     },
@@ -38,10 +38,10 @@ pub(crate) enum Doom {
     Dismissed,
 }
 
-/// A frame that a worker has.
+/// A batch that a worker has.
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
-    pub(crate) frame: FrameId,
+    pub(crate) batch: BatchId,
     /// The jobs without an outcome.
     pub(crate) jobs: Vec<Waiting>,
     /// How many jobs before them have an outcome.
@@ -58,7 +58,7 @@ impl InFlight {
         self.jobs.iter().any(|waiting| waiting.jobs.contains(job))
     }
 
-    /// The job at a place in the frame, if it has no outcome.
+    /// The job at a place in the batch, if it has no outcome.
     pub(crate) fn job_at(&self, index: u64) -> Option<JobId> {
         let mut index = index.checked_sub(self.returned)?;
         for waiting in &self.jobs {
@@ -75,7 +75,7 @@ impl InFlight {
         self.job_at(self.returned)
     }
 
-    /// Takes out the jobs behind this place in the frame. None if a place is not that of a job without an outcome.
+    /// Takes out the jobs behind this place in the batch. None if a place is not that of a job without an outcome.
     pub(crate) fn take_behind(&mut self, index: u64) -> Vec<Waiting> {
         let kept = (index + 1).saturating_sub(self.returned);
         if kept == 0 {
@@ -110,7 +110,7 @@ pub(crate) struct Worker {
     /// It was started after so many starts had failed that only a worker that is ready can keep the pool from breaking.
     pub(crate) after_failures: bool,
     /// What it has, in the order in which it was decided.
-    pub(crate) frames: VecDeque<InFlight>,
+    pub(crate) batches: VecDeque<InFlight>,
     /// Jobs assigned to it so far.
     pub(crate) assigned: u64,
     /// When it last became idle, as a count: the largest is the one whose caches are warmest.
@@ -119,10 +119,10 @@ pub(crate) struct Worker {
     pub(crate) idle_since: Moment,
     /// When it began with what it is doing now, as far as its answers tell.
     pub(crate) since: Moment,
-    /// It begins with no further job of frames below this.
-    pub(crate) recalled: FrameId,
-    /// Frames of which all jobs were taken back, and which it has yet to answer.
-    emptied: Vec<FrameId>,
+    /// It begins with no further job of batches below this.
+    pub(crate) recalled: BatchId,
+    /// Batches of which all jobs were taken back, and which it has yet to answer.
+    emptied: Vec<BatchId>,
     /// Another takes its place as soon as it has no jobs.
     pub(crate) is_recycled: bool,
     /// When to look what it is doing, or whether it is ready.
@@ -130,7 +130,7 @@ pub(crate) struct Worker {
     /// Since when it has been seen to do nothing although it has jobs.
     pub(crate) stood_since: Option<Moment>,
     /// What it was last seen doing.
-    pub(crate) seen: Option<(FrameId, u64, Moment)>,
+    pub(crate) seen: Option<(BatchId, u64, Moment)>,
 }
 
 impl Worker {
@@ -139,12 +139,12 @@ impl Worker {
         Worker {
             phase: Phase::Starting,
             after_failures,
-            frames: VecDeque::new(),
+            batches: VecDeque::new(),
             assigned: 0,
             last_idle: 0,
             idle_since: Moment(0),
             since: Moment(0),
-            recalled: FrameId(0),
+            recalled: BatchId(0),
             emptied: Vec::new(),
             is_recycled: false,
             check_at: Some(by),
@@ -155,30 +155,30 @@ impl Worker {
 
     /// Takes back the jobs that it has not begun with and will not begin with, in their order, given the one that it had begun
     /// with after it was recalled.
-    pub(crate) fn take_back(&mut self, frame: FrameId, index: u64) -> Vec<Waiting> {
-        let place = self.frames.iter().position(|held| held.frame == frame && frame < self.recalled);
+    pub(crate) fn take_back(&mut self, batch: BatchId, index: u64) -> Vec<Waiting> {
+        let place = self.batches.iter().position(|held| held.batch == batch && batch < self.recalled);
         let Some(place) = place else { return Vec::new() };
-        let mut taken = self.frames[place].take_behind(index);
-        // Frames arrive in the order in which they were decided, so it has not begun with the later ones.
-        let later = self.frames.split_off(place + 1);
+        let mut taken = self.batches[place].take_behind(index);
+        // Batches arrive in the order in which they were decided, so it has not begun with the later ones.
+        let later = self.batches.split_off(place + 1);
         for held in later {
-            if held.frame < self.recalled && held.returned == 0 {
-                self.emptied.push(held.frame);
+            if held.batch < self.recalled && held.returned == 0 {
+                self.emptied.push(held.batch);
                 taken.extend(held.jobs);
             } else {
-                self.frames.push_back(held);
+                self.batches.push_back(held);
             }
         }
         taken
     }
 
-    /// Whether the frame was one whose jobs have all been taken back; it is answered now.
-    pub(crate) fn forget_emptied(&mut self, frame: FrameId) -> bool {
-        let place = self.emptied.iter().position(|&emptied| emptied == frame);
+    /// Whether the batch was one whose jobs have all been taken back; it is answered now.
+    pub(crate) fn forget_emptied(&mut self, batch: BatchId) -> bool {
+        let place = self.emptied.iter().position(|&emptied| emptied == batch);
         place.map(|place| self.emptied.swap_remove(place)).is_some()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.phase == Phase::Serving && self.frames.is_empty()
+        self.phase == Phase::Serving && self.batches.is_empty()
     }
 }

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
-use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, Verdict};
+use job::{Death, DeathCause, BatchId, JobId, JobRange, Moment, WorkerId};
+use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, Verdict};
 
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
 
@@ -34,10 +34,10 @@ fn with_idle(workers: u32, settings: &Settings) -> (Sched, Vec<WorkerId>) {
     for &id in &ids {
         let mut actions = sched.handle(at(0), Event::Ready(id));
         while let Some(action) = actions.pop() {
-            if let Action::Send { worker, frame, jobs, .. } = action {
+            if let Action::Send { worker, batch, jobs, .. } = action {
                 let (outcomes, busy) = (jobs.iter().map(|jobs| jobs.count()).sum(), Duration::from_secs(1));
                 actions.extend(
-                    sched.handle(at(0), Event::Returned { worker, frame, outcomes, last: true, busy }),
+                    sched.handle(at(0), Event::Returned { worker, batch, outcomes, last: true, busy }),
                 );
             }
         }
@@ -79,12 +79,12 @@ fn a_broken_pool_can_still_be_stopped() {
 #[test]
 fn a_short_limit_behind_a_long_one_is_not_overlooked() {
     let settings =
-        Settings { batch: Batch::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
+        Settings { batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let limits = vec![(JobId(1), Duration::from_secs(100)), (JobId(2), Duration::from_millis(500))];
     let actions = sched.handle(at(0), submitted(1, 3, limits));
-    let Action::Send { frame, .. } = actions.iter().find(|a| matches!(a, Action::Send { .. })).unwrap()
+    let Action::Send { batch, .. } = actions.iter().find(|a| matches!(a, Action::Send { .. })).unwrap()
     else {
         unreachable!()
     };
@@ -93,9 +93,9 @@ fn a_short_limit_behind_a_long_one_is_not_overlooked() {
         actions.iter().filter_map(at).min()
     };
     assert_eq!(wake(&actions), Some(at(500)));
-    let _ = sched.handle(at(500), Event::Seen { worker, frame: *frame, index: 0, since: at(0) });
+    let _ = sched.handle(at(500), Event::Seen { worker, batch: *batch, index: 0, since: at(0) });
     assert_eq!(wake(&sched.handle(at(500), Event::Tick)), Some(at(1000)), "the second job may start now");
-    let _ = sched.handle(at(1600), Event::Seen { worker, frame: *frame, index: 1, since: at(1000) });
+    let _ = sched.handle(at(1600), Event::Seen { worker, batch: *batch, index: 1, since: at(1000) });
     assert!(sched.handle(at(1600), Event::Tick).contains(&Action::Terminate(worker)));
 }
 
@@ -114,9 +114,9 @@ fn limits_stand_still_while_the_workers_do() {
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let actions = sched.handle(at(0), submitted(1, 2, vec![]));
-    let frame =
-        actions.iter().find_map(|a| if let Action::Send { frame, .. } = a { Some(*frame) } else { None });
-    let seen = || Event::Seen { worker, frame: frame.unwrap(), index: 0, since: at(0) };
+    let batch =
+        actions.iter().find_map(|a| if let Action::Send { batch, .. } = a { Some(*batch) } else { None });
+    let seen = || Event::Seen { worker, batch: batch.unwrap(), index: 0, since: at(0) };
     let _ = sched.handle(at(50), Event::Paused);
     let _ = sched.handle(at(1050), Event::Resumed);
     for (moment, due) in [(1090, false), (1110, true)] {
@@ -142,7 +142,7 @@ fn time_in_which_nothing_ran_counts_against_no_limit() {
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
-    let seen = Event::Seen { worker, frame: FrameId(1), index: 0, since: at(0) };
+    let seen = Event::Seen { worker, batch: BatchId(1), index: 0, since: at(0) };
     let _ = sched.handle(at(60_400), seen.clone());
     skip(&mut sched, 500, 60_500);
     let _ = sched.handle(at(60_900), seen.clone());
@@ -183,7 +183,7 @@ fn skipped_time_is_part_of_a_pause_that_was_announced() {
     assert!(sched.is_paused());
     let _ = sched.handle(at(60_500), Event::Resumed);
     for (moment, due) in [(60_900, false), (61_000, true)] {
-        let seen = Event::Seen { worker: ids[0], frame: FrameId(1), index: 0, since: at(0) };
+        let seen = Event::Seen { worker: ids[0], batch: BatchId(1), index: 0, since: at(0) };
         let _ = sched.handle(at(moment), seen);
         assert_eq!(sched.handle(at(moment), Event::Tick).contains(&Action::Terminate(ids[0])), due);
     }
@@ -216,7 +216,7 @@ fn a_worker_that_goes_on_is_let_be() {
 #[test]
 fn two_jobs_of_one_worker_can_be_killed() {
     let settings =
-        Settings { batch: Batch::Fixed(std::num::NonZeroU64::new(3).unwrap()), ..Settings::default() };
+        Settings { batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(3).unwrap()), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 4, vec![]));
@@ -235,7 +235,7 @@ fn an_old_sighting_is_not_judged_later() {
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
-    let _ = sched.handle(at(50), Event::Seen { worker, frame: FrameId(1), index: 0, since: at(0) });
+    let _ = sched.handle(at(50), Event::Seen { worker, batch: BatchId(1), index: 0, since: at(0) });
     let _ = sched.handle(at(50), Event::Tick);
     // Now the page shows no job: its outcome is on the way.
     assert!(!sched.handle(at(150), Event::Tick).contains(&Action::Terminate(worker)));
@@ -249,7 +249,7 @@ fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal(
     let _ = sched.handle(at(1), submitted(1, 2, vec![]));
     let foreign = Event::Returned {
         worker,
-        frame: FrameId(u64::MAX),
+        batch: BatchId(u64::MAX),
         outcomes: 1,
         last: true,
         busy: Duration::from_secs(1),
@@ -260,21 +260,21 @@ fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal(
     assert!(sched.is_broken() && started(&actions).is_empty());
 }
 
-/// All outcomes of a frame.
-fn returned(worker: WorkerId, frame: FrameId, outcomes: u64, busy: Duration) -> Event {
-    Event::Returned { worker, frame, outcomes, last: true, busy }
+/// All outcomes of a batch.
+fn returned(worker: WorkerId, batch: BatchId, outcomes: u64, busy: Duration) -> Event {
+    Event::Returned { worker, batch, outcomes, last: true, busy }
 }
 
-/// A scheduler with two idle workers whose jobs have been short so far, so that a frame takes many, and the next job's number.
+/// A scheduler with two idle workers whose jobs have been short so far, so that a batch takes many, and the next job's number.
 fn after_short_jobs() -> (Sched, Vec<WorkerId>, u64) {
     let (mut sched, ids) = with_idle(2, &Settings::default());
     let mut next = 2;
     for _ in 0..8 {
         let mut sent = sends(&sched.handle(at(0), submitted(next, next + 1000, vec![])));
         next += 1000;
-        while let Some((worker, frame, jobs)) = sent.pop() {
+        while let Some((worker, batch, jobs)) = sent.pop() {
             let busy = Duration::from_nanos(100 * jobs);
-            sent.extend(sends(&sched.handle(at(0), returned(worker, frame, jobs, busy))));
+            sent.extend(sends(&sched.handle(at(0), returned(worker, batch, jobs, busy))));
         }
     }
     assert_eq!(sched.pending(), 0);
@@ -285,14 +285,14 @@ fn after_short_jobs() -> (Sched, Vec<WorkerId>, u64) {
 fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
     let (mut sched, ids, next) = after_short_jobs();
     let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
-    let [(worker, frame, 40)] = sent[..] else { panic!("all in one frame: {sent:?}") };
+    let [(worker, batch, 40)] = sent[..] else { panic!("all in one batch: {sent:?}") };
     let recalls = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Recall { .. }));
     assert!(!recalls(&sched.handle(at(2), Event::Tick)), "it has just begun");
     let actions = sched.handle(at(6), Event::Tick);
-    assert!(actions.contains(&Action::Recall { worker, below: FrameId(frame.0 + 1) }));
+    assert!(actions.contains(&Action::Recall { worker, below: BatchId(batch.0 + 1) }));
     assert!(!recalls(&sched.handle(at(7), Event::Tick)), "once is enough");
 
-    let back = sends(&sched.handle(at(11), returned(worker, frame, 1, Duration::from_millis(10))));
+    let back = sends(&sched.handle(at(11), returned(worker, batch, 1, Duration::from_millis(10))));
     let mut busy: Vec<WorkerId> = back.iter().map(|&(worker, ..)| worker).collect();
     busy.sort();
     assert_eq!(busy, ids, "what came back goes to both");
@@ -303,29 +303,29 @@ fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
 fn what_a_recalled_worker_has_not_begun_goes_to_others_at_once() {
     let (mut sched, ids, next) = after_short_jobs();
     let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
-    let [(slow, frame, 40)] = sent[..] else { panic!("all in one frame: {sent:?}") };
+    let [(slow, batch, 40)] = sent[..] else { panic!("all in one batch: {sent:?}") };
     let _ = sched.handle(at(6), Event::Tick);
     // It is in the third of the 40 jobs.
-    let back = sends(&sched.handle(at(6), Event::TakenBack { worker: slow, frame, index: 2 }));
+    let back = sends(&sched.handle(at(6), Event::TakenBack { worker: slow, batch, index: 2 }));
     let other = ids.into_iter().find(|&id| id != slow).unwrap();
     assert!(back.iter().all(|&(worker, ..)| worker == other), "{back:?}");
     assert!(!back.is_empty());
     assert_eq!(sched.pending(), 40);
     // A second answer to the same recall takes nothing more back.
-    assert!(sched.handle(at(6), Event::TakenBack { worker: slow, frame, index: 2 }).is_empty());
-    let ended = sched.handle(at(20), returned(slow, frame, 3, Duration::from_millis(14)));
+    assert!(sched.handle(at(6), Event::TakenBack { worker: slow, batch, index: 2 }).is_empty());
+    let ended = sched.handle(at(20), returned(slow, batch, 3, Duration::from_millis(14)));
     assert!(ended.contains(&Action::Deliver(vec![JobRange::new(next, next + 3).unwrap()])), "{ended:?}");
     assert_eq!(sched.pending(), 37);
     // More outcomes than it has jobs are still a violation.
-    let (worker, frame, _) = back[0];
-    let too_many = returned(worker, frame, 41, Duration::from_millis(1));
+    let (worker, batch, _) = back[0];
+    let too_many = returned(worker, batch, 41, Duration::from_millis(1));
     assert!(sched.handle(at(21), too_many).contains(&Action::Kill(worker)));
 }
 
-fn sends(actions: &[Action]) -> Vec<(WorkerId, FrameId, u64)> {
+fn sends(actions: &[Action]) -> Vec<(WorkerId, BatchId, u64)> {
     let sent = |action: &Action| match action {
-        Action::Send { worker, frame, jobs, .. } => {
-            Some((*worker, *frame, jobs.iter().map(|jobs| jobs.count()).sum()))
+        Action::Send { worker, batch, jobs, .. } => {
+            Some((*worker, *batch, jobs.iter().map(|jobs| jobs.count()).sum()))
         }
         _ => None,
     };
@@ -338,13 +338,13 @@ fn a_worker_that_is_too_large_is_killed_and_its_job_not_tried_again() {
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let sent = sched.handle(at(1), submitted(1, 3, vec![]));
-    let frame = sent.iter().find_map(|action| match action {
-        Action::Send { frame, .. } => Some(*frame),
+    let batch = sent.iter().find_map(|action| match action {
+        Action::Send { batch, .. } => Some(*batch),
         _ => None,
     });
     assert!(sched.handle(at(2), Event::Resident { worker, bytes: 1000 }).is_empty());
     assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).contains(&Action::Kill(worker)));
-    let running = frame.map(|frame| (frame, 0));
+    let running = batch.map(|batch| (batch, 0));
     let died = Event::Died { worker, running, kept: None, death: DEATH, memory: false };
     let resolved = sched.handle(at(4), died).into_iter().find_map(|action| match action {
         Action::Resolve { jobs, verdict } => Some((jobs, verdict)),
@@ -358,13 +358,13 @@ fn a_worker_that_is_too_large_is_killed_and_its_job_not_tried_again() {
 fn a_worker_that_has_grown_gives_back_its_jobs_and_is_replaced() {
     let settings = Settings {
         recycle_rss: Some(1000),
-        batch: Batch::Fixed(4.try_into().unwrap()),
+        batch_size: BatchSize::Fixed(4.try_into().unwrap()),
         ..Settings::default()
     };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let sent = sched.handle(at(1), submitted(1, 5, vec![]));
-    let Some(Action::Send { frame, .. }) = sent.iter().find(|action| matches!(action, Action::Send { .. }))
+    let Some(Action::Send { batch, .. }) = sent.iter().find(|action| matches!(action, Action::Send { .. }))
     else {
         panic!("{sent:?}")
     };
@@ -372,7 +372,7 @@ fn a_worker_that_has_grown_gives_back_its_jobs_and_is_replaced() {
     assert!(actions.iter().any(|action| matches!(action, Action::Recall { .. })), "{actions:?}");
     assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).is_empty(), "once is enough");
     let busy = Duration::from_millis(1);
-    let returned = Event::Returned { worker, frame: *frame, outcomes: 1, last: true, busy };
+    let returned = Event::Returned { worker, batch: *batch, outcomes: 1, last: true, busy };
     let actions = sched.handle(at(4), returned);
     assert!(actions.contains(&Action::Retire(worker)), "{actions:?}");
     assert_eq!(sched.pending(), 3);

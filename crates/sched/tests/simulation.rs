@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, DeathCause, FrameId, JobId, JobRange, Moment, WorkerId};
-use sched::{Action, Batch, Event, OnWorkerDeath, Sched, Settings, StartFailure, Verdict};
+use job::{Death, DeathCause, BatchId, JobId, JobRange, Moment, WorkerId};
+use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, StartFailure, Verdict};
 
 /// A small random number generator (xorshift64*), so that a seed means the same history everywhere.
 struct Rng(u64);
@@ -34,16 +34,16 @@ struct FakeWorker {
     retired: bool,
     doomed: bool,
     halted: bool,
-    /// It gives back what it has not begun with of frames below this.
-    recalled: Option<FrameId>,
+    /// It gives back what it has not begun with of batches below this.
+    recalled: Option<BatchId>,
     /// Its job never ends by itself.
     hangs: bool,
     /// Somebody has stopped it.
     stands: bool,
-    /// When it began with the first of its frames.
+    /// When it began with the first of its batches.
     since: Option<Moment>,
     /// Number, jobs without an outcome, and how many have had one.
-    frames: Vec<(FrameId, Vec<JobId>, u64)>,
+    batches: Vec<(BatchId, Vec<JobId>, u64)>,
 }
 
 struct World {
@@ -79,7 +79,7 @@ impl World {
             idle_timeout: rng.one_in(3).then(|| Duration::from_millis(rng.below(8))),
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
             on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Heal },
-            batch: std::num::NonZeroU64::new(rng.below(6)).map_or(Batch::Auto, Batch::Fixed),
+            batch_size: std::num::NonZeroU64::new(rng.below(6)).map_or(BatchSize::Auto, BatchSize::Fixed),
             max_rss: rng.one_in(4).then_some(1_000),
             recycle_rss: rng.one_in(4).then_some(500),
         };
@@ -117,7 +117,7 @@ impl World {
         // Meanwhile any of its jobs may have been killed.
         if self.rng.one_in(8)
             && let Some(job) =
-                self.workers.get(&id).and_then(|worker| worker.frames.last()?.1.last().copied())
+                self.workers.get(&id).and_then(|worker| worker.batches.last()?.1.last().copied())
         {
             self.killed.insert(job);
             self.tell(Event::Killed(job));
@@ -128,19 +128,19 @@ impl World {
         }
         let recalled = worker.recalled.unwrap();
         let hangs = worker.hangs;
-        let Some((frame, jobs, returned)) = worker.frames.first_mut() else { return };
-        if jobs.is_empty() || *frame >= recalled {
+        let Some((batch, jobs, returned)) = worker.batches.first_mut() else { return };
+        if jobs.is_empty() || *batch >= recalled {
             return;
         }
         let begun = if hangs { 0 } else { self.rng.below(jobs.len() as u64) };
-        let event = Event::TakenBack { worker: id, frame: *frame, index: *returned + begun };
+        let event = Event::TakenBack { worker: id, batch: *batch, index: *returned + begun };
         jobs.truncate(begun as usize + 1);
         worker
-            .frames
+            .batches
             .iter_mut()
             .skip(1)
-            .filter(|(frame, ..)| *frame < recalled)
-            .for_each(|frame| frame.1.clear());
+            .filter(|(batch, ..)| *batch < recalled)
+            .for_each(|batch| batch.1.clear());
         self.tell(event);
     }
 
@@ -150,9 +150,9 @@ impl World {
                 assert!(self.workers.insert(id, FakeWorker::default()).is_none());
                 assert!(self.workers.len() <= self.settings.max_workers as usize, "too many workers");
             }
-            Action::Send { worker, frame, jobs, .. } => {
+            Action::Send { worker, batch, jobs, .. } => {
                 let jobs: Vec<JobId> = jobs.iter().flat_map(|range| range.iter()).collect();
-                for other in self.workers.values().flat_map(|w| &w.frames) {
+                for other in self.workers.values().flat_map(|w| &w.batches) {
                     assert!(other.1.iter().all(|job| !jobs.contains(job)), "a job runs twice at a time");
                 }
                 assert!(jobs.iter().all(|job| self.jobs[job.0 as usize].is_none()), "a resolved job is sent");
@@ -160,7 +160,7 @@ impl World {
                 let worker = self.workers.get_mut(&worker).unwrap();
                 assert!(worker.ready && !worker.retired && !worker.doomed);
                 worker.since.get_or_insert(self.now);
-                worker.frames.push((frame, jobs, 0));
+                worker.batches.push((batch, jobs, 0));
             }
             Action::Deliver(ranges) => {
                 let jobs: Vec<JobId> = ranges.iter().flat_map(|range| range.iter()).collect();
@@ -218,24 +218,24 @@ impl World {
         }
     }
 
-    fn return_frame(&mut self) {
-        let Some(id) = self.any_worker(|w| !w.frames.is_empty() && !w.hangs && !w.stands) else { return };
+    fn return_batch(&mut self) {
+        let Some(id) = self.any_worker(|w| !w.batches.is_empty() && !w.hangs && !w.stands) else { return };
         let worker = self.workers.get_mut(&id).unwrap();
-        if self.rng.one_in(4) && worker.frames[0].1.len() > 1 {
+        if self.rng.one_in(4) && worker.batches[0].1.len() > 1 {
             return self.return_part(id);
         }
-        let (frame, jobs, _) = worker.frames.remove(0);
-        worker.since = (!worker.frames.is_empty()).then_some(self.now);
-        let stops = worker.halted || Some(frame) < worker.recalled;
+        let (batch, jobs, _) = worker.batches.remove(0);
+        worker.since = (!worker.batches.is_empty()).then_some(self.now);
+        let stops = worker.halted || Some(batch) < worker.recalled;
         let done = if stops { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
-        self.tell(Event::Returned { worker: id, frame, outcomes: done as u64, last: true, busy });
+        self.tell(Event::Returned { worker: id, batch, outcomes: done as u64, last: true, busy });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
         if self.rng.one_in(8) {
             self.tell(Event::Returned {
                 worker: WorkerId { slot: 0, generation: 9999 },
-                frame,
+                batch,
                 outcomes: 1,
                 last: true,
                 busy,
@@ -243,15 +243,15 @@ impl World {
         }
     }
 
-    /// A worker sends the outcomes of some of a frame's jobs and goes on with the others.
+    /// A worker sends the outcomes of some of a batch's jobs and goes on with the others.
     fn return_part(&mut self, id: WorkerId) {
         let worker = self.workers.get_mut(&id).unwrap();
-        let (frame, jobs, returned) = &mut worker.frames[0];
+        let (batch, jobs, returned) = &mut worker.batches[0];
         let done = 1 + self.rng.below(jobs.len() as u64 - 1);
         self.expected = jobs.drain(..done as usize).collect();
         *returned += done;
-        let (frame, busy) = (*frame, Duration::from_nanos(self.rng.below(2_000_000)));
-        self.tell(Event::Returned { worker: id, frame, outcomes: done, last: false, busy });
+        let (batch, busy) = (*batch, Duration::from_nanos(self.rng.below(2_000_000)));
+        self.tell(Event::Returned { worker: id, batch, outcomes: done, last: false, busy });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
     }
 
@@ -262,14 +262,14 @@ impl World {
 
     fn die(&mut self, id: WorkerId) {
         let worker = self.workers.remove(&id).unwrap();
-        let first = worker.frames.first().filter(|frame| !frame.1.is_empty() && self.rng.one_in(2));
-        let in_frame = first.map(|frame| (frame.clone(), self.rng.below(frame.1.len() as u64)));
-        let running = in_frame.as_ref().map(|((frame, _, returned), index)| (*frame, returned + index));
+        let first = worker.batches.first().filter(|batch| !batch.1.is_empty() && self.rng.one_in(2));
+        let in_batch = first.map(|batch| (batch.clone(), self.rng.below(batch.1.len() as u64)));
+        let running = in_batch.as_ref().map(|((batch, _, returned), index)| (*batch, returned + index));
         // All before the running job are finished, and sometimes it is itself.
-        let kept = in_frame.filter(|_| self.rng.one_in(2)).and_then(|((frame, jobs, _), index)| {
+        let kept = in_batch.filter(|_| self.rng.one_in(2)).and_then(|((batch, jobs, _), index)| {
             let finished = index + self.rng.below(2);
             self.expected = jobs[..finished as usize].to_vec();
-            (finished > 0).then_some((frame, finished))
+            (finished > 0).then_some((batch, finished))
         });
         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
         let memory = self.rng.one_in(10);
@@ -297,11 +297,11 @@ impl World {
             let bytes = self.rng.below(bound);
             self.tell(Event::Resident { worker: id, bytes });
             let worker = &self.workers[&id];
-            let running = worker.frames.first().filter(|frame| !frame.1.is_empty());
-            if let (Some((frame, jobs, returned)), Some(since)) = (running, worker.since) {
+            let running = worker.batches.first().filter(|batch| !batch.1.is_empty());
+            if let (Some((batch, jobs, returned)), Some(since)) = (running, worker.since) {
                 // One that hangs is in its first job; of the others nobody knows.
                 let index = returned + if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };
-                self.tell(Event::Seen { worker: id, frame: *frame, index, since });
+                self.tell(Event::Seen { worker: id, batch: *batch, index, since });
             }
         }
         self.tell(Event::Tick);
@@ -326,7 +326,7 @@ impl World {
         match self.rng.below(40) {
             0..8 if !self.closed => self.submit(),
             8..14 => self.start_outcome(),
-            14..26 => self.return_frame(),
+            14..26 => self.return_batch(),
             26..28 => self.kill(),
             28..32 => self.tick(),
             32 if self.rng.one_in(2) => self.cancel(),
@@ -387,7 +387,7 @@ impl World {
                 break;
             }
             self.start_outcome();
-            self.return_frame();
+            self.return_batch();
             if let Some(id) = self.any_worker(|w| w.doomed && w.ready || w.retired && !w.hangs) {
                 self.die(id);
             }
@@ -448,7 +448,7 @@ fn a_lone_job_starts_one_worker_and_a_second_reuses_it() {
     assert!(sends(sched.handle(now, Event::Ready(worker))));
     let back = Event::Returned {
         worker,
-        frame: FrameId(0),
+        batch: BatchId(0),
         outcomes: 1,
         last: true,
         busy: Duration::from_micros(1),

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use job::{Context, FrameId, Job};
+use job::{Context, BatchId, Job};
 use sys::page::Page;
-use wire::{CodecKind, catch_panic, frame::JobsView};
+use wire::{CodecKind, catch_panic, batch::JobsView};
 
 /// The jobs that have begun and did not run yet, in their order.
 ///
@@ -17,16 +17,16 @@ pub(crate) struct Ahead<'a, J> {
     /// A job that was decoded and could not begin yet.
     next: Option<J>,
     page: &'a Page,
-    frame: FrameId,
+    batch: BatchId,
     /// Number of jobs decoded so far.
     decoded: u32,
 }
 
 impl<'a, J: Job> Ahead<'a, J> {
     /// The lookahead of a batch whose first job is next.
-    pub(crate) fn of(frame: &JobsView<'a>, context: &J::Context, page: &'a Page) -> Ahead<'a, J> {
-        let payloads = context.begins_ahead().then(|| Box::new(frame.payloads()) as Box<_>);
-        Ahead { payloads, begun: VecDeque::new(), next: None, page, frame: frame.frame, decoded: 0 }
+    pub(crate) fn of(batch: &JobsView<'a>, context: &J::Context, page: &'a Page) -> Ahead<'a, J> {
+        let payloads = context.begins_ahead().then(|| Box::new(batch.payloads()) as Box<_>);
+        Ahead { payloads, begun: VecDeque::new(), next: None, page, batch: batch.batch, decoded: 0 }
     }
 
     /// Whether the job whose turn it is has begun.
@@ -59,8 +59,8 @@ impl<'a, J: Job> Ahead<'a, J> {
                 }
             }
             let Some(job) = &self.next else { return };
-            self.page.enter_ahead(self.frame, self.decoded - 1);
-            if !self.page.may_go_on(self.frame) {
+            self.page.enter_ahead(self.batch, self.decoded - 1);
+            if !self.page.may_go_on(self.batch) {
                 return;
             }
             if !catch_panic(|| job.begin(context)).unwrap_or(false) {

@@ -2,7 +2,7 @@
 //!
 //! A worker is a process that was given a [`Role`](wire::Role), which names the rendezvous and the shared
 //! page's descriptor. It joins its parent, shakes hands, makes its [`Context`](job::Context), and then
-//! answers frames of jobs with frames of outcomes until the parent closes the link, when it reports what its
+//! answers batches of jobs with batches of outcomes until the parent closes the link, when it reports what its
 //! context has to say at the end, or is gone.
 
 mod ahead;

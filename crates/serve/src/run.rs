@@ -6,7 +6,7 @@ use job::{Job, Stage};
 use sys::lane::Lane;
 use wire::{
     CodecError, CodecKind, catch_panic,
-    frame::{OutcomesWriter, Status},
+    batch::{OutcomesWriter, Status},
 };
 
 /// A job as it is at hand.

@@ -30,7 +30,7 @@ impl Samples {
         chosen
     }
 
-    /// A frame of so many jobs took so long.
+    /// A batch of so many jobs took so long.
     pub(crate) fn learn(&mut self, busy_ns: u64, jobs: u32) {
         let long = busy_ns > LONG_NS * u64::from(jobs);
         self.one_of = if long { 1 } else { ONE_OF };

@@ -1,4 +1,4 @@
-//! The worker's loop: a frame of jobs in, a frame of outcomes out.
+//! The worker's loop: a batch of jobs in, a batch of outcomes out.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use job::{Context, Job, Moment, Stage};
 use sys::{clock, page::Page, poll::Poller};
 use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
-    frame::{JobsView, OutcomesWriter},
+    batch::{JobsView, OutcomesWriter},
     handshake::pack,
     send,
 };
@@ -46,14 +46,14 @@ pub fn work<J: Job>(
                 return Err(error);
             }
         };
-        let frame = JobsView::read(&message).ok_or(Closed::Garbled("no frame of jobs"))?;
-        if !run_frame::<J>(&frame, Tools { terms, context, page, sender, samples: &mut samples })? {
+        let batch = JobsView::read(&message).ok_or(Closed::Garbled("no batch of jobs"))?;
+        if !run_batch::<J>(&batch, Tools { terms, context, page, sender, samples: &mut samples })? {
             return Ok(false);
         }
     }
 }
 
-/// What a frame is run with.
+/// What a batch is run with.
 struct Tools<'a, C> {
     terms: Terms,
     context: &'a mut C,
@@ -62,25 +62,25 @@ struct Tools<'a, C> {
     samples: &'a mut Samples,
 }
 
-/// Runs the jobs of a frame in order and sends their outcomes back.
+/// Runs the jobs of a batch in order and sends their outcomes back.
 ///
 /// The shared page says which job is running until its outcome is encoded, and keeps the outcomes of the others until
 /// they are sent: all together, or those so far when the page has no room for more.
 ///
 /// Returns `false` if the worker has to end because of a [crash](Context::crashed). Then the page still names the job, and keeps
 /// the outcomes of the others.
-fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<bool, Closed> {
+fn run_batch<J: Job>(batch: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<bool, Closed> {
     let Tools { terms: Terms { codec, max_outcome, .. }, context, page, sender, samples } = tools;
     let mut laps = Laps::begin();
     page.lane().enter_at(Stage::Work, laps.began);
-    let mut outcomes = OutcomesWriter::with_limit(frame.frame, max_outcome);
+    let mut outcomes = OutcomesWriter::with_limit(batch.batch, max_outcome);
     page.keep_from(0);
-    let mut ahead = Ahead::<J>::of(frame, context, page);
-    for (index, payload) in (0..).zip(frame.payloads()) {
-        page.enter(frame.frame, index, frame.notes.starts.then(clock::now));
+    let mut ahead = Ahead::<J>::of(batch, context, page);
+    for (index, payload) in (0..).zip(batch.payloads()) {
+        page.enter(batch.batch, index, batch.notes.starts.then(clock::now));
         // One that has begun is not run by others.
-        if !page.may_go_on(frame.frame) && (page.is_halted() || !ahead.has_begun()) {
-            page.step_back(frame.frame, index);
+        if !page.may_go_on(batch.batch) && (page.is_halted() || !ahead.has_begun()) {
+            page.step_back(batch.batch, index);
             ahead.give_up(context);
             break;
         }
@@ -92,13 +92,13 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
             send(sender, pack(&crash))?;
             return Ok(false);
         }
-        let kept = page.keep(frame.frame, before, outcomes.since(before));
-        if frame.notes.durations {
+        let kept = page.keep(batch.batch, before, outcomes.since(before));
+        if batch.notes.durations {
             outcomes.note_duration(laps.job());
         }
-        let last = index + 1 == frame.count;
+        let last = index + 1 == batch.count;
         if !kept && !last {
-            let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(frame.frame, max_outcome));
+            let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(batch.batch, max_outcome));
             let (began, busy) = laps.message();
             page.lane().enter_at(Stage::Return, laps.began);
             send(sender, full.finish(began, busy, false))?;
@@ -108,12 +108,12 @@ fn run_frame<J: Job>(frame: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
         }
     }
     let (began, busy) = laps.message();
-    samples.learn(busy, frame.count);
-    page.lane().note_jobs(frame.count);
+    samples.learn(busy, batch.count);
+    page.lane().note_jobs(batch.count);
     page.lane().enter_at(Stage::Return, laps.began);
     // Sending may take long too, and until it is over the last job can be blamed: a job that has spoilt the link must not
     // get away with it.
-    if frame.notes.starts {
+    if batch.notes.starts {
         page.renew(laps.began);
     }
     send(sender, outcomes.finish(began, busy, true))?;
@@ -152,11 +152,11 @@ impl Laps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use job::FrameId;
+    use job::BatchId;
     use serde::{Deserialize, Serialize};
     use wire::{
         CodecKind, Transport,
-        frame::{Entries, Notes, OutcomesView, Status, jobs},
+        batch::{Entries, Notes, OutcomesView, Status, jobs},
         memory_pair,
     };
 
@@ -220,8 +220,8 @@ mod tests {
         let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
-        let frame = jobs(FrameId(3), notes, sent.len() as u32, &[entries.slice(0, sent.len())]);
-        send(&*parent.sender, frame).unwrap();
+        let batch = jobs(BatchId(3), notes, sent.len() as u32, &[entries.slice(0, sent.len())]);
+        send(&*parent.sender, batch).unwrap();
         drop(parent.sender);
 
         let (page, _fd) = Page::create().unwrap();
@@ -237,13 +237,13 @@ mod tests {
     fn answers(sent: &[Sample], halted: bool, terms: Terms) -> Vec<(Status, Vec<u8>)> {
         let reply = reply(sent, Notes { starts: true, durations: false }, halted, terms);
         let view = OutcomesView::read(&reply).unwrap();
-        assert_eq!(view.frame, FrameId(3));
+        assert_eq!(view.batch, BatchId(3));
         assert!(view.durations().is_none(), "nobody wants to know");
         view.outcomes().map(|(status, bytes)| (status.unwrap(), bytes.to_vec())).collect()
     }
 
     #[test]
-    fn every_job_of_a_frame_gets_an_outcome_of_its_own() {
+    fn every_job_of_a_batch_gets_an_outcome_of_its_own() {
         let sent = [Sample::Double(4), Sample::Refuse, Sample::Panic, Sample::Unencodable, Sample::Count];
         let answers = answers(&sent, false, TERMS);
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();

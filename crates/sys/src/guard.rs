@@ -135,7 +135,7 @@ impl Guard {
     /// # Safety
     /// Only in a process that runs no other code and uses no descriptor but `report`.
     unsafe fn watch(&mut self) -> ! {
-        // SAFETY: the calls take plain numbers, or pointers to values of this frame that outlive them; the caller vouches
+        // SAFETY: the calls take plain numbers, or pointers to values of this batch that outlive them; the caller vouches
         // for the descriptors.
         unsafe {
             libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
@@ -172,7 +172,7 @@ impl Guard {
     fn reap(&mut self) {
         loop {
             let mut status: c_int = 0;
-            // SAFETY: the status is written to a variable of this frame.
+            // SAFETY: the status is written to a variable of this batch.
             match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
                 0 => return,
                 ended if Some(ended) == self.program => (self.program, self.status) = (None, Some(status)),
@@ -201,7 +201,7 @@ impl Guard {
     /// next round.
     fn kill_descendants(&mut self) {
         let mut vain_rounds = 0;
-        // SAFETY: the calls take plain numbers, or pointers to values of this frame that outlive them.
+        // SAFETY: the calls take plain numbers, or pointers to values of this batch that outlive them.
         unsafe {
             let mut signals: libc::sigset_t = mem::zeroed();
             libc::sigaddset(&raw mut signals, libc::SIGCHLD);
@@ -225,7 +225,7 @@ fn kill_with_group(child: pid_t) -> bool {
     if child <= 1 {
         return false;
     }
-    // SAFETY: the information is written to a variable of this frame; a child that is not reaped keeps its number, so the
+    // SAFETY: the information is written to a variable of this batch; a child that is not reaped keeps its number, so the
     // signals hit no other process.
     unsafe {
         let mut info: libc::siginfo_t = mem::zeroed();

@@ -29,7 +29,7 @@ pub fn leave_init() {
 
 /// Reaps and passes on until the child ends. All signals are blocked.
 fn serve(child: pid_t) -> ! {
-    // SAFETY: the calls take plain numbers, or pointers to values of this frame that outlive them; the descriptors are not used
+    // SAFETY: the calls take plain numbers, or pointers to values of this batch that outlive them; the descriptors are not used
     // any more.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"runner-init".as_ptr());
@@ -55,7 +55,7 @@ fn serve(child: pid_t) -> ! {
 fn reap_until(child: pid_t) {
     loop {
         let mut status: c_int = 0;
-        // SAFETY: the status is written to a variable of this frame.
+        // SAFETY: the status is written to a variable of this batch.
         match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
             ended if ended == child => {
                 let signal = libc::WTERMSIG(status);

@@ -23,7 +23,7 @@ use std::{
     sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 
-use job::{FrameId, Moment, ProgramFigures};
+use job::{BatchId, Moment, ProgramFigures};
 
 use crate::{
     barrier,
@@ -41,36 +41,36 @@ pub use ring::RingMemory;
 /// Outcomes that a worker had finished and not sent when it died.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    frame: u32,
-    /// The place in its frame of the job whose outcome comes first.
+    batch: u32,
+    /// The place in its batch of the job whose outcome comes first.
     pub from: u32,
-    /// The outcomes, as they would have stood in their frame.
+    /// The outcomes, as they would have stood in their batch.
     pub bytes: Vec<u8>,
 }
 
 impl Kept {
-    /// Whether the outcomes belong to this frame.
+    /// Whether the outcomes belong to this batch.
     #[must_use]
-    pub fn is_of(&self, frame: FrameId) -> bool {
-        self.frame == low_half(frame)
+    pub fn is_of(&self, batch: BatchId) -> bool {
+        self.batch == low_half(batch)
     }
 }
 
 /// The job that a worker is in, as it published it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
-    frame: u32,
-    /// The job's place in its frame.
+    batch: u32,
+    /// The job's place in its batch.
     pub index: u32,
-    /// When it started; meaningful only if the frame was sent as timed.
+    /// When it started; meaningful only if the batch was sent as timed.
     pub since: Moment,
 }
 
 impl Running {
-    /// Whether the job belongs to this frame.
+    /// Whether the job belongs to this batch.
     #[must_use]
-    pub fn is_in(&self, frame: FrameId) -> bool {
-        self.frame == low_half(frame)
+    pub fn is_in(&self, batch: BatchId) -> bool {
+        self.batch == low_half(batch)
     }
 }
 
@@ -247,25 +247,25 @@ impl Page {
     /// The worker enters a job; `since` is its start, for jobs with a time limit. Whether it [may](Page::may_go_on) it has to
     /// ask afterwards.
     #[inline]
-    pub fn enter(&self, frame: FrameId, index: u32, since: Option<Moment>) {
+    pub fn enter(&self, batch: BatchId, index: u32, since: Option<Moment>) {
         let cells = self.cells();
         if let Some(since) = since {
             // Before `running`: a reader in between sees the previous job with a later start, never an earlier one.
             cells.since.store(since.0, Ordering::Release);
         }
-        cells.running.store(place(frame, index), Ordering::Release);
+        cells.running.store(place(batch, index), Ordering::Release);
         barrier::light(self.is_registered);
     }
 
     /// The worker begins with a job ahead of its turn. Whether it [may](Page::may_go_on) it has to ask afterwards.
-    pub fn enter_ahead(&self, frame: FrameId, index: u32) {
-        self.cells().ahead.store(place(frame, index), Ordering::Release);
+    pub fn enter_ahead(&self, batch: BatchId, index: u32) {
+        self.cells().ahead.store(place(batch, index), Ordering::Release);
         barrier::light(self.is_registered);
     }
 
     /// The worker does not run the job that it has entered, but is still after the one before it, if there is one.
-    pub fn step_back(&self, frame: FrameId, index: u32) {
-        let before = index.checked_sub(1).map_or(0, |before| place(frame, before));
+    pub fn step_back(&self, batch: BatchId, index: u32) {
+        let before = index.checked_sub(1).map_or(0, |before| place(batch, before));
         self.cells().running.store(before, Ordering::Release);
     }
 
@@ -303,7 +303,7 @@ impl Page {
         self.cells().starved.load(Ordering::Acquire) == running.wrapping_add(1)
     }
 
-    /// The worker is between frames.
+    /// The worker is between batches.
     pub fn leave(&self) {
         self.cells().running.store(0, Ordering::Release);
     }
@@ -312,9 +312,9 @@ impl Page {
     #[must_use]
     pub fn running(&self) -> Option<Running> {
         let cells = self.cells();
-        let (frame, index) = from_place(cells.running.load(Ordering::Acquire))?;
+        let (batch, index) = from_place(cells.running.load(Ordering::Acquire))?;
         let since = Moment(cells.since.load(Ordering::Acquire));
-        Some(Running { frame, index, since })
+        Some(Running { batch, index, since })
     }
 
     /// How many bytes of outcomes can be kept.
@@ -323,11 +323,11 @@ impl Page {
         self.replies.fixed_size() - ARENA_START
     }
 
-    /// The worker keeps more of a frame's outcomes, behind the `before` bytes that it has kept of it; `false` if there is
+    /// The worker keeps more of a batch's outcomes, behind the `before` bytes that it has kept of it; `false` if there is
     /// no room for them.
     #[must_use]
     #[inline]
-    pub fn keep(&self, frame: FrameId, before: usize, outcome: &[u8]) -> bool {
+    pub fn keep(&self, batch: BatchId, before: usize, outcome: &[u8]) -> bool {
         let Some(end) = before.checked_add(outcome.len()).filter(|&end| end <= self.arena_size()) else {
             return false;
         };
@@ -337,7 +337,7 @@ impl Page {
             let arena = self.replies.fixed().as_ptr().add(ARENA_START);
             arena.add(before).copy_from_nonoverlapping(outcome.as_ptr(), outcome.len());
         }
-        self.cells().kept.store((u64::from(low_half(frame)) << 32) | end as u64, Ordering::Release);
+        self.cells().kept.store((u64::from(low_half(batch)) << 32) | end as u64, Ordering::Release);
         true
     }
 
@@ -362,7 +362,7 @@ impl Page {
             bytes.as_mut_ptr().copy_from_nonoverlapping(arena, length);
         }
         Some(Kept {
-            frame: u32::try_from(word >> 32).ok()?,
+            batch: u32::try_from(word >> 32).ok()?,
             from: self.cells().kept_from.load(Ordering::Acquire),
             bytes,
         })
@@ -379,26 +379,26 @@ impl Page {
         self.orders().calm.load(Ordering::Relaxed)
     }
 
-    /// The parent asks the worker to begin with no further job of frames with smaller numbers. Returns the last job that it has
-    /// begun with, if it is in one: it begins with no later one of these frames.
-    pub fn recall(&self, below: FrameId) -> Option<Running> {
+    /// The parent asks the worker to begin with no further job of batches with smaller numbers. Returns the last job that it has
+    /// begun with, if it is in one: it begins with no later one of these batches.
+    pub fn recall(&self, below: BatchId) -> Option<Running> {
         self.orders().recalled.store(below.0, Ordering::Release);
         barrier::for_all();
         let running = self.running()?;
         let ahead = from_place(self.cells().ahead.load(Ordering::Acquire));
-        let index = ahead.filter(|(frame, _)| *frame == running.frame).map_or(0, |(_, index)| index);
+        let index = ahead.filter(|(batch, _)| *batch == running.batch).map_or(0, |(_, index)| index);
         Some(Running { index: running.index.max(index), ..running })
     }
 
-    /// Whether the worker may begin with jobs of this frame: the parent has neither [halted](Page::halt) it nor
-    /// [called back](Page::recall) the frame.
+    /// Whether the worker may begin with jobs of this batch: the parent has neither [halted](Page::halt) it nor
+    /// [called back](Page::recall) the batch.
     #[must_use]
     #[inline]
-    pub fn may_go_on(&self, frame: FrameId) -> bool {
-        !self.is_halted() && frame.0 >= self.orders().recalled.load(Ordering::Acquire)
+    pub fn may_go_on(&self, batch: BatchId) -> bool {
+        !self.is_halted() && batch.0 >= self.orders().recalled.load(Ordering::Acquire)
     }
 
-    /// The parent asks the worker to run no further job of the frames it has.
+    /// The parent asks the worker to run no further job of the batches it has.
     pub fn halt(&self) {
         self.orders().halted.store(true, Ordering::Release);
     }

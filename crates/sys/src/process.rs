@@ -169,7 +169,7 @@ impl AsFd for Process {
 pub(crate) fn wait(child: Pid) -> nix::Result<ExitStatus> {
     let mut status = 0;
     loop {
-        // SAFETY: the status is written to a variable of this frame.
+        // SAFETY: the status is written to a variable of this batch.
         match Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) }) {
             Err(Errno::EINTR) => {}
             waited => return waited.map(|_| ExitStatus::from_raw(status)),

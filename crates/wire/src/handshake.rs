@@ -1,11 +1,11 @@
-//! What both sides say before the first frame, and the worker after the last.
+//! What both sides say before the first batch, and the worker after the last.
 //!
 //! ```text
 //! worker              parent
 //! Hello          ->
 //!                <-   Welcome
 //! Ready, Failed  ->
-//!                    (frames)
+//!                    (batches)
 //!                    closes its end
 //! Farewell       ->
 //! ```

@@ -3,14 +3,14 @@
 //! A [`Role`] makes a process a worker, which [joins](join) its parent at a [`Rendezvous`].
 //! From the bottom up: a [`Link`] carries packets, through a socket, each small enough to go through it in one piece, or
 //! through a [`ring`] in shared memory; a
-//! [`Message`] is one or several packets; [`frame`] lays jobs and outcomes out in messages; [`handshake`] is what
-//! both sides say before the first frame; [`CodecKind`] turns values into bytes. The parent sends through an
+//! [`Message`] is one or several packets; [`batch`] lays jobs and outcomes out in messages; [`handshake`] is what
+//! both sides say before the first batch; [`CodecKind`] turns values into bytes. The parent sends through an
 //! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
 
 mod announced;
 mod catch;
 mod codec;
-pub mod frame;
+pub mod batch;
 pub mod handshake;
 mod inbox;
 mod link;

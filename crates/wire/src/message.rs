@@ -39,9 +39,9 @@ impl Marker {
 pub enum Tag {
     /// One of [`handshake`](crate::handshake)'s values.
     Control = 0,
-    /// A [frame of jobs](crate::frame).
+    /// A [batch of jobs](crate::batch).
     Jobs = 1,
-    /// A [frame of outcomes](crate::frame).
+    /// A [batch of outcomes](crate::batch).
     Outcomes = 2,
     /// The worker has taken one part of a large message from the link.
     PartTaken = 3,

@@ -2,7 +2,7 @@
 //!
 //! The thread that sends to a worker may be the one that receives from it. If it waited for room in the socket
 //! while the worker waited for room in the other direction, both would wait for ever. So an outbox counts what it
-//! has put into the socket and the worker has not taken yet, and keeps back what would not fit. A frame counts as
+//! has put into the socket and the worker has not taken yet, and keeps back what would not fit. A batch counts as
 //! taken when its outcomes are back, a part of a large message when the worker says so.
 
 use std::{

@@ -3,13 +3,13 @@
 
 use std::{collections::VecDeque, env, hint::black_box, process::ExitCode, time::Duration};
 
-use job::{Death, DeathCause, FrameId, JobRange, Moment};
+use job::{Death, DeathCause, BatchId, JobRange, Moment};
 use pool::{Executor, Job, JobFuture, Serial};
 use sched::{Action, Event, Sched, Settings};
 use serde::{Deserialize, Serialize};
 use wire::{
     CodecKind,
-    frame::{self, Entries, JobsView, Notes, OutcomesView, OutcomesWriter, Status},
+    batch::{self, Entries, JobsView, Notes, OutcomesView, OutcomesWriter, Status},
 };
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -52,7 +52,7 @@ fn jobs(count: u64) -> impl Iterator<Item = Sum> {
     (0..count).map(|place| Sum(place, place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (place % 64)))
 }
 
-/// Frames of 256 jobs and of their outcomes, there and back.
+/// Batches of 256 jobs and of their outcomes, there and back.
 fn wire() -> Result {
     const CODEC: CodecKind = CodecKind::Bincode;
     for number in 0..100 {
@@ -60,15 +60,15 @@ fn wire() -> Result {
         for job in jobs(256) {
             entries.push(CODEC, &job)?;
         }
-        let message = frame::jobs(FrameId(number), Notes::default(), 256, &[entries.slice(0, 256)]);
-        let view = JobsView::read(&message).ok_or("no frame of jobs")?;
-        let mut writer = OutcomesWriter::new(view.frame);
+        let message = batch::jobs(BatchId(number), Notes::default(), 256, &[entries.slice(0, 256)]);
+        let view = JobsView::read(&message).ok_or("no batch of jobs")?;
+        let mut writer = OutcomesWriter::new(view.batch);
         for payload in view.payloads() {
             let sum = CODEC.decode::<Sum>(payload)?.run(&mut ())?;
             writer.push(CODEC, Status::Done, &sum)?;
         }
         let message = writer.finish(Moment(1), 1, true);
-        let view = OutcomesView::read(&message).ok_or("no frame of outcomes")?;
+        let view = OutcomesView::read(&message).ok_or("no batch of outcomes")?;
         for (_, payload) in view.outcomes() {
             black_box(CODEC.decode::<u64>(payload)?);
         }
@@ -76,7 +76,7 @@ fn wire() -> Result {
     Ok(())
 }
 
-/// Four workers, a few thousand submissions of one to five hundred jobs, and a death every so many frames.
+/// Four workers, a few thousand submissions of one to five hundred jobs, and a death every so many batches.
 fn sched(deaths_every: u64) -> Result {
     let mut world = World { deaths_every, ..World::default() };
     let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
@@ -102,7 +102,7 @@ fn sched(deaths_every: u64) -> Result {
 struct World {
     now: u64,
     news: VecDeque<Event>,
-    frames: u64,
+    batches: u64,
     deaths_every: u64,
 }
 
@@ -112,15 +112,15 @@ impl World {
         for action in sched.handle(Moment(self.now), event) {
             match action {
                 Action::Start(worker) => self.news.push_back(Event::Ready(worker)),
-                Action::Send { worker, frame, jobs, .. } => {
-                    self.frames += 1;
+                Action::Send { worker, batch, jobs, .. } => {
+                    self.batches += 1;
                     let outcomes = jobs.iter().map(|jobs| jobs.count()).sum();
                     let busy = Duration::from_nanos(500 * outcomes);
-                    self.news.push_back(if self.frames.is_multiple_of(self.deaths_every) {
+                    self.news.push_back(if self.batches.is_multiple_of(self.deaths_every) {
                         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
-                        Event::Died { worker, running: Some((frame, 0)), kept: None, death, memory: false }
+                        Event::Died { worker, running: Some((batch, 0)), kept: None, death, memory: false }
                     } else {
-                        Event::Returned { worker, frame, outcomes, last: true, busy }
+                        Event::Returned { worker, batch, outcomes, last: true, busy }
                     });
                 }
                 other => drop(black_box(other)),

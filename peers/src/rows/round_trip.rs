@@ -14,7 +14,7 @@ use crate::{
     task::{Numbers, Task, gcd},
 };
 
-/// As large as a small job in its frame.
+/// As large as a small job in its batch.
 const MESSAGE: [u8; 24] = [7; 24];
 
 /// The next one as soon as the last one is back.

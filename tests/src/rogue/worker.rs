@@ -19,7 +19,7 @@ use pool::{CodecKind, Job};
 use sys::page::Page;
 use wire::{
     Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
-    frame::{JobsView, OutcomesWriter, Status},
+    batch::{JobsView, OutcomesWriter, Status},
     handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
     join, ring,
 };
@@ -28,7 +28,7 @@ use super::{Plan, Wrong, spoil};
 use crate::{probe::Probe, program};
 use Wrong::{
     AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt,
-    ExitsAtOnce, ForeignFrame, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
+    ExitsAtOnce, ForeignBatch, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
     HugePacket, Knocks, KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves,
     NeverReady, OtherJobs, OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello,
     StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
@@ -142,19 +142,19 @@ impl Rogue {
                 Err(_) if self.plan.wrong == NeverLeaves => linger(),
                 Err(error) => return Err(error),
             };
-            let frame = JobsView::read(&message).expect("a parent sends jobs");
-            if count < self.plan.good_frames {
-                self.say(self.answer(&frame).finish(sys::clock::now(), 1000, true))?;
+            let batch = JobsView::read(&message).expect("a parent sends jobs");
+            if count < self.plan.good_batches {
+                self.say(self.answer(&batch).finish(sys::clock::now(), 1000, true))?;
                 continue;
             }
             if self.plan.publishes {
-                self.page.enter(frame.frame, 0, frame.notes.starts.then(sys::clock::now));
+                self.page.enter(batch.batch, 0, batch.notes.starts.then(sys::clock::now));
             }
             if self.plan.wrong == Disconnects {
                 drop((inbox, self));
                 linger();
             }
-            self.go_wrong(&frame)?;
+            self.go_wrong(&batch)?;
         }
         Ok(())
     }
@@ -193,9 +193,9 @@ impl Rogue {
     }
 
     /// What a good worker would say; nothing of jobs that it does not know.
-    fn answer(&self, frame: &JobsView<'_>) -> OutcomesWriter {
-        let mut outcomes = OutcomesWriter::new(frame.frame);
-        for payload in frame.payloads().filter(|_| self.knows_the_jobs) {
+    fn answer(&self, batch: &JobsView<'_>) -> OutcomesWriter {
+        let mut outcomes = OutcomesWriter::new(batch.batch);
+        for payload in batch.payloads().filter(|_| self.knows_the_jobs) {
             let job: Probe = self.codec.decode(payload).expect("a probe");
             let output = job.run(&mut ()).expect("a job that succeeds");
             outcomes.push(self.codec, Status::Done, &output).expect("a number can be encoded");
@@ -203,7 +203,7 @@ impl Rogue {
         outcomes
     }
 
-    fn go_wrong(&self, frame: &JobsView<'_>) -> Result<(), Closed> {
+    fn go_wrong(&self, batch: &JobsView<'_>) -> Result<(), Closed> {
         let sender = &*self.link.sender;
         match self.plan.wrong {
             Dies => process::exit(5),
@@ -224,30 +224,30 @@ impl Rogue {
             }
             Nested => {
                 self.send_half()?;
-                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))
+                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
             AnswersTwice => {
-                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))?;
-                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))
+                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))?;
+                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
-            ForeignFrame => self.say(message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
+            ForeignBatch => self.say(message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
             TooMany => {
-                let mut outcomes = self.answer(frame);
+                let mut outcomes = self.answer(batch);
                 outcomes.push(self.codec, Status::Done, &7u64).expect("a number can be encoded");
                 self.say(outcomes.finish(sys::clock::now(), 1000, true))
             }
-            TooFew => self.say(OutcomesWriter::new(frame.frame).finish(sys::clock::now(), 1000, true)),
+            TooFew => self.say(OutcomesWriter::new(batch.batch).finish(sys::clock::now(), 1000, true)),
             UnaskedReceipt => self.say(Message::new(Tag::PartTaken)),
             UnaskedFarewell => self.say(pack(&Farewell::Report(Vec::new()))),
-            UnknownStatus => self.say(outcomes_of_bytes(frame, &[9, 7])),
-            Undecodable => self.say(outcomes_of_bytes(frame, &[0, 255, 255])),
+            UnknownStatus => self.say(outcomes_of_bytes(batch, &[9, 7])),
+            Undecodable => self.say(outcomes_of_bytes(batch, &[0, 255, 255])),
             SpoilsMemory => {
                 spoil::memory(self.plan.seed);
                 self.page.door().ring();
-                self.say(self.answer(frame).finish(sys::clock::now(), 1000, true))
+                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
-            AbsurdBusy => self.say(self.answer(frame).finish(sys::clock::now(), u64::MAX, true)),
-            _ => self.say(self.answer(frame).finish(sys::clock::now(), 1000, true)),
+            AbsurdBusy => self.say(self.answer(batch).finish(sys::clock::now(), u64::MAX, true)),
+            _ => self.say(self.answer(batch).finish(sys::clock::now(), 1000, true)),
         }
     }
 
@@ -282,13 +282,13 @@ fn message(tag: Tag, body: &[u8]) -> Message {
 }
 
 /// An answer in which each outcome consists of these bytes.
-fn outcomes_of_bytes(frame: &JobsView<'_>, bytes: &[u8]) -> Message {
-    let mut answer = message(Tag::Outcomes, &frame.frame.0.to_le_bytes());
+fn outcomes_of_bytes(batch: &JobsView<'_>, bytes: &[u8]) -> Message {
+    let mut answer = message(Tag::Outcomes, &batch.batch.0.to_le_bytes());
     answer.extend(&sys::clock::now().0.to_le_bytes());
     answer.extend(&1000u64.to_le_bytes());
-    answer.extend(&frame.count.to_le_bytes());
+    answer.extend(&batch.count.to_le_bytes());
     answer.extend(&[1]);
-    for _ in 0..frame.count {
+    for _ in 0..batch.count {
         answer.extend(&(bytes.len() as u32).to_le_bytes());
         answer.extend(bytes);
     }

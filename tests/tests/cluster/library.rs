@@ -114,7 +114,7 @@ fn jobs_maps_and_batches_have_the_outcomes_of_a_pool() {
         cluster.map_unordered(jobs()).into_iter().map(|output| output.unwrap()).collect();
     unordered.sort_unstable();
     assert!(doubles(unordered.into_iter().map(|(_, output)| output).collect()));
-    let batch = cluster.submit_batch(jobs().collect(), JobOptions::default()).unwrap();
+    let batch = cluster.submit_many(jobs().collect(), JobOptions::default()).unwrap();
     assert!(doubles(batch.iter().map(|job| job.result(LIMIT).unwrap()).collect()));
     cluster.shutdown(true, false);
     assert_eq!(cluster.submit(Probe::Double(1)).err(), Some(Refused::Closed));

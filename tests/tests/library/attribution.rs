@@ -1,4 +1,4 @@
-//! Who is charged when a worker dies inside a frame, and what becomes of the others.
+//! Who is charged when a worker dies inside a batch, and what becomes of the others.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,11 +31,11 @@ fn finished_siblings_of_a_job_that_kills_its_worker_keep_their_outcomes() {
     let executor = builder::<Probe>(1).retries(0).build().unwrap();
     let stage = Stage::new();
     let (jobs, files) = around(Probe::Exit(3), &stage);
-    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     assert!(matches!(failure(&futures[2]), Failure::Crashed { attempts: 1, .. }));
     assert!([0, 1, 3].iter().all(|&place| futures[place].result(LIMIT).is_ok()));
     assert_eq!(files.map(|file| marks(&file)), [1, 1, 1], "none has run twice, none is lost");
-    assert_eq!(executor.figures()[0].frames, 0, "the first worker never sent a frame back");
+    assert_eq!(executor.figures()[0].batches, 0, "the first worker never sent a batch back");
     finish(&executor);
 }
 
@@ -45,7 +45,7 @@ fn finished_siblings_of_a_job_that_runs_too_long_keep_their_outcomes() {
     let executor = builder::<Probe>(1).time_limit(Duration::from_millis(100)).build().unwrap();
     let stage = Stage::new();
     let (jobs, files) = around(stage.hold(), &stage);
-    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     assert!(matches!(failure(&futures[2]), Failure::TimedOut { attempts: 1, .. }));
     assert!([0, 1, 3].iter().all(|&place| futures[place].result(LIMIT).is_ok()));
     assert_eq!(files.map(|file| marks(&file)), [1, 1, 1]);
@@ -58,7 +58,7 @@ fn finished_siblings_of_a_job_that_is_killed_on_request_keep_their_outcomes() {
     let executor = builder::<Probe>(1).build().unwrap();
     let stage = Stage::new();
     let (jobs, files) = around(stage.hold(), &stage);
-    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     stage.until_held(1);
     assert!(futures[2].kill());
     assert!(matches!(failure(&futures[2]), Failure::Cancelled));
@@ -77,7 +77,7 @@ fn more_outcomes_than_can_be_kept_are_sent_early() {
     let bulky = Probe::Then(Box::new(Probe::Mark(file.clone())), Box::new(Probe::Fail(bulky_mishap())));
     let mut jobs = vec![bulky; 600];
     jobs.push(Probe::Abort);
-    let futures = executor.submit_batch(jobs, JobOptions::default()).unwrap();
+    let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     assert!(matches!(failure(&futures[600]), Failure::Crashed { .. }));
     assert!(
         futures[..600].iter().all(|job| matches!(failure(job), Failure::Failed(m) if m == bulky_mishap()))
@@ -94,7 +94,7 @@ fn an_unordered_map_hands_out_what_is_sent_early() {
     let mut jobs = vec![Probe::Fail(bulky_mishap()); 600];
     jobs.push(stage.hold());
     let batch = NonZeroUsize::new(601).unwrap();
-    let mut outputs = executor.map_unordered(jobs).batch(batch).into_iter();
+    let mut outputs = executor.map_unordered(jobs).chunk_size(batch).into_iter();
     assert!(
         matches!(outputs.next(), Some(Err((0, NoOutcome::Failed(Failure::Failed(_)))))),
         "while one is held"

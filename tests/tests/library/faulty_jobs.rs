@@ -10,18 +10,18 @@ use end_to_end::{
     probe::{LIMIT, Mishap, Probe, builder, finish, processes, serial, threads},
 };
 use pool::{
-    Batch, DeathCause, Executor, Failure, JobOptions, NoOutcome, ProcessPool, ProcessPoolBuilder, Refused,
+    BatchSize, DeathCause, Executor, Failure, JobOptions, NoOutcome, ProcessPool, ProcessPoolBuilder, Refused,
 };
 
 /// A pool of one worker that tries each job once and sends all at once.
 fn once() -> ProcessPoolBuilder<Probe> {
-    builder(1).retries(0).batch(Batch::Fixed(NonZeroU64::new(9).unwrap()))
+    builder(1).retries(0).batch_size(BatchSize::Fixed(NonZeroU64::new(9).unwrap()))
 }
 
-/// Runs a job among good ones of the same frame, which must succeed, and tells how it failed.
+/// Runs a job among good ones of the same batch, which must succeed, and tells how it failed.
 fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOptions) -> Failure<Mishap> {
     let jobs = (0..9).map(|n| if n == 4 { job.clone() } else { Probe::Double(n) }).collect();
-    let futures = pool.submit_batch(jobs, options).unwrap();
+    let futures = pool.submit_many(jobs, options).unwrap();
     let mut failure = None;
     for (n, future) in (0..).zip(futures) {
         match future.result(LIMIT) {

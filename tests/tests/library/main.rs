@@ -4,6 +4,6 @@ mod attribution;
 mod callbacks;
 mod codecs;
 mod faulty_jobs;
-mod frames;
+mod batches;
 mod take_back;
 mod transports;

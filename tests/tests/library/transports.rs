@@ -22,7 +22,7 @@ fn short_and_long_jobs_come_through_and_finished_outcomes_survive_their_worker()
         assert!(doubled.iter().copied().eq((0..50_000).map(|n| n * 2)), "{transport}");
         // In one batch, so that the first outcomes are finished and not sent when the worker ends.
         let jobs = vec![Probe::Double(1), Probe::Double(2), Probe::Exit(3), Probe::Double(4)];
-        let jobs = pool.submit_batch(jobs, pool::JobOptions::default()).unwrap();
+        let jobs = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
         let outcomes: Vec<_> = jobs.iter().map(|job| job.result(LIMIT)).collect();
         assert!(matches!(outcomes[2], Err(NoOutcome::Failed(Failure::Crashed { .. }))), "{transport}");
         let doubled = [0, 1, 3].map(|place| *outcomes[place].as_ref().unwrap());

@@ -56,7 +56,7 @@ fn killing_workers_at_any_moment_changes_no_byte() {
     let mut run = runner(["-w", "2", "--retries", "1000"]).stdin(jobs).start();
     let (mut killed, mut moment) = (BTreeSet::new(), 1u64);
     run.until("all is done", |run| {
-        // Moments that are spread over starts, frames and waits; there is no event to wait for.
+        // Moments that are spread over starts, batches and waits; there is no event to wait for.
         moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         std::thread::sleep(Duration::from_micros(moment >> 50));
         let workers = run.workers();
@@ -94,7 +94,7 @@ fn a_jobs_own_limit_counts_before_the_runs() {
 }
 
 #[test]
-fn a_limit_hits_the_one_job_of_a_frame_that_is_too_long() {
+fn a_limit_hits_the_one_job_of_a_batch_that_is_too_long() {
     let mut jobs: Vec<String> = (0..40).map(|n| format!("{{\"op\":\"sum\",\"n\":{n}}}")).collect();
     jobs[17] = "{\"op\":\"sum\",\"n\":1000000000000,\"method\":\"trial\"}".into();
     let output = runner(["-w", "1", "--batch", "40", "--timeout", "0.3"]).stdin(jobs.join("\n")).run();

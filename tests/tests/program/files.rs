@@ -190,7 +190,7 @@ fn outputs_of_a_benchmark_are_different_files() {
     for (arguments, names) in [
         (&["--json", "x", "--csv", "x"][..], ["--json x", "--csv x"]),
         (&["--json", "new", "--html", "./new"], ["--json new", "--html ./new"]),
-        (&["--csv", "pictures/frames.svg", "--svg", "pictures"], ["--csv", "--svg"]),
+        (&["--csv", "pictures/batches.svg", "--svg", "pictures"], ["--csv", "--svg"]),
     ] {
         folder.expect_refused(folder.runner(&[&["bench", "--quick"][..], arguments].concat()), names);
         assert_eq!(fs::read_dir(folder.path("pictures")).unwrap().count(), 0);

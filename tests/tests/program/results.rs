@@ -33,7 +33,7 @@ fn two_thousand_mixed_jobs_give_the_expected_bytes() {
 }
 
 #[test]
-fn any_number_of_workers_and_any_frame_size_give_the_same_bytes() {
+fn any_number_of_workers_and_any_batch_size_give_the_same_bytes() {
     let expected = data_bytes("mixed_2k.expected.jsonl");
     for arguments in
         [["-w", "1", "--batch", "1"], ["-w", "7", "--batch", "3"], ["-w", "2", "--batch", "5000"]]

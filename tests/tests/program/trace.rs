@@ -87,7 +87,7 @@ impl Timeline {
         self.events.iter().filter(|event| event["cat"] == category).collect()
     }
 
-    /// How many jobs the frames of the workers' lines hold.
+    /// How many jobs the batches of the workers' lines hold.
     fn jobs(&self) -> u64 {
         self.of("run").iter().map(|run| run["args"]["jobs"].as_u64().unwrap()).sum()
     }
@@ -208,18 +208,18 @@ fn jobs_lie_where_they_ran() {
 }
 
 #[test]
-fn many_jobs_are_all_in_frames_or_the_file_says_what_it_shows() {
+fn many_jobs_are_all_in_batches_or_the_file_says_what_it_shows() {
     let (jobs, records) = gcd_jobs(200_000);
     let (timeline, output) = traced(&["-w", "2"], jobs);
     assert_eq!(output.text(), records);
     let number = |name: &str| timeline.about[name].as_u64().unwrap();
-    let (frames, jobs_of) = (number("frames_shown_one_of"), number("jobs_shown_in_one_frame_of"));
+    let (batches, jobs_of) = (number("batches_shown_one_of"), number("jobs_shown_in_one_batch_of"));
     let shown: BTreeSet<u64> =
-        timeline.of("run").iter().map(|run| run["args"]["frame"].as_u64().unwrap()).collect();
-    assert!(shown.iter().all(|frame| frame % frames == 0));
-    assert_eq!(shown.len() as u64, number("frames").div_ceil(frames));
-    assert!(frames > 1 || timeline.jobs() == 200_000, "{} jobs", timeline.jobs());
-    assert!(jobs_of > 1, "200,000 jobs and their frames are more than there is room for");
+        timeline.of("run").iter().map(|run| run["args"]["batch"].as_u64().unwrap()).collect();
+    assert!(shown.iter().all(|batch| batch % batches == 0));
+    assert_eq!(shown.len() as u64, number("batches").div_ceil(batches));
+    assert!(batches > 1 || timeline.jobs() == 200_000, "{} jobs", timeline.jobs());
+    assert!(jobs_of > 1, "200,000 jobs and their batches are more than there is room for");
     let slices = timeline.events.iter().filter(|event| kind(event) == "X").count() as u64;
     assert!(slices <= number("most_slices") + 10, "{slices} slices");
 }

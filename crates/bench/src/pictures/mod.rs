@@ -6,7 +6,7 @@ mod chart;
 mod codecs;
 mod data;
 mod draw;
-mod frames;
+mod batches;
 mod ink;
 mod labels;
 mod ledger;
@@ -37,7 +37,7 @@ pub struct Picture {
 }
 
 /// The names of all pictures that there can be.
-pub const NAMES: [&str; 6] = ["speedup", "ledger", "workers", "frames", "codecs", "transports"];
+pub const NAMES: [&str; 6] = ["speedup", "ledger", "workers", "batches", "codecs", "transports"];
 
 /// All pictures that a report has figures for, as files.
 pub fn svg(report: &Report) -> Vec<Picture> {
@@ -57,6 +57,6 @@ pub fn html(report: &Report) -> String {
 /// What there are figures for, in the order in which it is told.
 fn panels(report: &Report) -> Vec<Panel> {
     let panels =
-        [speedup::panel, ledger::panel, workers::panel, frames::panel, codecs::panel, transports::panel];
+        [speedup::panel, ledger::panel, workers::panel, batches::panel, codecs::panel, transports::panel];
     panels.into_iter().filter_map(|panel| panel(report)).collect()
 }

@@ -58,7 +58,7 @@ impl Maker {
             payload_bytes: 0,
             codec: "bincode".into(),
             transport: if executor == ExecutorName::Processes { "rings".into() } else { String::new() },
-            frame: None,
+            batch: None,
             in_flight: None,
             jobs: (2e8 / grain).clamp(16.0, 1e6) as u64,
             speedup: round(grain / ns_per_job.median),
@@ -88,16 +88,16 @@ impl Maker {
         }
     }
 
-    fn frames(&mut self, rows: &mut Vec<Row>) {
+    fn batches(&mut self, rows: &mut Vec<Row>) {
         for grain in [100.0, 1e4] {
-            for frame in [1, 4, 16, 64, 256, 1024, 4096] {
-                let cost = 148.0 + grain * 0.5 + 5200.0 / frame as f64 + frame as f64 * 0.03;
-                let mut row = self.row(Sweep::Frame, ExecutorName::Processes, 2, (grain, cost));
-                row.frame = Some(frame);
+            for batch in [1, 4, 16, 64, 256, 1024, 4096] {
+                let cost = 148.0 + grain * 0.5 + 5200.0 / batch as f64 + batch as f64 * 0.03;
+                let mut row = self.row(Sweep::Batch, ExecutorName::Processes, 2, (grain, cost));
+                row.batch = Some(batch);
                 row.predicted_ns = None;
                 rows.push(row);
             }
-            rows.push(self.row(Sweep::Frame, ExecutorName::Processes, 2, (grain, 102.0 + grain * 0.5015)));
+            rows.push(self.row(Sweep::Batch, ExecutorName::Processes, 2, (grain, 102.0 + grain * 0.5015)));
         }
     }
 
@@ -184,7 +184,7 @@ fn made() -> Report {
     let mut rows = Vec::new();
     maker.grains(&mut rows);
     maker.workers(&mut rows);
-    maker.frames(&mut rows);
+    maker.batches(&mut rows);
     maker.codecs(&mut rows);
     maker.transports(&mut rows);
     let limits = [1e2, 1e3, 1e4, 1e5];
@@ -198,10 +198,10 @@ fn made() -> Report {
         model: Some(Model {
             parent_ns: 55.0,
             worker_ns: 35.0,
-            parent_frame_ns: 20_000.0,
-            worker_frame_ns: 8_000.0,
+            parent_batch_ns: 20_000.0,
+            worker_batch_ns: 8_000.0,
             idle_ns: 10.0,
-            idle_frame_ns: 2_000.0,
+            idle_batch_ns: 2_000.0,
             break_even_ns: 200.0,
             measured_break_even_ns: Some(200.0),
             limits: limits
@@ -274,7 +274,7 @@ fn all_six_pictures_of_the_fixture_are_files_and_on_the_page() {
     let report = fixture();
     let pictures = svg(&report);
     let names: Vec<_> = pictures.iter().map(|picture| picture.name).collect();
-    assert_eq!(names, ["speedup", "ledger", "workers", "frames", "codecs", "transports"]);
+    assert_eq!(names, ["speedup", "ledger", "workers", "batches", "codecs", "transports"]);
     for picture in &pictures {
         well_formed(&picture.svg).unwrap();
         assert!(!picture.svg.contains("var("), "a file knows no style sheet");
@@ -383,7 +383,7 @@ fn odd_row() -> impl Strategy<Value = Row> {
     let found = (odd_spread(), speedup, prop::option::of(odd()), prop::collection::vec(odd_stage(), 0..8));
     (place, found).prop_map(|(place, found)| {
         let (sweep, executor, grain_ns, (codec, transport), counts) = place;
-        let (workers, payload_bytes, frame, in_flight) = counts;
+        let (workers, payload_bytes, batch, in_flight) = counts;
         let (ns_per_job, (speedup, suspect), predicted_ns, stages) = found;
         let workers = workers as usize;
         let jobs = payload_bytes;
@@ -395,7 +395,7 @@ fn odd_row() -> impl Strategy<Value = Row> {
             payload_bytes,
             codec,
             transport,
-            frame,
+            batch,
             in_flight,
             jobs,
             ns_per_job,
@@ -416,15 +416,15 @@ fn odd_model() -> impl Strategy<Value = Model> {
     let lists = (prop::collection::vec(limit, 0..3), prop::collection::vec(point, 0..8));
     (figures, lists).prop_map(|(figures, (limits, curve))| {
         let (parent_ns, worker_ns, break_even_ns, measured_break_even_ns, largest_error) = figures;
-        let [parent_frame_ns, worker_frame_ns, idle_ns, idle_frame_ns] =
+        let [parent_batch_ns, worker_batch_ns, idle_ns, idle_batch_ns] =
             [parent_ns, worker_ns, parent_ns, worker_ns];
         Model {
             parent_ns,
             worker_ns,
-            parent_frame_ns,
-            worker_frame_ns,
+            parent_batch_ns,
+            worker_batch_ns,
             idle_ns,
-            idle_frame_ns,
+            idle_batch_ns,
             break_even_ns,
             measured_break_even_ns,
             limits,

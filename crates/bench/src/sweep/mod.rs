@@ -1,7 +1,7 @@
 //! What is measured: one factor at a time.
 
 mod codec;
-mod frame;
+mod batch;
 mod grain;
 mod transport;
 mod workers;
@@ -15,7 +15,7 @@ pub(crate) fn points(sweep: Sweep, settings: &Settings) -> Vec<Point> {
     match sweep {
         Sweep::Grain => grain::points(settings),
         Sweep::Workers => workers::points(settings),
-        Sweep::Frame => frame::points(settings),
+        Sweep::Batch => batch::points(settings),
         Sweep::Codec => codec::points(settings),
         Sweep::Transport => transport::points(settings),
     }

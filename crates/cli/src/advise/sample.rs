@@ -125,7 +125,7 @@ impl Sink<Builtin> for Done {
     }
 }
 
-/// What jobs cost that are nearly nothing, in frames as large as they get.
+/// What jobs cost that are nearly nothing, in batches as large as they get.
 fn of_empty_jobs(pool: &ProcessPool<Builtin>) -> Books {
     let empty = |count| pool.map((0..count).map(|_| empty_job())).into_iter().count();
     empty(EMPTY_JOBS / 4);

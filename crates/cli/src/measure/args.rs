@@ -28,7 +28,7 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) run_time: Option<Duration>,
 
-    /// Sweeps to run: `grain`, `workers`, `frame`, `codec` or `transport`, separated by commas [default: all]
+    /// Sweeps to run: `grain`, `workers`, `batch`, `codec` or `transport`, separated by commas [default: all]
     #[arg(long, value_name = "SWEEP,...", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub(crate) only: Vec<SweepName>,
 
@@ -64,7 +64,7 @@ pub(crate) enum SweepName {
     /// How many workers there are
     Workers,
     /// How many jobs travel together
-    Frame,
+    Batch,
     /// How much a job carries, by each codec
     Codec,
     /// How much work is in a job, by each transport
@@ -76,7 +76,7 @@ impl From<SweepName> for Sweep {
         match name {
             SweepName::Grain => Sweep::Grain,
             SweepName::Workers => Sweep::Workers,
-            SweepName::Frame => Sweep::Frame,
+            SweepName::Batch => Sweep::Batch,
             SweepName::Codec => Sweep::Codec,
             SweepName::Transport => Sweep::Transport,
         }

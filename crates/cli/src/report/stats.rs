@@ -47,7 +47,7 @@ struct WorkerStats {
     generation: u32,
     pid: Option<u32>,
     jobs: u64,
-    frames: u64,
+    batches: u64,
     bytes_out: u64,
     bytes_in: u64,
     start_s: f64,
@@ -67,7 +67,7 @@ impl Stats {
             generation: worker.worker.generation,
             pid: worker.pid,
             jobs: worker.jobs,
-            frames: worker.frames,
+            batches: worker.batches,
             bytes_out: worker.bytes_out,
             bytes_in: worker.bytes_in,
             start_s: worker.start.as_secs_f64(),
@@ -91,7 +91,7 @@ impl Stats {
             "worker",
             "pid",
             "jobs",
-            "frames",
+            "batches",
             "jobs/fr.",
             "bytes out",
             "bytes in",
@@ -154,14 +154,14 @@ impl ProgramStats {
 
 impl WorkerStats {
     fn cells(&self) -> [String; WIDTHS.len()] {
-        let per_frame = self.jobs as f64 / self.frames.max(1) as f64;
+        let per_batch = self.jobs as f64 / self.batches.max(1) as f64;
         let busy = 100.0 * self.busy_s / self.life_s.max(1e-9);
         [
             format!("{}.{}", self.slot, self.generation),
             self.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
             whole(self.jobs, WIDTHS[2]),
-            whole(self.frames, WIDTHS[3]),
-            fraction(per_frame, 1, WIDTHS[4]),
+            whole(self.batches, WIDTHS[3]),
+            fraction(per_batch, 1, WIDTHS[4]),
             whole(self.bytes_out, WIDTHS[5]),
             whole(self.bytes_in, WIDTHS[6]),
             fraction(self.start_s * 1e3, 2, WIDTHS[7]),
@@ -185,7 +185,7 @@ mod tests {
             worker: WorkerId { slot, generation: slot },
             pid: Some(4_194_303),
             jobs: count,
-            frames: count / 3,
+            batches: count / 3,
             bytes_out: count,
             bytes_in: count,
             start: time,

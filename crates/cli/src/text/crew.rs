@@ -4,7 +4,7 @@ use std::{io, num::NonZeroU64, sync::Arc, thread, time::Duration};
 
 use nix::sys::signal::{Signal, raise};
 use parking_lot::Mutex;
-use pool::{Batch, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool, available_cores};
+use pool::{BatchSize, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool, available_cores};
 
 use super::block::Block;
 use crate::{
@@ -67,8 +67,8 @@ impl Crew {
     }
 
     fn make_processes(&self) -> Result<Arc<dyn Executor<Block>>, BuildError> {
-        // A block is as much as is worth a frame.
-        let settings = ProcessPool::builder().workers(self.workers).batch(Batch::Fixed(NonZeroU64::MIN));
+        // A block is as much as is worth a batch.
+        let settings = ProcessPool::builder().workers(self.workers).batch_size(BatchSize::Fixed(NonZeroU64::MIN));
         let settings =
             builtin::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
         Ok(Arc::new(settings.build()?))

@@ -20,8 +20,8 @@ pub(super) struct Book {
     /// How many jobs were under way after a worker was gone.
     pub(super) after_deaths: Vec<Sample>,
     pub(super) sampling: Sampling,
-    /// How many frames have been sent.
-    pub(super) frames: u64,
+    /// How many batches have been sent.
+    pub(super) batches: u64,
     /// How many slices there are, and how many of them are single jobs.
     slices: (usize, usize),
     /// How many jobs are under way, and since when.
@@ -38,7 +38,7 @@ impl Book {
             lives: BTreeMap::new(),
             after_deaths: Vec::new(),
             sampling: Sampling::new(most),
-            frames: 0,
+            batches: 0,
             slices: (0, 0),
             under_way: Sample { at: start, value: 0 },
             last: start,
@@ -61,18 +61,18 @@ impl Book {
                 life.pid = pid;
                 life.end = Some(End { kind: EndKind::StartFailed, cause, at });
             }),
-            PoolEvent::Sent { worker, frame, jobs, bytes, at } => {
+            PoolEvent::Sent { worker, batch, jobs, bytes, at } => {
                 let names = Names::new(jobs);
                 let (jobs, under_way) = (names.count(), self.under_way);
-                self.sent(worker, names, Sending { frame, jobs, bytes, at, under_way });
+                self.sent(worker, names, Sending { batch, jobs, bytes, at, under_way });
             }
             PoolEvent::Recalled { worker, below, at } => {
                 self.on(worker, at, |life| life.recalls.push((below, at)));
             }
-            PoolEvent::Returned { worker, frame, outcomes, last, began, busy, durations, bytes, at } => {
+            PoolEvent::Returned { worker, batch, outcomes, last, began, busy, durations, bytes, at } => {
                 let durations = durations.unwrap_or_default();
                 let count = outcomes;
-                let outcomes = Outcomes { frame, count, last, began, busy, durations, bytes, at };
+                let outcomes = Outcomes { batch, count, last, began, busy, durations, bytes, at };
                 self.returned(worker, outcomes);
             }
             PoolEvent::Gone { worker, left, cause, running, kept, at, .. } => {
@@ -96,25 +96,25 @@ impl Book {
     }
 
     fn sent(&mut self, worker: WorkerId, jobs: Names, mut sending: Sending) {
-        self.frames += 1;
-        self.sampling.note(sending.frame);
+        self.batches += 1;
+        self.sampling.note(sending.batch);
         let arrives = self.lives.get(&worker).is_some_and(|life| life.end.is_none());
         sending.under_way = self.change(sending.at, if arrives { sending.jobs } else { 0 }, 0);
         self.on(worker, sending.at, |life| life.note_sent(jobs, sending));
     }
 
     fn returned(&mut self, worker: WorkerId, mut outcomes: Outcomes) {
-        let (frame, at) = (outcomes.frame, outcomes.at);
+        let (batch, at) = (outcomes.batch, outcomes.at);
         let Some(life) = self.lives.get(&worker) else { return };
         // An answer to what nobody asked; its worker is about to go.
-        let Some(ended) = life.would_end(frame, outcomes.count, outcomes.last) else { return };
-        if !self.sampling.keeps_jobs_of(frame) || !self.sampling.has_room_for(outcomes.durations.len()) {
+        let Some(ended) = life.would_end(batch, outcomes.count, outcomes.last) else { return };
+        if !self.sampling.keeps_jobs_of(batch) || !self.sampling.has_room_for(outcomes.durations.len()) {
             outcomes.durations = Vec::new();
         }
         let under_way = self.change(at, 0, ended);
         let mut run = None;
         self.on(worker, at, |life| run = life.note_returned(outcomes, under_way));
-        if let Some(run) = run.filter(|_| self.sampling.keeps(frame)) {
+        if let Some(run) = run.filter(|_| self.sampling.keeps(batch)) {
             self.slices.0 += run.slices();
             self.slices.1 += run.durations.len();
             self.on(worker, at, |life| life.runs.push(run));
@@ -145,7 +145,7 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::{super::life::Fate, *};
-    use pool::{Death, DeathCause, FrameId};
+    use pool::{Death, DeathCause, BatchId};
 
     const WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 
@@ -156,14 +156,14 @@ mod tests {
         book
     }
 
-    /// A frame of this many jobs goes out, and its outcomes come back a microsecond later.
-    fn frame(book: &mut Book, number: u64, jobs: u64) {
-        let (frame, start) = (FrameId(number), 1000 * (number + 1));
+    /// A batch of this many jobs goes out, and its outcomes come back a microsecond later.
+    fn batch(book: &mut Book, number: u64, jobs: u64) {
+        let (batch, start) = (BatchId(number), 1000 * (number + 1));
         let names = vec![number * jobs..=(number + 1) * jobs - 1];
-        book.note(PoolEvent::Sent { worker: WORKER, frame, jobs: names, bytes: 1, at: Moment(start) });
+        book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: names, bytes: 1, at: Moment(start) });
         book.note(PoolEvent::Returned {
             worker: WORKER,
-            frame,
+            batch,
             outcomes: jobs,
             last: true,
             began: Moment(start + 10),
@@ -179,18 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn a_long_run_stays_bounded_and_keeps_frames_from_all_of_it() {
-        for (frames, jobs) in [(20_000, 1), (20_000, 30), (500, 2_000)] {
+    fn a_long_run_stays_bounded_and_keeps_batches_from_all_of_it() {
+        for (batches, jobs) in [(20_000, 1), (20_000, 30), (500, 2_000)] {
             let mut book = started(2_000);
-            for number in 0..frames {
-                frame(&mut book, number, jobs);
+            for number in 0..batches {
+                batch(&mut book, number, jobs);
                 let slices: usize = runs(&book).iter().map(Run::slices).sum();
-                assert!(slices <= 2_000, "{slices} after frame {number}");
+                assert!(slices <= 2_000, "{slices} after batch {number}");
             }
-            assert_eq!(book.frames, frames);
-            let (one_of, kept) = (book.sampling.frames(), runs(&book));
-            assert_eq!(kept.len() as u64, frames.div_ceil(one_of));
-            assert!(kept.iter().all(|run| run.frame.0 % one_of == 0));
+            assert_eq!(book.batches, batches);
+            let (one_of, kept) = (book.sampling.batches(), runs(&book));
+            assert_eq!(kept.len() as u64, batches.div_ceil(one_of));
+            assert!(kept.iter().all(|run| run.batch.0 % one_of == 0));
             assert!(kept.len() >= 100, "{} are too few", kept.len());
             assert!(kept.iter().all(|run| run.began.since(run.free_since).as_nanos() < 1000), "true waits");
         }
@@ -199,18 +199,18 @@ mod tests {
     #[test]
     fn what_fits_is_kept_whole() {
         let mut book = started(2_000);
-        (0..50).for_each(|number| frame(&mut book, number, 30));
-        assert_eq!((book.sampling.frames(), book.sampling.jobs()), (1, 1));
+        (0..50).for_each(|number| batch(&mut book, number, 30));
+        assert_eq!((book.sampling.batches(), book.sampling.jobs()), (1, 1));
         assert_eq!(runs(&book).iter().map(|run| run.durations.len()).sum::<usize>(), 1500);
     }
 
     #[test]
     fn a_death_ends_what_the_worker_was_in_and_its_jobs_are_no_longer_under_way() {
         let mut book = started(4);
-        (0..20).for_each(|number| frame(&mut book, number, 3));
+        (0..20).for_each(|number| batch(&mut book, number, 3));
         for (number, jobs) in [(20, 100..=109), (21, 110..=119)] {
-            let (frame, at) = (FrameId(number), Moment(30_000));
-            book.note(PoolEvent::Sent { worker: WORKER, frame, jobs: vec![jobs], bytes: 1, at });
+            let (batch, at) = (BatchId(number), Moment(30_000));
+            book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: vec![jobs], bytes: 1, at });
         }
         assert_eq!(book.under_way.value, 20);
         book.note(PoolEvent::Gone {
@@ -218,8 +218,8 @@ mod tests {
             death: Death { pid: 7, cause: DeathCause::Signalled(9) },
             left: false,
             cause: "killed".into(),
-            running: Some((FrameId(20), 4)),
-            kept: Some((FrameId(20), 4)),
+            running: Some((BatchId(20), 4)),
+            kept: Some((BatchId(20), 4)),
             at: Moment(40_000),
         });
         assert_eq!((book.under_way.value, book.after_deaths[0].value), (0, 0));
@@ -230,13 +230,13 @@ mod tests {
 
         let late = PoolEvent::Sent {
             worker: WORKER,
-            frame: FrameId(22),
+            batch: BatchId(22),
             jobs: vec![120..=129],
             bytes: 1,
             at: Moment(50_000),
         };
         book.note(late);
-        assert_eq!(book.under_way.value, 0, "a frame to a dead worker is not under way");
+        assert_eq!(book.under_way.value, 0, "a batch to a dead worker is not under way");
         assert_eq!(book.lives[&WORKER].lost[1].at, Moment(40_000));
     }
 
@@ -244,15 +244,15 @@ mod tests {
     fn a_worker_that_lies_about_its_time_is_taken_at_what_is_possible() {
         let mut book = started(100);
         for (number, began, busy) in [(0, 0, u64::MAX), (1, u64::MAX, 5), (2, 0, 0)] {
-            let (frame, at) = (FrameId(number), Moment(100 * (number + 1)));
-            book.note(PoolEvent::Sent { worker: WORKER, frame, jobs: vec![number..=number], bytes: 1, at });
+            let (batch, at) = (BatchId(number), Moment(100 * (number + 1)));
+            book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: vec![number..=number], bytes: 1, at });
             let (began, busy) = (Moment(began), Duration::from_nanos(busy));
             let (at, last) = (Moment(at.0 + 50), true);
             let durations = None;
             let worker = WORKER;
             book.note(PoolEvent::Returned {
                 worker,
-                frame,
+                batch,
                 outcomes: 1,
                 last,
                 began,

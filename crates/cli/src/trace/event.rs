@@ -84,10 +84,10 @@ impl Line {
         Event { s: Some("t"), ..self.event(Phase::Instant, name, ts) }
     }
 
-    /// A point on the arrow of a frame.
-    pub(super) fn arrow(self, ph: Phase, frame: u64, ts: u64) -> Event<'static> {
+    /// A point on the arrow of a batch.
+    pub(super) fn arrow(self, ph: Phase, batch: u64, ts: u64) -> Event<'static> {
         let bp = (ph != Phase::ArrowStart).then_some("e");
-        Event { id: Some(frame), cat: "frame", bp, ..self.event(ph, "frame", ts) }
+        Event { id: Some(batch), cat: "batch", bp, ..self.event(ph, "batch", ts) }
     }
 
     /// Something that a viewer is told of a line, not of a moment.

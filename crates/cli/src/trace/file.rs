@@ -79,12 +79,12 @@ fn about(book: &Book) -> Value {
         "program": concat!("runner ", env!("CARGO_PKG_VERSION")),
         "clock": "CLOCK_MONOTONIC",
         "start_ns": book.start.0,
-        "frames": book.frames,
-        "frames_shown_one_of": sampling.frames(),
-        "jobs_shown_in_one_frame_of": sampling.jobs(),
+        "batches": book.batches,
+        "batches_shown_one_of": sampling.batches(),
+        "jobs_shown_in_one_batch_of": sampling.jobs(),
         "most_slices": sampling.most(),
-        "sampling": "shown are frames whose number is a multiple of `frames_shown_one_of`, with their single jobs if it is one \
-                     of `jobs_shown_in_one_frame_of`; starts, ends, restarts, recalls and frames in which a worker died are all \
+        "sampling": "shown are batches whose number is a multiple of `batches_shown_one_of`, with their single jobs if it is one \
+                     of `jobs_shown_in_one_batch_of`; starts, ends, restarts, recalls and batches in which a worker died are all \
                      shown; counters are exact where they are shown",
     })
 }

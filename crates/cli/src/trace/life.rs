@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{FrameId, Moment};
+use pool::{BatchId, Moment};
 
 use super::{names::Names, sampling::Sampling};
 
@@ -15,11 +15,11 @@ pub(super) struct Life {
     pub(super) end: Option<End>,
     /// What it did, in order.
     pub(super) runs: Vec<Run>,
-    /// What it was asked to give back: frames below a number.
-    pub(super) recalls: Vec<(FrameId, Moment)>,
-    /// Frames that it never began with.
+    /// What it was asked to give back: batches below a number.
+    pub(super) recalls: Vec<(BatchId, Moment)>,
+    /// Batches that it never began with.
     pub(super) lost: Vec<Sending>,
-    /// Frames that it has.
+    /// Batches that it has.
     open: Vec<Open>,
     /// Since when it has done nothing, if it does nothing.
     pub(super) free_since: Moment,
@@ -42,10 +42,10 @@ pub(super) enum EndKind {
     Died,
 }
 
-/// A frame on its way to a worker.
+/// A batch on its way to a worker.
 #[derive(Clone, Debug)]
 pub(super) struct Sending {
-    pub(super) frame: FrameId,
+    pub(super) batch: BatchId,
     pub(super) jobs: u64,
     pub(super) bytes: u64,
     pub(super) at: Moment,
@@ -53,10 +53,10 @@ pub(super) struct Sending {
     pub(super) under_way: Sample,
 }
 
-/// A frame of which not all has come back.
+/// A batch of which not all has come back.
 #[derive(Debug)]
 struct Open {
-    frame: FrameId,
+    batch: BatchId,
     left: Names,
     /// How it was sent, until the first slice of it tells.
     sending: Option<Sending>,
@@ -67,7 +67,7 @@ struct Open {
 /// What a worker did without a break: jobs whose outcomes came back together, or that it died in.
 #[derive(Debug)]
 pub(super) struct Run {
-    pub(super) frame: FrameId,
+    pub(super) batch: BatchId,
     /// The jobs that it finished.
     pub(super) jobs: Names,
     /// Since when it had waited.
@@ -76,7 +76,7 @@ pub(super) struct Run {
     pub(super) end: Moment,
     /// How long each job took, in nanoseconds, where that is kept.
     pub(super) durations: Box<[u32]>,
-    /// How the frame was sent, if this is the first of it.
+    /// How the batch was sent, if this is the first of it.
     pub(super) sending: Option<Sending>,
     pub(super) fate: Fate,
 }
@@ -93,7 +93,7 @@ pub(super) enum Fate {
 pub(super) struct Returning {
     pub(super) at: Moment,
     pub(super) bytes: u64,
-    /// Whether they were the last of their frame.
+    /// Whether they were the last of their batch.
     pub(super) last: bool,
     /// How many jobs came back without an outcome.
     pub(super) given_back: u64,
@@ -110,7 +110,7 @@ pub(super) struct Sample {
 /// Outcomes as the pool tells of them.
 #[derive(Debug)]
 pub(super) struct Outcomes {
-    pub(super) frame: FrameId,
+    pub(super) batch: BatchId,
     pub(super) count: u64,
     pub(super) last: bool,
     pub(super) began: Moment,
@@ -147,7 +147,7 @@ impl Life {
         (self.pid, self.ready, self.free_since) = (Some(pid), Some(at), at);
     }
 
-    /// A frame goes out. One that comes too late counts as sent when the worker ended.
+    /// A batch goes out. One that comes too late counts as sent when the worker ended.
     pub(super) fn note_sent(&mut self, jobs: Names, mut sending: Sending) {
         match &self.end {
             Some(end) => {
@@ -155,22 +155,22 @@ impl Life {
                 self.lost.push(sending);
             }
             None => {
-                let frame = sending.frame;
-                self.open.push(Open { frame, left: jobs, sending: Some(sending), returned: 0 });
+                let batch = sending.batch;
+                self.open.push(Open { batch, left: jobs, sending: Some(sending), returned: 0 });
             }
         }
     }
 
     /// How many jobs are no longer under way when these outcomes have come: those without an outcome included.
-    pub(super) fn would_end(&self, frame: FrameId, count: u64, last: bool) -> Option<u64> {
-        let open = self.open.iter().find(|open| open.frame == frame)?;
+    pub(super) fn would_end(&self, batch: BatchId, count: u64, last: bool) -> Option<u64> {
+        let open = self.open.iter().find(|open| open.batch == batch)?;
         Some(if last { open.left.count() } else { open.left.count().min(count) })
     }
 
     /// Outcomes have come back, so many jobs being under way from now on. What a worker says of its time counts as far as it
     /// is possible.
     pub(super) fn note_returned(&mut self, outcomes: Outcomes, under_way: Sample) -> Option<Run> {
-        let place = self.open.iter().position(|open| open.frame == outcomes.frame)?;
+        let place = self.open.iter().position(|open| open.batch == outcomes.batch)?;
         let open = &mut self.open[place];
         let (jobs, sending) = (open.left.take_first(outcomes.count), open.sending.take());
         open.returned += jobs.count();
@@ -178,24 +178,24 @@ impl Life {
         let began = outcomes.began.max(self.free_since).min(outcomes.at);
         let end = (began + outcomes.busy).min(outcomes.at);
         let free_since = std::mem::replace(&mut self.free_since, end);
-        let Outcomes { frame, at, bytes, last, durations, .. } = outcomes;
+        let Outcomes { batch, at, bytes, last, durations, .. } = outcomes;
         let durations = if durations.len() as u64 == jobs.count() { durations } else { Vec::new() }.into();
         let fate = Fate::Returned(Returning { at, bytes, last, given_back, under_way });
-        Some(Run { frame, jobs, free_since, began, end, durations, sending, fate })
+        Some(Run { batch, jobs, free_since, began, end, durations, sending, fate })
     }
 
     /// It is gone; how many jobs are no longer under way. What it was in when it ended becomes a run.
     pub(super) fn note_gone(
         &mut self,
         end: End,
-        running: Option<(FrameId, u64)>,
-        kept: Option<(FrameId, u64)>,
+        running: Option<(BatchId, u64)>,
+        kept: Option<(BatchId, u64)>,
     ) -> u64 {
         let under_way = self.open.iter().map(|open| open.left.count()).sum();
         let at = end.at;
         self.end = Some(end);
         for mut open in std::mem::take(&mut self.open) {
-            let of_this = |told: Option<(FrameId, u64)>| told.filter(|(frame, _)| *frame == open.frame);
+            let of_this = |told: Option<(BatchId, u64)>| told.filter(|(batch, _)| *batch == open.batch);
             let (running, kept) = (of_this(running), of_this(kept));
             let died_in = running.and_then(|(_, place)| {
                 let place = usize::try_from(place.checked_sub(open.returned)?).ok()?;
@@ -212,7 +212,7 @@ impl Life {
             let free_since = std::mem::replace(&mut self.free_since, at);
             let (durations, fate) = (Box::default(), Fate::Died(died_in));
             self.runs.push(Run {
-                frame: open.frame,
+                batch: open.batch,
                 jobs,
                 free_since,
                 began,
@@ -227,8 +227,8 @@ impl Life {
 
     /// Leaves out what is not to be kept. What it died in stays.
     pub(super) fn thin(&mut self, sampling: &Sampling) {
-        self.runs.retain(|run| sampling.keeps(run.frame) || matches!(run.fate, Fate::Died(_)));
-        for run in self.runs.iter_mut().filter(|run| !sampling.keeps_jobs_of(run.frame)) {
+        self.runs.retain(|run| sampling.keeps(run.batch) || matches!(run.fate, Fate::Died(_)));
+        for run in self.runs.iter_mut().filter(|run| !sampling.keeps_jobs_of(run.batch)) {
             run.durations = Box::default();
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use pool::{FrameId, Moment, Observer, PoolEvent};
+use pool::{BatchId, Moment, Observer, PoolEvent};
 
 use super::book::Book;
 
@@ -11,7 +11,7 @@ use super::book::Book;
 #[derive(Debug)]
 pub(super) struct Recorder {
     book: Mutex<Book>,
-    /// The times of single jobs are wanted for one frame of so many.
+    /// The times of single jobs are wanted for one batch of so many.
     jobs_of: AtomicU64,
 }
 
@@ -35,7 +35,7 @@ impl Observer for Recorder {
         self.jobs_of.store(book.sampling.jobs(), Ordering::Relaxed);
     }
 
-    fn wants_durations(&self, frame: FrameId) -> bool {
-        frame.0.is_multiple_of(self.jobs_of.load(Ordering::Relaxed))
+    fn wants_durations(&self, batch: BatchId) -> bool {
+        batch.0.is_multiple_of(self.jobs_of.load(Ordering::Relaxed))
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Feed<J: Job, I> {
     /// Whether the buffer may grow.
     grows: bool,
     /// How many jobs travel together.
-    batch: usize,
+    chunk_size: usize,
     options: JobOptions,
     deadline: Option<Instant>,
     pushed: u64,
@@ -32,16 +32,16 @@ pub(super) struct Feed<J: Job, I> {
 impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
     /// Starts a map: as many jobs are pushed as may be under way.
     pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>, sink: Arc<dyn Sink<J>>) -> Self {
-        let Map { executor, jobs, buffer, grows, batch, deadline, options } = map;
-        // A batch larger than the buffer would wait for outputs that only its own jobs can bring.
-        let batch = buffer.map_or(batch, |buffer| batch.min(buffer)).get();
+        let Map { executor, jobs, buffer, grows, chunk_size, deadline, options } = map;
+        // A chunk_size larger than the buffer would wait for outputs that only its own jobs can bring.
+        let chunk_size = buffer.map_or(chunk_size, |buffer| chunk_size.min(buffer)).get();
         let (inlet, buffer) = (executor.inlet(sink), buffer.map(std::num::NonZeroUsize::get));
         let mut feed = Feed {
             jobs,
             inlet,
             buffer,
             grows,
-            batch,
+            chunk_size,
             options,
             deadline,
             pushed: 0,
@@ -125,9 +125,9 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
 
     /// Pushes as many jobs as there is room for.
     fn fill(&mut self) {
-        while !self.ended && self.room() >= self.batch {
+        while !self.ended && self.room() >= self.chunk_size {
             match self.inlet.refusal() {
-                None if self.batch == 1 => self.push_one(),
+                None if self.chunk_size == 1 => self.push_one(),
                 None => self.push_batch(),
                 // Stored only where there is one: to move an option of this size takes longer than to encode a short job.
                 Some(refused) => (self.refused, self.ended) = (Some(refused), true),
@@ -151,8 +151,8 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
     }
 
     fn push_batch(&mut self) {
-        let jobs: Vec<(u64, J)> = (self.pushed..).zip(self.jobs.by_ref().take(self.batch)).collect();
-        self.ended = jobs.len() < self.batch;
+        let jobs: Vec<(u64, J)> = (self.pushed..).zip(self.jobs.by_ref().take(self.chunk_size)).collect();
+        self.ended = jobs.len() < self.chunk_size;
         self.pushed += jobs.len() as u64;
         if !jobs.is_empty() {
             self.inlet.push_together(jobs, self.options);

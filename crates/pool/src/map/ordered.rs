@@ -39,7 +39,7 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     pub(super) buffer: Option<NonZeroUsize>,
     /// Whether the buffer is the default, which may grow.
     pub(super) grows: bool,
-    pub(super) batch: NonZeroUsize,
+    pub(super) chunk_size: NonZeroUsize,
     pub(super) deadline: Option<Instant>,
     pub(super) options: JobOptions,
 }
@@ -47,8 +47,8 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
 impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     pub(crate) fn new(executor: &'e E, jobs: I) -> Self {
         let (deadline, options) = (None, JobOptions::default());
-        let (buffer, grows, batch) = (Some(DEFAULT_BUFFER), true, NonZeroUsize::MIN);
-        Map { executor, jobs, buffer, grows, batch, deadline, options }
+        let (buffer, grows, chunk_size) = (Some(DEFAULT_BUFFER), true, NonZeroUsize::MIN);
+        Map { executor, jobs, buffer, grows, chunk_size, deadline, options }
     }
 
     /// How many items are taken before the first output is asked for; 1,024 by default. Enough to keep all workers
@@ -91,7 +91,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
         self
     }
 
-    /// How many jobs travel to a worker together, in one frame, at most as many as the [buffer](Map::buffer) holds;
+    /// How many jobs travel to a worker together, in one batch, at most as many as the [buffer](Map::buffer) holds;
     /// by default the executor decides by what the jobs cost. The outputs are the same.
     ///
     /// ```
@@ -101,11 +101,11 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let hundred = NonZeroUsize::new(100).unwrap();
-    /// let squares = threads.map((0..1000).map(Square)).batch(hundred).into_iter();
+    /// let squares = threads.map((0..1000).map(Square)).chunk_size(hundred).into_iter();
     /// assert!(squares.flatten().eq((0..1000).map(|n| n * n)));
     /// ```
-    pub fn batch(mut self, jobs: NonZeroUsize) -> Self {
-        self.batch = jobs;
+    pub fn chunk_size(mut self, jobs: NonZeroUsize) -> Self {
+        self.chunk_size = jobs;
         self
     }
 

@@ -68,7 +68,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(self.0.unbuffered())
     }
 
-    /// How many jobs travel to a worker together; see [`Map::batch`].
+    /// How many jobs travel to a worker together; see [`Map::chunk_size`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -77,10 +77,10 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let ten = NonZeroUsize::new(10).unwrap();
-    /// assert_eq!(threads.map_unordered((0..100).map(Square)).batch(ten).into_iter().count(), 100);
+    /// assert_eq!(threads.map_unordered((0..100).map(Square)).chunk_size(ten).into_iter().count(), 100);
     /// ```
-    pub fn batch(self, jobs: NonZeroUsize) -> Self {
-        MapUnordered(self.0.batch(jobs))
+    pub fn chunk_size(self, jobs: NonZeroUsize) -> Self {
+        MapUnordered(self.0.chunk_size(jobs))
     }
 
     /// An overall deadline, counted from this call. When it passes, the next output is

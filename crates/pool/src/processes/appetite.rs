@@ -1,8 +1,8 @@
 //! From where jobs gather to the scheduler: who collects them, and when.
 //!
-//! A pool that is idle is eager: whoever adds a job has it sent at once. Where short jobs come in a stream, a frame for each
+//! A pool that is idle is eager: whoever adds a job has it sent at once. Where short jobs come in a stream, a batch for each
 //! would cost its submitter more than waiting costs the job: the next worker that runs out of jobs collects what there
-//! is, if it is worth a frame, or the clock does after [`PATIENCE`]; whoever waits for a job does so first. A pool that has
+//! is, if it is worth a batch, or the clock does after [`PATIENCE`]; whoever waits for a job does so first. A pool that has
 //! enough collects whole blocks only.
 
 use std::{
@@ -146,9 +146,9 @@ impl<J: Job> Turn<'_, J> {
             state.gathers.iter().for_each(|gather| gather.seal());
             return true;
         }
-        // Of jobs that are short, a few are not worth a frame while others are under way.
+        // Of jobs that are short, a few are not worth a batch while others are under way.
         let gathered = || state.gathers.iter().map(|gather| gather.count()).sum::<usize>() as u64;
-        hungry && (eager || gathered() >= state.sched.least_frame().min(WORTH))
+        hungry && (eager || gathered() >= state.sched.least_batch().min(WORTH))
     }
 
     /// Says whether there are cores to spare: beside the workers that are busy, one is the caller's.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use job::{Failure, Job, JobId, JobRange};
-use wire::{CodecKind, frame::Entries};
+use wire::{CodecKind, batch::Entries};
 
 use crate::{
     JobOptions, Resolved, Sink,
@@ -120,7 +120,7 @@ pub(crate) struct Slice<J: Job> {
 }
 
 impl<J: Job> Slice<J> {
-    /// The jobs as they stand in a frame.
+    /// The jobs as they stand in a batch.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.block.entries.slice(self.from, self.to)
     }

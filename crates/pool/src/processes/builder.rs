@@ -151,7 +151,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Who is told what happens: workers that start, end and are replaced, frames that go out and come back. By default
+    /// Who is told what happens: workers that start, end and are replaced, batches that go out and come back. By default
     /// nobody is, and that costs nothing.
     ///
     /// ```standalone_crate

@@ -97,8 +97,8 @@ impl<J: Job> Turn<'_, J> {
                 .get(&worker)
                 .is_some_and(|handle| handle.stands() && (is_waiting || handle.is_receiving()));
             self.hear(Event::Stood { worker, stands });
-            if let Some((frame, index, since)) = self.state.running(worker) {
-                self.hear(Event::Seen { worker, frame, index, since });
+            if let Some((batch, index, since)) = self.state.running(worker) {
+                self.hear(Event::Seen { worker, batch, index, since });
             }
         }
         self.hear(Event::Tick);

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use job::{Failure, FrameId, Job, JobRange, WorkerId};
+use job::{Failure, BatchId, Job, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, Verdict};
 use sys::{clock::now, page::Running};
 use wire::{
     Message,
-    frame::{self, Notes},
+    batch::{self, Notes},
 };
 
 use super::{block::Slice, clock, handle::Handle, shared::Shared, shared::State, supervisor, turn::Turn};
@@ -20,9 +20,9 @@ pub(crate) enum Effect<J: Job> {
     Start(Arc<Handle>),
     Send {
         to: Arc<Handle>,
-        /// Among all frames that are sent to the worker.
+        /// Among all batches that are sent to the worker.
         place: u64,
-        frame: FrameId,
+        batch: BatchId,
         jobs: Vec<Slice<J>>,
         timed: bool,
     },
@@ -33,7 +33,7 @@ pub(crate) enum Effect<J: Job> {
         failure: Failure<J::Error>,
     },
     Halt(Arc<Handle>),
-    Recall(Arc<Handle>, FrameId),
+    Recall(Arc<Handle>, BatchId),
     Retire(Arc<Handle>),
     Terminate(Arc<Handle>),
     Kill(Arc<Handle>),
@@ -53,10 +53,10 @@ pub(crate) fn prepare<J: Job>(
             state.workers.insert(worker, handle.clone());
             Some(Effect::Start(handle))
         }
-        Action::Send { worker, frame, jobs, timed } => {
+        Action::Send { worker, batch, jobs, timed } => {
             let to = state.workers.get(&worker)?.clone();
             let place = to.next_place();
-            Some(Effect::Send { to, place, frame, jobs: state.slices(&jobs), timed })
+            Some(Effect::Send { to, place, batch, jobs: state.slices(&jobs), timed })
         }
         Action::Deliver(jobs) => Some(Effect::Deliver(take(state, &jobs))),
         Action::Resolve { jobs, verdict } => {
@@ -121,8 +121,8 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
                 shared.audience.hear(|| PoolEvent::Starting { worker, at });
                 supervisor::start(shared, &handle);
             }
-            Effect::Send { to, place, frame, jobs, timed } => {
-                to.send_frame(place, message(shared, &to, frame, &jobs, timed));
+            Effect::Send { to, place, batch, jobs, timed } => {
+                to.send_batch(place, message(shared, &to, batch, &jobs, timed));
             }
             Effect::Deliver(jobs) => delivered.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
@@ -141,24 +141,24 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
     Carried { delivered, begun }
 }
 
-/// Returns the message of a frame, and announces it.
+/// Returns the message of a batch, and announces it.
 fn message<J: Job>(
     shared: &Shared<J>,
     to: &Handle,
-    frame: FrameId,
+    batch: BatchId,
     jobs: &[Slice<J>],
     timed: bool,
 ) -> Message {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
-    let notes = Notes { starts: timed, durations: shared.audience.wants_durations(frame) };
-    let message = frame::jobs(frame, notes, u32::try_from(count).unwrap_or(u32::MAX), &slices);
+    let notes = Notes { starts: timed, durations: shared.audience.wants_durations(batch) };
+    let message = batch::jobs(batch, notes, u32::try_from(count).unwrap_or(u32::MAX), &slices);
     // Before it is sent: nobody is to hear of its return before.
     shared.audience.hear(|| {
         let mut names = Vec::new();
         jobs.iter().for_each(|slice| slice.add_names(&mut names));
         let bytes = message.len() as u64;
-        PoolEvent::Sent { worker: to.id, frame, jobs: names, bytes, at: now() }
+        PoolEvent::Sent { worker: to.id, batch, jobs: names, bytes, at: now() }
     });
     message
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever submits adds to a gather, which costs neither the pool's lock nor an allocation a job. What has gathered is
 //! collected, under the pool's lock, by whoever finds that a worker could have it: the submitter if the pool is idle or
-//! there is enough for a frame, and otherwise the thread that learns that a worker has run out of jobs.
+//! there is enough for a batch, and otherwise the thread that learns that a worker has run out of jobs.
 
 use std::{
     cell::Cell,
@@ -15,7 +15,7 @@ use std::{
 
 use job::{Failure, Job};
 use parking_lot::Mutex;
-use wire::{CodecError, CodecKind, frame::encode_entry};
+use wire::{CodecError, CodecKind, batch::encode_entry};
 
 use super::{
     block::{Block, Exit},

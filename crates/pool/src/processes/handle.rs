@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use job::{Crash, FrameId, Moment, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId};
+use job::{Crash, BatchId, Moment, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{
@@ -26,8 +26,8 @@ pub(crate) struct Handle {
     /// What comes from it, once it is ready.
     pub(super) mailbox: OnceLock<Mailbox>,
     outbox: Mutex<Option<Outbox>>,
-    /// Number of frames that were decided on.
-    frames: AtomicU64,
+    /// Number of batches that were decided on.
+    batches: AtomicU64,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
     /// Whether the kernel has killed it for lack of memory, as far as can be told.
@@ -64,7 +64,7 @@ impl Handle {
             page: OnceLock::new(),
             mailbox: OnceLock::new(),
             outbox: Mutex::new(None),
-            frames: AtomicU64::new(0),
+            batches: AtomicU64::new(0),
             killed: AtomicBool::new(false),
             killed_by_kernel: AtomicBool::new(false),
             paused: AtomicBool::new(paused),
@@ -140,15 +140,15 @@ impl Handle {
         }
     }
 
-    /// Asks the worker to begin with no further job of frames below; returns the last one that it has begun with, if it is in
+    /// Asks the worker to begin with no further job of batches below; returns the last one that it has begun with, if it is in
     /// one.
-    pub(crate) fn recall(&self, below: FrameId) -> Option<Running> {
+    pub(crate) fn recall(&self, below: BatchId) -> Option<Running> {
         self.page.get()?.recall(below)
     }
 
-    /// Returns the place of the next frame among all that are sent to the worker. Called under the pool's lock.
+    /// Returns the place of the next batch among all that are sent to the worker. Called under the pool's lock.
     pub(crate) fn next_place(&self) -> u64 {
-        self.frames.fetch_add(1, Ordering::Relaxed)
+        self.batches.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn connect(&self, outbox: Outbox) {
@@ -245,8 +245,8 @@ impl Handle {
         self.send_by(message, Outbox::send);
     }
 
-    /// Sends the frame of this [place](Handle::next_place), once those before it are sent.
-    pub(crate) fn send_frame(&self, place: u64, message: Message) {
+    /// Sends the batch of this [place](Handle::next_place), once those before it are sent.
+    pub(crate) fn send_batch(&self, place: u64, message: Message) {
         self.send_by(message, |outbox, message| outbox.send_in_order(place, message));
     }
 
@@ -292,7 +292,7 @@ impl Gauge {
     pub(crate) fn note_outcomes(&self, jobs: u64, bytes: u64, busy: std::time::Duration, last: bool) {
         let mut figures = self.figures.lock();
         figures.jobs += jobs;
-        figures.frames += u64::from(last);
+        figures.batches += u64::from(last);
         figures.bytes_in += bytes;
         figures.busy += busy;
     }

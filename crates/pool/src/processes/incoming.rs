@@ -7,7 +7,7 @@ use sched::Event;
 use sys::{clock, lane::Lane, memory::has_room};
 use wire::{
     Closed, CodecError, CodecKind, Message, Tag, catch_panic,
-    frame::{OutcomesView, Status},
+    batch::{OutcomesView, Status},
     handshake::{Farewell, unpack},
 };
 
@@ -134,7 +134,7 @@ impl<J: Job> Incoming<'_, J> {
         handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
         self.shared.audience.hear(|| PoolEvent::Returned {
             worker: handle.id,
-            frame: view.frame,
+            batch: view.batch,
             outcomes,
             last: view.last,
             began: view.began,
@@ -144,8 +144,8 @@ impl<J: Job> Incoming<'_, J> {
             at: clock::now(),
         });
         let mut turn = self.time.turn(self.shared);
-        turn.hear(Event::Returned { worker: handle.id, frame: view.frame, outcomes, last: view.last, busy });
-        // The next frame goes out before these outcomes are decoded.
+        turn.hear(Event::Returned { worker: handle.id, batch: view.batch, outcomes, last: view.last, busy });
+        // The next batch goes out before these outcomes are decoded.
         let jobs = turn.end();
         self.deliver(&jobs, view.outcomes());
         true

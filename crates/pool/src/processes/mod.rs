@@ -2,7 +2,7 @@
 //!
 //! One thread, the *supervisor*, starts all workers, receives from them, and reaps them. Whatever the supervisor,
 //! an inlet or the clock learns it tells the scheduler, under one lock, and then carries out what the scheduler
-//! decides, without the lock: frames are built and sent, workers started and killed, outcomes decoded and handed to
+//! decides, without the lock: batches are built and sent, workers started and killed, outcomes decoded and handed to
 //! their sinks. Sending never blocks (see [`wire::Outbox`]), so any thread may do it.
 //!
 //! | file | concern |
@@ -282,7 +282,7 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
         submit::submit(&self.shared, &self.control, &job, options)
     }
 
-    fn submit_batch(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
+    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
         submit::submit_together(&self.shared, &self.control, &jobs, options)
     }
 

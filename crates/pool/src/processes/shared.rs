@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use job::{Crash, Death, DeathCause, FrameId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
+use job::{Crash, Death, DeathCause, BatchId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
@@ -130,7 +130,7 @@ impl<J: Job> Shared<J> {
         turn.end();
     }
 
-    /// Submits a block of jobs, together in one frame or not. Those that come too late are resolved as cancelled.
+    /// Submits a block of jobs, together in one batch or not. Those that come too late are resolved as cancelled.
     pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) {
         let mut turn = Turn::begin(this);
         turn.take_in(block, together);
@@ -209,10 +209,10 @@ impl<J: Job> State<J> {
     }
 
     /// The job that a worker has published that it is in.
-    pub(crate) fn running(&self, worker: WorkerId) -> Option<(FrameId, u64, Moment)> {
+    pub(crate) fn running(&self, worker: WorkerId) -> Option<(BatchId, u64, Moment)> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
-        let (frame, _) = self.sched.frame_of(worker, |frame| running.is_in(frame))?;
-        Some((frame, u64::from(running.index), running.since))
+        let (batch, _) = self.sched.batch_of(worker, |batch| running.is_in(batch))?;
+        Some((batch, u64::from(running.index), running.since))
     }
 
     /// Whether a worker died for lack of memory: because an allocation failed in the job that it was in, or because the
@@ -234,12 +234,12 @@ impl<J: Job> State<J> {
         }
     }
 
-    /// The outcomes that a dead worker had finished and not sent: the frame, how many of the bytes' outcomes have come
+    /// The outcomes that a dead worker had finished and not sent: the batch, how many of the bytes' outcomes have come
     /// back all the same, and the bytes.
-    pub(crate) fn kept(&self, worker: WorkerId) -> Option<(FrameId, u64, Vec<u8>)> {
+    pub(crate) fn kept(&self, worker: WorkerId) -> Option<(BatchId, u64, Vec<u8>)> {
         let kept = self.workers.get(&worker)?.page.get()?.kept()?;
-        let (frame, returned) = self.sched.frame_of(worker, |frame| kept.is_of(frame))?;
-        Some((frame, returned.checked_sub(u64::from(kept.from))?, kept.bytes))
+        let (batch, returned) = self.sched.batch_of(worker, |batch| kept.is_of(batch))?;
+        Some((batch, returned.checked_sub(u64::from(kept.from))?, kept.bytes))
     }
 
     /// Remembers why a start failed or how a worker died. What broke the pool stands: the survivors, whom the pool

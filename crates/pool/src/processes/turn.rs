@@ -88,7 +88,7 @@ impl<'a, J: Job> Turn<'a, J> {
         }
     }
 
-    /// Takes in a block of jobs that travel together in one frame or not.
+    /// Takes in a block of jobs that travel together in one batch or not.
     pub(super) fn take_in(&mut self, block: Block<J>, together: bool) {
         if let Some(submitted) = self.state.take_in(block, together) {
             self.hear(submitted);
@@ -129,9 +129,9 @@ impl<'a, J: Job> Turn<'a, J> {
     /// Reports the jobs that recalled workers are in to the scheduler.
     fn take_back(mut self, begun: Vec<(WorkerId, Running)>) {
         for (worker, running) in begun {
-            // What it says of frames that it does not have is ignored.
-            if let Some((frame, _)) = self.state.sched.frame_of(worker, |frame| running.is_in(frame)) {
-                self.hear(Event::TakenBack { worker, frame, index: u64::from(running.index) });
+            // What it says of batches that it does not have is ignored.
+            if let Some((batch, _)) = self.state.sched.batch_of(worker, |batch| running.is_in(batch)) {
+                self.hear(Event::TakenBack { worker, batch, index: u64::from(running.index) });
             }
         }
         self.end();

@@ -71,7 +71,7 @@ fn run_short_jobs(pool: &ThreadPool<Call>) {
 }
 
 fn claims(pool: &ThreadPool<Call>) -> u64 {
-    pool.figures().iter().map(|thread| thread.frames).sum()
+    pool.figures().iter().map(|thread| thread.batches).sum()
 }
 
 #[test]

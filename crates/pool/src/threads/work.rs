@@ -103,7 +103,7 @@ impl<J: Job> Worker<J> {
         state.threads.searching += 1;
         let figures = &mut state.figures[self.slot];
         figures.jobs += jobs as u64;
-        figures.frames += 1;
+        figures.batches += 1;
         figures.busy += busy;
         figures.life = self.born.elapsed();
         if let Some(head) = rest {

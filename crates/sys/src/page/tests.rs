@@ -8,15 +8,15 @@ fn what_one_side_publishes_the_other_sees() {
     let worker = Page::open(fd).unwrap();
     assert_eq!(parent.running(), None);
 
-    worker.enter(FrameId(u64::from(u32::MAX) + 8), 3, Some(Moment(42)));
+    worker.enter(BatchId(u64::from(u32::MAX) + 8), 3, Some(Moment(42)));
     let running = parent.running().unwrap();
-    assert!(running.is_in(FrameId(u64::from(u32::MAX) + 8)) && !running.is_in(FrameId(8)));
+    assert!(running.is_in(BatchId(u64::from(u32::MAX) + 8)) && !running.is_in(BatchId(8)));
     assert_eq!((running.index, running.since), (3, Moment(42)));
 
     assert!(!parent.is_starved());
     worker.starve();
     assert!(parent.is_starved());
-    worker.enter(FrameId(8), 0, None);
+    worker.enter(BatchId(8), 0, None);
     assert!(!parent.is_starved(), "that was another job");
 
     worker.leave();
@@ -24,33 +24,33 @@ fn what_one_side_publishes_the_other_sees() {
     worker.starve();
     assert!(parent.is_starved(), "while it received the next one");
     assert_eq!(parent.running(), None);
-    parent.recall(FrameId(8));
-    assert!(!worker.may_go_on(FrameId(7)) && worker.may_go_on(FrameId(8)));
+    parent.recall(BatchId(8));
+    assert!(!worker.may_go_on(BatchId(7)) && worker.may_go_on(BatchId(8)));
     parent.halt();
-    assert!(worker.is_halted() && !worker.may_go_on(FrameId(8)));
+    assert!(worker.is_halted() && !worker.may_go_on(BatchId(8)));
 }
 
 #[test]
 fn a_recalled_worker_has_begun_with_the_job_that_it_is_in_or_one_ahead_of_it() {
     let (parent, fd) = Page::create().unwrap();
     let worker = Page::open(fd).unwrap();
-    assert_eq!(parent.recall(FrameId(1)), None, "it is in no job");
-    worker.enter(FrameId(7), 3, None);
-    assert!(worker.may_go_on(FrameId(7)));
-    let begun = parent.recall(FrameId(8)).unwrap();
-    assert!(begun.is_in(FrameId(7)) && begun.index == 3);
-    worker.enter(FrameId(7), 4, None);
-    assert!(!worker.may_go_on(FrameId(7)));
-    worker.step_back(FrameId(7), 4);
+    assert_eq!(parent.recall(BatchId(1)), None, "it is in no job");
+    worker.enter(BatchId(7), 3, None);
+    assert!(worker.may_go_on(BatchId(7)));
+    let begun = parent.recall(BatchId(8)).unwrap();
+    assert!(begun.is_in(BatchId(7)) && begun.index == 3);
+    worker.enter(BatchId(7), 4, None);
+    assert!(!worker.may_go_on(BatchId(7)));
+    worker.step_back(BatchId(7), 4);
     assert_eq!(parent.running().map(|running| running.index), Some(3));
-    worker.step_back(FrameId(7), 0);
+    worker.step_back(BatchId(7), 0);
     assert_eq!(parent.running(), None);
 
-    worker.enter_ahead(FrameId(9), 6);
-    worker.enter(FrameId(9), 2, None);
-    assert_eq!(parent.recall(FrameId(10)).map(|begun| begun.index), Some(6));
-    worker.enter(FrameId(11), 2, None);
-    assert_eq!(parent.recall(FrameId(12)).map(|begun| begun.index), Some(2), "that was another batch");
+    worker.enter_ahead(BatchId(9), 6);
+    worker.enter(BatchId(9), 2, None);
+    assert_eq!(parent.recall(BatchId(10)).map(|begun| begun.index), Some(6));
+    worker.enter(BatchId(11), 2, None);
+    assert_eq!(parent.recall(BatchId(12)).map(|begun| begun.index), Some(2), "that was another batch");
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn a_page_without_rings_is_recognised_and_keeps_less() {
     let worker = Page::open(fd).unwrap();
     assert_eq!((worker.requests().capacity(), parent.replies().capacity()), (0, 0));
     assert!(worker.arena_size() < Page::create().unwrap().0.arena_size());
-    assert!(worker.keep(FrameId(5), 0, &vec![7; worker.arena_size()]));
-    assert!(!worker.keep(FrameId(5), worker.arena_size(), b"x"));
+    assert!(worker.keep(BatchId(5), 0, &vec![7; worker.arena_size()]));
+    assert!(!worker.keep(BatchId(5), worker.arena_size(), b"x"));
     assert_eq!(parent.kept().unwrap().bytes.len(), parent.arena_size());
 }
 
@@ -71,16 +71,16 @@ fn what_a_worker_keeps_survives_it() {
     let worker = Page::open(fd).unwrap();
     let arena_size = worker.arena_size();
     assert_eq!(parent.kept(), None);
-    assert!(worker.keep(FrameId(5), 0, b"one") && worker.keep(FrameId(5), 3, b"two"));
+    assert!(worker.keep(BatchId(5), 0, b"one") && worker.keep(BatchId(5), 3, b"two"));
     let kept = parent.kept().unwrap();
-    assert!(kept.is_of(FrameId(5)) && !kept.is_of(FrameId(6)));
+    assert!(kept.is_of(BatchId(5)) && !kept.is_of(BatchId(6)));
     assert_eq!((kept.from, &kept.bytes[..]), (0, &b"onetwo"[..]));
 
     worker.keep_from(2);
     assert_eq!(parent.kept(), None);
-    assert!(!worker.keep(FrameId(5), 0, &vec![0; arena_size + 1]));
-    assert!(!worker.keep(FrameId(5), arena_size, b"x") && !worker.keep(FrameId(5), usize::MAX, b"x"));
-    assert!(worker.keep(FrameId(5), 0, &vec![7; arena_size]));
+    assert!(!worker.keep(BatchId(5), 0, &vec![0; arena_size + 1]));
+    assert!(!worker.keep(BatchId(5), arena_size, b"x") && !worker.keep(BatchId(5), usize::MAX, b"x"));
+    assert!(worker.keep(BatchId(5), 0, &vec![7; arena_size]));
     assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, arena_size));
 }
 
@@ -122,7 +122,7 @@ fn an_inherited_page_is_opened_by_number_and_once() {
     let number = fd.into_raw_fd();
     assert!(Page::is_at(number) && Page::is_at(number), "looking at it changes nothing");
     let worker = Page::adopt(number).unwrap();
-    worker.enter(FrameId(1), 5, None);
+    worker.enter(BatchId(1), 5, None);
     assert_eq!(parent.running().unwrap().index, 5);
     assert!(Page::adopt(number).is_err());
 }

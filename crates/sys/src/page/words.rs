@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
-use job::FrameId;
+use job::BatchId;
 
 use super::layout::{ARENA_START, WITHOUT_RINGS};
 use crate::lane::Lane;
@@ -63,17 +63,17 @@ const _: () = assert!(size_of::<Orders>() <= WITHOUT_RINGS.requests.fixed.get())
 
 /// The word that stands for a job.
 #[inline]
-pub(super) fn place(frame: FrameId, index: u32) -> u64 {
-    (u64::from(low_half(frame)) << 32) | (u64::from(index) + 1)
+pub(super) fn place(batch: BatchId, index: u32) -> u64 {
+    (u64::from(low_half(batch)) << 32) | (u64::from(index) + 1)
 }
 
-/// The low half of the frame's number and the place of the job in it; `None` for no job.
+/// The low half of the batch's number and the place of the job in it; `None` for no job.
 pub(super) fn from_place(word: u64) -> Option<(u32, u32)> {
     let index = u32::try_from(word & u64::from(u32::MAX)).ok()?.checked_sub(1)?;
     Some((u32::try_from(word >> 32).ok()?, index))
 }
 
 #[inline]
-pub(super) fn low_half(frame: FrameId) -> u32 {
-    (frame.0 & u64::from(u32::MAX)) as u32
+pub(super) fn low_half(batch: BatchId) -> u32 {
+    (batch.0 & u64::from(u32::MAX)) as u32
 }

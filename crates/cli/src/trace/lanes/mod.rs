@@ -1,8 +1,8 @@
 //! What stands where on which line.
 //!
-//! Each worker is a process of its own in the viewer, with one line: its start, its frames with their jobs, the waits between
+//! Each worker is a process of its own in the viewer, with one line: its start, its batches with their jobs, the waits between
 //! them, its end. In the process of `runner` each slot has a line too, with what the parent did for the workers in it: starts,
-//! frames sent, outcomes received.
+//! batches sent, outcomes received.
 
 mod counters;
 mod slot;

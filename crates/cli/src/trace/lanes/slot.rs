@@ -17,7 +17,7 @@ const MARK: u64 = 1;
 
 enum What<'a> {
     Start(WorkerId),
-    /// A frame is sent, and an arrow leads from here to where it runs.
+    /// A batch is sent, and an arrow leads from here to where it runs.
     Sent(&'a Sending, Option<Arrow>),
     Received(&'a Run, &'a Returning),
     End(WorkerId, &'a End),
@@ -78,21 +78,21 @@ fn draw<'a>(item: &Item<What<'a>>, line: Line) -> impl Iterator<Item = Event<'a>
     let (event, arrow) = match &item.what {
         What::Start(worker) => (start(line.slice(format!("start {worker}"), ts, dur), *worker), None),
         What::Sent(sending, arrow) => {
-            let name = format!("send frame {}: {}", sending.frame.0, jobs(sending.jobs));
-            let args = json!({ "frame": sending.frame.0, "sent_jobs": sending.jobs, "bytes": sending.bytes });
-            let from_here = |_: &Arrow| line.arrow(Phase::ArrowStart, sending.frame.0, ts);
+            let name = format!("send batch {}: {}", sending.batch.0, jobs(sending.jobs));
+            let args = json!({ "batch": sending.batch.0, "sent_jobs": sending.jobs, "bytes": sending.bytes });
+            let from_here = |_: &Arrow| line.arrow(Phase::ArrowStart, sending.batch.0, ts);
             (Event { args, cat: "send", ..line.slice(name, ts, dur) }, arrow.as_ref().map(from_here))
         }
         What::Received(run, returning) => {
-            let name = format!("outcomes of frame {}: {}", run.frame.0, run.jobs.count());
+            let name = format!("outcomes of batch {}: {}", run.batch.0, run.jobs.count());
             let args = json!({
-                "frame": run.frame.0,
+                "batch": run.batch.0,
                 "outcomes": run.jobs.count(),
                 "bytes": returning.bytes,
                 "given_back": returning.given_back,
                 "after_ns": nanos(returning.at, run.end),
             });
-            let to_here = returning.last.then(|| line.arrow(Phase::ArrowEnd, run.frame.0, ts));
+            let to_here = returning.last.then(|| line.arrow(Phase::ArrowEnd, run.batch.0, ts));
             (Event { args, cat: "receive", ..line.slice(name, ts, dur) }, to_here)
         }
         What::End(worker, end) => (ended(line, *worker, end, ts), None),

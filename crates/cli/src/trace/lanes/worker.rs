@@ -1,6 +1,6 @@
 //! What one worker did.
 
-use pool::{FrameId, Moment, WorkerId};
+use pool::{BatchId, Moment, WorkerId};
 use serde_json::json;
 
 use super::{
@@ -13,7 +13,7 @@ use crate::trace::{
     life::{Fate, Life, Run},
 };
 
-/// The most ranges of jobs that are listed for a frame.
+/// The most ranges of jobs that are listed for a batch.
 const MOST_RANGES: usize = 20;
 
 enum What<'a> {
@@ -23,7 +23,7 @@ enum What<'a> {
     Wait,
     Run(&'a Run),
     Job(u64),
-    Recall(FrameId),
+    Recall(BatchId),
     End,
 }
 
@@ -111,7 +111,7 @@ fn draw<'a>(
         What::End => life.end.as_ref().map(|end| ended(line, worker, end, ts)),
     };
     let arrow = match item.what {
-        What::Run(run) => Some(line.arrow(Phase::ArrowStep, run.frame.0, ts)),
+        What::Run(run) => Some(line.arrow(Phase::ArrowStep, run.batch.0, ts)),
         _ => None,
     };
     event.into_iter().chain(arrow)
@@ -124,17 +124,17 @@ fn restart(line: Line, worker: WorkerId, ts: u64) -> Event<'static> {
 }
 
 fn title(run: &Run) -> String {
-    let (frame, finished) = (run.frame.0, jobs(run.jobs.count()));
+    let (batch, finished) = (run.batch.0, jobs(run.jobs.count()));
     match run.fate {
-        Fate::Returned(_) => format!("frame {frame}: {finished}"),
-        Fate::Died(Some(job)) => format!("frame {frame}: died in job {job}"),
-        Fate::Died(None) => format!("frame {frame}: {finished}, died"),
+        Fate::Returned(_) => format!("batch {batch}: {finished}"),
+        Fate::Died(Some(job)) => format!("batch {batch}: died in job {job}"),
+        Fate::Died(None) => format!("batch {batch}: {finished}, died"),
     }
 }
 
 fn about(run: &Run) -> serde_json::Value {
     let mut about = json!({
-        "frame": run.frame.0,
+        "batch": run.batch.0,
         "jobs": run.jobs.count(),
         "numbers": run.jobs.words(MOST_RANGES),
     });
@@ -151,7 +151,7 @@ mod tests {
 
     fn run(durations: &[u32], end: u64) -> Run {
         Run {
-            frame: FrameId(0),
+            batch: BatchId(0),
             jobs: Names::new(vec![5..=4 + durations.len() as u64]),
             free_since: Moment(0),
             began: Moment(100),
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(
             times(&run(&[10, 500], 150)),
             [(5, 100, 110), (6, 110, 150)],
-            "no further than their frame"
+            "no further than their batch"
         );
     }
 

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, time::Duration};
 
 use job::Job;
-use sched::{Batch, OnWorkerDeath};
+use sched::{BatchSize, OnWorkerDeath};
 
 use super::ProcessPoolBuilder;
 
@@ -223,25 +223,25 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How many jobs go into a frame; by default as many as pay off.
+    /// How many jobs go into a batch; by default as many as pay off.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::num::NonZeroU64;
-    /// use pool::{Batch, Executor, ProcessPool};
+    /// use pool::{BatchSize, Executor, ProcessPool};
     ///
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
-    ///     let one_each = Batch::Fixed(NonZeroU64::MIN);
-    ///     let pool = ProcessPool::builder().workers(1).batch(one_each).build()?;
+    ///     let one_each = BatchSize::Fixed(NonZeroU64::MIN);
+    ///     let pool = ProcessPool::builder().workers(1).batch_size(one_each).build()?;
     ///     assert_eq!(pool.map((0..50).map(Square)).into_iter().flatten().count(), 50);
     ///     pool.shutdown(true, false);
-    ///     assert_eq!(pool.figures()[0].frames, 50);
+    ///     assert_eq!(pool.figures()[0].batches, 50);
     ///     Ok(())
     /// }
     /// ```
-    pub fn batch(mut self, batch: Batch) -> Self {
-        self.settings.batch = batch;
+    pub fn batch_size(mut self, batch_size: BatchSize) -> Self {
+        self.settings.batch_size = batch_size;
         self
     }
 

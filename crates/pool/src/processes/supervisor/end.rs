@@ -1,9 +1,9 @@
 //! The end of a worker.
 
-use job::{Death, DeathCause, FrameId, Job, Stage};
+use job::{Death, DeathCause, BatchId, Job, Stage};
 use sched::{Event, StartFailure};
 use sys::clock;
-use wire::frame::OutcomesView;
+use wire::batch::OutcomesView;
 
 use super::{Supervisor, worker::Worker};
 use crate::{
@@ -71,18 +71,18 @@ impl<J: Job> Supervisor<'_, J> {
         let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
         self.shared.audience.hear(|| self.gone(handle, death, &cause));
         let mut turn = self.time.turn(self.shared);
-        let running = turn.state.running(worker).map(|(frame, index, _)| (frame, index));
+        let running = turn.state.running(worker).map(|(batch, index, _)| (batch, index));
         let salvage = turn.state.kept(worker).and_then(Salvage::new);
         turn.state.workers.remove(&worker);
         turn.state.note_cause(&cause);
         let memory = turn.state.ran_out_of_memory(handle, death);
-        let kept = salvage.as_ref().map(|salvage| (salvage.frame, salvage.count));
+        let kept = salvage.as_ref().map(|salvage| (salvage.batch, salvage.count));
         turn.state.crash = crash.cloned();
         turn.hear(Event::Died { worker, running, kept, death, memory });
         turn.state.crash = None;
         let jobs = turn.end();
         if let Some(salvage) = salvage
-            && let Some(view) = OutcomesView::of_kept(salvage.frame, &salvage.bytes)
+            && let Some(view) = OutcomesView::of_kept(salvage.batch, &salvage.bytes)
         {
             self.incoming(handle).deliver(&jobs, view.outcomes().skip(salvage.skip));
         }
@@ -92,12 +92,12 @@ impl<J: Job> Supervisor<'_, J> {
     fn gone(&self, handle: &Handle, death: Death, cause: &str) -> PoolEvent {
         let worker = handle.id;
         let state = self.shared.state.lock();
-        let running = state.running(worker).map(|(frame, index, _)| (frame, index));
+        let running = state.running(worker).map(|(batch, index, _)| (batch, index));
         let kept = state.kept(worker);
         // It may have become ready in the moment in which it was found not to be needed.
         let is_dismissed = state.sched.is_dismissed(worker);
         drop(state);
-        let kept = kept.and_then(Salvage::new).map(|salvage| (salvage.frame, salvage.count));
+        let kept = kept.and_then(Salvage::new).map(|salvage| (salvage.batch, salvage.count));
         let in_order = handle.is_retired() && death.cause == DeathCause::Exited(0);
         let left = is_dismissed || (in_order && !handle.was_killed());
         let at = clock::now();
@@ -117,7 +117,7 @@ fn reap(handle: &Handle) -> Option<Death> {
 
 /// Outcomes that a worker had finished and not sent when it died.
 struct Salvage {
-    frame: FrameId,
+    batch: BatchId,
     /// How many of them have come back all the same: it died between sending and forgetting them.
     skip: usize,
     /// How many have not.
@@ -126,9 +126,9 @@ struct Salvage {
 }
 
 impl Salvage {
-    fn new((frame, skip, bytes): (FrameId, u64, Vec<u8>)) -> Option<Salvage> {
-        let kept = u64::from(OutcomesView::of_kept(frame, &bytes)?.count);
+    fn new((batch, skip, bytes): (BatchId, u64, Vec<u8>)) -> Option<Salvage> {
+        let kept = u64::from(OutcomesView::of_kept(batch, &bytes)?.count);
         let count = kept.checked_sub(skip).filter(|&count| count > 0)?;
-        Some(Salvage { frame, skip: usize::try_from(skip).ok()?, count, bytes })
+        Some(Salvage { batch, skip: usize::try_from(skip).ok()?, count, bytes })
     }
 }

@@ -8,7 +8,7 @@ use job::Panic;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wire::{
     CodecKind, Inbox, Message,
-    frame::{JobsView, OutcomesView},
+    batch::{JobsView, OutcomesView},
     handshake::{Farewell, Hello, Started, Welcome, unpack},
     memory_pair,
 };

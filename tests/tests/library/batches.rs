@@ -1,4 +1,4 @@
-//! What travels in one frame, and who runs it.
+//! What travels in one batch, and who runs it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,10 +9,10 @@ use end_to_end::{
 use pool::Executor;
 
 #[test]
-fn a_frame_that_was_misjudged_is_shared_out() {
+fn a_batch_that_was_misjudged_is_shared_out() {
     let _case = Case::begin();
     let pool = processes(2);
-    // So many jobs have been so short that forty make one frame.
+    // So many jobs have been so short that forty make one batch.
     assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
     let jobs = || pool.figures().iter().map(|worker| worker.jobs).collect::<Vec<_>>();
     let before = jobs();

@@ -1,6 +1,6 @@
-//! A frame of jobs.
+//! A batch of jobs.
 
-use job::FrameId;
+use job::BatchId;
 use serde::Serialize;
 
 use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
@@ -8,7 +8,7 @@ use crate::{CodecError, CodecKind, Message, Tag};
 
 const HEADER: usize = 13;
 
-/// Jobs one after another, each behind its length: the tail of a frame of jobs.
+/// Jobs one after another, each behind its length: the tail of a batch of jobs.
 #[derive(Debug, Default)]
 pub struct Entries {
     bytes: Vec<u8>,
@@ -88,7 +88,7 @@ pub fn encode_entry<T: Serialize>(codec: CodecKind, job: &T, into: &mut Vec<u8>)
     encoded
 }
 
-/// What the worker is to note while it runs a frame.
+/// What the worker is to note while it runs a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// When each job starts, in the shared page: the parent watches limits.
@@ -97,21 +97,21 @@ pub struct Notes {
     pub durations: bool,
 }
 
-/// A frame of jobs made of slices of [`Entries`].
+/// A batch of jobs made of slices of [`Entries`].
 #[must_use]
-pub fn jobs(frame: FrameId, notes: Notes, count: u32, slices: &[&[u8]]) -> Message {
+pub fn jobs(batch: BatchId, notes: Notes, count: u32, slices: &[&[u8]]) -> Message {
     let mut header = [0; HEADER];
-    header[..8].copy_from_slice(&frame.0.to_le_bytes());
+    header[..8].copy_from_slice(&batch.0.to_le_bytes());
     header[8] = flags([notes.starts, notes.durations]);
     header[9..].copy_from_slice(&count.to_le_bytes());
     Message::of_parts(Tag::Jobs, &header, slices)
 }
 
-/// A frame of jobs as the worker reads it.
+/// A batch of jobs as the worker reads it.
 #[derive(Debug)]
 pub struct JobsView<'a> {
-    /// The frame's number.
-    pub frame: FrameId,
+    /// The batch's number.
+    pub batch: BatchId,
     /// What the parent wants to know.
     pub notes: Notes,
     /// How many jobs there are.
@@ -120,16 +120,16 @@ pub struct JobsView<'a> {
 }
 
 impl<'a> JobsView<'a> {
-    /// Reads the frame in a message; `None` if there is none, or its entries do not add up.
+    /// Reads the batch in a message; `None` if there is none, or its entries do not add up.
     #[must_use]
     pub fn read(message: &'a Message) -> Option<JobsView<'a>> {
         let mut rest = message.body();
-        let frame = FrameId(take_u64(&mut rest)?);
+        let batch = BatchId(take_u64(&mut rest)?);
         let [starts, durations] = take_flags(&mut rest)?;
         let count = take_u32(&mut rest)?;
         let adds_up = after_entries(rest, count, 0).is_some_and(<[u8]>::is_empty);
         let notes = Notes { starts, durations };
-        (message.tag() == Some(Tag::Jobs) && adds_up).then_some(JobsView { frame, notes, count, rest })
+        (message.tag() == Some(Tag::Jobs) && adds_up).then_some(JobsView { batch, notes, count, rest })
     }
 
     /// The payloads, in order.

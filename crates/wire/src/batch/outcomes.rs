@@ -1,8 +1,8 @@
-//! A frame of outcomes.
+//! A batch of outcomes.
 
 use std::time::Duration;
 
-use job::{FrameId, Moment};
+use job::{BatchId, Moment};
 use serde::Serialize;
 
 use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
@@ -26,7 +26,7 @@ pub enum Status {
     Codec = 3,
 }
 
-/// A frame of outcomes being filled.
+/// A batch of outcomes being filled.
 #[derive(Debug)]
 pub struct OutcomesWriter {
     message: Message,
@@ -38,17 +38,17 @@ pub struct OutcomesWriter {
 }
 
 impl OutcomesWriter {
-    /// An empty frame of outcomes for a frame of jobs.
+    /// An empty batch of outcomes for a batch of jobs.
     #[must_use]
-    pub fn new(frame: FrameId) -> OutcomesWriter {
-        OutcomesWriter::with_limit(frame, u64::MAX)
+    pub fn new(batch: BatchId) -> OutcomesWriter {
+        OutcomesWriter::with_limit(batch, u64::MAX)
     }
 
     /// The same, refusing outcomes of jobs that take more than `max_outcome` bytes.
     #[must_use]
-    pub fn with_limit(frame: FrameId, max_outcome: u64) -> OutcomesWriter {
+    pub fn with_limit(batch: BatchId, max_outcome: u64) -> OutcomesWriter {
         let mut message = Message::new(Tag::Outcomes);
-        message.extend(&frame.0.to_le_bytes());
+        message.extend(&batch.0.to_le_bytes());
         message.extend(&[0; HEADER - 8]);
         OutcomesWriter { message, count: 0, durations: Vec::new(), max_outcome }
     }
@@ -108,7 +108,7 @@ impl OutcomesWriter {
         self.message.buffer().truncate(2 + HEADER + before);
     }
 
-    /// The outcomes that were added after the first `before` bytes of them, as they stand in the frame.
+    /// The outcomes that were added after the first `before` bytes of them, as they stand in the batch.
     ///
     /// # Panics
     /// If there are not that many bytes.
@@ -132,7 +132,7 @@ impl OutcomesWriter {
     }
 
     /// The finished message, with the durations if each outcome has one: when its first job began and how long all of them
-    /// took; `last` if no other of this frame follows.
+    /// took; `last` if no other of this batch follows.
     #[must_use]
     pub fn finish(mut self, began: Moment, busy_ns: u64, last: bool) -> Message {
         let durations = !self.durations.is_empty() && self.durations.len() == DURATION * self.count as usize;
@@ -148,18 +148,18 @@ impl OutcomesWriter {
     }
 }
 
-/// A frame of outcomes as the parent reads it.
+/// A batch of outcomes as the parent reads it.
 #[derive(Debug)]
 pub struct OutcomesView<'a> {
-    /// The frame of jobs that it answers.
-    pub frame: FrameId,
+    /// The batch of jobs that it answers.
+    pub batch: BatchId,
     /// When the worker began with it.
     pub began: Moment,
     /// The worker's time for it, in nanoseconds.
     pub busy_ns: u64,
     /// How many outcomes there are.
     pub count: u32,
-    /// Whether no other message of this frame follows.
+    /// Whether no other message of this batch follows.
     pub last: bool,
     entries: &'a [u8],
     durations: Option<&'a [u8]>,
@@ -168,21 +168,21 @@ pub struct OutcomesView<'a> {
 impl<'a> OutcomesView<'a> {
     /// Reads outcomes without a header, such as a dead worker has [kept](sys::page::Kept); `None` if they are not whole.
     #[must_use]
-    pub fn of_kept(frame: FrameId, bytes: &'a [u8]) -> Option<OutcomesView<'a>> {
+    pub fn of_kept(batch: BatchId, bytes: &'a [u8]) -> Option<OutcomesView<'a>> {
         let (mut rest, mut count) = (bytes, 0);
         while !rest.is_empty() {
             take_entry(&mut rest).filter(|entry| !entry.is_empty())?;
             count += 1;
         }
         let began = Moment(0);
-        Some(OutcomesView { frame, began, busy_ns: 0, count, last: false, entries: bytes, durations: None })
+        Some(OutcomesView { batch, began, busy_ns: 0, count, last: false, entries: bytes, durations: None })
     }
 
-    /// Reads the frame in a message; `None` if there is none, or its parts do not add up.
+    /// Reads the batch in a message; `None` if there is none, or its parts do not add up.
     #[must_use]
     pub fn read(message: &'a Message) -> Option<OutcomesView<'a>> {
         let mut rest = message.body();
-        let frame = FrameId(take_u64(&mut rest)?);
+        let batch = BatchId(take_u64(&mut rest)?);
         let began = Moment(take_u64(&mut rest)?);
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
@@ -194,7 +194,7 @@ impl<'a> OutcomesView<'a> {
         }
         let entries = &rest[..rest.len() - behind.len()];
         Some(OutcomesView {
-            frame,
+            batch,
             began,
             busy_ns,
             count,

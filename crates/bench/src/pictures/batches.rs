@@ -9,9 +9,9 @@ use super::scale::{Domain, Kind};
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Sweep};
 
-/// The picture, if the size of frames was varied.
+/// The picture, if the size of batches was varied.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
-    let rows = data::rows(report, Sweep::Frame, ExecutorName::Processes);
+    let rows = data::rows(report, Sweep::Batch, ExecutorName::Processes);
     let mut groups = data::by_grain(rows);
     groups.retain(|group| !dots(group).is_empty());
     let all = groups.len();
@@ -28,7 +28,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     let heights: Vec<f64> =
         lines.iter().flat_map(|line| data::heights(&line.dots).collect::<Vec<_>>()).collect();
     let chart = Chart {
-        x: Axis { title: "jobs in a frame".into(), domain: across, label: units::number },
+        x: Axis { title: "jobs in a batch".into(), domain: across, label: units::number },
         y: Axis {
             title: "time for a job".into(),
             domain: Domain::log(Kind::Decades, heights).with_room(),
@@ -39,7 +39,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
         lines,
     };
     Some(Panel {
-        name: "frames",
+        name: "batches",
         title: "What a job costs, by how many travel together".into(),
         finding: groups.first().map(finding).unwrap_or_default(),
         reading: reading(chosen) + &data::left_out(groups.len(), all),
@@ -50,15 +50,15 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
 
 fn dots(group: &Group<'_>) -> Vec<Dot> {
     let dot = |row: &&Row| {
-        let frame = row.frame?;
-        data::cost(row, frame as f64, &format!("{frame} in a frame"))
+        let batch = row.batch?;
+        data::cost(row, batch as f64, &format!("{batch} in a batch"))
     };
     data::ascending(group.rows.iter().filter_map(dot))
 }
 
 /// What a job takes where the pool decides how many travel together.
 fn chosen(group: &Group<'_>) -> Option<f64> {
-    let row = group.rows.iter().find(|row| row.frame.is_none())?;
+    let row = group.rows.iter().find(|row| row.batch.is_none())?;
     data::cost(row, 1.0, "").map(|dot| dot.y)
 }
 
@@ -87,7 +87,7 @@ fn reading(chosen: bool) -> String {
         ""
     };
     format!(
-        "Jobs travel to a worker in frames. Lower is better; each line is for jobs with as much work as is written at \
+        "Jobs travel to a worker in batches. Lower is better; each line is for jobs with as much work as is written at \
          its end. Both axes are logarithmic.{choice}"
     )
 }
@@ -102,8 +102,8 @@ fn finding(group: &Group<'_>) -> String {
     };
     let grain = units::about(group.grain_ns);
     let place = |dot: &Dot| match dot.x {
-        1.0 => "alone in its frame".into(),
-        count => format!("with {} in a frame", units::number(count)),
+        1.0 => "alone in its batch".into(),
+        count => format!("with {} in a batch", units::number(count)),
     };
     let mut said = format!("A job of {grain} takes {} {}", units::time(first.y), place(first));
     if best.x > first.x {
@@ -116,21 +116,21 @@ fn finding(group: &Group<'_>) -> String {
 }
 
 fn table(report: &Report) -> Table {
-    let mut rows = data::all_rows(report, Sweep::Frame);
+    let mut rows = data::all_rows(report, Sweep::Batch);
     rows.sort_by(|one, other| {
-        let own = |row: &Row| row.frame.unwrap_or(u64::MAX);
+        let own = |row: &Row| row.batch.unwrap_or(u64::MAX);
         own(one).cmp(&own(other)).then(one.grain_ns.total_cmp(&other.grain_ns))
     });
     let cells = |row: &Row| {
         vec![
-            row.frame.map_or_else(|| "the pool's choice".into(), |frame| frame.to_string()),
+            row.batch.map_or_else(|| "the pool's choice".into(), |batch| batch.to_string()),
             units::time(row.grain_ns),
             units::time(row.ns_per_job.median),
             units::time(row.ns_per_job.low),
             units::time(row.ns_per_job.high),
         ]
     };
-    let head = ["jobs in a frame", "work in a job", "time for a job", "least", "most"];
+    let head = ["jobs in a batch", "work in a job", "time for a job", "least", "most"];
     Table::new(&head, rows.into_iter().map(cells).collect())
 }
 

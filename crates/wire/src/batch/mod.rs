@@ -1,13 +1,13 @@
 //! How jobs and outcomes are laid out in messages.
 //!
 //! ```text
-//! jobs:      frame u64, flags u8, count u32, then for each job  length u32, payload
-//! outcomes:  frame u64, began u64, busy u64, count u32, flags u8, then for each outcome  length u32, status u8, payload,
+//! jobs:      batch u64, flags u8, count u32, then for each job  length u32, payload
+//! outcomes:  batch u64, began u64, busy u64, count u32, flags u8, then for each outcome  length u32, status u8, payload,
 //!            then, if the flags say so, for each outcome  duration u32
 //! ```
 //! Numbers are little-endian. The payload is the codec's; lengths and statuses stay outside of it, so that one
 //! payload that cannot be decoded costs one job. Outcomes stand in the order of the jobs. A worker may
-//! send those of one frame in several messages; there are fewer of them than jobs if it was told to stop in between.
+//! send those of one batch in several messages; there are fewer of them than jobs if it was told to stop in between.
 //! `began` is when the worker began with these outcomes, on the clock that all processes share, and `busy` how long they took
 //! it, both in nanoseconds; so are the durations, none of which is told that is longer than 4 seconds. Flags that this version
 //! does not know are no flags.
@@ -75,7 +75,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
     use crate::{CodecKind, Message, Tag};
-    use job::{FrameId, Moment};
+    use job::{BatchId, Moment};
     use proptest::prelude::*;
     use serde::Serialize;
     use std::time::Duration;
@@ -98,7 +98,7 @@ mod tests {
         entries.push(CODEC, &2u8).unwrap();
         assert_eq!((entries.count(), entries.slice(0, 2)), (2, &[1, 0, 0, 0, 1, 1, 0, 0, 0, 2][..]));
 
-        let mut writer = OutcomesWriter::new(FrameId(1));
+        let mut writer = OutcomesWriter::new(BatchId(1));
         assert!(writer.push(CODEC, Status::Done, &Unencodable).is_err());
         let message = writer.finish(Moment(0), 0, true);
         assert_eq!(OutcomesView::read(&message).unwrap().count, 0);
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn durations_are_told_for_all_outcomes_or_for_none() {
         let filled = |durations: &[Duration]| {
-            let mut writer = OutcomesWriter::new(FrameId(1));
+            let mut writer = OutcomesWriter::new(BatchId(1));
             writer.push(CODEC, Status::Done, &1u8).unwrap();
             writer.push(CODEC, Status::Done, &2u8).unwrap();
             durations.iter().for_each(|&duration| writer.note_duration(duration));
@@ -123,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_add_up_is_no_frame() {
-        let mut writer = OutcomesWriter::new(FrameId(1));
+    fn what_does_not_add_up_is_no_batch() {
+        let mut writer = OutcomesWriter::new(BatchId(1));
         writer.push(CODEC, Status::Done, &1u8).unwrap();
         writer.note_duration(Duration::from_nanos(70));
         let whole = writer.finish(Moment(5), 9, true);
@@ -143,7 +143,7 @@ mod tests {
         assert!(!changed(&|body| body[FLAGS] &= 1), "one although there should be none");
         assert!(!changed(&|body| body[FLAGS] |= 4), "a flag that nobody knows");
 
-        let mut message = jobs(FrameId(1), Notes::default(), 0, &[]);
+        let mut message = jobs(BatchId(1), Notes::default(), 0, &[]);
         assert!(JobsView::read(&message).is_some());
         message.buffer()[2 + 8] = 4;
         assert!(JobsView::read(&message).is_none(), "a flag that nobody knows");
@@ -159,7 +159,7 @@ mod tests {
         ) {
             let notes = Notes { starts: notes[0], durations: notes[1] };
             let mut entries = Entries::default();
-            let mut writer = OutcomesWriter::new(FrameId(7));
+            let mut writer = OutcomesWriter::new(BatchId(7));
             for (value, duration) in &values {
                 entries.push(CODEC, value).unwrap();
                 writer.push(CODEC, Status::Failed, value).unwrap();
@@ -169,17 +169,17 @@ mod tests {
             }
             let (cut, count) = (cut.min(values.len()), values.len() as u32);
             let slices = [entries.slice(0, cut), entries.slice(cut, values.len())];
-            let message = jobs(FrameId(7), notes, count, &slices);
+            let message = jobs(BatchId(7), notes, count, &slices);
             let view = JobsView::read(&message).unwrap();
-            prop_assert_eq!((view.frame, view.notes, view.count), (FrameId(7), notes, count));
+            prop_assert_eq!((view.batch, view.notes, view.count), (BatchId(7), notes, count));
             let read: Vec<String> = view.payloads().map(|bytes| CODEC.decode(bytes).unwrap()).collect();
             let (values, durations): (Vec<String>, Vec<u32>) = values.into_iter().unzip();
             prop_assert_eq!(&read, &values);
 
-            prop_assert_eq!(OutcomesView::of_kept(FrameId(7), writer.since(0)).unwrap().count, count);
+            prop_assert_eq!(OutcomesView::of_kept(BatchId(7), writer.since(0)).unwrap().count, count);
             let message = writer.finish(Moment(began), busy, last);
             let view = OutcomesView::read(&message).unwrap();
-            prop_assert_eq!((view.frame, view.began, view.busy_ns), (FrameId(7), Moment(began), busy));
+            prop_assert_eq!((view.batch, view.began, view.busy_ns), (BatchId(7), Moment(began), busy));
             prop_assert_eq!((view.count, view.last), (count, last));
             let told = notes.durations && count > 0;
             prop_assert_eq!(view.durations().map(Iterator::collect), told.then_some(durations));
@@ -190,7 +190,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_no_frame(bytes: Vec<u8>, tag in 0usize..2) {
+        fn garbage_is_no_batch(bytes: Vec<u8>, tag in 0usize..2) {
             let mut message = Message::new([Tag::Jobs, Tag::Outcomes][tag]);
             message.extend(&bytes);
             if let Some(view) = JobsView::read(&message) {
