@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::sys::signal::{SigSet, Signal};
-use pool::{Executor, Failure, ProcessPool};
+use pool::{Executor, JobError, ProcessPool};
 
 use crate::{
     probe::{LIMIT, Mishap, Probe, until},
@@ -67,7 +67,7 @@ pub(crate) fn nested(inner: Probe) -> Result<u64, Mishap> {
     let result = match pool.submit(inner).map_err(mishap)?.take(LIMIT).map_err(mishap)? {
         Ok(result) => result,
         // A pool that is only dropped is no less gone.
-        Err(Failure::Failed(own)) => return Err(own),
+        Err(JobError::Failed(own)) => return Err(own),
         Err(other) => return Err(mishap(format!("{other:?}"))),
     };
     pool.shutdown(true, false);

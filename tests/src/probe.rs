@@ -223,7 +223,7 @@ pub fn finish<J: Job>(executor: &dyn Executor<J>) {
     let start = Instant::now();
     executor.shutdown(true, false);
     assert!(start.elapsed() < Duration::from_secs(10), "the shutdown took {:?}", start.elapsed());
-    for pid in executor.figures().iter().filter_map(|worker| worker.pid) {
+    for pid in executor.worker_stats().iter().filter_map(|worker| worker.pid) {
         assert!(!Path::new(&format!("/proc/{pid}")).exists(), "worker {pid} is left");
     }
 }

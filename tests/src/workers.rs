@@ -64,7 +64,7 @@ pub fn memory(pid: u64) -> u64 {
 /// The numbers of all workers that a pool has had and whose processes are still there.
 #[must_use]
 pub fn living<J: Job>(executor: &dyn Executor<J>) -> Vec<u64> {
-    let known = executor.figures().into_iter().filter_map(|worker| worker.pid);
+    let known = executor.worker_stats().into_iter().filter_map(|worker| worker.pid);
     known.map(u64::from).filter(|&pid| exists(pid)).collect()
 }
 

@@ -16,7 +16,7 @@ use end_to_end::{
     Case, held, on_all, on_pools,
     probe::{LIMIT, Probe, Stage, finish, mishap, processes, threads, until},
 };
-use pool::{Executor, Failure, JobOptions, NoOutcome, Refused};
+use pool::{Executor, JobError, JobOptions, ResultError, SubmitError};
 
 #[test]
 fn cb_01a_a_callback_hears_once_of_a_success() {
@@ -48,9 +48,9 @@ fn cb_01b_a_callback_hears_once_of_an_error_a_time_out_and_a_death() {
         let tell = tell.clone();
         job.add_done_callback(move |job| {
             let kind = match job.error(Duration::ZERO).unwrap().unwrap() {
-                Failure::Failed(_) => "error",
-                Failure::TimedOut { .. } => "time-out",
-                Failure::Crashed { .. } => "death",
+                JobError::Failed(_) => "error",
+                JobError::TimedOut { .. } => "time-out",
+                JobError::Crashed { .. } => "death",
                 _ => "something else",
             };
             tell.send((index, kind)).unwrap();
@@ -158,7 +158,7 @@ fn cb_04b_a_callback_may_submit_what_cannot_be_encoded() {
     });
     let bad = told.recv_timeout(LIMIT).unwrap();
     assert!(
-        matches!(bad.result(LIMIT), Err(NoOutcome::Failed(Failure::Codec(words))) if words.contains("cannot be encoded"))
+        matches!(bad.result(LIMIT), Err(ResultError::Failed(JobError::Codec(words))) if words.contains("cannot be encoded"))
     );
     finish(&*executor);
 }
@@ -173,7 +173,7 @@ fn cb_05_a_pool_can_be_closed_from_a_callback() {
         again.shutdown(false, false);
         tell.send(again.submit(Probe::Double(1)).err()).unwrap();
     });
-    assert_eq!(told.recv_timeout(LIMIT).unwrap(), Some(Refused::Closed));
+    assert_eq!(told.recv_timeout(LIMIT).unwrap(), Some(SubmitError::Closed));
     finish(&*executor);
 }
 
@@ -190,7 +190,7 @@ fn cb_05b_a_waiting_shutdown_in_a_callback_does_not_wait_for_itself() {
             tell.send(again.submit(Probe::Double(1)).err()).unwrap();
         });
         stage.release();
-        assert_eq!(told.recv_timeout(LIMIT).unwrap(), Some(Refused::Closed));
+        assert_eq!(told.recv_timeout(LIMIT).unwrap(), Some(SubmitError::Closed));
         finish(&*executor);
     }
 }

@@ -16,7 +16,7 @@ use end_to_end::{
     workers::{Signal, end, exists, freeze, kill_off, living, run_state, send, workers_of},
 };
 use pool::{
-    DeathCause, Executor, Failure, JobFuture, NoOutcome, OnWorkerDeath, ReturnWhen, Transport, WorkerFigures,
+    DeathCause, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ReturnWhen, Transport, WorkerStats,
     wait,
 };
 
@@ -25,7 +25,7 @@ const LARGE: usize = 20 << 20;
 
 fn abandoned(job: &JobFuture<Probe>) -> Option<String> {
     match job.result(LIMIT) {
-        Err(NoOutcome::Failed(Failure::Abandoned(cause))) => Some(cause.to_string()),
+        Err(ResultError::Failed(JobError::Abandoned(cause))) => Some(cause.to_string()),
         _ => None,
     }
 }
@@ -36,7 +36,7 @@ fn death_03_a_panic_is_a_job_error_and_the_worker_lives_on() {
     for executor in [processes(1), breaking(1)] {
         let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
         let job = executor.submit(Probe::Panic("soft".into())).unwrap();
-        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Panicked(_)))));
+        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Panicked(_)))));
         assert_eq!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
         assert_eq!(executor.broken(), None);
         finish(&executor);
@@ -134,10 +134,10 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
         let worker = enters.recv().unwrap();
         let outgoing = executor.submit(Blob::Make(size)).unwrap();
         let is_full = || {
-            let figures = executor.figures();
-            let is_it = |figures: &&WorkerFigures| figures.pid.map(u64::from) == Some(worker);
-            let spent = figures.iter().find(is_it).map(|figures| figures.spent[pool::Stage::Return]);
-            spent > Some(Duration::from_millis(20)) && run_state(worker) == Some('S')
+            let figures = executor.worker_stats();
+            let is_it = |figures: &&WorkerStats| figures.pid.map(u64::from) == Some(worker);
+            let stage_times = figures.iter().find(is_it).map(|figures| figures.stage_times[pool::Stage::Return]);
+            stage_times > Some(Duration::from_millis(20)) && run_state(worker) == Some('S')
         };
         until("the worker has the output and waits for room", is_full);
         if policy == OnWorkerDeath::Heal {
@@ -148,7 +148,7 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
         drop(tell);
         match (policy, outgoing.take(LIMIT).unwrap()) {
             (OnWorkerDeath::Heal, outcome) => assert!(outcome.unwrap().1 == Bytes::new(size)),
-            (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(Failure::Abandoned(_)))),
+            (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Abandoned(_)))),
         }
         finish(&executor);
     }
@@ -158,7 +158,7 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
 fn two_workers(executor: &pool::ProcessPool<Blob>) -> (u64, u64) {
     executor.prestart();
     until("both workers have shaken hands", || {
-        executor.figures().iter().filter(|worker| worker.start > Duration::ZERO).count() == 2
+        executor.worker_stats().iter().filter(|worker| worker.start > Duration::ZERO).count() == 2
     });
     let pids = living(executor);
     (pids[0], pids[1])
@@ -220,7 +220,7 @@ fn shut_10_a_death_during_a_waiting_shutdown_ends_it() {
             assert!(abandoned(&held).is_some() && abandoned(&waiting).is_some());
         } else {
             let failure = held.error(LIMIT).unwrap().unwrap();
-            let Failure::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
+            let JobError::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
             assert_eq!((u64::from(death.pid), death.cause), (worker, DeathCause::Signalled(9)));
             assert_eq!(waiting.result(LIMIT).unwrap(), 4);
         }
@@ -285,7 +285,7 @@ fn sig_01_an_interrupt_to_the_workers_changes_nothing() {
     interrupt_all();
     // The second worker was interrupted while it started.
     assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
-    assert_eq!(executor.figures().len(), 2, "none had to be replaced");
+    assert_eq!(executor.worker_stats().len(), 2, "none had to be replaced");
     finish(&executor);
 }
 
@@ -299,7 +299,7 @@ fn sig_01b_not_even_while_they_start() {
             living(&executor).into_iter().for_each(|pid| send(pid, Signal::SIGINT));
         }
         assert!(jobs.iter().all(|job| job.result(LIMIT).is_ok()));
-        assert!(executor.figures().len() <= 2, "none had to be replaced");
+        assert!(executor.worker_stats().len() <= 2, "none had to be replaced");
         finish(&executor);
     }
 }
@@ -324,7 +324,7 @@ fn sig_02_an_end_by_a_signal_is_told_as_that_signal_and_the_worker_is_reaped() {
                 send(worker, signal);
             }
             let failure = job.error(LIMIT).unwrap().unwrap();
-            let Failure::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
+            let JobError::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
             assert_eq!(death.cause, DeathCause::Signalled(signal as i32));
             assert!(!exists(worker), "what is told of the dead is told after their burial");
             finish(&executor);

@@ -7,7 +7,7 @@ use end_to_end::{
     probe::{LIMIT, Probe, breaking, finish, processes, until},
     workers::kill_off,
 };
-use pool::{DeathCause, Executor, Failure, NoOutcome, Refused};
+use pool::{DeathCause, Executor, JobError, ResultError, SubmitError};
 
 #[test]
 fn death_01_killed_while_running_breaks_the_pool() {
@@ -18,11 +18,11 @@ fn death_01_killed_while_running_breaks_the_pool() {
     let waiting = executor.submit(Probe::Double(1)).unwrap();
     kill_off(pid);
     for job in [&held, &waiting] {
-        let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
             panic!("not abandoned")
         };
         assert_eq!(&*cause, format!("process {pid} was ended by signal 9"));
-        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Broken(cause)));
+        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Broken(cause)));
     }
     finish(&executor);
 }
@@ -37,7 +37,7 @@ fn death_02_exits_and_crashes_name_the_culprit() {
         (Probe::Abort, DeathCause::Signalled(6)),
     ] {
         let result = executor.submit(job).unwrap().result(LIMIT);
-        let Err(NoOutcome::Failed(Failure::Crashed { death, attempts, .. })) = result else {
+        let Err(ResultError::Failed(JobError::Crashed { death, attempts, .. })) = result else {
             panic!("not crashed")
         };
         assert_eq!((death.cause, attempts), (cause, 3));
@@ -53,7 +53,7 @@ fn death_04_each_abandoned_job_has_an_error_of_its_own() {
     let executor = breaking(2);
     let jobs: Vec<_> = (0..20).map(|_| executor.submit(Probe::Abort).unwrap()).collect();
     for job in &jobs {
-        assert!(matches!(job.take(LIMIT), Ok(Err(Failure::Abandoned(_)))));
+        assert!(matches!(job.take(LIMIT), Ok(Err(JobError::Abandoned(_)))));
     }
     finish(&executor);
 }
@@ -71,7 +71,7 @@ fn death_05_killed_while_idle_is_noticed() {
     let pid = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
     kill_off(pid);
     until("the pool is broken", || executor.broken().is_some());
-    assert!(matches!(executor.submit(Probe::Pid).err(), Some(Refused::Broken(_))));
+    assert!(matches!(executor.submit(Probe::Pid).err(), Some(SubmitError::Broken(_))));
     finish(&executor);
 }
 
@@ -82,9 +82,9 @@ fn death_16_survivors_are_killed_and_a_fresh_pool_works() {
     held!(executor, stage, held);
     assert!(matches!(
         executor.submit(Probe::Exit(3)).unwrap().result(LIMIT),
-        Err(NoOutcome::Failed(Failure::Abandoned(_)))
+        Err(ResultError::Failed(JobError::Abandoned(_)))
     ));
-    assert!(matches!(held.result(LIMIT), Err(NoOutcome::Failed(Failure::Abandoned(_)))));
+    assert!(matches!(held.result(LIMIT), Err(ResultError::Failed(JobError::Abandoned(_)))));
     finish(&executor);
     drop(stage);
     let fresh = breaking(1);
@@ -109,15 +109,15 @@ fn death_17_the_default_heals() {
 fn idle_01_workers_start_on_demand_or_when_asked() {
     let _case = Case::begin();
     let executor = processes(3);
-    assert_eq!(executor.figures().len(), 0);
+    assert_eq!(executor.worker_stats().len(), 0);
     for _ in 0..5 {
         executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap();
     }
-    assert_eq!(executor.figures().len(), 1);
+    assert_eq!(executor.worker_stats().len(), 1);
     executor.prestart();
-    assert_eq!(executor.figures().len(), 3);
+    assert_eq!(executor.worker_stats().len(), 3);
     executor.prestart();
-    assert_eq!(executor.figures().len(), 3);
+    assert_eq!(executor.worker_stats().len(), 3);
     finish(&executor);
 }
 
@@ -129,7 +129,7 @@ fn tmo_04_killing_a_running_job_cancels_it_and_replaces_its_worker() {
     held!(executor, stage, held);
     let waiting = executor.submit(Probe::Double(3)).unwrap();
     assert!(held.kill());
-    assert!(matches!(held.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+    assert!(matches!(held.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
     assert_eq!(waiting.result(LIMIT).unwrap(), 6);
     assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
     assert!(held.kill() && !waiting.kill(), "one is cancelled, the other has succeeded");

@@ -11,7 +11,7 @@ use end_to_end::{
     tally::{Add, Fate, Plan, Sum, add, tallies},
     workers::{exists, kill_off, run_state},
 };
-use pool::{Executor, Failure, JobFuture, NoOutcome, ProcessPool, Refused};
+use pool::{Executor, JobError, JobFuture, ResultError, ProcessPool, SubmitError};
 
 #[test]
 fn init_05a_the_exit_hook_runs_once_in_each_worker_and_reports() {
@@ -78,7 +78,7 @@ fn tmo_05b_an_initializer_that_takes_too_long_is_ended_and_told() {
     let plan = Plan { start: Fate::Hang(stage.file("never")), ..Plan::default() };
     let executor = tallies(plan).start_limit(Duration::from_millis(20)).build().unwrap();
     let job = executor.submit(Add(1)).unwrap();
-    let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
         panic!("not abandoned")
     };
     assert!(cause.starts_with("the worker was not ready in time"), "{cause}");
@@ -107,7 +107,7 @@ fn kill_01_terminating_and_killing_end_jobs_and_processes_and_the_pool() {
         let jobs = stage.hold_many(&executor, 2);
         let waiting = executor.submit(Probe::Double(1)).unwrap();
         end(&executor);
-        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
         assert!(executor.shutdown_within(Duration::from_secs(10), false));
         assert!(jobs.iter().all(JobFuture::cancelled) && waiting.cancelled());
         finish(&executor);
@@ -187,7 +187,7 @@ fn kill_01d_a_worker_that_starts_during_a_pause_stands_as_well() {
     executor.prestart();
     let job = executor.submit(Probe::Double(4)).unwrap();
     let stopped = || {
-        let pids = executor.figures().into_iter().filter_map(|worker| worker.pid);
+        let pids = executor.worker_stats().into_iter().filter_map(|worker| worker.pid);
         pids.filter(|&pid| run_state(pid.into()) == Some('T')).count()
     };
     until("both stand", || stopped() == 2);
@@ -205,7 +205,7 @@ fn kill_02a_before_any_worker_exists_both_start_nothing() {
         let executor = processes(2);
         end(&executor);
         finish(&executor);
-        assert!(executor.figures().is_empty());
+        assert!(executor.worker_stats().is_empty());
     }
 }
 

@@ -14,7 +14,7 @@ use end_to_end::{
     held, on_all, on_pools,
     probe::{LIMIT, Probe, builder, finish, marks, mishap},
 };
-use pool::{Executor, Failure, JobFuture, NoOutcome, ReturnWhen, wait};
+use pool::{Executor, JobError, JobFuture, ResultError, ReturnWhen, wait};
 
 #[test]
 fn fut_01_predicates_form_one_truth_table() {
@@ -72,7 +72,7 @@ fn fut_02b_cancelling_twice_changes_nothing() {
         held!(executor, stage, _held);
         let job = executor.submit(Probe::Double(1)).unwrap();
         assert!(job.cancel() && job.cancel());
-        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
         stage.release();
     });
 }
@@ -97,12 +97,12 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
         held!(executor, stage, held);
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
         cancelled.cancel();
-        assert!(matches!(held.result(Duration::ZERO), Err(NoOutcome::TimedOut)));
-        assert!(matches!(held.error(Duration::ZERO), Err(NoOutcome::TimedOut)));
-        assert!(matches!(cancelled.result(Duration::ZERO), Err(NoOutcome::Failed(Failure::Cancelled))));
-        assert!(matches!(cancelled.error(Duration::ZERO), Err(NoOutcome::Failed(Failure::Cancelled))));
+        assert!(matches!(held.result(Duration::ZERO), Err(ResultError::TimedOut)));
+        assert!(matches!(held.error(Duration::ZERO), Err(ResultError::TimedOut)));
+        assert!(matches!(cancelled.result(Duration::ZERO), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(cancelled.error(Duration::ZERO), Err(ResultError::Failed(JobError::Cancelled))));
         let start = Instant::now();
-        assert!(matches!(held.result(Duration::from_millis(50)), Err(NoOutcome::TimedOut)));
+        assert!(matches!(held.result(Duration::from_millis(50)), Err(ResultError::TimedOut)));
         assert!(start.elapsed() >= Duration::from_millis(50));
         assert!(held.running(), "the job is left alone");
         stage.release();
@@ -114,7 +114,7 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
         wait([good.clone(), bad.clone()], LIMIT, ReturnWhen::AllCompleted);
         assert_eq!(good.result(Duration::ZERO).unwrap(), 8);
         assert!(good.error(Duration::ZERO).unwrap().is_none());
-        assert!(matches!(bad.error(Duration::ZERO), Ok(Some(Failure::Failed(m))) if m == mishap(5, "no")));
+        assert!(matches!(bad.error(Duration::ZERO), Ok(Some(JobError::Failed(m))) if m == mishap(5, "no")));
     });
 }
 
@@ -159,8 +159,8 @@ fn fut_05_reading_an_outcome_again_gives_the_same_and_taking_it_is_told() {
             assert_eq!(job.result(LIMIT).unwrap(), 8);
         }
         assert_eq!(job.take(LIMIT).unwrap().unwrap(), 8);
-        assert!(matches!(job.take(LIMIT), Err(NoOutcome::Taken)));
-        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Taken)));
+        assert!(matches!(job.take(LIMIT), Err(ResultError::Taken)));
+        assert!(matches!(job.result(LIMIT), Err(ResultError::Taken)));
         assert!(job.done() && !job.cancelled());
     });
 }
@@ -171,7 +171,7 @@ fn fut_07a_an_empty_error_still_fails() {
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(mishap(0, ""))).unwrap();
         assert!(
-            matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Failed(m))) if m == mishap(0, ""))
+            matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Failed(m))) if m == mishap(0, ""))
         );
     });
 }
@@ -191,9 +191,9 @@ fn fut_08_a_failure_keeps_its_type_and_a_panic_its_place() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(mishap(-7, "seven"))).unwrap();
-        assert!(matches!(job.error(LIMIT), Ok(Some(Failure::Failed(m))) if m == mishap(-7, "seven")));
+        assert!(matches!(job.error(LIMIT), Ok(Some(JobError::Failed(m))) if m == mishap(-7, "seven")));
         let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
-        let Ok(Some(Failure::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
+        let Ok(Some(JobError::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
         assert_eq!(panic.message, "oh no");
         assert!(panic.location.as_ref().unwrap().contains("probe.rs:"), "{panic}");
         let shown = job.error(LIMIT).unwrap().unwrap().to_string();
@@ -206,7 +206,7 @@ fn fut_08b_a_panic_brings_its_backtrace_where_one_is_asked_for() {
     let _case = Case::begin();
     let executor = builder(1).env("RUST_BACKTRACE", "1").build().unwrap();
     let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
-    let Ok(Some(Failure::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
+    let Ok(Some(JobError::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
     let backtrace = panic.backtrace.clone().unwrap();
     assert!(backtrace.contains("probe"), "{backtrace}");
     assert!(format!("{panic:#}").contains(&backtrace) && !panic.to_string().contains(&backtrace));

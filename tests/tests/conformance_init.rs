@@ -17,8 +17,8 @@ use end_to_end::{
     workers::kill_off,
 };
 use pool::{
-    BuildError, Executor, Failure, JobFuture, NoOutcome, OnWorkerDeath, ProcessPool, ProcessPoolBuilder,
-    Refused, Serial, ThreadPool,
+    BuildError, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ProcessPool, ProcessPoolBuilder,
+    SubmitError, Serial, ThreadPool,
 };
 
 fn with(setup: Setup, workers: usize) -> ProcessPoolBuilder<Look> {
@@ -51,7 +51,7 @@ fn failing(setup: &Setup) -> Vec<Box<dyn Executor<Look>>> {
 
 fn cause(job: &JobFuture<Look>) -> String {
     match job.result(LIMIT) {
-        Err(NoOutcome::Failed(Failure::Abandoned(cause))) => cause.to_string(),
+        Err(ResultError::Failed(JobError::Abandoned(cause))) => cause.to_string(),
         other => panic!("not abandoned but {other:?}"),
     }
 }
@@ -89,7 +89,7 @@ fn init_01b_threads_and_the_plain_loop_make_theirs_once_too() {
         jobs.iter().for_each(|job| assert!(job.result(LIMIT).is_ok()));
         finish(&executor);
         let made: u32 = logged(&stage).values().sum();
-        assert_eq!(made as usize, executor.figures().len());
+        assert_eq!(made as usize, executor.worker_stats().len());
     }
     let stage = Stage::new();
     let executor = Serial::new(Setup::logging(&stage));
@@ -123,7 +123,7 @@ fn init_02b_from_then_on_every_submit_is_refused() {
         let told = cause(&executor.submit(Look::Around).unwrap());
         assert!(executor.broken().is_some());
         for _ in 0..3 {
-            assert_eq!(executor.submit(Look::Around).err(), Some(Refused::Broken(told.as_str().into())));
+            assert_eq!(executor.submit(Look::Around).err(), Some(SubmitError::Broken(told.as_str().into())));
         }
         finish(&*executor);
     }
@@ -144,7 +144,7 @@ fn init_02c_its_own_words_are_the_cause() {
     }
     let executor = Serial::new(Setup::wrong(Used, Report));
     assert!(cause(&executor.submit(Look::Around).unwrap()).contains(WORDS));
-    assert!(matches!(executor.submit(Look::Around).err(), Some(Refused::Broken(_))));
+    assert!(matches!(executor.submit(Look::Around).err(), Some(SubmitError::Broken(_))));
     finish(&executor);
 }
 
@@ -225,7 +225,7 @@ fn init_01c_a_slow_state_keeps_jobs_waiting_and_can_be_stopped() {
     until("the state is being made", || marks(&stage.file("starts")) == 1);
     assert!(!job.done());
     executor.stop(Duration::ZERO);
-    assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+    assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
     finish(&executor);
     assert!(!Path::new(&format!("/proc/{}", logged(&stage).keys().next().unwrap())).exists());
 }

@@ -13,7 +13,7 @@ use end_to_end::{
     probe::{LIMIT, builder, finish},
     workers::{Signal, freeze, kill_off, send},
 };
-use pool::{Executor, Failure, OnWorkerDeath, ProcessPool};
+use pool::{Executor, JobError, OnWorkerDeath, ProcessPool};
 
 /// More than any socket holds.
 const LARGE: usize = 20 << 20;
@@ -47,7 +47,7 @@ fn large_01c_more_than_four_gib_are_refused_in_words() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
     let job = executor.submit(Blob::Void(Void(4097))).unwrap();
-    let Err(Failure::Codec(told)) = job.take(LIMIT).unwrap() else { panic!("not refused") };
+    let Err(JobError::Codec(told)) = job.take(LIMIT).unwrap() else { panic!("not refused") };
     assert!(told.contains("too many for one job"), "{told}");
     assert_eq!(executor.submit(Blob::Void(Void(3))).unwrap().take(LIMIT).unwrap().unwrap().1.length(), 3);
     finish(&executor);
@@ -65,7 +65,7 @@ fn large_02_a_death_amid_a_large_job_leaves_nobody_stuck() {
         for job in &jobs {
             match (policy, job.take(LIMIT).unwrap()) {
                 (OnWorkerDeath::Heal, outcome) => assert!(outcome.unwrap().1 == Bytes::new(LARGE)),
-                (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(Failure::Abandoned(_)))),
+                (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Abandoned(_)))),
             }
         }
         finish(&executor);
@@ -86,12 +86,12 @@ fn large_02b_a_job_that_exits_before_a_large_one_does_so_too() {
         let (dying, large) = (dying.take(LIMIT).unwrap(), large.take(LIMIT).unwrap());
         match policy {
             OnWorkerDeath::Heal => {
-                assert!(matches!(dying, Err(Failure::Crashed { .. })));
+                assert!(matches!(dying, Err(JobError::Crashed { .. })));
                 assert!(large.unwrap().1 == Bytes::new(LARGE));
             }
             OnWorkerDeath::Break => {
-                assert!(matches!(dying, Err(Failure::Abandoned(_))));
-                assert!(matches!(large, Err(Failure::Abandoned(_))));
+                assert!(matches!(dying, Err(JobError::Abandoned(_))));
+                assert!(matches!(large, Err(JobError::Abandoned(_))));
             }
         }
         finish(&executor);
@@ -107,7 +107,7 @@ fn large_03_a_stop_amid_a_large_job_is_prompt() {
         let job = executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap();
         let start = Instant::now();
         executor.stop(Duration::ZERO);
-        assert!(matches!(job.take(LIMIT).unwrap(), Err(Failure::Cancelled)));
+        assert!(matches!(job.take(LIMIT).unwrap(), Err(JobError::Cancelled)));
         finish(&executor);
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
         assert_eq!(executor.broken(), None);
@@ -137,7 +137,7 @@ fn large_04b_so_do_large_errors() {
     let jobs: Vec<_> = (0..4).map(|_| executor.submit(Blob::Fail(4 << 20)).unwrap()).collect();
     executor.shutdown(true, false);
     for job in &jobs {
-        let Err(Failure::Failed(bytes)) = job.take(LIMIT).unwrap() else { panic!("no error") };
+        let Err(JobError::Failed(bytes)) = job.take(LIMIT).unwrap() else { panic!("no error") };
         assert!(bytes == Bytes::new(4 << 20));
     }
     finish(&executor);

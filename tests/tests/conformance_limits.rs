@@ -17,7 +17,7 @@ use end_to_end::{
     workers::{exists, freeze, living},
 };
 use pool::{
-    BatchSize, Executor, Failure, JobFuture, JobOptions, NoOutcome, OnWorkerDeath, ProcessPool, ReturnWhen, wait,
+    BatchSize, Executor, JobError, JobFuture, JobOptions, ResultError, OnWorkerDeath, ProcessPool, ReturnWhen, wait,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -27,11 +27,11 @@ fn limit(limit: Duration) -> JobOptions {
 }
 
 fn timed_out(job: &JobFuture<Probe>) -> bool {
-    matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::TimedOut { .. })))
+    matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::TimedOut { .. })))
 }
 
 fn cancelled(job: &JobFuture<Probe>) -> bool {
-    matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled)))
+    matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled)))
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn tmo_01_a_job_past_its_limit_is_told_and_its_worker_replaced() {
         let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
         let stage = Stage::new();
         let job = executor.submit(stage.hold()).unwrap();
-        let Err(NoOutcome::Failed(Failure::TimedOut { limit, attempts, .. })) = job.result(LIMIT) else {
+        let Err(ResultError::Failed(JobError::TimedOut { limit, attempts, .. })) = job.result(LIMIT) else {
             panic!("no timeout")
         };
         assert_eq!((limit, attempts), (SHORT, 1));
@@ -98,7 +98,7 @@ fn tmo_03_in_a_map_the_limit_counts_from_each_jobs_start() {
         let mut outputs = executor.map(jobs).limit(SHORT).into_iter();
         for n in 0..8 {
             match outputs.next().unwrap() {
-                Err(NoOutcome::Failed(Failure::TimedOut { .. })) => assert_eq!(n % 3, 1),
+                Err(ResultError::Failed(JobError::TimedOut { .. })) => assert_eq!(n % 3, 1),
                 output => assert_eq!(output.unwrap(), 2 * n),
             }
         }
@@ -147,7 +147,7 @@ fn tmo_05c_no_time_at_all_and_all_the_time_there_is() {
     // Nothing can end a thread, and nothing is promised.
     let executor = threads(1);
     let job = executor.submit_with(Probe::Double(3), limit(LIMIT)).unwrap();
-    assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Unsupported(_)))));
+    assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Unsupported(_)))));
     finish(&executor);
 }
 
@@ -210,7 +210,7 @@ fn force_03_a_stop_amid_very_large_jobs_is_prompt() {
     assert!(!could_be[0] && could_be[3], "the first is being sent, the last is not");
     executor.stop(Duration::ZERO);
     for job in &jobs {
-        assert!(matches!(job.take(LIMIT), Ok(Err(Failure::Cancelled))));
+        assert!(matches!(job.take(LIMIT), Ok(Err(JobError::Cancelled))));
     }
     finish(&executor);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());

@@ -14,7 +14,7 @@ use end_to_end::{
     Case, on_all, on_pools,
     probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
 };
-use pool::{Executor, Failure, NoOutcome, Refused};
+use pool::{Executor, JobError, ResultError, SubmitError};
 
 fn outputs<E: Executor<Probe>>(executor: &E, jobs: impl IntoIterator<Item = Probe>) -> Vec<Option<u64>> {
     executor.map(jobs).into_iter().map(Result::ok).collect()
@@ -52,7 +52,7 @@ fn map_01b_batches_of_any_size_give_the_same_sequence() {
     let map = executor.map((0..40).map(Probe::Double)).chunk_size(size(10));
     assert_eq!(map.into_iter().count(), 40);
     finish(&executor);
-    assert_eq!(executor.figures()[0].batches, 4, "ten jobs went into each batch");
+    assert_eq!(executor.worker_stats()[0].batches, 4, "ten jobs went into each batch");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
         .limit(Duration::from_millis(50))
         .deadline(LIMIT)
         .into_iter();
-    assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::TimedOut { .. })))));
+    assert!(matches!(iterator.next(), Some(Err(ResultError::Failed(JobError::TimedOut { .. })))));
     assert!(matches!(iterator.next(), Some(Ok(2))));
     drop(iterator);
     finish(&executor);
@@ -124,7 +124,7 @@ fn map_06a_what_is_ready_before_the_deadline_is_delivered() {
         let mut iterator =
             executor.map([Probe::Double(1), stage.hold()]).deadline(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok(2))));
-        assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
+        assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         stage.release();
     });
 }
@@ -138,7 +138,7 @@ fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
         stage.until_held(1);
         let mut iterator =
             executor.map([Probe::Mark(file.clone())]).deadline(Duration::from_millis(20)).into_iter();
-        assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
+        assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         stage.release();
         held.result(LIMIT).unwrap();
         executor.shutdown(true, false);
@@ -154,7 +154,7 @@ fn map_06c_after_the_deadline_the_iterator_is_exhausted() {
         let late = stage.file("late");
         let jobs = [stage.hold(), Probe::Mark(late.clone())];
         let mut iterator = executor.map(jobs).deadline(Duration::from_millis(20)).into_iter();
-        assert!(matches!(iterator.next(), Some(Err(NoOutcome::TimedOut))));
+        assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         assert!(iterator.next().is_none() && iterator.next().is_none());
         stage.release();
         executor.shutdown(true, false);
@@ -277,10 +277,10 @@ fn map_12_a_stop_while_outputs_are_read_is_told() {
             stage.until_held(1);
             executor.stop(Duration::ZERO);
         });
-        assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::Cancelled)))));
+        assert!(matches!(iterator.next(), Some(Err(ResultError::Failed(JobError::Cancelled)))));
     });
-    assert!(matches!(iterator.next(), Some(Err(NoOutcome::Failed(Failure::Cancelled)))));
-    assert!(matches!(iterator.next(), Some(Err(NoOutcome::Refused(Refused::Closed)))));
+    assert!(matches!(iterator.next(), Some(Err(ResultError::Failed(JobError::Cancelled)))));
+    assert!(matches!(iterator.next(), Some(Err(ResultError::Refused(SubmitError::Closed)))));
     assert!(iterator.next().is_none());
     drop(iterator);
     finish(&executor);
@@ -324,7 +324,7 @@ fn map_13c_an_unordered_map_overtakes_slow_jobs_and_keeps_its_deadline() {
         let mut iterator = executor.map_unordered(jobs).deadline(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok((1, 2)))));
         assert!(matches!(iterator.next(), Some(Ok((2, 4)))));
-        assert!(matches!(iterator.next(), Some(Err((_, NoOutcome::TimedOut)))));
+        assert!(matches!(iterator.next(), Some(Err((_, ResultError::TimedOut)))));
         assert!(iterator.next().is_none());
         stage.release();
     });

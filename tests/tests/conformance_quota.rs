@@ -10,7 +10,7 @@ use end_to_end::{
     program,
     workers::{exists, living},
 };
-use pool::{BatchSize, Executor, Failure, JobFuture, NoOutcome, OnWorkerDeath, ProcessPool, ProcessPoolBuilder};
+use pool::{BatchSize, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ProcessPool, ProcessPoolBuilder};
 
 fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
     // Zero cannot be written.
@@ -121,7 +121,7 @@ fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason()
         stage.release();
         assert_eq!(held.result(LIMIT).unwrap(), 0);
         for job in &jobs {
-            let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+            let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
                 panic!("not abandoned")
             };
             assert!(cause.contains("cannot start") && cause.contains("No such file"), "{cause}");
@@ -143,10 +143,10 @@ fn mtc_06_a_stopped_pool_replaces_nobody() {
     stage.release();
     assert_eq!(held.result(LIMIT).unwrap(), 0);
     for job in &jobs {
-        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
     }
     finish(&executor);
-    assert_eq!(executor.figures().len(), 1);
+    assert_eq!(executor.worker_stats().len(), 1);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn mtc_07_a_failing_job_at_the_limit_and_a_shutdown_at_once() {
             let others = submit(&executor, count - 1);
             executor.shutdown(false, false);
             assert!(
-                matches!(bad.result(LIMIT), Err(NoOutcome::Failed(Failure::Failed(told))) if told == mishap)
+                matches!(bad.result(LIMIT), Err(ResultError::Failed(JobError::Failed(told))) if told == mishap)
             );
             assert_eq!(pids(&others).len(), count - 1);
             finish(&executor);

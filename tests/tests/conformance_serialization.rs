@@ -12,7 +12,7 @@ use end_to_end::{
         When::{Decoded, Encoded},
     },
 };
-use pool::{DeathCause, Executor, Failure, JobFuture, NoOutcome, OnWorkerDeath, ProcessPool, Refused};
+use pool::{DeathCause, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ProcessPool, SubmitError};
 
 fn healing() -> ProcessPool<Trapped> {
     builder(1).retries(1).build().unwrap()
@@ -22,9 +22,9 @@ fn breaking() -> ProcessPool<Trapped> {
     builder(1).on_worker_death(OnWorkerDeath::Break).build().unwrap()
 }
 
-fn failure(job: &JobFuture<Trapped>) -> Failure<Value> {
+fn failure(job: &JobFuture<Trapped>) -> JobError<Value> {
     match job.result(LIMIT) {
-        Err(NoOutcome::Failed(failure)) => failure,
+        Err(ResultError::Failed(failure)) => failure,
         other => panic!("no failure but {other:?}"),
     }
 }
@@ -43,7 +43,7 @@ fn expect_a_job_error(trapped: impl Fn() -> Trapped, words: &str) {
             .collect();
         for (n, job) in jobs.iter().enumerate() {
             if n % 3 == 1 {
-                let Failure::Codec(told) = failure(job) else { panic!("{:?} instead", failure(job)) };
+                let JobError::Codec(told) = failure(job) else { panic!("{:?} instead", failure(job)) };
                 assert!(told.contains(words) && told.contains(WORDS), "{told}");
             } else {
                 assert_eq!(job.result(LIMIT).unwrap().0, before);
@@ -60,7 +60,7 @@ fn expect_a_death(trapped: impl Fn() -> Trapped, cause: DeathCause, words: &str)
     let executor = healing();
     let before = worker_of(&executor);
     let jobs = [trapped(), Trapped::harmless()].map(|job| executor.submit(job).unwrap());
-    let Failure::Crashed { death, attempts, .. } = failure(&jobs[0]) else {
+    let JobError::Crashed { death, attempts, .. } = failure(&jobs[0]) else {
         panic!("{:?} instead", failure(&jobs[0]))
     };
     assert_eq!((death.cause, attempts), (cause, 2));
@@ -72,9 +72,9 @@ fn expect_a_death(trapped: impl Fn() -> Trapped, cause: DeathCause, words: &str)
     // The second may be refused: the pool breaks at some moment.
     let jobs = [trapped(), Trapped::harmless()].map(|job| executor.submit(job));
     for job in jobs.iter().flatten() {
-        let Failure::Abandoned(told) = failure(job) else { panic!("{:?} instead", failure(job)) };
+        let JobError::Abandoned(told) = failure(job) else { panic!("{:?} instead", failure(job)) };
         assert!(told.contains(words), "{told}");
-        assert_eq!(executor.submit(Trapped::harmless()).err(), Some(Refused::Broken(told)));
+        assert_eq!(executor.submit(Trapped::harmless()).err(), Some(SubmitError::Broken(told)));
     }
     finish(&executor);
 }
@@ -105,7 +105,7 @@ fn death_08b_a_job_type_that_the_worker_does_not_know_breaks_the_pool_and_is_nam
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder::<Unserved>(2).on_worker_death(policy).build().unwrap();
         let job = executor.submit(Unserved).unwrap();
-        let Err(NoOutcome::Failed(Failure::Abandoned(told))) = job.result(LIMIT) else {
+        let Err(ResultError::Failed(JobError::Abandoned(told))) = job.result(LIMIT) else {
             panic!("not abandoned")
         };
         assert!(told.contains("`unserved`") || told.contains("\"unserved\""), "{told}");
@@ -184,5 +184,5 @@ fn leak_01b_no_serializer_that_goes_wrong_leaves_anything_behind() {
 }
 
 fn job_broke(job: &JobFuture<Trapped>) -> bool {
-    matches!(failure(job), Failure::Abandoned(_))
+    matches!(failure(job), JobError::Abandoned(_))
 }

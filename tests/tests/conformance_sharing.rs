@@ -18,7 +18,7 @@ use end_to_end::{
     probe::{LIMIT, Probe, Stage, append, builder, finish, processes, until},
     workers::{living, memory},
 };
-use pool::{Executor, NoOutcome, ProcessPool, Refused, ReturnWhen, Serial, ThreadPool, as_completed, wait};
+use pool::{Executor, ResultError, ProcessPool, SubmitError, ReturnWhen, Serial, ThreadPool, as_completed, wait};
 
 /// Enough to be told from everything else in a process's memory.
 const LARGE: usize = 64 << 20;
@@ -181,7 +181,7 @@ fn idle_02_as_many_workers_are_started_as_there_are_jobs_at_a_time() {
             let stage = Stage::new();
             let jobs: Vec<_> = (0..count).map(|_| executor.submit(stage.hold()).unwrap()).collect();
             stage.until_held(count);
-            assert_eq!(executor.figures().len(), count);
+            assert_eq!(executor.worker_stats().len(), count);
             stage.release();
             wait(jobs, LIMIT, ReturnWhen::AllCompleted);
         });
@@ -293,7 +293,7 @@ fn until_refused<E: Executor<Probe>>(
         match executor.submit(Probe::Double(n)) {
             Ok(job) => jobs.push(job),
             Err(refused) => {
-                assert_eq!(refused, Refused::Closed);
+                assert_eq!(refused, SubmitError::Closed);
                 break;
             }
         }
@@ -326,7 +326,7 @@ fn conc_02b_a_submit_that_races_with_a_stop_or_a_break_is_resolved() {
                 executor.stop(Duration::ZERO);
             }
             for job in submitting.join().unwrap() {
-                assert!(!matches!(job.result(LIMIT), Err(NoOutcome::TimedOut)));
+                assert!(!matches!(job.result(LIMIT), Err(ResultError::TimedOut)));
             }
         });
         finish(&executor);

@@ -13,7 +13,7 @@ use end_to_end::{
     Case, held, on_all, on_pools,
     probe::{LIMIT, Probe, Stage, finish, processes, threads, until},
 };
-use pool::{Executor, Failure, NoOutcome, ReturnWhen, as_completed, wait};
+use pool::{Executor, JobError, ResultError, ReturnWhen, as_completed, wait};
 
 #[test]
 fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {
@@ -144,7 +144,7 @@ fn shut_11_an_unencodable_job_and_a_shutdown_at_once() {
     let executor = processes(1);
     let job = executor.submit(Probe::Unencodable(())).unwrap();
     executor.shutdown(false, false);
-    assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Codec(_)))));
+    assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Codec(_)))));
     finish(&executor);
 }
 

@@ -8,7 +8,7 @@ use end_to_end::{
     Case, held, on_all, on_pools,
     probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
 };
-use pool::{Executor, Failure, NoOutcome, Refused, ReturnWhen, wait};
+use pool::{Executor, JobError, ResultError, SubmitError, ReturnWhen, wait};
 
 #[test]
 fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {
@@ -44,7 +44,7 @@ fn sub_02a_submits_after_shutdown_are_refused_while_jobs_drain() {
     on_pools!(1, |executor| {
         held!(executor, stage, held);
         executor.shutdown(false, false);
-        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+        assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
         stage.release();
         assert_eq!(held.result(LIMIT).unwrap(), 0);
     });
@@ -56,11 +56,11 @@ fn sub_02b_submits_to_a_broken_pool_are_refused_with_the_cause() {
     let builder = pool::ProcessPool::<Probe>::builder().workers(1).worker_program("/bin/false");
     let executor = builder.build().unwrap();
     let job = executor.submit(Probe::Double(1)).unwrap();
-    let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(LIMIT) else {
+    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
         panic!("not abandoned")
     };
     assert!(cause.contains("exited with code 1"), "{cause}");
-    assert_eq!(executor.submit(Probe::Double(1)).err(), Some(Refused::Broken(cause)));
+    assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Broken(cause)));
     finish(&executor);
 }
 
@@ -71,10 +71,10 @@ fn sub_03_submitting_never_blocks_on_capacity() {
         let stage = Stage::new();
         let jobs: Vec<_> = (0..30).map(|_| executor.submit(stage.hold()).unwrap()).collect();
         stage.until_held(2);
-        assert_eq!(executor.figures().len(), 2);
+        assert_eq!(executor.worker_stats().len(), 2);
         stage.release();
         wait(jobs, LIMIT, ReturnWhen::AllCompleted);
-        assert_eq!(executor.figures().len(), 2);
+        assert_eq!(executor.worker_stats().len(), 2);
     });
 }
 

@@ -11,7 +11,7 @@ use end_to_end::{
     tally::{Add, Plan, tallies},
     workers::{kill_off, living},
 };
-use pool::{BuildError, Executor, Failure, ProcessPool};
+use pool::{BuildError, Executor, JobError, ProcessPool};
 
 fn pid(executor: &ProcessPool<Probe>) -> u64 {
     executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap()
@@ -95,7 +95,7 @@ fn idle_04_unused_workers_leave_and_come_back_with_new_work() {
         stage.release();
         assert!(jobs.iter().all(|job| job.result(LIMIT).is_ok()));
         until("the workers have left", || living(&executor).is_empty());
-        assert_eq!(executor.figures().len(), 2 * burst);
+        assert_eq!(executor.worker_stats().len(), 2 * burst);
     }
     finish(&executor);
 }
@@ -121,7 +121,7 @@ fn idle_06_successive_maps_reuse_workers_and_their_state() {
         |numbers: [u64; 3]| executor.map(numbers.map(Add)).into_iter().map(Result::unwrap).last().unwrap();
     assert_eq!((total([1, 2, 3]), total([4, 5, 6])), (6, 21));
     executor.shutdown(true, false);
-    assert_eq!(executor.figures().len(), 1);
+    assert_eq!(executor.worker_stats().len(), 1);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn nest_02_pools_nest_to_a_limit_and_no_deeper() {
     assert!(matches!(nested(deepest), Ok(6)));
     let too_deep = nested(deepest + 1);
     assert!(
-        matches!(too_deep, Err(Failure::Failed(mishap)) if mishap.words == BuildError::TooDeep.to_string())
+        matches!(too_deep, Err(JobError::Failed(mishap)) if mishap.words == BuildError::TooDeep.to_string())
     );
     executor.shutdown(true, false);
 }

@@ -136,7 +136,7 @@ fn workers_that_come_and_go_leave_their_figures_only() {
         assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(end_to_end::probe::LIMIT).unwrap(), 2 * n);
         until("it has left", || holdings().children == 0);
     });
-    assert_eq!(pool.figures().len() as u64, workers);
+    assert_eq!(pool.worker_stats().len() as u64, workers);
     finish(&pool);
 }
 

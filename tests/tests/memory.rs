@@ -9,7 +9,7 @@ use end_to_end::{
     probe::{LIMIT, Probe, Stage, builder, finish, marks},
     runner, shell_jobs,
 };
-use pool::{DeathCause, Executor, Failure, JobOptions, NoOutcome};
+use pool::{DeathCause, Executor, JobError, JobOptions, ResultError};
 
 const ENOUGH: u64 = 256 << 20;
 
@@ -24,7 +24,7 @@ fn a_job_that_takes_too_much_fails_with_a_verdict_of_its_own_and_is_not_tried_ag
     let [before, after] = ["before", "after"].map(|name| stage.file(name));
     let jobs = vec![Probe::Mark(before.clone()), Probe::Hoard, Probe::Mark(after.clone())];
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    let Err(NoOutcome::Failed(Failure::Memory { death, attempts, .. })) = futures[1].result(LIMIT) else {
+    let Err(ResultError::Failed(JobError::Memory { death, attempts, .. })) = futures[1].result(LIMIT) else {
         panic!("another verdict: {:?}", futures[1].result(LIMIT))
     };
     assert_eq!((death.cause, attempts), (DeathCause::Signalled(6), 1));
@@ -42,10 +42,10 @@ fn a_job_that_copes_with_having_none_is_not_blamed_for_it() {
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     let crash = |job: &pool::JobFuture<Probe>| job.result(LIMIT);
     assert!(
-        matches!(crash(&futures[0]), Err(NoOutcome::Failed(Failure::Memory { .. }))),
+        matches!(crash(&futures[0]), Err(ResultError::Failed(JobError::Memory { .. }))),
         "it exits in the same job"
     );
-    assert!(matches!(crash(&futures[1]), Err(NoOutcome::Failed(Failure::Crashed { .. }))));
+    assert!(matches!(crash(&futures[1]), Err(ResultError::Failed(JobError::Crashed { .. }))));
     finish(&executor);
 }
 
@@ -54,7 +54,7 @@ fn without_a_limit_a_crash_is_a_crash() {
     let _case = Case::begin();
     let executor = builder::<Probe>(1).retries(0).build().unwrap();
     let aborted = executor.submit(Probe::Abort).unwrap().result(LIMIT);
-    assert!(matches!(aborted, Err(NoOutcome::Failed(Failure::Crashed { .. }))));
+    assert!(matches!(aborted, Err(ResultError::Failed(JobError::Crashed { .. }))));
     finish(&executor);
 }
 
@@ -110,7 +110,7 @@ fn a_limit_below_what_a_worker_needs_is_refused_and_no_job_is_charged_with_it() 
 fn the_library_tells_what_a_worker_needs() {
     let _case = Case::begin();
     let executor = builder::<Probe>(2).max_memory(1 << 20).build().unwrap();
-    let Err(NoOutcome::Failed(Failure::Abandoned(cause))) =
+    let Err(ResultError::Failed(JobError::Abandoned(cause))) =
         executor.submit(Probe::Double(1)).unwrap().result(LIMIT)
     else {
         panic!("it runs")

@@ -9,7 +9,7 @@ use end_to_end::{
     probe::{Probe, builder, finish},
 };
 use parking_lot::Mutex;
-use pool::{Executor, BatchId, Moment, Observer, PoolEvent, ProcessPool, WorkerId};
+use pool::{Executor, BatchId, MonotonicInstant, Observer, PoolEvent, ProcessPool, WorkerId};
 
 /// Keeps everything.
 #[derive(Default)]
@@ -29,11 +29,11 @@ fn observed(workers: usize) -> (ProcessPool<Probe>, Arc<Diary>) {
 /// What is known of a worker.
 #[derive(Default)]
 struct Known {
-    starting: Option<Moment>,
-    ready: Option<Moment>,
+    starting: Option<MonotonicInstant>,
+    ready: Option<MonotonicInstant>,
     /// Jobs of the batches that it has.
     open: BTreeMap<BatchId, u64>,
-    free: Option<Moment>,
+    free: Option<MonotonicInstant>,
     gone: bool,
 }
 

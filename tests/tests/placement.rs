@@ -40,7 +40,7 @@ fn own_niceness() -> i64 {
 
 /// The slot and the process of each worker that is there.
 fn places(executor: &ProcessPool<Probe>) -> Vec<(usize, u64)> {
-    let figures = executor.figures().into_iter();
+    let figures = executor.worker_stats().into_iter();
     let known = figures.filter_map(|worker| Some((worker.worker.slot as usize, u64::from(worker.pid?))));
     let mut living: Vec<_> = known.filter(|&(_, pid)| exists(pid)).collect();
     living.sort_unstable();

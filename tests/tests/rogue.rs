@@ -16,12 +16,12 @@ use end_to_end::{
     runner,
     workers::living,
 };
-use pool::{DeathCause, Executor, Failure, JobOptions, NoOutcome, OnWorkerDeath, ProcessPool, Refused};
+use pool::{DeathCause, Executor, JobError, JobOptions, ResultError, OnWorkerDeath, ProcessPool, SubmitError};
 
 /// Longer than any verdict on a rogue may take on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
 
-type Verdict = Failure<end_to_end::probe::Mishap>;
+type Verdict = JobError<end_to_end::probe::Mishap>;
 
 /// What a worker does wrong that leaves its job without an outcome.
 fn without_an_answer() -> impl Iterator<Item = Wrong> {
@@ -34,16 +34,16 @@ fn verdict(pool: &ProcessPool<Probe>, wrong: Wrong) -> Verdict {
     let result = pool.submit(Probe::Double(1)).unwrap().result(LIMIT);
     assert!(start.elapsed() < BOUND, "{wrong:?} took {:?}", start.elapsed());
     match result {
-        Err(NoOutcome::Failed(failure)) => failure,
+        Err(ResultError::Failed(failure)) => failure,
         other => panic!("{wrong:?} yields {other:?}"),
     }
 }
 
 /// The cause for which a pool gave up.
 fn cause(pool: &ProcessPool<Probe>, wrong: Wrong) -> String {
-    let Failure::Abandoned(cause) = verdict(pool, wrong) else { panic!("{wrong:?} breaks no pool") };
+    let JobError::Abandoned(cause) = verdict(pool, wrong) else { panic!("{wrong:?} breaks no pool") };
     assert_eq!(pool.broken(), Some(cause.clone()));
-    assert_eq!(pool.submit(Probe::Double(1)).err(), Some(Refused::Broken(cause.clone())));
+    assert_eq!(pool.submit(Probe::Double(1)).err(), Some(SubmitError::Broken(cause.clone())));
     cause.to_string()
 }
 
@@ -78,7 +78,7 @@ fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
         }
     }
     run_jobs(&neighbour, 10);
-    assert_eq!(neighbour.figures().len(), 1, "the good worker was not disturbed");
+    assert_eq!(neighbour.worker_stats().len(), 1, "the good worker was not disturbed");
     finish(&neighbour);
 }
 
@@ -114,13 +114,13 @@ fn workers_that_are_never_ready_in_turns_break_the_pool() {
         std::thread::sleep(limit / 3);
     }
     for (job, wrong) in jobs {
-        let Err(NoOutcome::Failed(Failure::Abandoned(cause))) = job.result(BOUND) else {
+        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(BOUND) else {
             panic!("{wrong:?}: no end")
         };
         assert!(cause.contains("the worker was not ready in time"), "{wrong:?}: {cause}");
     }
     for (pool, workers, wrong) in &pools {
-        let starts = pool.figures().len();
+        let starts = pool.worker_stats().len();
         assert!(starts <= 5 + 2 * workers, "{wrong:?}: {starts} starts");
         finish(pool);
     }
@@ -133,7 +133,7 @@ fn who_goes_wrong_in_a_job_costs_that_job_and_nothing_else() {
         let plan = Plan { publishes: true, ..Plan::new(wrong) };
         let pool = rogues(1, &plan).retries(1).build().unwrap();
         for _ in 0..2 {
-            let Failure::Crashed { death, attempts, .. } = verdict(&pool, wrong) else {
+            let JobError::Crashed { death, attempts, .. } = verdict(&pool, wrong) else {
                 panic!("{wrong:?} is no crash")
             };
             assert_eq!(attempts, 2, "{wrong:?}");
@@ -170,7 +170,7 @@ fn who_goes_wrong_breaks_a_pool_that_does_not_heal() {
         let plan = Plan { publishes: true, ..Plan::new(wrong) };
         let pool = rogues(1, &plan).on_worker_death(OnWorkerDeath::Break).build().unwrap();
         assert!(cause(&pool, wrong).contains("process "), "{wrong:?}");
-        assert_eq!(pool.figures().len(), 1, "one was enough");
+        assert_eq!(pool.worker_stats().len(), 1, "one was enough");
         finish(&pool);
     }
 }
@@ -211,10 +211,10 @@ fn answers_that_make_no_sense_cost_their_jobs_and_not_the_worker() {
     for wrong in [Wrong::UnknownStatus, Wrong::Undecodable] {
         let pool = rogues(1, &Plan::new(wrong)).build().unwrap();
         for _ in 0..10 {
-            let Failure::Codec(words) = verdict(&pool, wrong) else { panic!("{wrong:?} is decoded") };
+            let JobError::Codec(words) = verdict(&pool, wrong) else { panic!("{wrong:?} is decoded") };
             assert!(wrong == Wrong::Undecodable || words.contains("unknown kind"), "{words}");
         }
-        assert_eq!(pool.figures().len(), 1);
+        assert_eq!(pool.worker_stats().len(), 1);
         finish(&pool);
     }
 }
@@ -224,7 +224,7 @@ fn a_worker_that_lies_about_its_time_confuses_nobody() {
     let _case = Case::begin();
     let pool = rogues(1, &Plan::new(Wrong::AbsurdBusy)).build().unwrap();
     run_jobs(&pool, 300);
-    assert!(pool.figures()[0].busy > Duration::from_secs(1 << 33));
+    assert!(pool.worker_stats()[0].busy > Duration::from_secs(1 << 33));
     finish(&pool);
 }
 
@@ -244,7 +244,7 @@ fn a_batch_that_is_never_answered_ends_with_the_limit_of_its_job() {
         let plan = Plan { publishes: true, good_batches: 1, ..Plan::new(wrong) };
         let pool = rogues(1, &plan).time_limit(Duration::from_millis(200)).build().unwrap();
         assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
-        let Failure::TimedOut { attempts, .. } = verdict(&pool, wrong) else { panic!("{wrong:?} has time") };
+        let JobError::TimedOut { attempts, .. } = verdict(&pool, wrong) else { panic!("{wrong:?} has time") };
         assert_eq!(attempts, 1);
         assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
         finish(&pool);
@@ -259,11 +259,11 @@ fn a_batch_that_is_never_answered_can_be_ended_by_hand() {
         let job = pool.submit(Probe::Double(4)).unwrap();
         until("the job is out", || job.running());
         assert!(job.kill());
-        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
         let job = pool.submit(Probe::Double(4)).unwrap();
         until("the job is out", || job.running());
         pool.stop(Duration::from_millis(50));
-        assert!(matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled))));
+        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
         finish(&pool);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::{AddAssign, Sub};
 
-use pool::{Executor, Job, ProcessPool, Spent, Stage};
+use pool::{Executor, Job, ProcessPool, StageTimes, Stage};
 use sys::clock;
 
 use crate::report::{Side, StageTime};
@@ -29,10 +29,10 @@ impl Books {
     /// How they stand now.
     #[must_use]
     pub fn of<J: Job>(pool: &ProcessPool<J>) -> Books {
-        let (workers, parent) = (pool.figures(), pool.parent_figures());
-        let (mut of_workers, mut of_threads) = (Spent::default(), Spent::default());
-        workers.iter().for_each(|worker| of_workers += &worker.spent);
-        parent.lanes.iter().for_each(|lane| of_threads += &lane.spent);
+        let (workers, parent) = (pool.worker_stats(), pool.parent_stats());
+        let (mut of_workers, mut of_threads) = (StageTimes::default(), StageTimes::default());
+        workers.iter().for_each(|worker| of_workers += &worker.stage_times);
+        parent.lanes.iter().for_each(|lane| of_threads += &lane.stage_times);
         Books {
             jobs: workers.iter().map(|worker| worker.jobs as f64).sum(),
             batches: workers.iter().map(|worker| worker.batches as f64).sum(),
@@ -58,9 +58,9 @@ impl Books {
         // What the caller did outside of the pool: it takes items, and what has come of them.
         let in_the_pool: f64 = self.of_callers.iter().sum();
         parent[Stage::Take as usize] += (self.caller - in_the_pool).max(0.0);
-        let of = |side, spent: [f64; Stage::COUNT]| {
+        let of = |side, stage_times: [f64; Stage::COUNT]| {
             Stage::ALL.into_iter().filter(|stage| is_work(*stage)).filter_map(move |stage| {
-                let ns = spent[stage as usize] / self.jobs.max(1.0);
+                let ns = stage_times[stage as usize] / self.jobs.max(1.0);
                 (ns > 0.0).then(|| StageTime { stage: stage.name().to_owned(), side, ns })
             })
         };
@@ -73,8 +73,8 @@ fn is_work(stage: Stage) -> bool {
     !matches!(stage, Stage::Wait | Stage::Poll | Stage::Start | Stage::Leave | Stage::Queue)
 }
 
-fn nanos(spent: &Spent) -> [f64; Stage::COUNT] {
-    Stage::ALL.map(|stage| spent[stage].as_nanos() as f64)
+fn nanos(stage_times: &StageTimes) -> [f64; Stage::COUNT] {
+    Stage::ALL.map(|stage| stage_times[stage].as_nanos() as f64)
 }
 
 fn each(

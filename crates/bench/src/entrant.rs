@@ -265,7 +265,7 @@ fn start_processes(entrant: &Entrant) -> Result<ProcessPool<Load>, Error> {
 /// in this time, or at all, the first run will tell of.
 pub fn wait_for_workers<J: Job>(pool: &ProcessPool<J>, longest: Duration) {
     let start = Instant::now();
-    let there = || pool.figures().iter().filter(|worker| !worker.start.is_zero()).count();
+    let there = || pool.worker_stats().iter().filter(|worker| !worker.start.is_zero()).count();
     while there() < pool.workers() && pool.broken().is_none() && start.elapsed() < longest {
         thread::sleep(Duration::from_millis(1));
     }

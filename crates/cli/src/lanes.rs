@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pool::LaneFigures;
+use pool::ThreadStats;
 use sys::lane::Attended;
 
 /// The threads of a run besides those of the executor. One that is not started counts nothing.
@@ -24,7 +24,7 @@ impl Lanes {
     }
 
     /// What the threads besides the intake have done.
-    pub(crate) fn figures_of_others(&self) -> impl Iterator<Item = LaneFigures> {
-        self.parsers.iter().chain([&self.writer]).filter_map(Attended::figures)
+    pub(crate) fn figures_of_others(&self) -> impl Iterator<Item = ThreadStats> {
+        self.parsers.iter().chain([&self.writer]).filter_map(Attended::stats)
     }
 }

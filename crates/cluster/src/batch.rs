@@ -23,7 +23,7 @@ const COST: &str = "Runner-Cost";
 /// The batch was in the queue before: it may have a result.
 const AGAIN: &str = "Runner-Again";
 /// Why the batch could not be run: in place of outcomes.
-const FAILURE: &str = "Runner-Failure";
+const FAILURE: &str = "Runner-JobError";
 /// Who ran it.
 const NODE: &str = "Runner-Node";
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{Crash, Death, DeathCause, Failure, Job, Outcome, Panic};
+use pool::{Crash, Death, DeathCause, JobError, Job, Outcome, Panic};
 use serde::{Deserialize, Serialize};
 use wire::{CodecError, CodecKind};
 
@@ -39,27 +39,27 @@ pub(crate) enum NoVerdict {
 pub(crate) fn encode<J: Job>(outcome: &Outcome<J>, into: &mut Vec<u8>) -> Result<(), NoVerdict> {
     let verdict: Outgoing<'_, J> = match outcome {
         Ok(output) => Verdict::Done(output),
-        Err(Failure::Failed(error)) => Verdict::Failed(error),
-        Err(Failure::Panicked(panic)) => Verdict::Panicked(panic),
-        Err(Failure::Crashed { death, attempts, earlier, program }) => Verdict::Crashed {
+        Err(JobError::Failed(error)) => Verdict::Failed(error),
+        Err(JobError::Panicked(panic)) => Verdict::Panicked(panic),
+        Err(JobError::Crashed { death, attempts, earlier, program }) => Verdict::Crashed {
             death: (*death).into(),
             attempts: *attempts,
             earlier: ends(earlier),
             program: program.as_deref().cloned(),
         },
-        Err(Failure::Memory { death, attempts, earlier }) => {
+        Err(JobError::Memory { death, attempts, earlier }) => {
             Verdict::Memory { death: (*death).into(), attempts: *attempts, earlier: ends(earlier) }
         }
-        Err(Failure::TimedOut { limit, attempts, earlier }) => {
+        Err(JobError::TimedOut { limit, attempts, earlier }) => {
             Verdict::TimedOut { limit: *limit, attempts: *attempts, earlier: ends(earlier) }
         }
-        Err(Failure::Codec(message)) => Verdict::Refused(message.clone()),
-        Err(Failure::Unsupported(message)) => Verdict::Refused((*message).to_owned()),
-        Err(Failure::Lost { attempts, cause }) => {
+        Err(JobError::Codec(message)) => Verdict::Refused(message.clone()),
+        Err(JobError::Unsupported(message)) => Verdict::Refused((*message).to_owned()),
+        Err(JobError::Lost { attempts, cause }) => {
             Verdict::Lost { attempts: *attempts, cause: String::from(&**cause) }
         }
-        Err(Failure::Cancelled) => return Err(NoVerdict::Cancelled),
-        Err(Failure::Abandoned(cause)) => return Err(NoVerdict::Broken(cause.clone())),
+        Err(JobError::Cancelled) => return Err(NoVerdict::Cancelled),
+        Err(JobError::Abandoned(cause)) => return Err(NoVerdict::Broken(cause.clone())),
     };
     if let Err(error) = CodecKind::Bincode.encode(&verdict, into) {
         // A string can always be encoded.
@@ -74,20 +74,20 @@ pub(crate) fn decode<J: Job>(bytes: &[u8]) -> Result<Outcome<J>, CodecError> {
     let verdict: Incoming<J> = CodecKind::Bincode.decode(bytes)?;
     Ok(match verdict {
         Verdict::Done(output) => Ok(output),
-        Verdict::Failed(error) => Err(Failure::Failed(error)),
-        Verdict::Panicked(panic) => Err(Failure::Panicked(Box::new(panic))),
+        Verdict::Failed(error) => Err(JobError::Failed(error)),
+        Verdict::Panicked(panic) => Err(JobError::Panicked(Box::new(panic))),
         Verdict::Crashed { death, attempts, earlier, program } => {
             let program = program.map(Arc::new);
-            Err(Failure::Crashed { death: death.into(), attempts, earlier: deaths(&earlier), program })
+            Err(JobError::Crashed { death: death.into(), attempts, earlier: deaths(&earlier), program })
         }
         Verdict::Memory { death, attempts, earlier } => {
-            Err(Failure::Memory { death: death.into(), attempts, earlier: deaths(&earlier) })
+            Err(JobError::Memory { death: death.into(), attempts, earlier: deaths(&earlier) })
         }
         Verdict::TimedOut { limit, attempts, earlier } => {
-            Err(Failure::TimedOut { limit, attempts, earlier: deaths(&earlier) })
+            Err(JobError::TimedOut { limit, attempts, earlier: deaths(&earlier) })
         }
-        Verdict::Refused(message) => Err(Failure::Codec(message)),
-        Verdict::Lost { attempts, cause } => Err(Failure::Lost { attempts, cause: cause.into() }),
+        Verdict::Refused(message) => Err(JobError::Codec(message)),
+        Verdict::Lost { attempts, cause } => Err(JobError::Lost { attempts, cause: cause.into() }),
     })
 }
 

@@ -5,20 +5,20 @@
 
 mod crash;
 mod death;
-mod figures;
+mod stats;
 mod id;
-mod moment;
+mod instant;
 mod outcome;
-mod spent;
+mod stage_times;
 mod stage;
 mod task;
 
 pub use crash::Crash;
 pub use death::{Death, DeathCause};
-pub use figures::{LaneFigures, ParentFigures, ProgramFigures, WorkerFigures};
+pub use stats::{ThreadStats, ParentStats, ProgramStats, WorkerStats};
 pub use id::{BatchId, JobId, JobRange, WorkerId};
-pub use moment::Moment;
-pub use outcome::{Failure, Outcome, Panic};
-pub use spent::Spent;
+pub use instant::MonotonicInstant;
+pub use outcome::{JobError, Outcome, Panic};
+pub use stage_times::StageTimes;
 pub use stage::Stage;
 pub use task::{Context, Job};

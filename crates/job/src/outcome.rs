@@ -9,7 +9,7 @@ use crate::{Crash, Death, Job};
 /// The end of one job: its output, or why there is none.
 ///
 /// ```
-/// use job::{Failure, Job, Outcome};
+/// use job::{JobError, Job, Outcome};
 /// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct Square(i64);
 /// # impl Job for Square {
@@ -26,33 +26,33 @@ use crate::{Crash, Death, Job};
 ///         Err(failure) => format!("none, because {failure}"),
 ///     }
 /// }
-/// assert_eq!(tell(Square(5).run(&mut ()).map_err(Failure::Failed)), "25");
-/// assert_eq!(tell(Err(Failure::Cancelled)), "none, because the job was cancelled");
+/// assert_eq!(tell(Square(5).run(&mut ()).map_err(JobError::Failed)), "25");
+/// assert_eq!(tell(Err(JobError::Cancelled)), "none, because the job was cancelled");
 /// ```
-pub type Outcome<J> = Result<<J as Job>::Output, Failure<<J as Job>::Error>>;
+pub type Outcome<J> = Result<<J as Job>::Output, JobError<<J as Job>::Error>>;
 
 /// Why a job has no output. `E` is the job's own error type.
 ///
-/// As text, [`Failed`](Failure::Failed) does not tell the job's error, which need not have one: match on it.
+/// As text, [`Failed`](JobError::Failed) does not tell the job's error, which need not have one: match on it.
 ///
 /// ```
-/// use job::{Death, DeathCause, Failure};
+/// use job::{Death, DeathCause, JobError};
 ///
 /// /// Whether the same job may do better another time.
-/// fn is_worth_another_try<E>(failure: &Failure<E>) -> bool {
+/// fn is_worth_another_try<E>(failure: &JobError<E>) -> bool {
 ///     match failure {
-///         Failure::TimedOut { .. } | Failure::Crashed { .. } => true,
-///         Failure::Cancelled | Failure::Abandoned(_) => true, // it was not the job's fault
+///         JobError::TimedOut { .. } | JobError::Crashed { .. } => true,
+///         JobError::Cancelled | JobError::Abandoned(_) => true, // it was not the job's fault
 ///         _ => false,
 ///     }
 /// }
 /// let death = Death { pid: 4711, cause: DeathCause::Exited(3) };
-/// let crashed = Failure::<String>::Crashed { death, attempts: 3, earlier: Box::default(), program: None };
+/// let crashed = JobError::<String>::Crashed { death, attempts: 3, earlier: Box::default(), program: None };
 /// assert_eq!(crashed.to_string(), "the job's worker died: process 4711 exited with code 3 (attempt 3)");
-/// assert!(is_worth_another_try(&crashed) && !is_worth_another_try(&Failure::Failed("no such file")));
+/// assert!(is_worth_another_try(&crashed) && !is_worth_another_try(&JobError::Failed("no such file")));
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Failure<E> {
+pub enum JobError<E> {
     /// The job ran and reported this error.
     #[error("the job failed: {0:?}")]
     Failed(E),
@@ -124,13 +124,13 @@ fn and_earlier(deaths: &[Death]) -> String {
 ///
 /// ```
 /// # use serde::{Deserialize, de::value::{Error, MapDeserializer}};
-/// use job::{Failure, Panic};
+/// use job::{JobError, Panic};
 ///
 /// # let fields = MapDeserializer::<_, Error>::new([("message", "no digits")].into_iter());
-/// # let failure = Failure::<String>::Panicked(Box::new(Panic::deserialize(fields)?));
+/// # let failure = JobError::<String>::Panicked(Box::new(Panic::deserialize(fields)?));
 /// // The failure of a job that called `panic!("no digits")` without a known place.
 /// assert_eq!(failure.to_string(), "the job panicked: no digits");
-/// if let Failure::Panicked(panic) = failure {
+/// if let JobError::Panicked(panic) = failure {
 ///     assert_eq!((panic.message.as_str(), panic.location), ("no digits", None));
 /// }
 /// # Ok::<(), Error>(())

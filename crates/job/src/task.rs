@@ -64,7 +64,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// The job's own error; it fails this job only.
     ///
     /// # Panics
-    /// A panic is caught and reported as [`Failure::Panicked`](crate::Failure::Panicked); the worker lives on.
+    /// A panic is caught and reported as [`JobError::Panicked`](crate::JobError::Panicked); the worker lives on.
     fn run(self, context: &mut Self::Context) -> Result<Self::Output, Self::Error>;
 
     /// Returns what is missing where the job ran, in words, if this error says that: the same job can run in another place.
@@ -149,7 +149,7 @@ pub trait Context: Sized + Send + 'static {
     /// Returns the end of a process that the job that has just run depended on, if there was one. Asked after each job.
     ///
     /// The worker then ends, too. The job's own result is dropped, and the job is charged with that end as with the death
-    /// of a worker: it is retried, and [`Crashed`](crate::Failure::Crashed) on its last attempt.
+    /// of a worker: it is retried, and [`Crashed`](crate::JobError::Crashed) on its last attempt.
     fn crashed(&mut self) -> Option<Crash> {
         None
     }

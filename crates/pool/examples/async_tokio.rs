@@ -7,7 +7,7 @@
 
 use std::{error::Error, hint, thread, time::Duration};
 
-use pool::{Executor, Failure, Job, ProcessPool};
+use pool::{Executor, JobError, Job, ProcessPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +63,6 @@ async fn run(pool: &ProcessPool<Work>) -> Result<(), Box<dyn Error>> {
     if tokio::time::timeout(Duration::from_millis(50), &mut endless).await.is_err() {
         println!("killed after a while: {}", endless.kill());
     }
-    println!("cancelled: {}", matches!(endless.await, Err(Failure::Cancelled)));
+    println!("cancelled: {}", matches!(endless.await, Err(JobError::Cancelled)));
     Ok(())
 }

@@ -9,7 +9,7 @@
 
 use std::{error::Error, hint::black_box};
 
-use pool::{Executor, Failure, Job, JobFuture, NoOutcome, ThreadPool};
+use pool::{Executor, JobError, Job, JobFuture, ResultError, ThreadPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -50,14 +50,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     for job in &jobs {
         match job.result(None) {
             Ok(count) => counted += count,
-            Err(NoOutcome::Failed(Failure::Cancelled)) => cancelled += 1,
+            Err(ResultError::Failed(JobError::Cancelled)) => cancelled += 1,
             Err(other) => return Err(other.into()),
         }
     }
     println!("counted or cancelled: {}", counted / 100_000 + cancelled);
     let out_of_fifty = jobs[150..].iter().filter(|job| job.cancelled()).count();
     println!("`cancel` told the truth: {}", by_hand == out_of_fifty);
-    println!("no more workers than allowed: {}", pool.figures().len() <= pool.workers());
+    println!("no more workers than allowed: {}", pool.worker_stats().len() <= pool.workers());
     if let Err(refused) = pool.submit(Count(1)) {
         println!("afterwards {refused}");
     }

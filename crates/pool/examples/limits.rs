@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Failure, Job, JobOptions, NoOutcome, ProcessPool, ThreadPool};
+use pool::{Executor, JobError, Job, JobOptions, ResultError, ProcessPool, ThreadPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let job = pool.submit_with(Sleep(long), tenth)?;
     match job.result(None) {
-        Err(NoOutcome::Failed(Failure::TimedOut { limit, attempts, .. })) => {
+        Err(ResultError::Failed(JobError::TimedOut { limit, attempts, .. })) => {
             println!("ran longer than {limit:?}, in attempt {attempts}");
         }
         other => println!("unexpected: {other:?}"),
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let short = Duration::from_millis(1);
     println!("the pool goes on: {:?}", pool.submit(Sleep(short))?.result(None)?);
-    for worker in pool.figures() {
+    for worker in pool.worker_stats() {
         println!("{}: {} jobs", worker.worker, worker.jobs);
     }
     pool.shutdown(true, false);

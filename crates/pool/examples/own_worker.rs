@@ -7,7 +7,7 @@
 
 use std::{error::Error, process};
 
-use pool::{DeathCause, Executor, Failure, Job, NoOutcome, ProcessPool};
+use pool::{DeathCause, Executor, JobError, Job, ResultError, ProcessPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (place, output) in pool.map(jobs).into_iter().enumerate() {
         match output {
             Ok(quotient) => println!("{place}: {quotient}"),
-            Err(NoOutcome::Failed(failure)) => println!("{place}: {}", explain(&failure)),
+            Err(ResultError::Failed(failure)) => println!("{place}: {}", explain(&failure)),
             Err(other) => return Err(format!("no outcome: {other}").into()),
         }
     }
@@ -63,12 +63,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn explain(failure: &Failure<Trouble>) -> String {
+fn explain(failure: &JobError<Trouble>) -> String {
     match failure {
-        Failure::Failed(Trouble::ByZero { dividend }) => format!("{dividend} cannot be divided by zero"),
-        Failure::Failed(Trouble::Overflow) => "the quotient is too large".to_owned(),
-        Failure::Panicked(panic) => format!("panicked with \"{}\"", panic.message),
-        Failure::Crashed { death, attempts, .. } => match death.cause {
+        JobError::Failed(Trouble::ByZero { dividend }) => format!("{dividend} cannot be divided by zero"),
+        JobError::Failed(Trouble::Overflow) => "the quotient is too large".to_owned(),
+        JobError::Panicked(panic) => format!("panicked with \"{}\"", panic.message),
+        JobError::Crashed { death, attempts, .. } => match death.cause {
             DeathCause::Signalled(signal) => format!("its worker died of signal {signal}, {attempts} times"),
             DeathCause::Exited(code) => format!("its worker exited with {code}, {attempts} times"),
         },

@@ -8,7 +8,7 @@
 
 use std::{error::Error, hint::black_box, time::Duration};
 
-use pool::{Executor, Job, JobFuture, ProcessPool, Refused, ReturnWhen, as_completed, wait};
+use pool::{Executor, Job, JobFuture, ProcessPool, SubmitError, ReturnWhen, as_completed, wait};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl Job for Sum {
     }
 }
 
-fn submit_all(pool: &ProcessPool<Sum>) -> Result<Vec<JobFuture<Sum>>, Refused> {
+fn submit_all(pool: &ProcessPool<Sum>) -> Result<Vec<JobFuture<Sum>>, SubmitError> {
     (5..=8).map(|power| pool.submit(Sum(10u64.pow(power)))).collect()
 }
 

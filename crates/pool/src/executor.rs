@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Job, ParentFigures, WorkerFigures};
+use job::{Job, ParentStats, WorkerStats};
 
 use crate::{
-    Inlet, JobFuture, JobOptions, Refused, Sink, WorkerReport,
+    Inlet, JobFuture, JobOptions, SubmitError, Sink, WorkerReport,
     map::{Map, MapUnordered},
 };
 
@@ -52,19 +52,19 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::time::Duration;
-    /// use pool::{Executor, Failure, JobOptions, NoOutcome, ThreadPool};
+    /// use pool::{Executor, JobError, JobOptions, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let limited = JobOptions { limit: Some(Duration::from_secs(1)) };
     /// let job = threads.submit_with(Square(3), limited)?;
     /// // Only worker processes can be ended when their time is over, so here the job has failed.
-    /// assert!(matches!(job.result(None), Err(NoOutcome::Failed(Failure::Unsupported(_)))));
+    /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Unsupported(_)))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`Refused::Closed`] when the executor was closed or stopped, [`Refused::Broken`] when it is broken.
-    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused>;
+    /// [`SubmitError::Closed`] when the executor was closed or stopped, [`SubmitError::Broken`] when it is broken.
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError>;
 
     /// Takes one job without options; see [`submit_with`](Executor::submit_with).
     ///
@@ -79,8 +79,8 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     ///
     /// # Errors
-    /// [`Refused::Closed`] when the executor was closed or stopped, [`Refused::Broken`] when it is broken.
-    fn submit(&self, job: J) -> Result<JobFuture<J>, Refused> {
+    /// [`SubmitError::Closed`] when the executor was closed or stopped, [`SubmitError::Broken`] when it is broken.
+    fn submit(&self, job: J) -> Result<JobFuture<J>, SubmitError> {
         self.submit_with(job, JobOptions::default())
     }
 
@@ -101,7 +101,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// assert_eq!((futures[0].result(None)?, futures[1].result(None)?), (4, 9));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
+    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, SubmitError> {
         jobs.into_iter().map(|job| self.submit_with(job, options)).collect()
     }
 
@@ -177,13 +177,13 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, Refused, ThreadPool};
+    /// use pool::{Executor, SubmitError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let job = threads.submit(Square(5))?;
     /// threads.shutdown(true, false);
     /// assert!(job.done());
-    /// assert_eq!(threads.submit(Square(6)).err(), Some(Refused::Closed));
+    /// assert_eq!(threads.submit(Square(6)).err(), Some(SubmitError::Closed));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn shutdown(&self, wait: bool, cancel: bool) {
@@ -347,9 +347,9 @@ pub trait Executor<J: Job>: Send + Sync {
     /// let squares: u64 = threads.map((1..=100).map(Square)).into_iter().flatten().sum();
     /// threads.shutdown(true, false); // before that, the last jobs may not have been counted yet
     /// assert_eq!(squares, 338_350);
-    /// assert_eq!(threads.figures().iter().map(|worker| worker.jobs).sum::<u64>(), 100);
+    /// assert_eq!(threads.worker_stats().iter().map(|worker| worker.jobs).sum::<u64>(), 100);
     /// ```
-    fn figures(&self) -> Vec<WorkerFigures>;
+    fn worker_stats(&self) -> Vec<WorkerStats>;
 
     /// Where the time of this process went that the executor took; nothing from executors that do not count it, which are
     /// all but [`ProcessPool`](crate::ProcessPool).
@@ -363,27 +363,27 @@ pub trait Executor<J: Job>: Send + Sync {
     ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
     ///     pool.submit(Square(7))?.result(None)?;
     ///     pool.shutdown(true, false);
-    ///     for thread in pool.parent_figures().lanes {
-    ///         println!("{} waited {:?} of {:?}", thread.name, thread.spent[Stage::Wait], thread.life);
+    ///     for thread in pool.parent_stats().lanes {
+    ///         println!("{} waited {:?} of {:?}", thread.name, thread.stage_times[Stage::Wait], thread.life);
     ///     }
     ///     Ok(())
     /// }
     /// ```
-    fn parent_figures(&self) -> ParentFigures {
-        ParentFigures::default()
+    fn parent_stats(&self) -> ParentStats {
+        ParentStats::default()
     }
 
     /// Why the executor cannot run jobs any more, if it cannot.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, Failure, NoOutcome, ProcessPool};
+    /// use pool::{Executor, JobError, ResultError, ProcessPool};
     ///
     /// let pool = ProcessPool::<Square>::builder().worker_program("/bin/false").build()?;
     /// assert!(pool.broken().is_none());
     /// let job = pool.submit(Square(3))?;
     /// // The program is no worker; after five starts in vain the pool gives up.
-    /// assert!(matches!(job.result(None), Err(NoOutcome::Failed(Failure::Abandoned(_)))));
+    /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Abandoned(_)))));
     /// assert!(pool.broken().is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -59,12 +59,12 @@ mod threads;
 pub use cores::available_cores;
 pub use executor::Executor;
 pub use future::{
-    AsCompleted, JobFuture, NoOutcome, Refused, ReturnWhen, Unfinished, Waited, as_completed, wait,
+    AsCompleted, JobFuture, ResultError, SubmitError, ReturnWhen, Unfinished, Waited, as_completed, wait,
 };
 #[doc(inline)]
 pub use job::{
-    Context, Crash, Death, DeathCause, Failure, BatchId, Job, JobId, LaneFigures, Moment, Outcome, Panic,
-    ParentFigures, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId,
+    Context, Crash, Death, DeathCause, JobError, BatchId, Job, JobId, ThreadStats, MonotonicInstant, Outcome, Panic,
+    ParentStats, ProgramStats, StageTimes, Stage, WorkerStats, WorkerId,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
 pub use observer::{Observer, PoolEvent};

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{Death, BatchId, Moment, WorkerId};
+use job::{Death, BatchId, MonotonicInstant, WorkerId};
 use wire::catch_panic;
 
 /// Somebody who is told what happens in a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
@@ -85,18 +85,18 @@ pub trait Observer: Send + Sync {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pool::{BatchId, Moment, PoolEvent, WorkerId};
+/// use pool::{BatchId, MonotonicInstant, PoolEvent, WorkerId};
 ///
 /// let event = PoolEvent::Returned {
 ///     worker: WorkerId { slot: 0, generation: 0 },
 ///     batch: BatchId(12),
 ///     outcomes: 400,
 ///     last: true,
-///     began: Moment(1_000_000),
+///     began: MonotonicInstant(1_000_000),
 ///     busy: Duration::from_micros(900),
 ///     durations: None,
 ///     bytes: 2_000,
-///     at: Moment(1_950_000),
+///     at: MonotonicInstant(1_950_000),
 /// };
 /// let PoolEvent::Returned { began, busy, at, .. } = event else { unreachable!() };
 /// assert_eq!(at.since(began + busy), Duration::from_micros(50), "on their way, or waiting to be taken");
@@ -109,7 +109,7 @@ pub enum PoolEvent {
         /// The worker; one of a later generation takes the place of another.
         worker: WorkerId,
         /// When that was decided.
-        at: Moment,
+        at: MonotonicInstant,
     },
     /// It has started, and its state has been made.
     Ready {
@@ -118,7 +118,7 @@ pub enum PoolEvent {
         /// Its process.
         pid: u32,
         /// When it was known to be ready.
-        at: Moment,
+        at: MonotonicInstant,
     },
     /// It could not be started, or ended before it was ready.
     StartFailed {
@@ -129,7 +129,7 @@ pub enum PoolEvent {
         /// Why, in words.
         cause: Arc<str>,
         /// When that was known.
-        at: Moment,
+        at: MonotonicInstant,
     },
     /// A batch is about to be sent.
     Sent {
@@ -143,7 +143,7 @@ pub enum PoolEvent {
         /// Its size.
         bytes: u64,
         /// When.
-        at: Moment,
+        at: MonotonicInstant,
     },
     /// A worker is asked to give back all jobs that it has not begun with, because others have nothing to do.
     Recalled {
@@ -152,7 +152,7 @@ pub enum PoolEvent {
         /// It keeps batches from this number on.
         below: BatchId,
         /// When.
-        at: Moment,
+        at: MonotonicInstant,
     },
     /// A worker has returned outcomes: those of the first jobs of a batch that had none yet.
     Returned {
@@ -165,7 +165,7 @@ pub enum PoolEvent {
         /// Whether no more of this batch will come. Jobs without an outcome are then given to others, or cancelled.
         last: bool,
         /// When the worker began with them, as it says.
-        began: Moment,
+        began: MonotonicInstant,
         /// How long they took it, as it says.
         busy: Duration,
         /// How long each of the jobs took, in nanoseconds, one after the other since `began`, if that was
@@ -174,7 +174,7 @@ pub enum PoolEvent {
         /// Their size.
         bytes: u64,
         /// When they were received.
-        at: Moment,
+        at: MonotonicInstant,
     },
     /// A worker that had been ready is gone.
     Gone {
@@ -192,7 +192,7 @@ pub enum PoolEvent {
         /// lost.
         kept: Option<(BatchId, u64)>,
         /// When it was buried.
-        at: Moment,
+        at: MonotonicInstant,
     },
 }
 
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn who_panics_misses_something() {
         let audience = Audience::new(Some(Arc::new(Panics)));
-        audience.hear(|| PoolEvent::Starting { worker: WorkerId { slot: 0, generation: 0 }, at: Moment(0) });
+        audience.hear(|| PoolEvent::Starting { worker: WorkerId { slot: 0, generation: 0 }, at: MonotonicInstant(0) });
         assert!(!audience.wants_durations(BatchId(0)));
     }
 }

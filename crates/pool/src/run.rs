@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use job::{Context, Failure, Job, Outcome};
+use job::{Context, JobError, Job, Outcome};
 use wire::catch_panic;
 
 use crate::JobOptions;
@@ -10,11 +10,11 @@ use crate::JobOptions;
 /// Runs a job, catching its panic.
 pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Context) -> Outcome<J> {
     if options.limit.is_some() {
-        return Err(Failure::Unsupported("a time limit needs worker processes"));
+        return Err(JobError::Unsupported("a time limit needs worker processes"));
     }
     match catch_panic(|| job.run(context)) {
-        Ok(result) => result.map_err(Failure::Failed),
-        Err(panic) => Err(Failure::Panicked(Box::new(panic))),
+        Ok(result) => result.map_err(JobError::Failed),
+        Err(panic) => Err(JobError::Panicked(Box::new(panic))),
     }
 }
 

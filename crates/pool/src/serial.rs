@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Context, Failure, Job, Outcome, WorkerFigures, WorkerId};
+use job::{Context, JobError, Job, Outcome, WorkerStats, WorkerId};
 use parking_lot::Mutex;
 
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, Refused, Resolved, Sink, WorkerReport,
+    Executor, Inlet, JobFuture, JobOptions, SubmitError, Resolved, Sink, WorkerReport,
     future::{Slot, Slots, deadline_after},
     run::{finish_context, run_here, start_context},
     stream::hand_over,
@@ -45,7 +45,7 @@ struct Shared<J: Job> {
     broken: Mutex<Option<Arc<str>>>,
     /// Made by the first job. Whoever holds it runs a job.
     context: Mutex<Option<J::Context>>,
-    figures: Mutex<WorkerFigures>,
+    figures: Mutex<WorkerStats>,
     reports: Mutex<Vec<WorkerReport<J>>>,
 }
 
@@ -62,7 +62,7 @@ impl<J: Job> Serial<J> {
     /// ```
     #[must_use]
     pub fn new(args: <J::Context as Context>::Args) -> Serial<J> {
-        let figures = WorkerFigures::new(ONLY_WORKER);
+        let figures = WorkerStats::new(ONLY_WORKER);
         let shared = Shared {
             args,
             start: Instant::now(),
@@ -82,7 +82,7 @@ impl<J: Job> Executor<J> for Serial<J> {
         Box::new(SerialInlet { shared: self.shared.clone(), sink })
     }
 
-    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
         if let Some(refused) = self.shared.refusal() {
             return Err(refused);
         }
@@ -125,7 +125,7 @@ impl<J: Job> Executor<J> for Serial<J> {
         std::mem::take(&mut self.shared.reports.lock())
     }
 
-    fn figures(&self) -> Vec<WorkerFigures> {
+    fn worker_stats(&self) -> Vec<WorkerStats> {
         vec![self.shared.figures.lock().clone()]
     }
 
@@ -143,22 +143,22 @@ impl<J: Job> Drop for Serial<J> {
 
 impl<J: Job> Shared<J> {
     /// Why a job would not be taken.
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         if let Some(cause) = &*self.broken.lock() {
-            return Some(Refused::Broken(cause.clone()));
+            return Some(SubmitError::Broken(cause.clone()));
         }
-        self.closed.load(Ordering::Acquire).then_some(Refused::Closed)
+        self.closed.load(Ordering::Acquire).then_some(SubmitError::Closed)
     }
 
     fn run(&self, job: J, options: JobOptions) -> Outcome<J> {
         if self.stopped.load(Ordering::Acquire) {
-            return Err(Failure::Cancelled);
+            return Err(JobError::Cancelled);
         }
         let mut context = self.context.lock();
         let start = Instant::now();
         let outcome = match self.ready(&mut context) {
             Ok(context) => run_here(job, options, context),
-            Err(cause) => return Err(Failure::Abandoned(cause)),
+            Err(cause) => return Err(JobError::Abandoned(cause)),
         };
         let end = Instant::now();
         let mut figures = self.figures.lock();
@@ -196,7 +196,7 @@ struct SerialInlet<J: Job> {
 impl<J: Job> Inlet<J> for SerialInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         let late = self.shared.closed.load(Ordering::Acquire);
-        let outcome = if late { Err(Failure::Cancelled) } else { self.shared.run(job, options) };
+        let outcome = if late { Err(JobError::Cancelled) } else { self.shared.run(job, options) };
         // At once: the next job may take long.
         hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
     }
@@ -207,7 +207,7 @@ impl<J: Job> Inlet<J> for SerialInlet<J> {
         true
     }
 
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         self.shared.refusal()
     }
 

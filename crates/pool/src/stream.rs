@@ -3,7 +3,7 @@
 use job::{Job, Outcome};
 use wire::catch_panic;
 
-use crate::{JobOptions, Refused};
+use crate::{JobOptions, SubmitError};
 
 /// A way into an executor.
 ///
@@ -107,15 +107,15 @@ pub trait Inlet<J: Job>: Send {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
     /// use std::sync::Arc;
-    /// use pool::{Executor, Refused, Serial};
+    /// use pool::{Executor, SubmitError, Serial};
     ///
     /// let serial = Serial::<Square>::new(());
     /// let inlet = serial.inlet(Arc::new(Collected::default()));
     /// assert_eq!(inlet.refusal(), None);
     /// serial.close();
-    /// assert_eq!(inlet.refusal(), Some(Refused::Closed));
+    /// assert_eq!(inlet.refusal(), Some(SubmitError::Closed));
     /// ```
-    fn refusal(&self) -> Option<Refused>;
+    fn refusal(&self) -> Option<SubmitError>;
 
     /// Cancels the jobs of this sink that nobody has begun with.
     ///
@@ -178,10 +178,10 @@ pub trait Sink<J: Job>: Send + Sync {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
-    /// use pool::{Failure, Resolved, Sink};
+    /// use pool::{JobError, Resolved, Sink};
     ///
     /// let sink = Collected::default();
-    /// sink.resolve(vec![Resolved { tag: 5, outcome: Err(Failure::Cancelled) }]);
+    /// sink.resolve(vec![Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);
     /// assert_eq!(*sink.0.lock().unwrap(), [(5, None)]);
     /// ```
     fn resolve(&self, resolved: Vec<Resolved<J>>);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{JobId, JobRange, Moment};
+use job::{JobId, JobRange, MonotonicInstant};
 
 use crate::{
     Action, Sched, Verdict,
@@ -36,7 +36,7 @@ impl Sched {
 
     pub(crate) fn stopped(
         &mut self,
-        now: Moment,
+        now: MonotonicInstant,
         grace: Duration,
         terminate: bool,
         actions: &mut Vec<Action>,

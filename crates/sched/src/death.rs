@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Death, BatchId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, StartFailure, Verdict,
@@ -42,7 +42,7 @@ fn backoff(failures: u32) -> Duration {
 impl Sched {
     pub(crate) fn start_failed(
         &mut self,
-        now: Moment,
+        now: MonotonicInstant,
         id: WorkerId,
         failure: StartFailure,
         actions: &mut Vec<Action>,
@@ -64,7 +64,7 @@ impl Sched {
         }
     }
 
-    pub(crate) fn died(&mut self, now: Moment, id: WorkerId, end: End, actions: &mut Vec<Action>) {
+    pub(crate) fn died(&mut self, now: MonotonicInstant, id: WorkerId, end: End, actions: &mut Vec<Action>) {
         // Gone already: a death is reported twice.
         let Some(worker) = self.workers.remove(&id) else { return };
         let expected = !matches!(

@@ -1,6 +1,6 @@
 //! Who gets the next jobs, and who is started for them.
 
-use job::{BatchId, Moment, WorkerId};
+use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, Sched,
@@ -11,7 +11,7 @@ use crate::{
 
 impl Sched {
     /// Sends and starts until nothing more can be done for the queue.
-    pub(crate) fn dispatch(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn dispatch(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         if !matches!(self.mode, Mode::Open | Mode::Closing) || self.is_paused() {
             return;
         }
@@ -27,7 +27,7 @@ impl Sched {
 
     /// Lets workers go that are too many since a resize: starting ones first, then the coldest of the idle. Where more
     /// have to go, those do that run out of work first.
-    pub(crate) fn shed(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn shed(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         for _ in 0..self.surplus() {
             let starting = self.workers.iter().find(|(_, worker)| worker.phase == Phase::Starting);
             if let Some((&id, _)) = starting {
@@ -46,7 +46,7 @@ impl Sched {
         staying.saturating_sub(u64::from(self.settings.max_workers))
     }
 
-    fn retire(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn retire(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id) {
             let by = now + self.settings.exit_limit;
             worker.phase = Phase::Leaving { by };
@@ -55,7 +55,7 @@ impl Sched {
     }
 
     /// Lets workers go that have served their time or are not needed any more.
-    pub(crate) fn release(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn release(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         let all = match self.mode {
             Mode::Open => false,
             Mode::Closing => self.queue.total() == 0 && self.workers.values().all(|w| w.batches.is_empty()),
@@ -79,7 +79,7 @@ impl Sched {
         }
     }
 
-    fn idle_too_long(&self, now: Moment, worker: &Worker) -> bool {
+    fn idle_too_long(&self, now: MonotonicInstant, worker: &Worker) -> bool {
         self.settings.idle_timeout.is_some_and(|time| worker.idle_since + time <= now)
     }
 
@@ -111,7 +111,7 @@ impl Sched {
     }
 
     /// Starts a worker, if there are more jobs than workers on their way and a place is free.
-    fn start(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+    fn start(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
         if self.queue.count() <= self.count(Phase::Starting) {
             return false;
         }
@@ -123,12 +123,12 @@ impl Sched {
     }
 
     /// Starts all workers that there may be.
-    pub(crate) fn prestart(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn prestart(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         while self.mode == Mode::Open && self.start_one(now, actions) {}
     }
 
     /// Starts a worker, if a place is free.
-    fn start_one(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+    fn start_one(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
         if !self.has_free_place() {
             return false;
         }
@@ -143,7 +143,7 @@ impl Sched {
         true
     }
 
-    fn send(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn send(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let sharing = u64::from(self.settings.max_workers);
         let look = self.look_every();
         let Some(worker) = self.workers.get_mut(&id) else { return };

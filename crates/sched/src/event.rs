@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Death, BatchId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub enum Event {
         /// The job's place in it.
         index: u64,
         /// When the job started.
-        since: Moment,
+        since: MonotonicInstant,
     },
     /// A worker was found to do nothing although it has jobs, or to do something; told before a [`Event::Tick`].
     Stood {
@@ -116,7 +116,7 @@ pub enum Event {
     /// suspended: limits are extended by that time.
     TimeSkipped {
         /// The last moment at which the process is known to have run.
-        since: Moment,
+        since: MonotonicInstant,
     },
     /// Time has passed.
     Tick,
@@ -175,7 +175,7 @@ pub enum Action {
     /// End the worker's processes.
     Kill(WorkerId),
     /// Send a [`Event::Tick`] at this time, unless one is due earlier: each tick answers with the next wish.
-    WakeAt(Moment),
+    WakeAt(MonotonicInstant),
 }
 
 /// Why a job has no outcome of its own.

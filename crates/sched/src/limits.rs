@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{BatchId, JobId, Moment, WorkerId};
+use job::{BatchId, JobId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, RESIDENT_PERIOD, Sched,
@@ -10,20 +10,20 @@ use crate::{
 };
 
 impl Sched {
-    pub(crate) fn seen(&mut self, id: WorkerId, batch: BatchId, index: u64, since: Moment) {
+    pub(crate) fn seen(&mut self, id: WorkerId, batch: BatchId, index: u64, since: MonotonicInstant) {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.seen = Some((batch, index, since));
         }
     }
 
-    pub(crate) fn stood(&mut self, now: Moment, id: WorkerId, stands: bool) {
+    pub(crate) fn stood(&mut self, now: MonotonicInstant, id: WorkerId, stands: bool) {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.stood_since = stands.then(|| worker.stood_since.unwrap_or(now));
         }
     }
 
     /// Time goes on: what would have been due meanwhile is due so much later.
-    pub(crate) fn resumed(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn resumed(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         let Some(pause) = self.pauses.end(now) else { return };
         if self.workers.values().all(|worker| worker.batches.is_empty()) {
             self.pauses.forget_before(now);
@@ -42,7 +42,7 @@ impl Sched {
     }
 
     /// The same for a pause that nobody announced. One that was announced covers it.
-    pub(crate) fn time_skipped(&mut self, now: Moment, since: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn time_skipped(&mut self, now: MonotonicInstant, since: MonotonicInstant, actions: &mut Vec<Action>) {
         if !self.is_paused() {
             self.pauses.begin(since);
             self.resumed(now, actions);
@@ -56,7 +56,7 @@ impl Sched {
     }
 
     /// Has a worker killed that stands, with jobs that nobody else can have.
-    fn check_standing(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn check_standing(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let limit = self.settings.standing_limit;
         let Some(worker) = self.workers.get(&id) else { return };
         let stands = worker.stood_since.is_some_and(|since| since + limit <= now);
@@ -65,7 +65,7 @@ impl Sched {
         }
     }
 
-    pub(crate) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn tick(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         if self.is_paused() {
             // Only the end of the pool does not wait.
@@ -85,7 +85,7 @@ impl Sched {
     }
 
     /// The next moment at which something is due that no other event will bring up.
-    fn next_check(&self, now: Moment) -> Option<Moment> {
+    fn next_check(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
         let look = Some(now + self.look_every());
         let of_worker = |worker: &Worker| match worker.phase {
             Phase::Serving if worker.batches.is_empty() => {
@@ -111,7 +111,7 @@ impl Sched {
     }
 
     /// Has the worker asked to end if its job has run too long, and otherwise says when to look again.
-    fn check_limit(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn check_limit(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         // Only what was seen just now says what it is doing now.
         let seen = worker.seen.take();
@@ -146,7 +146,7 @@ impl Sched {
     }
 
     /// Has the worker killed if it was told to end, or to leave, and has not.
-    fn check_end(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn check_end(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let stopping = self.kill_at.is_some_and(|at| at <= now);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let due = match &mut worker.phase {

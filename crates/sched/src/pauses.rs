@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::Moment;
+use job::MonotonicInstant;
 
 /// The most pauses that are remembered: many more than matter to a job that has a limit.
 const MOST: usize = 1024;
@@ -10,17 +10,17 @@ const MOST: usize = 1024;
 /// Pauses of a pool, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
-    ended: Vec<(Moment, Moment)>,
-    since: Option<Moment>,
+    ended: Vec<(MonotonicInstant, MonotonicInstant)>,
+    since: Option<MonotonicInstant>,
 }
 
 impl Pauses {
-    pub(crate) fn begin(&mut self, now: Moment) {
+    pub(crate) fn begin(&mut self, now: MonotonicInstant) {
         self.since.get_or_insert(now);
     }
 
     /// Ends the pause and says how long it was; nothing if there was none.
-    pub(crate) fn end(&mut self, now: Moment) -> Option<Duration> {
+    pub(crate) fn end(&mut self, now: MonotonicInstant) -> Option<Duration> {
         let since = self.since.take()?;
         if self.ended.len() == MOST {
             self.ended.remove(0);
@@ -34,13 +34,13 @@ impl Pauses {
     }
 
     /// Drops what is over for all jobs that started at this time or later.
-    pub(crate) fn forget_before(&mut self, oldest: Moment) {
+    pub(crate) fn forget_before(&mut self, oldest: MonotonicInstant) {
         self.ended.retain(|&(_, end)| end > oldest);
     }
 
     /// How much of the time since then was spent standing.
-    pub(crate) fn since(&self, start: Moment) -> Duration {
-        let within = |&(from, to): &(Moment, Moment)| to.since(start).saturating_sub(from.since(start));
+    pub(crate) fn since(&self, start: MonotonicInstant) -> Duration {
+        let within = |&(from, to): &(MonotonicInstant, MonotonicInstant)| to.since(start).saturating_sub(from.since(start));
         self.ended.iter().map(within).sum()
     }
 }
@@ -52,15 +52,15 @@ mod tests {
     #[test]
     fn only_what_lies_after_the_start_counts() {
         let mut pauses = Pauses::default();
-        assert_eq!(pauses.end(Moment(5)), None);
-        pauses.begin(Moment(10));
+        assert_eq!(pauses.end(MonotonicInstant(5)), None);
+        pauses.begin(MonotonicInstant(10));
         assert!(pauses.is_paused());
-        assert_eq!(pauses.end(Moment(30)), Some(Duration::from_nanos(20)));
-        pauses.begin(Moment(100));
-        pauses.end(Moment(101));
-        let standing = [0, 20, 30, 200].map(|start| pauses.since(Moment(start)).as_nanos());
+        assert_eq!(pauses.end(MonotonicInstant(30)), Some(Duration::from_nanos(20)));
+        pauses.begin(MonotonicInstant(100));
+        pauses.end(MonotonicInstant(101));
+        let standing = [0, 20, 30, 200].map(|start| pauses.since(MonotonicInstant(start)).as_nanos());
         assert_eq!(standing, [21, 11, 1, 0]);
-        pauses.forget_before(Moment(50));
-        assert_eq!(pauses.since(Moment(0)), Duration::from_nanos(1));
+        pauses.forget_before(MonotonicInstant(50));
+        assert_eq!(pauses.since(MonotonicInstant(0)), Duration::from_nanos(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use job::{JobRange, Moment};
+use job::{JobRange, MonotonicInstant};
 
 /// Consecutive jobs of about the same size.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Queue {
     ranges: VecDeque<Waiting>,
     count: u64,
     /// Suspects that may not be sent before their time.
-    resting: Vec<(Moment, Waiting)>,
+    resting: Vec<(MonotonicInstant, Waiting)>,
 }
 
 impl Queue {
@@ -45,12 +45,12 @@ impl Queue {
     }
 
     /// Keeps jobs back until then.
-    pub(crate) fn rest(&mut self, until: Moment, waiting: Waiting) {
+    pub(crate) fn rest(&mut self, until: MonotonicInstant, waiting: Waiting) {
         self.resting.push((until, waiting));
     }
 
     /// Puts jobs that have rested long enough before all others.
-    pub(crate) fn wake(&mut self, now: Moment) {
+    pub(crate) fn wake(&mut self, now: MonotonicInstant) {
         if self.resting.is_empty() {
             return;
         }
@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// When the next jobs have rested long enough.
-    pub(crate) fn next_wake(&self) -> Option<Moment> {
+    pub(crate) fn next_wake(&self) -> Option<MonotonicInstant> {
         self.resting.iter().map(|(until, _)| *until).min()
     }
 
@@ -215,10 +215,10 @@ mod tests {
     fn a_suspect_rests_until_its_time_has_come() {
         let mut queue = Queue::default();
         queue.push_back(waiting(5, 9, Travel::Freely));
-        queue.rest(Moment(100), waiting(1, 2, Travel::Alone));
-        queue.rest(Moment(50), waiting(2, 3, Travel::Alone));
-        assert_eq!((queue.count(), queue.total(), queue.next_wake()), (4, 6, Some(Moment(50))));
-        queue.wake(Moment(60));
+        queue.rest(MonotonicInstant(100), waiting(1, 2, Travel::Alone));
+        queue.rest(MonotonicInstant(50), waiting(2, 3, Travel::Alone));
+        assert_eq!((queue.count(), queue.total(), queue.next_wake()), (4, 6, Some(MonotonicInstant(50))));
+        queue.wake(MonotonicInstant(60));
         assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
         assert_eq!(queue.remove(JobRange::new(0, 6).unwrap()).len(), 2);
         assert_eq!((queue.total(), queue.next_wake()), (3, None));

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use job::{BatchId, Moment, WorkerId};
+use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, BatchSize, Sched,
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(4);
 
 impl Sched {
     /// Calls back what a worker has not begun with, if somebody else has nothing to do and it takes long.
-    pub(crate) fn relieve(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn relieve(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         if !self.has_idle_hands() {
             return;
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, BatchId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, Event, Settings,
@@ -58,7 +58,7 @@ pub struct Sched {
     pub(crate) settings: Settings,
     pub(crate) mode: Mode,
     /// The pool was stopped: workers that are still there then are killed.
-    pub(crate) kill_at: Option<Moment>,
+    pub(crate) kill_at: Option<MonotonicInstant>,
     pub(crate) queue: Queue,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// The generation of each slot's next worker.
@@ -82,11 +82,11 @@ pub struct Sched {
     /// When the workers were stopped and continued, while it matters to some limit; the last may go on.
     pub(crate) pauses: Pauses,
     /// No start before this.
-    pub(crate) next_start: Moment,
+    pub(crate) next_start: MonotonicInstant,
     /// Deaths that no job can be charged with, since the last outcome.
     pub(crate) idle_deaths: u32,
     /// How long jobs have waited in the queue, all of them together, until then.
-    queued: (Duration, Moment),
+    queued: (Duration, MonotonicInstant),
 }
 
 impl Sched {
@@ -109,16 +109,16 @@ impl Sched {
             killed_starts: 0,
             starts_fail: false,
             pauses: Pauses::default(),
-            next_start: Moment(0),
+            next_start: MonotonicInstant(0),
             idle_deaths: 0,
-            queued: (Duration::ZERO, Moment(0)),
+            queued: (Duration::ZERO, MonotonicInstant(0)),
             settings,
         }
     }
 
     /// Takes note of what happened and says what is to be done about it, in this order.
     #[must_use]
-    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
+    pub fn handle(&mut self, now: MonotonicInstant, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         self.count_waiting(now);
         match event {
@@ -163,7 +163,7 @@ impl Sched {
         actions
     }
 
-    fn count_waiting(&mut self, now: Moment) {
+    fn count_waiting(&mut self, now: MonotonicInstant) {
         let (queued, since) = &mut self.queued;
         let jobs = u32::try_from(self.queue.total()).unwrap_or(u32::MAX);
         *queued = queued.saturating_add(now.since(*since).saturating_mul(jobs));
@@ -274,7 +274,7 @@ impl Sched {
         }
     }
 
-    fn ready(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn ready(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id)
             && worker.phase == Phase::Starting
         {
@@ -286,7 +286,7 @@ impl Sched {
         }
     }
 
-    fn became_idle(&mut self, now: Moment, id: WorkerId, actions: &mut Vec<Action>) {
+    fn became_idle(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         self.idle_count += 1;
         worker.last_idle = self.idle_count;
@@ -299,7 +299,7 @@ impl Sched {
     /// Hands out outcomes of a batch, and says whether the worker had it.
     fn returned(
         &mut self,
-        now: Moment,
+        now: MonotonicInstant,
         id: WorkerId,
         (batch, outcomes, last): (BatchId, u64, bool),
         actions: &mut Vec<Action>,

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use job::{BatchId, JobId, Moment};
+use job::{BatchId, JobId, MonotonicInstant};
 
 use crate::queue::Waiting;
 
@@ -13,7 +13,7 @@ pub(crate) enum Phase {
     Serving,
     /// It has been told to leave and gets no more batches; killed if it is still there by then.
     Leaving {
-        by: Moment,
+        by: MonotonicInstant,
     },
     /// It is being killed.
     Doomed(Doom),
@@ -23,7 +23,7 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doom {
     /// A job ran past its limit; the signal that cannot be ignored follows then.
-    Overrun { job: JobId, limit: Duration, kill_at: Option<Moment> },
+    Overrun { job: JobId, limit: Duration, kill_at: Option<MonotonicInstant> },
     /// Somebody wants this job to end.
     Called { job: JobId },
     /// It was not ready in time.
@@ -116,9 +116,9 @@ pub(crate) struct Worker {
     /// When it last became idle, as a count: the largest is the one whose caches are warmest.
     pub(crate) last_idle: u64,
     /// Since when it has been idle, if it is.
-    pub(crate) idle_since: Moment,
+    pub(crate) idle_since: MonotonicInstant,
     /// When it began with what it is doing now, as far as its answers tell.
-    pub(crate) since: Moment,
+    pub(crate) since: MonotonicInstant,
     /// It begins with no further job of batches below this.
     pub(crate) recalled: BatchId,
     /// Batches of which all jobs were taken back, and which it has yet to answer.
@@ -126,24 +126,24 @@ pub(crate) struct Worker {
     /// Another takes its place as soon as it has no jobs.
     pub(crate) is_recycled: bool,
     /// When to look what it is doing, or whether it is ready.
-    pub(crate) check_at: Option<Moment>,
+    pub(crate) check_at: Option<MonotonicInstant>,
     /// Since when it has been seen to do nothing although it has jobs.
-    pub(crate) stood_since: Option<Moment>,
+    pub(crate) stood_since: Option<MonotonicInstant>,
     /// What it was last seen doing.
-    pub(crate) seen: Option<(BatchId, u64, Moment)>,
+    pub(crate) seen: Option<(BatchId, u64, MonotonicInstant)>,
 }
 
 impl Worker {
     /// A worker that is started now and has to be ready at `by`.
-    pub(crate) fn starting(by: Moment, after_failures: bool) -> Worker {
+    pub(crate) fn starting(by: MonotonicInstant, after_failures: bool) -> Worker {
         Worker {
             phase: Phase::Starting,
             after_failures,
             batches: VecDeque::new(),
             assigned: 0,
             last_idle: 0,
-            idle_since: Moment(0),
-            since: Moment(0),
+            idle_since: MonotonicInstant(0),
+            since: MonotonicInstant(0),
             recalled: BatchId(0),
             emptied: Vec::new(),
             is_recycled: false,

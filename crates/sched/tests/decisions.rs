@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use job::{Death, DeathCause, BatchId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, DeathCause, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
 use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, Verdict};
 
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
@@ -23,8 +23,8 @@ fn started(actions: &[Action]) -> Vec<WorkerId> {
     actions.iter().filter_map(start).collect()
 }
 
-fn at(millis: u64) -> Moment {
-    Moment(1 + millis * 1_000_000)
+fn at(millis: u64) -> MonotonicInstant {
+    MonotonicInstant(1 + millis * 1_000_000)
 }
 
 /// A scheduler with so many idle workers.

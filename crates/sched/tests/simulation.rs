@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, DeathCause, BatchId, JobId, JobRange, Moment, WorkerId};
+use job::{Death, DeathCause, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
 use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, StartFailure, Verdict};
 
 /// A small random number generator (xorshift64*), so that a seed means the same history everywhere.
@@ -41,14 +41,14 @@ struct FakeWorker {
     /// Somebody has stopped it.
     stands: bool,
     /// When it began with the first of its batches.
-    since: Option<Moment>,
+    since: Option<MonotonicInstant>,
     /// Number, jobs without an outcome, and how many have had one.
     batches: Vec<(BatchId, Vec<JobId>, u64)>,
 }
 
 struct World {
     rng: Rng,
-    now: Moment,
+    now: MonotonicInstant,
     sched: Sched,
     settings: Settings,
     workers: HashMap<WorkerId, FakeWorker>,
@@ -61,7 +61,7 @@ struct World {
     /// Workers that were recalled by the last event.
     recalls: Vec<WorkerId>,
     /// When the scheduler wants to be told the time: like the pool's clock, only the earliest wish is kept.
-    wake_at: Option<Moment>,
+    wake_at: Option<MonotonicInstant>,
 }
 
 impl World {
@@ -85,7 +85,7 @@ impl World {
         };
         World {
             rng,
-            now: Moment(1),
+            now: MonotonicInstant(1),
             sched: Sched::new(settings.clone()),
             settings,
             workers: HashMap::new(),
@@ -434,7 +434,7 @@ fn every_job_of_any_history_is_resolved_exactly_once() {
 #[test]
 fn a_lone_job_starts_one_worker_and_a_second_reuses_it() {
     let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
-    let (now, worker) = (Moment(0), WorkerId { slot: 0, generation: 0 });
+    let (now, worker) = (MonotonicInstant(0), WorkerId { slot: 0, generation: 0 });
     let submit = |n| Event::Submitted {
         jobs: JobRange::one(JobId(n)),
         bytes: 10,

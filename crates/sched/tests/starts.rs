@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
-use job::{Death, DeathCause, JobId, JobRange, Moment, WorkerId};
+use job::{Death, DeathCause, JobId, JobRange, MonotonicInstant, WorkerId};
 use sched::{Action, Event, Sched, Settings, StartFailure, Verdict};
 
 const START_LIMIT: Duration = Duration::from_secs(3);
@@ -23,13 +23,13 @@ enum Start {
 
 /// Plays the parent: it answers what the scheduler asks for at the time at which it would happen.
 struct World {
-    now: Moment,
+    now: MonotonicInstant,
     sched: Sched,
     /// How the n-th start goes; the last is repeated.
     plan: Vec<Start>,
     starts: usize,
-    due: BTreeMap<(Moment, WorkerId), Event>,
-    wake_at: Option<Moment>,
+    due: BTreeMap<(MonotonicInstant, WorkerId), Event>,
+    wake_at: Option<MonotonicInstant>,
     abandoned: u64,
 }
 
@@ -37,7 +37,7 @@ impl World {
     fn new(max_workers: u32, plan: Vec<Start>) -> World {
         let settings = Settings { max_workers, start_limit: START_LIMIT, ..Settings::default() };
         World {
-            now: Moment(1),
+            now: MonotonicInstant(1),
             sched: Sched::new(settings),
             plan,
             starts: 0,
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Lets the time pass until the pool is broken or nothing more is due.
-    fn run_until(&mut self, end: Moment) {
+    fn run_until(&mut self, end: MonotonicInstant) {
         while !self.sched.is_broken() {
             let due = self.due.first_key_value().map(|(&(at, _), _)| at);
             let Some(at) = due.into_iter().chain(self.wake_at).min().filter(|&at| at <= end) else {
@@ -101,8 +101,8 @@ impl World {
     }
 }
 
-fn end() -> Moment {
-    Moment(0) + START_LIMIT * 100
+fn end() -> MonotonicInstant {
+    MonotonicInstant(0) + START_LIMIT * 100
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_pool_of_any_size_whose_workers_never_answer_breaks() {
         let most = FAILED_STARTS.next_multiple_of(workers as usize) + workers as usize;
         assert!(world.starts <= most, "{workers} workers, {} starts", world.starts);
         let time = START_LIMIT * (FAILED_STARTS as u32 + 1) + Duration::from_secs(1);
-        assert!(world.now <= Moment(1) + time, "{workers} workers, {:?}", world.now);
+        assert!(world.now <= MonotonicInstant(1) + time, "{workers} workers, {:?}", world.now);
     }
 }
 
@@ -134,7 +134,7 @@ fn workers_that_fail_in_turns_break_the_pool() {
             let turn = takes / workers;
             for n in 0..u64::from(workers) {
                 world.submit(n..n + 1);
-                world.run_until(Moment(1) + turn * (n as u32 + 1));
+                world.run_until(MonotonicInstant(1) + turn * (n as u32 + 1));
             }
             world.run_until(end());
             assert!(world.sched.is_broken(), "{workers} workers: {} starts", world.starts);
@@ -170,7 +170,7 @@ fn the_first_workers_have_their_time_although_others_have_failed() {
 fn a_pool_that_loses_its_last_worker_breaks_if_no_other_can_be_started() {
     let mut world = World::new(2, vec![Start::Ready(Duration::from_millis(1)), Start::Silent]);
     world.submit(0..1000);
-    world.run_until(Moment(1) + START_LIMIT * 20);
+    world.run_until(MonotonicInstant(1) + START_LIMIT * 20);
     assert!(!world.sched.is_broken(), "one works");
     let worker = WorkerId { slot: 0, generation: 0 };
     let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
@@ -187,7 +187,7 @@ fn a_start_that_succeeds_is_a_new_beginning() {
     plan.extend([Start::Ready(Duration::from_millis(1)), Start::Silent]);
     let mut world = World::new(1, plan);
     world.submit(0..1000);
-    world.run_until(Moment(1) + START_LIMIT * 10);
+    world.run_until(MonotonicInstant(1) + START_LIMIT * 10);
     assert!(!world.sched.is_broken());
     assert!(world.sched.is_in_flight(JobId(0)));
 }
@@ -195,14 +195,14 @@ fn a_start_that_succeeds_is_a_new_beginning() {
 #[test]
 fn a_worker_that_becomes_ready_when_it_is_not_needed_any_more_is_dismissed() {
     let mut sched = Sched::new(Settings { max_workers: 1, ..Settings::default() });
-    let started = sched.handle(Moment(1), Event::Prestart);
+    let started = sched.handle(MonotonicInstant(1), Event::Prestart);
     let worker = started.iter().find_map(|action| match action {
         Action::Start(worker) => Some(*worker),
         _ => None,
     });
     let worker = worker.unwrap();
     assert!(!sched.is_dismissed(worker));
-    assert!(sched.handle(Moment(2), Event::Closed).contains(&Action::Kill(worker)));
-    let _ = sched.handle(Moment(3), Event::Ready(worker));
+    assert!(sched.handle(MonotonicInstant(2), Event::Closed).contains(&Action::Kill(worker)));
+    let _ = sched.handle(MonotonicInstant(3), Event::Ready(worker));
     assert!(sched.is_dismissed(worker), "which is no death");
 }

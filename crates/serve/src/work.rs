@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Context, Job, Moment, Stage};
+use job::{Context, Job, MonotonicInstant, Stage};
 use sys::{clock, page::Page, poll::Poller};
 use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
@@ -124,9 +124,9 @@ fn run_batch<J: Job>(batch: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
 /// Takes the time of messages and of jobs.
 struct Laps {
     /// When the message began that is being filled.
-    began: Moment,
+    began: MonotonicInstant,
     /// When the last job whose time was taken was over.
-    job: Moment,
+    job: MonotonicInstant,
 }
 
 impl Laps {
@@ -142,7 +142,7 @@ impl Laps {
     }
 
     /// When the message began that is over now, and how many nanoseconds it took; the next one begins.
-    fn message(&mut self) -> (Moment, u64) {
+    fn message(&mut self) -> (MonotonicInstant, u64) {
         let before = std::mem::replace(self, Laps::begin());
         let busy = self.began.since(before.began).as_nanos();
         (before.began, u64::try_from(busy).unwrap_or(u64::MAX))

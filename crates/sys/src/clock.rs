@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::Moment;
+use job::MonotonicInstant;
 use nix::{
     sys::time::TimeSpec,
     time::{ClockId, clock_gettime},
@@ -13,9 +13,9 @@ use nix::{
 /// # Panics
 /// If the system has no monotonic clock, which Linux always has.
 #[must_use]
-pub fn now() -> Moment {
+pub fn now() -> MonotonicInstant {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on Linux");
-    Moment(nanos(time))
+    MonotonicInstant(nanos(time))
 }
 
 /// Notices that this process did not run for a while: it was stopped by a signal or frozen, or the machine was suspended.
@@ -38,7 +38,7 @@ pub fn now() -> Moment {
 #[derive(Debug, Default)]
 pub struct Heartbeat {
     /// Start of the wait, and its end.
-    wait: Option<(Moment, Moment)>,
+    wait: Option<(MonotonicInstant, MonotonicInstant)>,
 }
 
 impl Heartbeat {
@@ -49,7 +49,7 @@ impl Heartbeat {
     pub const TOLERANCE: Duration = Duration::from_millis(200);
 
     /// The thread waits from `now` on, for at most `time`.
-    pub fn begin_wait(&mut self, now: Moment, time: Duration) {
+    pub fn begin_wait(&mut self, now: MonotonicInstant, time: Duration) {
         self.wait = Some((now, now + time));
     }
 
@@ -65,7 +65,7 @@ impl Heartbeat {
     }
 
     /// Start of the wait that took too long, if it did; then the heartbeat begins anew.
-    pub fn missed_since(&mut self, now: Moment) -> Option<Moment> {
+    pub fn missed_since(&mut self, now: MonotonicInstant) -> Option<MonotonicInstant> {
         let (start, end) = self.wait?;
         if now.since(end) <= Self::TOLERANCE {
             return None;

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use job::{LaneFigures, Moment, Spent, Stage};
+use job::{ThreadStats, MonotonicInstant, StageTimes, Stage};
 
 use crate::clock;
 
@@ -28,7 +28,7 @@ pub struct Lane {
     samples: AtomicU32,
     /// How many jobs there were in [`Stage::Work`], those included.
     jobs: AtomicU64,
-    spent: [AtomicU64; Stage::COUNT],
+    stage_times: [AtomicU64; Stage::COUNT],
 }
 
 impl Default for Lane {
@@ -38,14 +38,14 @@ impl Default for Lane {
             stage: AtomicU32::new(0),
             samples: AtomicU32::new(0),
             jobs: AtomicU64::new(0),
-            spent: [const { AtomicU64::new(0) }; Stage::COUNT],
+            stage_times: [const { AtomicU64::new(0) }; Stage::COUNT],
         }
     }
 }
 
 impl Lane {
     /// Its life begins.
-    pub fn begin(&self, stage: Stage, now: Moment) {
+    pub fn begin(&self, stage: Stage, now: MonotonicInstant) {
         self.stage.store(stage as u32, Relaxed);
         self.since.store(now.0, Relaxed);
     }
@@ -67,14 +67,14 @@ impl Lane {
 
     /// The same, for those who know the time.
     #[inline]
-    pub fn enter_at(&self, stage: Stage, now: Moment) {
+    pub fn enter_at(&self, stage: Stage, now: MonotonicInstant) {
         let since = self.since.load(Relaxed);
         if since == 0 {
             return;
         }
-        let spent = self.spent.get(self.stage.load(Relaxed) as usize);
-        if let Some(spent) = spent {
-            spent.store(spent.load(Relaxed).saturating_add(now.0.saturating_sub(since)), Relaxed);
+        let stage_times = self.stage_times.get(self.stage.load(Relaxed) as usize);
+        if let Some(stage_times) = stage_times {
+            stage_times.store(stage_times.load(Relaxed).saturating_add(now.0.saturating_sub(since)), Relaxed);
         }
         self.stage.store(stage as u32, Relaxed);
         self.since.store(now.0, Relaxed);
@@ -92,46 +92,46 @@ impl Lane {
     }
 
     /// Its life is over.
-    pub fn end(&self, now: Moment) {
+    pub fn end(&self, now: MonotonicInstant) {
         self.enter_at(Stage::Leave, now);
         self.since.store(0, Relaxed);
     }
 
     /// What has been spent until now, with [`Stage::Work`] divided as the jobs that were looked at say.
     #[must_use]
-    pub fn spent(&self, now: Moment) -> Spent {
-        let mut spent = Spent::default();
-        for (stage, time) in Stage::ALL.into_iter().zip(&self.spent) {
-            spent.add(stage, Duration::from_nanos(time.load(Relaxed)));
+    pub fn stage_times(&self, now: MonotonicInstant) -> StageTimes {
+        let mut stage_times = StageTimes::default();
+        for (stage, time) in Stage::ALL.into_iter().zip(&self.stage_times) {
+            stage_times.add(stage, Duration::from_nanos(time.load(Relaxed)));
         }
         let (stage, since) = (self.stage.load(Relaxed) as usize, self.since.load(Relaxed));
         if since != 0
             && let Some(&stage) = Stage::ALL.get(stage)
         {
-            spent.add(stage, now.since(Moment(since)));
+            stage_times.add(stage, now.since(MonotonicInstant(since)));
         }
-        self.divide_work(&mut spent);
-        spent
+        self.divide_work(&mut stage_times);
+        stage_times
     }
 
     /// What jobs took whose steps were not told apart: for each as much decoding and encoding as in those where they were, and
     /// the rest is running. But no larger a share than there, because the few that were looked at may have been slow.
-    fn divide_work(&self, spent: &mut Spent) {
-        let (samples, work) = (self.samples.load(Relaxed), spent[Stage::Work]);
+    fn divide_work(&self, stage_times: &mut StageTimes) {
+        let (samples, work) = (self.samples.load(Relaxed), stage_times[Stage::Work]);
         if samples > 0 {
             let others = self.jobs.load(Relaxed).saturating_sub(u64::from(samples));
             let others = u32::try_from(others).unwrap_or(u32::MAX);
             // Each step that was timed contains one look at the clock, which the others do not.
-            let each = |step: Stage| (spent[step] / samples).saturating_sub(reading_the_clock());
+            let each = |step: Stage| (stage_times[step] / samples).saturating_sub(reading_the_clock());
             let steps = [Stage::Decode, Stage::EncodeOutcome];
             let whole = each(Stage::Run) + steps.iter().map(|&step| each(step)).sum::<Duration>();
             let times = steps.map(|step| {
                 let share = each(step).as_secs_f64() / whole.as_secs_f64().max(1e-9);
                 each(step).saturating_mul(others).min(work.mul_f64(share.clamp(0.0, 1.0)))
             });
-            steps.into_iter().zip(times).for_each(|(step, time)| spent.shift(Stage::Work, step, time));
+            steps.into_iter().zip(times).for_each(|(step, time)| stage_times.shift(Stage::Work, step, time));
         }
-        spent.shift(Stage::Work, Stage::Run, work);
+        stage_times.shift(Stage::Work, Stage::Run, work);
     }
 }
 
@@ -140,8 +140,8 @@ impl Lane {
 pub struct Attended {
     name: String,
     lane: Lane,
-    begun: OnceLock<Moment>,
-    ended: OnceLock<Moment>,
+    begun: OnceLock<MonotonicInstant>,
+    ended: OnceLock<MonotonicInstant>,
 }
 
 impl Attended {
@@ -171,10 +171,10 @@ impl Attended {
 
     /// What it did until now; `None` if it has not started.
     #[must_use]
-    pub fn figures(&self) -> Option<LaneFigures> {
+    pub fn stats(&self) -> Option<ThreadStats> {
         let now = clock::now();
         let life = self.ended.get().unwrap_or(&now).since(*self.begun.get()?);
-        Some(LaneFigures { name: self.name.clone(), life, spent: self.lane.spent(now) })
+        Some(ThreadStats { name: self.name.clone(), life, stage_times: self.lane.stage_times(now) })
     }
 }
 
@@ -204,39 +204,39 @@ mod tests {
     fn the_stages_of_a_lane_add_up_to_its_life() {
         let lane = Lane::default();
         lane.enter(Stage::Run);
-        assert_eq!(lane.spent(Moment(9)).total(), Duration::ZERO, "it has not begun");
+        assert_eq!(lane.stage_times(MonotonicInstant(9)).total(), Duration::ZERO, "it has not begun");
 
-        lane.begin(Stage::Start, Moment(1_000));
+        lane.begin(Stage::Start, MonotonicInstant(1_000));
         for (stage, at) in [(Stage::Wait, 1_500), (Stage::Return, 4_000), (Stage::Wait, 4_100)] {
-            lane.enter_at(stage, Moment(at));
+            lane.enter_at(stage, MonotonicInstant(at));
         }
-        let spent = lane.spent(Moment(5_000));
+        let stage_times = lane.stage_times(MonotonicInstant(5_000));
         assert_eq!(
-            (spent[Stage::Wait], spent[Stage::Start]),
+            (stage_times[Stage::Wait], stage_times[Stage::Start]),
             (Duration::from_nanos(3_400), Duration::from_nanos(500))
         );
-        lane.end(Moment(6_000));
-        assert_eq!(lane.spent(Moment(9_000)).total(), Duration::from_nanos(5_000));
+        lane.end(MonotonicInstant(6_000));
+        assert_eq!(lane.stage_times(MonotonicInstant(9_000)).total(), Duration::from_nanos(5_000));
     }
 
     #[test]
     fn work_is_divided_as_the_samples_say() {
         let lane = Lane::default();
         let mut at = 1;
-        lane.begin(Stage::Decode, Moment(at));
+        lane.begin(Stage::Decode, MonotonicInstant(at));
         let laps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 2), (Stage::Wait, 94)];
         for (stage, millis) in laps {
             at += millis * 1_000_000;
-            lane.enter_at(stage, Moment(at));
+            lane.enter_at(stage, MonotonicInstant(at));
         }
         lane.note_sample();
         lane.note_jobs(11);
-        let spent = lane.spent(Moment(100_000_001));
-        let millis = |stage: Stage| spent[stage].as_secs_f64() * 1e3;
-        assert_eq!(spent[Stage::Work], Duration::ZERO);
+        let stage_times = lane.stage_times(MonotonicInstant(100_000_001));
+        let millis = |stage: Stage| stage_times[stage].as_secs_f64() * 1e3;
+        assert_eq!(stage_times[Stage::Work], Duration::ZERO);
         assert!((10.9..11.1).contains(&millis(Stage::Decode)), "1 ms for each of 11");
         assert!((21.9..22.1).contains(&millis(Stage::EncodeOutcome)), "2 ms for each of 11");
         assert!((66.9..67.1).contains(&millis(Stage::Run)), "what is left");
-        assert_eq!(spent.total(), Duration::from_millis(100));
+        assert_eq!(stage_times.total(), Duration::from_millis(100));
     }
 }

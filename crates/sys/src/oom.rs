@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use job::Moment;
+use job::MonotonicInstant;
 
 use crate::cgroup::{Groups, Version};
 
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct OomKills {
     file: Option<PathBuf>,
     seen: u64,
-    looked_at: Moment,
+    looked_at: MonotonicInstant,
 }
 
 impl OomKills {
@@ -39,7 +39,7 @@ impl OomKills {
             .iter()
             .filter_map(|&(version, name)| Some(groups.folder(version, "memory")?.join(name)))
             .find(|file| file.exists());
-        let mut kills = OomKills { file, seen: 0, looked_at: Moment(0) };
+        let mut kills = OomKills { file, seen: 0, looked_at: MonotonicInstant(0) };
         kills.seen = kills.count();
         kills
     }
@@ -53,7 +53,7 @@ impl OomKills {
 
     /// Number of kills since the last look that nobody has taken; nobody can take them any more. Looks only if the last look
     /// was a while ago.
-    pub fn look(&mut self, now: Moment) -> u64 {
+    pub fn look(&mut self, now: MonotonicInstant) -> u64 {
         if now.since(self.looked_at) < LOOK_EVERY {
             return 0;
         }
@@ -75,8 +75,8 @@ mod tests {
     use super::*;
     use crate::cgroup::tests::Tree;
 
-    fn at(millis: u64) -> Moment {
-        Moment(millis * 1_000_000)
+    fn at(millis: u64) -> MonotonicInstant {
+        MonotonicInstant(millis * 1_000_000)
     }
 
     const MOUNTS: &str = "33 24 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw";

@@ -23,7 +23,7 @@ use std::{
     sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 
-use job::{BatchId, Moment, ProgramFigures};
+use job::{BatchId, MonotonicInstant, ProgramStats};
 
 use crate::{
     barrier,
@@ -63,7 +63,7 @@ pub struct Running {
     /// The job's place in its batch.
     pub index: u32,
     /// When it started; meaningful only if the batch was sent as timed.
-    pub since: Moment,
+    pub since: MonotonicInstant,
 }
 
 impl Running {
@@ -247,7 +247,7 @@ impl Page {
     /// The worker enters a job; `since` is its start, for jobs with a time limit. Whether it [may](Page::may_go_on) it has to
     /// ask afterwards.
     #[inline]
-    pub fn enter(&self, batch: BatchId, index: u32, since: Option<Moment>) {
+    pub fn enter(&self, batch: BatchId, index: u32, since: Option<MonotonicInstant>) {
         let cells = self.cells();
         if let Some(since) = since {
             // Before `running`: a reader in between sees the previous job with a later start, never an earlier one.
@@ -270,7 +270,7 @@ impl Page {
     }
 
     /// The running job counts as started anew.
-    pub fn renew(&self, since: Moment) {
+    pub fn renew(&self, since: MonotonicInstant) {
         self.cells().since.store(since.0, Ordering::Release);
     }
 
@@ -283,10 +283,10 @@ impl Page {
     /// Counts of the programs that the worker has started and kept for several jobs, as it tells them. Of crashes it does
     /// not know.
     #[must_use]
-    pub fn programs(&self) -> ProgramFigures {
+    pub fn programs(&self) -> ProgramStats {
         let read = |count: &AtomicU32| count.load(Ordering::Relaxed);
         let (started, replaced) = (read(&self.cells().programs), read(&self.cells().programs_replaced));
-        ProgramFigures { started, replaced, crashed: 0 }
+        ProgramStats { started, replaced, crashed: 0 }
     }
 
     /// The worker got no memory.
@@ -313,7 +313,7 @@ impl Page {
     pub fn running(&self) -> Option<Running> {
         let cells = self.cells();
         let (batch, index) = from_place(cells.running.load(Ordering::Acquire))?;
-        let since = Moment(cells.since.load(Ordering::Acquire));
+        let since = MonotonicInstant(cells.since.load(Ordering::Acquire));
         Some(Running { batch, index, since })
     }
 

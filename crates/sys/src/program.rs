@@ -125,7 +125,7 @@ impl Program {
     /// Sends a signal to the program, unless it has ended.
     pub fn signal(&mut self, signal: Signal) {
         if self.try_end().is_none() {
-            // It may end, and be reaped by its guard, at this moment; numbers are not used again so soon.
+            // It may end, and be reaped by its guard, at this instant; numbers are not used again so soon.
             // SAFETY: the call takes plain numbers.
             unsafe { libc::kill(self.pid.cast_signed(), signal as i32) };
         }

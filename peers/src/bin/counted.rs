@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, env, hint::black_box, process::ExitCode, time::Duration};
 
-use job::{Death, DeathCause, BatchId, JobRange, Moment};
+use job::{Death, DeathCause, BatchId, JobRange, MonotonicInstant};
 use pool::{Executor, Job, JobFuture, Serial};
 use sched::{Action, Event, Sched, Settings};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ fn wire() -> Result {
             let sum = CODEC.decode::<Sum>(payload)?.run(&mut ())?;
             writer.push(CODEC, Status::Done, &sum)?;
         }
-        let message = writer.finish(Moment(1), 1, true);
+        let message = writer.finish(MonotonicInstant(1), 1, true);
         let view = OutcomesView::read(&message).ok_or("no batch of outcomes")?;
         for (_, payload) in view.outcomes() {
             black_box(CODEC.decode::<u64>(payload)?);
@@ -109,7 +109,7 @@ struct World {
 impl World {
     fn tell(&mut self, sched: &mut Sched, event: Event) {
         self.now += 10_000;
-        for action in sched.handle(Moment(self.now), event) {
+        for action in sched.handle(MonotonicInstant(self.now), event) {
             match action {
                 Action::Start(worker) => self.news.push_back(Event::Ready(worker)),
                 Action::Send { worker, batch, jobs, .. } => {

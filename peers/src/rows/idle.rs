@@ -20,7 +20,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let seconds = bench.count(10, 1);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
     let processes: Vec<Pid> = ours
-        .figures()
+        .worker_stats()
         .iter()
         .filter_map(|figures| Some(Pid::from_raw(i32::try_from(figures.pid?).ok()?)))
         .chain([getpid()])

@@ -18,7 +18,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let sum = bench.sum(count);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
-    let workers = ours.figures().into_iter().filter_map(|figures| figures.pid);
+    let workers = ours.worker_stats().into_iter().filter_map(|figures| figures.pid);
     let processes: Vec<u32> = workers.chain([std::process::id()]).collect();
     let what = format!("system calls but `sched_yield`, `map` of {} gcd jobs", number(count as f64));
     let row = Row::new("19", what, "per 1,000 jobs");

@@ -16,7 +16,7 @@ use end_to_end::{
     nats::Nats,
     probe::{LIMIT, Probe, Stage, mishap, processes},
 };
-use pool::{Executor, Failure, JobFuture, JobOptions, NoOutcome, Refused, Resolved, Sink};
+use pool::{Executor, JobError, JobFuture, JobOptions, ResultError, SubmitError, Resolved, Sink};
 
 fn connection(nats: &Nats) -> Connection {
     Connection::to(nats.url().parse().unwrap())
@@ -102,7 +102,7 @@ fn jobs_maps_and_batches_have_the_outcomes_of_a_pool() {
     assert!(
         matches!(
             &kinds[..],
-            [Failure::Failed(error), Failure::Panicked(panic), Failure::Codec(_), Failure::Crashed { .. }]
+            [JobError::Failed(error), JobError::Panicked(panic), JobError::Codec(_), JobError::Crashed { .. }]
                 if *error == mishap(7, "bad") && panic.message == "ouch"
         ),
         "{kinds:?}"
@@ -117,7 +117,7 @@ fn jobs_maps_and_batches_have_the_outcomes_of_a_pool() {
     let batch = cluster.submit_many(jobs().collect(), JobOptions::default()).unwrap();
     assert!(doubles(batch.iter().map(|job| job.result(LIMIT).unwrap()).collect()));
     cluster.shutdown(true, false);
-    assert_eq!(cluster.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+    assert_eq!(cluster.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_no_node_has_is_cancelled_when_the_call_returns_and_the_executor_goes_on(
     assert!(held[0].result(LIMIT).is_ok());
     for (n, job) in (0..).zip(&waiting) {
         assert!(
-            matches!(job.result(LIMIT), Err(NoOutcome::Failed(Failure::Cancelled)))
+            matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled)))
                 || job.result(LIMIT).unwrap() == 2 * n
         );
     }
@@ -153,7 +153,7 @@ struct Told(mpsc::Sender<bool>);
 impl Sink<Probe> for Told {
     fn resolve(&self, resolved: Vec<Resolved<Probe>>) {
         for Resolved { outcome, .. } in resolved {
-            self.0.send(matches!(outcome, Err(Failure::Cancelled))).unwrap();
+            self.0.send(matches!(outcome, Err(JobError::Cancelled))).unwrap();
         }
     }
 }
@@ -187,7 +187,7 @@ fn stopping_cancels_and_dropping_waits() {
     stopped.stop(Duration::ZERO);
     stopped.join();
     assert!(jobs.iter().all(JobFuture::cancelled));
-    assert_eq!(stopped.submit(Probe::Double(1)).err(), Some(Refused::Closed));
+    assert_eq!(stopped.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
     drop(stopped);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     let dropped = connect(&nats, "dropped");
@@ -262,12 +262,12 @@ fn a_panic_of_the_submitter_ends_everything_that_waits_for_it() {
     nats.kill();
     for job in jobs {
         let outcome = job.result(LIMIT);
-        assert!(matches!(outcome, Err(NoOutcome::Failed(Failure::Abandoned(_)))), "{outcome:?}");
+        assert!(matches!(outcome, Err(ResultError::Failed(JobError::Abandoned(_)))), "{outcome:?}");
     }
     assert!(thread.join().unwrap() < 1_000_000);
     assert!(cluster.join_within(LIMIT), "it has ended");
     assert!(cluster.broken().unwrap().contains("the submitter panicked"));
-    assert!(matches!(cluster.submit(Probe::Double(1)), Err(Refused::Broken(_))));
+    assert!(matches!(cluster.submit(Probe::Double(1)), Err(SubmitError::Broken(_))));
     // None of these waits for the thread that is gone.
     cluster.cancel_waiting();
     cluster.stop(Duration::ZERO);

@@ -9,7 +9,7 @@ use end_to_end::{
     probe::{LIMIT, Probe, Stage, builder, finish, marks},
     runner, shell_jobs,
 };
-use pool::{Executor, Failure, JobFuture, JobOptions, NoOutcome};
+use pool::{Executor, JobError, JobFuture, JobOptions, ResultError};
 
 /// Marks three files, with a job in between the second and the third.
 fn around(middle: Probe, stage: &Stage) -> (Vec<Probe>, [PathBuf; 3]) {
@@ -18,9 +18,9 @@ fn around(middle: Probe, stage: &Stage) -> (Vec<Probe>, [PathBuf; 3]) {
     (vec![first, second, middle, third], files)
 }
 
-fn failure(job: &JobFuture<Probe>) -> Failure<end_to_end::probe::Mishap> {
+fn failure(job: &JobFuture<Probe>) -> JobError<end_to_end::probe::Mishap> {
     match job.result(LIMIT) {
-        Err(NoOutcome::Failed(failure)) => failure,
+        Err(ResultError::Failed(failure)) => failure,
         other => panic!("no failure: {other:?}"),
     }
 }
@@ -32,10 +32,10 @@ fn finished_siblings_of_a_job_that_kills_its_worker_keep_their_outcomes() {
     let stage = Stage::new();
     let (jobs, files) = around(Probe::Exit(3), &stage);
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    assert!(matches!(failure(&futures[2]), Failure::Crashed { attempts: 1, .. }));
+    assert!(matches!(failure(&futures[2]), JobError::Crashed { attempts: 1, .. }));
     assert!([0, 1, 3].iter().all(|&place| futures[place].result(LIMIT).is_ok()));
     assert_eq!(files.map(|file| marks(&file)), [1, 1, 1], "none has run twice, none is lost");
-    assert_eq!(executor.figures()[0].batches, 0, "the first worker never sent a batch back");
+    assert_eq!(executor.worker_stats()[0].batches, 0, "the first worker never sent a batch back");
     finish(&executor);
 }
 
@@ -46,7 +46,7 @@ fn finished_siblings_of_a_job_that_runs_too_long_keep_their_outcomes() {
     let stage = Stage::new();
     let (jobs, files) = around(stage.hold(), &stage);
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    assert!(matches!(failure(&futures[2]), Failure::TimedOut { attempts: 1, .. }));
+    assert!(matches!(failure(&futures[2]), JobError::TimedOut { attempts: 1, .. }));
     assert!([0, 1, 3].iter().all(|&place| futures[place].result(LIMIT).is_ok()));
     assert_eq!(files.map(|file| marks(&file)), [1, 1, 1]);
     finish(&executor);
@@ -61,7 +61,7 @@ fn finished_siblings_of_a_job_that_is_killed_on_request_keep_their_outcomes() {
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
     stage.until_held(1);
     assert!(futures[2].kill());
-    assert!(matches!(failure(&futures[2]), Failure::Cancelled));
+    assert!(matches!(failure(&futures[2]), JobError::Cancelled));
     assert!([0, 1, 3].iter().all(|&place| futures[place].result(LIMIT).is_ok()));
     assert_eq!(files.map(|file| marks(&file)), [1, 1, 1]);
     finish(&executor);
@@ -78,9 +78,9 @@ fn more_outcomes_than_can_be_kept_are_sent_early() {
     let mut jobs = vec![bulky; 600];
     jobs.push(Probe::Abort);
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    assert!(matches!(failure(&futures[600]), Failure::Crashed { .. }));
+    assert!(matches!(failure(&futures[600]), JobError::Crashed { .. }));
     assert!(
-        futures[..600].iter().all(|job| matches!(failure(job), Failure::Failed(m) if m == bulky_mishap()))
+        futures[..600].iter().all(|job| matches!(failure(job), JobError::Failed(m) if m == bulky_mishap()))
     );
     assert_eq!(marks(&file), 600, "none has run twice");
     finish(&executor);
@@ -96,7 +96,7 @@ fn an_unordered_map_hands_out_what_is_sent_early() {
     let batch = NonZeroUsize::new(601).unwrap();
     let mut outputs = executor.map_unordered(jobs).chunk_size(batch).into_iter();
     assert!(
-        matches!(outputs.next(), Some(Err((0, NoOutcome::Failed(Failure::Failed(_)))))),
+        matches!(outputs.next(), Some(Err((0, ResultError::Failed(JobError::Failed(_)))))),
         "while one is held"
     );
     stage.release();

@@ -14,7 +14,7 @@ fn a_batch_that_was_misjudged_is_shared_out() {
     let pool = processes(2);
     // So many jobs have been so short that forty make one batch.
     assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
-    let jobs = || pool.figures().iter().map(|worker| worker.jobs).collect::<Vec<_>>();
+    let jobs = || pool.worker_stats().iter().map(|worker| worker.jobs).collect::<Vec<_>>();
     let before = jobs();
     assert_eq!(
         pool.map((0..40).map(|_| Probe::Shell("sleep 0.02".to_owned()))).into_iter().flatten().count(),

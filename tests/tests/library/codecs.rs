@@ -8,11 +8,11 @@ use end_to_end::{
     Case,
     probe::{LIMIT, Probe, builder, finish, mishap},
 };
-use pool::{CodecKind, Executor, Failure, NoOutcome, ProcessPool};
+use pool::{CodecKind, Executor, JobError, ResultError, ProcessPool};
 
-fn failure(pool: &ProcessPool<Probe>, job: Probe) -> Failure<end_to_end::probe::Mishap> {
+fn failure(pool: &ProcessPool<Probe>, job: Probe) -> JobError<end_to_end::probe::Mishap> {
     match pool.submit(job).unwrap().result(LIMIT) {
-        Err(NoOutcome::Failed(failure)) => failure,
+        Err(ResultError::Failed(failure)) => failure,
         other => panic!("it yields {other:?}"),
     }
 }
@@ -32,13 +32,13 @@ fn jobs_errors_panics_and_deaths_come_through() {
         assert_eq!(pool.submit(both).unwrap().result(LIMIT).unwrap(), 4, "{codec}");
 
         let words = "\u{e4} \"quoted\" \0";
-        let Failure::Failed(error) = failure(&pool, Probe::Fail(mishap(-7, words))) else {
+        let JobError::Failed(error) = failure(&pool, Probe::Fail(mishap(-7, words))) else {
             panic!("{codec}")
         };
         assert_eq!(error, mishap(-7, words), "{codec}");
-        let Failure::Panicked(panic) = failure(&pool, Probe::Panic(words.into())) else { panic!("{codec}") };
+        let JobError::Panicked(panic) = failure(&pool, Probe::Panic(words.into())) else { panic!("{codec}") };
         assert_eq!(panic.message, words, "{codec}");
-        assert!(matches!(failure(&pool, Probe::Exit(3)), Failure::Crashed { attempts: 1, .. }), "{codec}");
+        assert!(matches!(failure(&pool, Probe::Exit(3)), JobError::Crashed { attempts: 1, .. }), "{codec}");
         finish(&pool);
     }
 }
@@ -50,7 +50,7 @@ fn what_cannot_be_encoded_costs_its_job_only() {
         let pool = builder::<Probe>(1).codec(codec).build().unwrap();
         let refused = failure(&pool, Probe::Unencodable(()));
         assert!(
-            matches!(&refused, Failure::Codec(why) if why.contains("this cannot be encoded")),
+            matches!(&refused, JobError::Codec(why) if why.contains("this cannot be encoded")),
             "{codec}: {refused}"
         );
         let chain = |length| {
@@ -61,7 +61,7 @@ fn what_cannot_be_encoded_costs_its_job_only() {
         assert_eq!(pool.submit(chain(20)).unwrap().result(LIMIT).unwrap(), 2, "{codec}");
         if codec != CodecKind::Bincode {
             let refused = failure(&pool, chain(2000));
-            assert!(matches!(refused, Failure::Codec(_)), "{codec}: {refused}");
+            assert!(matches!(refused, JobError::Codec(_)), "{codec}: {refused}");
         }
         assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8, "{codec}");
         finish(&pool);

@@ -10,7 +10,7 @@ use end_to_end::{
     probe::{LIMIT, Mishap, Probe, builder, finish, processes, serial, threads},
 };
 use pool::{
-    BatchSize, DeathCause, Executor, Failure, JobOptions, NoOutcome, ProcessPool, ProcessPoolBuilder, Refused,
+    BatchSize, DeathCause, Executor, JobError, JobOptions, ResultError, ProcessPool, ProcessPoolBuilder, SubmitError,
 };
 
 /// A pool of one worker that tries each job once and sends all at once.
@@ -19,13 +19,13 @@ fn once() -> ProcessPoolBuilder<Probe> {
 }
 
 /// Runs a job among good ones of the same batch, which must succeed, and tells how it failed.
-fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOptions) -> Failure<Mishap> {
+fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOptions) -> JobError<Mishap> {
     let jobs = (0..9).map(|n| if n == 4 { job.clone() } else { Probe::Double(n) }).collect();
     let futures = pool.submit_many(jobs, options).unwrap();
     let mut failure = None;
     for (n, future) in (0..).zip(futures) {
         match future.result(LIMIT) {
-            Err(NoOutcome::Failed(one)) if n == 4 => failure = Some(one),
+            Err(ResultError::Failed(one)) if n == 4 => failure = Some(one),
             result => assert_eq!(result.unwrap(), 2 * n, "of {n} beside {job:?}"),
         }
     }
@@ -57,7 +57,7 @@ fn a_job_that_ends_its_process_fails_alone() {
         (then(Fault::CloseAll, Probe::Abort), DeathCause::Signalled(6)),
     ] {
         let failure = failure_among_others(&pool, &job, JobOptions::default());
-        let Failure::Crashed { death, attempts, .. } = failure else { panic!("{job:?}: {failure:?}") };
+        let JobError::Crashed { death, attempts, .. } = failure else { panic!("{job:?}: {failure:?}") };
         assert_eq!((death.cause, attempts), (cause, 1), "{job:?}");
     }
     finish(&pool);
@@ -69,11 +69,11 @@ fn a_job_that_panics_strangely_fails_alone_and_its_worker_lives_on() {
     let pool = once().build().unwrap();
     for fault in [Fault::StrangePanic, Fault::PanicInPayload] {
         let failure = failure_among_others(&pool, &Probe::Fault(fault), JobOptions::default());
-        let Failure::Panicked(panic) = failure else { panic!("{fault:?}: {failure:?}") };
+        let JobError::Panicked(panic) = failure else { panic!("{fault:?}: {failure:?}") };
         assert_eq!(panic.message, "a panic without a message", "{fault:?}");
         assert!(panic.location.unwrap().starts_with("tests/src/fault.rs:"));
     }
-    assert_eq!(pool.figures().len(), 1);
+    assert_eq!(pool.worker_stats().len(), 1);
     finish(&pool);
 }
 
@@ -83,7 +83,7 @@ fn a_job_that_panics_strangely_harms_no_executor() {
     for executor in [&threads(1) as &dyn Executor<Probe>, &serial(), &processes(1)] {
         for fault in [Fault::StrangePanic, Fault::PanicInPayload] {
             let result = executor.submit(Probe::Fault(fault)).unwrap().result(LIMIT);
-            assert!(matches!(result, Err(NoOutcome::Failed(Failure::Panicked(_)))), "{fault:?}: {result:?}");
+            assert!(matches!(result, Err(ResultError::Failed(JobError::Panicked(_)))), "{fault:?}: {result:?}");
             assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
         }
         finish(executor);
@@ -103,7 +103,7 @@ fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
         then(Fault::TakeAllDescriptors, Probe::Fault(Fault::Wait)),
     ] {
         let failure = failure_among_others(&pool, &job, JobOptions { limit: Some(limit) });
-        let Failure::TimedOut { limit: passed, attempts, .. } = failure else {
+        let JobError::TimedOut { limit: passed, attempts, .. } = failure else {
             panic!("{job:?}: {failure:?}")
         };
         assert_eq!((passed, attempts), (limit, 1), "{job:?}");
@@ -124,7 +124,7 @@ fn what_a_job_does_to_its_process_stays_there() {
         // The next worker is not affected, and this one leaves.
         assert!(pool.submit(Probe::Exit(1)).unwrap().result(LIMIT).is_err());
         assert_eq!(pool.submit(Probe::Shell("exit 3".into())).unwrap().result(LIMIT).unwrap(), 3);
-        assert_eq!(pool.figures().len(), 2, "{fault:?}");
+        assert_eq!(pool.worker_stats().len(), 2, "{fault:?}");
         finish(&pool);
     }
     assert_eq!(std::env::current_dir().unwrap(), before);
@@ -147,7 +147,7 @@ fn a_copy_that_a_job_leaves_behind_hides_no_death() {
     for fault in [Fault::ForkAndAbort, Fault::DetachAndAbort] {
         let pool = once().build().unwrap();
         let job = pool.submit(Probe::Fault(fault)).unwrap();
-        let Err(NoOutcome::Failed(Failure::Crashed { death, .. })) = job.result(Duration::from_secs(10))
+        let Err(ResultError::Failed(JobError::Crashed { death, .. })) = job.result(Duration::from_secs(10))
         else {
             panic!("the death is not noticed: {fault:?}")
         };
@@ -164,7 +164,7 @@ fn a_job_that_spoils_its_channel_and_returns_keeps_its_outcome() {
         let job = pool.submit(Probe::Fault(fault)).unwrap();
         let result = job.result(LIMIT);
         assert!(result.is_ok(), "{fault:?}: {result:?}");
-        assert!(!matches!(pool.submit(Probe::Double(1)), Err(Refused::Broken(_))), "{fault:?}");
+        assert!(!matches!(pool.submit(Probe::Double(1)), Err(SubmitError::Broken(_))), "{fault:?}");
         finish(&pool);
     }
 }

@@ -8,7 +8,7 @@ use end_to_end::{
     probe::{LIMIT, Probe, builder, finish},
     runner,
 };
-use pool::{Executor, Failure, NoOutcome, Transport};
+use pool::{Executor, JobError, ResultError, Transport};
 
 const BOTH: [Transport; 2] = [Transport::Rings, Transport::Channel];
 
@@ -24,7 +24,7 @@ fn short_and_long_jobs_come_through_and_finished_outcomes_survive_their_worker()
         let jobs = vec![Probe::Double(1), Probe::Double(2), Probe::Exit(3), Probe::Double(4)];
         let jobs = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
         let outcomes: Vec<_> = jobs.iter().map(|job| job.result(LIMIT)).collect();
-        assert!(matches!(outcomes[2], Err(NoOutcome::Failed(Failure::Crashed { .. }))), "{transport}");
+        assert!(matches!(outcomes[2], Err(ResultError::Failed(JobError::Crashed { .. }))), "{transport}");
         let doubled = [0, 1, 3].map(|place| *outcomes[place].as_ref().unwrap());
         assert_eq!(doubled, [2, 4, 8], "{transport}");
         finish(&pool);
@@ -41,7 +41,7 @@ fn a_copy_of_a_worker_that_returns_into_the_loop_does_not_become_a_second_worker
             assert_eq!(fork.result(LIMIT).unwrap(), 0, "{transport}");
             assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(LIMIT).unwrap(), 2 * n, "{transport}");
         }
-        assert_eq!(pool.figures().len(), 1, "{transport}: the worker was not disturbed");
+        assert_eq!(pool.worker_stats().len(), 1, "{transport}: the worker was not disturbed");
         finish(&pool);
     }
 }

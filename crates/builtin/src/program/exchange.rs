@@ -229,7 +229,7 @@ impl Exchange {
             self.wait(Some(wait), true, is_signalled);
         }
         if let Some(pipe) = &self.requests_to {
-            // Failure leaves a small pipe, which is slow and no error.
+            // JobError leaves a small pipe, which is slow and no error.
             let _ = pipe::set_capacity(pipe, CAPACITY);
         }
         self.is_fresh = false;

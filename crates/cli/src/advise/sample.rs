@@ -10,7 +10,7 @@ use std::{
 
 use bench::{Books, Sampled, Starts, wait_for_workers};
 use builtin::{Builtin, Method};
-use pool::{Executor, Failure, Inlet, JobOptions, ProcessPool, Resolved, Sink, Stage, ThreadPool};
+use pool::{Executor, JobError, Inlet, JobOptions, ProcessPool, Resolved, Sink, Stage, ThreadPool};
 
 use super::failure;
 use crate::{
@@ -120,7 +120,7 @@ struct Done(AtomicU64);
 
 impl Sink<Builtin> for Done {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
-        let run = resolved.iter().filter(|job| !matches!(job.outcome, Err(Failure::Cancelled)));
+        let run = resolved.iter().filter(|job| !matches!(job.outcome, Err(JobError::Cancelled)));
         self.0.fetch_add(run.count() as u64, Ordering::Relaxed);
     }
 }
@@ -146,7 +146,7 @@ fn sampled(jobs: &Books, empty: &Books, all: bool, pool: &ProcessPool<Builtin>, 
     let beside = |books: &Books| -> f64 {
         [Stage::Decode, Stage::EncodeOutcome, Stage::Return].map(|stage| books.of_workers(stage)).iter().sum()
     };
-    let start = pool.figures().iter().map(|worker| worker.start).max().unwrap_or_default();
+    let start = pool.worker_stats().iter().map(|worker| worker.start).max().unwrap_or_default();
     Sampled {
         jobs: jobs.jobs as u64,
         all,

@@ -17,7 +17,7 @@ use std::{
 
 use builtin::Builtin;
 use parking_lot::{Condvar, Mutex};
-use pool::{Failure, Resolved, Sink, Stage};
+use pool::{JobError, Resolved, Sink, Stage};
 
 use super::{
     FailureReport, Layout,
@@ -256,7 +256,7 @@ impl Collector {
 /// Why the executor gave up, if this is an outcome of that.
 fn abandoned(job: &Resolved<Builtin>) -> Option<Arc<str>> {
     match &job.outcome {
-        Err(Failure::Abandoned(cause)) => Some(cause.clone()),
+        Err(JobError::Abandoned(cause)) => Some(cause.clone()),
         _ => None,
     }
 }

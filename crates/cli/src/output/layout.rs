@@ -100,7 +100,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool::Failure;
+    use pool::JobError;
 
     fn line(layout: Layout, outcome: &Outcome<Builtin>) -> String {
         let mut line = Vec::new();
@@ -112,7 +112,7 @@ mod tests {
     fn replies_are_lines_and_failures_leave_their_places() {
         let text = Layout::Replies { protocol: Protocol::Text, delimiter: 0, failures_have_lines: true };
         let reply = Ok(Value::Text(b"a \"b\"".to_vec().into()));
-        let failure = Err(Failure::Cancelled);
+        let failure = Err(JobError::Cancelled);
         assert_eq!(line(text, &reply), "a \"b\"\0");
         assert_eq!(line(text, &failure), "\0");
         let unordered =

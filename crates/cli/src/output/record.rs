@@ -4,7 +4,7 @@
 //! the outcome can word.
 
 use builtin::{Builtin, CommandOutput, Natural, Value};
-use pool::{Crash, Death, DeathCause, Failure, Outcome};
+use pool::{Crash, Death, DeathCause, JobError, Outcome};
 use serde::Serialize;
 
 use crate::input::Place;
@@ -212,13 +212,13 @@ fn has_room_for(bytes: u64) -> bool {
     bytes <= SHORT_RESULT || usize::try_from(bytes.saturating_mul(ROOM)).is_ok_and(sys::memory::has_room)
 }
 
-fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
+fn failure_tail(failure: &JobError<builtin::BuiltinError>) -> Tail {
     match failure {
-        Failure::Failed(error) => failed(&error.to_string()),
-        Failure::Codec(message) => failed(message),
-        Failure::Unsupported(message) => failed(message),
-        Failure::Panicked(panic) => Error::new(Kind::Panicked, &panic.to_string()).tail(Kind::Panicked),
-        Failure::TimedOut { limit, attempts, earlier } => {
+        JobError::Failed(error) => failed(&error.to_string()),
+        JobError::Codec(message) => failed(message),
+        JobError::Unsupported(message) => failed(message),
+        JobError::Panicked(panic) => Error::new(Kind::Panicked, &panic.to_string()).tail(Kind::Panicked),
+        JobError::TimedOut { limit, attempts, earlier } => {
             let message = format!(
                 "ran longer than {} s{}",
                 limit.as_secs_f64(),
@@ -226,17 +226,17 @@ fn failure_tail(failure: &Failure<builtin::BuiltinError>) -> Tail {
             );
             Error { attempts: Some(*attempts), ..Error::new(Kind::Timeout, &message) }.tail(Kind::Timeout)
         }
-        Failure::Crashed { death, attempts, earlier, program: None } => {
+        JobError::Crashed { death, attempts, earlier, program: None } => {
             died(Kind::Crashed, *death, *attempts, earlier)
         }
-        Failure::Crashed { death, attempts, earlier, program: Some(program) } => {
+        JobError::Crashed { death, attempts, earlier, program: Some(program) } => {
             program_died(program, *death, *attempts, earlier)
         }
-        Failure::Memory { death, attempts, earlier } => died(Kind::Memory, *death, *attempts, earlier),
-        Failure::Lost { attempts, cause } => {
+        JobError::Memory { death, attempts, earlier } => died(Kind::Memory, *death, *attempts, earlier),
+        JobError::Lost { attempts, cause } => {
             Error { attempts: Some(*attempts), ..Error::new(Kind::Crashed, cause) }.tail(Kind::Crashed)
         }
-        Failure::Cancelled | Failure::Abandoned(_) => cancelled_tail(),
+        JobError::Cancelled | JobError::Abandoned(_) => cancelled_tail(),
     }
 }
 
@@ -375,7 +375,7 @@ mod tests {
         let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
         assert_eq!(
             line(
-                &failure_tail(&Failure::Crashed {
+                &failure_tail(&JobError::Crashed {
                     death,
                     attempts: 3,
                     earlier: Box::default(),
@@ -387,10 +387,10 @@ mod tests {
              \"pid\":9,\"signal\":\"SIGKILL\",\"attempts\":3}}\n"
         );
         let last = Death { pid: 9, cause: DeathCause::Exited(0) };
-        let crashed = Failure::Crashed { death: last, attempts: 1, earlier: Box::default(), program: None };
+        let crashed = JobError::Crashed { death: last, attempts: 1, earlier: Box::default(), program: None };
         assert!(line(&failure_tail(&crashed), None).contains("\"exit_code\":0"));
         let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
-        let crashed = Failure::Crashed { death: last, attempts: 4, earlier, program: None };
+        let crashed = JobError::Crashed { death: last, attempts: 4, earlier, program: None };
         assert!(line(&failure_tail(&crashed), None).contains(
             "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by SIGKILL, exited with code 3\",\
              \"pid\":9,\"exit_code\":0,\"attempts\":4}"

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use pool::{LaneFigures, ParentFigures, Spent, Stage, WorkerFigures};
+use pool::{ThreadStats, ParentStats, StageTimes, Stage, WorkerStats};
 use serde::Serialize;
 
 use crate::{lanes::Lanes, units::humane};
@@ -10,17 +10,17 @@ use crate::{lanes::Lanes, units::humane};
 /// What the threads of this process did.
 #[derive(Debug, Default)]
 pub(crate) struct Parent {
-    lanes: Vec<LaneFigures>,
+    lanes: Vec<ThreadStats>,
     queued: Duration,
 }
 
 impl Parent {
     /// The executor's threads, and those that bring jobs and take records away.
-    pub(crate) fn new(executor: ParentFigures, command: &Lanes) -> Parent {
-        let ParentFigures { mut lanes, callers, queued } = executor;
-        if let Some(mut intake) = command.intake.figures() {
+    pub(crate) fn new(executor: ParentStats, command: &Lanes) -> Parent {
+        let ParentStats { mut lanes, callers, queued } = executor;
+        if let Some(mut intake) = command.intake.stats() {
             // Nobody else calls the executor.
-            callers.stages().for_each(|(stage, time)| intake.spent.shift(Stage::Take, stage, time));
+            callers.stages().for_each(|(stage, time)| intake.stage_times.shift(Stage::Take, stage, time));
             lanes.push(intake);
         }
         lanes.extend(command.figures_of_others());
@@ -40,9 +40,9 @@ pub(crate) struct Ledger {
     /// Seconds that jobs waited for a worker, all of them together.
     queued_s: f64,
     #[serde(skip)]
-    workers: Spent,
+    workers: StageTimes,
     #[serde(skip)]
-    parent: Spent,
+    parent: StageTimes,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,14 +53,14 @@ struct Thread {
 }
 
 impl Ledger {
-    pub(crate) fn new(workers: &[WorkerFigures], parent: &Parent) -> Ledger {
-        let (mut of_workers, mut of_parent) = (Spent::default(), Spent::default());
-        workers.iter().for_each(|worker| of_workers += &worker.spent);
-        parent.lanes.iter().for_each(|lane| of_parent += &lane.spent);
+    pub(crate) fn new(workers: &[WorkerStats], parent: &Parent) -> Ledger {
+        let (mut of_workers, mut of_parent) = (StageTimes::default(), StageTimes::default());
+        workers.iter().for_each(|worker| of_workers += &worker.stage_times);
+        parent.lanes.iter().for_each(|lane| of_parent += &lane.stage_times);
         let threads = parent.lanes.iter().map(|lane| Thread {
             name: lane.name.clone(),
             life_s: lane.life.as_secs_f64(),
-            stages_s: seconds(&lane.spent),
+            stages_s: seconds(&lane.stage_times),
         });
         Ledger {
             workers_s: seconds(&of_workers),
@@ -107,15 +107,15 @@ impl Ledger {
 }
 
 /// Seconds, share of all, and time for a job; nothing where nothing was spent.
-fn cells(spent: &Spent, stage: Stage, jobs: u64) -> String {
-    let time = spent[stage].as_secs_f64();
-    if spent[stage].is_zero() {
+fn cells(stage_times: &StageTimes, stage: Stage, jobs: u64) -> String {
+    let time = stage_times[stage].as_secs_f64();
+    if stage_times[stage].is_zero() {
         return format!("{:>11} {:>6} {:>12}", "", "", "");
     }
-    let share = 100.0 * time / spent.total().as_secs_f64().max(1e-9);
+    let share = 100.0 * time / stage_times.total().as_secs_f64().max(1e-9);
     format!("{time:>11.3} {share:>5.1}% {:>12}", humane(time * 1e9 / jobs.max(1) as f64))
 }
 
-pub(crate) fn seconds(spent: &Spent) -> BTreeMap<&'static str, f64> {
-    spent.stages().map(|(stage, time)| (stage.name(), time.as_secs_f64())).collect()
+pub(crate) fn seconds(stage_times: &StageTimes) -> BTreeMap<&'static str, f64> {
+    stage_times.stages().map(|(stage, time)| (stage.name(), time.as_secs_f64())).collect()
 }

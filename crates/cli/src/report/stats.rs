@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use pool::{ProgramFigures, WorkerFigures};
+use pool::{ProgramStats, WorkerStats};
 use serde::Serialize;
 
 use super::ledger::{Ledger, Parent, seconds};
@@ -27,22 +27,22 @@ pub(crate) struct Stats {
     ok: u64,
     failed: u64,
     elapsed_s: f64,
-    workers: Vec<WorkerStats>,
+    workers: Vec<WorkerRow>,
     /// Programs of user-defined ops; left out where there are none.
-    #[serde(skip_serializing_if = "ProgramStats::is_empty")]
-    programs: ProgramStats,
+    #[serde(skip_serializing_if = "ProgramRow::is_empty")]
+    programs: ProgramRow,
     ledger: Ledger,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct ProgramStats {
+struct ProgramRow {
     started: u64,
     replaced: u64,
     crashed: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct WorkerStats {
+struct WorkerRow {
     slot: u32,
     generation: u32,
     pid: Option<u32>,
@@ -59,10 +59,10 @@ struct WorkerStats {
 impl Stats {
     pub(crate) fn new(
         counts: &Counts,
-        (figures, parent): (&[WorkerFigures], &Parent),
+        (figures, parent): (&[WorkerStats], &Parent),
         elapsed: Duration,
     ) -> Stats {
-        let workers = figures.iter().map(|worker| WorkerStats {
+        let workers = figures.iter().map(|worker| WorkerRow {
             slot: worker.worker.slot,
             generation: worker.worker.generation,
             pid: worker.pid,
@@ -73,7 +73,7 @@ impl Stats {
             start_s: worker.start.as_secs_f64(),
             busy_s: worker.busy.as_secs_f64(),
             life_s: worker.life.as_secs_f64(),
-            stages_s: seconds(&worker.spent),
+            stages_s: seconds(&worker.stage_times),
         });
         Stats {
             jobs: counts.done(),
@@ -81,7 +81,7 @@ impl Stats {
             failed: counts.failed(),
             elapsed_s: elapsed.as_secs_f64(),
             workers: workers.collect(),
-            programs: ProgramStats::new(figures),
+            programs: ProgramRow::new(figures),
             ledger: Ledger::new(figures, parent),
         }
     }
@@ -100,7 +100,7 @@ impl Stats {
             "life s",
             "busy",
         ];
-        let rows = self.workers.iter().map(WorkerStats::cells);
+        let rows = self.workers.iter().map(WorkerRow::cells);
         let mut text = String::new();
         for cells in once(names.map(str::to_owned)).chain(rows) {
             let line: Vec<String> =
@@ -108,7 +108,7 @@ impl Stats {
             let _ = writeln!(text, "{}", line.join(" "));
         }
         if !self.programs.is_empty() {
-            let ProgramStats { started, replaced, crashed } = self.programs;
+            let ProgramRow { started, replaced, crashed } = self.programs;
             let _ = writeln!(text, "\nprograms: {started} started, {replaced} replaced, {crashed} crashed");
         }
         text + "\n" + &self.ledger.table(self.jobs)
@@ -135,12 +135,12 @@ impl Stats {
 /// Widths of the columns of the table, which is up to 100 columns wide with what separates them.
 const WIDTHS: [usize; 11] = [10, 7, 10, 9, 8, 9, 9, 8, 8, 8, 4];
 
-impl ProgramStats {
-    fn new(figures: &[WorkerFigures]) -> ProgramStats {
-        let total = |count: fn(&ProgramFigures) -> u32| {
+impl ProgramRow {
+    fn new(figures: &[WorkerStats]) -> ProgramRow {
+        let total = |count: fn(&ProgramStats) -> u32| {
             figures.iter().map(|worker| u64::from(count(&worker.programs))).sum()
         };
-        ProgramStats {
+        ProgramRow {
             started: total(|programs| programs.started),
             replaced: total(|programs| programs.replaced),
             crashed: total(|programs| programs.crashed),
@@ -152,7 +152,7 @@ impl ProgramStats {
     }
 }
 
-impl WorkerStats {
+impl WorkerRow {
     fn cells(&self) -> [String; WIDTHS.len()] {
         let per_batch = self.jobs as f64 / self.batches.max(1) as f64;
         let busy = 100.0 * self.busy_s / self.life_s.max(1e-9);
@@ -175,13 +175,13 @@ impl WorkerStats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool::{Spent, Stage, WorkerId};
+    use pool::{StageTimes, Stage, WorkerId};
 
     /// Statistics of one worker that has done, carried and taken so much.
     fn table(slot: u32, count: u64, time: Duration) -> String {
-        let mut spent = Spent::default();
-        Stage::ALL.into_iter().for_each(|stage| spent.add(stage, time));
-        let worker = WorkerFigures {
+        let mut stage_times = StageTimes::default();
+        Stage::ALL.into_iter().for_each(|stage| stage_times.add(stage, time));
+        let worker = WorkerStats {
             worker: WorkerId { slot, generation: slot },
             pid: Some(4_194_303),
             jobs: count,
@@ -191,9 +191,9 @@ mod tests {
             start: time,
             busy: time,
             life: time,
-            spent,
+            stage_times,
             processor: time,
-            programs: ProgramFigures { started: 12, replaced: 10, crashed: 3 },
+            programs: ProgramStats { started: 12, replaced: 10, crashed: 3 },
         };
         Stats::new(&Counts::default(), (&[worker], &Parent::default()), time).table()
     }

@@ -223,8 +223,8 @@ impl Run {
         if self.unheard {
             return self.ended;
         }
-        let figures = self.executor.figures();
-        let parent = Parent::new(self.executor.parent_figures(), self.collector.lanes());
+        let figures = self.executor.worker_stats();
+        let parent = Parent::new(self.executor.parent_stats(), self.collector.lanes());
         let elapsed = self.start.elapsed();
         print_summary(plan, &counts, elapsed);
         if let Some(format) = plan.stats {

@@ -16,7 +16,7 @@ use std::{
 
 use builtin::{Builtin, BuiltinError};
 use parking_lot::Mutex;
-use pool::{Crash, Failure, Resolved, Sink};
+use pool::{Crash, JobError, Resolved, Sink};
 
 use super::News;
 use crate::error::warn;
@@ -156,12 +156,12 @@ impl Sink<Builtin> for Probation {
 
 fn sign(resolved: &Resolved<Builtin>) -> Sign {
     match &resolved.outcome {
-        Ok(_) | Err(Failure::Failed(BuiltinError::Program { .. })) => Sign::Works,
-        Err(Failure::Failed(error @ BuiltinError::ProgramNotRun { .. })) => Sign::Unusable(error.to_string()),
-        Err(Failure::Crashed { program: Some(crash), death, .. }) => {
+        Ok(_) | Err(JobError::Failed(BuiltinError::Program { .. })) => Sign::Works,
+        Err(JobError::Failed(error @ BuiltinError::ProgramNotRun { .. })) => Sign::Unusable(error.to_string()),
+        Err(JobError::Crashed { program: Some(crash), death, .. }) => {
             Sign::Died(told(crash, &death.to_string()))
         }
-        Err(Failure::TimedOut { .. } | Failure::Cancelled) => Sign::Silent,
+        Err(JobError::TimedOut { .. } | JobError::Cancelled) => Sign::Silent,
         _ => Sign::Nothing,
     }
 }
@@ -210,7 +210,7 @@ mod tests {
             Crash { death, program: "prog".into(), message: "ended".into(), stderr: b"no module\n".to_vec() };
         Resolved {
             tag,
-            outcome: Err(Failure::Crashed {
+            outcome: Err(JobError::Crashed {
                 death,
                 attempts: 3,
                 earlier: Box::default(),
@@ -252,7 +252,7 @@ mod tests {
     fn nothing_is_held_back_when_no_job_is_under_way() {
         let (probation, seen, _heard) = probation();
         expect(&probation, 0);
-        probation.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(Failure::Cancelled) }]);
+        probation.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);
         assert_eq!(*seen.0.lock(), [0, 5]);
     }
 }

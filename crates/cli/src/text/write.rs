@@ -7,7 +7,7 @@ use std::{
 };
 
 use nix::{errno::Errno, sys::signal::Signal};
-use pool::{Failure, NoOutcome};
+use pool::{JobError, ResultError};
 
 use super::{
     Front,
@@ -95,15 +95,15 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, block: &Block, outcome: Result<Answer, Failure<String>>, crew: &Crew) -> Flow {
+    fn take(&mut self, block: &Block, outcome: Result<Answer, JobError<String>>, crew: &Crew) -> Flow {
         match outcome {
             Ok(answer) => self.answer(&answer),
             // The workers cannot be started any more.
-            Err(Failure::Abandoned(_)) => {
+            Err(JobError::Abandoned(_)) => {
                 crew.yield_to_signal();
                 self.alone(block, crew)
             }
-            Err(failure @ Failure::Cancelled) => {
+            Err(failure @ JobError::Cancelled) => {
                 crew.yield_to_signal();
                 wording::say(self.front, &failure);
                 Flow::Break(Ended::JobsFailed)
@@ -125,10 +125,10 @@ impl Writer {
         let outcome = match crew.pool().submit(part.clone()) {
             Ok(future) => match future.result(None) {
                 Ok(answer) => Ok(answer),
-                Err(NoOutcome::Failed(failure)) => Err(failure),
-                Err(_) => Err(Failure::Cancelled),
+                Err(ResultError::Failed(failure)) => Err(failure),
+                Err(_) => Err(JobError::Cancelled),
             },
-            Err(_) => Err(Failure::Cancelled),
+            Err(_) => Err(JobError::Cancelled),
         };
         self.take(part, outcome, crew)
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use pool::{Moment, PoolEvent, WorkerId};
+use pool::{MonotonicInstant, PoolEvent, WorkerId};
 
 use super::{
     life::{End, EndKind, Life, Outcomes, Run, Sample, Sending},
@@ -14,7 +14,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Book {
     /// When the run began.
-    pub(super) start: Moment,
+    pub(super) start: MonotonicInstant,
     /// All workers that there have been.
     pub(super) lives: BTreeMap<WorkerId, Life>,
     /// How many jobs were under way after a worker was gone.
@@ -27,12 +27,12 @@ pub(super) struct Book {
     /// How many jobs are under way, and since when.
     under_way: Sample,
     /// The latest moment that was heard of.
-    pub(super) last: Moment,
+    pub(super) last: MonotonicInstant,
 }
 
 impl Book {
     /// An empty one for so many slices.
-    pub(super) fn new(start: Moment, most: usize) -> Book {
+    pub(super) fn new(start: MonotonicInstant, most: usize) -> Book {
         Book {
             start,
             lives: BTreeMap::new(),
@@ -46,7 +46,7 @@ impl Book {
     }
 
     /// Nanoseconds since the run began.
-    pub(super) fn since_start(&self, at: Moment) -> u64 {
+    pub(super) fn since_start(&self, at: MonotonicInstant) -> u64 {
         at.0.saturating_sub(self.start.0)
     }
 
@@ -88,7 +88,7 @@ impl Book {
     }
 
     /// Something happens to a worker.
-    fn on(&mut self, worker: WorkerId, at: Moment, note: impl FnOnce(&mut Life)) {
+    fn on(&mut self, worker: WorkerId, at: MonotonicInstant, note: impl FnOnce(&mut Life)) {
         self.last = self.last.max(at);
         if let Some(life) = self.lives.get_mut(&worker) {
             note(life);
@@ -134,7 +134,7 @@ impl Book {
     }
 
     /// So many jobs more and so many less are under way. No two such moments are the same.
-    fn change(&mut self, at: Moment, more: u64, less: u64) -> Sample {
+    fn change(&mut self, at: MonotonicInstant, more: u64, less: u64) -> Sample {
         let value = (self.under_way.value + more).saturating_sub(less);
         let at = at.max(self.under_way.at + Duration::from_nanos(1));
         self.under_way = Sample { at, value };
@@ -150,9 +150,9 @@ mod tests {
     const WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 
     fn started(most: usize) -> Book {
-        let mut book = Book::new(Moment(0), most);
-        book.note(PoolEvent::Starting { worker: WORKER, at: Moment(10) });
-        book.note(PoolEvent::Ready { worker: WORKER, pid: 7, at: Moment(20) });
+        let mut book = Book::new(MonotonicInstant(0), most);
+        book.note(PoolEvent::Starting { worker: WORKER, at: MonotonicInstant(10) });
+        book.note(PoolEvent::Ready { worker: WORKER, pid: 7, at: MonotonicInstant(20) });
         book
     }
 
@@ -160,17 +160,17 @@ mod tests {
     fn batch(book: &mut Book, number: u64, jobs: u64) {
         let (batch, start) = (BatchId(number), 1000 * (number + 1));
         let names = vec![number * jobs..=(number + 1) * jobs - 1];
-        book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: names, bytes: 1, at: Moment(start) });
+        book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: names, bytes: 1, at: MonotonicInstant(start) });
         book.note(PoolEvent::Returned {
             worker: WORKER,
             batch,
             outcomes: jobs,
             last: true,
-            began: Moment(start + 10),
+            began: MonotonicInstant(start + 10),
             busy: Duration::from_nanos(900),
             durations: Some(vec![1; jobs as usize]),
             bytes: 1,
-            at: Moment(start + 990),
+            at: MonotonicInstant(start + 990),
         });
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let mut book = started(4);
         (0..20).for_each(|number| batch(&mut book, number, 3));
         for (number, jobs) in [(20, 100..=109), (21, 110..=119)] {
-            let (batch, at) = (BatchId(number), Moment(30_000));
+            let (batch, at) = (BatchId(number), MonotonicInstant(30_000));
             book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: vec![jobs], bytes: 1, at });
         }
         assert_eq!(book.under_way.value, 20);
@@ -220,11 +220,11 @@ mod tests {
             cause: "killed".into(),
             running: Some((BatchId(20), 4)),
             kept: Some((BatchId(20), 4)),
-            at: Moment(40_000),
+            at: MonotonicInstant(40_000),
         });
         assert_eq!((book.under_way.value, book.after_deaths[0].value), (0, 0));
         let run = runs(&book).last().unwrap();
-        assert_eq!((run.jobs.words(9).as_str(), run.end), ("100-103", Moment(40_000)));
+        assert_eq!((run.jobs.words(9).as_str(), run.end), ("100-103", MonotonicInstant(40_000)));
         assert!(matches!(run.fate, Fate::Died(Some(104))), "{run:?}");
         assert_eq!(book.lives[&WORKER].lost.len(), 1);
 
@@ -233,21 +233,21 @@ mod tests {
             batch: BatchId(22),
             jobs: vec![120..=129],
             bytes: 1,
-            at: Moment(50_000),
+            at: MonotonicInstant(50_000),
         };
         book.note(late);
         assert_eq!(book.under_way.value, 0, "a batch to a dead worker is not under way");
-        assert_eq!(book.lives[&WORKER].lost[1].at, Moment(40_000));
+        assert_eq!(book.lives[&WORKER].lost[1].at, MonotonicInstant(40_000));
     }
 
     #[test]
     fn a_worker_that_lies_about_its_time_is_taken_at_what_is_possible() {
         let mut book = started(100);
         for (number, began, busy) in [(0, 0, u64::MAX), (1, u64::MAX, 5), (2, 0, 0)] {
-            let (batch, at) = (BatchId(number), Moment(100 * (number + 1)));
+            let (batch, at) = (BatchId(number), MonotonicInstant(100 * (number + 1)));
             book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: vec![number..=number], bytes: 1, at });
-            let (began, busy) = (Moment(began), Duration::from_nanos(busy));
-            let (at, last) = (Moment(at.0 + 50), true);
+            let (began, busy) = (MonotonicInstant(began), Duration::from_nanos(busy));
+            let (at, last) = (MonotonicInstant(at.0 + 50), true);
             let durations = None;
             let worker = WORKER;
             book.note(PoolEvent::Returned {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{BatchId, Moment};
+use pool::{BatchId, MonotonicInstant};
 
 use super::{names::Names, sampling::Sampling};
 
@@ -10,19 +10,19 @@ use super::{names::Names, sampling::Sampling};
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) pid: Option<u32>,
-    pub(super) starting: Moment,
-    pub(super) ready: Option<Moment>,
+    pub(super) starting: MonotonicInstant,
+    pub(super) ready: Option<MonotonicInstant>,
     pub(super) end: Option<End>,
     /// What it did, in order.
     pub(super) runs: Vec<Run>,
     /// What it was asked to give back: batches below a number.
-    pub(super) recalls: Vec<(BatchId, Moment)>,
+    pub(super) recalls: Vec<(BatchId, MonotonicInstant)>,
     /// Batches that it never began with.
     pub(super) lost: Vec<Sending>,
     /// Batches that it has.
     open: Vec<Open>,
     /// Since when it has done nothing, if it does nothing.
-    pub(super) free_since: Moment,
+    pub(super) free_since: MonotonicInstant,
 }
 
 /// How it ended.
@@ -30,7 +30,7 @@ pub(super) struct Life {
 pub(super) struct End {
     pub(super) kind: EndKind,
     pub(super) cause: Arc<str>,
-    pub(super) at: Moment,
+    pub(super) at: MonotonicInstant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) struct Sending {
     pub(super) batch: BatchId,
     pub(super) jobs: u64,
     pub(super) bytes: u64,
-    pub(super) at: Moment,
+    pub(super) at: MonotonicInstant,
     /// How many jobs were under way then.
     pub(super) under_way: Sample,
 }
@@ -71,9 +71,9 @@ pub(super) struct Run {
     /// The jobs that it finished.
     pub(super) jobs: Names,
     /// Since when it had waited.
-    pub(super) free_since: Moment,
-    pub(super) began: Moment,
-    pub(super) end: Moment,
+    pub(super) free_since: MonotonicInstant,
+    pub(super) began: MonotonicInstant,
+    pub(super) end: MonotonicInstant,
     /// How long each job took, in nanoseconds, where that is kept.
     pub(super) durations: Box<[u32]>,
     /// How the batch was sent, if this is the first of it.
@@ -91,7 +91,7 @@ pub(super) enum Fate {
 /// Outcomes on their way back.
 #[derive(Debug)]
 pub(super) struct Returning {
-    pub(super) at: Moment,
+    pub(super) at: MonotonicInstant,
     pub(super) bytes: u64,
     /// Whether they were the last of their batch.
     pub(super) last: bool,
@@ -103,7 +103,7 @@ pub(super) struct Returning {
 /// How many there were of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Sample {
-    pub(super) at: Moment,
+    pub(super) at: MonotonicInstant,
     pub(super) value: u64,
 }
 
@@ -113,12 +113,12 @@ pub(super) struct Outcomes {
     pub(super) batch: BatchId,
     pub(super) count: u64,
     pub(super) last: bool,
-    pub(super) began: Moment,
+    pub(super) began: MonotonicInstant,
     pub(super) busy: Duration,
     /// How long each job took, in nanoseconds; none if that is not known.
     pub(super) durations: Vec<u32>,
     pub(super) bytes: u64,
-    pub(super) at: Moment,
+    pub(super) at: MonotonicInstant,
 }
 
 impl Run {
@@ -129,7 +129,7 @@ impl Run {
 }
 
 impl Life {
-    pub(super) fn new(starting: Moment) -> Life {
+    pub(super) fn new(starting: MonotonicInstant) -> Life {
         Life {
             pid: None,
             starting,
@@ -143,7 +143,7 @@ impl Life {
         }
     }
 
-    pub(super) fn note_ready(&mut self, pid: u32, at: Moment) {
+    pub(super) fn note_ready(&mut self, pid: u32, at: MonotonicInstant) {
         (self.pid, self.ready, self.free_since) = (Some(pid), Some(at), at);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use pool::{BatchId, Moment, Observer, PoolEvent};
+use pool::{BatchId, MonotonicInstant, Observer, PoolEvent};
 
 use super::book::Book;
 
@@ -17,7 +17,7 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// One that remembers so many slices.
-    pub(super) fn new(start: Moment, most: usize) -> Recorder {
+    pub(super) fn new(start: MonotonicInstant, most: usize) -> Recorder {
         Recorder { book: Mutex::new(Book::new(start, most)), jobs_of: AtomicU64::new(1) }
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::WorkerFigures;
+use pool::WorkerStats;
 use sched::MeanCost;
 
 use crate::submit::sizing::FIRST;
@@ -57,7 +57,7 @@ impl Costs {
     pub(super) fn of_batch(
         &mut self,
         count: u64,
-        figures: impl FnOnce() -> Vec<WorkerFigures>,
+        figures: impl FnOnce() -> Vec<WorkerStats>,
         now: Instant,
     ) -> f64 {
         if self.looked.is_none_or(|looked| now - looked >= LOOK_EVERY) {
@@ -69,7 +69,7 @@ impl Costs {
         self.job_s.get().unwrap_or(0.0) * jobs
     }
 
-    fn look(&mut self, figures: &[WorkerFigures]) {
+    fn look(&mut self, figures: &[WorkerStats]) {
         let jobs: u64 = figures.iter().map(|worker| worker.jobs).sum();
         let busy: Duration = figures.iter().map(|worker| worker.busy).sum();
         let (more, time) = (jobs.saturating_sub(self.jobs), busy.saturating_sub(self.busy));
@@ -118,8 +118,8 @@ mod tests {
     use crate::submit::sizing::{MOST_UNPUBLISHED, Sizing};
     use pool::WorkerId;
 
-    fn figures(jobs: u64, busy: f64) -> Vec<WorkerFigures> {
-        let mut figures = WorkerFigures::new(WorkerId { slot: 0, generation: 0 });
+    fn figures(jobs: u64, busy: f64) -> Vec<WorkerStats> {
+        let mut figures = WorkerStats::new(WorkerId { slot: 0, generation: 0 });
         (figures.jobs, figures.busy) = (jobs, Duration::from_secs_f64(busy));
         vec![figures]
     }

@@ -11,7 +11,7 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pool::{Executor, Failure, Job, JobOptions, Outcome, Resolved, Sink};
+use pool::{Executor, JobError, Job, JobOptions, Outcome, Resolved, Sink};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -134,7 +134,7 @@ impl<J: Job> Shared<J> {
             Ok(Ran::Broken(cause)) => End::Failed(Error::Pool(cause)),
             Ok(Ran::Lacking(cause, _)) if !is_last => self.not_now(cause),
             Ok(Ran::Outcomes(outcomes) | Ran::Lacking(_, outcomes)) => {
-                let figures = || self.pool.figures();
+                let figures = || self.pool.worker_stats();
                 let cost = self.costs.lock().of_batch(batch.span.count, figures, Instant::now());
                 match self.store(batch, digest, Some(cost), outcomes.into()).await {
                     Some(Stored::Before) => End::Late,
@@ -261,7 +261,7 @@ impl<J: Job> Shared<J> {
         }
         let cause = quarantine_message(&self.settings.queue, run, *span, deliveries).into();
         let attempts = u32::try_from(deliveries).unwrap_or(u32::MAX);
-        let outcome: Outcome<J> = Err(Failure::Lost { attempts, cause });
+        let outcome: Outcome<J> = Err(JobError::Lost { attempts, cause });
         let (mut one, mut all) = (Vec::new(), Vec::new());
         let _ = encode::<J>(&outcome, &mut one);
         (0..span.count).for_each(|_| push_bytes(&one, &mut all));
@@ -287,7 +287,7 @@ fn feed<J: Job>(pool: &dyn Executor<J>, sink: &Arc<BatchSink>, mut payload: &[u8
         match job {
             Ok((limit, job)) => inlet.push(tag, job, JobOptions { limit }),
             Err(error) => {
-                Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome: Err(Failure::Codec(error)) }]);
+                Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome: Err(JobError::Codec(error)) }]);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pool::{Failure, Job, Resolved, Sink};
+use pool::{JobError, Job, Resolved, Sink};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -59,7 +59,7 @@ impl<J: Job> Sink<J> for BatchSink {
         let mut filling = self.0.lock();
         for Resolved { tag, outcome } in resolved {
             let start = filling.bytes.len();
-            if let Err(Failure::Failed(error)) = &outcome {
+            if let Err(JobError::Failed(error)) = &outcome {
                 filling.lacking = J::missing_here(error).or(filling.lacking.take());
             }
             if let Err(none) = encode::<J>(&outcome, &mut filling.bytes) {

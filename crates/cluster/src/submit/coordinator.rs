@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pool::{Failure, Job};
+use pool::{JobError, Job};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::{AbortHandle, JoinSet},
@@ -222,7 +222,7 @@ impl<J: Job> Coordinator<J> {
         commands.close();
         while let Ok(command) = commands.try_recv() {
             if let Command::Batch(batch) = command {
-                batch.fail(|| Failure::Cancelled);
+                batch.fail(|| JobError::Cancelled);
             }
         }
     }
@@ -331,8 +331,8 @@ impl<J: Job> Coordinator<J> {
         if self.shared.broken().is_some() || self.stopping.is_some() {
             let broken = self.shared.broken();
             return batch.fail(|| match &broken {
-                Some(cause) => Failure::Abandoned(cause.clone()),
-                None => Failure::Cancelled,
+                Some(cause) => JobError::Abandoned(cause.clone()),
+                None => JobError::Cancelled,
             });
         }
         let span = batch.span;

@@ -43,7 +43,7 @@ fn decode_all<J: Job>(shared: &Shared<J>, results: &Receiver<Decode<J>>) {
             Err(cause) => {
                 let cause_of_all: Arc<str> = cause.as_str().into();
                 shared.command(Command::Unreadable(batch.span, cause));
-                batch.fail(|| pool::Failure::Abandoned(cause_of_all.clone()));
+                batch.fail(|| pool::JobError::Abandoned(cause_of_all.clone()));
             }
         }
     }

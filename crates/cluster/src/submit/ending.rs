@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Failure, Job, Sink};
+use pool::{JobError, Job, Sink};
 
 use super::{
     coordinator::{Coordinator, Waiting},
@@ -71,7 +71,7 @@ impl<J: Job> Coordinator<J> {
     /// known what that is. A batch that several sinks have jobs in is cancelled with all.
     pub(super) fn cancel_waiting(&mut self, sink: Option<Arc<dyn Sink<J>>>, done: Option<SyncSender<()>>) {
         if let Some(batch) = self.gathered(sink.as_ref()) {
-            batch.fail(|| Failure::Cancelled);
+            batch.fail(|| JobError::Cancelled);
         }
         let cancelling = Cancelling { asked: Instant::now(), sink, done };
         self.cancel(|waiting| {
@@ -96,7 +96,7 @@ impl<J: Job> Coordinator<J> {
         if let Some(waiting) = self.waiting.remove(&first) {
             waiting.publishing.as_ref().inspect(|publishing| publishing.abort());
             self.take_back(&waiting);
-            waiting.batch.fail(|| Failure::Cancelled);
+            waiting.batch.fail(|| JobError::Cancelled);
         }
     }
 
@@ -167,10 +167,10 @@ impl<J: Job> Coordinator<J> {
             if waiting.times > 0 {
                 self.take_back(&waiting);
             }
-            waiting.batch.fail(|| Failure::Abandoned(cause.clone()));
+            waiting.batch.fail(|| JobError::Abandoned(cause.clone()));
         }
         if let Some(batch) = self.gathered(None) {
-            batch.fail(|| Failure::Abandoned(cause.clone()));
+            batch.fail(|| JobError::Abandoned(cause.clone()));
         }
     }
 }

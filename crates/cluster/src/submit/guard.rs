@@ -6,7 +6,7 @@
 
 use std::{future::Future, sync::Arc, thread};
 
-use pool::{Failure, Job};
+use pool::{JobError, Job};
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
 use super::{
@@ -27,7 +27,7 @@ impl<J: Job> Drop for EndGuard<J> {
         if thread::panicking() {
             let cause = shared.break_down(&Error::Panicked);
             if let Some(open) = shared.take_open_batch() {
-                open.fail(|| Failure::Abandoned(cause.clone()));
+                open.fail(|| JobError::Abandoned(cause.clone()));
             }
         }
         shared.end();
@@ -111,7 +111,7 @@ mod tests {
 
     impl Sink<Nothing> for Abandoned {
         fn resolve(&self, resolved: Vec<Resolved<Nothing>>) {
-            let is_abandoned = |one: &Resolved<_>| matches!(one.outcome, Err(Failure::Abandoned(_)));
+            let is_abandoned = |one: &Resolved<_>| matches!(one.outcome, Err(JobError::Abandoned(_)));
             self.0.lock().extend(resolved.iter().filter(|one| is_abandoned(one)).map(|one| one.tag));
         }
     }

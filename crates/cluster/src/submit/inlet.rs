@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use pool::{Failure, Inlet, Job, JobOptions, Refused, Resolved, Sink};
+use pool::{JobError, Inlet, Job, JobOptions, SubmitError, Resolved, Sink};
 use wire::CodecKind;
 
 use super::{
@@ -137,7 +137,7 @@ impl<J: Job> ClusterInlet<J> {
         ClusterInlet { shared, sink, encoded: Vec::new() }
     }
 
-    fn refuse(&self, tag: u64, failure: Failure<J::Error>) {
+    fn refuse(&self, tag: u64, failure: JobError<J::Error>) {
         hand_over(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
     }
 }
@@ -146,7 +146,7 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         self.encoded.clear();
         if let Err(error) = CodecKind::Bincode.encode(&job, &mut self.encoded) {
-            return self.refuse(tag, Failure::Codec(error.to_string()));
+            return self.refuse(tag, JobError::Codec(error.to_string()));
         }
         let limits = Limits { own: options.limit, default: self.shared.time_limit };
         let mut gather = self.shared.gather.lock();
@@ -162,13 +162,13 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
                     gather.send_off(&self.shared);
                 }
             }
-            Err(Refused::Closed) => {
+            Err(SubmitError::Closed) => {
                 drop(gather);
-                self.refuse(tag, Failure::Cancelled);
+                self.refuse(tag, JobError::Cancelled);
             }
-            Err(Refused::Broken(cause)) => {
+            Err(SubmitError::Broken(cause)) => {
                 drop(gather);
-                self.refuse(tag, Failure::Abandoned(cause));
+                self.refuse(tag, JobError::Abandoned(cause));
             }
         }
     }
@@ -184,7 +184,7 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
         self.shared.is_hungry()
     }
 
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         self.shared.refusal()
     }
 

@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Inlet, Job, JobFuture, JobOptions, Refused, Sink, WorkerFigures, WorkerReport};
+use pool::{Executor, Inlet, Job, JobFuture, JobOptions, SubmitError, Sink, WorkerStats, WorkerReport};
 
 use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
@@ -145,7 +145,7 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
     }
 
     /// As other executors do; it waits while very much is under way.
-    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
         JobFuture::through(|sink| self.inlet(sink), job, options)
     }
 
@@ -182,7 +182,7 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
     }
 
     /// None: the workers are the nodes', which count them.
-    fn figures(&self) -> Vec<WorkerFigures> {
+    fn worker_stats(&self) -> Vec<WorkerStats> {
         Vec::new()
     }
 

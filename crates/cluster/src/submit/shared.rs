@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use pool::{Failure, Job, Outcome, Refused, Resolved, Sink};
+use pool::{JobError, Job, Outcome, SubmitError, Resolved, Sink};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 
@@ -106,11 +106,11 @@ impl<J: Job> Batch<J> {
     }
 
     /// Gives all its jobs the same failure.
-    pub(super) fn fail(mut self, failure: impl Fn() -> Failure<J::Error>) {
+    pub(super) fn fail(mut self, failure: impl Fn() -> JobError<J::Error>) {
         self.fail_owners(failure);
     }
 
-    fn fail_owners(&mut self, failure: impl Fn() -> Failure<J::Error>) {
+    fn fail_owners(&mut self, failure: impl Fn() -> JobError<J::Error>) {
         for Owner { sink, tags } in std::mem::take(&mut self.owners) {
             let failed = |tag| Resolved { tag, outcome: Err(failure()) };
             hand_over(&*sink, tags.into_iter().map(failed).collect());
@@ -122,7 +122,7 @@ impl<J: Job> Drop for Batch<J> {
     fn drop(&mut self) {
         if !self.owners.is_empty() {
             let cause = self.shared.break_down(&Error::Panicked);
-            self.fail_owners(|| Failure::Abandoned(cause.clone()));
+            self.fail_owners(|| JobError::Abandoned(cause.clone()));
         }
         self.leave_publisher();
         self.shared.resolved(self.span.count, self.payload.len());
@@ -234,12 +234,12 @@ impl<J: Job> Shared<J> {
         self.gate.lock().batches < 2
     }
 
-    pub(super) fn refusal(&self) -> Option<Refused> {
+    pub(super) fn refusal(&self) -> Option<SubmitError> {
         self.gate.lock().refusal()
     }
 
     /// Counts a job that is taken in.
-    pub(super) fn entered(&self) -> Result<(), Refused> {
+    pub(super) fn entered(&self) -> Result<(), SubmitError> {
         let mut gate = self.gate.lock();
         match gate.refusal() {
             Some(refused) => Err(refused),
@@ -355,10 +355,10 @@ impl Gate {
         self.batches == 0 || has_room()
     }
 
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         if let Some(cause) = &self.broken {
-            return Some(Refused::Broken(cause.clone()));
+            return Some(SubmitError::Broken(cause.clone()));
         }
-        self.closed.then_some(Refused::Closed)
+        self.closed.then_some(SubmitError::Closed)
     }
 }

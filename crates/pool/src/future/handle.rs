@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Failure, Job, Outcome};
+use job::{JobError, Job, Outcome};
 
 use super::{
     control::{Control, Ticket},
@@ -22,14 +22,14 @@ use crate::{Inlet, JobOptions, Sink};
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, Refused, Serial};
+/// use pool::{Executor, SubmitError, Serial};
 ///
 /// let serial = Serial::new(());
 /// serial.close();
-/// assert_eq!(serial.submit(Square(3)).err(), Some(Refused::Closed));
+/// assert_eq!(serial.submit(Square(3)).err(), Some(SubmitError::Closed));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitError {
     /// The executor was closed or stopped.
     #[error("the executor takes no more jobs")]
     Closed,
@@ -42,30 +42,30 @@ pub enum Refused {
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, Failure, NoOutcome, Serial};
+/// use pool::{Executor, JobError, ResultError, Serial};
 ///
 /// let job = Serial::new(()).submit(Square(u64::MAX))?;
 /// match job.result(None) {
-///     Err(NoOutcome::Failed(Failure::Failed(error))) => assert!(error.ends_with("overflows")),
+///     Err(ResultError::Failed(JobError::Failed(error))) => assert!(error.ends_with("overflows")),
 ///     Err(other) => panic!("no outcome, because {other}"),
 ///     Ok(square) => panic!("a square of {square}"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum NoOutcome<E> {
+pub enum ResultError<E> {
     /// There is no outcome yet, and the time is over. The job goes on.
     #[error("the job has no outcome yet")]
     TimedOut,
     /// The job ended without an output.
     #[error(transparent)]
-    Failed(#[from] Failure<E>),
+    Failed(#[from] JobError<E>),
     /// The outcome was moved out before.
     #[error("the outcome of the job has been taken already")]
     Taken,
     /// The job was not taken in the first place.
     #[error(transparent)]
-    Refused(Refused),
+    Refused(SubmitError),
 }
 
 /// A job that was submitted.
@@ -119,7 +119,7 @@ impl<J: Job> JobFuture<J> {
         inlet: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>,
         job: J,
         options: JobOptions,
-    ) -> Result<JobFuture<J>, Refused> {
+    ) -> Result<JobFuture<J>, SubmitError> {
         let slots = Slots::new(1, None);
         let future = JobFuture::new(Slot::new(&slots, 0));
         let mut inlet = inlet(Arc::new(slots));
@@ -150,11 +150,11 @@ impl<J: Job> JobFuture<J> {
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
     /// use std::time::Duration;
-    /// use pool::{Executor, NoOutcome, ThreadPool};
+    /// use pool::{Executor, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
-    /// assert!(matches!(job.result(Duration::from_millis(1)), Err(NoOutcome::TimedOut)));
+    /// assert!(matches!(job.result(Duration::from_millis(1)), Err(ResultError::TimedOut)));
     /// open();
     /// assert_eq!(job.result(None)?, 5);
     /// assert_eq!(job.result(Duration::ZERO)?, 5);
@@ -162,47 +162,47 @@ impl<J: Job> JobFuture<J> {
     /// ```
     ///
     /// # Errors
-    /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Failed`] when the job failed or was cancelled.
-    pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, NoOutcome<J::Error>>
+    /// [`ResultError::TimedOut`] when the time is over, [`ResultError::Failed`] when the job failed or was cancelled.
+    pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, ResultError<J::Error>>
     where
         J::Output: Clone,
         J::Error: Clone,
     {
         if !self.slot.wait(timeout.into()) {
-            return Err(NoOutcome::TimedOut);
+            return Err(ResultError::TimedOut);
         }
-        self.slot.look(Clone::clone).ok_or(NoOutcome::Taken)?.map_err(NoOutcome::Failed)
+        self.slot.look(Clone::clone).ok_or(ResultError::Taken)?.map_err(ResultError::Failed)
     }
 
     /// Waits for the job's outcome and copies the failure, if it is one.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, Failure, Serial};
+    /// use pool::{Executor, JobError, Serial};
     ///
     /// let serial = Serial::new(());
     /// let (good, bad) = (serial.submit(Square(5))?, serial.submit(Square(u64::MAX))?);
     /// assert!(good.error(None)?.is_none());
-    /// assert!(matches!(bad.error(None)?, Some(Failure::Failed(error)) if error.ends_with("overflows")));
+    /// assert!(matches!(bad.error(None)?, Some(JobError::Failed(error)) if error.ends_with("overflows")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Failed`] when the job was cancelled,
-    /// [`NoOutcome::Taken`] when the outcome was moved out before.
+    /// [`ResultError::TimedOut`] when the time is over, [`ResultError::Failed`] when the job was cancelled,
+    /// [`ResultError::Taken`] when the outcome was moved out before.
     pub fn error(
         &self,
         timeout: impl Into<Option<Duration>>,
-    ) -> Result<Option<Failure<J::Error>>, NoOutcome<J::Error>>
+    ) -> Result<Option<JobError<J::Error>>, ResultError<J::Error>>
     where
         J::Error: Clone,
     {
         if !self.slot.wait(timeout.into()) {
-            return Err(NoOutcome::TimedOut);
+            return Err(ResultError::TimedOut);
         }
-        let failure = self.slot.look(|outcome| outcome.as_ref().err().cloned()).ok_or(NoOutcome::Taken)?;
+        let failure = self.slot.look(|outcome| outcome.as_ref().err().cloned()).ok_or(ResultError::Taken)?;
         match failure {
-            Some(Failure::Cancelled) => Err(NoOutcome::Failed(Failure::Cancelled)),
+            Some(JobError::Cancelled) => Err(ResultError::Failed(JobError::Cancelled)),
             other => Ok(other),
         }
     }
@@ -211,22 +211,22 @@ impl<J: Job> JobFuture<J> {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, NoOutcome, Serial};
+    /// use pool::{Executor, ResultError, Serial};
     ///
     /// let job = Serial::new(()).submit(Square(5))?;
-    /// let outcome = job.take(None)?; // `Result<u64, Failure<String>>`
+    /// let outcome = job.take(None)?; // `Result<u64, JobError<String>>`
     /// assert_eq!(outcome?, 25);
-    /// assert!(matches!(job.take(None), Err(NoOutcome::Taken)));
+    /// assert!(matches!(job.take(None), Err(ResultError::Taken)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`NoOutcome::TimedOut`] when the time is over, [`NoOutcome::Taken`] when it was moved out before.
-    pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, NoOutcome<J::Error>> {
+    /// [`ResultError::TimedOut`] when the time is over, [`ResultError::Taken`] when it was moved out before.
+    pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, ResultError<J::Error>> {
         if !self.slot.wait(timeout.into()) {
-            return Err(NoOutcome::TimedOut);
+            return Err(ResultError::TimedOut);
         }
-        self.slot.take().ok_or(NoOutcome::Taken)
+        self.slot.take().ok_or(ResultError::Taken)
     }
 
     /// Whether the job has succeeded, failed or been cancelled.
@@ -312,7 +312,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// ```standalone_crate
     /// use std::time::Duration;
-    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use pool::{Executor, JobError, Job, ProcessPool};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -335,7 +335,7 @@ impl<J: Job> JobFuture<J> {
     ///     let pool = ProcessPool::builder().workers(1).build()?;
     ///     let hour = pool.submit(Sleep(Duration::from_secs(3600)))?;
     ///     assert!(hour.kill());
-    ///     assert!(matches!(hour.take(None)?, Err(Failure::Cancelled)));
+    ///     assert!(matches!(hour.take(None)?, Err(JobError::Cancelled)));
     ///     pool.submit(Sleep(Duration::ZERO))?.result(None)?; // the pool goes on
     ///     pool.shutdown(true, false);
     ///     Ok(())

@@ -15,7 +15,7 @@ mod slot;
 mod wait;
 mod watch;
 
-pub use handle::{JobFuture, NoOutcome, Refused};
+pub use handle::{JobFuture, ResultError, SubmitError};
 pub use wait::{AsCompleted, ReturnWhen, Unfinished, Waited, as_completed, wait};
 
 pub(crate) use control::{Control, Ticket};

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Failure, Job, Outcome};
+use job::{JobError, Job, Outcome};
 use parking_lot::{Condvar, Mutex};
 use wire::catch_panic;
 
@@ -124,10 +124,10 @@ fn fill<J: Job>(slots: &Arc<Slots<J>>, index: usize, outcome: Outcome<J>) {
     }
 }
 
-fn kind_of<T, E>(outcome: &Result<T, Failure<E>>) -> Kind {
+fn kind_of<T, E>(outcome: &Result<T, JobError<E>>) -> Kind {
     match outcome {
         Ok(_) => Kind::Succeeded,
-        Err(Failure::Cancelled) => Kind::Cancelled,
+        Err(JobError::Cancelled) => Kind::Cancelled,
         Err(_) => Kind::Failed,
     }
 }

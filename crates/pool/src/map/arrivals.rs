@@ -183,10 +183,10 @@ impl<J: Job> Order for InOrder<J> {
 mod tests {
     use super::*;
     use crate::sample::Byte;
-    use job::Failure;
+    use job::JobError;
 
     fn piece(tags: &[u64]) -> Vec<Resolved<Byte>> {
-        tags.iter().map(|&tag| Resolved { tag, outcome: Err(Failure::Cancelled) }).collect()
+        tags.iter().map(|&tag| Resolved { tag, outcome: Err(JobError::Cancelled) }).collect()
     }
 
     fn tags(piece: Option<Vec<Resolved<Byte>>>) -> Vec<u64> {

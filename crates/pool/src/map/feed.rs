@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use job::Job;
 
 use super::Map;
-use crate::{Executor, Inlet, JobOptions, Refused, Sink};
+use crate::{Executor, Inlet, JobOptions, SubmitError, Sink};
 
 /// The most jobs under way at a time where the caller has not said how many.
 const MOST_UNDER_WAY: usize = 16 * 1024;
@@ -25,7 +25,7 @@ pub(super) struct Feed<J: Job, I> {
     pushed: u64,
     taken: u64,
     /// Told after the outputs of what the executor had taken.
-    refused: Option<Refused>,
+    refused: Option<SubmitError>,
     ended: bool,
 }
 
@@ -113,7 +113,7 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
         self.pushed - self.taken
     }
 
-    pub(super) fn take_refusal(&mut self) -> Option<Refused> {
+    pub(super) fn take_refusal(&mut self) -> Option<SubmitError> {
         self.refused.take()
     }
 

@@ -12,7 +12,7 @@ use super::{
     arrivals::InOrder,
     stream::{Arrived, Stream},
 };
-use crate::{Executor, JobOptions, NoOutcome, future::deadline_after};
+use crate::{Executor, JobOptions, ResultError, future::deadline_after};
 
 /// How many jobs are under way before the first output is asked for, unless the caller says otherwise.
 const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -110,18 +110,18 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     }
 
     /// An overall deadline, counted from this call. When it passes, the next output is
-    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
+    /// [`ResultError::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
     /// run go on; [`Executor::stop`] ends those too.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
     /// use std::time::Duration;
-    /// use pool::{Executor, NoOutcome, ThreadPool};
+    /// use pool::{Executor, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let outputs = threads.map([Gate(1), Gate(2)]).deadline(Duration::from_millis(1));
     /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
-    /// assert!(matches!(outputs[..], [Err(NoOutcome::TimedOut)]));
+    /// assert!(matches!(outputs[..], [Err(ResultError::TimedOut)]));
     /// open();
     /// ```
     pub fn deadline(mut self, time: Duration) -> Self {
@@ -134,12 +134,12 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::time::Duration;
-    /// use pool::{Executor, Failure, NoOutcome, Serial};
+    /// use pool::{Executor, JobError, ResultError, Serial};
     ///
     /// let serial = Serial::new(());
     /// let output = serial.map([Square(3)]).limit(Duration::from_secs(1)).into_iter().next();
     /// // Only worker processes can keep jobs to a limit.
-    /// assert!(matches!(output, Some(Err(NoOutcome::Failed(Failure::Unsupported(_))))));
+    /// assert!(matches!(output, Some(Err(ResultError::Failed(JobError::Unsupported(_))))));
     /// ```
     pub fn limit(mut self, limit: Duration) -> Self {
         self.options.limit = Some(limit);
@@ -148,7 +148,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
 }
 
 impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e, J, E, I> {
-    type Item = Result<J::Output, NoOutcome<J::Error>>;
+    type Item = Result<J::Output, ResultError<J::Error>>;
     type IntoIter = Outputs<'e, J, E, I>;
 
     /// Starts the map: takes the first items and submits their jobs.
@@ -210,13 +210,13 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Outputs<'_, J, E, I> {
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for Outputs<'_, J, E, I> {
-    type Item = Result<J::Output, NoOutcome<J::Error>>;
+    type Item = Result<J::Output, ResultError<J::Error>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         Some(match self.stream.next()? {
-            Arrived::Outcome(job) => job.outcome.map_err(NoOutcome::Failed),
-            Arrived::Late => Err(NoOutcome::TimedOut),
-            Arrived::Refused(refused) => Err(NoOutcome::Refused(refused)),
+            Arrived::Outcome(job) => job.outcome.map_err(ResultError::Failed),
+            Arrived::Late => Err(ResultError::TimedOut),
+            Arrived::Refused(refused) => Err(ResultError::Refused(refused)),
         })
     }
 }

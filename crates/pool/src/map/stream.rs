@@ -9,7 +9,7 @@ use super::{
     arrivals::{Arrivals, News, Order},
     feed::Feed,
 };
-use crate::{Executor, Refused, Resolved};
+use crate::{Executor, SubmitError, Resolved};
 
 /// What the one who iterates meets next.
 pub(super) enum Arrived<J: Job> {
@@ -17,7 +17,7 @@ pub(super) enum Arrived<J: Job> {
     /// The deadline has passed.
     Late,
     /// The executor has taken no more jobs.
-    Refused(Refused),
+    Refused(SubmitError),
 }
 
 /// Jobs and their outcomes, until there are no more or it is closed.

@@ -9,7 +9,7 @@ use super::{
     arrivals::AsTheyCome,
     stream::{Arrived, Stream},
 };
-use crate::{Executor, NoOutcome, Resolved};
+use crate::{Executor, ResultError, Resolved};
 
 /// A map whose outputs come in any order and which has not been started; see [`Map`] for its settings.
 ///
@@ -84,18 +84,18 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     }
 
     /// An overall deadline, counted from this call. When it passes, the next output is
-    /// [`NoOutcome::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
+    /// [`ResultError::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
     /// run go on; [`Executor::stop`] ends those too.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
     /// use std::time::Duration;
-    /// use pool::{Executor, NoOutcome, ThreadPool};
+    /// use pool::{Executor, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let outputs = threads.map_unordered([Gate(1), Gate(2)]).deadline(Duration::from_millis(1));
     /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
-    /// assert!(matches!(outputs[..], [Err((_, NoOutcome::TimedOut))]));
+    /// assert!(matches!(outputs[..], [Err((_, ResultError::TimedOut))]));
     /// open();
     /// ```
     pub fn deadline(self, time: Duration) -> Self {
@@ -107,12 +107,12 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::time::Duration;
-    /// use pool::{Executor, Failure, NoOutcome, Serial};
+    /// use pool::{Executor, JobError, ResultError, Serial};
     ///
     /// let serial = Serial::new(());
     /// let output = serial.map_unordered([Square(3)]).limit(Duration::from_secs(1)).into_iter().next();
     /// // Only worker processes can keep jobs to a limit.
-    /// assert!(matches!(output, Some(Err((0, NoOutcome::Failed(Failure::Unsupported(_)))))));
+    /// assert!(matches!(output, Some(Err((0, ResultError::Failed(JobError::Unsupported(_)))))));
     /// ```
     pub fn limit(self, limit: Duration) -> Self {
         MapUnordered(self.0.limit(limit))
@@ -120,7 +120,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
 }
 
 impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnordered<'e, J, E, I> {
-    type Item = Result<(usize, J::Output), (usize, NoOutcome<J::Error>)>;
+    type Item = Result<(usize, J::Output), (usize, ResultError<J::Error>)>;
     type IntoIter = OutputsUnordered<'e, J, E, I>;
 
     /// Starts the map: takes the first items and submits their jobs.
@@ -179,7 +179,7 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I
 }
 
 impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordered<'_, J, E, I> {
-    type Item = Result<(usize, J::Output), (usize, NoOutcome<J::Error>)>;
+    type Item = Result<(usize, J::Output), (usize, ResultError<J::Error>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.stream.next()?;
@@ -187,10 +187,10 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordere
         Some(match next {
             Arrived::Outcome(Resolved { tag, outcome: Ok(output) }) => Ok((place(tag), output)),
             Arrived::Outcome(Resolved { tag, outcome: Err(error) }) => {
-                Err((place(tag), NoOutcome::Failed(error)))
+                Err((place(tag), ResultError::Failed(error)))
             }
-            Arrived::Late => Err((after_all, NoOutcome::TimedOut)),
-            Arrived::Refused(refused) => Err((after_all, NoOutcome::Refused(refused))),
+            Arrived::Late => Err((after_all, ResultError::TimedOut)),
+            Arrived::Refused(refused) => Err((after_all, ResultError::Refused(refused))),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{Failure, Job, JobId, JobRange};
+use job::{JobError, Job, JobId, JobRange};
 use wire::{CodecKind, batch::Entries};
 
 use crate::{
@@ -43,8 +43,8 @@ impl<J: Job> Block<J> {
         tag: u64,
         job: &J,
         options: JobOptions,
-    ) -> Result<(), Failure<J::Error>> {
-        self.entries.push(codec, job).map_err(|error| Failure::Codec(error.to_string()))?;
+    ) -> Result<(), JobError<J::Error>> {
+        self.entries.push(codec, job).map_err(|error| JobError::Codec(error.to_string()))?;
         self.note(tag, options);
         Ok(())
     }

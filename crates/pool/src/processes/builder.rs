@@ -31,7 +31,7 @@ use crate::{Observer, available_cores, is_stray_worker, observer::Audience};
 ///
 /// let settings = ProcessPool::<Square>::builder().workers(4).retries(0).time_limit(Duration::from_secs(30));
 /// let pool = settings.build()?; // no worker is started yet
-/// assert!(pool.figures().is_empty());
+/// assert!(pool.worker_stats().is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
@@ -126,8 +126,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// Whether to count where the time goes; by default yes. With jobs of 60 ns it takes 2 to 4 % of the time, and nothing
-    /// that can be measured with longer ones; without it [`WorkerFigures::spent`](crate::WorkerFigures::spent) and
-    /// [`parent_figures`](crate::Executor::parent_figures) are empty.
+    /// that can be measured with longer ones; without it [`WorkerStats::spent`](crate::WorkerStats::spent) and
+    /// [`parent_stats`](crate::Executor::parent_stats) are empty.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -139,9 +139,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///         let pool = ProcessPool::<Square>::builder().workers(1).ledger(counts).build()?;
     ///         pool.submit(Square(7))?.result(None)?;
     ///         pool.shutdown(true, false);
-    ///         let worker = &pool.figures()[0];
-    ///         assert_eq!(worker.spent[Stage::Start].is_zero(), !counts);
-    ///         assert!(!counts || worker.spent.total() == worker.life, "every moment is in some stage");
+    ///         let worker = &pool.worker_stats()[0];
+    ///         assert_eq!(worker.stage_times[Stage::Start].is_zero(), !counts);
+    ///         assert!(!counts || worker.stage_times.total() == worker.life, "every moment is in some stage");
     ///     }
     ///     Ok(())
     /// }
@@ -195,7 +195,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// use pool::{Executor, ProcessPool};
     ///
     /// let pool = ProcessPool::<Square>::builder().workers(2).build()?;
-    /// assert!(pool.figures().is_empty(), "no worker has been started");
+    /// assert!(pool.worker_stats().is_empty(), "no worker has been started");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

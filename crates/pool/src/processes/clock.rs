@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Job, Moment, Stage, WorkerId};
+use job::{Job, MonotonicInstant, Stage, WorkerId};
 use sched::{Event, RESIDENT_PERIOD};
 use sys::clock::Heartbeat;
 
@@ -70,7 +70,7 @@ impl Residents {
 
 impl<J: Job> Turn<'_, J> {
     /// Returns how long to wait until then, at a time.
-    fn begin_wait(&mut self, at: Moment) -> Duration {
+    fn begin_wait(&mut self, at: MonotonicInstant) -> Duration {
         let wait = at.since(self.now);
         if self.state.sched.has_limits() {
             self.state.credit_kernel_kills(self.now);

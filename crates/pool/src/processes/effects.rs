@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use job::{Failure, BatchId, Job, JobRange, WorkerId};
+use job::{JobError, BatchId, Job, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, Verdict};
@@ -30,7 +30,7 @@ pub(crate) enum Effect<J: Job> {
     Deliver(Vec<Slice<J>>),
     Fail {
         jobs: Vec<Slice<J>>,
-        failure: Failure<J::Error>,
+        failure: JobError<J::Error>,
     },
     Halt(Arc<Handle>),
     Recall(Arc<Handle>, BatchId),
@@ -91,15 +91,15 @@ fn take<J: Job>(state: &mut State<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
     jobs.iter().flat_map(|&range| state.blocks.take(range)).collect()
 }
 
-fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> Failure<J::Error> {
+fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> JobError<J::Error> {
     match verdict {
         Verdict::Crashed { death, attempts, earlier } => {
-            Failure::Crashed { death, attempts, earlier, program: state.crash.clone() }
+            JobError::Crashed { death, attempts, earlier, program: state.crash.clone() }
         }
-        Verdict::Memory { death, attempts, earlier } => Failure::Memory { death, attempts, earlier },
-        Verdict::TimedOut { limit, attempts, earlier } => Failure::TimedOut { limit, attempts, earlier },
-        Verdict::Cancelled => Failure::Cancelled,
-        Verdict::Abandoned => Failure::Abandoned(state.broken_cause()),
+        Verdict::Memory { death, attempts, earlier } => JobError::Memory { death, attempts, earlier },
+        Verdict::TimedOut { limit, attempts, earlier } => JobError::TimedOut { limit, attempts, earlier },
+        Verdict::Cancelled => JobError::Cancelled,
+        Verdict::Abandoned => JobError::Abandoned(state.broken_cause()),
     }
 }
 
@@ -163,7 +163,7 @@ fn message<J: Job>(
     message
 }
 
-fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
+fn fail<J: Job>(jobs: &[Slice<J>], failure: &JobError<J::Error>) {
     for slice in jobs {
         let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(again(failure)) });
         slice.resolve(resolved.collect());
@@ -171,22 +171,22 @@ fn fail<J: Job>(jobs: &[Slice<J>], failure: &Failure<J::Error>) {
 }
 
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.
-fn again<E>(failure: &Failure<E>) -> Failure<E> {
+fn again<E>(failure: &JobError<E>) -> JobError<E> {
     match failure {
-        Failure::Crashed { death, attempts, earlier, program } => Failure::Crashed {
+        JobError::Crashed { death, attempts, earlier, program } => JobError::Crashed {
             death: *death,
             attempts: *attempts,
             earlier: earlier.clone(),
             program: program.clone(),
         },
-        Failure::Memory { death, attempts, earlier } => {
-            Failure::Memory { death: *death, attempts: *attempts, earlier: earlier.clone() }
+        JobError::Memory { death, attempts, earlier } => {
+            JobError::Memory { death: *death, attempts: *attempts, earlier: earlier.clone() }
         }
-        Failure::TimedOut { limit, attempts, earlier } => {
-            Failure::TimedOut { limit: *limit, attempts: *attempts, earlier: earlier.clone() }
+        JobError::TimedOut { limit, attempts, earlier } => {
+            JobError::TimedOut { limit: *limit, attempts: *attempts, earlier: earlier.clone() }
         }
-        Failure::Abandoned(cause) => Failure::Abandoned(cause.clone()),
-        _ => Failure::Cancelled,
+        JobError::Abandoned(cause) => JobError::Abandoned(cause.clone()),
+        _ => JobError::Cancelled,
     }
 }
 

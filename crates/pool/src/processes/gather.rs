@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use job::{Failure, Job};
+use job::{JobError, Job};
 use parking_lot::Mutex;
 use wire::{CodecError, CodecKind, batch::encode_entry};
 
@@ -70,8 +70,8 @@ impl Unencodable {
         Unencodable(Box::new(error))
     }
 
-    pub(crate) fn into_failure<E>(self) -> Failure<E> {
-        Failure::Codec(self.0.to_string())
+    pub(crate) fn into_failure<E>(self) -> JobError<E> {
+        JobError::Codec(self.0.to_string())
     }
 }
 

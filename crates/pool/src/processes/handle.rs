@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use job::{Crash, BatchId, Moment, ProgramFigures, Spent, Stage, WorkerFigures, WorkerId};
+use job::{Crash, BatchId, MonotonicInstant, ProgramStats, StageTimes, Stage, WorkerStats, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{
@@ -48,9 +48,9 @@ pub(crate) struct Handle {
 
 /// What is counted about a worker: kept longer than the worker.
 pub(crate) struct Gauge {
-    figures: Mutex<WorkerFigures>,
+    figures: Mutex<WorkerStats>,
     /// When it was decided to start it.
-    pub(crate) started: Moment,
+    pub(crate) started: MonotonicInstant,
     /// Where it keeps its time, as long as it lives.
     page: Mutex<Option<Arc<Page>>>,
     buried: AtomicBool,
@@ -74,7 +74,7 @@ impl Handle {
             expelled_for: OnceLock::new(),
             crash: OnceLock::new(),
             gauge: Arc::new(Gauge {
-                figures: Mutex::new(WorkerFigures::new(id)),
+                figures: Mutex::new(WorkerStats::new(id)),
                 started: clock::now(),
                 page: Mutex::new(None),
                 buried: AtomicBool::new(false),
@@ -303,20 +303,20 @@ impl Gauge {
         figures.life = now.since(self.started);
         if let Some(page) = self.page.lock().take() {
             page.lane().enter_at(Stage::Leave, now);
-            figures.spent = page.lane().spent(now);
-            figures.programs = ProgramFigures { crashed: figures.programs.crashed, ..page.programs() };
+            figures.stage_times = page.lane().stage_times(now);
+            figures.programs = ProgramStats { crashed: figures.programs.crashed, ..page.programs() };
         }
         self.buried.store(true, Ordering::Release);
     }
 
-    pub(crate) fn figures(&self) -> WorkerFigures {
+    pub(crate) fn stats(&self) -> WorkerStats {
         let mut figures = self.figures.lock().clone();
         if !self.buried.load(Ordering::Acquire) {
             let now = clock::now();
             figures.life = now.since(self.started);
             let page = self.page.lock();
-            figures.spent = page.as_ref().map_or_else(Spent::default, |page| page.lane().spent(now));
-            figures.programs = page.as_ref().map_or_else(ProgramFigures::default, |page| page.programs());
+            figures.stage_times = page.as_ref().map_or_else(StageTimes::default, |page| page.lane().stage_times(now));
+            figures.programs = page.as_ref().map_or_else(ProgramStats::default, |page| page.programs());
         }
         figures
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Crash, Failure, Job, Moment, Outcome, Stage};
+use job::{Context, Crash, JobError, Job, MonotonicInstant, Outcome, Stage};
 use sched::Event;
 use sys::{clock, lane::Lane, memory::has_room};
 use wire::{
@@ -27,7 +27,7 @@ pub(super) enum Time<'a> {
 /// The stage that a thread of the program is in, and since when.
 pub(super) struct CallerTime<'a> {
     callers: &'a Callers,
-    stage: std::cell::Cell<(Stage, Moment)>,
+    stage: std::cell::Cell<(Stage, MonotonicInstant)>,
 }
 
 impl<'a> CallerTime<'a> {
@@ -220,7 +220,7 @@ fn decode_all<'a, J: Job>(
         match (decoded, tags.get(resolved.len())) {
             (Err(panic), Some(&tag)) => {
                 let error = CodecError::panicked("decoding", &panic);
-                resolved.push(Resolved { tag, outcome: Err(Failure::Codec(error.to_string())) });
+                resolved.push(Resolved { tag, outcome: Err(JobError::Codec(error.to_string())) });
             }
             _ => return resolved,
         }
@@ -255,16 +255,16 @@ fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> O
     let bytes = payload.len();
     // The allocations of a type's own deserializer end the process when they fail.
     if bytes > SHORT_OUTCOME && !has_room(bytes.saturating_mul(DECODED)) {
-        return Err(Failure::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
+        return Err(JobError::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
     }
     let decoded = match status {
         Some(Status::Done) => {
-            return codec.decode(payload).map_err(|error| Failure::Codec(error.to_string()));
+            return codec.decode(payload).map_err(|error| JobError::Codec(error.to_string()));
         }
-        Some(Status::Failed) => codec.decode(payload).map(Failure::Failed),
-        Some(Status::Panicked) => codec.decode(payload).map(Failure::Panicked),
-        Some(Status::Codec) => codec.decode(payload).map(Failure::Codec),
-        None => Ok(Failure::Codec("the worker sent an outcome of unknown kind".into())),
+        Some(Status::Failed) => codec.decode(payload).map(JobError::Failed),
+        Some(Status::Panicked) => codec.decode(payload).map(JobError::Panicked),
+        Some(Status::Codec) => codec.decode(payload).map(JobError::Codec),
+        None => Ok(JobError::Codec("the worker sent an outcome of unknown kind".into())),
     };
-    Err(decoded.unwrap_or_else(|error| Failure::Codec(error.to_string())))
+    Err(decoded.unwrap_or_else(|error| JobError::Codec(error.to_string())))
 }

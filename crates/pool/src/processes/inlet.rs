@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use job::{Failure, Job};
+use job::{JobError, Job};
 
 use super::{
     block::{Block, Exit},
     gather::{Gather, Scratch},
     shared::Shared,
 };
-use crate::{Inlet, JobOptions, Refused, Resolved, Sink, stream::hand_over};
+use crate::{Inlet, JobOptions, SubmitError, Resolved, Sink, stream::hand_over};
 
 pub(crate) struct ProcessInlet<J: Job> {
     shared: Arc<Shared<J>>,
@@ -24,7 +24,7 @@ impl<J: Job> ProcessInlet<J> {
         ProcessInlet { shared, sink, gather, scratch: Scratch::default() }
     }
 
-    fn fail(&self, tag: u64, failure: Failure<J::Error>) {
+    fn fail(&self, tag: u64, failure: JobError<J::Error>) {
         hand_over(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
     }
 }
@@ -60,7 +60,7 @@ impl<J: Job> Inlet<J> for ProcessInlet<J> {
         self.shared.enough()
     }
 
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         if self.gather.is_sealed() { self.shared.refusal() } else { None }
     }
 

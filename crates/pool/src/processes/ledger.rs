@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Moment, ParentFigures, Spent, Stage};
+use job::{MonotonicInstant, ParentStats, StageTimes, Stage};
 use parking_lot::Mutex;
 use sys::{
     clock,
@@ -77,9 +77,9 @@ impl Ledger {
         Attendance(thread)
     }
 
-    pub(crate) fn figures(&self) -> ParentFigures {
-        let lanes = self.threads.lock().iter().filter_map(|thread| thread.figures()).collect();
-        ParentFigures { lanes, callers: self.callers.spent(), queued: Duration::ZERO }
+    pub(crate) fn stats(&self) -> ParentStats {
+        let lanes = self.threads.lock().iter().filter_map(|thread| thread.stats()).collect();
+        ParentStats { lanes, callers: self.callers.stage_times(), queued: Duration::ZERO }
     }
 }
 
@@ -104,19 +104,19 @@ impl Callers {
     }
 
     /// Returns the time, if anybody wants to know.
-    pub(crate) fn now(&self) -> Moment {
-        if self.counts { clock::now() } else { Moment(0) }
+    pub(crate) fn now(&self) -> MonotonicInstant {
+        if self.counts { clock::now() } else { MonotonicInstant(0) }
     }
 
     /// Adds time to a stage in which a thread of the program takes outcomes; a turn counts its own.
     pub(crate) fn note(&self, stage: Stage, time: Duration) {
-        let spent = match stage {
+        let stage_times = match stage {
             Stage::DecodeOutcome => &self.decode_outcome,
             Stage::Merge => &self.merge,
             Stage::Poll => &self.poll,
             _ => return,
         };
-        spent.fetch_add(nanos(time), Relaxed);
+        stage_times.fetch_add(nanos(time), Relaxed);
     }
 
     pub(crate) fn note_turn(&self, schedule: Duration, send: Duration) {
@@ -126,7 +126,7 @@ impl Callers {
 
     /// A job is about to be encoded; returns when, if it is one of those that are timed.
     #[inline]
-    pub(crate) fn begin_encoding(&self) -> Option<Moment> {
+    pub(crate) fn begin_encoding(&self) -> Option<MonotonicInstant> {
         let left = LEFT.get();
         if left > 0 {
             LEFT.set(left - 1);
@@ -137,21 +137,21 @@ impl Callers {
 
     /// Apart from the way that nearly all jobs take, which must stay short.
     #[cold]
-    fn begin_timed(&self) -> Option<Moment> {
+    fn begin_timed(&self) -> Option<MonotonicInstant> {
         LEFT.set(ONE_OF - 1);
         self.counts.then(clock::now)
     }
 
     /// The job is encoded that was about to be.
     #[inline]
-    pub(crate) fn end_encoding(&self, start: Option<Moment>) {
+    pub(crate) fn end_encoding(&self, start: Option<MonotonicInstant>) {
         if let Some(start) = start {
             self.end_timed(start);
         }
     }
 
     #[cold]
-    fn end_timed(&self, start: Moment) {
+    fn end_timed(&self, start: MonotonicInstant) {
         let time = clock::now().since(start).saturating_sub(reading_the_clock());
         // One that took long says nothing of those that were not timed: the thread may have lost its core. The next are all timed.
         let stands_for = if time > LONG { 1 } else { ONE_OF_THESE.get() };
@@ -162,8 +162,8 @@ impl Callers {
         LEFT.set(ONE_OF_THESE.get() - 1);
     }
 
-    fn spent(&self) -> Spent {
-        let mut spent = Spent::default();
+    fn stage_times(&self) -> StageTimes {
+        let mut stage_times = StageTimes::default();
         for (stage, time) in [
             (Stage::Encode, &self.encode),
             (Stage::Schedule, &self.schedule),
@@ -172,9 +172,9 @@ impl Callers {
             (Stage::Merge, &self.merge),
             (Stage::Poll, &self.poll),
         ] {
-            spent.add(stage, Duration::from_nanos(time.load(Relaxed)));
+            stage_times.add(stage, Duration::from_nanos(time.load(Relaxed)));
         }
-        spent
+        stage_times
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
                 }
             });
         });
-        let encode = callers.spent()[Stage::Encode];
+        let encode = callers.stage_times()[Stage::Encode];
         assert!((interruption..50 * interruption).contains(&encode), "{encode:?}");
     }
 }

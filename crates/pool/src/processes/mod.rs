@@ -48,12 +48,12 @@ mod turn;
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Job, ParentFigures, WorkerFigures};
+use job::{Context, Job, ParentStats, WorkerStats};
 use sched::Event;
 use wire::Transport;
 
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, Refused, Sink, WorkerReport,
+    Executor, Inlet, JobFuture, JobOptions, SubmitError, Sink, WorkerReport,
     future::{Control, deadline_after},
 };
 use inlet::ProcessInlet;
@@ -75,7 +75,7 @@ pub use builder::ProcessPoolBuilder;
 ///     pool::enter_if_worker::<Square>(); // never returns in a worker
 ///     let pool = ProcessPool::builder().workers(2).build()?;
 ///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
-///     let workers = pool.figures();
+///     let workers = pool.worker_stats();
 ///     assert_ne!(workers[0].pid, Some(std::process::id()));
 ///     pool.shutdown(true, false);
 ///     Ok(())
@@ -161,9 +161,9 @@ impl<J: Job> ProcessPool<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
     ///     let pool = ProcessPool::builder().workers(2).build()?;
-    ///     assert_eq!(pool.figures().len(), 0);
+    ///     assert_eq!(pool.worker_stats().len(), 0);
     ///     pool.prestart();
-    ///     assert_eq!(pool.figures().len(), 2);
+    ///     assert_eq!(pool.worker_stats().len(), 2);
     ///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
     ///     pool.shutdown(true, false);
     ///     Ok(())
@@ -278,11 +278,11 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
         Box::new(ProcessInlet::new(self.shared.clone(), sink))
     }
 
-    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
         submit::submit(&self.shared, &self.control, &job, options)
     }
 
-    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, Refused> {
+    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, SubmitError> {
         submit::submit_together(&self.shared, &self.control, &jobs, options)
     }
 
@@ -320,12 +320,12 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
         std::mem::take(&mut self.shared.state.lock().reports)
     }
 
-    fn figures(&self) -> Vec<WorkerFigures> {
-        self.shared.figures()
+    fn worker_stats(&self) -> Vec<WorkerStats> {
+        self.shared.worker_stats()
     }
 
-    fn parent_figures(&self) -> ParentFigures {
-        self.shared.parent_figures()
+    fn parent_stats(&self) -> ParentStats {
+        self.shared.parent_stats()
     }
 
     fn broken(&self) -> Option<Arc<str>> {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use job::{Crash, Death, DeathCause, BatchId, Job, JobId, Moment, ParentFigures, WorkerFigures, WorkerId};
+use job::{Crash, Death, DeathCause, BatchId, Job, JobId, MonotonicInstant, ParentStats, WorkerStats, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
@@ -23,7 +23,7 @@ use super::{
     supervisor::SupervisorHandle,
     turn::Turn,
 };
-use crate::{Refused, WorkerReport, available_cores, crew::Crew, observer::Audience};
+use crate::{SubmitError, WorkerReport, available_cores, crew::Crew, observer::Audience};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
@@ -66,14 +66,14 @@ pub(crate) struct State<J: Job> {
     /// Whether something was collected since the clock last looked.
     pub(super) collected: bool,
     /// When the clock is to collect next.
-    pub(crate) collect_at: Option<Moment>,
+    pub(crate) collect_at: Option<MonotonicInstant>,
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
     /// All workers that there have been, in the order of their start.
     pub(crate) gauges: Vec<Arc<Gauge>>,
     /// What workers that have left had to say.
     pub(crate) reports: Vec<WorkerReport<J>>,
     /// When the clock is to tick next.
-    pub(crate) wake_at: Option<Moment>,
+    pub(crate) wake_at: Option<MonotonicInstant>,
     pub(crate) clock_runs: bool,
     /// Of the clock, while limits are in force.
     pub(crate) heartbeat: Heartbeat,
@@ -138,7 +138,7 @@ impl<J: Job> Shared<J> {
     }
 
     /// The same, unless they come too late.
-    pub(crate) fn try_submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) -> Result<(), Refused> {
+    pub(crate) fn try_submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) -> Result<(), SubmitError> {
         let mut turn = Turn::begin(this);
         if let Some(refused) = turn.state.refusal() {
             return Err(refused);
@@ -149,7 +149,7 @@ impl<J: Job> Shared<J> {
     }
 
     /// Why a job would not be taken.
-    pub(crate) fn refusal(&self) -> Option<Refused> {
+    pub(crate) fn refusal(&self) -> Option<SubmitError> {
         self.state.lock().refusal()
     }
 
@@ -158,15 +158,15 @@ impl<J: Job> Shared<J> {
         state.sched.is_broken().then(|| state.broken_cause())
     }
 
-    pub(crate) fn figures(&self) -> Vec<WorkerFigures> {
+    pub(crate) fn worker_stats(&self) -> Vec<WorkerStats> {
         self.handles().iter().for_each(|handle| handle.note_processor_time());
         let gauges = self.state.lock().gauges.clone();
-        gauges.iter().map(|gauge| gauge.figures()).collect()
+        gauges.iter().map(|gauge| gauge.stats()).collect()
     }
 
-    pub(crate) fn parent_figures(&self) -> ParentFigures {
+    pub(crate) fn parent_stats(&self) -> ParentStats {
         let queued = self.state.lock().sched.queued();
-        ParentFigures { queued, ..self.ledger.figures() }
+        ParentStats { queued, ..self.ledger.stats() }
     }
 
     /// Whether the resident size of workers matters.
@@ -201,15 +201,15 @@ impl<J: Job> State<J> {
         Some(Event::Submitted { jobs, bytes, limits: limits.into_iter().map(limit_of).collect(), together })
     }
 
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         if self.sched.is_broken() {
-            return Some(Refused::Broken(self.broken_cause()));
+            return Some(SubmitError::Broken(self.broken_cause()));
         }
-        (!self.sched.is_open()).then_some(Refused::Closed)
+        (!self.sched.is_open()).then_some(SubmitError::Closed)
     }
 
     /// The job that a worker has published that it is in.
-    pub(crate) fn running(&self, worker: WorkerId) -> Option<(BatchId, u64, Moment)> {
+    pub(crate) fn running(&self, worker: WorkerId) -> Option<(BatchId, u64, MonotonicInstant)> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
         let (batch, _) = self.sched.batch_of(worker, |batch| running.is_in(batch))?;
         Some((batch, u64::from(running.index), running.since))
@@ -226,7 +226,7 @@ impl<J: Job> State<J> {
     }
 
     /// Credits what the kernel has killed since the last look to workers that are dying.
-    pub(super) fn credit_kernel_kills(&mut self, now: Moment) {
+    pub(super) fn credit_kernel_kills(&mut self, now: MonotonicInstant) {
         let kills = usize::try_from(self.oom_kills.look(now)).unwrap_or(usize::MAX);
         if kills > 0 {
             let dying = self.workers.values().filter(|handle| !handle.was_killed() && handle.is_dying());

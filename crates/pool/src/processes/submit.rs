@@ -10,7 +10,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    JobFuture, JobOptions, Refused,
+    JobFuture, JobOptions, SubmitError,
     future::{Control, Slot, Slots, Ticket},
 };
 
@@ -20,14 +20,14 @@ pub(crate) fn submit<J: Job>(
     control: &Arc<dyn Control>,
     job: &J,
     options: JobOptions,
-) -> Result<JobFuture<J>, Refused> {
+) -> Result<JobFuture<J>, SubmitError> {
     let gather = &shared.submitted;
     match gather.submit(shared.recipe.codec, job, options, control) {
         Some((slot, added)) => {
             Shared::added(shared, gather, added);
             Ok(JobFuture::new(slot))
         }
-        None => Err(shared.refusal().unwrap_or(Refused::Closed)),
+        None => Err(shared.refusal().unwrap_or(SubmitError::Closed)),
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn submit_together<J: Job>(
     control: &Arc<dyn Control>,
     jobs: &[J],
     options: JobOptions,
-) -> Result<Vec<JobFuture<J>>, Refused> {
+) -> Result<Vec<JobFuture<J>>, SubmitError> {
     let slots = Slots::new(jobs.len(), Some(control.clone()));
     let futures = (0..jobs.len()).map(|place| JobFuture::new(Slot::new(&slots, place))).collect();
     let mut block = Block::new(Exit::Slots(slots.clone()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use job::{Job, Moment, Stage, WorkerId};
+use job::{Job, MonotonicInstant, Stage, WorkerId};
 use parking_lot::MutexGuard;
 use sched::Event;
 use sys::{
@@ -21,7 +21,7 @@ use super::{
 pub(super) struct Turn<'a, J: Job> {
     pub(super) shared: &'a Arc<Shared<J>>,
     pub(super) state: MutexGuard<'a, State<J>>,
-    pub(super) now: Moment,
+    pub(super) now: MonotonicInstant,
     effects: Vec<Effect<J>>,
     time: Time<'a>,
 }
@@ -31,7 +31,7 @@ enum Time<'a> {
     /// A thread of the pool, which is in [`Stage::Schedule`].
     Lane(&'a Lane),
     /// The common account of those who call, since this moment.
-    Callers(Moment),
+    Callers(MonotonicInstant),
     Nobody,
 }
 

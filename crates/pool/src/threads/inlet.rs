@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Failure, Job};
+use job::{JobError, Job};
 
 use super::{
     hints::{ALL_IDLE, HAS_IDLE_THREADS},
     queue::{Chunk, Entry, Target},
     shared::Shared,
 };
-use crate::{Inlet, JobOptions, Refused, Sink};
+use crate::{Inlet, JobOptions, SubmitError, Sink};
 
 /// Time for which jobs are gathered while threads are idle, estimated from the pace of the last chunk.
 const GATHER_TIME: Duration = Duration::from_micros(20);
@@ -76,14 +76,14 @@ impl<J: Job> Inlet<J> for ThreadInlet<J> {
         self.target.cost.in_flight(self.shared.max_threads)
     }
 
-    fn refusal(&self) -> Option<Refused> {
+    fn refusal(&self) -> Option<SubmitError> {
         self.shared.refusal()
     }
 
     fn cancel_waiting(&mut self) {
         let gathered = Chunk::new(self.target.clone(), 0, std::mem::take(&mut self.gathered));
         let waiting = Shared::change(&self.shared, |state| state.queue.take_to(&self.sink));
-        waiting.into_iter().chain([gathered]).for_each(|chunk| chunk.fail(|| Failure::Cancelled));
+        waiting.into_iter().chain([gathered]).for_each(|chunk| chunk.fail(|| JobError::Cancelled));
     }
 }
 

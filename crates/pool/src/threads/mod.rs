@@ -29,14 +29,14 @@ use std::{
     time::Duration,
 };
 
-use job::{Context, Failure, Job, WorkerFigures};
+use job::{Context, JobError, Job, WorkerStats};
 
 use self::{
     inlet::ThreadInlet,
     shared::{Controller, Shared},
 };
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, Refused, Sink, WorkerReport,
+    Executor, Inlet, JobFuture, JobOptions, SubmitError, Sink, WorkerReport,
     future::{Control, deadline_after},
 };
 
@@ -69,7 +69,7 @@ impl<J: Job> ThreadPool<J> {
     ///
     /// let threads = ThreadPool::<Square>::new(3, ());
     /// assert_eq!(threads.workers(), 3);
-    /// assert!(threads.figures().is_empty(), "none is started before the first job");
+    /// assert!(threads.worker_stats().is_empty(), "none is started before the first job");
     /// ```
     #[must_use]
     pub fn new(workers: usize, args: <J::Context as Context>::Args) -> ThreadPool<J> {
@@ -84,7 +84,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
         Box::new(ThreadInlet::new(self.shared.clone(), sink))
     }
 
-    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, Refused> {
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
         Shared::submit(&self.shared, &self.control, job, options).map(JobFuture::new)
     }
 
@@ -94,7 +94,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
 
     fn cancel_waiting(&self) {
         let waiting = Shared::change(&self.shared, |state| state.queue.take_all());
-        waiting.into_iter().for_each(|chunk| chunk.fail(|| Failure::Cancelled));
+        waiting.into_iter().for_each(|chunk| chunk.fail(|| JobError::Cancelled));
     }
 
     fn close(&self) {
@@ -114,7 +114,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
         self.shared.look(|state| std::mem::take(&mut state.reports))
     }
 
-    fn figures(&self) -> Vec<WorkerFigures> {
+    fn worker_stats(&self) -> Vec<WorkerStats> {
         self.shared.look(|state| state.figures.clone())
     }
 

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use job::{Failure, Job, Outcome};
+use job::{JobError, Job, Outcome};
 
 use super::sizing::Cost;
 use crate::{
@@ -115,7 +115,7 @@ impl<J: Job> Chunk<J> {
     }
 
     /// Resolves all of its jobs with a failure.
-    pub(super) fn fail(self, why: impl Fn() -> Failure<J::Error>) {
+    pub(super) fn fail(self, why: impl Fn() -> JobError<J::Error>) {
         let mut done = self.target.room_for(self.entries.len());
         self.target.resolve(self.entries.into_iter(), |_, _| Err(why()), &mut done);
         self.target.hand_over(done);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Context, Failure, Job, WorkerFigures, WorkerId};
+use job::{Context, JobError, Job, WorkerStats, WorkerId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use sys::poll::Poller;
 
@@ -22,7 +22,7 @@ use super::{
     work,
 };
 use crate::{
-    JobOptions, Refused, available_cores,
+    JobOptions, SubmitError, available_cores,
     crew::Crew,
     future::{Control, Slot, Slots, Ticket},
 };
@@ -68,7 +68,7 @@ impl<J: Job> Followup<J> {
             condvar.notify_one();
         }
         for chunk in self.failed {
-            chunk.fail(|| self.cause.clone().map_or(Failure::Cancelled, Failure::Abandoned));
+            chunk.fail(|| self.cause.clone().map_or(JobError::Cancelled, JobError::Abandoned));
         }
     }
 }
@@ -142,7 +142,7 @@ impl<J: Job> Shared<J> {
         let shared = this.clone();
         this.crew.spawn(format!("runner-{slot}"), move || work::serve(&shared, slot))?;
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-        state.figures.push(WorkerFigures::new(WorkerId { slot, generation: 0 }));
+        state.figures.push(WorkerStats::new(WorkerId { slot, generation: 0 }));
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl<J: Job> Shared<J> {
     }
 
     /// Why a job would be refused.
-    pub(super) fn refusal(&self) -> Option<Refused> {
+    pub(super) fn refusal(&self) -> Option<SubmitError> {
         if self.hints.any(CLOSED) { self.look(|state| state.refusal()) } else { None }
     }
 
@@ -174,8 +174,8 @@ impl<J: Job> Shared<J> {
         });
         if let Some((refused, chunk)) = refused {
             chunk.fail(|| match &refused {
-                Refused::Closed => Failure::Cancelled,
-                Refused::Broken(cause) => Failure::Abandoned(cause.clone()),
+                SubmitError::Closed => JobError::Cancelled,
+                SubmitError::Broken(cause) => JobError::Abandoned(cause.clone()),
             });
         }
     }
@@ -186,7 +186,7 @@ impl<J: Job> Shared<J> {
         control: &Arc<dyn Control>,
         job: J,
         options: JobOptions,
-    ) -> Result<Slot<J>, Refused> {
+    ) -> Result<Slot<J>, SubmitError> {
         let submitted = Shared::change(this, |state| {
             if let Some(refused) = state.refusal() {
                 // Dropping a job calls user code, so it must not happen under the lock.
@@ -270,7 +270,7 @@ impl<J: Job> Control for Controller<J> {
 
     fn cancel(&self, Ticket(ticket): Ticket) {
         if let Some(removed) = Shared::change(&self.0, |state| state.queue.remove(ticket)) {
-            removed.fail(|| Failure::Cancelled);
+            removed.fail(|| JobError::Cancelled);
         }
     }
 

@@ -19,14 +19,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Job, WorkerFigures};
+use job::{Job, WorkerStats};
 use parking_lot::Condvar;
 
 use super::{
     hints::{ALL_IDLE, CLOSED, DUE, HAS_IDLE_THREADS, HAS_SPARE_CORE, PENDING},
     queue::{Chunk, Queue, Target},
 };
-use crate::{Refused, WorkerReport};
+use crate::{SubmitError, WorkerReport};
 
 /// Longest time for which jobs that are not due are left to the threads that run.
 pub(super) const MAX_DELAY: Duration = Duration::from_micros(100);
@@ -44,7 +44,7 @@ pub(super) struct State<J: Job> {
     /// Slots of the next submitted jobs, and the ticket after the last of them.
     pub(super) open_slots: Option<(Arc<Target<J>>, u64)>,
     pub(super) threads: Threads,
-    pub(super) figures: Vec<WorkerFigures>,
+    pub(super) figures: Vec<WorkerStats>,
     pub(super) reports: Vec<WorkerReport<J>>,
     pub(super) closed: bool,
     pub(super) broken: Option<Arc<str>>,
@@ -183,8 +183,8 @@ impl<J: Job> State<J> {
     }
 
     /// Why a job would be refused.
-    pub(super) fn refusal(&self) -> Option<Refused> {
-        self.closed.then(|| self.broken.clone().map_or(Refused::Closed, Refused::Broken))
+    pub(super) fn refusal(&self) -> Option<SubmitError> {
+        self.closed.then(|| self.broken.clone().map_or(SubmitError::Closed, SubmitError::Broken))
     }
 
     /// Refuses jobs from now on. Those in the queue are still run.

@@ -71,7 +71,7 @@ fn run_short_jobs(pool: &ThreadPool<Call>) {
 }
 
 fn claims(pool: &ThreadPool<Call>) -> u64 {
-    pool.figures().iter().map(|thread| thread.batches).sum()
+    pool.worker_stats().iter().map(|thread| thread.batches).sum()
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn the_rest_of_a_claim_is_given_back_when_jobs_take_longer_than_before() {
     (1000..1051).for_each(|tag| assert_eq!(told.recv_timeout(LIMIT), Ok(tag)));
     pool.join();
     // Each took longer than a claim may, so each was the last of one.
-    let (jobs, claims) = (pool.figures()[0].jobs, claims(&pool));
+    let (jobs, claims) = (pool.worker_stats()[0].jobs, claims(&pool));
     assert!(jobs == 1051 && claims > 51, "{claims} claims");
 }
 
@@ -236,10 +236,10 @@ fn a_refused_job_is_dropped_without_the_lock() {
     struct Ask(Arc<ThreadPool<Call>>);
     impl Drop for Ask {
         fn drop(&mut self) {
-            assert!(self.0.figures().is_empty());
+            assert!(self.0.worker_stats().is_empty());
         }
     }
     let ask = Ask(pool.clone());
     let job = Call::new(move || drop(ask));
-    assert_eq!(pool.submit(job).err(), Some(Refused::Closed));
+    assert_eq!(pool.submit(job).err(), Some(SubmitError::Closed));
 }

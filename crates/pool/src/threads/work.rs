@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Failure, Job};
+use job::{JobError, Job};
 use parking_lot::{Condvar, MutexGuard};
 
 use super::{
@@ -155,7 +155,7 @@ impl<J: Job> Worker<J> {
         let (start, count) = (Instant::now(), self.claim.len());
         let shared = &*self.shared;
         let mut outcome = |job, options| match shared.is_stopped() {
-            true => Err(Failure::Cancelled),
+            true => Err(JobError::Cancelled),
             false => run_here(job, options, context),
         };
         let (mut done, mut stride, mut now) = (head.target.room_for(count), 1, start);

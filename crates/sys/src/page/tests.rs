@@ -8,10 +8,10 @@ fn what_one_side_publishes_the_other_sees() {
     let worker = Page::open(fd).unwrap();
     assert_eq!(parent.running(), None);
 
-    worker.enter(BatchId(u64::from(u32::MAX) + 8), 3, Some(Moment(42)));
+    worker.enter(BatchId(u64::from(u32::MAX) + 8), 3, Some(MonotonicInstant(42)));
     let running = parent.running().unwrap();
     assert!(running.is_in(BatchId(u64::from(u32::MAX) + 8)) && !running.is_in(BatchId(8)));
-    assert_eq!((running.index, running.since), (3, Moment(42)));
+    assert_eq!((running.index, running.since), (3, MonotonicInstant(42)));
 
     assert!(!parent.is_starved());
     worker.starve();

@@ -75,7 +75,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
     use crate::{CodecKind, Message, Tag};
-    use job::{BatchId, Moment};
+    use job::{BatchId, MonotonicInstant};
     use proptest::prelude::*;
     use serde::Serialize;
     use std::time::Duration;
@@ -100,7 +100,7 @@ mod tests {
 
         let mut writer = OutcomesWriter::new(BatchId(1));
         assert!(writer.push(CODEC, Status::Done, &Unencodable).is_err());
-        let message = writer.finish(Moment(0), 0, true);
+        let message = writer.finish(MonotonicInstant(0), 0, true);
         assert_eq!(OutcomesView::read(&message).unwrap().count, 0);
     }
 
@@ -111,9 +111,9 @@ mod tests {
             writer.push(CODEC, Status::Done, &1u8).unwrap();
             writer.push(CODEC, Status::Done, &2u8).unwrap();
             durations.iter().for_each(|&duration| writer.note_duration(duration));
-            let message = writer.finish(Moment(5), 9, true);
+            let message = writer.finish(MonotonicInstant(5), 9, true);
             let view = OutcomesView::read(&message).unwrap();
-            assert_eq!((view.began, view.count, view.outcomes().count()), (Moment(5), 2, 2));
+            assert_eq!((view.began, view.count, view.outcomes().count()), (MonotonicInstant(5), 2, 2));
             view.durations().map(Iterator::collect::<Vec<u32>>)
         };
         let (short, long) = (Duration::from_nanos(70), Duration::from_secs(5));
@@ -127,7 +127,7 @@ mod tests {
         let mut writer = OutcomesWriter::new(BatchId(1));
         writer.push(CODEC, Status::Done, &1u8).unwrap();
         writer.note_duration(Duration::from_nanos(70));
-        let whole = writer.finish(Moment(5), 9, true);
+        let whole = writer.finish(MonotonicInstant(5), 9, true);
         let changed = |change: &dyn Fn(&mut Vec<u8>)| {
             let mut body = whole.body().to_vec();
             change(&mut body);
@@ -177,9 +177,9 @@ mod tests {
             prop_assert_eq!(&read, &values);
 
             prop_assert_eq!(OutcomesView::of_kept(BatchId(7), writer.since(0)).unwrap().count, count);
-            let message = writer.finish(Moment(began), busy, last);
+            let message = writer.finish(MonotonicInstant(began), busy, last);
             let view = OutcomesView::read(&message).unwrap();
-            prop_assert_eq!((view.batch, view.began, view.busy_ns), (BatchId(7), Moment(began), busy));
+            prop_assert_eq!((view.batch, view.began, view.busy_ns), (BatchId(7), MonotonicInstant(began), busy));
             prop_assert_eq!((view.count, view.last), (count, last));
             let told = notes.durations && count > 0;
             prop_assert_eq!(view.durations().map(Iterator::collect), told.then_some(durations));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{BatchId, Moment};
+use job::{BatchId, MonotonicInstant};
 use serde::Serialize;
 
 use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
@@ -134,7 +134,7 @@ impl OutcomesWriter {
     /// The finished message, with the durations if each outcome has one: when its first job began and how long all of them
     /// took; `last` if no other of this batch follows.
     #[must_use]
-    pub fn finish(mut self, began: Moment, busy_ns: u64, last: bool) -> Message {
+    pub fn finish(mut self, began: MonotonicInstant, busy_ns: u64, last: bool) -> Message {
         let durations = !self.durations.is_empty() && self.durations.len() == DURATION * self.count as usize;
         let header = &mut self.message.buffer()[2..];
         header[8..16].copy_from_slice(&began.0.to_le_bytes());
@@ -154,7 +154,7 @@ pub struct OutcomesView<'a> {
     /// The batch of jobs that it answers.
     pub batch: BatchId,
     /// When the worker began with it.
-    pub began: Moment,
+    pub began: MonotonicInstant,
     /// The worker's time for it, in nanoseconds.
     pub busy_ns: u64,
     /// How many outcomes there are.
@@ -174,7 +174,7 @@ impl<'a> OutcomesView<'a> {
             take_entry(&mut rest).filter(|entry| !entry.is_empty())?;
             count += 1;
         }
-        let began = Moment(0);
+        let began = MonotonicInstant(0);
         Some(OutcomesView { batch, began, busy_ns: 0, count, last: false, entries: bytes, durations: None })
     }
 
@@ -183,7 +183,7 @@ impl<'a> OutcomesView<'a> {
     pub fn read(message: &'a Message) -> Option<OutcomesView<'a>> {
         let mut rest = message.body();
         let batch = BatchId(take_u64(&mut rest)?);
-        let began = Moment(take_u64(&mut rest)?);
+        let began = MonotonicInstant(take_u64(&mut rest)?);
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
         let [last, durations] = take_flags(&mut rest)?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use peers::rounds::Result;
-use pool::{Executor, JobFuture, ProcessPool, Refused, ReturnWhen, Serial, ThreadPool, as_completed, wait};
+use pool::{Executor, JobFuture, ProcessPool, SubmitError, ReturnWhen, Serial, ThreadPool, as_completed, wait};
 
 use crate::{
     await_all::await_all,
@@ -69,7 +69,7 @@ fn map(executor: &impl Executor<Work>, jobs: Vec<Work>) -> Result<Vec<Vec<u64>>>
 fn submit(
     executor: &impl Executor<Work>,
     jobs: Vec<Work>,
-) -> std::result::Result<Vec<JobFuture<Work>>, Refused> {
+) -> std::result::Result<Vec<JobFuture<Work>>, SubmitError> {
     jobs.into_iter().map(|job| executor.submit(job)).collect()
 }
 

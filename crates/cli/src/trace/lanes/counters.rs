@@ -1,6 +1,6 @@
 //! How many jobs are under way, and how many workers there are.
 
-use pool::Moment;
+use pool::MonotonicInstant;
 
 use crate::trace::{
     book::Book,
@@ -36,10 +36,10 @@ fn workers(book: &Book) -> Vec<Sample> {
     let ready = || book.lives.values().filter(|life| life.ready.is_some());
     let births = ready().filter_map(|life| life.ready.map(|at| (at, true)));
     let deaths = ready().filter_map(|life: &Life| life.end.as_ref().map(|end| (end.at, false)));
-    let mut changes: Vec<(Moment, bool)> = births.chain(deaths).collect();
+    let mut changes: Vec<(MonotonicInstant, bool)> = births.chain(deaths).collect();
     changes.sort_unstable();
     let mut alive = 0u64;
-    let count = |(at, born): (Moment, bool)| {
+    let count = |(at, born): (MonotonicInstant, bool)| {
         alive = if born { alive + 1 } else { alive.saturating_sub(1) };
         Sample { at, value: alive }
     };

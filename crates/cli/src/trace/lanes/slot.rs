@@ -55,7 +55,7 @@ fn items<'a>(book: &'a Book, worker: WorkerId, life: &'a Life) -> Vec<Item<What<
     items
 }
 
-fn nanos(later: pool::Moment, earlier: pool::Moment) -> u64 {
+fn nanos(later: pool::MonotonicInstant, earlier: pool::MonotonicInstant) -> u64 {
     later.0.saturating_sub(earlier.0)
 }
 

@@ -1,6 +1,6 @@
 //! What one worker did.
 
-use pool::{BatchId, Moment, WorkerId};
+use pool::{BatchId, MonotonicInstant, WorkerId};
 use serde_json::json;
 
 use super::{
@@ -51,7 +51,7 @@ fn names(line: Line, worker: WorkerId, order: u32) -> [Event<'static>; 3] {
 }
 
 fn items<'a>(book: &Book, worker: WorkerId, life: &'a Life) -> Vec<Item<What<'a>>> {
-    let slice = |from: Moment, to: Moment, what| {
+    let slice = |from: MonotonicInstant, to: MonotonicInstant, what| {
         let ts = book.since_start(from);
         Item { ts, dur: Some(book.since_start(to).saturating_sub(ts)), what }
     };
@@ -61,7 +61,7 @@ fn items<'a>(book: &Book, worker: WorkerId, life: &'a Life) -> Vec<Item<What<'a>
     if worker.generation > 0 {
         items.push(moment(life.starting, What::Restart));
     }
-    let wait = |from: Moment, to: Moment| (from < to).then(|| slice(from, to, What::Wait));
+    let wait = |from: MonotonicInstant, to: MonotonicInstant| (from < to).then(|| slice(from, to, What::Wait));
     for run in &life.runs {
         items.extend(wait(run.free_since, run.began));
         items.push(slice(run.began, run.end, What::Run(run)));
@@ -77,7 +77,7 @@ fn items<'a>(book: &Book, worker: WorkerId, life: &'a Life) -> Vec<Item<What<'a>
 
 /// The jobs of a run whose times are known: one after the other since its beginning. A time that was too long to be told is
 /// what the others leave.
-fn job_times(run: &Run) -> impl Iterator<Item = (u64, Moment, Moment)> + '_ {
+fn job_times(run: &Run) -> impl Iterator<Item = (u64, MonotonicInstant, MonotonicInstant)> + '_ {
     let told: u64 = run.durations.iter().map(|&duration| u64::from(duration)).sum();
     let untold = run.durations.iter().filter(|&&duration| duration == u32::MAX).count() as u64;
     let rest = (run.end.0 - run.began.0).saturating_sub(told) / untold.max(1);
@@ -85,7 +85,7 @@ fn job_times(run: &Run) -> impl Iterator<Item = (u64, Moment, Moment)> + '_ {
     run.jobs.iter().zip(&run.durations).map(move |(name, &duration)| {
         let more = if duration == u32::MAX { rest } else { 0 };
         let from = at;
-        at = Moment(at.0 + u64::from(duration) + more).min(run.end);
+        at = MonotonicInstant(at.0 + u64::from(duration) + more).min(run.end);
         (name, from, at)
     })
 }
@@ -153,9 +153,9 @@ mod tests {
         Run {
             batch: BatchId(0),
             jobs: Names::new(vec![5..=4 + durations.len() as u64]),
-            free_since: Moment(0),
-            began: Moment(100),
-            end: Moment(end),
+            free_since: MonotonicInstant(0),
+            began: MonotonicInstant(100),
+            end: MonotonicInstant(end),
             durations: durations.into(),
             sending: None,
             fate: Fate::Died(None),

@@ -12,7 +12,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// How often a job is tried again after its worker died in it; 2 by default.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use pool::{Executor, JobError, Job, ProcessPool};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     pool::enter_if_worker::<Abort>();
     ///     let pool = ProcessPool::builder().workers(1).retries(1).build()?;
     ///     let outcome = pool.submit(Abort)?.take(None)?;
-    ///     assert!(matches!(outcome, Err(Failure::Crashed { attempts: 2, .. })));
+    ///     assert!(matches!(outcome, Err(JobError::Crashed { attempts: 2, .. })));
     ///     pool.shutdown(true, false);
     ///     Ok(())
     /// }
@@ -61,11 +61,11 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// A time limit for each job that has none of its own, counted from the job's start. A job that runs longer is
-    /// ended together with its worker, and [`Failure::TimedOut`](crate::Failure::TimedOut). By default there is none.
+    /// ended together with its worker, and [`JobError::TimedOut`](crate::JobError::TimedOut). By default there is none.
     ///
     /// ```standalone_crate
     /// use std::time::Duration;
-    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use pool::{Executor, JobError, Job, ProcessPool};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     let limit = Duration::from_millis(50);
     ///     let pool = ProcessPool::builder().workers(1).time_limit(limit).build()?;
     ///     let outcome = pool.submit(Sleep(Duration::from_secs(3600)))?.take(None)?;
-    ///     assert!(matches!(outcome, Err(Failure::TimedOut { attempts: 1, .. })));
+    ///     assert!(matches!(outcome, Err(JobError::TimedOut { attempts: 1, .. })));
     ///     pool.shutdown(true, false);
     ///     Ok(())
     /// }
@@ -131,7 +131,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     let pool = ProcessPool::builder().workers(1).max_jobs_per_worker(three).build()?;
     ///     assert_eq!(pool.map((0..6).map(Square)).into_iter().flatten().count(), 6);
     ///     pool.shutdown(true, false);
-    ///     let served: Vec<u64> = pool.figures().iter().map(|worker| worker.jobs).collect();
+    ///     let served: Vec<u64> = pool.worker_stats().iter().map(|worker| worker.jobs).collect();
     ///     assert_eq!(served, [3, 3]);
     ///     Ok(())
     /// }
@@ -143,7 +143,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// Resident size, in bytes, that a worker and what its jobs have started may have together; by default there is no limit.
     /// Looked at every 50 ms. A worker that is larger is killed, and the job that it is in fails with
-    /// [`Failure::Memory`](crate::Failure::Memory).
+    /// [`JobError::Memory`](crate::JobError::Memory).
     ///
     /// Unlike [`max_memory`](Self::max_memory) it counts what is used, not what is reserved, and it cannot stop a job that
     /// takes much memory at once before it has it.
@@ -236,7 +236,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     let pool = ProcessPool::builder().workers(1).batch_size(one_each).build()?;
     ///     assert_eq!(pool.map((0..50).map(Square)).into_iter().flatten().count(), 50);
     ///     pool.shutdown(true, false);
-    ///     assert_eq!(pool.figures()[0].batches, 50);
+    ///     assert_eq!(pool.worker_stats()[0].batches, 50);
     ///     Ok(())
     /// }
     /// ```
@@ -248,7 +248,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// What the death of a worker means to the others; by default the pool heals.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, Failure, Job, OnWorkerDeath, ProcessPool};
+    /// use pool::{Executor, JobError, Job, OnWorkerDeath, ProcessPool};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -271,7 +271,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     let pool = settings.build()?;
     ///     let jobs = [pool.submit(Abort), pool.submit(Abort)];
     ///     for job in jobs.into_iter().flatten() {
-    ///         assert!(matches!(job.take(None)?, Err(Failure::Abandoned(_))));
+    ///         assert!(matches!(job.take(None)?, Err(JobError::Abandoned(_))));
     ///     }
     ///     assert!(pool.broken().is_some());
     ///     Ok(())

@@ -16,10 +16,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, Failure, ProcessPool};
+    /// use pool::{Executor, JobError, ProcessPool};
     ///
     /// let pool = ProcessPool::<Square>::builder().worker_program("/no/such/program").build()?;
-    /// let Err(Failure::Abandoned(cause)) = pool.submit(Square(3))?.take(None)? else { panic!("it ran") };
+    /// let Err(JobError::Abandoned(cause)) = pool.submit(Square(3))?.take(None)? else { panic!("it ran") };
     /// assert!(cause.contains("No such file"), "{cause}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -58,7 +58,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// How many bytes of memory each worker may have, counted as address space; a few dozen million are the worker's
-    /// own, and with less the pool breaks with a cause that names the size that is needed. Of this and a hard limit that is in force already the lower one counts. A job that needs more fails with [`Failure::Memory`](crate::Failure::Memory), if the worker's program has
+    /// own, and with less the pool breaks with a cause that names the size that is needed. Of this and a hard limit that is in force already the lower one counts. A job that needs more fails with [`JobError::Memory`](crate::JobError::Memory), if the worker's program has
     /// [`WatchedAllocator`](crate::WatchedAllocator) for its allocator; otherwise it looks like a crash, and is tried
     /// again.
     ///
@@ -78,11 +78,11 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// The most bytes of an encoded output or error; a job with a larger one fails with
-    /// [`Failure::Codec`](crate::Failure::Codec), and this process does not have to hold it. By default any number that
+    /// [`JobError::Codec`](crate::JobError::Codec), and this process does not have to hold it. By default any number that
     /// can be sent, which is 4 GiB.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, Failure, Job, ProcessPool};
+    /// use pool::{Executor, JobError, Job, ProcessPool};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -102,7 +102,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Repeat>();
     ///     let pool = ProcessPool::builder().workers(1).max_outcome(1 << 10).build()?;
-    ///     assert!(matches!(pool.submit(Repeat('x', 1_000_000))?.take(None)?, Err(Failure::Codec(_))));
+    ///     assert!(matches!(pool.submit(Repeat('x', 1_000_000))?.take(None)?, Err(JobError::Codec(_))));
     ///     assert_eq!(pool.submit(Repeat('x', 3))?.result(None)?, "xxx");
     ///     pool.shutdown(true, false);
     ///     Ok(())

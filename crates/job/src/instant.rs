@@ -6,31 +6,31 @@ use std::{ops::Add, time::Duration};
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::Moment;
+/// use job::MonotonicInstant;
 ///
-/// let start = Moment(1_000);
+/// let start = MonotonicInstant(1_000);
 /// let end = start + Duration::from_micros(2);
-/// assert_eq!(end, Moment(3_000));
+/// assert_eq!(end, MonotonicInstant(3_000));
 /// assert_eq!(end.since(start), Duration::from_micros(2));
 /// assert_eq!(start.since(end), Duration::ZERO);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(pub u64);
+pub struct MonotonicInstant(pub u64);
 
-impl Moment {
-    /// The time from `earlier` until this moment; zero if `earlier` is later.
+impl MonotonicInstant {
+    /// The time from `earlier` until this instant; zero if `earlier` is later.
     #[must_use]
-    pub fn since(self, earlier: Moment) -> Duration {
+    pub fn since(self, earlier: MonotonicInstant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
-impl Add<Duration> for Moment {
-    type Output = Moment;
+impl Add<Duration> for MonotonicInstant {
+    type Output = MonotonicInstant;
 
     /// The moment a duration later; saturates after some 584 years.
-    fn add(self, duration: Duration) -> Moment {
+    fn add(self, duration: Duration) -> MonotonicInstant {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Moment(self.0.saturating_add(nanos))
+        MonotonicInstant(self.0.saturating_add(nanos))
     }
 }

@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use crate::{Spent, WorkerId};
+use crate::{StageTimes, WorkerId};
 
 /// Counts and times of one worker, from its start to the moment of asking.
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::{WorkerFigures, WorkerId};
+/// use job::{WorkerStats, WorkerId};
 ///
-/// fn idle(worker: &WorkerFigures) -> Duration {
+/// fn idle(worker: &WorkerStats) -> Duration {
 ///     worker.life.saturating_sub(worker.start + worker.busy)
 /// }
-/// let mut figures = WorkerFigures::new(WorkerId { slot: 0, generation: 0 });
+/// let mut figures = WorkerStats::new(WorkerId { slot: 0, generation: 0 });
 /// figures.start = Duration::from_millis(5);
 /// figures.busy = Duration::from_millis(80);
 /// figures.life = Duration::from_millis(100);
 /// assert_eq!(idle(&figures), Duration::from_millis(15));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerFigures {
+pub struct WorkerStats {
     /// Which worker.
     pub worker: WorkerId,
     /// Its process; `None` for a thread.
@@ -40,23 +40,23 @@ pub struct WorkerFigures {
     /// From the decision to start it until it was gone, or until now.
     pub life: Duration,
     /// What it spent its life on; nothing for a thread, or where nobody counts.
-    pub spent: Spent,
+    pub stage_times: StageTimes,
     /// The processor time of its process; nothing for a thread.
     pub processor: Duration,
     /// Programs that it has kept for several jobs.
-    pub programs: ProgramFigures,
+    pub programs: ProgramStats,
 }
 
 /// Programs that a worker has started and kept for several jobs.
 ///
 /// ```
-/// use job::ProgramFigures;
+/// use job::ProgramStats;
 ///
-/// let figures = ProgramFigures { started: 3, replaced: 2, crashed: 1 };
+/// let figures = ProgramStats { started: 3, replaced: 2, crashed: 1 };
 /// assert_eq!(figures.started - figures.replaced, 1, "the first one");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProgramFigures {
+pub struct ProgramStats {
     /// Number that it has started.
     pub started: u32,
     /// Number of those that took the place of another, in this worker or in the one before it in the same slot.
@@ -68,17 +68,17 @@ pub struct ProgramFigures {
 /// Where the parent's time went.
 ///
 /// ```
-/// use job::{ParentFigures, Stage};
+/// use job::{ParentStats, Stage};
 ///
-/// let nothing = ParentFigures::default();
+/// let nothing = ParentStats::default();
 /// assert!(nothing.lanes.is_empty() && nothing.callers[Stage::Encode].is_zero());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ParentFigures {
+pub struct ParentStats {
     /// The threads that the executor has of its own.
-    pub lanes: Vec<LaneFigures>,
+    pub lanes: Vec<ThreadStats>,
     /// What the threads of the program spent in the executor.
-    pub callers: Spent,
+    pub callers: StageTimes,
     /// How long jobs waited for a worker, all of them together.
     pub queued: Duration,
 }
@@ -87,35 +87,35 @@ pub struct ParentFigures {
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::{LaneFigures, Spent, Stage};
+/// use job::{ThreadStats, StageTimes, Stage};
 ///
-/// let mut spent = Spent::default();
-/// spent.add(Stage::Wait, Duration::from_secs(1));
-/// let thread = LaneFigures { name: "clock".into(), life: Duration::from_secs(1), spent };
-/// assert_eq!(thread.life, thread.spent.total());
+/// let mut spent = StageTimes::default();
+/// stage_times.add(Stage::Wait, Duration::from_secs(1));
+/// let thread = ThreadStats { name: "clock".into(), life: Duration::from_secs(1), spent };
+/// assert_eq!(thread.life, thread.stage_times.total());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneFigures {
+pub struct ThreadStats {
     /// What it is called.
     pub name: String,
     /// From its start to its end, or until now.
     pub life: Duration,
     /// What it did.
-    pub spent: Spent,
+    pub stage_times: StageTimes,
 }
 
-impl WorkerFigures {
+impl WorkerStats {
     /// The figures of a worker that has done nothing yet.
     ///
     /// ```
-    /// use job::{WorkerFigures, WorkerId};
+    /// use job::{WorkerStats, WorkerId};
     ///
-    /// let figures = WorkerFigures::new(WorkerId { slot: 2, generation: 0 });
+    /// let figures = WorkerStats::new(WorkerId { slot: 2, generation: 0 });
     /// assert_eq!((figures.worker.slot, figures.jobs), (2, 0));
     /// ```
     #[must_use]
-    pub fn new(worker: WorkerId) -> WorkerFigures {
-        WorkerFigures {
+    pub fn new(worker: WorkerId) -> WorkerStats {
+        WorkerStats {
             worker,
             pid: None,
             jobs: 0,
@@ -125,9 +125,9 @@ impl WorkerFigures {
             start: Duration::ZERO,
             busy: Duration::ZERO,
             life: Duration::ZERO,
-            spent: Spent::default(),
+            stage_times: StageTimes::default(),
             processor: Duration::ZERO,
-            programs: ProgramFigures::default(),
+            programs: ProgramStats::default(),
         }
     }
 }

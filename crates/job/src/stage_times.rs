@@ -11,19 +11,19 @@ use crate::Stage;
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::{Spent, Stage};
+/// use job::{StageTimes, Stage};
 ///
-/// let mut spent = Spent::default();
-/// spent.add(Stage::Run, Duration::from_nanos(900));
-/// spent.add(Stage::Wait, Duration::from_nanos(100));
-/// assert_eq!((spent[Stage::Run].as_nanos(), spent.total().as_nanos()), (900, 1000));
+/// let mut spent = StageTimes::default();
+/// stage_times.add(Stage::Run, Duration::from_nanos(900));
+/// stage_times.add(Stage::Wait, Duration::from_nanos(100));
+/// assert_eq!((stage_times[Stage::Run].as_nanos(), stage_times.total().as_nanos()), (900, 1000));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
+pub struct StageTimes {
     stages: [Duration; Stage::COUNT],
 }
 
-impl Spent {
+impl StageTimes {
     /// Adds time to a stage.
     pub fn add(&mut self, stage: Stage, time: Duration) {
         self.stages[stage as usize] += time;
@@ -33,12 +33,12 @@ impl Spent {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use job::{Spent, Stage};
+    /// use job::{StageTimes, Stage};
     ///
-    /// let mut spent = Spent::default();
-    /// spent.add(Stage::Take, Duration::from_secs(3));
-    /// spent.shift(Stage::Take, Stage::Encode, Duration::from_secs(1));
-    /// assert_eq!([spent[Stage::Take], spent[Stage::Encode]].map(|time| time.as_secs()), [2, 1]);
+    /// let mut spent = StageTimes::default();
+    /// stage_times.add(Stage::Take, Duration::from_secs(3));
+    /// stage_times.shift(Stage::Take, Stage::Encode, Duration::from_secs(1));
+    /// assert_eq!([spent[Stage::Take], stage_times[Stage::Encode]].map(|time| time.as_secs()), [2, 1]);
     /// ```
     pub fn shift(&mut self, from: Stage, to: Stage, time: Duration) {
         let time = time.min(self[from]);
@@ -56,18 +56,18 @@ impl Spent {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use job::{Spent, Stage};
+    /// use job::{StageTimes, Stage};
     ///
-    /// let mut spent = Spent::default();
-    /// spent.add(Stage::Run, Duration::from_secs(1));
-    /// assert_eq!(spent.stages().collect::<Vec<_>>(), [(Stage::Run, Duration::from_secs(1))]);
+    /// let mut spent = StageTimes::default();
+    /// stage_times.add(Stage::Run, Duration::from_secs(1));
+    /// assert_eq!(stage_times.stages().collect::<Vec<_>>(), [(Stage::Run, Duration::from_secs(1))]);
     /// ```
     pub fn stages(&self) -> impl Iterator<Item = (Stage, Duration)> {
         Stage::ALL.into_iter().map(|stage| (stage, self[stage])).filter(|(_, time)| !time.is_zero())
     }
 }
 
-impl Index<Stage> for Spent {
+impl Index<Stage> for StageTimes {
     type Output = Duration;
 
     fn index(&self, stage: Stage) -> &Duration {
@@ -75,8 +75,8 @@ impl Index<Stage> for Spent {
     }
 }
 
-impl AddAssign<&Spent> for Spent {
-    fn add_assign(&mut self, other: &Spent) {
+impl AddAssign<&StageTimes> for StageTimes {
+    fn add_assign(&mut self, other: &StageTimes) {
         self.stages.iter_mut().zip(&other.stages).for_each(|(mine, more)| *mine += *more);
     }
 }
