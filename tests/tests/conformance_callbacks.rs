@@ -38,7 +38,7 @@ fn cb_01b_a_callback_hears_once_of_an_error_a_time_out_and_a_death() {
     let executor = processes(2);
     let stage = Stage::new();
     let (tell, told) = channel();
-    let limit = JobOptions { limit: Some(Duration::from_millis(50)) };
+    let limit = JobOptions { time_limit: Some(Duration::from_millis(50)) };
     let jobs = [
         executor.submit(Probe::Fail(mishap(1, ""))).unwrap(),
         executor.submit_with(stage.hold(), limit).unwrap(),

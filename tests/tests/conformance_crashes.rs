@@ -16,8 +16,8 @@ use end_to_end::{
     workers::{Signal, end, exists, freeze, kill_off, living, run_state, send, workers_of},
 };
 use pool::{
-    DeathCause, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ReturnWhen, Transport, WorkerStats,
-    wait,
+    DeathCause, Executor, JobError, JobFuture, OnWorkerDeath, ResultError, ReturnWhen, Transport,
+    WorkerStats, wait,
 };
 
 /// More than any socket holds.
@@ -136,7 +136,8 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
         let is_full = || {
             let figures = executor.worker_stats();
             let is_it = |figures: &&WorkerStats| figures.pid.map(u64::from) == Some(worker);
-            let stage_times = figures.iter().find(is_it).map(|figures| figures.stage_times[pool::Stage::Return]);
+            let stage_times =
+                figures.iter().find(is_it).map(|figures| figures.stage_times[pool::Stage::Return]);
             stage_times > Some(Duration::from_millis(20)) && run_state(worker) == Some('S')
         };
         until("the worker has the output and waits for room", is_full);

@@ -11,7 +11,7 @@ use end_to_end::{
     tally::{Add, Fate, Plan, Sum, add, tallies},
     workers::{exists, kill_off, run_state},
 };
-use pool::{Executor, JobError, JobFuture, ResultError, ProcessPool, SubmitError};
+use pool::{Executor, JobError, JobFuture, ProcessPool, ResultError, SubmitError};
 
 #[test]
 fn init_05a_the_exit_hook_runs_once_in_each_worker_and_reports() {
@@ -51,7 +51,7 @@ fn init_05c_a_failing_exit_hook_is_told_and_does_not_hang_the_shutdown() {
     ] {
         let executor = tallies(Plan { end, ..Plan::default() }).build().unwrap();
         assert_eq!(add(&executor, 1), 1);
-        assert!(executor.shutdown_within(Duration::from_secs(10), false));
+        assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
         let reason = executor.reports().pop().unwrap().report.unwrap_err();
         assert!(reason.starts_with(told), "{reason}");
     }
@@ -76,13 +76,13 @@ fn tmo_05b_an_initializer_that_takes_too_long_is_ended_and_told() {
     let _case = Case::begin();
     let stage = Stage::new();
     let plan = Plan { start: Fate::Hang(stage.file("never")), ..Plan::default() };
-    let executor = tallies(plan).start_limit(Duration::from_millis(20)).build().unwrap();
+    let executor = tallies(plan).start_timeout(Duration::from_millis(20)).build().unwrap();
     let job = executor.submit(Add(1)).unwrap();
     let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
         panic!("not abandoned")
     };
     assert!(cause.starts_with("the worker was not ready in time"), "{cause}");
-    assert!(executor.shutdown_within(Duration::from_secs(10), false));
+    assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn tmo_05c_an_exit_hook_that_takes_too_long_is_ended_and_told() {
     let _case = Case::begin();
     let stage = Stage::new();
     let plan = Plan { end: Fate::Hang(stage.file("never")), ..Plan::default() };
-    let executor = tallies(plan).exit_limit(Duration::from_millis(20)).build().unwrap();
+    let executor = tallies(plan).exit_timeout(Duration::from_millis(20)).build().unwrap();
     add(&executor, 1);
-    assert!(executor.shutdown_within(Duration::from_secs(10), false));
+    assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
     let reason = executor.reports().pop().unwrap().report.unwrap_err();
     assert!(reason.ends_with("was ended by signal 9"), "{reason}");
 }
@@ -108,7 +108,7 @@ fn kill_01_terminating_and_killing_end_jobs_and_processes_and_the_pool() {
         let waiting = executor.submit(Probe::Double(1)).unwrap();
         end(&executor);
         assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
-        assert!(executor.shutdown_within(Duration::from_secs(10), false));
+        assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
         assert!(jobs.iter().all(JobFuture::cancelled) && waiting.cancelled());
         finish(&executor);
     }
@@ -117,12 +117,12 @@ fn kill_01_terminating_and_killing_end_jobs_and_processes_and_the_pool() {
 #[test]
 fn kill_01b_a_job_that_defies_the_polite_signal_is_killed_in_the_end() {
     let _case = Case::begin();
-    let executor = builder(1).kill_after(Duration::from_millis(50)).build().unwrap();
+    let executor = builder(1).grace_period(Duration::from_millis(50)).build().unwrap();
     let stage = Stage::new();
     let job = executor.submit(Probe::Then(Box::new(Probe::Defy), Box::new(stage.hold()))).unwrap();
     stage.until_held(1);
     executor.terminate_workers();
-    assert!(executor.shutdown_within(Duration::from_secs(10), false) && job.cancelled());
+    assert!(executor.shutdown_timeout(Duration::from_secs(10), false) && job.cancelled());
     finish(&executor);
 }
 
@@ -149,7 +149,7 @@ fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
         let descendants = [read(&program), read(&nested)];
         assert!(descendants.into_iter().all(exists));
         end(&executor);
-        assert!(executor.shutdown_within(Duration::from_secs(10), false));
+        assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
         assert!(jobs.iter().all(JobFuture::cancelled));
         // Orphans are gone as soon as init has reaped them.
         let over = |pid| !exists(pid) || run_state(pid) == Some('Z');
@@ -166,7 +166,7 @@ fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
     let jobs = stage.hold_many(&executor, 2);
     executor.pause();
     executor.kill_workers();
-    assert!(executor.shutdown_within(Duration::from_secs(10), false));
+    assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
     assert!(jobs.iter().all(JobFuture::cancelled));
     finish(&executor);
 

@@ -17,8 +17,8 @@ use end_to_end::{
     workers::kill_off,
 };
 use pool::{
-    BuildError, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ProcessPool, ProcessPoolBuilder,
-    SubmitError, Serial, ThreadPool,
+    BuildError, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ProcessPoolBuilder, ResultError,
+    Serial, SubmitError, ThreadPool,
 };
 
 fn with(setup: Setup, workers: usize) -> ProcessPoolBuilder<Look> {

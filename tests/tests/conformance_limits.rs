@@ -17,13 +17,14 @@ use end_to_end::{
     workers::{exists, freeze, living},
 };
 use pool::{
-    BatchSize, Executor, JobError, JobFuture, JobOptions, ResultError, OnWorkerDeath, ProcessPool, ReturnWhen, wait,
+    BatchSize, Executor, JobError, JobFuture, JobOptions, OnWorkerDeath, ProcessPool, ResultError,
+    ReturnWhen, wait,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
 
 fn limit(limit: Duration) -> JobOptions {
-    JobOptions { limit: Some(limit) }
+    JobOptions { time_limit: Some(limit) }
 }
 
 fn timed_out(job: &JobFuture<Probe>) -> bool {
@@ -77,7 +78,7 @@ fn tmo_01b_only_the_slow_ones_among_fast_ones_expire() {
 #[test]
 fn tmo_02_a_job_that_defies_the_polite_signal_is_ended_after_all() {
     let _case = Case::begin();
-    let executor = builder(1).kill_after(SHORT).build().unwrap();
+    let executor = builder(1).grace_period(SHORT).build().unwrap();
     let stage = Stage::new();
     let defiant = Probe::Then(Box::new(Probe::Defy), Box::new(stage.hold()));
     let job = executor.submit_with(defiant, limit(SHORT)).unwrap();
@@ -95,7 +96,7 @@ fn tmo_03_in_a_map_the_limit_counts_from_each_jobs_start() {
         let stage = Stage::new();
         // The last ones wait for much longer than the limit.
         let jobs = (0..8).map(|n| if n % 3 == 1 { stage.hold() } else { Probe::Double(n) });
-        let mut outputs = executor.map(jobs).limit(SHORT).into_iter();
+        let mut outputs = executor.map(jobs).time_limit(SHORT).into_iter();
         for n in 0..8 {
             match outputs.next().unwrap() {
                 Err(ResultError::Failed(JobError::TimedOut { .. })) => assert_eq!(n % 3, 1),

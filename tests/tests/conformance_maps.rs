@@ -82,7 +82,8 @@ fn map_04b_the_siblings_of_a_failure_in_a_batch_still_yield() {
     let _case = Case::begin();
     on_all!(|executor| {
         let jobs = (0..9).map(|n| if n % 4 == 2 { bad() } else { Probe::Double(n) });
-        let got: Vec<Option<u64>> = executor.map(jobs).chunk_size(size(3)).into_iter().map(Result::ok).collect();
+        let got: Vec<Option<u64>> =
+            executor.map(jobs).chunk_size(size(3)).into_iter().map(Result::ok).collect();
         let wanted: Vec<Option<u64>> = (0..9).map(|n| (n % 4 != 2).then_some(2 * n)).collect();
         assert_eq!(got, wanted);
     });
@@ -106,8 +107,8 @@ fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
     let stage = Stage::new();
     let mut iterator = executor
         .map([stage.hold(), Probe::Double(1)])
-        .limit(Duration::from_millis(50))
-        .deadline(LIMIT)
+        .time_limit(Duration::from_millis(50))
+        .timeout(LIMIT)
         .into_iter();
     assert!(matches!(iterator.next(), Some(Err(ResultError::Failed(JobError::TimedOut { .. })))));
     assert!(matches!(iterator.next(), Some(Ok(2))));
@@ -122,7 +123,7 @@ fn map_06a_what_is_ready_before_the_deadline_is_delivered() {
         let stage = Stage::new();
         assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker is there");
         let mut iterator =
-            executor.map([Probe::Double(1), stage.hold()]).deadline(Duration::from_secs(1)).into_iter();
+            executor.map([Probe::Double(1), stage.hold()]).timeout(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok(2))));
         assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         stage.release();
@@ -137,7 +138,7 @@ fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
         let held = executor.submit(stage.hold()).unwrap();
         stage.until_held(1);
         let mut iterator =
-            executor.map([Probe::Mark(file.clone())]).deadline(Duration::from_millis(20)).into_iter();
+            executor.map([Probe::Mark(file.clone())]).timeout(Duration::from_millis(20)).into_iter();
         assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         stage.release();
         held.result(LIMIT).unwrap();
@@ -153,7 +154,7 @@ fn map_06c_after_the_deadline_the_iterator_is_exhausted() {
         let stage = Stage::new();
         let late = stage.file("late");
         let jobs = [stage.hold(), Probe::Mark(late.clone())];
-        let mut iterator = executor.map(jobs).deadline(Duration::from_millis(20)).into_iter();
+        let mut iterator = executor.map(jobs).timeout(Duration::from_millis(20)).into_iter();
         assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         assert!(iterator.next().is_none() && iterator.next().is_none());
         stage.release();
@@ -321,7 +322,7 @@ fn map_13c_an_unordered_map_overtakes_slow_jobs_and_keeps_its_deadline() {
         let stage = Stage::new();
         let jobs = [stage.hold(), Probe::Double(1), Probe::Double(2)];
         assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker is there");
-        let mut iterator = executor.map_unordered(jobs).deadline(Duration::from_secs(1)).into_iter();
+        let mut iterator = executor.map_unordered(jobs).timeout(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok((1, 2)))));
         assert!(matches!(iterator.next(), Some(Ok((2, 4)))));
         assert!(matches!(iterator.next(), Some(Err((_, ResultError::TimedOut)))));

@@ -10,7 +10,9 @@ use end_to_end::{
     program,
     workers::{exists, living},
 };
-use pool::{BatchSize, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ProcessPool, ProcessPoolBuilder};
+use pool::{
+    BatchSize, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ProcessPoolBuilder, ResultError,
+};
 
 fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
     // Zero cannot be written.
@@ -47,9 +49,11 @@ fn mtc_01_a_worker_serves_exactly_its_quota() {
 #[test]
 fn mtc_01b_jobs_are_counted_whatever_the_batches() {
     let _case = Case::begin();
-    for batch in
-        [BatchSize::Auto, BatchSize::Fixed(NonZeroU64::new(1).unwrap()), BatchSize::Fixed(NonZeroU64::new(10).unwrap())]
-    {
+    for batch in [
+        BatchSize::Auto,
+        BatchSize::Fixed(NonZeroU64::new(1).unwrap()),
+        BatchSize::Fixed(NonZeroU64::new(10).unwrap()),
+    ] {
         let executor = quota(1, 4).batch_size(batch).build().unwrap();
         let jobs = submit(&executor, 18);
         assert_eq!(runs(&pids(&jobs)), [4, 4, 4, 4, 2], "{batch:?}");

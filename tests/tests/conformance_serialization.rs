@@ -12,7 +12,7 @@ use end_to_end::{
         When::{Decoded, Encoded},
     },
 };
-use pool::{DeathCause, Executor, JobError, JobFuture, ResultError, OnWorkerDeath, ProcessPool, SubmitError};
+use pool::{DeathCause, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ResultError, SubmitError};
 
 fn healing() -> ProcessPool<Trapped> {
     builder(1).retries(1).build().unwrap()

@@ -18,7 +18,9 @@ use end_to_end::{
     probe::{LIMIT, Probe, Stage, append, builder, finish, processes, until},
     workers::{living, memory},
 };
-use pool::{Executor, ResultError, ProcessPool, SubmitError, ReturnWhen, Serial, ThreadPool, as_completed, wait};
+use pool::{
+    Executor, ProcessPool, ResultError, ReturnWhen, Serial, SubmitError, ThreadPool, as_completed, wait,
+};
 
 /// Enough to be told from everything else in a process's memory.
 const LARGE: usize = 64 << 20;
@@ -123,9 +125,9 @@ fn map_02_the_smallest_buffer_gives_everything() {
     // Zero cannot be written, for the buffer as for the jobs of a batch.
     on_all!(|executor| {
         let jobs = || (0..50).map(Probe::Double);
-        let ordered = executor.map(jobs()).buffer(size(1)).deadline(LIMIT).into_iter();
+        let ordered = executor.map(jobs()).buffer(size(1)).timeout(LIMIT).into_iter();
         assert!(ordered.map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
-        let unordered = executor.map_unordered(jobs()).buffer(size(1)).deadline(LIMIT).into_iter();
+        let unordered = executor.map_unordered(jobs()).buffer(size(1)).timeout(LIMIT).into_iter();
         assert_eq!(unordered.map(|output| output.unwrap().1).sum::<u64>(), 49 * 50);
     });
 }

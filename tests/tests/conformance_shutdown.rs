@@ -32,10 +32,10 @@ fn shut_01b_a_shutdown_within_a_time_tells_whether_all_is_over() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         held!(executor, stage, held);
-        assert!(!executor.shutdown_within(Duration::from_millis(10), false));
+        assert!(!executor.shutdown_timeout(Duration::from_millis(10), false));
         assert!(!held.done(), "it goes on");
         stage.release();
-        assert!(executor.shutdown_within(LIMIT, false));
+        assert!(executor.shutdown_timeout(LIMIT, false));
         assert_eq!(held.result(Duration::ZERO).unwrap(), 0);
     });
 }

@@ -8,7 +8,7 @@ use end_to_end::{
     Case, held, on_all, on_pools,
     probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
 };
-use pool::{Executor, JobError, ResultError, SubmitError, ReturnWhen, wait};
+use pool::{Executor, JobError, ResultError, ReturnWhen, SubmitError, wait};
 
 #[test]
 fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {

@@ -137,11 +137,11 @@ fn nest_02_pools_nest_to_a_limit_and_no_deeper() {
     let _case = Case::begin();
     let executor = processes(1);
     let nested = |pools| executor.submit(Probe::Double(3).nested(pools)).unwrap().take(LIMIT).unwrap();
-    let deepest = pool::MAX_DEPTH - 1;
+    let deepest = pool::MAX_NESTING - 1;
     assert!(matches!(nested(deepest), Ok(6)));
     let too_deep = nested(deepest + 1);
     assert!(
-        matches!(too_deep, Err(JobError::Failed(mishap)) if mishap.words == BuildError::TooDeep.to_string())
+        matches!(too_deep, Err(JobError::Failed(mishap)) if mishap.words == BuildError::NestedTooDeep.to_string())
     );
     executor.shutdown(true, false);
 }

@@ -74,15 +74,15 @@ fn expect_flat(rounds: u64, allowed: u64, mut round: impl FnMut(u64)) {
 
 /// Pushes so many jobs, of numbers from `first` on, and never has too many of them under way.
 fn push(pool: &ProcessPool<Probe>, counter: &Arc<Counter>, first: u64, count: u64) {
-    let mut inlet = pool.inlet(counter.clone());
+    let mut submitter = pool.submitter(counter.clone());
     for n in first..first + count {
-        inlet.push(n, Probe::Double(n), JobOptions::default());
+        submitter.push(n, Probe::Double(n), JobOptions::default());
         if n % IN_BETWEEN == 0 {
-            inlet.flush();
+            submitter.flush();
             until("some are resolved", || counter.good() + IN_BETWEEN > n || !counter.bad().is_empty());
         }
     }
-    inlet.flush();
+    submitter.flush();
     counter.until(first + count);
 }
 
@@ -116,7 +116,7 @@ fn jobs_that_come_and_go_leave_nothing() {
 fn jobs_with_futures_and_limits_leave_nothing() {
     let _case = Case::begin();
     let pool = processes(2);
-    let options = JobOptions { limit: Some(end_to_end::probe::LIMIT) };
+    let options = JobOptions { time_limit: Some(end_to_end::probe::LIMIT) };
     expect_flat(rounds(30, 900), MARGIN, |_| {
         let jobs = (0..1_000).map(Probe::Double).collect();
         let futures = pool.submit_many(jobs, options).unwrap();

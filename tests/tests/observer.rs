@@ -9,7 +9,7 @@ use end_to_end::{
     probe::{Probe, builder, finish},
 };
 use parking_lot::Mutex;
-use pool::{Executor, BatchId, MonotonicInstant, Observer, PoolEvent, ProcessPool, WorkerId};
+use pool::{BatchId, Executor, MonotonicInstant, Observer, PoolEvent, ProcessPool, WorkerId};
 
 /// Keeps everything.
 #[derive(Default)]
@@ -43,19 +43,29 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
     let mut all = 0;
     for event in events {
         match event {
-            PoolEvent::Starting { worker, at } => {
+            PoolEvent::WorkerStarting { worker, at } => {
                 assert!(workers.entry(*worker).or_default().starting.replace(*at).is_none());
             }
-            PoolEvent::Ready { worker, at, .. } => {
+            PoolEvent::WorkerReady { worker, at, .. } => {
                 let known = workers.get_mut(worker).unwrap();
                 assert!(known.starting < Some(*at) && known.ready.replace(*at).is_none());
             }
-            PoolEvent::Sent { worker, batch, jobs, at, bytes } => {
+            PoolEvent::BatchSent { worker, batch, jobs, at, bytes } => {
                 let known = workers.get_mut(worker).unwrap();
                 assert!(known.ready < Some(*at) && !known.gone && *bytes > 0);
                 known.open.insert(*batch, jobs.iter().cloned().flatten().count() as u64);
             }
-            PoolEvent::Returned { worker, batch, outcomes, last, began, busy, durations, bytes, at } => {
+            PoolEvent::OutcomesReceived {
+                worker,
+                batch,
+                outcomes,
+                last,
+                began,
+                busy,
+                durations,
+                bytes,
+                at,
+            } => {
                 let known = workers.get_mut(worker).unwrap();
                 let open = known.open.get_mut(batch).unwrap();
                 *open -= outcomes;
@@ -73,7 +83,7 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 );
                 all += outcomes;
             }
-            PoolEvent::Gone { worker, left, .. } => {
+            PoolEvent::WorkerExited { worker, left, .. } => {
                 let known = workers.get_mut(worker).unwrap();
                 assert!(!left || known.open.is_empty());
                 known.gone = true;
@@ -95,7 +105,7 @@ fn a_batch_that_is_called_back_is_told_of() {
     finish(&pool);
     let events = diary.0.lock();
     assert_eq!(outcomes(&events), 50_040);
-    assert!(events.iter().any(|event| matches!(event, PoolEvent::Recalled { .. })));
+    assert!(events.iter().any(|event| matches!(event, PoolEvent::BatchesRecalled { .. })));
 }
 
 #[test]
@@ -111,12 +121,14 @@ fn a_death_is_told_with_the_job_that_the_worker_was_in() {
 
     let events = diary.0.lock();
     let death = events.iter().find_map(|event| match event {
-        PoolEvent::Gone { left: false, running, kept, cause, .. } => Some((*running, *kept, cause.clone())),
+        PoolEvent::WorkerExited { left: false, running, kept, cause, .. } => {
+            Some((*running, *kept, cause.clone()))
+        }
         _ => None,
     });
     let (running, kept, cause) = death.unwrap();
     let sent = events.iter().find_map(|event| match event {
-        PoolEvent::Sent { batch, jobs, .. } => Some((*batch, jobs.clone())),
+        PoolEvent::BatchSent { batch, jobs, .. } => Some((*batch, jobs.clone())),
         _ => None,
     });
     assert_eq!(sent, Some((BatchId(0), vec![0..=3])));

@@ -16,7 +16,9 @@ use end_to_end::{
     runner,
     workers::living,
 };
-use pool::{DeathCause, Executor, JobError, JobOptions, ResultError, OnWorkerDeath, ProcessPool, SubmitError};
+use pool::{
+    DeathCause, Executor, JobError, JobOptions, OnWorkerDeath, ProcessPool, ResultError, SubmitError,
+};
 
 /// Longer than any verdict on a rogue may take on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
@@ -50,9 +52,9 @@ fn cause(pool: &ProcessPool<Probe>, wrong: Wrong) -> String {
 /// Runs jobs on a pool, and proves that each has one outcome.
 fn run_jobs(pool: &ProcessPool<Probe>, count: u64) {
     let counter = Arc::new(Counter::default());
-    let mut inlet = pool.inlet(counter.clone());
-    (0..count).for_each(|n| inlet.push(n, Probe::Double(n), JobOptions::default()));
-    inlet.flush();
+    let mut submitter = pool.submitter(counter.clone());
+    (0..count).for_each(|n| submitter.push(n, Probe::Double(n), JobOptions::default()));
+    submitter.flush();
     counter.until(count);
 }
 
@@ -87,7 +89,7 @@ fn who_is_never_ready_is_given_up_after_a_while() {
     let _case = Case::begin();
     for wrong in LATE {
         let limit = Duration::from_millis(100);
-        let pool = rogues(1, &Plan::new(wrong)).start_limit(limit).build().unwrap();
+        let pool = rogues(1, &Plan::new(wrong)).start_timeout(limit).build().unwrap();
         let cause = cause(&pool, wrong);
         assert!(cause.contains("the worker was not ready in time"), "{wrong:?}: {cause}");
         finish(&pool);
@@ -101,7 +103,7 @@ fn workers_that_are_never_ready_in_turns_break_the_pool() {
     let limit = Duration::from_secs(1);
     let cases = [(2, Wrong::StaysAway), (2, Wrong::SaysNothing), (3, Wrong::NeverReady)];
     let pools = cases.map(|(workers, wrong)| {
-        (rogues(workers, &Plan::new(wrong)).start_limit(limit).build().unwrap(), workers, wrong)
+        (rogues(workers, &Plan::new(wrong)).start_timeout(limit).build().unwrap(), workers, wrong)
     });
     // Workers are started on demand, one for each job.
     let mut jobs = Vec::new();
@@ -272,7 +274,7 @@ fn a_batch_that_is_never_answered_can_be_ended_by_hand() {
 fn who_does_not_leave_is_killed() {
     let _case = Case::begin();
     let plan = Plan { publishes: true, ..Plan::new(Wrong::NeverLeaves) };
-    let pool = rogues(2, &plan).exit_limit(Duration::from_millis(100)).build().unwrap();
+    let pool = rogues(2, &plan).exit_timeout(Duration::from_millis(100)).build().unwrap();
     run_jobs(&pool, 300);
     let start = Instant::now();
     finish(&pool);

@@ -32,8 +32,8 @@ struct Sent {
 impl Observer for Sent {
     fn note(&self, event: &PoolEvent) {
         match event {
-            PoolEvent::Ready { worker, pid, .. } => drop(self.processes.lock().insert(*worker, *pid)),
-            PoolEvent::Sent { worker, jobs, .. } => {
+            PoolEvent::WorkerReady { worker, pid, .. } => drop(self.processes.lock().insert(*worker, *pid)),
+            PoolEvent::BatchSent { worker, jobs, .. } => {
                 self.jobs.lock().entry(*worker).or_default().extend(jobs.iter().cloned().flatten());
             }
             _ => {}
@@ -78,13 +78,13 @@ fn one_run(seed: u64) {
     };
     let pool = rogues(2, &plan).observer(sent.clone()).build().unwrap();
     let start = Instant::now();
-    let mut inlet = pool.inlet(outcomes.clone());
-    (0..JOBS).for_each(|n| inlet.push(n, Probe::Double(n), JobOptions::default()));
-    inlet.flush();
+    let mut submitter = pool.submitter(outcomes.clone());
+    (0..JOBS).for_each(|n| submitter.push(n, Probe::Double(n), JobOptions::default()));
+    submitter.flush();
     until("all jobs are resolved", || outcomes.0.lock().0.len() as u64 == JOBS);
     assert!(start.elapsed() < BOUND, "seed {seed} took {:?}", start.elapsed());
     assert_eq!(pool.broken(), None, "seed {seed}");
-    drop(inlet);
+    drop(submitter);
     finish(&pool);
     let (counts, wrong) = &*outcomes.0.lock();
     assert!(counts.values().all(|&count| count == 1), "seed {seed}: {counts:?}");

@@ -2,7 +2,7 @@
 
 use std::ops::{AddAssign, Sub};
 
-use pool::{Executor, Job, ProcessPool, StageTimes, Stage};
+use pool::{Executor, Job, ProcessPool, Stage, StageTimes};
 use sys::clock;
 
 use crate::report::{Side, StageTime};

@@ -448,9 +448,10 @@ pub(crate) fn file_parser() -> impl TypedValueParser<Value = PathBuf> {
 fn parse_batch(text: &str) -> Result<pool::BatchSize, String> {
     match text {
         "auto" => Ok(pool::BatchSize::Auto),
-        number => {
-            number.parse().map(pool::BatchSize::Fixed).map_err(|_| "expected `auto` or a number above 0".into())
-        }
+        number => number
+            .parse()
+            .map(pool::BatchSize::Fixed)
+            .map_err(|_| "expected `auto` or a number above 0".into()),
     }
 }
 

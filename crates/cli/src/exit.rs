@@ -48,7 +48,7 @@ pub(crate) fn leave(ended: Ended) -> ! {
         Ended::InputOutput => INPUT_OUTPUT,
         Ended::Journal => JOURNAL,
         Ended::Pool => POOL,
-        Ended::Signal(signal) => sys::signal::die_of(signal),
+        Ended::Signal(signal) => sys::signal::raise_default(signal),
     })
 }
 

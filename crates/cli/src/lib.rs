@@ -37,7 +37,7 @@ use plan::Plan;
 /// stopped the run.
 pub fn main() -> ! {
     sys::init::leave_init();
-    sys::signal::heed_children();
+    sys::signal::reset_sigchld();
     sys::signal::ignore_file_size_signal();
     pool::enter_if_worker::<builtin::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();

@@ -291,7 +291,7 @@ impl Plan {
             .batch_size(plan.batch)
             .codec(plan.codec)
             .transport(plan.transport)
-            .kill_after(plan.kill_after)
+            .grace_period(plan.kill_after)
             .retries(plan.retries)
             .timeout_retries(plan.timeout_retries)
             .pin(plan.pin)

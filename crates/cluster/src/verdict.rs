@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{Crash, Death, DeathCause, JobError, Job, Outcome, Panic};
+use pool::{Crash, Death, DeathCause, Job, JobError, Outcome, Panic};
 use serde::{Deserialize, Serialize};
 use wire::{CodecError, CodecKind};
 

@@ -5,20 +5,20 @@
 
 mod crash;
 mod death;
-mod stats;
 mod id;
 mod instant;
 mod outcome;
-mod stage_times;
 mod stage;
+mod stage_times;
+mod stats;
 mod task;
 
 pub use crash::Crash;
 pub use death::{Death, DeathCause};
-pub use stats::{ThreadStats, ParentStats, ProgramStats, WorkerStats};
 pub use id::{BatchId, JobId, JobRange, WorkerId};
 pub use instant::MonotonicInstant;
 pub use outcome::{JobError, Outcome, Panic};
-pub use stage_times::StageTimes;
 pub use stage::Stage;
+pub use stage_times::StageTimes;
+pub use stats::{ParentStats, ProgramStats, ThreadStats, WorkerStats};
 pub use task::{Context, Job};

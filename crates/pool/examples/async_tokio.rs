@@ -7,7 +7,7 @@
 
 use std::{error::Error, hint, thread, time::Duration};
 
-use pool::{Executor, JobError, Job, ProcessPool};
+use pool::{Executor, Job, JobError, ProcessPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

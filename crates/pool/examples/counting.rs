@@ -9,7 +9,7 @@
 
 use std::{error::Error, hint::black_box};
 
-use pool::{Executor, JobError, Job, JobFuture, ResultError, ThreadPool};
+use pool::{Executor, Job, JobError, JobFuture, ResultError, ThreadPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

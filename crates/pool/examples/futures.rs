@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("killed: long {}", long.kill());
 
     let times = [MOMENT, MOMENT, HOUR, MOMENT];
-    for output in pool.map(times.map(Wait)).deadline(Duration::from_secs(1)) {
+    for output in pool.map(times.map(Wait)).timeout(Duration::from_secs(1)) {
         match output {
             Ok(time) => println!("map: {time:?}"),
             Err(reason) => println!("map: {reason}"),

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, JobError, Job, JobOptions, ResultError, ProcessPool, ThreadPool};
+use pool::{Executor, Job, JobError, JobOptions, ProcessPool, ResultError, ThreadPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -32,9 +32,9 @@ impl Job for Sleep {
 fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Sleep>();
     let long = Duration::from_secs(10);
-    let tenth = JobOptions { limit: Some(Duration::from_millis(100)) };
+    let tenth = JobOptions { time_limit: Some(Duration::from_millis(100)) };
     // A worker is first asked by SIGTERM; one that does not go within this time is killed by SIGKILL.
-    let pool = ProcessPool::builder().workers(1).kill_after(Duration::from_millis(500)).build()?;
+    let pool = ProcessPool::builder().workers(1).grace_period(Duration::from_millis(500)).build()?;
 
     let start = Instant::now();
     let job = pool.submit_with(Sleep(long), tenth)?;

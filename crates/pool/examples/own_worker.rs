@@ -7,7 +7,7 @@
 
 use std::{error::Error, process};
 
-use pool::{DeathCause, Executor, JobError, Job, ResultError, ProcessPool};
+use pool::{DeathCause, Executor, Job, JobError, ProcessPool, ResultError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

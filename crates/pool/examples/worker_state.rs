@@ -40,7 +40,7 @@ impl Context for Session {
 struct Fetch(u32);
 
 #[derive(Serialize, Deserialize)]
-struct Page {
+struct SharedPage {
     address: String,
     /// Whose session it came over, and how many pages had come over it by then.
     session: u32,
@@ -49,14 +49,14 @@ struct Page {
 
 impl Job for Fetch {
     const NAME: &'static str = "fetch";
-    type Output = Page;
+    type Output = SharedPage;
     type Error = String;
     type Context = Session;
 
-    fn run(self, session: &mut Session) -> Result<Page, String> {
+    fn run(self, session: &mut Session) -> Result<SharedPage, String> {
         session.fetched += 1;
         let address = format!("{}/{}", session.base, self.0);
-        Ok(Page { address, session: process::id(), nth: session.fetched })
+        Ok(SharedPage { address, session: process::id(), nth: session.fetched })
     }
 }
 

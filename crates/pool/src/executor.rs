@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use job::{Job, ParentStats, WorkerStats};
 
 use crate::{
-    Inlet, JobFuture, JobOptions, SubmitError, Sink, WorkerReport,
+    JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     map::{Map, MapUnordered},
 };
 
@@ -36,15 +36,15 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let sink = Arc::new(Collected::default()); // keeps each tag and output
-    /// let mut inlet = threads.inlet(sink.clone());
-    /// (1..=3).for_each(|n| inlet.push(n, Square(n), JobOptions::default()));
-    /// drop(inlet);
+    /// let mut submitter = threads.submitter(sink.clone());
+    /// (1..=3).for_each(|n| submitter.push(n, Square(n), JobOptions::default()));
+    /// drop(submitter);
     /// threads.shutdown(true, false);
     /// let mut squares = sink.0.lock().unwrap();
     /// squares.sort();
     /// assert_eq!(*squares, [(1, Some(1)), (2, Some(4)), (3, Some(9))]);
     /// ```
-    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>;
+    fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>;
 
     /// Takes one job; its future tells of it. Never blocks on capacity, except on a [`Serial`](crate::Serial)
     /// executor, which runs it first. A job that cannot be encoded is taken, and has failed.
@@ -55,7 +55,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// use pool::{Executor, JobError, JobOptions, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
-    /// let limited = JobOptions { limit: Some(Duration::from_secs(1)) };
+    /// let limited = JobOptions { time_limit: Some(Duration::from_secs(1)) };
     /// let job = threads.submit_with(Square(3), limited)?;
     /// // Only worker processes can be ended when their time is over, so here the job has failed.
     /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Unsupported(_)))));
@@ -206,13 +206,13 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let job = threads.submit(Square(5))?;
-    /// assert!(threads.shutdown_within(Duration::from_secs(60), false), "that is time enough");
+    /// assert!(threads.shutdown_timeout(Duration::from_secs(60), false), "that is time enough");
     /// assert_eq!(job.result(None)?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn shutdown_within(&self, time: Duration, cancel: bool) -> bool {
+    fn shutdown_timeout(&self, time: Duration, cancel: bool) -> bool {
         self.shutdown(false, cancel);
-        self.join_within(time)
+        self.join_timeout(time)
     }
 
     /// Lends the executor to `body` and shuts it down afterwards, also if `body` panics: when this returns, all jobs
@@ -302,7 +302,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn join(&self) {
-        self.join_within(Duration::MAX);
+        self.join_timeout(Duration::MAX);
     }
 
     /// As [`join`](Executor::join), but waits for `time` at the most, and says whether all is over.
@@ -314,12 +314,12 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let threads = ThreadPool::new(1, ());
     /// threads.submit(Square(5))?;
-    /// assert!(!threads.join_within(Duration::from_millis(1)), "it may still get jobs");
+    /// assert!(!threads.join_timeout(Duration::from_millis(1)), "it may still get jobs");
     /// threads.close();
-    /// assert!(threads.join_within(Duration::from_secs(60)));
+    /// assert!(threads.join_timeout(Duration::from_secs(60)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn join_within(&self, time: Duration) -> bool;
+    fn join_timeout(&self, time: Duration) -> bool;
 
     /// What the workers that have left since the last call had to say, in the order of their leaving. After a
     /// [`join`](Executor::join) all have left.

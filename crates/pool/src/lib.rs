@@ -1,7 +1,7 @@
 //! Runs jobs on worker processes, on threads, or one after another.
 //!
 //! A [`Job`] is a value that can be serialized and knows how to run. An [`Executor`] takes jobs through an
-//! [`Inlet`] and hands every outcome to a [`Sink`], exactly once. There are three, and a program can change from one
+//! [`Submitter`] and hands every outcome to a [`Sink`], exactly once. There are three, and a program can change from one
 //! to another by a word: [`ProcessPool`] isolates jobs from each other and from the program, [`ThreadPool`] is
 //! cheaper and isolates nothing, and [`Serial`] is the plain loop to compare them with.
 //!
@@ -59,24 +59,26 @@ mod threads;
 pub use cores::available_cores;
 pub use executor::Executor;
 pub use future::{
-    AsCompleted, JobFuture, ResultError, SubmitError, ReturnWhen, Unfinished, Waited, as_completed, wait,
+    AsCompleted, JobFuture, ResultError, ReturnWhen, SubmitError, Unfinished, WaitResult, as_completed, wait,
 };
 #[doc(inline)]
 pub use job::{
-    Context, Crash, Death, DeathCause, JobError, BatchId, Job, JobId, ThreadStats, MonotonicInstant, Outcome, Panic,
-    ParentStats, ProgramStats, StageTimes, Stage, WorkerStats, WorkerId,
+    BatchId, Context, Crash, Death, DeathCause, Job, JobError, JobId, MonotonicInstant, Outcome, Panic,
+    ParentStats, ProgramStats, Stage, StageTimes, ThreadStats, WorkerId, WorkerStats,
 };
 pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
 pub use observer::{Observer, PoolEvent};
 pub use options::{JobOptions, WorkerReport};
-pub use processes::{BuildError, MAX_DEPTH, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError};
+pub use processes::{
+    BuildError, MAX_NESTING, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError,
+};
 #[doc(inline)]
 pub use sched::{BatchSize, OnWorkerDeath};
 pub use serial::Serial;
 use serve::is_stray_worker;
 #[doc(inline)]
 pub use serve::{WatchedAllocator, enter_if_worker, is_worker, serve_as_worker};
-pub use stream::{Inlet, Resolved, Sink};
+pub use stream::{Resolved, Sink, Submitter};
 pub use threads::ThreadPool;
 #[doc(inline)]
 pub use wire::{CodecError, CodecKind, RendezvousError, Transport, UnknownCodec};

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{Death, BatchId, MonotonicInstant, WorkerId};
+use job::{BatchId, Death, MonotonicInstant, WorkerId};
 use wire::catch_panic;
 
 /// Somebody who is told what happens in a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
@@ -21,8 +21,8 @@ use wire::catch_panic;
 ///     fn note(&self, event: &PoolEvent) {
 ///         let mut counts = self.0.lock().unwrap();
 ///         match event {
-///             PoolEvent::Starting { .. } => counts.0 += 1,
-///             PoolEvent::Sent { jobs, .. } => counts.1 += jobs.iter().cloned().flatten().count() as u64,
+///             PoolEvent::WorkerStarting { .. } => counts.0 += 1,
+///             PoolEvent::BatchSent { jobs, .. } => counts.1 += jobs.iter().cloned().flatten().count() as u64,
 ///             _ => {}
 ///         }
 ///     }
@@ -50,7 +50,7 @@ pub trait Observer: Send + Sync {
     ///
     /// impl Observer for Log {
     ///     fn note(&self, event: &PoolEvent) {
-    ///         if let PoolEvent::Gone { worker, left: false, cause, .. } = event {
+    ///         if let PoolEvent::WorkerExited { worker, left: false, cause, .. } = event {
     ///             eprintln!("{worker} died: {cause}");
     ///         }
     ///     }
@@ -58,7 +58,7 @@ pub trait Observer: Send + Sync {
     /// ```
     fn note(&self, event: &PoolEvent);
 
-    /// Whether the worker is to note how long each job of this batch takes, for [`PoolEvent::Returned`]. That costs a look
+    /// Whether the worker is to note how long each job of this batch takes, for [`PoolEvent::OutcomesReceived`]. That costs a look
     /// at the clock a job. By default it does.
     ///
     /// ```
@@ -87,7 +87,7 @@ pub trait Observer: Send + Sync {
 /// use std::time::Duration;
 /// use pool::{BatchId, MonotonicInstant, PoolEvent, WorkerId};
 ///
-/// let event = PoolEvent::Returned {
+/// let event = PoolEvent::OutcomesReceived {
 ///     worker: WorkerId { slot: 0, generation: 0 },
 ///     batch: BatchId(12),
 ///     outcomes: 400,
@@ -98,21 +98,21 @@ pub trait Observer: Send + Sync {
 ///     bytes: 2_000,
 ///     at: MonotonicInstant(1_950_000),
 /// };
-/// let PoolEvent::Returned { began, busy, at, .. } = event else { unreachable!() };
+/// let PoolEvent::OutcomesReceived { began, busy, at, .. } = event else { unreachable!() };
 /// assert_eq!(at.since(began + busy), Duration::from_micros(50), "on their way, or waiting to be taken");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PoolEvent {
     /// A worker is being started.
-    Starting {
+    WorkerStarting {
         /// The worker; one of a later generation takes the place of another.
         worker: WorkerId,
         /// When that was decided.
         at: MonotonicInstant,
     },
     /// It has started, and its state has been made.
-    Ready {
+    WorkerReady {
         /// The worker.
         worker: WorkerId,
         /// Its process.
@@ -121,7 +121,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// It could not be started, or ended before it was ready.
-    StartFailed {
+    WorkerStartFailed {
         /// The worker.
         worker: WorkerId,
         /// Its process, if there was one.
@@ -132,12 +132,12 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A batch is about to be sent.
-    Sent {
+    BatchSent {
         /// The worker that it goes to.
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// Its jobs, in order: what they were [pushed](crate::Inlet::push) under, or their places in the map; of those with a
+        /// Its jobs, in order: what they were [pushed](crate::Submitter::push) under, or their places in the map; of those with a
         /// future their numbers in the order of submission. A job that is sent again is sent in another batch.
         jobs: Vec<RangeInclusive<u64>>,
         /// Its size.
@@ -146,7 +146,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker is asked to give back all jobs that it has not begun with, because others have nothing to do.
-    Recalled {
+    BatchesRecalled {
         /// The worker.
         worker: WorkerId,
         /// It keeps batches from this number on.
@@ -155,7 +155,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker has returned outcomes: those of the first jobs of a batch that had none yet.
-    Returned {
+    OutcomesReceived {
         /// The worker.
         worker: WorkerId,
         /// The batch.
@@ -177,7 +177,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker that had been ready is gone.
-    Gone {
+    WorkerExited {
         /// The worker.
         worker: WorkerId,
         /// How it ended.
@@ -249,7 +249,10 @@ mod tests {
     #[test]
     fn who_panics_misses_something() {
         let audience = Audience::new(Some(Arc::new(Panics)));
-        audience.hear(|| PoolEvent::Starting { worker: WorkerId { slot: 0, generation: 0 }, at: MonotonicInstant(0) });
+        audience.hear(|| PoolEvent::WorkerStarting {
+            worker: WorkerId { slot: 0, generation: 0 },
+            at: MonotonicInstant(0),
+        });
         assert!(!audience.wants_durations(BatchId(0)));
     }
 }

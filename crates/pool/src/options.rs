@@ -31,12 +31,12 @@ pub struct WorkerReport<J: Job> {
 /// use pool::JobOptions;
 ///
 /// let patient = JobOptions::default();
-/// assert_eq!(patient.limit, None);
-/// let limited = JobOptions { limit: Some(Duration::from_millis(100)) };
+/// assert_eq!(patient.time_limit, None);
+/// let limited = JobOptions { time_limit: Some(Duration::from_millis(100)) };
 /// assert_ne!(limited, patient);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobOptions {
     /// Its own time limit, before the pool's. Needs worker processes; elsewhere the job fails.
-    pub limit: Option<Duration>,
+    pub time_limit: Option<Duration>,
 }

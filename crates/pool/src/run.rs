@@ -2,14 +2,14 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use job::{Context, JobError, Job, Outcome};
+use job::{Context, Job, JobError, Outcome};
 use wire::catch_panic;
 
 use crate::JobOptions;
 
 /// Runs a job, catching its panic.
 pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Context) -> Outcome<J> {
-    if options.limit.is_some() {
+    if options.time_limit.is_some() {
         return Err(JobError::Unsupported("a time limit needs worker processes"));
     }
     match catch_panic(|| job.run(context)) {

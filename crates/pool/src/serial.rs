@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{Context, JobError, Job, Outcome, WorkerStats, WorkerId};
+use job::{Context, Job, JobError, Outcome, WorkerId, WorkerStats};
 use parking_lot::Mutex;
 
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, SubmitError, Resolved, Sink, WorkerReport,
+    Executor, JobFuture, JobOptions, Resolved, Sink, SubmitError, Submitter, WorkerReport,
     future::{Slot, Slots, deadline_after},
     run::{finish_context, run_here, start_context},
     stream::hand_over,
@@ -78,8 +78,8 @@ impl<J: Job> Serial<J> {
 }
 
 impl<J: Job> Executor<J> for Serial<J> {
-    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
-        Box::new(SerialInlet { shared: self.shared.clone(), sink })
+    fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
+        Box::new(SerialSubmitter { shared: self.shared.clone(), sink })
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
@@ -107,7 +107,7 @@ impl<J: Job> Executor<J> for Serial<J> {
         self.shared.stopped.store(true, Ordering::Release);
     }
 
-    fn join_within(&self, time: Duration) -> bool {
+    fn join_timeout(&self, time: Duration) -> bool {
         // Whoever runs a job holds the state.
         let context = match deadline_after(time) {
             Some(deadline) => self.shared.context.try_lock_until(deadline),
@@ -188,12 +188,12 @@ impl<J: Job> Shared<J> {
     }
 }
 
-struct SerialInlet<J: Job> {
+struct SerialSubmitter<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
 }
 
-impl<J: Job> Inlet<J> for SerialInlet<J> {
+impl<J: Job> Submitter<J> for SerialSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         let late = self.shared.closed.load(Ordering::Acquire);
         let outcome = if late { Err(JobError::Cancelled) } else { self.shared.run(job, options) };
@@ -203,7 +203,7 @@ impl<J: Job> Inlet<J> for SerialInlet<J> {
 
     fn flush(&mut self) {}
 
-    fn is_hungry(&self) -> bool {
+    fn has_capacity(&self) -> bool {
         true
     }
 

@@ -7,8 +7,8 @@ use crate::{JobOptions, SubmitError};
 
 /// A way into an executor.
 ///
-/// Jobs gather in an inlet until a worker has room for them or there are enough for a batch. Dropping it
-/// [flushes](Inlet::flush) it.
+/// Jobs gather in an submitter until a worker has room for them or there are enough for a batch. Dropping it
+/// [flushes](Submitter::flush) it.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -17,14 +17,14 @@ use crate::{JobOptions, SubmitError};
 ///
 /// let sink = Arc::new(Collected::default()); // keeps each tag and output
 /// let serial = Serial::new(());
-/// let mut inlet = serial.inlet(sink.clone());
+/// let mut submitter = serial.submitter(sink.clone());
 /// for (tag, n) in (0..).zip([30, 20, 10]) {
-///     inlet.push(tag, Square(n), JobOptions::default());
+///     submitter.push(tag, Square(n), JobOptions::default());
 /// }
-/// inlet.flush();
+/// submitter.flush();
 /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(900)), (1, Some(400)), (2, Some(100))]);
 /// ```
-pub trait Inlet<J: Job>: Send {
+pub trait Submitter<J: Job>: Send {
     /// Takes a job, never blocking on capacity. Its outcome will reach the sink under `tag`, exactly once, whatever
     /// happens; after [`Executor::stop`](crate::Executor::stop) that is a cancellation.
     ///
@@ -34,10 +34,10 @@ pub trait Inlet<J: Job>: Send {
     /// use pool::{Executor, JobOptions, Serial};
     ///
     /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
-    /// let mut inlet = serial.inlet(sink.clone());
-    /// inlet.push(0, Square(4), JobOptions::default());
+    /// let mut submitter = serial.submitter(sink.clone());
+    /// submitter.push(0, Square(4), JobOptions::default());
     /// serial.stop(Duration::ZERO);
-    /// inlet.push(1, Square(5), JobOptions::default()); // too late: it is cancelled
+    /// submitter.push(1, Square(5), JobOptions::default()); // too late: it is cancelled
     /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16)), (1, None)]);
     /// ```
     fn push(&mut self, tag: u64, job: J, options: JobOptions);
@@ -51,11 +51,11 @@ pub trait Inlet<J: Job>: Send {
     /// use pool::{Executor, JobOptions, Serial};
     ///
     /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
-    /// let mut inlet = serial.inlet(sink.clone());
-    /// inlet.push_together(vec![(7, Square(4)), (8, Square(5))], JobOptions::default());
+    /// let mut submitter = serial.submitter(sink.clone());
+    /// submitter.push_chunk(vec![(7, Square(4)), (8, Square(5))], JobOptions::default());
     /// assert_eq!(*sink.0.lock().unwrap(), [(7, Some(16)), (8, Some(25))]);
     /// ```
-    fn push_together(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
+    fn push_chunk(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
         jobs.into_iter().for_each(|(tag, job)| self.push(tag, job, options));
     }
 
@@ -67,9 +67,9 @@ pub trait Inlet<J: Job>: Send {
     /// use pool::{Executor, JobOptions, ThreadPool};
     ///
     /// let (sink, threads) = (Arc::new(Collected::default()), ThreadPool::new(1, ()));
-    /// let mut inlet = threads.inlet(sink.clone());
-    /// inlet.push(0, Square(4), JobOptions::default());
-    /// inlet.flush(); // no job stays in the inlet while the program waits for input
+    /// let mut submitter = threads.submitter(sink.clone());
+    /// submitter.push(0, Square(4), JobOptions::default());
+    /// submitter.flush(); // no job stays in the submitter while the program waits for input
     /// threads.shutdown(true, false);
     /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16))]);
     /// ```
@@ -82,10 +82,10 @@ pub trait Inlet<J: Job>: Send {
     /// use std::sync::Arc;
     /// use pool::{Executor, Serial};
     ///
-    /// let inlet = Serial::<Square>::new(()).inlet(Arc::new(Collected::default()));
-    /// assert!(inlet.is_hungry(), "whoever pushes runs the job");
+    /// let submitter = Serial::<Square>::new(()).submitter(Arc::new(Collected::default()));
+    /// assert!(submitter.has_capacity(), "whoever pushes runs the job");
     /// ```
-    fn is_hungry(&self) -> bool;
+    fn has_capacity(&self) -> bool;
 
     /// With how many jobs under way no worker has to wait for any, as far as is known from the cost of earlier ones; 0 if
     /// nothing is.
@@ -95,8 +95,8 @@ pub trait Inlet<J: Job>: Send {
     /// use std::sync::Arc;
     /// use pool::{Executor, Serial};
     ///
-    /// let inlet = Serial::<Square>::new(()).inlet(Arc::new(Collected::default()));
-    /// assert_eq!(inlet.enough(), 0);
+    /// let submitter = Serial::<Square>::new(()).submitter(Arc::new(Collected::default()));
+    /// assert_eq!(submitter.enough(), 0);
     /// ```
     fn enough(&self) -> usize {
         0
@@ -110,10 +110,10 @@ pub trait Inlet<J: Job>: Send {
     /// use pool::{Executor, SubmitError, Serial};
     ///
     /// let serial = Serial::<Square>::new(());
-    /// let inlet = serial.inlet(Arc::new(Collected::default()));
-    /// assert_eq!(inlet.refusal(), None);
+    /// let submitter = serial.submitter(Arc::new(Collected::default()));
+    /// assert_eq!(submitter.refusal(), None);
     /// serial.close();
-    /// assert_eq!(inlet.refusal(), Some(SubmitError::Closed));
+    /// assert_eq!(submitter.refusal(), Some(SubmitError::Closed));
     /// ```
     fn refusal(&self) -> Option<SubmitError>;
 
@@ -134,11 +134,11 @@ pub trait Inlet<J: Job>: Send {
     ///
     /// let (tell, told) = mpsc::channel();
     /// let one_thread = ThreadPool::new(1, ());
-    /// let mut inlet = one_thread.inlet(Arc::new(Tell(tell)));
-    /// inlet.push(0, Gate(1), JobOptions::default());
+    /// let mut submitter = one_thread.submitter(Arc::new(Tell(tell)));
+    /// submitter.push(0, Gate(1), JobOptions::default());
     /// arrival(); // the job runs
-    /// inlet.push(1, Gate(2), JobOptions::default());
-    /// inlet.cancel_waiting();
+    /// submitter.push(1, Gate(2), JobOptions::default());
+    /// submitter.cancel_waiting();
     /// open();
     /// assert_eq!([told.recv()?, told.recv()?], [(1, false), (0, true)]);
     /// # Ok::<(), mpsc::RecvError>(())
@@ -165,9 +165,9 @@ pub trait Inlet<J: Job>: Send {
 ///
 /// let (sender, receiver) = mpsc::channel();
 /// let threads = ThreadPool::new(2, ());
-/// let mut inlet = threads.inlet(Arc::new(Forward(Mutex::new(sender))));
-/// inlet.push(7, Square(3), JobOptions::default());
-/// drop(inlet);
+/// let mut submitter = threads.submitter(Arc::new(Forward(Mutex::new(sender))));
+/// submitter.push(7, Square(3), JobOptions::default());
+/// drop(submitter);
 /// let Resolved { tag, outcome } = receiver.recv()?;
 /// assert_eq!((tag, outcome?), (7, 9));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

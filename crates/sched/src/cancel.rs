@@ -7,7 +7,7 @@ use job::{JobId, JobRange, MonotonicInstant};
 use crate::{
     Action, Sched, Verdict,
     state::Mode,
-    worker::{Doom, Phase, Worker},
+    worker::{KillReason, Phase, Worker},
 };
 
 impl Sched {
@@ -24,7 +24,7 @@ impl Sched {
         if let Some((&id, _)) = found {
             // One that is being killed for another reason takes this job along as well.
             self.condemned.insert(job);
-            self.doom(id, Doom::Called { job }, actions);
+            self.doom(id, KillReason::Called { job }, actions);
         }
     }
 

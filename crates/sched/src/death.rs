@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use job::{Death, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
+use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, StartFailure, Verdict,
-    queue::{Travel, Waiting},
+    queue::{Grouping, Waiting},
     state::Mode,
-    worker::{Doom, InFlight, Phase, Worker},
+    worker::{InFlight, KillReason, Phase, Worker},
 };
 
 /// So many failed starts in a row break the pool.
@@ -48,7 +48,7 @@ impl Sched {
         actions: &mut Vec<Action>,
     ) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        if matches!(worker.phase, Phase::Doomed(doom) if doom != Doom::Late) {
+        if matches!(worker.phase, Phase::Doomed(doom) if doom != KillReason::Late) {
             return;
         }
         match failure {
@@ -69,7 +69,7 @@ impl Sched {
         let Some(worker) = self.workers.remove(&id) else { return };
         let expected = !matches!(
             worker.phase,
-            Phase::Serving | Phase::Doomed(Doom::Expelled | Doom::Stood | Doom::Oversized)
+            Phase::Serving | Phase::Doomed(KillReason::Expelled | KillReason::Stood | KillReason::Oversized)
         );
         if worker.batches.is_empty() && expected {
             return;
@@ -90,7 +90,7 @@ impl Sched {
         let held = worker.batches.into_iter().flat_map(|in_flight| {
             let alone = crowd == Some(in_flight.batch);
             in_flight.jobs.into_iter().map(move |waiting| match alone {
-                true => Waiting { travel: Travel::Alone, ..waiting },
+                true => Waiting { grouping: Grouping::Isolated, ..waiting },
                 false => waiting,
             })
         });
@@ -105,7 +105,7 @@ impl Sched {
                         && let Some(after) = self.charge(job, worker.phase, end, actions)
                     {
                         // Not at once: what killed it may be over soon, like a lack of memory.
-                        let suspect = Waiting { jobs, travel: Travel::Alone, ..waiting };
+                        let suspect = Waiting { jobs, grouping: Grouping::Isolated, ..waiting };
                         self.queue.rest(now + after, suspect);
                         actions.push(Action::WakeAt(now + after));
                     }
@@ -133,7 +133,7 @@ impl Sched {
             return None;
         }
         let tried = self.attempts.entry(job).or_default();
-        let verdict = if let Phase::Doomed(Doom::Overrun { limit, .. }) = phase {
+        let verdict = if let Phase::Doomed(KillReason::Overrun { limit, .. }) = phase {
             tried.timeouts += 1;
             let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(None));
             let is_last = tried.timeouts > self.settings.timeout_retries;
@@ -142,7 +142,7 @@ impl Sched {
             let death = end.death;
             tried.note_death(death);
             let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(Some(death)));
-            if end.memory || phase == Phase::Doomed(Doom::Oversized) {
+            if end.memory || phase == Phase::Doomed(KillReason::Oversized) {
                 // It would need as much again.
                 Some(Verdict::Memory { death, attempts, earlier })
             } else {
@@ -161,11 +161,11 @@ impl Sched {
 
     /// Has a worker killed that is not needed any more.
     pub(crate) fn dismiss(&mut self, id: WorkerId, actions: &mut Vec<Action>) {
-        self.doom(id, Doom::Dismissed, actions);
+        self.doom(id, KillReason::Dismissed, actions);
     }
 
     /// Has a worker killed, unless it is being killed already.
-    pub(crate) fn doom(&mut self, id: WorkerId, doom: Doom, actions: &mut Vec<Action>) {
+    pub(crate) fn doom(&mut self, id: WorkerId, doom: KillReason, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id)
             && !matches!(worker.phase, Phase::Doomed(_))
         {
@@ -210,7 +210,7 @@ fn is_usable(worker: &Worker) -> bool {
 /// The job that a death is charged to: the one that ran too long, the one that was running, or the one that there was no
 /// memory to receive.
 fn blamed_job(worker: &Worker, end: End) -> Option<JobId> {
-    if let Phase::Doomed(Doom::Overrun { job, .. } | Doom::Called { job }) = worker.phase {
+    if let Phase::Doomed(KillReason::Overrun { job, .. } | KillReason::Called { job }) = worker.phase {
         return Some(job);
     }
     if end.memory && end.running.is_none() {

@@ -48,7 +48,7 @@ impl Sched {
 
     fn retire(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id) {
-            let by = now + self.settings.exit_limit;
+            let by = now + self.settings.exit_timeout;
             worker.phase = Phase::Leaving { by };
             actions.extend([Action::Retire(id), Action::WakeAt(by)]);
         }
@@ -137,7 +137,7 @@ impl Sched {
         let generation = self.generations.entry(slot).or_default();
         let id = WorkerId { slot, generation: *generation };
         *generation += 1;
-        let by = now + self.settings.start_limit;
+        let by = now + self.settings.start_timeout;
         self.workers.insert(id, Worker::starting(by, self.starts_fail));
         actions.extend([Action::Start(id), Action::WakeAt(by)]);
         true

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job::{Death, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
+use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub enum Event {
         since: MonotonicInstant,
     },
     /// A worker was found to do nothing although it has jobs, or to do something; told before a [`Event::Tick`].
-    Stood {
+    Stalled {
         /// The worker.
         worker: WorkerId,
         /// Whether it does nothing: somebody has stopped it, or it is in no job and silent.
@@ -107,7 +107,7 @@ pub enum Event {
     /// Start all workers that there may be, without waiting for jobs.
     Prestart,
     /// The pool lacks what it needs to go on.
-    Crippled,
+    ResourceLost,
     /// The workers have been stopped where they stand; limits stand still.
     Paused,
     /// They have been continued.

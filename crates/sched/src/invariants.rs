@@ -44,8 +44,9 @@ impl Sched {
             if matches!(worker.phase, Phase::Starting | Phase::Leaving { .. }) {
                 assert!(worker.batches.is_empty(), "{id} has batches and is not serving");
             }
-            places
-                .extend(worker.batches.iter().flat_map(|batch| batch.jobs.iter().map(|waiting| waiting.jobs)));
+            places.extend(
+                worker.batches.iter().flat_map(|batch| batch.jobs.iter().map(|waiting| waiting.jobs)),
+            );
         }
         let mut slots: Vec<u32> = self.workers.keys().map(|id| id.slot).collect();
         slots.dedup();

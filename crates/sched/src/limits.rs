@@ -6,7 +6,7 @@ use job::{BatchId, JobId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, RESIDENT_PERIOD, Sched,
-    worker::{Doom, InFlight, Phase, Worker},
+    worker::{InFlight, KillReason, Phase, Worker},
 };
 
 impl Sched {
@@ -33,7 +33,7 @@ impl Sched {
             worker.check_at = worker.check_at.map(|at| at + pause);
             match &mut worker.phase {
                 Phase::Leaving { by } => *by = *by + pause,
-                Phase::Doomed(Doom::Overrun { kill_at: Some(at), .. }) => *at = *at + pause,
+                Phase::Doomed(KillReason::Overrun { kill_at: Some(at), .. }) => *at = *at + pause,
                 _ => {}
             }
         }
@@ -42,7 +42,12 @@ impl Sched {
     }
 
     /// The same for a pause that nobody announced. One that was announced covers it.
-    pub(crate) fn time_skipped(&mut self, now: MonotonicInstant, since: MonotonicInstant, actions: &mut Vec<Action>) {
+    pub(crate) fn time_skipped(
+        &mut self,
+        now: MonotonicInstant,
+        since: MonotonicInstant,
+        actions: &mut Vec<Action>,
+    ) {
         if !self.is_paused() {
             self.pauses.begin(since);
             self.resumed(now, actions);
@@ -51,17 +56,17 @@ impl Sched {
 
     /// Time between two looks at workers that have jobs: whether one is stopped, and how large they are.
     pub(crate) fn look_every(&self) -> Duration {
-        let look = self.settings.standing_limit / 10;
+        let look = self.settings.stall_timeout / 10;
         if self.limits_resident() { look.min(RESIDENT_PERIOD) } else { look }
     }
 
     /// Has a worker killed that stands, with jobs that nobody else can have.
     fn check_standing(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
-        let limit = self.settings.standing_limit;
+        let limit = self.settings.stall_timeout;
         let Some(worker) = self.workers.get(&id) else { return };
         let stands = worker.stood_since.is_some_and(|since| since + limit <= now);
         if stands && worker.phase == Phase::Serving {
-            self.doom(id, Doom::Stood, actions);
+            self.doom(id, KillReason::Stood, actions);
         }
     }
 
@@ -92,16 +97,16 @@ impl Sched {
                 self.settings.idle_timeout.map(|time| worker.idle_since + time)
             }
             Phase::Serving => worker.check_at.into_iter().chain(look).min(),
-            Phase::Doomed(Doom::Overrun { kill_at, .. }) => kill_at,
+            Phase::Doomed(KillReason::Overrun { kill_at, .. }) => kill_at,
             Phase::Leaving { by } => Some(by),
             Phase::Starting => worker.check_at,
             Phase::Doomed(
-                Doom::Late
-                | Doom::Stood
-                | Doom::Oversized
-                | Doom::Expelled
-                | Doom::Dismissed
-                | Doom::Called { .. },
+                KillReason::Late
+                | KillReason::Stood
+                | KillReason::Oversized
+                | KillReason::Expelled
+                | KillReason::Dismissed
+                | KillReason::Called { .. },
             ) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);
@@ -133,11 +138,11 @@ impl Sched {
         // Not at once again: a job with no time at all waits for its turn like the others.
         let shortest = shortest.map(|limit| limit.max(Duration::from_millis(1)));
         let next = shortest.map(|limit| now + limit).into_iter().chain(due).min();
-        let kill_at = now + self.settings.kill_after;
+        let kill_at = now + self.settings.grace_period;
         let Some(worker) = self.workers.get_mut(&id) else { return };
         if let Some((job, limit, _)) = overrun {
             worker.check_at = None;
-            worker.phase = Phase::Doomed(Doom::Overrun { job, limit, kill_at: Some(kill_at) });
+            worker.phase = Phase::Doomed(KillReason::Overrun { job, limit, kill_at: Some(kill_at) });
             actions.extend([Action::Terminate(id), Action::WakeAt(kill_at)]);
         } else {
             worker.check_at = next;
@@ -150,7 +155,7 @@ impl Sched {
         let stopping = self.kill_at.is_some_and(|at| at <= now);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let due = match &mut worker.phase {
-            Phase::Doomed(Doom::Overrun { kill_at, .. })
+            Phase::Doomed(KillReason::Overrun { kill_at, .. })
                 if stopping || kill_at.is_some_and(|at| at <= now) =>
             {
                 kill_at.take().is_some()
@@ -159,7 +164,7 @@ impl Sched {
             Phase::Leaving { by } if stopping || *by <= now => true,
             Phase::Starting | Phase::Serving if stopping => true,
             phase @ Phase::Starting if worker.check_at.is_some_and(|at| at <= now) => {
-                *phase = Phase::Doomed(Doom::Late);
+                *phase = Phase::Doomed(KillReason::Late);
                 true
             }
             _ => return,
@@ -167,7 +172,7 @@ impl Sched {
         if due {
             actions.push(Action::Kill(id));
             if !matches!(worker.phase, Phase::Doomed(_)) {
-                worker.phase = Phase::Doomed(Doom::Dismissed);
+                worker.phase = Phase::Doomed(KillReason::Dismissed);
             }
         }
     }

@@ -40,7 +40,9 @@ impl Pauses {
 
     /// How much of the time since then was spent standing.
     pub(crate) fn since(&self, start: MonotonicInstant) -> Duration {
-        let within = |&(from, to): &(MonotonicInstant, MonotonicInstant)| to.since(start).saturating_sub(from.since(start));
+        let within = |&(from, to): &(MonotonicInstant, MonotonicInstant)| {
+            to.since(start).saturating_sub(from.since(start))
+        };
         self.ended.iter().map(within).sum()
     }
 }

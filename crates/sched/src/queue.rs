@@ -10,18 +10,18 @@ pub(crate) struct Waiting {
     pub(crate) jobs: JobRange,
     /// The mean size of these jobs, in bytes.
     pub(crate) mean_bytes: u64,
-    pub(crate) travel: Travel,
+    pub(crate) grouping: Grouping,
 }
 
 /// Who shares a batch with whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Travel {
+pub(crate) enum Grouping {
     /// With whatever else there is room for.
-    Freely,
+    Any,
     /// All of these jobs in one batch, and no others.
-    Together,
+    Atomic,
     /// Each in a batch of its own, because it is suspected of killing workers.
-    Alone,
+    Isolated,
 }
 
 /// Jobs in the order in which they will be sent.
@@ -70,7 +70,7 @@ impl Queue {
         if let Some(last) = self.ranges.back_mut()
             && last.jobs.end() == added.jobs.first().0
             && last.mean_bytes == added.mean_bytes
-            && (last.travel, added.travel) == (Travel::Freely, Travel::Freely)
+            && (last.grouping, added.grouping) == (Grouping::Any, Grouping::Any)
             && let Some(joined) = JobRange::new(last.jobs.first().0, added.jobs.end())
         {
             last.jobs = joined;
@@ -93,14 +93,14 @@ impl Queue {
         let most = size.min(quota);
         let (mut taken, mut count, mut bytes) = (Vec::new(), 0, 0);
         while let Some(&first) = self.ranges.front() {
-            if first.travel != Travel::Freely && count > 0 {
+            if first.grouping != Grouping::Any && count > 0 {
                 break;
             }
             let by_bytes = most_bytes.saturating_sub(bytes) / first.mean_bytes.max(1);
-            let room = match first.travel {
-                Travel::Freely => by_bytes.min(most - count),
-                Travel::Together => quota,
-                Travel::Alone => 1,
+            let room = match first.grouping {
+                Grouping::Any => by_bytes.min(most - count),
+                Grouping::Atomic => quota,
+                Grouping::Isolated => 1,
             };
             let (part, rest) = first.jobs.split_at(if count == 0 { room.max(1) } else { room });
             let Some(jobs) = part else { break };
@@ -114,7 +114,7 @@ impl Queue {
                 }
                 None => self.ranges.pop_front(),
             };
-            if first.travel != Travel::Freely || count >= most {
+            if first.grouping != Grouping::Any || count >= most {
                 break;
             }
         }
@@ -164,8 +164,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn waiting(start: u64, end: u64, travel: Travel) -> Waiting {
-        Waiting { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, travel }
+    fn waiting(start: u64, end: u64, grouping: Grouping) -> Waiting {
+        Waiting { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, grouping }
     }
 
     fn taken(queue: &mut Queue, most: u64, most_bytes: u64) -> Vec<(u64, u64)> {
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn jobs_leave_in_order_within_both_bounds() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 10, Travel::Freely));
-        queue.push_back(waiting(10, 20, Travel::Freely));
-        queue.push_back(waiting(30, 40, Travel::Freely));
+        queue.push_back(waiting(0, 10, Grouping::Any));
+        queue.push_back(waiting(10, 20, Grouping::Any));
+        queue.push_back(waiting(30, 40, Grouping::Any));
         assert_eq!(taken(&mut queue, 4, 1000), [(0, 4)]);
         assert_eq!(taken(&mut queue, 100, 50), [(4, 9)]);
         assert_eq!(taken(&mut queue, 15, 1000), [(9, 20), (30, 34)]);
@@ -188,11 +188,11 @@ mod tests {
     #[test]
     fn a_suspect_travels_alone() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(3, 9, Travel::Freely));
+        queue.push_back(waiting(3, 9, Grouping::Any));
         queue.push_front(vec![
-            waiting(0, 1, Travel::Freely),
-            waiting(1, 2, Travel::Alone),
-            waiting(2, 3, Travel::Freely),
+            waiting(0, 1, Grouping::Any),
+            waiting(1, 2, Grouping::Isolated),
+            waiting(2, 3, Grouping::Any),
         ]);
         assert_eq!(taken(&mut queue, 100, 1000), [(0, 1)]);
         assert_eq!(taken(&mut queue, 100, 1000), [(1, 2)]);
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn what_travels_together_is_not_mixed_and_only_split_by_a_quota() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 2, Travel::Freely));
-        queue.push_back(waiting(2, 8, Travel::Together));
-        queue.push_back(waiting(8, 12, Travel::Together));
+        queue.push_back(waiting(0, 2, Grouping::Any));
+        queue.push_back(waiting(2, 8, Grouping::Atomic));
+        queue.push_back(waiting(8, 12, Grouping::Atomic));
         assert_eq!(taken(&mut queue, 4, 1000), [(0, 2)]);
         assert_eq!(taken(&mut queue, 1, 10), [(2, 8)], "neither its size nor its bytes split it");
         let part: Vec<u64> = queue.take(1, 3, 1000).iter().map(|w| w.jobs.count()).collect();
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn a_suspect_rests_until_its_time_has_come() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(5, 9, Travel::Freely));
-        queue.rest(MonotonicInstant(100), waiting(1, 2, Travel::Alone));
-        queue.rest(MonotonicInstant(50), waiting(2, 3, Travel::Alone));
+        queue.push_back(waiting(5, 9, Grouping::Any));
+        queue.rest(MonotonicInstant(100), waiting(1, 2, Grouping::Isolated));
+        queue.rest(MonotonicInstant(50), waiting(2, 3, Grouping::Isolated));
         assert_eq!((queue.count(), queue.total(), queue.next_wake()), (4, 6, Some(MonotonicInstant(50))));
         queue.wake(MonotonicInstant(60));
         assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
@@ -227,8 +227,8 @@ mod tests {
     #[test]
     fn removing_splits_what_it_hits() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 10, Travel::Freely));
-        queue.push_back(waiting(20, 30, Travel::Freely));
+        queue.push_back(waiting(0, 10, Grouping::Any));
+        queue.push_back(waiting(20, 30, Grouping::Any));
         let removed = queue.remove(JobRange::new(5, 25).unwrap());
         assert_eq!(removed, [JobRange::new(5, 10).unwrap(), JobRange::new(20, 25).unwrap()]);
         assert_eq!(queue.count(), 10);

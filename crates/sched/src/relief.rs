@@ -9,7 +9,7 @@ use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, BatchSize, Sched,
-    queue::Travel,
+    queue::Grouping,
     state::Mode,
     worker::{InFlight, Phase, Worker},
 };
@@ -59,7 +59,7 @@ impl Sched {
 /// Whether a worker has jobs besides the one that it is in, none of which belong together.
 fn hoards(worker: &Worker) -> bool {
     let kept = || worker.batches.iter().filter(|batch| batch.batch >= worker.recalled);
-    let belong_together = |batch: &InFlight| batch.jobs.iter().any(|jobs| jobs.travel == Travel::Together);
+    let belong_together = |batch: &InFlight| batch.jobs.iter().any(|jobs| jobs.grouping == Grouping::Atomic);
     worker.phase == Phase::Serving
         && kept().map(InFlight::count).sum::<u64>() > 1
         && !worker.batches.iter().any(belong_together)

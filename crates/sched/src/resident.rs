@@ -6,7 +6,7 @@ use job::{BatchId, WorkerId};
 
 use crate::{
     Action, Sched,
-    worker::{Doom, Phase},
+    worker::{KillReason, Phase},
 };
 
 /// Time between two looks at the resident size of workers, where that matters.
@@ -29,7 +29,7 @@ impl Sched {
             return;
         };
         if is_oversized {
-            self.doom(id, Doom::Oversized, actions);
+            self.doom(id, KillReason::Oversized, actions);
         } else if is_recycled && !worker.is_recycled {
             worker.is_recycled = true;
             if !worker.batches.is_empty() {

@@ -61,7 +61,7 @@ pub struct Settings {
     /// The time limit of jobs that have none of their own.
     pub limit: Option<Duration>,
     /// From the polite signal to the one that cannot be ignored.
-    pub kill_after: Duration,
+    pub grace_period: Duration,
     /// How many jobs a worker serves before another takes its place.
     pub max_jobs_per_worker: Option<NonZeroU64>,
     /// Resident size, in bytes, of a worker and what it has started, above which it is killed. The job that it is in is
@@ -71,12 +71,12 @@ pub struct Settings {
     /// it is in.
     pub recycle_rss: Option<u64>,
     /// How long a worker may take to be ready.
-    pub start_limit: Duration,
+    pub start_timeout: Duration,
     /// How long a worker that was told to leave may take.
-    pub exit_limit: Duration,
+    pub exit_timeout: Duration,
     /// How long a worker may do nothing while it has jobs, because somebody has stopped it or its link is spoilt, before it
     /// is killed.
-    pub standing_limit: Duration,
+    pub stall_timeout: Duration,
     /// How long a worker may have nothing to do before it leaves.
     pub idle_timeout: Option<Duration>,
     /// How many jobs go into a batch.
@@ -93,13 +93,13 @@ impl Default for Settings {
             retries: 2,
             timeout_retries: 0,
             limit: None,
-            kill_after: Duration::from_secs(1),
+            grace_period: Duration::from_secs(1),
             max_jobs_per_worker: None,
             max_rss: None,
             recycle_rss: None,
-            start_limit: Duration::from_secs(60),
-            exit_limit: Duration::from_secs(5),
-            standing_limit: Duration::from_secs(10),
+            start_timeout: Duration::from_secs(60),
+            exit_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(10),
             idle_timeout: None,
             batch_size: BatchSize::Auto,
             on_worker_death: OnWorkerDeath::Heal,

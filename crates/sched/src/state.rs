@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
+use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, Event, Settings,
     death::End,
     pauses::Pauses,
-    queue::{Queue, Travel, Waiting},
+    queue::{Grouping, Queue, Waiting},
     sizing::Sizing,
-    worker::{Doom, Phase, Worker},
+    worker::{KillReason, Phase, Worker},
 };
 
 /// How the pool stands to new work.
@@ -124,8 +124,8 @@ impl Sched {
         match event {
             Event::Submitted { jobs, bytes, limits, together } => {
                 self.limits.extend(limits);
-                let travel = if together { Travel::Together } else { Travel::Freely };
-                let waiting = Waiting { jobs, mean_bytes: bytes / jobs.count(), travel };
+                let grouping = if together { Grouping::Atomic } else { Grouping::Any };
+                let waiting = Waiting { jobs, mean_bytes: bytes / jobs.count(), grouping };
                 self.submitted(waiting, &mut actions);
             }
             Event::Ready(worker) => self.ready(now, worker, &mut actions),
@@ -138,7 +138,7 @@ impl Sched {
             Event::TakenBack { worker, batch, index } => self.taken_back(worker, batch, index, &mut actions),
             Event::Seen { worker, batch, index, since } => self.seen(worker, batch, index, since),
             Event::Resident { worker, bytes } => self.resident(worker, bytes, &mut actions),
-            Event::Stood { worker, stands } => self.stood(now, worker, stands),
+            Event::Stalled { worker, stands } => self.stood(now, worker, stands),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
             Event::TimeSkipped { since } => self.time_skipped(now, since, &mut actions),
@@ -150,7 +150,7 @@ impl Sched {
             Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
             Event::Prestart => self.prestart(now, &mut actions),
-            Event::Crippled => self.break_down(&mut actions),
+            Event::ResourceLost => self.break_down(&mut actions),
             Event::Stopped { grace, terminate } => self.stopped(now, grace, terminate, &mut actions),
             Event::Resized(workers) => self.settings.max_workers = workers.max(1),
             Event::Tick => self.tick(now, &mut actions),
@@ -208,7 +208,7 @@ impl Sched {
 
     /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.
     #[must_use]
-    pub fn is_hungry(&self) -> bool {
+    pub fn has_capacity(&self) -> bool {
         self.queue.count() == 0
             && !self.is_paused()
             && (self.has_free_place()
@@ -235,7 +235,7 @@ impl Sched {
     /// Whether a worker without jobs is being killed because it is not needed any more, as one that was still starting.
     #[must_use]
     pub fn is_dismissed(&self, worker: WorkerId) -> bool {
-        let dismissed = |worker: &Worker| worker.phase == Phase::Doomed(Doom::Dismissed);
+        let dismissed = |worker: &Worker| worker.phase == Phase::Doomed(KillReason::Dismissed);
         self.workers.get(&worker).is_some_and(|worker| dismissed(worker) && worker.batches.is_empty())
     }
 
@@ -318,7 +318,7 @@ impl Sched {
         let Some(place) = place else {
             // One that leaves is missed by nobody, whatever it says.
             let serves = worker.phase == Phase::Serving;
-            self.doom(id, if serves { Doom::Expelled } else { Doom::Dismissed }, actions);
+            self.doom(id, if serves { KillReason::Expelled } else { KillReason::Dismissed }, actions);
             return false;
         };
         let delivered: Vec<JobRange> =

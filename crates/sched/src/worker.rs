@@ -16,12 +16,12 @@ pub(crate) enum Phase {
         by: MonotonicInstant,
     },
     /// It is being killed.
-    Doomed(Doom),
+    Doomed(KillReason),
 }
 
 /// Why a worker is being killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doom {
+pub(crate) enum KillReason {
     /// A job ran past its limit; the signal that cannot be ignored follows then.
     Overrun { job: JobId, limit: Duration, kill_at: Option<MonotonicInstant> },
     /// Somebody wants this job to end.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use job::{Death, DeathCause, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
+use job::{BatchId, Death, DeathCause, JobId, JobRange, MonotonicInstant, WorkerId};
 use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, Verdict};
 
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
@@ -67,7 +67,7 @@ fn a_broken_pool_can_still_be_stopped() {
     let (mut sched, ids) = with_idle(1, &Settings::default());
     let actions = sched.handle(at(1), submitted(1, 2, vec![]));
     assert!(actions.iter().any(|action| matches!(action, Action::Send { .. })));
-    let _ = sched.handle(at(2), Event::Crippled);
+    let _ = sched.handle(at(2), Event::ResourceLost);
     assert!(sched.is_broken());
     assert!(
         sched
@@ -78,8 +78,10 @@ fn a_broken_pool_can_still_be_stopped() {
 
 #[test]
 fn a_short_limit_behind_a_long_one_is_not_overlooked() {
-    let settings =
-        Settings { batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(2).unwrap()), ..Settings::default() };
+    let settings = Settings {
+        batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(2).unwrap()),
+        ..Settings::default()
+    };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let limits = vec![(JobId(1), Duration::from_secs(100)), (JobId(2), Duration::from_millis(500))];
@@ -104,7 +106,7 @@ fn nobody_gets_jobs_while_all_stand() {
     let (mut sched, _) = with_idle(1, &Settings::default());
     let sends = |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Send { .. }));
     let _ = sched.handle(at(0), Event::Paused);
-    assert!(!sends(sched.handle(at(1), submitted(1, 2, vec![]))) && !sched.is_hungry());
+    assert!(!sends(sched.handle(at(1), submitted(1, 2, vec![]))) && !sched.has_capacity());
     assert!(sends(sched.handle(at(2), Event::Resumed)));
 }
 
@@ -138,7 +140,7 @@ fn time_in_which_nothing_ran_counts_against_no_limit() {
     };
 
     // A job that has a second, of which half was over.
-    let settings = Settings { limit: Some(second), kill_after: second, ..Settings::default() };
+    let settings = Settings { limit: Some(second), grace_period: second, ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
@@ -154,13 +156,13 @@ fn time_in_which_nothing_ran_counts_against_no_limit() {
     assert!(!ends(&mut sched, 90_900) && ends(&mut sched, 91_000));
 
     // A worker that starts.
-    let mut sched = Sched::new(Settings { start_limit: second, ..Settings::default() });
+    let mut sched = Sched::new(Settings { start_timeout: second, ..Settings::default() });
     let _ = sched.handle(at(0), submitted(0, 1, vec![]));
     skip(&mut sched, 500, 60_500);
     assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
 
     // A worker that leaves.
-    let (mut sched, _) = with_idle(1, &Settings { exit_limit: second, ..Settings::default() });
+    let (mut sched, _) = with_idle(1, &Settings { exit_timeout: second, ..Settings::default() });
     let _ = sched.handle(at(0), Event::Closed);
     skip(&mut sched, 500, 60_500);
     assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
@@ -195,7 +197,7 @@ fn a_worker_that_somebody_has_stopped_is_killed_in_the_end() {
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     for (second, killed) in [(1, false), (5, false), (10, false), (11, true)] {
-        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stands: true });
+        let _ = sched.handle(at(second * 1000), Event::Stalled { worker, stands: true });
         let actions = sched.handle(at(second * 1000), Event::Tick);
         assert_eq!(actions.contains(&Action::Kill(worker)), killed, "after {second} s");
     }
@@ -208,15 +210,17 @@ fn a_worker_that_goes_on_is_let_be() {
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     for second in 1..40 {
         let stands = second % 9 > 0;
-        let _ = sched.handle(at(second * 1000), Event::Stood { worker, stands });
+        let _ = sched.handle(at(second * 1000), Event::Stalled { worker, stands });
         assert!(!sched.handle(at(second * 1000), Event::Tick).contains(&Action::Kill(worker)));
     }
 }
 
 #[test]
 fn two_jobs_of_one_worker_can_be_killed() {
-    let settings =
-        Settings { batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(3).unwrap()), ..Settings::default() };
+    let settings = Settings {
+        batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(3).unwrap()),
+        ..Settings::default()
+    };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 4, vec![]));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Death, DeathCause, BatchId, JobId, JobRange, MonotonicInstant, WorkerId};
+use job::{BatchId, Death, DeathCause, JobId, JobRange, MonotonicInstant, WorkerId};
 use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, StartFailure, Verdict};
 
 /// A small random number generator (xorshift64*), so that a seed means the same history everywhere.
@@ -68,14 +68,14 @@ impl World {
     fn new(seed: u64) -> World {
         let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let settings = Settings {
-            standing_limit: Duration::from_millis(5 + rng.below(30)),
-            start_limit: Duration::from_millis(1 + rng.below(30)),
-            exit_limit: Duration::from_millis(1 + rng.below(30)),
+            stall_timeout: Duration::from_millis(5 + rng.below(30)),
+            start_timeout: Duration::from_millis(1 + rng.below(30)),
+            exit_timeout: Duration::from_millis(1 + rng.below(30)),
             max_workers: 1 + rng.below(5) as u32,
             retries: rng.below(3) as u32,
             timeout_retries: rng.below(2) as u32,
             limit: (rng.below(2) == 0).then_some(Duration::from_millis(5)),
-            kill_after: Duration::from_millis(rng.below(4)),
+            grace_period: Duration::from_millis(rng.below(4)),
             idle_timeout: rng.one_in(3).then(|| Duration::from_millis(rng.below(8))),
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
             on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Heal },
@@ -292,7 +292,7 @@ impl World {
         let watched: Vec<WorkerId> = self.sched.watched().collect();
         for id in watched {
             let stands = self.workers[&id].stands;
-            self.tell(Event::Stood { worker: id, stands });
+            self.tell(Event::Stalled { worker: id, stands });
             let bound = if self.rng.one_in(4) { 1_200 } else { 500 };
             let bytes = self.rng.below(bound);
             self.tell(Event::Resident { worker: id, bytes });

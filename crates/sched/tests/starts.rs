@@ -35,7 +35,7 @@ struct World {
 
 impl World {
     fn new(max_workers: u32, plan: Vec<Start>) -> World {
-        let settings = Settings { max_workers, start_limit: START_LIMIT, ..Settings::default() };
+        let settings = Settings { max_workers, start_timeout: START_LIMIT, ..Settings::default() };
         World {
             now: MonotonicInstant(1),
             sched: Sched::new(settings),

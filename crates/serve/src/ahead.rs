@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use job::{Context, BatchId, Job};
-use sys::page::Page;
-use wire::{CodecKind, catch_panic, batch::JobsView};
+use job::{BatchId, Context, Job};
+use sys::shared_page::SharedPage;
+use wire::{CodecKind, batch::JobsView, catch_panic};
 
 /// The jobs that have begun and did not run yet, in their order.
 ///
@@ -16,7 +16,7 @@ pub(crate) struct Ahead<'a, J> {
     begun: VecDeque<J>,
     /// A job that was decoded and could not begin yet.
     next: Option<J>,
-    page: &'a Page,
+    page: &'a SharedPage,
     batch: BatchId,
     /// Number of jobs decoded so far.
     decoded: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Ahead<'a, J> {
 
 impl<'a, J: Job> Ahead<'a, J> {
     /// The lookahead of a batch whose first job is next.
-    pub(crate) fn of(batch: &JobsView<'a>, context: &J::Context, page: &'a Page) -> Ahead<'a, J> {
+    pub(crate) fn of(batch: &JobsView<'a>, context: &J::Context, page: &'a SharedPage) -> Ahead<'a, J> {
         let payloads = context.begins_ahead().then(|| Box::new(batch.payloads()) as Box<_>);
         Ahead { payloads, begun: VecDeque::new(), next: None, page, batch: batch.batch, decoded: 0 }
     }

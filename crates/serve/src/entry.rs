@@ -12,12 +12,12 @@ use job::{Job, Stage};
 use nix::sys::signal::{SigSet, Signal};
 use sys::{
     forks,
-    page::{self, Page},
+    shared_page::{self, SharedPage},
     stream::print_error,
 };
 use wire::{Role, Transport, join, ring};
 
-use crate::{introduce, say_farewell, work};
+use crate::{handshake, send_report, work};
 
 /// Set when this process has begun to serve.
 static SERVES: AtomicBool = AtomicBool::new(false);
@@ -140,17 +140,17 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     SigSet::from(Signal::SIGINT).thread_block()?;
     sys::signal::ignore_file_size_signal();
     // For ever: an allocation may fail until the very end.
-    let page: &'static Page = Box::leak(Box::new(role.open_page()?));
+    let page: &'static SharedPage = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();
-    page::set_current(page);
-    let mut link = forks::keep_from_copies(page.door().as_fd(), || join(role.rendezvous(), page))??;
+    shared_page::set_current(page);
+    let mut link = forks::close_on_fork(page.door().as_fd(), || join(role.rendezvous(), page))??;
     let mut inbox = wire::Inbox::new(link.receiver);
-    let introduced = introduce::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
+    let introduced = handshake::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = introduced else {
         return Err(io::ErrorKind::Other.into());
     };
     if terms.transport == Transport::Rings {
-        forks::keep_only_from_copies(page.door().as_fd());
+        forks::unmap_on_fork(page.door().as_fd());
         link = ring::worker_link(page);
         inbox = wire::Inbox::new(link.receiver);
     }
@@ -159,6 +159,6 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
         return Err(io::ErrorKind::Other.into());
     }
     page.lane().enter(Stage::Leave);
-    say_farewell::<J>(sender, terms.codec, context);
+    send_report::<J>(sender, terms.codec, context);
     Ok(())
 }

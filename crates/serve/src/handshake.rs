@@ -3,10 +3,10 @@
 use std::io;
 
 use job::{Context, Job, Stage};
-use sys::{lane::Lane, memory};
+use sys::{memory, stage_timer::StageTimer};
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, Transport, catch_panic,
-    handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
+    handshake::{FinalReport, Hello, Started, Welcome, pack, unpack},
     send,
 };
 
@@ -29,14 +29,14 @@ const WORKING_MEMORY: u64 = 1 << 20;
 ///
 /// # Errors
 /// When the parent is gone or says something else.
-pub fn introduce<J: Job>(
+pub fn handshake<J: Job>(
     inbox: &mut Inbox,
     sender: &dyn PacketSender,
-    lane: &Lane,
+    lane: &StageTimer,
 ) -> Result<Option<(Terms, J::Context)>, Closed> {
     send(sender, pack(&Hello::new(J::NAME)))?;
-    let message = inbox.receive(|| send(sender, Message::new(Tag::PartTaken)))?;
-    let welcome: Welcome = unpack(&message).map_err(|_| Closed::Garbled("no welcome"))?;
+    let message = inbox.receive(|| send(sender, Message::new(Tag::PartReceived)))?;
+    let welcome: Welcome = unpack(&message).map_err(|_| Closed::Malformed("no welcome"))?;
     lane.enter(Stage::Load);
     let started = start::<J>(&welcome);
     lane.enter(Stage::Start);
@@ -73,10 +73,10 @@ fn limit_memory(bytes: u64) -> Result<(), String> {
 }
 
 /// Finishes the worker's state and tells the parent, which may be gone: then nobody wants to know.
-pub fn say_farewell<J: Job>(sender: &dyn PacketSender, codec: CodecKind, context: J::Context) {
+pub fn send_report<J: Job>(sender: &dyn PacketSender, codec: CodecKind, context: J::Context) {
     let farewell = match finish_context::<J>(codec, context) {
-        Ok(report) => Farewell::Report(report),
-        Err(reason) => Farewell::Failed(reason),
+        Ok(report) => FinalReport::Report(report),
+        Err(reason) => FinalReport::Failed(reason),
     };
     let _ = send(sender, pack(&farewell));
 }
@@ -136,7 +136,7 @@ mod tests {
         )
         .unwrap();
         let introduced =
-            introduce::<Nothing>(&mut Inbox::new(worker.receiver), &*worker.sender, &Lane::default())
+            handshake::<Nothing>(&mut Inbox::new(worker.receiver), &*worker.sender, &StageTimer::default())
                 .unwrap();
         let mut inbox = Inbox::new(parent.receiver);
         let hello: Hello = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();

@@ -15,5 +15,5 @@ mod work;
 pub use entry::{enter_if_worker, is_stray_worker, is_worker, serve_as_worker};
 pub use sys::memory::WatchedAllocator;
 
-pub use handshake::{Terms, introduce, say_farewell};
+pub use handshake::{Terms, handshake, send_report};
 pub use work::work;

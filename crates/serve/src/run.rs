@@ -3,10 +3,11 @@
 use std::cell::Cell;
 
 use job::{Job, Stage};
-use sys::lane::Lane;
+use sys::stage_timer::StageTimer;
 use wire::{
-    CodecError, CodecKind, catch_panic,
+    CodecError, CodecKind,
     batch::{OutcomesWriter, Status},
+    catch_panic,
 };
 
 /// A job as it is at hand.
@@ -28,7 +29,7 @@ enum Step {
 /// The step that a job is in, and who keeps its time, if anybody does.
 struct Steps<'a> {
     step: Cell<Step>,
-    lane: Option<&'a Lane>,
+    lane: Option<&'a StageTimer>,
 }
 
 impl Steps<'_> {
@@ -43,7 +44,7 @@ impl Steps<'_> {
 
 /// Apart from the steps themselves, because it is rarely wanted.
 #[cold]
-fn tell(lane: &Lane, step: Step) {
+fn tell(lane: &StageTimer, step: Step) {
     match step {
         Step::Decoding => lane.enter(Stage::Decode),
         Step::Running => lane.enter(Stage::Run),
@@ -63,7 +64,7 @@ pub(crate) fn run_job<J: Job>(
     codec: CodecKind,
     context: &mut J::Context,
     outcomes: &mut OutcomesWriter,
-    lane: Option<&Lane>,
+    lane: Option<&StageTimer>,
 ) {
     let before = outcomes.bytes();
     let steps = Steps { step: Cell::new(Step::Decoding), lane };

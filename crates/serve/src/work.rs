@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job::{Context, Job, MonotonicInstant, Stage};
-use sys::{clock, page::Page, poll::Poller};
+use sys::{clock, poll::Poller, shared_page::SharedPage};
 use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
     batch::{JobsView, OutcomesWriter},
@@ -28,25 +28,25 @@ pub fn work<J: Job>(
     sender: &dyn PacketSender,
     terms: Terms,
     context: &mut J::Context,
-    page: &Page,
+    page: &SharedPage,
 ) -> Result<bool, Closed> {
     let lane = page.lane();
     let (mut samples, poller) = (Samples::default(), Poller::new());
     loop {
         lane.enter(Stage::Poll);
-        inbox.poll(&poller, || page.is_calm());
+        inbox.poll(&poller, || page.may_spin());
         lane.enter(Stage::Wait);
-        let message = match inbox.receive(|| send(sender, Message::new(Tag::PartTaken))) {
+        let message = match inbox.receive(|| send(sender, Message::new(Tag::PartReceived))) {
             Ok(message) => message,
             Err(Closed::Gone) => return Ok(true),
             Err(error) => {
                 if matches!(error, Closed::NoMemory { .. }) {
-                    page.starve();
+                    page.note_alloc_failure();
                 }
                 return Err(error);
             }
         };
-        let batch = JobsView::read(&message).ok_or(Closed::Garbled("no batch of jobs"))?;
+        let batch = JobsView::read(&message).ok_or(Closed::Malformed("no batch of jobs"))?;
         if !run_batch::<J>(&batch, Tools { terms, context, page, sender, samples: &mut samples })? {
             return Ok(false);
         }
@@ -57,7 +57,7 @@ pub fn work<J: Job>(
 struct Tools<'a, C> {
     terms: Terms,
     context: &'a mut C,
-    page: &'a Page,
+    page: &'a SharedPage,
     sender: &'a dyn PacketSender,
     samples: &'a mut Samples,
 }
@@ -77,7 +77,7 @@ fn run_batch<J: Job>(batch: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
     page.keep_from(0);
     let mut ahead = Ahead::<J>::of(batch, context, page);
     for (index, payload) in (0..).zip(batch.payloads()) {
-        page.enter(batch.batch, index, batch.notes.starts.then(clock::now));
+        page.enter(batch.batch, index, batch.flags.starts.then(clock::now));
         // One that has begun is not run by others.
         if !page.may_go_on(batch.batch) && (page.is_halted() || !ahead.has_begun()) {
             page.step_back(batch.batch, index);
@@ -93,7 +93,7 @@ fn run_batch<J: Job>(batch: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
             return Ok(false);
         }
         let kept = page.keep(batch.batch, before, outcomes.since(before));
-        if batch.notes.durations {
+        if batch.flags.durations {
             outcomes.note_duration(laps.job());
         }
         let last = index + 1 == batch.count;
@@ -113,7 +113,7 @@ fn run_batch<J: Job>(batch: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Resu
     page.lane().enter_at(Stage::Return, laps.began);
     // Sending may take long too, and until it is over the last job can be blamed: a job that has spoilt the link must not
     // get away with it.
-    if batch.notes.starts {
+    if batch.flags.starts {
         page.renew(laps.began);
     }
     send(sender, outcomes.finish(began, busy, true))?;
@@ -156,7 +156,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
     use wire::{
         CodecKind, Transport,
-        batch::{Entries, Notes, OutcomesView, Status, jobs},
+        batch::{BatchFlags, Entries, OutcomesView, Status, jobs},
         memory_pair,
     };
 
@@ -216,15 +216,15 @@ mod tests {
     const TERMS: Terms = Terms { codec: CODEC, transport: Transport::Channel, max_outcome: u64::MAX };
 
     /// What a worker sends back when it is sent these jobs.
-    fn reply(sent: &[Sample], notes: Notes, halted: bool, terms: Terms) -> Message {
+    fn reply(sent: &[Sample], flags: BatchFlags, halted: bool, terms: Terms) -> Message {
         let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
-        let batch = jobs(BatchId(3), notes, sent.len() as u32, &[entries.slice(0, sent.len())]);
+        let batch = jobs(BatchId(3), flags, sent.len() as u32, &[entries.slice(0, sent.len())]);
         send(&*parent.sender, batch).unwrap();
         drop(parent.sender);
 
-        let (page, _fd) = Page::create().unwrap();
+        let (page, _fd) = SharedPage::create().unwrap();
         if halted {
             page.halt();
         }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn answers(sent: &[Sample], halted: bool, terms: Terms) -> Vec<(Status, Vec<u8>)> {
-        let reply = reply(sent, Notes { starts: true, durations: false }, halted, terms);
+        let reply = reply(sent, BatchFlags { starts: true, durations: false }, halted, terms);
         let view = OutcomesView::read(&reply).unwrap();
         assert_eq!(view.batch, BatchId(3));
         assert!(view.durations().is_none(), "nobody wants to know");
@@ -275,7 +275,7 @@ mod tests {
     fn durations_of_jobs_lie_within_the_time_for_all_of_them() {
         let before = clock::now();
         let sent = [Sample::Double(4), Sample::Panic, Sample::Unencodable, Sample::Count];
-        let reply = reply(&sent, Notes { starts: false, durations: true }, false, TERMS);
+        let reply = reply(&sent, BatchFlags { starts: false, durations: true }, false, TERMS);
         let view = OutcomesView::read(&reply).unwrap();
         let durations: Vec<u64> = view.durations().unwrap().map(u64::from).collect();
         assert_eq!(durations.len(), 4, "a job that fails takes time too");

@@ -23,7 +23,7 @@ static HANDLER: Once = Once::new();
 ///
 /// # Errors
 /// When there is no `/proc` to look them up in, or no memory to note the handler.
-pub fn keep_from_copies<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io::Result<T> {
+pub fn close_on_fork<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io::Result<T> {
     let before = sockets()?;
     let opened = open();
     let ours = sockets()?.into_iter().filter(|socket| !before.contains(socket)).chain([also.as_raw_fd()]);
@@ -36,7 +36,7 @@ pub fn keep_from_copies<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io
 
 /// Has copies lose this socket and none of the others, which the caller is about to close: their numbers will be given to files
 /// that copies have to keep.
-pub fn keep_only_from_copies(ours: BorrowedFd<'_>) {
+pub fn unmap_on_fork(ours: BorrowedFd<'_>) {
     let number = ours.as_raw_fd();
     let others = OURS.iter().filter(|place| place.load(Ordering::SeqCst) != number);
     others.for_each(|place| place.store(-1, Ordering::SeqCst));

@@ -85,7 +85,7 @@ pub(crate) fn guard(command: &mut Command, report: RawFd) {
 /// Forks once more: the guard stays here for ever, and the program goes on to be executed.
 fn stand_between(worker: pid_t, report: RawFd) -> io::Result<()> {
     SigSet::all().thread_set_mask()?;
-    crate::signal::heed_children();
+    crate::signal::reset_sigchld();
     nix::sys::prctl::set_pdeathsig(Some(Signal::SIGCONT))?;
     // A worker that died before the call sends no signal any more.
     if getppid().as_raw() != worker {

@@ -16,7 +16,7 @@ pub fn leave_init() {
         return;
     }
     let Ok(mask) = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK) else { return };
-    crate::signal::heed_children();
+    crate::signal::reset_sigchld();
     // SAFETY: there is one thread, so the child may do what this process may.
     match unsafe { libc::fork() } {
         child @ 1.. => serve(child),

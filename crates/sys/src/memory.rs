@@ -7,7 +7,7 @@ use std::{
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::page;
+use crate::shared_page;
 
 /// Address space that this process takes up now, in bytes.
 ///
@@ -35,7 +35,7 @@ pub fn limit(bytes: u64) -> io::Result<()> {
 #[must_use]
 pub fn has_room(bytes: usize) -> bool {
     let Ok(layout) = Layout::array::<u8>(bytes.max(1)) else { return false };
-    if page::current().is_some() {
+    if shared_page::current().is_some() {
         return true;
     }
     // SAFETY: the layout is not empty, and what was allocated is given back with the same layout.
@@ -72,9 +72,9 @@ pub struct WatchedAllocator;
 
 fn noted(allocated: *mut u8) -> *mut u8 {
     if allocated.is_null()
-        && let Some(page) = page::current()
+        && let Some(page) = shared_page::current()
     {
-        page.starve();
+        page.note_alloc_failure();
     }
     allocated
 }

@@ -205,7 +205,7 @@ impl Program {
         let status = self.guard.as_mut().and_then(|guard| guard.wait().ok()).unwrap_or_default();
         if DIES_WITH_GUARDS.load(Ordering::Relaxed) {
             let signal = status.signal().and_then(|number| Signal::try_from(number).ok());
-            crate::signal::die_of(signal.unwrap_or(Signal::SIGKILL));
+            crate::signal::raise_default(signal.unwrap_or(Signal::SIGKILL));
         }
         status
     }

@@ -37,7 +37,7 @@ pub fn wait(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
 }
 
 /// Lets this process hear how its children end. Some supervisors leave SIGCHLD ignored, and then nobody can be asked.
-pub fn heed_children() {
+pub fn reset_sigchld() {
     // SAFETY: the default action runs no code.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
@@ -67,7 +67,7 @@ pub fn restore_file_size_signal(command: &mut Command) {
 /// Ends this process by the signal's default action, so that the parent sees what ended it.
 ///
 /// If the signal does not end it, it exits with the status that a shell shows for it, 128 + number.
-pub fn die_of(signal: Signal) -> ! {
+pub fn raise_default(signal: Signal) -> ! {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: the default action runs no code of ours.
     let _ = unsafe { sigaction(signal, &default) };

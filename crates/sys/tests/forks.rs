@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use sys::forks::{keep_from_copies, keep_only_from_copies};
+use sys::forks::{close_on_fork, unmap_on_fork};
 
 /// Makes a copy of this process that says `!` through a pipe, from this descriptor, and waits to be killed.
 fn copy(from: RawFd) -> libc::pid_t {
@@ -39,7 +39,7 @@ fn end(copy: libc::pid_t) {
 #[test]
 fn a_copy_holds_no_end_of_a_socket_that_is_ours_and_all_other_files() {
     let (mut older_here, older_there) = UnixStream::pair().unwrap();
-    let opened = keep_from_copies(older_there.as_fd(), || UnixStream::pair().unwrap());
+    let opened = close_on_fork(older_there.as_fd(), || UnixStream::pair().unwrap());
     let (mut here, there) = opened.unwrap();
     let (mut forked, from_copy) = io::pipe().unwrap();
     let first = copy(from_copy.as_raw_fd());
@@ -50,7 +50,7 @@ fn a_copy_holds_no_end_of_a_socket_that_is_ours_and_all_other_files() {
     end(first);
     assert_eq!(read, [0, 0], "nobody has the other ends any more");
 
-    keep_only_from_copies(here.as_fd());
+    unmap_on_fork(here.as_fd());
     // SAFETY: the number is free, because its owner was dropped, and nobody else opens files here.
     assert_eq!(unsafe { libc::dup2(from_copy.as_raw_fd(), freed) }, freed);
     drop(from_copy);

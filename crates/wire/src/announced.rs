@@ -10,7 +10,7 @@ use std::{
 };
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender};
-use sys::page::Page;
+use sys::shared_page::SharedPage;
 
 use crate::{
     Closed, PacketReceiver, PacketSender,
@@ -30,7 +30,7 @@ impl<P> AnnouncingSender<P> {
     }
 }
 
-impl<P: Deref<Target = Page> + Send + Sync> PacketSender for AnnouncingSender<P> {
+impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for AnnouncingSender<P> {
     fn send(&self, packet: &[u8]) -> Result<(), Closed> {
         // One packet after another, so that the last one to be sent is followed by a look at the parent.
         let mut ringer = self.ringer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,18 +53,18 @@ pub(crate) struct AnnouncedReceiver<P> {
     early: Option<Result<Vec<u8>, Closed>>,
 }
 
-impl<P: Deref<Target = Page>> AnnouncedReceiver<P> {
+impl<P: Deref<Target = SharedPage>> AnnouncedReceiver<P> {
     pub(crate) fn new(receiver: IpcBytesReceiver, page: P) -> AnnouncedReceiver<P> {
         AnnouncedReceiver { receiver, page, sleeps: 1, early: None }
     }
 
     /// Has the worker ring when it sends its first packet, before there is a receiver for it.
-    pub(crate) fn expect_first_packet(page: &Page) {
+    pub(crate) fn expect_first_packet(page: &SharedPage) {
         page.replies().reader_asleep.store(1, Ordering::SeqCst);
     }
 }
 
-impl<P: Deref<Target = Page> + Send> PacketReceiver for AnnouncedReceiver<P> {
+impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for AnnouncedReceiver<P> {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
         self.early.take().unwrap_or_else(|| PacketReceiver::receive(&mut self.receiver))
     }

@@ -7,7 +7,7 @@
 //! Ready, Failed  ->
 //!                    (batches)
 //!                    closes its end
-//! Farewell       ->
+//! FinalReport       ->
 //! ```
 //! A worker that ends itself, because a process has ended that its job depended on, sends a [`job::Crash`] before that.
 //!
@@ -122,7 +122,7 @@ pub enum Started {
 
 /// The last words of a worker that leaves in good order.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Farewell {
+pub enum FinalReport {
     /// Its state is finished; this is the report, encoded as outcomes are.
     Report(Vec<u8>),
     /// Its state could not be finished, for this reason.

@@ -46,12 +46,15 @@ impl Inbox {
         });
     }
 
-    /// Waits for the next message. `part_taken` is called after each packet of a message that has several, so
+    /// Waits for the next message. `part_received` is called after each packet of a message that has several, so
     /// that the sender can be told to send on.
     ///
     /// # Errors
     /// When the peer is gone, or sends what no peer of this version sends.
-    pub fn receive(&mut self, mut part_taken: impl FnMut() -> Result<(), Closed>) -> Result<Message, Closed> {
+    pub fn receive(
+        &mut self,
+        mut part_received: impl FnMut() -> Result<(), Closed>,
+    ) -> Result<Message, Closed> {
         loop {
             let packet = match self.early.take() {
                 Some(early) => early?,
@@ -60,7 +63,7 @@ impl Inbox {
             let several = !self.parts.is_empty()
                 || matches!(Marker::of(&packet), Some(Marker::Part | Marker::Last) | None);
             if several {
-                part_taken()?;
+                part_received()?;
             }
             if let Some(message) = self.take(packet)? {
                 return Ok(message);
@@ -95,13 +98,13 @@ impl Inbox {
 
     /// The message that the packet completes, if it does.
     fn take(&mut self, packet: Vec<u8>) -> Result<Option<Message>, Closed> {
-        let marker = Marker::of(&packet).ok_or(Closed::Garbled("a packet of unknown kind"))?;
+        let marker = Marker::of(&packet).ok_or(Closed::Malformed("a packet of unknown kind"))?;
         if packet.len() > MAX_PACKET {
-            return Err(Closed::Garbled("a packet that is too large"));
+            return Err(Closed::Malformed("a packet that is too large"));
         }
         if marker == Marker::Whole {
             if !self.parts.is_empty() {
-                return Err(Closed::Garbled("a message inside another"));
+                return Err(Closed::Malformed("a message inside another"));
             }
             return whole(packet);
         }
@@ -112,7 +115,7 @@ impl Inbox {
             self.parts.push(Marker::Whole as u8);
         }
         if self.parts.len() + packet.len() > MAX_MESSAGE {
-            return Err(Closed::Garbled("a message that is too large"));
+            return Err(Closed::Malformed("a message that is too large"));
         }
         let bytes = self.parts.len() + packet.len();
         grow(&mut self.parts, packet.len()).map_err(|_| Closed::NoMemory { bytes })?;
@@ -129,13 +132,13 @@ impl Inbox {
     fn take_file(&mut self, packet: &[u8]) -> Result<Message, Closed> {
         let length =
             announced_length(packet).filter(|&length| length <= MAX_MESSAGE && self.parts.is_empty());
-        let length = length.ok_or(Closed::Garbled("a message of an impossible size, or inside another"))?;
-        let file = self.receiver.take_file().ok_or(Closed::Garbled("a file that did not come"))?;
+        let length = length.ok_or(Closed::Malformed("a message of an impossible size, or inside another"))?;
+        let file = self.receiver.take_file().ok_or(Closed::Malformed("a file that did not come"))?;
         let file = Payload::open(file, length).map_err(|error| match error.kind() {
             io::ErrorKind::OutOfMemory => Closed::NoMemory { bytes: length },
-            _ => Closed::Garbled("a file that is not what it announced"),
+            _ => Closed::Malformed("a file that is not what it announced"),
         })?;
-        Message::from_file(file).ok_or(Closed::Garbled("an empty message"))
+        Message::from_file(file).ok_or(Closed::Malformed("an empty message"))
     }
 }
 
@@ -145,7 +148,7 @@ fn grow(bytes: &mut Vec<u8>, more: usize) -> Result<(), TryReserveError> {
 }
 
 fn whole(bytes: Vec<u8>) -> Result<Option<Message>, Closed> {
-    Message::from_packet(bytes).map(Some).ok_or(Closed::Garbled("an empty message"))
+    Message::from_packet(bytes).map(Some).ok_or(Closed::Malformed("an empty message"))
 }
 
 #[cfg(test)]
@@ -193,13 +196,13 @@ mod tests {
 
     #[test]
     fn an_error_that_a_poll_finds_is_returned() {
-        let spoilt = || Inbox::new(Box::new(Spoilt(Some(Closed::Garbled("nonsense")))));
+        let spoilt = || Inbox::new(Box::new(Spoilt(Some(Closed::Malformed("nonsense")))));
         let mut inbox = spoilt();
         inbox.poll(&Poller::default(), || true);
-        assert_eq!(inbox.receive(|| Ok(())).unwrap_err(), Closed::Garbled("nonsense"));
+        assert_eq!(inbox.receive(|| Ok(())).unwrap_err(), Closed::Malformed("nonsense"));
         let mut inbox = spoilt();
         inbox.poll(&Poller::default(), || true);
-        assert_eq!(inbox.try_message().unwrap_err(), Closed::Garbled("nonsense"));
+        assert_eq!(inbox.try_message().unwrap_err(), Closed::Malformed("nonsense"));
     }
 
     #[test]
@@ -208,7 +211,7 @@ mod tests {
             let (ours, theirs) = memory_pair();
             packets.iter().for_each(|packet| ours.sender.send(packet).unwrap());
             let outcome = Inbox::new(theirs.receiver).receive(|| Ok(()));
-            assert!(matches!(outcome, Err(Closed::Garbled(_))), "{packets:?}");
+            assert!(matches!(outcome, Err(Closed::Malformed(_))), "{packets:?}");
         }
     }
 }

@@ -8,9 +8,9 @@
 //! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
 
 mod announced;
+pub mod batch;
 mod catch;
 mod codec;
-pub mod batch;
 pub mod handshake;
 mod inbox;
 mod link;

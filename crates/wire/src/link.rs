@@ -22,7 +22,7 @@ pub enum Closed {
     Gone,
     /// The peer sent what no peer of this version sends.
     #[error("the other side sent {0}")]
-    Garbled(&'static str),
+    Malformed(&'static str),
     /// There is no memory for a message of the peer's.
     #[error("there is no memory for a message of {bytes} bytes or more")]
     NoMemory {
@@ -121,7 +121,7 @@ impl PacketReceiver for IpcBytesReceiver {
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
         // It panics at what it cannot read.
         catch_panic(|| IpcBytesReceiver::try_recv(self).ok())
-            .map_err(|_| Closed::Garbled("what ipc-channel cannot read"))
+            .map_err(|_| Closed::Malformed("what ipc-channel cannot read"))
     }
 }
 

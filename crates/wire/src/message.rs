@@ -44,7 +44,7 @@ pub enum Tag {
     /// A [batch of outcomes](crate::batch).
     Outcomes = 2,
     /// The worker has taken one part of a large message from the link.
-    PartTaken = 3,
+    PartReceived = 3,
 }
 
 /// A tag and a body, with room for the marker of the packet that may carry it whole.
@@ -140,7 +140,7 @@ impl Message {
     /// What the body is; `None` for a tag that this version does not know.
     #[must_use]
     pub fn tag(&self) -> Option<Tag> {
-        [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartTaken]
+        [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartReceived]
             .into_iter()
             .find(|&t| t as u8 == self.content()[0])
     }

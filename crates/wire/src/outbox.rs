@@ -98,7 +98,7 @@ impl Outbox {
 
     /// The worker has taken the oldest part of a large message; `false` if there was none to take.
     #[must_use]
-    pub fn part_taken(&mut self) -> bool {
+    pub fn part_received(&mut self) -> bool {
         let oldest = self.parts.pop_front();
         self.make_room(oldest)
     }
@@ -205,7 +205,7 @@ mod tests {
                 let packet = crate::PacketReceiver::receive(&mut receiver).unwrap();
                 let marker = packet[0];
                 if marker > 0 {
-                    assert!(outbox.part_taken());
+                    assert!(outbox.part_received());
                 }
                 if marker != 1 {
                     assert!(outbox.answered());
@@ -224,7 +224,7 @@ mod tests {
         outbox.send(message(5)).unwrap();
         let mut inbox = Inbox::new(theirs.receiver);
         let received = inbox.receive(|| {
-            assert!(outbox.part_taken());
+            assert!(outbox.part_received());
             Ok(())
         });
         assert_eq!(received.unwrap(), message(1_000_000));
@@ -246,6 +246,6 @@ mod tests {
     #[test]
     fn an_answer_to_nothing_is_noticed() {
         let mut outbox = Outbox::new(memory_pair().0.sender);
-        assert!(!outbox.answered() && !outbox.part_taken());
+        assert!(!outbox.answered() && !outbox.part_received());
     }
 }

@@ -23,7 +23,7 @@ use nix::sys::{
     socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket},
 };
 use serde::{Deserialize, Serialize};
-use sys::{call::CallError, page::Page};
+use sys::{call::CallError, shared_page::SharedPage};
 
 use crate::{
     Link,
@@ -108,8 +108,8 @@ impl Rendezvous {
     ///
     /// # Errors
     /// When the directory for temporary files or the descriptors do not suffice.
-    pub fn open(page: &Page) -> Result<Rendezvous, RendezvousError> {
-        AnnouncedReceiver::<&Page>::expect_first_packet(page);
+    pub fn open(page: &SharedPage) -> Result<Rendezvous, RendezvousError> {
+        AnnouncedReceiver::<&SharedPage>::expect_first_packet(page);
         let start = StartGuard::new();
         require_descriptors(DESCRIPTORS_PER_START * STARTS.load(Ordering::Relaxed))?;
         let directory = std::env::temp_dir();
@@ -136,7 +136,7 @@ impl Rendezvous {
     /// When it has not joined, or sent something else.
     pub fn accept<P>(self, page: P) -> Result<Link, RendezvousError>
     where
-        P: Deref<Target = Page> + Send + Sync + 'static,
+        P: Deref<Target = SharedPage> + Send + Sync + 'static,
     {
         let (server, name) = (self.server, self.name);
         // ipc-channel would wait for a worker that has rung without having joined.
@@ -185,7 +185,7 @@ fn knock(name: &str) {
 /// When nobody waits there.
 pub fn join<P>(name: &str, page: P) -> io::Result<Link>
 where
-    P: Deref<Target = Page> + Send + Sync + 'static,
+    P: Deref<Target = SharedPage> + Send + Sync + 'static,
 {
     let (to_worker, from_parent) = bytes_channel()?;
     let (to_parent, from_worker) = bytes_channel()?;

@@ -8,7 +8,7 @@
 //! A variable alone would be inherited by whatever the worker's jobs start, and a program that starts itself
 //! would become a worker in place of doing what it was started for. So the variable is removed before `main`
 //! ([`startup`](sys::startup)), it names the parent, which has to be the process's own, and it names a
-//! descriptor, which has to be one of a [`Page`]. A process for which that does not hold has no role.
+//! descriptor, which has to be one of a [`SharedPage`]. A process for which that does not hold has no role.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use std::{
 };
 
 use sys::{
-    page::Page,
+    shared_page::SharedPage,
     startup::{GivenRole, ROLE_VARIABLE, given_role},
 };
 
@@ -27,7 +27,7 @@ use sys::{
 /// use std::os::fd::AsFd;
 /// use wire::Role;
 ///
-/// let (_page, descriptor) = sys::page::Page::create()?;
+/// let (_page, descriptor) = sys::shared_page::SharedPage::create()?;
 /// let role = Role::new("square", "/tmp/rendezvous", descriptor.as_fd());
 /// let (name, value) = role.variable();
 /// assert_eq!(name, "RUNNER_WORKER_ROLE");
@@ -69,7 +69,7 @@ impl Role {
         static ROLE: OnceLock<Option<Role>> = OnceLock::new();
         ROLE.get_or_init(|| {
             let role = Role::taken(given_role()?)?;
-            Page::is_at(role.page).then_some(role)
+            SharedPage::is_at(role.page).then_some(role)
         })
         .as_ref()
     }
@@ -103,8 +103,8 @@ impl Role {
     ///
     /// # Errors
     /// When it was opened before, or the system refuses the mapping.
-    pub fn open_page(&self) -> io::Result<Page> {
-        Page::adopt(self.page)
+    pub fn open_page(&self) -> io::Result<SharedPage> {
+        SharedPage::adopt(self.page)
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_role_goes_through_its_variable() {
-        let (_page, descriptor) = Page::create().unwrap();
+        let (_page, descriptor) = SharedPage::create().unwrap();
         for (job_type, rendezvous) in
             [("square", "/tmp/.tmpA/socket"), ("a job of 7 words", "/tmp/a b\n=/c"), ("größe", ""), ("", "x")]
         {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_role_is_for_a_child_of_the_process_that_gives_it() {
-        let (_page, descriptor) = Page::create().unwrap();
+        let (_page, descriptor) = SharedPage::create().unwrap();
         let (_, value) = Role::new("square", "x", descriptor.as_fd()).variable();
         let given = |parent| GivenRole { value: value.clone(), parent };
         assert!(Role::taken(&given(std::process::id())).is_some());

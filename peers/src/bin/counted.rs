@@ -3,13 +3,13 @@
 
 use std::{collections::VecDeque, env, hint::black_box, process::ExitCode, time::Duration};
 
-use job::{Death, DeathCause, BatchId, JobRange, MonotonicInstant};
+use job::{BatchId, Death, DeathCause, JobRange, MonotonicInstant};
 use pool::{Executor, Job, JobFuture, Serial};
 use sched::{Action, Event, Sched, Settings};
 use serde::{Deserialize, Serialize};
 use wire::{
     CodecKind,
-    batch::{self, Entries, JobsView, Notes, OutcomesView, OutcomesWriter, Status},
+    batch::{self, BatchFlags, Entries, JobsView, OutcomesView, OutcomesWriter, Status},
 };
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -60,7 +60,7 @@ fn wire() -> Result {
         for job in jobs(256) {
             entries.push(CODEC, &job)?;
         }
-        let message = batch::jobs(BatchId(number), Notes::default(), 256, &[entries.slice(0, 256)]);
+        let message = batch::jobs(BatchId(number), BatchFlags::default(), 256, &[entries.slice(0, 256)]);
         let view = JobsView::read(&message).ok_or("no batch of jobs")?;
         let mut writer = OutcomesWriter::new(view.batch);
         for payload in view.payloads() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wire::{
     CodecKind, Inbox, Message,
     batch::{JobsView, OutcomesView},
-    handshake::{Farewell, Hello, Started, Welcome, unpack},
+    handshake::{FinalReport, Hello, Started, Welcome, unpack},
     memory_pair,
 };
 
@@ -62,7 +62,7 @@ fn read(message: &Message) {
     if let Ok(welcome) = unpack::<Welcome>(message) {
         decode_all(&welcome.context);
     }
-    if let Ok(Farewell::Report(report)) = unpack(message) {
+    if let Ok(FinalReport::Report(report)) = unpack(message) {
         decode_all(&report);
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use libfuzzer_sys::fuzz_target;
-use sys::page::Page;
+use sys::shared_page::SharedPage;
 use wire::ring::parent_link;
 
 /// Takes off up to eight bytes as a number.
@@ -17,8 +17,8 @@ fn number(rest: &mut &[u8]) -> u64 {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let (parent, fd) = Page::create().expect("there is memory");
-    let worker = Page::open(fd).expect("it has just been made");
+    let (parent, fd) = SharedPage::create().expect("there is memory");
+    let worker = SharedPage::open(fd).expect("it has just been made");
     let parent = Arc::new(parent);
     let mut link = parent_link(parent.clone());
     let mut rest = input;

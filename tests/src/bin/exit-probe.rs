@@ -28,7 +28,7 @@ fn main() {
             nix::unistd::close(0).expect("standard input is open");
             work(&processes(1));
         }
-        "work-until-starved" => starve(),
+        "work-until-starved" => note_alloc_failure(),
         "work-on-threads" => work(&threads(1)),
         "workers" => println!("{}", default_workers()),
         "nest" => nest(folder.join("inner")),
@@ -69,7 +69,7 @@ fn work(pool: &dyn Executor<Probe>) {
 }
 
 /// Loses its worker when there may be no more threads and processes than its own three and a worker.
-fn starve() {
+fn note_alloc_failure() {
     let pool = builder(1).retries(0).time_limit(LIMIT).build().expect("a pool can be built");
     println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result(LIMIT)));
     setrlimit(Resource::RLIMIT_NPROC, 4, 4).expect("a limit can be lowered");

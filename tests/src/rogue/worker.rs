@@ -16,11 +16,11 @@ use nix::sys::{
     socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket},
 };
 use pool::{CodecKind, Job};
-use sys::page::Page;
+use sys::shared_page::SharedPage;
 use wire::{
     Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
     batch::{JobsView, OutcomesWriter, Status},
-    handshake::{Farewell, Hello, Started, Welcome, pack, unpack},
+    handshake::{FinalReport, Hello, Started, Welcome, pack, unpack},
     join, ring,
 };
 
@@ -72,7 +72,7 @@ fn behave(role: &Role) -> ! {
     panic!("{}", Command::new(program("worker")).env(name, value).exec());
 }
 
-fn meet(wrong: Wrong, rendezvous: &str, page: &Arc<Page>) -> Link {
+fn meet(wrong: Wrong, rendezvous: &str, page: &Arc<SharedPage>) -> Link {
     match wrong {
         ExitsAtOnce => process::exit(5),
         StaysAway => linger(),
@@ -122,7 +122,7 @@ struct Rogue {
     link: Link,
     codec: CodecKind,
     transport: Transport,
-    page: Arc<Page>,
+    page: Arc<SharedPage>,
     /// What it takes to answer, which it can for one type of job.
     knows_the_jobs: bool,
 }
@@ -131,13 +131,13 @@ impl Rogue {
     fn live(mut self, job_type: &str) -> Result<(), Closed> {
         let (_, nobody) = wire::memory_pair();
         let mut inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, nobody.receiver));
-        self.introduce(job_type, &mut inbox)?;
+        self.handshake(job_type, &mut inbox)?;
         if self.transport == Transport::Rings {
             self.link = ring::worker_link(self.page.clone());
             inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, wire::memory_pair().1.receiver));
         }
         for count in 0.. {
-            let message = match inbox.receive(|| self.say(Message::new(Tag::PartTaken))) {
+            let message = match inbox.receive(|| self.say(Message::new(Tag::PartReceived))) {
                 Ok(message) => message,
                 Err(_) if self.plan.wrong == NeverLeaves => linger(),
                 Err(error) => return Err(error),
@@ -148,7 +148,7 @@ impl Rogue {
                 continue;
             }
             if self.plan.publishes {
-                self.page.enter(batch.batch, 0, batch.notes.starts.then(sys::clock::now));
+                self.page.enter(batch.batch, 0, batch.flags.starts.then(sys::clock::now));
             }
             if self.plan.wrong == Disconnects {
                 drop((inbox, self));
@@ -163,7 +163,7 @@ impl Rogue {
         wire::send(&*self.link.sender, message)
     }
 
-    fn introduce(&mut self, job_type: &str, inbox: &mut Inbox) -> Result<(), Closed> {
+    fn handshake(&mut self, job_type: &str, inbox: &mut Inbox) -> Result<(), Closed> {
         let hello = Hello::new(job_type);
         match self.plan.wrong {
             SaysNothing => linger(),
@@ -179,10 +179,10 @@ impl Rogue {
         }
         match self.plan.wrong {
             DiesInHandshake => process::exit(5),
-            EarlyReceipt => self.say(Message::new(Tag::PartTaken))?,
+            EarlyReceipt => self.say(Message::new(Tag::PartReceived))?,
             _ => {}
         }
-        let welcome = inbox.receive(|| self.say(Message::new(Tag::PartTaken)))?;
+        let welcome = inbox.receive(|| self.say(Message::new(Tag::PartReceived)))?;
         let welcome: Welcome = unpack(&welcome).expect("a parent says welcome");
         self.codec = CodecKind::from_number(welcome.codec).expect("a codec of this build");
         self.transport = welcome.transport;
@@ -237,8 +237,8 @@ impl Rogue {
                 self.say(outcomes.finish(sys::clock::now(), 1000, true))
             }
             TooFew => self.say(OutcomesWriter::new(batch.batch).finish(sys::clock::now(), 1000, true)),
-            UnaskedReceipt => self.say(Message::new(Tag::PartTaken)),
-            UnaskedFarewell => self.say(pack(&Farewell::Report(Vec::new()))),
+            UnaskedReceipt => self.say(Message::new(Tag::PartReceived)),
+            UnaskedFarewell => self.say(pack(&FinalReport::Report(Vec::new()))),
             UnknownStatus => self.say(outcomes_of_bytes(batch, &[9, 7])),
             Undecodable => self.say(outcomes_of_bytes(batch, &[0, 255, 255])),
             SpoilsMemory => {

@@ -16,7 +16,7 @@ use end_to_end::{
     nats::Nats,
     probe::{LIMIT, Probe, Stage, mishap, processes},
 };
-use pool::{Executor, JobError, JobFuture, JobOptions, ResultError, SubmitError, Resolved, Sink};
+use pool::{Executor, JobError, JobFuture, JobOptions, Resolved, ResultError, Sink, SubmitError};
 
 fn connection(nats: &Nats) -> Connection {
     Connection::to(nats.url().parse().unwrap())
@@ -166,9 +166,9 @@ fn whoever_gives_his_jobs_up_does_not_cancel_those_of_others() {
     let held = stage.hold_many(&cluster, 1);
     let jobs = submit(&cluster, (0..40).map(Probe::Double));
     let (sender, outcomes) = mpsc::channel();
-    let mut inlet = cluster.inlet(Arc::new(Told(sender)));
-    (0..100).for_each(|tag| inlet.push(tag, Probe::Double(tag), JobOptions::default()));
-    inlet.cancel_waiting();
+    let mut submitter = cluster.submitter(Arc::new(Told(sender)));
+    (0..100).for_each(|tag| submitter.push(tag, Probe::Double(tag), JobOptions::default()));
+    submitter.cancel_waiting();
     assert_eq!(outcomes.recv_timeout(LIMIT), Ok(true));
     stage.release();
     for (n, job) in (0..).zip(&jobs) {
@@ -192,7 +192,7 @@ fn stopping_cancels_and_dropping_waits() {
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     let dropped = connect(&nats, "dropped");
     let jobs = submit(&dropped, (0..40).map(Probe::Double));
-    assert!(!dropped.join_within(Duration::from_millis(1)), "it may still get jobs");
+    assert!(!dropped.join_timeout(Duration::from_millis(1)), "it may still get jobs");
     let _node = Node::start(&nats);
     drop(dropped);
     assert!(jobs.iter().all(JobFuture::done));
@@ -213,7 +213,7 @@ fn callbacks_may_submit_more_than_there_is_room_for_and_do_not_wait_for_themselv
         let jobs = submit(&inner, (0..50_000).map(Probe::Double));
         inner.cancel_waiting();
         let more = submit(&inner, (0..10).map(Probe::Double));
-        assert!(!inner.join_within(LIMIT), "it is one of its own threads");
+        assert!(!inner.join_timeout(LIMIT), "it is one of its own threads");
         sender.send((jobs, more)).unwrap();
     });
     let (jobs, more) = receiver.recv_timeout(LIMIT).expect("the callback does not wait for ever");
@@ -265,7 +265,7 @@ fn a_panic_of_the_submitter_ends_everything_that_waits_for_it() {
         assert!(matches!(outcome, Err(ResultError::Failed(JobError::Abandoned(_)))), "{outcome:?}");
     }
     assert!(thread.join().unwrap() < 1_000_000);
-    assert!(cluster.join_within(LIMIT), "it has ended");
+    assert!(cluster.join_timeout(LIMIT), "it has ended");
     assert!(cluster.broken().unwrap().contains("the submitter panicked"));
     assert!(matches!(cluster.submit(Probe::Double(1)), Err(SubmitError::Broken(_))));
     // None of these waits for the thread that is gone.

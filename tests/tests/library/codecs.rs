@@ -8,7 +8,7 @@ use end_to_end::{
     Case,
     probe::{LIMIT, Probe, builder, finish, mishap},
 };
-use pool::{CodecKind, Executor, JobError, ResultError, ProcessPool};
+use pool::{CodecKind, Executor, JobError, ProcessPool, ResultError};
 
 fn failure(pool: &ProcessPool<Probe>, job: Probe) -> JobError<end_to_end::probe::Mishap> {
     match pool.submit(job).unwrap().result(LIMIT) {

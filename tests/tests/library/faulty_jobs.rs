@@ -10,7 +10,8 @@ use end_to_end::{
     probe::{LIMIT, Mishap, Probe, builder, finish, processes, serial, threads},
 };
 use pool::{
-    BatchSize, DeathCause, Executor, JobError, JobOptions, ResultError, ProcessPool, ProcessPoolBuilder, SubmitError,
+    BatchSize, DeathCause, Executor, JobError, JobOptions, ProcessPool, ProcessPoolBuilder, ResultError,
+    SubmitError,
 };
 
 /// A pool of one worker that tries each job once and sends all at once.
@@ -83,7 +84,10 @@ fn a_job_that_panics_strangely_harms_no_executor() {
     for executor in [&threads(1) as &dyn Executor<Probe>, &serial(), &processes(1)] {
         for fault in [Fault::StrangePanic, Fault::PanicInPayload] {
             let result = executor.submit(Probe::Fault(fault)).unwrap().result(LIMIT);
-            assert!(matches!(result, Err(ResultError::Failed(JobError::Panicked(_)))), "{fault:?}: {result:?}");
+            assert!(
+                matches!(result, Err(ResultError::Failed(JobError::Panicked(_)))),
+                "{fault:?}: {result:?}"
+            );
             assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
         }
         finish(executor);
@@ -93,7 +97,7 @@ fn a_job_that_panics_strangely_harms_no_executor() {
 #[test]
 fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
     let _case = Case::begin();
-    let pool = once().kill_after(Duration::from_millis(100)).build().unwrap();
+    let pool = once().grace_period(Duration::from_millis(100)).build().unwrap();
     let limit = Duration::from_millis(150);
     for job in [
         Probe::Fault(Fault::Spin),
@@ -102,7 +106,7 @@ fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
         then(Fault::IgnoreTerm, Probe::Fault(Fault::Spin)),
         then(Fault::TakeAllDescriptors, Probe::Fault(Fault::Wait)),
     ] {
-        let failure = failure_among_others(&pool, &job, JobOptions { limit: Some(limit) });
+        let failure = failure_among_others(&pool, &job, JobOptions { time_limit: Some(limit) });
         let JobError::TimedOut { limit: passed, attempts, .. } = failure else {
             panic!("{job:?}: {failure:?}")
         };

@@ -21,9 +21,9 @@ fn short_jobs_behind_a_long_one_in_a_batch_are_run_by_an_idle_worker() {
             assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
             let (stage, counter) = (Stage::new(), Arc::new(Counter::default()));
             let held = pool.submit(stage.hold()).unwrap();
-            let mut inlet = pool.inlet(counter.clone());
-            (0..3000).for_each(|n| inlet.push(n, Probe::Double(n), JobOptions::default()));
-            inlet.flush();
+            let mut submitter = pool.submitter(counter.clone());
+            (0..3000).for_each(|n| submitter.push(n, Probe::Double(n), JobOptions::default()));
+            submitter.flush();
             counter.until(3000);
             assert!(!held.done(), "{transport}, round {round}");
             stage.release();

@@ -2,11 +2,11 @@
 
 mod answer;
 mod bars;
+mod batches;
 mod chart;
 mod codecs;
 mod data;
 mod draw;
-mod batches;
 mod ink;
 mod labels;
 mod ledger;

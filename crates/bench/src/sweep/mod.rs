@@ -1,7 +1,7 @@
 //! What is measured: one factor at a time.
 
-mod codec;
 mod batch;
+mod codec;
 mod grain;
 mod transport;
 mod workers;

@@ -363,7 +363,7 @@ impl Exchange {
 
 /// The time until the program reads its first request is not the job's.
 fn restart_job_clock() {
-    if let Some(page) = sys::page::current() {
+    if let Some(page) = sys::shared_page::current() {
         page.renew(sys::clock::now());
     }
 }

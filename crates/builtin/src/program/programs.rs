@@ -151,7 +151,7 @@ impl Program {
             let program = self.definition.argv[0].to_string_lossy().into_owned();
             Failed::Job(BuiltinError::ProgramNotRun { program, reason: error.to_string() })
         })?;
-        if let Some(page) = sys::page::current() {
+        if let Some(page) = sys::shared_page::current() {
             page.note_program(self.is_replaced);
         }
         self.is_replaced = true;

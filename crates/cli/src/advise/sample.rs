@@ -10,7 +10,7 @@ use std::{
 
 use bench::{Books, Sampled, Starts, wait_for_workers};
 use builtin::{Builtin, Method};
-use pool::{Executor, JobError, Inlet, JobOptions, ProcessPool, Resolved, Sink, Stage, ThreadPool};
+use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, Submitter, ThreadPool};
 
 use super::failure;
 use crate::{
@@ -47,7 +47,7 @@ pub(super) fn sample(
     let (before, done) = (Books::of(&pool), Arc::new(Done::default()));
     let read = take_some(plan, sources, &pool, &done)?;
     pool.close();
-    if !pool.join_within(MORE_TIME) {
+    if !pool.join_timeout(MORE_TIME) {
         pool.stop(Duration::ZERO);
         pool.join();
     }
@@ -83,7 +83,7 @@ fn take_some(
     pool: &ProcessPool<Builtin>,
     done: &Arc<Done>,
 ) -> Result<Read, RunError> {
-    let mut few = Few { inlet: pool.inlet(done.clone()), taken: 0, until: Instant::now() + TIME };
+    let mut few = Few { submitter: pool.submitter(done.clone()), taken: 0, until: Instant::now() + TIME };
     match Intake::new(plan).read_all(sources, &mut few) {
         Ok(()) => Ok(Read { jobs: few.taken, all: true }),
         Err(end) => failure(end).map_or(Ok(Read { jobs: few.taken, all: false }), Err),
@@ -92,7 +92,7 @@ fn take_some(
 
 /// Takes jobs until there are enough for a sample.
 struct Few {
-    inlet: Box<dyn Inlet<Builtin>>,
+    submitter: Box<dyn Submitter<Builtin>>,
     taken: u64,
     until: Instant,
 }
@@ -103,14 +103,14 @@ impl Taker for Few {
             return Err(IntakeEnd::NotWanted);
         }
         if let Ok(job) = job {
-            self.inlet.push(self.taken, job.job, JobOptions { limit: job.limit });
+            self.submitter.push(self.taken, job.job, JobOptions { time_limit: job.limit });
             self.taken += 1;
         }
         Ok(())
     }
 
     fn flush(&mut self) {
-        self.inlet.flush();
+        self.submitter.flush();
     }
 }
 

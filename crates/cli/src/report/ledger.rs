@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use pool::{ThreadStats, ParentStats, StageTimes, Stage, WorkerStats};
+use pool::{ParentStats, Stage, StageTimes, ThreadStats, WorkerStats};
 use serde::Serialize;
 
 use crate::{lanes::Lanes, units::humane};

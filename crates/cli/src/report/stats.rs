@@ -175,7 +175,7 @@ impl WorkerRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool::{StageTimes, Stage, WorkerId};
+    use pool::{Stage, StageTimes, WorkerId};
 
     /// Statistics of one worker that has done, carried and taken so much.
     fn table(slot: u32, count: u64, time: Duration) -> String {

@@ -240,12 +240,12 @@ impl Run {
         if plan.cluster.is_none() {
             return self.executor.join();
         }
-        while !self.executor.join_within(LOOK_FOR_SIGNALS_AFTER) {
+        while !self.executor.join_timeout(LOOK_FOR_SIGNALS_AFTER) {
             if let Ok(News::Signalled(signal)) = heard.try_recv() {
                 self.interrupted(signal);
             }
             if self.signals > 1 {
-                self.executor.join_within(LAST_WORDS);
+                self.executor.join_timeout(LAST_WORDS);
                 // The last owner would wait for it, too. It ends with this process.
                 std::mem::forget(self.executor.clone());
                 return;

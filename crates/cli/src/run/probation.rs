@@ -157,7 +157,9 @@ impl Sink<Builtin> for Probation {
 fn sign(resolved: &Resolved<Builtin>) -> Sign {
     match &resolved.outcome {
         Ok(_) | Err(JobError::Failed(BuiltinError::Program { .. })) => Sign::Works,
-        Err(JobError::Failed(error @ BuiltinError::ProgramNotRun { .. })) => Sign::Unusable(error.to_string()),
+        Err(JobError::Failed(error @ BuiltinError::ProgramNotRun { .. })) => {
+            Sign::Unusable(error.to_string())
+        }
         Err(JobError::Crashed { program: Some(crash), death, .. }) => {
             Sign::Died(told(crash, &death.to_string()))
         }

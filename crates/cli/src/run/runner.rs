@@ -6,7 +6,7 @@ use std::{
 };
 
 use builtin::Builtin;
-use pool::{Executor, Inlet, JobOptions, Sink};
+use pool::{Executor, JobOptions, Sink, Submitter};
 
 use super::{
     IntakeEnd, News, TakenJob, Taker, parsed::LineJob, probation::Probation, recorder::Recorder,
@@ -20,7 +20,7 @@ use crate::{
 /// Passes jobs on to the collector and the executor.
 pub(crate) struct Runner<'a> {
     pub(super) collector: &'a Collector,
-    inlet: Box<dyn Inlet<Builtin>>,
+    submitter: Box<dyn Submitter<Builtin>>,
     /// Records the outcomes, where a journal is kept.
     recorder: Option<&'a Recorder>,
     /// Watches over programs of user-defined ops, where there are some.
@@ -40,11 +40,11 @@ impl<'a> Runner<'a> {
         };
         let ops: Vec<Box<str>> = rules.programs().map(Box::from).collect();
         let probation = (!ops.is_empty()).then(|| Probation::new(ops, sink.clone(), news.clone()));
-        let inlet = match &probation {
-            Some(probation) => executor.inlet(probation.clone()),
-            None => executor.inlet(sink),
+        let submitter = match &probation {
+            Some(probation) => executor.submitter(probation.clone()),
+            None => executor.submitter(sink),
         };
-        Runner { inlet, collector, recorder: recorder.map(Arc::as_ref), probation }
+        Runner { submitter, collector, recorder: recorder.map(Arc::as_ref), probation }
     }
 }
 
@@ -76,7 +76,7 @@ impl Taker for Runner<'_> {
     }
 
     fn flush(&mut self) {
-        self.inlet.flush();
+        self.submitter.flush();
     }
 }
 
@@ -95,7 +95,7 @@ impl Runner<'_> {
         if let Some(positions) = self.collector.try_enter_all(count, job) {
             return Ok(positions);
         }
-        self.inlet.flush();
+        self.submitter.flush();
         self.collector.enter_all(count, job).ok_or(IntakeEnd::NotWanted)
     }
 
@@ -107,6 +107,6 @@ impl Runner<'_> {
         if let Some(probation) = &self.probation {
             probation.expect(position, &job);
         }
-        self.inlet.push(position, job, JobOptions { limit });
+        self.submitter.push(position, job, JobOptions { time_limit: limit });
     }
 }

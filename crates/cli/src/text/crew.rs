@@ -68,7 +68,8 @@ impl Crew {
 
     fn make_processes(&self) -> Result<Arc<dyn Executor<Block>>, BuildError> {
         // A block is as much as is worth a batch.
-        let settings = ProcessPool::builder().workers(self.workers).batch_size(BatchSize::Fixed(NonZeroU64::MIN));
+        let settings =
+            ProcessPool::builder().workers(self.workers).batch_size(BatchSize::Fixed(NonZeroU64::MIN));
         let settings =
             builtin::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
         Ok(Arc::new(settings.build()?))
@@ -123,6 +124,6 @@ fn end(pool: &SharedPool) {
     // Kept locked: nobody starts others meanwhile.
     if let Some(pool) = &*pool.lock() {
         pool.stop(Duration::ZERO);
-        pool.join_within(AT_ONCE);
+        pool.join_timeout(AT_ONCE);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pool::{Executor, Inlet, JobOptions, Serial};
+use pool::{Executor, JobOptions, Serial, Submitter};
 use sys::stream::Blocking;
 
 use super::{
@@ -104,7 +104,7 @@ impl Source for Blocking<File> {
 /// What runs blocks elsewhere, and the way in.
 struct There {
     pool: Arc<dyn Executor<Block>>,
-    inlet: Box<dyn Inlet<Block>>,
+    submitter: Box<dyn Submitter<Block>>,
 }
 
 struct Feed {
@@ -175,23 +175,23 @@ impl Feed {
         let is_small = cut.cost_us <= HERE_US && is_last && self.order.under_way() == 0;
         if is_small {
             let tag = self.order.enter(block.clone());
-            self.here.inlet(self.order.clone()).push(tag, block, JobOptions::default());
+            self.here.submitter(self.order.clone()).push(tag, block, JobOptions::default());
             return Ok(());
         }
         let tag = self.order.enter(block.clone());
-        let inlet = self.inlet();
-        inlet.push(tag, block, JobOptions::default());
-        inlet.flush();
+        let submitter = self.submitter();
+        submitter.push(tag, block, JobOptions::default());
+        submitter.flush();
         Ok(())
     }
 
     /// The way to the workers, or to what has replaced them.
-    fn inlet(&mut self) -> &mut dyn Inlet<Block> {
+    fn submitter(&mut self) -> &mut dyn Submitter<Block> {
         let pool = self.crew.pool();
         let there = match self.there.take() {
             Some(there) if Arc::ptr_eq(&there.pool, &pool) => there,
-            _ => There { inlet: pool.inlet(self.order.clone()), pool },
+            _ => There { submitter: pool.submitter(self.order.clone()), pool },
         };
-        &mut *self.there.insert(there).inlet
+        &mut *self.there.insert(there).submitter
     }
 }

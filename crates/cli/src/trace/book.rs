@@ -52,30 +52,42 @@ impl Book {
 
     pub(super) fn note(&mut self, event: PoolEvent) {
         match event {
-            PoolEvent::Starting { worker, at } => {
+            PoolEvent::WorkerStarting { worker, at } => {
                 self.lives.insert(worker, Life::new(at));
                 self.last = self.last.max(at);
             }
-            PoolEvent::Ready { worker, pid, at } => self.on(worker, at, |life| life.note_ready(pid, at)),
-            PoolEvent::StartFailed { worker, pid, cause, at } => self.on(worker, at, |life| {
+            PoolEvent::WorkerReady { worker, pid, at } => {
+                self.on(worker, at, |life| life.note_ready(pid, at))
+            }
+            PoolEvent::WorkerStartFailed { worker, pid, cause, at } => self.on(worker, at, |life| {
                 life.pid = pid;
                 life.end = Some(End { kind: EndKind::StartFailed, cause, at });
             }),
-            PoolEvent::Sent { worker, batch, jobs, bytes, at } => {
+            PoolEvent::BatchSent { worker, batch, jobs, bytes, at } => {
                 let names = Names::new(jobs);
                 let (jobs, under_way) = (names.count(), self.under_way);
                 self.sent(worker, names, Sending { batch, jobs, bytes, at, under_way });
             }
-            PoolEvent::Recalled { worker, below, at } => {
+            PoolEvent::BatchesRecalled { worker, below, at } => {
                 self.on(worker, at, |life| life.recalls.push((below, at)));
             }
-            PoolEvent::Returned { worker, batch, outcomes, last, began, busy, durations, bytes, at } => {
+            PoolEvent::OutcomesReceived {
+                worker,
+                batch,
+                outcomes,
+                last,
+                began,
+                busy,
+                durations,
+                bytes,
+                at,
+            } => {
                 let durations = durations.unwrap_or_default();
                 let count = outcomes;
                 let outcomes = Outcomes { batch, count, last, began, busy, durations, bytes, at };
                 self.returned(worker, outcomes);
             }
-            PoolEvent::Gone { worker, left, cause, running, kept, at, .. } => {
+            PoolEvent::WorkerExited { worker, left, cause, running, kept, at, .. } => {
                 let kind = if left { EndKind::Left } else { EndKind::Died };
                 let mut ended = 0;
                 let end = End { kind, cause, at };
@@ -145,14 +157,14 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::{super::life::Fate, *};
-    use pool::{Death, DeathCause, BatchId};
+    use pool::{BatchId, Death, DeathCause};
 
     const WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 
     fn started(most: usize) -> Book {
         let mut book = Book::new(MonotonicInstant(0), most);
-        book.note(PoolEvent::Starting { worker: WORKER, at: MonotonicInstant(10) });
-        book.note(PoolEvent::Ready { worker: WORKER, pid: 7, at: MonotonicInstant(20) });
+        book.note(PoolEvent::WorkerStarting { worker: WORKER, at: MonotonicInstant(10) });
+        book.note(PoolEvent::WorkerReady { worker: WORKER, pid: 7, at: MonotonicInstant(20) });
         book
     }
 
@@ -160,8 +172,14 @@ mod tests {
     fn batch(book: &mut Book, number: u64, jobs: u64) {
         let (batch, start) = (BatchId(number), 1000 * (number + 1));
         let names = vec![number * jobs..=(number + 1) * jobs - 1];
-        book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: names, bytes: 1, at: MonotonicInstant(start) });
-        book.note(PoolEvent::Returned {
+        book.note(PoolEvent::BatchSent {
+            worker: WORKER,
+            batch,
+            jobs: names,
+            bytes: 1,
+            at: MonotonicInstant(start),
+        });
+        book.note(PoolEvent::OutcomesReceived {
             worker: WORKER,
             batch,
             outcomes: jobs,
@@ -210,10 +228,10 @@ mod tests {
         (0..20).for_each(|number| batch(&mut book, number, 3));
         for (number, jobs) in [(20, 100..=109), (21, 110..=119)] {
             let (batch, at) = (BatchId(number), MonotonicInstant(30_000));
-            book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: vec![jobs], bytes: 1, at });
+            book.note(PoolEvent::BatchSent { worker: WORKER, batch, jobs: vec![jobs], bytes: 1, at });
         }
         assert_eq!(book.under_way.value, 20);
-        book.note(PoolEvent::Gone {
+        book.note(PoolEvent::WorkerExited {
             worker: WORKER,
             death: Death { pid: 7, cause: DeathCause::Signalled(9) },
             left: false,
@@ -228,7 +246,7 @@ mod tests {
         assert!(matches!(run.fate, Fate::Died(Some(104))), "{run:?}");
         assert_eq!(book.lives[&WORKER].lost.len(), 1);
 
-        let late = PoolEvent::Sent {
+        let late = PoolEvent::BatchSent {
             worker: WORKER,
             batch: BatchId(22),
             jobs: vec![120..=129],
@@ -245,12 +263,18 @@ mod tests {
         let mut book = started(100);
         for (number, began, busy) in [(0, 0, u64::MAX), (1, u64::MAX, 5), (2, 0, 0)] {
             let (batch, at) = (BatchId(number), MonotonicInstant(100 * (number + 1)));
-            book.note(PoolEvent::Sent { worker: WORKER, batch, jobs: vec![number..=number], bytes: 1, at });
+            book.note(PoolEvent::BatchSent {
+                worker: WORKER,
+                batch,
+                jobs: vec![number..=number],
+                bytes: 1,
+                at,
+            });
             let (began, busy) = (MonotonicInstant(began), Duration::from_nanos(busy));
             let (at, last) = (MonotonicInstant(at.0 + 50), true);
             let durations = None;
             let worker = WORKER;
-            book.note(PoolEvent::Returned {
+            book.note(PoolEvent::OutcomesReceived {
                 worker,
                 batch,
                 outcomes: 1,

@@ -11,7 +11,7 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pool::{Executor, JobError, Job, JobOptions, Outcome, Resolved, Sink};
+use pool::{Executor, Job, JobError, JobOptions, Outcome, Resolved, Sink};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -275,7 +275,7 @@ impl<J: Job> Shared<J> {
 
 /// Hands the jobs of a batch to the pool.
 fn feed<J: Job>(pool: &dyn Executor<J>, sink: &Arc<BatchSink>, mut payload: &[u8], count: usize) {
-    let mut inlet = pool.inlet(sink.clone());
+    let mut submitter = pool.submitter(sink.clone());
     for tag in 0..count as u64 {
         let job = match take_job(&mut payload) {
             Some((limit, bytes)) => CodecKind::Bincode
@@ -285,7 +285,7 @@ fn feed<J: Job>(pool: &dyn Executor<J>, sink: &Arc<BatchSink>, mut payload: &[u8
             None => Err("the batch ends before its last job".to_owned()),
         };
         match job {
-            Ok((limit, job)) => inlet.push(tag, job, JobOptions { limit }),
+            Ok((limit, job)) => submitter.push(tag, job, JobOptions { time_limit: limit }),
             Err(error) => {
                 Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome: Err(JobError::Codec(error)) }]);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pool::{JobError, Job, Resolved, Sink};
+use pool::{Job, JobError, Resolved, Sink};
 use tokio::sync::oneshot;
 
 use crate::{

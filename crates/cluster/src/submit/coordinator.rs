@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pool::{JobError, Job};
+use pool::{Job, JobError};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::{AbortHandle, JoinSet},
@@ -22,11 +22,11 @@ use super::{
     ending::{Cancelling, Stopping},
     guard::spawn,
     held::{Held, Starving},
-    inlet::Gather,
     listen::{Finder, Found, Listener},
     publish::{Outgoing, Publisher},
     results::LOOK_AFTER,
     shared::{Batch, Command, Shared},
+    submitter::Gather,
     survey::Survey,
     trouble::Trouble,
     vigil::Vigil,

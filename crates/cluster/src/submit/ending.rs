@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{JobError, Job, Sink};
+use pool::{Job, JobError, Sink};
 
 use super::{
     coordinator::{Coordinator, Waiting},

@@ -6,7 +6,7 @@
 
 use std::{future::Future, sync::Arc, thread};
 
-use pool::{JobError, Job};
+use pool::{Job, JobError};
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
 use super::{
@@ -78,7 +78,7 @@ mod tests {
 
     use bytes::Bytes;
     use parking_lot::Mutex;
-    use pool::{Inlet, JobOptions, Resolved, Sink};
+    use pool::{JobOptions, Resolved, Sink, Submitter};
     use serde::{Deserialize, Serialize};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -86,8 +86,8 @@ mod tests {
     use crate::{
         names::Span,
         submit::{
-            inlet::ClusterInlet,
             shared::{Batch, Owner},
+            submitter::ClusterSubmitter,
         },
     };
 
@@ -124,8 +124,8 @@ mod tests {
     }
 
     fn push(shared: &Arc<Shared<Nothing>>, sink: &Arc<Abandoned>, tags: std::ops::Range<u64>) {
-        let mut inlet = ClusterInlet::new(shared.clone(), sink.clone());
-        tags.for_each(|tag| inlet.push(tag, Nothing, JobOptions::default()));
+        let mut submitter = ClusterSubmitter::new(shared.clone(), sink.clone());
+        tags.for_each(|tag| submitter.push(tag, Nothing, JobOptions::default()));
     }
 
     #[test]

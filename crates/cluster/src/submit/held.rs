@@ -6,7 +6,7 @@ use pool::Job;
 
 use super::{
     coordinator::{Coordinator, Waiting},
-    inlet::Gather,
+    submitter::Gather,
 };
 
 /// Nothing is published before the first batch has been compared with what is known of it, unless no further job comes for so

@@ -1,6 +1,6 @@
 //! The submitter: an executor whose workers are somewhere else.
 //!
-//! [`inlet`] gathers jobs into batches, in the thread that pushes them. [`coordinator`] decides, on the private runtime,
+//! [`submitter`] gathers jobs into batches, in the thread that pushes them. [`coordinator`] decides, on the private runtime,
 //! what becomes of each batch: whether it has to be published or has been by an earlier submitter, and what is done when the run
 //! is stopped ([`ending`]); [`results`] is about what comes back, [`vigil`] about whether anybody is there to send it. [`publish`] and
 //! [`listen`] do what it says and tell it what has happened; [`decode`] turns results into outcomes on a thread of its own.
@@ -15,12 +15,12 @@ mod ending;
 mod fullness;
 mod guard;
 mod held;
-mod inlet;
 mod listen;
 mod publish;
 mod results;
 mod shared;
 pub(crate) mod sizing;
+mod submitter;
 mod survey;
 mod trouble;
 mod vigil;
@@ -31,13 +31,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Inlet, Job, JobFuture, JobOptions, SubmitError, Sink, WorkerStats, WorkerReport};
+use pool::{Executor, Job, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport, WorkerStats};
 
 use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
 use guard::EndGuard;
-use inlet::ClusterInlet;
 use shared::{Command, Shared};
+use submitter::ClusterSubmitter;
 
 /// What a submitter has to be told.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub enum SubmitNews {
 
 /// Runs jobs on the nodes of a queue.
 ///
-/// Jobs are numbered in the order in which they are pushed, by all inlets together; a run that is to be resumed has to push the same
+/// Jobs are numbered in the order in which they are pushed, by all submitters together; a run that is to be resumed has to push the same
 /// jobs in the same order again. Pushing waits while very much is under way.
 ///
 /// One submitter at a time works on a run; one that was killed, or is dropped, leaves it to the next at once.
@@ -140,13 +140,13 @@ async fn open<J: Job>(
 }
 
 impl<J: Job> Executor<J> for ClusterExecutor<J> {
-    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
-        Box::new(ClusterInlet::new(self.shared.clone(), sink))
+    fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
+        Box::new(ClusterSubmitter::new(self.shared.clone(), sink))
     }
 
     /// As other executors do; it waits while very much is under way.
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
-        JobFuture::through(|sink| self.inlet(sink), job, options)
+        JobFuture::through(|sink| self.submitter(sink), job, options)
     }
 
     /// How many batches may be under way: nobody knows how many workers there are, or will be.
@@ -173,7 +173,7 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
         self.shared.command(Command::Stop(Instant::now() + grace.min(Duration::from_secs(1 << 30))));
     }
 
-    fn join_within(&self, time: Duration) -> bool {
+    fn join_timeout(&self, time: Duration) -> bool {
         self.shared.wait_for_end(time)
     }
 

@@ -12,13 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use pool::{JobError, Job, Outcome, SubmitError, Resolved, Sink};
+use pool::{Job, JobError, Outcome, Resolved, Sink, SubmitError};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 
 use super::{
-    inlet::Gather,
     sizing::{MOST_UNPUBLISHED, Sizing},
+    submitter::Gather,
 };
 use crate::{Error, names::Span, spans::Known};
 
@@ -230,7 +230,7 @@ impl<J: Job> Shared<J> {
         self.gate.lock().sizing.batches_under_way()
     }
 
-    pub(super) fn is_hungry(&self) -> bool {
+    pub(super) fn has_capacity(&self) -> bool {
         self.gate.lock().batches < 2
     }
 

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use job::{JobError, Job, Outcome};
+use job::{Job, JobError, Outcome};
 
 use super::{
     control::{Control, Ticket},
     kind::Kind,
     slot::{Slot, Slots},
 };
-use crate::{Inlet, JobOptions, Sink};
+use crate::{JobOptions, Sink, Submitter};
 
 /// Why a job was not taken.
 ///
@@ -100,7 +100,7 @@ impl<J: Job> JobFuture<J> {
         JobFuture { slot }
     }
 
-    /// Pushes a job through an inlet of its own: all that an executor needs that has inlets, and no better way to make a
+    /// Pushes a job through an submitter of its own: all that an executor needs that has submitters, and no better way to make a
     /// future. The future's `cancel` and `kill` can do nothing about the job.
     ///
     /// ```
@@ -108,25 +108,25 @@ impl<J: Job> JobFuture<J> {
     /// use pool::{Executor, JobFuture, JobOptions, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
-    /// let job = JobFuture::through(|sink| threads.inlet(sink), Square(5), JobOptions::default())?;
+    /// let job = JobFuture::through(|sink| threads.submitter(sink), Square(5), JobOptions::default())?;
     /// assert_eq!(job.result(None)?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When the inlet takes no more jobs.
+    /// When the submitter takes no more jobs.
     pub fn through(
-        inlet: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>>,
+        submitter: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>,
         job: J,
         options: JobOptions,
     ) -> Result<JobFuture<J>, SubmitError> {
         let slots = Slots::new(1, None);
         let future = JobFuture::new(Slot::new(&slots, 0));
-        let mut inlet = inlet(Arc::new(slots));
-        match inlet.refusal() {
+        let mut submitter = submitter(Arc::new(slots));
+        match submitter.refusal() {
             Some(refused) => Err(refused),
             None => {
-                inlet.push(0, job, options);
+                submitter.push(0, job, options);
                 Ok(future)
             }
         }

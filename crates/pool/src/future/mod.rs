@@ -16,7 +16,7 @@ mod wait;
 mod watch;
 
 pub use handle::{JobFuture, ResultError, SubmitError};
-pub use wait::{AsCompleted, ReturnWhen, Unfinished, Waited, as_completed, wait};
+pub use wait::{AsCompleted, ReturnWhen, Unfinished, WaitResult, as_completed, wait};
 
 pub(crate) use control::{Control, Ticket};
 pub(crate) use slot::{Slot, Slots};

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job::{JobError, Job, Outcome};
+use job::{Job, JobError, Outcome};
 use parking_lot::{Condvar, Mutex};
 use wire::catch_panic;
 

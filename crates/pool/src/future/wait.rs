@@ -40,17 +40,17 @@ pub enum ReturnWhen {
 /// ```
 /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
 /// use std::time::Duration;
-/// use pool::{Executor, ReturnWhen, ThreadPool, Waited, wait};
+/// use pool::{Executor, ReturnWhen, ThreadPool, WaitResult, wait};
 ///
 /// let job = ThreadPool::new(1, ()).submit(Gate(1))?; // runs until the gate is opened
-/// let Waited { done, not_done } = wait([job], Duration::from_millis(1), ReturnWhen::AllCompleted);
+/// let WaitResult { done, not_done } = wait([job], Duration::from_millis(1), ReturnWhen::AllCompleted);
 /// assert_eq!((done.len(), not_done.len()), (0, 1));
 /// open();
 /// assert_eq!(wait(not_done, None, ReturnWhen::AllCompleted).done.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Waited<J: Job> {
+pub struct WaitResult<J: Job> {
     /// Jobs with an outcome; a cancelled job has one.
     pub done: Vec<JobFuture<J>>,
     /// Jobs without.
@@ -76,7 +76,7 @@ pub fn wait<J: Job>(
     jobs: impl IntoIterator<Item = JobFuture<J>>,
     timeout: impl Into<Option<Duration>>,
     until: ReturnWhen,
-) -> Waited<J> {
+) -> WaitResult<J> {
     let deadline = timeout.into().and_then(deadline_after);
     let mut watched = Watched::new(jobs);
     let ends = |kind: Kind| match until {
@@ -101,7 +101,7 @@ pub fn wait<J: Job>(
     let finished: HashSet<usize> = watched.done.iter().map(|(job, _)| job.slot().address()).collect();
     let is_done = |job: &JobFuture<J>| finished.contains(&job.slot().address());
     let (done, not_done) = watched.order.iter().cloned().partition(is_done);
-    Waited { done, not_done }
+    WaitResult { done, not_done }
 }
 
 /// Gives the jobs one by one as they get outcomes, those that have one first. A job that is given twice comes once.

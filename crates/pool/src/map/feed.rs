@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use job::Job;
 
 use super::Map;
-use crate::{Executor, Inlet, JobOptions, SubmitError, Sink};
+use crate::{Executor, JobOptions, Sink, SubmitError, Submitter};
 
 /// The most jobs under way at a time where the caller has not said how many.
 const MOST_UNDER_WAY: usize = 16 * 1024;
@@ -13,7 +13,7 @@ const MOST_UNDER_WAY: usize = 16 * 1024;
 /// Takes items and pushes their jobs, until there are none or the executor refuses some. Their tags count them.
 pub(super) struct Feed<J: Job, I> {
     jobs: I,
-    inlet: Box<dyn Inlet<J>>,
+    submitter: Box<dyn Submitter<J>>,
     /// How many may be under way; all that there are if there is no such number.
     buffer: Option<usize>,
     /// Whether the buffer may grow.
@@ -35,10 +35,10 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
         let Map { executor, jobs, buffer, grows, chunk_size, deadline, options } = map;
         // A chunk_size larger than the buffer would wait for outputs that only its own jobs can bring.
         let chunk_size = buffer.map_or(chunk_size, |buffer| chunk_size.min(buffer)).get();
-        let (inlet, buffer) = (executor.inlet(sink), buffer.map(std::num::NonZeroUsize::get));
+        let (submitter, buffer) = (executor.submitter(sink), buffer.map(std::num::NonZeroUsize::get));
         let mut feed = Feed {
             jobs,
-            inlet,
+            submitter,
             buffer,
             grows,
             chunk_size,
@@ -51,7 +51,7 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
         };
         feed.widen();
         feed.fill();
-        feed.inlet.flush();
+        feed.submitter.flush();
         feed
     }
 
@@ -65,19 +65,19 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
 
     /// To be called before waiting: nothing that is needed stays behind.
     pub(super) fn before_waiting(&mut self) {
-        if self.growing().is_some() && self.inlet.is_hungry() {
+        if self.growing().is_some() && self.submitter.has_capacity() {
             return self.grow();
         }
         if self.widen() {
             self.fill();
         }
-        self.inlet.flush();
+        self.submitter.flush();
     }
 
     /// Has as many jobs under way as the workers can do with, where that is known; whether those are more than before.
     fn widen(&mut self) -> bool {
         let Some(buffer) = self.growing() else { return false };
-        let enough = self.inlet.enough().min(MOST_UNDER_WAY);
+        let enough = self.submitter.enough().min(MOST_UNDER_WAY);
         self.buffer = Some(buffer.max(enough));
         buffer < enough
     }
@@ -91,7 +91,7 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
     pub(super) fn grow(&mut self) {
         self.buffer = self.buffer.map(|buffer| 2 * buffer);
         self.fill();
-        self.inlet.flush();
+        self.submitter.flush();
     }
 
     /// The buffer, if it may grow and that would change anything.
@@ -120,13 +120,13 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
     /// Has no more jobs started.
     pub(super) fn cancel(&mut self) {
         self.ended = true;
-        self.inlet.cancel_waiting();
+        self.submitter.cancel_waiting();
     }
 
     /// Pushes as many jobs as there is room for.
     fn fill(&mut self) {
         while !self.ended && self.room() >= self.chunk_size {
-            match self.inlet.refusal() {
+            match self.submitter.refusal() {
                 None if self.chunk_size == 1 => self.push_one(),
                 None => self.push_batch(),
                 // Stored only where there is one: to move an option of this size takes longer than to encode a short job.
@@ -143,7 +143,7 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
     fn push_one(&mut self) {
         match self.jobs.next() {
             Some(job) => {
-                self.inlet.push(self.pushed, job, self.options);
+                self.submitter.push(self.pushed, job, self.options);
                 self.pushed += 1;
             }
             None => self.ended = true,
@@ -155,7 +155,7 @@ impl<J: Job, I: Iterator<Item = J>> Feed<J, I> {
         self.ended = jobs.len() < self.chunk_size;
         self.pushed += jobs.len() as u64;
         if !jobs.is_empty() {
-            self.inlet.push_together(jobs, self.options);
+            self.submitter.push_chunk(jobs, self.options);
         }
     }
 }

@@ -119,17 +119,17 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// use pool::{Executor, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
-    /// let outputs = threads.map([Gate(1), Gate(2)]).deadline(Duration::from_millis(1));
+    /// let outputs = threads.map([Gate(1), Gate(2)]).timeout(Duration::from_millis(1));
     /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
     /// assert!(matches!(outputs[..], [Err(ResultError::TimedOut)]));
     /// open();
     /// ```
-    pub fn deadline(mut self, time: Duration) -> Self {
+    pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = deadline_after(time);
         self
     }
 
-    /// A time limit for each of the jobs; see [`JobOptions::limit`].
+    /// A time limit for each of the jobs; see [`JobOptions::time_limit`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -137,12 +137,12 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// use pool::{Executor, JobError, ResultError, Serial};
     ///
     /// let serial = Serial::new(());
-    /// let output = serial.map([Square(3)]).limit(Duration::from_secs(1)).into_iter().next();
+    /// let output = serial.map([Square(3)]).time_limit(Duration::from_secs(1)).into_iter().next();
     /// // Only worker processes can keep jobs to a limit.
     /// assert!(matches!(output, Some(Err(ResultError::Failed(JobError::Unsupported(_))))));
     /// ```
-    pub fn limit(mut self, limit: Duration) -> Self {
-        self.options.limit = Some(limit);
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.options.time_limit = Some(limit);
         self
     }
 }

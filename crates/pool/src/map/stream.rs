@@ -9,7 +9,7 @@ use super::{
     arrivals::{Arrivals, News, Order},
     feed::Feed,
 };
-use crate::{Executor, SubmitError, Resolved};
+use crate::{Executor, Resolved, SubmitError};
 
 /// What the one who iterates meets next.
 pub(super) enum Arrived<J: Job> {

@@ -9,7 +9,7 @@ use super::{
     arrivals::AsTheyCome,
     stream::{Arrived, Stream},
 };
-use crate::{Executor, ResultError, Resolved};
+use crate::{Executor, Resolved, ResultError};
 
 /// A map whose outputs come in any order and which has not been started; see [`Map`] for its settings.
 ///
@@ -93,16 +93,16 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     /// use pool::{Executor, ResultError, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
-    /// let outputs = threads.map_unordered([Gate(1), Gate(2)]).deadline(Duration::from_millis(1));
+    /// let outputs = threads.map_unordered([Gate(1), Gate(2)]).timeout(Duration::from_millis(1));
     /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
     /// assert!(matches!(outputs[..], [Err((_, ResultError::TimedOut))]));
     /// open();
     /// ```
-    pub fn deadline(self, time: Duration) -> Self {
-        MapUnordered(self.0.deadline(time))
+    pub fn timeout(self, time: Duration) -> Self {
+        MapUnordered(self.0.timeout(time))
     }
 
-    /// A time limit for each of the jobs; see [`JobOptions::limit`](crate::JobOptions::limit).
+    /// A time limit for each of the jobs; see [`JobOptions::time_limit`](crate::JobOptions::time_limit).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -110,12 +110,12 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     /// use pool::{Executor, JobError, ResultError, Serial};
     ///
     /// let serial = Serial::new(());
-    /// let output = serial.map_unordered([Square(3)]).limit(Duration::from_secs(1)).into_iter().next();
+    /// let output = serial.map_unordered([Square(3)]).time_limit(Duration::from_secs(1)).into_iter().next();
     /// // Only worker processes can keep jobs to a limit.
     /// assert!(matches!(output, Some(Err((0, ResultError::Failed(JobError::Unsupported(_)))))));
     /// ```
-    pub fn limit(self, limit: Duration) -> Self {
-        MapUnordered(self.0.limit(limit))
+    pub fn time_limit(self, limit: Duration) -> Self {
+        MapUnordered(self.0.time_limit(limit))
     }
 }
 

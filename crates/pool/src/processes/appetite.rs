@@ -64,7 +64,7 @@ impl<J: Job> Shared<J> {
         turn.end();
     }
 
-    pub(crate) fn is_hungry(&self) -> bool {
+    pub(crate) fn has_capacity(&self) -> bool {
         self.hungry.load(Ordering::SeqCst)
     }
 
@@ -73,7 +73,7 @@ impl<J: Job> Shared<J> {
     }
 
     /// Whether who waits for news may look for it for a moment before it sleeps.
-    pub(crate) fn is_calm(&self) -> bool {
+    pub(crate) fn may_spin(&self) -> bool {
         self.calm.load(Ordering::Relaxed)
     }
 
@@ -122,7 +122,7 @@ impl<J: Job> Turn<'_, J> {
     pub(super) fn collect_patiently(&mut self) {
         self.state.collect_at = None;
         self.shared.armed.store(false, Ordering::SeqCst);
-        if self.state.sched.is_hungry() && self.collect_all() {
+        if self.state.sched.has_capacity() && self.collect_all() {
             self.state.collected = true;
             self.shared.expect_a_stream(true);
         }
@@ -137,7 +137,7 @@ impl<J: Job> Turn<'_, J> {
     /// Says how it stands; whether what has gathered should be collected.
     fn note_appetite(&self) -> bool {
         let (shared, state) = (self.shared, &*self.state);
-        let hungry = state.sched.is_hungry();
+        let hungry = state.sched.has_capacity();
         let alone = || state.sched.busy() == 0 && !shared.stream.load(Ordering::Relaxed);
         let eager = hungry && (!state.sched.is_cheap() || alone());
         shared.eager.store(eager, Ordering::SeqCst);
@@ -156,7 +156,7 @@ impl<J: Job> Turn<'_, J> {
         let (shared, state) = (self.shared, &*self.state);
         let calm = state.sched.busy() < shared.cores && !shared.stream.load(Ordering::Relaxed);
         if shared.calm.swap(calm, Ordering::Relaxed) != calm {
-            state.workers.values().for_each(|handle| handle.set_calm(calm));
+            state.workers.values().for_each(|handle| handle.set_may_spin(calm));
         }
     }
 

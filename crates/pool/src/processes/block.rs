@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use job::{JobError, Job, JobId, JobRange};
+use job::{Job, JobError, JobId, JobRange};
 use wire::{CodecKind, batch::Entries};
 
 use crate::{
@@ -62,7 +62,7 @@ impl<J: Job> Block<J> {
     }
 
     fn note(&mut self, tag: u64, options: JobOptions) {
-        self.limits.extend(options.limit.map(|limit| (self.tags.len(), limit)));
+        self.limits.extend(options.time_limit.map(|limit| (self.tags.len(), limit)));
         self.tags.push(tag);
     }
 

@@ -18,9 +18,9 @@ pub const MAX_WORKERS: usize = 1024;
 /// How deep pools may be nested: a job that builds a pool whose jobs build pools has a depth of 2.
 ///
 /// ```
-/// assert!(pool::MAX_DEPTH > 1);
+/// assert!(pool::MAX_NESTING > 1);
 /// ```
-pub const MAX_DEPTH: u32 = 10;
+pub const MAX_NESTING: u32 = 10;
 
 /// The most that can be added to the niceness of workers.
 const MAX_NICE: i32 = 19;
@@ -67,9 +67,9 @@ pub enum BuildError {
     /// `main` has started to make workers that would do the same.
     #[error("this program was started as a worker, but `main` does not begin with `enter_if_worker`")]
     NoEntry,
-    /// This process is a worker of a pool in a worker of a pool and so on, [`MAX_DEPTH`] deep.
-    #[error("pools are nested {MAX_DEPTH} deep; one more is taken for a mistake")]
-    TooDeep,
+    /// This process is a worker of a pool in a worker of a pool and so on, [`MAX_NESTING`] deep.
+    #[error("pools are nested {MAX_NESTING} deep; one more is taken for a mistake")]
+    NestedTooDeep,
 }
 
 /// A number of workers that no pool can have: it is not between 1 and [`MAX_WORKERS`].

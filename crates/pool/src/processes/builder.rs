@@ -12,7 +12,7 @@ use wire::{CodecKind, Rendezvous, Transport};
 use super::{
     ProcessPool,
     bounds::{
-        BuildError, DEPTH_VARIABLE, MAX_DEPTH, added_niceness, cores_to_keep_to, depth_of_this_process,
+        BuildError, DEPTH_VARIABLE, MAX_NESTING, added_niceness, cores_to_keep_to, depth_of_this_process,
         worker_count,
     },
     ledger::Ledger,
@@ -165,7 +165,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// impl Observer for Slowest {
     ///     fn note(&self, event: &PoolEvent) {
-    ///         if let PoolEvent::Returned { durations: Some(durations), .. } = event {
+    ///         if let PoolEvent::OutcomesReceived { durations: Some(durations), .. } = event {
     ///             let slowest = durations.iter().max().copied().unwrap_or(0);
     ///             let mut known = self.0.lock().unwrap();
     ///             *known = known.max(Duration::from_nanos(slowest.into()));
@@ -209,8 +209,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
             return Err(BuildError::NoEntry);
         }
         let depth = depth_of_this_process();
-        if depth >= MAX_DEPTH {
-            return Err(BuildError::TooDeep);
+        if depth >= MAX_NESTING {
+            return Err(BuildError::NestedTooDeep);
         }
         self.settings.max_workers = worker_count(self.workers)?;
         Rendezvous::check()?;
@@ -231,10 +231,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
             nice: added_niceness(self.nice)?,
             context,
         };
-        let kill_after = self.settings.kill_after;
+        let grace_period = self.settings.grace_period;
         let audience = Audience::new(self.observer);
         let shared = Arc::new(Shared::new(recipe, self.settings, Ledger::new(self.ledger), audience));
         let control = Arc::new(Controller(shared.clone()));
-        Ok(ProcessPool { shared, control, kill_after })
+        Ok(ProcessPool { shared, control, grace_period })
     }
 }

@@ -96,7 +96,7 @@ impl<J: Job> Turn<'_, J> {
                 .workers
                 .get(&worker)
                 .is_some_and(|handle| handle.stands() && (is_waiting || handle.is_receiving()));
-            self.hear(Event::Stood { worker, stands });
+            self.hear(Event::Stalled { worker, stands });
             if let Some((batch, index, since)) = self.state.running(worker) {
                 self.hear(Event::Seen { worker, batch, index, since });
             }

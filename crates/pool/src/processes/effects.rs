@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use job::{JobError, BatchId, Job, JobRange, WorkerId};
+use job::{BatchId, Job, JobError, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Event, Verdict};
-use sys::{clock::now, page::Running};
+use sys::{clock::now, shared_page::Running};
 use wire::{
     Message,
-    batch::{self, Notes},
+    batch::{self, BatchFlags},
 };
 
 use super::{block::Slice, clock, handle::Handle, shared::Shared, shared::State, supervisor, turn::Turn};
@@ -118,7 +118,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
         match effect {
             Effect::Start(handle) => {
                 let (worker, at) = (handle.id, handle.gauge.started);
-                shared.audience.hear(|| PoolEvent::Starting { worker, at });
+                shared.audience.hear(|| PoolEvent::WorkerStarting { worker, at });
                 supervisor::start(shared, &handle);
             }
             Effect::Send { to, place, batch, jobs, timed } => {
@@ -129,7 +129,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
             Effect::Halt(handle) => handle.halt(),
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
-                shared.audience.hear(|| PoolEvent::Recalled { worker, below, at: now() });
+                shared.audience.hear(|| PoolEvent::BatchesRecalled { worker, below, at: now() });
                 begun.extend(handle.recall(below).map(|running| (worker, running)));
             }
             Effect::Retire(handle) => handle.retire(),
@@ -151,14 +151,14 @@ fn message<J: Job>(
 ) -> Message {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
-    let notes = Notes { starts: timed, durations: shared.audience.wants_durations(batch) };
-    let message = batch::jobs(batch, notes, u32::try_from(count).unwrap_or(u32::MAX), &slices);
+    let flags = BatchFlags { starts: timed, durations: shared.audience.wants_durations(batch) };
+    let message = batch::jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
     // Before it is sent: nobody is to hear of its return before.
     shared.audience.hear(|| {
         let mut names = Vec::new();
         jobs.iter().for_each(|slice| slice.add_names(&mut names));
         let bytes = message.len() as u64;
-        PoolEvent::Sent { worker: to.id, batch, jobs: names, bytes, at: now() }
+        PoolEvent::BatchSent { worker: to.id, batch, jobs: names, bytes, at: now() }
     });
     message
 }
@@ -199,7 +199,7 @@ fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
         let mut turn = Turn::begin(shared);
         turn.state.clock_runs = false;
         turn.state.note_cause(&format!("no thread to keep the time: {error}"));
-        turn.hear(Event::Crippled);
+        turn.hear(Event::ResourceLost);
         turn.end();
     }
 }

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use job::{JobError, Job};
+use job::{Job, JobError};
 use parking_lot::Mutex;
 use wire::{CodecError, CodecKind, batch::encode_entry};
 

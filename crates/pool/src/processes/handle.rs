@@ -5,13 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use job::{Crash, BatchId, MonotonicInstant, ProgramStats, StageTimes, Stage, WorkerStats, WorkerId};
+use job::{BatchId, Crash, MonotonicInstant, ProgramStats, Stage, StageTimes, WorkerId, WorkerStats};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sys::{
     clock,
-    page::{Page, Running},
     process::Process,
+    shared_page::{Running, SharedPage},
 };
 use wire::{Closed, Message, Outbox};
 
@@ -22,7 +22,7 @@ use super::mailbox::Mailbox;
 pub(crate) struct Handle {
     pub(crate) id: WorkerId,
     pub(crate) process: OnceLock<Process>,
-    pub(crate) page: OnceLock<Arc<Page>>,
+    pub(crate) page: OnceLock<Arc<SharedPage>>,
     /// What comes from it, once it is ready.
     pub(super) mailbox: OnceLock<Mailbox>,
     outbox: Mutex<Option<Outbox>>,
@@ -52,7 +52,7 @@ pub(crate) struct Gauge {
     /// When it was decided to start it.
     pub(crate) started: MonotonicInstant,
     /// Where it keeps its time, as long as it lives.
-    page: Mutex<Option<Arc<Page>>>,
+    page: Mutex<Option<Arc<SharedPage>>>,
     buried: AtomicBool,
 }
 
@@ -128,9 +128,9 @@ impl Handle {
     }
 
     /// Says whether there are cores to spare.
-    pub(crate) fn set_calm(&self, calm: bool) {
+    pub(crate) fn set_may_spin(&self, calm: bool) {
         if let Some(page) = self.page.get() {
-            page.set_calm(calm);
+            page.set_may_spin(calm);
         }
     }
 
@@ -183,7 +183,7 @@ impl Handle {
     /// Notes that there is no memory for what the worker sends, so that its job is charged as for its own lack of memory.
     pub(crate) fn note_lack_of_memory(&self) {
         if let Some(page) = self.page.get() {
-            page.starve();
+            page.note_alloc_failure();
         }
     }
 
@@ -196,8 +196,8 @@ impl Handle {
     }
 
     /// Whether it got no memory in what it is doing, or was doing when it died.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.page.get().is_some_and(|page| page.is_starved())
+    pub(crate) fn alloc_failed(&self) -> bool {
+        self.page.get().is_some_and(|page| page.alloc_failed())
     }
 
     /// Whether its process is about to end, or has.
@@ -253,7 +253,7 @@ impl Handle {
     fn send_by(&self, message: Message, send: impl FnOnce(&mut Outbox, Message) -> Result<(), Closed>) {
         let bytes = message.len() as u64;
         if let Some(outbox) = &mut *self.outbox.lock()
-            && let Err(error @ Closed::Garbled(_)) = send(outbox, message)
+            && let Err(error @ Closed::Malformed(_)) = send(outbox, message)
         {
             self.expel(&format!("the worker was killed because {error}"));
         }
@@ -268,14 +268,14 @@ impl Handle {
 
     /// The worker has taken a part of a large message; `false` if there was none. One that was told to
     /// leave may answer what it likes.
-    pub(crate) fn part_taken(&self) -> bool {
-        self.outbox.lock().as_mut().is_none_or(Outbox::part_taken)
+    pub(crate) fn part_received(&self) -> bool {
+        self.outbox.lock().as_mut().is_none_or(Outbox::part_received)
     }
 }
 
 impl Gauge {
     /// Counts from now on what the worker spends its time on, since the decision to start it.
-    pub(crate) fn watch(&self, page: &Arc<Page>) {
+    pub(crate) fn watch(&self, page: &Arc<SharedPage>) {
         page.lane().begin(Stage::Start, self.started);
         *self.page.lock() = Some(page.clone());
     }
@@ -315,7 +315,8 @@ impl Gauge {
             let now = clock::now();
             figures.life = now.since(self.started);
             let page = self.page.lock();
-            figures.stage_times = page.as_ref().map_or_else(StageTimes::default, |page| page.lane().stage_times(now));
+            figures.stage_times =
+                page.as_ref().map_or_else(StageTimes::default, |page| page.lane().stage_times(now));
             figures.programs = page.as_ref().map_or_else(ProgramStats::default, |page| page.programs());
         }
         figures

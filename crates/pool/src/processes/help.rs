@@ -19,14 +19,14 @@ use super::{
 impl<J: Job> Shared<J> {
     /// Takes messages of busy workers until `is_done`, for `time` at the most. For threads of the program.
     pub(super) fn help(this: &Arc<Shared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
-        if !this.is_calm() {
+        if !this.may_spin() {
             return;
         }
         let account = Time::Caller(CallerTime::begin(&this.ledger.callers, Stage::Poll));
         let helper = Helper::begin(this, &account);
         this.poller.poll(time, || {
             helper.take_messages();
-            is_done() || !this.is_calm()
+            is_done() || !this.may_spin()
         });
     }
 }

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job::{Context, Crash, JobError, Job, MonotonicInstant, Outcome, Stage};
+use job::{Context, Crash, Job, JobError, MonotonicInstant, Outcome, Stage};
 use sched::Event;
-use sys::{clock, lane::Lane, memory::has_room};
+use sys::{clock, memory::has_room, stage_timer::StageTimer};
 use wire::{
-    Closed, CodecError, CodecKind, Message, Tag, catch_panic,
+    Closed, CodecError, CodecKind, Message, Tag,
     batch::{OutcomesView, Status},
-    handshake::{Farewell, unpack},
+    catch_panic,
+    handshake::{FinalReport, unpack},
 };
 
 use super::{block::Slice, handle::Handle, ledger::Callers, shared::Shared, turn::Turn};
@@ -19,7 +20,7 @@ pub(super) type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 /// Account that handling a message is charged to.
 pub(super) enum Time<'a> {
     /// Stage timer of a thread of the pool.
-    Thread(&'a Lane),
+    Thread(&'a StageTimer),
     /// Common account of the threads of the program.
     Caller(CallerTime<'a>),
 }
@@ -101,7 +102,7 @@ impl<J: Job> Incoming<'_, J> {
     fn take_message(&self, message: &Message) -> bool {
         let handle = self.handle;
         let understood = match message.tag() {
-            Some(Tag::PartTaken) => handle.part_taken(),
+            Some(Tag::PartReceived) => handle.part_received(),
             Some(Tag::Outcomes) => self.take_outcomes(message),
             Some(Tag::Control) if handle.is_retired() => self.take_farewell(message),
             Some(Tag::Control) => self.take_crash(message),
@@ -132,7 +133,7 @@ impl<J: Job> Incoming<'_, J> {
         let busy = Duration::from_nanos(view.busy_ns);
         let outcomes = u64::from(view.count);
         handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
-        self.shared.audience.hear(|| PoolEvent::Returned {
+        self.shared.audience.hear(|| PoolEvent::OutcomesReceived {
             worker: handle.id,
             batch: view.batch,
             outcomes,
@@ -153,12 +154,12 @@ impl<J: Job> Incoming<'_, J> {
 
     /// Notes what the worker has to say as it leaves; it says so once.
     fn take_farewell(&self, message: &Message) -> bool {
-        let Ok(farewell) = unpack::<Farewell>(message) else { return false };
+        let Ok(farewell) = unpack::<FinalReport>(message) else { return false };
         let report = match farewell {
-            Farewell::Report(bytes) => {
+            FinalReport::Report(bytes) => {
                 self.shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string())
             }
-            Farewell::Failed(reason) => Err(reason),
+            FinalReport::Failed(reason) => Err(reason),
         };
         self.note_report(report)
     }

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use sched::StartFailure;
 use sys::{
     call::{CallError, is_out_of_descriptors},
-    page::Page,
+    shared_page::SharedPage,
     spawn::{ProcessBuilder, SpawnError},
 };
 use wire::{
@@ -107,8 +107,8 @@ impl Launch {
     /// Starts the process. The handle knows it from the moment it exists, also if the rest fails.
     pub(crate) fn begin(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Launch, LaunchError> {
         let (page, descriptor) = match recipe.transport {
-            Transport::Rings => Page::create()?,
-            Transport::Channel => Page::create_without_rings()?,
+            Transport::Rings => SharedPage::create()?,
+            Transport::Channel => SharedPage::create_without_rings()?,
         };
         let page = handle.page.get_or_init(|| Arc::new(page));
         if counts {
@@ -207,8 +207,8 @@ fn builder(recipe: &Recipe, worker: WorkerId, role: &Role) -> ProcessBuilder {
 fn next_word(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, LaunchError> {
     loop {
         match inbox.try_message().map_err(LaunchError::Handshake)? {
-            Some(message) if message.tag() != Some(Tag::PartTaken) => return Ok(Some(message)),
-            Some(_) if !handle.part_taken() => return Err(LaunchError::Unintelligible),
+            Some(message) if message.tag() != Some(Tag::PartReceived) => return Ok(Some(message)),
+            Some(_) if !handle.part_received() => return Err(LaunchError::Unintelligible),
             Some(_) => {}
             None if inbox.ask_for_ring(true) => {}
             None => return Ok(None),

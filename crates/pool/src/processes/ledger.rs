@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use job::{MonotonicInstant, ParentStats, StageTimes, Stage};
+use job::{MonotonicInstant, ParentStats, Stage, StageTimes};
 use parking_lot::Mutex;
 use sys::{
     clock,
-    lane::{Attended, Lane, reading_the_clock},
+    stage_timer::{StageTimer, TimedThread, reading_the_clock},
 };
 
 /// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
@@ -32,7 +32,7 @@ const LONG: Duration = Duration::from_micros(20);
 /// The books of one pool.
 pub(crate) struct Ledger {
     counts: bool,
-    threads: Mutex<Vec<Arc<Attended>>>,
+    threads: Mutex<Vec<Arc<TimedThread>>>,
     pub(crate) callers: Arc<Callers>,
 }
 
@@ -69,7 +69,7 @@ impl Ledger {
 
     /// A thread of the pool starts; it ends when what is given back is dropped.
     pub(crate) fn thread(&self, name: &str, stage: Stage) -> Attendance {
-        let thread = Arc::new(Attended::new(name));
+        let thread = Arc::new(TimedThread::new(name));
         if self.counts {
             thread.begin(stage);
             self.threads.lock().push(thread.clone());
@@ -84,10 +84,10 @@ impl Ledger {
 }
 
 /// A thread that has a lane.
-pub(crate) struct Attendance(Arc<Attended>);
+pub(crate) struct Attendance(Arc<TimedThread>);
 
 impl Attendance {
-    pub(crate) fn lane(&self) -> &Lane {
+    pub(crate) fn lane(&self) -> &StageTimer {
         self.0.lane()
     }
 }

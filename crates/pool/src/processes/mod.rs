@@ -1,7 +1,7 @@
 //! Jobs on worker processes.
 //!
 //! One thread, the *supervisor*, starts all workers, receives from them, and reaps them. Whatever the supervisor,
-//! an inlet or the clock learns it tells the scheduler, under one lock, and then carries out what the scheduler
+//! an submitter or the clock learns it tells the scheduler, under one lock, and then carries out what the scheduler
 //! decides, without the lock: batches are built and sent, workers started and killed, outcomes decoded and handed to
 //! their sinks. Sending never blocks (see [`wire::Outbox`]), so any thread may do it.
 //!
@@ -12,7 +12,7 @@
 //! | `block` | jobs that were submitted together: their bytes, tags and where their outcomes go |
 //! | `gather` | where jobs gather into blocks |
 //! | `appetite` | who collects them, and when |
-//! | `inlet` | jobs that come in a stream |
+//! | `submitter` | jobs that come in a stream |
 //! | `submit` | jobs with a future each |
 //! | `shared` | the lock, and what is under it |
 //! | `turn` | a turn at the lock |
@@ -36,13 +36,13 @@ mod gather;
 mod handle;
 mod help;
 mod incoming;
-mod inlet;
 mod launch;
 mod ledger;
 mod mailbox;
 mod recipe;
 mod shared;
 mod submit;
+mod submitter;
 mod supervisor;
 mod turn;
 
@@ -53,13 +53,13 @@ use sched::Event;
 use wire::Transport;
 
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, SubmitError, Sink, WorkerReport,
+    Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     future::{Control, deadline_after},
 };
-use inlet::ProcessInlet;
 use shared::Shared;
+use submitter::ProcessSubmitter;
 
-pub use bounds::{BuildError, MAX_DEPTH, MAX_WORKERS, WorkerCountError};
+pub use bounds::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
 pub use builder::ProcessPoolBuilder;
 
 /// Runs jobs on worker processes, which are started on demand.
@@ -85,7 +85,7 @@ pub struct ProcessPool<J: Job> {
     shared: Arc<Shared<J>>,
     /// The same, as futures know it.
     control: Arc<dyn Control>,
-    kill_after: Duration,
+    grace_period: Duration,
 }
 
 impl<J: Job> ProcessPool<J>
@@ -230,7 +230,7 @@ impl<J: Job> ProcessPool<J> {
     }
 
     /// Ends the pool and asks all workers to end, by SIGTERM, and their jobs' processes with them; those that are
-    /// still there after [`kill_after`](ProcessPoolBuilder::kill_after) are killed. Jobs that are not finished are
+    /// still there after [`grace_period`](ProcessPoolBuilder::grace_period) are killed. Jobs that are not finished are
     /// cancelled. Returns at once; [`join`](Executor::join) waits for the end.
     ///
     /// ```standalone_crate
@@ -248,7 +248,7 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn terminate_workers(&self) {
-        Shared::tell(&self.shared, Event::Stopped { grace: self.kill_after, terminate: true });
+        Shared::tell(&self.shared, Event::Stopped { grace: self.grace_period, terminate: true });
     }
 
     /// Ends the pool and kills all workers and their jobs' processes. Jobs that are not finished are cancelled.
@@ -274,8 +274,8 @@ impl<J: Job> ProcessPool<J> {
 }
 
 impl<J: Job> Executor<J> for ProcessPool<J> {
-    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
-        Box::new(ProcessInlet::new(self.shared.clone(), sink))
+    fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
+        Box::new(ProcessSubmitter::new(self.shared.clone(), sink))
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
@@ -312,7 +312,7 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
         Shared::tell(&self.shared, Event::Resumed);
     }
 
-    fn join_within(&self, time: Duration) -> bool {
+    fn join_timeout(&self, time: Duration) -> bool {
         self.shared.crew.join(deadline_after(time))
     }
 

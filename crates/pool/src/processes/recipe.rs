@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use job::WorkerId;
-use sys::{call::CallError, page::Page, placement::Placement};
+use sys::{call::CallError, placement::Placement, shared_page::SharedPage};
 use wire::{CodecKind, Transport};
 
 /// How workers are started, and what they are told.
@@ -31,7 +31,7 @@ pub(crate) struct Recipe {
 /// The transport to use where this one is asked for, and why it is another. That descriptors are missing may be over soon.
 pub(crate) fn usable_transport(wanted: Transport) -> (Transport, Option<CallError>) {
     match wanted {
-        Transport::Rings => match Page::check() {
+        Transport::Rings => match SharedPage::check() {
             Err(error) if !error.is_out_of_descriptors() => (Transport::Channel, Some(error)),
             _ => (Transport::Rings, None),
         },

@@ -8,11 +8,13 @@ use std::{
     },
 };
 
-use job::{Crash, Death, DeathCause, BatchId, Job, JobId, MonotonicInstant, ParentStats, WorkerStats, WorkerId};
+use job::{
+    BatchId, Crash, Death, DeathCause, Job, JobId, MonotonicInstant, ParentStats, WorkerId, WorkerStats,
+};
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
 use sched::{Event, Sched, Settings};
-use sys::{clock::Heartbeat, oom::OomKills, page::Page, poll::Poller};
+use sys::{clock::Heartbeat, oom::OomKills, poll::Poller, shared_page::SharedPage};
 
 use super::{
     block::{Block, Blocks, Slice},
@@ -138,7 +140,11 @@ impl<J: Job> Shared<J> {
     }
 
     /// The same, unless they come too late.
-    pub(crate) fn try_submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) -> Result<(), SubmitError> {
+    pub(crate) fn try_submit(
+        this: &Arc<Shared<J>>,
+        block: Block<J>,
+        together: bool,
+    ) -> Result<(), SubmitError> {
         let mut turn = Turn::begin(this);
         if let Some(refused) = turn.state.refusal() {
             return Err(refused);
@@ -221,8 +227,8 @@ impl<J: Job> State<J> {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
         let by_kernel = killed && (handle.is_killed_by_kernel() || self.oom_kills.take());
         // One that the kernel kills between two jobs says nothing about the next one.
-        let in_a_job = |page: &Page| page.running().is_some();
-        handle.page.get().is_some_and(|page| page.is_starved() || (by_kernel && in_a_job(page)))
+        let in_a_job = |page: &SharedPage| page.running().is_some();
+        handle.page.get().is_some_and(|page| page.alloc_failed() || (by_kernel && in_a_job(page)))
     }
 
     /// Credits what the kernel has killed since the last look to workers that are dying.

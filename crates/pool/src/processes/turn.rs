@@ -7,8 +7,8 @@ use parking_lot::MutexGuard;
 use sched::Event;
 use sys::{
     clock::{self, Heartbeat},
-    lane::Lane,
-    page::Running,
+    shared_page::Running,
+    stage_timer::StageTimer,
 };
 
 use super::{
@@ -29,7 +29,7 @@ pub(super) struct Turn<'a, J: Job> {
 /// Who keeps the time of a turn.
 enum Time<'a> {
     /// A thread of the pool, which is in [`Stage::Schedule`].
-    Lane(&'a Lane),
+    StageTimer(&'a StageTimer),
     /// The common account of those who call, since this moment.
     Callers(MonotonicInstant),
     Nobody,
@@ -50,8 +50,8 @@ impl<'a, J: Job> Turn<'a, J> {
     }
 
     /// Waits for the lock, on a thread of the pool.
-    pub(super) fn on(lane: &'a Lane, shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
-        Turn::with(shared, Time::Lane(lane))
+    pub(super) fn on(lane: &'a StageTimer, shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
+        Turn::with(shared, Time::StageTimer(lane))
     }
 
     fn with(shared: &'a Arc<Shared<J>>, time: Time<'a>) -> Turn<'a, J> {
@@ -108,7 +108,7 @@ impl<'a, J: Job> Turn<'a, J> {
         }
         let (carried, next) = match time {
             Time::Nobody => (carry_out(shared, effects), Time::Nobody),
-            Time::Lane(lane) => {
+            Time::StageTimer(lane) => {
                 lane.enter(Stage::Send);
                 (carry_out(shared, effects), time)
             }

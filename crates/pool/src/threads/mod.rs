@@ -2,7 +2,7 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `inlet` | gathering jobs in chunks |
+//! | `submitter` | gathering jobs in chunks |
 //! | `queue` | queued chunks and the targets of their outcomes |
 //! | `sizing` | sizes of claims and chunks |
 //! | `state` | the state under the lock; when threads are woken |
@@ -12,14 +12,14 @@
 //!
 //! One lock guards the state. It is taken once to queue a chunk and once to claim one, each time for well
 //! under a microsecond. At the usual size of a claim, 64 threads take it every three microseconds. No lock of
-//! the pool is taken to push, run or resolve a single job of an inlet.
+//! the pool is taken to push, run or resolve a single job of an submitter.
 
 mod hints;
-mod inlet;
 mod queue;
 mod shared;
 mod sizing;
 mod state;
+mod submitter;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -29,14 +29,14 @@ use std::{
     time::Duration,
 };
 
-use job::{Context, JobError, Job, WorkerStats};
+use job::{Context, Job, JobError, WorkerStats};
 
 use self::{
-    inlet::ThreadInlet,
     shared::{Controller, Shared},
+    submitter::ThreadSubmitter,
 };
 use crate::{
-    Executor, Inlet, JobFuture, JobOptions, SubmitError, Sink, WorkerReport,
+    Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     future::{Control, deadline_after},
 };
 
@@ -80,8 +80,8 @@ impl<J: Job> ThreadPool<J> {
 }
 
 impl<J: Job> Executor<J> for ThreadPool<J> {
-    fn inlet(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Inlet<J>> {
-        Box::new(ThreadInlet::new(self.shared.clone(), sink))
+    fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
+        Box::new(ThreadSubmitter::new(self.shared.clone(), sink))
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
@@ -106,7 +106,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
         Shared::close(&self.shared, true);
     }
 
-    fn join_within(&self, time: Duration) -> bool {
+    fn join_timeout(&self, time: Duration) -> bool {
         self.shared.crew.join(deadline_after(time))
     }
 

@@ -1,12 +1,12 @@
 //! FIFO queue of jobs that no thread has claimed.
 //!
-//! Jobs of an inlet that were queued together are one [`Chunk`], and so are submitted jobs whose slots were
+//! Jobs of an submitter that were queued together are one [`Chunk`], and so are submitted jobs whose slots were
 //! allocated together. A claim moves whole chunks where it can, so the time for which it holds the pool's
 //! lock hardly depends on the number of jobs.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use job::{JobError, Job, Outcome};
+use job::{Job, JobError, Outcome};
 
 use super::sizing::Cost;
 use crate::{

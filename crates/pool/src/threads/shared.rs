@@ -1,4 +1,4 @@
-//! State shared by a pool, its inlets, its threads and its futures.
+//! State shared by a pool, its submitters, its threads and its futures.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use job::{Context, JobError, Job, WorkerStats, WorkerId};
+use job::{Context, Job, JobError, WorkerId, WorkerStats};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use sys::poll::Poller;
 

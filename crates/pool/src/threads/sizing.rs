@@ -21,7 +21,7 @@ const UNKNOWN_CHUNK: usize = 16;
 /// other must not be claimed by one thread while others are idle.
 const SINGLE_CLAIMS: usize = 4;
 
-/// Estimated cost of the jobs of one inlet, or of all submitted jobs, in nanoseconds; 0 while it is unknown.
+/// Estimated cost of the jobs of one submitter, or of all submitted jobs, in nanoseconds; 0 while it is unknown.
 ///
 /// The estimate rises at once and falls slowly, so that claims are small while costs vary. An update may be
 /// lost when two threads record at the same time; the next one makes up for it.

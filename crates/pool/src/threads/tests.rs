@@ -123,20 +123,20 @@ fn short_jobs_are_claimed_many_at_a_time() {
 fn the_rest_of_a_claim_is_given_back_when_jobs_take_longer_than_before() {
     let pool = ThreadPool::new(1, ());
     let (tell, told) = channel();
-    let mut inlet = pool.inlet(Arc::new(Tags(Mutex::new(tell))));
+    let mut submitter = pool.submitter(Arc::new(Tags(Mutex::new(tell))));
     for tag in 0..1000 {
-        inlet.push(tag, Call::default(), JobOptions::default());
+        submitter.push(tag, Call::default(), JobOptions::default());
     }
-    inlet.flush();
+    submitter.flush();
     (0..1000).for_each(|tag| assert_eq!(told.recv_timeout(LIMIT), Ok(tag)));
     let (release, held) = channel::<()>();
-    inlet.push(1000, Call::new(move || assert!(held.recv().is_err())), JobOptions::default());
-    inlet.flush();
+    submitter.push(1000, Call::new(move || assert!(held.recv().is_err())), JobOptions::default());
+    submitter.flush();
     until("it runs", || pool.shared.look(|state| state.queue.is_empty()));
     for tag in 1001..1051 {
-        inlet.push(tag, Call::new(|| thread::sleep(Duration::from_micros(300))), JobOptions::default());
+        submitter.push(tag, Call::new(|| thread::sleep(Duration::from_micros(300))), JobOptions::default());
     }
-    inlet.flush();
+    submitter.flush();
     pool.close();
     drop(release);
     (1000..1051).for_each(|tag| assert_eq!(told.recv_timeout(LIMIT), Ok(tag)));
@@ -160,12 +160,12 @@ impl Sink<Call> for Counts {
 fn push_and_cancel(pool: &ThreadPool<Call>) -> Arc<Counts> {
     const JOBS: u64 = 2000;
     let counts = Arc::new(Counts((0..JOBS).map(|_| AtomicU32::new(0)).collect()));
-    let mut inlet = pool.inlet(counts.clone());
+    let mut submitter = pool.submitter(counts.clone());
     for tag in 0..JOBS {
-        inlet.push(tag, Call::default(), JobOptions::default());
+        submitter.push(tag, Call::default(), JobOptions::default());
         match tag % 500 {
-            99 => inlet.flush(),
-            499 => inlet.cancel_waiting(),
+            99 => submitter.flush(),
+            499 => submitter.cancel_waiting(),
             _ => {}
         }
     }
@@ -187,7 +187,7 @@ fn every_job_gets_one_outcome_whatever_happens() {
     for round in 0..30 {
         let pool = ThreadPool::new(1 + round % 4, ());
         let (counts, futures) = thread::scope(|scope| {
-            let inlets = [(); 2].map(|()| scope.spawn(|| push_and_cancel(&pool)));
+            let submitters = [(); 2].map(|()| scope.spawn(|| push_and_cancel(&pool)));
             let submits = [(); 2].map(|()| scope.spawn(|| submit_and_cancel(&pool)));
             // Each round ends at another point of their work.
             thread::sleep(Duration::from_micros(100 * round as u64));
@@ -196,7 +196,7 @@ fn every_job_gets_one_outcome_whatever_happens() {
                 1 => pool.stop(Duration::ZERO),
                 _ => pool.shutdown(false, true),
             }
-            (inlets.map(|thread| thread.join().unwrap()), submits.map(|thread| thread.join().unwrap()))
+            (submitters.map(|thread| thread.join().unwrap()), submits.map(|thread| thread.join().unwrap()))
         });
         pool.join();
         let mut counts = counts.iter().flat_map(|counts| &counts.0);
@@ -222,9 +222,9 @@ fn a_sink_is_dropped_with_its_last_outcome() {
     let pool = ThreadPool::new(1, ());
     let (tell, told) = channel();
     let sink = Arc::new(Tags(Mutex::new(tell)));
-    let mut inlet = pool.inlet(sink.clone());
-    inlet.push(7, Call::default(), JobOptions::default());
-    drop(inlet);
+    let mut submitter = pool.submitter(sink.clone());
+    submitter.push(7, Call::default(), JobOptions::default());
+    drop(submitter);
     assert_eq!(told.recv_timeout(LIMIT), Ok(7));
     until("the pool has dropped it", || Arc::strong_count(&sink) == 1);
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{JobError, Job};
+use job::{Job, JobError};
 use parking_lot::{Condvar, MutexGuard};
 
 use super::{
@@ -80,7 +80,7 @@ impl<J: Job> Worker<J> {
             if let Some(ran) = ran {
                 self.account(state, ran);
             }
-            let mut waited = Waited::default();
+            let mut waited = WaitResult::default();
             loop {
                 if state.is_due() || (waited.for_max_delay && !state.queue.is_empty()) {
                     if let Some(since) = waited.since {
@@ -123,7 +123,7 @@ impl<J: Job> Worker<J> {
     }
 
     /// Polls or parks until there may be jobs to claim.
-    fn wait(&self, state: &mut MutexGuard<'_, State<J>>, waited: &mut Waited) {
+    fn wait(&self, state: &mut MutexGuard<'_, State<J>>, waited: &mut WaitResult) {
         let since = *waited.since.get_or_insert_with(Instant::now);
         if !waited.polled && state.threads.may_poll() {
             waited.polled = true;
@@ -177,7 +177,7 @@ impl<J: Job> Worker<J> {
 
 /// How a thread has waited since its last claim.
 #[derive(Default)]
-struct Waited {
+struct WaitResult {
     since: Option<Instant>,
     polled: bool,
     /// The time for which jobs that are not due are left to others has passed.

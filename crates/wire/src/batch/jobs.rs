@@ -3,7 +3,7 @@
 use job::BatchId;
 use serde::Serialize;
 
-use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
+use super::{LENGTH, after_entries, pack_flags, seal, take_entry, take_flags, take_u32, take_u64};
 use crate::{CodecError, CodecKind, Message, Tag};
 
 const HEADER: usize = 13;
@@ -90,7 +90,7 @@ pub fn encode_entry<T: Serialize>(codec: CodecKind, job: &T, into: &mut Vec<u8>)
 
 /// What the worker is to note while it runs a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
+pub struct BatchFlags {
     /// When each job starts, in the shared page: the parent watches limits.
     pub starts: bool,
     /// How long each job takes, in the message of its outcome.
@@ -99,10 +99,10 @@ pub struct Notes {
 
 /// A batch of jobs made of slices of [`Entries`].
 #[must_use]
-pub fn jobs(batch: BatchId, notes: Notes, count: u32, slices: &[&[u8]]) -> Message {
+pub fn jobs(batch: BatchId, flags: BatchFlags, count: u32, slices: &[&[u8]]) -> Message {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&batch.0.to_le_bytes());
-    header[8] = flags([notes.starts, notes.durations]);
+    header[8] = pack_flags([flags.starts, flags.durations]);
     header[9..].copy_from_slice(&count.to_le_bytes());
     Message::of_parts(Tag::Jobs, &header, slices)
 }
@@ -113,7 +113,7 @@ pub struct JobsView<'a> {
     /// The batch's number.
     pub batch: BatchId,
     /// What the parent wants to know.
-    pub notes: Notes,
+    pub flags: BatchFlags,
     /// How many jobs there are.
     pub count: u32,
     rest: &'a [u8],
@@ -128,8 +128,8 @@ impl<'a> JobsView<'a> {
         let [starts, durations] = take_flags(&mut rest)?;
         let count = take_u32(&mut rest)?;
         let adds_up = after_entries(rest, count, 0).is_some_and(<[u8]>::is_empty);
-        let notes = Notes { starts, durations };
-        (message.tag() == Some(Tag::Jobs) && adds_up).then_some(JobsView { batch, notes, count, rest })
+        let flags = BatchFlags { starts, durations };
+        (message.tag() == Some(Tag::Jobs) && adds_up).then_some(JobsView { batch, flags, count, rest })
     }
 
     /// The payloads, in order.

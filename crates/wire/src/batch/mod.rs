@@ -15,7 +15,7 @@
 mod jobs;
 mod outcomes;
 
-pub use jobs::{Entries, JobsView, Notes, encode_entry, jobs};
+pub use jobs::{BatchFlags, Entries, JobsView, encode_entry, jobs};
 pub use outcomes::{OutcomesView, OutcomesWriter, Status};
 
 use crate::CodecError;
@@ -46,7 +46,7 @@ fn take_flags<const N: usize>(rest: &mut &[u8]) -> Option<[bool; N]> {
 }
 
 /// The byte of these flags.
-fn flags<const N: usize>(flags: [bool; N]) -> u8 {
+fn pack_flags<const N: usize>(flags: [bool; N]) -> u8 {
     flags.iter().enumerate().map(|(place, &flag)| u8::from(flag) << place).sum()
 }
 
@@ -143,7 +143,7 @@ mod tests {
         assert!(!changed(&|body| body[FLAGS] &= 1), "one although there should be none");
         assert!(!changed(&|body| body[FLAGS] |= 4), "a flag that nobody knows");
 
-        let mut message = jobs(BatchId(1), Notes::default(), 0, &[]);
+        let mut message = jobs(BatchId(1), BatchFlags::default(), 0, &[]);
         assert!(JobsView::read(&message).is_some());
         message.buffer()[2 + 8] = 4;
         assert!(JobsView::read(&message).is_none(), "a flag that nobody knows");
@@ -154,34 +154,34 @@ mod tests {
         fn jobs_and_outcomes_come_out_as_they_went_in(
             values: Vec<(String, u32)>,
             cut in 0usize..20,
-            notes in any::<[bool; 2]>(),
+            flags in any::<[bool; 2]>(),
             (began, busy, last) in any::<(u64, u64, bool)>(),
         ) {
-            let notes = Notes { starts: notes[0], durations: notes[1] };
+            let flags = BatchFlags { starts: flags[0], durations: flags[1] };
             let mut entries = Entries::default();
             let mut writer = OutcomesWriter::new(BatchId(7));
             for (value, duration) in &values {
                 entries.push(CODEC, value).unwrap();
                 writer.push(CODEC, Status::Failed, value).unwrap();
-                if notes.durations {
+                if flags.durations {
                     writer.note_duration(Duration::from_nanos(u64::from(*duration)));
                 }
             }
             let (cut, count) = (cut.min(values.len()), values.len() as u32);
             let slices = [entries.slice(0, cut), entries.slice(cut, values.len())];
-            let message = jobs(BatchId(7), notes, count, &slices);
+            let message = jobs(BatchId(7), flags, count, &slices);
             let view = JobsView::read(&message).unwrap();
-            prop_assert_eq!((view.batch, view.notes, view.count), (BatchId(7), notes, count));
+            prop_assert_eq!((view.batch, view.flags, view.count), (BatchId(7), flags, count));
             let read: Vec<String> = view.payloads().map(|bytes| CODEC.decode(bytes).unwrap()).collect();
             let (values, durations): (Vec<String>, Vec<u32>) = values.into_iter().unzip();
             prop_assert_eq!(&read, &values);
 
-            prop_assert_eq!(OutcomesView::of_kept(BatchId(7), writer.since(0)).unwrap().count, count);
+            prop_assert_eq!(OutcomesView::of_saved(BatchId(7), writer.since(0)).unwrap().count, count);
             let message = writer.finish(MonotonicInstant(began), busy, last);
             let view = OutcomesView::read(&message).unwrap();
             prop_assert_eq!((view.batch, view.began, view.busy_ns), (BatchId(7), MonotonicInstant(began), busy));
             prop_assert_eq!((view.count, view.last), (count, last));
-            let told = notes.durations && count > 0;
+            let told = flags.durations && count > 0;
             prop_assert_eq!(view.durations().map(Iterator::collect), told.then_some(durations));
             for ((status, bytes), value) in view.outcomes().zip(&values) {
                 prop_assert_eq!(status, Some(Status::Failed));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use job::{BatchId, MonotonicInstant};
 use serde::Serialize;
 
-use super::{LENGTH, after_entries, flags, seal, take_entry, take_flags, take_u32, take_u64};
+use super::{LENGTH, after_entries, pack_flags, seal, take_entry, take_flags, take_u32, take_u64};
 use crate::{CodecError, CodecKind, Message, Tag};
 
 const HEADER: usize = 29;
@@ -140,7 +140,7 @@ impl OutcomesWriter {
         header[8..16].copy_from_slice(&began.0.to_le_bytes());
         header[16..24].copy_from_slice(&busy_ns.to_le_bytes());
         header[24..28].copy_from_slice(&self.count.to_le_bytes());
-        header[28] = flags([last, durations]);
+        header[28] = pack_flags([last, durations]);
         if durations {
             self.message.extend(&self.durations);
         }
@@ -166,9 +166,9 @@ pub struct OutcomesView<'a> {
 }
 
 impl<'a> OutcomesView<'a> {
-    /// Reads outcomes without a header, such as a dead worker has [kept](sys::page::Kept); `None` if they are not whole.
+    /// Reads outcomes without a header, such as a dead worker has [kept](sys::shared_page::SavedOutcomes); `None` if they are not whole.
     #[must_use]
-    pub fn of_kept(batch: BatchId, bytes: &'a [u8]) -> Option<OutcomesView<'a>> {
+    pub fn of_saved(batch: BatchId, bytes: &'a [u8]) -> Option<OutcomesView<'a>> {
         let (mut rest, mut count) = (bytes, 0);
         while !rest.is_empty() {
             take_entry(&mut rest).filter(|entry| !entry.is_empty())?;

@@ -54,7 +54,7 @@ pub(crate) mod sleep;
 
 use std::ops::Deref;
 
-use sys::page::{Page, RingMemory};
+use sys::shared_page::{RingMemory, SharedPage};
 
 use crate::Link;
 use receiver::RingReceiver;
@@ -63,7 +63,7 @@ use sender::{Full, RingSender};
 /// Size of the length before a packet, in bytes.
 const LENGTH: usize = 4;
 
-/// The two rings of a [`Page`].
+/// The two rings of a [`SharedPage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ring {
     Requests,
@@ -72,7 +72,7 @@ enum Ring {
 
 impl Ring {
     #[inline]
-    fn of(self, page: &Page) -> RingMemory<'_> {
+    fn of(self, page: &SharedPage) -> RingMemory<'_> {
         match self {
             Ring::Requests => page.requests(),
             Ring::Replies => page.replies(),
@@ -84,7 +84,7 @@ impl Ring {
 /// is no room is an error. Dropping the sender tells the worker that no more jobs will come.
 pub fn parent_link<P>(page: P) -> Link
 where
-    P: Deref<Target = Page> + Clone + Send + Sync + 'static,
+    P: Deref<Target = SharedPage> + Clone + Send + Sync + 'static,
 {
     Link {
         sender: Box::new(RingSender::new(page.clone(), Ring::Requests, Full::IsAnError)),
@@ -95,7 +95,7 @@ where
 /// Returns a worker's link to the parent with which it shares this memory.
 pub fn worker_link<P>(page: P) -> Link
 where
-    P: Deref<Target = Page> + Clone + Send + Sync + 'static,
+    P: Deref<Target = SharedPage> + Clone + Send + Sync + 'static,
 {
     Link {
         sender: Box::new(RingSender::new(page.clone(), Ring::Replies, Full::Waits)),

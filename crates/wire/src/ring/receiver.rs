@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, os::fd::OwnedFd, sync::atomic::Ordering};
 
-use sys::{doorbell::Woken, page::Page};
+use sys::{doorbell::Woken, shared_page::SharedPage};
 
 use super::{
     LENGTH, Ring,
@@ -11,7 +11,7 @@ use super::{
 use crate::{Closed, PacketReceiver, message::MAX_PACKET};
 
 /// The end of a ring that packets come out of.
-pub(super) struct RingReceiver<P: Deref<Target = Page>> {
+pub(super) struct RingReceiver<P: Deref<Target = SharedPage>> {
     page: P,
     ring: Ring,
     tail: u64,
@@ -20,7 +20,7 @@ pub(super) struct RingReceiver<P: Deref<Target = Page>> {
     ringer: Ringer,
 }
 
-impl<P: Deref<Target = Page>> RingReceiver<P> {
+impl<P: Deref<Target = SharedPage>> RingReceiver<P> {
     pub(super) fn new(page: P, ring: Ring) -> RingReceiver<P> {
         // An earlier receiver on the same memory may have slept. A number that it has used would be taken for its sleep, and
         // the peer does not ring twice for one.
@@ -37,13 +37,13 @@ impl<P: Deref<Target = Page>> RingReceiver<P> {
         }
         let unread = head.checked_sub(self.tail).and_then(|unread| usize::try_from(unread).ok());
         let Some(unread) = unread.filter(|unread| (LENGTH..=ring.capacity()).contains(unread)) else {
-            return Err(Closed::Garbled("an impossible position in a ring"));
+            return Err(Closed::Malformed("an impossible position in a ring"));
         };
         let mut length = Vec::with_capacity(LENGTH);
         ring.copy_out(self.tail, LENGTH, &mut length);
         let length = <[u8; LENGTH]>::try_from(&length[..]).map_or(0, u32::from_le_bytes) as usize;
         if length > MAX_PACKET || length > unread - LENGTH {
-            return Err(Closed::Garbled("an impossible length in a ring"));
+            return Err(Closed::Malformed("an impossible length in a ring"));
         }
         let mut packet = Vec::with_capacity(length);
         ring.copy_out(self.tail + LENGTH as u64, length, &mut packet);
@@ -79,7 +79,7 @@ impl<P: Deref<Target = Page>> RingReceiver<P> {
     }
 }
 
-impl<P: Deref<Target = Page> + Send> PacketReceiver for RingReceiver<P> {
+impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for RingReceiver<P> {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
         let mut is_over = false;
         loop {

@@ -8,8 +8,8 @@ use std::{
 
 use sys::{
     doorbell::Woken,
-    page::{Page, RingMemory},
     payload::Payload,
+    shared_page::{RingMemory, SharedPage},
 };
 
 use super::{
@@ -28,7 +28,7 @@ pub(super) enum Full {
 }
 
 /// The end of a ring that packets go into.
-pub(super) struct RingSender<P: Deref<Target = Page>> {
+pub(super) struct RingSender<P: Deref<Target = SharedPage>> {
     page: P,
     ring: Ring,
     full: Full,
@@ -43,7 +43,7 @@ struct State {
     ringer: Ringer,
 }
 
-impl<P: Deref<Target = Page>> RingSender<P> {
+impl<P: Deref<Target = SharedPage>> RingSender<P> {
     pub(super) fn new(page: P, ring: Ring, full: Full) -> RingSender<P> {
         RingSender { page, ring, full, state: Mutex::default() }
     }
@@ -57,7 +57,7 @@ impl<P: Deref<Target = Page>> RingSender<P> {
                 return Ok(());
             }
             if self.full == Full::IsAnError {
-                return Err(Closed::Garbled("a position in the ring of jobs that it cannot have reached"));
+                return Err(Closed::Malformed("a position in the ring of jobs that it cannot have reached"));
             }
             state.sleeps += 1;
             let woken = if may_sleep((ring.writer_asleep, state.sleeps), (ring.tail, tail), full_fence) {
@@ -77,17 +77,17 @@ impl<P: Deref<Target = Page>> RingSender<P> {
 fn has_room(ring: &RingMemory<'_>, head: u64, tail: u64, bytes: usize) -> Result<bool, Closed> {
     let capacity = ring.capacity() as u64;
     let unread = head.checked_sub(tail).filter(|&unread| unread <= capacity);
-    let unread = unread.ok_or(Closed::Garbled("an impossible position in a ring"))?;
+    let unread = unread.ok_or(Closed::Malformed("an impossible position in a ring"))?;
     Ok(capacity - unread >= bytes as u64)
 }
 
-impl<P: Deref<Target = Page> + Send + Sync> PacketSender for RingSender<P> {
+impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P> {
     fn send(&self, packet: &[u8]) -> Result<(), Closed> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ring = self.ring.of(&self.page);
         let bytes = packet.len() + LENGTH;
         let length = u32::try_from(packet.len()).ok().filter(|_| bytes <= ring.capacity());
-        let length = length.ok_or(Closed::Garbled("a packet that is larger than a ring"))?;
+        let length = length.ok_or(Closed::Malformed("a packet that is larger than a ring"))?;
         self.wait_for_room(&mut state, bytes)?;
         ring.copy_in(state.head, &length.to_le_bytes());
         ring.copy_in(state.head + LENGTH as u64, packet);
@@ -112,7 +112,7 @@ impl<P: Deref<Target = Page> + Send + Sync> PacketSender for RingSender<P> {
     }
 }
 
-impl<P: Deref<Target = Page>> Drop for RingSender<P> {
+impl<P: Deref<Target = SharedPage>> Drop for RingSender<P> {
     fn drop(&mut self) {
         // A worker's end comes with its process.
         if self.ring == Ring::Requests {

@@ -5,7 +5,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use sys::{doorbell::Woken, page::Page, payload::Payload};
+use sys::{doorbell::Woken, payload::Payload, shared_page::SharedPage};
 
 use super::*;
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Both sides' memory and links.
-fn pair() -> ((Arc<Page>, Link), (Arc<Page>, Link)) {
-    let (parent, fd) = Page::create().unwrap();
-    let (parent, worker) = (Arc::new(parent), Arc::new(Page::open(fd).unwrap()));
+fn pair() -> ((Arc<SharedPage>, Link), (Arc<SharedPage>, Link)) {
+    let (parent, fd) = SharedPage::create().unwrap();
+    let (parent, worker) = (Arc::new(parent), Arc::new(SharedPage::open(fd).unwrap()));
     ((parent.clone(), parent_link(parent)), (worker.clone(), worker_link(worker)))
 }
 
@@ -73,11 +73,11 @@ fn large_messages_travel_as_files_in_both_directions_and_in_order() {
     let mut from_worker = Inbox::new(ours.receiver);
     for length in lengths {
         outbox.send(Message::of_parts(Tag::Outcomes, &[], &[message(length).body()])).unwrap();
-        let part_taken = || {
-            assert!(outbox.part_taken());
+        let part_received = || {
+            assert!(outbox.part_received());
             Ok(())
         };
-        let received = from_parent.receive(part_taken).unwrap();
+        let received = from_parent.receive(part_received).unwrap();
         assert!(received == message(length) && outbox.answered(), "{length}");
         assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE);
     }
@@ -95,8 +95,8 @@ fn large_messages_travel_as_files_in_both_directions_and_in_order() {
 
 #[test]
 fn a_receiver_that_follows_another_is_rung_for_each_of_its_sleeps() {
-    let (parent, fd) = Page::create().unwrap();
-    let (parent, worker) = (Arc::new(parent), Arc::new(Page::open(fd).unwrap()));
+    let (parent, fd) = SharedPage::create().unwrap();
+    let (parent, worker) = (Arc::new(parent), Arc::new(SharedPage::open(fd).unwrap()));
     // The receiver of the handshake has slept, and its last sleep is still published when the first packet comes.
     parent.replies().reader_asleep.store(2, Ordering::SeqCst);
     let theirs = worker_link(worker);
@@ -123,7 +123,7 @@ fn a_file_that_does_not_come_or_is_not_what_was_announced_is_an_error() {
         let ((_parent, ours), (worker, theirs)) = pair();
         descriptor.into_iter().for_each(|descriptor| worker.door().send(&[descriptor]).unwrap());
         theirs.sender.send(&file_packet(1 << 20)).unwrap();
-        assert!(matches!(Inbox::new(ours.receiver).try_message(), Err(Closed::Garbled(_))));
+        assert!(matches!(Inbox::new(ours.receiver).try_message(), Err(Closed::Malformed(_))));
     }
 }
 
@@ -149,14 +149,14 @@ fn more_than_there_is_room_for_is_an_error_of_the_parent_and_no_wait() {
     let ((parent, ours), _worker) = pair();
     let fits = parent.requests().capacity() / (MAX_PACKET + LENGTH);
     (0..fits).for_each(|_| ours.sender.send(&[0; MAX_PACKET]).unwrap());
-    assert!(matches!(ours.sender.send(&[0; MAX_PACKET]), Err(Closed::Garbled(_))));
+    assert!(matches!(ours.sender.send(&[0; MAX_PACKET]), Err(Closed::Malformed(_))));
 }
 
 #[test]
 fn a_packet_that_is_larger_than_the_ring_is_refused() {
     let (_parent, (worker, theirs)) = pair();
     let packet = vec![0; worker.replies().capacity()];
-    assert!(matches!(theirs.sender.send(&packet), Err(Closed::Garbled(_))));
+    assert!(matches!(theirs.sender.send(&packet), Err(Closed::Malformed(_))));
 }
 
 proptest! {

@@ -6,7 +6,9 @@ use std::{
 };
 
 use peers::rounds::Result;
-use pool::{Executor, JobFuture, ProcessPool, SubmitError, ReturnWhen, Serial, ThreadPool, as_completed, wait};
+use pool::{
+    Executor, JobFuture, ProcessPool, ReturnWhen, Serial, SubmitError, ThreadPool, as_completed, wait,
+};
 
 use crate::{
     await_all::await_all,

@@ -61,7 +61,8 @@ fn items<'a>(book: &Book, worker: WorkerId, life: &'a Life) -> Vec<Item<What<'a>
     if worker.generation > 0 {
         items.push(moment(life.starting, What::Restart));
     }
-    let wait = |from: MonotonicInstant, to: MonotonicInstant| (from < to).then(|| slice(from, to, What::Wait));
+    let wait =
+        |from: MonotonicInstant, to: MonotonicInstant| (from < to).then(|| slice(from, to, What::Wait));
     for run in &life.runs {
         items.extend(wait(run.free_since, run.began));
         items.push(slice(run.began, run.end, What::Run(run)));

@@ -108,12 +108,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// // A tenth of a second for the jobs' programs to clean up, and not more.
     /// let settings = ProcessPool::<Square>::builder().time_limit(Duration::from_secs(5));
-    /// let pool = settings.kill_after(Duration::from_millis(100)).build()?;
+    /// let pool = settings.grace_period(Duration::from_millis(100)).build()?;
     /// assert!(pool.broken().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn kill_after(mut self, time: Duration) -> Self {
-        self.settings.kill_after = time;
+    pub fn grace_period(mut self, time: Duration) -> Self {
+        self.settings.grace_period = time;
         self
     }
 
@@ -183,11 +183,11 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// use std::time::Duration;
     /// use pool::ProcessPool;
     ///
-    /// let pool = ProcessPool::<Square>::builder().start_limit(Duration::from_secs(10)).build()?;
+    /// let pool = ProcessPool::<Square>::builder().start_timeout(Duration::from_secs(10)).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn start_limit(mut self, time: Duration) -> Self {
-        self.settings.start_limit = time;
+    pub fn start_timeout(mut self, time: Duration) -> Self {
+        self.settings.start_timeout = time;
         self
     }
 
@@ -199,11 +199,11 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// use std::time::Duration;
     /// use pool::ProcessPool;
     ///
-    /// let pool = ProcessPool::<Square>::builder().exit_limit(Duration::from_secs(60)).build()?;
+    /// let pool = ProcessPool::<Square>::builder().exit_timeout(Duration::from_secs(60)).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn exit_limit(mut self, time: Duration) -> Self {
-        self.settings.exit_limit = time;
+    pub fn exit_timeout(mut self, time: Duration) -> Self {
+        self.settings.exit_timeout = time;
         self
     }
 

@@ -1,6 +1,6 @@
 //! The end of a worker.
 
-use job::{Death, DeathCause, BatchId, Job, Stage};
+use job::{BatchId, Death, DeathCause, Job, Stage};
 use sched::{Event, StartFailure};
 use sys::clock;
 use wire::batch::OutcomesView;
@@ -20,7 +20,7 @@ pub(super) fn give_up<'a, J: Job>(
     turn: impl FnOnce() -> Turn<'a, J>,
 ) {
     let worker = handle.id;
-    shared.audience.hear(|| PoolEvent::StartFailed {
+    shared.audience.hear(|| PoolEvent::WorkerStartFailed {
         worker,
         pid: handle.pid(),
         cause: cause.into(),
@@ -82,7 +82,7 @@ impl<J: Job> Supervisor<'_, J> {
         turn.state.crash = None;
         let jobs = turn.end();
         if let Some(salvage) = salvage
-            && let Some(view) = OutcomesView::of_kept(salvage.batch, &salvage.bytes)
+            && let Some(view) = OutcomesView::of_saved(salvage.batch, &salvage.bytes)
         {
             self.incoming(handle).deliver(&jobs, view.outcomes().skip(salvage.skip));
         }
@@ -101,7 +101,7 @@ impl<J: Job> Supervisor<'_, J> {
         let in_order = handle.is_retired() && death.cause == DeathCause::Exited(0);
         let left = is_dismissed || (in_order && !handle.was_killed());
         let at = clock::now();
-        PoolEvent::Gone { worker, death, left, cause: cause.into(), running, kept, at }
+        PoolEvent::WorkerExited { worker, death, left, cause: cause.into(), running, kept, at }
     }
 }
 
@@ -127,7 +127,7 @@ struct Salvage {
 
 impl Salvage {
     fn new((batch, skip, bytes): (BatchId, u64, Vec<u8>)) -> Option<Salvage> {
-        let kept = u64::from(OutcomesView::of_kept(batch, &bytes)?.count);
+        let kept = u64::from(OutcomesView::of_saved(batch, &bytes)?.count);
         let count = kept.checked_sub(skip).filter(|&count| count > 0)?;
         Some(Salvage { batch, skip: usize::try_from(skip).ok()?, count, bytes })
     }

@@ -27,7 +27,7 @@ use job::{Job, Stage, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use sched::StartFailure;
-use sys::{clock, lane::Lane};
+use sys::{clock, stage_timer::StageTimer};
 use wire::{Link, POLL, Rendezvous, RendezvousError, catch_panic};
 
 use super::{
@@ -151,7 +151,7 @@ fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
 struct Supervisor<'a, J: Job> {
     shared: &'a Arc<Shared<J>>,
     watch: &'a Watch,
-    lane: &'a Lane,
+    lane: &'a StageTimer,
     /// The account of the same thread.
     time: &'a Time<'a>,
     workers: HashMap<WorkerId, Worker>,
@@ -236,9 +236,9 @@ impl<J: Job> Supervisor<'_, J> {
     fn serve(&self, handle: &Handle, mailbox: Mailbox) {
         handle.mailbox.get_or_init(|| mailbox);
         handle.gauge.note_ready();
-        handle.set_calm(self.shared.is_calm());
+        handle.set_may_spin(self.shared.may_spin());
         let pid = handle.pid().unwrap_or(0);
-        self.shared.audience.hear(|| PoolEvent::Ready { worker: handle.id, pid, at: clock::now() });
+        self.shared.audience.hear(|| PoolEvent::WorkerReady { worker: handle.id, pid, at: clock::now() });
         let mut turn = self.time.turn(self.shared);
         turn.hear(sched::Event::Ready(handle.id));
         turn.end();
@@ -272,7 +272,7 @@ impl<J: Job> Supervisor<'_, J> {
 
     /// Looks for messages for a while before sleeping, as long as there are cores to spare and no other thread does.
     fn look_for_messages(&self) {
-        while self.shared.is_calm() && !self.shared.has_helping_caller() {
+        while self.shared.may_spin() && !self.shared.has_helping_caller() {
             let helper = Helper::begin(self.shared, self.time);
             let has_news = || {
                 helper.take_messages()

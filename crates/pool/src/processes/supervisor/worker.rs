@@ -64,7 +64,7 @@ impl Worker {
         match error {
             // Only a worker that is late is killed before its launch has failed.
             _ if self.handle.was_killed() => LaunchError::Late,
-            LaunchError::Handshake(_) if self.handle.is_starved() => LaunchError::Memory,
+            LaunchError::Handshake(_) if self.handle.alloc_failed() => LaunchError::Memory,
             error => error,
         }
     }

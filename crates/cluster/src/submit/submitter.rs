@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use pool::{JobError, Inlet, Job, JobOptions, SubmitError, Resolved, Sink};
+use pool::{Job, JobError, JobOptions, Resolved, Sink, SubmitError, Submitter};
 use wire::CodecKind;
 
 use super::{
@@ -126,15 +126,15 @@ impl<J: Job> Gather<J> {
     }
 }
 
-pub(super) struct ClusterInlet<J: Job> {
+pub(super) struct ClusterSubmitter<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
     encoded: Vec<u8>,
 }
 
-impl<J: Job> ClusterInlet<J> {
-    pub(super) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ClusterInlet<J> {
-        ClusterInlet { shared, sink, encoded: Vec::new() }
+impl<J: Job> ClusterSubmitter<J> {
+    pub(super) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ClusterSubmitter<J> {
+        ClusterSubmitter { shared, sink, encoded: Vec::new() }
     }
 
     fn refuse(&self, tag: u64, failure: JobError<J::Error>) {
@@ -142,13 +142,13 @@ impl<J: Job> ClusterInlet<J> {
     }
 }
 
-impl<J: Job> Inlet<J> for ClusterInlet<J> {
+impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         self.encoded.clear();
         if let Err(error) = CodecKind::Bincode.encode(&job, &mut self.encoded) {
             return self.refuse(tag, JobError::Codec(error.to_string()));
         }
-        let limits = Limits { own: options.limit, default: self.shared.time_limit };
+        let limits = Limits { own: options.time_limit, default: self.shared.time_limit };
         let mut gather = self.shared.gather.lock();
         if gather.is_empty() {
             drop(gather);
@@ -180,8 +180,8 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
         }
     }
 
-    fn is_hungry(&self) -> bool {
-        self.shared.is_hungry()
+    fn has_capacity(&self) -> bool {
+        self.shared.has_capacity()
     }
 
     fn refusal(&self) -> Option<SubmitError> {
@@ -194,7 +194,7 @@ impl<J: Job> Inlet<J> for ClusterInlet<J> {
     }
 }
 
-impl<J: Job> Drop for ClusterInlet<J> {
+impl<J: Job> Drop for ClusterSubmitter<J> {
     fn drop(&mut self) {
         self.flush();
     }

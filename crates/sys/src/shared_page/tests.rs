@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn what_one_side_publishes_the_other_sees() {
-    let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(fd).unwrap();
+    let (parent, fd) = SharedPage::create().unwrap();
+    let worker = SharedPage::open(fd).unwrap();
     assert_eq!(parent.running(), None);
 
     worker.enter(BatchId(u64::from(u32::MAX) + 8), 3, Some(MonotonicInstant(42)));
@@ -13,16 +13,16 @@ fn what_one_side_publishes_the_other_sees() {
     assert!(running.is_in(BatchId(u64::from(u32::MAX) + 8)) && !running.is_in(BatchId(8)));
     assert_eq!((running.index, running.since), (3, MonotonicInstant(42)));
 
-    assert!(!parent.is_starved());
-    worker.starve();
-    assert!(parent.is_starved());
+    assert!(!parent.alloc_failed());
+    worker.note_alloc_failure();
+    assert!(parent.alloc_failed());
     worker.enter(BatchId(8), 0, None);
-    assert!(!parent.is_starved(), "that was another job");
+    assert!(!parent.alloc_failed(), "that was another job");
 
     worker.leave();
-    assert!(!parent.is_starved());
-    worker.starve();
-    assert!(parent.is_starved(), "while it received the next one");
+    assert!(!parent.alloc_failed());
+    worker.note_alloc_failure();
+    assert!(parent.alloc_failed(), "while it received the next one");
     assert_eq!(parent.running(), None);
     parent.recall(BatchId(8));
     assert!(!worker.may_go_on(BatchId(7)) && worker.may_go_on(BatchId(8)));
@@ -32,8 +32,8 @@ fn what_one_side_publishes_the_other_sees() {
 
 #[test]
 fn a_recalled_worker_has_begun_with_the_job_that_it_is_in_or_one_ahead_of_it() {
-    let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(fd).unwrap();
+    let (parent, fd) = SharedPage::create().unwrap();
+    let worker = SharedPage::open(fd).unwrap();
     assert_eq!(parent.recall(BatchId(1)), None, "it is in no job");
     worker.enter(BatchId(7), 3, None);
     assert!(worker.may_go_on(BatchId(7)));
@@ -55,11 +55,11 @@ fn a_recalled_worker_has_begun_with_the_job_that_it_is_in_or_one_ahead_of_it() {
 
 #[test]
 fn a_page_without_rings_is_recognised_and_keeps_less() {
-    let (parent, fd) = Page::create_without_rings().unwrap();
-    assert!(Page::is_at(fd.as_raw_fd()));
-    let worker = Page::open(fd).unwrap();
+    let (parent, fd) = SharedPage::create_without_rings().unwrap();
+    assert!(SharedPage::is_at(fd.as_raw_fd()));
+    let worker = SharedPage::open(fd).unwrap();
     assert_eq!((worker.requests().capacity(), parent.replies().capacity()), (0, 0));
-    assert!(worker.arena_size() < Page::create().unwrap().0.arena_size());
+    assert!(worker.arena_size() < SharedPage::create().unwrap().0.arena_size());
     assert!(worker.keep(BatchId(5), 0, &vec![7; worker.arena_size()]));
     assert!(!worker.keep(BatchId(5), worker.arena_size(), b"x"));
     assert_eq!(parent.kept().unwrap().bytes.len(), parent.arena_size());
@@ -67,8 +67,8 @@ fn a_page_without_rings_is_recognised_and_keeps_less() {
 
 #[test]
 fn what_a_worker_keeps_survives_it() {
-    let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(fd).unwrap();
+    let (parent, fd) = SharedPage::create().unwrap();
+    let worker = SharedPage::open(fd).unwrap();
     let arena_size = worker.arena_size();
     assert_eq!(parent.kept(), None);
     assert!(worker.keep(BatchId(5), 0, b"one") && worker.keep(BatchId(5), 3, b"two"));
@@ -86,8 +86,8 @@ fn what_a_worker_keeps_survives_it() {
 
 #[test]
 fn what_one_side_puts_into_a_ring_the_other_takes_out() {
-    let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(fd).unwrap();
+    let (parent, fd) = SharedPage::create().unwrap();
+    let worker = SharedPage::open(fd).unwrap();
     for (producer, consumer) in [(parent.requests(), worker.requests()), (worker.replies(), parent.replies())]
     {
         let start = producer.capacity() as u64 - 3;
@@ -101,8 +101,8 @@ fn what_one_side_puts_into_a_ring_the_other_takes_out() {
 
 #[test]
 fn a_closed_ring_wakes_the_worker() {
-    let (parent, fd) = Page::create().unwrap();
-    let worker = Page::open(fd).unwrap();
+    let (parent, fd) = SharedPage::create().unwrap();
+    let worker = SharedPage::open(fd).unwrap();
     assert!(!worker.is_closed());
     parent.close();
     assert_eq!(worker.door().wait(), doorbell::Woken::Rung);
@@ -111,26 +111,26 @@ fn a_closed_ring_wakes_the_worker() {
 
 #[test]
 fn a_descriptor_that_brings_no_memory_is_refused() {
-    assert!(Page::open(std::fs::File::open("/dev/null").unwrap().into()).is_err());
+    assert!(SharedPage::open(std::fs::File::open("/dev/null").unwrap().into()).is_err());
     let (one, _other) = Doorbell::pair().unwrap();
-    assert!(Page::open(one.into()).is_err());
+    assert!(SharedPage::open(one.into()).is_err());
 }
 
 #[test]
 fn an_inherited_page_is_opened_by_number_and_once() {
-    let (parent, fd) = Page::create().unwrap();
+    let (parent, fd) = SharedPage::create().unwrap();
     let number = fd.into_raw_fd();
-    assert!(Page::is_at(number) && Page::is_at(number), "looking at it changes nothing");
-    let worker = Page::adopt(number).unwrap();
+    assert!(SharedPage::is_at(number) && SharedPage::is_at(number), "looking at it changes nothing");
+    let worker = SharedPage::adopt(number).unwrap();
     worker.enter(BatchId(1), 5, None);
     assert_eq!(parent.running().unwrap().index, 5);
-    assert!(Page::adopt(number).is_err());
+    assert!(SharedPage::adopt(number).is_err());
 }
 
 #[test]
 fn a_descriptor_that_is_no_page_is_left_open() {
     let file = std::fs::File::open("/dev/null").unwrap();
-    assert!(Page::adopt(file.as_raw_fd()).is_err());
+    assert!(SharedPage::adopt(file.as_raw_fd()).is_err());
     assert!(file.metadata().is_ok());
-    assert!(Page::adopt(0).is_err() && Page::adopt(-1).is_err());
+    assert!(SharedPage::adopt(0).is_err() && SharedPage::adopt(-1).is_err());
 }

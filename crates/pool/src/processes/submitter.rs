@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use job::{JobError, Job};
+use job::{Job, JobError};
 
 use super::{
     block::{Block, Exit},
     gather::{Gather, Scratch},
     shared::Shared,
 };
-use crate::{Inlet, JobOptions, SubmitError, Resolved, Sink, stream::hand_over};
+use crate::{JobOptions, Resolved, Sink, SubmitError, Submitter, stream::hand_over};
 
-pub(crate) struct ProcessInlet<J: Job> {
+pub(crate) struct ProcessSubmitter<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
     gather: Arc<Gather<J>>,
     scratch: Scratch,
 }
 
-impl<J: Job> ProcessInlet<J> {
-    pub(crate) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessInlet<J> {
+impl<J: Job> ProcessSubmitter<J> {
+    pub(crate) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessSubmitter<J> {
         let gather = shared.open_gather(Gather::to(Exit::Sink(sink.clone()), shared.ledger.callers.clone()));
-        ProcessInlet { shared, sink, gather, scratch: Scratch::default() }
+        ProcessSubmitter { shared, sink, gather, scratch: Scratch::default() }
     }
 
     fn fail(&self, tag: u64, failure: JobError<J::Error>) {
@@ -29,7 +29,7 @@ impl<J: Job> ProcessInlet<J> {
     }
 }
 
-impl<J: Job> Inlet<J> for ProcessInlet<J> {
+impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         match self.gather.add(&mut self.scratch, self.shared.recipe.codec, (tag, &job), options) {
             Ok(added) => Shared::added(&self.shared, &self.gather, added),
@@ -37,7 +37,7 @@ impl<J: Job> Inlet<J> for ProcessInlet<J> {
         }
     }
 
-    fn push_together(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
+    fn push_chunk(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
         self.flush();
         let mut block = Block::new(Exit::Sink(self.sink.clone()));
         for (tag, job) in jobs {
@@ -52,8 +52,8 @@ impl<J: Job> Inlet<J> for ProcessInlet<J> {
         Shared::collect(&self.shared, &self.gather);
     }
 
-    fn is_hungry(&self) -> bool {
-        self.shared.is_hungry()
+    fn has_capacity(&self) -> bool {
+        self.shared.has_capacity()
     }
 
     fn enough(&self) -> usize {
@@ -69,7 +69,7 @@ impl<J: Job> Inlet<J> for ProcessInlet<J> {
     }
 }
 
-impl<J: Job> Drop for ProcessInlet<J> {
+impl<J: Job> Drop for ProcessSubmitter<J> {
     fn drop(&mut self) {
         Shared::close_gather(&self.shared, &self.gather);
     }

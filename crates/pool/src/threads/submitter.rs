@@ -1,4 +1,4 @@
-//! The inlet of a pool of threads.
+//! The submitter of a pool of threads.
 
 use std::{
     collections::VecDeque,
@@ -6,20 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{JobError, Job};
+use job::{Job, JobError};
 
 use super::{
     hints::{ALL_IDLE, HAS_IDLE_THREADS},
     queue::{Chunk, Entry, Target},
     shared::Shared,
 };
-use crate::{Inlet, JobOptions, SubmitError, Sink};
+use crate::{JobOptions, Sink, SubmitError, Submitter};
 
 /// Time for which jobs are gathered while threads are idle, estimated from the pace of the last chunk.
 const GATHER_TIME: Duration = Duration::from_micros(20);
 
 /// Gathers jobs in chunks, so that no job needs a lock or an allocation of its own.
-pub(super) struct ThreadInlet<J: Job> {
+pub(super) struct ThreadSubmitter<J: Job> {
     shared: Arc<Shared<J>>,
     sink: Arc<dyn Sink<J>>,
     target: Arc<Target<J>>,
@@ -31,11 +31,11 @@ pub(super) struct ThreadInlet<J: Job> {
     last: Instant,
 }
 
-impl<J: Job> ThreadInlet<J> {
-    pub(super) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ThreadInlet<J> {
+impl<J: Job> ThreadSubmitter<J> {
+    pub(super) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ThreadSubmitter<J> {
         let target = Arc::new(Target::sink(sink.clone()));
         let (full, least) = (target.cost.full_chunk(), target.cost.least_chunk());
-        ThreadInlet { shared, sink, target, gathered: VecDeque::new(), full, least, last: Instant::now() }
+        ThreadSubmitter { shared, sink, target, gathered: VecDeque::new(), full, least, last: Instant::now() }
     }
 
     fn hand_over(&mut self) {
@@ -51,7 +51,7 @@ impl<J: Job> ThreadInlet<J> {
     }
 }
 
-impl<J: Job> Inlet<J> for ThreadInlet<J> {
+impl<J: Job> Submitter<J> for ThreadSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         self.gathered.push_back(Entry { tag, job, options });
         let count = self.gathered.len();
@@ -68,7 +68,7 @@ impl<J: Job> Inlet<J> for ThreadInlet<J> {
         Shared::expedite(&self.shared);
     }
 
-    fn is_hungry(&self) -> bool {
+    fn has_capacity(&self) -> bool {
         self.shared.hints.any(HAS_IDLE_THREADS)
     }
 
@@ -87,7 +87,7 @@ impl<J: Job> Inlet<J> for ThreadInlet<J> {
     }
 }
 
-impl<J: Job> Drop for ThreadInlet<J> {
+impl<J: Job> Drop for ThreadSubmitter<J> {
     fn drop(&mut self) {
         self.flush();
     }

@@ -29,9 +29,9 @@ use crate::{
     barrier,
     call::CallError,
     doorbell::{self, Doorbell},
-    lane::Lane,
     memory_file::{Access, MemoryFile},
     pipe::above_streams,
+    stage_timer::StageTimer,
 };
 use layout::{ARENA_START, Layouts, WITH_RINGS, WITHOUT_RINGS, layouts_of};
 use words::{Cells, Orders, from_place, low_half, place};
@@ -40,7 +40,7 @@ pub use ring::RingMemory;
 
 /// Outcomes that a worker had finished and not sent when it died.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct SavedOutcomes {
     batch: u32,
     /// The place in its batch of the job whose outcome comes first.
     pub from: u32,
@@ -48,7 +48,7 @@ pub struct Kept {
     pub bytes: Vec<u8>,
 }
 
-impl Kept {
+impl SavedOutcomes {
     /// Whether the outcomes belong to this batch.
     #[must_use]
     pub fn is_of(&self, batch: BatchId) -> bool {
@@ -76,7 +76,7 @@ impl Running {
 
 /// One side's view of the shared memory.
 #[derive(Debug)]
-pub struct Page {
+pub struct SharedPage {
     requests: MemoryFile,
     replies: MemoryFile,
     door: Doorbell,
@@ -85,38 +85,38 @@ pub struct Page {
 }
 
 /// The page of this process, if it is a worker.
-static CURRENT: AtomicPtr<Page> = AtomicPtr::new(ptr::null_mut());
+static CURRENT: AtomicPtr<SharedPage> = AtomicPtr::new(ptr::null_mut());
 
 /// Makes this the page of this process, a worker.
-pub fn set_current(page: &'static Page) {
+pub fn set_current(page: &'static SharedPage) {
     CURRENT.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
 }
 
 /// Returns the page of this process, if it is a worker.
 #[must_use]
-pub fn current() -> Option<&'static Page> {
+pub fn current() -> Option<&'static SharedPage> {
     // SAFETY: a pointer that is not null came from a reference that lives for ever.
     unsafe { CURRENT.load(Ordering::Acquire).as_ref() }
 }
 
-impl Page {
-    /// Makes fresh memory and the descriptor with which a worker can [open](Page::open) it.
+impl SharedPage {
+    /// Makes fresh memory and the descriptor with which a worker can [open](SharedPage::open) it.
     ///
     /// # Errors
     /// When the system has no memory, descriptors or mappings left.
-    pub fn create() -> Result<(Page, OwnedFd), CallError> {
-        Page::of_layouts(WITH_RINGS)
+    pub fn create() -> Result<(SharedPage, OwnedFd), CallError> {
+        SharedPage::of_layouts(WITH_RINGS)
     }
 
     /// The same without rings, which needs files of 64 KiB only.
     ///
     /// # Errors
     /// When the system has no memory, descriptors or mappings left.
-    pub fn create_without_rings() -> Result<(Page, OwnedFd), CallError> {
-        Page::of_layouts(WITHOUT_RINGS)
+    pub fn create_without_rings() -> Result<(SharedPage, OwnedFd), CallError> {
+        SharedPage::of_layouts(WITHOUT_RINGS)
     }
 
-    /// Checks whether there can be files of the size that [`Page::create`] needs.
+    /// Checks whether there can be files of the size that [`SharedPage::create`] needs.
     ///
     /// # Errors
     /// When the system refuses them, for example because of a limit on the size of files.
@@ -124,27 +124,27 @@ impl Page {
         MemoryFile::create_file(c"runner-check", WITH_RINGS.replies).map(drop)
     }
 
-    fn of_layouts(layouts: Layouts) -> Result<(Page, OwnedFd), CallError> {
+    fn of_layouts(layouts: Layouts) -> Result<(SharedPage, OwnedFd), CallError> {
         let (requests, request_fd) =
             MemoryFile::create(c"runner-requests", layouts.requests, Access::ReadOnly)?;
         let (replies, reply_fd) = MemoryFile::create(c"runner-replies", layouts.replies, Access::ReadWrite)?;
         let (door, theirs) = Doorbell::pair()?;
         door.send(&[request_fd.as_fd(), reply_fd.as_fd()])?;
         let theirs = above_streams(theirs.into()).map_err(|e| CallError::new("fcntl(F_DUPFD_CLOEXEC)", e))?;
-        Ok((Page { requests, replies, door, is_registered: false }, theirs))
+        Ok((SharedPage { requests, replies, door, is_registered: false }, theirs))
     }
 
     /// Opens the memory that the parent made.
     ///
     /// # Errors
-    /// When the descriptor is not one that [`Page::create`] made.
-    pub fn open(fd: OwnedFd) -> io::Result<Page> {
+    /// When the descriptor is not one that [`SharedPage::create`] made.
+    pub fn open(fd: OwnedFd) -> io::Result<SharedPage> {
         let door = Doorbell::from(fd);
         let received = door.receive().map_err(io::Error::other)?;
         let [requests, replies]: [OwnedFd; 2] =
             received.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let layouts = layouts_of(&requests, &replies).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Page {
+        Ok(SharedPage {
             requests: MemoryFile::open(&requests, layouts.requests, Access::ReadOnly)?,
             replies: MemoryFile::open(&replies, layouts.replies, Access::ReadWrite)?,
             door,
@@ -152,7 +152,7 @@ impl Page {
         })
     }
 
-    /// Whether the descriptor of this number is one with which a page can be [opened](Page::open).
+    /// Whether the descriptor of this number is one with which a page can be [opened](SharedPage::open).
     #[must_use]
     pub fn is_at(number: RawFd) -> bool {
         // SAFETY: asking for flags touches no memory.
@@ -169,12 +169,12 @@ impl Page {
     ///
     /// # Errors
     /// When the number is not that of a page's descriptor, or the page was opened before.
-    pub fn adopt(number: RawFd) -> io::Result<Page> {
-        if !Page::is_at(number) {
+    pub fn adopt(number: RawFd) -> io::Result<SharedPage> {
+        if !SharedPage::is_at(number) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         // SAFETY: a page's descriptor is inherited for this purpose only, so nobody else owns it.
-        Page::open(unsafe { OwnedFd::from_raw_fd(number) })
+        SharedPage::open(unsafe { OwnedFd::from_raw_fd(number) })
     }
 
     #[inline]
@@ -231,7 +231,7 @@ impl Page {
         self.door.ring();
     }
 
-    /// Whether the parent has [closed](Page::close) the ring of jobs.
+    /// Whether the parent has [closed](SharedPage::close) the ring of jobs.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.orders().closed.load(Ordering::SeqCst)
@@ -240,11 +240,11 @@ impl Page {
     /// What the worker spends its time on.
     #[must_use]
     #[inline]
-    pub fn lane(&self) -> &Lane {
+    pub fn lane(&self) -> &StageTimer {
         &self.cells().lane
     }
 
-    /// The worker enters a job; `since` is its start, for jobs with a time limit. Whether it [may](Page::may_go_on) it has to
+    /// The worker enters a job; `since` is its start, for jobs with a time limit. Whether it [may](SharedPage::may_go_on) it has to
     /// ask afterwards.
     #[inline]
     pub fn enter(&self, batch: BatchId, index: u32, since: Option<MonotonicInstant>) {
@@ -257,7 +257,7 @@ impl Page {
         barrier::light(self.is_registered);
     }
 
-    /// The worker begins with a job ahead of its turn. Whether it [may](Page::may_go_on) it has to ask afterwards.
+    /// The worker begins with a job ahead of its turn. Whether it [may](SharedPage::may_go_on) it has to ask afterwards.
     pub fn enter_ahead(&self, batch: BatchId, index: u32) {
         self.cells().ahead.store(place(batch, index), Ordering::Release);
         barrier::light(self.is_registered);
@@ -290,7 +290,7 @@ impl Page {
     }
 
     /// The worker got no memory.
-    pub fn starve(&self) {
+    pub fn note_alloc_failure(&self) {
         let cells = self.cells();
         cells.starved.store(cells.running.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
@@ -298,7 +298,7 @@ impl Page {
     /// Whether the worker got no memory in the job that it is in, or was in when it died; or between two jobs, if it is
     /// in none.
     #[must_use]
-    pub fn is_starved(&self) -> bool {
+    pub fn alloc_failed(&self) -> bool {
         let running = self.cells().running.load(Ordering::Acquire);
         self.cells().starved.load(Ordering::Acquire) == running.wrapping_add(1)
     }
@@ -349,7 +349,7 @@ impl Page {
 
     /// What a worker that is dead had kept.
     #[must_use]
-    pub fn kept(&self) -> Option<Kept> {
+    pub fn kept(&self) -> Option<SavedOutcomes> {
         let word = self.cells().kept.load(Ordering::Acquire);
         let length = usize::try_from(word & u64::from(u32::MAX)).ok()?;
         if length == 0 || length > self.arena_size() {
@@ -361,7 +361,7 @@ impl Page {
             let arena = self.replies.fixed().as_ptr().add(ARENA_START);
             bytes.as_mut_ptr().copy_from_nonoverlapping(arena, length);
         }
-        Some(Kept {
+        Some(SavedOutcomes {
             batch: u32::try_from(word >> 32).ok()?,
             from: self.cells().kept_from.load(Ordering::Acquire),
             bytes,
@@ -369,13 +369,13 @@ impl Page {
     }
 
     /// The parent says whether the worker may use up a core for a moment while it waits for jobs.
-    pub fn set_calm(&self, calm: bool) {
+    pub fn set_may_spin(&self, calm: bool) {
         self.orders().calm.store(calm, Ordering::Relaxed);
     }
 
     /// Whether the worker may do so.
     #[must_use]
-    pub fn is_calm(&self) -> bool {
+    pub fn may_spin(&self) -> bool {
         self.orders().calm.load(Ordering::Relaxed)
     }
 
@@ -390,8 +390,8 @@ impl Page {
         Some(Running { index: running.index.max(index), ..running })
     }
 
-    /// Whether the worker may begin with jobs of this batch: the parent has neither [halted](Page::halt) it nor
-    /// [called back](Page::recall) the batch.
+    /// Whether the worker may begin with jobs of this batch: the parent has neither [halted](SharedPage::halt) it nor
+    /// [called back](SharedPage::recall) the batch.
     #[must_use]
     #[inline]
     pub fn may_go_on(&self, batch: BatchId) -> bool {
@@ -403,7 +403,7 @@ impl Page {
         self.orders().halted.store(true, Ordering::Release);
     }
 
-    /// Whether the parent has asked to [halt](Page::halt).
+    /// Whether the parent has asked to [halt](SharedPage::halt).
     #[must_use]
     #[inline]
     pub fn is_halted(&self) -> bool {

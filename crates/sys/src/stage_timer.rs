@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use job::{ThreadStats, MonotonicInstant, StageTimes, Stage};
+use job::{MonotonicInstant, Stage, StageTimes, ThreadStats};
 
 use crate::clock;
 
@@ -20,7 +20,7 @@ use crate::clock;
 /// nothing.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Lane {
+pub struct StageTimer {
     /// Since when it is in its stage; 0 before it has begun and after its end.
     since: AtomicU64,
     stage: AtomicU32,
@@ -31,9 +31,9 @@ pub struct Lane {
     stage_times: [AtomicU64; Stage::COUNT],
 }
 
-impl Default for Lane {
-    fn default() -> Lane {
-        Lane {
+impl Default for StageTimer {
+    fn default() -> StageTimer {
+        StageTimer {
             since: AtomicU64::new(0),
             stage: AtomicU32::new(0),
             samples: AtomicU32::new(0),
@@ -43,7 +43,7 @@ impl Default for Lane {
     }
 }
 
-impl Lane {
+impl StageTimer {
     /// Its life begins.
     pub fn begin(&self, stage: Stage, now: MonotonicInstant) {
         self.stage.store(stage as u32, Relaxed);
@@ -137,18 +137,23 @@ impl Lane {
 
 /// The lane of a thread that has a name, with its life as the clock saw it.
 #[derive(Debug)]
-pub struct Attended {
+pub struct TimedThread {
     name: String,
-    lane: Lane,
+    lane: StageTimer,
     begun: OnceLock<MonotonicInstant>,
     ended: OnceLock<MonotonicInstant>,
 }
 
-impl Attended {
+impl TimedThread {
     /// A thread that has not started.
     #[must_use]
-    pub fn new(name: impl Into<String>) -> Attended {
-        Attended { name: name.into(), lane: Lane::default(), begun: OnceLock::new(), ended: OnceLock::new() }
+    pub fn new(name: impl Into<String>) -> TimedThread {
+        TimedThread {
+            name: name.into(),
+            lane: StageTimer::default(),
+            begun: OnceLock::new(),
+            ended: OnceLock::new(),
+        }
     }
 
     /// The thread starts.
@@ -159,7 +164,7 @@ impl Attended {
 
     /// What it is doing.
     #[must_use]
-    pub fn lane(&self) -> &Lane {
+    pub fn lane(&self) -> &StageTimer {
         &self.lane
     }
 
@@ -202,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_stages_of_a_lane_add_up_to_its_life() {
-        let lane = Lane::default();
+        let lane = StageTimer::default();
         lane.enter(Stage::Run);
         assert_eq!(lane.stage_times(MonotonicInstant(9)).total(), Duration::ZERO, "it has not begun");
 
@@ -221,7 +226,7 @@ mod tests {
 
     #[test]
     fn work_is_divided_as_the_samples_say() {
-        let lane = Lane::default();
+        let lane = StageTimer::default();
         let mut at = 1;
         lane.begin(Stage::Decode, MonotonicInstant(at));
         let laps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 2), (Stage::Wait, 94)];

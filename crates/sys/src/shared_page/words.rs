@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use job::BatchId;
 
 use super::layout::{ARENA_START, WITHOUT_RINGS};
-use crate::lane::Lane;
+use crate::stage_timer::StageTimer;
 
 /// A word on a cache line of its own, or on the pair of lines that processors fetch together.
 #[repr(C, align(128))]
@@ -55,7 +55,7 @@ pub(super) struct Cells {
     pub(super) reply_head: Line,
     pub(super) reply_writer_asleep: Line,
     /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
-    pub(super) lane: Lane,
+    pub(super) lane: StageTimer,
 }
 
 const _: () = assert!(size_of::<Cells>() <= ARENA_START);
