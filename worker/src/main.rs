@@ -6,5 +6,5 @@
 static ALLOCATOR: serve::WatchedAllocator = serve::WatchedAllocator;
 
 fn main() {
-    serve::serve_as_worker::<builtin::Builtin>()
+    serve::serve_as_worker::<ops::Builtin>()
 }

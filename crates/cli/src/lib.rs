@@ -39,7 +39,7 @@ pub fn main() -> ! {
     sys::init::leave_init();
     sys::signal::reset_sigchld();
     sys::signal::ignore_file_size_signal();
-    pool::enter_if_worker::<builtin::Builtin>();
+    pool::enter_if_worker::<ops::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
     pool::enter_if_worker::<text::Block>();
     exit::leave(start())

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use builtin::{Builtin, Limits, ProgramDefinition, Protocol};
+use ops::{Builtin, Limits, ProgramDefinition, Protocol};
 use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, ThreadPool, available_cores};
 
 use crate::{
@@ -314,7 +314,7 @@ impl Plan {
         if let Some(program) = &plan.worker_bin {
             builder = builder.worker_program(program);
         }
-        for secret in builtin::SECRETS {
+        for secret in ops::SECRETS {
             builder = builder.env_remove(secret);
         }
         if let Some(observer) = observer {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bench::{Books, Sampled, Starts, wait_for_workers};
-use builtin::{Builtin, Method};
+use ops::{Builtin, Method};
 use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, Submitter, ThreadPool};
 
 use super::failure;

@@ -13,8 +13,8 @@ use super::{
     misuse::ClusterMisuse as Misuse,
 };
 
-const PASSWORD: &str = builtin::SECRETS[0];
-const TOKEN: &str = builtin::SECRETS[1];
+const PASSWORD: &str = ops::SECRETS[0];
+const TOKEN: &str = ops::SECRETS[1];
 
 /// How long servers are tried unless somebody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);

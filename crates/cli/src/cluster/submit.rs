@@ -5,8 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use builtin::Builtin;
 use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
+use ops::Builtin;
 use pool::Executor;
 
 use super::ClusterMisuse;

@@ -2,8 +2,8 @@
 
 use std::{ffi::OsString, num::NonZeroU32, os::fd::RawFd, path::PathBuf, time::Duration};
 
-use builtin::{Depth, Protocol};
 use clap::{Args, ValueEnum, value_parser};
+use ops::{Depth, Protocol};
 
 use crate::{args::RunOptions, units};
 

@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use builtin::{ProgramDefinition, Protocol};
 use nix::unistd::{AccessFlags, access};
+use ops::{ProgramDefinition, Protocol};
 
 use super::EachArguments;
 use crate::{

@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use builtin::Builtin;
+use ops::Builtin;
 use parking_lot::{Condvar, Mutex};
 use pool::{JobError, Resolved, Sink, Stage};
 
@@ -288,7 +288,7 @@ impl Sink<Builtin> for Collector {
 mod tests {
     use super::*;
     use crate::output::{Kind, record::outcome_tail};
-    use builtin::Value;
+    use ops::Value;
     use std::sync::mpsc::channel;
 
     fn tail(number: u64) -> Tail {

@@ -1,6 +1,6 @@
 //! What the output consists of.
 
-use builtin::{Builtin, Protocol, Value};
+use ops::{Builtin, Protocol, Value};
 use pool::Outcome;
 
 use super::record::{Kind, Tail, outcome_tail, push_string, write_end, write_result, write_start};

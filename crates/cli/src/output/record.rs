@@ -3,7 +3,8 @@
 //! A line starts with the job's name, which whoever keeps the order knows; the rest is its tail, which whoever has
 //! the outcome can word.
 
-use builtin::{Builtin, CommandOutput, Natural, Value};
+use numtheory::Natural;
+use ops::{Builtin, CommandOutput, Value};
 use pool::{Crash, Death, DeathCause, JobError, Outcome};
 use serde::Serialize;
 
@@ -212,7 +213,7 @@ fn has_room_for(bytes: u64) -> bool {
     bytes <= SHORT_RESULT || usize::try_from(bytes.saturating_mul(ROOM)).is_ok_and(sys::memory::has_room)
 }
 
-fn failure_tail(failure: &JobError<builtin::BuiltinError>) -> Tail {
+fn failure_tail(failure: &JobError<ops::BuiltinError>) -> Tail {
     match failure {
         JobError::Failed(error) => failed(&error.to_string()),
         JobError::Codec(message) => failed(message),

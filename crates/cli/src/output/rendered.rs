@@ -1,6 +1,6 @@
 //! Outcomes that have become lines, many at a time.
 
-use builtin::Builtin;
+use ops::Builtin;
 use pool::Resolved;
 
 use super::{

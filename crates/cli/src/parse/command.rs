@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use builtin::Command;
+use ops::Command;
 
 use super::{
     fields::{Fields, Written},
@@ -48,7 +48,7 @@ pub(super) fn argv(written: Written<'_>) -> Result<Vec<String>, Flaw> {
 
 #[cfg(test)]
 mod tests {
-    use builtin::Builtin;
+    use ops::Builtin;
 
     use crate::parse::{Flaw, ParsedJob, Rules, parse};
 

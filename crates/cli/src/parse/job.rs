@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use builtin::{Builtin, Command, Method};
+use ops::{Builtin, Command, Method};
 use serde_json::value::RawValue;
 
 use super::{
@@ -213,7 +213,7 @@ fn list(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use builtin::Natural;
+    use numtheory::Natural;
     use proptest::prelude::*;
 
     const RULES: Rules = Rules::new(None, 30);

@@ -1,6 +1,6 @@
 //! The operations, by name.
 
-use builtin::Protocol;
+use ops::Protocol;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 //! What is not so plain, or is wrong, is left to [`job`](super::job), which knows all of JSON and has the words for what
 //! is wrong. Whatever is read here it would read the same way.
 
-use builtin::{Builtin, Method, Natural};
+use numtheory::Natural;
+use ops::{Builtin, Method};
 
 use super::{
     job::{ParsedJob, Rules},

@@ -1,6 +1,6 @@
 //! Requests to the programs of user-defined ops.
 
-use builtin::{Builtin, ProgramJob, Protocol, compact};
+use ops::{Builtin, ProgramJob, Protocol, compact};
 use serde_json::value::RawValue;
 
 use super::{

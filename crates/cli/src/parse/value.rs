@@ -1,6 +1,7 @@
 //! The values of fields, read from their texts.
 
-use builtin::{Natural, Seconds};
+use numtheory::Natural;
+use ops::Seconds;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

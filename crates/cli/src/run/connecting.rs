@@ -9,8 +9,8 @@ use std::{
     thread,
 };
 
-use builtin::Builtin;
 use nix::sys::signal::{Signal, raise};
+use ops::Builtin;
 use pool::{Executor, Observer};
 
 use super::News;

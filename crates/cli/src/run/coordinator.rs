@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use builtin::Builtin;
 use nix::sys::signal::{Signal, raise};
+use ops::Builtin;
 use pool::Executor;
 
 use super::{

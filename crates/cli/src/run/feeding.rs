@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use builtin::Builtin;
+use ops::Builtin;
 use pool::{Executor, Stage};
 
 use super::{

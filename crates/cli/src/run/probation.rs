@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use builtin::{Builtin, BuiltinError};
+use ops::{Builtin, BuiltinError};
 use parking_lot::Mutex;
 use pool::{Crash, JobError, Resolved, Sink};
 
@@ -181,7 +181,7 @@ fn told(crash: &Crash, death: &str) -> String {
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
-    use builtin::{ProgramJob, Value};
+    use ops::{ProgramJob, Value};
     use pool::{Death, DeathCause};
 
     use super::*;

@@ -12,8 +12,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use builtin::Builtin;
 use journal::{Digest, Journal};
+use ops::Builtin;
 use parking_lot::{Condvar, Mutex};
 use pool::{Resolved, Sink};
 
@@ -163,9 +163,9 @@ mod tests {
         sync::mpsc::{Receiver, channel},
     };
 
-    use builtin::Value;
     use clap::Parser;
     use nix::errno::Errno;
+    use ops::Value;
 
     use super::*;
     use crate::{args::Arguments, plan::Plan};

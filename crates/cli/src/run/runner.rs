@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, mpsc::Sender},
 };
 
-use builtin::Builtin;
+use ops::Builtin;
 use pool::{Executor, JobOptions, Sink, Submitter};
 
 use super::{

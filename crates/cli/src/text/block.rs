@@ -1,6 +1,6 @@
 //! A block of text as a job.
 
-use builtin::BuiltinError;
+use ops::BuiltinError;
 use pool::Job;
 use serde::{Deserialize, Serialize};
 

@@ -70,8 +70,7 @@ impl Crew {
         // A block is as much as is worth a batch.
         let settings =
             ProcessPool::builder().workers(self.workers).batch_size(BatchSize::Fixed(NonZeroU64::MIN));
-        let settings =
-            builtin::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
+        let settings = ops::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
         Ok(Arc::new(settings.build()?))
     }
 

@@ -38,12 +38,12 @@ pub(super) fn factor_all(text: &[u8], how: Tokens, exponents: bool) -> Answer {
         match read_natural(token) {
             Some(Magnitude::Word(number)) => {
                 factors.clear();
-                builtin::factor_word(number, &mut factors);
+                numtheory::factor_word(number, &mut factors);
                 line.of_word(&mut answer.lines, (token, number), &factors);
             }
-            Some(Magnitude::Long(number)) => match builtin::prime_powers(&number) {
+            Some(Magnitude::Long(number)) => match numtheory::prime_powers(&number) {
                 Ok(powers) => line.of_long(&mut answer.lines, significant(token), &powers),
-                Err(error) => answer.note(token, Fault::Failed(error)),
+                Err(error) => answer.note(token, Fault::Failed(error.into())),
             },
             None => answer.note(token, Fault::NoNumber),
         }
@@ -81,7 +81,7 @@ impl Line {
     }
 
     /// A line of a number with these digits. They are copied: printing a long number takes longer than dividing it.
-    fn of_long(&mut self, lines: &mut Vec<u8>, number: &[u8], powers: &[(builtin::Natural, usize)]) {
+    fn of_long(&mut self, lines: &mut Vec<u8>, number: &[u8], powers: &[(numtheory::Natural, usize)]) {
         lines.extend_from_slice(number);
         lines.push(b':');
         for (prime, exponent) in powers {

@@ -1,6 +1,6 @@
 //! The text of a block, line by line: the greatest common divisor of each.
 
-use builtin::Natural;
+use numtheory::Natural;
 
 use super::{
     block::{Answer, Fault, operands},
@@ -45,7 +45,7 @@ fn one_result<'t>(tokens: impl Iterator<Item = &'t [u8]>, answer: &mut Answer) {
         }
     }
     if is_whole {
-        answer.lines.extend_from_slice(builtin::gcd(numbers).to_string().as_bytes());
+        answer.lines.extend_from_slice(numtheory::gcd::of_all(numbers).to_string().as_bytes());
         answer.lines.push(b'\n');
     }
 }

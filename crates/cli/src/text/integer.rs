@@ -1,6 +1,6 @@
 //! Integers as they are written.
 
-use builtin::Natural;
+use numtheory::Natural;
 
 /// The most digits that always fit 64 bits.
 const WORD_DIGITS: usize = 19;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use bench::calibrate::Pace;
-use builtin::{Builtin, Context, Limits, Method};
 use job::{Context as _, Job};
+use ops::{Builtin, Context, Limits, Method};
 use peers::{
     numbers::{gcd, pairs},
     rounds::Result,

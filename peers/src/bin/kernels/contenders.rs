@@ -118,7 +118,7 @@ fn ours(numbers: &[u128]) -> (f64, u64) {
     let start = Instant::now();
     let mut text = String::new();
     for line in &lines {
-        let factors = builtin::factor(&line.parse().expect("digits")).expect("it is not 0");
+        let factors = numtheory::factor(&line.parse().expect("digits")).expect("it is not 0");
         // Writing to a string does not fail.
         let _ = write!(text, "{line}:");
         for factor in &factors {

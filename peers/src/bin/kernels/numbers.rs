@@ -56,7 +56,7 @@ impl Random {
     fn prime(&mut self, bits: u32) -> u64 {
         loop {
             let candidate = self.word() >> (64 - bits) | 1 << (bits - 1) | 1;
-            if builtin::factor(&candidate.into()).is_ok_and(|factors| factors.len() == 1) {
+            if numtheory::factor(&candidate.into()).is_ok_and(|factors| factors.len() == 1) {
                 return candidate;
             }
         }

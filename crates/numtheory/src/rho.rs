@@ -1,0 +1,98 @@
+//! Pollard's rho in Brent's form: for factors of up to some 20 bits, and for splitting what is made of several of them.
+//!
+//! J. M. Pollard, "A Monte Carlo method for factorization", 1975; R. P. Brent, "An improved Monte Carlo factorization
+//! algorithm", 1980. Differences are multiplied up, and what the product has in common with n is asked once in a while.
+//! A factor p shows after some 2 * sqrt(p) steps.
+
+use dashu_int::UBig;
+
+use super::ring::Ring;
+
+/// How many differences are multiplied up.
+const STRIDE: u64 = 64;
+
+/// A proper factor of the ring's modulus, an odd composite, if one shows within so many steps.
+pub(crate) fn find_factor<R: Ring>(ring: &R, steps: u64) -> Option<UBig> {
+    // The sequence of one constant may run into all factors at the same step.
+    (1..=3).find_map(|constant| Walk::new(ring, constant).find(steps))
+}
+
+/// The sequence x, x^2 + c, (x^2 + c)^2 + c, ...
+struct Walk<'a, R: Ring> {
+    ring: &'a R,
+    constant: R::Residue,
+    n: UBig,
+}
+
+impl<'a, R: Ring> Walk<'a, R> {
+    fn new(ring: &'a R, constant: u64) -> Walk<'a, R> {
+        Walk { ring, constant: ring.residue(constant), n: ring.modulus() }
+    }
+
+    fn step(&self, x: &R::Residue) -> R::Residue {
+        self.ring.add(&self.ring.square(x), &self.constant)
+    }
+
+    fn find(&self, steps: u64) -> Option<UBig> {
+        let (mut fast, mut product) = (self.ring.residue(2), self.ring.residue(1));
+        let (mut length, mut total) = (1u64, 0);
+        while total < steps {
+            let slow = fast.clone();
+            // Differences of less than half the way would only repeat what the last round has seen.
+            (0..length / 2).for_each(|_| fast = self.step(&fast));
+            let mut done = length / 2;
+            while done < length {
+                let start = fast.clone();
+                let stride = STRIDE.min(length - done);
+                for _ in 0..stride {
+                    fast = self.step(&fast);
+                    product = self.ring.mul(&product, &self.ring.sub(&slow, &fast));
+                }
+                done += stride;
+                let divisor = self.ring.common_divisor(&product);
+                if !divisor.is_one() {
+                    let found = if divisor == self.n { self.again(&slow, start) } else { divisor };
+                    return (found != self.n).then_some(found);
+                }
+            }
+            total += length;
+            length *= 2;
+        }
+        None
+    }
+
+    /// Several factors met in one stride: it is walked again, step by step.
+    fn again(&self, slow: &R::Residue, mut fast: R::Residue) -> UBig {
+        loop {
+            fast = self.step(&fast);
+            let divisor = self.ring.common_divisor(&self.ring.sub(slow, &fast));
+            if !divisor.is_one() {
+                return divisor;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{primes::primes_up_to, ring::Word};
+
+    #[test]
+    fn products_of_primes_around_a_thousand_are_split() {
+        let primes = primes_up_to(1_200);
+        let primes = &primes[150..];
+        for (index, &p) in primes.iter().enumerate() {
+            for &q in &primes[index..] {
+                let n = u64::from(p) * u64::from(q);
+                let found = find_factor(&Word::new(n), 1 << 20).unwrap();
+                assert!(found == UBig::from(p) || found == UBig::from(q), "{n}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_gives_up() {
+        assert_eq!(find_factor(&Word::new(4_294_967_291 * 4_294_967_279), 1 << 8), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! Prime factors with multiplicity.
+//!
+//! Numbers of up to 64 bits take microseconds, of up to 128 bits milliseconds, of up to 200 bits seconds. Beyond that the time
+//! grows with the second largest factor: a job that may have a large one wants a time limit.
+
+use numtheory::{Natural, prime_powers};
+
+use crate::{BuiltinError, size::Size};
+
+/// Ascending; `size` bounds the list.
+pub(crate) fn prime_factors(n: &Natural, size: Size) -> Result<Vec<Natural>, BuiltinError> {
+    let powers = prime_powers(n)?;
+    size.check(powers.iter().map(|(prime, exponent)| (prime.digits() + 1).saturating_mul(*exponent as u64)))?;
+    let repeat = |(prime, exponent): (Natural, usize)| std::iter::repeat_n(prime, exponent);
+    Ok(powers.into_iter().flat_map(repeat).collect())
+}
