@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Measures the pool and its peers on the same work in the same run
 #[derive(Debug, Parser)]
-#[command(name = "scripts/peers")]
+#[command(name = "scripts/bench-peers")]
 pub(crate) struct Args {
     /// Rounds in each of which everybody runs once [default: 5, fewer for what takes long]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -1,4 +1,4 @@
-//! Measures the pool and its peers on the same work, in the same run, in turns; `scripts/peers` builds and runs it.
+//! Measures the pool and its peers on the same work, in the same run, in turns; `scripts/bench-peers` builds and runs it.
 //!
 //! The program is also its own worker, a worker of `procspawn`, and the [helpers](roles) that some rows need.
 

@@ -62,13 +62,13 @@ fn a_thousand_numbers_of_128_bits() {
 }
 
 #[test]
-#[ignore = "takes minutes; `scripts/kernels --check` runs it"]
+#[ignore = "takes minutes; `scripts/bench-factor --check` runs it"]
 fn a_hundred_thousand_numbers_of_96_bits() {
     assert_eq!(compare(96, 100_000), 3);
 }
 
 #[test]
-#[ignore = "takes minutes; `scripts/kernels --check` runs it"]
+#[ignore = "takes minutes; `scripts/bench-factor --check` runs it"]
 fn a_hundred_thousand_numbers_of_128_bits() {
     assert_eq!(compare(128, 100_000), 3);
 }

@@ -1,4 +1,4 @@
-//! Counts the instructions of fixed programs and compares them with a committed baseline; `scripts/instructions`
+//! Counts the instructions of fixed programs and compares them with a committed baseline; `scripts/count-instructions`
 //! builds everything and runs this. Times are noise on a busy machine, instructions are not.
 
 use std::{
@@ -94,14 +94,14 @@ fn compare_or_update(tool: Tool, update: bool) -> Result<bool> {
 /// Shows one program; false if it takes more than it did.
 fn compare(name: &str, count: u64, before: Option<&u64>) -> bool {
     let Some(&before) = before else {
-        println!("{name:<14} {count:>12}   new: `scripts/instructions --update` and commit");
+        println!("{name:<14} {count:>12}   new: `scripts/count-instructions --update` and commit");
         return true;
     };
     let percent = 100.0 * (count as f64 / before as f64 - 1.0);
     let verdict = if percent > TOLERANCE_PERCENT {
         "MORE"
     } else if percent < -TOLERANCE_PERCENT {
-        "fewer: `scripts/instructions --update` and commit, so that it stays so"
+        "fewer: `scripts/count-instructions --update` and commit, so that it stays so"
     } else {
         "as before"
     };

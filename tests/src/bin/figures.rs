@@ -1,4 +1,4 @@
-//! Measures what the README claims of `runner`; `scripts/figures` builds everything and runs this.
+//! Measures what the README claims of `runner`; `scripts/bench-readme` builds everything and runs this.
 //!
 //! Machines are noisy: what is compared is run alternately, several times, and medians are shown.
 

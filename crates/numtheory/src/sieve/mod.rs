@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "takes a minute; `scripts/kernels --check` runs it"]
+    #[ignore = "takes a minute; `scripts/bench-factor --check` runs it"]
     fn products_of_two_primes_of_up_to_a_hundred_bits_are_split() {
         [180, 195, 199, 200].into_iter().for_each(is_split);
         let n: UBig = "1054553091544962368324412623141829621987926985645658619248919".parse().unwrap();

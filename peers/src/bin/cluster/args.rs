@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Measures two nodes on NATS JetStream beside a local pool, Ray and Dask, in turns
 #[derive(Debug, Parser)]
-#[command(name = "scripts/cluster")]
+#[command(name = "scripts/bench-cluster")]
 pub(crate) struct Args {
     /// Rounds in each of which everybody runs once
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]

@@ -1,4 +1,4 @@
-//! Measures the cluster beside the local pool, Ray and Dask; `scripts/cluster` builds and runs it.
+//! Measures the cluster beside the local pool, Ray and Dask; `scripts/bench-cluster` builds and runs it.
 //!
 //! A real server with two nodes of one worker each, on this machine: first tiny jobs, of which what counts is how many are
 //! carried, then jobs of 10 ms, of which what counts is how little that costs. Results are checked.

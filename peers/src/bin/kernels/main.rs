@@ -1,4 +1,4 @@
-//! Measures the factoring of numbers against PARI and coreutils' `factor`; `scripts/kernels` builds and runs it.
+//! Measures the factoring of numbers against PARI and coreutils' `factor`; `scripts/bench-factor` builds and runs it.
 //!
 //! First single-threaded, by the kind of number; then whole pipelines, `factor` and `runner factor` on the same text. Results
 //! are compared.
@@ -15,7 +15,7 @@ use peers::rounds::Result;
 
 /// Measures factoring against PARI and coreutils
 #[derive(Debug, Parser)]
-#[command(name = "scripts/kernels")]
+#[command(name = "scripts/bench-factor")]
 struct Args {
     /// Rounds in each of which everybody runs once, each on other numbers
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u16).range(1..))]

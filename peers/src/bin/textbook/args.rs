@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Reproduces the tables of the text that this project grew from, by this library and by Python
 #[derive(Debug, Parser)]
-#[command(name = "scripts/textbook")]
+#[command(name = "scripts/bench-textbook")]
 pub(crate) struct Args {
     /// Rounds in each of which everything is run once; the table shows medians
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
