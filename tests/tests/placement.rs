@@ -244,8 +244,8 @@ fn refuse(command: &mut Command, call: libc::c_long) -> &mut Command {
 #[test]
 fn workers_that_cannot_be_placed_are_not_started_and_the_cause_is_told() {
     let first = cores().unwrap()[0];
-    let pinning = format!("it cannot be kept on core {first}: Operation not permitted");
-    let yielding = "7 cannot be added to its niceness: Operation not permitted".to_owned();
+    let pinning = format!("cannot pin it to core {first}: Operation not permitted");
+    let yielding = "cannot add 7 to its niceness: Operation not permitted".to_owned();
     for (options, call, told) in [
         (&["--pin"][..], libc::SYS_sched_setaffinity, pinning),
         (&["--nice", "7"], libc::SYS_setpriority, yielding),

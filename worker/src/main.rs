@@ -1,7 +1,7 @@
-//! A worker for the built-in jobs and nothing else: for `runner --worker-bin`, and for tests, whose own binaries
-//! cannot be workers.
+//! A worker for the built-in jobs only: for `runner --worker-bin`, and for tests, whose own binaries cannot
+//! be workers.
 
-/// Tells jobs that run out of memory from jobs that crash.
+/// Distinguishes jobs that run out of memory from jobs that crash.
 #[global_allocator]
 static ALLOCATOR: serve::WatchedAllocator = serve::WatchedAllocator;
 

@@ -1,4 +1,4 @@
-//! How a process finds out that it is a worker.
+//! Entry points of a worker process.
 
 use std::{
     io,
@@ -19,10 +19,10 @@ use wire::{Role, Transport, join, ring};
 
 use crate::{handshake, send_report, work};
 
-/// Set when this process has begun to serve.
-static SERVES: AtomicBool = AtomicBool::new(false);
+/// True once this process has begun to serve.
+static IS_SERVING: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process was started as a worker, for whatever type of job.
+/// Returns true if this process was started as a worker, for any type of job.
 ///
 /// ```
 /// if serve::is_worker() {
@@ -37,19 +37,18 @@ pub fn is_worker() -> bool {
     Role::of_this_process().is_some()
 }
 
-/// Whether this process was started as a worker and does not serve as one: its `main` does not begin with
-/// [`enter_if_worker`] for the type of job that it was started for.
+/// Returns true if this process was started as a worker but does not serve: its `main` does not begin with
+/// [`enter_if_worker`] for the type of job that the worker was started for.
 #[must_use]
 pub fn is_stray_worker() -> bool {
-    is_worker() && !SERVES.load(Ordering::Relaxed)
+    is_worker() && !IS_SERVING.load(Ordering::Relaxed)
 }
 
-/// The first line of `main` in a program that is its own worker: returns at once, unless the process was started
-/// as a worker for jobs of this type. Then it serves, and exits when it is done.
+/// Serves and exits if this process was started as a worker for jobs of this type; else returns at once. To
+/// be called first in `main` of a program that is its own worker.
 ///
-/// It may also be the first line of each test, once for each type of job that tests of the binary use: a
-/// worker has no arguments, so the harness runs all tests in it, and the first one serves while the others
-/// wait.
+/// It may also be called first in each test, once for each type of job that tests of the binary use: a worker
+/// has no arguments, so the harness runs all tests in it; the first test serves while the others wait.
 ///
 /// ```standalone_crate
 /// use std::{env, os::unix::process::CommandExt, process::Command};
@@ -84,10 +83,10 @@ pub fn enter_if_worker<J: Job>() {
     }
 }
 
-/// The whole of `main` in a program that is nothing but a worker.
+/// Serves and exits. To be called as the whole of `main` in a program that is only a worker.
 ///
-/// Exits with 0 when the parent has closed the link, with 1 when it could not be found or is gone, and with 2 when
-/// the process was not started as a worker.
+/// The exit code is 0 if the parent has closed the link, 1 if the parent could not be found or is gone, or
+/// the worker could not serve, and 2 if the process was not started as a worker.
 ///
 /// ```standalone_crate
 /// use std::{env, process::Command};
@@ -125,8 +124,8 @@ pub fn serve_as_worker<J: Job>() -> ! {
         ));
         process::exit(2);
     };
-    if SERVES.swap(true, Ordering::Relaxed) {
-        // Another thread serves, and ends the process when it is done.
+    if IS_SERVING.swap(true, Ordering::Relaxed) {
+        // Another thread serves, and exits the process when it is done.
         loop {
             thread::park();
         }
@@ -135,18 +134,18 @@ pub fn serve_as_worker<J: Job>() -> ! {
 }
 
 fn serve<J: Job>(role: &Role) -> io::Result<()> {
-    // An interrupt from the keyboard is the parent's to decide on. Blocked rather than ignored, because a `command`
-    // would inherit what is ignored, while it starts with an empty mask.
+    // The parent decides how to react to an interrupt from the keyboard. SIGINT is blocked rather than
+    // ignored, because a `command` would inherit an ignored signal, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
     sys::signal::ignore_file_size_signal();
-    // For ever: an allocation may fail until the very end.
+    // Leaked on purpose: an allocation may fail until the process exits.
     let page: &'static SharedPage = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();
     shared_page::set_current(page);
     let mut link = forks::close_on_fork(page.door().as_fd(), || join(role.rendezvous(), page))??;
     let mut inbox = wire::Inbox::new(link.receiver);
-    let introduced = handshake::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
-    let Some((terms, mut context)) = introduced else {
+    let agreed = handshake::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
+    let Some((terms, mut context)) = agreed else {
         return Err(io::ErrorKind::Other.into());
     };
     if terms.transport == Transport::Rings {

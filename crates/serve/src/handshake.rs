@@ -1,4 +1,4 @@
-//! The worker's first words, and its last.
+//! The worker's handshake, and its final report.
 
 use std::io;
 
@@ -10,45 +10,46 @@ use wire::{
     send,
 };
 
-/// What the parent asks of the worker's outcomes.
+/// Terms of the link that the parent sets in the handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// How jobs and outcomes are encoded.
+    /// Encoding of jobs and outcomes.
     pub codec: CodecKind,
-    /// How they travel.
+    /// Transport of jobs and outcomes.
     pub transport: Transport,
-    /// The most bytes of an encoded outcome; a job with a larger one has an error instead.
+    /// Maximum size of an encoded outcome, in bytes; a job with a larger outcome fails instead.
     pub max_outcome: u64,
 }
 
-/// Address space that a worker needs beside what it has when it starts, in bytes: for the buffers of the largest packets and
-/// batches, and for its stack and heap to grow in small jobs.
+/// Address space that a worker needs besides the space in use when it starts, in bytes: for the buffers of
+/// the largest packets and batches, and for its stack and heap to grow in small jobs.
 const WORKING_MEMORY: u64 = 1 << 20;
 
-/// Introduces the worker and makes its state; `None` if the state could not be made, which the parent then knows.
+/// Greets the parent and starts the job's context. Returns `None` if the context could not be started; the
+/// parent has then been sent the reason.
 ///
 /// # Errors
-/// When the parent is gone or says something else.
+/// The parent is gone or does not send a valid welcome.
 pub fn handshake<J: Job>(
     inbox: &mut Inbox,
     sender: &dyn PacketSender,
-    lane: &StageTimer,
+    timer: &StageTimer,
 ) -> Result<Option<(Terms, J::Context)>, Closed> {
     send(sender, pack(&Hello::new(J::NAME)))?;
     let message = inbox.receive(|| send(sender, Message::new(Tag::PartReceived)))?;
     let welcome: Welcome = unpack(&message).map_err(|_| Closed::Malformed("no welcome"))?;
-    lane.enter(Stage::Load);
+    timer.enter(Stage::Load);
     let started = start::<J>(&welcome);
-    lane.enter(Stage::Start);
-    let said = match &started {
+    timer.enter(Stage::Start);
+    let reply = match &started {
         Ok(_) => Started::Ready,
         Err(reason) => Started::Failed(reason.clone()),
     };
-    send(sender, pack(&said))?;
+    send(sender, pack(&reply))?;
     Ok(started.ok())
 }
 
-/// Does what the parent asks for, or says why it cannot.
+/// Applies the parent's settings and starts the context, or returns the reason why it cannot.
 fn start<J: Job>(welcome: &Welcome) -> Result<(Terms, J::Context), String> {
     let codec =
         CodecKind::from_number(welcome.codec).map_err(|error| format!("the worker cannot serve: {error}"))?;
@@ -57,28 +58,28 @@ fn start<J: Job>(welcome: &Welcome) -> Result<(Terms, J::Context), String> {
     Ok((terms, start_context::<J>(codec, &welcome.context)?))
 }
 
-/// Limits the worker's memory, unless that would leave it too little to serve: then every job would fail for lack of memory,
-/// and take its worker along.
+/// Limits the worker's memory, unless too little would be left to serve: then every job would fail for lack
+/// of memory and kill its worker.
 fn limit_memory(bytes: u64) -> Result<(), String> {
-    let cannot = |error: io::Error| format!("its memory cannot be limited: {error}");
-    // What the system would leave of it.
-    let bytes = bytes.min(memory::hard_limit().map_err(cannot)?);
-    let needed = memory::in_use().map_err(cannot)? + WORKING_MEMORY;
+    let failed = |error: io::Error| format!("cannot limit the memory of the worker: {error}");
+    // The limit that the system would apply.
+    let bytes = bytes.min(memory::hard_limit().map_err(failed)?);
+    let needed = memory::in_use().map_err(failed)? + WORKING_MEMORY;
     if bytes < needed {
         return Err(format!(
             "a memory limit of {bytes} bytes is too low: a worker needs at least {needed} bytes"
         ));
     }
-    memory::limit(bytes).map_err(cannot)
+    memory::limit(bytes).map_err(failed)
 }
 
-/// Finishes the worker's state and tells the parent, which may be gone: then nobody wants to know.
+/// Finishes the job's context and sends its report to the parent. Ignores errors: the parent may be gone.
 pub fn send_report<J: Job>(sender: &dyn PacketSender, codec: CodecKind, context: J::Context) {
-    let farewell = match finish_context::<J>(codec, context) {
+    let message = match finish_context::<J>(codec, context) {
         Ok(report) => FinalReport::Report(report),
         Err(reason) => FinalReport::Failed(reason),
     };
-    let _ = send(sender, pack(&farewell));
+    let _ = send(sender, pack(&message));
 }
 
 fn finish_context<J: Job>(codec: CodecKind, context: J::Context) -> Result<Vec<u8>, String> {
@@ -119,7 +120,7 @@ mod tests {
         }
     }
 
-    /// What a worker answers to a welcome with this codec.
+    /// Returns a worker's reply to a welcome with this codec.
     fn answer(codec: u32) -> Started {
         let (parent, worker) = memory_pair();
         let mut context = Vec::new();
@@ -135,25 +136,25 @@ mod tests {
             }),
         )
         .unwrap();
-        let introduced =
+        let agreed =
             handshake::<Nothing>(&mut Inbox::new(worker.receiver), &*worker.sender, &StageTimer::default())
                 .unwrap();
         let mut inbox = Inbox::new(parent.receiver);
         let hello: Hello = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();
         assert_eq!(hello, Hello::new("nothing"));
         let started = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();
-        assert_eq!(introduced.is_some(), started == Started::Ready);
+        assert_eq!(agreed.is_some(), started == Started::Ready);
         started
     }
 
     #[test]
-    fn a_codec_that_the_worker_does_not_have_is_refused_by_name_or_number() {
+    fn rejects_missing_codec_by_name_or_number() {
         assert_eq!(answer(CodecKind::Bincode.number()), Started::Ready);
-        let Started::Failed(reason) = answer(99) else { panic!("it serves") };
+        let Started::Failed(reason) = answer(99) else { panic!("the worker serves") };
         assert_eq!(reason, "the worker cannot serve: there is no codec of number 99");
         #[cfg(not(feature = "codecs"))]
         {
-            let Started::Failed(reason) = answer(3) else { panic!("it serves") };
+            let Started::Failed(reason) = answer(3) else { panic!("the worker serves") };
             assert!(reason.contains("the codec `cbor` is not built into this program"), "{reason}");
         }
     }

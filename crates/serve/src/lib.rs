@@ -1,15 +1,15 @@
-//! The worker's side of the pool.
+//! The worker's side of the process pool.
 //!
-//! A worker is a process that was given a [`Role`](wire::Role), which names the rendezvous and the shared
-//! page's descriptor. It joins its parent, shakes hands, makes its [`Context`](job::Context), and then
-//! answers batches of jobs with batches of outcomes until the parent closes the link, when it reports what its
-//! context has to say at the end, or is gone.
+//! A worker is a process that was given a [`Role`](wire::Role), which names the rendezvous and the descriptor
+//! of the shared page. It joins its parent, shakes hands, starts its [`Context`](job::Context), and then
+//! answers batches of jobs with batches of outcomes until the parent closes the link or is gone. When the
+//! link is closed, it sends the final report of its context.
 
-mod ahead;
 mod entry;
 mod handshake;
+mod lookahead;
 mod run;
-mod samples;
+mod sampler;
 mod work;
 
 pub use entry::{enter_if_worker, is_stray_worker, is_worker, serve_as_worker};

@@ -1,4 +1,4 @@
-//! One job, from its bytes to the bytes of its outcome.
+//! Execution of one job, from its encoded bytes to its encoded outcome.
 
 use std::cell::Cell;
 
@@ -10,14 +10,14 @@ use wire::{
     catch_panic,
 };
 
-/// A job as it is at hand.
+/// A job to be run.
 pub(crate) enum Input<'a, J> {
     Encoded(&'a [u8]),
-    /// It has begun ahead of its turn.
+    /// Decoded when it began ahead of its turn.
     Decoded(J),
 }
 
-/// Where a job is when it panics.
+/// Step of a job, which decides how a panic is reported.
 #[derive(Clone, Copy)]
 enum Step {
     Decoding,
@@ -26,48 +26,49 @@ enum Step {
     Done,
 }
 
-/// The step that a job is in, and who keeps its time, if anybody does.
+/// The current step of a job, and the timer of the steps if the job is sampled.
 struct Steps<'a> {
     step: Cell<Step>,
-    lane: Option<&'a StageTimer>,
+    timer: Option<&'a StageTimer>,
 }
 
 impl Steps<'_> {
     #[inline]
     fn enter(&self, step: Step) {
         self.step.set(step);
-        if let Some(lane) = self.lane {
-            tell(lane, step);
+        if let Some(timer) = self.timer {
+            enter_stage(timer, step);
         }
     }
 }
 
-/// Apart from the steps themselves, because it is rarely wanted.
+/// Separate and cold, because few jobs are sampled.
 #[cold]
-fn tell(lane: &StageTimer, step: Step) {
+fn enter_stage(timer: &StageTimer, step: Step) {
     match step {
-        Step::Decoding => lane.enter(Stage::Decode),
-        Step::Running => lane.enter(Stage::Run),
-        Step::Encoding => lane.enter(Stage::EncodeOutcome),
+        Step::Decoding => timer.enter(Stage::Decode),
+        Step::Running => timer.enter(Stage::Run),
+        Step::Encoding => timer.enter(Stage::EncodeOutcome),
         Step::Done => {
-            lane.enter(Stage::Work);
-            lane.note_sample();
+            timer.enter(Stage::Work);
+            timer.note_sample();
         }
     }
 }
 
-/// Runs a job, which may have been decoded already, and writes its outcome; a lane is told of each step. Its panics are caught once for all steps: a guard for
-/// each would cost as much as the codec.
+/// Runs a job, which may have been decoded already, and writes its outcome. Enters each step in `timer`, if
+/// there is one. Panics are caught once for all steps: a `catch_unwind` for each would cost as much as the
+/// codec.
 #[inline]
 pub(crate) fn run_job<J: Job>(
     input: Input<'_, J>,
     codec: CodecKind,
     context: &mut J::Context,
     outcomes: &mut OutcomesWriter,
-    lane: Option<&StageTimer>,
+    timer: Option<&StageTimer>,
 ) {
     let before = outcomes.bytes();
-    let steps = Steps { step: Cell::new(Step::Decoding), lane };
+    let steps = Steps { step: Cell::new(Step::Decoding), timer };
     steps.enter(Step::Decoding);
     let written = catch_panic(|| {
         let job = match input {
@@ -85,7 +86,7 @@ pub(crate) fn run_job<J: Job>(
         written
     });
     let error = match (written, steps.step.get()) {
-        // What happens when the output is dropped is no matter of the outcome.
+        // A panic while the output is dropped does not change the outcome.
         (Ok(Ok(())), _) | (Err(_), Step::Done) => return,
         (Ok(Err(error)), _) => error,
         (Err(panic), Step::Decoding) => CodecError::panicked("decoding", &panic),
@@ -94,7 +95,7 @@ pub(crate) fn run_job<J: Job>(
             CodecError::panicked("encoding", &panic)
         }
         (Err(panic), Step::Running) => {
-            // A message of our own making can always be encoded.
+            // A panic message can always be encoded.
             let _ = outcomes.push(codec, Status::Panicked, &panic);
             return steps.enter(Step::Done);
         }

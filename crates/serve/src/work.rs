@@ -1,4 +1,4 @@
-//! The worker's loop: a batch of jobs in, a batch of outcomes out.
+//! The worker's loop: receives batches of jobs, sends batches of outcomes.
 
 use std::time::Duration;
 
@@ -13,16 +13,17 @@ use wire::{
 
 use crate::{
     Terms,
-    ahead::Ahead,
+    lookahead::Lookahead,
     run::{Input, run_job},
-    samples::Samples,
+    sampler::Sampler,
 };
 
-/// Serves until the parent closes the link, or the worker has to end by itself: then returns `false`, and the parent has
-/// been told why.
+/// Serves until the parent closes the link, and returns `true`; or until a job's context has crashed, and
+/// returns `false` after the crash was reported to the parent.
 ///
 /// # Errors
-/// When the parent sends what no parent sends, or is gone while outcomes are on their way to it.
+/// The parent violates the protocol, the worker is out of memory, or the parent is gone while outcomes are
+/// being sent to it.
 pub fn work<J: Job>(
     inbox: &mut Inbox,
     sender: &dyn PacketSender,
@@ -30,12 +31,12 @@ pub fn work<J: Job>(
     context: &mut J::Context,
     page: &SharedPage,
 ) -> Result<bool, Closed> {
-    let lane = page.lane();
-    let (mut samples, poller) = (Samples::default(), Poller::new());
+    let timer = page.lane();
+    let (mut sampler, poller) = (Sampler::default(), Poller::new());
     loop {
-        lane.enter(Stage::Poll);
+        timer.enter(Stage::Poll);
         inbox.poll(&poller, || page.may_spin());
-        lane.enter(Stage::Wait);
+        timer.enter(Stage::Wait);
         let message = match inbox.receive(|| send(sender, Message::new(Tag::PartReceived))) {
             Ok(message) => message,
             Err(Closed::Gone) => return Ok(true),
@@ -47,103 +48,108 @@ pub fn work<J: Job>(
             }
         };
         let batch = JobsView::read(&message).ok_or(Closed::Malformed("no batch of jobs"))?;
-        if !run_batch::<J>(&batch, Tools { terms, context, page, sender, samples: &mut samples })? {
+        if !run_batch::<J>(&batch, BatchContext { terms, context, page, sender, sampler: &mut sampler })? {
             return Ok(false);
         }
     }
 }
 
-/// What a batch is run with.
-struct Tools<'a, C> {
+/// Everything but the jobs that a batch is run with.
+struct BatchContext<'a, C> {
     terms: Terms,
     context: &'a mut C,
     page: &'a SharedPage,
     sender: &'a dyn PacketSender,
-    samples: &'a mut Samples,
+    sampler: &'a mut Sampler,
 }
 
 /// Runs the jobs of a batch in order and sends their outcomes back.
 ///
-/// The shared page says which job is running until its outcome is encoded, and keeps the outcomes of the others until
-/// they are sent: all together, or those so far when the page has no room for more.
+/// The shared page names each job from its start until its outcome is encoded, and saves the outcomes of
+/// finished jobs until they are sent. Outcomes are sent together at the end, or as soon as the page has no
+/// room for more.
 ///
-/// Returns `false` if the worker has to end because of a [crash](Context::crashed). Then the page still names the job, and keeps
-/// the outcomes of the others.
-fn run_batch<J: Job>(batch: &JobsView<'_>, tools: Tools<'_, J::Context>) -> Result<bool, Closed> {
-    let Tools { terms: Terms { codec, max_outcome, .. }, context, page, sender, samples } = tools;
-    let mut laps = Laps::begin();
-    page.lane().enter_at(Stage::Work, laps.began);
+/// Returns `false` if the worker must exit because of a [crash](Context::crashed). Then the page still names
+/// the crashed job, and holds the outcomes of the others.
+fn run_batch<J: Job>(
+    batch: &JobsView<'_>,
+    batch_context: BatchContext<'_, J::Context>,
+) -> Result<bool, Closed> {
+    let BatchContext { terms: Terms { codec, max_outcome, .. }, context, page, sender, sampler } =
+        batch_context;
+    let mut timing = Timing::begin();
+    page.lane().enter_at(Stage::Work, timing.began);
     let mut outcomes = OutcomesWriter::with_limit(batch.batch, max_outcome);
-    page.keep_from(0);
-    let mut ahead = Ahead::<J>::of(batch, context, page);
+    page.clear_saved(0);
+    let mut lookahead = Lookahead::<J>::of(batch, context, page);
     for (index, payload) in (0..).zip(batch.payloads()) {
         page.enter(batch.batch, index, batch.flags.starts.then(clock::now));
-        // One that has begun is not run by others.
-        if !page.may_go_on(batch.batch) && (page.is_halted() || !ahead.has_begun()) {
-            page.step_back(batch.batch, index);
-            ahead.give_up(context);
+        // A job that has begun ahead cannot be given to another worker, so it runs despite a recall.
+        if !page.may_run(batch.batch) && (page.is_halted() || !lookahead.has_begun()) {
+            page.withdraw_job(batch.batch, index);
+            lookahead.give_up(context);
             break;
         }
         let before = outcomes.bytes();
-        let sample = samples.next().then_some(page.lane());
-        let input = ahead.next(codec, context).map_or(Input::Encoded(payload), Input::Decoded);
+        let sample = sampler.next().then_some(page.lane());
+        let input = lookahead.next(codec, context).map_or(Input::Encoded(payload), Input::Decoded);
         run_job(input, codec, context, &mut outcomes, sample);
         if let Some(crash) = context.crashed() {
             send(sender, pack(&crash))?;
             return Ok(false);
         }
-        let kept = page.keep(batch.batch, before, outcomes.since(before));
+        let saved = page.save_outcome(batch.batch, before, outcomes.since(before));
         if batch.flags.durations {
-            outcomes.note_duration(laps.job());
+            outcomes.note_duration(timing.job());
         }
         let last = index + 1 == batch.count;
-        if !kept && !last {
+        if !saved && !last {
             let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(batch.batch, max_outcome));
-            let (began, busy) = laps.message();
-            page.lane().enter_at(Stage::Return, laps.began);
+            let (began, busy) = timing.message();
+            page.lane().enter_at(Stage::Return, timing.began);
             send(sender, full.finish(began, busy, false))?;
-            laps = Laps::begin();
-            page.lane().enter_at(Stage::Work, laps.began);
-            page.keep_from(index + 1);
+            timing = Timing::begin();
+            page.lane().enter_at(Stage::Work, timing.began);
+            page.clear_saved(index + 1);
         }
     }
-    let (began, busy) = laps.message();
-    samples.learn(busy, batch.count);
+    let (began, busy) = timing.message();
+    sampler.adapt(busy, batch.count);
     page.lane().note_jobs(batch.count);
-    page.lane().enter_at(Stage::Return, laps.began);
-    // Sending may take long too, and until it is over the last job can be blamed: a job that has spoilt the link must not
-    // get away with it.
+    page.lane().enter_at(Stage::Return, timing.began);
+    // Sending may take long, too. Until it is done, the last job can still be blamed: a job that has
+    // corrupted the link must be charged.
     if batch.flags.starts {
-        page.renew(laps.began);
+        page.renew(timing.began);
     }
     send(sender, outcomes.finish(began, busy, true))?;
-    page.leave();
+    page.end_batch();
     Ok(true)
 }
 
-/// Takes the time of messages and of jobs.
-struct Laps {
-    /// When the message began that is being filled.
+/// Measures the time of messages and of jobs.
+struct Timing {
+    /// Start of the current message.
     began: MonotonicInstant,
-    /// When the last job whose time was taken was over.
+    /// End of the last measured job.
     job: MonotonicInstant,
 }
 
-impl Laps {
-    fn begin() -> Laps {
+impl Timing {
+    fn begin() -> Timing {
         let now = clock::now();
-        Laps { began: now, job: now }
+        Timing { began: now, job: now }
     }
 
-    /// The time since the last job, or since the message began.
+    /// Returns the time since the last measured job, or since the start of the message.
     fn job(&mut self) -> Duration {
         let before = std::mem::replace(&mut self.job, clock::now());
         self.job.since(before)
     }
 
-    /// When the message began that is over now, and how many nanoseconds it took; the next one begins.
+    /// Ends the message; returns its start, and its length in nanoseconds. The next one begins.
     fn message(&mut self) -> (MonotonicInstant, u64) {
-        let before = std::mem::replace(self, Laps::begin());
+        let before = std::mem::replace(self, Timing::begin());
         let busy = self.began.since(before.began).as_nanos();
         (before.began, u64::try_from(busy).unwrap_or(u64::MAX))
     }
@@ -215,7 +221,7 @@ mod tests {
     const CODEC: CodecKind = CodecKind::Bincode;
     const TERMS: Terms = Terms { codec: CODEC, transport: Transport::Channel, max_outcome: u64::MAX };
 
-    /// What a worker sends back when it is sent these jobs.
+    /// Returns the message that a worker sends back for these jobs.
     fn reply(sent: &[Sample], flags: BatchFlags, halted: bool, terms: Terms) -> Message {
         let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
@@ -238,12 +244,12 @@ mod tests {
         let reply = reply(sent, BatchFlags { starts: true, durations: false }, halted, terms);
         let view = OutcomesView::read(&reply).unwrap();
         assert_eq!(view.batch, BatchId(3));
-        assert!(view.durations().is_none(), "nobody wants to know");
+        assert!(view.durations().is_none(), "durations were not requested");
         view.outcomes().map(|(status, bytes)| (status.unwrap(), bytes.to_vec())).collect()
     }
 
     #[test]
-    fn every_job_of_a_batch_gets_an_outcome_of_its_own() {
+    fn returns_one_outcome_per_job() {
         let sent = [Sample::Double(4), Sample::Refuse, Sample::Panic, Sample::Unencodable, Sample::Count];
         let answers = answers(&sent, false, TERMS);
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
@@ -252,12 +258,17 @@ mod tests {
         assert_eq!(CODEC.decode::<String>(&answers[1].1).unwrap(), "no");
         assert_eq!(CODEC.decode::<job::Panic>(&answers[2].1).unwrap().message, "oh");
         assert_eq!(CODEC.decode::<String>(&answers[3].1).unwrap(), "encoding panicked: no bytes for this");
-        assert_eq!(CODEC.decode::<Answer>(&answers[4].1).unwrap(), Answer::Number(45), "the state lives on");
+        assert_eq!(
+            CODEC.decode::<Answer>(&answers[4].1).unwrap(),
+            Answer::Number(45),
+            "the context is kept between jobs"
+        );
     }
 
     #[test]
-    fn an_outcome_that_is_too_large_is_an_error_of_its_job() {
-        // A number above 250 takes three bytes and its variant one; the error "no" takes three in all.
+    fn outcome_above_max_outcome_fails_its_job() {
+        // A number above 250 takes three bytes and its variant one; the error "no" takes three bytes in
+        // total.
         let sent = [Sample::Double(7), Sample::Double(200), Sample::Refuse, Sample::Panic, Sample::Count];
         let answers = answers(&sent, false, Terms { max_outcome: 3, ..TERMS });
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
@@ -267,18 +278,18 @@ mod tests {
     }
 
     #[test]
-    fn a_halted_worker_runs_nothing() {
+    fn halted_worker_runs_no_job() {
         assert!(answers(&[Sample::Count], true, TERMS).is_empty());
     }
 
     #[test]
-    fn durations_of_jobs_lie_within_the_time_for_all_of_them() {
+    fn durations_of_jobs_are_within_the_busy_time() {
         let before = clock::now();
         let sent = [Sample::Double(4), Sample::Panic, Sample::Unencodable, Sample::Count];
         let reply = reply(&sent, BatchFlags { starts: false, durations: true }, false, TERMS);
         let view = OutcomesView::read(&reply).unwrap();
         let durations: Vec<u64> = view.durations().unwrap().map(u64::from).collect();
-        assert_eq!(durations.len(), 4, "a job that fails takes time too");
+        assert_eq!(durations.len(), 4, "failed jobs have a duration too");
         assert!(durations.iter().all(|&duration| duration > 0));
         assert!(durations.iter().sum::<u64>() <= view.busy_ns);
         let end = view.began + Duration::from_nanos(view.busy_ns);

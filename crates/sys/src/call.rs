@@ -1,4 +1,4 @@
-//! Errors of system calls that name the call.
+//! Errors that name the failed system call.
 
 use std::{
     error::Error,
@@ -8,7 +8,7 @@ use std::{
 
 use nix::errno::Errno;
 
-/// A system call that failed, what it was about, and the system's error.
+/// A failed system call, the path that it was about, and the system's error.
 ///
 /// ```
 /// use std::io;
@@ -26,23 +26,23 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// An error of a call that is about no file.
+    /// Creates an error of a call that is not about a file.
     pub fn new(call: &'static str, cause: impl Into<io::Error>) -> CallError {
         CallError { call, path: None, cause: cause.into() }
     }
 
-    /// An error of a call that is about the file at `path`.
+    /// Creates an error of a call that is about the file at `path`.
     pub fn at(call: &'static str, path: impl AsRef<Path>, cause: impl Into<io::Error>) -> CallError {
         CallError { call, path: Some(path.as_ref().to_owned()), cause: cause.into() }
     }
 
-    /// Kind of the system's error.
+    /// Returns the kind of the system's error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.cause.kind()
     }
 
-    /// Whether this process or the system has no file descriptors left.
+    /// Returns true if this process or the system is out of file descriptors.
     #[must_use]
     pub fn is_out_of_descriptors(&self) -> bool {
         is_out_of_descriptors(&self.cause)
@@ -60,7 +60,7 @@ impl fmt::Display for CallError {
 
 impl Error for CallError {}
 
-/// Whether an error says that this process or the system has no file descriptors left.
+/// Returns true if the error means that this process or the system is out of file descriptors.
 #[must_use]
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     [Errno::EMFILE, Errno::ENFILE].iter().any(|&errno| error.raw_os_error() == Some(errno as i32))
@@ -71,11 +71,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_two_errors_mean_descriptors() {
-        for (errno, means) in
+    fn recognizes_errors_of_missing_descriptors() {
+        for (errno, expected) in
             [(Errno::EMFILE, true), (Errno::ENFILE, true), (Errno::ENOSPC, false), (Errno::EPERM, false)]
         {
-            assert_eq!(CallError::new("eventfd", errno).is_out_of_descriptors(), means, "{errno}");
+            assert_eq!(CallError::new("eventfd", errno).is_out_of_descriptors(), expected, "{errno}");
         }
     }
 }

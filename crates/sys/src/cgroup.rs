@@ -1,20 +1,20 @@
-//! Control groups of this process, of versions 1 and 2: where they lie in the tree of files, and what they allow.
+//! Control groups of this process, versions 1 and 2: their directories and their limits.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Interface of a control group.
+/// Version of the control group interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// A hierarchy for each controller.
+    /// One hierarchy for each controller.
     One,
     /// One hierarchy for all controllers.
     Two,
 }
 
-/// The control groups of this process, as of the moment at which they were read.
+/// The control groups of this process at the time they were read.
 ///
 /// ```
 /// let quota = sys::cgroup::Groups::of_this_process().cpu_quota();
@@ -28,13 +28,13 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Reads which groups this process is in.
+    /// Reads the groups that this process is in.
     #[must_use]
     pub fn of_this_process() -> Groups {
         Groups::below(Path::new("/"))
     }
 
-    /// Reads the groups from a tree of files in which `root` stands for `/`.
+    /// Reads the groups from a file tree whose root is `root` instead of `/`.
     #[must_use]
     pub fn below(root: &Path) -> Groups {
         let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
@@ -45,23 +45,27 @@ impl Groups {
         }
     }
 
-    /// Folder of the group that a controller sees this process in; `None` if there is no such group, or it is not mounted.
+    /// Returns the directory of this process's group for a controller; `None` if there is no such group, or
+    /// if it is not mounted.
     #[must_use]
     pub fn folder(&self, version: Version, controller: &str) -> Option<PathBuf> {
         self.folders(version, controller).next()
     }
 
-    /// Folders of that group and of those around it, from the inside out, as far as they are mounted.
+    /// Returns the directories of that group and of its ancestors, innermost first, as far as they are
+    /// mounted.
     pub fn folders(&self, version: Version, controller: &str) -> impl Iterator<Item = PathBuf> {
-        let place = self.group(version, controller).and_then(|group| self.place(version, controller, group));
+        let mounted =
+            self.group(version, controller).and_then(|group| self.mount(version, controller, group));
         let within = |(point, below): (PathBuf, PathBuf)| {
             let folders: Vec<PathBuf> = below.ancestors().map(|part| point.join(part)).collect();
             folders
         };
-        place.map(within).unwrap_or_default().into_iter()
+        mounted.map(within).unwrap_or_default().into_iter()
     }
 
-    /// Number of cores that this process may use at a time by the quotas of all its groups, rounded up; `None` without one.
+    /// Returns the number of cores that this process may use by the CPU quotas of all its groups, rounded up;
+    /// `None` if there is no quota.
     #[must_use]
     pub fn cpu_quota(&self) -> Option<usize> {
         let versions = [Version::One, Version::Two];
@@ -70,24 +74,24 @@ impl Groups {
         folders.filter_map(|(version, folder)| quota(version, &folder)).min()
     }
 
-    /// Path of the group within its hierarchy.
+    /// Returns the path of the group within its hierarchy.
     fn group(&self, version: Version, controller: &str) -> Option<&str> {
         self.groups.lines().find_map(|line| {
             let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-            let is_it = match version {
+            let matches = match version {
                 Version::One => controllers.split(',').any(|name| name == controller),
                 Version::Two => controllers.is_empty(),
             };
-            is_it.then_some(path)
+            matches.then_some(path)
         })
     }
 
-    /// Mount point of the hierarchy, and the group's folder below it.
-    fn place(&self, version: Version, controller: &str, group: &str) -> Option<(PathBuf, PathBuf)> {
+    /// Returns the mount point of the hierarchy, and the path of the group below it.
+    fn mount(&self, version: Version, controller: &str, group: &str) -> Option<(PathBuf, PathBuf)> {
         self.mounts.lines().find_map(|line| {
             let (mount, system) = line.split_once(" - ")?;
-            let mut mount = mount.split(' ').skip(3);
-            let (root, point) = (mount.next()?, mount.next()?);
+            let mut fields = mount.split(' ').skip(3);
+            let (root, point) = (fields.next()?, fields.next()?);
             let mut system = system.split(' ');
             let kind = system.next()?;
             let matches = match version {
@@ -97,14 +101,14 @@ impl Groups {
                 }
                 Version::Two => kind == "cgroup2",
             };
-            // In a container the mounted tree may begin at the group itself.
+            // In a container, the mounted tree may begin at the group itself.
             let below = Path::new(group).strip_prefix(root).ok().filter(|_| matches)?;
             Some((self.root.join(point.trim_start_matches('/')), below.to_owned()))
         })
     }
 }
 
-/// Number of cores by the quota of one group.
+/// Returns the number of cores by the quota of one group, rounded up.
 fn quota(version: Version, folder: &Path) -> Option<usize> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let (quota, period) = match version {
@@ -115,7 +119,7 @@ fn quota(version: Version, folder: &Path) -> Option<usize> {
             (quota.to_owned(), period.to_owned())
         }
     };
-    // A quota of -1 or `max` is none.
+    // A quota of -1 or `max` means no quota.
     let (quota, period): (usize, usize) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0 && period > 0).then(|| quota.div_ceil(period))
 }
@@ -124,7 +128,7 @@ fn quota(version: Version, folder: &Path) -> Option<usize> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A tree of files that stands for `/`, gone at the end.
+    /// A temporary file tree in place of `/`, removed on drop.
     pub(crate) struct Tree(pub(crate) PathBuf);
 
     impl Tree {
@@ -160,10 +164,10 @@ pub(crate) mod tests {
     const MOUNTS_2: &str = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
 
     #[test]
-    fn the_smallest_quota_of_all_groups_around_counts_in_version_2() {
+    fn cpu_quota_is_the_smallest_of_all_ancestors_in_version_2() {
         let tree = Tree::new("v2", "0::/user.slice/shell.scope/inner\n", MOUNTS_2);
         let write = |group: &str, text: &str| tree.write(&format!("sys/fs/cgroup{group}/cpu.max"), text);
-        assert_eq!(tree.groups().cpu_quota(), None, "no controller, no file");
+        assert_eq!(tree.groups().cpu_quota(), None, "the group has no CPU controller");
         write("/user.slice/shell.scope/inner", "max 100000\n");
         assert_eq!(tree.groups().cpu_quota(), None);
         write("/user.slice", "250000 100000\n");
@@ -173,11 +177,11 @@ pub(crate) mod tests {
         write("/user.slice/shell.scope/inner", "800000 100000\n");
         assert_eq!(tree.groups().cpu_quota(), Some(1));
         write("/other.slice", "10000 100000\n");
-        assert_eq!(tree.groups().cpu_quota(), Some(1), "that is another one's");
+        assert_eq!(tree.groups().cpu_quota(), Some(1), "another group's quota");
     }
 
     #[test]
-    fn the_smallest_quota_of_all_groups_around_counts_in_version_1() {
+    fn cpu_quota_is_the_smallest_of_all_ancestors_in_version_1() {
         let groups = "12:memory:/\n4:cpu,cpuacct:/batch/job7\n0::/batch\n";
         let tree = Tree::new("v1", groups, MOUNTS_1);
         let write = |group: &str, quota: &str| {
@@ -193,11 +197,11 @@ pub(crate) mod tests {
         write("/batch/job7", "150000\n");
         assert_eq!(tree.groups().cpu_quota(), Some(2));
         write("/batch", "10000\n");
-        assert_eq!(tree.groups().cpu_quota(), Some(1), "less than one core is one");
+        assert_eq!(tree.groups().cpu_quota(), Some(1), "rounded up to one core");
     }
 
     #[test]
-    fn a_container_sees_its_groups_below_the_mounted_root() {
+    fn finds_groups_of_a_container_below_the_mounted_root() {
         let mounts = "\
 40 30 0:27 /docker/a10 /elsewhere ro - cgroup cgroup rw,cpu
 41 30 0:27 /docker/a1 /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu
@@ -214,7 +218,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_group() {
+    fn ignores_malformed_files() {
         let tree = Tree::new("nonsense", "nonsense\n0::/x\n:::::\n", "nonsense\n1 2 - cgroup2\n - \n");
         assert_eq!((tree.groups().cpu_quota(), tree.groups().folder(Version::Two, "cpu")), (None, None));
         let tree = Tree::new("zero", "0::/\n", MOUNTS_2);

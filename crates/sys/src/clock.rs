@@ -1,4 +1,4 @@
-//! The monotonic clock, which all processes of a machine share.
+//! The monotonic clock, which is shared by all processes of a machine, and CPU time clocks.
 
 use std::time::Duration;
 
@@ -8,21 +8,22 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 
-/// The time now; about 25 ns a call.
+/// Returns the current time. A call takes about 25 ns.
 ///
 /// # Panics
-/// If the system has no monotonic clock, which Linux always has.
+/// If the system has no monotonic clock; Linux always has one.
 #[must_use]
 pub fn now() -> MonotonicInstant {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on Linux");
     MonotonicInstant(nanos(time))
 }
 
-/// Notices that this process did not run for a while: it was stopped by a signal or frozen, or the machine was suspended.
+/// Detects that this process did not run for a while, because it was stopped by a signal or frozen, or
+/// because the machine was suspended.
 ///
-/// A thread that waits for a deadline waits for at most [`PERIOD`](Heartbeat::PERIOD) at a time, and says before each wait
-/// when it will be back. If it is late by more than a busy machine makes it, nothing has run since that wait began, and
-/// deadlines that count running time are to be moved by that time.
+/// A thread that waits for a deadline waits for at most [`PERIOD`](Heartbeat::PERIOD) at a time, and records
+/// before each wait when it will end. If the thread wakes up later than a busy machine explains, the process
+/// has not run since that wait began, and deadlines that count running time must be moved by that time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,38 +34,39 @@ pub fn now() -> MonotonicInstant {
 /// heartbeat.begin_wait(start, Duration::from_millis(10));
 /// assert_eq!(heartbeat.missed_since(start + Duration::from_millis(15)), None);
 /// assert_eq!(heartbeat.missed_since(start + Duration::from_secs(3)), Some(start));
-/// assert_eq!(heartbeat.missed_since(start + Duration::from_secs(3)), None, "it is told once");
+/// assert_eq!(heartbeat.missed_since(start + Duration::from_secs(3)), None, "reported once");
 /// ```
 #[derive(Debug, Default)]
 pub struct Heartbeat {
-    /// Start of the wait, and its end.
+    /// Start and expected end of the wait.
     wait: Option<(MonotonicInstant, MonotonicInstant)>,
 }
 
 impl Heartbeat {
-    /// Longest wait, and so the longest time without the process that goes unnoticed, but for [`Self::TOLERANCE`].
+    /// Longest wait. Together with [`Self::TOLERANCE`] the bound on undetected pauses.
     pub const PERIOD: Duration = Duration::from_millis(200);
 
-    /// How late a thread may be because the machine is busy.
+    /// Delay of a wake-up that a busy machine explains.
     pub const TOLERANCE: Duration = Duration::from_millis(200);
 
-    /// The thread waits from `now` on, for at most `time`.
+    /// Records that the thread waits from `now` on, for at most `time`.
     pub fn begin_wait(&mut self, now: MonotonicInstant, time: Duration) {
         self.wait = Some((now, now + time));
     }
 
-    /// The thread waits without a deadline.
+    /// Records that the thread waits without a deadline.
     pub fn stop(&mut self) {
         self.wait = None;
     }
 
-    /// Whether the thread waits for a deadline.
+    /// Returns true if the thread waits for a deadline.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.wait.is_some()
     }
 
-    /// Start of the wait that took too long, if it did; then the heartbeat begins anew.
+    /// Returns the start of the wait if it ended too late, and begins a new wait at `now`; else returns
+    /// `None`.
     pub fn missed_since(&mut self, now: MonotonicInstant) -> Option<MonotonicInstant> {
         let (start, end) = self.wait?;
         if now.since(end) <= Self::TOLERANCE {
@@ -75,7 +77,7 @@ impl Heartbeat {
     }
 }
 
-/// The processor time that this process has used, all of its threads together.
+/// Returns the CPU time used by all threads of this process.
 ///
 /// ```
 /// let before = sys::clock::processor_time();
@@ -89,7 +91,7 @@ pub fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, duration)
 }
 
-/// The processor time that this thread has used.
+/// Returns the CPU time used by this thread.
 ///
 /// ```
 /// assert!(sys::clock::thread_processor_time() <= sys::clock::processor_time());

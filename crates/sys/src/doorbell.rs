@@ -1,7 +1,7 @@
-//! A socket between two processes that carries no data but wake-ups and the descriptors of shared memory.
+//! A socket between two processes that carries wake-ups and descriptors, and no other data.
 //!
-//! A process that is about to sleep says so in shared memory; the other one rings. Rings that have not been waited for yet
-//! are kept by the socket, so none is lost, and any number of them wakes a sleeper once.
+//! A process that is about to sleep sets a flag in shared memory; the other process rings. The socket buffers
+//! rings that arrive before the wait, so none is lost. Any number of rings wakes a sleeping process once.
 
 use std::{
     collections::VecDeque,
@@ -23,10 +23,10 @@ use parking_lot::Mutex;
 
 use crate::call::CallError;
 
-/// How many descriptors can come with a ring.
+/// Maximum number of descriptors sent with one ring.
 const MAX_DESCRIPTORS: usize = 4;
 
-/// Why [`Doorbell::wait`] has returned.
+/// Reason why [`Doorbell::wait`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// The other process has rung.
@@ -35,22 +35,22 @@ pub enum Woken {
     Ended,
 }
 
-/// The most descriptors that are kept for [`Doorbell::take_descriptor`]; others are closed.
-const MAX_KEPT: usize = 16;
+/// Maximum number of descriptors queued for [`Doorbell::take_descriptor`]; further ones are closed.
+const MAX_PENDING: usize = 16;
 
-/// One end of such a socket.
+/// One end of the socket.
 #[derive(Debug)]
 pub struct Doorbell {
     socket: OwnedFd,
-    /// Descriptors that came with rings and were not taken yet, in their order.
-    kept: Mutex<VecDeque<OwnedFd>>,
+    /// Descriptors that came with rings and were not taken yet, oldest first.
+    pending: Mutex<VecDeque<OwnedFd>>,
 }
 
 impl Doorbell {
-    /// Makes both ends.
+    /// Creates both ends.
     ///
     /// # Errors
-    /// When no descriptors or memory are left.
+    /// The system is out of descriptors or memory.
     pub fn pair() -> Result<(Doorbell, Doorbell), CallError> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let (one, other) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
@@ -58,14 +58,14 @@ impl Doorbell {
         Ok((one.into(), other.into()))
     }
 
-    /// Wakes the other process, if it waits or as soon as it does. Never blocks; that the other process has ended is found
-    /// out by [`wait`](Doorbell::wait) only.
+    /// Wakes the other process if it waits, or else makes its next wait return at once. Never blocks. Does
+    /// not report that the other process has ended; [`wait`](Doorbell::wait) does.
     pub fn ring(&self) {
-        // A full socket holds more rings than anybody waits for.
+        // A full socket already holds enough rings to wake the other process.
         let _ = send(self.socket.as_raw_fd(), &[0], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
     }
 
-    /// Waits until the other process rings or ends. Its rings come before its end.
+    /// Waits until the other process rings or ends. Rings are returned before the end.
     pub fn wait(&self) -> Woken {
         let mut fd = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         loop {
@@ -74,21 +74,21 @@ impl Doorbell {
             }
             match poll(&mut fd, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
-                // Neither memory for a descriptor nor the descriptor itself can be missing.
+                // `poll` on one open descriptor fails for no other reason, so this is not reached.
                 Err(_) => return Woken::Ended,
             }
         }
     }
 
-    /// Takes up to 256 rings; returns `None` if there are none and the other process has not ended. Rings that are left
-    /// end the next [`wait`](Doorbell::wait).
+    /// Takes up to 256 rings. Returns `None` if there are none and the other process has not ended. Remaining
+    /// rings make the next [`wait`](Doorbell::wait) return at once.
     pub fn try_wait(&self) -> Option<Woken> {
         let mut bytes = [0; 256];
         loop {
             match receive(self.as_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
                 Ok((0, _)) => return Some(Woken::Ended),
                 Ok((_, descriptors)) => {
-                    self.keep(descriptors);
+                    self.queue(descriptors);
                     return Some(Woken::Rung);
                 }
                 Err(Errno::EINTR) => {}
@@ -98,22 +98,22 @@ impl Doorbell {
         }
     }
 
-    fn keep(&self, descriptors: Vec<OwnedFd>) {
+    fn queue(&self, descriptors: Vec<OwnedFd>) {
         if !descriptors.is_empty() {
-            let mut kept = self.kept.lock();
-            let room = MAX_KEPT.saturating_sub(kept.len());
-            kept.extend(descriptors.into_iter().take(room));
+            let mut pending = self.pending.lock();
+            let room = MAX_PENDING.saturating_sub(pending.len());
+            pending.extend(descriptors.into_iter().take(room));
         }
     }
 
-    /// Takes the next descriptor that the other process has [sent](Doorbell::send) and that was not [received](Doorbell::receive);
-    /// `None` if there is none.
+    /// Takes the next descriptor that the other process has [sent](Doorbell::send) and that was not
+    /// [received](Doorbell::receive); `None` if there is none.
     pub fn take_descriptor(&self) -> Option<OwnedFd> {
         loop {
-            let kept = self.kept.lock().pop_front();
-            // What follows an end is nothing.
-            if kept.is_some() || self.try_wait() != Some(Woken::Rung) {
-                return kept.or_else(|| self.kept.lock().pop_front());
+            let pending = self.pending.lock().pop_front();
+            // No descriptors follow an end.
+            if pending.is_some() || self.try_wait() != Some(Woken::Rung) {
+                return pending.or_else(|| self.pending.lock().pop_front());
             }
         }
     }
@@ -121,7 +121,7 @@ impl Doorbell {
     /// Sends descriptors to the other process, and rings. Never blocks.
     ///
     /// # Errors
-    /// When the system refuses, or the socket is full.
+    /// The system refuses to send, or the socket is full.
     pub fn send(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), CallError> {
         let numbers: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let message = [ControlMessage::ScmRights(&numbers)];
@@ -130,21 +130,22 @@ impl Doorbell {
         Ok(())
     }
 
-    /// Receives the descriptors that the other process has sent before, with close-on-exec set.
+    /// Receives the descriptors that the other process has sent, with close-on-exec set. Never blocks.
     ///
     /// # Errors
-    /// When there are none, or this process can have no more.
+    /// There are no descriptors, or this process is out of descriptors.
     pub fn receive(&self) -> Result<Vec<OwnedFd>, CallError> {
         receive_one(self.as_fd(), MsgFlags::empty())
     }
 }
 
-/// Returns copies of the descriptors that wait to be received from a socket, and leaves them there.
+/// Returns duplicates of the descriptors that are ready to be received from a socket, and leaves the
+/// originals in it.
 pub(crate) fn peek(socket: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, CallError> {
     receive_one(socket, MsgFlags::MSG_PEEK)
 }
 
-/// The descriptors that come with the next byte.
+/// Receives the descriptors that come with the next byte.
 fn receive_one(socket: BorrowedFd<'_>, flags: MsgFlags) -> Result<Vec<OwnedFd>, CallError> {
     let received = receive(socket, &mut [0], flags | MsgFlags::MSG_DONTWAIT);
     received.map(|(_, descriptors)| descriptors).map_err(|error| CallError::new("recvmsg", error))
@@ -170,9 +171,9 @@ fn receive(
 }
 
 impl From<OwnedFd> for Doorbell {
-    /// The end that a process has inherited.
+    /// Wraps the end that a process has inherited.
     fn from(socket: OwnedFd) -> Doorbell {
-        Doorbell { socket, kept: Mutex::default() }
+        Doorbell { socket, pending: Mutex::default() }
     }
 }
 
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ring_before_the_wait_is_not_lost_and_many_wake_once() {
+    fn buffers_rings_and_wakes_once() {
         let (one, other) = Doorbell::pair().unwrap();
         (0..100_000).for_each(|_| one.ring());
         while other.try_wait().is_some() {}
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_noticed_after_the_last_ring() {
+    fn returns_rings_before_the_end() {
         let (one, other) = Doorbell::pair().unwrap();
         one.ring();
         drop(one);
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_arrive_in_order() {
+    fn receives_descriptors_in_order() {
         let (one, other) = Doorbell::pair().unwrap();
         let files = [std::fs::File::open("/dev/null").unwrap(), std::fs::File::open("/dev/zero").unwrap()];
         one.send(&[files[0].as_fd(), files[1].as_fd()]).unwrap();
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_among_rings_are_kept_until_they_are_taken() {
+    fn queues_descriptors_that_come_with_rings() {
         let (one, other) = Doorbell::pair().unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();
         for _ in 0..3 {
@@ -247,12 +248,12 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_descriptors_is_not_kept() {
+    fn closes_descriptors_beyond_the_limit() {
         let (one, other) = Doorbell::pair().unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();
-        (0..2 * MAX_KEPT).for_each(|_| one.send(&[null.as_fd()]).unwrap());
+        (0..2 * MAX_PENDING).for_each(|_| one.send(&[null.as_fd()]).unwrap());
         while other.try_wait().is_some() {}
-        (0..MAX_KEPT).for_each(|_| assert!(other.take_descriptor().is_some()));
+        (0..MAX_PENDING).for_each(|_| assert!(other.take_descriptor().is_some()));
         assert!(other.take_descriptor().is_none());
     }
 }

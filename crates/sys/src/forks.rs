@@ -1,4 +1,4 @@
-//! Copies of this process that somebody's code may fork: they are not to hold what is ours alone.
+//! Keeping descriptors of this process out of processes that other code forks.
 
 use std::{
     collections::BTreeSet,
@@ -10,64 +10,66 @@ use std::{
     },
 };
 
-/// The descriptors that copies lose; -1 where there is none.
-static OURS: [AtomicI32; 16] = [const { AtomicI32::new(-1) }; 16];
+/// Descriptors that are closed in forked processes; -1 in unused entries.
+static CLOSED_ON_FORK: [AtomicI32; 16] = [const { AtomicI32::new(-1) }; 16];
 
 static HANDLER: Once = Once::new();
 
-/// Has every copy of this process that `fork` makes lose the sockets that `open` opens: a peer that waits for this
-/// process to hang up need not wait for the copies as well; and `also` one that it has already. In a copy their numbers lead to `/dev/null`, so that
-/// nothing else can get them.
+/// Closes the sockets that `open` opens, and `also`, in every process that is forked from this one. A peer
+/// that waits for this process to close the connection then does not have to wait for forked processes. In
+/// these, the descriptors refer to `/dev/null`, so that their numbers are not reused.
 ///
-/// Sockets that another thread opens meanwhile are taken for ours.
+/// Sockets that another thread opens during the call are included.
 ///
 /// # Errors
-/// When there is no `/proc` to look them up in, or no memory to note the handler.
+/// `/proc` is not mounted, or there is no memory to register the fork handler.
 pub fn close_on_fork<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io::Result<T> {
     let before = sockets()?;
     let opened = open();
     let ours = sockets()?.into_iter().filter(|socket| !before.contains(socket)).chain([also.as_raw_fd()]);
-    OURS.iter().zip(ours).for_each(|(place, socket)| place.store(socket, Ordering::SeqCst));
-    let mut noted = 0;
-    // SAFETY: the handler is there for as long as the program, and does only what is allowed after a fork.
-    HANDLER.call_once(|| noted = unsafe { libc::pthread_atfork(None, None, Some(lose)) });
-    if noted == 0 { Ok(opened) } else { Err(io::Error::from_raw_os_error(noted)) }
+    CLOSED_ON_FORK.iter().zip(ours).for_each(|(entry, socket)| entry.store(socket, Ordering::SeqCst));
+    let mut error = 0;
+    // SAFETY: the handler exists for the lifetime of the program, and does only what is allowed after a fork.
+    HANDLER.call_once(|| error = unsafe { libc::pthread_atfork(None, None, Some(close_in_child)) });
+    if error == 0 { Ok(opened) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
-/// Has copies lose this socket and none of the others, which the caller is about to close: their numbers will be given to files
-/// that copies have to keep.
+/// Restricts the set of sockets closed on fork to `ours`. The caller is about to close the others, and their
+/// numbers will be reused for files that forked processes must keep.
 pub fn unmap_on_fork(ours: BorrowedFd<'_>) {
     let number = ours.as_raw_fd();
-    let others = OURS.iter().filter(|place| place.load(Ordering::SeqCst) != number);
-    others.for_each(|place| place.store(-1, Ordering::SeqCst));
+    let others = CLOSED_ON_FORK.iter().filter(|entry| entry.load(Ordering::SeqCst) != number);
+    others.for_each(|entry| entry.store(-1, Ordering::SeqCst));
 }
 
-/// Runs in the copy, where only system calls are safe.
-extern "C" fn lose() {
-    // SAFETY: the path is a string that ends.
-    let nowhere = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
-    for socket in OURS.iter().map(|place| place.load(Ordering::SeqCst)).filter(|&socket| socket >= 0) {
-        // SAFETY: what this replaces belongs to the copied process, whose threads, but for this one, are not here.
+/// Runs in the forked process, where only async-signal-safe calls are allowed.
+extern "C" fn close_in_child() {
+    // SAFETY: the path is a C string.
+    let null = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+    for socket in
+        CLOSED_ON_FORK.iter().map(|entry| entry.load(Ordering::SeqCst)).filter(|&socket| socket >= 0)
+    {
+        // SAFETY: the replaced descriptors are used by the original process only, whose other threads do not
+        // exist in the forked process.
         unsafe {
-            if nowhere < 0 || libc::dup3(nowhere, socket, libc::O_CLOEXEC) < 0 {
+            if null < 0 || libc::dup3(null, socket, libc::O_CLOEXEC) < 0 {
                 libc::close(socket);
             }
         }
     }
-    // SAFETY: it was opened above and nobody else knows it.
-    unsafe { libc::close(nowhere) };
+    // SAFETY: it was opened above and has no other owner.
+    unsafe { libc::close(null) };
 }
 
-/// The numbers of this process's sockets.
+/// Returns the descriptors of this process's sockets.
 fn sockets() -> io::Result<BTreeSet<RawFd>> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         let path = entry?.path();
-        // The one that lists the folder is closed by the time it is looked at.
-        let leads_to_socket =
-            fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        // The descriptor of the directory itself is listed too, and is closed by the time its link is read.
+        let is_socket = fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
         let number: Option<RawFd> = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-        found.extend(number.filter(|_| leads_to_socket));
+        found.extend(number.filter(|_| is_socket));
     }
     Ok(found)
 }

@@ -1,18 +1,21 @@
-//! A process that ends a program together with the worker that started it, and reports how the program ended.
+//! A process that kills a program together with the worker that started it, and reports how the program
+//! ended.
 //!
-//! The system kills a child together with its parent if it was asked to, but not the child's children. So between a worker
-//! and its program stands a *guard*: a forked copy of the worker that never executes anything and waits for signals.
+//! The kernel can be asked to kill a child together with its parent, but not the child's children. So there
+//! is a *guard* between a worker and its program: a forked copy of the worker that never executes a program
+//! and waits for signals.
 //!
-//! - `SIGCHLD`: a child has ended. The guard is a child subreaper, so that includes everything that the program has started
-//!   and left behind. When the program itself has ended, the guard writes a [`Report`] into the pipe that it was given, behind
-//!   the program's number, which it has written when it started. It exits when it has no children.
-//! - `SIGCONT`: sent by the system when the worker has ended, because it also wakes a guard that was stopped. The guard then
-//!   kills the worker's process group and all its own descendants, whatever process group or session they are in.
+//! - `SIGCHLD`: a child has ended. The guard is a child subreaper, so its children include everything that
+//!   the program has started and left behind. The guard writes the program's PID into the pipe when the
+//!   program starts, and a [`Report`] when the program itself has ended. It exits when it has no children.
+//! - `SIGCONT`: sent by the kernel when the worker has ended. This signal was chosen because it also wakes a
+//!   stopped guard. The guard then kills the worker's process group and all its own descendants, whatever
+//!   process group or session they are in.
 //! - [`kill_request`]: sent by the worker; the guard kills its descendants.
 //!
-//! The program is a member of the worker's process group, so that signals to the group reach it; the guard leads a group of
-//! its own, so that it is not killed before it has done its work. It blocks all signals, and is killed only by `SIGKILL`:
-//! then the program is killed too, and the pipe ends without a report.
+//! The program is a member of the worker's process group, so that signals to the group reach it. The guard
+//! leads a group of its own, so that it is not killed before it has done its work. It blocks all signals and
+//! can be killed only by `SIGKILL`: then the program is killed too, and the pipe ends without a report.
 
 use std::{
     ffi::CStr,
@@ -29,33 +32,34 @@ use nix::{
     unistd::{Pid, getpgrp, getpid, getppid, setpgid},
 };
 
-/// How many times in a row the guard looks in vain for children to kill before it gives up on those that it cannot see:
-/// `/proc` may be missing or that of another namespace.
-const MAX_VAIN_ROUNDS: u32 = 50;
+/// Number of consecutive rounds without a child to kill after which the guard gives up on children that it
+/// cannot see: `/proc` may be missing or that of another namespace.
+const MAX_EMPTY_ROUNDS: u32 = 50;
 
-/// The pause between two looks, unless a child ends.
-static ROUND: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// Pause between two rounds, unless a child ends.
+static ROUND_PAUSE: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
-/// The signal by which a worker has the guard kill the program and all that it has started.
+/// Returns the signal that makes a guard kill the program and all its descendants.
 pub(crate) fn kill_request() -> c_int {
     libc::SIGRTMIN()
 }
 
-/// Name of a guard's process.
-const NAME: &CStr = c"runner-guard";
+/// Name of guard processes, as in `/proc/PID/comm`.
+const PROCESS_NAME: &CStr = c"runner-guard";
 
-/// Whether a process is a guard.
+/// Returns true if the process is a guard.
 pub(crate) fn is_guard(pid: u32) -> bool {
-    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == NAME.to_bytes())
+    std::fs::read(format!("/proc/{pid}/comm"))
+        .is_ok_and(|name| name.trim_ascii_end() == PROCESS_NAME.to_bytes())
 }
 
-/// What a guard writes when the program has ended.
+/// The message that a guard writes when the program has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// The program's status, as `waitpid` returns it.
+    /// The program's status, as returned by `waitpid`.
     pub(crate) status: c_int,
-    /// Whether something that the program has started still runs.
-    pub(crate) left_some: bool,
+    /// True if descendants of the program are still running.
+    pub(crate) left_descendants: bool,
 }
 
 impl Report {
@@ -63,31 +67,32 @@ impl Report {
 
     fn encode(self) -> [u8; Report::SIZE] {
         let [a, b, c, d] = self.status.to_ne_bytes();
-        [a, b, c, d, u8::from(self.left_some)]
+        [a, b, c, d, u8::from(self.left_descendants)]
     }
 
-    pub(crate) fn decode([a, b, c, d, left_some]: [u8; Report::SIZE]) -> Report {
-        Report { status: c_int::from_ne_bytes([a, b, c, d]), left_some: left_some != 0 }
+    pub(crate) fn decode([a, b, c, d, left_descendants]: [u8; Report::SIZE]) -> Report {
+        Report { status: c_int::from_ne_bytes([a, b, c, d]), left_descendants: left_descendants != 0 }
     }
 }
 
-/// Makes the process that `command` will start a guard, which starts the program and reports to the descriptor `report`.
+/// Turns the process that `command` will start into a guard, which starts the program and writes its report
+/// to the descriptor `report`.
 ///
 /// The descriptor must be open, and above the standard streams, until the command has been started.
 pub(crate) fn guard(command: &mut Command, report: RawFd) {
     let worker = id().cast_signed();
-    // SAFETY: the closure makes system calls only; it neither allocates nor locks.
+    // SAFETY: the closure makes only system calls; it neither allocates nor locks.
     unsafe {
-        command.pre_exec(move || stand_between(worker, report));
+        command.pre_exec(move || fork_program(worker, report));
     }
 }
 
-/// Forks once more: the guard stays here for ever, and the program goes on to be executed.
-fn stand_between(worker: pid_t, report: RawFd) -> io::Result<()> {
+/// Forks again: the guard never returns from here, and the program returns to be executed.
+fn fork_program(worker: pid_t, report: RawFd) -> io::Result<()> {
     SigSet::all().thread_set_mask()?;
     crate::signal::reset_sigchld();
     nix::sys::prctl::set_pdeathsig(Some(Signal::SIGCONT))?;
-    // A worker that died before the call sends no signal any more.
+    // A worker that died before the call does not send the signal any more.
     if getppid().as_raw() != worker {
         return Err(Errno::ESRCH.into());
     }
@@ -95,11 +100,11 @@ fn stand_between(worker: pid_t, report: RawFd) -> io::Result<()> {
     let group = getpgrp();
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     let guard = getpid();
-    // SAFETY: a fork without the C library's handlers, which might wait for locks that another thread held. Both sides make
-    // system calls only from here on.
+    // SAFETY: a fork without the C library's handlers, which might wait for locks that another thread held.
+    // Both sides make only system calls from here on.
     let program = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     match pid_t::try_from(program) {
-        Ok(0) => Ok(become_program(guard, group)?),
+        Ok(0) => Ok(prepare_program(guard, group)?),
         // SAFETY: this process runs no other code and uses no descriptor but `report`.
         Ok(program) if program > 0 => unsafe {
             Guard { worker, program: Some(program), report, status: None, childless: false }.watch()
@@ -108,7 +113,7 @@ fn stand_between(worker: pid_t, report: RawFd) -> io::Result<()> {
     }
 }
 
-fn become_program(guard: Pid, group: Pid) -> nix::Result<()> {
+fn prepare_program(guard: Pid, group: Pid) -> nix::Result<()> {
     nix::sys::prctl::set_pdeathsig(Some(Signal::SIGKILL))?;
     if getppid() != guard {
         return Err(Errno::ESRCH);
@@ -117,14 +122,14 @@ fn become_program(guard: Pid, group: Pid) -> nix::Result<()> {
     SigSet::empty().thread_set_mask()
 }
 
-/// The state of a guard process. Its methods make system calls only.
+/// State of a guard process. Its methods make only system calls.
 struct Guard {
     worker: pid_t,
-    /// The program's number until it is reaped.
+    /// The program's PID until it is reaped.
     program: Option<pid_t>,
-    /// Where to report; -1 when that is done.
+    /// Descriptor of the report pipe; -1 after the report is written.
     report: RawFd,
-    /// How the program ended, until that is reported.
+    /// The program's status until it is reported.
     status: Option<c_int>,
     childless: bool,
 }
@@ -133,12 +138,12 @@ impl Guard {
     /// Runs until the worker has ended or no descendants are left.
     ///
     /// # Safety
-    /// Only in a process that runs no other code and uses no descriptor but `report`.
+    /// Must be called only in a process that runs no other code and uses no descriptor but `report`.
     unsafe fn watch(&mut self) -> ! {
-        // SAFETY: the calls take plain numbers, or pointers to values of this batch that outlive them; the caller vouches
-        // for the descriptors.
+        // SAFETY: the calls take plain numbers, or pointers to local variables that outlive them; the caller
+        // guarantees that the closed descriptors are unused.
         unsafe {
-            libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
+            libc::prctl(libc::PR_SET_NAME, PROCESS_NAME.as_ptr());
             let pid = self.program.unwrap_or(0);
             libc::write(self.report, (&raw const pid).cast(), size_of::<pid_t>());
             close_all_but(self.report);
@@ -149,7 +154,8 @@ impl Guard {
             loop {
                 let signal = libc::sigwaitinfo(&raw const signals, ptr::null_mut());
                 if libc::getppid() != self.worker {
-                    // The session holds the number: as long as this process is in it, the group is the worker's.
+                    // A session ID is not reused while the session exists: while this process is in it, the
+                    // group is the worker's.
                     if libc::getsid(0) == self.worker {
                         libc::kill(-self.worker, libc::SIGKILL);
                     }
@@ -172,7 +178,7 @@ impl Guard {
     fn reap(&mut self) {
         loop {
             let mut status: c_int = 0;
-            // SAFETY: the status is written to a variable of this batch.
+            // SAFETY: the status is written to a local variable.
             match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
                 0 => return,
                 ended if Some(ended) == self.program => (self.program, self.status) = (None, Some(status)),
@@ -185,11 +191,13 @@ impl Guard {
         }
     }
 
-    /// Reports the end of the program if that was not done before. Called after all children that have ended are reaped.
+    /// Writes the report if the program has ended and it is not reported yet. Called after all ended children
+    /// are reaped.
     fn report(&mut self) {
         let Some(status) = self.status.take() else { return };
-        let report = Report { status, left_some: !self.childless }.encode();
-        // SAFETY: the bytes outlive the call, which writes all of them: they are fewer than PIPE_BUF and the pipe is empty.
+        let report = Report { status, left_descendants: !self.childless }.encode();
+        // SAFETY: the bytes outlive the call, which writes all of them: they are fewer than PIPE_BUF and the
+        // pipe has room.
         unsafe {
             libc::write(self.report, report.as_ptr().cast(), report.len());
             libc::close(self.report);
@@ -197,11 +205,11 @@ impl Guard {
         self.report = -1;
     }
 
-    /// Kills all descendants. Children of one that was killed become children of this process, so they are found in the
-    /// next round.
+    /// Kills all descendants. Children of a killed process become children of this process, so they are found
+    /// in the next round.
     fn kill_descendants(&mut self) {
-        let mut vain_rounds = 0;
-        // SAFETY: the calls take plain numbers, or pointers to values of this batch that outlive them.
+        let mut empty_rounds = 0;
+        // SAFETY: the calls take plain numbers, or pointers to local variables that outlive them.
         unsafe {
             let mut signals: libc::sigset_t = mem::zeroed();
             libc::sigaddset(&raw mut signals, libc::SIGCHLD);
@@ -209,24 +217,25 @@ impl Guard {
                 let mut found = self.program.is_some_and(kill_with_group);
                 each_listed_child(&mut |child| found |= kill_with_group(child));
                 self.reap();
-                vain_rounds = if found { 0 } else { vain_rounds + 1 };
-                if self.childless || vain_rounds == MAX_VAIN_ROUNDS {
+                empty_rounds = if found { 0 } else { empty_rounds + 1 };
+                if self.childless || empty_rounds == MAX_EMPTY_ROUNDS {
                     return;
                 }
-                libc::sigtimedwait(&raw const signals, ptr::null_mut(), &raw const ROUND);
+                libc::sigtimedwait(&raw const signals, ptr::null_mut(), &raw const ROUND_PAUSE);
             }
         }
     }
 }
 
-/// Kills a child and, if it leads one, its process group; returns whether it was a child of this process that may be killed.
+/// Kills a child and, if it leads one, its process group. Returns true if it was a child of this process that
+/// may be killed.
 fn kill_with_group(child: pid_t) -> bool {
-    // 0 and 1 would name this process's own group and every process.
+    // 0 and 1 would address this process's own group and every process.
     if child <= 1 {
         return false;
     }
-    // SAFETY: the information is written to a variable of this batch; a child that is not reaped keeps its number, so the
-    // signals hit no other process.
+    // SAFETY: the information is written to a local variable; a child that is not reaped keeps its PID, so
+    // the signals reach no other process.
     unsafe {
         let mut info: libc::siginfo_t = mem::zeroed();
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
@@ -238,10 +247,10 @@ fn kill_with_group(child: pid_t) -> bool {
     }
 }
 
-/// Calls `visit` with each number that the system lists as a child of this process. Those of another namespace's `/proc`
-/// are numbers of other processes.
+/// Calls `visit` with each PID that `/proc` lists as a child of this process. If `/proc` is that of another
+/// namespace, these are PIDs of other processes.
 fn each_listed_child(visit: &mut dyn FnMut(pid_t)) {
-    // SAFETY: the path is a string that ends, and the buffer outlives the calls.
+    // SAFETY: the path is a C string, and the buffer outlives the calls.
     unsafe {
         let list = libc::open(c"/proc/thread-self/children".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
         if list < 0 {
@@ -266,23 +275,25 @@ fn each_listed_child(visit: &mut dyn FnMut(pid_t)) {
 /// Closes all descriptors but one.
 ///
 /// # Safety
-/// Only in a process that uses none of them.
-unsafe fn close_all_but(kept: RawFd) {
-    // SAFETY: the caller vouches for it.
+/// Must be called only in a process that uses none of the closed descriptors.
+unsafe fn close_all_but(except: RawFd) {
+    // SAFETY: the caller guarantees that the descriptors are unused.
     unsafe {
-        if let Ok(kept) = c_uint::try_from(kept) {
-            close_range(0, kept - 1);
-            close_range(kept + 1, c_uint::MAX);
+        if let Ok(except) = c_uint::try_from(except) {
+            close_range(0, except - 1);
+            close_range(except + 1, c_uint::MAX);
         }
     }
 }
 
-/// Closes a range of descriptors; one after the other on a kernel before 5.9, which cannot do it at once.
+/// Closes the descriptors from `first` to `last`, one by one on kernels before 5.9, which have no call for a
+/// range.
 ///
 /// # Safety
-/// Only in a process that uses none of them.
+/// Must be called only in a process that uses none of them.
 pub(crate) unsafe fn close_range(first: c_uint, last: c_uint) {
-    // SAFETY: the caller vouches for it; the numbers go no further than the limit says.
+    // SAFETY: the caller guarantees that the descriptors are unused; the numbers are bounded by the
+    // descriptor limit.
     unsafe {
         if libc::syscall(libc::SYS_close_range, first, last, 0) == 0 {
             return;

@@ -1,41 +1,42 @@
-//! What the first process of a PID namespace has to do, such as that of a container: reap the processes that it adopts, and pass
-//! signals on, because the system drops those that it does not handle.
+//! Duties of the first process of a PID namespace, such as that of a container: reap adopted processes, and
+//! forward signals, because the kernel drops signals that this process does not handle.
 
 use std::{mem, process};
 
 use libc::{c_int, pid_t};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-/// In the first process of a PID namespace, forks: the caller goes on in the child, and this process reaps, passes on
-/// signals, and ends with the child's exit code, or 128 + the number of the signal that ended it. Returns at once in any other
-/// process, and if no process can be made.
+/// Forks if this is the first process of a PID namespace. The caller continues in the child. This process
+/// reaps, forwards signals, and exits with the child's exit code, or with 128 plus the number of the signal
+/// that ended the child. Returns at once in any other process, and if the fork fails.
 ///
-/// Call it before any thread is started.
+/// Must be called before any thread is started.
 pub fn leave_init() {
     if process::id() != 1 {
         return;
     }
     let Ok(mask) = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK) else { return };
     crate::signal::reset_sigchld();
-    // SAFETY: there is one thread, so the child may do what this process may.
+    // SAFETY: there is one thread, so the child may do whatever this process may do.
     match unsafe { libc::fork() } {
         child @ 1.. => serve(child),
         _ => {
-            // In the child, or without one.
+            // In the child, or the fork failed.
             let _ = mask.thread_set_mask();
         }
     }
 }
 
-/// Reaps and passes on until the child ends. All signals are blocked.
+/// Reaps and forwards signals until the child ends. All signals are blocked.
 fn serve(child: pid_t) -> ! {
-    // SAFETY: the calls take plain numbers, or pointers to values of this batch that outlive them; the descriptors are not used
-    // any more.
+    // SAFETY: the calls take plain numbers, or pointers to local variables that outlive them; the closed
+    // descriptors are not used any more.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"runner-init".as_ptr());
-        // The other ends of pipes have to see what the child does with its own.
+        // Other ends of pipes must be closed when the child closes its own.
         crate::guard::close_range(0, libc::c_uint::MAX);
-        // Signals to the group, as from a terminal, reach the child without help. A session's leader cannot leave it.
+        // Signals to the group, as from a terminal, reach the child directly. A session leader cannot leave
+        // its group.
         let shares_group = libc::setpgid(0, 0) != 0;
         let mut signals: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut signals);
@@ -51,16 +52,16 @@ fn serve(child: pid_t) -> ! {
     }
 }
 
-/// Reaps all children that have ended; exits if the given one is among them.
+/// Reaps all children that have ended; exits if `child` is among them.
 fn reap_until(child: pid_t) {
     loop {
         let mut status: c_int = 0;
-        // SAFETY: the status is written to a variable of this batch.
+        // SAFETY: the status is written to a local variable.
         match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
             ended if ended == child => {
                 let signal = libc::WTERMSIG(status);
                 let code = if libc::WIFSIGNALED(status) { 128 + signal } else { libc::WEXITSTATUS(status) };
-                // SAFETY: it ends the process, whose exit handlers are the child's to run.
+                // SAFETY: the call ends the process; exit handlers are left to the child.
                 unsafe { libc::_exit(code) };
             }
             1.. => {}

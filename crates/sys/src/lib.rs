@@ -1,5 +1,5 @@
-//! Danger, kept in one small room: the parts of the operating system that need `unsafe`, each behind a safe
-//! interface and each block with the reason why it is sound. Linux only.
+//! Operating system primitives that need `unsafe`, each behind a safe interface. Every `unsafe` block states
+//! why it is sound. Linux only.
 
 mod barrier;
 pub mod call;

@@ -1,4 +1,4 @@
-//! A bound on a worker's memory, and ways to tell that it died of it.
+//! Limits on a worker's memory, and detection of failed allocations.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -9,10 +9,10 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::shared_page;
 
-/// Address space that this process takes up now, in bytes.
+/// Returns the size of this process's address space, in bytes.
 ///
 /// # Errors
-/// When there is no `/proc` that tells.
+/// `/proc` is not mounted or has no such line.
 pub fn in_use() -> io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
@@ -20,25 +20,26 @@ pub fn in_use() -> io::Result<u64> {
     kilobytes.map(|kilobytes| kilobytes << 10).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Bounds the address space of this process, and of what it starts, to this number of bytes each. A hard limit that is
-/// lower already stays as it is.
+/// Limits the address space of this process, and of each process that it starts, to `bytes` each. A lower
+/// hard limit stays in force.
 ///
 /// # Errors
-/// When the system refuses.
+/// The system refuses to set the limit.
 pub fn limit(bytes: u64) -> io::Result<()> {
     let bytes = bytes.min(hard_limit()?);
     Ok(setrlimit(Resource::RLIMIT_AS, bytes, bytes)?)
 }
 
-/// Whether this process could allocate so many bytes now: asked before a long value is decoded or written by code whose
-/// allocations end the process when they fail. True in a worker, whose parent reports it if it dies of that.
+/// Returns true if this process could allocate `bytes` now. To be called before a large value is encoded or
+/// decoded by code that aborts the process when an allocation fails. Always true in a worker, whose parent
+/// reports a death caused by a failed allocation.
 #[must_use]
 pub fn has_room(bytes: usize) -> bool {
     let Ok(layout) = Layout::array::<u8>(bytes.max(1)) else { return false };
     if shared_page::current().is_some() {
         return true;
     }
-    // SAFETY: the layout is not empty, and what was allocated is given back with the same layout.
+    // SAFETY: the layout is not empty, and the memory is freed with the layout that it was allocated with.
     unsafe {
         let probe = hint::black_box(System.alloc(layout));
         if !probe.is_null() {
@@ -48,16 +49,16 @@ pub fn has_room(bytes: usize) -> bool {
     }
 }
 
-/// The hard limit of this process's address space, in bytes.
+/// Returns the hard limit of this process's address space, in bytes.
 ///
 /// # Errors
-/// When the system does not tell.
+/// The system refuses to report the limit.
 pub fn hard_limit() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_AS)?.1)
 }
 
-/// The system's allocator, which tells the parent of a worker when there was no memory to be had, so that a job that
-/// dies of it can be told from one that crashed.
+/// The system's allocator. In a worker it also records failed allocations in the shared page, so that the
+/// parent can distinguish a job that ran out of memory from one that crashed.
 ///
 /// ```
 /// #[global_allocator]
@@ -70,7 +71,7 @@ pub fn hard_limit() -> io::Result<u64> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WatchedAllocator;
 
-fn noted(allocated: *mut u8) -> *mut u8 {
+fn note_failure(allocated: *mut u8) -> *mut u8 {
     if allocated.is_null()
         && let Some(page) = shared_page::current()
     {
@@ -79,22 +80,22 @@ fn noted(allocated: *mut u8) -> *mut u8 {
     allocated
 }
 
-// SAFETY: every call is passed on to the system's allocator, which keeps the contract; looking at the result changes
-// nothing about it and neither allocates nor unwinds.
+// SAFETY: every call is passed on to the system's allocator, which keeps the contract; recording a null
+// result changes nothing about it and neither allocates nor unwinds.
 unsafe impl GlobalAlloc for WatchedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
-        noted(unsafe { System.alloc(layout) })
+        note_failure(unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
-        noted(unsafe { System.alloc_zeroed(layout) })
+        note_failure(unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
-        noted(unsafe { System.realloc(old, layout, size) })
+        note_failure(unsafe { System.realloc(old, layout, size) })
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_for_some_bytes_and_not_for_any_number() {
+    fn has_room_for_small_sizes_only() {
         assert!(has_room(0) && has_room(1 << 20));
         assert!(!has_room(isize::MAX as usize) && !has_room(usize::MAX));
     }

@@ -1,5 +1,5 @@
-//! What the kernel says about processes that it killed for lack of memory: `memory.events.local` (before Linux 5.2
-//! `memory.events`) of a control group of version 2, `memory.oom_control` of version 1.
+//! Counts of the kernel's out-of-memory kills: `memory.events.local` (before Linux 5.2 `memory.events`) of a
+//! version 2 control group, `memory.oom_control` of a version 1 control group.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -7,23 +7,25 @@ use job::MonotonicInstant;
 
 use crate::cgroup::{Groups, Version};
 
-/// How often to look at the most: between two looks a kill is credited to whoever dies first.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Shortest time between two reads of the count. Between them, kills are attributed to processes in the order
+/// in which these are found dead.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The count of this process's control group.
+/// Counter of out-of-memory kills in this process's control group.
 ///
-/// The kernel counts its kills, and does not say whom it killed. So each kill has to be credited soon: to a process that
-/// died of SIGKILL since the last look, or that is dying at the next one. What is left then was another process's, and is
-/// dropped: it says nothing about processes that die later.
+/// The kernel counts its kills, but does not report which process was killed. So each kill must be attributed
+/// soon: to a process that died of SIGKILL since the last [`look`](OomKills::look), or that is dying at the
+/// next one. The remaining kills belong to processes that are not children of this one, and are dropped: they
+/// say nothing about processes that die later.
 #[derive(Debug)]
 pub struct OomKills {
     file: Option<PathBuf>,
     seen: u64,
-    looked_at: MonotonicInstant,
+    last_look: MonotonicInstant,
 }
 
 impl OomKills {
-    /// Counts from now on.
+    /// Starts counting.
     #[must_use]
     pub fn watch() -> OomKills {
         OomKills::of(&Groups::of_this_process())
@@ -39,25 +41,25 @@ impl OomKills {
             .iter()
             .filter_map(|&(version, name)| Some(groups.folder(version, "memory")?.join(name)))
             .find(|file| file.exists());
-        let mut kills = OomKills { file, seen: 0, looked_at: MonotonicInstant(0) };
+        let mut kills = OomKills { file, seen: 0, last_look: MonotonicInstant(0) };
         kills.seen = kills.count();
         kills
     }
 
-    /// Takes one of the kills since the last look; returns whether there is one.
+    /// Attributes one of the kills since the last look to a process; returns false if there is none left.
     pub fn take(&mut self) -> bool {
         let more = self.count() > self.seen;
         self.seen += u64::from(more);
         more
     }
 
-    /// Number of kills since the last look that nobody has taken; nobody can take them any more. Looks only if the last look
-    /// was a while ago.
+    /// Reads the count and drops the kills since the last look that were not [taken](OomKills::take); returns
+    /// their number. Does nothing and returns 0 if the last look was less than 100 ms ago.
     pub fn look(&mut self, now: MonotonicInstant) -> u64 {
-        if now.since(self.looked_at) < LOOK_EVERY {
+        if now.since(self.last_look) < MIN_INTERVAL {
             return 0;
         }
-        self.looked_at = now;
+        self.last_look = now;
         let before = self.seen;
         self.seen = self.count();
         self.seen.saturating_sub(before)
@@ -82,7 +84,7 @@ mod tests {
     const MOUNTS: &str = "33 24 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw";
 
     #[test]
-    fn each_kill_is_taken_once() {
+    fn takes_each_kill_once() {
         let tree = Tree::new("oom", "0::/jobs\n", MOUNTS);
         let write = |count: u32| {
             let text = format!("low 0\noom 9\noom_kill {count}\n");
@@ -94,11 +96,11 @@ mod tests {
         write(5);
         assert!(kills.take() && kills.take() && !kills.take());
         drop(tree);
-        assert!(!kills.take(), "no file, no news");
+        assert!(!kills.take(), "a missing file reports no kills");
     }
 
     #[test]
-    fn what_nobody_has_taken_by_the_next_look_is_dropped() {
+    fn look_drops_kills_that_were_not_taken() {
         let groups = "5:memory:/jobs\n0::/\n";
         let mounts = "32 24 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
         let tree = Tree::new("oom-look", groups, mounts);
@@ -111,14 +113,14 @@ mod tests {
         assert_eq!(kills.look(at(1000)), 0);
         write(4);
         assert!(kills.take());
-        assert_eq!(kills.look(at(1050)), 0, "so soon it does not look");
+        assert_eq!(kills.look(at(1050)), 0, "the last look was less than 100 ms ago");
         assert!(kills.take());
         assert_eq!(kills.look(at(1200)), 1);
-        assert!(!kills.take() && kills.look(at(1400)) == 0, "it is told once");
+        assert!(!kills.take() && kills.look(at(1400)) == 0, "each kill is returned once");
     }
 
     #[test]
-    fn kills_in_groups_within_are_not_ours() {
+    fn ignores_kills_in_nested_groups() {
         let tree = Tree::new("oom-local", "0::/jobs\n", MOUNTS);
         let write = |name: &str, count: u32| {
             tree.write(&format!("sys/fs/cgroup/jobs/{name}"), &format!("oom_kill {count}\n"));

@@ -1,4 +1,4 @@
-//! Bytes in an anonymous file that cannot be changed any more, to be handed to another process by descriptor.
+//! Bytes in a sealed anonymous file, passed to another process by descriptor.
 
 use std::{
     io,
@@ -19,10 +19,10 @@ use nix::{
     unistd::write,
 };
 
-/// Without these seals a file may change.
-const FIXED: SealFlag = SealFlag::F_SEAL_WRITE.union(SealFlag::F_SEAL_SHRINK);
+/// Seals without which the contents of a file may change.
+const REQUIRED_SEALS: SealFlag = SealFlag::F_SEAL_WRITE.union(SealFlag::F_SEAL_SHRINK);
 
-/// A file that is sealed against all changes, and its bytes in memory.
+/// A file that is sealed against all changes, mapped into memory.
 #[derive(Debug)]
 pub struct Payload {
     fd: OwnedFd,
@@ -36,10 +36,10 @@ unsafe impl Send for Payload {}
 unsafe impl Sync for Payload {}
 
 impl Payload {
-    /// Makes a file of these parts, one after another: one copy of each.
+    /// Creates a file from `parts`, in order; each is copied once.
     ///
     /// # Errors
-    /// When the parts are empty, or the system has no memory or descriptors left or does not let files become so large.
+    /// The parts are empty, the system is out of memory or descriptors, or the file size limit is exceeded.
     pub fn create(parts: &[&[u8]]) -> io::Result<Payload> {
         let fd = memfd_create(c"runner-payload", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         let mut length = 0;
@@ -47,21 +47,21 @@ impl Payload {
             write_all(&fd, part)?;
             length += part.len();
         }
-        let seals = FIXED | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        let seals = REQUIRED_SEALS | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
         Payload::map(fd, length, MapFlags::empty())
     }
 
-    /// Opens a file of `length` bytes that another process made.
+    /// Opens a file of `length` bytes that another process created.
     ///
     /// # Errors
-    /// When it is not sealed or not of that length, or when there is no memory for it
+    /// The file is not sealed or has another length, or there is no memory for it
     /// ([`OutOfMemory`](io::ErrorKind::OutOfMemory)).
     pub fn open(fd: OwnedFd, length: usize) -> io::Result<Payload> {
-        // Everything else may not have seals at all.
+        // Files of other kinds may not support seals; then the call fails.
         let seals = fcntl(&fd, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_retain);
-        let is_fixed = seals.contains(FIXED);
-        if !is_fixed || usize::try_from(fstat(&fd)?.st_size).ok() != Some(length) {
+        let is_sealed = seals.contains(REQUIRED_SEALS);
+        if !is_sealed || usize::try_from(fstat(&fd)?.st_size).ok() != Some(length) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         // All of it is about to be read.
@@ -70,20 +70,21 @@ impl Payload {
 
     fn map(fd: OwnedFd, length: usize, flags: MapFlags) -> io::Result<Payload> {
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
-        // Private, because kernels before 6.7 refuse to share a file that is sealed against writing.
+        // Private, because kernels before 6.7 refuse shared mappings of a file that is sealed against
+        // writing.
         let flags = flags | MapFlags::MAP_PRIVATE;
-        // SAFETY: a new mapping at an address of the system's choice overlaps nothing. The file has that many bytes and, being
-        // sealed, keeps them.
+        // SAFETY: a new mapping at an address chosen by the kernel overlaps no other. The file has that many
+        // bytes and, being sealed, keeps them.
         let start = unsafe { mmap(None, length, ProtFlags::PROT_READ, flags, &fd, 0) }?;
         Ok(Payload { fd, start: start.cast(), length })
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the range is mapped until `self` is dropped, and no process can write to the file, which is sealed, or to the
-        // mapping, which is read-only.
+        // SAFETY: the range is mapped until `self` is dropped, and no process can write to the file, which is
+        // sealed, or to the mapping, which is read-only.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length.get()) }
     }
 }
@@ -96,8 +97,8 @@ impl AsFd for Payload {
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        // SAFETY: the range was mapped by `map` and nothing borrows from it any more. A failure leaves the mapping behind and
-        // harms nothing else.
+        // SAFETY: the range was mapped by `map` and is not borrowed any more. A failure leaks the mapping and
+        // has no other effect.
         let _ = unsafe { munmap(self.start.cast(), self.length.get()) };
     }
 }
@@ -119,7 +120,7 @@ mod tests {
     use nix::unistd::ftruncate;
 
     #[test]
-    fn the_bytes_arrive_and_cannot_be_changed() {
+    fn opened_payload_has_the_bytes_and_is_immutable() {
         let sent = Payload::create(&[b"one ", b"", b"two"]).unwrap();
         assert_eq!(sent.bytes(), b"one two");
         let fd = sent.as_fd().try_clone_to_owned().unwrap();
@@ -129,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn what_may_change_or_has_another_length_is_refused() {
+    fn rejects_unsealed_files_and_other_lengths() {
         let sealed = || Payload::create(&[b"seven !"]).unwrap().as_fd().try_clone_to_owned().unwrap();
         assert!(Payload::open(sealed(), 6).is_err() && Payload::open(sealed(), 8).is_err());
         assert!(Payload::create(&[]).is_err());
         let open = memfd_create(c"test", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).unwrap();
         write_all(&open, b"seven !").unwrap();
-        assert!(Payload::open(open, 7).is_err(), "it is not sealed");
+        assert!(Payload::open(open, 7).is_err(), "the file is not sealed");
         let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         assert!(Payload::open(null, 7).is_err());
     }

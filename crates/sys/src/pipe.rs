@@ -1,4 +1,4 @@
-//! Pipes: how much is in them, and how much may be.
+//! Fill level, capacity and blocking mode of pipes.
 
 use std::{
     io,
@@ -8,44 +8,46 @@ use std::{
 use libc::c_int;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-/// Number of bytes in a pipe that have not been read; either end will do, also after the other is closed.
+/// Returns the number of unread bytes in a pipe. Accepts either end, also after the other one is closed.
 ///
 /// # Errors
-/// When the descriptor is no pipe.
+/// The descriptor is not that of a pipe.
 pub fn unread(pipe: impl AsFd) -> io::Result<usize> {
     let mut count: c_int = 0;
-    // SAFETY: the call writes one integer, to a variable that lives through it.
+    // SAFETY: the call writes one integer, to a variable that outlives it.
     let result = unsafe { libc::ioctl(pipe.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut count) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(count).unwrap_or(0)) }
 }
 
-/// Changes the capacity of a pipe, and returns the new one, which is at least a page and a power of two.
+/// Changes the capacity of a pipe, in bytes. Returns the new capacity, which is a power of two and at least
+/// one page.
 ///
 /// # Errors
-/// When the pipe holds more than that, or the user has too much pipe memory already.
+/// The pipe holds more bytes than that, or the user's limit of pipe memory is reached.
 pub fn set_capacity(pipe: impl AsFd, bytes: c_int) -> io::Result<usize> {
     let capacity = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(bytes))?;
     Ok(usize::try_from(capacity).unwrap_or(0))
 }
 
-/// Makes reads from this end, or writes to it, fail instead of wait. The other end is not changed.
+/// Makes reads from this end, or writes to it, fail instead of block. The other end is not changed.
 ///
 /// # Errors
-/// What the system says.
+/// The system refuses to change the flags.
 pub fn set_nonblocking(pipe: impl AsFd) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(pipe.as_fd(), FcntlArg::F_GETFL)?);
     fcntl(pipe.as_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())
 }
 
-/// Moves a descriptor, if it has the number of a standard stream, as it may in a program that has closed one.
+/// Moves a descriptor that has the number of a standard stream, as happens in a program whose standard
+/// streams are closed.
 pub(crate) fn above_streams(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
     const FIRST: c_int = libc::STDERR_FILENO + 1;
     if descriptor.as_raw_fd() >= FIRST {
         return Ok(descriptor);
     }
     let moved = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?;
-    // SAFETY: the system has just made this descriptor for us, so nobody else owns it.
+    // SAFETY: the kernel has just created this descriptor for this process, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
@@ -55,7 +57,7 @@ mod tests {
     use std::io::{ErrorKind, Read, Write};
 
     #[test]
-    fn unread_bytes_are_counted_from_either_end_and_after_the_reader_is_gone() {
+    fn counts_unread_bytes_from_either_end_and_without_reader() {
         let (mut reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"abc").unwrap();
         assert_eq!(unread(&reader).unwrap(), 3);
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_of_one_page_has_room_again_when_it_is_empty() {
+    fn one_page_pipe_accepts_a_page_when_empty() {
         let (mut reader, mut writer) = io::pipe().unwrap();
         let page = set_capacity(&writer, 1).unwrap();
         set_nonblocking(&writer).unwrap();

@@ -1,4 +1,4 @@
-//! On which core a process runs, and how readily it lets others go first.
+//! The core that a process runs on, and its niceness.
 
 use std::io::{self, Write};
 
@@ -8,26 +8,26 @@ use nix::{
     unistd::Pid,
 };
 
-/// The place of a process that is to be started. By default it is that of the thread that starts it.
+/// Placement of a process to be started. The default is that of the thread that starts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
-    /// The only core that it may use.
+    /// The only core that the process may use.
     pub core: Option<usize>,
-    /// What is added to its niceness. The sum goes no further than the system's 19.
+    /// Added to the niceness of the process. The sum is capped at the kernel's maximum of 19.
     pub nice: i32,
 }
 
-/// The numbers of the cores that this thread may use, ascending.
+/// Returns the numbers of the cores that this thread may use, in ascending order.
 ///
 /// # Errors
-/// When the system has more cores than can be told.
+/// The system has more cores than a `CpuSet` can represent.
 pub fn cores() -> io::Result<Vec<usize>> {
     let allowed = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false)).collect())
 }
 
 impl Placement {
-    /// The only core, as the system takes it.
+    /// Returns the core as a CPU set; `None` if the process may use all cores.
     pub(crate) fn core_set(self) -> io::Result<Option<CpuSet>> {
         let only = |core| {
             let mut set = CpuSet::new();
@@ -40,9 +40,9 @@ impl Placement {
 /// Adds to the niceness of this process. Only makes system calls.
 pub(crate) fn add_niceness(by: i32) -> Result<(), Errno> {
     Errno::clear();
-    // SAFETY: it takes a number and touches no memory but errno.
+    // SAFETY: the call takes a number and touches no memory but errno.
     let niceness = unsafe { libc::nice(by) };
-    // -1 is a niceness too, so only errno tells whether it is an error.
+    // -1 is a valid niceness, so only errno shows an error.
     match Errno::last_raw() {
         error if niceness == -1 && error != 0 => Err(Errno::from_raw(error)),
         _ => {
@@ -52,9 +52,10 @@ pub(crate) fn add_niceness(by: i32) -> Result<(), Errno> {
     }
 }
 
-/// Gives the niceness to the session that this process leads. Where the system shares out time by sessions (autogroup), that
-/// of a process counts only within its session. Without privileges the system refuses more than one such call in 100 ms,
-/// and a kernel without autogroup has no such file, so failure is no error.
+/// Sets the niceness of the session that this process leads. Where the scheduler divides time by sessions
+/// (autogroup), the niceness of a process counts only within its session. Failure is ignored: without
+/// privileges the kernel refuses more than one such call per 100 ms, and a kernel without autogroup has no
+/// such file.
 fn share_niceness(niceness: i32) {
     let this = nix::unistd::getpid();
     if nix::unistd::getsid(None) != Ok(this) {
@@ -66,7 +67,7 @@ fn share_niceness(niceness: i32) {
         return;
     }
     let length = 4 - rest.len();
-    // SAFETY: the path is a string that ends, and the text outlives the call.
+    // SAFETY: the path is a C string, and the text outlives the call.
     unsafe {
         let file = libc::open(c"/proc/self/autogroup".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
         if file >= 0 {
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_kept_on_its_core_with_what_it_starts() {
+    fn core_is_inherited_by_children_of_the_process() {
         for core in cores().unwrap() {
             let placement = Placement { core: Some(core), ..Placement::default() };
             let line = output("grep Cpus_allowed_list /proc/self/status", placement).unwrap();
@@ -112,22 +113,22 @@ mod tests {
     }
 
     #[test]
-    fn niceness_is_added_up_to_the_systems_limit() {
+    fn niceness_is_added_up_to_the_maximum() {
         let niceness = |nice| {
-            let told = output("nice", Placement { nice, ..Placement::default() }).unwrap();
-            told.parse::<i32>().unwrap()
+            let printed = output("nice", Placement { nice, ..Placement::default() }).unwrap();
+            printed.parse::<i32>().unwrap()
         };
         let own = niceness(0);
         assert_eq!((niceness(1), niceness(19)), ((own + 1).min(19), (own + 19).min(19)));
     }
 
     #[test]
-    fn a_place_that_is_not_to_be_had_is_told() {
-        let told = |placement| output("true", placement).unwrap_err().to_string();
+    fn reports_invalid_core() {
+        let error = |placement| output("true", placement).unwrap_err().to_string();
         let nowhere = Placement { core: Some(CpuSet::count() - 1), ..Placement::default() };
         let expected =
-            format!("it cannot be kept on core {}: Invalid argument (os error 22)", CpuSet::count() - 1);
-        assert_eq!(told(nowhere), expected);
-        assert!(told(Placement { core: Some(CpuSet::count()), nice: 0 }).contains("Invalid argument"));
+            format!("cannot pin it to core {}: Invalid argument (os error 22)", CpuSet::count() - 1);
+        assert_eq!(error(nowhere), expected);
+        assert!(error(Placement { core: Some(CpuSet::count()), nice: 0 }).contains("Invalid argument"));
     }
 }

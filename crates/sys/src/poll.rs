@@ -1,4 +1,4 @@
-//! Polling for a moment instead of blocking at once.
+//! Polling for a short time before blocking.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -6,23 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A yield that takes longer than this has given a time slice to another program.
-const CROWDED: Duration = Duration::from_micros(400);
+/// A yield that takes longer than this gave a time slice to another process.
+const SLOW_YIELD: Duration = Duration::from_micros(400);
 
-/// Bounds of the time without polling after such a yield. It doubles each time, unless polling was possible
-/// for many times as long before.
+/// Bounds of the pause without polling after such a yield. The pause doubles each time, unless polling was
+/// possible for at least `RECOVERY` times the last pause before it.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 const RECOVERY: u64 = 16;
 
-/// Polls with `sched_yield`, but not while other programs need the cores: each yield would then take one of
-/// their time slices, which is far longer than waking a thread takes.
+/// Polls with `sched_yield`, except while other processes need the cores: each yield would then cost one of
+/// their time slices, which is far longer than waking a thread.
 #[derive(Debug)]
 pub struct Poller {
     base: Instant,
     /// End of the last pause, in nanoseconds since `base`.
     paused_until: AtomicU64,
-    /// Length of the last pause in nanoseconds.
+    /// Length of the last pause, in nanoseconds.
     pause: AtomicU64,
 }
 
@@ -33,13 +33,14 @@ impl Default for Poller {
 }
 
 impl Poller {
-    /// A poller that has seen no other program yet.
+    /// Creates a poller that is not paused.
     #[must_use]
     pub fn new() -> Poller {
         Poller { base: Instant::now(), paused_until: AtomicU64::new(0), pause: AtomicU64::new(0) }
     }
 
-    /// Polls until `is_true` or for `time` at the most; returns whether it is true.
+    /// Polls until `is_true` returns true or `time` is over; returns its last result. Returns early without
+    /// polling while paused.
     pub fn poll(&self, time: Duration, mut is_true: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         let mut last = start;
@@ -49,7 +50,7 @@ impl Poller {
             }
             thread::yield_now();
             let now = Instant::now();
-            if now - last > CROWDED {
+            if now - last > SLOW_YIELD {
                 self.pause(now);
             }
             last = now;
@@ -58,22 +59,22 @@ impl Poller {
     }
 
     fn is_paused(&self, now: Instant) -> bool {
-        nanoseconds(now - self.base) < self.paused_until.load(Ordering::Relaxed)
+        as_nanos(now - self.base) < self.paused_until.load(Ordering::Relaxed)
     }
 
-    /// Starts a pause. Threads that do so at the same time may lose an update, which does no harm.
+    /// Starts a pause. Concurrent calls may lose an update, which is harmless.
     fn pause(&self, now: Instant) {
-        let now = nanoseconds(now - self.base);
+        let now = as_nanos(now - self.base);
         let last = self.pause.load(Ordering::Relaxed);
         let polled_for = now.saturating_sub(self.paused_until.load(Ordering::Relaxed));
         let pause = if polled_for < RECOVERY * last { 2 * last } else { 0 };
-        let pause = pause.clamp(nanoseconds(MIN_PAUSE), nanoseconds(MAX_PAUSE));
+        let pause = pause.clamp(as_nanos(MIN_PAUSE), as_nanos(MAX_PAUSE));
         self.pause.store(pause, Ordering::Relaxed);
         self.paused_until.store(now + pause, Ordering::Relaxed);
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+fn as_nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -83,27 +84,27 @@ mod tests {
     use std::cell::Cell;
 
     #[test]
-    fn polling_ends_with_success_or_with_the_time() {
+    fn polls_until_true_or_timeout() {
         let poller = Poller::new();
         assert!(poller.poll(Duration::ZERO, || true));
         assert!(!poller.poll(Duration::from_micros(10), || false));
-        let asked = Cell::new(0);
-        // Other programs may need the cores at this moment.
-        while !poller.poll(Duration::from_secs(1), || asked.replace(asked.get() + 1) >= 3) {}
-        assert!(asked.get() > 3);
+        let calls = Cell::new(0);
+        // Polling stops early while other processes need the cores.
+        while !poller.poll(Duration::from_secs(1), || calls.replace(calls.get() + 1) >= 3) {}
+        assert!(calls.get() > 3);
     }
 
     #[test]
-    fn there_is_no_polling_during_a_pause() {
+    fn does_not_poll_while_paused() {
         let poller = Poller::new();
         poller.pause(Instant::now() + Duration::from_secs(3600));
-        let asked = Cell::new(0);
-        assert!(!poller.poll(Duration::from_secs(3600), || asked.replace(asked.get() + 1) > 1));
-        assert_eq!(asked.get(), 1, "it is asked before it is paused");
+        let calls = Cell::new(0);
+        assert!(!poller.poll(Duration::from_secs(3600), || calls.replace(calls.get() + 1) > 1));
+        assert_eq!(calls.get(), 1, "the condition is checked once, before the pause");
     }
 
     #[test]
-    fn pauses_get_longer_while_they_follow_one_another() {
+    fn consecutive_pauses_double() {
         let poller = Poller::new();
         let pause_at = |time| {
             poller.pause(poller.base + time);

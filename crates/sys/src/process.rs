@@ -1,4 +1,5 @@
-//! Child processes that cannot outlive their parent and can be signalled without hitting a stranger.
+//! Child processes that cannot outlive their parent, and that are signalled without races on reused process
+//! IDs.
 
 use std::{
     os::{
@@ -21,22 +22,22 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::guard;
 
-/// A child process that leads a session and a process group of its own: it has no controlling terminal, so neither it nor
-/// what it starts can be stopped for reading from one.
+/// A child process that leads a session and a process group of its own. It has no controlling terminal, so
+/// neither the process nor its children can be stopped for reading from one.
 ///
-/// It is killed by the system when the thread that [spawned](crate::spawn::ProcessBuilder::spawn) it ends,
-/// inherits no descriptor beyond its standard streams and the one it is given, and starts with SIGINT blocked
-/// and no other signal.
+/// The kernel kills the process when the thread that [spawned](crate::spawn::ProcessBuilder::spawn) it ends.
+/// It inherits its standard streams and one given descriptor only, and starts with SIGINT and no other signal
+/// blocked.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,
     pidfd: OwnedFd,
-    /// Once it is reaped, its number may be another process's. Held while the number is used.
+    /// After the process is reaped, its ID may be reused. The lock is held while the ID is used.
     is_reaped: Mutex<bool>,
 }
 
 impl Process {
-    /// A child of this process that is not reaped yet, and its descriptor.
+    /// Wraps a child of this process that is not reaped yet, and its pidfd.
     pub(crate) fn new(pid: Pid, pidfd: OwnedFd) -> Process {
         Process { pid: pid.as_raw().cast_unsigned(), pidfd, is_reaped: Mutex::new(false) }
     }
@@ -45,23 +46,24 @@ impl Process {
         as_pid(self.pid)
     }
 
-    /// The process's number.
+    /// Returns the process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Sends a signal to the process and all others of its group; nothing if it has been reaped.
+    /// Sends a signal to all processes of the group; does nothing if the process has been reaped.
     ///
-    /// Descendants that have left the group but not the session, as `timeout` does, get it too, but for SIGKILL: it ends the
-    /// process, and then the [guard](crate::program) of a program kills all of that program's descendants.
+    /// Descendants that have left the group but not the session, as `timeout` does, receive the signal too,
+    /// except for SIGKILL: that ends the process, and then the [guard](crate::program) of a program kills all
+    /// of that program's descendants.
     pub fn signal_group(&self, signal: Signal) {
         let Some(_unreaped) = self.unreaped() else { return };
         let leader = as_pid(self.pid);
-        // Failure means that the group is gone, which is all that a signal could ask for.
+        // An error means that the group is gone, so there is nothing to signal.
         let _ = killpg(leader, signal);
         if signal != Signal::SIGKILL {
-            // The session is looked at last: its number is taken as long as the process is not reaped.
+            // The session is checked last: its ID cannot be reused while the process is not reaped.
             let has_left = |pid: &Pid| getpgid(Some(*pid)) != Ok(leader) && getsid(Some(*pid)) == Ok(leader);
             descendants(self.pid).into_iter().map(as_pid).filter(has_left).for_each(|pid| {
                 let _ = kill(pid, signal);
@@ -69,37 +71,39 @@ impl Process {
         }
     }
 
-    /// Whether a signal has stopped the process where it stands.
+    /// Returns true if the process is stopped by a signal.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stat().is_some_and(|fields| fields.starts_with('T'))
     }
 
-    /// Whether the process is about to end, or has ended: a process that is killed takes a while to give its memory back.
+    /// Returns true if the process is about to end, or has ended. A killed process takes a while to release
+    /// its memory.
     #[must_use]
     pub fn is_dying(&self) -> bool {
-        /// Of `PF_EXITING` and `PF_SIGNALED`, in the kernel's numbers.
-        const ENDS: u64 = 0x4 | 0x400;
+        /// `PF_EXITING` and `PF_SIGNALED` of the kernel.
+        const EXIT_FLAGS: u64 = 0x4 | 0x400;
         const KILLED: u64 = 1 << (Signal::SIGKILL as u64 - 1);
         let Some(stat) = self.stat() else { return true };
         let mut fields = stat.split(' ');
         let is_over = fields.next().is_none_or(|state| state == "Z" || state == "X");
         let mut number =
             |place: usize| fields.nth(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-        // The state is the third field of all, flags are the ninth, and pending signals the thirty-first.
+        // The state is field 3 of the line, the flags are field 9, and the pending signals are field 31.
         let (flags, pending) = (number(5), number(21));
-        is_over || flags & ENDS != 0 || pending & KILLED != 0
+        is_over || flags & EXIT_FLAGS != 0 || pending & KILLED != 0
     }
 
-    /// The fields that the system tells of it, from its state on; `None` once it has been reaped.
+    /// Returns the fields of `/proc/PID/stat` from the state on; `None` once the process has been reaped.
     fn stat(&self) -> Option<String> {
         let _unreaped = self.unreaped()?;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
-        // The name before the state may contain anything, parentheses included.
+        // The command name before the state may contain anything, including parentheses.
         Some(stat.rsplit_once(") ")?.1.to_owned())
     }
 
-    /// Waits until the process has ended or the time is over, and says whether it has. `None` waits for ever.
+    /// Waits until the process has ended or the timeout has passed; returns true if it has ended. `None`
+    /// waits without a limit.
     #[must_use]
     pub fn wait_for_end(&self, timeout: Option<Duration>) -> bool {
         let timeout =
@@ -109,13 +113,13 @@ impl Process {
             match poll(&mut fds, timeout) {
                 Ok(_) => return fds[0].any().unwrap_or(false),
                 Err(Errno::EINTR) => {}
-                // Neither memory for a descriptor nor the descriptor itself can be missing.
+                // `poll` on one open descriptor fails for no other reason, so this is not reached.
                 Err(_) => return true,
             }
         }
     }
 
-    /// The processor time that it has used, all of its threads together; `None` once it has been reaped.
+    /// Returns the CPU time used by all threads of the process; `None` once it has been reaped.
     #[must_use]
     pub fn processor_time(&self) -> Option<Duration> {
         let _unreaped = self.unreaped()?;
@@ -123,8 +127,9 @@ impl Process {
         clock.now().ok().map(crate::clock::duration)
     }
 
-    /// Resident size of the process and its descendants, in bytes; `None` once it has been reaped. What they share is
-    /// counted for each of them, but for guards, which are copies of the process.
+    /// Returns the resident size of the process and its descendants, in bytes; `None` once the process has
+    /// been reaped. Shared pages are counted once for each process. Guards, which are copies of the process,
+    /// are not counted.
     #[must_use]
     pub fn resident(&self) -> Option<u64> {
         let _unreaped = self.unreaped()?;
@@ -132,16 +137,16 @@ impl Process {
         Some(std::iter::once(self.pid).chain(others).filter_map(resident_of).sum())
     }
 
-    /// Keeps the process from being reaped while its number is used; `None` if it has been reaped.
+    /// Locks the process against being reaped while its ID is used; `None` if it has been reaped.
     fn unreaped(&self) -> Option<MutexGuard<'_, bool>> {
         Some(self.is_reaped.lock()).filter(|is_reaped| !**is_reaped)
     }
 
-    /// Waits for the process to end, kills what is left of its group, and reaps it. The second call finds
-    /// nothing to reap and answers `None`.
+    /// Waits for the process to end, kills the rest of its group, and reaps it. Returns `None` if it has been
+    /// reaped before.
     pub fn reap(&self) -> Option<Death> {
         let _ = self.wait_for_end(None);
-        // The group goes before the reaping: until then nobody else can own its number.
+        // The group is killed before the process is reaped: until then its ID cannot be reused.
         self.signal_group(Signal::SIGKILL);
         let mut is_reaped = self.unreaped()?;
         let status = wait(self.id());
@@ -151,7 +156,7 @@ impl Process {
                 (Some(code), _) => DeathCause::Exited(code),
                 (None, signal) => DeathCause::Signalled(signal.unwrap_or(0)),
             },
-            // Only a program that ignores SIGCHLD, and so gives up its children's statuses, gets here.
+            // Reached only in a program that ignores SIGCHLD, and so discards the statuses of its children.
             Err(_) => DeathCause::Exited(0),
         };
         Some(Death { pid: self.pid, cause })
@@ -159,7 +164,7 @@ impl Process {
 }
 
 impl AsFd for Process {
-    /// A descriptor that is readable once the process has ended.
+    /// Returns a descriptor that is readable once the process has ended.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
@@ -169,7 +174,7 @@ impl AsFd for Process {
 pub(crate) fn wait(child: Pid) -> nix::Result<ExitStatus> {
     let mut status = 0;
     loop {
-        // SAFETY: the status is written to a variable of this batch.
+        // SAFETY: the status is written to a local variable.
         match Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) }) {
             Err(Errno::EINTR) => {}
             waited => return waited.map(|_| ExitStatus::from_raw(status)),
@@ -177,7 +182,7 @@ pub(crate) fn wait(child: Pid) -> nix::Result<ExitStatus> {
     }
 }
 
-/// The numbers of the children of a process, their children, and so on, as far as `/proc` lists them.
+/// Returns the process IDs of all descendants, as far as `/proc` lists them.
 fn descendants(ancestor: u32) -> Vec<u32> {
     let mut found = vec![ancestor];
     let mut visited = 0;
@@ -192,11 +197,11 @@ fn descendants(ancestor: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// Resident size of one process, in bytes.
+/// Returns the resident size of one process, in bytes.
 fn resident_of(pid: u32) -> Option<u64> {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    // SAFETY: asking for a number touches no memory.
+    // SAFETY: reading a system parameter touches no memory.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     Some(pages * u64::try_from(page).unwrap_or(4096))
 }
@@ -221,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn processor_time_is_known_until_it_is_reaped() {
+    fn processor_time_is_available_until_the_process_is_reaped() {
         let process = spawn("sh", &["-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"]);
         assert!(process.wait_for_end(None));
         assert!(process.processor_time().unwrap() > Duration::from_micros(100));
@@ -230,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_has_started_counts_for_its_size() {
+    fn resident_includes_descendants() {
         let process = spawn("sh", &["-c", "head -c 50000000 /dev/zero | tail -c 50000000 | sleep 1000"]);
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while process.resident().unwrap() < 40_000_000 {
@@ -243,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_code_is_reported_once() {
+    fn reap_returns_the_exit_code_once() {
         let process = spawn("/bin/sh", &["-c", "exit 7"]);
         let death = process.reap().unwrap();
         assert_eq!(death, Death { pid: process.pid(), cause: DeathCause::Exited(7) });
@@ -251,28 +256,28 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_without_a_name_is_reported_by_its_number() {
+    fn reports_number_of_signal_without_a_name() {
         let number = libc::SIGRTMIN() + 3;
         let process = spawn("/bin/sh", &["-c", &format!("kill -{number} $$")]);
         assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(number));
     }
 
     #[test]
-    fn a_signal_reaches_the_whole_group() {
+    fn signal_reaches_the_whole_group() {
         let process = spawn("/bin/sh", &["-c", "sleep 1000 & wait"]);
         assert!(!process.wait_for_end(Some(Duration::ZERO)));
         process.signal_group(Signal::SIGKILL);
         assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(9));
-        // Its orphans are dead, and gone as soon as init has reaped them.
+        // Its orphans are dead, and disappear as soon as init has reaped them.
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while killpg(as_pid(process.pid()), None).is_ok() {
-            assert!(std::time::Instant::now() < deadline, "something of the group is left");
+            assert!(std::time::Instant::now() < deadline, "some process of the group still exists");
             std::thread::yield_now();
         }
     }
 
     #[test]
-    fn a_signal_reaches_those_who_have_left_the_group() {
+    fn signal_reaches_descendants_outside_the_group() {
         let (mut ready, writer) = io::pipe().unwrap();
         let script = "trap : TERM
             timeout 1000 sh -c 'trap \"exit 3\" TERM; echo > $0; while :; do sleep 0.01; done' $0
@@ -282,12 +287,12 @@ mod tests {
         let process = builder.args(["-c", script, &output]).spawn(writer.as_fd()).unwrap();
         ready.read_exact(&mut [0]).unwrap();
         process.signal_group(Signal::SIGTERM);
-        assert!(process.wait_for_end(Some(Duration::from_secs(30))), "only the shell was signalled");
+        assert!(process.wait_for_end(Some(Duration::from_secs(30))), "the signal reached the shell only");
         assert_eq!(process.reap().unwrap().cause, DeathCause::Exited(3));
     }
 
     #[test]
-    fn niceness_counts_outside_the_session_too() {
+    fn niceness_applies_to_the_autogroup() {
         let process = |nice| {
             let null = std::fs::File::open("/dev/null").unwrap();
             let mut builder = ProcessBuilder::new("sleep");
@@ -298,7 +303,7 @@ mod tests {
             process.reap();
             group
         };
-        // Only root may set it as often as it likes.
+        // Only root may set the autogroup's niceness without a rate limit.
         // SAFETY: it returns a number.
         let is_root = unsafe { libc::geteuid() } == 0;
         if let Ok(group) = process(19)
@@ -310,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_leads_a_session_without_a_terminal() {
+    fn process_leads_a_session_without_a_terminal() {
         let process = spawn("/bin/sh", &["-c", "exec 3</dev/tty"]);
         let leads = getsid(Some(as_pid(process.pid())));
         assert_ne!(process.reap().unwrap().cause, DeathCause::Exited(0));
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_process_is_recognised_until_it_goes_on() {
+    fn process_is_stopped_until_it_continues() {
         let process = spawn("/bin/sleep", &["1000"]);
         let until = |stopped: bool| {
             let deadline = std::time::Instant::now() + Duration::from_secs(10);
@@ -338,16 +343,17 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_killed_is_dying_until_it_is_reaped() {
+    fn killed_process_is_dying() {
         let process = spawn("/bin/sleep", &["1000"]);
         assert!(!process.is_dying());
         process.signal_group(Signal::SIGSTOP);
-        assert!(!process.is_dying(), "it may go on");
+        assert!(!process.is_dying(), "it may be continued");
         process.signal_group(Signal::SIGKILL);
-        // Between taking the signal and noting that it was killed by one, the kernel says neither for a few instructions.
+        // For a few instructions, between dequeueing the signal and setting its flags, the kernel shows
+        // neither.
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while !process.is_dying() {
-            assert!(std::time::Instant::now() < deadline, "it is not known to be dying");
+            assert!(std::time::Instant::now() < deadline, "the process is not reported as dying");
             std::thread::yield_now();
         }
         assert!(process.wait_for_end(None) && process.is_dying());
@@ -356,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_dies_with_the_thread_that_spawned_it() {
+    fn child_dies_with_the_thread_that_spawned_it() {
         let process = std::thread::spawn(|| spawn("/bin/sleep", &["1000"])).join().unwrap();
         assert_eq!(process.reap().unwrap().cause, DeathCause::Signalled(9));
     }

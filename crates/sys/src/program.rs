@@ -1,4 +1,5 @@
-//! A program that a job runs: started under a guard, with pipes that never block, and killed with all that it has started.
+//! A program that a job runs: started under a guard, with non-blocking pipes, and killed together with all
+//! its descendants.
 //!
 //! ```
 //! use std::{io::Read, process::{Command, Stdio}};
@@ -38,60 +39,61 @@ use crate::{
     pipe,
 };
 
-/// A running program and what it has started.
+/// A running program and its descendants.
 ///
-/// It is a member of this process's group, has no signal blocked, and inherits the descriptors that are not close-on-exec. A
-/// guard stands between it and this process: when this process ends, in whatever way, or when the
-/// program is [killed](Program::kill), everything that it has started goes with it, also from other process groups and
-/// sessions.
+/// The program is a member of this process's group, has no signal blocked, and inherits the descriptors that
+/// are not close-on-exec. A guard process stands between the program and this process: when this process ends
+/// for any reason, or when the program is [killed](Program::kill), the guard kills all descendants of the
+/// program, including those in other process groups and sessions.
 ///
-/// Everything that can fail is obtained before the program starts. Dropping a program that has not ended kills it.
-/// Any thread may start it, and it may be moved between threads: the guard watches the process, not the thread.
+/// All resources are acquired before the program starts. Dropping a program that has not ended kills it. Any
+/// thread may start it, and it may be moved between threads: the guard watches the process, not the thread.
 #[derive(Debug)]
 pub struct Program {
-    /// The end of its standard input that is written to, if it was [piped](std::process::Stdio::piped): non-blocking.
+    /// Write end of its standard input, if that was [piped](std::process::Stdio::piped); non-blocking.
     pub stdin: Option<ChildStdin>,
-    /// The end of its standard output that is read, if it was piped: non-blocking.
+    /// Read end of its standard output, if that was piped; non-blocking.
     pub stdout: Option<ChildStdout>,
-    /// The end of its standard error that is read, if it was piped: non-blocking.
+    /// Read end of its standard error, if that was piped; non-blocking.
     pub stderr: Option<ChildStderr>,
     /// `None` only while this value is dropped.
     guard: Option<Child>,
     pid: u32,
     report: PipeReader,
     end: Option<End>,
-    left_some: bool,
+    left_descendants: bool,
 }
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It ended by itself or by a signal.
+    /// The program exited or was killed by a signal.
     Program(ExitStatus),
-    /// Its guard was killed, which kills the program too; the status is the guard's. How far the program came is not known.
+    /// The guard was killed, and the kernel killed the program with it. The status is the guard's; how far
+    /// the program came is unknown.
     Guard(ExitStatus),
 }
 
-/// Whether the death of a guard ends this process.
+/// True if the death of a guard ends this process.
 static DIES_WITH_GUARDS: AtomicBool = AtomicBool::new(false);
 
-/// Has this process die from now on of what killed a guard of one of its programs.
+/// From now on, ends this process by the signal that killed a guard of one of its programs.
 ///
-/// For workers: their parent then charges the death to the job that is running, kills what the program has left in the
-/// process group, and tries the job again where that is allowed.
+/// For workers: the parent then charges the death to the running job, kills the rest of the process group,
+/// and retries the job where that is allowed.
 pub fn die_with_guards() {
     DIES_WITH_GUARDS.store(true, Ordering::Relaxed);
 }
 
-/// Guards of programs that have ended and left something running. They are reaped when they have ended too.
+/// Guards of programs that have ended and left descendants running. They are reaped after they have ended.
 static LINGERING: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 impl Program {
     /// Starts `command` under a guard.
     ///
     /// # Errors
-    /// When it cannot be started, with the system's reason; the program has not run then. See [`is_lack`] for reasons that may
-    /// pass.
+    /// The system's reason why the program cannot be started; the program has not run. See [`is_lack`] for
+    /// transient reasons.
     pub fn spawn(mut command: Command) -> io::Result<Program> {
         LINGERING.lock().retain_mut(|guard| matches!(guard.try_wait(), Ok(None)));
         let (mut report, guards_end) = io::pipe()?;
@@ -99,24 +101,33 @@ impl Program {
         let mut guard = command.spawn()?;
         drop((command, guards_end));
         let mut pid = [0; size_of::<u32>()];
-        // Without it the guard has been killed, and the program with it: that is its end, which is reported as any other.
+        // If the PID is missing, the guard has been killed, and the program with it. This is reported as the
+        // program's end.
         let pid = report.read_exact(&mut pid).map_or(guard.id(), |()| u32::from_ne_bytes(pid));
         let pipes = (guard.stdin.take(), guard.stdout.take(), guard.stderr.take());
         let (stdin, stdout, stderr) = pipes;
-        let program =
-            Program { stdin, stdout, stderr, guard: Some(guard), pid, report, end: None, left_some: false };
+        let program = Program {
+            stdin,
+            stdout,
+            stderr,
+            guard: Some(guard),
+            pid,
+            report,
+            end: None,
+            left_descendants: false,
+        };
         let ends = [
             Some(program.report.as_fd()),
             program.stdin.as_ref().map(AsFd::as_fd),
             program.stdout.as_ref().map(AsFd::as_fd),
             program.stderr.as_ref().map(AsFd::as_fd),
         ];
-        // Not even this can fail where the descriptor is open. If it does, dropping the program kills it.
+        // Cannot fail on an open descriptor. If it does, dropping `program` kills it.
         ends.into_iter().flatten().try_for_each(pipe::set_nonblocking)?;
         Ok(program)
     }
 
-    /// The program's process number.
+    /// Returns the program's process ID.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.pid
@@ -125,15 +136,17 @@ impl Program {
     /// Sends a signal to the program, unless it has ended.
     pub fn signal(&mut self, signal: Signal) {
         if self.try_end().is_none() {
-            // It may end, and be reaped by its guard, at this instant; numbers are not used again so soon.
+            // The program may end and be reaped by its guard between the check and the call; PIDs are not
+            // reused that soon.
             // SAFETY: the call takes plain numbers.
             unsafe { libc::kill(self.pid.cast_signed(), signal as i32) };
         }
     }
 
-    /// A descriptor that is readable once the program has ended: then [`try_end`](Program::try_end) returns its end.
+    /// Returns a descriptor that is readable once the program has ended: then [`try_end`](Program::try_end)
+    /// returns its end.
     ///
-    /// What it wrote before is in the pipes by then.
+    /// By then, everything that the program has written is in the pipes.
     #[must_use]
     pub fn end_fd(&self) -> BorrowedFd<'_> {
         self.report.as_fd()
@@ -141,7 +154,7 @@ impl Program {
 
     /// Returns how the program ended, or `None` while it runs. Does not block.
     ///
-    /// In a process that [dies with guards](die_with_guards) it does not return if the guard was killed.
+    /// Does not return if the guard was killed and this process [dies with guards](die_with_guards).
     pub fn try_end(&mut self) -> Option<End> {
         if self.end.is_none() {
             let mut bytes = [0; Report::SIZE];
@@ -160,23 +173,23 @@ impl Program {
             if let Some(end) = self.try_end() {
                 return end;
             }
-            // A failure is an interruption or passes: try again.
+            // Errors are transient, for example an interruption: try again.
             let _ = poll(&mut [PollFd::new(self.end_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
         }
     }
 
-    /// Whether something that the program had started was still running when the program ended.
+    /// Returns true if descendants of the program were still running when it ended.
     #[must_use]
-    pub fn left_some(&self) -> bool {
-        self.left_some
+    pub fn left_descendants(&self) -> bool {
+        self.left_descendants
     }
 
-    /// Kills the program, or what it has left if it has ended, and waits until all of it is gone; returns how the program
-    /// ended.
+    /// Kills the program, or its remaining descendants if it has ended, and waits until all of them are gone;
+    /// returns how the program ended.
     pub fn kill(&mut self) -> End {
-        let something_runs = self.end.is_none() || self.left_some;
-        if let Some(guard) = self.guard.as_ref().filter(|_| something_runs) {
-            // The guard is not reaped yet, so its number is not another process's. It may have been stopped.
+        let needs_kill = self.end.is_none() || self.left_descendants;
+        if let Some(guard) = self.guard.as_ref().filter(|_| needs_kill) {
+            // The guard is not reaped yet, so its PID is not reused. SIGCONT is sent in case it was stopped.
             let number = guard.id().cast_signed();
             // SAFETY: both calls take plain numbers.
             unsafe {
@@ -188,13 +201,13 @@ impl Program {
         if let Some(guard) = &mut self.guard {
             let _ = guard.wait();
         }
-        self.left_some = false;
+        self.left_descendants = false;
         end
     }
 
     fn reported(&mut self, report: Report) -> End {
-        self.left_some = report.left_some;
-        if let Some(guard) = self.guard.as_mut().filter(|_| !report.left_some) {
+        self.left_descendants = report.left_descendants;
+        if let Some(guard) = self.guard.as_mut().filter(|_| !report.left_descendants) {
             // It is about to exit.
             let _ = guard.wait();
         }
@@ -216,22 +229,25 @@ impl Drop for Program {
         if self.try_end().is_none() {
             self.kill();
         }
-        if let Some(guard) = self.guard.take().filter(|_| self.left_some) {
+        if let Some(guard) = self.guard.take().filter(|_| self.left_descendants) {
             LINGERING.lock().push(guard);
         }
     }
 }
 
-/// Has the program that `command` will start inherit a descriptor under this number, which is above the standard streams.
+/// Makes the program that `command` will start inherit `descriptor` under `number`, which must be above the
+/// standard streams.
 ///
 /// # Errors
-/// When the number is too large or there are no descriptors left.
+/// The number is too large, or the process is out of descriptors.
 pub fn inherit_as(command: &mut Command, descriptor: OwnedFd, number: RawFd) -> io::Result<()> {
-    // Occupied in this process, too: the standard library must not use the number for something that the child needs.
+    // The number is reserved in this process, too, so that the standard library does not use it for a
+    // descriptor that the child needs.
     let lowest = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(number))?;
-    // SAFETY: the system has just made this descriptor for us.
+    // SAFETY: the kernel has just created this descriptor for this process, so it has no other owner.
     let placeholder = unsafe { OwnedFd::from_raw_fd(lowest) };
-    // SAFETY: the closure makes one system call; both descriptors are owned by it, and open until the command is dropped.
+    // SAFETY: the closure makes one system call; both descriptors are owned by it, and open until the command
+    // is dropped.
     unsafe {
         command.pre_exec(move || {
             let _ = &placeholder;
@@ -244,14 +260,14 @@ pub fn inherit_as(command: &mut Command, descriptor: OwnedFd, number: RawFd) -> 
     Ok(())
 }
 
-/// Whether the error says that processes, memory or descriptors were lacking, which may pass.
+/// Returns true if the error is a lack of processes, memory or descriptors, which may be transient.
 #[must_use]
 pub fn is_lack(error: &io::Error) -> bool {
     let lacks = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
     error.raw_os_error().is_some_and(|number| lacks.contains(&Errno::from_raw(number)))
 }
 
-/// Whether reading or writing without blocking failed in a way that means "later".
+/// Returns true if a non-blocking read or write would block or was interrupted.
 fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
@@ -294,7 +310,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         let stat = Path::new("/proc").join(pid).join("stat");
         while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
-            assert!(Instant::now() < deadline, "process {pid} is left");
+            assert!(Instant::now() < deadline, "process {pid} still exists");
             std::thread::yield_now();
         }
     }
@@ -305,13 +321,13 @@ mod tests {
     }
 
     #[test]
-    fn code_and_signal_are_the_programs() {
+    fn reports_exit_code_and_signal_of_the_program() {
         assert_eq!(status(Program::spawn(shell("exit 7")).unwrap().wait()), (Some(7), None));
         assert_eq!(status(Program::spawn(shell("kill -SEGV $$")).unwrap().wait()), (None, Some(11)));
     }
 
     #[test]
-    fn a_program_that_cannot_be_started_leaves_nothing_to_reap() {
+    fn returns_error_of_program_that_cannot_be_started() {
         let error = Program::spawn(Command::new("/nonexistent")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(!is_lack(&error));
@@ -319,17 +335,17 @@ mod tests {
     }
 
     #[test]
-    fn its_end_does_not_wait_for_what_it_has_left() {
+    fn end_does_not_wait_for_descendants() {
         let mut program = Program::spawn(shell("sleep 1000 & echo $!")).unwrap();
         let left = line(&mut program);
         assert_eq!(status(program.wait()), (Some(0), None));
-        assert!(program.left_some());
+        assert!(program.left_descendants());
         assert_eq!(status(program.kill()), (Some(0), None));
         until_gone(&left);
     }
 
     #[test]
-    fn killing_reaches_other_groups_and_sessions() {
+    fn kill_reaches_other_groups_and_sessions() {
         for wrapper in ["", "timeout 1000 ", "setsid ", "setsid setsid timeout 1000 "] {
             let script = format!("{wrapper}sh -c 'echo $$; sleep 1000 & wait' & wait");
             let mut program = Program::spawn(shell(&script)).unwrap();
@@ -340,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_kills() {
+    fn drop_kills_the_program() {
         let mut program = Program::spawn(shell("echo $$; sleep 1000")).unwrap();
         let pid = line(&mut program);
         drop(program);
@@ -348,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_guard_still_kills() {
+    fn stopped_guard_kills_the_program() {
         let mut program = Program::spawn(shell("echo $$; sleep 1000")).unwrap();
         let pid = line(&mut program);
         let guard = program.guard.as_ref().unwrap().id().cast_signed();
@@ -358,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_death_of_the_guard_is_no_end_of_the_program() {
+    fn killed_guard_is_distinguished_from_end_of_program() {
         let mut program = Program::spawn(shell("echo $$; exec sleep 1000")).unwrap();
         let pid = line(&mut program);
         let guard = program.guard.as_ref().unwrap().id().cast_signed();
@@ -368,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_of_programs_that_left_something_are_reaped_later() {
+    fn lingering_guards_are_reaped_later() {
         let mut program = Program::spawn(shell("sleep 1000 & echo $!")).unwrap();
         let left = line(&mut program);
         program.wait();
@@ -381,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_in_the_callers_group_and_no_signal_is_blocked() {
+    fn program_is_in_callers_group_with_no_signal_blocked() {
         let mut command = shell("cut -d ' ' -f 5 /proc/$$/stat; grep SigBlk /proc/self/status");
         command.arg0("sh");
         let mut program = Program::spawn(command).unwrap();

@@ -5,18 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is to be done with a descriptor without blocking. The end of its stream, and an error, count as ready.
+/// The event to wait for on a descriptor. End of stream and errors count as ready.
 #[derive(Clone, Copy, Debug)]
 pub enum Awaited<'a> {
-    /// Nothing: it is never ready.
+    /// No event: never ready.
     Nothing,
-    /// Reading.
+    /// Readable without blocking.
     Read(BorrowedFd<'a>),
-    /// Writing.
+    /// Writable without blocking.
     Write(BorrowedFd<'a>),
 }
 
-/// Waits until at least one descriptor is ready or the timeout, rounded up to milliseconds, is over; returns which are ready.
+/// Waits until at least one descriptor is ready or the timeout, rounded up to milliseconds, has passed.
+/// Returns which descriptors are ready. `None` waits without a limit.
 ///
 /// ```
 /// use std::{io::{self, Write}, os::fd::AsFd, time::Duration};
@@ -44,9 +45,10 @@ pub fn wait_ready<const N: usize>(awaited: [Awaited<'_>; N], timeout: Option<Dur
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let milliseconds =
             left.map_or(-1, |left| i32::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
-        // SAFETY: the array outlives the call, which writes no more than its length; the descriptors are borrowed.
+        // SAFETY: the array outlives the call, which writes no more than its length; the descriptors are
+        // borrowed.
         let count = unsafe { libc::poll(fds.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
-        // A failure is an interruption or a lack of memory, and passes.
+        // Errors are transient: an interruption or a lack of memory.
         if count > 0 || left.is_some_and(|left| left.is_zero()) {
             return fds.map(|fd| fd.revents != 0);
         }

@@ -1,4 +1,4 @@
-//! Signals: what the parent left us with, waiting for one, dying of one.
+//! Signal dispositions, waiting for a signal, and ending the process by a signal.
 
 use std::{os::unix::process::CommandExt, process::Command, ptr, time::Duration};
 
@@ -9,52 +9,56 @@ use nix::sys::{
 
 use crate::startup;
 
-/// Whether the signal is ignored, as `nohup` and shells without job control arrange for what they start.
+/// Returns true if the signal is ignored, as `nohup` and shells without job control set it for their
+/// children.
 #[must_use]
 pub fn is_ignored(signal: Signal) -> bool {
-    // SAFETY: with no new action the call only writes to a buffer of the right size, which is ours.
+    // SAFETY: without a new action, the call only writes to a local buffer of the right size.
     unsafe {
         let mut old = std::mem::zeroed::<libc::sigaction>();
         libc::sigaction(signal as i32, ptr::null(), &raw mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
     }
 }
 
-/// The name of a signal, such as `SIGKILL`; one without a name is called by its number.
+/// Returns the name of a signal, such as `SIGKILL`, or `SIG` and its number if it has no name.
 #[must_use]
 pub fn name(number: i32) -> String {
     Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
 }
 
-/// Waits for one of these signals, which are blocked, but no longer than `limit`. `None` if none has come, or if waiting was
-/// interrupted, as by being stopped and continued.
+/// Waits for one of `signals`, which must be blocked, for at most `limit`; `None` waits without a limit.
+/// Returns `None` if none has arrived, or if the wait was interrupted, for example by a stop and a continue.
 #[must_use]
 pub fn wait(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
     let limit = limit.map(TimeSpec::from_duration);
     let limit = limit.as_ref().map_or(ptr::null(), |limit| ptr::from_ref(limit.as_ref()));
-    // SAFETY: the set and the limit live through the call, and nothing is to be said about the signal but its number.
+    // SAFETY: the set and the limit outlive the call, and a null pointer is allowed for the signal's details.
     let number = unsafe { libc::sigtimedwait(signals.as_ref(), ptr::null_mut(), limit) };
     Signal::try_from(number).ok()
 }
 
-/// Lets this process hear how its children end. Some supervisors leave SIGCHLD ignored, and then nobody can be asked.
+/// Resets SIGCHLD to its default action. Some supervisors start processes with SIGCHLD ignored; then the exit
+/// statuses of children are lost.
 pub fn reset_sigchld() {
     // SAFETY: the default action runs no code.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
-/// Has a write beyond the limit on the size of files fail with its own error, instead of ending this process without a word.
+/// Ignores SIGXFSZ, so that a write beyond the file size limit fails with an error instead of killing this
+/// process.
 ///
-/// What is ignored is inherited by the programs that a process executes: those get back what this one was started with, by
-/// [`restore_file_size_signal`].
+/// Ignored signals stay ignored in programs that a process executes. [`restore_file_size_signal`] gives them
+/// the disposition that this process was started with.
 pub fn ignore_file_size_signal() {
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Has the program that `command` will start treat SIGXFSZ as this process was told to when it was started.
+/// Gives the program that `command` will start the SIGXFSZ disposition that this process was started with.
 pub fn restore_file_size_signal(command: &mut Command) {
     if !startup::file_size_was_ignored() {
-        // SAFETY: setting a disposition is one system call, which is safe between fork and exec; the default action runs no code.
+        // SAFETY: setting a disposition is one system call, which is safe between fork and exec; the default
+        // action runs no code.
         unsafe {
             command.pre_exec(|| {
                 libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
@@ -64,12 +68,13 @@ pub fn restore_file_size_signal(command: &mut Command) {
     }
 }
 
-/// Ends this process by the signal's default action, so that the parent sees what ended it.
+/// Ends this process by the signal's default action, so that the parent sees the signal in its status.
 ///
-/// If the signal does not end it, it exits with the status that a shell shows for it, 128 + number.
+/// If the signal does not end it, exits with the status that a shell would report for it, 128 plus the
+/// signal's number.
 pub fn raise_default(signal: Signal) -> ! {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default action runs no code of ours.
+    // SAFETY: the default action runs no code of this process.
     let _ = unsafe { sigaction(signal, &default) };
     let _ = SigSet::from(signal).thread_unblock();
     let _ = raise(signal);

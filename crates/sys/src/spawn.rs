@@ -1,24 +1,25 @@
-//! Starting a process without copying this one.
+//! Starting processes without copying the parent.
 //!
-//! `fork` copies the page tables of the parent, which takes some 40 ms for each GiB in use. Here the child
-//! borrows the parent's memory instead, as in `posix_spawn`: `clone(CLONE_VM | CLONE_VFORK)` suspends the
+//! `fork` copies the page tables of the parent, which takes about 40 ms for each GiB in use. Here the child
+//! shares the parent's memory instead, as in `posix_spawn`: `clone(CLONE_VM | CLONE_VFORK)` suspends the
 //! calling thread, and only that thread, until the child executes its program or ends. `posix_spawn` itself
-//! cannot do all that has to be done before that.
+//! cannot do all of the setup that is needed before the program is executed.
 //!
-//! Invariants, because other threads of the parent go on in the same memory:
+//! Other threads of the parent keep running in the same memory. Invariants:
 //!
-//! - What needs memory or a lock is done before the child exists (`Image`, `Child`). The child makes
-//!   system calls, on a stack of its own (`Stack`), and writes nothing but that stack, `errno` and the
-//!   `Failure` that the parent reads when it goes on. `errno` is the suspended thread's, which reads it
-//!   only if there is no child.
-//! - No signal handler runs in the child: all signals are blocked before it is made (`BlockedSignals`), and
-//!   it unblocks them only when it has no handlers any more. A blocked signal that the child gets meanwhile
-//!   takes effect then.
-//! - Descriptors and dispositions of signals are the child's own copies; it may change them.
+//! - Everything that needs memory or a lock is done before the child exists (`Image`, `Child`). The child
+//!   makes only system calls, on a stack of its own (`Stack`), and writes nothing but that stack, `errno` and
+//!   the `Failure` that the parent reads when it resumes. `errno` is that of the suspended thread, which
+//!   reads it only if there is no child.
+//! - No signal handler runs in the child: all signals are blocked before it is created (`BlockedSignals`),
+//!   and it unblocks them only after it has removed all handlers. A blocked signal that the child receives
+//!   before that takes effect then.
+//! - Descriptors and signal dispositions are the child's own copies; it may change them.
 //!
-//! Since all settings are made before the program is executed, it never runs without them. The parent cannot
-//! end between making the child and the child's wish to die with it without the child seeing it: either the
-//! suspended thread is there, or the whole parent is gone, and then the child has another parent.
+//! Since all settings are made before the program is executed, the program never runs without them. The
+//! parent cannot die unnoticed between the creation of the child and the child's `PR_SET_PDEATHSIG`: either
+//! the suspended thread still exists, or the whole parent is gone, and then the child has another parent,
+//! which it checks.
 
 mod child;
 mod clone;
@@ -43,14 +44,14 @@ use child::Child;
 use image::Image;
 
 /// Standard input of every process.
-const NOTHING: &str = "/dev/null";
+const NULL_DEVICE: &str = "/dev/null";
 
-/// Why a process cannot be started.
+/// Reason why a process cannot be started.
 #[derive(Debug)]
 pub enum SpawnError {
-    /// A call that prepares the process failed; the program is not to blame.
+    /// A call that prepares the process failed, independently of the program.
     Call(CallError),
-    /// The program cannot be executed, or not in its place.
+    /// The program cannot be executed, or its placement cannot be set.
     Program(io::Error),
 }
 
@@ -60,7 +61,7 @@ impl From<CallError> for SpawnError {
     }
 }
 
-/// A process to be started: program, arguments, environment and place.
+/// A builder of processes: program, arguments, environment and placement.
 ///
 /// ```
 /// use std::{fs::File, os::fd::AsFd};
@@ -76,15 +77,15 @@ impl From<CallError> for SpawnError {
 #[derive(Clone, Debug)]
 pub struct ProcessBuilder {
     program: OsString,
-    /// `argv`, the program's name included.
+    /// `argv`, including the program's name.
     arguments: Vec<OsString>,
     environment: BTreeMap<OsString, OsString>,
     placement: Placement,
 }
 
 impl ProcessBuilder {
-    /// A process that executes `program`, which is looked up in its `PATH` unless it contains a slash. It has
-    /// no arguments, and the environment that this process has now.
+    /// Creates a builder for `program`, which is looked up in the `PATH` of the new process unless it
+    /// contains a slash. The process has no arguments, and the environment that this process has now.
     pub fn new(program: impl AsRef<OsStr>) -> ProcessBuilder {
         let program = program.as_ref().to_owned();
         ProcessBuilder {
@@ -95,7 +96,7 @@ impl ProcessBuilder {
         }
     }
 
-    /// Sets the name by which the program is called, `argv[0]`, in place of the program's path.
+    /// Sets `argv[0]`, which is the program's path by default.
     pub fn arg0(&mut self, name: impl AsRef<OsStr>) -> &mut ProcessBuilder {
         name.as_ref().clone_into(&mut self.arguments[0]);
         self
@@ -107,13 +108,13 @@ impl ProcessBuilder {
         self
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut ProcessBuilder {
         self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
         self
     }
 
-    /// Removes a variable from the environment.
+    /// Removes an environment variable.
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut ProcessBuilder {
         self.environment.remove(name.as_ref());
         self
@@ -125,35 +126,35 @@ impl ProcessBuilder {
         self
     }
 
-    /// Starts the process, with `keep` inherited under the same number, and nothing to read from standard
-    /// input. Returns when the program is executed.
+    /// Starts the process, with `keep` inherited under the same number and `/dev/null` as standard input.
+    /// Returns once the program is executed.
     ///
-    /// The process dies with the calling thread; see [`Process`] for all that holds from the program's first
-    /// instruction on.
+    /// The process is killed when the calling thread ends; see [`Process`] for everything that holds from the
+    /// program's first instruction on.
     ///
     /// # Errors
-    /// Which call failed, and why; that the program cannot be executed, or not in its place.
+    /// A system call failed, or the program cannot be executed or its placement cannot be set.
     pub fn spawn(&self, keep: BorrowedFd<'_>) -> Result<Process, SpawnError> {
         let image = Image::new(&self.program, &self.arguments, &self.environment);
         let image = image.map_err(SpawnError::Program)?;
-        let stdin = open_nothing()?;
+        let stdin = open_null()?;
         let core = self.placement.core_set().map_err(SpawnError::Program)?;
         let child = Child::new(&image, stdin.as_raw_fd(), keep.as_raw_fd(), core, self.placement.nice);
         let process = clone::start(&child)?;
         match child.failure() {
             None => Ok(process),
             Some(failure) => {
-                // It is about to exit. An error means that this process has its children reaped by another
-                // part, or not at all.
+                // The child is about to exit. An error means that children of this process are reaped
+                // elsewhere, or not at all.
                 let _ = process::wait(process.id());
-                Err(failure.explain(self.placement))
+                Err(failure.into_error(self.placement))
             }
         }
     }
 }
 
-/// Opens what the child gets for standard input, under a number that is none of the child's standard streams.
-fn open_nothing() -> Result<OwnedFd, CallError> {
-    let file = File::open(NOTHING).map_err(|error| CallError::at("open", NOTHING, error))?;
+/// Opens the child's standard input, under a number above the standard streams.
+fn open_null() -> Result<OwnedFd, CallError> {
+    let file = File::open(NULL_DEVICE).map_err(|error| CallError::at("open", NULL_DEVICE, error))?;
     above_streams(file.into()).map_err(|error| CallError::new("fcntl(F_DUPFD_CLOEXEC)", error))
 }

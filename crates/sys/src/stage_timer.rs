@@ -1,8 +1,8 @@
-//! What one thread spends its time on, from moment to moment.
+//! Accounting of a thread's time by stage.
 //!
-//! A lane is always in one stage; entering the next one costs one look at the clock. So its stages add up to its life,
-//! whatever it does. It is made of plain numbers and can lie in memory that two processes share: a worker's
-//! outlives it.
+//! A timer is always in exactly one stage, and entering the next one reads the clock once. So the stages add
+//! up to the thread's lifetime. A timer consists of plain integers and can lie in shared memory: a worker's
+//! timer outlives the worker.
 
 use std::{
     sync::{
@@ -16,17 +16,17 @@ use job::{MonotonicInstant, Stage, StageTimes, ThreadStats};
 
 use crate::clock;
 
-/// A thread's time. One thread at a time writes, anyone may read. One that has not begun counts nothing and costs
-/// nothing.
+/// Time per stage of one thread. One thread at a time writes; any thread may read. A timer that is not
+/// started counts nothing and does not read the clock.
 #[repr(C)]
 #[derive(Debug)]
 pub struct StageTimer {
-    /// Since when it is in its stage; 0 before it has begun and after its end.
+    /// Start of the current stage; 0 while the timer is not running.
     since: AtomicU64,
     stage: AtomicU32,
-    /// How many jobs' steps were told apart.
+    /// Number of jobs whose steps were timed separately.
     samples: AtomicU32,
-    /// How many jobs there were in [`Stage::Work`], those included.
+    /// Number of jobs in [`Stage::Work`], including the sampled ones.
     jobs: AtomicU64,
     stage_times: [AtomicU64; Stage::COUNT],
 }
@@ -44,20 +44,20 @@ impl Default for StageTimer {
 }
 
 impl StageTimer {
-    /// Its life begins.
+    /// Starts the timer in `stage`.
     pub fn begin(&self, stage: Stage, now: MonotonicInstant) {
         self.stage.store(stage as u32, Relaxed);
         self.since.store(now.0, Relaxed);
     }
 
-    /// Whether it has begun and not ended.
+    /// Returns true between [`begin`](StageTimer::begin) and [`end`](StageTimer::end).
     #[must_use]
     #[inline]
     pub fn counts(&self) -> bool {
         self.since.load(Relaxed) != 0
     }
 
-    /// It does something else from now on.
+    /// Enters a stage now.
     #[inline]
     pub fn enter(&self, stage: Stage) {
         if self.counts() {
@@ -65,7 +65,7 @@ impl StageTimer {
         }
     }
 
-    /// The same, for those who know the time.
+    /// Enters a stage at a time that the caller has read already.
     #[inline]
     pub fn enter_at(&self, stage: Stage, now: MonotonicInstant) {
         let since = self.since.load(Relaxed);
@@ -80,24 +80,25 @@ impl StageTimer {
         self.since.store(now.0, Relaxed);
     }
 
-    /// The steps of one more job have been told apart.
+    /// Counts one more job whose steps were timed separately.
     #[inline]
     pub fn note_sample(&self) {
         self.samples.store(self.samples.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// So many jobs have been done in [`Stage::Work`].
+    /// Adds to the number of jobs done in [`Stage::Work`].
     pub fn note_jobs(&self, jobs: u32) {
         self.jobs.store(self.jobs.load(Relaxed).saturating_add(u64::from(jobs)), Relaxed);
     }
 
-    /// Its life is over.
+    /// Stops the timer.
     pub fn end(&self, now: MonotonicInstant) {
         self.enter_at(Stage::Leave, now);
         self.since.store(0, Relaxed);
     }
 
-    /// What has been spent until now, with [`Stage::Work`] divided as the jobs that were looked at say.
+    /// Returns the time per stage until `now`, with [`Stage::Work`] divided in proportion to the sampled
+    /// jobs.
     #[must_use]
     pub fn stage_times(&self, now: MonotonicInstant) -> StageTimes {
         let mut stage_times = StageTimes::default();
@@ -114,14 +115,15 @@ impl StageTimer {
         stage_times
     }
 
-    /// What jobs took whose steps were not told apart: for each as much decoding and encoding as in those where they were, and
-    /// the rest is running. But no larger a share than there, because the few that were looked at may have been slow.
+    /// Divides the time of jobs that were not sampled: each is assumed to take the sampled jobs' mean time
+    /// for decoding and for encoding, and the rest is running. The shares are not larger than in the samples,
+    /// because the few sampled jobs may have been slow.
     fn divide_work(&self, stage_times: &mut StageTimes) {
         let (samples, work) = (self.samples.load(Relaxed), stage_times[Stage::Work]);
         if samples > 0 {
             let others = self.jobs.load(Relaxed).saturating_sub(u64::from(samples));
             let others = u32::try_from(others).unwrap_or(u32::MAX);
-            // Each step that was timed contains one look at the clock, which the others do not.
+            // Each timed step includes one clock read, which the jobs that were not sampled do not make.
             let each = |step: Stage| (stage_times[step] / samples).saturating_sub(reading_the_clock());
             let steps = [Stage::Decode, Stage::EncodeOutcome];
             let whole = each(Stage::Run) + steps.iter().map(|&step| each(step)).sum::<Duration>();
@@ -135,61 +137,61 @@ impl StageTimer {
     }
 }
 
-/// The lane of a thread that has a name, with its life as the clock saw it.
+/// A named thread's stage timer, with the thread's lifetime measured separately.
 #[derive(Debug)]
 pub struct TimedThread {
     name: String,
-    lane: StageTimer,
-    begun: OnceLock<MonotonicInstant>,
+    timer: StageTimer,
+    started: OnceLock<MonotonicInstant>,
     ended: OnceLock<MonotonicInstant>,
 }
 
 impl TimedThread {
-    /// A thread that has not started.
+    /// Creates the timer of a thread that has not started.
     #[must_use]
     pub fn new(name: impl Into<String>) -> TimedThread {
         TimedThread {
             name: name.into(),
-            lane: StageTimer::default(),
-            begun: OnceLock::new(),
+            timer: StageTimer::default(),
+            started: OnceLock::new(),
             ended: OnceLock::new(),
         }
     }
 
-    /// The thread starts.
+    /// Marks the start of the thread.
     pub fn begin(&self, stage: Stage) {
-        let now = *self.begun.get_or_init(clock::now);
-        self.lane.begin(stage, now);
+        let now = *self.started.get_or_init(clock::now);
+        self.timer.begin(stage, now);
     }
 
-    /// What it is doing.
+    /// Returns the thread's stage timer.
     #[must_use]
     pub fn lane(&self) -> &StageTimer {
-        &self.lane
+        &self.timer
     }
 
-    /// The thread ends.
+    /// Marks the end of the thread.
     pub fn end(&self) {
         let now = *self.ended.get_or_init(clock::now);
-        self.lane.end(now);
+        self.timer.end(now);
     }
 
-    /// What it did until now; `None` if it has not started.
+    /// Returns the thread's statistics until now, or until its end; `None` if it has not started.
     #[must_use]
     pub fn stats(&self) -> Option<ThreadStats> {
         let now = clock::now();
-        let life = self.ended.get().unwrap_or(&now).since(*self.begun.get()?);
-        Some(ThreadStats { name: self.name.clone(), life, stage_times: self.lane.stage_times(now) })
+        let life = self.ended.get().unwrap_or(&now).since(*self.started.get()?);
+        Some(ThreadStats { name: self.name.clone(), life, stage_times: self.timer.stage_times(now) })
     }
 }
 
-/// What it costs to look at the clock here.
+/// Returns the cost of reading the clock on this machine, measured once per process.
 #[must_use]
 pub fn reading_the_clock() -> Duration {
     static COST: OnceLock<Duration> = OnceLock::new();
     *COST.get_or_init(|| {
         const TIMES: u32 = 64;
-        // The least of some attempts is the one that nobody disturbed.
+        // The shortest of several attempts is the one without interruptions.
         let attempt = || {
             let start = clock::now();
             (1..TIMES).for_each(|_| {
@@ -206,42 +208,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stages_of_a_lane_add_up_to_its_life() {
-        let lane = StageTimer::default();
-        lane.enter(Stage::Run);
-        assert_eq!(lane.stage_times(MonotonicInstant(9)).total(), Duration::ZERO, "it has not begun");
+    fn stages_add_up_to_the_lifetime() {
+        let timer = StageTimer::default();
+        timer.enter(Stage::Run);
+        assert_eq!(
+            timer.stage_times(MonotonicInstant(9)).total(),
+            Duration::ZERO,
+            "the timer is not running"
+        );
 
-        lane.begin(Stage::Start, MonotonicInstant(1_000));
+        timer.begin(Stage::Start, MonotonicInstant(1_000));
         for (stage, at) in [(Stage::Wait, 1_500), (Stage::Return, 4_000), (Stage::Wait, 4_100)] {
-            lane.enter_at(stage, MonotonicInstant(at));
+            timer.enter_at(stage, MonotonicInstant(at));
         }
-        let stage_times = lane.stage_times(MonotonicInstant(5_000));
+        let stage_times = timer.stage_times(MonotonicInstant(5_000));
         assert_eq!(
             (stage_times[Stage::Wait], stage_times[Stage::Start]),
             (Duration::from_nanos(3_400), Duration::from_nanos(500))
         );
-        lane.end(MonotonicInstant(6_000));
-        assert_eq!(lane.stage_times(MonotonicInstant(9_000)).total(), Duration::from_nanos(5_000));
+        timer.end(MonotonicInstant(6_000));
+        assert_eq!(timer.stage_times(MonotonicInstant(9_000)).total(), Duration::from_nanos(5_000));
     }
 
     #[test]
-    fn work_is_divided_as_the_samples_say() {
-        let lane = StageTimer::default();
+    fn divides_work_in_proportion_to_the_samples() {
+        let timer = StageTimer::default();
         let mut at = 1;
-        lane.begin(Stage::Decode, MonotonicInstant(at));
-        let laps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 2), (Stage::Wait, 94)];
-        for (stage, millis) in laps {
+        timer.begin(Stage::Decode, MonotonicInstant(at));
+        let steps = [(Stage::Run, 1), (Stage::EncodeOutcome, 3), (Stage::Work, 2), (Stage::Wait, 94)];
+        for (stage, millis) in steps {
             at += millis * 1_000_000;
-            lane.enter_at(stage, MonotonicInstant(at));
+            timer.enter_at(stage, MonotonicInstant(at));
         }
-        lane.note_sample();
-        lane.note_jobs(11);
-        let stage_times = lane.stage_times(MonotonicInstant(100_000_001));
+        timer.note_sample();
+        timer.note_jobs(11);
+        let stage_times = timer.stage_times(MonotonicInstant(100_000_001));
         let millis = |stage: Stage| stage_times[stage].as_secs_f64() * 1e3;
         assert_eq!(stage_times[Stage::Work], Duration::ZERO);
         assert!((10.9..11.1).contains(&millis(Stage::Decode)), "1 ms for each of 11");
         assert!((21.9..22.1).contains(&millis(Stage::EncodeOutcome)), "2 ms for each of 11");
-        assert!((66.9..67.1).contains(&millis(Stage::Run)), "what is left");
+        assert!((66.9..67.1).contains(&millis(Stage::Run)), "the rest");
         assert_eq!(stage_times.total(), Duration::from_millis(100));
     }
 }

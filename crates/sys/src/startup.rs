@@ -1,8 +1,9 @@
-//! What the program was given at its start, before the standard library changes it: that opens /dev/null in place of
-//! standard streams that are closed, and ignores SIGPIPE.
+//! State that the process was started with, recorded before the standard library changes it: the library
+//! opens `/dev/null` in place of closed standard streams, and ignores SIGPIPE.
 //!
-//! The variable by which a worker gets its role is removed here, too: before `main` there are no other
-//! threads that could read the environment meanwhile, and nothing of the program that could pass it on.
+//! The variable that gives a worker its role is removed here, too: before `main` there are no other threads
+//! that could read the environment at the same time, and no code of the program that could pass the variable
+//! on.
 
 use std::{
     env,
@@ -16,24 +17,24 @@ use nix::{sys::signal::Signal, unistd::getppid};
 
 use crate::signal::is_ignored;
 
-/// Whether the standard streams, by their descriptors, were closed.
-static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+/// True for each standard stream, by its descriptor, that was closed.
+static STREAM_CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
-/// Whether SIGPIPE was ignored.
-static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// True if SIGPIPE was ignored.
+static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 
-/// Whether SIGXFSZ was ignored.
-static FILE_SIZE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// True if SIGXFSZ was ignored.
+static SIGXFSZ_IGNORED: AtomicBool = AtomicBool::new(false);
 
-/// The variable of the environment by which a parent gives a process that it starts the role of a worker.
+/// Environment variable with which a parent gives a process the role of a worker.
 pub const ROLE_VARIABLE: &str = "RUNNER_WORKER_ROLE";
 
-/// The role that this process was given at its start.
+/// Role that this process was given at its start.
 #[derive(Debug)]
 pub struct GivenRole {
-    /// The value of [`ROLE_VARIABLE`].
+    /// Value of [`ROLE_VARIABLE`].
     pub value: String,
-    /// The number of the parent, as it was then.
+    /// PID of the parent at the start.
     pub parent: u32,
 }
 
@@ -42,22 +43,22 @@ static ROLE: OnceLock<GivenRole> = OnceLock::new();
 /// Run by the C library before `main`.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = look;
+static RECORD_INITIAL_STATE: extern "C" fn() = record_initial_state;
 
-extern "C" fn look() {
-    for (descriptor, closed) in (0..).zip(&CLOSED) {
-        // SAFETY: asking for a descriptor's flags changes nothing, whether it is open or not.
+extern "C" fn record_initial_state() {
+    for (descriptor, closed) in (0..).zip(&STREAM_CLOSED) {
+        // SAFETY: reading a descriptor's flags changes nothing, whether it is open or not.
         closed.store(unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1, Ordering::Relaxed);
     }
-    PIPE_IGNORED.store(is_ignored(Signal::SIGPIPE), Ordering::Relaxed);
-    FILE_SIZE_IGNORED.store(is_ignored(Signal::SIGXFSZ), Ordering::Relaxed);
+    SIGPIPE_IGNORED.store(is_ignored(Signal::SIGPIPE), Ordering::Relaxed);
+    SIGXFSZ_IGNORED.store(is_ignored(Signal::SIGXFSZ), Ordering::Relaxed);
     take_role();
 }
 
 fn take_role() {
     let Some(value) = env::var_os(ROLE_VARIABLE) else { return };
-    // SAFETY: before `main` there is one thread. A library that is loaded later gets here in a worker only if
-    // the program had no part of this crate when the worker started.
+    // SAFETY: before `main` there is one thread. In a library that is loaded later, the variable is found
+    // only if the program did not contain this crate when the worker started.
     unsafe { env::remove_var(ROLE_VARIABLE) };
     if let Ok(value) = value.into_string() {
         let parent = getppid().as_raw().cast_unsigned();
@@ -65,31 +66,32 @@ fn take_role() {
     }
 }
 
-/// Returns what [`ROLE_VARIABLE`] said when this process was started; `None` if it was not there.
+/// Returns the role from [`ROLE_VARIABLE`] at the start of this process; `None` if the variable was not set.
 #[must_use]
 pub fn given_role() -> Option<&'static GivenRole> {
     ROLE.get()
 }
 
-/// Whether standard input was closed.
+/// Returns true if standard input was closed.
 #[must_use]
 pub fn input_was_closed() -> bool {
-    CLOSED[0].load(Ordering::Relaxed)
+    STREAM_CLOSED[0].load(Ordering::Relaxed)
 }
 
-/// Whether standard output was closed.
+/// Returns true if standard output was closed.
 #[must_use]
 pub fn output_was_closed() -> bool {
-    CLOSED[1].load(Ordering::Relaxed)
+    STREAM_CLOSED[1].load(Ordering::Relaxed)
 }
 
-/// Whether whoever started the program had it ignore SIGPIPE, so that a reader that leaves is an error like others.
+/// Returns true if this process was started with SIGPIPE ignored, so that a closed reader is an ordinary
+/// write error.
 #[must_use]
 pub fn pipe_was_ignored() -> bool {
-    PIPE_IGNORED.load(Ordering::Relaxed)
+    SIGPIPE_IGNORED.load(Ordering::Relaxed)
 }
 
-/// Whether whoever started the program had it ignore SIGXFSZ.
+/// Returns true if this process was started with SIGXFSZ ignored.
 pub(crate) fn file_size_was_ignored() -> bool {
-    FILE_SIZE_IGNORED.load(Ordering::Relaxed)
+    SIGXFSZ_IGNORED.load(Ordering::Relaxed)
 }

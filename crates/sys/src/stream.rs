@@ -1,7 +1,7 @@
 //! Streams that are shared with other processes.
 //!
-//! `O_NONBLOCK` is a flag of the open file, not of the descriptor: a neighbour on a pipe, a socket or a terminal that sets it for
-//! itself sets it for every process that inherited the same open file, at any time.
+//! `O_NONBLOCK` is a flag of the open file, not of the descriptor: a process that sets it on a pipe, a socket
+//! or a terminal sets it for every process that inherited the same open file, at any time.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -12,10 +12,10 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::ready::{Awaited, wait_ready};
 
-/// The most bytes that the system writes to a pipe in one piece, with nothing of other writers in between.
+/// Maximum number of bytes that the kernel writes to a pipe atomically.
 pub const PIPE_BUF: usize = libc::PIPE_BUF;
 
-/// A stream whose reads and writes wait, whether its descriptor is non-blocking or not.
+/// A stream whose reads and writes block, even if its descriptor is non-blocking.
 #[derive(Debug)]
 pub struct Blocking<T>(pub T);
 
@@ -49,13 +49,14 @@ impl<T: Write + AsFd> Write for Blocking<T> {
     }
 }
 
-/// Whether the stream is a pipe or a FIFO.
+/// Returns true if the stream is a pipe or a FIFO.
 #[must_use]
 pub fn is_pipe(stream: impl AsFd) -> bool {
     fstat(stream).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFIFO)
 }
 
-/// Writes a line to standard error, in one piece if it is short enough. Unlike `eprintln!` it does not panic where that fails.
+/// Writes a line to standard error, atomically if it is at most [`PIPE_BUF`] bytes long. Ignores errors,
+/// where `eprintln!` panics.
 pub fn print_error(line: &str) {
     let _ = Blocking(io::stderr()).write_all(format!("{line}\n").as_bytes());
 }
@@ -66,7 +67,7 @@ mod tests {
     use std::{os::unix::net::UnixStream, thread};
 
     #[test]
-    fn a_non_blocking_stream_is_waited_for_in_both_directions() {
+    fn waits_for_non_blocking_streams_in_both_directions() {
         let (one, other) = UnixStream::pair().unwrap();
         one.set_nonblocking(true).unwrap();
         other.set_nonblocking(true).unwrap();
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_left_is_an_error_and_no_reason_to_wait() {
+    fn closed_reader_is_an_error() {
         let (mut one, other) = UnixStream::pair().unwrap();
         one.set_nonblocking(true).unwrap();
         while one.write(&[0; 4096]).is_ok() {}
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn pipes_are_told_from_other_streams() {
+    fn distinguishes_pipes_from_other_streams() {
         let (reader, writer) = io::pipe().unwrap();
         assert!(is_pipe(&reader) && is_pipe(&writer));
         assert!(!is_pipe(UnixStream::pair().unwrap().0));

@@ -1,4 +1,5 @@
-//! Copies of this process. Alone in a process of its own: copies that other tests make would lose descriptors too.
+//! Forked copies of this process. In a test binary of its own: processes forked by other tests would lose
+//! descriptors too.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,8 +13,8 @@ use std::{
 
 use sys::forks::{close_on_fork, unmap_on_fork};
 
-/// Makes a copy of this process that says `!` through a pipe, from this descriptor, and waits to be killed.
-fn copy(from: RawFd) -> libc::pid_t {
+/// Forks this process. The copy writes `!` to the pipe `from`, and waits to be killed.
+fn fork_copy(from: RawFd) -> libc::pid_t {
     // SAFETY: the copy makes a few system calls, and ends by itself if this test does not end it.
     let copy = unsafe { libc::fork() };
     if copy == 0 {
@@ -29,7 +30,7 @@ fn copy(from: RawFd) -> libc::pid_t {
 }
 
 fn end(copy: libc::pid_t) {
-    // SAFETY: a child that has not been waited for keeps its number; no status is written.
+    // SAFETY: a child that has not been waited for keeps its PID; no status is written.
     unsafe {
         libc::kill(copy, libc::SIGKILL);
         libc::waitpid(copy, std::ptr::null_mut(), 0);
@@ -37,27 +38,27 @@ fn end(copy: libc::pid_t) {
 }
 
 #[test]
-fn a_copy_holds_no_end_of_a_socket_that_is_ours_and_all_other_files() {
+fn forked_process_loses_registered_sockets_only() {
     let (mut older_here, older_there) = UnixStream::pair().unwrap();
     let opened = close_on_fork(older_there.as_fd(), || UnixStream::pair().unwrap());
     let (mut here, there) = opened.unwrap();
     let (mut forked, from_copy) = io::pipe().unwrap();
-    let first = copy(from_copy.as_raw_fd());
+    let first = fork_copy(from_copy.as_raw_fd());
     forked.read_exact(&mut [0]).unwrap();
     let freed = there.as_raw_fd();
     drop((there, older_there));
     let read = [&mut here, &mut older_here].map(|end| end.read(&mut [0]).unwrap());
     end(first);
-    assert_eq!(read, [0, 0], "nobody has the other ends any more");
+    assert_eq!(read, [0, 0], "no process holds the other ends");
 
     unmap_on_fork(here.as_fd());
-    // SAFETY: the number is free, because its owner was dropped, and nobody else opens files here.
+    // SAFETY: the number is free, because its owner was dropped, and no other code opens files here.
     assert_eq!(unsafe { libc::dup2(from_copy.as_raw_fd(), freed) }, freed);
     drop(from_copy);
-    let second = copy(freed);
+    let second = fork_copy(freed);
     // SAFETY: the number was taken above and is not used any more.
     unsafe { libc::close(freed) };
-    let said = forked.read(&mut [0]);
+    let read = forked.read(&mut [0]);
     end(second);
-    assert_eq!(said.unwrap(), 1, "a file with the number of a socket that was closed is kept");
+    assert_eq!(read.unwrap(), 1, "the forked process keeps a file that reuses the number of a closed socket");
 }

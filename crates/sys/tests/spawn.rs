@@ -1,4 +1,4 @@
-//! How a process starts: with what, and what is left of it in the parent.
+//! Starting processes: their initial state, and resources left in the parent.
 
 #![allow(clippy::unwrap_used)]
 
@@ -32,18 +32,18 @@ use sys::{
     spawn::{ProcessBuilder, SpawnError},
 };
 
-/// Tests share the signals, descriptors and children of one process.
+/// Serializes tests, which share the signals, descriptors and children of one process.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock()
 }
 
-fn nothing() -> File {
+fn null() -> File {
     File::open("/dev/null").unwrap()
 }
 
-/// Starts a program that is given a path to write to as its last argument; returns what it has written when
-/// it has ended.
+/// Starts a program whose last argument is a path to write to; returns what it has written after it has
+/// ended.
 fn output(program: &str, arguments: &[&str], change: impl FnOnce(&mut ProcessBuilder)) -> String {
     let (mut reader, writer) = io::pipe().unwrap();
     let mut builder = ProcessBuilder::new(program);
@@ -57,7 +57,7 @@ fn output(program: &str, arguments: &[&str], change: impl FnOnce(&mut ProcessBui
     output
 }
 
-/// The signals that a line of `/proc/self/status` names.
+/// Returns the signals in a line of `/proc/self/status`.
 fn signals(status: &str, name: &str) -> Vec<c_int> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     let bits = u64::from_str_radix(line.trim_start_matches(':').trim(), 16).unwrap();
@@ -68,12 +68,12 @@ extern "C" fn ignore_call(_: c_int) {}
 
 fn handle(signal: Signal, handler: SigHandler) -> SigAction {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handlers of these tests make system calls at most.
+    // SAFETY: the handlers of these tests make at most system calls.
     unsafe { sigaction(signal, &action) }.unwrap()
 }
 
 #[test]
-fn a_process_inherits_its_streams_and_one_descriptor_only() {
+fn process_inherits_streams_and_one_descriptor_only() {
     let _alone = alone();
     let folder = env::temp_dir().join(format!("runner-spawn-{}", process::id()));
     fs::create_dir(&folder).unwrap();
@@ -92,7 +92,7 @@ fn a_process_inherits_its_streams_and_one_descriptor_only() {
 }
 
 #[test]
-fn a_process_starts_with_the_same_signals_whatever_its_parent_does_with_them() {
+fn initial_signals_do_not_depend_on_the_parent() {
     let _alone = alone();
     let blocked = SigSet::from_iter([Signal::SIGTERM, Signal::SIGUSR1]);
     let before = blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap();
@@ -112,7 +112,7 @@ fn a_process_starts_with_the_same_signals_whatever_its_parent_does_with_them() {
     let mut status = String::new();
     reader.read_to_string(&mut status).unwrap();
     process.reap();
-    // The parent's own are as they were.
+    // The parent's signal mask and actions are unchanged.
     assert_eq!(SigSet::thread_get_mask().unwrap(), {
         let mut expected = before;
         expected.extend(&blocked);
@@ -127,7 +127,7 @@ fn a_process_starts_with_the_same_signals_whatever_its_parent_does_with_them() {
 
     assert_eq!(signals(&status, "SigBlk"), [libc::SIGINT]);
     assert_eq!(signals(&status, "SigCgt"), []);
-    // The tests may have been started with others ignored.
+    // The tests may have been started with other signals ignored.
     let ignored = signals(&status, "SigIgn");
     assert!(ignored.contains(&libc::SIGHUP), "{ignored:?}");
     for signal in [libc::SIGCHLD, libc::SIGPIPE, libc::SIGUSR2] {
@@ -139,19 +139,19 @@ fn a_process_starts_with_the_same_signals_whatever_its_parent_does_with_them() {
 fn no_handler_of_the_parent_runs_in_the_child() {
     use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
     static PARENT: AtomicI32 = AtomicI32::new(0);
-    static ELSEWHERE: AtomicBool = AtomicBool::new(false);
-    static HERE: AtomicUsize = AtomicUsize::new(0);
+    static HANDLED_IN_CHILD: AtomicBool = AtomicBool::new(false);
+    static HANDLED_IN_PARENT: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn note(_: c_int) {
-        // Memory that the two would share.
+        // Statics are in memory that parent and child would share.
         if nix::unistd::getpid().as_raw() == PARENT.load(SeqCst) {
-            HERE.fetch_add(1, SeqCst);
+            HANDLED_IN_PARENT.fetch_add(1, SeqCst);
         } else {
-            ELSEWHERE.store(true, SeqCst);
+            HANDLED_IN_CHILD.store(true, SeqCst);
         }
     }
     let _alone = alone();
     PARENT.store(nix::unistd::getpid().as_raw(), SeqCst);
-    // The child is in this group until it leads its own; nobody else is to be hit.
+    // The child is in this group until it leads its own; no other process must receive the signals.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     let before = handle(Signal::SIGUSR2, SigHandler::Handler(note));
     let group = getpgrp();
@@ -165,8 +165,8 @@ fn no_handler_of_the_parent_runs_in_the_child() {
             }
         });
         for _ in 0..100 {
-            let process = ProcessBuilder::new("true").spawn(nothing().as_fd());
-            // One that was hit in time has no handler for it, and so dies of it.
+            let process = ProcessBuilder::new("true").spawn(null().as_fd());
+            // A child that receives the signal after it has reset its handlers dies of it.
             let cause = process.ok().and_then(|process| process.reap()).map(|death| death.cause);
             killed += u32::from(cause == Some(DeathCause::Signalled(libc::SIGUSR2)));
         }
@@ -174,12 +174,12 @@ fn no_handler_of_the_parent_runs_in_the_child() {
     });
     // SAFETY: the action was in force before.
     unsafe { sigaction(Signal::SIGUSR2, &before) }.unwrap();
-    println!("{} signals were handled; {killed} children died of theirs", HERE.load(SeqCst));
-    assert!(HERE.load(SeqCst) > 100 && !ELSEWHERE.load(SeqCst));
+    println!("{} signals were handled; {killed} children died of the signal", HANDLED_IN_PARENT.load(SeqCst));
+    assert!(HANDLED_IN_PARENT.load(SeqCst) > 100 && !HANDLED_IN_CHILD.load(SeqCst));
 }
 
 #[test]
-fn programs_are_looked_up_in_the_path_that_they_get() {
+fn looks_up_programs_in_the_path_of_the_child() {
     let _alone = alone();
     let folder = env::temp_dir().join(format!("runner-path-{}", process::id()));
     fs::create_dir_all(folder.join("no-program/which")).unwrap();
@@ -202,14 +202,14 @@ fn programs_are_looked_up_in_the_path_that_they_get() {
     assert!(seen.starts_with("found "), "{seen}");
 
     let refused = path(&["not-executable", "missing"]);
-    let error = ProcessBuilder::new("which").env("PATH", &refused).spawn(nothing().as_fd()).unwrap_err();
+    let error = ProcessBuilder::new("which").env("PATH", &refused).spawn(null().as_fd()).unwrap_err();
     fs::remove_dir_all(&folder).unwrap();
     let SpawnError::Program(error) = error else { panic!("{error:?}") };
     assert_eq!(error.raw_os_error(), Some(libc::EACCES));
 }
 
 #[test]
-fn a_process_has_the_arguments_and_the_environment_that_it_is_given() {
+fn process_gets_arguments_and_environment() {
     let _alone = alone();
     let seen = output("/bin/sh", &["-c", "echo \"$0\" \"$A\" \"${PATH-none}\" > \"$1\"", "a b"], |builder| {
         builder.env("A", "one=two").env_remove("PATH");
@@ -222,9 +222,9 @@ fn a_process_has_the_arguments_and_the_environment_that_it_is_given() {
 }
 
 #[test]
-fn what_keeps_a_program_from_being_executed_is_told_and_leaves_nothing() {
+fn failed_execution_is_reported_and_leaks_nothing() {
     let _alone = alone();
-    let before = Holdings::now();
+    let before = Resources::now();
     let file = env::temp_dir().join(format!("runner-text-{}", process::id()));
     fs::write(&file, "no program\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
@@ -232,7 +232,7 @@ fn what_keeps_a_program_from_being_executed_is_told_and_leaves_nothing() {
     let error = |change: &dyn Fn(&mut ProcessBuilder), program: &str| {
         let mut builder = ProcessBuilder::new(program);
         change(&mut builder);
-        match builder.spawn(nothing().as_fd()).unwrap_err() {
+        match builder.spawn(null().as_fd()).unwrap_err() {
             SpawnError::Program(error) => error,
             SpawnError::Call(error) => panic!("{error}"),
         }
@@ -258,31 +258,31 @@ fn what_keeps_a_program_from_being_executed_is_told_and_leaves_nothing() {
         builder.env("A", "\0");
     };
     assert_eq!(error(&nul, "true").kind(), io::ErrorKind::InvalidInput);
-    before.expect_no_more();
+    before.assert_no_leak();
 }
 
 #[test]
-fn a_descriptor_that_is_not_open_is_named_with_the_call() {
+fn closed_descriptor_is_reported_with_the_call() {
     let _alone = alone();
-    // SAFETY: nothing is done with the descriptor, whose number is beyond all that are open.
+    // SAFETY: the descriptor is not used, and its number is beyond all that are open.
     let closed = unsafe { BorrowedFd::borrow_raw(1_000_000) };
     let error = ProcessBuilder::new("true").spawn(closed).unwrap_err();
     let SpawnError::Call(error) = error else { panic!("{error:?}") };
     assert_eq!(error.to_string(), "fcntl(F_SETFD) failed: Bad file descriptor (os error 9)");
 }
 
-/// What this process has of the system.
+/// Resources of this process.
 #[derive(Debug)]
-struct Holdings {
+struct Resources {
     descriptors: usize,
     mappings: usize,
     children: String,
 }
 
-impl Holdings {
-    fn now() -> Holdings {
+impl Resources {
+    fn now() -> Resources {
         let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-        Holdings {
+        Resources {
             descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
             mappings: fs::read_to_string("/proc/self/maps").unwrap().lines().count(),
             children: tasks
@@ -291,35 +291,36 @@ impl Holdings {
         }
     }
 
-    /// Proves that there is no more now, but for a few mappings: those of the C library's heap come and go.
-    fn expect_no_more(&self) {
-        let now = Holdings::now();
+    /// Asserts that no resources were added, except for a few mappings: those of the C library's heap come
+    /// and go.
+    fn assert_no_leak(&self) {
+        let now = Resources::now();
         assert_eq!((now.descriptors, &now.children), (self.descriptors, &self.children));
         assert!(now.mappings < self.mappings + 10, "{self:?}, {now:?}");
     }
 }
 
 #[test]
-fn a_thousand_starts_leave_nothing() {
+fn a_thousand_starts_leak_nothing() {
     let _alone = alone();
     let start = |n: usize| match n % 4 {
-        0 => assert!(ProcessBuilder::new("/nonexistent").spawn(nothing().as_fd()).is_err()),
-        _ => drop(ProcessBuilder::new("true").spawn(nothing().as_fd()).unwrap().reap()),
+        0 => assert!(ProcessBuilder::new("/nonexistent").spawn(null().as_fd()).is_err()),
+        _ => drop(ProcessBuilder::new("true").spawn(null().as_fd()).unwrap().reap()),
     };
     (0..10).for_each(start);
-    let before = Holdings::now();
+    let before = Resources::now();
     (0..1_000).for_each(start);
-    before.expect_no_more();
+    before.assert_no_leak();
 }
 
 /// Waits until all writers of a pipe are gone.
-fn until_closed(mut reader: PipeReader) {
+fn wait_until_closed(mut reader: PipeReader) {
     let start = Instant::now();
     let limit = Duration::from_secs(20);
     loop {
         let left = PollTimeout::try_from(limit.saturating_sub(start.elapsed())).unwrap();
         match poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLIN)], left) {
-            Ok(0) => panic!("a process outlives its parent"),
+            Ok(0) => panic!("a child outlives its parent"),
             Ok(_) => break,
             Err(error) => assert_eq!(error, Errno::EINTR),
         }
@@ -327,8 +328,8 @@ fn until_closed(mut reader: PipeReader) {
     assert_eq!(reader.read(&mut [0]).unwrap(), 0);
 }
 
-/// In a copy of this process: starts processes without end.
-fn start_for_ever(keep: BorrowedFd<'_>) -> ! {
+/// Starts processes in a loop, in a forked copy of this process.
+fn start_in_a_loop(keep: BorrowedFd<'_>) -> ! {
     let mut builder = ProcessBuilder::new("sleep");
     builder.args(["1000"]);
     loop {
@@ -337,61 +338,61 @@ fn start_for_ever(keep: BorrowedFd<'_>) -> ! {
 }
 
 #[test]
-fn children_of_a_parent_that_is_killed_at_any_moment_are_gone() {
+fn children_die_with_a_parent_killed_at_any_time() {
     let _alone = alone();
     for round in 0..150 {
         let (reader, writer) = io::pipe().unwrap();
         // SAFETY: the other threads of this process wait, for this test or for their turn, and hold no locks
         // but that one.
         let parent = match unsafe { libc::fork() } {
-            0 => start_for_ever(writer.as_fd()),
+            0 => start_in_a_loop(writer.as_fd()),
             parent => Pid::from_raw(parent),
         };
         drop(writer);
-        // The moment is what varies; there is nothing to wait for.
+        // The delay is the variable of this test; there is no event to wait for.
         thread::sleep(Duration::from_micros(40 * round));
         kill(parent, Signal::SIGKILL).unwrap();
         waitpid(parent, None).unwrap();
-        until_closed(reader);
+        wait_until_closed(reader);
     }
 }
 
 #[test]
-fn starting_takes_no_longer_with_much_memory() {
-    const MUCH: usize = 1 << 30;
+fn start_time_does_not_depend_on_memory_in_use() {
+    const LARGE: usize = 1 << 30;
     let _alone = alone();
     let free = fs::read_to_string("/proc/meminfo").unwrap();
     let free = free.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap();
     let free: usize = free.trim().trim_end_matches(" kB").parse().unwrap();
-    if free < (MUCH >> 10) * 2 {
+    if free < (LARGE >> 10) * 2 {
         eprintln!("NOT RUN: less than 2 GiB of memory are available");
         return;
     }
-    // The shortest of several: other programs that run meanwhile only add to it.
+    // The shortest of several runs: other processes can only make a run slower.
     let time = || {
         let times = (0..30).map(|_| {
             let start = Instant::now();
-            let process = ProcessBuilder::new("true").spawn(nothing().as_fd()).unwrap();
+            let process = ProcessBuilder::new("true").spawn(null().as_fd()).unwrap();
             let taken = start.elapsed();
             process.reap();
             taken
         });
         times.min().unwrap()
     };
-    let little = time();
-    // Touched, so that there are page tables that a fork would copy.
-    let memory = vec![1u8; MUCH];
-    let much = time();
-    assert_eq!(std::hint::black_box(&memory)[MUCH / 2], 1);
-    println!("{little:?} with little memory, {much:?} with 1 GiB");
-    assert!(much < little + Duration::from_millis(2), "{little:?} with little memory, {much:?} with 1 GiB");
+    let small = time();
+    // Written to, so that there are page tables that a fork would copy.
+    let memory = vec![1u8; LARGE];
+    let large = time();
+    assert_eq!(std::hint::black_box(&memory)[LARGE / 2], 1);
+    println!("{small:?} with little memory, {large:?} with 1 GiB");
+    assert!(large < small + Duration::from_millis(2), "{small:?} with little memory, {large:?} with 1 GiB");
 }
 
 #[test]
-fn a_core_that_no_system_has_is_refused_before_anything_starts() {
+fn rejects_invalid_core_before_the_start() {
     let _alone = alone();
     let placement = Placement { core: Some(usize::MAX), nice: 0 };
-    let error = ProcessBuilder::new("true").placement(placement).spawn(nothing().as_fd()).unwrap_err();
+    let error = ProcessBuilder::new("true").placement(placement).spawn(null().as_fd()).unwrap_err();
     let SpawnError::Program(error) = error else { panic!("{error:?}") };
     assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
 }

@@ -1,16 +1,16 @@
-//! A ring, as both of its sides see it.
+//! A ring as seen by both of its sides.
 
 use std::sync::atomic::AtomicU64;
 
 use crate::memory_file::MemoryFile;
 
-/// A ring of bytes from one process to the other, and the words that they share about it. Positions count bytes from the
-/// start of the ring's life.
+/// A ring of bytes from one process to the other, and the words that both share about it. Positions count
+/// bytes since the ring was created.
 #[derive(Clone, Copy, Debug)]
 pub struct RingMemory<'a> {
-    /// Position behind the last byte that was published; written by the producer.
+    /// Position behind the last published byte; written by the producer.
     pub head: &'a AtomicU64,
-    /// Position behind the last byte that was consumed; written by the consumer.
+    /// Position behind the last consumed byte; written by the consumer.
     pub tail: &'a AtomicU64,
     /// Not 0 while the consumer sleeps until there are bytes; written by the consumer.
     pub reader_asleep: &'a AtomicU64,
@@ -20,24 +20,25 @@ pub struct RingMemory<'a> {
 }
 
 impl RingMemory<'_> {
-    /// Capacity, in bytes.
+    /// Returns the capacity in bytes.
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 
-    /// Copies bytes into the ring; for its producer, into room that the consumer has left.
+    /// Copies bytes into the ring at `position`. For the producer only, and only into room that the consumer
+    /// has released.
     ///
     /// # Panics
-    /// If they are more than the capacity.
+    /// If `bytes` is longer than the capacity.
     #[inline]
     pub fn copy_in(&self, position: u64, bytes: &[u8]) {
         self.memory.copy_in(position, bytes);
     }
 
-    /// Appends `length` bytes of the ring to `buffer`, as they are at the moment: what the other process writes meanwhile may
-    /// come out in part.
+    /// Appends `length` bytes of the ring to `buffer`. Bytes that the other process is writing at the same
+    /// time may be copied in part.
     ///
     /// # Panics
     /// If `length` is larger than the capacity.

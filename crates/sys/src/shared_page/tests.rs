@@ -1,9 +1,11 @@
 use std::os::fd::{AsRawFd, IntoRawFd};
 
+use job::{BatchId, MonotonicInstant};
+
 use super::*;
 
 #[test]
-fn what_one_side_publishes_the_other_sees() {
+fn other_side_sees_published_state() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
     assert_eq!(parent.running(), None);
@@ -17,75 +19,82 @@ fn what_one_side_publishes_the_other_sees() {
     worker.note_alloc_failure();
     assert!(parent.alloc_failed());
     worker.enter(BatchId(8), 0, None);
-    assert!(!parent.alloc_failed(), "that was another job");
+    assert!(!parent.alloc_failed(), "another job failed");
 
-    worker.leave();
+    worker.end_batch();
     assert!(!parent.alloc_failed());
     worker.note_alloc_failure();
-    assert!(parent.alloc_failed(), "while it received the next one");
+    assert!(parent.alloc_failed(), "failed between jobs");
     assert_eq!(parent.running(), None);
     parent.recall(BatchId(8));
-    assert!(!worker.may_go_on(BatchId(7)) && worker.may_go_on(BatchId(8)));
+    assert!(!worker.may_run(BatchId(7)) && worker.may_run(BatchId(8)));
     parent.halt();
-    assert!(worker.is_halted() && !worker.may_go_on(BatchId(8)));
+    assert!(worker.is_halted() && !worker.may_run(BatchId(8)));
 }
 
 #[test]
-fn a_recalled_worker_has_begun_with_the_job_that_it_is_in_or_one_ahead_of_it() {
+fn recall_returns_running_job_or_job_begun_ahead() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
-    assert_eq!(parent.recall(BatchId(1)), None, "it is in no job");
+    assert_eq!(parent.recall(BatchId(1)), None, "no job is running");
     worker.enter(BatchId(7), 3, None);
-    assert!(worker.may_go_on(BatchId(7)));
-    let begun = parent.recall(BatchId(8)).unwrap();
-    assert!(begun.is_in(BatchId(7)) && begun.index == 3);
+    assert!(worker.may_run(BatchId(7)));
+    let last = parent.recall(BatchId(8)).unwrap();
+    assert!(last.is_in(BatchId(7)) && last.index == 3);
     worker.enter(BatchId(7), 4, None);
-    assert!(!worker.may_go_on(BatchId(7)));
-    worker.step_back(BatchId(7), 4);
+    assert!(!worker.may_run(BatchId(7)));
+    worker.withdraw_job(BatchId(7), 4);
     assert_eq!(parent.running().map(|running| running.index), Some(3));
-    worker.step_back(BatchId(7), 0);
+    worker.withdraw_job(BatchId(7), 0);
     assert_eq!(parent.running(), None);
 
-    worker.enter_ahead(BatchId(9), 6);
+    worker.begin_job_ahead(BatchId(9), 6);
     worker.enter(BatchId(9), 2, None);
-    assert_eq!(parent.recall(BatchId(10)).map(|begun| begun.index), Some(6));
+    assert_eq!(parent.recall(BatchId(10)).map(|last| last.index), Some(6));
     worker.enter(BatchId(11), 2, None);
-    assert_eq!(parent.recall(BatchId(12)).map(|begun| begun.index), Some(2), "that was another batch");
+    assert_eq!(
+        parent.recall(BatchId(12)).map(|last| last.index),
+        Some(2),
+        "the job ahead is of another batch"
+    );
 }
 
 #[test]
-fn a_page_without_rings_is_recognised_and_keeps_less() {
+fn page_without_rings_saves_fewer_outcomes() {
     let (parent, fd) = SharedPage::create_without_rings().unwrap();
     assert!(SharedPage::is_at(fd.as_raw_fd()));
     let worker = SharedPage::open(fd).unwrap();
     assert_eq!((worker.requests().capacity(), parent.replies().capacity()), (0, 0));
-    assert!(worker.arena_size() < SharedPage::create().unwrap().0.arena_size());
-    assert!(worker.keep(BatchId(5), 0, &vec![7; worker.arena_size()]));
-    assert!(!worker.keep(BatchId(5), worker.arena_size(), b"x"));
-    assert_eq!(parent.kept().unwrap().bytes.len(), parent.arena_size());
+    assert!(worker.saved_capacity() < SharedPage::create().unwrap().0.saved_capacity());
+    assert!(worker.save_outcome(BatchId(5), 0, &vec![7; worker.saved_capacity()]));
+    assert!(!worker.save_outcome(BatchId(5), worker.saved_capacity(), b"x"));
+    assert_eq!(parent.kept().unwrap().bytes.len(), parent.saved_capacity());
 }
 
 #[test]
-fn what_a_worker_keeps_survives_it() {
+fn saved_outcomes_survive_the_worker() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
-    let arena_size = worker.arena_size();
+    let saved_capacity = worker.saved_capacity();
     assert_eq!(parent.kept(), None);
-    assert!(worker.keep(BatchId(5), 0, b"one") && worker.keep(BatchId(5), 3, b"two"));
-    let kept = parent.kept().unwrap();
-    assert!(kept.is_of(BatchId(5)) && !kept.is_of(BatchId(6)));
-    assert_eq!((kept.from, &kept.bytes[..]), (0, &b"onetwo"[..]));
+    assert!(worker.save_outcome(BatchId(5), 0, b"one") && worker.save_outcome(BatchId(5), 3, b"two"));
+    let saved = parent.kept().unwrap();
+    assert!(saved.is_of(BatchId(5)) && !saved.is_of(BatchId(6)));
+    assert_eq!((saved.from, &saved.bytes[..]), (0, &b"onetwo"[..]));
 
-    worker.keep_from(2);
+    worker.clear_saved(2);
     assert_eq!(parent.kept(), None);
-    assert!(!worker.keep(BatchId(5), 0, &vec![0; arena_size + 1]));
-    assert!(!worker.keep(BatchId(5), arena_size, b"x") && !worker.keep(BatchId(5), usize::MAX, b"x"));
-    assert!(worker.keep(BatchId(5), 0, &vec![7; arena_size]));
-    assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, arena_size));
+    assert!(!worker.save_outcome(BatchId(5), 0, &vec![0; saved_capacity + 1]));
+    assert!(
+        !worker.save_outcome(BatchId(5), saved_capacity, b"x")
+            && !worker.save_outcome(BatchId(5), usize::MAX, b"x")
+    );
+    assert!(worker.save_outcome(BatchId(5), 0, &vec![7; saved_capacity]));
+    assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, saved_capacity));
 }
 
 #[test]
-fn what_one_side_puts_into_a_ring_the_other_takes_out() {
+fn other_side_reads_bytes_copied_into_a_ring() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
     for (producer, consumer) in [(parent.requests(), worker.requests()), (worker.replies(), parent.replies())]
@@ -100,7 +109,7 @@ fn what_one_side_puts_into_a_ring_the_other_takes_out() {
 }
 
 #[test]
-fn a_closed_ring_wakes_the_worker() {
+fn close_wakes_the_worker() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
     assert!(!worker.is_closed());
@@ -110,17 +119,20 @@ fn a_closed_ring_wakes_the_worker() {
 }
 
 #[test]
-fn a_descriptor_that_brings_no_memory_is_refused() {
+fn rejects_descriptors_without_memory() {
     assert!(SharedPage::open(std::fs::File::open("/dev/null").unwrap().into()).is_err());
     let (one, _other) = Doorbell::pair().unwrap();
     assert!(SharedPage::open(one.into()).is_err());
 }
 
 #[test]
-fn an_inherited_page_is_opened_by_number_and_once() {
+fn adopts_inherited_page_once() {
     let (parent, fd) = SharedPage::create().unwrap();
     let number = fd.into_raw_fd();
-    assert!(SharedPage::is_at(number) && SharedPage::is_at(number), "looking at it changes nothing");
+    assert!(
+        SharedPage::is_at(number) && SharedPage::is_at(number),
+        "the check leaves the descriptor unchanged"
+    );
     let worker = SharedPage::adopt(number).unwrap();
     worker.enter(BatchId(1), 5, None);
     assert_eq!(parent.running().unwrap().index, 5);
@@ -128,7 +140,7 @@ fn an_inherited_page_is_opened_by_number_and_once() {
 }
 
 #[test]
-fn a_descriptor_that_is_no_page_is_left_open() {
+fn adopt_leaves_other_descriptors_open() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(SharedPage::adopt(file.as_raw_fd()).is_err());
     assert!(file.metadata().is_ok());

@@ -1,74 +1,75 @@
-//! What lies in the fixed memory of a page's files.
+//! Layout of the fixed memory of a page's files.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use job::BatchId;
 
-use super::layout::{ARENA_START, WITHOUT_RINGS};
+use super::layout::{SAVED_START, WITHOUT_RINGS};
 use crate::stage_timer::StageTimer;
 
-/// A word on a cache line of its own, or on the pair of lines that processors fetch together.
+/// A word on a cache line of its own, or on the pair of lines that processors prefetch together.
 #[repr(C, align(128))]
 #[derive(Debug)]
-pub(super) struct Line(pub(super) AtomicU64);
+pub(super) struct CacheLine(pub(super) AtomicU64);
 
-/// What lies at the start of the parent's file; written by the parent only. All of it is valid when zero.
+/// Start of the parent's file; written by the parent only. All zeros is a valid value.
 #[repr(C)]
-pub(super) struct Orders {
-    /// Begin with no further job of batches below this number. Published before `running` and `ahead` are read; see
-    /// [`barrier`](crate::barrier).
-    pub(super) recalled: AtomicU64,
-    /// Run no further job of the batches at hand.
+pub(super) struct ParentWords {
+    /// Batches below this number are recalled: the worker begins no further job of them. Written before
+    /// `running` and `ahead` are read; see [`barrier`](crate::barrier).
+    pub(super) recalled_below: AtomicU64,
+    /// The worker begins no further job of the batches it has.
     pub(super) halted: AtomicBool,
-    /// There are cores to spare.
-    pub(super) calm: AtomicBool,
-    /// No more jobs will come.
+    /// The worker may poll before it blocks: there are idle cores.
+    pub(super) may_spin: AtomicBool,
+    /// No more jobs will be sent.
     pub(super) closed: AtomicBool,
-    pub(super) request_head: Line,
-    pub(super) request_writer_asleep: Line,
-    pub(super) reply_tail: Line,
-    pub(super) reply_reader_asleep: Line,
+    pub(super) request_head: CacheLine,
+    pub(super) request_writer_asleep: CacheLine,
+    pub(super) reply_tail: CacheLine,
+    pub(super) reply_reader_asleep: CacheLine,
 }
 
-/// What lies at the start of the worker's file; written by the worker, but for the start and the end of the lane. All of it is
-/// valid when zero.
+/// Start of the worker's file; written by the worker, except for the start and the end of `stage_timer`. All
+/// zeros is a valid value.
 #[repr(C)]
-pub(super) struct Cells {
-    /// The low half of the batch's number above the job's index in it plus one; 0 between jobs.
+pub(super) struct WorkerWords {
+    /// The running job: low half of the batch number in the upper half, index of the job plus 1 in the lower
+    /// half; 0 between jobs.
     pub(super) running: AtomicU64,
-    /// The same for the last job that has begun ahead of its turn.
+    /// The last job begun ahead of its turn, in the format of `running`.
     pub(super) ahead: AtomicU64,
-    /// When the running job started; written for jobs with a time limit only.
+    /// Start of the running job; written only for batches sent as timed.
     pub(super) since: AtomicU64,
-    /// One more than `running` was when an allocation failed; 0 if none has.
-    pub(super) starved: AtomicU64,
-    /// The low half of a batch's number above the number of bytes that are kept of its outcomes.
-    pub(super) kept: AtomicU64,
-    /// The place in its batch of the job whose outcome is kept first. Changed only while nothing is kept.
-    pub(super) kept_from: AtomicU32,
-    /// Number of programs that the worker has started and keeps for several jobs.
+    /// Value of `running` plus 1 when an allocation failed; 0 if none has.
+    pub(super) alloc_failed_in: AtomicU64,
+    /// Low half of a batch number in the upper half, number of bytes saved of its outcomes in the lower half.
+    pub(super) saved: AtomicU64,
+    /// Index of the job whose outcome is saved first. Changed only while no outcome is saved.
+    pub(super) saved_from: AtomicU32,
+    /// Number of programs that the worker has started and reuses for several jobs.
     pub(super) programs: AtomicU32,
-    /// Number of those that took the place of another.
+    /// Number of those programs that replaced another.
     pub(super) programs_replaced: AtomicU32,
-    pub(super) request_tail: Line,
-    pub(super) request_reader_asleep: Line,
-    pub(super) reply_head: Line,
-    pub(super) reply_writer_asleep: Line,
-    /// What the worker spends its time on; begun by the parent before there is a worker, and ended by it.
-    pub(super) lane: StageTimer,
+    pub(super) request_tail: CacheLine,
+    pub(super) request_reader_asleep: CacheLine,
+    pub(super) reply_head: CacheLine,
+    pub(super) reply_writer_asleep: CacheLine,
+    /// The worker's time per stage; started by the parent before the worker exists, and ended by the parent.
+    pub(super) stage_timer: StageTimer,
 }
 
-const _: () = assert!(size_of::<Cells>() <= ARENA_START);
-const _: () = assert!(size_of::<Orders>() <= WITHOUT_RINGS.requests.fixed.get());
+const _: () = assert!(size_of::<WorkerWords>() <= SAVED_START);
+const _: () = assert!(size_of::<ParentWords>() <= WITHOUT_RINGS.requests.fixed.get());
 
-/// The word that stands for a job.
+/// Packs the position of a job into one word.
 #[inline]
-pub(super) fn place(batch: BatchId, index: u32) -> u64 {
+pub(super) fn pack_position(batch: BatchId, index: u32) -> u64 {
     (u64::from(low_half(batch)) << 32) | (u64::from(index) + 1)
 }
 
-/// The low half of the batch's number and the place of the job in it; `None` for no job.
-pub(super) fn from_place(word: u64) -> Option<(u32, u32)> {
+/// Returns the low half of the batch number and the index of the job; `None` if the word stands for no job.
+pub(super) fn unpack_position(word: u64) -> Option<(u32, u32)> {
     let index = u32::try_from(word & u64::from(u32::MAX)).ok()?.checked_sub(1)?;
     Some((u32::try_from(word >> 32).ok()?, index))
 }

@@ -1,4 +1,4 @@
-//! What a process executes, in the form that `execve` takes.
+//! The program, arguments and environment in the form that `execve` takes.
 
 use std::{
     collections::BTreeMap,
@@ -11,12 +11,12 @@ use std::{
 
 use nix::errno::Errno;
 
-/// Where programs are looked for without a `PATH`.
+/// Search path if there is no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A program, its arguments and its environment.
 pub(super) struct Image {
-    /// The files that the program may be, tried in this order.
+    /// Paths to try, in this order.
     candidates: Vec<CString>,
     arguments: Strings,
     environment: Strings,
@@ -43,7 +43,7 @@ impl Image {
         let mut error = Errno::ENOENT;
         for candidate in &self.candidates {
             error = self.execute_file(candidate, error);
-            let may_be_elsewhere = matches!(
+            let try_next = matches!(
                 error,
                 Errno::EACCES
                     | Errno::ENOENT
@@ -52,16 +52,17 @@ impl Image {
                     | Errno::ENODEV
                     | Errno::ETIMEDOUT
             );
-            if !may_be_elsewhere {
+            if !try_next {
                 break;
             }
         }
         Err(error)
     }
 
-    /// Returns the error of this file, or that of an earlier one which was there and could not be executed.
+    /// Returns the error of this file, or `earlier` if that is EACCES and this file does not exist: the
+    /// earlier file existed and could not be executed.
     fn execute_file(&self, file: &CStr, earlier: Errno) -> Errno {
-        // SAFETY: the path and the strings end with a zero, and both lists with a null pointer.
+        // SAFETY: the path and the strings are NUL-terminated, and both lists end with a null pointer.
         unsafe { libc::execve(file.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr()) };
         match Errno::last() {
             Errno::ENOENT | Errno::ENOTDIR if earlier == Errno::EACCES => Errno::EACCES,
@@ -70,8 +71,8 @@ impl Image {
     }
 }
 
-/// The files that a program of this name may be: one, or one for each directory of `PATH`, of which an empty
-/// one is the current.
+/// Returns the paths to try for a program: the name itself if it contains a slash, else one for each
+/// directory of `PATH`. An empty directory is the current one.
 fn candidates(program: &OsStr, path: &OsStr) -> io::Result<Vec<CString>> {
     let name = program.as_bytes();
     if name.is_empty() {
@@ -88,10 +89,10 @@ fn candidates(program: &OsStr, path: &OsStr) -> io::Result<Vec<CString>> {
     Ok(files.map(CString::new).collect::<Result<_, _>>()?)
 }
 
-/// A list of strings that ends with a null pointer.
+/// A list of C strings that ends with a null pointer.
 struct Strings {
     pointers: Vec<*const c_char>,
-    /// What the pointers lead to; moving the list does not move the strings.
+    /// The strings that `pointers` points to; moving the list does not move them.
     _owned: Vec<CString>,
 }
 
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_without_a_slash_are_looked_up() {
+    fn looks_up_names_without_a_slash() {
         let found = |program: &str, path: &str| {
             let files = candidates(OsStr::new(program), OsStr::new(path)).unwrap();
             files.into_iter().map(|file| file.into_string().unwrap()).collect::<Vec<_>>()
@@ -123,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_passed_on_is_refused() {
+    fn rejects_empty_names_and_nul_bytes() {
         assert_eq!(candidates(OsStr::new(""), OsStr::new("/x")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        let refused = Strings::new([b"nul\0".to_vec()].into_iter()).err().unwrap();
-        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+        let error = Strings::new([b"nul\0".to_vec()].into_iter()).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

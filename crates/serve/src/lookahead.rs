@@ -1,4 +1,4 @@
-//! Jobs of a batch that begin ahead of their turn.
+//! Lookahead: jobs of a batch that begin before their turn to run.
 
 use std::collections::VecDeque;
 
@@ -6,35 +6,35 @@ use job::{BatchId, Context, Job};
 use sys::shared_page::SharedPage;
 use wire::{CodecKind, batch::JobsView, catch_panic};
 
-/// The jobs that have begun and did not run yet, in their order.
+/// The jobs that have begun and not run yet, in order.
 ///
-/// A job is decoded once, when it begins. One that cannot be decoded ends the lookahead: it is decoded again, and reported,
-/// when its turn comes.
-pub(crate) struct Ahead<'a, J> {
-    /// Payloads of the jobs that have not begun; `None` if none may.
+/// Each job is decoded once, when it begins. A job that cannot be decoded ends the lookahead: it is decoded
+/// again, and reported, when its turn comes.
+pub(crate) struct Lookahead<'a, J> {
+    /// Payloads of the jobs that have not begun; `None` if none of them may begin ahead.
     payloads: Option<Box<dyn Iterator<Item = &'a [u8]> + 'a>>,
     begun: VecDeque<J>,
-    /// A job that was decoded and could not begin yet.
+    /// A decoded job that could not begin yet.
     next: Option<J>,
     page: &'a SharedPage,
     batch: BatchId,
-    /// Number of jobs decoded so far.
+    /// Number of jobs decoded.
     decoded: u32,
 }
 
-impl<'a, J: Job> Ahead<'a, J> {
-    /// The lookahead of a batch whose first job is next.
-    pub(crate) fn of(batch: &JobsView<'a>, context: &J::Context, page: &'a SharedPage) -> Ahead<'a, J> {
+impl<'a, J: Job> Lookahead<'a, J> {
+    /// Creates the lookahead of a batch, before its first job.
+    pub(crate) fn of(batch: &JobsView<'a>, context: &J::Context, page: &'a SharedPage) -> Lookahead<'a, J> {
         let payloads = context.begins_ahead().then(|| Box::new(batch.payloads()) as Box<_>);
-        Ahead { payloads, begun: VecDeque::new(), next: None, page, batch: batch.batch, decoded: 0 }
+        Lookahead { payloads, begun: VecDeque::new(), next: None, page, batch: batch.batch, decoded: 0 }
     }
 
-    /// Whether the job whose turn it is has begun.
+    /// Returns true if the next job has begun.
     pub(crate) fn has_begun(&self) -> bool {
         !self.begun.is_empty()
     }
 
-    /// Begins as many jobs as can begin, and takes off the one whose turn it is, if it was decoded.
+    /// Begins as many jobs as possible, and returns the next job if it was decoded.
     #[inline]
     pub(crate) fn next(&mut self, codec: CodecKind, context: &mut J::Context) -> Option<J> {
         if self.payloads.is_none() && self.next.is_none() && self.begun.is_empty() {
@@ -59,8 +59,8 @@ impl<'a, J: Job> Ahead<'a, J> {
                 }
             }
             let Some(job) = &self.next else { return };
-            self.page.enter_ahead(self.batch, self.decoded - 1);
-            if !self.page.may_go_on(self.batch) {
+            self.page.begin_job_ahead(self.batch, self.decoded - 1);
+            if !self.page.may_run(self.batch) {
                 return;
             }
             if !catch_panic(|| job.begin(context)).unwrap_or(false) {
@@ -70,7 +70,7 @@ impl<'a, J: Job> Ahead<'a, J> {
         }
     }
 
-    /// The jobs that have begun will not run.
+    /// Gives up the jobs that have begun: they will not run.
     pub(crate) fn give_up(self, context: &mut J::Context) {
         if !self.begun.is_empty() {
             context.give_up_begun();

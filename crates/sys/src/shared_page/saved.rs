@@ -1,0 +1,80 @@
+//! Finished outcomes that a worker saves until it has sent them.
+
+use std::sync::atomic::Ordering;
+
+use job::BatchId;
+
+use super::{SharedPage, layout::SAVED_START, words::low_half};
+
+/// Outcomes that a worker had finished but not sent when it died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedOutcomes {
+    batch: u32,
+    /// Index in its batch of the job with the first outcome.
+    pub from: u32,
+    /// Consecutive outcomes, encoded as in a message.
+    pub bytes: Vec<u8>,
+}
+
+impl SavedOutcomes {
+    /// Returns true if the outcomes belong to this batch.
+    #[must_use]
+    pub fn is_of(&self, batch: BatchId) -> bool {
+        self.batch == low_half(batch)
+    }
+}
+
+impl SharedPage {
+    /// Capacity for saved outcomes, in bytes.
+    #[inline]
+    pub(super) fn saved_capacity(&self) -> usize {
+        self.replies.fixed_size() - SAVED_START
+    }
+
+    /// Saves an outcome of a batch behind the `before` bytes already saved of it. Returns `false` if there is
+    /// no room. Called by the worker.
+    #[must_use]
+    #[inline]
+    pub fn save_outcome(&self, batch: BatchId, before: usize, outcome: &[u8]) -> bool {
+        let Some(end) = before.checked_add(outcome.len()).filter(|&end| end <= self.saved_capacity()) else {
+            return false;
+        };
+        // SAFETY: the range lies within the mapping, behind `WorkerWords`, and is not read before the store
+        // below publishes it. `outcome` is this process's private memory, so the two cannot overlap.
+        unsafe {
+            let arena = self.replies.fixed().as_ptr().add(SAVED_START);
+            arena.add(before).copy_from_nonoverlapping(outcome.as_ptr(), outcome.len());
+        }
+        self.worker_words().saved.store((u64::from(low_half(batch)) << 32) | end as u64, Ordering::Release);
+        true
+    }
+
+    /// Discards the saved outcomes, which the worker has sent. The next saved outcome is that of the job at
+    /// index `from`.
+    pub fn clear_saved(&self, from: u32) {
+        self.worker_words().saved.store(0, Ordering::Release);
+        self.worker_words().saved_from.store(from, Ordering::Release);
+    }
+
+    /// Returns the outcomes that a dead worker had saved. Must not be called while the worker runs.
+    #[must_use]
+    pub fn kept(&self) -> Option<SavedOutcomes> {
+        let word = self.worker_words().saved.load(Ordering::Acquire);
+        let length = usize::try_from(word & u64::from(u32::MAX)).ok()?;
+        if length == 0 || length > self.saved_capacity() {
+            return None;
+        }
+        let mut bytes = vec![0; length];
+        // SAFETY: the range lies within the mapping, behind `WorkerWords`, and the worker that wrote it is
+        // dead.
+        unsafe {
+            let arena = self.replies.fixed().as_ptr().add(SAVED_START);
+            bytes.as_mut_ptr().copy_from_nonoverlapping(arena, length);
+        }
+        Some(SavedOutcomes {
+            batch: u32::try_from(word >> 32).ok()?,
+            from: self.worker_words().saved_from.load(Ordering::Acquire),
+            bytes,
+        })
+    }
+}
