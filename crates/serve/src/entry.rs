@@ -26,7 +26,7 @@ static IS_SERVING: AtomicBool = AtomicBool::new(false);
 ///
 /// ```
 /// if serve::is_worker() {
-///     // Say nothing: standard output is the parent's.
+///     // Print nothing: standard output belongs to the parent.
 /// } else {
 ///     println!("started by hand");
 /// }
@@ -69,7 +69,7 @@ pub fn is_stray_worker() -> bool {
 ///
 /// fn main() -> std::io::Result<()> {
 ///     serve::enter_if_worker::<Square>();
-///     // Only a process that no pool has started comes here, whatever its name and its arguments are.
+///     // Reached only by processes that were not started by a pool, whatever their name and arguments.
 ///     if env::args().nth(1).is_none() {
 ///         let mut again = Command::new(env::current_exe()?);
 ///         assert!(again.arg0("runner-worker").arg("again").status()?.success());
@@ -109,7 +109,7 @@ pub fn enter_if_worker<J: Job>() {
 ///     if env::args().nth(1).is_some() {
 ///         serve::serve_as_worker::<Square>();
 ///     }
-///     // Started by anything but a pool, a worker explains itself.
+///     // A worker that was not started by a pool prints an explanation and exits with 2.
 ///     let worker = Command::new(env::current_exe()?).arg("by-hand").output()?;
 ///     assert_eq!(worker.status.code(), Some(2));
 ///     assert!(String::from_utf8_lossy(&worker.stderr).contains("jobs of type `square`"));
@@ -149,7 +149,7 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
         return Err(io::ErrorKind::Other.into());
     };
     if terms.transport == Transport::Rings {
-        forks::unmap_on_fork(page.door().as_fd());
+        forks::close_only_on_fork(page.door().as_fd());
         link = ring::worker_link(page);
         inbox = wire::Inbox::new(link.receiver);
     }

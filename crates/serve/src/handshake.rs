@@ -37,7 +37,8 @@ pub fn handshake<J: Job>(
 ) -> Result<Option<(Terms, J::Context)>, Closed> {
     send(sender, pack(&Hello::new(J::NAME)))?;
     let message = inbox.receive(|| send(sender, Message::new(Tag::PartReceived)))?;
-    let welcome: Welcome = unpack(&message).map_err(|_| Closed::Malformed("no welcome"))?;
+    let welcome: Welcome =
+        unpack(&message).map_err(|_| Closed::Malformed("a message that is not a welcome"))?;
     timer.enter(Stage::Load);
     let started = start::<J>(&welcome);
     timer.enter(Stage::Start);

@@ -47,7 +47,8 @@ pub fn work<J: Job>(
                 return Err(error);
             }
         };
-        let batch = JobsView::read(&message).ok_or(Closed::Malformed("no batch of jobs"))?;
+        let batch =
+            JobsView::read(&message).ok_or(Closed::Malformed("a message that is not a batch of jobs"))?;
         if !run_batch::<J>(&batch, BatchContext { terms, context, page, sender, sampler: &mut sampler })? {
             return Ok(false);
         }

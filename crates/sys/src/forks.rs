@@ -26,18 +26,18 @@ static HANDLER: Once = Once::new();
 pub fn close_on_fork<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io::Result<T> {
     let before = sockets()?;
     let opened = open();
-    let ours = sockets()?.into_iter().filter(|socket| !before.contains(socket)).chain([also.as_raw_fd()]);
-    CLOSED_ON_FORK.iter().zip(ours).for_each(|(entry, socket)| entry.store(socket, Ordering::SeqCst));
+    let to_close = sockets()?.into_iter().filter(|socket| !before.contains(socket)).chain([also.as_raw_fd()]);
+    CLOSED_ON_FORK.iter().zip(to_close).for_each(|(entry, socket)| entry.store(socket, Ordering::SeqCst));
     let mut error = 0;
     // SAFETY: the handler exists for the lifetime of the program, and does only what is allowed after a fork.
     HANDLER.call_once(|| error = unsafe { libc::pthread_atfork(None, None, Some(close_in_child)) });
     if error == 0 { Ok(opened) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
-/// Restricts the set of sockets closed on fork to `ours`. The caller is about to close the others, and their
-/// numbers will be reused for files that forked processes must keep.
-pub fn unmap_on_fork(ours: BorrowedFd<'_>) {
-    let number = ours.as_raw_fd();
+/// Restricts the set of sockets closed on fork to `socket`. The caller is about to close the others, and
+/// their numbers will be reused for files that forked processes must keep.
+pub fn close_only_on_fork(socket: BorrowedFd<'_>) {
+    let number = socket.as_raw_fd();
     let others = CLOSED_ON_FORK.iter().filter(|entry| entry.load(Ordering::SeqCst) != number);
     others.for_each(|entry| entry.store(-1, Ordering::SeqCst));
 }

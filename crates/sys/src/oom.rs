@@ -15,8 +15,8 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// The kernel counts its kills, but does not report which process was killed. So each kill must be attributed
 /// soon: to a process that died of SIGKILL since the last [`look`](OomKills::look), or that is dying at the
-/// next one. The remaining kills belong to processes that are not children of this one, and are dropped: they
-/// say nothing about processes that die later.
+/// next one. The remaining kills belong to other processes and are dropped: they do not explain the deaths of
+/// processes that die later.
 #[derive(Debug)]
 pub struct OomKills {
     file: Option<PathBuf>,

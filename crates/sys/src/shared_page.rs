@@ -8,7 +8,7 @@
 //! - finished outcomes that are not sent yet, so that they survive the worker,
 //! - the time spent per stage.
 //!
-//! The parent trusts nothing in the worker's file.
+//! The parent treats everything in the worker's file as untrusted.
 //!
 //! The worker inherits one descriptor, that of a [`Doorbell`], through which it receives the descriptors of
 //! both files. Neither side can shrink a file that the other has mapped. A process that a job forks from the

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use sys::forks::{close_on_fork, unmap_on_fork};
+use sys::forks::{close_on_fork, close_only_on_fork};
 
 /// Forks this process. The copy writes `!` to the pipe `from`, and waits to be killed.
 fn fork_copy(from: RawFd) -> libc::pid_t {
@@ -51,7 +51,7 @@ fn forked_process_loses_registered_sockets_only() {
     end(first);
     assert_eq!(read, [0, 0], "no process holds the other ends");
 
-    unmap_on_fork(here.as_fd());
+    close_only_on_fork(here.as_fd());
     // SAFETY: the number is free, because its owner was dropped, and no other code opens files here.
     assert_eq!(unsafe { libc::dup2(from_copy.as_raw_fd(), freed) }, freed);
     drop(from_copy);
