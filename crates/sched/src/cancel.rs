@@ -1,4 +1,4 @@
-//! Ending before all is done: single jobs, or everything.
+//! Cancellation of single jobs, closing and stopping the pool.
 
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ impl Sched {
 
     pub(crate) fn killed(&mut self, job: JobId, actions: &mut Vec<Action>) {
         self.cancelled(JobRange::one(job), actions);
-        let has_it = |worker: &Worker| worker.batches.iter().any(|batch| batch.contains(job));
-        let found = self.workers.iter().find(|(_, worker)| has_it(worker));
-        if let Some((&id, _)) = found {
-            // One that is being killed for another reason takes this job along as well.
-            self.condemned.insert(job);
-            self.doom(id, KillReason::Called { job }, actions);
+        let has_job = |worker: &Worker| worker.batches.iter().any(|batch| batch.contains(job));
+        let assignee = self.workers.iter().find(|(_, worker)| has_job(worker));
+        if let Some((&id, _)) = assignee {
+            // Needed even if the worker is already being killed for another reason: then the job is not
+            // requeued.
+            self.kill_requested.insert(job);
+            self.kill_worker(id, KillReason::JobKilled { job }, actions);
         }
     }
 
@@ -46,11 +47,11 @@ impl Sched {
         if self.mode != Mode::Broken {
             self.mode = Mode::Stopping;
         }
-        let waiting: Vec<_> = self.queue.drain().collect();
-        waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
-        // Those that are starting are let go as in any pool that takes no more jobs.
+        let queued: Vec<_> = self.queue.drain().collect();
+        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+        // Workers that are starting are dismissed by `release`, as in any pool that accepts no more jobs.
         for (&id, _) in self.workers.iter().filter(|(_, worker)| worker.phase == Phase::Serving) {
-            // Halted as well: a job may know how to live through the signal.
+            // Halted even if it is sent SIGTERM: a job may handle the signal and continue.
             actions.push(Action::Halt(id));
             actions.extend(terminate.then_some(Action::Terminate(id)));
         }
@@ -58,7 +59,7 @@ impl Sched {
         self.tick(now, actions);
     }
 
-    /// Resolves jobs that have no outcome and will get none.
+    /// Resolves jobs that will have no outcome: as abandoned if the pool is broken, otherwise as cancelled.
     pub(crate) fn cancel(&mut self, jobs: JobRange, actions: &mut Vec<Action>) {
         self.forget(jobs);
         let verdict = if self.mode == Mode::Broken { Verdict::Abandoned } else { Verdict::Cancelled };

@@ -1,33 +1,35 @@
-//! The mean cost of a job, from measurements that come one by one.
+//! Estimates the mean cost of a job from a stream of measurements.
 //!
-//! An exponentially weighted mean follows a change by orders of magnitude only slowly: from 15 ms down to 1 us it takes
-//! dozens of measurements, and as long as it is too high, jobs travel in batches that are far too small. The two directions
-//! differ, though. A measurement far above the mean may be noise, because a worker that waits for a core is charged for the
-//! wait. One far below the mean cannot be noise; the only question is whether more cheap jobs follow. So a run of
-//! such measurements replaces the mean, and a single one does not.
+//! An exponentially weighted mean is slow to follow a change by orders of magnitude: from 15 ms down to 1 us
+//! takes dozens of measurements, and while the estimate is too high, batches are far too small. The two
+//! directions differ, however. A measurement far above the mean may be noise, because the time a worker waits
+//! for a core counts as cost. A measurement far below the mean cannot be noise; it is only unknown whether
+//! more cheap jobs follow. Therefore a run of such measurements replaces the mean, and a single one does not.
 
-/// A measurement is far below the mean if it is less than one part in this.
+/// A measurement is far below the mean if it is smaller than the mean divided by this.
 const FAR_BELOW: f64 = 8.0;
 
-/// The mean cost of a job, in the unit of the measurements.
+/// Estimate of the mean cost of a job, in the unit of the measurements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanCost {
     weight: f64,
     cheap_jobs: u64,
     mean: Option<f64>,
-    /// Number and total cost of the latest jobs, as long as all of them cost far less than the mean.
+    /// Number and total cost of the jobs in the current run of measurements far below the mean.
     cheap: (u64, f64),
 }
 
 impl MeanCost {
-    /// A mean without measurements, in which each new one has this weight, between 0 and 1. It is replaced after this many jobs in a row
-    /// that cost far less: the more, the rarer are such runs where costs are mixed.
+    /// Returns an estimate without measurements. Each new measurement gets this weight, between 0 and 1. The
+    /// mean is replaced after `cheap_jobs` consecutive jobs that cost far less; the larger this number, the
+    /// rarer are such runs by chance where costs vary.
     #[must_use]
     pub fn new(weight: f64, cheap_jobs: u64) -> MeanCost {
         MeanCost { weight, cheap_jobs, mean: None, cheap: (0, 0.0) }
     }
 
-    /// Adds a measurement: the total cost of a number of jobs. Returns whether it replaced the mean.
+    /// Adds a measurement: the total cost of a number of jobs. Returns whether a run of cheap jobs replaced
+    /// the mean.
     pub fn note(&mut self, jobs: u64, total: f64) -> bool {
         if jobs == 0 {
             return false;
@@ -51,7 +53,7 @@ impl MeanCost {
         false
     }
 
-    /// The mean; `None` before the first measurement.
+    /// Returns the mean, or `None` before the first measurement.
     #[must_use]
     pub fn get(&self) -> Option<f64> {
         self.mean
@@ -73,18 +75,18 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_cheap_jobs_replaces_the_mean_and_a_few_do_not() {
+    fn run_of_cheap_jobs_replaces_the_mean() {
         let mut mean = after_long_jobs();
         assert!(!mean.note(CHEAP_JOBS - 1, 1e3));
         assert!(mean.get() > Some(13e6));
         assert!(mean.note(1, 1e3));
         let expected = 2e3 / CHEAP_JOBS as f64;
         assert_eq!(mean.get(), Some(expected));
-        assert!(!mean.note(1_000_000, expected * 1e6), "the same is no news");
+        assert!(!mean.note(1_000_000, expected * 1e6), "replaced by the same cost");
     }
 
     #[test]
-    fn a_long_job_among_cheap_ones_keeps_the_mean() {
+    fn single_long_jobs_interrupt_a_run_of_cheap_ones() {
         let mut mean = after_long_jobs();
         for n in 0..10_000 {
             let cost = if n % 20 == 0 { 15e6 } else { 1e3 };
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_measurement_above_the_mean_counts_by_its_weight() {
+    fn measurement_above_the_mean_counts_by_its_weight() {
         let mut mean = MeanCost::new(0.125, CHEAP_JOBS);
         mean.note(1000, 1e6);
         mean.note(1, 9e3);

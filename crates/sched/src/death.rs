@@ -1,4 +1,4 @@
-//! What follows from the end of a worker.
+//! Handles failed starts and deaths of workers: retries, blame, and when the pool breaks.
 
 use std::time::Duration;
 
@@ -6,37 +6,38 @@ use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, StartFailure, Verdict,
-    queue::{Grouping, Waiting},
+    queue::{Grouping, JobSpan},
     state::Mode,
     worker::{InFlight, KillReason, Phase, Worker},
 };
 
-/// So many failed starts in a row break the pool.
-const MOST_FAILED_STARTS: u32 = 5;
+/// Number of consecutive failed starts that breaks the pool.
+const MAX_FAILED_STARTS: u32 = 5;
 
-/// So many workers that somebody kills while they start do so too: nobody can say that the next would live.
-const MOST_KILLED_STARTS: u32 = 100;
+/// Number of consecutive starts, killed by another process, that breaks the pool: further ones would probably
+/// be killed as well.
+const MAX_KILLED_STARTS: u32 = 100;
 
-/// So many times its size may a pool lose workers between jobs, without a single outcome from any, before it is
-/// taken for broken.
-const MOST_IDLE_DEATHS: u32 = 20;
+/// Number of deaths per worker slot that no job is blamed for, without any outcome in between, above which
+/// the pool breaks.
+const MAX_IDLE_DEATHS: u32 = 20;
 
-/// How long to wait after the first failed start, or the first death in a job; doubled after each.
+/// Delay after the first failed start, or the first death of a job's worker; doubled after each further one.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 
-/// Doubled so often at the most.
-const MOST_DOUBLINGS: u32 = 6;
+/// Maximum number of doublings of the backoff.
+const MAX_DOUBLINGS: u32 = 6;
 
-/// What is known of a worker's end.
+/// The event of a worker's death; see [`Event::Died`](crate::Event::Died).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
+pub(crate) struct WorkerExit {
     pub(crate) running: Option<(BatchId, u64)>,
     pub(crate) death: Death,
     pub(crate) memory: bool,
 }
 
 fn backoff(failures: u32) -> Duration {
-    FIRST_BACKOFF * (1 << failures.saturating_sub(1).min(MOST_DOUBLINGS))
+    FIRST_BACKOFF * (1 << failures.saturating_sub(1).min(MAX_DOUBLINGS))
 }
 
 impl Sched {
@@ -48,7 +49,7 @@ impl Sched {
         actions: &mut Vec<Action>,
     ) {
         let Some(worker) = self.workers.remove(&id) else { return };
-        if matches!(worker.phase, Phase::Doomed(doom) if doom != KillReason::Late) {
+        if matches!(worker.phase, Phase::Killing(reason) if reason != KillReason::StartTimeout) {
             return;
         }
         match failure {
@@ -56,167 +57,188 @@ impl Sched {
             StartFailure::Own | StartFailure::Final => self.failed_starts += 1,
         }
         self.next_start = now + backoff(self.failed_starts + 1);
-        self.starts_fail |= failure == StartFailure::Final
-            || self.failed_starts >= MOST_FAILED_STARTS
-            || self.killed_starts >= MOST_KILLED_STARTS;
-        if self.starts_fail && !self.workers.values().any(is_usable) {
-            self.break_down(actions);
+        self.starts_failing |= failure == StartFailure::Final
+            || self.failed_starts >= MAX_FAILED_STARTS
+            || self.killed_starts >= MAX_KILLED_STARTS;
+        if self.starts_failing && !self.workers.values().any(is_usable) {
+            self.break_pool(actions);
         }
     }
 
-    pub(crate) fn died(&mut self, now: MonotonicInstant, id: WorkerId, end: End, actions: &mut Vec<Action>) {
-        // Gone already: a death is reported twice.
+    pub(crate) fn died(
+        &mut self,
+        now: MonotonicInstant,
+        id: WorkerId,
+        exit: WorkerExit,
+        actions: &mut Vec<Action>,
+    ) {
+        // A death may be reported twice; the second report finds no worker.
         let Some(worker) = self.workers.remove(&id) else { return };
         let expected = !matches!(
             worker.phase,
-            Phase::Serving | Phase::Doomed(KillReason::Expelled | KillReason::Stood | KillReason::Oversized)
+            Phase::Serving
+                | Phase::Killing(KillReason::ProtocolError | KillReason::Stalled | KillReason::RssExceeded)
         );
         if worker.batches.is_empty() && expected {
             return;
         }
         if self.settings.on_worker_death == OnWorkerDeath::Break && !expected {
-            self.break_all(worker, actions);
+            self.abandon_all(worker, actions);
             return;
         }
-        let goes_on = matches!(self.mode, Mode::Open | Mode::Closing);
-        let blamed = blamed_job(&worker, end).filter(|_| goes_on);
-        // Among several jobs that were too much to receive nobody can say which one was: the next time each is alone.
-        let crowd = if end.memory && blamed.is_none() {
-            worker.batches.front().map(|batch| batch.batch)
-        } else {
-            None
-        };
-        let mut again = Vec::new();
-        let held = worker.batches.into_iter().flat_map(|in_flight| {
-            let alone = crowd == Some(in_flight.batch);
-            in_flight.jobs.into_iter().map(move |waiting| match alone {
-                true => Waiting { grouping: Grouping::Isolated, ..waiting },
-                false => waiting,
-            })
-        });
-        for waiting in held {
-            match blamed.filter(|&job| waiting.jobs.contains(job)) {
-                None => again.push(waiting),
+        let accepts_retries = matches!(self.mode, Mode::Open | Mode::Closing);
+        let blamed = blamed_job(&worker, exit).filter(|_| accepts_retries);
+        let phase = worker.phase;
+        let mut requeued = Vec::new();
+        for span in remaining_jobs(worker, exit, blamed) {
+            match blamed.filter(|&job| span.jobs.contains(job)) {
+                None => requeued.push(span),
                 Some(job) => {
-                    let (before, rest) = waiting.jobs.split_at(job.0 - waiting.jobs.first().0);
-                    again.extend(before.map(|jobs| Waiting { jobs, ..waiting }));
+                    let (before, rest) = span.jobs.split_at(job.0 - span.jobs.first().0);
+                    requeued.extend(before.map(|jobs| JobSpan { jobs, ..span }));
                     let (suspect, after) = rest.map_or((None, None), |rest| rest.split_at(1));
                     if let Some(jobs) = suspect
-                        && let Some(after) = self.charge(job, worker.phase, end, actions)
+                        && let Some(backoff) = self.charge(job, phase, exit, actions)
                     {
-                        // Not at once: what killed it may be over soon, like a lack of memory.
-                        let suspect = Waiting { jobs, grouping: Grouping::Isolated, ..waiting };
-                        self.queue.rest(now + after, suspect);
-                        actions.push(Action::WakeAt(now + after));
+                        // Delayed, because the cause may be temporary, such as a lack of memory.
+                        let suspect = JobSpan { jobs, grouping: Grouping::Isolated, ..span };
+                        self.queue.delay(now + backoff, suspect);
+                        actions.push(Action::WakeAt(now + backoff));
                     }
-                    again.extend(after.map(|jobs| Waiting { jobs, ..waiting }));
+                    requeued.extend(after.map(|jobs| JobSpan { jobs, ..span }));
                 }
             }
         }
         if blamed.is_none() {
             self.idle_deaths += 1;
         }
-        if goes_on {
-            self.put_back(again, actions);
+        if accepts_retries {
+            self.requeue(requeued, actions);
         } else {
-            again.iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
+            requeued.iter().for_each(|span| self.cancel(span.jobs, actions));
         }
-        if self.idle_deaths > MOST_IDLE_DEATHS * self.settings.max_workers {
-            self.break_down(actions);
+        if self.idle_deaths > MAX_IDLE_DEATHS * self.settings.max_workers {
+            self.break_pool(actions);
         }
     }
 
-    /// Notes a bad end of a job and says after which time it is tried again; if it is not, it is resolved.
-    fn charge(&mut self, job: JobId, phase: Phase, end: End, actions: &mut Vec<Action>) -> Option<Duration> {
-        if self.condemned.contains(&job) {
+    /// Charges a job with the death of its worker. Returns the backoff before its next attempt, or resolves
+    /// it and returns `None` if it is not retried.
+    fn charge(
+        &mut self,
+        job: JobId,
+        phase: Phase,
+        exit: WorkerExit,
+        actions: &mut Vec<Action>,
+    ) -> Option<Duration> {
+        if self.kill_requested.contains(&job) {
             self.cancel(JobRange::one(job), actions);
             return None;
         }
-        let tried = self.attempts.entry(job).or_default();
-        let verdict = if let Phase::Doomed(KillReason::Overrun { limit, .. }) = phase {
-            tried.timeouts += 1;
-            let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(None));
-            let is_last = tried.timeouts > self.settings.timeout_retries;
+        let failed = self.attempts.entry(job).or_default();
+        let verdict = if let Phase::Killing(KillReason::JobTimedOut { limit, .. }) = phase {
+            failed.timeouts += 1;
+            let (attempts, earlier) = (failed.deaths + failed.timeouts, failed.of_other_causes(None));
+            let is_last = failed.timeouts > self.settings.timeout_retries;
             is_last.then_some(Verdict::TimedOut { limit, attempts, earlier })
         } else {
-            let death = end.death;
-            tried.note_death(death);
-            let (attempts, earlier) = (tried.deaths + tried.timeouts, tried.unlike(Some(death)));
-            if end.memory || phase == Phase::Doomed(KillReason::Oversized) {
-                // It would need as much again.
+            let death = exit.death;
+            failed.note_death(death);
+            let (attempts, earlier) = (failed.deaths + failed.timeouts, failed.of_other_causes(Some(death)));
+            if exit.memory || phase == Phase::Killing(KillReason::RssExceeded) {
+                // Not retried: it would need as much memory again.
                 Some(Verdict::Memory { death, attempts, earlier })
             } else {
-                let is_last = tried.deaths > self.settings.retries;
+                let is_last = failed.deaths > self.settings.retries;
                 is_last.then_some(Verdict::Crashed { death, attempts, earlier })
             }
         };
-        let ends = tried.deaths + tried.timeouts;
+        let failures = failed.deaths + failed.timeouts;
         self.idle_deaths = 0;
-        let Some(verdict) = verdict else { return Some(backoff(ends)) };
+        let Some(verdict) = verdict else { return Some(backoff(failures)) };
         let jobs = JobRange::one(job);
         self.forget(jobs);
         actions.push(Action::Resolve { jobs, verdict });
         None
     }
 
-    /// Has a worker killed that is not needed any more.
+    /// Kills a worker that is no longer needed.
     pub(crate) fn dismiss(&mut self, id: WorkerId, actions: &mut Vec<Action>) {
-        self.doom(id, KillReason::Dismissed, actions);
+        self.kill_worker(id, KillReason::Dismissed, actions);
     }
 
-    /// Has a worker killed, unless it is being killed already.
-    pub(crate) fn doom(&mut self, id: WorkerId, doom: KillReason, actions: &mut Vec<Action>) {
+    /// Kills a worker, unless it is being killed already.
+    pub(crate) fn kill_worker(&mut self, id: WorkerId, reason: KillReason, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id)
-            && !matches!(worker.phase, Phase::Doomed(_))
+            && !matches!(worker.phase, Phase::Killing(_))
         {
-            worker.phase = Phase::Doomed(doom);
+            worker.phase = Phase::Killing(reason);
             worker.check_at = None;
             actions.push(Action::Kill(id));
         }
     }
 
-    /// The rule of pools that do not heal: what the dead worker had is abandoned, and so is everything else.
-    fn break_all(&mut self, dead: Worker, actions: &mut Vec<Action>) {
-        self.break_down(actions);
-        for waiting in dead.batches.into_iter().flat_map(|in_flight| in_flight.jobs) {
-            self.cancel(waiting.jobs, actions);
+    /// Implements [`OnWorkerDeath::Break`]: breaks the pool, abandons all jobs and dismisses all workers.
+    fn abandon_all(&mut self, dead: Worker, actions: &mut Vec<Action>) {
+        self.break_pool(actions);
+        for span in dead.batches.into_iter().flat_map(|in_flight| in_flight.jobs) {
+            self.cancel(span.jobs, actions);
         }
         let others: Vec<WorkerId> = self.workers.keys().copied().collect();
         others.into_iter().for_each(|id| self.dismiss(id, actions));
     }
 
-    /// Gives up: all that waits is abandoned, and so is what comes.
-    pub(crate) fn break_down(&mut self, actions: &mut Vec<Action>) {
+    /// Breaks the pool, unless it is being stopped: queued jobs are abandoned, and so are later ones. Jobs in
+    /// flight go on.
+    pub(crate) fn break_pool(&mut self, actions: &mut Vec<Action>) {
         if self.mode == Mode::Stopping {
             return;
         }
         self.mode = Mode::Broken;
-        let waiting: Vec<_> = self.queue.drain().collect();
-        waiting.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+        let queued: Vec<_> = self.queue.drain().collect();
+        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
     }
 }
 
-/// Whether a pool whose starts fail may go on with this worker: where some workers can be started and others not, those that
-/// can have to do. A replacement that is still starting proves nothing, since it can fail like those before it; otherwise
-/// two slots whose replacements start in turns would keep the pool unbroken without end.
+/// Returns the jobs that a dead worker had, in order.
+///
+/// If it had no memory to receive a batch, it is unknown which of the batch's jobs was too large: then each
+/// of them gets a batch of its own.
+fn remaining_jobs(worker: Worker, exit: WorkerExit, blamed: Option<JobId>) -> impl Iterator<Item = JobSpan> {
+    let is_undecided = exit.memory && blamed.is_none();
+    let isolated = worker.batches.front().filter(|_| is_undecided).map(|in_flight| in_flight.batch);
+    worker.batches.into_iter().flat_map(move |in_flight| {
+        let isolate = isolated == Some(in_flight.batch);
+        in_flight.jobs.into_iter().map(move |span| match isolate {
+            true => JobSpan { grouping: Grouping::Isolated, ..span },
+            false => span,
+        })
+    })
+}
+
+/// Returns whether this worker keeps a pool whose starts fail from breaking: if only some workers can be
+/// started, the pool goes on with those. A worker that was started after the failures does not count until it
+/// is ready, since it may fail like those before it. Otherwise two slots whose replacements start alternately
+/// would keep the pool unbroken forever.
 fn is_usable(worker: &Worker) -> bool {
     match worker.phase {
         Phase::Serving => true,
         Phase::Starting => !worker.after_failures,
-        Phase::Leaving { .. } | Phase::Doomed(_) => false,
+        Phase::Retiring { .. } | Phase::Killing(_) => false,
     }
 }
 
-/// The job that a death is charged to: the one that ran too long, the one that was running, or the one that there was no
-/// memory to receive.
-fn blamed_job(worker: &Worker, end: End) -> Option<JobId> {
-    if let Phase::Doomed(KillReason::Overrun { job, .. } | KillReason::Called { job }) = worker.phase {
+/// Returns the job that a death is charged to: the one that exceeded its limit or was killed, the one that
+/// was running, or the only job of the batch that the worker had no memory to receive.
+fn blamed_job(worker: &Worker, exit: WorkerExit) -> Option<JobId> {
+    if let Phase::Killing(KillReason::JobTimedOut { job, .. } | KillReason::JobKilled { job }) = worker.phase
+    {
         return Some(job);
     }
-    if end.memory && end.running.is_none() {
+    if exit.memory && exit.running.is_none() {
         return worker.batches.front().filter(|batch| batch.count() == 1)?.first_job();
     }
-    let (batch, index) = end.running?;
+    let (batch, index) = exit.running?;
     let in_flight: &InFlight = worker.batches.iter().find(|in_flight| in_flight.batch == batch)?;
     in_flight.job_at(index)
 }

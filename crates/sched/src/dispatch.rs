@@ -1,34 +1,34 @@
-//! Who gets the next jobs, and who is started for them.
+//! Assigns queued jobs to workers; starts and retires workers.
 
 use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, Sched,
-    sizing::MOST_BYTES,
+    sizing::MAX_BYTES,
     state::Mode,
     worker::{InFlight, Phase, Worker},
 };
 
 impl Sched {
-    /// Sends and starts until nothing more can be done for the queue.
+    /// Sends batches and starts workers until the queue is empty or no worker is available.
     pub(crate) fn dispatch(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         if !matches!(self.mode, Mode::Open | Mode::Closing) || self.is_paused() {
             return;
         }
         while self.queue.count() > 0 {
-            if let Some(worker) = self.warmest_idle() {
+            if let Some(worker) = self.most_recently_idle() {
                 self.send(now, worker, actions);
             } else if !self.start(now, actions) {
-                let Some(worker) = self.with_room_to_spare() else { return };
+                let Some(worker) = self.worker_with_open_window() else { return };
                 self.send(now, worker, actions);
             }
         }
     }
 
-    /// Lets workers go that are too many since a resize: starting ones first, then the coldest of the idle. Where more
-    /// have to go, those do that run out of work first.
-    pub(crate) fn shed(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
-        for _ in 0..self.surplus() {
+    /// Removes workers in excess of `max_workers` after a resize: first those that are starting, then those
+    /// that have been idle longest. Further ones are removed when they become idle.
+    pub(crate) fn scale_down(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
+        for _ in 0..self.excess_workers() {
             let starting = self.workers.iter().find(|(_, worker)| worker.phase == Phase::Starting);
             if let Some((&id, _)) = starting {
                 self.dismiss(id, actions);
@@ -40,8 +40,8 @@ impl Sched {
         }
     }
 
-    /// How many workers there are beyond the most that there may be, not counting those that are about to go.
-    fn surplus(&self) -> u64 {
+    /// Returns the number of workers in excess of `max_workers`, without those that are exiting.
+    fn excess_workers(&self) -> u64 {
         let staying = self.count(Phase::Starting) + self.count(Phase::Serving);
         staying.saturating_sub(u64::from(self.settings.max_workers))
     }
@@ -49,12 +49,13 @@ impl Sched {
     fn retire(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&id) {
             let by = now + self.settings.exit_timeout;
-            worker.phase = Phase::Leaving { by };
+            worker.phase = Phase::Retiring { by };
             actions.extend([Action::Retire(id), Action::WakeAt(by)]);
         }
     }
 
-    /// Lets workers go that have served their time or are not needed any more.
+    /// Retires idle workers that have reached a limit or are no longer needed, and dismisses starting ones if
+    /// the pool is finishing.
     pub(crate) fn release(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         let all = match self.mode {
             Mode::Open => false,
@@ -71,7 +72,7 @@ impl Sched {
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         for id in ids {
             let worker = &self.workers[&id];
-            if worker.is_idle() && (all || !self.may_get_more(worker) || self.idle_too_long(now, worker)) {
+            if worker.is_idle() && (all || !self.accepts_jobs(worker) || self.is_idle_too_long(now, worker)) {
                 self.retire(now, id, actions);
             } else if all && worker.phase == Phase::Starting {
                 self.dismiss(id, actions);
@@ -79,30 +80,30 @@ impl Sched {
         }
     }
 
-    fn idle_too_long(&self, now: MonotonicInstant, worker: &Worker) -> bool {
+    fn is_idle_too_long(&self, now: MonotonicInstant, worker: &Worker) -> bool {
         self.settings.idle_timeout.is_some_and(|time| worker.idle_since + time <= now)
     }
 
-    fn warmest_idle(&self) -> Option<WorkerId> {
-        let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && self.may_get_more(worker));
+    fn most_recently_idle(&self) -> Option<WorkerId> {
+        let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && self.accepts_jobs(worker));
         idle.max_by_key(|(_, worker)| worker.last_idle).map(|(&id, _)| id)
     }
 
-    /// A busy worker that may have a further batch at hand: only while there is plenty for all, and nobody who is
-    /// about to be ready for it, because what a worker has cannot be given to others.
-    fn with_room_to_spare(&self) -> Option<WorkerId> {
+    /// Returns a busy worker whose window has room for another batch. Returns `None` while few jobs are
+    /// queued or workers are starting, because assigned jobs are not available to other workers.
+    fn worker_with_open_window(&self) -> Option<WorkerId> {
         let scarce = self.queue.count() < 2 * self.count(Phase::Serving);
-        if scarce || self.count(Phase::Starting) > 0 || self.surplus() > 0 {
+        if scarce || self.count(Phase::Starting) > 0 || self.excess_workers() > 0 {
             return None;
         }
         let window = self.sizing.window();
         let open = self.workers.iter().filter(|(_, worker)| {
-            worker.phase == Phase::Serving && worker.batches.len() < window && self.may_get_more(worker)
+            worker.phase == Phase::Serving && worker.batches.len() < window && self.accepts_jobs(worker)
         });
         open.min_by_key(|(_, worker)| worker.batches.len()).map(|(&id, _)| id)
     }
 
-    fn may_get_more(&self, worker: &Worker) -> bool {
+    fn accepts_jobs(&self, worker: &Worker) -> bool {
         !worker.is_recycled && quota_left(worker, self.settings.max_jobs_per_worker) > 0
     }
 
@@ -110,7 +111,8 @@ impl Sched {
         self.workers.values().filter(|worker| worker.phase == phase).count() as u64
     }
 
-    /// Starts a worker, if there are more jobs than workers on their way and a place is free.
+    /// Starts a worker if more jobs are queued than workers are starting, the backoff is over, and a slot is
+    /// free. Returns whether it did.
     fn start(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
         if self.queue.count() <= self.count(Phase::Starting) {
             return false;
@@ -122,14 +124,14 @@ impl Sched {
         self.start_one(now, actions)
     }
 
-    /// Starts all workers that there may be.
+    /// Starts workers up to the maximum.
     pub(crate) fn prestart(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         while self.mode == Mode::Open && self.start_one(now, actions) {}
     }
 
-    /// Starts a worker, if a place is free.
+    /// Starts a worker if a slot is free; returns whether it did.
     fn start_one(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
-        if !self.has_free_place() {
+        if !self.has_free_slot() {
             return false;
         }
         let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
@@ -138,18 +140,18 @@ impl Sched {
         let id = WorkerId { slot, generation: *generation };
         *generation += 1;
         let by = now + self.settings.start_timeout;
-        self.workers.insert(id, Worker::starting(by, self.starts_fail));
+        self.workers.insert(id, Worker::starting(by, self.starts_failing));
         actions.extend([Action::Start(id), Action::WakeAt(by)]);
         true
     }
 
     fn send(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let sharing = u64::from(self.settings.max_workers);
-        let look = self.look_every();
+        let check_period = self.check_period();
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let quota = quota_left(worker, self.settings.max_jobs_per_worker);
         let size = self.sizing.batch_size(self.queue.count(), sharing);
-        let jobs = self.queue.take(size, quota, MOST_BYTES);
+        let jobs = self.queue.take(size, quota, MAX_BYTES);
         let batch = BatchId(self.next_batch);
         self.next_batch += 1;
 
@@ -157,8 +159,10 @@ impl Sched {
         let shortest = match self.limits.is_empty() {
             true => limit,
             false => {
-                let own =
-                    jobs.iter().flat_map(|w| w.jobs.iter()).filter_map(|job| self.limits.get(&job).copied());
+                let own = jobs
+                    .iter()
+                    .flat_map(|span| span.jobs.iter())
+                    .filter_map(|job| self.limits.get(&job).copied());
                 own.chain(limit).min()
             }
         };
@@ -169,21 +173,21 @@ impl Sched {
         }
         if worker.batches.is_empty() {
             worker.since = now;
-            actions.push(Action::WakeAt(now + look));
+            actions.push(Action::WakeAt(now + check_period));
         }
         let in_flight = InFlight { batch, jobs, returned: 0, timed: shortest.is_some() };
         worker.assigned += in_flight.count();
         actions.push(Action::Send {
             worker: id,
             batch,
-            jobs: in_flight.jobs.iter().map(|waiting| waiting.jobs).collect(),
+            jobs: in_flight.jobs.iter().map(|span| span.jobs).collect(),
             timed: in_flight.timed,
         });
         worker.batches.push_back(in_flight);
     }
 }
 
-/// How many more jobs the worker may be given.
+/// Returns the number of further jobs that may be assigned to the worker under `max_jobs_per_worker`.
 fn quota_left(worker: &Worker, quota: Option<std::num::NonZeroU64>) -> u64 {
-    quota.map_or(u64::MAX, |most| most.get().saturating_sub(worker.assigned))
+    quota.map_or(u64::MAX, |quota| quota.get().saturating_sub(worker.assigned))
 }

@@ -1,214 +1,215 @@
-//! What the scheduler hears, and what it asks for.
+//! Input and output of the scheduler: events and actions.
 
 use std::time::Duration;
 
 use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
-/// Something happened.
+/// Input of the scheduler: a change in the pool or in one of its workers.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Jobs to run. Each number is submitted once, in ascending order.
+    /// Jobs were submitted. Each number is submitted once, in ascending order.
     Submitted {
         /// The jobs.
         jobs: JobRange,
-        /// How many bytes they take together.
+        /// Total encoded size in bytes.
         bytes: u64,
-        /// Those among them that have time limits of their own.
+        /// Time limits of those jobs that have one of their own.
         limits: Vec<(JobId, Duration)>,
-        /// Whether they go into one batch, with no others.
+        /// Whether they must go into one batch that contains no other jobs.
         together: bool,
     },
-    /// A worker has started.
+    /// A worker has completed its handshake and can be sent batches.
     Ready(WorkerId),
-    /// A worker could not be started, or ended before it was ready.
+    /// A worker could not be started, or exited before it was ready.
     StartFailed {
         /// The worker.
         worker: WorkerId,
-        /// What that says about the next attempt.
+        /// Consequence for the next attempt.
         failure: StartFailure,
     },
-    /// A worker has sent outcomes of a batch back.
+    /// A worker has returned outcomes of a batch.
     Returned {
         /// The worker.
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// How many outcomes came: those of the first jobs of the batch that had none yet.
+        /// Number of outcomes. They belong to the first jobs of the batch that had no outcome yet.
         outcomes: u64,
-        /// Whether no more will come.
+        /// Whether these are the last outcomes of this batch.
         last: bool,
-        /// How long the worker was busy with it.
+        /// Time the worker spent on them.
         busy: Duration,
     },
-    /// A worker that was [recalled](Action::Recall) had begun with this job: it begins with no later one of the batches that
-    /// it was recalled from.
+    /// Reply to [`Action::Recall`]: this job is the last one that the worker has started; it starts no later
+    /// job of the batches it was recalled from.
     TakenBack {
         /// The worker.
         worker: WorkerId,
         /// The job's batch.
         batch: BatchId,
-        /// The job's place in it.
+        /// The job's index in the batch.
         index: u64,
     },
-    /// What a worker was found to be doing; told before a [`Event::Tick`].
+    /// The job that a worker is running. Sent before an [`Event::Tick`].
     Seen {
         /// The worker.
         worker: WorkerId,
         /// The job's batch.
         batch: BatchId,
-        /// The job's place in it.
+        /// The job's index in the batch.
         index: u64,
         /// When the job started.
         since: MonotonicInstant,
     },
-    /// A worker was found to do nothing although it has jobs, or to do something; told before a [`Event::Tick`].
+    /// Whether a worker that has jobs is stalled. Sent before an [`Event::Tick`].
     Stalled {
         /// The worker.
         worker: WorkerId,
-        /// Whether it does nothing: somebody has stopped it, or it is in no job and silent.
+        /// Whether it makes no progress: its process is stopped, or it runs no job and sends nothing.
         stands: bool,
     },
-    /// The resident size of a worker and what it has started was looked at.
+    /// Resident size of a worker and its descendants.
     Resident {
         /// The worker.
         worker: WorkerId,
-        /// In bytes.
+        /// Size in bytes.
         bytes: u64,
     },
-    /// A worker that had been ready is gone, and all that it had sent has been told.
+    /// A worker that had been ready has exited, and everything it had sent was reported in earlier events.
     Died {
         /// The worker.
         worker: WorkerId,
-        /// The batch that it was in and the place of the job in it.
+        /// Batch and index of the job that it was running.
         running: Option<(BatchId, u64)>,
-        /// A batch of which it had finished more jobs than it had sent outcomes of, and how many more; an
-        /// [`Action::Deliver`] asks for their outcomes.
+        /// A batch of which the worker had finished more jobs than it had sent outcomes of, and the number of
+        /// these outcomes. They were recovered; an [`Action::Deliver`] requests their delivery.
         kept: Option<(BatchId, u64)>,
-        /// How it ended.
+        /// Exit status.
         death: Death,
-        /// Whether that was for lack of memory; told of a worker in no job only if it had none to receive its jobs with.
+        /// Whether it ran out of memory. For a worker that was running no job, this is set only if it had no
+        /// memory to receive its jobs.
         memory: bool,
     },
-    /// These jobs are no longer wanted; those that are under way are not touched.
+    /// These jobs are cancelled. Jobs in flight are not affected.
     Cancelled(JobRange),
-    /// This job is to end, whatever it takes; a worker that has it is killed.
+    /// This job is cancelled even if it is in flight, in which case its worker is killed.
     Killed(JobId),
-    /// No more jobs will be submitted; workers leave when all is done.
+    /// No more jobs will be submitted; workers exit when all jobs are resolved.
     Closed,
-    /// No job shall start any more; running ones have this long.
+    /// No more jobs may start; running jobs may finish within the grace period.
     Stopped {
-        /// After this time their workers are killed.
+        /// Time after which the remaining workers are killed.
         grace: Duration,
-        /// Whether the workers are asked to end now.
+        /// Whether workers are also asked to terminate at once.
         terminate: bool,
     },
-    /// So many workers there may be at a time from now on; at least 1.
+    /// Maximum number of workers from now on; at least 1.
     Resized(u32),
-    /// Start all workers that there may be, without waiting for jobs.
+    /// Start workers up to the maximum without waiting for jobs.
     Prestart,
-    /// The pool lacks what it needs to go on.
+    /// The pool has lost a resource that it cannot run without.
     ResourceLost,
-    /// The workers have been stopped where they stand; limits stand still.
+    /// All workers were stopped (SIGSTOP). Limits do not count until [`Event::Resumed`].
     Paused,
-    /// They have been continued.
+    /// All workers were continued.
     Resumed,
-    /// Neither this process nor its workers ran from then until now, as when all are stopped by a signal or the machine is
-    /// suspended: limits are extended by that time.
+    /// Neither this process nor its workers ran between `since` and now, for example because all were stopped
+    /// by a signal or the machine was suspended. All limits are extended by that time.
     TimeSkipped {
-        /// The last moment at which the process is known to have run.
+        /// The last time at which this process is known to have run.
         since: MonotonicInstant,
     },
-    /// Time has passed.
+    /// A requested time was reached; see [`Action::WakeAt`].
     Tick,
 }
 
-/// What a failed start says about the next attempt.
+/// Consequence of a failed start for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartFailure {
-    /// It would fail in the same way.
+    /// The next attempt would fail in the same way.
     Final,
-    /// The worker, or what it takes to start one, has failed; it may do so again.
+    /// The worker, or something needed to start it, has failed; the next attempt may succeed.
     Own,
-    /// Somebody killed it.
+    /// Another process killed the worker.
     Killed,
 }
 
-/// Something is to be done.
+/// Output of the scheduler: what the pool must do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Start this worker; [`Event::Ready`] or [`Event::StartFailed`] follows.
+    /// Start this worker. [`Event::Ready`] or [`Event::StartFailed`] follows.
     Start(WorkerId),
-    /// Send a batch; [`Event::Returned`] or [`Event::Died`] follows.
+    /// Send a batch. [`Event::Returned`] or [`Event::Died`] follows.
     Send {
-        /// To this worker.
+        /// Destination.
         worker: WorkerId,
-        /// Under this number.
+        /// Number of the batch.
         batch: BatchId,
-        /// These jobs, in this order.
+        /// The jobs, in the order in which they run.
         jobs: Vec<JobRange>,
-        /// Whether the worker is to note when each job starts.
+        /// Whether the worker must record the start time of each job.
         timed: bool,
     },
-    /// Hand out the outcomes that have just come back: they belong to these jobs, in this order.
+    /// Deliver the outcomes that were just returned. They belong to these jobs, in this order.
     Deliver(Vec<JobRange>),
-    /// These jobs end without an outcome of their own.
+    /// Resolve jobs that have no outcome of their own.
     Resolve {
         /// The jobs.
         jobs: JobRange,
-        /// Why.
+        /// The reason.
         verdict: Verdict,
     },
-    /// Have the worker run no further job of the batches it has.
+    /// Make the worker start no further job of the batches it has.
     Halt(WorkerId),
-    /// Have the worker begin with no further job of batches with smaller numbers. [`Event::TakenBack`] follows if it is known
-    /// which it has begun, and in any case [`Event::Returned`] for each batch.
+    /// Make the worker start no further job of batches with smaller numbers. [`Event::TakenBack`] follows if
+    /// it is known which job it started last, and in any case [`Event::Returned`] for each batch.
     Recall {
         /// The worker.
         worker: WorkerId,
-        /// Batches from this number on are meant for it.
+        /// Number of the first batch that is not recalled.
         below: BatchId,
     },
-    /// Have the worker leave when it has sent back what it has.
+    /// Make the worker exit after it has returned the batches it has.
     Retire(WorkerId),
-    /// Ask the worker's processes to end.
+    /// Send SIGTERM to the worker's processes.
     Terminate(WorkerId),
-    /// End the worker's processes.
+    /// Send SIGKILL to the worker's processes.
     Kill(WorkerId),
-    /// Send a [`Event::Tick`] at this time, unless one is due earlier: each tick answers with the next wish.
+    /// Send an [`Event::Tick`] at this time, unless one is due earlier. Each tick requests the next.
     WakeAt(MonotonicInstant),
 }
 
-/// Why a job has no outcome of its own.
+/// Reason why a job has no outcome of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its worker died in it, on the last attempt that it had.
+    /// The worker died while running the job, and no retries are left.
     Crashed {
-        /// How the worker ended.
+        /// Exit status of the worker.
         death: Death,
-        /// How often the job was started.
+        /// Number of times the job was started.
         attempts: u32,
-        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        /// Deaths of earlier attempts with other causes: the first of each cause.
         earlier: Box<[Death]>,
     },
-    /// Its worker ran out of memory in it.
+    /// The worker ran out of memory while running the job.
     Memory {
-        /// How the worker ended.
+        /// Exit status of the worker.
         death: Death,
-        /// How often the job was started.
+        /// Number of times the job was started.
         attempts: u32,
-        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        /// Deaths of earlier attempts with other causes: the first of each cause.
         earlier: Box<[Death]>,
     },
-    /// It ran past its limit, on the last attempt that it had.
+    /// The job exceeded its time limit, and no retries are left.
     TimedOut {
         /// The limit.
         limit: Duration,
-        /// How often the job was started.
+        /// Number of times the job was started.
         attempts: u32,
         /// Deaths of earlier attempts: the first of each cause.
         earlier: Box<[Death]>,
     },
-    /// It was cancelled, or the pool was stopped.
+    /// The job was cancelled, or the pool was stopped.
     Cancelled,
     /// The pool is broken: no worker can be started.
     Abandoned,

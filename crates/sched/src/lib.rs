@@ -1,10 +1,11 @@
-//! Decides and never acts.
+//! The scheduler: decides which worker runs which jobs, and what follows from deaths and limits.
 //!
-//! [`Sched::handle`] takes a moment and an [`Event`] and answers with [`Action`]s. It has no clock, thread, file or
-//! socket, so a test can drive it through any history, and the same history always ends the same.
+//! [`Sched::handle`] takes a point in time and an [`Event`] and returns [`Action`]s. It has no clock, thread,
+//! file or socket, so a test can replay any sequence of events, and the same sequence always gives the same
+//! actions.
 //!
-//! Jobs are ranges of numbers here; what they are and where their bytes lie is the pool's business. A job is in
-//! exactly one place: in the queue, in one batch of one worker, or resolved.
+//! The scheduler sees jobs as ranges of numbers; the pool holds their bytes. At any time a job is in exactly
+//! one place: in the queue, in one batch of one worker, or resolved.
 
 mod cancel;
 mod cost;
@@ -15,7 +16,7 @@ mod invariants;
 mod limits;
 mod pauses;
 mod queue;
-mod relief;
+mod rebalance;
 mod resident;
 mod settings;
 mod sizing;

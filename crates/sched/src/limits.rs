@@ -1,4 +1,4 @@
-//! Time limits: of jobs, of workers that leave, of a pool that is stopped.
+//! Time limits: of jobs, of starting, stalled and retired workers, and of a pool that is being stopped.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ impl Sched {
         }
     }
 
-    pub(crate) fn stood(&mut self, now: MonotonicInstant, id: WorkerId, stands: bool) {
+    pub(crate) fn stalled(&mut self, now: MonotonicInstant, id: WorkerId, is_stalled: bool) {
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.stood_since = stands.then(|| worker.stood_since.unwrap_or(now));
+            worker.stalled_since = is_stalled.then(|| worker.stalled_since.unwrap_or(now));
         }
     }
 
-    /// Time goes on: what would have been due meanwhile is due so much later.
+    /// Ends a pause and extends all limits by its length.
     pub(crate) fn resumed(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         let Some(pause) = self.pauses.end(now) else { return };
         if self.workers.values().all(|worker| worker.batches.is_empty()) {
             self.pauses.forget_before(now);
         }
         for worker in self.workers.values_mut() {
-            worker.stood_since = None;
+            worker.stalled_since = None;
             worker.check_at = worker.check_at.map(|at| at + pause);
             match &mut worker.phase {
-                Phase::Leaving { by } => *by = *by + pause,
-                Phase::Doomed(KillReason::Overrun { kill_at: Some(at), .. }) => *at = *at + pause,
+                Phase::Retiring { by } => *by = *by + pause,
+                Phase::Killing(KillReason::JobTimedOut { kill_at: Some(at), .. }) => *at = *at + pause,
                 _ => {}
             }
         }
@@ -41,7 +41,8 @@ impl Sched {
         self.tick(now, actions);
     }
 
-    /// The same for a pause that nobody announced. One that was announced covers it.
+    /// Extends all limits by an unannounced pause. Has no effect during an announced one, which includes that
+    /// time.
     pub(crate) fn time_skipped(
         &mut self,
         now: MonotonicInstant,
@@ -54,26 +55,27 @@ impl Sched {
         }
     }
 
-    /// Time between two looks at workers that have jobs: whether one is stopped, and how large they are.
-    pub(crate) fn look_every(&self) -> Duration {
-        let look = self.settings.stall_timeout / 10;
-        if self.limits_resident() { look.min(RESIDENT_PERIOD) } else { look }
+    /// Returns the interval at which workers that have jobs are checked: for progress, and for their resident
+    /// size.
+    pub(crate) fn check_period(&self) -> Duration {
+        let period = self.settings.stall_timeout / 10;
+        if self.limits_resident() { period.min(RESIDENT_PERIOD) } else { period }
     }
 
-    /// Has a worker killed that stands, with jobs that nobody else can have.
-    fn check_standing(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
+    /// Kills a worker that has been stalled for `stall_timeout`, since no other worker can run its jobs.
+    fn check_stalled(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let limit = self.settings.stall_timeout;
         let Some(worker) = self.workers.get(&id) else { return };
-        let stands = worker.stood_since.is_some_and(|since| since + limit <= now);
-        if stands && worker.phase == Phase::Serving {
-            self.doom(id, KillReason::Stood, actions);
+        let is_overdue = worker.stalled_since.is_some_and(|since| since + limit <= now);
+        if is_overdue && worker.phase == Phase::Serving {
+            self.kill_worker(id, KillReason::Stalled, actions);
         }
     }
 
     pub(crate) fn tick(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         if self.is_paused() {
-            // Only the end of the pool does not wait.
+            // Only the grace period of a stopped pool runs on during a pause.
             if self.kill_at.is_some_and(|at| at <= now) {
                 ids.into_iter().for_each(|id| self.check_end(now, id, actions));
             }
@@ -81,44 +83,44 @@ impl Sched {
             return;
         }
         for id in ids {
-            self.check_standing(now, id, actions);
+            self.check_stalled(now, id, actions);
             self.check_limit(now, id, actions);
             self.check_end(now, id, actions);
         }
-        // Whoever keeps the time may have kept the earliest wish only.
+        // Repeated at each tick, because the pool stores only the earliest requested time.
         actions.extend(self.next_check(now).map(Action::WakeAt));
     }
 
-    /// The next moment at which something is due that no other event will bring up.
+    /// Returns the next time at which something is due that no other event will trigger.
     fn next_check(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
-        let look = Some(now + self.look_every());
+        let periodic = Some(now + self.check_period());
         let of_worker = |worker: &Worker| match worker.phase {
             Phase::Serving if worker.batches.is_empty() => {
                 self.settings.idle_timeout.map(|time| worker.idle_since + time)
             }
-            Phase::Serving => worker.check_at.into_iter().chain(look).min(),
-            Phase::Doomed(KillReason::Overrun { kill_at, .. }) => kill_at,
-            Phase::Leaving { by } => Some(by),
+            Phase::Serving => worker.check_at.into_iter().chain(periodic).min(),
+            Phase::Killing(KillReason::JobTimedOut { kill_at, .. }) => kill_at,
+            Phase::Retiring { by } => Some(by),
             Phase::Starting => worker.check_at,
-            Phase::Doomed(
-                KillReason::Late
-                | KillReason::Stood
-                | KillReason::Oversized
-                | KillReason::Expelled
+            Phase::Killing(
+                KillReason::StartTimeout
+                | KillReason::Stalled
+                | KillReason::RssExceeded
+                | KillReason::ProtocolError
                 | KillReason::Dismissed
-                | KillReason::Called { .. },
+                | KillReason::JobKilled { .. },
             ) => None,
         };
         let start = (self.queue.count() > 0).then_some(self.next_start);
-        let rest = self.queue.next_wake();
-        let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start).chain(rest);
+        let delayed = self.queue.next_due();
+        let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start).chain(delayed);
         all.filter(|&at| at > now).min()
     }
 
-    /// Has the worker asked to end if its job has run too long, and otherwise says when to look again.
+    /// Sends SIGTERM to a worker whose job exceeded its limit; otherwise schedules the next check.
     fn check_limit(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        // Only what was seen just now says what it is doing now.
+        // An observation is valid for one tick only: later the worker may be running another job.
         let seen = worker.seen.take();
         let Some(worker) = self.workers.get(&id) else { return };
         if worker.check_at.is_none_or(|at| at > now) || worker.phase != Phase::Serving {
@@ -130,19 +132,21 @@ impl Sched {
             let job = in_flight.job_at(index)?;
             Some((job, self.limit_of(job)?, since))
         });
-        let running = running.map(|(job, limit, since)| (job, limit, since + self.pauses.since(since)));
+        let running =
+            running.map(|(job, limit, since)| (job, limit, since + self.pauses.paused_since(since)));
         let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
-        // Whatever it starts meanwhile is not overdue before the shortest limit of all that it has.
+        // A job that starts from now on is not overdue before the shortest limit of all the worker's jobs has
+        // passed.
         let shortest = worker.batches.iter().filter_map(|batch| self.shortest_limit(batch)).min();
         let due = running.map(|(_, limit, since)| since + limit);
-        // Not at once again: a job with no time at all waits for its turn like the others.
+        // At least 1 ms, so that a limit of zero does not cause a busy loop.
         let shortest = shortest.map(|limit| limit.max(Duration::from_millis(1)));
         let next = shortest.map(|limit| now + limit).into_iter().chain(due).min();
         let kill_at = now + self.settings.grace_period;
         let Some(worker) = self.workers.get_mut(&id) else { return };
         if let Some((job, limit, _)) = overrun {
             worker.check_at = None;
-            worker.phase = Phase::Doomed(KillReason::Overrun { job, limit, kill_at: Some(kill_at) });
+            worker.phase = Phase::Killing(KillReason::JobTimedOut { job, limit, kill_at: Some(kill_at) });
             actions.extend([Action::Terminate(id), Action::WakeAt(kill_at)]);
         } else {
             worker.check_at = next;
@@ -150,29 +154,29 @@ impl Sched {
         }
     }
 
-    /// Has the worker killed if it was told to end, or to leave, and has not.
+    /// Kills a worker that was to be ready, to terminate or to exit by now.
     fn check_end(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let stopping = self.kill_at.is_some_and(|at| at <= now);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let due = match &mut worker.phase {
-            Phase::Doomed(KillReason::Overrun { kill_at, .. })
+            Phase::Killing(KillReason::JobTimedOut { kill_at, .. })
                 if stopping || kill_at.is_some_and(|at| at <= now) =>
             {
                 kill_at.take().is_some()
             }
-            Phase::Doomed(_) => false,
-            Phase::Leaving { by } if stopping || *by <= now => true,
+            Phase::Killing(_) => false,
+            Phase::Retiring { by } if stopping || *by <= now => true,
             Phase::Starting | Phase::Serving if stopping => true,
             phase @ Phase::Starting if worker.check_at.is_some_and(|at| at <= now) => {
-                *phase = Phase::Doomed(KillReason::Late);
+                *phase = Phase::Killing(KillReason::StartTimeout);
                 true
             }
             _ => return,
         };
         if due {
             actions.push(Action::Kill(id));
-            if !matches!(worker.phase, Phase::Doomed(_)) {
-                worker.phase = Phase::Doomed(KillReason::Dismissed);
+            if !matches!(worker.phase, Phase::Killing(_)) {
+                worker.phase = Phase::Killing(KillReason::Dismissed);
             }
         }
     }
@@ -185,6 +189,6 @@ impl Sched {
         if !batch.timed {
             return None;
         }
-        batch.jobs.iter().flat_map(|waiting| waiting.jobs.iter()).filter_map(|job| self.limit_of(job)).min()
+        batch.jobs.iter().flat_map(|span| span.jobs.iter()).filter_map(|job| self.limit_of(job)).min()
     }
 }

@@ -1,11 +1,11 @@
-//! The times when all workers stood, which count against no limit.
+//! Periods in which all workers were stopped. They do not count against limits.
 
 use std::time::Duration;
 
 use job::MonotonicInstant;
 
-/// The most pauses that are remembered: many more than matter to a job that has a limit.
-const MOST: usize = 1024;
+/// Maximum number of recorded pauses: far more than occur during a job that has a limit.
+const MAX_PAUSES: usize = 1024;
 
 /// Pauses of a pool, oldest first.
 #[derive(Debug, Default)]
@@ -19,10 +19,10 @@ impl Pauses {
         self.since.get_or_insert(now);
     }
 
-    /// Ends the pause and says how long it was; nothing if there was none.
+    /// Ends the current pause and returns its length, or `None` if there is none.
     pub(crate) fn end(&mut self, now: MonotonicInstant) -> Option<Duration> {
         let since = self.since.take()?;
-        if self.ended.len() == MOST {
+        if self.ended.len() == MAX_PAUSES {
             self.ended.remove(0);
         }
         self.ended.push((since, now));
@@ -33,13 +33,13 @@ impl Pauses {
         self.since.is_some()
     }
 
-    /// Drops what is over for all jobs that started at this time or later.
+    /// Drops the pauses that do not concern jobs that started at `oldest` or later.
     pub(crate) fn forget_before(&mut self, oldest: MonotonicInstant) {
         self.ended.retain(|&(_, end)| end > oldest);
     }
 
-    /// How much of the time since then was spent standing.
-    pub(crate) fn since(&self, start: MonotonicInstant) -> Duration {
+    /// Returns the total length of the ended pauses since `start`.
+    pub(crate) fn paused_since(&self, start: MonotonicInstant) -> Duration {
         let within = |&(from, to): &(MonotonicInstant, MonotonicInstant)| {
             to.since(start).saturating_sub(from.since(start))
         };
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_lies_after_the_start_counts() {
+    fn counts_only_pauses_after_the_start() {
         let mut pauses = Pauses::default();
         assert_eq!(pauses.end(MonotonicInstant(5)), None);
         pauses.begin(MonotonicInstant(10));
@@ -60,9 +60,9 @@ mod tests {
         assert_eq!(pauses.end(MonotonicInstant(30)), Some(Duration::from_nanos(20)));
         pauses.begin(MonotonicInstant(100));
         pauses.end(MonotonicInstant(101));
-        let standing = [0, 20, 30, 200].map(|start| pauses.since(MonotonicInstant(start)).as_nanos());
-        assert_eq!(standing, [21, 11, 1, 0]);
+        let paused = [0, 20, 30, 200].map(|start| pauses.paused_since(MonotonicInstant(start)).as_nanos());
+        assert_eq!(paused, [21, 11, 1, 0]);
         pauses.forget_before(MonotonicInstant(50));
-        assert_eq!(pauses.since(MonotonicInstant(0)), Duration::from_nanos(1));
+        assert_eq!(pauses.paused_since(MonotonicInstant(0)), Duration::from_nanos(1));
     }
 }

@@ -1,71 +1,71 @@
-//! Jobs that wait for a worker.
+//! The queue of jobs that are not assigned to a worker.
 
 use std::collections::VecDeque;
 
 use job::{JobRange, MonotonicInstant};
 
-/// Consecutive jobs of about the same size.
+/// Consecutive jobs with the same mean size and grouping.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct JobSpan {
     pub(crate) jobs: JobRange,
-    /// The mean size of these jobs, in bytes.
+    /// Mean encoded size of a job, in bytes.
     pub(crate) mean_bytes: u64,
     pub(crate) grouping: Grouping,
 }
 
-/// Who shares a batch with whom.
+/// Which jobs may share a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grouping {
-    /// With whatever else there is room for.
+    /// With any other jobs.
     Any,
-    /// All of these jobs in one batch, and no others.
+    /// All of these jobs go into one batch, without others.
     Atomic,
-    /// Each in a batch of its own, because it is suspected of killing workers.
+    /// Each job has a batch of its own, because it may have killed its worker.
     Isolated,
 }
 
 /// Jobs in the order in which they will be sent.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    ranges: VecDeque<Waiting>,
+    ranges: VecDeque<JobSpan>,
     count: u64,
-    /// Suspects that may not be sent before their time.
-    resting: Vec<(MonotonicInstant, Waiting)>,
+    /// Isolated jobs that may not be sent before the given time: the backoff before a retry.
+    delayed: Vec<(MonotonicInstant, JobSpan)>,
 }
 
 impl Queue {
-    /// How many jobs wait to be sent now.
+    /// Number of jobs that can be sent now.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// How many jobs wait, those that rest included.
+    /// Number of queued jobs, including delayed ones.
     pub(crate) fn total(&self) -> u64 {
-        self.count + self.resting.iter().map(|(_, waiting)| waiting.jobs.count()).sum::<u64>()
+        self.count + self.delayed.iter().map(|(_, span)| span.jobs.count()).sum::<u64>()
     }
 
-    /// Keeps jobs back until then.
-    pub(crate) fn rest(&mut self, until: MonotonicInstant, waiting: Waiting) {
-        self.resting.push((until, waiting));
+    /// Delays jobs until the given time.
+    pub(crate) fn delay(&mut self, until: MonotonicInstant, span: JobSpan) {
+        self.delayed.push((until, span));
     }
 
-    /// Puts jobs that have rested long enough before all others.
-    pub(crate) fn wake(&mut self, now: MonotonicInstant) {
-        if self.resting.is_empty() {
+    /// Moves jobs whose delay is over to the front of the queue.
+    pub(crate) fn release_due(&mut self, now: MonotonicInstant) {
+        if self.delayed.is_empty() {
             return;
         }
-        let (due, resting) =
-            std::mem::take(&mut self.resting).into_iter().partition(|(until, _)| *until <= now);
-        self.resting = resting;
-        self.push_front(due.into_iter().map(|(_, waiting)| waiting).collect());
+        let (due, delayed) =
+            std::mem::take(&mut self.delayed).into_iter().partition(|(until, _)| *until <= now);
+        self.delayed = delayed;
+        self.push_front(due.into_iter().map(|(_, span)| span).collect());
     }
 
-    /// When the next jobs have rested long enough.
-    pub(crate) fn next_wake(&self) -> Option<MonotonicInstant> {
-        self.resting.iter().map(|(until, _)| *until).min()
+    /// Returns when the next delay is over.
+    pub(crate) fn next_due(&self) -> Option<MonotonicInstant> {
+        self.delayed.iter().map(|(until, _)| *until).min()
     }
 
-    pub(crate) fn push_back(&mut self, added: Waiting) {
+    pub(crate) fn push_back(&mut self, added: JobSpan) {
         self.count += added.jobs.count();
         if let Some(last) = self.ranges.back_mut()
             && last.jobs.end() == added.jobs.first().0
@@ -79,26 +79,27 @@ impl Queue {
         self.ranges.push_back(added);
     }
 
-    /// Puts jobs that were sent already before all others, in this order.
-    pub(crate) fn push_front(&mut self, ranges: Vec<Waiting>) {
-        for waiting in ranges.into_iter().rev() {
-            self.count += waiting.jobs.count();
-            self.ranges.push_front(waiting);
+    /// Adds jobs that were assigned before to the front of the queue, in this order.
+    pub(crate) fn push_front(&mut self, ranges: Vec<JobSpan>) {
+        for span in ranges.into_iter().rev() {
+            self.count += span.jobs.count();
+            self.ranges.push_front(span);
         }
     }
 
-    /// Takes the first jobs: at least one, then up to `size` of them and about `most_bytes` bytes; of jobs that travel
-    /// together all, as long as they are within `quota`.
-    pub(crate) fn take(&mut self, size: u64, quota: u64, most_bytes: u64) -> Vec<Waiting> {
-        let most = size.min(quota);
+    /// Removes and returns the jobs of the next batch: at least one, then up to `size` jobs and about
+    /// `max_bytes` bytes. An atomic group is returned whole, whatever its size, unless it exceeds `quota`
+    /// jobs.
+    pub(crate) fn take(&mut self, size: u64, quota: u64, max_bytes: u64) -> Vec<JobSpan> {
+        let max_jobs = size.min(quota);
         let (mut taken, mut count, mut bytes) = (Vec::new(), 0, 0);
         while let Some(&first) = self.ranges.front() {
             if first.grouping != Grouping::Any && count > 0 {
                 break;
             }
-            let by_bytes = most_bytes.saturating_sub(bytes) / first.mean_bytes.max(1);
+            let by_bytes = max_bytes.saturating_sub(bytes) / first.mean_bytes.max(1);
             let room = match first.grouping {
-                Grouping::Any => by_bytes.min(most - count),
+                Grouping::Any => by_bytes.min(max_jobs - count),
                 Grouping::Atomic => quota,
                 Grouping::Isolated => 1,
             };
@@ -106,7 +107,7 @@ impl Queue {
             let Some(jobs) = part else { break };
             count += jobs.count();
             bytes += jobs.count() * first.mean_bytes;
-            taken.push(Waiting { jobs, ..first });
+            taken.push(JobSpan { jobs, ..first });
             match rest {
                 Some(rest) => {
                     self.ranges[0].jobs = rest;
@@ -114,7 +115,7 @@ impl Queue {
                 }
                 None => self.ranges.pop_front(),
             };
-            if first.grouping != Grouping::Any || count >= most {
+            if first.grouping != Grouping::Any || count >= max_jobs {
                 break;
             }
         }
@@ -122,41 +123,41 @@ impl Queue {
         taken
     }
 
-    /// Takes all of these jobs that wait.
+    /// Removes those of `jobs` that are queued and returns them.
     pub(crate) fn remove(&mut self, jobs: JobRange) -> Vec<JobRange> {
         let mut removed = Vec::new();
         let ranges = std::mem::take(&mut self.ranges);
-        for waiting in ranges {
-            let Some(out) = waiting.jobs.intersection(jobs) else {
-                self.ranges.push_back(waiting);
+        for span in ranges {
+            let Some(out) = span.jobs.intersection(jobs) else {
+                self.ranges.push_back(span);
                 continue;
             };
             removed.push(out);
             self.count -= out.count();
-            let before = JobRange::new(waiting.jobs.first().0, out.first().0);
-            let after = JobRange::new(out.end(), waiting.jobs.end());
+            let before = JobRange::new(span.jobs.first().0, out.first().0);
+            let after = JobRange::new(out.end(), span.jobs.end());
             let kept = [before, after].into_iter().flatten();
-            self.ranges.extend(kept.map(|jobs| Waiting { jobs, ..waiting }));
+            self.ranges.extend(kept.map(|jobs| JobSpan { jobs, ..span }));
         }
-        // A suspect is one job: it is meant or not.
-        self.resting.retain(|(_, waiting)| {
-            let meant = waiting.jobs.intersection(jobs).is_some();
-            removed.extend(meant.then_some(waiting.jobs));
-            !meant
+        // A delayed span is a single job: it is removed or kept as a whole.
+        self.delayed.retain(|(_, span)| {
+            let is_removed = span.jobs.intersection(jobs).is_some();
+            removed.extend(is_removed.then_some(span.jobs));
+            !is_removed
         });
         removed
     }
 
-    /// Takes everything.
+    /// Removes and returns all jobs, including delayed ones.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = JobRange> {
         self.count = 0;
-        let resting = std::mem::take(&mut self.resting).into_iter().map(|(_, waiting)| waiting.jobs);
-        std::mem::take(&mut self.ranges).into_iter().map(|waiting| waiting.jobs).chain(resting)
+        let delayed = std::mem::take(&mut self.delayed).into_iter().map(|(_, span)| span.jobs);
+        std::mem::take(&mut self.ranges).into_iter().map(|span| span.jobs).chain(delayed)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = JobRange> {
-        let resting = self.resting.iter().map(|(_, waiting)| waiting.jobs);
-        self.ranges.iter().map(|waiting| waiting.jobs).chain(resting)
+        let delayed = self.delayed.iter().map(|(_, span)| span.jobs);
+        self.ranges.iter().map(|span| span.jobs).chain(delayed)
     }
 }
 
@@ -164,35 +165,35 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn waiting(start: u64, end: u64, grouping: Grouping) -> Waiting {
-        Waiting { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, grouping }
+    fn span(start: u64, end: u64, grouping: Grouping) -> JobSpan {
+        JobSpan { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, grouping }
     }
 
-    fn taken(queue: &mut Queue, most: u64, most_bytes: u64) -> Vec<(u64, u64)> {
-        queue.take(most, u64::MAX, most_bytes).iter().map(|w| (w.jobs.first().0, w.jobs.end())).collect()
+    fn taken(queue: &mut Queue, max_jobs: u64, max_bytes: u64) -> Vec<(u64, u64)> {
+        queue.take(max_jobs, u64::MAX, max_bytes).iter().map(|w| (w.jobs.first().0, w.jobs.end())).collect()
     }
 
     #[test]
-    fn jobs_leave_in_order_within_both_bounds() {
+    fn takes_jobs_in_order_within_both_bounds() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 10, Grouping::Any));
-        queue.push_back(waiting(10, 20, Grouping::Any));
-        queue.push_back(waiting(30, 40, Grouping::Any));
+        queue.push_back(span(0, 10, Grouping::Any));
+        queue.push_back(span(10, 20, Grouping::Any));
+        queue.push_back(span(30, 40, Grouping::Any));
         assert_eq!(taken(&mut queue, 4, 1000), [(0, 4)]);
         assert_eq!(taken(&mut queue, 100, 50), [(4, 9)]);
         assert_eq!(taken(&mut queue, 15, 1000), [(9, 20), (30, 34)]);
-        assert_eq!(taken(&mut queue, 5, 1), [(34, 35)], "one job is always taken");
+        assert_eq!(taken(&mut queue, 5, 1), [(34, 35)], "takes at least one job");
         assert_eq!(queue.count(), 5);
     }
 
     #[test]
-    fn a_suspect_travels_alone() {
+    fn isolated_job_is_not_batched_with_others() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(3, 9, Grouping::Any));
+        queue.push_back(span(3, 9, Grouping::Any));
         queue.push_front(vec![
-            waiting(0, 1, Grouping::Any),
-            waiting(1, 2, Grouping::Isolated),
-            waiting(2, 3, Grouping::Any),
+            span(0, 1, Grouping::Any),
+            span(1, 2, Grouping::Isolated),
+            span(2, 3, Grouping::Any),
         ]);
         assert_eq!(taken(&mut queue, 100, 1000), [(0, 1)]);
         assert_eq!(taken(&mut queue, 100, 1000), [(1, 2)]);
@@ -200,35 +201,35 @@ mod tests {
     }
 
     #[test]
-    fn what_travels_together_is_not_mixed_and_only_split_by_a_quota() {
+    fn atomic_group_is_not_mixed_and_split_only_by_a_quota() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 2, Grouping::Any));
-        queue.push_back(waiting(2, 8, Grouping::Atomic));
-        queue.push_back(waiting(8, 12, Grouping::Atomic));
+        queue.push_back(span(0, 2, Grouping::Any));
+        queue.push_back(span(2, 8, Grouping::Atomic));
+        queue.push_back(span(8, 12, Grouping::Atomic));
         assert_eq!(taken(&mut queue, 4, 1000), [(0, 2)]);
-        assert_eq!(taken(&mut queue, 1, 10), [(2, 8)], "neither its size nor its bytes split it");
+        assert_eq!(taken(&mut queue, 1, 10), [(2, 8)], "not split by size or bytes");
         let part: Vec<u64> = queue.take(1, 3, 1000).iter().map(|w| w.jobs.count()).collect();
         assert_eq!((part, queue.count()), (vec![3], 1));
     }
 
     #[test]
-    fn a_suspect_rests_until_its_time_has_come() {
+    fn delayed_job_is_released_when_due() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(5, 9, Grouping::Any));
-        queue.rest(MonotonicInstant(100), waiting(1, 2, Grouping::Isolated));
-        queue.rest(MonotonicInstant(50), waiting(2, 3, Grouping::Isolated));
-        assert_eq!((queue.count(), queue.total(), queue.next_wake()), (4, 6, Some(MonotonicInstant(50))));
-        queue.wake(MonotonicInstant(60));
+        queue.push_back(span(5, 9, Grouping::Any));
+        queue.delay(MonotonicInstant(100), span(1, 2, Grouping::Isolated));
+        queue.delay(MonotonicInstant(50), span(2, 3, Grouping::Isolated));
+        assert_eq!((queue.count(), queue.total(), queue.next_due()), (4, 6, Some(MonotonicInstant(50))));
+        queue.release_due(MonotonicInstant(60));
         assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
         assert_eq!(queue.remove(JobRange::new(0, 6).unwrap()).len(), 2);
-        assert_eq!((queue.total(), queue.next_wake()), (3, None));
+        assert_eq!((queue.total(), queue.next_due()), (3, None));
     }
 
     #[test]
-    fn removing_splits_what_it_hits() {
+    fn remove_splits_overlapping_spans() {
         let mut queue = Queue::default();
-        queue.push_back(waiting(0, 10, Grouping::Any));
-        queue.push_back(waiting(20, 30, Grouping::Any));
+        queue.push_back(span(0, 10, Grouping::Any));
+        queue.push_back(span(20, 30, Grouping::Any));
         let removed = queue.remove(JobRange::new(5, 25).unwrap());
         assert_eq!(removed, [JobRange::new(5, 10).unwrap(), JobRange::new(20, 25).unwrap()]);
         assert_eq!(queue.count(), 10);

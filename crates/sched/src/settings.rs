@@ -1,47 +1,48 @@
-//! What the scheduler is told once.
+//! Settings of the scheduler.
 
 use std::{num::NonZeroU64, time::Duration};
 
-/// How many jobs go into a batch.
+/// Number of jobs in a batch.
 ///
 /// ```
 /// use std::num::NonZeroU64;
 /// use sched::{BatchSize, Settings};
 ///
-/// assert_eq!(Settings::default().batch, BatchSize::Auto);
-/// // One job to a batch: the most even distribution, and the most batches.
+/// assert_eq!(Settings::default().batch_size, BatchSize::Auto);
+/// // One job per batch: the most even distribution at the highest cost per job.
 /// let settings = Settings { batch_size: BatchSize::Fixed(NonZeroU64::MIN), ..Settings::default() };
 /// assert_ne!(settings.batch_size, BatchSize::Auto);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchSize {
-    /// As many as the measured cost of a job makes worth a batch.
+    /// Chosen from the measured cost of a job.
     #[default]
     Auto,
-    /// This many, while there are that many.
+    /// This number, or fewer if fewer jobs are queued.
     Fixed(NonZeroU64),
 }
 
-/// What the death of a worker means to the others.
+/// Effect of a worker's death on the rest of the pool.
 ///
 /// ```
 /// use sched::{OnWorkerDeath, Settings};
 ///
 /// assert_eq!(Settings::default().on_worker_death, OnWorkerDeath::Heal);
-/// // For jobs that are of no use without each other.
+/// // For jobs whose results are useless unless all of them succeed.
 /// let strict = Settings { on_worker_death: OnWorkerDeath::Break, ..Settings::default() };
-/// assert_eq!(strict.retries, 2, "which no longer matters");
+/// assert_eq!(strict.retries, 2, "unused: the first death breaks the pool");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnWorkerDeath {
-    /// Only the job that the worker was in is concerned: it is tried again, or fails. Another worker takes the place.
+    /// Only the job that the worker was running is affected: it is retried or fails. The worker is replaced.
     #[default]
     Heal,
-    /// The pool breaks, as Python's does: all unresolved jobs fail, and no more are taken.
+    /// The pool breaks, as Python's `ProcessPoolExecutor` does: all unresolved jobs fail, and new jobs are
+    /// refused.
     Break,
 }
 
-/// The scheduler's settings.
+/// Settings of the scheduler.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,41 +53,41 @@ pub enum OnWorkerDeath {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How many workers there may be at a time; at least 1.
+    /// Maximum number of workers at a time; at least 1.
     pub max_workers: u32,
-    /// How often a job is tried again after its worker died in it.
+    /// Number of retries of a job whose worker died while running it.
     pub retries: u32,
-    /// How often a job is tried again after it ran past its limit.
+    /// Number of retries of a job that exceeded its time limit.
     pub timeout_retries: u32,
-    /// The time limit of jobs that have none of their own.
+    /// Time limit of jobs that have none of their own.
     pub limit: Option<Duration>,
-    /// From the polite signal to the one that cannot be ignored.
+    /// Time between SIGTERM and SIGKILL.
     pub grace_period: Duration,
-    /// How many jobs a worker serves before another takes its place.
+    /// Number of jobs after which a worker is replaced.
     pub max_jobs_per_worker: Option<NonZeroU64>,
-    /// Resident size, in bytes, of a worker and what it has started, above which it is killed. The job that it is in is
-    /// charged with that, and not tried again.
+    /// Resident size, in bytes, of a worker and its descendants above which the worker is killed. The job
+    /// that it was running fails and is not retried.
     pub max_rss: Option<u64>,
-    /// Resident size, in bytes, of a worker and what it has started, above which another takes its place after the job that
-    /// it is in.
+    /// Resident size, in bytes, of a worker and its descendants above which the worker is replaced after its
+    /// current job.
     pub recycle_rss: Option<u64>,
-    /// How long a worker may take to be ready.
+    /// Time within which a started worker must be ready.
     pub start_timeout: Duration,
-    /// How long a worker that was told to leave may take.
+    /// Time within which a retired worker must exit.
     pub exit_timeout: Duration,
-    /// How long a worker may do nothing while it has jobs, because somebody has stopped it or its link is spoilt, before it
-    /// is killed.
+    /// Time after which a worker that has jobs but makes no progress is killed, for example because its
+    /// process was stopped or its link is corrupted.
     pub stall_timeout: Duration,
-    /// How long a worker may have nothing to do before it leaves.
+    /// Time after which an idle worker exits.
     pub idle_timeout: Option<Duration>,
-    /// How many jobs go into a batch.
+    /// Number of jobs in a batch.
     pub batch_size: BatchSize,
-    /// What the death of a worker means to the others.
+    /// Effect of a worker's death on the rest of the pool.
     pub on_worker_death: OnWorkerDeath,
 }
 
 impl Default for Settings {
-    /// One worker, two retries, no limits.
+    /// One worker, two retries after deaths, no time limit.
     fn default() -> Settings {
         Settings {
             max_workers: 1,

@@ -1,4 +1,4 @@
-//! The scheduler's state and the one door to it.
+//! State of the scheduler, and its entry point [`Sched::handle`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -9,31 +9,32 @@ use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, Event, Settings,
-    death::End,
+    death::WorkerExit,
     pauses::Pauses,
-    queue::{Grouping, Queue, Waiting},
+    queue::{Grouping, JobSpan, Queue},
     sizing::Sizing,
-    worker::{KillReason, Phase, Worker},
+    worker::{InFlight, KillReason, Phase, Worker},
 };
 
-/// How the pool stands to new work.
+/// Which jobs may be submitted and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
+    /// Jobs are accepted.
     Open,
-    /// All that was submitted is finished, then the workers leave.
+    /// No more jobs are accepted; workers exit when all jobs are resolved.
     Closing,
-    /// Nothing starts any more.
+    /// No more jobs are started.
     Stopping,
-    /// No worker can be started.
+    /// No worker can be started; all jobs are abandoned.
     Broken,
 }
 
-/// How often a job was started and ended badly.
+/// Failed attempts of a job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attempts {
     pub(crate) deaths: u32,
     pub(crate) timeouts: u32,
-    /// The first death of each cause. There are fewer causes than a job may have attempts.
+    /// The first death of each cause. Bounded by the number of different causes.
     causes: Vec<Death>,
 }
 
@@ -45,52 +46,53 @@ impl Attempts {
         }
     }
 
-    /// Deaths that had other causes than this one.
-    pub(crate) fn unlike(&self, last: Option<Death>) -> Box<[Death]> {
-        let unlike = |death: &&Death| last.is_none_or(|last| last.cause != death.cause);
-        self.causes.iter().filter(unlike).copied().collect()
+    /// Returns the deaths that had other causes than `last`.
+    pub(crate) fn of_other_causes(&self, last: Option<Death>) -> Box<[Death]> {
+        let differs = |death: &&Death| last.is_none_or(|last| last.cause != death.cause);
+        self.causes.iter().filter(differs).copied().collect()
     }
 }
 
-/// Decides which worker runs which jobs. See the [crate's page](crate).
+/// The scheduler; see the [crate documentation](crate).
 #[derive(Debug)]
 pub struct Sched {
     pub(crate) settings: Settings,
     pub(crate) mode: Mode,
-    /// The pool was stopped: workers that are still there then are killed.
+    /// End of the grace period of a stopped pool: the remaining workers are killed then.
     pub(crate) kill_at: Option<MonotonicInstant>,
     pub(crate) queue: Queue,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
-    /// The generation of each slot's next worker.
+    /// Generation of the next worker of each slot.
     pub(crate) generations: HashMap<u32, u32>,
     pub(crate) next_batch: u64,
     pub(crate) sizing: Sizing,
-    /// Jobs that have gone wrong and are still unresolved.
+    /// Failed attempts of unresolved jobs.
     pub(crate) attempts: BTreeMap<JobId, Attempts>,
-    /// Jobs that are to end with the worker that has them.
-    pub(crate) condemned: BTreeSet<JobId>,
-    /// Unresolved jobs with limits of their own.
+    /// Jobs in flight that were cancelled by [`Event::Killed`]; not requeued.
+    pub(crate) kill_requested: BTreeSet<JobId>,
+    /// Time limits of unresolved jobs that have one of their own.
     pub(crate) limits: BTreeMap<JobId, Duration>,
-    /// Counts the times a worker became idle.
+    /// Number of times a worker became idle; the source of [`Worker::last_idle`].
     pub(crate) idle_count: u64,
-    /// Starts that failed by themselves since the last that did not.
+    /// Starts that failed by themselves since the last successful start.
     pub(crate) failed_starts: u32,
-    /// Workers that were killed while they started, since the last that was not.
+    /// Workers that were killed while starting, since the last successful start.
     pub(crate) killed_starts: u32,
-    /// Enough starts have failed to break the pool unless a worker is usable; until the next that does not.
-    pub(crate) starts_fail: bool,
-    /// When the workers were stopped and continued, while it matters to some limit; the last may go on.
+    /// Whether starts have failed so often that the pool breaks unless a worker is usable. Cleared by a
+    /// successful start.
+    pub(crate) starts_failing: bool,
+    /// Pauses that concern a current limit, including one in progress.
     pub(crate) pauses: Pauses,
-    /// No start before this.
+    /// Time before which no worker is started (backoff).
     pub(crate) next_start: MonotonicInstant,
-    /// Deaths that no job can be charged with, since the last outcome.
+    /// Deaths that no job was charged with, since the last outcome.
     pub(crate) idle_deaths: u32,
-    /// How long jobs have waited in the queue, all of them together, until then.
+    /// Total time that jobs have spent in the queue, and the time up to which it was counted.
     queued: (Duration, MonotonicInstant),
 }
 
 impl Sched {
-    /// A scheduler without jobs and workers.
+    /// Returns a scheduler without jobs and workers.
     #[must_use]
     pub fn new(settings: Settings) -> Sched {
         Sched {
@@ -102,12 +104,12 @@ impl Sched {
             next_batch: 0,
             sizing: Sizing::new(settings.batch_size),
             attempts: BTreeMap::new(),
-            condemned: BTreeSet::new(),
+            kill_requested: BTreeSet::new(),
             limits: BTreeMap::new(),
             idle_count: 0,
             failed_starts: 0,
             killed_starts: 0,
-            starts_fail: false,
+            starts_failing: false,
             pauses: Pauses::default(),
             next_start: MonotonicInstant(0),
             idle_deaths: 0,
@@ -116,149 +118,155 @@ impl Sched {
         }
     }
 
-    /// Takes note of what happened and says what is to be done about it, in this order.
+    /// Updates the state by an event and returns the actions that follow, in the order in which they must be
+    /// done.
     #[must_use]
     pub fn handle(&mut self, now: MonotonicInstant, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.count_waiting(now);
+        self.add_queue_time(now);
         match event {
             Event::Submitted { jobs, bytes, limits, together } => {
                 self.limits.extend(limits);
                 let grouping = if together { Grouping::Atomic } else { Grouping::Any };
-                let waiting = Waiting { jobs, mean_bytes: bytes / jobs.count(), grouping };
-                self.submitted(waiting, &mut actions);
+                let span = JobSpan { jobs, mean_bytes: bytes / jobs.count(), grouping };
+                self.submitted(span, &mut actions);
             }
             Event::Ready(worker) => self.ready(now, worker, &mut actions),
             Event::StartFailed { worker, failure } => self.start_failed(now, worker, failure, &mut actions),
             Event::Returned { worker, batch, outcomes, last, busy } => {
                 if self.returned(now, worker, (batch, outcomes, last), &mut actions) {
-                    self.sizing.learn(outcomes, busy);
+                    self.sizing.note(outcomes, busy);
                 }
             }
             Event::TakenBack { worker, batch, index } => self.taken_back(worker, batch, index, &mut actions),
             Event::Seen { worker, batch, index, since } => self.seen(worker, batch, index, since),
             Event::Resident { worker, bytes } => self.resident(worker, bytes, &mut actions),
-            Event::Stalled { worker, stands } => self.stood(now, worker, stands),
+            Event::Stalled { worker, stands } => self.stalled(now, worker, stands),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
             Event::TimeSkipped { since } => self.time_skipped(now, since, &mut actions),
             Event::Died { worker, running, kept, death, memory } => {
-                self.deliver_kept(worker, kept, &mut actions);
-                self.died(now, worker, End { running, death, memory }, &mut actions);
+                self.deliver_recovered(worker, kept, &mut actions);
+                self.died(now, worker, WorkerExit { running, death, memory }, &mut actions);
             }
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
             Event::Prestart => self.prestart(now, &mut actions),
-            Event::ResourceLost => self.break_down(&mut actions),
+            Event::ResourceLost => self.break_pool(&mut actions),
             Event::Stopped { grace, terminate } => self.stopped(now, grace, terminate, &mut actions),
             Event::Resized(workers) => self.settings.max_workers = workers.max(1),
             Event::Tick => self.tick(now, &mut actions),
         }
-        self.queue.wake(now);
-        self.shed(now, &mut actions);
+        self.queue.release_due(now);
+        self.scale_down(now, &mut actions);
         self.dispatch(now, &mut actions);
-        self.relieve(now, &mut actions);
+        self.rebalance(now, &mut actions);
         self.release(now, &mut actions);
         actions
     }
 
-    fn count_waiting(&mut self, now: MonotonicInstant) {
+    fn add_queue_time(&mut self, now: MonotonicInstant) {
         let (queued, since) = &mut self.queued;
         let jobs = u32::try_from(self.queue.total()).unwrap_or(u32::MAX);
         *queued = queued.saturating_add(now.since(*since).saturating_mul(jobs));
         *since = now;
     }
 
-    /// How long jobs have waited for a worker, all of them together, as of the last event.
+    /// Returns the total time that jobs have spent in the queue, as of the last event.
     #[must_use]
     pub fn queued(&self) -> Duration {
         self.queued.0
     }
 
-    /// Whether nothing will ever happen any more: no more jobs, none unresolved, no workers.
+    /// Returns whether no further action can follow: the pool is closed, no job is unresolved, and there are
+    /// no workers.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.mode != Mode::Open && self.workers.is_empty() && self.queue.total() == 0
     }
 
-    /// Whether jobs can be submitted.
+    /// Returns whether jobs can be submitted.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.mode == Mode::Open
     }
 
-    /// Whether the workers stand, and no more are given jobs.
+    /// Returns whether the workers are paused; until they are resumed no jobs are assigned.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.pauses.is_paused()
     }
 
-    /// Whether some limit is in force: of a job, of a start, of an end.
+    /// Returns whether any time limit may be in force: of a job, of a start, or of an exit.
     #[must_use]
     pub fn has_limits(&self) -> bool {
         self.kill_at.is_some() || self.workers.values().any(|worker| !worker.is_idle())
     }
 
-    /// Whether a worker has the job.
+    /// Returns whether the job is assigned to a worker.
     #[must_use]
     pub fn is_in_flight(&self, job: JobId) -> bool {
         self.workers.values().flat_map(|worker| &worker.batches).any(|batch| batch.contains(job))
     }
 
-    /// Whether a worker is idle, or may be started, so that a job submitted now would be sent at once.
+    /// Returns whether a job submitted now would be sent at once, or a worker started for it.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.queue.count() == 0
             && !self.is_paused()
-            && (self.has_free_place()
+            && (self.has_free_slot()
                 || self.workers.values().any(|worker| worker.batches.len() < self.sizing.window()))
     }
 
-    /// Whether another worker may be started.
-    pub(crate) fn has_free_place(&self) -> bool {
+    /// Returns whether there are fewer workers than the maximum.
+    pub(crate) fn has_free_slot(&self) -> bool {
         self.workers.len() < self.settings.max_workers as usize
     }
 
-    /// How many jobs should be known of so that no worker has to wait for any, as far as can be told.
+    /// Returns the estimated number of unresolved jobs at which no worker has to wait for the parent.
     #[must_use]
     pub fn enough(&self) -> u64 {
-        self.sizing.enough(u64::from(self.settings.max_workers))
+        self.sizing.target_backlog(u64::from(self.settings.max_workers))
     }
 
-    /// How many workers have jobs.
+    /// Returns the number of workers that have jobs.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.workers.values().filter(|worker| !worker.batches.is_empty()).count()
     }
 
-    /// Whether a worker without jobs is being killed because it is not needed any more, as one that was still starting.
+    /// Returns whether a worker without jobs is being killed because it is no longer needed, for example
+    /// while starting.
     #[must_use]
     pub fn is_dismissed(&self, worker: WorkerId) -> bool {
-        let dismissed = |worker: &Worker| worker.phase == Phase::Doomed(KillReason::Dismissed);
+        let dismissed = |worker: &Worker| worker.phase == Phase::Killing(KillReason::Dismissed);
         self.workers.get(&worker).is_some_and(|worker| dismissed(worker) && worker.batches.is_empty())
     }
 
-    /// How many jobs are worth a batch at least, as far as that is known.
+    /// Returns the minimum number of jobs for which a batch is worth sending; 0 while the cost is not known
+    /// well.
     #[must_use]
     pub fn least_batch(&self) -> u64 {
-        self.sizing.least()
+        self.sizing.min_batch()
     }
 
-    /// Whether jobs have proved to be so short that sending them one by one would cost more than they do.
+    /// Returns whether jobs are known to be so short that sending them one by one would cost more than
+    /// running them.
     #[must_use]
     pub fn is_cheap(&self) -> bool {
         self.sizing.is_cheap()
     }
 
-    /// The workers whose doings matter to the next [`Event::Tick`].
+    /// Returns the workers to be observed ([`Event::Seen`], [`Event::Stalled`], [`Event::Resident`]) before
+    /// the next [`Event::Tick`]: those that have jobs.
     pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
         let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.batches.is_empty();
         self.workers.iter().filter(move |(_, worker)| watched(worker)).map(|(&id, _)| id)
     }
 
-    /// The number of a batch that this worker has, given what it published of it, and how many of its outcomes have
-    /// come back.
+    /// Returns the first batch of this worker whose number matches, and the number of its outcomes returned
+    /// so far. Workers publish only a part of the number.
     #[must_use]
     pub fn batch_of(&self, worker: WorkerId, matches: impl Fn(BatchId) -> bool) -> Option<(BatchId, u64)> {
         let batches = &self.workers.get(&worker)?.batches;
@@ -266,11 +274,11 @@ impl Sched {
         Some((found.batch, found.returned))
     }
 
-    fn submitted(&mut self, waiting: Waiting, actions: &mut Vec<Action>) {
+    fn submitted(&mut self, span: JobSpan, actions: &mut Vec<Action>) {
         match self.mode {
-            Mode::Open => self.queue.push_back(waiting),
-            // The pool refuses these itself; one that slipped through is not lost.
-            Mode::Closing | Mode::Stopping | Mode::Broken => self.cancel(waiting.jobs, actions),
+            Mode::Open => self.queue.push_back(span),
+            // The pool refuses jobs in these modes; a job submitted just before the change is resolved here.
+            Mode::Closing | Mode::Stopping | Mode::Broken => self.cancel(span.jobs, actions),
         }
     }
 
@@ -281,7 +289,7 @@ impl Sched {
             worker.phase = Phase::Serving;
             self.failed_starts = 0;
             self.killed_starts = 0;
-            self.starts_fail = false;
+            self.starts_failing = false;
             self.became_idle(now, id, actions);
         }
     }
@@ -292,11 +300,12 @@ impl Sched {
         worker.last_idle = self.idle_count;
         worker.idle_since = now;
         worker.check_at = None;
-        worker.stood_since = None;
+        worker.stalled_since = None;
         actions.extend(self.settings.idle_timeout.map(|time| Action::WakeAt(now + time)));
     }
 
-    /// Hands out outcomes of a batch, and says whether the worker had it.
+    /// Delivers outcomes of a batch. Returns false if the worker does not have this batch, or not that many
+    /// jobs of it.
     fn returned(
         &mut self,
         now: MonotonicInstant,
@@ -314,16 +323,20 @@ impl Sched {
             true => outcomes == count || (may_be_short && outcomes < count),
             false => (1..count).contains(&outcomes),
         };
-        let place = worker.batches.iter().position(|held| held.batch == batch && plausible(held.count()));
-        let Some(place) = place else {
-            // One that leaves is missed by nobody, whatever it says.
+        let is_valid = |in_flight: &InFlight| in_flight.batch == batch && plausible(in_flight.count());
+        let Some(position) = worker.batches.iter().position(is_valid) else {
+            // A protocol error of a worker that is exiting anyway has no consequences.
             let serves = worker.phase == Phase::Serving;
-            self.doom(id, if serves { KillReason::Expelled } else { KillReason::Dismissed }, actions);
+            self.kill_worker(
+                id,
+                if serves { KillReason::ProtocolError } else { KillReason::Dismissed },
+                actions,
+            );
             return false;
         };
         let delivered: Vec<JobRange> =
-            worker.batches[place].take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
-        let ended = if last { worker.batches.remove(place) } else { None };
+            worker.batches[position].take_first(outcomes).iter().map(|span| span.jobs).collect();
+        let ended = if last { worker.batches.remove(position) } else { None };
         (worker.seen, worker.since) = (None, now);
         if worker.batches.is_empty() {
             self.became_idle(now, id, actions);
@@ -331,53 +344,59 @@ impl Sched {
         self.idle_deaths = 0;
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         actions.push(Action::Deliver(delivered));
-        self.given_back(id, ended.map_or_else(Vec::new, |batch| batch.jobs), actions);
+        self.reclaim(id, ended.map_or_else(Vec::new, |batch| batch.jobs), actions);
         true
     }
 
-    /// Sees to jobs of a batch that the worker was told not to begin with.
-    pub(crate) fn given_back(&mut self, id: WorkerId, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
+    /// Requeues jobs that a worker did not start, because it was halted or recalled; cancels them if no more
+    /// jobs start.
+    pub(crate) fn reclaim(&mut self, id: WorkerId, jobs: Vec<JobSpan>, actions: &mut Vec<Action>) {
         if matches!(self.mode, Mode::Stopping | Mode::Broken) {
-            return jobs.into_iter().for_each(|waiting| self.cancel(waiting.jobs, actions));
+            return jobs.into_iter().for_each(|span| self.cancel(span.jobs, actions));
         }
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.assigned -= jobs.iter().map(|waiting| waiting.jobs.count()).sum::<u64>();
+            worker.assigned -= jobs.iter().map(|span| span.jobs.count()).sum::<u64>();
         }
-        self.put_back(jobs, actions);
+        self.requeue(jobs, actions);
     }
 
-    /// Has jobs that a worker had wait again, but for those that are to end.
-    pub(crate) fn put_back(&mut self, jobs: Vec<Waiting>, actions: &mut Vec<Action>) {
+    /// Returns jobs of a worker to the front of the queue, and cancels those whose kill was requested.
+    pub(crate) fn requeue(&mut self, jobs: Vec<JobSpan>, actions: &mut Vec<Action>) {
         self.queue.push_front(jobs);
-        let condemned: Vec<JobId> = self.condemned.iter().copied().collect();
-        condemned.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
+        let kill_requested: Vec<JobId> = self.kill_requested.iter().copied().collect();
+        kill_requested.into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
     }
 
-    /// Hands out the outcomes that a dead worker had kept.
-    fn deliver_kept(&mut self, id: WorkerId, kept: Option<(BatchId, u64)>, actions: &mut Vec<Action>) {
-        let (Some((batch, outcomes)), Some(worker)) = (kept, self.workers.get_mut(&id)) else { return };
-        // More outcomes than jobs would be the work of whatever killed the worker.
-        let held = worker.batches.iter_mut().find(|held| held.batch == batch && outcomes <= held.count());
-        let Some(held) = held else { return };
-        let delivered: Vec<JobRange> = held.take_first(outcomes).iter().map(|waiting| waiting.jobs).collect();
-        worker.batches.retain(|held| held.count() > 0);
+    /// Delivers the outcomes that were recovered from a dead worker.
+    fn deliver_recovered(
+        &mut self,
+        id: WorkerId,
+        recovered: Option<(BatchId, u64)>,
+        actions: &mut Vec<Action>,
+    ) {
+        let (Some((batch, outcomes)), Some(worker)) = (recovered, self.workers.get_mut(&id)) else { return };
+        // A larger number of outcomes than jobs means that the crash corrupted the worker's memory.
+        let is_valid = |in_flight: &&mut InFlight| in_flight.batch == batch && outcomes <= in_flight.count();
+        let Some(in_flight) = worker.batches.iter_mut().find(is_valid) else { return };
+        let delivered: Vec<JobRange> = in_flight.take_first(outcomes).iter().map(|span| span.jobs).collect();
+        worker.batches.retain(|in_flight| in_flight.count() > 0);
         delivered.iter().for_each(|&jobs| self.forget(jobs));
         self.idle_deaths = 0;
         actions.push(Action::Deliver(delivered));
     }
 
-    /// Drops what is known of resolved jobs.
+    /// Drops the bookkeeping of resolved jobs.
     pub(crate) fn forget(&mut self, jobs: JobRange) {
-        forget_in(&mut self.attempts, jobs);
-        forget_in(&mut self.limits, jobs);
-        while let Some(&job) = self.condemned.range(jobs.first()..JobId(jobs.end())).next() {
-            self.condemned.remove(&job);
+        remove_range(&mut self.attempts, jobs);
+        remove_range(&mut self.limits, jobs);
+        while let Some(&job) = self.kill_requested.range(jobs.first()..JobId(jobs.end())).next() {
+            self.kill_requested.remove(&job);
         }
     }
 }
 
-fn forget_in<T>(known: &mut BTreeMap<JobId, T>, jobs: JobRange) {
-    while let Some((&job, _)) = known.range(jobs.first()..JobId(jobs.end())).next() {
-        known.remove(&job);
+fn remove_range<T>(map: &mut BTreeMap<JobId, T>, jobs: JobRange) {
+    while let Some((&job, _)) = map.range(jobs.first()..JobId(jobs.end())).next() {
+        map.remove(&job);
     }
 }

@@ -1,82 +1,82 @@
-//! What the scheduler knows of one worker.
+//! State of one worker.
 
 use std::{collections::VecDeque, time::Duration};
 
 use job::{BatchId, JobId, MonotonicInstant};
 
-use crate::queue::Waiting;
+use crate::queue::JobSpan;
 
-/// Where a worker is in its life.
+/// Lifecycle phase of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Starting,
     Serving,
-    /// It has been told to leave and gets no more batches; killed if it is still there by then.
-    Leaving {
+    /// Retired: gets no more batches, and is killed if it has not exited at `by`.
+    Retiring {
         by: MonotonicInstant,
     },
-    /// It is being killed.
-    Doomed(KillReason),
+    /// Kill requested; the worker's exit has not been reported yet.
+    Killing(KillReason),
 }
 
-/// Why a worker is being killed.
+/// Reason why a worker is being killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KillReason {
-    /// A job ran past its limit; the signal that cannot be ignored follows then.
-    Overrun { job: JobId, limit: Duration, kill_at: Option<MonotonicInstant> },
-    /// Somebody wants this job to end.
-    Called { job: JobId },
-    /// It was not ready in time.
-    Late,
-    /// It did nothing for too long, although it had jobs.
-    Stood,
-    /// It and what it has started took too much memory.
-    Oversized,
-    /// It did what no worker does.
-    Expelled,
-    /// It is not needed any more, or the pool is stopped.
+    /// A job exceeded its time limit: SIGTERM was sent, and SIGKILL follows at `kill_at`.
+    JobTimedOut { job: JobId, limit: Duration, kill_at: Option<MonotonicInstant> },
+    /// This job was cancelled while it was in flight.
+    JobKilled { job: JobId },
+    /// The worker was not ready within `start_timeout`.
+    StartTimeout,
+    /// The worker had jobs but made no progress for `stall_timeout`.
+    Stalled,
+    /// The worker and its descendants exceeded `max_rss`.
+    RssExceeded,
+    /// The worker violated the protocol.
+    ProtocolError,
+    /// The worker is no longer needed, or the pool is stopped.
     Dismissed,
 }
 
-/// A batch that a worker has.
+/// A batch assigned to a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
     pub(crate) batch: BatchId,
-    /// The jobs without an outcome.
-    pub(crate) jobs: Vec<Waiting>,
-    /// How many jobs before them have an outcome.
+    /// The jobs that have no outcome.
+    pub(crate) jobs: Vec<JobSpan>,
+    /// Number of jobs before them that have one.
     pub(crate) returned: u64,
     pub(crate) timed: bool,
 }
 
 impl InFlight {
     pub(crate) fn count(&self) -> u64 {
-        self.jobs.iter().map(|waiting| waiting.jobs.count()).sum()
+        self.jobs.iter().map(|span| span.jobs.count()).sum()
     }
 
     pub(crate) fn contains(&self, job: JobId) -> bool {
-        self.jobs.iter().any(|waiting| waiting.jobs.contains(job))
+        self.jobs.iter().any(|span| span.jobs.contains(job))
     }
 
-    /// The job at a place in the batch, if it has no outcome.
+    /// Returns the job at an index of the batch, if it has no outcome.
     pub(crate) fn job_at(&self, index: u64) -> Option<JobId> {
         let mut index = index.checked_sub(self.returned)?;
-        for waiting in &self.jobs {
-            if index < waiting.jobs.count() {
-                return Some(JobId(waiting.jobs.first().0 + index));
+        for span in &self.jobs {
+            if index < span.jobs.count() {
+                return Some(JobId(span.jobs.first().0 + index));
             }
-            index -= waiting.jobs.count();
+            index -= span.jobs.count();
         }
         None
     }
 
-    /// The first job without an outcome.
+    /// Returns the first job without an outcome.
     pub(crate) fn first_job(&self) -> Option<JobId> {
         self.job_at(self.returned)
     }
 
-    /// Takes out the jobs behind this place in the batch. None if a place is not that of a job without an outcome.
-    pub(crate) fn take_behind(&mut self, index: u64) -> Vec<Waiting> {
+    /// Removes and returns the jobs after this index; none if the job at this index already has an outcome.
+    pub(crate) fn take_after(&mut self, index: u64) -> Vec<JobSpan> {
         let kept = (index + 1).saturating_sub(self.returned);
         if kept == 0 {
             return Vec::new();
@@ -87,54 +87,56 @@ impl InFlight {
         std::mem::replace(&mut self.jobs, first)
     }
 
-    /// Takes out the first jobs, which have an outcome now.
-    pub(crate) fn take_first(&mut self, mut count: u64) -> Vec<Waiting> {
+    /// Removes and returns the first `count` jobs, which have an outcome now.
+    pub(crate) fn take_first(&mut self, mut count: u64) -> Vec<JobSpan> {
         let mut taken = Vec::new();
         let mut left = Vec::new();
         self.returned += count;
-        for waiting in std::mem::take(&mut self.jobs) {
-            let (first, rest) = waiting.jobs.split_at(count);
+        for span in std::mem::take(&mut self.jobs) {
+            let (first, rest) = span.jobs.split_at(count);
             count -= first.map_or(0, |jobs| jobs.count());
-            taken.extend(first.map(|jobs| Waiting { jobs, ..waiting }));
-            left.extend(rest.map(|jobs| Waiting { jobs, ..waiting }));
+            taken.extend(first.map(|jobs| JobSpan { jobs, ..span }));
+            left.extend(rest.map(|jobs| JobSpan { jobs, ..span }));
         }
         self.jobs = left;
         taken
     }
 }
 
-/// One worker.
+/// State of one worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) phase: Phase,
-    /// It was started after so many starts had failed that only a worker that is ready can keep the pool from breaking.
+    /// Whether it was started while `Sched::starts_failing` was set: until it is ready, it does not keep the
+    /// pool from breaking.
     pub(crate) after_failures: bool,
-    /// What it has, in the order in which it was decided.
+    /// Batches in flight, in the order in which they were assigned.
     pub(crate) batches: VecDeque<InFlight>,
-    /// Jobs assigned to it so far.
+    /// Number of jobs assigned so far.
     pub(crate) assigned: u64,
-    /// When it last became idle, as a count: the largest is the one whose caches are warmest.
+    /// Sequence number of the last time it became idle. The worker with the largest has the warmest caches.
     pub(crate) last_idle: u64,
-    /// Since when it has been idle, if it is.
+    /// When it last became idle.
     pub(crate) idle_since: MonotonicInstant,
-    /// When it began with what it is doing now, as far as its answers tell.
+    /// When it started its current batch, as far as the returned outcomes show.
     pub(crate) since: MonotonicInstant,
-    /// It begins with no further job of batches below this.
+    /// It starts no further job of batches with smaller numbers.
     pub(crate) recalled: BatchId,
-    /// Batches of which all jobs were taken back, and which it has yet to answer.
+    /// Batches from which all jobs were taken back and whose final
+    /// [`Event::Returned`](crate::Event::Returned) is still to come.
     emptied: Vec<BatchId>,
-    /// Another takes its place as soon as it has no jobs.
+    /// Whether it is replaced as soon as it has no jobs.
     pub(crate) is_recycled: bool,
-    /// When to look what it is doing, or whether it is ready.
+    /// When to check its current job against its limit, or whether it is ready.
     pub(crate) check_at: Option<MonotonicInstant>,
-    /// Since when it has been seen to do nothing although it has jobs.
-    pub(crate) stood_since: Option<MonotonicInstant>,
-    /// What it was last seen doing.
+    /// When it was first reported as stalled; `None` while it makes progress.
+    pub(crate) stalled_since: Option<MonotonicInstant>,
+    /// Batch, index and start time of the job that it was last seen running.
     pub(crate) seen: Option<(BatchId, u64, MonotonicInstant)>,
 }
 
 impl Worker {
-    /// A worker that is started now and has to be ready at `by`.
+    /// Returns a worker that is being started and must be ready at `by`.
     pub(crate) fn starting(by: MonotonicInstant, after_failures: bool) -> Worker {
         Worker {
             phase: Phase::Starting,
@@ -148,34 +150,35 @@ impl Worker {
             emptied: Vec::new(),
             is_recycled: false,
             check_at: Some(by),
-            stood_since: None,
+            stalled_since: None,
             seen: None,
         }
     }
 
-    /// Takes back the jobs that it has not begun with and will not begin with, in their order, given the one that it had begun
-    /// with after it was recalled.
-    pub(crate) fn take_back(&mut self, batch: BatchId, index: u64) -> Vec<Waiting> {
-        let place = self.batches.iter().position(|held| held.batch == batch && batch < self.recalled);
-        let Some(place) = place else { return Vec::new() };
-        let mut taken = self.batches[place].take_behind(index);
-        // Batches arrive in the order in which they were decided, so it has not begun with the later ones.
-        let later = self.batches.split_off(place + 1);
-        for held in later {
-            if held.batch < self.recalled && held.returned == 0 {
-                self.emptied.push(held.batch);
-                taken.extend(held.jobs);
+    /// Removes and returns, in order, the jobs that it has not started and will not start. `batch` and
+    /// `index` are those of the job that it had started last when it was recalled.
+    pub(crate) fn take_back(&mut self, batch: BatchId, index: u64) -> Vec<JobSpan> {
+        let position =
+            self.batches.iter().position(|in_flight| in_flight.batch == batch && batch < self.recalled);
+        let Some(position) = position else { return Vec::new() };
+        let mut taken = self.batches[position].take_after(index);
+        // Batches arrive in the order in which they were assigned, so no job of a later one has started.
+        let later = self.batches.split_off(position + 1);
+        for in_flight in later {
+            if in_flight.batch < self.recalled && in_flight.returned == 0 {
+                self.emptied.push(in_flight.batch);
+                taken.extend(in_flight.jobs);
             } else {
-                self.batches.push_back(held);
+                self.batches.push_back(in_flight);
             }
         }
         taken
     }
 
-    /// Whether the batch was one whose jobs have all been taken back; it is answered now.
+    /// Removes a batch from those whose jobs were all taken back; returns whether it was one of them.
     pub(crate) fn forget_emptied(&mut self, batch: BatchId) -> bool {
-        let place = self.emptied.iter().position(|&emptied| emptied == batch);
-        place.map(|place| self.emptied.swap_remove(place)).is_some()
+        let position = self.emptied.iter().position(|&emptied| emptied == batch);
+        position.map(|position| self.emptied.swap_remove(position)).is_some()
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Single decisions that were wrong once.
+//! Regression tests of single decisions.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,7 +27,7 @@ fn at(millis: u64) -> MonotonicInstant {
     MonotonicInstant(1 + millis * 1_000_000)
 }
 
-/// A scheduler with so many idle workers.
+/// Returns a scheduler with this number of idle workers.
 fn with_idle(workers: u32, settings: &Settings) -> (Sched, Vec<WorkerId>) {
     let mut sched = Sched::new(Settings { max_workers: workers, ..settings.clone() });
     let ids = started(&sched.handle(at(0), submitted(0, u64::from(workers), vec![])));
@@ -47,7 +47,7 @@ fn with_idle(workers: u32, settings: &Settings) -> (Sched, Vec<WorkerId>) {
 }
 
 #[test]
-fn losing_all_idle_workers_at_once_breaks_no_pool() {
+fn losing_all_idle_workers_at_once_does_not_break_the_pool() {
     let (mut sched, ids) = with_idle(64, &Settings::default());
     for worker in ids {
         assert!(
@@ -63,7 +63,7 @@ fn losing_all_idle_workers_at_once_breaks_no_pool() {
 }
 
 #[test]
-fn a_broken_pool_can_still_be_stopped() {
+fn broken_pool_can_be_stopped() {
     let (mut sched, ids) = with_idle(1, &Settings::default());
     let actions = sched.handle(at(1), submitted(1, 2, vec![]));
     assert!(actions.iter().any(|action| matches!(action, Action::Send { .. })));
@@ -77,7 +77,7 @@ fn a_broken_pool_can_still_be_stopped() {
 }
 
 #[test]
-fn a_short_limit_behind_a_long_one_is_not_overlooked() {
+fn short_limit_after_a_long_one_is_enforced() {
     let settings = Settings {
         batch_size: BatchSize::Fixed(std::num::NonZeroU64::new(2).unwrap()),
         ..Settings::default()
@@ -102,7 +102,7 @@ fn a_short_limit_behind_a_long_one_is_not_overlooked() {
 }
 
 #[test]
-fn nobody_gets_jobs_while_all_stand() {
+fn no_jobs_are_sent_during_a_pause() {
     let (mut sched, _) = with_idle(1, &Settings::default());
     let sends = |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Send { .. }));
     let _ = sched.handle(at(0), Event::Paused);
@@ -111,7 +111,7 @@ fn nobody_gets_jobs_while_all_stand() {
 }
 
 #[test]
-fn limits_stand_still_while_the_workers_do() {
+fn pauses_extend_limits() {
     let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
@@ -121,14 +121,14 @@ fn limits_stand_still_while_the_workers_do() {
     let seen = || Event::Seen { worker, batch: batch.unwrap(), index: 0, since: at(0) };
     let _ = sched.handle(at(50), Event::Paused);
     let _ = sched.handle(at(1050), Event::Resumed);
-    for (moment, due) in [(1090, false), (1110, true)] {
-        let _ = sched.handle(at(moment), seen());
-        assert_eq!(sched.handle(at(moment), Event::Tick).contains(&Action::Terminate(worker)), due);
+    for (millis, due) in [(1090, false), (1110, true)] {
+        let _ = sched.handle(at(millis), seen());
+        assert_eq!(sched.handle(at(millis), Event::Tick).contains(&Action::Terminate(worker)), due);
     }
 }
 
 #[test]
-fn time_in_which_nothing_ran_counts_against_no_limit() {
+fn skipped_time_extends_all_limits() {
     let second = Duration::from_secs(1);
     let skip = |sched: &mut Sched, from: u64, to: u64| {
         let actions = sched.handle(at(to), Event::TimeSkipped { since: at(from) });
@@ -139,7 +139,7 @@ fn time_in_which_nothing_ran_counts_against_no_limit() {
         actions.iter().any(|a| matches!(a, Action::Kill(_) | Action::Terminate(_)))
     };
 
-    // A job that has a second, of which half was over.
+    // A job with a limit of one second, half of which had passed.
     let settings = Settings { limit: Some(second), grace_period: second, ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
@@ -150,24 +150,24 @@ fn time_in_which_nothing_ran_counts_against_no_limit() {
     let _ = sched.handle(at(60_900), seen.clone());
     assert!(!ends(&mut sched, 60_900));
     let _ = sched.handle(at(61_000), seen);
-    assert!(ends(&mut sched, 61_000), "its second is over");
-    // Its grace period.
+    assert!(ends(&mut sched, 61_000), "its limit is over");
+    // The grace period of that job.
     skip(&mut sched, 61_500, 90_500);
     assert!(!ends(&mut sched, 90_900) && ends(&mut sched, 91_000));
 
-    // A worker that starts.
+    // A worker that is starting.
     let mut sched = Sched::new(Settings { start_timeout: second, ..Settings::default() });
     let _ = sched.handle(at(0), submitted(0, 1, vec![]));
     skip(&mut sched, 500, 60_500);
     assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
 
-    // A worker that leaves.
+    // A worker that is exiting.
     let (mut sched, _) = with_idle(1, &Settings { exit_timeout: second, ..Settings::default() });
     let _ = sched.handle(at(0), Event::Closed);
     skip(&mut sched, 500, 60_500);
     assert!(!ends(&mut sched, 60_900) && ends(&mut sched, 61_000));
 
-    // A pool that is stopped.
+    // A pool that is being stopped.
     let (mut sched, _) = with_idle(1, &Settings::default());
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     let _ = sched.handle(at(0), Event::Stopped { grace: second, terminate: false });
@@ -176,7 +176,7 @@ fn time_in_which_nothing_ran_counts_against_no_limit() {
 }
 
 #[test]
-fn skipped_time_is_part_of_a_pause_that_was_announced() {
+fn skipped_time_during_a_pause_is_not_counted_twice() {
     let settings = Settings { limit: Some(Duration::from_secs(1)), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
@@ -184,15 +184,15 @@ fn skipped_time_is_part_of_a_pause_that_was_announced() {
     let _ = sched.handle(at(60_500), Event::TimeSkipped { since: at(600) });
     assert!(sched.is_paused());
     let _ = sched.handle(at(60_500), Event::Resumed);
-    for (moment, due) in [(60_900, false), (61_000, true)] {
+    for (millis, due) in [(60_900, false), (61_000, true)] {
         let seen = Event::Seen { worker: ids[0], batch: BatchId(1), index: 0, since: at(0) };
-        let _ = sched.handle(at(moment), seen);
-        assert_eq!(sched.handle(at(moment), Event::Tick).contains(&Action::Terminate(ids[0])), due);
+        let _ = sched.handle(at(millis), seen);
+        assert_eq!(sched.handle(at(millis), Event::Tick).contains(&Action::Terminate(ids[0])), due);
     }
 }
 
 #[test]
-fn a_worker_that_somebody_has_stopped_is_killed_in_the_end() {
+fn stopped_worker_is_killed_after_the_stall_timeout() {
     let (mut sched, ids) = with_idle(1, &Settings::default());
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
@@ -204,7 +204,7 @@ fn a_worker_that_somebody_has_stopped_is_killed_in_the_end() {
 }
 
 #[test]
-fn a_worker_that_goes_on_is_let_be() {
+fn worker_that_makes_progress_is_not_killed() {
     let (mut sched, ids) = with_idle(1, &Settings::default());
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
@@ -230,23 +230,23 @@ fn two_jobs_of_one_worker_can_be_killed() {
     let actions = sched.handle(at(2), death);
     let cancelled = |job| Action::Resolve { jobs: JobRange::one(JobId(job)), verdict: Verdict::Cancelled };
     assert!(actions.contains(&cancelled(1)) && actions.contains(&cancelled(3)), "{actions:?}");
-    assert_eq!(sched.pending(), 1, "the second job goes on");
+    assert_eq!(sched.pending(), 1, "the second job is still pending");
 }
 
 #[test]
-fn an_old_sighting_is_not_judged_later() {
+fn observation_is_used_for_one_tick_only() {
     let settings = Settings { limit: Some(Duration::from_millis(100)), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     let _ = sched.handle(at(50), Event::Seen { worker, batch: BatchId(1), index: 0, since: at(0) });
     let _ = sched.handle(at(50), Event::Tick);
-    // Now the page shows no job: its outcome is on the way.
+    // The worker no longer publishes a job: its outcome is on the way.
     assert!(!sched.handle(at(150), Event::Tick).contains(&Action::Terminate(worker)));
 }
 
 #[test]
-fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal() {
+fn protocol_error_breaks_a_pool_with_on_worker_death_break() {
     let settings = Settings { on_worker_death: OnWorkerDeath::Break, ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
@@ -264,12 +264,13 @@ fn a_worker_that_answers_what_it_was_not_asked_breaks_a_pool_that_does_not_heal(
     assert!(sched.is_broken() && started(&actions).is_empty());
 }
 
-/// All outcomes of a batch.
+/// Returns the event for the last outcomes of a batch.
 fn returned(worker: WorkerId, batch: BatchId, outcomes: u64, busy: Duration) -> Event {
     Event::Returned { worker, batch, outcomes, last: true, busy }
 }
 
-/// A scheduler with two idle workers whose jobs have been short so far, so that a batch takes many, and the next job's number.
+/// Returns a scheduler with two idle workers that have run short jobs, so that a batch holds many jobs, and
+/// the number of the next job.
 fn after_short_jobs() -> (Sched, Vec<WorkerId>, u64) {
     let (mut sched, ids) = with_idle(2, &Settings::default());
     let mut next = 2;
@@ -286,41 +287,41 @@ fn after_short_jobs() -> (Sched, Vec<WorkerId>, u64) {
 }
 
 #[test]
-fn what_one_worker_keeps_while_another_has_nothing_to_do_is_called_back() {
+fn surplus_is_recalled_while_another_worker_is_idle() {
     let (mut sched, ids, next) = after_short_jobs();
     let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
-    let [(worker, batch, 40)] = sent[..] else { panic!("all in one batch: {sent:?}") };
+    let [(worker, batch, 40)] = sent[..] else { panic!("expected a single batch: {sent:?}") };
     let recalls = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Recall { .. }));
-    assert!(!recalls(&sched.handle(at(2), Event::Tick)), "it has just begun");
+    assert!(!recalls(&sched.handle(at(2), Event::Tick)), "recalled too early");
     let actions = sched.handle(at(6), Event::Tick);
     assert!(actions.contains(&Action::Recall { worker, below: BatchId(batch.0 + 1) }));
-    assert!(!recalls(&sched.handle(at(7), Event::Tick)), "once is enough");
+    assert!(!recalls(&sched.handle(at(7), Event::Tick)), "recalled twice");
 
     let back = sends(&sched.handle(at(11), returned(worker, batch, 1, Duration::from_millis(10))));
     let mut busy: Vec<WorkerId> = back.iter().map(|&(worker, ..)| worker).collect();
     busy.sort();
-    assert_eq!(busy, ids, "what came back goes to both");
+    assert_eq!(busy, ids, "returned jobs go to both workers");
     assert_eq!(sched.pending(), 39);
 }
 
 #[test]
-fn what_a_recalled_worker_has_not_begun_goes_to_others_at_once() {
+fn jobs_taken_back_from_a_recalled_worker_go_to_others_at_once() {
     let (mut sched, ids, next) = after_short_jobs();
     let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
-    let [(slow, batch, 40)] = sent[..] else { panic!("all in one batch: {sent:?}") };
+    let [(slow, batch, 40)] = sent[..] else { panic!("expected a single batch: {sent:?}") };
     let _ = sched.handle(at(6), Event::Tick);
-    // It is in the third of the 40 jobs.
+    // The worker is running the third of the 40 jobs.
     let back = sends(&sched.handle(at(6), Event::TakenBack { worker: slow, batch, index: 2 }));
     let other = ids.into_iter().find(|&id| id != slow).unwrap();
     assert!(back.iter().all(|&(worker, ..)| worker == other), "{back:?}");
     assert!(!back.is_empty());
     assert_eq!(sched.pending(), 40);
-    // A second answer to the same recall takes nothing more back.
+    // A second reply to the same recall has no effect.
     assert!(sched.handle(at(6), Event::TakenBack { worker: slow, batch, index: 2 }).is_empty());
     let ended = sched.handle(at(20), returned(slow, batch, 3, Duration::from_millis(14)));
     assert!(ended.contains(&Action::Deliver(vec![JobRange::new(next, next + 3).unwrap()])), "{ended:?}");
     assert_eq!(sched.pending(), 37);
-    // More outcomes than it has jobs are still a violation.
+    // More outcomes than jobs are still a protocol error.
     let (worker, batch, _) = back[0];
     let too_many = returned(worker, batch, 41, Duration::from_millis(1));
     assert!(sched.handle(at(21), too_many).contains(&Action::Kill(worker)));
@@ -337,7 +338,7 @@ fn sends(actions: &[Action]) -> Vec<(WorkerId, BatchId, u64)> {
 }
 
 #[test]
-fn a_worker_that_is_too_large_is_killed_and_its_job_not_tried_again() {
+fn worker_over_max_rss_is_killed_and_its_job_not_retried() {
     let settings = Settings { max_rss: Some(1000), ..Settings::default() };
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
@@ -355,11 +356,11 @@ fn a_worker_that_is_too_large_is_killed_and_its_job_not_tried_again() {
         _ => None,
     });
     let Some((jobs, Verdict::Memory { attempts: 1, .. })) = resolved else { panic!("{resolved:?}") };
-    assert_eq!((jobs, sched.pending()), (JobRange::one(JobId(1)), 1), "the other job goes on");
+    assert_eq!((jobs, sched.pending()), (JobRange::one(JobId(1)), 1), "the other job is still pending");
 }
 
 #[test]
-fn a_worker_that_has_grown_gives_back_its_jobs_and_is_replaced() {
+fn worker_over_recycle_rss_is_recalled_and_replaced() {
     let settings = Settings {
         recycle_rss: Some(1000),
         batch_size: BatchSize::Fixed(4.try_into().unwrap()),
@@ -374,7 +375,7 @@ fn a_worker_that_has_grown_gives_back_its_jobs_and_is_replaced() {
     };
     let actions = sched.handle(at(2), Event::Resident { worker, bytes: 1001 });
     assert!(actions.iter().any(|action| matches!(action, Action::Recall { .. })), "{actions:?}");
-    assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).is_empty(), "once is enough");
+    assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).is_empty(), "recalled twice");
     let busy = Duration::from_millis(1);
     let returned = Event::Returned { worker, batch: *batch, outcomes: 1, last: true, busy };
     let actions = sched.handle(at(4), returned);

@@ -1,4 +1,5 @@
-//! Pools whose workers cannot be started: they break after a bounded number of starts, whatever the number of workers.
+//! Pools whose workers cannot be started break after a bounded number of starts, whatever the number of
+//! workers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,23 +10,24 @@ use sched::{Action, Event, Sched, Settings, StartFailure, Verdict};
 
 const START_LIMIT: Duration = Duration::from_secs(3);
 
-/// The scheduler's bound on failed starts in a row.
+/// The scheduler's limit on consecutive failed starts.
 const FAILED_STARTS: usize = 5;
 
-/// How a start goes, and how long that takes.
+/// Result of a start, and the time it takes.
 #[derive(Clone, Copy)]
 enum Start {
-    /// It never answers, and is killed at the limit.
+    /// The worker never becomes ready and is killed at the limit.
     Silent,
     Fails(StartFailure, Duration),
     Ready(Duration),
 }
 
-/// Plays the parent: it answers what the scheduler asks for at the time at which it would happen.
+/// A model of the pool with a virtual clock: each action of the scheduler has its effect at the simulated
+/// time.
 struct World {
     now: MonotonicInstant,
     sched: Sched,
-    /// How the n-th start goes; the last is repeated.
+    /// Result of the n-th start; the last entry is repeated.
     plan: Vec<Start>,
     starts: usize,
     due: BTreeMap<(MonotonicInstant, WorkerId), Event>,
@@ -47,11 +49,11 @@ impl World {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         for action in self.sched.handle(self.now, event) {
             match action {
                 Action::Start(id) => self.start(id),
-                // A silent worker dies at once.
+                // A worker that does not respond still dies at once.
                 Action::Kill(id) => self.will_fail(id, StartFailure::Own, Duration::from_millis(1)),
                 Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
                 Action::Resolve { jobs, verdict: Verdict::Abandoned } => self.abandoned += jobs.count(),
@@ -62,9 +64,9 @@ impl World {
     }
 
     fn start(&mut self, id: WorkerId) {
-        let how = self.plan[self.starts.min(self.plan.len() - 1)];
+        let start = self.plan[self.starts.min(self.plan.len() - 1)];
         self.starts += 1;
-        match how {
+        match start {
             Start::Silent => {}
             Start::Fails(failure, after) => self.will_fail(id, failure, after),
             Start::Ready(after) => drop(self.due.insert((self.now + after, id), Event::Ready(id))),
@@ -78,10 +80,10 @@ impl World {
 
     fn submit(&mut self, jobs: Range<u64>) {
         let jobs = JobRange::new(jobs.start, jobs.end).unwrap();
-        self.tell(Event::Submitted { jobs, bytes: jobs.count(), limits: Vec::new(), together: false });
+        self.handle(Event::Submitted { jobs, bytes: jobs.count(), limits: Vec::new(), together: false });
     }
 
-    /// Lets the time pass until the pool is broken or nothing more is due.
+    /// Advances the time until the pool is broken or nothing more is due before `end`.
     fn run_until(&mut self, end: MonotonicInstant) {
         while !self.sched.is_broken() {
             let due = self.due.first_key_value().map(|(&(at, _), _)| at);
@@ -92,10 +94,10 @@ impl World {
             self.now = self.now.max(at);
             if due == Some(at) {
                 let (_, event) = self.due.pop_first().unwrap();
-                self.tell(event);
+                self.handle(event);
             } else {
                 self.wake_at = None;
-                self.tell(Event::Tick);
+                self.handle(Event::Tick);
             }
         }
     }
@@ -106,14 +108,14 @@ fn end() -> MonotonicInstant {
 }
 
 #[test]
-fn a_pool_of_any_size_whose_workers_never_answer_breaks() {
+fn pool_of_any_size_breaks_if_no_worker_becomes_ready() {
     for workers in [1, 2, 3, 4, 5, 8, 64] {
         let mut world = World::new(workers, vec![Start::Silent]);
         world.submit(0..1000);
         world.run_until(end());
         assert!(world.sched.is_broken(), "{workers} workers, {} starts", world.starts);
         assert_eq!(world.abandoned, 1000);
-        // Those that were under way when the bound was reached have their time, and no replacement after them.
+        // Starts in progress when the limit is reached may still time out, but are not replaced.
         let most = FAILED_STARTS.next_multiple_of(workers as usize) + workers as usize;
         assert!(world.starts <= most, "{workers} workers, {} starts", world.starts);
         let time = START_LIMIT * (FAILED_STARTS as u32 + 1) + Duration::from_secs(1);
@@ -122,15 +124,15 @@ fn a_pool_of_any_size_whose_workers_never_answer_breaks() {
 }
 
 #[test]
-fn workers_that_fail_in_turns_break_the_pool() {
-    // When one is given up, the replacements of the others are still starting.
+fn workers_that_fail_alternately_break_the_pool() {
+    // Whenever one start fails, the replacements of the others are still in progress.
     for workers in [2, 3, 4] {
-        for (how, takes) in [
+        for (start, takes) in [
             (Start::Silent, START_LIMIT),
             (Start::Fails(StartFailure::Own, START_LIMIT * 2), START_LIMIT * 2),
             (Start::Fails(StartFailure::Final, START_LIMIT / 2), START_LIMIT / 2),
         ] {
-            let mut world = World::new(workers, vec![how]);
+            let mut world = World::new(workers, vec![start]);
             let turn = takes / workers;
             for n in 0..u64::from(workers) {
                 world.submit(n..n + 1);
@@ -145,7 +147,7 @@ fn workers_that_fail_in_turns_break_the_pool() {
 }
 
 #[test]
-fn workers_that_are_killed_while_they_start_break_the_pool_too() {
+fn workers_that_are_killed_while_starting_break_the_pool() {
     let killed = Start::Fails(StartFailure::Killed, Duration::from_millis(7));
     let mut world = World::new(4, vec![killed]);
     world.submit(0..1000);
@@ -154,8 +156,8 @@ fn workers_that_are_killed_while_they_start_break_the_pool_too() {
 }
 
 #[test]
-fn the_first_workers_have_their_time_although_others_have_failed() {
-    // Five cannot be started, as with too few descriptors; the others only take longer.
+fn first_workers_may_become_ready_after_others_have_failed() {
+    // Five cannot be started, for example because of a descriptor limit; the others only take longer.
     let mut plan = vec![Start::Fails(StartFailure::Own, Duration::from_millis(1)); FAILED_STARTS];
     plan.extend(vec![Start::Ready(Duration::from_secs(1)); 3]);
     plan.push(Start::Fails(StartFailure::Own, Duration::from_millis(1)));
@@ -163,18 +165,22 @@ fn the_first_workers_have_their_time_although_others_have_failed() {
     world.submit(0..1000);
     world.run_until(end());
     assert!(!world.sched.is_broken());
-    assert_eq!((world.sched.busy(), world.abandoned), (3, 0), "those that can be started have to do");
+    assert_eq!(
+        (world.sched.busy(), world.abandoned),
+        (3, 0),
+        "the pool goes on with the workers that can be started"
+    );
 }
 
 #[test]
-fn a_pool_that_loses_its_last_worker_breaks_if_no_other_can_be_started() {
+fn pool_breaks_if_its_last_worker_dies_and_none_can_be_started() {
     let mut world = World::new(2, vec![Start::Ready(Duration::from_millis(1)), Start::Silent]);
     world.submit(0..1000);
     world.run_until(MonotonicInstant(1) + START_LIMIT * 20);
-    assert!(!world.sched.is_broken(), "one works");
+    assert!(!world.sched.is_broken(), "one worker is ready");
     let worker = WorkerId { slot: 0, generation: 0 };
     let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
-    world.tell(Event::Died { worker, running: None, kept: None, death, memory: false });
+    world.handle(Event::Died { worker, running: None, kept: None, death, memory: false });
     let lost_at = world.now;
     world.run_until(end());
     assert!(world.sched.is_broken(), "{} starts", world.starts);
@@ -182,7 +188,7 @@ fn a_pool_that_loses_its_last_worker_breaks_if_no_other_can_be_started() {
 }
 
 #[test]
-fn a_start_that_succeeds_is_a_new_beginning() {
+fn successful_start_resets_the_count_of_failures() {
     let mut plan = vec![Start::Silent; FAILED_STARTS - 1];
     plan.extend([Start::Ready(Duration::from_millis(1)), Start::Silent]);
     let mut world = World::new(1, plan);
@@ -193,7 +199,7 @@ fn a_start_that_succeeds_is_a_new_beginning() {
 }
 
 #[test]
-fn a_worker_that_becomes_ready_when_it_is_not_needed_any_more_is_dismissed() {
+fn worker_that_becomes_ready_after_close_is_dismissed() {
     let mut sched = Sched::new(Settings { max_workers: 1, ..Settings::default() });
     let started = sched.handle(MonotonicInstant(1), Event::Prestart);
     let worker = started.iter().find_map(|action| match action {
@@ -204,5 +210,5 @@ fn a_worker_that_becomes_ready_when_it_is_not_needed_any_more_is_dismissed() {
     assert!(!sched.is_dismissed(worker));
     assert!(sched.handle(MonotonicInstant(2), Event::Closed).contains(&Action::Kill(worker)));
     let _ = sched.handle(MonotonicInstant(3), Event::Ready(worker));
-    assert!(sched.is_dismissed(worker), "which is no death");
+    assert!(sched.is_dismissed(worker), "its exit does not count as a death");
 }

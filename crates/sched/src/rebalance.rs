@@ -1,0 +1,71 @@
+//! Takes jobs back from busy workers when other workers are idle.
+//!
+//! The size of a batch is based on the cost of earlier jobs. If later jobs cost more, a batch may contain
+//! seconds of work while other workers are idle. In that case the batch is recalled, and its worker keeps
+//! only the job that it is running.
+
+use std::time::Duration;
+
+use job::{BatchId, MonotonicInstant, WorkerId};
+
+use crate::{
+    Action, BatchSize, Sched,
+    queue::Grouping,
+    state::Mode,
+    worker::{InFlight, Phase, Worker},
+};
+
+/// Time that a worker may spend on its current batch before it is recalled: several times the target run time
+/// of a batch.
+const RECALL_AFTER: Duration = Duration::from_millis(4);
+
+impl Sched {
+    /// Recalls jobs from workers that are overdue and have a surplus, if another worker could run these jobs
+    /// now.
+    pub(crate) fn rebalance(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
+        if !self.has_unused_capacity() {
+            return;
+        }
+        let below = BatchId(self.next_batch);
+        for (&id, worker) in self.workers.iter_mut().filter(|(_, worker)| has_surplus(worker)) {
+            let due = worker.since + RECALL_AFTER;
+            if due > now {
+                actions.push(Action::WakeAt(due));
+            } else {
+                worker.recalled = below;
+                actions.push(Action::Recall { worker: id, below });
+            }
+        }
+    }
+
+    /// Requeues the jobs that a recalled worker has not started.
+    pub(crate) fn taken_back(&mut self, id: WorkerId, batch: BatchId, index: u64, actions: &mut Vec<Action>) {
+        // The jobs of a worker that is being killed are requeued after its death: one of them may be the
+        // reason.
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.phase == Phase::Serving) else {
+            return;
+        };
+        let taken = worker.take_back(batch, index);
+        self.reclaim(id, taken, actions);
+    }
+
+    /// Returns whether an additional job would start at once. Always false with a fixed batch size, which is
+    /// an explicit choice of the user.
+    fn has_unused_capacity(&self) -> bool {
+        let has_worker = || self.workers.values().any(Worker::is_idle) || self.has_free_slot();
+        self.settings.batch_size == BatchSize::Auto
+            && self.queue.count() == 0
+            && matches!(self.mode, Mode::Open | Mode::Closing)
+            && !self.is_paused()
+            && has_worker()
+    }
+}
+
+/// Returns whether a worker has jobs besides the one that it is running, and no atomic group.
+fn has_surplus(worker: &Worker) -> bool {
+    let not_recalled = || worker.batches.iter().filter(|batch| batch.batch >= worker.recalled);
+    let is_atomic = |batch: &InFlight| batch.jobs.iter().any(|span| span.grouping == Grouping::Atomic);
+    worker.phase == Phase::Serving
+        && not_recalled().map(InFlight::count).sum::<u64>() > 1
+        && !worker.batches.iter().any(is_atomic)
+}
