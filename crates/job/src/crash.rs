@@ -1,19 +1,19 @@
-//! The end of a process that ran jobs for a worker.
+//! Crash of a program that ran jobs for a worker.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Death;
 
-/// The end of a process that ran a job for a worker, to which the job is charged as it is to the death of a worker. See
+/// Crash of a program that ran a job for a worker. It counts like the death of a worker; see
 /// [`Context::crashed`](crate::Context::crashed).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
-    /// How it ended.
+    /// Exit status of the program.
     pub death: Death,
-    /// Name of its program.
+    /// Name of the program.
     pub program: String,
-    /// What happened, after the program's name: "ended with its request unanswered".
+    /// What happened, as the predicate of a sentence after the program's name.
     pub message: String,
-    /// The last bytes that it wrote to standard error.
+    /// The last bytes that the program wrote to standard error.
     pub stderr: Vec<u8>,
 }

@@ -1,10 +1,10 @@
-//! How a worker process ended.
+//! Exit status of a worker process.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The end of a worker process, as the system reported it to the parent.
+/// Exit status of a worker process, as the system reported it to the parent.
 ///
 /// ```
 /// use job::{Death, DeathCause};
@@ -14,21 +14,21 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
-    /// The process that ended.
+    /// ID of the process.
     pub pid: u32,
-    /// What ended it.
+    /// How the process ended.
     pub cause: DeathCause,
 }
 
-/// What ended a process.
+/// How a process ended: by exiting or by a signal.
 ///
 /// ```
 /// use job::DeathCause;
 ///
 /// fn advice(cause: DeathCause) -> &'static str {
 ///     match cause {
-///         DeathCause::Exited(_) => "some library calls `exit`",
-///         DeathCause::Signalled(9) => "somebody killed it, maybe the system for want of memory",
+///         DeathCause::Exited(_) => "the job or a library called `exit`",
+///         DeathCause::Signalled(9) => "it was killed, possibly by the out-of-memory killer",
 ///         DeathCause::Signalled(_) => "it crashed",
 ///     }
 /// }
@@ -36,9 +36,9 @@ pub struct Death {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeathCause {
-    /// It exited with this code, from 0 to 255. A job that calls `exit` does that, also with 0.
+    /// The process exited with this code, from 0 to 255. A job that calls `exit(0)` also counts as a death.
     Exited(i32),
-    /// A signal of this number ended it.
+    /// The process was terminated by the signal with this number.
     Signalled(i32),
 }
 

@@ -1,4 +1,4 @@
-//! Names of jobs, batches and workers.
+//! Identifiers of jobs, batches and workers.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// use job::JobId;
 ///
 /// assert_eq!(JobId(7).to_string(), "job 7");
-/// assert!(JobId(7) < JobId(8), "it was submitted before");
+/// assert!(JobId(7) < JobId(8), "it was submitted earlier");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobId(pub u64);
@@ -21,9 +21,9 @@ impl fmt::Display for JobId {
     }
 }
 
-/// Consecutive jobs `start..end`, never empty.
+/// A non-empty range of consecutive jobs, `start..end`.
 ///
-/// Jobs are scheduled by ranges because that costs the same for one job as for a thousand.
+/// Jobs are scheduled in ranges because the cost of an operation does not depend on the length of a range.
 ///
 /// ```
 /// use job::{JobId, JobRange};
@@ -40,87 +40,87 @@ pub struct JobRange {
 }
 
 impl JobRange {
-    /// The jobs `start..end`, or `None` if there are none.
+    /// Returns the range `start..end`, or `None` if it is empty.
     #[must_use]
     pub fn new(start: u64, end: u64) -> Option<JobRange> {
         (start < end).then_some(JobRange { start, end })
     }
 
-    /// The range that holds one job.
+    /// Returns the range that contains only this job.
     #[must_use]
     pub fn one(job: JobId) -> JobRange {
         JobRange { start: job.0, end: job.0 + 1 }
     }
 
-    /// The first job.
+    /// Returns the first job.
     #[must_use]
     pub fn first(self) -> JobId {
         JobId(self.start)
     }
 
-    /// The number after the last job's.
+    /// Returns the number after that of the last job.
     #[must_use]
     pub fn end(self) -> u64 {
         self.end
     }
 
-    /// How many jobs there are; at least one.
+    /// Returns the number of jobs; at least 1.
     #[must_use]
     pub fn count(self) -> u64 {
         self.end - self.start
     }
 
-    /// Whether the job is one of these.
+    /// Returns whether the range contains this job.
     #[must_use]
     pub fn contains(self, job: JobId) -> bool {
         (self.start..self.end).contains(&job.0)
     }
 
-    /// The jobs, in order.
+    /// Returns the jobs in ascending order.
     pub fn iter(self) -> impl Iterator<Item = JobId> {
         (self.start..self.end).map(JobId)
     }
 
-    /// The first `count` jobs and the rest; either may be missing.
+    /// Splits the range after `count` jobs; a part without jobs is `None`.
     #[must_use]
     pub fn split_at(self, count: u64) -> (Option<JobRange>, Option<JobRange>) {
         let middle = self.start.saturating_add(count).min(self.end);
         (JobRange::new(self.start, middle), JobRange::new(middle, self.end))
     }
 
-    /// The jobs that are in both.
+    /// Returns the jobs that are in both ranges, or `None` if there are none.
     #[must_use]
     pub fn intersection(self, other: JobRange) -> Option<JobRange> {
         JobRange::new(self.start.max(other.start), self.end.min(other.end))
     }
 }
 
-/// A batch's number within its pool; never used twice.
+/// A batch's number within its pool. Numbers are never reused.
 ///
 /// ```
 /// use job::BatchId;
 ///
-/// assert!(BatchId(1) > BatchId(0), "it was made later");
+/// assert!(BatchId(1) > BatchId(0), "it was created later");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BatchId(pub u64);
 
-/// A worker: a place in the pool and how many workers have held that place before it.
+/// A worker's identifier: its slot in the pool, and the number of workers that had this slot before.
 ///
-/// News that arrives late from a dead worker carries an old generation and is recognised by it.
+/// A message of a dead worker that arrives late is recognised by its old generation.
 ///
 /// ```
 /// use job::WorkerId;
 ///
-/// // Place 2 is held by its second worker: the first one has died, or has served its time.
+/// // The second worker of slot 2: the first one has died or was replaced.
 /// let worker = WorkerId { slot: 2, generation: 1 };
 /// assert_eq!(worker.to_string(), "worker 2.1");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkerId {
-    /// The place, counted from 0; below the pool's size.
+    /// Slot, counted from 0; less than the pool's size.
     pub slot: u32,
-    /// How many workers held the place before.
+    /// Number of workers that had this slot before.
     pub generation: u32,
 }
 
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_splits_into_its_jobs_and_nothing_else() {
+    fn split_at_returns_exactly_the_jobs_of_the_range() {
         let range = JobRange::new(3, 8).unwrap();
         assert_eq!(range.split_at(2), (JobRange::new(3, 5), JobRange::new(5, 8)));
         assert_eq!(range.split_at(0), (None, Some(range)));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_intersect_where_they_overlap() {
+    fn intersection_contains_the_common_jobs() {
         let (a, b) = (JobRange::new(0, 5).unwrap(), JobRange::new(3, 9).unwrap());
         assert_eq!(a.intersection(b), JobRange::new(3, 5));
         assert_eq!(a.intersection(JobRange::new(5, 6).unwrap()), None);

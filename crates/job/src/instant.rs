@@ -1,8 +1,9 @@
-//! A point in time as a plain number, so that decisions can be tested without a clock.
+//! A point in time as a plain number, so that code can be tested without a clock.
 
 use std::{ops::Add, time::Duration};
 
-/// Nanoseconds on the system's monotonic clock, which all processes of a machine share.
+/// A point in time in nanoseconds of the system's monotonic clock, which is the same for all processes of a
+/// machine.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,7 +19,7 @@ use std::{ops::Add, time::Duration};
 pub struct MonotonicInstant(pub u64);
 
 impl MonotonicInstant {
-    /// The time from `earlier` until this instant; zero if `earlier` is later.
+    /// Returns the time from `earlier` until this instant; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: MonotonicInstant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -28,7 +29,7 @@ impl MonotonicInstant {
 impl Add<Duration> for MonotonicInstant {
     type Output = MonotonicInstant;
 
-    /// The moment a duration later; saturates after some 584 years.
+    /// Returns the instant after a duration; saturates after about 584 years.
     fn add(self, duration: Duration) -> MonotonicInstant {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         MonotonicInstant(self.0.saturating_add(nanos))

@@ -1,5 +1,5 @@
-//! The vocabulary that every other room shares: what a job is, how jobs and workers are named, how a job can
-//! end, and which stages it passes on its way.
+//! Basic types shared by all other crates: the [`Job`] trait, identifiers of jobs, batches and workers,
+//! outcomes, and the stages of the pipeline.
 //!
 //! This crate is pure: no clock, no thread, no file, no socket.
 

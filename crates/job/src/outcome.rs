@@ -1,4 +1,4 @@
-//! How a job can end.
+//! Outcomes of jobs.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Crash, Death, Job};
 
-/// The end of one job: its output, or why there is none.
+/// Outcome of a job: its output, or the reason why there is none.
 ///
 /// ```
 /// use job::{JobError, Job, Outcome};
@@ -20,133 +20,131 @@ use crate::{Crash, Death, Job};
 /// #     fn run(self, _: &mut ()) -> Result<i64, String> { Ok(self.0 * self.0) }
 /// # }
 ///
-/// fn tell(outcome: Outcome<Square>) -> String {
+/// fn describe(outcome: Outcome<Square>) -> String {
 ///     match outcome {
 ///         Ok(square) => format!("{square}"),
-///         Err(failure) => format!("none, because {failure}"),
+///         Err(error) => format!("no output: {error}"),
 ///     }
 /// }
-/// assert_eq!(tell(Square(5).run(&mut ()).map_err(JobError::Failed)), "25");
-/// assert_eq!(tell(Err(JobError::Cancelled)), "none, because the job was cancelled");
+/// assert_eq!(describe(Square(5).run(&mut ()).map_err(JobError::Failed)), "25");
+/// assert_eq!(describe(Err(JobError::Cancelled)), "no output: the job was cancelled");
 /// ```
 pub type Outcome<J> = Result<<J as Job>::Output, JobError<<J as Job>::Error>>;
 
-/// Why a job has no output. `E` is the job's own error type.
-///
-/// As text, [`Failed`](JobError::Failed) does not tell the job's error, which need not have one: match on it.
+/// Reason why a job has no output. `E` is the job's own error type, which need not implement `Display`: the
+/// text of [`Failed`](JobError::Failed) contains its `Debug` output.
 ///
 /// ```
 /// use job::{Death, DeathCause, JobError};
 ///
-/// /// Whether the same job may do better another time.
-/// fn is_worth_another_try<E>(failure: &JobError<E>) -> bool {
-///     match failure {
+/// /// Returns whether the same job may succeed on another attempt.
+/// fn is_retryable<E>(error: &JobError<E>) -> bool {
+///     match error {
 ///         JobError::TimedOut { .. } | JobError::Crashed { .. } => true,
-///         JobError::Cancelled | JobError::Abandoned(_) => true, // it was not the job's fault
+///         JobError::Cancelled | JobError::Abandoned(_) => true, // not caused by the job
 ///         _ => false,
 ///     }
 /// }
 /// let death = Death { pid: 4711, cause: DeathCause::Exited(3) };
 /// let crashed = JobError::<String>::Crashed { death, attempts: 3, earlier: Box::default(), program: None };
-/// assert_eq!(crashed.to_string(), "the job's worker died: process 4711 exited with code 3 (attempt 3)");
-/// assert!(is_worth_another_try(&crashed) && !is_worth_another_try(&JobError::Failed("no such file")));
+/// assert_eq!(crashed.to_string(), "the worker died: process 4711 exited with code 3 (attempt 3)");
+/// assert!(is_retryable(&crashed) && !is_retryable(&JobError::Failed("no such file")));
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JobError<E> {
-    /// The job ran and reported this error.
+    /// The job returned this error.
     #[error("the job failed: {0:?}")]
     Failed(E),
-    /// The job panicked; its worker lives on.
+    /// The job panicked; its worker continues.
     #[error("the job panicked: {0}")]
     Panicked(Box<Panic>),
-    /// Its worker died in it, on each of this many attempts; the death is the last one.
-    #[error("the job's worker died: {death} (attempt {attempts}){}", and_earlier(earlier))]
+    /// The worker died while running the job, on its last attempt.
+    #[error("the worker died: {death} (attempt {attempts}){}", earlier_attempts(earlier))]
     Crashed {
-        /// How the worker ended, or the process that ran the job for it.
+        /// Exit status of the worker, or of the program that ran the job for it; of the last attempt.
         death: Death,
-        /// How often the job was started.
+        /// Number of times the job was started.
         attempts: u32,
-        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        /// Deaths of earlier attempts with other causes: the first of each cause.
         earlier: Box<[Death]>,
-        /// The process that ran the job for the worker, if that has ended.
+        /// Details of the program that ran the job for the worker, if that crashed.
         program: Option<Arc<Crash>>,
     },
-    /// Its worker ran out of memory in it, and died of that. It is not tried again.
-    #[error("the job needed more memory than there was: {death}{}", and_earlier(earlier))]
+    /// The worker died because it ran out of memory while running the job. Not retried.
+    #[error("the worker ran out of memory: {death}{}", earlier_attempts(earlier))]
     Memory {
-        /// How the worker ended.
+        /// Exit status of the worker.
         death: Death,
-        /// How often the job was started.
+        /// Number of times the job was started.
         attempts: u32,
-        /// Deaths of earlier attempts that had other causes: the first of each cause.
+        /// Deaths of earlier attempts with other causes: the first of each cause.
         earlier: Box<[Death]>,
     },
-    /// It ran past its time limit and its worker was killed.
-    #[error("the job ran longer than {limit:?} (attempt {attempts}){}", and_earlier(earlier))]
+    /// The job exceeded its time limit, and its worker was killed.
+    #[error("the job ran longer than {limit:?} (attempt {attempts}){}", earlier_attempts(earlier))]
     TimedOut {
-        /// The limit that it passed.
+        /// The limit.
         limit: Duration,
-        /// How often the job was started.
+        /// Number of times the job was started.
         attempts: u32,
         /// Deaths of earlier attempts: the first of each cause.
         earlier: Box<[Death]>,
     },
-    /// It was cancelled before it had an outcome.
+    /// The job was cancelled before it had an outcome.
     #[error("the job was cancelled")]
     Cancelled,
-    /// The pool broke before the job had an outcome; every job it still held shares the cause.
+    /// The pool broke before the job had an outcome. All unresolved jobs of the pool have the same cause.
     #[error("the pool broke: {0}")]
     Abandoned(Arc<str>),
-    /// Whoever was to run it was lost, on each of this many attempts, which may be the fault of another job that travelled
-    /// with it. It is not tried again.
+    /// The process or cluster node that was to run the job was lost on each attempt, possibly because of
+    /// another job of the same batch. Not retried.
     #[error("{cause}")]
     Lost {
-        /// How often it was handed to somebody.
+        /// Number of times the job was assigned.
         attempts: u32,
-        /// What is known of it.
+        /// Description of the cause.
         cause: Arc<str>,
     },
     /// The job, its output or its error could not be encoded or decoded.
     #[error("{0}")]
     Codec(String),
-    /// The executor cannot do what the job asks for.
+    /// The executor does not support what the job requires.
     #[error("{0}")]
     Unsupported(&'static str),
 }
 
-/// Text that follows a failure whose earlier attempts ended in other ways.
-fn and_earlier(deaths: &[Death]) -> String {
+/// Returns the end of an error message that lists the deaths of earlier attempts; empty if there are none.
+fn earlier_attempts(deaths: &[Death]) -> String {
     let deaths: Vec<String> = deaths.iter().map(Death::to_string).collect();
     if deaths.is_empty() { String::new() } else { format!("; earlier attempts: {}", deaths.join(", ")) }
 }
 
-/// What is known of a panic that was caught.
+/// A panic of a job.
 ///
 /// ```
 /// # use serde::{Deserialize, de::value::{Error, MapDeserializer}};
 /// use job::{JobError, Panic};
 ///
 /// # let fields = MapDeserializer::<_, Error>::new([("message", "no digits")].into_iter());
-/// # let failure = JobError::<String>::Panicked(Box::new(Panic::deserialize(fields)?));
-/// // The failure of a job that called `panic!("no digits")` without a known place.
-/// assert_eq!(failure.to_string(), "the job panicked: no digits");
-/// if let JobError::Panicked(panic) = failure {
+/// # let error = JobError::<String>::Panicked(Box::new(Panic::deserialize(fields)?));
+/// // The error of a job that called `panic!("no digits")`, with an unknown location.
+/// assert_eq!(error.to_string(), "the job panicked: no digits");
+/// if let JobError::Panicked(panic) = error {
 ///     assert_eq!((panic.message.as_str(), panic.location), ("no digits", None));
 /// }
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
-    /// The panic's message.
+    /// Message of the panic.
     pub message: String,
-    /// `file:line:column`, where it is known.
+    /// Location as `file:line:column`, if known.
     pub location: Option<String>,
-    /// The calls that led to it, one batch after the other, where `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for
-    /// them.
+    /// Backtrace, one frame after the other, if enabled by `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE`.
     pub backtrace: Option<String>,
 }
 
-/// Message and place; the backtrace too with `{:#}`.
+/// Formats message and location, and with `{:#}` also the backtrace.
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

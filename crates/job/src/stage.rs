@@ -1,56 +1,56 @@
-//! The stages of a job's way from the caller to a worker and back, and what those who see to it do in between.
+//! The stages of the pipeline from the caller to a worker and back.
 
-/// What a process of a pool, or a thread of one, spends its time on: one of the ten steps of the pipeline, or something
-/// between them.
+/// Activity on which a process or thread of a pool spends time: one of the ten steps of the pipeline, or
+/// something in between.
 ///
-/// The steps are those that the documentation of Python's `ProcessPoolExecutor` is usually explained by; each
-/// has exactly one place in the code.
+/// The steps are those by which Python's `ProcessPoolExecutor` is usually explained. Each of them is
+/// implemented in exactly one place.
 ///
 /// ```
 /// use job::Stage;
 ///
-/// assert!(Stage::Encode < Stage::Run, "stages are ordered as a job passes them");
+/// assert!(Stage::Encode < Stage::Run, "stages are in pipeline order");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
-    /// The parent takes an item of the input.
+    /// The parent reads an item of the input.
     Take,
-    /// The parent encodes it.
+    /// The parent encodes the job.
     Encode,
-    /// The parent sends it.
+    /// The parent sends the batch.
     Send,
-    /// The worker decodes it.
+    /// The worker decodes the job.
     Decode,
-    /// The worker's state is made; once per worker.
+    /// The worker creates its state; once per worker.
     Load,
     /// The job runs.
     Run,
     /// The worker encodes the outcome.
     EncodeOutcome,
-    /// The worker sends it back.
+    /// The worker sends the outcomes back.
     Return,
-    /// The parent decodes it.
+    /// The parent decodes the outcome.
     DecodeOutcome,
-    /// The parent hands it to whoever waits for it, in its place.
+    /// The parent delivers the outcome, in order where that was requested.
     Merge,
-    /// Nobody works on a job: it waits for a worker, or its outcome for the parent.
+    /// The job waits for a worker, or its outcome for the parent.
     Queue,
-    /// A worker decodes, runs and encodes, and nobody looks which.
+    /// A worker decodes, runs or encodes; used where these are not measured separately.
     Work,
-    /// A process is started, up to its readiness.
+    /// A worker process starts, until it is ready.
     Start,
-    /// The parent decides who does what.
+    /// The parent makes scheduling decisions.
     Schedule,
-    /// There is nothing to do, and it sleeps.
+    /// The process or thread is idle and sleeps.
     Wait,
-    /// There is nothing to do, and it looks for news for a moment before it sleeps.
+    /// The process or thread is idle and polls for a short time before it sleeps.
     Poll,
-    /// It has been told to leave, or is dead and not buried.
+    /// The worker is exiting, or has died and is not reaped yet.
     Leave,
 }
 
 impl Stage {
-    /// How many there are.
+    /// Number of stages.
     pub const COUNT: usize = Stage::ALL.len();
 
     /// The ten steps of the pipeline, in the order in which a job passes them.
@@ -65,7 +65,7 @@ impl Stage {
         None => unreachable!(),
     };
 
-    /// All stages, in their order.
+    /// All stages, in ascending order.
     ///
     /// ```
     /// use job::Stage;
@@ -93,7 +93,7 @@ impl Stage {
         Stage::Leave,
     ];
 
-    /// Its name, in lower case.
+    /// Returns the name of the stage, in lower case.
     ///
     /// ```
     /// use job::Stage;

@@ -1,4 +1,4 @@
-//! Time by stage.
+//! Time spent in each stage.
 
 use std::{
     ops::{AddAssign, Index},
@@ -7,13 +7,13 @@ use std::{
 
 use crate::Stage;
 
-/// How much time went into each stage.
+/// Time spent in each stage.
 ///
 /// ```
 /// use std::time::Duration;
 /// use job::{StageTimes, Stage};
 ///
-/// let mut spent = StageTimes::default();
+/// let mut stage_times = StageTimes::default();
 /// stage_times.add(Stage::Run, Duration::from_nanos(900));
 /// stage_times.add(Stage::Wait, Duration::from_nanos(100));
 /// assert_eq!((stage_times[Stage::Run].as_nanos(), stage_times.total().as_nanos()), (900, 1000));
@@ -29,16 +29,16 @@ impl StageTimes {
         self.stages[stage as usize] += time;
     }
 
-    /// Takes time out of one stage and puts it into another, as far as there is any.
+    /// Moves time from one stage to another; at most what `from` has.
     ///
     /// ```
     /// use std::time::Duration;
     /// use job::{StageTimes, Stage};
     ///
-    /// let mut spent = StageTimes::default();
+    /// let mut stage_times = StageTimes::default();
     /// stage_times.add(Stage::Take, Duration::from_secs(3));
     /// stage_times.shift(Stage::Take, Stage::Encode, Duration::from_secs(1));
-    /// assert_eq!([spent[Stage::Take], stage_times[Stage::Encode]].map(|time| time.as_secs()), [2, 1]);
+    /// assert_eq!([stage_times[Stage::Take], stage_times[Stage::Encode]].map(|time| time.as_secs()), [2, 1]);
     /// ```
     pub fn shift(&mut self, from: Stage, to: Stage, time: Duration) {
         let time = time.min(self[from]);
@@ -46,19 +46,19 @@ impl StageTimes {
         self.add(to, time);
     }
 
-    /// All of it.
+    /// Returns the sum over all stages.
     #[must_use]
     pub fn total(&self) -> Duration {
         self.stages.iter().sum()
     }
 
-    /// Each stage that took time, in order.
+    /// Returns the stages with a time greater than zero, in order.
     ///
     /// ```
     /// use std::time::Duration;
     /// use job::{StageTimes, Stage};
     ///
-    /// let mut spent = StageTimes::default();
+    /// let mut stage_times = StageTimes::default();
     /// stage_times.add(Stage::Run, Duration::from_secs(1));
     /// assert_eq!(stage_times.stages().collect::<Vec<_>>(), [(Stage::Run, Duration::from_secs(1))]);
     /// ```
@@ -77,6 +77,6 @@ impl Index<Stage> for StageTimes {
 
 impl AddAssign<&StageTimes> for StageTimes {
     fn add_assign(&mut self, other: &StageTimes) {
-        self.stages.iter_mut().zip(&other.stages).for_each(|(mine, more)| *mine += *more);
+        self.stages.iter_mut().zip(&other.stages).for_each(|(sum, added)| *sum += *added);
     }
 }

@@ -1,10 +1,10 @@
-//! What is counted about a worker.
+//! Statistics of workers and of the parent.
 
 use std::time::Duration;
 
 use crate::{StageTimes, WorkerId};
 
-/// Counts and times of one worker, from its start to the moment of asking.
+/// Counts and times of one worker, from its start until its exit or until now.
 ///
 /// ```
 /// use std::time::Duration;
@@ -13,105 +13,105 @@ use crate::{StageTimes, WorkerId};
 /// fn idle(worker: &WorkerStats) -> Duration {
 ///     worker.life.saturating_sub(worker.start + worker.busy)
 /// }
-/// let mut figures = WorkerStats::new(WorkerId { slot: 0, generation: 0 });
-/// figures.start = Duration::from_millis(5);
-/// figures.busy = Duration::from_millis(80);
-/// figures.life = Duration::from_millis(100);
-/// assert_eq!(idle(&figures), Duration::from_millis(15));
+/// let mut stats = WorkerStats::new(WorkerId { slot: 0, generation: 0 });
+/// stats.start = Duration::from_millis(5);
+/// stats.busy = Duration::from_millis(80);
+/// stats.life = Duration::from_millis(100);
+/// assert_eq!(idle(&stats), Duration::from_millis(15));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerStats {
-    /// Which worker.
+    /// The worker.
     pub worker: WorkerId,
-    /// Its process; `None` for a thread.
+    /// ID of its process; `None` for a thread.
     pub pid: Option<u32>,
-    /// Jobs whose outcomes came back from it.
+    /// Number of jobs whose outcomes it has returned.
     pub jobs: u64,
-    /// Batches whose outcomes came back from it.
+    /// Number of batches whose outcomes it has returned.
     pub batches: u64,
-    /// Bytes of the batches sent to it.
+    /// Number of bytes of the batches sent to it.
     pub bytes_out: u64,
-    /// Bytes of the batches that came back.
+    /// Number of bytes of the batches it has returned.
     pub bytes_in: u64,
-    /// From the decision to start it until it was ready.
+    /// Time from the decision to start it until it was ready.
     pub start: Duration,
-    /// Time it spent decoding, running and encoding.
+    /// Time spent on decoding and running jobs and on encoding outcomes.
     pub busy: Duration,
-    /// From the decision to start it until it was gone, or until now.
+    /// Time from the decision to start it until it had exited, or until now.
     pub life: Duration,
-    /// What it spent its life on; nothing for a thread, or where nobody counts.
+    /// Time spent in each stage; zero for a thread, or if time accounting is disabled.
     pub stage_times: StageTimes,
-    /// The processor time of its process; nothing for a thread.
+    /// CPU time of its process; zero for a thread.
     pub processor: Duration,
-    /// Programs that it has kept for several jobs.
+    /// Long-running programs of this worker.
     pub programs: ProgramStats,
 }
 
-/// Programs that a worker has started and kept for several jobs.
+/// Number of programs that a worker started to run several jobs each.
 ///
 /// ```
 /// use job::ProgramStats;
 ///
-/// let figures = ProgramStats { started: 3, replaced: 2, crashed: 1 };
-/// assert_eq!(figures.started - figures.replaced, 1, "the first one");
+/// let stats = ProgramStats { started: 3, replaced: 2, crashed: 1 };
+/// assert_eq!(stats.started - stats.replaced, 1, "one was not a replacement");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProgramStats {
-    /// Number that it has started.
+    /// Number of programs started.
     pub started: u32,
-    /// Number of those that took the place of another, in this worker or in the one before it in the same slot.
+    /// Number of those that replaced another one, in this worker or in the previous worker of the same slot.
     pub replaced: u32,
-    /// Number that ended with a request unanswered.
+    /// Number of programs that exited before they had answered a request.
     pub crashed: u32,
 }
 
-/// Where the parent's time went.
+/// Time spent by the parent.
 ///
 /// ```
 /// use job::{ParentStats, Stage};
 ///
-/// let nothing = ParentStats::default();
-/// assert!(nothing.lanes.is_empty() && nothing.callers[Stage::Encode].is_zero());
+/// let stats = ParentStats::default();
+/// assert!(stats.lanes.is_empty() && stats.callers[Stage::Encode].is_zero());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParentStats {
-    /// The threads that the executor has of its own.
+    /// Threads of the executor.
     pub lanes: Vec<ThreadStats>,
-    /// What the threads of the program spent in the executor.
+    /// Time that threads of the program spent in the executor.
     pub callers: StageTimes,
-    /// How long jobs waited for a worker, all of them together.
+    /// Total time that jobs have waited for a worker.
     pub queued: Duration,
 }
 
-/// The time of one thread.
+/// Time spent by one thread.
 ///
 /// ```
 /// use std::time::Duration;
 /// use job::{ThreadStats, StageTimes, Stage};
 ///
-/// let mut spent = StageTimes::default();
+/// let mut stage_times = StageTimes::default();
 /// stage_times.add(Stage::Wait, Duration::from_secs(1));
-/// let thread = ThreadStats { name: "clock".into(), life: Duration::from_secs(1), spent };
+/// let thread = ThreadStats { name: "clock".into(), life: Duration::from_secs(1), stage_times };
 /// assert_eq!(thread.life, thread.stage_times.total());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadStats {
-    /// What it is called.
+    /// Name of the thread.
     pub name: String,
-    /// From its start to its end, or until now.
+    /// Time from its start to its end, or until now.
     pub life: Duration,
-    /// What it did.
+    /// Time spent in each stage.
     pub stage_times: StageTimes,
 }
 
 impl WorkerStats {
-    /// The figures of a worker that has done nothing yet.
+    /// Returns statistics in which all counts and times are zero.
     ///
     /// ```
     /// use job::{WorkerStats, WorkerId};
     ///
-    /// let figures = WorkerStats::new(WorkerId { slot: 2, generation: 0 });
-    /// assert_eq!((figures.worker.slot, figures.jobs), (2, 0));
+    /// let stats = WorkerStats::new(WorkerId { slot: 2, generation: 0 });
+    /// assert_eq!((stats.worker.slot, stats.jobs), (2, 0));
     /// ```
     #[must_use]
     pub fn new(worker: WorkerId) -> WorkerStats {

@@ -1,4 +1,4 @@
-//! What a user writes to have work done: a job type and, if it needs one, the worker-local state it runs in.
+//! The traits that users implement: a job type and, if needed, the worker-local state it runs in.
 
 use std::fmt::Display;
 
@@ -6,9 +6,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Crash;
 
-/// A piece of work that can be sent to another process.
+/// A unit of work that can be sent to another process.
 ///
-/// The value itself is the input: it is serialized, sent, decoded in a worker and consumed by [`run`](Job::run).
+/// The value is the job's input: it is serialized, sent, deserialized in a worker, and consumed by
+/// [`run`](Job::run).
 ///
 /// ```
 /// use job::Job;
@@ -30,17 +31,17 @@ use crate::Crash;
 /// assert_eq!(Square(7).run(&mut ()), Ok(49));
 /// ```
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
-    /// Names the type in the handshake, so that a worker built for other jobs is refused. No two job types that a
-    /// program uses may share a name.
+    /// Name of the type, exchanged in the handshake so that a worker built for another job type is rejected.
+    /// Must be unique among the job types that a program uses.
     const NAME: &'static str;
-    /// What a successful job yields.
+    /// Result of a successful job.
     type Output: Serialize + DeserializeOwned + Send + 'static;
-    /// What an unsuccessful job reports.
+    /// Error of a failed job.
     type Error: Serialize + DeserializeOwned + Send + 'static;
-    /// State that lives as long as the worker and is handed to each of its jobs; `()` where none is needed.
+    /// State that is created once per worker and passed to each of its jobs; `()` if none is needed.
     type Context: Context;
 
-    /// Does the work.
+    /// Runs the job.
     ///
     /// ```
     /// # use job::Job;
@@ -61,36 +62,39 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// ```
     ///
     /// # Errors
-    /// The job's own error; it fails this job only.
+    /// Returns the job's own error. Only this job fails; the worker continues.
     ///
     /// # Panics
-    /// A panic is caught and reported as [`JobError::Panicked`](crate::JobError::Panicked); the worker lives on.
+    /// A panic is caught and reported as [`JobError::Panicked`](crate::JobError::Panicked); the worker
+    /// continues.
     fn run(self, context: &mut Self::Context) -> Result<Self::Output, Self::Error>;
 
-    /// Returns what is missing where the job ran, in words, if this error says that: the same job can run in another place.
-    /// A node of a cluster then hands its jobs back.
+    /// Returns a description of what is missing on this machine if that is the cause of the error, so that
+    /// the same job may succeed on another one. A node of a cluster then returns its jobs to the queue. The
+    /// default is `None`.
     fn missing_here(error: &Self::Error) -> Option<String> {
         let _ = error;
         None
     }
 
-    /// Begins the job ahead of its turn, in a worker whose state [begins jobs ahead](Context::begins_ahead): before
-    /// earlier jobs of the worker have run. Jobs begin in the order in which they run, each at most once.
+    /// Starts the job ahead of its turn, before earlier jobs of the worker have run. Called only if the
+    /// worker's state [starts jobs ahead](Context::begins_ahead), in the order in which the jobs run.
     ///
-    /// Returns whether it has begun, or there is nothing to begin with. Otherwise it is asked again, no later job begins
-    /// before it, and [`run`](Job::run) is called all the same when its turn has come.
+    /// Returns whether the job has started, or there is nothing to start; then it is not called again for
+    /// this job. After `false` it is called again later, and no later job is started before this one. In
+    /// either case [`run`](Job::run) is called when it is the job's turn. By default jobs do not start ahead.
     fn begin(&self, context: &mut Self::Context) -> bool {
         let _ = context;
         false
     }
 }
 
-/// Worker-local state: made once in each worker before its first job, and finished after its last.
+/// Worker-local state, created in each worker before its first job and finished after its last.
 ///
 /// ```
 /// use job::Context;
 ///
-/// /// Counts its jobs from a number on.
+/// /// A counter with an initial value.
 /// struct Counter(u64);
 ///
 /// impl Context for Counter {
@@ -109,47 +113,51 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 /// assert_eq!(Counter::start(7).and_then(Counter::finish), Ok(7));
 /// ```
 pub trait Context: Sized + Send + 'static {
-    /// What the parent passes to every worker; serialized once per worker.
+    /// Arguments that the parent passes to every worker; serialized once per worker.
     type Args: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
-    /// Why the state could not be made or finished.
+    /// Error of [`start`](Context::start) and [`finish`](Context::finish).
     type Error: Display;
-    /// What a worker has to say when it leaves; `()` where that is nothing.
+    /// Report that a worker sends when it exits; `()` if there is none.
     type Report: Serialize + DeserializeOwned + Default + Send + 'static;
 
-    /// Makes the state in a fresh worker.
+    /// Creates the state in a new worker.
     ///
     /// ```
     /// use job::Context;
     ///
-    /// // The state of jobs that need none is made of nothing, and that cannot fail.
+    /// // The state of jobs that need none; creating it cannot fail.
     /// assert_eq!(<() as Context>::start(()), Ok(()));
     /// ```
     ///
     /// # Errors
-    /// Any; the worker then counts as one that could not start, and the message reaches the parent.
+    /// Any error counts as a failed start of the worker, and its message is sent to the parent.
     fn start(args: Self::Args) -> Result<Self, Self::Error>;
 
-    /// Ends the state of a worker that leaves in good order: because the pool is shut down or has shrunk, or the worker
-    /// has served its time or had nothing to do. It is not called in a worker that is killed.
+    /// Finishes the state of a worker that exits normally: because the pool is shut down or reduced, or the
+    /// worker reached its maximum number of jobs or was idle for too long. Not called in a worker that is
+    /// killed.
     ///
     /// # Errors
-    /// Any; the message reaches the parent in place of a report.
+    /// The message of any error is sent to the parent instead of a report.
     fn finish(self) -> Result<Self::Report, Self::Error> {
         Ok(Self::Report::default())
     }
 
-    /// Returns whether jobs are worth being [begun](Job::begin) ahead of their turn. Asked once a batch.
+    /// Returns whether jobs should be [started](Job::begin) ahead of their turn. Called once per batch.
     fn begins_ahead(&self) -> bool {
         false
     }
 
-    /// Gives up all jobs that have begun and did not run: they will not run in this worker, at least not now.
+    /// Discards all jobs that were started ahead and have not run. They will not run in this worker, or only
+    /// later.
     fn give_up_begun(&mut self) {}
 
-    /// Returns the end of a process that the job that has just run depended on, if there was one. Asked after each job.
+    /// Returns the crash of a process on which the last job depended, if there was one. Called after each
+    /// job.
     ///
-    /// The worker then ends, too. The job's own result is dropped, and the job is charged with that end as with the death
-    /// of a worker: it is retried, and [`Crashed`](crate::JobError::Crashed) on its last attempt.
+    /// After a crash the worker exits as well. The job's own result is dropped, and the crash counts like the
+    /// death of a worker: the job is retried, and reported as [`Crashed`](crate::JobError::Crashed) after its
+    /// last attempt.
     fn crashed(&mut self) -> Option<Crash> {
         None
     }

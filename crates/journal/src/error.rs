@@ -1,14 +1,14 @@
-//! Why a file cannot be used as a journal.
+//! Errors of opening a journal.
 
 use std::io;
 
-/// Why a file cannot be used as a journal.
+/// Reason why a file cannot be used as a journal.
 ///
 /// ```
 /// use journal::{Error, Locked};
 ///
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("notes");
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("notes");
 /// std::fs::write(&path, "to do: everything")?;
 /// assert!(matches!(Locked::open(&path)?.resume(false), Err(Error::Foreign)));
 /// let first = Locked::open(&path)?;
@@ -17,28 +17,28 @@ use std::io;
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is a terminal, a pipe, a folder.
-    #[error("it is not a regular file")]
+    /// The path is not a regular file but, for example, a terminal, a pipe or a directory.
+    #[error("not a regular file")]
     NotAFile,
-    /// Somebody else holds its lock.
-    #[error("another run is using it")]
+    /// Another process or handle holds the lock.
+    #[error("in use by another run")]
     Busy,
-    /// It holds records, and a fresh one was asked for.
-    #[error("it is not empty")]
+    /// A new journal was requested, and the file contains records.
+    #[error("not empty")]
     NotEmpty,
-    /// It is something else.
-    #[error("it is not a journal")]
+    /// The file has another format.
+    #[error("not a journal")]
     Foreign,
-    /// It is a journal of another version.
-    #[error("it is of version {0}, which this program does not read")]
+    /// The journal has another version.
+    #[error("unsupported version {0}")]
     Version(u16),
-    /// There is a whole record behind one that is not.
-    #[error("it is damaged at byte {offset}, and there are whole records behind that")]
+    /// The file is damaged: a complete record follows an invalid one.
+    #[error("damaged at byte {offset}, complete records follow")]
     Corrupt {
-        /// Where the damage starts.
+        /// Offset of the damage in bytes.
         offset: u64,
     },
-    /// The system reports a failure.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! The bytes of a journal; the page about them is at the top of the crate.
+//! Encodes and decodes records; see the [crate documentation](crate) for the format.
 
 use twox_hash::XxHash3_64;
 
@@ -7,19 +7,19 @@ use crate::Digest;
 const NAME: &[u8; 14] = b"runner journal";
 const VERSION: u16 = 1;
 
-/// Bytes before the first record.
+/// Number of bytes before the first record.
 pub(crate) const FILE_HEADER: usize = NAME.len() + 2;
 
-/// Starts each record. Text in JSON does not hold the first byte.
+/// First bytes of each record. The first one does not occur in JSON text.
 pub(crate) const MARK: &[u8; 4] = b"\x1eJR\xf1";
 
-/// Bytes of a record before its text.
+/// Number of bytes of a record before its text.
 pub(crate) const HEADER: usize = 40;
 
-/// Bytes of a record besides its text.
+/// Number of bytes of a record without its text.
 pub(crate) const OVERHEAD: usize = HEADER + 8;
 
-/// One job's outcome.
+/// Outcome of one job.
 ///
 /// ```
 /// use journal::{Digest, Record};
@@ -29,22 +29,22 @@ pub(crate) const OVERHEAD: usize = HEADER + 8;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// The job's place in the input.
+    /// Position of the job in the input.
     pub position: u64,
-    /// What its text was.
+    /// Digest of the job's text.
     pub digest: Digest,
-    /// How it ended, in the numbers of whoever keeps the journal.
+    /// Kind of outcome; the values are defined by the user of this crate.
     pub kind: u8,
-    /// Its outcome.
+    /// Text of the outcome.
     pub text: &'a [u8],
 }
 
-/// What the start of a file tells.
+/// Kind of a file according to its first bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum FileKind {
     Journal,
-    /// Empty, or cut before the end of the header.
-    Nothing,
+    /// Empty, or truncated before the end of the header.
+    Empty,
     Foreign,
     Version(u16),
 }
@@ -56,22 +56,23 @@ pub(crate) fn file_header() -> [u8; FILE_HEADER] {
     header
 }
 
-/// Judges a file by its first bytes, [`FILE_HEADER`] of them or, if it is shorter, all.
-pub(crate) fn judge(start: &[u8]) -> Start {
+/// Returns the kind of a file, given its first [`FILE_HEADER`] bytes, or all of them if it is shorter.
+pub(crate) fn file_kind(start: &[u8]) -> FileKind {
     let (name, version) = start.split_at(start.len().min(NAME.len()));
     match version {
-        _ if !NAME.starts_with(name) => Start::Foreign,
+        _ if !NAME.starts_with(name) => FileKind::Foreign,
         &[high, low] => match u16::from_be_bytes([high, low]) {
-            VERSION => Start::Journal,
-            other => Start::Version(other),
+            VERSION => FileKind::Journal,
+            other => FileKind::Version(other),
         },
-        _ => Start::Nothing,
+        _ => FileKind::Empty,
     }
 }
 
-/// Appends the bytes of a record that is to stand at `offset`; `false`, and nothing, if its text is too long.
+/// Appends the encoding of a record at `offset` of the file to `into`. Returns `false`, and appends nothing,
+/// if the text has 4 GiB or more.
 #[must_use]
-pub(crate) fn push(record: &Record<'_>, offset: u64, into: &mut Vec<u8>) -> bool {
+pub(crate) fn encode(record: &Record<'_>, offset: u64, into: &mut Vec<u8>) -> bool {
     let Ok(length) = u32::try_from(record.text.len()) else { return false };
     let start = into.len();
     into.extend_from_slice(MARK);
@@ -86,26 +87,27 @@ pub(crate) fn push(record: &Record<'_>, offset: u64, into: &mut Vec<u8>) -> bool
     true
 }
 
-/// Length of the record whose header, [`HEADER`] bytes, this is; `None` if these bytes are no header of the record at
-/// `offset`.
+/// Returns the length of the record with this header of [`HEADER`] bytes, or `None` if it is not a valid
+/// header of a record at `offset`.
 pub(crate) fn record_length(header: &[u8], offset: u64) -> Option<u64> {
     belongs_at(header, offset).then(|| unchecked_length(header)).flatten()
 }
 
-/// Length of the record whose header this may be, wherever it was written.
+/// Returns the length of the record with this header without checking the checksum, or `None` if it is not a
+/// header.
 pub(crate) fn unchecked_length(header: &[u8]) -> Option<u64> {
     let is_plausible = header.len() == HEADER && header.starts_with(MARK) && header[33..36] == [0; 3];
     is_plausible.then(|| u64::from(u32::from_le_bytes(array(&header[4..8]))) + OVERHEAD as u64)
 }
 
-/// Whether the header's checksum is that of a record at `offset`.
+/// Returns whether the header's checksum is that of a record at `offset`.
 pub(crate) fn belongs_at(header: &[u8], offset: u64) -> bool {
     let split = header.split_at_checked(HEADER - 4);
     split.is_some_and(|(checked, check)| check == header_check(checked, offset).to_le_bytes())
 }
 
-/// The record that these bytes hold; `None` if its text is damaged. The header is not checked, but for its checksum,
-/// which that of the text covers.
+/// Decodes a record; `None` if its text is damaged. Of the header only the checksum is verified, because the
+/// checksum of the text covers it.
 pub(crate) fn record(bytes: &[u8]) -> Option<Record<'_>> {
     let (header, rest) = bytes.split_at_checked(HEADER)?;
     let (text, check) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
@@ -120,7 +122,7 @@ pub(crate) fn record(bytes: &[u8]) -> Option<Record<'_>> {
 }
 
 fn header_check(header: &[u8], offset: u64) -> u32 {
-    // A part of a good hash is as good as its length.
+    // A truncated XXH3 hash is as good as any hash of that length.
     XxHash3_64::oneshot_with_seed(offset, header) as u32
 }
 
@@ -128,7 +130,10 @@ fn text_check(text: &[u8], header_check: u32) -> u64 {
     XxHash3_64::oneshot_with_seed(header_check.into(), text)
 }
 
-/// The bytes of a part whose length is known.
+/// Returns a slice of N bytes as an array.
+///
+/// # Panics
+/// If the length is not N.
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(bytes);
@@ -142,9 +147,9 @@ mod tests {
     const RECORD: Record<'_> = Record { position: 3, digest: Digest([7; 16]), kind: 1, text: b"\"ok\":true" };
 
     #[test]
-    fn the_bytes_are_the_documented_ones() {
+    fn encoding_is_the_documented_one() {
         let mut bytes = Vec::new();
-        assert!(push(&RECORD, 16, &mut bytes));
+        assert!(encode(&RECORD, 16, &mut bytes));
         assert_eq!(bytes.len(), OVERHEAD + RECORD.text.len());
         assert_eq!(bytes[..16], *b"\x1eJR\xf1\x09\0\0\0\x03\0\0\0\0\0\0\0");
         assert_eq!(
@@ -162,16 +167,16 @@ mod tests {
     #[test]
     fn a_record_is_read_back_where_it_was_written_and_nowhere_else() {
         let mut bytes = Vec::new();
-        assert!(push(&RECORD, 16, &mut bytes));
+        assert!(encode(&RECORD, 16, &mut bytes));
         assert_eq!(record_length(&bytes[..HEADER], 16), Some(bytes.len() as u64));
         assert_eq!(record_length(&bytes[..HEADER], 17), None);
         assert_eq!(record(&bytes), Some(RECORD));
     }
 
     #[test]
-    fn a_single_flipped_bit_is_found() {
+    fn single_flipped_bit_is_detected() {
         let mut bytes = Vec::new();
-        assert!(push(&RECORD, 16, &mut bytes));
+        assert!(encode(&RECORD, 16, &mut bytes));
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(record_length(&bytes[..HEADER], 16).is_none() || record(&bytes).is_none(), "bit {bit}");
@@ -180,12 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn files_are_judged_by_their_start() {
+    fn file_kind_depends_on_the_header() {
         for length in 0..FILE_HEADER {
-            assert_eq!(judge(&file_header()[..length]), Start::Nothing, "{length}");
+            assert_eq!(file_kind(&file_header()[..length]), FileKind::Empty, "{length}");
         }
-        assert_eq!(judge(&file_header()), Start::Journal);
-        assert_eq!(judge(b"runner journal\x01\x02"), Start::Version(0x102));
-        assert_eq!((judge(b"{"), judge(b"runner journey\0\x01")), (Start::Foreign, Start::Foreign));
+        assert_eq!(file_kind(&file_header()), FileKind::Journal);
+        assert_eq!(file_kind(b"runner journal\x01\x02"), FileKind::Version(0x102));
+        assert_eq!(
+            (file_kind(b"{"), file_kind(b"runner journey\0\x01")),
+            (FileKind::Foreign, FileKind::Foreign)
+        );
     }
 }

@@ -1,44 +1,46 @@
-//! An append-only record of outcomes, from which a run that was ended is taken up again.
+//! An append-only record of outcomes, from which an interrupted run is resumed.
 //!
-//! [`Journal`] appends groups of [`Record`]s, [`Recorded`] finds those of an earlier run. What a record's text means is
-//! its owner's business.
+//! [`Journal`] appends groups of [`Record`]s, [`Recorded`] finds those of an earlier run. The text of a
+//! record is opaque to this crate.
 //!
-//! # The file
+//! # File format
 //!
-//! A file starts with 16 bytes, its name and version; records follow, in the order in which the jobs ended:
+//! A file starts with a header of 16 bytes: a magic string and the version. Records follow in the order in
+//! which the jobs finished:
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
-//! | 4 | a mark |
-//! | 4 | the length of the text |
-//! | 8 | the job's position |
-//! | 16 | the digest of the job's text |
-//! | 1, 3 | how it ended, in its owner's numbers; zeros |
-//! | 4 | a checksum of the above, and of the place in the file that it belongs to |
-//! | length | the text |
-//! | 8 | a checksum of the text, and of the checksum before |
+//! | 4 | record mark |
+//! | 4 | length of the text |
+//! | 8 | position of the job in the input |
+//! | 16 | digest of the job's text |
+//! | 1, 3 | kind of outcome, defined by the user of this crate; zeros |
+//! | 4 | checksum of the above and of the record's offset in the file |
+//! | length | text |
+//! | 8 | checksum of the text and of the previous checksum |
 //!
-//! Numbers are little-endian. There may be several records of a position; the last one counts.
+//! Numbers are little-endian. If there are several records of a position, the last one is valid.
 //!
-//! # What can be wrong with it
+//! # Torn and damaged files
 //!
-//! A run that is killed, or a machine that loses its power, may leave the last record or records torn. That is
-//! expected: what follows the last whole record is [dropped](Recorded::dropped), once something is appended in its place.
-//! If there is a whole record *behind* a bad one, however, the file was damaged later, and records that have been printed
-//! may be among what is lost; such a file is [refused](Error::Corrupt). To tell the two apart, the rest of the file is
-//! searched for marks. The place in the checksum keeps a copy of a journal inside of a text from being taken for a part of
-//! this one; where bytes were removed or inserted, records that follow are found by the place that they belong to
+//! If a run is killed or a machine loses power, the last record or records may be torn. This is expected: the
+//! bytes after the last complete record are [dropped](Recorded::dropped) when the next records are appended.
+//! A complete record *after* an invalid one, however, means that the file was damaged after it was written,
+//! and that records which have already been printed may be lost; such a file is [rejected](Error::Corrupt).
+//! To distinguish the two cases, the rest of the file is searched for record marks. Because the checksum
+//! covers the offset, a copy of a journal inside a text is not mistaken for records of this journal. If bytes
+//! were removed or inserted, the records after them are recognised by the offset at which they were written
 //! (`damage.rs`).
 //!
 //! ```
 //! use journal::{Digest, Locked, Record};
 //!
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("journal");
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("journal");
 //! let digest = Digest::of("gcd", b"[4, 6]");
 //! let mut journal = Locked::open(&path)?.start(true)?;
 //! journal.append([Record { position: 7, digest, kind: 0, text: b"2" }])?;
-//! drop(journal); // which lets go of the lock
+//! drop(journal); // releases the lock
 //!
 //! let (_, mut recorded) = Locked::open(&path)?.resume(true)?;
 //! assert_eq!(recorded.last_position(), Some(7));

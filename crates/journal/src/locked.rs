@@ -1,4 +1,4 @@
-//! A file that nobody else may use as a journal meanwhile.
+//! Opens and locks a journal, so that no other run uses it at the same time.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -11,15 +11,15 @@ use std::{
 
 use crate::{
     Error, Journal, Recorded,
-    layout::{FILE_HEADER, Start, judge},
+    layout::{FILE_HEADER, FileKind, file_kind},
     reader::Reader,
 };
 
-/// How long to try for the lock. Whoever was killed a moment ago may not have let go of it: a process that was about to
-/// become its worker holds it until it has become one.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Timeout for locking. A run that was killed just before may still hold the lock for a moment: a process
+/// that it has forked to become a worker holds it until `exec`.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A file that is to be a journal, open and locked. Nothing has been written to it.
+/// An open and locked file that will be used as a journal. Empty has been written to it.
 #[derive(Debug)]
 pub struct Locked {
     file: File,
@@ -27,12 +27,13 @@ pub struct Locked {
 }
 
 impl Locked {
-    /// Opens a file, which is made if it is missing, and locks it. The lock ends with the process at the latest.
+    /// Opens a file, creating it if necessary, and locks it; waits up to 500 ms for the lock. The lock is
+    /// released at the latest when the process exits.
     ///
     /// # Errors
-    /// When it is no regular file, cannot be opened, or somebody else holds the lock.
+    /// If it is not a regular file, cannot be opened, or is locked by another process or handle.
     pub fn open(path: &Path) -> Result<Locked, Error> {
-        // Looked at before it is opened: opening a device may do something.
+        // Checked before opening, because opening a device may have side effects.
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::NotAFile);
         }
@@ -40,10 +41,11 @@ impl Locked {
         Locked::lock(file, path)
     }
 
-    /// Locks a file that is open for reading and writing. `path` is its name, in messages and for what is created beside it.
+    /// Locks a file that is open for reading and writing; waits up to 500 ms for the lock. `path` is the
+    /// file's name, used to sync its directory.
     ///
     /// # Errors
-    /// When it is no regular file, or somebody else holds the lock or has removed the file.
+    /// If it is not a regular file, is locked by another process or handle, or has been removed.
     pub fn lock(file: File, path: &Path) -> Result<Locked, Error> {
         if !file.metadata()?.is_file() {
             return Err(Error::NotAFile);
@@ -56,30 +58,30 @@ impl Locked {
         Ok(Locked { file, path: path.to_owned() })
     }
 
-    /// Starts a journal. `durable`: what has been appended is on the disk when [`append`](Journal::append) returns.
+    /// Starts a new journal. If `durable`, records are on disk when [`append`](Journal::append) returns.
     ///
     /// # Errors
-    /// When the file is not empty, or cannot be read.
+    /// If the file is not empty or cannot be read.
     pub fn start(self, durable: bool) -> Result<Journal, Error> {
         let length = self.file.metadata()?.len();
         let file = Arc::new(self.file);
         let mut reader = Reader::new(file.clone(), length);
-        // A run that was killed at its very start may have left a part of a header.
+        // A run that was killed while it wrote the header may have left a part of it.
         let start = reader.slice(0, length.min(FILE_HEADER as u64))?.unwrap_or_default();
         let is_empty =
-            length <= FILE_HEADER as u64 && matches!(judge(start), Start::Nothing | Start::Journal);
+            length <= FILE_HEADER as u64 && matches!(file_kind(start), FileKind::Empty | FileKind::Journal);
         if is_empty { Ok(Journal::new(file, self.path, 0, durable)) } else { Err(Error::NotEmpty) }
     }
 
-    /// Takes up a journal where it ends, or starts one if the file is empty. Nothing is changed before something is
-    /// appended.
+    /// Continues a journal at its end, or starts one if the file is empty. The file is not modified until
+    /// records are appended.
     ///
     /// # Errors
-    /// When the file is no journal, of another version, damaged, or cannot be read.
+    /// If the file is not a journal, has another version, is damaged, or cannot be read.
     pub fn resume(self, durable: bool) -> Result<(Journal, Recorded), Error> {
         let length = self.file.metadata()?.len();
         if durable {
-            // The run that wrote it may have been less careful.
+            // The run that wrote it may not have been durable.
             self.file.sync_data()?;
         }
         let file = Arc::new(self.file);
@@ -94,7 +96,7 @@ fn lock(file: &File) -> Result<(), Error> {
         match file.try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(Error::Io(error)),
-            Err(TryLockError::WouldBlock) if start.elapsed() > PATIENCE => return Err(Error::Busy),
+            Err(TryLockError::WouldBlock) if start.elapsed() > LOCK_TIMEOUT => return Err(Error::Busy),
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
         }
     }
@@ -107,9 +109,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_has_been_removed_is_no_journal() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
+    fn rejects_a_file_that_has_been_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
         let open =
             || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
         let file = open();

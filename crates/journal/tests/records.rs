@@ -1,4 +1,4 @@
-//! What was appended is read back, whatever happens to the file's end; what else may stand in a file is no danger.
+//! Appended records are read back from torn files; damaged and arbitrary files are handled safely.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,10 +7,11 @@ use std::{fs, path::Path, sync::LazyLock};
 use journal::{Digest, Error, Journal, Locked, Record, Recorded};
 use proptest::prelude::*;
 
+/// Position, kind and text of a record.
 type Owned = (u64, u8, Vec<u8>);
 
-/// A folder in memory, where the system has one: files are written thousands of times, and this is not about disks.
-fn folder() -> tempfile::TempDir {
+/// Returns a temporary directory, in memory if possible, because files are written thousands of times.
+fn temp_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
@@ -46,14 +47,14 @@ fn all(recorded: &mut Recorded) -> Vec<Owned> {
     positions.into_iter().map(read).collect()
 }
 
-/// What is to be found of these records: the last one of each position, by position.
+/// Returns the records that must be found: the last one of each position, ordered by position.
 fn expected(records: &[Owned]) -> Vec<Owned> {
     let last: std::collections::BTreeMap<u64, &Owned> =
         records.iter().map(|owned| (owned.0, owned)).collect();
     last.into_values().cloned().collect()
 }
 
-/// Ten records, and where each of them ends.
+/// Writes a journal of ten records; returns the records and the end of each of them.
 fn sample(path: &Path) -> (Vec<Owned>, Vec<usize>) {
     let records: Vec<Owned> = (0..10u8).map(|n| (u64::from(n), n, vec![b'x'; usize::from(n) * 7])).collect();
     start(path, &records);
@@ -65,9 +66,9 @@ fn sample(path: &Path) -> (Vec<Owned>, Vec<usize>) {
 }
 
 #[test]
-fn a_journal_cut_at_any_byte_keeps_the_whole_records_before() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn journal_truncated_at_any_byte_keeps_the_complete_records() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let (records, ends) = sample(&path);
     let bytes = fs::read(&path).unwrap();
     assert_eq!(bytes.len(), ends[9]);
@@ -76,7 +77,7 @@ fn a_journal_cut_at_any_byte_keeps_the_whole_records_before() {
         let (mut journal, mut recorded) = resume(&path).unwrap();
         let whole = ends.iter().filter(|&&end| end <= cut).count();
         assert_eq!(all(&mut recorded), records[..whole], "cut at {cut}");
-        assert_eq!(fs::read(&path).unwrap(), bytes[..cut], "looking changes nothing");
+        assert_eq!(fs::read(&path).unwrap(), bytes[..cut], "modified by opening");
         let end = ends[..whole].last().copied().unwrap_or(if cut < 16 { 0 } else { 16 });
         assert_eq!(recorded.dropped(), (cut - end) as u64, "cut at {cut}");
         append(&mut journal, &records[whole..]);
@@ -86,9 +87,9 @@ fn a_journal_cut_at_any_byte_keeps_the_whole_records_before() {
 }
 
 #[test]
-fn garbage_behind_the_last_record_is_dropped() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn drops_garbage_after_the_last_record() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let (records, ends) = sample(&path);
     let bytes = fs::read(&path).unwrap();
     for garbage in [vec![0; 70_000], b"\x1eJR\xf1".repeat(40_000), bytes[16..100].to_vec()] {
@@ -102,9 +103,9 @@ fn garbage_behind_the_last_record_is_dropped() {
 }
 
 #[test]
-fn a_flipped_byte_in_the_middle_is_refused_and_one_in_the_last_record_dropped() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn rejects_a_changed_byte_except_in_the_last_record() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let (records, ends) = sample(&path);
     let bytes = fs::read(&path).unwrap();
     for at in 16..bytes.len() {
@@ -125,13 +126,13 @@ fn a_flipped_byte_in_the_middle_is_refused_and_one_in_the_last_record_dropped() 
     }
 }
 
-/// Checks a changed journal of [`sample`]: it is refused if whole records follow the change, otherwise what is in front is
-/// kept and the rest is counted.
+/// Checks a modified journal of [`sample`]: it is rejected if complete records follow the change; otherwise
+/// the records before are kept, and the bytes after them counted.
 fn check_changed(path: &Path, bytes: &[u8], changed: &[u8]) -> Result<(), TestCaseError> {
     let (records, ends) = &*SAMPLE;
-    let alike = |(one, other): &(&u8, &u8)| one == other;
-    let start = bytes.iter().zip(changed).take_while(alike).count();
-    let end = bytes.len() - bytes.iter().rev().zip(changed.iter().rev()).take_while(alike).count();
+    let are_equal = |(one, other): &(&u8, &u8)| one == other;
+    let start = bytes.iter().zip(changed).take_while(are_equal).count();
+    let end = bytes.len() - bytes.iter().rev().zip(changed.iter().rev()).take_while(are_equal).count();
     let before = ends.iter().filter(|&&record_end| record_end <= start).count();
     let starts: Vec<usize> = [16].into_iter().chain(ends.iter().copied()).collect();
     let is_followed = starts[before..records.len()].iter().any(|&start| start >= end);
@@ -150,14 +151,14 @@ fn check_changed(path: &Path, bytes: &[u8], changed: &[u8]) -> Result<(), TestCa
     Ok(())
 }
 
-/// The records of [`sample`], and where each of them ends.
+/// The records of [`sample`], and the end of each of them.
 static SAMPLE: LazyLock<(Vec<Owned>, Vec<usize>)> =
-    LazyLock::new(|| sample(&folder().path().join("journal")));
+    LazyLock::new(|| sample(&temp_dir().path().join("journal")));
 
 #[test]
-fn a_byte_removed_anywhere_is_found() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn detects_a_removed_byte() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     sample(&path);
     let bytes = fs::read(&path).unwrap();
     for at in 16..bytes.len() {
@@ -167,9 +168,9 @@ fn a_byte_removed_anywhere_is_found() {
 }
 
 #[test]
-fn a_byte_inserted_anywhere_is_found() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn detects_an_inserted_byte() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     sample(&path);
     let bytes = fs::read(&path).unwrap();
     for at in 16..=bytes.len() {
@@ -181,9 +182,9 @@ fn a_byte_inserted_anywhere_is_found() {
 }
 
 #[test]
-fn line_ends_that_were_converted_are_found() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn detects_converted_line_ends() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let records: Vec<Owned> = (0..40).map(|n| (n, 0, b"\"a\nb\nc\"".repeat(n as usize % 3))).collect();
     start(&path, &records);
     let bytes = fs::read(&path).unwrap();
@@ -194,27 +195,27 @@ fn line_ends_that_were_converted_are_found() {
 }
 
 #[test]
-fn a_large_piece_that_is_gone_or_there_twice_is_found() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn detects_a_large_removed_or_duplicated_piece() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let records: Vec<Owned> = (0..200).map(|n| (n, 0, vec![b'x'; 10_000])).collect();
     start(&path, &records);
     let bytes = fs::read(&path).unwrap();
-    let gone = [&bytes[..20_000], &bytes[1_000_000..]].concat();
-    let twice = [&bytes[..1_000_000], &bytes[20_000..]].concat();
-    // Record by record, so that nothing looks torn.
+    let removed = [&bytes[..20_000], &bytes[1_000_000..]].concat();
+    let duplicated = [&bytes[..1_000_000], &bytes[20_000..]].concat();
+    // Fifty complete records removed, so that no record is torn.
     let ten = 16 + 10 * 10_048;
-    let whole = [&bytes[..ten], &bytes[ten + 50 * 10_048..]].concat();
-    for damaged in [gone, twice, whole] {
+    let records_removed = [&bytes[..ten], &bytes[ten + 50 * 10_048..]].concat();
+    for damaged in [removed, duplicated, records_removed] {
         fs::write(&path, damaged).unwrap();
         assert!(matches!(resume(&path), Err(Error::Corrupt { .. })));
     }
 }
 
 #[test]
-fn other_files_are_refused_and_left_alone() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn rejects_other_files_without_modifying_them() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let is_version_2 = |error: &Error| matches!(error, Error::Version(2));
     for (bytes, is_expected) in [
         (
@@ -230,18 +231,18 @@ fn other_files_are_refused_and_left_alone() {
         assert!(matches!(Locked::open(&path).unwrap().start(false), Err(Error::NotEmpty)));
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
-    assert!(matches!(Locked::open(folder.path()), Err(Error::NotAFile)));
+    assert!(matches!(Locked::open(dir.path()), Err(Error::NotAFile)));
     assert!(matches!(Locked::open(Path::new("/dev/null")), Err(Error::NotAFile)));
-    assert!(matches!(Locked::open(&folder.path().join("no/journal")), Err(Error::Io(_))));
+    assert!(matches!(Locked::open(&dir.path().join("no/journal")), Err(Error::Io(_))));
 }
 
 #[test]
-fn a_journal_with_records_is_started_over_by_nobody() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn start_rejects_a_journal_with_records() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     sample(&path);
     assert!(matches!(Locked::open(&path).unwrap().start(true), Err(Error::NotEmpty)));
-    // But a header alone is no record.
+    // A file with only a header, or a part of it, counts as empty.
     let header = fs::read(&path).unwrap()[..16].to_vec();
     for length in 0..=16 {
         fs::write(&path, &header[..length]).unwrap();
@@ -251,9 +252,9 @@ fn a_journal_with_records_is_started_over_by_nobody() {
 }
 
 #[test]
-fn the_lock_is_held_by_the_journal_and_by_what_was_recorded() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn lock_is_held_by_the_journal_and_by_its_earlier_records() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     sample(&path);
     let (journal, recorded) = resume(&path).unwrap();
     drop(journal);
@@ -263,22 +264,22 @@ fn the_lock_is_held_by_the_journal_and_by_what_was_recorded() {
 }
 
 #[test]
-fn a_copy_of_a_journal_inside_of_a_text_is_a_text() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn copy_of_a_journal_in_a_torn_record_is_dropped() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     sample(&path);
     let copy = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
     start(&path, &[(0, 0, copy.clone())]);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-    assert_eq!(resume(&path).unwrap().1.len(), 0, "the torn record is the only one");
+    assert_eq!(resume(&path).unwrap().1.len(), 0, "the only record is torn");
 }
 
 #[test]
-fn copies_of_this_journal_and_of_a_longer_one_prove_nothing_in_a_torn_record() {
-    let folder = folder();
-    let (path, longer) = (folder.path().join("journal"), folder.path().join("longer"));
+fn copies_of_this_and_a_longer_journal_in_a_torn_record_are_dropped() {
+    let dir = temp_dir();
+    let (path, longer) = (dir.path().join("journal"), dir.path().join("longer"));
     let (records, ends) = sample(&path);
     let own = fs::read(&path).unwrap();
     start(&longer, &(0..30).map(|n| (n, 0, vec![b'y'; 60])).collect::<Vec<_>>());
@@ -298,9 +299,9 @@ fn copies_of_this_journal_and_of_a_longer_one_prove_nothing_in_a_torn_record() {
 }
 
 #[test]
-fn damage_is_found_behind_a_copy_too() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn detects_damage_after_a_copy() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     sample(&path);
     let copy = fs::read(&path).unwrap();
     append(&mut resume(&path).unwrap().0, &[(10, 0, copy.clone()), (11, 0, b"behind".to_vec())]);
@@ -312,9 +313,9 @@ fn damage_is_found_behind_a_copy_too() {
 }
 
 #[test]
-fn a_large_record_far_from_its_neighbours_is_found_in_any_order() {
-    let folder = folder();
-    let path = folder.path().join("journal");
+fn finds_records_of_any_size_in_any_order() {
+    let dir = temp_dir();
+    let path = dir.path().join("journal");
     let records: Vec<Owned> = (0..60).map(|n| (59 - n, 0, vec![n as u8; 1 << (n % 20)])).collect();
     start(&path, &records);
     let (_, mut recorded) = resume(&path).unwrap();
@@ -330,9 +331,9 @@ fn records() -> impl Strategy<Value = Vec<Owned>> {
 
 proptest! {
     #[test]
-    fn what_was_appended_is_read_back(first in records(), second in records(), cut: prop::sample::Index) {
-        let folder = folder();
-        let path = folder.path().join("journal");
+    fn appended_records_are_read_back(first in records(), second in records(), cut: prop::sample::Index) {
+        let dir = temp_dir();
+        let path = dir.path().join("journal");
         start(&path, &first);
         append(&mut resume(&path).unwrap().0, &second);
         let both = [first, second].concat();
@@ -350,12 +351,12 @@ proptest! {
     }
 
     #[test]
-    fn a_piece_removed_inserted_or_replaced_anywhere_is_found(
+    fn detects_a_piece_removed_inserted_or_replaced_anywhere(
         piece in prop::collection::vec(any::<u8>(), 0..300),
         (start, end) in (16usize..=795, 16usize..=795),
     ) {
-        let folder = folder();
-        let path = folder.path().join("journal");
+        let dir = temp_dir();
+        let path = dir.path().join("journal");
         sample(&path);
         let bytes = fs::read(&path).unwrap();
         let (start, end) = (start.min(end), start.max(end));
@@ -365,14 +366,14 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_no_danger(mut bytes: Vec<u8>, records in records(), at: prop::sample::Index) {
-        let folder = folder();
-        let path = folder.path().join("journal");
+    fn arbitrary_bytes_add_no_records(mut bytes: Vec<u8>, records in records(), at: prop::sample::Index) {
+        let dir = temp_dir();
+        let path = dir.path().join("journal");
         fs::write(&path, &bytes).unwrap();
         let _ = resume(&path).map(|(_, mut recorded)| all(&mut recorded));
         fs::remove_file(&path).unwrap();
         start(&path, &records);
-        // Over a part of a journal.
+        // Overwrites a part of a valid journal.
         let mut journal = fs::read(&path).unwrap();
         let at = at.index(journal.len() + 1);
         bytes.truncate(journal.len() - at);
