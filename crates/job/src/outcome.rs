@@ -97,7 +97,7 @@ pub enum JobError<E> {
     #[error("the pool broke: {0}")]
     Abandoned(Arc<str>),
     /// The process or cluster node that was to run the job was lost on each attempt, possibly because of
-    /// another job of the same batch. Not retried.
+    /// another job that was assigned together with it. Not retried.
     #[error("{cause}")]
     Lost {
         /// Number of times the job was assigned.
@@ -119,7 +119,7 @@ fn earlier_attempts(deaths: &[Death]) -> String {
     if deaths.is_empty() { String::new() } else { format!("; earlier attempts: {}", deaths.join(", ")) }
 }
 
-/// A panic of a job.
+/// A panic of a job, caught by its worker.
 ///
 /// ```
 /// # use serde::{Deserialize, de::value::{Error, MapDeserializer}};

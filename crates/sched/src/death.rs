@@ -178,7 +178,7 @@ impl Sched {
         }
     }
 
-    /// Implements [`OnWorkerDeath::Break`]: breaks the pool, abandons all jobs and dismisses all workers.
+    /// Implements [`OnWorkerDeath::Break`]: breaks the pool, abandons all jobs and kills all workers.
     fn abandon_all(&mut self, dead: Worker, actions: &mut Vec<Action>) {
         self.break_pool(actions);
         for span in dead.batches.into_iter().flat_map(|in_flight| in_flight.jobs) {
