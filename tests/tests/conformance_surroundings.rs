@@ -184,7 +184,7 @@ fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
         assert_eq!((output.code(), output.text().lines().count()), (0, 4), "{most}: {}", output.text());
     }
     let output = with_processes(&stage, "work-on-threads", 1);
-    assert!(output.text().contains("broken: Some(\"no thread could be started"), "{}", output.text());
+    assert!(output.text().contains("broken: Some(\"cannot start a thread"), "{}", output.text());
 }
 
 #[test]

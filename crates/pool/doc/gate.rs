@@ -1,12 +1,12 @@
-// The sample job of examples in which one must still be running: it ends when the example says so, and not when a
-// time is over. For executors of this process.
+// Sample job of the documentation's examples that need a running job: it runs until the example opens the
+// gate, and so does not depend on timing. For executors that run jobs in this process.
 
 use std::sync::{Condvar, Mutex};
 
 use pool::Job;
 use serde::{Deserialize, Serialize};
 
-/// Runs until [`open`] is called, and yields its number.
+/// Runs until [`open`] is called, and returns its number.
 #[derive(Serialize, Deserialize)]
 pub struct Gate(pub u64);
 
@@ -32,7 +32,7 @@ impl Job for Gate {
     }
 }
 
-/// Waits until a job runs.
+/// Waits until a job is running.
 pub fn arrival() {
     drop(CHANGED.wait_while(STATE.lock().unwrap(), |state| !state.arrived));
 }

@@ -1,11 +1,11 @@
-// The sample job of the documentation's examples, and a sink for its outcomes.
+// Sample job of the documentation's examples, and a sink for its outcomes.
 
 use std::sync::Mutex;
 
 use pool::{Job, Resolved, Sink};
 use serde::{Deserialize, Serialize};
 
-/// Squares a number; reports an error if the square needs more than 64 bits.
+/// Squares a number; fails if the square needs more than 64 bits.
 #[derive(Serialize, Deserialize)]
 pub struct Square(pub u64);
 
@@ -20,7 +20,7 @@ impl Job for Square {
     }
 }
 
-/// Keeps each tag and what came under it.
+/// A sink that stores each tag with the job's output, or `None` if the job failed.
 #[derive(Default)]
 pub struct Collected(pub Mutex<Vec<(u64, Option<u64>)>>);
 

@@ -1,7 +1,7 @@
-//! Two thousand jobs awaited on one thread, under smol's executor.
+//! Awaits two thousand jobs on one thread, with smol's executor.
 //!
-//! Jobs that depend on each other read like plain code: each task here awaits one job, makes a second one of its
-//! output, and awaits that, while the others do the same. See `async_tokio` for another runtime.
+//! Dependent jobs are written as sequential code: each task awaits one job, creates a second one from its
+//! output and awaits that, concurrently with the other tasks. See `async_tokio` for another runtime.
 //!
 //! `cargo run --release -p pool --example async_smol`
 
@@ -13,9 +13,9 @@ use smol::LocalExecutor;
 
 #[derive(Serialize, Deserialize)]
 enum Digits {
-    /// n to the power of 3.
+    /// The cube of a number.
     Cube(u64),
-    /// The sum of the decimal digits.
+    /// The sum of the decimal digits of a number.
     Sum(u64),
 }
 
@@ -42,7 +42,7 @@ async fn digits_of_cube(pool: Rc<ProcessPool<Digits>>, n: u64) -> Result<(u64, u
 fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Digits>();
     let pool = Rc::new(ProcessPool::builder().workers(2).build()?);
-    // A local executor runs its tasks on the thread that drives it, so they may share what cannot go to another one.
+    // A local executor runs its tasks on the current thread, so they may share values that are not `Send`.
     let local = LocalExecutor::new();
     smol::block_on(local.run(async {
         let tasks: Vec<_> = (0..1000).map(|n| local.spawn(digits_of_cube(pool.clone(), n))).collect();
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         println!("{jobs} jobs were awaited on one thread");
-        println!("numbers that the digits of their cube add up to: {same:?}");
+        println!("numbers that equal the digit sum of their cube: {same:?}");
         Ok::<(), Box<dyn Error>>(())
     }))?;
     pool.shutdown(true, false);

@@ -1,7 +1,7 @@
-//! Two thousand jobs awaited on one thread, under tokio's single-threaded runtime.
+//! Awaits two thousand jobs on one thread, with tokio's single-threaded runtime.
 //!
-//! A `JobFuture` is a `Future` that asks nothing of the runtime, so what a runtime offers for other futures works for
-//! jobs: tasks, time-outs, selecting. See `async_smol` for the same under another runtime.
+//! A `JobFuture` is a `Future` that does not depend on a runtime, so it works with the tasks, timeouts and
+//! `select` of any runtime. See `async_smol` for another one.
 //!
 //! `cargo run --release -p pool --example async_tokio`
 
@@ -33,7 +33,7 @@ impl Job for Work {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // No attribute on `main`, because a worker is not to start a runtime first.
+    // No `#[tokio::main]`, because a worker process must not start a runtime.
     pool::enter_if_worker::<Work>();
     let pool = ProcessPool::builder().workers(2).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(pool: &ProcessPool<Work>) -> Result<(), Box<dyn Error>> {
-    let here = thread::current().id();
+    let main_thread = thread::current().id();
     let mut tasks = Vec::new();
     for n in 0..2000 {
         let job = pool.submit(Work::Square(n))?;
@@ -53,15 +53,16 @@ async fn run(pool: &ProcessPool<Work>) -> Result<(), Box<dyn Error>> {
     for task in tasks {
         let (square, thread) = task.await?;
         sum += square?;
-        on_this_thread += u32::from(thread == here);
+        on_this_thread += u32::from(thread == main_thread);
     }
     println!("the squares below 2000 add up to {sum}");
     println!("{on_this_thread} jobs were awaited on one thread");
 
-    // Giving up on a job and ending it are two things: awaiting it by reference leaves it to be killed.
+    // A timeout does not end the job. Awaiting the future by reference keeps it, so that the job can be
+    // killed.
     let mut endless = pool.submit(Work::Forever)?;
     if tokio::time::timeout(Duration::from_millis(50), &mut endless).await.is_err() {
-        println!("killed after a while: {}", endless.kill());
+        println!("killed after the timeout: {}", endless.kill());
     }
     println!("cancelled: {}", matches!(endless.await, Err(JobError::Cancelled)));
     Ok(())

@@ -1,9 +1,10 @@
-//! Five workers count to 100,000 each, and the total is exact, without a lock.
+//! Counts to 100,000 on each of five workers, and adds up the counts without a lock.
 //!
-//! Five threads that add to one shared number lose additions unless a lock guards it. Jobs have nothing to share: each
-//! counts for itself and returns what it counted, and one thread, the caller's, merges the counts.
+//! Threads that increment a shared number without synchronization lose increments. Jobs share nothing: each
+//! returns its own count, and the calling thread adds them up.
 //!
-//! The second half ends a pool in the middle of its work: every job is either counted or cancelled, never both.
+//! The second half shuts a pool down while jobs are waiting: every job is either counted or cancelled, never
+//! both.
 //!
 //! `cargo run --release -p pool --example counting`
 
@@ -23,7 +24,7 @@ impl Job for Count {
 
     fn run(self, _: &mut ()) -> Result<u64, String> {
         let mut count = 0;
-        // Each addition is really done.
+        // `black_box` keeps the compiler from replacing the loop by its result.
         (0..self.0).for_each(|_| count = black_box(count) + 1);
         Ok(count)
     }
@@ -34,16 +35,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = ThreadPool::new(5, ());
     let mut total = 0;
     for count in pool.map_unordered((0..5).map(|_| Count(100_000))) {
-        let (_place, count) = count.map_err(|(place, reason)| format!("job {place}: {reason}"))?;
+        let (_index, count) = count.map_err(|(index, reason)| format!("job {index}: {reason}"))?;
         total += count;
     }
-    println!("five times 100000 makes {total}");
+    println!("total of five counts: {total}");
 
     let jobs: Vec<JobFuture<Count>> =
         (0..200).map(|_| pool.submit(Count(100_000))).collect::<Result<_, _>>()?;
-    // True for a job that had not been started, and now never will be.
-    let by_hand = jobs[150..].iter().filter(|job| job.cancel()).count();
-    // Takes no more jobs, cancels those that have not been started, and waits for the others to end.
+    // `cancel` returns `true` for jobs that had not been started.
+    let cancelled_early = jobs[150..].iter().filter(|job| job.cancel()).count();
+    // Closes the pool, cancels the jobs that have not been started, and waits for the others.
     pool.shutdown(true, true);
 
     let (mut counted, mut cancelled) = (0, 0);
@@ -55,11 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("counted or cancelled: {}", counted / 100_000 + cancelled);
-    let out_of_fifty = jobs[150..].iter().filter(|job| job.cancelled()).count();
-    println!("`cancel` told the truth: {}", by_hand == out_of_fifty);
-    println!("no more workers than allowed: {}", pool.worker_stats().len() <= pool.workers());
+    let reported_cancelled = jobs[150..].iter().filter(|job| job.cancelled()).count();
+    println!("`cancel` and `cancelled` agree: {}", cancelled_early == reported_cancelled);
+    println!("at most the configured number of workers: {}", pool.worker_stats().len() <= pool.workers());
     if let Err(refused) = pool.submit(Count(1)) {
-        println!("afterwards {refused}");
+        println!("submit after shutdown: {refused}");
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! An endless input: `map` reads it only a few items ahead of the outputs that are taken.
+//! Maps an endless input, which is read only a few items ahead of the outputs that are taken.
 //!
-//! The question: which is the first number whose way to 1, by halving even numbers and taking 3n + 1 of odd ones, has
-//! 150 steps or more? Nobody knows beforehand how far to search, so the input is every number that there is.
+//! The program searches for the first number whose Collatz sequence (halve even numbers, replace odd n by 3n
+//! + 1) takes 150 steps or more to reach 1. The length of the search is not known in advance, so the input is
+//! all numbers.
 //!
 //! `cargo run --release -p pool --example endless`
 
@@ -23,7 +24,7 @@ impl Job for Steps {
         let (mut n, mut steps) = (self.0, 0);
         while n > 1 {
             let next = if n % 2 == 0 { Some(n / 2) } else { n.checked_mul(3).map(|n| n + 1) };
-            n = next.ok_or_else(|| format!("the way from {} leads too high", self.0))?;
+            n = next.ok_or_else(|| format!("the sequence from {} overflows", self.0))?;
             steps += 1;
         }
         Ok(steps)
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let read = Cell::new(0);
     let numbers = (1u64..).inspect(|_| read.set(read.get() + 1));
 
-    let buffer = NonZeroUsize::new(16).ok_or("a buffer holds something")?;
+    let buffer = NonZeroUsize::new(16).ok_or("the buffer must not be empty")?;
     let outputs = pool.map(numbers.map(Steps)).buffer(buffer);
     println!("read before the map is started: {}", read.get());
 
@@ -46,11 +47,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let steps = steps?;
         if steps >= 150 {
             println!("found: {taken}, with {steps} steps");
-            // Leaving the loop drops the iterator, which cancels what has been read but not started.
+            // Leaving the loop drops the iterator, which cancels the jobs that have not been started.
             break;
         }
     }
-    println!("read ahead of what was taken: {}", read.get() - taken);
+    println!("read ahead of the outputs taken: {}", read.get() - taken);
     pool.shutdown(true, false);
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! All divisors of four numbers by trying every candidate: in series, on threads, on processes, each timed.
+//! Finds all divisors of four numbers by trial division: serially, on threads and on processes, each timed.
 //!
-//! The jobs share nothing, take a number and give a short list: little data in and out, much computation in between.
-//! That is what makes a job worth sending to another process.
+//! The jobs share nothing; input and output are small and the computation is long. Such jobs are worth
+//! sending to another process.
 //!
 //! `cargo run --release -p pool --example factorize`
 
@@ -31,7 +31,7 @@ impl Job for Factorize {
 
 fn time(executor: &impl Executor<Factorize>) -> Result<Vec<Vec<u64>>, Box<dyn Error>> {
     let start = Instant::now();
-    // The outputs come in the order of the numbers, whichever is ready first.
+    // The outputs are in the order of the numbers, regardless of the order of completion.
     let divisors = executor.map(NUMBERS.map(Factorize)).into_iter().collect::<Result<_, _>>()?;
     println!("  took {:.3} s", start.elapsed().as_secs_f64());
     executor.shutdown(true, false);

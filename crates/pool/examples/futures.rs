@@ -1,7 +1,8 @@
-//! A job's future, word by word: `submit`, `running`, `done`, `cancel`, `kill`, `result` with a time-out,
-//! `add_done_callback`, and a `map` with a deadline.
+//! Uses the methods of job futures: `submit`, `running`, `done`, `cancel`, `kill`, `result` with a timeout
+//! and `add_done_callback`, and a `map` with a deadline.
 //!
-//! Nothing here depends on how fast the machine is: the job that must still be running would take an hour.
+//! The output does not depend on the speed of the machine: the job that must still be running would take an
+//! hour.
 //!
 //! `cargo run --release -p pool --example futures`
 
@@ -10,7 +11,7 @@ use std::{error::Error, sync::mpsc, thread, time::Duration};
 use pool::{Executor, Job, ProcessPool};
 use serde::{Deserialize, Serialize};
 
-/// Does nothing for as long as it says: a stand-in for waiting for a disk or a network.
+/// Sleeps for a given time, as a stand-in for waiting for a disk or a network.
 #[derive(Serialize, Deserialize)]
 struct Wait(Duration);
 
@@ -26,45 +27,45 @@ impl Job for Wait {
     }
 }
 
-const MOMENT: Duration = Duration::from_millis(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Wait>();
     let pool = ProcessPool::builder().workers(1).build()?;
 
-    let short = pool.submit(Wait(MOMENT))?;
+    let short = pool.submit(Wait(MILLISECOND))?;
     println!("short: {:?}, done: {}", short.result(None)?, short.done());
 
     let long = pool.submit(Wait(HOUR))?;
-    let next = pool.submit(Wait(MOMENT))?;
-    // There is nothing to wait for but the worker's start.
+    let next = pool.submit(Wait(MILLISECOND))?;
+    // The job starts as soon as the worker process has started.
     while !long.running() {
         thread::yield_now();
     }
     println!("long: running {}, done {}; next: running {}", long.running(), long.done(), next.running());
-    // A time-out ends the waiting, not the job.
+    // A timeout ends the waiting, not the job.
     if let Err(reason) = long.result(Duration::from_millis(20)) {
         println!("long: {reason}");
     }
 
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     next.add_done_callback(move |job| {
-        let _ = tell.send(job.cancelled());
+        let _ = sender.send(job.cancelled());
     });
     println!("cancelled: next {}, long {}", next.cancel(), long.cancel());
-    println!("the callback was told: cancelled {}", told.recv()?);
-    // A running job can only be ended together with its worker, which is replaced.
+    println!("callback: cancelled {}", receiver.recv()?);
+    // A running job can only be ended by killing its worker, which is then replaced.
     println!("killed: long {}", long.kill());
 
-    let times = [MOMENT, MOMENT, HOUR, MOMENT];
+    let times = [MILLISECOND, MILLISECOND, HOUR, MILLISECOND];
     for output in pool.map(times.map(Wait)).timeout(Duration::from_secs(1)) {
         match output {
             Ok(time) => println!("map: {time:?}"),
             Err(reason) => println!("map: {reason}"),
         }
     }
-    // The deadline ended the iteration; the job of an hour would keep `shutdown` waiting, so it is stopped.
+    // The deadline ended the iteration, but the long job is still running and `shutdown` would wait for it.
     pool.stop(Duration::ZERO);
     pool.join();
     Ok(())

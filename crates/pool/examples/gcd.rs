@@ -1,7 +1,8 @@
-//! Four greatest common divisors by counting down: in series, on two threads, on two processes, each timed.
+//! Computes four greatest common divisors by counting down: serially, on two threads and on two processes,
+//! each timed.
 //!
-//! In Python only the processes make use of a second core. Here the threads do too, and start sooner; what the
-//! processes give in return is that no job can take another one, or the program, down with it.
+//! In Python only processes use a second core. Here threads do, too, and start faster; the advantage of
+//! processes is isolation: a crash of one job affects neither other jobs nor the program.
 //!
 //! `cargo run --release -p pool --example gcd`
 
@@ -22,13 +23,13 @@ impl Job for Gcd {
     type Error = String;
     type Context = ();
 
-    /// Slow on purpose: the job is a load that every executor has to carry.
+    /// Slow on purpose: the job is a load for comparing executors.
     fn run(self, _: &mut ()) -> Result<u64, String> {
         let Gcd(a, b) = self;
         let mut candidates = (1..=a.min(b)).rev();
         candidates
             .find(|divisor| a.is_multiple_of(*divisor) && b.is_multiple_of(*divisor))
-            .ok_or_else(|| format!("there is nothing to count down from for {a} and {b}"))
+            .ok_or_else(|| format!("{a} and {b} have no positive common divisor to try"))
     }
 }
 
@@ -47,6 +48,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Gcd>();
     time("serial", &Serial::new(()))?;
     time("threads", &ThreadPool::new(2, ()))?;
-    // The workers are started on demand, so the time includes their start.
+    // Workers are started on demand, so the time includes starting them.
     time("processes", &ProcessPool::builder().workers(2).build()?)
 }

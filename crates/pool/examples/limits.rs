@@ -1,7 +1,7 @@
-//! A job that sleeps for 10 seconds is given a tenth of one: its worker is killed, the verdict says why, and the pool
-//! goes on with another worker.
+//! Runs a job that sleeps for 10 seconds with a time limit of 100 ms: its worker is killed, the outcome is a
+//! timeout, and the pool continues with another worker.
 //!
-//! Only a process can be ended from outside. On threads and in series a job with a time limit is refused.
+//! Only processes can be killed, so a job with a time limit fails on threads and on the serial executor.
 //!
 //! `cargo run --release -p pool --example limits`
 
@@ -32,28 +32,28 @@ impl Job for Sleep {
 fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Sleep>();
     let long = Duration::from_secs(10);
-    let tenth = JobOptions { time_limit: Some(Duration::from_millis(100)) };
-    // A worker is first asked by SIGTERM; one that does not go within this time is killed by SIGKILL.
+    let limited = JobOptions { time_limit: Some(Duration::from_millis(100)) };
+    // A worker is sent SIGTERM, and SIGKILL if it has not exited after the grace period.
     let pool = ProcessPool::builder().workers(1).grace_period(Duration::from_millis(500)).build()?;
 
     let start = Instant::now();
-    let job = pool.submit_with(Sleep(long), tenth)?;
+    let job = pool.submit_with(Sleep(long), limited)?;
     match job.result(None) {
         Err(ResultError::Failed(JobError::TimedOut { limit, attempts, .. })) => {
             println!("ran longer than {limit:?}, in attempt {attempts}");
         }
         other => println!("unexpected: {other:?}"),
     }
-    println!("ended before its time: {}", start.elapsed() < long);
+    println!("ended before 10 s: {}", start.elapsed() < long);
 
     let short = Duration::from_millis(1);
-    println!("the pool goes on: {:?}", pool.submit(Sleep(short))?.result(None)?);
+    println!("next job: {:?}", pool.submit(Sleep(short))?.result(None)?);
     for worker in pool.worker_stats() {
         println!("{}: {} jobs", worker.worker, worker.jobs);
     }
     pool.shutdown(true, false);
 
-    if let Err(reason) = ThreadPool::new(1, ()).submit_with(Sleep(short), tenth)?.result(None) {
+    if let Err(reason) = ThreadPool::new(1, ()).submit_with(Sleep(short), limited)?.result(None) {
         println!("on a thread: {reason}");
     }
     Ok(())

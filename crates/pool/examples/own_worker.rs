@@ -1,7 +1,7 @@
-//! A job type of one's own with an error type of its own, in a program that is its own worker; and what becomes of
-//! jobs that report an error, panic, or take their process down.
+//! Defines a job type with its own error type in a program that is its own worker, and shows the outcomes of
+//! jobs that return an error, panic or crash.
 //!
-//! Each mishap is reported in its job's place, and the jobs around it have their outputs.
+//! Each failure is reported in the place of its job; the other jobs have their outputs.
 //!
 //! `cargo run --release -p pool --example own_worker`
 
@@ -11,51 +11,51 @@ use pool::{DeathCause, Executor, Job, JobError, ProcessPool, ResultError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
-enum Errand {
+enum Task {
     Divide(i64, i64),
     Panic,
     Abort,
 }
 
-/// Travels back from the worker as it is, so that the caller can match on it.
+/// Returned from the worker unchanged, so that the caller can match on it.
 #[derive(Debug, Serialize, Deserialize)]
-enum Trouble {
+enum TaskError {
     ByZero { dividend: i64 },
     Overflow,
 }
 
-impl Job for Errand {
-    const NAME: &'static str = "errand";
+impl Job for Task {
+    const NAME: &'static str = "task";
     type Output = i64;
-    type Error = Trouble;
+    type Error = TaskError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<i64, Trouble> {
+    fn run(self, _: &mut ()) -> Result<i64, TaskError> {
         match self {
-            Errand::Divide(dividend, 0) => Err(Trouble::ByZero { dividend }),
-            Errand::Divide(dividend, divisor) => dividend.checked_div(divisor).ok_or(Trouble::Overflow),
-            Errand::Panic => panic!("this job is broken"),
-            Errand::Abort => process::abort(),
+            Task::Divide(dividend, 0) => Err(TaskError::ByZero { dividend }),
+            Task::Divide(dividend, divisor) => dividend.checked_div(divisor).ok_or(TaskError::Overflow),
+            Task::Panic => panic!("this job is broken"),
+            Task::Abort => process::abort(),
         }
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Before anything else: in a worker, which is this program started again, it never returns.
-    pool::enter_if_worker::<Errand>();
+    // First thing in `main`: a worker is this program started again, and there this call never returns.
+    pool::enter_if_worker::<Task>();
     let pool = ProcessPool::builder().workers(2).retries(1).build()?;
     let jobs = [
-        Errand::Divide(10, 2),
-        Errand::Divide(7, 0),
-        Errand::Panic,
-        Errand::Abort,
-        Errand::Divide(i64::MIN, -1),
-        Errand::Divide(9, 3),
+        Task::Divide(10, 2),
+        Task::Divide(7, 0),
+        Task::Panic,
+        Task::Abort,
+        Task::Divide(i64::MIN, -1),
+        Task::Divide(9, 3),
     ];
-    for (place, output) in pool.map(jobs).into_iter().enumerate() {
+    for (index, output) in pool.map(jobs).into_iter().enumerate() {
         match output {
-            Ok(quotient) => println!("{place}: {quotient}"),
-            Err(ResultError::Failed(failure)) => println!("{place}: {}", explain(&failure)),
+            Ok(quotient) => println!("{index}: {quotient}"),
+            Err(ResultError::Failed(failure)) => println!("{index}: {}", explain(&failure)),
             Err(other) => return Err(format!("no outcome: {other}").into()),
         }
     }
@@ -63,13 +63,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn explain(failure: &JobError<Trouble>) -> String {
+fn explain(failure: &JobError<TaskError>) -> String {
     match failure {
-        JobError::Failed(Trouble::ByZero { dividend }) => format!("{dividend} cannot be divided by zero"),
-        JobError::Failed(Trouble::Overflow) => "the quotient is too large".to_owned(),
+        JobError::Failed(TaskError::ByZero { dividend }) => format!("{dividend} cannot be divided by zero"),
+        JobError::Failed(TaskError::Overflow) => "the quotient is too large".to_owned(),
         JobError::Panicked(panic) => format!("panicked with \"{}\"", panic.message),
         JobError::Crashed { death, attempts, .. } => match death.cause {
-            DeathCause::Signalled(signal) => format!("its worker died of signal {signal}, {attempts} times"),
+            DeathCause::Signalled(signal) => {
+                format!("its worker was killed by signal {signal}, {attempts} times")
+            }
             DeathCause::Exited(code) => format!("its worker exited with {code}, {attempts} times"),
         },
         other => other.to_string(),

@@ -1,8 +1,8 @@
-//! Sums of 1..=n for four n, collected in two ways: all together by `wait`, and one by one by `as_completed`, which
-//! is given 7 seconds for all of them.
+//! Computes the sums of 1..=n for four n and collects them in two ways: all at once with `wait`, and one by
+//! one with `as_completed` and a timeout of 7 seconds.
 //!
-//! `wait` calls running out of time no error: it says which jobs are done and which are not. `as_completed`, an
-//! iterator, has to end with one.
+//! For `wait` an expired timeout is not an error: it returns which jobs are done and which are not. The
+//! iterator of `as_completed` yields an error as its last item.
 //!
 //! `cargo run --release -p pool --example sums`
 
@@ -20,9 +20,9 @@ impl Job for Sum {
     type Error = String;
     type Context = ();
 
-    /// Yields n too, because outputs that come as they are completed do not tell by their place what they are of.
+    /// Returns n, too, because outputs in order of completion cannot be identified by their position.
     fn run(self, _: &mut ()) -> Result<(u64, u64), String> {
-        // Without the black box the compiler finds the formula, and nothing would be left to compute.
+        // `black_box` keeps the compiler from replacing the loop by the closed formula.
         let sum = (1..=self.0).try_fold(0u64, |sum, n| black_box(sum).checked_add(n));
         sum.map(|sum| (self.0, sum)).ok_or_else(|| format!("the sum of 1..={} overflows", self.0))
     }
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     for completed in as_completed(submit_all(&pool)?, Duration::from_secs(7)) {
-        // An `Err` says how many jobs had no outcome when the time was over, and is the last item.
+        // If the timeout expires, the last item is an `Err` with the number of jobs without an outcome.
         let (n, sum) = completed?.result(None)?;
         println!("as_completed: 1..={n} gives {sum}");
     }

@@ -1,7 +1,7 @@
-//! The same program on processes, on threads or in series, chosen by one word.
+//! Runs the same program on processes, on threads or serially, as chosen by an argument.
 //!
-//! `Executor` can be used as `dyn Executor`, so the choice can be made while the program runs; everything after it
-//! is the same for all three.
+//! `Executor` is dyn compatible, so the choice can be made at run time; the rest of the program is the same
+//! for all three.
 //!
 //! `cargo run --release -p pool --example switch_executor -- threads`
 
@@ -10,53 +10,57 @@ use std::{env, error::Error, process};
 use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
 use serde::{Deserialize, Serialize};
 
-/// Counts the primes below its number.
+/// Counts the primes below a number.
 #[derive(Serialize, Deserialize)]
 struct Primes(u32);
 
 #[derive(Serialize, Deserialize)]
-struct Counted {
+struct PrimeCount {
     primes: usize,
     process: u32,
 }
 
 impl Job for Primes {
     const NAME: &'static str = "primes";
-    type Output = Counted;
+    type Output = PrimeCount;
     type Error = String;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<Counted, String> {
+    fn run(self, _: &mut ()) -> Result<PrimeCount, String> {
         let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
-        Ok(Counted { primes: (2..self.0).filter(is_prime).count(), process: process::id() })
+        Ok(PrimeCount { primes: (2..self.0).filter(is_prime).count(), process: process::id() })
     }
 }
 
-fn executor(word: &str) -> Result<Box<dyn Executor<Primes>>, Box<dyn Error>> {
-    Ok(match word {
+fn executor(name: &str) -> Result<Box<dyn Executor<Primes>>, Box<dyn Error>> {
+    Ok(match name {
         "processes" => Box::new(ProcessPool::builder().workers(2).build()?),
         "threads" => Box::new(ThreadPool::new(2, ())),
         "serial" => Box::new(Serial::new(())),
-        other => return Err(format!("`{other}` is neither `processes` nor `threads` nor `serial`").into()),
+        other => {
+            return Err(
+                format!("unknown executor `{other}`: expected `processes`, `threads` or `serial`").into()
+            );
+        }
     })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Workers have arguments of their own, so this comes before the program looks at its own.
+    // Workers are started without the program's arguments, so this comes before they are parsed.
     pool::enter_if_worker::<Primes>();
-    let word = env::args().nth(1).unwrap_or_else(|| "processes".to_owned());
-    let executor = executor(&word)?;
+    let name = env::args().nth(1).unwrap_or_else(|| "processes".to_owned());
+    let executor = executor(&name)?;
 
     let limits = [100, 1_000, 10_000, 100_000];
     let jobs: Vec<_> = limits.iter().map(|&n| executor.submit(Primes(n))).collect::<Result<_, _>>()?;
-    let mut elsewhere = 0;
+    let mut in_workers = 0;
     for (limit, job) in limits.iter().zip(jobs) {
-        // The outcome is moved out: it need not be something that can be cloned.
+        // `take` moves the outcome out, so its type need not be `Clone`.
         let counted = job.take(None)??;
         println!("{} primes below {limit}", counted.primes);
-        elsewhere += usize::from(counted.process != process::id());
+        in_workers += usize::from(counted.process != process::id());
     }
-    println!("{elsewhere} of {} jobs ran in another process", limits.len());
+    println!("{in_workers} of {} jobs ran in another process", limits.len());
     executor.shutdown(true, false);
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! State that is made once in each worker and serves all of its jobs: 160 pages are fetched over as many sessions as
-//! there are workers, not over 160.
+//! Creates a session once per worker and uses it for all jobs of that worker: 160 pages are fetched over one
+//! session per worker instead of 160 sessions.
 //!
-//! Opening a session is expensive, and a session is not to be used by two at a time. Each worker therefore has one of
-//! its own, made of arguments that have a type, and lends it to one job after the other.
+//! Opening a session is expensive, and a session must not be used concurrently. Each worker therefore creates
+//! its own from typed arguments and passes it to one job after another.
 //!
 //! `cargo run --release -p pool --example worker_state`
 
@@ -11,13 +11,13 @@ use std::{collections::BTreeMap, error::Error, process};
 use pool::{Context, Executor, Job, ProcessPool};
 use serde::{Deserialize, Serialize};
 
-/// What every worker is told about its session.
+/// Arguments from which every worker creates its session.
 #[derive(Clone, Serialize, Deserialize)]
 struct Site {
     base: String,
 }
 
-/// A stand-in for a connection: it lives in one worker, so it need not be serializable.
+/// A stand-in for a connection. It never leaves its worker, so it need not be serializable.
 struct Session {
     base: String,
     fetched: u32,
@@ -30,7 +30,7 @@ impl Context for Session {
 
     fn start(site: Site) -> Result<Session, String> {
         if !site.base.starts_with("https://") {
-            return Err(format!("`{}` is no address to connect to", site.base));
+            return Err(format!("cannot connect to `{}`: not an https URL", site.base));
         }
         Ok(Session { base: site.base, fetched: 0 })
     }
@@ -40,23 +40,24 @@ impl Context for Session {
 struct Fetch(u32);
 
 #[derive(Serialize, Deserialize)]
-struct SharedPage {
+struct Page {
     address: String,
-    /// Whose session it came over, and how many pages had come over it by then.
+    /// Process ID of the worker whose session was used.
     session: u32,
+    /// Number of pages that were fetched over the session, including this one.
     nth: u32,
 }
 
 impl Job for Fetch {
     const NAME: &'static str = "fetch";
-    type Output = SharedPage;
+    type Output = Page;
     type Error = String;
     type Context = Session;
 
-    fn run(self, session: &mut Session) -> Result<SharedPage, String> {
+    fn run(self, session: &mut Session) -> Result<Page, String> {
         session.fetched += 1;
         let address = format!("{}/{}", session.base, self.0);
-        Ok(SharedPage { address, session: process::id(), nth: session.fetched })
+        Ok(Page { address, session: process::id(), nth: session.fetched })
     }
 }
 
@@ -73,10 +74,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         last_of_session.entry(page.session).and_modify(|nth| *nth = page.nth.max(*nth)).or_insert(page.nth);
     }
     println!("{} pages over all sessions", last_of_session.values().sum::<u32>());
-    println!("no more sessions than workers: {}", last_of_session.len() <= pool.workers());
+    println!("at most one session per worker: {}", last_of_session.len() <= pool.workers());
     pool.shutdown(true, false);
 
-    // A state that cannot be made would fail in the next worker too, so the pool says why and gives up.
+    // A context that cannot be created would fail in the next worker, too, so the pool reports the cause and
+    // is broken.
     let broken = ProcessPool::builder_with(Site { base: "nowhere".to_owned() }).workers(1).build()?;
     if let Err(reason) = broken.submit(Fetch(0))?.take(None)? {
         println!("{reason}");

@@ -1,11 +1,11 @@
-//! How many workers make sense here.
+//! Number of available cores.
 
 use std::sync::OnceLock;
 
 use sys::cgroup::Groups;
 
-/// The number of cores that this process may use: its affinity is respected, and the quotas of its control group and of
-/// those around it, as of the first call. At least 1.
+/// Returns the number of cores that this process may use, at least 1. Respects the CPU affinity, and the
+/// quotas of the process's control group and its ancestors as of the first call.
 ///
 /// ```
 /// let cores = pool::available_cores();
@@ -14,7 +14,7 @@ use sys::cgroup::Groups;
 #[must_use]
 pub fn available_cores() -> usize {
     static QUOTA: OnceLock<Option<usize>> = OnceLock::new();
-    // `num_cpus` looks at the innermost group alone.
+    // `num_cpus` reads the quota of the innermost group only.
     let quota = QUOTA.get_or_init(|| Groups::of_this_process().cpu_quota());
     num_cpus::get().min(quota.unwrap_or(usize::MAX)).max(1)
 }

@@ -1,4 +1,4 @@
-//! The seam between jobs and whatever runs them.
+//! The interface of process pools, thread pools and the serial executor.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,11 @@ use crate::{
     map::{Map, MapUnordered},
 };
 
-/// Something that runs jobs: [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) or
+/// Runs jobs: implemented by [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) and
 /// [`Serial`](crate::Serial).
 ///
-/// It can be used as `dyn Executor`; what needs to know the executor's type, such as [`map`](Executor::map), says so by
-/// `Self: Sized`.
+/// The trait is dyn compatible. Methods that need the executor's type, such as [`map`](Executor::map), have
+/// the bound `Self: Sized` and are not available on `dyn Executor`.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -26,8 +26,8 @@ use crate::{
 /// assert_eq!(sum_of_squares(&ThreadPool::new(2, ())), 14);
 /// ```
 pub trait Executor<J: Job>: Send + Sync {
-    /// A way in for jobs whose outcomes go to `sink`. There may be several at a time. Jobs that are
-    /// pushed when the executor is closed, or dropped, are cancelled.
+    /// Returns a handle for pushing jobs whose outcomes go to `sink`. An executor can have several submitters
+    /// at a time. Jobs that are pushed after the executor was closed or dropped are cancelled.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -46,8 +46,9 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>;
 
-    /// Takes one job; its future tells of it. Never blocks on capacity, except on a [`Serial`](crate::Serial)
-    /// executor, which runs it first. A job that cannot be encoded is taken, and has failed.
+    /// Submits a job and returns its future. Never waits for a worker, except that [`Serial`](crate::Serial)
+    /// runs the job before it returns. A job that cannot be encoded is accepted, and its outcome is a
+    /// failure.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -57,16 +58,17 @@ pub trait Executor<J: Job>: Send + Sync {
     /// let threads = ThreadPool::new(1, ());
     /// let limited = JobOptions { time_limit: Some(Duration::from_secs(1)) };
     /// let job = threads.submit_with(Square(3), limited)?;
-    /// // Only worker processes can be ended when their time is over, so here the job has failed.
+    /// // Only worker processes can be killed when the time limit expires, so the job fails on a thread.
     /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Unsupported(_)))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] when the executor was closed or stopped, [`SubmitError::Broken`] when it is broken.
+    /// [`SubmitError::Closed`] if the executor was closed or stopped, [`SubmitError::Broken`] if it is
+    /// broken.
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError>;
 
-    /// Takes one job without options; see [`submit_with`](Executor::submit_with).
+    /// Submits a job with default options; see [`submit_with`](Executor::submit_with).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -79,18 +81,19 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] when the executor was closed or stopped, [`SubmitError::Broken`] when it is broken.
+    /// [`SubmitError::Closed`] if the executor was closed or stopped, [`SubmitError::Broken`] if it is
+    /// broken.
     fn submit(&self, job: J) -> Result<JobFuture<J>, SubmitError> {
         self.submit_with(job, JobOptions::default())
     }
 
-    /// Takes jobs that travel to a worker together, in one batch, so that short ones cost little each; one after the other
-    /// where there are no batches. Their futures are in the order of the jobs. Otherwise as
-    /// [`submit_with`](Executor::submit_with).
+    /// Submits jobs that are sent to a worker together, in one batch, which reduces the overhead of short
+    /// jobs. Executors without batches submit them one by one. Returns the futures in the order of the jobs.
+    /// Otherwise like [`submit_with`](Executor::submit_with).
     ///
     /// # Errors
-    /// When the executor was closed or stopped, or is broken; then it has taken none of them, or some of them if it
-    /// has no batches.
+    /// As for [`submit_with`](Executor::submit_with). On an error none of the jobs has been accepted, except
+    /// on executors without batches, which may have accepted the first ones.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -105,7 +108,7 @@ pub trait Executor<J: Job>: Send + Sync {
         jobs.into_iter().map(|job| self.submit_with(job, options)).collect()
     }
 
-    /// Runs a job for each item and gives their outputs in the order of the items. Lazy: see [`Map`].
+    /// Runs the jobs of an iterator and yields their outputs in the order of the jobs. Lazy: see [`Map`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -123,8 +126,8 @@ pub trait Executor<J: Job>: Send + Sync {
         Map::new(self, jobs.into_iter())
     }
 
-    /// Runs a job for each item and gives their outputs as they come, each with the item's place. Lazy, as
-    /// [`map`](Executor::map) is.
+    /// Runs the jobs of an iterator and yields their outputs in order of completion, each with the index of
+    /// its job. Lazy, like [`map`](Executor::map).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -143,7 +146,7 @@ pub trait Executor<J: Job>: Send + Sync {
         MapUnordered::new(self.map(jobs))
     }
 
-    /// How many jobs it can run at a time.
+    /// Maximum number of jobs that run at the same time.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -154,7 +157,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     fn workers(&self) -> usize;
 
-    /// Cancels the jobs that have not been handed to a worker. The executor goes on and takes others.
+    /// Cancels the jobs that have not been assigned to a worker. The executor stays open for other jobs.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -162,7 +165,7 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let one_thread = ThreadPool::new(1, ());
     /// let first = one_thread.submit(Gate(1))?; // runs until the gate is opened
-    /// arrival(); // now it does
+    /// arrival(); // waits until it runs
     /// let second = one_thread.submit(Gate(2))?;
     /// one_thread.cancel_waiting();
     /// assert!(second.cancelled() && !first.done());
@@ -172,8 +175,8 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     fn cancel_waiting(&self);
 
-    /// Takes no more jobs; with `cancel` those that have not been started are cancelled, with `wait` it returns when
-    /// the others have ended and all workers are gone.
+    /// Closes the executor. With `cancel`, jobs that have not been started are cancelled. With `wait`, blocks
+    /// until all other jobs have ended and all workers have exited.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -196,8 +199,9 @@ pub trait Executor<J: Job>: Send + Sync {
         }
     }
 
-    /// As a waiting [`shutdown`](Executor::shutdown), but waits for `time` at the most, and says whether all is over.
-    /// If not, it goes on in the background, and this may be called again.
+    /// Like [`shutdown`](Executor::shutdown) with `wait`, but blocks for at most `time`. Returns whether all
+    /// jobs have ended and all workers have exited; if not, the shutdown continues in the background, and
+    /// this method may be called again.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -206,7 +210,7 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let job = threads.submit(Square(5))?;
-    /// assert!(threads.shutdown_timeout(Duration::from_secs(60), false), "that is time enough");
+    /// assert!(threads.shutdown_timeout(Duration::from_secs(60), false), "two threads exit within a minute");
     /// assert_eq!(job.result(None)?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -215,34 +219,35 @@ pub trait Executor<J: Job>: Send + Sync {
         self.join_timeout(time)
     }
 
-    /// Lends the executor to `body` and shuts it down afterwards, also if `body` panics: when this returns, all jobs
-    /// are resolved and all workers are gone.
+    /// Calls `body` with the executor and shuts it down afterwards, even if `body` panics. When this returns,
+    /// all jobs are resolved and all workers have exited.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{Executor, ThreadPool};
     ///
     /// let job = ThreadPool::new(2, ()).scope(|threads| threads.submit(Square(5)))?;
-    /// assert!(job.done(), "the scope waited for it");
+    /// assert!(job.done(), "the scope waited for the job");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn scope<R>(self, body: impl FnOnce(&Self) -> R) -> R
     where
         Self: Sized,
     {
-        struct Leave<'e, J: Job>(&'e dyn Executor<J>);
-        impl<J: Job> Drop for Leave<'_, J> {
+        struct ShutdownGuard<'e, J: Job>(&'e dyn Executor<J>);
+        impl<J: Job> Drop for ShutdownGuard<'_, J> {
             fn drop(&mut self) {
                 self.0.shutdown(true, false);
             }
         }
-        let leave = Leave(&self);
+        let guard = ShutdownGuard(&self);
         let result = body(&self);
-        drop(leave);
+        drop(guard);
         result
     }
 
-    /// Takes no more jobs; those that were pushed are still run. Returns at once.
+    /// Closes the executor: it accepts no more jobs, and still runs those that were pushed. Returns
+    /// immediately.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -257,9 +262,9 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     fn close(&self);
 
-    /// Takes no more jobs and starts none of those that wait: they are cancelled. Running ones may go on for
-    /// `grace`, and are then cancelled too where the executor can end them. Returns at once; may be called again
-    /// with a shorter time.
+    /// Closes the executor and cancels the jobs that have not been started. Running jobs may continue for
+    /// `grace`; if the executor can kill jobs, those that are still running after that are cancelled, too.
+    /// Returns immediately. May be called again with a shorter grace period.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -268,27 +273,27 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let one_thread = ThreadPool::new(1, ());
     /// let first = one_thread.submit(Gate(1))?; // runs until the gate is opened
-    /// arrival(); // now it does
+    /// arrival(); // waits until it runs
     /// let second = one_thread.submit(Gate(2))?;
     /// one_thread.stop(Duration::ZERO);
     /// assert!(second.cancelled());
-    /// open(); // a worker process would have been killed, a thread has to be let through
+    /// open(); // a worker process would be killed; a thread has to finish its job
     /// assert_eq!(first.result(None)?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn stop(&self, grace: Duration);
 
-    /// Stops running jobs where they stand, until [`resume`](Executor::resume); time limits stand still meanwhile. For a
-    /// program that is about to be stopped itself, as by Ctrl-Z; does nothing where jobs run in the program's own
-    /// process, which then stops with it.
+    /// Suspends running jobs until [`resume`](Executor::resume); time limits are suspended, too. For a
+    /// program that is about to be stopped itself, for example by Ctrl-Z. The default implementation does
+    /// nothing, because jobs that run in the program's own process are stopped together with it.
     fn pause(&self) {}
 
-    /// Lets paused jobs go on.
+    /// Resumes jobs that were suspended by [`pause`](Executor::pause).
     fn resume(&self) {}
 
-    /// Waits until all jobs are resolved and all workers are gone. The executor must have been
-    /// [closed](Executor::close) or [stopped](Executor::stop), else this waits for somebody to do so. One of the
-    /// executor's own threads, such as one that runs a callback, does not wait.
+    /// Waits until all jobs are resolved and all workers have exited. Blocks until the executor is
+    /// [closed](Executor::close) or [stopped](Executor::stop), if it has not been. Returns immediately when
+    /// called from one of the executor's own threads, for example by a callback.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -305,7 +310,8 @@ pub trait Executor<J: Job>: Send + Sync {
         self.join_timeout(Duration::MAX);
     }
 
-    /// As [`join`](Executor::join), but waits for `time` at the most, and says whether all is over.
+    /// Like [`join`](Executor::join), but waits for at most `time`. Returns whether all jobs are resolved and
+    /// all workers have exited.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -314,15 +320,15 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let threads = ThreadPool::new(1, ());
     /// threads.submit(Square(5))?;
-    /// assert!(!threads.join_timeout(Duration::from_millis(1)), "it may still get jobs");
+    /// assert!(!threads.join_timeout(Duration::from_millis(1)), "the pool is still open");
     /// threads.close();
     /// assert!(threads.join_timeout(Duration::from_secs(60)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn join_timeout(&self, time: Duration) -> bool;
 
-    /// What the workers that have left since the last call had to say, in the order of their leaving. After a
-    /// [`join`](Executor::join) all have left.
+    /// Returns the reports of the workers that have exited since the last call, in the order in which they
+    /// exited. After a [`join`](Executor::join) all workers have exited.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -332,12 +338,12 @@ pub trait Executor<J: Job>: Send + Sync {
     /// threads.submit(Square(5))?;
     /// assert!(threads.reports().is_empty());
     /// threads.shutdown(true, false);
-    /// assert_eq!(threads.reports().len(), 1, "one thread has left");
+    /// assert_eq!(threads.reports().len(), 1, "one thread has exited");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn reports(&self) -> Vec<WorkerReport<J>>;
 
-    /// Counts and times of all workers so far, in the order of their start.
+    /// Returns the job counts and times of all workers so far, in the order in which they were started.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -351,8 +357,8 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     fn worker_stats(&self) -> Vec<WorkerStats>;
 
-    /// Where the time of this process went that the executor took; nothing from executors that do not count it, which are
-    /// all but [`ProcessPool`](crate::ProcessPool).
+    /// Returns how much time the executor's threads in this process spent in each [`Stage`](crate::Stage).
+    /// Empty for executors that do not measure it, which are all but [`ProcessPool`](crate::ProcessPool).
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -373,7 +379,7 @@ pub trait Executor<J: Job>: Send + Sync {
         ParentStats::default()
     }
 
-    /// Why the executor cannot run jobs any more, if it cannot.
+    /// Returns why the executor can no longer run jobs, or `None` if it can.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -382,7 +388,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// let pool = ProcessPool::<Square>::builder().worker_program("/bin/false").build()?;
     /// assert!(pool.broken().is_none());
     /// let job = pool.submit(Square(3))?;
-    /// // The program is no worker; after five starts in vain the pool gives up.
+    /// // The program is not a worker; after five failed starts the pool gives up.
     /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Abandoned(_)))));
     /// assert!(pool.broken().is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,12 +1,18 @@
-//! Runs jobs on worker processes, on threads, or one after another.
+//! Runs jobs on worker processes, on threads, or one after another on the calling thread.
 //!
-//! A [`Job`] is a value that can be serialized and knows how to run. An [`Executor`] takes jobs through an
-//! [`Submitter`] and hands every outcome to a [`Sink`], exactly once. There are three, and a program can change from one
-//! to another by a word: [`ProcessPool`] isolates jobs from each other and from the program, [`ThreadPool`] is
-//! cheaper and isolates nothing, and [`Serial`] is the plain loop to compare them with.
+//! A [`Job`] is a serializable value with a `run` method. An [`Executor`] accepts jobs through a
+//! [`Submitter`] and passes every outcome to a [`Sink`], exactly once. [`submit`](Executor::submit), which
+//! returns a [`JobFuture`], and [`map`](Executor::map), which returns an iterator over outputs, are built on
+//! that. There are three executors with the same interface:
 //!
-//! A program whose jobs run on a [`ProcessPool`] is usually its own worker: it is started again without
-//! arguments, and [`enter_if_worker`], called first thing in `main`, never returns there.
+//! - [`ProcessPool`] isolates jobs from each other and from the program: a job that crashes, runs out of
+//!   memory or exceeds its time limit costs a worker process, which is replaced.
+//! - [`ThreadPool`] has less overhead per job and no isolation.
+//! - [`Serial`] runs each job on the calling thread, as a baseline to compare with.
+//!
+//! The executable of a program that uses a [`ProcessPool`] usually serves as the worker program, too: the
+//! pool starts it again without arguments. Call [`enter_if_worker`] first thing in `main`; in a worker
+//! process it never returns.
 //!
 //! ```standalone_crate
 //! use pool::{Executor, Job, ProcessPool};
@@ -36,13 +42,12 @@
 //! }
 //! ```
 
-/// The README's example runs.
+/// Tests the README's examples.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
 mod cores;
-mod crew;
 mod executor;
 mod future;
 mod map;
@@ -54,6 +59,7 @@ mod run;
 mod sample;
 mod serial;
 mod stream;
+mod thread_group;
 mod threads;
 
 pub use cores::available_cores;

@@ -1,11 +1,11 @@
-//! Watching a pool of processes at work.
+//! Observers of the events of a process pool.
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use job::{BatchId, Death, MonotonicInstant, WorkerId};
 use wire::catch_panic;
 
-/// Somebody who is told what happens in a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
+/// Receiver of the events of a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
 /// [`ProcessPoolBuilder::observer`](crate::ProcessPoolBuilder::observer).
 ///
 /// ```standalone_crate
@@ -13,7 +13,7 @@ use wire::catch_panic;
 /// use std::sync::{Arc, Mutex};
 /// use pool::{Executor, Observer, PoolEvent, ProcessPool};
 ///
-/// /// How many workers there have been, and how many jobs they were sent.
+/// /// Number of workers that were started, and number of jobs that were sent to them.
 /// #[derive(Default)]
 /// struct Counts(Mutex<(u64, u64)>);
 ///
@@ -39,9 +39,10 @@ use wire::catch_panic;
 /// }
 /// ```
 pub trait Observer: Send + Sync {
-    /// Something happens. Called a few times a batch, by whatever thread brings it about or learns of it, while the pool can
-    /// be used; that thread then goes on, so the pool waits for this. What happens at one worker is told in order, but for
-    /// batches that are sent to it, which can overtake each other and be sent to one that is gone.
+    /// Called for each event, a few times per batch, while the pool is in use. The call is made on the thread
+    /// that causes or detects the event, and the pool waits until it returns. Events of one worker are
+    /// reported in order, except [`PoolEvent::BatchSent`]: batches can overtake each other, and a batch can
+    /// be sent to a worker that has exited.
     ///
     /// ```
     /// use pool::{Observer, PoolEvent};
@@ -58,8 +59,8 @@ pub trait Observer: Send + Sync {
     /// ```
     fn note(&self, event: &PoolEvent);
 
-    /// Whether the worker is to note how long each job of this batch takes, for [`PoolEvent::OutcomesReceived`]. That costs a look
-    /// at the clock a job. By default it does.
+    /// Returns whether the worker should measure the duration of each job of this batch, for
+    /// [`PoolEvent::OutcomesReceived`]. That costs one clock reading per job. Returns `true` by default.
     ///
     /// ```
     /// use pool::{BatchId, Observer, PoolEvent};
@@ -81,7 +82,7 @@ pub trait Observer: Send + Sync {
     }
 }
 
-/// Something that happens in a [`ProcessPool`](crate::ProcessPool).
+/// Event in a [`ProcessPool`](crate::ProcessPool).
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,104 +100,107 @@ pub trait Observer: Send + Sync {
 ///     at: MonotonicInstant(1_950_000),
 /// };
 /// let PoolEvent::OutcomesReceived { began, busy, at, .. } = event else { unreachable!() };
-/// assert_eq!(at.since(began + busy), Duration::from_micros(50), "on their way, or waiting to be taken");
+/// assert_eq!(at.since(began + busy), Duration::from_micros(50), "in transit, or waiting to be received");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PoolEvent {
     /// A worker is being started.
     WorkerStarting {
-        /// The worker; one of a later generation takes the place of another.
+        /// The worker; a generation above 0 means that it replaces an earlier worker of the same slot.
         worker: WorkerId,
-        /// When that was decided.
+        /// Time of the decision to start it.
         at: MonotonicInstant,
     },
-    /// It has started, and its state has been made.
+    /// A worker has started and created its context.
     WorkerReady {
         /// The worker.
         worker: WorkerId,
-        /// Its process.
+        /// Process ID of the worker.
         pid: u32,
-        /// When it was known to be ready.
+        /// Time when the pool received the worker's message that it is ready.
         at: MonotonicInstant,
     },
-    /// It could not be started, or ended before it was ready.
+    /// A worker could not be started, or exited before it was ready.
     WorkerStartFailed {
         /// The worker.
         worker: WorkerId,
-        /// Its process, if there was one.
+        /// Process ID of the worker, if the process was started.
         pid: Option<u32>,
-        /// Why, in words.
+        /// Description of the cause.
         cause: Arc<str>,
-        /// When that was known.
+        /// Time when the failure was detected.
         at: MonotonicInstant,
     },
     /// A batch is about to be sent.
     BatchSent {
-        /// The worker that it goes to.
+        /// The worker that it is sent to.
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// Its jobs, in order: what they were [pushed](crate::Submitter::push) under, or their places in the map; of those with a
-        /// future their numbers in the order of submission. A job that is sent again is sent in another batch.
+        /// Jobs of the batch, in order: the tags under which they were [pushed](crate::Submitter::push), or
+        /// their indexes in the map. Jobs with a future are numbered in the order of submission. A job that
+        /// is sent again is sent in another batch.
         jobs: Vec<RangeInclusive<u64>>,
-        /// Its size.
+        /// Size of the batch in bytes.
         bytes: u64,
-        /// When.
+        /// Time before sending.
         at: MonotonicInstant,
     },
-    /// A worker is asked to give back all jobs that it has not begun with, because others have nothing to do.
+    /// A worker is asked to return the jobs that it has not started, because other workers are idle.
     BatchesRecalled {
         /// The worker.
         worker: WorkerId,
-        /// It keeps batches from this number on.
+        /// Batches below this number are affected; later ones are not returned.
         below: BatchId,
-        /// When.
+        /// Time of the request.
         at: MonotonicInstant,
     },
-    /// A worker has returned outcomes: those of the first jobs of a batch that had none yet.
+    /// A worker has returned outcomes: those of the next jobs of a batch, in order.
     OutcomesReceived {
         /// The worker.
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// How many.
+        /// Number of outcomes.
         outcomes: u64,
-        /// Whether no more of this batch will come. Jobs without an outcome are then given to others, or cancelled.
+        /// Whether these are the last outcomes of the batch. Jobs that have none by then are assigned to
+        /// other workers, or cancelled.
         last: bool,
-        /// When the worker began with them, as it says.
+        /// Time when the first of these jobs was started, as reported by the worker.
         began: MonotonicInstant,
-        /// How long they took it, as it says.
+        /// Time that the jobs took together, as reported by the worker.
         busy: Duration,
-        /// How long each of the jobs took, in nanoseconds, one after the other since `began`, if that was
-        /// [asked](Observer::wants_durations); 4 seconds stand for more.
+        /// Duration of each job in nanoseconds, in order, the first one starting at `began`; present if
+        /// [`wants_durations`](Observer::wants_durations) returned `true`. Durations are capped at
+        /// [`u32::MAX`] ns, about 4.3 seconds.
         durations: Option<Vec<u32>>,
-        /// Their size.
+        /// Size of the outcomes in bytes.
         bytes: u64,
-        /// When they were received.
+        /// Time when the outcomes were received.
         at: MonotonicInstant,
     },
-    /// A worker that had been ready is gone.
+    /// A worker that was ready has exited.
     WorkerExited {
         /// The worker.
         worker: WorkerId,
-        /// How it ended.
+        /// Process ID, and exit code or signal.
         death: Death,
-        /// Whether it left because the pool no longer needed it.
+        /// Whether it exited because the pool no longer needed it.
         left: bool,
-        /// How it ended, and what for if the pool has killed it, in words.
+        /// Description of how it ended and, if the pool killed it, why.
         cause: Arc<str>,
-        /// The batch that it was in, and the place of the job in it.
+        /// Batch of the job that it was running, and the index of the job in the batch.
         running: Option<(BatchId, u64)>,
-        /// A batch of which it had finished more jobs than it had returned outcomes of, and how many more: these are not
-        /// lost.
+        /// Batch of which the worker had finished more jobs than it had returned outcomes for, and the number
+        /// of these outcomes, which are recovered.
         kept: Option<(BatchId, u64)>,
-        /// When it was buried.
+        /// Time when it was reaped.
         at: MonotonicInstant,
     },
 }
 
-/// Who watches, if anybody does. An observer that panics misses something, and takes nothing else down.
+/// The observer of a pool, if there is one. If it panics, the panic is printed and that event is lost to it.
 #[derive(Default)]
 pub(crate) struct Audience(Option<Arc<dyn Observer>>);
 
@@ -205,7 +209,7 @@ impl Audience {
         Audience(observer)
     }
 
-    /// Says what happens. To be called without any lock.
+    /// Passes an event to the observer. The caller must not hold a lock.
     #[inline]
     pub(crate) fn hear(&self, event: impl FnOnce() -> PoolEvent) {
         if let Some(observer) = &self.0
@@ -215,7 +219,8 @@ impl Audience {
         }
     }
 
-    /// Whether it wants to know how long each job of a batch takes.
+    /// Returns whether the observer needs the duration of each job of a batch; `false` without an observer or
+    /// if it panics.
     #[inline]
     pub(crate) fn wants_durations(&self, batch: BatchId) -> bool {
         let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.wants_durations(batch));
@@ -231,23 +236,23 @@ mod tests {
 
     impl Observer for Panics {
         fn note(&self, _: &PoolEvent) {
-            panic!("seen too much");
+            panic!("note failed");
         }
 
         fn wants_durations(&self, _: BatchId) -> bool {
-            panic!("cannot decide");
+            panic!("wants_durations failed");
         }
     }
 
     #[test]
-    fn nobody_wants_to_hear_anything() {
+    fn without_an_observer_no_event_is_built() {
         let nobody = Audience::default();
         nobody.hear(|| unreachable!());
         assert!(!nobody.wants_durations(BatchId(0)));
     }
 
     #[test]
-    fn who_panics_misses_something() {
+    fn panics_of_an_observer_are_caught() {
         let audience = Audience::new(Some(Arc::new(Panics)));
         audience.hear(|| PoolEvent::WorkerStarting {
             worker: WorkerId { slot: 0, generation: 0 },

@@ -1,10 +1,10 @@
-//! What goes to an executor with a job, and what comes from a worker with its leaving.
+//! Per-job options and per-worker reports.
 
 use std::{sync::Arc, time::Duration};
 
 use job::{Context, Job, WorkerId};
 
-/// The last words of a worker that left in good order; see [`Context::finish`].
+/// Report of a worker that exited normally; see [`Context::finish`].
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -18,25 +18,26 @@ use job::{Context, Job, WorkerId};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WorkerReport<J: Job> {
-    /// Which worker it was.
+    /// The worker.
     pub worker: WorkerId,
-    /// What its state reported, or why it could not.
+    /// Value returned by [`Context::finish`], or the reason why it failed.
     pub report: Result<<J::Context as Context>::Report, Arc<str>>,
 }
 
-/// What one job asks for.
+/// Options of a single job.
 ///
 /// ```
 /// use std::time::Duration;
 /// use pool::JobOptions;
 ///
-/// let patient = JobOptions::default();
-/// assert_eq!(patient.time_limit, None);
+/// let unlimited = JobOptions::default();
+/// assert_eq!(unlimited.time_limit, None);
 /// let limited = JobOptions { time_limit: Some(Duration::from_millis(100)) };
-/// assert_ne!(limited, patient);
+/// assert_ne!(limited, unlimited);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobOptions {
-    /// Its own time limit, before the pool's. Needs worker processes; elsewhere the job fails.
+    /// Time limit of each attempt; overrides the pool's time limit. Requires worker processes: on other
+    /// executors the job fails with [`JobError::Unsupported`](crate::JobError::Unsupported).
     pub time_limit: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! Running a job in this process, for the executors that have no others.
+//! Running jobs in this process, for [`ThreadPool`](crate::ThreadPool) and [`Serial`](crate::Serial).
 
 use std::{fmt::Display, sync::Arc};
 
@@ -7,7 +7,7 @@ use wire::catch_panic;
 
 use crate::JobOptions;
 
-/// Runs a job, catching its panic.
+/// Runs a job and catches its panic.
 pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Context) -> Outcome<J> {
     if options.time_limit.is_some() {
         return Err(JobError::Unsupported("a time limit needs worker processes"));
@@ -18,13 +18,13 @@ pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Con
     }
 }
 
-/// Makes the state that jobs run in.
+/// Creates the context of jobs.
 pub(crate) fn start_context<C: Context>(args: C::Args) -> Result<C, String> {
-    catch_panic(|| C::start(args).map_err(|error| describe(&error)))
-        .unwrap_or_else(|panic| Err(describe(&panic)))
+    catch_panic(|| C::start(args).map_err(|error| start_error(&error)))
+        .unwrap_or_else(|panic| Err(start_error(&panic)))
 }
 
-/// Finishes the state that jobs ran in.
+/// Finishes the context of jobs and returns its report.
 pub(crate) fn finish_context<C: Context>(context: C) -> Result<C::Report, Arc<str>> {
     match catch_panic(|| context.finish().map_err(|error| Arc::from(error.to_string()))) {
         Ok(finished) => finished,
@@ -32,6 +32,6 @@ pub(crate) fn finish_context<C: Context>(context: C) -> Result<C::Report, Arc<st
     }
 }
 
-fn describe(cause: &dyn Display) -> String {
-    format!("the worker's state could not be made: {cause}")
+fn start_error(cause: &dyn Display) -> String {
+    format!("cannot create the worker's context: {cause}")
 }

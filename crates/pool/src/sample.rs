@@ -1,4 +1,5 @@
-//! What tests of several modules need and do not look at: a job, and somebody who takes outcomes and ignores them.
+//! Fixtures for the tests of several modules: a minimal job, and a sink and control interface that do
+//! nothing.
 
 use job::Job;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use crate::{
     future::{Control, Ticket},
 };
 
-/// A job of one byte.
+/// A job with one byte of data.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Byte(pub(crate) u8);
 
@@ -23,7 +24,7 @@ impl Job for Byte {
     }
 }
 
-/// Takes everything and does nothing.
+/// A sink and control interface that does nothing.
 pub(crate) struct Ignore;
 
 impl Sink<Byte> for Ignore {

@@ -1,4 +1,4 @@
-//! One job after the other, in the thread that pushes them.
+//! The serial executor: runs each job on the thread that submits it.
 
 use std::{
     sync::{
@@ -18,10 +18,11 @@ use crate::{
     stream::hand_over,
 };
 
-/// The thread that calls.
+/// The calling thread.
 const ONLY_WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 
-/// Runs each job when it is pushed or submitted. A panic is caught; a crash takes the program with it.
+/// Runs each job on the calling thread while it is pushed or submitted. A panic is caught; a crash ends the
+/// program.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -34,43 +35,44 @@ const ONLY_WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Serial<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<SerialShared<J>>,
 }
 
-struct Shared<J: Job> {
+struct SerialShared<J: Job> {
     args: <J::Context as Context>::Args,
     start: Instant,
     closed: AtomicBool,
     stopped: AtomicBool,
     broken: Mutex<Option<Arc<str>>>,
-    /// Made by the first job. Whoever holds it runs a job.
+    /// Created by the first job. The lock is held while a job runs.
     context: Mutex<Option<J::Context>>,
-    figures: Mutex<WorkerStats>,
+    stats: Mutex<WorkerStats>,
     reports: Mutex<Vec<WorkerReport<J>>>,
 }
 
 impl<J: Job> Serial<J> {
-    /// Jobs run one at a time, whoever pushes them, in one state made of `args` before the first of them. If it cannot
-    /// be made, that job fails and the executor is [broken](Executor::broken).
+    /// Creates an executor. Jobs run one at a time, even if several threads submit them, in one context that
+    /// is created from `args` before the first job. If the context cannot be created, that job fails and the
+    /// executor is [broken](Executor::broken).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{Executor, Serial};
     ///
-    /// let serial = Serial::<Square>::new(()); // `Square` needs no state, so its arguments are `()`
+    /// let serial = Serial::<Square>::new(()); // `Square` needs no context, so its arguments are `()`
     /// assert_eq!(serial.map([Square(2)]).into_iter().flatten().next(), Some(4));
     /// ```
     #[must_use]
     pub fn new(args: <J::Context as Context>::Args) -> Serial<J> {
-        let figures = WorkerStats::new(ONLY_WORKER);
-        let shared = Shared {
+        let stats = WorkerStats::new(ONLY_WORKER);
+        let shared = SerialShared {
             args,
             start: Instant::now(),
             closed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             broken: Mutex::new(None),
             context: Mutex::new(None),
-            figures: Mutex::new(figures),
+            stats: Mutex::new(stats),
             reports: Mutex::new(Vec::new()),
         };
         Serial { shared: Arc::new(shared) }
@@ -108,14 +110,14 @@ impl<J: Job> Executor<J> for Serial<J> {
     }
 
     fn join_timeout(&self, time: Duration) -> bool {
-        // Whoever runs a job holds the state.
+        // The lock is held while a job runs.
         let context = match deadline_after(time) {
             Some(deadline) => self.shared.context.try_lock_until(deadline),
             None => Some(self.shared.context.lock()),
         };
         let Some(mut context) = context else { return false };
-        if let Some(state) = context.take() {
-            let report = finish_context(state);
+        if let Some(context) = context.take() {
+            let report = finish_context(context);
             self.shared.reports.lock().push(WorkerReport { worker: ONLY_WORKER, report });
         }
         true
@@ -126,7 +128,7 @@ impl<J: Job> Executor<J> for Serial<J> {
     }
 
     fn worker_stats(&self) -> Vec<WorkerStats> {
-        vec![self.shared.figures.lock().clone()]
+        vec![self.shared.stats.lock().clone()]
     }
 
     fn broken(&self) -> Option<Arc<str>> {
@@ -141,8 +143,8 @@ impl<J: Job> Drop for Serial<J> {
     }
 }
 
-impl<J: Job> Shared<J> {
-    /// Why a job would not be taken.
+impl<J: Job> SerialShared<J> {
+    /// Returns why a job would be refused.
     fn refusal(&self) -> Option<SubmitError> {
         if let Some(cause) = &*self.broken.lock() {
             return Some(SubmitError::Broken(cause.clone()));
@@ -156,28 +158,28 @@ impl<J: Job> Shared<J> {
         }
         let mut context = self.context.lock();
         let start = Instant::now();
-        let outcome = match self.ready(&mut context) {
+        let outcome = match self.get_or_create(&mut context) {
             Ok(context) => run_here(job, options, context),
             Err(cause) => return Err(JobError::Abandoned(cause)),
         };
         let end = Instant::now();
-        let mut figures = self.figures.lock();
-        figures.jobs += 1;
-        figures.batches += 1;
-        figures.busy += end - start;
-        figures.life = end - self.start;
+        let mut stats = self.stats.lock();
+        stats.jobs += 1;
+        stats.batches += 1;
+        stats.busy += end - start;
+        stats.life = end - self.start;
         outcome
     }
 
-    /// The state, made now if this is the first job.
-    fn ready<'a>(&self, context: &'a mut Option<J::Context>) -> Result<&'a mut J::Context, Arc<str>> {
+    /// Returns the context; creates it if this is the first job.
+    fn get_or_create<'a>(&self, context: &'a mut Option<J::Context>) -> Result<&'a mut J::Context, Arc<str>> {
         if let Some(cause) = &*self.broken.lock() {
             return Err(cause.clone());
         }
         match context {
             Some(context) => Ok(context),
             None => match start_context(self.args.clone()) {
-                Ok(made) => Ok(context.insert(made)),
+                Ok(created) => Ok(context.insert(created)),
                 Err(cause) => {
                     let cause: Arc<str> = cause.into();
                     *self.broken.lock() = Some(cause.clone());
@@ -189,15 +191,15 @@ impl<J: Job> Shared<J> {
 }
 
 struct SerialSubmitter<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<SerialShared<J>>,
     sink: Arc<dyn Sink<J>>,
 }
 
 impl<J: Job> Submitter<J> for SerialSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        let late = self.shared.closed.load(Ordering::Acquire);
-        let outcome = if late { Err(JobError::Cancelled) } else { self.shared.run(job, options) };
-        // At once: the next job may take long.
+        let closed = self.shared.closed.load(Ordering::Acquire);
+        let outcome = if closed { Err(JobError::Cancelled) } else { self.shared.run(job, options) };
+        // Not buffered, because the next job may take long.
         hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
     }
 

@@ -1,14 +1,14 @@
-//! Streams of jobs and outcomes: the way in, and the way out.
+//! Submitters, which accept jobs, and sinks, which receive outcomes.
 
 use job::{Job, Outcome};
 use wire::catch_panic;
 
 use crate::{JobOptions, SubmitError};
 
-/// A way into an executor.
+/// Handle for pushing jobs to an executor.
 ///
-/// Jobs gather in an submitter until a worker has room for them or there are enough for a batch. Dropping it
-/// [flushes](Submitter::flush) it.
+/// A submitter buffers jobs until a worker has capacity for them or there are enough of them for a batch.
+/// Dropping it [flushes](Submitter::flush) it.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -25,8 +25,9 @@ use crate::{JobOptions, SubmitError};
 /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(900)), (1, Some(400)), (2, Some(100))]);
 /// ```
 pub trait Submitter<J: Job>: Send {
-    /// Takes a job, never blocking on capacity. Its outcome will reach the sink under `tag`, exactly once, whatever
-    /// happens; after [`Executor::stop`](crate::Executor::stop) that is a cancellation.
+    /// Adds a job. Never waits for a worker. The outcome is passed to the sink under `tag`, exactly once and
+    /// in all circumstances; after [`Executor::stop`](crate::Executor::stop) it is
+    /// [`JobError::Cancelled`](crate::JobError::Cancelled).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -42,8 +43,8 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     fn push(&mut self, tag: u64, job: J, options: JobOptions);
 
-    /// Takes jobs that travel to a worker together, in one batch with no others, as far as the executor has batches. Those that
-    /// were pushed before are handed over first.
+    /// Adds jobs that are sent to a worker together, in a batch without other jobs, if the executor has
+    /// batches. Jobs that were pushed before are submitted first.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -59,7 +60,7 @@ pub trait Submitter<J: Job>: Send {
         jobs.into_iter().for_each(|(tag, job)| self.push(tag, job, options));
     }
 
-    /// Hands over what has gathered; to be called before waiting for more input.
+    /// Submits the buffered jobs. Call it before waiting for more input.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -75,7 +76,8 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     fn flush(&mut self);
 
-    /// Whether somebody would start on a job at once. A hint: it may have changed by the time it is read.
+    /// Returns whether a worker is available to start a job immediately. A hint: it may be outdated when it
+    /// is read.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -83,12 +85,12 @@ pub trait Submitter<J: Job>: Send {
     /// use pool::{Executor, Serial};
     ///
     /// let submitter = Serial::<Square>::new(()).submitter(Arc::new(Collected::default()));
-    /// assert!(submitter.has_capacity(), "whoever pushes runs the job");
+    /// assert!(submitter.has_capacity(), "the pushing thread runs the job");
     /// ```
     fn has_capacity(&self) -> bool;
 
-    /// With how many jobs under way no worker has to wait for any, as far as is known from the cost of earlier ones; 0 if
-    /// nothing is.
+    /// Number of jobs in flight that keeps all workers busy, estimated from the cost of earlier jobs; 0 while
+    /// the cost is unknown.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -102,7 +104,8 @@ pub trait Submitter<J: Job>: Send {
         0
     }
 
-    /// Why jobs are not taken any more, if they are not; those that are pushed all the same are cancelled.
+    /// Returns why the executor accepts no more jobs, or `None` if it does. Jobs that are pushed nevertheless
+    /// are cancelled.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -117,36 +120,36 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     fn refusal(&self) -> Option<SubmitError>;
 
-    /// Cancels the jobs of this sink that nobody has begun with.
+    /// Cancels the jobs with this submitter's sink that have not been started.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
     /// use std::sync::{Arc, mpsc};
     /// use pool::{Executor, JobOptions, Resolved, Sink, ThreadPool};
     ///
-    /// struct Tell(mpsc::Sender<(u64, bool)>);
+    /// struct Forward(mpsc::Sender<(u64, bool)>);
     ///
-    /// impl Sink<Gate> for Tell {
+    /// impl Sink<Gate> for Forward {
     ///     fn resolve(&self, resolved: Vec<Resolved<Gate>>) {
     ///         resolved.iter().for_each(|job| drop(self.0.send((job.tag, job.outcome.is_ok()))));
     ///     }
     /// }
     ///
-    /// let (tell, told) = mpsc::channel();
+    /// let (sender, receiver) = mpsc::channel();
     /// let one_thread = ThreadPool::new(1, ());
-    /// let mut submitter = one_thread.submitter(Arc::new(Tell(tell)));
+    /// let mut submitter = one_thread.submitter(Arc::new(Forward(sender)));
     /// submitter.push(0, Gate(1), JobOptions::default());
-    /// arrival(); // the job runs
+    /// arrival(); // waits until the job runs
     /// submitter.push(1, Gate(2), JobOptions::default());
     /// submitter.cancel_waiting();
     /// open();
-    /// assert_eq!([told.recv()?, told.recv()?], [(1, false), (0, true)]);
+    /// assert_eq!([receiver.recv()?, receiver.recv()?], [(1, false), (0, true)]);
     /// # Ok::<(), mpsc::RecvError>(())
     /// ```
     fn cancel_waiting(&mut self);
 }
 
-/// Where outcomes go.
+/// Receiver of outcomes.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -158,7 +161,7 @@ pub trait Submitter<J: Job>: Send {
 /// impl Sink<Square> for Forward {
 ///     fn resolve(&self, resolved: Vec<Resolved<Square>>) {
 ///         let sender = self.0.lock().unwrap();
-///         // Nobody may be listening any more: that is no reason to panic.
+///         // The receiver may have been dropped; sending then fails, which is not an error here.
 ///         resolved.into_iter().for_each(|job| drop(sender.send(job)));
 ///     }
 /// }
@@ -173,8 +176,8 @@ pub trait Submitter<J: Job>: Send {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Sink<J: Job>: Send + Sync {
-    /// Takes outcomes, in any order. It is called by whichever thread has them, so it must not wait for other
-    /// outcomes. A panic is caught and printed to standard error.
+    /// Receives outcomes, in any order. Called on whichever thread has the outcomes, so it must not wait for
+    /// other outcomes. A panic is caught and printed to standard error.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
@@ -187,7 +190,8 @@ pub trait Sink<J: Job>: Send + Sync {
     fn resolve(&self, resolved: Vec<Resolved<J>>);
 }
 
-/// Hands outcomes to a sink. A sink that panics has had its outcomes, and takes nothing else down.
+/// Passes outcomes to a sink. If the sink panics, its outcomes count as delivered, and the panic is only
+/// printed.
 pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
     if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
         sys::stream::print_error(&format!("a sink panicked: {panic}"));
@@ -204,8 +208,8 @@ pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) 
 /// assert_eq!(resolved.outcome.unwrap_or_default(), resolved.tag * resolved.tag);
 /// ```
 pub struct Resolved<J: Job> {
-    /// What the job was pushed under.
+    /// Tag under which the job was pushed.
     pub tag: u64,
-    /// How it ended.
+    /// Outcome of the job.
     pub outcome: Outcome<J>,
 }

@@ -30,7 +30,7 @@ tests! {
             lines("async_smol", &[]),
             [
                 "2000 jobs were awaited on one thread",
-                "numbers that the digits of their cube add up to: [0, 1, 8, 17, 18, 26, 27]",
+                "numbers that equal the digit sum of their cube: [0, 1, 8, 17, 18, 26, 27]",
             ]
         );
     }
@@ -41,7 +41,7 @@ tests! {
             [
                 "the squares below 2000 add up to 2664667000",
                 "2000 jobs were awaited on one thread",
-                "killed after a while: true",
+                "killed after the timeout: true",
                 "cancelled: true",
             ]
         );
@@ -51,11 +51,11 @@ tests! {
         assert_eq!(
             lines("counting", &[]),
             [
-                "five times 100000 makes 500000",
+                "total of five counts: 500000",
                 "counted or cancelled: 200",
-                "`cancel` told the truth: true",
-                "no more workers than allowed: true",
-                "afterwards the executor takes no more jobs",
+                "`cancel` and `cancelled` agree: true",
+                "at most the configured number of workers: true",
+                "submit after shutdown: the executor is closed",
             ]
         );
     }
@@ -66,7 +66,7 @@ tests! {
             [
                 "read before the map is started: 0",
                 "found: 703, with 170 steps",
-                "read ahead of what was taken: 16",
+                "read ahead of the outputs taken: 16",
             ]
         );
     }
@@ -93,13 +93,13 @@ tests! {
             [
                 "short: 1ms, done: true",
                 "long: running true, done false; next: running false",
-                "long: the job has no outcome yet",
+                "long: timed out: the job has no outcome yet",
                 "cancelled: next true, long false",
-                "the callback was told: cancelled true",
+                "callback: cancelled true",
                 "killed: long true",
                 "map: 1ms",
                 "map: 1ms",
-                "map: the job has no outcome yet",
+                "map: timed out: the job has no outcome yet",
             ]
         );
     }
@@ -116,8 +116,8 @@ tests! {
             lines("limits", &[]),
             [
                 "ran longer than 100ms, in attempt 1",
-                "ended before its time: true",
-                "the pool goes on: 1ms",
+                "ended before 10 s: true",
+                "next job: 1ms",
                 "worker 0.0: 0 jobs",
                 "worker 0.1: 1 jobs",
                 "on a thread: a time limit needs worker processes",
@@ -132,7 +132,7 @@ tests! {
                 "0: 5",
                 "1: 7 cannot be divided by zero",
                 "2: panicked with \"this job is broken\"",
-                "3: its worker died of signal 6, 2 times",
+                "3: its worker was killed by signal 6, 2 times",
                 "4: the quotient is too large",
                 "5: 3",
             ]
@@ -169,7 +169,7 @@ tests! {
         }
         let refused = Call::new(&example("switch_executor"), ["fibres"]).run();
         assert_eq!(refused.code(), 1);
-        assert!(refused.stderr.contains("`fibres` is neither"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("unknown executor `fibres`"), "{}", refused.stderr);
     }
 
     fn worker_state() {
@@ -179,10 +179,10 @@ tests! {
             [
                 "the last page is https://example.org/159",
                 "160 pages over all sessions",
-                "no more sessions than workers: true",
+                "at most one session per worker: true",
             ]
         );
-        assert!(lines[3].starts_with("the pool broke: `nowhere` is no address to connect to"), "{}", lines[3]);
+        assert!(lines[3].starts_with("the pool broke: cannot connect to `nowhere`: not an https URL"), "{}", lines[3]);
     }
 }
 

@@ -1,21 +1,21 @@
-//! What a future can have done about its job.
+//! Interface through which a future acts on its job.
 
 use std::time::Duration;
 
-/// How an executor recognises a job that it was given.
+/// Number by which an executor identifies a submitted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(pub(crate) u64);
 
-/// What can be done about a job that was submitted.
+/// Operations of an executor on submitted jobs.
 pub(crate) trait Control: Send + Sync {
-    /// Sees to it that every job that was submitted has its ticket.
+    /// Ensures that every job that was submitted before this call has its ticket.
     fn settle(&self);
 
-    /// Somebody is about to wait for a job.
+    /// Notes that a thread or task is about to wait for a job.
     fn awaited(&self) {}
 
-    /// Does on this thread what brings outcomes about, or polls, until `is_done` or for `time` at the most. Returns at once if
-    /// that is not worth it, because jobs take long or no core is idle.
+    /// Processes outcomes on the calling thread, or polls for them, until `is_done` returns `true`, for at
+    /// most `time`. Returns immediately if that is not worthwhile, because jobs take long or no core is idle.
     fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
         let _ = (time, is_done);
     }
@@ -23,9 +23,9 @@ pub(crate) trait Control: Send + Sync {
     /// Cancels the job if it has not been started; its slot is filled before this returns.
     fn cancel(&self, ticket: Ticket);
 
-    /// Cancels the job, and kills the worker that has it if it has been started; says whether that can be done.
+    /// Cancels the job; if it has been started, kills its worker. Returns whether that is possible.
     fn kill(&self, ticket: Ticket) -> bool;
 
-    /// Whether the job has been started and has no outcome yet.
+    /// Returns whether the job has been started and has no outcome yet.
     fn is_running(&self, ticket: Ticket) -> bool;
 }

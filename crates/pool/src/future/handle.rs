@@ -1,4 +1,4 @@
-//! The caller's side of a job that was submitted.
+//! Handle to a submitted job.
 
 use std::{
     fmt,
@@ -13,67 +13,18 @@ use job::{Job, JobError, Outcome};
 
 use super::{
     control::{Control, Ticket},
-    kind::Kind,
+    error::{ResultError, SubmitError},
+    kind::OutcomeKind,
     slot::{Slot, Slots},
 };
 use crate::{JobOptions, Sink, Submitter};
 
-/// Why a job was not taken.
+/// Handle to a submitted job and its outcome.
 ///
-/// ```
-/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, SubmitError, Serial};
+/// Handles can be cloned and shared between threads; all clones refer to the same outcome. Dropping them
+/// neither cancels the job nor waits for it.
 ///
-/// let serial = Serial::new(());
-/// serial.close();
-/// assert_eq!(serial.submit(Square(3)).err(), Some(SubmitError::Closed));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubmitError {
-    /// The executor was closed or stopped.
-    #[error("the executor takes no more jobs")]
-    Closed,
-    /// The executor is broken, for this reason.
-    #[error("the executor is broken: {0}")]
-    Broken(Arc<str>),
-}
-
-/// Why there is no output.
-///
-/// ```
-/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, JobError, ResultError, Serial};
-///
-/// let job = Serial::new(()).submit(Square(u64::MAX))?;
-/// match job.result(None) {
-///     Err(ResultError::Failed(JobError::Failed(error))) => assert!(error.ends_with("overflows")),
-///     Err(other) => panic!("no outcome, because {other}"),
-///     Ok(square) => panic!("a square of {square}"),
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ResultError<E> {
-    /// There is no outcome yet, and the time is over. The job goes on.
-    #[error("the job has no outcome yet")]
-    TimedOut,
-    /// The job ended without an output.
-    #[error(transparent)]
-    Failed(#[from] JobError<E>),
-    /// The outcome was moved out before.
-    #[error("the outcome of the job has been taken already")]
-    Taken,
-    /// The job was not taken in the first place.
-    #[error(transparent)]
-    Refused(SubmitError),
-}
-
-/// A job that was submitted.
-///
-/// Handles can be cloned and shared between threads; all of them see the same outcome. Dropping them neither
-/// cancels the job nor waits for it.
-///
-/// As a [`Future`] it resolves to the job's outcome, moved out; it can be awaited on any runtime.
+/// As a [`Future`] it resolves to the job's outcome, which is moved out. It can be awaited on any runtime.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -100,8 +51,9 @@ impl<J: Job> JobFuture<J> {
         JobFuture { slot }
     }
 
-    /// Pushes a job through an submitter of its own: all that an executor needs that has submitters, and no better way to make a
-    /// future. The future's `cancel` and `kill` can do nothing about the job.
+    /// Pushes a job through a submitter of its own and returns its future. Executors that implement only
+    /// [`submitter`](crate::Executor::submitter) can implement [`submit_with`](crate::Executor::submit_with)
+    /// by this. The future's `cancel` and `kill` have no effect on the job.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -114,7 +66,7 @@ impl<J: Job> JobFuture<J> {
     /// ```
     ///
     /// # Errors
-    /// When the submitter takes no more jobs.
+    /// If the submitter accepts no more jobs.
     pub fn through(
         submitter: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>,
         job: J,
@@ -132,7 +84,7 @@ impl<J: Job> JobFuture<J> {
         }
     }
 
-    /// Who can do something about the job, as long as it has no outcome.
+    /// Returns the executor's control interface and the job's ticket, unless the job has an outcome.
     fn control(&self) -> Option<(&Arc<dyn Control>, Ticket)> {
         let control = self.slot.control().filter(|_| !self.done())?;
         if self.slot.ticket().is_none() {
@@ -145,7 +97,7 @@ impl<J: Job> JobFuture<J> {
         &self.slot
     }
 
-    /// Waits for the job's output and copies it. `None` waits for ever, zero does not wait.
+    /// Waits for the job's output and returns a clone of it. `None` waits forever, zero does not wait.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -162,7 +114,8 @@ impl<J: Job> JobFuture<J> {
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] when the time is over, [`ResultError::Failed`] when the job failed or was cancelled.
+    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Failed`] if the job failed or was
+    /// cancelled, [`ResultError::Taken`] if the outcome has already been moved out.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, ResultError<J::Error>>
     where
         J::Output: Clone,
@@ -171,10 +124,11 @@ impl<J: Job> JobFuture<J> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);
         }
-        self.slot.look(Clone::clone).ok_or(ResultError::Taken)?.map_err(ResultError::Failed)
+        self.slot.read(Clone::clone).ok_or(ResultError::Taken)?.map_err(ResultError::Failed)
     }
 
-    /// Waits for the job's outcome and copies the failure, if it is one.
+    /// Waits for the job's outcome. Returns a clone of the error if the job failed, and `None` if it
+    /// succeeded.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -188,8 +142,8 @@ impl<J: Job> JobFuture<J> {
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] when the time is over, [`ResultError::Failed`] when the job was cancelled,
-    /// [`ResultError::Taken`] when the outcome was moved out before.
+    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Failed`] if the job was cancelled,
+    /// [`ResultError::Taken`] if the outcome has already been moved out.
     pub fn error(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -200,14 +154,14 @@ impl<J: Job> JobFuture<J> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);
         }
-        let failure = self.slot.look(|outcome| outcome.as_ref().err().cloned()).ok_or(ResultError::Taken)?;
+        let failure = self.slot.read(|outcome| outcome.as_ref().err().cloned()).ok_or(ResultError::Taken)?;
         match failure {
             Some(JobError::Cancelled) => Err(ResultError::Failed(JobError::Cancelled)),
             other => Ok(other),
         }
     }
 
-    /// Waits for the outcome and moves it out, for types that cannot be copied.
+    /// Waits for the outcome and moves it out. For types that are not `Clone`.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -221,7 +175,8 @@ impl<J: Job> JobFuture<J> {
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] when the time is over, [`ResultError::Taken`] when it was moved out before.
+    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Taken`] if the outcome has already
+    /// been moved out.
     pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, ResultError<J::Error>> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);
@@ -229,7 +184,7 @@ impl<J: Job> JobFuture<J> {
         self.slot.take().ok_or(ResultError::Taken)
     }
 
-    /// Whether the job has succeeded, failed or been cancelled.
+    /// Returns whether the job has succeeded, failed or been cancelled.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -248,22 +203,22 @@ impl<J: Job> JobFuture<J> {
         self.slot.kind().is_some()
     }
 
-    /// Whether the job was cancelled.
+    /// Returns whether the job was cancelled.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{Executor, Serial};
     ///
     /// let job = Serial::new(()).submit(Square(u64::MAX))?;
-    /// assert!(job.done() && !job.cancelled(), "it failed, which is something else");
+    /// assert!(job.done() && !job.cancelled(), "it failed and was not cancelled");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.slot.kind() == Some(Kind::Cancelled)
+        self.slot.kind() == Some(OutcomeKind::Cancelled)
     }
 
-    /// Whether the job has been handed to a worker and has no outcome yet.
+    /// Returns whether the job has been assigned to a worker and has no outcome yet.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -271,7 +226,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let (first, second) = (threads.submit(Gate(1))?, threads.submit(Gate(2))?);
-    /// arrival(); // waits until one is at the gate
+    /// arrival(); // waits until the first one runs
     /// assert!(first.running() && !second.running());
     /// open();
     /// first.result(None)?;
@@ -284,8 +239,8 @@ impl<J: Job> JobFuture<J> {
         started && !self.done()
     }
 
-    /// Cancels the job if it has not been handed to a worker. True if it is cancelled now, or was before; false
-    /// if it runs or has ended, which is then not touched.
+    /// Cancels the job if it has not been assigned to a worker. Returns `true` if the job is cancelled, now
+    /// or by an earlier call; `false` if it is running or has ended, in which case it is not affected.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -293,7 +248,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let (first, second) = (threads.submit(Gate(1))?, threads.submit(Gate(2))?);
-    /// arrival(); // the first is running from here on
+    /// arrival(); // waits until the first one runs
     /// assert!(second.cancel() && !first.cancel());
     /// open();
     /// assert_eq!(first.result(None)?, 1);
@@ -306,9 +261,10 @@ impl<J: Job> JobFuture<J> {
         self.cancelled()
     }
 
-    /// Ends the job, also if it runs: a worker that has it is killed and replaced, and what else it had is run
-    /// again. True if the job is or will be cancelled; false if it has ended otherwise, or runs on an executor that
-    /// cannot end it. A job that ends at the same moment may still succeed.
+    /// Cancels the job even if it is running: its worker is killed and replaced, and the worker's other jobs
+    /// are run again. Returns `true` if the job is or will be cancelled; `false` if it has ended otherwise,
+    /// or is running on an executor that cannot kill jobs. A job that ends at the same moment may still
+    /// succeed.
     ///
     /// ```standalone_crate
     /// use std::time::Duration;
@@ -336,7 +292,7 @@ impl<J: Job> JobFuture<J> {
     ///     let hour = pool.submit(Sleep(Duration::from_secs(3600)))?;
     ///     assert!(hour.kill());
     ///     assert!(matches!(hour.take(None)?, Err(JobError::Cancelled)));
-    ///     pool.submit(Sleep(Duration::ZERO))?.result(None)?; // the pool goes on
+    ///     pool.submit(Sleep(Duration::ZERO))?.result(None)?; // the pool is still usable
     ///     pool.shutdown(true, false);
     ///     Ok(())
     /// }
@@ -345,9 +301,10 @@ impl<J: Job> JobFuture<J> {
         self.control().is_some_and(|(control, ticket)| control.kill(ticket)) || self.cancelled()
     }
 
-    /// Has `callback` called with this job once it has an outcome: by the thread that brings it, or at once if it
-    /// is there. A panic of the callback is printed to standard error and has no other consequence. It should be
-    /// short, because the thread that calls it brings other jobs' outcomes too; it must not wait for them.
+    /// Registers a function that is called with this job once it has an outcome: on the thread that resolves
+    /// the job, or immediately on the calling thread if the job has an outcome already. A panic of the
+    /// callback is printed to standard error and otherwise ignored. The callback should be short, because its
+    /// thread resolves other jobs, too, and it must not wait for them.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -361,13 +318,14 @@ impl<J: Job> JobFuture<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
-        self.slot.when_filled(Box::new(|slot| callback(&JobFuture { slot: slot.clone() })));
+        self.slot.on_filled(Box::new(|slot| callback(&JobFuture { slot: slot.clone() })));
     }
 }
 
 impl<J: Job> Future for JobFuture<J> {
     type Output = Outcome<J>;
 
+    /// Polls for the outcome and moves it out.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -383,21 +341,21 @@ impl<J: Job> Future for JobFuture<J> {
     /// ```
     ///
     /// # Panics
-    /// When the outcome was moved out before.
+    /// If the outcome has already been moved out.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<J>> {
-        if self.slot.wake(context.waker()) {
+        if self.slot.add_waker(context.waker()) {
             return Poll::Pending;
         }
-        Poll::Ready(self.slot.take().expect("the outcome of the job has been taken already"))
+        Poll::Ready(self.slot.take().expect("the outcome of the job has already been taken"))
     }
 }
 
 impl<J: Job> fmt::Debug for JobFuture<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.slot.kind() {
-            Some(Kind::Succeeded) => "succeeded",
-            Some(Kind::Failed) => "failed",
-            Some(Kind::Cancelled) => "cancelled",
+            Some(OutcomeKind::Succeeded) => "succeeded",
+            Some(OutcomeKind::Failed) => "failed",
+            Some(OutcomeKind::Cancelled) => "cancelled",
             None if self.running() => "running",
             None => "pending",
         };

@@ -1,15 +1,17 @@
 //! Kinds of outcomes.
 
-/// What an outcome is, without its value.
+/// Kind of an outcome, without its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum OutcomeKind {
     Succeeded = 1,
     Failed = 2,
     Cancelled = 3,
 }
 
-impl Kind {
-    pub(crate) fn from_number(number: u8) -> Option<Kind> {
-        [Kind::Succeeded, Kind::Failed, Kind::Cancelled].into_iter().find(|&kind| kind as u8 == number)
+impl OutcomeKind {
+    pub(crate) fn from_number(number: u8) -> Option<OutcomeKind> {
+        [OutcomeKind::Succeeded, OutcomeKind::Failed, OutcomeKind::Cancelled]
+            .into_iter()
+            .find(|&kind| kind as u8 == number)
     }
 }

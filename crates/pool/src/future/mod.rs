@@ -1,21 +1,24 @@
-//! Futures: a job's outcome, before and after it is there.
+//! Futures of submitted jobs.
 //!
 //! | file | concern |
 //! |---|---|
-//! | `slot` | where outcomes lie, and who is told when they come |
-//! | `handle` | [`JobFuture`], the caller's side of a slot |
-//! | `control` | what can be done about a job |
-//! | `watch` | one waiter for many slots |
+//! | `slot` | storage of outcomes, and notification when they arrive |
+//! | `handle` | [`JobFuture`], the caller's handle to a slot |
+//! | `error` | [`SubmitError`] and [`ResultError`] |
+//! | `control` | operations of an executor on a job |
+//! | `watch` | waiting for many slots on one thread |
 //! | `wait` | [`wait`] and [`as_completed`] |
 
 mod control;
+mod error;
 mod handle;
 mod kind;
 mod slot;
 mod wait;
 mod watch;
 
-pub use handle::{JobFuture, ResultError, SubmitError};
+pub use error::{ResultError, SubmitError};
+pub use handle::JobFuture;
 pub use wait::{AsCompleted, ReturnWhen, Unfinished, WaitResult, as_completed, wait};
 
 pub(crate) use control::{Control, Ticket};

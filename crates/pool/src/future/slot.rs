@@ -1,4 +1,14 @@
-//! Where outcomes lie, and who is told when they come.
+//! Storage for the outcomes of submitted jobs, and notification when they arrive.
+//!
+//! The contents of a slot are guarded by its lock: empty with a list of listeners, filled with an outcome, or
+//! taken. The first outcome is kept; later ones are dropped. `phase` mirrors the contents for readers that
+//! need only the kind of the outcome, and is written under the lock.
+//!
+//! An outcome that can no longer be requested must be dropped: one without handles is dropped when it
+//! arrives, and the last handle drops it when it goes. The two can happen at the same time. `fill` stores the
+//! phase before it reads the number of handles for the second time, and the last handle decrements that
+//! number before it reads the phase, both sequentially consistent, so at least one of them sees the other's
+//! write and drops the outcome.
 
 use std::{
     sync::{
@@ -15,124 +25,126 @@ use wire::catch_panic;
 
 use super::{
     control::{Control, Ticket},
-    kind::Kind,
-    watch::{Watch, deadline_after},
+    kind::OutcomeKind,
+    watch::{WatchQueue, deadline_after},
 };
 use crate::{Resolved, Sink};
 
-/// Called once, with the slot that has just been filled.
+/// Function that is called once, with the slot that has been filled.
 pub(crate) type Callback<J> = Box<dyn FnOnce(&Slot<J>) + Send>;
 
-/// Places for the outcomes of jobs that were submitted one after another: allocated together, because an allocation
-/// for each costs as much as a short job.
+/// Slots for the outcomes of jobs that are submitted one after another. They are allocated together, because
+/// an allocation per job costs as much as a short job.
 pub(crate) struct Slots<J: Job> {
-    places: Box<[Place<J>]>,
+    states: Box<[SlotState<J>]>,
     control: Option<Arc<dyn Control>>,
 }
 
-struct Place<J: Job> {
-    state: Mutex<State<J>>,
+struct SlotState<J: Job> {
+    contents: Mutex<Contents<J>>,
     filled: Condvar,
-    /// What the state is, for those who need not know more; written under its lock.
+    /// Summary of the contents that is read without the lock; written under the lock.
     phase: AtomicU8,
-    /// The job's [`Ticket`], once it has one.
+    /// The job's [`Ticket`], or `NO_TICKET`.
     ticket: AtomicU64,
-    /// How many [`Slot`]s name this place. An outcome that nobody can ask for is dropped.
+    /// Number of [`Slot`]s that refer to this state. Without any, the outcome is dropped.
     handles: AtomicU32,
 }
 
-enum State<J: Job> {
-    /// Boxed, because most outcomes come before somebody waits for them, and all places have room for what is here.
+enum Contents<J: Job> {
+    /// The listeners are boxed, because most outcomes arrive before a thread waits for them, and every state
+    /// has space for what is stored inline.
     Empty(Option<Box<Listeners<J>>>),
     Filled(Outcome<J>),
-    /// The outcome was moved out.
+    /// The outcome was moved out or dropped.
     Taken,
 }
 
-/// Who wants to know.
+/// Parties that are notified when the slot is filled.
 struct Listeners<J: Job> {
     callbacks: Vec<Callback<J>>,
     wakers: Vec<Waker>,
-    watches: Vec<Arc<Watch>>,
+    watches: Vec<Arc<WatchQueue>>,
 }
 
-/// Time for which a waiting thread is of use, or polls, before it blocks.
+/// Time for which a waiting thread processes outcomes itself, or polls, before it blocks.
 const HELP_TIME: Duration = Duration::from_micros(50);
 
-/// Stands for no ticket.
-const NONE: u64 = u64::MAX;
+/// Value of `ticket` before a ticket is assigned.
+const NO_TICKET: u64 = u64::MAX;
 
-/// The phases: empty; filled, of a kind; the same, and the outcome has been moved out.
+/// Phases: `EMPTY`; the number of an [`OutcomeKind`]; the same with `TAKEN` added once the outcome has been
+/// moved out.
 const EMPTY: u8 = 0;
 const TAKEN: u8 = 4;
 
 impl<J: Job> Slots<J> {
-    /// So many empty places, for jobs under this control.
+    /// Creates `count` empty slots for jobs of the executor behind `control`.
     pub(crate) fn new(count: usize, control: Option<Arc<dyn Control>>) -> Arc<Slots<J>> {
-        let place = || Place {
-            state: Mutex::new(State::Empty(None)),
+        let empty = || SlotState {
+            contents: Mutex::new(Contents::Empty(None)),
             filled: Condvar::new(),
             phase: AtomicU8::new(EMPTY),
-            ticket: AtomicU64::new(NONE),
+            ticket: AtomicU64::new(NO_TICKET),
             handles: AtomicU32::new(0),
         };
-        Arc::new(Slots { places: (0..count).map(|_| place()).collect(), control })
+        Arc::new(Slots { states: (0..count).map(|_| empty()).collect(), control })
     }
 
-    /// How many places there are.
+    /// Number of slots.
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.states.len()
     }
 
-    /// Fills a place, unless it is filled already.
-    pub(crate) fn fill(self: &Arc<Self>, place: u64, outcome: Outcome<J>) {
-        if let Some(place) = usize::try_from(place).ok().filter(|&place| place < self.places.len()) {
-            fill(self, place, outcome);
+    /// Fills the slot at `index`, unless it has been filled before or does not exist.
+    pub(crate) fn fill(self: &Arc<Self>, index: u64, outcome: Outcome<J>) {
+        if let Some(index) = usize::try_from(index).ok().filter(|&index| index < self.states.len()) {
+            fill(self, index, outcome);
         }
     }
 
-    /// Notes by which ticket the executor knows the job of a place.
-    pub(crate) fn assign(&self, place: u64, Ticket(ticket): Ticket) {
-        if let Some(place) = usize::try_from(place).ok().and_then(|place| self.places.get(place)) {
-            place.ticket.store(ticket, Ordering::Release);
+    /// Stores the ticket by which the executor identifies the job of the slot at `index`.
+    pub(crate) fn assign(&self, index: u64, Ticket(ticket): Ticket) {
+        if let Some(state) = usize::try_from(index).ok().and_then(|index| self.states.get(index)) {
+            state.ticket.store(ticket, Ordering::Release);
         }
     }
 }
 
-/// Tells everybody who waits, without the lock, so that a callback may do anything. The first outcome stands.
+/// Fills an empty slot and notifies its listeners, without the lock, so that a callback may do anything.
 fn fill<J: Job>(slots: &Arc<Slots<J>>, index: usize, outcome: Outcome<J>) {
-    let place = &slots.places[index];
-    let mut state = place.state.lock();
-    let State::Empty(listeners) = &mut *state else { return };
+    let state = &slots.states[index];
+    let mut contents = state.contents.lock();
+    let Contents::Empty(listeners) = &mut *contents else { return };
     let (listeners, kind) = (listeners.take(), kind_of(&outcome));
-    // A callback gets a handle.
-    let wanted = listeners.is_some() || place.handles.load(Ordering::Acquire) > 0;
-    *state = if wanted { State::Filled(outcome) } else { State::Taken };
-    place.phase.store(kind as u8 | if wanted { 0 } else { TAKEN }, Ordering::SeqCst);
-    drop(state);
-    if place.handles.load(Ordering::SeqCst) == 0 && listeners.is_none() {
-        // The last handle went meanwhile, and found nothing to drop.
-        drop(place.take());
+    // Listeners count, because a callback is called with a handle.
+    let is_wanted = listeners.is_some() || state.handles.load(Ordering::Acquire) > 0;
+    *contents = if is_wanted { Contents::Filled(outcome) } else { Contents::Taken };
+    state.phase.store(kind as u8 | if is_wanted { 0 } else { TAKEN }, Ordering::SeqCst);
+    drop(contents);
+    if state.handles.load(Ordering::SeqCst) == 0 && listeners.is_none() {
+        // The last handle may have been dropped in the meantime, before there was an outcome to drop.
+        drop(state.take());
     }
-    place.filled.notify_all();
+    state.filled.notify_all();
     if let Some(listeners) = listeners {
         let Listeners { callbacks, wakers, watches } = *listeners;
         let slot = Slot::new(slots, index);
         wakers.into_iter().for_each(Waker::wake);
-        watches.iter().for_each(|watch| watch.tell(slot.address(), kind));
+        watches.iter().for_each(|watch| watch.push(slot.address(), kind));
         callbacks.into_iter().for_each(|callback| slot.call(callback));
     }
 }
 
-fn kind_of<T, E>(outcome: &Result<T, JobError<E>>) -> Kind {
+fn kind_of<T, E>(outcome: &Result<T, JobError<E>>) -> OutcomeKind {
     match outcome {
-        Ok(_) => Kind::Succeeded,
-        Err(JobError::Cancelled) => Kind::Cancelled,
-        Err(_) => Kind::Failed,
+        Ok(_) => OutcomeKind::Succeeded,
+        Err(JobError::Cancelled) => OutcomeKind::Cancelled,
+        Err(_) => OutcomeKind::Failed,
     }
 }
 
-/// One of the [`Slots`].
+/// Handle to one of the [`Slots`].
 pub(crate) struct Slot<J: Job> {
     slots: Arc<Slots<J>>,
     index: usize,
@@ -140,14 +152,14 @@ pub(crate) struct Slot<J: Job> {
 
 impl<J: Job> Slot<J> {
     /// # Panics
-    /// When there is no such place.
+    /// If `index` is out of bounds.
     pub(crate) fn new(slots: &Arc<Slots<J>>, index: usize) -> Slot<J> {
-        slots.places[index].handles.fetch_add(1, Ordering::Relaxed);
+        slots.states[index].handles.fetch_add(1, Ordering::Relaxed);
         Slot { slots: slots.clone(), index }
     }
 
-    fn place(&self) -> &Place<J> {
-        &self.slots.places[self.index]
+    fn state(&self) -> &SlotState<J> {
+        &self.slots.states[self.index]
     }
 
     fn call(&self, callback: Callback<J>) {
@@ -156,22 +168,22 @@ impl<J: Job> Slot<J> {
         }
     }
 
-    /// What identifies the slot.
+    /// Address of the slot's state, which identifies the slot.
     pub(crate) fn address(&self) -> usize {
-        std::ptr::from_ref(self.place()).addr()
+        std::ptr::from_ref(self.state()).addr()
     }
 
     pub(crate) fn control(&self) -> Option<&Arc<dyn Control>> {
         self.slots.control.as_ref()
     }
 
-    /// By which ticket the executor knows the job, if it does yet.
+    /// Ticket of the job, once it has been assigned.
     pub(crate) fn ticket(&self) -> Option<Ticket> {
-        Some(self.place().ticket.load(Ordering::Acquire)).filter(|&ticket| ticket != NONE).map(Ticket)
+        Some(self.state().ticket.load(Ordering::Acquire)).filter(|&ticket| ticket != NO_TICKET).map(Ticket)
     }
 
-    /// Before waiting: what is waited for need not wait for company.
-    fn hurry(&self) {
+    /// Has the executor submit the job if it is still buffered. Called before waiting for the outcome.
+    fn flush_before_wait(&self) {
         if let Some(control) = self.control().filter(|_| self.kind().is_none()) {
             control.awaited();
             if self.ticket().is_none() {
@@ -180,7 +192,7 @@ impl<J: Job> Slot<J> {
         }
     }
 
-    /// Before blocking: has the executor help this thread to an outcome.
+    /// Has the executor process outcomes on this thread for a short time. Called before blocking.
     fn help(&self, timeout: Option<Duration>) {
         let time = timeout.map_or(HELP_TIME, |timeout| timeout.min(HELP_TIME));
         if let Some(control) = self.control().filter(|_| !time.is_zero()) {
@@ -188,26 +200,27 @@ impl<J: Job> Slot<J> {
         }
     }
 
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        self.place().kind()
+    /// Kind of the outcome, once the slot is filled, even if the outcome has been moved out.
+    pub(crate) fn kind(&self) -> Option<OutcomeKind> {
+        self.state().kind()
     }
 
-    /// Waits until the slot is filled; `false` when the time is over before.
+    /// Waits until the slot is filled. Returns `false` if the timeout expires first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        let place = self.place();
-        if place.kind().is_some() {
+        let state = self.state();
+        if state.kind().is_some() {
             return true;
         }
         let deadline = timeout.and_then(deadline_after);
-        self.hurry();
+        self.flush_before_wait();
         self.help(timeout);
-        let mut state = place.state.lock();
-        while matches!(*state, State::Empty(_)) {
+        let mut contents = state.contents.lock();
+        while matches!(*contents, Contents::Empty(_)) {
             match deadline {
-                None => place.filled.wait(&mut state),
+                None => state.filled.wait(&mut contents),
                 Some(deadline) => {
-                    if place.filled.wait_until(&mut state, deadline).timed_out() {
-                        return !matches!(*state, State::Empty(_));
+                    if state.filled.wait_until(&mut contents, deadline).timed_out() {
+                        return !matches!(*contents, Contents::Empty(_));
                     }
                 }
             }
@@ -215,34 +228,34 @@ impl<J: Job> Slot<J> {
         true
     }
 
-    /// Looks at the outcome, if it is there and has not been moved out.
-    pub(crate) fn look<T>(&self, at: impl FnOnce(&Outcome<J>) -> T) -> Option<T> {
-        match &*self.place().state.lock() {
-            State::Filled(outcome) => Some(at(outcome)),
+    /// Calls `read` with the outcome under the lock, if it is there and has not been moved out.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Outcome<J>) -> T) -> Option<T> {
+        match &*self.state().contents.lock() {
+            Contents::Filled(outcome) => Some(read(outcome)),
             _ => None,
         }
     }
 
     /// Moves the outcome out, if it is there and has not been moved out before.
     pub(crate) fn take(&self) -> Option<Outcome<J>> {
-        self.place().take()
+        self.state().take()
     }
 
-    /// Has `callback` called when the slot is filled: at once if it is.
-    pub(crate) fn when_filled(&self, callback: Callback<J>) {
-        if let State::Empty(listeners) = &mut *self.place().state.lock() {
-            known(listeners).callbacks.push(callback);
+    /// Registers a callback for when the slot is filled; calls it immediately if it is.
+    pub(crate) fn on_filled(&self, callback: Callback<J>) {
+        if let Contents::Empty(listeners) = &mut *self.state().contents.lock() {
+            get_or_create(listeners).callbacks.push(callback);
             return;
         }
         self.call(callback);
     }
 
-    /// Has the waker woken when the slot is filled; `false` if it is.
-    pub(crate) fn wake(&self, waker: &Waker) -> bool {
-        self.hurry();
-        match &mut *self.place().state.lock() {
-            State::Empty(listeners) => {
-                let wakers = &mut known(listeners).wakers;
+    /// Registers a waker that is woken when the slot is filled. Returns `false` if it is filled already.
+    pub(crate) fn add_waker(&self, waker: &Waker) -> bool {
+        self.flush_before_wait();
+        match &mut *self.state().contents.lock() {
+            Contents::Empty(listeners) => {
+                let wakers = &mut get_or_create(listeners).wakers;
                 if !wakers.iter().any(|known| known.will_wake(waker)) {
                     wakers.push(waker.clone());
                 }
@@ -252,21 +265,22 @@ impl<J: Job> Slot<J> {
         }
     }
 
-    /// Has the watch told when the slot is filled; what it is filled with, if it is.
-    pub(crate) fn watch(&self, watch: &Arc<Watch>) -> Option<Kind> {
-        self.hurry();
-        let mut state = self.place().state.lock();
-        if let State::Empty(listeners) = &mut *state {
-            known(listeners).watches.push(watch.clone());
+    /// Registers a queue that the slot is added to when it is filled. Returns the kind of the outcome instead
+    /// if it is filled already.
+    pub(crate) fn add_watch(&self, watch: &Arc<WatchQueue>) -> Option<OutcomeKind> {
+        self.flush_before_wait();
+        let mut contents = self.state().contents.lock();
+        if let Contents::Empty(listeners) = &mut *contents {
+            get_or_create(listeners).watches.push(watch.clone());
             return None;
         }
-        drop(state);
+        drop(contents);
         self.kind()
     }
 
-    /// Forgets a watch that nobody looks at any more.
-    pub(crate) fn unwatch(&self, watch: &Arc<Watch>) {
-        if let State::Empty(Some(listeners)) = &mut *self.place().state.lock() {
+    /// Removes a queue that was registered by [`add_watch`](Slot::add_watch).
+    pub(crate) fn remove_watch(&self, watch: &Arc<WatchQueue>) {
+        if let Contents::Empty(Some(listeners)) = &mut *self.state().contents.lock() {
             listeners.watches.retain(|known| !Arc::ptr_eq(known, watch));
         }
     }
@@ -280,21 +294,21 @@ impl<J: Job> Clone for Slot<J> {
 
 impl<J: Job> Drop for Slot<J> {
     fn drop(&mut self) {
-        let place = self.place();
-        if place.handles.fetch_sub(1, Ordering::SeqCst) == 1 {
-            drop(place.take());
+        let state = self.state();
+        if state.handles.fetch_sub(1, Ordering::SeqCst) == 1 {
+            drop(state.take());
         }
     }
 }
 
-fn known<J: Job>(listeners: &mut Option<Box<Listeners<J>>>) -> &mut Listeners<J> {
+fn get_or_create<J: Job>(listeners: &mut Option<Box<Listeners<J>>>) -> &mut Listeners<J> {
     let none = || Box::new(Listeners { callbacks: Vec::new(), wakers: Vec::new(), watches: Vec::new() });
     listeners.get_or_insert_with(none)
 }
 
-impl<J: Job> Place<J> {
-    fn kind(&self) -> Option<Kind> {
-        Kind::from_number(self.phase.load(Ordering::Acquire) & !TAKEN)
+impl<J: Job> SlotState<J> {
+    fn kind(&self) -> Option<OutcomeKind> {
+        OutcomeKind::from_number(self.phase.load(Ordering::Acquire) & !TAKEN)
     }
 
     /// Moves the outcome out, if it is there and has not been moved out before.
@@ -303,16 +317,16 @@ impl<J: Job> Place<J> {
         if phase == EMPTY || phase & TAKEN != 0 {
             return None;
         }
-        let mut state = self.state.lock();
+        let mut contents = self.contents.lock();
         self.phase.store(phase | TAKEN, Ordering::Release);
-        match std::mem::replace(&mut *state, State::Taken) {
-            State::Filled(outcome) => Some(outcome),
-            State::Empty(_) | State::Taken => None,
+        match std::mem::replace(&mut *contents, Contents::Taken) {
+            Contents::Filled(outcome) => Some(outcome),
+            Contents::Empty(_) | Contents::Taken => None,
         }
     }
 }
 
-/// The tags of jobs that have a slot each are their places.
+/// The tags of jobs with a slot are the indexes of the slots.
 impl<J: Job> Sink<J> for Arc<Slots<J>> {
     fn resolve(&self, resolved: Vec<Resolved<J>>) {
         resolved.into_iter().for_each(|job| self.fill(job.tag, job.outcome));

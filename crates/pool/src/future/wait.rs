@@ -1,4 +1,4 @@
-//! Waiting for many jobs, which may belong to different executors.
+//! Functions that wait for several jobs, which may belong to different executors.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -10,11 +10,11 @@ use job::Job;
 
 use super::{
     JobFuture,
-    kind::Kind,
-    watch::{Watch, deadline_after},
+    kind::OutcomeKind,
+    watch::{WatchQueue, deadline_after},
 };
 
-/// When [`wait`] returns.
+/// Condition on which [`wait`] returns.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -23,19 +23,19 @@ use super::{
 /// let threads = ThreadPool::new(1, ());
 /// let jobs = [2, u64::MAX, 3].map(|n| threads.submit(Square(n))).into_iter().flatten();
 /// let waited = wait(jobs, None, ReturnWhen::FirstException);
-/// assert!(waited.done.iter().any(|job| job.result(None).is_err()), "an overflow has ended the waiting");
+/// assert!(waited.done.iter().any(|job| job.result(None).is_err()), "one of the jobs has overflowed");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
     /// As soon as any job has an outcome.
     FirstCompleted,
-    /// As soon as any job has failed; cancelled ones do not count. At the latest when all have an outcome.
+    /// As soon as any job has failed, or all have an outcome. Cancelled jobs do not count as failed.
     FirstException,
     /// When all jobs have an outcome.
     AllCompleted,
 }
 
-/// What [`wait`] found, in the order of its arguments.
+/// Result of [`wait`]: the jobs by state, each group in the order of the arguments.
 ///
 /// ```
 /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -51,14 +51,14 @@ pub enum ReturnWhen {
 /// ```
 #[derive(Debug)]
 pub struct WaitResult<J: Job> {
-    /// Jobs with an outcome; a cancelled job has one.
+    /// Jobs with an outcome, including cancelled ones.
     pub done: Vec<JobFuture<J>>,
-    /// Jobs without.
+    /// Jobs without an outcome.
     pub not_done: Vec<JobFuture<J>>,
 }
 
-/// Waits for jobs; a job that is given twice counts once. When the time is over it returns what there is: that is
-/// no error. `None` waits for ever.
+/// Waits for jobs until the condition `until` holds or the timeout expires, which is not an error; `None`
+/// waits forever. A job that is passed twice counts once.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -78,34 +78,35 @@ pub fn wait<J: Job>(
     until: ReturnWhen,
 ) -> WaitResult<J> {
     let deadline = timeout.into().and_then(deadline_after);
-    let mut watched = Watched::new(jobs);
-    let ends = |kind: Kind| match until {
+    let mut watched = WatchedJobs::new(jobs);
+    let satisfies = |kind: OutcomeKind| match until {
         ReturnWhen::FirstCompleted => true,
-        ReturnWhen::FirstException => kind == Kind::Failed,
+        ReturnWhen::FirstException => kind == OutcomeKind::Failed,
         ReturnWhen::AllCompleted => false,
     };
-    let mut over = watched.done.iter().any(|(_, kind)| ends(*kind));
-    while !over && !watched.pending.is_empty() {
+    let mut finished = watched.done.iter().any(|(_, kind)| satisfies(*kind));
+    while !finished && !watched.pending.is_empty() {
         match watched.watch.next(deadline) {
             Some((slot, kind)) => {
                 watched.finish(slot, kind);
-                over = ends(kind);
+                finished = satisfies(kind);
             }
-            None => over = true,
+            None => finished = true,
         }
     }
-    // What finished in the same moment is done too.
+    // Jobs that have ended in the meantime count as done, too.
     while let Some((slot, kind)) = watched.watch.next(Some(Instant::now())) {
         watched.finish(slot, kind);
     }
-    let finished: HashSet<usize> = watched.done.iter().map(|(job, _)| job.slot().address()).collect();
-    let is_done = |job: &JobFuture<J>| finished.contains(&job.slot().address());
+    let done: HashSet<usize> = watched.done.iter().map(|(job, _)| job.slot().address()).collect();
+    let is_done = |job: &JobFuture<J>| done.contains(&job.slot().address());
     let (done, not_done) = watched.order.iter().cloned().partition(is_done);
     WaitResult { done, not_done }
 }
 
-/// Gives the jobs one by one as they get outcomes, those that have one first. A job that is given twice comes once.
-/// The time is an overall deadline, counted from this call; `None` waits for ever.
+/// Returns an iterator over jobs in the order in which they get outcomes, starting with those that have one.
+/// A job that is passed twice is yielded once. The timeout is for the whole iteration, counted from this
+/// call; `None` waits forever.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -126,14 +127,14 @@ pub fn as_completed<J: Job>(
     timeout: impl Into<Option<Duration>>,
 ) -> AsCompleted<J> {
     let deadline = timeout.into().and_then(deadline_after);
-    let mut watched = Watched::new(jobs);
+    let mut watched = WatchedJobs::new(jobs);
     watched.order.clear();
     let total = watched.pending.len() + watched.done.len();
     AsCompleted { watched, deadline, total }
 }
 
-/// The iterator of [`as_completed`]. It blocks until the next job has its outcome. When the time is over before, it
-/// gives one [`Unfinished`] and has ended.
+/// Iterator returned by [`as_completed`]. Blocks until the next job has an outcome. If the timeout expires
+/// first, it yields one [`Unfinished`] and ends.
 ///
 /// ```
 /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -148,12 +149,12 @@ pub fn as_completed<J: Job>(
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct AsCompleted<J: Job> {
-    watched: Watched<J>,
+    watched: WatchedJobs<J>,
     deadline: Option<Instant>,
     total: usize,
 }
 
-/// The time was over before all jobs had an outcome.
+/// Error: the timeout expired before all jobs had an outcome.
 ///
 /// ```
 /// use pool::Unfinished;
@@ -164,9 +165,9 @@ pub struct AsCompleted<J: Job> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{unfinished} (of {total}) jobs unfinished")]
 pub struct Unfinished {
-    /// How many different jobs have no outcome.
+    /// Number of distinct jobs without an outcome.
     pub unfinished: usize,
-    /// How many different jobs there are.
+    /// Number of distinct jobs.
     pub total: usize,
 }
 
@@ -187,32 +188,33 @@ impl<J: Job> Iterator for AsCompleted<J> {
             }
             None => {
                 let unfinished = self.watched.pending.len();
-                self.watched.forget();
+                self.watched.unwatch_pending();
                 Some(Err(Unfinished { unfinished, total: self.total }))
             }
         }
     }
 }
 
-/// Different jobs, and a watch on those without an outcome.
-struct Watched<J: Job> {
-    watch: Arc<Watch>,
+/// Distinct jobs, and a queue that receives those without an outcome when they get one.
+struct WatchedJobs<J: Job> {
+    watch: Arc<WatchQueue>,
     pending: HashMap<usize, JobFuture<J>>,
-    done: VecDeque<(JobFuture<J>, Kind)>,
-    /// All of them, in the order in which they were given.
+    done: VecDeque<(JobFuture<J>, OutcomeKind)>,
+    /// All jobs, in the order of the arguments.
     order: Vec<JobFuture<J>>,
 }
 
-impl<J: Job> Watched<J> {
-    fn new(jobs: impl IntoIterator<Item = JobFuture<J>>) -> Watched<J> {
+impl<J: Job> WatchedJobs<J> {
+    fn new(jobs: impl IntoIterator<Item = JobFuture<J>>) -> WatchedJobs<J> {
         let mut known = HashSet::new();
         let order: Vec<JobFuture<J>> =
             jobs.into_iter().filter(|job| known.insert(job.slot().address())).collect();
         let mut watched =
-            Watched { watch: Arc::default(), pending: HashMap::new(), done: VecDeque::new(), order };
+            WatchedJobs { watch: Arc::default(), pending: HashMap::new(), done: VecDeque::new(), order };
         for job in &watched.order {
-            // Either it has an outcome now, or the watch will be told: nothing is lost in between.
-            match job.slot().watch(&watched.watch) {
+            // Under the slot's lock, the job either has an outcome or is registered: none is missed in
+            // between.
+            match job.slot().add_watch(&watched.watch) {
                 Some(kind) => watched.done.push_back((job.clone(), kind)),
                 None => drop(watched.pending.insert(job.slot().address(), job.clone())),
             }
@@ -220,21 +222,21 @@ impl<J: Job> Watched<J> {
         watched
     }
 
-    fn finish(&mut self, slot: usize, kind: Kind) {
+    fn finish(&mut self, slot: usize, kind: OutcomeKind) {
         if let Some(job) = self.pending.remove(&slot) {
             self.done.push_back((job, kind));
         }
     }
 
-    fn forget(&mut self) {
+    fn unwatch_pending(&mut self) {
         for job in std::mem::take(&mut self.pending).into_values() {
-            job.slot().unwatch(&self.watch);
+            job.slot().remove_watch(&self.watch);
         }
     }
 }
 
-impl<J: Job> Drop for Watched<J> {
+impl<J: Job> Drop for WatchedJobs<J> {
     fn drop(&mut self) {
-        self.forget();
+        self.unwatch_pending();
     }
 }

@@ -1,4 +1,4 @@
-//! One waiter for many slots.
+//! Waiting for many slots on one thread.
 
 use std::{
     collections::VecDeque,
@@ -7,39 +7,41 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::kind::Kind;
+use super::kind::OutcomeKind;
 
-/// The moment a time from now; `None`, which means for ever, if no instant can hold it.
+/// Returns the instant at the end of a duration from now, or `None`, which means no deadline, if it cannot be
+/// represented.
 pub(crate) fn deadline_after(time: Duration) -> Option<Instant> {
     Instant::now().checked_add(time)
 }
 
-/// Is told of every slot that is filled, and remembers until asked.
+/// Queue of the watched slots that have been filled.
 #[derive(Default)]
-pub(crate) struct Watch {
-    told: Mutex<VecDeque<(usize, Kind)>>,
-    news: Condvar,
+pub(crate) struct WatchQueue {
+    filled: Mutex<VecDeque<(usize, OutcomeKind)>>,
+    changed: Condvar,
 }
 
-impl Watch {
-    /// The slot at this address has been filled.
-    pub(crate) fn tell(&self, slot: usize, kind: Kind) {
-        self.told.lock().push_back((slot, kind));
-        self.news.notify_one();
+impl WatchQueue {
+    /// Adds the slot at this address, which has been filled.
+    pub(crate) fn push(&self, slot: usize, kind: OutcomeKind) {
+        self.filled.lock().push_back((slot, kind));
+        self.changed.notify_one();
     }
 
-    /// The next slot that was filled; `None` when the deadline passes before. Without a deadline it waits for ever.
-    pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<(usize, Kind)> {
-        let mut told = self.told.lock();
+    /// Waits for the next slot that is filled. Returns `None` if the deadline passes first; waits forever
+    /// without a deadline.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<(usize, OutcomeKind)> {
+        let mut filled = self.filled.lock();
         loop {
-            if let Some(next) = told.pop_front() {
+            if let Some(next) = filled.pop_front() {
                 return Some(next);
             }
             match deadline {
-                None => self.news.wait(&mut told),
+                None => self.changed.wait(&mut filled),
                 Some(deadline) => {
-                    if self.news.wait_until(&mut told, deadline).timed_out() {
-                        return told.pop_front();
+                    if self.changed.wait_until(&mut filled, deadline).timed_out() {
+                        return filled.pop_front();
                     }
                 }
             }

@@ -1,15 +1,15 @@
-//! A job for each item of an iterator.
+//! `map` and `map_unordered`: one job for each item of an iterator.
 //!
 //! | file | concern |
 //! |---|---|
-//! | `ordered`, `unordered` | what a caller sees |
-//! | `stream` | jobs in, outcomes out |
-//! | `feed` | how many jobs are under way |
-//! | `arrivals` | outcomes, and who waits for them |
+//! | `ordered`, `unordered` | the public types |
+//! | `stream` | the iteration: pushes jobs, receives outcomes |
+//! | `producer` | reads items and pushes jobs; the number of jobs in flight |
+//! | `completion_queue` | outcomes that have not been received, and waiting for them |
 
-mod arrivals;
-mod feed;
+mod completion_queue;
 mod ordered;
+mod producer;
 mod stream;
 mod unordered;
 

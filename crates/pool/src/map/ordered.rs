@@ -1,4 +1,4 @@
-//! Outputs in the order of the items.
+//! Maps with outputs in the order of the items.
 
 use std::{
     marker::PhantomData,
@@ -9,26 +9,26 @@ use std::{
 use job::Job;
 
 use super::{
-    arrivals::InOrder,
-    stream::{Arrived, Stream},
+    completion_queue::TagOrder,
+    stream::{MapStream, StreamItem},
 };
 use crate::{Executor, JobOptions, ResultError, future::deadline_after};
 
-/// How many jobs are under way before the first output is asked for, unless the caller says otherwise.
-const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Default number of jobs in flight before the first output is requested.
+const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(1024).expect("1024 is not zero");
 
-/// A map that has not been started: settings, and [`IntoIterator`] to start it.
+/// Settings of a map that has not been started; [`IntoIterator`] starts it.
 ///
-/// By default up to 1,024 jobs are under way, so that endless inputs work; each output taken lets one more in. There may be
-/// more, up to 16,384, where jobs are known to be so short that workers need them, or the caller waits for one that takes
-/// long while those behind it are done.
+/// By default up to 1,024 jobs are in flight, so that endless inputs work; each output that is taken lets one
+/// more job be pushed. The number grows, up to 16,384, where measured costs show that short jobs would leave
+/// workers idle, or while the caller waits for a long job and many later ones are done.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
 /// use pool::{Executor, ThreadPool};
 ///
 /// let threads = ThreadPool::new(2, ());
-/// // An endless input: it is read only a little ahead of what is taken.
+/// // An endless input: it is read only a limited number of items ahead.
 /// let squares = threads.map((1..).map(Square)).into_iter().flatten();
 /// assert_eq!(squares.take_while(|square| *square < 30).collect::<Vec<_>>(), [1, 4, 9, 16, 25]);
 /// ```
@@ -37,7 +37,7 @@ pub struct Map<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
     pub(super) executor: &'e E,
     pub(super) jobs: I,
     pub(super) buffer: Option<NonZeroUsize>,
-    /// Whether the buffer is the default, which may grow.
+    /// Whether the buffer has the default size, which may grow.
     pub(super) grows: bool,
     pub(super) chunk_size: NonZeroUsize,
     pub(super) deadline: Option<Instant>,
@@ -51,8 +51,9 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
         Map { executor, jobs, buffer, grows, chunk_size, deadline, options }
     }
 
-    /// How many items are taken before the first output is asked for; 1,024 by default. Enough to keep all workers
-    /// busy while the caller is: a small multiple of their number, and more where jobs are short.
+    /// Number of items that are read before the first output is requested [default: 1,024, and growing; see
+    /// [`Map`]]. To keep all workers busy while the caller processes an output, use a small multiple of the
+    /// number of workers, and more if jobs are short.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -65,14 +66,14 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     /// let mut squares = serial.map(jobs).buffer(NonZeroUsize::new(4).unwrap()).into_iter();
     /// assert_eq!(read.get(), 4);
     /// squares.next();
-    /// assert_eq!(read.get(), 5, "one in place of the one that was taken");
+    /// assert_eq!(read.get(), 5, "one more for the output that was taken");
     /// ```
     pub fn buffer(mut self, jobs: NonZeroUsize) -> Self {
         (self.buffer, self.grows) = (Some(jobs), false);
         self
     }
 
-    /// Takes all items at once when the map is started. Not for endless inputs.
+    /// Reads all items at once when the map is started. Not for endless inputs.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -91,8 +92,8 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
         self
     }
 
-    /// How many jobs travel to a worker together, in one batch, at most as many as the [buffer](Map::buffer) holds;
-    /// by default the executor decides by what the jobs cost. The outputs are the same.
+    /// Number of jobs that are sent to a worker together, in one batch; limited by the [buffer](Map::buffer).
+    /// By default the executor chooses by the measured cost of the jobs. Does not affect the outputs.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -109,9 +110,9 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
         self
     }
 
-    /// An overall deadline, counted from this call. When it passes, the next output is
-    /// [`ResultError::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
-    /// run go on; [`Executor::stop`] ends those too.
+    /// Sets a deadline for the whole map, counted from this call. When it passes, the next output is
+    /// [`ResultError::TimedOut`], jobs that have not been started are cancelled, and the iteration ends.
+    /// Running jobs continue; [`Executor::stop`] ends those, too.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -120,7 +121,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let outputs = threads.map([Gate(1), Gate(2)]).timeout(Duration::from_millis(1));
-    /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
+    /// let outputs: Vec<_> = outputs.into_iter().collect(); // the gate stays closed
     /// assert!(matches!(outputs[..], [Err(ResultError::TimedOut)]));
     /// open();
     /// ```
@@ -129,7 +130,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
         self
     }
 
-    /// A time limit for each of the jobs; see [`JobOptions::time_limit`].
+    /// Sets the time limit of each job; see [`JobOptions::time_limit`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -138,7 +139,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> Map<'e, J, E, I> {
     ///
     /// let serial = Serial::new(());
     /// let output = serial.map([Square(3)]).time_limit(Duration::from_secs(1)).into_iter().next();
-    /// // Only worker processes can keep jobs to a limit.
+    /// // Only worker processes can enforce a time limit.
     /// assert!(matches!(output, Some(Err(ResultError::Failed(JobError::Unsupported(_))))));
     /// ```
     pub fn time_limit(mut self, limit: Duration) -> Self {
@@ -151,7 +152,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
     type Item = Result<J::Output, ResultError<J::Error>>;
     type IntoIter = Outputs<'e, J, E, I>;
 
-    /// Starts the map: takes the first items and submits their jobs.
+    /// Starts the map: reads the first items and submits their jobs.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -165,14 +166,15 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn into_iter(self) -> Self::IntoIter {
-        Outputs { stream: Stream::start(self), executor: PhantomData }
+        Outputs { stream: MapStream::start(self), executor: PhantomData }
     }
 }
 
-/// The outputs of a [`Map`], in the order of its items; a job that fails is an `Err` in its place, and the others go
-/// on.
+/// Iterator over the outputs of a [`Map`], in the order of the items. A job that fails is an `Err` in its
+/// place and does not affect the others.
 ///
-/// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
+/// Dropping it cancels the jobs that have not been started. If no output has been requested, they all run
+/// instead.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -187,7 +189,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for Map<'e,
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Outputs<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    stream: Stream<J, I, InOrder<J>>,
+    stream: MapStream<J, I, TagOrder<J>>,
     executor: PhantomData<&'e E>,
 }
 
@@ -214,9 +216,9 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for Outputs<'_, J, 
 
     fn next(&mut self) -> Option<Self::Item> {
         Some(match self.stream.next()? {
-            Arrived::Outcome(job) => job.outcome.map_err(ResultError::Failed),
-            Arrived::Late => Err(ResultError::TimedOut),
-            Arrived::Refused(refused) => Err(ResultError::Refused(refused)),
+            StreamItem::Outcome(job) => job.outcome.map_err(ResultError::Failed),
+            StreamItem::TimedOut => Err(ResultError::TimedOut),
+            StreamItem::Refused(refused) => Err(ResultError::Refused(refused)),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A map under way: jobs go in as outcomes are taken out.
+//! A map that has been started: pushes jobs as outcomes are received.
 
 use std::{sync::Arc, vec};
 
@@ -6,78 +6,80 @@ use job::Job;
 
 use super::{
     Map,
-    arrivals::{Arrivals, News, Order},
-    feed::Feed,
+    completion_queue::{CompletionQueue, Order, Received},
+    producer::Producer,
 };
 use crate::{Executor, Resolved, SubmitError};
 
-/// What the one who iterates meets next.
-pub(super) enum Arrived<J: Job> {
+/// Next item of the iteration.
+pub(super) enum StreamItem<J: Job> {
     Outcome(Resolved<J>),
     /// The deadline has passed.
-    Late,
-    /// The executor has taken no more jobs.
+    TimedOut,
+    /// The executor accepts no more jobs.
     Refused(SubmitError),
 }
 
-/// Jobs and their outcomes, until there are no more or it is closed.
-pub(super) struct Stream<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> {
-    feed: Feed<J, I>,
-    arrivals: Arc<Arrivals<O>>,
-    /// Outcomes that have been taken from there and not been asked for.
-    at_hand: vec::IntoIter<Resolved<J>>,
-    begun: bool,
+/// Iteration over the outcomes of a map, until all have been received or it is closed.
+pub(super) struct MapStream<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> {
+    producer: Producer<J, I>,
+    queue: Arc<CompletionQueue<O>>,
+    /// Outcomes that have been taken from the queue and not been returned.
+    received: vec::IntoIter<Resolved<J>>,
+    /// Whether an item has been requested.
+    started: bool,
     ended: bool,
 }
 
-impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> Stream<J, I, O> {
+impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> MapStream<J, I, O> {
     pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>) -> Self {
-        let arrivals = Arrivals::new();
-        let feed = Feed::start(map, arrivals.clone());
-        Stream { feed, arrivals, at_hand: Vec::new().into_iter(), begun: false, ended: false }
+        let queue = CompletionQueue::new();
+        let producer = Producer::start(map, queue.clone());
+        MapStream { producer, queue, received: Vec::new().into_iter(), started: false, ended: false }
     }
 
+    /// Number of jobs that have been pushed.
     pub(super) fn pushed(&self) -> u64 {
-        self.feed.pushed()
+        self.producer.pushed()
     }
 
-    pub(super) fn next(&mut self) -> Option<Arrived<J>> {
-        self.begun = true;
+    pub(super) fn next(&mut self) -> Option<StreamItem<J>> {
+        self.started = true;
         if self.ended {
             return None;
         }
-        if self.feed.under_way() == 0 {
+        if self.producer.in_flight() == 0 {
             self.ended = true;
-            return self.feed.take_refusal().map(Arrived::Refused);
+            return self.producer.take_refusal().map(StreamItem::Refused);
         }
-        match self.take() {
+        match self.next_outcome() {
             Some(job) => {
-                self.feed.replace();
-                Some(Arrived::Outcome(job))
+                self.producer.note_output();
+                Some(StreamItem::Outcome(job))
             }
             None => {
                 self.close();
-                Some(Arrived::Late)
+                Some(StreamItem::TimedOut)
             }
         }
     }
 
-    /// The next outcome; `None` when the deadline passes before.
-    fn take(&mut self) -> Option<Resolved<J>> {
-        if let Some(job) = self.at_hand.next() {
+    /// Returns the next outcome, or `None` if the deadline passes first.
+    fn next_outcome(&mut self) -> Option<Resolved<J>> {
+        if let Some(job) = self.received.next() {
             return Some(job);
         }
-        self.at_hand = self.arrivals.take().or_else(|| self.wait())?.into_iter();
-        self.at_hand.next()
+        self.received = self.queue.take().or_else(|| self.wait())?.into_iter();
+        self.received.next()
     }
 
     fn wait(&mut self) -> Option<Vec<Resolved<J>>> {
-        self.feed.before_waiting();
+        self.producer.flush_before_wait();
         loop {
-            match self.arrivals.wait(self.feed.deadline(), self.feed.crowd()) {
-                News::Piece(piece) => return Some(piece),
-                News::Crowd => self.feed.grow(),
-                News::Late => return None,
+            match self.queue.wait(self.producer.deadline(), self.producer.backlog_limit()) {
+                Received::Outcomes(outcomes) => return Some(outcomes),
+                Received::Backlog => self.producer.double_window(),
+                Received::TimedOut => return None,
             }
         }
     }
@@ -85,14 +87,14 @@ impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> Stream<J, I, O> {
     /// Ends the iteration and cancels the jobs that have not been started.
     pub(super) fn close(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
-            self.feed.cancel();
+            self.producer.cancel();
         }
     }
 }
 
-impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> Drop for Stream<J, I, O> {
+impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> Drop for MapStream<J, I, O> {
     fn drop(&mut self) {
-        if self.begun {
+        if self.started {
             self.close();
         }
     }

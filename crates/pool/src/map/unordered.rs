@@ -1,4 +1,4 @@
-//! Outputs as they come.
+//! Maps with outputs in order of completion.
 
 use std::{marker::PhantomData, num::NonZeroUsize, time::Duration};
 
@@ -6,12 +6,12 @@ use job::Job;
 
 use super::{
     Map,
-    arrivals::AsTheyCome,
-    stream::{Arrived, Stream},
+    completion_queue::CompletionOrder,
+    stream::{MapStream, StreamItem},
 };
 use crate::{Executor, Resolved, ResultError};
 
-/// A map whose outputs come in any order and which has not been started; see [`Map`] for its settings.
+/// Settings of a map with outputs in order of completion that has not been started; see [`Map`].
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -20,7 +20,7 @@ use crate::{Executor, Resolved, ResultError};
 /// let threads = ThreadPool::new(2, ());
 /// let mut outputs: Vec<(usize, u64)> =
 ///     threads.map_unordered([Square(10), Square(20)]).into_iter().flatten().collect();
-/// outputs.sort(); // they come in any order
+/// outputs.sort(); // their order is not defined
 /// assert_eq!(outputs, [(0, 100), (1, 400)]);
 /// ```
 #[must_use = "a map does nothing before it is iterated"]
@@ -31,7 +31,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(map)
     }
 
-    /// How many items are taken before the first output is asked for; 1,024 by default.
+    /// Number of items that are read before the first output is requested; see [`Map::buffer`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -44,13 +44,13 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     /// let mut squares = serial.map_unordered(jobs).buffer(NonZeroUsize::new(4).unwrap()).into_iter();
     /// assert_eq!(read.get(), 4);
     /// squares.next();
-    /// assert_eq!(read.get(), 5, "one in place of the one that was taken");
+    /// assert_eq!(read.get(), 5, "one more for the output that was taken");
     /// ```
     pub fn buffer(self, jobs: NonZeroUsize) -> Self {
         MapUnordered(self.0.buffer(jobs))
     }
 
-    /// Takes all items at once when the map is started. Not for endless inputs.
+    /// Reads all items at once when the map is started. Not for endless inputs.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -68,7 +68,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(self.0.unbuffered())
     }
 
-    /// How many jobs travel to a worker together; see [`Map::chunk_size`].
+    /// Number of jobs that are sent to a worker together; see [`Map::chunk_size`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -83,9 +83,9 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(self.0.chunk_size(jobs))
     }
 
-    /// An overall deadline, counted from this call. When it passes, the next output is
-    /// [`ResultError::TimedOut`], what has not been started is cancelled, and the iterator has ended. Jobs that
-    /// run go on; [`Executor::stop`] ends those too.
+    /// Sets a deadline for the whole map, counted from this call. When it passes, the next output is
+    /// [`ResultError::TimedOut`], jobs that have not been started are cancelled, and the iteration ends.
+    /// Running jobs continue; [`Executor::stop`] ends those, too.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -94,7 +94,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let outputs = threads.map_unordered([Gate(1), Gate(2)]).timeout(Duration::from_millis(1));
-    /// let outputs: Vec<_> = outputs.into_iter().collect(); // nobody opens the gate
+    /// let outputs: Vec<_> = outputs.into_iter().collect(); // the gate stays closed
     /// assert!(matches!(outputs[..], [Err((_, ResultError::TimedOut))]));
     /// open();
     /// ```
@@ -102,7 +102,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
         MapUnordered(self.0.timeout(time))
     }
 
-    /// A time limit for each of the jobs; see [`JobOptions::time_limit`](crate::JobOptions::time_limit).
+    /// Sets the time limit of each job; see [`JobOptions::time_limit`](crate::JobOptions::time_limit).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -111,7 +111,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     ///
     /// let serial = Serial::new(());
     /// let output = serial.map_unordered([Square(3)]).time_limit(Duration::from_secs(1)).into_iter().next();
-    /// // Only worker processes can keep jobs to a limit.
+    /// // Only worker processes can enforce a time limit.
     /// assert!(matches!(output, Some(Err((0, ResultError::Failed(JobError::Unsupported(_)))))));
     /// ```
     pub fn time_limit(self, limit: Duration) -> Self {
@@ -123,7 +123,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
     type Item = Result<(usize, J::Output), (usize, ResultError<J::Error>)>;
     type IntoIter = OutputsUnordered<'e, J, E, I>;
 
-    /// Starts the map: takes the first items and submits their jobs.
+    /// Starts the map: reads the first items and submits their jobs.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -131,20 +131,22 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
     ///
     /// let (threads, mut squares) = (ThreadPool::new(2, ()), [0; 3]);
     /// for output in threads.map_unordered([1, 2, 3].map(Square)) {
-    ///     let (place, square) = output.map_err(|(place, reason)| format!("item {place}: {reason}"))?;
-    ///     squares[place] = square;
+    ///     let (index, square) = output.map_err(|(index, reason)| format!("item {index}: {reason}"))?;
+    ///     squares[index] = square;
     /// }
     /// assert_eq!(squares, [1, 4, 9]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn into_iter(self) -> Self::IntoIter {
-        OutputsUnordered { stream: Stream::start(self.0), executor: PhantomData }
+        OutputsUnordered { stream: MapStream::start(self.0), executor: PhantomData }
     }
 }
 
-/// The outputs of a [`MapUnordered`], each once, with the place of its item.
+/// Iterator over the outputs of a [`MapUnordered`], each with the index of its item. An item with
+/// [`ResultError::TimedOut`] or [`ResultError::Refused`] has the number of submitted jobs as its index.
 ///
-/// Dropping it cancels the jobs that have not been started, if any output was asked for; before that they all run.
+/// Dropping it cancels the jobs that have not been started. If no output has been requested, they all run
+/// instead.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -152,11 +154,11 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
 ///
 /// let threads = ThreadPool::new(2, ());
 /// let outputs = threads.map_unordered([2, u64::MAX, 4].map(Square)).into_iter();
-/// let failed: Vec<usize> = outputs.filter_map(|output| output.err().map(|(place, _)| place)).collect();
+/// let failed: Vec<usize> = outputs.filter_map(|output| output.err().map(|(index, _)| index)).collect();
 /// assert_eq!(failed, [1]);
 /// ```
 pub struct OutputsUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
-    stream: Stream<J, I, AsTheyCome<J>>,
+    stream: MapStream<J, I, CompletionOrder<J>>,
     executor: PhantomData<&'e E>,
 }
 
@@ -183,19 +185,19 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordere
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.stream.next()?;
-        let after_all = place(self.stream.pushed());
+        let end = item_index(self.stream.pushed());
         Some(match next {
-            Arrived::Outcome(Resolved { tag, outcome: Ok(output) }) => Ok((place(tag), output)),
-            Arrived::Outcome(Resolved { tag, outcome: Err(error) }) => {
-                Err((place(tag), ResultError::Failed(error)))
+            StreamItem::Outcome(Resolved { tag, outcome: Ok(output) }) => Ok((item_index(tag), output)),
+            StreamItem::Outcome(Resolved { tag, outcome: Err(error) }) => {
+                Err((item_index(tag), ResultError::Failed(error)))
             }
-            Arrived::Late => Err((after_all, ResultError::TimedOut)),
-            Arrived::Refused(refused) => Err((after_all, ResultError::Refused(refused))),
+            StreamItem::TimedOut => Err((end, ResultError::TimedOut)),
+            StreamItem::Refused(refused) => Err((end, ResultError::Refused(refused))),
         })
     }
 }
 
-/// Items are counted by an iterator, so their number fits.
-fn place(tag: u64) -> usize {
+/// Returns the index of an item. It fits, because the items were produced by an iterator.
+fn item_index(tag: u64) -> usize {
     usize::try_from(tag).unwrap_or(usize::MAX)
 }

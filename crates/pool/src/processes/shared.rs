@@ -25,7 +25,7 @@ use super::{
     supervisor::SupervisorHandle,
     turn::Turn,
 };
-use crate::{SubmitError, WorkerReport, available_cores, crew::Crew, observer::Audience};
+use crate::{SubmitError, WorkerReport, available_cores, observer::Audience, thread_group::ThreadGroup};
 
 /// What all threads of a pool share.
 pub(crate) struct Shared<J: Job> {
@@ -37,7 +37,7 @@ pub(crate) struct Shared<J: Job> {
     /// Signalled when the clock has an earlier time to tick, or the pool has ended.
     pub(crate) clock_news: Condvar,
     /// The supervisor and the clock, and threads that accept workers.
-    pub(crate) crew: Arc<Crew>,
+    pub(crate) crew: Arc<ThreadGroup>,
     pub(super) supervisor: SupervisorHandle,
     /// Where jobs gather that were submitted one by one.
     pub(crate) submitted: Arc<Gather<J>>,

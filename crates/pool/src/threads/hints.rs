@@ -1,4 +1,4 @@
-//! Flags of a pool's state that are read without its lock.
+//! Flags that summarize a pool's state and are read without its lock.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

@@ -1,18 +1,18 @@
-//! Jobs on threads of this process: cheap, and isolating nothing.
+//! A pool of threads of this process: low overhead, no isolation.
 //!
 //! | file | concern |
 //! |---|---|
-//! | `submitter` | gathering jobs in chunks |
+//! | `submitter` | buffering jobs in chunks |
 //! | `queue` | queued chunks and the targets of their outcomes |
 //! | `sizing` | sizes of claims and chunks |
 //! | `state` | the state under the lock; when threads are woken |
 //! | `hints` | flags that are read without the lock |
 //! | `shared` | changes of the state and their consequences |
-//! | `work` | the loop of a thread |
+//! | `work` | main loop of a thread |
 //!
 //! One lock guards the state. It is taken once to queue a chunk and once to claim one, each time for well
-//! under a microsecond. At the usual size of a claim, 64 threads take it every three microseconds. No lock of
-//! the pool is taken to push, run or resolve a single job of an submitter.
+//! under a microsecond. At the usual size of a claim, 64 threads take it every three microseconds. Pushing,
+//! running and resolving a single job of a submitter takes no lock of the pool.
 
 mod hints;
 mod queue;
@@ -32,7 +32,7 @@ use std::{
 use job::{Context, Job, JobError, WorkerStats};
 
 use self::{
-    shared::{Controller, Shared},
+    shared::{ThreadController, ThreadShared},
     submitter::ThreadSubmitter,
 };
 use crate::{
@@ -40,10 +40,10 @@ use crate::{
     future::{Control, deadline_after},
 };
 
-/// Runs jobs on threads, which are started on demand.
+/// An executor that runs jobs on threads, which are started on demand.
 ///
-/// A panic is caught; a crash takes the program with it, and a running job cannot be ended. Dropping the pool
-/// closes it: jobs that were pushed are still run, as long as the program lasts.
+/// A panic is caught; a crash ends the program, and a running job cannot be killed. Dropping the pool closes
+/// it: jobs that were pushed are still run, unless the program ends first.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -54,14 +54,15 @@ use crate::{
 /// assert_eq!(sum, 332_833_500);
 /// ```
 pub struct ThreadPool<J: Job> {
-    shared: Arc<Shared<J>>,
-    /// The interface of `shared` for futures.
+    shared: Arc<ThreadShared<J>>,
+    /// Interface of `shared` for futures.
     control: Arc<dyn Control>,
 }
 
 impl<J: Job> ThreadPool<J> {
-    /// A pool of up to `workers` threads, at least one; each runs its jobs in a state of its own, made of
-    /// `args`. If a state cannot be made, the pool is [broken](Executor::broken).
+    /// Creates a pool of up to `workers` threads, at least one. Each thread runs its jobs in a context of its
+    /// own, which is created from `args`. If a context cannot be created, the pool is
+    /// [broken](Executor::broken).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -69,12 +70,12 @@ impl<J: Job> ThreadPool<J> {
     ///
     /// let threads = ThreadPool::<Square>::new(3, ());
     /// assert_eq!(threads.workers(), 3);
-    /// assert!(threads.worker_stats().is_empty(), "none is started before the first job");
+    /// assert!(threads.worker_stats().is_empty(), "no thread is started before the first job");
     /// ```
     #[must_use]
     pub fn new(workers: usize, args: <J::Context as Context>::Args) -> ThreadPool<J> {
-        let shared = Shared::new(workers.max(1), args);
-        let control = Arc::new(Controller(shared.clone()));
+        let shared = ThreadShared::new(workers.max(1), args);
+        let control = Arc::new(ThreadController(shared.clone()));
         ThreadPool { shared, control }
     }
 }
@@ -85,7 +86,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
-        Shared::submit(&self.shared, &self.control, job, options).map(JobFuture::new)
+        ThreadShared::submit(&self.shared, &self.control, job, options).map(JobFuture::new)
     }
 
     fn workers(&self) -> usize {
@@ -93,33 +94,33 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
     }
 
     fn cancel_waiting(&self) {
-        let waiting = Shared::change(&self.shared, |state| state.queue.take_all());
+        let waiting = ThreadShared::change(&self.shared, |state| state.queue.take_all());
         waiting.into_iter().for_each(|chunk| chunk.fail(|| JobError::Cancelled));
     }
 
     fn close(&self) {
-        Shared::close(&self.shared, false);
+        ThreadShared::close(&self.shared, false);
     }
 
     fn stop(&self, _: Duration) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        Shared::close(&self.shared, true);
+        ThreadShared::close(&self.shared, true);
     }
 
     fn join_timeout(&self, time: Duration) -> bool {
-        self.shared.crew.join(deadline_after(time))
+        self.shared.threads.join(deadline_after(time))
     }
 
     fn reports(&self) -> Vec<WorkerReport<J>> {
-        self.shared.look(|state| std::mem::take(&mut state.reports))
+        self.shared.with_state(|state| std::mem::take(&mut state.reports))
     }
 
     fn worker_stats(&self) -> Vec<WorkerStats> {
-        self.shared.look(|state| state.figures.clone())
+        self.shared.with_state(|state| state.stats.clone())
     }
 
     fn broken(&self) -> Option<Arc<str>> {
-        self.shared.look(|state| state.broken.clone())
+        self.shared.with_state(|state| state.broken.clone())
     }
 }
 

@@ -1,8 +1,8 @@
 //! FIFO queue of jobs that no thread has claimed.
 //!
-//! Jobs of an submitter that were queued together are one [`Chunk`], and so are submitted jobs whose slots were
-//! allocated together. A claim moves whole chunks where it can, so the time for which it holds the pool's
-//! lock hardly depends on the number of jobs.
+//! Jobs of a submitter that were queued together are one [`Chunk`], and so are submitted jobs whose slots
+//! were allocated together. A claim moves whole chunks where it can, so the time for which it holds the
+//! pool's lock hardly depends on the number of jobs.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -23,7 +23,7 @@ pub(super) struct Entry<J: Job> {
     pub(super) options: JobOptions,
 }
 
-/// Destination of outcomes.
+/// Destination of the outcomes of jobs, and their estimated cost.
 pub(super) struct Target<J: Job> {
     outcomes: Outcomes<J>,
     pub(super) cost: Arc<Cost>,
@@ -52,9 +52,9 @@ impl<J: Job> Target<J> {
         let Outcomes::Slots { slots, first_ticket } = &self.outcomes else {
             unreachable!("submitted jobs have slots")
         };
-        let place = ticket - first_ticket;
-        slots.assign(place, Ticket(ticket));
-        Slot::new(slots, place as usize)
+        let index = ticket - first_ticket;
+        slots.assign(index, Ticket(ticket));
+        Slot::new(slots, index as usize)
     }
 
     /// Allocates the buffer for [`resolve`](Target::resolve).
@@ -103,8 +103,8 @@ impl<J: Job> Target<J> {
 /// Jobs with the same target.
 pub(super) struct Chunk<J: Job> {
     pub(super) target: Arc<Target<J>>,
-    /// Sort key: the ticket of its first job or, for jobs without tickets, the next ticket when it was
-    /// queued.
+    /// Sort key: the ticket of the first job or, for jobs without tickets, the next ticket at the time of
+    /// queueing.
     key: u64,
     pub(super) entries: VecDeque<Entry<J>>,
 }
@@ -173,8 +173,8 @@ impl<J: Job> Queue<J> {
         }
     }
 
-    /// Moves about `size` jobs with the same target from the front into `claim`, which is empty; at most `limit`, which is not
-    /// smaller.
+    /// Moves about `size` jobs with the same target from the front into `claim`, which is empty; at most
+    /// `limit`, which is not smaller.
     pub(super) fn take(
         &mut self,
         size: usize,
@@ -187,7 +187,7 @@ impl<J: Job> Queue<J> {
             self.chunks.front_mut().filter(|chunk| Arc::ptr_eq(&chunk.target, &head.target))
         {
             let room = size - claim.len();
-            // Up to half as many more, to leave no tiny chunk.
+            // Up to half as many more are taken, to leave no tiny chunk.
             if chunk.entries.len() > (room + room / 2).min(limit - claim.len()) {
                 claim.extend(chunk.entries.drain(..room));
                 chunk.update_key();
@@ -206,13 +206,13 @@ impl<J: Job> Queue<J> {
         Some(head)
     }
 
-    /// Puts the rest of a claim back in its place.
+    /// Puts the rest of a claim back, sorted by key.
     pub(super) fn put_back(&mut self, Head { target, key }: Head<J>, entries: VecDeque<Entry<J>>) {
         let mut chunk = Chunk::new(target, key, entries);
         chunk.update_key();
         self.jobs += chunk.entries.len();
-        let place = self.chunks.partition_point(|other| other.key < chunk.key);
-        self.chunks.insert(place, chunk);
+        let index = self.chunks.partition_point(|other| other.key < chunk.key);
+        self.chunks.insert(index, chunk);
     }
 
     /// Returns whether the job with this ticket is queued.
@@ -222,12 +222,12 @@ impl<J: Job> Queue<J> {
 
     /// Removes the job with this ticket.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<Chunk<J>> {
-        let (place, within) = self.find(ticket)?;
-        let chunk = &mut self.chunks[place];
+        let (index, within) = self.find(ticket)?;
+        let chunk = &mut self.chunks[index];
         let removed = chunk.entries.remove(within)?;
         let target = chunk.target.clone();
         if chunk.entries.is_empty() {
-            self.chunks.remove(place);
+            self.chunks.remove(index);
         }
         self.jobs -= 1;
         Some(Chunk::new(target, ticket, VecDeque::from([removed])))
@@ -252,9 +252,9 @@ impl<J: Job> Queue<J> {
     /// Index of the chunk that has the job with this ticket, and the job's index in it.
     fn find(&self, ticket: u64) -> Option<(usize, usize)> {
         let end = self.chunks.partition_point(|chunk| chunk.key <= ticket);
-        let place = self.chunks.range(..end).rposition(|chunk| chunk.target.has_slots())?;
-        let within = self.chunks[place].entries.binary_search_by_key(&ticket, |entry| entry.tag).ok()?;
-        Some((place, within))
+        let index = self.chunks.range(..end).rposition(|chunk| chunk.target.has_slots())?;
+        let within = self.chunks[index].entries.binary_search_by_key(&ticket, |entry| entry.tag).ok()?;
+        Some((index, within))
     }
 }
 
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_claim_goes_back_before_what_came_later() {
+    fn the_rest_of_a_claim_is_put_back_in_front_of_later_jobs() {
         let (mut queue, slots) = (Queue::default(), to_slots(0));
         push_ones(&mut queue, &slots, 0..8);
         let (first, mut claim) = take(&mut queue, 2);

@@ -18,40 +18,40 @@ use super::{
     hints::{CLOSED, DUE, HAS_SPARE_CORE, Hints, PENDING},
     queue::{Chunk, Entry, Target},
     sizing::Cost,
-    state::{State, Wakeup},
+    state::{LockedState, Wakeup},
     work,
 };
 use crate::{
     JobOptions, SubmitError, available_cores,
-    crew::Crew,
     future::{Control, Slot, Slots, Ticket},
+    thread_group::ThreadGroup,
 };
 
 /// Time for which a thread that waits for the outcome of a short job polls before it blocks.
 const CALLER_POLL_TIME: Duration = Duration::from_micros(20);
 
 /// Maximum number of threads that one change of the state wakes; their claims wake others.
-const WAKEUPS: usize = 2;
+const MAX_WAKEUPS: usize = 2;
 
-/// Bounds of the number of slots that are allocated together, which is that of the jobs submitted before.
-const LEAST_SLOTS: u64 = 8;
-const MOST_SLOTS: u64 = 256;
+/// Bounds of the number of slots that are allocated together, which is the number of jobs submitted before.
+const MIN_SLOTS: u64 = 8;
+const MAX_SLOTS: u64 = 256;
 
-pub(super) struct Shared<J: Job> {
+pub(super) struct ThreadShared<J: Job> {
     pub(super) args: <J::Context as Context>::Args,
     pub(super) max_threads: usize,
     /// Jobs are cancelled instead of being run.
     pub(super) stopped: AtomicBool,
-    state: CacheAligned<Mutex<State<J>>>,
+    state: CacheAligned<Mutex<LockedState<J>>>,
     pub(super) hints: Hints,
     pub(super) poller: Poller,
-    pub(super) crew: Arc<Crew>,
+    pub(super) threads: Arc<ThreadGroup>,
     /// Cost of the jobs that are submitted one by one.
     submitted_cost: Arc<Cost>,
 }
 
-/// A value in cache lines of its own, because the fields around it are read for each job. Processors fetch
-/// lines in pairs.
+/// A value in cache lines of its own, because the adjacent fields are read for each job. The alignment is
+/// that of two lines, because processors fetch lines in pairs.
 #[repr(align(128))]
 struct CacheAligned<T>(T);
 
@@ -73,61 +73,61 @@ impl<J: Job> Followup<J> {
     }
 }
 
-impl<J: Job> Shared<J> {
-    pub(super) fn new(max_threads: usize, args: <J::Context as Context>::Args) -> Arc<Shared<J>> {
-        let state = State::new(max_threads, available_cores());
+impl<J: Job> ThreadShared<J> {
+    pub(super) fn new(max_threads: usize, args: <J::Context as Context>::Args) -> Arc<ThreadShared<J>> {
+        let state = LockedState::new(max_threads, available_cores());
         let hints = Hints::new(state.hints());
-        Arc::new(Shared {
+        Arc::new(ThreadShared {
             args,
             max_threads,
             stopped: AtomicBool::new(false),
             state: CacheAligned(Mutex::new(state)),
             hints,
             poller: Poller::new(),
-            crew: Arc::default(),
+            threads: Arc::default(),
             submitted_cost: Arc::default(),
         })
     }
 
-    /// Accesses the state where no thread has to be woken; other changes go through
-    /// [`change`](Shared::change).
-    pub(super) fn look<R>(&self, at: impl FnOnce(&mut State<J>) -> R) -> R {
-        at(&mut self.state.0.lock())
+    /// Accesses the state under the lock, for uses after which no thread has to be woken; other changes go
+    /// through [`change`](ThreadShared::change).
+    pub(super) fn with_state<R>(&self, access: impl FnOnce(&mut LockedState<J>) -> R) -> R {
+        access(&mut self.state.0.lock())
     }
 
     /// Changes the state, then wakes threads and publishes the hints accordingly.
-    pub(super) fn change<R>(this: &Arc<Shared<J>>, change: impl FnOnce(&mut State<J>) -> R) -> R {
-        Shared::change_waiting(this, |state| change(state))
+    pub(super) fn change<R>(this: &Arc<ThreadShared<J>>, change: impl FnOnce(&mut LockedState<J>) -> R) -> R {
+        ThreadShared::change_waiting(this, |state| change(state))
     }
 
-    /// As [`change`](Shared::change), for a change that releases the lock to wait.
+    /// Like [`change`](ThreadShared::change), for a change that releases the lock in order to wait.
     pub(super) fn change_waiting<R>(
-        this: &Arc<Shared<J>>,
-        change: impl FnOnce(&mut MutexGuard<'_, State<J>>) -> R,
+        this: &Arc<ThreadShared<J>>,
+        change: impl FnOnce(&mut MutexGuard<'_, LockedState<J>>) -> R,
     ) -> R {
         let mut state = this.state.0.lock();
         let result = change(&mut state);
         state.urgent &= !state.queue.is_empty();
-        let followup = Shared::wake_threads(this, &mut state);
+        let followup = ThreadShared::wake_threads(this, &mut state);
         this.publish(&state);
         drop(state);
         followup.carry_out();
         result
     }
 
-    pub(super) fn publish(&self, state: &State<J>) {
+    pub(super) fn publish(&self, state: &LockedState<J>) {
         self.hints.publish(state.hints());
     }
 
     /// Selects threads to wake and starts new ones.
-    pub(super) fn wake_threads(this: &Arc<Shared<J>>, state: &mut State<J>) -> Followup<J> {
+    pub(super) fn wake_threads(this: &Arc<ThreadShared<J>>, state: &mut LockedState<J>) -> Followup<J> {
         let mut followup = Followup { condvars: Vec::new(), failed: Vec::new(), cause: None };
-        for _ in 0..WAKEUPS {
+        for _ in 0..MAX_WAKEUPS {
             match state.next_wakeup() {
                 None => break,
                 Some(Wakeup::Parked(condvar)) => followup.condvars.push(condvar),
                 Some(Wakeup::Start) => {
-                    if let Err(cause) = Shared::start(this, state) {
+                    if let Err(cause) = ThreadShared::start(this, state) {
                         this.note_failed_start(state, &cause, &mut followup);
                         break;
                     }
@@ -137,32 +137,32 @@ impl<J: Job> Shared<J> {
         followup
     }
 
-    fn start(this: &Arc<Shared<J>>, state: &mut State<J>) -> io::Result<()> {
-        let slot = state.figures.len();
+    fn start(this: &Arc<ThreadShared<J>>, state: &mut LockedState<J>) -> io::Result<()> {
+        let slot = state.stats.len();
         let shared = this.clone();
-        this.crew.spawn(format!("runner-{slot}"), move || work::serve(&shared, slot))?;
+        this.threads.spawn(format!("runner-{slot}"), move || work::serve(&shared, slot))?;
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-        state.figures.push(WorkerStats::new(WorkerId { slot, generation: 0 }));
+        state.stats.push(WorkerStats::new(WorkerId { slot, generation: 0 }));
         Ok(())
     }
 
-    /// Goes on with the threads that exist; without any the pool is broken.
-    fn note_failed_start(&self, state: &mut State<J>, cause: &io::Error, followup: &mut Followup<J>) {
+    /// Records that a thread could not be started. Breaks the pool if it has no threads.
+    fn note_failed_start(&self, state: &mut LockedState<J>, cause: &io::Error, followup: &mut Followup<J>) {
         state.threads.note_failed_start();
         if state.threads.started == 0 {
             followup.cause = Some(cause.to_string().into());
-            followup.failed = state.break_down(format!("no thread could be started: {cause}").into());
+            followup.failed = state.break_down(format!("cannot start a thread: {cause}").into());
         }
     }
 
-    /// Why a job would be refused.
+    /// Returns why a job would be refused.
     pub(super) fn refusal(&self) -> Option<SubmitError> {
-        if self.hints.any(CLOSED) { self.look(|state| state.refusal()) } else { None }
+        if self.hints.any(CLOSED) { self.with_state(|state| state.refusal()) } else { None }
     }
 
     /// Queues jobs, or resolves them with a failure if the pool is closed.
-    pub(super) fn queue(this: &Arc<Shared<J>>, target: &Arc<Target<J>>, entries: VecDeque<Entry<J>>) {
-        let refused = Shared::change(this, |state| {
+    pub(super) fn queue(this: &Arc<ThreadShared<J>>, target: &Arc<Target<J>>, entries: VecDeque<Entry<J>>) {
+        let refused = ThreadShared::change(this, |state| {
             let chunk = Chunk::new(target.clone(), state.next_ticket, entries);
             match state.refusal() {
                 Some(refused) => Some((refused, chunk)),
@@ -182,12 +182,12 @@ impl<J: Job> Shared<J> {
 
     /// Queues a job and returns its slot.
     pub(super) fn submit(
-        this: &Arc<Shared<J>>,
+        this: &Arc<ThreadShared<J>>,
         control: &Arc<dyn Control>,
         job: J,
         options: JobOptions,
     ) -> Result<Slot<J>, SubmitError> {
-        let submitted = Shared::change(this, |state| {
+        let submitted = ThreadShared::change(this, |state| {
             if let Some(refused) = state.refusal() {
                 // Dropping a job calls user code, so it must not happen under the lock.
                 return Err((refused, job));
@@ -202,7 +202,7 @@ impl<J: Job> Shared<J> {
         submitted.map_err(|(refused, _)| refused)
     }
 
-    /// Returns the slots of which one is for the job with this ticket.
+    /// Returns the target that has the slot of the job with this ticket.
     fn slots_for<'a>(
         &self,
         ticket: u64,
@@ -213,7 +213,7 @@ impl<J: Job> Shared<J> {
             *open = None;
         }
         let (target, _) = open.get_or_insert_with(|| {
-            let count = ticket.clamp(LEAST_SLOTS, MOST_SLOTS);
+            let count = ticket.clamp(MIN_SLOTS, MAX_SLOTS);
             let slots = Slots::new(count as usize, Some(control.clone()));
             (Arc::new(Target::slots(slots, ticket, self.submitted_cost.clone())), ticket + count)
         });
@@ -221,15 +221,15 @@ impl<J: Job> Shared<J> {
     }
 
     /// Makes queued jobs due, because a caller waits for one of them.
-    pub(super) fn expedite(this: &Arc<Shared<J>>) {
+    pub(super) fn expedite(this: &Arc<ThreadShared<J>>) {
         if this.hints.any(PENDING) && !this.hints.any(DUE) {
-            Shared::change(this, |state| state.urgent = true);
+            ThreadShared::change(this, |state| state.urgent = true);
         }
     }
 
-    /// Refuses jobs from now on. Those in the queue are run, or cancelled.
-    pub(super) fn close(this: &Arc<Shared<J>>, cancel: bool) {
-        let (condvars, cancelled) = Shared::change(this, |state| {
+    /// Refuses jobs from now on. Those in the queue are run, or cancelled if `cancel` is set.
+    pub(super) fn close(this: &Arc<ThreadShared<J>>, cancel: bool) {
+        let (condvars, cancelled) = ThreadShared::change(this, |state| {
             state.close();
             (state.threads.wake_all(), if cancel { state.queue.take_all() } else { Vec::new() })
         });
@@ -237,8 +237,8 @@ impl<J: Job> Shared<J> {
     }
 
     /// Breaks the pool because a thread could not create its context.
-    pub(super) fn break_down(this: &Arc<Shared<J>>, cause: Arc<str>) {
-        let (condvars, failed) = Shared::change(this, |state| {
+    pub(super) fn break_down(this: &Arc<ThreadShared<J>>, cause: Arc<str>) {
+        let (condvars, failed) = ThreadShared::change(this, |state| {
             let failed = state.break_down(cause.clone());
             (state.threads.wake_all(), failed)
         });
@@ -251,15 +251,15 @@ impl<J: Job> Shared<J> {
     }
 }
 
-/// The interface of a pool for its futures.
-pub(super) struct Controller<J: Job>(pub(super) Arc<Shared<J>>);
+/// Interface of a pool for its futures.
+pub(super) struct ThreadController<J: Job>(pub(super) Arc<ThreadShared<J>>);
 
-impl<J: Job> Control for Controller<J> {
+impl<J: Job> Control for ThreadController<J> {
     /// Jobs have their tickets before their futures exist.
     fn settle(&self) {}
 
     fn awaited(&self) {
-        Shared::expedite(&self.0);
+        ThreadShared::expedite(&self.0);
     }
 
     fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
@@ -269,7 +269,7 @@ impl<J: Job> Control for Controller<J> {
     }
 
     fn cancel(&self, Ticket(ticket): Ticket) {
-        if let Some(removed) = Shared::change(&self.0, |state| state.queue.remove(ticket)) {
+        if let Some(removed) = ThreadShared::change(&self.0, |state| state.queue.remove(ticket)) {
             removed.fail(|| JobError::Cancelled);
         }
     }
@@ -280,6 +280,6 @@ impl<J: Job> Control for Controller<J> {
     }
 
     fn is_running(&self, Ticket(ticket): Ticket) -> bool {
-        self.0.look(|state| !state.queue.contains(ticket))
+        self.0.with_state(|state| !state.queue.contains(ticket))
     }
 }

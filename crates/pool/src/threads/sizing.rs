@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-/// Expected work of the largest claim. What is left of a claim after this time goes back to the queue.
+/// Expected work of the largest claim. Jobs of a claim that have not been started after this time go back to
+/// the queue.
 pub(super) const CLAIM_WORK: Duration = Duration::from_micros(200);
 
 /// Work that is worth waking a thread for: about the time that waking it takes.
@@ -21,10 +22,11 @@ const UNKNOWN_CHUNK: usize = 16;
 /// other must not be claimed by one thread while others are idle.
 const SINGLE_CLAIMS: usize = 4;
 
-/// Estimated cost of the jobs of one submitter, or of all submitted jobs, in nanoseconds; 0 while it is unknown.
+/// Estimated cost of the jobs of one submitter, or of all submitted jobs, in nanoseconds; 0 while it is
+/// unknown.
 ///
 /// The estimate rises at once and falls slowly, so that claims are small while costs vary. An update may be
-/// lost when two threads record at the same time; the next one makes up for it.
+/// lost when two threads record at the same time; the next update corrects that.
 #[derive(Default)]
 pub(super) struct Cost(AtomicU64);
 

@@ -1,12 +1,12 @@
-//! State of a pool under its lock: the queue, and the condition of each thread.
+//! State of a pool under its lock: the queue, and the number of threads in each condition.
 //!
 //! # When threads are woken
 //!
 //! A thread without work is *searching*: it polls for a moment if cores are idle, and parks if nothing came.
-//! A parked thread counts as searching again from the moment when it is woken. Every change of the state that
-//! leaves jobs in the queue (jobs were added, or a claim left some) wakes up to two threads if fewer are
-//! searching than the queued work is worth, and their claims wake others. So threads wake in a tree, as many
-//! as there is work for. New threads are started when none is parked.
+//! A parked thread counts as searching again from the moment at which it is selected to be woken. Every
+//! change of the state that leaves jobs in the queue (jobs were added, or a claim left some) wakes up to two
+//! threads if fewer are searching than the queued work is worth, and their claims wake others. So threads
+//! wake in a tree, as many as there is work for. New threads are started when none is parked.
 //!
 //! Queued jobs are not *due* while a thread runs and their expected work is less than waking another one
 //! costs: the running thread will claim them together with those that are added meanwhile. As it may be in a
@@ -32,10 +32,10 @@ use crate::{SubmitError, WorkerReport};
 pub(super) const MAX_DELAY: Duration = Duration::from_micros(100);
 
 /// Maximum number of threads that poll at a time.
-const POLLERS: usize = 2;
+const MAX_POLLERS: usize = 2;
 
-/// What a pool's lock guards.
-pub(super) struct State<J: Job> {
+/// State guarded by a pool's lock.
+pub(super) struct LockedState<J: Job> {
     pub(super) queue: Queue<J>,
     /// A caller waits for a job in the queue.
     pub(super) urgent: bool,
@@ -44,7 +44,7 @@ pub(super) struct State<J: Job> {
     /// Slots of the next submitted jobs, and the ticket after the last of them.
     pub(super) open_slots: Option<(Arc<Target<J>>, u64)>,
     pub(super) threads: Threads,
-    pub(super) figures: Vec<WorkerStats>,
+    pub(super) stats: Vec<WorkerStats>,
     pub(super) reports: Vec<WorkerReport<J>>,
     pub(super) closed: bool,
     pub(super) broken: Option<Arc<str>>,
@@ -59,15 +59,15 @@ pub(super) struct Threads {
     pub(super) max: usize,
     /// Number of cores that threads may use.
     pub(super) cores: usize,
-    /// Those that are creating their context, which may take long.
+    /// Those that are creating their context, which may take a long time.
     pub(super) starting: usize,
     pub(super) running: usize,
     pub(super) searching: usize,
     /// Those of the searching ones that poll.
     pub(super) polling: usize,
-    /// Whether the last thread that ran out of jobs got others so soon that polling finds them.
+    /// Whether the last thread that ran out of jobs got others soon enough for polling to find them.
     pub(super) polling_pays_off: bool,
-    /// The last one is woken first, because its memory may still be in a cache.
+    /// A stack: the thread that parked last is woken first, because its memory may still be in a cache.
     parked: Vec<Parked>,
     timed_waiters: usize,
 }
@@ -87,7 +87,7 @@ pub(super) enum Wakeup {
 impl Threads {
     /// Returns whether a thread may poll: there is a core for each running thread, the caller and this one.
     pub(super) fn may_poll(&self) -> bool {
-        self.polling_pays_off && self.polling < POLLERS && self.running + self.polling + 1 < self.cores
+        self.polling_pays_off && self.polling < MAX_POLLERS && self.running + self.polling + 1 < self.cores
     }
 
     /// Number of threads that run nothing, including those that could be started.
@@ -118,8 +118,8 @@ impl Threads {
 
     /// Records that a thread is searching again, unless it was woken before.
     pub(super) fn unpark(&mut self, slot: usize) {
-        if let Some(place) = self.parked.iter().position(|parked| parked.slot == slot) {
-            let parked = self.parked.remove(place);
+        if let Some(index) = self.parked.iter().position(|parked| parked.slot == slot) {
+            let parked = self.parked.remove(index);
             self.note_wakeup(&parked);
         }
     }
@@ -166,23 +166,23 @@ impl Threads {
     }
 }
 
-impl<J: Job> State<J> {
-    pub(super) fn new(max_threads: usize, cores: usize) -> State<J> {
+impl<J: Job> LockedState<J> {
+    pub(super) fn new(max_threads: usize, cores: usize) -> LockedState<J> {
         let threads = Threads { max: max_threads, cores, polling_pays_off: true, ..Threads::default() };
-        State {
+        LockedState {
             queue: Queue::default(),
             urgent: false,
             next_ticket: 0,
             open_slots: None,
             threads,
-            figures: Vec::new(),
+            stats: Vec::new(),
             reports: Vec::new(),
             closed: false,
             broken: None,
         }
     }
 
-    /// Why a job would be refused.
+    /// Returns why a job would be refused.
     pub(super) fn refusal(&self) -> Option<SubmitError> {
         self.closed.then(|| self.broken.clone().map_or(SubmitError::Closed, SubmitError::Broken))
     }
@@ -247,7 +247,7 @@ mod tests {
 
     /// State of a pool on four cores, and the target of its jobs.
     struct Fixture {
-        state: State<Byte>,
+        state: LockedState<Byte>,
         target: Arc<Target<Byte>>,
         condvar: Arc<Condvar>,
     }
@@ -255,7 +255,7 @@ mod tests {
     impl Fixture {
         fn new(max_threads: usize) -> Fixture {
             let target = Arc::new(Target::sink(Arc::new(Ignore)));
-            Fixture { state: State::new(max_threads, 4), target, condvar: Arc::default() }
+            Fixture { state: LockedState::new(max_threads, 4), target, condvar: Arc::default() }
         }
 
         /// All threads have been started and are parked.
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_threads_are_started_as_there_is_work_for() {
+    fn threads_are_started_for_the_queued_work() {
         let mut fixture = Fixture::new(3);
         assert_eq!(fixture.wakeups(), 0);
         fixture.add(2);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_are_woken_for_as_much_work_as_waking_them_costs() {
+    fn a_thread_is_woken_per_amount_of_work_that_waking_costs() {
         let mut fixture = Fixture::parked(8);
         fixture.jobs_take(Duration::from_micros(1));
         fixture.add(1);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_say_whether_jobs_can_be_had() {
+    fn hints_show_whether_threads_and_jobs_are_idle() {
         let mut fixture = Fixture::new(2);
         let flags = HAS_IDLE_THREADS | ALL_IDLE | CLOSED;
         assert_eq!(fixture.state.hints() & flags, HAS_IDLE_THREADS | ALL_IDLE);

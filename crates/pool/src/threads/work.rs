@@ -1,4 +1,4 @@
-//! The loop of a thread: claim jobs, run them, wait for others.
+//! Main loop of a thread: claims jobs, runs them, waits for more.
 
 use std::{
     collections::VecDeque,
@@ -12,9 +12,9 @@ use parking_lot::{Condvar, MutexGuard};
 use super::{
     hints::{CLOSED, DUE},
     queue::{Entry, Head},
-    shared::Shared,
+    shared::ThreadShared,
     sizing::{CLAIM_WORK, Cost},
-    state::{MAX_DELAY, State},
+    state::{LockedState, MAX_DELAY},
 };
 use crate::{
     WorkerReport,
@@ -24,67 +24,68 @@ use crate::{
 /// Time for which a thread without work polls before it parks.
 const POLL_TIME: Duration = Duration::from_micros(50);
 
-/// When a thread has waited for less than this, including the time to wake it, polling would have found its
+/// If a thread has waited for less than this, including the time to wake it, polling would have found its
 /// jobs.
-const POLLING_PAYS: Duration = Duration::from_micros(100);
+const POLLING_PAYS_BELOW: Duration = Duration::from_micros(100);
 
-/// The number of jobs between two clock readings doubles until they take this long.
+/// The number of jobs between two clock readings doubles until the jobs take at least this time.
 const STRIDE_WORK: Duration = Duration::from_micros(10);
 
 /// State of one thread.
-struct Worker<J: Job> {
-    shared: Arc<Shared<J>>,
+struct ThreadWorker<J: Job> {
+    shared: Arc<ThreadShared<J>>,
     slot: usize,
-    born: Instant,
+    started_at: Instant,
     condvar: Arc<Condvar>,
     /// Claimed jobs that have not been started.
     claim: VecDeque<Entry<J>>,
 }
 
 /// Result of running a claim.
-struct Ran<J: Job> {
+struct ClaimResult<J: Job> {
     jobs: usize,
-    /// Present if jobs are left that were not run. Without any, the target has been dropped: not later,
-    /// because a sink must not outlive its outcomes while the thread waits, and not under the lock, because
-    /// that calls user code.
+    /// Present if some jobs were not run. Otherwise the target has been dropped: not later, because the
+    /// thread must not keep a sink alive while it waits, and not under the lock, because dropping it calls
+    /// user code.
     rest: Option<Head<J>>,
     busy: Duration,
 }
 
-/// Runs jobs until the pool is closed and has no more.
-pub(super) fn serve<J: Job>(shared: &Arc<Shared<J>>, slot: usize) {
-    let born = Instant::now();
+/// Runs jobs until the pool is closed and has no more jobs.
+pub(super) fn serve<J: Job>(shared: &Arc<ThreadShared<J>>, slot: usize) {
+    let started_at = Instant::now();
     let mut context = match start_context::<J::Context>(shared.args.clone()) {
         Ok(context) => context,
-        Err(cause) => return Shared::break_down(shared, cause.into()),
+        Err(cause) => return ThreadShared::break_down(shared, cause.into()),
     };
     let (condvar, claim) = (Arc::default(), VecDeque::new());
-    let mut worker = Worker { shared: shared.clone(), slot, born, condvar, claim };
+    let mut worker = ThreadWorker { shared: shared.clone(), slot, started_at, condvar, claim };
     let mut ran = None;
-    shared.look(|state| state.threads.note_started());
+    shared.with_state(|state| state.threads.note_started());
     while let Some(head) = worker.claim(ran.take()) {
         ran = Some(worker.run(head, &mut context));
     }
     let report = finish_context(context);
-    shared.look(|state| {
-        let worker = state.figures[slot].worker;
+    shared.with_state(|state| {
+        let worker = state.stats[slot].worker;
         state.reports.push(WorkerReport { worker, report });
     });
 }
 
-impl<J: Job> Worker<J> {
-    /// Records the last claim and makes the next one; `None` when the pool is closed and has no more jobs.
-    fn claim(&mut self, ran: Option<Ran<J>>) -> Option<Head<J>> {
+impl<J: Job> ThreadWorker<J> {
+    /// Records the last claim and makes the next one. Returns `None` when the pool is closed and has no more
+    /// jobs.
+    fn claim(&mut self, ran: Option<ClaimResult<J>>) -> Option<Head<J>> {
         let shared = self.shared.clone();
-        Shared::change_waiting(&shared, |state| {
+        ThreadShared::change_waiting(&shared, |state| {
             if let Some(ran) = ran {
                 self.account(state, ran);
             }
-            let mut waited = WaitResult::default();
+            let mut waited = WaitState::default();
             loop {
                 if state.is_due() || (waited.for_max_delay && !state.queue.is_empty()) {
                     if let Some(since) = waited.since {
-                        state.threads.polling_pays_off = since.elapsed() < POLLING_PAYS;
+                        state.threads.polling_pays_off = since.elapsed() < POLLING_PAYS_BELOW;
                     }
                     return self.take(state);
                 }
@@ -98,20 +99,20 @@ impl<J: Job> Worker<J> {
     }
 
     /// Records the end of a claim; the thread is searching from now on.
-    fn account(&mut self, state: &mut State<J>, Ran { jobs, rest, busy }: Ran<J>) {
+    fn account(&mut self, state: &mut LockedState<J>, ClaimResult { jobs, rest, busy }: ClaimResult<J>) {
         state.threads.running -= 1;
         state.threads.searching += 1;
-        let figures = &mut state.figures[self.slot];
-        figures.jobs += jobs as u64;
-        figures.batches += 1;
-        figures.busy += busy;
-        figures.life = self.born.elapsed();
+        let stats = &mut state.stats[self.slot];
+        stats.jobs += jobs as u64;
+        stats.batches += 1;
+        stats.busy += busy;
+        stats.life = self.started_at.elapsed();
         if let Some(head) = rest {
             state.queue.put_back(head, std::mem::take(&mut self.claim));
         }
     }
 
-    fn take(&mut self, state: &mut State<J>) -> Option<Head<J>> {
+    fn take(&mut self, state: &mut LockedState<J>) -> Option<Head<J>> {
         let cost = state.queue.next_cost()?;
         let (queued, threads) = (state.queue.len(), state.threads.max);
         let size = cost.claim_size(queued, threads);
@@ -123,7 +124,7 @@ impl<J: Job> Worker<J> {
     }
 
     /// Polls or parks until there may be jobs to claim.
-    fn wait(&self, state: &mut MutexGuard<'_, State<J>>, waited: &mut WaitResult) {
+    fn wait(&self, state: &mut MutexGuard<'_, LockedState<J>>, waited: &mut WaitState) {
         let since = *waited.since.get_or_insert_with(Instant::now);
         if !waited.polled && state.threads.may_poll() {
             waited.polled = true;
@@ -149,9 +150,9 @@ impl<J: Job> Worker<J> {
         }
     }
 
-    /// Runs the claimed jobs until [`CLAIM_WORK`] has passed. The others go back to the queue, and outcomes
-    /// are handed over, so that neither waits for jobs that take longer than expected.
-    fn run(&mut self, head: Head<J>, context: &mut J::Context) -> Ran<J> {
+    /// Runs the claimed jobs until [`CLAIM_WORK`] has passed. The remaining jobs go back to the queue and the
+    /// outcomes are passed on, so that neither waits for jobs that take longer than expected.
+    fn run(&mut self, head: Head<J>, context: &mut J::Context) -> ClaimResult<J> {
         let (start, count) = (Instant::now(), self.claim.len());
         let shared = &*self.shared;
         let mut outcome = |job, options| match shared.is_stopped() {
@@ -171,15 +172,15 @@ impl<J: Job> Worker<J> {
         head.target.cost.record(now - start, jobs);
         head.target.hand_over(done);
         let rest = Some(head).filter(|_| !self.claim.is_empty());
-        Ran { jobs, rest, busy: start.elapsed() }
+        ClaimResult { jobs, rest, busy: start.elapsed() }
     }
 }
 
-/// How a thread has waited since its last claim.
+/// Progress of a thread's waiting since its last claim.
 #[derive(Default)]
-struct WaitResult {
+struct WaitState {
     since: Option<Instant>,
     polled: bool,
-    /// The time for which jobs that are not due are left to others has passed.
+    /// The time for which jobs that are not due are left to other threads has passed.
     for_max_delay: bool,
 }

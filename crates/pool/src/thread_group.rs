@@ -1,0 +1,133 @@
+//! Group of threads that can be joined with a deadline.
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use parking_lot::{Condvar, Mutex};
+
+/// The threads of one pool. Each returns by itself after the pool was closed.
+#[derive(Default)]
+pub(crate) struct ThreadGroup {
+    members: Mutex<Members>,
+    member_ended: Condvar,
+}
+
+#[derive(Default)]
+struct Members {
+    running: usize,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl ThreadGroup {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// If the system cannot create a thread.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        name: String,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let guard = RunningGuard::new(self);
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            let _guard = guard;
+            work();
+        })?;
+        let mut members = self.members.lock();
+        members.handles.retain(|thread| !thread.is_finished());
+        members.handles.push(thread);
+        Ok(())
+    }
+
+    /// Waits until all threads have ended, or until the deadline if there is one. Returns whether all have
+    /// ended. Returns `false` immediately when called on a thread of the group, which would wait for itself.
+    pub(crate) fn join(&self, deadline: Option<Instant>) -> bool {
+        let mut members = self.members.lock();
+        let current = thread::current().id();
+        if members.handles.iter().any(|thread| thread.thread().id() == current) {
+            return false;
+        }
+        loop {
+            while members.running > 0 {
+                match deadline {
+                    None => self.member_ended.wait(&mut members),
+                    Some(deadline) => {
+                        if self.member_ended.wait_until(&mut members, deadline).timed_out() {
+                            return members.running == 0;
+                        }
+                    }
+                }
+            }
+            let handles = std::mem::take(&mut members.handles);
+            if handles.is_empty() {
+                return true;
+            }
+            drop(members);
+            // Their work is done, so joining them takes almost no time.
+            handles.into_iter().for_each(|thread| drop(thread.join()));
+            members = self.members.lock();
+        }
+    }
+}
+
+/// Counts a thread as running until the guard is dropped, also by a panic.
+struct RunningGuard(Arc<ThreadGroup>);
+
+impl RunningGuard {
+    fn new(group: &Arc<ThreadGroup>) -> RunningGuard {
+        group.members.lock().running += 1;
+        RunningGuard(group.clone())
+    }
+}
+
+impl Drop for RunningGuard {
+    fn drop(&mut self) {
+        self.0.members.lock().running -= 1;
+        self.0.member_ended.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::mpsc::channel, time::Duration};
+
+    #[test]
+    fn join_waits_for_the_last_thread_or_the_deadline() {
+        let group = Arc::new(ThreadGroup::default());
+        assert!(group.join(None), "the group is empty");
+        let (release, blocked) = channel::<()>();
+        group.spawn("blocked".into(), move || assert!(blocked.recv().is_err())).unwrap();
+        assert!(!group.join(Some(Instant::now() + Duration::from_millis(10))));
+        drop(release);
+        assert!(group.join(None));
+    }
+
+    #[test]
+    fn a_member_thread_does_not_wait_for_itself() {
+        let group = Arc::new(ThreadGroup::default());
+        let (result_sender, result) = channel();
+        let own_group = group.clone();
+        let (start_sender, start) = channel::<()>();
+        group
+            .spawn("member".into(), move || {
+                start.recv().unwrap();
+                result_sender.send(own_group.join(None)).unwrap();
+            })
+            .unwrap();
+        start_sender.send(()).unwrap();
+        assert!(!result.recv().unwrap());
+        assert!(group.join(None));
+    }
+
+    #[test]
+    fn a_thread_that_panics_counts_as_ended() {
+        let group = Arc::new(ThreadGroup::default());
+        group.spawn("panics".into(), || std::panic::resume_unwind(Box::new(()))).unwrap();
+        assert!(group.join(None));
+    }
+}
