@@ -1,9 +1,10 @@
 //! Runs jobs on worker processes, on threads, or one after another on the calling thread.
 //!
-//! A [`Job`] is a serializable value with a `run` method. An [`Executor`] accepts jobs through a
-//! [`Submitter`] and passes every outcome to a [`Sink`], exactly once. [`submit`](Executor::submit), which
-//! returns a [`JobFuture`], and [`map`](Executor::map), which returns an iterator over outputs, are built on
-//! that. There are three executors with the same interface:
+//! A [`Job`] is a serializable value with a `run` method. An [`Executor`] accepts jobs and resolves each of
+//! them exactly once: [`submit`](Executor::submit) returns a [`JobFuture`], [`map`](Executor::map) returns an
+//! iterator over outputs, and a [`Submitter`] passes the outcomes of the jobs that are pushed to it to a
+//! [`Sink`]. There are three executors with the same interface, and exchanging one for another changes one
+//! line of a program:
 //!
 //! - [`ProcessPool`] isolates jobs from each other and from the program: a job that crashes, runs out of
 //!   memory or exceeds its time limit costs a worker process, which is replaced.

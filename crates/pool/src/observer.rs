@@ -22,7 +22,9 @@ use wire::catch_panic;
 ///         let mut counts = self.0.lock().unwrap();
 ///         match event {
 ///             PoolEvent::WorkerStarting { .. } => counts.0 += 1,
-///             PoolEvent::BatchSent { jobs, .. } => counts.1 += jobs.iter().cloned().flatten().count() as u64,
+///             PoolEvent::BatchSent { jobs, .. } => {
+///                 counts.1 += jobs.iter().cloned().flatten().count() as u64;
+///             }
 ///             _ => {}
 ///         }
 ///     }

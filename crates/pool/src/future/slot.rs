@@ -8,7 +8,8 @@
 //! arrives, and the last handle drops it when it goes. The two can happen at the same time. `fill` stores the
 //! phase before it reads the number of handles for the second time, and the last handle decrements that
 //! number before it reads the phase, both sequentially consistent, so at least one of them sees the other's
-//! write and drops the outcome.
+//! write and drops the outcome. If there are listeners, `fill` notifies them with a handle of its own, whose
+//! drop counts like any other.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! State shared by a pool, its submitters, its threads and its futures.
+//! Shared state of a pool, and changes of it with their consequences.
 
 use std::{
     collections::VecDeque,
@@ -37,6 +37,7 @@ const MAX_WAKEUPS: usize = 2;
 const MIN_SLOTS: u64 = 8;
 const MAX_SLOTS: u64 = 256;
 
+/// State shared by a pool, its submitters, its threads and its futures.
 pub(super) struct ThreadShared<J: Job> {
     pub(super) args: <J::Context as Context>::Args,
     pub(super) max_threads: usize,
@@ -146,7 +147,8 @@ impl<J: Job> ThreadShared<J> {
         Ok(())
     }
 
-    /// Records that a thread could not be started. Breaks the pool if it has no threads.
+    /// Records that a thread could not be started. The pool continues with the threads that it has; without
+    /// any it is broken.
     fn note_failed_start(&self, state: &mut LockedState<J>, cause: &io::Error, followup: &mut Followup<J>) {
         state.threads.note_failed_start();
         if state.threads.started == 0 {

@@ -76,12 +76,12 @@ impl Cost {
     }
 
     /// Maximum number of jobs in a chunk.
-    pub(super) fn full_chunk(&self) -> usize {
+    pub(super) fn max_chunk(&self) -> usize {
         self.get().map_or(UNKNOWN_CHUNK, |cost| jobs_in(CLAIM_WORK, cost))
     }
 
     /// Minimum number of jobs in a chunk that is queued because threads are idle.
-    pub(super) fn least_chunk(&self) -> usize {
+    pub(super) fn min_chunk(&self) -> usize {
         self.get().map_or(1, |cost| jobs_in(WAKE_WORK, cost))
     }
 
@@ -112,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_unknown_cost_are_claimed_one_by_one_by_as_many_threads() {
+    fn jobs_of_unknown_cost_are_claimed_one_by_one_by_a_thread_each() {
         let unknown = Cost::default();
         assert_eq!((unknown.claim_size(10_000, 2), unknown.threads_for(100)), (1, 100));
-        assert_eq!((unknown.least_chunk(), unknown.in_flight(4)), (1, 0));
+        assert_eq!((unknown.min_chunk(), unknown.in_flight(4)), (1, 0));
     }
 
     #[test]
@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn claims_are_a_share_within_bounds() {
         let cost = measured(Duration::from_micros(1));
-        assert_eq!(cost.claim_size(100_000, 4), 200, "that is the work of a claim");
-        assert_eq!(cost.claim_size(400, 4), 50, "a share");
-        assert_eq!(cost.claim_size(60, 4), 10, "what is worth a claim");
+        assert_eq!(cost.claim_size(100_000, 4), 200, "limited by the work of a claim");
+        assert_eq!(cost.claim_size(400, 4), 50, "a share of the queue");
+        assert_eq!(cost.claim_size(60, 4), 10, "at least the work that is worth a claim");
         assert_eq!(measured(Duration::from_nanos(1)).claim_size(1_000_000, 1), MAX_CLAIM);
         assert_eq!(measured(Duration::from_secs(1)).claim_size(1_000_000, 1), 1);
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_are_woken_for_work_and_not_for_jobs() {
+    fn threads_are_woken_for_an_amount_of_work_not_for_each_job() {
         let tiny = measured(Duration::from_nanos(100));
         assert_eq!([tiny.threads_for(99), tiny.threads_for(100), tiny.threads_for(450)], [0, 1, 4]);
         assert_eq!(measured(Duration::from_millis(1)).threads_for(7), 7);

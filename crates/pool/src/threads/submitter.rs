@@ -25,18 +25,26 @@ pub(super) struct ThreadSubmitter<J: Job> {
     target: Arc<Target<J>>,
     buffered: VecDeque<Entry<J>>,
     /// Number of jobs at which a chunk is queued.
-    full: usize,
+    max_chunk: usize,
     /// Minimum number of jobs in a chunk that is queued earlier because threads are idle.
-    least: usize,
+    min_idle_chunk: usize,
     /// Time when the last chunk was queued.
-    last: Instant,
+    last_queued: Instant,
 }
 
 impl<J: Job> ThreadSubmitter<J> {
     pub(super) fn new(shared: Arc<ThreadShared<J>>, sink: Arc<dyn Sink<J>>) -> ThreadSubmitter<J> {
         let target = Arc::new(Target::sink(sink.clone()));
-        let (full, least) = (target.cost.full_chunk(), target.cost.least_chunk());
-        ThreadSubmitter { shared, sink, target, buffered: VecDeque::new(), full, least, last: Instant::now() }
+        let (max_chunk, min_idle_chunk) = (target.cost.max_chunk(), target.cost.min_chunk());
+        ThreadSubmitter {
+            shared,
+            sink,
+            target,
+            buffered: VecDeque::new(),
+            max_chunk,
+            min_idle_chunk,
+            last_queued: Instant::now(),
+        }
     }
 
     /// Queues the buffered jobs and updates the chunk sizes.
@@ -45,11 +53,11 @@ impl<J: Job> ThreadSubmitter<J> {
         let next = VecDeque::with_capacity(count);
         ThreadShared::queue(&self.shared, &self.target, std::mem::replace(&mut self.buffered, next));
         let now = Instant::now();
-        let interval = (now - self.last).as_nanos() / count.max(1) as u128;
-        self.last = now;
-        self.full = self.target.cost.full_chunk();
+        let interval = (now - self.last_queued).as_nanos() / count.max(1) as u128;
+        self.last_queued = now;
+        self.max_chunk = self.target.cost.max_chunk();
         let in_buffer_time = usize::try_from(BUFFER_TIME.as_nanos() / interval.max(1)).unwrap_or(usize::MAX);
-        self.least = self.target.cost.least_chunk().min(in_buffer_time).max(1);
+        self.min_idle_chunk = self.target.cost.min_chunk().min(in_buffer_time).max(1);
     }
 }
 
@@ -57,8 +65,8 @@ impl<J: Job> Submitter<J> for ThreadSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         self.buffered.push_back(Entry { tag, job, options });
         let count = self.buffered.len();
-        let flags = if count >= self.least { HAS_IDLE_THREADS | ALL_IDLE } else { ALL_IDLE };
-        if count >= self.full || self.shared.hints.any(flags) {
+        let flags = if count >= self.min_idle_chunk { HAS_IDLE_THREADS | ALL_IDLE } else { ALL_IDLE };
+        if count >= self.max_chunk || self.shared.hints.any(flags) {
             self.queue_chunk();
         }
     }

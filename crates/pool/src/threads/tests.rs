@@ -75,7 +75,7 @@ fn claims(pool: &ThreadPool<CallJob>) -> u64 {
 }
 
 #[test]
-fn jobs_that_wait_for_each_other_run_side_by_side() {
+fn jobs_that_wait_for_each_other_run_concurrently() {
     let pool = ThreadPool::new(4, ());
     run_short_jobs(&pool);
     for _ in 0..20 {
@@ -212,7 +212,7 @@ fn every_job_gets_one_outcome_when_the_pool_is_closed_or_stopped() {
 }
 
 #[test]
-fn threads_without_work_end_up_parked_without_a_time_limit() {
+fn idle_threads_end_up_parked_without_a_timeout() {
     let pool = ThreadPool::new(3, ());
     run_short_jobs(&pool);
     wait_until("the threads are parked", || pool.shared.with_state(|state| state.threads.are_parked()));
