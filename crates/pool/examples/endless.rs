@@ -1,8 +1,8 @@
 //! Maps an endless input, which is read only a few items ahead of the outputs that are taken.
 //!
-//! The program searches for the first number whose Collatz sequence (halve even numbers, replace odd n by 3n
-//! + 1) takes 150 steps or more to reach 1. The length of the search is not known in advance, so the input is
-//! all numbers.
+//! The program searches for the first number whose Collatz sequence takes 150 steps or more to reach 1: each
+//! step halves an even number and replaces an odd n by 3n+1. The length of the search is not known in
+//! advance, so the input is all numbers.
 //!
 //! `cargo run --release -p pool --example endless`
 

@@ -25,9 +25,9 @@ use crate::{JobOptions, SubmitError};
 /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(900)), (1, Some(400)), (2, Some(100))]);
 /// ```
 pub trait Submitter<J: Job>: Send {
-    /// Adds a job. Never waits for a worker. The outcome is passed to the sink under `tag`, exactly once and
-    /// in all circumstances; after [`Executor::stop`](crate::Executor::stop) it is
-    /// [`JobError::Cancelled`](crate::JobError::Cancelled).
+    /// Adds a job. Never waits for a worker, except that [`Serial`](crate::Serial) runs the job before it
+    /// returns. The outcome is passed to the sink under `tag`, exactly once and in all circumstances; after
+    /// [`Executor::stop`](crate::Executor::stop) it is [`JobError::Cancelled`](crate::JobError::Cancelled).
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
