@@ -21,12 +21,12 @@ pub(crate) struct Block<J: Job> {
     pub(crate) tags: Vec<u64>,
     /// The jobs with a time limit of their own, by their place.
     pub(crate) limits: Vec<(usize, Duration)>,
-    pub(crate) exit: Exit<J>,
+    pub(crate) target: OutcomeTarget<J>,
 }
 
 impl<J: Job> Block<J> {
-    pub(crate) fn new(exit: Exit<J>) -> Block<J> {
-        Block { entries: Entries::default(), tags: Vec::new(), limits: Vec::new(), exit }
+    pub(crate) fn new(target: OutcomeTarget<J>) -> Block<J> {
+        Block { entries: Entries::default(), tags: Vec::new(), limits: Vec::new(), target }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -45,23 +45,23 @@ impl<J: Job> Block<J> {
         options: JobOptions,
     ) -> Result<(), JobError<J::Error>> {
         self.entries.push(codec, job).map_err(|error| JobError::Codec(error.to_string()))?;
-        self.note(tag, options);
+        self.note_job(tag, options);
         Ok(())
     }
 
     /// Adds a job that is encoded already.
     pub(crate) fn append(&mut self, entry: &[u8], tag: u64, options: JobOptions) {
         self.entries.append(entry);
-        self.note(tag, options);
+        self.note_job(tag, options);
     }
 
     /// The same, without a copy if it is the first.
     pub(crate) fn append_owned(&mut self, entry: Vec<u8>, tag: u64, options: JobOptions) {
         self.entries.append_owned(entry);
-        self.note(tag, options);
+        self.note_job(tag, options);
     }
 
-    fn note(&mut self, tag: u64, options: JobOptions) {
+    fn note_job(&mut self, tag: u64, options: JobOptions) {
         self.limits.extend(options.time_limit.map(|limit| (self.tags.len(), limit)));
         self.tags.push(tag);
     }
@@ -70,42 +70,44 @@ impl<J: Job> Block<J> {
     pub(crate) fn take(&mut self) -> Block<J> {
         let jobs = self.tags.len();
         let entries = Entries::with_capacity(jobs, self.entries.bytes().min(MAX_RESERVED));
-        let next = Block { entries, tags: Vec::with_capacity(jobs), ..Block::new(self.exit.clone()) };
+        let next = Block { entries, tags: Vec::with_capacity(jobs), ..Block::new(self.target.clone()) };
         std::mem::replace(self, next)
     }
 }
 
 /// Where outcomes go.
-pub(crate) enum Exit<J: Job> {
+pub(crate) enum OutcomeTarget<J: Job> {
     /// Each into the slot that its tag names.
     Slots(Arc<Slots<J>>),
     Sink(Arc<dyn Sink<J>>),
 }
 
-impl<J: Job> Exit<J> {
+impl<J: Job> OutcomeTarget<J> {
     /// Hands out outcomes.
     pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
         match self {
-            Exit::Slots(slots) => resolved.into_iter().for_each(|job| slots.fill(job.tag, job.outcome)),
-            Exit::Sink(sink) => hand_over(&**sink, resolved),
+            OutcomeTarget::Slots(slots) => {
+                resolved.into_iter().for_each(|job| slots.fill(job.tag, job.outcome))
+            }
+            OutcomeTarget::Sink(sink) => hand_over(&**sink, resolved),
         }
     }
 
     /// Whether both lead to the same place.
-    fn is(&self, other: &Exit<J>) -> bool {
+    fn is_same(&self, other: &OutcomeTarget<J>) -> bool {
         match (self, other) {
-            (Exit::Slots(one), Exit::Slots(other)) => Arc::ptr_eq(one, other),
-            (Exit::Sink(one), Exit::Sink(other)) => Arc::ptr_eq(one, other),
+            (OutcomeTarget::Slots(one), OutcomeTarget::Slots(other)) => Arc::ptr_eq(one, other),
+            (OutcomeTarget::Sink(one), OutcomeTarget::Sink(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
     }
 }
 
-impl<J: Job> Clone for Exit<J> {
-    fn clone(&self) -> Exit<J> {
+impl<J: Job> Clone for OutcomeTarget<J> {
+    fn clone(&self) -> OutcomeTarget<J> {
         match self {
-            Exit::Slots(slots) => Exit::Slots(slots.clone()),
-            Exit::Sink(sink) => Exit::Sink(sink.clone()),
+            OutcomeTarget::Slots(slots) => OutcomeTarget::Slots(slots.clone()),
+            OutcomeTarget::Sink(sink) => OutcomeTarget::Sink(sink.clone()),
         }
     }
 }
@@ -130,14 +132,14 @@ impl<J: Job> Slice<J> {
     }
 
     /// Adds the names by which the program knows the jobs, in order, consecutive ones together.
-    pub(crate) fn add_names(&self, names: &mut Vec<RangeInclusive<u64>>) {
-        match &self.block.exit {
+    pub(crate) fn add_job_numbers(&self, numbers: &mut Vec<RangeInclusive<u64>>) {
+        match &self.block.target {
             // Their tags are the places of slots, which mean nothing to anybody else.
-            Exit::Slots(_) => {
-                (self.first.0..).take(self.count()).for_each(|number| add_name(names, number));
+            OutcomeTarget::Slots(_) => {
+                (self.first.0..).take(self.count()).for_each(|number| push_number(numbers, number));
             }
-            Exit::Sink(_) => {
-                self.tags().iter().for_each(|&tag| add_name(names, tag));
+            OutcomeTarget::Sink(_) => {
+                self.tags().iter().for_each(|&tag| push_number(numbers, tag));
             }
         }
     }
@@ -149,24 +151,24 @@ impl<J: Job> Slice<J> {
 
     /// Hands out the jobs' outcomes.
     pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
-        self.block.exit.resolve(resolved);
+        self.block.target.resolve(resolved);
     }
 }
 
-fn add_name(names: &mut Vec<RangeInclusive<u64>>, name: u64) {
-    match names.last_mut() {
-        Some(last) if last.end().checked_add(1) == Some(name) => *last = *last.start()..=name,
-        _ => names.push(name..=name),
+fn push_number(numbers: &mut Vec<RangeInclusive<u64>>, number: u64) {
+    match numbers.last_mut() {
+        Some(last) if last.end().checked_add(1) == Some(number) => *last = *last.start()..=number,
+        _ => numbers.push(number..=number),
     }
 }
 
 /// All blocks with unresolved jobs, by their first job.
 pub(crate) struct Blocks<J: Job> {
-    blocks: BTreeMap<u64, Held<J>>,
+    blocks: BTreeMap<u64, PendingBlock<J>>,
     next_job: u64,
 }
 
-struct Held<J: Job> {
+struct PendingBlock<J: Job> {
     block: Arc<Block<J>>,
     unresolved: u64,
 }
@@ -181,18 +183,18 @@ impl<J: Job> Blocks<J> {
         let unresolved = block.tags.len() as u64;
         let jobs = JobRange::new(self.next_job, self.next_job + unresolved)?;
         self.next_job = jobs.end();
-        if let Exit::Slots(slots) = &block.exit {
+        if let OutcomeTarget::Slots(slots) = &block.target {
             block.tags.iter().zip(jobs.iter()).for_each(|(&tag, JobId(id))| slots.assign(tag, Ticket(id)));
         }
-        self.blocks.insert(jobs.first().0, Held { block: Arc::new(block), unresolved });
+        self.blocks.insert(jobs.first().0, PendingBlock { block: Arc::new(block), unresolved });
         Some(jobs)
     }
 
     /// The jobs of all blocks whose outcomes go there.
-    pub(crate) fn on_the_way_to(&self, exit: &Exit<J>) -> Vec<JobRange> {
-        let blocks = self.blocks.iter().filter(|(_, held)| held.block.exit.is(exit));
+    pub(crate) fn unresolved_for(&self, target: &OutcomeTarget<J>) -> Vec<JobRange> {
+        let blocks = self.blocks.iter().filter(|(_, pending)| pending.block.target.is_same(target));
         blocks
-            .filter_map(|(&first, held)| JobRange::new(first, first + held.block.tags.len() as u64))
+            .filter_map(|(&first, pending)| JobRange::new(first, first + pending.block.tags.len() as u64))
             .collect()
     }
 
@@ -200,12 +202,12 @@ impl<J: Job> Blocks<J> {
     pub(crate) fn slices(&self, jobs: JobRange) -> Vec<Slice<J>> {
         let first_block = self.blocks.range(..=jobs.first().0).next_back().map_or(0, |(&first, _)| first);
         let touched = self.blocks.range(first_block..jobs.end());
-        let parts = touched.filter_map(|(&first, held)| {
-            let whole = JobRange::new(first, first + held.block.tags.len() as u64)?;
+        let parts = touched.filter_map(|(&first, pending)| {
+            let whole = JobRange::new(first, first + pending.block.tags.len() as u64)?;
             let part = whole.intersection(jobs)?;
             let (from, to) = (part.first().0 - first, part.end() - first);
             Some(Slice {
-                block: held.block.clone(),
+                block: pending.block.clone(),
                 from: from as usize,
                 to: to as usize,
                 first: part.first(),
@@ -215,15 +217,15 @@ impl<J: Job> Blocks<J> {
     }
 
     /// The same, for jobs that are resolved now: blocks without unresolved jobs are let go.
-    pub(crate) fn take(&mut self, jobs: JobRange) -> Vec<Slice<J>> {
+    pub(crate) fn take_resolved(&mut self, jobs: JobRange) -> Vec<Slice<J>> {
         let slices = self.slices(jobs);
         let mut at = jobs.first().0;
         for slice in &slices {
             let first = at - slice.from as u64;
             at += slice.count() as u64;
-            if let Some(held) = self.blocks.get_mut(&first) {
-                held.unresolved -= slice.count() as u64;
-                if held.unresolved == 0 {
+            if let Some(pending) = self.blocks.get_mut(&first) {
+                pending.unresolved -= slice.count() as u64;
+                if pending.unresolved == 0 {
                     self.blocks.remove(&first);
                 }
             }
@@ -240,8 +242,8 @@ mod tests {
     fn block(tags: std::ops::Range<u64>) -> Block<Byte> {
         let mut entries = Entries::default();
         tags.clone().for_each(|tag| entries.push(CodecKind::Bincode, &(tag as u8)).unwrap());
-        let exit = Exit::Sink(Arc::new(Ignore));
-        Block { entries, tags: tags.collect(), limits: Vec::new(), exit }
+        let target = OutcomeTarget::Sink(Arc::new(Ignore));
+        Block { entries, tags: tags.collect(), limits: Vec::new(), target }
     }
 
     fn range(start: u64, end: u64) -> JobRange {
@@ -258,16 +260,16 @@ mod tests {
         let slices = blocks.slices(range(2, 6));
         let tags: Vec<&[u64]> = slices.iter().map(|slice| &slice.block.tags[slice.from..slice.to]).collect();
         assert_eq!(tags, [&[102, 103][..], &[200, 201][..]]);
-        let mut names = Vec::new();
-        slices.iter().for_each(|slice| slice.add_names(&mut names));
-        assert_eq!(names, [102..=103, 200..=201]);
+        let mut numbers = Vec::new();
+        slices.iter().for_each(|slice| slice.add_job_numbers(&mut numbers));
+        assert_eq!(numbers, [102..=103, 200..=201]);
         assert_eq!(slices[0].bytes(), [1, 0, 0, 0, 102, 1, 0, 0, 0, 103]);
 
-        assert_eq!(blocks.take(range(2, 6)).len(), 2);
+        assert_eq!(blocks.take_resolved(range(2, 6)).len(), 2);
         assert_eq!(blocks.blocks.len(), 2);
-        blocks.take(range(6, 7));
+        blocks.take_resolved(range(6, 7));
         assert_eq!(blocks.blocks.len(), 1);
-        blocks.take(range(0, 2));
+        blocks.take_resolved(range(0, 2));
         assert!(blocks.blocks.is_empty());
     }
 }

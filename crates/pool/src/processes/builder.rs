@@ -1,7 +1,7 @@
 //! What a pool is made of. Most of it is about its workers' `surroundings`, or `rules` for the scheduler.
 
-mod rules;
-mod surroundings;
+mod policy;
+mod worker_env;
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
@@ -11,14 +11,14 @@ use wire::{CodecKind, Rendezvous, Transport};
 
 use super::{
     ProcessPool,
-    bounds::{
-        BuildError, DEPTH_VARIABLE, MAX_NESTING, added_niceness, cores_to_keep_to, depth_of_this_process,
-        worker_count,
+    build_error::{
+        BuildError, DEPTH_VARIABLE, MAX_NESTING, checked_niceness, checked_worker_count, nesting_depth,
+        pinned_cores,
     },
-    ledger::Ledger,
-    recipe::{Recipe, usable_transport},
-    shared::Shared,
-    submit::Controller,
+    shared::ProcessShared,
+    spawn_config::{SpawnConfig, usable_transport},
+    submit::ProcessControl,
+    time_accounting::TimeAccounting,
 };
 use crate::{Observer, available_cores, is_stray_worker, observer::Audience};
 
@@ -208,17 +208,17 @@ impl<J: Job> ProcessPoolBuilder<J> {
         if is_stray_worker() {
             return Err(BuildError::NoEntry);
         }
-        let depth = depth_of_this_process();
+        let depth = nesting_depth();
         if depth >= MAX_NESTING {
             return Err(BuildError::NestedTooDeep);
         }
-        self.settings.max_workers = worker_count(self.workers)?;
+        self.settings.max_workers = checked_worker_count(self.workers)?;
         Rendezvous::check()?;
         let mut context = Vec::new();
         self.codec.encode(&self.args, &mut context)?;
         self.environment.push((DEPTH_VARIABLE.into(), Some((depth + 1).to_string().into())));
         let (transport, transport_fallback) = usable_transport(self.transport);
-        let recipe = Recipe {
+        let spawn_config = SpawnConfig {
             program: self.program,
             environment: self.environment,
             job_type: J::NAME,
@@ -227,14 +227,19 @@ impl<J: Job> ProcessPoolBuilder<J> {
             transport_fallback,
             max_memory: self.max_memory,
             max_outcome: self.max_outcome,
-            cores: cores_to_keep_to(self.pin)?,
-            nice: added_niceness(self.nice)?,
+            cores: pinned_cores(self.pin)?,
+            nice: checked_niceness(self.nice)?,
             context,
         };
         let grace_period = self.settings.grace_period;
         let audience = Audience::new(self.observer);
-        let shared = Arc::new(Shared::new(recipe, self.settings, Ledger::new(self.ledger), audience));
-        let control = Arc::new(Controller(shared.clone()));
+        let shared = Arc::new(ProcessShared::new(
+            spawn_config,
+            self.settings,
+            TimeAccounting::new(self.ledger),
+            audience,
+        ));
+        let control = Arc::new(ProcessControl(shared.clone()));
         Ok(ProcessPool { shared, control, grace_period })
     }
 }

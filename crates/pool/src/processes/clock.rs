@@ -9,41 +9,44 @@ use job::{Job, MonotonicInstant, Stage, WorkerId};
 use sched::{Event, RESIDENT_PERIOD};
 use sys::clock::Heartbeat;
 
-use super::{handle::Handle, shared::Shared, supervisor::Progress, turn::Turn};
+use super::{handle::Handle, shared::ProcessShared, supervisor::ProgressMonitor, transaction::Transaction};
 
 /// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
-pub(crate) fn run<J: Job>(shared: &Arc<Shared<J>>) {
-    let attended = shared.ledger.thread("clock", Stage::Schedule);
-    let lane = attended.lane();
-    let (mut residents, mut progress) = (Residents::default(), Progress::new());
+pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
+    let timer_guard = shared.accounting.thread("clock", Stage::Schedule);
+    let timer = timer_guard.timer();
+    let (mut residents, mut progress) = (Residents::default(), ProgressMonitor::new());
     loop {
-        lane.enter(Stage::Schedule);
+        timer.enter(Stage::Schedule);
         progress.look(shared);
         if let Some(sizes) = residents.look(shared) {
-            let mut turn = Turn::on(lane, shared);
-            sizes.into_iter().for_each(|(worker, bytes)| turn.hear(Event::Resident { worker, bytes }));
-            turn.end();
+            let mut transaction = Transaction::begin_timed(timer, shared);
+            sizes
+                .into_iter()
+                .for_each(|(worker, bytes)| transaction.apply(Event::Resident { worker, bytes }));
+            transaction.commit();
         }
-        let mut turn = Turn::on(lane, shared);
-        let (now, collect_at, wake_at) = (turn.now, turn.state.collect_at, turn.state.wake_at);
-        if turn.note_skipped_time() {
-            turn.end();
-        } else if collect_at.is_some_and(|at| at <= now) {
-            turn.collect_patiently();
-            turn.end();
+        let mut transaction = Transaction::begin_timed(timer, shared);
+        let (now, flush_at, wake_at) =
+            (transaction.now, transaction.state.flush_at, transaction.state.wake_at);
+        if transaction.note_skipped_time() {
+            transaction.commit();
+        } else if flush_at.is_some_and(|at| at <= now) {
+            transaction.flush_on_timer();
+            transaction.commit();
         } else if wake_at.is_some_and(|at| at <= now) {
-            turn.tick();
-            turn.end();
-        } else if turn.state.sched.is_finished() {
+            transaction.tick();
+            transaction.commit();
+        } else if transaction.state.sched.is_finished() {
             return;
-        } else if let Some(at) = wake_at.into_iter().chain(collect_at).min() {
-            let wait = turn.begin_wait(at);
-            lane.enter(Stage::Wait);
-            shared.clock_news.wait_until(&mut turn.state, Instant::now() + wait);
+        } else if let Some(at) = wake_at.into_iter().chain(flush_at).min() {
+            let wait = transaction.begin_wait(at);
+            timer.enter(Stage::Wait);
+            shared.clock_wakeup.wait_until(&mut transaction.state, Instant::now() + wait);
         } else {
-            turn.state.heartbeat.stop();
-            lane.enter(Stage::Wait);
-            shared.clock_news.wait(&mut turn.state);
+            transaction.state.heartbeat.stop();
+            timer.enter(Stage::Wait);
+            shared.clock_wakeup.wait(&mut transaction.state);
         }
     }
 }
@@ -56,7 +59,7 @@ struct Residents {
 
 impl Residents {
     /// The resident sizes of the workers, if it is time to look.
-    fn look<J: Job>(&mut self, shared: &Shared<J>) -> Option<Vec<(WorkerId, u64)>> {
+    fn look<J: Job>(&mut self, shared: &ProcessShared<J>) -> Option<Vec<(WorkerId, u64)>> {
         let is_due = self.last.is_none_or(|last| last.elapsed() >= RESIDENT_PERIOD);
         if !is_due || !shared.limits_resident() {
             return None;
@@ -68,7 +71,7 @@ impl Residents {
     }
 }
 
-impl<J: Job> Turn<'_, J> {
+impl<J: Job> Transaction<'_, J> {
     /// Returns how long to wait until then, at a time.
     fn begin_wait(&mut self, at: MonotonicInstant) -> Duration {
         let wait = at.since(self.now);
@@ -95,12 +98,12 @@ impl<J: Job> Turn<'_, J> {
                 .state
                 .workers
                 .get(&worker)
-                .is_some_and(|handle| handle.stands() && (is_waiting || handle.is_receiving()));
-            self.hear(Event::Stalled { worker, stands });
+                .is_some_and(|handle| handle.is_stalled() && (is_waiting || handle.is_receiving()));
+            self.apply(Event::Stalled { worker, stands });
             if let Some((batch, index, since)) = self.state.running(worker) {
-                self.hear(Event::Seen { worker, batch, index, since });
+                self.apply(Event::Seen { worker, batch, index, since });
             }
         }
-        self.hear(Event::Tick);
+        self.apply(Event::Tick);
     }
 }

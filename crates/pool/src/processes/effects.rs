@@ -12,7 +12,10 @@ use wire::{
     batch::{self, BatchFlags},
 };
 
-use super::{block::Slice, clock, handle::Handle, shared::Shared, shared::State, supervisor, turn::Turn};
+use super::{
+    block::Slice, clock, handle::Handle, shared::PoolState, shared::ProcessShared, supervisor,
+    transaction::Transaction,
+};
 use crate::{PoolEvent, Resolved};
 
 /// Something to do, with all that it takes.
@@ -21,7 +24,7 @@ pub(crate) enum Effect<J: Job> {
     Send {
         to: Arc<Handle>,
         /// Among all batches that are sent to the worker.
-        place: u64,
+        sequence: u64,
         batch: BatchId,
         jobs: Vec<Slice<J>>,
         timed: bool,
@@ -42,56 +45,56 @@ pub(crate) enum Effect<J: Job> {
 
 /// Turns an action into an effect, with what it needs from the state.
 pub(crate) fn prepare<J: Job>(
-    state: &mut State<J>,
+    state: &mut PoolState<J>,
     action: Action,
-    clock_news: &Condvar,
+    clock_wakeup: &Condvar,
 ) -> Option<Effect<J>> {
     match action {
         Action::Start(worker) => {
             let handle = Arc::new(Handle::new(worker, state.sched.is_paused()));
-            state.gauges.push(handle.gauge.clone());
+            state.metrics.push(handle.metrics.clone());
             state.workers.insert(worker, handle.clone());
             Some(Effect::Start(handle))
         }
         Action::Send { worker, batch, jobs, timed } => {
             let to = state.workers.get(&worker)?.clone();
-            let place = to.next_place();
-            Some(Effect::Send { to, place, batch, jobs: state.slices(&jobs), timed })
+            let sequence = to.next_sequence();
+            Some(Effect::Send { to, sequence, batch, jobs: state.slices(&jobs), timed })
         }
-        Action::Deliver(jobs) => Some(Effect::Deliver(take(state, &jobs))),
+        Action::Deliver(jobs) => Some(Effect::Deliver(take_slices(state, &jobs))),
         Action::Resolve { jobs, verdict } => {
             let failure = failure(verdict, state);
-            Some(Effect::Fail { jobs: take(state, &[jobs]), failure })
+            Some(Effect::Fail { jobs: take_slices(state, &[jobs]), failure })
         }
-        Action::Halt(worker) => on(state, worker, Effect::Halt),
-        Action::Recall { worker, below } => on(state, worker, |handle| Effect::Recall(handle, below)),
-        Action::Retire(worker) => on(state, worker, Effect::Retire),
-        Action::Terminate(worker) => on(state, worker, Effect::Terminate),
-        Action::Kill(worker) => on(state, worker, Effect::Kill),
+        Action::Halt(worker) => for_worker(state, worker, Effect::Halt),
+        Action::Recall { worker, below } => for_worker(state, worker, |handle| Effect::Recall(handle, below)),
+        Action::Retire(worker) => for_worker(state, worker, Effect::Retire),
+        Action::Terminate(worker) => for_worker(state, worker, Effect::Terminate),
+        Action::Kill(worker) => for_worker(state, worker, Effect::Kill),
         Action::WakeAt(moment) => {
             if state.wake_at.is_none_or(|earlier| moment < earlier) {
                 state.wake_at = Some(moment);
-                clock_news.notify_all();
+                clock_wakeup.notify_all();
             }
-            let start = !std::mem::replace(&mut state.clock_runs, true);
+            let start = !std::mem::replace(&mut state.clock_is_running, true);
             start.then_some(Effect::StartClock)
         }
     }
 }
 
-fn on<J: Job>(
-    state: &State<J>,
+fn for_worker<J: Job>(
+    state: &PoolState<J>,
     worker: WorkerId,
     effect: impl FnOnce(Arc<Handle>) -> Effect<J>,
 ) -> Option<Effect<J>> {
     state.workers.get(&worker).cloned().map(effect)
 }
 
-fn take<J: Job>(state: &mut State<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
-    jobs.iter().flat_map(|&range| state.blocks.take(range)).collect()
+fn take_slices<J: Job>(state: &mut PoolState<J>, jobs: &[JobRange]) -> Vec<Slice<J>> {
+    jobs.iter().flat_map(|&range| state.blocks.take_resolved(range)).collect()
 }
 
-fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> JobError<J::Error> {
+fn failure<J: Job>(verdict: Verdict, state: &PoolState<J>) -> JobError<J::Error> {
     match verdict {
         Verdict::Crashed { death, attempts, earlier } => {
             JobError::Crashed { death, attempts, earlier, program: state.crash.clone() }
@@ -104,33 +107,33 @@ fn failure<J: Job>(verdict: Verdict, state: &State<J>) -> JobError<J::Error> {
 }
 
 /// What decisions have led to that is not yet over.
-pub(crate) struct Carried<J: Job> {
+pub(crate) struct FollowUp<J: Job> {
     /// What to deliver: only the caller has the outcomes.
-    pub(crate) delivered: Vec<Slice<J>>,
+    pub(crate) to_deliver: Vec<Slice<J>>,
     /// The jobs in which recalled workers are, which the scheduler has to know.
-    pub(crate) begun: Vec<(WorkerId, Running)>,
+    pub(crate) running: Vec<(WorkerId, Running)>,
 }
 
 /// Does what was decided, in order.
-pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>) -> Carried<J> {
-    let (mut delivered, mut begun) = (Vec::new(), Vec::new());
+pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Effect<J>>) -> FollowUp<J> {
+    let (mut to_deliver, mut running) = (Vec::new(), Vec::new());
     for effect in effects {
         match effect {
             Effect::Start(handle) => {
-                let (worker, at) = (handle.id, handle.gauge.started);
+                let (worker, at) = (handle.id, handle.metrics.started);
                 shared.audience.hear(|| PoolEvent::WorkerStarting { worker, at });
                 supervisor::start(shared, &handle);
             }
-            Effect::Send { to, place, batch, jobs, timed } => {
-                to.send_batch(place, message(shared, &to, batch, &jobs, timed));
+            Effect::Send { to, sequence, batch, jobs, timed } => {
+                to.send_batch(sequence, message(shared, &to, batch, &jobs, timed));
             }
-            Effect::Deliver(jobs) => delivered.extend(jobs),
+            Effect::Deliver(jobs) => to_deliver.extend(jobs),
             Effect::Fail { jobs, failure } => fail(&jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
                 shared.audience.hear(|| PoolEvent::BatchesRecalled { worker, below, at: now() });
-                begun.extend(handle.recall(below).map(|running| (worker, running)));
+                running.extend(handle.recall(below).map(|running| (worker, running)));
             }
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
@@ -138,12 +141,12 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<Shared<J>>, effects: Vec<Effect<J>>
             Effect::StartClock => start_clock(shared),
         }
     }
-    Carried { delivered, begun }
+    FollowUp { to_deliver, running }
 }
 
 /// Returns the message of a batch, and announces it.
 fn message<J: Job>(
-    shared: &Shared<J>,
+    shared: &ProcessShared<J>,
     to: &Handle,
     batch: BatchId,
     jobs: &[Slice<J>],
@@ -155,23 +158,23 @@ fn message<J: Job>(
     let message = batch::jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
     // Before it is sent: nobody is to hear of its return before.
     shared.audience.hear(|| {
-        let mut names = Vec::new();
-        jobs.iter().for_each(|slice| slice.add_names(&mut names));
+        let mut numbers = Vec::new();
+        jobs.iter().for_each(|slice| slice.add_job_numbers(&mut numbers));
         let bytes = message.len() as u64;
-        PoolEvent::BatchSent { worker: to.id, batch, jobs: names, bytes, at: now() }
+        PoolEvent::BatchSent { worker: to.id, batch, jobs: numbers, bytes, at: now() }
     });
     message
 }
 
 fn fail<J: Job>(jobs: &[Slice<J>], failure: &JobError<J::Error>) {
     for slice in jobs {
-        let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(again(failure)) });
+        let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(clone_failure(failure)) });
         slice.resolve(resolved.collect());
     }
 }
 
 /// A copy of a failure that is not the job's own, whose error type cannot always be copied.
-fn again<E>(failure: &JobError<E>) -> JobError<E> {
+fn clone_failure<E>(failure: &JobError<E>) -> JobError<E> {
     match failure {
         JobError::Crashed { death, attempts, earlier, program } => JobError::Crashed {
             death: *death,
@@ -190,16 +193,16 @@ fn again<E>(failure: &JobError<E>) -> JobError<E> {
     }
 }
 
-fn start_clock<J: Job>(shared: &Arc<Shared<J>>) {
+fn start_clock<J: Job>(shared: &Arc<ProcessShared<J>>) {
     let clock = {
         let shared = shared.clone();
         move || clock::run(&shared)
     };
     if let Err(error) = shared.crew.spawn("runner-clock".into(), clock) {
-        let mut turn = Turn::begin(shared);
-        turn.state.clock_runs = false;
-        turn.state.note_cause(&format!("no thread to keep the time: {error}"));
-        turn.hear(Event::ResourceLost);
-        turn.end();
+        let mut transaction = Transaction::begin(shared);
+        transaction.state.clock_is_running = false;
+        transaction.state.note_cause(&format!("no thread to keep the time: {error}"));
+        transaction.apply(Event::ResourceLost);
+        transaction.commit();
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Handle {
     pub(super) mailbox: OnceLock<Mailbox>,
     outbox: Mutex<Option<Outbox>>,
     /// Number of batches that were decided on.
-    batches: AtomicU64,
+    batches_sent: AtomicU64,
     /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
     killed: AtomicBool,
     /// Whether the kernel has killed it for lack of memory, as far as can be told.
@@ -38,22 +38,22 @@ pub(crate) struct Handle {
     retired: AtomicBool,
     reported: AtomicBool,
     /// Whether it has been heard of since somebody last asked.
-    heard: AtomicBool,
+    message_seen: AtomicBool,
     /// What it did that no worker does, in words.
-    expelled_for: OnceLock<String>,
+    protocol_error: OnceLock<String>,
     /// The end of a process that its job depended on, after which it ends itself.
     pub(crate) crash: OnceLock<Arc<Crash>>,
-    pub(crate) gauge: Arc<Gauge>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
 }
 
 /// What is counted about a worker: kept longer than the worker.
-pub(crate) struct Gauge {
-    figures: Mutex<WorkerStats>,
+pub(crate) struct WorkerMetrics {
+    stats: Mutex<WorkerStats>,
     /// When it was decided to start it.
     pub(crate) started: MonotonicInstant,
     /// Where it keeps its time, as long as it lives.
     page: Mutex<Option<Arc<SharedPage>>>,
-    buried: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl Handle {
@@ -64,27 +64,27 @@ impl Handle {
             page: OnceLock::new(),
             mailbox: OnceLock::new(),
             outbox: Mutex::new(None),
-            batches: AtomicU64::new(0),
+            batches_sent: AtomicU64::new(0),
             killed: AtomicBool::new(false),
             killed_by_kernel: AtomicBool::new(false),
             paused: AtomicBool::new(paused),
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
-            heard: AtomicBool::new(false),
-            expelled_for: OnceLock::new(),
+            message_seen: AtomicBool::new(false),
+            protocol_error: OnceLock::new(),
             crash: OnceLock::new(),
-            gauge: Arc::new(Gauge {
-                figures: Mutex::new(WorkerStats::new(id)),
+            metrics: Arc::new(WorkerMetrics {
+                stats: Mutex::new(WorkerStats::new(id)),
                 started: clock::now(),
                 page: Mutex::new(None),
-                buried: AtomicBool::new(false),
+                ended: AtomicBool::new(false),
             }),
         }
     }
 
     /// Registers the process that has just been spawned.
-    pub(crate) fn adopt(&self, process: Process) -> &Process {
-        self.gauge.figures.lock().pid = Some(process.pid());
+    pub(crate) fn set_process(&self, process: Process) -> &Process {
+        self.metrics.stats.lock().pid = Some(process.pid());
         let process = self.process.get_or_init(|| process);
         if self.was_killed() {
             self.signal(Signal::SIGKILL);
@@ -128,9 +128,9 @@ impl Handle {
     }
 
     /// Says whether there are cores to spare.
-    pub(crate) fn set_may_spin(&self, calm: bool) {
+    pub(crate) fn set_may_spin(&self, may_spin: bool) {
         if let Some(page) = self.page.get() {
-            page.set_may_spin(calm);
+            page.set_may_spin(may_spin);
         }
     }
 
@@ -147,8 +147,8 @@ impl Handle {
     }
 
     /// Returns the place of the next batch among all that are sent to the worker. Called under the pool's lock.
-    pub(crate) fn next_place(&self) -> u64 {
-        self.batches.fetch_add(1, Ordering::Relaxed)
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.batches_sent.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn connect(&self, outbox: Outbox) {
@@ -156,17 +156,17 @@ impl Handle {
     }
 
     /// Something has come from it.
-    pub(crate) fn note_heard(&self) {
-        self.heard.store(true, Ordering::Relaxed);
+    pub(crate) fn note_message(&self) {
+        self.message_seen.store(true, Ordering::Relaxed);
     }
 
     /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
     /// call. What it has sent may be being handled.
-    pub(crate) fn stands(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         let is_handling = self.mailbox.get().is_some_and(Mailbox::is_handling);
-        let heard = self.heard.swap(false, Ordering::Relaxed) || is_handling;
+        let message_seen = self.message_seen.swap(false, Ordering::Relaxed) || is_handling;
         let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
-        (!heard && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
+        (!message_seen && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
     }
 
     /// Whether a thread is receiving a message from it.
@@ -175,20 +175,20 @@ impl Handle {
     }
 
     /// Kills the worker for what it did.
-    pub(crate) fn expel(&self, why: &str) {
-        let _ = self.expelled_for.set(why.to_owned());
+    pub(crate) fn kill_for_protocol_error(&self, why: &str) {
+        let _ = self.protocol_error.set(why.to_owned());
         self.kill();
     }
 
     /// Notes that there is no memory for what the worker sends, so that its job is charged as for its own lack of memory.
-    pub(crate) fn note_lack_of_memory(&self) {
+    pub(crate) fn note_alloc_failure(&self) {
         if let Some(page) = self.page.get() {
             page.note_alloc_failure();
         }
     }
 
-    pub(crate) fn expelled_for(&self) -> Option<&str> {
-        self.expelled_for.get().map(String::as_str)
+    pub(crate) fn protocol_error(&self) -> Option<&str> {
+        self.protocol_error.get().map(String::as_str)
     }
 
     pub(crate) fn was_killed(&self) -> bool {
@@ -209,7 +209,7 @@ impl Handle {
         self.killed_by_kernel.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_killed_by_kernel(&self) -> bool {
+    pub(crate) fn was_killed_by_kernel(&self) -> bool {
         self.killed_by_kernel.load(Ordering::SeqCst)
     }
 
@@ -226,12 +226,12 @@ impl Handle {
     /// Notes how much processor time it has used.
     pub(crate) fn note_processor_time(&self) {
         if let Some(time) = self.process.get().and_then(Process::processor_time) {
-            self.gauge.figures.lock().processor = time;
+            self.metrics.stats.lock().processor = time;
         }
     }
 
     /// Whether it has had its last words; from now on it has.
-    pub(crate) fn has_reported(&self) -> bool {
+    pub(crate) fn mark_reported(&self) -> bool {
         self.reported.swap(true, Ordering::SeqCst)
     }
 
@@ -246,8 +246,8 @@ impl Handle {
     }
 
     /// Sends the batch of this [place](Handle::next_place), once those before it are sent.
-    pub(crate) fn send_batch(&self, place: u64, message: Message) {
-        self.send_by(message, |outbox, message| outbox.send_in_order(place, message));
+    pub(crate) fn send_batch(&self, sequence: u64, message: Message) {
+        self.send_by(message, |outbox, message| outbox.send_in_order(sequence, message));
     }
 
     fn send_by(&self, message: Message, send: impl FnOnce(&mut Outbox, Message) -> Result<(), Closed>) {
@@ -255,9 +255,9 @@ impl Handle {
         if let Some(outbox) = &mut *self.outbox.lock()
             && let Err(error @ Closed::Malformed(_)) = send(outbox, message)
         {
-            self.expel(&format!("the worker was killed because {error}"));
+            self.kill_for_protocol_error(&format!("the worker was killed because {error}"));
         }
-        self.gauge.figures.lock().bytes_out += bytes;
+        self.metrics.stats.lock().bytes_out += bytes;
     }
 
     /// The worker has answered the oldest message; `false` if there was none. One that was told to
@@ -273,52 +273,52 @@ impl Handle {
     }
 }
 
-impl Gauge {
+impl WorkerMetrics {
     /// Counts from now on what the worker spends its time on, since the decision to start it.
-    pub(crate) fn watch(&self, page: &Arc<SharedPage>) {
+    pub(crate) fn attach_page(&self, page: &Arc<SharedPage>) {
         page.lane().begin(Stage::Start, self.started);
         *self.page.lock() = Some(page.clone());
     }
 
     /// Counts a program that ended with a request unanswered.
     pub(crate) fn note_crash(&self) {
-        self.figures.lock().programs.crashed += 1;
+        self.stats.lock().programs.crashed += 1;
     }
 
     pub(crate) fn note_ready(&self) {
-        self.figures.lock().start = clock::now().since(self.started);
+        self.stats.lock().start = clock::now().since(self.started);
     }
 
     pub(crate) fn note_outcomes(&self, jobs: u64, bytes: u64, busy: std::time::Duration, last: bool) {
-        let mut figures = self.figures.lock();
-        figures.jobs += jobs;
-        figures.batches += u64::from(last);
-        figures.bytes_in += bytes;
-        figures.busy += busy;
+        let mut stats = self.stats.lock();
+        stats.jobs += jobs;
+        stats.batches += u64::from(last);
+        stats.bytes_in += bytes;
+        stats.busy += busy;
     }
 
     pub(crate) fn note_end(&self) {
         let now = clock::now();
-        let mut figures = self.figures.lock();
-        figures.life = now.since(self.started);
+        let mut stats = self.stats.lock();
+        stats.life = now.since(self.started);
         if let Some(page) = self.page.lock().take() {
             page.lane().enter_at(Stage::Leave, now);
-            figures.stage_times = page.lane().stage_times(now);
-            figures.programs = ProgramStats { crashed: figures.programs.crashed, ..page.programs() };
+            stats.stage_times = page.lane().stage_times(now);
+            stats.programs = ProgramStats { crashed: stats.programs.crashed, ..page.programs() };
         }
-        self.buried.store(true, Ordering::Release);
+        self.ended.store(true, Ordering::Release);
     }
 
     pub(crate) fn stats(&self) -> WorkerStats {
-        let mut figures = self.figures.lock().clone();
-        if !self.buried.load(Ordering::Acquire) {
+        let mut stats = self.stats.lock().clone();
+        if !self.ended.load(Ordering::Acquire) {
             let now = clock::now();
-            figures.life = now.since(self.started);
+            stats.life = now.since(self.started);
             let page = self.page.lock();
-            figures.stage_times =
+            stats.stage_times =
                 page.as_ref().map_or_else(StageTimes::default, |page| page.lane().stage_times(now));
-            figures.programs = page.as_ref().map_or_else(ProgramStats::default, |page| page.programs());
+            stats.programs = page.as_ref().map_or_else(ProgramStats::default, |page| page.programs());
         }
-        figures
+        stats
     }
 }

@@ -12,17 +12,17 @@ use job::{Job, Stage};
 
 use super::{
     handle::Handle,
-    incoming::{CallerTime, Incoming, Time},
-    shared::Shared,
+    incoming::{CallerTime, Incoming, TimeAccount},
+    shared::ProcessShared,
 };
 
-impl<J: Job> Shared<J> {
+impl<J: Job> ProcessShared<J> {
     /// Takes messages of busy workers until `is_done`, for `time` at the most. For threads of the program.
-    pub(super) fn help(this: &Arc<Shared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
+    pub(super) fn help(this: &Arc<ProcessShared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
         if !this.may_spin() {
             return;
         }
-        let account = Time::Caller(CallerTime::begin(&this.ledger.callers, Stage::Poll));
+        let account = TimeAccount::Caller(CallerTime::begin(&this.accounting.callers, Stage::Poll));
         let helper = Helper::begin(this, &account);
         this.poller.poll(time, || {
             helper.take_messages();
@@ -31,7 +31,7 @@ impl<J: Job> Shared<J> {
     }
 }
 
-impl<J: Job> Shared<J> {
+impl<J: Job> ProcessShared<J> {
     /// Whether a thread of the program takes messages.
     pub(super) fn has_helping_caller(&self) -> bool {
         self.helping_callers.load(Ordering::Relaxed) > 0
@@ -40,16 +40,16 @@ impl<J: Job> Shared<J> {
 
 /// A thread that takes messages of the workers that had jobs when it began.
 pub(super) struct Helper<'a, J: Job> {
-    shared: &'a Arc<Shared<J>>,
+    shared: &'a Arc<ProcessShared<J>>,
     handles: Vec<Arc<Handle>>,
-    time: &'a Time<'a>,
+    time: &'a TimeAccount<'a>,
 }
 
 impl<'a, J: Job> Helper<'a, J> {
-    pub(super) fn begin(shared: &'a Arc<Shared<J>>, time: &'a Time<'a>) -> Helper<'a, J> {
+    pub(super) fn begin(shared: &'a Arc<ProcessShared<J>>, time: &'a TimeAccount<'a>) -> Helper<'a, J> {
         let handles = shared.busy_handles();
         handles.iter().filter_map(|handle| handle.mailbox.get()).for_each(|mailbox| mailbox.begin_helping());
-        if matches!(time, Time::Caller(_)) {
+        if matches!(time, TimeAccount::Caller(_)) {
             shared.helping_callers.fetch_add(1, Ordering::Relaxed);
         }
         time.enter(Stage::Poll);
@@ -65,7 +65,7 @@ impl<'a, J: Job> Helper<'a, J> {
         let mut any = false;
         for handle in &self.handles {
             let Some(mailbox) = handle.mailbox.get() else { continue };
-            if mailbox.take(|received| self.incoming(handle).take(received)) {
+            if mailbox.try_drain(|received| self.incoming(handle).handle_received(received)) {
                 any = true;
                 self.time.enter(Stage::Poll);
             }
@@ -82,9 +82,9 @@ impl<J: Job> Drop for Helper<'_, J> {
     fn drop(&mut self) {
         for handle in &self.handles {
             let Some(mailbox) = handle.mailbox.get() else { continue };
-            mailbox.end_helping(|received| self.incoming(handle).take(received));
+            mailbox.end_helping(|received| self.incoming(handle).handle_received(received));
         }
-        if matches!(self.time, Time::Caller(_)) {
+        if matches!(self.time, TimeAccount::Caller(_)) {
             self.shared.helping_callers.fetch_sub(1, Ordering::Relaxed);
         }
     }

@@ -12,13 +12,16 @@ use wire::{
     handshake::{FinalReport, unpack},
 };
 
-use super::{block::Slice, handle::Handle, ledger::Callers, shared::Shared, turn::Turn};
+use super::{
+    block::Slice, handle::Handle, shared::ProcessShared, time_accounting::CallerTimes,
+    transaction::Transaction,
+};
 use crate::{PoolEvent, Resolved, WorkerReport};
 
 pub(super) type ReportOf<J> = <<J as Job>::Context as Context>::Report;
 
 /// Account that handling a message is charged to.
-pub(super) enum Time<'a> {
+pub(super) enum TimeAccount<'a> {
     /// Stage timer of a thread of the pool.
     Thread(&'a StageTimer),
     /// Common account of the threads of the program.
@@ -27,36 +30,39 @@ pub(super) enum Time<'a> {
 
 /// The stage that a thread of the program is in, and since when.
 pub(super) struct CallerTime<'a> {
-    callers: &'a Callers,
+    callers: &'a CallerTimes,
     stage: std::cell::Cell<(Stage, MonotonicInstant)>,
 }
 
 impl<'a> CallerTime<'a> {
     /// A thread of the program enters the pool; it leaves when this is dropped.
-    pub(super) fn begin(callers: &'a Callers, stage: Stage) -> CallerTime<'a> {
+    pub(super) fn begin(callers: &'a CallerTimes, stage: Stage) -> CallerTime<'a> {
         CallerTime { callers, stage: (stage, callers.now()).into() }
     }
 }
 
-impl Time<'_> {
+impl TimeAccount<'_> {
     pub(super) fn enter(&self, stage: Stage) {
         match self {
-            Time::Thread(lane) => lane.enter(stage),
-            Time::Caller(time) => time.enter(stage),
+            TimeAccount::Thread(timer) => timer.enter(stage),
+            TimeAccount::Caller(time) => time.enter(stage),
         }
     }
 
     /// A turn at the lock.
-    pub(super) fn turn<'t, J: Job>(&'t self, shared: &'t Arc<Shared<J>>) -> Turn<'t, J> {
+    pub(super) fn begin_transaction<'t, J: Job>(
+        &'t self,
+        shared: &'t Arc<ProcessShared<J>>,
+    ) -> Transaction<'t, J> {
         match self {
-            Time::Thread(lane) => {
-                lane.enter(Stage::Schedule);
-                Turn::on(lane, shared)
+            TimeAccount::Thread(timer) => {
+                timer.enter(Stage::Schedule);
+                Transaction::begin_timed(timer, shared)
             }
-            Time::Caller(time) => {
+            TimeAccount::Caller(time) => {
                 // A turn counts its own time.
                 time.enter(Stage::Schedule);
-                Turn::begin(shared)
+                Transaction::begin(shared)
             }
         }
     }
@@ -79,51 +85,51 @@ impl Drop for CallerTime<'_> {
 /// Handler of one worker's messages, one after another: the thread that uses it holds the lock of the worker's
 /// [mailbox](super::mailbox::Mailbox).
 pub(super) struct Incoming<'a, J: Job> {
-    pub(super) shared: &'a Arc<Shared<J>>,
+    pub(super) shared: &'a Arc<ProcessShared<J>>,
     pub(super) handle: &'a Handle,
-    pub(super) time: &'a Time<'a>,
+    pub(super) time: &'a TimeAccount<'a>,
 }
 
 impl<J: Job> Incoming<'_, J> {
     /// Handles what has been received, or kills the worker for it; returns whether more will come.
-    pub(super) fn take(&self, received: Result<Message, Closed>) -> bool {
-        self.handle.note_heard();
+    pub(super) fn handle_received(&self, received: Result<Message, Closed>) -> bool {
+        self.handle.note_message();
         self.shared.supervisor.note_progress();
         match received {
-            Ok(message) => self.take_message(&message),
+            Ok(message) => self.handle_message(&message),
             Err(Closed::Gone) => false,
             Err(error) => {
-                self.refuse(error);
+                self.kill_for_link_error(error);
                 false
             }
         }
     }
 
-    fn take_message(&self, message: &Message) -> bool {
+    fn handle_message(&self, message: &Message) -> bool {
         let handle = self.handle;
         let understood = match message.tag() {
             Some(Tag::PartReceived) => handle.part_received(),
-            Some(Tag::Outcomes) => self.take_outcomes(message),
-            Some(Tag::Control) if handle.is_retired() => self.take_farewell(message),
-            Some(Tag::Control) => self.take_crash(message),
+            Some(Tag::Outcomes) => self.handle_outcomes(message),
+            Some(Tag::Control) if handle.is_retired() => self.handle_final_report(message),
+            Some(Tag::Control) => self.handle_crash(message),
             None | Some(Tag::Jobs) => false,
         };
         if !understood {
-            handle.expel("the worker was killed because it sent what no worker sends");
+            handle.kill_for_protocol_error("the worker was killed because it sent what no worker sends");
         }
         understood
     }
 
     /// Kills a worker whose link is broken.
-    fn refuse(&self, error: Closed) {
+    fn kill_for_link_error(&self, error: Closed) {
         if matches!(error, Closed::NoMemory { .. }) {
             // Charged to the job whose outcome it is.
-            self.handle.note_lack_of_memory();
+            self.handle.note_alloc_failure();
         }
-        self.handle.expel(&format!("the worker was killed because {error}"));
+        self.handle.kill_for_protocol_error(&format!("the worker was killed because {error}"));
     }
 
-    fn take_outcomes(&self, message: &Message) -> bool {
+    fn handle_outcomes(&self, message: &Message) -> bool {
         let handle = self.handle;
         self.time.enter(Stage::DecodeOutcome);
         let Some(view) = OutcomesView::read(message) else { return false };
@@ -132,7 +138,7 @@ impl<J: Job> Incoming<'_, J> {
         }
         let busy = Duration::from_nanos(view.busy_ns);
         let outcomes = u64::from(view.count);
-        handle.gauge.note_outcomes(outcomes, message.len() as u64, busy, view.last);
+        handle.metrics.note_outcomes(outcomes, message.len() as u64, busy, view.last);
         self.shared.audience.hear(|| PoolEvent::OutcomesReceived {
             worker: handle.id,
             batch: view.batch,
@@ -144,20 +150,26 @@ impl<J: Job> Incoming<'_, J> {
             bytes: message.len() as u64,
             at: clock::now(),
         });
-        let mut turn = self.time.turn(self.shared);
-        turn.hear(Event::Returned { worker: handle.id, batch: view.batch, outcomes, last: view.last, busy });
+        let mut transaction = self.time.begin_transaction(self.shared);
+        transaction.apply(Event::Returned {
+            worker: handle.id,
+            batch: view.batch,
+            outcomes,
+            last: view.last,
+            busy,
+        });
         // The next batch goes out before these outcomes are decoded.
-        let jobs = turn.end();
+        let jobs = transaction.commit();
         self.deliver(&jobs, view.outcomes());
         true
     }
 
     /// Notes what the worker has to say as it leaves; it says so once.
-    fn take_farewell(&self, message: &Message) -> bool {
-        let Ok(farewell) = unpack::<FinalReport>(message) else { return false };
-        let report = match farewell {
+    fn handle_final_report(&self, message: &Message) -> bool {
+        let Ok(report_message) = unpack::<FinalReport>(message) else { return false };
+        let report = match report_message {
             FinalReport::Report(bytes) => {
-                self.shared.recipe.codec.decode(&bytes).map_err(|error| error.to_string())
+                self.shared.spawn_config.codec.decode(&bytes).map_err(|error| error.to_string())
             }
             FinalReport::Failed(reason) => Err(reason),
         };
@@ -165,15 +177,15 @@ impl<J: Job> Incoming<'_, J> {
     }
 
     /// Notes the end of a process that the worker's job depended on; it reports one at most, and ends.
-    fn take_crash(&self, message: &Message) -> bool {
+    fn handle_crash(&self, message: &Message) -> bool {
         let Ok(crash) = unpack::<Crash>(message) else { return false };
-        self.handle.gauge.note_crash();
+        self.handle.metrics.note_crash();
         self.handle.crash.set(Arc::new(crash)).is_ok()
     }
 
     /// Stores the worker's final report; returns `false` if it has sent one before.
     pub(super) fn note_report(&self, report: Result<ReportOf<J>, String>) -> bool {
-        let first = !self.handle.has_reported();
+        let first = !self.handle.mark_reported();
         if first {
             let report = report.map_err(Arc::from);
             self.shared.state.lock().reports.push(WorkerReport { worker: self.handle.id, report });
@@ -187,7 +199,7 @@ impl<J: Job> Incoming<'_, J> {
         jobs: &[Slice<J>],
         mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>,
     ) {
-        let codec = self.shared.recipe.codec;
+        let codec = self.shared.spawn_config.codec;
         for slice in jobs {
             self.time.enter(Stage::DecodeOutcome);
             let resolved = decode_all(codec, slice.tags(), &mut outcomes);
@@ -212,7 +224,7 @@ fn decode_all<'a, J: Job>(
                 let Some((status, payload)) = outcomes.next() else { return };
                 match decode_output::<J>(status, payload, codec) {
                     Ok(output) => resolved.push(Resolved { tag, outcome: Ok(output) }),
-                    Err(NotAnOutput) => {
+                    Err(NeedsFullDecode) => {
                         resolved.push(Resolved { tag, outcome: decode::<J>(status, payload, codec) });
                     }
                 }
@@ -229,33 +241,33 @@ fn decode_all<'a, J: Job>(
 }
 
 /// Not an output that can be decoded without further ado.
-struct NotAnOutput;
+struct NeedsFullDecode;
 
 #[inline]
 fn decode_output<J: Job>(
     status: Option<Status>,
     payload: &[u8],
     codec: CodecKind,
-) -> Result<J::Output, NotAnOutput> {
+) -> Result<J::Output, NeedsFullDecode> {
     match status {
-        Some(Status::Done) if payload.len() <= SHORT_OUTCOME => {
-            codec.decode_unguarded(payload).map_err(|_| NotAnOutput)
+        Some(Status::Done) if payload.len() <= SMALL_OUTCOME => {
+            codec.decode_unguarded(payload).map_err(|_| NeedsFullDecode)
         }
-        _ => Err(NotAnOutput),
+        _ => Err(NeedsFullDecode),
     }
 }
 
 /// Outcomes of up to this many bytes are decoded without asking for room.
-const SHORT_OUTCOME: usize = 1 << 20;
+const SMALL_OUTCOME: usize = 1 << 20;
 
 /// Room for a decoded outcome, and for what a sink makes of it, as a multiple of its bytes.
-const DECODED: usize = 4;
+const DECODED_SIZE_FACTOR: usize = 4;
 
 #[cold]
 fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
     let bytes = payload.len();
     // The allocations of a type's own deserializer end the process when they fail.
-    if bytes > SHORT_OUTCOME && !has_room(bytes.saturating_mul(DECODED)) {
+    if bytes > SMALL_OUTCOME && !has_room(bytes.saturating_mul(DECODED_SIZE_FACTOR)) {
         return Err(JobError::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
     }
     let decoded = match status {

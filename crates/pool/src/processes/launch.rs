@@ -16,7 +16,7 @@ use wire::{
     ring,
 };
 
-use super::{handle::Handle, recipe::Recipe};
+use super::{handle::Handle, spawn_config::SpawnConfig};
 
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -28,21 +28,21 @@ pub(crate) enum LaunchError {
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
     #[error("cannot wait for a worker: {0}")]
-    Watch(io::Error),
+    EpollSet(io::Error),
     #[error("starting a worker panicked: {0}")]
     Panicked(Panic),
     #[error("the worker broke off the handshake: {0}")]
     Handshake(Closed),
     #[error("the worker said something else than its name")]
-    Unintelligible,
+    Protocol,
     #[error("the worker does not fit: {0}")]
     Mismatch(#[from] Mismatch),
     #[error("{0}")]
     Context(String),
     #[error("the worker was not ready in time")]
-    Late,
+    Timeout,
     #[error("the worker ran out of memory while it started")]
-    Memory,
+    OutOfMemory,
 }
 
 impl From<CallError> for LaunchError {
@@ -56,23 +56,21 @@ impl From<CallError> for LaunchError {
 }
 
 impl LaunchError {
-    fn of_spawn(error: SpawnError, recipe: &Recipe) -> LaunchError {
+    fn of_spawn(error: SpawnError, spawn_config: &SpawnConfig) -> LaunchError {
         match error {
             SpawnError::Call(error) => error.into(),
             SpawnError::Program(error) if is_out_of_descriptors(&error) => {
                 CallError::new("execve", error).into()
             }
-            SpawnError::Program(error) => LaunchError::Spawn { program: recipe.program.clone(), error },
+            SpawnError::Program(error) => LaunchError::Spawn { program: spawn_config.program.clone(), error },
         }
     }
 
     /// What it says about the next attempt, with the end that the worker came to by itself or by somebody else.
-    pub(crate) fn verdict(&self, death: Option<Death>) -> StartFailure {
+    pub(crate) fn start_failure(&self, death: Option<Death>) -> StartFailure {
         match self {
-            LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Unintelligible => {
-                StartFailure::Final
-            }
-            LaunchError::Late => StartFailure::Own,
+            LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Protocol => StartFailure::Final,
+            LaunchError::Timeout => StartFailure::Own,
             _ => match death.map(|death| death.cause) {
                 Some(DeathCause::Signalled(signal)) if signal == Signal::SIGKILL as i32 => {
                     StartFailure::Killed
@@ -86,17 +84,17 @@ impl LaunchError {
 /// A worker that is not ready yet, by what is expected of it next. No step waits for it.
 pub(crate) enum Launch {
     /// It rings when it has joined.
-    Meeting(Rendezvous),
+    Connecting(Rendezvous),
     /// Another thread accepts it.
     Accepting,
     /// It says who it is.
-    Greeting(Inbox),
+    AwaitingHello(Inbox),
     /// It says whether its state is made.
-    Loading(Inbox),
+    AwaitingReady(Inbox),
 }
 
 /// How far a launch is.
-pub(crate) enum Progress {
+pub(crate) enum LaunchProgress {
     Pending(Launch),
     /// The worker has to be accepted, which may take as long as it lives.
     Accept(Rendezvous),
@@ -105,74 +103,89 @@ pub(crate) enum Progress {
 
 impl Launch {
     /// Starts the process. The handle knows it from the moment it exists, also if the rest fails.
-    pub(crate) fn begin(recipe: &Recipe, handle: &Handle, counts: bool) -> Result<Launch, LaunchError> {
-        let (page, descriptor) = match recipe.transport {
+    pub(crate) fn begin(
+        spawn_config: &SpawnConfig,
+        handle: &Handle,
+        counts: bool,
+    ) -> Result<Launch, LaunchError> {
+        let (page, descriptor) = match spawn_config.transport {
             Transport::Rings => SharedPage::create()?,
             Transport::Channel => SharedPage::create_without_rings()?,
         };
         let page = handle.page.get_or_init(|| Arc::new(page));
         if counts {
-            handle.gauge.watch(page);
+            handle.metrics.attach_page(page);
         }
         let rendezvous = Rendezvous::open(page)?;
-        let role = Role::new(recipe.job_type, rendezvous.name(), descriptor.as_fd());
-        let spawned = builder(recipe, handle.id, &role).spawn(descriptor.as_fd());
-        handle.adopt(spawned.map_err(|error| LaunchError::of_spawn(error, recipe))?);
-        Ok(Launch::Meeting(rendezvous))
+        let role = Role::new(spawn_config.job_type, rendezvous.name(), descriptor.as_fd());
+        let spawned = builder(spawn_config, handle.id, &role).spawn(descriptor.as_fd());
+        handle.set_process(spawned.map_err(|error| LaunchError::of_spawn(error, spawn_config))?);
+        Ok(Launch::Connecting(rendezvous))
     }
 
     /// The worker has joined.
     pub(crate) fn accepted(link: Link, handle: &Handle) -> Launch {
         handle.connect(Outbox::new(link.sender));
-        Launch::Greeting(Inbox::new(link.receiver))
+        Launch::AwaitingHello(Inbox::new(link.receiver))
     }
 
     /// Takes what the worker, which has rung, has said so far.
-    pub(crate) fn advance(self, recipe: &Recipe, handle: &Handle) -> Result<Progress, LaunchError> {
+    pub(crate) fn advance(
+        self,
+        spawn_config: &SpawnConfig,
+        handle: &Handle,
+    ) -> Result<LaunchProgress, LaunchError> {
         match self {
-            Launch::Meeting(rendezvous) => Ok(Progress::Accept(rendezvous)),
-            Launch::Accepting => Ok(Progress::Pending(Launch::Accepting)),
-            Launch::Greeting(mut inbox) => match next_word(&mut inbox, handle)? {
+            Launch::Connecting(rendezvous) => Ok(LaunchProgress::Accept(rendezvous)),
+            Launch::Accepting => Ok(LaunchProgress::Pending(Launch::Accepting)),
+            Launch::AwaitingHello(mut inbox) => match next_message(&mut inbox, handle)? {
                 Some(message) => {
-                    welcome(&message, recipe, handle)?;
-                    Launch::Loading(inbox).advance(recipe, handle)
+                    send_welcome(&message, spawn_config, handle)?;
+                    Launch::AwaitingReady(inbox).advance(spawn_config, handle)
                 }
-                None => Ok(Progress::Pending(Launch::Greeting(inbox))),
+                None => Ok(LaunchProgress::Pending(Launch::AwaitingHello(inbox))),
             },
-            Launch::Loading(mut inbox) => match next_word(&mut inbox, handle)? {
-                Some(message) => connect(&message, inbox, recipe, handle).map(Progress::Ready),
-                None => Ok(Progress::Pending(Launch::Loading(inbox))),
+            Launch::AwaitingReady(mut inbox) => match next_message(&mut inbox, handle)? {
+                Some(message) => finish(&message, inbox, spawn_config, handle).map(LaunchProgress::Ready),
+                None => Ok(LaunchProgress::Pending(Launch::AwaitingReady(inbox))),
             },
         }
     }
 
     /// What the end of the process means.
-    pub(crate) fn cut_short(&self) -> LaunchError {
+    pub(crate) fn error_on_exit(&self) -> LaunchError {
         match self {
-            Launch::Meeting(_) | Launch::Accepting => RendezvousError::Silent("it has ended".into()).into(),
-            Launch::Greeting(_) | Launch::Loading(_) => LaunchError::Handshake(Closed::Gone),
+            Launch::Connecting(_) | Launch::Accepting => {
+                RendezvousError::Silent("it has ended".into()).into()
+            }
+            Launch::AwaitingHello(_) | Launch::AwaitingReady(_) => LaunchError::Handshake(Closed::Gone),
         }
     }
 }
 
 /// Answers the worker's first word.
-fn welcome(message: &Message, recipe: &Recipe, handle: &Handle) -> Result<(), LaunchError> {
-    let hello: Hello = unpack(message).map_err(|_| LaunchError::Unintelligible)?;
-    hello.check(recipe.job_type)?;
+fn send_welcome(message: &Message, spawn_config: &SpawnConfig, handle: &Handle) -> Result<(), LaunchError> {
+    let hello: Hello = unpack(message).map_err(|_| LaunchError::Protocol)?;
+    hello.check(spawn_config.job_type)?;
     handle.send(pack(&Welcome {
-        codec: recipe.codec.number(),
-        transport: recipe.transport,
-        max_memory: recipe.max_memory,
-        max_outcome: recipe.max_outcome,
-        context: recipe.context.clone(),
+        codec: spawn_config.codec.number(),
+        transport: spawn_config.transport,
+        max_memory: spawn_config.max_memory,
+        max_outcome: spawn_config.max_outcome,
+        context: spawn_config.context.clone(),
     }));
     Ok(())
 }
 
 /// Returns where outcomes will come from, if the worker says that it is ready.
-fn connect(message: &Message, inbox: Inbox, recipe: &Recipe, handle: &Handle) -> Result<Inbox, LaunchError> {
-    match unpack(message).map_err(|_| LaunchError::Unintelligible)? {
-        Started::Ready if handle.answered() => Ok(match (recipe.transport, handle.page.get()) {
+fn finish(
+    message: &Message,
+    inbox: Inbox,
+    spawn_config: &SpawnConfig,
+    handle: &Handle,
+) -> Result<Inbox, LaunchError> {
+    match unpack(message).map_err(|_| LaunchError::Protocol)? {
+        Started::Ready if handle.answered() => Ok(match (spawn_config.transport, handle.page.get()) {
             (Transport::Rings, Some(page)) => {
                 let link = ring::parent_link(page.clone());
                 handle.connect(Outbox::with_capacity(link.sender, page.requests().capacity()));
@@ -180,18 +193,18 @@ fn connect(message: &Message, inbox: Inbox, recipe: &Recipe, handle: &Handle) ->
             }
             _ => inbox,
         }),
-        Started::Ready => Err(LaunchError::Unintelligible),
+        Started::Ready => Err(LaunchError::Protocol),
         Started::Failed(reason) => Err(LaunchError::Context(reason)),
     }
 }
 
 /// The process that a worker will be. No variable of the recipe's can take the place of the role.
-fn builder(recipe: &Recipe, worker: WorkerId, role: &Role) -> ProcessBuilder {
-    let mut builder = ProcessBuilder::new(&recipe.program);
-    builder.arg0("runner-worker").placement(recipe.place(worker));
+fn builder(spawn_config: &SpawnConfig, worker: WorkerId, role: &Role) -> ProcessBuilder {
+    let mut builder = ProcessBuilder::new(&spawn_config.program);
+    builder.arg0("runner-worker").placement(spawn_config.placement(worker));
     builder.env("RUNNER_SLOT", worker.slot.to_string());
     builder.env("RUNNER_GENERATION", worker.generation.to_string());
-    for (name, value) in &recipe.environment {
+    for (name, value) in &spawn_config.environment {
         match value {
             Some(value) => builder.env(name, value),
             None => builder.env_remove(name),
@@ -204,11 +217,11 @@ fn builder(recipe: &Recipe, worker: WorkerId, role: &Role) -> ProcessBuilder {
 
 /// The worker's next word, if it is there; otherwise the worker will ring. Receipts for parts of a large welcome may come
 /// before it.
-fn next_word(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, LaunchError> {
+fn next_message(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, LaunchError> {
     loop {
         match inbox.try_message().map_err(LaunchError::Handshake)? {
             Some(message) if message.tag() != Some(Tag::PartReceived) => return Ok(Some(message)),
-            Some(_) if !handle.part_received() => return Err(LaunchError::Unintelligible),
+            Some(_) if !handle.part_received() => return Err(LaunchError::Protocol),
             Some(_) => {}
             None if inbox.ask_for_ring(true) => {}
             None => return Ok(None),

@@ -23,7 +23,7 @@ pub(super) struct Mailbox {
     inbox: Mutex<Inbox>,
     helpers: AtomicUsize,
     /// Nothing more is taken from the worker, which is being killed. Written under the lock.
-    is_over: AtomicBool,
+    is_closed: AtomicBool,
     /// A message is being received, which a worker that has spoilt its link can draw out.
     is_receiving: AtomicBool,
 }
@@ -33,7 +33,7 @@ impl Mailbox {
         Mailbox {
             inbox: Mutex::new(inbox),
             helpers: AtomicUsize::new(0),
-            is_over: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             is_receiving: AtomicBool::new(false),
         }
     }
@@ -42,11 +42,11 @@ impl Mailbox {
     /// supervisor.
     ///
     /// `take` is given each message, or what is wrong with it, and returns whether more will come.
-    pub(super) fn empty(&self, mut take: impl FnMut(Result<Message, Closed>) -> bool) {
+    pub(super) fn drain(&self, mut handle: impl FnMut(Result<Message, Closed>) -> bool) {
         loop {
             let mut inbox = self.inbox.lock();
-            self.take_all(&mut inbox, &mut take);
-            if self.is_over() {
+            self.drain_locked(&mut inbox, &mut handle);
+            if self.is_closed() {
                 return;
             }
             let has_helpers = self.has_helpers();
@@ -62,23 +62,23 @@ impl Mailbox {
     }
 
     /// Takes the messages that are there, unless another thread does; returns whether there were any. For helpers.
-    pub(super) fn take(&self, mut take: impl FnMut(Result<Message, Closed>) -> bool) -> bool {
-        self.inbox.try_lock().is_some_and(|mut inbox| self.take_all(&mut inbox, &mut take))
+    pub(super) fn try_drain(&self, mut handle: impl FnMut(Result<Message, Closed>) -> bool) -> bool {
+        self.inbox.try_lock().is_some_and(|mut inbox| self.drain_locked(&mut inbox, &mut handle))
     }
 
-    fn take_all(
+    fn drain_locked(
         &self,
         inbox: &mut MutexGuard<'_, Inbox>,
-        take: &mut impl FnMut(Result<Message, Closed>) -> bool,
+        handle: &mut impl FnMut(Result<Message, Closed>) -> bool,
     ) -> bool {
         let mut any = false;
-        while !self.is_over()
+        while !self.is_closed()
             && let Some(received) = self.receive(inbox)
         {
             any = true;
-            if !take(received) {
+            if !handle(received) {
                 // The worker has violated the protocol and is being killed.
-                self.is_over.store(true, Ordering::SeqCst);
+                self.is_closed.store(true, Ordering::SeqCst);
             }
         }
         any
@@ -101,14 +101,14 @@ impl Mailbox {
 
     /// Counts the caller out, and asks the worker to ring again unless another thread holds the lock or helps. Takes what has
     /// come meanwhile.
-    pub(super) fn end_helping(&self, mut take: impl FnMut(Result<Message, Closed>) -> bool) {
+    pub(super) fn end_helping(&self, mut handle: impl FnMut(Result<Message, Closed>) -> bool) {
         self.helpers.fetch_sub(1, Ordering::SeqCst);
         while let Some(mut inbox) = self.inbox.try_lock()
-            && !self.is_over()
+            && !self.is_closed()
             && !self.has_helpers()
             && inbox.ask_for_ring(true)
         {
-            self.take_all(&mut inbox, &mut take);
+            self.drain_locked(&mut inbox, &mut handle);
         }
     }
 
@@ -126,7 +126,7 @@ impl Mailbox {
         self.helpers.load(Ordering::SeqCst) > 0
     }
 
-    fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst)
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
     }
 }

@@ -26,25 +26,25 @@
 //! | `recipe` | what that takes |
 //! | `clock` | ticks when the scheduler asked for them |
 
-mod appetite;
 mod block;
-mod bounds;
+mod build_error;
 mod builder;
 mod clock;
 mod effects;
-mod gather;
+mod flush_policy;
 mod handle;
 mod help;
 mod incoming;
 mod launch;
-mod ledger;
 mod mailbox;
-mod recipe;
 mod shared;
+mod spawn_config;
 mod submit;
+mod submit_buffer;
 mod submitter;
 mod supervisor;
-mod turn;
+mod time_accounting;
+mod transaction;
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,10 +56,10 @@ use crate::{
     Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     future::{Control, deadline_after},
 };
-use shared::Shared;
+use shared::ProcessShared;
 use submitter::ProcessSubmitter;
 
-pub use bounds::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
+pub use build_error::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
 pub use builder::ProcessPoolBuilder;
 
 /// Runs jobs on worker processes, which are started on demand.
@@ -82,7 +82,7 @@ pub use builder::ProcessPoolBuilder;
 /// }
 /// ```
 pub struct ProcessPool<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<ProcessShared<J>>,
     /// The same, as futures know it.
     control: Arc<dyn Control>,
     grace_period: Duration,
@@ -170,7 +170,7 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn prestart(&self) {
-        Shared::tell(&self.shared, Event::Prestart);
+        ProcessShared::apply(&self.shared, Event::Prestart);
     }
 
     /// Changes how many workers there may be at a time, from 1 to [`MAX_WORKERS`]. Returns at once. Where there are
@@ -193,8 +193,8 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn resize(&self, workers: usize) -> Result<(), WorkerCountError> {
-        let workers = bounds::worker_count(workers)?;
-        Shared::tell(&self.shared, Event::Resized(workers));
+        let workers = build_error::checked_worker_count(workers)?;
+        ProcessShared::apply(&self.shared, Event::Resized(workers));
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl<J: Job> ProcessPool<J> {
     /// ```
     #[must_use]
     pub fn transport(&self) -> Transport {
-        self.shared.recipe.transport
+        self.shared.spawn_config.transport
     }
 
     /// Returns why jobs travel through the channel although rings were asked for; `None` if that is not the case.
@@ -226,7 +226,7 @@ impl<J: Job> ProcessPool<J> {
     /// ```
     #[must_use]
     pub fn transport_fallback(&self) -> Option<String> {
-        self.shared.recipe.transport_fallback.as_ref().map(ToString::to_string)
+        self.shared.spawn_config.transport_fallback.as_ref().map(ToString::to_string)
     }
 
     /// Ends the pool and asks all workers to end, by SIGTERM, and their jobs' processes with them; those that are
@@ -248,7 +248,7 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn terminate_workers(&self) {
-        Shared::tell(&self.shared, Event::Stopped { grace: self.grace_period, terminate: true });
+        ProcessShared::apply(&self.shared, Event::Stopped { grace: self.grace_period, terminate: true });
     }
 
     /// Ends the pool and kills all workers and their jobs' processes. Jobs that are not finished are cancelled.
@@ -269,7 +269,7 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn kill_workers(&self) {
-        Shared::tell(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
+        ProcessShared::apply(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
     }
 }
 
@@ -291,25 +291,25 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn cancel_waiting(&self) {
-        Shared::cancel_waiting(&self.shared, None);
+        ProcessShared::cancel_waiting(&self.shared, None);
     }
 
     fn close(&self) {
-        Shared::close(&self.shared);
+        ProcessShared::close(&self.shared);
     }
 
     fn stop(&self, grace: Duration) {
-        Shared::tell(&self.shared, Event::Stopped { grace, terminate: false });
+        ProcessShared::apply(&self.shared, Event::Stopped { grace, terminate: false });
     }
 
     fn pause(&self) {
-        Shared::tell(&self.shared, Event::Paused);
+        ProcessShared::apply(&self.shared, Event::Paused);
         self.shared.handles().iter().for_each(|handle| handle.pause());
     }
 
     fn resume(&self) {
         self.shared.handles().iter().for_each(|handle| handle.resume());
-        Shared::tell(&self.shared, Event::Resumed);
+        ProcessShared::apply(&self.shared, Event::Resumed);
     }
 
     fn join_timeout(&self, time: Duration) -> bool {

@@ -18,37 +18,37 @@ use sys::{clock::Heartbeat, oom::OomKills, poll::Poller, shared_page::SharedPage
 
 use super::{
     block::{Block, Blocks, Slice},
-    gather::Gather,
-    handle::{Gauge, Handle},
-    ledger::Ledger,
-    recipe::Recipe,
+    handle::{Handle, WorkerMetrics},
+    spawn_config::SpawnConfig,
+    submit_buffer::SubmitBuffer,
     supervisor::SupervisorHandle,
-    turn::Turn,
+    time_accounting::TimeAccounting,
+    transaction::Transaction,
 };
 use crate::{SubmitError, WorkerReport, available_cores, observer::Audience, thread_group::ThreadGroup};
 
 /// What all threads of a pool share.
-pub(crate) struct Shared<J: Job> {
-    pub(crate) recipe: Recipe,
-    pub(crate) ledger: Ledger,
+pub(crate) struct ProcessShared<J: Job> {
+    pub(crate) spawn_config: SpawnConfig,
+    pub(crate) accounting: TimeAccounting,
     /// Who is told what happens; never under the lock.
     pub(crate) audience: Audience,
-    pub(crate) state: Mutex<State<J>>,
+    pub(crate) state: Mutex<PoolState<J>>,
     /// Signalled when the clock has an earlier time to tick, or the pool has ended.
-    pub(crate) clock_news: Condvar,
+    pub(crate) clock_wakeup: Condvar,
     /// The supervisor and the clock, and threads that accept workers.
     pub(crate) crew: Arc<ThreadGroup>,
     pub(super) supervisor: SupervisorHandle,
     /// Where jobs gather that were submitted one by one.
-    pub(crate) submitted: Arc<Gather<J>>,
+    pub(crate) submit_buffer: Arc<SubmitBuffer<J>>,
     /// Whether some worker could have more jobs.
-    pub(super) hungry: AtomicBool,
+    pub(super) has_capacity: AtomicBool,
     /// Whether jobs should be collected as soon as they are there.
-    pub(super) eager: AtomicBool,
+    pub(super) flush_now: AtomicBool,
     /// Whether there are cores to spare, so that who waits for news may look for it for a moment before it sleeps.
-    pub(super) calm: AtomicBool,
+    pub(super) may_spin: AtomicBool,
     /// Whether jobs come while others run, or somebody waits for each.
-    pub(super) stream: AtomicBool,
+    pub(super) is_streaming: AtomicBool,
     /// Of threads that wait for outcomes.
     pub(super) poller: Poller,
     /// Number of threads of the program that take messages.
@@ -56,27 +56,27 @@ pub(crate) struct Shared<J: Job> {
     /// How many cores there are.
     pub(super) cores: usize,
     /// Whether the clock will see to what has gathered.
-    pub(super) armed: AtomicBool,
+    pub(super) flush_scheduled: AtomicBool,
 }
 
 /// What is under the lock.
-pub(crate) struct State<J: Job> {
+pub(crate) struct PoolState<J: Job> {
     pub(crate) sched: Sched,
     pub(crate) blocks: Blocks<J>,
     /// Wherever jobs may gather.
-    pub(super) gathers: Vec<Arc<Gather<J>>>,
+    pub(super) buffers: Vec<Arc<SubmitBuffer<J>>>,
     /// Whether something was collected since the clock last looked.
-    pub(super) collected: bool,
+    pub(super) flushed: bool,
     /// When the clock is to collect next.
-    pub(crate) collect_at: Option<MonotonicInstant>,
+    pub(crate) flush_at: Option<MonotonicInstant>,
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
     /// All workers that there have been, in the order of their start.
-    pub(crate) gauges: Vec<Arc<Gauge>>,
+    pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
     /// What workers that have left had to say.
     pub(crate) reports: Vec<WorkerReport<J>>,
     /// When the clock is to tick next.
     pub(crate) wake_at: Option<MonotonicInstant>,
-    pub(crate) clock_runs: bool,
+    pub(crate) clock_is_running: bool,
     /// Of the clock, while limits are in force.
     pub(crate) heartbeat: Heartbeat,
     pub(crate) oom_kills: OomKills,
@@ -86,71 +86,76 @@ pub(crate) struct State<J: Job> {
     pub(crate) cause: Option<Arc<str>>,
 }
 
-impl<J: Job> Shared<J> {
-    pub(crate) fn new(recipe: Recipe, settings: Settings, ledger: Ledger, audience: Audience) -> Shared<J> {
-        let submitted = Arc::new(Gather::to_slots(ledger.callers.clone()));
-        let state = State {
-            gathers: vec![submitted.clone()],
-            collected: false,
-            collect_at: None,
+impl<J: Job> ProcessShared<J> {
+    pub(crate) fn new(
+        spawn_config: SpawnConfig,
+        settings: Settings,
+        accounting: TimeAccounting,
+        audience: Audience,
+    ) -> ProcessShared<J> {
+        let submit_buffer = Arc::new(SubmitBuffer::with_slots(accounting.callers.clone()));
+        let state = PoolState {
+            buffers: vec![submit_buffer.clone()],
+            flushed: false,
+            flush_at: None,
             sched: Sched::new(settings),
             blocks: Blocks::new(),
             workers: HashMap::new(),
-            gauges: Vec::new(),
+            metrics: Vec::new(),
             reports: Vec::new(),
             wake_at: None,
-            clock_runs: false,
+            clock_is_running: false,
             heartbeat: Heartbeat::default(),
             oom_kills: OomKills::watch(),
             crash: None,
             cause: None,
         };
-        Shared {
-            recipe,
-            ledger,
+        ProcessShared {
+            spawn_config,
+            accounting,
             audience,
             state: Mutex::new(state),
-            clock_news: Condvar::new(),
+            clock_wakeup: Condvar::new(),
             crew: Arc::default(),
             supervisor: SupervisorHandle::default(),
-            submitted,
-            hungry: AtomicBool::new(true),
-            eager: AtomicBool::new(true),
-            calm: AtomicBool::new(false),
-            stream: AtomicBool::new(false),
+            submit_buffer,
+            has_capacity: AtomicBool::new(true),
+            flush_now: AtomicBool::new(true),
+            may_spin: AtomicBool::new(false),
+            is_streaming: AtomicBool::new(false),
             poller: Poller::new(),
             helping_callers: AtomicUsize::new(0),
             cores: available_cores(),
-            armed: AtomicBool::new(false),
+            flush_scheduled: AtomicBool::new(false),
         }
     }
 
     /// Tells the scheduler, and does what it decides.
-    pub(crate) fn tell(this: &Arc<Shared<J>>, event: Event) {
-        let mut turn = Turn::begin(this);
-        turn.hear(event);
-        turn.end();
+    pub(crate) fn apply(this: &Arc<ProcessShared<J>>, event: Event) {
+        let mut transaction = Transaction::begin(this);
+        transaction.apply(event);
+        transaction.commit();
     }
 
     /// Submits a block of jobs, together in one batch or not. Those that come too late are resolved as cancelled.
-    pub(crate) fn submit(this: &Arc<Shared<J>>, block: Block<J>, together: bool) {
-        let mut turn = Turn::begin(this);
-        turn.take_in(block, together);
-        turn.end();
+    pub(crate) fn submit(this: &Arc<ProcessShared<J>>, block: Block<J>, together: bool) {
+        let mut transaction = Transaction::begin(this);
+        transaction.submit(block, together);
+        transaction.commit();
     }
 
     /// The same, unless they come too late.
     pub(crate) fn try_submit(
-        this: &Arc<Shared<J>>,
+        this: &Arc<ProcessShared<J>>,
         block: Block<J>,
         together: bool,
     ) -> Result<(), SubmitError> {
-        let mut turn = Turn::begin(this);
-        if let Some(refused) = turn.state.refusal() {
+        let mut transaction = Transaction::begin(this);
+        if let Some(refused) = transaction.state.refusal() {
             return Err(refused);
         }
-        turn.take_in(block, together);
-        turn.end();
+        transaction.submit(block, together);
+        transaction.commit();
         Ok(())
     }
 
@@ -166,13 +171,13 @@ impl<J: Job> Shared<J> {
 
     pub(crate) fn worker_stats(&self) -> Vec<WorkerStats> {
         self.handles().iter().for_each(|handle| handle.note_processor_time());
-        let gauges = self.state.lock().gauges.clone();
-        gauges.iter().map(|gauge| gauge.stats()).collect()
+        let metrics = self.state.lock().metrics.clone();
+        metrics.iter().map(|metrics| metrics.stats()).collect()
     }
 
     pub(crate) fn parent_stats(&self) -> ParentStats {
         let queued = self.state.lock().sched.queued();
-        ParentStats { queued, ..self.ledger.stats() }
+        ParentStats { queued, ..self.accounting.stats() }
     }
 
     /// Whether the resident size of workers matters.
@@ -197,9 +202,9 @@ impl<J: Job> Shared<J> {
     }
 }
 
-impl<J: Job> State<J> {
+impl<J: Job> PoolState<J> {
     /// Takes a block in, and says so to the scheduler.
-    pub(super) fn take_in(&mut self, mut block: Block<J>, together: bool) -> Option<Event> {
+    pub(super) fn add_block(&mut self, mut block: Block<J>, together: bool) -> Option<Event> {
         let bytes = block.entries.bytes() as u64;
         let limits = std::mem::take(&mut block.limits);
         let jobs = self.blocks.add(block)?;
@@ -225,7 +230,7 @@ impl<J: Job> State<J> {
     /// kernel killed it.
     pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
-        let by_kernel = killed && (handle.is_killed_by_kernel() || self.oom_kills.take());
+        let by_kernel = killed && (handle.was_killed_by_kernel() || self.oom_kills.take());
         // One that the kernel kills between two jobs says nothing about the next one.
         let in_a_job = |page: &SharedPage| page.running().is_some();
         handle.page.get().is_some_and(|page| page.alloc_failed() || (by_kernel && in_a_job(page)))
@@ -242,7 +247,7 @@ impl<J: Job> State<J> {
 
     /// The outcomes that a dead worker had finished and not sent: the batch, how many of the bytes' outcomes have come
     /// back all the same, and the bytes.
-    pub(crate) fn kept(&self, worker: WorkerId) -> Option<(BatchId, u64, Vec<u8>)> {
+    pub(crate) fn saved_outcomes(&self, worker: WorkerId) -> Option<(BatchId, u64, Vec<u8>)> {
         let kept = self.workers.get(&worker)?.page.get()?.kept()?;
         let (batch, returned) = self.sched.batch_of(worker, |batch| kept.is_of(batch))?;
         Some((batch, returned.checked_sub(u64::from(kept.from))?, kept.bytes))

@@ -6,8 +6,8 @@ use job::{Job, JobId, JobRange};
 use sched::Event;
 
 use super::{
-    block::{Block, Exit},
-    shared::Shared,
+    block::{Block, OutcomeTarget},
+    shared::ProcessShared,
 };
 use crate::{
     JobFuture, JobOptions, SubmitError,
@@ -16,15 +16,15 @@ use crate::{
 
 /// Submits a job, which is sent when a worker could have it. If it cannot be encoded it has failed already.
 pub(crate) fn submit<J: Job>(
-    shared: &Arc<Shared<J>>,
+    shared: &Arc<ProcessShared<J>>,
     control: &Arc<dyn Control>,
     job: &J,
     options: JobOptions,
 ) -> Result<JobFuture<J>, SubmitError> {
-    let gather = &shared.submitted;
-    match gather.submit(shared.recipe.codec, job, options, control) {
-        Some((slot, added)) => {
-            Shared::added(shared, gather, added);
+    let buffer = &shared.submit_buffer;
+    match buffer.push_with_slot(shared.spawn_config.codec, job, options, control) {
+        Some((slot, hint)) => {
+            ProcessShared::on_push(shared, buffer, hint);
             Ok(JobFuture::new(slot))
         }
         None => Err(shared.refusal().unwrap_or(SubmitError::Closed)),
@@ -33,45 +33,45 @@ pub(crate) fn submit<J: Job>(
 
 /// Submits jobs that travel together. Those that cannot be encoded have failed already.
 pub(crate) fn submit_together<J: Job>(
-    shared: &Arc<Shared<J>>,
+    shared: &Arc<ProcessShared<J>>,
     control: &Arc<dyn Control>,
     jobs: &[J],
     options: JobOptions,
 ) -> Result<Vec<JobFuture<J>>, SubmitError> {
     let slots = Slots::new(jobs.len(), Some(control.clone()));
     let futures = (0..jobs.len()).map(|place| JobFuture::new(Slot::new(&slots, place))).collect();
-    let mut block = Block::new(Exit::Slots(slots.clone()));
+    let mut block = Block::new(OutcomeTarget::Slots(slots.clone()));
     for (place, job) in (0..).zip(jobs) {
-        if let Err(failure) = block.add(shared.recipe.codec, place, job, options) {
+        if let Err(failure) = block.add(shared.spawn_config.codec, place, job, options) {
             slots.fill(place, Err(failure));
         }
     }
-    Shared::try_submit(shared, block, jobs.len() > 1)?;
+    ProcessShared::try_submit(shared, block, jobs.len() > 1)?;
     Ok(futures)
 }
 
 /// A pool, as its futures know it.
-pub(crate) struct Controller<J: Job>(pub(crate) Arc<Shared<J>>);
+pub(crate) struct ProcessControl<J: Job>(pub(crate) Arc<ProcessShared<J>>);
 
-impl<J: Job> Control for Controller<J> {
+impl<J: Job> Control for ProcessControl<J> {
     fn settle(&self) {
-        Shared::collect(&self.0, &self.0.submitted);
+        ProcessShared::flush(&self.0, &self.0.submit_buffer);
     }
 
     fn awaited(&self) {
-        self.0.expect_a_stream(false);
+        self.0.set_streaming(false);
     }
 
     fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
-        Shared::help(&self.0, time, is_done);
+        ProcessShared::help(&self.0, time, is_done);
     }
 
     fn cancel(&self, Ticket(id): Ticket) {
-        Shared::tell(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
+        ProcessShared::apply(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
     }
 
     fn kill(&self, Ticket(id): Ticket) -> bool {
-        Shared::tell(&self.0, Event::Killed(JobId(id)));
+        ProcessShared::apply(&self.0, Event::Killed(JobId(id)));
         self.0.state.lock().sched.is_in_flight(JobId(id))
     }
 

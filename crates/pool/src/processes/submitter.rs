@@ -5,23 +5,26 @@ use std::sync::Arc;
 use job::{Job, JobError};
 
 use super::{
-    block::{Block, Exit},
-    gather::{Gather, Scratch},
-    shared::Shared,
+    block::{Block, OutcomeTarget},
+    shared::ProcessShared,
+    submit_buffer::{Scratch, SubmitBuffer},
 };
 use crate::{JobOptions, Resolved, Sink, SubmitError, Submitter, stream::hand_over};
 
 pub(crate) struct ProcessSubmitter<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<ProcessShared<J>>,
     sink: Arc<dyn Sink<J>>,
-    gather: Arc<Gather<J>>,
+    buffer: Arc<SubmitBuffer<J>>,
     scratch: Scratch,
 }
 
 impl<J: Job> ProcessSubmitter<J> {
-    pub(crate) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessSubmitter<J> {
-        let gather = shared.open_gather(Gather::to(Exit::Sink(sink.clone()), shared.ledger.callers.clone()));
-        ProcessSubmitter { shared, sink, gather, scratch: Scratch::default() }
+    pub(crate) fn new(shared: Arc<ProcessShared<J>>, sink: Arc<dyn Sink<J>>) -> ProcessSubmitter<J> {
+        let buffer = shared.register_buffer(SubmitBuffer::new(
+            OutcomeTarget::Sink(sink.clone()),
+            shared.accounting.callers.clone(),
+        ));
+        ProcessSubmitter { shared, sink, buffer, scratch: Scratch::default() }
     }
 
     fn fail(&self, tag: u64, failure: JobError<J::Error>) {
@@ -31,25 +34,25 @@ impl<J: Job> ProcessSubmitter<J> {
 
 impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        match self.gather.add(&mut self.scratch, self.shared.recipe.codec, (tag, &job), options) {
-            Ok(added) => Shared::added(&self.shared, &self.gather, added),
-            Err(error) => self.fail(tag, error.into_failure()),
+        match self.buffer.push(&mut self.scratch, self.shared.spawn_config.codec, (tag, &job), options) {
+            Ok(hint) => ProcessShared::on_push(&self.shared, &self.buffer, hint),
+            Err(error) => self.fail(tag, error.into_job_error()),
         }
     }
 
     fn push_chunk(&mut self, jobs: Vec<(u64, J)>, options: JobOptions) {
         self.flush();
-        let mut block = Block::new(Exit::Sink(self.sink.clone()));
+        let mut block = Block::new(OutcomeTarget::Sink(self.sink.clone()));
         for (tag, job) in jobs {
-            if let Err(failure) = block.add(self.shared.recipe.codec, tag, &job, options) {
+            if let Err(failure) = block.add(self.shared.spawn_config.codec, tag, &job, options) {
                 self.fail(tag, failure);
             }
         }
-        Shared::submit(&self.shared, block, true);
+        ProcessShared::submit(&self.shared, block, true);
     }
 
     fn flush(&mut self) {
-        Shared::collect(&self.shared, &self.gather);
+        ProcessShared::flush(&self.shared, &self.buffer);
     }
 
     fn has_capacity(&self) -> bool {
@@ -57,20 +60,20 @@ impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     }
 
     fn enough(&self) -> usize {
-        self.shared.enough()
+        self.shared.sufficient_in_flight()
     }
 
     fn refusal(&self) -> Option<SubmitError> {
-        if self.gather.is_sealed() { self.shared.refusal() } else { None }
+        if self.buffer.is_sealed() { self.shared.refusal() } else { None }
     }
 
     fn cancel_waiting(&mut self) {
-        Shared::cancel_waiting(&self.shared, Some(&Exit::Sink(self.sink.clone())));
+        ProcessShared::cancel_waiting(&self.shared, Some(&OutcomeTarget::Sink(self.sink.clone())));
     }
 }
 
 impl<J: Job> Drop for ProcessSubmitter<J> {
     fn drop(&mut self) {
-        Shared::close_gather(&self.shared, &self.gather);
+        ProcessShared::unregister_buffer(&self.shared, &self.buffer);
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use job::{Job, Stage};
 
 use super::SupervisorHandle;
-use crate::processes::{help::Helper, incoming::Time, shared::Shared};
+use crate::processes::{help::Helper, incoming::TimeAccount, shared::ProcessShared};
 
 /// How long no message may be taken by a supervisor that does not wait.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -22,27 +22,27 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const PERIOD: Duration = Duration::from_millis(1);
 
 /// Notices that messages are not taken.
-pub(in crate::processes) struct Progress {
+pub(in crate::processes) struct ProgressMonitor {
     seen: u64,
     since: Instant,
 }
 
-impl Progress {
-    pub(in crate::processes) fn new() -> Progress {
-        Progress { seen: 0, since: Instant::now() }
+impl ProgressMonitor {
+    pub(in crate::processes) fn new() -> ProgressMonitor {
+        ProgressMonitor { seen: 0, since: Instant::now() }
     }
 
     /// Whether the supervisor is held up, and so is every deputy.
     fn is_missing(&mut self, supervisor: &SupervisorHandle) -> bool {
         let progress = supervisor.progress();
         if supervisor.is_waiting() || progress != self.seen {
-            *self = Progress { seen: progress, since: Instant::now() };
+            *self = ProgressMonitor { seen: progress, since: Instant::now() };
         }
         self.since.elapsed() >= PATIENCE
     }
 
     /// Starts a deputy if one is needed. If there can be no thread for it, the next look tries again.
-    pub(in crate::processes) fn look<J: Job>(&mut self, shared: &Arc<Shared<J>>) {
+    pub(in crate::processes) fn look<J: Job>(&mut self, shared: &Arc<ProcessShared<J>>) {
         if self.is_missing(&shared.supervisor) {
             self.since = Instant::now();
             let theirs = shared.clone();
@@ -51,9 +51,9 @@ impl Progress {
     }
 }
 
-fn stand_in<J: Job>(shared: &Arc<Shared<J>>) {
-    let attended = shared.ledger.thread("deputy", Stage::Poll);
-    let time = Time::Thread(attended.lane());
+fn stand_in<J: Job>(shared: &Arc<ProcessShared<J>>) {
+    let timer_guard = shared.accounting.thread("deputy", Stage::Poll);
+    let time = TimeAccount::Thread(timer_guard.timer());
     while !shared.supervisor.is_waiting() {
         Helper::begin(shared, &time).take_messages();
         shared.supervisor.note_progress();

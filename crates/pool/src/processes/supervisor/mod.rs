@@ -9,8 +9,8 @@
 //! from the other workers; starts and ends of workers wait. Time limits do not, because those are the clock's.
 
 mod deputy;
-mod end;
-mod watch;
+mod epoll_set;
+mod reap;
 mod worker;
 
 use std::{
@@ -33,21 +33,21 @@ use wire::{Link, POLL, Rendezvous, RendezvousError, catch_panic};
 use super::{
     handle::Handle,
     help::Helper,
-    incoming::Time,
+    incoming::TimeAccount,
     launch::{Launch, LaunchError},
     mailbox::Mailbox,
-    shared::Shared,
-    turn::Turn,
+    shared::ProcessShared,
+    transaction::Transaction,
 };
 use crate::PoolEvent;
-use watch::{News, Source, Watch};
-use worker::{Next, Worker};
+use epoll_set::{EpollSet, Source, WatchEvent};
+use worker::{LaunchStep, SupervisedWorker};
 
-pub(super) use deputy::Progress;
+pub(super) use deputy::ProgressMonitor;
 
 /// The supervisor, as other threads know it.
 pub(super) struct SupervisorHandle {
-    state: Mutex<State>,
+    state: Mutex<SupervisorState>,
     /// Whether it waits, which it does only when it has taken all messages, or has ended.
     is_waiting: AtomicBool,
     /// Number of messages that were taken, and of looks for them.
@@ -55,10 +55,10 @@ pub(super) struct SupervisorHandle {
 }
 
 #[derive(Default)]
-struct State {
+struct SupervisorState {
     requests: Vec<Request>,
     /// What wakes the supervisor; none while there is none.
-    watch: Option<Arc<Watch>>,
+    epoll_set: Option<Arc<EpollSet>>,
 }
 
 enum Request {
@@ -68,22 +68,22 @@ enum Request {
 }
 
 /// Has a worker started, by a supervisor that is started if there is none.
-pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>, handle: &Arc<Handle>) {
+pub(super) fn start<J: Job>(shared: &Arc<ProcessShared<J>>, handle: &Arc<Handle>) {
     if let Err(error) = request(shared, Request::Start(handle.clone())) {
         let cause = format!("no thread for a worker: {error}");
-        end::give_up(shared, handle, StartFailure::Own, &cause, || Turn::begin(shared));
+        reap::give_up(shared, handle, StartFailure::Own, &cause, || Transaction::begin(shared));
     }
 }
 
-fn request<J: Job>(shared: &Arc<Shared<J>>, request: Request) -> io::Result<()> {
+fn request<J: Job>(shared: &Arc<ProcessShared<J>>, request: Request) -> io::Result<()> {
     let mut state = shared.supervisor.state.lock();
-    if let Some(watch) = &state.watch {
-        watch.wake();
+    if let Some(epoll_set) = &state.epoll_set {
+        epoll_set.wake();
     } else {
-        let watch = Arc::new(Watch::new()?);
-        let (shared, theirs) = (shared.clone(), watch.clone());
+        let epoll_set = Arc::new(EpollSet::new()?);
+        let (shared, theirs) = (shared.clone(), epoll_set.clone());
         shared.crew.clone().spawn("runner-supervisor".into(), move || run(&shared, &theirs))?;
-        state.watch = Some(watch);
+        state.epoll_set = Some(epoll_set);
     }
     state.requests.push(request);
     Ok(())
@@ -118,7 +118,7 @@ impl SupervisorHandle {
     fn take_requests(&self, has_workers: bool) -> Option<Vec<Request>> {
         let mut state = self.state.lock();
         if state.requests.is_empty() && !has_workers {
-            state.watch = None;
+            state.epoll_set = None;
             return None;
         }
         Some(mem::take(&mut state.requests))
@@ -129,18 +129,18 @@ impl SupervisorHandle {
     }
 }
 
-fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
-    let attended = shared.ledger.thread("supervisor", Stage::Start);
-    let time = Time::Thread(attended.lane());
+fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
+    let timer_guard = shared.accounting.thread("supervisor", Stage::Start);
+    let time = TimeAccount::Thread(timer_guard.timer());
     shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
     let mut supervisor =
-        Supervisor { shared, watch, lane: attended.lane(), time: &time, workers: HashMap::new() };
+        Supervisor { shared, epoll_set, timer: timer_guard.timer(), time: &time, workers: HashMap::new() };
     while let Some(requests) = shared.supervisor.take_requests(!supervisor.workers.is_empty()) {
-        requests.into_iter().for_each(|request| supervisor.fulfil(request));
+        requests.into_iter().for_each(|request| supervisor.handle_request(request));
         // A request may have been the end of the last of them.
         if !supervisor.workers.is_empty() {
-            supervisor.look_for_messages();
-            supervisor.wait().into_iter().for_each(|news| supervisor.handle(news));
+            supervisor.poll_messages();
+            supervisor.wait().into_iter().for_each(|event| supervisor.handle_event(event));
             supervisor.kill_overdue();
         }
     }
@@ -149,18 +149,18 @@ fn run<J: Job>(shared: &Arc<Shared<J>>, watch: &Watch) {
 
 /// Owner of all workers of a pool.
 struct Supervisor<'a, J: Job> {
-    shared: &'a Arc<Shared<J>>,
-    watch: &'a Watch,
-    lane: &'a StageTimer,
+    shared: &'a Arc<ProcessShared<J>>,
+    epoll_set: &'a EpollSet,
+    timer: &'a StageTimer,
     /// The account of the same thread.
-    time: &'a Time<'a>,
-    workers: HashMap<WorkerId, Worker>,
+    time: &'a TimeAccount<'a>,
+    workers: HashMap<WorkerId, SupervisedWorker>,
 }
 
 impl<J: Job> Supervisor<'_, J> {
-    fn fulfil(&mut self, request: Request) {
+    fn handle_request(&mut self, request: Request) {
         match request {
-            Request::Start(handle) => self.begin(handle),
+            Request::Start(handle) => self.start_worker(handle),
             Request::Accepted(id, accepted) => {
                 let Some(mut worker) = self.workers.remove(&id) else { return };
                 worker.resume(accepted);
@@ -169,44 +169,46 @@ impl<J: Job> Supervisor<'_, J> {
         }
     }
 
-    fn begin(&mut self, handle: Arc<Handle>) {
-        self.lane.enter(Stage::Start);
-        let begun = caught(|| Launch::begin(&self.shared.recipe, &handle, self.shared.ledger.counts()));
+    fn start_worker(&mut self, handle: Arc<Handle>) {
+        self.timer.enter(Stage::Start);
+        let launch = catch_launch_panic(|| {
+            Launch::begin(&self.shared.spawn_config, &handle, self.shared.accounting.counts())
+        });
         let (Some(page), Some(process)) = (handle.page.get(), handle.process.get()) else {
-            return self.end(Worker::new(handle, begun));
+            return self.end(SupervisedWorker::new(handle, launch));
         };
-        if let Err(error) = self.watch.add(handle.id, page.door(), process) {
+        if let Err(error) = self.epoll_set.add(handle.id, page.door(), process) {
             process.signal_group(Signal::SIGKILL);
-            return self.end(Worker::new(handle, Err(LaunchError::Watch(error))));
+            return self.end(SupervisedWorker::new(handle, Err(LaunchError::EpollSet(error))));
         }
-        self.workers.insert(handle.id, Worker::new(handle, begun));
+        self.workers.insert(handle.id, SupervisedWorker::new(handle, launch));
     }
 
     /// Waits until something has happened.
-    fn wait(&self) -> Vec<News> {
+    fn wait(&self) -> Vec<WatchEvent> {
         let overdue = self.workers.values().filter_map(|worker| worker.kill_at).min();
         let time = overdue.map(|at| at.saturating_duration_since(Instant::now()));
-        self.lane.enter(Stage::Wait);
+        self.timer.enter(Stage::Wait);
         self.shared.supervisor.is_waiting.store(true, Ordering::Relaxed);
-        let news = self.watch.wait(time);
+        let events = self.epoll_set.wait(time);
         self.shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
-        news
+        events
     }
 
-    fn handle(&mut self, News { worker: id, source }: News) {
+    fn handle_event(&mut self, WatchEvent { worker: id, source }: WatchEvent) {
         let Some(mut worker) = self.workers.remove(&id) else { return };
         match source {
             Source::Process => {
-                self.watch.remove(&worker.handle);
-                worker.note_end();
+                self.epoll_set.remove(&worker.handle);
+                worker.note_exit();
                 self.advance(worker);
             }
-            Source::Door => {
+            Source::Doorbell => {
                 if worker.has_rung() {
                     self.advance(worker);
                 } else {
-                    self.watch.remove_door(&worker.handle);
-                    worker.expect_end();
+                    self.epoll_set.remove_doorbell(&worker.handle);
+                    worker.set_exit_deadline();
                     self.workers.insert(id, worker);
                 }
             }
@@ -214,13 +216,13 @@ impl<J: Job> Supervisor<'_, J> {
     }
 
     /// Takes what the worker has sent.
-    fn advance(&mut self, mut worker: Worker) {
+    fn advance(&mut self, mut worker: SupervisedWorker) {
         if worker.is_launching() {
-            self.lane.enter(Stage::Start);
-            match worker.advance(&self.shared.recipe) {
-                Next::Nothing => {}
-                Next::Accept(rendezvous) => self.accept(&mut worker, rendezvous),
-                Next::Serve(mailbox) => self.serve(&worker.handle, mailbox),
+            self.timer.enter(Stage::Start);
+            match worker.advance(&self.shared.spawn_config) {
+                LaunchStep::Nothing => {}
+                LaunchStep::Accept(rendezvous) => self.spawn_accept(&mut worker, rendezvous),
+                LaunchStep::Serve(mailbox) => self.serve(&worker.handle, mailbox),
             }
         } else {
             self.receive(&worker.handle);
@@ -235,18 +237,18 @@ impl<J: Job> Supervisor<'_, J> {
     /// A launch has succeeded.
     fn serve(&self, handle: &Handle, mailbox: Mailbox) {
         handle.mailbox.get_or_init(|| mailbox);
-        handle.gauge.note_ready();
+        handle.metrics.note_ready();
         handle.set_may_spin(self.shared.may_spin());
         let pid = handle.pid().unwrap_or(0);
         self.shared.audience.hear(|| PoolEvent::WorkerReady { worker: handle.id, pid, at: clock::now() });
-        let mut turn = self.time.turn(self.shared);
-        turn.hear(sched::Event::Ready(handle.id));
-        turn.end();
+        let mut transaction = self.time.begin_transaction(self.shared);
+        transaction.apply(sched::Event::Ready(handle.id));
+        transaction.commit();
         self.receive(handle);
     }
 
     /// Has the worker accepted by a thread that ends with it.
-    fn accept(&self, worker: &mut Worker, rendezvous: Rendezvous) {
+    fn spawn_accept(&self, worker: &mut SupervisedWorker, rendezvous: Rendezvous) {
         let (id, page) = (worker.handle.id, worker.handle.page.get().cloned());
         let Some(page) = page else { return };
         let shared = self.shared.clone();
@@ -265,21 +267,24 @@ impl<J: Job> Supervisor<'_, J> {
         let Some(mailbox) = handle.mailbox.get() else { return };
         let incoming = self.incoming(handle);
         // ipc-channel panics on what no peer of ours sends.
-        if let Err(panic) = catch_panic(|| mailbox.empty(|received| incoming.take(received))) {
-            handle.expel(&format!("the worker was killed because its link is spoilt: {}", panic.message));
+        if let Err(panic) = catch_panic(|| mailbox.drain(|received| incoming.handle_received(received))) {
+            handle.kill_for_protocol_error(&format!(
+                "the worker was killed because its link is spoilt: {}",
+                panic.message
+            ));
         }
     }
 
     /// Looks for messages for a while before sleeping, as long as there are cores to spare and no other thread does.
-    fn look_for_messages(&self) {
+    fn poll_messages(&self) {
         while self.shared.may_spin() && !self.shared.has_helping_caller() {
             let helper = Helper::begin(self.shared, self.time);
-            let has_news = || {
+            let found_messages = || {
                 helper.take_messages()
                     || self.shared.has_helping_caller()
                     || self.shared.supervisor.has_requests()
             };
-            let goes_on = helper.has_workers() && self.shared.poller.poll(POLL, has_news);
+            let goes_on = helper.has_workers() && self.shared.poller.poll(POLL, found_messages);
             drop(helper);
             if !goes_on || self.shared.supervisor.has_requests() {
                 return;
@@ -289,12 +294,12 @@ impl<J: Job> Supervisor<'_, J> {
 
     fn kill_overdue(&mut self) {
         let now = Instant::now();
-        let is_overdue = |worker: &&mut Worker| worker.kill_at.is_some_and(|at| at <= now);
-        self.workers.values_mut().filter(is_overdue).for_each(Worker::kill);
+        let is_overdue = |worker: &&mut SupervisedWorker| worker.kill_at.is_some_and(|at| at <= now);
+        self.workers.values_mut().filter(is_overdue).for_each(SupervisedWorker::kill);
     }
 }
 
-fn caught<T>(act: impl FnOnce() -> Result<T, LaunchError>) -> Result<T, LaunchError> {
+fn catch_launch_panic<T>(act: impl FnOnce() -> Result<T, LaunchError>) -> Result<T, LaunchError> {
     // ipc-channel panics on what no peer of ours sends, but also when the system refuses it something, which may be over soon:
     // the start is tried again.
     catch_panic(act).unwrap_or_else(|panic| Err(LaunchError::Panicked(panic)))
@@ -302,4 +307,4 @@ fn caught<T>(act: impl FnOnce() -> Result<T, LaunchError>) -> Result<T, LaunchEr
 
 /// How long a worker that has closed its link may take to end before it is killed. A death that takes its time, as by the
 /// kernel's hand on a busy machine, is not ours.
-const LAST_BREATH: Duration = Duration::from_millis(400);
+const EXIT_GRACE: Duration = Duration::from_millis(400);

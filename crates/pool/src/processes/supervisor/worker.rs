@@ -6,21 +6,21 @@ use nix::sys::signal::Signal;
 use sys::doorbell::Woken;
 use wire::{Link, Rendezvous, RendezvousError};
 
-use super::{LAST_BREATH, caught};
+use super::{EXIT_GRACE, catch_launch_panic};
 use crate::processes::{
     handle::Handle,
-    launch::{Launch, LaunchError, Progress},
+    launch::{Launch, LaunchError, LaunchProgress},
     mailbox::Mailbox,
-    recipe::Recipe,
+    spawn_config::SpawnConfig,
 };
 
-pub(super) struct Worker {
+pub(super) struct SupervisedWorker {
     pub(super) handle: Arc<Handle>,
     phase: Phase,
     /// When it is killed unless it has ended.
     pub(super) kill_at: Option<Instant>,
     /// Whether its process has ended.
-    has_ended: bool,
+    has_exited: bool,
 }
 
 enum Phase {
@@ -31,7 +31,7 @@ enum Phase {
 }
 
 /// What follows from a step of a launch.
-pub(super) enum Next {
+pub(super) enum LaunchStep {
     Nothing,
     /// The worker has to be accepted.
     Accept(Rendezvous),
@@ -39,10 +39,10 @@ pub(super) enum Next {
     Serve(Mailbox),
 }
 
-impl Worker {
-    pub(super) fn new(handle: Arc<Handle>, begun: Result<Launch, LaunchError>) -> Worker {
-        let mut worker = Worker { handle, phase: Phase::Serving, kill_at: None, has_ended: false };
-        worker.enter(begun);
+impl SupervisedWorker {
+    pub(super) fn new(handle: Arc<Handle>, launch: Result<Launch, LaunchError>) -> SupervisedWorker {
+        let mut worker = SupervisedWorker { handle, phase: Phase::Serving, kill_at: None, has_exited: false };
+        worker.enter(launch);
         worker
     }
 
@@ -51,20 +51,20 @@ impl Worker {
         self.phase = match launch {
             Ok(launch) => Phase::Launching(launch),
             Err(error) => {
-                let error = self.explain(error);
+                let error = self.refine(error);
                 self.handle.disconnect();
-                self.expect_end();
+                self.set_exit_deadline();
                 Phase::Failed(error)
             }
         };
     }
 
     /// The error that a failed launch is reported as.
-    fn explain(&self, error: LaunchError) -> LaunchError {
+    fn refine(&self, error: LaunchError) -> LaunchError {
         match error {
             // Only a worker that is late is killed before its launch has failed.
-            _ if self.handle.was_killed() => LaunchError::Late,
-            LaunchError::Handshake(_) if self.handle.alloc_failed() => LaunchError::Memory,
+            _ if self.handle.was_killed() => LaunchError::Timeout,
+            LaunchError::Handshake(_) if self.handle.alloc_failed() => LaunchError::OutOfMemory,
             error => error,
         }
     }
@@ -80,19 +80,19 @@ impl Worker {
     }
 
     /// Takes what the worker has said, while it is being launched.
-    pub(super) fn advance(&mut self, recipe: &Recipe) -> Next {
+    pub(super) fn advance(&mut self, spawn_config: &SpawnConfig) -> LaunchStep {
         let launch = match mem::replace(&mut self.phase, Phase::Serving) {
             Phase::Launching(launch) => launch,
             other => {
                 self.phase = other;
-                return Next::Nothing;
+                return LaunchStep::Nothing;
             }
         };
-        let (launch, next) = match caught(|| launch.advance(recipe, &self.handle)) {
-            Ok(Progress::Ready(inbox)) => return Next::Serve(Mailbox::new(inbox)),
-            Ok(Progress::Accept(rendezvous)) => (Ok(Launch::Accepting), Next::Accept(rendezvous)),
-            Ok(Progress::Pending(launch)) => (Ok(launch), Next::Nothing),
-            Err(error) => (Err(error), Next::Nothing),
+        let (launch, next) = match catch_launch_panic(|| launch.advance(spawn_config, &self.handle)) {
+            Ok(LaunchProgress::Ready(inbox)) => return LaunchStep::Serve(Mailbox::new(inbox)),
+            Ok(LaunchProgress::Accept(rendezvous)) => (Ok(Launch::Accepting), LaunchStep::Accept(rendezvous)),
+            Ok(LaunchProgress::Pending(launch)) => (Ok(launch), LaunchStep::Nothing),
+            Err(error) => (Err(error), LaunchStep::Nothing),
         };
         self.enter(launch);
         next
@@ -107,8 +107,8 @@ impl Worker {
     }
 
     /// Its process has ended.
-    pub(super) fn note_end(&mut self) {
-        self.has_ended = true;
+    pub(super) fn note_exit(&mut self) {
+        self.has_exited = true;
         self.kill_at = None;
         if let Some(process) = self.handle.process.get() {
             // What it has left may hold its link, which is waited for while it is accepted.
@@ -118,13 +118,13 @@ impl Worker {
 
     /// Whether its process has ended and all that it has said is known.
     pub(super) fn is_over(&self) -> bool {
-        self.has_ended && !matches!(self.phase, Phase::Launching(Launch::Accepting))
+        self.has_exited && !matches!(self.phase, Phase::Launching(Launch::Accepting))
     }
 
     /// Gives it some time to end.
-    pub(super) fn expect_end(&mut self) {
-        if !self.has_ended {
-            self.kill_at.get_or_insert_with(|| Instant::now() + LAST_BREATH);
+    pub(super) fn set_exit_deadline(&mut self) {
+        if !self.has_exited {
+            self.kill_at.get_or_insert_with(|| Instant::now() + EXIT_GRACE);
         }
     }
 
@@ -134,11 +134,11 @@ impl Worker {
     }
 
     /// Why it never served; `None` if it has.
-    pub(super) fn into_failure(mut self) -> Option<LaunchError> {
+    pub(super) fn into_launch_error(mut self) -> Option<LaunchError> {
         match mem::replace(&mut self.phase, Phase::Serving) {
             Phase::Serving => None,
             Phase::Failed(error) => Some(error),
-            Phase::Launching(launch) => Some(self.explain(launch.cut_short())),
+            Phase::Launching(launch) => Some(self.refine(launch.error_on_exit())),
         }
     }
 }

@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 use wire::{CodecError, CodecKind, batch::encode_entry};
 
 use super::{
-    block::{Block, Exit},
-    ledger::Callers,
+    block::{Block, OutcomeTarget},
+    time_accounting::CallerTimes,
 };
 use crate::{
     JobOptions,
@@ -27,21 +27,21 @@ use crate::{
 };
 
 /// So many jobs or bytes are collected even if no worker could have them now.
-const MOST_JOBS: usize = 1024;
-const MOST_BYTES: usize = 48 * 1024;
+const FLUSH_JOBS: usize = 1024;
+const FLUSH_BYTES: usize = 48 * 1024;
 
 /// How many slots are allocated together.
-const SLOTS: usize = 256;
+const SLOTS_PER_BLOCK: usize = 256;
 
 /// Jobs that nobody but their submitter knows of yet. Its lock is taken inside the pool's, never the other way round.
-pub(crate) struct Gather<J: Job> {
-    open: Mutex<Open<J>>,
+pub(crate) struct SubmitBuffer<J: Job> {
+    open: Mutex<BufferedJobs<J>>,
     /// Nobody comes by to collect any more. Set under the lock.
     sealed: AtomicBool,
-    callers: Arc<Callers>,
+    callers: Arc<CallerTimes>,
 }
 
-struct Open<J: Job> {
+struct BufferedJobs<J: Job> {
     /// The block that is being filled.
     block: Block<J>,
     /// Those before it, whose slots did not suffice.
@@ -52,25 +52,25 @@ struct Open<J: Job> {
 
 /// What follows from having added a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Added {
+pub(crate) enum FlushHint {
     /// Somebody should collect at once.
-    Enough,
+    Now,
     /// It can wait until a worker could have it.
-    Little,
+    Later,
 }
 
 /// Why a job cannot be encoded. As small as a pointer, so that results that hold it stay in registers: moving a larger one
 /// takes longer than to encode a short job.
 #[derive(Debug)]
-pub(crate) struct Unencodable(Box<CodecError>);
+pub(crate) struct EncodeError(Box<CodecError>);
 
-impl Unencodable {
+impl EncodeError {
     #[cold]
-    fn new(error: CodecError) -> Unencodable {
-        Unencodable(Box::new(error))
+    fn new(error: CodecError) -> EncodeError {
+        EncodeError(Box::new(error))
     }
 
-    pub(crate) fn into_failure<E>(self) -> JobError<E> {
+    pub(crate) fn into_job_error<E>(self) -> JobError<E> {
         JobError::Codec(self.0.to_string())
     }
 }
@@ -86,29 +86,29 @@ pub(crate) struct Scratch(Vec<u8>);
 impl Scratch {
     /// Encodes a job; what is here afterwards may be taken.
     #[inline]
-    fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<&mut Vec<u8>, Unencodable> {
+    fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<&mut Vec<u8>, EncodeError> {
         // What a huge job took is not kept for the small ones that follow.
-        if self.0.capacity() > MOST_BYTES {
+        if self.0.capacity() > FLUSH_BYTES {
             self.0 = Vec::new();
         }
         self.0.clear();
         match encode_entry(codec, job, &mut self.0) {
             Ok(()) => Ok(&mut self.0),
-            Err(error) => Err(Unencodable::new(error)),
+            Err(error) => Err(EncodeError::new(error)),
         }
     }
 }
 
-impl<J: Job> Gather<J> {
+impl<J: Job> SubmitBuffer<J> {
     /// For jobs whose outcomes all go there.
-    pub(crate) fn to(exit: Exit<J>, callers: Arc<Callers>) -> Gather<J> {
-        let open = Open { block: Block::new(exit), full: Vec::new(), slots_taken: 0 };
-        Gather { open: Mutex::new(open), sealed: AtomicBool::new(false), callers }
+    pub(crate) fn new(target: OutcomeTarget<J>, callers: Arc<CallerTimes>) -> SubmitBuffer<J> {
+        let open = BufferedJobs { block: Block::new(target), full: Vec::new(), slots_taken: 0 };
+        SubmitBuffer { open: Mutex::new(open), sealed: AtomicBool::new(false), callers }
     }
 
     /// For jobs that get a slot each.
-    pub(crate) fn to_slots(callers: Arc<Callers>) -> Gather<J> {
-        Gather::to(Exit::Slots(Slots::new(0, None)), callers)
+    pub(crate) fn with_slots(callers: Arc<CallerTimes>) -> SubmitBuffer<J> {
+        SubmitBuffer::new(OutcomeTarget::Slots(Slots::new(0, None)), callers)
     }
 
     /// Adds a job.
@@ -116,41 +116,41 @@ impl<J: Job> Gather<J> {
     /// # Errors
     /// When it cannot be encoded.
     #[inline]
-    pub(crate) fn add(
+    pub(crate) fn push(
         &self,
         scratch: &mut Scratch,
         codec: CodecKind,
         (tag, job): (u64, &J),
         options: JobOptions,
-    ) -> Result<Added, Unencodable> {
+    ) -> Result<FlushHint, EncodeError> {
         let start = self.callers.begin_encoding();
         let added = scratch.encode(codec, job).map(|entry| {
             let mut open = self.open.lock();
             open.append(entry, tag, options);
-            self.added(&open)
+            self.flush_hint(&open)
         });
         self.callers.end_encoding(start);
         added
     }
 
     /// Adds a job that gets the next slot; `None` when the gather is sealed. If it cannot be encoded its slot is filled.
-    pub(crate) fn submit(
+    pub(crate) fn push_with_slot(
         &self,
         codec: CodecKind,
         job: &J,
         options: JobOptions,
         control: &Arc<dyn Control>,
-    ) -> Option<(Slot<J>, Added)> {
+    ) -> Option<(Slot<J>, FlushHint)> {
         // A serializer may submit a job itself, which then finds an empty scratch.
         let mut scratch = SCRATCH.take();
         let start = self.callers.begin_encoding();
         let added = match scratch.encode(codec, job) {
-            Ok(entry) => self.append_to_slot(entry, options, control),
+            Ok(entry) => self.append_with_slot(entry, options, control),
             Err(error) => {
                 let slots = Slots::new(1, None);
                 let slot = Slot::new(&slots, 0);
-                slots.fill(0, Err(error.into_failure()));
-                (!self.is_sealed()).then_some((slot, Added::Little))
+                slots.fill(0, Err(error.into_job_error()));
+                (!self.is_sealed()).then_some((slot, FlushHint::Later))
             }
         };
         self.callers.end_encoding(start);
@@ -159,12 +159,12 @@ impl<J: Job> Gather<J> {
     }
 
     #[inline]
-    fn append_to_slot(
+    fn append_with_slot(
         &self,
         entry: &mut Vec<u8>,
         options: JobOptions,
         control: &Arc<dyn Control>,
-    ) -> Option<(Slot<J>, Added)> {
+    ) -> Option<(Slot<J>, FlushHint)> {
         let mut open = self.open.lock();
         if self.is_sealed() {
             return None;
@@ -172,7 +172,7 @@ impl<J: Job> Gather<J> {
         let (slots, place) = open.next_slot(control);
         let slot = Slot::new(slots, place);
         open.append(entry, place as u64, options);
-        Some((slot, self.added(&open)))
+        Some((slot, self.flush_hint(&open)))
     }
 
     /// How many jobs have gathered.
@@ -181,14 +181,14 @@ impl<J: Job> Gather<J> {
     }
 
     /// Everything that has gathered. For those who hold the pool's lock.
-    pub(crate) fn collect(&self) -> Vec<Block<J>> {
+    pub(crate) fn drain(&self) -> Vec<Block<J>> {
         let mut open = self.open.lock();
         let mut blocks = mem::take(&mut open.full);
         if !open.block.is_empty() {
             blocks.push(open.block.take());
         }
         if self.is_sealed() {
-            open.let_slots_go();
+            open.release_slots();
         }
         blocks
     }
@@ -198,7 +198,7 @@ impl<J: Job> Gather<J> {
         let mut open = self.open.lock();
         self.sealed.store(true, Ordering::Release);
         if open.block.is_empty() {
-            open.let_slots_go();
+            open.release_slots();
         }
     }
 
@@ -206,13 +206,13 @@ impl<J: Job> Gather<J> {
         self.sealed.load(Ordering::Acquire)
     }
 
-    fn added(&self, open: &Open<J>) -> Added {
-        let enough = open.count() >= MOST_JOBS || open.block.entries.bytes() >= MOST_BYTES;
-        if enough || self.is_sealed() { Added::Enough } else { Added::Little }
+    fn flush_hint(&self, open: &BufferedJobs<J>) -> FlushHint {
+        let is_full = open.count() >= FLUSH_JOBS || open.block.entries.bytes() >= FLUSH_BYTES;
+        if is_full || self.is_sealed() { FlushHint::Now } else { FlushHint::Later }
     }
 }
 
-impl<J: Job> Open<J> {
+impl<J: Job> BufferedJobs<J> {
     fn count(&self) -> usize {
         self.full.iter().map(|block| block.tags.len()).sum::<usize>() + self.block.tags.len()
     }
@@ -220,7 +220,7 @@ impl<J: Job> Open<J> {
     /// Adds a job. One that is large begins a block, so that it is not copied.
     #[inline]
     fn append(&mut self, entry: &mut Vec<u8>, tag: u64, options: JobOptions) {
-        if entry.len() <= MOST_BYTES {
+        if entry.len() <= FLUSH_BYTES {
             return self.block.append(entry, tag, options);
         }
         if !self.block.is_empty() {
@@ -231,25 +231,25 @@ impl<J: Job> Open<J> {
     }
 
     /// Slots know the pool, and the pool knows its gathers: neither would ever be dropped.
-    fn let_slots_go(&mut self) {
-        if matches!(self.block.exit, Exit::Slots(_)) {
-            self.block.exit = Exit::Slots(Slots::new(0, None));
+    fn release_slots(&mut self) {
+        if matches!(self.block.target, OutcomeTarget::Slots(_)) {
+            self.block.target = OutcomeTarget::Slots(Slots::new(0, None));
         }
     }
 
     /// The next free slot: the last ones' block may be collected meanwhile, and the next one goes on with them.
     fn next_slot(&mut self, control: &Arc<dyn Control>) -> (&Arc<Slots<J>>, usize) {
-        if !matches!(&self.block.exit, Exit::Slots(slots) if self.slots_taken < slots.len()) {
-            let next = Block::new(Exit::Slots(Slots::new(SLOTS, Some(control.clone()))));
+        if !matches!(&self.block.target, OutcomeTarget::Slots(slots) if self.slots_taken < slots.len()) {
+            let next = Block::new(OutcomeTarget::Slots(Slots::new(SLOTS_PER_BLOCK, Some(control.clone()))));
             let last = mem::replace(&mut self.block, next);
             self.full.extend(Some(last).filter(|block| !block.is_empty()));
             self.slots_taken = 0;
         }
         let place = self.slots_taken;
         self.slots_taken += 1;
-        match &self.block.exit {
-            Exit::Slots(slots) => (slots, place),
-            Exit::Sink(_) => unreachable!("the block has been replaced by one with slots"),
+        match &self.block.target {
+            OutcomeTarget::Slots(slots) => (slots, place),
+            OutcomeTarget::Sink(_) => unreachable!("the block has been replaced by one with slots"),
         }
     }
 }
@@ -261,9 +261,9 @@ mod tests {
 
     const CODEC: CodecKind = CodecKind::Bincode;
 
-    fn submit(gather: &Gather<Byte>) -> Option<(Slot<Byte>, Added)> {
+    fn push(buffer: &SubmitBuffer<Byte>) -> Option<(Slot<Byte>, FlushHint)> {
         let control: Arc<dyn Control> = Arc::new(Ignore);
-        gather.submit(CODEC, &Byte(7), JobOptions::default(), &control)
+        buffer.push_with_slot(CODEC, &Byte(7), JobOptions::default(), &control)
     }
 
     fn jobs_of(blocks: &[Block<Byte>]) -> Vec<(usize, usize)> {
@@ -272,39 +272,44 @@ mod tests {
 
     #[test]
     fn a_job_that_is_refused_leaves_nothing_behind() {
-        let (closed, open) =
-            (Gather::to_slots(Arc::default()), Gather::to(Exit::Sink(Arc::new(Ignore)), Arc::default()));
-        closed.seal();
-        assert!(submit(&closed).is_none());
-        assert_eq!(
-            open.add(&mut Scratch::default(), CODEC, (1, &Byte(8)), JobOptions::default()).unwrap(),
-            Added::Little
+        let (closed, open) = (
+            SubmitBuffer::with_slots(Arc::default()),
+            SubmitBuffer::new(OutcomeTarget::Sink(Arc::new(Ignore)), Arc::default()),
         );
-        let blocks = open.collect();
+        closed.seal();
+        assert!(push(&closed).is_none());
+        assert_eq!(
+            open.push(&mut Scratch::default(), CODEC, (1, &Byte(8)), JobOptions::default()).unwrap(),
+            FlushHint::Later
+        );
+        let blocks = open.drain();
         assert_eq!((jobs_of(&blocks), blocks[0].entries.slice(0, 1)), (vec![(1, 1)], &[1, 0, 0, 0, 8][..]));
     }
 
     #[test]
     fn slots_that_are_used_up_are_followed_by_others() {
-        let gather = Gather::to_slots(Arc::default());
-        let slots: Vec<_> = (0..10).map(|_| submit(&gather).unwrap()).collect();
-        assert_eq!(jobs_of(&gather.collect()), [(10, 10)]);
-        let more: Vec<_> = (0..MOST_JOBS - 1).map(|_| submit(&gather).unwrap()).collect();
-        assert!(slots.iter().chain(&more).all(|(_, added)| *added == Added::Little));
-        assert_eq!(submit(&gather).unwrap().1, Added::Enough);
-        let blocks = jobs_of(&gather.collect());
-        assert_eq!((blocks[0], blocks[1]), ((SLOTS - 10, SLOTS - 10), (SLOTS, SLOTS)));
-        assert_eq!(blocks.iter().map(|(tags, _)| tags).sum::<usize>(), MOST_JOBS);
+        let buffer = SubmitBuffer::with_slots(Arc::default());
+        let slots: Vec<_> = (0..10).map(|_| push(&buffer).unwrap()).collect();
+        assert_eq!(jobs_of(&buffer.drain()), [(10, 10)]);
+        let more: Vec<_> = (0..FLUSH_JOBS - 1).map(|_| push(&buffer).unwrap()).collect();
+        assert!(slots.iter().chain(&more).all(|(_, added)| *added == FlushHint::Later));
+        assert_eq!(push(&buffer).unwrap().1, FlushHint::Now);
+        let blocks = jobs_of(&buffer.drain());
+        assert_eq!(
+            (blocks[0], blocks[1]),
+            ((SLOTS_PER_BLOCK - 10, SLOTS_PER_BLOCK - 10), (SLOTS_PER_BLOCK, SLOTS_PER_BLOCK))
+        );
+        assert_eq!(blocks.iter().map(|(tags, _)| tags).sum::<usize>(), FLUSH_JOBS);
     }
 
     #[test]
     fn whoever_comes_after_the_seal_has_to_collect() {
-        let gather = Gather::to(Exit::Sink(Arc::new(Ignore)), Arc::default());
-        gather.seal();
+        let buffer = SubmitBuffer::new(OutcomeTarget::Sink(Arc::new(Ignore)), Arc::default());
+        buffer.seal();
         assert_eq!(
-            gather.add(&mut Scratch::default(), CODEC, (1, &Byte(8)), JobOptions::default()).unwrap(),
-            Added::Enough
+            buffer.push(&mut Scratch::default(), CODEC, (1, &Byte(8)), JobOptions::default()).unwrap(),
+            FlushHint::Now
         );
-        assert_eq!(jobs_of(&gather.collect()), [(1, 1)]);
+        assert_eq!(jobs_of(&buffer.drain()), [(1, 1)]);
     }
 }

@@ -14,53 +14,62 @@ use sys::{
 use super::{
     block::{Block, Slice},
     effects::{Effect, carry_out, prepare},
-    shared::{Shared, State},
+    shared::{PoolState, ProcessShared},
 };
 
 /// Somebody who has the lock.
-pub(super) struct Turn<'a, J: Job> {
-    pub(super) shared: &'a Arc<Shared<J>>,
-    pub(super) state: MutexGuard<'a, State<J>>,
+pub(super) struct Transaction<'a, J: Job> {
+    pub(super) shared: &'a Arc<ProcessShared<J>>,
+    pub(super) state: MutexGuard<'a, PoolState<J>>,
     pub(super) now: MonotonicInstant,
     effects: Vec<Effect<J>>,
-    time: Time<'a>,
+    time: TransactionTimer<'a>,
 }
 
 /// Who keeps the time of a turn.
-enum Time<'a> {
+enum TransactionTimer<'a> {
     /// A thread of the pool, which is in [`Stage::Schedule`].
-    StageTimer(&'a StageTimer),
+    Thread(&'a StageTimer),
     /// The common account of those who call, since this moment.
-    Callers(MonotonicInstant),
-    Nobody,
+    CallerTimes(MonotonicInstant),
+    Off,
 }
 
-impl<'a, J: Job> Turn<'a, J> {
+impl<'a, J: Job> Transaction<'a, J> {
     /// Waits for the lock, on a thread of the program.
-    pub(super) fn begin(shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
-        if !shared.ledger.callers.counts() {
-            return Turn::with(shared, Time::Nobody);
+    pub(super) fn begin(shared: &'a Arc<ProcessShared<J>>) -> Transaction<'a, J> {
+        if !shared.accounting.callers.counts() {
+            return Transaction::with(shared, TransactionTimer::Off);
         }
         // Where nothing is waited for, the turn's own time will do.
         if let Some(state) = shared.state.try_lock() {
             let now = clock::now();
-            return Turn { shared, state, now, effects: Vec::new(), time: Time::Callers(now) };
+            return Transaction {
+                shared,
+                state,
+                now,
+                effects: Vec::new(),
+                time: TransactionTimer::CallerTimes(now),
+            };
         }
-        Turn::with(shared, Time::Callers(clock::now()))
+        Transaction::with(shared, TransactionTimer::CallerTimes(clock::now()))
     }
 
     /// Waits for the lock, on a thread of the pool.
-    pub(super) fn on(lane: &'a StageTimer, shared: &'a Arc<Shared<J>>) -> Turn<'a, J> {
-        Turn::with(shared, Time::StageTimer(lane))
+    pub(super) fn begin_timed(
+        timer: &'a StageTimer,
+        shared: &'a Arc<ProcessShared<J>>,
+    ) -> Transaction<'a, J> {
+        Transaction::with(shared, TransactionTimer::Thread(timer))
     }
 
-    fn with(shared: &'a Arc<Shared<J>>, time: Time<'a>) -> Turn<'a, J> {
+    fn with(shared: &'a Arc<ProcessShared<J>>, time: TransactionTimer<'a>) -> Transaction<'a, J> {
         let state = shared.state.lock();
-        Turn { shared, state, now: clock::now(), effects: Vec::new(), time }
+        Transaction { shared, state, now: clock::now(), effects: Vec::new(), time }
     }
 
     /// Tells the scheduler what has happened.
-    pub(super) fn hear(&mut self, event: Event) {
+    pub(super) fn apply(&mut self, event: Event) {
         self.note_skipped_time();
         self.decide(event);
         if !self.state.heartbeat.is_running() && self.state.sched.has_limits() {
@@ -68,7 +77,7 @@ impl<'a, J: Job> Turn<'a, J> {
             // While nobody looked it was not for a worker with a job.
             self.state.credit_kernel_kills(self.now);
             // The clock keeps it up.
-            self.shared.clock_news.notify_all();
+            self.shared.clock_wakeup.notify_all();
         }
     }
 
@@ -83,57 +92,57 @@ impl<'a, J: Job> Turn<'a, J> {
 
     fn decide(&mut self, event: Event) {
         for action in self.state.sched.handle(self.now, event) {
-            let effect = prepare(&mut self.state, action, &self.shared.clock_news);
+            let effect = prepare(&mut self.state, action, &self.shared.clock_wakeup);
             self.effects.extend(effect);
         }
     }
 
     /// Takes in a block of jobs that travel together in one batch or not.
-    pub(super) fn take_in(&mut self, block: Block<J>, together: bool) {
-        if let Some(submitted) = self.state.take_in(block, together) {
-            self.hear(submitted);
+    pub(super) fn submit(&mut self, block: Block<J>, together: bool) {
+        if let Some(submitted) = self.state.add_block(block, together) {
+            self.apply(submitted);
         }
     }
 
     /// Lets the lock go and does what was decided. What to deliver is given back: only who has received it can.
-    pub(super) fn end(mut self) -> Vec<Slice<J>> {
-        self.feed();
+    pub(super) fn commit(mut self) -> Vec<Slice<J>> {
+        self.flush_buffers();
         if self.state.sched.is_finished() {
-            self.shared.clock_news.notify_all();
+            self.shared.clock_wakeup.notify_all();
         }
-        let Turn { shared, state, effects, time, .. } = self;
+        let Transaction { shared, state, effects, time, .. } = self;
         drop(state);
         if effects.is_empty() {
             return Vec::new();
         }
-        let (carried, next) = match time {
-            Time::Nobody => (carry_out(shared, effects), Time::Nobody),
-            Time::StageTimer(lane) => {
-                lane.enter(Stage::Send);
+        let (follow_up, next) = match time {
+            TransactionTimer::Off => (carry_out(shared, effects), TransactionTimer::Off),
+            TransactionTimer::Thread(timer) => {
+                timer.enter(Stage::Send);
                 (carry_out(shared, effects), time)
             }
-            Time::Callers(begun) => {
+            TransactionTimer::CallerTimes(begun) => {
                 let decided = clock::now();
-                let carried = carry_out(shared, effects);
+                let follow_up = carry_out(shared, effects);
                 let end = clock::now();
-                shared.ledger.callers.note_turn(decided.since(begun), end.since(decided));
-                (carried, Time::Callers(end))
+                shared.accounting.callers.note_transaction(decided.since(begun), end.since(decided));
+                (follow_up, TransactionTimer::CallerTimes(end))
             }
         };
-        if !carried.begun.is_empty() {
-            Turn::with(shared, next).take_back(carried.begun);
+        if !follow_up.running.is_empty() {
+            Transaction::with(shared, next).report_recalled(follow_up.running);
         }
-        carried.delivered
+        follow_up.to_deliver
     }
 
     /// Reports the jobs that recalled workers are in to the scheduler.
-    fn take_back(mut self, begun: Vec<(WorkerId, Running)>) {
-        for (worker, running) in begun {
+    fn report_recalled(mut self, recalled: Vec<(WorkerId, Running)>) {
+        for (worker, running) in recalled {
             // What it says of batches that it does not have is ignored.
             if let Some((batch, _)) = self.state.sched.batch_of(worker, |batch| running.is_in(batch)) {
-                self.hear(Event::TakenBack { worker, batch, index: u64::from(running.index) });
+                self.apply(Event::TakenBack { worker, batch, index: u64::from(running.index) });
             }
         }
-        self.end();
+        self.commit();
     }
 }

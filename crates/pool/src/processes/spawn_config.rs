@@ -7,7 +7,7 @@ use sys::{call::CallError, placement::Placement, shared_page::SharedPage};
 use wire::{CodecKind, Transport};
 
 /// How workers are started, and what they are told.
-pub(crate) struct Recipe {
+pub(crate) struct SpawnConfig {
     pub(crate) program: PathBuf,
     /// Variables that are other for the workers than for this process: set, or not there.
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
@@ -39,10 +39,10 @@ pub(crate) fn usable_transport(wanted: Transport) -> (Transport, Option<CallErro
     }
 }
 
-impl Recipe {
+impl SpawnConfig {
     /// Where a worker runs. It goes by the slot, so that a replacement runs where the one before it did.
-    pub(crate) fn place(&self, worker: WorkerId) -> Placement {
-        let turn = (worker.slot as usize).checked_rem(self.cores.len());
-        Placement { core: turn.map(|turn| self.cores[turn]), nice: self.nice }
+    pub(crate) fn placement(&self, worker: WorkerId) -> Placement {
+        let index = (worker.slot as usize).checked_rem(self.cores.len());
+        Placement { core: index.map(|index| self.cores[index]), nice: self.nice }
     }
 }

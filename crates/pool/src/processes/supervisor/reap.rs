@@ -5,19 +5,22 @@ use sched::{Event, StartFailure};
 use sys::clock;
 use wire::batch::OutcomesView;
 
-use super::{Supervisor, worker::Worker};
+use super::{Supervisor, worker::SupervisedWorker};
 use crate::{
     PoolEvent,
-    processes::{handle::Handle, incoming::Incoming, launch::LaunchError, shared::Shared, turn::Turn},
+    processes::{
+        handle::Handle, incoming::Incoming, launch::LaunchError, shared::ProcessShared,
+        transaction::Transaction,
+    },
 };
 
 /// Reports that a worker could not be started.
 pub(super) fn give_up<'a, J: Job>(
-    shared: &Shared<J>,
+    shared: &ProcessShared<J>,
     handle: &Handle,
     failure: StartFailure,
     cause: &str,
-    turn: impl FnOnce() -> Turn<'a, J>,
+    transaction: impl FnOnce() -> Transaction<'a, J>,
 ) {
     let worker = handle.id;
     shared.audience.hear(|| PoolEvent::WorkerStartFailed {
@@ -26,21 +29,21 @@ pub(super) fn give_up<'a, J: Job>(
         cause: cause.into(),
         at: clock::now(),
     });
-    let mut turn = turn();
-    turn.state.note_cause(cause);
-    turn.state.workers.remove(&worker);
-    turn.hear(Event::StartFailed { worker, failure });
-    turn.end();
+    let mut transaction = transaction();
+    transaction.state.note_cause(cause);
+    transaction.state.workers.remove(&worker);
+    transaction.apply(Event::StartFailed { worker, failure });
+    transaction.commit();
 }
 
 impl<J: Job> Supervisor<'_, J> {
     /// Reports the end of a worker whose process has ended, if there was one.
-    pub(super) fn end(&self, worker: Worker) {
+    pub(super) fn end(&self, worker: SupervisedWorker) {
         let handle = worker.handle.clone();
-        match worker.into_failure() {
+        match worker.into_launch_error() {
             Some(error) => self.give_up(&handle, &error),
             None => {
-                self.lane.enter(Stage::Leave);
+                self.timer.enter(Stage::Leave);
                 if let Some(death) = reap(&handle) {
                     self.report(&handle, death);
                 }
@@ -52,9 +55,9 @@ impl<J: Job> Supervisor<'_, J> {
         let death = reap(handle);
         let end = death.map_or_else(String::new, |death| format!(" ({death})"));
         // One that we have killed ourselves says nothing by that.
-        let failure = error.verdict(death.filter(|_| !handle.was_killed()));
+        let failure = error.start_failure(death.filter(|_| !handle.was_killed()));
         let cause = format!("{error}{end}");
-        give_up(self.shared, handle, failure, &cause, || self.time.turn(self.shared));
+        give_up(self.shared, handle, failure, &cause, || self.time.begin_transaction(self.shared));
     }
 
     pub(super) fn incoming<'a>(&'a self, handle: &'a Handle) -> Incoming<'a, J> {
@@ -68,23 +71,24 @@ impl<J: Job> Supervisor<'_, J> {
         if handle.is_retired() {
             self.incoming(handle).note_report(Err(format!("it left without a word: {death}")));
         }
-        let cause = handle.expelled_for().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
+        let cause =
+            handle.protocol_error().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
         self.shared.audience.hear(|| self.gone(handle, death, &cause));
-        let mut turn = self.time.turn(self.shared);
-        let running = turn.state.running(worker).map(|(batch, index, _)| (batch, index));
-        let salvage = turn.state.kept(worker).and_then(Salvage::new);
-        turn.state.workers.remove(&worker);
-        turn.state.note_cause(&cause);
-        let memory = turn.state.ran_out_of_memory(handle, death);
-        let kept = salvage.as_ref().map(|salvage| (salvage.batch, salvage.count));
-        turn.state.crash = crash.cloned();
-        turn.hear(Event::Died { worker, running, kept, death, memory });
-        turn.state.crash = None;
-        let jobs = turn.end();
-        if let Some(salvage) = salvage
-            && let Some(view) = OutcomesView::of_saved(salvage.batch, &salvage.bytes)
+        let mut transaction = self.time.begin_transaction(self.shared);
+        let running = transaction.state.running(worker).map(|(batch, index, _)| (batch, index));
+        let recovered = transaction.state.saved_outcomes(worker).and_then(RecoveredOutcomes::new);
+        transaction.state.workers.remove(&worker);
+        transaction.state.note_cause(&cause);
+        let memory = transaction.state.ran_out_of_memory(handle, death);
+        let kept = recovered.as_ref().map(|recovered| (recovered.batch, recovered.count));
+        transaction.state.crash = crash.cloned();
+        transaction.apply(Event::Died { worker, running, kept, death, memory });
+        transaction.state.crash = None;
+        let jobs = transaction.commit();
+        if let Some(recovered) = recovered
+            && let Some(view) = OutcomesView::of_saved(recovered.batch, &recovered.bytes)
         {
-            self.incoming(handle).deliver(&jobs, view.outcomes().skip(salvage.skip));
+            self.incoming(handle).deliver(&jobs, view.outcomes().skip(recovered.skip));
         }
     }
 
@@ -93,11 +97,11 @@ impl<J: Job> Supervisor<'_, J> {
         let worker = handle.id;
         let state = self.shared.state.lock();
         let running = state.running(worker).map(|(batch, index, _)| (batch, index));
-        let kept = state.kept(worker);
+        let kept = state.saved_outcomes(worker);
         // It may have become ready in the moment in which it was found not to be needed.
         let is_dismissed = state.sched.is_dismissed(worker);
         drop(state);
-        let kept = kept.and_then(Salvage::new).map(|salvage| (salvage.batch, salvage.count));
+        let kept = kept.and_then(RecoveredOutcomes::new).map(|recovered| (recovered.batch, recovered.count));
         let in_order = handle.is_retired() && death.cause == DeathCause::Exited(0);
         let left = is_dismissed || (in_order && !handle.was_killed());
         let at = clock::now();
@@ -111,12 +115,12 @@ fn reap(handle: &Handle) -> Option<Death> {
     let process = handle.process.get()?;
     handle.note_processor_time();
     let death = process.reap();
-    handle.gauge.note_end();
+    handle.metrics.note_end();
     death
 }
 
 /// Outcomes that a worker had finished and not sent when it died.
-struct Salvage {
+struct RecoveredOutcomes {
     batch: BatchId,
     /// How many of them have come back all the same: it died between sending and forgetting them.
     skip: usize,
@@ -125,10 +129,10 @@ struct Salvage {
     bytes: Vec<u8>,
 }
 
-impl Salvage {
-    fn new((batch, skip, bytes): (BatchId, u64, Vec<u8>)) -> Option<Salvage> {
+impl RecoveredOutcomes {
+    fn new((batch, skip, bytes): (BatchId, u64, Vec<u8>)) -> Option<RecoveredOutcomes> {
         let kept = u64::from(OutcomesView::of_saved(batch, &bytes)?.count);
         let count = kept.checked_sub(skip).filter(|&count| count > 0)?;
-        Some(Salvage { batch, skip: usize::try_from(skip).ok()?, count, bytes })
+        Some(RecoveredOutcomes { batch, skip: usize::try_from(skip).ok()?, count, bytes })
     }
 }

@@ -29,7 +29,7 @@ const MAX_NICE: i32 = 19;
 pub(super) const DEPTH_VARIABLE: &str = "RUNNER_WORKER_DEPTH";
 
 /// How many pools this process is nested in; none if it is no worker.
-pub(super) fn depth_of_this_process() -> u32 {
+pub(super) fn nesting_depth() -> u32 {
     std::env::var(DEPTH_VARIABLE).ok().and_then(|depth| depth.parse().ok()).unwrap_or(0)
 }
 
@@ -81,18 +81,18 @@ pub enum BuildError {
 #[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]
 pub struct WorkerCountError(pub usize);
 
-pub(super) fn worker_count(workers: usize) -> Result<u32, WorkerCountError> {
+pub(super) fn checked_worker_count(workers: usize) -> Result<u32, WorkerCountError> {
     match u32::try_from(workers) {
         Ok(count) if (1..=MAX_WORKERS).contains(&workers) => Ok(count),
         _ => Err(WorkerCountError(workers)),
     }
 }
 
-pub(super) fn added_niceness(nice: i32) -> Result<i32, BuildError> {
+pub(super) fn checked_niceness(nice: i32) -> Result<i32, BuildError> {
     if (0..=MAX_NICE).contains(&nice) { Ok(nice) } else { Err(BuildError::Nice(nice)) }
 }
 
 /// The cores that workers are kept on: all that this process may use, or none if they are not to be kept.
-pub(super) fn cores_to_keep_to(pin: bool) -> Result<Vec<usize>, BuildError> {
+pub(super) fn pinned_cores(pin: bool) -> Result<Vec<usize>, BuildError> {
     if pin { sys::placement::cores().map_err(BuildError::Cores) } else { Ok(Vec::new()) }
 }

@@ -18,27 +18,27 @@ use sys::{
 };
 
 /// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
-const ONE_OF: u32 = 256;
+const SAMPLE_INTERVAL: u32 = 256;
 
 /// Sampling interval of the first encodings, so that the estimate of a short run does not depend on a few samples.
-const ONE_OF_FIRST: u32 = 16;
+const INITIAL_SAMPLE_INTERVAL: u32 = 16;
 
 /// Number of samples taken at that interval.
-const FIRST: u32 = 128;
+const INITIAL_SAMPLES: u32 = 128;
 
 /// Where one has taken longer, all are timed.
-const LONG: Duration = Duration::from_micros(20);
+const LONG_ENCODING: Duration = Duration::from_micros(20);
 
 /// The books of one pool.
-pub(crate) struct Ledger {
+pub(crate) struct TimeAccounting {
     counts: bool,
     threads: Mutex<Vec<Arc<TimedThread>>>,
-    pub(crate) callers: Arc<Callers>,
+    pub(crate) callers: Arc<CallerTimes>,
 }
 
 /// What threads of the program spend in the pool, in nanoseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Callers {
+pub(crate) struct CallerTimes {
     counts: bool,
     encode: AtomicU64,
     schedule: AtomicU64,
@@ -50,17 +50,17 @@ pub(crate) struct Callers {
 
 thread_local! {
     /// How many encodings come before the next that is timed.
-    static LEFT: Cell<u32> = const { Cell::new(1) };
+    static UNTIL_NEXT_SAMPLE: Cell<u32> = const { Cell::new(1) };
     /// One of how many is timed.
-    static ONE_OF_THESE: Cell<u32> = const { Cell::new(ONE_OF_FIRST) };
+    static INTERVAL: Cell<u32> = const { Cell::new(INITIAL_SAMPLE_INTERVAL) };
     /// How many have been timed.
-    static TIMED: Cell<u32> = const { Cell::new(0) };
+    static SAMPLES: Cell<u32> = const { Cell::new(0) };
 }
 
-impl Ledger {
-    pub(crate) fn new(counts: bool) -> Ledger {
-        let callers = Arc::new(Callers { counts, ..Callers::default() });
-        Ledger { counts, threads: Mutex::default(), callers }
+impl TimeAccounting {
+    pub(crate) fn new(counts: bool) -> TimeAccounting {
+        let callers = Arc::new(CallerTimes { counts, ..CallerTimes::default() });
+        TimeAccounting { counts, threads: Mutex::default(), callers }
     }
 
     pub(crate) fn counts(&self) -> bool {
@@ -68,13 +68,13 @@ impl Ledger {
     }
 
     /// A thread of the pool starts; it ends when what is given back is dropped.
-    pub(crate) fn thread(&self, name: &str, stage: Stage) -> Attendance {
+    pub(crate) fn thread(&self, name: &str, stage: Stage) -> TimerGuard {
         let thread = Arc::new(TimedThread::new(name));
         if self.counts {
             thread.begin(stage);
             self.threads.lock().push(thread.clone());
         }
-        Attendance(thread)
+        TimerGuard(thread)
     }
 
     pub(crate) fn stats(&self) -> ParentStats {
@@ -84,21 +84,21 @@ impl Ledger {
 }
 
 /// A thread that has a lane.
-pub(crate) struct Attendance(Arc<TimedThread>);
+pub(crate) struct TimerGuard(Arc<TimedThread>);
 
-impl Attendance {
-    pub(crate) fn lane(&self) -> &StageTimer {
+impl TimerGuard {
+    pub(crate) fn timer(&self) -> &StageTimer {
         self.0.lane()
     }
 }
 
-impl Drop for Attendance {
+impl Drop for TimerGuard {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
-impl Callers {
+impl CallerTimes {
     pub(crate) fn counts(&self) -> bool {
         self.counts
     }
@@ -119,7 +119,7 @@ impl Callers {
         stage_times.fetch_add(nanos(time), Relaxed);
     }
 
-    pub(crate) fn note_turn(&self, schedule: Duration, send: Duration) {
+    pub(crate) fn note_transaction(&self, schedule: Duration, send: Duration) {
         self.schedule.fetch_add(nanos(schedule), Relaxed);
         self.send.fetch_add(nanos(send), Relaxed);
     }
@@ -127,9 +127,9 @@ impl Callers {
     /// A job is about to be encoded; returns when, if it is one of those that are timed.
     #[inline]
     pub(crate) fn begin_encoding(&self) -> Option<MonotonicInstant> {
-        let left = LEFT.get();
+        let left = UNTIL_NEXT_SAMPLE.get();
         if left > 0 {
-            LEFT.set(left - 1);
+            UNTIL_NEXT_SAMPLE.set(left - 1);
             return None;
         }
         self.begin_timed()
@@ -138,7 +138,7 @@ impl Callers {
     /// Apart from the way that nearly all jobs take, which must stay short.
     #[cold]
     fn begin_timed(&self) -> Option<MonotonicInstant> {
-        LEFT.set(ONE_OF - 1);
+        UNTIL_NEXT_SAMPLE.set(SAMPLE_INTERVAL - 1);
         self.counts.then(clock::now)
     }
 
@@ -154,12 +154,12 @@ impl Callers {
     fn end_timed(&self, start: MonotonicInstant) {
         let time = clock::now().since(start).saturating_sub(reading_the_clock());
         // One that took long says nothing of those that were not timed: the thread may have lost its core. The next are all timed.
-        let stands_for = if time > LONG { 1 } else { ONE_OF_THESE.get() };
+        let stands_for = if time > LONG_ENCODING { 1 } else { INTERVAL.get() };
         self.encode.fetch_add(nanos(time) * u64::from(stands_for), Relaxed);
-        TIMED.set(TIMED.get().saturating_add(1));
-        let usual = if TIMED.get() < FIRST { ONE_OF_FIRST } else { ONE_OF };
-        ONE_OF_THESE.set(if time > LONG { 1 } else { usual });
-        LEFT.set(ONE_OF_THESE.get() - 1);
+        SAMPLES.set(SAMPLES.get().saturating_add(1));
+        let usual = if SAMPLES.get() < INITIAL_SAMPLES { INITIAL_SAMPLE_INTERVAL } else { SAMPLE_INTERVAL };
+        INTERVAL.set(if time > LONG_ENCODING { 1 } else { usual });
+        UNTIL_NEXT_SAMPLE.set(INTERVAL.get() - 1);
     }
 
     fn stage_times(&self) -> StageTimes {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_encoding_that_was_interrupted_counts_once() {
-        let callers = Callers { counts: true, ..Callers::default() };
+        let callers = CallerTimes { counts: true, ..CallerTimes::default() };
         let interruption = Duration::from_millis(1);
         // A thread of its own, because which are timed is the thread's.
         std::thread::scope(|scope| {
