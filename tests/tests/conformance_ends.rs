@@ -47,7 +47,7 @@ fn init_05c_a_failing_exit_hook_is_told_and_does_not_hang_the_shutdown() {
     for (end, told) in [
         (Fate::Error("no end".into()), "no end"),
         (Fate::Panic("on purpose".into()), "panicked: on purpose at tests/src/tally.rs"),
-        (Fate::Exit(9), "it left without a word: process "),
+        (Fate::Exit(9), "the worker exited without a report: process "),
     ] {
         let executor = tallies(Plan { end, ..Plan::default() }).build().unwrap();
         assert_eq!(add(&executor, 1), 1);

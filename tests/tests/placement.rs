@@ -157,7 +157,7 @@ fn a_niceness_that_cannot_be_added_is_told_when_the_pool_is_built() {
         let Err(error @ BuildError::Nice(_)) = builder::<Probe>(1).nice(nice).build() else {
             panic!("{nice} was taken")
         };
-        let told = format!("what is added to the workers' niceness must be from 0 to 19, not {nice}");
+        let told = format!("the niceness of workers must be from 0 to 19, not {nice}");
         assert_eq!(error.to_string(), told);
     }
 }

@@ -70,9 +70,11 @@ fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
             let words = match wrong {
                 Wrong::OtherVersion => "version",
                 Wrong::OtherJobs => "it serves jobs of type `others`, and this program sends `probe`",
-                Wrong::GarbageHello | Wrong::EarlyReceipt => "the worker said something else than its name",
+                Wrong::GarbageHello | Wrong::EarlyReceipt => {
+                    "unexpected message in the handshake with the worker"
+                }
                 Wrong::SpoiltHello => "the other side sent what ipc-channel cannot read",
-                Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "the worker broke off the handshake",
+                Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "handshake with the worker failed",
                 _ => "the worker did not introduce itself",
             };
             assert!(cause.contains(words), "{wrong:?}: {cause}");
@@ -283,7 +285,7 @@ fn who_does_not_leave_is_killed() {
     assert!(!reports.is_empty());
     for report in reports {
         let told = report.report.unwrap_err();
-        assert!(told.contains("it left without a word") && told.contains("signal 9"), "{told}");
+        assert!(told.contains("the worker exited without a report") && told.contains("signal 9"), "{told}");
     }
 }
 
@@ -299,7 +301,7 @@ fn runner_says_why_no_worker_could_be_started() {
         (Wrong::ExitsAtOnce, "the worker did not introduce itself"),
         (Wrong::OtherVersion, "version"),
         (Wrong::OtherJobs, "it serves jobs of type `others`"),
-        (Wrong::GarbageHello, "the worker said something else than its name"),
+        (Wrong::GarbageHello, "unexpected message in the handshake with the worker"),
         (Wrong::GarbageOutcomes, "process "),
     ] {
         let output = runner_with(&Plan::new(wrong), &["-w", "1"]);

@@ -1,4 +1,4 @@
-//! Jobs that were submitted together, and where their outcomes go.
+//! Blocks of jobs that were submitted together, and the targets of their outcomes.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -11,15 +11,16 @@ use crate::{
     stream::hand_over,
 };
 
-/// The most bytes for which a block has room from the start: what one large job took says nothing of the next jobs.
+/// Maximum capacity in bytes that a new block reserves. The size of one large job does not predict that of
+/// the next ones.
 const MAX_RESERVED: usize = 64 * 1024;
 
-/// Encoded jobs: kept as long as one of them is unresolved, because a job may have to be sent again.
+/// Encoded jobs. A block is kept until all of its jobs are resolved, because a job may have to be sent again.
 pub(crate) struct Block<J: Job> {
     pub(crate) entries: Entries,
-    /// What each job was pushed under.
+    /// Tags of the jobs.
     pub(crate) tags: Vec<u64>,
-    /// The jobs with a time limit of their own, by their place.
+    /// Time limits of jobs that have one of their own, with their index in the block.
     pub(crate) limits: Vec<(usize, Duration)>,
     pub(crate) target: OutcomeTarget<J>,
 }
@@ -36,7 +37,7 @@ impl<J: Job> Block<J> {
     /// Encodes a job and adds it.
     ///
     /// # Errors
-    /// When it cannot be encoded.
+    /// If the job cannot be encoded.
     pub(crate) fn add(
         &mut self,
         codec: CodecKind,
@@ -49,13 +50,13 @@ impl<J: Job> Block<J> {
         Ok(())
     }
 
-    /// Adds a job that is encoded already.
+    /// Adds an encoded job.
     pub(crate) fn append(&mut self, entry: &[u8], tag: u64, options: JobOptions) {
         self.entries.append(entry);
         self.note_job(tag, options);
     }
 
-    /// The same, without a copy if it is the first.
+    /// Adds an encoded job, without a copy if it is the first one.
     pub(crate) fn append_owned(&mut self, entry: Vec<u8>, tag: u64, options: JobOptions) {
         self.entries.append_owned(entry);
         self.note_job(tag, options);
@@ -66,7 +67,8 @@ impl<J: Job> Block<J> {
         self.tags.push(tag);
     }
 
-    /// The block as it is; one without jobs, and with room for as many, takes its place.
+    /// Replaces the block by an empty one with the same capacity, up to [`MAX_RESERVED`]; returns its
+    /// previous content.
     pub(crate) fn take(&mut self) -> Block<J> {
         let jobs = self.tags.len();
         let entries = Entries::with_capacity(jobs, self.entries.bytes().min(MAX_RESERVED));
@@ -75,15 +77,15 @@ impl<J: Job> Block<J> {
     }
 }
 
-/// Where outcomes go.
+/// Target of outcomes.
 pub(crate) enum OutcomeTarget<J: Job> {
-    /// Each into the slot that its tag names.
+    /// Slots of futures. A job's tag is the index of its slot.
     Slots(Arc<Slots<J>>),
     Sink(Arc<dyn Sink<J>>),
 }
 
 impl<J: Job> OutcomeTarget<J> {
-    /// Hands out outcomes.
+    /// Passes outcomes to the target.
     pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
         match self {
             OutcomeTarget::Slots(slots) => {
@@ -93,7 +95,7 @@ impl<J: Job> OutcomeTarget<J> {
         }
     }
 
-    /// Whether both lead to the same place.
+    /// Returns whether both are the same object.
     fn is_same(&self, other: &OutcomeTarget<J>) -> bool {
         match (self, other) {
             (OutcomeTarget::Slots(one), OutcomeTarget::Slots(other)) => Arc::ptr_eq(one, other),
@@ -112,17 +114,17 @@ impl<J: Job> Clone for OutcomeTarget<J> {
     }
 }
 
-/// Some consecutive jobs of a block.
+/// Consecutive jobs of a block.
 pub(crate) struct Slice<J: Job> {
     pub(crate) block: Arc<Block<J>>,
     from: usize,
     to: usize,
-    /// The first job.
+    /// Id of the first job.
     first: JobId,
 }
 
 impl<J: Job> Slice<J> {
-    /// The jobs as they stand in a batch.
+    /// Returns the jobs as encoded in a batch.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.block.entries.slice(self.from, self.to)
     }
@@ -131,10 +133,11 @@ impl<J: Job> Slice<J> {
         self.to - self.from
     }
 
-    /// Adds the names by which the program knows the jobs, in order, consecutive ones together.
+    /// Appends the numbers of the jobs as reported to observers, in order, with consecutive ones merged into
+    /// ranges.
     pub(crate) fn add_job_numbers(&self, numbers: &mut Vec<RangeInclusive<u64>>) {
         match &self.block.target {
-            // Their tags are the places of slots, which mean nothing to anybody else.
+            // Their tags are indexes of slots, which are meaningless outside the pool.
             OutcomeTarget::Slots(_) => {
                 (self.first.0..).take(self.count()).for_each(|number| push_number(numbers, number));
             }
@@ -144,12 +147,12 @@ impl<J: Job> Slice<J> {
         }
     }
 
-    /// What the jobs were pushed under, in order.
+    /// Returns the tags of the jobs, in order.
     pub(crate) fn tags(&self) -> &[u64] {
         &self.block.tags[self.from..self.to]
     }
 
-    /// Hands out the jobs' outcomes.
+    /// Passes the jobs' outcomes to their target.
     pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
         self.block.target.resolve(resolved);
     }
@@ -162,7 +165,7 @@ fn push_number(numbers: &mut Vec<RangeInclusive<u64>>, number: u64) {
     }
 }
 
-/// All blocks with unresolved jobs, by their first job.
+/// All blocks with unresolved jobs, by the id of their first job.
 pub(crate) struct Blocks<J: Job> {
     blocks: BTreeMap<u64, PendingBlock<J>>,
     next_job: u64,
@@ -178,7 +181,7 @@ impl<J: Job> Blocks<J> {
         Blocks { blocks: BTreeMap::new(), next_job: 0 }
     }
 
-    /// Takes a block in and numbers its jobs; `None` if it has none.
+    /// Adds a block and assigns ids to its jobs; returns `None` if it has none.
     pub(crate) fn add(&mut self, block: Block<J>) -> Option<JobRange> {
         let unresolved = block.tags.len() as u64;
         let jobs = JobRange::new(self.next_job, self.next_job + unresolved)?;
@@ -190,7 +193,7 @@ impl<J: Job> Blocks<J> {
         Some(jobs)
     }
 
-    /// The jobs of all blocks whose outcomes go there.
+    /// Returns the jobs of all blocks whose outcomes go to `target`.
     pub(crate) fn unresolved_for(&self, target: &OutcomeTarget<J>) -> Vec<JobRange> {
         let blocks = self.blocks.iter().filter(|(_, pending)| pending.block.target.is_same(target));
         blocks
@@ -198,7 +201,7 @@ impl<J: Job> Blocks<J> {
             .collect()
     }
 
-    /// The parts of blocks that make up these jobs, in order.
+    /// Returns the slices that make up these jobs, in order.
     pub(crate) fn slices(&self, jobs: JobRange) -> Vec<Slice<J>> {
         let first_block = self.blocks.range(..=jobs.first().0).next_back().map_or(0, |(&first, _)| first);
         let touched = self.blocks.range(first_block..jobs.end());
@@ -216,7 +219,8 @@ impl<J: Job> Blocks<J> {
         parts.collect()
     }
 
-    /// The same, for jobs that are resolved now: blocks without unresolved jobs are let go.
+    /// Returns the slices that make up these jobs, in order, and marks the jobs as resolved. Blocks without
+    /// unresolved jobs are dropped.
     pub(crate) fn take_resolved(&mut self, jobs: JobRange) -> Vec<Slice<J>> {
         let slices = self.slices(jobs);
         let mut at = jobs.first().0;
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_found_across_blocks_and_let_go_when_resolved() {
+    fn finds_ranges_across_blocks_and_drops_resolved_blocks() {
         let mut blocks = Blocks::new();
         assert_eq!(blocks.add(block(100..104)), Some(range(0, 4)));
         assert_eq!(blocks.add(block(0..0)), None);

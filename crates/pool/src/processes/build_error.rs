@@ -1,10 +1,10 @@
-//! What a pool cannot be: too large, too deep, or in a program that does not know what it is.
+//! Limits on the settings of a pool, and the errors of building one.
 
 use std::io;
 
 use wire::{CodecError, RendezvousError};
 
-/// The most workers that a pool can have.
+/// Maximum number of workers of a pool.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -15,25 +15,25 @@ use wire::{CodecError, RendezvousError};
 /// ```
 pub const MAX_WORKERS: usize = 1024;
 
-/// How deep pools may be nested: a job that builds a pool whose jobs build pools has a depth of 2.
+/// Maximum nesting depth of pools: a job that builds a pool whose jobs build pools has a depth of 2.
 ///
 /// ```
 /// assert!(pool::MAX_NESTING > 1);
 /// ```
 pub const MAX_NESTING: u32 = 10;
 
-/// The most that can be added to the niceness of workers.
+/// Maximum increment to the niceness of workers.
 const MAX_NICE: i32 = 19;
 
-/// Tells a worker how deep it is.
+/// Environment variable with the nesting depth of a worker.
 pub(super) const DEPTH_VARIABLE: &str = "RUNNER_WORKER_DEPTH";
 
-/// How many pools this process is nested in; none if it is no worker.
+/// Returns the number of pools that this process is nested in; 0 if it is not a worker.
 pub(super) fn nesting_depth() -> u32 {
     std::env::var(DEPTH_VARIABLE).ok().and_then(|depth| depth.parse().ok()).unwrap_or(0)
 }
 
-/// Why a pool cannot be made.
+/// Error of building a pool.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -47,32 +47,32 @@ pub(super) fn nesting_depth() -> u32 {
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// No pool can have so many workers.
+    /// The number of workers is out of range.
     #[error(transparent)]
     Workers(#[from] WorkerCountError),
-    /// Workers and parent could not meet.
+    /// Workers would not be able to connect to this process.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
-    /// Nothing below 0, which takes privileges, and nothing beyond 19, the system's limit, is added to the niceness of
-    /// workers.
-    #[error("what is added to the workers' niceness must be from 0 to {MAX_NICE}, not {0}")]
+    /// The increment to the niceness of workers is below 0, which would require privileges, or above 19, the
+    /// system's maximum.
+    #[error("the niceness of workers must be from 0 to {MAX_NICE}, not {0}")]
     Nice(i32),
-    /// The system does not say on which cores this process may run.
-    #[error("the cores that workers can be kept on are not known: {0}")]
+    /// The cores that are available to this process cannot be determined.
+    #[error("cannot determine the cores to pin workers to: {0}")]
     Cores(io::Error),
-    /// The arguments of the workers' state cannot be encoded.
-    #[error("the arguments of the workers' state: {0}")]
+    /// The arguments of the worker state cannot be encoded.
+    #[error("cannot encode the arguments of the worker state: {0}")]
     Context(#[from] CodecError),
-    /// This process is a worker itself, of a program that never calls `enter_if_worker` for this type of job: its
-    /// `main` has started to make workers that would do the same.
+    /// This process was itself started as a worker, but its `main` does not begin with `enter_if_worker` for
+    /// this job type. Its workers would do the same and start workers in turn.
     #[error("this program was started as a worker, but `main` does not begin with `enter_if_worker`")]
     NoEntry,
-    /// This process is a worker of a pool in a worker of a pool and so on, [`MAX_NESTING`] deep.
-    #[error("pools are nested {MAX_NESTING} deep; one more is taken for a mistake")]
+    /// This process is a worker at nesting depth [`MAX_NESTING`].
+    #[error("pools are nested more than {MAX_NESTING} deep")]
     NestedTooDeep,
 }
 
-/// A number of workers that no pool can have: it is not between 1 and [`MAX_WORKERS`].
+/// Number of workers that is not between 1 and [`MAX_WORKERS`].
 ///
 /// ```
 /// assert_eq!(pool::WorkerCountError(0).to_string(), "the number of workers must be from 1 to 1024, not 0");
@@ -92,7 +92,8 @@ pub(super) fn checked_niceness(nice: i32) -> Result<i32, BuildError> {
     if (0..=MAX_NICE).contains(&nice) { Ok(nice) } else { Err(BuildError::Nice(nice)) }
 }
 
-/// The cores that workers are kept on: all that this process may use, or none if they are not to be kept.
+/// Returns the cores that workers are pinned to: all that are available to this thread, or none if `pin` is
+/// false.
 pub(super) fn pinned_cores(pin: bool) -> Result<Vec<usize>, BuildError> {
     if pin { sys::placement::cores().map_err(BuildError::Cores) } else { Ok(Vec::new()) }
 }

@@ -1,4 +1,4 @@
-//! What a pool is made of. Most of it is about its workers' `surroundings`, or `rules` for the scheduler.
+//! Settings of a pool. Those of the workers are in `worker_env`, those of the scheduler in `policy`.
 
 mod policy;
 mod worker_env;
@@ -56,7 +56,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         ProcessPoolBuilder {
             args,
             workers: available_cores(),
-            // The running program even if its file has been replaced meanwhile.
+            // The running program, even if its file has been replaced since it was started.
             program: PathBuf::from("/proc/self/exe"),
             environment: Vec::new(),
             codec: CodecKind::default(),
@@ -71,7 +71,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         }
     }
 
-    /// How many workers there may be at a time, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS); by default one a core.
+    /// Sets the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). Default:
+    /// [`available_cores`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -88,8 +89,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How jobs and outcomes are encoded; by default with bincode. The others are there with the feature `codecs`, and a
-    /// worker that was built without it breaks the pool, with a cause that says so, when it is needed.
+    /// Sets the encoding of jobs and outcomes. Default: bincode. The other codecs require the feature
+    /// `codecs`. If the worker program was built without it, the pool breaks when its first worker starts,
+    /// with a cause that says so.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -104,7 +106,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets how jobs and outcomes travel; by default through rings in shared memory, which costs less.
+    /// Sets the transport of jobs and outcomes. Default: rings in shared memory, which cost less than the
+    /// channel.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -125,8 +128,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Whether to count where the time goes; by default yes. With jobs of 60 ns it takes 2 to 4 % of the time, and nothing
-    /// that can be measured with longer ones; without it [`WorkerStats::spent`](crate::WorkerStats::spent) and
+    /// Enables time accounting. Default: enabled. It costs 2 to 4 % of the time with jobs of 60 ns, and
+    /// nothing measurable with longer ones. Without it,
+    /// [`WorkerStats::stage_times`](crate::WorkerStats::stage_times) and
     /// [`parent_stats`](crate::Executor::parent_stats) are empty.
     ///
     /// ```standalone_crate
@@ -151,8 +155,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Who is told what happens: workers that start, end and are replaced, batches that go out and come back. By default
-    /// nobody is, and that costs nothing.
+    /// Sets an observer, which is called when workers start, exit and are replaced, and when batches are sent
+    /// and returned. Default: none, at no cost.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -188,7 +192,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Makes the pool. No worker is started before the first job.
+    /// Builds the pool. No worker is started before the first job.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -200,10 +204,14 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// ```
     ///
     /// # Errors
-    /// [`BuildError::Workers`] when the number of workers is out of range, [`BuildError::Rendezvous`] when there is no
-    /// directory for temporary files or no descriptor left, [`BuildError::Context`] when the state's arguments cannot
-    /// be encoded, [`BuildError::Nice`] when that niceness cannot be added, [`BuildError::Cores`] when workers are to be
-    /// pinned and the cores are not known, [`BuildError::NoEntry`] in a process that was started as a worker.
+    /// - [`BuildError::Workers`]: the number of workers is out of range.
+    /// - [`BuildError::Rendezvous`]: there is no usable directory for temporary files, or no file descriptor
+    ///   left.
+    /// - [`BuildError::Context`]: the arguments of the worker state cannot be encoded.
+    /// - [`BuildError::Nice`]: the niceness is out of range.
+    /// - [`BuildError::Cores`]: workers are to be pinned, and the available cores cannot be determined.
+    /// - [`BuildError::NoEntry`]: this process was started as a worker but does not serve as one.
+    /// - [`BuildError::NestedTooDeep`]: this process is a worker at the maximum nesting depth.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
         if is_stray_worker() {
             return Err(BuildError::NoEntry);

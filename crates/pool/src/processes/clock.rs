@@ -76,7 +76,7 @@ impl<J: Job> Transaction<'_, J> {
     fn begin_wait(&mut self, at: MonotonicInstant) -> Duration {
         let wait = at.since(self.now);
         if self.state.sched.has_limits() {
-            self.state.credit_kernel_kills(self.now);
+            self.state.attribute_oom_kills(self.now);
             let wait = wait.min(Heartbeat::PERIOD);
             self.state.heartbeat.begin_wait(self.now, wait);
             wait

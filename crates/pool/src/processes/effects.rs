@@ -1,4 +1,4 @@
-//! What follows from a decision: gathered under the lock, carried out without it.
+//! Effects of the scheduler's actions: prepared under the lock, carried out without it.
 
 use std::sync::Arc;
 
@@ -18,18 +18,19 @@ use super::{
 };
 use crate::{PoolEvent, Resolved};
 
-/// Something to do, with all that it takes.
+/// An action together with everything needed to carry it out without the lock.
 pub(crate) enum Effect<J: Job> {
     Start(Arc<Handle>),
     Send {
         to: Arc<Handle>,
-        /// Among all batches that are sent to the worker.
+        /// Number of the batch among all that are sent to the worker.
         sequence: u64,
         batch: BatchId,
         jobs: Vec<Slice<J>>,
         timed: bool,
     },
-    /// For the thread that has just received: the outcomes at hand belong to these jobs.
+    /// The received outcomes belong to these jobs. Carried out by the caller of the transaction, which has
+    /// received them.
     Deliver(Vec<Slice<J>>),
     Fail {
         jobs: Vec<Slice<J>>,
@@ -43,7 +44,7 @@ pub(crate) enum Effect<J: Job> {
     StartClock,
 }
 
-/// Turns an action into an effect, with what it needs from the state.
+/// Turns an action into an effect and updates the state accordingly.
 pub(crate) fn prepare<J: Job>(
     state: &mut PoolState<J>,
     action: Action,
@@ -106,17 +107,17 @@ fn failure<J: Job>(verdict: Verdict, state: &PoolState<J>) -> JobError<J::Error>
     }
 }
 
-/// What decisions have led to that is not yet over.
+/// Work that is left to the caller after the effects were carried out.
 pub(crate) struct FollowUp<J: Job> {
-    /// What to deliver: only the caller has the outcomes.
+    /// Jobs whose outcomes only the caller has.
     pub(crate) to_deliver: Vec<Slice<J>>,
-    /// The jobs in which recalled workers are, which the scheduler has to know.
-    pub(crate) running: Vec<(WorkerId, Running)>,
+    /// Jobs that recalled workers are running. The scheduler is informed of them in another transaction.
+    pub(crate) recalled: Vec<(WorkerId, Running)>,
 }
 
-/// Does what was decided, in order.
+/// Carries out effects in order.
 pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Effect<J>>) -> FollowUp<J> {
-    let (mut to_deliver, mut running) = (Vec::new(), Vec::new());
+    let (mut to_deliver, mut recalled) = (Vec::new(), Vec::new());
     for effect in effects {
         match effect {
             Effect::Start(handle) => {
@@ -133,7 +134,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Eff
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
                 shared.audience.hear(|| PoolEvent::BatchesRecalled { worker, below, at: now() });
-                running.extend(handle.recall(below).map(|running| (worker, running)));
+                recalled.extend(handle.recall(below).map(|running| (worker, running)));
             }
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
@@ -141,10 +142,10 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Eff
             Effect::StartClock => start_clock(shared),
         }
     }
-    FollowUp { to_deliver, running }
+    FollowUp { to_deliver, recalled }
 }
 
-/// Returns the message of a batch, and announces it.
+/// Builds the message of a batch and passes it to the observer.
 fn message<J: Job>(
     shared: &ProcessShared<J>,
     to: &Handle,
@@ -156,7 +157,7 @@ fn message<J: Job>(
     let count: usize = jobs.iter().map(Slice::count).sum();
     let flags = BatchFlags { starts: timed, durations: shared.audience.wants_durations(batch) };
     let message = batch::jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
-    // Before it is sent: nobody is to hear of its return before.
+    // Before it is sent, so that the observer does not see its outcomes first.
     shared.audience.hear(|| {
         let mut numbers = Vec::new();
         jobs.iter().for_each(|slice| slice.add_job_numbers(&mut numbers));
@@ -173,7 +174,7 @@ fn fail<J: Job>(jobs: &[Slice<J>], failure: &JobError<J::Error>) {
     }
 }
 
-/// A copy of a failure that is not the job's own, whose error type cannot always be copied.
+/// Returns a copy of a failure that does not contain the job's own error, whose type may not be `Clone`.
 fn clone_failure<E>(failure: &JobError<E>) -> JobError<E> {
     match failure {
         JobError::Crashed { death, attempts, earlier, program } => JobError::Crashed {
@@ -201,7 +202,7 @@ fn start_clock<J: Job>(shared: &Arc<ProcessShared<J>>) {
     if let Err(error) = shared.crew.spawn("runner-clock".into(), clock) {
         let mut transaction = Transaction::begin(shared);
         transaction.state.clock_is_running = false;
-        transaction.state.note_cause(&format!("no thread to keep the time: {error}"));
+        transaction.state.note_cause(&format!("cannot start the clock thread: {error}"));
         transaction.apply(Event::ResourceLost);
         transaction.commit();
     }

@@ -1,9 +1,11 @@
-//! From where jobs gather to the scheduler: who collects them, and when.
+//! Flush policy: which thread flushes submit buffers to the scheduler, and when.
 //!
-//! A pool that is idle is eager: whoever adds a job has it sent at once. Where short jobs come in a stream, a batch for each
-//! would cost its submitter more than waiting costs the job: the next worker that runs out of jobs collects what there
-//! is, if it is worth a batch, or the clock does after [`FLUSH_DELAY`]; whoever waits for a job does so first. A pool that has
-//! enough collects whole blocks only.
+//! - In an idle pool the producer flushes after each push, so that the job is sent at once.
+//! - In a stream of short jobs, a batch for each job would cost the producer more time than a delay costs the
+//!   job. The thread that finds that a worker has run out of jobs flushes, if there are enough jobs for a
+//!   batch; otherwise the clock does after [`FLUSH_DELAY`]. A thread that waits for a job flushes before it
+//!   waits.
+//! - If all workers have enough jobs, buffers are flushed only when they are full.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -21,14 +23,15 @@ use super::{
     transaction::Transaction,
 };
 
-/// How long a job may wait for company while a worker has nothing to do.
+/// Maximum time that a job is delayed while a worker has capacity, so that it can share a batch with later
+/// ones.
 const FLUSH_DELAY: Duration = Duration::from_micros(400);
 
-/// So many jobs are collected for a worker that has others.
+/// Number of buffered jobs that is enough for a batch while other jobs are in flight.
 const MIN_BATCH: u64 = 128;
 
 impl<J: Job> ProcessShared<J> {
-    /// Has what gathers there collected from now on.
+    /// Registers a buffer to be flushed from now on. It is sealed if the pool is closed.
     pub(crate) fn register_buffer(&self, buffer: SubmitBuffer<J>) -> Arc<SubmitBuffer<J>> {
         let buffer = Arc::new(buffer);
         let mut state = self.state.lock();
@@ -39,13 +42,13 @@ impl<J: Job> ProcessShared<J> {
         buffer
     }
 
-    /// Collects the last of what has gathered there.
+    /// Flushes the buffer for the last time and unregisters it.
     pub(crate) fn unregister_buffer(this: &Arc<ProcessShared<J>>, buffer: &Arc<SubmitBuffer<J>>) {
         ProcessShared::flush(this, buffer);
         this.state.lock().buffers.retain(|other| !Arc::ptr_eq(other, buffer));
     }
 
-    /// Sees to a job that has been added.
+    /// Flushes the buffer after a push, or schedules a flush, if needed.
     pub(crate) fn on_push(this: &Arc<ProcessShared<J>>, buffer: &SubmitBuffer<J>, hint: FlushHint) {
         if hint == FlushHint::Now || this.flush_now.load(Ordering::SeqCst) {
             ProcessShared::flush(this, buffer);
@@ -57,7 +60,7 @@ impl<J: Job> ProcessShared<J> {
         }
     }
 
-    /// Hands over what has gathered there.
+    /// Moves all jobs of the buffer to the scheduler.
     pub(crate) fn flush(this: &Arc<ProcessShared<J>>, buffer: &SubmitBuffer<J>) {
         let mut transaction = Transaction::begin(this);
         for block in buffer.drain() {
@@ -74,17 +77,18 @@ impl<J: Job> ProcessShared<J> {
         usize::try_from(self.state.lock().sched.enough()).unwrap_or(usize::MAX)
     }
 
-    /// Whether who waits for news may look for it for a moment before it sleeps.
+    /// Returns whether a thread may spin for a moment before it sleeps.
     pub(crate) fn may_spin(&self) -> bool {
         self.may_spin.load(Ordering::Relaxed)
     }
 
-    /// Notes whether the caller goes on while its jobs run, and needs a core for itself all the time.
+    /// Sets whether the caller goes on submitting while its jobs run, and so needs a core of its own all the
+    /// time.
     pub(crate) fn set_streaming(&self, stream: bool) {
         self.is_streaming.store(stream, Ordering::Relaxed);
     }
 
-    /// Takes no more jobs; those that have gathered are still run.
+    /// Stops accepting jobs; buffered ones still run.
     pub(crate) fn close(this: &Arc<ProcessShared<J>>) {
         let mut transaction = Transaction::begin(this);
         transaction.state.buffers.iter().for_each(|buffer| buffer.seal());
@@ -93,7 +97,8 @@ impl<J: Job> ProcessShared<J> {
         transaction.commit();
     }
 
-    /// Cancels the jobs that no worker has: all of them, or those whose outcomes go there.
+    /// Cancels the jobs that are not assigned to a worker: all of them, or those whose outcomes go to
+    /// `target`.
     pub(crate) fn cancel_waiting(this: &Arc<ProcessShared<J>>, target: Option<&OutcomeTarget<J>>) {
         let mut transaction = Transaction::begin(this);
         transaction.flush_all();
@@ -101,17 +106,18 @@ impl<J: Job> ProcessShared<J> {
             Some(target) => transaction.state.blocks.unresolved_for(target),
             None => JobRange::new(0, u64::MAX).into_iter().collect(),
         };
-        // From the back, so that none is started in place of one that has just been cancelled.
+        // In reverse, so that no job is started in place of one that has just been cancelled.
         unresolved.into_iter().rev().for_each(|jobs| transaction.apply(Event::Cancelled(jobs)));
         transaction.commit();
     }
 }
 
 impl<J: Job> Transaction<'_, J> {
-    /// The last step of every turn: lets those who add jobs know how it stands, and collects what a worker could have.
+    /// Publishes the flush flags to the producers, and flushes the buffers if the workers have capacity. The
+    /// last step of every transaction.
     ///
-    /// Who adds a job looks at the flags afterwards, and here they are set before the gathers are looked at: a job is
-    /// seen by one of the two.
+    /// A producer reads the flags after it has pushed a job, and this function writes them before it reads
+    /// the buffers. So each job is seen by at least one of the two.
     pub(super) fn flush_buffers(&mut self) {
         while self.publish_flush_flags() && self.flush_all() {
             self.state.flushed = true;
@@ -120,7 +126,7 @@ impl<J: Job> Transaction<'_, J> {
         self.publish_may_spin();
     }
 
-    /// What the clock does about jobs that wait for company.
+    /// Flushes jobs that were delayed by [`FLUSH_DELAY`]. Called by the clock.
     pub(super) fn flush_on_timer(&mut self) {
         self.state.flush_at = None;
         self.shared.flush_scheduled.store(false, Ordering::SeqCst);
@@ -129,31 +135,32 @@ impl<J: Job> Transaction<'_, J> {
             self.shared.set_streaming(true);
         }
         self.flush_buffers();
-        // Who adds jobs all the time need not wake the clock all the time.
+        // A continuous producer need not wake the clock for each batch.
         if std::mem::take(&mut self.state.flushed) {
             self.shared.flush_scheduled.store(true, Ordering::SeqCst);
             self.state.flush_at = Some(self.now + FLUSH_DELAY);
         }
     }
 
-    /// Says how it stands; whether what has gathered should be collected.
+    /// Publishes the flush flags; returns whether buffers should be flushed now.
     fn publish_flush_flags(&self) -> bool {
         let (shared, state) = (self.shared, &*self.state);
         let has_capacity = state.sched.has_capacity();
-        let alone = || state.sched.busy() == 0 && !shared.is_streaming.load(Ordering::Relaxed);
-        let flush_now = has_capacity && (!state.sched.is_cheap() || alone());
+        let is_idle = || state.sched.busy() == 0 && !shared.is_streaming.load(Ordering::Relaxed);
+        let flush_now = has_capacity && (!state.sched.is_cheap() || is_idle());
         shared.flush_now.store(flush_now, Ordering::SeqCst);
         shared.has_capacity.store(has_capacity, Ordering::SeqCst);
         if !state.sched.is_open() {
             state.buffers.iter().for_each(|buffer| buffer.seal());
             return true;
         }
-        // Of jobs that are short, a few are not worth a batch while others are under way.
-        let gathered = || state.buffers.iter().map(|buffer| buffer.count()).sum::<usize>() as u64;
-        has_capacity && (flush_now || gathered() >= state.sched.least_batch().min(MIN_BATCH))
+        // A few short jobs are not worth a batch while others are in flight.
+        let buffered = || state.buffers.iter().map(|buffer| buffer.count()).sum::<usize>() as u64;
+        has_capacity && (flush_now || buffered() >= state.sched.least_batch().min(MIN_BATCH))
     }
 
-    /// Says whether there are cores to spare: beside the workers that are busy, one is the caller's.
+    /// Publishes whether there are idle cores: one is reserved for the caller, in addition to those of the
+    /// busy workers.
     fn publish_may_spin(&self) {
         let (shared, state) = (self.shared, &*self.state);
         let may_spin = state.sched.busy() < shared.cores && !shared.is_streaming.load(Ordering::Relaxed);
@@ -162,7 +169,7 @@ impl<J: Job> Transaction<'_, J> {
         }
     }
 
-    /// Collects everywhere, and says whether there was anything.
+    /// Flushes all buffers; returns whether there were any jobs.
     fn flush_all(&mut self) -> bool {
         let blocks: Vec<_> = self.state.buffers.iter().flat_map(|buffer| buffer.drain()).collect();
         let any = !blocks.is_empty();

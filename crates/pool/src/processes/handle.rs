@@ -1,8 +1,11 @@
-//! One worker, as all threads of the parent may use it.
+//! One worker, as used by all threads of the parent.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    fmt::Display,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use job::{BatchId, Crash, MonotonicInstant, ProgramStats, Stage, StageTimes, WorkerId, WorkerStats};
@@ -17,41 +20,43 @@ use wire::{Closed, Message, Outbox};
 
 use super::mailbox::Mailbox;
 
-/// What is known of a worker outside the scheduler. Parts of it come into being while it starts; all of it goes when
-/// the worker is buried, but for the gauge.
+/// State of a worker outside the scheduler. Some of it is filled in while the worker starts; all of it but
+/// the metrics is dropped when the worker is reaped.
 pub(crate) struct Handle {
     pub(crate) id: WorkerId,
     pub(crate) process: OnceLock<Process>,
     pub(crate) page: OnceLock<Arc<SharedPage>>,
-    /// What comes from it, once it is ready.
+    /// Receiving end of the link, once the worker is ready.
     pub(super) mailbox: OnceLock<Mailbox>,
     outbox: Mutex<Option<Outbox>>,
-    /// Number of batches that were decided on.
+    /// Number of batches that the scheduler has assigned to the worker.
     batches_sent: AtomicU64,
-    /// Set before the process is looked up, and read after it is registered: whoever comes second kills.
+    /// Set before the process is looked up, and read after it is registered, so that whichever of `kill` and
+    /// `set_process` comes second kills it.
     killed: AtomicBool,
-    /// Whether the kernel has killed it for lack of memory, as far as can be told.
+    /// Set if the kernel is known to have killed the worker for lack of memory.
     killed_by_kernel: AtomicBool,
-    /// Whether it has to stand still. Set and read like `killed`.
+    /// Whether the worker is to be stopped by SIGSTOP. Set and read in the same order as `killed`.
     paused: AtomicBool,
-    /// Whether it was told to leave.
+    /// Whether the worker was asked to exit.
     retired: AtomicBool,
+    /// Whether the final report was received.
     reported: AtomicBool,
-    /// Whether it has been heard of since somebody last asked.
+    /// Whether a message was received since the last call of `is_stalled`.
     message_seen: AtomicBool,
-    /// What it did that no worker does, in words.
+    /// Why the worker was killed, if it violated the protocol.
     protocol_error: OnceLock<String>,
-    /// The end of a process that its job depended on, after which it ends itself.
+    /// End of a process that the worker's job depended on. The worker exits after reporting it.
     pub(crate) crash: OnceLock<Arc<Crash>>,
     pub(crate) metrics: Arc<WorkerMetrics>,
 }
 
-/// What is counted about a worker: kept longer than the worker.
+/// Statistics of a worker. They outlive it.
 pub(crate) struct WorkerMetrics {
     stats: Mutex<WorkerStats>,
-    /// When it was decided to start it.
+    /// Time of the decision to start it.
     pub(crate) started: MonotonicInstant,
-    /// Where it keeps its time, as long as it lives.
+    /// Page with the worker's stage timer, until the worker is reaped.
     page: Mutex<Option<Arc<SharedPage>>>,
     ended: AtomicBool,
 }
@@ -82,7 +87,7 @@ impl Handle {
         }
     }
 
-    /// Registers the process that has just been spawned.
+    /// Registers the process that has just been spawned, and applies a kill or a pause that came before.
     pub(crate) fn set_process(&self, process: Process) -> &Process {
         self.metrics.stats.lock().pid = Some(process.pid());
         let process = self.process.get_or_init(|| process);
@@ -98,18 +103,18 @@ impl Handle {
         process
     }
 
-    /// Its process, if there is one.
+    /// Returns the id of the process, if it was spawned.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.get().map(Process::pid)
     }
 
-    /// Has the worker and what it has started stand still.
+    /// Stops the worker and its descendants with SIGSTOP.
     pub(crate) fn pause(&self) {
         self.paused.store(true, Ordering::SeqCst);
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets them go on.
+    /// Continues the worker and its descendants.
     pub(crate) fn resume(&self) {
         self.paused.store(false, Ordering::SeqCst);
         self.signal(Signal::SIGCONT);
@@ -120,14 +125,14 @@ impl Handle {
         self.signal(Signal::SIGKILL);
     }
 
-    /// Sends a signal to the worker and what it has started, if it is there.
+    /// Sends a signal to the worker's process group, if the worker was spawned.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(process) = self.process.get() {
             process.signal_group(signal);
         }
     }
 
-    /// Says whether there are cores to spare.
+    /// Sets whether the worker may spin before it sleeps, because there are idle cores.
     pub(crate) fn set_may_spin(&self, may_spin: bool) {
         if let Some(page) = self.page.get() {
             page.set_may_spin(may_spin);
@@ -140,13 +145,13 @@ impl Handle {
         }
     }
 
-    /// Asks the worker to begin with no further job of batches below; returns the last one that it has begun with, if it is in
-    /// one.
+    /// Asks the worker to start no further job of batches below `below`. Returns the last job of these that
+    /// it has started, if it is running one.
     pub(crate) fn recall(&self, below: BatchId) -> Option<Running> {
         self.page.get()?.recall(below)
     }
 
-    /// Returns the place of the next batch among all that are sent to the worker. Called under the pool's lock.
+    /// Returns the sequence number of the next batch to this worker. Called under the pool's lock.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.batches_sent.fetch_add(1, Ordering::Relaxed)
     }
@@ -155,13 +160,13 @@ impl Handle {
         *self.outbox.lock() = Some(outbox);
     }
 
-    /// Something has come from it.
+    /// Records that a message was received.
     pub(crate) fn note_message(&self) {
         self.message_seen.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it does nothing at all: a signal has stopped it, or it is in no job and has not been heard of since the last
-    /// call. What it has sent may be being handled.
+    /// Returns whether the worker makes no progress: it is stopped by a signal, or it is in no job and no
+    /// message was received since the last call and none is being handled.
     pub(crate) fn is_stalled(&self) -> bool {
         let is_handling = self.mailbox.get().is_some_and(Mailbox::is_handling);
         let message_seen = self.message_seen.swap(false, Ordering::Relaxed) || is_handling;
@@ -169,18 +174,19 @@ impl Handle {
         (!message_seen && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
     }
 
-    /// Whether a thread is receiving a message from it.
+    /// Returns whether a thread is receiving a message from the worker.
     pub(crate) fn is_receiving(&self) -> bool {
         self.mailbox.get().is_some_and(Mailbox::is_receiving)
     }
 
-    /// Kills the worker for what it did.
-    pub(crate) fn kill_for_protocol_error(&self, why: &str) {
-        let _ = self.protocol_error.set(why.to_owned());
+    /// Kills the worker because it violated the protocol, and records the error as the cause of its death.
+    pub(crate) fn kill_for_protocol_error(&self, error: impl Display) {
+        let _ = self.protocol_error.set(format!("the worker was killed: {error}"));
         self.kill();
     }
 
-    /// Notes that there is no memory for what the worker sends, so that its job is charged as for its own lack of memory.
+    /// Records that there was no memory to receive what the worker sends, so that its job is charged as if
+    /// the worker itself had run out of memory.
     pub(crate) fn note_alloc_failure(&self) {
         if let Some(page) = self.page.get() {
             page.note_alloc_failure();
@@ -195,12 +201,12 @@ impl Handle {
         self.killed.load(Ordering::SeqCst)
     }
 
-    /// Whether it got no memory in what it is doing, or was doing when it died.
+    /// Returns whether an allocation failed in the worker's current job, or in its last one before it died.
     pub(crate) fn alloc_failed(&self) -> bool {
         self.page.get().is_some_and(|page| page.alloc_failed())
     }
 
-    /// Whether its process is about to end, or has.
+    /// Returns whether the process is exiting or has exited.
     pub(crate) fn is_dying(&self) -> bool {
         self.process.get().is_some_and(Process::is_dying)
     }
@@ -213,7 +219,7 @@ impl Handle {
         self.killed_by_kernel.load(Ordering::SeqCst)
     }
 
-    /// Has the worker leave when it has sent back what it has.
+    /// Asks the worker to exit after it has returned the outcomes of its batches.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
         self.disconnect();
@@ -223,29 +229,29 @@ impl Handle {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Notes how much processor time it has used.
+    /// Updates the processor time in the statistics.
     pub(crate) fn note_processor_time(&self) {
         if let Some(time) = self.process.get().and_then(Process::processor_time) {
             self.metrics.stats.lock().processor = time;
         }
     }
 
-    /// Whether it has had its last words; from now on it has.
+    /// Marks the final report as received; returns whether it was already marked.
     pub(crate) fn mark_reported(&self) -> bool {
         self.reported.swap(true, Ordering::SeqCst)
     }
 
-    /// Closes the link towards the worker, which then leaves.
+    /// Closes the link to the worker, upon which the worker exits.
     pub(crate) fn disconnect(&self) {
         *self.outbox.lock() = None;
     }
 
-    /// Sends a message, unless the worker has been told to leave. That it is gone, the supervisor will notice.
+    /// Sends a message, unless the link was closed. A worker that is gone is noticed by the supervisor.
     pub(crate) fn send(&self, message: Message) {
         self.send_by(message, Outbox::send);
     }
 
-    /// Sends the batch of this [place](Handle::next_place), once those before it are sent.
+    /// Sends the batch with this [sequence number](Handle::next_sequence) after those before it.
     pub(crate) fn send_batch(&self, sequence: u64, message: Message) {
         self.send_by(message, |outbox, message| outbox.send_in_order(sequence, message));
     }
@@ -255,32 +261,32 @@ impl Handle {
         if let Some(outbox) = &mut *self.outbox.lock()
             && let Err(error @ Closed::Malformed(_)) = send(outbox, message)
         {
-            self.kill_for_protocol_error(&format!("the worker was killed because {error}"));
+            self.kill_for_protocol_error(error);
         }
         self.metrics.stats.lock().bytes_out += bytes;
     }
 
-    /// The worker has answered the oldest message; `false` if there was none. One that was told to
-    /// leave may answer what it likes.
+    /// Records the answer to the oldest message; returns `false` if none was unanswered. After the link was
+    /// closed, any answer is accepted.
     pub(crate) fn answered(&self) -> bool {
         self.outbox.lock().as_mut().is_none_or(Outbox::answered)
     }
 
-    /// The worker has taken a part of a large message; `false` if there was none. One that was told to
-    /// leave may answer what it likes.
+    /// Records that the worker has received a part of a large message; returns `false` if none was on its
+    /// way. After the link was closed, any receipt is accepted.
     pub(crate) fn part_received(&self) -> bool {
         self.outbox.lock().as_mut().is_none_or(Outbox::part_received)
     }
 }
 
 impl WorkerMetrics {
-    /// Counts from now on what the worker spends its time on, since the decision to start it.
+    /// Starts counting the worker's stage times, from the decision to start it.
     pub(crate) fn attach_page(&self, page: &Arc<SharedPage>) {
         page.lane().begin(Stage::Start, self.started);
         *self.page.lock() = Some(page.clone());
     }
 
-    /// Counts a program that ended with a request unanswered.
+    /// Counts a program that ended with an unanswered request.
     pub(crate) fn note_crash(&self) {
         self.stats.lock().programs.crashed += 1;
     }

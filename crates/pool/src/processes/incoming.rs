@@ -28,14 +28,14 @@ pub(super) enum TimeAccount<'a> {
     Caller(CallerTime<'a>),
 }
 
-/// The stage that a thread of the program is in, and since when.
+/// Stage of a thread of the program, and its begin.
 pub(super) struct CallerTime<'a> {
     callers: &'a CallerTimes,
     stage: std::cell::Cell<(Stage, MonotonicInstant)>,
 }
 
 impl<'a> CallerTime<'a> {
-    /// A thread of the program enters the pool; it leaves when this is dropped.
+    /// Records that a thread of the program enters the pool. It leaves when this is dropped.
     pub(super) fn begin(callers: &'a CallerTimes, stage: Stage) -> CallerTime<'a> {
         CallerTime { callers, stage: (stage, callers.now()).into() }
     }
@@ -49,7 +49,7 @@ impl TimeAccount<'_> {
         }
     }
 
-    /// A turn at the lock.
+    /// Begins a transaction that is charged to this account.
     pub(super) fn begin_transaction<'t, J: Job>(
         &'t self,
         shared: &'t Arc<ProcessShared<J>>,
@@ -60,7 +60,7 @@ impl TimeAccount<'_> {
                 Transaction::begin_timed(timer, shared)
             }
             TimeAccount::Caller(time) => {
-                // A turn counts its own time.
+                // The transaction counts its own time.
                 time.enter(Stage::Schedule);
                 Transaction::begin(shared)
             }
@@ -82,8 +82,8 @@ impl Drop for CallerTime<'_> {
     }
 }
 
-/// Handler of one worker's messages, one after another: the thread that uses it holds the lock of the worker's
-/// [mailbox](super::mailbox::Mailbox).
+/// Handler of one worker's messages, one after another. The thread that uses it holds the lock of the
+/// worker's [mailbox](super::mailbox::Mailbox).
 pub(super) struct Incoming<'a, J: Job> {
     pub(super) shared: &'a Arc<ProcessShared<J>>,
     pub(super) handle: &'a Handle,
@@ -91,7 +91,7 @@ pub(super) struct Incoming<'a, J: Job> {
 }
 
 impl<J: Job> Incoming<'_, J> {
-    /// Handles what has been received, or kills the worker for it; returns whether more will come.
+    /// Handles a message, or kills the worker if receiving it failed; returns whether more will come.
     pub(super) fn handle_received(&self, received: Result<Message, Closed>) -> bool {
         self.handle.note_message();
         self.shared.supervisor.note_progress();
@@ -107,17 +107,17 @@ impl<J: Job> Incoming<'_, J> {
 
     fn handle_message(&self, message: &Message) -> bool {
         let handle = self.handle;
-        let understood = match message.tag() {
+        let is_valid = match message.tag() {
             Some(Tag::PartReceived) => handle.part_received(),
             Some(Tag::Outcomes) => self.handle_outcomes(message),
             Some(Tag::Control) if handle.is_retired() => self.handle_final_report(message),
             Some(Tag::Control) => self.handle_crash(message),
             None | Some(Tag::Jobs) => false,
         };
-        if !understood {
-            handle.kill_for_protocol_error("the worker was killed because it sent what no worker sends");
+        if !is_valid {
+            handle.kill_for_protocol_error("protocol violation");
         }
-        understood
+        is_valid
     }
 
     /// Kills a worker whose link is broken.
@@ -126,7 +126,7 @@ impl<J: Job> Incoming<'_, J> {
             // Charged to the job whose outcome it is.
             self.handle.note_alloc_failure();
         }
-        self.handle.kill_for_protocol_error(&format!("the worker was killed because {error}"));
+        self.handle.kill_for_protocol_error(error);
     }
 
     fn handle_outcomes(&self, message: &Message) -> bool {
@@ -158,13 +158,14 @@ impl<J: Job> Incoming<'_, J> {
             last: view.last,
             busy,
         });
-        // The next batch goes out before these outcomes are decoded.
+        // The next batch is sent before these outcomes are decoded.
         let jobs = transaction.commit();
         self.deliver(&jobs, view.outcomes());
         true
     }
 
-    /// Notes what the worker has to say as it leaves; it says so once.
+    /// Stores the final report of a worker that exits; returns `false` for a second one or an invalid
+    /// message.
     fn handle_final_report(&self, message: &Message) -> bool {
         let Ok(report_message) = unpack::<FinalReport>(message) else { return false };
         let report = match report_message {
@@ -176,7 +177,8 @@ impl<J: Job> Incoming<'_, J> {
         self.note_report(report)
     }
 
-    /// Notes the end of a process that the worker's job depended on; it reports one at most, and ends.
+    /// Stores the crash of a process that the worker's job depended on. The worker reports at most one and
+    /// then exits.
     fn handle_crash(&self, message: &Message) -> bool {
         let Ok(crash) = unpack::<Crash>(message) else { return false };
         self.handle.metrics.note_crash();
@@ -193,7 +195,7 @@ impl<J: Job> Incoming<'_, J> {
         first
     }
 
-    /// Hands out decoded outcomes.
+    /// Decodes outcomes and passes them to their targets.
     pub(super) fn deliver<'a>(
         &self,
         jobs: &[Slice<J>],
@@ -209,9 +211,9 @@ impl<J: Job> Incoming<'_, J> {
     }
 }
 
-/// Decodes an outcome for each tag, or for the first ones if there are fewer. Panics of a type's own deserializer are caught
-/// once for many outcomes, and each outcome is written where it stays: to guard or to move one takes longer than to decode
-/// a short one.
+/// Decodes an outcome for each tag, or for the first ones if there are fewer outcomes. Panics of a type's own
+/// deserializer are caught once for many outcomes, and each outcome is written directly to its final place:
+/// guarding or moving one takes longer than decoding a short one.
 fn decode_all<'a, J: Job>(
     codec: CodecKind,
     tags: &[u64],
@@ -240,7 +242,7 @@ fn decode_all<'a, J: Job>(
     }
 }
 
-/// Not an output that can be decoded without further ado.
+/// The outcome has to be decoded by [`decode`]: it is not an output, is large, or is invalid.
 struct NeedsFullDecode;
 
 #[inline]
@@ -257,18 +259,18 @@ fn decode_output<J: Job>(
     }
 }
 
-/// Outcomes of up to this many bytes are decoded without asking for room.
+/// Size in bytes up to which outcomes are decoded without a check for free memory.
 const SMALL_OUTCOME: usize = 1 << 20;
 
-/// Room for a decoded outcome, and for what a sink makes of it, as a multiple of its bytes.
+/// Memory needed for a decoded outcome and for what a sink makes of it, as a multiple of its encoded size.
 const DECODED_SIZE_FACTOR: usize = 4;
 
 #[cold]
 fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
     let bytes = payload.len();
-    // The allocations of a type's own deserializer end the process when they fail.
+    // A failed allocation in a type's own deserializer aborts the process.
     if bytes > SMALL_OUTCOME && !has_room(bytes.saturating_mul(DECODED_SIZE_FACTOR)) {
-        return Err(JobError::Codec(format!("there is no memory for an outcome of {bytes} bytes")));
+        return Err(JobError::Codec(format!("not enough memory to decode an outcome of {bytes} bytes")));
     }
     let decoded = match status {
         Some(Status::Done) => {

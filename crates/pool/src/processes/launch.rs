@@ -1,4 +1,4 @@
-//! The start of a worker: page, process, rendezvous, handshake, one step after another.
+//! Start of a worker, step by step: shared page, process, rendezvous, handshake.
 
 use std::{io, os::fd::AsFd, sync::Arc};
 
@@ -18,7 +18,7 @@ use wire::{
 
 use super::{handle::Handle, spawn_config::SpawnConfig};
 
-/// Why a worker could not be started.
+/// Error of starting a worker.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
     #[error("cannot start a worker: {0}")]
@@ -31,11 +31,11 @@ pub(crate) enum LaunchError {
     EpollSet(io::Error),
     #[error("starting a worker panicked: {0}")]
     Panicked(Panic),
-    #[error("the worker broke off the handshake: {0}")]
+    #[error("handshake with the worker failed: {0}")]
     Handshake(Closed),
-    #[error("the worker said something else than its name")]
+    #[error("unexpected message in the handshake with the worker")]
     Protocol,
-    #[error("the worker does not fit: {0}")]
+    #[error("the worker is incompatible: {0}")]
     Mismatch(#[from] Mismatch),
     #[error("{0}")]
     Context(String),
@@ -66,7 +66,8 @@ impl LaunchError {
         }
     }
 
-    /// What it says about the next attempt, with the end that the worker came to by itself or by somebody else.
+    /// Returns what this error implies for the next attempt. `death` is how the worker died, unless this pool
+    /// killed it.
     pub(crate) fn start_failure(&self, death: Option<Death>) -> StartFailure {
         match self {
             LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Protocol => StartFailure::Final,
@@ -81,28 +82,28 @@ impl LaunchError {
     }
 }
 
-/// A worker that is not ready yet, by what is expected of it next. No step waits for it.
+/// State of a launch, by the step that is expected next. No step blocks.
 pub(crate) enum Launch {
-    /// It rings when it has joined.
+    /// The worker rings its doorbell when it has connected.
     Connecting(Rendezvous),
-    /// Another thread accepts it.
+    /// Another thread accepts the connection.
     Accepting,
-    /// It says who it is.
+    /// The worker sends its identity.
     AwaitingHello(Inbox),
-    /// It says whether its state is made.
+    /// The worker sends whether it has created its state.
     AwaitingReady(Inbox),
 }
 
-/// How far a launch is.
+/// Result of a step.
 pub(crate) enum LaunchProgress {
     Pending(Launch),
-    /// The worker has to be accepted, which may take as long as it lives.
+    /// The connection has to be accepted, which may block until the worker exits.
     Accept(Rendezvous),
     Ready(Inbox),
 }
 
 impl Launch {
-    /// Starts the process. The handle knows it from the moment it exists, also if the rest fails.
+    /// Spawns the process. It is registered in `handle` as soon as it exists, even if a later part fails.
     pub(crate) fn begin(
         spawn_config: &SpawnConfig,
         handle: &Handle,
@@ -123,13 +124,13 @@ impl Launch {
         Ok(Launch::Connecting(rendezvous))
     }
 
-    /// The worker has joined.
+    /// Continues with the accepted connection.
     pub(crate) fn accepted(link: Link, handle: &Handle) -> Launch {
         handle.connect(Outbox::new(link.sender));
         Launch::AwaitingHello(Inbox::new(link.receiver))
     }
 
-    /// Takes what the worker, which has rung, has said so far.
+    /// Handles the messages that have arrived, after the worker has rung its doorbell.
     pub(crate) fn advance(
         self,
         spawn_config: &SpawnConfig,
@@ -152,18 +153,18 @@ impl Launch {
         }
     }
 
-    /// What the end of the process means.
+    /// Returns the error for a process that exited in this state.
     pub(crate) fn error_on_exit(&self) -> LaunchError {
         match self {
             Launch::Connecting(_) | Launch::Accepting => {
-                RendezvousError::Silent("it has ended".into()).into()
+                RendezvousError::Silent("the process has exited".into()).into()
             }
             Launch::AwaitingHello(_) | Launch::AwaitingReady(_) => LaunchError::Handshake(Closed::Gone),
         }
     }
 }
 
-/// Answers the worker's first word.
+/// Checks the worker's hello and answers it.
 fn send_welcome(message: &Message, spawn_config: &SpawnConfig, handle: &Handle) -> Result<(), LaunchError> {
     let hello: Hello = unpack(message).map_err(|_| LaunchError::Protocol)?;
     hello.check(spawn_config.job_type)?;
@@ -177,7 +178,7 @@ fn send_welcome(message: &Message, spawn_config: &SpawnConfig, handle: &Handle) 
     Ok(())
 }
 
-/// Returns where outcomes will come from, if the worker says that it is ready.
+/// Completes the handshake if the worker is ready; returns the receiving end for outcomes.
 fn finish(
     message: &Message,
     inbox: Inbox,
@@ -198,7 +199,8 @@ fn finish(
     }
 }
 
-/// The process that a worker will be. No variable of the recipe's can take the place of the role.
+/// Returns the builder of the worker process. The variable of the role is set last, so that no configured
+/// variable overrides it.
 fn builder(spawn_config: &SpawnConfig, worker: WorkerId, role: &Role) -> ProcessBuilder {
     let mut builder = ProcessBuilder::new(&spawn_config.program);
     builder.arg0("runner-worker").placement(spawn_config.placement(worker));
@@ -215,8 +217,8 @@ fn builder(spawn_config: &SpawnConfig, worker: WorkerId, role: &Role) -> Process
     builder
 }
 
-/// The worker's next word, if it is there; otherwise the worker will ring. Receipts for parts of a large welcome may come
-/// before it.
+/// Returns the worker's next message, if there is one; otherwise the worker will ring its doorbell. Receipts
+/// for parts of a large welcome may come first.
 fn next_message(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, LaunchError> {
     loop {
         match inbox.try_message().map_err(LaunchError::Handshake)? {

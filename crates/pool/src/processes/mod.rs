@@ -1,30 +1,31 @@
-//! Jobs on worker processes.
+//! Executor that runs jobs on worker processes.
 //!
-//! One thread, the *supervisor*, starts all workers, receives from them, and reaps them. Whatever the supervisor,
-//! an submitter or the clock learns it tells the scheduler, under one lock, and then carries out what the scheduler
-//! decides, without the lock: batches are built and sent, workers started and killed, outcomes decoded and handed to
-//! their sinks. Sending never blocks (see [`wire::Outbox`]), so any thread may do it.
+//! One thread, the *supervisor*, starts all workers, receives their messages and reaps them. The supervisor,
+//! the clock and the program's threads pass events to the scheduler under one lock and carry out the actions
+//! that it returns after releasing the lock: build and send batches, start and kill workers, decode outcomes
+//! and pass them to their sinks. Sending never blocks (see [`wire::Outbox`]), so any thread may do it.
 //!
-//! | file | concern |
+//! | module | content |
 //! |---|---|
-//! | `builder` | what a pool is made of: in `surroundings` of its workers, in `rules` for the scheduler |
-//! | `bounds` | what it cannot be |
-//! | `block` | jobs that were submitted together: their bytes, tags and where their outcomes go |
-//! | `gather` | where jobs gather into blocks |
-//! | `appetite` | who collects them, and when |
-//! | `submitter` | jobs that come in a stream |
+//! | `builder` | settings of a pool: for workers in `worker_env`, for the scheduler in `policy` |
+//! | `build_error` | limits on settings, and the errors of a build |
+//! | `block` | jobs that were submitted together: their bytes, tags and the target of their outcomes |
+//! | `submit_buffer` | encoded jobs of one producer that are not yet known to the scheduler |
+//! | `flush_policy` | which thread flushes submit buffers, and when |
+//! | `submitter` | streams of jobs |
 //! | `submit` | jobs with a future each |
-//! | `shared` | the lock, and what is under it |
-//! | `turn` | a turn at the lock |
-//! | `effects` | what follows from a decision |
-//! | `supervisor` | the thread that starts workers, receives from them, and reaps them |
-//! | `mailbox` | what comes from a worker, for whichever thread takes it |
-//! | `incoming` | what to do with a worker's messages |
-//! | `help` | threads that wait for an outcome and take messages themselves |
-//! | `launch` | the start of a worker |
-//! | `ledger` | where the parent's time goes |
-//! | `recipe` | what that takes |
-//! | `clock` | ticks when the scheduler asked for them |
+//! | `shared` | state shared by all threads of a pool, and the lock |
+//! | `transaction` | events that are applied under one acquisition of the lock |
+//! | `effects` | actions of the scheduler, prepared under the lock and carried out without it |
+//! | `handle` | one worker, as seen by the parent's threads |
+//! | `supervisor` | the thread that starts workers, receives from them and reaps them |
+//! | `mailbox` | receiving end of a worker's link, shared by the threads that receive |
+//! | `incoming` | handling of a worker's messages |
+//! | `help` | receiving on threads that wait for an outcome |
+//! | `launch` | start of a worker, step by step |
+//! | `spawn_config` | settings that a worker is started with |
+//! | `time_accounting` | time that the parent spends in each stage |
+//! | `clock` | the thread that sends the scheduler its ticks |
 
 mod block;
 mod build_error;
@@ -62,10 +63,10 @@ use submitter::ProcessSubmitter;
 pub use build_error::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
 pub use builder::ProcessPoolBuilder;
 
-/// Runs jobs on worker processes, which are started on demand.
+/// Executor that runs jobs on worker processes, which are started on demand.
 ///
-/// A worker that dies takes down only the job that it was in, and that job is tried again. Dropping the pool
-/// closes it: jobs that were pushed are still run, by threads of its own.
+/// If a worker dies, only the job that it was running is affected, and that job is retried. Dropping the pool
+/// closes it: jobs that were pushed before still run, on threads of the pool.
 ///
 /// ```standalone_crate
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -83,7 +84,7 @@ pub use builder::ProcessPoolBuilder;
 /// ```
 pub struct ProcessPool<J: Job> {
     shared: Arc<ProcessShared<J>>,
-    /// The same, as futures know it.
+    /// The same object, as the trait that futures use.
     control: Arc<dyn Control>,
     grace_period: Duration,
 }
@@ -92,7 +93,7 @@ impl<J: Job> ProcessPool<J>
 where
     <J::Context as Context>::Args: Default,
 {
-    /// The settings of a pool whose workers' state takes default arguments.
+    /// Returns the default settings of a pool whose workers build their state from default arguments.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -108,7 +109,8 @@ where
 }
 
 impl<J: Job> ProcessPool<J> {
-    /// The settings of a pool whose workers' state is made of `args`, each worker's once, before its first job.
+    /// Returns the default settings of a pool whose workers each build their state from `args`, once, before
+    /// their first job.
     ///
     /// ```standalone_crate
     /// use pool::{Context, Executor, Job, ProcessPool};
@@ -152,7 +154,7 @@ impl<J: Job> ProcessPool<J> {
         ProcessPoolBuilder::new(args)
     }
 
-    /// Starts all workers that there may be, without waiting for jobs. Returns at once.
+    /// Starts workers up to the limit, without waiting for jobs. Returns at once.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -173,11 +175,11 @@ impl<J: Job> ProcessPool<J> {
         ProcessShared::apply(&self.shared, Event::Prestart);
     }
 
-    /// Changes how many workers there may be at a time, from 1 to [`MAX_WORKERS`]. Returns at once. Where there are
-    /// more, those leave that have nothing to do, then those that first run out of work; no job is disturbed.
+    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`]. Returns at once. If there are more,
+    /// idle workers exit first, then those that run out of jobs; running jobs are not interrupted.
     ///
     /// # Errors
-    /// When no pool can have so many.
+    /// [`WorkerCountError`] if `workers` is out of range.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -198,8 +200,8 @@ impl<J: Job> ProcessPool<J> {
         Ok(())
     }
 
-    /// Returns how jobs and outcomes travel: through the channel although rings were
-    /// [asked for](ProcessPoolBuilder::transport) if there can be no shared memory of the size that they need.
+    /// Returns the transport in use. It is the channel, although rings were
+    /// [requested](ProcessPoolBuilder::transport), if shared memory of the required size is not available.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -214,7 +216,7 @@ impl<J: Job> ProcessPool<J> {
         self.shared.spawn_config.transport
     }
 
-    /// Returns why jobs travel through the channel although rings were asked for; `None` if that is not the case.
+    /// Returns why the channel is used although rings were requested; `None` if that is not the case.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -229,9 +231,9 @@ impl<J: Job> ProcessPool<J> {
         self.shared.spawn_config.transport_fallback.as_ref().map(ToString::to_string)
     }
 
-    /// Ends the pool and asks all workers to end, by SIGTERM, and their jobs' processes with them; those that are
-    /// still there after [`grace_period`](ProcessPoolBuilder::grace_period) are killed. Jobs that are not finished are
-    /// cancelled. Returns at once; [`join`](Executor::join) waits for the end.
+    /// Stops the pool: sends SIGTERM to all workers and their jobs' processes, and SIGKILL to those that have
+    /// not exited after [`grace_period`](ProcessPoolBuilder::grace_period). Unfinished jobs are cancelled.
+    /// Returns at once; [`join`](Executor::join) waits for the end.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -251,8 +253,8 @@ impl<J: Job> ProcessPool<J> {
         ProcessShared::apply(&self.shared, Event::Stopped { grace: self.grace_period, terminate: true });
     }
 
-    /// Ends the pool and kills all workers and their jobs' processes. Jobs that are not finished are cancelled.
-    /// Returns at once; [`join`](Executor::join) waits for the end.
+    /// Stops the pool and kills all workers and their jobs' processes. Unfinished jobs are cancelled. Returns
+    /// at once; [`join`](Executor::join) waits for the end.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -335,7 +337,7 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
 impl<J: Job> Drop for ProcessPool<J> {
     fn drop(&mut self) {
-        // Nobody else could let its workers go on.
+        // Nothing else can resume stopped workers once the pool is dropped.
         self.resume();
         self.close();
     }

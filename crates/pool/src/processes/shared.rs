@@ -1,4 +1,4 @@
-//! The lock, and what is under it.
+//! State shared by all threads of a pool, and the lock.
 
 use std::{
     collections::HashMap,
@@ -27,62 +27,62 @@ use super::{
 };
 use crate::{SubmitError, WorkerReport, available_cores, observer::Audience, thread_group::ThreadGroup};
 
-/// What all threads of a pool share.
+/// State shared by all threads of a pool.
 pub(crate) struct ProcessShared<J: Job> {
     pub(crate) spawn_config: SpawnConfig,
     pub(crate) accounting: TimeAccounting,
-    /// Who is told what happens; never under the lock.
+    /// Receiver of pool events. Never called while the lock is held.
     pub(crate) audience: Audience,
     pub(crate) state: Mutex<PoolState<J>>,
-    /// Signalled when the clock has an earlier time to tick, or the pool has ended.
+    /// Signalled when the clock has to wake earlier than planned, or the pool has ended.
     pub(crate) clock_wakeup: Condvar,
-    /// The supervisor and the clock, and threads that accept workers.
+    /// Threads of the pool: the supervisor, the clock, deputies, and threads that accept workers.
     pub(crate) crew: Arc<ThreadGroup>,
     pub(super) supervisor: SupervisorHandle,
-    /// Where jobs gather that were submitted one by one.
+    /// Buffer of jobs that are submitted one by one, with a future each.
     pub(crate) submit_buffer: Arc<SubmitBuffer<J>>,
-    /// Whether some worker could have more jobs.
+    /// Whether a worker has capacity for more jobs.
     pub(super) has_capacity: AtomicBool,
-    /// Whether jobs should be collected as soon as they are there.
+    /// Whether producers should flush after each push.
     pub(super) flush_now: AtomicBool,
-    /// Whether there are cores to spare, so that who waits for news may look for it for a moment before it sleeps.
+    /// Whether there are idle cores, so that threads and workers may spin for a moment before they sleep.
     pub(super) may_spin: AtomicBool,
-    /// Whether jobs come while others run, or somebody waits for each.
+    /// Whether the producer goes on submitting while its jobs run; `false` if it waits for each job.
     pub(super) is_streaming: AtomicBool,
-    /// Of threads that wait for outcomes.
+    /// Poller of the threads that wait for outcomes.
     pub(super) poller: Poller,
-    /// Number of threads of the program that take messages.
+    /// Number of the program's threads that receive messages.
     pub(super) helping_callers: AtomicUsize,
-    /// How many cores there are.
+    /// Number of available cores.
     pub(super) cores: usize,
-    /// Whether the clock will see to what has gathered.
+    /// Whether the clock will flush the buffers.
     pub(super) flush_scheduled: AtomicBool,
 }
 
-/// What is under the lock.
+/// State under the lock.
 pub(crate) struct PoolState<J: Job> {
     pub(crate) sched: Sched,
     pub(crate) blocks: Blocks<J>,
-    /// Wherever jobs may gather.
+    /// All registered submit buffers.
     pub(super) buffers: Vec<Arc<SubmitBuffer<J>>>,
-    /// Whether something was collected since the clock last looked.
+    /// Whether a buffer was flushed since the clock last flushed.
     pub(super) flushed: bool,
-    /// When the clock is to collect next.
+    /// When the clock is to flush next.
     pub(crate) flush_at: Option<MonotonicInstant>,
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
-    /// All workers that there have been, in the order of their start.
+    /// Metrics of all workers that were ever started, in the order of their start.
     pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
-    /// What workers that have left had to say.
+    /// Final reports of workers that have exited.
     pub(crate) reports: Vec<WorkerReport<J>>,
-    /// When the clock is to tick next.
+    /// When the scheduler's next tick is due.
     pub(crate) wake_at: Option<MonotonicInstant>,
     pub(crate) clock_is_running: bool,
-    /// Of the clock, while limits are in force.
+    /// Heartbeat of the clock thread, while limits are in force.
     pub(crate) heartbeat: Heartbeat,
     pub(crate) oom_kills: OomKills,
-    /// What the worker whose end is being handled has reported: the end of a process that its job depended on.
+    /// Crash of a process that its job depended on, as reported by the worker whose death is being handled.
     pub(crate) crash: Option<Arc<Crash>>,
-    /// Why the last start failed, or how the last worker died; once the pool is broken, what broke it.
+    /// Cause of the last failed start or worker death; once the pool is broken, the cause that broke it.
     pub(crate) cause: Option<Arc<str>>,
 }
 
@@ -130,21 +130,22 @@ impl<J: Job> ProcessShared<J> {
         }
     }
 
-    /// Tells the scheduler, and does what it decides.
+    /// Passes an event to the scheduler and carries out its actions.
     pub(crate) fn apply(this: &Arc<ProcessShared<J>>, event: Event) {
         let mut transaction = Transaction::begin(this);
         transaction.apply(event);
         transaction.commit();
     }
 
-    /// Submits a block of jobs, together in one batch or not. Those that come too late are resolved as cancelled.
+    /// Submits a block of jobs, as one batch if `together`. If the pool is closed, they are resolved as
+    /// cancelled.
     pub(crate) fn submit(this: &Arc<ProcessShared<J>>, block: Block<J>, together: bool) {
         let mut transaction = Transaction::begin(this);
         transaction.submit(block, together);
         transaction.commit();
     }
 
-    /// The same, unless they come too late.
+    /// Submits a block of jobs like [`submit`](Self::submit), but fails if the pool is closed or broken.
     pub(crate) fn try_submit(
         this: &Arc<ProcessShared<J>>,
         block: Block<J>,
@@ -159,7 +160,7 @@ impl<J: Job> ProcessShared<J> {
         Ok(())
     }
 
-    /// Why a job would not be taken.
+    /// Returns why a job would be rejected.
     pub(crate) fn refusal(&self) -> Option<SubmitError> {
         self.state.lock().refusal()
     }
@@ -180,19 +181,19 @@ impl<J: Job> ProcessShared<J> {
         ParentStats { queued, ..self.accounting.stats() }
     }
 
-    /// Whether the resident size of workers matters.
+    /// Returns whether the resident size of workers is limited.
     pub(crate) fn limits_resident(&self) -> bool {
         self.state.lock().sched.limits_resident()
     }
 
-    /// The workers that have jobs.
+    /// Returns the workers that have jobs.
     pub(super) fn busy_handles(&self) -> Vec<Arc<Handle>> {
         let state = self.state.lock();
         let busy = state.sched.watched();
         busy.filter_map(|worker| state.workers.get(&worker).cloned()).collect()
     }
 
-    /// All workers that there are now.
+    /// Returns all current workers.
     pub(crate) fn handles(&self) -> Vec<Arc<Handle>> {
         self.state.lock().workers.values().cloned().collect()
     }
@@ -203,7 +204,7 @@ impl<J: Job> ProcessShared<J> {
 }
 
 impl<J: Job> PoolState<J> {
-    /// Takes a block in, and says so to the scheduler.
+    /// Adds a block; returns the event for the scheduler.
     pub(super) fn add_block(&mut self, mut block: Block<J>, together: bool) -> Option<Event> {
         let bytes = block.entries.bytes() as u64;
         let limits = std::mem::take(&mut block.limits);
@@ -219,25 +220,26 @@ impl<J: Job> PoolState<J> {
         (!self.sched.is_open()).then_some(SubmitError::Closed)
     }
 
-    /// The job that a worker has published that it is in.
+    /// Returns the job that a worker has published as running: its batch, its index in it, and its start
+    /// time.
     pub(crate) fn running(&self, worker: WorkerId) -> Option<(BatchId, u64, MonotonicInstant)> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
         let (batch, _) = self.sched.batch_of(worker, |batch| running.is_in(batch))?;
         Some((batch, u64::from(running.index), running.since))
     }
 
-    /// Whether a worker died for lack of memory: because an allocation failed in the job that it was in, or because the
-    /// kernel killed it.
+    /// Returns whether a worker died for lack of memory: an allocation failed in its running job, or the
+    /// kernel killed it during one.
     pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
         let by_kernel = killed && (handle.was_killed_by_kernel() || self.oom_kills.take());
-        // One that the kernel kills between two jobs says nothing about the next one.
+        // A kill between two jobs does not allow any conclusion about the next job.
         let in_a_job = |page: &SharedPage| page.running().is_some();
         handle.page.get().is_some_and(|page| page.alloc_failed() || (by_kernel && in_a_job(page)))
     }
 
-    /// Credits what the kernel has killed since the last look to workers that are dying.
-    pub(super) fn credit_kernel_kills(&mut self, now: MonotonicInstant) {
+    /// Attributes the kernel's out-of-memory kills since the last call to workers that are dying.
+    pub(super) fn attribute_oom_kills(&mut self, now: MonotonicInstant) {
         let kills = usize::try_from(self.oom_kills.look(now)).unwrap_or(usize::MAX);
         if kills > 0 {
             let dying = self.workers.values().filter(|handle| !handle.was_killed() && handle.is_dying());
@@ -245,16 +247,16 @@ impl<J: Job> PoolState<J> {
         }
     }
 
-    /// The outcomes that a dead worker had finished and not sent: the batch, how many of the bytes' outcomes have come
-    /// back all the same, and the bytes.
+    /// Returns the outcomes that a dead worker had saved: the batch, the number of outcomes in the bytes that
+    /// were returned nevertheless, and the bytes.
     pub(crate) fn saved_outcomes(&self, worker: WorkerId) -> Option<(BatchId, u64, Vec<u8>)> {
         let kept = self.workers.get(&worker)?.page.get()?.kept()?;
         let (batch, returned) = self.sched.batch_of(worker, |batch| kept.is_of(batch))?;
         Some((batch, returned.checked_sub(u64::from(kept.from))?, kept.bytes))
     }
 
-    /// Remembers why a start failed or how a worker died. What broke the pool stands: the survivors, whom the pool
-    /// itself then kills, are no cause.
+    /// Records why a start failed or how a worker died. Once the pool is broken, the cause stays: the pool
+    /// itself then kills the remaining workers.
     pub(crate) fn note_cause(&mut self, cause: &str) {
         if !self.sched.is_broken() {
             self.cause = Some(cause.into());

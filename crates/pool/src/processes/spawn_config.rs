@@ -1,4 +1,4 @@
-//! What it takes to start a worker.
+//! Settings that a worker is started with.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -6,29 +6,30 @@ use job::WorkerId;
 use sys::{call::CallError, placement::Placement, shared_page::SharedPage};
 use wire::{CodecKind, Transport};
 
-/// How workers are started, and what they are told.
+/// Settings that workers are started with: some for the spawn, some sent in the handshake.
 pub(crate) struct SpawnConfig {
     pub(crate) program: PathBuf,
-    /// Variables that are other for the workers than for this process: set, or not there.
+    /// Environment variables to set, or to remove where the value is `None`.
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) job_type: &'static str,
     pub(crate) codec: CodecKind,
     pub(crate) transport: Transport,
-    /// Why the transport is not the one that was asked for, if it is not.
+    /// Why the transport is not the requested one, if it is not.
     pub(crate) transport_fallback: Option<CallError>,
-    /// How many bytes of memory a worker may have.
+    /// Maximum address space of a worker, in bytes.
     pub(crate) max_memory: Option<u64>,
-    /// The most bytes of an encoded outcome.
+    /// Maximum size of an encoded outcome, in bytes.
     pub(crate) max_outcome: u64,
-    /// The cores that workers are kept on, one each; none if they may move.
+    /// Cores that workers are pinned to, one each; empty if they are not pinned.
     pub(crate) cores: Vec<usize>,
-    /// What is added to their niceness.
+    /// Increment to the niceness of the workers.
     pub(crate) nice: i32,
-    /// The arguments of the workers' state, encoded.
+    /// Encoded arguments of the worker state.
     pub(crate) context: Vec<u8>,
 }
 
-/// The transport to use where this one is asked for, and why it is another. That descriptors are missing may be over soon.
+/// Returns the transport to use where `wanted` is requested, and the reason if that is another one. A lack of
+/// file descriptors may be temporary, so it does not rule out rings.
 pub(crate) fn usable_transport(wanted: Transport) -> (Transport, Option<CallError>) {
     match wanted {
         Transport::Rings => match SharedPage::check() {
@@ -40,7 +41,8 @@ pub(crate) fn usable_transport(wanted: Transport) -> (Transport, Option<CallErro
 }
 
 impl SpawnConfig {
-    /// Where a worker runs. It goes by the slot, so that a replacement runs where the one before it did.
+    /// Returns the core and niceness of a worker. They depend on the slot, so that a replacement runs on the
+    /// same core as the worker before it.
     pub(crate) fn placement(&self, worker: WorkerId) -> Placement {
         let index = (worker.slot as usize).checked_rem(self.cores.len());
         Placement { core: index.map(|index| self.cores[index]), nice: self.nice }

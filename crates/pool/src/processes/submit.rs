@@ -1,4 +1,4 @@
-//! Jobs with a future each.
+//! Submission of jobs with a future each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,8 @@ use crate::{
     future::{Control, Slot, Slots, Ticket},
 };
 
-/// Submits a job, which is sent when a worker could have it. If it cannot be encoded it has failed already.
+/// Submits a job. It is sent when a worker has capacity. If it cannot be encoded, the future is already
+/// resolved with that error.
 pub(crate) fn submit<J: Job>(
     shared: &Arc<ProcessShared<J>>,
     control: &Arc<dyn Control>,
@@ -31,7 +32,8 @@ pub(crate) fn submit<J: Job>(
     }
 }
 
-/// Submits jobs that travel together. Those that cannot be encoded have failed already.
+/// Submits jobs that go into one batch. Futures of jobs that cannot be encoded are already resolved with that
+/// error.
 pub(crate) fn submit_together<J: Job>(
     shared: &Arc<ProcessShared<J>>,
     control: &Arc<dyn Control>,
@@ -39,18 +41,18 @@ pub(crate) fn submit_together<J: Job>(
     options: JobOptions,
 ) -> Result<Vec<JobFuture<J>>, SubmitError> {
     let slots = Slots::new(jobs.len(), Some(control.clone()));
-    let futures = (0..jobs.len()).map(|place| JobFuture::new(Slot::new(&slots, place))).collect();
+    let futures = (0..jobs.len()).map(|index| JobFuture::new(Slot::new(&slots, index))).collect();
     let mut block = Block::new(OutcomeTarget::Slots(slots.clone()));
-    for (place, job) in (0..).zip(jobs) {
-        if let Err(failure) = block.add(shared.spawn_config.codec, place, job, options) {
-            slots.fill(place, Err(failure));
+    for (index, job) in (0..).zip(jobs) {
+        if let Err(failure) = block.add(shared.spawn_config.codec, index, job, options) {
+            slots.fill(index, Err(failure));
         }
     }
     ProcessShared::try_submit(shared, block, jobs.len() > 1)?;
     Ok(futures)
 }
 
-/// A pool, as its futures know it.
+/// A pool, as the trait that futures use.
 pub(crate) struct ProcessControl<J: Job>(pub(crate) Arc<ProcessShared<J>>);
 
 impl<J: Job> Control for ProcessControl<J> {

@@ -1,8 +1,8 @@
-//! Where jobs gather on their way to the scheduler.
+//! Submit buffer: encoded jobs of one producer that are not yet known to the scheduler.
 //!
-//! Whoever submits adds to a gather, which costs neither the pool's lock nor an allocation a job. What has gathered is
-//! collected, under the pool's lock, by whoever finds that a worker could have it: the submitter if the pool is idle or
-//! there is enough for a batch, and otherwise the thread that learns that a worker has run out of jobs.
+//! Pushing a job takes the buffer's own lock, not the pool's, and allocates no memory per job. Buffers are
+//! flushed to the scheduler under the pool's lock: by the producer if the pool is idle or the buffer is full,
+//! and otherwise by the thread that finds that a worker has run out of jobs (see `flush_policy`).
 
 use std::{
     cell::Cell,
@@ -26,17 +26,18 @@ use crate::{
     future::{Control, Slot, Slots},
 };
 
-/// So many jobs or bytes are collected even if no worker could have them now.
+/// Number of jobs, and of bytes, at which a buffer is flushed even if no worker has capacity.
 const FLUSH_JOBS: usize = 1024;
 const FLUSH_BYTES: usize = 48 * 1024;
 
-/// How many slots are allocated together.
+/// Number of slots that are allocated together.
 const SLOTS_PER_BLOCK: usize = 256;
 
-/// Jobs that nobody but their submitter knows of yet. Its lock is taken inside the pool's, never the other way round.
+/// Jobs that are not yet known to the scheduler. The buffer's lock may be taken while the pool's is held,
+/// never the other way round.
 pub(crate) struct SubmitBuffer<J: Job> {
-    open: Mutex<BufferedJobs<J>>,
-    /// Nobody comes by to collect any more. Set under the lock.
+    buffered: Mutex<BufferedJobs<J>>,
+    /// Set when the pool no longer flushes this buffer, so that each push has to. Written under the lock.
     sealed: AtomicBool,
     callers: Arc<CallerTimes>,
 }
@@ -44,23 +45,23 @@ pub(crate) struct SubmitBuffer<J: Job> {
 struct BufferedJobs<J: Job> {
     /// The block that is being filled.
     block: Block<J>,
-    /// Those before it, whose slots did not suffice.
+    /// Blocks before it, which were closed because their slots were used up or a large job followed.
     full: Vec<Block<J>>,
-    /// How many slots of the block's are taken.
+    /// Number of slots of the block that are in use.
     slots_taken: usize,
 }
 
-/// What follows from having added a job.
+/// When to flush the buffer after a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FlushHint {
-    /// Somebody should collect at once.
+    /// At once.
     Now,
-    /// It can wait until a worker could have it.
+    /// When a worker has capacity.
     Later,
 }
 
-/// Why a job cannot be encoded. As small as a pointer, so that results that hold it stay in registers: moving a larger one
-/// takes longer than to encode a short job.
+/// Error of encoding a job. It has the size of a pointer, so that results that contain it are returned in
+/// registers: moving a larger one takes longer than encoding a short job.
 #[derive(Debug)]
 pub(crate) struct EncodeError(Box<CodecError>);
 
@@ -79,15 +80,16 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch(Vec::new())) };
 }
 
-/// Where a job is encoded: not under the lock, because that may take long, and may call anything.
+/// Buffer that a job is encoded into before the lock is taken, because encoding may take long and may call
+/// any code.
 #[derive(Default)]
 pub(crate) struct Scratch(Vec<u8>);
 
 impl Scratch {
-    /// Encodes a job; what is here afterwards may be taken.
+    /// Encodes a job. The caller may take the contents out of the returned buffer.
     #[inline]
     fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<&mut Vec<u8>, EncodeError> {
-        // What a huge job took is not kept for the small ones that follow.
+        // The memory of a huge job is not kept for the small ones that follow.
         if self.0.capacity() > FLUSH_BYTES {
             self.0 = Vec::new();
         }
@@ -100,21 +102,21 @@ impl Scratch {
 }
 
 impl<J: Job> SubmitBuffer<J> {
-    /// For jobs whose outcomes all go there.
+    /// Returns a buffer for jobs whose outcomes all go to `target`.
     pub(crate) fn new(target: OutcomeTarget<J>, callers: Arc<CallerTimes>) -> SubmitBuffer<J> {
-        let open = BufferedJobs { block: Block::new(target), full: Vec::new(), slots_taken: 0 };
-        SubmitBuffer { open: Mutex::new(open), sealed: AtomicBool::new(false), callers }
+        let buffered = BufferedJobs { block: Block::new(target), full: Vec::new(), slots_taken: 0 };
+        SubmitBuffer { buffered: Mutex::new(buffered), sealed: AtomicBool::new(false), callers }
     }
 
-    /// For jobs that get a slot each.
+    /// Returns a buffer for jobs that each get a slot.
     pub(crate) fn with_slots(callers: Arc<CallerTimes>) -> SubmitBuffer<J> {
         SubmitBuffer::new(OutcomeTarget::Slots(Slots::new(0, None)), callers)
     }
 
-    /// Adds a job.
+    /// Adds a job; returns when to flush the buffer.
     ///
     /// # Errors
-    /// When it cannot be encoded.
+    /// If the job cannot be encoded.
     #[inline]
     pub(crate) fn push(
         &self,
@@ -124,16 +126,17 @@ impl<J: Job> SubmitBuffer<J> {
         options: JobOptions,
     ) -> Result<FlushHint, EncodeError> {
         let start = self.callers.begin_encoding();
-        let added = scratch.encode(codec, job).map(|entry| {
-            let mut open = self.open.lock();
-            open.append(entry, tag, options);
-            self.flush_hint(&open)
+        let result = scratch.encode(codec, job).map(|entry| {
+            let mut buffered = self.buffered.lock();
+            buffered.append(entry, tag, options);
+            self.flush_hint(&buffered)
         });
         self.callers.end_encoding(start);
-        added
+        result
     }
 
-    /// Adds a job that gets the next slot; `None` when the gather is sealed. If it cannot be encoded its slot is filled.
+    /// Adds a job and assigns it the next slot; returns `None` if the buffer is sealed. If the job cannot be
+    /// encoded, its slot is filled with the error.
     pub(crate) fn push_with_slot(
         &self,
         codec: CodecKind,
@@ -141,10 +144,10 @@ impl<J: Job> SubmitBuffer<J> {
         options: JobOptions,
         control: &Arc<dyn Control>,
     ) -> Option<(Slot<J>, FlushHint)> {
-        // A serializer may submit a job itself, which then finds an empty scratch.
+        // A serializer may submit a job itself; that call finds an empty scratch buffer.
         let mut scratch = SCRATCH.take();
         let start = self.callers.begin_encoding();
-        let added = match scratch.encode(codec, job) {
+        let result = match scratch.encode(codec, job) {
             Ok(entry) => self.append_with_slot(entry, options, control),
             Err(error) => {
                 let slots = Slots::new(1, None);
@@ -155,7 +158,7 @@ impl<J: Job> SubmitBuffer<J> {
         };
         self.callers.end_encoding(start);
         SCRATCH.set(scratch);
-        added
+        result
     }
 
     #[inline]
@@ -165,40 +168,41 @@ impl<J: Job> SubmitBuffer<J> {
         options: JobOptions,
         control: &Arc<dyn Control>,
     ) -> Option<(Slot<J>, FlushHint)> {
-        let mut open = self.open.lock();
+        let mut buffered = self.buffered.lock();
         if self.is_sealed() {
             return None;
         }
-        let (slots, place) = open.next_slot(control);
+        let (slots, place) = buffered.next_slot(control);
         let slot = Slot::new(slots, place);
-        open.append(entry, place as u64, options);
-        Some((slot, self.flush_hint(&open)))
+        buffered.append(entry, place as u64, options);
+        Some((slot, self.flush_hint(&buffered)))
     }
 
-    /// How many jobs have gathered.
+    /// Returns the number of jobs.
     pub(crate) fn count(&self) -> usize {
-        self.open.lock().count()
+        self.buffered.lock().count()
     }
 
-    /// Everything that has gathered. For those who hold the pool's lock.
+    /// Removes and returns all jobs. The caller holds the pool's lock.
     pub(crate) fn drain(&self) -> Vec<Block<J>> {
-        let mut open = self.open.lock();
-        let mut blocks = mem::take(&mut open.full);
-        if !open.block.is_empty() {
-            blocks.push(open.block.take());
+        let mut buffered = self.buffered.lock();
+        let mut blocks = mem::take(&mut buffered.full);
+        if !buffered.block.is_empty() {
+            blocks.push(buffered.block.take());
         }
         if self.is_sealed() {
-            open.release_slots();
+            buffered.release_slots();
         }
         blocks
     }
 
-    /// From now on whoever adds a job has to collect it, and [`submit`](Gather::submit) takes none.
+    /// Seals the buffer: from now on each [`push`](SubmitBuffer::push) has to be followed by a flush, and
+    /// [`push_with_slot`](SubmitBuffer::push_with_slot) accepts no job.
     pub(crate) fn seal(&self) {
-        let mut open = self.open.lock();
+        let mut buffered = self.buffered.lock();
         self.sealed.store(true, Ordering::Release);
-        if open.block.is_empty() {
-            open.release_slots();
+        if buffered.block.is_empty() {
+            buffered.release_slots();
         }
     }
 
@@ -206,8 +210,8 @@ impl<J: Job> SubmitBuffer<J> {
         self.sealed.load(Ordering::Acquire)
     }
 
-    fn flush_hint(&self, open: &BufferedJobs<J>) -> FlushHint {
-        let is_full = open.count() >= FLUSH_JOBS || open.block.entries.bytes() >= FLUSH_BYTES;
+    fn flush_hint(&self, buffered: &BufferedJobs<J>) -> FlushHint {
+        let is_full = buffered.count() >= FLUSH_JOBS || buffered.block.entries.bytes() >= FLUSH_BYTES;
         if is_full || self.is_sealed() { FlushHint::Now } else { FlushHint::Later }
     }
 }
@@ -217,7 +221,7 @@ impl<J: Job> BufferedJobs<J> {
         self.full.iter().map(|block| block.tags.len()).sum::<usize>() + self.block.tags.len()
     }
 
-    /// Adds a job. One that is large begins a block, so that it is not copied.
+    /// Adds a job. A large one begins a new block, so that it is moved, not copied.
     #[inline]
     fn append(&mut self, entry: &mut Vec<u8>, tag: u64, options: JobOptions) {
         if entry.len() <= FLUSH_BYTES {
@@ -230,14 +234,16 @@ impl<J: Job> BufferedJobs<J> {
         self.block.append_owned(mem::take(entry), tag, options);
     }
 
-    /// Slots know the pool, and the pool knows its gathers: neither would ever be dropped.
+    /// Drops the unused slots. They refer to the pool, which refers to its buffers, so that neither would
+    /// ever be freed.
     fn release_slots(&mut self) {
         if matches!(self.block.target, OutcomeTarget::Slots(_)) {
             self.block.target = OutcomeTarget::Slots(Slots::new(0, None));
         }
     }
 
-    /// The next free slot: the last ones' block may be collected meanwhile, and the next one goes on with them.
+    /// Returns the next free slot. Slots outlive a flush of their block: the block that replaces it goes on
+    /// with them.
     fn next_slot(&mut self, control: &Arc<dyn Control>) -> (&Arc<Slots<J>>, usize) {
         if !matches!(&self.block.target, OutcomeTarget::Slots(slots) if self.slots_taken < slots.len()) {
             let next = Block::new(OutcomeTarget::Slots(Slots::new(SLOTS_PER_BLOCK, Some(control.clone()))));
@@ -271,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_is_refused_leaves_nothing_behind() {
+    fn rejected_job_leaves_the_buffer_unchanged() {
         let (closed, open) = (
             SubmitBuffer::with_slots(Arc::default()),
             SubmitBuffer::new(OutcomeTarget::Sink(Arc::new(Ignore)), Arc::default()),
@@ -287,12 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_are_used_up_are_followed_by_others() {
+    fn allocates_more_slots_when_a_block_is_used_up() {
         let buffer = SubmitBuffer::with_slots(Arc::default());
         let slots: Vec<_> = (0..10).map(|_| push(&buffer).unwrap()).collect();
         assert_eq!(jobs_of(&buffer.drain()), [(10, 10)]);
         let more: Vec<_> = (0..FLUSH_JOBS - 1).map(|_| push(&buffer).unwrap()).collect();
-        assert!(slots.iter().chain(&more).all(|(_, added)| *added == FlushHint::Later));
+        assert!(slots.iter().chain(&more).all(|(_, hint)| *hint == FlushHint::Later));
         assert_eq!(push(&buffer).unwrap().1, FlushHint::Now);
         let blocks = jobs_of(&buffer.drain());
         assert_eq!(
@@ -303,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_after_the_seal_has_to_collect() {
+    fn push_into_sealed_buffer_asks_for_a_flush() {
         let buffer = SubmitBuffer::new(OutcomeTarget::Sink(Arc::new(Ignore)), Arc::default());
         buffer.seal();
         assert_eq!(

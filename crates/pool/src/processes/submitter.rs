@@ -1,4 +1,4 @@
-//! Jobs that come in a stream.
+//! Submission of a stream of jobs.
 
 use std::sync::Arc;
 

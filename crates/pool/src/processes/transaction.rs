@@ -1,4 +1,5 @@
-//! A turn at the lock: events are heard and decided on, and what was decided is done when the lock is free again.
+//! Transaction: events that are applied under one acquisition of the pool's lock. The resulting actions are
+//! carried out after the lock is released.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::{
     shared::{PoolState, ProcessShared},
 };
 
-/// Somebody who has the lock.
+/// Holder of the pool's lock. [`commit`](Transaction::commit) releases it.
 pub(super) struct Transaction<'a, J: Job> {
     pub(super) shared: &'a Arc<ProcessShared<J>>,
     pub(super) state: MutexGuard<'a, PoolState<J>>,
@@ -26,22 +27,22 @@ pub(super) struct Transaction<'a, J: Job> {
     time: TransactionTimer<'a>,
 }
 
-/// Who keeps the time of a turn.
+/// Timer that a transaction's time is charged to.
 enum TransactionTimer<'a> {
-    /// A thread of the pool, which is in [`Stage::Schedule`].
+    /// Timer of a thread of the pool, which is in [`Stage::Schedule`].
     Thread(&'a StageTimer),
-    /// The common account of those who call, since this moment.
-    CallerTimes(MonotonicInstant),
+    /// Common account of the program's threads, since this moment.
+    Caller(MonotonicInstant),
     Off,
 }
 
 impl<'a, J: Job> Transaction<'a, J> {
-    /// Waits for the lock, on a thread of the program.
+    /// Waits for the lock on a thread of the program.
     pub(super) fn begin(shared: &'a Arc<ProcessShared<J>>) -> Transaction<'a, J> {
         if !shared.accounting.callers.counts() {
             return Transaction::with(shared, TransactionTimer::Off);
         }
-        // Where nothing is waited for, the turn's own time will do.
+        // Without a wait for the lock, one reading of the clock serves as start and as current time.
         if let Some(state) = shared.state.try_lock() {
             let now = clock::now();
             return Transaction {
@@ -49,13 +50,13 @@ impl<'a, J: Job> Transaction<'a, J> {
                 state,
                 now,
                 effects: Vec::new(),
-                time: TransactionTimer::CallerTimes(now),
+                time: TransactionTimer::Caller(now),
             };
         }
-        Transaction::with(shared, TransactionTimer::CallerTimes(clock::now()))
+        Transaction::with(shared, TransactionTimer::Caller(clock::now()))
     }
 
-    /// Waits for the lock, on a thread of the pool.
+    /// Waits for the lock on a thread of the pool.
     pub(super) fn begin_timed(
         timer: &'a StageTimer,
         shared: &'a Arc<ProcessShared<J>>,
@@ -68,20 +69,20 @@ impl<'a, J: Job> Transaction<'a, J> {
         Transaction { shared, state, now: clock::now(), effects: Vec::new(), time }
     }
 
-    /// Tells the scheduler what has happened.
+    /// Passes an event to the scheduler and collects the effects of its actions.
     pub(super) fn apply(&mut self, event: Event) {
         self.note_skipped_time();
         self.decide(event);
         if !self.state.heartbeat.is_running() && self.state.sched.has_limits() {
             self.state.heartbeat.begin_wait(self.now, Heartbeat::PERIOD);
-            // While nobody looked it was not for a worker with a job.
-            self.state.credit_kernel_kills(self.now);
-            // The clock keeps it up.
+            // Out-of-memory kills before this moment did not hit a worker with a job.
+            self.state.attribute_oom_kills(self.now);
+            // The clock keeps the heartbeat going.
             self.shared.clock_wakeup.notify_all();
         }
     }
 
-    /// Tells the scheduler that nothing has run for a while, if that is so; returns whether it is.
+    /// Reports to the scheduler if this process was not running for a while; returns whether that is so.
     pub(super) fn note_skipped_time(&mut self) -> bool {
         let since = self.state.heartbeat.missed_since(self.now);
         if let Some(since) = since {
@@ -97,14 +98,15 @@ impl<'a, J: Job> Transaction<'a, J> {
         }
     }
 
-    /// Takes in a block of jobs that travel together in one batch or not.
+    /// Adds a block of jobs, as one batch if `together`.
     pub(super) fn submit(&mut self, block: Block<J>, together: bool) {
         if let Some(submitted) = self.state.add_block(block, together) {
             self.apply(submitted);
         }
     }
 
-    /// Lets the lock go and does what was decided. What to deliver is given back: only who has received it can.
+    /// Flushes the buffers, releases the lock and carries out the actions. Returns the jobs whose outcomes
+    /// the caller has received and now has to deliver.
     pub(super) fn commit(mut self) -> Vec<Slice<J>> {
         self.flush_buffers();
         if self.state.sched.is_finished() {
@@ -121,24 +123,24 @@ impl<'a, J: Job> Transaction<'a, J> {
                 timer.enter(Stage::Send);
                 (carry_out(shared, effects), time)
             }
-            TransactionTimer::CallerTimes(begun) => {
+            TransactionTimer::Caller(begun) => {
                 let decided = clock::now();
                 let follow_up = carry_out(shared, effects);
                 let end = clock::now();
                 shared.accounting.callers.note_transaction(decided.since(begun), end.since(decided));
-                (follow_up, TransactionTimer::CallerTimes(end))
+                (follow_up, TransactionTimer::Caller(end))
             }
         };
-        if !follow_up.running.is_empty() {
-            Transaction::with(shared, next).report_recalled(follow_up.running);
+        if !follow_up.recalled.is_empty() {
+            Transaction::with(shared, next).report_recalled(follow_up.recalled);
         }
         follow_up.to_deliver
     }
 
-    /// Reports the jobs that recalled workers are in to the scheduler.
+    /// Reports to the scheduler which jobs the recalled workers were running.
     fn report_recalled(mut self, recalled: Vec<(WorkerId, Running)>) {
         for (worker, running) in recalled {
-            // What it says of batches that it does not have is ignored.
+            // A job of a batch that the worker no longer has is ignored.
             if let Some((batch, _)) = self.state.sched.batch_of(worker, |batch| running.is_in(batch)) {
                 self.apply(Event::TakenBack { worker, batch, index: u64::from(running.index) });
             }

@@ -1,4 +1,4 @@
-//! How jobs and workers are treated: what the scheduler goes by.
+//! Settings of the scheduler: retries, timeouts, and limits on jobs and workers.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -7,9 +7,9 @@ use sched::{BatchSize, OnWorkerDeath};
 
 use super::ProcessPoolBuilder;
 
-/// How jobs and workers are treated.
+/// Settings of the scheduler: retries, timeouts, and limits on jobs and workers.
 impl<J: Job> ProcessPoolBuilder<J> {
-    /// How often a job is tried again after its worker died in it; 2 by default.
+    /// Sets how many times a job is retried after its worker died while running it. Default: 2.
     ///
     /// ```standalone_crate
     /// use pool::{Executor, JobError, Job, ProcessPool};
@@ -43,14 +43,14 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How often a job is tried again after it ran past its time limit; 0 by default.
+    /// Sets how many times a job is retried after it exceeded its time limit. Default: 0.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::time::Duration;
     /// use pool::{Executor, ProcessPool};
     ///
-    /// // For limits that a slow machine, not the job, may be to blame for.
+    /// // One retry, because a slow machine may be the cause of a timeout.
     /// let settings = ProcessPool::<Square>::builder().time_limit(Duration::from_secs(5)).timeout_retries(1);
     /// assert!(settings.build()?.broken().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,8 +60,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// A time limit for each job that has none of its own, counted from the job's start. A job that runs longer is
-    /// ended together with its worker, and [`JobError::TimedOut`](crate::JobError::TimedOut). By default there is none.
+    /// Sets the time limit of jobs without one of their own, counted from the start of the job. Default:
+    /// none. The worker of a job that runs longer is terminated, and the job fails with
+    /// [`JobError::TimedOut`](crate::JobError::TimedOut).
     ///
     /// ```standalone_crate
     /// use std::time::Duration;
@@ -98,15 +99,15 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How long a worker that was sent SIGTERM, because its job ran too long or by
-    /// [`terminate_workers`](crate::ProcessPool::terminate_workers), has to end before SIGKILL; 1 second by default.
+    /// Sets the time between SIGTERM and SIGKILL when a worker is terminated after a timeout or by
+    /// [`terminate_workers`](crate::ProcessPool::terminate_workers). Default: 1 second.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::time::Duration;
     /// use pool::{Executor, ProcessPool};
     ///
-    /// // A tenth of a second for the jobs' programs to clean up, and not more.
+    /// // Programs started by jobs have a tenth of a second to clean up.
     /// let settings = ProcessPool::<Square>::builder().time_limit(Duration::from_secs(5));
     /// let pool = settings.grace_period(Duration::from_millis(100)).build()?;
     /// assert!(pool.broken().is_none());
@@ -117,8 +118,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How many jobs a worker serves before another takes its place; by default there is no limit. For jobs that leave
-    /// something behind, as a leak in a foreign library does.
+    /// Sets the number of jobs after which a worker is replaced. Default: no limit. Use it for jobs that
+    /// leave something behind, such as a leak in a foreign library.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -141,12 +142,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Resident size, in bytes, that a worker and what its jobs have started may have together; by default there is no limit.
-    /// Looked at every 50 ms. A worker that is larger is killed, and the job that it is in fails with
-    /// [`JobError::Memory`](crate::JobError::Memory).
+    /// Sets the maximum resident size, in bytes, of a worker together with the processes that its jobs start.
+    /// Default: no limit. It is checked every 50 ms. A worker that exceeds it is killed, and its running job
+    /// fails with [`JobError::Memory`](crate::JobError::Memory).
     ///
-    /// Unlike [`max_memory`](Self::max_memory) it counts what is used, not what is reserved, and it cannot stop a job that
-    /// takes much memory at once before it has it.
+    /// Unlike [`max_memory`](Self::max_memory), this counts memory that is used, not reserved, and cannot
+    /// stop a job that allocates a lot at once before the memory is in use.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -160,8 +161,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Resident size, in bytes, of a worker and what its jobs have started, above which another worker takes its place after
-    /// the job that it is in; by default there is no such limit. Looked at every 50 ms. For jobs that leak memory.
+    /// Sets the resident size, in bytes, of a worker together with the processes that its jobs start, above
+    /// which the worker is replaced after its running job. Default: no limit. It is checked every 50 ms. Use
+    /// it for jobs that leak memory.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -175,8 +177,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How long a worker may take to start, its state included; 1 minute by default. One that takes longer is killed,
-    /// and counts as one that could not be started.
+    /// Sets how long a worker may take to start, including its state. Default: 1 minute. A worker that takes
+    /// longer is killed and counts as a failed start.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -191,8 +193,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How long a worker may take to leave, [`Context::finish`](crate::Context::finish) included; 5 seconds by default.
-    /// One that takes longer is killed.
+    /// Sets how long a worker may take to exit, including [`Context::finish`](crate::Context::finish).
+    /// Default: 5 seconds. A worker that takes longer is killed.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -207,8 +209,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How long a worker may have nothing to do before it leaves; by default it stays. Workers are started again when
-    /// there is work for them.
+    /// Sets how long a worker may be idle before it exits. Default: workers do not exit. Workers are started
+    /// again on demand.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -223,7 +225,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How many jobs go into a batch; by default as many as pay off.
+    /// Sets the number of jobs in a batch. Default: chosen from the measured cost of jobs.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -245,7 +247,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// What the death of a worker means to the others; by default the pool heals.
+    /// Sets what happens to the other workers when one dies. Default: they go on, and the worker is replaced.
     ///
     /// ```standalone_crate
     /// use pool::{Executor, JobError, Job, OnWorkerDeath, ProcessPool};

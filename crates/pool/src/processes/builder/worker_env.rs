@@ -1,4 +1,4 @@
-//! What a worker is, and what surrounds it.
+//! Settings of the workers: their program, environment, limits and placement.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -6,13 +6,13 @@ use job::Job;
 
 use super::ProcessPoolBuilder;
 
-/// What a worker is, and what surrounds it.
+/// Settings of the workers: their program, environment, limits and placement.
 impl<J: Job> ProcessPoolBuilder<J> {
-    /// The program to start as a worker; by default this one, which then has to call
-    /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`. Another program has to call
-    /// [`serve_as_worker`](crate::serve_as_worker) for the same type of job; one that is no worker, or not
-    /// there, breaks the pool when it is needed, not when the pool is built. A worker is the process that the
-    /// pool has started, so a script has to `exec` the program.
+    /// Sets the program to start as a worker. Default: this program. This program has to call
+    /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`; another one has to call
+    /// [`serve_as_worker`](crate::serve_as_worker) for the same job type. If the program does not exist or
+    /// does not serve as a worker, the pool breaks when its first worker starts; building it succeeds. A
+    /// worker is the process that the pool spawns, so a script has to `exec` the program.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -28,13 +28,13 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets a variable in the environment of the workers, which otherwise is that of this process.
+    /// Sets an environment variable of the workers. Other variables are inherited from this process.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::ProcessPool;
     ///
-    /// // Panics in jobs then come with their backtraces.
+    /// // Adds backtraces to panics in jobs.
     /// let pool = ProcessPool::<Square>::builder().env("RUST_BACKTRACE", "1").build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -43,7 +43,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Keeps a variable of this process's environment from the workers, and so from what their jobs start.
+    /// Removes an inherited environment variable from the workers, and so from the processes that their jobs
+    /// start.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -57,10 +58,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// How many bytes of memory each worker may have, counted as address space; a few dozen million are the worker's
-    /// own, and with less the pool breaks with a cause that names the size that is needed. Of this and a hard limit that is in force already the lower one counts. A job that needs more fails with [`JobError::Memory`](crate::JobError::Memory), if the worker's program has
-    /// [`WatchedAllocator`](crate::WatchedAllocator) for its allocator; otherwise it looks like a crash, and is tried
-    /// again.
+    /// Sets the address space, in bytes, that each worker may use. Default: no limit. A hard limit that is
+    /// already in force stays in force if it is lower. The worker itself needs some tens of megabytes; with
+    /// less, the pool breaks with a cause that names the required size. A job that exceeds the limit fails
+    /// with [`JobError::Memory`](crate::JobError::Memory) if the worker program uses
+    /// [`WatchedAllocator`](crate::WatchedAllocator) as its allocator; otherwise it counts as a crash and is
+    /// retried.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -77,9 +80,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// The most bytes of an encoded output or error; a job with a larger one fails with
-    /// [`JobError::Codec`](crate::JobError::Codec), and this process does not have to hold it. By default any number that
-    /// can be sent, which is 4 GiB.
+    /// Sets the maximum size, in bytes, of an encoded output or error. Default: no limit but that of a
+    /// message, 4 GiB. A job with a larger one fails with [`JobError::Codec`](crate::JobError::Codec), and
+    /// this process never holds it in memory.
     ///
     /// ```standalone_crate
     /// use pool::{Executor, JobError, Job, ProcessPool};
@@ -113,11 +116,11 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Whether each worker runs on one core only, together with all that its jobs start; by default it moves freely.
+    /// Pins each worker, and the processes that its jobs start, to one core. Default: not pinned.
     ///
-    /// Workers take turns at the cores that the thread that builds the pool may use at that moment: the first worker runs
-    /// on the first core, the next one on the next, and with more workers than cores several share one. A replacement
-    /// runs where the worker before it did.
+    /// Workers are assigned round-robin to the cores that are available to the thread that builds the pool,
+    /// at that moment: the first worker runs on the first core, the next one on the next. With more workers
+    /// than cores, several share one. A replacement runs on the same core as the worker before it.
     ///
     /// ```standalone_crate
     /// use pool::{Executor, Job, ProcessPool, available_cores};
@@ -150,15 +153,16 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// What is added to the workers' niceness, from 0, the default, to 19: the higher, the more readily workers leave the
-    /// cores to others, this process included. The sum goes no further than 19. What jobs start is as nice.
+    /// Sets the increment to the niceness of the workers and of the processes that their jobs start, from 0
+    /// to 19. Default: 0. Workers with a higher niceness yield the cores more readily to other processes,
+    /// this one included. The sum is capped at 19.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{BuildError, ProcessPool};
     ///
     /// let pool = ProcessPool::<Square>::builder().nice(10).build()?;
-    /// // To be less nice than its parent takes privileges.
+    /// // Lowering the niceness requires privileges.
     /// let greedy = ProcessPool::<Square>::builder().nice(-5).build();
     /// assert!(matches!(greedy, Err(BuildError::Nice(-5))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

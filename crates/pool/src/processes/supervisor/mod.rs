@@ -70,7 +70,7 @@ enum Request {
 /// Has a worker started, by a supervisor that is started if there is none.
 pub(super) fn start<J: Job>(shared: &Arc<ProcessShared<J>>, handle: &Arc<Handle>) {
     if let Err(error) = request(shared, Request::Start(handle.clone())) {
-        let cause = format!("no thread for a worker: {error}");
+        let cause = format!("cannot start the supervisor thread: {error}");
         reap::give_up(shared, handle, StartFailure::Own, &cause, || Transaction::begin(shared));
     }
 }
@@ -268,10 +268,7 @@ impl<J: Job> Supervisor<'_, J> {
         let incoming = self.incoming(handle);
         // ipc-channel panics on what no peer of ours sends.
         if let Err(panic) = catch_panic(|| mailbox.drain(|received| incoming.handle_received(received))) {
-            handle.kill_for_protocol_error(&format!(
-                "the worker was killed because its link is spoilt: {}",
-                panic.message
-            ));
+            handle.kill_for_protocol_error(format_args!("its link is corrupt: {}", panic.message));
         }
     }
 

@@ -69,7 +69,7 @@ impl<J: Job> Supervisor<'_, J> {
         let crash = handle.crash.get();
         let death = crash.map_or(death, |crash| crash.death);
         if handle.is_retired() {
-            self.incoming(handle).note_report(Err(format!("it left without a word: {death}")));
+            self.incoming(handle).note_report(Err(format!("the worker exited without a report: {death}")));
         }
         let cause =
             handle.protocol_error().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
