@@ -145,7 +145,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///         pool.shutdown(true, false);
     ///         let worker = &pool.worker_stats()[0];
     ///         assert_eq!(worker.stage_times[Stage::Start].is_zero(), !counts);
-    ///         assert!(!counts || worker.stage_times.total() == worker.life, "every moment is in some stage");
+    ///         assert!(!counts || worker.stage_times.total() == worker.life, "each moment is in a stage");
     ///     }
     ///     Ok(())
     /// }

@@ -1,4 +1,5 @@
-//! Ticks when the scheduler asked for it, and while limits are in force notices that no time was there to run in.
+//! Clock thread: sends the scheduler its ticks, flushes delayed jobs, and detects that this process did not
+//! run for a while, if limits are in force.
 
 use std::{
     sync::Arc,
@@ -11,15 +12,15 @@ use sys::clock::Heartbeat;
 
 use super::{handle::Handle, shared::ProcessShared, supervisor::ProgressMonitor, transaction::Transaction};
 
-/// Runs until the pool is closed, all jobs are resolved, and the last worker is gone.
+/// Runs until the pool is closed, all jobs are resolved, and the last worker has exited.
 pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
-    let timer_guard = shared.accounting.thread("clock", Stage::Schedule);
+    let timer_guard = shared.accounting.begin_thread("clock", Stage::Schedule);
     let timer = timer_guard.timer();
-    let (mut residents, mut progress) = (Residents::default(), ProgressMonitor::new());
+    let (mut residents, mut progress) = (ResidentSampler::default(), ProgressMonitor::new());
     loop {
         timer.enter(Stage::Schedule);
-        progress.look(shared);
-        if let Some(sizes) = residents.look(shared) {
+        progress.check(shared);
+        if let Some(sizes) = residents.sample(shared) {
             let mut transaction = Transaction::begin_timed(timer, shared);
             sizes
                 .into_iter()
@@ -51,15 +52,15 @@ pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
     }
 }
 
-/// Looks at the size of workers from time to time, if that matters, without the lock.
+/// Periodic sampling of the workers' resident sizes, without the lock. Idle unless they are limited.
 #[derive(Default)]
-struct Residents {
+struct ResidentSampler {
     last: Option<Instant>,
 }
 
-impl Residents {
-    /// The resident sizes of the workers, if it is time to look.
-    fn look<J: Job>(&mut self, shared: &ProcessShared<J>) -> Option<Vec<(WorkerId, u64)>> {
+impl ResidentSampler {
+    /// Returns the resident sizes of the workers, if a sample is due.
+    fn sample<J: Job>(&mut self, shared: &ProcessShared<J>) -> Option<Vec<(WorkerId, u64)>> {
         let is_due = self.last.is_none_or(|last| last.elapsed() >= RESIDENT_PERIOD);
         if !is_due || !shared.limits_resident() {
             return None;
@@ -72,7 +73,7 @@ impl Residents {
 }
 
 impl<J: Job> Transaction<'_, J> {
-    /// Returns how long to wait until then, at a time.
+    /// Returns how long to wait for `at`, and keeps the heartbeat going while limits are in force.
     fn begin_wait(&mut self, at: MonotonicInstant) -> Duration {
         let wait = at.since(self.now);
         if self.state.sched.has_limits() {
@@ -82,24 +83,25 @@ impl<J: Job> Transaction<'_, J> {
             wait
         } else {
             self.state.heartbeat.stop();
-            // An instant cannot hold any duration.
+            // An `Instant` cannot represent every duration.
             wait.min(Duration::from_secs(86_400))
         }
     }
 
-    /// The scheduler first hears what the watched workers are doing.
+    /// Reports to the scheduler what the watched workers are doing, then sends the tick.
     fn tick(&mut self) {
         self.state.wake_at = None;
         let watched: Vec<WorkerId> = self.state.sched.watched().collect();
         for worker in watched {
-            // What it has sent may be waiting for the supervisor, unless that waits for the rest of it.
+            // Its messages may still be waiting for the supervisor, unless the supervisor waits for the rest
+            // of one.
             let is_waiting = self.shared.supervisor.is_waiting();
-            let stands = self
+            let is_stalled = self
                 .state
                 .workers
                 .get(&worker)
                 .is_some_and(|handle| handle.is_stalled() && (is_waiting || handle.is_receiving()));
-            self.apply(Event::Stalled { worker, stands });
+            self.apply(Event::Stalled { worker, stands: is_stalled });
             if let Some((batch, index, since)) = self.state.running(worker) {
                 self.apply(Event::Seen { worker, batch, index, since });
             }

@@ -1,7 +1,8 @@
-//! Taking messages without sleeping, as long as there are cores to spare.
+//! Receiving messages without sleeping, while there are idle cores.
 //!
-//! A thread of the program that waits for an outcome does so for a while: it would otherwise sleep until the supervisor had
-//! woken up and woken it in turn, which takes longer than most short jobs. The supervisor does the same before it sleeps.
+//! A thread of the program that waits for an outcome receives messages itself for a while. Otherwise it would
+//! sleep until the supervisor had woken up and woken it in turn, which takes longer than most short jobs. The
+//! supervisor does the same before it sleeps.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -17,7 +18,8 @@ use super::{
 };
 
 impl<J: Job> ProcessShared<J> {
-    /// Takes messages of busy workers until `is_done`, for `time` at the most. For threads of the program.
+    /// Receives messages of busy workers until `is_done`, for at most `time`. Called by threads of the
+    /// program.
     pub(super) fn help(this: &Arc<ProcessShared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
         if !this.may_spin() {
             return;
@@ -25,20 +27,20 @@ impl<J: Job> ProcessShared<J> {
         let account = TimeAccount::Caller(CallerTime::begin(&this.accounting.callers, Stage::Poll));
         let helper = Helper::begin(this, &account);
         this.poller.poll(time, || {
-            helper.take_messages();
+            helper.receive_messages();
             is_done() || !this.may_spin()
         });
     }
 }
 
 impl<J: Job> ProcessShared<J> {
-    /// Whether a thread of the program takes messages.
+    /// Returns whether a thread of the program is receiving messages.
     pub(super) fn has_helping_caller(&self) -> bool {
         self.helping_callers.load(Ordering::Relaxed) > 0
     }
 }
 
-/// A thread that takes messages of the workers that had jobs when it began.
+/// Thread that receives messages of the workers that had jobs when it began.
 pub(super) struct Helper<'a, J: Job> {
     shared: &'a Arc<ProcessShared<J>>,
     handles: Vec<Arc<Handle>>,
@@ -60,8 +62,8 @@ impl<'a, J: Job> Helper<'a, J> {
         !self.handles.is_empty()
     }
 
-    /// Takes the messages that are there; returns whether there were any.
-    pub(super) fn take_messages(&self) -> bool {
+    /// Handles the messages that have arrived; returns whether there were any.
+    pub(super) fn receive_messages(&self) -> bool {
         let mut any = false;
         for handle in &self.handles {
             let Some(mailbox) = handle.mailbox.get() else { continue };

@@ -72,7 +72,7 @@ impl CallerTime<'_> {
     fn enter(&self, stage: Stage) {
         let now = self.callers.now();
         let (before, since) = self.stage.replace((stage, now));
-        self.callers.note(before, now.since(since));
+        self.callers.add(before, now.since(since));
     }
 }
 

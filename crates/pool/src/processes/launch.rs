@@ -107,14 +107,14 @@ impl Launch {
     pub(crate) fn begin(
         spawn_config: &SpawnConfig,
         handle: &Handle,
-        counts: bool,
+        timed: bool,
     ) -> Result<Launch, LaunchError> {
         let (page, descriptor) = match spawn_config.transport {
             Transport::Rings => SharedPage::create()?,
             Transport::Channel => SharedPage::create_without_rings()?,
         };
         let page = handle.page.get_or_init(|| Arc::new(page));
-        if counts {
+        if timed {
             handle.metrics.attach_page(page);
         }
         let rendezvous = Rendezvous::open(page)?;

@@ -1,30 +1,33 @@
-//! Receiving end of one worker's link, shared by all threads that may take messages from it.
+//! Receiving end of one worker's link, shared by all threads that may receive its messages.
 //!
-//! The [supervisor](super::supervisor) sleeps until a worker rings, and takes what has come. A thread that waits for an
-//! outcome can take messages itself, which spares two wake-ups: while there is such a *helper* the worker is asked not to
-//! ring. The last helper asks it to ring again, or leaves that to the supervisor:
+//! The [supervisor](super::supervisor) sleeps until a worker rings its doorbell, and then receives its
+//! messages. A thread that waits for an outcome can receive messages itself, which saves two wake-ups. While
+//! there is such a *helper*, the worker is asked not to ring. The last helper asks it to ring again, or
+//! leaves that to the supervisor:
 //!
-//! - No other thread takes the lock.
-//! - A helper counts itself out first and then tries the lock. If it gets it, it asks for rings.
-//! - The supervisor, which asks for rings only while there is no helper, looks at their number once more after it has let the
-//!   lock go. If the last helper has left meanwhile, it starts over.
+//! - No threads but the supervisor and helpers take the lock.
+//! - A helper first decrements the number of helpers and then tries to take the lock. If it succeeds, it asks
+//!   for rings.
+//! - The supervisor asks for rings only while there are no helpers. It reads the number of helpers once more
+//!   after it has released the lock. If the last helper has left in the meantime, it starts over.
 //!
-//! If a helper does not get the lock from the supervisor, the supervisor has yet to take its second look, and sees that the
-//! helper is gone. If it does not get it from another helper, that one is still counted and will ask for rings itself. So
-//! whenever the supervisor sleeps and there are no helpers, the worker rings.
+//! If a helper fails to take the lock because the supervisor holds it, the supervisor has yet to read the
+//! number for the second time and will see that the helper is gone. If another helper holds it, that one is
+//! still counted and will ask for rings itself. So whenever the supervisor sleeps and there are no helpers,
+//! the worker rings.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use wire::{Closed, Inbox, Message};
 
-/// The receiving end of a worker's link.
+/// Receiving end of a worker's link.
 pub(super) struct Mailbox {
     inbox: Mutex<Inbox>,
     helpers: AtomicUsize,
-    /// Nothing more is taken from the worker, which is being killed. Written under the lock.
+    /// Set when the worker is being killed, so that nothing more is received. Written under the lock.
     is_closed: AtomicBool,
-    /// A message is being received, which a worker that has spoilt its link can draw out.
+    /// Whether a message is being received. A worker with a corrupt link can make that take arbitrarily long.
     is_receiving: AtomicBool,
 }
 
@@ -38,10 +41,11 @@ impl Mailbox {
         }
     }
 
-    /// Takes all messages until there is none and the worker will ring for the next, or a helper takes them. For the
-    /// supervisor.
+    /// Receives messages until there are none and the worker will ring for the next one, or a helper receives
+    /// them. Called by the supervisor.
     ///
-    /// `take` is given each message, or what is wrong with it, and returns whether more will come.
+    /// `handle` is called with each message, or with the error of receiving it, and returns whether more will
+    /// come.
     pub(super) fn drain(&self, mut handle: impl FnMut(Result<Message, Closed>) -> bool) {
         loop {
             let mut inbox = self.inbox.lock();
@@ -54,14 +58,15 @@ impl Mailbox {
                 continue;
             }
             drop(inbox);
-            // The last of them may have left the worker unasked.
+            // The last helper may have left without asking the worker to ring.
             if !has_helpers || self.has_helpers() {
                 return;
             }
         }
     }
 
-    /// Takes the messages that are there, unless another thread does; returns whether there were any. For helpers.
+    /// Receives the messages that have arrived, unless another thread does; returns whether there were any.
+    /// Called by helpers.
     pub(super) fn try_drain(&self, mut handle: impl FnMut(Result<Message, Closed>) -> bool) -> bool {
         self.inbox.try_lock().is_some_and(|mut inbox| self.drain_locked(&mut inbox, &mut handle))
     }
@@ -99,8 +104,8 @@ impl Mailbox {
         }
     }
 
-    /// Counts the caller out, and asks the worker to ring again unless another thread holds the lock or helps. Takes what has
-    /// come meanwhile.
+    /// Ends counting the caller as a helper, and asks the worker to ring again unless another thread holds
+    /// the lock or helps. Handles messages that have arrived in the meantime.
     pub(super) fn end_helping(&self, mut handle: impl FnMut(Result<Message, Closed>) -> bool) {
         self.helpers.fetch_sub(1, Ordering::SeqCst);
         while let Some(mut inbox) = self.inbox.try_lock()
@@ -112,12 +117,13 @@ impl Mailbox {
         }
     }
 
-    /// Whether a message is being received.
+    /// Returns whether a message is being received.
     pub(super) fn is_receiving(&self) -> bool {
         self.is_receiving.load(Ordering::Relaxed)
     }
 
-    /// Whether a message that has come is being handled. Does not take the lock, which only the supervisor and helpers may.
+    /// Returns whether a received message is being handled. Does not take the lock, which is reserved for the
+    /// supervisor and helpers.
     pub(super) fn is_handling(&self) -> bool {
         self.inbox.is_locked() && !self.is_receiving()
     }

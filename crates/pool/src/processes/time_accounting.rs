@@ -1,5 +1,5 @@
-//! Where the parent's time goes: a lane for each thread of the pool, and a common account for the threads of the program
-//! that call it.
+//! Time that the parent spends in each stage: a stage timer for each thread of the pool, and a common account
+//! for the threads of the program that call it.
 
 use std::{
     cell::Cell,
@@ -17,29 +17,31 @@ use sys::{
     stage_timer::{StageTimer, TimedThread, reading_the_clock},
 };
 
-/// One of so many short encodings is timed: two looks at the clock for each would cost more than most of them.
+/// Sampling interval of encodings. Timing each one would take two readings of the clock, which cost more than
+/// most encodings.
 const SAMPLE_INTERVAL: u32 = 256;
 
-/// Sampling interval of the first encodings, so that the estimate of a short run does not depend on a few samples.
+/// Sampling interval of the first encodings, so that the estimate of a short run does not depend on a few
+/// samples.
 const INITIAL_SAMPLE_INTERVAL: u32 = 16;
 
-/// Number of samples taken at that interval.
+/// Number of samples that are taken at the initial interval.
 const INITIAL_SAMPLES: u32 = 128;
 
-/// Where one has taken longer, all are timed.
+/// Duration above which the following encodings are all timed.
 const LONG_ENCODING: Duration = Duration::from_micros(20);
 
-/// The books of one pool.
+/// Time accounting of one pool.
 pub(crate) struct TimeAccounting {
-    counts: bool,
+    enabled: bool,
     threads: Mutex<Vec<Arc<TimedThread>>>,
     pub(crate) callers: Arc<CallerTimes>,
 }
 
-/// What threads of the program spend in the pool, in nanoseconds.
+/// Time that threads of the program spend in the pool, in nanoseconds.
 #[derive(Debug, Default)]
 pub(crate) struct CallerTimes {
-    counts: bool,
+    enabled: bool,
     encode: AtomicU64,
     schedule: AtomicU64,
     send: AtomicU64,
@@ -49,28 +51,28 @@ pub(crate) struct CallerTimes {
 }
 
 thread_local! {
-    /// How many encodings come before the next that is timed.
+    /// Number of encodings before the next sample.
     static UNTIL_NEXT_SAMPLE: Cell<u32> = const { Cell::new(1) };
-    /// One of how many is timed.
+    /// Current sampling interval.
     static INTERVAL: Cell<u32> = const { Cell::new(INITIAL_SAMPLE_INTERVAL) };
-    /// How many have been timed.
+    /// Number of samples that were taken.
     static SAMPLES: Cell<u32> = const { Cell::new(0) };
 }
 
 impl TimeAccounting {
-    pub(crate) fn new(counts: bool) -> TimeAccounting {
-        let callers = Arc::new(CallerTimes { counts, ..CallerTimes::default() });
-        TimeAccounting { counts, threads: Mutex::default(), callers }
+    pub(crate) fn new(enabled: bool) -> TimeAccounting {
+        let callers = Arc::new(CallerTimes { enabled, ..CallerTimes::default() });
+        TimeAccounting { enabled, threads: Mutex::default(), callers }
     }
 
-    pub(crate) fn counts(&self) -> bool {
-        self.counts
+    pub(crate) fn enabled(&self) -> bool {
+        self.enabled
     }
 
-    /// A thread of the pool starts; it ends when what is given back is dropped.
-    pub(crate) fn thread(&self, name: &str, stage: Stage) -> TimerGuard {
+    /// Starts the stage timer of a thread of the pool. It stops when the returned guard is dropped.
+    pub(crate) fn begin_thread(&self, name: &str, stage: Stage) -> TimerGuard {
         let thread = Arc::new(TimedThread::new(name));
-        if self.counts {
+        if self.enabled {
             thread.begin(stage);
             self.threads.lock().push(thread.clone());
         }
@@ -83,7 +85,7 @@ impl TimeAccounting {
     }
 }
 
-/// A thread that has a lane.
+/// Guard of a thread's stage timer. Dropping it stops the timer.
 pub(crate) struct TimerGuard(Arc<TimedThread>);
 
 impl TimerGuard {
@@ -99,17 +101,18 @@ impl Drop for TimerGuard {
 }
 
 impl CallerTimes {
-    pub(crate) fn counts(&self) -> bool {
-        self.counts
+    pub(crate) fn enabled(&self) -> bool {
+        self.enabled
     }
 
-    /// Returns the time, if anybody wants to know.
+    /// Returns the current time, or 0 if accounting is disabled.
     pub(crate) fn now(&self) -> MonotonicInstant {
-        if self.counts { clock::now() } else { MonotonicInstant(0) }
+        if self.enabled { clock::now() } else { MonotonicInstant(0) }
     }
 
-    /// Adds time to a stage in which a thread of the program takes outcomes; a turn counts its own.
-    pub(crate) fn note(&self, stage: Stage, time: Duration) {
+    /// Adds time to a stage in which a thread of the program receives outcomes. Transactions add their own
+    /// time.
+    pub(crate) fn add(&self, stage: Stage, time: Duration) {
         let stage_times = match stage {
             Stage::DecodeOutcome => &self.decode_outcome,
             Stage::Merge => &self.merge,
@@ -119,12 +122,12 @@ impl CallerTimes {
         stage_times.fetch_add(nanos(time), Relaxed);
     }
 
-    pub(crate) fn note_transaction(&self, schedule: Duration, send: Duration) {
+    pub(crate) fn add_transaction(&self, schedule: Duration, send: Duration) {
         self.schedule.fetch_add(nanos(schedule), Relaxed);
         self.send.fetch_add(nanos(send), Relaxed);
     }
 
-    /// A job is about to be encoded; returns when, if it is one of those that are timed.
+    /// Records that a job is about to be encoded. Returns the time if this encoding is sampled.
     #[inline]
     pub(crate) fn begin_encoding(&self) -> Option<MonotonicInstant> {
         let left = UNTIL_NEXT_SAMPLE.get();
@@ -135,14 +138,14 @@ impl CallerTimes {
         self.begin_timed()
     }
 
-    /// Apart from the way that nearly all jobs take, which must stay short.
+    /// Kept out of line, because the common path has to stay short.
     #[cold]
     fn begin_timed(&self) -> Option<MonotonicInstant> {
         UNTIL_NEXT_SAMPLE.set(SAMPLE_INTERVAL - 1);
-        self.counts.then(clock::now)
+        self.enabled.then(clock::now)
     }
 
-    /// The job is encoded that was about to be.
+    /// Records that the job was encoded.
     #[inline]
     pub(crate) fn end_encoding(&self, start: Option<MonotonicInstant>) {
         if let Some(start) = start {
@@ -153,7 +156,8 @@ impl CallerTimes {
     #[cold]
     fn end_timed(&self, start: MonotonicInstant) {
         let time = clock::now().since(start).saturating_sub(reading_the_clock());
-        // One that took long says nothing of those that were not timed: the thread may have lost its core. The next are all timed.
+        // A long encoding is not representative of those that were not timed: the thread may have lost its
+        // core. So it enabled once, and the next ones are all timed.
         let stands_for = if time > LONG_ENCODING { 1 } else { INTERVAL.get() };
         self.encode.fetch_add(nanos(time) * u64::from(stands_for), Relaxed);
         SAMPLES.set(SAMPLES.get().saturating_add(1));
@@ -187,10 +191,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_encoding_that_was_interrupted_counts_once() {
-        let callers = CallerTimes { counts: true, ..CallerTimes::default() };
+    fn interrupted_encoding_counts_once() {
+        let callers = CallerTimes { enabled: true, ..CallerTimes::default() };
         let interruption = Duration::from_millis(1);
-        // A thread of its own, because which are timed is the thread's.
+        // A new thread, because the sampling state is thread-local.
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for number in 0..1000 {

@@ -39,7 +39,7 @@ enum TransactionTimer<'a> {
 impl<'a, J: Job> Transaction<'a, J> {
     /// Waits for the lock on a thread of the program.
     pub(super) fn begin(shared: &'a Arc<ProcessShared<J>>) -> Transaction<'a, J> {
-        if !shared.accounting.callers.counts() {
+        if !shared.accounting.callers.enabled() {
             return Transaction::with(shared, TransactionTimer::Off);
         }
         // Without a wait for the lock, one reading of the clock serves as start and as current time.
@@ -127,7 +127,7 @@ impl<'a, J: Job> Transaction<'a, J> {
                 let decided = clock::now();
                 let follow_up = carry_out(shared, effects);
                 let end = clock::now();
-                shared.accounting.callers.note_transaction(decided.since(begun), end.since(decided));
+                shared.accounting.callers.add_transaction(decided.since(begun), end.since(decided));
                 (follow_up, TransactionTimer::Caller(end))
             }
         };

@@ -1,8 +1,9 @@
-//! Receiving in place of a supervisor that is held up.
+//! Deputy: a thread that receives messages while the supervisor is blocked.
 //!
-//! The supervisor calls sinks and callbacks of the program, and decodes outcomes of any size. While one of those takes long,
-//! the other workers' outcomes would lie. The clock notices that no message is taken any more, and has a thread take them
-//! that ends when the supervisor is back. If that one is held up as well, another follows.
+//! The supervisor calls sinks and callbacks of the program, and decodes outcomes of any size. While one of
+//! these takes long, the outcomes of the other workers are not received. The clock detects that and starts a
+//! deputy, which receives them until the supervisor continues. If the deputy is blocked as well, another one
+//! is started.
 
 use std::{
     sync::Arc,
@@ -15,13 +16,13 @@ use job::{Job, Stage};
 use super::SupervisorHandle;
 use crate::processes::{help::Helper, incoming::TimeAccount, shared::ProcessShared};
 
-/// How long no message may be taken by a supervisor that does not wait.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Time without a received message, while the supervisor is not waiting, after which a deputy is started.
+const STALL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How often a deputy looks for messages.
-const PERIOD: Duration = Duration::from_millis(1);
+/// Interval at which a deputy polls for messages.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Notices that messages are not taken.
+/// Detector of messages that are not being received.
 pub(in crate::processes) struct ProgressMonitor {
     seen: u64,
     since: Instant,
@@ -32,32 +33,32 @@ impl ProgressMonitor {
         ProgressMonitor { seen: 0, since: Instant::now() }
     }
 
-    /// Whether the supervisor is held up, and so is every deputy.
-    fn is_missing(&mut self, supervisor: &SupervisorHandle) -> bool {
+    /// Returns whether the supervisor and all deputies are blocked.
+    fn is_stalled(&mut self, supervisor: &SupervisorHandle) -> bool {
         let progress = supervisor.progress();
         if supervisor.is_waiting() || progress != self.seen {
             *self = ProgressMonitor { seen: progress, since: Instant::now() };
         }
-        self.since.elapsed() >= PATIENCE
+        self.since.elapsed() >= STALL_TIMEOUT
     }
 
-    /// Starts a deputy if one is needed. If there can be no thread for it, the next look tries again.
-    pub(in crate::processes) fn look<J: Job>(&mut self, shared: &Arc<ProcessShared<J>>) {
-        if self.is_missing(&shared.supervisor) {
+    /// Starts a deputy if one is needed. If its thread cannot be started, the next check tries again.
+    pub(in crate::processes) fn check<J: Job>(&mut self, shared: &Arc<ProcessShared<J>>) {
+        if self.is_stalled(&shared.supervisor) {
             self.since = Instant::now();
-            let theirs = shared.clone();
-            let _ = shared.crew.spawn("runner-deputy".into(), move || stand_in(&theirs));
+            let deputy_shared = shared.clone();
+            let _ = shared.crew.spawn("runner-deputy".into(), move || run(&deputy_shared));
         }
     }
 }
 
-fn stand_in<J: Job>(shared: &Arc<ProcessShared<J>>) {
-    let timer_guard = shared.accounting.thread("deputy", Stage::Poll);
+fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
+    let timer_guard = shared.accounting.begin_thread("deputy", Stage::Poll);
     let time = TimeAccount::Thread(timer_guard.timer());
     while !shared.supervisor.is_waiting() {
-        Helper::begin(shared, &time).take_messages();
+        Helper::begin(shared, &time).receive_messages();
         shared.supervisor.note_progress();
         time.enter(Stage::Wait);
-        thread::sleep(PERIOD);
+        thread::sleep(POLL_INTERVAL);
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for all workers at a time.
+//! Waiting for events of all workers at once.
 
 use std::{io, time::Duration};
 
@@ -11,18 +11,18 @@ use sys::{doorbell::Doorbell, process::Process};
 
 use crate::processes::handle::Handle;
 
-/// The most news that one wait returns.
+/// Maximum number of events that one wait returns.
 const MAX_EVENTS: usize = 64;
 
-/// Stands for a request of another thread. No worker has this slot and generation.
+/// Event data for a request of another thread. No worker has this slot and generation.
 const WAKE: u64 = u64::MAX;
 
-/// What something has happened to.
+/// Source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// The worker has rung, or closed its end.
+    /// The worker has rung its doorbell, or closed its end.
     Doorbell,
-    /// Its process has ended.
+    /// The worker's process has exited.
     Process,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct WatchEvent {
     pub(super) source: Source,
 }
 
-/// The descriptors that a supervisor waits for. They stay in the set until they are removed, since other owners may keep them
+/// Descriptors that a supervisor waits for. They are removed explicitly, since other owners may keep them
 /// open.
 pub(super) struct EpollSet {
     epoll: Epoll,
@@ -47,9 +47,9 @@ impl EpollSet {
         Ok(EpollSet { epoll, wake })
     }
 
-    /// Ends the wait, or the next one.
+    /// Ends the current wait, or the next one.
     pub(super) fn wake(&self) {
-        // A counter that is full wakes as well.
+        // If the counter is full, the wait ends as well.
         let _ = self.wake.write(1);
     }
 
@@ -66,7 +66,7 @@ impl EpollSet {
         }
     }
 
-    /// Does not wait for the worker's rings any more.
+    /// Stops waiting for the worker's doorbell.
     pub(super) fn remove_doorbell(&self, handle: &Handle) {
         if let Some(page) = handle.page.get() {
             // It may have been removed before.
@@ -74,14 +74,15 @@ impl EpollSet {
         }
     }
 
-    /// Waits for news, for at most `time`, or without a limit. What a process has sent comes before its end.
+    /// Waits for events, for at most `time` or without a limit. Events of doorbells come before those of
+    /// processes, so that a worker's messages are received before its exit is handled.
     pub(super) fn wait(&self, time: Option<Duration>) -> Vec<WatchEvent> {
         let mut events = [EpollEvent::empty(); MAX_EVENTS];
-        // Rounded up, so that what is due then is due when the wait ends.
+        // Rounded up, so that a deadline has passed when the wait for it ends.
         let time = time.map(|time| time + Duration::from_millis(1));
         let timeout =
             time.map_or(EpollTimeout::NONE, |time| EpollTimeout::try_from(time).unwrap_or(EpollTimeout::MAX));
-        // An interruption is a wait without news.
+        // An interrupted wait returns no events.
         let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
         let mut ready = Vec::with_capacity(count);
         for event in &events[..count] {
@@ -96,7 +97,7 @@ impl EpollSet {
     }
 }
 
-/// A slot takes 20 bits, a generation the rest.
+/// Number of bits for the slot; the others hold the generation and the source.
 const SLOT_BITS: u32 = 20;
 
 fn encode(WatchEvent { worker, source }: WatchEvent) -> u64 {
@@ -118,7 +119,7 @@ mod tests {
     use crate::MAX_WORKERS;
 
     #[test]
-    fn every_worker_and_source_comes_back_as_it_went_in() {
+    fn event_data_round_trips() {
         let most = u32::try_from(MAX_WORKERS).unwrap();
         for slot in [0, 1, most - 1] {
             for generation in [0, 1, u32::MAX] {
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_up_before_the_wait_ends_it() {
+    fn wake_before_wait_ends_it() {
         let set = EpollSet::new().unwrap();
         set.wake();
         assert!(set.wait(None).is_empty());

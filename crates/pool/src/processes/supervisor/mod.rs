@@ -1,12 +1,14 @@
-//! The thread that starts workers, receives from them, and reaps them.
+//! Supervisor: the thread that starts workers, receives from them, and reaps them.
 //!
-//! There is one for all workers of a pool, from the first start until no worker is left. It has to live as long as any of
-//! them, because the system kills a process with the thread that spawned it. It waits for all of them at a time (`watch`):
-//! for doorbells, for the ends of processes, and for requests of other threads. Nothing that it does for one worker waits for
-//! that worker. The only call that may, ipc-channel's `accept`, is made by a thread that ends with it.
+//! There is one for all workers of a pool, from the first start until no worker is left. It has to live as
+//! long as any of them, because the system kills a process when the thread that spawned it exits. It waits
+//! for all of them at once (`epoll_set`): for doorbells, for exits of processes, and for requests of other
+//! threads. Nothing that it does for one worker waits for that worker. The only call that may, ipc-channel's
+//! `accept`, is made by a thread of its own, which exits after the call.
 //!
-//! It calls sinks and callbacks with outcomes that no other thread has taken. While one of them blocks, a [`deputy`] receives
-//! from the other workers; starts and ends of workers wait. Time limits do not, because those are the clock's.
+//! It calls sinks and callbacks with outcomes that no other thread has received. While one of them blocks, a
+//! [`deputy`] receives from the other workers; starts and exits of workers are handled later. Time limits
+//! stay in force, because they are enforced by the clock thread.
 
 mod deputy;
 mod epoll_set;
@@ -45,33 +47,33 @@ use worker::{LaunchStep, SupervisedWorker};
 
 pub(super) use deputy::ProgressMonitor;
 
-/// The supervisor, as other threads know it.
+/// State of the supervisor, as used by other threads.
 pub(super) struct SupervisorHandle {
     state: Mutex<SupervisorState>,
-    /// Whether it waits, which it does only when it has taken all messages, or has ended.
+    /// Whether the supervisor is waiting, after it has received all messages, or has ended.
     is_waiting: AtomicBool,
-    /// Number of messages that were taken, and of looks for them.
+    /// Number of messages received, plus the number of polls for messages.
     progress: AtomicU64,
 }
 
 #[derive(Default)]
 struct SupervisorState {
     requests: Vec<Request>,
-    /// What wakes the supervisor; none while there is none.
+    /// Wakes the supervisor; `None` while there is none.
     epoll_set: Option<Arc<EpollSet>>,
 }
 
 enum Request {
     Start(Arc<Handle>),
-    /// A worker was accepted, or was not.
+    /// The connection of a worker was accepted, or accepting it failed.
     Accepted(WorkerId, Result<Link, RendezvousError>),
 }
 
-/// Has a worker started, by a supervisor that is started if there is none.
+/// Requests the start of a worker. Starts the supervisor if there is none.
 pub(super) fn start<J: Job>(shared: &Arc<ProcessShared<J>>, handle: &Arc<Handle>) {
     if let Err(error) = request(shared, Request::Start(handle.clone())) {
         let cause = format!("cannot start the supervisor thread: {error}");
-        reap::give_up(shared, handle, StartFailure::Own, &cause, || Transaction::begin(shared));
+        reap::report_start_failure(shared, handle, StartFailure::Own, &cause, || Transaction::begin(shared));
     }
 }
 
@@ -81,8 +83,8 @@ fn request<J: Job>(shared: &Arc<ProcessShared<J>>, request: Request) -> io::Resu
         epoll_set.wake();
     } else {
         let epoll_set = Arc::new(EpollSet::new()?);
-        let (shared, theirs) = (shared.clone(), epoll_set.clone());
-        shared.crew.clone().spawn("runner-supervisor".into(), move || run(&shared, &theirs))?;
+        let (shared, supervisor_set) = (shared.clone(), epoll_set.clone());
+        shared.crew.clone().spawn("runner-supervisor".into(), move || run(&shared, &supervisor_set))?;
         state.epoll_set = Some(epoll_set);
     }
     state.requests.push(request);
@@ -100,7 +102,7 @@ impl Default for SupervisorHandle {
 }
 
 impl SupervisorHandle {
-    /// A message is taken, or was looked for.
+    /// Records that a message was received or polled for.
     pub(super) fn note_progress(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
@@ -109,12 +111,12 @@ impl SupervisorHandle {
         self.progress.load(Ordering::Relaxed)
     }
 
-    /// Whether the supervisor has nothing to do.
+    /// Returns whether the supervisor has nothing to do.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_waiting.load(Ordering::Relaxed)
     }
 
-    /// What was requested. If that is nothing and there are no workers, the supervisor has to end, which `None` says.
+    /// Returns all requests. Without requests and workers it returns `None`, and the supervisor has to end.
     fn take_requests(&self, has_workers: bool) -> Option<Vec<Request>> {
         let mut state = self.state.lock();
         if state.requests.is_empty() && !has_workers {
@@ -130,14 +132,14 @@ impl SupervisorHandle {
 }
 
 fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
-    let timer_guard = shared.accounting.thread("supervisor", Stage::Start);
+    let timer_guard = shared.accounting.begin_thread("supervisor", Stage::Start);
     let time = TimeAccount::Thread(timer_guard.timer());
     shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
     let mut supervisor =
         Supervisor { shared, epoll_set, timer: timer_guard.timer(), time: &time, workers: HashMap::new() };
     while let Some(requests) = shared.supervisor.take_requests(!supervisor.workers.is_empty()) {
         requests.into_iter().for_each(|request| supervisor.handle_request(request));
-        // A request may have been the end of the last of them.
+        // Handling a request may have removed the last worker.
         if !supervisor.workers.is_empty() {
             supervisor.poll_messages();
             supervisor.wait().into_iter().for_each(|event| supervisor.handle_event(event));
@@ -152,7 +154,7 @@ struct Supervisor<'a, J: Job> {
     shared: &'a Arc<ProcessShared<J>>,
     epoll_set: &'a EpollSet,
     timer: &'a StageTimer,
-    /// The account of the same thread.
+    /// The same timer, as an account for messages.
     time: &'a TimeAccount<'a>,
     workers: HashMap<WorkerId, SupervisedWorker>,
 }
@@ -163,7 +165,7 @@ impl<J: Job> Supervisor<'_, J> {
             Request::Start(handle) => self.start_worker(handle),
             Request::Accepted(id, accepted) => {
                 let Some(mut worker) = self.workers.remove(&id) else { return };
-                worker.resume(accepted);
+                worker.on_accepted(accepted);
                 self.advance(worker);
             }
         }
@@ -172,19 +174,19 @@ impl<J: Job> Supervisor<'_, J> {
     fn start_worker(&mut self, handle: Arc<Handle>) {
         self.timer.enter(Stage::Start);
         let launch = catch_launch_panic(|| {
-            Launch::begin(&self.shared.spawn_config, &handle, self.shared.accounting.counts())
+            Launch::begin(&self.shared.spawn_config, &handle, self.shared.accounting.enabled())
         });
         let (Some(page), Some(process)) = (handle.page.get(), handle.process.get()) else {
-            return self.end(SupervisedWorker::new(handle, launch));
+            return self.reap(SupervisedWorker::new(handle, launch));
         };
         if let Err(error) = self.epoll_set.add(handle.id, page.door(), process) {
             process.signal_group(Signal::SIGKILL);
-            return self.end(SupervisedWorker::new(handle, Err(LaunchError::EpollSet(error))));
+            return self.reap(SupervisedWorker::new(handle, Err(LaunchError::EpollSet(error))));
         }
         self.workers.insert(handle.id, SupervisedWorker::new(handle, launch));
     }
 
-    /// Waits until something has happened.
+    /// Waits for the next events.
     fn wait(&self) -> Vec<WatchEvent> {
         let overdue = self.workers.values().filter_map(|worker| worker.kill_at).min();
         let time = overdue.map(|at| at.saturating_duration_since(Instant::now()));
@@ -215,27 +217,27 @@ impl<J: Job> Supervisor<'_, J> {
         }
     }
 
-    /// Takes what the worker has sent.
+    /// Handles the messages that the worker has sent.
     fn advance(&mut self, mut worker: SupervisedWorker) {
         if worker.is_launching() {
             self.timer.enter(Stage::Start);
             match worker.advance(&self.shared.spawn_config) {
                 LaunchStep::Nothing => {}
                 LaunchStep::Accept(rendezvous) => self.spawn_accept(&mut worker, rendezvous),
-                LaunchStep::Serve(mailbox) => self.serve(&worker.handle, mailbox),
+                LaunchStep::Serve(mailbox) => self.on_ready(&worker.handle, mailbox),
             }
         } else {
             self.receive(&worker.handle);
         }
-        if worker.is_over() {
-            self.end(worker);
+        if worker.is_finished() {
+            self.reap(worker);
         } else {
             self.workers.insert(worker.handle.id, worker);
         }
     }
 
-    /// A launch has succeeded.
-    fn serve(&self, handle: &Handle, mailbox: Mailbox) {
+    /// Completes a successful launch.
+    fn on_ready(&self, handle: &Handle, mailbox: Mailbox) {
         handle.mailbox.get_or_init(|| mailbox);
         handle.metrics.note_ready();
         handle.set_may_spin(self.shared.may_spin());
@@ -247,37 +249,37 @@ impl<J: Job> Supervisor<'_, J> {
         self.receive(handle);
     }
 
-    /// Has the worker accepted by a thread that ends with it.
+    /// Starts a thread that accepts the worker's connection and then exits.
     fn spawn_accept(&self, worker: &mut SupervisedWorker, rendezvous: Rendezvous) {
         let (id, page) = (worker.handle.id, worker.handle.page.get().cloned());
         let Some(page) = page else { return };
         let shared = self.shared.clone();
         let accepting = move || {
             let accepted = rendezvous.accept(page);
-            // There is a supervisor as long as there is a worker.
+            // The supervisor outlives its workers, so the request cannot fail.
             let _ = request(&shared, Request::Accepted(id, accepted));
         };
         if let Err(error) = self.shared.crew.spawn(format!("runner-accept-{}", id.slot), accepting) {
-            worker.resume(Err(RendezvousError::Thread(error)));
+            worker.on_accepted(Err(RendezvousError::Thread(error)));
         }
     }
 
-    /// Takes all messages of a worker.
+    /// Receives all messages of a worker.
     fn receive(&self, handle: &Handle) {
         let Some(mailbox) = handle.mailbox.get() else { return };
         let incoming = self.incoming(handle);
-        // ipc-channel panics on what no peer of ours sends.
+        // ipc-channel panics on messages that a correct peer never sends.
         if let Err(panic) = catch_panic(|| mailbox.drain(|received| incoming.handle_received(received))) {
             handle.kill_for_protocol_error(format_args!("its link is corrupt: {}", panic.message));
         }
     }
 
-    /// Looks for messages for a while before sleeping, as long as there are cores to spare and no other thread does.
+    /// Polls for messages for a while before sleeping, while there are idle cores and no other thread does.
     fn poll_messages(&self) {
         while self.shared.may_spin() && !self.shared.has_helping_caller() {
             let helper = Helper::begin(self.shared, self.time);
             let found_messages = || {
-                helper.take_messages()
+                helper.receive_messages()
                     || self.shared.has_helping_caller()
                     || self.shared.supervisor.has_requests()
             };
@@ -297,11 +299,12 @@ impl<J: Job> Supervisor<'_, J> {
 }
 
 fn catch_launch_panic<T>(act: impl FnOnce() -> Result<T, LaunchError>) -> Result<T, LaunchError> {
-    // ipc-channel panics on what no peer of ours sends, but also when the system refuses it something, which may be over soon:
-    // the start is tried again.
+    // ipc-channel panics on messages that a correct peer never sends, but also when a system call fails. That
+    // may be temporary, so the start is retried.
     catch_panic(act).unwrap_or_else(|panic| Err(LaunchError::Panicked(panic)))
 }
 
-/// How long a worker that has closed its link may take to end before it is killed. A death that takes its time, as by the
-/// kernel's hand on a busy machine, is not ours.
+/// Time that a worker that has closed its link may take to exit before it is killed. It leaves the kernel
+/// enough time to finish a kill of its own on a busy machine, so that such a death is not attributed to the
+/// pool.
 const EXIT_GRACE: Duration = Duration::from_millis(400);

@@ -1,4 +1,4 @@
-//! The end of a worker.
+//! Reaping of workers, and the events that follow.
 
 use job::{BatchId, Death, DeathCause, Job, Stage};
 use sched::{Event, StartFailure};
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Reports that a worker could not be started.
-pub(super) fn give_up<'a, J: Job>(
+pub(super) fn report_start_failure<'a, J: Job>(
     shared: &ProcessShared<J>,
     handle: &Handle,
     failure: StartFailure,
@@ -37,34 +37,36 @@ pub(super) fn give_up<'a, J: Job>(
 }
 
 impl<J: Job> Supervisor<'_, J> {
-    /// Reports the end of a worker whose process has ended, if there was one.
-    pub(super) fn end(&self, worker: SupervisedWorker) {
+    /// Reaps a worker whose process has exited, if there was one, and reports its death or its failed start.
+    pub(super) fn reap(&self, worker: SupervisedWorker) {
         let handle = worker.handle.clone();
         match worker.into_launch_error() {
-            Some(error) => self.give_up(&handle, &error),
+            Some(error) => self.report_failed_launch(&handle, &error),
             None => {
                 self.timer.enter(Stage::Leave);
                 if let Some(death) = reap(&handle) {
-                    self.report(&handle, death);
+                    self.report_death(&handle, death);
                 }
             }
         }
     }
 
-    fn give_up(&self, handle: &Handle, error: &LaunchError) {
+    fn report_failed_launch(&self, handle: &Handle, error: &LaunchError) {
         let death = reap(handle);
         let end = death.map_or_else(String::new, |death| format!(" ({death})"));
-        // One that we have killed ourselves says nothing by that.
+        // A kill by this pool implies nothing for the next attempt.
         let failure = error.start_failure(death.filter(|_| !handle.was_killed()));
         let cause = format!("{error}{end}");
-        give_up(self.shared, handle, failure, &cause, || self.time.begin_transaction(self.shared));
+        report_start_failure(self.shared, handle, failure, &cause, || {
+            self.time.begin_transaction(self.shared)
+        });
     }
 
     pub(super) fn incoming<'a>(&'a self, handle: &'a Handle) -> Incoming<'a, J> {
         Incoming { shared: self.shared, handle, time: self.time }
     }
 
-    fn report(&self, handle: &Handle, death: Death) {
+    fn report_death(&self, handle: &Handle, death: Death) {
         let worker = handle.id;
         let crash = handle.crash.get();
         let death = crash.map_or(death, |crash| crash.death);
@@ -73,7 +75,7 @@ impl<J: Job> Supervisor<'_, J> {
         }
         let cause =
             handle.protocol_error().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
-        self.shared.audience.hear(|| self.gone(handle, death, &cause));
+        self.shared.audience.hear(|| self.exit_event(handle, death, &cause));
         let mut transaction = self.time.begin_transaction(self.shared);
         let running = transaction.state.running(worker).map(|(batch, index, _)| (batch, index));
         let recovered = transaction.state.saved_outcomes(worker).and_then(RecoveredOutcomes::new);
@@ -92,13 +94,13 @@ impl<J: Job> Supervisor<'_, J> {
         }
     }
 
-    /// What there is to say about the worker's end. Takes the lock, and lets it go.
-    fn gone(&self, handle: &Handle, death: Death, cause: &str) -> PoolEvent {
+    /// Returns the event of the worker's exit. Takes the lock and releases it.
+    fn exit_event(&self, handle: &Handle, death: Death, cause: &str) -> PoolEvent {
         let worker = handle.id;
         let state = self.shared.state.lock();
         let running = state.running(worker).map(|(batch, index, _)| (batch, index));
         let kept = state.saved_outcomes(worker);
-        // It may have become ready in the moment in which it was found not to be needed.
+        // The worker may have become ready at the moment at which the scheduler dismissed it.
         let is_dismissed = state.sched.is_dismissed(worker);
         drop(state);
         let kept = kept.and_then(RecoveredOutcomes::new).map(|recovered| (recovered.batch, recovered.count));
@@ -109,7 +111,7 @@ impl<J: Job> Supervisor<'_, J> {
     }
 }
 
-/// Reaps a process that has ended; `None` if there was none.
+/// Reaps a process that has exited; returns `None` if there was none.
 fn reap(handle: &Handle) -> Option<Death> {
     handle.disconnect();
     let process = handle.process.get()?;
@@ -119,12 +121,13 @@ fn reap(handle: &Handle) -> Option<Death> {
     death
 }
 
-/// Outcomes that a worker had finished and not sent when it died.
+/// Outcomes that a worker had finished and saved, but not returned, when it died.
 struct RecoveredOutcomes {
     batch: BatchId,
-    /// How many of them have come back all the same: it died between sending and forgetting them.
+    /// Number of saved outcomes that were returned nevertheless: the worker died between sending and removing
+    /// them.
     skip: usize,
-    /// How many have not.
+    /// Number of saved outcomes that were not returned.
     count: u64,
     bytes: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! A worker, as its supervisor knows it.
+//! A worker, as seen by its supervisor.
 
 use std::{mem, sync::Arc, time::Instant};
 
@@ -17,37 +17,37 @@ use crate::processes::{
 pub(super) struct SupervisedWorker {
     pub(super) handle: Arc<Handle>,
     phase: Phase,
-    /// When it is killed unless it has ended.
+    /// When it is killed, unless it has exited.
     pub(super) kill_at: Option<Instant>,
-    /// Whether its process has ended.
+    /// Whether its process has exited.
     has_exited: bool,
 }
 
 enum Phase {
     Launching(Launch),
     Serving,
-    /// It could not be started, and its process has to go.
+    /// The launch failed, and the process has to exit.
     Failed(LaunchError),
 }
 
-/// What follows from a step of a launch.
+/// What the supervisor has to do after a step of a launch.
 pub(super) enum LaunchStep {
     Nothing,
-    /// The worker has to be accepted.
+    /// Accept the worker's connection.
     Accept(Rendezvous),
-    /// It is ready, and its messages come from here.
+    /// Serve the ready worker, whose messages arrive in this mailbox.
     Serve(Mailbox),
 }
 
 impl SupervisedWorker {
     pub(super) fn new(handle: Arc<Handle>, launch: Result<Launch, LaunchError>) -> SupervisedWorker {
         let mut worker = SupervisedWorker { handle, phase: Phase::Serving, kill_at: None, has_exited: false };
-        worker.enter(launch);
+        worker.set_launch(launch);
         worker
     }
 
-    /// Goes on with the launch, or ends it.
-    fn enter(&mut self, launch: Result<Launch, LaunchError>) {
+    /// Continues with the launch, or fails.
+    fn set_launch(&mut self, launch: Result<Launch, LaunchError>) {
         self.phase = match launch {
             Ok(launch) => Phase::Launching(launch),
             Err(error) => {
@@ -59,10 +59,10 @@ impl SupervisedWorker {
         };
     }
 
-    /// The error that a failed launch is reported as.
+    /// Returns the error that a failed launch is reported as.
     fn refine(&self, error: LaunchError) -> LaunchError {
         match error {
-            // Only a worker that is late is killed before its launch has failed.
+            // Only a worker that exceeds the start timeout is killed before its launch has failed.
             _ if self.handle.was_killed() => LaunchError::Timeout,
             LaunchError::Handshake(_) if self.handle.alloc_failed() => LaunchError::OutOfMemory,
             error => error,
@@ -73,13 +73,13 @@ impl SupervisedWorker {
         !matches!(self.phase, Phase::Serving)
     }
 
-    /// Takes a ring; returns `false` if the worker has closed its end.
+    /// Consumes a ring of the doorbell; returns `false` if the worker has closed its end.
     pub(super) fn has_rung(&self) -> bool {
         let woken = self.handle.page.get().and_then(|page| page.door().try_wait());
         woken != Some(Woken::Ended)
     }
 
-    /// Takes what the worker has said, while it is being launched.
+    /// Handles the messages of a worker that is being launched.
     pub(super) fn advance(&mut self, spawn_config: &SpawnConfig) -> LaunchStep {
         let launch = match mem::replace(&mut self.phase, Phase::Serving) {
             Phase::Launching(launch) => launch,
@@ -94,34 +94,35 @@ impl SupervisedWorker {
             Ok(LaunchProgress::Pending(launch)) => (Ok(launch), LaunchStep::Nothing),
             Err(error) => (Err(error), LaunchStep::Nothing),
         };
-        self.enter(launch);
+        self.set_launch(launch);
         next
     }
 
-    /// It was accepted, or was not.
-    pub(super) fn resume(&mut self, accepted: Result<Link, RendezvousError>) {
+    /// Continues the launch after the connection was accepted, or accepting it failed.
+    pub(super) fn on_accepted(&mut self, accepted: Result<Link, RendezvousError>) {
         if matches!(self.phase, Phase::Launching(Launch::Accepting)) {
             let launch = accepted.map(|link| Launch::accepted(link, &self.handle));
-            self.enter(launch.map_err(LaunchError::from));
+            self.set_launch(launch.map_err(LaunchError::from));
         }
     }
 
-    /// Its process has ended.
+    /// Records that the process has exited, and kills its process group.
     pub(super) fn note_exit(&mut self) {
         self.has_exited = true;
         self.kill_at = None;
         if let Some(process) = self.handle.process.get() {
-            // What it has left may hold its link, which is waited for while it is accepted.
+            // Its descendants may hold its end of the link open, and accepting the connection waits for that
+            // end.
             process.signal_group(Signal::SIGKILL);
         }
     }
 
-    /// Whether its process has ended and all that it has said is known.
-    pub(super) fn is_over(&self) -> bool {
+    /// Returns whether its process has exited and all of its messages were received.
+    pub(super) fn is_finished(&self) -> bool {
         self.has_exited && !matches!(self.phase, Phase::Launching(Launch::Accepting))
     }
 
-    /// Gives it some time to end.
+    /// Sets the time at which the worker is killed if it has not exited, unless it is set.
     pub(super) fn set_exit_deadline(&mut self) {
         if !self.has_exited {
             self.kill_at.get_or_insert_with(|| Instant::now() + EXIT_GRACE);
@@ -133,7 +134,7 @@ impl SupervisedWorker {
         self.handle.kill();
     }
 
-    /// Why it never served; `None` if it has.
+    /// Returns why the worker never became ready; `None` if it did.
     pub(super) fn into_launch_error(mut self) -> Option<LaunchError> {
         match mem::replace(&mut self.phase, Phase::Serving) {
             Phase::Serving => None,
