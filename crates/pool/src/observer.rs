@@ -204,16 +204,16 @@ pub enum PoolEvent {
 
 /// The observer of a pool, if there is one. If it panics, the panic is printed and that event is lost to it.
 #[derive(Default)]
-pub(crate) struct Audience(Option<Arc<dyn Observer>>);
+pub(crate) struct Observers(Option<Arc<dyn Observer>>);
 
-impl Audience {
-    pub(crate) fn new(observer: Option<Arc<dyn Observer>>) -> Audience {
-        Audience(observer)
+impl Observers {
+    pub(crate) fn new(observer: Option<Arc<dyn Observer>>) -> Observers {
+        Observers(observer)
     }
 
     /// Passes an event to the observer. The caller must not hold a lock.
     #[inline]
-    pub(crate) fn hear(&self, event: impl FnOnce() -> PoolEvent) {
+    pub(crate) fn notify(&self, event: impl FnOnce() -> PoolEvent) {
         if let Some(observer) = &self.0
             && let Err(panic) = catch_panic(|| observer.note(&event()))
         {
@@ -248,18 +248,18 @@ mod tests {
 
     #[test]
     fn without_an_observer_no_event_is_built() {
-        let nobody = Audience::default();
-        nobody.hear(|| unreachable!());
+        let nobody = Observers::default();
+        nobody.notify(|| unreachable!());
         assert!(!nobody.wants_durations(BatchId(0)));
     }
 
     #[test]
     fn panics_of_an_observer_are_caught() {
-        let audience = Audience::new(Some(Arc::new(Panics)));
-        audience.hear(|| PoolEvent::WorkerStarting {
+        let observers = Observers::new(Some(Arc::new(Panics)));
+        observers.notify(|| PoolEvent::WorkerStarting {
             worker: WorkerId { slot: 0, generation: 0 },
             at: MonotonicInstant(0),
         });
-        assert!(!audience.wants_durations(BatchId(0)));
+        assert!(!observers.wants_durations(BatchId(0)));
     }
 }

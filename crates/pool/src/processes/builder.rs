@@ -20,7 +20,7 @@ use super::{
     submit::ProcessControl,
     time_accounting::TimeAccounting,
 };
-use crate::{Observer, available_cores, is_stray_worker, observer::Audience};
+use crate::{Observer, available_cores, is_stray_worker, observer::Observers};
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -240,12 +240,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
             context,
         };
         let grace_period = self.settings.grace_period;
-        let audience = Audience::new(self.observer);
+        let observers = Observers::new(self.observer);
         let shared = Arc::new(ProcessShared::new(
             spawn_config,
             self.settings,
             TimeAccounting::new(self.ledger),
-            audience,
+            observers,
         ));
         let control = Arc::new(ProcessControl(shared.clone()));
         Ok(ProcessPool { shared, control, grace_period })

@@ -122,7 +122,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Eff
         match effect {
             Effect::Start(handle) => {
                 let (worker, at) = (handle.id, handle.metrics.started);
-                shared.audience.hear(|| PoolEvent::WorkerStarting { worker, at });
+                shared.observers.notify(|| PoolEvent::WorkerStarting { worker, at });
                 supervisor::start(shared, &handle);
             }
             Effect::Send { to, sequence, batch, jobs, timed } => {
@@ -133,7 +133,7 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Eff
             Effect::Halt(handle) => handle.halt(),
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
-                shared.audience.hear(|| PoolEvent::BatchesRecalled { worker, below, at: now() });
+                shared.observers.notify(|| PoolEvent::BatchesRecalled { worker, below, at: now() });
                 recalled.extend(handle.recall(below).map(|running| (worker, running)));
             }
             Effect::Retire(handle) => handle.retire(),
@@ -155,10 +155,10 @@ fn message<J: Job>(
 ) -> Message {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
-    let flags = BatchFlags { starts: timed, durations: shared.audience.wants_durations(batch) };
+    let flags = BatchFlags { starts: timed, durations: shared.observers.wants_durations(batch) };
     let message = batch::jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
     // Before it is sent, so that the observer does not see its outcomes first.
-    shared.audience.hear(|| {
+    shared.observers.notify(|| {
         let mut numbers = Vec::new();
         jobs.iter().for_each(|slice| slice.add_job_numbers(&mut numbers));
         let bytes = message.len() as u64;
@@ -199,7 +199,7 @@ fn start_clock<J: Job>(shared: &Arc<ProcessShared<J>>) {
         let shared = shared.clone();
         move || clock::run(&shared)
     };
-    if let Err(error) = shared.crew.spawn("runner-clock".into(), clock) {
+    if let Err(error) = shared.threads.spawn("runner-clock".into(), clock) {
         let mut transaction = Transaction::begin(shared);
         transaction.state.clock_is_running = false;
         transaction.state.note_cause(&format!("cannot start the clock thread: {error}"));

@@ -139,7 +139,7 @@ impl<J: Job> Incoming<'_, J> {
         let busy = Duration::from_nanos(view.busy_ns);
         let outcomes = u64::from(view.count);
         handle.metrics.note_outcomes(outcomes, message.len() as u64, busy, view.last);
-        self.shared.audience.hear(|| PoolEvent::OutcomesReceived {
+        self.shared.observers.notify(|| PoolEvent::OutcomesReceived {
             worker: handle.id,
             batch: view.batch,
             outcomes,

@@ -315,7 +315,7 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn join_timeout(&self, time: Duration) -> bool {
-        self.shared.crew.join(deadline_after(time))
+        self.shared.threads.join(deadline_after(time))
     }
 
     fn reports(&self) -> Vec<WorkerReport<J>> {

@@ -25,19 +25,19 @@ use super::{
     time_accounting::TimeAccounting,
     transaction::Transaction,
 };
-use crate::{SubmitError, WorkerReport, available_cores, observer::Audience, thread_group::ThreadGroup};
+use crate::{SubmitError, WorkerReport, available_cores, observer::Observers, thread_group::ThreadGroup};
 
 /// State shared by all threads of a pool.
 pub(crate) struct ProcessShared<J: Job> {
     pub(crate) spawn_config: SpawnConfig,
     pub(crate) accounting: TimeAccounting,
     /// Receiver of pool events. Never called while the lock is held.
-    pub(crate) audience: Audience,
+    pub(crate) observers: Observers,
     pub(crate) state: Mutex<PoolState<J>>,
     /// Signalled when the clock has to wake earlier than planned, or the pool has ended.
     pub(crate) clock_wakeup: Condvar,
     /// Threads of the pool: the supervisor, the clock, deputies, and threads that accept workers.
-    pub(crate) crew: Arc<ThreadGroup>,
+    pub(crate) threads: Arc<ThreadGroup>,
     pub(super) supervisor: SupervisorHandle,
     /// Buffer of jobs that are submitted one by one, with a future each.
     pub(crate) submit_buffer: Arc<SubmitBuffer<J>>,
@@ -91,7 +91,7 @@ impl<J: Job> ProcessShared<J> {
         spawn_config: SpawnConfig,
         settings: Settings,
         accounting: TimeAccounting,
-        audience: Audience,
+        observers: Observers,
     ) -> ProcessShared<J> {
         let submit_buffer = Arc::new(SubmitBuffer::with_slots(accounting.callers.clone()));
         let state = PoolState {
@@ -113,10 +113,10 @@ impl<J: Job> ProcessShared<J> {
         ProcessShared {
             spawn_config,
             accounting,
-            audience,
+            observers,
             state: Mutex::new(state),
             clock_wakeup: Condvar::new(),
-            crew: Arc::default(),
+            threads: Arc::default(),
             supervisor: SupervisorHandle::default(),
             submit_buffer,
             has_capacity: AtomicBool::new(true),

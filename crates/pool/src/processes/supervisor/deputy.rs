@@ -47,7 +47,7 @@ impl ProgressMonitor {
         if self.is_stalled(&shared.supervisor) {
             self.since = Instant::now();
             let deputy_shared = shared.clone();
-            let _ = shared.crew.spawn("runner-deputy".into(), move || run(&deputy_shared));
+            let _ = shared.threads.spawn("runner-deputy".into(), move || run(&deputy_shared));
         }
     }
 }

@@ -84,7 +84,7 @@ fn request<J: Job>(shared: &Arc<ProcessShared<J>>, request: Request) -> io::Resu
     } else {
         let epoll_set = Arc::new(EpollSet::new()?);
         let (shared, supervisor_set) = (shared.clone(), epoll_set.clone());
-        shared.crew.clone().spawn("runner-supervisor".into(), move || run(&shared, &supervisor_set))?;
+        shared.threads.clone().spawn("runner-supervisor".into(), move || run(&shared, &supervisor_set))?;
         state.epoll_set = Some(epoll_set);
     }
     state.requests.push(request);
@@ -242,7 +242,7 @@ impl<J: Job> Supervisor<'_, J> {
         handle.metrics.note_ready();
         handle.set_may_spin(self.shared.may_spin());
         let pid = handle.pid().unwrap_or(0);
-        self.shared.audience.hear(|| PoolEvent::WorkerReady { worker: handle.id, pid, at: clock::now() });
+        self.shared.observers.notify(|| PoolEvent::WorkerReady { worker: handle.id, pid, at: clock::now() });
         let mut transaction = self.time.begin_transaction(self.shared);
         transaction.apply(sched::Event::Ready(handle.id));
         transaction.commit();
@@ -259,7 +259,7 @@ impl<J: Job> Supervisor<'_, J> {
             // The supervisor outlives its workers, so the request cannot fail.
             let _ = request(&shared, Request::Accepted(id, accepted));
         };
-        if let Err(error) = self.shared.crew.spawn(format!("runner-accept-{}", id.slot), accepting) {
+        if let Err(error) = self.shared.threads.spawn(format!("runner-accept-{}", id.slot), accepting) {
             worker.on_accepted(Err(RendezvousError::Thread(error)));
         }
     }

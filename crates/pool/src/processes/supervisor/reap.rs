@@ -23,7 +23,7 @@ pub(super) fn report_start_failure<'a, J: Job>(
     transaction: impl FnOnce() -> Transaction<'a, J>,
 ) {
     let worker = handle.id;
-    shared.audience.hear(|| PoolEvent::WorkerStartFailed {
+    shared.observers.notify(|| PoolEvent::WorkerStartFailed {
         worker,
         pid: handle.pid(),
         cause: cause.into(),
@@ -75,7 +75,7 @@ impl<J: Job> Supervisor<'_, J> {
         }
         let cause =
             handle.protocol_error().map_or_else(|| death.to_string(), |why| format!("{why} ({death})"));
-        self.shared.audience.hear(|| self.exit_event(handle, death, &cause));
+        self.shared.observers.notify(|| self.exit_event(handle, death, &cause));
         let mut transaction = self.time.begin_transaction(self.shared);
         let running = transaction.state.running(worker).map(|(batch, index, _)| (batch, index));
         let recovered = transaction.state.saved_outcomes(worker).and_then(RecoveredOutcomes::new);
