@@ -1,0 +1,64 @@
+//! Dependencies between the crates of the workspace.
+
+use std::{collections::BTreeMap, process::Command};
+
+use serde_json::Value;
+
+use crate::{assert_none, root};
+
+/// Allowed dependencies on crates of the workspace. Any other fails the test.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("job", &[]),
+    ("journal", &[]),
+    ("numtheory", &[]),
+    ("sched", &["job"]),
+    ("sys", &["job"]),
+    ("wire", &["job", "sys"]),
+    ("serve", &["job", "sys", "wire"]),
+    ("pool", &["job", "sched", "serve", "sys", "wire"]),
+    ("ops", &["job", "numtheory", "sys"]),
+    ("bench", &["pool", "sys"]),
+    ("cluster", &["pool", "sched", "wire"]),
+    ("cli", &["bench", "cluster", "journal", "numtheory", "ops", "pool", "sys"]),
+    ("worker", &["ops", "serve"]),
+    ("peers", &["bench", "job", "numtheory", "ops", "pool", "sched", "wire"]),
+    ("end-to-end", &["bench", "journal", "pool", "sys", "wire"]),
+];
+
+/// Dependencies of each crate of the workspace on others of it, those of its tests left out.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--locked", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let of_package = |package: &Value| {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let of_workspace = dependencies.filter(|one| one["path"].is_string() && one["kind"].is_null());
+        of_workspace.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages.map(|package| (package["name"].as_str().unwrap().to_owned(), of_package(package))).collect()
+}
+
+#[test]
+fn crates_depend_only_on_what_the_table_allows() {
+    let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
+    let dependencies = dependencies();
+    let mut complaints = Vec::new();
+    for (name, used) in &dependencies {
+        let Some(allowed) = allowed.get(name.as_str()) else {
+            complaints.push(format!("{name} is not in the table"));
+            continue;
+        };
+        let forbidden = used.iter().filter(|used| !allowed.contains(&used.as_str()));
+        complaints.extend(forbidden.map(|used| format!("{name} depends on {used}")));
+        let unused = allowed.iter().filter(|allowed| !used.iter().any(|used| used == *allowed));
+        complaints.extend(unused.map(|unused| format!("{name} does not depend on {unused} any more")));
+    }
+    let gone = ALLOWED.iter().filter(|(name, _)| !dependencies.contains_key(*name));
+    complaints.extend(gone.map(|(name, _)| format!("there is no crate {name}")));
+    assert_none("dependencies that the table in this file does not have", &complaints);
+}
