@@ -1,4 +1,4 @@
-//! From an address and credentials to a connection that keeps itself alive.
+//! Connects to the servers with an address and credentials; the connection reconnects by itself.
 
 use std::{
     fmt, fs,
@@ -19,77 +19,77 @@ use tokio::{
 
 use crate::{Error, streams::is_not_ready};
 
-/// A connection on which nothing comes back for about twice this time is given up and made anew: an ack wait, which is
-/// longer, must not be the first to notice.
-const PING_EVERY: Duration = Duration::from_secs(5);
+/// Interval of the client's pings. A connection without an answer for about twice this time is closed and
+/// opened again. It must be shorter than the ack wait, which would otherwise expire first.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long the server may take for one answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Timeout of one request to the server.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server with which nobody answers for JetStream so long has none.
-const NOBODY_FOR: Duration = Duration::from_secs(2);
+/// Time after which a server whose JetStream API has no responders is considered to have no JetStream.
+const NO_RESPONDERS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Between two attempts to connect.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// Delay between two attempts to connect.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Where the servers are: `nats://HOST:PORT` or `tls://HOST:PORT`, several separated by commas.
+/// Addresses of the servers: `nats://HOST:PORT` or `tls://HOST:PORT`, several separated by commas.
 ///
 /// ```
 /// use cluster::Address;
 ///
 /// assert_eq!("nats://one:4222,two".parse::<Address>().unwrap().to_string(), "nats://one:4222,nats://two");
 /// let error = "nats://me:secret@one".parse::<Address>().unwrap_err();
-/// assert!(!error.to_string().contains("secret"), "credentials do not belong into an address");
+/// assert!(!error.to_string().contains("secret"), "credentials must not be part of an address");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(Vec<String>);
 
-/// Why a text is no address. It does not repeat the text, in which a password may stand.
+/// The text is not a valid address. The message does not repeat the text, which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
-    /// Credentials stand in it, where every user of the machine can read them.
-    #[error("credentials do not belong into the address, where others can read them")]
+    /// The address contains credentials, which every user of the machine could read.
+    #[error("credentials must not be part of the address, where other users can read them")]
     HasCredentials,
-    /// It is no address.
+    /// The text is not an address.
     #[error("expected nats://HOST:PORT or tls://HOST:PORT, several separated by commas")]
     Malformed,
 }
 
-/// A password or token: never printed.
+/// A password or token. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Who we are.
+/// Credentials for the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nobody in particular.
+    /// No credentials.
     #[default]
     None,
     /// A user with a password.
     Password {
-        /// The user.
+        /// Name of the user.
         user: String,
-        /// The password.
+        /// Password of the user.
         password: Secret,
     },
     /// A token.
     Token(Secret),
-    /// A file with the seed of an NKey.
+    /// Path of a file with the seed of an NKey.
     Nkey(PathBuf),
-    /// A file with a JWT and the seed that belongs to it, as `nsc` writes it.
+    /// Path of a file with a JWT and its NKey seed, as written by `nsc`.
     File(PathBuf),
 }
 
-/// What encryption needs; it is used if any of these is given, the address says `tls://`, or the server wants it.
+/// TLS settings. TLS is used if any of these is set, the address is `tls://`, or the server requires it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificates to trust in place of the system's, PEM.
+    /// PEM file of certificates to trust in place of the system's.
     pub ca: Option<PathBuf>,
-    /// Our own certificate and its key, PEM.
+    /// PEM files of the client certificate and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// How to get to the servers.
+/// Settings of a connection to the servers.
 ///
 /// ```
 /// use cluster::{Connection, Credentials};
@@ -100,25 +100,25 @@ pub struct Tls {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The servers.
+    /// Addresses of the servers.
     pub address: Address,
-    /// Who we are.
+    /// Credentials.
     pub credentials: Credentials,
-    /// How it is encrypted.
+    /// TLS settings.
     pub tls: Tls,
-    /// How long to try at the start, and how long a full queue may stay full.
+    /// How long to retry connecting, and how long a full queue may stay without progress.
     pub timeout: Duration,
 }
 
 impl Connection {
-    /// To these servers, without credentials, for 10 seconds.
+    /// Returns settings for these servers without credentials and with a timeout of 10 seconds.
     #[must_use]
     pub fn to(address: Address) -> Connection {
         let (credentials, tls) = (Credentials::None, Tls::default());
         Connection { address, credentials, tls, timeout: Duration::from_secs(10) }
     }
 
-    /// The same as somebody.
+    /// Returns the same settings with these credentials.
     #[must_use]
     pub fn with_credentials(self, credentials: Credentials) -> Connection {
         Connection { credentials, ..self }
@@ -135,10 +135,10 @@ impl FromStr for Address {
             if host.contains('@') {
                 return Err(BadAddress::HasCredentials);
             }
-            let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#');
+            let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#');
             let is_known = matches!(scheme, "nats" | "tls");
             let url = format!("{scheme}://{host}");
-            let is_address = is_known && !host.is_empty() && !host.contains(is_bad);
+            let is_address = is_known && !host.is_empty() && !host.contains(is_forbidden);
             let parsed = is_address && url.parse::<async_nats::ServerAddr>().is_ok();
             if parsed { Ok(url) } else { Err(BadAddress::Malformed) }
         };
@@ -170,32 +170,32 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether there is a connection, and how many there have been.
+/// State of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct LinkState {
     pub(crate) up: bool,
-    /// Counts connections: what was asked on an earlier one may never be answered.
+    /// Number of connections so far. Requests sent on an earlier connection may never be answered.
     pub(crate) number: u64,
 }
 
-/// A connection that is made anew when it is lost.
+/// A connection that reconnects when it is lost.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
-    pub(crate) line: watch::Receiver<Line>,
-    /// Why the server does not take us back, if it says so: the credentials may have been changed meanwhile.
+    pub(crate) link: watch::Receiver<LinkState>,
+    /// Why the server rejects reconnecting, if it does: the credentials may have been changed meanwhile.
     pub(crate) refused: watch::Receiver<Option<String>>,
     pub(crate) server: String,
-    /// How long to ask again at the start.
-    pub(crate) patience: Duration,
+    /// How long to retry requests that are not answered.
+    pub(crate) retry_timeout: Duration,
 }
 
 impl Session {
-    /// Connects, and makes sure that there is JetStream.
+    /// Connects, and checks that JetStream is available.
     pub(crate) async fn open(connection: &Connection, name: &str) -> Result<Session, Error> {
         let start = Instant::now();
-        let (options, line, refused) = options(connection, name)?;
+        let (options, link, refused) = options(connection, name)?;
         let servers: Vec<&str> = connection.address.0.iter().map(String::as_str).collect();
         let client = loop {
             let left = connection.timeout.saturating_sub(start.elapsed());
@@ -203,99 +203,100 @@ impl Session {
                 Ok(Ok(client)) => break client,
                 Ok(Err(error)) => match fatal(&error, connection) {
                     Some(fatal) => return Err(fatal),
-                    None => described(&error),
+                    None => error_chain(&error),
                 },
-                Err(_) => "it does not answer".to_owned(),
+                Err(_) => "no answer".to_owned(),
             };
-            if start.elapsed() + RETRY_AFTER >= connection.timeout {
+            if start.elapsed() + RETRY_DELAY >= connection.timeout {
                 let (server, waited) = (connection.address.to_string(), connection.timeout);
                 return Err(Error::Unreachable { server, waited, cause });
             }
-            sleep(RETRY_AFTER).await;
+            sleep(RETRY_DELAY).await;
         };
-        let context = ContextBuilder::new().timeout(ANSWER_WITHIN).backpressure_on_inflight(true);
+        let context = ContextBuilder::new().timeout(REQUEST_TIMEOUT).backpressure_on_inflight(true);
         let session = Session {
             jetstream: context.build(client.clone()),
             client,
-            line,
+            link,
             refused,
             server: connection.address.to_string(),
-            patience: connection.timeout,
+            retry_timeout: connection.timeout,
         };
-        session.expect_jetstream(connection.timeout).await?;
+        session.require_jetstream(connection.timeout).await?;
         Ok(session)
     }
 
-    /// A server that has just been started answers before its JetStream does, and servers that choose a leader have none for
-    /// now.
-    async fn expect_jetstream(&self, patience: Duration) -> Result<(), Error> {
+    /// Waits until JetStream answers. A server that has just been started accepts connections before its
+    /// JetStream is ready, and while servers elect a leader there is no JetStream.
+    async fn require_jetstream(&self, limit: Duration) -> Result<(), Error> {
         let start = Instant::now();
         let missing = |cause| Error::NoJetStream { server: self.server.clone(), cause };
         loop {
-            // Read as plain JSON: the client's type for it wants fields that older servers do not send.
+            // Parsed as plain JSON: the client's type for it requires fields that older servers do not send.
             let answer: Result<serde_json::Value, _> = self.jetstream.request("INFO", &()).await;
-            let (error, patience) = match answer {
+            let (error, limit) = match answer {
                 Ok(answer) => match answer.get("error") {
                     None => return Ok(()),
                     Some(error) => {
                         let cause = error["description"].as_str().unwrap_or_default().to_owned();
                         match ErrorCode(error["err_code"].as_u64().unwrap_or_default()) {
-                            code if is_not_ready(code) => (Error::NoAnswer(cause), patience),
+                            code if is_not_ready(code) => (Error::NoAnswer(cause), limit),
                             _ => return Err(missing(cause)),
                         }
                     }
                 },
                 Err(error) if error.kind() == RequestErrorKind::NoResponders => {
-                    (missing(error.to_string()), patience.min(NOBODY_FOR))
+                    (missing(error.to_string()), limit.min(NO_RESPONDERS_TIMEOUT))
                 }
-                Err(error) => (Error::NoAnswer(error.to_string()), patience),
+                Err(error) => (Error::NoAnswer(error.to_string()), limit),
             };
-            if start.elapsed() + RETRY_AFTER >= patience {
+            if start.elapsed() + RETRY_DELAY >= limit {
                 return Err(error);
             }
-            sleep(RETRY_AFTER).await;
+            sleep(RETRY_DELAY).await;
         }
     }
 
-    /// The most bytes that a message's payload may have, with room for its headers.
-    pub(crate) fn most_bytes(&self) -> usize {
+    /// Returns the maximum size of a message's payload in bytes, leaving room for its headers.
+    pub(crate) fn max_payload(&self) -> usize {
         let most = self.client.server_info().max_payload;
         if most == 0 { 1 << 19 } else { most.saturating_sub(4096).max(1024) }
     }
 
-    /// Sends what has been handed over, if there is anybody to send it to.
+    /// Sends buffered messages, waiting at most 500 ms.
     pub(crate) async fn flush(&self) {
         let _ = timeout(Duration::from_millis(500), self.client.flush()).await;
     }
 }
 
-/// What the server said when it last refused the credentials.
+/// The server's message when it last rejected the credentials.
 type Refusal = Option<String>;
 
-/// The client's options, and the news of its connection.
+/// Returns the client's options, and receivers for the state of the link and for rejections.
 fn options(
     connection: &Connection,
     name: &str,
-) -> Result<(ConnectOptions, watch::Receiver<Line>, watch::Receiver<Refusal>), Error> {
-    let (tell, line) = watch::channel(Line::default());
-    let (tell_refusal, refused) = watch::channel(None);
+) -> Result<(ConnectOptions, watch::Receiver<LinkState>, watch::Receiver<Refusal>), Error> {
+    let (link_sender, link) = watch::channel(LinkState::default());
+    let (refusal_sender, refused) = watch::channel(None);
     let mut options = ConnectOptions::new()
         .name(name)
-        .ping_interval(PING_EVERY)
-        .connection_timeout(connection.timeout.clamp(Duration::from_secs(1), ANSWER_WITHIN))
-        .request_timeout(Some(ANSWER_WITHIN))
-        // At once, and then twice a second: to nodes that wait, a server that is back is worth more than its peace.
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(connection.timeout.clamp(Duration::from_secs(1), REQUEST_TIMEOUT))
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        // The first attempt at once, then with a growing delay of at most 500 ms: waiting nodes need the
+        // server back soon, and the load of two attempts per second is negligible.
         .reconnect_delay_callback(|attempts| Duration::from_millis((attempts as u64 * 50).min(500)))
         .event_callback(move |event| {
             match event {
                 Event::Connected => {
-                    tell_refusal.send_replace(None);
-                    tell.send_modify(|line| *line = Line { up: true, number: line.number + 1 });
+                    refusal_sender.send_replace(None);
+                    link_sender.send_modify(|link| *link = LinkState { up: true, number: link.number + 1 });
                 }
-                Event::Disconnected | Event::Closed => tell.send_modify(|line| line.up = false),
-                // It comes with each attempt.
+                Event::Disconnected | Event::Closed => link_sender.send_modify(|link| link.up = false),
+                // The client reports this with each attempt; only the first one is a change.
                 Event::ClientError(ClientError::Other(cause)) if is_refusal(&cause) => {
-                    tell_refusal.send_if_modified(|told| told.replace(cause).is_none());
+                    refusal_sender.send_if_modified(|last| last.replace(cause).is_none());
                 }
                 _ => {}
             }
@@ -323,10 +324,11 @@ fn options(
         read(key)?;
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
-    Ok((options.require_tls(is_wanted || ca.is_some() || identity.is_some()), line, refused))
+    Ok((options.require_tls(is_wanted || ca.is_some() || identity.is_some()), link, refused))
 }
 
-/// Whether it is not the network that keeps us away. The client passes on the text alone.
+/// Returns whether reconnecting fails because of credentials or TLS and not because of the network. The
+/// client passes on only the text of the error.
 fn is_refusal(cause: &str) -> bool {
     let kinds =
         [ConnectErrorKind::Authentication, ConnectErrorKind::AuthorizationViolation, ConnectErrorKind::Tls];
@@ -341,9 +343,9 @@ fn bad_file(path: &Path, error: impl fmt::Display) -> Error {
     Error::File { path: path.to_owned(), cause: error.to_string() }
 }
 
-/// What another attempt would not change.
+/// Returns the error if another attempt could not succeed.
 fn fatal(error: &ConnectError, connection: &Connection) -> Option<Error> {
-    let (server, cause) = (connection.address.to_string(), described(error));
+    let (server, cause) = (connection.address.to_string(), error_chain(error));
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             Some(Error::Refused { server, cause })
@@ -353,8 +355,8 @@ fn fatal(error: &ConnectError, connection: &Connection) -> Option<Error> {
     }
 }
 
-/// An error and what is below it.
-fn described(error: &dyn std::error::Error) -> String {
+/// Formats an error with its sources.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
     while let Some(cause) = below {
@@ -372,7 +374,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_address_is_refused_without_a_word_of_it() {
+    fn rejects_invalid_addresses_without_repeating_them() {
         for bad in ["", "nats://", "http://a", "nats://a b", "nats://a/b", "a,,b", "nats://a:port"] {
             assert_eq!(bad.parse::<Address>(), Err(BadAddress::Malformed), "{bad}");
         }

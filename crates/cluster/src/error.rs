@@ -1,182 +1,179 @@
-//! What can be wrong with a cluster.
+//! Errors of this crate.
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::names::{Queue, RunId};
 
-/// Why a cluster cannot be used.
+/// An error of a cluster operation.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody answers at the address.
+    /// No server answers at the addresses.
     #[error("cannot reach a NATS server at {server} within {} s: {cause}", .waited.as_secs_f64())]
     Unreachable {
-        /// The addresses.
+        /// Addresses of the servers.
         server: String,
-        /// For how long it was tried.
+        /// How long connecting was attempted.
         waited: Duration,
-        /// The last attempt's error.
+        /// Error of the last attempt.
         cause: String,
     },
-    /// The server wants other credentials, or some.
-    #[error("the NATS server at {server} refuses the credentials: {cause}")]
+    /// The server rejected the credentials, or requires some.
+    #[error("the NATS server at {server} rejected the credentials: {cause}")]
     Refused {
-        /// The addresses.
+        /// Addresses of the servers.
         server: String,
-        /// What it says.
+        /// The server's message.
         cause: String,
     },
-    /// No encrypted connection could be made.
-    #[error("no TLS connection to {server}: {cause}")]
+    /// A TLS connection could not be opened.
+    #[error("cannot open a TLS connection to {server}: {cause}")]
     Tls {
-        /// The addresses.
+        /// Addresses of the servers.
         server: String,
-        /// What is wrong.
+        /// The cause.
         cause: String,
     },
-    /// A file of credentials or certificates cannot be read.
+    /// A file with credentials or certificates could not be read or is not valid.
     #[error("cannot use {}: {cause}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         cause: String,
     },
-    /// The server runs without JetStream, or this account may not use it.
+    /// The server runs without JetStream, or the account may not use it.
     #[error(
         "the NATS server at {server} has no JetStream (start it with -js, or enable it for the account): {cause}"
     )]
     NoJetStream {
-        /// The addresses.
+        /// Addresses of the servers.
         server: String,
-        /// What it says.
+        /// The server's message.
         cause: String,
     },
-    /// The queue was made by another version or for other jobs.
-    #[error("the queue {queue} is of another version: it says \"{found}\", and this program \"{expected}\"")]
+    /// The queue was created by another protocol version or for another job type.
+    #[error("queue {queue} has another version: expected \"{expected}\", found \"{found}\"")]
     Version {
         /// The queue.
         queue: Queue,
-        /// What its stream says of itself.
+        /// Description of the stream.
         found: String,
-        /// What it should say.
+        /// Expected description.
         expected: String,
     },
-    /// There is no such queue.
-    #[error("there is no queue {queue}")]
+    /// The queue does not exist.
+    #[error("queue {queue} does not exist")]
     NoQueue {
         /// The queue.
         queue: Queue,
     },
     /// One of the queue's streams was deleted.
-    #[error("the stream {stream} of the queue {queue} was deleted")]
+    #[error("stream {stream} of queue {queue} was deleted")]
     NoStream {
         /// The queue.
         queue: Queue,
-        /// The stream.
+        /// Name of the stream.
         stream: String,
     },
-    /// A stream could not be made for lack of room.
-    #[error("the server has no room for the queue {queue}: {cause}")]
+    /// The server has no space for a stream or a message.
+    #[error("the NATS server has no space for queue {queue}: {cause}")]
     NoRoom {
         /// The queue.
         queue: Queue,
-        /// What it says.
+        /// The server's message.
         cause: String,
     },
-    /// Batches are refused because the stream is full, and it does not get emptier.
-    #[error("the queue {queue} takes no more jobs, and nothing left it for {} s: {cause}; the run {run} can be resumed", .waited.as_secs_f64())]
+    /// The jobs stream is full, and no message left it for the connection's timeout.
+    #[error("queue {queue} is full, and no job left it for {} s: {cause}; run {run} can be resumed", .waited.as_secs_f64())]
     Full {
         /// The queue.
         queue: Queue,
         /// The run.
         run: RunId,
-        /// For how long nothing went on.
+        /// How long there was no progress.
         waited: Duration,
-        /// What the server says.
+        /// The server's message.
         cause: String,
     },
-    /// The run has results of other jobs than those that were submitted.
-    #[error(
-        "job {job} is not the one of run {run}: its batch of jobs has another digest; choose another run id"
-    )]
+    /// The run has messages or results of other jobs than those that were submitted.
+    #[error("job {job} differs from the one stored for run {run}: digest mismatch; choose another run id")]
     OtherJobs {
         /// The run.
         run: RunId,
-        /// The first job of the batch.
+        /// First job of the message.
         job: u64,
     },
-    /// The run has results of more jobs than were submitted.
-    #[error(
-        "the run {run} goes on to job {last}, and the input ended after {read} jobs; choose another run id"
-    )]
+    /// The run has messages or results of more jobs than were submitted.
+    #[error("run {run} has jobs up to {last}, but the input ended after {read} jobs; choose another run id")]
     TooFewJobs {
         /// The run.
         run: RunId,
-        /// The last job that is known.
+        /// Last job of the run that is known to the server.
         last: u64,
-        /// How many jobs there were.
+        /// Number of jobs that were submitted.
         read: u64,
     },
-    /// Another submitter is at work on the run.
-    #[error("another submitter is at work on the run {run}")]
+    /// Another submitter is running this run.
+    #[error("run {run} is in use by another submitter")]
     InUse {
         /// The run.
         run: RunId,
     },
-    /// Another submitter goes on with the run, because this one was not to be heard.
-    #[error("another submitter has taken over the run {run}, because this one could not be reached")]
+    /// Another submitter took over the run because this one could not be reached.
+    #[error("another submitter took over run {run} because this one could not be reached")]
     TakenOver {
         /// The run.
         run: RunId,
     },
-    /// What is stored under a result's name is no result.
-    #[error("the result of jobs {first} to {last} of run {run} cannot be read: {cause}")]
+    /// A stored result could not be decoded.
+    #[error("cannot read the result of jobs {first} to {last} of run {run}: {cause}")]
     Unreadable {
         /// The run.
         run: RunId,
-        /// The first job of the batch.
+        /// First job of the message.
         first: u64,
-        /// The last.
+        /// Last job of the message.
         last: u64,
-        /// What is wrong.
+        /// The cause.
         cause: String,
     },
-    /// A node could not put a batch of jobs together.
+    /// A node could not read the jobs of a message.
     #[error(
-        "the jobs {first} to {last} of run {run} cannot be read from the queue: {cause}; the run {run} can be resumed"
+        "cannot read jobs {first} to {last} of run {run} from the queue: {cause}; run {run} can be resumed"
     )]
     IncompleteBatch {
         /// The run.
         run: RunId,
-        /// The first job of the batch.
+        /// First job of the message.
         first: u64,
-        /// The last.
+        /// Last job of the message.
         last: u64,
         /// The cause, as the node reported it.
         cause: String,
     },
-    /// A piece of a large message is not stored any more.
-    #[error("a piece of it is missing")]
+    /// A chunk of a large message is missing from the results stream.
+    #[error("a chunk of the message is missing")]
     MissingPiece,
     /// A thread or task of the submitter panicked.
     #[error("the submitter panicked: this is a bug in runner")]
     Panicked,
-    /// The local pool cannot run jobs.
-    #[error("the pool broke: {0}")]
+    /// The node's pool cannot run jobs any more.
+    #[error("the pool failed: {0}")]
     Pool(Arc<str>),
-    /// The server did not answer, or not yet: servers of a cluster are choosing a leader, or are busy.
-    #[error("the NATS server does not answer: {0}")]
+    /// The server did not answer in time, or is not ready: the servers of a cluster are electing a leader, or
+    /// are busy. Worth a retry.
+    #[error("no answer from the NATS server: {0}")]
     NoAnswer(String),
-    /// The server answered something that was not foreseen.
-    #[error("the NATS server cannot do that: {0}")]
+    /// The server rejected a request for another reason.
+    #[error("NATS request failed: {0}")]
     Server(String),
-    /// The private runtime could not be started.
+    /// The thread of the private runtime could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(Arc<io::Error>),
 }
 
 impl Error {
-    /// Of anything that the client reports.
+    /// Wraps an error of the NATS client.
     pub(crate) fn server(error: impl std::fmt::Display) -> Error {
         Error::Server(error.to_string())
     }

@@ -1,32 +1,33 @@
-//! The same jobs on many machines, queued by NATS JetStream.
+//! Runs jobs on many machines, queued by NATS JetStream.
 //!
-//! A *queue* is three streams on a NATS server. A submitter, [`ClusterExecutor`], cuts its jobs into batches and publishes
-//! them; *nodes* ([`serve`]) pull batches, run each on a local [`ProcessPool`](pool::ProcessPool), store its outcomes, and
-//! only then acknowledge it. Outcomes are stored once for each batch, whoever ran it and however often: the server
-//! refuses the second result of a batch.
+//! A *queue* is three streams on a NATS server. A submitter, [`ClusterExecutor`], packs its jobs into
+//! *messages* and publishes them. *Nodes* ([`serve`]) pull messages, run the jobs of each on a local
+//! [`ProcessPool`](pool::ProcessPool), store the outcomes as one result, and only then acknowledge the
+//! message. Delivery is at-least-once, but each message has exactly one result: the server rejects every
+//! later one.
 //!
-//! The server keeps what there is to know, so that everybody else may die: a submitter that is started again under the
-//! same [`RunId`] asks which batches are queued and which have results (their places are in their subjects),
-//! takes the results, and publishes only what is in neither.
+//! All state is on the server, so submitters and nodes can be killed at any time. A submitter that is
+//! restarted under the same [`RunId`] asks which messages are queued and which have results (their job ranges
+//! are in their subjects), reads the results, and publishes only the messages that have neither.
 //!
-//! Everything asynchronous happens on a private runtime, on a thread of its own; no runtime is needed to use this crate.
+//! All asynchronous code runs on a private runtime with a thread of its own; callers need no runtime.
 
-mod batch;
+mod chunks;
 mod clean;
 mod connect;
-mod delivered;
 mod error;
+mod message;
 mod names;
 mod node;
-mod parts;
+mod outcome;
+mod position;
 mod publish;
 mod remove;
+mod resume;
 mod runtime;
-mod spans;
 mod status;
 mod streams;
 mod submit;
-mod verdict;
 
 pub use clean::{Cleaned, clean};
 pub use connect::{Address, BadAddress, Connection, Credentials, Secret, Tls};
@@ -37,5 +38,6 @@ pub use status::{NodeStatus, Quarantined, RunStatus, Status, status};
 pub use streams::StreamSettings;
 pub use submit::{ClusterExecutor, SubmitNews, SubmitSettings};
 
-/// Changes whenever a message's layout or meaning does, or that of a job type; all who share a queue must have the same.
+/// Version of the messages' layout and meaning, and of the job types' encoding. All submitters and nodes of a
+/// queue must have the same one.
 pub const PROTOCOL_VERSION: u32 = 1;

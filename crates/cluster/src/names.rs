@@ -1,4 +1,4 @@
-//! Names of queues, runs and batches, and the subjects and streams that they become.
+//! Names of queues, runs and job ranges, and the subjects and streams derived from them.
 
 use std::{
     fmt,
@@ -7,23 +7,24 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// The most characters of a name.
-const MOST_CHARACTERS: usize = 64;
+/// Maximum length of a name in characters.
+const MAX_LENGTH: usize = 64;
 
-/// Why a text is no name.
+/// The text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to {MOST_CHARACTERS} of the characters A-Z, a-z, 0-9, - and _")]
+#[error("a name must have 1 to {MAX_LENGTH} of the characters A-Z, a-z, 0-9, - and _")]
 pub struct BadName;
 
-fn checked(text: &str) -> Result<String, BadName> {
-    let is_good = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-    match (1..=MOST_CHARACTERS).contains(&text.len()) && text.bytes().all(is_good) {
+fn validated(text: &str) -> Result<String, BadName> {
+    let is_allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+    match (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed) {
         true => Ok(text.to_owned()),
         false => Err(BadName),
     }
 }
 
-/// A queue's name: a part of subjects and of streams' names, so letters, digits, `-` and `_` only.
+/// Name of a queue. It is part of subjects and of stream names, so only letters, digits, `-` and `_` are
+/// allowed.
 ///
 /// ```
 /// let queue: cluster::Queue = "nightly-2".parse().unwrap();
@@ -33,7 +34,7 @@ fn checked(text: &str) -> Result<String, BadName> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Queue(String);
 
-/// A run's name, under which its results are found again; the same characters as a [`Queue`]'s.
+/// Name of a run, under which its results are stored and found again. Same characters as a [`Queue`].
 ///
 /// ```
 /// use cluster::RunId;
@@ -44,16 +45,17 @@ pub struct Queue(String);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(String);
 
-/// The jobs `first .. first + count` of a run, counted from 0 in the order in which they were pushed; never empty.
+/// The jobs `first .. first + count` of a run, counted from 0 in the order in which they were pushed. Never
+/// empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Span {
     pub(crate) first: u64,
     pub(crate) count: u64,
 }
 
-/// A queue's three streams.
+/// The three streams of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum StreamKind {
     Jobs,
     Results,
     Quarantine,
@@ -63,7 +65,7 @@ impl FromStr for Queue {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Queue, BadName> {
-        checked(text).map(Queue)
+        validated(text).map(Queue)
     }
 }
 
@@ -77,7 +79,7 @@ impl FromStr for RunId {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<RunId, BadName> {
-        checked(text).map(RunId)
+        validated(text).map(RunId)
     }
 }
 
@@ -88,24 +90,24 @@ impl fmt::Display for RunId {
 }
 
 impl RunId {
-    /// The name.
+    /// Returns the name.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A name that no other run has: the time (UTC), and what chance adds.
+    /// Returns a new name, made of the current time (UTC) and 32 random bits.
     #[must_use]
     pub fn generate() -> RunId {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        // The seeds of the standard library's hash tables are the chance that needs no further crate.
-        let chance = RandomState::new().hash_one(seconds) as u32;
+        // The seeds of the standard library's hash tables are random and need no further dependency.
+        let random = RandomState::new().hash_one(seconds) as u32;
         let (year, month, day) = date(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        RunId(format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}-{chance:08x}"))
+        RunId(format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}-{random:08x}"))
     }
 }
 
-/// Year, month and day of a day counted from 1970-01-01.
+/// Returns year, month and day of a day counted from 1970-01-01.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let is_leap =
         |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
@@ -127,48 +129,48 @@ fn date(mut days: u64) -> (u64, u64, u64) {
 }
 
 impl Queue {
-    /// The name of one of its streams.
-    pub(crate) fn stream(&self, which: Which) -> String {
-        let suffix = match which {
-            Which::Jobs => "JOBS",
-            Which::Results => "RESULTS",
-            Which::Quarantine => "QUARANTINE",
+    /// Returns the name of one of the queue's streams.
+    pub(crate) fn stream(&self, kind: StreamKind) -> String {
+        let suffix = match kind {
+            StreamKind::Jobs => "JOBS",
+            StreamKind::Results => "RESULTS",
+            StreamKind::Quarantine => "QUARANTINE",
         };
         format!("RUNNER_{self}_{suffix}")
     }
 
-    /// The subject of a batch in one of the streams.
-    pub(crate) fn subject(&self, which: Which, run: &RunId, Span { first, count }: Span) -> String {
-        format!("runner.{self}.{}.{run}.{first}.{count}", kind(which))
+    /// Returns the subject of the message with the jobs of `span` in one of the streams.
+    pub(crate) fn subject(&self, kind: StreamKind, run: &RunId, Span { first, count }: Span) -> String {
+        format!("runner.{self}.{}.{run}.{first}.{count}", subject_token(kind))
     }
 
-    /// All subjects of a run, or of all of them, in one of the streams.
-    pub(crate) fn all(&self, which: Which, run: Option<&RunId>) -> String {
+    /// Returns the filter for all subjects of one run, or of all runs, in one of the streams.
+    pub(crate) fn subjects(&self, kind: StreamKind, run: Option<&RunId>) -> String {
         match run {
-            Some(run) => format!("runner.{self}.{}.{run}.>", kind(which)),
-            None => format!("runner.{self}.{}.>", kind(which)),
+            Some(run) => format!("runner.{self}.{}.{run}.>", subject_token(kind)),
+            None => format!("runner.{self}.{}.>", subject_token(kind)),
         }
     }
 
-    /// Subjects of pieces of a run's large messages, which lie among the results.
-    pub(crate) fn parts(&self, run: Option<&RunId>) -> String {
+    /// Returns the filter for the chunks of large messages, which are stored in the results stream.
+    pub(crate) fn chunks(&self, run: Option<&RunId>) -> String {
         match run {
             Some(run) => format!("runner.{self}.parts.{run}.>"),
             None => format!("runner.{self}.parts.>"),
         }
     }
 
-    /// A piece of a large message.
-    pub(crate) fn part(&self, run: &RunId, group: &str, number: usize) -> String {
+    /// Returns the subject of one chunk of a large message.
+    pub(crate) fn chunk(&self, run: &RunId, group: &str, number: usize) -> String {
         format!("runner.{self}.parts.{run}.{group}.{number}")
     }
 
-    /// Where it is noted that a batch has been begun again.
+    /// Returns the subject under which repeated attempts at a message are recorded.
     pub(crate) fn attempts(&self, run: &RunId, Span { first, count }: Span) -> String {
         format!("runner.{self}.attempts.{run}.{first}.{count}")
     }
 
-    /// All such notes, of a run or of all of them.
+    /// Returns the filter for the attempt records of one run, or of all runs.
     pub(crate) fn all_attempts(&self, run: Option<&RunId>) -> String {
         match run {
             Some(run) => format!("runner.{self}.attempts.{run}.>"),
@@ -176,43 +178,43 @@ impl Queue {
         }
     }
 
-    /// Where a run's submitters write down who works on it.
+    /// Returns the subject under which the current submitter of a run is stored.
     pub(crate) fn claim(&self, run: &RunId) -> String {
         format!("runner.{self}.claims.{run}")
     }
 
-    /// All that, of all runs.
+    /// Returns the filter for the claims of all runs.
     pub(crate) fn all_claims(&self) -> String {
         format!("runner.{self}.claims.*")
     }
 
-    /// Where a submitter is asked for signs of life.
+    /// Returns the subject on which a submitter answers pings.
     pub(crate) fn submitter(&self, id: &str) -> String {
         format!("runner.{self}.submitter.{id}")
     }
 
-    /// Where nodes are asked for signs of life.
+    /// Returns the subject on which nodes answer pings.
     pub(crate) fn ping(&self) -> String {
         format!("runner.{self}.ping")
     }
 }
 
-fn kind(which: Which) -> &'static str {
-    match which {
-        Which::Jobs => "jobs",
-        Which::Results => "results",
-        Which::Quarantine => "quarantine",
+fn subject_token(kind: StreamKind) -> &'static str {
+    match kind {
+        StreamKind::Jobs => "jobs",
+        StreamKind::Results => "results",
+        StreamKind::Quarantine => "quarantine",
     }
 }
 
-/// The run and the jobs that a batch's subject names.
+/// Parses the run and the jobs from the subject of a message; `None` if it is not such a subject.
 pub(crate) fn parse_subject(subject: &str) -> Option<(RunId, Span)> {
     let mut tokens = subject.split('.').skip(3);
     let run = tokens.next()?.parse().ok()?;
     let first = tokens.next()?.parse().ok()?;
     let count = tokens.next()?.parse().ok().filter(|&count| count > 0)?;
-    let whole = tokens.next().is_none() && u64::checked_add(first, count).is_some();
-    whole.then_some((run, Span { first, count }))
+    let is_complete = tokens.next().is_none() && u64::checked_add(first, count).is_some();
+    is_complete.then_some((run, Span { first, count }))
 }
 
 impl Span {
@@ -231,7 +233,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_cannot_change_the_meaning_of_a_subject() {
+    fn rejects_names_that_would_change_a_subject() {
         for bad in ["", "a.b", "a b", "*", ">", "ä", &"x".repeat(65)] {
             assert_eq!(bad.parse::<Queue>(), Err(BadName), "{bad:?}");
             assert_eq!(bad.parse::<RunId>(), Err(BadName), "{bad:?}");
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn date_follows_the_gregorian_calendar() {
         assert_eq!(date(0), (1970, 1, 1));
         assert_eq!(date(11_016), (2000, 2, 29));
         assert_eq!(date(11_017), (2000, 3, 1));
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_batch_is_not_taken_for_one() {
+    fn rejects_subjects_without_a_valid_span() {
         for bad in
             ["runner.q.jobs.r.1", "runner.q.jobs.r.1.0", "runner.q.jobs.r.1.2.3", "runner.q.jobs.r.x.1", ""]
         {
@@ -261,11 +263,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_subject_tells_its_batch(first in 0..u64::MAX / 2, count in 1..u64::MAX / 2) {
+        fn subject_round_trips_run_and_span(first in 0..u64::MAX / 2, count in 1..u64::MAX / 2) {
             let (queue, run): (Queue, RunId) = ("q-1".parse().unwrap(), "r_1".parse().unwrap());
             let span = Span { first, count };
-            for which in [Which::Jobs, Which::Results, Which::Quarantine] {
-                prop_assert_eq!(parse_subject(&queue.subject(which, &run, span)), Some((run.clone(), span)));
+            for kind in [StreamKind::Jobs, StreamKind::Results, StreamKind::Quarantine] {
+                prop_assert_eq!(parse_subject(&queue.subject(kind, &run, span)), Some((run.clone(), span)));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Storing one message, told what became of it.
+//! Stores one message and reports the result.
 
 use std::error::Error as _;
 
@@ -10,79 +10,80 @@ use bytes::Bytes;
 
 use crate::connect::Session;
 
-/// A message is stored only if the last one of its subject has this number; 0 if there must be none.
-const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
+/// The server stores a message only if the last message of its subject has this sequence number; 0 if there
+/// must be none.
+const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
 
-/// A message that is published again under the same id is stored once, for a while.
+/// The server stores a message only once per id within the duplicate window.
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 
-/// What became of a message.
+/// Result of storing a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
-    /// It is in the stream, under this number.
-    Here(u64),
-    /// There is one under this subject already, or a further one.
-    Before,
-    /// The stream, or the server, is full.
+pub(crate) enum StoreResult {
+    /// Stored under this sequence number.
+    Stored(u64),
+    /// The subject has a message already, or a newer one than expected.
+    AlreadyExists,
+    /// The stream or the server is full.
     Full(String),
-    /// Not known, or not now; it has to be published again.
+    /// Not known to be stored; publish it again.
     Unknown(String),
 }
 
-/// So that a message which was published twice is stored once.
-pub(crate) fn with_id(mut headers: HeaderMap, id: String) -> HeaderMap {
+/// Adds a message id, so that a message that is published twice is stored once.
+pub(crate) fn with_message_id(mut headers: HeaderMap, id: String) -> HeaderMap {
     headers.insert(MESSAGE_ID, id);
     headers
 }
 
-/// So that the first message of a subject is the only one.
-pub(crate) fn as_first(headers: HeaderMap) -> HeaderMap {
-    as_next(headers, 0)
+/// Makes the server store the message only if its subject has none yet.
+pub(crate) fn expect_first(headers: HeaderMap) -> HeaderMap {
+    expect_last(headers, 0)
 }
 
-/// So that nobody else has stored a message of the subject since this one.
-pub(crate) fn as_next(mut headers: HeaderMap, last: u64) -> HeaderMap {
-    headers.insert(EXPECTED_LAST, last.to_string());
+/// Makes the server store the message only if the last one of its subject has this sequence number.
+pub(crate) fn expect_last(mut headers: HeaderMap, last: u64) -> HeaderMap {
+    headers.insert(EXPECTED_LAST_SEQUENCE, last.to_string());
     headers
 }
 
 impl Session {
-    /// Publishes once, and waits for the answer, but not on a connection that is gone.
-    pub(crate) async fn store(&self, subject: &str, headers: HeaderMap, payload: Bytes) -> Stored {
-        let mut line = self.line.clone();
-        let number = match line.wait_for(|line| line.up).await {
-            Ok(line) => line.number,
-            Err(_) => return Stored::Unknown("the connection is closed".to_owned()),
+    /// Publishes once and waits for the acknowledgement, unless the connection is lost meanwhile.
+    pub(crate) async fn store(&self, subject: &str, headers: HeaderMap, payload: Bytes) -> StoreResult {
+        let mut link = self.link.clone();
+        let number = match link.wait_for(|link| link.up).await {
+            Ok(link) => link.number,
+            Err(_) => return StoreResult::Unknown("the connection is closed".to_owned()),
         };
         let sent = self.jetstream.publish_with_headers(subject.to_owned(), headers, payload).await;
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) => return Stored::Unknown(error.to_string()),
+            Err(error) => return StoreResult::Unknown(error.to_string()),
         };
         tokio::select! {
             answer = answer.into_future() => match answer {
-                Ok(ack) => Stored::Here(ack.sequence),
-                Err(error) => refused(&error),
+                Ok(ack) => StoreResult::Stored(ack.sequence),
+                Err(error) => store_error(&error),
             },
-            _ = line.wait_for(|line| line.number != number) => {
-                Stored::Unknown("the connection was lost".to_owned())
+            _ = link.wait_for(|link| link.number != number) => {
+                StoreResult::Unknown("the connection was lost".to_owned())
             }
         }
     }
 }
 
-fn refused(error: &jetstream::context::PublishError) -> Stored {
+fn store_error(error: &jetstream::context::PublishError) -> StoreResult {
     if error.kind() == PublishErrorKind::WrongLastSequence {
-        return Stored::Before;
+        return StoreResult::AlreadyExists;
     }
     let refusal = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     match refusal {
         Some(refusal) if is_full(refusal.error_code()) => {
-            // The same code stands for a limit that is reached and for a disk that fails.
-            let full = if refusal.to_string().contains("maximum") { "it is full, " } else { "" };
-            Stored::Full(format!("{full}{refusal}"))
+            // The server uses the same code for a limit that is reached and for a disk that fails.
+            let full = if refusal.to_string().contains("maximum") { "the stream is full, " } else { "" };
+            StoreResult::Full(format!("{full}{refusal}"))
         }
-        _ => Stored::Unknown(error.to_string()),
+        _ => StoreResult::Unknown(error.to_string()),
     }
 }
 

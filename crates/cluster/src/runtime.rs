@@ -1,4 +1,4 @@
-//! The private runtime: nothing asynchronous leaves this crate.
+//! The private runtime. No asynchronous API is public.
 
 use std::{future::Future, io, thread};
 
@@ -6,15 +6,16 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::Error;
 
-/// Threads that turn jobs into bytes and back, beside the one that talks to the server.
-const MOST_HELPERS: usize = 4;
+/// Maximum number of threads that decode jobs and push them to the pool, besides the thread that talks to the
+/// server.
+const MAX_BLOCKING_THREADS: usize = 4;
 
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().max_blocking_threads(MOST_HELPERS).build()
+    Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING_THREADS).build()
 }
 
-/// Runs a future to its end in the calling thread, and does not wait for helpers that it has left behind: one of them may
-/// still look for an address that nobody wants to know any more.
+/// Runs a future to its end in the calling thread. Does not wait for blocking threads, which may still
+/// resolve an address that is not needed any more.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = runtime().map_err(Error::thread)?;
     let result = runtime.block_on(future);
@@ -22,7 +23,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Res
     result
 }
 
-/// Runs a future on a thread of its own.
+/// Runs a future on a new thread.
 pub(crate) fn spawn<F: Future<Output = ()>>(
     name: &str,
     make: impl FnOnce() -> F + Send + 'static,

@@ -1,4 +1,4 @@
-//! What there is to see of a queue, without being part of it.
+//! Reads the state of a queue without joining it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,114 +13,115 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     Connection, Error, Queue, RunId,
     connect::Session,
-    names::{Span, Which, parse_subject},
+    names::{Span, StreamKind, parse_subject},
     runtime,
     streams::{CONSUMER, Streams},
 };
 
-/// How long nodes have to answer.
-const NODES_ANSWER_WITHIN: Duration = Duration::from_millis(500);
+/// How long to wait for the nodes' answers.
+const NODES_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A queue, as it is now.
+/// State of a queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// The queue.
+    /// Name of the queue.
     pub queue: String,
-    /// What its streams are for: the protocol and the type of jobs.
+    /// Description of its streams: protocol version and job type.
     pub description: String,
-    /// Nodes that have answered, by their names.
+    /// Nodes that answered in time, by name.
     pub nodes: Vec<NodeStatus>,
-    /// Batches that no node has been given.
+    /// Number of messages that were not delivered yet.
     pub queued: u64,
-    /// Batches that nodes have.
+    /// Number of messages in flight: delivered and not acknowledged.
     pub in_flight: u64,
-    /// Of these, those that have been delivered more than once.
+    /// Number of messages in flight that were delivered more than once.
     pub redelivered: u64,
-    /// Jobs a second, of all nodes together, over the last ten seconds.
+    /// Throughput of all nodes over the last ten seconds, in jobs per second.
     pub jobs_per_second: f64,
-    /// Bytes of jobs that are stored.
+    /// Size of the jobs stream in bytes.
     pub job_bytes: u64,
-    /// Bytes of results that are stored.
+    /// Size of the results stream in bytes.
     pub result_bytes: u64,
-    /// Runs of which anything is stored, by their names.
+    /// Runs with queued messages or stored results, by name.
     pub runs: Vec<RunStatus>,
-    /// Batches that were given up.
+    /// Quarantined messages.
     pub quarantined: Vec<Quarantined>,
 }
 
-/// A node's answer.
+/// State of a node, as it reports it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeStatus {
-    /// Its name, `host:pid`.
+    /// Name of the node, such as `host:pid`.
     pub name: String,
-    /// What program it is.
+    /// Program and version of the node.
     pub version: String,
-    /// How many jobs it runs at a time.
+    /// Number of jobs that it runs at a time.
     pub workers: usize,
-    /// Batches that it has.
+    /// Number of messages in flight to this node.
     pub batches_held: usize,
-    /// The runs that these are of.
+    /// Runs of these messages.
     #[serde(default)]
     pub runs_held: BTreeSet<String>,
-    /// Jobs whose outcomes it has stored.
+    /// Number of jobs whose outcomes it has stored.
     pub jobs_done: u64,
-    /// The same for a second, over the last ten.
+    /// Throughput over the last ten seconds, in jobs per second.
     pub jobs_per_second: f64,
-    /// For how many seconds it has served.
+    /// Seconds since it started serving.
     pub up_s: f64,
 }
 
-/// What is stored of a run.
+/// State of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStatus {
-    /// The run.
+    /// Name of the run.
     pub run: String,
-    /// Jobs that are queued or under way.
+    /// Number of jobs that are queued or in flight.
     pub waiting_jobs: u64,
-    /// Jobs that have stored outcomes.
+    /// Number of jobs with stored outcomes.
     pub stored_jobs: u64,
-    /// Batches with outcomes.
+    /// Number of stored results.
     pub stored_batches: u64,
 }
 
-/// A batch that was given up.
+/// A quarantined message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Quarantined {
-    /// Whose it was.
+    /// Name of its run.
     pub run: String,
-    /// Its first job, by the order of submission.
+    /// First job, counted from 0 in the order of submission.
     pub first_job: u64,
-    /// Its last job.
+    /// Last job.
     pub last_job: u64,
 }
 
-/// Looks at a queue; changes nothing.
+/// Returns the state of a queue. Changes nothing.
 ///
 /// # Errors
-/// When the cluster cannot be reached or used, or there is no such queue.
+/// If the cluster cannot be reached or used, or the queue does not exist.
 pub fn status(connection: &Connection, queue: &Queue) -> Result<Status, Error> {
     runtime::block_on(async {
         let session = Session::open(connection, "runner cluster status").await?;
-        look(&session, queue).await
+        read_status(&session, queue).await
     })
 }
 
-async fn look(session: &Session, queue: &Queue) -> Result<Status, Error> {
+async fn read_status(session: &Session, queue: &Queue) -> Result<Status, Error> {
     let streams = Streams::find(session, queue).await?;
     let nodes = ask_nodes(session, queue).await?;
     let consumer: Option<consumer::Info> = streams.jobs.consumer_info(CONSUMER).await.ok();
     let (jobs, results) = (&streams.jobs.cached_info().state, &streams.results.cached_info().state);
     let mut runs: BTreeMap<String, RunStatus> = BTreeMap::new();
-    for (run, span) in batches(&streams.jobs, &queue.all(Which::Jobs, None)).await? {
+    for (run, span) in message_spans(&streams.jobs, &queue.subjects(StreamKind::Jobs, None)).await? {
         runs.entry(run.to_string()).or_default().waiting_jobs += span.count;
     }
-    for (run, span) in batches(&streams.results, &queue.all(Which::Results, None)).await? {
+    for (run, span) in message_spans(&streams.results, &queue.subjects(StreamKind::Results, None)).await? {
         let run = runs.entry(run.to_string()).or_default();
         run.stored_jobs += span.count;
         run.stored_batches += 1;
     }
     let named = |(name, run)| RunStatus { run: name, ..run };
-    let mut quarantined = batches(&streams.quarantine, &queue.all(Which::Quarantine, None)).await?;
+    let mut quarantined =
+        message_spans(&streams.quarantine, &queue.subjects(StreamKind::Quarantine, None)).await?;
     quarantined.sort();
     let shown = quarantined.into_iter().map(|(run, span)| Quarantined {
         run: run.to_string(),
@@ -142,17 +143,17 @@ async fn look(session: &Session, queue: &Queue) -> Result<Status, Error> {
     })
 }
 
-/// Everybody who serves the queue and answers in time.
+/// Returns the state of the nodes that answer a ping within 500 ms, by name.
 pub(crate) async fn ask_nodes(session: &Session, queue: &Queue) -> Result<Vec<NodeStatus>, Error> {
     let inbox = session.client.new_inbox();
     let mut answers = session.client.subscribe(inbox.clone()).await.map_err(Error::server)?;
     session.client.publish_with_reply(queue.ping(), inbox, "".into()).await.map_err(Error::server)?;
-    let deadline = Instant::now() + NODES_ANSWER_WITHIN;
+    let deadline = Instant::now() + NODES_TIMEOUT;
     let mut nodes = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
         match serde_json::from_slice(&answer.payload) {
             Ok(node) => nodes.push(node),
-            // The server's own word that nobody listens.
+            // A status from the server: the subject has no subscribers.
             Err(_) if answer.status.is_some() => break,
             Err(_) => {}
         }
@@ -161,12 +162,12 @@ pub(crate) async fn ask_nodes(session: &Session, queue: &Queue) -> Result<Vec<No
     Ok(nodes)
 }
 
-/// The batches whose subjects match.
-pub(crate) async fn batches(stream: &Stream, filter: &str) -> Result<Vec<(RunId, Span)>, Error> {
+/// Returns the job ranges of all messages whose subjects match.
+pub(crate) async fn message_spans(stream: &Stream, filter: &str) -> Result<Vec<(RunId, Span)>, Error> {
     let mut subjects = stream.info_with_subjects(filter).await.map_err(Error::server)?;
-    let mut batches = Vec::new();
+    let mut spans = Vec::new();
     while let Some((subject, _)) = subjects.try_next().await.map_err(Error::server)? {
-        batches.extend(parse_subject(&subject));
+        spans.extend(parse_subject(&subject));
     }
-    Ok(batches)
+    Ok(spans)
 }

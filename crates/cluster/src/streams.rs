@@ -1,4 +1,5 @@
-//! A queue's streams, made by whoever comes first. Why the settings are what they are: `docs/cluster.md`.
+//! The streams of a queue, created by the first submitter or node. `docs/cluster.md` gives the reasons for
+//! the settings.
 
 use std::{
     future::Future,
@@ -20,42 +21,42 @@ use tokio::time::sleep;
 
 use crate::{
     Error,
-    batch::version,
     connect::Session,
-    names::{Queue, Which},
+    message::version,
+    names::{Queue, StreamKind},
 };
 
-/// The name of the nodes' common consumer.
+/// Name of the consumer that all nodes share.
 pub(crate) const CONSUMER: &str = "nodes";
 
-/// How long a batch may be silent before another node gets it, unless a node says otherwise.
+/// Default ack wait: time without an acknowledgement or heartbeat after which a message is redelivered.
 pub(crate) const ACK_WAIT: Duration = Duration::from_secs(30);
 
-/// A shorter one would have nodes do nothing but say that they are alive.
-const SHORTEST_ACK_WAIT: Duration = Duration::from_millis(100);
+/// Minimum ack wait. A shorter one would have nodes send heartbeats only.
+const MIN_ACK_WAIT: Duration = Duration::from_millis(100);
 
-/// Nodes that may wait for batches: the server's own choice is 512, and this cannot be changed later.
-const MOST_WAITING: i64 = 16_384;
+/// Maximum number of waiting pull requests. The server's default is 512, and it cannot be changed later.
+const MAX_WAITING: i64 = 16_384;
 
-/// Batches that all nodes together may hold.
-const MOST_HELD: i64 = 16_384;
+/// Maximum number of messages in flight to all nodes together.
+const MAX_ACK_PENDING: i64 = 16_384;
 
-/// While there is no answer.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Delay before a request without an answer is sent again.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// A publish that is repeated within this time is recognised by its id.
-const DUPLICATES_WITHIN: Duration = Duration::from_secs(120);
+/// Time within which the server recognises a repeated publish by its message id.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
-/// How a queue's streams are made, if they are not there yet.
+/// Settings for creating the streams of a queue that do not exist yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
-    /// How many servers keep each message: 1, 3 or 5.
+    /// Number of servers that store each message: 1, 3 or 5.
     pub replicas: usize,
-    /// The most bytes of jobs that wait; more are refused until some are done.
+    /// Maximum size of the jobs stream in bytes; when it is full, publishing waits. `None`: no limit.
     pub max_bytes: Option<u64>,
 }
 
-/// One server, and no bound but the server's own.
+/// One replica, and no limit but the server's own.
 impl Default for StreamSettings {
     fn default() -> StreamSettings {
         StreamSettings { replicas: 1, max_bytes: None }
@@ -70,7 +71,7 @@ pub(crate) struct Identity {
     quarantine: DateTime,
 }
 
-/// A queue's streams.
+/// Handles to the streams of a queue.
 #[derive(Clone)]
 pub(crate) struct Streams {
     pub(crate) jobs: Stream,
@@ -79,35 +80,36 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Finds the streams or makes them, and checks that they are for these jobs.
+    /// Opens the streams, creating missing ones, and checks that they have this protocol version and job
+    /// type.
     pub(crate) async fn open(
         session: &Session,
         queue: &Queue,
         job_type: &str,
         settings: StreamSettings,
     ) -> Result<Streams, Error> {
-        let open = |which| patiently(session, move || open(session, queue, which, job_type, settings));
+        let open = |kind| with_retries(session, move || open(session, queue, kind, job_type, settings));
         Ok(Streams {
-            jobs: open(Which::Jobs).await?,
-            results: open(Which::Results).await?,
-            quarantine: open(Which::Quarantine).await?,
+            jobs: open(StreamKind::Jobs).await?,
+            results: open(StreamKind::Results).await?,
+            quarantine: open(StreamKind::Quarantine).await?,
         })
     }
 
-    /// Finds the streams; makes nothing, and looks at whatever there is.
+    /// Opens the streams without creating any and without checking their version.
     pub(crate) async fn find(session: &Session, queue: &Queue) -> Result<Streams, Error> {
-        let find = async |which| {
-            let found = get(session, queue, which).await?;
-            found.ok_or_else(|| missing(queue, which))
+        let find = async |kind| {
+            let found = get(session, queue, kind).await?;
+            found.ok_or_else(|| missing_stream(queue, kind))
         };
         Ok(Streams {
-            jobs: find(Which::Jobs).await?,
-            results: find(Which::Results).await?,
-            quarantine: find(Which::Quarantine).await?,
+            jobs: find(StreamKind::Jobs).await?,
+            results: find(StreamKind::Results).await?,
+            quarantine: find(StreamKind::Quarantine).await?,
         })
     }
 
-    /// Identifies the streams as they were when they were opened or found.
+    /// Returns the creation times of the streams as of when they were opened.
     pub(crate) fn identity(&self) -> Identity {
         let created = |stream: &Stream| stream.cached_info().created;
         Identity {
@@ -117,7 +119,7 @@ impl Streams {
         }
     }
 
-    /// The nodes' common consumer; with this ack wait if it is not there yet.
+    /// Opens the nodes' consumer, or creates it with this ack wait.
     pub(crate) async fn consumer(
         &self,
         session: &Session,
@@ -126,44 +128,46 @@ impl Streams {
         let config = || pull::Config {
             durable_name: Some(CONSUMER.to_owned()),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: ack_wait.max(SHORTEST_ACK_WAIT),
-            // Without end: a node that gets a batch once too often judges it, and if it dies too, the next one does.
+            ack_wait: ack_wait.max(MIN_ACK_WAIT),
+            // No limit on deliveries: the node that gets a message once too often quarantines it, and if that
+            // node dies, the next one does.
             max_deliver: -1,
-            max_ack_pending: MOST_HELD,
-            max_waiting: MOST_WAITING,
+            max_ack_pending: MAX_ACK_PENDING,
+            max_waiting: MAX_WAITING,
             ..pull::Config::default()
         };
-        patiently(session, || async {
-            self.jobs.get_or_create_consumer(CONSUMER, config()).await.map_err(of_consumer)
+        with_retries(session, || async {
+            self.jobs.get_or_create_consumer(CONSUMER, config()).await.map_err(consumer_error)
         })
         .await
     }
 
-    /// Changes the ack wait, for all nodes.
+    /// Changes the ack wait of the consumer, for all nodes.
     pub(crate) async fn set_ack_wait(
         &self,
         session: &Session,
         consumer: &PullConsumer,
         ack_wait: Duration,
     ) -> Result<PullConsumer, Error> {
-        // The rest stays as it was made: not everything can be changed.
+        // The other settings are kept, because not all of them can be changed.
         let config = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone());
-        let config =
-            pull::Config { ack_wait: ack_wait.max(SHORTEST_ACK_WAIT), ..config.map_err(Error::server)? };
-        patiently(session, || async { self.jobs.create_consumer(config.clone()).await.map_err(of_consumer) })
-            .await
+        let config = pull::Config { ack_wait: ack_wait.max(MIN_ACK_WAIT), ..config.map_err(Error::server)? };
+        with_retries(session, || async {
+            self.jobs.create_consumer(config.clone()).await.map_err(consumer_error)
+        })
+        .await
     }
 }
 
-/// The error for a stream that does not exist.
-fn missing(queue: &Queue, which: Which) -> Error {
-    match which {
-        Which::Jobs => Error::NoQueue { queue: queue.clone() },
-        _ => Error::NoStream { queue: queue.clone(), stream: queue.stream(which) },
+/// Returns the error for a stream that does not exist.
+fn missing_stream(queue: &Queue, kind: StreamKind) -> Error {
+    match kind {
+        StreamKind::Jobs => Error::NoQueue { queue: queue.clone() },
+        _ => Error::NoStream { queue: queue.clone(), stream: queue.stream(kind) },
     }
 }
 
-fn of_consumer(error: ConsumerError) -> Error {
+fn consumer_error(error: ConsumerError) -> Error {
     match error.kind() {
         ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => Error::NoAnswer(error.to_string()),
         ConsumerErrorKind::JetStream(refusal) if is_not_ready(refusal.error_code()) => {
@@ -173,21 +177,22 @@ fn of_consumer(error: ConsumerError) -> Error {
     }
 }
 
-/// Asks again while there is no answer. Where there are several servers, a stream that several make at a time takes a while.
-async fn patiently<T, F: Future<Output = Result<T, Error>>>(
+/// Retries a request while the server does not answer, for the connection's timeout. With several servers,
+/// creating a stream from several clients at once takes a while.
+async fn with_retries<T, F: Future<Output = Result<T, Error>>>(
     session: &Session,
-    mut ask: impl FnMut() -> F,
+    mut request: impl FnMut() -> F,
 ) -> Result<T, Error> {
     let start = Instant::now();
     loop {
-        match ask().await {
-            Err(Error::NoAnswer(_)) if start.elapsed() < session.patience => sleep(ASK_AGAIN_AFTER).await,
-            answer => return answer,
+        match request().await {
+            Err(Error::NoAnswer(_)) if start.elapsed() < session.retry_timeout => sleep(RETRY_DELAY).await,
+            result => return result,
         }
     }
 }
 
-/// Servers that have not found each other yet.
+/// Returns whether the code means that the servers of a cluster are not ready yet.
 pub(crate) fn is_not_ready(code: ErrorCode) -> bool {
     matches!(
         code,
@@ -199,36 +204,43 @@ fn description(queue: &Queue, job_type: &str) -> String {
     format!("runner queue {queue}, {}", version(job_type))
 }
 
-fn config(queue: &Queue, which: Which, description: String, settings: StreamSettings) -> Config {
-    let subjects = match which {
-        // Pieces of large messages lie among the results: the queue's one consumer must not get them.
-        Which::Results => vec![queue.all(which, None), queue.parts(None)],
-        Which::Quarantine => vec![queue.all(which, None), queue.all_attempts(None), queue.all_claims()],
-        Which::Jobs => vec![queue.all(which, None)],
+fn config(queue: &Queue, kind: StreamKind, description: String, settings: StreamSettings) -> Config {
+    let subjects = match kind {
+        // Chunks of large messages are in the results stream, because the consumer of the jobs stream must
+        // not receive them.
+        StreamKind::Results => vec![queue.subjects(kind, None), queue.chunks(None)],
+        StreamKind::Quarantine => {
+            vec![queue.subjects(kind, None), queue.all_attempts(None), queue.all_claims()]
+        }
+        StreamKind::Jobs => vec![queue.subjects(kind, None)],
     };
     let max_bytes = settings.max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1);
     Config {
-        name: queue.stream(which),
+        name: queue.stream(kind),
         description: Some(description),
         subjects,
-        retention: if which == Which::Jobs { RetentionPolicy::WorkQueue } else { RetentionPolicy::Limits },
+        retention: if kind == StreamKind::Jobs {
+            RetentionPolicy::WorkQueue
+        } else {
+            RetentionPolicy::Limits
+        },
         storage: StorageType::File,
-        // What is stored is never thrown away for what comes later.
+        // Reject new messages when full; never drop old ones.
         discard: DiscardPolicy::New,
-        max_bytes: if which == Which::Jobs { max_bytes } else { -1 },
+        max_bytes: if kind == StreamKind::Jobs { max_bytes } else { -1 },
         max_messages: -1,
         max_messages_per_subject: -1,
         max_consumers: -1,
         max_age: Duration::ZERO,
-        duplicate_window: DUPLICATES_WITHIN,
+        duplicate_window: DUPLICATE_WINDOW,
         num_replicas: settings.replicas,
         ..Config::default()
     }
 }
 
-/// One of the queue's streams, if it is there.
-pub(crate) async fn get(session: &Session, queue: &Queue, which: Which) -> Result<Option<Stream>, Error> {
-    match session.jetstream.get_stream(queue.stream(which)).await {
+/// Opens one of the queue's streams; `None` if it does not exist.
+pub(crate) async fn get(session: &Session, queue: &Queue, kind: StreamKind) -> Result<Option<Stream>, Error> {
+    match session.jetstream.get_stream(queue.stream(kind)).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
@@ -246,14 +258,14 @@ pub(crate) async fn get(session: &Session, queue: &Queue, which: Which) -> Resul
 async fn open(
     session: &Session,
     queue: &Queue,
-    which: Which,
+    kind: StreamKind,
     job_type: &str,
     settings: StreamSettings,
 ) -> Result<Stream, Error> {
     let expected = description(queue, job_type);
-    let stream = match get(session, queue, which).await? {
+    let stream = match get(session, queue, kind).await? {
         Some(stream) => stream,
-        None => create(session, queue, which, config(queue, which, expected.clone(), settings)).await?,
+        None => create(session, queue, kind, config(queue, kind, expected.clone(), settings)).await?,
     };
     let found = stream.cached_info().config.description.clone().unwrap_or_default();
     match found == expected {
@@ -262,7 +274,7 @@ async fn open(
     }
 }
 
-async fn create(session: &Session, queue: &Queue, which: Which, config: Config) -> Result<Stream, Error> {
+async fn create(session: &Session, queue: &Queue, kind: StreamKind, config: Config) -> Result<Stream, Error> {
     let error = match session.jetstream.create_stream(config).await {
         Ok(stream) => return Ok(stream),
         Err(error) => error,
@@ -271,9 +283,9 @@ async fn create(session: &Session, queue: &Queue, which: Which, config: Config) 
         return Err(Error::NoAnswer(error.to_string()));
     };
     match refusal.error_code() {
-        // Somebody else was faster, with other settings.
+        // Another client has created it meanwhile, with other settings.
         ErrorCode::STREAM_NAME_EXIST => {
-            get(session, queue, which).await?.ok_or_else(|| Error::NoQueue { queue: queue.clone() })
+            get(session, queue, kind).await?.ok_or_else(|| Error::NoQueue { queue: queue.clone() })
         }
         ErrorCode::STORAGE_RESOURCES_EXCEEDED
         | ErrorCode::INSUFFICIENT_RESOURCES

@@ -15,108 +15,110 @@ use tokio::{
     time::timeout,
 };
 
-use super::handle::{Delivery, Shared};
-use crate::{Error, publish::Stored};
+use super::handle::{Delivery, NodeContext};
+use crate::{Error, publish::StoreResult};
 
 /// A suspect waits so long for the one before it; then another node may have it.
-const TURN_WITHIN: Duration = Duration::from_millis(250);
+const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long the server may take to forget an attempt.
-const FORGET_WITHIN: Duration = Duration::from_secs(1);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where batches run, side by side or not.
 #[derive(Default)]
-pub(super) struct Floor {
+pub(super) struct Isolation {
     /// Written by who wants to be alone.
-    all: RwLock<()>,
+    running: RwLock<()>,
     suspects: Mutex<()>,
 }
 
 /// A batch's place while it runs; held, not looked at.
-enum Place<'a> {
-    Shared { _place: RwLockReadGuard<'a, ()>, _suspect: Option<MutexGuard<'a, ()>> },
-    Alone { _place: RwLockWriteGuard<'a, ()>, _suspect: MutexGuard<'a, ()> },
+enum IsolationGuard<'a> {
+    Shared { _guard: RwLockReadGuard<'a, ()>, _suspect: Option<MutexGuard<'a, ()>> },
+    Exclusive { _guard: RwLockWriteGuard<'a, ()>, _suspect: MutexGuard<'a, ()> },
 }
 
 /// A batch's leave to run.
 pub(super) struct Attempt<'a> {
-    _place: Place<'a>,
+    _guard: IsolationGuard<'a>,
     /// Where it is noted that the batch has been begun.
-    note: Option<u64>,
+    record: Option<u64>,
 }
 
 /// Whether a batch may be begun.
-pub(super) enum Begun<'a> {
-    Yes(Attempt<'a>),
+pub(super) enum Admission<'a> {
+    Start(Attempt<'a>),
     /// Another one has to end first.
-    NotYet,
+    Busy,
     /// The server could not be asked.
-    NotNow(String),
+    Unavailable(String),
     /// Nothing is begun any more.
-    Never,
+    Leaving,
 }
 
-impl Floor {
+impl Isolation {
     /// A place for a batch that has been begun so often before; nothing if that takes too long.
-    async fn place(&self, before: u64, most: u64) -> Option<Place<'_>> {
+    async fn acquire(&self, before: u64, max: u64) -> Option<IsolationGuard<'_>> {
         // Most deaths are no batch's fault: after the first one everybody goes on side by side.
-        if before == 0 || before == 1 && most > 2 {
-            return Some(Place::Shared { _place: self.all.read().await, _suspect: None });
+        if before == 0 || before == 1 && max > 2 {
+            return Some(IsolationGuard::Shared { _guard: self.running.read().await, _suspect: None });
         }
-        let suspect = timeout(TURN_WITHIN, self.suspects.lock()).await.ok()?;
-        Some(match before + 1 < most {
-            true => Place::Shared { _place: self.all.read().await, _suspect: Some(suspect) },
-            false => Place::Alone { _place: self.all.write().await, _suspect: suspect },
+        let suspect = timeout(TURN_TIMEOUT, self.suspects.lock()).await.ok()?;
+        Some(match before + 1 < max {
+            true => IsolationGuard::Shared { _guard: self.running.read().await, _suspect: Some(suspect) },
+            false => IsolationGuard::Exclusive { _guard: self.running.write().await, _suspect: suspect },
         })
     }
 }
 
-impl<J: Job> Shared<J> {
+impl<J: Job> NodeContext<J> {
     /// How often a batch may be begun.
-    pub(super) fn most_attempts(&self) -> u64 {
+    pub(super) fn max_attempts(&self) -> u64 {
         self.settings.max_deliveries.max(1)
     }
 
     /// Whether the very first attempt is noted: only where it is the only one, because it costs a message.
-    pub(super) fn notes_the_first(&self) -> bool {
-        self.most_attempts() == 1
+    pub(super) fn records_first_attempt(&self) -> bool {
+        self.max_attempts() == 1
     }
 
     /// How often a batch has been begun, by the notes of those who did.
     ///
     /// The server counts deliveries too, but version 2.9 also those that nobody was there to take, and not those that
     /// were handed back: a queue without nodes for a while would lose its batches.
-    pub(super) async fn attempts_before(&self, batch: &Delivery) -> Result<u64, Error> {
-        if !batch.again {
+    pub(super) async fn attempts_before(&self, delivery: &Delivery) -> Result<u64, Error> {
+        if !delivery.redelivered {
             return Ok(0);
         }
-        let subject = self.settings.queue.attempts(&batch.run, batch.span);
-        let noted = count(&batch.streams.quarantine, &subject).await?;
-        Ok(noted + u64::from(!self.notes_the_first()))
+        let subject = self.settings.queue.attempts(&delivery.run, delivery.span);
+        let recorded = count(&delivery.streams.quarantine, &subject).await?;
+        Ok(recorded + u64::from(!self.records_first_attempt()))
     }
 
     /// Waits for a batch's turn, and notes that it is begun.
-    pub(super) async fn begin(&self, batch: &Delivery, before: u64) -> Begun<'_> {
-        let Some(place) = self.floor.place(before, self.most_attempts()).await else { return Begun::NotYet };
+    pub(super) async fn begin(&self, delivery: &Delivery, before: u64) -> Admission<'_> {
+        let Some(guard) = self.isolation.acquire(before, self.max_attempts()).await else {
+            return Admission::Busy;
+        };
         if self.is_leaving() {
-            return Begun::Never;
+            return Admission::Leaving;
         }
-        if !batch.again && !self.notes_the_first() {
-            return Begun::Yes(Attempt { _place: place, note: None });
+        if !delivery.redelivered && !self.records_first_attempt() {
+            return Admission::Start(Attempt { _guard: guard, record: None });
         }
-        let subject = self.settings.queue.attempts(&batch.run, batch.span);
+        let subject = self.settings.queue.attempts(&delivery.run, delivery.span);
         match self.session.store(&subject, HeaderMap::new(), Bytes::new()).await {
-            Stored::Here(note) => Begun::Yes(Attempt { _place: place, note: Some(note) }),
-            Stored::Before => Begun::NotNow("an attempt could not be noted".to_owned()),
-            Stored::Full(cause) | Stored::Unknown(cause) => Begun::NotNow(cause),
+            StoreResult::Stored(record) => Admission::Start(Attempt { _guard: guard, record: Some(record) }),
+            StoreResult::AlreadyExists => Admission::Unavailable("an attempt could not be noted".to_owned()),
+            StoreResult::Full(cause) | StoreResult::Unknown(cause) => Admission::Unavailable(cause),
         }
     }
 
     /// An attempt that was ended by the node's leaving says nothing against the batch.
-    pub(super) async fn take_back(&self, batch: &Delivery, attempt: Attempt<'_>) {
-        if let Some(note) = attempt.note {
+    pub(super) async fn retract_attempt(&self, delivery: &Delivery, attempt: Attempt<'_>) {
+        if let Some(record) = attempt.record {
             // If the server is away, the note stays: it is one of several.
-            let _ = timeout(FORGET_WITHIN, batch.streams.quarantine.delete_message(note)).await;
+            let _ = timeout(DELETE_TIMEOUT, delivery.streams.quarantine.delete_message(record)).await;
         }
     }
 }
@@ -143,28 +145,28 @@ mod tests {
     #[test]
     fn suspects_go_one_by_one_and_the_last_attempt_alone() {
         paused(async {
-            let floor = Floor::default();
-            let [fresh, second, third] = [0, 1, 2].map(|before| now(floor.place(before, 5)).flatten());
+            let isolation = Isolation::default();
+            let [fresh, second, third] = [0, 1, 2].map(|before| now(isolation.acquire(before, 5)).flatten());
             assert!(fresh.is_some() && second.is_some() && third.is_some(), "side by side");
-            assert!(floor.place(3, 5).await.is_none(), "there is a suspect");
+            assert!(isolation.acquire(3, 5).await.is_none(), "there is a suspect");
             drop(third);
-            assert!(now(floor.place(4, 5)).is_none(), "not alone yet");
+            assert!(now(isolation.acquire(4, 5)).is_none(), "not alone yet");
             drop((fresh, second));
-            let last = now(floor.place(4, 5)).flatten();
+            let last = now(isolation.acquire(4, 5)).flatten();
             assert!(last.is_some());
-            assert!(now(floor.place(0, 5)).is_none(), "it is alone");
+            assert!(now(isolation.acquire(0, 5)).is_none(), "it is alone");
         });
     }
 
     #[test]
     fn with_two_attempts_the_second_is_alone_and_with_one_none_is() {
         paused(async {
-            let floor = Floor::default();
-            let one = now(floor.place(0, 1)).flatten();
-            assert!(now(floor.place(0, 1)).flatten().is_some());
-            assert!(now(floor.place(1, 2)).is_none());
+            let isolation = Isolation::default();
+            let one = now(isolation.acquire(0, 1)).flatten();
+            assert!(now(isolation.acquire(0, 1)).flatten().is_some());
+            assert!(now(isolation.acquire(1, 2)).is_none());
             drop(one);
-            assert!(now(floor.place(1, 2)).flatten().is_some());
+            assert!(now(isolation.acquire(1, 2)).flatten().is_some());
         });
     }
 }

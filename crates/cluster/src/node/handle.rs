@@ -20,39 +20,39 @@ use wire::CodecKind;
 
 use super::{
     NodeSettings,
-    attempts::{Begun, Floor},
+    attempts::{Admission, Isolation},
     cost::Costs,
-    sink::{BatchSink, Ran},
+    sink::{MessageSink, RunResult},
 };
 use crate::{
     Error, RunId,
-    batch::{Label, is_again, push_bytes, quarantine_message, take_job, version},
+    chunks::{self, ChunkedMessage},
     connect::Session,
-    names::{Span, Which},
-    parts::{self, Parcel},
-    publish::{Stored, as_first},
+    message::{Metadata, is_republished, push_bytes, quarantine_cause, take_job, version},
+    names::{Span, StreamKind},
+    outcome::encode,
+    publish::{StoreResult, expect_first},
     streams::Streams,
-    submit::sizing::MOST_JOBS,
-    verdict::encode,
+    submit::sizing::MAX_JOBS,
 };
 
 /// Between two attempts to store a result.
-const RETRY_AFTER: Duration = Duration::from_millis(250);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// What all batches of a node share.
-pub(super) struct Shared<J: Job> {
+pub(super) struct NodeContext<J: Job> {
     pub(super) session: Session,
     pub(super) settings: NodeSettings,
     pub(super) pool: Arc<dyn Executor<J>>,
     pub(super) costs: Mutex<Costs>,
     /// Where batches run.
-    pub(super) floor: Floor,
+    pub(super) isolation: Isolation,
     /// What fails and is tried again.
-    pub(super) troubles: mpsc::UnboundedSender<String>,
+    pub(super) errors: mpsc::UnboundedSender<String>,
     /// Nothing more is begun.
     pub(super) is_leaving: AtomicBool,
     /// Nothing more is tried again.
-    pub(super) hurry: watch::Receiver<bool>,
+    pub(super) stop_retrying: watch::Receiver<bool>,
 }
 
 /// A batch as it was delivered.
@@ -62,12 +62,12 @@ pub(super) struct Delivery {
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
     /// It may have been delivered before.
-    pub(super) again: bool,
+    pub(super) redelivered: bool,
     pub(super) streams: Streams,
 }
 
 /// What became of a batch.
-pub(super) enum End {
+pub(super) enum Disposition {
     /// Its result is stored.
     Done { cost: f64 },
     /// Somebody else had stored its result.
@@ -77,140 +77,146 @@ pub(super) enum End {
     /// Somebody else is to run it.
     HandedBack,
     /// The server could not be asked about it: it is tried again in a while.
-    NotNow,
+    Retry,
     /// Its jobs cannot be put together, for this reason; that is stored in place of a result.
     Incomplete(String),
     /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
     Foreign,
     /// Its turn has not come here.
-    NotYet,
+    Busy,
     /// The node cannot go on.
     Failed(Error),
 }
 
-impl<J: Job> Shared<J> {
+impl<J: Job> NodeContext<J> {
     /// Does everything with a batch but the acknowledging.
-    pub(super) async fn handle(&self, batch: &Delivery) -> End {
-        let label = Label::read(&batch.headers);
+    pub(super) async fn handle(&self, delivery: &Delivery) -> Disposition {
+        let metadata = Metadata::from_headers(&delivery.headers);
         // The streams are of our version: somebody has put it there who is no submitter, and it would end each node in turn.
-        if label.version != version(J::NAME) || batch.span.count > MOST_JOBS {
-            return self.set_aside(batch).await;
+        if metadata.version != version(J::NAME) || delivery.span.count > MAX_JOBS {
+            return self.set_aside(delivery).await;
         }
-        if (batch.again || is_again(&batch.headers)) && self.has_result(batch).await {
-            return End::Late;
+        if (delivery.redelivered || is_republished(&delivery.headers)) && self.has_result(delivery).await {
+            return Disposition::Late;
         }
-        let before = match self.attempts_before(batch).await {
-            Ok(before) if before >= self.most_attempts() => {
-                return self.quarantine(batch, before, &label.digest).await;
+        let attempts_before = match self.attempts_before(delivery).await {
+            Ok(attempts_before) if attempts_before >= self.max_attempts() => {
+                return self.quarantine(delivery, attempts_before, &metadata.digest).await;
             }
-            Ok(before) => before,
-            Err(error) => return self.not_now(error.to_string()),
+            Ok(attempts_before) => attempts_before,
+            Err(error) => return self.retry_later(error.to_string()),
         };
         // An attempt begins when the jobs are there.
-        let payload = match self.load(batch).await {
+        let payload = match self.load(delivery).await {
             Ok(payload) => payload,
-            Err(error @ Error::NoAnswer(_)) => return self.not_now(error.to_string()),
-            Err(error) => return self.give_up(batch, &label.digest, &error).await,
+            Err(error @ Error::NoAnswer(_)) => return self.retry_later(error.to_string()),
+            Err(error) => return self.store_failure(delivery, &metadata.digest, &error).await,
         };
-        let attempt = match self.begin(batch, before).await {
-            Begun::Yes(attempt) => attempt,
-            Begun::NotYet => return End::NotYet,
-            Begun::NotNow(cause) => return self.not_now(cause),
-            Begun::Never => return End::HandedBack,
+        let attempt = match self.begin(delivery, attempts_before).await {
+            Admission::Start(attempt) => attempt,
+            Admission::Busy => return Disposition::Busy,
+            Admission::Unavailable(cause) => return self.retry_later(cause),
+            Admission::Leaving => return Disposition::HandedBack,
         };
-        let is_last = before + 1 >= self.most_attempts();
-        let end = self.finish(batch, payload, &label.digest, is_last).await;
-        if matches!(end, End::HandedBack | End::Failed(_)) {
-            self.take_back(batch, attempt).await;
+        let is_last_attempt = attempts_before + 1 >= self.max_attempts();
+        let disposition = self.run_and_store(delivery, payload, &metadata.digest, is_last_attempt).await;
+        if matches!(disposition, Disposition::HandedBack | Disposition::Failed(_)) {
+            self.retract_attempt(delivery, attempt).await;
         }
-        end
+        disposition
     }
 
     /// Runs a batch and stores its result. One that this node cannot run, but another one maybe, goes back to the queue, which
     /// counts as an attempt; on the last one the result says what was missing.
-    async fn finish(&self, batch: &Delivery, payload: Bytes, digest: &str, is_last: bool) -> End {
-        match self.run(payload, batch.span).await {
-            Ok(Ran::Stopped) => End::HandedBack,
-            Ok(Ran::Broken(cause)) => End::Failed(Error::Pool(cause)),
-            Ok(Ran::Lacking(cause, _)) if !is_last => self.not_now(cause),
-            Ok(Ran::Outcomes(outcomes) | Ran::Lacking(_, outcomes)) => {
-                let figures = || self.pool.worker_stats();
-                let cost = self.costs.lock().of_batch(batch.span.count, figures, Instant::now());
-                match self.store(batch, digest, Some(cost), outcomes.into()).await {
-                    Some(Stored::Before) => End::Late,
-                    Some(_) => End::Done { cost },
-                    None => End::HandedBack,
+    async fn run_and_store(
+        &self,
+        delivery: &Delivery,
+        payload: Bytes,
+        digest: &str,
+        is_last_attempt: bool,
+    ) -> Disposition {
+        match self.run(payload, delivery.span).await {
+            Ok(RunResult::Stopped) => Disposition::HandedBack,
+            Ok(RunResult::Broken(cause)) => Disposition::Failed(Error::Pool(cause)),
+            Ok(RunResult::MissingHere(cause, _)) if !is_last_attempt => self.retry_later(cause),
+            Ok(RunResult::Outcomes(outcomes) | RunResult::MissingHere(_, outcomes)) => {
+                let stats = || self.pool.worker_stats();
+                let cost = self.costs.lock().message_cost(delivery.span.count, stats, Instant::now());
+                match self.store(delivery, digest, Some(cost), outcomes.into()).await {
+                    Some(StoreResult::AlreadyExists) => Disposition::Late,
+                    Some(_) => Disposition::Done { cost },
+                    None => Disposition::HandedBack,
                 }
             }
-            Err(error) => self.not_now(error.to_string()),
+            Err(error) => self.retry_later(error.to_string()),
         }
     }
 
     /// What failed is tried again, here or elsewhere.
-    pub(super) fn not_now(&self, cause: String) -> End {
-        self.tell_trouble(cause);
-        End::NotNow
+    pub(super) fn retry_later(&self, cause: String) -> Disposition {
+        self.notify_error(cause);
+        Disposition::Retry
     }
 
     /// Tells that something failed and is tried again; the node says so once in a while.
-    fn tell_trouble(&self, cause: String) {
+    fn notify_error(&self, cause: String) {
         // Nobody listens any more only when the node has left.
-        let _ = self.troubles.send(cause);
+        let _ = self.errors.send(cause);
     }
 
     pub(super) fn is_leaving(&self) -> bool {
         self.is_leaving.load(Ordering::Acquire)
     }
 
-    async fn has_result(&self, batch: &Delivery) -> bool {
-        let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
-        batch.streams.results.get_last_raw_message_by_subject(&subject).await.is_ok()
+    async fn has_result(&self, delivery: &Delivery) -> bool {
+        let subject = self.settings.queue.subject(StreamKind::Results, &delivery.run, delivery.span);
+        delivery.streams.results.get_last_raw_message_by_subject(&subject).await.is_ok()
     }
 
     /// The batch's jobs.
-    async fn load(&self, batch: &Delivery) -> Result<Bytes, Error> {
-        let (queue, payload) = (&self.settings.queue, batch.payload.clone());
-        parts::load(&batch.streams.results, queue, &batch.run, &batch.headers, payload).await
+    async fn load(&self, delivery: &Delivery) -> Result<Bytes, Error> {
+        let (queue, payload) = (&self.settings.queue, delivery.payload.clone());
+        chunks::load(&delivery.streams.results, queue, &delivery.run, &delivery.headers, payload).await
     }
 
     /// Runs the jobs, on a thread that may take its time to hand them over.
-    async fn run(&self, payload: Bytes, span: Span) -> Result<Ran, Error> {
+    async fn run(&self, payload: Bytes, span: Span) -> Result<RunResult, Error> {
         let count = usize::try_from(span.count).map_err(Error::server)?;
-        let (sink, ran) = BatchSink::new(count);
+        let (sink, ran) = MessageSink::new(count);
         let pool = self.pool.clone();
-        let feeding = tokio::task::spawn_blocking(move || feed::<J>(&*pool, &sink, &payload, count));
-        feeding.await.map_err(Error::server)?;
+        let pushing = tokio::task::spawn_blocking(move || push_jobs::<J>(&*pool, &sink, &payload, count));
+        pushing.await.map_err(Error::server)?;
         // It is dropped only with the pool, which then has no more to say.
-        Ok(ran.await.unwrap_or(Ran::Stopped))
+        Ok(ran.await.unwrap_or(RunResult::Stopped))
     }
 
     /// Stores a result, however long it takes; nothing if the node is in a hurry.
     async fn store(
         &self,
-        batch: &Delivery,
+        delivery: &Delivery,
         digest: &str,
         cost: Option<f64>,
         outcomes: Bytes,
-    ) -> Option<Stored> {
-        let label = Label { cost, ..self.label(digest) };
-        let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
-        self.until_stored(&subject, &batch.run, label.headers(), outcomes).await
+    ) -> Option<StoreResult> {
+        let metadata = Metadata { cost, ..self.metadata(digest) };
+        let subject = self.settings.queue.subject(StreamKind::Results, &delivery.run, delivery.span);
+        self.until_stored(&subject, &delivery.run, metadata.to_headers(), outcomes).await
     }
 
-    fn label(&self, digest: &str) -> Label {
+    fn metadata(&self, digest: &str) -> Metadata {
         let (version, node) = (version(J::NAME), Some(self.settings.name.clone()));
-        Label { version, digest: digest.to_owned(), node, ..Label::default() }
+        Metadata { version, digest: digest.to_owned(), node, ..Metadata::default() }
     }
 
     /// Stores the reason why a batch cannot be run in place of its result: no node could run it, and its submitter waits.
-    async fn give_up(&self, batch: &Delivery, digest: &str, error: &Error) -> End {
+    async fn store_failure(&self, delivery: &Delivery, digest: &str, error: &Error) -> Disposition {
         let cause = error.to_string();
-        let label = Label { failure: Some(cause.clone()), ..self.label(digest) };
-        let subject = self.settings.queue.subject(Which::Results, &batch.run, batch.span);
-        match self.until_stored(&subject, &batch.run, label.headers(), Bytes::new()).await {
-            Some(Stored::Before) => End::Late,
-            Some(_) => End::Incomplete(cause),
-            None => End::HandedBack,
+        let metadata = Metadata { failure: Some(cause.clone()), ..self.metadata(digest) };
+        let subject = self.settings.queue.subject(StreamKind::Results, &delivery.run, delivery.span);
+        match self.until_stored(&subject, &delivery.run, metadata.to_headers(), Bytes::new()).await {
+            Some(StoreResult::AlreadyExists) => Disposition::Late,
+            Some(_) => Disposition::Incomplete(cause),
+            None => Disposition::HandedBack,
         }
     }
 
@@ -220,61 +226,62 @@ impl<J: Job> Shared<J> {
         run: &RunId,
         headers: HeaderMap,
         payload: Bytes,
-    ) -> Option<Stored> {
-        let mut hurry = self.hurry.clone();
-        let mut parcel = Parcel::new(&self.session, subject.to_owned(), as_first(headers), payload);
+    ) -> Option<StoreResult> {
+        let mut stop_retrying = self.stop_retrying.clone();
+        let mut message =
+            ChunkedMessage::new(&self.session, subject.to_owned(), expect_first(headers), payload);
         loop {
             tokio::select! {
-                stored = parcel.store(&self.session, &self.settings.queue, run) => match stored {
-                    Stored::Here(_) | Stored::Before => return Some(stored),
-                    Stored::Full(cause) | Stored::Unknown(cause) => self.tell_trouble(cause),
+                stored = message.store(&self.session, &self.settings.queue, run) => match stored {
+                    StoreResult::Stored(_) | StoreResult::AlreadyExists => return Some(stored),
+                    StoreResult::Full(cause) | StoreResult::Unknown(cause) => self.notify_error(cause),
                 },
-                _ = hurry.wait_for(|&hurry| hurry) => return None,
+                _ = stop_retrying.wait_for(|&stop_retrying| stop_retrying) => return None,
             }
             tokio::select! {
-                () = sleep(RETRY_AFTER) => {}
-                _ = hurry.wait_for(|&hurry| hurry) => return None,
+                () = sleep(RETRY_DELAY) => {}
+                _ = stop_retrying.wait_for(|&stop_retrying| stop_retrying) => return None,
             }
         }
     }
 
     /// Keeps what is no batch of ours for whoever wants to know what it is. It gets no result: nobody could read one.
-    async fn set_aside(&self, batch: &Delivery) -> End {
-        match self.keep(batch).await {
-            Some(_) => End::Foreign,
-            None => End::HandedBack,
+    async fn set_aside(&self, delivery: &Delivery) -> Disposition {
+        match self.store_in_quarantine(delivery).await {
+            Some(_) => Disposition::Foreign,
+            None => Disposition::HandedBack,
         }
     }
 
     /// Stores a batch as it is among those that were given up.
-    async fn keep(&self, batch: &Delivery) -> Option<Stored> {
-        let subject = self.settings.queue.subject(Which::Quarantine, &batch.run, batch.span);
-        self.until_stored(&subject, &batch.run, batch.headers.clone(), batch.payload.clone()).await
+    async fn store_in_quarantine(&self, delivery: &Delivery) -> Option<StoreResult> {
+        let subject = self.settings.queue.subject(StreamKind::Quarantine, &delivery.run, delivery.span);
+        self.until_stored(&subject, &delivery.run, delivery.headers.clone(), delivery.payload.clone()).await
     }
 
     /// Gives a batch up: keeps it for whoever wants to know why, and gives each of its jobs an outcome that says so. All of
     /// it can be repeated, by this node or another one, if somebody dies in between.
-    async fn quarantine(&self, batch: &Delivery, deliveries: u64, digest: &str) -> End {
-        let Delivery { run, span, .. } = batch;
-        if self.keep(batch).await.is_none() {
-            return End::HandedBack;
+    async fn quarantine(&self, delivery: &Delivery, deliveries: u64, digest: &str) -> Disposition {
+        let Delivery { run, span, .. } = delivery;
+        if self.store_in_quarantine(delivery).await.is_none() {
+            return Disposition::HandedBack;
         }
-        let cause = quarantine_message(&self.settings.queue, run, *span, deliveries).into();
+        let cause = quarantine_cause(&self.settings.queue, run, *span, deliveries).into();
         let attempts = u32::try_from(deliveries).unwrap_or(u32::MAX);
         let outcome: Outcome<J> = Err(JobError::Lost { attempts, cause });
         let (mut one, mut all) = (Vec::new(), Vec::new());
         let _ = encode::<J>(&outcome, &mut one);
         (0..span.count).for_each(|_| push_bytes(&one, &mut all));
-        match self.store(batch, digest, None, all.into()).await {
-            Some(Stored::Before) => End::Late,
-            Some(_) => End::Quarantined { deliveries },
-            None => End::HandedBack,
+        match self.store(delivery, digest, None, all.into()).await {
+            Some(StoreResult::AlreadyExists) => Disposition::Late,
+            Some(_) => Disposition::Quarantined { deliveries },
+            None => Disposition::HandedBack,
         }
     }
 }
 
 /// Hands the jobs of a batch to the pool.
-fn feed<J: Job>(pool: &dyn Executor<J>, sink: &Arc<BatchSink>, mut payload: &[u8], count: usize) {
+fn push_jobs<J: Job>(pool: &dyn Executor<J>, sink: &Arc<MessageSink>, mut payload: &[u8], count: usize) {
     let mut submitter = pool.submitter(sink.clone());
     for tag in 0..count as u64 {
         let job = match take_job(&mut payload) {

@@ -1,14 +1,14 @@
 //! A node: pulls batches, runs them on a local pool, stores their results.
 
-mod alive;
 mod attempts;
 mod cost;
+mod drain;
 mod handle;
-mod leave;
+mod heartbeat;
+mod notify;
 mod restore;
 mod serve;
 mod sink;
-mod tell;
 
 use std::{sync::Arc, time::Duration};
 
@@ -141,7 +141,7 @@ impl Leave {
 
     /// Asks.
     pub fn ask(&self) {
-        self.0.send_modify(|asked| *asked += 1);
+        self.0.send_modify(|requests| *requests += 1);
     }
 }
 
@@ -154,11 +154,11 @@ pub fn serve<J: Job>(
     connection: &Connection,
     settings: NodeSettings,
     pool: Arc<dyn Executor<J>>,
-    tell: &mut dyn FnMut(NodeNews),
+    notify: &mut dyn FnMut(NodeNews),
     leave: &Leave,
 ) -> Result<NodeSummary, Error> {
     runtime::block_on(async {
-        let mut asked = leave.0.subscribe();
+        let mut leave_requests = leave.0.subscribe();
         let name = format!("runner node {}", settings.name);
         let joining = async {
             let session = Session::open(connection, &name).await?;
@@ -166,8 +166,8 @@ pub fn serve<J: Job>(
         };
         let node = tokio::select! {
             node = joining => node?,
-            _ = asked.wait_for(|&asked| asked > 0) => return Ok(NodeSummary::default()),
+            _ = leave_requests.wait_for(|&requests| requests > 0) => return Ok(NodeSummary::default()),
         };
-        node.serve(tell, asked).await
+        node.serve(notify, leave_requests).await
     })
 }

@@ -27,26 +27,26 @@ use crate::{
 };
 
 /// Between two looks without a reason.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Between two looks with one.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A server that is removing a stream loses what is put into a new one of that name meanwhile.
-const CREATE_AFTER: Duration = Duration::from_millis(500);
+const CREATE_DELAY: Duration = Duration::from_millis(500);
 
 /// After this, creating again is given up for now.
-const CREATE_WITHIN: Duration = Duration::from_secs(5);
+const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the server says of the queue, and when it was asked.
-pub(super) struct Look {
+pub(super) struct QueueCheck {
     asked: Instant,
-    found: Found,
+    answer: CheckAnswer,
 }
 
-enum Found {
+enum CheckAnswer {
     /// All of it exists.
-    All { identity: Identity, consumer: DateTime, ack_wait: Duration },
+    Present { identity: Identity, consumer: DateTime, ack_wait: Duration },
     /// A stream or the consumer is missing.
     Missing,
     /// Not known now.
@@ -54,7 +54,7 @@ enum Found {
 }
 
 /// When to look.
-pub(super) struct Looks {
+pub(super) struct CheckSchedule {
     pub(super) at: Instant,
     not_before: Instant,
     /// Answers to earlier questions do not count.
@@ -63,10 +63,10 @@ pub(super) struct Looks {
     failing_since: Option<Instant>,
 }
 
-impl Looks {
-    pub(super) fn new() -> Looks {
+impl CheckSchedule {
+    pub(super) fn new() -> CheckSchedule {
         let now = Instant::now();
-        Looks { at: now + LOOK_EVERY, not_before: now, restored_at: now, failing_since: None }
+        CheckSchedule { at: now + CHECK_INTERVAL, not_before: now, restored_at: now, failing_since: None }
     }
 
     /// Looks soon, but not all the time.
@@ -77,34 +77,35 @@ impl Looks {
 
 impl<J: Job> Node<J> {
     /// Asks the server for the streams and the consumer; the answer comes through `looked`.
-    pub(super) fn look(&mut self) {
+    pub(super) fn check_queue(&mut self) {
         let now = Instant::now();
-        (self.looks.at, self.looks.not_before) = (now + LOOK_EVERY, now + LOOK_AGAIN_AFTER);
+        (self.check_schedule.at, self.check_schedule.not_before) =
+            (now + CHECK_INTERVAL, now + MIN_CHECK_INTERVAL);
         let (session, queue) = (self.shared.session.clone(), self.shared.settings.queue.clone());
-        let answer = self.look.clone();
+        let sender = self.check_sender.clone();
         tokio::spawn(async move {
             let found = match Streams::find(&session, &queue).await {
-                Ok(streams) => look_at_consumer(&streams).await,
-                Err(Error::NoQueue { .. } | Error::NoStream { .. }) => Found::Missing,
-                Err(_) => Found::Unknown,
+                Ok(streams) => check_consumer(&streams).await,
+                Err(Error::NoQueue { .. } | Error::NoStream { .. }) => CheckAnswer::Missing,
+                Err(_) => CheckAnswer::Unknown,
             };
             // Not received only when the node has left.
-            let _ = answer.send(Look { asked: now, found });
+            let _ = sender.send(QueueCheck { asked: now, answer: found });
         });
     }
 
     /// Takes the answer; returns whether something has to be created, or opened, again.
-    pub(super) fn looked(&mut self, look: &Look) -> bool {
-        if look.asked < self.looks.restored_at {
+    pub(super) fn apply_check(&mut self, check: &QueueCheck) -> bool {
+        if check.asked < self.check_schedule.restored_at {
             return false;
         }
-        match look.found {
-            Found::All { identity, consumer, ack_wait } => {
-                self.note_ack_wait(ack_wait);
+        match check.answer {
+            CheckAnswer::Present { identity, consumer, ack_wait } => {
+                self.update_ack_wait(ack_wait);
                 identity != self.streams.identity() || consumer != created(&self.consumer)
             }
-            Found::Missing => true,
-            Found::Unknown => false,
+            CheckAnswer::Missing => true,
+            CheckAnswer::Unknown => false,
         }
     }
 
@@ -112,49 +113,49 @@ impl<J: Job> Node<J> {
     ///
     /// # Errors
     /// When the queue is of another version, or the server has refused to create something for longer than the connection's timeout.
-    pub(super) async fn restore(&mut self, tell: &mut dyn FnMut(NodeNews)) -> Result<bool, Error> {
-        let error = match timeout(CREATE_WITHIN, self.open_again()).await {
+    pub(super) async fn restore(&mut self, notify: &mut dyn FnMut(NodeNews)) -> Result<bool, Error> {
+        let error = match timeout(CREATE_TIMEOUT, self.reopen()).await {
             Ok(Ok(is_new)) => {
-                (self.looks.failing_since, self.looks.restored_at) = (None, Instant::now());
-                tell(NodeNews::Restored);
+                (self.check_schedule.failing_since, self.check_schedule.restored_at) = (None, Instant::now());
+                notify(NodeNews::Restored);
                 return Ok(is_new);
             }
             Ok(Err(error @ Error::Version { .. })) => return Err(error),
             Ok(Err(error)) => error,
             Err(late) => Error::NoAnswer(late.to_string()),
         };
-        let since = *self.looks.failing_since.get_or_insert_with(Instant::now);
-        if !matches!(error, Error::NoAnswer(_)) && since.elapsed() >= self.shared.session.patience {
+        let since = *self.check_schedule.failing_since.get_or_insert_with(Instant::now);
+        if !matches!(error, Error::NoAnswer(_)) && since.elapsed() >= self.shared.session.retry_timeout {
             return Err(error);
         }
-        self.tell_trouble(error.to_string(), tell);
-        self.looks.soon();
+        self.notify_error(error.to_string(), notify);
+        self.check_schedule.soon();
         Ok(false)
     }
 
-    async fn open_again(&mut self) -> Result<bool, Error> {
-        sleep(CREATE_AFTER).await;
+    async fn reopen(&mut self) -> Result<bool, Error> {
+        sleep(CREATE_DELAY).await;
         let (session, settings) = (&self.shared.session, &self.shared.settings);
         let streams = Streams::open(session, &settings.queue, J::NAME, settings.streams).await?;
         let consumer = streams.consumer(session, self.ack_wait).await?;
         let delivered = consumer.cached_info().delivered.stream_sequence;
         if streams.identity().jobs == self.streams.identity().jobs {
-            self.highest = self.highest.max(delivered);
+            self.highest_sequence = self.highest_sequence.max(delivered);
         } else {
             // What we have is of the queue that was removed: the new one has other batches under the same numbers.
-            self.held.drain().for_each(|(_, held)| held.task.abort());
-            self.highest = delivered;
+            self.in_flight.drain().for_each(|(_, message)| message.task.abort());
+            self.highest_sequence = delivered;
         }
         let is_new = created(&consumer) != created(&self.consumer);
         (self.streams, self.consumer) = (streams, consumer);
-        self.note_ack_wait(ack_wait(self.consumer.cached_info()));
+        self.update_ack_wait(ack_wait(self.consumer.cached_info()));
         Ok(is_new)
     }
 
     /// Shows signs of life at once if the ack wait is another one.
-    fn note_ack_wait(&mut self, ack_wait: Duration) {
+    fn update_ack_wait(&mut self, ack_wait: Duration) {
         if std::mem::replace(&mut self.ack_wait, ack_wait) != ack_wait {
-            self.alive_at = Instant::now();
+            self.heartbeat_at = Instant::now();
         }
     }
 
@@ -170,14 +171,16 @@ impl<J: Job> Node<J> {
     }
 }
 
-async fn look_at_consumer(streams: &Streams) -> Found {
+async fn check_consumer(streams: &Streams) -> CheckAnswer {
     match streams.jobs.consumer_info(CONSUMER).await {
-        Ok(info) => {
-            Found::All { identity: streams.identity(), consumer: info.created, ack_wait: ack_wait(&info) }
-        }
+        Ok(info) => CheckAnswer::Present {
+            identity: streams.identity(),
+            consumer: info.created,
+            ack_wait: ack_wait(&info),
+        },
         Err(error) => match error.kind() {
-            ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound => Found::Missing,
-            _ => Found::Unknown,
+            ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound => CheckAnswer::Missing,
+            _ => CheckAnswer::Unknown,
         },
     }
 }

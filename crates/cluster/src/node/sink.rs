@@ -7,16 +7,16 @@ use pool::{Job, JobError, Resolved, Sink};
 use tokio::sync::oneshot;
 
 use crate::{
-    batch::push_bytes,
-    verdict::{NoVerdict, encode},
+    message::push_bytes,
+    outcome::{NotStorable, encode},
 };
 
 /// How the running of a batch ended.
-pub(super) enum Ran {
+pub(super) enum RunResult {
     /// All jobs have outcomes; these are they.
     Outcomes(Vec<u8>),
     /// All jobs have outcomes, but some are that this node lacks something; it is named.
-    Lacking(String, Vec<u8>),
+    MissingHere(String, Vec<u8>),
     /// Some have none, because the pool was stopped.
     Stopped,
     /// Some have none, because the pool broke.
@@ -24,73 +24,73 @@ pub(super) enum Ran {
 }
 
 /// Takes the outcomes of one batch in any order, and tells when all are there. A job's tag is its place in the batch.
-pub(super) struct BatchSink(Mutex<Filling>);
+pub(super) struct MessageSink(Mutex<OutcomeBuffer>);
 
-struct Filling {
+struct OutcomeBuffer {
     /// Outcomes as they came.
     bytes: Vec<u8>,
     /// Where each job's outcome is; nothing where there is none.
-    places: Vec<Option<(usize, usize)>>,
-    missing: usize,
-    none: Option<NoVerdict>,
+    ranges: Vec<Option<(usize, usize)>>,
+    remaining: usize,
+    not_storable: Option<NotStorable>,
     /// What this node lacks.
-    lacking: Option<String>,
-    done: Option<oneshot::Sender<Ran>>,
+    missing_here: Option<String>,
+    done: Option<oneshot::Sender<RunResult>>,
 }
 
-impl BatchSink {
-    pub(super) fn new(count: usize) -> (Arc<BatchSink>, oneshot::Receiver<Ran>) {
+impl MessageSink {
+    pub(super) fn new(count: usize) -> (Arc<MessageSink>, oneshot::Receiver<RunResult>) {
         let (done, ran) = oneshot::channel();
-        let places = vec![None; count];
-        let filling = Filling {
+        let ranges = vec![None; count];
+        let buffer = OutcomeBuffer {
             bytes: Vec::new(),
-            places,
-            missing: count,
-            none: None,
-            lacking: None,
+            ranges,
+            remaining: count,
+            not_storable: None,
+            missing_here: None,
             done: Some(done),
         };
-        (Arc::new(BatchSink(Mutex::new(filling))), ran)
+        (Arc::new(MessageSink(Mutex::new(buffer))), ran)
     }
 }
 
-impl<J: Job> Sink<J> for BatchSink {
+impl<J: Job> Sink<J> for MessageSink {
     fn resolve(&self, resolved: Vec<Resolved<J>>) {
-        let mut filling = self.0.lock();
+        let mut buffer = self.0.lock();
         for Resolved { tag, outcome } in resolved {
-            let start = filling.bytes.len();
+            let start = buffer.bytes.len();
             if let Err(JobError::Failed(error)) = &outcome {
-                filling.lacking = J::missing_here(error).or(filling.lacking.take());
+                buffer.missing_here = J::missing_here(error).or(buffer.missing_here.take());
             }
-            if let Err(none) = encode::<J>(&outcome, &mut filling.bytes) {
-                filling.none = Some(none);
+            if let Err(not_storable) = encode::<J>(&outcome, &mut buffer.bytes) {
+                buffer.not_storable = Some(not_storable);
             }
-            let end = filling.bytes.len();
-            if let Some(place) = usize::try_from(tag).ok().and_then(|tag| filling.places.get_mut(tag)) {
-                *place = Some((start, end));
+            let end = buffer.bytes.len();
+            if let Some(range) = usize::try_from(tag).ok().and_then(|tag| buffer.ranges.get_mut(tag)) {
+                *range = Some((start, end));
             }
-            filling.missing = filling.missing.saturating_sub(1);
+            buffer.remaining = buffer.remaining.saturating_sub(1);
         }
-        if filling.missing == 0 {
-            filling.finish();
+        if buffer.remaining == 0 {
+            buffer.finish();
         }
     }
 }
 
-impl Filling {
+impl OutcomeBuffer {
     fn finish(&mut self) {
         let Some(done) = self.done.take() else { return };
-        let ran = match self.none.take() {
-            Some(NoVerdict::Cancelled) => Ran::Stopped,
-            Some(NoVerdict::Broken(cause)) => Ran::Broken(cause),
+        let ran = match self.not_storable.take() {
+            Some(NotStorable::Cancelled) => RunResult::Stopped,
+            Some(NotStorable::Broken(cause)) => RunResult::Broken(cause),
             None => {
-                let mut ordered = Vec::with_capacity(self.bytes.len() + 2 * self.places.len());
-                for &(start, end) in self.places.iter().flatten() {
+                let mut ordered = Vec::with_capacity(self.bytes.len() + 2 * self.ranges.len());
+                for &(start, end) in self.ranges.iter().flatten() {
                     push_bytes(&self.bytes[start..end], &mut ordered);
                 }
-                match self.lacking.take() {
-                    Some(lacking) => Ran::Lacking(lacking, ordered),
-                    None => Ran::Outcomes(ordered),
+                match self.missing_here.take() {
+                    Some(missing_here) => RunResult::MissingHere(missing_here, ordered),
+                    None => RunResult::Outcomes(ordered),
                 }
             }
         };

@@ -11,7 +11,7 @@ use pool::Job;
 use super::{
     coordinator::{Coordinator, Event},
     guard::spawn,
-    trouble::Trouble,
+    throttle::ErrorThrottle,
 };
 use crate::{
     Error,
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// Between two checks without a reason.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Between two checks with one.
-const CHECK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time for the nodes to create a stream again, once it is known that it is missing.
-const NODES_RESTORE_WITHIN: Duration = Duration::from_secs(3);
+const NODES_RESTORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the server said, and when it was asked.
 pub(super) struct Checked {
@@ -37,7 +37,7 @@ pub(super) struct Checked {
 pub(super) struct StreamCheck {
     identity: Identity,
     timeout: Duration,
-    trouble: Trouble,
+    throttle: ErrorThrottle,
     /// When all streams were last found, or the connection was last restored.
     found_at: Instant,
     /// Since when a stream has been known to be missing.
@@ -50,16 +50,16 @@ pub(super) struct StreamCheck {
 }
 
 impl StreamCheck {
-    pub(super) fn new(identity: Identity, timeout: Duration, trouble: Trouble) -> StreamCheck {
+    pub(super) fn new(identity: Identity, timeout: Duration, throttle: ErrorThrottle) -> StreamCheck {
         let now = Instant::now();
         StreamCheck {
             identity,
             timeout,
-            trouble,
+            throttle,
             found_at: now,
             missing_since: None,
             not_before: now,
-            at: now + CHECK_EVERY,
+            at: now + CHECK_INTERVAL,
             is_asked: false,
         }
     }
@@ -67,7 +67,7 @@ impl StreamCheck {
     /// When to check.
     pub(super) fn at(&self) -> Instant {
         // The answer to a check that is under way comes as an event.
-        if self.is_asked { Instant::now() + CHECK_EVERY } else { self.at }
+        if self.is_asked { Instant::now() + CHECK_INTERVAL } else { self.at }
     }
 
     /// Checks soon, but not all the time.
@@ -84,16 +84,16 @@ impl StreamCheck {
 
     fn found(&mut self, asked: Instant) {
         (self.found_at, self.missing_since) = (asked, None);
-        self.at = Instant::now() + CHECK_EVERY;
-        self.trouble.is_over();
+        self.at = Instant::now() + CHECK_INTERVAL;
+        self.throttle.clear();
     }
 
     /// Notes that a stream is missing; returns whether that has lasted too long.
     fn missing(&mut self) -> bool {
         let now = Instant::now();
-        self.at = now + CHECK_AGAIN_AFTER;
+        self.at = now + MIN_CHECK_INTERVAL;
         let since = *self.missing_since.get_or_insert(now);
-        now >= (self.found_at + self.timeout).max(since + NODES_RESTORE_WITHIN)
+        now >= (self.found_at + self.timeout).max(since + NODES_RESTORE_TIMEOUT)
     }
 }
 
@@ -102,7 +102,7 @@ impl<J: Job> Coordinator<J> {
     pub(super) fn check_streams(&mut self) {
         let asked = Instant::now();
         self.check.is_asked = true;
-        self.check.not_before = asked + CHECK_AGAIN_AFTER;
+        self.check.not_before = asked + MIN_CHECK_INTERVAL;
         let (session, queue) = (self.publisher.session.clone(), self.settings.queue.clone());
         let (claim, events) = (self.claim.clone(), self.publisher.events.clone());
         spawn(&self.publisher.events, async move {
@@ -122,20 +122,20 @@ impl<J: Job> Coordinator<J> {
             Ok(identity) => {
                 self.check.found(asked);
                 if std::mem::replace(&mut self.check.identity, identity) != identity {
-                    self.doubt();
+                    self.reconcile_all();
                 }
             }
             Err(error @ (Error::NoQueue { .. } | Error::NoStream { .. })) => {
                 let is_too_long = self.check.missing();
                 // A run that waits for nothing does not need the queue now.
-                if is_too_long && !self.waiting.is_empty() {
+                if is_too_long && !self.pending.is_empty() {
                     return self.fail(&error);
                 }
-                self.have_nodes_look();
+                self.request_queue_check();
             }
             Err(error) => {
-                self.check.at = Instant::now() + CHECK_AGAIN_AFTER;
-                self.check.trouble.goes_on(&error.to_string());
+                self.check.at = Instant::now() + MIN_CHECK_INTERVAL;
+                self.check.throttle.record(&error.to_string());
             }
         }
     }

@@ -20,16 +20,16 @@ use tokio::time::{sleep, timeout};
 use crate::{
     Error, Queue, RunId,
     connect::Session,
-    publish::{Stored, as_next},
+    publish::{StoreResult, expect_last},
     streams::Streams,
 };
 
 /// A submitter answers by then. It is asked several times: the server may not know yet that it is gone.
-const ANSWER_WITHIN: Duration = Duration::from_millis(500);
-const TIMES: u32 = 4;
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+const MAX_PINGS: u32 = 4;
 
 /// Between two attempts to write.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// What a submitter has written down.
 #[derive(Clone)]
@@ -42,14 +42,14 @@ pub(super) struct Claim {
 
 impl Claim {
     /// Takes the run, unless somebody else is at work on it.
-    pub(super) async fn take(
+    pub(super) async fn acquire(
         session: &Session,
         streams: &Streams,
         (queue, run): (&Queue, &RunId),
     ) -> Result<Claim, Error> {
         let id = session.client.new_inbox().replace(['.', '*', '>'], "-");
-        let questions = session.client.subscribe(queue.submitter(&id)).await.map_err(Error::server)?;
-        tokio::spawn(answer(session.client.clone(), questions));
+        let pings = session.client.subscribe(queue.submitter(&id)).await.map_err(Error::server)?;
+        tokio::spawn(answer_pings(session.client.clone(), pings));
         let claim =
             Claim { stream: streams.quarantine.clone(), subject: queue.claim(run), id, run: run.clone() };
         let start = Instant::now();
@@ -57,22 +57,22 @@ impl Claim {
             let last = match claim.last().await? {
                 // The answer to what we had written was lost.
                 Some((_, holder)) if holder == claim.id => return Ok(claim),
-                Some((_, holder)) if is_there(session, queue.submitter(&holder)).await => {
+                Some((_, holder)) if answers_ping(session, queue.submitter(&holder)).await => {
                     return Err(Error::InUse { run: run.clone() });
                 }
                 Some((number, _)) => number,
                 None => 0,
             };
-            let headers = as_next(HeaderMap::new(), last);
+            let headers = expect_last(HeaderMap::new(), last);
             match session.store(&claim.subject, headers, claim.id.clone().into()).await {
-                Stored::Here(_) => return Ok(claim),
+                StoreResult::Stored(_) => return Ok(claim),
                 // Somebody was faster: who is it?
-                Stored::Before => {}
-                Stored::Full(cause) => return Err(Error::NoRoom { queue: queue.clone(), cause }),
-                Stored::Unknown(cause) if start.elapsed() >= session.patience => {
+                StoreResult::AlreadyExists => {}
+                StoreResult::Full(cause) => return Err(Error::NoRoom { queue: queue.clone(), cause }),
+                StoreResult::Unknown(cause) if start.elapsed() >= session.retry_timeout => {
                     return Err(Error::NoAnswer(cause));
                 }
-                Stored::Unknown(_) => sleep(RETRY_AFTER).await,
+                StoreResult::Unknown(_) => sleep(RETRY_DELAY).await,
             }
         }
     }
@@ -94,21 +94,21 @@ impl Claim {
 }
 
 /// Gives signs of life for as long as there is a connection.
-async fn answer(client: Client, mut questions: Subscriber) {
-    while let Some(question) = questions.next().await {
-        if let Some(reply) = question.reply {
+async fn answer_pings(client: Client, mut pings: Subscriber) {
+    while let Some(ping) = pings.next().await {
+        if let Some(reply) = ping.reply {
             let _ = client.publish(reply, Bytes::new()).await;
         }
     }
 }
 
 /// Whether the submitter that listens there gives signs of life.
-async fn is_there(session: &Session, subject: String) -> bool {
-    for _ in 0..TIMES {
-        match timeout(ANSWER_WITHIN, session.client.request(subject.clone(), Bytes::new())).await {
+async fn answers_ping(session: &Session, subject: String) -> bool {
+    for _ in 0..MAX_PINGS {
+        match timeout(PING_TIMEOUT, session.client.request(subject.clone(), Bytes::new())).await {
             Ok(Ok(_)) => return true,
             Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => return false,
-            Ok(Err(_)) => sleep(RETRY_AFTER).await,
+            Ok(Err(_)) => sleep(RETRY_DELAY).await,
             Err(_) => {}
         }
     }

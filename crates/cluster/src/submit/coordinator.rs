@@ -18,26 +18,26 @@ use super::{
     SubmitNews, SubmitSettings,
     check::{Checked, StreamCheck},
     claim::Claim,
-    decode::Decode,
-    ending::{Cancelling, Stopping},
+    decode::DecodeTask,
+    gate::{PublishGate, StalledMessage},
     guard::spawn,
-    held::{Held, Starving},
-    listen::{Finder, Found, Listener},
-    publish::{Outgoing, Publisher},
-    results::LOOK_AFTER,
-    shared::{Batch, Command, Shared},
-    submitter::Gather,
-    survey::Survey,
-    trouble::Trouble,
-    vigil::Vigil,
+    listen::{Finder, Listener, StoredResult},
+    liveness::NodeLiveness,
+    publish::{PublishRequest, Publisher},
+    reconcile::QueueSnapshot,
+    results::RESULT_TIMEOUT,
+    shared::{Command, JobMessage, Shared},
+    stop::{CancelRequest, Stopping},
+    submitter::SubmitBuffer,
+    throttle::ErrorThrottle,
 };
 use crate::{
     Error,
-    batch::version,
     connect::Session,
-    names::{Span, Which},
-    spans::{Known, Place},
-    status::batches,
+    message::version,
+    names::{Span, StreamKind},
+    resume::{ResumeIndex, ResumeState},
+    status::message_spans,
     streams::Streams,
 };
 
@@ -48,25 +48,25 @@ const FLUSH_AFTER: Duration = Duration::from_millis(2);
 pub(super) enum Event {
     /// A batch is in the queue, under this number.
     Published(Span, u64),
-    Result(Found),
+    Result(StoredResult),
     /// The server was asked for the queue's streams.
     Checked(Checked),
     /// Something was refused or not answered: a stream may have been deleted.
-    Suspect,
+    CheckStreams,
     /// A large result is whole now.
-    Complete(Span, Result<Bytes, Error>),
+    Loaded(Span, Result<Bytes, Error>),
     /// There is no such result.
     NotFound(Span),
     /// A batch of an earlier submitter is in the queue, under this number, and of jobs with this digest.
     Queued(Span, u64, String),
     /// Where the batches are.
-    Surveyed(Survey),
+    Snapshot(QueueSnapshot),
     /// Whether a node gives signs of life.
-    Nodes(bool),
+    PingAnswered(bool),
     /// The results have been made anew, or a server has lost some: news of others may have been missed.
-    Doubt,
+    ResultsMissed,
     /// Something has failed for long, and is tried on.
-    Trouble(String),
+    ErrorPersists(String),
     /// The run cannot go on.
     Failed(Error),
 }
@@ -75,92 +75,98 @@ pub(super) struct Coordinator<J: Job> {
     pub(super) streams: Streams,
     pub(super) settings: SubmitSettings,
     pub(super) shared: Arc<Shared<J>>,
-    pub(super) decoder: Sender<Decode<J>>,
+    pub(super) decoder: Sender<DecodeTask<J>>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) finder: Arc<Finder>,
     pub(super) events: UnboundedReceiver<Event>,
-    pub(super) known: Known,
+    pub(super) known: ResumeIndex,
     pub(super) known_jobs: u64,
-    pub(super) waiting: BTreeMap<u64, Waiting<J>>,
+    pub(super) pending: BTreeMap<u64, PendingMessage<J>>,
     /// Batches that are not published before another one has been compared.
-    pub(super) held: Option<Held>,
+    pub(super) gate: Option<PublishGate>,
     pub(super) flush_at: Option<Instant>,
-    pub(super) starving: Option<Starving>,
-    pub(super) look_at: Instant,
+    pub(super) stalled: Option<StalledMessage>,
+    pub(super) reconcile_at: Instant,
     /// It has been asked where the batches are.
-    pub(super) is_surveying: bool,
+    pub(super) is_reconciling: bool,
     /// The answer to that may be older than a reason to doubt: ask once more.
-    pub(super) survey_again: bool,
+    pub(super) reconcile_again: bool,
     pub(super) check: StreamCheck,
     /// What is to be cancelled as soon as it is known that no node has it.
-    pub(super) cancelling: Vec<Cancelling<J>>,
+    pub(super) cancel_requests: Vec<CancelRequest<J>>,
     pub(super) stopping: Option<Stopping>,
     /// Messages of batches that nobody waits for.
-    pub(super) unwanted: Vec<u64>,
+    pub(super) unwanted_sequences: Vec<u64>,
     /// Such batches whose messages are not known, and may not be there.
-    pub(super) orphans: BTreeSet<Span>,
+    pub(super) unwanted_spans: BTreeSet<Span>,
     /// What is being removed.
     pub(super) removals: JoinSet<()>,
-    pub(super) vigil: Vigil,
+    pub(super) liveness: NodeLiveness,
     pub(super) claim: Claim,
     /// What is queued is another submitter's.
     pub(super) taken_over: bool,
 }
 
 /// A batch without outcomes.
-pub(super) struct Waiting<J: Job> {
-    pub(super) batch: Batch<J>,
+pub(super) struct PendingMessage<J: Job> {
+    pub(super) message: JobMessage<J>,
     pub(super) digest: String,
     /// Its number in the queue, once it is known to be there.
     pub(super) sequence: Option<u64>,
     /// It is in the queue, or on its way there.
     pub(super) sent: bool,
     /// On its way there.
-    pub(super) publishing: Option<AbortHandle>,
+    pub(super) publish_task: Option<AbortHandle>,
     pub(super) since: Instant,
-    pub(super) times: u32,
+    pub(super) publish_count: u32,
     /// Its result is here, and being put together.
-    pub(super) found: bool,
+    pub(super) has_result: bool,
 }
 
 impl<J: Job> Coordinator<J> {
     /// Finds out what is known of the run. In this order: what becomes a result between two questions is found by the
     /// second, or heard of later.
-    pub(super) async fn make(
+    pub(super) async fn open(
         (session, streams): (Session, Streams),
         settings: SubmitSettings,
         timeout: Duration,
         shared: Arc<Shared<J>>,
-        decoder: Sender<Decode<J>>,
+        decoder: Sender<DecodeTask<J>>,
     ) -> Result<Coordinator<J>, Error> {
         let SubmitSettings { queue, run, .. } = settings.clone();
-        let claim = Claim::take(&session, &streams, (&queue, &run)).await?;
+        let claim = Claim::acquire(&session, &streams, (&queue, &run)).await?;
         let after = streams.results.get_info().await.map_err(Error::server)?.state.last_sequence;
-        let queued = batches(&streams.jobs, &queue.all(Which::Jobs, Some(&run))).await?;
-        let stored = batches(&streams.results, &queue.all(Which::Results, Some(&run))).await?;
+        let queued = message_spans(&streams.jobs, &queue.subjects(StreamKind::Jobs, Some(&run))).await?;
+        let stored =
+            message_spans(&streams.results, &queue.subjects(StreamKind::Results, Some(&run))).await?;
         let spans = |list: Vec<(_, Span)>| list.into_iter().map(|(_, span)| span).collect::<Vec<_>>();
-        let known = Known::new(spans(queued), spans(stored));
-        *shared.gather.lock() = Gather::new(known.clone());
+        let known = ResumeIndex::new(spans(queued), spans(stored));
+        *shared.buffer.lock() = SubmitBuffer::new(known.clone());
 
-        let (tell, events): (UnboundedSender<Event>, _) = unbounded_channel();
-        let trouble = || Trouble::new(timeout, session.line.clone(), tell.clone());
-        let filter = queue.all(Which::Results, Some(&run));
+        let (event_sender, events): (UnboundedSender<Event>, _) = unbounded_channel();
+        let throttle = || ErrorThrottle::new(timeout, session.link.clone(), event_sender.clone());
+        let filter = queue.subjects(StreamKind::Results, Some(&run));
         let listener = Listener {
             session: session.clone(),
             results: streams.results.clone(),
             created: streams.results.cached_info().created,
             filter,
             after,
-            events: tell.clone(),
-            trouble: trouble(),
+            events: event_sender.clone(),
+            throttle: throttle(),
         };
-        spawn(&tell, listener.listen());
-        let finder = Finder::new(&streams, queue.clone(), run.clone(), tell.clone(), trouble());
-        let check = StreamCheck::new(streams.identity(), timeout, trouble());
-        let publisher =
-            Publisher::new((session, streams.jobs.clone()), (queue, run), version(J::NAME), timeout, tell);
+        spawn(&event_sender, listener.listen());
+        let finder = Finder::new(&streams, queue.clone(), run.clone(), event_sender.clone(), throttle());
+        let check = StreamCheck::new(streams.identity(), timeout, throttle());
+        let publisher = Publisher::new(
+            (session, streams.jobs.clone()),
+            (queue, run),
+            version(J::NAME),
+            timeout,
+            event_sender,
+        );
         let known_jobs = known.stored_jobs();
-        let held = known.last().map(|_| Held::default());
+        let gate = known.last().map(|_| PublishGate::default());
         Ok(Coordinator {
             streams,
             settings,
@@ -171,20 +177,20 @@ impl<J: Job> Coordinator<J> {
             events,
             known,
             known_jobs,
-            waiting: BTreeMap::new(),
-            held,
+            pending: BTreeMap::new(),
+            gate,
             flush_at: None,
-            starving: None,
-            look_at: Instant::now() + LOOK_AFTER,
-            is_surveying: false,
-            survey_again: false,
+            stalled: None,
+            reconcile_at: Instant::now() + RESULT_TIMEOUT,
+            is_reconciling: false,
+            reconcile_again: false,
             check,
-            cancelling: Vec::new(),
+            cancel_requests: Vec::new(),
             stopping: None,
-            unwanted: Vec::new(),
-            orphans: BTreeSet::new(),
+            unwanted_sequences: Vec::new(),
+            unwanted_spans: BTreeSet::new(),
             removals: JoinSet::new(),
-            vigil: Vigil::new(),
+            liveness: NodeLiveness::new(),
             claim,
             taken_over: false,
         })
@@ -196,17 +202,17 @@ impl<J: Job> Coordinator<J> {
 
     /// Decides until all jobs have their outcomes and no more will come.
     pub(super) async fn run(mut self, commands: &mut UnboundedReceiver<Command<J>>) {
-        let mut line = self.publisher.session.line.clone();
+        let mut link = self.publisher.session.link.clone();
         let mut is_up = true;
         while !self.is_over() {
             let wake_at = TokioInstant::from_std(self.wake_at());
             tokio::select! {
                 // What has come back makes room for what is to go.
                 biased;
-                Some(event) = self.events.recv() => self.hear(event),
-                Some(command) = commands.recv() => self.obey(command),
-                Ok(()) = line.changed() => {
-                    let now = line.borrow_and_update().up;
+                Some(event) = self.events.recv() => self.handle_event(event),
+                Some(command) = commands.recv() => self.handle_command(command),
+                Ok(()) = link.changed() => {
+                    let now = link.borrow_and_update().up;
                     self.check.reconnected();
                     if std::mem::replace(&mut is_up, now) != now {
                         (self.settings.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
@@ -216,85 +222,85 @@ impl<J: Job> Coordinator<J> {
             }
             self.remove_unwanted();
         }
-        self.publisher.withdraw();
+        self.publisher.stop_publishing();
         self.clean_up().await;
         // Whoever pushes jobs from now on is refused; what came in between has to be told.
         commands.close();
         while let Ok(command) = commands.try_recv() {
-            if let Command::Batch(batch) = command {
-                batch.fail(|| JobError::Cancelled);
+            if let Command::JobMessage(message) = command {
+                message.fail(|| JobError::Cancelled);
             }
         }
     }
 
     fn is_over(&self) -> bool {
-        self.waiting.is_empty() && self.shared.is_over()
+        self.pending.is_empty() && self.shared.is_over()
     }
 
     fn wake_at(&self) -> Instant {
-        let held = self.held.as_ref().and_then(|held| held.until);
-        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.look_at));
-        let vigil = self.keeps_vigil().then_some(self.vigil.ask_at);
-        let patience = self.cancelling.iter().filter_map(Cancelling::patient_until);
-        let starving = self.starving.as_ref().map(|starving| starving.until);
-        let times = self
+        let gate = self.gate.as_ref().and_then(|gate| gate.until);
+        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.reconcile_at));
+        let liveness = self.checks_liveness().then_some(self.liveness.ping_at);
+        let callers = self.cancel_requests.iter().filter_map(CancelRequest::caller_deadline);
+        let stalled = self.stalled.as_ref().map(|stalled| stalled.until);
+        let deadlines = self
             .flush_at
             .into_iter()
-            .chain(starving)
-            .chain(held)
+            .chain(stalled)
+            .chain(gate)
             .chain(stopping)
-            .chain(vigil)
-            .chain(patience);
-        times.fold(self.look_at.min(self.check.at()), Instant::min)
+            .chain(liveness)
+            .chain(callers);
+        deadlines.fold(self.reconcile_at.min(self.check.at()), Instant::min)
     }
 
     /// Whether somebody should be at work.
-    fn keeps_vigil(&self) -> bool {
-        !self.waiting.is_empty() && self.stopping.is_none()
+    fn checks_liveness(&self) -> bool {
+        !self.pending.is_empty() && self.stopping.is_none()
     }
 
-    fn obey(&mut self, command: Command<J>) {
+    fn handle_command(&mut self, command: Command<J>) {
         match command {
-            Command::Batch(batch) => self.take(batch),
+            Command::JobMessage(message) => self.accept(message),
             Command::Flush => {
                 self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
             }
-            Command::Look => self.look_at_the_end(),
+            Command::CheckEnd => self.check_job_count(),
             Command::CancelWaiting(sink, done) => self.cancel_waiting(sink, done),
             Command::Stop(until) => self.stop(until),
-            Command::Unreadable(span, cause) => self.unreadable(span, cause),
+            Command::Unreadable(span, cause) => self.fail_unreadable(span, cause),
             Command::Fail(error) => self.fail(&error),
         }
     }
 
-    fn hear(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         match event {
             Event::Published(span, sequence) => {
-                if self.orphans.remove(&span) {
-                    self.unwanted.push(sequence);
-                } else if let Some(waiting) = self.waiting.get_mut(&span.first) {
-                    waiting.sequence = Some(sequence);
-                    waiting.since = Instant::now();
-                    waiting.batch.leave_publisher();
+                if self.unwanted_spans.remove(&span) {
+                    self.unwanted_sequences.push(sequence);
+                } else if let Some(pending) = self.pending.get_mut(&span.first) {
+                    pending.sequence = Some(sequence);
+                    pending.since = Instant::now();
+                    pending.message.release_publish_slot();
                 }
             }
-            Event::Result(found) => self.found(found),
-            Event::Complete(span, Ok(outcomes)) => self.complete(span, outcomes),
-            Event::Complete(span, Err(Error::NoAnswer(_))) => {
+            Event::Result(found) => self.handle_result(found),
+            Event::Loaded(span, Ok(outcomes)) => self.complete(span, outcomes),
+            Event::Loaded(span, Err(Error::NoAnswer(_))) => {
                 // Later again, as what has not been heard of.
-                if let Some(waiting) = self.waiting.get_mut(&span.first) {
-                    waiting.found = false;
+                if let Some(pending) = self.pending.get_mut(&span.first) {
+                    pending.has_result = false;
                 }
             }
-            Event::Complete(span, Err(error)) => self.unreadable(span, error.to_string()),
+            Event::Loaded(span, Err(error)) => self.fail_unreadable(span, error.to_string()),
             Event::NotFound(span) => self.not_found(span),
-            Event::Queued(span, sequence, digest) => self.queued(span, sequence, &digest),
+            Event::Queued(span, sequence, digest) => self.handle_queued(span, sequence, &digest),
             Event::Checked(checked) => self.checked(checked),
-            Event::Suspect => self.check.soon(),
-            Event::Surveyed(survey) => self.surveyed(&survey),
-            Event::Nodes(is_served) => self.found_nodes(is_served),
-            Event::Doubt => self.doubt(),
-            Event::Trouble(cause) => (self.settings.tell)(SubmitNews::Trouble(cause)),
+            Event::CheckStreams => self.check.soon(),
+            Event::Snapshot(reconcile) => self.apply_snapshot(&reconcile),
+            Event::PingAnswered(is_served) => self.handle_ping(is_served),
+            Event::ResultsMissed => self.reconcile_all(),
+            Event::ErrorPersists(cause) => (self.settings.tell)(SubmitNews::Trouble(cause)),
             Event::Failed(error) => self.fail(&error),
         }
     }
@@ -304,77 +310,83 @@ impl<J: Job> Coordinator<J> {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
             self.shared.flushing.store(false, Ordering::Release);
-            let mut gather = self.shared.gather.lock();
-            gather.send_off(&self.shared);
-            self.starving = Starving::of(&gather, now);
+            let mut buffer = self.shared.buffer.lock();
+            buffer.flush(&self.shared);
+            self.stalled = StalledMessage::new(&buffer, now);
         }
-        self.feed_the_starving(now);
-        self.hold_on(now);
-        if self.look_at <= now {
-            self.look_at = now + LOOK_AFTER;
-            self.look_for_the_silent(now);
+        self.send_stalled(now);
+        self.check_gate(now);
+        if self.reconcile_at <= now {
+            self.reconcile_at = now + RESULT_TIMEOUT;
+            self.reconcile_overdue(now);
         }
         if self.check.at() <= now {
             self.check_streams();
         }
-        if self.keeps_vigil() && self.vigil.ask_at <= now {
-            self.look_for_nodes();
+        if self.checks_liveness() && self.liveness.ping_at <= now {
+            self.ping_nodes();
         }
-        self.cancelling.iter_mut().for_each(|cancelling| cancelling.lose_patience(now));
+        self.cancel_requests.iter_mut().for_each(|cancel_requests| cancel_requests.release_caller(now));
         if self.stopping.is_some() {
-            self.go_on_stopping(now);
+            self.continue_stopping(now);
         }
     }
 
     /// Takes a batch from those who push jobs.
-    fn take(&mut self, mut batch: Batch<J>) {
+    fn accept(&mut self, mut message: JobMessage<J>) {
         if self.shared.broken().is_some() || self.stopping.is_some() {
             let broken = self.shared.broken();
-            return batch.fail(|| match &broken {
+            return message.fail(|| match &broken {
                 Some(cause) => JobError::Abandoned(cause.clone()),
                 None => JobError::Cancelled,
             });
         }
-        let span = batch.span;
+        let span = message.span;
         let known =
             self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, place)| place);
-        if known.is_some() || self.held.is_some() {
-            batch.leave_publisher();
+        if known.is_some() || self.gate.is_some() {
+            message.release_publish_slot();
         }
-        let waiting = Waiting {
-            digest: std::mem::take(&mut batch.digest),
+        let pending = PendingMessage {
+            digest: std::mem::take(&mut message.digest),
             sequence: None,
             sent: known.is_some(),
-            publishing: None,
+            publish_task: None,
             since: Instant::now(),
-            times: 0,
-            found: false,
-            batch,
+            publish_count: 0,
+            has_result: false,
+            message,
         };
-        let bytes = waiting.batch.payload.len();
-        if self.waiting.is_empty() {
-            self.vigil.begin();
+        let bytes = pending.message.payload.len();
+        if self.pending.is_empty() {
+            self.liveness.reset();
         }
-        self.waiting.insert(span.first, waiting);
-        match (known, &self.held) {
-            (Some(Place::Stored), _) => self.finder.find(span),
-            (Some(Place::Queued), _) => self.finder.follow(span),
+        self.pending.insert(span.first, pending);
+        match (known, &self.gate) {
+            (Some(ResumeState::Stored), _) => self.finder.find(span),
+            (Some(ResumeState::Queued), _) => self.finder.find_queued(span),
             (None, None) => self.publish(span.first),
-            (None, Some(_)) => self.hold(bytes),
+            (None, Some(_)) => self.hold_back(bytes),
         }
     }
 
     pub(super) fn publish(&mut self, first: u64) {
-        let Some(waiting) = self.waiting.get_mut(&first) else { return };
-        let again = waiting.sent;
-        waiting.times += 1;
-        waiting.sent = true;
-        waiting.sequence = None;
-        waiting.since = Instant::now();
-        let Waiting { batch, digest, times, .. } = waiting;
-        let (payload, digest) = (batch.payload.clone(), digest.clone());
-        let outgoing = Outgoing { span: batch.span, payload, digest, time: *times, again };
-        let publishing = self.publisher.publish(outgoing);
-        waiting.publishing = Some(publishing);
+        let Some(pending) = self.pending.get_mut(&first) else { return };
+        let republished = pending.sent;
+        pending.publish_count += 1;
+        pending.sent = true;
+        pending.sequence = None;
+        pending.since = Instant::now();
+        let PendingMessage { message, digest, publish_count, .. } = pending;
+        let (payload, digest) = (message.payload.clone(), digest.clone());
+        let outgoing = PublishRequest {
+            span: message.span,
+            payload,
+            digest,
+            publish_count: *publish_count,
+            republished,
+        };
+        let publish_task = self.publisher.publish(outgoing);
+        pending.publish_task = Some(publish_task);
     }
 }

@@ -13,22 +13,22 @@ use pool::{Job, Outcome};
 
 use super::{
     guard::DecoderGuard,
-    shared::{Batch, Command, Shared},
+    shared::{Command, JobMessage, Shared},
 };
-use crate::{Error, batch::take_bytes, verdict};
+use crate::{Error, message::take_bytes, outcome};
 
 /// A batch and its outcomes.
-pub(super) struct Decode<J: Job> {
-    pub(super) batch: Batch<J>,
+pub(super) struct DecodeTask<J: Job> {
+    pub(super) message: JobMessage<J>,
     pub(super) outcomes: Bytes,
 }
 
 /// Starts the thread; it ends with the last sender.
-pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<Decode<J>>, Error> {
+pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<DecodeTask<J>>, Error> {
     let (sender, receiver) = channel();
     let shared = shared.clone();
     let run = move || {
-        shared.is_own_thread_from_now_on();
+        shared.register_sink_thread();
         let _guard = DecoderGuard(shared.clone());
         decode_all(&shared, &receiver);
     };
@@ -36,14 +36,14 @@ pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<Decode<J>>
     Ok(sender)
 }
 
-fn decode_all<J: Job>(shared: &Shared<J>, results: &Receiver<Decode<J>>) {
-    for Decode { batch, outcomes } in results {
-        match decode::<J>(&outcomes, batch.span.count) {
-            Ok(outcomes) => batch.deliver(outcomes),
+fn decode_all<J: Job>(shared: &Shared<J>, results: &Receiver<DecodeTask<J>>) {
+    for DecodeTask { message, outcomes } in results {
+        match decode::<J>(&outcomes, message.span.count) {
+            Ok(outcomes) => message.deliver(outcomes),
             Err(cause) => {
                 let cause_of_all: Arc<str> = cause.as_str().into();
-                shared.command(Command::Unreadable(batch.span, cause));
-                batch.fail(|| pool::JobError::Abandoned(cause_of_all.clone()));
+                shared.command(Command::Unreadable(message.span, cause));
+                message.fail(|| pool::JobError::Abandoned(cause_of_all.clone()));
             }
         }
     }
@@ -53,7 +53,7 @@ fn decode<J: Job>(mut bytes: &[u8], count: u64) -> Result<Vec<Outcome<J>>, Strin
     let mut outcomes = Vec::with_capacity(usize::try_from(count).unwrap_or(0).min(bytes.len()));
     for _ in 0..count {
         let one = take_bytes(&mut bytes).ok_or("it ends before the last outcome")?;
-        outcomes.push(verdict::decode::<J>(one).map_err(|error| error.to_string())?);
+        outcomes.push(outcome::decode::<J>(one).map_err(|error| error.to_string())?);
     }
     if bytes.is_empty() { Ok(outcomes) } else { Err("it has too many bytes".to_owned()) }
 }

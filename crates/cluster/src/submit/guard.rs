@@ -25,12 +25,12 @@ impl<J: Job> Drop for EndGuard<J> {
     fn drop(&mut self) {
         let EndGuard(shared) = self;
         if thread::panicking() {
-            let cause = shared.break_down(&Error::Panicked);
+            let cause = shared.set_broken(&Error::Panicked);
             if let Some(open) = shared.take_open_batch() {
                 open.fail(|| JobError::Abandoned(cause.clone()));
             }
         }
-        shared.end();
+        shared.mark_ended();
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use crate::{
         names::Span,
         submit::{
-            shared::{Batch, Owner},
+            shared::{JobMessage, Owner},
             submitter::ClusterSubmitter,
         },
     };
@@ -116,9 +116,9 @@ mod tests {
         }
     }
 
-    type Parts = (Arc<Shared<Nothing>>, UnboundedReceiver<Command<Nothing>>, Arc<Abandoned>);
+    type Fixture = (Arc<Shared<Nothing>>, UnboundedReceiver<Command<Nothing>>, Arc<Abandoned>);
 
-    fn parts() -> Parts {
+    fn fixture() -> Fixture {
         let (commands, received) = unbounded_channel();
         (Shared::new(None, commands), received, Arc::default())
     }
@@ -130,16 +130,16 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_dropped_abandons_its_jobs_and_breaks_the_run() {
-        let (shared, _commands, sink) = parts();
+        let (shared, _commands, sink) = fixture();
         let owners = vec![Owner { sink: sink.clone() as Arc<dyn Sink<Nothing>>, tags: vec![7, 8] }];
-        drop(Batch::new(&shared, Span { first: 0, count: 2 }, Bytes::new(), String::new(), owners));
+        drop(JobMessage::new(&shared, Span { first: 0, count: 2 }, Bytes::new(), String::new(), owners));
         assert_eq!(*sink.0.lock(), [7, 8]);
         assert!(shared.broken().is_some_and(|cause| cause.contains("panicked")));
     }
 
     #[test]
     fn the_end_of_the_coordinators_thread_by_a_panic_leaves_no_job_without_an_outcome() {
-        let (shared, commands, sink) = parts();
+        let (shared, commands, sink) = fixture();
         // The first batch has four jobs, and two are in the open one.
         push(&shared, &sink, 0..6);
         let thread = shared.clone();
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_the_decoder_or_in_a_task_fails_the_run() {
-        let (shared, mut commands, _) = parts();
+        let (shared, mut commands, _) = fixture();
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let _guard = DecoderGuard(shared);
             panic!("the decoder panics");

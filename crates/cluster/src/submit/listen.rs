@@ -19,33 +19,32 @@ use tokio::{
     time::sleep,
 };
 
-use super::{coordinator::Event, guard::spawn, trouble::Trouble};
+use super::{coordinator::Event, guard::spawn, throttle::ErrorThrottle};
 use crate::{
-    Error, Queue, RunId,
-    batch::Label,
+    Error, Queue, RunId, chunks,
     connect::Session,
-    names::{Span, Which, parse_subject},
-    parts,
+    message::Metadata,
+    names::{Span, StreamKind, parse_subject},
     streams::Streams,
 };
 
 /// A request for results is answered by then, or asked anew.
-const ASK_FOR: Duration = Duration::from_secs(3);
+const PULL_EXPIRY: Duration = Duration::from_secs(3);
 
 /// The most results that are asked for at a time.
-const AT_A_TIME: usize = 256;
+const PULL_SIZE: usize = 256;
 
 /// The server forgets a submitter that is gone.
-const FORGET_AFTER: Duration = Duration::from_secs(120);
+const INACTIVE_THRESHOLD: Duration = Duration::from_secs(120);
 
 /// After a failure.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// Results that are looked up at a time.
-const LOOK_UPS: usize = 16;
+const MAX_LOOKUPS: usize = 16;
 
 /// A stored result.
-pub(super) struct Found {
+pub(super) struct StoredResult {
     pub(super) span: Span,
     /// Its number among the results.
     pub(super) sequence: u64,
@@ -65,29 +64,29 @@ pub(super) struct Listener {
     pub(super) filter: String,
     pub(super) after: u64,
     pub(super) events: UnboundedSender<Event>,
-    pub(super) trouble: Trouble,
+    pub(super) throttle: ErrorThrottle,
 }
 
 impl Listener {
     pub(super) async fn listen(mut self) {
         while !self.events.is_closed() {
-            let mut line = self.session.line.clone();
-            let Ok(number) = line.wait_for(|line| line.up).await.map(|line| line.number) else { return };
+            let mut link = self.session.link.clone();
+            let Ok(number) = link.wait_for(|link| link.up).await.map(|link| link.number) else { return };
             tokio::select! {
-                Err(error) = self.hear() => self.trouble.goes_on(&error.to_string()),
-                _ = line.wait_for(|line| line.number != number) => {}
+                Err(error) = self.receive() => self.throttle.record(&error.to_string()),
+                _ = link.wait_for(|link| link.number != number) => {}
             }
-            sleep(RETRY_AFTER).await;
+            sleep(RETRY_DELAY).await;
         }
     }
 
     /// Hears results until there is a doubt.
-    async fn hear(&mut self) -> Result<Infallible, Error> {
+    async fn receive(&mut self) -> Result<Infallible, Error> {
         let consumer = self.consumer().await?;
-        self.trouble.is_over();
+        self.throttle.clear();
         let mut expected = 1;
         loop {
-            let request = consumer.batch().max_messages(AT_A_TIME).expires(ASK_FOR);
+            let request = consumer.batch().max_messages(PULL_SIZE).expires(PULL_EXPIRY);
             let mut results = request.messages().await.map_err(Error::server)?;
             let asked = expected;
             while let Some(message) = results.next().await {
@@ -99,7 +98,7 @@ impl Listener {
                 expected += 1;
                 self.after = info.stream_sequence;
                 let sequence = info.stream_sequence;
-                self.tell(message, sequence);
+                self.send_result(message, sequence);
             }
             if expected == asked {
                 // A consumer that was deleted does not answer.
@@ -114,13 +113,13 @@ impl Listener {
         let is_new = std::mem::replace(&mut self.created, info.created) != info.created;
         if is_new || info.state.last_sequence < self.after {
             self.after = if is_new { 0 } else { info.state.last_sequence };
-            let _ = self.events.send(Event::Doubt);
+            let _ = self.events.send(Event::ResultsMissed);
         }
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.after + 1 },
             ack_policy: AckPolicy::None,
             filter_subject: self.filter.clone(),
-            inactive_threshold: FORGET_AFTER,
+            inactive_threshold: INACTIVE_THRESHOLD,
             memory_storage: true,
             num_replicas: 1,
             ..pull::Config::default()
@@ -128,11 +127,11 @@ impl Listener {
         self.results.create_consumer(config).await.map_err(Error::server)
     }
 
-    fn tell(&self, message: Message, sequence: u64) {
+    fn send_result(&self, message: Message, sequence: u64) {
         if let Some((_, span)) = parse_subject(&message.subject) {
             let Message { message, .. } = message;
             let headers = message.headers.unwrap_or_default();
-            let found = Found { span, sequence, headers, payload: message.payload };
+            let found = StoredResult { span, sequence, headers, payload: message.payload };
             let _ = self.events.send(Event::Result(found));
         }
     }
@@ -146,7 +145,7 @@ pub(super) struct Finder {
     pub(super) run: RunId,
     permits: Semaphore,
     pub(super) events: UnboundedSender<Event>,
-    pub(super) trouble: Trouble,
+    pub(super) throttle: ErrorThrottle,
 }
 
 impl Finder {
@@ -155,10 +154,10 @@ impl Finder {
         queue: Queue,
         run: RunId,
         events: UnboundedSender<Event>,
-        trouble: Trouble,
+        throttle: ErrorThrottle,
     ) -> Arc<Finder> {
         let (jobs, results) = (streams.jobs.clone(), streams.results.clone());
-        Arc::new(Finder { jobs, results, queue, run, permits: Semaphore::new(LOOK_UPS), events, trouble })
+        Arc::new(Finder { jobs, results, queue, run, permits: Semaphore::new(MAX_LOOKUPS), events, throttle })
     }
 
     /// Fetches a result; the coordinator hears of it, or that there is none.
@@ -173,15 +172,15 @@ impl Finder {
     }
 
     /// Looks for a batch that was in the queue; if it is not there any more, for its result.
-    pub(super) fn follow(self: &Arc<Self>, span: Span) {
+    pub(super) fn find_queued(self: &Arc<Self>, span: Span) {
         let finder = self.clone();
         spawn(&self.events, async move {
             let _permit = finder.permits.acquire().await;
-            let subject = finder.queue.subject(Which::Jobs, &finder.run, span);
-            let event = match finder.last(&finder.jobs, &subject).await {
-                Some(Some(batch)) => {
-                    let digest = Label::read(&batch.headers).digest;
-                    Some(Event::Queued(span, batch.sequence, digest))
+            let subject = finder.queue.subject(StreamKind::Jobs, &finder.run, span);
+            let event = match finder.last_message(&finder.jobs, &subject).await {
+                Some(Some(queued)) => {
+                    let digest = Metadata::from_headers(&queued.headers).digest;
+                    Some(Event::Queued(span, queued.sequence, digest))
                 }
                 Some(None) => finder.result(span).await,
                 None => None,
@@ -193,40 +192,40 @@ impl Finder {
     }
 
     async fn result(&self, span: Span) -> Option<Event> {
-        let subject = self.queue.subject(Which::Results, &self.run, span);
-        Some(match self.last(&self.results, &subject).await? {
+        let subject = self.queue.subject(StreamKind::Results, &self.run, span);
+        Some(match self.last_message(&self.results, &subject).await? {
             Some(StreamMessage { sequence, headers, payload, .. }) => {
-                Event::Result(Found { span, sequence, headers, payload })
+                Event::Result(StoredResult { span, sequence, headers, payload })
             }
             None => Event::NotFound(span),
         })
     }
 
     /// The last message of a subject, if there is one; nothing when nobody wants to know any more.
-    async fn last(&self, stream: &Stream, subject: &str) -> Option<Option<StreamMessage>> {
+    async fn last_message(&self, stream: &Stream, subject: &str) -> Option<Option<StreamMessage>> {
         while !self.events.is_closed() {
             let found = match stream.get_last_raw_message_by_subject(subject).await {
                 Ok(found) => Some(found),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => None,
                 Err(error) => {
-                    self.trouble.goes_on(&error.to_string());
-                    sleep(RETRY_AFTER).await;
+                    self.throttle.record(&error.to_string());
+                    sleep(RETRY_DELAY).await;
                     continue;
                 }
             };
-            self.trouble.is_over();
+            self.throttle.clear();
             return Some(found);
         }
         None
     }
 
     /// Puts the pieces of a large result together.
-    pub(super) fn complete(self: &Arc<Self>, found: Found) {
+    pub(super) fn load(self: &Arc<Self>, found: StoredResult) {
         let finder = self.clone();
         spawn(&self.events, async move {
-            let Found { span, headers, payload, .. } = found;
-            let loaded = parts::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
-            let _ = finder.events.send(Event::Complete(span, loaded));
+            let StoredResult { span, headers, payload, .. } = found;
+            let loaded = chunks::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
+            let _ = finder.events.send(Event::Loaded(span, loaded));
         });
     }
 }

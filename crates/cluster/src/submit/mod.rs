@@ -7,24 +7,24 @@
 //! [`claim`] sees to it that nobody else works on the same run, [`check`] that the queue's streams still exist, and [`guard`] that a
 //! panic ends the run.
 
+mod backpressure;
 mod check;
 mod claim;
+mod cleanup;
 mod coordinator;
 mod decode;
-mod ending;
-mod fullness;
+mod gate;
 mod guard;
-mod held;
 mod listen;
+mod liveness;
 mod publish;
+mod reconcile;
 mod results;
 mod shared;
 pub(crate) mod sizing;
+mod stop;
 mod submitter;
-mod survey;
-mod trouble;
-mod vigil;
-mod withdraw;
+mod throttle;
 
 use std::{
     sync::{Arc, mpsc::sync_channel},
@@ -96,30 +96,30 @@ impl<J: Job> ClusterExecutor<J> {
     /// When the cluster cannot be reached or used, the queue is of another version or for other jobs, or another submitter
     /// is at work on the run.
     pub fn connect(connection: &Connection, settings: SubmitSettings) -> Result<ClusterExecutor<J>, Error> {
-        let (commands, heard) = tokio::sync::mpsc::unbounded_channel();
+        let (commands, received) = tokio::sync::mpsc::unbounded_channel();
         let shared = Shared::new(settings.time_limit, commands);
         let decoder = decode::start(&shared)?;
         // Not one of tokio's, which must not be waited for in a runtime of the caller's.
-        let (tell, told) = sync_channel(1);
-        let (connection, at_work) = (connection.clone(), shared.clone());
+        let (started, start_result) = sync_channel(1);
+        let (connection, thread_shared) = (connection.clone(), shared.clone());
         runtime::spawn("runner-cluster", move || async move {
-            at_work.is_own_thread_from_now_on();
+            thread_shared.register_sink_thread();
             // Dropped in the opposite order: the guard needs the commands to be received until then.
-            let mut heard = heard;
-            let _guard = EndGuard(at_work.clone());
-            let made = async {
+            let mut received = received;
+            let _guard = EndGuard(thread_shared.clone());
+            let starting = async {
                 let opened = open::<J>(&connection, &settings).await?;
-                Coordinator::make(opened, settings, connection.timeout, at_work.clone(), decoder).await
+                Coordinator::open(opened, settings, connection.timeout, thread_shared.clone(), decoder).await
             };
-            match made.await {
-                Err(error) => drop(tell.send(Err(error))),
+            match starting.await {
+                Err(error) => drop(started.send(Err(error))),
                 Ok(coordinator) => {
-                    let _ = tell.send(Ok(coordinator.known_jobs()));
-                    coordinator.run(&mut heard).await;
+                    let _ = started.send(Ok(coordinator.known_jobs()));
+                    coordinator.run(&mut received).await;
                 }
             }
         })?;
-        let known_jobs = told.recv().map_err(Error::server)??;
+        let known_jobs = start_result.recv().map_err(Error::server)??;
         Ok(ClusterExecutor { shared, known_jobs })
     }
 
@@ -151,16 +151,16 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
 
     /// How many batches may be under way: nobody knows how many workers there are, or will be.
     fn workers(&self) -> usize {
-        self.shared.batches_under_way()
+        self.shared.max_in_flight()
     }
 
     /// As other executors do; it waits for the server to take back what no node has, for two seconds at most.
     fn cancel_waiting(&self) {
-        let (done, heard) = sync_channel(1);
+        let (done, received) = sync_channel(1);
         self.shared.command(Command::CancelWaiting(None, Some(done)));
-        if !self.shared.is_own_thread() {
+        if !self.shared.is_sink_thread() {
             // An error when all is over.
-            let _ = heard.recv();
+            let _ = received.recv();
         }
     }
 

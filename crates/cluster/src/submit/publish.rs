@@ -10,21 +10,21 @@ use tokio::{
     time::sleep,
 };
 
-use super::{coordinator::Event, fullness::Fullness, guard::spawn, trouble::Trouble};
+use super::{backpressure::Backpressure, coordinator::Event, guard::spawn, throttle::ErrorThrottle};
 use crate::{
     Error, Queue, RunId,
-    batch::{Label, as_again},
+    chunks::ChunkedMessage,
     connect::Session,
-    names::{Span, Which},
-    parts::Parcel,
-    publish::{Stored, with_id},
+    message::{Metadata, mark_republished},
+    names::{Span, StreamKind},
+    publish::{StoreResult, with_message_id},
 };
 
 /// Batches that may wait for the server's word that it has stored them.
-const UNANSWERED: usize = 64;
+const MAX_UNACKED: usize = 64;
 
 /// Between two attempts with one batch.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// What all publishing shares.
 pub(super) struct Publisher {
@@ -36,23 +36,23 @@ pub(super) struct Publisher {
     submitter: String,
     permits: Semaphore,
     jobs: Stream,
-    fullness: Fullness,
-    trouble: Trouble,
+    backpressure: Backpressure,
+    throttle: ErrorThrottle,
     timeout: Duration,
     pub(super) events: UnboundedSender<Event>,
     /// Nothing more is to be published.
-    withdrawn: watch::Sender<bool>,
+    stopped: watch::Sender<bool>,
 }
 
 /// A batch on its way to the queue.
-pub(super) struct Outgoing {
+pub(super) struct PublishRequest {
     pub(super) span: Span,
     pub(super) payload: Bytes,
     pub(super) digest: String,
     /// The so manieth time by this submitter.
-    pub(super) time: u32,
+    pub(super) publish_count: u32,
     /// It has been in the queue before, and may have been run.
-    pub(super) again: bool,
+    pub(super) republished: bool,
 }
 
 impl Publisher {
@@ -64,74 +64,75 @@ impl Publisher {
         events: UnboundedSender<Event>,
     ) -> Arc<Publisher> {
         Arc::new(Publisher {
-            trouble: Trouble::new(timeout, session.line.clone(), events.clone()),
-            fullness: Fullness::new(timeout),
+            throttle: ErrorThrottle::new(timeout, session.link.clone(), events.clone()),
+            backpressure: Backpressure::new(timeout),
             jobs,
             submitter: session.client.new_inbox(),
             session,
             queue,
             run,
             version,
-            permits: Semaphore::new(UNANSWERED),
+            permits: Semaphore::new(MAX_UNACKED),
             timeout,
             events,
-            withdrawn: watch::Sender::new(false),
+            stopped: watch::Sender::new(false),
         })
     }
 
     pub(super) fn note_progress(&self) {
-        self.fullness.note_progress();
+        self.backpressure.note_progress();
     }
 
     /// Publishes nothing more.
-    pub(super) fn withdraw(&self) {
-        self.withdrawn.send_replace(true);
+    pub(super) fn stop_publishing(&self) {
+        self.stopped.send_replace(true);
     }
 
     /// Publishes a batch; the coordinator hears of the end, unless it puts an end to it.
-    pub(super) fn publish(self: &Arc<Self>, batch: Outgoing) -> AbortHandle {
+    pub(super) fn publish(self: &Arc<Self>, request: PublishRequest) -> AbortHandle {
         let publisher = self.clone();
         spawn(&self.events, async move {
-            let mut withdrawn = publisher.withdrawn.subscribe();
+            let mut stopped = publisher.stopped.subscribe();
             let event = tokio::select! {
-                event = publisher.until_stored(batch) => event,
-                _ = withdrawn.wait_for(|&withdrawn| withdrawn) => return,
+                event = publisher.publish_until_stored(request) => event,
+                _ = stopped.wait_for(|&stopped| stopped) => return,
             };
             let _ = publisher.events.send(event);
         })
     }
 
-    async fn until_stored(&self, batch: Outgoing) -> Event {
+    async fn publish_until_stored(&self, request: PublishRequest) -> Event {
         // Never closed.
         let _permit = self.permits.acquire().await;
-        let Outgoing { span, payload, digest, time, again } = batch;
-        let label = Label { version: self.version.clone(), digest, cost: None, node: None, failure: None };
-        let subject = self.queue.subject(Which::Jobs, &self.run, span);
-        let id = format!("{}.{}.{}.{}.{time}", self.run, span.first, span.count, self.submitter);
-        let mut headers = with_id(label.headers(), id);
-        if again {
-            headers = as_again(headers);
+        let PublishRequest { span, payload, digest, publish_count, republished } = request;
+        let metadata =
+            Metadata { version: self.version.clone(), digest, cost: None, node: None, failure: None };
+        let subject = self.queue.subject(StreamKind::Jobs, &self.run, span);
+        let id = format!("{}.{}.{}.{}.{publish_count}", self.run, span.first, span.count, self.submitter);
+        let mut headers = with_message_id(metadata.to_headers(), id);
+        if republished {
+            headers = mark_republished(headers);
         }
-        let mut parcel = Parcel::new(&self.session, subject, headers, payload);
+        let mut outgoing = ChunkedMessage::new(&self.session, subject, headers, payload);
         loop {
-            match parcel.store(&self.session, &self.queue, &self.run).await {
-                Stored::Here(sequence) => {
-                    self.fullness.is_over();
-                    self.trouble.is_over();
+            match outgoing.store(&self.session, &self.queue, &self.run).await {
+                StoreResult::Stored(sequence) => {
+                    self.backpressure.clear();
+                    self.throttle.clear();
                     return Event::Published(span, sequence);
                 }
-                Stored::Full(cause) => {
-                    if self.fullness.is_hopeless(&self.session, &self.queue, &self.jobs).await {
+                StoreResult::Full(cause) => {
+                    if self.backpressure.is_stuck(&self.session, &self.queue, &self.jobs).await {
                         let (queue, run) = (self.queue.clone(), self.run.clone());
                         return Event::Failed(Error::Full { queue, run, waited: self.timeout, cause });
                     }
                 }
-                Stored::Before => {}
-                Stored::Unknown(cause) => {
-                    self.trouble.goes_on(&cause);
+                StoreResult::AlreadyExists => {}
+                StoreResult::Unknown(cause) => {
+                    self.throttle.record(&cause);
                 }
             }
-            sleep(RETRY_AFTER).await;
+            sleep(RETRY_DELAY).await;
         }
     }
 }

@@ -6,51 +6,51 @@ use bytes::Bytes;
 use pool::Job;
 
 use super::{
-    coordinator::{Coordinator, Waiting},
-    decode::Decode,
-    listen::Found,
-    survey::{Place, Survey},
+    coordinator::{Coordinator, PendingMessage},
+    decode::DecodeTask,
+    listen::StoredResult,
+    reconcile::{QueueSnapshot, QueueState},
 };
-use crate::{Error, batch::Label, names::Span, parts};
+use crate::{Error, chunks, message::Metadata, names::Span};
 
 /// A batch that has heard of nothing for so long is looked for.
-pub(super) const LOOK_AFTER: Duration = Duration::from_secs(5);
+pub(super) const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<J: Job> Coordinator<J> {
     /// A result is there. Of several for the same jobs the first counts, and one that nobody waits for is another's.
-    pub(super) fn found(&mut self, found: Found) {
+    pub(super) fn handle_result(&mut self, found: StoredResult) {
         let span = found.span;
-        let Some(waiting) = self.waiting.get_mut(&span.first).filter(|waiting| waiting.batch.span == span)
+        let Some(pending) = self.pending.get_mut(&span.first).filter(|pending| pending.message.span == span)
         else {
             // For jobs that have not been pushed yet: it is looked up when they are.
-            self.known.has_result(span);
+            self.known.mark_stored(span);
             return;
         };
-        let label = Label::read(&found.headers);
-        if label.digest != waiting.digest {
+        let metadata = Metadata::from_headers(&found.headers);
+        if metadata.digest != pending.digest {
             let error = Error::OtherJobs { run: self.settings.run.clone(), job: span.first };
             return self.fail(&error);
         }
-        if let Some(cause) = label.failure {
-            return self.incomplete(span, cause, found.sequence);
+        if let Some(cause) = metadata.failure {
+            return self.fail_incomplete(span, cause, found.sequence);
         }
-        if std::mem::replace(&mut waiting.found, true) {
+        if std::mem::replace(&mut pending.has_result, true) {
             return;
         }
         self.publisher.note_progress();
-        self.heard_of_nodes();
-        if let Some(seconds) = label.cost {
+        self.note_node_activity();
+        if let Some(seconds) = metadata.cost {
             self.shared.note_cost(span.count, seconds);
         }
-        match parts::is_whole(&found.headers) {
+        match chunks::is_whole(&found.headers) {
             true => self.complete(span, found.payload),
-            false => self.finder.complete(found),
+            false => self.finder.load(found),
         }
-        self.release();
+        self.open_gate();
     }
 
     /// A node could not put the jobs of a batch together. What it has stored is removed, so that the run can be resumed.
-    fn incomplete(&mut self, span: Span, cause: String, sequence: u64) {
+    fn fail_incomplete(&mut self, span: Span, cause: String, sequence: u64) {
         let results = self.streams.results.clone();
         self.removals.spawn(async move { drop(results.delete_message(sequence).await) });
         let run = self.settings.run.clone();
@@ -58,35 +58,36 @@ impl<J: Job> Coordinator<J> {
     }
 
     /// A batch of an earlier submitter is there.
-    pub(super) fn queued(&mut self, span: Span, sequence: u64, digest: &str) {
-        let is_meant = |waiting: &&mut Waiting<J>| waiting.batch.span == span && waiting.times == 0;
-        let Some(waiting) = self.waiting.get_mut(&span.first).filter(is_meant) else { return };
-        if waiting.digest != digest {
+    pub(super) fn handle_queued(&mut self, span: Span, sequence: u64, digest: &str) {
+        let matches =
+            |pending: &&mut PendingMessage<J>| pending.message.span == span && pending.publish_count == 0;
+        let Some(pending) = self.pending.get_mut(&span.first).filter(matches) else { return };
+        if pending.digest != digest {
             return self.fail(&Error::OtherJobs { run: self.settings.run.clone(), job: span.first });
         }
-        waiting.sequence = Some(sequence);
-        waiting.since = Instant::now();
-        self.release();
+        pending.sequence = Some(sequence);
+        pending.since = Instant::now();
+        self.open_gate();
     }
 
-    pub(super) fn unreadable(&mut self, span: Span, cause: String) {
+    pub(super) fn fail_unreadable(&mut self, span: Span, cause: String) {
         let run = self.settings.run.clone();
         self.fail(&Error::Unreadable { run, first: span.first, last: span.last(), cause });
     }
 
     pub(super) fn complete(&mut self, span: Span, outcomes: Bytes) {
-        if let Some(Waiting { batch, .. }) = self.waiting.remove(&span.first) {
+        if let Some(PendingMessage { message, .. }) = self.pending.remove(&span.first) {
             self.known.forget(span.first);
             // The decoder goes on for as long as we do.
-            let _ = self.decoder.send(Decode { batch, outcomes });
+            let _ = self.decoder.send(DecodeTask { message, outcomes });
         }
     }
 
     /// A batch has no result, and it was not in the queue when that was asked before: it is published again, unless nobody
     /// wants that any more.
     pub(super) fn not_found(&mut self, span: Span) {
-        let is_lost = |waiting: &&Waiting<J>| waiting.batch.span == span && waiting.is_published();
-        match self.waiting.get(&span.first).filter(is_lost) {
+        let is_lost = |pending: &&PendingMessage<J>| pending.message.span == span && pending.is_published();
+        match self.pending.get(&span.first).filter(is_lost) {
             Some(_) if self.stopping.is_some() => self.cancel_one(span.first),
             Some(_) => self.publish(span.first),
             None => {}
@@ -95,68 +96,68 @@ impl<J: Job> Coordinator<J> {
 
     /// Looks for batches that nothing has been heard of for long. Somebody may have removed them, or a server has lost
     /// what it had not written to its disk.
-    pub(super) fn look_for_the_silent(&mut self, now: Instant) {
-        if self.waiting.values().any(|waiting| waiting.is_silent(now)) {
-            self.survey();
+    pub(super) fn reconcile_overdue(&mut self, now: Instant) {
+        if self.pending.values().any(|pending| pending.is_overdue(now)) {
+            self.reconcile();
         }
     }
 
     /// Looks for all batches, because news of some may have been missed.
-    pub(super) fn doubt(&mut self) {
+    pub(super) fn reconcile_all(&mut self) {
         let now = Instant::now();
-        let long_ago = now.checked_sub(2 * LOOK_AFTER).unwrap_or(now);
-        self.waiting.values_mut().for_each(|waiting| waiting.since = waiting.since.min(long_ago));
-        self.survey_again = self.is_surveying;
-        self.survey();
+        let long_ago = now.checked_sub(2 * RESULT_TIMEOUT).unwrap_or(now);
+        self.pending.values_mut().for_each(|pending| pending.since = pending.since.min(long_ago));
+        self.reconcile_again = self.is_reconciling;
+        self.reconcile();
     }
 
     /// Has asked where the batches are.
-    pub(super) fn survey(&mut self) {
-        if !std::mem::replace(&mut self.is_surveying, true) {
-            self.finder.survey();
+    pub(super) fn reconcile(&mut self) {
+        if !std::mem::replace(&mut self.is_reconciling, true) {
+            self.finder.take_snapshot();
         }
     }
 
     /// Looks for the results of whatever is silent and not in the queue. The questions are asked in this order, because a
     /// result is stored before its batch leaves the queue: what is in neither is lost.
-    pub(super) fn surveyed(&mut self, survey: &Survey) {
-        self.is_surveying = false;
-        self.cancel_by(survey);
-        if std::mem::take(&mut self.survey_again) {
-            return self.survey();
+    pub(super) fn apply_snapshot(&mut self, snapshot: &QueueSnapshot) {
+        self.is_reconciling = false;
+        self.cancel_undelivered(snapshot);
+        if std::mem::take(&mut self.reconcile_again) {
+            return self.reconcile();
         }
-        if survey.has_no_consumer() && self.waiting.values().any(|waiting| waiting.is_silent(survey.asked)) {
-            self.have_nodes_look();
+        if snapshot.is_missing() && self.pending.values().any(|pending| pending.is_overdue(snapshot.asked)) {
+            self.request_queue_check();
         }
-        for waiting in self.waiting.values_mut().filter(|waiting| waiting.is_silent(survey.asked)) {
-            waiting.since = survey.asked;
-            if survey.place(waiting) == Place::Gone {
-                self.finder.find(waiting.batch.span);
+        for pending in self.pending.values_mut().filter(|pending| pending.is_overdue(snapshot.asked)) {
+            pending.since = snapshot.asked;
+            if snapshot.state(pending) == QueueState::Absent {
+                self.finder.find(pending.message.span);
             }
         }
-        if !self.cancelling.is_empty() {
-            self.survey();
+        if !self.cancel_requests.is_empty() {
+            self.reconcile();
         }
     }
 }
 
-impl<J: Job> Waiting<J> {
+impl<J: Job> PendingMessage<J> {
     /// It is being published, and the server has not said yet that it has it.
-    pub(super) fn is_on_its_way(&self) -> bool {
-        self.times > 0 && self.sequence.is_none()
+    pub(super) fn is_publishing(&self) -> bool {
+        self.publish_count > 0 && self.sequence.is_none()
     }
 
     /// It was known before its jobs came, and it is not known yet of which jobs.
-    pub(super) fn is_being_compared(&self) -> bool {
-        self.is_published() && self.times == 0 && self.sequence.is_none()
+    pub(super) fn awaits_comparison(&self) -> bool {
+        self.is_published() && self.publish_count == 0 && self.sequence.is_none()
     }
 
     /// It was put into the queue, by this submitter or an earlier one, and has no result here.
     pub(super) fn is_published(&self) -> bool {
-        self.sent && !self.found && !self.is_on_its_way()
+        self.sent && !self.has_result && !self.is_publishing()
     }
 
-    fn is_silent(&self, now: Instant) -> bool {
-        self.is_published() && now.saturating_duration_since(self.since) > LOOK_AFTER
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.is_published() && now.saturating_duration_since(self.since) > RESULT_TIMEOUT
     }
 }

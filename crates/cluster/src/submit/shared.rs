@@ -17,22 +17,22 @@ use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 
 use super::{
-    sizing::{MOST_UNPUBLISHED, Sizing},
-    submitter::Gather,
+    sizing::{MAX_UNPUBLISHED, Sizing},
+    submitter::SubmitBuffer,
 };
-use crate::{Error, names::Span, spans::Known};
+use crate::{Error, names::Span, resume::ResumeIndex};
 
 /// Bytes of jobs that may be under way.
-const MOST_BYTES: usize = 256 << 20;
+const MAX_BYTES_IN_FLIGHT: usize = 256 << 20;
 
 /// What the coordinator is told from outside.
 pub(super) enum Command<J: Job> {
     /// A batch is complete.
-    Batch(Batch<J>),
+    JobMessage(JobMessage<J>),
     /// What has gathered should not have to wait for more.
     Flush,
     /// Something may be over now.
-    Look,
+    CheckEnd,
     /// What no node has been given is cancelled, of one sink or of all; somebody may wait until that is done.
     CancelWaiting(Option<Arc<dyn Sink<J>>>, Option<SyncSender<()>>),
     /// The same, and the rest is cancelled at this time.
@@ -45,7 +45,7 @@ pub(super) enum Command<J: Job> {
 
 /// Jobs that travel together. When it is dropped, it counts as resolved; if its outcomes were not delivered by then, which only a
 /// panic can cause, its jobs are abandoned and the run is broken.
-pub(super) struct Batch<J: Job> {
+pub(super) struct JobMessage<J: Job> {
     shared: Arc<Shared<J>>,
     /// It counts as one that is not in the queue yet.
     is_unpublished: bool,
@@ -62,36 +62,36 @@ pub(super) struct Owner<J: Job> {
     pub(super) tags: Vec<u64>,
 }
 
-impl<J: Job> Batch<J> {
+impl<J: Job> JobMessage<J> {
     pub(super) fn new(
         shared: &Arc<Shared<J>>,
         span: Span,
         payload: Bytes,
         digest: String,
         owners: Vec<Owner<J>>,
-    ) -> Batch<J> {
-        Batch { shared: shared.clone(), is_unpublished: false, span, payload, digest, owners }
+    ) -> JobMessage<J> {
+        JobMessage { shared: shared.clone(), is_unpublished: false, span, payload, digest, owners }
     }
 
     /// Counts the batch as complete, and as one that is not in the queue yet.
-    pub(super) fn count(&mut self) {
+    pub(super) fn count_complete(&mut self) {
         self.is_unpublished = true;
-        let mut gate = self.shared.gate.lock();
-        gate.batches += 1;
-        gate.unpublished += 1;
-        gate.bytes += self.payload.len();
+        let mut admission = self.shared.admission.lock();
+        admission.messages += 1;
+        admission.unpublished += 1;
+        admission.bytes += self.payload.len();
     }
 
     /// The batch is in the queue, or is not published for now: the next one may be completed.
-    pub(super) fn leave_publisher(&mut self) {
+    pub(super) fn release_publish_slot(&mut self) {
         if std::mem::take(&mut self.is_unpublished) {
-            self.shared.gate.lock().unpublished -= 1;
-            self.shared.room.notify_all();
+            self.shared.admission.lock().unpublished -= 1;
+            self.shared.capacity_freed.notify_all();
         }
     }
 
     /// Whether nobody but this sink wants its outcomes.
-    pub(super) fn is_only_of(&self, sink: &Arc<dyn Sink<J>>) -> bool {
+    pub(super) fn belongs_only_to(&self, sink: &Arc<dyn Sink<J>>) -> bool {
         self.owners.iter().all(|owner| Arc::ptr_eq(&owner.sink, sink))
     }
 
@@ -101,7 +101,7 @@ impl<J: Job> Batch<J> {
         for Owner { sink, tags } in std::mem::take(&mut self.owners) {
             let resolved =
                 tags.into_iter().zip(&mut outcomes).map(|(tag, outcome)| Resolved { tag, outcome });
-            hand_over(&*sink, resolved.collect());
+            deliver(&*sink, resolved.collect());
         }
     }
 
@@ -113,24 +113,24 @@ impl<J: Job> Batch<J> {
     fn fail_owners(&mut self, failure: impl Fn() -> JobError<J::Error>) {
         for Owner { sink, tags } in std::mem::take(&mut self.owners) {
             let failed = |tag| Resolved { tag, outcome: Err(failure()) };
-            hand_over(&*sink, tags.into_iter().map(failed).collect());
+            deliver(&*sink, tags.into_iter().map(failed).collect());
         }
     }
 }
 
-impl<J: Job> Drop for Batch<J> {
+impl<J: Job> Drop for JobMessage<J> {
     fn drop(&mut self) {
         if !self.owners.is_empty() {
-            let cause = self.shared.break_down(&Error::Panicked);
+            let cause = self.shared.set_broken(&Error::Panicked);
             self.fail_owners(|| JobError::Abandoned(cause.clone()));
         }
-        self.leave_publisher();
-        self.shared.resolved(self.span.count, self.payload.len());
+        self.release_publish_slot();
+        self.shared.count_resolved(self.span.count, self.payload.len());
     }
 }
 
 /// Hands outcomes to a sink, whose panics are its own.
-pub(super) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
+pub(super) fn deliver<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
     if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
         eprintln!("a sink panicked: {panic}");
     }
@@ -138,25 +138,25 @@ pub(super) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) 
 
 pub(super) struct Shared<J: Job> {
     pub(super) time_limit: Option<Duration>,
-    gate: Mutex<Gate>,
+    admission: Mutex<Admission>,
     /// Signalled when there may be room for a batch.
-    room: Condvar,
+    capacity_freed: Condvar,
     /// Signalled at the end.
     over: Condvar,
     /// Taken before the gate, if both are.
-    pub(super) gather: Mutex<Gather<J>>,
+    pub(super) buffer: Mutex<SubmitBuffer<J>>,
     commands: UnboundedSender<Command<J>>,
     /// Somebody has asked for a flush that has not been done.
     pub(super) flushing: AtomicBool,
     /// The target of the batch that is being gathered.
     target: AtomicU64,
     /// Threads that call sinks, and so whatever callbacks do: if they waited, nobody would ever wake them.
-    own: Mutex<Vec<ThreadId>>,
+    sink_threads: Mutex<Vec<ThreadId>>,
 }
 
-struct Gate {
+struct Admission {
     sizing: Sizing,
-    batches: usize,
+    messages: usize,
     /// Of these, those that are not in the queue yet.
     unpublished: usize,
     bytes: usize,
@@ -172,9 +172,9 @@ impl<J: Job> Shared<J> {
     pub(super) fn new(time_limit: Option<Duration>, commands: UnboundedSender<Command<J>>) -> Arc<Shared<J>> {
         let sizing = Sizing::new();
         let target = AtomicU64::new(sizing.jobs());
-        let gate = Gate {
+        let admission = Admission {
             sizing,
-            batches: 0,
+            messages: 0,
             unpublished: 0,
             bytes: 0,
             jobs: 0,
@@ -185,14 +185,14 @@ impl<J: Job> Shared<J> {
         };
         Arc::new(Shared {
             time_limit,
-            gate: Mutex::new(gate),
-            room: Condvar::new(),
+            admission: Mutex::new(admission),
+            capacity_freed: Condvar::new(),
             over: Condvar::new(),
-            gather: Mutex::new(Gather::new(Known::default())),
+            buffer: Mutex::new(SubmitBuffer::new(ResumeIndex::default())),
             commands,
             flushing: AtomicBool::new(false),
             target,
-            own: Mutex::default(),
+            sink_threads: Mutex::default(),
         })
     }
 
@@ -202,22 +202,22 @@ impl<J: Job> Shared<J> {
     }
 
     /// The calling thread is one of those that call sinks.
-    pub(super) fn is_own_thread_from_now_on(&self) {
-        self.own.lock().push(thread::current().id());
+    pub(super) fn register_sink_thread(&self) {
+        self.sink_threads.lock().push(thread::current().id());
     }
 
-    pub(super) fn is_own_thread(&self) -> bool {
-        self.own.lock().contains(&thread::current().id())
+    pub(super) fn is_sink_thread(&self) -> bool {
+        self.sink_threads.lock().contains(&thread::current().id())
     }
 
     /// Waits until another batch may be begun. It may when nothing will be taken any more, too.
-    pub(super) fn wait_for_room(&self) {
-        let mut gate = self.gate.lock();
-        if !gate.has_room() && self.is_own_thread() {
+    pub(super) fn wait_for_capacity(&self) {
+        let mut admission = self.admission.lock();
+        if !admission.has_capacity() && self.is_sink_thread() {
             return;
         }
-        while !gate.has_room() && gate.refusal().is_none() {
-            self.room.wait(&mut gate);
+        while !admission.has_capacity() && admission.refusal().is_none() {
+            self.capacity_freed.wait(&mut admission);
         }
     }
 
@@ -226,117 +226,117 @@ impl<J: Job> Shared<J> {
         self.target.load(Ordering::Relaxed)
     }
 
-    pub(super) fn batches_under_way(&self) -> usize {
-        self.gate.lock().sizing.batches_under_way()
+    pub(super) fn max_in_flight(&self) -> usize {
+        self.admission.lock().sizing.max_in_flight()
     }
 
     pub(super) fn has_capacity(&self) -> bool {
-        self.gate.lock().batches < 2
+        self.admission.lock().messages < 2
     }
 
     pub(super) fn refusal(&self) -> Option<SubmitError> {
-        self.gate.lock().refusal()
+        self.admission.lock().refusal()
     }
 
     /// Counts a job that is taken in.
-    pub(super) fn entered(&self) -> Result<(), SubmitError> {
-        let mut gate = self.gate.lock();
-        match gate.refusal() {
+    pub(super) fn count_job(&self) -> Result<(), SubmitError> {
+        let mut admission = self.admission.lock();
+        match admission.refusal() {
             Some(refused) => Err(refused),
             None => {
-                gate.jobs += 1;
+                admission.jobs += 1;
                 Ok(())
             }
         }
     }
 
     /// Counts a batch whose jobs have their outcomes.
-    pub(super) fn resolved(&self, jobs: u64, bytes: usize) {
-        let mut gate = self.gate.lock();
-        gate.batches = gate.batches.saturating_sub(1);
-        gate.bytes = gate.bytes.saturating_sub(bytes);
-        gate.jobs = gate.jobs.saturating_sub(jobs);
-        self.room.notify_all();
-        if gate.jobs == 0 {
-            self.command(Command::Look);
+    pub(super) fn count_resolved(&self, jobs: u64, bytes: usize) {
+        let mut admission = self.admission.lock();
+        admission.messages = admission.messages.saturating_sub(1);
+        admission.bytes = admission.bytes.saturating_sub(bytes);
+        admission.jobs = admission.jobs.saturating_sub(jobs);
+        self.capacity_freed.notify_all();
+        if admission.jobs == 0 {
+            self.command(Command::CheckEnd);
         }
     }
 
     /// Learns what a batch has cost.
     pub(super) fn note_cost(&self, jobs: u64, seconds: f64) {
-        let mut gate = self.gate.lock();
-        gate.sizing.note(jobs, seconds);
-        self.target.store(gate.sizing.jobs(), Ordering::Relaxed);
-        self.room.notify_all();
+        let mut admission = self.admission.lock();
+        admission.sizing.note(jobs, seconds);
+        self.target.store(admission.sizing.jobs(), Ordering::Relaxed);
+        self.capacity_freed.notify_all();
     }
 
     /// The open batch, if it has jobs.
-    pub(super) fn take_open_batch(self: &Arc<Self>) -> Option<Batch<J>> {
-        let mut gather = self.gather.lock();
-        (!gather.is_empty()).then(|| gather.take(self))
+    pub(super) fn take_open_batch(self: &Arc<Self>) -> Option<JobMessage<J>> {
+        let mut buffer = self.buffer.lock();
+        (!buffer.is_empty()).then(|| buffer.take(self))
     }
 
     pub(super) fn close(self: &Arc<Self>) {
-        let mut gather = self.gather.lock();
-        gather.send_off(self);
-        self.gate.lock().closed = true;
-        self.room.notify_all();
-        drop(gather);
-        self.command(Command::Look);
+        let mut buffer = self.buffer.lock();
+        buffer.flush(self);
+        self.admission.lock().closed = true;
+        self.capacity_freed.notify_all();
+        drop(buffer);
+        self.command(Command::CheckEnd);
     }
 
     pub(super) fn stop(&self) {
-        let mut gate = self.gate.lock();
-        gate.closed = true;
-        gate.stopped = true;
-        self.room.notify_all();
+        let mut admission = self.admission.lock();
+        admission.closed = true;
+        admission.stopped = true;
+        self.capacity_freed.notify_all();
     }
 
     /// The first cause counts.
-    pub(super) fn break_down(&self, error: &Error) -> Arc<str> {
-        let mut gate = self.gate.lock();
-        gate.closed = true;
-        self.room.notify_all();
-        gate.broken.get_or_insert_with(|| error.to_string().into()).clone()
+    pub(super) fn set_broken(&self, error: &Error) -> Arc<str> {
+        let mut admission = self.admission.lock();
+        admission.closed = true;
+        self.capacity_freed.notify_all();
+        admission.broken.get_or_insert_with(|| error.to_string().into()).clone()
     }
 
     pub(super) fn broken(&self) -> Option<Arc<str>> {
-        self.gate.lock().broken.clone()
+        self.admission.lock().broken.clone()
     }
 
     /// Whether no jobs will come, and none is without an outcome.
     pub(super) fn is_over(&self) -> bool {
-        let gate = self.gate.lock();
-        gate.closed && gate.jobs == 0
+        let admission = self.admission.lock();
+        admission.closed && admission.jobs == 0
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.gate.lock().closed
+        self.admission.lock().closed
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.gate.lock().stopped
+        self.admission.lock().stopped
     }
 
     /// The runtime has nothing more to do.
-    pub(super) fn end(&self) {
-        self.gate.lock().ended = true;
+    pub(super) fn mark_ended(&self) {
+        self.admission.lock().ended = true;
         self.over.notify_all();
     }
 
     /// Waits for that; whether it has come.
     pub(super) fn wait_for_end(&self, time: Duration) -> bool {
-        if self.is_own_thread() {
-            return self.gate.lock().ended;
+        if self.is_sink_thread() {
+            return self.admission.lock().ended;
         }
         let deadline = Instant::now().checked_add(time);
-        let mut gate = self.gate.lock();
-        while !gate.ended {
+        let mut admission = self.admission.lock();
+        while !admission.ended {
             match deadline {
-                None => self.over.wait(&mut gate),
+                None => self.over.wait(&mut admission),
                 Some(deadline) => {
-                    if self.over.wait_until(&mut gate, deadline).timed_out() {
-                        return gate.ended;
+                    if self.over.wait_until(&mut admission, deadline).timed_out() {
+                        return admission.ended;
                     }
                 }
             }
@@ -345,14 +345,14 @@ impl<J: Job> Shared<J> {
     }
 }
 
-impl Gate {
-    fn has_room(&self) -> bool {
-        let has_room = || {
-            self.batches < self.sizing.batches_under_way()
-                && self.unpublished < MOST_UNPUBLISHED
-                && self.bytes < MOST_BYTES
+impl Admission {
+    fn has_capacity(&self) -> bool {
+        let has_capacity = || {
+            self.messages < self.sizing.max_in_flight()
+                && self.unpublished < MAX_UNPUBLISHED
+                && self.bytes < MAX_BYTES_IN_FLIGHT
         };
-        self.batches == 0 || has_room()
+        self.messages == 0 || has_capacity()
     }
 
     fn refusal(&self) -> Option<SubmitError> {

@@ -9,17 +9,17 @@ use pool::{Job, JobError, JobOptions, Resolved, Sink, SubmitError, Submitter};
 use wire::CodecKind;
 
 use super::{
-    shared::{Batch, Command, Owner, Shared, hand_over},
-    sizing::MOST_BYTES,
+    shared::{Command, JobMessage, Owner, Shared, deliver},
+    sizing::MAX_BYTES,
 };
 use crate::{
-    batch::{Digest, push_job},
+    message::{Digest, push_job},
     names::Span,
-    spans::Known,
+    resume::ResumeIndex,
 };
 
 /// The batch that is being filled, and where the next ones have to end.
-pub(super) struct Gather<J: Job> {
+pub(super) struct SubmitBuffer<J: Job> {
     /// The number of the next job.
     next: u64,
     /// The first job of the open batch.
@@ -28,8 +28,8 @@ pub(super) struct Gather<J: Job> {
     digest: Digest,
     owners: Vec<Owner<J>>,
     /// The open batch is one of an earlier submitter: it has exactly so many jobs, however long they are in coming.
-    fixed: Option<u64>,
-    known: Known,
+    exact_jobs: Option<u64>,
+    known: ResumeIndex,
 }
 
 /// A job's own limit comes first, then the run's; the node's is for those that have none at all.
@@ -39,16 +39,16 @@ struct Limits {
     default: Option<Duration>,
 }
 
-impl<J: Job> Gather<J> {
+impl<J: Job> SubmitBuffer<J> {
     /// Nothing yet, around what is known already.
-    pub(super) fn new(known: Known) -> Gather<J> {
-        Gather {
+    pub(super) fn new(known: ResumeIndex) -> SubmitBuffer<J> {
+        SubmitBuffer {
             next: 0,
             first: 0,
             payload: Vec::new(),
             digest: Digest::default(),
             owners: Vec::new(),
-            fixed: None,
+            exact_jobs: None,
             known,
         }
     }
@@ -58,19 +58,19 @@ impl<J: Job> Gather<J> {
     }
 
     /// Whether there is an open batch, and nobody but this sink, if there is one, wants its outcomes.
-    pub(super) fn is_only_of(&self, sink: Option<&Arc<dyn Sink<J>>>) -> bool {
-        let is_meant = |owner: &Owner<J>| sink.is_none_or(|sink| Arc::ptr_eq(&owner.sink, sink));
-        !self.is_empty() && self.owners.iter().all(is_meant)
+    pub(super) fn belongs_only_to(&self, sink: Option<&Arc<dyn Sink<J>>>) -> bool {
+        let matches = |owner: &Owner<J>| sink.is_none_or(|sink| Arc::ptr_eq(&owner.sink, sink));
+        !self.is_empty() && self.owners.iter().all(matches)
     }
 
     /// How many jobs have been taken.
-    pub(super) fn taken(&self) -> u64 {
+    pub(super) fn pushed(&self) -> u64 {
         self.next
     }
 
     fn add(&mut self, sink: &Arc<dyn Sink<J>>, tag: u64, limits: Limits, job: &[u8]) {
         if self.is_empty() {
-            self.fixed = self.known.starting_at(self.first).map(|(span, _)| span.count);
+            self.exact_jobs = self.known.starting_at(self.first).map(|(span, _)| span.count);
         }
         self.digest.add(limits.own, job);
         push_job(limits.own.or(limits.default), job, &mut self.payload);
@@ -82,13 +82,13 @@ impl<J: Job> Gather<J> {
     }
 
     /// Whether the open batch has to go now.
-    fn is_full(&self, target: u64) -> bool {
+    fn is_complete(&self, target: u64) -> bool {
         let count = self.next - self.first;
-        match self.fixed {
-            Some(fixed) => count >= fixed,
+        match self.exact_jobs {
+            Some(exact_jobs) => count >= exact_jobs,
             None => {
                 count >= target
-                    || self.payload.len() >= MOST_BYTES
+                    || self.payload.len() >= MAX_BYTES
                     || self.known.next_after(self.first) == Some(self.next)
             }
         }
@@ -96,33 +96,33 @@ impl<J: Job> Gather<J> {
 
     /// Whether the open batch is one of an earlier submitter, and has to get more jobs.
     pub(super) fn is_short(&self) -> bool {
-        self.fixed.is_some_and(|fixed| self.next - self.first < fixed)
+        self.exact_jobs.is_some_and(|exact_jobs| self.next - self.first < exact_jobs)
     }
 
     /// Lets the open batch go, whatever is known of it.
-    pub(super) fn send_off_short(&mut self, shared: &Arc<Shared<J>>) {
+    pub(super) fn flush_short(&mut self, shared: &Arc<Shared<J>>) {
         self.known.forget(self.first);
-        self.fixed = None;
-        self.send_off(shared);
+        self.exact_jobs = None;
+        self.flush(shared);
     }
 
     /// Lets the open batch go, unless it has to get more jobs first.
-    pub(super) fn send_off(&mut self, shared: &Arc<Shared<J>>) {
+    pub(super) fn flush(&mut self, shared: &Arc<Shared<J>>) {
         if !self.is_empty() && !self.is_short() {
-            let mut batch = self.take(shared);
-            batch.count();
-            shared.command(Command::Batch(batch));
+            let mut message = self.take(shared);
+            message.count_complete();
+            shared.command(Command::JobMessage(message));
         }
     }
 
     /// The open batch, whether it may go or not.
-    pub(super) fn take(&mut self, shared: &Arc<Shared<J>>) -> Batch<J> {
+    pub(super) fn take(&mut self, shared: &Arc<Shared<J>>) -> JobMessage<J> {
         let span = Span { first: self.first, count: self.next - self.first };
         self.first = self.next;
-        self.fixed = None;
+        self.exact_jobs = None;
         let (payload, owners) = (std::mem::take(&mut self.payload).into(), std::mem::take(&mut self.owners));
         let digest = std::mem::take(&mut self.digest).text();
-        Batch::new(shared, span, payload, digest, owners)
+        JobMessage::new(shared, span, payload, digest, owners)
     }
 }
 
@@ -137,8 +137,8 @@ impl<J: Job> ClusterSubmitter<J> {
         ClusterSubmitter { shared, sink, encoded: Vec::new() }
     }
 
-    fn refuse(&self, tag: u64, failure: JobError<J::Error>) {
-        hand_over(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
+    fn reject(&self, tag: u64, failure: JobError<J::Error>) {
+        deliver(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
     }
 }
 
@@ -146,29 +146,29 @@ impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         self.encoded.clear();
         if let Err(error) = CodecKind::Bincode.encode(&job, &mut self.encoded) {
-            return self.refuse(tag, JobError::Codec(error.to_string()));
+            return self.reject(tag, JobError::Codec(error.to_string()));
         }
         let limits = Limits { own: options.time_limit, default: self.shared.time_limit };
-        let mut gather = self.shared.gather.lock();
-        if gather.is_empty() {
-            drop(gather);
-            self.shared.wait_for_room();
-            gather = self.shared.gather.lock();
+        let mut buffer = self.shared.buffer.lock();
+        if buffer.is_empty() {
+            drop(buffer);
+            self.shared.wait_for_capacity();
+            buffer = self.shared.buffer.lock();
         }
-        match self.shared.entered() {
+        match self.shared.count_job() {
             Ok(()) => {
-                gather.add(&self.sink, tag, limits, &self.encoded);
-                if gather.is_full(self.shared.target()) {
-                    gather.send_off(&self.shared);
+                buffer.add(&self.sink, tag, limits, &self.encoded);
+                if buffer.is_complete(self.shared.target()) {
+                    buffer.flush(&self.shared);
                 }
             }
             Err(SubmitError::Closed) => {
-                drop(gather);
-                self.refuse(tag, JobError::Cancelled);
+                drop(buffer);
+                self.reject(tag, JobError::Cancelled);
             }
             Err(SubmitError::Broken(cause)) => {
-                drop(gather);
-                self.refuse(tag, JobError::Abandoned(cause));
+                drop(buffer);
+                self.reject(tag, JobError::Abandoned(cause));
             }
         }
     }

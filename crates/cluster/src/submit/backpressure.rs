@@ -8,26 +8,26 @@ use parking_lot::Mutex;
 use crate::{Error, Queue, connect::Session, status::ask_nodes};
 
 /// What is known of it.
-pub(super) struct Fullness {
-    patience: Duration,
-    state: Mutex<State>,
+pub(super) struct Backpressure {
+    timeout: Duration,
+    state: Mutex<BackpressureState>,
     /// One looks at a time.
-    looking: tokio::sync::Mutex<()>,
+    checking: tokio::sync::Mutex<()>,
 }
 
-struct State {
+struct BackpressureState {
     /// When a batch was last stored or came back, or the queue was seen to get emptier.
     progress: Instant,
     /// Since when the queue has been full.
     since: Option<Instant>,
     /// How many messages had left the queue, at the last look.
-    left: Option<u64>,
+    removed: Option<u64>,
 }
 
-impl Fullness {
-    pub(super) fn new(patience: Duration) -> Fullness {
-        let state = State { progress: Instant::now(), since: None, left: None };
-        Fullness { patience, state: Mutex::new(state), looking: tokio::sync::Mutex::default() }
+impl Backpressure {
+    pub(super) fn new(timeout: Duration) -> Backpressure {
+        let state = BackpressureState { progress: Instant::now(), since: None, removed: None };
+        Backpressure { timeout, state: Mutex::new(state), checking: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn note_progress(&self) {
@@ -35,40 +35,40 @@ impl Fullness {
     }
 
     /// A batch was stored.
-    pub(super) fn is_over(&self) {
+    pub(super) fn clear(&self) {
         let mut state = self.state.lock();
         state.progress = Instant::now();
-        (state.since, state.left) = (None, None);
+        (state.since, state.removed) = (None, None);
     }
 
     /// Whether the queue has not been full before.
-    fn begins(&self) -> bool {
+    fn mark_full(&self) -> bool {
         let mut state = self.state.lock();
-        let begins = state.since.is_none();
+        let is_new = state.since.is_none();
         state.since.get_or_insert_with(Instant::now);
-        begins
+        is_new
     }
 
-    fn is_long(&self) -> bool {
+    fn has_timed_out(&self) -> bool {
         let state = self.state.lock();
-        state.since.is_some_and(|since| since.max(state.progress).elapsed() >= self.patience)
+        state.since.is_some_and(|since| since.max(state.progress).elapsed() >= self.timeout)
     }
 
     /// Hears that the queue is full; whether there is no hope that this changes. There is while batches leave the queue,
     /// whoever's they are, and while a node has one: it may take its time.
-    pub(super) async fn is_hopeless(&self, session: &Session, queue: &Queue, jobs: &Stream) -> bool {
-        let begins = self.begins();
-        if !begins && !self.is_long() {
+    pub(super) async fn is_stuck(&self, session: &Session, queue: &Queue, jobs: &Stream) -> bool {
+        let is_new = self.mark_full();
+        if !is_new && !self.has_timed_out() {
             return false;
         }
-        let _turn = self.looking.lock().await;
-        if !begins && !self.is_long() {
+        let _turn = self.checking.lock().await;
+        if !is_new && !self.has_timed_out() {
             // Somebody else has looked meanwhile.
             return false;
         }
-        let Ok(left) = left(jobs).await else { return false };
-        let has_left = self.state.lock().left.replace(left) != Some(left);
-        if begins || has_left || is_at_work(session, queue).await {
+        let Ok(removed) = removed_messages(jobs).await else { return false };
+        let has_progress = self.state.lock().removed.replace(removed) != Some(removed);
+        if is_new || has_progress || has_busy_node(session, queue).await {
             self.note_progress();
             return false;
         }
@@ -77,12 +77,12 @@ impl Fullness {
 }
 
 /// How many messages have left the queue in its life.
-async fn left(jobs: &Stream) -> Result<u64, Error> {
+async fn removed_messages(jobs: &Stream) -> Result<u64, Error> {
     let state = jobs.get_info().await.map_err(Error::server)?.state;
     Ok(state.last_sequence.saturating_sub(state.messages))
 }
 
 /// Whether a node has a batch of the queue.
-async fn is_at_work(session: &Session, queue: &Queue) -> bool {
+async fn has_busy_node(session: &Session, queue: &Queue) -> bool {
     ask_nodes(session, queue).await.is_ok_and(|nodes| nodes.iter().any(|node| node.batches_held > 0))
 }

@@ -1,8 +1,8 @@
-//! How jobs and outcomes are laid out in messages.
+//! Layout of jobs and outcomes in messages.
 //!
-//! Jobs one after the other, each as its time limit (nanoseconds plus one; 0 if it has none), its length, and its bytes;
-//! outcomes likewise, without limits. Numbers are written in groups of seven bits, the lowest first, all but the last
-//! marked by the eighth (LEB128). What else there is to say stands in headers.
+//! Jobs follow one another, each as its time limit (nanoseconds plus one; 0 for none), its length, and its
+//! bytes. Outcomes follow one another likewise, without limits. Numbers are in LEB128: groups of seven bits,
+//! the lowest first, with the eighth bit set in all but the last. Metadata is in headers.
 
 use std::time::Duration;
 
@@ -14,33 +14,33 @@ use crate::{
     names::{Queue, RunId, Span},
 };
 
-/// Digest of the encoded jobs, in batches and results.
+/// Digest of the encoded jobs, in messages and results.
 const DIGEST: &str = "Runner-Digest";
-/// Protocol and job type.
+/// Protocol version and job type.
 const VERSION: &str = "Runner-Version";
-/// Seconds of one worker that the batch has cost.
+/// Worker time of all jobs, in seconds.
 const COST: &str = "Runner-Cost";
-/// The batch was in the queue before: it may have a result.
-const AGAIN: &str = "Runner-Again";
-/// Why the batch could not be run: in place of outcomes.
+/// The message was in the queue before, so it may have a result.
+const REPUBLISHED: &str = "Runner-Again";
+/// Why the jobs could not be run; in place of outcomes.
 const FAILURE: &str = "Runner-JobError";
-/// Who ran it.
+/// Node that ran the jobs.
 const NODE: &str = "Runner-Node";
 
-/// What a batch or its result says of itself.
+/// Metadata of a message or a result.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Label {
+pub(crate) struct Metadata {
     pub(crate) version: String,
     pub(crate) digest: String,
-    /// Seconds of one worker, for all jobs together; of results only.
+    /// Worker time of all jobs together in seconds; results only.
     pub(crate) cost: Option<f64>,
     pub(crate) node: Option<String>,
-    /// Why there are no outcomes; of results only.
+    /// Why there are no outcomes; results only.
     pub(crate) failure: Option<String>,
 }
 
-impl Label {
-    pub(crate) fn headers(&self) -> HeaderMap {
+impl Metadata {
+    pub(crate) fn to_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(VERSION, self.version.as_str());
         headers.insert(DIGEST, self.digest.as_str());
@@ -56,9 +56,9 @@ impl Label {
         headers
     }
 
-    pub(crate) fn read(headers: &HeaderMap) -> Label {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Metadata {
         let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
-        Label {
+        Metadata {
             version: text(VERSION).unwrap_or_default(),
             digest: text(DIGEST).unwrap_or_default(),
             cost: text(COST).and_then(|cost| cost.parse().ok()).filter(|cost: &f64| cost.is_finite()),
@@ -68,24 +68,24 @@ impl Label {
     }
 }
 
-/// So that a node looks for a result before it runs a batch: it was in the queue before.
-pub(crate) fn as_again(mut headers: HeaderMap) -> HeaderMap {
-    headers.insert(AGAIN, "1");
+/// Marks a message that was in the queue before, so that a node looks for a result before it runs the jobs.
+pub(crate) fn mark_republished(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(REPUBLISHED, "1");
     headers
 }
 
-/// Whether the batch was in the queue before.
-pub(crate) fn is_again(headers: &HeaderMap) -> bool {
-    headers.get(AGAIN).is_some()
+/// Returns whether the message was in the queue before.
+pub(crate) fn is_republished(headers: &HeaderMap) -> bool {
+    headers.get(REPUBLISHED).is_some()
 }
 
-/// What everybody who shares a queue must agree on.
+/// Returns the protocol version and job type, which must be equal for all submitters and nodes of a queue.
 pub(crate) fn version(job_type: &str) -> String {
     format!("protocol {PROTOCOL_VERSION}, job type {job_type}")
 }
 
-/// What stands for a batch's jobs: each with the limit that it brings itself. That of the run may be another one when it is
-/// gone on with.
+/// Digest of a message's jobs, each with its own time limit. The run's default limit is not included, because
+/// it may change when the run is resumed.
 #[derive(Clone, Default)]
 pub(crate) struct Digest(Hasher);
 
@@ -103,31 +103,31 @@ impl Digest {
     }
 }
 
-/// Nanoseconds plus one; 0 if there is none.
+/// Returns nanoseconds plus one; 0 for no limit.
 fn limit_ns(limit: Option<Duration>) -> u64 {
     limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).saturating_add(1))
 }
 
-/// Appends a job.
+/// Appends an encoded job.
 pub(crate) fn push_job(limit: Option<Duration>, job: &[u8], into: &mut Vec<u8>) {
     push_number(limit_ns(limit), into);
     push_bytes(job, into);
 }
 
-/// Appends an outcome.
+/// Appends an encoded outcome.
 pub(crate) fn push_bytes(bytes: &[u8], into: &mut Vec<u8>) {
     push_number(bytes.len() as u64, into);
     into.extend_from_slice(bytes);
 }
 
-/// Takes a job off the front; nothing if it is not whole.
+/// Removes a job from the front; `None` if it is truncated.
 pub(crate) fn take_job<'a>(bytes: &mut &'a [u8]) -> Option<(Option<Duration>, &'a [u8])> {
     let limit_ns = take_number(bytes)?;
     let job = take_bytes(bytes)?;
     Some((limit_ns.checked_sub(1).map(Duration::from_nanos), job))
 }
 
-/// Takes an outcome off the front; nothing if it is not whole.
+/// Removes an outcome from the front; `None` if it is truncated.
 pub(crate) fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(take_number(bytes)?).ok()?;
     let (taken, rest) = bytes.split_at_checked(length)?;
@@ -156,8 +156,8 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// What a job is told that was in a batch that no node could finish.
-pub(crate) fn quarantine_message(queue: &Queue, run: &RunId, span: Span, deliveries: u64) -> String {
+/// Returns the cause of loss of the jobs in a message that was quarantined.
+pub(crate) fn quarantine_cause(queue: &Queue, run: &RunId, span: Span, deliveries: u64) -> String {
     let (first, last) = (span.first, span.last());
     let jobs = if first == last { format!("job {first}") } else { format!("jobs {first} to {last}") };
     format!(
@@ -177,23 +177,23 @@ mod tests {
     }
 
     #[test]
-    fn labels_come_back_as_they_were() {
-        let label = Label {
+    fn metadata_round_trips_through_headers() {
+        let metadata = Metadata {
             version: version("builtin"),
             digest: digest(None, b"x"),
             cost: Some(0.25),
             node: Some("a:1".into()),
-            failure: Some("a piece is missing".into()),
+            failure: Some("a chunk is missing".into()),
         };
-        assert_eq!(Label::read(&label.headers()), label);
-        assert_eq!(Label::read(&HeaderMap::new()), Label::default());
+        assert_eq!(Metadata::from_headers(&metadata.to_headers()), metadata);
+        assert_eq!(Metadata::from_headers(&HeaderMap::new()), Metadata::default());
         assert_ne!(digest(None, b"x"), digest(None, b"y"));
         assert_ne!(digest(None, b"x"), digest(Some(Duration::ZERO), b"x"));
     }
 
     proptest! {
         #[test]
-        fn jobs_come_back_as_they_were(jobs in vec((proptest::option::of(0..u64::MAX - 1), vec(any::<u8>(), 0..300)), 0..20)) {
+        fn jobs_round_trip(jobs in vec((proptest::option::of(0..u64::MAX - 1), vec(any::<u8>(), 0..300)), 0..20)) {
             let mut bytes = Vec::new();
             for (limit, job) in &jobs {
                 push_job(limit.map(Duration::from_nanos), job, &mut bytes);
@@ -206,7 +206,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..100)) {
+        fn decoding_arbitrary_bytes_does_not_panic(bytes in vec(any::<u8>(), 0..100)) {
             let mut rest = &bytes[..];
             while take_job(&mut rest).is_some() {}
             let mut rest = &bytes[..];

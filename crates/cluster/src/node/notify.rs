@@ -8,43 +8,46 @@ use tokio::sync::watch;
 use super::{NodeNews, serve::Node};
 use crate::{
     Error,
-    connect::{Line, Session},
+    connect::{LinkState, Session},
 };
 
 /// A trouble that lasts is told again.
-const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const NOTIFY_INTERVAL: Duration = Duration::from_secs(60);
 
 impl<J: Job> Node<J> {
     /// Says that something fails and is tried again, but not each time.
-    pub(super) fn tell_trouble(&mut self, cause: String, tell: &mut dyn FnMut(NodeNews)) {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN_AFTER) {
-            self.told = Some(Instant::now());
-            tell(NodeNews::Trouble(cause));
+    pub(super) fn notify_error(&mut self, cause: String, notify: &mut dyn FnMut(NodeNews)) {
+        if self
+            .error_notified_at
+            .is_none_or(|error_notified_at| error_notified_at.elapsed() >= NOTIFY_INTERVAL)
+        {
+            self.error_notified_at = Some(Instant::now());
+            notify(NodeNews::Trouble(cause));
         }
     }
 }
 
 /// Says why the server does not take us back, if it says so.
-pub(super) fn tell_refusal(
+pub(super) fn notify_refusal(
     refused: &mut watch::Receiver<Option<String>>,
     session: &Session,
-    tell: &mut dyn FnMut(NodeNews),
+    notify: &mut dyn FnMut(NodeNews),
 ) {
     if let Some(cause) = refused.borrow_and_update().clone() {
         let error = Error::Refused { server: session.server.clone(), cause };
-        tell(NodeNews::Trouble(error.to_string()));
+        notify(NodeNews::Trouble(error.to_string()));
     }
 }
 
 /// Says what has become of the connection.
-pub(super) fn tell_line(before: Line, now: Line, tell: &mut dyn FnMut(NodeNews)) {
+pub(super) fn notify_link(before: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
     // The first connection is told of by `Joined`.
     if before.up && !now.up {
-        tell(NodeNews::Lost);
+        notify(NodeNews::Lost);
     } else if !before.up && now.up {
-        tell(NodeNews::Regained);
+        notify(NodeNews::Regained);
     } else if before.number > 0 && now.number > before.number {
-        tell(NodeNews::Lost);
-        tell(NodeNews::Regained);
+        notify(NodeNews::Lost);
+        notify(NodeNews::Regained);
     }
 }

@@ -1,0 +1,58 @@
+//! How a node leaves its queue.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use async_nats::jetstream::{AckKind, consumer::pull::Batch};
+use pool::Job;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::{
+    NodeNews,
+    serve::{Node, acknowledge, next_message},
+};
+
+/// How long results may take to be stored after the last job has ended.
+const STORE_GRACE: Duration = Duration::from_millis(1500);
+
+/// What a request brings that is under way when the node leaves.
+const LAST_PULL_TIMEOUT: Duration = Duration::from_millis(50);
+
+impl<J: Job> Node<J> {
+    /// Finishes what can be finished soon, and hands back the rest.
+    pub(super) async fn drain(
+        &mut self,
+        mut pull: Option<Batch>,
+        notify: &mut dyn FnMut(NodeNews),
+        leave_requests: &mut watch::Receiver<u32>,
+    ) {
+        let grace = if *leave_requests.borrow() == 1 { self.shared.settings.grace } else { Duration::ZERO };
+        self.shared.is_leaving.store(true, Ordering::Release);
+        self.shared.pool.stop(grace);
+        while let Ok(Some(Ok(delivery))) = timeout(LAST_PULL_TIMEOUT, next_message(&mut pull)).await {
+            self.summary.handed_back += 1;
+            acknowledge(&delivery, AckKind::Nak(None)).await;
+        }
+        drop(pull);
+        let deadline = sleep(grace + STORE_GRACE);
+        tokio::pin!(deadline);
+        while !self.in_flight.is_empty() {
+            tokio::select! {
+                Some(finished) = self.finished.recv() => {
+                    // There is one error to tell, and that is why we leave.
+                    let _ = self.finish(finished, notify).await;
+                }
+                Ok(()) = leave_requests.changed() => self.shared.pool.stop(Duration::ZERO),
+                () = &mut deadline => break,
+            }
+        }
+        self.stop_retrying.send_replace(true);
+        for message in std::mem::take(&mut self.in_flight).into_values() {
+            self.summary.handed_back += 1;
+            self.settle(&message.delivery, message.consumer, AckKind::Nak(None)).await;
+        }
+        self.shared.session.flush().await;
+    }
+}
