@@ -46,7 +46,7 @@ pub(super) struct Attempt<'a> {
 }
 
 /// Whether a batch may be begun.
-pub(super) enum Admission<'a> {
+pub(super) enum AttemptStart<'a> {
     Start(Attempt<'a>),
     /// Another one has to end first.
     Busy,
@@ -96,21 +96,25 @@ impl<J: Job> NodeContext<J> {
     }
 
     /// Waits for a batch's turn, and notes that it is begun.
-    pub(super) async fn begin(&self, delivery: &Delivery, before: u64) -> Admission<'_> {
+    pub(super) async fn begin(&self, delivery: &Delivery, before: u64) -> AttemptStart<'_> {
         let Some(guard) = self.isolation.acquire(before, self.max_attempts()).await else {
-            return Admission::Busy;
+            return AttemptStart::Busy;
         };
         if self.is_leaving() {
-            return Admission::Leaving;
+            return AttemptStart::Leaving;
         }
         if !delivery.redelivered && !self.records_first_attempt() {
-            return Admission::Start(Attempt { _guard: guard, record: None });
+            return AttemptStart::Start(Attempt { _guard: guard, record: None });
         }
         let subject = self.settings.queue.attempts(&delivery.run, delivery.span);
         match self.session.store(&subject, HeaderMap::new(), Bytes::new()).await {
-            StoreResult::Stored(record) => Admission::Start(Attempt { _guard: guard, record: Some(record) }),
-            StoreResult::AlreadyExists => Admission::Unavailable("an attempt could not be noted".to_owned()),
-            StoreResult::Full(cause) | StoreResult::Unknown(cause) => Admission::Unavailable(cause),
+            StoreResult::Stored(record) => {
+                AttemptStart::Start(Attempt { _guard: guard, record: Some(record) })
+            }
+            StoreResult::AlreadyExists => {
+                AttemptStart::Unavailable("an attempt could not be noted".to_owned())
+            }
+            StoreResult::Full(cause) | StoreResult::Unknown(cause) => AttemptStart::Unavailable(cause),
         }
     }
 

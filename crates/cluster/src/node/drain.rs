@@ -11,7 +11,8 @@ use tokio::{
 
 use super::{
     NodeNews,
-    serve::{Node, acknowledge, next_message},
+    serve::{Node, next_message},
+    settle::acknowledge,
 };
 
 /// How long results may take to be stored after the last job has ended.

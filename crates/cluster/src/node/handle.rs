@@ -20,7 +20,7 @@ use wire::CodecKind;
 
 use super::{
     NodeSettings,
-    attempts::{Admission, Isolation},
+    attempts::{AttemptStart, Isolation},
     cost::Costs,
     sink::{MessageSink, RunResult},
 };
@@ -113,10 +113,10 @@ impl<J: Job> NodeContext<J> {
             Err(error) => return self.store_failure(delivery, &metadata.digest, &error).await,
         };
         let attempt = match self.begin(delivery, attempts_before).await {
-            Admission::Start(attempt) => attempt,
-            Admission::Busy => return Disposition::Busy,
-            Admission::Unavailable(cause) => return self.retry_later(cause),
-            Admission::Leaving => return Disposition::HandedBack,
+            AttemptStart::Start(attempt) => attempt,
+            AttemptStart::Busy => return Disposition::Busy,
+            AttemptStart::Unavailable(cause) => return self.retry_later(cause),
+            AttemptStart::Leaving => return Disposition::HandedBack,
         };
         let is_last_attempt = attempts_before + 1 >= self.max_attempts();
         let disposition = self.run_and_store(delivery, payload, &metadata.digest, is_last_attempt).await;

@@ -9,11 +9,7 @@ use async_nats::{
 use pool::Job;
 use tokio::time::{sleep, timeout};
 
-use super::{
-    NodeSettings,
-    restore::ack_wait,
-    serve::{ACK_TIMEOUT, Node},
-};
+use super::{NodeSettings, restore::ack_wait, serve::Node, settle::ACK_TIMEOUT};
 use crate::{
     Error,
     connect::{LinkState, Session},

@@ -8,6 +8,7 @@ mod heartbeat;
 mod notify;
 mod restore;
 mod serve;
+mod settle;
 mod sink;
 
 use std::{sync::Arc, time::Duration};

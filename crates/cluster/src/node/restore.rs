@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use async_nats::{
     datetime::DateTime,
     jetstream::{
-        AckKind, Message,
         consumer::{self, PullConsumer},
         context::ConsumerInfoErrorKind,
     },
@@ -16,13 +15,9 @@ use async_nats::{
 use pool::Job;
 use tokio::time::{sleep, timeout};
 
-use super::{
-    NodeNews,
-    serve::{Node, acknowledge},
-};
+use super::{NodeNews, serve::Node};
 use crate::{
     Error,
-    remove::remove,
     streams::{ACK_WAIT, CONSUMER, Identity, Streams},
 };
 
@@ -156,17 +151,6 @@ impl<J: Job> Node<J> {
     fn update_ack_wait(&mut self, ack_wait: Duration) {
         if std::mem::replace(&mut self.ack_wait, ack_wait) != ack_wait {
             self.heartbeat_at = Instant::now();
-        }
-    }
-
-    /// Acknowledges a delivery. One of a consumer that was deleted is not known to the next one, which would skip messages because
-    /// of it: a batch that is done is removed from the stream instead, and any other is delivered again anyway.
-    pub(super) async fn settle(&self, message: &Message, consumer: DateTime, kind: AckKind) {
-        if consumer == created(&self.consumer) {
-            return acknowledge(message, kind).await;
-        }
-        if let (AckKind::Ack | AckKind::Term, Ok(info)) = (kind, message.info()) {
-            let _ = remove(&self.shared.session, &self.streams.jobs, [info.stream_sequence]).await;
         }
     }
 }

@@ -20,7 +20,7 @@ use pool::{Executor, Job};
 use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
-    time::{sleep_until, timeout},
+    time::sleep_until,
 };
 
 use super::{
@@ -31,10 +31,10 @@ use super::{
     heartbeat::open_consumer,
     notify::{notify_link, notify_refusal},
     restore::{CheckSchedule, QueueCheck, ack_wait, created},
+    settle::acknowledge,
 };
 use crate::{
     Error, RunId,
-    clean::purge,
     connect::{LinkState, Session},
     names::{Span, parse_subject},
     streams::Streams,
@@ -45,15 +45,6 @@ const PULL_EXPIRY: Duration = Duration::from_secs(5);
 
 /// After a request that failed.
 const PULL_RETRY_DELAY: Duration = Duration::from_millis(300);
-
-/// A batch that cannot be begun or ended now is given to somebody again after this time, doubled with each further one.
-const RETRY_BASE_DELAY: Duration = Duration::from_secs(1);
-
-/// That makes 16 seconds.
-const MAX_DOUBLINGS: u32 = 4;
-
-/// How long an acknowledgement may wait for a connection. If it is lost, the batch comes back, and its result is there.
-pub(super) const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Node<J: Job> {
     pub(super) shared: Arc<NodeContext<J>>,
@@ -67,7 +58,7 @@ pub(super) struct Node<J: Job> {
     /// When a trouble was told that has not ended.
     pub(super) error_notified_at: Option<Instant>,
     /// How many batches in a row had to be put off.
-    retries_in_row: u32,
+    pub(super) retries_in_row: u32,
     pub(super) stop_retrying: watch::Sender<bool>,
     pub(super) ack_wait: Duration,
     pub(super) check_schedule: CheckSchedule,
@@ -93,18 +84,18 @@ pub(super) struct InFlight {
     /// When the consumer was created that has delivered it.
     pub(super) consumer: DateTime,
     pub(super) run: RunId,
-    span: Span,
-    redelivered: bool,
+    pub(super) span: Span,
+    pub(super) redelivered: bool,
     /// Tells it from earlier ones of the same name.
-    number: u64,
+    pub(super) number: u64,
     pub(super) task: AbortHandle,
 }
 
 /// What became of a batch that was held.
 pub(super) struct Finished {
-    subject: String,
-    number: u64,
-    disposition: Disposition,
+    pub(super) subject: String,
+    pub(super) number: u64,
+    pub(super) disposition: Disposition,
 }
 
 impl<J: Job> Node<J> {
@@ -198,14 +189,13 @@ impl<J: Job> Node<J> {
                 Ok(()) = link.changed() => {
                     let now = *link.borrow_and_update();
                     if now.number != last_link.number || !now.up {
-                        // What was asked on the old connection nobody will answer.
+                        // Pull requests of the old connection will not be answered.
                         pull = None;
                         self.check_schedule.soon();
                     }
-                    notify_link(last_link, now, notify);
-                    last_link = now;
-                    // Ack waits went on.
-                    self.send_heartbeats(last_link).await;
+                    notify_link(std::mem::replace(&mut last_link, now), now, notify);
+                    // Ack waits went on while there was no connection.
+                    self.send_heartbeats(now).await;
                 }
                 Ok(()) = refused.changed() => notify_refusal(&mut refused, &self.shared.session, notify),
                 () = sleep_until(self.heartbeat_at.into()) => self.send_heartbeats(last_link).await,
@@ -220,13 +210,7 @@ impl<J: Job> Node<J> {
                         _ = leave_requests.changed() => break Ok(()),
                     }
                 },
-                Some(ping) = self.pings.next() => match ping.reply {
-                    Some(reply) => self.answer_ping(reply).await,
-                    None => {
-                        self.send_heartbeats(last_link).await;
-                        self.check_queue();
-                    }
-                },
+                Some(ping) = self.pings.next() => self.handle_ping(ping, last_link).await,
                 _ = leave_requests.changed() => break Ok(()),
             }
         };
@@ -234,6 +218,18 @@ impl<J: Job> Node<J> {
         result.map(|()| self.summary)
     }
 
+    /// Answers a ping. A ping without a reply subject announces a change of the queue.
+    async fn handle_ping(&mut self, ping: async_nats::Message, link: LinkState) {
+        match ping.reply {
+            Some(reply) => self.answer_ping(reply).await,
+            None => {
+                self.send_heartbeats(link).await;
+                self.check_queue();
+            }
+        }
+    }
+
+    /// Returns how many more messages the node should have in flight.
     fn free_capacity(&self) -> usize {
         let wanted = self.shared.costs.lock().max_in_flight(self.shared.pool.workers());
         wanted.saturating_sub(self.in_flight.len())
@@ -291,81 +287,6 @@ impl<J: Job> Node<J> {
             let _ = finish_sender.send(Finished { subject, number, disposition });
         });
     }
-
-    /// Acknowledges a batch, or hands it back.
-    pub(super) async fn finish(
-        &mut self,
-        finished: Finished,
-        notify: &mut dyn FnMut(NodeNews),
-    ) -> Result<(), Error> {
-        let Finished { subject, number, disposition } = finished;
-        // It may be that of a queue that is gone.
-        if self.in_flight.get(&subject).is_none_or(|message| message.number != number) {
-            return Ok(());
-        }
-        let Some(InFlight { delivery, consumer, run, span, redelivered, .. }) =
-            self.in_flight.remove(&subject)
-        else {
-            return Ok(());
-        };
-        let Span { first, count } = span;
-        match disposition {
-            Disposition::HandedBack => {
-                self.summary.handed_back += 1;
-                self.settle(&delivery, consumer, AckKind::Nak(None)).await;
-                return Ok(());
-            }
-            // At once it would come back at once.
-            Disposition::Busy => {
-                self.settle(&delivery, consumer, AckKind::Nak(Some(RETRY_BASE_DELAY))).await;
-                return Ok(());
-            }
-            Disposition::Retry => {
-                let delay = RETRY_BASE_DELAY * (1 << self.retries_in_row.min(MAX_DOUBLINGS));
-                self.retries_in_row += 1;
-                self.settle(&delivery, consumer, AckKind::Nak(Some(delay))).await;
-                return Ok(());
-            }
-            Disposition::Failed(error) => {
-                self.summary.handed_back += 1;
-                self.settle(&delivery, consumer, AckKind::Nak(None)).await;
-                return Err(error);
-            }
-            Disposition::Incomplete(cause) => {
-                self.summary.quarantined += 1;
-                notify(NodeNews::Incomplete { run, first, count, cause });
-            }
-            Disposition::Foreign => {
-                self.summary.quarantined += 1;
-                notify(NodeNews::Foreign { run, first, count });
-            }
-            Disposition::Late => self.summary.late += 1,
-            Disposition::Quarantined { deliveries } => {
-                self.summary.quarantined += 1;
-                notify(NodeNews::Quarantined { run, first, count, deliveries });
-            }
-            Disposition::Done { cost } => {
-                self.summary.jobs += count;
-                self.summary.batches += 1;
-                self.rate.add(count, Instant::now());
-                notify(NodeNews::Done { run, first, count, cost });
-            }
-        }
-        (self.retries_in_row, self.error_notified_at) = (0, None);
-        self.settle(&delivery, consumer, AckKind::Ack).await;
-        if redelivered || self.shared.records_first_attempt() {
-            self.purge_attempts(parse_subject(&subject));
-        }
-        Ok(())
-    }
-
-    /// It does not matter any more how often a batch has been begun.
-    fn purge_attempts(&self, message: Option<(RunId, Span)>) {
-        let Some((run, span)) = message else { return };
-        let (stream, subject) =
-            (self.streams.quarantine.clone(), self.shared.settings.queue.attempts(&run, span));
-        tokio::spawn(async move { drop(purge(&stream, subject).await) });
-    }
 }
 
 /// The next batch; never, if none has been asked for.
@@ -374,9 +295,4 @@ pub(super) async fn next_message(pull: &mut Option<Batch>) -> Option<Result<Mess
         Some(batch) => batch.next().await,
         None => std::future::pending().await,
     }
-}
-
-/// Tells the server; that it does not hear is no reason to stop.
-pub(super) async fn acknowledge(message: &Message, kind: AckKind) {
-    let _ = timeout(ACK_TIMEOUT, message.ack_with(kind)).await;
 }

@@ -21,18 +21,18 @@ use super::{
     decode::DecodeTask,
     gate::{PublishGate, StalledMessage},
     guard::spawn,
-    listen::{Finder, Listener, StoredResult},
+    listen::{Finder, Listener, ResultMessage},
     liveness::NodeLiveness,
     publish::{PublishRequest, Publisher},
     reconcile::QueueSnapshot,
     results::RESULT_TIMEOUT,
-    shared::{Command, JobMessage, Shared},
+    shared::{Command, JobMessage, RunState},
     stop::{CancelRequest, Stopping},
     submitter::SubmitBuffer,
     throttle::ErrorThrottle,
 };
 use crate::{
-    Error,
+    Error, Queue, RunId,
     connect::Session,
     message::version,
     names::{Span, StreamKind},
@@ -48,7 +48,7 @@ const FLUSH_AFTER: Duration = Duration::from_millis(2);
 pub(super) enum Event {
     /// A batch is in the queue, under this number.
     Published(Span, u64),
-    Result(StoredResult),
+    Result(ResultMessage),
     /// The server was asked for the queue's streams.
     Checked(Checked),
     /// Something was refused or not answered: a stream may have been deleted.
@@ -74,7 +74,7 @@ pub(super) enum Event {
 pub(super) struct Coordinator<J: Job> {
     pub(super) streams: Streams,
     pub(super) settings: SubmitSettings,
-    pub(super) shared: Arc<Shared<J>>,
+    pub(super) shared: Arc<RunState<J>>,
     pub(super) decoder: Sender<DecodeTask<J>>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) finder: Arc<Finder>,
@@ -124,23 +124,17 @@ pub(super) struct PendingMessage<J: Job> {
 }
 
 impl<J: Job> Coordinator<J> {
-    /// Finds out what is known of the run. In this order: what becomes a result between two questions is found by the
-    /// second, or heard of later.
+    /// Claims the run, reads the index of its messages, and starts the tasks that receive results and publish messages.
     pub(super) async fn open(
         (session, streams): (Session, Streams),
         settings: SubmitSettings,
         timeout: Duration,
-        shared: Arc<Shared<J>>,
+        shared: Arc<RunState<J>>,
         decoder: Sender<DecodeTask<J>>,
     ) -> Result<Coordinator<J>, Error> {
         let SubmitSettings { queue, run, .. } = settings.clone();
         let claim = Claim::acquire(&session, &streams, (&queue, &run)).await?;
-        let after = streams.results.get_info().await.map_err(Error::server)?.state.last_sequence;
-        let queued = message_spans(&streams.jobs, &queue.subjects(StreamKind::Jobs, Some(&run))).await?;
-        let stored =
-            message_spans(&streams.results, &queue.subjects(StreamKind::Results, Some(&run))).await?;
-        let spans = |list: Vec<(_, Span)>| list.into_iter().map(|(_, span)| span).collect::<Vec<_>>();
-        let known = ResumeIndex::new(spans(queued), spans(stored));
+        let (after, known) = read_index(&streams, (&queue, &run)).await?;
         *shared.buffer.lock() = SubmitBuffer::new(known.clone());
 
         let (event_sender, events): (UnboundedSender<Event>, _) = unbounded_channel();
@@ -227,7 +221,7 @@ impl<J: Job> Coordinator<J> {
         // Whoever pushes jobs from now on is refused; what came in between has to be told.
         commands.close();
         while let Ok(command) = commands.try_recv() {
-            if let Command::JobMessage(message) = command {
+            if let Command::Message(message) = command {
                 message.fail(|| JobError::Cancelled);
             }
         }
@@ -261,7 +255,7 @@ impl<J: Job> Coordinator<J> {
 
     fn handle_command(&mut self, command: Command<J>) {
         match command {
-            Command::JobMessage(message) => self.accept(message),
+            Command::Message(message) => self.accept(message),
             Command::Flush => {
                 self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
             }
@@ -389,4 +383,16 @@ impl<J: Job> Coordinator<J> {
         let publish_task = self.publisher.publish(outgoing);
         pending.publish_task = Some(publish_task);
     }
+}
+
+/// Reads which messages of the run are queued or have results, and the sequence number of the last result before that.
+///
+/// The order matters: a result that is stored between two requests is found by the second one, or received by the
+/// listener, which starts after the returned number.
+async fn read_index(streams: &Streams, (queue, run): (&Queue, &RunId)) -> Result<(u64, ResumeIndex), Error> {
+    let after = streams.results.get_info().await.map_err(Error::server)?.state.last_sequence;
+    let queued = message_spans(&streams.jobs, &queue.subjects(StreamKind::Jobs, Some(run))).await?;
+    let stored = message_spans(&streams.results, &queue.subjects(StreamKind::Results, Some(run))).await?;
+    let spans = |list: Vec<(_, Span)>| list.into_iter().map(|(_, span)| span).collect::<Vec<_>>();
+    Ok((after, ResumeIndex::new(spans(queued), spans(stored))))
 }

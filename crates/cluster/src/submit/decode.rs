@@ -13,7 +13,7 @@ use pool::{Job, Outcome};
 
 use super::{
     guard::DecoderGuard,
-    shared::{Command, JobMessage, Shared},
+    shared::{Command, JobMessage, RunState},
 };
 use crate::{Error, message::take_bytes, outcome};
 
@@ -24,7 +24,7 @@ pub(super) struct DecodeTask<J: Job> {
 }
 
 /// Starts the thread; it ends with the last sender.
-pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<DecodeTask<J>>, Error> {
+pub(super) fn start<J: Job>(shared: &Arc<RunState<J>>) -> Result<Sender<DecodeTask<J>>, Error> {
     let (sender, receiver) = channel();
     let shared = shared.clone();
     let run = move || {
@@ -36,7 +36,7 @@ pub(super) fn start<J: Job>(shared: &Arc<Shared<J>>) -> Result<Sender<DecodeTask
     Ok(sender)
 }
 
-fn decode_all<J: Job>(shared: &Shared<J>, results: &Receiver<DecodeTask<J>>) {
+fn decode_all<J: Job>(shared: &RunState<J>, results: &Receiver<DecodeTask<J>>) {
     for DecodeTask { message, outcomes } in results {
         match decode::<J>(&outcomes, message.span.count) {
             Ok(outcomes) => message.deliver(outcomes),

@@ -11,7 +11,7 @@ use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
 use super::{
     coordinator::Event,
-    shared::{Command, Shared},
+    shared::{Command, RunState},
 };
 use crate::Error;
 
@@ -19,7 +19,7 @@ use crate::Error;
 ///
 /// It has to be dropped before the receiver of the commands: after [`Shared::break_down`] no job is accepted, and what was accepted before is in
 /// the open batch or among the commands.
-pub(super) struct EndGuard<J: Job>(pub(super) Arc<Shared<J>>);
+pub(super) struct EndGuard<J: Job>(pub(super) Arc<RunState<J>>);
 
 impl<J: Job> Drop for EndGuard<J> {
     fn drop(&mut self) {
@@ -35,7 +35,7 @@ impl<J: Job> Drop for EndGuard<J> {
 }
 
 /// Ends the run if the thread of the decoder panics.
-pub(super) struct DecoderGuard<J: Job>(pub(super) Arc<Shared<J>>);
+pub(super) struct DecoderGuard<J: Job>(pub(super) Arc<RunState<J>>);
 
 impl<J: Job> Drop for DecoderGuard<J> {
     fn drop(&mut self) {
@@ -116,14 +116,14 @@ mod tests {
         }
     }
 
-    type Fixture = (Arc<Shared<Nothing>>, UnboundedReceiver<Command<Nothing>>, Arc<Abandoned>);
+    type Fixture = (Arc<RunState<Nothing>>, UnboundedReceiver<Command<Nothing>>, Arc<Abandoned>);
 
     fn fixture() -> Fixture {
         let (commands, received) = unbounded_channel();
-        (Shared::new(None, commands), received, Arc::default())
+        (RunState::new(None, commands), received, Arc::default())
     }
 
-    fn push(shared: &Arc<Shared<Nothing>>, sink: &Arc<Abandoned>, tags: std::ops::Range<u64>) {
+    fn push(shared: &Arc<RunState<Nothing>>, sink: &Arc<Abandoned>, tags: std::ops::Range<u64>) {
         let mut submitter = ClusterSubmitter::new(shared.clone(), sink.clone());
         tags.for_each(|tag| submitter.push(tag, Nothing, JobOptions::default()));
     }

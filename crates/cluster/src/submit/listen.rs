@@ -44,7 +44,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 const MAX_LOOKUPS: usize = 16;
 
 /// A stored result.
-pub(super) struct StoredResult {
+pub(super) struct ResultMessage {
     pub(super) span: Span,
     /// Its number among the results.
     pub(super) sequence: u64,
@@ -131,7 +131,7 @@ impl Listener {
         if let Some((_, span)) = parse_subject(&message.subject) {
             let Message { message, .. } = message;
             let headers = message.headers.unwrap_or_default();
-            let found = StoredResult { span, sequence, headers, payload: message.payload };
+            let found = ResultMessage { span, sequence, headers, payload: message.payload };
             let _ = self.events.send(Event::Result(found));
         }
     }
@@ -195,7 +195,7 @@ impl Finder {
         let subject = self.queue.subject(StreamKind::Results, &self.run, span);
         Some(match self.last_message(&self.results, &subject).await? {
             Some(StreamMessage { sequence, headers, payload, .. }) => {
-                Event::Result(StoredResult { span, sequence, headers, payload })
+                Event::Result(ResultMessage { span, sequence, headers, payload })
             }
             None => Event::NotFound(span),
         })
@@ -220,10 +220,10 @@ impl Finder {
     }
 
     /// Puts the pieces of a large result together.
-    pub(super) fn load(self: &Arc<Self>, found: StoredResult) {
+    pub(super) fn load(self: &Arc<Self>, found: ResultMessage) {
         let finder = self.clone();
         spawn(&self.events, async move {
-            let StoredResult { span, headers, payload, .. } = found;
+            let ResultMessage { span, headers, payload, .. } = found;
             let loaded = chunks::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
             let _ = finder.events.send(Event::Loaded(span, loaded));
         });

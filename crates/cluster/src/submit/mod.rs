@@ -36,7 +36,7 @@ use pool::{Executor, Job, JobFuture, JobOptions, Sink, SubmitError, Submitter, W
 use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
 use guard::EndGuard;
-use shared::{Command, Shared};
+use shared::{Command, RunState};
 use submitter::ClusterSubmitter;
 
 /// What a submitter has to be told.
@@ -85,7 +85,7 @@ pub enum SubmitNews {
 ///
 /// Dropping it waits for all jobs, as with any executor: [`stop`](Executor::stop) it first if nobody wants them any more.
 pub struct ClusterExecutor<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<RunState<J>>,
     known_jobs: u64,
 }
 
@@ -97,7 +97,7 @@ impl<J: Job> ClusterExecutor<J> {
     /// is at work on the run.
     pub fn connect(connection: &Connection, settings: SubmitSettings) -> Result<ClusterExecutor<J>, Error> {
         let (commands, received) = tokio::sync::mpsc::unbounded_channel();
-        let shared = Shared::new(settings.time_limit, commands);
+        let shared = RunState::new(settings.time_limit, commands);
         let decoder = decode::start(&shared)?;
         // Not one of tokio's, which must not be waited for in a runtime of the caller's.
         let (started, start_result) = sync_channel(1);

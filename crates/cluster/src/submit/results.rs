@@ -8,7 +8,7 @@ use pool::Job;
 use super::{
     coordinator::{Coordinator, PendingMessage},
     decode::DecodeTask,
-    listen::StoredResult,
+    listen::ResultMessage,
     reconcile::{QueueSnapshot, QueueState},
 };
 use crate::{Error, chunks, message::Metadata, names::Span};
@@ -18,7 +18,7 @@ pub(super) const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<J: Job> Coordinator<J> {
     /// A result is there. Of several for the same jobs the first counts, and one that nobody waits for is another's.
-    pub(super) fn handle_result(&mut self, found: StoredResult) {
+    pub(super) fn handle_result(&mut self, found: ResultMessage) {
         let span = found.span;
         let Some(pending) = self.pending.get_mut(&span.first).filter(|pending| pending.message.span == span)
         else {

@@ -28,7 +28,7 @@ const MAX_BYTES_IN_FLIGHT: usize = 256 << 20;
 /// What the coordinator is told from outside.
 pub(super) enum Command<J: Job> {
     /// A batch is complete.
-    JobMessage(JobMessage<J>),
+    Message(JobMessage<J>),
     /// What has gathered should not have to wait for more.
     Flush,
     /// Something may be over now.
@@ -46,7 +46,7 @@ pub(super) enum Command<J: Job> {
 /// Jobs that travel together. When it is dropped, it counts as resolved; if its outcomes were not delivered by then, which only a
 /// panic can cause, its jobs are abandoned and the run is broken.
 pub(super) struct JobMessage<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<RunState<J>>,
     /// It counts as one that is not in the queue yet.
     is_unpublished: bool,
     pub(super) span: Span,
@@ -64,7 +64,7 @@ pub(super) struct Owner<J: Job> {
 
 impl<J: Job> JobMessage<J> {
     pub(super) fn new(
-        shared: &Arc<Shared<J>>,
+        shared: &Arc<RunState<J>>,
         span: Span,
         payload: Bytes,
         digest: String,
@@ -101,7 +101,7 @@ impl<J: Job> JobMessage<J> {
         for Owner { sink, tags } in std::mem::take(&mut self.owners) {
             let resolved =
                 tags.into_iter().zip(&mut outcomes).map(|(tag, outcome)| Resolved { tag, outcome });
-            deliver(&*sink, resolved.collect());
+            resolve(&*sink, resolved.collect());
         }
     }
 
@@ -113,7 +113,7 @@ impl<J: Job> JobMessage<J> {
     fn fail_owners(&mut self, failure: impl Fn() -> JobError<J::Error>) {
         for Owner { sink, tags } in std::mem::take(&mut self.owners) {
             let failed = |tag| Resolved { tag, outcome: Err(failure()) };
-            deliver(&*sink, tags.into_iter().map(failed).collect());
+            resolve(&*sink, tags.into_iter().map(failed).collect());
         }
     }
 }
@@ -130,13 +130,13 @@ impl<J: Job> Drop for JobMessage<J> {
 }
 
 /// Hands outcomes to a sink, whose panics are its own.
-pub(super) fn deliver<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
+pub(super) fn resolve<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
     if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
         eprintln!("a sink panicked: {panic}");
     }
 }
 
-pub(super) struct Shared<J: Job> {
+pub(super) struct RunState<J: Job> {
     pub(super) time_limit: Option<Duration>,
     admission: Mutex<Admission>,
     /// Signalled when there may be room for a batch.
@@ -168,8 +168,11 @@ struct Admission {
     broken: Option<Arc<str>>,
 }
 
-impl<J: Job> Shared<J> {
-    pub(super) fn new(time_limit: Option<Duration>, commands: UnboundedSender<Command<J>>) -> Arc<Shared<J>> {
+impl<J: Job> RunState<J> {
+    pub(super) fn new(
+        time_limit: Option<Duration>,
+        commands: UnboundedSender<Command<J>>,
+    ) -> Arc<RunState<J>> {
         let sizing = Sizing::new();
         let target = AtomicU64::new(sizing.jobs());
         let admission = Admission {
@@ -183,7 +186,7 @@ impl<J: Job> Shared<J> {
             ended: false,
             broken: None,
         };
-        Arc::new(Shared {
+        Arc::new(RunState {
             time_limit,
             admission: Mutex::new(admission),
             capacity_freed: Condvar::new(),

@@ -88,8 +88,8 @@ impl<J: Job> Coordinator<J> {
     }
 
     fn cancel(&mut self, matches: impl Fn(&PendingMessage<J>) -> bool) {
-        let meant = self.pending.iter().filter(|(_, pending)| matches(pending)).map(|(&first, _)| first);
-        meant.collect::<Vec<_>>().into_iter().for_each(|first| self.cancel_one(first));
+        let matching = self.pending.iter().filter(|(_, pending)| matches(pending)).map(|(&first, _)| first);
+        matching.collect::<Vec<_>>().into_iter().for_each(|first| self.cancel_one(first));
     }
 
     pub(super) fn cancel_one(&mut self, first: u64) {

@@ -9,7 +9,7 @@ use pool::{Job, JobError, JobOptions, Resolved, Sink, SubmitError, Submitter};
 use wire::CodecKind;
 
 use super::{
-    shared::{Command, JobMessage, Owner, Shared, deliver},
+    shared::{Command, JobMessage, Owner, RunState, resolve},
     sizing::MAX_BYTES,
 };
 use crate::{
@@ -100,23 +100,23 @@ impl<J: Job> SubmitBuffer<J> {
     }
 
     /// Lets the open batch go, whatever is known of it.
-    pub(super) fn flush_short(&mut self, shared: &Arc<Shared<J>>) {
+    pub(super) fn flush_short(&mut self, shared: &Arc<RunState<J>>) {
         self.known.forget(self.first);
         self.exact_jobs = None;
         self.flush(shared);
     }
 
     /// Lets the open batch go, unless it has to get more jobs first.
-    pub(super) fn flush(&mut self, shared: &Arc<Shared<J>>) {
+    pub(super) fn flush(&mut self, shared: &Arc<RunState<J>>) {
         if !self.is_empty() && !self.is_short() {
             let mut message = self.take(shared);
             message.count_complete();
-            shared.command(Command::JobMessage(message));
+            shared.command(Command::Message(message));
         }
     }
 
     /// The open batch, whether it may go or not.
-    pub(super) fn take(&mut self, shared: &Arc<Shared<J>>) -> JobMessage<J> {
+    pub(super) fn take(&mut self, shared: &Arc<RunState<J>>) -> JobMessage<J> {
         let span = Span { first: self.first, count: self.next - self.first };
         self.first = self.next;
         self.exact_jobs = None;
@@ -127,18 +127,18 @@ impl<J: Job> SubmitBuffer<J> {
 }
 
 pub(super) struct ClusterSubmitter<J: Job> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<RunState<J>>,
     sink: Arc<dyn Sink<J>>,
     encoded: Vec<u8>,
 }
 
 impl<J: Job> ClusterSubmitter<J> {
-    pub(super) fn new(shared: Arc<Shared<J>>, sink: Arc<dyn Sink<J>>) -> ClusterSubmitter<J> {
+    pub(super) fn new(shared: Arc<RunState<J>>, sink: Arc<dyn Sink<J>>) -> ClusterSubmitter<J> {
         ClusterSubmitter { shared, sink, encoded: Vec::new() }
     }
 
     fn reject(&self, tag: u64, failure: JobError<J::Error>) {
-        deliver(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
+        resolve(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
     }
 }
 
