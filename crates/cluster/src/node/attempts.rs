@@ -1,8 +1,10 @@
-//! How often batches have been begun, so that one that ends its nodes is found, and no other one is taken for it.
+//! Counts the attempts at messages, and isolates suspects, so that a message that kills its nodes is
+//! identified and no other one is blamed for it.
 //!
-//! What a node had when it died comes back: the batch that was the cause, and all that ran beside it. So a batch that has
-//! been begun twice shares its node with no other such batch, and before its last attempt everything else on the node is let
-//! end first: who dies of that attempt dies of itself.
+//! All messages in flight to a node that dies are redelivered: the one that caused it, and all others that
+//! ran beside it. So a message that has been started twice does not run beside another such message, and its
+//! last attempt runs only after everything else on the node has finished: if the node dies then, that message
+//! is the cause.
 
 use std::time::Duration;
 
@@ -18,48 +20,49 @@ use tokio::{
 use super::handle::{Delivery, NodeContext};
 use crate::{Error, publish::StoreResult};
 
-/// A suspect waits so long for the one before it; then another node may have it.
+/// How long a suspect waits for the one before it; then it is handed back, and another node may get it.
 const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How long the server may take to forget an attempt.
+/// Timeout of deleting an attempt record.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where batches run, side by side or not.
+/// Locks that decide which messages may run at the same time.
 #[derive(Default)]
 pub(super) struct Isolation {
-    /// Written by who wants to be alone.
+    /// Read-locked by every running message; write-locked by one that has to run alone.
     running: RwLock<()>,
     suspects: Mutex<()>,
 }
 
-/// A batch's place while it runs; held, not looked at.
+/// Locks of a running message; held until it is dropped.
 enum IsolationGuard<'a> {
     Shared { _guard: RwLockReadGuard<'a, ()>, _suspect: Option<MutexGuard<'a, ()>> },
     Exclusive { _guard: RwLockWriteGuard<'a, ()>, _suspect: MutexGuard<'a, ()> },
 }
 
-/// A batch's leave to run.
+/// A started attempt.
 pub(super) struct Attempt<'a> {
     _guard: IsolationGuard<'a>,
-    /// Where it is noted that the batch has been begun.
+    /// Sequence number of the attempt's record, if there is one.
     record: Option<u64>,
 }
 
-/// Whether a batch may be begun.
+/// Result of starting an attempt.
 pub(super) enum AttemptStart<'a> {
     Start(Attempt<'a>),
-    /// Another one has to end first.
+    /// Another message has to finish first.
     Busy,
-    /// The server could not be asked.
+    /// The server did not store the attempt's record.
     Unavailable(String),
-    /// Nothing is begun any more.
+    /// The node is leaving; nothing is started any more.
     Leaving,
 }
 
 impl Isolation {
-    /// A place for a batch that has been begun so often before; nothing if that takes too long.
+    /// Locks for a message that has been started `before` times, of at most `max`; `None` after
+    /// [`TURN_TIMEOUT`].
     async fn acquire(&self, before: u64, max: u64) -> Option<IsolationGuard<'_>> {
-        // Most deaths are no batch's fault: after the first one everybody goes on side by side.
+        // Most deaths are not caused by a message: after the first one all messages still run side by side.
         if before == 0 || before == 1 && max > 2 {
             return Some(IsolationGuard::Shared { _guard: self.running.read().await, _suspect: None });
         }
@@ -72,20 +75,22 @@ impl Isolation {
 }
 
 impl<J: Job> NodeContext<J> {
-    /// How often a batch may be begun.
+    /// Maximum number of attempts at a message.
     pub(super) fn max_attempts(&self) -> u64 {
         self.settings.max_deliveries.max(1)
     }
 
-    /// Whether the very first attempt is noted: only where it is the only one, because it costs a message.
+    /// Returns whether the first attempt is recorded: only where it is the only one, because a record costs a
+    /// message.
     pub(super) fn records_first_attempt(&self) -> bool {
         self.max_attempts() == 1
     }
 
-    /// How often a batch has been begun, by the notes of those who did.
+    /// Returns how often a message has been started, by the records that nodes have stored.
     ///
-    /// The server counts deliveries too, but version 2.9 also those that nobody was there to take, and not those that
-    /// were handed back: a queue without nodes for a while would lose its batches.
+    /// The server's delivery count is not used: version 2.9 also counts deliveries without a waiting node,
+    /// and does not count messages that were handed back. A queue without nodes for a while would lose its
+    /// messages.
     pub(super) async fn attempts_before(&self, delivery: &Delivery) -> Result<u64, Error> {
         if !delivery.redelivered {
             return Ok(0);
@@ -95,7 +100,7 @@ impl<J: Job> NodeContext<J> {
         Ok(recorded + u64::from(!self.records_first_attempt()))
     }
 
-    /// Waits for a batch's turn, and notes that it is begun.
+    /// Waits until a message may run, and records the attempt.
     pub(super) async fn begin(&self, delivery: &Delivery, before: u64) -> AttemptStart<'_> {
         let Some(guard) = self.isolation.acquire(before, self.max_attempts()).await else {
             return AttemptStart::Busy;
@@ -111,23 +116,24 @@ impl<J: Job> NodeContext<J> {
             StoreResult::Stored(record) => {
                 AttemptStart::Start(Attempt { _guard: guard, record: Some(record) })
             }
-            StoreResult::AlreadyExists => {
-                AttemptStart::Unavailable("an attempt could not be noted".to_owned())
-            }
+            StoreResult::AlreadyExists => AttemptStart::Unavailable(
+                "cannot record the attempt: its subject has an unexpected message".to_owned(),
+            ),
             StoreResult::Full(cause) | StoreResult::Unknown(cause) => AttemptStart::Unavailable(cause),
         }
     }
 
-    /// An attempt that was ended by the node's leaving says nothing against the batch.
+    /// Deletes the record of an attempt that ended because the node is leaving: it does not count against the
+    /// message.
     pub(super) async fn retract_attempt(&self, delivery: &Delivery, attempt: Attempt<'_>) {
         if let Some(record) = attempt.record {
-            // If the server is away, the note stays: it is one of several.
+            // If the server does not answer, the record stays. It is one of several.
             let _ = timeout(DELETE_TIMEOUT, delivery.streams.quarantine.delete_message(record)).await;
         }
     }
 }
 
-/// How many messages a subject has.
+/// Returns the number of messages of a subject.
 async fn count(stream: &Stream, subject: &str) -> Result<u64, Error> {
     let mut subjects = stream.info_with_subjects(subject).await.map_err(Error::server)?;
     let count = subjects.try_next().await.map_err(Error::server)?;
@@ -142,29 +148,29 @@ mod tests {
         futures_util::FutureExt::now_or_never(future)
     }
 
-    fn paused<T>(future: impl Future<Output = T>) -> T {
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
     }
 
     #[test]
-    fn suspects_go_one_by_one_and_the_last_attempt_alone() {
-        paused(async {
+    fn suspects_run_one_at_a_time_and_the_last_attempt_runs_alone() {
+        block_on(async {
             let isolation = Isolation::default();
             let [fresh, second, third] = [0, 1, 2].map(|before| now(isolation.acquire(before, 5)).flatten());
             assert!(fresh.is_some() && second.is_some() && third.is_some(), "side by side");
-            assert!(isolation.acquire(3, 5).await.is_none(), "there is a suspect");
+            assert!(isolation.acquire(3, 5).await.is_none(), "another suspect runs");
             drop(third);
-            assert!(now(isolation.acquire(4, 5)).is_none(), "not alone yet");
+            assert!(now(isolation.acquire(4, 5)).is_none(), "others still run");
             drop((fresh, second));
             let last = now(isolation.acquire(4, 5)).flatten();
             assert!(last.is_some());
-            assert!(now(isolation.acquire(0, 5)).is_none(), "it is alone");
+            assert!(now(isolation.acquire(0, 5)).is_none(), "it runs alone");
         });
     }
 
     #[test]
-    fn with_two_attempts_the_second_is_alone_and_with_one_none_is() {
-        paused(async {
+    fn of_two_attempts_the_second_runs_alone_and_a_single_one_does_not() {
+        block_on(async {
             let isolation = Isolation::default();
             let one = now(isolation.acquire(0, 1)).flatten();
             assert!(now(isolation.acquire(0, 1)).flatten().is_some());

@@ -1,4 +1,4 @@
-//! What jobs cost here, and how much a node should have at hand.
+//! Costs of jobs on this node, and the number of messages it should have in flight.
 
 use std::{
     collections::VecDeque,
@@ -10,34 +10,36 @@ use sched::MeanCost;
 
 use crate::submit::sizing::FIRST_JOBS;
 
-/// Looked at no more often than this: with many workers that have come and gone it is a long list.
+/// Minimum interval between two samples of the workers' statistics: with many workers that have been
+/// replaced, the list is long.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What a node has waiting keeps each worker busy for about so long, which is many round trips to the server.
+/// Waiting messages keep each worker busy for about this long, in seconds. That is many round trips to the
+/// server.
 const PREFETCH_S: f64 = 0.05;
 
-/// The most batches that wait for each worker, however short.
+/// Maximum number of waiting messages per worker.
 const MAX_PREFETCH: usize = 16;
 
-/// The weight of what was measured since the last look in the mean cost of a job. The mean is replaced by as many cheap jobs as the
-/// first batch of a run has: its submitter learns the cost from that, and a wrong one costs little, because batches grow only
-/// fourfold from what has come back.
+/// Weight of the latest sample in the mean cost of a job. The mean is replaced after as many cheap jobs as
+/// the first message of a run has: its submitter sizes messages by that cost. A wrong replacement costs
+/// little, because messages grow at most fourfold from what has come back.
 const SAMPLE_WEIGHT: f64 = 0.5;
 
-/// The weight of the latest batch in the mean number of jobs.
+/// Weight of the latest message in the mean number of jobs.
 const MESSAGE_WEIGHT: f64 = 0.3;
 
-/// The rate is that of so many seconds.
+/// Window of the throughput.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
-/// Mean costs, by what the workers say.
+/// Mean costs, measured by the workers.
 pub(super) struct Costs {
     sampled_at: Option<Instant>,
     jobs: u64,
     busy: Duration,
-    /// Mean cost of a job, in seconds of one worker.
+    /// Mean cost of a job in seconds of worker time.
     job_s: MeanCost,
-    /// Mean number of jobs of recent batches.
+    /// Mean number of jobs of recent messages.
     message_jobs: Option<f64>,
 }
 
@@ -52,8 +54,8 @@ impl Costs {
         }
     }
 
-    /// The cost of a batch that has just ended, in seconds of one worker. Batches run side by side, so it is the mean cost
-    /// of the jobs that ended lately.
+    /// Returns the cost of a message that has just finished, in seconds of worker time. Messages run side by
+    /// side, so this is the mean cost of the jobs that finished lately.
     pub(super) fn message_cost(
         &mut self,
         count: u64,
@@ -80,7 +82,8 @@ impl Costs {
         }
     }
 
-    /// How many batches to hold, for so many workers: one each, and some that wait.
+    /// Returns how many messages a node with this many workers should have in flight: one for each worker,
+    /// and some that wait.
     pub(super) fn max_in_flight(&self, workers: usize) -> usize {
         let message_s = self.message_jobs.map(|jobs| jobs * self.job_s.get().unwrap_or(0.0));
         let each = message_s.map_or(1.0, |message| PREFETCH_S / message.max(1e-6));
@@ -89,7 +92,7 @@ impl Costs {
     }
 }
 
-/// How many jobs have been done lately.
+/// Throughput of the last seconds.
 #[derive(Default)]
 pub(super) struct Rate(VecDeque<(Instant, u64)>);
 
@@ -105,7 +108,7 @@ impl Rate {
         }
     }
 
-    /// Jobs a second, over the last seconds, of which the node may have served fewer.
+    /// Returns jobs per second within the window, or since `since` if that is later.
     pub(super) fn per_second(&mut self, now: Instant, since: Instant) -> f64 {
         self.expire(now);
         let jobs: u64 = self.0.iter().map(|&(_, jobs)| jobs).sum();
@@ -126,20 +129,20 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_costs_what_recent_jobs_cost() {
+    fn message_cost_is_the_mean_of_recent_jobs() {
         let start = Instant::now();
         let mut costs = Costs::new();
         assert!((costs.message_cost(10, || stats(10, 0.1), start) - 0.1).abs() < 1e-9);
-        let same = costs.message_cost(20, || panic!("not looked at so soon"), start);
+        let same = costs.message_cost(20, || panic!("sampled too soon"), start);
         assert!((same - 0.2).abs() < 1e-9);
         let later = start + SAMPLE_INTERVAL;
         assert!((costs.message_cost(1, || stats(20, 0.4), later) - 0.02).abs() < 1e-9, "half old, half new");
     }
 
     #[test]
-    fn short_batches_wait_in_numbers_and_long_ones_do_not() {
+    fn prefetches_many_short_messages_and_few_long_ones() {
         let mut costs = Costs::new();
-        assert_eq!(costs.max_in_flight(2), 4, "nothing is known");
+        assert_eq!(costs.max_in_flight(2), 4, "no cost is known");
         costs.message_cost(1, || stats(1, 1.0), Instant::now());
         assert_eq!(costs.max_in_flight(1), 2);
         assert_eq!(costs.max_in_flight(8), 9);
@@ -148,18 +151,19 @@ mod tests {
         assert_eq!(costs.max_in_flight(2), 34);
     }
 
-    /// Number of batches in which a million jobs of 1 us travel, with a node whose workers have done this much before.
+    /// Number of messages that carry a million jobs of 1 us, on a node whose workers have done this much
+    /// before.
     fn messages_of_a_run(costs: &mut Costs, (mut jobs, mut busy): (u64, f64), mut now: Instant) -> u64 {
         let (mut left, mut messages) = (1_000_000, 0);
         let (mut complete, mut queue) = (VecDeque::new(), VecDeque::new());
         let mut sizing = Sizing::new();
-        // How far the node's work is ahead of the clock, in microseconds.
+        // Work of the node that is ahead of the clock, in microseconds.
         let mut ahead = 0;
         while left > 0 || !complete.is_empty() || !queue.is_empty() {
             now += Duration::from_millis(1);
-            // The server takes 20 batches in a millisecond.
+            // The server stores 20 messages per millisecond.
             queue.extend(complete.drain(..complete.len().min(20)));
-            // Jobs are pushed as fast as there is room for them.
+            // Jobs are pushed as fast as there is capacity.
             while left > 0
                 && complete.len() < MAX_UNPUBLISHED
                 && complete.len() + queue.len() < sizing.max_in_flight()
@@ -172,7 +176,7 @@ mod tests {
             while ahead < 0
                 && let Some(size) = queue.pop_front()
             {
-                // 100 us for the batch.
+                // Each message costs 100 us.
                 ahead += 100 + size as i64;
                 (jobs, busy) = (jobs + size, busy + size as f64 * 1e-6);
                 let cost = costs.message_cost(size, || stats(jobs, busy), now);
@@ -184,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn after_long_jobs_the_first_batch_of_short_ones_costs_what_it_has_cost() {
+    fn first_message_of_short_jobs_after_long_ones_has_its_own_cost() {
         let (start, mut costs) = (Instant::now(), Costs::new());
         costs.message_cost(100, || stats(100, 1.5), start);
         let first =
             costs.message_cost(FIRST_JOBS, || stats(100 + FIRST_JOBS, 1.500_004), start + SAMPLE_INTERVAL);
         assert!(first < 1e-5, "{first}");
-        // One long job does not hide among them, and two short ones prove nothing.
+        // One long job is not hidden by cheap ones, and two cheap jobs are not evidence.
         let (start, mut costs) = (Instant::now(), Costs::new());
         costs.message_cost(100, || stats(100, 1.5), start);
         let mixed =
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn after_long_jobs_a_million_short_ones_do_not_travel_in_small_batches() {
+    fn short_jobs_after_long_ones_are_not_sent_in_small_messages() {
         let start = Instant::now();
         let fresh = messages_of_a_run(&mut Costs::new(), (0, 0.0), start);
         let (mut costs, mut now) = (Costs::new(), start);
@@ -210,11 +214,11 @@ mod tests {
             now += SAMPLE_INTERVAL;
         }
         let after = messages_of_a_run(&mut costs, (100, 1.5), now);
-        assert!(after < fresh + fresh / 4, "{after} batches instead of {fresh}");
+        assert!(after < fresh + fresh / 4, "{after} messages instead of {fresh}");
     }
 
     #[test]
-    fn the_rate_is_that_of_the_last_seconds() {
+    fn rate_covers_the_last_seconds() {
         let start = Instant::now();
         let mut rate = Rate::default();
         rate.add(100, start + Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! How a node leaves its queue.
+//! Draining: how a node leaves its queue.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -15,14 +15,15 @@ use super::{
     settle::acknowledge,
 };
 
-/// How long results may take to be stored after the last job has ended.
+/// How long storing results may take after the last job has finished.
 const STORE_GRACE: Duration = Duration::from_millis(1500);
 
-/// What a request brings that is under way when the node leaves.
+/// How long to wait for messages of a pull request that is under way when the node leaves.
 const LAST_PULL_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl<J: Job> Node<J> {
-    /// Finishes what can be finished soon, and hands back the rest.
+    /// Waits for running jobs within the grace period, stores their results, and hands back all other
+    /// messages.
     pub(super) async fn drain(
         &mut self,
         mut pull: Option<Batch>,
@@ -42,7 +43,7 @@ impl<J: Job> Node<J> {
         while !self.in_flight.is_empty() {
             tokio::select! {
                 Some(finished) = self.finished.recv() => {
-                    // There is one error to tell, and that is why we leave.
+                    // Only the error that made the node leave is reported.
                     let _ = self.finish(finished, notify).await;
                 }
                 Ok(()) = leave_requests.changed() => self.shared.pool.stop(Duration::ZERO),

@@ -1,4 +1,4 @@
-//! What a node does with one batch, from its delivery to its acknowledgement.
+//! Handles one message: runs its jobs and stores their outcomes.
 
 use std::{
     sync::{
@@ -36,63 +36,64 @@ use crate::{
     submit::sizing::MAX_JOBS,
 };
 
-/// Between two attempts to store a result.
+/// Delay between two attempts to store a result.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// What all batches of a node share.
+/// State shared by all messages of a node.
 pub(super) struct NodeContext<J: Job> {
     pub(super) session: Session,
     pub(super) settings: NodeSettings,
     pub(super) pool: Arc<dyn Executor<J>>,
     pub(super) costs: Mutex<Costs>,
-    /// Where batches run.
+    /// Decides which messages may run at the same time.
     pub(super) isolation: Isolation,
-    /// What fails and is tried again.
+    /// Errors that are retried, for notifications.
     pub(super) errors: mpsc::UnboundedSender<String>,
-    /// Nothing more is begun.
+    /// No message is started any more.
     pub(super) is_leaving: AtomicBool,
-    /// Nothing more is tried again.
+    /// Storing is not retried any more.
     pub(super) stop_retrying: watch::Receiver<bool>,
 }
 
-/// A batch as it was delivered.
+/// A delivered message.
 pub(super) struct Delivery {
     pub(super) run: RunId,
     pub(super) span: Span,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
-    /// It may have been delivered before.
+    /// Whether it may have been delivered before.
     pub(super) redelivered: bool,
     pub(super) streams: Streams,
 }
 
-/// What became of a batch.
+/// Result of handling a message.
 pub(super) enum Disposition {
-    /// Its result is stored.
+    /// The result was stored.
     Done { cost: f64 },
-    /// Somebody else had stored its result.
+    /// Another node had stored the result.
     Late,
-    /// It has been given up.
+    /// The message was quarantined.
     Quarantined { deliveries: u64 },
-    /// Somebody else is to run it.
+    /// Not run; another node should run it.
     HandedBack,
-    /// The server could not be asked about it: it is tried again in a while.
+    /// The server did not answer, or this node cannot run it; to be retried after a delay.
     Retry,
-    /// Its jobs cannot be put together, for this reason; that is stored in place of a result.
+    /// Its jobs cannot be read, for this reason, which was stored in place of a result.
     Incomplete(String),
-    /// It is not of this protocol and type of jobs, or no batch at all; it has been set aside.
+    /// Not a message of this protocol version and job type; it was moved to quarantine.
     Foreign,
-    /// Its turn has not come here.
+    /// It has to wait for other messages of this node.
     Busy,
-    /// The node cannot go on.
+    /// The node has to stop.
     Failed(Error),
 }
 
 impl<J: Job> NodeContext<J> {
-    /// Does everything with a batch but the acknowledging.
+    /// Handles a message; the caller acknowledges it.
     pub(super) async fn handle(&self, delivery: &Delivery) -> Disposition {
         let metadata = Metadata::from_headers(&delivery.headers);
-        // The streams are of our version: somebody has put it there who is no submitter, and it would end each node in turn.
+        // The streams have the right version, so this message was not published by a submitter. An error
+        // would end every node in turn.
         if metadata.version != version(J::NAME) || delivery.span.count > MAX_JOBS {
             return self.set_aside(delivery).await;
         }
@@ -106,7 +107,7 @@ impl<J: Job> NodeContext<J> {
             Ok(attempts_before) => attempts_before,
             Err(error) => return self.retry_later(error.to_string()),
         };
-        // An attempt begins when the jobs are there.
+        // An attempt begins when the jobs have been loaded.
         let payload = match self.load(delivery).await {
             Ok(payload) => payload,
             Err(error @ Error::NoAnswer(_)) => return self.retry_later(error.to_string()),
@@ -126,8 +127,9 @@ impl<J: Job> NodeContext<J> {
         disposition
     }
 
-    /// Runs a batch and stores its result. One that this node cannot run, but another one maybe, goes back to the queue, which
-    /// counts as an attempt; on the last one the result says what was missing.
+    /// Runs the jobs and stores the result. A message that this node cannot run, but that another one may,
+    /// goes back to the queue, which counts as an attempt; on the last attempt the result says what was
+    /// missing.
     async fn run_and_store(
         &self,
         delivery: &Delivery,
@@ -152,15 +154,15 @@ impl<J: Job> NodeContext<J> {
         }
     }
 
-    /// What failed is tried again, here or elsewhere.
+    /// Reports an error, and has the message retried by this node or another one.
     pub(super) fn retry_later(&self, cause: String) -> Disposition {
         self.notify_error(cause);
         Disposition::Retry
     }
 
-    /// Tells that something failed and is tried again; the node says so once in a while.
+    /// Reports an error that is retried; the node notifies of it once per interval.
     fn notify_error(&self, cause: String) {
-        // Nobody listens any more only when the node has left.
+        // The receiver is gone only when the node has left.
         let _ = self.errors.send(cause);
     }
 
@@ -173,24 +175,24 @@ impl<J: Job> NodeContext<J> {
         delivery.streams.results.get_last_raw_message_by_subject(&subject).await.is_ok()
     }
 
-    /// The batch's jobs.
+    /// Loads the encoded jobs.
     async fn load(&self, delivery: &Delivery) -> Result<Bytes, Error> {
         let (queue, payload) = (&self.settings.queue, delivery.payload.clone());
         chunks::load(&delivery.streams.results, queue, &delivery.run, &delivery.headers, payload).await
     }
 
-    /// Runs the jobs, on a thread that may take its time to hand them over.
+    /// Runs the jobs. They are pushed from a blocking thread, because pushing may wait for the pool.
     async fn run(&self, payload: Bytes, span: Span) -> Result<RunResult, Error> {
         let count = usize::try_from(span.count).map_err(Error::server)?;
         let (sink, ran) = MessageSink::new(count);
         let pool = self.pool.clone();
         let pushing = tokio::task::spawn_blocking(move || push_jobs::<J>(&*pool, &sink, &payload, count));
         pushing.await.map_err(Error::server)?;
-        // It is dropped only with the pool, which then has no more to say.
+        // The sink is dropped without a result only with the pool.
         Ok(ran.await.unwrap_or(RunResult::Stopped))
     }
 
-    /// Stores a result, however long it takes; nothing if the node is in a hurry.
+    /// Stores a result, retrying until `stop_retrying` is set; `None` if that happens first.
     async fn store(
         &self,
         delivery: &Delivery,
@@ -208,7 +210,8 @@ impl<J: Job> NodeContext<J> {
         Metadata { version, digest: digest.to_owned(), node, ..Metadata::default() }
     }
 
-    /// Stores the reason why a batch cannot be run in place of its result: no node could run it, and its submitter waits.
+    /// Stores the reason why the jobs cannot be run in place of a result: no node could run them, and the
+    /// submitter waits.
     async fn store_failure(&self, delivery: &Delivery, digest: &str, error: &Error) -> Disposition {
         let cause = error.to_string();
         let metadata = Metadata { failure: Some(cause.clone()), ..self.metadata(digest) };
@@ -245,7 +248,8 @@ impl<J: Job> NodeContext<J> {
         }
     }
 
-    /// Keeps what is no batch of ours for whoever wants to know what it is. It gets no result: nobody could read one.
+    /// Moves a message that is not of a submitter to quarantine. It gets no result, because nothing could
+    /// read one.
     async fn set_aside(&self, delivery: &Delivery) -> Disposition {
         match self.store_in_quarantine(delivery).await {
             Some(_) => Disposition::Foreign,
@@ -253,14 +257,14 @@ impl<J: Job> NodeContext<J> {
         }
     }
 
-    /// Stores a batch as it is among those that were given up.
+    /// Stores an unchanged copy of the message in the quarantine stream.
     async fn store_in_quarantine(&self, delivery: &Delivery) -> Option<StoreResult> {
         let subject = self.settings.queue.subject(StreamKind::Quarantine, &delivery.run, delivery.span);
         self.until_stored(&subject, &delivery.run, delivery.headers.clone(), delivery.payload.clone()).await
     }
 
-    /// Gives a batch up: keeps it for whoever wants to know why, and gives each of its jobs an outcome that says so. All of
-    /// it can be repeated, by this node or another one, if somebody dies in between.
+    /// Quarantines a message: stores a copy, and a result in which each of its jobs is lost with the cause.
+    /// Every step can be repeated by this node or another one, if a node dies in between.
     async fn quarantine(&self, delivery: &Delivery, deliveries: u64, digest: &str) -> Disposition {
         let Delivery { run, span, .. } = delivery;
         if self.store_in_quarantine(delivery).await.is_none() {
@@ -280,7 +284,7 @@ impl<J: Job> NodeContext<J> {
     }
 }
 
-/// Hands the jobs of a batch to the pool.
+/// Decodes the jobs of a message and pushes them to the pool.
 fn push_jobs<J: Job>(pool: &dyn Executor<J>, sink: &Arc<MessageSink>, mut payload: &[u8], count: usize) {
     let mut submitter = pool.submitter(sink.clone());
     for tag in 0..count as u64 {
@@ -289,7 +293,7 @@ fn push_jobs<J: Job>(pool: &dyn Executor<J>, sink: &Arc<MessageSink>, mut payloa
                 .decode::<J>(bytes)
                 .map(|job| (limit, job))
                 .map_err(|error| error.to_string()),
-            None => Err("the batch ends before its last job".to_owned()),
+            None => Err("the message ends before its last job".to_owned()),
         };
         match job {
             Ok((limit, job)) => submitter.push(tag, job, JobOptions { time_limit: limit }),

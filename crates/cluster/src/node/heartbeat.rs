@@ -1,4 +1,4 @@
-//! What a node does to be known as alive: to the server, for as long as the ack wait is, and to who asks.
+//! Heartbeats: the node extends the ack wait of its messages and answers pings.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use crate::{
     streams::{ACK_WAIT, Streams},
 };
 
-/// What is announced to nodes they have heard by then.
+/// Time for the other nodes to receive an announcement.
 const ANNOUNCE_DELAY: Duration = Duration::from_millis(50);
 
 impl<J: Job> Node<J> {
-    /// Batches that take longer than the ack wait are not given to others while we are alive.
+    /// Extends the ack wait of all messages in flight, so that they are not redelivered while their jobs run.
     pub(super) async fn send_heartbeats(&mut self, link: LinkState) {
         self.heartbeat_at = Instant::now() + self.ack_wait / 3;
         if link.up {
@@ -50,7 +50,7 @@ impl<J: Job> Node<J> {
     }
 }
 
-/// The nodes' common consumer, with the ack wait that this node is to set, if any.
+/// Opens the nodes' consumer and sets its ack wait if the settings have one.
 pub(super) async fn open_consumer(
     session: &Session,
     settings: &NodeSettings,
@@ -60,7 +60,8 @@ pub(super) async fn open_consumer(
     let Some(wanted) = settings.ack_wait.filter(|&wait| wait != ack_wait(consumer.cached_info())) else {
         return Ok(consumer);
     };
-    // The others show signs of life before it counts, and learn of it when it does.
+    // Announced before and after the change: on the first ping the other nodes send heartbeats, so that no
+    // message expires under a shorter ack wait; on the second they read the new one.
     let announce = || session.client.publish(settings.queue.ping(), "".into());
     announce().await.map_err(Error::server)?;
     session.flush().await;

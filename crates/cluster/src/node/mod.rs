@@ -1,4 +1,4 @@
-//! A node: pulls batches, runs them on a local pool, stores their results.
+//! A node: pulls messages, runs their jobs on a local pool, and stores their results.
 
 mod attempts;
 mod cost;
@@ -18,112 +18,113 @@ use tokio::sync::watch;
 
 use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime};
 
-/// How a node treats its queue.
+/// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
-    /// The queue that it serves.
+    /// Queue to serve.
     pub queue: Queue,
-    /// The node's name, in the status and in results; such as `host:pid`.
+    /// Name of the node in the status and in results, such as `host:pid`.
     pub name: String,
-    /// Says in the status what program it is.
+    /// Program and version, shown in the status.
     pub version: String,
-    /// How long a batch may be silent before another node gets it; for all nodes of the queue. `None`: as it is, or 30
-    /// seconds.
+    /// Time without an acknowledgement or heartbeat after which a message is redelivered, for all nodes of
+    /// the queue. `None` leaves it unchanged; a new queue has 30 seconds.
     pub ack_wait: Option<Duration>,
-    /// A batch that has been delivered more often is not run, but quarantined. 0 counts as 1.
+    /// Maximum number of times a message is started before it is quarantined. 0 counts as 1.
     pub max_deliveries: u64,
-    /// How long running jobs may go on after the first call to leave.
+    /// Grace period of running jobs after the first request to leave.
     pub grace: Duration,
-    /// How streams are made that are not there.
+    /// Settings for creating streams that do not exist.
     pub streams: StreamSettings,
 }
 
-/// What a node has to tell, in the order in which it happens.
+/// Events of a node, in the order in which they happen.
 #[derive(Clone, Debug)]
 pub enum NodeNews {
-    /// It serves the queue from now on.
+    /// The node has joined the queue.
     Joined {
-        /// The servers.
+        /// Addresses of the servers.
         server: String,
-        /// After this time of silence a batch is given to another node.
+        /// Time without an acknowledgement or heartbeat after which a message is redelivered.
         ack_wait: Duration,
     },
-    /// The connection is lost; jobs go on.
+    /// The connection was lost; jobs keep running.
     Lost,
-    /// The connection is back.
+    /// The connection was restored.
     Regained,
-    /// A batch has been stored.
+    /// The result of a message was stored.
     Done {
-        /// Whose it was.
+        /// Run of the message.
         run: RunId,
-        /// Its first job.
+        /// First job of the message.
         first: u64,
-        /// How many.
+        /// Number of jobs.
         count: u64,
-        /// Seconds of one worker that it has cost.
+        /// Worker time of all jobs in seconds.
         cost: f64,
     },
-    /// A batch has been given up.
+    /// A message was quarantined.
     Quarantined {
-        /// Whose it was.
+        /// Run of the message.
         run: RunId,
-        /// Its first job.
+        /// First job of the message.
         first: u64,
-        /// How many.
+        /// Number of jobs.
         count: u64,
-        /// How often it had been delivered before.
+        /// Number of times it was started before.
         deliveries: u64,
     },
-    /// A batch is of another version or for other jobs, or none at all: it has been set aside among those that were given up.
+    /// A message of another version or job type, or not made by a submitter at all, was moved to quarantine.
     Foreign {
-        /// Whose it says that it is.
+        /// Run according to its subject.
         run: RunId,
-        /// Its first job.
+        /// First job of the message.
         first: u64,
-        /// How many.
+        /// Number of jobs.
         count: u64,
     },
-    /// A message that is no batch has been removed from the queue.
+    /// A message whose subject is not valid was removed from the queue.
     Nonsense {
-        /// Under which name it was there.
+        /// Subject of the message.
         subject: String,
     },
-    /// The jobs of a batch cannot be put together: a piece of a large message is missing. Its run ends with this cause.
+    /// The jobs of a message could not be read, because a chunk is missing. Its run ends with this cause.
     Incomplete {
-        /// Whose it was.
+        /// Run of the message.
         run: RunId,
-        /// Its first job.
+        /// First job of the message.
         first: u64,
-        /// How many.
+        /// Number of jobs.
         count: u64,
-        /// What is wrong.
+        /// The cause.
         cause: String,
     },
-    /// One of the queue's streams, or the nodes' consumer, was deleted; it has been created again, by this node or another one.
+    /// A stream of the queue or the nodes' consumer was deleted, and has been created again by this node or
+    /// another one.
     Restored,
-    /// Something failed and will be tried again.
+    /// An operation failed and will be retried.
     Trouble(String),
 }
 
-/// What a node has done.
+/// Counters of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeSummary {
-    /// Jobs whose outcomes it has stored.
+    /// Jobs whose outcomes it stored.
     pub jobs: u64,
-    /// Batches of them.
+    /// Messages whose results it stored.
     pub batches: u64,
-    /// Batches that somebody else had been given before.
+    /// Messages that had been delivered before.
     pub redelivered: u64,
-    /// Batches that it ran, and somebody else had stored.
+    /// Messages whose result another node had already stored.
     pub late: u64,
-    /// Batches that it gave back when it left.
+    /// Messages that it handed back when it left.
     pub handed_back: u64,
-    /// Batches that it gave up.
+    /// Messages that it quarantined.
     pub quarantined: u64,
 }
 
-/// Asks a node to leave, from any thread. The first time it stops pulling and gives running jobs some time, the second time
-/// none.
+/// Requests a node to leave, from any thread. After the first request it stops pulling and gives running jobs
+/// the grace period; a second one ends the grace period.
 #[derive(Clone, Debug)]
 pub struct Leave(Arc<watch::Sender<u32>>);
 
@@ -134,23 +135,23 @@ impl Default for Leave {
 }
 
 impl Leave {
-    /// Nobody has asked yet.
+    /// Returns a handle without requests.
     #[must_use]
     pub fn new() -> Leave {
         Leave::default()
     }
 
-    /// Asks.
+    /// Requests the node to leave.
     pub fn ask(&self) {
         self.0.send_modify(|requests| *requests += 1);
     }
 }
 
-/// Serves a queue in this thread until it is asked to leave, or cannot go on. The pool is stopped then.
+/// Serves a queue in the calling thread until it is requested to leave or fails. Stops the pool at the end.
 ///
 /// # Errors
-/// When the cluster cannot be reached or used, the queue is of another version, or the pool broke. What it held has been
-/// handed back then, if the server could still be reached.
+/// If the cluster cannot be reached or used, the queue is of another version, or the pool fails. Messages in
+/// flight have been handed back then, if the server could still be reached.
 pub fn serve<J: Job>(
     connection: &Connection,
     settings: NodeSettings,

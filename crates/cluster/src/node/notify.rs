@@ -1,4 +1,4 @@
-//! What a node tells whoever started it, and how often.
+//! Notifications of a node, and their rate limit.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use crate::{
     connect::{LinkState, Session},
 };
 
-/// A trouble that lasts is told again.
+/// Interval between notifications of an error that lasts.
 const NOTIFY_INTERVAL: Duration = Duration::from_secs(60);
 
 impl<J: Job> Node<J> {
-    /// Says that something fails and is tried again, but not each time.
+    /// Notifies of an error that is retried, at most once per interval.
     pub(super) fn notify_error(&mut self, cause: String, notify: &mut dyn FnMut(NodeNews)) {
         if self
             .error_notified_at
@@ -27,7 +27,7 @@ impl<J: Job> Node<J> {
     }
 }
 
-/// Says why the server does not take us back, if it says so.
+/// Notifies that the server rejects the reconnection.
 pub(super) fn notify_refusal(
     refused: &mut watch::Receiver<Option<String>>,
     session: &Session,
@@ -39,9 +39,9 @@ pub(super) fn notify_refusal(
     }
 }
 
-/// Says what has become of the connection.
+/// Notifies of changes of the connection.
 pub(super) fn notify_link(before: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
-    // The first connection is told of by `Joined`.
+    // The first connection is reported by `Joined`.
     if before.up && !now.up {
         notify(NodeNews::Lost);
     } else if !before.up && now.up {

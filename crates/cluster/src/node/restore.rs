@@ -1,7 +1,7 @@
-//! Whether the queue's streams and the nodes' consumer still exist, and creating again what somebody has deleted.
+//! Checks that the queue's streams and the nodes' consumer still exist, and creates again what was deleted.
 //!
-//! A consumer that was deleted does not answer, and neither does a stream: silence looks like an empty queue. So the node asks
-//! for them every few seconds, and soon after anything failed or somebody asked it to.
+//! Pull requests of a deleted consumer or stream are not answered, which looks like an empty queue. So the
+//! node asks the server for them every few seconds, and soon after anything failed or a ping requested it.
 
 use std::time::{Duration, Instant};
 
@@ -21,40 +21,41 @@ use crate::{
     streams::{ACK_WAIT, CONSUMER, Identity, Streams},
 };
 
-/// Between two looks without a reason.
+/// Interval between checks.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Between two looks with one.
+/// Minimum interval between checks that were requested.
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A server that is removing a stream loses what is put into a new one of that name meanwhile.
+/// Delay before creating: a server that is still removing a stream loses what is stored in a new one of the
+/// same name.
 const CREATE_DELAY: Duration = Duration::from_millis(500);
 
-/// After this, creating again is given up for now.
+/// Timeout of creating; it is retried after the next check.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the server says of the queue, and when it was asked.
+/// Answer of the server, and when it was requested.
 pub(super) struct QueueCheck {
     asked: Instant,
     answer: CheckAnswer,
 }
 
 enum CheckAnswer {
-    /// All of it exists.
+    /// The streams and the consumer exist.
     Present { identity: Identity, consumer: DateTime, ack_wait: Duration },
     /// A stream or the consumer is missing.
     Missing,
-    /// Not known now.
+    /// The server did not answer.
     Unknown,
 }
 
-/// When to look.
+/// Times of the checks.
 pub(super) struct CheckSchedule {
     pub(super) at: Instant,
     not_before: Instant,
-    /// Answers to earlier questions do not count.
+    /// Time of the last restoration; answers to earlier requests are ignored.
     restored_at: Instant,
-    /// Since when creating again has failed.
+    /// Time since which creating has failed.
     failing_since: Option<Instant>,
 }
 
@@ -64,14 +65,14 @@ impl CheckSchedule {
         CheckSchedule { at: now + CHECK_INTERVAL, not_before: now, restored_at: now, failing_since: None }
     }
 
-    /// Looks soon, but not all the time.
+    /// Checks soon, within the minimum interval.
     pub(super) fn soon(&mut self) {
         self.at = self.at.min(self.not_before);
     }
 }
 
 impl<J: Job> Node<J> {
-    /// Asks the server for the streams and the consumer; the answer comes through `looked`.
+    /// Asks the server for the streams and the consumer, in a task that sends the answer to `checks`.
     pub(super) fn check_queue(&mut self) {
         let now = Instant::now();
         (self.check_schedule.at, self.check_schedule.not_before) =
@@ -84,12 +85,12 @@ impl<J: Job> Node<J> {
                 Err(Error::NoQueue { .. } | Error::NoStream { .. }) => CheckAnswer::Missing,
                 Err(_) => CheckAnswer::Unknown,
             };
-            // Not received only when the node has left.
+            // The receiver is gone only when the node has left.
             let _ = sender.send(QueueCheck { asked: now, answer: found });
         });
     }
 
-    /// Takes the answer; returns whether something has to be created, or opened, again.
+    /// Handles an answer. Returns whether streams or the consumer have to be created or opened again.
     pub(super) fn apply_check(&mut self, check: &QueueCheck) -> bool {
         if check.asked < self.check_schedule.restored_at {
             return false;
@@ -104,10 +105,12 @@ impl<J: Job> Node<J> {
         }
     }
 
-    /// Opens the streams and the consumer again, and creates what is missing. Returns whether the consumer is another one.
+    /// Opens the streams and the consumer again, and creates what is missing. Returns whether the consumer is
+    /// a new one.
     ///
     /// # Errors
-    /// When the queue is of another version, or the server has refused to create something for longer than the connection's timeout.
+    /// If the queue is of another version, or the server has rejected the creation for longer than the
+    /// connection's timeout.
     pub(super) async fn restore(&mut self, notify: &mut dyn FnMut(NodeNews)) -> Result<bool, Error> {
         let error = match timeout(CREATE_TIMEOUT, self.reopen()).await {
             Ok(Ok(is_new)) => {
@@ -137,7 +140,8 @@ impl<J: Job> Node<J> {
         if streams.identity().jobs == self.streams.identity().jobs {
             self.highest_sequence = self.highest_sequence.max(delivered);
         } else {
-            // What we have is of the queue that was removed: the new one has other batches under the same numbers.
+            // Messages in flight are of the deleted stream: the new one has other messages under the same
+            // sequence numbers.
             self.in_flight.drain().for_each(|(_, message)| message.task.abort());
             self.highest_sequence = delivered;
         }
@@ -147,7 +151,7 @@ impl<J: Job> Node<J> {
         Ok(is_new)
     }
 
-    /// Shows signs of life at once if the ack wait is another one.
+    /// Sends heartbeats at once if the ack wait has changed.
     fn update_ack_wait(&mut self, ack_wait: Duration) {
         if std::mem::replace(&mut self.ack_wait, ack_wait) != ack_wait {
             self.heartbeat_at = Instant::now();
@@ -169,12 +173,12 @@ async fn check_consumer(streams: &Streams) -> CheckAnswer {
     }
 }
 
-/// How long a batch may be silent.
+/// Returns the ack wait of a consumer.
 pub(super) fn ack_wait(info: &consumer::Info) -> Duration {
     if info.config.ack_wait.is_zero() { ACK_WAIT } else { info.config.ack_wait }
 }
 
-/// When the consumer was created.
+/// Returns the creation time of a consumer.
 pub(super) fn created(consumer: &PullConsumer) -> DateTime {
     consumer.cached_info().created
 }

@@ -1,4 +1,4 @@
-//! The node's one loop: what it hears, and what it does about it.
+//! The event loop of a node.
 
 use std::{
     collections::HashMap,
@@ -40,10 +40,10 @@ use crate::{
     streams::Streams,
 };
 
-/// A request for batches is answered by then, or asked anew.
+/// Expiry of a pull request; then another one is sent.
 const PULL_EXPIRY: Duration = Duration::from_secs(5);
 
-/// After a request that failed.
+/// Delay after a failed pull request.
 const PULL_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 pub(super) struct Node<J: Job> {
@@ -55,43 +55,43 @@ pub(super) struct Node<J: Job> {
     pub(super) finished: mpsc::UnboundedReceiver<Finished>,
     finish_sender: mpsc::UnboundedSender<Finished>,
     errors: mpsc::UnboundedReceiver<String>,
-    /// When a trouble was told that has not ended.
+    /// Time of the last notification of an error that has not ended.
     pub(super) error_notified_at: Option<Instant>,
-    /// How many batches in a row had to be put off.
+    /// Number of messages in a row that have to be retried.
     pub(super) retries_in_row: u32,
     pub(super) stop_retrying: watch::Sender<bool>,
     pub(super) ack_wait: Duration,
     pub(super) check_schedule: CheckSchedule,
     pub(super) check_sender: mpsc::UnboundedSender<QueueCheck>,
     checks: mpsc::UnboundedReceiver<QueueCheck>,
-    /// When to ask for batches, at the earliest.
+    /// Earliest time of the next pull request.
     pull_at: Instant,
-    /// When to say again that we are alive.
+    /// Time of the next heartbeats.
     pub(super) heartbeat_at: Instant,
-    /// How many batches have been taken on.
+    /// Number of messages accepted.
     accepted: u64,
-    /// The highest number of a message that is known to have been delivered: first deliveries are in order.
+    /// Highest sequence number that is known to be delivered. First deliveries are in order.
     pub(super) highest_sequence: u64,
     pub(super) summary: NodeSummary,
     pub(super) rate: Rate,
     pub(super) started_at: Instant,
 }
 
-/// A batch under way.
+/// A message in flight to this node.
 pub(super) struct InFlight {
-    /// Its latest delivery, by which it is acknowledged.
+    /// The latest delivery, which is the one to acknowledge.
     pub(super) delivery: Message,
-    /// When the consumer was created that has delivered it.
+    /// Creation time of the consumer that delivered it.
     pub(super) consumer: DateTime,
     pub(super) run: RunId,
     pub(super) span: Span,
     pub(super) redelivered: bool,
-    /// Tells it from earlier ones of the same name.
+    /// Distinguishes it from earlier messages with the same subject.
     pub(super) number: u64,
     pub(super) task: AbortHandle,
 }
 
-/// What became of a batch that was held.
+/// Result of handling a message.
 pub(super) struct Finished {
     pub(super) subject: String,
     pub(super) number: u64,
@@ -99,7 +99,7 @@ pub(super) struct Finished {
 }
 
 impl<J: Job> Node<J> {
-    /// Takes a place at the queue.
+    /// Opens the queue and subscribes to pings.
     pub(super) async fn join(
         session: Session,
         settings: NodeSettings,
@@ -150,7 +150,7 @@ impl<J: Job> Node<J> {
         })
     }
 
-    /// Serves until somebody asks it to leave, or it cannot go on.
+    /// Serves until the node is requested to leave or fails.
     pub(super) async fn serve(
         mut self,
         notify: &mut dyn FnMut(NodeNews),
@@ -203,7 +203,7 @@ impl<J: Job> Node<J> {
                 Some(check) = self.checks.recv() => if self.apply_check(&check) {
                     tokio::select! {
                         restored = self.restore(notify) => match restored {
-                            // What was asked of the old consumer nobody will answer.
+                            // Pull requests of the old consumer will not be answered.
                             Ok(is_new) => pull = pull.filter(|_| !is_new),
                             Err(error) => break Err(error),
                         },
@@ -246,22 +246,22 @@ impl<J: Job> Node<J> {
         }
     }
 
-    /// Takes a batch on.
+    /// Starts handling a delivered message.
     async fn accept(&mut self, message: Message, notify: &mut dyn FnMut(NodeNews)) {
         let subject = message.subject.to_string();
         let (number, times) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
         let redelivered = times > 1 || number <= self.highest_sequence;
         self.highest_sequence = self.highest_sequence.max(number);
         let Some((run, span)) = parse_subject(&subject) else {
-            // It would come back after each ack wait, for ever.
+            // It would be redelivered after each ack wait, for ever.
             acknowledge(&message, AckKind::Term).await;
             return notify(NodeNews::Nonsense { subject });
         };
         let headers = message.headers.clone().unwrap_or_default();
         let payload = message.payload.clone();
         if let Some(known) = self.in_flight.get_mut(&subject) {
-            // Ours already, and delivered again because we had been cut off, or the ack wait is another one: it is
-            // acknowledged by the latest delivery.
+            // It is in flight to this node already, and was redelivered because the connection was lost or
+            // the ack wait was changed. Only the latest delivery can be acknowledged.
             (known.delivery, known.consumer) = (message, created(&self.consumer));
             self.check_schedule.soon();
             self.heartbeat_at = Instant::now();
@@ -280,7 +280,7 @@ impl<J: Job> Node<J> {
         self.in_flight.insert(subject.clone(), in_flight);
         tokio::spawn(async move {
             let disposition = match handling.await {
-                // Nobody waits for it any more.
+                // The message was dropped with its stream.
                 Err(error) if error.is_cancelled() => return,
                 result => result.unwrap_or_else(|panic| shared.retry_later(panic.to_string())),
             };
@@ -289,7 +289,7 @@ impl<J: Job> Node<J> {
     }
 }
 
-/// The next batch; never, if none has been asked for.
+/// Receives the next message of a pull request; without a request, waits for ever.
 pub(super) async fn next_message(pull: &mut Option<Batch>) -> Option<Result<Message, async_nats::Error>> {
     match pull {
         Some(batch) => batch.next().await,

@@ -33,14 +33,14 @@ const MAX_DOUBLINGS: u32 = 4;
 pub(super) const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<J: Job> Node<J> {
-    /// Acknowledges a batch, or hands it back.
+    /// Acknowledges a message that was handled, or hands it back, and reports it.
     pub(super) async fn finish(
         &mut self,
         finished: Finished,
         notify: &mut dyn FnMut(NodeNews),
     ) -> Result<(), Error> {
         let Finished { subject, number, disposition } = finished;
-        // It may be that of a queue that is gone.
+        // The message may be of a stream that was deleted.
         if self.in_flight.get(&subject).is_none_or(|message| message.number != number) {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl<J: Job> Node<J> {
         }
     }
 
-    /// It does not matter any more how often a batch has been begun.
+    /// Purges the attempt records of a message that is done.
     fn purge_attempts(&self, message: Option<(RunId, Span)>) {
         let Some((run, span)) = message else { return };
         let (stream, subject) =
@@ -123,8 +123,9 @@ impl<J: Job> Node<J> {
         tokio::spawn(async move { drop(purge(&stream, subject).await) });
     }
 
-    /// Acknowledges a delivery. One of a consumer that was deleted is not known to the next one, which would skip messages because
-    /// of it: a batch that is done is removed from the stream instead, and any other is delivered again anyway.
+    /// Acknowledges a delivery. An acknowledgement of a delivery by a deleted consumer would have the next
+    /// consumer skip messages. So a message that is done is removed from the stream instead, and any other is
+    /// redelivered anyway.
     pub(super) async fn settle(&self, message: &Message, consumer: DateTime, kind: AckKind) {
         if consumer == created(&self.consumer) {
             return acknowledge(message, kind).await;
@@ -135,7 +136,7 @@ impl<J: Job> Node<J> {
     }
 }
 
-/// Tells the server; that it does not hear is no reason to stop.
+/// Sends an acknowledgement. Failures are ignored: the message is redelivered, and its result is found.
 pub(super) async fn acknowledge(message: &Message, kind: AckKind) {
     let _ = timeout(ACK_TIMEOUT, message.ack_with(kind)).await;
 }

@@ -1,4 +1,4 @@
-//! Outcomes of one batch, on their way to be stored.
+//! Collects the outcomes of one message, to be stored as its result.
 
 use std::sync::Arc;
 
@@ -11,29 +11,30 @@ use crate::{
     outcome::{NotStorable, encode},
 };
 
-/// How the running of a batch ended.
+/// Result of running the jobs of a message.
 pub(super) enum RunResult {
-    /// All jobs have outcomes; these are they.
+    /// All jobs have outcomes; here encoded.
     Outcomes(Vec<u8>),
-    /// All jobs have outcomes, but some are that this node lacks something; it is named.
+    /// All jobs have outcomes, but some failed because this node lacks something, which is named.
     MissingHere(String, Vec<u8>),
-    /// Some have none, because the pool was stopped.
+    /// Some jobs have no outcome, because the pool was stopped.
     Stopped,
-    /// Some have none, because the pool broke.
+    /// Some jobs have no outcome, because the pool failed.
     Broken(Arc<str>),
 }
 
-/// Takes the outcomes of one batch in any order, and tells when all are there. A job's tag is its place in the batch.
+/// Sink that collects the outcomes of one message in any order and sends them when they are complete. A job's
+/// tag is its index in the message.
 pub(super) struct MessageSink(Mutex<OutcomeBuffer>);
 
 struct OutcomeBuffer {
-    /// Outcomes as they came.
+    /// Encoded outcomes, in the order of arrival.
     bytes: Vec<u8>,
-    /// Where each job's outcome is; nothing where there is none.
+    /// Byte range of each job's outcome; `None` if it has none yet.
     ranges: Vec<Option<(usize, usize)>>,
     remaining: usize,
     not_storable: Option<NotStorable>,
-    /// What this node lacks.
+    /// What this node lacks, by `Job::missing_here`.
     missing_here: Option<String>,
     done: Option<oneshot::Sender<RunResult>>,
 }
@@ -94,7 +95,7 @@ impl OutcomeBuffer {
                 }
             }
         };
-        // Nobody listens any more only when the node has left.
+        // The receiver is gone only when the node has left.
         let _ = done.send(ran);
     }
 }
