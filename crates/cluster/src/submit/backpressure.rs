@@ -1,4 +1,4 @@
-//! Whether a queue that takes no more jobs is getting emptier.
+//! Detects a full queue without progress.
 
 use std::time::{Duration, Instant};
 
@@ -7,20 +7,20 @@ use parking_lot::Mutex;
 
 use crate::{Error, Queue, connect::Session, status::ask_nodes};
 
-/// What is known of it.
+/// State of a queue that may be full.
 pub(super) struct Backpressure {
     timeout: Duration,
     state: Mutex<BackpressureState>,
-    /// One looks at a time.
+    /// Held while the queue is checked, so that one task checks at a time.
     checking: tokio::sync::Mutex<()>,
 }
 
 struct BackpressureState {
-    /// When a batch was last stored or came back, or the queue was seen to get emptier.
+    /// Time of the last progress: a message was stored, a result came, or messages left the queue.
     progress: Instant,
-    /// Since when the queue has been full.
+    /// Time since which the queue has been full.
     since: Option<Instant>,
-    /// How many messages had left the queue, at the last look.
+    /// Number of messages that had left the queue at the last check.
     removed: Option<u64>,
 }
 
@@ -34,14 +34,14 @@ impl Backpressure {
         self.state.lock().progress = Instant::now();
     }
 
-    /// A batch was stored.
+    /// Notes that a message was stored.
     pub(super) fn clear(&self) {
         let mut state = self.state.lock();
         state.progress = Instant::now();
         (state.since, state.removed) = (None, None);
     }
 
-    /// Whether the queue has not been full before.
+    /// Notes that the queue is full. Returns whether it was not before.
     fn mark_full(&self) -> bool {
         let mut state = self.state.lock();
         let is_new = state.since.is_none();
@@ -54,8 +54,9 @@ impl Backpressure {
         state.since.is_some_and(|since| since.max(state.progress).elapsed() >= self.timeout)
     }
 
-    /// Hears that the queue is full; whether there is no hope that this changes. There is while batches leave the queue,
-    /// whoever's they are, and while a node has one: it may take its time.
+    /// Called when a message was rejected because the queue is full. Returns whether there has been no
+    /// progress for the timeout. Messages of any run that leave the queue are progress, and so is a message
+    /// in flight to a node, however long its jobs take.
     pub(super) async fn is_stuck(&self, session: &Session, queue: &Queue, jobs: &Stream) -> bool {
         let is_new = self.mark_full();
         if !is_new && !self.has_timed_out() {
@@ -63,7 +64,7 @@ impl Backpressure {
         }
         let _turn = self.checking.lock().await;
         if !is_new && !self.has_timed_out() {
-            // Somebody else has looked meanwhile.
+            // Another task has checked meanwhile.
             return false;
         }
         let Ok(removed) = removed_messages(jobs).await else { return false };
@@ -76,13 +77,13 @@ impl Backpressure {
     }
 }
 
-/// How many messages have left the queue in its life.
+/// Returns how many messages have ever left the queue.
 async fn removed_messages(jobs: &Stream) -> Result<u64, Error> {
     let state = jobs.get_info().await.map_err(Error::server)?.state;
     Ok(state.last_sequence.saturating_sub(state.messages))
 }
 
-/// Whether a node has a batch of the queue.
+/// Returns whether a message of the queue is in flight to a node.
 async fn has_busy_node(session: &Session, queue: &Queue) -> bool {
     ask_nodes(session, queue).await.is_ok_and(|nodes| nodes.iter().any(|node| node.batches_held > 0))
 }

@@ -1,8 +1,8 @@
-//! Checks that the queue's streams still exist, and are the ones that were opened.
+//! Checks that the queue's streams still exist and have not been replaced.
 //!
-//! Every few seconds, and soon after anything was refused or not answered. A stream that somebody has deleted is created again
-//! by the nodes, which are asked to. If it is still missing after the connection's timeout, the run ends with the cause. A
-//! stream that was created again has lost what was in it, so all batches are looked for.
+//! Checks every few seconds, and soon after a request was rejected or not answered. A deleted stream is
+//! created again by the nodes on request. If it is still missing after the connection's timeout, the run
+//! fails. A stream that was created again has lost its messages, so all pending messages are looked up.
 
 use std::time::{Duration, Instant};
 
@@ -18,22 +18,22 @@ use crate::{
     streams::{Identity, Streams},
 };
 
-/// Between two checks without a reason.
+/// Interval between checks.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Between two checks with one.
+/// Minimum interval between checks that were requested.
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time for the nodes to create a stream again, once it is known that it is missing.
 const NODES_RESTORE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the server said, and when it was asked.
+/// Answer of the server, and when it was requested.
 pub(super) struct Checked {
     asked: Instant,
     answer: Result<Identity, Error>,
 }
 
-/// What is known of the streams.
+/// State of the checks.
 pub(super) struct StreamCheck {
     identity: Identity,
     timeout: Duration,
@@ -64,18 +64,18 @@ impl StreamCheck {
         }
     }
 
-    /// When to check.
+    /// Returns the time of the next check.
     pub(super) fn at(&self) -> Instant {
         // The answer to a check that is under way comes as an event.
         if self.is_asked { Instant::now() + CHECK_INTERVAL } else { self.at }
     }
 
-    /// Checks soon, but not all the time.
+    /// Checks soon, within the minimum interval.
     pub(super) fn soon(&mut self) {
         self.at = self.at.min(self.not_before);
     }
 
-    /// While there was no connection, nodes could not restore anything either.
+    /// Restarts the timeout: without a connection, nodes could not create streams either.
     pub(super) fn reconnected(&mut self) {
         self.found_at = Instant::now();
         self.missing_since = None;
@@ -98,7 +98,7 @@ impl StreamCheck {
 }
 
 impl<J: Job> Coordinator<J> {
-    /// Asks the server for the streams, and who has the run.
+    /// Requests the streams and the current claim from the server, in a task.
     pub(super) fn check_streams(&mut self) {
         let asked = Instant::now();
         self.check.is_asked = true;
@@ -115,7 +115,7 @@ impl<J: Job> Coordinator<J> {
         });
     }
 
-    /// Takes the answer.
+    /// Handles the answer of the server.
     pub(super) fn checked(&mut self, Checked { asked, answer }: Checked) {
         self.check.is_asked = false;
         match answer {
@@ -127,7 +127,7 @@ impl<J: Job> Coordinator<J> {
             }
             Err(error @ (Error::NoQueue { .. } | Error::NoStream { .. })) => {
                 let is_too_long = self.check.missing();
-                // A run that waits for nothing does not need the queue now.
+                // A run without pending messages does not need the queue now.
                 if is_too_long && !self.pending.is_empty() {
                     return self.fail(&error);
                 }

@@ -1,10 +1,11 @@
-//! One submitter at a time works on a run.
+//! Claims: a run has one submitter at a time.
 //!
-//! Who begins writes its id down, in a message that the server stores only if nobody else has written meanwhile; before, it
-//! asks whoever is written down there for a sign of life, on a subject that only that one listens on. A submitter that is
-//! killed does not listen any more from the moment in which the system closes its connection, so the server itself answers
-//! that nobody is there: its run can be gone on with at once, without any age or clock. One that is cut off, or stopped, does not
-//! answer within two seconds; when it is back, it finds the other one's id and gives up.
+//! A submitter stores its id in a claim, a message that the server stores only if no other submitter has
+//! stored one meanwhile. Before that it pings the holder of the last claim, on a subject to which only the
+//! holder is subscribed. When a submitter is killed, the system closes its connection, and the server itself
+//! answers that the subject has no responders: the run can be resumed at once, without any expiry or clock. A
+//! submitter that is cut off or stopped does not answer within two seconds; when it is back, it finds the
+//! other one's claim and fails.
 
 use std::time::{Duration, Instant};
 
@@ -24,14 +25,15 @@ use crate::{
     streams::Streams,
 };
 
-/// A submitter answers by then. It is asked several times: the server may not know yet that it is gone.
+/// Timeout of one ping. The holder is pinged several times, because the server may not have noticed yet that
+/// its connection is gone.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_PINGS: u32 = 4;
 
-/// Between two attempts to write.
+/// Delay between two attempts to store a claim.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// What a submitter has written down.
+/// The claim of this submitter.
 #[derive(Clone)]
 pub(super) struct Claim {
     stream: Stream,
@@ -41,7 +43,7 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes the run, unless somebody else is at work on it.
+    /// Claims the run, unless it has another submitter that answers.
     pub(super) async fn acquire(
         session: &Session,
         streams: &Streams,
@@ -55,7 +57,7 @@ impl Claim {
         let start = Instant::now();
         loop {
             let last = match claim.last().await? {
-                // The answer to what we had written was lost.
+                // The claim was stored, but the server's answer was lost.
                 Some((_, holder)) if holder == claim.id => return Ok(claim),
                 Some((_, holder)) if answers_ping(session, queue.submitter(&holder)).await => {
                     return Err(Error::InUse { run: run.clone() });
@@ -66,7 +68,7 @@ impl Claim {
             let headers = expect_last(HeaderMap::new(), last);
             match session.store(&claim.subject, headers, claim.id.clone().into()).await {
                 StoreResult::Stored(_) => return Ok(claim),
-                // Somebody was faster: who is it?
+                // Another submitter was faster: ping it.
                 StoreResult::AlreadyExists => {}
                 StoreResult::Full(cause) => return Err(Error::NoRoom { queue: queue.clone(), cause }),
                 StoreResult::Unknown(cause) if start.elapsed() >= session.retry_timeout => {
@@ -77,7 +79,7 @@ impl Claim {
         }
     }
 
-    /// Who has written last, and the message's number.
+    /// Returns the sequence number and the holder of the last claim.
     async fn last(&self) -> Result<Option<(u64, String)>, Error> {
         match self.stream.get_last_raw_message_by_subject(&self.subject).await {
             Ok(found) => Ok(Some((found.sequence, String::from_utf8_lossy(&found.payload).into_owned()))),
@@ -86,14 +88,14 @@ impl Claim {
         }
     }
 
-    /// Whether somebody else has the run now, as far as the server says.
+    /// Returns an error if the last claim is of another submitter. Errors of the server are ignored.
     pub(super) async fn taken_over(&self) -> Option<Error> {
         let holder = self.last().await.ok().flatten().map(|(_, holder)| holder);
         holder.filter(|holder| *holder != self.id).map(|_| Error::TakenOver { run: self.run.clone() })
     }
 }
 
-/// Gives signs of life for as long as there is a connection.
+/// Answers pings as long as there is a connection.
 async fn answer_pings(client: Client, mut pings: Subscriber) {
     while let Some(ping) = pings.next().await {
         if let Some(reply) = ping.reply {
@@ -102,7 +104,7 @@ async fn answer_pings(client: Client, mut pings: Subscriber) {
     }
 }
 
-/// Whether the submitter that listens there gives signs of life.
+/// Returns whether the submitter that is subscribed there answers a ping.
 async fn answers_ping(session: &Session, subject: String) -> bool {
     for _ in 0..MAX_PINGS {
         match timeout(PING_TIMEOUT, session.client.request(subject.clone(), Bytes::new())).await {

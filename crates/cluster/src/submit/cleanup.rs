@@ -1,4 +1,4 @@
-//! Taking back what nobody is to run any more.
+//! Removes messages that are not to be run any more from the queue.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,11 +14,12 @@ use crate::{
     status::message_spans,
 };
 
-/// How long all of it may take at the end of a run. What is left then a resumed run finds.
+/// Timeout of the cleanup at the end of a run. What is left is found when the run is resumed.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl<J: Job> Coordinator<J> {
-    /// Nobody waits for a batch any more: it is to be removed from the queue, where its place there is known, or at the end.
+    /// Marks a message whose outcomes are not needed for removal: now if its sequence number is known,
+    /// otherwise at the end.
     pub(super) fn mark_unwanted(&mut self, pending: &PendingMessage<J>) {
         match pending.sequence {
             Some(sequence) => self.unwanted_sequences.push(sequence),
@@ -27,7 +28,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Has removed what has been taken back, unless it is somebody else's by now.
+    /// Removes the marked messages, unless they belong to another submitter by now.
     pub(super) fn remove_unwanted(&mut self) {
         let sequences = std::mem::take(&mut self.unwanted_sequences);
         if !sequences.is_empty() && !self.taken_over {
@@ -36,8 +37,9 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// At the end: whatever was on its way when it was taken back, and whatever a server that was killed has forgotten to
-    /// remove although its result is stored. Nothing else: it may be another submitter's.
+    /// Cleans up at the end of a run: removes messages that were being published when they were marked, and
+    /// messages with a result that a killed server has not removed. Nothing else, because it may be another
+    /// submitter's.
     pub(super) async fn clean_up(&mut self) {
         self.remove_unwanted();
         let unwanted_spans = std::mem::take(&mut self.unwanted_spans);
@@ -68,7 +70,7 @@ impl<J: Job> Coordinator<J> {
     }
 }
 
-/// Whether there is a message under this subject.
+/// Returns whether the subject has a message.
 async fn exists(stream: &Stream, subject: &str) -> Result<bool, Error> {
     match stream.get_last_raw_message_by_subject(subject).await {
         Ok(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! The one place that decides what becomes of a batch.
+//! The coordinator: the state machine of all pending messages. Only this thread changes their state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,33 +41,34 @@ use crate::{
     streams::Streams,
 };
 
-/// A flush waits for so long for more jobs: a reader of small pieces flushes after each.
+/// Delay of a flush, in which further jobs are added: a reader of small pieces flushes after each.
 const FLUSH_AFTER: Duration = Duration::from_millis(2);
 
-/// What the coordinator hears from the runtime's other tasks.
+/// Events from the runtime's other tasks.
 pub(super) enum Event {
-    /// A batch is in the queue, under this number.
+    /// A message is in the queue, under this sequence number.
     Published(Span, u64),
     Result(ResultMessage),
-    /// The server was asked for the queue's streams.
+    /// The server has answered whether the queue's streams exist.
     Checked(Checked),
-    /// Something was refused or not answered: a stream may have been deleted.
+    /// A request was rejected or not answered: a stream may have been deleted.
     CheckStreams,
-    /// A large result is whole now.
+    /// A result with chunks has been loaded, or cannot be.
     Loaded(Span, Result<Bytes, Error>),
-    /// There is no such result.
+    /// The message has no result.
     NotFound(Span),
-    /// A batch of an earlier submitter is in the queue, under this number, and of jobs with this digest.
+    /// A message of an earlier submitter is in the queue, under this sequence number and with this digest.
     Queued(Span, u64, String),
-    /// Where the batches are.
+    /// Which messages are in the queue.
     Snapshot(QueueSnapshot),
-    /// Whether a node gives signs of life.
+    /// Whether a node has answered a ping.
     PingAnswered(bool),
-    /// The results have been made anew, or a server has lost some: news of others may have been missed.
+    /// The results stream has been created again, or a server has lost some results: events may have been
+    /// missed.
     ResultsMissed,
-    /// Something has failed for long, and is tried on.
+    /// An error has lasted for the connection's timeout, and is retried.
     ErrorPersists(String),
-    /// The run cannot go on.
+    /// The run failed.
     Failed(Error),
 }
 
@@ -82,44 +83,44 @@ pub(super) struct Coordinator<J: Job> {
     pub(super) known: ResumeIndex,
     pub(super) known_jobs: u64,
     pub(super) pending: BTreeMap<u64, PendingMessage<J>>,
-    /// Batches that are not published before another one has been compared.
+    /// Holds messages back until a message of the resumed run has been compared.
     pub(super) gate: Option<PublishGate>,
     pub(super) flush_at: Option<Instant>,
     pub(super) stalled: Option<StalledMessage>,
     pub(super) reconcile_at: Instant,
-    /// It has been asked where the batches are.
+    /// A snapshot of the queue was requested.
     pub(super) is_reconciling: bool,
-    /// The answer to that may be older than a reason to doubt: ask once more.
+    /// That snapshot may be older than a reason to reconcile: request another one.
     pub(super) reconcile_again: bool,
     pub(super) check: StreamCheck,
-    /// What is to be cancelled as soon as it is known that no node has it.
+    /// Cancellations that wait for a snapshot of the queue.
     pub(super) cancel_requests: Vec<CancelRequest<J>>,
     pub(super) stopping: Option<Stopping>,
-    /// Messages of batches that nobody waits for.
+    /// Sequence numbers of messages that are to be removed.
     pub(super) unwanted_sequences: Vec<u64>,
-    /// Such batches whose messages are not known, and may not be there.
+    /// Messages to be removed whose sequence numbers are not known, and that may not be stored.
     pub(super) unwanted_spans: BTreeSet<Span>,
-    /// What is being removed.
+    /// Tasks that remove messages.
     pub(super) removals: JoinSet<()>,
     pub(super) liveness: NodeLiveness,
     pub(super) claim: Claim,
-    /// What is queued is another submitter's.
+    /// The queued messages belong to another submitter.
     pub(super) taken_over: bool,
 }
 
-/// A batch without outcomes.
+/// A message whose jobs have no outcomes yet.
 pub(super) struct PendingMessage<J: Job> {
     pub(super) message: JobMessage<J>,
     pub(super) digest: String,
-    /// Its number in the queue, once it is known to be there.
+    /// Sequence number in the queue, once it is known to be stored.
     pub(super) sequence: Option<u64>,
-    /// It is in the queue, or on its way there.
+    /// It is in the queue or being published.
     pub(super) sent: bool,
-    /// On its way there.
+    /// Task that publishes it.
     pub(super) publish_task: Option<AbortHandle>,
     pub(super) since: Instant,
     pub(super) publish_count: u32,
-    /// Its result is here, and being put together.
+    /// Its result has come and is being assembled.
     pub(super) has_result: bool,
 }
 
@@ -194,14 +195,14 @@ impl<J: Job> Coordinator<J> {
         self.known_jobs
     }
 
-    /// Decides until all jobs have their outcomes and no more will come.
+    /// Runs until all jobs have outcomes and no more will come.
     pub(super) async fn run(mut self, commands: &mut UnboundedReceiver<Command<J>>) {
         let mut link = self.publisher.session.link.clone();
         let mut is_up = true;
         while !self.is_over() {
             let wake_at = TokioInstant::from_std(self.wake_at());
             tokio::select! {
-                // What has come back makes room for what is to go.
+                // Events come first: results make room for further messages.
                 biased;
                 Some(event) = self.events.recv() => self.handle_event(event),
                 Some(command) = commands.recv() => self.handle_command(command),
@@ -218,7 +219,7 @@ impl<J: Job> Coordinator<J> {
         }
         self.publisher.stop_publishing();
         self.clean_up().await;
-        // Whoever pushes jobs from now on is refused; what came in between has to be told.
+        // Jobs that are pushed from now on are rejected. Those that were pushed before get an outcome here.
         commands.close();
         while let Ok(command) = commands.try_recv() {
             if let Command::Message(message) = command {
@@ -248,7 +249,7 @@ impl<J: Job> Coordinator<J> {
         deadlines.fold(self.reconcile_at.min(self.check.at()), Instant::min)
     }
 
-    /// Whether somebody should be at work.
+    /// Returns whether nodes should be serving the queue.
     fn checks_liveness(&self) -> bool {
         !self.pending.is_empty() && self.stopping.is_none()
     }
@@ -281,7 +282,7 @@ impl<J: Job> Coordinator<J> {
             Event::Result(found) => self.handle_result(found),
             Event::Loaded(span, Ok(outcomes)) => self.complete(span, outcomes),
             Event::Loaded(span, Err(Error::NoAnswer(_))) => {
-                // Later again, as what has not been heard of.
+                // Looked up again with the overdue messages.
                 if let Some(pending) = self.pending.get_mut(&span.first) {
                     pending.has_result = false;
                 }
@@ -326,7 +327,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Takes a batch from those who push jobs.
+    /// Accepts a message from the threads that push jobs.
     fn accept(&mut self, mut message: JobMessage<J>) {
         if self.shared.broken().is_some() || self.stopping.is_some() {
             let broken = self.shared.broken();

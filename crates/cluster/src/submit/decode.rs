@@ -1,4 +1,4 @@
-//! Turns results into outcomes, beside the runtime: this is the work of a submitter that takes processor time.
+//! Decodes results on a thread of its own, because it takes most of the processor time of a submitter.
 
 use std::{
     sync::{
@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{Error, message::take_bytes, outcome};
 
-/// A batch and its outcomes.
+/// A message and the encoded outcomes of its jobs.
 pub(super) struct DecodeTask<J: Job> {
     pub(super) message: JobMessage<J>,
     pub(super) outcomes: Bytes,
 }
 
-/// Starts the thread; it ends with the last sender.
+/// Starts the thread, which ends when the last sender is dropped.
 pub(super) fn start<J: Job>(shared: &Arc<RunState<J>>) -> Result<Sender<DecodeTask<J>>, Error> {
     let (sender, receiver) = channel();
     let shared = shared.clone();
@@ -52,8 +52,8 @@ fn decode_all<J: Job>(shared: &RunState<J>, results: &Receiver<DecodeTask<J>>) {
 fn decode<J: Job>(mut bytes: &[u8], count: u64) -> Result<Vec<Outcome<J>>, String> {
     let mut outcomes = Vec::with_capacity(usize::try_from(count).unwrap_or(0).min(bytes.len()));
     for _ in 0..count {
-        let one = take_bytes(&mut bytes).ok_or("it ends before the last outcome")?;
+        let one = take_bytes(&mut bytes).ok_or("the result ends before the last outcome")?;
         outcomes.push(outcome::decode::<J>(one).map_err(|error| error.to_string())?);
     }
-    if bytes.is_empty() { Ok(outcomes) } else { Err("it has too many bytes".to_owned()) }
+    if bytes.is_empty() { Ok(outcomes) } else { Err("the result has trailing bytes".to_owned()) }
 }

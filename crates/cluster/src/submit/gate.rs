@@ -1,4 +1,4 @@
-//! Batches that do not go yet.
+//! Messages that are held back.
 
 use std::time::{Duration, Instant};
 
@@ -9,39 +9,41 @@ use super::{
     submitter::SubmitBuffer,
 };
 
-/// Nothing is published before the first batch has been compared with what is known of it, unless no further job comes for so
-/// long, or so many bytes have come: a wrong input must not spoil a run, and a right one must not wait for ever.
+/// No message is published before the first one has been compared with the resumed run, unless no further job
+/// comes for `HOLD_TIMEOUT`, or `MAX_HELD_BYTES` are held back: a wrong input must not corrupt a run, and a
+/// right one must not wait for ever.
 const HOLD_TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_HELD_BYTES: usize = 16 << 20;
 
-/// A batch of an earlier submitter whose other jobs do not come for so long, while nothing else is under way.
+/// A message of an earlier submitter is sent short if its remaining jobs do not come for this time while no
+/// other message is pending.
 const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Batches that are not published before another one has been compared.
+/// Messages that are held back until another one has been compared.
 #[derive(Default)]
 pub(super) struct PublishGate {
     bytes: usize,
-    /// From the first batch on.
+    /// When to open the gate; set from the first held message on.
     pub(super) until: Option<Instant>,
 }
 
-/// A batch that must have more jobs has been asked to go.
+/// An open message that should have been flushed, but needs more jobs to match an earlier submitter's.
 pub(super) struct StalledMessage {
-    /// How many jobs there were then.
+    /// Number of jobs that had been pushed then.
     pushed: u64,
     pub(super) until: Instant,
 }
 
 impl StalledMessage {
-    /// When an open batch that had to go could not.
+    /// Returns one if the open message could not be flushed.
     pub(super) fn new<J: Job>(buffer: &SubmitBuffer<J>, now: Instant) -> Option<StalledMessage> {
         buffer.is_short().then(|| StalledMessage { pushed: buffer.pushed(), until: now + STALL_TIMEOUT })
     }
 }
 
 impl<J: Job> Coordinator<J> {
-    /// Whoever pushes jobs may wait for the outcomes of those that have gathered: the next ones would not have room. Then the
-    /// batch goes with the jobs that are there, as if nothing were known of it.
+    /// Sends a stalled message with the jobs that it has, as if the resumed run did not contain it. The
+    /// thread that pushes jobs may wait for the outcomes of those in the buffer before it pushes more.
     pub(super) fn send_stalled(&mut self, now: Instant) {
         let Some(stalled) = &mut self.stalled else { return };
         let mut buffer = self.shared.buffer.lock();
@@ -55,7 +57,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Holds back a batch of so many bytes.
+    /// Holds back a message of this many bytes.
     pub(super) fn hold_back(&mut self, bytes: usize) {
         let Some(gate) = &mut self.gate else { return };
         gate.bytes += bytes;
@@ -65,7 +67,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Has held batches back for long enough, unless a comparison is under way.
+    /// Opens the gate when its time is over, unless a comparison is under way.
     pub(super) fn check_gate(&mut self, now: Instant) {
         let Some(gate) = &mut self.gate else { return };
         if gate.until.is_none_or(|until| until > now) {
@@ -78,7 +80,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Publishes what has been held back.
+    /// Publishes all messages that were held back.
     pub(super) fn open_gate(&mut self) {
         if self.gate.take().is_some() {
             let unsent = self.pending.iter().filter(|(_, pending)| !pending.sent).map(|(&first, _)| first);

@@ -1,8 +1,9 @@
-//! Guards against panics: whatever panics in a submitter, its run ends, and nothing waits for it.
+//! Guards against panics: a panic in any thread or task of a submitter ends its run, and leaves nothing
+//! waiting.
 //!
-//! A panic can lose a batch, or end the thread or task that something else waits for. Therefore a [`Batch`](super::shared::Batch) that
-//! is dropped gives its jobs an outcome and breaks the run, an [`EndGuard`] publishes the end of the coordinator's thread,
-//! and a panic in a task becomes an event.
+//! A panic can lose a message, or end the thread or task that something else waits for. Therefore a
+//! [`JobMessage`](super::shared::JobMessage) that is dropped gives its jobs an outcome and breaks the run, an
+//! [`EndGuard`] publishes the end of the coordinator's thread, and a panic in a task becomes an event.
 
 use std::{future::Future, sync::Arc, thread};
 
@@ -15,10 +16,10 @@ use super::{
 };
 use crate::Error;
 
-/// Publishes the end of the coordinator's thread when it is dropped, be it by a panic.
+/// Publishes the end of the coordinator's thread when it is dropped, also by a panic.
 ///
-/// It has to be dropped before the receiver of the commands: after [`Shared::break_down`] no job is accepted, and what was accepted before is in
-/// the open batch or among the commands.
+/// It must be dropped before the receiver of the commands: after [`RunState::set_broken`] no job is accepted,
+/// and jobs that were accepted before are in the open message or among the commands.
 pub(super) struct EndGuard<J: Job>(pub(super) Arc<RunState<J>>);
 
 impl<J: Job> Drop for EndGuard<J> {
@@ -105,7 +106,7 @@ mod tests {
         }
     }
 
-    /// Keeps the tags of jobs that were abandoned.
+    /// Collects the tags of jobs that were abandoned.
     #[derive(Default)]
     struct Abandoned(Mutex<Vec<u64>>);
 
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_is_dropped_abandons_its_jobs_and_breaks_the_run() {
+    fn a_message_that_is_dropped_abandons_its_jobs_and_breaks_the_run() {
         let (shared, _commands, sink) = fixture();
         let owners = vec![Owner { sink: sink.clone() as Arc<dyn Sink<Nothing>>, tags: vec![7, 8] }];
         drop(JobMessage::new(&shared, Span { first: 0, count: 2 }, Bytes::new(), String::new(), owners));
@@ -138,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_coordinators_thread_by_a_panic_leaves_no_job_without_an_outcome() {
+    fn a_panic_of_the_coordinator_leaves_no_job_without_an_outcome() {
         let (shared, commands, sink) = fixture();
-        // The first batch has four jobs, and two are in the open one.
+        // The first message has four jobs, and two are in the open one.
         push(&shared, &sink, 0..6);
         let thread = shared.clone();
         let panicked = catch_unwind(AssertUnwindSafe(move || {
@@ -169,7 +170,7 @@ mod tests {
         runtime.block_on(async {
             spawn(&events, async { panic!("a task panics") });
             assert!(matches!(received.recv().await, Some(Event::Failed(Error::Panicked))));
-            // One that ends, or is aborted, does not.
+            // A task that ends or is aborted does not fail the run.
             spawn(&events, async {});
             spawn(&events, std::future::pending()).abort();
             tokio::task::yield_now().await;

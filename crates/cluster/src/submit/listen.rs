@@ -1,4 +1,4 @@
-//! Results as they come, and results that are there already.
+//! Receives results as they are stored, and looks up stored results.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -28,38 +28,38 @@ use crate::{
     streams::Streams,
 };
 
-/// A request for results is answered by then, or asked anew.
+/// Expiry of a pull request; then another one is sent.
 const PULL_EXPIRY: Duration = Duration::from_secs(3);
 
-/// The most results that are asked for at a time.
+/// Maximum number of results per pull request.
 const PULL_SIZE: usize = 256;
 
-/// The server forgets a submitter that is gone.
+/// Time after which the server removes the consumer of a submitter that is gone.
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(120);
 
-/// After a failure.
+/// Delay after a failed request.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Results that are looked up at a time.
+/// Number of concurrent lookups.
 const MAX_LOOKUPS: usize = 16;
 
-/// A stored result.
+/// A stored result, as received.
 pub(super) struct ResultMessage {
     pub(super) span: Span,
-    /// Its number among the results.
+    /// Sequence number in the results stream.
     pub(super) sequence: u64,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
 }
 
-/// Hears of every result of the run that is stored after a certain message of the stream.
+/// Receives every result of the run that is stored after a certain message of the stream.
 ///
-/// By a consumer that is made anew whenever there is any doubt, from the last result on that has come: its state is worth
-/// nothing, because what counts is the number in the stream.
+/// Uses a consumer that is created again after any error, starting after the last received result. The
+/// consumer's state is not needed, because the sequence number in the stream decides.
 pub(super) struct Listener {
     pub(super) session: Session,
     pub(super) results: Stream,
-    /// When the stream was created that `after` counts in.
+    /// Creation time of the stream that `after` refers to.
     pub(super) created: DateTime,
     pub(super) filter: String,
     pub(super) after: u64,
@@ -80,7 +80,7 @@ impl Listener {
         }
     }
 
-    /// Hears results until there is a doubt.
+    /// Receives results until an error.
     async fn receive(&mut self) -> Result<Infallible, Error> {
         let consumer = self.consumer().await?;
         self.throttle.clear();
@@ -93,7 +93,7 @@ impl Listener {
                 let message = message.map_err(Error::server)?;
                 let info = message.info().map_err(Error::server)?;
                 if info.consumer_sequence != expected {
-                    return Err(Error::server("a result was lost on the way"));
+                    return Err(Error::server("a result was lost in transit"));
                 }
                 expected += 1;
                 self.after = info.stream_sequence;
@@ -101,14 +101,15 @@ impl Listener {
                 self.send_result(message, sequence);
             }
             if expected == asked {
-                // A consumer that was deleted does not answer.
+                // Pull requests of a deleted consumer are not answered.
                 consumer.get_info().await.map_err(Error::server)?;
             }
         }
     }
 
     async fn consumer(&mut self) -> Result<PullConsumer, Error> {
-        // Somebody has made the stream anew, or a server has lost its last messages: what comes has lower numbers then.
+        // If the stream was created again, or a server has lost its last messages, new results have lower
+        // sequence numbers.
         let info = self.results.get_info().await.map_err(Error::server)?;
         let is_new = std::mem::replace(&mut self.created, info.created) != info.created;
         if is_new || info.state.last_sequence < self.after {
@@ -137,7 +138,7 @@ impl Listener {
     }
 }
 
-/// Looks results up by their subjects.
+/// Looks up results and messages by their subjects.
 pub(super) struct Finder {
     pub(super) jobs: Stream,
     results: Stream,
@@ -160,7 +161,7 @@ impl Finder {
         Arc::new(Finder { jobs, results, queue, run, permits: Semaphore::new(MAX_LOOKUPS), events, throttle })
     }
 
-    /// Fetches a result; the coordinator hears of it, or that there is none.
+    /// Looks up a result, and sends it, or that there is none, to the coordinator.
     pub(super) fn find(self: &Arc<Self>, span: Span) {
         let finder = self.clone();
         spawn(&self.events, async move {
@@ -171,7 +172,7 @@ impl Finder {
         });
     }
 
-    /// Looks for a batch that was in the queue; if it is not there any more, for its result.
+    /// Looks up a message that was queued; if it is not there any more, looks up its result.
     pub(super) fn find_queued(self: &Arc<Self>, span: Span) {
         let finder = self.clone();
         spawn(&self.events, async move {
@@ -201,7 +202,8 @@ impl Finder {
         })
     }
 
-    /// The last message of a subject, if there is one; nothing when nobody wants to know any more.
+    /// Returns the last message of a subject, `Some(None)` if there is none, and `None` if the coordinator
+    /// has ended.
     async fn last_message(&self, stream: &Stream, subject: &str) -> Option<Option<StreamMessage>> {
         while !self.events.is_closed() {
             let found = match stream.get_last_raw_message_by_subject(subject).await {
@@ -219,7 +221,7 @@ impl Finder {
         None
     }
 
-    /// Puts the pieces of a large result together.
+    /// Loads the chunks of a large result.
     pub(super) fn load(self: &Arc<Self>, found: ResultMessage) {
         let finder = self.clone();
         spawn(&self.events, async move {

@@ -1,4 +1,4 @@
-//! Whether anybody works for the run.
+//! Checks that nodes serve the queue.
 
 use std::time::{Duration, Instant};
 
@@ -13,20 +13,20 @@ use super::{
     guard::spawn,
 };
 
-/// When no result has come for so long, the nodes are asked for signs of life.
+/// Time without results after which the nodes are pinged.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// While there are none, they are asked again after this time.
+/// Delay between pings while no node answers.
 const PING_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// One of them answers by then.
+/// Timeout of a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is known of the nodes.
+/// State of the check.
 pub(super) struct NodeLiveness {
-    /// When they are to be asked, if jobs wait by then.
+    /// When to ping, if messages are pending then.
     pub(super) ping_at: Instant,
-    /// It has been told that there are none.
+    /// `Unserved` has been reported.
     is_unserved: bool,
 }
 
@@ -35,14 +35,14 @@ impl NodeLiveness {
         NodeLiveness { ping_at: Instant::now() + SILENCE_TIMEOUT, is_unserved: false }
     }
 
-    /// Has nothing to be patient about before now.
+    /// Restarts the timeout.
     pub(super) fn reset(&mut self) {
         self.ping_at = Instant::now() + SILENCE_TIMEOUT;
     }
 }
 
 impl<J: Job> Coordinator<J> {
-    /// There is a node, or a result that one has stored just now.
+    /// Notes that a node has answered or stored a result.
     pub(super) fn note_node_activity(&mut self) {
         self.liveness.reset();
         if std::mem::take(&mut self.liveness.is_unserved) {
@@ -50,7 +50,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Asks all nodes for a sign of life, and hears of the first; without a connection there is nobody to ask.
+    /// Pings all nodes and waits for the first answer. Does nothing without a connection.
     pub(super) fn ping_nodes(&mut self) {
         self.liveness.reset();
         let session = self.publisher.session.clone();
@@ -69,13 +69,14 @@ impl<J: Job> Coordinator<J> {
         });
     }
 
-    /// Has all nodes look at the queue's streams and their consumer, and make again what was deleted.
+    /// Requests all nodes to check the queue's streams and their consumer, and to create again what was
+    /// deleted.
     pub(super) fn request_queue_check(&self) {
         let (client, ping) = (self.publisher.session.client.clone(), self.settings.queue.ping());
         spawn(&self.publisher.events, async move { drop(client.publish(ping, Bytes::new()).await) });
     }
 
-    /// Tells once that there is no node, and asks again soon.
+    /// Handles the result of a ping: reports once that no node answers, and pings again soon.
     pub(super) fn handle_ping(&mut self, is_served: bool) {
         if is_served {
             return self.note_node_activity();

@@ -1,11 +1,14 @@
-//! The submitter: an executor whose workers are somewhere else.
+//! The submitter: an executor whose workers are the nodes of a queue.
 //!
-//! [`submitter`] gathers jobs into batches, in the thread that pushes them. [`coordinator`] decides, on the private runtime,
-//! what becomes of each batch: whether it has to be published or has been by an earlier submitter, and what is done when the run
-//! is stopped ([`ending`]); [`results`] is about what comes back, [`vigil`] about whether anybody is there to send it. [`publish`] and
-//! [`listen`] do what it says and tell it what has happened; [`decode`] turns results into outcomes on a thread of its own.
-//! [`claim`] sees to it that nobody else works on the same run, [`check`] that the queue's streams still exist, and [`guard`] that a
-//! panic ends the run.
+//! [`submitter`] packs jobs into messages, in the thread that pushes them. [`coordinator`] runs on the
+//! private runtime and decides what is done with each message: whether it has to be published or was
+//! published by an earlier submitter. [`gate`] holds messages back until a resumed run has been verified,
+//! [`results`] handles results, [`reconcile`] compares pending messages with the queue, [`liveness`] checks
+//! that nodes serve the queue, [`stop`] cancels and ends a run, and [`cleanup`] removes messages that are not
+//! needed any more. [`publish`] and [`listen`] do the requests in tasks of their own and report to the
+//! coordinator as events; [`backpressure`] and [`throttle`] decide when a full queue or a lasting error is
+//! reported. [`decode`] decodes results on a thread of its own. [`claim`] ensures that a run has one
+//! submitter, [`check`] that the queue's streams still exist, and [`guard`] that a panic ends the run.
 
 mod backpressure;
 mod check;
@@ -39,72 +42,75 @@ use guard::EndGuard;
 use shared::{Command, RunState};
 use submitter::ClusterSubmitter;
 
-/// What a submitter has to be told.
+/// Settings of a submitter.
 #[derive(Clone, Debug)]
 pub struct SubmitSettings {
-    /// The queue.
+    /// Queue to submit to.
     pub queue: Queue,
-    /// The run: under the same name it is gone on with, if the same jobs are pushed in the same order.
+    /// Name of the run. A run of the same name is resumed, if the same jobs are pushed in the same order.
     pub run: RunId,
-    /// The time limit of jobs that have none of their own.
+    /// Time limit of jobs that have none of their own.
     pub time_limit: Option<Duration>,
-    /// How streams are made that are not there.
+    /// Settings for creating streams that do not exist.
     pub streams: StreamSettings,
-    /// Hears what the run has to tell, on one of its threads: it must not wait for the run.
+    /// Callback for events of the run. It is called on a thread of the run, so it must not wait for the run.
     pub tell: fn(SubmitNews),
 }
 
-/// What a submitter has to tell.
+/// Events of a submitter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitNews {
-    /// The connection is lost. It is made anew, however long that takes.
+    /// The connection was lost. Reconnecting is retried until it succeeds.
     Lost,
-    /// The connection is back.
+    /// The connection was restored.
     Regained,
-    /// Jobs wait, nothing has come back for five seconds, and no node of the queue answers.
+    /// Jobs are pending, no result has come for five seconds, and no node of the queue answers.
     Unserved(Queue),
-    /// After that: a node answers, or has stored a result.
+    /// After `Unserved`: a node answers or has stored a result.
     Served(Queue),
-    /// For longer than the connection's time-out the server has refused something or not answered, for this reason, although
-    /// there is a connection. It is tried on.
+    /// For longer than the connection's timeout the server has rejected or not answered a request, for this
+    /// reason, although there is a connection. The request is retried.
     Trouble(String),
 }
 
-/// Runs jobs on the nodes of a queue.
+/// Executor that runs jobs on the nodes of a queue.
 ///
-/// Jobs are numbered in the order in which they are pushed, by all submitters together; a run that is to be resumed has to push the same
-/// jobs in the same order again. Pushing waits while very much is under way.
+/// Jobs are numbered in the order in which they are pushed by all submitters together. To resume a run, push
+/// the same jobs in the same order. Pushing waits while too many messages or bytes are in flight.
 ///
-/// One submitter at a time works on a run; one that was killed, or is dropped, leaves it to the next at once.
+/// A run has one submitter at a time. One that was killed or dropped releases the run at once.
 ///
-/// Of a [`JobFuture`] only the outcome is known here: it is never said to be [running](JobFuture::running), and
-/// [`cancel`](JobFuture::cancel) and [`kill`](JobFuture::kill) do nothing, because within milliseconds the job is in a batch with
-/// others, which the server may have given to a node. [`cancel_waiting`](Executor::cancel_waiting) and
-/// [`stop`](Executor::stop) take back what no node has been given, all of it together. There are no
-/// [`reports`](Executor::reports) and [`figures`](Executor::figures): the workers are the nodes'.
+/// A [`JobFuture`] only has an outcome: it never reports to be [running](JobFuture::running), and
+/// [`cancel`](JobFuture::cancel) and [`kill`](JobFuture::kill) do nothing, because within milliseconds the
+/// job is in a message with others, which may be in flight to a node.
+/// [`cancel_waiting`](Executor::cancel_waiting) and [`stop`](Executor::stop) cancel all messages that were
+/// not delivered to a node yet. [`reports`](Executor::reports) and [`worker_stats`](Executor::worker_stats)
+/// are empty: the workers belong to the nodes.
 ///
-/// Dropping it waits for all jobs, as with any executor: [`stop`](Executor::stop) it first if nobody wants them any more.
+/// Dropping it waits for all jobs, as with any executor: call [`stop`](Executor::stop) first if their
+/// outcomes are not needed.
 pub struct ClusterExecutor<J: Job> {
     shared: Arc<RunState<J>>,
     known_jobs: u64,
 }
 
 impl<J: Job> ClusterExecutor<J> {
-    /// Connects, makes the queue if it is not there, and finds out what is known of the run.
+    /// Connects, creates the queue if it does not exist, and reads which jobs of the run are queued or have
+    /// results.
     ///
     /// # Errors
-    /// When the cluster cannot be reached or used, the queue is of another version or for other jobs, or another submitter
-    /// is at work on the run.
+    /// If the cluster cannot be reached or used, the queue is of another version or for another job type, or
+    /// the run has another submitter.
     pub fn connect(connection: &Connection, settings: SubmitSettings) -> Result<ClusterExecutor<J>, Error> {
         let (commands, received) = tokio::sync::mpsc::unbounded_channel();
         let shared = RunState::new(settings.time_limit, commands);
         let decoder = decode::start(&shared)?;
-        // Not one of tokio's, which must not be waited for in a runtime of the caller's.
+        // Not a channel of tokio's, which must not be blocked on in a runtime of the caller's.
         let (started, start_result) = sync_channel(1);
         let (connection, thread_shared) = (connection.clone(), shared.clone());
         runtime::spawn("runner-cluster", move || async move {
             thread_shared.register_sink_thread();
-            // Dropped in the opposite order: the guard needs the commands to be received until then.
+            // Locals are dropped in the opposite order: the receiver must be dropped after the guard.
             let mut received = received;
             let _guard = EndGuard(thread_shared.clone());
             let starting = async {
@@ -123,7 +129,7 @@ impl<J: Job> ClusterExecutor<J> {
         Ok(ClusterExecutor { shared, known_jobs })
     }
 
-    /// How many jobs of the run had outcomes when it was connected.
+    /// Returns how many jobs of the run had outcomes when this submitter connected.
     #[must_use]
     pub fn known_jobs(&self) -> u64 {
         self.known_jobs
@@ -144,22 +150,23 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
         Box::new(ClusterSubmitter::new(self.shared.clone(), sink))
     }
 
-    /// As other executors do; it waits while very much is under way.
+    /// As other executors do; waits while too many messages are in flight.
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
         JobFuture::through(|sink| self.submitter(sink), job, options)
     }
 
-    /// How many batches may be under way: nobody knows how many workers there are, or will be.
+    /// Returns the maximum number of messages in flight, because the number of workers is not known and may
+    /// change.
     fn workers(&self) -> usize {
         self.shared.max_in_flight()
     }
 
-    /// As other executors do; it waits for the server to take back what no node has, for two seconds at most.
+    /// As other executors do; waits at most two seconds for the server to remove undelivered messages.
     fn cancel_waiting(&self) {
         let (done, received) = sync_channel(1);
         self.shared.command(Command::CancelWaiting(None, Some(done)));
         if !self.shared.is_sink_thread() {
-            // An error when all is over.
+            // An error means that the run is over.
             let _ = received.recv();
         }
     }
@@ -181,7 +188,7 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
         Vec::new()
     }
 
-    /// None: the workers are the nodes', which count them.
+    /// Returns nothing: the workers' statistics are kept by the nodes.
     fn worker_stats(&self) -> Vec<WorkerStats> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! Publishing batches, several at a time, until they are stored.
+//! Publishes messages concurrently, with retries until they are stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,19 +20,20 @@ use crate::{
     publish::{StoreResult, with_message_id},
 };
 
-/// Batches that may wait for the server's word that it has stored them.
+/// Maximum number of messages without an acknowledgement from the server.
 const MAX_UNACKED: usize = 64;
 
-/// Between two attempts with one batch.
+/// Delay between two attempts to publish a message.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// What all publishing shares.
+/// State shared by all publishing tasks.
 pub(super) struct Publisher {
     pub(super) session: Session,
     pub(super) queue: Queue,
     pub(super) run: RunId,
     pub(super) version: String,
-    /// Tells this submitter's messages from those of an earlier one: the server must take again what has been withdrawn.
+    /// Part of the message ids, so that the server does not reject a message as a duplicate of one that an
+    /// earlier submitter published and removed.
     submitter: String,
     permits: Semaphore,
     jobs: Stream,
@@ -40,18 +41,18 @@ pub(super) struct Publisher {
     throttle: ErrorThrottle,
     timeout: Duration,
     pub(super) events: UnboundedSender<Event>,
-    /// Nothing more is to be published.
+    /// Set when nothing more is to be published.
     stopped: watch::Sender<bool>,
 }
 
-/// A batch on its way to the queue.
+/// A message to publish.
 pub(super) struct PublishRequest {
     pub(super) span: Span,
     pub(super) payload: Bytes,
     pub(super) digest: String,
-    /// The so manieth time by this submitter.
+    /// How often this submitter has published it, this time included.
     pub(super) publish_count: u32,
-    /// It has been in the queue before, and may have been run.
+    /// It was in the queue before, and may have been run.
     pub(super) republished: bool,
 }
 
@@ -83,12 +84,12 @@ impl Publisher {
         self.backpressure.note_progress();
     }
 
-    /// Publishes nothing more.
+    /// Stops all publishing.
     pub(super) fn stop_publishing(&self) {
         self.stopped.send_replace(true);
     }
 
-    /// Publishes a batch; the coordinator hears of the end, unless it puts an end to it.
+    /// Publishes a message and sends the result to the coordinator, unless publishing is stopped.
     pub(super) fn publish(self: &Arc<Self>, request: PublishRequest) -> AbortHandle {
         let publisher = self.clone();
         spawn(&self.events, async move {
@@ -102,7 +103,7 @@ impl Publisher {
     }
 
     async fn publish_until_stored(&self, request: PublishRequest) -> Event {
-        // Never closed.
+        // The semaphore is never closed.
         let _permit = self.permits.acquire().await;
         let PublishRequest { span, payload, digest, publish_count, republished } = request;
         let metadata =

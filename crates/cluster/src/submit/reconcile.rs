@@ -1,4 +1,4 @@
-//! What the server says of a run's batches, asked beside the coordinator.
+//! Snapshots of the run's messages in the queue, requested in tasks.
 
 use std::{
     collections::HashSet,
@@ -21,39 +21,39 @@ use crate::{
     status::message_spans,
 };
 
-/// After this the question is asked anew.
+/// Timeout of a snapshot; then it is requested again.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After a failure.
+/// Delay after a failed request.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Which batches of the run are in the queue, and how far the nodes are with it.
+/// Snapshot of the run's messages in the queue and of the nodes' consumer.
 pub(super) struct QueueSnapshot {
-    /// Says nothing of what has changed since.
+    /// When it was requested. Later changes may be missing.
     pub(super) asked: Instant,
     queued: HashSet<Span>,
     position: ConsumerPosition,
 }
 
-/// Where a batch is that has been published.
+/// State of a published message in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueueState {
-    /// In the queue, and no node has been given it.
+    /// In the queue, and not delivered yet.
     Undelivered,
-    /// In the queue, and some node has it, or will get it again.
+    /// Delivered, and in flight or to be redelivered.
     Delivered,
-    /// Not in the queue, or acknowledged there and not removed: a server that was killed has kept the acknowledgement only.
-    /// So it has a result, or it is lost.
+    /// Not in the queue, or acknowledged and not removed, because a server that was killed kept only the
+    /// acknowledgement. So it has a result, or it is lost.
     Absent,
 }
 
 impl QueueSnapshot {
-    /// Whether the nodes' consumer does not exist.
+    /// Returns whether the nodes' consumer does not exist.
     pub(super) fn is_missing(&self) -> bool {
         self.position.is_missing
     }
 
-    /// Where a batch is; its number in the queue may be known.
+    /// Returns the state of a message, whose sequence number need not be known.
     pub(super) fn state<J: Job>(&self, pending: &PendingMessage<J>) -> QueueState {
         self.state_of(pending.message.span, pending.sequence)
     }
@@ -69,7 +69,7 @@ impl QueueSnapshot {
 }
 
 impl Finder {
-    /// Asks, as often as it takes; the coordinator hears of it.
+    /// Requests a snapshot, with retries, and sends it to the coordinator.
     pub(super) fn take_snapshot(self: &Arc<Self>) {
         let finder = self.clone();
         spawn(&self.events, async move {
@@ -91,7 +91,7 @@ impl Finder {
 
     async fn snapshot_once(&self) -> Result<QueueSnapshot, Error> {
         let asked = Instant::now();
-        // In this order: what is still in the queue after it was acknowledged has been left there.
+        // The order matters: what is still in the queue after it was acknowledged has not been removed.
         let position = ConsumerPosition::fetch(&self.jobs, &self.queue).await?;
         let queued =
             message_spans(&self.jobs, &self.queue.subjects(StreamKind::Jobs, Some(&self.run))).await?;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_behind_the_nodes_and_in_no_ones_hands_is_gone() {
+    fn acknowledged_messages_count_as_absent() {
         let [first, second] = [Span { first: 0, count: 4 }, Span { first: 4, count: 4 }];
         let position = ConsumerPosition { delivered: 9, acked: 5, is_missing: false };
         let snapshot = QueueSnapshot { asked: Instant::now(), queued: HashSet::from([first]), position };

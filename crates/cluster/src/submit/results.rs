@@ -1,4 +1,4 @@
-//! Results, as they come or are looked up, and batches of which nothing is heard.
+//! Handles results, and messages whose results are overdue.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,17 @@ use super::{
 };
 use crate::{Error, chunks, message::Metadata, names::Span};
 
-/// A batch that has heard of nothing for so long is looked for.
+/// Time without an event after which a message is looked up.
 pub(super) const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<J: Job> Coordinator<J> {
-    /// A result is there. Of several for the same jobs the first counts, and one that nobody waits for is another's.
+    /// Handles a result. Of several for the same jobs the first one counts; one that does not match a pending
+    /// message is ignored.
     pub(super) fn handle_result(&mut self, found: ResultMessage) {
         let span = found.span;
         let Some(pending) = self.pending.get_mut(&span.first).filter(|pending| pending.message.span == span)
         else {
-            // For jobs that have not been pushed yet: it is looked up when they are.
+            // Its jobs have not been pushed yet: it is looked up when they are.
             self.known.mark_stored(span);
             return;
         };
@@ -49,7 +50,8 @@ impl<J: Job> Coordinator<J> {
         self.open_gate();
     }
 
-    /// A node could not put the jobs of a batch together. What it has stored is removed, so that the run can be resumed.
+    /// Fails the run because a node could not read the jobs of a message. Its result is removed, so that the
+    /// run can be resumed.
     fn fail_incomplete(&mut self, span: Span, cause: String, sequence: u64) {
         let results = self.streams.results.clone();
         self.removals.spawn(async move { drop(results.delete_message(sequence).await) });
@@ -57,7 +59,7 @@ impl<J: Job> Coordinator<J> {
         self.fail(&Error::IncompleteBatch { run, first: span.first, last: span.last(), cause });
     }
 
-    /// A batch of an earlier submitter is there.
+    /// Handles the lookup of a message of an earlier submitter that is in the queue.
     pub(super) fn handle_queued(&mut self, span: Span, sequence: u64, digest: &str) {
         let matches =
             |pending: &&mut PendingMessage<J>| pending.message.span == span && pending.publish_count == 0;
@@ -78,13 +80,13 @@ impl<J: Job> Coordinator<J> {
     pub(super) fn complete(&mut self, span: Span, outcomes: Bytes) {
         if let Some(PendingMessage { message, .. }) = self.pending.remove(&span.first) {
             self.known.forget(span.first);
-            // The decoder goes on for as long as we do.
+            // The decoder runs as long as the coordinator.
             let _ = self.decoder.send(DecodeTask { message, outcomes });
         }
     }
 
-    /// A batch has no result, and it was not in the queue when that was asked before: it is published again, unless nobody
-    /// wants that any more.
+    /// Handles a message that has no result and was not in the queue in an earlier snapshot: it is published
+    /// again, or cancelled if the run is being stopped.
     pub(super) fn not_found(&mut self, span: Span) {
         let is_lost = |pending: &&PendingMessage<J>| pending.message.span == span && pending.is_published();
         match self.pending.get(&span.first).filter(is_lost) {
@@ -94,15 +96,15 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Looks for batches that nothing has been heard of for long. Somebody may have removed them, or a server has lost
-    /// what it had not written to its disk.
+    /// Takes a snapshot if the result of a message is overdue: the message may have been removed, or a server
+    /// may have lost what it had not written to disk.
     pub(super) fn reconcile_overdue(&mut self, now: Instant) {
         if self.pending.values().any(|pending| pending.is_overdue(now)) {
             self.reconcile();
         }
     }
 
-    /// Looks for all batches, because news of some may have been missed.
+    /// Treats all messages as overdue, because events may have been missed.
     pub(super) fn reconcile_all(&mut self) {
         let now = Instant::now();
         let long_ago = now.checked_sub(2 * RESULT_TIMEOUT).unwrap_or(now);
@@ -111,15 +113,15 @@ impl<J: Job> Coordinator<J> {
         self.reconcile();
     }
 
-    /// Has asked where the batches are.
+    /// Requests a snapshot of the queue, unless one is under way.
     pub(super) fn reconcile(&mut self) {
         if !std::mem::replace(&mut self.is_reconciling, true) {
             self.finder.take_snapshot();
         }
     }
 
-    /// Looks for the results of whatever is silent and not in the queue. The questions are asked in this order, because a
-    /// result is stored before its batch leaves the queue: what is in neither is lost.
+    /// Handles a snapshot: looks up the results of overdue messages that are not in the queue. The order
+    /// matters: a result is stored before its message leaves the queue, so a message with neither is lost.
     pub(super) fn apply_snapshot(&mut self, snapshot: &QueueSnapshot) {
         self.is_reconciling = false;
         self.cancel_undelivered(snapshot);
@@ -142,17 +144,18 @@ impl<J: Job> Coordinator<J> {
 }
 
 impl<J: Job> PendingMessage<J> {
-    /// It is being published, and the server has not said yet that it has it.
+    /// Returns whether it is being published and not acknowledged by the server yet.
     pub(super) fn is_publishing(&self) -> bool {
         self.publish_count > 0 && self.sequence.is_none()
     }
 
-    /// It was known before its jobs came, and it is not known yet of which jobs.
+    /// Returns whether it is of an earlier submitter and its digest has not been compared yet.
     pub(super) fn awaits_comparison(&self) -> bool {
         self.is_published() && self.publish_count == 0 && self.sequence.is_none()
     }
 
-    /// It was put into the queue, by this submitter or an earlier one, and has no result here.
+    /// Returns whether it is in the queue, published by this submitter or an earlier one, and has no result
+    /// here.
     pub(super) fn is_published(&self) -> bool {
         self.sent && !self.has_result && !self.is_publishing()
     }

@@ -1,4 +1,4 @@
-//! What the threads that push jobs, the runtime and the decoder share.
+//! State shared by the threads that push jobs, the runtime and the decoder.
 
 use std::{
     sync::{
@@ -22,41 +22,42 @@ use super::{
 };
 use crate::{Error, names::Span, resume::ResumeIndex};
 
-/// Bytes of jobs that may be under way.
+/// Maximum size of all messages in flight in bytes.
 const MAX_BYTES_IN_FLIGHT: usize = 256 << 20;
 
-/// What the coordinator is told from outside.
+/// Commands to the coordinator from other threads.
 pub(super) enum Command<J: Job> {
-    /// A batch is complete.
+    /// A message is complete.
     Message(JobMessage<J>),
-    /// What has gathered should not have to wait for more.
+    /// The open message should be sent soon.
     Flush,
-    /// Something may be over now.
+    /// The run may be over.
     CheckEnd,
-    /// What no node has been given is cancelled, of one sink or of all; somebody may wait until that is done.
+    /// Cancels undelivered messages, of one sink or of all. The sender is dropped when that is done, which
+    /// wakes the caller.
     CancelWaiting(Option<Arc<dyn Sink<J>>>, Option<SyncSender<()>>),
-    /// The same, and the rest is cancelled at this time.
+    /// Cancels undelivered messages now, and all others at this time.
     Stop(Instant),
-    /// A result could not be read.
+    /// A result could not be decoded.
     Unreadable(Span, String),
-    /// The run cannot go on.
+    /// The run failed.
     Fail(Error),
 }
 
-/// Jobs that travel together. When it is dropped, it counts as resolved; if its outcomes were not delivered by then, which only a
-/// panic can cause, its jobs are abandoned and the run is broken.
+/// Jobs that are published in one message. Dropping it counts its jobs as resolved. If their outcomes were
+/// not delivered by then, which only a panic can cause, they are abandoned and the run is broken.
 pub(super) struct JobMessage<J: Job> {
     shared: Arc<RunState<J>>,
-    /// It counts as one that is not in the queue yet.
+    /// Whether it is counted in `Admission::unpublished`.
     is_unpublished: bool,
     pub(super) span: Span,
     pub(super) payload: Bytes,
-    /// What stands for its jobs.
+    /// Digest of the jobs.
     pub(super) digest: String,
     pub(super) owners: Vec<Owner<J>>,
 }
 
-/// Who wants the outcomes of consecutive jobs of a batch, and under which tags.
+/// Sink and tags of consecutive jobs of a message.
 pub(super) struct Owner<J: Job> {
     pub(super) sink: Arc<dyn Sink<J>>,
     pub(super) tags: Vec<u64>,
@@ -73,7 +74,7 @@ impl<J: Job> JobMessage<J> {
         JobMessage { shared: shared.clone(), is_unpublished: false, span, payload, digest, owners }
     }
 
-    /// Counts the batch as complete, and as one that is not in the queue yet.
+    /// Counts the message as complete and unpublished.
     pub(super) fn count_complete(&mut self) {
         self.is_unpublished = true;
         let mut admission = self.shared.admission.lock();
@@ -82,7 +83,8 @@ impl<J: Job> JobMessage<J> {
         admission.bytes += self.payload.len();
     }
 
-    /// The batch is in the queue, or is not published for now: the next one may be completed.
+    /// Releases the message's slot in the publisher, because it is in the queue or held back; the next
+    /// message may be completed.
     pub(super) fn release_publish_slot(&mut self) {
         if std::mem::take(&mut self.is_unpublished) {
             self.shared.admission.lock().unpublished -= 1;
@@ -90,12 +92,12 @@ impl<J: Job> JobMessage<J> {
         }
     }
 
-    /// Whether nobody but this sink wants its outcomes.
+    /// Returns whether all its jobs are of this sink.
     pub(super) fn belongs_only_to(&self, sink: &Arc<dyn Sink<J>>) -> bool {
         self.owners.iter().all(|owner| Arc::ptr_eq(&owner.sink, sink))
     }
 
-    /// Delivers the outcomes, in the order of the jobs.
+    /// Delivers the outcomes, which are in the order of the jobs.
     pub(super) fn deliver(mut self, outcomes: Vec<Outcome<J>>) {
         let mut outcomes = outcomes.into_iter();
         for Owner { sink, tags } in std::mem::take(&mut self.owners) {
@@ -105,7 +107,7 @@ impl<J: Job> JobMessage<J> {
         }
     }
 
-    /// Gives all its jobs the same failure.
+    /// Fails all its jobs.
     pub(super) fn fail(mut self, failure: impl Fn() -> JobError<J::Error>) {
         self.fail_owners(failure);
     }
@@ -129,7 +131,7 @@ impl<J: Job> Drop for JobMessage<J> {
     }
 }
 
-/// Hands outcomes to a sink, whose panics are its own.
+/// Passes outcomes to a sink and catches its panics.
 pub(super) fn resolve<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
     if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
         eprintln!("a sink panicked: {panic}");
@@ -139,28 +141,29 @@ pub(super) fn resolve<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
 pub(super) struct RunState<J: Job> {
     pub(super) time_limit: Option<Duration>,
     admission: Mutex<Admission>,
-    /// Signalled when there may be room for a batch.
+    /// Signalled when another message may be started.
     capacity_freed: Condvar,
-    /// Signalled at the end.
+    /// Signalled at the end of the run.
     over: Condvar,
-    /// Taken before the gate, if both are.
+    /// Locked before `admission`, if both are locked.
     pub(super) buffer: Mutex<SubmitBuffer<J>>,
     commands: UnboundedSender<Command<J>>,
-    /// Somebody has asked for a flush that has not been done.
+    /// Whether a flush was requested and not done yet.
     pub(super) flushing: AtomicBool,
-    /// The target of the batch that is being gathered.
+    /// Target number of jobs of the open message.
     target: AtomicU64,
-    /// Threads that call sinks, and so whatever callbacks do: if they waited, nobody would ever wake them.
+    /// Threads that call sinks, and so their callbacks. They must not wait for capacity or the end: nothing
+    /// would wake them.
     sink_threads: Mutex<Vec<ThreadId>>,
 }
 
 struct Admission {
     sizing: Sizing,
     messages: usize,
-    /// Of these, those that are not in the queue yet.
+    /// Of these, those not in the queue yet.
     unpublished: usize,
     bytes: usize,
-    /// Jobs without outcomes.
+    /// Number of jobs without outcomes.
     jobs: u64,
     closed: bool,
     stopped: bool,
@@ -200,11 +203,11 @@ impl<J: Job> RunState<J> {
     }
 
     pub(super) fn command(&self, command: Command<J>) {
-        // Nobody listens any more only when all is over.
+        // The receiver is gone only at the end of the run.
         let _ = self.commands.send(command);
     }
 
-    /// The calling thread is one of those that call sinks.
+    /// Registers the calling thread as one that calls sinks.
     pub(super) fn register_sink_thread(&self) {
         self.sink_threads.lock().push(thread::current().id());
     }
@@ -213,7 +216,8 @@ impl<J: Job> RunState<J> {
         self.sink_threads.lock().contains(&thread::current().id())
     }
 
-    /// Waits until another batch may be begun. It may when nothing will be taken any more, too.
+    /// Waits until another message may be started, or no jobs are accepted any more. Returns at once in a
+    /// thread that calls sinks.
     pub(super) fn wait_for_capacity(&self) {
         let mut admission = self.admission.lock();
         if !admission.has_capacity() && self.is_sink_thread() {
@@ -224,7 +228,7 @@ impl<J: Job> RunState<J> {
         }
     }
 
-    /// How many jobs the next batch may have.
+    /// Returns the target number of jobs of the next message.
     pub(super) fn target(&self) -> u64 {
         self.target.load(Ordering::Relaxed)
     }
@@ -241,7 +245,7 @@ impl<J: Job> RunState<J> {
         self.admission.lock().refusal()
     }
 
-    /// Counts a job that is taken in.
+    /// Counts an accepted job.
     pub(super) fn count_job(&self) -> Result<(), SubmitError> {
         let mut admission = self.admission.lock();
         match admission.refusal() {
@@ -253,7 +257,7 @@ impl<J: Job> RunState<J> {
         }
     }
 
-    /// Counts a batch whose jobs have their outcomes.
+    /// Counts a message whose jobs have outcomes.
     pub(super) fn count_resolved(&self, jobs: u64, bytes: usize) {
         let mut admission = self.admission.lock();
         admission.messages = admission.messages.saturating_sub(1);
@@ -265,7 +269,7 @@ impl<J: Job> RunState<J> {
         }
     }
 
-    /// Learns what a batch has cost.
+    /// Adds a measured cost, and updates the target.
     pub(super) fn note_cost(&self, jobs: u64, seconds: f64) {
         let mut admission = self.admission.lock();
         admission.sizing.note(jobs, seconds);
@@ -273,7 +277,7 @@ impl<J: Job> RunState<J> {
         self.capacity_freed.notify_all();
     }
 
-    /// The open batch, if it has jobs.
+    /// Takes the open message out of the buffer, if it has jobs.
     pub(super) fn take_open_batch(self: &Arc<Self>) -> Option<JobMessage<J>> {
         let mut buffer = self.buffer.lock();
         (!buffer.is_empty()).then(|| buffer.take(self))
@@ -295,7 +299,7 @@ impl<J: Job> RunState<J> {
         self.capacity_freed.notify_all();
     }
 
-    /// The first cause counts.
+    /// Breaks the run. Returns the cause, which is that of the first call.
     pub(super) fn set_broken(&self, error: &Error) -> Arc<str> {
         let mut admission = self.admission.lock();
         admission.closed = true;
@@ -307,7 +311,7 @@ impl<J: Job> RunState<J> {
         self.admission.lock().broken.clone()
     }
 
-    /// Whether no jobs will come, and none is without an outcome.
+    /// Returns whether no more jobs are accepted and all have outcomes.
     pub(super) fn is_over(&self) -> bool {
         let admission = self.admission.lock();
         admission.closed && admission.jobs == 0
@@ -321,13 +325,13 @@ impl<J: Job> RunState<J> {
         self.admission.lock().stopped
     }
 
-    /// The runtime has nothing more to do.
+    /// Marks the run as ended.
     pub(super) fn mark_ended(&self) {
         self.admission.lock().ended = true;
         self.over.notify_all();
     }
 
-    /// Waits for that; whether it has come.
+    /// Waits for the end of the run for at most `time`. Returns whether it has ended.
     pub(super) fn wait_for_end(&self, time: Duration) -> bool {
         if self.is_sink_thread() {
             return self.admission.lock().ended;

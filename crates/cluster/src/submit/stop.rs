@@ -1,4 +1,4 @@
-//! How a run ends: when there is nothing more to do, when somebody stops it, and when it cannot go on.
+//! Ends a run: when all jobs have outcomes, when it is stopped, and when it fails.
 
 use std::{
     sync::{Arc, mpsc::SyncSender},
@@ -15,25 +15,25 @@ use super::{
 };
 use crate::Error;
 
-/// How long somebody waits who has asked for jobs to be cancelled.
+/// Maximum time for which a caller of `cancel_waiting` waits.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// While a run is being stopped, how soon it is asked again where its batches are; then half as often each time.
+/// First delay between two snapshots of the queue while a run is being stopped; doubled each time.
 const RECONCILE_DELAY: Duration = Duration::from_millis(200);
 
-/// A run that is being stopped.
+/// State of a run that is being stopped.
 pub(super) struct Stopping {
     pub(super) until: Instant,
     pub(super) reconcile_at: Instant,
     interval: Duration,
 }
 
-/// What no node has been given by now is to be cancelled.
+/// A request to cancel all messages that were not delivered when it was made.
 pub(super) struct CancelRequest<J: Job> {
     asked: Instant,
-    /// Of these jobs only.
+    /// Cancel only this sink's jobs.
     sink: Option<Arc<dyn Sink<J>>>,
-    /// Somebody who waits for that.
+    /// Dropped to wake the caller that waits.
     done: Option<SyncSender<()>>,
 }
 
@@ -46,7 +46,7 @@ impl<J: Job> CancelRequest<J> {
         self.done.as_ref().map(|_| self.asked + CANCEL_TIMEOUT)
     }
 
-    /// Lets go whoever has waited for long.
+    /// Stops blocking a caller that has waited for the timeout.
     pub(super) fn release_caller(&mut self, now: Instant) {
         if self.caller_deadline().is_some_and(|until| until <= now) {
             self.done = None;
@@ -55,7 +55,7 @@ impl<J: Job> CancelRequest<J> {
 }
 
 impl<J: Job> Coordinator<J> {
-    /// No more jobs will come: have there been as many as the run is known to have?
+    /// When no more jobs will come, checks that there were as many as the run is known to have.
     pub(super) fn check_job_count(&mut self) {
         if !self.shared.is_closed() || self.shared.is_stopped() || self.shared.broken().is_some() {
             return;
@@ -67,8 +67,9 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Cancels what no node has been given, of one sink or of all: what is not in the queue at once, and the rest when it is
-    /// known what that is. A batch that several sinks have jobs in is cancelled with all.
+    /// Cancels all messages that were not delivered to a node, of one sink or of all: those that are not in
+    /// the queue at once, the others after a snapshot of the queue. A message with jobs of several sinks is
+    /// cancelled only with all.
     pub(super) fn cancel_waiting(&mut self, sink: Option<Arc<dyn Sink<J>>>, done: Option<SyncSender<()>>) {
         if let Some(message) = self.take_buffered(sink.as_ref()) {
             message.fail(|| JobError::Cancelled);
@@ -81,7 +82,7 @@ impl<J: Job> Coordinator<J> {
         self.reconcile();
     }
 
-    /// Jobs that have gathered, whether they make a batch or not.
+    /// Takes the open message out of the buffer, even if it is short.
     fn take_buffered(&self, of: Option<&Arc<dyn Sink<J>>>) -> Option<JobMessage<J>> {
         let mut buffer = self.shared.buffer.lock();
         buffer.belongs_only_to(of).then(|| buffer.take(&self.shared))
@@ -108,7 +109,7 @@ impl<J: Job> Coordinator<J> {
             None => {
                 self.stopping =
                     Some(Stopping { until, reconcile_at: now + RECONCILE_DELAY, interval: RECONCILE_DELAY });
-                // Of what an earlier submitter has left in the queue, too.
+                // Also the messages that an earlier submitter left in the queue.
                 self.unwanted_spans.extend(self.known.queued());
                 self.cancel_waiting(None, None);
             }
@@ -116,11 +117,11 @@ impl<J: Job> Coordinator<J> {
         self.continue_stopping(now);
     }
 
-    /// Waits for the results of what nodes have, until the time is over.
+    /// Continues stopping: reconciles at growing intervals, and cancels everything when the time is over.
     pub(super) fn continue_stopping(&mut self, now: Instant) {
         let Some(stopping) = &mut self.stopping else { return };
         if stopping.until <= now {
-            // After the end there is nothing to be woken for soon.
+            // Nothing has to be woken for after the end.
             stopping.until = now + Duration::from_secs(1 << 30);
             stopping.reconcile_at = stopping.until;
             self.cancel(|_| true);
@@ -131,7 +132,7 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// Cancels what waits in the queue, where that has been asked for.
+    /// Cancels undelivered messages for the requests that are older than the snapshot.
     pub(super) fn cancel_undelivered(&mut self, snapshot: &QueueSnapshot) {
         let is_answered = |request: &mut CancelRequest<J>| request.asked <= snapshot.asked;
         for request in self.cancel_requests.extract_if(.., is_answered).collect::<Vec<_>>() {
@@ -145,8 +146,8 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// While the run is being stopped nothing begins that no node has; and what is not in the queue is looked for: it has a
-    /// result that has not been heard of, or it will not get one any more.
+    /// Cancels all undelivered messages of a run that is being stopped, and looks up results of messages that
+    /// are not in the queue: they have a result that was missed, or will not get one any more.
     fn stop_undelivered(&mut self, snapshot: &QueueSnapshot) {
         let matches = |pending: &PendingMessage<J>| pending.is_published() && pending.since <= snapshot.asked;
         self.cancel(|pending| matches(pending) && snapshot.state(pending) == QueueState::Undelivered);
@@ -157,8 +158,8 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    /// The run cannot go on: all that is left shares the reason. What this submitter has put into the queue is taken back, and
-    /// nothing else: it may be that the jobs were another run's.
+    /// Fails the run: all remaining jobs get the error as their outcome. Only messages that this submitter
+    /// has published are removed from the queue, because the jobs may have been another run's.
     pub(super) fn fail(&mut self, error: &Error) {
         self.taken_over |= matches!(error, Error::TakenOver { .. });
         let cause = self.shared.set_broken(error);

@@ -1,4 +1,4 @@
-//! The way in: jobs are encoded by whoever pushes them, and gathered into batches.
+//! Encodes jobs in the threads that push them, and packs them into messages.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -18,21 +18,22 @@ use crate::{
     resume::ResumeIndex,
 };
 
-/// The batch that is being filled, and where the next ones have to end.
+/// The open message, which is being filled, and the index of the resumed run, which bounds the next ones.
 pub(super) struct SubmitBuffer<J: Job> {
-    /// The number of the next job.
+    /// Number of the next job.
     next: u64,
-    /// The first job of the open batch.
+    /// First job of the open message.
     first: u64,
     payload: Vec<u8>,
     digest: Digest,
     owners: Vec<Owner<J>>,
-    /// The open batch is one of an earlier submitter: it has exactly so many jobs, however long they are in coming.
+    /// Exact number of jobs, if the open message is one of an earlier submitter.
     exact_jobs: Option<u64>,
     known: ResumeIndex,
 }
 
-/// A job's own limit comes first, then the run's; the node's is for those that have none at all.
+/// Time limits of a job. Its own limit takes precedence over the run's; the node's applies to jobs with
+/// neither.
 #[derive(Clone, Copy)]
 struct Limits {
     own: Option<Duration>,
@@ -40,7 +41,7 @@ struct Limits {
 }
 
 impl<J: Job> SubmitBuffer<J> {
-    /// Nothing yet, around what is known already.
+    /// Returns an empty buffer for a run with this index.
     pub(super) fn new(known: ResumeIndex) -> SubmitBuffer<J> {
         SubmitBuffer {
             next: 0,
@@ -57,13 +58,14 @@ impl<J: Job> SubmitBuffer<J> {
         self.next == self.first
     }
 
-    /// Whether there is an open batch, and nobody but this sink, if there is one, wants its outcomes.
+    /// Returns whether there is an open message, all of whose jobs are of this sink, or of any if it is
+    /// `None`.
     pub(super) fn belongs_only_to(&self, sink: Option<&Arc<dyn Sink<J>>>) -> bool {
         let matches = |owner: &Owner<J>| sink.is_none_or(|sink| Arc::ptr_eq(&owner.sink, sink));
         !self.is_empty() && self.owners.iter().all(matches)
     }
 
-    /// How many jobs have been taken.
+    /// Returns how many jobs have been pushed.
     pub(super) fn pushed(&self) -> u64 {
         self.next
     }
@@ -81,7 +83,7 @@ impl<J: Job> SubmitBuffer<J> {
         self.next += 1;
     }
 
-    /// Whether the open batch has to go now.
+    /// Returns whether the open message is complete.
     fn is_complete(&self, target: u64) -> bool {
         let count = self.next - self.first;
         match self.exact_jobs {
@@ -94,19 +96,19 @@ impl<J: Job> SubmitBuffer<J> {
         }
     }
 
-    /// Whether the open batch is one of an earlier submitter, and has to get more jobs.
+    /// Returns whether the open message is one of an earlier submitter and needs more jobs.
     pub(super) fn is_short(&self) -> bool {
         self.exact_jobs.is_some_and(|exact_jobs| self.next - self.first < exact_jobs)
     }
 
-    /// Lets the open batch go, whatever is known of it.
+    /// Sends the open message as a new one, even if it is short.
     pub(super) fn flush_short(&mut self, shared: &Arc<RunState<J>>) {
         self.known.forget(self.first);
         self.exact_jobs = None;
         self.flush(shared);
     }
 
-    /// Lets the open batch go, unless it has to get more jobs first.
+    /// Sends the open message, unless it is empty or short.
     pub(super) fn flush(&mut self, shared: &Arc<RunState<J>>) {
         if !self.is_empty() && !self.is_short() {
             let mut message = self.take(shared);
@@ -115,7 +117,7 @@ impl<J: Job> SubmitBuffer<J> {
         }
     }
 
-    /// The open batch, whether it may go or not.
+    /// Takes the open message out of the buffer, even if it is short.
     pub(super) fn take(&mut self, shared: &Arc<RunState<J>>) -> JobMessage<J> {
         let span = Span { first: self.first, count: self.next - self.first };
         self.first = self.next;
@@ -173,7 +175,8 @@ impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
         }
     }
 
-    /// Soon: whoever reads its input in pieces flushes more often than batches should be cut.
+    /// Requests a flush after a short delay: callers that read their input in pieces flush more often than
+    /// messages should be sent.
     fn flush(&mut self) {
         if !self.shared.flushing.swap(true, Ordering::AcqRel) {
             self.shared.command(Command::Flush);
@@ -188,7 +191,7 @@ impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
         self.shared.refusal()
     }
 
-    /// Soon. Jobs that share a batch with another sink's are not cancelled.
+    /// Requests a cancellation. Jobs in a message with jobs of another sink are not cancelled.
     fn cancel_waiting(&mut self) {
         self.shared.command(Command::CancelWaiting(Some(self.sink.clone()), None));
     }

@@ -1,4 +1,4 @@
-//! What goes wrong for long although there is a connection: it is told once, and tried on.
+//! Reports errors that last although there is a connection, once each.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc::UnboundedSender, watch};
 use super::coordinator::Event;
 use crate::connect::LinkState;
 
-/// One kind of request, and since when it has failed.
+/// Outages of one kind of request.
 pub(super) struct ErrorThrottle {
     report_after: Duration,
     link: watch::Receiver<LinkState>,
@@ -34,11 +34,12 @@ impl ErrorThrottle {
         *self.outage.lock() = None;
     }
 
-    /// Notes another failure, reports one that lasts, and has the streams checked: one of them may have been deleted.
+    /// Records a failure, reports an outage that has lasted for `report_after`, and requests a check of the
+    /// streams, one of which may have been deleted.
     pub(super) fn record(&self, cause: &str) {
         let mut outage = self.outage.lock();
         if !self.link.borrow().up {
-            // That is told elsewhere.
+            // A lost connection is reported by the coordinator.
             *outage = None;
             return;
         }
