@@ -43,7 +43,8 @@ pub enum Error {
     },
     /// The server runs without JetStream, or the account may not use it.
     #[error(
-        "the NATS server at {server} has no JetStream (start it with -js, or enable it for the account): {cause}"
+        "the NATS server at {server} has no JetStream (start it with -js, or enable it for the account): \
+         {cause}"
     )]
     NoJetStream {
         /// Addresses of the servers.
@@ -84,7 +85,10 @@ pub enum Error {
         cause: String,
     },
     /// The jobs stream is full, and no message left it for the connection's timeout.
-    #[error("queue {queue} is full, and no job left it for {} s: {cause}; run {run} can be resumed", .waited.as_secs_f64())]
+    #[error(
+        "queue {queue} is full, and no job left it for {} s: {cause}; run {run} can be resumed",
+        .waited.as_secs_f64()
+    )]
     Full {
         /// The queue.
         queue: Queue,
@@ -158,7 +162,7 @@ pub enum Error {
     #[error("the submitter panicked: this is a bug in runner")]
     Panicked,
     /// The node's pool cannot run jobs any more.
-    #[error("the pool failed: {0}")]
+    #[error("the pool broke: {0}")]
     Pool(Arc<str>),
     /// The server did not answer in time, or is not ready: the servers of a cluster are electing a leader, or
     /// are busy. Worth a retry.

@@ -161,7 +161,8 @@ pub(crate) fn quarantine_cause(queue: &Queue, run: &RunId, span: Span, deliverie
     let (first, last) = (span.first, span.last());
     let jobs = if first == last { format!("job {first}") } else { format!("jobs {first} to {last}") };
     format!(
-        "quarantined: delivered {deliveries} times, and no node finished it ({jobs} of run {run} on queue {queue})"
+        "quarantined: delivered {deliveries} times, and no node finished it \
+         ({jobs} of run {run} on queue {queue})"
     )
 }
 
@@ -193,7 +194,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn jobs_round_trip(jobs in vec((proptest::option::of(0..u64::MAX - 1), vec(any::<u8>(), 0..300)), 0..20)) {
+        fn jobs_round_trip(
+            jobs in vec((proptest::option::of(0..u64::MAX - 1), vec(any::<u8>(), 0..300)), 0..20),
+        ) {
             let mut bytes = Vec::new();
             for (limit, job) in &jobs {
                 push_job(limit.map(Duration::from_nanos), job, &mut bytes);

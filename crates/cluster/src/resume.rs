@@ -118,7 +118,9 @@ mod tests {
     proptest! {
         #[test]
         fn each_job_is_in_exactly_one_message(
-            queued in vec((0u64..200, 1u64..20), 0..20), stored in vec((0u64..200, 1u64..20), 0..20), target in 1u64..30,
+            queued in vec((0u64..200, 1u64..20), 0..20),
+            stored in vec((0u64..200, 1u64..20), 0..20),
+            target in 1u64..30,
         ) {
             let spans = |list: Vec<(u64, u64)>| list.into_iter().map(|(first, count)| span(first, count));
             let known = ResumeIndex::new(spans(queued), spans(stored.clone()));

@@ -21,7 +21,7 @@ fn expect_only(nats: &Nats, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -
     drop(node.end(Signal::SIGTERM));
     for output in [wrong(nats.call(&["node"])).run(), wrong(nats.call(&["cluster", "status"])).run()] {
         assert_eq!(output.code(), 4, "{}", output.stderr);
-        assert!(output.stderr.contains("refuses the credentials"), "{}", output.stderr);
+        assert!(output.stderr.contains("rejected the credentials"), "{}", output.stderr);
         assert!(!output.stderr.contains("sesame"), "{}", output.stderr);
     }
 }

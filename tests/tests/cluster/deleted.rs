@@ -122,10 +122,10 @@ fn expect_end(stream: &str, words: &str) {
 #[test]
 fn without_a_node_the_loss_of_any_stream_ends_the_run_with_the_cause() {
     thread::scope(|scope| {
-        scope.spawn(|| expect_end("RUNNER_q_JOBS", "there is no queue q"));
+        scope.spawn(|| expect_end("RUNNER_q_JOBS", "queue q does not exist"));
         for stream in ["RUNNER_q_RESULTS", "RUNNER_q_QUARANTINE"] {
             scope.spawn(move || {
-                expect_end(stream, &format!("the stream {stream} of the queue q was deleted"));
+                expect_end(stream, &format!("stream {stream} of queue q was deleted"));
             });
         }
     });
@@ -160,7 +160,7 @@ fn a_batch_of_which_a_piece_is_missing_ends_the_run_which_can_be_resumed() {
     let node = nats.node(&["-w", "1", "--allow-command", "--max-output", "8M"]);
     let output = run.wait();
     assert_eq!(output.code(), 4, "{}", output.stderr);
-    let words = "the jobs 0 to 0 of run large cannot be read from the queue: a piece of it is missing";
+    let words = "cannot read jobs 0 to 0 of run large from the queue: a chunk of the message is missing";
     assert!(output.stderr.contains(words), "{}", output.stderr);
     assert!(output.elapsed < SOON, "{:?}", output.elapsed);
     node.until("gave up jobs 0 to 0 of run large");
@@ -179,7 +179,7 @@ fn a_result_of_which_a_piece_is_missing_ends_the_run() {
     delete_piece(&nats);
     let output = call().run();
     assert_eq!(output.code(), 4, "{}", output.stderr);
-    assert!(output.stderr.contains("a piece of it is missing"), "{}", output.stderr);
+    assert!(output.stderr.contains("a chunk of the message is missing"), "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
 }
 

@@ -242,7 +242,7 @@ fn a_queue_for_other_jobs_is_refused() {
     drop(connect(&nats, "probes"));
     let output = nats.call(&["--queue", "probes"]).run();
     assert_eq!(output.code(), 4);
-    assert!(output.stderr.contains("is of another version"), "{}", output.stderr);
+    assert!(output.stderr.contains("has another version"), "{}", output.stderr);
 }
 
 #[test]

@@ -147,13 +147,13 @@ fn a_run_does_not_go_on_with_other_jobs() {
     let output = run(&fewer);
     assert_eq!(output.code(), 4);
     assert!(
-        output.stderr.contains("goes on to job 99, and the input ended after 50 jobs"),
+        output.stderr.contains("has jobs up to 99, but the input ended after 50 jobs"),
         "{}",
         output.stderr
     );
     let output = run(&jobs.replace("\"gcd\"", "\"gcd\",\"method\":\"trial\""));
     assert_eq!(output.code(), 4);
-    assert!(output.stderr.contains("job 0 is not the one of run r"), "{}", output.stderr);
+    assert!(output.stderr.contains("job 0 differs from the one stored for run r"), "{}", output.stderr);
     assert_eq!(nats.status()["runs"][0], stored, "nothing was published");
     drop(node.end(Signal::SIGTERM));
 }

@@ -136,7 +136,7 @@ fn a_wrong_input_leaves_what_the_right_one_has_in_the_queue() {
     right.signal(Signal::SIGKILL);
     drop(right.wait());
     for (wrong, words) in [
-        (sleeps(0.002, 200), "job 0 is not the one of run known"),
+        (sleeps(0.002, 200), "job 0 differs from the one stored for run known"),
         (sleeps(0.001, 50), "the input ended after 50 jobs"),
     ] {
         let output = call().stdin(wrong).run();
@@ -177,6 +177,6 @@ fn a_queue_that_is_removed_for_good_ends_its_runs() {
     assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
     let output = run.wait();
     assert_eq!(output.code(), 4, "{}", output.stderr);
-    assert!(output.stderr.contains("there is no queue q"), "{}", output.stderr);
+    assert!(output.stderr.contains("queue q does not exist"), "{}", output.stderr);
     assert!(output.elapsed < Duration::from_secs(20), "{:?}", output.elapsed);
 }

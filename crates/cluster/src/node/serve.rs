@@ -185,7 +185,8 @@ impl<J: Job> Node<J> {
                         self.check_schedule.soon();
                     }
                 },
-                () = sleep_until(self.pull_at.into()), if pull.is_none() && Instant::now() < self.pull_at => {}
+                () = sleep_until(self.pull_at.into()),
+                    if pull.is_none() && Instant::now() < self.pull_at => {}
                 Ok(()) = link.changed() => {
                     let now = *link.borrow_and_update();
                     if now.number != last_link.number || !now.up {

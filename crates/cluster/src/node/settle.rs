@@ -22,14 +22,15 @@ use crate::{
     remove::remove,
 };
 
-/// Delay before a message that cannot be started or stored now is redelivered; doubled with each further one in a row.
+/// Delay before a message that cannot be started or stored now is redelivered; doubled with each further one
+/// in a row.
 const RETRY_BASE_DELAY: Duration = Duration::from_secs(1);
 
 /// Maximum number of doublings: the longest delay is 16 seconds.
 const MAX_DOUBLINGS: u32 = 4;
 
-/// How long an acknowledgement may wait for a connection. If it is lost, the message is redelivered, and its result is
-/// found.
+/// How long an acknowledgement may wait for a connection. If it is lost, the message is redelivered, and its
+/// result is found.
 pub(super) const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<J: Job> Node<J> {

@@ -125,7 +125,8 @@ pub(super) struct PendingMessage<J: Job> {
 }
 
 impl<J: Job> Coordinator<J> {
-    /// Claims the run, reads the index of its messages, and starts the tasks that receive results and publish messages.
+    /// Claims the run, reads the index of its messages, and starts the tasks that receive results and publish
+    /// messages.
     pub(super) async fn open(
         (session, streams): (Session, Streams),
         settings: SubmitSettings,
@@ -338,7 +339,7 @@ impl<J: Job> Coordinator<J> {
         }
         let span = message.span;
         let known =
-            self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, place)| place);
+            self.known.starting_at(span.first).filter(|(known, _)| *known == span).map(|(_, state)| state);
         if known.is_some() || self.gate.is_some() {
             message.release_publish_slot();
         }
@@ -386,10 +387,11 @@ impl<J: Job> Coordinator<J> {
     }
 }
 
-/// Reads which messages of the run are queued or have results, and the sequence number of the last result before that.
+/// Reads which messages of the run are queued or have results, and the last sequence number in the results
+/// stream before that.
 ///
-/// The order matters: a result that is stored between two requests is found by the second one, or received by the
-/// listener, which starts after the returned number.
+/// The order matters: a result that is stored between two requests is found by the second one, or received by
+/// the listener, which starts after the returned number.
 async fn read_index(streams: &Streams, (queue, run): (&Queue, &RunId)) -> Result<(u64, ResumeIndex), Error> {
     let after = streams.results.get_info().await.map_err(Error::server)?.state.last_sequence;
     let queued = message_spans(&streams.jobs, &queue.subjects(StreamKind::Jobs, Some(run))).await?;

@@ -17,8 +17,8 @@ use crate::{Error, chunks, message::Metadata, names::Span};
 pub(super) const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<J: Job> Coordinator<J> {
-    /// Handles a result. Of several for the same jobs the first one counts; one that does not match a pending
-    /// message is ignored.
+    /// Handles a result. Of several for the same jobs the first one counts. One without a pending message is
+    /// only marked as stored in the index.
     pub(super) fn handle_result(&mut self, found: ResultMessage) {
         let span = found.span;
         let Some(pending) = self.pending.get_mut(&span.first).filter(|pending| pending.message.span == span)

@@ -122,7 +122,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_have_at_least_one_job_for_any_measurements(notes in proptest::collection::vec((0u64..1 << 20, any::<f64>()), 0..50)) {
+        fn messages_have_at_least_one_job_for_any_measurements(
+            notes in proptest::collection::vec((0u64..1 << 20, any::<f64>()), 0..50),
+        ) {
             let mut sizing = Sizing::new();
             for (jobs, seconds) in notes {
                 sizing.note(jobs, seconds);
