@@ -259,8 +259,8 @@ impl Session {
 
     /// Returns the maximum size of a message's payload in bytes, leaving room for its headers.
     pub(crate) fn max_payload(&self) -> usize {
-        let most = self.client.server_info().max_payload;
-        if most == 0 { 1 << 19 } else { most.saturating_sub(4096).max(1024) }
+        let max = self.client.server_info().max_payload;
+        if max == 0 { 1 << 19 } else { max.saturating_sub(4096).max(1024) }
     }
 
     /// Sends buffered messages, waiting at most 500 ms.

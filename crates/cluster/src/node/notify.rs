@@ -40,13 +40,13 @@ pub(super) fn notify_refusal(
 }
 
 /// Notifies of changes of the connection.
-pub(super) fn notify_link(before: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
+pub(super) fn notify_link(previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
     // The first connection is reported by `Joined`.
-    if before.up && !now.up {
+    if previous.up && !now.up {
         notify(NodeNews::Lost);
-    } else if !before.up && now.up {
+    } else if !previous.up && now.up {
         notify(NodeNews::Regained);
-    } else if before.number > 0 && now.number > before.number {
+    } else if previous.number > 0 && now.number > previous.number {
         notify(NodeNews::Lost);
         notify(NodeNews::Regained);
     }

@@ -36,7 +36,7 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answer of the server, and when it was requested.
 pub(super) struct QueueCheck {
-    asked: Instant,
+    requested_at: Instant,
     answer: CheckAnswer,
 }
 
@@ -86,13 +86,13 @@ impl<J: Job> Node<J> {
                 Err(_) => CheckAnswer::Unknown,
             };
             // The receiver is gone only when the node has left.
-            let _ = sender.send(QueueCheck { asked: now, answer: found });
+            let _ = sender.send(QueueCheck { requested_at: now, answer: found });
         });
     }
 
     /// Handles an answer. Returns whether streams or the consumer have to be created or opened again.
     pub(super) fn apply_check(&mut self, check: &QueueCheck) -> bool {
-        if check.asked < self.check_schedule.restored_at {
+        if check.requested_at < self.check_schedule.restored_at {
             return false;
         }
         match check.answer {

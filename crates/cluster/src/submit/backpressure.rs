@@ -19,14 +19,14 @@ struct BackpressureState {
     /// Time of the last progress: a message was stored, a result came, or messages left the queue.
     progress: Instant,
     /// Time since which the queue has been full.
-    since: Option<Instant>,
+    full_since: Option<Instant>,
     /// Number of messages that had left the queue at the last check.
     removed: Option<u64>,
 }
 
 impl Backpressure {
     pub(super) fn new(timeout: Duration) -> Backpressure {
-        let state = BackpressureState { progress: Instant::now(), since: None, removed: None };
+        let state = BackpressureState { progress: Instant::now(), full_since: None, removed: None };
         Backpressure { timeout, state: Mutex::new(state), checking: tokio::sync::Mutex::default() }
     }
 
@@ -38,20 +38,20 @@ impl Backpressure {
     pub(super) fn clear(&self) {
         let mut state = self.state.lock();
         state.progress = Instant::now();
-        (state.since, state.removed) = (None, None);
+        (state.full_since, state.removed) = (None, None);
     }
 
     /// Notes that the queue is full. Returns whether it was not before.
     fn mark_full(&self) -> bool {
         let mut state = self.state.lock();
-        let is_new = state.since.is_none();
-        state.since.get_or_insert_with(Instant::now);
+        let is_new = state.full_since.is_none();
+        state.full_since.get_or_insert_with(Instant::now);
         is_new
     }
 
     fn has_timed_out(&self) -> bool {
         let state = self.state.lock();
-        state.since.is_some_and(|since| since.max(state.progress).elapsed() >= self.timeout)
+        state.full_since.is_some_and(|full_since| full_since.max(state.progress).elapsed() >= self.timeout)
     }
 
     /// Called when a message was rejected because the queue is full. Returns whether there has been no

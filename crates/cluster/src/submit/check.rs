@@ -29,7 +29,7 @@ const NODES_RESTORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Answer of the server, and when it was requested.
 pub(super) struct Checked {
-    asked: Instant,
+    requested_at: Instant,
     answer: Result<Identity, Error>,
 }
 
@@ -82,8 +82,8 @@ impl StreamCheck {
         self.soon();
     }
 
-    fn found(&mut self, asked: Instant) {
-        (self.found_at, self.missing_since) = (asked, None);
+    fn found(&mut self, requested_at: Instant) {
+        (self.found_at, self.missing_since) = (requested_at, None);
         self.at = Instant::now() + CHECK_INTERVAL;
         self.throttle.clear();
     }
@@ -100,15 +100,15 @@ impl StreamCheck {
 impl<J: Job> Coordinator<J> {
     /// Requests the streams and the current claim from the server, in a task.
     pub(super) fn check_streams(&mut self) {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         self.check.is_asked = true;
-        self.check.not_before = asked + MIN_CHECK_INTERVAL;
+        self.check.not_before = requested_at + MIN_CHECK_INTERVAL;
         let (session, queue) = (self.publisher.session.clone(), self.settings.queue.clone());
         let (claim, events) = (self.claim.clone(), self.publisher.events.clone());
         spawn(&self.publisher.events, async move {
             let found = Streams::find(&session, &queue).await;
             let answer = found.map(|streams| streams.identity());
-            let _ = events.send(Event::Checked(Checked { asked, answer }));
+            let _ = events.send(Event::Checked(Checked { requested_at, answer }));
             if let Some(error) = claim.taken_over().await {
                 let _ = events.send(Event::Failed(error));
             }
@@ -116,11 +116,11 @@ impl<J: Job> Coordinator<J> {
     }
 
     /// Handles the answer of the server.
-    pub(super) fn checked(&mut self, Checked { asked, answer }: Checked) {
+    pub(super) fn checked(&mut self, Checked { requested_at, answer }: Checked) {
         self.check.is_asked = false;
         match answer {
             Ok(identity) => {
-                self.check.found(asked);
+                self.check.found(requested_at);
                 if std::mem::replace(&mut self.check.identity, identity) != identity {
                     self.reconcile_all();
                 }

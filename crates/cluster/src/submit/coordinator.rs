@@ -118,7 +118,7 @@ pub(super) struct PendingMessage<J: Job> {
     pub(super) sent: bool,
     /// Task that publishes it.
     pub(super) publish_task: Option<AbortHandle>,
-    pub(super) since: Instant,
+    pub(super) updated_at: Instant,
     pub(super) publish_count: u32,
     /// Its result has come and is being assembled.
     pub(super) has_result: bool,
@@ -234,11 +234,11 @@ impl<J: Job> Coordinator<J> {
     }
 
     fn wake_at(&self) -> Instant {
-        let gate = self.gate.as_ref().and_then(|gate| gate.until);
-        let stopping = self.stopping.as_ref().map(|stopping| stopping.until.min(stopping.reconcile_at));
+        let gate = self.gate.as_ref().and_then(|gate| gate.deadline);
+        let stopping = self.stopping.as_ref().map(|stopping| stopping.deadline.min(stopping.reconcile_at));
         let liveness = self.checks_liveness().then_some(self.liveness.ping_at);
         let callers = self.cancel_requests.iter().filter_map(CancelRequest::caller_deadline);
-        let stalled = self.stalled.as_ref().map(|stalled| stalled.until);
+        let stalled = self.stalled.as_ref().map(|stalled| stalled.deadline);
         let deadlines = self
             .flush_at
             .into_iter()
@@ -276,7 +276,7 @@ impl<J: Job> Coordinator<J> {
                     self.unwanted_sequences.push(sequence);
                 } else if let Some(pending) = self.pending.get_mut(&span.first) {
                     pending.sequence = Some(sequence);
-                    pending.since = Instant::now();
+                    pending.updated_at = Instant::now();
                     pending.message.release_publish_slot();
                 }
             }
@@ -348,7 +348,7 @@ impl<J: Job> Coordinator<J> {
             sequence: None,
             sent: known.is_some(),
             publish_task: None,
-            since: Instant::now(),
+            updated_at: Instant::now(),
             publish_count: 0,
             has_result: false,
             message,
@@ -372,7 +372,7 @@ impl<J: Job> Coordinator<J> {
         pending.publish_count += 1;
         pending.sent = true;
         pending.sequence = None;
-        pending.since = Instant::now();
+        pending.updated_at = Instant::now();
         let PendingMessage { message, digest, publish_count, .. } = pending;
         let (payload, digest) = (message.payload.clone(), digest.clone());
         let outgoing = PublishRequest {

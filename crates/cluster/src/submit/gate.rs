@@ -24,20 +24,20 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct PublishGate {
     bytes: usize,
     /// When to open the gate; set from the first held message on.
-    pub(super) until: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
 /// An open message that should have been flushed, but needs more jobs to match an earlier submitter's.
 pub(super) struct StalledMessage {
     /// Number of jobs that had been pushed then.
     pushed: u64,
-    pub(super) until: Instant,
+    pub(super) deadline: Instant,
 }
 
 impl StalledMessage {
     /// Returns one if the open message could not be flushed.
     pub(super) fn new<J: Job>(buffer: &SubmitBuffer<J>, now: Instant) -> Option<StalledMessage> {
-        buffer.is_short().then(|| StalledMessage { pushed: buffer.pushed(), until: now + STALL_TIMEOUT })
+        buffer.is_short().then(|| StalledMessage { pushed: buffer.pushed(), deadline: now + STALL_TIMEOUT })
     }
 }
 
@@ -49,9 +49,9 @@ impl<J: Job> Coordinator<J> {
         let mut buffer = self.shared.buffer.lock();
         if !buffer.is_short() || buffer.pushed() != stalled.pushed {
             self.stalled = None;
-        } else if stalled.until <= now && !self.pending.is_empty() {
-            stalled.until = now + STALL_TIMEOUT;
-        } else if stalled.until <= now {
+        } else if stalled.deadline <= now && !self.pending.is_empty() {
+            stalled.deadline = now + STALL_TIMEOUT;
+        } else if stalled.deadline <= now {
             buffer.flush_short(&self.shared);
             self.stalled = None;
         }
@@ -61,7 +61,7 @@ impl<J: Job> Coordinator<J> {
     pub(super) fn hold_back(&mut self, bytes: usize) {
         let Some(gate) = &mut self.gate else { return };
         gate.bytes += bytes;
-        gate.until = Some(Instant::now() + HOLD_TIMEOUT);
+        gate.deadline = Some(Instant::now() + HOLD_TIMEOUT);
         if gate.bytes > MAX_HELD_BYTES {
             self.open_gate();
         }
@@ -70,11 +70,11 @@ impl<J: Job> Coordinator<J> {
     /// Opens the gate when its time is over, unless a comparison is under way.
     pub(super) fn check_gate(&mut self, now: Instant) {
         let Some(gate) = &mut self.gate else { return };
-        if gate.until.is_none_or(|until| until > now) {
+        if gate.deadline.is_none_or(|deadline| deadline > now) {
             return;
         }
         if self.pending.values().any(PendingMessage::awaits_comparison) {
-            gate.until = Some(now + HOLD_TIMEOUT);
+            gate.deadline = Some(now + HOLD_TIMEOUT);
         } else {
             self.open_gate();
         }

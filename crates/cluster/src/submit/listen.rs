@@ -88,7 +88,7 @@ impl Listener {
         loop {
             let request = consumer.batch().max_messages(PULL_SIZE).expires(PULL_EXPIRY);
             let mut results = request.messages().await.map_err(Error::server)?;
-            let asked = expected;
+            let first_expected = expected;
             while let Some(message) = results.next().await {
                 let message = message.map_err(Error::server)?;
                 let info = message.info().map_err(Error::server)?;
@@ -100,7 +100,7 @@ impl Listener {
                 let sequence = info.stream_sequence;
                 self.send_result(message, sequence);
             }
-            if expected == asked {
+            if expected == first_expected {
                 // Pull requests of a deleted consumer are not answered.
                 consumer.get_info().await.map_err(Error::server)?;
             }

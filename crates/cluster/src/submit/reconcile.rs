@@ -30,7 +30,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// Snapshot of the run's messages in the queue and of the nodes' consumer.
 pub(super) struct QueueSnapshot {
     /// When it was requested. Later changes may be missing.
-    pub(super) asked: Instant,
+    pub(super) requested_at: Instant,
     queued: HashSet<Span>,
     position: ConsumerPosition,
 }
@@ -90,12 +90,16 @@ impl Finder {
     }
 
     async fn snapshot_once(&self) -> Result<QueueSnapshot, Error> {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         // The order matters: what is still in the queue after it was acknowledged has not been removed.
         let position = ConsumerPosition::fetch(&self.jobs, &self.queue).await?;
         let queued =
             message_spans(&self.jobs, &self.queue.subjects(StreamKind::Jobs, Some(&self.run))).await?;
-        Ok(QueueSnapshot { asked, queued: queued.into_iter().map(|(_, span)| span).collect(), position })
+        Ok(QueueSnapshot {
+            requested_at,
+            queued: queued.into_iter().map(|(_, span)| span).collect(),
+            position,
+        })
     }
 }
 
@@ -107,7 +111,8 @@ mod tests {
     fn acknowledged_messages_count_as_absent() {
         let [first, second] = [Span { first: 0, count: 4 }, Span { first: 4, count: 4 }];
         let position = ConsumerPosition { delivered: 9, acked: 5, is_missing: false };
-        let snapshot = QueueSnapshot { asked: Instant::now(), queued: HashSet::from([first]), position };
+        let snapshot =
+            QueueSnapshot { requested_at: Instant::now(), queued: HashSet::from([first]), position };
         let states = [5, 6, 9, 10].map(|sequence| snapshot.state_of(first, Some(sequence)));
         assert_eq!(
             states,

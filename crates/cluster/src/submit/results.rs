@@ -68,7 +68,7 @@ impl<J: Job> Coordinator<J> {
             return self.fail(&Error::OtherJobs { run: self.settings.run.clone(), job: span.first });
         }
         pending.sequence = Some(sequence);
-        pending.since = Instant::now();
+        pending.updated_at = Instant::now();
         self.open_gate();
     }
 
@@ -108,7 +108,7 @@ impl<J: Job> Coordinator<J> {
     pub(super) fn reconcile_all(&mut self) {
         let now = Instant::now();
         let long_ago = now.checked_sub(2 * RESULT_TIMEOUT).unwrap_or(now);
-        self.pending.values_mut().for_each(|pending| pending.since = pending.since.min(long_ago));
+        self.pending.values_mut().for_each(|pending| pending.updated_at = pending.updated_at.min(long_ago));
         self.reconcile_again = self.is_reconciling;
         self.reconcile();
     }
@@ -128,11 +128,13 @@ impl<J: Job> Coordinator<J> {
         if std::mem::take(&mut self.reconcile_again) {
             return self.reconcile();
         }
-        if snapshot.is_missing() && self.pending.values().any(|pending| pending.is_overdue(snapshot.asked)) {
+        if snapshot.is_missing()
+            && self.pending.values().any(|pending| pending.is_overdue(snapshot.requested_at))
+        {
             self.request_queue_check();
         }
-        for pending in self.pending.values_mut().filter(|pending| pending.is_overdue(snapshot.asked)) {
-            pending.since = snapshot.asked;
+        for pending in self.pending.values_mut().filter(|pending| pending.is_overdue(snapshot.requested_at)) {
+            pending.updated_at = snapshot.requested_at;
             if snapshot.state(pending) == QueueState::Absent {
                 self.finder.find(pending.message.span);
             }
@@ -161,6 +163,6 @@ impl<J: Job> PendingMessage<J> {
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
-        self.is_published() && now.saturating_duration_since(self.since) > RESULT_TIMEOUT
+        self.is_published() && now.saturating_duration_since(self.updated_at) > RESULT_TIMEOUT
     }
 }

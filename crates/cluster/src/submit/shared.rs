@@ -144,7 +144,7 @@ pub(super) struct RunState<J: Job> {
     /// Signalled when another message may be started.
     capacity_freed: Condvar,
     /// Signalled at the end of the run.
-    over: Condvar,
+    end_of_run: Condvar,
     /// Locked before `admission`, if both are locked.
     pub(super) buffer: Mutex<SubmitBuffer<J>>,
     commands: UnboundedSender<Command<J>>,
@@ -193,7 +193,7 @@ impl<J: Job> RunState<J> {
             time_limit,
             admission: Mutex::new(admission),
             capacity_freed: Condvar::new(),
-            over: Condvar::new(),
+            end_of_run: Condvar::new(),
             buffer: Mutex::new(SubmitBuffer::new(ResumeIndex::default())),
             commands,
             flushing: AtomicBool::new(false),
@@ -328,7 +328,7 @@ impl<J: Job> RunState<J> {
     /// Marks the run as ended.
     pub(super) fn mark_ended(&self) {
         self.admission.lock().ended = true;
-        self.over.notify_all();
+        self.end_of_run.notify_all();
     }
 
     /// Waits for the end of the run for at most `time`. Returns whether it has ended.
@@ -340,9 +340,9 @@ impl<J: Job> RunState<J> {
         let mut admission = self.admission.lock();
         while !admission.ended {
             match deadline {
-                None => self.over.wait(&mut admission),
+                None => self.end_of_run.wait(&mut admission),
                 Some(deadline) => {
-                    if self.over.wait_until(&mut admission, deadline).timed_out() {
+                    if self.end_of_run.wait_until(&mut admission, deadline).timed_out() {
                         return admission.ended;
                     }
                 }

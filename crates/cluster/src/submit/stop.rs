@@ -23,14 +23,14 @@ const RECONCILE_DELAY: Duration = Duration::from_millis(200);
 
 /// State of a run that is being stopped.
 pub(super) struct Stopping {
-    pub(super) until: Instant,
+    pub(super) deadline: Instant,
     pub(super) reconcile_at: Instant,
     interval: Duration,
 }
 
 /// A request to cancel all messages that were not delivered when it was made.
 pub(super) struct CancelRequest<J: Job> {
-    asked: Instant,
+    requested_at: Instant,
     /// Cancel only this sink's jobs.
     sink: Option<Arc<dyn Sink<J>>>,
     /// Dropped to wake the caller that waits.
@@ -43,12 +43,12 @@ impl<J: Job> CancelRequest<J> {
     }
 
     pub(super) fn caller_deadline(&self) -> Option<Instant> {
-        self.done.as_ref().map(|_| self.asked + CANCEL_TIMEOUT)
+        self.done.as_ref().map(|_| self.requested_at + CANCEL_TIMEOUT)
     }
 
     /// Stops blocking a caller that has waited for the timeout.
     pub(super) fn release_caller(&mut self, now: Instant) {
-        if self.caller_deadline().is_some_and(|until| until <= now) {
+        if self.caller_deadline().is_some_and(|deadline| deadline <= now) {
             self.done = None;
         }
     }
@@ -74,7 +74,7 @@ impl<J: Job> Coordinator<J> {
         if let Some(message) = self.take_buffered(sink.as_ref()) {
             message.fail(|| JobError::Cancelled);
         }
-        let request = CancelRequest { asked: Instant::now(), sink, done };
+        let request = CancelRequest { requested_at: Instant::now(), sink, done };
         self.cancel(|pending| {
             request.matches(pending) && !pending.has_result && (!pending.sent || pending.is_publishing())
         });
@@ -101,14 +101,17 @@ impl<J: Job> Coordinator<J> {
         }
     }
 
-    pub(super) fn stop(&mut self, until: Instant) {
+    pub(super) fn stop(&mut self, deadline: Instant) {
         let now = Instant::now();
         self.publisher.stop_publishing();
         match &mut self.stopping {
-            Some(stopping) => stopping.until = stopping.until.min(until),
+            Some(stopping) => stopping.deadline = stopping.deadline.min(deadline),
             None => {
-                self.stopping =
-                    Some(Stopping { until, reconcile_at: now + RECONCILE_DELAY, interval: RECONCILE_DELAY });
+                self.stopping = Some(Stopping {
+                    deadline,
+                    reconcile_at: now + RECONCILE_DELAY,
+                    interval: RECONCILE_DELAY,
+                });
                 // Also the messages that an earlier submitter left in the queue.
                 self.unwanted_spans.extend(self.known.queued());
                 self.cancel_waiting(None, None);
@@ -120,10 +123,10 @@ impl<J: Job> Coordinator<J> {
     /// Continues stopping: reconciles at growing intervals, and cancels everything when the time is over.
     pub(super) fn continue_stopping(&mut self, now: Instant) {
         let Some(stopping) = &mut self.stopping else { return };
-        if stopping.until <= now {
+        if stopping.deadline <= now {
             // Nothing has to be woken for after the end.
-            stopping.until = now + Duration::from_secs(1 << 30);
-            stopping.reconcile_at = stopping.until;
+            stopping.deadline = now + Duration::from_secs(1 << 30);
+            stopping.reconcile_at = stopping.deadline;
             self.cancel(|_| true);
         } else if stopping.reconcile_at <= now {
             stopping.interval = (stopping.interval * 2).min(RESULT_TIMEOUT);
@@ -134,10 +137,10 @@ impl<J: Job> Coordinator<J> {
 
     /// Cancels undelivered messages for the requests that are older than the snapshot.
     pub(super) fn cancel_undelivered(&mut self, snapshot: &QueueSnapshot) {
-        let is_answered = |request: &mut CancelRequest<J>| request.asked <= snapshot.asked;
+        let is_answered = |request: &mut CancelRequest<J>| request.requested_at <= snapshot.requested_at;
         for request in self.cancel_requests.extract_if(.., is_answered).collect::<Vec<_>>() {
             self.cancel(|pending| {
-                let is_older = pending.is_published() && pending.since <= request.asked;
+                let is_older = pending.is_published() && pending.updated_at <= request.requested_at;
                 is_older && request.matches(pending) && snapshot.state(pending) == QueueState::Undelivered
             });
         }
@@ -149,7 +152,9 @@ impl<J: Job> Coordinator<J> {
     /// Cancels all undelivered messages of a run that is being stopped, and looks up results of messages that
     /// are not in the queue: they have a result that was missed, or will not get one any more.
     fn stop_undelivered(&mut self, snapshot: &QueueSnapshot) {
-        let matches = |pending: &PendingMessage<J>| pending.is_published() && pending.since <= snapshot.asked;
+        let matches = |pending: &PendingMessage<J>| {
+            pending.is_published() && pending.updated_at <= snapshot.requested_at
+        };
         self.cancel(|pending| matches(pending) && snapshot.state(pending) == QueueState::Undelivered);
         for pending in self.pending.values().filter(|pending| matches(pending)) {
             if snapshot.state(pending) == QueueState::Absent {
