@@ -181,22 +181,19 @@ impl<J: Job> Node<J> {
                     None => pull = None,
                     Some(Err(_)) => {
                         pull = None;
-                        self.pull_at = Instant::now() + PULL_RETRY_DELAY;
-                        self.check_schedule.soon();
+                        self.delay_pull();
                     }
                 },
                 () = sleep_until(self.pull_at.into()),
                     if pull.is_none() && Instant::now() < self.pull_at => {}
                 Ok(()) = link.changed() => {
                     let now = *link.borrow_and_update();
-                    if now.number != last_link.number || !now.up {
+                    let previous = std::mem::replace(&mut last_link, now);
+                    if now.number != previous.number || !now.up {
                         // Pull requests of the old connection will not be answered.
                         pull = None;
-                        self.check_schedule.soon();
                     }
-                    notify_link(std::mem::replace(&mut last_link, now), now, notify);
-                    // Ack waits went on while there was no connection.
-                    self.send_heartbeats(now).await;
+                    self.handle_link(previous, now, notify).await;
                 }
                 Ok(()) = refused.changed() => notify_refusal(&mut refused, &self.shared.session, notify),
                 () = sleep_until(self.heartbeat_at.into()) => self.send_heartbeats(last_link).await,
@@ -219,6 +216,16 @@ impl<J: Job> Node<J> {
         result.map(|()| self.summary)
     }
 
+    /// Handles a change of the connection.
+    async fn handle_link(&mut self, previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
+        if now.number != previous.number || !now.up {
+            self.check_schedule.soon();
+        }
+        notify_link(previous, now, notify);
+        // Ack waits went on while there was no connection.
+        self.send_heartbeats(now).await;
+    }
+
     /// Answers a ping. A ping without a reply subject announces a change of the queue.
     async fn handle_ping(&mut self, ping: async_nats::Message, link: LinkState) {
         match ping.reply {
@@ -228,6 +235,12 @@ impl<J: Job> Node<J> {
                 self.check_queue();
             }
         }
+    }
+
+    /// Delays the next pull request after a failure, and checks the queue.
+    fn delay_pull(&mut self) {
+        self.pull_at = Instant::now() + PULL_RETRY_DELAY;
+        self.check_schedule.soon();
     }
 
     /// Returns how many more messages the node should have in flight.

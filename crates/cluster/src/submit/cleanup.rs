@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use pool::Job;
 use tokio::time::timeout;
 
-use super::coordinator::{Coordinator, PendingMessage};
+use super::{coordinator::Coordinator, pending::PendingMessage};
 use crate::{
     Error,
     names::{Span, StreamKind},

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pool::{Job, JobError};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::{AbortHandle, JoinSet},
+    task::JoinSet,
     time::{Instant as TokioInstant, sleep_until},
 };
 
@@ -20,9 +20,9 @@ use super::{
     claim::Claim,
     decode::DecodeTask,
     gate::{PublishGate, StalledMessage},
-    guard::spawn,
     listen::{Finder, Listener, ResultMessage},
     liveness::NodeLiveness,
+    pending::PendingMessage,
     publish::{PublishRequest, Publisher},
     reconcile::QueueSnapshot,
     results::RESULT_TIMEOUT,
@@ -108,22 +108,6 @@ pub(super) struct Coordinator<J: Job> {
     pub(super) taken_over: bool,
 }
 
-/// A message whose jobs have no outcomes yet.
-pub(super) struct PendingMessage<J: Job> {
-    pub(super) message: JobMessage<J>,
-    pub(super) digest: String,
-    /// Sequence number in the queue, once it is known to be stored.
-    pub(super) sequence: Option<u64>,
-    /// It is in the queue or being published.
-    pub(super) sent: bool,
-    /// Task that publishes it.
-    pub(super) publish_task: Option<AbortHandle>,
-    pub(super) updated_at: Instant,
-    pub(super) publish_count: u32,
-    /// Its result has come and is being assembled.
-    pub(super) has_result: bool,
-}
-
 impl<J: Job> Coordinator<J> {
     /// Claims the run, reads the index of its messages, and starts the tasks that receive results and publish
     /// messages.
@@ -142,16 +126,7 @@ impl<J: Job> Coordinator<J> {
         let (event_sender, events): (UnboundedSender<Event>, _) = unbounded_channel();
         let throttle = || ErrorThrottle::new(timeout, session.link.clone(), event_sender.clone());
         let filter = queue.subjects(StreamKind::Results, Some(&run));
-        let listener = Listener {
-            session: session.clone(),
-            results: streams.results.clone(),
-            created: streams.results.cached_info().created,
-            filter,
-            after,
-            events: event_sender.clone(),
-            throttle: throttle(),
-        };
-        spawn(&event_sender, listener.listen());
+        Listener::start(&session, &streams.results, (filter, after), &event_sender, throttle());
         let finder = Finder::new(&streams, queue.clone(), run.clone(), event_sender.clone(), throttle());
         let check = StreamCheck::new(streams.identity(), timeout, throttle());
         let publisher = Publisher::new(

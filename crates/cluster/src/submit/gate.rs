@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use pool::Job;
 
-use super::{
-    coordinator::{Coordinator, PendingMessage},
-    submitter::SubmitBuffer,
-};
+use super::{coordinator::Coordinator, pending::PendingMessage, submitter::SubmitBuffer};
 
 /// No message is published before the first one has been compared with the resumed run, unless no further job
 /// comes for `HOLD_TIMEOUT`, or `MAX_HELD_BYTES` are held back: a wrong input must not corrupt a run, and a

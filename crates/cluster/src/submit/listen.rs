@@ -57,18 +57,38 @@ pub(super) struct ResultMessage {
 /// Uses a consumer that is created again after any error, starting after the last received result. The
 /// consumer's state is not needed, because the sequence number in the stream decides.
 pub(super) struct Listener {
-    pub(super) session: Session,
-    pub(super) results: Stream,
+    session: Session,
+    results: Stream,
     /// Creation time of the stream that `after` refers to.
-    pub(super) created: DateTime,
-    pub(super) filter: String,
-    pub(super) after: u64,
-    pub(super) events: UnboundedSender<Event>,
-    pub(super) throttle: ErrorThrottle,
+    created: DateTime,
+    filter: String,
+    after: u64,
+    events: UnboundedSender<Event>,
+    throttle: ErrorThrottle,
 }
 
 impl Listener {
-    pub(super) async fn listen(mut self) {
+    /// Starts the task that receives the results with matching subjects after a sequence number.
+    pub(super) fn start(
+        session: &Session,
+        results: &Stream,
+        (filter, after): (String, u64),
+        events: &UnboundedSender<Event>,
+        throttle: ErrorThrottle,
+    ) {
+        let listener = Listener {
+            session: session.clone(),
+            results: results.clone(),
+            created: results.cached_info().created,
+            filter,
+            after,
+            events: events.clone(),
+            throttle,
+        };
+        spawn(events, listener.listen());
+    }
+
+    async fn listen(mut self) {
         while !self.events.is_closed() {
             let mut link = self.session.link.clone();
             let Ok(number) = link.wait_for(|link| link.up).await.map(|link| link.number) else { return };

@@ -20,6 +20,7 @@ mod gate;
 mod guard;
 mod listen;
 mod liveness;
+mod pending;
 mod publish;
 mod reconcile;
 mod results;

@@ -9,11 +9,7 @@ use std::{
 use pool::Job;
 use tokio::time::{sleep, timeout};
 
-use super::{
-    coordinator::{Event, PendingMessage},
-    guard::spawn,
-    listen::Finder,
-};
+use super::{coordinator::Event, guard::spawn, listen::Finder, pending::PendingMessage};
 use crate::{
     Error,
     names::{Span, StreamKind},

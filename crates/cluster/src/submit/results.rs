@@ -6,9 +6,10 @@ use bytes::Bytes;
 use pool::Job;
 
 use super::{
-    coordinator::{Coordinator, PendingMessage},
+    coordinator::Coordinator,
     decode::DecodeTask,
     listen::ResultMessage,
+    pending::PendingMessage,
     reconcile::{QueueSnapshot, QueueState},
 };
 use crate::{Error, chunks, message::Metadata, names::Span};
@@ -142,27 +143,5 @@ impl<J: Job> Coordinator<J> {
         if !self.cancel_requests.is_empty() {
             self.reconcile();
         }
-    }
-}
-
-impl<J: Job> PendingMessage<J> {
-    /// Returns whether it is being published and not acknowledged by the server yet.
-    pub(super) fn is_publishing(&self) -> bool {
-        self.publish_count > 0 && self.sequence.is_none()
-    }
-
-    /// Returns whether it is of an earlier submitter and its digest has not been compared yet.
-    pub(super) fn awaits_comparison(&self) -> bool {
-        self.is_published() && self.publish_count == 0 && self.sequence.is_none()
-    }
-
-    /// Returns whether it is in the queue, published by this submitter or an earlier one, and has no result
-    /// here.
-    pub(super) fn is_published(&self) -> bool {
-        self.sent && !self.has_result && !self.is_publishing()
-    }
-
-    fn is_overdue(&self, now: Instant) -> bool {
-        self.is_published() && now.saturating_duration_since(self.updated_at) > RESULT_TIMEOUT
     }
 }

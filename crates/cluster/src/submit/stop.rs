@@ -8,7 +8,8 @@ use std::{
 use pool::{Job, JobError, Sink};
 
 use super::{
-    coordinator::{Coordinator, PendingMessage},
+    coordinator::Coordinator,
+    pending::PendingMessage,
     reconcile::{QueueSnapshot, QueueState},
     results::RESULT_TIMEOUT,
     shared::JobMessage,
