@@ -21,9 +21,9 @@ use crate::{
     advise::AdviseArguments,
     cluster,
     each::{EachArguments, ProgramOptions},
-    exit::Ended,
+    exit::ExitStatus,
     measure::BenchArguments,
-    output::print_whole,
+    output::print_stdout,
     screen, text, units, variables,
 };
 
@@ -39,7 +39,7 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) other: Option<Other>,
+    pub(crate) command: Option<Command>,
 
     /// Files of jobs, a JSON array or JSON Lines; `-` or none reads standard input
     #[arg(value_name = "JOBS")]
@@ -222,7 +222,7 @@ pub(crate) fn read() -> Result<Arguments, clap::Error> {
     let matches = variables::matches(&command(), &words)?;
     let mut arguments = Arguments::from_arg_matches(&matches)?;
     arguments.run.cluster.note_local(local_option(&matches));
-    if let (Some(Other::Each(each)), Some((_, matches))) = (&mut arguments.other, matches.subcommand()) {
+    if let (Some(Command::Each(each)), Some((_, matches))) = (&mut arguments.command, matches.subcommand()) {
         each.run.cluster.note_local(local_option(matches));
     }
     Ok(arguments)
@@ -236,19 +236,19 @@ fn local_option(matches: &ArgMatches) -> Option<String> {
 
 impl Arguments {
     /// Those of a run with no option and no variable set.
-    pub(crate) fn usual() -> Arguments {
+    pub(crate) fn defaults() -> Arguments {
         let matches = variables::ignore_variables(Arguments::command()).get_matches_from(["runner"]);
         Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
 
 /// Prints what clap has to say. It words its errors itself, and help and version are no errors.
-pub(crate) fn print(error: &clap::Error) -> Ended {
+pub(crate) fn print(error: &clap::Error) -> ExitStatus {
     if error.use_stderr() {
         let _ = screen::print_error(styled(error, &io::stderr()).as_bytes());
-        return Ended::Misused;
+        return ExitStatus::Usage;
     }
-    print_whole(styled(error, &io::stdout()).as_bytes())
+    print_stdout(styled(error, &io::stdout()).as_bytes())
 }
 
 /// With colours where a terminal shows them.
@@ -331,7 +331,7 @@ pub(crate) struct JournalArguments {
 
 /// What `runner` can do beside running jobs.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Other {
+pub(crate) enum Command {
     /// Run a program on each line, kept running by each worker: a line in, a line out, in order
     Each(Box<EachArguments>),
     /// Measure what worker processes cost on this machine, and from which size of jobs on they are worth it

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     args::ExecutorKind,
     error::{self, RunError, warn},
-    exit::Ended,
+    exit::ExitStatus,
     parse::Op,
     plan::Plan,
-    run::{Files, Intake, IntakeEnd, TakenJob, Taker, ending_of},
+    run::{Files, JobConsumer, JobReader, ReadEnd, ReadJob, exit_status_of},
 };
 
 #[derive(Default)]
@@ -17,8 +17,8 @@ struct Count {
     invalid: u64,
 }
 
-impl Taker for Count {
-    fn take(&mut self, job: TakenJob, _: &[u8], _: &str) -> Result<(), IntakeEnd> {
+impl JobConsumer for Count {
+    fn consume(&mut self, job: ReadJob, _: &[u8], _: &str) -> Result<(), ReadEnd> {
         match job {
             Ok(parsed) => *self.valid.entry(parsed.op.name()).or_default() += 1,
             Err(_) => self.invalid += 1,
@@ -28,30 +28,30 @@ impl Taker for Count {
 }
 
 /// Reads everything, and prints to standard error what would be done: standard output is for results.
-pub(crate) fn dry_run(plan: &Plan) -> Ended {
+pub(crate) fn dry_run(plan: &Plan) -> ExitStatus {
     let mut count = Count::default();
     // The outputs are only tried: what has been created is removed before anything is read.
     let sources = match Files::open(plan).map(|files| files.sources) {
         Ok(sources) => sources,
         Err(error) => return failed(&error),
     };
-    let read = Intake::new(plan).read_all(sources, &mut count);
+    let read = JobReader::new(plan).read_all(sources, &mut count);
     warn(&describe(plan, &count));
     match read {
-        Err(IntakeEnd::Failed(error)) => failed(&error),
-        _ if count.invalid > 0 => Ended::JobsFailed,
-        _ => Ended::Succeeded,
+        Err(ReadEnd::Failed(error)) => failed(&error),
+        _ if count.invalid > 0 => ExitStatus::JobsFailed,
+        _ => ExitStatus::Succeeded,
     }
 }
 
-fn failed(error: &RunError) -> Ended {
+fn failed(error: &RunError) -> ExitStatus {
     error::print(error);
-    ending_of(error)
+    exit_status_of(error)
 }
 
 fn describe(plan: &Plan, count: &Count) -> String {
     let total: u64 = count.valid.values().sum();
-    let kinds: Vec<String> = Op::names(plan.rules.defined)
+    let kinds: Vec<String> = Op::names(plan.parse_options.defined)
         .filter_map(|op| count.valid.get(op).map(|jobs| format!("{jobs} {op}")))
         .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };

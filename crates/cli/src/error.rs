@@ -1,4 +1,4 @@
-//! What ends a run from outside of its jobs, worded here and nowhere else.
+//! What ends a run from outside of its jobs, record_bodies here and nowhere else.
 
 use std::{io, path::PathBuf};
 
@@ -8,7 +8,7 @@ use crate::{each::DefineError, screen};
 
 /// A command line that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Misuse {
+pub(crate) enum UsageError {
     #[error("{0} needs worker processes; leave --executor (or RUNNER_EXECUTOR) at `processes`")]
     NeedsProcesses(&'static str),
     #[error("{0} and {1} cannot both go to standard output; give one of them a file")]

@@ -19,10 +19,10 @@ const JOURNAL: i32 = 5;
 
 /// How the program ended. When several apply, the largest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(crate) enum Ended {
+pub(crate) enum ExitStatus {
     Succeeded,
     JobsFailed,
-    Misused,
+    Usage,
     InputOutput,
     Journal,
     Pool,
@@ -30,25 +30,25 @@ pub(crate) enum Ended {
     Signal(Signal),
 }
 
-impl Ended {
+impl ExitStatus {
     /// The graver of two endings; of two signals, the first.
-    pub(crate) fn and(self, other: Ended) -> Ended {
-        let both_signals = matches!((self, other), (Ended::Signal(_), Ended::Signal(_)));
+    pub(crate) fn and(self, other: ExitStatus) -> ExitStatus {
+        let both_signals = matches!((self, other), (ExitStatus::Signal(_), ExitStatus::Signal(_)));
         if other > self && !both_signals { other } else { self }
     }
 }
 
-/// Leaves the process: by the first signal that asked for it, also if that came when the end had begun.
-pub(crate) fn leave(ended: Ended) -> ! {
-    let signalled = interrupt::received().map(Ended::Signal);
+/// Leaves the process: by the first signal that asked for it, also if that came when the end had prepared.
+pub(crate) fn leave(ended: ExitStatus) -> ! {
+    let signalled = interrupt::received().map(ExitStatus::Signal);
     std::process::exit(match signalled.map_or(ended, |signalled| ended.and(signalled)) {
-        Ended::Succeeded => SUCCEEDED,
-        Ended::JobsFailed => JOBS_FAILED,
-        Ended::Misused => MISUSED,
-        Ended::InputOutput => INPUT_OUTPUT,
-        Ended::Journal => JOURNAL,
-        Ended::Pool => POOL,
-        Ended::Signal(signal) => sys::signal::raise_default(signal),
+        ExitStatus::Succeeded => SUCCEEDED,
+        ExitStatus::JobsFailed => JOBS_FAILED,
+        ExitStatus::Usage => MISUSED,
+        ExitStatus::InputOutput => INPUT_OUTPUT,
+        ExitStatus::Journal => JOURNAL,
+        ExitStatus::Pool => POOL,
+        ExitStatus::Signal(signal) => sys::signal::raise_default(signal),
     })
 }
 
@@ -58,11 +58,11 @@ mod tests {
 
     #[test]
     fn the_gravest_ending_counts_and_of_signals_the_first() {
-        let (int, pipe) = (Ended::Signal(Signal::SIGINT), Ended::Signal(Signal::SIGPIPE));
-        assert_eq!(Ended::JobsFailed.and(Ended::Pool), Ended::Pool);
-        assert_eq!(Ended::Pool.and(Ended::InputOutput), Ended::Pool);
-        assert_eq!(Ended::InputOutput.and(Ended::Journal), Ended::Journal);
-        assert_eq!(Ended::Journal.and(Ended::Pool), Ended::Pool);
-        assert_eq!((int.and(pipe), pipe.and(int), Ended::Pool.and(int)), (int, pipe, int));
+        let (int, pipe) = (ExitStatus::Signal(Signal::SIGINT), ExitStatus::Signal(Signal::SIGPIPE));
+        assert_eq!(ExitStatus::JobsFailed.and(ExitStatus::Pool), ExitStatus::Pool);
+        assert_eq!(ExitStatus::Pool.and(ExitStatus::InputOutput), ExitStatus::Pool);
+        assert_eq!(ExitStatus::InputOutput.and(ExitStatus::Journal), ExitStatus::Journal);
+        assert_eq!(ExitStatus::Journal.and(ExitStatus::Pool), ExitStatus::Pool);
+        assert_eq!((int.and(pipe), pipe.and(int), ExitStatus::Pool.and(int)), (int, pipe, int));
     }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use crate::{
     args::Format,
-    input::{Chunks, Elements, Next, Piece, Place, SplitError, Splitter, Stream, Texts},
-    parse::{Op, Rules, parse, parse_all},
+    input::{ChunkRead, Chunks, Element, Elements, Location, SplitError, Splitter, Stream, Texts},
+    parse::{Op, ParseOptions, parse, parse_all},
 };
 
 /// The longest text of a job, so that some are too long.
@@ -14,26 +14,26 @@ const LONGEST: usize = 500;
 /// Cuts an input into the texts of jobs, and parses them. The first bytes say under which settings.
 ///
 /// # Panics
-/// When it is cut differently if it is read in other pieces, or a flaw lies outside of its text.
+/// When it is cut differently if it is read in other pieces, or a error lies outside of its text.
 pub fn check_input(bytes: &[u8]) {
     let Some((&[settings, op, step], input)) = bytes.split_first_chunk() else { return };
     let format = [Format::Auto, Format::Array, Format::Lines][usize::from(settings % 3)];
     let default_op = Op::ALL.get(usize::from(op % 8)).copied();
-    let rules = Rules::new(default_op, 30 + usize::from(settings));
+    let parse_options = ParseOptions::new(default_op, 30 + usize::from(settings));
     // Each read costs the same, however little it brings.
     let step = usize::from(step).max(input.len() / 16) + 1;
-    let whole = cut(input, format, &rules, usize::MAX);
-    let dribbled = cut(input, format, &rules, step);
+    let whole = cut(input, format, &parse_options, usize::MAX);
+    let dribbled = cut(input, format, &parse_options, step);
     assert_eq!(dribbled, whole, "read {step} bytes at a time");
 }
 
 /// What an input consists of, in words.
-fn cut(input: &[u8], format: Format, rules: &Rules, step: usize) -> Vec<String> {
-    let splitter = Splitter::new(Dribble(input, step), format, rules.default_op.is_some(), LONGEST);
+fn cut(input: &[u8], format: Format, parse_options: &ParseOptions, step: usize) -> Vec<String> {
+    let splitter = Splitter::new(Dribble(input, step), format, parse_options.default_op.is_some(), LONGEST);
     let mut found = Vec::new();
     let end = splitter.texts(&mut || {}).and_then(|texts| match texts {
-        Texts::Elements(elements) => cut_elements(elements, rules, &mut found),
-        Texts::Chunks(chunks) => cut_lines(chunks, rules, &mut found),
+        Texts::Elements(elements) => cut_elements(elements, parse_options, &mut found),
+        Texts::Chunks(chunks) => cut_lines(chunks, parse_options, &mut found),
     });
     match end {
         Ok(()) => {}
@@ -46,13 +46,13 @@ fn cut(input: &[u8], format: Format, rules: &Rules, step: usize) -> Vec<String> 
 
 fn cut_elements(
     mut elements: Elements<Dribble<'_>>,
-    rules: &Rules,
+    parse_options: &ParseOptions,
     found: &mut Vec<String>,
 ) -> Result<(), SplitError> {
     while let Some(piece) = elements.next(&mut || {})? {
         found.push(match piece {
-            Piece::Text { text, place } => told_of(text, place, rules),
-            Piece::TooLong { place } => too_long(place),
+            Element::Text { text, location } => told_of(text, location, parse_options),
+            Element::TooLong { location } => too_long(location),
         });
     }
     Ok(())
@@ -60,43 +60,43 @@ fn cut_elements(
 
 fn cut_lines(
     mut chunks: Chunks<Dribble<'_>>,
-    rules: &Rules,
+    parse_options: &ParseOptions,
     found: &mut Vec<String>,
 ) -> Result<(), SplitError> {
     let mut recycled = Vec::new();
     loop {
         let chunk = match chunks.next(&mut recycled)? {
-            Next::Chunk(chunk) => chunk,
-            Next::Incomplete => continue,
-            Next::End => return Ok(()),
+            ChunkRead::Chunk(chunk) => chunk,
+            ChunkRead::Incomplete => continue,
+            ChunkRead::End => return Ok(()),
         };
-        let mut places = chunk.places();
+        let mut locations = chunk.locations();
         for line in chunk.lines() {
-            let place = places.of(line.start);
+            let location = locations.of(line.start);
             found.push(match line.is_too_long {
-                true => too_long(place),
-                false => told_of(chunk.text(&line), place, rules),
+                true => too_long(location),
+                false => told_of(chunk.text(&line), location, parse_options),
             });
         }
         recycled = chunk.into_bytes();
     }
 }
 
-fn too_long(place: Place) -> String {
-    format!("{place:?}: too long")
+fn too_long(location: Location) -> String {
+    format!("{location:?}: too long")
 }
 
-fn told_of(text: &[u8], place: Place, rules: &Rules) -> String {
+fn told_of(text: &[u8], location: Location, parse_options: &ParseOptions) -> String {
     assert!(!text.is_empty() && text.len() <= LONGEST);
-    let parsed = parse(text, rules);
-    assert_eq!(parsed, parse_all(text, rules), "however it is read");
+    let parsed = parse(text, parse_options);
+    assert_eq!(parsed, parse_all(text, parse_options), "however it is read");
     match parsed {
-        Ok(job) => format!("{place:?}: {job:?}"),
-        Err(flaw) => {
-            assert!(flaw.offset <= text.len(), "{flaw:?} in {text:?}");
-            let inside = place.inside(text, flaw.offset);
-            assert!((inside.line, inside.column) >= (place.line, 1), "{flaw:?} in {text:?}");
-            format!("{inside:?}: {flaw:?}")
+        Ok(job) => format!("{location:?}: {job:?}"),
+        Err(error) => {
+            assert!(error.offset <= text.len(), "{error:?} in {text:?}");
+            let inside = location.inside(text, error.offset);
+            assert!((inside.line, inside.column) >= (location.line, 1), "{error:?} in {text:?}");
+            format!("{inside:?}: {error:?}")
         }
     }
 }

@@ -23,7 +23,7 @@ use std::{
 use bench::Starts;
 use nix::sys::signal::{SigSet, Signal, raise};
 
-use crate::exit::{self, Ended};
+use crate::exit::{self, ExitStatus};
 
 /// How long workers may take to start before the program ends all the same.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub(crate) fn received() -> Option<Signal> {
 
 /// Blocks the signals that end the program, for this thread and all that it starts. One that was ignored when the program
 /// started stays ignored.
-pub(crate) fn block_ending_signals() -> SigSet {
+pub(crate) fn block_termination_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
@@ -110,13 +110,13 @@ fn suspend(notify: &mut impl FnMut(Signal) -> bool) {
 }
 
 fn leave() -> ! {
-    exit::leave(Ended::Succeeded)
+    exit::leave(ExitStatus::Succeeded)
 }
 
 /// Ends the program by the first signal that asks for it: nothing has to be finished, and the workers go with it. To be called
 /// before any other thread is started.
-pub(crate) fn end_by_signals(starts: Starts) -> io::Result<()> {
-    watch(block_ending_signals(), AT_ONCE, move |_| {
+pub(crate) fn exit_on_signal(starts: Starts) -> io::Result<()> {
+    watch(block_termination_signals(), AT_ONCE, move |_| {
         let _pause = starts.pause(AT_ONCE);
         leave()
     })

@@ -16,7 +16,6 @@ mod files;
 pub mod fuzz;
 mod input;
 mod interrupt;
-mod lanes;
 mod measure;
 mod output;
 mod parse;
@@ -25,12 +24,13 @@ mod report;
 mod run;
 mod screen;
 mod text;
+mod thread_timers;
 mod trace;
 mod units;
 mod variables;
 
-use args::{Other, Packaging};
-use exit::Ended;
+use args::{Command, Packaging};
+use exit::ExitStatus;
 use plan::Plan;
 
 /// The whole program. Never returns: the process ends with one of the documented exit codes, or of the signal that
@@ -45,7 +45,7 @@ pub fn main() -> ! {
     exit::leave(start())
 }
 
-fn start() -> Ended {
+fn start() -> ExitStatus {
     let mut words = std::env::args_os().skip(1);
     if let Some(front) = words.next().as_ref().and_then(text::Front::named) {
         // They read their arguments as other programs of a pipeline do, not as clap would.
@@ -55,12 +55,12 @@ fn start() -> Ended {
         Ok(arguments) => arguments,
         Err(error) => return args::print(&error),
     };
-    let plan = match arguments.other {
-        Some(Other::Each(arguments)) => Plan::each(*arguments),
-        Some(Other::Bench(arguments)) => return measure::measure(arguments),
-        Some(Other::Advise(arguments)) => return advise::advise(arguments),
-        Some(Other::Cluster(command)) => return cluster::carry_out(command),
-        Some(Other::Packaging(wanted)) => return print_for_packagers(&wanted),
+    let plan = match arguments.command {
+        Some(Command::Each(arguments)) => Plan::each(*arguments),
+        Some(Command::Bench(arguments)) => return measure::measure(arguments),
+        Some(Command::Advise(arguments)) => return advise::advise(arguments),
+        Some(Command::Cluster(command)) => return cluster::carry_out(command),
+        Some(Command::Packaging(wanted)) => return print_for_packagers(&wanted),
         None => Plan::new(arguments),
     };
     match plan {
@@ -68,12 +68,12 @@ fn start() -> Ended {
         Ok(plan) => run::run(&plan),
         Err(error) => {
             error::print(&error);
-            Ended::Misused
+            ExitStatus::Usage
         }
     }
 }
 
-fn print_for_packagers(wanted: &Packaging) -> Ended {
+fn print_for_packagers(wanted: &Packaging) -> ExitStatus {
     let mut command = args::command();
     let mut text = Vec::new();
     match wanted {
@@ -85,5 +85,5 @@ fn print_for_packagers(wanted: &Packaging) -> Ended {
             debug_assert!(rendered.is_ok(), "writing to memory cannot fail");
         }
     }
-    output::print_whole(&text)
+    output::print_stdout(&text)
 }

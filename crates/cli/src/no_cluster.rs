@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use crate::{
     args::RunOptions,
-    error::{self, Misuse},
-    exit::Ended,
+    error::{self, UsageError},
+    exit::ExitStatus,
     plan::{Connect, Plan},
 };
 
@@ -28,7 +28,7 @@ impl RunArguments {
 pub(crate) enum ClusterPlan {}
 
 impl ClusterPlan {
-    pub(crate) fn new(_: &RunOptions) -> Result<Option<ClusterPlan>, Misuse> {
+    pub(crate) fn new(_: &RunOptions) -> Result<Option<ClusterPlan>, UsageError> {
         Ok(None)
     }
 
@@ -59,11 +59,11 @@ pub(crate) struct Absent {
     rest: Vec<OsString>,
 }
 
-pub(crate) fn carry_out(command: ClusterCommand) -> Ended {
+pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
     let (ClusterCommand::Node(Absent { rest }) | ClusterCommand::Cluster(Absent { rest })) = command;
     drop(rest);
-    error::print(&Misuse::NoCluster);
-    Ended::Misused
+    error::print(&UsageError::NoCluster);
+    ExitStatus::Usage
 }
 
 #[cfg(test)]
@@ -73,17 +73,19 @@ mod tests {
     use crate::args::Arguments;
 
     use super::*;
-    use crate::args::Other;
+    use crate::args::Command;
 
     #[test]
     fn what_needs_a_cluster_is_known_and_refused_whatever_follows() {
         for call in [&["runner", "node"][..], &["runner", "cluster", "status", "--json"]] {
             let arguments = Arguments::try_parse_from(call).unwrap();
-            let Some(Other::Cluster(command)) = arguments.other else { panic!("{call:?} is taken for jobs") };
-            assert!(carry_out(command) == Ended::Misused);
+            let Some(Command::Cluster(command)) = arguments.command else {
+                panic!("{call:?} is taken for jobs")
+            };
+            assert!(carry_out(command) == ExitStatus::Usage);
         }
         let node = Arguments::try_parse_from(["runner", "node", "--cluster", "nats://one", "--queue", "q"]);
-        assert!(matches!(node.unwrap().other, Some(Other::Cluster(ClusterCommand::Node(_)))));
+        assert!(matches!(node.unwrap().command, Some(Command::Cluster(ClusterCommand::Node(_)))));
         assert!(Arguments::try_parse_from(["runner", "--cluster", "nats://one"]).is_err());
     }
 }

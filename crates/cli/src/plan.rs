@@ -14,27 +14,27 @@ use crate::{
     args::{self, Arguments, ExecutorKind, Format, Fsync, JournalArguments, RunOptions, StatsFormat, When},
     cluster::ClusterPlan,
     each::{Defined, EachArguments},
-    error::{Misuse, RunError, warn},
+    error::{RunError, UsageError, warn},
     output::Layout,
-    parse::Rules,
+    parse::ParseOptions,
 };
 
 /// What may be between the reading of a job and the writing of its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(crate) struct BufferLimits {
     pub(crate) jobs: usize,
     /// Texts and records together, about, unless a single job takes more.
     pub(crate) bytes: usize,
 }
 
-/// Enough for workers that are near.
-const LOCAL_BOUNDS: Bounds = Bounds { jobs: 8_192, bytes: 24 << 20 };
+/// StopReason for workers that are near.
+const LOCAL_LIMITS: BufferLimits = BufferLimits { jobs: 8_192, bytes: 24 << 20 };
 
 /// Two batches of short jobs for each worker, and as many that are on their way to it or back.
 const JOBS_PER_WORKER: usize = 2_048;
 
-/// Enough to keep many machines busy behind one slow job.
-const CLUSTER_BOUNDS: Bounds = Bounds { jobs: 1 << 20, bytes: 256 << 20 };
+/// StopReason to keep many machines busy behind one slow job.
+const CLUSTER_LIMITS: BufferLimits = BufferLimits { jobs: 1 << 20, bytes: 256 << 20 };
 
 /// Nobody knows how many workers a cluster has: as many jobs as this are always let in, four times.
 const CLUSTER_WORKERS: usize = 1_024;
@@ -47,7 +47,7 @@ pub(crate) type Connect = Box<dyn FnOnce() -> Result<Arc<dyn Executor<Builtin>>,
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
     pub(crate) format: Format,
-    pub(crate) rules: Rules,
+    pub(crate) parse_options: ParseOptions,
     pub(crate) layout: Layout,
     pub(crate) max_job_size: usize,
     pub(crate) limits: Limits,
@@ -78,10 +78,10 @@ pub(crate) struct Plan {
 }
 
 /// What differs between the commands that run jobs.
-struct Work {
+struct CommandPlan {
     jobs: Vec<PathBuf>,
     format: Format,
-    rules: Rules,
+    parse_options: ParseOptions,
     layout: Layout,
     programs: Vec<ProgramDefinition>,
 }
@@ -130,35 +130,44 @@ struct PoolPlan {
 
 impl Plan {
     /// The plan of a run of jobs.
-    pub(crate) fn new(arguments: Arguments) -> Result<Plan, Misuse> {
+    pub(crate) fn new(arguments: Arguments) -> Result<Plan, UsageError> {
         let Arguments { jobs, format, define, run, .. } = arguments;
         if let Some(command) = jobs.first().and_then(|job| args::command_named(job)) {
-            return Err(Misuse::OptionsBeforeCommand(command));
+            return Err(UsageError::OptionsBeforeCommand(command));
         }
         let defined = Defined::by_options(&define, &run)?;
         let default_op = run.op.as_deref().map(|name| defined.op(name)).transpose()?;
-        let rules = Rules { defined: defined.ops, ..Rules::new(default_op, run.max_digits) };
-        let work = Work { jobs, format, rules, layout: Layout::Records, programs: defined.programs };
-        Plan::with(work, run)
+        let parse_options =
+            ParseOptions { defined: defined.ops, ..ParseOptions::new(default_op, run.max_digits) };
+        let command =
+            CommandPlan { jobs, format, parse_options, layout: Layout::Records, programs: defined.programs };
+        Plan::with(command, run)
     }
 
     /// The plan of `runner each`.
-    pub(crate) fn each(arguments: EachArguments) -> Result<Plan, Misuse> {
+    pub(crate) fn each(arguments: EachArguments) -> Result<Plan, UsageError> {
         let defined = Defined::by_each(&arguments)?;
         let EachArguments { files, records, run, .. } = arguments;
         let op = defined.ops.first();
-        let rules = Rules { defined: defined.ops, each: op, ..Rules::new(None, run.max_digits) };
+        let parse_options =
+            ParseOptions { defined: defined.ops, each: op, ..ParseOptions::new(None, run.max_digits) };
         let (protocol, delimiter) = op.map_or((Protocol::Text, b'\n'), |op| (op.protocol, op.delimiter));
         let layout = match records {
             true => Layout::ReplyRecords { protocol },
             false => Layout::Replies { protocol, delimiter, failures_have_lines: !run.unordered },
         };
-        let work = Work { jobs: files, format: Format::Lines, rules, layout, programs: defined.programs };
-        Plan::with(work, run)
+        let command = CommandPlan {
+            jobs: files,
+            format: Format::Lines,
+            parse_options,
+            layout,
+            programs: defined.programs,
+        };
+        Plan::with(command, run)
     }
 
-    fn with(work: Work, arguments: RunOptions) -> Result<Plan, Misuse> {
-        let Work { jobs, format, rules, layout, programs } = work;
+    fn with(command: CommandPlan, arguments: RunOptions) -> Result<Plan, UsageError> {
+        let CommandPlan { jobs, format, parse_options, layout, programs } = command;
         let pool = PoolPlan::new(&arguments);
         let cluster = ClusterPlan::new(&arguments)?;
         // A variable may say otherwise, for runs that are not on a cluster.
@@ -175,11 +184,11 @@ impl Plan {
                 ("--nice", arguments.supervision.nice.is_some()),
                 ("--trace", arguments.trace.is_some()),
                 ("--worker-bin", arguments.worker_bin.is_some()),
-                ("each", rules.each.is_some()),
-                ("--define", !rules.defined.is_empty()),
+                ("each", parse_options.each.is_some()),
+                ("--define", !parse_options.defined.is_empty()),
             ];
             if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
-                return Err(Misuse::NeedsProcesses(option));
+                return Err(UsageError::NeedsProcesses(option));
             }
         }
         let mut inputs: Vec<Input> = jobs.into_iter().map(Input::new).collect();
@@ -189,7 +198,7 @@ impl Plan {
         let output = arguments.output.map_or(Destination::Standard, Destination::new);
         let stats_file = arguments.stats_file.map(Destination::new);
         if output == Destination::Standard && stats_file == Some(Destination::Standard) {
-            return Err(Misuse::OneStandardOutput("the results", "--stats-file"));
+            return Err(UsageError::OneStandardOutput("the results", "--stats-file"));
         }
         let workers = match (&cluster, executor) {
             (Some(_), _) => CLUSTER_WORKERS,
@@ -199,7 +208,7 @@ impl Plan {
         Ok(Plan {
             inputs,
             format,
-            rules,
+            parse_options,
             layout,
             max_job_size: usize::try_from(arguments.max_job_size.0).unwrap_or(usize::MAX),
             limits: Limits {
@@ -237,7 +246,7 @@ impl Plan {
     }
 
     /// What connects to the cluster, if one was asked for.
-    pub(crate) fn connecting(&self) -> Option<Connect> {
+    pub(crate) fn connector(&self) -> Option<Connect> {
         self.cluster.as_ref().map(|cluster| cluster.connecting(self))
     }
 
@@ -266,9 +275,9 @@ impl Plan {
     }
 
     /// How much may be under way.
-    pub(crate) fn bounds(&self) -> Bounds {
-        let jobs = LOCAL_BOUNDS.jobs.max(self.workers * JOBS_PER_WORKER);
-        if self.cluster.is_some() { CLUSTER_BOUNDS } else { Bounds { jobs, ..LOCAL_BOUNDS } }
+    pub(crate) fn buffer_limits(&self) -> BufferLimits {
+        let jobs = LOCAL_LIMITS.jobs.max(self.workers * JOBS_PER_WORKER);
+        if self.cluster.is_some() { CLUSTER_LIMITS } else { BufferLimits { jobs, ..LOCAL_LIMITS } }
     }
 
     /// Why the executor cannot run jobs any more.
@@ -325,7 +334,7 @@ impl Plan {
             && let Some(cause) = pool.transport_fallback()
         {
             warn(&format!(
-                "jobs travel through sockets, because there can be no shared memory of the usual size: {cause}"
+                "jobs travel through sockets, because there can be no shared memory of the defaults size: {cause}"
             ));
         }
         Ok(pool)

@@ -35,7 +35,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// A time in nanoseconds with the unit that suits it.
-pub(crate) fn humane(ns: f64) -> String {
+pub(crate) fn format_ns(ns: f64) -> String {
     let (value, unit) = match ns {
         ..1e3 => (ns, "ns"),
         1e3..1e6 => (ns / 1e3, "us"),
@@ -46,7 +46,7 @@ pub(crate) fn humane(ns: f64) -> String {
 }
 
 /// A number in no more than `width` characters: in thousands, millions and so on where all of its digits do not fit.
-pub(crate) fn whole(number: u64, width: usize) -> String {
+pub(crate) fn format_count(number: u64, width: usize) -> String {
     let text = number.to_string();
     if text.len() <= width {
         return text;
@@ -59,9 +59,9 @@ pub(crate) fn whole(number: u64, width: usize) -> String {
 }
 
 /// A number with up to so many decimals: as many as fit into `width` characters.
-pub(crate) fn fraction(number: f64, decimals: usize, width: usize) -> String {
+pub(crate) fn format_decimal(number: f64, decimals: usize, width: usize) -> String {
     let mut texts = (0..=decimals).rev().map(|decimals| format!("{number:.decimals$}"));
-    texts.find(|text| text.len() <= width).unwrap_or_else(|| whole(number as u64, width))
+    texts.find(|text| text.len() <= width).unwrap_or_else(|| format_count(number as u64, width))
 }
 
 #[cfg(test)]
@@ -79,14 +79,14 @@ mod tests {
 
     #[test]
     fn numbers_fit_their_columns() {
-        let five = |number| whole(number, 5);
+        let five = |number| format_count(number, 5);
         assert_eq!(
             [0, 99_999, 100_000, 2_500_000, 123_456_789].map(five),
             ["0", "99999", "100k", "2500k", "123M"]
         );
-        assert_eq!(whole(u64::MAX, 9), "18446744T");
+        assert_eq!(format_count(u64::MAX, 9), "18446744T");
         assert_eq!(
-            [1.25, 12_345.678, 1e9].map(|number| fraction(number, 3, 8)),
+            [1.25, 12_345.678, 1e9].map(|number| format_decimal(number, 3, 8)),
             ["1.250", "12345.68", "1000000k"]
         );
     }

@@ -35,7 +35,7 @@ pub(crate) struct AdviseArguments {
 impl From<AdviseArguments> for Arguments {
     fn from(advise: AdviseArguments) -> Arguments {
         let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
-        let usual = Arguments::usual();
+        let usual = Arguments::defaults();
         // The sample runs on a worker process, where it can do no harm.
         let cluster = RunArguments::default();
         let executor = ExecutorKind::Processes;

@@ -11,41 +11,41 @@ pub(crate) use args::AdviseArguments;
 use self::{sample::sample, sentence::sentence};
 use crate::{
     error::{self, RunError},
-    exit::Ended,
+    exit::ExitStatus,
     files::Registry,
     input::{Source, open_all},
-    interrupt::end_by_signals,
-    output::print_whole,
+    interrupt::exit_on_signal,
+    output::print_stdout,
     plan::Plan,
-    run::{IntakeEnd, ending_of},
+    run::{ReadEnd, exit_status_of},
 };
 
 /// The whole of `runner advise`.
-pub(crate) fn advise(arguments: AdviseArguments) -> Ended {
+pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
     let plan = match Plan::new(arguments.into()) {
         Ok(plan) => plan,
         Err(error) => {
             error::print(&error);
-            return Ended::Misused;
+            return ExitStatus::Usage;
         }
     };
     let starts = bench::Starts::default();
     let sampled = open(&plan).and_then(|sources| {
-        end_by_signals(starts.clone()).map_err(RunError::Thread)?;
+        exit_on_signal(starts.clone()).map_err(RunError::Thread)?;
         sample(&plan, sources, &starts)
     });
     match sampled {
         Ok(Some(sampled)) => {
             let advice = bench::advise(&sampled, plan.workers, available_cores());
-            print_whole(sentence(&sampled, &advice).as_bytes())
+            print_stdout(sentence(&sampled, &advice).as_bytes())
         }
         Ok(None) => {
             error::warn("there is no job that could be run, and nothing to advise");
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
         Err(error) => {
             error::print(&error);
-            ending_of(&error)
+            exit_status_of(&error)
         }
     }
 }
@@ -59,9 +59,9 @@ fn open(plan: &Plan) -> Result<Vec<Source>, RunError> {
 }
 
 /// Not wanting more than a sample is no failure.
-fn failure(end: IntakeEnd) -> Option<RunError> {
+fn failure(end: ReadEnd) -> Option<RunError> {
     match end {
-        IntakeEnd::Failed(error) => Some(error),
-        IntakeEnd::NotWanted | IntakeEnd::Invalid => None,
+        ReadEnd::Failed(error) => Some(error),
+        ReadEnd::Closed | ReadEnd::InvalidJob => None,
     }
 }

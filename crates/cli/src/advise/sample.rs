@@ -17,7 +17,7 @@ use crate::{
     error::RunError,
     input::Source,
     plan::Plan,
-    run::{Intake, IntakeEnd, TakenJob, Taker},
+    run::{JobConsumer, JobReader, ReadEnd, ReadJob},
 };
 
 /// The most jobs in a sample.
@@ -84,7 +84,7 @@ fn take_some(
     done: &Arc<Done>,
 ) -> Result<Read, RunError> {
     let mut few = Few { submitter: pool.submitter(done.clone()), taken: 0, until: Instant::now() + TIME };
-    match Intake::new(plan).read_all(sources, &mut few) {
+    match JobReader::new(plan).read_all(sources, &mut few) {
         Ok(()) => Ok(Read { jobs: few.taken, all: true }),
         Err(end) => failure(end).map_or(Ok(Read { jobs: few.taken, all: false }), Err),
     }
@@ -97,10 +97,10 @@ struct Few {
     until: Instant,
 }
 
-impl Taker for Few {
-    fn take(&mut self, job: TakenJob, _: &[u8], _: &str) -> Result<(), IntakeEnd> {
+impl JobConsumer for Few {
+    fn consume(&mut self, job: ReadJob, _: &[u8], _: &str) -> Result<(), ReadEnd> {
         if self.taken == MOST_JOBS || Instant::now() >= self.until {
-            return Err(IntakeEnd::NotWanted);
+            return Err(ReadEnd::Closed);
         }
         if let Ok(job) = job {
             self.submitter.push(self.taken, job.job, JobOptions { time_limit: job.limit });

@@ -2,7 +2,7 @@
 
 use bench::{Advice, Sampled, Why, report::ExecutorName};
 
-use crate::units::humane;
+use crate::units::format_ns;
 
 /// What to do and why, in a sentence, and the options that do it.
 pub(super) fn sentence(sampled: &Sampled, advice: &Advice) -> String {
@@ -25,7 +25,7 @@ fn what(advice: &Advice) -> String {
 }
 
 fn why(sampled: &Sampled, advice: &Advice) -> String {
-    let (run, cost) = (humane(sampled.run_ns), humane(sampled.parent_ns + sampled.worker_ns));
+    let (run, cost) = (format_ns(sampled.run_ns), format_ns(sampled.parent_ns + sampled.worker_ns));
     let expected = format!("so expect {:.1} times the speed of one after the other", advice.speedup);
     match advice.why {
         Why::WorthSending => {
@@ -34,13 +34,13 @@ fn why(sampled: &Sampled, advice: &Advice) -> String {
         Why::TooShort => format!("a job takes {run} and sending it to a process and back costs {cost}"),
         Why::TooFew => format!(
             "all of them together take {}, and starting a worker takes {}",
-            humane(sampled.run_ns * sampled.jobs as f64),
-            humane(sampled.start_ns)
+            format_ns(sampled.run_ns * sampled.jobs as f64),
+            format_ns(sampled.start_ns)
         ),
         Why::OnlyOne => "there is only one".to_owned(),
         Why::Waiting => format!(
             "a job takes {run} and uses a processor for {} of that, {expected}",
-            humane(sampled.processor_ns)
+            format_ns(sampled.processor_ns)
         ),
         Why::CarriesMuch => format!(
             "a job takes {run} and carries so much that sending it to a process and back costs {cost}, {expected}"

@@ -203,7 +203,7 @@ pub(crate) struct NodeArguments {
 impl NodeArguments {
     /// The pool of a node is that of a run on worker processes.
     pub(crate) fn for_the_pool(self) -> Arguments {
-        let usual = Arguments::usual();
+        let usual = Arguments::defaults();
         let run = RunOptions {
             cluster: RunArguments::default(),
             executor: ExecutorKind::Processes,

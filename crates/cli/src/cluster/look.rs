@@ -7,24 +7,24 @@ use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
 use super::{ClusterMisuse, args::ServerArguments};
 use crate::{
     error::{self, RunError, warn},
-    exit::Ended,
-    output::print_whole,
+    exit::ExitStatus,
+    output::print_stdout,
 };
 
 /// Prints what there is to see of a queue.
-pub(crate) fn status(server: &ServerArguments, json: bool) -> Ended {
+pub(crate) fn status(server: &ServerArguments, json: bool) -> ExitStatus {
     carry_out(server, cluster::status).map_or_else(
         |ended| ended,
         |status| {
             let text =
                 if json { serde_json::to_string(&status).unwrap_or_default() + "\n" } else { table(&status) };
-            print_whole(text.as_bytes())
+            print_stdout(text.as_bytes())
         },
     )
 }
 
 /// Removes a queue or a run, and says what that was.
-pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
+pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> ExitStatus {
     let mut waiting = || warn("waiting for batches of the run that nodes have");
     carry_out(server, |connection, queue| cluster::clean(connection, queue, run, &mut waiting)).map_or_else(
         |ended| ended,
@@ -32,7 +32,7 @@ pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
             warn(&format!(
                 "removed {waiting} waiting batches, {results} results, {quarantined} quarantined batches"
             ));
-            Ended::Succeeded
+            ExitStatus::Succeeded
         },
     )
 }
@@ -40,15 +40,15 @@ pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
 fn carry_out<T>(
     server: &ServerArguments,
     act: impl FnOnce(&Connection, &Queue) -> Result<T, Error>,
-) -> Result<T, Ended> {
+) -> Result<T, ExitStatus> {
     let wanted = server.connection().and_then(|connection| Ok((connection, server.queue()?)));
     let (connection, queue) = wanted.map_err(|misuse: ClusterMisuse| {
         error::print(&misuse);
-        Ended::Misused
+        ExitStatus::Usage
     })?;
     act(&connection, &queue).map_err(|error| {
         error::print(&RunError::Cluster(error.to_string()));
-        Ended::Pool
+        ExitStatus::Pool
     })
 }
 

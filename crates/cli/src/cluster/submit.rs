@@ -12,7 +12,7 @@ use pool::Executor;
 use super::ClusterMisuse;
 use crate::{
     args::RunOptions,
-    error::{Misuse, RunError, warn},
+    error::{RunError, UsageError, warn},
     plan::{Connect, Plan},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct ClusterPlan {
 
 impl ClusterPlan {
     /// The cluster that was asked for, if one was.
-    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, Misuse> {
+    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, UsageError> {
         let cluster = &arguments.cluster;
         if cluster.server.cluster.is_none() {
             return Ok(None);

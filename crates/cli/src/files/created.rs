@@ -6,20 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::identity::Identity;
+use super::identity::FileIdentity;
 
 /// Removes a file that has been created, unless it is kept.
 #[derive(Debug)]
-pub(crate) struct Created {
+pub(crate) struct CreatedFile {
     path: PathBuf,
     file: Option<File>,
 }
 
-impl Created {
+impl CreatedFile {
     /// The file that has been created under `path`, which may be a symbolic link to it.
-    pub(super) fn new(path: &Path, file: &File) -> io::Result<Created> {
+    pub(super) fn new(path: &Path, file: &File) -> io::Result<CreatedFile> {
         // A relative path might mean another file later.
-        Ok(Created { path: path.canonicalize()?, file: Some(file.try_clone()?) })
+        Ok(CreatedFile { path: path.canonicalize()?, file: Some(file.try_clone()?) })
     }
 
     /// Leaves the file where it is.
@@ -31,13 +31,13 @@ impl Created {
     /// and then finds that the name is gone.
     fn is_unused(&self, file: &File) -> io::Result<bool> {
         let (ours, named) = (file.metadata()?, self.path.symlink_metadata()?);
-        Ok(Identity::from(&ours) == Identity::from(&named)
+        Ok(FileIdentity::from(&ours) == FileIdentity::from(&named)
             && ours.len() == 0
             && !matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 }
 
-impl Drop for Created {
+impl Drop for CreatedFile {
     fn drop(&mut self) {
         let Some(file) = &self.file else { return };
         if self.is_unused(file).unwrap_or(false) {

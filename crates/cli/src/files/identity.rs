@@ -7,15 +7,15 @@ use std::{
 
 /// What makes two names those of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) kind: Kind,
+pub(super) struct FileIdentity {
+    pub(super) kind: FileKind,
     device: u64,
     inode: u64,
 }
 
 /// What happens to data that are in a file when it is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     /// A regular file or a block device: they are overwritten.
     Storage,
     /// A pipe: they stay, and the writer's follow.
@@ -24,19 +24,19 @@ pub(super) enum Kind {
     Other,
 }
 
-impl From<&Metadata> for Identity {
-    fn from(metadata: &Metadata) -> Identity {
+impl From<&Metadata> for FileIdentity {
+    fn from(metadata: &Metadata) -> FileIdentity {
         let (device, inode) = (metadata.dev(), metadata.ino());
         let kind = metadata.file_type();
         if kind.is_file() {
-            Identity { kind: Kind::Storage, device, inode }
+            FileIdentity { kind: FileKind::Storage, device, inode }
         } else if kind.is_block_device() {
             // Several nodes may name one device.
-            Identity { kind: Kind::Storage, device: metadata.rdev(), inode: 0 }
+            FileIdentity { kind: FileKind::Storage, device: metadata.rdev(), inode: 0 }
         } else if kind.is_fifo() {
-            Identity { kind: Kind::Pipe, device, inode }
+            FileIdentity { kind: FileKind::Pipe, device, inode }
         } else {
-            Identity { kind: Kind::Other, device, inode }
+            FileIdentity { kind: FileKind::Other, device, inode }
         }
     }
 }

@@ -16,6 +16,6 @@ mod identity;
 mod output;
 mod registry;
 
-pub(crate) use created::Created;
+pub(crate) use created::CreatedFile;
 pub(crate) use output::{Output, OutputOption};
 pub(crate) use registry::Registry;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Created;
+use super::CreatedFile;
 use crate::error::RunError;
 
 /// The option that names an output.
@@ -31,7 +31,7 @@ enum Target {
     Regular {
         path: PathBuf,
         file: File,
-        created: Option<Created>,
+        created: Option<CreatedFile>,
     },
     /// A FIFO or a device. Opening it may block.
     Special(PathBuf),
@@ -45,7 +45,12 @@ impl Output {
         Ok(Output { option, target: Target::Standard(file.into()) })
     }
 
-    pub(super) fn regular(option: OutputOption, path: &Path, file: File, created: Option<Created>) -> Output {
+    pub(super) fn regular(
+        option: OutputOption,
+        path: &Path,
+        file: File,
+        created: Option<CreatedFile>,
+    ) -> Output {
         Output { option, target: Target::Regular { path: path.to_owned(), file, created } }
     }
 

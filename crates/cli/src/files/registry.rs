@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Created, Output, OutputOption,
-    identity::{Identity, Kind},
+    CreatedFile, Output, OutputOption,
+    identity::{FileIdentity, FileKind},
     output::open_failed,
 };
 use crate::{
@@ -28,9 +28,9 @@ pub(crate) struct Registry {
 #[derive(Clone)]
 struct Entry {
     name: String,
-    identity: Identity,
+    identity: FileIdentity,
     access: Access,
-    /// Opened by the program's caller, who may well use one file for several of them.
+    /// OpenedJournal by the program's caller, who may well use one file for several of them.
     is_stream: bool,
     /// What is written to it.
     content: &'static str,
@@ -62,7 +62,7 @@ impl Registry {
         let Ok(metadata) = stream.try_clone_to_owned().and_then(|fd| File::from(fd).metadata()) else {
             return;
         };
-        let identity = Identity::from(&metadata);
+        let identity = FileIdentity::from(&metadata);
         let entry = Entry { name: name.to_owned(), identity, access, is_stream: true, content: "results" };
         self.entries.push(entry);
     }
@@ -141,7 +141,7 @@ impl Registry {
         &mut self,
         option: OutputOption,
         path: &Path,
-    ) -> Result<(File, Option<Created>), RunError> {
+    ) -> Result<(File, Option<CreatedFile>), RunError> {
         let failed = |error: journal::Error| RunError::Journal { path: path.to_owned(), error };
         let existing = path.metadata().ok();
         // Looked at before it is opened: opening a device may do something.
@@ -161,7 +161,7 @@ impl Registry {
         existing: Option<Metadata>,
         options: &OpenOptions,
         failed: &dyn Fn(io::Error) -> RunError,
-    ) -> Result<(File, Option<Created>), RunError> {
+    ) -> Result<(File, Option<CreatedFile>), RunError> {
         if let Some(metadata) = existing {
             self.check(&Entry::written(option, path, &metadata))?;
         }
@@ -215,22 +215,22 @@ impl Entry {
         self.identity == other.identity
             && match self.identity.kind {
                 // Of streams, writing to one file is common: `2>&1`.
-                Kind::Storage => {
+                FileKind::Storage => {
                     is_read_and_written || is_opened_for_writing(self) || is_opened_for_writing(other)
                 }
                 // A pipe that is named by its descriptor, such as /dev/stderr, may be written to as well as the stream.
-                Kind::Pipe => {
+                FileKind::Pipe => {
                     is_read_and_written && !are_streams
                         || is_opened_for_writing(self) && is_opened_for_writing(other)
                 }
-                Kind::Other => false,
+                FileKind::Other => false,
             }
     }
 }
 
 /// Opens a file without truncating it, and creates it if it is missing.
-fn open_or_create(path: &Path, options: &OpenOptions) -> io::Result<(File, Option<Created>)> {
-    let created = |file: File| Created::new(path, &file).map(|created| (file, Some(created)));
+fn open_or_create(path: &Path, options: &OpenOptions) -> io::Result<(File, Option<CreatedFile>)> {
+    let created = |file: File| CreatedFile::new(path, &file).map(|created| (file, Some(created)));
     match options.clone().create_new(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         opened => return created(opened?),

@@ -3,20 +3,20 @@
 
 use super::{
     buffer::Buffer,
-    piece::{BYTE_ORDER_MARK, Piece, SplitError, is_blank},
+    element::{BYTE_ORDER_MARK, Element, SplitError, is_blank},
     source::Stream,
 };
 
 /// Where in the array we are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ArrayState {
     /// Before the opening bracket.
     #[default]
     Outside,
     /// After the opening bracket: an element or the end.
     First,
     /// After a comma: an element.
-    Next,
+    AfterComma,
     /// After an element: a comma or the end.
     After,
     /// After the closing bracket: nothing but white space.
@@ -25,8 +25,8 @@ enum State {
 
 /// The scanner of one array.
 #[derive(Default)]
-pub(crate) struct Array {
-    state: State,
+pub(crate) struct ArrayScanner {
+    state: ArrayState,
     /// The element that was handed out last, still to be used up.
     handed_out: usize,
 }
@@ -40,7 +40,7 @@ struct Nesting {
 }
 
 /// Where an element ends.
-enum End {
+enum ElementEnd {
     /// With this byte: the bracket or quote that closes it.
     With,
     /// Before this byte: a number or a word has nothing that closes it.
@@ -48,14 +48,14 @@ enum End {
 }
 
 impl Nesting {
-    fn end_at(&mut self, byte: u8) -> Option<End> {
+    fn end_at(&mut self, byte: u8) -> Option<ElementEnd> {
         if self.in_string {
             match byte {
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
                 b'"' => {
                     self.in_string = false;
-                    return (self.depth == 0).then_some(End::With);
+                    return (self.depth == 0).then_some(ElementEnd::With);
                 }
                 _ => {}
             }
@@ -66,48 +66,48 @@ impl Nesting {
             b'[' | b'{' => self.depth += 1,
             b']' | b'}' if self.depth > 0 => {
                 self.depth -= 1;
-                return (self.depth == 0).then_some(End::With);
+                return (self.depth == 0).then_some(ElementEnd::With);
             }
-            b',' | b']' | b'}' if self.depth == 0 => return Some(End::Before),
-            _ if self.depth == 0 && is_blank(byte) => return Some(End::Before),
+            b',' | b']' | b'}' if self.depth == 0 => return Some(ElementEnd::Before),
+            _ if self.depth == 0 && is_blank(byte) => return Some(ElementEnd::Before),
             _ => {}
         }
         None
     }
 }
 
-impl Array {
+impl ArrayScanner {
     /// The next element; `before_read` is called before the stream can make us wait.
     pub(crate) fn next<'a, R: Stream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
         longest: usize,
         before_read: &mut dyn FnMut(),
-    ) -> Result<Option<Piece<'a>>, SplitError> {
+    ) -> Result<Option<Element<'a>>, SplitError> {
         buffer.advance(std::mem::take(&mut self.handed_out));
         loop {
             let Some(byte) = next_visible(buffer, before_read)? else {
                 return match self.state {
-                    State::Outside | State::Closed => Ok(None),
+                    ArrayState::Outside | ArrayState::Closed => Ok(None),
                     _ => Err(wrong(buffer, "the array has no end")),
                 };
             };
             self.state = match (self.state, byte) {
-                (State::Outside, b'[') => State::First,
-                (State::Outside, _) => return Err(SplitError::NotAnArray),
-                (State::First | State::After, b']') => State::Closed,
-                (State::After, b',') => State::Next,
-                (State::After, _) => return Err(wrong(buffer, "expected `,` or `]`")),
-                (State::Closed, _) => {
+                (ArrayState::Outside, b'[') => ArrayState::First,
+                (ArrayState::Outside, _) => return Err(SplitError::NotAnArray),
+                (ArrayState::First | ArrayState::After, b']') => ArrayState::Closed,
+                (ArrayState::After, b',') => ArrayState::AfterComma,
+                (ArrayState::After, _) => return Err(wrong(buffer, "expected `,` or `]`")),
+                (ArrayState::Closed, _) => {
                     let is_mark = buffer.starts_with(BYTE_ORDER_MARK, before_read)?;
                     let found = if is_mark { "a byte order mark" } else { "text" };
                     return Err(wrong(buffer, format!("{found} after the end of the array")));
                 }
-                (State::First | State::Next, b',' | b']' | b'}') => {
+                (ArrayState::First | ArrayState::AfterComma, b',' | b']' | b'}') => {
                     return Err(wrong(buffer, "expected an element"));
                 }
-                (State::First | State::Next, _) => {
-                    self.state = State::After;
+                (ArrayState::First | ArrayState::AfterComma, _) => {
+                    self.state = ArrayState::After;
                     return self.element(buffer, longest, before_read).map(Some);
                 }
             };
@@ -120,14 +120,14 @@ impl Array {
         buffer: &'a mut Buffer<R>,
         longest: usize,
         before_read: &mut dyn FnMut(),
-    ) -> Result<Piece<'a>, SplitError> {
-        let place = buffer.place();
+    ) -> Result<Element<'a>, SplitError> {
+        let location = buffer.location();
         let (mut nesting, mut length, mut too_long) = (Nesting::default(), 0, false);
         loop {
             let unscanned = &buffer.unused()[length..];
             let found = unscanned.iter().enumerate().find_map(|(at, &byte)| match nesting.end_at(byte)? {
-                End::With => Some(at + 1),
-                End::Before => Some(at),
+                ElementEnd::With => Some(at + 1),
+                ElementEnd::Before => Some(at),
             });
             length += found.unwrap_or(unscanned.len());
             if found.is_some() {
@@ -146,8 +146,8 @@ impl Array {
         self.handed_out = length;
         let text = &buffer.unused()[..length];
         match too_long || length > longest {
-            true => Ok(Piece::TooLong { place }),
-            false => Ok(Piece::Text { text, place }),
+            true => Ok(Element::TooLong { location }),
+            false => Ok(Element::Text { text, location }),
         }
     }
 }
@@ -171,5 +171,5 @@ fn next_visible<R: Stream>(
 }
 
 fn wrong<R: Stream>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
-    SplitError::Syntax { place: buffer.place(), message: message.into() }
+    SplitError::Syntax { location: buffer.location(), message: message.into() }
 }

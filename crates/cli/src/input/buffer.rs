@@ -2,7 +2,7 @@
 
 use std::{io, mem};
 
-use super::{piece::Place, source::Stream};
+use super::{element::Location, source::Stream};
 
 /// Number of bytes that a read asks for. Lines that are read together are parsed together, so this also bounds what the
 /// parsed jobs of one chunk take: they should stay in the cache of a core.
@@ -37,9 +37,9 @@ impl<R: Stream> Buffer<R> {
         self.read
     }
 
-    /// The place of the first unused byte.
-    pub(crate) fn place(&self) -> Place {
-        Place { line: self.line, column: self.before + 1 }
+    /// The location of the first unused byte.
+    pub(crate) fn location(&self) -> Location {
+        Location { line: self.line, column: self.before + 1 }
     }
 
     /// Whether reading more may wait.
@@ -126,14 +126,14 @@ mod tests {
     fn places_are_counted_in_lines_and_bytes() {
         let mut buffer = Buffer::new(&b"ab\ncd\n\nef"[..]);
         assert!(buffer.fill(&mut || {}).unwrap());
-        let place = |line, column| Place { line, column };
-        assert_eq!(buffer.place(), place(1, 1));
+        let location = |line, column| Location { line, column };
+        assert_eq!(buffer.location(), location(1, 1));
         buffer.advance(1);
-        assert_eq!(buffer.place(), place(1, 2));
+        assert_eq!(buffer.location(), location(1, 2));
         buffer.advance(6);
-        assert_eq!((buffer.place(), buffer.unused()), (place(4, 1), &b"ef"[..]));
+        assert_eq!((buffer.location(), buffer.unused()), (location(4, 1), &b"ef"[..]));
         buffer.advance(1);
-        assert_eq!(buffer.place(), place(4, 2));
+        assert_eq!(buffer.location(), location(4, 2));
         assert!(!buffer.fill(&mut || {}).unwrap());
         assert_eq!(buffer.unused(), b"f");
     }
@@ -144,6 +144,6 @@ mod tests {
         assert!(buffer.fill(&mut || {}).unwrap());
         buffer.advance(1);
         assert_eq!(buffer.take(3, vec![9; 5]), b"ab\n");
-        assert_eq!((buffer.place(), buffer.unused()), (Place { line: 2, column: 1 }, &b"cd"[..]));
+        assert_eq!((buffer.location(), buffer.unused()), (Location { line: 2, column: 1 }, &b"cd"[..]));
     }
 }

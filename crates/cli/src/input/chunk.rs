@@ -1,13 +1,13 @@
 //! Lines that were read together.
 
-use super::piece::{Place, is_blank};
+use super::element::{Location, is_blank};
 
 /// Complete lines of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     bytes: Vec<u8>,
     /// Where the first byte stands in the stream.
-    place: Place,
+    location: Location,
     delimiter: u8,
     /// Blank lines count, and so does the white space around a text.
     whole: bool,
@@ -27,13 +27,18 @@ pub(crate) struct Line {
 
 impl Chunk {
     /// A chunk of `delimiter` and whether lines are taken `whole`.
-    pub(super) fn new(bytes: Vec<u8>, place: Place, (delimiter, whole): (u8, bool), longest: usize) -> Chunk {
-        Chunk { bytes, place, delimiter, whole, longest, is_dropped: false }
+    pub(super) fn new(
+        bytes: Vec<u8>,
+        location: Location,
+        (delimiter, whole): (u8, bool),
+        longest: usize,
+    ) -> Chunk {
+        Chunk { bytes, location, delimiter, whole, longest, is_dropped: false }
     }
 
     /// A line that starts there and was too long to be kept.
-    pub(super) fn too_long(place: Place) -> Chunk {
-        Chunk { place, is_dropped: true, ..Chunk::default() }
+    pub(super) fn too_long(location: Location) -> Chunk {
+        Chunk { location, is_dropped: true, ..Chunk::default() }
     }
 
     /// Number of bytes.
@@ -41,7 +46,7 @@ impl Chunk {
         self.bytes.len()
     }
 
-    /// All bytes, in which lines have their places.
+    /// All bytes, in which lines have their locations.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -55,19 +60,19 @@ impl Chunk {
         &self.bytes[line.start..line.end]
     }
 
-    pub(crate) fn lines(&self) -> LinesOf<'_> {
+    pub(crate) fn lines(&self) -> ChunkLines<'_> {
         let ends = memchr::memchr_iter(self.delimiter, &self.bytes);
-        LinesOf { chunk: self, ends, at: 0, is_dropped: self.is_dropped }
+        ChunkLines { chunk: self, ends, at: 0, is_dropped: self.is_dropped }
     }
 
-    /// Finds the places of bytes in the stream.
-    pub(crate) fn places(&self) -> Places<'_> {
-        Places { bytes: &self.bytes, at: 0, place: self.place }
+    /// Finds the locations of bytes in the stream.
+    pub(crate) fn locations(&self) -> Locations<'_> {
+        Locations { bytes: &self.bytes, at: 0, location: self.location }
     }
 }
 
 /// The lines of a chunk, in order.
-pub(crate) struct LinesOf<'a> {
+pub(crate) struct ChunkLines<'a> {
     chunk: &'a Chunk,
     ends: memchr::Memchr<'a>,
     /// Where the next line starts.
@@ -75,7 +80,7 @@ pub(crate) struct LinesOf<'a> {
     is_dropped: bool,
 }
 
-impl LinesOf<'_> {
+impl ChunkLines<'_> {
     fn line(&self, start: usize, end: usize) -> Line {
         let (start, end) = match self.chunk.whole {
             true => (start, end),
@@ -85,7 +90,7 @@ impl LinesOf<'_> {
     }
 }
 
-impl Iterator for LinesOf<'_> {
+impl Iterator for ChunkLines<'_> {
     type Item = Line;
 
     #[inline]
@@ -119,20 +124,20 @@ fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
     (start, end)
 }
 
-/// Places in the stream of bytes that are asked for in ascending order.
-pub(crate) struct Places<'a> {
+/// Locations in the stream of bytes that are asked for in ascending order.
+pub(crate) struct Locations<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The place of the byte at `at`.
-    place: Place,
+    /// The location of the byte at `at`.
+    location: Location,
 }
 
-impl Places<'_> {
-    /// The place of a byte, not before one that has been asked for.
-    pub(crate) fn of(&mut self, offset: usize) -> Place {
+impl Locations<'_> {
+    /// The location of a byte, not before one that has been asked for.
+    pub(crate) fn of(&mut self, offset: usize) -> Location {
         let between = &self.bytes[self.at..offset];
-        self.place = self.place.inside(between, between.len());
+        self.location = self.location.inside(between, between.len());
         self.at = offset;
-        self.place
+        self.location
     }
 }

@@ -1,10 +1,10 @@
-//! JSON Lines: a job on each line that is not blank. What has been read is cut after its last complete line; the lines
+//! JSON LineScanner: a job on each line that is not blank. What has been read is cut after its last complete line; the lines
 //! themselves are found where the [`Chunk`] is parsed, which may be another thread.
 
 use super::{
     buffer::Buffer,
     chunk::Chunk,
-    piece::{Place, SplitError},
+    element::{Location, SplitError},
     source::Stream,
 };
 
@@ -12,18 +12,18 @@ use super::{
 const BLANKS: usize = 64 * 1024;
 
 /// The scanner of lines.
-pub(crate) struct Lines {
+pub(crate) struct LineScanner {
     delimiter: u8,
     /// Blank lines count, and so does the white space around a text.
     whole: bool,
     /// Where in the unused bytes the search for a delimiter goes on.
     searched: usize,
     /// Where a line starts of which a part has been dropped because it is too long.
-    dropped: Option<Place>,
+    dropped: Option<Location>,
 }
 
 /// What a read has brought.
-pub(crate) enum Next {
+pub(crate) enum ChunkRead {
     /// Complete lines.
     Chunk(Chunk),
     /// Not the end of a line.
@@ -32,19 +32,19 @@ pub(crate) enum Next {
     End,
 }
 
-impl Lines {
-    /// Lines of JSON.
-    pub(crate) fn of_json() -> Lines {
-        Lines::new(b'\n', false)
+impl LineScanner {
+    /// LineScanner of JSON.
+    pub(crate) fn json() -> LineScanner {
+        LineScanner::new(b'\n', false)
     }
 
-    /// Lines as they stand, each up to a delimiter.
-    pub(crate) fn whole(delimiter: u8) -> Lines {
-        Lines::new(delimiter, true)
+    /// LineScanner as they stand, each up to a delimiter.
+    pub(crate) fn whole(delimiter: u8) -> LineScanner {
+        LineScanner::new(delimiter, true)
     }
 
-    fn new(delimiter: u8, whole: bool) -> Lines {
-        Lines { delimiter, whole, searched: 0, dropped: None }
+    fn new(delimiter: u8, whole: bool) -> LineScanner {
+        LineScanner { delimiter, whole, searched: 0, dropped: None }
     }
 
     /// All lines that are complete after at most one more read.
@@ -53,10 +53,10 @@ impl Lines {
         buffer: &mut Buffer<R>,
         longest: usize,
         recycled: Vec<u8>,
-    ) -> Result<Next, SplitError> {
+    ) -> Result<ChunkRead, SplitError> {
         if !self.has_delimiter(buffer) {
             if buffer.unused().len() > longest.saturating_add(BLANKS) {
-                self.dropped.get_or_insert(buffer.place());
+                self.dropped.get_or_insert(buffer.location());
                 buffer.advance(buffer.unused().len());
             }
             self.searched = buffer.unused().len();
@@ -70,9 +70,9 @@ impl Lines {
             Some(_) => memchr::memchr(self.delimiter, unsearched),
             None => memchr::memrchr(self.delimiter, unsearched),
         };
-        let Some(end) = end else { return Ok(Next::Incomplete) };
+        let Some(end) = end else { return Ok(ChunkRead::Incomplete) };
         let count = self.searched + end + 1;
-        Ok(Next::Chunk(self.chunk(buffer, count, longest, recycled)))
+        Ok(ChunkRead::Chunk(self.chunk(buffer, count, longest, recycled)))
     }
 
     fn has_delimiter<R: Stream>(&self, buffer: &Buffer<R>) -> bool {
@@ -80,10 +80,10 @@ impl Lines {
     }
 
     /// What is left at the end of the stream.
-    fn last<R: Stream>(&mut self, buffer: &mut Buffer<R>, longest: usize, recycled: Vec<u8>) -> Next {
+    fn last<R: Stream>(&mut self, buffer: &mut Buffer<R>, longest: usize, recycled: Vec<u8>) -> ChunkRead {
         match buffer.unused().len() {
-            0 if self.dropped.is_none() => Next::End,
-            count => Next::Chunk(self.chunk(buffer, count, longest, recycled)),
+            0 if self.dropped.is_none() => ChunkRead::End,
+            count => ChunkRead::Chunk(self.chunk(buffer, count, longest, recycled)),
         }
     }
 
@@ -96,12 +96,12 @@ impl Lines {
         recycled: Vec<u8>,
     ) -> Chunk {
         self.searched = 0;
-        if let Some(place) = self.dropped.take() {
+        if let Some(location) = self.dropped.take() {
             buffer.advance(count);
-            return Chunk::too_long(place);
+            return Chunk::too_long(location);
         }
-        let place = buffer.place();
+        let location = buffer.location();
         let bytes = buffer.take(count, recycled);
-        Chunk::new(bytes, place, (self.delimiter, self.whole), longest)
+        Chunk::new(bytes, location, (self.delimiter, self.whole), longest)
     }
 }

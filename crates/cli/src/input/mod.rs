@@ -3,13 +3,13 @@
 mod array;
 mod buffer;
 mod chunk;
+mod element;
 mod lines;
-mod piece;
 mod source;
 mod split;
 
 pub(crate) use chunk::Chunk;
-pub(crate) use lines::Next;
-pub(crate) use piece::{BYTE_ORDER_MARK, Piece, Place, SplitError, UTF_16_MARKS};
+pub(crate) use element::{BYTE_ORDER_MARK, Element, Location, SplitError, UTF_16_MARKS};
+pub(crate) use lines::ChunkRead;
 pub(crate) use source::{Source, Stream, open_all};
 pub(crate) use split::{Chunks, Elements, Splitter, Texts};

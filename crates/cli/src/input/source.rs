@@ -26,10 +26,10 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its size, where it has one.
     pub(crate) size: Option<u64>,
-    reader: Reader,
+    reader: SourceReader,
 }
 
-enum Reader {
+enum SourceReader {
     Standard,
     File(File),
     /// A FIFO or a device. Opening it may block, and its writer may wait until those before it have been read.
@@ -39,13 +39,14 @@ enum Reader {
 impl Source {
     /// Whether [`open`](Source::open) may block.
     pub(crate) fn may_block(&self) -> bool {
-        matches!(self.reader, Reader::Special(_))
+        matches!(self.reader, SourceReader::Special(_))
     }
 
     /// Opens an input that is not a regular file; to be called before the first read.
     pub(crate) fn open(&mut self) -> Result<(), RunError> {
-        if let Reader::Special(path) = &self.reader {
-            self.reader = Reader::File(File::open(path).map_err(|error| open_failed(&self.name, error))?);
+        if let SourceReader::Special(path) = &self.reader {
+            self.reader =
+                SourceReader::File(File::open(path).map_err(|error| open_failed(&self.name, error))?);
         }
         Ok(())
     }
@@ -55,9 +56,9 @@ impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.reader {
             // The lock is taken for each read only, so that nothing waits for a thread that waits for input.
-            Reader::Standard => Blocking(io::stdin()).read(into),
-            Reader::File(file) => file.read(into),
-            Reader::Special(_) => Err(io::Error::other("it has not been opened")),
+            SourceReader::Standard => Blocking(io::stdin()).read(into),
+            SourceReader::File(file) => file.read(into),
+            SourceReader::Special(_) => Err(io::Error::other("it has not been opened")),
         }
     }
 }
@@ -66,9 +67,9 @@ impl Stream for Source {
     fn may_wait(&self) -> bool {
         let is_ready = |fd: BorrowedFd<'_>| wait_ready([Awaited::Read(fd)], Some(Duration::ZERO)) == [true];
         !match &self.reader {
-            Reader::Standard => is_ready(io::stdin().as_fd()),
-            Reader::File(file) => is_ready(file.as_fd()),
-            Reader::Special(_) => false,
+            SourceReader::Standard => is_ready(io::stdin().as_fd()),
+            SourceReader::File(file) => is_ready(file.as_fd()),
+            SourceReader::Special(_) => false,
         }
     }
 }
@@ -87,7 +88,7 @@ pub(crate) fn open_all(inputs: &[Input], registry: &mut Registry) -> Result<Vec<
 fn open(input: &Input, registry: &mut Registry) -> Result<Source, RunError> {
     let name = input.name();
     let (metadata, size, reader) = match input {
-        Input::Standard => (None, None, Reader::Standard),
+        Input::Standard => (None, None, SourceReader::Standard),
         Input::File(path) => {
             let metadata = path.metadata().map_err(|error| open_failed(&name, error))?;
             if metadata.is_dir() {
@@ -96,9 +97,9 @@ fn open(input: &Input, registry: &mut Registry) -> Result<Source, RunError> {
             if metadata.is_file() {
                 let (file, metadata) = open_regular(path).map_err(|error| open_failed(&name, error))?;
                 let size = metadata.len();
-                (Some(metadata), Some(size), Reader::File(file))
+                (Some(metadata), Some(size), SourceReader::File(file))
             } else {
-                (Some(metadata), None, Reader::Special(path.clone()))
+                (Some(metadata), None, SourceReader::Special(path.clone()))
             }
         }
     };

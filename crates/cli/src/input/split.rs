@@ -3,17 +3,17 @@
 use std::mem;
 
 use super::{
-    array::Array,
+    array::ArrayScanner,
     buffer::Buffer,
-    lines::{Lines, Next},
-    piece::{BYTE_ORDER_MARK, Piece, SplitError, UTF_16_MARKS, is_blank},
+    element::{BYTE_ORDER_MARK, Element, SplitError, UTF_16_MARKS, is_blank},
+    lines::{ChunkRead, LineScanner},
     source::Stream,
 };
 use crate::args::Format;
 
 /// How a stream is to be cut.
 #[derive(Clone, Copy)]
-enum Form {
+enum SplitMode {
     /// As the format says, or the first bytes; with a default operation a bracket alone decides nothing.
     Json { format: Format, bare_values: bool },
     /// Into lines as they stand, each up to a delimiter.
@@ -29,21 +29,21 @@ pub(crate) enum Texts<R> {
 /// A stream whose form is not known yet.
 pub(crate) struct Splitter<R> {
     buffer: Buffer<R>,
-    form: Form,
+    form: SplitMode,
     longest: usize,
 }
 
 /// The elements of an array.
 pub(crate) struct Elements<R> {
     buffer: Buffer<R>,
-    array: Array,
+    array: ArrayScanner,
     longest: usize,
 }
 
 /// Lines, those that were read together in one chunk.
 pub(crate) struct Chunks<R> {
     buffer: Buffer<R>,
-    lines: Lines,
+    lines: LineScanner,
     longest: usize,
 }
 
@@ -54,7 +54,7 @@ impl<R: Stream> Elements<R> {
     }
 
     /// The next element, or `None` at the end. `before_read` is called before a read that may wait.
-    pub(crate) fn next(&mut self, before_read: &mut dyn FnMut()) -> Result<Option<Piece<'_>>, SplitError> {
+    pub(crate) fn next(&mut self, before_read: &mut dyn FnMut()) -> Result<Option<Element<'_>>, SplitError> {
         self.array.next(&mut self.buffer, self.longest, before_read)
     }
 }
@@ -71,7 +71,7 @@ impl<R: Stream> Chunks<R> {
     }
 
     /// Reads at most once and returns the lines that are complete then. The memory of `recycled` is used for what follows.
-    pub(crate) fn next(&mut self, recycled: &mut Vec<u8>) -> Result<Next, SplitError> {
+    pub(crate) fn next(&mut self, recycled: &mut Vec<u8>) -> Result<ChunkRead, SplitError> {
         self.lines.next(&mut self.buffer, self.longest, mem::take(recycled))
     }
 }
@@ -79,27 +79,27 @@ impl<R: Stream> Chunks<R> {
 impl<R: Stream> Splitter<R> {
     /// A splitter for texts of up to `longest` bytes. `bare_values`: an array may itself be a job.
     pub(crate) fn new(reader: R, format: Format, bare_values: bool, longest: usize) -> Splitter<R> {
-        Splitter { buffer: Buffer::new(reader), form: Form::Json { format, bare_values }, longest }
+        Splitter { buffer: Buffer::new(reader), form: SplitMode::Json { format, bare_values }, longest }
     }
 
     /// A splitter for texts that are lines as they stand, each up to a delimiter.
     pub(crate) fn whole_lines(reader: R, delimiter: u8, longest: usize) -> Splitter<R> {
-        Splitter { buffer: Buffer::new(reader), form: Form::Whole { delimiter }, longest }
+        Splitter { buffer: Buffer::new(reader), form: SplitMode::Whole { delimiter }, longest }
     }
 
     /// Finds out the form of the stream by its first bytes. `before_read` is called before a read that may wait.
     pub(crate) fn texts(mut self, before_read: &mut dyn FnMut()) -> Result<Texts<R>, SplitError> {
         let lines = match self.form {
-            Form::Whole { delimiter } => Some(Lines::whole(delimiter)),
-            Form::Json { format, bare_values } => {
+            SplitMode::Whole { delimiter } => Some(LineScanner::whole(delimiter)),
+            SplitMode::Json { format, bare_values } => {
                 let is_array = self.is_array(format, bare_values, before_read)?;
-                (!is_array).then(Lines::of_json)
+                (!is_array).then(LineScanner::json)
             }
         };
         let Splitter { buffer, longest, .. } = self;
         Ok(match lines {
             Some(lines) => Texts::Chunks(Chunks { buffer, lines, longest }),
-            None => Texts::Elements(Elements { buffer, array: Array::default(), longest }),
+            None => Texts::Elements(Elements { buffer, array: ArrayScanner::default(), longest }),
         })
     }
 
@@ -186,7 +186,7 @@ impl<R: Stream> Splitter<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Place;
+    use crate::input::Location;
     use proptest::prelude::*;
     use std::io::{self, Read};
 
@@ -208,8 +208,8 @@ mod tests {
         }
     }
 
-    fn told(text: &[u8], place: Place) -> String {
-        format!("{}:{} {}", place.line, place.column, String::from_utf8_lossy(text))
+    fn told(text: &[u8], location: Location) -> String {
+        format!("{}:{} {}", location.line, location.column, String::from_utf8_lossy(text))
     }
 
     /// All texts as `line:column text`, and how it ended.
@@ -223,7 +223,7 @@ mod tests {
         };
         match end {
             Ok(()) => {}
-            Err(SplitError::Syntax { place, message }) => found.push(told(message.as_bytes(), place)),
+            Err(SplitError::Syntax { location, message }) => found.push(told(message.as_bytes(), location)),
             Err(error) => found.push(format!("{error:?}")),
         }
         found
@@ -232,8 +232,8 @@ mod tests {
     fn elements_of(mut elements: Elements<Dribble<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
         while let Some(piece) = elements.next(&mut || {})? {
             found.push(match piece {
-                Piece::Text { text, place } => told(text, place),
-                Piece::TooLong { place } => told(b"too long", place),
+                Element::Text { text, location } => told(text, location),
+                Element::TooLong { location } => told(b"too long", location),
             });
         }
         Ok(())
@@ -242,15 +242,15 @@ mod tests {
     fn lines_of(mut chunks: Chunks<Dribble<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
         loop {
             match chunks.next(&mut Vec::new())? {
-                Next::Chunk(chunk) => {
-                    let mut places = chunk.places();
+                ChunkRead::Chunk(chunk) => {
+                    let mut locations = chunk.locations();
                     for line in chunk.lines() {
                         let text = if line.is_too_long { &b"too long"[..] } else { chunk.text(&line) };
-                        found.push(told(text, places.of(line.start)));
+                        found.push(told(text, locations.of(line.start)));
                     }
                 }
-                Next::Incomplete => {}
-                Next::End => return Ok(()),
+                ChunkRead::Incomplete => {}
+                ChunkRead::End => return Ok(()),
             }
         }
     }

@@ -11,7 +11,7 @@ use bench::report::Report;
 use super::plan::{BenchPlan, Form};
 use crate::{
     error::RunError,
-    exit::Ended,
+    exit::ExitStatus,
     files::{Output, OutputOption, Registry},
     output::{LineWriter, ending},
 };
@@ -36,10 +36,10 @@ impl Outputs<'_> {
     }
 
     /// Writes the report into each, in its form.
-    pub(super) fn write(self, report: &Report) -> Ended {
+    pub(super) fn write(self, report: &Report) -> ExitStatus {
         let files = self.forms.into_iter().map(|(form, output)| form.write(output, report));
         let pictures = self.pictures.map(|folder| folder.write(report).map_err(RunError::WriteOutput));
-        files.chain(pictures).map(ending).fold(Ended::Succeeded, Ended::and)
+        files.chain(pictures).map(ending).fold(ExitStatus::Succeeded, ExitStatus::and)
     }
 }
 

@@ -8,7 +8,7 @@ use bench::{
 };
 
 use super::args::BenchArguments;
-use crate::{args::When, error::Misuse, plan::Destination};
+use crate::{args::When, error::UsageError, plan::Destination};
 
 /// Everything that one call of `runner bench` was asked for.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Form {
 
 impl BenchPlan {
     /// The plan that the arguments describe.
-    pub(super) fn new(arguments: BenchArguments) -> Result<BenchPlan, Misuse> {
+    pub(super) fn new(arguments: BenchArguments) -> Result<BenchPlan, UsageError> {
         let usual = Settings::usual(arguments.quick);
         let settings = Settings {
             workers: arguments.workers.map_or(usual.workers, usize::from),
@@ -61,7 +61,7 @@ fn sweeps(arguments: &BenchArguments) -> Vec<Sweep> {
 }
 
 /// What was asked for, and the table, unless something else takes its place on standard output.
-fn forms(asked: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form>, Misuse> {
+fn forms(asked: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form>, UsageError> {
     let mut forms: Vec<Form> = asked
         .into_iter()
         .filter_map(|(option, path, render)| {
@@ -70,7 +70,9 @@ fn forms(asked: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form
         .collect();
     let mut on_standard_output = forms.iter().filter(|form| form.destination == Destination::Standard);
     match (on_standard_output.next(), on_standard_output.next()) {
-        (Some(first), Some(second)) => return Err(Misuse::OneStandardOutput(first.option, second.option)),
+        (Some(first), Some(second)) => {
+            return Err(UsageError::OneStandardOutput(first.option, second.option));
+        }
         (Some(_), None) => {}
         (None, _) => {
             forms.push(Form { option: "", destination: Destination::Standard, render: bench::table });

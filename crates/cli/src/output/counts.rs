@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use super::record::Kind;
+use super::record::OutcomeKind;
 
 /// Results of the run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,17 +13,17 @@ pub(crate) struct Counts {
     pub(crate) recorded: u64,
     /// Records that have been written to the output.
     pub(crate) written: u64,
-    by_kind: [u64; Kind::ALL.len()],
+    by_kind: [u64; OutcomeKind::ALL.len()],
 }
 
 impl Counts {
     /// Counts a record.
-    pub(super) fn add(&mut self, kind: Kind, is_recorded: bool) {
+    pub(super) fn add(&mut self, kind: OutcomeKind, is_recorded: bool) {
         self.by_kind[kind as usize] += 1;
         self.recorded += u64::from(is_recorded);
     }
 
-    pub(crate) fn of(&self, kind: Kind) -> u64 {
+    pub(crate) fn of(&self, kind: OutcomeKind) -> u64 {
         self.by_kind[kind as usize]
     }
 
@@ -34,7 +34,7 @@ impl Counts {
 
     /// Jobs that have a record and did not succeed.
     pub(crate) fn failed(&self) -> u64 {
-        self.done() - self.of(Kind::Succeeded)
+        self.done() - self.of(OutcomeKind::Succeeded)
     }
 }
 

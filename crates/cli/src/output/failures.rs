@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 
-use super::record::{Kind, Tail};
+use super::record::{OutcomeKind, RecordBody};
 use crate::{error::warn, plan::Plan};
 
 /// Number of failures that are reported one by one, unless all or none are wanted.
@@ -19,12 +19,12 @@ pub(crate) struct FailureReport {
 
 /// What is read of a record.
 #[derive(Deserialize)]
-struct Record {
-    error: Error,
+struct FailureRecord {
+    error: FailureError,
 }
 
 #[derive(Deserialize)]
-struct Error {
+struct FailureError {
     kind: String,
     message: String,
     exit_code: Option<i32>,
@@ -43,14 +43,14 @@ impl FailureReport {
     }
 
     /// Reports the failures among these outcomes. Jobs that were cancelled are not reported one by one.
-    pub(crate) fn report(&self, tails: &[(u64, Tail)]) {
+    pub(crate) fn report(&self, bodies: &[(u64, RecordBody)]) {
         if self.max == 0 {
             return;
         }
-        let is_reported = |tail: &Tail| tail.is_failure() && tail.kind != Kind::Invalid;
-        for (position, tail) in tails.iter().filter(|(_, tail)| is_reported(tail)) {
+        let is_reported = |body: &RecordBody| body.is_failure() && body.kind != OutcomeKind::Invalid;
+        for (position, body) in bodies.iter().filter(|(_, body)| is_reported(body)) {
             match self.reported.fetch_add(1, Ordering::Relaxed) {
-                before if before < self.max => warn(&describe(*position, tail)),
+                before if before < self.max => warn(&describe(*position, body)),
                 before if before == self.max => {
                     warn("more lines have no result; --verbose reports all of them");
                 }
@@ -60,11 +60,12 @@ impl FailureReport {
     }
 }
 
-fn describe(position: u64, tail: &Tail) -> String {
-    let text = [b"{", tail.text()].concat();
-    let Ok(Record { error: Error { kind, message, exit_code, signal } }) = serde_json::from_slice(&text)
+fn describe(position: u64, body: &RecordBody) -> String {
+    let text = [b"{", body.text()].concat();
+    let Ok(FailureRecord { error: FailureError { kind, message, exit_code, signal } }) =
+        serde_json::from_slice(&text)
     else {
-        return format!("line {}: {}", position + 1, tail.kind.name());
+        return format!("line {}: {}", position + 1, body.kind.name());
     };
     let end = match (exit_code, signal) {
         (Some(code), _) => format!(" (exit code {code})"),
@@ -77,13 +78,13 @@ fn describe(position: u64, tail: &Tail) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::cancelled_tail;
+    use crate::output::cancelled_body;
 
     #[test]
     fn a_failure_is_described_by_its_line_and_cause() {
         let text = br#""ok":false,"error":{"kind":"crashed","message":"prog ended","pid":7,"exit_code":3}}"#;
-        let tail = Tail::new(Kind::Crashed, text.to_vec());
-        assert_eq!(describe(7, &tail), "line 8: crashed: prog ended (exit code 3)");
-        assert!(!cancelled_tail().is_failure());
+        let body = RecordBody::new(OutcomeKind::Crashed, text.to_vec());
+        assert_eq!(describe(7, &body), "line 8: crashed: prog ended (exit code 3)");
+        assert!(!cancelled_body().is_failure());
     }
 }

@@ -3,28 +3,32 @@
 use ops::{Builtin, Protocol, Value};
 use pool::Outcome;
 
-use super::record::{Kind, Tail, outcome_tail, push_string, write_end, write_result, write_start};
+use super::record::{
+    OutcomeKind, RecordBody, outcome_body, push_string, write_end, write_result, write_start,
+};
 
 /// How an outcome becomes a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// As a record. The tail of a success is that of the record.
+    /// As a record. The body of a success is that of the record.
     #[default]
     Records,
-    /// As the reply of a program, up to a delimiter. The tail of a success is the reply. A failure has a line if line N is
+    /// As the reply of a program, up to a delimiter. The body of a success is the reply. A failure has a line if line N is
     /// to stay the answer to line N.
     Replies { protocol: Protocol, delimiter: u8, failures_have_lines: bool },
-    /// As a record that is made of the reply of a program. The tail of a success is the reply.
+    /// As a record that is made of the reply of a program. The body of a success is the reply.
     ReplyRecords { protocol: Protocol },
 }
 
 impl Layout {
     /// What is kept of an outcome until its line is written, and in a journal.
-    pub(crate) fn tail(self, outcome: &Outcome<Builtin>) -> Tail {
+    pub(crate) fn body(self, outcome: &Outcome<Builtin>) -> RecordBody {
         match (self, outcome) {
-            (Layout::Records, _) => outcome_tail(outcome),
-            (_, Ok(Value::Text(reply) | Value::Json(reply))) => Tail::new(Kind::Succeeded, reply.to_vec()),
-            _ => outcome_tail(outcome),
+            (Layout::Records, _) => outcome_body(outcome),
+            (_, Ok(Value::Text(reply) | Value::Json(reply))) => {
+                RecordBody::new(OutcomeKind::Succeeded, reply.to_vec())
+            }
+            _ => outcome_body(outcome),
         }
     }
 
@@ -37,7 +41,7 @@ impl Layout {
         id: Option<&str>,
         position: u64,
         line: &mut Vec<u8>,
-    ) -> Option<Tail> {
+    ) -> Option<RecordBody> {
         match (self, outcome) {
             (Layout::Records, Ok(value)) if write_result(value, id, position, line) => None,
             (
@@ -48,21 +52,21 @@ impl Layout {
                 None
             }
             _ => {
-                let tail = self.tail(outcome);
-                self.write_line(&tail, id, position, line);
-                (tail.kind != Kind::Succeeded).then_some(tail)
+                let body = self.body(outcome);
+                self.write_line(&body, id, position, line);
+                (body.kind != OutcomeKind::Succeeded).then_some(body)
             }
         }
     }
 
     /// Appends the line of a job that is called `id`: as it was written, or its position.
-    pub(crate) fn write_line(self, tail: &Tail, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
-        let is_success = tail.kind == Kind::Succeeded;
+    pub(crate) fn write_line(self, body: &RecordBody, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
+        let is_success = body.kind == OutcomeKind::Succeeded;
         match self {
             Layout::ReplyRecords { .. } | Layout::Replies { .. } if is_success => {
-                self.write_reply(tail.text(), id, position, line);
+                self.write_reply(body.text(), id, position, line);
             }
-            Layout::Records | Layout::ReplyRecords { .. } => tail.write_line(id, position, line),
+            Layout::Records | Layout::ReplyRecords { .. } => body.write_line(id, position, line),
             Layout::Replies { protocol, delimiter, failures_have_lines: true } => {
                 line.extend_from_slice(if protocol == Protocol::Json { b"null" } else { b"" });
                 line.push(delimiter);
@@ -104,7 +108,7 @@ mod tests {
 
     fn line(layout: Layout, outcome: &Outcome<Builtin>) -> String {
         let mut line = Vec::new();
-        layout.write_line(&layout.tail(outcome), None, 7, &mut line);
+        layout.write_line(&layout.body(outcome), None, 7, &mut line);
         String::from_utf8(line).unwrap()
     }
 

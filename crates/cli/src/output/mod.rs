@@ -1,14 +1,14 @@
-//! Results on their way out: worded as records, put into order, written.
+//! Results on their way out: record_bodies as records, put into order, written.
 
-mod collector;
 mod counts;
 mod failures;
-mod journaled;
+mod journal_format;
 mod layout;
 mod lines;
-mod order;
 mod record;
 mod rendered;
+mod reorder_buffer;
+mod window;
 mod writer;
 
 use std::{
@@ -17,20 +17,20 @@ use std::{
     os::fd::AsFd,
 };
 
-pub(crate) use collector::{Collector, Entering};
 pub(crate) use counts::Counts;
 pub(crate) use failures::FailureReport;
-pub(crate) use journaled::{record_of, tail_of};
+pub(crate) use journal_format::{body_from_journal, journal_record};
 pub(crate) use layout::Layout;
 pub(crate) use lines::LineWriter;
-pub(crate) use record::{Kind, Tail, cancelled_tail, invalid_tail};
+pub(crate) use record::{OutcomeKind, RecordBody, cancelled_body, invalid_body};
+pub(crate) use reorder_buffer::{Entering, ReorderBuffer};
 pub(crate) use writer::write_all_lines;
 
 use nix::sys::signal::Signal;
 
 use crate::{
     error::{self, RunError},
-    exit::Ended,
+    exit::ExitStatus,
 };
 
 /// Standard output without a buffer.
@@ -39,21 +39,21 @@ pub(crate) fn standard_output() -> io::Result<File> {
 }
 
 /// Prints a whole text to standard output.
-pub(crate) fn print_whole(text: &[u8]) -> Ended {
+pub(crate) fn print_stdout(text: &[u8]) -> ExitStatus {
     let written = standard_output().and_then(|output| LineWriter::new(output).write_all(text));
     ending(written.map_err(RunError::WriteOutput))
 }
 
 /// How the program ends after writing what it was called for. A reader that has seen enough is no error.
-pub(crate) fn ending(written: Result<(), RunError>) -> Ended {
+pub(crate) fn ending(written: Result<(), RunError>) -> ExitStatus {
     match written {
-        Ok(()) => Ended::Succeeded,
+        Ok(()) => ExitStatus::Succeeded,
         Err(RunError::WriteOutput(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Ended::Signal(Signal::SIGPIPE)
+            ExitStatus::Signal(Signal::SIGPIPE)
         }
         Err(error) => {
             error::print(&error);
-            Ended::InputOutput
+            ExitStatus::InputOutput
         }
     }
 }

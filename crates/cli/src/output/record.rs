@@ -1,6 +1,6 @@
 //! Records: one line of JSON a job, compact, keys in the documented order.
 //!
-//! A line starts with the job's name, which whoever keeps the order knows; the rest is its tail, which whoever has
+//! A line starts with the job's name, which whoever keeps the order knows; the rest is its body, which whoever has
 //! the outcome can word.
 
 use numtheory::Natural;
@@ -8,11 +8,11 @@ use ops::{Builtin, CommandOutput, Value};
 use pool::{Crash, Death, DeathCause, JobError, Outcome};
 use serde::Serialize;
 
-use crate::input::Place;
+use crate::input::Location;
 
 /// Kinds of outcomes, as they are counted and named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum OutcomeKind {
     Succeeded,
     Invalid,
     Failed,
@@ -23,49 +23,49 @@ pub(crate) enum Kind {
     Cancelled,
 }
 
-impl Kind {
-    pub(crate) const ALL: [Kind; 8] = [
-        Kind::Succeeded,
-        Kind::Invalid,
-        Kind::Failed,
-        Kind::Panicked,
-        Kind::Crashed,
-        Kind::Timeout,
-        Kind::Memory,
-        Kind::Cancelled,
+impl OutcomeKind {
+    pub(crate) const ALL: [OutcomeKind; 8] = [
+        OutcomeKind::Succeeded,
+        OutcomeKind::Invalid,
+        OutcomeKind::Failed,
+        OutcomeKind::Panicked,
+        OutcomeKind::Crashed,
+        OutcomeKind::Timeout,
+        OutcomeKind::Memory,
+        OutcomeKind::Cancelled,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Kind::Succeeded => "ok",
-            Kind::Invalid => "invalid",
-            Kind::Failed => "failed",
-            Kind::Panicked => "panicked",
-            Kind::Crashed => "crashed",
-            Kind::Timeout => "timeout",
-            Kind::Memory => "memory",
-            Kind::Cancelled => "cancelled",
+            OutcomeKind::Succeeded => "ok",
+            OutcomeKind::Invalid => "invalid",
+            OutcomeKind::Failed => "failed",
+            OutcomeKind::Panicked => "panicked",
+            OutcomeKind::Crashed => "crashed",
+            OutcomeKind::Timeout => "timeout",
+            OutcomeKind::Memory => "memory",
+            OutcomeKind::Cancelled => "cancelled",
         }
     }
 }
 
 /// A record without its start, and what it tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tail {
-    pub(crate) kind: Kind,
+pub(crate) struct RecordBody {
+    pub(crate) kind: OutcomeKind,
     pub(super) text: Vec<u8>,
     /// It was recorded by an earlier run.
     pub(super) is_recorded: bool,
 }
 
-impl Tail {
-    pub(crate) fn new(kind: Kind, text: Vec<u8>) -> Tail {
-        Tail { kind, text, is_recorded: false }
+impl RecordBody {
+    pub(crate) fn new(kind: OutcomeKind, text: Vec<u8>) -> RecordBody {
+        RecordBody { kind, text, is_recorded: false }
     }
 
     /// Whether it tells of a failure, and of one in this run.
     pub(crate) fn is_failure(&self) -> bool {
-        !self.is_recorded && !matches!(self.kind, Kind::Succeeded | Kind::Cancelled)
+        !self.is_recorded && !matches!(self.kind, OutcomeKind::Succeeded | OutcomeKind::Cancelled)
     }
 
     /// The same record as text.
@@ -87,7 +87,7 @@ impl Tail {
 /// most memory of all.
 const LONG: usize = 1 << 20;
 
-/// Room for what stands before and behind a record's tail and its name.
+/// Room for what stands before and behind a record's body and its name.
 const LINE_ENDS: usize = 64;
 
 fn reserve(line: &mut Vec<u8>, bytes: usize, id: Option<&str>) {
@@ -130,7 +130,7 @@ pub(super) fn write_result(value: &Value, id: Option<&str>, position: u64, line:
 
 /// The keys of `error`, those that apply.
 #[derive(Serialize)]
-struct Error<'a> {
+struct ErrorObject<'a> {
     kind: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,9 +151,9 @@ struct Error<'a> {
     stderr: Option<&'a str>,
 }
 
-impl<'a> Error<'a> {
-    fn new(kind: Kind, message: &'a str) -> Error<'a> {
-        Error {
+impl<'a> ErrorObject<'a> {
+    fn new(kind: OutcomeKind, message: &'a str) -> ErrorObject<'a> {
+        ErrorObject {
             kind: kind.name(),
             message,
             file: None,
@@ -167,27 +167,29 @@ impl<'a> Error<'a> {
         }
     }
 
-    fn tail(&self, kind: Kind) -> Tail {
+    fn body(&self, kind: OutcomeKind) -> RecordBody {
         let mut text = b"\"ok\":false,\"error\":".to_vec();
         push_json(&mut text, self);
         text.push(b'}');
-        Tail::new(kind, text)
+        RecordBody::new(kind, text)
     }
 }
 
 /// The record of a text that is no job.
-pub(crate) fn invalid_tail(message: &str, file: &str, place: Place) -> Tail {
-    let (line, column) = (Some(place.line), Some(place.column));
-    Error { file: Some(file), line, column, ..Error::new(Kind::Invalid, message) }.tail(Kind::Invalid)
+pub(crate) fn invalid_body(message: &str, file: &str, location: Location) -> RecordBody {
+    let (line, column) = (Some(location.line), Some(location.column));
+    ErrorObject { file: Some(file), line, column, ..ErrorObject::new(OutcomeKind::Invalid, message) }
+        .body(OutcomeKind::Invalid)
 }
 
 /// The record of a job that was stopped.
-pub(crate) fn cancelled_tail() -> Tail {
-    Error::new(Kind::Cancelled, "the run was stopped before this job had an outcome").tail(Kind::Cancelled)
+pub(crate) fn cancelled_body() -> RecordBody {
+    ErrorObject::new(OutcomeKind::Cancelled, "the run was stopped before this job had an outcome")
+        .body(OutcomeKind::Cancelled)
 }
 
 /// The record of a job's outcome.
-pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
+pub(crate) fn outcome_body(outcome: &Outcome<Builtin>) -> RecordBody {
     match outcome {
         Ok(value) if !has_room_for(value.text_bytes()) => failed(&format!(
             "there is no memory to print a result of {} bytes; --max-result can refuse such results earlier",
@@ -197,9 +199,9 @@ pub(crate) fn outcome_tail(outcome: &Outcome<Builtin>) -> Tail {
             let mut text = b"\"ok\":true,\"result\":".to_vec();
             push_value(&mut text, value);
             text.push(b'}');
-            Tail::new(Kind::Succeeded, text)
+            RecordBody::new(OutcomeKind::Succeeded, text)
         }
-        Err(failure) => failure_tail(failure),
+        Err(failure) => failure_body(failure),
     }
 }
 
@@ -213,43 +215,49 @@ fn has_room_for(bytes: u64) -> bool {
     bytes <= SHORT_RESULT || usize::try_from(bytes.saturating_mul(ROOM)).is_ok_and(sys::memory::has_room)
 }
 
-fn failure_tail(failure: &JobError<ops::BuiltinError>) -> Tail {
+fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {
     match failure {
         JobError::Failed(error) => failed(&error.to_string()),
         JobError::Codec(message) => failed(message),
         JobError::Unsupported(message) => failed(message),
-        JobError::Panicked(panic) => Error::new(Kind::Panicked, &panic.to_string()).tail(Kind::Panicked),
+        JobError::Panicked(panic) => {
+            ErrorObject::new(OutcomeKind::Panicked, &panic.to_string()).body(OutcomeKind::Panicked)
+        }
         JobError::TimedOut { limit, attempts, earlier } => {
             let message = format!(
                 "ran longer than {} s{}",
                 limit.as_secs_f64(),
                 after_other_ends("the worker", earlier)
             );
-            Error { attempts: Some(*attempts), ..Error::new(Kind::Timeout, &message) }.tail(Kind::Timeout)
+            ErrorObject { attempts: Some(*attempts), ..ErrorObject::new(OutcomeKind::Timeout, &message) }
+                .body(OutcomeKind::Timeout)
         }
         JobError::Crashed { death, attempts, earlier, program: None } => {
-            died(Kind::Crashed, *death, *attempts, earlier)
+            died(OutcomeKind::Crashed, *death, *attempts, earlier)
         }
         JobError::Crashed { death, attempts, earlier, program: Some(program) } => {
             program_died(program, *death, *attempts, earlier)
         }
-        JobError::Memory { death, attempts, earlier } => died(Kind::Memory, *death, *attempts, earlier),
-        JobError::Lost { attempts, cause } => {
-            Error { attempts: Some(*attempts), ..Error::new(Kind::Crashed, cause) }.tail(Kind::Crashed)
+        JobError::Memory { death, attempts, earlier } => {
+            died(OutcomeKind::Memory, *death, *attempts, earlier)
         }
-        JobError::Cancelled | JobError::Abandoned(_) => cancelled_tail(),
+        JobError::Lost { attempts, cause } => {
+            ErrorObject { attempts: Some(*attempts), ..ErrorObject::new(OutcomeKind::Crashed, cause) }
+                .body(OutcomeKind::Crashed)
+        }
+        JobError::Cancelled | JobError::Abandoned(_) => cancelled_body(),
     }
 }
 
-fn died(kind: Kind, death: Death, attempts: u32, earlier: &[Death]) -> Tail {
+fn died(kind: OutcomeKind, death: Death, attempts: u32, earlier: &[Death]) -> RecordBody {
     let (exit_code, signal) = match death.cause {
         DeathCause::Exited(code) => (Some(code), None),
         DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
     };
-    let cause = if kind == Kind::Memory { "out of memory: " } else { "" };
+    let cause = if kind == OutcomeKind::Memory { "out of memory: " } else { "" };
     let message = format!("{cause}the worker {}{}", end_of(death), after_other_ends("the worker", earlier));
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
-    Error { pid, signal, exit_code, attempts, ..Error::new(kind, &message) }.tail(kind)
+    ErrorObject { pid, signal, exit_code, attempts, ..ErrorObject::new(kind, &message) }.body(kind)
 }
 
 fn end_of(death: Death) -> String {
@@ -266,7 +274,7 @@ fn after_other_ends(who: &str, earlier: &[Death]) -> String {
 }
 
 /// The record of a job whose program has ended in it.
-fn program_died(crash: &Crash, death: Death, attempts: u32, earlier: &[Death]) -> Tail {
+fn program_died(crash: &Crash, death: Death, attempts: u32, earlier: &[Death]) -> RecordBody {
     let (exit_code, signal) = match death.cause {
         DeathCause::Exited(code) => (Some(code), None),
         DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
@@ -274,12 +282,13 @@ fn program_died(crash: &Crash, death: Death, attempts: u32, earlier: &[Death]) -
     let message = format!("{} {}{}", crash.program, crash.message, after_other_ends("it", earlier));
     let stderr = String::from_utf8_lossy(&crash.stderr);
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
-    let error = Error { pid, signal, exit_code, attempts, ..Error::new(Kind::Crashed, &message) };
-    Error { stderr: Some(&stderr), ..error }.tail(Kind::Crashed)
+    let error =
+        ErrorObject { pid, signal, exit_code, attempts, ..ErrorObject::new(OutcomeKind::Crashed, &message) };
+    ErrorObject { stderr: Some(&stderr), ..error }.body(OutcomeKind::Crashed)
 }
 
-fn failed(message: &str) -> Tail {
-    Error::new(Kind::Failed, message).tail(Kind::Failed)
+fn failed(message: &str) -> RecordBody {
+    ErrorObject::new(OutcomeKind::Failed, message).body(OutcomeKind::Failed)
 }
 
 fn push_value(text: &mut Vec<u8>, value: &Value) {
@@ -339,17 +348,17 @@ fn push_json(text: &mut Vec<u8>, value: &impl Serialize) {
 mod tests {
     use super::*;
 
-    fn line(tail: &Tail, id: Option<&str>) -> String {
+    fn line(body: &RecordBody, id: Option<&str>) -> String {
         let mut line = Vec::new();
-        tail.write_line(id, 7, &mut line);
+        body.write_line(id, 7, &mut line);
         String::from_utf8(line).unwrap()
     }
 
     #[test]
     fn results() {
-        let number = outcome_tail(&Ok(Value::Natural(Natural::from(1u128 << 64))));
+        let number = outcome_body(&Ok(Value::Natural(Natural::from(1u128 << 64))));
         assert_eq!(line(&number, None), "{\"id\":7,\"ok\":true,\"result\":18446744073709551616}\n");
-        let numbers = outcome_tail(&Ok(Value::Naturals(vec![2u64.into(), 3u64.into()])));
+        let numbers = outcome_body(&Ok(Value::Naturals(vec![2u64.into(), 3u64.into()])));
         assert_eq!(line(&numbers, Some("\"x\"")), "{\"id\":\"x\",\"ok\":true,\"result\":[2,3]}\n");
         let output = CommandOutput {
             exit_code: Some(0),
@@ -359,7 +368,7 @@ mod tests {
             truncated: true,
         };
         assert_eq!(
-            line(&outcome_tail(&Ok(Value::Command(Box::new(output)))), None),
+            line(&outcome_body(&Ok(Value::Command(Box::new(output)))), None),
             "{\"id\":7,\"ok\":true,\"result\":{\"exit_code\":0,\"signal\":null,\"stdout\":\"a\\n\",\"stderr\":\"\",\
              \"truncated\":true}}\n"
         );
@@ -367,7 +376,7 @@ mod tests {
 
     #[test]
     fn errors() {
-        let invalid = invalid_tail("no \"n\"", "a.json", Place { line: 3, column: 17 });
+        let invalid = invalid_body("no \"n\"", "a.json", Location { line: 3, column: 17 });
         assert_eq!(
             line(&invalid, None),
             "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"invalid\",\"message\":\"no \\\"n\\\"\",\"file\":\"a.json\",\
@@ -376,7 +385,7 @@ mod tests {
         let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
         assert_eq!(
             line(
-                &failure_tail(&JobError::Crashed {
+                &failure_body(&JobError::Crashed {
                     death,
                     attempts: 3,
                     earlier: Box::default(),
@@ -389,10 +398,10 @@ mod tests {
         );
         let last = Death { pid: 9, cause: DeathCause::Exited(0) };
         let crashed = JobError::Crashed { death: last, attempts: 1, earlier: Box::default(), program: None };
-        assert!(line(&failure_tail(&crashed), None).contains("\"exit_code\":0"));
+        assert!(line(&failure_body(&crashed), None).contains("\"exit_code\":0"));
         let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
         let crashed = JobError::Crashed { death: last, attempts: 4, earlier, program: None };
-        assert!(line(&failure_tail(&crashed), None).contains(
+        assert!(line(&failure_body(&crashed), None).contains(
             "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by SIGKILL, exited with code 3\",\
              \"pid\":9,\"exit_code\":0,\"attempts\":4}"
         ));

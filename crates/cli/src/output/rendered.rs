@@ -6,8 +6,8 @@ use pool::Resolved;
 use super::{
     counts::Counts,
     layout::Layout,
-    order::Claims,
-    record::{Kind, Tail},
+    record::{OutcomeKind, RecordBody},
+    window::Claims,
 };
 
 /// What a line of a short result takes, about; room for as many is reserved.
@@ -17,20 +17,20 @@ const SHORT_LINE: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     lines: Vec<u8>,
-    runs: Vec<Run>,
+    runs: Vec<LineRun>,
     counts: Counts,
 }
 
 /// Jobs whose positions follow each other, and whose lines do so, too.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(super) struct LineRun {
     pub(super) first: u64,
     pub(super) jobs: usize,
     start: usize,
     end: usize,
 }
 
-impl Run {
+impl LineRun {
     /// Number of bytes of the lines.
     pub(super) fn len(&self) -> usize {
         self.end - self.start
@@ -43,25 +43,25 @@ impl Rendered {
         resolved: &[Resolved<Builtin>],
         mut claims: Claims,
         layout: Layout,
-    ) -> (Rendered, Vec<(u64, Tail)>) {
+    ) -> (Rendered, Vec<(u64, RecordBody)>) {
         let (mut rendered, mut failed) = (Rendered::with_capacity(resolved.len()), Vec::new());
         for (index, Resolved { tag: position, outcome }) in resolved.iter().enumerate() {
             let Some(id) = claims.next(index) else { continue };
             let failure = layout.write_outcome(outcome, id.as_deref(), *position, &mut rendered.lines);
-            let kind = failure.as_ref().map_or(Kind::Succeeded, |tail| tail.kind);
+            let kind = failure.as_ref().map_or(OutcomeKind::Succeeded, |body| body.kind);
             rendered.note(*position, kind, false);
-            failed.extend(failure.map(|tail| (*position, tail)));
+            failed.extend(failure.map(|body| (*position, body)));
         }
         (rendered, failed)
     }
 
     /// The lines of records that were claimed.
-    pub(super) fn of_tails(tails: &[(u64, Tail)], mut claims: Claims, layout: Layout) -> Rendered {
-        let mut rendered = Rendered::with_capacity(tails.len());
-        for (index, (position, tail)) in tails.iter().enumerate() {
+    pub(super) fn of_tails(bodies: &[(u64, RecordBody)], mut claims: Claims, layout: Layout) -> Rendered {
+        let mut rendered = Rendered::with_capacity(bodies.len());
+        for (index, (position, body)) in bodies.iter().enumerate() {
             let Some(id) = claims.next(index) else { continue };
-            layout.write_line(tail, id.as_deref(), *position, &mut rendered.lines);
-            rendered.note(*position, tail.kind, tail.is_recorded);
+            layout.write_line(body, id.as_deref(), *position, &mut rendered.lines);
+            rendered.note(*position, body.kind, body.is_recorded);
         }
         rendered
     }
@@ -71,7 +71,7 @@ impl Rendered {
         Rendered { lines: Vec::with_capacity(jobs * SHORT_LINE), ..Rendered::default() }
     }
 
-    fn note(&mut self, position: u64, kind: Kind, is_recorded: bool) {
+    fn note(&mut self, position: u64, kind: OutcomeKind, is_recorded: bool) {
         self.counts.add(kind, is_recorded);
         let end = self.lines.len();
         match self.runs.last_mut() {
@@ -81,7 +81,7 @@ impl Rendered {
             }
             last => {
                 let start = last.map_or(0, |run| run.end);
-                self.runs.push(Run { first: position, jobs: 1, start, end });
+                self.runs.push(LineRun { first: position, jobs: 1, start, end });
             }
         }
     }
@@ -95,7 +95,7 @@ impl Rendered {
         self.counts
     }
 
-    pub(super) fn runs(&self) -> &[Run] {
+    pub(super) fn runs(&self) -> &[LineRun] {
         &self.runs
     }
 

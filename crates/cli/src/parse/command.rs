@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use ops::Command;
 
 use super::{
-    fields::{Fields, Written},
-    flaw::Flaw,
+    error::ParseError,
+    fields::{Fields, RawField},
     job::shortened,
     value,
 };
 
-pub(super) fn command(fields: &Fields<'_>, argv_text: Written<'_>) -> Result<Command, Flaw> {
+pub(super) fn command(fields: &Fields<'_>, argv_text: RawField<'_>) -> Result<Command, ParseError> {
     let text = |name: &str| {
         let written = fields.get(name);
         written.map(|written| value::typed::<String>(name, written, "a string")).transpose()
@@ -21,27 +21,27 @@ pub(super) fn command(fields: &Fields<'_>, argv_text: Written<'_>) -> Result<Com
 }
 
 /// Variables of the environment, with names that a program can be given.
-fn environment(written: Written<'_>) -> Result<BTreeMap<String, String>, Flaw> {
+fn environment(written: RawField<'_>) -> Result<BTreeMap<String, String>, ParseError> {
     const EXPECTED: &str = "an object whose values are strings";
     if !written.text.starts_with('{') {
         let found = value::kind_of(written.text);
-        return Err(Flaw::new(written.offset, format!("`env` must be {EXPECTED}, found {found}")));
+        return Err(ParseError::new(written.offset, format!("`env` must be {EXPECTED}, found {found}")));
     }
     let variables = Fields::read_nested(written, |name| format!("`env` sets `{}` twice", shortened(name)))?;
-    let variable = |(name, offset, value): (&str, usize, Written<'_>)| {
+    let variable = |(name, offset, value): (&str, usize, RawField<'_>)| {
         if name.is_empty() || name.contains(['=', '\0']) {
             let message = format!("`env` must have names of variables, found {:?}", shortened(name));
-            return Err(Flaw::new(offset, message));
+            return Err(ParseError::new(offset, message));
         }
         Ok((name.to_owned(), value::typed("env", value, EXPECTED)?))
     };
     variables.iter().map(variable).collect()
 }
 
-pub(super) fn argv(written: Written<'_>) -> Result<Vec<String>, Flaw> {
+pub(super) fn argv(written: RawField<'_>) -> Result<Vec<String>, ParseError> {
     let argv: Vec<String> = value::typed("argv", written, "a list of strings")?;
     match argv.is_empty() {
-        true => Err(Flaw::new(written.offset, "`argv` must name a program")),
+        true => Err(ParseError::new(written.offset, "`argv` must name a program")),
         false => Ok(argv),
     }
 }
@@ -50,18 +50,18 @@ pub(super) fn argv(written: Written<'_>) -> Result<Vec<String>, Flaw> {
 mod tests {
     use ops::Builtin;
 
-    use crate::parse::{Flaw, ParsedJob, Rules, parse};
+    use crate::parse::{ParseError, ParseOptions, ParsedJob, parse};
 
-    fn with_env(env: &str) -> Result<ParsedJob, Flaw> {
-        let rules = Rules::new(None, 30);
-        parse(format!(r#"{{"op":"command","argv":["a"],"env":{env}}}"#).as_bytes(), &rules)
+    fn with_env(env: &str) -> Result<ParsedJob, ParseError> {
+        let parse_options = ParseOptions::new(None, 30);
+        parse(format!(r#"{{"op":"command","argv":["a"],"env":{env}}}"#).as_bytes(), &parse_options)
     }
 
     #[test]
     fn variables_have_different_names_that_can_be_passed_on() {
-        let flaw_of = |env: &str| {
-            let flaw = with_env(env).unwrap_err();
-            (flaw.offset, flaw.message)
+        let error_of = |env: &str| {
+            let error = with_env(env).unwrap_err();
+            (error.offset, error.message)
         };
         let twice = |name: &str| format!("`env` sets `{name}` twice");
         let no_name = |name: &str| format!("`env` must have names of variables, found {name}");
@@ -75,14 +75,14 @@ mod tests {
             (r#"{"A":"1","B\u003d":"1"}"#, 9, no_name(r#""B=""#)),
             (r#"{"\u0000":"1"}"#, 1, no_name(r#""\0""#)),
         ] {
-            assert_eq!(flaw_of(env), (35 + column, message), "{env}");
+            assert_eq!(error_of(env), (35 + column, message), "{env}");
         }
         let many = |last: usize| {
             let variables: Vec<String> = (0..5_000).chain([last]).map(|n| format!(r#""V{n}":"x""#)).collect();
             format!("{{{}}}", variables.join(","))
         };
         let text = many(4_321);
-        assert_eq!(flaw_of(&text), (35 + text.rfind("\"V").unwrap(), twice("V4321")));
+        assert_eq!(error_of(&text), (35 + text.rfind("\"V").unwrap(), twice("V4321")));
         let Builtin::Command(command) = with_env(&many(5_000)).unwrap().job else { panic!() };
         assert_eq!(command.env.len(), 5_001);
     }

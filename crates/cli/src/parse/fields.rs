@@ -1,4 +1,4 @@
-//! The fields of a JSON object, each with the text of its value and the place where it stands.
+//! The fields of a JSON object, each with the text of its value and the location where it stands.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::flaw::Flaw;
+use super::error::ParseError;
 
 /// More fields than any job has; what comes after them is not kept.
 const MOST_FIELDS: usize = 16;
@@ -29,7 +29,7 @@ pub(crate) struct Fields<'a> {
 
 /// A value as it was written, and where.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Written<'a> {
+pub(crate) struct RawField<'a> {
     pub(crate) text: &'a str,
     /// In bytes from the start of the job's text.
     pub(crate) offset: usize,
@@ -37,32 +37,35 @@ pub(crate) struct Written<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads a job's object; its fields must have different names.
-    pub(crate) fn read(text: &'a str) -> Result<Fields<'a>, Flaw> {
+    pub(crate) fn read(text: &'a str) -> Result<Fields<'a>, ParseError> {
         let fields =
             Fields::collect::<MOST_FIELDS>(text, |name| format!("the field `{name}` stands here twice"))?;
         if let Some(excess) = fields.fields.get(MOST_FIELDS) {
-            return Err(Flaw::new(fields.name_offset(excess), "too many fields for a job"));
+            return Err(ParseError::new(fields.name_offset(excess), "too many fields for a job"));
         }
         Ok(fields)
     }
 
     /// Reads an object of any number of fields, which is the value of a job's field: the job is known to be JSON.
-    /// `twice` words that a name stands there again. Places count from the start of the job's text.
+    /// `twice` words that a name stands there again. Locations count from the start of the job's text.
     pub(crate) fn read_nested(
-        object: Written<'a>,
+        object: RawField<'a>,
         twice: impl Fn(&str) -> String,
-    ) -> Result<Fields<'a>, Flaw> {
+    ) -> Result<Fields<'a>, ParseError> {
         let fields = Fields::collect::<{ usize::MAX }>(object.text, twice);
-        let fields = fields.map_err(|flaw| Flaw::new(object.offset + flaw.offset, flaw.message))?;
+        let fields = fields.map_err(|error| ParseError::new(object.offset + error.offset, error.message))?;
         Ok(Fields { start: object.offset, ..fields })
     }
 
-    fn collect<const MOST: usize>(text: &'a str, twice: impl Fn(&str) -> String) -> Result<Fields<'a>, Flaw> {
-        let Collected::<MOST>(fields) =
-            serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
+    fn collect<const MOST: usize>(
+        text: &'a str,
+        twice: impl Fn(&str) -> String,
+    ) -> Result<Fields<'a>, ParseError> {
+        let CollectedFields::<MOST>(fields) =
+            serde_json::from_str(text).map_err(|error| ParseError::syntax(text, &error))?;
         let fields = Fields { text, start: 0, fields };
         match fields.first_repeated() {
-            Some(field) => Err(Flaw::new(fields.name_offset(field), twice(&field.name))),
+            Some(field) => Err(ParseError::new(fields.name_offset(field), twice(&field.name))),
             None => Ok(fields),
         }
     }
@@ -80,12 +83,12 @@ impl<'a> Fields<'a> {
         (0..self.fields.len()).find(is_repeated).map(|index| &self.fields[index])
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<Written<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<RawField<'a>> {
         self.fields.iter().find(|field| field.name == name).map(|field| self.value(field))
     }
 
-    /// All fields: name, place of the name, value.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize, Written<'a>)> {
+    /// All fields: name, location of the name, value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize, RawField<'a>)> {
         self.fields.iter().map(|field| (&*field.name, self.name_offset(field), self.value(field)))
     }
 
@@ -95,8 +98,8 @@ impl<'a> Fields<'a> {
         Some((&field.name, self.name_offset(field)))
     }
 
-    fn value(&self, field: &Field<'a>) -> Written<'a> {
-        Written { text: field.value.get(), offset: self.offset_of(field.value.get()) }
+    fn value(&self, field: &Field<'a>) -> RawField<'a> {
+        RawField { text: field.value.get(), offset: self.offset_of(field.value.get()) }
     }
 
     /// Where a field's name stands, quotes included.
@@ -119,7 +122,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The place of the quote that opens a string, given all before the one that closes it: the last quote that is not
+/// The location of the quote that opens a string, given all before the one that closes it: the last quote that is not
 /// escaped, that is, behind an even number of backslashes.
 fn opening_quote(before: &[u8]) -> usize {
     let is_opening = |&at: &usize| {
@@ -130,14 +133,14 @@ fn opening_quote(before: &[u8]) -> usize {
 }
 
 /// Fields of an object; `MOST` and one more are kept.
-struct Collected<'a, const MOST: usize>(Vec<Field<'a>>);
+struct CollectedFields<'a, const MOST: usize>(Vec<Field<'a>>);
 
-impl<'de, const MOST: usize> Deserialize<'de> for Collected<'de, MOST> {
+impl<'de, const MOST: usize> Deserialize<'de> for CollectedFields<'de, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collector<const MOST: usize>;
+        struct FieldVisitor<const MOST: usize>;
 
-        impl<'de, const MOST: usize> Visitor<'de> for Collector<MOST> {
-            type Value = Collected<'de, MOST>;
+        impl<'de, const MOST: usize> Visitor<'de> for FieldVisitor<MOST> {
+            type Value = CollectedFields<'de, MOST>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
@@ -152,10 +155,10 @@ impl<'de, const MOST: usize> Deserialize<'de> for Collected<'de, MOST> {
                         fields.push(Field { name, value: map.next_value()? });
                     }
                 }
-                Ok(Collected(fields))
+                Ok(CollectedFields(fields))
             }
         }
-        deserializer.deserialize_map(Collector::<MOST>)
+        deserializer.deserialize_map(FieldVisitor::<MOST>)
     }
 }
 

@@ -7,15 +7,16 @@ use serde_json::value::RawValue;
 
 use super::{
     command::{argv, command},
-    fields::{Fields, Written},
-    flaw::Flaw,
+    error::ParseError,
+    fast_path,
+    fields::{Fields, RawField},
     op::{DefinedOp, Op, nearest},
-    plain, request, value,
+    request, value,
 };
 
 /// What a text must keep to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct ParseOptions {
     /// The operation of jobs that do not name one.
     pub(crate) default_op: Option<Op>,
     /// The most digits of an integer.
@@ -26,10 +27,10 @@ pub(crate) struct Rules {
     pub(crate) each: Option<&'static DefinedOp>,
 }
 
-impl Rules {
-    /// Rules without user-defined ops.
-    pub(crate) const fn new(default_op: Option<Op>, max_digits: usize) -> Rules {
-        Rules { default_op, max_digits, defined: &[], each: None }
+impl ParseOptions {
+    /// ParseOptions without user-defined ops.
+    pub(crate) const fn new(default_op: Option<Op>, max_digits: usize) -> ParseOptions {
+        ParseOptions { default_op, max_digits, defined: &[], each: None }
     }
 
     /// Names of the user-defined ops.
@@ -54,62 +55,67 @@ const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
 
 /// Reads a job.
 #[inline]
-pub(crate) fn parse(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
-    if let Some(op) = rules.each {
+pub(crate) fn parse(bytes: &[u8], parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
+    if let Some(op) = parse_options.each {
         return request::line(bytes, op);
     }
-    plain::parse(bytes, rules).map_or_else(|| parse_all(bytes, rules), Ok)
+    fast_path::parse(bytes, parse_options).map_or_else(|| parse_all(bytes, parse_options), Ok)
 }
 
 /// Reads a job, however it is written.
-pub(crate) fn parse_all(bytes: &[u8], rules: &Rules) -> Result<ParsedJob, Flaw> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Flaw::encoding(bytes, &error))?;
+pub(crate) fn parse_all(bytes: &[u8], parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| ParseError::encoding(bytes, &error))?;
     if !text.starts_with('{') {
-        return bare_value(text, rules);
+        return bare_value(text, parse_options);
     }
     let fields = Fields::read(text)?;
     let id = fields.get("id").map(id).transpose()?;
-    object(&fields, rules).map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit }).map_err(
-        |flaw| {
+    object(&fields, parse_options)
+        .map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit })
+        .map_err(|error| {
             // A job that has told its name is reported under it.
-            Flaw { id, ..flaw }
-        },
-    )
+            ParseError { id, ..error }
+        })
 }
 
-fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Duration>), Flaw> {
-    let op = operation(fields, rules)?;
+fn object(
+    fields: &Fields<'_>,
+    parse_options: &ParseOptions,
+) -> Result<(Op, Builtin, Option<Duration>), ParseError> {
+    let op = operation(fields, parse_options)?;
     let known = |name: &str| COMMON_FIELDS.contains(&name) || op.fields().contains(&name);
     if let Some((name, offset)) = fields.first_besides(known) {
         let message = format!("`{}` has no field `{name}`, only {}", op.name(), list(op.fields()));
-        return Err(Flaw::new(offset, message));
+        return Err(ParseError::new(offset, message));
     }
     let limit = fields.get("timeout").map(limit).transpose()?;
     let need = |name: &str| {
-        fields.get(name).ok_or_else(|| Flaw::new(0, format!("`{}` needs the field `{name}`", op.name())))
+        fields
+            .get(name)
+            .ok_or_else(|| ParseError::new(0, format!("`{}` needs the field `{name}`", op.name())))
     };
     let job = match op {
         Op::Gcd if fields.get("values").is_some() => {
             if let Some(pair) = ["a", "b"].into_iter().find_map(|name| fields.get(name)) {
-                return Err(Flaw::new(pair.offset, "`gcd` takes `a` and `b`, or `values`"));
+                return Err(ParseError::new(pair.offset, "`gcd` takes `a` and `b`, or `values`"));
             }
-            let values = value::integers("values", need("values")?, rules.max_digits)?;
+            let values = value::integers("values", need("values")?, parse_options.max_digits)?;
             Builtin::GcdOf { values, method: method(fields)? }
         }
         Op::Gcd => {
-            let (_, a) = value::integer("a", need("a")?, rules.max_digits)?;
-            let (_, b) = value::integer("b", need("b")?, rules.max_digits)?;
+            let (_, a) = value::integer("a", need("a")?, parse_options.max_digits)?;
+            let (_, b) = value::integer("b", need("b")?, parse_options.max_digits)?;
             Builtin::Gcd { a, b, method: method(fields)? }
         }
         Op::Factorize => {
-            let n = value::natural("n", need("n")?, 1, rules.max_digits)?;
+            let n = value::natural("n", need("n")?, 1, parse_options.max_digits)?;
             Builtin::Factorize { n, method: method(fields)? }
         }
         Op::PrimeFactors => {
-            Builtin::PrimeFactors { n: value::natural("n", need("n")?, 1, rules.max_digits)? }
+            Builtin::PrimeFactors { n: value::natural("n", need("n")?, 1, parse_options.max_digits)? }
         }
         Op::Sum => {
-            let n = value::natural("n", need("n")?, 0, rules.max_digits)?;
+            let n = value::natural("n", need("n")?, 0, parse_options.max_digits)?;
             Builtin::Sum { n, method: method(fields)? }
         }
         Op::Sleep => Builtin::Sleep { seconds: value::seconds("seconds", need("seconds")?)? },
@@ -120,11 +126,11 @@ fn object(fields: &Fields<'_>, rules: &Rules) -> Result<(Op, Builtin, Option<Dur
 }
 
 /// A value that is no object: the operands of the default operation.
-fn bare_value(text: &str, rules: &Rules) -> Result<ParsedJob, Flaw> {
-    let whole: &RawValue = serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
-    let operand = Written { text: whole.get(), offset: 0 };
-    let Some(op) = rules.default_op else {
-        return Err(Flaw::new(0, format!("a job must be an object, found {}", value::kind_of(text))));
+fn bare_value(text: &str, parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
+    let whole: &RawValue = serde_json::from_str(text).map_err(|error| ParseError::syntax(text, &error))?;
+    let operand = RawField { text: whole.get(), offset: 0 };
+    let Some(op) = parse_options.default_op else {
+        return Err(ParseError::new(0, format!("a job must be an object, found {}", value::kind_of(text))));
     };
     let method = Method::Fast;
     let job = match op {
@@ -134,16 +140,20 @@ fn bare_value(text: &str, rules: &Rules) -> Result<ParsedJob, Flaw> {
                 let found = describe(text);
                 let message =
                     format!("a bare job for `gcd` must be an array of at least two integers, found {found}");
-                return Err(Flaw::new(0, message));
+                return Err(ParseError::new(0, message));
             }
-            match &value::integers("values", operand, rules.max_digits)?[..] {
+            match &value::integers("values", operand, parse_options.max_digits)?[..] {
                 [a, b] => Builtin::Gcd { a: a.clone(), b: b.clone(), method },
                 values => Builtin::GcdOf { values: values.to_vec(), method },
             }
         }
-        Op::Factorize => Builtin::Factorize { n: value::natural("n", operand, 1, rules.max_digits)?, method },
-        Op::PrimeFactors => Builtin::PrimeFactors { n: value::natural("n", operand, 1, rules.max_digits)? },
-        Op::Sum => Builtin::Sum { n: value::natural("n", operand, 0, rules.max_digits)?, method },
+        Op::Factorize => {
+            Builtin::Factorize { n: value::natural("n", operand, 1, parse_options.max_digits)?, method }
+        }
+        Op::PrimeFactors => {
+            Builtin::PrimeFactors { n: value::natural("n", operand, 1, parse_options.max_digits)? }
+        }
+        Op::Sum => Builtin::Sum { n: value::natural("n", operand, 0, parse_options.max_digits)?, method },
         Op::Sleep => Builtin::Sleep { seconds: value::seconds("seconds", operand)? },
         Op::Command => Builtin::Command(Box::new(Command { argv: argv(operand)?, ..Command::default() })),
         Op::Defined(op) => request::of_args(operand, op)?,
@@ -158,45 +168,50 @@ fn describe(text: &str) -> &'static str {
     }
 }
 
-fn operation(fields: &Fields<'_>, rules: &Rules) -> Result<Op, Flaw> {
+fn operation(fields: &Fields<'_>, parse_options: &ParseOptions) -> Result<Op, ParseError> {
     let Some(written) = fields.get("op") else {
-        let all = list(&Op::names(rules.defined).collect::<Vec<_>>());
-        return rules.default_op.ok_or_else(|| Flaw::new(0, format!("a job needs the field `op`: {all}")));
+        let all = list(&Op::names(parse_options.defined).collect::<Vec<_>>());
+        return parse_options
+            .default_op
+            .ok_or_else(|| ParseError::new(0, format!("a job needs the field `op`: {all}")));
     };
     let name: String = value::typed("op", written, "a string")?;
-    Op::from_name(&name, rules.defined).ok_or_else(|| {
-        let hint = match nearest(&name, Op::names(rules.defined)) {
+    Op::from_name(&name, parse_options.defined).ok_or_else(|| {
+        let hint = match nearest(&name, Op::names(parse_options.defined)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", list(&Op::names(rules.defined).collect::<Vec<_>>())),
+            None => format!("there are {}", list(&Op::names(parse_options.defined).collect::<Vec<_>>())),
         };
-        Flaw::new(written.offset, format!("unknown op `{}`; {hint}", shortened(&name)))
+        ParseError::new(written.offset, format!("unknown op `{}`; {hint}", shortened(&name)))
     })
 }
 
-fn id(written: Written<'_>) -> Result<Box<str>, Flaw> {
+fn id(written: RawField<'_>) -> Result<Box<str>, ParseError> {
     match written.text.starts_with('"') || value::is_integer(written.text) {
         true => Ok(written.text.into()),
         false => {
             let found = value::kind_of(written.text);
-            Err(Flaw::new(written.offset, format!("`id` must be a string or an integer, found {found}")))
+            Err(ParseError::new(
+                written.offset,
+                format!("`id` must be a string or an integer, found {found}"),
+            ))
         }
     }
 }
 
-fn limit(written: Written<'_>) -> Result<Duration, Flaw> {
+fn limit(written: RawField<'_>) -> Result<Duration, ParseError> {
     let duration = value::seconds("timeout", written)?.duration();
     match duration.is_zero() {
-        true => Err(Flaw::new(written.offset, "`timeout` must be above 0")),
+        true => Err(ParseError::new(written.offset, "`timeout` must be above 0")),
         false => Ok(duration),
     }
 }
 
-fn method(fields: &Fields<'_>) -> Result<Method, Flaw> {
+fn method(fields: &Fields<'_>) -> Result<Method, ParseError> {
     let Some(written) = fields.get("method") else { return Ok(Method::Fast) };
     match written.text {
         "\"fast\"" => Ok(Method::Fast),
         "\"trial\"" => Ok(Method::Trial),
-        _ => Err(Flaw::new(written.offset, "`method` must be \"fast\" or \"trial\"")),
+        _ => Err(ParseError::new(written.offset, "`method` must be \"fast\" or \"trial\"")),
     }
 }
 
@@ -216,26 +231,26 @@ mod tests {
     use numtheory::Natural;
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules::new(None, 30);
+    const OPTIONS: ParseOptions = ParseOptions::new(None, 30);
 
     fn job(text: &str) -> Builtin {
-        parse(text.as_bytes(), &RULES).unwrap().job
+        parse(text.as_bytes(), &OPTIONS).unwrap().job
     }
 
-    fn flaw(text: &str) -> (usize, String) {
-        let flaw = parse(text.as_bytes(), &RULES).unwrap_err();
-        (flaw.offset, flaw.message)
+    fn error(text: &str) -> (usize, String) {
+        let error = parse(text.as_bytes(), &OPTIONS).unwrap_err();
+        (error.offset, error.message)
     }
 
     fn with_op(op: Op, text: &str) -> Result<Builtin, String> {
-        let rules = Rules { default_op: Some(op), ..RULES };
-        parse(text.as_bytes(), &rules).map(|parsed| parsed.job).map_err(|flaw| flaw.message)
+        let parse_options = ParseOptions { default_op: Some(op), ..OPTIONS };
+        parse(text.as_bytes(), &parse_options).map(|parsed| parsed.job).map_err(|error| error.message)
     }
 
     #[test]
     fn jobs_of_every_kind() {
         let n = || Natural::Small(12);
-        let parsed = parse(br#"{"id":"x\u0041","op":"gcd","a":-12,"b":12,"timeout":0.5}"#, &RULES).unwrap();
+        let parsed = parse(br#"{"id":"x\u0041","op":"gcd","a":-12,"b":12,"timeout":0.5}"#, &OPTIONS).unwrap();
         assert_eq!(parsed.job, Builtin::Gcd { a: n(), b: n(), method: Method::Fast });
         assert_eq!(
             (parsed.id.as_deref(), parsed.limit),
@@ -321,7 +336,7 @@ mod tests {
             ("null", 0, "a job must be an object, found null"),
         ];
         for (text, offset, message) in cases {
-            assert_eq!(flaw(text), (offset, message.to_owned()), "{text}");
+            assert_eq!(error(text), (offset, message.to_owned()), "{text}");
         }
     }
 
@@ -330,24 +345,24 @@ mod tests {
         for (text, offset) in
             [(r#"{"op":"sum","n":NaN}"#, 16), ("{\n\"op\": x}", 8), (r#"{"op":"sum","n":01}"#, 17)]
         {
-            let flaw = parse(text.as_bytes(), &RULES).unwrap_err();
-            assert!(flaw.is_syntax && flaw.offset == offset, "{text}: {flaw:?}");
+            let error = parse(text.as_bytes(), &OPTIONS).unwrap_err();
+            assert!(error.is_syntax && error.offset == offset, "{text}: {error:?}");
         }
-        let flaw = parse(b"{\"op\":\"\xff\"}", &RULES).unwrap_err();
-        assert!(flaw.is_syntax && flaw.offset == 7);
-        assert!(parse(b"{\"op\":\"sum\",\"n\":1\0}", &RULES).unwrap_err().is_syntax);
+        let error = parse(b"{\"op\":\"\xff\"}", &OPTIONS).unwrap_err();
+        assert!(error.is_syntax && error.offset == 7);
+        assert!(parse(b"{\"op\":\"sum\",\"n\":1\0}", &OPTIONS).unwrap_err().is_syntax);
     }
 
     #[test]
     fn an_invalid_job_keeps_its_name() {
-        assert_eq!(parse(br#"{"op":"x","id":7}"#, &RULES).unwrap_err().id.as_deref(), Some("7"));
+        assert_eq!(parse(br#"{"op":"x","id":7}"#, &OPTIONS).unwrap_err().id.as_deref(), Some("7"));
     }
 
     #[test]
     fn deep_nesting_is_no_danger() {
         let deep = format!("{{\"op\":{}}}", "[".repeat(100_000) + &"]".repeat(100_000));
-        assert_eq!(flaw(&deep).1, "`op` must be a string, found an array");
-        assert!(parse("[".repeat(100_000).as_bytes(), &RULES).unwrap_err().is_syntax);
+        assert_eq!(error(&deep).1, "`op` must be a string, found an array");
+        assert!(parse("[".repeat(100_000).as_bytes(), &OPTIONS).unwrap_err().is_syntax);
     }
 
     #[test]
@@ -371,16 +386,16 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_a_surprise(text: String, bytes: Vec<u8>) {
-            let _ = parse(text.as_bytes(), &RULES);
-            let _ = parse(&bytes, &Rules { default_op: Some(Op::Gcd), ..RULES });
+            let _ = parse(text.as_bytes(), &OPTIONS);
+            let _ = parse(&bytes, &ParseOptions { default_op: Some(Op::Gcd), ..OPTIONS });
         }
 
         #[test]
         fn nothing_close_to_a_job_is_a_surprise(
             text in r#"\{("(op|a|b|n|id|timeout|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
         ) {
-            if let Err(flaw) = parse(text.as_bytes(), &RULES) {
-                prop_assert!(flaw.offset <= text.len());
+            if let Err(error) = parse(text.as_bytes(), &OPTIONS) {
+                prop_assert!(error.offset <= text.len());
             }
         }
     }

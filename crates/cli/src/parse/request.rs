@@ -4,20 +4,21 @@ use ops::{Builtin, ProgramJob, Protocol, compact};
 use serde_json::value::RawValue;
 
 use super::{
-    fields::Written,
-    flaw::Flaw,
+    error::ParseError,
+    fields::RawField,
     job::ParsedJob,
     op::{DefinedOp, Op},
     value,
 };
 
 /// The job of a line that is a request as it stands.
-pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, Flaw> {
+pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, ParseError> {
     let request = match op.protocol {
         Protocol::Text => bytes.to_vec(),
         Protocol::Json => {
-            let text = std::str::from_utf8(bytes).map_err(|error| Flaw::encoding(bytes, &error))?;
-            let value: &RawValue = serde_json::from_str(text).map_err(|error| Flaw::syntax(text, &error))?;
+            let text = std::str::from_utf8(bytes).map_err(|error| ParseError::encoding(bytes, &error))?;
+            let value: &RawValue =
+                serde_json::from_str(text).map_err(|error| ParseError::syntax(text, &error))?;
             compacted(value.get())
         }
     };
@@ -25,7 +26,7 @@ pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, Fl
 }
 
 /// The job whose `args` are this value: its text, for the text protocol that of a string.
-pub(super) fn of_args(args: Written<'_>, op: &'static DefinedOp) -> Result<Builtin, Flaw> {
+pub(super) fn of_args(args: RawField<'_>, op: &'static DefinedOp) -> Result<Builtin, ParseError> {
     let is_text = op.protocol == Protocol::Text && args.text.starts_with('"');
     let request = if is_text {
         value::typed::<String>("args", args, "a string")?.into_bytes()
@@ -34,7 +35,7 @@ pub(super) fn of_args(args: Written<'_>, op: &'static DefinedOp) -> Result<Built
     };
     if request.contains(&op.delimiter) {
         let byte = if op.delimiter == 0 { "a NUL byte" } else { "a line break" };
-        return Err(Flaw::new(args.offset, format!("`args` contains {byte}, which ends a request")));
+        return Err(ParseError::new(args.offset, format!("`args` contains {byte}, which ends a request")));
     }
     Ok(job(op, request))
 }

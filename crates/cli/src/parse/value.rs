@@ -5,7 +5,7 @@ use ops::Seconds;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{fields::Written, flaw::Flaw};
+use super::{error::ParseError, fields::RawField};
 
 /// What a value's text is, for a person.
 pub(crate) fn kind_of(text: &str) -> &'static str {
@@ -28,10 +28,14 @@ pub(crate) fn is_integer(text: &str) -> bool {
 }
 
 /// An integer of either sign: whether it is negative, and its magnitude.
-pub(crate) fn integer(name: &str, value: Written<'_>, max_digits: usize) -> Result<(bool, Natural), Flaw> {
+pub(crate) fn integer(
+    name: &str,
+    value: RawField<'_>,
+    max_digits: usize,
+) -> Result<(bool, Natural), ParseError> {
     if !is_integer(value.text) {
         let message = format!("`{name}` must be an integer, found {}", kind_of(value.text));
-        return Err(Flaw::new(value.offset, message));
+        return Err(ParseError::new(value.offset, message));
     }
     let (negative, digits) = match value.text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -39,22 +43,30 @@ pub(crate) fn integer(name: &str, value: Written<'_>, max_digits: usize) -> Resu
     };
     if digits.len() > max_digits {
         let message = format!("`{name}` has {} digits, and the limit is {max_digits}", digits.len());
-        return Err(Flaw::new(value.offset, message));
+        return Err(ParseError::new(value.offset, message));
     }
-    let magnitude = digits.parse().map_err(|_| Flaw::new(value.offset, format!("`{name}` is no integer")))?;
+    let magnitude =
+        digits.parse().map_err(|_| ParseError::new(value.offset, format!("`{name}` is no integer")))?;
     Ok((negative, magnitude))
 }
 
 /// The magnitudes of a list of integers.
-pub(crate) fn integers(name: &str, list: Written<'_>, max_digits: usize) -> Result<Vec<Natural>, Flaw> {
+pub(crate) fn integers(
+    name: &str,
+    list: RawField<'_>,
+    max_digits: usize,
+) -> Result<Vec<Natural>, ParseError> {
     let parts: Vec<&RawValue> = typed(name, list, "a list of integers")?;
     let magnitude = |part: &&RawValue| {
         let text = part.get();
         let offset = list.offset + (text.as_ptr() as usize - list.text.as_ptr() as usize);
         if !is_integer(text) {
-            return Err(Flaw::new(offset, format!("`{name}` must hold integers, found {}", kind_of(text))));
+            return Err(ParseError::new(
+                offset,
+                format!("`{name}` must hold integers, found {}", kind_of(text)),
+            ));
         }
-        integer(name, Written { text, offset }, max_digits).map(|(_, magnitude)| magnitude)
+        integer(name, RawField { text, offset }, max_digits).map(|(_, magnitude)| magnitude)
     };
     parts.iter().map(magnitude).collect()
 }
@@ -62,38 +74,41 @@ pub(crate) fn integers(name: &str, list: Written<'_>, max_digits: usize) -> Resu
 /// An integer of at least `least`, which is 0 or 1.
 pub(crate) fn natural(
     name: &str,
-    value: Written<'_>,
+    value: RawField<'_>,
     least: u64,
     max_digits: usize,
-) -> Result<Natural, Flaw> {
+) -> Result<Natural, ParseError> {
     let (negative, magnitude) = integer(name, value, max_digits)?;
     if (negative && !magnitude.is_zero()) || magnitude < Natural::Small(least) {
         let found = if value.text.len() <= 40 { value.text } else { "a negative number" };
-        return Err(Flaw::new(value.offset, format!("`{name}` must be at least {least}, found {found}")));
+        return Err(ParseError::new(
+            value.offset,
+            format!("`{name}` must be at least {least}, found {found}"),
+        ));
     }
     Ok(magnitude)
 }
 
 /// A number of seconds of at least 0.
-pub(crate) fn seconds(name: &str, value: Written<'_>) -> Result<Seconds, Flaw> {
+pub(crate) fn seconds(name: &str, value: RawField<'_>) -> Result<Seconds, ParseError> {
     let is_number = matches!(value.text.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
     if !is_number {
         let message = format!("`{name}` must be a number of seconds, found {}", kind_of(value.text));
-        return Err(Flaw::new(value.offset, message));
+        return Err(ParseError::new(value.offset, message));
     }
     let out_of_range =
-        |_| Flaw::new(value.offset, format!("`{name}` must be a number of seconds from 0 to 10^19"));
+        |_| ParseError::new(value.offset, format!("`{name}` must be a number of seconds from 0 to 10^19"));
     value.text.parse().map_err(out_of_range)
 }
 
 /// A value of any type that serde can read; `expected` says what it must be.
 pub(crate) fn typed<'a, T: Deserialize<'a>>(
     name: &str,
-    value: Written<'a>,
+    value: RawField<'a>,
     expected: &str,
-) -> Result<T, Flaw> {
+) -> Result<T, ParseError> {
     serde_json::from_str(value.text).map_err(|error| {
         let found = if error.is_data() { kind_of(value.text).to_owned() } else { error.to_string() };
-        Flaw::new(value.offset, format!("`{name}` must be {expected}, found {found}"))
+        ParseError::new(value.offset, format!("`{name}` must be {expected}, found {found}"))
     })
 }

@@ -1,15 +1,15 @@
 //! What a person is told about a run, on standard error: while it goes on, and at its end.
 
-mod ledger;
 mod progress;
 mod stats;
 mod summary;
+mod time_accounting;
 
 use std::time::Duration;
 
-pub(crate) use ledger::Parent;
 pub(crate) use progress::Progress;
 pub(crate) use stats::Stats;
+pub(crate) use time_accounting::ParentTimes;
 
 use crate::{output::Counts, plan::Plan};
 

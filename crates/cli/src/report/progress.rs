@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     error::warn,
-    output::{Collector, Counts},
+    output::{Counts, ReorderBuffer},
     plan::Plan,
     screen,
 };
@@ -31,7 +31,7 @@ impl Progress {
     /// Starts drawing. `input_bytes` is the size of all input, where that is known.
     pub(crate) fn start(
         plan: &Plan,
-        collector: &Arc<Collector>,
+        buffer: &Arc<ReorderBuffer>,
         input_bytes: Option<u64>,
         bytes_read: Arc<AtomicU64>,
     ) -> Progress {
@@ -39,7 +39,7 @@ impl Progress {
             return Progress(None);
         }
         let (stop, stopped) = channel();
-        let view = View { collector: collector.clone(), input_bytes, bytes_read };
+        let view = ProgressView { buffer: buffer.clone(), input_bytes, bytes_read };
         let draw = move || match io::stderr().is_terminal() {
             true => view.draw_bar(&stopped),
             false => view.print_lines(&stopped),
@@ -59,18 +59,18 @@ impl Progress {
 }
 
 /// What there is to show.
-struct View {
-    collector: Arc<Collector>,
+struct ProgressView {
+    buffer: Arc<ReorderBuffer>,
     input_bytes: Option<u64>,
     bytes_read: Arc<AtomicU64>,
 }
 
-impl View {
+impl ProgressView {
     fn draw_bar(&self, stopped: &Receiver<()>) {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(style());
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW) {
-            let (counts, total) = self.look();
+            let (counts, total) = self.snapshot();
             bar.set_message(format!("{} failed", counts.failed()));
             if let Some(total) = total {
                 bar.set_length(total);
@@ -84,17 +84,17 @@ impl View {
     /// For logs, which cannot be drawn over.
     fn print_lines(&self, stopped: &Receiver<()>) {
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REPRINT) {
-            let (counts, total) = self.look();
+            let (counts, total) = self.snapshot();
             let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
             warn(&format!("{}/{total} jobs, {} failed", counts.done(), counts.failed()));
         }
     }
 
     /// What is done, and how many jobs there will be.
-    fn look(&self) -> (Counts, Option<u64>) {
-        let counts = self.collector.counts();
+    fn snapshot(&self) -> (Counts, Option<u64>) {
+        let counts = self.buffer.counts();
         let read = self.bytes_read.load(Ordering::Relaxed);
-        (counts, expected(counts.read, read, self.input_bytes, self.collector.is_closed()))
+        (counts, expected(counts.read, read, self.input_bytes, self.buffer.is_closed()))
     }
 }
 

@@ -12,12 +12,12 @@ use std::{
 use pool::{ProgramStats, WorkerStats};
 use serde::Serialize;
 
-use super::ledger::{Ledger, Parent, seconds};
+use super::time_accounting::{ParentTimes, TimeAccounting, seconds};
 use crate::{
     args::StatsFormat,
-    output::{Counts, Kind, LineWriter},
+    output::{Counts, LineWriter, OutcomeKind},
     screen,
-    units::{fraction, whole},
+    units::{format_count, format_decimal},
 };
 
 /// What `--stats=json` prints; durations are in seconds.
@@ -31,7 +31,7 @@ pub(crate) struct Stats {
     /// Programs of user-defined ops; left out where there are none.
     #[serde(skip_serializing_if = "ProgramRow::is_empty")]
     programs: ProgramRow,
-    ledger: Ledger,
+    ledger: TimeAccounting,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -59,10 +59,10 @@ struct WorkerRow {
 impl Stats {
     pub(crate) fn new(
         counts: &Counts,
-        (figures, parent): (&[WorkerStats], &Parent),
+        (worker_stats, parent): (&[WorkerStats], &ParentTimes),
         elapsed: Duration,
     ) -> Stats {
-        let workers = figures.iter().map(|worker| WorkerRow {
+        let workers = worker_stats.iter().map(|worker| WorkerRow {
             slot: worker.worker.slot,
             generation: worker.worker.generation,
             pid: worker.pid,
@@ -77,12 +77,12 @@ impl Stats {
         });
         Stats {
             jobs: counts.done(),
-            ok: counts.of(Kind::Succeeded),
+            ok: counts.of(OutcomeKind::Succeeded),
             failed: counts.failed(),
             elapsed_s: elapsed.as_secs_f64(),
             workers: workers.collect(),
-            programs: ProgramRow::new(figures),
-            ledger: Ledger::new(figures, parent),
+            programs: ProgramRow::new(worker_stats),
+            ledger: TimeAccounting::new(worker_stats, parent),
         }
     }
 
@@ -136,9 +136,9 @@ impl Stats {
 const WIDTHS: [usize; 11] = [10, 7, 10, 9, 8, 9, 9, 8, 8, 8, 4];
 
 impl ProgramRow {
-    fn new(figures: &[WorkerStats]) -> ProgramRow {
+    fn new(worker_stats: &[WorkerStats]) -> ProgramRow {
         let total = |count: fn(&ProgramStats) -> u32| {
-            figures.iter().map(|worker| u64::from(count(&worker.programs))).sum()
+            worker_stats.iter().map(|worker| u64::from(count(&worker.programs))).sum()
         };
         ProgramRow {
             started: total(|programs| programs.started),
@@ -159,14 +159,14 @@ impl WorkerRow {
         [
             format!("{}.{}", self.slot, self.generation),
             self.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-            whole(self.jobs, WIDTHS[2]),
-            whole(self.batches, WIDTHS[3]),
-            fraction(per_batch, 1, WIDTHS[4]),
-            whole(self.bytes_out, WIDTHS[5]),
-            whole(self.bytes_in, WIDTHS[6]),
-            fraction(self.start_s * 1e3, 2, WIDTHS[7]),
-            fraction(self.busy_s, 3, WIDTHS[8]),
-            fraction(self.life_s, 3, WIDTHS[9]),
+            format_count(self.jobs, WIDTHS[2]),
+            format_count(self.batches, WIDTHS[3]),
+            format_decimal(per_batch, 1, WIDTHS[4]),
+            format_count(self.bytes_out, WIDTHS[5]),
+            format_count(self.bytes_in, WIDTHS[6]),
+            format_decimal(self.start_s * 1e3, 2, WIDTHS[7]),
+            format_decimal(self.busy_s, 3, WIDTHS[8]),
+            format_decimal(self.life_s, 3, WIDTHS[9]),
             format!("{busy:.0}%"),
         ]
     }
@@ -195,7 +195,7 @@ mod tests {
             processor: time,
             programs: ProgramStats { started: 12, replaced: 10, crashed: 3 },
         };
-        Stats::new(&Counts::default(), (&[worker], &Parent::default()), time).table()
+        Stats::new(&Counts::default(), (&[worker], &ParentTimes::default()), time).table()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     args::ExecutorKind,
-    output::{Counts, Kind},
+    output::{Counts, OutcomeKind},
     plan::Plan,
 };
 
@@ -12,9 +12,9 @@ use crate::{
 pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String {
     let done = counts.done();
     let seconds = elapsed.as_secs_f64();
-    let failures: Vec<String> = Kind::ALL
+    let failures: Vec<String> = OutcomeKind::ALL
         .into_iter()
-        .filter(|&kind| kind != Kind::Succeeded && counts.of(kind) > 0)
+        .filter(|&kind| kind != OutcomeKind::Succeeded && counts.of(kind) > 0)
         .map(|kind| format!("{} {}", counts.of(kind), kind.name()))
         .collect();
     let failed = match failures.is_empty() {
@@ -42,6 +42,6 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
     let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
     format!(
         "{jobs} in {seconds:.3} s: {} ok, {failed}{recorded}{written}; {who}, {rate:.0} jobs/s",
-        counts.of(Kind::Succeeded)
+        counts.of(OutcomeKind::Succeeded)
     )
 }

@@ -18,8 +18,8 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use pool::{Stage, available_cores};
 
-use super::parsed::{LineJob, ParsedChunk, Recycled, TextParser};
-use crate::{error::warn, input::Chunk, lanes::Lanes};
+use super::parsed_chunk::{LineJob, ParsedChunk, Recycled, TextParser};
+use crate::{error::warn, input::Chunk, thread_timers::ThreadTimers};
 
 /// The most threads, where that is not chosen. With three the reader has nothing to do but to read and to pass jobs on,
 /// which takes it as long as them to parse.
@@ -46,19 +46,19 @@ pub(crate) struct Parsers {
 
 struct Shared {
     parser: TextParser,
-    queue: Mutex<Queue>,
+    queue: Mutex<ParseQueue>,
     /// Signalled when a chunk waits, or none will come any more.
     waiting: Condvar,
     /// Signalled when the oldest chunk has been parsed.
     parsed: Condvar,
-    lanes: Arc<Lanes>,
+    timers: Arc<ThreadTimers>,
 }
 
 #[derive(Default)]
-struct Queue {
+struct ParseQueue {
     /// Number of the oldest chunk.
     first: u64,
-    chunks: VecDeque<State>,
+    chunks: VecDeque<ChunkState>,
     /// Number of bytes of all chunks.
     bytes: usize,
     /// Number of the first chunk that waits.
@@ -72,7 +72,7 @@ struct Queue {
     broken: bool,
 }
 
-enum State {
+enum ChunkState {
     Waiting(Chunk),
     Taken,
     Parsed(ParsedChunk),
@@ -80,9 +80,9 @@ enum State {
 
 impl Parsers {
     /// Up to `max_threads` threads, or as many as pay off, which are started when there is more to parse than the reader can.
-    pub(crate) fn new(parser: TextParser, max_threads: Option<usize>, lanes: Arc<Lanes>) -> Parsers {
+    pub(crate) fn new(parser: TextParser, max_threads: Option<usize>, timers: Arc<ThreadTimers>) -> Parsers {
         let (queue, waiting, parsed) = (Mutex::default(), Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { parser, queue, waiting, parsed, lanes });
+        let shared = Arc::new(Shared { parser, queue, waiting, parsed, timers });
         Parsers { shared, threads: Vec::new(), max_threads }
     }
 
@@ -100,7 +100,7 @@ impl Parsers {
         // The first chunk is the reader's.
         let is_for_parsers = max_threads > 0 && !queue.chunks.is_empty();
         queue.bytes += chunk.len();
-        queue.chunks.push_back(State::Waiting(chunk));
+        queue.chunks.push_back(ChunkState::Waiting(chunk));
         let (is_idle, waiting) = (queue.idle > 0, queue.first + queue.chunks.len() as u64 - queue.next);
         drop(queue);
         if is_for_parsers && is_idle {
@@ -136,18 +136,18 @@ impl Parsers {
         let mut queue = shared.queue.lock();
         loop {
             assert!(!queue.broken, "a thread that parses jobs has panicked");
-            match mem::replace(queue.chunks.front_mut()?, State::Taken) {
-                State::Parsed(parsed) => {
+            match mem::replace(queue.chunks.front_mut()?, ChunkState::Taken) {
+                ChunkState::Parsed(parsed) => {
                     queue.remove_first(parsed.chunk.len());
                     return Some(parsed);
                 }
-                State::Waiting(chunk) => {
+                ChunkState::Waiting(chunk) => {
                     queue.remove_first(chunk.len());
                     let recycled = queue.recycled.pop().unwrap_or_default();
                     drop(queue);
                     return Some(shared.parser.parse_lines(chunk, recycled));
                 }
-                State::Taken => match queue.take() {
+                ChunkState::Taken => match queue.claim_next() {
                     Some((number, chunk)) => {
                         let recycled = queue.recycled.pop().unwrap_or_default();
                         drop(queue);
@@ -156,9 +156,9 @@ impl Parsers {
                         queue.put_back(number, parsed);
                     }
                     None => {
-                        shared.lanes.intake.lane().enter(Stage::Wait);
+                        shared.timers.intake.lane().enter(Stage::Wait);
                         shared.parsed.wait(&mut queue);
-                        shared.lanes.intake.lane().enter(Stage::Take);
+                        shared.timers.intake.lane().enter(Stage::Take);
                     }
                 },
             }
@@ -167,11 +167,11 @@ impl Parsers {
 
     /// Keeps the memory of a chunk that has been taken out; returns that of its bytes.
     pub(crate) fn recycle(&mut self, parsed: ParsedChunk) -> Vec<u8> {
-        let ParsedChunk { chunk, mut jobs, mut flaws } = parsed;
+        let ParsedChunk { chunk, mut jobs, mut invalid_lines } = parsed;
         jobs.clear();
-        flaws.clear();
+        invalid_lines.clear();
         if jobs.capacity() <= MAX_BYTES / size_of::<LineJob>() {
-            self.shared.queue.lock().recycled.push(Recycled { jobs, flaws });
+            self.shared.queue.lock().recycled.push(Recycled { jobs, invalid_lines });
         }
         Some(chunk.into_bytes()).filter(|bytes| bytes.capacity() <= MAX_BYTES).unwrap_or_default()
     }
@@ -188,7 +188,7 @@ impl Drop for Parsers {
     }
 }
 
-impl Queue {
+impl ParseQueue {
     fn remove_first(&mut self, bytes: usize) {
         self.chunks.pop_front();
         self.bytes -= bytes;
@@ -197,22 +197,22 @@ impl Queue {
     }
 
     /// The oldest chunk that waits, and its number.
-    fn take(&mut self) -> Option<(u64, Chunk)> {
+    fn claim_next(&mut self) -> Option<(u64, Chunk)> {
         let number = self.next;
         let state = self.chunks.get_mut((number - self.first) as usize)?;
-        match mem::replace(state, State::Taken) {
-            State::Waiting(chunk) => {
+        match mem::replace(state, ChunkState::Taken) {
+            ChunkState::Waiting(chunk) => {
                 self.next += 1;
                 Some((number, chunk))
             }
-            _ => unreachable!("chunks are begun with in order"),
+            _ => unreachable!("chunks are prepared with in order"),
         }
     }
 
     /// Puts a chunk that was taken into its place; returns whether it is the oldest.
     fn put_back(&mut self, number: u64, parsed: ParsedChunk) -> bool {
         let place = (number - self.first) as usize;
-        self.chunks[place] = State::Parsed(parsed);
+        self.chunks[place] = ChunkState::Parsed(parsed);
         place == 0
     }
 }
@@ -220,7 +220,7 @@ impl Queue {
 impl Shared {
     /// A parser's life.
     fn parse_all(&self, number: usize) {
-        let attended = self.lanes.parsers.get(number);
+        let attended = self.timers.parsers.get(number);
         if let Some(attended) = attended {
             attended.begin(Stage::Take);
         }
@@ -232,7 +232,7 @@ impl Shared {
         let _report = ReportPanic(self);
         let mut queue = self.queue.lock();
         while !queue.closed {
-            let Some((number, chunk)) = queue.take() else {
+            let Some((number, chunk)) = queue.claim_next() else {
                 queue.idle += 1;
                 enter(Stage::Wait);
                 self.waiting.wait(&mut queue);
@@ -276,22 +276,22 @@ mod tests {
 
     use crate::{
         args::Arguments,
-        lanes::Lanes,
         plan::Plan,
-        run::{Files, Intake, IntakeEnd, TakenJob, Taker},
+        run::{Files, JobConsumer, JobReader, ReadEnd, ReadJob},
+        thread_timers::ThreadTimers,
     };
 
     /// How many threads parse.
     const THREADS: [usize; 4] = [0, 1, 3, 8];
 
-    /// Passes each job or flaw on as a line of text.
+    /// Passes each job or error on as a line of text.
     struct Told<F>(F);
 
-    impl<F: FnMut(String) -> Result<(), IntakeEnd>> Taker for Told<F> {
-        fn take(&mut self, job: TakenJob, text: &[u8], _: &str) -> Result<(), IntakeEnd> {
+    impl<F: FnMut(String) -> Result<(), ReadEnd>> JobConsumer for Told<F> {
+        fn consume(&mut self, job: ReadJob, text: &[u8], _: &str) -> Result<(), ReadEnd> {
             self.0(match job {
                 Ok(job) => format!("{} {:?}", String::from_utf8_lossy(text), job.id),
-                Err((flaw, place)) => format!("{}:{} {}", place.line, place.column, flaw.message),
+                Err((error, place)) => format!("{}:{} {}", place.line, place.column, error.message),
             })
         }
     }
@@ -299,13 +299,15 @@ mod tests {
     fn read(
         path: &Path,
         threads: usize,
-        told: impl FnMut(String) -> Result<(), IntakeEnd>,
-    ) -> Result<(), IntakeEnd> {
+        told: impl FnMut(String) -> Result<(), ReadEnd>,
+    ) -> Result<(), ReadEnd> {
         let parsers = format!("--parsers={threads}");
         let words = ["runner".as_ref(), "-q".as_ref(), parsers.as_ref(), path.as_os_str()];
         let plan = Plan::new(Arguments::try_parse_from(words).unwrap()).unwrap();
-        let sources = Files::open(&plan).map(|files| files.sources).map_err(IntakeEnd::Failed)?;
-        Intake::new(&plan).with_parsers(&plan, Lanes::new(threads)).read_all(sources, &mut Told(told))
+        let sources = Files::open(&plan).map(|files| files.sources).map_err(ReadEnd::Failed)?;
+        JobReader::new(&plan)
+            .with_parsers(&plan, ThreadTimers::new(threads))
+            .read_all(sources, &mut Told(told))
     }
 
     fn all(path: &Path, threads: usize) -> Vec<String> {
@@ -358,9 +360,9 @@ mod tests {
             let mut taken = 0;
             let end = read(file.path(), threads, |_| {
                 taken += 1;
-                if taken == 20_000 { Err(IntakeEnd::NotWanted) } else { Ok(()) }
+                if taken == 20_000 { Err(ReadEnd::Closed) } else { Ok(()) }
             });
-            assert!(matches!(end, Err(IntakeEnd::NotWanted)), "{threads} threads: {end:?}");
+            assert!(matches!(end, Err(ReadEnd::Closed)), "{threads} threads: {end:?}");
             assert_eq!(taken, 20_000, "{threads} threads");
         }
     }
@@ -374,7 +376,7 @@ mod tests {
             let (sender, told) = channel();
             let reading = std::thread::spawn({
                 let path = path.clone();
-                move || read(&path, threads, |line| sender.send(line).map_err(|_| IntakeEnd::NotWanted))
+                move || read(&path, threads, |line| sender.send(line).map_err(|_| ReadEnd::Closed))
             });
             let mut writer = File::options().write(true).open(&path).unwrap();
             // Much at once, then line by line, then a part of a line.

@@ -2,10 +2,10 @@
 //!
 //! Nothing may be appended to a journal before the input has been found to be the one that it belongs to, that is, until
 //! the last recorded position has been passed. An outcome that must not be recorded must not be printed either, so
-//! running jobs before that would only fill the collector, and if the last recorded position is further away than it
+//! running jobs before that would only fill the buffer, and if the last recorded position is further away than it
 //! holds, for ever. Therefore no job is started until then: jobs are read and compared; up to the first that has to run,
 //! their results are printed; from there on jobs wait in a [`Spool`], which they leave in their order once all have been
-//! compared. Of a recorded job that is only its name. A run that was killed leaves gaps no wider than its collector, so
+//! compared. Of a recorded job that is only its name. A run that was killed leaves gaps no wider than its buffer, so
 //! that the spool mostly stays in memory.
 
 use std::{io, path::Path};
@@ -13,15 +13,15 @@ use std::{io, path::Path};
 use journal::{Digest, Recorded};
 
 use super::{
-    IntakeEnd, TakenJob, Taker,
-    runner::Runner,
-    spool::{Spool, Waiting, What},
+    JobConsumer, ReadEnd, ReadJob,
+    spool::{Spool, SpooledJob, SpooledKind},
+    submit::JobSubmitter,
 };
 use crate::{
     error::RunError,
-    input::Place,
-    output::{Kind, Tail, invalid_tail, tail_of},
-    parse::{Op, Rules, parse},
+    input::Location,
+    output::{OutcomeKind, RecordBody, body_from_journal, invalid_body},
+    parse::{Op, ParseOptions, parse},
     plan::JournalPlan,
 };
 
@@ -30,16 +30,16 @@ pub(super) fn digest(op: Op, text: &[u8]) -> Digest {
     Digest::of(op.identity(), text)
 }
 
-/// Compares jobs with a journal, prints what has been recorded, and runs the rest.
-pub(crate) struct Resuming<'a> {
-    runner: Runner<'a>,
-    rules: Rules,
+/// Compares jobs with a journal, prints kind has been recorded, and runs the rest.
+pub(crate) struct ResumeConsumer<'a> {
+    submitter: JobSubmitter<'a>,
+    parse_options: ParseOptions,
     /// Nothing once all recorded jobs have been compared.
-    comparison: Option<Comparison>,
+    comparison: Option<JournalCheck>,
 }
 
-/// What an earlier run has left, and how far it has been compared.
-pub(crate) struct Comparison {
+/// SpooledKind an earlier run has left, and how far it has been compared.
+pub(crate) struct JournalCheck {
     recorded: Recorded,
     plan: JournalPlan,
     /// The position of the next job.
@@ -48,30 +48,36 @@ pub(crate) struct Comparison {
     spool: Spool,
 }
 
-impl<'a> Resuming<'a> {
-    pub(crate) fn new(runner: Runner<'a>, rules: Rules, comparison: Comparison) -> Resuming<'a> {
-        Resuming { runner, rules, comparison: Some(comparison) }
+impl<'a> ResumeConsumer<'a> {
+    pub(crate) fn new(
+        submitter: JobSubmitter<'a>,
+        parse_options: ParseOptions,
+        comparison: JournalCheck,
+    ) -> ResumeConsumer<'a> {
+        ResumeConsumer { submitter, parse_options, comparison: Some(comparison) }
     }
 
-    /// Prints what has waited, or runs it.
-    fn release(&mut self, comparison: Comparison) -> Result<(), IntakeEnd> {
-        let Comparison { mut recorded, plan, position, spool } = comparison;
+    /// Prints kind has waited, or runs it.
+    fn release(&mut self, comparison: JournalCheck) -> Result<(), ReadEnd> {
+        let JournalCheck { mut recorded, plan, position, spool } = comparison;
         let first = position - spool.len();
-        let mut waiting = spool.unspool().map_err(spool_failed)?;
+        let mut waiting = spool.into_reader().map_err(spool_failed)?;
         for position in first.. {
-            let Some(Waiting { what, id, text }) = waiting.next().map_err(spool_failed)? else { break };
-            match what {
-                What::Run => {
-                    // It was a job when it was read, so its place does not matter.
-                    let job = parse(text, &self.rules).map_err(|flaw| (flaw, Place { line: 1, column: 1 }));
-                    self.runner.take(job, text, "")?;
+            let Some(SpooledJob { kind, id, text }) = waiting.next().map_err(spool_failed)? else { break };
+            match kind {
+                SpooledKind::Run => {
+                    // It was a job when it was read, so its location does not matter.
+                    let job = parse(text, &self.parse_options)
+                        .map_err(|error| (error, Location { line: 1, column: 1 }));
+                    self.submitter.consume(job, text, "")?;
                 }
-                What::Invalid => {
-                    self.runner.settle(id.map(Box::from), Tail::new(Kind::Invalid, text.to_vec()))?;
+                SpooledKind::Invalid => {
+                    self.submitter
+                        .settle(id.map(Box::from), RecordBody::new(OutcomeKind::Invalid, text.to_vec()))?;
                 }
-                What::Recorded => {
-                    let (_, tail) = find(&mut recorded, position, &plan)?.ok_or_else(|| changed(&plan))?;
-                    self.runner.settle(id.map(Box::from), tail)?;
+                SpooledKind::Recorded => {
+                    let (_, body) = find(&mut recorded, position, &plan)?.ok_or_else(|| changed(&plan))?;
+                    self.submitter.settle(id.map(Box::from), body)?;
                 }
             }
         }
@@ -79,20 +85,20 @@ impl<'a> Resuming<'a> {
     }
 }
 
-impl Taker for Resuming<'_> {
-    fn take(&mut self, job: TakenJob, text: &[u8], file: &str) -> Result<(), IntakeEnd> {
-        let Some(comparison) = &mut self.comparison else { return self.runner.take(job, text, file) };
-        if self.runner.collector.is_closed() {
-            return Err(IntakeEnd::NotWanted);
+impl JobConsumer for ResumeConsumer<'_> {
+    fn consume(&mut self, job: ReadJob, text: &[u8], file: &str) -> Result<(), ReadEnd> {
+        let Some(comparison) = &mut self.comparison else { return self.submitter.consume(job, text, file) };
+        if self.submitter.buffer.is_closed() {
+            return Err(ReadEnd::Closed);
         }
-        let tail = comparison.compare(&job, text)?;
-        if comparison.spool.is_empty() && (tail.is_some() || job.is_err()) {
-            match (job, tail) {
-                (Ok(job), Some(tail)) => self.runner.settle(job.id, tail)?,
-                (job, _) => self.runner.take(job, text, file)?,
+        let body = comparison.compare(&job, text)?;
+        if comparison.spool.is_empty() && (body.is_some() || job.is_err()) {
+            match (job, body) {
+                (Ok(job), Some(body)) => self.submitter.settle(job.id, body)?,
+                (job, _) => self.submitter.consume(job, text, file)?,
             }
         } else {
-            comparison.put_off(&job, tail.is_some(), text, file)?;
+            comparison.put_off(&job, body.is_some(), text, file)?;
         }
         match self.comparison.take_if(|comparison| comparison.is_over()) {
             Some(comparison) => self.release(comparison),
@@ -101,86 +107,84 @@ impl Taker for Resuming<'_> {
     }
 
     fn flush(&mut self) {
-        self.runner.flush();
+        self.submitter.flush();
     }
 
-    fn finish(&mut self) -> Result<(), IntakeEnd> {
+    fn finish(&mut self) -> Result<(), ReadEnd> {
         let Some(comparison) = &self.comparison else { return Ok(()) };
         let (path, read) = (comparison.plan.path.clone(), comparison.position);
         let last = comparison.recorded.last_position().unwrap_or_default();
-        Err(IntakeEnd::Failed(RunError::TooFewJobs { path, last, read }))
+        Err(ReadEnd::Failed(RunError::TooFewJobs { path, last, read }))
     }
 }
 
-impl Comparison {
-    /// A comparison with what has been recorded, if that is anything.
-    pub(crate) fn new(recorded: Recorded, plan: JournalPlan) -> Option<Comparison> {
+impl JournalCheck {
+    /// A comparison with kind has been recorded, if that is anything.
+    pub(crate) fn new(recorded: Recorded, plan: JournalPlan) -> Option<JournalCheck> {
         let folder = plan.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // Next to the journal, because there is room for as many outcomes.
+        // ChunkRead to the journal, because there is room for as many outcomes.
         let spool = Spool::new(folder.unwrap_or(Path::new(".")));
-        (!recorded.is_empty()).then_some(Comparison { recorded, plan, position: 0, spool })
+        (!recorded.is_empty()).then_some(JournalCheck { recorded, plan, position: 0, spool })
     }
 
     fn is_over(&self) -> bool {
         self.recorded.last_position() < Some(self.position)
     }
 
-    /// Compares the next job with its record; what is to be printed for it, if it does not have to run.
-    fn compare(&mut self, job: &TakenJob, text: &[u8]) -> Result<Option<Tail>, IntakeEnd> {
+    /// Compares the next job with its record; kind is to be printed for it, if it does not have to run.
+    fn compare(&mut self, job: &ReadJob, text: &[u8]) -> Result<Option<RecordBody>, ReadEnd> {
         let position = self.position;
         self.position += 1;
-        let Some((recorded, tail)) = find(&mut self.recorded, position, &self.plan)? else { return Ok(None) };
+        let Some((recorded, body)) = find(&mut self.recorded, position, &self.plan)? else { return Ok(None) };
         if !job.as_ref().is_ok_and(|job| digest(job.op, text) == recorded) {
             let path = self.plan.path.clone();
-            return Err(IntakeEnd::Failed(RunError::OtherJob { path, position }));
+            return Err(ReadEnd::Failed(RunError::OtherJob { path, position }));
         }
-        Ok(Some(tail).filter(|tail| tail.kind == Kind::Succeeded || !self.plan.retry_failed))
+        Ok(Some(body).filter(|body| body.kind == OutcomeKind::Succeeded || !self.plan.retry_failed))
     }
 
     /// Lets a job wait until all have been compared.
-    fn put_off(
-        &mut self,
-        job: &TakenJob,
-        is_recorded: bool,
-        text: &[u8],
-        file: &str,
-    ) -> Result<(), IntakeEnd> {
+    fn put_off(&mut self, job: &ReadJob, is_recorded: bool, text: &[u8], file: &str) -> Result<(), ReadEnd> {
         let pushed = match job {
             Ok(job) if is_recorded => {
-                self.spool.push(Waiting { what: What::Recorded, id: job.id.as_deref(), text: b"" })
+                self.spool.push(SpooledJob { kind: SpooledKind::Recorded, id: job.id.as_deref(), text: b"" })
             }
-            Ok(_) => self.spool.push(Waiting { what: What::Run, id: None, text }),
-            Err((flaw, place)) => {
-                let tail = invalid_tail(&flaw.message, file, *place);
-                self.spool.push(Waiting { what: What::Invalid, id: flaw.id.as_deref(), text: tail.text() })
+            Ok(_) => self.spool.push(SpooledJob { kind: SpooledKind::Run, id: None, text }),
+            Err((error, location)) => {
+                let body = invalid_body(&error.message, file, *location);
+                self.spool.push(SpooledJob {
+                    kind: SpooledKind::Invalid,
+                    id: error.id.as_deref(),
+                    text: body.text(),
+                })
             }
         };
         pushed.map_err(spool_failed)
     }
 }
 
-/// What has been recorded at a position.
+/// SpooledKind has been recorded at a position.
 fn find(
     recorded: &mut Recorded,
     position: u64,
     plan: &JournalPlan,
-) -> Result<Option<(Digest, Tail)>, IntakeEnd> {
+) -> Result<Option<(Digest, RecordBody)>, ReadEnd> {
     let found = recorded.find(position).map_err(|error| failed(plan, error.into()))?;
     let Some(record) = found else { return Ok(None) };
-    match tail_of(&record) {
-        Some(tail) => Ok(Some((record.digest, tail))),
+    match body_from_journal(&record) {
+        Some(body) => Ok(Some((record.digest, body))),
         None => Err(failed(plan, io::Error::other("it holds an outcome of a kind that is not known").into())),
     }
 }
 
-fn changed(plan: &JournalPlan) -> IntakeEnd {
+fn changed(plan: &JournalPlan) -> ReadEnd {
     failed(plan, io::Error::other("a record is gone").into())
 }
 
-fn failed(plan: &JournalPlan, error: journal::Error) -> IntakeEnd {
-    IntakeEnd::Failed(RunError::Journal { path: plan.path.clone(), error })
+fn failed(plan: &JournalPlan, error: journal::Error) -> ReadEnd {
+    ReadEnd::Failed(RunError::Journal { path: plan.path.clone(), error })
 }
 
-fn spool_failed(error: io::Error) -> IntakeEnd {
-    IntakeEnd::Failed(RunError::Spool(error))
+fn spool_failed(error: io::Error) -> ReadEnd {
+    ReadEnd::Failed(RunError::Spool(error))
 }

@@ -15,15 +15,15 @@ const NAMELESS: u64 = u64::MAX;
 
 /// A job that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Waiting<'a> {
-    pub(crate) what: What,
+pub(crate) struct SpooledJob<'a> {
+    pub(crate) kind: SpooledKind,
     pub(crate) id: Option<&'a str>,
     pub(crate) text: &'a [u8],
 }
 
-/// What a job waits for.
+/// SpooledKind a job waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum SpooledKind {
     /// To be run; the text is the job's.
     Run,
     /// To be printed from the journal.
@@ -39,7 +39,7 @@ pub(crate) struct Spool {
 }
 
 /// Hands them out again.
-pub(crate) struct Unspool {
+pub(crate) struct SpoolReader {
     file: BufReader<SpooledTempFile>,
     id: Vec<u8>,
     text: Vec<u8>,
@@ -60,9 +60,9 @@ impl Spool {
         self.jobs
     }
 
-    pub(crate) fn push(&mut self, Waiting { what, id, text }: Waiting<'_>) -> io::Result<()> {
+    pub(crate) fn push(&mut self, SpooledJob { kind, id, text }: SpooledJob<'_>) -> io::Result<()> {
         self.jobs += 1;
-        self.file.write_all(&[what as u8])?;
+        self.file.write_all(&[kind as u8])?;
         self.file.write_all(&id.map_or(NAMELESS, |id| id.len() as u64).to_ne_bytes())?;
         self.file.write_all(&(text.len() as u64).to_ne_bytes())?;
         self.file.write_all(id.unwrap_or_default().as_bytes())?;
@@ -70,29 +70,29 @@ impl Spool {
     }
 
     /// The end of the filling.
-    pub(crate) fn unspool(self) -> io::Result<Unspool> {
+    pub(crate) fn into_reader(self) -> io::Result<SpoolReader> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
-        Ok(Unspool { file: BufReader::new(file), id: Vec::new(), text: Vec::new() })
+        Ok(SpoolReader { file: BufReader::new(file), id: Vec::new(), text: Vec::new() })
     }
 }
 
-impl Unspool {
-    pub(crate) fn next(&mut self) -> io::Result<Option<Waiting<'_>>> {
-        let mut what = [0];
-        if self.file.read(&mut what)? == 0 {
+impl SpoolReader {
+    pub(crate) fn next(&mut self) -> io::Result<Option<SpooledJob<'_>>> {
+        let mut kind = [0];
+        if self.file.read(&mut kind)? == 0 {
             return Ok(None);
         }
-        let what = match what {
-            [0] => What::Run,
-            [1] => What::Recorded,
-            _ => What::Invalid,
+        let kind = match kind {
+            [0] => SpooledKind::Run,
+            [1] => SpooledKind::Recorded,
+            _ => SpooledKind::Invalid,
         };
         let (id_length, text_length) = (self.number()?, self.number()?);
         read_into(&mut self.file, &mut self.id, if id_length == NAMELESS { 0 } else { id_length })?;
         read_into(&mut self.file, &mut self.text, text_length)?;
         let id = std::str::from_utf8(&self.id).map_err(io::Error::other)?;
-        Ok(Some(Waiting { what, id: (id_length != NAMELESS).then_some(id), text: &self.text }))
+        Ok(Some(SpooledJob { kind, id: (id_length != NAMELESS).then_some(id), text: &self.text }))
     }
 
     fn number(&mut self) -> io::Result<u64> {
@@ -119,19 +119,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let long = vec![b'x'; 3 * IN_MEMORY];
         let jobs = [
-            Waiting { what: What::Run, id: None, text: b"{}" },
-            Waiting { what: What::Recorded, id: Some("\"a\""), text: b"" },
-            Waiting { what: What::Invalid, id: Some("7"), text: &long },
-            Waiting { what: What::Run, id: None, text: b"" },
+            SpooledJob { kind: SpooledKind::Run, id: None, text: b"{}" },
+            SpooledJob { kind: SpooledKind::Recorded, id: Some("\"a\""), text: b"" },
+            SpooledJob { kind: SpooledKind::Invalid, id: Some("7"), text: &long },
+            SpooledJob { kind: SpooledKind::Run, id: None, text: b"" },
         ];
         let mut spool = Spool::new(folder.path());
         assert!(spool.is_empty());
         jobs.iter().for_each(|&job| spool.push(job).unwrap());
         assert!(!spool.is_empty());
-        let mut unspool = spool.unspool().unwrap();
+        let mut into_reader = spool.into_reader().unwrap();
         for job in jobs {
-            assert!(unspool.next().unwrap() == Some(job));
+            assert!(into_reader.next().unwrap() == Some(job));
         }
-        assert_eq!(unspool.next().unwrap(), None);
+        assert_eq!(into_reader.next().unwrap(), None);
     }
 }

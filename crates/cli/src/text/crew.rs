@@ -8,7 +8,7 @@ use pool::{BatchSize, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool
 
 use super::block::Block;
 use crate::{
-    exit::{self, Ended},
+    exit::{self, ExitStatus},
     interrupt::{block_signals, received, watch},
 };
 
@@ -107,7 +107,7 @@ fn workers() -> Result<usize, CrewError> {
 fn heed(signal: Signal, shared: &SharedPool) {
     if signal != Signal::SIGTSTP {
         end(shared);
-        exit::leave(Ended::Signal(signal));
+        exit::leave(ExitStatus::Signal(signal));
     }
     let pool = shared.lock().clone();
     if let Some(pool) = &pool {

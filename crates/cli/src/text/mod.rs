@@ -42,7 +42,7 @@ use self::{
     order::Order,
     write::Writer,
 };
-use crate::{error::RunError, exit::Ended, files::Registry, plan::Input};
+use crate::{error::RunError, exit::ExitStatus, files::Registry, plan::Input};
 
 /// Which front end; by its name it signs its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Front {
 }
 
 /// The whole of `runner factor` or `runner gcd`, with the arguments after that word.
-pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> Ended {
+pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> ExitStatus {
     let permutes = std::env::var_os("POSIXLY_CORRECT").is_none();
     match read_arguments(front, arguments, permutes) {
         Ok(Request::Help) => Writer::new(front).finish_with(describe::help(front).as_bytes()),
@@ -74,15 +74,15 @@ pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> En
         Ok(Request::Work(work)) => compute(front, work),
         Err(misuse) => {
             wording::misused(front, &misuse);
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
     }
 }
 
-fn compute(front: Front, work: Work) -> Ended {
+fn compute(front: Front, work: Work) -> ExitStatus {
     if let Err(error) = check_streams(&work) {
         wording::say(front, &error);
-        return Ended::JobsFailed;
+        return ExitStatus::JobsFailed;
     }
     let started = Crew::new().and_then(|crew| {
         let (crew, order) = (Arc::new(crew), Arc::new(Order::default()));
@@ -93,7 +93,7 @@ fn compute(front: Front, work: Work) -> Ended {
         Ok((crew, order)) => Writer::new(front).write_all(&order, &crew),
         Err(error) => {
             wording::say(front, &error);
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
     }
 }

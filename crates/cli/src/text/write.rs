@@ -18,7 +18,7 @@ use super::{
     wording::{self, FrontError},
 };
 use crate::{
-    exit::Ended,
+    exit::ExitStatus,
     output::{LineWriter, standard_output},
 };
 
@@ -31,11 +31,11 @@ pub(super) struct Writer {
     output: io::Result<LineWriter<File>>,
     /// Why standard output takes no more, and how many bytes it has not taken.
     lost: Option<(io::Error, usize)>,
-    ended: Ended,
+    ended: ExitStatus,
 }
 
 /// Goes on, or ends the program.
-type Flow = ControlFlow<Ended>;
+type Flow = ControlFlow<ExitStatus>;
 
 impl Writer {
     pub(super) fn new(front: Front) -> Writer {
@@ -44,11 +44,11 @@ impl Writer {
             // Written to directly: there are whole blocks of lines.
             false => standard_output().map(LineWriter::new),
         };
-        Writer { front, output, lost: None, ended: Ended::Succeeded }
+        Writer { front, output, lost: None, ended: ExitStatus::Succeeded }
     }
 
     /// Writes a text, which is all there is to be written.
-    pub(super) fn finish_with(mut self, text: &[u8]) -> Ended {
+    pub(super) fn finish_with(mut self, text: &[u8]) -> ExitStatus {
         match self.write(text) {
             ControlFlow::Continue(_) => self.finish(),
             ControlFlow::Break(ended) => ended,
@@ -56,7 +56,7 @@ impl Writer {
     }
 
     /// Writes what comes of the blocks, until all is said.
-    pub(super) fn write_all(mut self, order: &Order, crew: &Crew) -> Ended {
+    pub(super) fn write_all(mut self, order: &Order, crew: &Crew) -> ExitStatus {
         loop {
             let flow = match order.next() {
                 Next::Done(block, outcome) => self.take(&block, outcome, crew),
@@ -80,16 +80,16 @@ impl Writer {
             Err(FeedError::Read(_)) if self.front == Front::Factor => {}
             Err(error) => {
                 wording::say(self.front, &error);
-                self.ended = Ended::JobsFailed;
+                self.ended = ExitStatus::JobsFailed;
             }
         }
     }
 
-    fn finish(self) -> Ended {
+    fn finish(self) -> ExitStatus {
         match self.lost {
             Some((error, _)) => {
                 wording::say(self.front, &FrontError::Write(&error));
-                Ended::JobsFailed
+                ExitStatus::JobsFailed
             }
             None => self.ended,
         }
@@ -106,12 +106,12 @@ impl Writer {
             Err(failure @ JobError::Cancelled) => {
                 crew.yield_to_signal();
                 wording::say(self.front, &failure);
-                Flow::Break(Ended::JobsFailed)
+                Flow::Break(ExitStatus::JobsFailed)
             }
             Err(failure) => {
                 let parts = block.parts();
                 if parts.len() <= 1 {
-                    self.ended = Ended::JobsFailed;
+                    self.ended = ExitStatus::JobsFailed;
                     wording::unresolved(self.front, &block.text, &failure);
                     return Flow::Continue(());
                 }
@@ -139,7 +139,7 @@ impl Writer {
         for flaw in &answer.flaws {
             self.put(&answer.lines[written..flaw.at])?;
             written = flaw.at;
-            self.ended = Ended::JobsFailed;
+            self.ended = ExitStatus::JobsFailed;
             wording::flawed(self.front, flaw);
         }
         self.put(&answer.lines[written..])
@@ -155,7 +155,7 @@ impl Writer {
                     // Once for the lines, and once for the end.
                     wording::say(self.front, &FrontError::Write(error));
                     wording::say(self.front, &FrontError::Write(error));
-                    return Flow::Break(Ended::JobsFailed);
+                    return Flow::Break(ExitStatus::JobsFailed);
                 }
             }
             _ => {}
@@ -164,7 +164,7 @@ impl Writer {
     }
 
     /// Writes what can be written: how many bytes cannot.
-    fn write(&mut self, mut bytes: &[u8]) -> ControlFlow<Ended, usize> {
+    fn write(&mut self, mut bytes: &[u8]) -> ControlFlow<ExitStatus, usize> {
         while !bytes.is_empty() && self.lost.is_none() {
             let written = match &mut self.output {
                 Ok(output) => output.write(bytes),
@@ -176,7 +176,7 @@ impl Writer {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // A reader that has seen enough is no error, unless whoever started the program wants it to be one.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe && !sys::startup::pipe_was_ignored() => {
-                    return ControlFlow::Break(Ended::Signal(Signal::SIGPIPE));
+                    return ControlFlow::Break(ExitStatus::Signal(Signal::SIGPIPE));
                 }
                 Err(error) => self.lost = Some((error, 0)),
             }

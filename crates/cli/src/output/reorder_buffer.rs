@@ -1,7 +1,7 @@
-//! Keeps the order of the results, and the run within bounds.
+//! Keeps the window of the results, and the run within bounds.
 //!
 //! A job enters when it is read and leaves when its record has been written. Between the two it takes memory, for
-//! its text, its outcome, and its place in the order; so entering waits while there is too much of that. A reader
+//! its text, its outcome, and its place in the window; so entering waits while there is too much of that. A reader
 //! of the output who is slow thereby slows down the reading of the input.
 
 use std::{
@@ -22,14 +22,14 @@ use pool::{JobError, Resolved, Sink, Stage};
 use super::{
     FailureReport, Layout,
     counts::Counts,
-    order::Order,
-    record::{Tail, cancelled_tail},
+    record::{RecordBody, cancelled_body},
     rendered::Rendered,
+    window::ReorderWindow,
 };
 use crate::{
-    lanes::Lanes,
-    plan::{Bounds, Plan},
-    run::{Enough, MAX_PARSERS, News},
+    plan::{BufferLimits, Plan},
+    run::{MAX_PARSERS, RunEvent, StopReason},
+    thread_timers::ThreadTimers,
 };
 
 /// Returns the name of a job that enters, and the bytes of its text, given its index.
@@ -39,52 +39,53 @@ pub(crate) type Entering<'a> = &'a mut dyn FnMut(usize) -> (Option<Box<str>>, us
 ///
 /// Its lock is taken once for the jobs of a chunk of the input, twice for the outcomes that a worker sends together, and
 /// once for the lines that are ready: never for a single job, where there are more.
-pub(crate) struct Collector {
-    state: Mutex<State>,
+pub(crate) struct ReorderBuffer {
+    state: Mutex<BufferState>,
     /// Signalled when there is room for other jobs, or never will be.
     room: Condvar,
     /// Signalled when there is something to write, or never will be.
     ready: Condvar,
     layout: Layout,
     least_jobs: usize,
-    most: Bounds,
+    most: BufferLimits,
     max_failures: Option<NonZeroU64>,
     failures: FailureReport,
-    news: Sender<News>,
+    events: Sender<RunEvent>,
     /// Records that have been written.
     written: AtomicU64,
-    lanes: Arc<Lanes>,
+    timers: Arc<ThreadTimers>,
 }
 
-struct State {
-    order: Order,
+struct BufferState {
+    window: ReorderWindow,
     /// Jobs that did not succeed in this run.
     failures: u64,
     /// No more jobs enter.
     closed: bool,
-    told_broken: bool,
-    told_enough: bool,
+    failure_reported: bool,
+    stop_reported: bool,
 }
 
-impl Collector {
-    /// A collector for a run, which is to keep all of its workers busy.
-    pub(crate) fn new(plan: &Plan, news: Sender<News>) -> Arc<Collector> {
-        let lanes = Lanes::new(plan.parsers.unwrap_or(MAX_PARSERS));
+impl ReorderBuffer {
+    /// A buffer for a run, which is to keep all of its workers busy.
+    pub(crate) fn new(plan: &Plan, events: Sender<RunEvent>) -> Arc<ReorderBuffer> {
+        let timers = ThreadTimers::new(plan.parsers.unwrap_or(MAX_PARSERS));
         let failures = FailureReport::new(plan);
-        let most = (plan.bounds(), plan.max_failures);
-        Collector::with((plan.layout, !plan.unordered), plan.workers, most, failures, (lanes, news))
+        let most = (plan.buffer_limits(), plan.max_failures);
+        ReorderBuffer::with((plan.layout, !plan.unordered), plan.workers, most, failures, (timers, events))
     }
 
     fn with(
         (layout, is_ordered): (Layout, bool),
         workers: usize,
-        (most, max_failures): (Bounds, Option<NonZeroU64>),
+        (most, max_failures): (BufferLimits, Option<NonZeroU64>),
         failures: FailureReport,
-        (lanes, news): (Arc<Lanes>, Sender<News>),
-    ) -> Arc<Collector> {
-        let order = Order::new(is_ordered);
-        let state = State { order, failures: 0, closed: false, told_broken: false, told_enough: false };
-        Arc::new(Collector {
+        (timers, events): (Arc<ThreadTimers>, Sender<RunEvent>),
+    ) -> Arc<ReorderBuffer> {
+        let window = ReorderWindow::new(is_ordered);
+        let state =
+            BufferState { window, failures: 0, closed: false, failure_reported: false, stop_reported: false };
+        Arc::new(ReorderBuffer {
             state: state.into(),
             room: Condvar::new(),
             ready: Condvar::new(),
@@ -93,25 +94,25 @@ impl Collector {
             most,
             max_failures,
             failures,
-            news,
+            events,
             written: AtomicU64::new(0),
-            lanes,
+            timers,
         })
     }
 
     /// Time accounting of the threads that bring jobs and take lines.
-    pub(crate) fn lanes(&self) -> &Arc<Lanes> {
-        &self.lanes
+    pub(crate) fn thread_timers(&self) -> &Arc<ThreadTimers> {
+        &self.timers
     }
 
     /// Takes in jobs, up to `count` of them, and gives them positions that follow each other. Waits until there is room for
     /// one; `None` when no more jobs are wanted.
     pub(crate) fn enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         let mut state = self.state.lock();
-        while !state.closed && !state.order.has_room(self.least_jobs, self.most) {
-            self.lanes.intake.lane().enter(Stage::Wait);
+        while !state.closed && !state.window.has_room(self.least_jobs, self.most) {
+            self.timers.intake.lane().enter(Stage::Wait);
             self.room.wait(&mut state);
-            self.lanes.intake.lane().enter(Stage::Take);
+            self.timers.intake.lane().enter(Stage::Take);
         }
         self.enter(&mut state, count, job)
     }
@@ -121,45 +122,45 @@ impl Collector {
         self.enter(&mut self.state.lock(), count, job)
     }
 
-    fn enter(&self, state: &mut State, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
-        let first = state.order.next_position();
+    fn enter(&self, state: &mut BufferState, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
+        let first = state.window.next_position();
         for index in 0..count {
-            if state.closed || !state.order.has_room(self.least_jobs, self.most) {
+            if state.closed || !state.window.has_room(self.least_jobs, self.most) {
                 break;
             }
             let (id, text_bytes) = job(index);
-            state.order.enter(id, text_bytes);
+            state.window.enter(id, text_bytes);
         }
-        let positions = first..state.order.next_position();
+        let positions = first..state.window.next_position();
         (!positions.is_empty()).then_some(positions)
     }
 
     /// Records what became of the job at this position.
-    pub(crate) fn settle(&self, position: u64, tail: Tail) {
-        let tail = [(position, tail)];
-        self.count_failures(&tail);
-        self.settle_all(&tail);
+    pub(crate) fn settle(&self, position: u64, body: RecordBody) {
+        let body = [(position, body)];
+        self.count_failures(&body);
+        self.settle_all(&body);
     }
 
     /// Records what became of the jobs at these positions.
-    pub(crate) fn settle_all(&self, tails: &[(u64, Tail)]) {
-        let claims = self.state.lock().order.claim(tails.iter().map(|&(position, _)| position));
-        let rendered = Rendered::of_tails(tails, claims, self.layout);
-        self.take(rendered);
+    pub(crate) fn settle_all(&self, bodies: &[(u64, RecordBody)]) {
+        let claims = self.state.lock().window.claim(bodies.iter().map(|&(position, _)| position));
+        let rendered = Rendered::of_tails(bodies, claims, self.layout);
+        self.add_lines(rendered);
     }
 
     /// Takes lines of jobs that were claimed.
-    fn take(&self, rendered: Rendered) {
+    fn add_lines(&self, rendered: Rendered) {
         let mut state = self.state.lock();
-        state.order.settle(rendered);
-        self.tell(&state);
+        state.window.settle(rendered);
+        self.notify(&state);
     }
 
     /// The executor cannot run jobs any more.
     pub(crate) fn broke(&self, cause: Arc<str>) {
-        if !mem::replace(&mut self.state.lock().told_broken, true) {
+        if !mem::replace(&mut self.state.lock().failure_reported, true) {
             // Nobody listens any more only when the run is over.
-            let _ = self.news.send(News::Broken(cause));
+            let _ = self.events.send(RunEvent::PoolFailed(cause));
         }
     }
 
@@ -168,7 +169,7 @@ impl Collector {
         let mut state = self.state.lock();
         state.closed = true;
         self.room.notify_all();
-        self.tell(&state);
+        self.notify(&state);
     }
 
     /// Whether no more jobs may enter.
@@ -178,13 +179,13 @@ impl Collector {
 
     /// Gives every job that has no outcome the record of a cancelled job. What comes for them later is dropped.
     pub(crate) fn cancel_rest(&self) {
-        let open = self.state.lock().order.open();
-        let cancelled: Vec<_> = open.into_iter().map(|position| (position, cancelled_tail())).collect();
+        let open = self.state.lock().window.open();
+        let cancelled: Vec<_> = open.into_iter().map(|position| (position, cancelled_body())).collect();
         self.settle_all(&cancelled);
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = self.state.lock().order.counts();
+        let mut counts = self.state.lock().window.counts();
         counts.written = self.written.load(Ordering::Relaxed);
         counts
     }
@@ -199,55 +200,58 @@ impl Collector {
     pub(crate) fn take_lines(&self, written: usize) -> Option<Vec<Vec<u8>>> {
         let mut state = self.state.lock();
         if written > 0 {
-            state.order.note_written(written);
-            self.tell_of_room(&state);
+            state.window.note_written(written);
+            self.notify_reader(&state);
         }
-        while !state.order.has_lines() {
+        while !state.window.has_lines() {
             if state.is_over() {
                 return None;
             }
-            self.lanes.writer.lane().enter(Stage::Wait);
+            self.timers.writer.lane().enter(Stage::Wait);
             self.ready.wait(&mut state);
-            self.lanes.writer.lane().enter(Stage::Merge);
+            self.timers.writer.lane().enter(Stage::Merge);
         }
-        Some(state.order.take_lines())
+        Some(state.window.take_lines())
     }
 
     /// Counts the jobs that did not succeed in this run, and lets no more in when there are enough of them: as soon as
     /// they are known, which may be some time before they are settled.
-    pub(crate) fn count_failures(&self, tails: &[(u64, Tail)]) {
+    pub(crate) fn count_failures(&self, bodies: &[(u64, RecordBody)]) {
         let Some(most) = self.max_failures else { return };
-        let failures = tails.iter().filter(|(_, tail)| tail.is_failure()).count() as u64;
+        let failures = bodies.iter().filter(|(_, body)| body.is_failure()).count() as u64;
         if failures == 0 {
             return;
         }
         let mut state = self.state.lock();
         state.failures += failures;
-        if state.failures >= most.get() && !mem::replace(&mut state.told_enough, true) {
+        if state.failures >= most.get() && !mem::replace(&mut state.stop_reported, true) {
             state.closed = true;
             self.room.notify_all();
-            let _ = self.news.send(News::Enough(Enough::Failures(most)));
+            let _ = self.events.send(RunEvent::Stop(StopReason::MaxFailures(most)));
         }
     }
 
     /// What a journal keeps of these outcomes, and why the executor gave up, if it did.
-    pub(crate) fn worded(&self, resolved: &[Resolved<Builtin>]) -> (Vec<(u64, Tail)>, Option<Arc<str>>) {
-        let tails: Vec<(u64, Tail)> =
-            resolved.iter().map(|job| (job.tag, self.layout.tail(&job.outcome))).collect();
-        self.failures.report(&tails);
-        (tails, resolved.iter().find_map(abandoned))
+    pub(crate) fn record_bodies(
+        &self,
+        resolved: &[Resolved<Builtin>],
+    ) -> (Vec<(u64, RecordBody)>, Option<Arc<str>>) {
+        let bodies: Vec<(u64, RecordBody)> =
+            resolved.iter().map(|job| (job.tag, self.layout.body(&job.outcome))).collect();
+        self.failures.report(&bodies);
+        (bodies, resolved.iter().find_map(abandoned))
     }
 
-    fn tell(&self, state: &State) {
-        if state.order.has_lines() || state.is_over() {
+    fn notify(&self, state: &BufferState) {
+        if state.window.has_lines() || state.is_over() {
             self.ready.notify_all();
         }
-        self.tell_of_room(state);
+        self.notify_reader(state);
     }
 
     /// Each wake-up of the intake costs as much as some dozens of short jobs, so it is for more than one.
-    fn tell_of_room(&self, state: &State) {
-        if state.order.has_much_room(self.least_jobs, self.most) {
+    fn notify_reader(&self, state: &BufferState) {
+        if state.window.has_much_room(self.least_jobs, self.most) {
             self.room.notify_all();
         }
     }
@@ -261,16 +265,16 @@ fn abandoned(job: &Resolved<Builtin>) -> Option<Arc<str>> {
     }
 }
 
-impl State {
+impl BufferState {
     /// Whether nothing will be written any more, besides what is ready.
     fn is_over(&self) -> bool {
-        self.closed && self.order.is_empty()
+        self.closed && self.window.is_empty()
     }
 }
 
-impl Sink<Builtin> for Collector {
+impl Sink<Builtin> for ReorderBuffer {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
-        let claims = self.state.lock().order.claim(resolved.iter().map(|job| job.tag));
+        let claims = self.state.lock().window.claim(resolved.iter().map(|job| job.tag));
         let (rendered, failed) = Rendered::of_outcomes(&resolved, claims, self.layout);
         let abandoned = if failed.is_empty() { None } else { resolved.iter().find_map(abandoned) };
         drop(resolved);
@@ -280,120 +284,120 @@ impl Sink<Builtin> for Collector {
         if let Some(cause) = abandoned {
             self.broke(cause);
         }
-        self.take(rendered);
+        self.add_lines(rendered);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{Kind, record::outcome_tail};
+    use crate::output::{OutcomeKind, record::outcome_body};
     use ops::Value;
     use std::sync::mpsc::channel;
 
-    fn tail(number: u64) -> Tail {
-        outcome_tail(&Ok(Value::Natural(number.into())))
+    fn body(number: u64) -> RecordBody {
+        outcome_body(&Ok(Value::Natural(number.into())))
     }
 
-    fn collector(ordered: bool) -> Arc<Collector> {
-        let most = (Bounds { jobs: 8_192, bytes: 24 << 20 }, None);
+    fn buffer(ordered: bool) -> Arc<ReorderBuffer> {
+        let most = (BufferLimits { jobs: 8_192, bytes: 24 << 20 }, None);
         let report = FailureReport::default();
-        Collector::with((Layout::Records, ordered), 1, most, report, (Lanes::new(0), channel().0))
+        ReorderBuffer::with((Layout::Records, ordered), 1, most, report, (ThreadTimers::new(0), channel().0))
     }
 
-    fn enter(collector: &Collector, id: Option<&str>, text_bytes: usize) -> u64 {
-        collector.enter_all(1, &mut |_| (id.map(Box::from), text_bytes)).unwrap().start
+    fn enter(buffer: &ReorderBuffer, id: Option<&str>, text_bytes: usize) -> u64 {
+        buffer.enter_all(1, &mut |_| (id.map(Box::from), text_bytes)).unwrap().start
     }
 
-    fn lines(collector: &Collector) -> Vec<String> {
-        let bytes = collector.take_lines(0).unwrap_or_default().concat();
+    fn lines(buffer: &ReorderBuffer) -> Vec<String> {
+        let bytes = buffer.take_lines(0).unwrap_or_default().concat();
         String::from_utf8(bytes).unwrap().lines().map(|line| line[..7].to_owned()).collect()
     }
 
     #[test]
     fn records_leave_in_the_order_of_their_jobs() {
-        let collector = collector(true);
-        let positions: Vec<u64> = (0..3).map(|_| enter(&collector, None, 1)).collect();
-        collector.settle(positions[2], tail(2));
-        collector.settle(positions[0], tail(0));
-        assert_eq!(lines(&collector), ["{\"id\":0"]);
-        collector.settle(positions[1], tail(1));
-        collector.settle(positions[1], tail(9));
-        assert_eq!(lines(&collector), ["{\"id\":1", "{\"id\":2"]);
-        assert_eq!(collector.counts().of(Kind::Succeeded), 3);
-        collector.close();
-        assert!(lines(&collector).is_empty());
+        let buffer = buffer(true);
+        let positions: Vec<u64> = (0..3).map(|_| enter(&buffer, None, 1)).collect();
+        buffer.settle(positions[2], body(2));
+        buffer.settle(positions[0], body(0));
+        assert_eq!(lines(&buffer), ["{\"id\":0"]);
+        buffer.settle(positions[1], body(1));
+        buffer.settle(positions[1], body(9));
+        assert_eq!(lines(&buffer), ["{\"id\":1", "{\"id\":2"]);
+        assert_eq!(buffer.counts().of(OutcomeKind::Succeeded), 3);
+        buffer.close();
+        assert!(lines(&buffer).is_empty());
     }
 
     #[test]
     fn outcomes_that_come_together_are_put_into_order() {
-        let collector = collector(true);
+        let buffer = buffer(true);
         let name = |index: usize| (index == 4).then(|| "\"x\"".into());
-        assert_eq!(collector.enter_all(6, &mut |index| (name(index), 1)), Some(0..6));
+        assert_eq!(buffer.enter_all(6, &mut |index| (name(index), 1)), Some(0..6));
         let resolve = |tags: &[u64]| {
             let outcome = |&tag: &u64| Resolved { tag, outcome: Ok(Value::Natural(tag.into())) };
-            collector.resolve(tags.iter().map(outcome).collect());
+            buffer.resolve(tags.iter().map(outcome).collect());
         };
         // Two runs, one of which has an outcome already the second time; the last job never entered.
         resolve(&[1, 4, 5]);
         resolve(&[0, 1, 9]);
-        assert_eq!(lines(&collector), ["{\"id\":0", "{\"id\":1"]);
+        assert_eq!(lines(&buffer), ["{\"id\":0", "{\"id\":1"]);
         resolve(&[2, 3]);
-        assert_eq!(lines(&collector), ["{\"id\":2", "{\"id\":3", "{\"id\":\"", "{\"id\":5"]);
-        assert_eq!(collector.counts().of(Kind::Succeeded), 6);
+        assert_eq!(lines(&buffer), ["{\"id\":2", "{\"id\":3", "{\"id\":\"", "{\"id\":5"]);
+        assert_eq!(buffer.counts().of(OutcomeKind::Succeeded), 6);
         let lines = 6 * "{\"id\":0,\"ok\":true,\"result\":0}\n".len();
-        assert_eq!(collector.state.lock().order.held(), lines + "\"x\"".len() - "4".len());
+        assert_eq!(buffer.state.lock().window.held(), lines + "\"x\"".len() - "4".len());
     }
 
     #[test]
     fn as_many_jobs_enter_as_there_is_room_for() {
-        let most = (Bounds { jobs: 5, bytes: 1 << 30 }, None);
+        let most = (BufferLimits { jobs: 5, bytes: 1 << 30 }, None);
         let report = FailureReport::default();
-        let rest = (Lanes::new(0), channel().0);
-        let collector = Collector::with((Layout::Records, true), 1, most, report, rest);
-        let enter = |count| collector.try_enter_all(count, &mut |_| (None, 1));
+        let rest = (ThreadTimers::new(0), channel().0);
+        let buffer = ReorderBuffer::with((Layout::Records, true), 1, most, report, rest);
+        let enter = |count| buffer.try_enter_all(count, &mut |_| (None, 1));
         assert_eq!(enter(3), Some(0..3));
         assert_eq!(enter(3), Some(3..5));
         assert_eq!(enter(3), None);
-        collector.settle(0, tail(0));
+        buffer.settle(0, body(0));
         assert_eq!(enter(3), Some(5..6));
-        collector.close();
+        buffer.close();
         assert_eq!(enter(1), None);
     }
 
     #[test]
     fn without_order_they_leave_at_once_under_their_names() {
-        let collector = collector(false);
-        enter(&collector, None, 1);
-        let named = enter(&collector, Some("\"b\""), 1);
-        collector.settle(named, tail(1));
-        assert_eq!(lines(&collector), ["{\"id\":\""]);
-        collector.close();
-        collector.cancel_rest();
-        assert_eq!(collector.counts().of(Kind::Cancelled), 1);
-        assert_eq!(lines(&collector), ["{\"id\":0"]);
-        assert!(lines(&collector).is_empty());
+        let buffer = buffer(false);
+        enter(&buffer, None, 1);
+        let named = enter(&buffer, Some("\"b\""), 1);
+        buffer.settle(named, body(1));
+        assert_eq!(lines(&buffer), ["{\"id\":\""]);
+        buffer.close();
+        buffer.cancel_rest();
+        assert_eq!(buffer.counts().of(OutcomeKind::Cancelled), 1);
+        assert_eq!(lines(&buffer), ["{\"id\":0"]);
+        assert!(lines(&buffer).is_empty());
     }
 
     #[test]
     fn nothing_enters_a_closed_collector() {
-        let collector = collector(true);
-        collector.close();
-        assert_eq!(collector.enter_all(1, &mut |_| (None, 1)), None);
+        let buffer = buffer(true);
+        buffer.close();
+        assert_eq!(buffer.enter_all(1, &mut |_| (None, 1)), None);
     }
 
     #[test]
     fn what_is_held_is_what_is_there() {
         for ordered in [true, false] {
-            let collector = collector(ordered);
+            let buffer = buffer(ordered);
             let name = |n: u64| n.is_multiple_of(2).then_some("\"a name\"");
-            (0..10).for_each(|n| assert_eq!(enter(&collector, name(n), 100), n));
-            (0..10).rev().for_each(|n| collector.settle(n, tail(n)));
-            let bytes = collector.take_lines(0).unwrap().concat();
-            assert_eq!(collector.state.lock().order.held(), bytes.len());
-            collector.close();
-            assert!(collector.take_lines(bytes.len()).is_none());
-            assert_eq!(collector.state.lock().order.held(), 0);
+            (0..10).for_each(|n| assert_eq!(enter(&buffer, name(n), 100), n));
+            (0..10).rev().for_each(|n| buffer.settle(n, body(n)));
+            let bytes = buffer.take_lines(0).unwrap().concat();
+            assert_eq!(buffer.state.lock().window.held(), bytes.len());
+            buffer.close();
+            assert!(buffer.take_lines(bytes.len()).is_none());
+            assert_eq!(buffer.state.lock().window.held(), 0);
         }
     }
 }

@@ -7,7 +7,7 @@ use numtheory::Natural;
 use ops::{Builtin, Method};
 
 use super::{
-    job::{ParsedJob, Rules},
+    job::{ParseOptions, ParsedJob},
     op::Op,
 };
 
@@ -23,7 +23,7 @@ struct Integer(bool, u64);
 
 /// The fields of a plain job.
 #[derive(Default)]
-struct Fields<'a> {
+struct FastFields<'a> {
     op: Option<Op>,
     id: Option<&'a str>,
     a: Option<Integer>,
@@ -33,9 +33,9 @@ struct Fields<'a> {
 
 /// Reads a job if it is a plain one.
 #[inline]
-pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Option<ParsedJob> {
-    let fields = Scanner { rest: bytes, most_digits: rules.max_digits.min(MOST_DIGITS) }.object()?;
-    let op = fields.op.or(rules.default_op)?;
+pub(super) fn parse(bytes: &[u8], parse_options: &ParseOptions) -> Option<ParsedJob> {
+    let fields = Scanner { rest: bytes, most_digits: parse_options.max_digits.min(MOST_DIGITS) }.object()?;
+    let op = fields.op.or(parse_options.default_op)?;
     let method = Method::Fast;
     let job = match (op, fields.a, fields.b, fields.n) {
         (Op::Gcd, Some(Integer(_, a)), Some(Integer(_, b)), None) => {
@@ -63,8 +63,8 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     /// One object, and nothing after it.
-    fn object(mut self) -> Option<Fields<'a>> {
-        let mut fields = Fields::default();
+    fn object(mut self) -> Option<FastFields<'a>> {
+        let mut fields = FastFields::default();
         self.expect(b'{')?;
         loop {
             self.expect(b'"')?;
@@ -192,7 +192,7 @@ mod tests {
     use crate::parse::job;
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules::new(Some(Op::Sum), 18);
+    const OPTIONS: ParseOptions = ParseOptions::new(Some(Op::Sum), 18);
 
     #[test]
     fn plain_jobs_are_read_and_others_left_alone() {
@@ -202,8 +202,8 @@ mod tests {
             r#"{"op":"factorize","n":999999999999999999,"id":-7}"#,
         ];
         for text in plain {
-            let read = parse(text.as_bytes(), &RULES).expect(text);
-            assert_eq!(read, job::parse_all(text.as_bytes(), &RULES).unwrap());
+            let read = parse(text.as_bytes(), &OPTIONS).expect(text);
+            assert_eq!(read, job::parse_all(text.as_bytes(), &OPTIONS).unwrap());
         }
         let others = [
             r#"{"n":01}"#,
@@ -219,7 +219,7 @@ mod tests {
             r#"{}"#,
             "",
         ];
-        assert!(others.iter().all(|text| parse(text.as_bytes(), &RULES).is_none()));
+        assert!(others.iter().all(|text| parse(text.as_bytes(), &OPTIONS).is_none()));
     }
 
     proptest! {
@@ -227,8 +227,8 @@ mod tests {
         fn what_is_read_here_would_be_read_the_same_way(
             text in r#"\{?("(op|a|b|n|id|x)" ?: ?("(gcd|sum|factorize|prime_factors|é|a\\nb)"|-?[0-9]{1,20}|1e9|null) ?,?){0,4}\}? ?"#,
         ) {
-            if let Some(read) = parse(text.as_bytes(), &RULES) {
-                prop_assert_eq!(read, job::parse_all(text.as_bytes(), &RULES).expect("it can be read"));
+            if let Some(read) = parse(text.as_bytes(), &OPTIONS) {
+                prop_assert_eq!(read, job::parse_all(text.as_bytes(), &OPTIONS).expect("it can be read"));
             }
         }
     }

@@ -18,33 +18,33 @@ use ops::{Builtin, BuiltinError};
 use parking_lot::Mutex;
 use pool::{Crash, JobError, Resolved, Sink};
 
-use super::News;
+use super::RunEvent;
 use crate::error::warn;
 
 /// Number of jobs charged with a death that end the run.
 const MAX_DEATHS: usize = 5;
 
 /// Stands between the executor and what takes outcomes.
-pub(crate) struct Probation {
+pub(crate) struct StartupCheck {
     next: Arc<dyn Sink<Builtin>>,
     /// Whether there is an op whose programs have not replied.
     is_on: AtomicBool,
-    state: Mutex<State>,
-    news: Sender<News>,
+    state: Mutex<CheckState>,
+    events: Sender<RunEvent>,
 }
 
-struct State {
+struct CheckState {
     /// The ops whose programs have not replied.
-    ops: HashMap<Box<str>, Op>,
+    ops: HashMap<Box<str>, UnprovenOp>,
     /// Position and op of their jobs that are under way.
-    under_way: HashMap<u64, Box<str>>,
+    in_flight: HashMap<u64, Box<str>>,
 }
 
 /// An op whose programs have not replied.
 #[derive(Default)]
-struct Op {
+struct UnprovenOp {
     /// Number of its jobs that are under way.
-    under_way: usize,
+    in_flight: usize,
     deaths: usize,
     held: Vec<Resolved<Builtin>>,
     /// Its silence has been reported.
@@ -52,7 +52,7 @@ struct Op {
 }
 
 /// What an outcome says about the op's program.
-enum Sign {
+enum Verdict {
     /// It has replied.
     Works,
     /// It died in the job; in words.
@@ -64,17 +64,18 @@ enum Sign {
     Nothing,
 }
 
-impl Probation {
-    /// Probation for the programs of these ops.
+impl StartupCheck {
+    /// StartupCheck for the programs of these ops.
     pub(crate) fn new(
         ops: impl IntoIterator<Item = Box<str>>,
         next: Arc<dyn Sink<Builtin>>,
-        news: Sender<News>,
-    ) -> Arc<Probation> {
-        let ops: HashMap<Box<str>, Op> = ops.into_iter().map(|op| (op, Op::default())).collect();
+        events: Sender<RunEvent>,
+    ) -> Arc<StartupCheck> {
+        let ops: HashMap<Box<str>, UnprovenOp> =
+            ops.into_iter().map(|op| (op, UnprovenOp::default())).collect();
         let is_on = AtomicBool::new(!ops.is_empty());
-        let state = Mutex::new(State { ops, under_way: HashMap::new() });
-        Arc::new(Probation { next, is_on, state, news })
+        let state = Mutex::new(CheckState { ops, in_flight: HashMap::new() });
+        Arc::new(StartupCheck { next, is_on, state, events })
     }
 
     /// Notes a job that will be pushed under this position.
@@ -85,27 +86,27 @@ impl Probation {
         }
         let state = &mut *self.state.lock();
         if let Some(op) = state.ops.get_mut(&program.op) {
-            op.under_way += 1;
-            state.under_way.insert(position, program.op.clone());
+            op.in_flight += 1;
+            state.in_flight.insert(position, program.op.clone());
         }
     }
 
     /// What is to be passed on of an outcome.
-    fn judge(&self, resolved: Resolved<Builtin>, passed: &mut Vec<Resolved<Builtin>>) {
-        let State { ops, under_way } = &mut *self.state.lock();
-        let Some(name) = under_way.remove(&resolved.tag) else { return passed.push(resolved) };
+    fn process(&self, resolved: Resolved<Builtin>, passed: &mut Vec<Resolved<Builtin>>) {
+        let CheckState { ops, in_flight } = &mut *self.state.lock();
+        let Some(name) = in_flight.remove(&resolved.tag) else { return passed.push(resolved) };
         let Some(op) = ops.get_mut(&name) else { return passed.push(resolved) };
-        op.under_way -= 1;
+        op.in_flight -= 1;
         match sign(&resolved) {
-            Sign::Works => {
+            Verdict::Works => {
                 passed.append(&mut op.held);
                 passed.push(resolved);
                 ops.remove(&name);
                 self.is_on.store(!ops.is_empty(), Ordering::Release);
                 return;
             }
-            Sign::Nothing => passed.push(resolved),
-            Sign::Silent => {
+            Verdict::Nothing => passed.push(resolved),
+            Verdict::Silent => {
                 if !std::mem::replace(&mut op.is_reported, true) && op.deaths == 0 {
                     warn(&format!(
                         "the program of `{name}` has not replied; it must flush its output after each reply"
@@ -113,7 +114,7 @@ impl Probation {
                 }
                 passed.push(resolved);
             }
-            Sign::Died(cause) => {
+            Verdict::Died(cause) => {
                 op.deaths += 1;
                 op.held.push(resolved);
                 if op.deaths >= MAX_DEATHS {
@@ -123,48 +124,48 @@ impl Probation {
                     return self.end(op, cause);
                 }
             }
-            Sign::Unusable(cause) => {
+            Verdict::Unusable(cause) => {
                 op.held.push(resolved);
                 return self.end(op, cause);
             }
         }
-        if op.under_way == 0 {
+        if op.in_flight == 0 {
             passed.append(&mut op.held);
         }
     }
 
     /// Ends the run. The jobs that are held back have no record.
-    fn end(&self, op: &mut Op, cause: String) {
+    fn end(&self, op: &mut UnprovenOp, cause: String) {
         op.held.clear();
         // Nothing listens any more only when the run is over.
-        let _ = self.news.send(News::ProgramFailed(cause));
+        let _ = self.events.send(RunEvent::ProgramFailed(cause));
     }
 }
 
-impl Sink<Builtin> for Probation {
+impl Sink<Builtin> for StartupCheck {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
         if !self.is_on.load(Ordering::Acquire) {
             return self.next.resolve(resolved);
         }
         let mut passed = Vec::with_capacity(resolved.len());
-        resolved.into_iter().for_each(|job| self.judge(job, &mut passed));
+        resolved.into_iter().for_each(|job| self.process(job, &mut passed));
         if !passed.is_empty() {
             self.next.resolve(passed);
         }
     }
 }
 
-fn sign(resolved: &Resolved<Builtin>) -> Sign {
+fn sign(resolved: &Resolved<Builtin>) -> Verdict {
     match &resolved.outcome {
-        Ok(_) | Err(JobError::Failed(BuiltinError::Program { .. })) => Sign::Works,
+        Ok(_) | Err(JobError::Failed(BuiltinError::Program { .. })) => Verdict::Works,
         Err(JobError::Failed(error @ BuiltinError::ProgramNotRun { .. })) => {
-            Sign::Unusable(error.to_string())
+            Verdict::Unusable(error.to_string())
         }
         Err(JobError::Crashed { program: Some(crash), death, .. }) => {
-            Sign::Died(told(crash, &death.to_string()))
+            Verdict::Died(told(crash, &death.to_string()))
         }
-        Err(JobError::TimedOut { .. } | JobError::Cancelled) => Sign::Silent,
-        _ => Sign::Nothing,
+        Err(JobError::TimedOut { .. } | JobError::Cancelled) => Verdict::Silent,
+        _ => Verdict::Nothing,
     }
 }
 
@@ -195,15 +196,14 @@ mod tests {
         }
     }
 
-    fn probation() -> (Arc<Probation>, Arc<Seen>, Receiver<News>) {
-        let (news, heard) = channel();
+    fn check() -> (Arc<StartupCheck>, Arc<Seen>, Receiver<RunEvent>) {
+        let (events, receiver) = channel();
         let seen = Arc::<Seen>::default();
-        (Probation::new(["op".into()], seen.clone(), news), seen, heard)
+        (StartupCheck::new(["op".into()], seen.clone(), events), seen, receiver)
     }
 
-    fn expect(probation: &Probation, position: u64) {
-        probation
-            .expect(position, &Builtin::Program(ProgramJob { op: "op".into(), request: Vec::new().into() }));
+    fn expect(check: &StartupCheck, position: u64) {
+        check.expect(position, &Builtin::Program(ProgramJob { op: "op".into(), request: Vec::new().into() }));
     }
 
     fn died(tag: u64) -> Resolved<Builtin> {
@@ -227,34 +227,34 @@ mod tests {
 
     #[test]
     fn the_fifth_death_before_a_reply_ends_the_run_without_records() {
-        let (probation, seen, heard) = probation();
-        (0..9).for_each(|position| expect(&probation, position));
-        (0..4).for_each(|position| probation.resolve(vec![died(position)]));
-        assert!(heard.try_recv().is_err() && seen.0.lock().is_empty());
-        probation.resolve(vec![died(4)]);
-        let Ok(News::ProgramFailed(cause)) = heard.try_recv() else { panic!("the run goes on") };
+        let (check, seen, receiver) = check();
+        (0..9).for_each(|position| expect(&check, position));
+        (0..4).for_each(|position| check.resolve(vec![died(position)]));
+        assert!(receiver.try_recv().is_err() && seen.0.lock().is_empty());
+        check.resolve(vec![died(4)]);
+        let Ok(RunEvent::ProgramFailed(cause)) = receiver.try_recv() else { panic!("the run goes on") };
         assert!(cause.contains("code 3") && cause.ends_with("no module"), "{cause}");
         assert!(seen.0.lock().is_empty());
     }
 
     #[test]
     fn a_reply_releases_what_was_held_back() {
-        let (probation, seen, heard) = probation();
-        (0..9).for_each(|position| expect(&probation, position));
-        probation.resolve(vec![died(0), died(1)]);
+        let (check, seen, receiver) = check();
+        (0..9).for_each(|position| expect(&check, position));
+        check.resolve(vec![died(0), died(1)]);
         assert!(seen.0.lock().is_empty());
-        probation.resolve(vec![replied(2)]);
+        check.resolve(vec![replied(2)]);
         assert_eq!(*seen.0.lock(), [0, 1, 2]);
-        (3..9).for_each(|position| probation.resolve(vec![died(position)]));
+        (3..9).for_each(|position| check.resolve(vec![died(position)]));
         assert_eq!(seen.0.lock().len(), 9);
-        assert!(heard.try_recv().is_err());
+        assert!(receiver.try_recv().is_err());
     }
 
     #[test]
     fn nothing_is_held_back_when_no_job_is_under_way() {
-        let (probation, seen, _heard) = probation();
-        expect(&probation, 0);
-        probation.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);
+        let (check, seen, _heard) = check();
+        expect(&check, 0);
+        check.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);
         assert_eq!(*seen.0.lock(), [0, 5]);
     }
 }

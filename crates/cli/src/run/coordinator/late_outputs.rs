@@ -8,11 +8,11 @@ use std::{
     time::Instant,
 };
 
-use super::{LAST_WORDS, LOOK_FOR_SIGNALS_AFTER, News, Run};
+use super::{Run, RunEvent, SIGNAL_POLL_INTERVAL, WRITER_TIMEOUT};
 use crate::{
     args::StatsFormat,
     error::{self, RunError},
-    exit::Ended,
+    exit::ExitStatus,
     files::Output,
     plan::Plan,
     report::Stats,
@@ -23,55 +23,62 @@ impl Run {
     pub(super) fn write_stats(
         &mut self,
         plan: &Plan,
-        heard: &Receiver<News>,
+        receiver: &Receiver<RunEvent>,
         (format, stats): (StatsFormat, &Stats),
     ) {
         let written = match self.stats.take() {
             None => stats.print(format),
-            Some(output) => self.open_last(plan, heard, output).and_then(|file| match file {
+            Some(output) => self.open_last(plan, receiver, output).and_then(|file| match file {
                 Some(file) => stats.write(format, file),
                 None => Ok(()),
             }),
         };
         if let Err(error) = written {
             error::print(&RunError::WriteStats(error));
-            self.ended = self.ended.and(Ended::InputOutput);
+            self.ended = self.ended.and(ExitStatus::InputOutput);
         }
     }
 
     /// Whoever asked twice for the end does not want to wait for that.
-    pub(super) fn write_timeline(&mut self, plan: &Plan, heard: &Receiver<News>) {
+    pub(super) fn write_timeline(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) {
         let Some((timeline, output)) = self.timeline.take().filter(|_| self.signals < 2) else { return };
-        let file = self.open_last(plan, heard, output);
+        let file = self.open_last(plan, receiver, output);
         if let Err(error) = file.and_then(|file| file.map_or(Ok(()), |file| timeline.write(&file))) {
             error::print(&RunError::WriteTrace(error));
-            self.ended = self.ended.and(Ended::InputOutput);
+            self.ended = self.ended.and(ExitStatus::InputOutput);
         }
     }
 
     /// Opens an output that is written at the end. A FIFO may have no reader yet: `None` if the run is stopped before one comes.
-    fn open_last(&mut self, plan: &Plan, heard: &Receiver<News>, output: Output) -> io::Result<Option<File>> {
+    fn open_last(
+        &mut self,
+        plan: &Plan,
+        receiver: &Receiver<RunEvent>,
+        output: Output,
+    ) -> io::Result<Option<File>> {
         if !output.may_block() {
             return output.open().map(Some);
         }
         let (start, (done, opened)) = (Instant::now(), channel());
         thread::Builder::new().name("runner-open".into()).spawn(move || done.send(output.open()))?;
         loop {
-            match opened.recv_timeout(LOOK_FOR_SIGNALS_AFTER) {
+            match opened.recv_timeout(SIGNAL_POLL_INTERVAL) {
                 Ok(file) => return file.map(Some),
                 // A run that has been stopped before does not wait for long.
-                Err(_) if self.is_stopped(plan, heard) && start.elapsed() >= LAST_WORDS => return Ok(None),
+                Err(_) if self.is_stopped(plan, receiver) && start.elapsed() >= WRITER_TIMEOUT => {
+                    return Ok(None);
+                }
                 Err(_) => {}
             }
         }
     }
 
     /// Whether a signal, the time limit or a failure has stopped the run; for the time after the records.
-    fn is_stopped(&mut self, plan: &Plan, heard: &Receiver<News>) -> bool {
-        while let Ok(news) = heard.try_recv() {
-            match news {
-                News::Signalled(signal) => self.interrupted(signal),
-                News::Suspended => self.suspend(),
+    fn is_stopped(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> bool {
+        while let Ok(events) = receiver.try_recv() {
+            match events {
+                RunEvent::Signalled(signal) => self.interrupted(signal),
+                RunEvent::Suspended => self.suspend(),
                 // Only the records were concerned.
                 _ => {}
             }

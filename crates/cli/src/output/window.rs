@@ -1,7 +1,7 @@
-//! Records on their way into the order of their jobs.
+//! Records on their way into the window of their jobs.
 //!
 //! Each job that has entered has a slot. Its outcome is *claimed* before it is rendered, which takes no lock, and
-//! *settled* when its line is here. Lines of jobs that follow each other come in one piece, so putting them into order
+//! *settled* when its line is here. Lines of jobs that follow each other come in one piece, so putting them into window
 //! costs little more than a flag for each job.
 
 use std::{
@@ -10,21 +10,21 @@ use std::{
 };
 
 use super::{counts::Counts, rendered::Rendered};
-use crate::plan::Bounds;
+use crate::plan::BufferLimits;
 
 /// What a job takes beside its text and its line, in bytes, about.
 const SLOT_BYTES: usize = 64;
 
 /// Jobs between their entry and the moment in which their lines can be written.
-pub(super) struct Order {
-    /// Whether lines are handed out in the order of their jobs, or as they come.
+pub(super) struct ReorderWindow {
+    /// Whether lines are handed out in the window of their jobs, or as they come.
     is_ordered: bool,
     /// The position of the first slot.
     first: u64,
     slots: VecDeque<Slot>,
     /// Lines behind the first slot, by the position of the first of their jobs.
     pending: BTreeMap<u64, Vec<u8>>,
-    /// Whole lines, in the order in which they are to be written.
+    /// Whole lines, in the window in which they are to be written.
     ready: Vec<Vec<u8>>,
     /// Bytes of unfinished texts, and of lines until they have been written.
     held: usize,
@@ -36,11 +36,11 @@ pub(super) struct Order {
 struct Slot {
     id: Option<Box<str>>,
     text_bytes: usize,
-    state: State,
+    state: SlotState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SlotState {
     /// There is no outcome yet.
     Open,
     /// The outcome is being rendered.
@@ -68,9 +68,9 @@ impl Claims {
     }
 }
 
-impl Order {
-    pub(super) fn new(is_ordered: bool) -> Order {
-        Order {
+impl ReorderWindow {
+    pub(super) fn new(is_ordered: bool) -> ReorderWindow {
+        ReorderWindow {
             is_ordered,
             first: 0,
             slots: VecDeque::new(),
@@ -83,22 +83,22 @@ impl Order {
     }
 
     /// Whether another job may enter.
-    pub(super) fn has_room(&self, least_jobs: usize, most: Bounds) -> bool {
+    pub(super) fn has_room(&self, least_jobs: usize, most: BufferLimits) -> bool {
         self.has_room_for(1, least_jobs, most)
     }
 
     /// Whether there is enough room to wake the thread that waits for it: for an eighth of all jobs that may be here.
-    pub(super) fn has_much_room(&self, least_jobs: usize, most: Bounds) -> bool {
+    pub(super) fn has_much_room(&self, least_jobs: usize, most: BufferLimits) -> bool {
         self.has_room_for(self.max_jobs(least_jobs, most) / 8, least_jobs, most)
     }
 
-    fn has_room_for(&self, jobs: usize, least_jobs: usize, most: Bounds) -> bool {
+    fn has_room_for(&self, jobs: usize, least_jobs: usize, most: BufferLimits) -> bool {
         let max_jobs = self.max_jobs(least_jobs, most);
         self.is_empty() && self.held == 0
             || (self.slots.len() + jobs.max(1) <= max_jobs && self.held < most.bytes)
     }
 
-    fn max_jobs(&self, least_jobs: usize, most: Bounds) -> usize {
+    fn max_jobs(&self, least_jobs: usize, most: BufferLimits) -> usize {
         (most.bytes / self.mean_record.max(1)).clamp(least_jobs, most.jobs)
     }
 
@@ -129,7 +129,7 @@ impl Order {
 
     /// Lets a job in.
     pub(super) fn enter(&mut self, id: Option<Box<str>>, text_bytes: usize) {
-        self.slots.push_back(Slot { id, text_bytes, state: State::Open });
+        self.slots.push_back(Slot { id, text_bytes, state: SlotState::Open });
         self.held += text_bytes;
         self.counts.read += 1;
     }
@@ -137,7 +137,7 @@ impl Order {
     /// Positions of the jobs without an outcome.
     pub(super) fn open(&self) -> Vec<u64> {
         let slots = (self.first..).zip(&self.slots);
-        slots.filter(|(_, slot)| slot.state == State::Open).map(|(position, _)| position).collect()
+        slots.filter(|(_, slot)| slot.state == SlotState::Open).map(|(position, _)| position).collect()
     }
 
     /// Claims jobs for an outcome. The caller must [settle](Self::settle) those that are not refused.
@@ -146,8 +146,8 @@ impl Order {
         for (index, position) in positions.enumerate() {
             let place = position.checked_sub(self.first);
             match place.and_then(|place| self.slots.get_mut(place as usize)) {
-                Some(slot) if slot.state == State::Open => {
-                    slot.state = State::Claimed;
+                Some(slot) if slot.state == SlotState::Open => {
+                    slot.state = SlotState::Claimed;
                     if let Some(id) = slot.id.take() {
                         claims.names.push_back((index, id));
                     }
@@ -165,7 +165,7 @@ impl Order {
         for run in rendered.runs() {
             let place = (run.first - self.first) as usize;
             for slot in self.slots.range_mut(place..place + run.jobs) {
-                slot.state = State::Settled;
+                slot.state = SlotState::Settled;
                 self.held -= slot.text_bytes;
             }
             let weight = run.jobs.min(16);
@@ -181,7 +181,7 @@ impl Order {
 
     /// Lets the slots go whose turn has come.
     fn advance(&mut self) {
-        let settled = self.slots.iter().take_while(|slot| slot.state == State::Settled).count();
+        let settled = self.slots.iter().take_while(|slot| slot.state == SlotState::Settled).count();
         self.slots.drain(..settled);
         self.first += settled as u64;
         while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() < self.first) {

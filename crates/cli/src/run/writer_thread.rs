@@ -12,33 +12,33 @@ use std::{
 
 use pool::Stage;
 
-use super::News;
+use super::RunEvent;
 use crate::{
     files::Output,
-    output::{Collector, write_all_lines},
+    output::{ReorderBuffer, write_all_lines},
 };
 
 /// The coordinator's side of the thread that writes the records.
-pub(super) struct Writing {
-    news: Sender<News>,
+pub(super) struct WriterThread {
+    events: Sender<RunEvent>,
     /// The thread waits for a reader of its FIFO. Whoever resets this first decides: the thread, that it writes, or the
     /// coordinator, that the output has ended.
     is_waiting: Arc<AtomicBool>,
 }
 
-impl Writing {
+impl WriterThread {
     /// Opens the output on a thread of its own, and writes the records to it.
     pub(super) fn start(
-        collector: &Arc<Collector>,
+        buffer: &Arc<ReorderBuffer>,
         output: Output,
-        news: &Sender<News>,
-    ) -> io::Result<Writing> {
+        events: &Sender<RunEvent>,
+    ) -> io::Result<WriterThread> {
         let is_waiting = Arc::new(AtomicBool::new(output.may_block()));
-        let writing = Writing { news: news.clone(), is_waiting: is_waiting.clone() };
-        let (collector, news) = (collector.clone(), news.clone());
+        let writing = WriterThread { events: events.clone(), is_waiting: is_waiting.clone() };
+        let (buffer, events) = (buffer.clone(), events.clone());
         thread::Builder::new().name("runner-writer".into()).spawn(move || {
-            if let Some(result) = write(&collector, output, &is_waiting) {
-                let _ = news.send(News::OutputEnded(result));
+            if let Some(result) = write(&buffer, output, &is_waiting) {
+                let _ = events.send(RunEvent::OutputEnded(result));
             }
         })?;
         Ok(writing)
@@ -47,21 +47,21 @@ impl Writing {
     /// Ends the output if it still waits for a reader. The thread that is blocked ends with the process.
     pub(super) fn stop_waiting(&self) {
         if self.is_waiting.swap(false, Ordering::AcqRel) {
-            let _ = self.news.send(News::OutputEnded(Ok(())));
+            let _ = self.events.send(RunEvent::OutputEnded(Ok(())));
         }
     }
 }
 
 /// Returns `None` if the reader has come too late.
-fn write(collector: &Collector, output: Output, is_waiting: &AtomicBool) -> Option<io::Result<()>> {
+fn write(buffer: &ReorderBuffer, output: Output, is_waiting: &AtomicBool) -> Option<io::Result<()>> {
     let may_block = output.may_block();
     let file = output.open();
     if may_block && !is_waiting.swap(false, Ordering::AcqRel) {
         return None;
     }
-    let lane = &collector.lanes().writer;
+    let lane = &buffer.thread_timers().writer;
     lane.begin(Stage::Merge);
-    let result = file.and_then(|file| write_all_lines(collector, file));
+    let result = file.and_then(|file| write_all_lines(buffer, file));
     lane.end();
     Some(result)
 }

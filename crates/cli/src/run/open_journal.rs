@@ -4,7 +4,7 @@ use std::{fs::File, path::Path};
 
 use journal::{Journal, Locked};
 
-use super::resume::Comparison;
+use super::resume::JournalCheck;
 use crate::{
     args::Fsync,
     error::{RunError, warn},
@@ -12,30 +12,34 @@ use crate::{
 };
 
 /// A journal that is ready, and what an earlier run has left in it.
-pub(crate) struct Opened {
+pub(crate) struct OpenedJournal {
     pub(crate) journal: Journal,
-    pub(crate) past: Option<Comparison>,
+    pub(crate) past: Option<JournalCheck>,
     /// Each outcome is recorded on its own.
-    pub(crate) one_by_one: bool,
+    pub(crate) one_at_a_time: bool,
 }
 
 /// Locks the journal and looks at what is in it. Comes before the outputs are truncated.
-pub(crate) fn open(plan: &JournalPlan, run: &Plan, file: File) -> Result<Opened, RunError> {
+pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result<OpenedJournal, RunError> {
     let failed = |error| match error {
         journal::Error::NotEmpty => RunError::JournalNotEmpty { path: plan.path.clone() },
         error => RunError::Journal { path: plan.path.clone(), error },
     };
     let locked = Locked::lock(file, &plan.path).map_err(failed)?;
     let durable = plan.fsync != Fsync::Never;
-    let one_by_one = plan.fsync == Fsync::Always;
+    let one_at_a_time = plan.fsync == Fsync::Always;
     if !plan.resume {
-        return Ok(Opened { journal: locked.start(durable).map_err(failed)?, past: None, one_by_one });
+        return Ok(OpenedJournal {
+            journal: locked.start(durable).map_err(failed)?,
+            past: None,
+            one_at_a_time,
+        });
     }
     let (journal, recorded) = locked.resume(durable).map_err(failed)?;
     if recorded.dropped() > 0 && !run.quiet {
         warn(&dropped(&plan.path, recorded.dropped()));
     }
-    Ok(Opened { journal, past: Comparison::new(recorded, plan.clone()), one_by_one })
+    Ok(OpenedJournal { journal, past: JournalCheck::new(recorded, plan.clone()), one_at_a_time })
 }
 
 fn dropped(path: &Path, bytes: u64) -> String {

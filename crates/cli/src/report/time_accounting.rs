@@ -5,32 +5,32 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use pool::{ParentStats, Stage, StageTimes, ThreadStats, WorkerStats};
 use serde::Serialize;
 
-use crate::{lanes::Lanes, units::humane};
+use crate::{thread_timers::ThreadTimers, units::format_ns};
 
 /// What the threads of this process did.
 #[derive(Debug, Default)]
-pub(crate) struct Parent {
+pub(crate) struct ParentTimes {
     lanes: Vec<ThreadStats>,
     queued: Duration,
 }
 
-impl Parent {
+impl ParentTimes {
     /// The executor's threads, and those that bring jobs and take records away.
-    pub(crate) fn new(executor: ParentStats, command: &Lanes) -> Parent {
+    pub(crate) fn new(executor: ParentStats, command: &ThreadTimers) -> ParentTimes {
         let ParentStats { mut lanes, callers, queued } = executor;
         if let Some(mut intake) = command.intake.stats() {
             // Nobody else calls the executor.
             callers.stages().for_each(|(stage, time)| intake.stage_times.shift(Stage::Take, stage, time));
             lanes.push(intake);
         }
-        lanes.extend(command.figures_of_others());
-        Parent { lanes, queued }
+        lanes.extend(command.other_stats());
+        ParentTimes { lanes, queued }
     }
 }
 
 /// What `--stats=json` says of where the time went.
 #[derive(Debug, Serialize)]
-pub(crate) struct Ledger {
+pub(crate) struct TimeAccounting {
     /// Seconds that the workers spent, all together, by stage.
     workers_s: BTreeMap<&'static str, f64>,
     /// Seconds that the threads of the parent spent, all together, by stage.
@@ -52,8 +52,8 @@ struct Thread {
     stages_s: BTreeMap<&'static str, f64>,
 }
 
-impl Ledger {
-    pub(crate) fn new(workers: &[WorkerStats], parent: &Parent) -> Ledger {
+impl TimeAccounting {
+    pub(crate) fn new(workers: &[WorkerStats], parent: &ParentTimes) -> TimeAccounting {
         let (mut of_workers, mut of_parent) = (StageTimes::default(), StageTimes::default());
         workers.iter().for_each(|worker| of_workers += &worker.stage_times);
         parent.lanes.iter().for_each(|lane| of_parent += &lane.stage_times);
@@ -62,7 +62,7 @@ impl Ledger {
             life_s: lane.life.as_secs_f64(),
             stages_s: seconds(&lane.stage_times),
         });
-        Ledger {
+        TimeAccounting {
             workers_s: seconds(&of_workers),
             parent_s: seconds(&of_parent),
             threads: threads.collect(),
@@ -97,7 +97,7 @@ impl Ledger {
             self.workers.total().as_secs_f64()
         );
         let waited = self.queued_s / jobs.max(1) as f64;
-        let _ = writeln!(text, "a job waited {} for a worker", humane(waited * 1e9));
+        let _ = writeln!(text, "a job waited {} for a worker", format_ns(waited * 1e9));
         text
     }
 
@@ -113,7 +113,7 @@ fn cells(stage_times: &StageTimes, stage: Stage, jobs: u64) -> String {
         return format!("{:>11} {:>6} {:>12}", "", "", "");
     }
     let share = 100.0 * time / stage_times.total().as_secs_f64().max(1e-9);
-    format!("{time:>11.3} {share:>5.1}% {:>12}", humane(time * 1e9 / jobs.max(1) as f64))
+    format!("{time:>11.3} {share:>5.1}% {:>12}", format_ns(time * 1e9 / jobs.max(1) as f64))
 }
 
 pub(crate) fn seconds(stage_times: &StageTimes) -> BTreeMap<&'static str, f64> {

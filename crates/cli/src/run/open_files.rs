@@ -4,7 +4,7 @@ use std::fs::File;
 
 use crate::{
     error::RunError,
-    files::{Created, Output, OutputOption, Registry},
+    files::{CreatedFile, Output, OutputOption, Registry},
     input::{Source, open_all},
     plan::Plan,
 };
@@ -19,7 +19,7 @@ pub(crate) struct Files {
     pub(crate) sources: Vec<Source>,
     pub(crate) journal: Option<File>,
     pub(crate) outputs: Outputs,
-    created_journal: Option<Created>,
+    created_journal: Option<CreatedFile>,
 }
 
 /// Outputs of a run, except the journal.

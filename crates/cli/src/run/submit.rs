@@ -9,58 +9,58 @@ use ops::Builtin;
 use pool::{Executor, JobOptions, Sink, Submitter};
 
 use super::{
-    IntakeEnd, News, TakenJob, Taker, parsed::LineJob, probation::Probation, recorder::Recorder,
-    resume::digest,
+    JobConsumer, ReadEnd, ReadJob, RunEvent, journal_recorder::JournalRecorder, parsed_chunk::LineJob,
+    resume::digest, startup_check::StartupCheck,
 };
 use crate::{
-    output::{Collector, Entering, Tail, invalid_tail},
-    parse::{ParsedJob, Rules},
+    output::{Entering, RecordBody, ReorderBuffer, invalid_body},
+    parse::{ParseOptions, ParsedJob},
 };
 
-/// Passes jobs on to the collector and the executor.
-pub(crate) struct Runner<'a> {
-    pub(super) collector: &'a Collector,
+/// Passes jobs on to the buffer and the executor.
+pub(crate) struct JobSubmitter<'a> {
+    pub(super) buffer: &'a ReorderBuffer,
     submitter: Box<dyn Submitter<Builtin>>,
     /// Records the outcomes, where a journal is kept.
-    recorder: Option<&'a Recorder>,
+    recorder: Option<&'a JournalRecorder>,
     /// Watches over programs of user-defined ops, where there are some.
-    probation: Option<Arc<Probation>>,
+    startup_check: Option<Arc<StartupCheck>>,
 }
 
-impl<'a> Runner<'a> {
+impl<'a> JobSubmitter<'a> {
     pub(crate) fn new(
-        collector: &'a Arc<Collector>,
-        recorder: Option<&'a Arc<Recorder>>,
+        buffer: &'a Arc<ReorderBuffer>,
+        recorder: Option<&'a Arc<JournalRecorder>>,
         executor: &dyn Executor<Builtin>,
-        (rules, news): (&Rules, &Sender<News>),
-    ) -> Runner<'a> {
+        (parse_options, events): (&ParseOptions, &Sender<RunEvent>),
+    ) -> JobSubmitter<'a> {
         let sink: Arc<dyn Sink<Builtin>> = match recorder {
             Some(recorder) => recorder.clone(),
-            None => collector.clone(),
+            None => buffer.clone(),
         };
-        let ops: Vec<Box<str>> = rules.programs().map(Box::from).collect();
-        let probation = (!ops.is_empty()).then(|| Probation::new(ops, sink.clone(), news.clone()));
-        let submitter = match &probation {
-            Some(probation) => executor.submitter(probation.clone()),
+        let ops: Vec<Box<str>> = parse_options.programs().map(Box::from).collect();
+        let startup_check = (!ops.is_empty()).then(|| StartupCheck::new(ops, sink.clone(), events.clone()));
+        let submitter = match &startup_check {
+            Some(startup_check) => executor.submitter(startup_check.clone()),
             None => executor.submitter(sink),
         };
-        Runner { submitter, collector, recorder: recorder.map(Arc::as_ref), probation }
+        JobSubmitter { submitter, buffer, recorder: recorder.map(Arc::as_ref), startup_check }
     }
 }
 
-impl Taker for Runner<'_> {
-    fn take(&mut self, job: TakenJob, text: &[u8], file: &str) -> Result<(), IntakeEnd> {
+impl JobConsumer for JobSubmitter<'_> {
+    fn consume(&mut self, job: ReadJob, text: &[u8], file: &str) -> Result<(), ReadEnd> {
         match job {
             Ok(mut job) => {
                 let position = self.enter_all(1, &mut |_| (job.id.take(), text.len()))?.start;
                 self.push(position, job, text);
                 Ok(())
             }
-            Err((flaw, place)) => self.settle(flaw.id, invalid_tail(&flaw.message, file, place)),
+            Err((error, place)) => self.settle(error.id, invalid_body(&error.message, file, place)),
         }
     }
 
-    fn take_all(&mut self, jobs: &mut Vec<LineJob>, bytes: &[u8], _: &str) -> Result<(), IntakeEnd> {
+    fn consume_all(&mut self, jobs: &mut Vec<LineJob>, bytes: &[u8], _: &str) -> Result<(), ReadEnd> {
         while !jobs.is_empty() {
             let positions = self.enter_all(jobs.len(), &mut |index| {
                 let job = &mut jobs[index];
@@ -80,23 +80,23 @@ impl Taker for Runner<'_> {
     }
 }
 
-impl Runner<'_> {
+impl JobSubmitter<'_> {
     /// Lets a job in that does not have to run.
-    pub(super) fn settle(&mut self, id: Option<Box<str>>, tail: Tail) -> Result<(), IntakeEnd> {
+    pub(super) fn settle(&mut self, id: Option<Box<str>>, body: RecordBody) -> Result<(), ReadEnd> {
         let mut id = id;
         let position = self.enter_all(1, &mut |_| (id.take(), 0))?.start;
-        self.collector.settle(position, tail);
+        self.buffer.settle(position, body);
         Ok(())
     }
 
     /// Lets jobs in, up to `count` of them, and waits until there is room for one. Before it waits it hands over what has
     /// gathered: the room may depend on it.
-    fn enter_all(&mut self, count: usize, job: Entering<'_>) -> Result<Range<u64>, IntakeEnd> {
-        if let Some(positions) = self.collector.try_enter_all(count, job) {
+    fn enter_all(&mut self, count: usize, job: Entering<'_>) -> Result<Range<u64>, ReadEnd> {
+        if let Some(positions) = self.buffer.try_enter_all(count, job) {
             return Ok(positions);
         }
         self.submitter.flush();
-        self.collector.enter_all(count, job).ok_or(IntakeEnd::NotWanted)
+        self.buffer.enter_all(count, job).ok_or(ReadEnd::Closed)
     }
 
     /// Runs a job that has entered.
@@ -104,8 +104,8 @@ impl Runner<'_> {
         if let Some(recorder) = self.recorder {
             recorder.expect(position, digest(op, text));
         }
-        if let Some(probation) = &self.probation {
-            probation.expect(position, &job);
+        if let Some(startup_check) = &self.startup_check {
+            startup_check.expect(position, &job);
         }
         self.submitter.push(position, job, JobOptions { time_limit: limit });
     }

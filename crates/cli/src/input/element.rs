@@ -13,20 +13,20 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// A place in a file: line and column from 1, columns in bytes.
+/// A location in a file: line and column from 1, columns in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) line: u64,
     pub(crate) column: u64,
 }
 
-impl Place {
-    /// The place `offset` bytes into a text that starts here.
-    pub(crate) fn inside(self, text: &[u8], offset: usize) -> Place {
+impl Location {
+    /// The location `offset` bytes into a text that starts here.
+    pub(crate) fn inside(self, text: &[u8], offset: usize) -> Location {
         let before = &text[..offset.min(text.len())];
         match memchr::memrchr(b'\n', before) {
-            None => Place { line: self.line, column: self.column + before.len() as u64 },
-            Some(last) => Place {
+            None => Location { line: self.line, column: self.column + before.len() as u64 },
+            Some(last) => Location {
                 line: self.line + memchr::memchr_iter(b'\n', before).count() as u64,
                 column: (before.len() - last) as u64,
             },
@@ -36,11 +36,11 @@ impl Place {
 
 /// What stands where a job is expected.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(crate) enum Element<'a> {
     /// A text, without white space around it.
-    Text { text: &'a [u8], place: Place },
+    Text { text: &'a [u8], location: Location },
     /// A text that is longer than allowed; it has been skipped.
-    TooLong { place: Place },
+    TooLong { location: Location },
 }
 
 /// Why no more jobs can be found.
@@ -49,7 +49,7 @@ pub(crate) enum SplitError {
     Io(io::Error),
     /// The array is broken here.
     Syntax {
-        place: Place,
+        location: Location,
         message: String,
     },
     /// An array was asked for, and there is something else.

@@ -6,7 +6,7 @@ use crate::input::{BYTE_ORDER_MARK, UTF_16_MARKS};
 
 /// The first thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Flaw {
+pub(crate) struct ParseError {
     /// Where, in bytes from the start of the text.
     pub(crate) offset: usize,
     pub(crate) message: String,
@@ -18,30 +18,35 @@ pub(crate) struct Flaw {
     pub(crate) id: Option<Box<str>>,
 }
 
-impl Flaw {
-    pub(crate) fn new(offset: usize, message: impl Into<String>) -> Flaw {
-        Flaw { offset, message: message.into(), is_syntax: false, is_unfinished: false, id: None }
+impl ParseError {
+    pub(crate) fn new(offset: usize, message: impl Into<String>) -> ParseError {
+        ParseError { offset, message: message.into(), is_syntax: false, is_unfinished: false, id: None }
     }
 
-    /// What the JSON parser says, with the place taken out of the words.
-    pub(crate) fn syntax(text: &str, error: &serde_json::Error) -> Flaw {
-        let worded = error.to_string();
-        let message = worded.split_once(" at line ").map_or(worded.as_str(), |(message, _)| message);
+    /// What the JSON parser says, with the location taken out of the words.
+    pub(crate) fn syntax(text: &str, error: &serde_json::Error) -> ParseError {
+        let record_bodies = error.to_string();
+        let message =
+            record_bodies.split_once(" at line ").map_or(record_bodies.as_str(), |(message, _)| message);
         let offset = if message.starts_with("control character") {
-            // The parser's place is that of the byte before in some strings.
+            // The parser's location is that of the byte before in some strings.
             first_control_character(text)
         } else {
             offset_of(text, error)
         };
         let message = named(&text.as_bytes()[offset..]).unwrap_or(message);
-        Flaw { is_syntax: true, is_unfinished: error.is_eof(), ..Flaw::new(offset, no_json(message)) }
+        ParseError {
+            is_syntax: true,
+            is_unfinished: error.is_eof(),
+            ..ParseError::new(offset, no_json(message))
+        }
     }
 
     /// Bytes that are no text.
-    pub(crate) fn encoding(bytes: &[u8], error: &Utf8Error) -> Flaw {
+    pub(crate) fn encoding(bytes: &[u8], error: &Utf8Error) -> ParseError {
         let offset = error.valid_up_to();
         let message = named(&bytes[offset..]).unwrap_or("bytes that are not UTF-8");
-        Flaw { is_syntax: true, ..Flaw::new(offset, no_json(message)) }
+        ParseError { is_syntax: true, ..ParseError::new(offset, no_json(message)) }
     }
 }
 
@@ -63,7 +68,7 @@ fn named(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The place that an error names.
+/// The location that an error names.
 fn offset_of(text: &str, error: &serde_json::Error) -> usize {
     let line_start = match error.line() {
         0 | 1 => 0,
@@ -72,7 +77,7 @@ fn offset_of(text: &str, error: &serde_json::Error) -> usize {
     (line_start + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// The place of the first control character inside of a string; all before it is JSON.
+/// The location of the first control character inside of a string; all before it is JSON.
 fn first_control_character(text: &str) -> usize {
     let (mut in_string, mut escaped) = (false, false);
     let is_found = |byte: u8| {
@@ -88,9 +93,9 @@ fn first_control_character(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::parse::{Rules, parse};
+    use crate::parse::{ParseOptions, parse};
 
-    const RULES: Rules = Rules::new(None, 30);
+    const OPTIONS: ParseOptions = ParseOptions::new(None, 30);
 
     #[test]
     fn control_characters_are_found_where_they_are() {
@@ -105,10 +110,10 @@ mod tests {
                 ("\"", "\""),
             ] {
                 let text = format!("{before}{control}{after}");
-                let flaw = parse(text.as_bytes(), &RULES).unwrap_err();
-                assert_eq!((flaw.offset, flaw.is_syntax), (before.len(), true), "{text:?}: {flaw:?}");
+                let error = parse(text.as_bytes(), &OPTIONS).unwrap_err();
+                assert_eq!((error.offset, error.is_syntax), (before.len(), true), "{text:?}: {error:?}");
                 let words = if control == '\0' { "a NUL byte" } else { "control character" };
-                assert!(flaw.message.contains(words), "{text:?}: {flaw:?}");
+                assert!(error.message.contains(words), "{text:?}: {error:?}");
             }
         }
     }
@@ -116,8 +121,8 @@ mod tests {
     #[test]
     fn other_encodings_are_named() {
         let named = |bytes: &[u8], offset: usize, words: &str| {
-            let flaw = parse(bytes, &RULES).unwrap_err();
-            assert!(flaw.is_syntax && flaw.offset == offset && flaw.message.contains(words), "{flaw:?}");
+            let error = parse(bytes, &OPTIONS).unwrap_err();
+            assert!(error.is_syntax && error.offset == offset && error.message.contains(words), "{error:?}");
         };
         let mark = "a byte order mark, which";
         named("\u{feff}{\"op\":\"sum\",\"n\":1}".as_bytes(), 0, mark);
@@ -132,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_job_is_known_from_a_wrong_one() {
-        let is_unfinished = |text: &str| parse(text.as_bytes(), &RULES).unwrap_err().is_unfinished;
+        let is_unfinished = |text: &str| parse(text.as_bytes(), &OPTIONS).unwrap_err().is_unfinished;
         assert!(["{", "{\"op\":", "[1,", "{\"op\": \"sum\",", "\"a"].into_iter().all(is_unfinished));
         assert!(!["}", "\"op\":1", "]", "1", "{]", "{\"op\":1}", "nul1"].into_iter().any(is_unfinished));
     }

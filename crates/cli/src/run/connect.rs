@@ -13,28 +13,28 @@ use nix::sys::signal::{Signal, raise};
 use ops::Builtin;
 use pool::{Executor, Observer};
 
-use super::News;
+use super::RunEvent;
 use crate::{error::RunError, plan::Plan};
 
-/// Why a run has not begun.
-pub(super) enum NotBegun {
+/// Why a run has not prepared.
+pub(super) enum StartError {
     Failed(RunError),
     /// Somebody wanted it to end before.
     Signalled(Signal),
 }
 
-impl From<RunError> for NotBegun {
-    fn from(error: RunError) -> NotBegun {
-        NotBegun::Failed(error)
+impl From<RunError> for StartError {
+    fn from(error: RunError) -> StartError {
+        StartError::Failed(error)
     }
 }
 
 /// Tells that the thread that connects is done, however it ends.
-struct Done(Sender<News>);
+struct Done(Sender<RunEvent>);
 
 impl Drop for Done {
     fn drop(&mut self) {
-        let _ = self.0.send(News::Connected);
+        let _ = self.0.send(RunEvent::Connected);
     }
 }
 
@@ -43,20 +43,20 @@ impl Drop for Done {
 pub(super) fn make_executor(
     plan: &Plan,
     observer: Option<Arc<dyn Observer>>,
-    (news, heard): (&Sender<News>, &Receiver<News>),
-) -> Result<Arc<dyn Executor<Builtin>>, NotBegun> {
-    let Some(connect) = plan.connecting() else { return Ok(plan.make_executor(observer)?) };
-    let done = Done(news.clone());
+    (events, receiver): (&Sender<RunEvent>, &Receiver<RunEvent>),
+) -> Result<Arc<dyn Executor<Builtin>>, StartError> {
+    let Some(connect) = plan.connector() else { return Ok(plan.make_executor(observer)?) };
+    let done = Done(events.clone());
     let connecting = thread::Builder::new().name("runner-connect".into()).spawn(move || {
         let _done = done;
         connect()
     });
     let connecting = connecting.map_err(RunError::Thread)?;
     loop {
-        match heard.recv() {
-            Ok(News::Signalled(signal)) => return Err(NotBegun::Signalled(signal)),
-            Ok(News::Suspended) => drop(raise(Signal::SIGSTOP)),
-            Ok(News::Connected) | Err(_) => break,
+        match receiver.recv() {
+            Ok(RunEvent::Signalled(signal)) => return Err(StartError::Signalled(signal)),
+            Ok(RunEvent::Suspended) => drop(raise(Signal::SIGSTOP)),
+            Ok(RunEvent::Connected) | Err(_) => break,
             // Nobody else is at work yet.
             Ok(_) => {}
         }

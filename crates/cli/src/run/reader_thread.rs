@@ -1,0 +1,71 @@
+//! The thread that reads jobs and sees to it that each of them goes where it belongs.
+
+use std::{
+    io,
+    sync::{Arc, mpsc::Sender},
+    thread,
+};
+
+use ops::Builtin;
+use pool::{Executor, Stage};
+
+use super::{
+    JobConsumer, JobReader, ReadEnd, RunEvent, StopReason,
+    journal_recorder::JournalRecorder,
+    resume::{JournalCheck, ResumeConsumer},
+    submit::JobSubmitter,
+};
+use crate::{error::RunError, input::Source, output::ReorderBuffer, parse::ParseOptions};
+
+/// Where jobs go, and what of them is known already.
+pub(crate) struct ReaderThread {
+    pub(crate) executor: Arc<dyn Executor<Builtin>>,
+    pub(crate) buffer: Arc<ReorderBuffer>,
+    pub(crate) recorder: Option<Arc<JournalRecorder>>,
+    pub(crate) parse_options: ParseOptions,
+    pub(crate) past: Option<JournalCheck>,
+}
+
+impl ReaderThread {
+    /// Starts to read.
+    pub(crate) fn start(
+        self,
+        intake: JobReader,
+        sources: Vec<Source>,
+        events: &Sender<RunEvent>,
+    ) -> io::Result<()> {
+        let events = events.clone();
+        thread::Builder::new().name("runner-intake".into()).spawn(move || {
+            let timers = self.buffer.thread_timers().clone();
+            timers.intake.begin(Stage::Take);
+            let result = self.feed(intake, sources, &events);
+            timers.intake.end();
+            let _ = events.send(RunEvent::InputEnded(result));
+        })?;
+        Ok(())
+    }
+
+    fn feed(
+        self,
+        intake: JobReader,
+        sources: Vec<Source>,
+        events: &Sender<RunEvent>,
+    ) -> Result<(), RunError> {
+        // Dropped at the end: what has gathered in it goes to the executor before that is told that nothing more will
+        // come.
+        let (recorder, executor) = (self.recorder.as_ref(), &*self.executor);
+        let submitter = JobSubmitter::new(&self.buffer, recorder, executor, (&self.parse_options, events));
+        let mut consumer: Box<dyn JobConsumer + '_> = match self.past {
+            Some(past) => Box::new(ResumeConsumer::new(submitter, self.parse_options, past)),
+            None => Box::new(submitter),
+        };
+        match intake.read_all(sources, &mut *consumer) {
+            Ok(()) | Err(ReadEnd::Closed) => Ok(()),
+            Err(ReadEnd::Failed(error)) => Err(error),
+            Err(ReadEnd::InvalidJob) => {
+                let _ = events.send(RunEvent::Stop(StopReason::InvalidJob));
+                Ok(())
+            }
+        }
+    }
+}
