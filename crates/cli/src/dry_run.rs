@@ -1,4 +1,4 @@
-//! Checks and counts the jobs without running any.
+//! Validates and counts the jobs without running any.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::{
 };
 
 #[derive(Default)]
-struct Count {
+struct JobCounts {
     valid: BTreeMap<&'static str, u64>,
     invalid: u64,
 }
 
-impl JobConsumer for Count {
+impl JobConsumer for JobCounts {
     fn consume(&mut self, job: ReadJob, _: &[u8], _: &str) -> Result<(), ReadEnd> {
         match job {
             Ok(parsed) => *self.valid.entry(parsed.op.name()).or_default() += 1,
@@ -27,19 +27,19 @@ impl JobConsumer for Count {
     }
 }
 
-/// Reads everything, and prints to standard error what would be done: standard output is for results.
+/// Reads all jobs and prints the plan to standard error, because standard output is reserved for results.
 pub(crate) fn dry_run(plan: &Plan) -> ExitStatus {
-    let mut count = Count::default();
-    // The outputs are only tried: what has been created is removed before anything is read.
+    let mut counts = JobCounts::default();
+    // The outputs are opened as a check only; files that this creates are removed before anything is read.
     let sources = match Files::open(plan).map(|files| files.sources) {
         Ok(sources) => sources,
         Err(error) => return failed(&error),
     };
-    let read = JobReader::new(plan).read_all(sources, &mut count);
-    warn(&describe(plan, &count));
+    let read = JobReader::new(plan).read_all(sources, &mut counts);
+    warn(&describe(plan, &counts));
     match read {
         Err(ReadEnd::Failed(error)) => failed(&error),
-        _ if count.invalid > 0 => ExitStatus::JobsFailed,
+        _ if counts.invalid > 0 => ExitStatus::JobsFailed,
         _ => ExitStatus::Succeeded,
     }
 }
@@ -49,16 +49,16 @@ fn failed(error: &RunError) -> ExitStatus {
     exit_status_of(error)
 }
 
-fn describe(plan: &Plan, count: &Count) -> String {
-    let total: u64 = count.valid.values().sum();
-    let kinds: Vec<String> = Op::names(plan.parse_options.defined)
-        .filter_map(|op| count.valid.get(op).map(|jobs| format!("{jobs} {op}")))
+fn describe(plan: &Plan, counts: &JobCounts) -> String {
+    let total: u64 = counts.valid.values().sum();
+    let ops: Vec<String> = Op::names(plan.parse_options.defined)
+        .filter_map(|op| counts.valid.get(op).map(|jobs| format!("{jobs} {op}")))
         .collect();
-    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let order = if plan.unordered { "as they come" } else { "in order" };
+    let ops = if ops.is_empty() { String::new() } else { format!(" ({})", ops.join(", ")) };
+    let order = if plan.unordered { "unordered" } else { "in order" };
     let jobs = if total == 1 { "1 job".to_owned() } else { format!("{total} jobs") };
-    let invalid = count.invalid;
-    format!("{jobs}{kinds}, {invalid} invalid; would run {}, results {order}", executor(plan))
+    let invalid = counts.invalid;
+    format!("{jobs}{ops}, {invalid} invalid; would run {}, results {order}", executor(plan))
 }
 
 fn executor(plan: &Plan) -> String {

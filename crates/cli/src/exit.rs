@@ -1,4 +1,4 @@
-//! How the program can end, and the codes that tell it.
+//! Exit statuses of the program and their codes.
 
 use nix::sys::signal::Signal;
 
@@ -6,10 +6,10 @@ use crate::interrupt;
 
 /// Every job succeeded.
 const SUCCEEDED: i32 = 0;
-/// Some job did not.
+/// At least one job did not succeed.
 const JOBS_FAILED: i32 = 1;
-/// The command line is wrong.
-const MISUSED: i32 = 2;
+/// The command line is invalid.
+const USAGE: i32 = 2;
 /// Input or output failed.
 const INPUT_OUTPUT: i32 = 3;
 /// Workers could not be started, or the pool broke.
@@ -17,7 +17,7 @@ const POOL: i32 = 4;
 /// The journal cannot be used.
 const JOURNAL: i32 = 5;
 
-/// How the program ended. When several apply, the largest counts.
+/// Exit status of the program. When several apply, the greatest in this order wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(crate) enum ExitStatus {
     Succeeded,
@@ -26,25 +26,25 @@ pub(crate) enum ExitStatus {
     InputOutput,
     Journal,
     Pool,
-    /// The program raises the same signal against itself, so that a shell's loop stops too.
+    /// Ended by a signal. The program raises the same signal against itself, so that a shell loop stops too.
     Signal(Signal),
 }
 
 impl ExitStatus {
-    /// The graver of two endings; of two signals, the first.
+    /// Returns the more severe of two statuses; of two signals, the first.
     pub(crate) fn and(self, other: ExitStatus) -> ExitStatus {
         let both_signals = matches!((self, other), (ExitStatus::Signal(_), ExitStatus::Signal(_)));
         if other > self && !both_signals { other } else { self }
     }
 }
 
-/// Leaves the process: by the first signal that asked for it, also if that came when the end had prepared.
-pub(crate) fn leave(ended: ExitStatus) -> ! {
-    let signalled = interrupt::received().map(ExitStatus::Signal);
-    std::process::exit(match signalled.map_or(ended, |signalled| ended.and(signalled)) {
+/// Exits the process. If a signal has requested the end, even after the command finished, exits by the first such signal.
+pub(crate) fn leave(status: ExitStatus) -> ! {
+    let by_signal = interrupt::received().map(ExitStatus::Signal);
+    std::process::exit(match by_signal.map_or(status, |by_signal| status.and(by_signal)) {
         ExitStatus::Succeeded => SUCCEEDED,
         ExitStatus::JobsFailed => JOBS_FAILED,
-        ExitStatus::Usage => MISUSED,
+        ExitStatus::Usage => USAGE,
         ExitStatus::InputOutput => INPUT_OUTPUT,
         ExitStatus::Journal => JOURNAL,
         ExitStatus::Pool => POOL,
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gravest_ending_counts_and_of_signals_the_first() {
+    fn the_most_severe_status_wins_and_of_signals_the_first() {
         let (int, pipe) = (ExitStatus::Signal(Signal::SIGINT), ExitStatus::Signal(Signal::SIGPIPE));
         assert_eq!(ExitStatus::JobsFailed.and(ExitStatus::Pool), ExitStatus::Pool);
         assert_eq!(ExitStatus::Pool.and(ExitStatus::InputOutput), ExitStatus::Pool);

@@ -1,14 +1,12 @@
-//! Signals that end the program or suspend it.
+//! Signals that end or suspend the program.
 //!
-//! Until a command blocks them, and in commands that have nothing to finish, they have their default action. A command that has
-//! workers blocks them before it starts a thread, and one thread [takes](watch) them until the process ends:
+//! Until a command blocks them, and in commands that have nothing to finish, these signals have their default action. A command that has workers blocks them before it starts any thread. One thread then [receives](watch) them until the process ends:
 //!
-//! 1. The first signal is passed on to the command, which ends in good order. That may wait for a reader of its output.
-//! 2. The second is passed on too, but from then on no reader is waited for: if the process is still there after a limit, this
-//!    thread ends it, whatever its other threads wait for. The system kills the workers with it.
-//! 3. A third ends the process at once.
+//! 1. The first signal is passed to the command, which shuts down in order. The shutdown may block on a reader of its output.
+//! 2. The second signal is passed to the command, too, and starts a timer. If the process is still running when the timer expires, this thread exits the process, whatever its other threads are blocked on. The kernel kills the workers with it.
+//! 3. The third signal exits the process at once.
 //!
-//! It ends by the first signal in any case; see [`exit::leave`].
+//! In each case the process exits by the first signal; see [`exit::leave`].
 
 use std::{
     io,
@@ -25,52 +23,49 @@ use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::exit::{self, ExitStatus};
 
-/// How long workers may take to start before the program ends all the same.
-const AT_ONCE: Duration = Duration::from_millis(500);
+/// Time for workers to finish starting before the program exits regardless.
+const WORKER_START_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The first signal that asked for the end.
+/// First signal that requested the end.
 static RECEIVED: OnceLock<Signal> = OnceLock::new();
 
-/// The command does not take care of suspension any more.
-static SUSPENDS_ALONE: AtomicBool = AtomicBool::new(false);
+/// Whether suspension stops this process only, without notifying the command.
+static SUSPENDS_SELF_ONLY: AtomicBool = AtomicBool::new(false);
 
-/// The first signal that has asked for the end, if one has.
+/// Returns the first signal that requested the end, if any.
 pub(crate) fn received() -> Option<Signal> {
     RECEIVED.get().copied()
 }
 
-/// Blocks the signals that end the program, for this thread and all that it starts. One that was ignored when the program
-/// started stays ignored.
+/// Blocks the signals that end the program, for this thread and all threads it starts. A signal that was ignored when the program started stays ignored.
 pub(crate) fn block_termination_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
-/// The same, and the one that suspends it.
+/// Like [`block_termination_signals`], and also blocks SIGTSTP.
 pub(crate) fn block_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGTSTP])
 }
 
-/// From now on suspending the program means stopping this process, and the command is not asked: it has no workers any more,
-/// or may be waiting for a reader.
+/// Makes suspension stop this process without notifying the command: the command has no workers any more, or may be blocked on a reader.
 pub(crate) fn suspend_alone() {
-    SUSPENDS_ALONE.store(true, Ordering::Relaxed);
+    SUSPENDS_SELF_ONLY.store(true, Ordering::Relaxed);
 }
 
 fn block(all: &[Signal]) -> SigSet {
     let signals = all.iter().copied().filter(|&signal| !sys::signal::is_ignored(signal)).collect::<SigSet>();
-    // Fails only for a set that does not exist.
+    // Fails only for an invalid set.
     let _ = signals.thread_block();
     signals
 }
 
-/// Starts the thread that takes these signals. `notify` is called with each of them and must not wait for a reader; it returns
-/// whether the command takes care of the signal. After the second one the command has `limit` to end the process.
+/// Starts the thread that receives these signals. It calls `notify` with each of them. `notify` must not block on a reader; it returns whether the command handles the signal. After the second signal the command has `limit` to exit the process.
 pub(crate) fn watch(
     signals: SigSet,
     limit: Duration,
     mut notify: impl FnMut(Signal) -> bool + Send + 'static,
 ) -> io::Result<()> {
-    let take_all = move || {
+    let receive_all = move || {
         let mut end_at = None;
         loop {
             match next(&signals, end_at) {
@@ -80,16 +75,16 @@ pub(crate) fn watch(
                     end_at = Instant::now().checked_add(limit);
                     notify(signal);
                 }
-                // The third, or the time is over.
+                // Third signal, or the time limit has passed.
                 Some(_) | None => leave(),
             }
         }
     };
-    thread::Builder::new().name("runner-signals".into()).spawn(take_all)?;
+    thread::Builder::new().name("runner-signals".into()).spawn(receive_all)?;
     Ok(())
 }
 
-/// The next signal; `None` if none has come by then.
+/// Returns the next signal, or `None` if none arrives before `until`.
 fn next(signals: &SigSet, until: Option<Instant>) -> Option<Signal> {
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -102,9 +97,9 @@ fn next(signals: &SigSet, until: Option<Instant>) -> Option<Signal> {
     }
 }
 
-/// Stops this process, unless the command does, after it has stopped its workers.
+/// Stops this process, unless the command stops it after it has stopped its workers.
 fn suspend(notify: &mut impl FnMut(Signal) -> bool) {
-    if SUSPENDS_ALONE.load(Ordering::Relaxed) || !notify(Signal::SIGTSTP) {
+    if SUSPENDS_SELF_ONLY.load(Ordering::Relaxed) || !notify(Signal::SIGTSTP) {
         let _ = raise(Signal::SIGSTOP);
     }
 }
@@ -113,11 +108,10 @@ fn leave() -> ! {
     exit::leave(ExitStatus::Succeeded)
 }
 
-/// Ends the program by the first signal that asks for it: nothing has to be finished, and the workers go with it. To be called
-/// before any other thread is started.
+/// Exits the program on the first signal that requests the end. For commands that have nothing to finish; the workers are killed with the process. Must be called before any other thread is started.
 pub(crate) fn exit_on_signal(starts: Starts) -> io::Result<()> {
-    watch(block_termination_signals(), AT_ONCE, move |_| {
-        let _pause = starts.pause(AT_ONCE);
+    watch(block_termination_signals(), WORKER_START_TIMEOUT, move |_| {
+        let _pause = starts.pause(WORKER_START_TIMEOUT);
         leave()
     })
 }

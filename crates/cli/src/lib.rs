@@ -1,7 +1,6 @@
-//! `runner`: jobs from JSON on worker processes, exact results in order.
+//! `runner`: runs jobs from JSON on worker processes and prints exact results in order.
 //!
-//! [`main`] parses the arguments into a plan, which is plain data, and only then touches the world. This crate is
-//! the only one that words anything for a person.
+//! [`main`] parses the arguments into a plan, which is plain data, before it opens a file or starts a process. All messages for users are worded in this crate.
 
 mod advise;
 mod args;
@@ -33,8 +32,7 @@ use args::{Command, Packaging};
 use exit::ExitStatus;
 use plan::Plan;
 
-/// The whole program. Never returns: the process ends with one of the documented exit codes, or of the signal that
-/// stopped the run.
+/// Runs the program. Never returns: the process exits with one of the documented exit codes or by the signal that stopped the run.
 pub fn main() -> ! {
     sys::init::leave_init();
     sys::signal::reset_sigchld();
@@ -42,13 +40,13 @@ pub fn main() -> ! {
     pool::enter_if_worker::<ops::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
     pool::enter_if_worker::<text::Block>();
-    exit::leave(start())
+    exit::leave(run_command())
 }
 
-fn start() -> ExitStatus {
+fn run_command() -> ExitStatus {
     let mut words = std::env::args_os().skip(1);
     if let Some(front) = words.next().as_ref().and_then(text::Front::named) {
-        // They read their arguments as other programs of a pipeline do, not as clap would.
+        // They parse their arguments as the GNU tools do, without clap.
         return text::run(front, words);
     }
     let arguments = match args::read() {
@@ -60,7 +58,7 @@ fn start() -> ExitStatus {
         Some(Command::Bench(arguments)) => return measure::measure(arguments),
         Some(Command::Advise(arguments)) => return advise::advise(arguments),
         Some(Command::Cluster(command)) => return cluster::carry_out(command),
-        Some(Command::Packaging(wanted)) => return print_for_packagers(&wanted),
+        Some(Command::Packaging(packaging)) => return print_packaging(&packaging),
         None => Plan::new(arguments),
     };
     match plan {
@@ -73,10 +71,10 @@ fn start() -> ExitStatus {
     }
 }
 
-fn print_for_packagers(wanted: &Packaging) -> ExitStatus {
+fn print_packaging(packaging: &Packaging) -> ExitStatus {
     let mut command = args::command();
     let mut text = Vec::new();
-    match wanted {
+    match packaging {
         Packaging::Completions { shell } => {
             clap_complete::generate(*shell, &mut command, "runner", &mut text);
         }

@@ -1,6 +1,6 @@
-//! `runner`: see the crate `cli`.
+//! The executable `runner`; see the crate `cli`.
 
-/// Tells jobs that run out of memory from jobs that crash.
+/// Distinguishes jobs that run out of memory from jobs that crash.
 #[global_allocator]
 static ALLOCATOR: pool::WatchedAllocator = pool::WatchedAllocator;
 

@@ -1,4 +1,4 @@
-//! What stands in place of the cluster in a build without it: nothing but the word that it is not there.
+//! Replacement of the module `cluster` in builds without the feature `cluster`. Its subcommands are rejected.
 
 use std::{ffi::OsString, path::Path};
 
@@ -23,7 +23,7 @@ impl RunArguments {
     }
 }
 
-/// There is no such plan.
+/// Uninhabited: without the feature there is no cluster plan.
 #[derive(Debug)]
 pub(crate) enum ClusterPlan {}
 
@@ -41,7 +41,7 @@ impl ClusterPlan {
     }
 }
 
-/// Files of these names are not meant, so they are not looked for.
+/// Subcommands that are recognized only to be rejected, so that their names are not opened as files.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
     /// Not in this build
@@ -76,11 +76,11 @@ mod tests {
     use crate::args::Command;
 
     #[test]
-    fn what_needs_a_cluster_is_known_and_refused_whatever_follows() {
+    fn rejects_cluster_subcommands_with_any_arguments() {
         for call in [&["runner", "node"][..], &["runner", "cluster", "status", "--json"]] {
             let arguments = Arguments::try_parse_from(call).unwrap();
             let Some(Command::Cluster(command)) = arguments.command else {
-                panic!("{call:?} is taken for jobs")
+                panic!("{call:?} was parsed as jobs")
             };
             assert!(carry_out(command) == ExitStatus::Usage);
         }

@@ -1,4 +1,4 @@
-//! What to do, as plain data: checked, and nothing touched yet.
+//! The validated command line as plain data. Building it touches no file and no process.
 
 use std::{
     num::NonZeroU64,
@@ -19,30 +19,30 @@ use crate::{
     parse::ParseOptions,
 };
 
-/// What may be between the reading of a job and the writing of its record.
+/// Limits of the jobs between the read of a job and the write of its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BufferLimits {
     pub(crate) jobs: usize,
-    /// Texts and records together, about, unless a single job takes more.
+    /// Approximate limit of texts and records together; a single job may exceed it.
     pub(crate) bytes: usize,
 }
 
-/// StopReason for workers that are near.
+/// Limits of a local run.
 const LOCAL_LIMITS: BufferLimits = BufferLimits { jobs: 8_192, bytes: 24 << 20 };
 
-/// Two batches of short jobs for each worker, and as many that are on their way to it or back.
+/// Buffered jobs per worker: two batches of short jobs, and as many in transit to and from the worker.
 const JOBS_PER_WORKER: usize = 2_048;
 
-/// StopReason to keep many machines busy behind one slow job.
+/// Limits of a cluster run: enough to keep many machines busy while one slow job blocks the output.
 const CLUSTER_LIMITS: BufferLimits = BufferLimits { jobs: 1 << 20, bytes: 256 << 20 };
 
-/// Nobody knows how many workers a cluster has: as many jobs as this are always let in, four times.
+/// Assumed number of workers of a cluster, whose actual number is unknown. The reorder buffer always admits at least four jobs per worker.
 const CLUSTER_WORKERS: usize = 1_024;
 
-/// Connects to a cluster, on any thread.
+/// Function that connects to a cluster; can be called on any thread.
 pub(crate) type Connect = Box<dyn FnOnce() -> Result<Arc<dyn Executor<Builtin>>, RunError> + Send>;
 
-/// Everything that one call of `runner` was asked for.
+/// Everything that one call of `runner` is to do.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
@@ -53,22 +53,22 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) executor: ExecutorKind,
     pub(crate) workers: usize,
-    /// The most threads that parse lines beside the one that reads them, if that was chosen.
+    /// Maximum number of parser threads besides the reader thread; `None` chooses by the number of cores.
     pub(crate) parsers: Option<usize>,
-    /// Where the jobs run, if that is not here.
+    /// Cluster that runs the jobs; `None` runs them locally.
     pub(crate) cluster: Option<ClusterPlan>,
     pub(crate) unordered: bool,
     pub(crate) output: Destination,
     pub(crate) journal: Option<JournalPlan>,
-    /// How many jobs may not succeed before no more are started.
+    /// Number of failures after which no more jobs are started.
     pub(crate) max_failures: Option<NonZeroU64>,
-    /// The first invalid job ends the run.
+    /// Whether the first invalid job ends the run.
     pub(crate) strict: bool,
-    /// How long the whole run may take.
+    /// Time limit of the whole run.
     pub(crate) time_limit: Option<Duration>,
     pub(crate) progress: When,
     pub(crate) stats: Option<StatsFormat>,
-    /// Where the statistics go instead of standard error.
+    /// Destination of the statistics; `None` is standard error.
     pub(crate) stats_file: Option<Destination>,
     pub(crate) trace: Option<Destination>,
     pub(crate) quiet: bool,
@@ -77,7 +77,7 @@ pub(crate) struct Plan {
     pool: PoolPlan,
 }
 
-/// What differs between the commands that run jobs.
+/// Settings that differ between the commands that run jobs.
 struct CommandPlan {
     jobs: Vec<PathBuf>,
     format: Format,
@@ -86,21 +86,21 @@ struct CommandPlan {
     programs: Vec<ProgramDefinition>,
 }
 
-/// Where jobs come from.
+/// Source of jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Standard,
     File(PathBuf),
 }
 
-/// Where something is written to.
+/// Destination of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Standard,
     File(PathBuf),
 }
 
-/// Where outcomes are recorded, and how.
+/// Journal settings.
 #[derive(Clone, Debug)]
 pub(crate) struct JournalPlan {
     pub(crate) path: PathBuf,
@@ -109,7 +109,7 @@ pub(crate) struct JournalPlan {
     pub(crate) fsync: Fsync,
 }
 
-/// What only a pool of processes is told.
+/// Settings of a pool of processes.
 #[derive(Debug)]
 struct PoolPlan {
     batch: pool::BatchSize,
@@ -129,7 +129,7 @@ struct PoolPlan {
 }
 
 impl Plan {
-    /// The plan of a run of jobs.
+    /// Plan of `runner` without a subcommand.
     pub(crate) fn new(arguments: Arguments) -> Result<Plan, UsageError> {
         let Arguments { jobs, format, define, run, .. } = arguments;
         if let Some(command) = jobs.first().and_then(|job| args::command_named(job)) {
@@ -144,7 +144,7 @@ impl Plan {
         Plan::with(command, run)
     }
 
-    /// The plan of `runner each`.
+    /// Plan of `runner each`.
     pub(crate) fn each(arguments: EachArguments) -> Result<Plan, UsageError> {
         let defined = Defined::by_each(&arguments)?;
         let EachArguments { files, records, run, .. } = arguments;
@@ -170,26 +170,10 @@ impl Plan {
         let CommandPlan { jobs, format, parse_options, layout, programs } = command;
         let pool = PoolPlan::new(&arguments);
         let cluster = ClusterPlan::new(&arguments)?;
-        // A variable may say otherwise, for runs that are not on a cluster.
+        // `RUNNER_EXECUTOR` applies to local runs only.
         let executor = if cluster.is_some() { ExecutorKind::Processes } else { arguments.executor };
         if executor != ExecutorKind::Processes {
-            let refused = [
-                ("--codec", arguments.codec.is_some()),
-                ("--timeout", arguments.timeout.is_some()),
-                ("--max-memory", arguments.supervision.max_memory.is_some()),
-                ("--max-rss", arguments.supervision.max_rss.is_some()),
-                ("--recycle-rss", arguments.supervision.recycle_rss.is_some()),
-                ("--max-jobs-per-worker", arguments.supervision.max_jobs_per_worker.is_some()),
-                ("--pin", arguments.supervision.pin),
-                ("--nice", arguments.supervision.nice.is_some()),
-                ("--trace", arguments.trace.is_some()),
-                ("--worker-bin", arguments.worker_bin.is_some()),
-                ("each", parse_options.each.is_some()),
-                ("--define", !parse_options.defined.is_empty()),
-            ];
-            if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
-                return Err(UsageError::NeedsProcesses(option));
-            }
+            reject_process_options(&arguments, &parse_options)?;
         }
         let mut inputs: Vec<Input> = jobs.into_iter().map(Input::new).collect();
         if inputs.is_empty() {
@@ -238,19 +222,19 @@ impl Plan {
         })
     }
 
-    /// Files that are read, but not as inputs, by the options that name them.
+    /// Files that are read but are not inputs, with the options that name them.
     pub(crate) fn files_read_elsewhere(&self) -> Vec<(&'static str, &Path)> {
         let worker = self.pool.worker_bin.as_deref().map(|program| ("--worker-bin", program));
         let cluster = self.cluster.as_ref().map(ClusterPlan::files_read);
         worker.into_iter().chain(cluster.unwrap_or_default()).collect()
     }
 
-    /// What connects to the cluster, if one was asked for.
+    /// Returns the function that connects to the cluster, if the jobs run on one.
     pub(crate) fn connector(&self) -> Option<Connect> {
         self.cluster.as_ref().map(|cluster| cluster.connecting(self))
     }
 
-    /// Makes the executor that was asked for on this machine; processes can be observed.
+    /// Creates the local executor. `observer` applies to processes only.
     pub(crate) fn make_executor(
         &self,
         observer: Option<Arc<dyn Observer>>,
@@ -263,32 +247,32 @@ impl Plan {
         }
     }
 
-    /// The time limit of jobs that have none of their own.
+    /// Time limit of jobs without a `timeout` field.
     #[cfg(feature = "cluster")]
     pub(crate) fn time_limit_of_jobs(&self) -> Option<Duration> {
         self.pool.timeout
     }
 
-    /// The programs of user-defined ops that run here.
+    /// Programs of user-defined ops that run on this machine.
     pub(crate) fn programs(&self) -> &[ProgramDefinition] {
         &self.limits.programs
     }
 
-    /// How much may be under way.
+    /// Limits of the reorder buffer.
     pub(crate) fn buffer_limits(&self) -> BufferLimits {
         let jobs = LOCAL_LIMITS.jobs.max(self.workers * JOBS_PER_WORKER);
         if self.cluster.is_some() { CLUSTER_LIMITS } else { BufferLimits { jobs, ..LOCAL_LIMITS } }
     }
 
-    /// Why the executor cannot run jobs any more.
+    /// Error for an executor that cannot run jobs any more.
     pub(crate) fn broken(&self, cause: &str) -> RunError {
         match self.cluster {
             Some(_) => RunError::Cluster(cause.to_owned()),
-            None => RunError::Broken(cause.to_owned()),
+            None => RunError::PoolFailed(cause.to_owned()),
         }
     }
 
-    /// Makes a pool of worker processes.
+    /// Creates a pool of worker processes.
     pub(crate) fn make_processes(
         &self,
         workers: usize,
@@ -334,11 +318,33 @@ impl Plan {
             && let Some(cause) = pool.transport_fallback()
         {
             warn(&format!(
-                "jobs travel through sockets, because there can be no shared memory of the defaults size: {cause}"
+                "using sockets instead of shared memory: cannot create shared memory of the default size: {cause}"
             ));
         }
         Ok(pool)
     }
+}
+
+/// Rejects options that apply to worker processes only.
+fn reject_process_options(arguments: &RunOptions, parse_options: &ParseOptions) -> Result<(), UsageError> {
+    let process_options = [
+        ("--codec", arguments.codec.is_some()),
+        ("--timeout", arguments.timeout.is_some()),
+        ("--max-memory", arguments.supervision.max_memory.is_some()),
+        ("--max-rss", arguments.supervision.max_rss.is_some()),
+        ("--recycle-rss", arguments.supervision.recycle_rss.is_some()),
+        ("--max-jobs-per-worker", arguments.supervision.max_jobs_per_worker.is_some()),
+        ("--pin", arguments.supervision.pin),
+        ("--nice", arguments.supervision.nice.is_some()),
+        ("--trace", arguments.trace.is_some()),
+        ("--worker-bin", arguments.worker_bin.is_some()),
+        ("each", parse_options.each.is_some()),
+        ("--define", !parse_options.defined.is_empty()),
+    ];
+    if let Some((option, _)) = process_options.into_iter().find(|(_, given)| *given) {
+        return Err(UsageError::NeedsProcesses(option));
+    }
+    Ok(())
 }
 
 impl PoolPlan {
@@ -370,7 +376,7 @@ impl JournalPlan {
 }
 
 impl Destination {
-    /// The destination that an option names: `-` is standard output.
+    /// Destination that an option names; `-` is standard output.
     pub(crate) fn new(path: PathBuf) -> Destination {
         if path.as_os_str() == "-" { Destination::Standard } else { Destination::File(path) }
     }
@@ -381,7 +387,7 @@ impl Input {
         if path.as_os_str() == "-" { Input::Standard } else { Input::File(path) }
     }
 
-    /// The name by which people and records know it.
+    /// Name in messages and records.
     pub(crate) fn name(&self) -> String {
         match self {
             Input::Standard => "-".to_owned(),

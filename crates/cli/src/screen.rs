@@ -1,4 +1,4 @@
-//! Messages on standard error, and the terminal that a progress bar shares with them and with records.
+//! Messages on standard error, and access to a terminal that a progress bar shares with messages and records.
 
 use std::io::{self, Write};
 
@@ -7,23 +7,23 @@ use parking_lot::Mutex;
 
 use crate::output::LineWriter;
 
-/// The bar that is on the screen.
+/// The progress bar that is currently drawn.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Notes that the bar is drawn from now on.
+/// Registers the bar as drawn.
 pub(crate) fn show(bar: &ProgressBar) {
     BAR.lock().get_or_insert_with(|| bar.clone());
 }
 
-/// Removes the bar, so that what follows starts on an empty line.
+/// Removes the bar, so that later output starts on an empty line.
 pub(crate) fn remove(bar: &ProgressBar) {
     BAR.lock().take();
     bar.finish_and_clear();
 }
 
-/// Writes to the terminal while no bar is on it. `write` writes whole lines and must not print messages.
+/// Runs `write` with the bar hidden. `write` must write whole lines and must not print messages.
 pub(crate) fn without_bar<T>(write: impl FnOnce() -> T) -> T {
-    // Not locked meanwhile: writing may wait for its reader.
+    // Unlocked during the write, which may block on the reader.
     let bar = BAR.lock().clone();
     match bar {
         Some(bar) => bar.suspend(write),

@@ -1,33 +1,33 @@
-//! The time accounting of the command line's own threads.
+//! Time accounting of the command's own threads.
 
 use std::sync::Arc;
 
 use pool::ThreadStats;
 use sys::stage_timer::TimedThread;
 
-/// The threads of a run besides those of the executor. One that is not started counts nothing.
+/// Stage timers of the threads of a run, except those of the executor. A thread that is not started has no statistics.
 #[derive(Debug)]
 pub(crate) struct ThreadTimers {
-    /// Reads jobs, passes them on, and waits for room.
-    pub(crate) intake: TimedThread,
-    /// Parse what has been read, where there are cores to spare.
+    /// Thread that reads and submits jobs, including its wait for buffer space.
+    pub(crate) reader: TimedThread,
+    /// Threads that parse chunks, if there are spare cores.
     pub(crate) parsers: Vec<TimedThread>,
-    /// Takes lines out of the buffer, and waits for some.
+    /// Thread that writes records, including its wait for records.
     pub(crate) writer: TimedThread,
 }
 
 impl ThreadTimers {
-    /// ThreadTimers for a run with up to `parsers` parser threads.
+    /// Timers for a run with up to `parsers` parser threads.
     pub(crate) fn new(parsers: usize) -> Arc<ThreadTimers> {
         let parsers = (0..parsers).map(|number| TimedThread::new(format!("parser {number}"))).collect();
         Arc::new(ThreadTimers {
-            intake: TimedThread::new("intake"),
+            reader: TimedThread::new("intake"),
             parsers,
             writer: TimedThread::new("writer"),
         })
     }
 
-    /// What the threads besides the intake have done.
+    /// Returns the statistics of all threads except the reader.
     pub(crate) fn other_stats(&self) -> impl Iterator<Item = ThreadStats> {
         self.parsers.iter().chain([&self.writer]).filter_map(TimedThread::stats)
     }

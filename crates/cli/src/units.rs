@@ -1,8 +1,8 @@
-//! Sizes and durations as people write them on a command line.
+//! Parsing of sizes and durations on the command line, and formatting of numbers.
 
 use std::{str::FromStr, time::Duration};
 
-/// A number of bytes: `65536`, `64K`, `16M`, `1G`.
+/// Number of bytes, greater than 0: `65536`, `64K`, `16M`, `1G`. Units are powers of 1,024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
@@ -10,31 +10,31 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Size, String> {
-        let wrong = || "expected a number of bytes such as 65536, 64K, 16M or 1G".to_owned();
+        let invalid = || "expected a number of bytes, for example 65536, 64K, 16M or 1G".to_owned();
         let (digits, shift) = match text.as_bytes().last() {
             Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
             Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
             Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
             _ => (text, 0),
         };
-        let number: u64 = digits.parse().map_err(|_| wrong())?;
-        number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).map(Size).ok_or_else(wrong)
+        let number: u64 = digits.parse().map_err(|_| invalid())?;
+        number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).map(Size).ok_or_else(invalid)
     }
 }
 
-/// A duration in seconds, above 0: `2`, `0.5`.
+/// Parses a duration in seconds, greater than 0: `2`, `0.5`.
 pub(crate) fn positive_seconds(text: &str) -> Result<Duration, String> {
     let positive = seconds(text).ok().filter(|time| !time.is_zero());
-    positive.ok_or_else(|| "expected a number of seconds above 0".to_owned())
+    positive.ok_or_else(|| "expected a number of seconds greater than 0".to_owned())
 }
 
-/// A duration in seconds, 0 or more.
+/// Parses a duration in seconds, 0 or more.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|number| Duration::try_from_secs_f64(number).ok());
     seconds.ok_or_else(|| "expected a number of seconds".to_owned())
 }
 
-/// A time in nanoseconds with the unit that suits it.
+/// Formats nanoseconds in a suitable unit, with one decimal.
 pub(crate) fn format_ns(ns: f64) -> String {
     let (value, unit) = match ns {
         ..1e3 => (ns, "ns"),
@@ -45,7 +45,7 @@ pub(crate) fn format_ns(ns: f64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// A number in no more than `width` characters: in thousands, millions and so on where all of its digits do not fit.
+/// Formats a number in at most `width` characters, scaled to thousands, millions and so on if its digits do not fit.
 pub(crate) fn format_count(number: u64, width: usize) -> String {
     let text = number.to_string();
     if text.len() <= width {
@@ -58,7 +58,7 @@ pub(crate) fn format_count(number: u64, width: usize) -> String {
     scaled.find(|text| text.len() <= width).unwrap_or(text)
 }
 
-/// A number with up to so many decimals: as many as fit into `width` characters.
+/// Formats a number with at most `decimals` decimals, as many as fit into `width` characters.
 pub(crate) fn format_decimal(number: f64, decimals: usize, width: usize) -> String {
     let mut texts = (0..=decimals).rev().map(|decimals| format!("{number:.decimals$}"));
     texts.find(|text| text.len() <= width).unwrap_or_else(|| format_count(number as u64, width))
@@ -69,11 +69,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn parses_sizes() {
         assert_eq!("16M".parse(), Ok(Size(16 << 20)));
         assert_eq!("7".parse(), Ok(Size(7)));
-        for wrong in ["", "M", "0", "-1", "1.5M", "99999999999999G", "1Q"] {
-            assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+        for invalid in ["", "M", "0", "-1", "1.5M", "99999999999999G", "1Q"] {
+            assert!(invalid.parse::<Size>().is_err(), "{invalid}");
         }
     }
 
@@ -92,11 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
+    fn parses_durations() {
         assert_eq!(positive_seconds("0.25"), Ok(Duration::from_millis(250)));
         assert_eq!(seconds("0"), Ok(Duration::ZERO));
-        for wrong in ["0", "-1", "NaN", "inf", "1e400", "x", "1e-30"] {
-            assert!(positive_seconds(wrong).is_err(), "{wrong}");
+        for invalid in ["0", "-1", "NaN", "inf", "1e400", "x", "1e-30"] {
+            assert!(positive_seconds(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Options that an environment variable may set as well, where the command line does not.
+//! Options that can also be set by an environment variable. The command line takes precedence.
 //!
-//! By itself clap reads the variables of all options on the way to the command that is called, takes an empty variable for
-//! a value, and names the option where the variable is wrong.
+//! This differs from clap's own handling: clap reads the variables of all options on the path to the called subcommand, takes an empty variable as a value, and names the option instead of the variable in errors.
 
 use std::{
     env,
@@ -14,15 +13,14 @@ use clap::{
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
 
-/// Reads a command line, whose first word is the program's name. Only the variables of the command that is called are
-/// read; empty ones count as unset.
+/// Parses a command line; `words[0]` is the name of the program. Reads only the variables of the called command and treats empty ones as unset.
 ///
 /// # Errors
-/// As clap words them; one that is caused by a variable names it.
+/// When the command line or a variable is invalid. An error caused by a variable names the variable.
 pub(crate) fn matches(command: &Command, words: &[OsString]) -> Result<ArgMatches, Error> {
     let is_not_empty = |name: &OsStr| env::var_os(name).is_none_or(|value| !value.is_empty());
     let with = |is_read: &dyn Fn(&OsStr) -> bool| {
-        // A subcommand can only be the first word, and has nothing to do with the options of a run.
+        // A subcommand can only be the first word, and does not share the options of a run.
         let is_run = words.get(1).and_then(|word| command.find_subcommand(word)).is_none();
         let command = read_variables(command.clone(), &|name| is_read(name) && is_not_empty(name));
         let command = if is_run { command } else { command.mut_args(|option| option.env(Resettable::Reset)) };
@@ -30,7 +28,7 @@ pub(crate) fn matches(command: &Command, words: &[OsString]) -> Result<ArgMatche
     };
     with(&|_| true).map_err(|error| {
         if with(&|_| false).is_err() {
-            // The command line itself is wrong, or asks for help.
+            // The command line itself is invalid, or requests help.
             return error;
         }
         let culprit = |name: &OsString| with(&|other| other == name).is_err();
@@ -41,7 +39,7 @@ pub(crate) fn matches(command: &Command, words: &[OsString]) -> Result<ArgMatche
     })
 }
 
-/// The same command, which reads no variables.
+/// Returns the command without environment variables.
 pub(crate) fn ignore_variables(command: Command) -> Command {
     read_variables(command, &|_| false)
 }
@@ -54,7 +52,7 @@ fn read_variables(command: Command, is_read: &dyn Fn(&OsStr) -> bool) -> Command
     command.mut_subcommands(|command| read_variables(command, is_read))
 }
 
-/// Names of the variables of a command and of its subcommands.
+/// Returns the names of the variables of a command and its subcommands.
 fn variables(command: &Command) -> Vec<OsString> {
     let own = command.get_arguments().filter_map(|option| option.get_env().map(OsStr::to_owned));
     own.chain(command.get_subcommands().flat_map(variables)).collect()

@@ -52,7 +52,7 @@ pub(super) fn sample(
         pool.join();
     }
     if let Some(cause) = pool.broken() {
-        return Err(RunError::Broken(cause.to_string()));
+        return Err(RunError::PoolFailed(cause.to_string()));
     }
     let mut jobs = Books::of(&pool) - before;
     let done = done.0.load(Ordering::Relaxed);

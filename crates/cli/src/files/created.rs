@@ -27,8 +27,8 @@ impl CreatedFile {
         self.file = None;
     }
 
-    /// Another run may have opened the file in the meantime. If that uses it as a journal it has locked it or is about to,
-    /// and then finds that the name is gone.
+    /// Another run may have opened the file in the meantime. If that uses it as a journal it has locked it or
+    /// is about to, and then finds that the name is gone.
     fn is_unused(&self, file: &File) -> io::Result<bool> {
         let (ours, named) = (file.metadata()?, self.path.symlink_metadata()?);
         Ok(FileIdentity::from(&ours) == FileIdentity::from(&named)

@@ -75,7 +75,8 @@ impl Output {
         Ok(())
     }
 
-    /// Returns the open file. Opens it first if it is a FIFO, which blocks until it has a reader, or a device.
+    /// Returns the open file. Opens it first if it is a FIFO, which blocks until it has a reader, or a
+    /// device.
     pub(crate) fn open(self) -> io::Result<File> {
         match self.target {
             Target::Standard(file) | Target::Regular { file, .. } => Ok(file),

@@ -153,8 +153,9 @@ impl Registry {
         self.open_regular((option, path), existing, options, &|error| failed(error.into()))
     }
 
-    /// Opens a regular file, which is created if it is missing. It is checked before it is opened, because opening a
-    /// running program for writing fails, and after that, because a name may mean another file by then.
+    /// Opens a regular file, which is created if it is missing. It is checked before it is opened, because
+    /// opening a running program for writing fails, and after that, because a name may mean another file by
+    /// then.
     fn open_regular(
         &mut self,
         (option, path): (OutputOption, &Path),
@@ -218,7 +219,8 @@ impl Entry {
                 FileKind::Storage => {
                     is_read_and_written || is_opened_for_writing(self) || is_opened_for_writing(other)
                 }
-                // A pipe that is named by its descriptor, such as /dev/stderr, may be written to as well as the stream.
+                // A pipe that is named by its descriptor, such as /dev/stderr, may be written to as well as
+                // the stream.
                 FileKind::Pipe => {
                     is_read_and_written && !are_streams
                         || is_opened_for_writing(self) && is_opened_for_writing(other)

@@ -1,5 +1,5 @@
-//! A JSON array, cut into its elements while it is being read: an element is there as soon as its last byte is.
-//! Whether it is well-formed inside is its parser's business.
+//! A JSON array, cut into its elements while it is being read: an element is there as soon as its last byte
+//! is. Whether it is well-formed inside is its parser's business.
 
 use super::{
     buffer::Buffer,

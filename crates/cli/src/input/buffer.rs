@@ -4,8 +4,8 @@ use std::{io, mem};
 
 use super::{element::Location, source::Stream};
 
-/// Number of bytes that a read asks for. Lines that are read together are parsed together, so this also bounds what the
-/// parsed jobs of one chunk take: they should stay in the cache of a core.
+/// Number of bytes that a read asks for. Lines that are read together are parsed together, so this also
+/// bounds what the parsed jobs of one chunk take: they should stay in the cache of a core.
 const READ_SIZE: usize = 32 * 1024;
 
 /// Bytes of a stream from some position on, and where they stand in lines and columns.
@@ -65,7 +65,8 @@ impl<R: Stream> Buffer<R> {
         self.start += count;
     }
 
-    /// Uses up the first `count` bytes and returns them. The memory of `recycled` is used for the bytes that follow.
+    /// Uses up the first `count` bytes and returns them. The memory of `recycled` is used for the bytes that
+    /// follow.
     pub(crate) fn take(&mut self, count: usize, mut recycled: Vec<u8>) -> Vec<u8> {
         let start = self.start;
         self.advance(count);
@@ -78,7 +79,8 @@ impl<R: Stream> Buffer<R> {
         taken
     }
 
-    /// Whether the unused bytes start with these. Reads on while they may; `before_read` as for [`fill`](Self::fill).
+    /// Whether the unused bytes start with these. Reads on while they may; `before_read` as for
+    /// [`fill`](Self::fill).
     pub(crate) fn starts_with(&mut self, prefix: &[u8], before_read: &mut dyn FnMut()) -> io::Result<bool> {
         while self.unused().len() < prefix.len() && prefix.starts_with(self.unused()) {
             if !self.fill(before_read)? {

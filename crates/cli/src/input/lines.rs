@@ -1,5 +1,5 @@
-//! JSON LineScanner: a job on each line that is not blank. What has been read is cut after its last complete line; the lines
-//! themselves are found where the [`Chunk`] is parsed, which may be another thread.
+//! JSON LineScanner: a job on each line that is not blank. What has been read is cut after its last complete
+//! line; the lines themselves are found where the [`Chunk`] is parsed, which may be another thread.
 
 use super::{
     buffer::Buffer,

@@ -32,7 +32,8 @@ pub(crate) struct Source {
 enum SourceReader {
     Standard,
     File(File),
-    /// A FIFO or a device. Opening it may block, and its writer may wait until those before it have been read.
+    /// A FIFO or a device. Opening it may block, and its writer may wait until those before it have been
+    /// read.
     Special(PathBuf),
 }
 

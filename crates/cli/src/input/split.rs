@@ -20,7 +20,8 @@ enum SplitMode {
     Whole { delimiter: u8 },
 }
 
-/// A stream of job texts, after its form has been found out: an array is read element by element, lines in chunks.
+/// A stream of job texts, after its form has been found out: an array is read element by element, lines in
+/// chunks.
 pub(crate) enum Texts<R> {
     Elements(Elements<R>),
     Chunks(Chunks<R>),
@@ -70,7 +71,8 @@ impl<R: Stream> Chunks<R> {
         self.buffer.may_wait()
     }
 
-    /// Reads at most once and returns the lines that are complete then. The memory of `recycled` is used for what follows.
+    /// Reads at most once and returns the lines that are complete then. The memory of `recycled` is used for
+    /// what follows.
     pub(crate) fn next(&mut self, recycled: &mut Vec<u8>) -> Result<ChunkRead, SplitError> {
         self.lines.next(&mut self.buffer, self.longest, mem::take(recycled))
     }
@@ -87,7 +89,8 @@ impl<R: Stream> Splitter<R> {
         Splitter { buffer: Buffer::new(reader), form: SplitMode::Whole { delimiter }, longest }
     }
 
-    /// Finds out the form of the stream by its first bytes. `before_read` is called before a read that may wait.
+    /// Finds out the form of the stream by its first bytes. `before_read` is called before a read that may
+    /// wait.
     pub(crate) fn texts(mut self, before_read: &mut dyn FnMut()) -> Result<Texts<R>, SplitError> {
         let lines = match self.form {
             SplitMode::Whole { delimiter } => Some(LineScanner::whole(delimiter)),
@@ -153,8 +156,8 @@ impl<R: Stream> Splitter<R> {
         Ok(matches!(self.visible(from, before_read)?, Some((_, b'[' | b'{' | b']'))))
     }
 
-    /// The first unused byte from an offset on that is not white space, and where it is. Leading white space is
-    /// used up, so that any amount of it can be passed.
+    /// The first unused byte from an offset on that is not white space, and where it is. Leading white space
+    /// is used up, so that any amount of it can be passed.
     fn visible(
         &mut self,
         from: usize,

@@ -4,8 +4,8 @@ use journal::{Digest, Record};
 
 use super::record::{OutcomeKind, RecordBody};
 
-/// The number under which a kind is kept, which a change of the program must not change. What is invalid can be found out
-/// again, and a cancelled job has no outcome.
+/// The number under which a kind is kept, which a change of the program must not change. What is invalid can
+/// be found out again, and a cancelled job has no outcome.
 fn number(kind: OutcomeKind) -> Option<u8> {
     match kind {
         OutcomeKind::Succeeded => Some(0),

@@ -13,8 +13,8 @@ pub(crate) enum Layout {
     /// As a record. The body of a success is that of the record.
     #[default]
     Records,
-    /// As the reply of a program, up to a delimiter. The body of a success is the reply. A failure has a line if line N is
-    /// to stay the answer to line N.
+    /// As the reply of a program, up to a delimiter. The body of a success is the reply. A failure has a line
+    /// if line N is to stay the answer to line N.
     Replies { protocol: Protocol, delimiter: u8, failures_have_lines: bool },
     /// As a record that is made of the reply of a program. The body of a success is the reply.
     ReplyRecords { protocol: Protocol },
@@ -34,7 +34,8 @@ impl Layout {
 
     /// Appends the line of an outcome. Returns the record if that is of a failure.
     ///
-    /// Results are written where they stay: most of what a short job costs the parent would be copies of them.
+    /// Results are written where they stay: most of what a short job costs the parent would be copies of
+    /// them.
     pub(crate) fn write_outcome(
         self,
         outcome: &Outcome<Builtin>,

@@ -9,8 +9,9 @@ use sys::stream::{Blocking, PIPE_BUF, is_pipe};
 
 /// A stream that is given whole lines.
 ///
-/// A pipe takes up to [`PIPE_BUF`] bytes in one piece; of more, it may have lines of other writers in between. So a pipe gets as
-/// many whole lines with each write as fit into that, and a longer line alone. Other streams get all at once.
+/// A pipe takes up to [`PIPE_BUF`] bytes in one piece; of more, it may have lines of other writers in
+/// between. So a pipe gets as many whole lines with each write as fit into that, and a longer line alone.
+/// Other streams get all at once.
 #[derive(Debug)]
 pub(crate) struct LineWriter<W> {
     stream: Blocking<W>,

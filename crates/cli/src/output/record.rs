@@ -1,7 +1,7 @@
 //! Records: one line of JSON a job, compact, keys in the documented order.
 //!
-//! A line starts with the job's name, which whoever keeps the order knows; the rest is its body, which whoever has
-//! the outcome can word.
+//! A line starts with the job's name, which whoever keeps the order knows; the rest is its body, which
+//! whoever has the outcome can word.
 
 use numtheory::Natural;
 use ops::{Builtin, CommandOutput, Value};
@@ -83,8 +83,8 @@ impl RecordBody {
     }
 }
 
-/// A line of this many bytes is given exactly the memory that it needs: twice as much as there is would be what takes the
-/// most memory of all.
+/// A line of this many bytes is given exactly the memory that it needs: twice as much as there is would be
+/// what takes the most memory of all.
 const LONG: usize = 1 << 20;
 
 /// Room for what stands before and behind a record's body and its name.

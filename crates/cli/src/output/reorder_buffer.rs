@@ -1,8 +1,8 @@
 //! Keeps the window of the results, and the run within bounds.
 //!
-//! A job enters when it is read and leaves when its record has been written. Between the two it takes memory, for
-//! its text, its outcome, and its place in the window; so entering waits while there is too much of that. A reader
-//! of the output who is slow thereby slows down the reading of the input.
+//! A job enters when it is read and leaves when its record has been written. Between the two it takes memory,
+//! for its text, its outcome, and its place in the window; so entering waits while there is too much of that.
+//! A reader of the output who is slow thereby slows down the reading of the input.
 
 use std::{
     mem,
@@ -37,8 +37,8 @@ pub(crate) type Entering<'a> = &'a mut dyn FnMut(usize) -> (Option<Box<str>>, us
 
 /// Takes jobs in and records out.
 ///
-/// Its lock is taken once for the jobs of a chunk of the input, twice for the outcomes that a worker sends together, and
-/// once for the lines that are ready: never for a single job, where there are more.
+/// Its lock is taken once for the jobs of a chunk of the input, twice for the outcomes that a worker sends
+/// together, and once for the lines that are ready: never for a single job, where there are more.
 pub(crate) struct ReorderBuffer {
     state: Mutex<BufferState>,
     /// Signalled when there is room for other jobs, or never will be.
@@ -105,14 +105,14 @@ impl ReorderBuffer {
         &self.timers
     }
 
-    /// Takes in jobs, up to `count` of them, and gives them positions that follow each other. Waits until there is room for
-    /// one; `None` when no more jobs are wanted.
+    /// Takes in jobs, up to `count` of them, and gives them positions that follow each other. Waits until
+    /// there is room for one; `None` when no more jobs are wanted.
     pub(crate) fn enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         let mut state = self.state.lock();
         while !state.closed && !state.window.has_room(self.least_jobs, self.most) {
-            self.timers.intake.lane().enter(Stage::Wait);
+            self.timers.reader.lane().enter(Stage::Wait);
             self.room.wait(&mut state);
-            self.timers.intake.lane().enter(Stage::Take);
+            self.timers.reader.lane().enter(Stage::Take);
         }
         self.enter(&mut state, count, job)
     }
@@ -177,7 +177,8 @@ impl ReorderBuffer {
         self.state.lock().closed
     }
 
-    /// Gives every job that has no outcome the record of a cancelled job. What comes for them later is dropped.
+    /// Gives every job that has no outcome the record of a cancelled job. What comes for them later is
+    /// dropped.
     pub(crate) fn cancel_rest(&self) {
         let open = self.state.lock().window.open();
         let cancelled: Vec<_> = open.into_iter().map(|position| (position, cancelled_body())).collect();
@@ -195,8 +196,8 @@ impl ReorderBuffer {
         self.written.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Waits for lines and returns all that there are, in pieces; `None` when there will be no more. `written` bytes of those
-    /// handed out before need no memory any more.
+    /// Waits for lines and returns all that there are, in pieces; `None` when there will be no more.
+    /// `written` bytes of those handed out before need no memory any more.
     pub(crate) fn take_lines(&self, written: usize) -> Option<Vec<Vec<u8>>> {
         let mut state = self.state.lock();
         if written > 0 {
@@ -214,8 +215,8 @@ impl ReorderBuffer {
         Some(state.window.take_lines())
     }
 
-    /// Counts the jobs that did not succeed in this run, and lets no more in when there are enough of them: as soon as
-    /// they are known, which may be some time before they are settled.
+    /// Counts the jobs that did not succeed in this run, and lets no more in when there are enough of them:
+    /// as soon as they are known, which may be some time before they are settled.
     pub(crate) fn count_failures(&self, bodies: &[(u64, RecordBody)]) {
         let Some(most) = self.max_failures else { return };
         let failures = bodies.iter().filter(|(_, body)| body.is_failure()).count() as u64;

@@ -1,8 +1,8 @@
 //! Records on their way into the window of their jobs.
 //!
-//! Each job that has entered has a slot. Its outcome is *claimed* before it is rendered, which takes no lock, and
-//! *settled* when its line is here. Lines of jobs that follow each other come in one piece, so putting them into window
-//! costs little more than a flag for each job.
+//! Each job that has entered has a slot. Its outcome is *claimed* before it is rendered, which takes no lock,
+//! and *settled* when its line is here. Lines of jobs that follow each other come in one piece, so putting
+//! them into window costs little more than a flag for each job.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -87,7 +87,8 @@ impl ReorderWindow {
         self.has_room_for(1, least_jobs, most)
     }
 
-    /// Whether there is enough room to wake the thread that waits for it: for an eighth of all jobs that may be here.
+    /// Whether there is enough room to wake the thread that waits for it: for an eighth of all jobs that may
+    /// be here.
     pub(super) fn has_much_room(&self, least_jobs: usize, most: BufferLimits) -> bool {
         self.has_room_for(self.max_jobs(least_jobs, most) / 8, least_jobs, most)
     }

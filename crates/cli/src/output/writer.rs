@@ -41,7 +41,8 @@ fn write_pieces(output: &mut impl Write, pieces: Vec<Vec<u8>>, buffer: &ReorderB
     write_counted(output, &gathered, buffer)
 }
 
-/// Writes all of these lines, and counts those that have been written: also if the reader leaves in between, or never reads.
+/// Writes all of these lines, and counts those that have been written: also if the reader leaves in between,
+/// or never reads.
 fn write_counted(output: &mut impl Write, mut lines: &[u8], buffer: &ReorderBuffer) -> io::Result<()> {
     while !lines.is_empty() {
         match output.write(lines) {

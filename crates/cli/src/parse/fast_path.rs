@@ -1,7 +1,7 @@
 //! Jobs of integers as most programs write them, read in one pass.
 //!
-//! What is not so plain, or is wrong, is left to [`job`](super::job), which knows all of JSON and has the words for what
-//! is wrong. Whatever is read here it would read the same way.
+//! What is not so plain, or is wrong, is left to [`job`](super::job), which knows all of JSON and has the
+//! words for what is wrong. Whatever is read here it would read the same way.
 
 use numtheory::Natural;
 use ops::{Builtin, Method};
@@ -68,7 +68,8 @@ impl<'a> Scanner<'a> {
         self.expect(b'{')?;
         loop {
             self.expect(b'"')?;
-            // All names are so short that comparing them with what is there costs less than looking for their ends.
+            // All names are so short that comparing them with what is there costs less than looking for their
+            // ends.
             match self.rest {
                 [b'o', b'p', b'"', rest @ ..] => {
                     self.rest = rest;

@@ -46,8 +46,8 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    /// Reads an object of any number of fields, which is the value of a job's field: the job is known to be JSON.
-    /// `twice` words that a name stands there again. Locations count from the start of the job's text.
+    /// Reads an object of any number of fields, which is the value of a job's field: the job is known to be
+    /// JSON. `twice` words that a name stands there again. Locations count from the start of the job's text.
     pub(crate) fn read_nested(
         object: RawField<'a>,
         twice: impl Fn(&str) -> String,
@@ -106,7 +106,8 @@ impl<'a> Fields<'a> {
     fn name_offset(&self, field: &Field<'_>) -> usize {
         match field.name {
             Cow::Borrowed(name) => self.offset_of(name).saturating_sub(1),
-            // A name with escapes is no part of the text any more. It ends with the last quote before its value.
+            // A name with escapes is no part of the text any more. It ends with the last quote before its
+            // value.
             Cow::Owned(_) => {
                 let before = &self.text.as_bytes()[..self.offset_of(field.value.get()) - self.start];
                 let end = memchr::memrchr(b'"', before).unwrap_or_default();
@@ -122,8 +123,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The location of the quote that opens a string, given all before the one that closes it: the last quote that is not
-/// escaped, that is, behind an even number of backslashes.
+/// The location of the quote that opens a string, given all before the one that closes it: the last quote
+/// that is not escaped, that is, behind an even number of backslashes.
 fn opening_quote(before: &[u8]) -> usize {
     let is_opening = |&at: &usize| {
         let backslashes = before[..at].iter().rev().take_while(|&&byte| byte == b'\\').count();

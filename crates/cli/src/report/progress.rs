@@ -23,8 +23,8 @@ use crate::{
 const REDRAW: Duration = Duration::from_millis(100);
 const REPRINT: Duration = Duration::from_secs(1);
 
-/// A bar on standard error, or a line now and then where that is no terminal, by a thread of its own; nothing where
-/// none is wanted.
+/// A bar on standard error, or a line now and then where that is no terminal, by a thread of its own; nothing
+/// where none is wanted.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Progress {

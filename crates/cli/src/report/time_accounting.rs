@@ -18,7 +18,7 @@ impl ParentTimes {
     /// The executor's threads, and those that bring jobs and take records away.
     pub(crate) fn new(executor: ParentStats, command: &ThreadTimers) -> ParentTimes {
         let ParentStats { mut lanes, callers, queued } = executor;
-        if let Some(mut intake) = command.intake.stats() {
+        if let Some(mut intake) = command.reader.stats() {
             // Nobody else calls the executor.
             callers.stages().for_each(|(stage, time)| intake.stage_times.shift(Stage::Take, stage, time));
             lanes.push(intake);

@@ -38,8 +38,8 @@ impl Drop for Done {
     }
 }
 
-/// Makes the executor that was asked for. Nothing has been read yet, so the first signal ends the run at once: whatever
-/// connects ends with this process.
+/// Makes the executor that was asked for. Nothing has been read yet, so the first signal ends the run at
+/// once: whatever connects ends with this process.
 pub(super) fn make_executor(
     plan: &Plan,
     observer: Option<Arc<dyn Observer>>,

@@ -1,4 +1,4 @@
-//! The one place that decides how a run goes on and how it ends.
+//! The coordinator: the only code that decides how a run continues and ends.
 
 mod late_outputs;
 
@@ -39,22 +39,22 @@ use crate::{
     trace::Timeline,
 };
 
-/// How long running jobs may go on after the first signal.
+/// Grace period of running jobs after the first signal.
 pub(crate) const GRACE_PERIOD: Duration = Duration::from_secs(2);
 
-/// How long the writer may take after the second signal.
+/// Time for the writer to finish after the second signal.
 const WRITER_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// How long the run may take to end after the second signal, before it is ended wherever it stands.
+/// Time for the run to end after the second signal, before the process exits regardless of its state.
 const FORCED_EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How much longer the executor may take to end them before they are given up.
+/// Additional time for the executor to end running jobs after the grace period, before they are given up.
 const GIVE_UP_DELAY: Duration = Duration::from_millis(500);
 
-/// While a cluster is waited for.
+/// Interval at which signals are polled while waiting for a cluster or a reader.
 const SIGNAL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Running jobs may take as long as they do.
+/// Grace period that does not expire: running jobs finish.
 const UNLIMITED_GRACE: Duration = Duration::from_secs(1 << 32);
 
 /// Runs the jobs and prints their results.
@@ -71,14 +71,14 @@ pub(crate) fn run(plan: &Plan) -> ExitStatus {
     }
 }
 
-/// Opens what the run reads and writes, and starts it. Outputs keep what is in them until nothing can be refused any more.
+/// Opens the inputs and outputs, starts the executor and then the threads of the run. Outputs are truncated only after everything that can be refused has succeeded.
 fn begin(
     plan: &Plan,
     start: Instant,
     events: &Sender<RunEvent>,
     receiver: &Receiver<RunEvent>,
 ) -> Result<Run, StartError> {
-    // Before any thread is started, so that none of them is interrupted in place of the watcher.
+    // Before any other thread is started, so that all of them inherit the blocked signals.
     let sender = events.clone();
     let notify = move |signal: Signal| sender.send(signal.into()).is_ok();
     watch(block_signals(), FORCED_EXIT_TIMEOUT, notify).map_err(RunError::Thread)?;
@@ -94,7 +94,7 @@ fn begin(
     Ok(prepared.run(plan, events)?)
 }
 
-/// All that a run needs.
+/// Everything that a run needs before its threads are started.
 struct PreparedRun {
     start: Instant,
     executor: Arc<dyn Executor<Builtin>>,
@@ -104,30 +104,30 @@ struct PreparedRun {
     timeline: Option<Timeline>,
 }
 
-/// A run under way.
+/// A run in progress, as seen by the coordinator.
 struct Run {
     executor: Arc<dyn Executor<Builtin>>,
     buffer: Arc<ReorderBuffer>,
     writing: WriterThread,
     recorder: Option<JournalThread>,
-    /// What is written when all records are.
+    /// Outputs written after all records.
     timeline: Option<(Timeline, Output)>,
     stats: Option<Output>,
     progress: Progress,
     start: Instant,
     ended: ExitStatus,
-    /// When the whole run is to be over, until it is.
+    /// Deadline of the whole run; `None` once it has passed, or without a limit.
     time_limit_at: Option<Instant>,
-    /// How many signals have asked for the end.
+    /// Number of signals that requested the end.
     signals: u32,
-    /// When unfinished jobs are given up.
+    /// Time at which unfinished jobs are given up.
     give_up_at: Option<Instant>,
     given_up: bool,
-    /// Running jobs have been given up, or will be.
+    /// Whether running jobs have been given up, or will be.
     early: bool,
-    /// It has been said why the executor cannot go on.
+    /// Whether the failure of the executor has been reported.
     failure_reported: bool,
-    /// The reader of the results has left: nobody wants to hear more.
+    /// Whether the reader of the results has closed the pipe. Nothing more is printed then.
     output_closed: bool,
 }
 
@@ -245,8 +245,8 @@ impl Run {
         self.ended
     }
 
-    /// Waits for the executor. A cluster may be far away: whoever asks twice for the end does not want to wait until it has taken
-    /// back what it can.
+    /// Waits for the executor. A cluster may be far away: whoever asks twice for the end does not want to
+    /// wait until it has taken back what it can.
     fn join(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) {
         if plan.cluster.is_none() {
             return self.executor.join();
@@ -270,8 +270,8 @@ impl Run {
         self.ended = self.ended.and(ExitStatus::Pool);
     }
 
-    /// The next events; `None` when the time has come to give up, or to stop. Time in which this process did not run does not
-    /// count.
+    /// The next events; `None` when the time has come to give up, or to stop. Time in which this process did
+    /// not run does not count.
     fn next(&mut self, receiver: &Receiver<RunEvent>) -> Option<RunEvent> {
         while let Some(at) = self.give_up_at.into_iter().chain(self.time_limit_at).min() {
             let (events, skipped) = receive_until(receiver, at);
@@ -336,7 +336,8 @@ impl Run {
         error::print(&error);
     }
 
-    /// No more jobs start; those that run may finish: their outcomes are paid for, and they have limits of their own.
+    /// No more jobs start; those that run may finish: their outcomes are paid for, and they have limits of
+    /// their own.
     fn enough(&mut self, cause: &StopReason) {
         self.ended = self.ended.and(ExitStatus::JobsFailed);
         self.buffer.close();
@@ -344,8 +345,8 @@ impl Run {
         error::warn(&cause.to_string());
     }
 
-    /// Ends the recorder, and reports its error. After one nothing is left to be done: what cannot be recorded is not
-    /// printed.
+    /// Ends the recorder, and reports its error. After one nothing is left to be done: what cannot be
+    /// recorded is not printed.
     fn finish_recording(&mut self, plan: &Plan) {
         let finished = self.recorder.take().map_or(Ok(()), JournalThread::finish);
         if let Err(error) = finished {
@@ -396,13 +397,13 @@ pub(crate) fn exit_status_of(error: &RunError) -> ExitStatus {
         RunError::SameFile { .. } => ExitStatus::Usage,
         RunError::Journal { .. }
         | RunError::JournalNotEmpty { .. }
-        | RunError::OtherJob { .. }
+        | RunError::JobMismatch { .. }
         | RunError::TooFewJobs { .. }
         | RunError::Spool(_) => ExitStatus::Journal,
         RunError::Program { .. }
         | RunError::ProgramFailed(_)
         | RunError::Pool(_)
-        | RunError::Broken(_)
+        | RunError::PoolFailed(_)
         | RunError::Cluster(_)
         | RunError::Thread(_) => ExitStatus::Pool,
         _ => ExitStatus::InputOutput,

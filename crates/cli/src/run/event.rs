@@ -41,8 +41,8 @@ impl From<Signal> for RunEvent {
     }
 }
 
-/// Waits until then, but not for long, for events. Also returns for how long this process did not run meanwhile, because it or
-/// the machine was stopped.
+/// Waits until then, but not for long, for events. Also returns for how long this process did not run
+/// meanwhile, because it or the machine was stopped.
 pub(crate) fn receive_until(receiver: &Receiver<RunEvent>, at: Instant) -> (Option<RunEvent>, Duration) {
     let mut heartbeat = Heartbeat::default();
     let wait = at.saturating_duration_since(Instant::now()).min(Heartbeat::PERIOD);

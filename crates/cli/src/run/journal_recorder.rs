@@ -1,9 +1,9 @@
 //! Records outcomes in the journal before they are printed.
 //!
-//! With a journal it is the recorder that takes the outcomes from the executor. They gather in a queue; a thread writes
-//! all that have gathered as one group, and passes them on to the buffer. While it waits for the disk, the next group
-//! gathers, so a slow disk makes groups larger and not the run slower. The queue is bounded by the buffer, in which
-//! all of these jobs are.
+//! With a journal it is the recorder that takes the outcomes from the executor. They gather in a queue; a
+//! thread writes all that have gathered as one group, and passes them on to the buffer. While it waits for
+//! the disk, the next group gathers, so a slow disk makes groups larger and not the run slower. The queue is
+//! bounded by the buffer, in which all of these jobs are.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -43,8 +43,8 @@ struct UnrecordedOutcome {
     body: RecordBody,
 }
 
-/// The thread that writes. Its error is returned by [`finish`](JournalThread::finish) and nowhere else, so that it cannot be
-/// lost, whenever it occurs.
+/// The thread that writes. Its error is returned by [`finish`](JournalThread::finish) and nowhere else, so
+/// that it cannot be lost, whenever it occurs.
 pub(crate) struct JournalThread {
     pub(crate) recorder: Arc<JournalRecorder>,
     thread: JoinHandle<io::Result<()>>,
@@ -67,8 +67,8 @@ impl JournalThread {
         Ok(JournalThread { recorder, thread })
     }
 
-    /// Records what there is, and ends. Outcomes that are still to be recorded then are of jobs that the run has given
-    /// up; they need not be computed again.
+    /// Records what there is, and ends. Outcomes that are still to be recorded then are of jobs that the run
+    /// has given up; they need not be computed again.
     ///
     /// # Errors
     /// When outcomes could not be recorded, now or earlier.
@@ -98,8 +98,8 @@ impl JournalRecorder {
             });
             let appended = journal.append(records);
             if appended.is_err() {
-                // Before the jobs get their records: with the last record the coordinator stops listening. Without a
-                // listener the run is over, and the coordinator finds the error by `finish`.
+                // Before the jobs get their records: with the last record the coordinator stops listening.
+                // Without a listener the run is over, and the coordinator finds the error by `finish`.
                 let _ = events.send(RunEvent::JournalFailed);
                 self.cancel(group);
                 return appended;

@@ -1,9 +1,13 @@
-//! Carrying out a plan.
+//! Execution of a plan.
 //!
-//! Threads that each do one thing tell the coordinator their events, and it alone decides how the run goes on:
-//! [`intake`] reads jobs and hands them to the executor, the executor's threads run them and hand the outcomes to the
-//! buffer, a writer prints, and signals are events too (see [`crate::interrupt`]), which also end the [`connecting`] to a cluster. With a journal, a [`recorder`] takes the outcomes first, and
-//! [`resume`] compares the jobs with those that have been recorded before.
+//! The coordinator alone decides how a run continues and ends. All other threads send it [`RunEvent`]s:
+//!
+//! - the [`reader`] thread parses jobs and submits them to the executor;
+//! - the executor's threads pass outcomes to the [reorder buffer](crate::output::ReorderBuffer), or with a journal to the [`journal_recorder`], which records them first;
+//! - the [`writer_thread`] prints records;
+//! - the signal thread (see [`crate::interrupt`]) sends events too; during [`connect`] they cancel the connection to a cluster.
+//!
+//! With `--resume`, [`resume`] compares the jobs with those recorded earlier.
 
 mod connect;
 mod coordinator;

@@ -21,7 +21,8 @@ pub(crate) struct TextParser {
     pub(crate) max_job_size: usize,
 }
 
-/// A chunk after its lines have been parsed. Jobs and invalid_lines are kept apart, so that jobs can be passed on many at a time.
+/// A chunk after its lines have been parsed. Jobs and invalid_lines are kept apart, so that jobs can be
+/// passed on many at a time.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedChunk {
     pub(crate) chunk: Chunk,

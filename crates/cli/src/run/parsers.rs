@@ -1,10 +1,10 @@
 //! Threads that parse chunks of lines beside the thread that reads them.
 //!
-//! The reader puts chunks into a queue and takes them out in the same order, parsed. A chunk is `Waiting` until a parser
-//! or the reader takes it, then `Taken`, and `Parsed` at the end. Chunks are taken in order. While the oldest is not
-//! parsed the reader takes chunks, too, so it waits only when all are taken: parsing ends without anything else, and the
-//! queue cannot come to a standstill, however few threads there are. With none the reader parses everything, and there
-//! are no wake-ups.
+//! The reader puts chunks into a queue and takes them out in the same order, parsed. A chunk is `Waiting`
+//! until a parser or the reader takes it, then `Taken`, and `Parsed` at the end. Chunks are taken in order.
+//! While the oldest is not parsed the reader takes chunks, too, so it waits only when all are taken: parsing
+//! ends without anything else, and the queue cannot come to a standstill, however few threads there are. With
+//! none the reader parses everything, and there are no wake-ups.
 //!
 //! Per chunk the queue costs two or three short sections under its lock, and at most one wake-up.
 
@@ -21,8 +21,8 @@ use pool::{Stage, available_cores};
 use super::parsed_chunk::{LineJob, ParsedChunk, Recycled, TextParser};
 use crate::{error::warn, input::Chunk, thread_timers::ThreadTimers};
 
-/// The most threads, where that is not chosen. With three the reader has nothing to do but to read and to pass jobs on,
-/// which takes it as long as them to parse.
+/// The most threads, where that is not chosen. With three the reader has nothing to do but to read and to
+/// pass jobs on, which takes it as long as them to parse.
 pub(crate) const MAX_PARSERS: usize = 3;
 
 /// As many threads as leave the workers their cores.
@@ -79,7 +79,8 @@ enum ChunkState {
 }
 
 impl Parsers {
-    /// Up to `max_threads` threads, or as many as pay off, which are started when there is more to parse than the reader can.
+    /// Up to `max_threads` threads, or as many as pay off, which are started when there is more to parse than
+    /// the reader can.
     pub(crate) fn new(parser: TextParser, max_threads: Option<usize>, timers: Arc<ThreadTimers>) -> Parsers {
         let (queue, waiting, parsed) = (Mutex::default(), Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { parser, queue, waiting, parsed, timers });
@@ -156,9 +157,9 @@ impl Parsers {
                         queue.put_back(number, parsed);
                     }
                     None => {
-                        shared.timers.intake.lane().enter(Stage::Wait);
+                        shared.timers.reader.lane().enter(Stage::Wait);
                         shared.parsed.wait(&mut queue);
-                        shared.timers.intake.lane().enter(Stage::Take);
+                        shared.timers.reader.lane().enter(Stage::Take);
                     }
                 },
             }

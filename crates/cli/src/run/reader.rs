@@ -28,7 +28,8 @@ pub(crate) struct JobReader {
     /// The most threads that parse lines beside this one, if that was chosen.
     max_parsers: Option<usize>,
     timers: Arc<ThreadTimers>,
-    /// Jobs run while they are passed on, and each may be the last one that is wanted: none is passed on with others.
+    /// Jobs run while they are passed on, and each may be the last one that is wanted: none is passed on with
+    /// others.
     one_at_a_time: bool,
     max_reported: u64,
     invalid_lines: u64,
@@ -272,7 +273,8 @@ impl JobReader {
         }
     }
 
-    /// Looks for jobs that were printed over several lines: a line that begins a value, and one that goes on with it.
+    /// Looks for jobs that were printed over several lines: a line that begins a value, and one that goes on
+    /// with it.
     fn look_for_spread_out_jobs(&mut self, error: &ParseError) {
         let goes_on = self.after_unfinished && error.is_syntax;
         self.after_unfinished = error.is_unfinished;

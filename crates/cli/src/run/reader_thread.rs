@@ -37,9 +37,9 @@ impl ReaderThread {
         let events = events.clone();
         thread::Builder::new().name("runner-intake".into()).spawn(move || {
             let timers = self.buffer.thread_timers().clone();
-            timers.intake.begin(Stage::Take);
+            timers.reader.begin(Stage::Take);
             let result = self.feed(intake, sources, &events);
-            timers.intake.end();
+            timers.reader.end();
             let _ = events.send(RunEvent::InputEnded(result));
         })?;
         Ok(())
@@ -51,8 +51,8 @@ impl ReaderThread {
         sources: Vec<Source>,
         events: &Sender<RunEvent>,
     ) -> Result<(), RunError> {
-        // Dropped at the end: what has gathered in it goes to the executor before that is told that nothing more will
-        // come.
+        // Dropped at the end: what has gathered in it goes to the executor before that is told that nothing
+        // more will come.
         let (recorder, executor) = (self.recorder.as_ref(), &*self.executor);
         let submitter = JobSubmitter::new(&self.buffer, recorder, executor, (&self.parse_options, events));
         let mut consumer: Box<dyn JobConsumer + '_> = match self.past {

@@ -1,12 +1,13 @@
 //! Going on where an earlier run has stopped.
 //!
-//! Nothing may be appended to a journal before the input has been found to be the one that it belongs to, that is, until
-//! the last recorded position has been passed. An outcome that must not be recorded must not be printed either, so
-//! running jobs before that would only fill the buffer, and if the last recorded position is further away than it
-//! holds, for ever. Therefore no job is started until then: jobs are read and compared; up to the first that has to run,
-//! their results are printed; from there on jobs wait in a [`Spool`], which they leave in their order once all have been
-//! compared. Of a recorded job that is only its name. A run that was killed leaves gaps no wider than its buffer, so
-//! that the spool mostly stays in memory.
+//! Nothing may be appended to a journal before the input has been found to be the one that it belongs to,
+//! that is, until the last recorded position has been passed. An outcome that must not be recorded must not
+//! be printed either, so running jobs before that would only fill the buffer, and if the last recorded
+//! position is further away than it holds, for ever. Therefore no job is started until then: jobs are read
+//! and compared; up to the first that has to run, their results are printed; from there on jobs wait in a
+//! [`Spool`], which they leave in their order once all have been compared. Of a recorded job that is only its
+//! name. A run that was killed leaves gaps no wider than its buffer, so that the spool mostly stays in
+//! memory.
 
 use std::{io, path::Path};
 
@@ -138,7 +139,7 @@ impl JournalCheck {
         let Some((recorded, body)) = find(&mut self.recorded, position, &self.plan)? else { return Ok(None) };
         if !job.as_ref().is_ok_and(|job| digest(job.op, text) == recorded) {
             let path = self.plan.path.clone();
-            return Err(ReadEnd::Failed(RunError::OtherJob { path, position }));
+            return Err(ReadEnd::Failed(RunError::JobMismatch { path, position }));
         }
         Ok(Some(body).filter(|body| body.kind == OutcomeKind::Succeeded || !self.plan.retry_failed))
     }

@@ -1,9 +1,9 @@
 //! Tells a program that fails on some jobs from one that cannot work at all.
 //!
-//! Until a program of an op has replied once, jobs that are charged with its death are held back. The fifth of them ends
-//! the run: neither its record nor those of the others are written or kept in a journal, so that a run with a repaired
-//! program does all of them. They are passed on as soon as a program of the op replies, or no job of the op is under way
-//! that could bring a reply.
+//! Until a program of an op has replied once, jobs that are charged with its death are held back. The fifth
+//! of them ends the run: neither its record nor those of the others are written or kept in a journal, so that
+//! a run with a repaired program does all of them. They are passed on as soon as a program of the op replies,
+//! or no job of the op is under way that could bring a reply.
 
 use std::{
     collections::HashMap,

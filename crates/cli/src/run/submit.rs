@@ -89,8 +89,8 @@ impl JobSubmitter<'_> {
         Ok(())
     }
 
-    /// Lets jobs in, up to `count` of them, and waits until there is room for one. Before it waits it hands over what has
-    /// gathered: the room may depend on it.
+    /// Lets jobs in, up to `count` of them, and waits until there is room for one. Before it waits it hands
+    /// over what has gathered: the room may depend on it.
     fn enter_all(&mut self, count: usize, job: Entering<'_>) -> Result<Range<u64>, ReadEnd> {
         if let Some(positions) = self.buffer.try_enter_all(count, job) {
             return Ok(positions);

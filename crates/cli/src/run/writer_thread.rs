@@ -21,8 +21,8 @@ use crate::{
 /// The coordinator's side of the thread that writes the records.
 pub(super) struct WriterThread {
     events: Sender<RunEvent>,
-    /// The thread waits for a reader of its FIFO. Whoever resets this first decides: the thread, that it writes, or the
-    /// coordinator, that the output has ended.
+    /// The thread waits for a reader of its FIFO. Whoever resets this first decides: the thread, that it
+    /// writes, or the coordinator, that the output has ended.
     is_waiting: Arc<AtomicBool>,
 }
 

@@ -49,7 +49,8 @@ impl Run {
         }
     }
 
-    /// Opens an output that is written at the end. A FIFO may have no reader yet: `None` if the run is stopped before one comes.
+    /// Opens an output that is written at the end. A FIFO may have no reader yet: `None` if the run is
+    /// stopped before one comes.
     fn open_last(
         &mut self,
         plan: &Plan,
