@@ -26,7 +26,7 @@ fn a_full_disk_is_an_error() {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = runner(["--executor", executor]).stdin(jobs.clone()).with(|c| c.stdout(full)).run();
         assert_eq!(output.code(), 3);
-        assert!(output.stderr.contains("writing the results failed"), "{}", output.stderr);
+        assert!(output.stderr.contains("cannot write the results"), "{}", output.stderr);
     }
     let output = runner(["-o", "/dev/full"]).stdin(JOB).run();
     assert_eq!(output.code(), 3);

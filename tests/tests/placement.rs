@@ -196,7 +196,7 @@ fn a_place_needs_processes_and_a_niceness_that_there_is() {
             let output = runner(["--executor", executor, option]).with(|c| c.args(value)).stdin("[]").run();
             assert_eq!((output.code(), output.text()), (2, ""));
             let told = format!(
-                "runner: {option} needs worker processes; leave --executor (or RUNNER_EXECUTOR) at `processes`\n"
+                "runner: {option} requires worker processes; set --executor (or RUNNER_EXECUTOR) to `processes`\n"
             );
             assert_eq!(output.stderr, told);
         }

@@ -38,7 +38,8 @@ impl ExitStatus {
     }
 }
 
-/// Exits the process. If a signal has requested the end, even after the command finished, exits by the first such signal.
+/// Exits the process. If a signal has requested the end, even after the command finished, exits by the first
+/// such signal.
 pub(crate) fn leave(status: ExitStatus) -> ! {
     let by_signal = interrupt::received().map(ExitStatus::Signal);
     std::process::exit(match by_signal.map_or(status, |by_signal| status.and(by_signal)) {

@@ -1,9 +1,14 @@
 //! Signals that end or suspend the program.
 //!
-//! Until a command blocks them, and in commands that have nothing to finish, these signals have their default action. A command that has workers blocks them before it starts any thread. One thread then [receives](watch) them until the process ends:
+//! Until a command blocks them, and in commands that have nothing to finish, these signals have their default
+//! action. A command that has workers blocks them before it starts any thread. One thread then
+//! [receives](watch) them until the process ends:
 //!
-//! 1. The first signal is passed to the command, which shuts down in order. The shutdown may block on a reader of its output.
-//! 2. The second signal is passed to the command, too, and starts a timer. If the process is still running when the timer expires, this thread exits the process, whatever its other threads are blocked on. The kernel kills the workers with it.
+//! 1. The first signal is passed to the command, which shuts down in order. The shutdown may block on a
+//!    reader of its output.
+//! 2. The second signal is passed to the command, too, and starts a timer. If the process is still running
+//!    when the timer expires, this thread exits the process, whatever its other threads are blocked on. The
+//!    kernel kills the workers with it.
 //! 3. The third signal exits the process at once.
 //!
 //! In each case the process exits by the first signal; see [`exit::leave`].
@@ -37,7 +42,8 @@ pub(crate) fn received() -> Option<Signal> {
     RECEIVED.get().copied()
 }
 
-/// Blocks the signals that end the program, for this thread and all threads it starts. A signal that was ignored when the program started stays ignored.
+/// Blocks the signals that end the program, for this thread and all threads it starts. A signal that was
+/// ignored when the program started stays ignored.
 pub(crate) fn block_termination_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
@@ -47,7 +53,8 @@ pub(crate) fn block_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGTSTP])
 }
 
-/// Makes suspension stop this process without notifying the command: the command has no workers any more, or may be blocked on a reader.
+/// Makes suspension stop this process without notifying the command: the command has no workers any more, or
+/// may be blocked on a reader.
 pub(crate) fn suspend_alone() {
     SUSPENDS_SELF_ONLY.store(true, Ordering::Relaxed);
 }
@@ -59,7 +66,9 @@ fn block(all: &[Signal]) -> SigSet {
     signals
 }
 
-/// Starts the thread that receives these signals. It calls `notify` with each of them. `notify` must not block on a reader; it returns whether the command handles the signal. After the second signal the command has `limit` to exit the process.
+/// Starts the thread that receives these signals. It calls `notify` with each of them. `notify` must not
+/// block on a reader; it returns whether the command handles the signal. After the second signal the command
+/// has `limit` to exit the process.
 pub(crate) fn watch(
     signals: SigSet,
     limit: Duration,
@@ -108,7 +117,8 @@ fn leave() -> ! {
     exit::leave(ExitStatus::Succeeded)
 }
 
-/// Exits the program on the first signal that requests the end. For commands that have nothing to finish; the workers are killed with the process. Must be called before any other thread is started.
+/// Exits the program on the first signal that requests the end. For commands that have nothing to finish; the
+/// workers are killed with the process. Must be called before any other thread is started.
 pub(crate) fn exit_on_signal(starts: Starts) -> io::Result<()> {
     watch(block_termination_signals(), WORKER_START_TIMEOUT, move |_| {
         let _pause = starts.pause(WORKER_START_TIMEOUT);

@@ -1,6 +1,7 @@
 //! `runner`: runs jobs from JSON on worker processes and prints exact results in order.
 //!
-//! [`main`] parses the arguments into a plan, which is plain data, before it opens a file or starts a process. All messages for users are worded in this crate.
+//! [`main`] parses the arguments into a plan, which is plain data, before it opens a file or starts a
+//! process. All messages for users are worded in this crate.
 
 mod advise;
 mod args;
@@ -32,7 +33,8 @@ use args::{Command, Packaging};
 use exit::ExitStatus;
 use plan::Plan;
 
-/// Runs the program. Never returns: the process exits with one of the documented exit codes or by the signal that stopped the run.
+/// Runs the program. Never returns: the process exits with one of the documented exit codes or by the signal
+/// that stopped the run.
 pub fn main() -> ! {
     sys::init::leave_init();
     sys::signal::reset_sigchld();

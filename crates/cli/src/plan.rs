@@ -36,7 +36,8 @@ const JOBS_PER_WORKER: usize = 2_048;
 /// Limits of a cluster run: enough to keep many machines busy while one slow job blocks the output.
 const CLUSTER_LIMITS: BufferLimits = BufferLimits { jobs: 1 << 20, bytes: 256 << 20 };
 
-/// Assumed number of workers of a cluster, whose actual number is unknown. The reorder buffer always admits at least four jobs per worker.
+/// Assumed number of workers of a cluster, whose actual number is unknown. The reorder buffer always admits
+/// at least four jobs per worker.
 const CLUSTER_WORKERS: usize = 1_024;
 
 /// Function that connects to a cluster; can be called on any thread.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pool::ThreadStats;
 use sys::stage_timer::TimedThread;
 
-/// Stage timers of the threads of a run, except those of the executor. A thread that is not started has no statistics.
+/// Stage timers of the threads of a run, except those of the executor. A thread that is not started has no
+/// statistics.
 #[derive(Debug)]
 pub(crate) struct ThreadTimers {
     /// Thread that reads and submits jobs, including its wait for buffer space.

@@ -45,7 +45,8 @@ pub(crate) fn format_ns(ns: f64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// Formats a number in at most `width` characters, scaled to thousands, millions and so on if its digits do not fit.
+/// Formats a number in at most `width` characters, scaled to thousands, millions and so on if its digits do
+/// not fit.
 pub(crate) fn format_count(number: u64, width: usize) -> String {
     let text = number.to_string();
     if text.len() <= width {

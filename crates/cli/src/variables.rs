@@ -1,6 +1,7 @@
 //! Options that can also be set by an environment variable. The command line takes precedence.
 //!
-//! This differs from clap's own handling: clap reads the variables of all options on the path to the called subcommand, takes an empty variable as a value, and names the option instead of the variable in errors.
+//! This differs from clap's own handling: clap reads the variables of all options on the path to the called
+//! subcommand, takes an empty variable as a value, and names the option instead of the variable in errors.
 
 use std::{
     env,
@@ -13,7 +14,8 @@ use clap::{
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
 
-/// Parses a command line; `words[0]` is the name of the program. Reads only the variables of the called command and treats empty ones as unset.
+/// Parses a command line; `words[0]` is the name of the program. Reads only the variables of the called
+/// command and treats empty ones as unset.
 ///
 /// # Errors
 /// When the command line or a variable is invalid. An error caused by a variable names the variable.

@@ -55,7 +55,7 @@ fn where_there_can_be_no_rings_the_channel_is_used_and_verbose_says_so() {
     let limited =
         runner(["-w", "2", "-v", "--transport", "rings"]).file_size(100 << 10).stdin(jobs.as_str()).run();
     assert_eq!((limited.code(), &limited.stdout), (0, &usual.stdout), "{}", limited.stderr);
-    assert!(limited.stderr.contains("jobs travel through sockets"), "{}", limited.stderr);
+    assert!(limited.stderr.contains("using sockets instead of shared memory"), "{}", limited.stderr);
     assert!(limited.stderr.contains("ftruncate failed: File too large"), "{}", limited.stderr);
     let quiet = runner(["-w", "2", "--transport", "rings"]).file_size(100 << 10).stdin(jobs.as_str()).run();
     assert!(!quiet.stderr.contains("sockets"), "{}", quiet.stderr);

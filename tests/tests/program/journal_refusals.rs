@@ -174,10 +174,10 @@ fn another_input_ends_the_run_and_leaves_the_journal() {
     let changed = jobs.replacen("\"op\"", " \"op\"", 4).replacen(" \"op\"", "\"op\"", 3);
     let lines: Vec<&str> = jobs.lines().collect();
     for (input, words, printed) in [
-        (changed, "job 3 is not the one", 3),
-        (lines[..3].join("\n"), "goes on to job 4, and the input ended after 3 jobs", 3),
-        ([&lines[..2], &["5"], &lines[2..]].concat().join("\n"), "job 2 is not the one", 2),
-        (lines[1..].join("\n"), "job 0 is not the one", 0),
+        (changed, "job 3 differs from the job recorded", 3),
+        (lines[..3].join("\n"), "has records up to job 4, but the input has only 3 jobs", 3),
+        ([&lines[..2], &["5"], &lines[2..]].concat().join("\n"), "job 2 differs from the job recorded", 2),
+        (lines[1..].join("\n"), "job 0 differs from the job recorded", 0),
         (String::new(), "ended after 0 jobs", 0),
     ] {
         let output = kept.resume(&["-w", "1"]).stdin(input).run();
@@ -202,7 +202,7 @@ fn nothing_runs_before_the_input_has_been_found_to_be_the_right_one() {
     assert_eq!(kept.runner(&arguments).stdin(jobs(1)).run().code(), 1);
     let before = (kept.bytes(), fs::read_to_string(&log).unwrap());
     let output = kept.resume(&arguments).with(|c| c.arg("--retry-failed")).stdin(jobs(2)).run();
-    expect_refused(&kept, &output, "job 1 is not the one");
+    expect_refused(&kept, &output, "job 1 differs from the job recorded");
     assert_eq!((kept.bytes(), fs::read_to_string(&log).unwrap()), before);
     assert_eq!(output.text(), "");
 }
@@ -215,11 +215,11 @@ fn the_same_text_under_another_operation_is_another_job() {
     expect_refused(
         &kept,
         &with("factorize", "6\n{\"op\":\"gcd\",\"a\":4,\"b\":6}\n"),
-        "job 0 is not the one",
+        "job 0 differs from the job recorded",
     );
     // A job that names its operation is the same under any other.
     let same = kept.resume(&["-w", "1"]).stdin("{\"op\":\"sum\",\"n\":6}\n").run();
-    expect_refused(&kept, &same, "job 0 is not the one");
+    expect_refused(&kept, &same, "job 0 differs from the job recorded");
     assert_eq!(with("sum", "6\n{\"op\":\"gcd\",\"a\":4,\"b\":6}\n").code(), 0);
 }
 

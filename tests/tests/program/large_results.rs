@@ -156,5 +156,5 @@ fn a_text_that_there_is_no_memory_for_is_no_job() {
     let options = ["--executor", "serial", "--max-job-size", "1G", "--max-digits", "100000000"];
     let output = with_memory(runner(options).stdin(jobs), 300 << 20, true).run();
     assert_eq!(output.kinds(), ["ok", "invalid", "ok"], "{}", output.stderr);
-    assert!(message(&output, 1).contains("there is no memory for a job of"), "{}", message(&output, 1));
+    assert!(message(&output, 1).contains("not enough memory for a job of"), "{}", message(&output, 1));
 }

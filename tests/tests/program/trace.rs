@@ -265,14 +265,14 @@ fn what_cannot_be_traced_is_refused_before_anything_runs() {
     fs::write(path("results"), "precious").unwrap();
     let (jobs, results, new) = (&*path("jobs"), &*path("results"), &*path("new"));
     for (arguments, code, told) in [
-        (&["--executor", "threads", "--trace", new, jobs][..], 2, "--trace needs worker processes"),
-        (&["--executor", "serial", "--trace", new, jobs], 2, "--trace needs worker processes"),
+        (&["--executor", "threads", "--trace", new, jobs][..], 2, "--trace requires worker processes"),
+        (&["--executor", "serial", "--trace", new, jobs], 2, "--trace requires worker processes"),
         (&["--trace", "-", jobs], 2, "expected a file"),
         (&["--trace", jobs, jobs], 2, "choose another file for the timeline"),
         (&["--trace", results, "-o", results, jobs], 2, "choose another file for the timeline"),
         (&["--trace", new, "-o", new, jobs], 2, "choose another file for the timeline"),
         (&["--trace", &path("no/such/folder"), jobs], 3, "for the timeline: No such file"),
-        (&["--trace", "/dev/full", jobs], 3, "writing the timeline failed: No space left"),
+        (&["--trace", "/dev/full", jobs], 3, "cannot write the timeline: No space left"),
     ] {
         let output = runner(arguments).run();
         assert_eq!(output.code(), code, "{arguments:?}: {}", output.stderr);

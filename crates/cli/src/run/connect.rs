@@ -1,4 +1,4 @@
-//! Making the executor. A cluster may take its time to answer, and a signal ends that.
+//! Creation of the executor. Connecting to a cluster can be slow and is cancelled by a signal.
 
 use std::{
     panic::resume_unwind,
@@ -16,10 +16,10 @@ use pool::{Executor, Observer};
 use super::RunEvent;
 use crate::{error::RunError, plan::Plan};
 
-/// Why a run has not prepared.
+/// Reason why a run did not start.
 pub(super) enum StartError {
     Failed(RunError),
-    /// Somebody wanted it to end before.
+    /// A signal requested the end before the run started.
     Signalled(Signal),
 }
 
@@ -29,37 +29,37 @@ impl From<RunError> for StartError {
     }
 }
 
-/// Tells that the thread that connects is done, however it ends.
-struct Done(Sender<RunEvent>);
+/// Sends [`RunEvent::Connected`] when the connecting thread ends, even by a panic.
+struct NotifyOnDrop(Sender<RunEvent>);
 
-impl Drop for Done {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         let _ = self.0.send(RunEvent::Connected);
     }
 }
 
-/// Makes the executor that was asked for. Nothing has been read yet, so the first signal ends the run at
-/// once: whatever connects ends with this process.
+/// Creates the executor. Nothing has been read yet, so the first signal ends the run at once; the connecting
+/// thread ends with this process.
 pub(super) fn make_executor(
     plan: &Plan,
     observer: Option<Arc<dyn Observer>>,
     (events, receiver): (&Sender<RunEvent>, &Receiver<RunEvent>),
 ) -> Result<Arc<dyn Executor<Builtin>>, StartError> {
     let Some(connect) = plan.connector() else { return Ok(plan.make_executor(observer)?) };
-    let done = Done(events.clone());
-    let connecting = thread::Builder::new().name("runner-connect".into()).spawn(move || {
-        let _done = done;
+    let notify = NotifyOnDrop(events.clone());
+    let thread = thread::Builder::new().name("runner-connect".into()).spawn(move || {
+        let _notify = notify;
         connect()
     });
-    let connecting = connecting.map_err(RunError::Thread)?;
+    let thread = thread.map_err(RunError::Thread)?;
     loop {
         match receiver.recv() {
             Ok(RunEvent::Signalled(signal)) => return Err(StartError::Signalled(signal)),
             Ok(RunEvent::Suspended) => drop(raise(Signal::SIGSTOP)),
             Ok(RunEvent::Connected) | Err(_) => break,
-            // Nobody else is at work yet.
+            // No other thread has been started that could send events.
             Ok(_) => {}
         }
     }
-    Ok(connecting.join().unwrap_or_else(|panic| resume_unwind(panic))?)
+    Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?)
 }

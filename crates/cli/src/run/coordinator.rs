@@ -1,12 +1,13 @@
 //! The coordinator: the only code that decides how a run continues and ends.
 
 mod late_outputs;
+mod start;
 
 use std::{
     io,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, channel},
     },
     time::{Duration, Instant},
 };
@@ -15,24 +16,18 @@ use nix::sys::signal::{Signal, raise};
 use ops::Builtin;
 use pool::Executor;
 
+use start::begin;
+
 use super::{
-    JobReader, RunEvent, StopReason,
-    connect::{StartError, make_executor},
-    event::receive_until,
-    journal_recorder::JournalThread,
-    open_files::{Files, Outputs},
-    open_journal::{OpenedJournal, open_journal},
-    reader_thread::ReaderThread,
+    RunEvent, StopReason, connect::StartError, event::receive_until, journal_recorder::JournalThread,
     writer_thread::WriterThread,
 };
 use crate::{
     args::ExecutorKind,
-    each::check_programs,
     error::{self, RunError},
     exit::ExitStatus,
     files::Output,
-    input::Source,
-    interrupt::{block_signals, suspend_alone, watch},
+    interrupt::suspend_alone,
     output::ReorderBuffer,
     plan::Plan,
     report::{ParentTimes, Progress, Stats, print_summary},
@@ -71,51 +66,18 @@ pub(crate) fn run(plan: &Plan) -> ExitStatus {
     }
 }
 
-/// Opens the inputs and outputs, starts the executor and then the threads of the run. Outputs are truncated only after everything that can be refused has succeeded.
-fn begin(
-    plan: &Plan,
-    start: Instant,
-    events: &Sender<RunEvent>,
-    receiver: &Receiver<RunEvent>,
-) -> Result<Run, StartError> {
-    // Before any other thread is started, so that all of them inherit the blocked signals.
-    let sender = events.clone();
-    let notify = move |signal: Signal| sender.send(signal.into()).is_ok();
-    watch(block_signals(), FORCED_EXIT_TIMEOUT, notify).map_err(RunError::Thread)?;
-    check_programs(plan.programs())?;
-    let mut files = Files::open(plan)?;
-    let journal = plan.journal.as_ref().zip(files.journal.take());
-    let journal = journal.map(|(journal, file)| open_journal(journal, plan, file)).transpose()?;
-    let timeline = plan.trace.as_ref().map(|_| Timeline::start());
-    let observer = timeline.as_ref().map(Timeline::observer);
-    let executor = make_executor(plan, observer, (events, receiver))?;
-    let (sources, outputs) = files.commit()?;
-    let prepared = PreparedRun { start, executor, sources, outputs, journal, timeline };
-    Ok(prepared.run(plan, events)?)
-}
-
-/// Everything that a run needs before its threads are started.
-struct PreparedRun {
-    start: Instant,
-    executor: Arc<dyn Executor<Builtin>>,
-    sources: Vec<Source>,
-    outputs: Outputs,
-    journal: Option<OpenedJournal>,
-    timeline: Option<Timeline>,
-}
-
 /// A run in progress, as seen by the coordinator.
 struct Run {
     executor: Arc<dyn Executor<Builtin>>,
     buffer: Arc<ReorderBuffer>,
-    writing: WriterThread,
+    writer: WriterThread,
     recorder: Option<JournalThread>,
     /// Outputs written after all records.
     timeline: Option<(Timeline, Output)>,
     stats: Option<Output>,
     progress: Progress,
     start: Instant,
-    ended: ExitStatus,
+    status: ExitStatus,
     /// Deadline of the whole run; `None` once it has passed, or without a limit.
     time_limit_at: Option<Instant>,
     /// Number of signals that requested the end.
@@ -131,108 +93,33 @@ struct Run {
     output_closed: bool,
 }
 
-impl PreparedRun {
-    /// Starts the threads.
-    fn run(self, plan: &Plan, events: &Sender<RunEvent>) -> Result<Run, RunError> {
-        let PreparedRun {
-            start,
-            executor,
-            sources,
-            outputs: Outputs { results, stats, trace },
-            journal,
-            timeline,
-        } = self;
-        let buffer = ReorderBuffer::new(plan, events.clone());
-        let (recorder, past) = match journal {
-            Some(OpenedJournal { journal, past, one_at_a_time }) => {
-                let recorder = JournalThread::start(&buffer, journal, one_at_a_time, events);
-                (Some(recorder.map_err(RunError::Thread)?), past)
-            }
-            None => (None, None),
-        };
-        let intake = JobReader::new(plan).with_parsers(plan, buffer.thread_timers().clone());
-        let sizes: Option<u64> = sources.iter().map(|source| source.size).sum();
-        let progress = Progress::start(plan, &buffer, sizes, intake.bytes_read.clone());
-        let feeding = ReaderThread {
-            executor: executor.clone(),
-            buffer: buffer.clone(),
-            recorder: recorder.as_ref().map(|recorder| recorder.recorder.clone()),
-            parse_options: plan.parse_options,
-            past,
-        };
-        feeding.start(intake, sources, events).map_err(RunError::Thread)?;
-        let writing = WriterThread::start(&buffer, results, events).map_err(RunError::Thread)?;
-        Ok(Run {
-            executor,
-            buffer,
-            writing,
-            recorder,
-            timeline: timeline.zip(trace),
-            stats,
-            progress,
-            start,
-            ended: ExitStatus::Succeeded,
-            time_limit_at: plan.time_limit.and_then(|limit| start.checked_add(limit)),
-            signals: 0,
-            give_up_at: None,
-            given_up: false,
-            early: false,
-            failure_reported: false,
-            output_closed: false,
-        })
-    }
-}
-
 impl Run {
-    /// Hears the events until all records are written.
+    /// Runs until all records are written, then ends the executor and writes the other outputs.
     fn finish(mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> ExitStatus {
-        let output = loop {
-            match self.next(receiver) {
-                None if self.is_out_of_time() => self.out_of_time(plan),
-                // Whoever asks twice does not want to wait for a reader that does not read.
-                None if self.given_up && self.signals > 1 => break Ok(()),
-                None => self.give_up(),
-                // Heard before there was a run.
-                Some(RunEvent::Connected) => {}
-                Some(RunEvent::Signalled(signal)) => self.interrupted(signal),
-                Some(RunEvent::Suspended) => self.suspend(),
-                Some(RunEvent::PoolFailed(cause)) => {
-                    self.broke(plan, &cause);
-                    self.buffer.close();
-                }
-                Some(RunEvent::ProgramFailed(cause)) => self.program_failed(cause),
-                Some(RunEvent::JournalFailed) => {
-                    self.finish_recording(plan);
-                    self.stop(Duration::ZERO);
-                }
-                Some(RunEvent::Stop(cause)) => self.enough(&cause),
-                Some(RunEvent::InputEnded(result)) => self.input_ended(result),
-                Some(RunEvent::OutputEnded(result)) => break result,
-            }
-        };
-        // From here on this thread waits for readers, and not for events.
+        let output = self.handle_events(plan, receiver);
+        // From here on this thread blocks on readers instead of receiving events.
         suspend_alone();
         if let Err(error) = output {
             self.early = true;
             self.output_failed(error);
         }
         self.progress.finish();
-        // A thread cannot be made to give up a job; it ends with this process.
+        // A thread cannot be forced to abandon a job; it ends with this process.
         if !self.early || plan.executor == ExecutorKind::Processes {
             self.join(plan, receiver);
         }
-        // No job may have been left to tell of it.
+        // The failure may not have been reported, because no job was left to report it.
         if let Some(cause) = self.executor.broken().filter(|_| !self.failure_reported) {
-            self.broke(plan, &cause);
+            self.pool_failed(plan, &cause);
         }
-        self.finish_recording(plan);
+        self.finish_recorder(plan);
         self.write_timeline(plan, receiver);
         let counts = self.buffer.counts();
         if counts.failed() > 0 {
-            self.ended = self.ended.and(ExitStatus::JobsFailed);
+            self.status = self.status.and(ExitStatus::JobsFailed);
         }
         if self.output_closed {
-            return self.ended;
+            return self.status;
         }
         let figures = self.executor.worker_stats();
         let parent = ParentTimes::new(self.executor.parent_stats(), self.buffer.thread_timers());
@@ -242,11 +129,39 @@ impl Run {
             let stats = Stats::new(&counts, (&figures, &parent), elapsed);
             self.write_stats(plan, receiver, (format, &stats));
         }
-        self.ended
+        self.status
     }
 
-    /// Waits for the executor. A cluster may be far away: whoever asks twice for the end does not want to
-    /// wait until it has taken back what it can.
+    /// Handles events until all records are written. Returns the result of the writer.
+    fn handle_events(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> io::Result<()> {
+        loop {
+            match self.next(receiver) {
+                None if self.is_out_of_time() => self.out_of_time(plan),
+                // After a second signal, do not wait for a reader that does not read.
+                None if self.given_up && self.signals > 1 => break Ok(()),
+                None => self.give_up(),
+                // Sent before the run starts.
+                Some(RunEvent::Connected) => {}
+                Some(RunEvent::Signalled(signal)) => self.interrupted(signal),
+                Some(RunEvent::Suspended) => self.suspend(),
+                Some(RunEvent::PoolFailed(cause)) => {
+                    self.pool_failed(plan, &cause);
+                    self.buffer.close();
+                }
+                Some(RunEvent::ProgramFailed(cause)) => self.program_failed(cause),
+                Some(RunEvent::JournalFailed) => {
+                    self.finish_recorder(plan);
+                    self.stop(Duration::ZERO);
+                }
+                Some(RunEvent::Stop(cause)) => self.stop_starting_jobs(&cause),
+                Some(RunEvent::InputEnded(result)) => self.input_ended(result),
+                Some(RunEvent::OutputEnded(result)) => break result,
+            }
+        }
+    }
+
+    /// Waits for the executor. With a cluster, which may be slow to respond, a second signal ends the wait
+    /// before all messages have been taken back.
     fn join(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) {
         if plan.cluster.is_none() {
             return self.executor.join();
@@ -257,21 +172,21 @@ impl Run {
             }
             if self.signals > 1 {
                 self.executor.join_timeout(WRITER_TIMEOUT);
-                // The last owner would wait for it, too. It ends with this process.
+                // Dropping the last reference would wait for it, too. It ends with this process.
                 std::mem::forget(self.executor.clone());
                 return;
             }
         }
     }
 
-    fn broke(&mut self, plan: &Plan, cause: &str) {
+    fn pool_failed(&mut self, plan: &Plan, cause: &str) {
         self.failure_reported = true;
         error::print(&plan.broken(cause));
-        self.ended = self.ended.and(ExitStatus::Pool);
+        self.status = self.status.and(ExitStatus::Pool);
     }
 
-    /// The next events; `None` when the time has come to give up, or to stop. Time in which this process did
-    /// not run does not count.
+    /// Returns the next event, or `None` when the deadline of the run or of unfinished jobs has passed. Time
+    /// during which this process was stopped does not count.
     fn next(&mut self, receiver: &Receiver<RunEvent>) -> Option<RunEvent> {
         while let Some(at) = self.give_up_at.into_iter().chain(self.time_limit_at).min() {
             let (events, skipped) = receive_until(receiver, at);
@@ -293,25 +208,25 @@ impl Run {
         self.buffer.close();
         self.executor.close();
         if let Err(error) = result {
-            self.ended = self.ended.and(exit_status_of(&error));
+            self.status = self.status.and(exit_status_of(&error));
             error::print(&error);
         }
     }
 
-    /// The first signal stops the reading and gives running jobs some time, the second none.
+    /// Stops the run. The first signal gives running jobs a grace period, the second does not.
     fn interrupted(&mut self, signal: Signal) {
         self.signals += 1;
-        self.ended = self.ended.and(ExitStatus::Signal(signal));
+        self.status = self.status.and(ExitStatus::Signal(signal));
         self.stop(if self.signals == 1 { GRACE_PERIOD } else { Duration::ZERO });
     }
 
-    /// Stops the workers and this process; goes on when somebody continues it.
+    /// Stops the workers and this process; resumes the workers when this process is continued.
     fn suspend(&mut self) {
         let start = Instant::now();
         self.executor.pause();
         let _ = raise(Signal::SIGSTOP);
         self.executor.resume();
-        // Limits stand still meanwhile.
+        // Suspended time does not count against the limits.
         self.extend_limits(start.elapsed());
     }
 
@@ -319,54 +234,54 @@ impl Run {
         self.time_limit_at.is_some_and(|at| at <= Instant::now())
     }
 
-    /// As the first signal, but it is not a signal that ends the program then.
+    /// Stops the run as the first signal does, but the exit status is not that of a signal.
     fn out_of_time(&mut self, plan: &Plan) {
         self.time_limit_at = None;
-        self.ended = self.ended.and(ExitStatus::JobsFailed);
+        self.status = self.status.and(ExitStatus::JobsFailed);
         self.stop(GRACE_PERIOD);
         let limit = plan.time_limit.unwrap_or_default().as_secs_f64();
         error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
     }
 
-    /// What has no record by now gets none.
+    /// Ends the run because the program of an op does not work. Jobs without a record by now get none.
     fn program_failed(&mut self, cause: String) {
         let error = RunError::ProgramFailed(cause);
-        self.ended = self.ended.and(exit_status_of(&error));
+        self.status = self.status.and(exit_status_of(&error));
         self.stop(Duration::ZERO);
         error::print(&error);
     }
 
-    /// No more jobs start; those that run may finish: their outcomes are paid for, and they have limits of
-    /// their own.
-    fn enough(&mut self, cause: &StopReason) {
-        self.ended = self.ended.and(ExitStatus::JobsFailed);
+    /// Stops starting jobs. Running jobs finish: their work would be lost otherwise, and they have time
+    /// limits of their own.
+    fn stop_starting_jobs(&mut self, cause: &StopReason) {
+        self.status = self.status.and(ExitStatus::JobsFailed);
         self.buffer.close();
         self.executor.stop(UNLIMITED_GRACE);
         error::warn(&cause.to_string());
     }
 
-    /// Ends the recorder, and reports its error. After one nothing is left to be done: what cannot be
-    /// recorded is not printed.
-    fn finish_recording(&mut self, plan: &Plan) {
+    /// Ends the recorder and reports its error. After an error nothing else needs to be done: outcomes that
+    /// cannot be recorded are not printed.
+    fn finish_recorder(&mut self, plan: &Plan) {
         let finished = self.recorder.take().map_or(Ok(()), JournalThread::finish);
         if let Err(error) = finished {
             let path = plan.journal.as_ref().map(|journal| journal.path.clone()).unwrap_or_default();
             error::print(&RunError::Journal { path, error: error.into() });
-            self.ended = self.ended.and(ExitStatus::Journal);
+            self.status = self.status.and(ExitStatus::Journal);
         }
     }
 
     fn stop(&mut self, grace: Duration) {
         self.early = true;
         self.buffer.close();
-        self.writing.stop_waiting();
+        self.writer.stop_waiting();
         self.executor.stop(grace);
         let after = if grace.is_zero() { Duration::ZERO } else { GIVE_UP_DELAY };
         let at = Instant::now() + grace + after;
         self.give_up_at = Some(self.give_up_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// Records what is still unfinished as cancelled, so that the writer can end.
+    /// Records unfinished jobs as cancelled, so that the writer can finish.
     fn give_up(&mut self) {
         self.executor.stop(Duration::ZERO);
         self.buffer.cancel_rest();
@@ -377,8 +292,8 @@ impl Run {
     fn output_failed(&mut self, error: io::Error) {
         self.buffer.close();
         self.executor.stop(Duration::ZERO);
-        // A reader that has seen enough is no error; the run ends as if the pipe had ended it.
-        let ended = match error.kind() {
+        // A reader that closes the pipe is not an error; the run ends as if by SIGPIPE.
+        let status = match error.kind() {
             io::ErrorKind::BrokenPipe => {
                 self.output_closed = true;
                 ExitStatus::Signal(Signal::SIGPIPE)
@@ -388,10 +303,11 @@ impl Run {
                 ExitStatus::InputOutput
             }
         };
-        self.ended = self.ended.and(ended);
+        self.status = self.status.and(status);
     }
 }
 
+/// Returns the exit status of a run that ends with this error.
 pub(crate) fn exit_status_of(error: &RunError) -> ExitStatus {
     match error {
         RunError::SameFile { .. } => ExitStatus::Usage,

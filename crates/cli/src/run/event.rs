@@ -1,4 +1,4 @@
-//! What the coordinator hears.
+//! Events that the coordinator receives.
 
 use std::{
     fmt, io,
@@ -12,26 +12,28 @@ use sys::clock::{Heartbeat, now};
 
 use crate::error::RunError;
 
-/// Something that changes how the run goes on.
+/// An event that changes how the run continues.
 #[derive(Debug)]
 pub(crate) enum RunEvent {
-    /// The cluster has answered, or cannot be used.
+    /// The cluster is connected, or the connection failed.
     Connected,
-    /// All input has been read, or reading it failed.
+    /// All input has been read, or reading failed.
     InputEnded(Result<(), RunError>),
-    /// All records have been written, or writing them failed.
+    /// All records have been written, or writing failed.
     OutputEnded(io::Result<()>),
-    /// The executor cannot run jobs any more.
+    /// The executor cannot run jobs any more, for this reason.
     PoolFailed(Arc<str>),
-    /// The program of a user-defined op cannot work, for this reason.
+    /// The program of a user-defined op does not work, for this reason.
     ProgramFailed(String),
-    /// Outcomes cannot be recorded any more; the recorder has the error.
+    /// Outcomes cannot be recorded any more; [`JournalThread::finish`] returns the error.
+    ///
+    /// [`JournalThread::finish`]: super::journal_recorder::JournalThread::finish
     JournalFailed,
-    /// No more jobs are to be started.
+    /// No more jobs are to be started. Running jobs finish.
     Stop(StopReason),
-    /// Somebody wants the run to end.
+    /// A signal requested the end of the run.
     Signalled(Signal),
-    /// Somebody wants the run to stand still, as by Ctrl-Z.
+    /// SIGTSTP, for example by Ctrl-Z, requested suspension.
     Suspended,
 }
 
@@ -41,8 +43,8 @@ impl From<Signal> for RunEvent {
     }
 }
 
-/// Waits until then, but not for long, for events. Also returns for how long this process did not run
-/// meanwhile, because it or the machine was stopped.
+/// Waits for an event until `at`, but at most for one heartbeat period. Also returns how long this process
+/// did not run meanwhile, because it or the machine was stopped.
 pub(crate) fn receive_until(receiver: &Receiver<RunEvent>, at: Instant) -> (Option<RunEvent>, Duration) {
     let mut heartbeat = Heartbeat::default();
     let wait = at.saturating_duration_since(Instant::now()).min(Heartbeat::PERIOD);
@@ -52,12 +54,12 @@ pub(crate) fn receive_until(receiver: &Receiver<RunEvent>, at: Instant) -> (Opti
     (events, heartbeat.missed_since(now).map_or(Duration::ZERO, |start| now.since(start)))
 }
 
-/// Why no more jobs are to be started.
+/// Reason why no more jobs are started.
 #[derive(Debug)]
 pub(crate) enum StopReason {
-    /// So many jobs did not succeed.
+    /// This many jobs did not succeed (`--max-failures`).
     MaxFailures(NonZeroU64),
-    /// A job was not valid, and all had to be.
+    /// A job was invalid (`--strict`).
     InvalidJob,
 }
 

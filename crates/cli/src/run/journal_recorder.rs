@@ -1,9 +1,9 @@
 //! Records outcomes in the journal before they are printed.
 //!
-//! With a journal it is the recorder that takes the outcomes from the executor. They gather in a queue; a
-//! thread writes all that have gathered as one group, and passes them on to the buffer. While it waits for
-//! the disk, the next group gathers, so a slow disk makes groups larger and not the run slower. The queue is
-//! bounded by the buffer, in which all of these jobs are.
+//! With a journal the recorder is the sink of the executor. Outcomes are added to a queue. A thread takes all
+//! queued outcomes as one group, appends the group to the journal, and passes it to the reorder buffer. New
+//! outcomes queue up during the write, so a slow disk makes the groups larger instead of slowing down the
+//! run. The reorder buffer, which holds all of these jobs, bounds the queue.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,20 +20,20 @@ use pool::{Resolved, Sink};
 use super::RunEvent;
 use crate::output::{RecordBody, ReorderBuffer, cancelled_body, journal_record};
 
-/// Takes outcomes, records them, and passes them on.
+/// Sink that records outcomes and passes them to the reorder buffer.
 pub(crate) struct JournalRecorder {
     buffer: Arc<ReorderBuffer>,
     queue: Mutex<RecordQueue>,
-    /// Signalled when there is something to record, or never will be.
-    filled: Condvar,
+    /// Notified when the queue is not empty or is closed.
+    not_empty: Condvar,
 }
 
 #[derive(Default)]
 struct RecordQueue {
-    /// Of jobs that are on their way.
+    /// Digests of jobs without an outcome, by position.
     digests: HashMap<u64, Digest>,
     outcomes: VecDeque<UnrecordedOutcome>,
-    /// What comes now is not recorded any more.
+    /// Outcomes that arrive now are not recorded.
     closed: bool,
 }
 
@@ -43,15 +43,15 @@ struct UnrecordedOutcome {
     body: RecordBody,
 }
 
-/// The thread that writes. Its error is returned by [`finish`](JournalThread::finish) and nowhere else, so
-/// that it cannot be lost, whenever it occurs.
+/// The thread that writes the journal. Only [`finish`](JournalThread::finish) returns its error, so that the
+/// error cannot be lost, whenever it occurs.
 pub(crate) struct JournalThread {
     pub(crate) recorder: Arc<JournalRecorder>,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl JournalThread {
-    /// Starts recording; `one_at_a_time` rather than in groups.
+    /// Starts the thread. With `one_at_a_time` it appends each outcome separately instead of in groups.
     pub(crate) fn start(
         buffer: &Arc<ReorderBuffer>,
         journal: Journal,
@@ -59,29 +59,30 @@ impl JournalThread {
         events: &Sender<RunEvent>,
     ) -> io::Result<JournalThread> {
         let buffer = buffer.clone();
-        let recorder = Arc::new(JournalRecorder { buffer, queue: Mutex::default(), filled: Condvar::new() });
-        let (writing, events) = (recorder.clone(), events.clone());
+        let recorder =
+            Arc::new(JournalRecorder { buffer, queue: Mutex::default(), not_empty: Condvar::new() });
+        let (writer, events) = (recorder.clone(), events.clone());
         let thread = thread::Builder::new()
             .name("runner-journal".into())
-            .spawn(move || writing.write_all(journal, one_at_a_time, &events))?;
+            .spawn(move || writer.write_all(journal, one_at_a_time, &events))?;
         Ok(JournalThread { recorder, thread })
     }
 
-    /// Records what there is, and ends. Outcomes that are still to be recorded then are of jobs that the run
-    /// has given up; they need not be computed again.
+    /// Records the queued outcomes and ends the thread. Outcomes that are still queued then belong to jobs
+    /// that the run has given up; recording them saves computing them again.
     ///
     /// # Errors
     /// When outcomes could not be recorded, now or earlier.
     pub(crate) fn finish(self) -> io::Result<()> {
         self.recorder.queue.lock().closed = true;
-        self.recorder.filled.notify_all();
-        // A panic has been printed by then, and is no reason for another.
+        self.recorder.not_empty.notify_all();
+        // The panic message has been printed already, so the panic is returned as an error.
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes it panicked")))
     }
 }
 
 impl JournalRecorder {
-    /// Announces a job, which will be pushed under this position.
+    /// Registers the digest of a job before it is pushed at this position.
     pub(crate) fn expect(&self, position: u64, digest: Digest) {
         self.queue.lock().digests.insert(position, digest);
     }
@@ -98,8 +99,8 @@ impl JournalRecorder {
             });
             let appended = journal.append(records);
             if appended.is_err() {
-                // Before the jobs get their records: with the last record the coordinator stops listening.
-                // Without a listener the run is over, and the coordinator finds the error by `finish`.
+                // Before the jobs get their records: the coordinator stops receiving events after the last
+                // record. If sending fails the run is over, and the coordinator gets the error from `finish`.
                 let _ = events.send(RunEvent::JournalFailed);
                 self.cancel(group);
                 return appended;
@@ -111,18 +112,19 @@ impl JournalRecorder {
         Ok(())
     }
 
-    /// Waits for outcomes; `None` when there will be no more.
+    /// Waits for outcomes; returns `None` when there will be no more.
     fn next_group(&self, one_at_a_time: bool) -> Option<Vec<UnrecordedOutcome>> {
         let mut queue = self.queue.lock();
         while queue.outcomes.is_empty() && !queue.closed {
-            self.filled.wait(&mut queue);
+            self.not_empty.wait(&mut queue);
         }
-        // At the end all at once: somebody is waiting for it.
+        // After `finish` has been called, take all at once, because it waits.
         let count = if one_at_a_time && !queue.closed { 1 } else { queue.outcomes.len() };
         (count > 0).then(|| queue.outcomes.drain(..count).collect())
     }
 
-    /// An outcome that cannot be recorded is not printed: a resumed run would print another one.
+    /// Cancels the jobs of a group that could not be recorded. Their outcomes are not printed, because a
+    /// resumed run could print others.
     fn cancel(&self, group: Vec<UnrecordedOutcome>) {
         let mut queue = self.queue.lock();
         queue.closed = true;
@@ -137,7 +139,7 @@ impl Sink<Builtin> for JournalRecorder {
         let (bodies, abandoned) = self.buffer.record_bodies(&resolved);
         drop(resolved);
         self.buffer.count_failures(&bodies);
-        // Before the records: with the last one of them the run ends, and hears nothing more.
+        // Before the records: after the last record the coordinator stops receiving events.
         if let Some(cause) = abandoned {
             self.buffer.broke(cause);
         }
@@ -152,7 +154,7 @@ impl Sink<Builtin> for JournalRecorder {
             }
         }
         if !queue.outcomes.is_empty() {
-            self.filled.notify_all();
+            self.not_empty.notify_all();
         }
         drop(queue);
         if !unrecorded.is_empty() {
@@ -175,14 +177,14 @@ mod tests {
     use super::*;
     use crate::{args::Arguments, plan::Plan};
 
-    /// A journal to which nothing can be appended: its file is open for reading only.
+    /// Returns a journal that cannot be appended to, because its file is open for reading only.
     fn unwritable_journal() -> Journal {
         let file = tempfile::NamedTempFile::new().unwrap();
         let read_only = File::open(file.path()).unwrap();
         journal::Locked::lock(read_only, file.path()).unwrap().start(false).unwrap()
     }
 
-    /// A recording of so many jobs that fails, and its events.
+    /// Returns a failing journal thread with `jobs` registered jobs, and its events.
     fn failing(jobs: u64) -> (JournalThread, Arc<ReorderBuffer>, Receiver<RunEvent>) {
         let (events, receiver) = channel();
         let plan = Plan::new(Arguments::try_parse_from(["runner"]).unwrap()).unwrap();
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_announced_before_the_last_record_is_there() {
+    fn sends_failure_event_before_the_last_record() {
         for _ in 0..100 {
             let (recording, buffer, receiver) = failing(1);
             buffer.close();
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_nobody_listens_to_any_more_is_returned_at_the_end() {
+    fn finish_returns_a_failure_without_event_receiver() {
         let (recording, buffer, receiver) = failing(1);
         drop(receiver);
         buffer.cancel_rest();
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_after_a_failure_is_cancelled() {
+    fn outcomes_after_a_failure_are_cancelled() {
         let (recording, buffer, receiver) = failing(2);
         resolve(&recording, 0);
         assert!(matches!(receiver.recv(), Ok(RunEvent::JournalFailed)));

@@ -3,9 +3,11 @@
 //! The coordinator alone decides how a run continues and ends. All other threads send it [`RunEvent`]s:
 //!
 //! - the [`reader`] thread parses jobs and submits them to the executor;
-//! - the executor's threads pass outcomes to the [reorder buffer](crate::output::ReorderBuffer), or with a journal to the [`journal_recorder`], which records them first;
+//! - the executor's threads pass outcomes to the [reorder buffer](crate::output::ReorderBuffer), or with a
+//!   journal to the [`journal_recorder`], which records them first;
 //! - the [`writer_thread`] prints records;
-//! - the signal thread (see [`crate::interrupt`]) sends events too; during [`connect`] they cancel the connection to a cluster.
+//! - the signal thread (see [`crate::interrupt`]) sends events too; during [`connect`] they cancel the
+//!   connection to a cluster.
 //!
 //! With `--resume`, [`resume`] compares the jobs with those recorded earlier.
 

@@ -1,4 +1,4 @@
-//! Opening what a run reads and writes.
+//! Opening of the inputs and outputs of a run.
 
 use std::fs::File;
 
@@ -14,7 +14,7 @@ const OUTPUT: OutputOption = OutputOption { name: "--output", content: "results"
 const STATS_FILE: OutputOption = OutputOption { name: "--stats-file", content: "statistics" };
 const TRACE: OutputOption = OutputOption { name: "--trace", content: "timeline" };
 
-/// Inputs and outputs of a run. What is in the outputs stays until they are [committed](Files::commit).
+/// Inputs and outputs of a run. The outputs keep their contents until they are [committed](Files::commit).
 pub(crate) struct Files {
     pub(crate) sources: Vec<Source>,
     pub(crate) journal: Option<File>,
@@ -33,7 +33,7 @@ impl Files {
     /// Opens the inputs and outputs of a run.
     ///
     /// # Errors
-    /// When one of them cannot be opened, or an output is also something else.
+    /// When a file cannot be opened, or an output is also used otherwise.
     pub(crate) fn open(plan: &Plan) -> Result<Files, RunError> {
         let mut registry = Registry::new();
         for (option, path) in plan.files_read_elsewhere() {
@@ -52,7 +52,7 @@ impl Files {
         Ok(Files { sources, journal, outputs, created_journal: created_journal.flatten() })
     }
 
-    /// Truncates the outputs: the run begins.
+    /// Truncates the outputs and keeps the files that were created. Called when the run begins.
     pub(crate) fn commit(mut self) -> Result<(Vec<Source>, Outputs), RunError> {
         let Outputs { results, stats, trace } = &mut self.outputs;
         [results].into_iter().chain(stats).chain(trace).try_for_each(Output::commit)?;

@@ -1,4 +1,4 @@
-//! Opening the journal, before anything is written anywhere.
+//! Opening of the journal, before any output is written.
 
 use std::{fs::File, path::Path};
 
@@ -11,15 +11,18 @@ use crate::{
     plan::{JournalPlan, Plan},
 };
 
-/// A journal that is ready, and what an earlier run has left in it.
+/// A journal ready for appending, and the records of an earlier run.
 pub(crate) struct OpenedJournal {
     pub(crate) journal: Journal,
     pub(crate) past: Option<JournalCheck>,
-    /// Each outcome is recorded on its own.
+    /// Whether each outcome is recorded separately (`--fsync always`).
     pub(crate) one_at_a_time: bool,
 }
 
-/// Locks the journal and looks at what is in it. Comes before the outputs are truncated.
+/// Locks and reads the journal. Must be called before the outputs are truncated.
+///
+/// # Errors
+/// When the journal is not empty and `--resume` is not given, is locked by another run, or is damaged.
 pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result<OpenedJournal, RunError> {
     let failed = |error| match error {
         journal::Error::NotEmpty => RunError::JournalNotEmpty { path: plan.path.clone() },
@@ -45,7 +48,7 @@ pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result
 fn dropped(path: &Path, bytes: u64) -> String {
     let path = path.display();
     match bytes {
-        1 => format!("the last byte of the journal {path} belongs to no complete record and is dropped"),
-        _ => format!("the last {bytes} bytes of the journal {path} are no complete record and are dropped"),
+        1 => format!("dropping the last byte of the journal {path}: incomplete record"),
+        _ => format!("dropping the last {bytes} bytes of the journal {path}: incomplete record"),
     }
 }

@@ -1,4 +1,4 @@
-//! The jobs of a chunk of lines.
+//! Parsing of a chunk of lines.
 
 use std::ops::Range;
 
@@ -7,22 +7,22 @@ use crate::{
     parse::{ParseError, ParseOptions, ParsedJob, parse},
 };
 
-/// Texts of up to this many bytes are parsed without asking for room.
+/// Maximum size in bytes of a text that is parsed without checking for available memory.
 const SHORT_TEXT: usize = 1 << 20;
 
-/// Room for a parsed and encoded job, as a multiple of its text's bytes.
-const ROOM: usize = 4;
+/// Memory for a parsed and encoded job, as a multiple of the size of its text.
+const MEMORY_FACTOR: usize = 4;
 
-/// How a text is parsed, whichever thread does that.
+/// Settings for parsing texts, on any thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextParser {
     pub(crate) parse_options: ParseOptions,
-    /// The longest text of a job, in bytes.
+    /// Maximum size of a job's text in bytes.
     pub(crate) max_job_size: usize,
 }
 
-/// A chunk after its lines have been parsed. Jobs and invalid_lines are kept apart, so that jobs can be
-/// passed on many at a time.
+/// A chunk whose lines have been parsed. Jobs and invalid lines are separate, so that many jobs can be
+/// submitted at once.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedChunk {
     pub(crate) chunk: Chunk,
@@ -30,7 +30,7 @@ pub(crate) struct ParsedChunk {
     pub(crate) invalid_lines: Vec<InvalidLine>,
 }
 
-/// A valid job, and where its text is in the chunk.
+/// A valid job and the range of its text in the chunk.
 #[derive(Debug)]
 pub(crate) struct LineJob {
     pub(crate) job: ParsedJob,
@@ -38,18 +38,18 @@ pub(crate) struct LineJob {
     end: usize,
 }
 
-/// A line that is no job.
+/// A line that is not a valid job.
 #[derive(Debug)]
 pub(crate) struct InvalidLine {
-    /// Number of valid jobs of the chunk that stand before it.
+    /// Number of valid jobs of the chunk before this line.
     pub(crate) jobs_before: usize,
     pub(crate) error: ParseError,
     pub(crate) location: Location,
-    /// Its text in the chunk; empty if it was too long.
+    /// Range of its text in the chunk; empty if it was too long.
     pub(crate) text: Range<usize>,
 }
 
-/// Memory of parsed chunks, to be used for others.
+/// Allocations of parsed chunks, for reuse.
 #[derive(Debug, Default)]
 pub(crate) struct Recycled {
     pub(crate) jobs: Vec<LineJob>,
@@ -57,7 +57,7 @@ pub(crate) struct Recycled {
 }
 
 impl LineJob {
-    /// Number of bytes of its text.
+    /// Size of its text in bytes.
     pub(crate) fn text_len(&self) -> usize {
         self.end - self.start
     }
@@ -69,21 +69,21 @@ impl LineJob {
 }
 
 impl TextParser {
-    /// The job of a text.
+    /// Parses a text.
     #[inline]
     pub(crate) fn parse(&self, text: &[u8]) -> Result<ParsedJob, ParseError> {
-        if text.len() > SHORT_TEXT && !sys::memory::has_room(text.len().saturating_mul(ROOM)) {
-            return Err(ParseError::new(0, format!("there is no memory for a job of {} bytes", text.len())));
+        if text.len() > SHORT_TEXT && !sys::memory::has_room(text.len().saturating_mul(MEMORY_FACTOR)) {
+            return Err(ParseError::new(0, format!("not enough memory for a job of {} bytes", text.len())));
         }
         parse(text, &self.parse_options)
     }
 
-    /// What is wrong with a text that is too long.
+    /// Returns the error for a text that is too long.
     pub(crate) fn too_long(&self) -> ParseError {
-        ParseError::new(0, format!("the job is longer than {} bytes", self.max_job_size))
+        ParseError::new(0, format!("the job is longer than {} bytes (--max-job-size)", self.max_job_size))
     }
 
-    /// The jobs of a chunk.
+    /// Parses the lines of a chunk, reusing allocations.
     pub(crate) fn parse_lines(&self, chunk: Chunk, recycled: Recycled) -> ParsedChunk {
         let Recycled { mut jobs, mut invalid_lines } = recycled;
         let mut locations = chunk.locations();

@@ -1,12 +1,12 @@
-//! Threads that parse chunks of lines beside the thread that reads them.
+//! Threads that parse chunks of lines in parallel with the thread that reads them.
 //!
-//! The reader puts chunks into a queue and takes them out in the same order, parsed. A chunk is `Waiting`
-//! until a parser or the reader takes it, then `Taken`, and `Parsed` at the end. Chunks are taken in order.
-//! While the oldest is not parsed the reader takes chunks, too, so it waits only when all are taken: parsing
-//! ends without anything else, and the queue cannot come to a standstill, however few threads there are. With
-//! none the reader parses everything, and there are no wake-ups.
+//! The reader adds chunks to a queue and removes them in the same order, parsed. A chunk is `Waiting` until a
+//! parser or the reader claims it, then `Claimed`, and finally `Parsed`. Chunks are claimed in order. While
+//! the oldest chunk is not parsed the reader claims chunks as well, so it blocks only when all chunks are
+//! claimed by parsers. A parser needs nothing else to finish a chunk, so the queue cannot deadlock, whatever
+//! the number of threads. Without parser threads the reader parses everything, and there are no wake-ups.
 //!
-//! Per chunk the queue costs two or three short sections under its lock, and at most one wake-up.
+//! Each chunk costs two or three short critical sections and at most one wake-up.
 
 use std::{
     collections::VecDeque,
@@ -21,84 +21,86 @@ use pool::{Stage, available_cores};
 use super::parsed_chunk::{LineJob, ParsedChunk, Recycled, TextParser};
 use crate::{error::warn, input::Chunk, thread_timers::ThreadTimers};
 
-/// The most threads, where that is not chosen. With three the reader has nothing to do but to read and to
-/// pass jobs on, which takes it as long as them to parse.
+/// Default maximum number of threads. With three, the reader only reads and submits jobs, which takes it as
+/// long as the parsers need to parse.
 pub(crate) const MAX_PARSERS: usize = 3;
 
-/// As many threads as leave the workers their cores.
+/// Returns the number of threads that leaves enough cores to the workers.
 fn threads_by_cores() -> usize {
     (available_cores() / 4).min(MAX_PARSERS)
 }
 
-/// No more chunks are read ahead while they have more bytes than this: a line can be long.
+/// Limit of the bytes of all chunks in the queue, because a line can be long. Above it no chunks are read
+/// ahead.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Chunks with fewer bytes are left to the reader: waking a thread takes longer than parsing them.
+/// Size in bytes from which a chunk is left to a parser: waking a thread takes longer than parsing a smaller
+/// chunk.
 const MIN_BYTES: usize = 8 * 1024;
 
-/// Parses chunks in the order in which they are read; the reader's side.
+/// The reader's side of the queue. Returns parsed chunks in the order in which they were added.
 pub(crate) struct Parsers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    /// Not known before it matters: counting cores takes as long as parsing some hundred lines.
+    /// Determined when it is first needed: counting cores takes as long as parsing some hundred lines.
     max_threads: Option<usize>,
 }
 
 struct Shared {
     parser: TextParser,
     queue: Mutex<ParseQueue>,
-    /// Signalled when a chunk waits, or none will come any more.
+    /// Notified when a chunk is waiting, or when the queue is closed.
     waiting: Condvar,
-    /// Signalled when the oldest chunk has been parsed.
+    /// Notified when the oldest chunk has been parsed, or a parser has panicked.
     parsed: Condvar,
     timers: Arc<ThreadTimers>,
 }
 
 #[derive(Default)]
 struct ParseQueue {
-    /// Number of the oldest chunk.
+    /// Sequence number of the oldest chunk.
     first: u64,
     chunks: VecDeque<ChunkState>,
     /// Number of bytes of all chunks.
     bytes: usize,
-    /// Number of the first chunk that waits.
+    /// Sequence number of the first waiting chunk.
     next: u64,
-    /// Parsers that wait.
+    /// Number of idle parsers.
     idle: usize,
-    /// Memory of chunks that have been taken out.
+    /// Allocations of removed chunks, for reuse.
     recycled: Vec<Recycled>,
     closed: bool,
-    /// A parser has panicked.
+    /// Whether a parser has panicked.
     broken: bool,
 }
 
 enum ChunkState {
     Waiting(Chunk),
-    Taken,
+    Claimed,
     Parsed(ParsedChunk),
 }
 
 impl Parsers {
-    /// Up to `max_threads` threads, or as many as pay off, which are started when there is more to parse than
-    /// the reader can.
+    /// Creates the queue. Up to `max_threads` parser threads, or a suitable number, are started when the
+    /// reader cannot keep up.
     pub(crate) fn new(parser: TextParser, max_threads: Option<usize>, timers: Arc<ThreadTimers>) -> Parsers {
         let (queue, waiting, parsed) = (Mutex::default(), Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { parser, queue, waiting, parsed, timers });
         Parsers { shared, threads: Vec::new(), max_threads }
     }
 
-    /// Whether the reader should take a chunk out before it adds another.
+    /// Returns whether the reader should remove a chunk before it adds another.
     pub(crate) fn is_full(&self) -> bool {
         let queue = self.shared.queue.lock();
         queue.chunks.len() > 2 * self.max_threads.unwrap_or(0) || queue.bytes > MAX_BYTES
     }
 
-    /// Adds a chunk.
+    /// Adds a chunk, and wakes or starts a parser if that is worthwhile.
     pub(crate) fn add(&mut self, chunk: Chunk) {
         let is_large = chunk.len() >= MIN_BYTES;
         let max_threads = if is_large { *self.max_threads.get_or_insert_with(threads_by_cores) } else { 0 };
         let mut queue = self.shared.queue.lock();
-        // The first chunk is the reader's.
+        // The reader parses the oldest chunk itself.
         let is_for_parsers = max_threads > 0 && !queue.chunks.is_empty();
         queue.bytes += chunk.len();
         queue.chunks.push_back(ChunkState::Waiting(chunk));
@@ -118,17 +120,18 @@ impl Parsers {
             .spawn(move || shared.parse_all(number));
         match spawned {
             Ok(thread) => self.threads.push(thread),
-            Err(error) => self.do_without(&error),
+            Err(error) => self.continue_without(&error),
         }
     }
 
-    /// The run is slower without the thread, and otherwise the same.
-    fn do_without(&mut self, error: &io::Error) {
+    /// Continues with the threads there are. This makes the run slower, but not different.
+    fn continue_without(&mut self, error: &io::Error) {
         self.max_threads = Some(self.threads.len());
-        warn(&format!("cannot start a thread that parses jobs: {error}"));
+        warn(&format!("cannot start a parser thread: {error}"));
     }
 
-    /// Takes the oldest chunk out, parsed; `None` if there is none.
+    /// Removes the oldest chunk, parsed; `None` if the queue is empty. Parses chunks itself, or blocks, until
+    /// it is parsed.
     ///
     /// # Panics
     /// When a parser has panicked.
@@ -136,25 +139,25 @@ impl Parsers {
         let shared = &*self.shared;
         let mut queue = shared.queue.lock();
         loop {
-            assert!(!queue.broken, "a thread that parses jobs has panicked");
-            match mem::replace(queue.chunks.front_mut()?, ChunkState::Taken) {
+            assert!(!queue.broken, "a parser thread panicked");
+            match mem::replace(queue.chunks.front_mut()?, ChunkState::Claimed) {
                 ChunkState::Parsed(parsed) => {
-                    queue.remove_first(parsed.chunk.len());
+                    queue.remove_oldest(parsed.chunk.len());
                     return Some(parsed);
                 }
                 ChunkState::Waiting(chunk) => {
-                    queue.remove_first(chunk.len());
+                    queue.remove_oldest(chunk.len());
                     let recycled = queue.recycled.pop().unwrap_or_default();
                     drop(queue);
                     return Some(shared.parser.parse_lines(chunk, recycled));
                 }
-                ChunkState::Taken => match queue.claim_next() {
+                ChunkState::Claimed => match queue.claim_next() {
                     Some((number, chunk)) => {
                         let recycled = queue.recycled.pop().unwrap_or_default();
                         drop(queue);
                         let parsed = shared.parser.parse_lines(chunk, recycled);
                         queue = shared.queue.lock();
-                        queue.put_back(number, parsed);
+                        queue.store(number, parsed);
                     }
                     None => {
                         shared.timers.reader.lane().enter(Stage::Wait);
@@ -166,7 +169,7 @@ impl Parsers {
         }
     }
 
-    /// Keeps the memory of a chunk that has been taken out; returns that of its bytes.
+    /// Keeps the allocations of a removed chunk for reuse; returns that of its bytes.
     pub(crate) fn recycle(&mut self, parsed: ParsedChunk) -> Vec<u8> {
         let ParsedChunk { chunk, mut jobs, mut invalid_lines } = parsed;
         jobs.clear();
@@ -183,35 +186,35 @@ impl Drop for Parsers {
         self.shared.queue.lock().closed = true;
         self.shared.waiting.notify_all();
         for thread in self.threads.drain(..) {
-            // A panic has been printed by then.
+            // The panic message has been printed already.
             let _ = thread.join();
         }
     }
 }
 
 impl ParseQueue {
-    fn remove_first(&mut self, bytes: usize) {
+    fn remove_oldest(&mut self, bytes: usize) {
         self.chunks.pop_front();
         self.bytes -= bytes;
         self.first += 1;
         self.next = self.next.max(self.first);
     }
 
-    /// The oldest chunk that waits, and its number.
+    /// Claims the oldest waiting chunk; returns it with its sequence number.
     fn claim_next(&mut self) -> Option<(u64, Chunk)> {
         let number = self.next;
         let state = self.chunks.get_mut((number - self.first) as usize)?;
-        match mem::replace(state, ChunkState::Taken) {
+        match mem::replace(state, ChunkState::Claimed) {
             ChunkState::Waiting(chunk) => {
                 self.next += 1;
                 Some((number, chunk))
             }
-            _ => unreachable!("chunks are prepared with in order"),
+            _ => unreachable!("chunks are claimed in order"),
         }
     }
 
-    /// Puts a chunk that was taken into its place; returns whether it is the oldest.
-    fn put_back(&mut self, number: u64, parsed: ParsedChunk) -> bool {
+    /// Stores a chunk that was claimed, parsed. Returns whether it is the oldest.
+    fn store(&mut self, number: u64, parsed: ParsedChunk) -> bool {
         let place = (number - self.first) as usize;
         self.chunks[place] = ChunkState::Parsed(parsed);
         place == 0
@@ -219,15 +222,15 @@ impl ParseQueue {
 }
 
 impl Shared {
-    /// A parser's life.
+    /// Body of a parser thread.
     fn parse_all(&self, number: usize) {
-        let attended = self.timers.parsers.get(number);
-        if let Some(attended) = attended {
-            attended.begin(Stage::Take);
+        let timer = self.timers.parsers.get(number);
+        if let Some(timer) = timer {
+            timer.begin(Stage::Take);
         }
         let enter = |stage| {
-            if let Some(attended) = attended {
-                attended.lane().enter(stage);
+            if let Some(timer) = timer {
+                timer.lane().enter(stage);
             }
         };
         let _report = ReportPanic(self);
@@ -245,18 +248,18 @@ impl Shared {
             drop(queue);
             let parsed = self.parser.parse_lines(chunk, recycled);
             queue = self.queue.lock();
-            if queue.put_back(number, parsed) {
+            if queue.store(number, parsed) {
                 self.parsed.notify_one();
             }
         }
         drop(queue);
-        if let Some(attended) = attended {
-            attended.end();
+        if let Some(timer) = timer {
+            timer.end();
         }
     }
 }
 
-/// Wakes the reader if a parser panics: it would wait for ever.
+/// Wakes the reader if a parser panics; otherwise the reader would block forever.
 struct ReportPanic<'a>(&'a Shared);
 
 impl Drop for ReportPanic<'_> {
@@ -282,13 +285,13 @@ mod tests {
         thread_timers::ThreadTimers,
     };
 
-    /// How many threads parse.
+    /// Numbers of parser threads to test with.
     const THREADS: [usize; 4] = [0, 1, 3, 8];
 
-    /// Passes each job or error on as a line of text.
-    struct Told<F>(F);
+    /// Passes each job or parse error on as a line of text.
+    struct DescribeJobs<F>(F);
 
-    impl<F: FnMut(String) -> Result<(), ReadEnd>> JobConsumer for Told<F> {
+    impl<F: FnMut(String) -> Result<(), ReadEnd>> JobConsumer for DescribeJobs<F> {
         fn consume(&mut self, job: ReadJob, text: &[u8], _: &str) -> Result<(), ReadEnd> {
             self.0(match job {
                 Ok(job) => format!("{} {:?}", String::from_utf8_lossy(text), job.id),
@@ -300,7 +303,7 @@ mod tests {
     fn read(
         path: &Path,
         threads: usize,
-        told: impl FnMut(String) -> Result<(), ReadEnd>,
+        lines: impl FnMut(String) -> Result<(), ReadEnd>,
     ) -> Result<(), ReadEnd> {
         let parsers = format!("--parsers={threads}");
         let words = ["runner".as_ref(), "-q".as_ref(), parsers.as_ref(), path.as_os_str()];
@@ -308,20 +311,21 @@ mod tests {
         let sources = Files::open(&plan).map(|files| files.sources).map_err(ReadEnd::Failed)?;
         JobReader::new(&plan)
             .with_parsers(&plan, ThreadTimers::new(threads))
-            .read_all(sources, &mut Told(told))
+            .read_all(sources, &mut DescribeJobs(lines))
     }
 
     fn all(path: &Path, threads: usize) -> Vec<String> {
         let mut found = Vec::new();
-        read(path, threads, |told| {
-            found.push(told);
+        read(path, threads, |lines| {
+            found.push(lines);
             Ok(())
         })
         .unwrap();
         found
     }
 
-    /// Lines of different lengths; every 97th is broken, and every 101st blank.
+    /// Returns lines of different lengths; every 97th is invalid, and every 101st blank. Also returns the
+    /// expected results.
     fn lines(count: usize) -> (String, Vec<String>) {
         let (mut text, mut expected) = (String::new(), Vec::new());
         for number in 1..=count {
@@ -341,10 +345,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_their_order_and_places_however_many_threads_parse_them() {
+    fn lines_keep_order_and_location_for_any_number_of_threads() {
         let (text, expected) = lines(50_000);
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        // The last line has no end.
+        // The last line has no newline.
         file.write_all(text.trim_end().as_bytes()).unwrap();
         for threads in THREADS {
             let found = all(file.path(), threads);
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_when_no_more_jobs_are_wanted() {
+    fn reading_ends_when_the_consumer_is_closed() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(lines(50_000).0.as_bytes()).unwrap();
         for threads in THREADS {
@@ -369,31 +373,31 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_passed_on_before_the_next_one_is_there() {
+    fn passes_a_line_on_before_the_next_one_arrives() {
         let folder = tempfile::tempdir().unwrap();
         for threads in THREADS {
             let path = folder.path().join(format!("pipe{threads}"));
             mkfifo(&path, Mode::S_IRWXU).unwrap();
-            let (sender, told) = channel();
+            let (sender, received) = channel();
             let reading = std::thread::spawn({
                 let path = path.clone();
                 move || read(&path, threads, |line| sender.send(line).map_err(|_| ReadEnd::Closed))
             });
             let mut writer = File::options().write(true).open(&path).unwrap();
-            // Much at once, then line by line, then a part of a line.
+            // First many lines at once, then one at a time, then a part of a line.
             let (text, expected) = lines(5_000);
             writer.write_all(text.as_bytes()).unwrap();
-            expected.iter().for_each(|line| assert_eq!(told.recv().as_ref(), Ok(line)));
+            expected.iter().for_each(|line| assert_eq!(received.recv().as_ref(), Ok(line)));
             for n in 0..20 {
                 writeln!(writer, "{{\"op\":\"sum\",\"n\":{n}}}").unwrap();
-                assert_eq!(told.recv().unwrap(), format!("{{\"op\":\"sum\",\"n\":{n}}} None"));
+                assert_eq!(received.recv().unwrap(), format!("{{\"op\":\"sum\",\"n\":{n}}} None"));
             }
             writer.write_all(b"{\"op\":\"sum\",\n7").unwrap();
-            assert!(told.recv().unwrap().starts_with("5021:"));
+            assert!(received.recv().unwrap().starts_with("5021:"));
             drop(writer);
-            assert!(told.recv().unwrap().starts_with("5022:1 "));
+            assert!(received.recv().unwrap().starts_with("5022:1 "));
             assert!(reading.join().unwrap().is_ok());
-            assert!(told.recv().is_err());
+            assert!(received.recv().is_err());
         }
     }
 }

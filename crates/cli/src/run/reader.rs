@@ -1,4 +1,4 @@
-//! Reads jobs and hands them to the executor.
+//! Reads jobs and passes them to a consumer.
 
 use std::sync::{
     Arc,
@@ -18,60 +18,60 @@ use crate::{
     thread_timers::ThreadTimers,
 };
 
-/// How many invalid jobs are named on standard error, unless all or none are wanted.
+/// Number of invalid jobs reported on standard error by default.
 const MAX_REPORTED: u64 = 10;
 
 /// Reads all sources, one after another.
 pub(crate) struct JobReader {
     parser: TextParser,
     format: Format,
-    /// The most threads that parse lines beside this one, if that was chosen.
+    /// Maximum number of parser threads besides this one; `None` chooses by the number of cores.
     max_parsers: Option<usize>,
     timers: Arc<ThreadTimers>,
-    /// Jobs run while they are passed on, and each may be the last one that is wanted: none is passed on with
-    /// others.
+    /// Whether jobs are consumed one at a time: with the serial executor each job runs while it is submitted,
+    /// and any job may be the last one wanted.
     one_at_a_time: bool,
     max_reported: u64,
-    invalid_lines: u64,
-    /// The last line was the beginning of a JSON value.
+    invalid_jobs: u64,
+    /// Whether the last line was an incomplete JSON value.
     after_unfinished: bool,
     hinted: bool,
-    /// The first invalid job is the last one read.
+    /// Whether reading ends at the first invalid job.
     strict: bool,
-    /// Bytes read so far, for whoever wants to know how much is left.
+    /// Number of bytes read so far, from which the progress bar estimates the total.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
 
-/// Why reading ended before the end.
+/// Reason why reading ended early.
 #[derive(Debug)]
 pub(crate) enum ReadEnd {
-    /// Nobody wants more jobs.
+    /// No more jobs are accepted.
     Closed,
-    /// A job was invalid, and all had to be valid.
+    /// A job was invalid, with `--strict`.
     InvalidJob,
     Failed(RunError),
 }
 
-/// What becomes of the jobs.
+/// Consumer of jobs.
 pub(crate) trait JobConsumer {
-    /// Takes a job, or what is wrong with it, and its text, which is empty if it was too long.
+    /// Consumes a job or its parse error. `text` is empty if the job was too long.
     fn consume(&mut self, job: ReadJob, text: &[u8], file: &str) -> Result<(), ReadEnd>;
 
-    /// Takes valid jobs that follow each other, whose texts are in `bytes`. None is left in `jobs`.
+    /// Consumes consecutive valid jobs, whose texts are in `bytes`. Leaves `jobs` empty.
     fn consume_all(&mut self, jobs: &mut Vec<LineJob>, bytes: &[u8], file: &str) -> Result<(), ReadEnd> {
         consume_each(self, jobs, bytes, file)
     }
 
-    /// The input may make us wait.
+    /// Flushes buffered jobs. Called before reading can block.
     fn flush(&mut self) {}
 
-    /// All input has been taken.
+    /// Called when all input has been consumed.
     fn finish(&mut self) -> Result<(), ReadEnd> {
         Ok(())
     }
 }
 
-/// A job, or what is wrong with it and where.
+/// A job, or its parse error and location.
 pub(crate) type ReadJob = Result<ParsedJob, (ParseError, Location)>;
 
 fn consume_each(
@@ -87,7 +87,7 @@ fn consume_each(
 }
 
 impl JobReader {
-    /// An intake that parses lines on one thread.
+    /// Creates a reader that parses on the calling thread only.
     pub(crate) fn new(plan: &Plan) -> JobReader {
         JobReader {
             parser: TextParser { parse_options: plan.parse_options, max_job_size: plan.max_job_size },
@@ -100,7 +100,7 @@ impl JobReader {
                 (_, true) => u64::MAX,
                 _ => MAX_REPORTED,
             },
-            invalid_lines: 0,
+            invalid_jobs: 0,
             after_unfinished: false,
             hinted: false,
             strict: plan.strict,
@@ -108,12 +108,12 @@ impl JobReader {
         }
     }
 
-    /// The same, but with other threads that parse, as many as the plan says or as pay off.
+    /// Enables parser threads: the number that the plan sets, or a suitable one.
     pub(crate) fn with_parsers(self, plan: &Plan, timers: Arc<ThreadTimers>) -> JobReader {
         JobReader { max_parsers: plan.parsers, timers, ..self }
     }
 
-    /// Reads until the end, the first failure, or until no more jobs are wanted.
+    /// Reads until the end of the input, the first failure, or until no more jobs are accepted.
     pub(crate) fn read_all(
         mut self,
         sources: Vec<Source>,
@@ -187,12 +187,12 @@ impl JobReader {
         let before = self.bytes_read.load(Ordering::Relaxed);
         let (mut recycled, mut end) = (Vec::new(), None);
         loop {
-            // What has been read goes on before anything can wait.
+            // Pass on what has been read before anything can block.
             let may_wait = end.is_some() || chunks.may_wait();
             if (may_wait || parsers.is_full())
                 && let Some(mut parsed) = parsers.next()
             {
-                self.take_chunk(&mut parsed, consumer, name)?;
+                self.consume_chunk(&mut parsed, consumer, name)?;
                 recycled = parsers.recycle(parsed);
                 continue;
             }
@@ -212,7 +212,7 @@ impl JobReader {
         }
     }
 
-    fn take_chunk(
+    fn consume_chunk(
         &mut self,
         parsed: &mut ParsedChunk,
         consumer: &mut dyn JobConsumer,
@@ -220,20 +220,20 @@ impl JobReader {
     ) -> Result<(), ReadEnd> {
         let ParsedChunk { chunk, jobs, invalid_lines } = parsed;
         if invalid_lines.is_empty() {
-            return self.take_valid(jobs, chunk, consumer, name);
+            return self.consume_valid(jobs, chunk, consumer, name);
         }
         let (mut jobs, mut group, mut taken) = (jobs.drain(..), Vec::new(), 0);
         for InvalidLine { jobs_before, error, location, text } in invalid_lines.drain(..) {
             group.extend(jobs.by_ref().take(jobs_before - taken));
             taken = jobs_before;
-            self.take_valid(&mut group, chunk, consumer, name)?;
+            self.consume_valid(&mut group, chunk, consumer, name)?;
             self.consume_invalid((error, location), &chunk.bytes()[text], consumer, name)?;
         }
         group.extend(jobs);
-        self.take_valid(&mut group, chunk, consumer, name)
+        self.consume_valid(&mut group, chunk, consumer, name)
     }
 
-    fn take_valid(
+    fn consume_valid(
         &mut self,
         jobs: &mut Vec<LineJob>,
         chunk: &Chunk,
@@ -258,29 +258,29 @@ impl JobReader {
         name: &str,
     ) -> Result<(), ReadEnd> {
         self.report_invalid(&error, location, name);
-        self.look_for_spread_out_jobs(&error);
+        self.hint_at_multiline_jobs(&error);
         consumer.consume(Err((error, location)), text, name)?;
         if self.strict { Err(ReadEnd::InvalidJob) } else { Ok(()) }
     }
 
     fn report_invalid(&mut self, error: &ParseError, location: Location, file: &str) {
-        self.invalid_lines += 1;
-        if self.invalid_lines <= self.max_reported {
+        self.invalid_jobs += 1;
+        if self.invalid_jobs <= self.max_reported {
             warn(&format!("{file}, line {}, column {}: {}", location.line, location.column, error.message));
         }
-        if self.invalid_lines == self.max_reported.saturating_add(1) && self.max_reported > 0 {
-            warn("there are more invalid jobs; --verbose names all");
+        if self.invalid_jobs == self.max_reported.saturating_add(1) && self.max_reported > 0 {
+            warn("more jobs are invalid; --verbose reports all of them");
         }
     }
 
-    /// Looks for jobs that were printed over several lines: a line that begins a value, and one that goes on
-    /// with it.
-    fn look_for_spread_out_jobs(&mut self, error: &ParseError) {
-        let goes_on = self.after_unfinished && error.is_syntax;
+    /// Prints a hint if jobs seem to span several lines: a line starts a JSON value and the next one
+    /// continues it.
+    fn hint_at_multiline_jobs(&mut self, error: &ParseError) {
+        let continues = self.after_unfinished && error.is_syntax;
         self.after_unfinished = error.is_unfinished;
-        if goes_on && !self.hinted && self.max_reported > 0 {
+        if continues && !self.hinted && self.max_reported > 0 {
             self.hinted = true;
-            warn("one job a line is expected, and these go over several; `jq -c` prints one a line");
+            warn("expected one job a line, but jobs span several lines; `jq -c` prints one a line");
         }
     }
 }

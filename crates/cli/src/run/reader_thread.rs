@@ -1,4 +1,4 @@
-//! The thread that reads jobs and sees to it that each of them goes where it belongs.
+//! Thread that reads jobs and submits them.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{error::RunError, input::Source, output::ReorderBuffer, parse::ParseOptions};
 
-/// Where jobs go, and what of them is known already.
+/// Everything the reader thread needs besides the inputs.
 pub(crate) struct ReaderThread {
     pub(crate) executor: Arc<dyn Executor<Builtin>>,
     pub(crate) buffer: Arc<ReorderBuffer>,
@@ -27,10 +27,10 @@ pub(crate) struct ReaderThread {
 }
 
 impl ReaderThread {
-    /// Starts to read.
+    /// Starts the thread. It sends [`RunEvent::InputEnded`] when it is done.
     pub(crate) fn start(
         self,
-        intake: JobReader,
+        reader: JobReader,
         sources: Vec<Source>,
         events: &Sender<RunEvent>,
     ) -> io::Result<()> {
@@ -38,28 +38,28 @@ impl ReaderThread {
         thread::Builder::new().name("runner-intake".into()).spawn(move || {
             let timers = self.buffer.thread_timers().clone();
             timers.reader.begin(Stage::Take);
-            let result = self.feed(intake, sources, &events);
+            let result = self.read(reader, sources, &events);
             timers.reader.end();
             let _ = events.send(RunEvent::InputEnded(result));
         })?;
         Ok(())
     }
 
-    fn feed(
+    fn read(
         self,
-        intake: JobReader,
+        reader: JobReader,
         sources: Vec<Source>,
         events: &Sender<RunEvent>,
     ) -> Result<(), RunError> {
-        // Dropped at the end: what has gathered in it goes to the executor before that is told that nothing
-        // more will come.
+        // Dropped at the end of this function: its submit buffer is flushed to the executor before the
+        // coordinator closes the executor.
         let (recorder, executor) = (self.recorder.as_ref(), &*self.executor);
         let submitter = JobSubmitter::new(&self.buffer, recorder, executor, (&self.parse_options, events));
         let mut consumer: Box<dyn JobConsumer + '_> = match self.past {
             Some(past) => Box::new(ResumeConsumer::new(submitter, self.parse_options, past)),
             None => Box::new(submitter),
         };
-        match intake.read_all(sources, &mut *consumer) {
+        match reader.read_all(sources, &mut *consumer) {
             Ok(()) | Err(ReadEnd::Closed) => Ok(()),
             Err(ReadEnd::Failed(error)) => Err(error),
             Err(ReadEnd::InvalidJob) => {

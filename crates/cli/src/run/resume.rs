@@ -1,13 +1,16 @@
-//! Going on where an earlier run has stopped.
+//! Resuming an interrupted run.
 //!
-//! Nothing may be appended to a journal before the input has been found to be the one that it belongs to,
-//! that is, until the last recorded position has been passed. An outcome that must not be recorded must not
-//! be printed either, so running jobs before that would only fill the buffer, and if the last recorded
-//! position is further away than it holds, for ever. Therefore no job is started until then: jobs are read
-//! and compared; up to the first that has to run, their results are printed; from there on jobs wait in a
-//! [`Spool`], which they leave in their order once all have been compared. Of a recorded job that is only its
-//! name. A run that was killed leaves gaps no wider than its buffer, so that the spool mostly stays in
-//! memory.
+//! Nothing may be appended to a journal before the input has been verified to belong to it, that is, until
+//! the last recorded position has been passed. An outcome that must not be recorded must not be printed
+//! either. Jobs that ran before that point would only fill the reorder buffer, and if the last recorded
+//! position is further away than its capacity, block forever. Therefore no job is started until then:
+//!
+//! - jobs are read and compared with the journal;
+//! - the results of all jobs before the first one that has to run are printed;
+//! - that job and all later ones go to a [`Spool`], and leave it in order once all recorded jobs have been
+//!   compared. For a recorded job the spool holds only its id.
+//!
+//! A run that was killed leaves gaps no wider than its reorder buffer, so the spool usually stays in memory.
 
 use std::{io, path::Path};
 
@@ -26,26 +29,26 @@ use crate::{
     plan::JournalPlan,
 };
 
-/// Stands for a job's text, read with `--op`: a bare value is another job under another operation.
+/// Digest of a job's text and op. The op matters because with `--op` the same bare value is a different job.
 pub(super) fn digest(op: Op, text: &[u8]) -> Digest {
     Digest::of(op.identity(), text)
 }
 
-/// Compares jobs with a journal, prints kind has been recorded, and runs the rest.
+/// Consumer that compares jobs with a journal, prints recorded results, and submits the other jobs.
 pub(crate) struct ResumeConsumer<'a> {
     submitter: JobSubmitter<'a>,
     parse_options: ParseOptions,
-    /// Nothing once all recorded jobs have been compared.
-    comparison: Option<JournalCheck>,
+    /// `None` once all recorded jobs have been compared.
+    check: Option<JournalCheck>,
 }
 
-/// SpooledKind an earlier run has left, and how far it has been compared.
+/// A check of the input against the journal of an earlier run.
 pub(crate) struct JournalCheck {
     recorded: Recorded,
     plan: JournalPlan,
-    /// The position of the next job.
+    /// Position of the next job.
     position: u64,
-    /// The first job that has to run, and all behind it.
+    /// The first job that has to run, and all later ones.
     spool: Spool,
 }
 
@@ -53,32 +56,35 @@ impl<'a> ResumeConsumer<'a> {
     pub(crate) fn new(
         submitter: JobSubmitter<'a>,
         parse_options: ParseOptions,
-        comparison: JournalCheck,
+        check: JournalCheck,
     ) -> ResumeConsumer<'a> {
-        ResumeConsumer { submitter, parse_options, comparison: Some(comparison) }
+        ResumeConsumer { submitter, parse_options, check: Some(check) }
     }
 
-    /// Prints kind has waited, or runs it.
-    fn release(&mut self, comparison: JournalCheck) -> Result<(), ReadEnd> {
-        let JournalCheck { mut recorded, plan, position, spool } = comparison;
+    /// Prints or submits the spooled jobs.
+    fn run_spooled(&mut self, check: JournalCheck) -> Result<(), ReadEnd> {
+        let JournalCheck { mut recorded, plan, position, spool } = check;
         let first = position - spool.len();
         let mut waiting = spool.into_reader().map_err(spool_failed)?;
         for position in first.. {
             let Some(SpooledJob { kind, id, text }) = waiting.next().map_err(spool_failed)? else { break };
             match kind {
                 SpooledKind::Run => {
-                    // It was a job when it was read, so its location does not matter.
+                    // It was valid when it was read, so no location is needed.
                     let job = parse(text, &self.parse_options)
                         .map_err(|error| (error, Location { line: 1, column: 1 }));
                     self.submitter.consume(job, text, "")?;
                 }
                 SpooledKind::Invalid => {
-                    self.submitter
-                        .settle(id.map(Box::from), RecordBody::new(OutcomeKind::Invalid, text.to_vec()))?;
+                    self.submitter.add_finished(
+                        id.map(Box::from),
+                        RecordBody::new(OutcomeKind::Invalid, text.to_vec()),
+                    )?;
                 }
                 SpooledKind::Recorded => {
-                    let (_, body) = find(&mut recorded, position, &plan)?.ok_or_else(|| changed(&plan))?;
-                    self.submitter.settle(id.map(Box::from), body)?;
+                    let (_, body) =
+                        find_record(&mut recorded, position, &plan)?.ok_or_else(|| record_missing(&plan))?;
+                    self.submitter.add_finished(id.map(Box::from), body)?;
                 }
             }
         }
@@ -88,21 +94,21 @@ impl<'a> ResumeConsumer<'a> {
 
 impl JobConsumer for ResumeConsumer<'_> {
     fn consume(&mut self, job: ReadJob, text: &[u8], file: &str) -> Result<(), ReadEnd> {
-        let Some(comparison) = &mut self.comparison else { return self.submitter.consume(job, text, file) };
+        let Some(check) = &mut self.check else { return self.submitter.consume(job, text, file) };
         if self.submitter.buffer.is_closed() {
             return Err(ReadEnd::Closed);
         }
-        let body = comparison.compare(&job, text)?;
-        if comparison.spool.is_empty() && (body.is_some() || job.is_err()) {
+        let body = check.compare(&job, text)?;
+        if check.spool.is_empty() && (body.is_some() || job.is_err()) {
             match (job, body) {
-                (Ok(job), Some(body)) => self.submitter.settle(job.id, body)?,
+                (Ok(job), Some(body)) => self.submitter.add_finished(job.id, body)?,
                 (job, _) => self.submitter.consume(job, text, file)?,
             }
         } else {
-            comparison.put_off(&job, body.is_some(), text, file)?;
+            check.spool_job(&job, body.is_some(), text, file)?;
         }
-        match self.comparison.take_if(|comparison| comparison.is_over()) {
-            Some(comparison) => self.release(comparison),
+        match self.check.take_if(|check| check.is_over()) {
+            Some(check) => self.run_spooled(check),
             None => Ok(()),
         }
     }
@@ -112,18 +118,18 @@ impl JobConsumer for ResumeConsumer<'_> {
     }
 
     fn finish(&mut self) -> Result<(), ReadEnd> {
-        let Some(comparison) = &self.comparison else { return Ok(()) };
-        let (path, read) = (comparison.plan.path.clone(), comparison.position);
-        let last = comparison.recorded.last_position().unwrap_or_default();
+        let Some(check) = &self.check else { return Ok(()) };
+        let (path, read) = (check.plan.path.clone(), check.position);
+        let last = check.recorded.last_position().unwrap_or_default();
         Err(ReadEnd::Failed(RunError::TooFewJobs { path, last, read }))
     }
 }
 
 impl JournalCheck {
-    /// A comparison with kind has been recorded, if that is anything.
+    /// Creates a check of the input against `recorded`; `None` if that is empty.
     pub(crate) fn new(recorded: Recorded, plan: JournalPlan) -> Option<JournalCheck> {
         let folder = plan.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // ChunkRead to the journal, because there is room for as many outcomes.
+        // In the folder of the journal, which has space for the outcomes of as many jobs.
         let spool = Spool::new(folder.unwrap_or(Path::new(".")));
         (!recorded.is_empty()).then_some(JournalCheck { recorded, plan, position: 0, spool })
     }
@@ -132,11 +138,13 @@ impl JournalCheck {
         self.recorded.last_position() < Some(self.position)
     }
 
-    /// Compares the next job with its record; kind is to be printed for it, if it does not have to run.
+    /// Compares the next job with its record. Returns the record to print if the job does not have to run.
     fn compare(&mut self, job: &ReadJob, text: &[u8]) -> Result<Option<RecordBody>, ReadEnd> {
         let position = self.position;
         self.position += 1;
-        let Some((recorded, body)) = find(&mut self.recorded, position, &self.plan)? else { return Ok(None) };
+        let Some((recorded, body)) = find_record(&mut self.recorded, position, &self.plan)? else {
+            return Ok(None);
+        };
         if !job.as_ref().is_ok_and(|job| digest(job.op, text) == recorded) {
             let path = self.plan.path.clone();
             return Err(ReadEnd::Failed(RunError::JobMismatch { path, position }));
@@ -144,8 +152,14 @@ impl JournalCheck {
         Ok(Some(body).filter(|body| body.kind == OutcomeKind::Succeeded || !self.plan.retry_failed))
     }
 
-    /// Lets a job wait until all have been compared.
-    fn put_off(&mut self, job: &ReadJob, is_recorded: bool, text: &[u8], file: &str) -> Result<(), ReadEnd> {
+    /// Adds a job to the spool.
+    fn spool_job(
+        &mut self,
+        job: &ReadJob,
+        is_recorded: bool,
+        text: &[u8],
+        file: &str,
+    ) -> Result<(), ReadEnd> {
         let pushed = match job {
             Ok(job) if is_recorded => {
                 self.spool.push(SpooledJob { kind: SpooledKind::Recorded, id: job.id.as_deref(), text: b"" })
@@ -164,25 +178,28 @@ impl JournalCheck {
     }
 }
 
-/// SpooledKind has been recorded at a position.
-fn find(
+/// Returns the record at a position.
+fn find_record(
     recorded: &mut Recorded,
     position: u64,
     plan: &JournalPlan,
 ) -> Result<Option<(Digest, RecordBody)>, ReadEnd> {
-    let found = recorded.find(position).map_err(|error| failed(plan, error.into()))?;
+    let found = recorded.find(position).map_err(|error| journal_failed(plan, error.into()))?;
     let Some(record) = found else { return Ok(None) };
     match body_from_journal(&record) {
         Some(body) => Ok(Some((record.digest, body))),
-        None => Err(failed(plan, io::Error::other("it holds an outcome of a kind that is not known").into())),
+        None => Err(journal_failed(
+            plan,
+            io::Error::other("unknown kind of outcome; the journal was written by a later version").into(),
+        )),
     }
 }
 
-fn changed(plan: &JournalPlan) -> ReadEnd {
-    failed(plan, io::Error::other("a record is gone").into())
+fn record_missing(plan: &JournalPlan) -> ReadEnd {
+    journal_failed(plan, io::Error::other("a record has disappeared").into())
 }
 
-fn failed(plan: &JournalPlan, error: journal::Error) -> ReadEnd {
+fn journal_failed(plan: &JournalPlan, error: journal::Error) -> ReadEnd {
     ReadEnd::Failed(RunError::Journal { path: plan.path.clone(), error })
 }
 

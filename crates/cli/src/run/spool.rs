@@ -1,4 +1,4 @@
-//! Jobs that have to wait until the input has been compared with the journal.
+//! Spool of the jobs that wait until the input has been compared with the journal.
 
 use std::{
     io::{self, BufReader, BufWriter, Read, Seek, Write},
@@ -7,13 +7,13 @@ use std::{
 
 use tempfile::SpooledTempFile;
 
-/// So many bytes wait in memory, more of them in a nameless file.
+/// Number of bytes kept in memory; above it the spool moves to an unnamed temporary file.
 const IN_MEMORY: usize = 1 << 20;
 
-/// Stands for the length of a name that is not there.
-const NAMELESS: u64 = u64::MAX;
+/// Length that marks a missing id.
+const NO_ID: u64 = u64::MAX;
 
-/// A job that waits.
+/// A job in the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpooledJob<'a> {
     pub(crate) kind: SpooledKind,
@@ -21,24 +21,24 @@ pub(crate) struct SpooledJob<'a> {
     pub(crate) text: &'a [u8],
 }
 
-/// SpooledKind a job waits for.
+/// Action to take on a spooled job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SpooledKind {
-    /// To be run; the text is the job's.
+    /// Run it; `text` is that of the job.
     Run,
-    /// To be printed from the journal.
+    /// Print its result from the journal.
     Recorded,
-    /// To be printed; the text is that of the record.
+    /// Print its record, the body of which is `text`.
     Invalid,
 }
 
-/// Jobs in the order in which they came.
+/// Writer of a spool. Jobs keep their order.
 pub(crate) struct Spool {
     file: BufWriter<SpooledTempFile>,
     jobs: u64,
 }
 
-/// Hands them out again.
+/// Reader of a spool.
 pub(crate) struct SpoolReader {
     file: BufReader<SpooledTempFile>,
     id: Vec<u8>,
@@ -46,7 +46,7 @@ pub(crate) struct SpoolReader {
 }
 
 impl Spool {
-    /// A spool whose file, if one is needed, is in this folder.
+    /// Creates a spool. Its temporary file, if needed, is created in `folder`.
     pub(crate) fn new(folder: &Path) -> Spool {
         Spool { file: BufWriter::new(SpooledTempFile::new_in(IN_MEMORY, folder)), jobs: 0 }
     }
@@ -55,7 +55,7 @@ impl Spool {
         self.jobs == 0
     }
 
-    /// How many jobs wait.
+    /// Number of jobs.
     pub(crate) fn len(&self) -> u64 {
         self.jobs
     }
@@ -63,13 +63,13 @@ impl Spool {
     pub(crate) fn push(&mut self, SpooledJob { kind, id, text }: SpooledJob<'_>) -> io::Result<()> {
         self.jobs += 1;
         self.file.write_all(&[kind as u8])?;
-        self.file.write_all(&id.map_or(NAMELESS, |id| id.len() as u64).to_ne_bytes())?;
+        self.file.write_all(&id.map_or(NO_ID, |id| id.len() as u64).to_ne_bytes())?;
         self.file.write_all(&(text.len() as u64).to_ne_bytes())?;
         self.file.write_all(id.unwrap_or_default().as_bytes())?;
         self.file.write_all(text)
     }
 
-    /// The end of the filling.
+    /// Finishes writing and returns a reader of the jobs.
     pub(crate) fn into_reader(self) -> io::Result<SpoolReader> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -89,10 +89,10 @@ impl SpoolReader {
             _ => SpooledKind::Invalid,
         };
         let (id_length, text_length) = (self.number()?, self.number()?);
-        read_into(&mut self.file, &mut self.id, if id_length == NAMELESS { 0 } else { id_length })?;
+        read_into(&mut self.file, &mut self.id, if id_length == NO_ID { 0 } else { id_length })?;
         read_into(&mut self.file, &mut self.text, text_length)?;
         let id = std::str::from_utf8(&self.id).map_err(io::Error::other)?;
-        Ok(Some(SpooledJob { kind, id: (id_length != NAMELESS).then_some(id), text: &self.text }))
+        Ok(Some(SpooledJob { kind, id: (id_length != NO_ID).then_some(id), text: &self.text }))
     }
 
     fn number(&mut self) -> io::Result<u64> {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_put_in_comes_out() {
+    fn jobs_are_read_as_written() {
         let folder = tempfile::tempdir().unwrap();
         let long = vec![b'x'; 3 * IN_MEMORY];
         let jobs = [

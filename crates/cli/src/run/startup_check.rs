@@ -1,9 +1,9 @@
-//! Tells a program that fails on some jobs from one that cannot work at all.
+//! Distinguishes a program that fails on some jobs from one that does not work at all.
 //!
-//! Until a program of an op has replied once, jobs that are charged with its death are held back. The fifth
-//! of them ends the run: neither its record nor those of the others are written or kept in a journal, so that
-//! a run with a repaired program does all of them. They are passed on as soon as a program of the op replies,
-//! or no job of the op is under way that could bring a reply.
+//! Until a program of an op has replied once, outcomes that report its death are held back. The fifth such
+//! outcome ends the run: neither its record nor those of the others are written or journaled, so that a run
+//! with a repaired program runs all of these jobs. The outcomes are passed on as soon as a program of the op
+//! replies, or when no job of the op is in flight that could still bring a reply.
 
 use std::{
     collections::HashMap,
@@ -21,51 +21,51 @@ use pool::{Crash, JobError, Resolved, Sink};
 use super::RunEvent;
 use crate::error::warn;
 
-/// Number of jobs charged with a death that end the run.
+/// Number of jobs whose program died, without a reply to any job, that ends the run.
 const MAX_DEATHS: usize = 5;
 
-/// Stands between the executor and what takes outcomes.
+/// Sink between the executor and the sink of outcomes.
 pub(crate) struct StartupCheck {
     next: Arc<dyn Sink<Builtin>>,
-    /// Whether there is an op whose programs have not replied.
+    /// Whether there is an op whose programs have not replied yet.
     is_on: AtomicBool,
     state: Mutex<CheckState>,
     events: Sender<RunEvent>,
 }
 
 struct CheckState {
-    /// The ops whose programs have not replied.
+    /// Ops whose programs have not replied yet.
     ops: HashMap<Box<str>, UnprovenOp>,
-    /// Position and op of their jobs that are under way.
+    /// Positions and ops of their jobs in flight.
     in_flight: HashMap<u64, Box<str>>,
 }
 
-/// An op whose programs have not replied.
+/// An op whose programs have not replied yet.
 #[derive(Default)]
 struct UnprovenOp {
-    /// Number of its jobs that are under way.
+    /// Number of its jobs in flight.
     in_flight: usize,
     deaths: usize,
     held: Vec<Resolved<Builtin>>,
-    /// Its silence has been reported.
+    /// Whether a missing reply has been reported.
     is_reported: bool,
 }
 
-/// What an outcome says about the op's program.
+/// Evidence of an outcome about the program of its op.
 enum Verdict {
-    /// It has replied.
+    /// The program replied.
     Works,
-    /// It died in the job; in words.
+    /// The program died during the job; with a description.
     Died(String),
-    /// It cannot be executed.
+    /// The program cannot be executed; with the reason.
     Unusable(String),
-    /// It did not reply before the job was ended.
+    /// The program did not reply before the job was ended.
     Silent,
-    Nothing,
+    Unrelated,
 }
 
 impl StartupCheck {
-    /// StartupCheck for the programs of these ops.
+    /// Creates a check of the programs of these ops.
     pub(crate) fn new(
         ops: impl IntoIterator<Item = Box<str>>,
         next: Arc<dyn Sink<Builtin>>,
@@ -78,7 +78,7 @@ impl StartupCheck {
         Arc::new(StartupCheck { next, is_on, state, events })
     }
 
-    /// Notes a job that will be pushed under this position.
+    /// Registers a job that will be pushed at this position.
     pub(crate) fn expect(&self, position: u64, job: &Builtin) {
         let Builtin::Program(program) = job else { return };
         if !self.is_on.load(Ordering::Acquire) {
@@ -91,13 +91,13 @@ impl StartupCheck {
         }
     }
 
-    /// What is to be passed on of an outcome.
+    /// Processes an outcome, and appends what is to be passed on to `passed`.
     fn process(&self, resolved: Resolved<Builtin>, passed: &mut Vec<Resolved<Builtin>>) {
         let CheckState { ops, in_flight } = &mut *self.state.lock();
         let Some(name) = in_flight.remove(&resolved.tag) else { return passed.push(resolved) };
         let Some(op) = ops.get_mut(&name) else { return passed.push(resolved) };
         op.in_flight -= 1;
-        match sign(&resolved) {
+        match verdict(&resolved) {
             Verdict::Works => {
                 passed.append(&mut op.held);
                 passed.push(resolved);
@@ -105,11 +105,11 @@ impl StartupCheck {
                 self.is_on.store(!ops.is_empty(), Ordering::Release);
                 return;
             }
-            Verdict::Nothing => passed.push(resolved),
+            Verdict::Unrelated => passed.push(resolved),
             Verdict::Silent => {
                 if !std::mem::replace(&mut op.is_reported, true) && op.deaths == 0 {
                     warn(&format!(
-                        "the program of `{name}` has not replied; it must flush its output after each reply"
+                        "the program of op `{name}` has not replied; it must flush its output after each reply"
                     ));
                 }
                 passed.push(resolved);
@@ -119,7 +119,7 @@ impl StartupCheck {
                 op.held.push(resolved);
                 if op.deaths >= MAX_DEATHS {
                     let cause = format!(
-                        "the program of `{name}` ended in each of {MAX_DEATHS} jobs without a reply: {cause}"
+                        "the program of op `{name}` died in {MAX_DEATHS} jobs without any reply: {cause}"
                     );
                     return self.end(op, cause);
                 }
@@ -134,10 +134,10 @@ impl StartupCheck {
         }
     }
 
-    /// Ends the run. The jobs that are held back have no record.
+    /// Ends the run. The jobs that are held back get no record.
     fn end(&self, op: &mut UnprovenOp, cause: String) {
         op.held.clear();
-        // Nothing listens any more only when the run is over.
+        // Sending fails only when the run is over.
         let _ = self.events.send(RunEvent::ProgramFailed(cause));
     }
 }
@@ -155,22 +155,22 @@ impl Sink<Builtin> for StartupCheck {
     }
 }
 
-fn sign(resolved: &Resolved<Builtin>) -> Verdict {
+fn verdict(resolved: &Resolved<Builtin>) -> Verdict {
     match &resolved.outcome {
         Ok(_) | Err(JobError::Failed(BuiltinError::Program { .. })) => Verdict::Works,
         Err(JobError::Failed(error @ BuiltinError::ProgramNotRun { .. })) => {
             Verdict::Unusable(error.to_string())
         }
         Err(JobError::Crashed { program: Some(crash), death, .. }) => {
-            Verdict::Died(told(crash, &death.to_string()))
+            Verdict::Died(describe_death(crash, &death.to_string()))
         }
         Err(JobError::TimedOut { .. } | JobError::Cancelled) => Verdict::Silent,
-        _ => Verdict::Nothing,
+        _ => Verdict::Unrelated,
     }
 }
 
-/// The end of a program in words, with what it wrote last.
-fn told(crash: &Crash, death: &str) -> String {
+/// Describes the death of a program, with the last lines of its standard error.
+fn describe_death(crash: &Crash, death: &str) -> String {
     let stderr = String::from_utf8_lossy(&crash.stderr);
     let stderr = stderr.trim_end();
     let wrote =
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifth_death_before_a_reply_ends_the_run_without_records() {
+    fn fifth_death_before_a_reply_ends_the_run_without_records() {
         let (check, seen, receiver) = check();
         (0..9).for_each(|position| expect(&check, position));
         (0..4).for_each(|position| check.resolve(vec![died(position)]));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_releases_what_was_held_back() {
+    fn reply_releases_held_outcomes() {
         let (check, seen, receiver) = check();
         (0..9).for_each(|position| expect(&check, position));
         check.resolve(vec![died(0), died(1)]);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_back_when_no_job_is_under_way() {
+    fn outcomes_are_released_when_no_job_is_in_flight() {
         let (check, seen, _heard) = check();
         expect(&check, 0);
         check.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);

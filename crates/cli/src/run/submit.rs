@@ -1,4 +1,4 @@
-//! Runs jobs: those that are valid go to the executor, all get a record.
+//! Submits valid jobs to the executor; every job gets a record.
 
 use std::{
     ops::Range,
@@ -17,13 +17,13 @@ use crate::{
     parse::{ParseOptions, ParsedJob},
 };
 
-/// Passes jobs on to the buffer and the executor.
+/// Consumer that adds jobs to the reorder buffer and submits them to the executor.
 pub(crate) struct JobSubmitter<'a> {
     pub(super) buffer: &'a ReorderBuffer,
     submitter: Box<dyn Submitter<Builtin>>,
-    /// Records the outcomes, where a journal is kept.
+    /// Recorder of the outcomes, with a journal.
     recorder: Option<&'a JournalRecorder>,
-    /// Watches over programs of user-defined ops, where there are some.
+    /// Startup check of the programs of user-defined ops, if there are any.
     startup_check: Option<Arc<StartupCheck>>,
 }
 
@@ -56,7 +56,7 @@ impl JobConsumer for JobSubmitter<'_> {
                 self.push(position, job, text);
                 Ok(())
             }
-            Err((error, place)) => self.settle(error.id, invalid_body(&error.message, file, place)),
+            Err((error, place)) => self.add_finished(error.id, invalid_body(&error.message, file, place)),
         }
     }
 
@@ -81,16 +81,16 @@ impl JobConsumer for JobSubmitter<'_> {
 }
 
 impl JobSubmitter<'_> {
-    /// Lets a job in that does not have to run.
-    pub(super) fn settle(&mut self, id: Option<Box<str>>, body: RecordBody) -> Result<(), ReadEnd> {
+    /// Adds a job that has its record already and does not run.
+    pub(super) fn add_finished(&mut self, id: Option<Box<str>>, body: RecordBody) -> Result<(), ReadEnd> {
         let mut id = id;
         let position = self.enter_all(1, &mut |_| (id.take(), 0))?.start;
         self.buffer.settle(position, body);
         Ok(())
     }
 
-    /// Lets jobs in, up to `count` of them, and waits until there is room for one. Before it waits it hands
-    /// over what has gathered: the room may depend on it.
+    /// Adds up to `count` jobs to the reorder buffer and waits until there is room for at least one. Flushes
+    /// the submitter before it waits, because only outcomes make room.
     fn enter_all(&mut self, count: usize, job: Entering<'_>) -> Result<Range<u64>, ReadEnd> {
         if let Some(positions) = self.buffer.try_enter_all(count, job) {
             return Ok(positions);
@@ -99,7 +99,7 @@ impl JobSubmitter<'_> {
         self.buffer.enter_all(count, job).ok_or(ReadEnd::Closed)
     }
 
-    /// Runs a job that has entered.
+    /// Submits a job that was added to the reorder buffer.
     fn push(&mut self, position: u64, ParsedJob { op, job, limit, .. }: ParsedJob, text: &[u8]) {
         if let Some(recorder) = self.recorder {
             recorder.expect(position, digest(op, text));

@@ -1,4 +1,4 @@
-//! The thread that writes the records.
+//! Thread that writes the records.
 
 use std::{
     io,
@@ -18,16 +18,17 @@ use crate::{
     output::{ReorderBuffer, write_all_lines},
 };
 
-/// The coordinator's side of the thread that writes the records.
+/// The coordinator's handle of the writer thread.
 pub(super) struct WriterThread {
     events: Sender<RunEvent>,
-    /// The thread waits for a reader of its FIFO. Whoever resets this first decides: the thread, that it
-    /// writes, or the coordinator, that the output has ended.
+    /// Whether the thread is blocked on opening a FIFO that has no reader. The first to reset the flag
+    /// decides: the thread, that it writes the records, or the coordinator, that the output has ended.
     is_waiting: Arc<AtomicBool>,
 }
 
 impl WriterThread {
-    /// Opens the output on a thread of its own, and writes the records to it.
+    /// Starts the thread, which opens the output and writes the records to it. It sends
+    /// [`RunEvent::OutputEnded`] when it is done.
     pub(super) fn start(
         buffer: &Arc<ReorderBuffer>,
         output: Output,
@@ -44,7 +45,7 @@ impl WriterThread {
         Ok(writing)
     }
 
-    /// Ends the output if it still waits for a reader. The thread that is blocked ends with the process.
+    /// Ends the output if the thread still waits for a reader. The blocked thread ends with the process.
     pub(super) fn stop_waiting(&self) {
         if self.is_waiting.swap(false, Ordering::AcqRel) {
             let _ = self.events.send(RunEvent::OutputEnded(Ok(())));
@@ -52,7 +53,8 @@ impl WriterThread {
     }
 }
 
-/// Returns `None` if the reader has come too late.
+/// Opens the output and writes all records. Returns `None` if a reader opened the FIFO only after
+/// [`stop_waiting`](WriterThread::stop_waiting).
 fn write(buffer: &ReorderBuffer, output: Output, is_waiting: &AtomicBool) -> Option<io::Result<()>> {
     let may_block = output.may_block();
     let file = output.open();

@@ -1,4 +1,4 @@
-//! The outputs that are written after the records.
+//! Outputs that are written after the records.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Run {
-    /// Writes the statistics to the file that was asked for, or to standard error.
+    /// Writes the statistics to the `--stats-file`, or to standard error.
     pub(super) fn write_stats(
         &mut self,
         plan: &Plan,
@@ -35,22 +35,22 @@ impl Run {
         };
         if let Err(error) = written {
             error::print(&RunError::WriteStats(error));
-            self.ended = self.ended.and(ExitStatus::InputOutput);
+            self.status = self.status.and(ExitStatus::InputOutput);
         }
     }
 
-    /// Whoever asked twice for the end does not want to wait for that.
+    /// Writes the timeline, except after a second signal, which must not wait for it.
     pub(super) fn write_timeline(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) {
         let Some((timeline, output)) = self.timeline.take().filter(|_| self.signals < 2) else { return };
         let file = self.open_last(plan, receiver, output);
         if let Err(error) = file.and_then(|file| file.map_or(Ok(()), |file| timeline.write(&file))) {
             error::print(&RunError::WriteTrace(error));
-            self.ended = self.ended.and(ExitStatus::InputOutput);
+            self.status = self.status.and(ExitStatus::InputOutput);
         }
     }
 
-    /// Opens an output that is written at the end. A FIFO may have no reader yet: `None` if the run is
-    /// stopped before one comes.
+    /// Opens an output that is written at the end. A FIFO may not have a reader yet: returns `None` if the
+    /// run is stopped before one opens it.
     fn open_last(
         &mut self,
         plan: &Plan,
@@ -65,7 +65,7 @@ impl Run {
         loop {
             match opened.recv_timeout(SIGNAL_POLL_INTERVAL) {
                 Ok(file) => return file.map(Some),
-                // A run that has been stopped before does not wait for long.
+                // A run that was already stopped waits only briefly.
                 Err(_) if self.is_stopped(plan, receiver) && start.elapsed() >= WRITER_TIMEOUT => {
                     return Ok(None);
                 }
@@ -74,13 +74,14 @@ impl Run {
         }
     }
 
-    /// Whether a signal, the time limit or a failure has stopped the run; for the time after the records.
+    /// Returns whether a signal, the time limit or a failure has stopped the run. Used after the records are
+    /// written.
     fn is_stopped(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> bool {
         while let Ok(events) = receiver.try_recv() {
             match events {
                 RunEvent::Signalled(signal) => self.interrupted(signal),
                 RunEvent::Suspended => self.suspend(),
-                // Only the records were concerned.
+                // The other events concern the records only.
                 _ => {}
             }
         }

@@ -1,0 +1,121 @@
+//! Starts a run.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
+    time::Instant,
+};
+
+use builtin::Builtin;
+use nix::sys::signal::Signal;
+use pool::Executor;
+
+use super::{FORCED_EXIT_TIMEOUT, Run};
+use crate::{
+    each::check_programs,
+    error::RunError,
+    exit::ExitStatus,
+    input::Source,
+    interrupt::{block_signals, watch},
+    output::ReorderBuffer,
+    plan::Plan,
+    report::Progress,
+    run::{
+        JobReader, RunEvent,
+        connect::{StartError, make_executor},
+        journal_recorder::JournalThread,
+        open_files::{Files, Outputs},
+        open_journal::{OpenedJournal, open_journal},
+        reader_thread::ReaderThread,
+        writer_thread::WriterThread,
+    },
+    trace::Timeline,
+};
+
+/// Opens the inputs and outputs, starts the executor and then the threads of the run. Outputs are truncated
+/// only after everything that can be refused has succeeded.
+pub(super) fn begin(
+    plan: &Plan,
+    start: Instant,
+    events: &Sender<RunEvent>,
+    receiver: &Receiver<RunEvent>,
+) -> Result<Run, StartError> {
+    // Before any other thread is started, so that all of them inherit the blocked signals.
+    let sender = events.clone();
+    let notify = move |signal: Signal| sender.send(signal.into()).is_ok();
+    watch(block_signals(), FORCED_EXIT_TIMEOUT, notify).map_err(RunError::Thread)?;
+    check_programs(plan.programs())?;
+    let mut files = Files::open(plan)?;
+    let journal = plan.journal.as_ref().zip(files.journal.take());
+    let journal = journal.map(|(journal, file)| open_journal(journal, plan, file)).transpose()?;
+    let timeline = plan.trace.as_ref().map(|_| Timeline::start());
+    let observer = timeline.as_ref().map(Timeline::observer);
+    let executor = make_executor(plan, observer, (events, receiver))?;
+    let (sources, outputs) = files.commit()?;
+    let prepared = PreparedRun { start, executor, sources, outputs, journal, timeline };
+    Ok(prepared.start_threads(plan, events)?)
+}
+
+/// Everything that a run needs before its threads are started.
+struct PreparedRun {
+    start: Instant,
+    executor: Arc<dyn Executor<Builtin>>,
+    sources: Vec<Source>,
+    outputs: Outputs,
+    journal: Option<OpenedJournal>,
+    timeline: Option<Timeline>,
+}
+
+impl PreparedRun {
+    /// Starts the threads.
+    fn start_threads(self, plan: &Plan, events: &Sender<RunEvent>) -> Result<Run, RunError> {
+        let PreparedRun {
+            start,
+            executor,
+            sources,
+            outputs: Outputs { results, stats, trace },
+            journal,
+            timeline,
+        } = self;
+        let buffer = ReorderBuffer::new(plan, events.clone());
+        let (recorder, past) = match journal {
+            Some(OpenedJournal { journal, past, one_at_a_time }) => {
+                let recorder = JournalThread::start(&buffer, journal, one_at_a_time, events);
+                (Some(recorder.map_err(RunError::Thread)?), past)
+            }
+            None => (None, None),
+        };
+        let reader = JobReader::new(plan).with_parsers(plan, buffer.thread_timers().clone());
+        let sizes: Option<u64> = sources.iter().map(|source| source.size).sum();
+        let progress = Progress::start(plan, &buffer, sizes, reader.bytes_read.clone());
+        let reader_thread = ReaderThread {
+            executor: executor.clone(),
+            buffer: buffer.clone(),
+            recorder: recorder.as_ref().map(|recorder| recorder.recorder.clone()),
+            parse_options: plan.parse_options,
+            past,
+        };
+        reader_thread.start(reader, sources, events).map_err(RunError::Thread)?;
+        let writer = WriterThread::start(&buffer, results, events).map_err(RunError::Thread)?;
+        Ok(Run {
+            executor,
+            buffer,
+            writer,
+            recorder,
+            timeline: timeline.zip(trace),
+            stats,
+            progress,
+            start,
+            status: ExitStatus::Succeeded,
+            time_limit_at: plan.time_limit.and_then(|limit| start.checked_add(limit)),
+            signals: 0,
+            give_up_at: None,
+            given_up: false,
+            early: false,
+            failure_reported: false,
+            output_closed: false,
+        })
+    }
+}
