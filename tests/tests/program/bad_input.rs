@@ -78,7 +78,7 @@ fn something_else_than_an_array_is_refused_where_an_array_was_promised() {
 
 #[test]
 fn a_nul_byte_is_a_flaw() {
-    expect_flaw("{\"op\":\"sum\",\"n\":1\0}", 1, 18, "no valid JSON");
+    expect_flaw("{\"op\":\"sum\",\"n\":1\0}", 1, 18, "invalid JSON");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn numbers_that_are_no_integers_are_flaws() {
     for number in ["NaN", "+1", "01", ".5", "1.", "0x10", "Infinity", "--1"] {
         let output = lines(format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":2}}"));
         assert_eq!((output.kinds(), output.code()), (vec!["invalid".into()], 1), "{number}");
-        assert!(output.stderr.contains("no valid JSON"), "{}", output.stderr);
+        assert!(output.stderr.contains("invalid JSON"), "{}", output.stderr);
     }
 }
 
@@ -159,12 +159,12 @@ fn byte_order_marks_and_carriage_returns_are_no_flaws() {
 
 #[test]
 fn flaws_are_told_with_their_places() {
-    expect_flaw("{\"op\":\"sum\",\"n\":1,\"n\":2}", 1, 19, "the field `n` stands here twice");
+    expect_flaw("{\"op\":\"sum\",\"n\":1,\"n\":2}", 1, 19, "duplicate field `n`");
     expect_flaw("\n\n  {\"op\":\"summ\",\"n\":1}", 3, 9, "unknown op `summ`; did you mean `sum`?");
     expect_flaw("{\"op\":\"sum\",\"n\":1,\"m\":2}", 1, 19, "`sum` has no field `m`");
     expect_flaw("{\"op\":\"gcd\",\"a\":\"1\",\"b\":2}", 1, 17, "`a` must be an integer, found a string");
     expect_flaw("{\"op\":\"factorize\",\"n\":0}", 1, 23, "`n` must be at least 1, found 0");
-    expect_flaw("{\"op\":\"sum\"}", 1, 1, "`sum` needs the field `n`");
+    expect_flaw("{\"op\":\"sum\"}", 1, 1, "`sum` requires the field `n`");
     expect_flaw("[[1]]", 1, 2, "a job must be an object, found an array");
 }
 
@@ -240,7 +240,7 @@ fn control_characters_are_told_where_they_are() {
     let output = lines("[{\"op\":\n\"su\nm\",\"n\":1}]");
     assert_eq!(output.code(), 3);
     assert!(
-        output.stderr.contains("line 2, column 4: no valid JSON: control character"),
+        output.stderr.contains("line 2, column 4: invalid JSON: control character"),
         "{}",
         output.stderr
     );
@@ -326,8 +326,8 @@ fn variables_of_a_program_have_different_names_that_it_can_be_given() {
     for (env, column, words) in [
         (r#"{"A":"1","A":"2"}"#, 10, "`env` sets `A` twice"),
         (r#"{"A":"1","\u0041":"2"}"#, 10, "`env` sets `A` twice"),
-        (r#"{"":"1"}"#, 2, "names of variables"),
-        (r#"{"A":"1","B=C":"2"}"#, 10, "names of variables"),
+        (r#"{"":"1"}"#, 2, "valid variable names"),
+        (r#"{"A":"1","B=C":"2"}"#, 10, "valid variable names"),
     ] {
         let output = runner(["-w", "1", "--allow-command"]).stdin(job(env)).run();
         let error = &output.records()[0]["error"];

@@ -28,7 +28,7 @@ fn broken_jobs(count: usize) -> (String, String) {
             // Each earlier one has added a blank line.
             let shown = line + line / 50_000 - 1;
             expected += &format!(
-                "{{\"id\":{},\"ok\":false,\"error\":{{\"kind\":\"invalid\",\"message\":\"no valid JSON: trailing comma\",\
+                "{{\"id\":{},\"ok\":false,\"error\":{{\"kind\":\"invalid\",\"message\":\"invalid JSON: trailing comma\",\
                  \"file\":\"-\",\"line\":{shown},\"column\":19}}}}\n",
                 line - 1
             );

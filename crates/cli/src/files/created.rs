@@ -1,4 +1,4 @@
-//! A file that was created before it was known whether it is going to be used.
+//! A file that was created before it was certain to be used.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -8,7 +8,7 @@ use std::{
 
 use super::identity::FileIdentity;
 
-/// Removes a file that has been created, unless it is kept.
+/// Guard that removes a created file when it is dropped, unless it is kept.
 #[derive(Debug)]
 pub(crate) struct CreatedFile {
     path: PathBuf,
@@ -16,19 +16,19 @@ pub(crate) struct CreatedFile {
 }
 
 impl CreatedFile {
-    /// The file that has been created under `path`, which may be a symbolic link to it.
+    /// Creates a guard of the file created at `path`, which may be a symbolic link to it.
     pub(super) fn new(path: &Path, file: &File) -> io::Result<CreatedFile> {
-        // A relative path might mean another file later.
+        // A relative path may resolve to another file later.
         Ok(CreatedFile { path: path.canonicalize()?, file: Some(file.try_clone()?) })
     }
 
-    /// Leaves the file where it is.
+    /// Keeps the file.
     pub(crate) fn keep(mut self) {
         self.file = None;
     }
 
-    /// Another run may have opened the file in the meantime. If that uses it as a journal it has locked it or
-    /// is about to, and then finds that the name is gone.
+    /// Returns whether the file can be removed. Another run may have opened it in the meantime. If it uses
+    /// the file as a journal it has locked it, or will lock it and then detect that the name is gone.
     fn is_unused(&self, file: &File) -> io::Result<bool> {
         let (ours, named) = (file.metadata()?, self.path.symlink_metadata()?);
         Ok(FileIdentity::from(&ours) == FileIdentity::from(&named)
@@ -41,7 +41,7 @@ impl Drop for CreatedFile {
     fn drop(&mut self) {
         let Some(file) = &self.file else { return };
         if self.is_unused(file).unwrap_or(false) {
-            // That it stays is no reason for another error beside the one that is reported.
+            // A failure to remove the file is not reported besides the error that ended the command.
             let _ = fs::remove_file(&self.path);
         }
     }

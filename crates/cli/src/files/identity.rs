@@ -1,11 +1,11 @@
-//! Recognizing a file under another name.
+//! Identification of a file under different names.
 
 use std::{
     fs::Metadata,
     os::unix::fs::{FileTypeExt, MetadataExt},
 };
 
-/// What makes two names those of one file.
+/// Identity of a file, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileIdentity {
     pub(super) kind: FileKind,
@@ -13,14 +13,14 @@ pub(super) struct FileIdentity {
     inode: u64,
 }
 
-/// What happens to data that are in a file when it is written to.
+/// Effect of a write on the data in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
-    /// A regular file or a block device: they are overwritten.
+    /// Regular file or block device: the data is overwritten.
     Storage,
-    /// A pipe: they stay, and the writer's follow.
+    /// Pipe: the data stays, and the written data follows.
     Pipe,
-    /// A terminal, a socket, `/dev/null`: each direction is independent of the other.
+    /// Terminal, socket, `/dev/null`: reading and writing are independent.
     Other,
 }
 
@@ -31,7 +31,7 @@ impl From<&Metadata> for FileIdentity {
         if kind.is_file() {
             FileIdentity { kind: FileKind::Storage, device, inode }
         } else if kind.is_block_device() {
-            // Several nodes may name one device.
+            // Several device nodes can refer to one device.
             FileIdentity { kind: FileKind::Storage, device: metadata.rdev(), inode: 0 }
         } else if kind.is_fifo() {
             FileIdentity { kind: FileKind::Pipe, device, inode }

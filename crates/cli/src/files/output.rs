@@ -1,4 +1,4 @@
-//! Something that a command writes to.
+//! Output of a command.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,15 +10,15 @@ use std::{
 use super::CreatedFile;
 use crate::error::RunError;
 
-/// The option that names an output.
+/// Option that names an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutputOption {
     pub(crate) name: &'static str,
-    /// What is written to it, for "choose another file for the ...".
+    /// Content, for messages such as "choose another file for the ...".
     pub(crate) content: &'static str,
 }
 
-/// An output that has been checked. What is in it stays until it is [committed](Output::commit).
+/// A checked output. It keeps its contents until it is [committed](Output::commit).
 #[derive(Debug)]
 pub(crate) struct Output {
     option: OutputOption,
@@ -33,14 +33,14 @@ enum Target {
         file: File,
         created: Option<CreatedFile>,
     },
-    /// A FIFO or a device. Opening it may block.
+    /// FIFO or device. Opening it may block.
     Special(PathBuf),
 }
 
 impl Output {
     /// Standard output.
     pub(super) fn standard(option: OutputOption) -> Result<Output, RunError> {
-        // Written to directly: buffering by lines would split what is written as a whole.
+        // Unbuffered: line buffering would split writes.
         let file = io::stdout().as_fd().try_clone_to_owned().map_err(RunError::WriteOutput)?;
         Ok(Output { option, target: Target::Standard(file.into()) })
     }
@@ -58,12 +58,13 @@ impl Output {
         Output { option, target: Target::Special(path.to_owned()) }
     }
 
-    /// Whether [`open`](Output::open) may block.
+    /// Returns whether [`open`](Output::open) may block.
     pub(crate) fn may_block(&self) -> bool {
         matches!(self.target, Target::Special(_))
     }
 
-    /// Truncates the file, which is written to in any case from now on, and keeps it if it has been created.
+    /// Truncates a regular file, and keeps it if it was created. Called when the output is certain to be
+    /// written.
     pub(crate) fn commit(&mut self) -> Result<(), RunError> {
         if let Target::Regular { path, file, created } = &mut self.target {
             let failed = |error| open_failed(self.option, path, error);
@@ -75,8 +76,7 @@ impl Output {
         Ok(())
     }
 
-    /// Returns the open file. Opens it first if it is a FIFO, which blocks until it has a reader, or a
-    /// device.
+    /// Returns the open file. Opens it first if it is a device or a FIFO, which blocks until it has a reader.
     pub(crate) fn open(self) -> io::Result<File> {
         match self.target {
             Target::Standard(file) | Target::Regular { file, .. } => Ok(file),
@@ -90,7 +90,7 @@ impl Output {
     }
 }
 
-/// Why an output cannot be opened.
+/// Error for an output that cannot be opened.
 pub(super) fn open_failed(option: OutputOption, path: &Path, error: io::Error) -> RunError {
     RunError::OpenOutput { path: path.to_owned(), content: option.content, error }
 }

@@ -1,4 +1,4 @@
-//! The files of one command, each under one use.
+//! Registry of the files of one command, which rejects conflicting uses.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -17,7 +17,7 @@ use crate::{
     plan::{Destination, Input},
 };
 
-/// What standard output is called where it is not an option that names it.
+/// Name of standard output in messages, if no option names it.
 const STANDARD_OUTPUT: &str = "standard output";
 
 /// All files that a command reads or writes.
@@ -32,20 +32,20 @@ struct Entry {
     access: Access,
     /// OpenedJournal by the program's caller, who may well use one file for several of them.
     is_stream: bool,
-    /// What is written to it.
+    /// Content that is written to it.
     content: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// The program has it open and does not use it.
+    /// Open, but not used.
     Unused,
     Read,
     Written,
 }
 
 impl Registry {
-    /// A registry of the standard streams and the running program.
+    /// Creates a registry with the standard streams and the running executable.
     pub(crate) fn new() -> Registry {
         let mut registry = Registry { entries: Vec::new() };
         registry.add_stream("standard input", io::stdin().as_fd(), Access::Unused);
@@ -58,7 +58,7 @@ impl Registry {
     }
 
     fn add_stream(&mut self, name: &str, stream: BorrowedFd<'_>, access: Access) {
-        // There may be no descriptor left to ask with; then the run ends for that reason soon.
+        // There may be no free descriptor; then the run fails for that reason soon.
         let Ok(metadata) = stream.try_clone_to_owned().and_then(|fd| File::from(fd).metadata()) else {
             return;
         };
@@ -67,7 +67,7 @@ impl Registry {
         self.entries.push(entry);
     }
 
-    /// Notes that a standard stream is used.
+    /// Marks a standard stream as used.
     fn use_stream(&mut self, name: &str, access: Access) -> Result<(), RunError> {
         let entry = self.entries.iter_mut().find(|entry| entry.is_stream && entry.name == name);
         let Some(entry) = entry else { return Ok(()) };
@@ -76,7 +76,7 @@ impl Registry {
         self.check(&entry)
     }
 
-    /// Adds an input, which is open if it is a regular file.
+    /// Adds an input. `metadata` is that of the open file, if it is a file.
     pub(crate) fn add_input(&mut self, input: &Input, metadata: Option<&Metadata>) -> Result<(), RunError> {
         match (input, metadata) {
             (Input::File(path), Some(metadata)) => {
@@ -87,7 +87,7 @@ impl Registry {
         }
     }
 
-    /// Adds a file that is read elsewhere, if it exists.
+    /// Adds a file that other code reads, if it exists.
     pub(crate) fn add_read(&mut self, option: &str, path: &Path) -> Result<(), RunError> {
         match path.metadata() {
             Ok(metadata) => self.add(Entry::read(format!("{option} {}", path.display()), &metadata)),
@@ -95,7 +95,7 @@ impl Registry {
         }
     }
 
-    /// Adds a file that is written elsewhere, if it exists.
+    /// Adds a file that other code writes, if it exists.
     pub(crate) fn add_written(&mut self, option: OutputOption, path: &Path) -> Result<(), RunError> {
         match path.metadata() {
             Ok(metadata) => self.add(Entry::written(option, path, &metadata)),
@@ -103,12 +103,15 @@ impl Registry {
         }
     }
 
-    /// Adds standard output, which is written to although no option says so.
+    /// Adds standard output, which is used although no option names it.
     pub(crate) fn add_standard_output(&mut self) -> Result<(), RunError> {
         self.use_stream(STANDARD_OUTPUT, Access::Written)
     }
 
     /// Opens an output without truncating it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or the file is also used otherwise.
     pub(crate) fn open_output(
         &mut self,
         option: OutputOption,
@@ -144,7 +147,7 @@ impl Registry {
     ) -> Result<(File, Option<CreatedFile>), RunError> {
         let failed = |error: journal::Error| RunError::Journal { path: path.to_owned(), error };
         let existing = path.metadata().ok();
-        // Looked at before it is opened: opening a device may do something.
+        // Checked before it is opened, because opening a device can have side effects.
         if existing.as_ref().is_some_and(|metadata| !metadata.is_file()) {
             return Err(failed(journal::Error::NotAFile));
         }
@@ -153,9 +156,9 @@ impl Registry {
         self.open_regular((option, path), existing, options, &|error| failed(error.into()))
     }
 
-    /// Opens a regular file, which is created if it is missing. It is checked before it is opened, because
-    /// opening a running program for writing fails, and after that, because a name may mean another file by
-    /// then.
+    /// Opens a regular file, creating it if it is missing. The identity is checked before opening, because
+    /// opening a running executable for writing fails, and again afterwards, because the name may refer to
+    /// another file by then.
     fn open_regular(
         &mut self,
         (option, path): (OutputOption, &Path),
@@ -178,7 +181,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Refuses a file that has another use already.
+    /// Rejects a file that already has a conflicting use.
     fn check(&self, new: &Entry) -> Result<(), RunError> {
         let Some(other) = self.entries.iter().find(|entry| entry.excludes(new)) else { return Ok(()) };
         let written = if new.access == Access::Written { new } else { other };
@@ -205,7 +208,7 @@ impl Entry {
         }
     }
 
-    /// Whether using both would destroy data, or never end.
+    /// Returns whether using both would destroy data or never end.
     fn excludes(&self, other: &Entry) -> bool {
         let is_opened_for_writing = |entry: &Entry| entry.access == Access::Written && !entry.is_stream;
         let is_read_and_written = matches!(
@@ -215,12 +218,11 @@ impl Entry {
         let are_streams = self.is_stream && other.is_stream;
         self.identity == other.identity
             && match self.identity.kind {
-                // Of streams, writing to one file is common: `2>&1`.
+                // Two standard streams often share a file: `2>&1`.
                 FileKind::Storage => {
                     is_read_and_written || is_opened_for_writing(self) || is_opened_for_writing(other)
                 }
-                // A pipe that is named by its descriptor, such as /dev/stderr, may be written to as well as
-                // the stream.
+                // A pipe named by its descriptor, such as /dev/stderr, may be written besides the stream.
                 FileKind::Pipe => {
                     is_read_and_written && !are_streams
                         || is_opened_for_writing(self) && is_opened_for_writing(other)
@@ -230,7 +232,7 @@ impl Entry {
     }
 }
 
-/// Opens a file without truncating it, and creates it if it is missing.
+/// Opens a file without truncating it, creating it if it is missing.
 fn open_or_create(path: &Path, options: &OpenOptions) -> io::Result<(File, Option<CreatedFile>)> {
     let created = |file: File| CreatedFile::new(path, &file).map(|created| (file, Some(created)));
     match options.clone().create_new(true).open(path) {
@@ -238,7 +240,7 @@ fn open_or_create(path: &Path, options: &OpenOptions) -> io::Result<(File, Optio
         opened => return created(opened?),
     }
     match options.open(path) {
-        // A symbolic link to a file that does not exist.
+        // A dangling symbolic link.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             created(options.clone().create(true).open(path)?)
         }

@@ -1,5 +1,5 @@
-//! A JSON array, cut into its elements while it is being read: an element is there as soon as its last byte
-//! is. Whether it is well-formed inside is its parser's business.
+//! Splits a JSON array into its elements while it is being read: an element is returned as soon as its last
+//! byte has been read. Only the ends of elements are detected; their syntax is checked by the parser.
 
 use super::{
     buffer::Buffer,
@@ -7,19 +7,19 @@ use super::{
     source::Stream,
 };
 
-/// Where in the array we are.
+/// Position in the array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ArrayState {
     /// Before the opening bracket.
     #[default]
     Outside,
-    /// After the opening bracket: an element or the end.
+    /// After the opening bracket; an element or the end follows.
     First,
-    /// After a comma: an element.
+    /// After a comma; an element follows.
     AfterComma,
-    /// After an element: a comma or the end.
+    /// After an element; a comma or the end follows.
     After,
-    /// After the closing bracket: nothing but white space.
+    /// After the closing bracket; only white space may follow.
     Closed,
 }
 
@@ -27,11 +27,11 @@ enum ArrayState {
 #[derive(Default)]
 pub(crate) struct ArrayScanner {
     state: ArrayState,
-    /// The element that was handed out last, still to be used up.
-    handed_out: usize,
+    /// Length of the element that was returned last; it is consumed by the next call.
+    returned: usize,
 }
 
-/// The inside of an element, as far as it matters to its end.
+/// Nesting within an element, as far as needed to find its end.
 #[derive(Default)]
 struct Nesting {
     depth: usize,
@@ -39,11 +39,11 @@ struct Nesting {
     escaped: bool,
 }
 
-/// Where an element ends.
+/// End of an element, relative to a byte.
 enum ElementEnd {
-    /// With this byte: the bracket or quote that closes it.
+    /// At this byte, which is the closing bracket or quote.
     With,
-    /// Before this byte: a number or a word has nothing that closes it.
+    /// Before this byte: numbers and words have no closing byte.
     Before,
 }
 
@@ -77,19 +77,19 @@ impl Nesting {
 }
 
 impl ArrayScanner {
-    /// The next element; `before_read` is called before the stream can make us wait.
+    /// Returns the next element. Calls `before_read` before a read that may block.
     pub(crate) fn next<'a, R: Stream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
-        longest: usize,
+        max_text: usize,
         before_read: &mut dyn FnMut(),
     ) -> Result<Option<Element<'a>>, SplitError> {
-        buffer.advance(std::mem::take(&mut self.handed_out));
+        buffer.advance(std::mem::take(&mut self.returned));
         loop {
             let Some(byte) = next_visible(buffer, before_read)? else {
                 return match self.state {
                     ArrayState::Outside | ArrayState::Closed => Ok(None),
-                    _ => Err(wrong(buffer, "the array has no end")),
+                    _ => Err(syntax_error(buffer, "the array has no end")),
                 };
             };
             self.state = match (self.state, byte) {
@@ -97,18 +97,18 @@ impl ArrayScanner {
                 (ArrayState::Outside, _) => return Err(SplitError::NotAnArray),
                 (ArrayState::First | ArrayState::After, b']') => ArrayState::Closed,
                 (ArrayState::After, b',') => ArrayState::AfterComma,
-                (ArrayState::After, _) => return Err(wrong(buffer, "expected `,` or `]`")),
+                (ArrayState::After, _) => return Err(syntax_error(buffer, "expected `,` or `]`")),
                 (ArrayState::Closed, _) => {
                     let is_mark = buffer.starts_with(BYTE_ORDER_MARK, before_read)?;
                     let found = if is_mark { "a byte order mark" } else { "text" };
-                    return Err(wrong(buffer, format!("{found} after the end of the array")));
+                    return Err(syntax_error(buffer, format!("{found} after the end of the array")));
                 }
                 (ArrayState::First | ArrayState::AfterComma, b',' | b']' | b'}') => {
-                    return Err(wrong(buffer, "expected an element"));
+                    return Err(syntax_error(buffer, "expected an element"));
                 }
                 (ArrayState::First | ArrayState::AfterComma, _) => {
                     self.state = ArrayState::After;
-                    return self.element(buffer, longest, before_read).map(Some);
+                    return self.element(buffer, max_text, before_read).map(Some);
                 }
             };
             buffer.advance(1);
@@ -118,7 +118,7 @@ impl ArrayScanner {
     fn element<'a, R: Stream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
-        longest: usize,
+        max_text: usize,
         before_read: &mut dyn FnMut(),
     ) -> Result<Element<'a>, SplitError> {
         let location = buffer.location();
@@ -133,26 +133,26 @@ impl ArrayScanner {
             if found.is_some() {
                 break;
             }
-            if length > longest {
+            if length > max_text {
                 too_long = true;
                 buffer.advance(length);
                 length = 0;
             }
             if !buffer.fill(before_read)? {
                 buffer.advance(length);
-                return Err(wrong(buffer, "the array has no end"));
+                return Err(syntax_error(buffer, "the array has no end"));
             }
         }
-        self.handed_out = length;
+        self.returned = length;
         let text = &buffer.unused()[..length];
-        match too_long || length > longest {
+        match too_long || length > max_text {
             true => Ok(Element::TooLong { location }),
             false => Ok(Element::Text { text, location }),
         }
     }
 }
 
-/// The next byte that is not white space, which is left unused; `None` at the end.
+/// Returns the next byte that is not white space, without consuming it; `None` at the end.
 fn next_visible<R: Stream>(
     buffer: &mut Buffer<R>,
     before_read: &mut dyn FnMut(),
@@ -170,6 +170,6 @@ fn next_visible<R: Stream>(
     }
 }
 
-fn wrong<R: Stream>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
+fn syntax_error<R: Stream>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
     SplitError::Syntax { location: buffer.location(), message: message.into() }
 }

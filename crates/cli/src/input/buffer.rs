@@ -1,23 +1,23 @@
-//! A window on a stream: what has been read and not been used yet.
+//! Read buffer of a stream: the bytes that have been read and not consumed.
 
 use std::{io, mem};
 
 use super::{element::Location, source::Stream};
 
-/// Number of bytes that a read asks for. Lines that are read together are parsed together, so this also
-/// bounds what the parsed jobs of one chunk take: they should stay in the cache of a core.
+/// Size of a read in bytes. Lines that are read together are parsed together, so this also bounds the memory
+/// of the parsed jobs of one chunk, which should fit into the cache of a core.
 const READ_SIZE: usize = 32 * 1024;
 
-/// Bytes of a stream from some position on, and where they stand in lines and columns.
+/// Unconsumed bytes of a stream, with the line and column of the first one.
 pub(crate) struct Buffer<R> {
     reader: R,
     bytes: Vec<u8>,
-    /// Where the unused bytes start.
+    /// Index of the first unconsumed byte.
     start: usize,
     ended: bool,
-    /// The line that the unused bytes start in, counted from 1.
+    /// Line of the first unconsumed byte, from 1.
     line: u64,
-    /// Bytes between the start of that line and the unused bytes.
+    /// Number of bytes between the start of that line and the first unconsumed byte.
     before: u64,
     read: u64,
 }
@@ -27,27 +27,27 @@ impl<R: Stream> Buffer<R> {
         Buffer { reader, bytes: Vec::new(), start: 0, ended: false, line: 1, before: 0, read: 0 }
     }
 
-    /// The bytes that have been read and not been used.
+    /// Returns the unconsumed bytes.
     pub(crate) fn unused(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// How many bytes have been read from the stream.
+    /// Number of bytes read from the stream.
     pub(crate) fn total_read(&self) -> u64 {
         self.read
     }
 
-    /// The location of the first unused byte.
+    /// Location of the first unconsumed byte.
     pub(crate) fn location(&self) -> Location {
         Location { line: self.line, column: self.before + 1 }
     }
 
-    /// Whether reading more may wait.
+    /// Returns whether the next read may block.
     pub(crate) fn may_wait(&self) -> bool {
         !self.ended && self.reader.may_wait()
     }
 
-    /// Uses up bytes, which are not to be looked at again.
+    /// Consumes `count` bytes.
     pub(crate) fn advance(&mut self, count: usize) {
         let used = &self.bytes[self.start..self.start + count];
         match memchr::memrchr(b'\n', used) {
@@ -60,13 +60,13 @@ impl<R: Stream> Buffer<R> {
         self.start += count;
     }
 
-    /// Uses up bytes that stand before the first column, such as a byte order mark.
+    /// Consumes bytes that do not count as columns, such as a byte order mark.
     pub(crate) fn skip_unseen(&mut self, count: usize) {
         self.start += count;
     }
 
-    /// Uses up the first `count` bytes and returns them. The memory of `recycled` is used for the bytes that
-    /// follow.
+    /// Consumes and returns the first `count` bytes. The allocation of `recycled` is reused for the remaining
+    /// bytes.
     pub(crate) fn take(&mut self, count: usize, mut recycled: Vec<u8>) -> Vec<u8> {
         let start = self.start;
         self.advance(count);
@@ -79,8 +79,8 @@ impl<R: Stream> Buffer<R> {
         taken
     }
 
-    /// Whether the unused bytes start with these. Reads on while they may; `before_read` as for
-    /// [`fill`](Self::fill).
+    /// Returns whether the unconsumed bytes start with `prefix`. Reads more bytes as long as they may.
+    /// `before_read` as for [`fill`](Self::fill).
     pub(crate) fn starts_with(&mut self, prefix: &[u8], before_read: &mut dyn FnMut()) -> io::Result<bool> {
         while self.unused().len() < prefix.len() && prefix.starts_with(self.unused()) {
             if !self.fill(before_read)? {
@@ -90,7 +90,7 @@ impl<R: Stream> Buffer<R> {
         Ok(self.unused().starts_with(prefix))
     }
 
-    /// Reads more, and returns whether there was any. `before_read` is called first if the read may wait.
+    /// Reads more bytes and returns whether there were any. Calls `before_read` first if the read may block.
     pub(crate) fn fill(&mut self, before_read: &mut dyn FnMut()) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
@@ -103,7 +103,7 @@ impl<R: Stream> Buffer<R> {
             self.start = 0;
         }
         let length = self.bytes.len();
-        // A text may be as long as --max-job-size allows.
+        // A text can be as long as --max-job-size allows, so the allocation can fail.
         self.bytes.try_reserve(READ_SIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.bytes.resize(length + READ_SIZE, 0);
         let result = loop {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_in_lines_and_bytes() {
+    fn locations_count_lines_and_bytes() {
         let mut buffer = Buffer::new(&b"ab\ncd\n\nef"[..]);
         assert!(buffer.fill(&mut || {}).unwrap());
         let location = |line, column| Location { line, column };
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_used_up() {
+    fn take_consumes_bytes() {
         let mut buffer = Buffer::new(&b" ab\ncd"[..]);
         assert!(buffer.fill(&mut || {}).unwrap());
         buffer.advance(1);

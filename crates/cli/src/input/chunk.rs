@@ -6,18 +6,20 @@ use super::element::{Location, is_blank};
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     bytes: Vec<u8>,
-    /// Where the first byte stands in the stream.
+    /// Location of the first byte in the stream.
     location: Location,
     delimiter: u8,
-    /// Blank lines count, and so does the white space around a text.
+    /// Whether lines are taken whole: blank lines are kept, and so is white space around a text.
     whole: bool,
-    /// The longest text of a job.
-    longest: usize,
-    /// The chunk stands for a single line that was dropped while it was read.
-    is_dropped: bool,
+    /// Maximum size of a job's text in bytes.
+    max_text: usize,
+    /// Whether the chunk represents a single line that was discarded while it was read, because it is too
+    /// long.
+    is_discarded: bool,
 }
 
-/// A line, without its delimiter and mostly without white space around it: a part of its chunk.
+/// A line of a chunk, without its delimiter, and without surrounding white space unless lines are taken
+/// whole.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     pub(crate) start: usize,
@@ -26,19 +28,20 @@ pub(crate) struct Line {
 }
 
 impl Chunk {
-    /// A chunk of `delimiter` and whether lines are taken `whole`.
+    /// Creates a chunk of lines that end with `delimiter`. With `whole`, lines are not trimmed and blank
+    /// lines are kept.
     pub(super) fn new(
         bytes: Vec<u8>,
         location: Location,
         (delimiter, whole): (u8, bool),
-        longest: usize,
+        max_text: usize,
     ) -> Chunk {
-        Chunk { bytes, location, delimiter, whole, longest, is_dropped: false }
+        Chunk { bytes, location, delimiter, whole, max_text, is_discarded: false }
     }
 
-    /// A line that starts there and was too long to be kept.
+    /// Creates a chunk for a line that starts at `location` and was too long to be kept.
     pub(super) fn too_long(location: Location) -> Chunk {
-        Chunk { location, is_dropped: true, ..Chunk::default() }
+        Chunk { location, is_discarded: true, ..Chunk::default() }
     }
 
     /// Number of bytes.
@@ -46,12 +49,12 @@ impl Chunk {
         self.bytes.len()
     }
 
-    /// All bytes, in which lines have their locations.
+    /// All bytes of the chunk; lines are ranges of them.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The memory of the chunk, to be used for another.
+    /// Returns the allocation for reuse.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -62,22 +65,22 @@ impl Chunk {
 
     pub(crate) fn lines(&self) -> ChunkLines<'_> {
         let ends = memchr::memchr_iter(self.delimiter, &self.bytes);
-        ChunkLines { chunk: self, ends, at: 0, is_dropped: self.is_dropped }
+        ChunkLines { chunk: self, ends, at: 0, is_discarded: self.is_discarded }
     }
 
-    /// Finds the locations of bytes in the stream.
+    /// Returns a finder of the locations of bytes in the stream.
     pub(crate) fn locations(&self) -> Locations<'_> {
         Locations { bytes: &self.bytes, at: 0, location: self.location }
     }
 }
 
-/// The lines of a chunk, in order.
+/// Iterator of the lines of a chunk.
 pub(crate) struct ChunkLines<'a> {
     chunk: &'a Chunk,
     ends: memchr::Memchr<'a>,
-    /// Where the next line starts.
+    /// Start of the next line.
     at: usize,
-    is_dropped: bool,
+    is_discarded: bool,
 }
 
 impl ChunkLines<'_> {
@@ -86,7 +89,7 @@ impl ChunkLines<'_> {
             true => (start, end),
             false => trimmed(&self.chunk.bytes, start, end),
         };
-        Line { start, end, is_too_long: end - start > self.chunk.longest }
+        Line { start, end, is_too_long: end - start > self.chunk.max_text }
     }
 }
 
@@ -95,12 +98,12 @@ impl Iterator for ChunkLines<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Line> {
-        if std::mem::take(&mut self.is_dropped) {
+        if std::mem::take(&mut self.is_discarded) {
             return Some(Line { start: 0, end: 0, is_too_long: true });
         }
         let length = self.chunk.bytes.len();
         while self.at < length {
-            // Only the last line of a stream may have no delimiter.
+            // Only the last line of a stream may lack a delimiter.
             let end = self.ends.next().unwrap_or(length);
             let line = self.line(self.at, end);
             self.at = end + 1;
@@ -112,7 +115,7 @@ impl Iterator for ChunkLines<'_> {
     }
 }
 
-/// Where a line starts and ends without its white space.
+/// Returns the range of a line without surrounding white space.
 #[inline]
 fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
     while start < end && is_blank(bytes[start]) {
@@ -124,16 +127,16 @@ fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
     (start, end)
 }
 
-/// Locations in the stream of bytes that are asked for in ascending order.
+/// Finder of locations in the stream, for ascending offsets.
 pub(crate) struct Locations<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The location of the byte at `at`.
+    /// Location of the byte at `at`.
     location: Location,
 }
 
 impl Locations<'_> {
-    /// The location of a byte, not before one that has been asked for.
+    /// Returns the location of a byte. Offsets must be ascending.
     pub(crate) fn of(&mut self, offset: usize) -> Location {
         let between = &self.bytes[self.at..offset];
         self.location = self.location.inside(between, between.len());

@@ -1,19 +1,19 @@
-//! What a stream is cut into.
+//! Types shared by the splitters.
 
 use std::io;
 
-/// What may stand at the start of a text in UTF-8.
+/// Optional start of a UTF-8 text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What stands at the start of a text in UTF-16, in either byte order.
+/// Start of a UTF-16 text, in either byte order.
 pub(crate) const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// Whether JSON allows the byte around values. No other white space is any.
+/// Returns whether the byte is JSON white space.
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// A location in a file: line and column from 1, columns in bytes.
+/// Location in a file: line and column from 1, columns in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Location {
     pub(crate) line: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// The location `offset` bytes into a text that starts here.
+    /// Returns the location `offset` bytes into a text that starts at this location.
     pub(crate) fn inside(self, text: &[u8], offset: usize) -> Location {
         let before = &text[..offset.min(text.len())];
         match memchr::memrchr(b'\n', before) {
@@ -34,27 +34,27 @@ impl Location {
     }
 }
 
-/// What stands where a job is expected.
+/// An element of an array, where a job is expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Element<'a> {
-    /// A text, without white space around it.
+    /// Text without surrounding white space.
     Text { text: &'a [u8], location: Location },
-    /// A text that is longer than allowed; it has been skipped.
+    /// A text that exceeds the maximum size; it has been skipped.
     TooLong { location: Location },
 }
 
-/// Why no more jobs can be found.
+/// Error that ends an input.
 #[derive(Debug)]
 pub(crate) enum SplitError {
     Io(io::Error),
-    /// The array is broken here.
+    /// Syntax error in the array.
     Syntax {
         location: Location,
         message: String,
     },
-    /// An array was asked for, and there is something else.
+    /// `--format array` was given, and the input is not an array.
     NotAnArray,
-    /// The whole input is in UTF-16.
+    /// The input is encoded in UTF-16.
     Utf16,
 }
 

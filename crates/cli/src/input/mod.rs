@@ -1,4 +1,4 @@
-//! Reading: files and standard input, cut into the texts of jobs while they are being read.
+//! Input: splits files and standard input into the texts of jobs while they are being read.
 
 mod array;
 mod buffer;

@@ -1,4 +1,4 @@
-//! Inputs: regular files are opened before the first job starts, others when they are read.
+//! Inputs. Regular files are opened before the first job starts, other files when they are read.
 
 use std::{
     fs::File,
@@ -15,16 +15,16 @@ use sys::{
 
 use crate::{error::RunError, files::Registry, plan::Input};
 
-/// A reader of which it is known whether it makes its caller wait.
+/// A reader that can report whether the next read may block.
 pub(crate) trait Stream: Read {
-    /// Whether the next read may wait for input. `true` if that is not known.
+    /// Returns whether the next read may block; `true` if unknown.
     fn may_wait(&self) -> bool;
 }
 
 /// An input.
 pub(crate) struct Source {
     pub(crate) name: String,
-    /// Its size, where it has one.
+    /// Size in bytes, of regular files only.
     pub(crate) size: Option<u64>,
     reader: SourceReader,
 }
@@ -32,18 +32,18 @@ pub(crate) struct Source {
 enum SourceReader {
     Standard,
     File(File),
-    /// A FIFO or a device. Opening it may block, and its writer may wait until those before it have been
+    /// A FIFO or a device. Opening it may block, and its writer may depend on earlier inputs having been
     /// read.
     Special(PathBuf),
 }
 
 impl Source {
-    /// Whether [`open`](Source::open) may block.
+    /// Returns whether [`open`](Source::open) may block.
     pub(crate) fn may_block(&self) -> bool {
         matches!(self.reader, SourceReader::Special(_))
     }
 
-    /// Opens an input that is not a regular file; to be called before the first read.
+    /// Opens an input that is not a regular file. Must be called before the first read.
     pub(crate) fn open(&mut self) -> Result<(), RunError> {
         if let SourceReader::Special(path) = &self.reader {
             self.reader =
@@ -56,10 +56,11 @@ impl Source {
 impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.reader {
-            // The lock is taken for each read only, so that nothing waits for a thread that waits for input.
+            // Standard input is locked for each read only, so that no other thread waits for the lock during
+            // a blocking read.
             SourceReader::Standard => Blocking(io::stdin()).read(into),
             SourceReader::File(file) => file.read(into),
-            SourceReader::Special(_) => Err(io::Error::other("it has not been opened")),
+            SourceReader::Special(_) => Err(io::Error::other("the input has not been opened")),
         }
     }
 }
@@ -81,7 +82,7 @@ impl Stream for &[u8] {
     }
 }
 
-/// Opens the inputs that are regular files, and finds the others.
+/// Opens the inputs that are regular files, and checks that the others exist.
 pub(crate) fn open_all(inputs: &[Input], registry: &mut Registry) -> Result<Vec<Source>, RunError> {
     inputs.iter().map(|input| open(input, registry)).collect()
 }

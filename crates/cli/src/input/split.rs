@@ -1,4 +1,4 @@
-//! Cuts a stream into the texts of jobs.
+//! Splits a stream into the texts of jobs.
 
 use std::mem;
 
@@ -11,41 +11,41 @@ use super::{
 };
 use crate::args::Format;
 
-/// How a stream is to be cut.
+/// How to split a stream.
 #[derive(Clone, Copy)]
 enum SplitMode {
-    /// As the format says, or the first bytes; with a default operation a bracket alone decides nothing.
+    /// JSON, in the given format or as detected from the first bytes. With `bare_values` a bracket alone does
+    /// not identify an array of jobs.
     Json { format: Format, bare_values: bool },
-    /// Into lines as they stand, each up to a delimiter.
+    /// Untrimmed lines that end with a delimiter.
     Whole { delimiter: u8 },
 }
 
-/// A stream of job texts, after its form has been found out: an array is read element by element, lines in
-/// chunks.
+/// A stream of job texts whose format is known: an array is read by element, lines in chunks.
 pub(crate) enum Texts<R> {
     Elements(Elements<R>),
     Chunks(Chunks<R>),
 }
 
-/// A stream whose form is not known yet.
+/// A stream whose format is not known yet.
 pub(crate) struct Splitter<R> {
     buffer: Buffer<R>,
     form: SplitMode,
-    longest: usize,
+    max_text: usize,
 }
 
-/// The elements of an array.
+/// Reader of the elements of an array.
 pub(crate) struct Elements<R> {
     buffer: Buffer<R>,
     array: ArrayScanner,
-    longest: usize,
+    max_text: usize,
 }
 
-/// Lines, those that were read together in one chunk.
+/// Reader of lines, in chunks of lines that were read together.
 pub(crate) struct Chunks<R> {
     buffer: Buffer<R>,
     lines: LineScanner,
-    longest: usize,
+    max_text: usize,
 }
 
 impl<R: Stream> Elements<R> {
@@ -54,9 +54,9 @@ impl<R: Stream> Elements<R> {
         self.buffer.total_read()
     }
 
-    /// The next element, or `None` at the end. `before_read` is called before a read that may wait.
+    /// Returns the next element, or `None` at the end. Calls `before_read` before a read that may block.
     pub(crate) fn next(&mut self, before_read: &mut dyn FnMut()) -> Result<Option<Element<'_>>, SplitError> {
-        self.array.next(&mut self.buffer, self.longest, before_read)
+        self.array.next(&mut self.buffer, self.max_text, before_read)
     }
 }
 
@@ -66,31 +66,32 @@ impl<R: Stream> Chunks<R> {
         self.buffer.total_read()
     }
 
-    /// Whether [`next`](Self::next) may wait for input.
+    /// Returns whether [`next`](Self::next) may block.
     pub(crate) fn may_wait(&self) -> bool {
         self.buffer.may_wait()
     }
 
-    /// Reads at most once and returns the lines that are complete then. The memory of `recycled` is used for
-    /// what follows.
+    /// Reads at most once and returns the lines that are complete then. The allocation of `recycled` is
+    /// reused.
     pub(crate) fn next(&mut self, recycled: &mut Vec<u8>) -> Result<ChunkRead, SplitError> {
-        self.lines.next(&mut self.buffer, self.longest, mem::take(recycled))
+        self.lines.next(&mut self.buffer, self.max_text, mem::take(recycled))
     }
 }
 
 impl<R: Stream> Splitter<R> {
-    /// A splitter for texts of up to `longest` bytes. `bare_values`: an array may itself be a job.
-    pub(crate) fn new(reader: R, format: Format, bare_values: bool, longest: usize) -> Splitter<R> {
-        Splitter { buffer: Buffer::new(reader), form: SplitMode::Json { format, bare_values }, longest }
+    /// Creates a splitter of JSON texts of up to `max_text` bytes. With `bare_values` an array may itself be
+    /// a job.
+    pub(crate) fn new(reader: R, format: Format, bare_values: bool, max_text: usize) -> Splitter<R> {
+        Splitter { buffer: Buffer::new(reader), form: SplitMode::Json { format, bare_values }, max_text }
     }
 
-    /// A splitter for texts that are lines as they stand, each up to a delimiter.
-    pub(crate) fn whole_lines(reader: R, delimiter: u8, longest: usize) -> Splitter<R> {
-        Splitter { buffer: Buffer::new(reader), form: SplitMode::Whole { delimiter }, longest }
+    /// Creates a splitter of untrimmed lines that end with `delimiter`.
+    pub(crate) fn whole_lines(reader: R, delimiter: u8, max_text: usize) -> Splitter<R> {
+        Splitter { buffer: Buffer::new(reader), form: SplitMode::Whole { delimiter }, max_text }
     }
 
-    /// Finds out the form of the stream by its first bytes. `before_read` is called before a read that may
-    /// wait.
+    /// Detects the format of the stream from its first bytes. Calls `before_read` before a read that may
+    /// block.
     pub(crate) fn texts(mut self, before_read: &mut dyn FnMut()) -> Result<Texts<R>, SplitError> {
         let lines = match self.form {
             SplitMode::Whole { delimiter } => Some(LineScanner::whole(delimiter)),
@@ -99,10 +100,10 @@ impl<R: Stream> Splitter<R> {
                 (!is_array).then(LineScanner::json)
             }
         };
-        let Splitter { buffer, longest, .. } = self;
+        let Splitter { buffer, max_text, .. } = self;
         Ok(match lines {
-            Some(lines) => Texts::Chunks(Chunks { buffer, lines, longest }),
-            None => Texts::Elements(Elements { buffer, array: ArrayScanner::default(), longest }),
+            Some(lines) => Texts::Chunks(Chunks { buffer, lines, max_text }),
+            None => Texts::Elements(Elements { buffer, array: ArrayScanner::default(), max_text }),
         })
     }
 
@@ -132,7 +133,8 @@ impl<R: Stream> Splitter<R> {
         }
     }
 
-    /// Whether the first two characters are in UTF-16, without a byte order mark: every other byte is NUL.
+    /// Returns whether the first two characters are encoded in UTF-16 without a byte order mark: every other
+    /// byte is NUL.
     fn is_utf_16(&mut self, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
         const LENGTH: usize = 4;
         loop {
@@ -151,13 +153,14 @@ impl<R: Stream> Splitter<R> {
         }
     }
 
-    /// Whether what follows an opening bracket belongs to an array of jobs rather than to a bare value.
+    /// Returns whether the bytes after an opening bracket belong to an array of jobs rather than to a bare
+    /// value.
     fn opens_jobs(&mut self, from: usize, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
         Ok(matches!(self.visible(from, before_read)?, Some((_, b'[' | b'{' | b']'))))
     }
 
-    /// The first unused byte from an offset on that is not white space, and where it is. Leading white space
-    /// is used up, so that any amount of it can be passed.
+    /// Returns the first unconsumed byte at or after an offset that is not white space, with its offset.
+    /// Consumes leading white space, so that there can be any amount of it.
     fn visible(
         &mut self,
         from: usize,
@@ -176,7 +179,7 @@ impl<R: Stream> Splitter<R> {
                 }
                 continue;
             }
-            if at > self.longest {
+            if at > self.max_text {
                 return Ok(None);
             }
             if !self.buffer.fill(before_read)? {
@@ -189,67 +192,53 @@ impl<R: Stream> Splitter<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Location;
+    use crate::{fuzz::ShortReads, input::Location};
     use proptest::prelude::*;
-    use std::io::{self, Read};
 
-    /// Hands out a few bytes at a time, so that every boundary is met.
-    struct Dribble<'a>(&'a [u8], usize);
-
-    impl Read for Dribble<'_> {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(into.len());
-            into[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
-
-    impl Stream for Dribble<'_> {
-        fn may_wait(&self) -> bool {
-            true
-        }
-    }
-
-    fn told(text: &[u8], location: Location) -> String {
+    fn describe(text: &[u8], location: Location) -> String {
         format!("{}:{} {}", location.line, location.column, String::from_utf8_lossy(text))
     }
 
-    /// All texts as `line:column text`, and how it ended.
+    /// Returns all texts as `line:column text`, and the error that ended the input.
     fn pieces(input: &[u8], format: Format, bare: bool, step: usize) -> Vec<String> {
         let mut found = Vec::new();
-        let splitter = Splitter::new(Dribble(input, step), format, bare, 20);
+        let splitter = Splitter::new(ShortReads(input, step), format, bare, 20);
         let end = match splitter.texts(&mut || {}) {
-            Ok(Texts::Elements(elements)) => elements_of(elements, &mut found),
-            Ok(Texts::Chunks(chunks)) => lines_of(chunks, &mut found),
+            Ok(Texts::Elements(elements)) => collect_elements(elements, &mut found),
+            Ok(Texts::Chunks(chunks)) => collect_lines(chunks, &mut found),
             Err(error) => Err(error),
         };
         match end {
             Ok(()) => {}
-            Err(SplitError::Syntax { location, message }) => found.push(told(message.as_bytes(), location)),
+            Err(SplitError::Syntax { location, message }) => {
+                found.push(describe(message.as_bytes(), location))
+            }
             Err(error) => found.push(format!("{error:?}")),
         }
         found
     }
 
-    fn elements_of(mut elements: Elements<Dribble<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
+    fn collect_elements(
+        mut elements: Elements<ShortReads<'_>>,
+        found: &mut Vec<String>,
+    ) -> Result<(), SplitError> {
         while let Some(piece) = elements.next(&mut || {})? {
             found.push(match piece {
-                Element::Text { text, location } => told(text, location),
-                Element::TooLong { location } => told(b"too long", location),
+                Element::Text { text, location } => describe(text, location),
+                Element::TooLong { location } => describe(b"too long", location),
             });
         }
         Ok(())
     }
 
-    fn lines_of(mut chunks: Chunks<Dribble<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
+    fn collect_lines(mut chunks: Chunks<ShortReads<'_>>, found: &mut Vec<String>) -> Result<(), SplitError> {
         loop {
             match chunks.next(&mut Vec::new())? {
                 ChunkRead::Chunk(chunk) => {
                     let mut locations = chunk.locations();
                     for line in chunk.lines() {
                         let text = if line.is_too_long { &b"too long"[..] } else { chunk.text(&line) };
-                        found.push(told(text, locations.of(line.start)));
+                        found.push(describe(text, locations.of(line.start)));
                     }
                 }
                 ChunkRead::Incomplete => {}
@@ -267,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn lines() {
+    fn splits_lines() {
         assert_eq!(auto(""), [""; 0]);
         assert_eq!(auto(" \r\n\t\n"), [""; 0]);
         assert_eq!(auto("{a}\n\n  {b}\r\n{c}"), ["1:1 {a}", "3:3 {b}", "4:1 {c}"]);
@@ -280,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays() {
+    fn splits_arrays() {
         assert_eq!(auto(" [ ] \n"), [""; 0]);
         assert_eq!(auto("[{a},\n [1,\"],[\\\"\"] , 3]"), ["1:2 {a}", "2:2 [1,\"],[\\\"\"]", "2:16 3"]);
         assert_eq!(auto("[1,2"), ["1:2 1", "1:5 the array has no end"]);
@@ -294,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_jsons_white_space_is_white_space() {
+    fn only_json_white_space_is_skipped() {
         for other in ["\x0b", "\x0c", "\0", "\u{85}", "\u{a0}", "\u{2028}", "\u{3000}"] {
             assert_eq!(auto(&format!("{other}\n{{a}}\n")), [format!("1:1 {other}"), "2:1 {a}".into()]);
             assert_eq!(
@@ -312,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_order_marks_and_utf_16_are_recognised() {
+    fn recognizes_byte_order_marks_and_utf_16() {
         assert_eq!(auto("{a}\n\u{feff}{b}\n"), ["1:1 {a}", "2:1 \u{feff}{b}"]);
         assert_eq!(auto("[1]\n\u{feff}[2]"), ["1:2 1", "2:1 a byte order mark after the end of the array"]);
         assert_eq!(auto("[1]\u{fefe}"), ["1:2 1", "1:4 text after the end of the array"]);
@@ -346,7 +335,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_size_of_reads_changes_nothing(input in "[\\[\\]{},\"\\\\ \n1]{0,60}", step in 1usize..9) {
+        fn result_does_not_depend_on_read_sizes(input in "[\\[\\]{},\"\\\\ \n1]{0,60}", step in 1usize..9) {
             for bare in [false, true] {
                 let whole = pieces(input.as_bytes(), Format::Auto, bare, usize::MAX);
                 prop_assert_eq!(pieces(input.as_bytes(), Format::Auto, bare, step), whole);

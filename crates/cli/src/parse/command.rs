@@ -1,4 +1,4 @@
-//! The fields of a `command` job.
+//! Fields of a `command` job.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) fn command(fields: &Fields<'_>, argv_text: RawField<'_>) -> Result<Co
     Ok(Command { argv: argv(argv_text)?, stdin: text("stdin")?, env, cwd: text("cwd")? })
 }
 
-/// Variables of the environment, with names that a program can be given.
+/// Parses environment variables; their names must be valid for a process environment.
 fn environment(written: RawField<'_>) -> Result<BTreeMap<String, String>, ParseError> {
     const EXPECTED: &str = "an object whose values are strings";
     if !written.text.starts_with('{') {
@@ -30,7 +30,7 @@ fn environment(written: RawField<'_>) -> Result<BTreeMap<String, String>, ParseE
     let variables = Fields::read_nested(written, |name| format!("`env` sets `{}` twice", shortened(name)))?;
     let variable = |(name, offset, value): (&str, usize, RawField<'_>)| {
         if name.is_empty() || name.contains(['=', '\0']) {
-            let message = format!("`env` must have names of variables, found {:?}", shortened(name));
+            let message = format!("`env` must contain valid variable names, found {:?}", shortened(name));
             return Err(ParseError::new(offset, message));
         }
         Ok((name.to_owned(), value::typed("env", value, EXPECTED)?))
@@ -58,13 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn variables_have_different_names_that_can_be_passed_on() {
+    fn rejects_duplicate_and_invalid_variable_names() {
         let error_of = |env: &str| {
             let error = with_env(env).unwrap_err();
             (error.offset, error.message)
         };
         let twice = |name: &str| format!("`env` sets `{name}` twice");
-        let no_name = |name: &str| format!("`env` must have names of variables, found {name}");
+        let no_name = |name: &str| format!("`env` must contain valid variable names, found {name}");
         for (env, column, message) in [
             (r#"{"A":"1","A":"2"}"#, 9, twice("A")),
             (r#"{"A":"1","\u0041":"2"}"#, 9, twice("A")),

@@ -1,7 +1,7 @@
-//! Jobs of integers as most programs write them, read in one pass.
+//! Fast path for jobs of integers in the usual notation, parsed in one pass.
 //!
-//! What is not so plain, or is wrong, is left to [`job`](super::job), which knows all of JSON and has the
-//! words for what is wrong. Whatever is read here it would read the same way.
+//! All other texts, and all invalid ones, are left to [`job`](super::job), which supports all of JSON and
+//! produces the error messages. A job that is parsed here would be parsed there with the same result.
 
 use numtheory::Natural;
 use ops::{Builtin, Method};
@@ -11,17 +11,17 @@ use super::{
     op::Op,
 };
 
-/// No number of so many digits is beyond 64 bits.
-const MOST_DIGITS: usize = 19;
+/// Number of decimal digits that always fit into 64 bits.
+const MAX_DIGITS: usize = 19;
 
-/// The ops whose jobs can be plain, the most frequent first.
-const PLAIN_OPS: [Op; 4] = [Op::Gcd, Op::PrimeFactors, Op::Factorize, Op::Sum];
+/// Ops with a fast path, the most frequent first.
+const FAST_OPS: [Op; 4] = [Op::Gcd, Op::PrimeFactors, Op::Factorize, Op::Sum];
 
 /// An integer: whether it is negative, and its magnitude.
 #[derive(Clone, Copy)]
 struct Integer(bool, u64);
 
-/// The fields of a plain job.
+/// Fields of a job on the fast path.
 #[derive(Default)]
 struct FastFields<'a> {
     op: Option<Op>,
@@ -31,10 +31,10 @@ struct FastFields<'a> {
     n: Option<Integer>,
 }
 
-/// Reads a job if it is a plain one.
+/// Parses a job; `None` if it does not qualify for the fast path.
 #[inline]
 pub(super) fn parse(bytes: &[u8], parse_options: &ParseOptions) -> Option<ParsedJob> {
-    let fields = Scanner { rest: bytes, most_digits: parse_options.max_digits.min(MOST_DIGITS) }.object()?;
+    let fields = Scanner { rest: bytes, max_digits: parse_options.max_digits.min(MAX_DIGITS) }.object()?;
     let op = fields.op.or(parse_options.default_op)?;
     let method = Method::Fast;
     let job = match (op, fields.a, fields.b, fields.n) {
@@ -58,18 +58,17 @@ impl Integer {
 
 struct Scanner<'a> {
     rest: &'a [u8],
-    most_digits: usize,
+    max_digits: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// One object, and nothing after it.
+    /// Parses an object that ends with the text.
     fn object(mut self) -> Option<FastFields<'a>> {
         let mut fields = FastFields::default();
         self.expect(b'{')?;
         loop {
             self.expect(b'"')?;
-            // All names are so short that comparing them with what is there costs less than looking for their
-            // ends.
+            // Names are short, so comparing them directly is faster than searching for their ends.
             match self.rest {
                 [b'o', b'p', b'"', rest @ ..] => {
                     self.rest = rest;
@@ -99,7 +98,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next byte that is not white space.
+    /// Returns the next byte that is not white space.
     #[inline]
     fn next(&mut self) -> Option<u8> {
         loop {
@@ -123,11 +122,11 @@ impl<'a> Scanner<'a> {
         (self.next()? == byte).then_some(())
     }
 
-    /// A colon and the name of an op that has plain jobs.
+    /// Parses a colon and the name of an op with a fast path.
     fn op(&mut self) -> Option<Op> {
         self.expect(b':')?;
         self.expect(b'"')?;
-        let (op, rest) = PLAIN_OPS.into_iter().find_map(|op| {
+        let (op, rest) = FAST_OPS.into_iter().find_map(|op| {
             let rest = self.rest.strip_prefix(op.name().as_bytes())?.strip_prefix(b"\"")?;
             Some((op, rest))
         })?;
@@ -135,7 +134,7 @@ impl<'a> Scanner<'a> {
         Some(op)
     }
 
-    /// The rest of a string of printable ASCII without escapes, behind its opening quote.
+    /// Skips the rest of a string of printable ASCII without escapes, after its opening quote.
     fn skip_string(&mut self) -> Option<()> {
         let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
         let length = self.rest.iter().take_while(|byte| plain(byte)).count();
@@ -143,7 +142,7 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    /// A colon, and a string, quotes included, or an integer.
+    /// Parses a colon, and a string, including its quotes, or an integer.
     fn id(&mut self) -> Option<&'a str> {
         self.expect(b':')?;
         self.skip_blanks();
@@ -168,20 +167,20 @@ impl<'a> Scanner<'a> {
         while let Some(digit) =
             digits.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10)
         {
-            // This wraps around only for numbers that are too long, whose value is not used.
+            // Wraps around only for numbers with too many digits, which are rejected below.
             magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit));
             length += 1;
         }
         self.rest = &digits[length..];
         let leading_zero = length > 1 && digits[0] == b'0';
-        if length == 0 || length > self.most_digits || leading_zero {
+        if length == 0 || length > self.max_digits || leading_zero {
             return None;
         }
         Some(Integer(negative, magnitude))
     }
 }
 
-/// A field may stand there once.
+/// Sets a field; `None` if it is set already.
 #[inline]
 fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
@@ -196,7 +195,7 @@ mod tests {
     const OPTIONS: ParseOptions = ParseOptions::new(Some(Op::Sum), 18);
 
     #[test]
-    fn plain_jobs_are_read_and_others_left_alone() {
+    fn parses_usual_notation_only() {
         let plain = [
             r#"{"op":"gcd","a":12,"b":-18}"#,
             r#" {"n" : 0 , "id":"x y"} "#.trim(),
@@ -225,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_here_would_be_read_the_same_way(
+        fn agrees_with_the_full_parser(
             text in r#"\{?("(op|a|b|n|id|x)" ?: ?("(gcd|sum|factorize|prime_factors|é|a\\nb)"|-?[0-9]{1,20}|1e9|null) ?,?){0,4}\}? ?"#,
         ) {
             if let Some(read) = parse(text.as_bytes(), &OPTIONS) {

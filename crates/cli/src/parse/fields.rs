@@ -1,4 +1,4 @@
-//! The fields of a JSON object, each with the text of its value and the location where it stands.
+//! Fields of a JSON object, each with the text of its value and its offset.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -10,44 +10,46 @@ use serde_json::value::RawValue;
 
 use super::error::ParseError;
 
-/// More fields than any job has; what comes after them is not kept.
-const MOST_FIELDS: usize = 16;
+/// Maximum number of fields that are kept; no job has more.
+const MAX_FIELDS: usize = 16;
 
-/// A field: its name, and its value as it was written.
+/// A field: its name and its unparsed value.
 pub(crate) struct Field<'a> {
     name: Cow<'a, str>,
     value: &'a RawValue,
 }
 
-/// The fields of one object, in order.
+/// Fields of one object, in order.
 pub(crate) struct Fields<'a> {
     text: &'a str,
-    /// Where the object starts in the job's text.
+    /// Offset of the object in the job's text.
     start: usize,
     fields: Vec<Field<'a>>,
 }
 
-/// A value as it was written, and where.
+/// An unparsed value and its offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawField<'a> {
     pub(crate) text: &'a str,
-    /// In bytes from the start of the job's text.
+    /// Offset in bytes from the start of the job's text.
     pub(crate) offset: usize,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a job's object; its fields must have different names.
+    /// Reads the object of a job.
+    ///
+    /// # Errors
+    /// When the text is not a JSON object, a field occurs twice, or there are too many fields.
     pub(crate) fn read(text: &'a str) -> Result<Fields<'a>, ParseError> {
-        let fields =
-            Fields::collect::<MOST_FIELDS>(text, |name| format!("the field `{name}` stands here twice"))?;
-        if let Some(excess) = fields.fields.get(MOST_FIELDS) {
+        let fields = Fields::collect::<MAX_FIELDS>(text, |name| format!("duplicate field `{name}`"))?;
+        if let Some(excess) = fields.fields.get(MAX_FIELDS) {
             return Err(ParseError::new(fields.name_offset(excess), "too many fields for a job"));
         }
         Ok(fields)
     }
 
-    /// Reads an object of any number of fields, which is the value of a job's field: the job is known to be
-    /// JSON. `twice` words that a name stands there again. Locations count from the start of the job's text.
+    /// Reads an object with any number of fields, which is the value of a job's field and known to be JSON.
+    /// `twice` returns the error message for a repeated name. Offsets count from the start of the job's text.
     pub(crate) fn read_nested(
         object: RawField<'a>,
         twice: impl Fn(&str) -> String,
@@ -57,11 +59,11 @@ impl<'a> Fields<'a> {
         Ok(Fields { start: object.offset, ..fields })
     }
 
-    fn collect<const MOST: usize>(
+    fn collect<const MAX: usize>(
         text: &'a str,
         twice: impl Fn(&str) -> String,
     ) -> Result<Fields<'a>, ParseError> {
-        let CollectedFields::<MOST>(fields) =
+        let CollectedFields::<MAX>(fields) =
             serde_json::from_str(text).map_err(|error| ParseError::syntax(text, &error))?;
         let fields = Fields { text, start: 0, fields };
         match fields.first_repeated() {
@@ -70,13 +72,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The first field whose name an earlier one has, however the two are written.
+    /// Returns the first field whose name, after decoding escapes, equals that of an earlier field.
     fn first_repeated(&self) -> Option<&Field<'a>> {
-        if self.fields.len() > MOST_FIELDS + 1 {
+        if self.fields.len() > MAX_FIELDS + 1 {
             let mut names = HashSet::new();
             return self.fields.iter().find(|field| !names.insert(&field.name));
         }
-        // Comparing few names with each other costs less than a set.
+        // For few names, pairwise comparison is faster than a set.
         let is_repeated = |&index: &usize| {
             self.fields[..index].iter().any(|earlier| earlier.name == self.fields[index].name)
         };
@@ -87,13 +89,13 @@ impl<'a> Fields<'a> {
         self.fields.iter().find(|field| field.name == name).map(|field| self.value(field))
     }
 
-    /// All fields: name, location of the name, value.
+    /// Returns all fields: name, offset of the name, value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize, RawField<'a>)> {
         self.fields.iter().map(|field| (&*field.name, self.name_offset(field), self.value(field)))
     }
 
-    /// The first field whose name is none of these, and where it stands.
-    pub(crate) fn first_besides(&self, known: impl Fn(&str) -> bool) -> Option<(&str, usize)> {
+    /// Returns the first field whose name is not `known`, with its offset.
+    pub(crate) fn first_unknown(&self, known: impl Fn(&str) -> bool) -> Option<(&str, usize)> {
         let field = self.fields.iter().find(|field| !known(&field.name))?;
         Some((&field.name, self.name_offset(field)))
     }
@@ -102,12 +104,11 @@ impl<'a> Fields<'a> {
         RawField { text: field.value.get(), offset: self.offset_of(field.value.get()) }
     }
 
-    /// Where a field's name stands, quotes included.
+    /// Returns the offset of a field's name, including its quote.
     fn name_offset(&self, field: &Field<'_>) -> usize {
         match field.name {
             Cow::Borrowed(name) => self.offset_of(name).saturating_sub(1),
-            // A name with escapes is no part of the text any more. It ends with the last quote before its
-            // value.
+            // A decoded name is not part of the text. The name ends at the last quote before its value.
             Cow::Owned(_) => {
                 let before = &self.text.as_bytes()[..self.offset_of(field.value.get()) - self.start];
                 let end = memchr::memrchr(b'"', before).unwrap_or_default();
@@ -116,15 +117,15 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Where a part of the object's text starts in the job's.
+    /// Returns the offset in the job's text of a part of the object's text.
     fn offset_of(&self, part: &str) -> usize {
         let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         self.start + offset.min(self.text.len())
     }
 }
 
-/// The location of the quote that opens a string, given all before the one that closes it: the last quote
-/// that is not escaped, that is, behind an even number of backslashes.
+/// Returns the offset of the quote that opens a string, given the text before the closing quote: the last
+/// quote preceded by an even number of backslashes.
 fn opening_quote(before: &[u8]) -> usize {
     let is_opening = |&at: &usize| {
         let backslashes = before[..at].iter().rev().take_while(|&&byte| byte == b'\\').count();
@@ -133,15 +134,15 @@ fn opening_quote(before: &[u8]) -> usize {
     memchr::memrchr_iter(b'"', before).find(is_opening).unwrap_or_default()
 }
 
-/// Fields of an object; `MOST` and one more are kept.
-struct CollectedFields<'a, const MOST: usize>(Vec<Field<'a>>);
+/// Fields of an object, of which the first `MAX + 1` are kept.
+struct CollectedFields<'a, const MAX: usize>(Vec<Field<'a>>);
 
-impl<'de, const MOST: usize> Deserialize<'de> for CollectedFields<'de, MOST> {
+impl<'de, const MAX: usize> Deserialize<'de> for CollectedFields<'de, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldVisitor<const MOST: usize>;
+        struct FieldVisitor<const MAX: usize>;
 
-        impl<'de, const MOST: usize> Visitor<'de> for FieldVisitor<MOST> {
-            type Value = CollectedFields<'de, MOST>;
+        impl<'de, const MAX: usize> Visitor<'de> for FieldVisitor<MAX> {
+            type Value = CollectedFields<'de, MAX>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
@@ -150,7 +151,7 @@ impl<'de, const MOST: usize> Deserialize<'de> for CollectedFields<'de, MOST> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::with_capacity(4);
                 while let Some(Name(name)) = map.next_key()? {
-                    if fields.len() > MOST {
+                    if fields.len() > MAX {
                         map.next_value::<IgnoredAny>()?;
                     } else {
                         fields.push(Field { name, value: map.next_value()? });
@@ -159,11 +160,11 @@ impl<'de, const MOST: usize> Deserialize<'de> for CollectedFields<'de, MOST> {
                 Ok(CollectedFields(fields))
             }
         }
-        deserializer.deserialize_map(FieldVisitor::<MOST>)
+        deserializer.deserialize_map(FieldVisitor::<MAX>)
     }
 }
 
-/// A name that is borrowed from the text where it can be.
+/// Name of a field, borrowed from the text if it has no escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {

@@ -1,4 +1,4 @@
-//! Jobs of all kinds.
+//! Parser of jobs of all ops.
 
 use std::time::Duration;
 
@@ -14,46 +14,46 @@ use super::{
     request, value,
 };
 
-/// What a text must keep to.
+/// Settings of the parser.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParseOptions {
-    /// The operation of jobs that do not name one.
+    /// Op of jobs that do not name one (`--op`).
     pub(crate) default_op: Option<Op>,
-    /// The most digits of an integer.
+    /// Maximum number of digits of an integer.
     pub(crate) max_digits: usize,
     /// User-defined ops.
     pub(crate) defined: &'static [DefinedOp],
-    /// Each text is a request to the program of this op.
+    /// Op whose program gets each text as a request (`runner each`).
     pub(crate) each: Option<&'static DefinedOp>,
 }
 
 impl ParseOptions {
-    /// ParseOptions without user-defined ops.
+    /// Settings without user-defined ops.
     pub(crate) const fn new(default_op: Option<Op>, max_digits: usize) -> ParseOptions {
         ParseOptions { default_op, max_digits, defined: &[], each: None }
     }
 
-    /// Names of the user-defined ops.
+    /// Returns the names of the user-defined ops.
     pub(crate) fn programs(&self) -> impl Iterator<Item = &'static str> {
         self.defined.iter().map(|op| op.name.as_str())
     }
 }
 
-/// A job as it was written.
+/// A parsed job.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ParsedJob {
     pub(crate) op: Op,
-    /// The name that was given to it, as it was written: a JSON string or integer.
+    /// The `id` as it was written: a JSON string or integer.
     pub(crate) id: Option<Box<str>>,
     pub(crate) job: Builtin,
-    /// Its own time limit.
+    /// The job's own time limit (`timeout`).
     pub(crate) limit: Option<Duration>,
 }
 
-/// The fields that a job of any kind can have.
-const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
+/// Fields that jobs of any op can have.
+pub(super) const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
 
-/// Reads a job.
+/// Parses a job, on the fast path if possible.
 #[inline]
 pub(crate) fn parse(bytes: &[u8], parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
     if let Some(op) = parse_options.each {
@@ -62,7 +62,7 @@ pub(crate) fn parse(bytes: &[u8], parse_options: &ParseOptions) -> Result<Parsed
     fast_path::parse(bytes, parse_options).map_or_else(|| parse_all(bytes, parse_options), Ok)
 }
 
-/// Reads a job, however it is written.
+/// Parses any job with the full JSON parser.
 pub(crate) fn parse_all(bytes: &[u8], parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
     let text = std::str::from_utf8(bytes).map_err(|error| ParseError::encoding(bytes, &error))?;
     if !text.starts_with('{') {
@@ -73,7 +73,7 @@ pub(crate) fn parse_all(bytes: &[u8], parse_options: &ParseOptions) -> Result<Pa
     object(&fields, parse_options)
         .map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit })
         .map_err(|error| {
-            // A job that has told its name is reported under it.
+            // An invalid job is reported under its id.
             ParseError { id, ..error }
         })
 }
@@ -84,7 +84,7 @@ fn object(
 ) -> Result<(Op, Builtin, Option<Duration>), ParseError> {
     let op = operation(fields, parse_options)?;
     let known = |name: &str| COMMON_FIELDS.contains(&name) || op.fields().contains(&name);
-    if let Some((name, offset)) = fields.first_besides(known) {
+    if let Some((name, offset)) = fields.first_unknown(known) {
         let message = format!("`{}` has no field `{name}`, only {}", op.name(), list(op.fields()));
         return Err(ParseError::new(offset, message));
     }
@@ -92,7 +92,7 @@ fn object(
     let need = |name: &str| {
         fields
             .get(name)
-            .ok_or_else(|| ParseError::new(0, format!("`{}` needs the field `{name}`", op.name())))
+            .ok_or_else(|| ParseError::new(0, format!("`{}` requires the field `{name}`", op.name())))
     };
     let job = match op {
         Op::Gcd if fields.get("values").is_some() => {
@@ -125,7 +125,7 @@ fn object(
     Ok((op, job, limit))
 }
 
-/// A value that is no object: the operands of the default operation.
+/// Parses a value that is not an object: the operands of the default op.
 fn bare_value(text: &str, parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
     let whole: &RawValue = serde_json::from_str(text).map_err(|error| ParseError::syntax(text, &error))?;
     let operand = RawField { text: whole.get(), offset: 0 };
@@ -173,13 +173,13 @@ fn operation(fields: &Fields<'_>, parse_options: &ParseOptions) -> Result<Op, Pa
         let all = list(&Op::names(parse_options.defined).collect::<Vec<_>>());
         return parse_options
             .default_op
-            .ok_or_else(|| ParseError::new(0, format!("a job needs the field `op`: {all}")));
+            .ok_or_else(|| ParseError::new(0, format!("missing field `op`, one of {all}")));
     };
     let name: String = value::typed("op", written, "a string")?;
     Op::from_name(&name, parse_options.defined).ok_or_else(|| {
         let hint = match nearest(&name, Op::names(parse_options.defined)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", list(&Op::names(parse_options.defined).collect::<Vec<_>>())),
+            None => format!("known ops: {}", list(&Op::names(parse_options.defined).collect::<Vec<_>>())),
         };
         ParseError::new(written.offset, format!("unknown op `{}`; {hint}", shortened(&name)))
     })
@@ -201,7 +201,7 @@ fn id(written: RawField<'_>) -> Result<Box<str>, ParseError> {
 fn limit(written: RawField<'_>) -> Result<Duration, ParseError> {
     let duration = value::seconds("timeout", written)?.duration();
     match duration.is_zero() {
-        true => Err(ParseError::new(written.offset, "`timeout` must be above 0")),
+        true => Err(ParseError::new(written.offset, "`timeout` must be greater than 0")),
         false => Ok(duration),
     }
 }
@@ -215,7 +215,7 @@ fn method(fields: &Fields<'_>) -> Result<Method, ParseError> {
     }
 }
 
-/// The start of a text that is shown in a message.
+/// Returns the start of a text, for messages.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_every_kind() {
+    fn parses_jobs_of_every_op() {
         let n = || Natural::Small(12);
         let parsed = parse(br#"{"id":"x\u0041","op":"gcd","a":-12,"b":12,"timeout":0.5}"#, &OPTIONS).unwrap();
         assert_eq!(parsed.job, Builtin::Gcd { a: n(), b: n(), method: Method::Fast });
@@ -285,13 +285,13 @@ mod tests {
             ),
             (r#"{"op":"sum","n":-1}"#, 16, "`n` must be at least 0, found -1"),
             (r#"{"op":"factorize","n":0}"#, 22, "`n` must be at least 1, found 0"),
-            (r#"{"op":"gcd","a":1}"#, 0, "`gcd` needs the field `b`"),
+            (r#"{"op":"gcd","a":1}"#, 0, "`gcd` requires the field `b`"),
             (
                 r#"{"op":"gcd","a":1,"b":2,"c":3}"#,
                 24,
                 "`gcd` has no field `c`, only `a`, `b`, `values`, `method`",
             ),
-            (r#"{"op":"sum","n":1,"n":2}"#, 18, "the field `n` stands here twice"),
+            (r#"{"op":"sum","n":1,"n":2}"#, 18, "duplicate field `n`"),
             (
                 r#"{"op":"prime_factors","n":1,"method":"fast"}"#,
                 28,
@@ -304,7 +304,7 @@ mod tests {
                 23,
                 "`id` must be a string or an integer, found a number with a fraction or an exponent",
             ),
-            (r#"{"op":"sum","n":1,"timeout":0}"#, 28, "`timeout` must be above 0"),
+            (r#"{"op":"sum","n":1,"timeout":0}"#, 28, "`timeout` must be greater than 0"),
             (r#"{"op":"sleep","seconds":-1}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
             (
                 r#"{"op":"sleep","seconds":1e400}"#,
@@ -316,12 +316,12 @@ mod tests {
             (
                 r#"{"op":"sum","n":1234567890123456789012345678901}"#,
                 16,
-                "`n` has 31 digits, and the limit is 30",
+                "`n` has 31 digits, more than --max-digits (30)",
             ),
             (r#"{"op":"gcd","values":7}"#, 21, "`values` must be a list of integers, found an integer"),
             (r#"{"op":"gcd","values":[4, "x"]}"#, 25, "`values` must hold integers, found a string"),
             (r#"{"op":"gcd","values":[4],"b":1}"#, 29, "`gcd` takes `a` and `b`, or `values`"),
-            (r#"{"op":"sum","n":1,"\u006e":2}"#, 18, "the field `n` stands here twice"),
+            (r#"{"op":"sum","n":1,"\u006e":2}"#, 18, "duplicate field `n`"),
             (
                 r#"{"op":"command","argv":["a"],"env":["A"]}"#,
                 35,
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_says_where() {
+    fn invalid_json_has_an_offset() {
         for (text, offset) in
             [(r#"{"op":"sum","n":NaN}"#, 16), ("{\n\"op\": x}", 8), (r#"{"op":"sum","n":01}"#, 17)]
         {
@@ -354,19 +354,19 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_job_keeps_its_name() {
+    fn invalid_job_keeps_its_id() {
         assert_eq!(parse(br#"{"op":"x","id":7}"#, &OPTIONS).unwrap_err().id.as_deref(), Some("7"));
     }
 
     #[test]
-    fn deep_nesting_is_no_danger() {
+    fn accepts_deep_nesting() {
         let deep = format!("{{\"op\":{}}}", "[".repeat(100_000) + &"]".repeat(100_000));
         assert_eq!(error(&deep).1, "`op` must be a string, found an array");
         assert!(parse("[".repeat(100_000).as_bytes(), &OPTIONS).unwrap_err().is_syntax);
     }
 
     #[test]
-    fn bare_values_are_operands_of_the_default() {
+    fn bare_values_are_operands_of_the_default_op() {
         let gcd = Builtin::Gcd { a: 4u64.into(), b: 6u64.into(), method: Method::Fast };
         assert_eq!(with_op(Op::Gcd, "[4, -6]"), Ok(gcd.clone()));
         assert_eq!(with_op(Op::Gcd, r#"{"a":4,"b":6}"#), Ok(gcd.clone()));
@@ -385,13 +385,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_surprise(text: String, bytes: Vec<u8>) {
+        fn any_text_parses_without_panic(text: String, bytes: Vec<u8>) {
             let _ = parse(text.as_bytes(), &OPTIONS);
             let _ = parse(&bytes, &ParseOptions { default_op: Some(Op::Gcd), ..OPTIONS });
         }
 
         #[test]
-        fn nothing_close_to_a_job_is_a_surprise(
+        fn texts_close_to_jobs_parse_without_panic(
             text in r#"\{("(op|a|b|n|id|timeout|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
         ) {
             if let Err(error) = parse(text.as_bytes(), &OPTIONS) {

@@ -1,4 +1,4 @@
-//! From a job's text to a job, or to what is wrong with it and where.
+//! Parses the text of a job into a job, or into an error with a location.
 
 mod command;
 mod error;

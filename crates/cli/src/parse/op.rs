@@ -1,8 +1,8 @@
-//! The operations, by name.
+//! Ops by name.
 
 use ops::Protocol;
 
-/// What a job does.
+/// Kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Gcd,
@@ -14,14 +14,14 @@ pub(crate) enum Op {
     Defined(&'static DefinedOp),
 }
 
-/// A user-defined op. It is known for as long as the process lives.
+/// A user-defined op. Lives as long as the process.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DefinedOp {
     pub(crate) name: String,
     pub(crate) protocol: Protocol,
-    /// Byte after each request, which no request can contain.
+    /// Byte that ends each request and that no request can contain.
     pub(crate) delimiter: u8,
-    /// What the digest of a job covers beside its text: name, protocol, and the program with its arguments.
+    /// Input of a job's digest besides its text: name, protocol, and the program with its arguments.
     pub(crate) identity: Vec<u8>,
 }
 
@@ -46,12 +46,12 @@ impl Op {
         built_in.or_else(|| defined.iter().find(|op| op.name == name).map(Op::Defined))
     }
 
-    /// Names of all ops that there are.
+    /// Returns the names of all ops.
     pub(crate) fn names(defined: &'static [DefinedOp]) -> impl Iterator<Item = &'static str> {
         Op::ALL.into_iter().map(Op::name).chain(defined.iter().map(|op| op.name.as_str()))
     }
 
-    /// What tells a job of this op from one of another op with the same text.
+    /// Returns the part of a job's digest that distinguishes jobs of different ops with the same text.
     pub(crate) fn identity(self) -> &'static [u8] {
         match self {
             Op::Defined(op) => &op.identity,
@@ -59,7 +59,7 @@ impl Op {
         }
     }
 
-    /// The fields that a job of this kind can have, besides those that all have.
+    /// Fields of jobs of this op, except [`COMMON_FIELDS`](super::job::COMMON_FIELDS).
     pub(crate) fn fields(self) -> &'static [&'static str] {
         match self {
             Op::Gcd => &["a", "b", "values", "method"],
@@ -72,7 +72,7 @@ impl Op {
     }
 }
 
-/// The word among `known` that somebody who wrote `unknown` may have meant.
+/// Returns the word among `known` that is most similar to `unknown`, if any is similar enough to suggest.
 pub(crate) fn nearest(unknown: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let distances = known.into_iter().map(|word| (strsim::damerau_levenshtein(unknown, word), word));
     let (distance, word) = distances.min_by_key(|&(distance, _)| distance)?;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_offered_if_there_is_one() {
+    fn suggests_the_nearest_name() {
         let near = |word| nearest(word, Op::ALL.map(Op::name));
         assert_eq!(near("factorise"), Some("factorize"));
         assert_eq!(near("gdc"), Some("gcd"));

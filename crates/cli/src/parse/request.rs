@@ -11,7 +11,7 @@ use super::{
     value,
 };
 
-/// The job of a line that is a request as it stands.
+/// Parses a line that is itself a request.
 pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, ParseError> {
     let request = match op.protocol {
         Protocol::Text => bytes.to_vec(),
@@ -25,7 +25,8 @@ pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, Pa
     Ok(ParsedJob { op: Op::Defined(op), id: None, job: job(op, request), limit: None })
 }
 
-/// The job whose `args` are this value: its text, for the text protocol that of a string.
+/// Creates a job from its `args`. The request is the text of the value; with the text protocol, a string is
+/// decoded.
 pub(super) fn of_args(args: RawField<'_>, op: &'static DefinedOp) -> Result<Builtin, ParseError> {
     let is_text = op.protocol == Protocol::Text && args.text.starts_with('"');
     let request = if is_text {

@@ -1,4 +1,4 @@
-//! The values of fields, read from their texts.
+//! Parsers of the values of fields.
 
 use numtheory::Natural;
 use ops::Seconds;
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{error::ParseError, fields::RawField};
 
-/// What a value's text is, for a person.
+/// Describes the type of a value for messages.
 pub(crate) fn kind_of(text: &str) -> &'static str {
     match text.as_bytes().first() {
         Some(b'"') => "a string",
@@ -21,13 +21,13 @@ pub(crate) fn kind_of(text: &str) -> &'static str {
     }
 }
 
-/// Whether the text is `-?(0|[1-9][0-9]*)`; it is known to be some JSON value.
+/// Returns whether a JSON value is an integer, that is, matches `-?(0|[1-9][0-9]*)`.
 pub(crate) fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// An integer of either sign: whether it is negative, and its magnitude.
+/// Parses an integer: whether it is negative, and its magnitude.
 pub(crate) fn integer(
     name: &str,
     value: RawField<'_>,
@@ -42,15 +42,15 @@ pub(crate) fn integer(
         None => (false, value.text),
     };
     if digits.len() > max_digits {
-        let message = format!("`{name}` has {} digits, and the limit is {max_digits}", digits.len());
+        let message = format!("`{name}` has {} digits, more than --max-digits ({max_digits})", digits.len());
         return Err(ParseError::new(value.offset, message));
     }
     let magnitude =
-        digits.parse().map_err(|_| ParseError::new(value.offset, format!("`{name}` is no integer")))?;
+        digits.parse().map_err(|_| ParseError::new(value.offset, format!("`{name}` is not an integer")))?;
     Ok((negative, magnitude))
 }
 
-/// The magnitudes of a list of integers.
+/// Parses a list of integers; returns their magnitudes.
 pub(crate) fn integers(
     name: &str,
     list: RawField<'_>,
@@ -71,7 +71,7 @@ pub(crate) fn integers(
     parts.iter().map(magnitude).collect()
 }
 
-/// An integer of at least `least`, which is 0 or 1.
+/// Parses an integer of at least `least`, which is 0 or 1.
 pub(crate) fn natural(
     name: &str,
     value: RawField<'_>,
@@ -89,7 +89,7 @@ pub(crate) fn natural(
     Ok(magnitude)
 }
 
-/// A number of seconds of at least 0.
+/// Parses a number of seconds of at least 0.
 pub(crate) fn seconds(name: &str, value: RawField<'_>) -> Result<Seconds, ParseError> {
     let is_number = matches!(value.text.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
     if !is_number {
@@ -101,7 +101,7 @@ pub(crate) fn seconds(name: &str, value: RawField<'_>) -> Result<Seconds, ParseE
     value.text.parse().map_err(out_of_range)
 }
 
-/// A value of any type that serde can read; `expected` says what it must be.
+/// Parses a value of any type that serde supports; `expected` describes the type for messages.
 pub(crate) fn typed<'a, T: Deserialize<'a>>(
     name: &str,
     value: RawField<'a>,

@@ -333,7 +333,7 @@ mod tests {
                 text.push_str(" \r\n");
             } else if number % 97 == 0 {
                 text.push_str("  {\"op\":\"sum\",\"n\":]\n");
-                expected.push(format!("{number}:19 no valid JSON: expected value"));
+                expected.push(format!("{number}:19 invalid JSON: expected value"));
             } else {
                 let line = format!("{{\"op\":\"sum\",\"n\":{}}}", number.pow(number as u32 % 5));
                 expected.push(format!("{line} None"));
