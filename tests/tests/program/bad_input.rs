@@ -239,11 +239,7 @@ fn control_characters_are_told_where_they_are() {
     // In an array a string may go over the end of a line.
     let output = lines("[{\"op\":\n\"su\nm\",\"n\":1}]");
     assert_eq!(output.code(), 3);
-    assert!(
-        output.stderr.contains("line 2, column 4: invalid JSON: control character"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("line 2, column 4: invalid JSON: control character"), "{}", output.stderr);
 }
 
 #[test]

@@ -30,7 +30,7 @@ struct Entry {
     name: String,
     identity: FileIdentity,
     access: Access,
-    /// OpenedJournal by the program's caller, who may well use one file for several of them.
+    /// Whether it was opened by the caller of the program, which may use one file for several streams.
     is_stream: bool,
     /// Content that is written to it.
     content: &'static str,

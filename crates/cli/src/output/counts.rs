@@ -1,17 +1,17 @@
-//! How many jobs ended in which way.
+//! Counts of outcomes by kind.
 
 use std::ops::AddAssign;
 
 use super::record::OutcomeKind;
 
-/// Results of the run so far.
+/// Counts of the run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Jobs read, invalid ones included.
+    /// Number of jobs read, including invalid ones.
     pub(crate) read: u64,
-    /// Jobs whose record an earlier run has made.
+    /// Number of records taken from the journal of an earlier run.
     pub(crate) recorded: u64,
-    /// Records that have been written to the output.
+    /// Number of records written to the output.
     pub(crate) written: u64,
     by_kind: [u64; OutcomeKind::ALL.len()],
 }
@@ -27,12 +27,12 @@ impl Counts {
         self.by_kind[kind as usize]
     }
 
-    /// Jobs that have a record.
+    /// Number of jobs that have a record.
     pub(crate) fn done(&self) -> u64 {
         self.by_kind.iter().sum()
     }
 
-    /// Jobs that have a record and did not succeed.
+    /// Number of jobs that have a record and did not succeed.
     pub(crate) fn failed(&self) -> u64 {
         self.done() - self.of(OutcomeKind::Succeeded)
     }

@@ -1,4 +1,4 @@
-//! Failures that leave no trace in the output, reported on standard error.
+//! Reports failures on standard error that the output does not show.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,17 +7,17 @@ use serde::Deserialize;
 use super::record::{OutcomeKind, RecordBody};
 use crate::{error::warn, plan::Plan};
 
-/// Number of failures that are reported one by one, unless all or none are wanted.
+/// Number of failures reported by default.
 const MAX_REPORTED: u64 = 10;
 
-/// Reports failures where the output does not.
+/// Reporter of failures that the output does not show.
 #[derive(Debug, Default)]
 pub(crate) struct FailureReport {
     max: u64,
     reported: AtomicU64,
 }
 
-/// What is read of a record.
+/// Parts of a record that are reported.
 #[derive(Deserialize)]
 struct FailureRecord {
     error: FailureError,
@@ -32,7 +32,7 @@ struct FailureError {
 }
 
 impl FailureReport {
-    /// The report of a run.
+    /// Creates the reporter of a run. It reports nothing if the output has records.
     pub(crate) fn new(plan: &Plan) -> FailureReport {
         let max = match (plan.layout.hides_failures(), plan.quiet, plan.verbose) {
             (false, ..) | (_, true, _) => 0,
@@ -42,7 +42,7 @@ impl FailureReport {
         FailureReport { max, reported: AtomicU64::new(0) }
     }
 
-    /// Reports the failures among these outcomes. Jobs that were cancelled are not reported one by one.
+    /// Reports the failures among these outcomes, except cancelled and invalid jobs.
     pub(crate) fn report(&self, bodies: &[(u64, RecordBody)]) {
         if self.max == 0 {
             return;
@@ -81,7 +81,7 @@ mod tests {
     use crate::output::cancelled_body;
 
     #[test]
-    fn a_failure_is_described_by_its_line_and_cause() {
+    fn describes_a_failure_by_line_and_cause() {
         let text = br#""ok":false,"error":{"kind":"crashed","message":"prog ended","pid":7,"exit_code":3}}"#;
         let body = RecordBody::new(OutcomeKind::Crashed, text.to_vec());
         assert_eq!(describe(7, &body), "line 8: crashed: prog ended (exit code 3)");

@@ -1,11 +1,11 @@
-//! Records as they are kept in a journal, and back.
+//! Conversion between records and journal entries.
 
 use journal::{Digest, Record};
 
 use super::record::{OutcomeKind, RecordBody};
 
-/// The number under which a kind is kept, which a change of the program must not change. What is invalid can
-/// be found out again, and a cancelled job has no outcome.
+/// Returns the number of a kind in journals, which must never change; `None` for kinds that are not
+/// journaled: an invalid job is found again, and a cancelled job has no outcome.
 fn number(kind: OutcomeKind) -> Option<u8> {
     match kind {
         OutcomeKind::Succeeded => Some(0),
@@ -18,12 +18,12 @@ fn number(kind: OutcomeKind) -> Option<u8> {
     }
 }
 
-/// What a journal keeps of an outcome; `None` if that is nothing.
+/// Returns the journal entry of an outcome; `None` if it is not journaled.
 pub(crate) fn journal_record(position: u64, digest: Digest, body: &RecordBody) -> Option<Record<'_>> {
     Some(Record { position, digest, kind: number(body.kind)?, text: body.text() })
 }
 
-/// The outcome that a journal has kept; `None` if a later version of this program has.
+/// Returns the outcome of a journal entry; `None` if its kind is unknown, because a later version wrote it.
 pub(crate) fn body_from_journal(record: &Record<'_>) -> Option<RecordBody> {
     let kind = OutcomeKind::ALL.into_iter().find(|&kind| number(kind) == Some(record.kind))?;
     Some(RecordBody { is_recorded: true, ..RecordBody::new(kind, record.text.to_vec()) })
@@ -35,7 +35,7 @@ mod tests {
     use crate::output::{cancelled_body, invalid_body};
 
     #[test]
-    fn what_was_kept_is_the_same_record() {
+    fn journal_entries_round_trip() {
         let digest = Digest::of("sum", b"4");
         for kind in OutcomeKind::ALL.into_iter().filter(|&kind| number(kind).is_some()) {
             let body = RecordBody::new(kind, b"\"ok\":true,\"result\":1}".to_vec());
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_change_is_not_kept() {
+    fn invalid_and_cancelled_jobs_are_not_journaled() {
         let location = crate::input::Location { line: 1, column: 1 };
         for body in [cancelled_body(), invalid_body("no", "-", location)] {
             assert_eq!(journal_record(0, Digest::of("sum", b"4"), &body), None);

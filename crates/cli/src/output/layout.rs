@@ -1,27 +1,26 @@
-//! What the output consists of.
+//! Layout of the output.
 
 use ops::{Builtin, Protocol, Value};
 use pool::Outcome;
 
-use super::record::{
-    OutcomeKind, RecordBody, outcome_body, push_string, write_end, write_result, write_start,
-};
+use super::record::{OutcomeKind, RecordBody, outcome_body, write_end, write_result, write_start};
+use super::value::push_string;
 
-/// How an outcome becomes a line.
+/// Conversion of an outcome to a line of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// As a record. The body of a success is that of the record.
+    /// A record. The body of a success is that of the record.
     #[default]
     Records,
-    /// As the reply of a program, up to a delimiter. The body of a success is the reply. A failure has a line
-    /// if line N is to stay the answer to line N.
+    /// The reply of a program, followed by a delimiter. The body of a success is the reply. Failures have
+    /// lines if line N of the output must belong to line N of the input.
     Replies { protocol: Protocol, delimiter: u8, failures_have_lines: bool },
-    /// As a record that is made of the reply of a program. The body of a success is the reply.
+    /// A record with the reply of a program as its result. The body of a success is the reply.
     ReplyRecords { protocol: Protocol },
 }
 
 impl Layout {
-    /// What is kept of an outcome until its line is written, and in a journal.
+    /// Returns what is kept of an outcome until its line is written, and in a journal.
     pub(crate) fn body(self, outcome: &Outcome<Builtin>) -> RecordBody {
         match (self, outcome) {
             (Layout::Records, _) => outcome_body(outcome),
@@ -32,10 +31,10 @@ impl Layout {
         }
     }
 
-    /// Appends the line of an outcome. Returns the record if that is of a failure.
+    /// Appends the line of an outcome. Returns the record if it is a failure.
     ///
-    /// Results are written where they stay: most of what a short job costs the parent would be copies of
-    /// them.
+    /// Results are rendered directly into `line`, because for short jobs copies of the result would dominate
+    /// the cost in the parent.
     pub(crate) fn write_outcome(
         self,
         outcome: &Outcome<Builtin>,
@@ -60,7 +59,7 @@ impl Layout {
         }
     }
 
-    /// Appends the line of a job that is called `id`: as it was written, or its position.
+    /// Appends the line of a job. `id` is as written; the default is the position.
     pub(crate) fn write_line(self, body: &RecordBody, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
         let is_success = body.kind == OutcomeKind::Succeeded;
         match self {
@@ -96,7 +95,7 @@ impl Layout {
         }
     }
 
-    /// Whether a failure leaves no trace in the output, so that it has to be reported.
+    /// Returns whether the output does not show failures, so that they must be reported.
     pub(crate) fn hides_failures(self) -> bool {
         matches!(self, Layout::Replies { .. })
     }
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_lines_and_failures_leave_their_places() {
+    fn replies_are_lines_and_failures_keep_their_position() {
         let text = Layout::Replies { protocol: Protocol::Text, delimiter: 0, failures_have_lines: true };
         let reply = Ok(Value::Text(b"a \"b\"".to_vec().into()));
         let failure = Err(JobError::Cancelled);
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_as_records_are_the_records_of_their_jobs() {
+    fn reply_records_equal_the_records_of_their_jobs() {
         let reply = Ok(Value::Text(b"a\xff".to_vec().into()));
         let text = Layout::ReplyRecords { protocol: Protocol::Text };
         assert_eq!(line(text, &reply), "{\"id\":7,\"ok\":true,\"result\":\"a\u{fffd}\"}\n");

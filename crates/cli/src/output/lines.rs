@@ -1,4 +1,4 @@
-//! Whole lines on their way to a stream that others may write to.
+//! Writing of whole lines to a stream that other processes may write to.
 
 use std::{
     io::{self, Write},
@@ -7,11 +7,11 @@ use std::{
 
 use sys::stream::{Blocking, PIPE_BUF, is_pipe};
 
-/// A stream that is given whole lines.
+/// Writer of whole lines.
 ///
-/// A pipe takes up to [`PIPE_BUF`] bytes in one piece; of more, it may have lines of other writers in
-/// between. So a pipe gets as many whole lines with each write as fit into that, and a longer line alone.
-/// Other streams get all at once.
+/// A write of up to [`PIPE_BUF`] bytes to a pipe is atomic; a larger one can be interleaved with lines of
+/// other writers. So each write to a pipe contains as many whole lines as fit into [`PIPE_BUF`], or a single
+/// longer line. Other streams get everything in one write.
 #[derive(Debug)]
 pub(crate) struct LineWriter<W> {
     stream: Blocking<W>,
@@ -25,9 +25,9 @@ impl<W: Write + AsFd> LineWriter<W> {
 }
 
 impl<W: Write + AsFd> Write for LineWriter<W> {
-    /// Writes the first piece of these lines.
+    /// Writes the first part of these lines.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.stream.write(if self.is_pipe { first_piece(lines) } else { lines })
+        self.stream.write(if self.is_pipe { first_part(lines) } else { lines })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -35,8 +35,8 @@ impl<W: Write + AsFd> Write for LineWriter<W> {
     }
 }
 
-/// As many whole lines as a pipe takes in one piece, or the first line if that is longer.
-fn first_piece(lines: &[u8]) -> &[u8] {
+/// Returns as many whole lines as fit into an atomic write, or the first line if it is longer.
+fn first_part(lines: &[u8]) -> &[u8] {
     let Some(front) = lines.get(..PIPE_BUF) else { return lines };
     match memchr::memrchr(b'\n', front).or_else(|| memchr::memchr(b'\n', lines)) {
         Some(end) => &lines[..=end],
@@ -48,18 +48,18 @@ fn first_piece(lines: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    /// Sizes of the pieces in which a text is written to a pipe.
+    /// Returns the sizes of the writes of a text to a pipe.
     fn pieces(mut text: &[u8]) -> Vec<usize> {
         let mut sizes = Vec::new();
         while !text.is_empty() {
-            sizes.push(first_piece(text).len());
-            text = &text[first_piece(text).len()..];
+            sizes.push(first_part(text).len());
+            text = &text[first_part(text).len()..];
         }
         sizes
     }
 
     #[test]
-    fn pieces_are_whole_lines_and_as_large_as_may_be() {
+    fn parts_are_whole_lines_and_maximal() {
         let lines = |length: usize, count| format!("{}\n", "x".repeat(length - 1)).repeat(count).into_bytes();
         assert_eq!(pieces(&lines(1000, 9)), [4000, 4000, 1000]);
         assert_eq!(pieces(&lines(4096, 2)), [4096, 4096]);
@@ -68,10 +68,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_goes_alone() {
+    fn an_overlong_line_is_written_alone() {
         let text = format!("ab\n{}\ncd\nef\n", "x".repeat(5000));
         assert_eq!(pieces(text.as_bytes()), [3, 5001, 6]);
-        // The rest of a line of which a part has been written.
+        // The rest of a partly written line.
         assert_eq!(pieces(&text.as_bytes()[2000..]).len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Results on their way out: record_bodies as records, put into order, written.
+//! Output: renders outcomes as records, puts them into order and writes them.
 
 mod counts;
 mod failures;
@@ -8,6 +8,7 @@ mod lines;
 mod record;
 mod rendered;
 mod reorder_buffer;
+mod value;
 mod window;
 mod writer;
 
@@ -33,18 +34,19 @@ use crate::{
     exit::ExitStatus,
 };
 
-/// Standard output without a buffer.
+/// Returns standard output without a buffer.
 pub(crate) fn standard_output() -> io::Result<File> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Prints a whole text to standard output.
+/// Prints a text to standard output.
 pub(crate) fn print_stdout(text: &[u8]) -> ExitStatus {
     let written = standard_output().and_then(|output| LineWriter::new(output).write_all(text));
     ending(written.map_err(RunError::WriteOutput))
 }
 
-/// How the program ends after writing what it was called for. A reader that has seen enough is no error.
+/// Returns the exit status after writing. A reader that closes the pipe is not an error; the status is that
+/// of SIGPIPE.
 pub(crate) fn ending(written: Result<(), RunError>) -> ExitStatus {
     match written {
         Ok(()) => ExitStatus::Succeeded,

@@ -1,16 +1,16 @@
-//! Records: one line of JSON a job, compact, keys in the documented order.
+//! Records: one line of JSON per job, compact, with keys in the documented order.
 //!
-//! A line starts with the job's name, which whoever keeps the order knows; the rest is its body, which
-//! whoever has the outcome can word.
+//! A line starts with the job's id, which only the [reorder window](super::window) has. The rest is the
+//! record body, which depends on the outcome only.
 
-use numtheory::Natural;
-use ops::{Builtin, CommandOutput, Value};
+use ops::{Builtin, Value};
 use pool::{Crash, Death, DeathCause, JobError, Outcome};
 use serde::Serialize;
 
+use super::value::{push_json, push_value};
 use crate::input::Location;
 
-/// Kinds of outcomes, as they are counted and named.
+/// Kinds of outcomes in records and counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OutcomeKind {
     Succeeded,
@@ -49,12 +49,12 @@ impl OutcomeKind {
     }
 }
 
-/// A record without its start, and what it tells.
+/// A record without its `id`, and its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RecordBody {
     pub(crate) kind: OutcomeKind,
     pub(super) text: Vec<u8>,
-    /// It was recorded by an earlier run.
+    /// Whether an earlier run recorded it.
     pub(super) is_recorded: bool,
 }
 
@@ -63,17 +63,17 @@ impl RecordBody {
         RecordBody { kind, text, is_recorded: false }
     }
 
-    /// Whether it tells of a failure, and of one in this run.
+    /// Returns whether it is a failure of this run.
     pub(crate) fn is_failure(&self) -> bool {
         !self.is_recorded && !matches!(self.kind, OutcomeKind::Succeeded | OutcomeKind::Cancelled)
     }
 
-    /// The same record as text.
+    /// Text of the body.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Appends the whole line, for a job that is called `id`: as it was written, or its position.
+    /// Appends the whole line. `id` is as written; the default is the position.
     pub(crate) fn write_line(&self, id: Option<&str>, position: u64, line: &mut Vec<u8>) {
         reserve(line, self.text.len(), id);
         write_id(id, position, line);
@@ -83,15 +83,15 @@ impl RecordBody {
     }
 }
 
-/// A line of this many bytes is given exactly the memory that it needs: twice as much as there is would be
-/// what takes the most memory of all.
-const LONG: usize = 1 << 20;
+/// Size in bytes above which a line gets exactly the memory that it needs. Doubling the capacity would use
+/// most of the memory of the process.
+const LONG_LINE: usize = 1 << 20;
 
-/// Room for what stands before and behind a record's body and its name.
+/// Size in bytes of a line besides the record body and the id.
 const LINE_ENDS: usize = 64;
 
 fn reserve(line: &mut Vec<u8>, bytes: usize, id: Option<&str>) {
-    if bytes > LONG {
+    if bytes > LONG_LINE {
         line.reserve_exact(bytes + id.map_or(0, str::len) + LINE_ENDS);
     }
 }
@@ -104,18 +104,18 @@ fn write_id(id: Option<&str>, position: u64, line: &mut Vec<u8>) {
     }
 }
 
-/// What stands before a result in the line of a success.
+/// Appends the start of the line of a success, up to its result.
 pub(super) fn write_start(id: Option<&str>, position: u64, line: &mut Vec<u8>) {
     write_id(id, position, line);
     line.extend_from_slice(b",\"ok\":true,\"result\":");
 }
 
-/// What stands behind a result.
+/// Appends the end of the line of a success, after its result.
 pub(super) fn write_end(line: &mut Vec<u8>) {
     line.extend_from_slice(b"}\n");
 }
 
-/// Appends the line of a success; `false` if there is no memory for it.
+/// Appends the line of a success; returns `false` if there is not enough memory for it.
 pub(super) fn write_result(value: &Value, id: Option<&str>, position: u64, line: &mut Vec<u8>) -> bool {
     let bytes = value.text_bytes();
     if !has_room_for(bytes) {
@@ -128,7 +128,7 @@ pub(super) fn write_result(value: &Value, id: Option<&str>, position: u64, line:
     true
 }
 
-/// The keys of `error`, those that apply.
+/// The object `error`. Keys that do not apply are omitted.
 #[derive(Serialize)]
 struct ErrorObject<'a> {
     kind: &'static str,
@@ -175,24 +175,24 @@ impl<'a> ErrorObject<'a> {
     }
 }
 
-/// The record of a text that is no job.
+/// Returns the record body of an invalid job.
 pub(crate) fn invalid_body(message: &str, file: &str, location: Location) -> RecordBody {
     let (line, column) = (Some(location.line), Some(location.column));
     ErrorObject { file: Some(file), line, column, ..ErrorObject::new(OutcomeKind::Invalid, message) }
         .body(OutcomeKind::Invalid)
 }
 
-/// The record of a job that was stopped.
+/// Returns the record body of a cancelled job.
 pub(crate) fn cancelled_body() -> RecordBody {
     ErrorObject::new(OutcomeKind::Cancelled, "the run was stopped before this job had an outcome")
         .body(OutcomeKind::Cancelled)
 }
 
-/// The record of a job's outcome.
+/// Returns the record body of an outcome.
 pub(crate) fn outcome_body(outcome: &Outcome<Builtin>) -> RecordBody {
     match outcome {
         Ok(value) if !has_room_for(value.text_bytes()) => failed(&format!(
-            "there is no memory to print a result of {} bytes; --max-result can refuse such results earlier",
+            "there is no memory to print a result of {} bytes; set --max-result to reject such results earlier",
             value.text_bytes()
         )),
         Ok(value) => {
@@ -205,14 +205,15 @@ pub(crate) fn outcome_body(outcome: &Outcome<Builtin>) -> RecordBody {
     }
 }
 
-/// Results of up to this many bytes are printed without asking for room.
+/// Maximum size in bytes of a result that is rendered without checking for available memory.
 const SHORT_RESULT: u64 = 1 << 20;
 
-/// Room for a record, its line and the buffers between, as a multiple of the result's bytes.
-const ROOM: u64 = 4;
+/// Memory for a record, its line and the buffers in between, as a multiple of the size of the result.
+const MEMORY_FACTOR: u64 = 4;
 
 fn has_room_for(bytes: u64) -> bool {
-    bytes <= SHORT_RESULT || usize::try_from(bytes.saturating_mul(ROOM)).is_ok_and(sys::memory::has_room)
+    bytes <= SHORT_RESULT
+        || usize::try_from(bytes.saturating_mul(MEMORY_FACTOR)).is_ok_and(sys::memory::has_room)
 }
 
 fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {
@@ -224,22 +225,19 @@ fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {
             ErrorObject::new(OutcomeKind::Panicked, &panic.to_string()).body(OutcomeKind::Panicked)
         }
         JobError::TimedOut { limit, attempts, earlier } => {
-            let message = format!(
-                "ran longer than {} s{}",
-                limit.as_secs_f64(),
-                after_other_ends("the worker", earlier)
-            );
+            let message =
+                format!("ran longer than {} s{}", limit.as_secs_f64(), earlier_deaths("the worker", earlier));
             ErrorObject { attempts: Some(*attempts), ..ErrorObject::new(OutcomeKind::Timeout, &message) }
                 .body(OutcomeKind::Timeout)
         }
         JobError::Crashed { death, attempts, earlier, program: None } => {
-            died(OutcomeKind::Crashed, *death, *attempts, earlier)
+            worker_died(OutcomeKind::Crashed, *death, *attempts, earlier)
         }
         JobError::Crashed { death, attempts, earlier, program: Some(program) } => {
             program_died(program, *death, *attempts, earlier)
         }
         JobError::Memory { death, attempts, earlier } => {
-            died(OutcomeKind::Memory, *death, *attempts, earlier)
+            worker_died(OutcomeKind::Memory, *death, *attempts, earlier)
         }
         JobError::Lost { attempts, cause } => {
             ErrorObject { attempts: Some(*attempts), ..ErrorObject::new(OutcomeKind::Crashed, cause) }
@@ -249,37 +247,42 @@ fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {
     }
 }
 
-fn died(kind: OutcomeKind, death: Death, attempts: u32, earlier: &[Death]) -> RecordBody {
+fn worker_died(kind: OutcomeKind, death: Death, attempts: u32, earlier: &[Death]) -> RecordBody {
     let (exit_code, signal) = match death.cause {
         DeathCause::Exited(code) => (Some(code), None),
         DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
     };
     let cause = if kind == OutcomeKind::Memory { "out of memory: " } else { "" };
-    let message = format!("{cause}the worker {}{}", end_of(death), after_other_ends("the worker", earlier));
+    let message =
+        format!("{cause}the worker {}{}", describe_death(death), earlier_deaths("the worker", earlier));
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
     ErrorObject { pid, signal, exit_code, attempts, ..ErrorObject::new(kind, &message) }.body(kind)
 }
 
-fn end_of(death: Death) -> String {
+fn describe_death(death: Death) -> String {
     match death.cause {
         DeathCause::Exited(code) => format!("exited with code {code}"),
         DeathCause::Signalled(number) => format!("was ended by {}", sys::signal::name(number)),
     }
 }
 
-/// The rest of a message about a job whose earlier attempts ended in other ways.
-fn after_other_ends(who: &str, earlier: &[Death]) -> String {
-    let ends: Vec<String> = earlier.iter().map(|&death| end_of(death)).collect();
-    if ends.is_empty() { String::new() } else { format!("; in earlier attempts {who} {}", ends.join(", ")) }
+/// Returns the end of a message about a job whose earlier attempts ended differently.
+fn earlier_deaths(subject: &str, earlier: &[Death]) -> String {
+    let ends: Vec<String> = earlier.iter().map(|&death| describe_death(death)).collect();
+    if ends.is_empty() {
+        String::new()
+    } else {
+        format!("; in earlier attempts {subject} {}", ends.join(", "))
+    }
 }
 
-/// The record of a job whose program has ended in it.
+/// Returns the record body of a job whose program worker_died.
 fn program_died(crash: &Crash, death: Death, attempts: u32, earlier: &[Death]) -> RecordBody {
     let (exit_code, signal) = match death.cause {
         DeathCause::Exited(code) => (Some(code), None),
         DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
     };
-    let message = format!("{} {}{}", crash.program, crash.message, after_other_ends("it", earlier));
+    let message = format!("{} {}{}", crash.program, crash.message, earlier_deaths("it", earlier));
     let stderr = String::from_utf8_lossy(&crash.stderr);
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));
     let error =
@@ -291,61 +294,10 @@ fn failed(message: &str) -> RecordBody {
     ErrorObject::new(OutcomeKind::Failed, message).body(OutcomeKind::Failed)
 }
 
-fn push_value(text: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Natural(number) => push_natural(text, number),
-        Value::Naturals(numbers) => {
-            text.push(b'[');
-            for (index, number) in numbers.iter().enumerate() {
-                if index > 0 {
-                    text.push(b',');
-                }
-                push_natural(text, number);
-            }
-            text.push(b']');
-        }
-        Value::Seconds(seconds) => text.extend_from_slice(seconds.as_str().as_bytes()),
-        Value::Command(output) => push_command(text, output),
-        Value::Text(reply) => push_string(text, reply),
-        Value::Json(result) => text.extend_from_slice(result),
-    }
-}
-
-fn push_natural(text: &mut Vec<u8>, number: &Natural) {
-    match number {
-        Natural::Small(small) => text.extend_from_slice(itoa::Buffer::new().format(*small).as_bytes()),
-        Natural::Big(big) => text.extend_from_slice(big.to_string().as_bytes()),
-    }
-}
-
-fn push_command(text: &mut Vec<u8>, output: &CommandOutput) {
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        exit_code: Option<i32>,
-        signal: Option<&'a str>,
-        stdout: &'a str,
-        stderr: &'a str,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        truncated: bool,
-    }
-    let CommandOutput { exit_code, signal, stdout, stderr, truncated } = output;
-    let shown =
-        Shown { exit_code: *exit_code, signal: signal.as_deref(), stdout, stderr, truncated: *truncated };
-    push_json(text, &shown);
-}
-
-/// Appends bytes as a JSON string; what is not UTF-8 becomes U+FFFD.
-pub(super) fn push_string(text: &mut Vec<u8>, bytes: &[u8]) {
-    push_json(text, &String::from_utf8_lossy(bytes));
-}
-
-fn push_json(text: &mut Vec<u8>, value: &impl Serialize) {
-    let written = serde_json::to_writer(text, value);
-    debug_assert!(written.is_ok(), "strings and numbers can always be written to memory");
-}
-
 #[cfg(test)]
 mod tests {
+    use ops::{CommandOutput, Natural};
+
     use super::*;
 
     fn line(body: &RecordBody, id: Option<&str>) -> String {
@@ -355,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn results() {
+    fn renders_results() {
         let number = outcome_body(&Ok(Value::Natural(Natural::from(1u128 << 64))));
         assert_eq!(line(&number, None), "{\"id\":7,\"ok\":true,\"result\":18446744073709551616}\n");
         let numbers = outcome_body(&Ok(Value::Naturals(vec![2u64.into(), 3u64.into()])));
@@ -375,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn errors() {
+    fn renders_errors() {
         let invalid = invalid_body("no \"n\"", "a.json", Location { line: 3, column: 17 });
         assert_eq!(
             line(&invalid, None),

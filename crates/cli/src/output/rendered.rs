@@ -1,4 +1,4 @@
-//! Outcomes that have become lines, many at a time.
+//! Outcomes rendered as lines, many at a time.
 
 use ops::Builtin;
 use pool::Resolved;
@@ -10,10 +10,10 @@ use super::{
     window::Claims,
 };
 
-/// What a line of a short result takes, about; room for as many is reserved.
+/// Approximate size of the line of a short result in bytes, for reserving memory.
 const SHORT_LINE: usize = 32;
 
-/// Lines of jobs, one after the other.
+/// Consecutive lines of jobs.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     lines: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Rendered {
     counts: Counts,
 }
 
-/// Jobs whose positions follow each other, and whose lines do so, too.
+/// Jobs with consecutive positions and consecutive lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LineRun {
     pub(super) first: u64,
@@ -31,14 +31,14 @@ pub(super) struct LineRun {
 }
 
 impl LineRun {
-    /// Number of bytes of the lines.
+    /// Size of the lines in bytes.
     pub(super) fn len(&self) -> usize {
         self.end - self.start
     }
 }
 
 impl Rendered {
-    /// The lines of outcomes that were claimed, and the records of failures among them.
+    /// Renders the outcomes that were claimed. Also returns the records of failures.
     pub(super) fn of_outcomes(
         resolved: &[Resolved<Builtin>],
         mut claims: Claims,
@@ -55,7 +55,7 @@ impl Rendered {
         (rendered, failed)
     }
 
-    /// The lines of records that were claimed.
+    /// Renders the records that were claimed.
     pub(super) fn of_tails(bodies: &[(u64, RecordBody)], mut claims: Claims, layout: Layout) -> Rendered {
         let mut rendered = Rendered::with_capacity(bodies.len());
         for (index, (position, body)) in bodies.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Rendered {
         rendered
     }
 
-    /// With room for the lines of that number of short records.
+    /// Reserves memory for the lines of `jobs` short records.
     fn with_capacity(jobs: usize) -> Rendered {
         Rendered { lines: Vec::with_capacity(jobs * SHORT_LINE), ..Rendered::default() }
     }
@@ -86,7 +86,7 @@ impl Rendered {
         }
     }
 
-    /// Number of bytes of all lines.
+    /// Size of all lines in bytes.
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }
@@ -104,7 +104,7 @@ impl Rendered {
         self.lines
     }
 
-    /// The lines of each run, with the position of its first job.
+    /// Returns the lines of each run with the position of its first job.
     pub(super) fn into_pieces(self) -> impl Iterator<Item = (u64, Vec<u8>)> {
         let Rendered { lines, runs, .. } = self;
         let (only, several) = match runs[..] {

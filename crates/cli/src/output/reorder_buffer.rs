@@ -1,8 +1,8 @@
-//! Keeps the window of the results, and the run within bounds.
+//! The reorder buffer, which keeps records in input order and bounds the memory of a run.
 //!
-//! A job enters when it is read and leaves when its record has been written. Between the two it takes memory,
-//! for its text, its outcome, and its place in the window; so entering waits while there is too much of that.
-//! A reader of the output who is slow thereby slows down the reading of the input.
+//! A job enters when it is read and leaves when its record has been written. In between it takes memory for
+//! its text, its outcome and its slot, so entering blocks while there is too much of that. This is the
+//! backpressure of a run: a slow reader of the output slows down reading of the input.
 
 use std::{
     mem,
@@ -32,53 +32,54 @@ use crate::{
     thread_timers::ThreadTimers,
 };
 
-/// Returns the name of a job that enters, and the bytes of its text, given its index.
+/// Function that returns the id of an entering job and the size of its text in bytes, given its index.
 pub(crate) type Entering<'a> = &'a mut dyn FnMut(usize) -> (Option<Box<str>>, usize);
 
-/// Takes jobs in and records out.
+/// Sink of outcomes that returns their records in order.
 ///
-/// Its lock is taken once for the jobs of a chunk of the input, twice for the outcomes that a worker sends
-/// together, and once for the lines that are ready: never for a single job, where there are more.
+/// The lock is taken once for the jobs of an input chunk, twice for the outcomes that a worker sends
+/// together, and once for all lines that are ready. It is taken for a single job only where there is only
+/// one.
 pub(crate) struct ReorderBuffer {
     state: Mutex<BufferState>,
-    /// Signalled when there is room for other jobs, or never will be.
+    /// Notified when there is room for jobs, or the buffer is closed.
     room: Condvar,
-    /// Signalled when there is something to write, or never will be.
+    /// Notified when there are lines to write, or there will be none.
     ready: Condvar,
     layout: Layout,
-    least_jobs: usize,
-    most: BufferLimits,
+    min_jobs: usize,
+    limits: BufferLimits,
     max_failures: Option<NonZeroU64>,
     failures: FailureReport,
     events: Sender<RunEvent>,
-    /// Records that have been written.
+    /// Number of records that have been written.
     written: AtomicU64,
     timers: Arc<ThreadTimers>,
 }
 
 struct BufferState {
     window: ReorderWindow,
-    /// Jobs that did not succeed in this run.
+    /// Number of jobs that did not succeed in this run.
     failures: u64,
-    /// No more jobs enter.
+    /// Whether no more jobs may enter.
     closed: bool,
     failure_reported: bool,
     stop_reported: bool,
 }
 
 impl ReorderBuffer {
-    /// A buffer for a run, which is to keep all of its workers busy.
+    /// Creates the buffer of a run, with room to keep all workers busy.
     pub(crate) fn new(plan: &Plan, events: Sender<RunEvent>) -> Arc<ReorderBuffer> {
         let timers = ThreadTimers::new(plan.parsers.unwrap_or(MAX_PARSERS));
         let failures = FailureReport::new(plan);
-        let most = (plan.buffer_limits(), plan.max_failures);
-        ReorderBuffer::with((plan.layout, !plan.unordered), plan.workers, most, failures, (timers, events))
+        let limits = (plan.buffer_limits(), plan.max_failures);
+        ReorderBuffer::with((plan.layout, !plan.unordered), plan.workers, limits, failures, (timers, events))
     }
 
     fn with(
         (layout, is_ordered): (Layout, bool),
         workers: usize,
-        (most, max_failures): (BufferLimits, Option<NonZeroU64>),
+        (limits, max_failures): (BufferLimits, Option<NonZeroU64>),
         failures: FailureReport,
         (timers, events): (Arc<ThreadTimers>, Sender<RunEvent>),
     ) -> Arc<ReorderBuffer> {
@@ -90,8 +91,8 @@ impl ReorderBuffer {
             room: Condvar::new(),
             ready: Condvar::new(),
             layout,
-            least_jobs: 4 * workers,
-            most,
+            min_jobs: 4 * workers,
+            limits,
             max_failures,
             failures,
             events,
@@ -100,16 +101,16 @@ impl ReorderBuffer {
         })
     }
 
-    /// Time accounting of the threads that bring jobs and take lines.
+    /// Stage timers of the threads of the run.
     pub(crate) fn thread_timers(&self) -> &Arc<ThreadTimers> {
         &self.timers
     }
 
-    /// Takes in jobs, up to `count` of them, and gives them positions that follow each other. Waits until
-    /// there is room for one; `None` when no more jobs are wanted.
+    /// Adds up to `count` jobs and returns their consecutive positions. Blocks until there is room for at
+    /// least one; returns `None` when the buffer is closed.
     pub(crate) fn enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         let mut state = self.state.lock();
-        while !state.closed && !state.window.has_room(self.least_jobs, self.most) {
+        while !state.closed && !state.window.has_room(self.min_jobs, self.limits) {
             self.timers.reader.lane().enter(Stage::Wait);
             self.room.wait(&mut state);
             self.timers.reader.lane().enter(Stage::Take);
@@ -117,7 +118,7 @@ impl ReorderBuffer {
         self.enter(&mut state, count, job)
     }
 
-    /// The same, but returns `None` where it would have to wait, too.
+    /// Like [`enter_all`](Self::enter_all), but returns `None` instead of blocking.
     pub(crate) fn try_enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         self.enter(&mut self.state.lock(), count, job)
     }
@@ -125,7 +126,7 @@ impl ReorderBuffer {
     fn enter(&self, state: &mut BufferState, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         let first = state.window.next_position();
         for index in 0..count {
-            if state.closed || !state.window.has_room(self.least_jobs, self.most) {
+            if state.closed || !state.window.has_room(self.min_jobs, self.limits) {
                 break;
             }
             let (id, text_bytes) = job(index);
@@ -135,36 +136,36 @@ impl ReorderBuffer {
         (!positions.is_empty()).then_some(positions)
     }
 
-    /// Records what became of the job at this position.
+    /// Adds the record of the job at this position.
     pub(crate) fn settle(&self, position: u64, body: RecordBody) {
         let body = [(position, body)];
         self.count_failures(&body);
         self.settle_all(&body);
     }
 
-    /// Records what became of the jobs at these positions.
+    /// Adds the records of the jobs at these positions.
     pub(crate) fn settle_all(&self, bodies: &[(u64, RecordBody)]) {
         let claims = self.state.lock().window.claim(bodies.iter().map(|&(position, _)| position));
         let rendered = Rendered::of_tails(bodies, claims, self.layout);
         self.add_lines(rendered);
     }
 
-    /// Takes lines of jobs that were claimed.
+    /// Adds the lines of claimed jobs.
     fn add_lines(&self, rendered: Rendered) {
         let mut state = self.state.lock();
         state.window.settle(rendered);
         self.notify(&state);
     }
 
-    /// The executor cannot run jobs any more.
-    pub(crate) fn broke(&self, cause: Arc<str>) {
+    /// Reports, once, that the executor cannot run jobs any more.
+    pub(crate) fn report_failure(&self, cause: Arc<str>) {
         if !mem::replace(&mut self.state.lock().failure_reported, true) {
-            // Nobody listens any more only when the run is over.
+            // Sending fails only when the run is over.
             let _ = self.events.send(RunEvent::PoolFailed(cause));
         }
     }
 
-    /// No more jobs will enter, or may.
+    /// Closes the buffer: no more jobs may enter.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -177,7 +178,7 @@ impl ReorderBuffer {
         self.state.lock().closed
     }
 
-    /// Gives every job that has no outcome the record of a cancelled job. What comes for them later is
+    /// Gives every job without an outcome the record of a cancelled job. Later outcomes of these jobs are
     /// dropped.
     pub(crate) fn cancel_rest(&self) {
         let open = self.state.lock().window.open();
@@ -196,8 +197,8 @@ impl ReorderBuffer {
         self.written.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Waits for lines and returns all that there are, in pieces; `None` when there will be no more.
-    /// `written` bytes of those handed out before need no memory any more.
+    /// Waits for lines and returns all that are ready, in pieces; `None` when there will be no more. Releases
+    /// `written` bytes of lines returned earlier.
     pub(crate) fn take_lines(&self, written: usize) -> Option<Vec<Vec<u8>>> {
         let mut state = self.state.lock();
         if written > 0 {
@@ -215,24 +216,24 @@ impl ReorderBuffer {
         Some(state.window.take_lines())
     }
 
-    /// Counts the jobs that did not succeed in this run, and lets no more in when there are enough of them:
-    /// as soon as they are known, which may be some time before they are settled.
+    /// Counts the jobs that did not succeed in this run, and closes the buffer when there are `max_failures`.
+    /// Failures count as soon as they are known, which may be before they are settled.
     pub(crate) fn count_failures(&self, bodies: &[(u64, RecordBody)]) {
-        let Some(most) = self.max_failures else { return };
+        let Some(max) = self.max_failures else { return };
         let failures = bodies.iter().filter(|(_, body)| body.is_failure()).count() as u64;
         if failures == 0 {
             return;
         }
         let mut state = self.state.lock();
         state.failures += failures;
-        if state.failures >= most.get() && !mem::replace(&mut state.stop_reported, true) {
+        if state.failures >= max.get() && !mem::replace(&mut state.stop_reported, true) {
             state.closed = true;
             self.room.notify_all();
-            let _ = self.events.send(RunEvent::Stop(StopReason::MaxFailures(most)));
+            let _ = self.events.send(RunEvent::Stop(StopReason::MaxFailures(max)));
         }
     }
 
-    /// What a journal keeps of these outcomes, and why the executor gave up, if it did.
+    /// Returns the record bodies of outcomes for the journal, and why the executor failed, if it did.
     pub(crate) fn record_bodies(
         &self,
         resolved: &[Resolved<Builtin>],
@@ -250,15 +251,16 @@ impl ReorderBuffer {
         self.notify_reader(state);
     }
 
-    /// Each wake-up of the intake costs as much as some dozens of short jobs, so it is for more than one.
+    /// Waking the reader thread costs as much as some dozens of short jobs, so it is woken only for many
+    /// jobs.
     fn notify_reader(&self, state: &BufferState) {
-        if state.window.has_much_room(self.least_jobs, self.most) {
+        if state.window.has_much_room(self.min_jobs, self.limits) {
             self.room.notify_all();
         }
     }
 }
 
-/// Why the executor gave up, if this is an outcome of that.
+/// Returns why the executor failed, if this outcome is a consequence of that.
 fn abandoned(job: &Resolved<Builtin>) -> Option<Arc<str>> {
     match &job.outcome {
         Err(JobError::Abandoned(cause)) => Some(cause.clone()),
@@ -267,7 +269,7 @@ fn abandoned(job: &Resolved<Builtin>) -> Option<Arc<str>> {
 }
 
 impl BufferState {
-    /// Whether nothing will be written any more, besides what is ready.
+    /// Returns whether nothing will be written besides the lines that are ready.
     fn is_over(&self) -> bool {
         self.closed && self.window.is_empty()
     }
@@ -281,124 +283,13 @@ impl Sink<Builtin> for ReorderBuffer {
         drop(resolved);
         self.failures.report(&failed);
         self.count_failures(&failed);
-        // Before the records: with the last one of them the run ends, and hears nothing more.
+        // Before the records: after the last record the coordinator stops receiving events.
         if let Some(cause) = abandoned {
-            self.broke(cause);
+            self.report_failure(cause);
         }
         self.add_lines(rendered);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::output::{OutcomeKind, record::outcome_body};
-    use ops::Value;
-    use std::sync::mpsc::channel;
-
-    fn body(number: u64) -> RecordBody {
-        outcome_body(&Ok(Value::Natural(number.into())))
-    }
-
-    fn buffer(ordered: bool) -> Arc<ReorderBuffer> {
-        let most = (BufferLimits { jobs: 8_192, bytes: 24 << 20 }, None);
-        let report = FailureReport::default();
-        ReorderBuffer::with((Layout::Records, ordered), 1, most, report, (ThreadTimers::new(0), channel().0))
-    }
-
-    fn enter(buffer: &ReorderBuffer, id: Option<&str>, text_bytes: usize) -> u64 {
-        buffer.enter_all(1, &mut |_| (id.map(Box::from), text_bytes)).unwrap().start
-    }
-
-    fn lines(buffer: &ReorderBuffer) -> Vec<String> {
-        let bytes = buffer.take_lines(0).unwrap_or_default().concat();
-        String::from_utf8(bytes).unwrap().lines().map(|line| line[..7].to_owned()).collect()
-    }
-
-    #[test]
-    fn records_leave_in_the_order_of_their_jobs() {
-        let buffer = buffer(true);
-        let positions: Vec<u64> = (0..3).map(|_| enter(&buffer, None, 1)).collect();
-        buffer.settle(positions[2], body(2));
-        buffer.settle(positions[0], body(0));
-        assert_eq!(lines(&buffer), ["{\"id\":0"]);
-        buffer.settle(positions[1], body(1));
-        buffer.settle(positions[1], body(9));
-        assert_eq!(lines(&buffer), ["{\"id\":1", "{\"id\":2"]);
-        assert_eq!(buffer.counts().of(OutcomeKind::Succeeded), 3);
-        buffer.close();
-        assert!(lines(&buffer).is_empty());
-    }
-
-    #[test]
-    fn outcomes_that_come_together_are_put_into_order() {
-        let buffer = buffer(true);
-        let name = |index: usize| (index == 4).then(|| "\"x\"".into());
-        assert_eq!(buffer.enter_all(6, &mut |index| (name(index), 1)), Some(0..6));
-        let resolve = |tags: &[u64]| {
-            let outcome = |&tag: &u64| Resolved { tag, outcome: Ok(Value::Natural(tag.into())) };
-            buffer.resolve(tags.iter().map(outcome).collect());
-        };
-        // Two runs, one of which has an outcome already the second time; the last job never entered.
-        resolve(&[1, 4, 5]);
-        resolve(&[0, 1, 9]);
-        assert_eq!(lines(&buffer), ["{\"id\":0", "{\"id\":1"]);
-        resolve(&[2, 3]);
-        assert_eq!(lines(&buffer), ["{\"id\":2", "{\"id\":3", "{\"id\":\"", "{\"id\":5"]);
-        assert_eq!(buffer.counts().of(OutcomeKind::Succeeded), 6);
-        let lines = 6 * "{\"id\":0,\"ok\":true,\"result\":0}\n".len();
-        assert_eq!(buffer.state.lock().window.held(), lines + "\"x\"".len() - "4".len());
-    }
-
-    #[test]
-    fn as_many_jobs_enter_as_there_is_room_for() {
-        let most = (BufferLimits { jobs: 5, bytes: 1 << 30 }, None);
-        let report = FailureReport::default();
-        let rest = (ThreadTimers::new(0), channel().0);
-        let buffer = ReorderBuffer::with((Layout::Records, true), 1, most, report, rest);
-        let enter = |count| buffer.try_enter_all(count, &mut |_| (None, 1));
-        assert_eq!(enter(3), Some(0..3));
-        assert_eq!(enter(3), Some(3..5));
-        assert_eq!(enter(3), None);
-        buffer.settle(0, body(0));
-        assert_eq!(enter(3), Some(5..6));
-        buffer.close();
-        assert_eq!(enter(1), None);
-    }
-
-    #[test]
-    fn without_order_they_leave_at_once_under_their_names() {
-        let buffer = buffer(false);
-        enter(&buffer, None, 1);
-        let named = enter(&buffer, Some("\"b\""), 1);
-        buffer.settle(named, body(1));
-        assert_eq!(lines(&buffer), ["{\"id\":\""]);
-        buffer.close();
-        buffer.cancel_rest();
-        assert_eq!(buffer.counts().of(OutcomeKind::Cancelled), 1);
-        assert_eq!(lines(&buffer), ["{\"id\":0"]);
-        assert!(lines(&buffer).is_empty());
-    }
-
-    #[test]
-    fn nothing_enters_a_closed_collector() {
-        let buffer = buffer(true);
-        buffer.close();
-        assert_eq!(buffer.enter_all(1, &mut |_| (None, 1)), None);
-    }
-
-    #[test]
-    fn what_is_held_is_what_is_there() {
-        for ordered in [true, false] {
-            let buffer = buffer(ordered);
-            let name = |n: u64| n.is_multiple_of(2).then_some("\"a name\"");
-            (0..10).for_each(|n| assert_eq!(enter(&buffer, name(n), 100), n));
-            (0..10).rev().for_each(|n| buffer.settle(n, body(n)));
-            let bytes = buffer.take_lines(0).unwrap().concat();
-            assert_eq!(buffer.state.lock().window.held(), bytes.len());
-            buffer.close();
-            assert!(buffer.take_lines(bytes.len()).is_none());
-            assert_eq!(buffer.state.lock().window.held(), 0);
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! Records on their way into the window of their jobs.
+//! The window of unwritten jobs, which puts records into the order of their jobs.
 //!
-//! Each job that has entered has a slot. Its outcome is *claimed* before it is rendered, which takes no lock,
-//! and *settled* when its line is here. Lines of jobs that follow each other come in one piece, so putting
-//! them into window costs little more than a flag for each job.
+//! Each job that has entered has a slot. Its outcome is *claimed* before it is rendered, which is done
+//! without the lock, and *settled* when its line is added. Lines of consecutive jobs are added in one piece,
+//! so ordering costs little more than a flag per job.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,23 +12,23 @@ use std::{
 use super::{counts::Counts, rendered::Rendered};
 use crate::plan::BufferLimits;
 
-/// What a job takes beside its text and its line, in bytes, about.
+/// Approximate memory of a job besides its text and its line, in bytes.
 const SLOT_BYTES: usize = 64;
 
-/// Jobs between their entry and the moment in which their lines can be written.
+/// Jobs from their entry until their lines can be written.
 pub(super) struct ReorderWindow {
-    /// Whether lines are handed out in the window of their jobs, or as they come.
+    /// Whether lines are returned in job order or as they are added.
     is_ordered: bool,
-    /// The position of the first slot.
+    /// Position of the first slot.
     first: u64,
     slots: VecDeque<Slot>,
-    /// Lines behind the first slot, by the position of the first of their jobs.
+    /// Lines of jobs after the first slot, by the position of their first job.
     pending: BTreeMap<u64, Vec<u8>>,
-    /// Whole lines, in the window in which they are to be written.
+    /// Whole lines that can be written, in order.
     ready: Vec<Vec<u8>>,
-    /// Bytes of unfinished texts, and of lines until they have been written.
+    /// Bytes of the texts of unsettled jobs, and of lines that have not been written.
     held: usize,
-    /// Mean size of a record, recent ones weighing most.
+    /// Moving average of the size of a record in bytes, including [`SLOT_BYTES`].
     mean_record: usize,
     counts: Counts,
 }
@@ -41,30 +41,30 @@ struct Slot {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SlotState {
-    /// There is no outcome yet.
+    /// No outcome yet.
     Open,
     /// The outcome is being rendered.
     Claimed,
-    /// The line is pending or has been handed out.
+    /// The line is pending or has been returned.
     Settled,
 }
 
-/// What a claim of several jobs has brought, by their indices.
+/// Result of a claim of several jobs, by their indices.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// Names of those jobs that have one.
-    names: VecDeque<(usize, Box<str>)>,
-    /// Jobs that have an outcome already, or never entered.
+    /// Ids of the jobs that have one.
+    ids: VecDeque<(usize, Box<str>)>,
+    /// Jobs that already have an outcome, or never entered.
     refused: VecDeque<usize>,
 }
 
 impl Claims {
-    /// Whether the job was claimed, and its name; to be called with ascending indices.
+    /// Returns the id of a job if the job was claimed. Indices must be ascending.
     pub(super) fn next(&mut self, index: usize) -> Option<Option<Box<str>>> {
         if self.refused.pop_front_if(|refused| *refused == index).is_some() {
             return None;
         }
-        Some(self.names.pop_front_if(|(named, _)| *named == index).map(|(_, name)| name))
+        Some(self.ids.pop_front_if(|(named, _)| *named == index).map(|(_, name)| name))
     }
 }
 
@@ -82,33 +82,32 @@ impl ReorderWindow {
         }
     }
 
-    /// Whether another job may enter.
-    pub(super) fn has_room(&self, least_jobs: usize, most: BufferLimits) -> bool {
-        self.has_room_for(1, least_jobs, most)
+    /// Returns whether another job may enter.
+    pub(super) fn has_room(&self, min_jobs: usize, limits: BufferLimits) -> bool {
+        self.has_room_for(1, min_jobs, limits)
     }
 
-    /// Whether there is enough room to wake the thread that waits for it: for an eighth of all jobs that may
-    /// be here.
-    pub(super) fn has_much_room(&self, least_jobs: usize, most: BufferLimits) -> bool {
-        self.has_room_for(self.max_jobs(least_jobs, most) / 8, least_jobs, most)
+    /// Returns whether there is enough room to wake the reader thread: an eighth of the capacity.
+    pub(super) fn has_much_room(&self, min_jobs: usize, limits: BufferLimits) -> bool {
+        self.has_room_for(self.max_jobs(min_jobs, limits) / 8, min_jobs, limits)
     }
 
-    fn has_room_for(&self, jobs: usize, least_jobs: usize, most: BufferLimits) -> bool {
-        let max_jobs = self.max_jobs(least_jobs, most);
+    fn has_room_for(&self, jobs: usize, min_jobs: usize, limits: BufferLimits) -> bool {
+        let max_jobs = self.max_jobs(min_jobs, limits);
         self.is_empty() && self.held == 0
-            || (self.slots.len() + jobs.max(1) <= max_jobs && self.held < most.bytes)
+            || (self.slots.len() + jobs.max(1) <= max_jobs && self.held < limits.bytes)
     }
 
-    fn max_jobs(&self, least_jobs: usize, most: BufferLimits) -> usize {
-        (most.bytes / self.mean_record.max(1)).clamp(least_jobs, most.jobs)
+    fn max_jobs(&self, min_jobs: usize, limits: BufferLimits) -> usize {
+        (limits.bytes / self.mean_record.max(1)).clamp(min_jobs, limits.jobs)
     }
 
-    /// Whether there are no jobs whose lines have not been handed out.
+    /// Returns whether no job is in the window.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Whether there are lines to be written.
+    /// Returns whether there are lines to write.
     pub(super) fn has_lines(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -117,7 +116,7 @@ impl ReorderWindow {
         self.counts
     }
 
-    /// Bytes of texts and lines.
+    /// Number of bytes held for texts and lines.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.held
@@ -128,20 +127,21 @@ impl ReorderWindow {
         self.first + self.slots.len() as u64
     }
 
-    /// Lets a job in.
+    /// Adds a job.
     pub(super) fn enter(&mut self, id: Option<Box<str>>, text_bytes: usize) {
         self.slots.push_back(Slot { id, text_bytes, state: SlotState::Open });
         self.held += text_bytes;
         self.counts.read += 1;
     }
 
-    /// Positions of the jobs without an outcome.
+    /// Returns the positions of the jobs without an outcome.
     pub(super) fn open(&self) -> Vec<u64> {
         let slots = (self.first..).zip(&self.slots);
         slots.filter(|(_, slot)| slot.state == SlotState::Open).map(|(position, _)| position).collect()
     }
 
-    /// Claims jobs for an outcome. The caller must [settle](Self::settle) those that are not refused.
+    /// Claims jobs whose outcomes are about to be rendered. The caller must [settle](Self::settle) all that
+    /// are not refused.
     pub(super) fn claim(&mut self, positions: impl Iterator<Item = u64>) -> Claims {
         let mut claims = Claims::default();
         for (index, position) in positions.enumerate() {
@@ -150,7 +150,7 @@ impl ReorderWindow {
                 Some(slot) if slot.state == SlotState::Open => {
                     slot.state = SlotState::Claimed;
                     if let Some(id) = slot.id.take() {
-                        claims.names.push_back((index, id));
+                        claims.ids.push_back((index, id));
                     }
                 }
                 _ => claims.refused.push_back(index),
@@ -159,7 +159,7 @@ impl ReorderWindow {
         claims
     }
 
-    /// Takes the lines of jobs that were claimed.
+    /// Adds the lines of claimed jobs.
     pub(super) fn settle(&mut self, rendered: Rendered) {
         self.counts += rendered.counts();
         self.held += rendered.len();
@@ -180,7 +180,7 @@ impl ReorderWindow {
         self.advance();
     }
 
-    /// Lets the slots go whose turn has come.
+    /// Removes the settled slots at the front, and moves their lines to `ready`.
     fn advance(&mut self) {
         let settled = self.slots.iter().take_while(|slot| slot.state == SlotState::Settled).count();
         self.slots.drain(..settled);
@@ -190,12 +190,13 @@ impl ReorderWindow {
         }
     }
 
-    /// All lines that are ready. They are held until they have been [written](Self::note_written).
+    /// Returns all lines that are ready. Their bytes count as held until they are
+    /// [written](Self::note_written).
     pub(super) fn take_lines(&mut self) -> Vec<Vec<u8>> {
         mem::take(&mut self.ready)
     }
 
-    /// Releases the memory of `bytes` bytes of lines.
+    /// Releases `bytes` bytes of lines.
     pub(super) fn note_written(&mut self, bytes: usize) {
         self.held -= bytes;
     }

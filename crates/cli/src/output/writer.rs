@@ -8,10 +8,10 @@ use std::{
 use super::{LineWriter, ReorderBuffer};
 use crate::screen;
 
-/// Lines in pieces of fewer bytes are written together.
-const SMALL: usize = 64 * 1024;
+/// Pieces are combined into writes of up to this size in bytes.
+const MAX_COMBINED: usize = 64 * 1024;
 
-/// Writes until the buffer has no more lines, or writing fails.
+/// Writes lines until the reorder buffer is closed and empty, or writing fails.
 pub(crate) fn write_all_lines(buffer: &ReorderBuffer, file: File) -> io::Result<()> {
     let is_terminal = file.is_terminal();
     let mut output = LineWriter::new(file);
@@ -24,25 +24,25 @@ pub(crate) fn write_all_lines(buffer: &ReorderBuffer, file: File) -> io::Result<
     Ok(())
 }
 
-/// Writes pieces of whole lines, small ones together.
+/// Writes pieces of whole lines, combining small ones.
 fn write_pieces(output: &mut impl Write, pieces: Vec<Vec<u8>>, buffer: &ReorderBuffer) -> io::Result<()> {
-    let mut gathered = Vec::new();
+    let mut combined = Vec::new();
     for piece in pieces {
-        if gathered.len() + piece.len() > SMALL {
-            write_counted(output, &gathered, buffer)?;
-            gathered.clear();
+        if combined.len() + piece.len() > MAX_COMBINED {
+            write_counted(output, &combined, buffer)?;
+            combined.clear();
         }
-        if gathered.is_empty() {
-            gathered = piece;
+        if combined.is_empty() {
+            combined = piece;
         } else {
-            gathered.extend_from_slice(&piece);
+            combined.extend_from_slice(&piece);
         }
     }
-    write_counted(output, &gathered, buffer)
+    write_counted(output, &combined, buffer)
 }
 
-/// Writes all of these lines, and counts those that have been written: also if the reader leaves in between,
-/// or never reads.
+/// Writes all of these lines. Counts each record that has been written, even if a later write fails or blocks
+/// forever.
 fn write_counted(output: &mut impl Write, mut lines: &[u8], buffer: &ReorderBuffer) -> io::Result<()> {
     while !lines.is_empty() {
         match output.write(lines) {

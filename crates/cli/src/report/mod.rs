@@ -1,4 +1,4 @@
-//! What a person is told about a run, on standard error: while it goes on, and at its end.
+//! Reports of a run on standard error: progress, and summary and statistics at the end.
 
 mod progress;
 mod stats;
@@ -13,7 +13,7 @@ pub(crate) use time_accounting::ParentTimes;
 
 use crate::{output::Counts, plan::Plan};
 
-/// Prints the summary, unless the run is to be quiet.
+/// Prints the summary, unless the run is quiet.
 pub(crate) fn print_summary(plan: &Plan, counts: &Counts, elapsed: Duration) {
     if !plan.quiet {
         crate::error::warn(&summary::summary(plan, counts, elapsed));

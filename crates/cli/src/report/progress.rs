@@ -1,4 +1,4 @@
-//! The progress bar.
+//! Progress display.
 
 use std::{
     io::{self, IsTerminal},
@@ -20,15 +20,15 @@ use crate::{
     screen,
 };
 
-const REDRAW: Duration = Duration::from_millis(100);
-const REPRINT: Duration = Duration::from_secs(1);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+const PRINT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A bar on standard error, or a line now and then where that is no terminal, by a thread of its own; nothing
-/// where none is wanted.
+/// A thread that draws a progress bar on standard error, or prints a line per second if that is not a
+/// terminal. `None` if no progress is shown.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Progress {
-    /// Starts drawing. `input_bytes` is the size of all input, where that is known.
+    /// Starts the thread. `input_bytes` is the total size of the input, if known.
     pub(crate) fn start(
         plan: &Plan,
         buffer: &Arc<ReorderBuffer>,
@@ -44,12 +44,12 @@ impl Progress {
             true => view.draw_bar(&stopped),
             false => view.print_lines(&stopped),
         };
-        // Without the thread there is no bar, and nothing else is missing.
+        // Without the thread there is no progress display; the run is not affected.
         let drawing = thread::Builder::new().name("runner-progress".into()).spawn(draw).ok();
         Progress(drawing.map(|thread| (stop, thread)))
     }
 
-    /// Takes the bar away.
+    /// Removes the bar and ends the thread.
     pub(crate) fn finish(&mut self) {
         if let Some((stop, thread)) = self.0.take() {
             drop(stop);
@@ -58,7 +58,7 @@ impl Progress {
     }
 }
 
-/// What there is to show.
+/// State that is displayed.
 struct ProgressView {
     buffer: Arc<ReorderBuffer>,
     input_bytes: Option<u64>,
@@ -69,7 +69,7 @@ impl ProgressView {
     fn draw_bar(&self, stopped: &Receiver<()>) {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(style());
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW_INTERVAL) {
             let (counts, total) = self.snapshot();
             bar.set_message(format!("{} failed", counts.failed()));
             if let Some(total) = total {
@@ -81,16 +81,16 @@ impl ProgressView {
         screen::remove(&bar);
     }
 
-    /// For logs, which cannot be drawn over.
+    /// Prints lines, for logs, which cannot be redrawn.
     fn print_lines(&self, stopped: &Receiver<()>) {
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REPRINT) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PRINT_INTERVAL) {
             let (counts, total) = self.snapshot();
             let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
             warn(&format!("{}/{total} jobs, {} failed", counts.done(), counts.failed()));
         }
     }
 
-    /// What is done, and how many jobs there will be.
+    /// Returns the counts and the expected number of jobs.
     fn snapshot(&self) -> (Counts, Option<u64>) {
         let counts = self.buffer.counts();
         let read = self.bytes_read.load(Ordering::Relaxed);
@@ -98,14 +98,14 @@ impl ProgressView {
     }
 }
 
-/// How many jobs there will be: known at the end of the input, guessed from its size before.
+/// Returns the expected number of jobs: exact at the end of the input, before that estimated from its size.
 fn expected(jobs_read: u64, bytes_read: u64, input_bytes: Option<u64>, complete: bool) -> Option<u64> {
     if complete {
         return Some(jobs_read);
     }
     let total = input_bytes.filter(|&total| bytes_read > 0 && total >= bytes_read)?;
-    let guess = u128::from(jobs_read) * u128::from(total) / u128::from(bytes_read);
-    u64::try_from(guess).ok()
+    let estimate = u128::from(jobs_read) * u128::from(total) / u128::from(bytes_read);
+    u64::try_from(estimate).ok()
 }
 
 fn style() -> ProgressStyle {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_is_guessed_from_the_size_of_the_input() {
+    fn estimates_the_total_from_the_input_size() {
         assert_eq!(expected(10, 100, Some(1000), false), Some(100));
         assert_eq!(expected(10, 100, None, false), None);
         assert_eq!(expected(0, 0, Some(1000), false), None);

@@ -1,4 +1,4 @@
-//! Counts and times of each worker.
+//! Statistics of a run and of each worker.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::{
     units::{format_count, format_decimal},
 };
 
-/// What `--stats=json` prints; durations are in seconds.
+/// The output of `--stats=json`; durations are in seconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Stats {
     jobs: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Stats {
     failed: u64,
     elapsed_s: f64,
     workers: Vec<WorkerRow>,
-    /// Programs of user-defined ops; left out where there are none.
+    /// Programs of user-defined ops; omitted if there are none.
     #[serde(skip_serializing_if = "ProgramRow::is_empty")]
     programs: ProgramRow,
     ledger: TimeAccounting,
@@ -92,7 +92,7 @@ impl Stats {
             "pid",
             "jobs",
             "batches",
-            "jobs/fr.",
+            "/batch",
             "bytes out",
             "bytes in",
             "start ms",
@@ -132,7 +132,7 @@ impl Stats {
     }
 }
 
-/// Widths of the columns of the table, which is up to 100 columns wide with what separates them.
+/// Widths of the columns of the table. With separators the table is at most 100 columns wide.
 const WIDTHS: [usize; 11] = [10, 7, 10, 9, 8, 9, 9, 8, 8, 8, 4];
 
 impl ProgramRow {
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use pool::{Stage, StageTimes, WorkerId};
 
-    /// Statistics of one worker that has done, carried and taken so much.
+    /// Returns the table of one worker with these counts and times.
     fn table(slot: u32, count: u64, time: Duration) -> String {
         let mut stage_times = StageTimes::default();
         Stage::ALL.into_iter().for_each(|stage| stage_times.add(stage, time));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_fits_a_hundred_columns_whatever_it_holds() {
+    fn table_is_at_most_100_columns_wide() {
         let month = Duration::from_secs(31 * 86_400);
         for (slot, count, time) in [
             (0, 7, Duration::from_micros(300)),

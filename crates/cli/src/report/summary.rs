@@ -1,4 +1,4 @@
-//! One line at the end.
+//! The summary line at the end of a run.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use crate::{
     plan::Plan,
 };
 
-/// `12 jobs in 0.02 s: 11 ok, 1 failed (1 timeout); 2 processes, 600 jobs/s`
+/// Returns the summary, for example `12 jobs in 0.020 s: 11 ok, 1 failed (1 timeout); 2 processes, 600
+/// jobs/s`.
 pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String {
     let done = counts.done();
     let seconds = elapsed.as_secs_f64();
@@ -30,7 +31,7 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
         1 => "; 1 record written".to_owned(),
         some => format!("; {some} records written"),
     };
-    let who = match (plan.executor, plan.workers) {
+    let executor = match (plan.executor, plan.workers) {
         _ if plan.cluster.is_some() => "cluster".to_owned(),
         (ExecutorKind::Serial, _) => "serial".to_owned(),
         (ExecutorKind::Threads, 1) => "1 thread".to_owned(),
@@ -41,7 +42,7 @@ pub(crate) fn summary(plan: &Plan, counts: &Counts, elapsed: Duration) -> String
     let jobs = if done == 1 { "1 job".to_owned() } else { format!("{done} jobs") };
     let rate = if seconds > 0.0 { done as f64 / seconds } else { 0.0 };
     format!(
-        "{jobs} in {seconds:.3} s: {} ok, {failed}{recorded}{written}; {who}, {rate:.0} jobs/s",
+        "{jobs} in {seconds:.3} s: {} ok, {failed}{recorded}{written}; {executor}, {rate:.0} jobs/s",
         counts.of(OutcomeKind::Succeeded)
     )
 }

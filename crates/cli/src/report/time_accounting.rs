@@ -1,4 +1,4 @@
-//! Where the time of a run went: the time of each thread and worker by stage, and for a job.
+//! Time accounting of a run: time by stage of each thread and worker, and per job.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{thread_timers::ThreadTimers, units::format_ns};
 
-/// What the threads of this process did.
+/// Time accounting of the threads of this process.
 #[derive(Debug, Default)]
 pub(crate) struct ParentTimes {
     lanes: Vec<ThreadStats>,
@@ -15,11 +15,11 @@ pub(crate) struct ParentTimes {
 }
 
 impl ParentTimes {
-    /// The executor's threads, and those that bring jobs and take records away.
+    /// Combines the executor's threads with those of the command.
     pub(crate) fn new(executor: ParentStats, command: &ThreadTimers) -> ParentTimes {
         let ParentStats { mut lanes, callers, queued } = executor;
         if let Some(mut intake) = command.reader.stats() {
-            // Nobody else calls the executor.
+            // Only the reader thread calls the executor, so the time of callers is its time.
             callers.stages().for_each(|(stage, time)| intake.stage_times.shift(Stage::Take, stage, time));
             lanes.push(intake);
         }
@@ -28,16 +28,16 @@ impl ParentTimes {
     }
 }
 
-/// What `--stats=json` says of where the time went.
+/// The object `ledger` of `--stats=json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct TimeAccounting {
-    /// Seconds that the workers spent, all together, by stage.
+    /// Seconds of all workers together, by stage.
     workers_s: BTreeMap<&'static str, f64>,
-    /// Seconds that the threads of the parent spent, all together, by stage.
+    /// Seconds of all threads of the parent together, by stage.
     parent_s: BTreeMap<&'static str, f64>,
-    /// Each thread of the parent.
-    threads: Vec<Thread>,
-    /// Seconds that jobs waited for a worker, all of them together.
+    /// Threads of the parent.
+    threads: Vec<ThreadRow>,
+    /// Seconds that jobs waited for a worker, all jobs together.
     queued_s: f64,
     #[serde(skip)]
     workers: StageTimes,
@@ -46,7 +46,7 @@ pub(crate) struct TimeAccounting {
 }
 
 #[derive(Debug, Serialize)]
-struct Thread {
+struct ThreadRow {
     name: String,
     life_s: f64,
     stages_s: BTreeMap<&'static str, f64>,
@@ -56,11 +56,11 @@ impl TimeAccounting {
     pub(crate) fn new(workers: &[WorkerStats], parent: &ParentTimes) -> TimeAccounting {
         let (mut of_workers, mut of_parent) = (StageTimes::default(), StageTimes::default());
         workers.iter().for_each(|worker| of_workers += &worker.stage_times);
-        parent.lanes.iter().for_each(|lane| of_parent += &lane.stage_times);
-        let threads = parent.lanes.iter().map(|lane| Thread {
-            name: lane.name.clone(),
-            life_s: lane.life.as_secs_f64(),
-            stages_s: seconds(&lane.stage_times),
+        parent.lanes.iter().for_each(|thread| of_parent += &thread.stage_times);
+        let threads = parent.lanes.iter().map(|thread| ThreadRow {
+            name: thread.name.clone(),
+            life_s: thread.life.as_secs_f64(),
+            stages_s: seconds(&thread.stage_times),
         });
         TimeAccounting {
             workers_s: seconds(&of_workers),
@@ -72,13 +72,13 @@ impl TimeAccounting {
         }
     }
 
-    /// A table of the stages, those of the parent beside those of the workers.
+    /// Returns a table of the stages, with the parent next to the workers.
     pub(crate) fn table(&self, jobs: u64) -> String {
         let mut text = format!(
             "{:<15} {:>11} {:>6} {:>12}   {:>11} {:>6} {:>12}\n",
             "stage", "parent s", "", "a job", "workers s", "", "a job"
         );
-        for stage in Stage::ALL.into_iter().filter(|&stage| self.is_known(stage)) {
+        for stage in Stage::ALL.into_iter().filter(|&stage| self.has_time(stage)) {
             let _ = writeln!(
                 text,
                 "{:<15} {}   {}",
@@ -97,16 +97,16 @@ impl TimeAccounting {
             self.workers.total().as_secs_f64()
         );
         let waited = self.queued_s / jobs.max(1) as f64;
-        let _ = writeln!(text, "a job waited {} for a worker", format_ns(waited * 1e9));
+        let _ = writeln!(text, "mean wait for a worker: {} per job", format_ns(waited * 1e9));
         text
     }
 
-    fn is_known(&self, stage: Stage) -> bool {
+    fn has_time(&self, stage: Stage) -> bool {
         !(self.parent[stage] + self.workers[stage]).is_zero()
     }
 }
 
-/// Seconds, share of all, and time for a job; nothing where nothing was spent.
+/// Returns the cells of a stage: seconds, share of the total, and time per job; blank if no time was spent.
 fn cells(stage_times: &StageTimes, stage: Stage, jobs: u64) -> String {
     let time = stage_times[stage].as_secs_f64();
     if stage_times[stage].is_zero() {

@@ -141,7 +141,7 @@ impl Sink<Builtin> for JournalRecorder {
         self.buffer.count_failures(&bodies);
         // Before the records: after the last record the coordinator stops receiving events.
         if let Some(cause) = abandoned {
-            self.buffer.broke(cause);
+            self.buffer.report_failure(cause);
         }
         let mut unrecorded = Vec::new();
         let mut queue = self.queue.lock();

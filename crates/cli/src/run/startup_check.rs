@@ -109,7 +109,7 @@ impl StartupCheck {
             Verdict::Silent => {
                 if !std::mem::replace(&mut op.is_reported, true) && op.deaths == 0 {
                     warn(&format!(
-                        "the program of op `{name}` has not replied; it must flush its output after each reply"
+                        "program of op `{name}` has not replied; it must flush its output after each reply"
                     ));
                 }
                 passed.push(resolved);

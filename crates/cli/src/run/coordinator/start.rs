@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use builtin::Builtin;
+use ops::Builtin;
 use nix::sys::signal::Signal;
 use pool::Executor;
 
