@@ -12,7 +12,7 @@ const JOBS_FAILED: i32 = 1;
 const USAGE: i32 = 2;
 /// Input or output failed.
 const INPUT_OUTPUT: i32 = 3;
-/// Workers could not be started, or the pool broke.
+/// Workers could not be started, or the pool failed.
 const POOL: i32 = 4;
 /// The journal cannot be used.
 const JOURNAL: i32 = 5;

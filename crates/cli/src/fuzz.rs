@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::{
     args::Format,
-    input::{ChunkRead, Chunks, Element, Elements, Location, SplitError, Splitter, Stream, Texts},
+    input::{ChunkRead, Chunks, Element, Elements, InputStream, Location, SplitError, Splitter, Texts},
     parse::{Op, ParseOptions, parse, parse_all},
 };
 
@@ -115,7 +115,7 @@ impl Read for ShortReads<'_> {
     }
 }
 
-impl Stream for ShortReads<'_> {
+impl InputStream for ShortReads<'_> {
     fn may_wait(&self) -> bool {
         true
     }

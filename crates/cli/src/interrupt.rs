@@ -55,7 +55,7 @@ pub(crate) fn block_signals() -> SigSet {
 
 /// Makes suspension stop this process without notifying the command: the command has no workers any more, or
 /// may be blocked on a reader.
-pub(crate) fn suspend_alone() {
+pub(crate) fn suspend_self_only() {
     SUSPENDS_SELF_ONLY.store(true, Ordering::Relaxed);
 }
 

@@ -87,7 +87,7 @@ struct CommandPlan {
     programs: Vec<ProgramDefinition>,
 }
 
-/// Source of jobs.
+/// InputSource of jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Standard,
@@ -266,7 +266,7 @@ impl Plan {
     }
 
     /// Error for an executor that cannot run jobs any more.
-    pub(crate) fn broken(&self, cause: &str) -> RunError {
+    pub(crate) fn executor_error(&self, cause: &str) -> RunError {
         match self.cluster {
             Some(_) => RunError::Cluster(cause.to_owned()),
             None => RunError::PoolFailed(cause.to_owned()),

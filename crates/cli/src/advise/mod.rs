@@ -13,7 +13,7 @@ use crate::{
     error::{self, RunError},
     exit::ExitStatus,
     files::Registry,
-    input::{Source, open_all},
+    input::{InputSource, open_all},
     interrupt::exit_on_signal,
     output::print_stdout,
     plan::Plan,
@@ -51,7 +51,7 @@ pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
 }
 
 /// Opens the inputs; the advice goes to standard output.
-fn open(plan: &Plan) -> Result<Vec<Source>, RunError> {
+fn open(plan: &Plan) -> Result<Vec<InputSource>, RunError> {
     let mut registry = Registry::new();
     let sources = open_all(&plan.inputs, &mut registry)?;
     registry.add_standard_output()?;

@@ -15,7 +15,7 @@ use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, S
 use super::failure;
 use crate::{
     error::RunError,
-    input::Source,
+    input::InputSource,
     plan::Plan,
     run::{JobConsumer, JobReader, ReadEnd, ReadJob},
 };
@@ -38,7 +38,7 @@ const LONG_NS: f64 = 1e5;
 /// What some of the jobs take and cost; `None` if none of them has been run.
 pub(super) fn sample(
     plan: &Plan,
-    sources: Vec<Source>,
+    sources: Vec<InputSource>,
     starts: &Starts,
 ) -> Result<Option<Sampled>, RunError> {
     // On a pool of their own: what they teach it would not fit the jobs that follow.
@@ -79,7 +79,7 @@ struct Read {
 /// Reads jobs and has them run.
 fn take_some(
     plan: &Plan,
-    sources: Vec<Source>,
+    sources: Vec<InputSource>,
     pool: &ProcessPool<Builtin>,
     done: &Arc<Done>,
 ) -> Result<Read, RunError> {

@@ -22,11 +22,11 @@ const STANDARD_OUTPUT: &str = "standard output";
 
 /// All files that a command reads or writes.
 pub(crate) struct Registry {
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
 }
 
 #[derive(Clone)]
-struct Entry {
+struct FileEntry {
     name: String,
     identity: FileIdentity,
     access: Access,
@@ -52,7 +52,7 @@ impl Registry {
         registry.add_stream(STANDARD_OUTPUT, io::stdout().as_fd(), Access::Unused);
         registry.add_stream("standard error", io::stderr().as_fd(), Access::Written);
         if let Ok(program) = Path::new("/proc/self/exe").metadata() {
-            registry.entries.push(Entry::read("the running program".to_owned(), &program));
+            registry.entries.push(FileEntry::read("the running program".to_owned(), &program));
         }
         registry
     }
@@ -63,7 +63,8 @@ impl Registry {
             return;
         };
         let identity = FileIdentity::from(&metadata);
-        let entry = Entry { name: name.to_owned(), identity, access, is_stream: true, content: "results" };
+        let entry =
+            FileEntry { name: name.to_owned(), identity, access, is_stream: true, content: "results" };
         self.entries.push(entry);
     }
 
@@ -80,7 +81,7 @@ impl Registry {
     pub(crate) fn add_input(&mut self, input: &Input, metadata: Option<&Metadata>) -> Result<(), RunError> {
         match (input, metadata) {
             (Input::File(path), Some(metadata)) => {
-                self.add(Entry::read(format!("the input {}", path.display()), metadata))
+                self.add(FileEntry::read(format!("the input {}", path.display()), metadata))
             }
             (Input::File(_), None) => Ok(()),
             (Input::Standard, _) => self.use_stream("standard input", Access::Read),
@@ -90,7 +91,7 @@ impl Registry {
     /// Adds a file that other code reads, if it exists.
     pub(crate) fn add_read(&mut self, option: &str, path: &Path) -> Result<(), RunError> {
         match path.metadata() {
-            Ok(metadata) => self.add(Entry::read(format!("{option} {}", path.display()), &metadata)),
+            Ok(metadata) => self.add(FileEntry::read(format!("{option} {}", path.display()), &metadata)),
             Err(_) => Ok(()),
         }
     }
@@ -98,7 +99,7 @@ impl Registry {
     /// Adds a file that other code writes, if it exists.
     pub(crate) fn add_written(&mut self, option: OutputOption, path: &Path) -> Result<(), RunError> {
         match path.metadata() {
-            Ok(metadata) => self.add(Entry::written(option, path, &metadata)),
+            Ok(metadata) => self.add(FileEntry::written(option, path, &metadata)),
             Err(_) => Ok(()),
         }
     }
@@ -126,7 +127,7 @@ impl Registry {
         };
         match path.metadata() {
             Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
-                self.add(Entry::written(option, path, &metadata))?;
+                self.add(FileEntry::written(option, path, &metadata))?;
                 Ok(Output::special(option, path))
             }
             existing => {
@@ -167,22 +168,22 @@ impl Registry {
         failed: &dyn Fn(io::Error) -> RunError,
     ) -> Result<(File, Option<CreatedFile>), RunError> {
         if let Some(metadata) = existing {
-            self.check(&Entry::written(option, path, &metadata))?;
+            self.check(&FileEntry::written(option, path, &metadata))?;
         }
         let (file, created) = open_or_create(path, options).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        self.add(Entry::written(option, path, &metadata))?;
+        self.add(FileEntry::written(option, path, &metadata))?;
         Ok((file, created))
     }
 
-    fn add(&mut self, entry: Entry) -> Result<(), RunError> {
+    fn add(&mut self, entry: FileEntry) -> Result<(), RunError> {
         self.check(&entry)?;
         self.entries.push(entry);
         Ok(())
     }
 
     /// Rejects a file that already has a conflicting use.
-    fn check(&self, new: &Entry) -> Result<(), RunError> {
+    fn check(&self, new: &FileEntry) -> Result<(), RunError> {
         let Some(other) = self.entries.iter().find(|entry| entry.excludes(new)) else { return Ok(()) };
         let written = if new.access == Access::Written { new } else { other };
         Err(RunError::SameFile {
@@ -193,13 +194,13 @@ impl Registry {
     }
 }
 
-impl Entry {
-    fn read(name: String, metadata: &Metadata) -> Entry {
-        Entry { name, identity: metadata.into(), access: Access::Read, is_stream: false, content: "" }
+impl FileEntry {
+    fn read(name: String, metadata: &Metadata) -> FileEntry {
+        FileEntry { name, identity: metadata.into(), access: Access::Read, is_stream: false, content: "" }
     }
 
-    fn written(option: OutputOption, path: &Path, metadata: &Metadata) -> Entry {
-        Entry {
+    fn written(option: OutputOption, path: &Path, metadata: &Metadata) -> FileEntry {
+        FileEntry {
             name: format!("{} {}", option.name, path.display()),
             identity: metadata.into(),
             access: Access::Written,
@@ -209,8 +210,8 @@ impl Entry {
     }
 
     /// Returns whether using both would destroy data or never end.
-    fn excludes(&self, other: &Entry) -> bool {
-        let is_opened_for_writing = |entry: &Entry| entry.access == Access::Written && !entry.is_stream;
+    fn excludes(&self, other: &FileEntry) -> bool {
+        let is_opened_for_writing = |entry: &FileEntry| entry.access == Access::Written && !entry.is_stream;
         let is_read_and_written = matches!(
             (self.access, other.access),
             (Access::Read, Access::Written) | (Access::Written, Access::Read)

@@ -4,7 +4,7 @@
 use super::{
     buffer::Buffer,
     element::{BYTE_ORDER_MARK, Element, SplitError, is_blank},
-    source::Stream,
+    source::InputStream,
 };
 
 /// Position in the array.
@@ -78,7 +78,7 @@ impl Nesting {
 
 impl ArrayScanner {
     /// Returns the next element. Calls `before_read` before a read that may block.
-    pub(crate) fn next<'a, R: Stream>(
+    pub(crate) fn next<'a, R: InputStream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
         max_text: usize,
@@ -115,7 +115,7 @@ impl ArrayScanner {
         }
     }
 
-    fn element<'a, R: Stream>(
+    fn element<'a, R: InputStream>(
         &mut self,
         buffer: &'a mut Buffer<R>,
         max_text: usize,
@@ -124,7 +124,7 @@ impl ArrayScanner {
         let location = buffer.location();
         let (mut nesting, mut length, mut too_long) = (Nesting::default(), 0, false);
         loop {
-            let unscanned = &buffer.unused()[length..];
+            let unscanned = &buffer.unconsumed()[length..];
             let found = unscanned.iter().enumerate().find_map(|(at, &byte)| match nesting.end_at(byte)? {
                 ElementEnd::With => Some(at + 1),
                 ElementEnd::Before => Some(at),
@@ -144,7 +144,7 @@ impl ArrayScanner {
             }
         }
         self.returned = length;
-        let text = &buffer.unused()[..length];
+        let text = &buffer.unconsumed()[..length];
         match too_long || length > max_text {
             true => Ok(Element::TooLong { location }),
             false => Ok(Element::Text { text, location }),
@@ -153,15 +153,15 @@ impl ArrayScanner {
 }
 
 /// Returns the next byte that is not white space, without consuming it; `None` at the end.
-fn next_visible<R: Stream>(
+fn next_visible<R: InputStream>(
     buffer: &mut Buffer<R>,
     before_read: &mut dyn FnMut(),
 ) -> Result<Option<u8>, SplitError> {
     loop {
-        let unused = buffer.unused();
+        let unused = buffer.unconsumed();
         let blank = unused.iter().position(|&byte| !is_blank(byte)).unwrap_or(unused.len());
         buffer.advance(blank);
-        if let Some(&byte) = buffer.unused().first() {
+        if let Some(&byte) = buffer.unconsumed().first() {
             return Ok(Some(byte));
         }
         if !buffer.fill(before_read)? {
@@ -170,6 +170,6 @@ fn next_visible<R: Stream>(
     }
 }
 
-fn syntax_error<R: Stream>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
+fn syntax_error<R: InputStream>(buffer: &Buffer<R>, message: impl Into<String>) -> SplitError {
     SplitError::Syntax { location: buffer.location(), message: message.into() }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, mem};
 
-use super::{element::Location, source::Stream};
+use super::{element::Location, source::InputStream};
 
 /// Size of a read in bytes. Lines that are read together are parsed together, so this also bounds the memory
 /// of the parsed jobs of one chunk, which should fit into the cache of a core.
@@ -22,13 +22,13 @@ pub(crate) struct Buffer<R> {
     read: u64,
 }
 
-impl<R: Stream> Buffer<R> {
+impl<R: InputStream> Buffer<R> {
     pub(crate) fn new(reader: R) -> Buffer<R> {
         Buffer { reader, bytes: Vec::new(), start: 0, ended: false, line: 1, before: 0, read: 0 }
     }
 
     /// Returns the unconsumed bytes.
-    pub(crate) fn unused(&self) -> &[u8] {
+    pub(crate) fn unconsumed(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
@@ -61,7 +61,7 @@ impl<R: Stream> Buffer<R> {
     }
 
     /// Consumes bytes that do not count as columns, such as a byte order mark.
-    pub(crate) fn skip_unseen(&mut self, count: usize) {
+    pub(crate) fn skip_uncounted(&mut self, count: usize) {
         self.start += count;
     }
 
@@ -71,7 +71,7 @@ impl<R: Stream> Buffer<R> {
         let start = self.start;
         self.advance(count);
         recycled.clear();
-        recycled.extend_from_slice(self.unused());
+        recycled.extend_from_slice(self.unconsumed());
         let mut taken = mem::replace(&mut self.bytes, recycled);
         self.start = 0;
         taken.truncate(start + count);
@@ -82,12 +82,12 @@ impl<R: Stream> Buffer<R> {
     /// Returns whether the unconsumed bytes start with `prefix`. Reads more bytes as long as they may.
     /// `before_read` as for [`fill`](Self::fill).
     pub(crate) fn starts_with(&mut self, prefix: &[u8], before_read: &mut dyn FnMut()) -> io::Result<bool> {
-        while self.unused().len() < prefix.len() && prefix.starts_with(self.unused()) {
+        while self.unconsumed().len() < prefix.len() && prefix.starts_with(self.unconsumed()) {
             if !self.fill(before_read)? {
                 break;
             }
         }
-        Ok(self.unused().starts_with(prefix))
+        Ok(self.unconsumed().starts_with(prefix))
     }
 
     /// Reads more bytes and returns whether there were any. Calls `before_read` first if the read may block.
@@ -133,11 +133,11 @@ mod tests {
         buffer.advance(1);
         assert_eq!(buffer.location(), location(1, 2));
         buffer.advance(6);
-        assert_eq!((buffer.location(), buffer.unused()), (location(4, 1), &b"ef"[..]));
+        assert_eq!((buffer.location(), buffer.unconsumed()), (location(4, 1), &b"ef"[..]));
         buffer.advance(1);
         assert_eq!(buffer.location(), location(4, 2));
         assert!(!buffer.fill(&mut || {}).unwrap());
-        assert_eq!(buffer.unused(), b"f");
+        assert_eq!(buffer.unconsumed(), b"f");
     }
 
     #[test]
@@ -146,6 +146,6 @@ mod tests {
         assert!(buffer.fill(&mut || {}).unwrap());
         buffer.advance(1);
         assert_eq!(buffer.take(3, vec![9; 5]), b"ab\n");
-        assert_eq!((buffer.location(), buffer.unused()), (Location { line: 2, column: 1 }, &b"cd"[..]));
+        assert_eq!((buffer.location(), buffer.unconsumed()), (Location { line: 2, column: 1 }, &b"cd"[..]));
     }
 }

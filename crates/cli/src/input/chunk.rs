@@ -21,7 +21,7 @@ pub(crate) struct Chunk {
 /// A line of a chunk, without its delimiter, and without surrounding white space unless lines are taken
 /// whole.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line {
+pub(crate) struct ChunkLine {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) is_too_long: bool,
@@ -59,7 +59,7 @@ impl Chunk {
         self.bytes
     }
 
-    pub(crate) fn text(&self, line: &Line) -> &[u8] {
+    pub(crate) fn text(&self, line: &ChunkLine) -> &[u8] {
         &self.bytes[line.start..line.end]
     }
 
@@ -84,22 +84,22 @@ pub(crate) struct ChunkLines<'a> {
 }
 
 impl ChunkLines<'_> {
-    fn line(&self, start: usize, end: usize) -> Line {
+    fn line(&self, start: usize, end: usize) -> ChunkLine {
         let (start, end) = match self.chunk.whole {
             true => (start, end),
             false => trimmed(&self.chunk.bytes, start, end),
         };
-        Line { start, end, is_too_long: end - start > self.chunk.max_text }
+        ChunkLine { start, end, is_too_long: end - start > self.chunk.max_text }
     }
 }
 
 impl Iterator for ChunkLines<'_> {
-    type Item = Line;
+    type Item = ChunkLine;
 
     #[inline]
-    fn next(&mut self) -> Option<Line> {
+    fn next(&mut self) -> Option<ChunkLine> {
         if std::mem::take(&mut self.is_discarded) {
-            return Some(Line { start: 0, end: 0, is_too_long: true });
+            return Some(ChunkLine { start: 0, end: 0, is_too_long: true });
         }
         let length = self.chunk.bytes.len();
         while self.at < length {

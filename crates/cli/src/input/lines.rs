@@ -5,7 +5,7 @@ use super::{
     buffer::Buffer,
     chunk::Chunk,
     element::{Location, SplitError},
-    source::Stream,
+    source::InputStream,
 };
 
 /// Allowance for white space around a job's text, in bytes. Beyond it a line is discarded while it is read.
@@ -48,23 +48,23 @@ impl LineScanner {
     }
 
     /// Returns all lines that are complete after at most one more read.
-    pub(crate) fn next<R: Stream>(
+    pub(crate) fn next<R: InputStream>(
         &mut self,
         buffer: &mut Buffer<R>,
         max_text: usize,
         recycled: Vec<u8>,
     ) -> Result<ChunkRead, SplitError> {
         if !self.has_delimiter(buffer) {
-            if buffer.unused().len() > max_text.saturating_add(MAX_WHITE_SPACE) {
+            if buffer.unconsumed().len() > max_text.saturating_add(MAX_WHITE_SPACE) {
                 self.discarded.get_or_insert(buffer.location());
-                buffer.advance(buffer.unused().len());
+                buffer.advance(buffer.unconsumed().len());
             }
-            self.searched = buffer.unused().len();
+            self.searched = buffer.unconsumed().len();
             if !buffer.fill(&mut || {})? {
                 return Ok(self.last(buffer, max_text, recycled));
             }
         }
-        let unsearched = &buffer.unused()[self.searched..];
+        let unsearched = &buffer.unconsumed()[self.searched..];
         // The rest of a discarded line ends at the first delimiter.
         let end = match self.discarded {
             Some(_) => memchr::memchr(self.delimiter, unsearched),
@@ -75,20 +75,25 @@ impl LineScanner {
         Ok(ChunkRead::Chunk(self.chunk(buffer, count, max_text, recycled)))
     }
 
-    fn has_delimiter<R: Stream>(&self, buffer: &Buffer<R>) -> bool {
-        memchr::memchr(self.delimiter, &buffer.unused()[self.searched..]).is_some()
+    fn has_delimiter<R: InputStream>(&self, buffer: &Buffer<R>) -> bool {
+        memchr::memchr(self.delimiter, &buffer.unconsumed()[self.searched..]).is_some()
     }
 
     /// Returns the remaining lines at the end of the stream.
-    fn last<R: Stream>(&mut self, buffer: &mut Buffer<R>, max_text: usize, recycled: Vec<u8>) -> ChunkRead {
-        match buffer.unused().len() {
+    fn last<R: InputStream>(
+        &mut self,
+        buffer: &mut Buffer<R>,
+        max_text: usize,
+        recycled: Vec<u8>,
+    ) -> ChunkRead {
+        match buffer.unconsumed().len() {
             0 if self.discarded.is_none() => ChunkRead::End,
             count => ChunkRead::Chunk(self.chunk(buffer, count, max_text, recycled)),
         }
     }
 
     /// Consumes the first `count` bytes, which are complete lines.
-    fn chunk<R: Stream>(
+    fn chunk<R: InputStream>(
         &mut self,
         buffer: &mut Buffer<R>,
         count: usize,

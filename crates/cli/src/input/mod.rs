@@ -11,5 +11,5 @@ mod split;
 pub(crate) use chunk::Chunk;
 pub(crate) use element::{BYTE_ORDER_MARK, Element, Location, SplitError, UTF_16_MARKS};
 pub(crate) use lines::ChunkRead;
-pub(crate) use source::{Source, Stream, open_all};
+pub(crate) use source::{InputSource, InputStream, open_all};
 pub(crate) use split::{Chunks, Elements, Splitter, Texts};

@@ -16,13 +16,13 @@ use sys::{
 use crate::{error::RunError, files::Registry, plan::Input};
 
 /// A reader that can report whether the next read may block.
-pub(crate) trait Stream: Read {
+pub(crate) trait InputStream: Read {
     /// Returns whether the next read may block; `true` if unknown.
     fn may_wait(&self) -> bool;
 }
 
 /// An input.
-pub(crate) struct Source {
+pub(crate) struct InputSource {
     pub(crate) name: String,
     /// Size in bytes, of regular files only.
     pub(crate) size: Option<u64>,
@@ -37,8 +37,8 @@ enum SourceReader {
     Special(PathBuf),
 }
 
-impl Source {
-    /// Returns whether [`open`](Source::open) may block.
+impl InputSource {
+    /// Returns whether [`open`](InputSource::open) may block.
     pub(crate) fn may_block(&self) -> bool {
         matches!(self.reader, SourceReader::Special(_))
     }
@@ -53,7 +53,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for InputSource {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.reader {
             // Standard input is locked for each read only, so that no other thread waits for the lock during
@@ -65,7 +65,7 @@ impl Read for Source {
     }
 }
 
-impl Stream for Source {
+impl InputStream for InputSource {
     fn may_wait(&self) -> bool {
         let is_ready = |fd: BorrowedFd<'_>| wait_ready([Awaited::Read(fd)], Some(Duration::ZERO)) == [true];
         !match &self.reader {
@@ -76,18 +76,18 @@ impl Stream for Source {
     }
 }
 
-impl Stream for &[u8] {
+impl InputStream for &[u8] {
     fn may_wait(&self) -> bool {
         false
     }
 }
 
 /// Opens the inputs that are regular files, and checks that the others exist.
-pub(crate) fn open_all(inputs: &[Input], registry: &mut Registry) -> Result<Vec<Source>, RunError> {
+pub(crate) fn open_all(inputs: &[Input], registry: &mut Registry) -> Result<Vec<InputSource>, RunError> {
     inputs.iter().map(|input| open(input, registry)).collect()
 }
 
-fn open(input: &Input, registry: &mut Registry) -> Result<Source, RunError> {
+fn open(input: &Input, registry: &mut Registry) -> Result<InputSource, RunError> {
     let name = input.name();
     let (metadata, size, reader) = match input {
         Input::Standard => (None, None, SourceReader::Standard),
@@ -106,7 +106,7 @@ fn open(input: &Input, registry: &mut Registry) -> Result<Source, RunError> {
         }
     };
     registry.add_input(input, metadata.as_ref())?;
-    Ok(Source { name, size, reader })
+    Ok(InputSource { name, size, reader })
 }
 
 fn open_regular(path: &Path) -> io::Result<(File, std::fs::Metadata)> {

@@ -7,7 +7,7 @@ use super::{
     buffer::Buffer,
     element::{BYTE_ORDER_MARK, Element, SplitError, UTF_16_MARKS, is_blank},
     lines::{ChunkRead, LineScanner},
-    source::Stream,
+    source::InputStream,
 };
 use crate::args::Format;
 
@@ -48,7 +48,7 @@ pub(crate) struct Chunks<R> {
     max_text: usize,
 }
 
-impl<R: Stream> Elements<R> {
+impl<R: InputStream> Elements<R> {
     /// Number of bytes that have been read.
     pub(crate) fn total_read(&self) -> u64 {
         self.buffer.total_read()
@@ -60,7 +60,7 @@ impl<R: Stream> Elements<R> {
     }
 }
 
-impl<R: Stream> Chunks<R> {
+impl<R: InputStream> Chunks<R> {
     /// Number of bytes that have been read.
     pub(crate) fn total_read(&self) -> u64 {
         self.buffer.total_read()
@@ -78,7 +78,7 @@ impl<R: Stream> Chunks<R> {
     }
 }
 
-impl<R: Stream> Splitter<R> {
+impl<R: InputStream> Splitter<R> {
     /// Creates a splitter of JSON texts of up to `max_text` bytes. With `bare_values` an array may itself be
     /// a job.
     pub(crate) fn new(reader: R, format: Format, bare_values: bool, max_text: usize) -> Splitter<R> {
@@ -119,7 +119,7 @@ impl<R: Stream> Splitter<R> {
             }
         }
         if self.buffer.starts_with(BYTE_ORDER_MARK, before_read)? {
-            self.buffer.skip_unseen(BYTE_ORDER_MARK.len());
+            self.buffer.skip_uncounted(BYTE_ORDER_MARK.len());
         } else if self.is_utf_16(before_read)? {
             return Err(SplitError::Utf16);
         }
@@ -138,7 +138,7 @@ impl<R: Stream> Splitter<R> {
     fn is_utf_16(&mut self, before_read: &mut dyn FnMut()) -> Result<bool, SplitError> {
         const LENGTH: usize = 4;
         loop {
-            let start = &self.buffer.unused()[..LENGTH.min(self.buffer.unused().len())];
+            let start = &self.buffer.unconsumed()[..LENGTH.min(self.buffer.unconsumed().len())];
             let alternates =
                 |odd: usize| start.iter().zip(odd..).all(|(&byte, at)| (byte == 0) == (at % 2 == 1));
             if !alternates(0) && !alternates(1) {
@@ -168,7 +168,7 @@ impl<R: Stream> Splitter<R> {
     ) -> Result<Option<(usize, u8)>, SplitError> {
         let mut at = from;
         loop {
-            if let Some(&byte) = self.buffer.unused().get(at) {
+            if let Some(&byte) = self.buffer.unconsumed().get(at) {
                 if !is_blank(byte) {
                     return Ok(Some((at, byte)));
                 }

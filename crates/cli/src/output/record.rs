@@ -83,8 +83,8 @@ impl RecordBody {
     }
 }
 
-/// Size in bytes above which a line gets exactly the memory that it needs. Doubling the capacity would use
-/// most of the memory of the process.
+/// Size in bytes above which a line gets exactly the memory that it needs. Doubling its capacity would be the
+/// largest allocation of the process.
 const LONG_LINE: usize = 1 << 20;
 
 /// Size in bytes of a line besides the record body and the id.
@@ -276,7 +276,7 @@ fn earlier_deaths(subject: &str, earlier: &[Death]) -> String {
     }
 }
 
-/// Returns the record body of a job whose program worker_died.
+/// Returns the record body of a job whose program died.
 fn program_died(crash: &Crash, death: Death, attempts: u32, earlier: &[Death]) -> RecordBody {
     let (exit_code, signal) = match death.cause {
         DeathCause::Exited(code) => (Some(code), None),

@@ -56,7 +56,7 @@ impl Rendered {
     }
 
     /// Renders the records that were claimed.
-    pub(super) fn of_tails(bodies: &[(u64, RecordBody)], mut claims: Claims, layout: Layout) -> Rendered {
+    pub(super) fn of_bodies(bodies: &[(u64, RecordBody)], mut claims: Claims, layout: Layout) -> Rendered {
         let mut rendered = Rendered::with_capacity(bodies.len());
         for (index, (position, body)) in bodies.iter().enumerate() {
             let Some(id) = claims.next(index) else { continue };

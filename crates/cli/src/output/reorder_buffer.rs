@@ -146,7 +146,7 @@ impl ReorderBuffer {
     /// Adds the records of the jobs at these positions.
     pub(crate) fn settle_all(&self, bodies: &[(u64, RecordBody)]) {
         let claims = self.state.lock().window.claim(bodies.iter().map(|&(position, _)| position));
-        let rendered = Rendered::of_tails(bodies, claims, self.layout);
+        let rendered = Rendered::of_bodies(bodies, claims, self.layout);
         self.add_lines(rendered);
     }
 
@@ -173,7 +173,7 @@ impl ReorderBuffer {
         self.notify(&state);
     }
 
-    /// Whether no more jobs may enter.
+    /// Returns whether no more jobs may enter.
     pub(crate) fn is_closed(&self) -> bool {
         self.state.lock().closed
     }

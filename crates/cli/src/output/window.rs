@@ -59,7 +59,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Returns the id of a job if the job was claimed. Indices must be ascending.
+    /// Returns `None` if the job was refused, otherwise its id, if it has one. Indices must be ascending.
     pub(super) fn next(&mut self, index: usize) -> Option<Option<Box<str>>> {
         if self.refused.pop_front_if(|refused| *refused == index).is_some() {
             return None;

@@ -10,21 +10,21 @@ use crate::{thread_timers::ThreadTimers, units::format_ns};
 /// Time accounting of the threads of this process.
 #[derive(Debug, Default)]
 pub(crate) struct ParentTimes {
-    lanes: Vec<ThreadStats>,
+    threads: Vec<ThreadStats>,
     queued: Duration,
 }
 
 impl ParentTimes {
     /// Combines the executor's threads with those of the command.
     pub(crate) fn new(executor: ParentStats, command: &ThreadTimers) -> ParentTimes {
-        let ParentStats { mut lanes, callers, queued } = executor;
-        if let Some(mut intake) = command.reader.stats() {
+        let ParentStats { lanes: mut threads, callers, queued } = executor;
+        if let Some(mut reader) = command.reader.stats() {
             // Only the reader thread calls the executor, so the time of callers is its time.
-            callers.stages().for_each(|(stage, time)| intake.stage_times.shift(Stage::Take, stage, time));
-            lanes.push(intake);
+            callers.stages().for_each(|(stage, time)| reader.stage_times.shift(Stage::Take, stage, time));
+            threads.push(reader);
         }
-        lanes.extend(command.other_stats());
-        ParentTimes { lanes, queued }
+        threads.extend(command.other_stats());
+        ParentTimes { threads, queued }
     }
 }
 
@@ -56,8 +56,8 @@ impl TimeAccounting {
     pub(crate) fn new(workers: &[WorkerStats], parent: &ParentTimes) -> TimeAccounting {
         let (mut of_workers, mut of_parent) = (StageTimes::default(), StageTimes::default());
         workers.iter().for_each(|worker| of_workers += &worker.stage_times);
-        parent.lanes.iter().for_each(|thread| of_parent += &thread.stage_times);
-        let threads = parent.lanes.iter().map(|thread| ThreadRow {
+        parent.threads.iter().for_each(|thread| of_parent += &thread.stage_times);
+        let threads = parent.threads.iter().map(|thread| ThreadRow {
             name: thread.name.clone(),
             life_s: thread.life.as_secs_f64(),
             stages_s: seconds(&thread.stage_times),

@@ -27,7 +27,7 @@ use crate::{
     error::{self, RunError},
     exit::ExitStatus,
     files::Output,
-    interrupt::suspend_alone,
+    interrupt::suspend_self_only,
     output::ReorderBuffer,
     plan::Plan,
     report::{ParentTimes, Progress, Stats, print_summary},
@@ -67,12 +67,12 @@ pub(crate) fn run(plan: &Plan) -> ExitStatus {
 }
 
 /// A run in progress, as seen by the coordinator.
-struct Run {
+struct Coordinator {
     executor: Arc<dyn Executor<Builtin>>,
     buffer: Arc<ReorderBuffer>,
     writer: WriterThread,
     recorder: Option<JournalThread>,
-    /// Outputs written after all records.
+    /// RunOutputs written after all records.
     timeline: Option<(Timeline, Output)>,
     stats: Option<Output>,
     progress: Progress,
@@ -93,12 +93,12 @@ struct Run {
     output_closed: bool,
 }
 
-impl Run {
+impl Coordinator {
     /// Runs until all records are written, then ends the executor and writes the other outputs.
     fn finish(mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> ExitStatus {
         let output = self.handle_events(plan, receiver);
         // From here on this thread blocks on readers instead of receiving events.
-        suspend_alone();
+        suspend_self_only();
         if let Err(error) = output {
             self.early = true;
             self.output_failed(error);
@@ -181,7 +181,7 @@ impl Run {
 
     fn pool_failed(&mut self, plan: &Plan, cause: &str) {
         self.failure_reported = true;
-        error::print(&plan.broken(cause));
+        error::print(&plan.executor_error(cause));
         self.status = self.status.and(ExitStatus::Pool);
     }
 

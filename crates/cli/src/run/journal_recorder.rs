@@ -33,7 +33,7 @@ struct RecordQueue {
     /// Digests of jobs without an outcome, by position.
     digests: HashMap<u64, Digest>,
     outcomes: VecDeque<UnrecordedOutcome>,
-    /// Outcomes that arrive now are not recorded.
+    /// Whether recording has ended. Outcomes that arrive later are not recorded.
     closed: bool,
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use crate::{
     error::RunError,
     files::{CreatedFile, Output, OutputOption, Registry},
-    input::{Source, open_all},
+    input::{InputSource, open_all},
     plan::Plan,
 };
 
@@ -16,14 +16,14 @@ const TRACE: OutputOption = OutputOption { name: "--trace", content: "timeline" 
 
 /// Inputs and outputs of a run. The outputs keep their contents until they are [committed](Files::commit).
 pub(crate) struct Files {
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<InputSource>,
     pub(crate) journal: Option<File>,
-    pub(crate) outputs: Outputs,
+    pub(crate) outputs: RunOutputs,
     created_journal: Option<CreatedFile>,
 }
 
-/// Outputs of a run, except the journal.
-pub(crate) struct Outputs {
+/// RunOutputs of a run, except the journal.
+pub(crate) struct RunOutputs {
     pub(crate) results: Output,
     pub(crate) stats: Option<Output>,
     pub(crate) trace: Option<Output>,
@@ -48,13 +48,13 @@ impl Files {
         };
         let stats = open(STATS_FILE, plan.stats_file.as_ref())?;
         let trace = open(TRACE, plan.trace.as_ref())?;
-        let outputs = Outputs { results, stats, trace };
+        let outputs = RunOutputs { results, stats, trace };
         Ok(Files { sources, journal, outputs, created_journal: created_journal.flatten() })
     }
 
     /// Truncates the outputs and keeps the files that were created. Called when the run begins.
-    pub(crate) fn commit(mut self) -> Result<(Vec<Source>, Outputs), RunError> {
-        let Outputs { results, stats, trace } = &mut self.outputs;
+    pub(crate) fn commit(mut self) -> Result<(Vec<InputSource>, RunOutputs), RunError> {
+        let RunOutputs { results, stats, trace } = &mut self.outputs;
         [results].into_iter().chain(stats).chain(trace).try_for_each(Output::commit)?;
         if let Some(created) = self.created_journal {
             created.keep();

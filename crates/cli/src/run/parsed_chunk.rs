@@ -62,7 +62,7 @@ impl LineJob {
         self.end - self.start
     }
 
-    /// Its text, given the bytes of its chunk.
+    /// Returns its text, given the bytes of its chunk.
     pub(crate) fn text<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start..self.end]
     }

@@ -12,7 +12,9 @@ use super::{
 use crate::{
     args::{ExecutorKind, Format},
     error::{RunError, warn},
-    input::{Chunk, ChunkRead, Chunks, Element, Elements, Location, Source, SplitError, Splitter, Texts},
+    input::{
+        Chunk, ChunkRead, Chunks, Element, Elements, InputSource, Location, SplitError, Splitter, Texts,
+    },
     parse::{ParseError, ParsedJob},
     plan::Plan,
     thread_timers::ThreadTimers,
@@ -116,7 +118,7 @@ impl JobReader {
     /// Reads until the end of the input, the first failure, or until no more jobs are accepted.
     pub(crate) fn read_all(
         mut self,
-        sources: Vec<Source>,
+        sources: Vec<InputSource>,
         consumer: &mut dyn JobConsumer,
     ) -> Result<(), ReadEnd> {
         let mut parsers = Parsers::new(self.parser, self.max_parsers, self.timers.clone());
@@ -126,7 +128,7 @@ impl JobReader {
 
     fn read(
         &mut self,
-        mut source: Source,
+        mut source: InputSource,
         parsers: &mut Parsers,
         consumer: &mut dyn JobConsumer,
     ) -> Result<(), ReadEnd> {
@@ -148,7 +150,7 @@ impl JobReader {
 
     fn read_elements(
         &mut self,
-        mut elements: Elements<Source>,
+        mut elements: Elements<InputSource>,
         consumer: &mut dyn JobConsumer,
         name: &str,
     ) -> Result<(), ReadEnd> {
@@ -179,7 +181,7 @@ impl JobReader {
 
     fn read_lines(
         &mut self,
-        mut chunks: Chunks<Source>,
+        mut chunks: Chunks<InputSource>,
         parsers: &mut Parsers,
         consumer: &mut dyn JobConsumer,
         name: &str,

@@ -15,7 +15,7 @@ use super::{
     resume::{JournalCheck, ResumeConsumer},
     submit::JobSubmitter,
 };
-use crate::{error::RunError, input::Source, output::ReorderBuffer, parse::ParseOptions};
+use crate::{error::RunError, input::InputSource, output::ReorderBuffer, parse::ParseOptions};
 
 /// Everything the reader thread needs besides the inputs.
 pub(crate) struct ReaderThread {
@@ -31,7 +31,7 @@ impl ReaderThread {
     pub(crate) fn start(
         self,
         reader: JobReader,
-        sources: Vec<Source>,
+        sources: Vec<InputSource>,
         events: &Sender<RunEvent>,
     ) -> io::Result<()> {
         let events = events.clone();
@@ -48,7 +48,7 @@ impl ReaderThread {
     fn read(
         self,
         reader: JobReader,
-        sources: Vec<Source>,
+        sources: Vec<InputSource>,
         events: &Sender<RunEvent>,
     ) -> Result<(), RunError> {
         // Dropped at the end of this function: its submit buffer is flushed to the executor before the

@@ -232,7 +232,7 @@ mod tests {
         (0..4).for_each(|position| check.resolve(vec![died(position)]));
         assert!(receiver.try_recv().is_err() && seen.0.lock().is_empty());
         check.resolve(vec![died(4)]);
-        let Ok(RunEvent::ProgramFailed(cause)) = receiver.try_recv() else { panic!("the run goes on") };
+        let Ok(RunEvent::ProgramFailed(cause)) = receiver.try_recv() else { panic!("the run continues") };
         assert!(cause.contains("code 3") && cause.ends_with("no module"), "{cause}");
         assert!(seen.0.lock().is_empty());
     }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Run, RunEvent, SIGNAL_POLL_INTERVAL, WRITER_TIMEOUT};
+use super::{Coordinator, RunEvent, SIGNAL_POLL_INTERVAL, WRITER_TIMEOUT};
 use crate::{
     args::StatsFormat,
     error::{self, RunError},
@@ -18,7 +18,7 @@ use crate::{
     report::Stats,
 };
 
-impl Run {
+impl Coordinator {
     /// Writes the statistics to the `--stats-file`, or to standard error.
     pub(super) fn write_stats(
         &mut self,

@@ -12,12 +12,12 @@ use ops::Builtin;
 use nix::sys::signal::Signal;
 use pool::Executor;
 
-use super::{FORCED_EXIT_TIMEOUT, Run};
+use super::{Coordinator, FORCED_EXIT_TIMEOUT};
 use crate::{
     each::check_programs,
     error::RunError,
     exit::ExitStatus,
-    input::Source,
+    input::InputSource,
     interrupt::{block_signals, watch},
     output::ReorderBuffer,
     plan::Plan,
@@ -26,7 +26,7 @@ use crate::{
         JobReader, RunEvent,
         connect::{StartError, make_executor},
         journal_recorder::JournalThread,
-        open_files::{Files, Outputs},
+        open_files::{Files, RunOutputs},
         open_journal::{OpenedJournal, open_journal},
         reader_thread::ReaderThread,
         writer_thread::WriterThread,
@@ -34,14 +34,14 @@ use crate::{
     trace::Timeline,
 };
 
-/// Opens the inputs and outputs, starts the executor and then the threads of the run. Outputs are truncated
+/// Opens the inputs and outputs, starts the executor and then the threads of the run. RunOutputs are truncated
 /// only after everything that can be refused has succeeded.
 pub(super) fn begin(
     plan: &Plan,
     start: Instant,
     events: &Sender<RunEvent>,
     receiver: &Receiver<RunEvent>,
-) -> Result<Run, StartError> {
+) -> Result<Coordinator, StartError> {
     // Before any other thread is started, so that all of them inherit the blocked signals.
     let sender = events.clone();
     let notify = move |signal: Signal| sender.send(signal.into()).is_ok();
@@ -62,20 +62,20 @@ pub(super) fn begin(
 struct PreparedRun {
     start: Instant,
     executor: Arc<dyn Executor<Builtin>>,
-    sources: Vec<Source>,
-    outputs: Outputs,
+    sources: Vec<InputSource>,
+    outputs: RunOutputs,
     journal: Option<OpenedJournal>,
     timeline: Option<Timeline>,
 }
 
 impl PreparedRun {
     /// Starts the threads.
-    fn start_threads(self, plan: &Plan, events: &Sender<RunEvent>) -> Result<Run, RunError> {
+    fn start_threads(self, plan: &Plan, events: &Sender<RunEvent>) -> Result<Coordinator, RunError> {
         let PreparedRun {
             start,
             executor,
             sources,
-            outputs: Outputs { results, stats, trace },
+            outputs: RunOutputs { results, stats, trace },
             journal,
             timeline,
         } = self;
@@ -99,7 +99,7 @@ impl PreparedRun {
         };
         reader_thread.start(reader, sources, events).map_err(RunError::Thread)?;
         let writer = WriterThread::start(&buffer, results, events).map_err(RunError::Thread)?;
-        Ok(Run {
+        Ok(Coordinator {
             executor,
             buffer,
             writer,
