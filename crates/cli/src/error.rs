@@ -56,7 +56,10 @@ pub(crate) enum RunError {
     JournalNotEmpty { path: PathBuf },
     #[error("cannot use the journal {}: {error}", path.display())]
     Journal { path: PathBuf, error: journal::Error },
-    #[error("job {position} differs from the job recorded in the journal {}; nothing was run", path.display())]
+    #[error(
+        "job {position} differs from the job recorded in the journal {}; nothing was run",
+        path.display()
+    )]
     JobMismatch { path: PathBuf, position: u64 },
     #[error(
         "the journal {} has records up to job {last}, but the input has only {read} jobs; nothing was run",

@@ -319,7 +319,7 @@ impl Plan {
             && let Some(cause) = pool.transport_fallback()
         {
             warn(&format!(
-                "using sockets instead of shared memory: cannot create shared memory of the default size: {cause}"
+                "using sockets instead of shared memory, which cannot be created at its default size: {cause}"
             ));
         }
         Ok(pool)

@@ -77,7 +77,7 @@ impl JournalThread {
         self.recorder.queue.lock().closed = true;
         self.recorder.not_empty.notify_all();
         // The panic message has been printed already, so the panic is returned as an error.
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes it panicked")))
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the journal thread panicked")))
     }
 }
 
