@@ -296,7 +296,8 @@ fn failed(message: &str) -> RecordBody {
 
 #[cfg(test)]
 mod tests {
-    use ops::{CommandOutput, Natural};
+    use numtheory::Natural;
+    use ops::CommandOutput;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! Rendering of results as JSON.
 
-use ops::{CommandOutput, Natural, Value};
+use numtheory::Natural;
+use ops::{CommandOutput, Value};
 use serde::Serialize;
 
 /// Appends a result as JSON.

@@ -8,8 +8,8 @@ use std::{
     time::Instant,
 };
 
-use ops::Builtin;
 use nix::sys::signal::Signal;
+use ops::Builtin;
 use pool::Executor;
 
 use super::{Coordinator, FORCED_EXIT_TIMEOUT};
