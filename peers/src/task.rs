@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, thread, time::Duration};
 
-pub(crate) use bench::load::{Bytes, Load, Yield, spin};
+pub(crate) use bench::load::{Bytes, Load, Output, spin};
 use job::Job;
 pub(crate) use peers::numbers::{Numbers, gcd, pairs};
 use serde::{Deserialize, Serialize};

@@ -72,7 +72,7 @@ fn files_take_the_report_and_the_table_is_printed() {
         .with(|c| asked.iter().fold(c, |c, (option, path)| c.arg(option).arg(path)))
         .run();
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
-    assert!(output.text().contains("\nBatch: how many jobs should travel together; 2 workers\n"));
+    assert!(output.text().contains("\nBatch: time for a job by the size of batches; 2 workers\n"));
     let report: Report = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     let csv = fs::read_to_string(&csv).unwrap();
     let lines: Vec<&str> = csv.lines().collect();

@@ -1,20 +1,20 @@
-//! From which size of jobs on processes are worth it.
+//! The break-even: the grain from which worker processes are faster than the plain loop.
 
 use crate::report::{ExecutorName, Report, Sweep};
 
-/// Where worker processes become faster than the plain loop.
+/// Grain from which worker processes are faster than the plain loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BreakEven {
-    /// At no grain that was measured.
+    /// Processes are slower at every measured grain.
     Never,
-    /// At the smallest already, which is this one in nanoseconds.
+    /// Processes are faster at the smallest measured grain already, which is this one in nanoseconds.
     Always(f64),
-    /// Between two of them, at about so many nanoseconds.
+    /// Processes become faster at about this grain in nanoseconds, between two measured ones.
     At(f64),
 }
 
 impl BreakEven {
-    /// Of the sweep over grains, without suspect rows; nothing if that was not measured.
+    /// Break-even of the sweep over grains, without suspect rows; `None` if there are no rows.
     #[must_use]
     pub fn of(report: &Report) -> Option<BreakEven> {
         let rows = report.rows.iter();
@@ -26,7 +26,8 @@ impl BreakEven {
         BreakEven::between(points.collect())
     }
 
-    /// Of grains and their speedups: the first grain from which the work is done faster, interpolated on logarithmic scales.
+    /// Finds the first grain with a speedup above 1, and interpolates between it and the one before on
+    /// logarithmic scales.
     fn between(mut points: Vec<(f64, f64)>) -> Option<BreakEven> {
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
         let &(smallest, _) = points.first()?;
@@ -37,7 +38,7 @@ impl BreakEven {
         })
     }
 
-    /// In nanoseconds, if it lies between two points.
+    /// The break-even in nanoseconds, if it is between two points.
     #[must_use]
     pub fn ns(self) -> Option<f64> {
         match self {
@@ -47,7 +48,7 @@ impl BreakEven {
     }
 }
 
-/// Where the line between two points passes a speedup of 1.
+/// Grain at which the line between two points has a speedup of 1.
 fn crossing((below_ns, below): (f64, f64), (above_ns, above): (f64, f64)) -> f64 {
     let part = -below.ln() / (above.ln() - below.ln());
     (below_ns.ln() + part * (above_ns.ln() - below_ns.ln())).exp()
@@ -71,22 +72,24 @@ mod tests {
     }
 
     #[test]
-    fn it_lies_where_the_line_between_two_points_passes_one() {
-        // Half as far below as above, in powers of ten: a third of the way.
+    fn the_break_even_is_interpolated_between_two_points() {
+        // The speedup below is 1/10 and the one above 100: a third of the way, in powers of ten.
         let points = vec![(1e6, 2.0), (1e3, 0.1), (1e5, 100.0), (1e2, 0.01)];
-        let Some(BreakEven::At(ns)) = BreakEven::between(points) else { panic!("it lies between") };
+        let Some(BreakEven::At(ns)) = BreakEven::between(points) else {
+            panic!("no break-even between two points")
+        };
         assert!((ns.log10() - (3.0 + 2.0 / 3.0)).abs() < 1e-9, "{ns}");
     }
 
     #[test]
-    fn a_point_on_the_line_is_not_faster() {
+    fn a_speedup_of_one_is_not_faster() {
         assert_eq!(BreakEven::between(vec![(1e2, 1.0), (1e3, 1.0)]), Some(BreakEven::Never));
         let ns = BreakEven::between(vec![(1e2, 1.0), (1e3, 2.0)]).and_then(BreakEven::ns);
         assert!(ns.is_some_and(|ns| (ns - 100.0).abs() < 1e-9), "{ns:?}");
     }
 
     #[test]
-    fn it_may_lie_outside_of_what_was_measured() {
+    fn the_break_even_may_be_outside_the_measured_range() {
         assert_eq!(BreakEven::between(vec![]), None);
         assert_eq!(BreakEven::between(vec![(1e2, 0.1), (1e3, 0.9)]), Some(BreakEven::Never));
         let always = BreakEven::between(vec![(1e3, 1.8), (1e2, 1.1)]);

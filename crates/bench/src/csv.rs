@@ -1,4 +1,4 @@
-//! A report for a spreadsheet: a line a row, all times in nanoseconds.
+//! Renders a report as comma-separated values: one line per row, all times in nanoseconds.
 
 use std::borrow::Cow;
 
@@ -24,8 +24,8 @@ const COLUMNS: [&str; 17] = [
     "predicted_ns",
 ];
 
-/// The rows of a report, under the names of their columns. What a row does not have stays empty; places of rounds that are
-/// outliers stand in one field, with spaces between them.
+/// Renders the rows of a report, after a header line. Fields without a value are empty; the indices of
+/// outliers are in one field, separated by spaces.
 ///
 /// ```
 /// # let machine = bench::report::Machine { processor: String::new(), cores: 2, load: [0.0; 2] };
@@ -65,7 +65,7 @@ fn fields(row: &Row) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// A field that holds what separates fields stands in quotes.
+/// Quotes a field that contains a separator, a quote or a line break.
 fn quoted(field: &str) -> Cow<'_, str> {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\"")).into()
@@ -80,7 +80,7 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn rows_have_as_many_fields_as_the_head_and_lack_what_they_do_not_have() {
+    fn rows_match_the_header_and_missing_values_are_empty() {
         let text = csv(&samples::report());
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn suspect_rows_say_so() {
+    fn suspect_rows_are_marked() {
         let mut report = samples::report();
         report.rows[3].suspect = true;
         let text = csv(&report);

@@ -1,26 +1,26 @@
-//! Why there is no report.
+//! Error of a measurement.
 
 use std::fmt::{self, Display};
 
-/// Why a sweep could not be measured.
+/// A sweep could not be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// There are no workers, for this reason.
+    /// The pool has no workers; the text is the cause.
     Workers(String),
-    /// A job was not done, or wrongly: figures of such a run mean nothing.
+    /// A job failed or returned a wrong result, so the times of the run are meaningless.
     Jobs {
-        /// Who did not do it.
-        who: String,
-        /// What happened.
-        what: String,
+        /// The executor and its number of workers, or the plain loop.
+        executor: String,
+        /// Cause of the failure.
+        cause: String,
     },
 }
 
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Workers(why) => f.write_str(why),
-            Error::Jobs { who, what } => write!(f, "{who}: {what}"),
+            Error::Workers(cause) => f.write_str(cause),
+            Error::Jobs { executor, cause } => write!(f, "{executor}: {cause}"),
         }
     }
 }

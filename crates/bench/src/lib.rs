@@ -1,18 +1,18 @@
-//! What processes cost on this machine, measured.
+//! Measures what running jobs on worker processes costs on this machine.
 //!
-//! [`measure`] runs sweeps, each of which varies one factor: how much work is in a job, how many workers there are, how
-//! many jobs travel together, how much a job carries. Whatever is compared does the same jobs in the same rounds, together
-//! with a plain loop without any executor. The [`Report`](report::Report) is plain data, of which [`table`] and [`csv`] make
-//! text, and [`pictures`] a page.
+//! [`measure`] runs sweeps. A sweep varies one factor: the work in a job, the number of workers, the size of
+//! batches, the payload of a job, the transport. Candidates of a comparison run the same jobs in the same
+//! rounds, together with a plain loop without any executor. The [`Report`](report::Report) is plain data;
+//! [`table`] and [`csv`] render it as text, and [`pictures`] as an HTML page and SVG files.
 //!
-//! The program's `main` has to call `pool::enter_if_worker::<bench::load::Load>()` first thing.
+//! A program that measures must call `pool::enter_if_worker::<bench::load::Load>()` at the start of `main`.
 
 mod advise;
-mod books;
 mod break_even;
 pub mod calibrate;
+mod candidate;
+mod cost_snapshot;
 mod csv;
-mod entrant;
 mod error;
 pub mod load;
 pub mod machine;
@@ -36,11 +36,11 @@ mod table;
 mod units;
 mod work;
 
-pub use advise::{Advice, Sampled, Why, advise};
-pub use books::Books;
+pub use advise::{Advice, Reason, SampleStats, advise};
 pub use break_even::BreakEven;
+pub use candidate::wait_for_workers;
+pub use cost_snapshot::CostSnapshot;
 pub use csv::csv;
-pub use entrant::wait_for_workers;
 pub use error::Error;
 pub use measure::measure;
 pub use settings::Settings;

@@ -1,4 +1,4 @@
-//! The jobs of the sweeps: work of known size, with and without bytes to carry.
+//! The jobs of the sweeps: calibrated work, with and without a payload.
 
 use std::{fmt, hint::black_box, sync::Arc};
 
@@ -11,46 +11,46 @@ use serde::{
 /// A job of a sweep.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Load {
-    /// Nothing but work.
+    /// Work without a payload.
     Trial {
-        /// How much: turns of [`spin`].
+        /// Number of turns of [`spin`].
         turns: u64,
     },
-    /// Work, and bytes that are returned as they are.
+    /// Work with a payload, which is returned unchanged.
     Payload {
-        /// How much work.
+        /// Number of turns of [`spin`].
         turns: u64,
-        /// What is carried.
+        /// The payload.
         bytes: Bytes,
     },
 }
 
-/// What a [`Load`] yields.
+/// Output of a [`Load`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Yield {
-    /// What the work came to.
+pub enum Output {
+    /// Result of the work.
     Number(u64),
-    /// The same, and the bytes of the job.
+    /// Result of the work, and the payload of the job.
     Payload(u64, Bytes),
 }
 
 impl Job for Load {
     const NAME: &'static str = "bench";
-    type Output = Yield;
+    type Output = Output;
     type Error = String;
     type Context = ();
 
-    fn run(self, (): &mut ()) -> Result<Yield, String> {
+    fn run(self, (): &mut ()) -> Result<Output, String> {
         Ok(match self {
-            Load::Trial { turns } => Yield::Number(spin(turns)),
-            Load::Payload { turns, bytes } => Yield::Payload(spin(turns), bytes),
+            Load::Trial { turns } => Output::Number(spin(turns)),
+            Load::Payload { turns, bytes } => Output::Payload(spin(turns), bytes),
         })
     }
 }
 
-/// Arithmetic of which each turn needs the one before, so that its time is known from the number of turns. A shift goes
-/// before each product, because a compiler makes one turn of several that are linear. Never inlined, so that everybody runs
-/// the same instructions.
+/// Arithmetic in which each turn depends on the one before, so that its time is proportional to the number of
+/// turns. A shift comes before each product, because a compiler would merge several linear turns into one.
+/// Never inlined, so that all executors run the same instructions.
 #[inline(never)]
 pub fn spin(turns: u64) -> u64 {
     let mut value = black_box(turns | 1);
@@ -60,32 +60,33 @@ pub fn spin(turns: u64) -> u64 {
     black_box(value)
 }
 
-/// Bytes that are encoded as one piece. Shared, so that it costs nothing to make many jobs of the same ones, and what is
-/// measured is what it takes to carry them.
+/// Bytes that are encoded as one piece. Shared, so that making many jobs with the same bytes is free and only
+/// the transfer of the bytes is measured.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(Arc<Vec<u8>>);
 
 impl Bytes {
-    /// So many bytes, of which no packet and no page starts like the one before.
+    /// Returns `length` bytes in a pattern of period 251, so that no packet and no page starts like the one
+    /// before.
     #[must_use]
     pub fn new(length: usize) -> Bytes {
         Bytes(Arc::new((0..251).cycle().take(length).collect()))
     }
 
-    /// Returns all of them.
+    /// All bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many there are.
+    /// Number of bytes.
     #[must_use]
     pub fn length(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether these are the others, by their number and one byte of each page: to look at all of them takes a
-    /// considerable part of the time that it takes to carry them.
+    /// Returns whether both have the same length and the same byte in each page of 4096 bytes. Comparing all
+    /// bytes would take a considerable part of the time of a transfer.
     #[must_use]
     pub fn resemble(&self, others: &Bytes) -> bool {
         const PAGE: usize = 4096;
@@ -109,8 +110,8 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        struct Taker;
-        impl<'de> Visitor<'de> for Taker {
+        struct BytesVisitor;
+        impl<'de> Visitor<'de> for BytesVisitor {
             type Value = Bytes;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,7 +126,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 self.visit_byte_buf(bytes.to_vec())
             }
 
-            // Formats without bytes, such as JSON, write them as a list.
+            // Formats without a byte type, such as JSON, write a list.
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
                 let mut bytes = Vec::new();
                 while let Some(byte) = list.next_element()? {
@@ -134,7 +135,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(Bytes(Arc::new(bytes)))
             }
         }
-        deserializer.deserialize_byte_buf(Taker)
+        deserializer.deserialize_byte_buf(BytesVisitor)
     }
 }
 
@@ -145,17 +146,17 @@ mod tests {
     #[test]
     fn a_load_returns_what_it_carries() {
         let bytes = Bytes::new(10_000);
-        let Ok(Yield::Payload(number, returned)) =
+        let Ok(Output::Payload(number, returned)) =
             (Load::Payload { turns: 7, bytes: bytes.clone() }).run(&mut ())
         else {
-            panic!("it carries something")
+            panic!("no payload in the output")
         };
         assert_eq!((number, returned), (spin(7), bytes));
-        assert_eq!(Load::Trial { turns: 7 }.run(&mut ()), Ok(Yield::Number(spin(7))));
+        assert_eq!(Load::Trial { turns: 7 }.run(&mut ()), Ok(Output::Number(spin(7))));
     }
 
     #[test]
-    fn bytes_that_got_lost_or_moved_are_seen() {
+    fn missing_or_moved_bytes_are_detected() {
         let bytes = Bytes::new(10_000);
         assert!(bytes.resemble(&bytes.clone()) && Bytes::new(0).resemble(&Bytes::new(0)));
         assert!(!bytes.resemble(&Bytes::new(9_999)) && !bytes.resemble(&Bytes::new(0)));

@@ -1,25 +1,25 @@
-//! Where it is measured.
+//! Properties of the machine.
 
 use std::fs;
 
 use crate::report::Machine;
 
 impl Machine {
-    /// This one, as it is now.
+    /// Returns this machine's properties and its load average now, as both values of `load`.
     #[must_use]
     pub fn here() -> Machine {
         Machine { processor: processor(), cores: pool::available_cores(), load: [load(); 2] }
     }
 }
 
-/// How many programs wanted to run in the last minute, on average.
+/// Load average over the last minute, from `/proc/loadavg`; 0 if it cannot be read.
 #[must_use]
 pub fn load() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
 }
 
-/// What the processor calls itself.
+/// Model name of the processor, from `/proc/cpuinfo`; "unknown processor" if it is not there.
 #[must_use]
 pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

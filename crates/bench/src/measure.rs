@@ -1,8 +1,8 @@
-//! A run: all points of the sweeps that were asked for, one after the other.
+//! Runs a measurement: all points of the requested sweeps, one after the other.
 
 use crate::{
-    books::Books,
     calibrate::Pace,
+    cost_snapshot::CostSnapshot,
     error::Error,
     load::spin,
     machine::load,
@@ -15,13 +15,14 @@ use crate::{
     sweep::points,
 };
 
-/// The layout of [`Report`].
+/// Version of the layout of [`Report`].
 const SCHEMA: u32 = 1;
 
-/// Measures. `progress` is told how many runs are done, and of how many; they take about the same time each.
+/// Measures all sweeps of `settings`. Calls `progress` with the number of finished runs and the total after
+/// each run; runs take about the same time each. The total grows when a point is measured again.
 ///
 /// # Errors
-/// When there are no workers, or jobs are not done or done wrongly.
+/// When there are no workers, or when jobs fail or return wrong results.
 pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Error> {
     let mut machine = Machine::here();
     let points: Vec<Point> = settings.sweeps.iter().flat_map(|&sweep| points(sweep, settings)).collect();
@@ -33,7 +34,8 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
     let mut measured: Vec<Measured> = points.iter().map(measure).collect::<Result<_, _>>()?;
     share_grains(&points, &mut measured);
     machine.load[1] = load();
-    let books: Vec<Option<Books>> = measured.iter().flat_map(|measured| measured.books.clone()).collect();
+    let costs: Vec<Option<CostSnapshot>> =
+        measured.iter().flat_map(|measured| measured.costs.clone()).collect();
     let mut report = Report {
         schema: SCHEMA,
         machine,
@@ -43,12 +45,12 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
         rows: measured.into_iter().flat_map(|measured| measured.rows).collect(),
         model: None,
     };
-    predict(&mut report, &books);
+    predict(&mut report, &costs);
     Ok(report)
 }
 
-/// Points of a sweep that had the same jobs get the same grain, the middle of all their rounds: so rows that belong to
-/// each other can be found by it. Their speedups stay those of their own rounds.
+/// Gives points of a sweep that run the same jobs the same grain, the median of all their rounds, so that
+/// rows of the same work can be grouped by it. Their speedups are still those of their own rounds.
 fn share_grains(points: &[Point], measured: &mut [Measured]) {
     let work = |point: &Point| (point.sweep, point.bytes, point.grain_ns.to_bits());
     let grains: Vec<f64> = points
@@ -67,7 +69,7 @@ fn share_grains(points: &[Point], measured: &mut [Measured]) {
 mod tests {
     use super::*;
     use crate::{
-        entrant::Entrant,
+        candidate::Candidate,
         report::{ExecutorName, Row, Spread, Sweep},
     };
 
@@ -92,12 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn points_of_the_same_jobs_have_the_same_grain() {
+    fn points_with_the_same_jobs_have_the_same_grain() {
         let point = |grain_ns| Point {
             sweep: Sweep::Workers,
             grain_ns,
             bytes: 0,
-            entrants: vec![Entrant::processes(1)],
+            candidates: vec![Candidate::processes(1)],
         };
         let measured = |loop_ns: &[f64]| Measured {
             rows: vec![row()],

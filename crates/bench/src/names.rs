@@ -1,12 +1,12 @@
-//! What the parts of a report are called, on the command line and in tables.
+//! Names of sweeps and executors, as on the command line and in tables.
 
 use crate::report::{ExecutorName, Sweep};
 
 impl Sweep {
-    /// All there are, in the order in which they run.
+    /// All sweeps, in the order in which they run.
     pub const ALL: [Sweep; 5] = [Sweep::Grain, Sweep::Workers, Sweep::Batch, Sweep::Codec, Sweep::Transport];
 
-    /// As it is written.
+    /// Name on the command line, in JSON and in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -20,7 +20,7 @@ impl Sweep {
 }
 
 impl ExecutorName {
-    /// As it is written.
+    /// Name in JSON and in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_in_the_json() {
+    fn names_match_the_json() {
         for sweep in Sweep::ALL {
             assert_eq!(serde_json::to_value(sweep).unwrap(), sweep.name());
         }

@@ -1,30 +1,30 @@
-//! How far a run has come.
+//! Progress of a measurement.
 
 use std::cell::{Cell, RefCell};
 
-/// Counts what is done, and tells whoever wants to know.
+/// Counts finished runs and reports them to a callback.
 pub(crate) struct Progress<'a> {
     done: Cell<u64>,
-    all: Cell<u64>,
-    tell: RefCell<&'a mut dyn FnMut(u64, u64)>,
+    total: Cell<u64>,
+    callback: RefCell<&'a mut dyn FnMut(u64, u64)>,
 }
 
 impl<'a> Progress<'a> {
-    /// Of so many runs.
-    pub(crate) fn new(all: u64, tell: &'a mut dyn FnMut(u64, u64)) -> Progress<'a> {
-        tell(0, all);
-        Progress { done: Cell::new(0), all: Cell::new(all), tell: RefCell::new(tell) }
+    /// Calls `callback` with the number of finished runs and the total, now and after each run.
+    pub(crate) fn new(total: u64, callback: &'a mut dyn FnMut(u64, u64)) -> Progress<'a> {
+        callback(0, total);
+        Progress { done: Cell::new(0), total: Cell::new(total), callback: RefCell::new(callback) }
     }
 
-    /// Adds runs that were not known at the start; reported with the next run that is done.
+    /// Adds runs to the total. The callback sees it when the next run is done.
     pub(crate) fn add(&self, runs: u64) {
-        self.all.set(self.all.get() + runs);
+        self.total.set(self.total.get() + runs);
     }
 
-    /// Another run is done; passes on what it gave.
-    pub(crate) fn count<T>(&self, gave: T) -> T {
+    /// Counts a finished run and returns its result unchanged.
+    pub(crate) fn count<T>(&self, result: T) -> T {
         self.done.set(self.done.get() + 1);
-        (self.tell.borrow_mut())(self.done.get(), self.all.get());
-        gave
+        (self.callback.borrow_mut())(self.done.get(), self.total.get());
+        result
     }
 }

@@ -1,58 +1,58 @@
-//! What a sweep has found, as plain data: what `--json` prints, and all that tables and pictures are made of.
+//! The report as plain data: the layout of `--json`, and the input of tables and pictures.
 
 use serde::{Deserialize, Serialize};
 
-/// One run of `runner bench`.
+/// Results of one `runner bench`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Of this layout; counts up when a field changes its meaning.
+    /// Version of the layout; increases when a field changes its meaning.
     pub schema: u32,
-    /// Where it was measured.
+    /// The machine on which it was measured.
     pub machine: Machine,
-    /// Whether it was a quick look.
+    /// True for `--quick`: fewer points and shorter runs.
     pub quick: bool,
-    /// How often everybody ran.
+    /// Number of rounds.
     pub rounds: usize,
-    /// How many workers there were where nothing else is said.
+    /// Number of workers in sweeps that do not vary it.
     pub workers: usize,
-    /// Everything that was measured.
+    /// All measured rows.
     pub rows: Vec<Row>,
-    /// What the ledger predicts; nothing if no process pool was measured.
+    /// The model fitted to the processor times; `None` if no process pool was measured.
     pub model: Option<Model>,
 }
 
-/// Where it was measured.
+/// The machine on which a report was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// What the processor calls itself.
+    /// Model name of the processor.
     pub processor: String,
-    /// How many cores this process may use.
+    /// Number of cores that this process may use.
     pub cores: usize,
-    /// How many programs wanted to run in the minute before and in the last minute of the sweep.
+    /// Load average of the minute before the sweep, and of its last minute.
     pub load: [f64; 2],
 }
 
-/// What was varied.
+/// The factor that a sweep varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sweep {
-    /// How much work is in a job.
+    /// Work in a job.
     Grain,
-    /// How many workers there are.
+    /// Number of workers.
     Workers,
-    /// How many jobs travel together.
+    /// Number of jobs in a batch.
     Batch,
-    /// How large jobs and outputs are, for each codec.
+    /// Payload of jobs and outputs, for each codec.
     Codec,
     /// Work in a job, and round trips of single jobs, for each transport.
     Transport,
 }
 
-/// What runs the jobs.
+/// Kind of executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExecutorName {
-    /// One job after the other.
+    /// In the calling thread, one job after the other.
     Serial,
     /// Threads of this process.
     Threads,
@@ -60,123 +60,124 @@ pub enum ExecutorName {
     Processes,
 }
 
-/// One point of a sweep.
+/// One candidate at one point of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// What was varied.
+    /// The sweep.
     pub sweep: Sweep,
-    /// What ran the jobs.
+    /// The executor.
     pub executor: ExecutorName,
-    /// How many workers there were.
+    /// Number of workers.
     pub workers: usize,
-    /// The work in a job, in nanoseconds: what it takes without an executor, measured in the same rounds.
+    /// Work in a job, in nanoseconds: its time in the plain loop, measured in the same rounds.
     pub grain_ns: f64,
-    /// How many bytes a job carries beside its work, and its output as many.
+    /// Payload of a job in bytes; its output has the same.
     pub payload_bytes: u64,
-    /// Which codec.
+    /// Name of the codec; empty for executors without worker processes.
     pub codec: String,
     /// Name of the transport; empty for executors without worker processes.
     pub transport: String,
-    /// Jobs in a batch; none where the pool decides.
+    /// Jobs in a batch; `None` where the pool chooses.
     pub batch: Option<u64>,
-    /// Jobs in flight at a time, 1 for round trips; none where the executor decides.
+    /// Jobs in flight at a time, 1 for round trips; `None` where the executor chooses.
     pub in_flight: Option<u64>,
-    /// How many jobs each round ran.
+    /// Number of jobs in each round.
     pub jobs: u64,
-    /// Time for a job, from the first pushed to the last output, divided by their number, in nanoseconds;
-    /// where one job is in flight at a time that is the mean round trip.
+    /// Time for a job, in nanoseconds: the time from the first submitted job to the last output, divided by
+    /// the number of jobs. With one job in flight that is the mean round trip.
     pub ns_per_job: Spread,
-    /// How many times faster than the same work without an executor.
+    /// Speedup over the plain loop: median of the ratios of all rounds.
     pub speedup: f64,
-    /// True if the speedup is more than workers and cores allow, and was so when the point was measured again: the plain
-    /// loop was disturbed. The break-even, the best speedup and the model leave such rows out.
+    /// True if the speedup is more than workers and cores allow, also when the point was measured again: the
+    /// plain loop was disturbed. The break-even, the best speedup and the model ignore such rows.
     pub suspect: bool,
-    /// What the model says of the time for a job, in nanoseconds, if it says anything.
+    /// Time for a job that the model predicts, in nanoseconds; `None` where the model does not apply.
     pub predicted_ns: Option<f64>,
-    /// Where the time of all who took part went, for a job, in nanoseconds; empty if nobody looked.
+    /// Time for a job in each stage, in nanoseconds, of the parent and the workers; empty if it was not
+    /// measured.
     pub stages: Vec<StageTime>,
 }
 
-/// What a series of rounds gave.
+/// Summary of a series of rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// The figure in the middle.
+    /// Median.
     pub median: f64,
-    /// The least.
+    /// Minimum.
     pub low: f64,
-    /// The most.
+    /// Maximum.
     pub high: f64,
-    /// Each round's, in their order.
+    /// Value of each round, in order.
     pub rounds: Vec<f64>,
-    /// The places of rounds that lie far from the others: more than 3 median absolute deviations, and a twentieth, from
+    /// Indices of outliers in `rounds`: more than 3 median absolute deviations, and more than 5 %, away from
     /// the median.
     pub outliers: Vec<usize>,
 }
 
-/// Time that went into one stage of a job's way.
+/// Time in one stage of the pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageTime {
-    /// Its name.
+    /// Name of the stage.
     pub stage: String,
-    /// Whether the parent or a worker spent it.
+    /// The side that spent the time.
     pub side: Side,
     /// Nanoseconds for a job.
     pub ns: f64,
 }
 
-/// Who spends time.
+/// The side of the pipeline that spends time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The process that has the jobs.
+    /// The process that submits the jobs.
     Parent,
-    /// The processes that run them.
+    /// The worker processes.
     Worker,
 }
 
-/// What the ledger says about sizes of jobs that were not measured.
+/// The model of the costs of worker processes, and its predictions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    /// What a job costs the parent, in nanoseconds.
+    /// Cost of a job in the parent, in nanoseconds.
     pub parent_ns: f64,
-    /// What it costs a worker beside its work, in nanoseconds.
+    /// Cost of a job in a worker in addition to its work, in nanoseconds.
     pub worker_ns: f64,
-    /// What each batch of jobs costs the parent in addition, in nanoseconds.
+    /// Additional cost of a batch in the parent, in nanoseconds.
     pub parent_batch_ns: f64,
-    /// What it costs the worker.
+    /// Additional cost of a batch in a worker, in nanoseconds.
     pub worker_batch_ns: f64,
-    /// How long cores stand still for each job, because everybody waits for somebody, in nanoseconds.
+    /// Time that cores are idle for each job, because parent and workers wait for each other, in nanoseconds.
     pub idle_ns: f64,
-    /// How long for each batch.
+    /// Additional idle time for each batch, in nanoseconds.
     pub idle_batch_ns: f64,
-    /// From this grain on the workers are faster than none, as predicted, in nanoseconds.
+    /// Predicted break-even: the grain from which the workers are faster than the plain loop, in nanoseconds.
     pub break_even_ns: f64,
-    /// The same as measured, between two points of the sweep; none if all points lie on one side.
+    /// Measured break-even, between two points of the sweep; `None` if all points are on one side.
     pub measured_break_even_ns: Option<f64>,
-    /// For grains in ascending order: the number of workers beyond which the parent limits.
+    /// Number of workers beyond which the parent is the bottleneck, for grains in ascending order.
     pub limits: Vec<Limit>,
-    /// The speedup that is to be expected, for a curve.
-    pub curve: Vec<Point>,
-    /// The largest error of a prediction from 1 us to 10 ms, as a part of what was measured.
+    /// Predicted speedups, for a curve.
+    pub curve: Vec<CurvePoint>,
+    /// Largest relative error of the predictions for grains from 1 us to 10 ms.
     pub largest_error: Option<f64>,
 }
 
-/// From how many workers on the parent limits.
+/// Number of workers beyond which the parent is the bottleneck.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
-    /// The work in a job, in nanoseconds.
+    /// Work in a job, in nanoseconds.
     pub grain_ns: f64,
-    /// So many workers a parent with a core for itself can keep busy.
+    /// Number of workers that a parent with a core of its own can keep busy.
     pub workers: f64,
 }
 
 /// A point of the model's curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// The work in a job, in nanoseconds.
+pub struct CurvePoint {
+    /// Work in a job, in nanoseconds.
     pub grain_ns: f64,
-    /// How many workers.
+    /// Number of workers.
     pub workers: usize,
-    /// Times faster than no executor.
+    /// Predicted speedup over the plain loop.
     pub speedup: f64,
 }

@@ -1,40 +1,40 @@
-//! Measuring in turns: whatever disturbs the machine for a while disturbs all contenders.
+//! Measurement in alternation: a disturbance of the machine affects all contenders alike.
 
 use std::{
     error::Error,
     fmt::{self, Debug, Display},
 };
 
-/// Somebody who can do the work of a comparison.
+/// A participant of a comparison.
 pub struct Contender<'a, E> {
     name: String,
     run: Box<dyn FnMut() -> Result<f64, E> + 'a>,
 }
 
 impl<'a, E> Contender<'a, E> {
-    /// `run` does the work once and says what it cost, in whatever unit all contenders share.
+    /// `run` does the work once and returns its cost, in a unit that all contenders share.
     pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<f64, E> + 'a) -> Contender<'a, E> {
         Contender { name: name.into(), run: Box::new(run) }
     }
 }
 
-/// What one contender's rounds gave, in their order.
+/// Costs of one contender, by round.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Whose they are.
+    /// Name of the contender.
     pub name: String,
-    /// What each round cost.
+    /// Cost of each round.
     pub figures: Vec<f64>,
 }
 
 impl Series {
-    /// The figure in the middle.
+    /// Median cost.
     #[must_use]
     pub fn median(&self) -> f64 {
         median(self.figures.clone())
     }
 
-    /// The middle of what this cost divided by what the other one cost in the same round.
+    /// Median of the ratios of this series' costs to the other's, round by round.
     #[must_use]
     pub fn against(&self, other: &Series) -> f64 {
         median(self.ratios(other))
@@ -47,12 +47,12 @@ impl Series {
     }
 }
 
-/// A contender could not do the work, so that there is nothing to compare.
+/// A contender failed, so there is nothing to compare.
 #[derive(Debug)]
 pub struct GivenUp<E> {
-    /// Who it was.
+    /// Name of the contender.
     pub name: String,
-    /// Why.
+    /// Cause of the failure.
     pub error: E,
 }
 
@@ -64,11 +64,11 @@ impl<E: Display> Display for GivenUp<E> {
 
 impl<E: Debug + Display> Error for GivenUp<E> {}
 
-/// Lets each contender run once a round. Who goes first changes from round to round, since whoever follows a long
-/// run finds the processor warm.
+/// Runs each contender once per round. The first one changes from round to round, because a run after a long
+/// one finds a warm processor.
 ///
 /// # Errors
-/// When a contender cannot do the work.
+/// Returns the first error of a contender.
 pub fn alternate<E>(mut contenders: Vec<Contender<'_, E>>, rounds: usize) -> Result<Vec<Series>, GivenUp<E>> {
     let mut series: Vec<Series> = contenders
         .iter()
@@ -86,13 +86,13 @@ pub fn alternate<E>(mut contenders: Vec<Contender<'_, E>>, rounds: usize) -> Res
     Ok(series)
 }
 
-/// The figure in the middle; 0 if there is none.
+/// Median; 0 if `figures` is empty. Of an even number it is the upper one of the middle two.
 #[must_use]
 pub fn median(figures: Vec<f64>) -> f64 {
     quantile(figures, 0.5)
 }
 
-/// The figure below which so large a part of all lies; 0 if there is none.
+/// The value below which the fraction `part` of `figures` lies, always one of them; 0 if there are none.
 #[must_use]
 pub fn quantile(mut figures: Vec<f64>, part: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contenders_take_turns_and_the_first_one_changes() {
+    fn contenders_alternate_and_the_first_one_changes() {
         let order = RefCell::new(String::new());
         let contender = |name: &'static str, figure: f64| {
             let order = &order;
@@ -122,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gives_up_is_named() {
-        let contenders = vec![Contender::new("a", || Ok(1.0)), Contender::new("b", || Err("no wind"))];
-        assert_eq!(alternate(contenders, 3).unwrap_err().to_string(), "b: no wind");
+    fn an_error_names_its_contender() {
+        let contenders = vec![Contender::new("a", || Ok(1.0)), Contender::new("b", || Err("no result"))];
+        assert_eq!(alternate(contenders, 3).unwrap_err().to_string(), "b: no result");
     }
 
     #[test]
-    fn quantiles_are_figures_that_were_measured() {
+    fn quantiles_are_measured_values() {
         let figures: Vec<f64> = (0..100).map(f64::from).collect();
         assert_eq!((quantile(figures.clone(), 0.99), quantile(figures, 1.0)), (99.0, 99.0));
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);

@@ -1,8 +1,8 @@
-//! A report for tests.
+//! A report for unit tests.
 
 use crate::report::{ExecutorName, Machine, Model, Report, Row, Spread, Sweep};
 
-/// A few rows of every sweep. Processes break even between 100 ns and 1 us.
+/// Returns a report with a few rows of every sweep. Processes break even between 100 ns and 1 us.
 pub(crate) fn report() -> Report {
     let (serial, processes) = (ExecutorName::Serial, ExecutorName::Processes);
     let mut first = row(Sweep::Grain, serial, 100.0, 130.0);

@@ -1,4 +1,4 @@
-//! What a run of the sweeps is asked for.
+//! Settings of a measurement.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use pool::available_cores;
 
 use crate::{report::Sweep, starts::Starts};
 
-/// What is measured, and how thoroughly.
+/// Sweeps to measure, and the number and length of runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Fewer points.
+    /// Measure fewer points of each sweep.
     pub quick: bool,
-    /// How many workers there are where nothing else is varied.
+    /// Number of workers in sweeps that do not vary it.
     pub workers: usize,
-    /// How often everybody runs.
+    /// Number of timed rounds; each candidate runs once in each.
     pub rounds: usize,
-    /// About how long each of these runs takes.
+    /// Approximate length of one run.
     pub run_time: Duration,
-    /// Which sweeps.
+    /// Sweeps to run, in this order.
     pub sweeps: Vec<Sweep>,
-    /// Tells others when workers are starting.
+    /// Held while workers are starting, so that a signal handler can wait for them.
     pub starts: Starts,
 }
 
 impl Settings {
-    /// What is usual, for a quick look or a whole measurement: all sweeps, with a worker a core.
+    /// Returns the defaults of a quick or a full measurement: all sweeps, one worker for each available core.
     #[must_use]
-    pub fn usual(quick: bool) -> Settings {
+    pub fn with_defaults(quick: bool) -> Settings {
         let millis = if quick { 60 } else { 200 };
         Settings {
             quick,

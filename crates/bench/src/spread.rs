@@ -1,21 +1,23 @@
-//! What a series of rounds says.
+//! Median, range and outliers of a series of rounds.
 
 use crate::{report::Spread, rounds::median};
 
-/// So many median absolute deviations from the median are far.
-const FAR: f64 = 3.0;
+/// Multiple of the median absolute deviation beyond which a round is an outlier.
+const OUTLIER_DEVIATIONS: f64 = 3.0;
 
-/// So small a part of the median is not far, however alike the rounds are.
-const NEAR: f64 = 0.05;
+/// Distance from the median, as a fraction of it, within which a round is never an outlier, however small the
+/// deviation.
+const MIN_OUTLIER_DISTANCE: f64 = 0.05;
 
 impl Spread {
-    /// Of what each round gave.
+    /// Summarizes the values of all rounds.
     #[must_use]
     pub fn of(rounds: Vec<f64>) -> Spread {
         let middle = median(rounds.clone());
         let distance = |figure: f64| (figure - middle).abs();
-        let far = FAR * median(rounds.iter().map(|&figure| distance(figure)).collect());
-        let is_outlier = |figure: f64| distance(figure) > far && distance(figure) > NEAR * middle.abs();
+        let far = OUTLIER_DEVIATIONS * median(rounds.iter().map(|&figure| distance(figure)).collect());
+        let min_distance = MIN_OUTLIER_DISTANCE * middle.abs();
+        let is_outlier = |figure: f64| distance(figure) > far && distance(figure) > min_distance;
         let outliers = (0..rounds.len()).filter(|&place| is_outlier(rounds[place])).collect();
         Spread {
             median: middle,
@@ -32,20 +34,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_that_lie_far_from_the_others_are_named_by_their_places() {
+    fn outliers_are_indices_of_rounds() {
         let spread = Spread::of(vec![100.0, 150.0, 102.0, 98.0, 60.0, 101.0, 99.0]);
         assert_eq!((spread.median, spread.low, spread.high), (100.0, 60.0, 150.0));
         assert_eq!(spread.outliers, [1, 4]);
     }
 
     #[test]
-    fn a_twentieth_is_never_far() {
+    fn five_percent_is_never_an_outlier() {
         assert!(Spread::of(vec![100.0, 100.0, 105.0, 100.0, 95.0]).outliers.is_empty());
         assert_eq!(Spread::of(vec![100.0, 100.0, 105.1, 100.0]).outliers, [2]);
     }
 
     #[test]
-    fn among_rounds_that_differ_nothing_is_far() {
+    fn a_wide_spread_has_no_outliers() {
         assert!(Spread::of(vec![50.0, 100.0, 150.0, 75.0, 125.0]).outliers.is_empty());
     }
 

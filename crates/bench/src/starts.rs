@@ -1,4 +1,4 @@
-//! Moments at which the program had better not be ended.
+//! Delays the end of the program while workers are starting.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
@@ -6,30 +6,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whether workers are starting. A program that ends meanwhile leaves the place where it was to meet them behind, a small
-/// folder among the temporary files.
+/// A lock that is held while workers start. If the program ends meanwhile, the folder with the socket at
+/// which the workers connect remains among the temporary files.
 #[derive(Clone, Debug, Default)]
 pub struct Starts(Arc<Mutex<()>>);
 
-/// As long as there is this, no workers start, or nobody else starts any.
+/// A guard: while it exists, no other thread starts workers. [`Starts::pause`] returns an empty guard after
+/// its timeout.
 #[derive(Debug)]
 pub struct Pause<'a>(#[allow(dead_code)] Option<MutexGuard<'a, ()>>);
 
 impl Starts {
-    /// Waits until those that are starting have started, but no longer than this, and keeps others from it.
-    pub fn pause(&self, longest: Duration) -> Pause<'_> {
+    /// Waits until no workers are starting, for `timeout` at most, and keeps other threads from starting any.
+    pub fn pause(&self, timeout: Duration) -> Pause<'_> {
         let start = Instant::now();
         loop {
             match self.0.try_lock() {
                 Ok(guard) => return Pause(Some(guard)),
                 Err(TryLockError::Poisoned(poisoned)) => return Pause(Some(poisoned.into_inner())),
-                Err(TryLockError::WouldBlock) if start.elapsed() >= longest => return Pause(None),
+                Err(TryLockError::WouldBlock) if start.elapsed() >= timeout => return Pause(None),
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
             }
         }
     }
 
-    /// While workers are started.
+    /// Waits for the lock. Hold the guard while workers are starting.
     pub fn begin(&self) -> Pause<'_> {
         Pause(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_pauses_waits_for_those_that_start_but_not_for_ever() {
+    fn a_pause_waits_for_starting_workers_until_its_timeout() {
         let starts = Starts::default();
         let begun = starts.begin();
         let start = Instant::now();

@@ -1,20 +1,22 @@
 //! Speedups that are not possible: a sign that the plain loop was disturbed while it was measured.
 //!
-//! N workers on C cores run at most min(N, C) jobs at the same time, each with the instructions that the plain loop runs. A
-//! speedup above that says nothing about the workers: most likely another program, or another virtual machine, slowed the
-//! loop down. One such round is noise, so the rule looks at the lower quartile of the rounds.
+//! N workers on C cores run at most min(N, C) jobs at the same time, each with the instructions that the
+//! plain loop runs. A higher speedup is not an effect of the workers: most likely another program, or another
+//! virtual machine, slowed the loop down. One such round is noise, so the rule looks at the lower quartile of
+//! the rounds.
 
 use crate::rounds::quantile;
 
 /// Factor by which a speedup may exceed its limit, because the frequency of a core varies by a few percent.
 const TOLERANCE: f64 = 1.05;
 
-/// Part of the rounds that may lie within the limit while the rest is above it. Of fewer than four rounds, all must be
-/// above it.
+/// Fraction of the rounds that may be within the limit while the rest is above it. With fewer than four
+/// rounds, all of them must be above it.
 const LOWER_QUARTILE: f64 = 0.25;
 
-/// Number of jobs that can run at the same time, which is the upper bound of a speedup. With fewer jobs in flight than
-/// workers and cores that number counts, so a round trip is never faster than the plain loop.
+/// Number of jobs that can run at the same time, which is the upper bound of a speedup. If fewer jobs are in
+/// flight than there are workers and cores, that number is the bound, so a round trip is never faster than
+/// the plain loop.
 pub(crate) fn limit(workers: usize, cores: usize, in_flight: Option<u64>) -> f64 {
     let in_flight = in_flight.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(usize::MAX);
     workers.min(cores).min(in_flight).max(1) as f64
@@ -38,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_twentieth_above_the_limit_is_possible() {
+    fn five_percent_above_the_limit_is_possible() {
         assert!(is_possible(vec![2.1; 5], 2.0));
         assert!(!is_possible(vec![2.11; 5], 2.0));
         assert!(!is_possible(vec![1.06], 1.0), "one round counts as it is");
@@ -47,12 +49,15 @@ mod tests {
     #[test]
     fn a_spread_that_reaches_down_to_the_limit_is_possible() {
         assert!(is_possible(vec![1.9, 2.0, 3.0, 3.5, 4.0], 2.0), "a quarter of the rounds is possible");
-        assert!(!is_possible(vec![1.9, 2.2, 3.0, 3.5, 4.0], 2.0), "less than a quarter is");
+        assert!(
+            !is_possible(vec![1.9, 2.2, 3.0, 3.5, 4.0], 2.0),
+            "less than a quarter of the rounds is possible"
+        );
         assert!(is_possible(vec![0.1, 2.0, 9.0], 2.0), "with three rounds the lowest counts");
     }
 
     #[test]
-    fn no_rounds_are_no_reason_for_doubt() {
+    fn no_rounds_are_possible() {
         assert!(is_possible(vec![], 1.0));
         assert!(!is_possible(vec![f64::INFINITY], 1.0));
     }

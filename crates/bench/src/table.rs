@@ -1,4 +1,4 @@
-//! A report for a reader.
+//! Renders a report as a table for a terminal.
 
 use crate::{
     break_even::BreakEven,
@@ -6,18 +6,18 @@ use crate::{
     units::{bytes, ratio, time},
 };
 
-/// More programs than this want to run, while a measurement should be the only one.
-const BUSY: f64 = 0.5;
+/// Load average before the run above which the machine counts as busy.
+const BUSY_LOAD: f64 = 0.5;
 
-/// Explains rows whose work is given as a round trip.
+/// Explanation of rows that show a round trip.
 const ROUND_TRIP: &str =
     "Round trip: one job of the smallest size in flight at a time, from its submission to its result.";
 
-/// Explains `*` before a speedup.
+/// Explanation of `*` before a speedup.
 const SUSPECT: &str =
     "*: more than workers and cores allow, also when measured again: the plain loop was disturbed";
 
-/// A section for each sweep, under a line on where it was measured.
+/// Renders a section for each sweep, after a header about the machine and the rounds.
 ///
 /// ```
 /// # let machine = bench::report::Machine { processor: "Abacus".to_owned(), cores: 2, load: [0.0; 2] };
@@ -41,15 +41,15 @@ fn head(report: &Report) -> String {
         machine.processor,
         counted(report.rounds, "round"),
     );
-    head.push_str("speedup: against the same jobs in a plain loop in the same round\n");
+    head.push_str("speedup: relative to the same jobs in a plain loop in the same round\n");
     if report.rows.iter().any(|row| row.suspect) {
         head = head + SUSPECT + "\n";
     }
     if report.quick {
-        head.push_str("a quick look: few points and short runs, so the figures are rough\n");
+        head.push_str("quick run: few points and short runs, so values are rough\n");
     }
-    if before > BUSY {
-        head.push_str("the machine was busy with something else, so the figures are worth less\n");
+    if before > BUSY_LOAD {
+        head.push_str("the machine was busy before the run, so values may be worse than on an idle one\n");
     }
     head
 }
@@ -60,7 +60,7 @@ fn section(sweep: Sweep, report: &Report) -> Option<String> {
         return None;
     }
     let [first, second] = keys(sweep);
-    let head = [first.0, second.0, "a job", "low", "high", "predicted", "speedup", "jobs", "far off"]
+    let head = [first.0, second.0, "per job", "low", "high", "predicted", "speedup", "jobs", "outliers"]
         .map(str::to_owned);
     let mut lines = vec![head];
     lines.extend(rows.iter().map(|row| cells(row, [first.1(row), second.1(row)])));
@@ -82,22 +82,22 @@ fn section(sweep: Sweep, report: &Report) -> Option<String> {
 fn title(sweep: Sweep, workers: usize) -> String {
     let workers = counted(workers, "worker");
     match sweep {
-        Sweep::Grain => format!("Grain: how much work a job needs to be worth a worker; {workers}"),
-        Sweep::Workers => "Workers: how far more processes help".to_owned(),
-        Sweep::Batch => format!("Batch: how many jobs should travel together; {workers}"),
-        Sweep::Codec => format!("Codec: what it takes to carry bytes, there and back; {workers}"),
+        Sweep::Grain => format!("Grain: time for a job by the work in it; {workers}"),
+        Sweep::Workers => "Workers: time for a job by the number of worker processes".to_owned(),
+        Sweep::Batch => format!("Batch: time for a job by the size of batches; {workers}"),
+        Sweep::Codec => format!("Codec: time for a job by payload and codec; {workers}"),
         Sweep::Transport => {
-            format!("Transport: what jobs cost through rings and through a channel; {workers}")
+            format!("Transport: time for a job by transport; {workers}")
         }
     }
 }
 
-/// A column's name, and what stands in it.
-type Key = (&'static str, fn(&Row) -> String);
+/// Name of a column, and a function that renders its cell.
+type KeyColumn = (&'static str, fn(&Row) -> String);
 
-/// What tells the rows of a sweep from each other.
-fn keys(sweep: Sweep) -> [Key; 2] {
-    let work: Key = ("work", |row| time(row.grain_ns));
+/// Columns by which the rows of a sweep differ.
+fn keys(sweep: Sweep) -> [KeyColumn; 2] {
+    let work: KeyColumn = ("work", |row| time(row.grain_ns));
     match sweep {
         Sweep::Grain => [work, ("executor", |row| row.executor.name().to_owned())],
         Sweep::Workers => [work, ("workers", |row| row.workers.to_string())],
@@ -116,26 +116,26 @@ fn work_or_round_trip(row: &Row) -> String {
 
 type Cells = [String; 9];
 
-/// Where the prediction stands among them.
+/// Column of the prediction.
 const PREDICTED: usize = 5;
 
 fn cells(row: &Row, [first, second]: [String; 2]) -> Cells {
     let spread = &row.ns_per_job;
-    // People count from one.
-    let far: Vec<String> = spread.outliers.iter().map(|place| (place + 1).to_string()).collect();
-    let far = match far.len() {
+    // Rounds are numbered from 1 for readers.
+    let numbers: Vec<String> = spread.outliers.iter().map(|place| (place + 1).to_string()).collect();
+    let outliers = match numbers.len() {
         0 => String::new(),
-        1 => format!("round {}", far[0]),
-        _ => format!("rounds {}", far.join(", ")),
+        1 => format!("round {}", numbers[0]),
+        _ => format!("rounds {}", numbers.join(", ")),
     };
     let times = [spread.median, spread.low, spread.high].map(time);
     let [median, low, high] = times;
     let predicted = row.predicted_ns.map_or_else(String::new, time);
     let speedup = if row.suspect { "*" } else { "" }.to_owned() + &ratio(row.speedup);
-    [first, second, median, low, high, predicted, speedup, row.jobs.to_string(), far]
+    [first, second, median, low, high, predicted, speedup, row.jobs.to_string(), outliers]
 }
 
-/// What is the same as in the row above need not be read again.
+/// Clears the first cell of a line if it is the same as in the line above.
 fn blank_repeated(lines: &mut [Cells]) {
     for place in (1..lines.len()).rev() {
         if lines[place][0] == lines[place - 1][0] {
@@ -144,7 +144,7 @@ fn blank_repeated(lines: &mut [Cells]) {
     }
 }
 
-/// Columns as wide as their widest cell: figures to the right, and remarks, the last, to the left.
+/// Aligns columns: values to the right, the outliers in the last column to the left.
 fn aligned(lines: &[Cells]) -> String {
     let last = lines.first().map_or(0, |cells| cells.len() - 1);
     let width = |column: usize| lines.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
@@ -160,14 +160,15 @@ fn aligned(lines: &[Cells]) -> String {
     lines.iter().map(line).collect()
 }
 
-/// What the model goes by, and how far it can be trusted.
+/// The constants of the model, its break-even and its largest error.
 fn costs(model: &Model) -> String {
     let error = model.largest_error.map_or_else(String::new, |error| {
-        format!("\nFrom 1 us to 10 ms that predicts the time for a job to {:.0} %.", (100.0 * error).ceil())
+        let percent = (100.0 * error).ceil();
+        format!("\nFrom 1 us to 10 ms the prediction of the time for a job is within {percent:.0} %.")
     });
     format!(
-        "A job costs the parent {} and a worker {} beside its work, and leaves cores idle for {}; each batch of jobs\n\
-         {}, {} and {} more. By that, processes are faster from {} on.{error}",
+        "A job costs {} in the parent and {} in a worker in addition to its work, and {} of idle cores;\n\
+         each batch costs {}, {} and {} more. By this model, processes are faster from {} on.{error}",
         time(model.parent_ns),
         time(model.worker_ns),
         time(model.idle_ns),
@@ -181,7 +182,7 @@ fn costs(model: &Model) -> String {
 fn break_even(report: &Report) -> Option<String> {
     let is_omitted =
         |row: &Row| row.sweep == Sweep::Grain && row.executor == ExecutorName::Processes && row.suspect;
-    let omitted = if report.rows.iter().any(is_omitted) { " Rows with * are left out." } else { "" };
+    let omitted = if report.rows.iter().any(is_omitted) { " Rows with * are ignored." } else { "" };
     let sentence = match BreakEven::of(report)? {
         BreakEven::Never => "Processes are not faster than a plain loop at any grain measured.".to_owned(),
         BreakEven::Always(ns) => {
@@ -202,16 +203,16 @@ mod tests {
     use crate::samples;
 
     #[test]
-    fn sections_have_aligned_columns_and_the_break_even_stands_under_the_grains() {
+    fn columns_are_aligned_and_the_break_even_follows_the_grains() {
         let table = table(&samples::report());
         let expected = "\
 2 cores, Abacus; medians of 5 rounds; load 0.25 before and 1.50 after
-speedup: against the same jobs in a plain loop in the same round
-a quick look: few points and short runs, so the figures are rough
+speedup: relative to the same jobs in a plain loop in the same round
+quick run: few points and short runs, so values are rough
 
-Grain: how much work a job needs to be worth a worker; 2 workers
+Grain: time for a job by the work in it; 2 workers
 
-     work   executor    a job      low     high  predicted  speedup  jobs   far off
+     work   executor  per job      low     high  predicted  speedup  jobs   outliers
    100 ns     serial   130 ns   120 ns   400 ns               0.750  1000   round 3
            processes   200 ns   200 ns   200 ns               0.500  1000
   1.00 us     serial  1.05 us  1.05 us  1.05 us               0.952  1000
@@ -219,19 +220,19 @@ Grain: how much work a job needs to be worth a worker; 2 workers
 
 Processes are faster than a plain loop from about 316 ns on.
 
-A job costs the parent 80.0 ns and a worker 20.0 ns beside its work, and leaves cores idle for 10.0 ns; each batch of jobs
-20.0 us, 8.00 us and 2.00 us more. By that, processes are faster from 110 ns on.
-From 1 us to 10 ms that predicts the time for a job to 5 %.
+A job costs 80.0 ns in the parent and 20.0 ns in a worker in addition to its work, and 10.0 ns of idle cores;
+each batch costs 20.0 us, 8.00 us and 2.00 us more. By this model, processes are faster from 110 ns on.
+From 1 us to 10 ms the prediction of the time for a job is within 5 %.
 
-Workers: how far more processes help
+Workers: time for a job by the number of worker processes
 ";
         assert!(table.starts_with(expected), "{table}");
-        assert!(table.contains("\n   payload    codec    a job"), "{table}");
-        assert!(table.contains("  1.00 us   auto  620 ns"), "{table}");
+        assert!(table.contains("\n   payload    codec  per job"), "{table}");
+        assert!(table.contains("  1.00 us   auto   620 ns"), "{table}");
         let transports = "\
-Transport: what jobs cost through rings and through a channel; 2 workers
+Transport: time for a job by transport; 2 workers
 
-        work  transport    a job      low     high    speedup  jobs   far off
+        work  transport  per job      low     high    speedup  jobs   outliers
      50.0 ns      rings  40.0 ns  40.0 ns  40.0 ns       1.25  1000
                 channel   100 ns   100 ns   100 ns      0.500  1000
   round trip      rings  1.00 us  1.00 us  1.00 us      0.050  1000
@@ -243,10 +244,10 @@ Round trip: one job of the smallest size in flight at a time, from its submissio
     }
 
     #[test]
-    fn a_busy_machine_is_told_of() {
+    fn a_busy_machine_is_reported() {
         let mut report = samples::report();
         report.machine.load[0] = 3.0;
-        assert!(table(&report).contains("busy with something else"));
+        assert!(table(&report).contains("the machine was busy before the run"));
     }
 
     #[test]
@@ -263,11 +264,11 @@ Round trip: one job of the smallest size in flight at a time, from its submissio
             "{table}"
         );
         assert_eq!(table.matches('*').count(), 4, "{table}");
-        assert!(table.contains("at any grain measured. Rows with * are left out.\n"), "{table}");
+        assert!(table.contains("at any grain measured. Rows with * are ignored.\n"), "{table}");
     }
 
     #[test]
-    fn only_what_was_measured_has_a_section() {
+    fn only_measured_sweeps_have_a_section() {
         let mut report = samples::report();
         report.rows.retain(|row| row.sweep == Sweep::Batch);
         let table = table(&report);

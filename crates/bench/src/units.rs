@@ -1,25 +1,25 @@
-//! Figures as people read them.
+//! Formatting of values for tables: three significant digits and a unit.
 
-/// A time, given in nanoseconds.
+/// Formats a time in nanoseconds.
 pub(crate) fn time(ns: f64) -> String {
     scaled(ns, 1e3, &["ns", "us", "ms", "s"])
 }
 
-/// A number of bytes.
+/// Formats a number of bytes.
 pub(crate) fn bytes(count: u64) -> String {
     scaled(count as f64, 1024.0, &["B", "KiB", "MiB", "GiB"])
 }
 
-/// A ratio.
+/// Formats a ratio; below 0.001 as a power of ten.
 pub(crate) fn ratio(value: f64) -> String {
     if value < 0.001 { format!("{value:.0e}") } else { digits(value) }
 }
 
-/// The largest unit of which there is at least one; the last is for all that is larger.
+/// Uses the largest unit of which there is at least one; the last unit takes all larger values.
 fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
     let mut units = units.iter();
     let mut unit = units.next();
-    // What would be rounded up to a thousand is one of the next.
+    // A value that would be rounded up to a full step belongs to the next unit.
     while value >= step - 0.5 {
         match units.next() {
             Some(next) => (unit, value) = (Some(next), value / step),
@@ -29,7 +29,7 @@ fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
     format!("{} {}", digits(value), unit.unwrap_or(&""))
 }
 
-/// Three digits that count.
+/// Formats with three significant digits.
 fn digits(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),

@@ -9,7 +9,7 @@ use crate::{
     report::{Goal, Row},
     rounds::{Contender, Result, alternate},
     table::number,
-    task::{Bytes, Load, Yield},
+    task::{Bytes, Load, Output},
 };
 
 /// Jobs in each round.
@@ -48,7 +48,7 @@ fn round_trip(pool: &impl Executor<Load>, bytes: &Bytes) -> Result<Duration> {
     let job = Load::Payload { turns: 0, bytes: bytes.clone() };
     let (time, outcome) = timed(|| pool.submit(job)?.take(None).map_err(unresolved))?;
     match outcome.map_err(unresolved)? {
-        Yield::Payload(_, returned) if returned.resemble(bytes) => Ok(time),
+        Output::Payload(_, returned) if returned.resemble(bytes) => Ok(time),
         _ => Err("wrong result: not the bytes of the argument".into()),
     }
 }

@@ -1,21 +1,21 @@
-//! What a job costs, by how many travel together.
+//! The picture of the sweep over sizes of batches: time for a job.
 
 use super::chart::{Axis, Chart, Dot, Line};
-use super::data::{self, Group};
+use super::data::{self, GrainGroup};
 use super::draw::Shape;
-use super::ink;
+use super::palette;
 use super::panel::{Panel, Sketch, Table};
 use super::scale::{Domain, Kind};
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Sweep};
 
-/// The picture, if the size of batches was varied.
+/// The panel, if the size of batches was varied.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let rows = data::rows(report, Sweep::Batch, ExecutorName::Processes);
     let mut groups = data::by_grain(rows);
     groups.retain(|group| !dots(group).is_empty());
     let all = groups.len();
-    groups.truncate(ink::LINES.len());
+    groups.truncate(palette::LINES.len());
     let measured: Vec<Dot> = groups.iter().flat_map(dots).collect();
     if measured.is_empty() {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     };
     Some(Panel {
         name: "batches",
-        title: "What a job costs, by how many travel together".into(),
+        title: "Time for a job by the size of batches".into(),
         finding: groups.first().map(finding).unwrap_or_default(),
         reading: reading(chosen) + &data::left_out(groups.len(), all),
         sketch: Sketch::Chart(chart),
@@ -48,52 +48,48 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     })
 }
 
-fn dots(group: &Group<'_>) -> Vec<Dot> {
+fn dots(group: &GrainGroup<'_>) -> Vec<Dot> {
     let dot = |row: &&Row| {
         let batch = row.batch?;
-        data::cost(row, batch as f64, &format!("{batch} in a batch"))
+        data::cost(row, batch as f64, &format!("batches of {batch}"))
     };
     data::ascending(group.rows.iter().filter_map(dot))
 }
 
-/// What a job takes where the pool decides how many travel together.
-fn chosen(group: &Group<'_>) -> Option<f64> {
+/// Time for a job where the pool chooses the size of batches.
+fn chosen(group: &GrainGroup<'_>) -> Option<f64> {
     let row = group.rows.iter().find(|row| row.batch.is_none())?;
     data::cost(row, 1.0, "").map(|dot| dot.y)
 }
 
-fn line(group: &Group<'_>, index: usize) -> Line {
+fn line(group: &GrainGroup<'_>, index: usize) -> Line {
     Line {
         name: units::about(group.grain_ns),
-        ink: ink::LINES[index % ink::LINES.len()],
+        colour: palette::LINES[index % palette::LINES.len()],
         shape: Some(Shape::ALL[index % Shape::ALL.len()]),
         dash: "",
         dots: dots(group),
     }
 }
 
-fn choice(group: &Group<'_>, index: usize, across: Domain) -> Option<Line> {
+fn choice(group: &GrainGroup<'_>, index: usize, across: Domain) -> Option<Line> {
     let height = chosen(group)?;
     let (low, high) = across.ends();
-    let ink = ink::LINES[index % ink::LINES.len()];
+    let colour = palette::LINES[index % palette::LINES.len()];
     let dots = vec![Dot::bare(low, height), Dot::bare(high, height)];
-    Some(Line { name: String::new(), ink, shape: None, dash: "6 4", dots })
+    Some(Line { name: String::new(), colour, shape: None, dash: "6 4", dots })
 }
 
 fn reading(chosen: bool) -> String {
-    let choice = if chosen {
-        " Dashed lines are what the pool reaches when it chooses the number itself."
-    } else {
-        ""
-    };
+    let choice = if chosen { " Dashed lines show the time with the size that the pool chooses." } else { "" };
     format!(
-        "Jobs travel to a worker in batches. Lower is better; each line is for jobs with as much work as is written at \
-         its end. Both axes are logarithmic.{choice}"
+        "Jobs are sent to a worker in batches. Lower is better; the label of a line is the work in a job. \
+         Both axes are logarithmic.{choice}"
     )
 }
 
-/// What the smallest jobs gain, because they gain most.
-fn finding(group: &Group<'_>) -> String {
+/// Times of the smallest jobs, which gain most.
+fn finding(group: &GrainGroup<'_>) -> String {
     let dots = dots(group);
     let (Some(first), Some(best)) =
         (dots.first(), dots.iter().min_by(|one, other| one.y.total_cmp(&other.y)))
@@ -105,14 +101,14 @@ fn finding(group: &Group<'_>) -> String {
         1.0 => "alone in its batch".into(),
         count => format!("with {} in a batch", units::number(count)),
     };
-    let mut said = format!("A job of {grain} takes {} {}", units::time(first.y), place(first));
+    let mut text = format!("A job of {grain} takes {} {}", units::time(first.y), place(first));
     if best.x > first.x {
-        said += &format!(", and {} {}", units::time(best.y), place(best));
+        text += &format!(", and {} {}", units::time(best.y), place(best));
     }
     if let Some(ns) = chosen(group) {
-        said += &format!("; the pool's own choice takes {}", units::time(ns));
+        text += &format!("; with the size that the pool chooses it takes {}", units::time(ns));
     }
-    said + "."
+    text + "."
 }
 
 fn table(report: &Report) -> Table {
@@ -123,14 +119,14 @@ fn table(report: &Report) -> Table {
     });
     let cells = |row: &Row| {
         vec![
-            row.batch.map_or_else(|| "the pool's choice".into(), |batch| batch.to_string()),
+            row.batch.map_or_else(|| "auto".into(), |batch| batch.to_string()),
             units::time(row.grain_ns),
             units::time(row.ns_per_job.median),
             units::time(row.ns_per_job.low),
             units::time(row.ns_per_job.high),
         ]
     };
-    let head = ["jobs in a batch", "work in a job", "time for a job", "least", "most"];
+    let head = ["jobs in a batch", "work in a job", "time for a job", "min", "max"];
     Table::new(&head, rows.into_iter().map(cells).collect())
 }
 
@@ -140,11 +136,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pools_own_choice_is_a_line_of_its_own() {
+    fn the_size_that_the_pool_chooses_has_its_own_line() {
         let panel = panel(&fixture()).unwrap();
-        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let Sketch::Chart(chart) = panel.sketch else { panic!("the panel is not a chart") };
         let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["", "", "100 ns", "10 us"]);
-        assert!(panel.finding.contains("the pool's own choice takes"), "{}", panel.finding);
+        assert!(panel.finding.contains("with the size that the pool chooses it takes"), "{}", panel.finding);
     }
 }

@@ -1,44 +1,44 @@
-//! A chart of lines: axes, points with whiskers, and names at the ends of the lines.
+//! A line chart: axes, points with whiskers, and labels at the ends of the lines.
 
-use super::draw::{At, Format, Mark, Shape, Side, Stroke, Style, Svg};
-use super::ink::{self, Ink};
+use super::draw::{Anchor, Format, Mark, Position, Shape, Stroke, Style, Svg};
 use super::labels;
+use super::palette::{self, Colour};
 use super::scale::{Domain, Scale};
 
-/// Explains hollow marks; short, because it stands beside the title of an axis on narrow sheets too.
+/// Legend of hollow marks; short, because on narrow sheets it is next to the title of an axis.
 const HOLLOW: &str = "hollow: suspect";
 
-/// How far the outermost points stand from the axes.
+/// Distance of the outermost points from the axes.
 const INSET: f64 = 10.0;
 
-/// One of a chart's two axes.
+/// An axis of a chart.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
-    /// What it shows, with the unit if the ticks have none.
+    /// Title, with the unit if the tick labels have none.
     pub(super) title: String,
-    /// From where to where.
+    /// Range of values.
     pub(super) domain: Domain,
-    /// How a figure is written at a tick.
+    /// Formats the label of a tick.
     pub(super) label: fn(f64) -> String,
 }
 
 /// A measured or predicted point.
 #[derive(Clone, Debug)]
 pub(super) struct Dot {
-    /// Its place on the lower axis.
+    /// Value on the lower axis.
     pub(super) x: f64,
-    /// Its height.
+    /// Value on the left axis.
     pub(super) y: f64,
-    /// From where to where rounds lay.
+    /// Minimum and maximum of the rounds.
     pub(super) spread: Option<(f64, f64)>,
-    /// True if its row is suspect: drawn hollow, with no line through it.
+    /// True if its row is suspect: the mark is hollow, and the line does not pass through it.
     pub(super) suspect: bool,
-    /// What a pointer that rests on it is told.
+    /// Tooltip.
     pub(super) note: String,
 }
 
 impl Dot {
-    /// A point that is only passed by a line.
+    /// A point without a mark, which only shapes a line.
     pub(super) fn bare(x: f64, y: f64) -> Self {
         Dot { x, y, spread: None, suspect: false, note: String::new() }
     }
@@ -47,51 +47,51 @@ impl Dot {
 /// A line through points.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    /// What stands at its end; nothing if the text explains it.
+    /// Label at its end; empty if the caption explains the line.
     pub(super) name: String,
     /// Its colour.
-    pub(super) ink: Ink,
-    /// What stands at its points; nothing for what was not measured.
+    pub(super) colour: Colour,
+    /// Mark at its points; `None` for values that were not measured.
     pub(super) shape: Option<Shape>,
-    /// Lengths of its dashes and gaps.
+    /// Lengths of dashes and gaps, as in `stroke-dasharray`.
     pub(super) dash: &'static str,
-    /// From left to right.
+    /// Points from left to right.
     pub(super) dots: Vec<Dot>,
 }
 
 impl Line {
-    /// Point at which its name stands: the last one that the line passes through, or else the last one.
+    /// Point at which the label is: the last one that the line passes through, or else the last one.
     fn end(&self) -> Option<&Dot> {
         self.dots.iter().rfind(|dot| !dot.suspect).or(self.dots.last())
     }
 }
 
-/// A place on the lower axis that deserves a line and a name.
+/// A value on the lower axis that is marked with a line and a label.
 #[derive(Clone, Debug)]
 pub(super) struct Landmark {
-    /// Where.
+    /// The value.
     pub(super) x: f64,
-    /// Its name.
+    /// The label.
     pub(super) name: String,
 }
 
-/// A chart of lines.
+/// A line chart.
 #[derive(Clone, Debug)]
 pub(super) struct Chart {
     /// The lower axis.
     pub(super) x: Axis,
-    /// The one on the left.
+    /// The left axis.
     pub(super) y: Axis,
-    /// The height that figures are compared with.
+    /// Reference value on the left axis.
     pub(super) level: Option<f64>,
-    /// A place that deserves a name.
+    /// Marked value on the lower axis.
     pub(super) landmark: Option<Landmark>,
-    /// From the hindmost to the one in front.
+    /// Lines from back to front.
     pub(super) lines: Vec<Line>,
 }
 
-/// Where a chart's parts go.
-struct Plan {
+/// Positions of the parts of the drawing.
+struct ChartLayout {
     left: f64,
     right: f64,
     top: f64,
@@ -102,29 +102,29 @@ struct Plan {
 }
 
 impl Chart {
-    /// Draws it.
+    /// Draws the chart.
     pub(super) fn draw(&self, format: Format) -> Svg {
         let mut svg = Svg::new(format, format.height);
-        let plan = self.plan(&format);
-        self.draw_y(&mut svg, &plan);
-        self.draw_x(&mut svg, &plan, &format);
-        self.draw_landmark(&mut svg, &plan, &format);
+        let layout = self.layout(&format);
+        self.draw_y(&mut svg, &layout);
+        self.draw_x(&mut svg, &layout, &format);
+        self.draw_landmark(&mut svg, &layout, &format);
         for line in &self.lines {
-            draw_line(&mut svg, &plan, line);
+            draw_line(&mut svg, &layout, line);
         }
-        self.draw_names(&mut svg, &plan, &format);
+        self.draw_names(&mut svg, &layout, &format);
         if self.has_suspects() {
-            svg.text((format.width, 10.0), HOLLOW, Style::plain(ink::MUTED, Side::Left));
+            svg.text((format.width, 10.0), HOLLOW, Style::plain(palette::MUTED, Anchor::Left));
         }
         svg
     }
 
-    /// Returns whether a point is drawn hollow.
+    /// Returns whether some point is drawn hollow.
     pub(super) fn has_suspects(&self) -> bool {
         self.lines.iter().flat_map(|line| &line.dots).any(|dot| dot.suspect)
     }
 
-    fn plan(&self, format: &Format) -> Plan {
+    fn layout(&self, format: &Format) -> ChartLayout {
         let row = format.font * 1.5;
         let top = row * if self.landmark.is_some() { 2.4 } else { 1.4 };
         let bottom = format.height - row * 2.4;
@@ -135,7 +135,7 @@ impl Chart {
         let left = widest(&mut y_ticks.iter().map(|tick| (self.y.label)(*tick))) + 8.0;
         let names = widest(&mut self.lines.iter().map(|line| line.name.clone()));
         let right = format.width - (names + 16.0).min(format.width * 0.35);
-        Plan {
+        ChartLayout {
             left,
             right,
             top,
@@ -146,109 +146,110 @@ impl Chart {
         }
     }
 
-    fn draw_y(&self, svg: &mut Svg, plan: &Plan) {
-        let Plan { left, right, .. } = *plan;
-        for tick in &plan.y_ticks {
-            let y = plan.y.at(*tick);
-            svg.line(&[(left, y), (right, y)], Stroke::plain(ink::GRID, 1.0));
-            svg.text((left - 7.0, y), &(self.y.label)(*tick), Style::plain(ink::MUTED, Side::Left));
+    fn draw_y(&self, svg: &mut Svg, layout: &ChartLayout) {
+        let ChartLayout { left, right, .. } = *layout;
+        for tick in &layout.y_ticks {
+            let y = layout.y.at(*tick);
+            svg.line(&[(left, y), (right, y)], Stroke::plain(palette::GRID, 1.0));
+            svg.text((left - 7.0, y), &(self.y.label)(*tick), Style::plain(palette::MUTED, Anchor::Left));
         }
         if let Some(level) = self.level {
-            let y = plan.y.at(level);
-            svg.line(&[(left, y), (right, y)], Stroke::plain(ink::AXIS, 1.5));
+            let y = layout.y.at(level);
+            svg.line(&[(left, y), (right, y)], Stroke::plain(palette::AXIS, 1.5));
         }
-        svg.text((0.0, 10.0), &self.y.title, Style::plain(ink::TEXT, Side::Right));
+        svg.text((0.0, 10.0), &self.y.title, Style::plain(palette::TEXT, Anchor::Right));
     }
 
-    fn draw_x(&self, svg: &mut Svg, plan: &Plan, format: &Format) {
-        let Plan { left, right, bottom, .. } = *plan;
-        svg.line(&[(left, bottom), (right, bottom)], Stroke::plain(ink::AXIS, 1.0));
+    fn draw_x(&self, svg: &mut Svg, layout: &ChartLayout, format: &Format) {
+        let ChartLayout { left, right, bottom, .. } = *layout;
+        svg.line(&[(left, bottom), (right, bottom)], Stroke::plain(palette::AXIS, 1.0));
         for tick in self.x.domain.small_ticks() {
-            let x = plan.x.at(tick);
-            svg.line(&[(x, bottom), (x, bottom + 2.5)], Stroke::plain(ink::AXIS, 1.0));
+            let x = layout.x.at(tick);
+            svg.line(&[(x, bottom), (x, bottom + 2.5)], Stroke::plain(palette::AXIS, 1.0));
         }
-        for tick in self.x_ticks(plan, format) {
-            let x = plan.x.at(tick);
-            svg.line(&[(x, bottom), (x, bottom + 5.0)], Stroke::plain(ink::AXIS, 1.0));
+        for tick in self.x_ticks(layout, format) {
+            let x = layout.x.at(tick);
+            svg.line(&[(x, bottom), (x, bottom + 5.0)], Stroke::plain(palette::AXIS, 1.0));
             let text = (self.x.label)(tick);
-            // The outermost may stick out of the plot, but not of the sheet.
+            // The outermost labels may extend beyond the plot, but not beyond the sheet.
             let half = format.width_of(&text) / 2.0;
             let x = x.clamp(half, (format.width - half).max(half));
-            svg.text((x, bottom + format.font), &text, Style::plain(ink::MUTED, Side::Middle));
+            svg.text((x, bottom + format.font), &text, Style::plain(palette::MUTED, Anchor::Middle));
         }
         let middle = ((left + right) / 2.0, format.height - format.font * 0.8);
-        svg.text(middle, &self.x.title, Style::plain(ink::TEXT, Side::Middle));
+        svg.text(middle, &self.x.title, Style::plain(palette::TEXT, Anchor::Middle));
     }
 
-    /// As many ticks as have room for their figures.
-    fn x_ticks(&self, plan: &Plan, format: &Format) -> Vec<f64> {
+    /// Returns the largest number of ticks whose labels do not overlap.
+    fn x_ticks(&self, layout: &ChartLayout, format: &Format) -> Vec<f64> {
         let fits = |ticks: &[f64]| {
             let ends = ticks.iter().map(|tick| {
                 let half = format.width_of(&(self.x.label)(*tick)) / 2.0 + 5.0;
-                (plan.x.at(*tick) - half, plan.x.at(*tick) + half)
+                (layout.x.at(*tick) - half, layout.x.at(*tick) + half)
             });
             let ends: Vec<(f64, f64)> = ends.collect();
             ends.windows(2).all(|pair| pair[0].1 <= pair[1].0)
         };
         (2..=12)
             .rev()
-            .map(|most| self.x.domain.ticks(most))
+            .map(|max| self.x.domain.ticks(max))
             .find(|ticks| fits(ticks))
             .unwrap_or_else(|| self.x.domain.ticks(2).into_iter().take(1).collect())
     }
 
-    fn draw_landmark(&self, svg: &mut Svg, plan: &Plan, format: &Format) {
+    fn draw_landmark(&self, svg: &mut Svg, layout: &ChartLayout, format: &Format) {
         let Some(Landmark { x, name }) = &self.landmark else { return };
-        let x = plan.x.at(*x);
-        let stroke = Stroke { ink: ink::TEXT, width: 1.0, dash: "2 3" };
-        // It reaches up beside its name, so that the name is not taken for the axis' title above.
-        let row = plan.top - format.font * 1.1;
-        svg.line(&[(x, row - format.font * 0.5), (x, plan.bottom)], stroke);
+        let x = layout.x.at(*x);
+        let stroke = Stroke { colour: palette::TEXT, width: 1.0, dash: "2 3" };
+        // The line extends up beside its label, which separates the label from the axis title above.
+        let row = layout.top - format.font * 1.1;
+        svg.line(&[(x, row - format.font * 0.5), (x, layout.bottom)], stroke);
         let fits = x + 6.0 + format.width_of(name) <= format.width;
-        let (x, side) = if fits { (x + 6.0, Side::Right) } else { (x - 6.0, Side::Left) };
-        svg.text((x, row), name, Style::plain(ink::TEXT, side).bold());
+        let (x, side) = if fits { (x + 6.0, Anchor::Right) } else { (x - 6.0, Anchor::Left) };
+        svg.text((x, row), name, Style::plain(palette::TEXT, side).bold());
     }
 
-    fn draw_names(&self, svg: &mut Svg, plan: &Plan, format: &Format) {
-        let named: Vec<(&Line, At)> = self
+    fn draw_names(&self, svg: &mut Svg, layout: &ChartLayout, format: &Format) {
+        let named: Vec<(&Line, Position)> = self
             .lines
             .iter()
             .filter(|line| !line.name.is_empty())
-            .filter_map(|line| line.end().map(|dot| (line, (plan.x.at(dot.x), plan.y.at(dot.y)))))
+            .filter_map(|line| line.end().map(|dot| (line, (layout.x.at(dot.x), layout.y.at(dot.y)))))
             .collect();
         let heights: Vec<f64> = named.iter().map(|(_, end)| end.1).collect();
-        let heights = labels::apart(&heights, format.font * 1.2, (plan.top, plan.bottom));
+        let heights = labels::without_overlap(&heights, format.font * 1.2, (layout.top, layout.bottom));
         for ((line, end), y) in named.into_iter().zip(heights) {
-            let stroke = Stroke::plain(line.ink, 0.8);
-            svg.line(&[(end.0 + 5.0, end.1), (plan.right, end.1), (plan.right + 8.0, y)], stroke);
-            let name = format.cut(&line.name, format.width - plan.right - 11.0);
-            svg.text((plan.right + 11.0, y), &name, Style::plain(line.ink, Side::Right).bold());
+            let stroke = Stroke::plain(line.colour, 0.8);
+            svg.line(&[(end.0 + 5.0, end.1), (layout.right, end.1), (layout.right + 8.0, y)], stroke);
+            let name = format.truncate(&line.name, format.width - layout.right - 11.0);
+            svg.text((layout.right + 11.0, y), &name, Style::plain(line.colour, Anchor::Right).bold());
         }
     }
 }
 
-fn draw_line(svg: &mut Svg, plan: &Plan, line: &Line) {
-    let at = |x: f64, y: f64| (plan.x.at(x), plan.y.at(y));
+fn draw_line(svg: &mut Svg, layout: &ChartLayout, line: &Line) {
+    let at = |x: f64, y: f64| (layout.x.at(x), layout.y.at(y));
     for dot in &line.dots {
         let Some((low, high)) = dot.spread else { continue };
-        draw_whisker(svg, at(dot.x, low), at(dot.x, high), line.ink);
+        draw_whisker(svg, at(dot.x, low), at(dot.x, high), line.colour);
     }
-    let path: Vec<At> = line.dots.iter().filter(|dot| !dot.suspect).map(|dot| at(dot.x, dot.y)).collect();
+    let path: Vec<Position> =
+        line.dots.iter().filter(|dot| !dot.suspect).map(|dot| at(dot.x, dot.y)).collect();
     let width = if line.shape.is_some() { 2.2 } else { 1.6 };
-    svg.line(&path, Stroke { ink: line.ink, width, dash: line.dash });
+    svg.line(&path, Stroke { colour: line.colour, width, dash: line.dash });
     for dot in &line.dots {
         if let Some(shape) = line.shape {
-            svg.mark(Mark { shape, ink: line.ink, hollow: dot.suspect }, at(dot.x, dot.y), &dot.note);
+            svg.mark(Mark { shape, colour: line.colour, hollow: dot.suspect }, at(dot.x, dot.y), &dot.note);
         }
     }
 }
 
-/// From the lowest round to the highest, unless the mark would hide it anyway.
-fn draw_whisker(svg: &mut Svg, low: At, high: At, ink: Ink) {
+/// Draws a whisker from the lowest to the highest round, unless the mark would hide it.
+fn draw_whisker(svg: &mut Svg, low: Position, high: Position, colour: Colour) {
     if low.1 - high.1 < 8.0 {
         return;
     }
-    let stroke = Stroke::plain(ink, 1.2);
+    let stroke = Stroke::plain(colour, 1.2);
     svg.line(&[low, high], stroke);
     for (x, y) in [low, high] {
         svg.line(&[(x - 4.0, y), (x + 4.0, y)], stroke);

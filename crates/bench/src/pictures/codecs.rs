@@ -1,4 +1,4 @@
-//! What a job costs, by how much it carries and in which encoding.
+//! The picture of the sweep over payloads: time for a job, for each codec.
 
 use super::chart::{Axis, Chart, Dot, Line};
 use super::data;
@@ -7,11 +7,11 @@ use super::scale::{Domain, Kind};
 use super::units;
 use crate::report::{Report, Row, Sweep};
 
-const READING: &str = "Jobs and outputs are encoded on the way to a worker and back; each line is one encoding. Lower is \
-                       better, and both axes are logarithmic: where a line rises like a diagonal, the bytes are what \
-                       costs.";
+const READING: &str = "Jobs and outputs are encoded for the transfer to a worker and back; each line is one \
+                       codec. Lower is better. Both axes are logarithmic: where a line rises diagonally, the \
+                       time is proportional to the payload.";
 
-/// The picture, if codecs were compared.
+/// The panel, if codecs were compared.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let lines = lines(report);
     let dots: Vec<Dot> = lines.iter().flat_map(|line| line.dots.clone()).collect();
@@ -37,7 +37,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     };
     Some(Panel {
         name: "codecs",
-        title: "What a job costs, by what it carries".into(),
+        title: "Time for a job by payload and codec".into(),
         finding,
         reading,
         sketch: Sketch::Chart(chart),
@@ -45,7 +45,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     })
 }
 
-/// One for each codec, in the order in which they were measured.
+/// One line for each codec, in the order in which they were measured.
 fn lines(report: &Report) -> Vec<Line> {
     let rows = data::all_rows(report, Sweep::Codec);
     let dots = |name: &str| {
@@ -56,12 +56,12 @@ fn lines(report: &Report) -> Vec<Line> {
     data::lines(names(report), dots)
 }
 
-/// The codecs, in the order in which they were measured.
+/// Names of the codecs, in the order in which they were measured.
 fn names(report: &Report) -> Vec<&str> {
     data::names(data::all_rows(report, Sweep::Codec), |row| &row.codec)
 }
 
-/// Who is best with the least and with the most to carry.
+/// The cheapest codec for the smallest and for the largest payload.
 fn finding(lines: &[Line]) -> String {
     let sizes = || lines.iter().flat_map(|line| &line.dots).map(|dot| dot.x);
     let least = sizes().fold(f64::INFINITY, f64::min);
@@ -98,7 +98,7 @@ fn table(report: &Report) -> Table {
             units::time(row.ns_per_job.high),
         ]
     };
-    let head = ["encoding", "bytes in a job", "time for a job", "least", "most"];
+    let head = ["codec", "bytes in a job", "time for a job", "min", "max"];
     Table::new(&head, rows.into_iter().map(cells).collect())
 }
 
@@ -108,14 +108,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cheapest_at_both_ends_are_named() {
+    fn the_finding_names_the_cheapest_at_both_ends() {
         let panel = panel(&fixture()).unwrap();
         assert!(panel.finding.starts_with("With 16 B the cheapest is bincode ("), "{}", panel.finding);
         assert!(panel.finding.contains("with 16 MiB it is raw ("), "{}", panel.finding);
     }
 
     #[test]
-    fn codecs_without_a_line_are_told() {
+    fn codecs_without_a_line_are_counted() {
         let mut report = fixture();
         assert!(!panel(&report).unwrap().reading.contains("Only"));
         for (index, row) in report.rows.iter_mut().enumerate() {
@@ -125,12 +125,12 @@ mod tests {
             panel(&report)
                 .unwrap()
                 .reading
-                .ends_with("Only the first six of 9 are drawn; the figures of all are below.")
+                .ends_with("Only the first six of 9 are drawn; the table has the values of all.")
         );
     }
 
     #[test]
-    fn one_codec_has_no_rivals() {
+    fn one_codec_is_not_compared() {
         let mut report = fixture();
         report.rows.retain(|row| row.codec == "raw");
         assert!(panel(&report).unwrap().finding.starts_with("With raw, a job of 16 B takes"));

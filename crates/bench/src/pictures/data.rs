@@ -1,21 +1,21 @@
-//! What pictures need of a report: rows of a sweep as points, and rows of one grain together.
+//! Selects data of a report for pictures: rows of a sweep as points, and groups of rows of one grain.
 
 use super::chart::{Chart, Dot, Line};
 use super::draw::Shape;
-use super::ink;
+use super::palette;
 use super::scale::drawable;
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Sweep};
 
-/// Grains that differ by less are the same one, measured anew.
+/// Ratio below which two grains are measurements of the same nominal grain.
 const SAME_GRAIN: f64 = 1.3;
 
-/// The rows of a sweep that an executor ran.
+/// Rows of a sweep, of one executor.
 pub(super) fn rows(report: &Report, sweep: Sweep, executor: ExecutorName) -> Vec<&Row> {
     report.rows.iter().filter(|row| row.sweep == sweep && row.executor == executor).collect()
 }
 
-/// The rows of a sweep.
+/// Rows of a sweep.
 pub(super) fn all_rows(report: &Report, sweep: Sweep) -> Vec<&Row> {
     report.rows.iter().filter(|row| row.sweep == sweep).collect()
 }
@@ -31,29 +31,28 @@ pub(super) fn names<'a>(rows: Vec<&'a Row>, name: impl Fn(&'a Row) -> &'a str) -
     names
 }
 
-/// How many times faster than no executor a row is, at some place of the lower axis; nothing if it cannot be drawn.
+/// Point with the speedup of a row, at `x` on the lower axis; `None` if it cannot be drawn.
 pub(super) fn speedup(row: &Row, x: f64) -> Option<Dot> {
     if !drawable(x) || !drawable(row.speedup) {
         return None;
     }
-    // What the same work took without an executor.
-    let alone = row.speedup * row.ns_per_job.median;
-    let spread = ends(alone / row.ns_per_job.high, alone / row.ns_per_job.low);
+    // Time for the same work in the plain loop.
+    let loop_ns = row.speedup * row.ns_per_job.median;
+    let spread = ends(loop_ns / row.ns_per_job.high, loop_ns / row.ns_per_job.low);
     let range = spread.map_or_else(String::new, |(low, high)| {
         format!(" ({} to {})", units::ratio(low), units::ratio(high))
     });
     let suspect = if row.suspect { "; suspect" } else { "" };
-    let note =
-        format!("{}, {}: {} times as fast{range}{suspect}", name(row), work(row), units::ratio(row.speedup));
+    let note = format!("{}, {}: speedup {}{range}{suspect}", name(row), work(row), units::ratio(row.speedup));
     Some(Dot { x, y: row.speedup, spread, suspect: row.suspect, note })
 }
 
-/// Speedup of a row for a table, with `*` before it if the row is suspect.
+/// Speedup of a row for a table, prefixed with `*` if the row is suspect.
 pub(super) fn marked_ratio(row: &Row) -> String {
     if row.suspect { "*" } else { "" }.to_owned() + &units::ratio(row.speedup)
 }
 
-/// Explains hollow marks, if a chart has any.
+/// Sentence that explains hollow marks; empty if the chart has none.
 pub(super) fn hollow(chart: &Chart) -> &'static str {
     if !chart.has_suspects() {
         return "";
@@ -61,8 +60,8 @@ pub(super) fn hollow(chart: &Chart) -> &'static str {
     " Hollow marks are suspect: more than workers and cores allow, also when measured again."
 }
 
-/// What a row's job took, at some place of the lower axis; nothing if it cannot be drawn. The plain loop has no part in
-/// that, so a suspect row is a point like any other.
+/// Point with the time for a job of a row, at `x` on the lower axis; `None` if it cannot be drawn. Suspect
+/// rows are drawn like any other, because the plain loop does not affect the time.
 pub(super) fn cost(row: &Row, x: f64, what: &str) -> Option<Dot> {
     let time = &row.ns_per_job;
     if !drawable(x) || !drawable(time.median) {
@@ -84,7 +83,7 @@ fn ends(one: f64, other: f64) -> Option<(f64, f64)> {
     (drawable(one) && drawable(other)).then(|| (one.min(other), one.max(other)))
 }
 
-/// What an executor is called.
+/// Name of an executor.
 pub(super) fn executor(name: ExecutorName) -> &'static str {
     match name {
         ExecutorName::Serial => "serial",
@@ -104,21 +103,21 @@ fn work(row: &Row) -> String {
     format!("{} of work", units::time(row.grain_ns))
 }
 
-/// What the model says of a row, as a speedup.
+/// Predicted speedup of a row.
 pub(super) fn predicted(row: &Row) -> Option<f64> {
     let speedup = row.speedup * row.ns_per_job.median / row.predicted_ns?;
     drawable(speedup).then_some(speedup)
 }
 
-/// A line for each name that has dots, in a style of its own; as many as there are styles.
+/// A line for each name that has points, each in its own style; at most as many as there are styles.
 pub(super) fn lines(names: Vec<&str>, dots: impl Fn(&str) -> Vec<Dot>) -> Vec<Line> {
     let found = names.into_iter().map(|name| (name, dots(name))).filter(|(_, dots)| !dots.is_empty());
-    let styles = ink::LINES.into_iter().zip(Shape::ALL.into_iter().cycle());
+    let styles = palette::LINES.into_iter().zip(Shape::ALL.into_iter().cycle());
     found
         .zip(styles)
-        .map(|((name, dots), (ink, shape))| Line {
+        .map(|((name, dots), (colour, shape))| Line {
             name: name.into(),
-            ink,
+            colour,
             shape: Some(shape),
             dash: "",
             dots,
@@ -126,35 +125,35 @@ pub(super) fn lines(names: Vec<&str>, dots: impl Fn(&str) -> Vec<Dot>) -> Vec<Li
         .collect()
 }
 
-/// From left to right.
+/// Sorts points from left to right.
 pub(super) fn ascending(dots: impl IntoIterator<Item = Dot>) -> Vec<Dot> {
     let mut dots: Vec<Dot> = dots.into_iter().collect();
     dots.sort_by(|one, other| one.x.total_cmp(&other.x));
     dots
 }
 
-/// Whether two grains are meant to be the same.
+/// Returns whether two grains are measurements of the same nominal grain.
 pub(super) fn same_grain(one: f64, other: f64) -> bool {
     one.max(other) / one.min(other) < SAME_GRAIN
 }
 
 /// Rows with about the same work in a job.
-pub(super) struct Group<'a> {
-    /// That work, in nanoseconds.
+pub(super) struct GrainGroup<'a> {
+    /// Work in a job, in nanoseconds.
     pub(super) grain_ns: f64,
-    /// What was measured of it.
+    /// Rows with this work.
     pub(super) rows: Vec<&'a Row>,
 }
 
-/// Rows by the work in a job, from the least on.
-pub(super) fn by_grain<'a>(mut rows: Vec<&'a Row>) -> Vec<Group<'a>> {
+/// Groups rows by the work in a job, in ascending order.
+pub(super) fn by_grain<'a>(mut rows: Vec<&'a Row>) -> Vec<GrainGroup<'a>> {
     rows.retain(|row| drawable(row.grain_ns));
     rows.sort_by(|one, other| one.grain_ns.total_cmp(&other.grain_ns));
-    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut groups: Vec<GrainGroup<'a>> = Vec::new();
     for row in rows {
         match groups.last_mut() {
             Some(group) if same_grain(group.grain_ns, row.grain_ns) => group.rows.push(row),
-            _ => groups.push(Group { grain_ns: row.grain_ns, rows: vec![row] }),
+            _ => groups.push(GrainGroup { grain_ns: row.grain_ns, rows: vec![row] }),
         }
     }
     for group in &mut groups {
@@ -163,7 +162,7 @@ pub(super) fn by_grain<'a>(mut rows: Vec<&'a Row>) -> Vec<Group<'a>> {
     groups
 }
 
-/// The heights that a chart has to have room for.
+/// Values that the left axis has to include.
 pub(super) fn heights(dots: &[Dot]) -> impl Iterator<Item = f64> {
     dots.iter().flat_map(|dot| {
         let (low, high) = dot.spread.unwrap_or((dot.y, dot.y));
@@ -171,10 +170,10 @@ pub(super) fn heights(dots: &[Dot]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// What to say if not everything has a line of its own: more lines than colours could not be told apart.
+/// Sentence about lines that are left out, because there are only as many as distinguishable colours.
 pub(super) fn left_out(drawn: usize, all: usize) -> String {
     if drawn >= all {
         return String::new();
     }
-    format!(" Only the first {} of {all} are drawn; the figures of all are below.", units::word(drawn))
+    format!(" Only the first {} of {all} are drawn; the table has the values of all.", units::word(drawn))
 }

@@ -1,101 +1,101 @@
-//! A writer of SVG: what the pictures are drawn with.
+//! A writer of SVG.
 //!
-//! Every colour is written twice: as an attribute, which any program that reads SVG understands, and as a class, by which
-//! the style sheet of a page can replace it.
+//! Every colour is written twice: as an attribute, which any program that reads SVG supports, and as a class,
+//! with which the style sheet of a page can replace it.
 
 use std::fmt::Write;
 
-use super::ink::{self, Ink};
+use super::palette::{self, Colour};
 
-/// How large letters are on the average, as a part of the font's size: rather too wide than too narrow, since nobody
-/// knows which font a reader has.
-const LETTER: f64 = 0.63;
+/// Average width of a character as a fraction of the font size. An upper estimate, because the font that is
+/// used is not known.
+const CHAR_WIDTH: f64 = 0.63;
 
-/// Around what is drawn in a file.
+/// Margin around a drawing in a file.
 const MARGIN: f64 = 12.0;
 
-/// A place: from the left, from the top.
-pub(super) type At = (f64, f64);
+/// A position: distance from the left and from the top.
+pub(super) type Position = (f64, f64);
 
-/// How large a drawing is.
+/// Size of a drawing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Format {
-    /// What it is called in names and style sheets.
+    /// Name in classes and identifiers.
     pub(super) name: &'static str,
-    /// From left to right.
+    /// Width.
     pub(super) width: f64,
-    /// From top to bottom, where a drawing does not need more.
+    /// Height, unless the contents need another.
     pub(super) height: f64,
-    /// The size of text.
+    /// Font size.
     pub(super) font: f64,
 }
 
 impl Format {
-    /// For paper and large screens.
+    /// Format for paper and large screens.
     pub(super) const WIDE: Format = Format { name: "wide", width: 720.0, height: 380.0, font: 13.0 };
-    /// For telephones: drawn anew, because text of the wide one would be too small there.
+    /// Format for phones: a separate drawing, because text of a scaled wide one would be too small.
     pub(super) const NARROW: Format = Format { name: "narrow", width: 340.0, height: 320.0, font: 12.0 };
 
-    /// How wide a text is, roughly.
+    /// Approximate width of a text.
     pub(super) fn width_of(&self, text: &str) -> f64 {
-        text.chars().count() as f64 * self.font * LETTER
+        text.chars().count() as f64 * self.font * CHAR_WIDTH
     }
 
-    /// As much of a text as fits.
-    pub(super) fn cut(&self, text: &str, width: f64) -> String {
+    /// Truncates a text to a width, with an ellipsis.
+    pub(super) fn truncate(&self, text: &str, width: f64) -> String {
         if self.width_of(text) <= width {
             return text.into();
         }
-        let fit = (width / (self.font * LETTER)) as usize;
+        let fit = (width / (self.font * CHAR_WIDTH)) as usize;
         text.chars().take(fit.saturating_sub(1)).chain(['\u{2026}']).collect()
     }
 }
 
-/// How a line is drawn.
+/// Style of a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stroke {
-    pub(super) ink: Ink,
+    pub(super) colour: Colour,
     pub(super) width: f64,
-    /// Lengths of dashes and gaps; empty for a line without.
+    /// Lengths of dashes and gaps; empty for a solid line.
     pub(super) dash: &'static str,
 }
 
 impl Stroke {
-    /// A line without gaps.
-    pub(super) const fn plain(ink: Ink, width: f64) -> Self {
-        Stroke { ink, width, dash: "" }
+    /// A solid line.
+    pub(super) const fn plain(colour: Colour, width: f64) -> Self {
+        Stroke { colour, width, dash: "" }
     }
 }
 
-/// What a field is filled with.
+/// Fill of a field.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fill<'a> {
     /// A colour.
-    Plain(Ink),
-    /// A pattern of this name.
+    Plain(Colour),
+    /// A pattern with this identifier.
     Pattern(&'a str),
 }
 
-/// On which side of its place a text stands.
+/// Side of its position on which a text is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Side {
+pub(super) enum Anchor {
     Right,
     Middle,
     Left,
 }
 
-/// How text is written.
+/// Style of text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
-    pub(super) ink: Ink,
-    pub(super) side: Side,
+    pub(super) colour: Colour,
+    pub(super) anchor: Anchor,
     pub(super) bold: bool,
 }
 
 impl Style {
-    /// Plain text on a side of its place.
-    pub(super) const fn plain(ink: Ink, side: Side) -> Self {
-        Style { ink, side, bold: false }
+    /// Plain text at a side of its position.
+    pub(super) const fn plain(colour: Colour, anchor: Anchor) -> Self {
+        Style { colour, anchor, bold: false }
     }
 
     /// The same in bold.
@@ -104,7 +104,7 @@ impl Style {
     }
 }
 
-/// What stands at a point, so that lines can be told apart without colours.
+/// Shape of the mark at a point, which distinguishes lines without colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Circle,
@@ -115,12 +115,12 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// For lines that have none of their own.
+    /// Shapes in the order in which they are assigned to lines.
     pub(super) const ALL: [Shape; 5] =
         [Shape::Circle, Shape::Square, Shape::Triangle, Shape::Diamond, Shape::Wedge];
 
-    /// Its corners around a point; none if it is round.
-    fn corners(self, (x, y): At) -> Vec<At> {
+    /// Corners around a point; empty for a circle.
+    fn corners(self, (x, y): Position) -> Vec<Position> {
         match self {
             Shape::Circle => Vec::new(),
             Shape::Square => {
@@ -137,20 +137,20 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) shape: Shape,
-    pub(super) ink: Ink,
-    /// Draw the outline only.
+    pub(super) colour: Colour,
+    /// True for an outline without a fill.
     pub(super) hollow: bool,
 }
 
 impl Mark {
-    /// Colours of its field and of its rim, and the width of the rim. The rim of a filled mark has the colour of the paper,
-    /// which keeps marks apart that touch.
-    fn colours(self) -> (Ink, Ink, f64) {
-        if self.hollow { (ink::PAPER, self.ink, 1.6) } else { (self.ink, ink::PAPER, 1.0) }
+    /// Colours of the fill and of the outline, and the width of the outline. The outline of a filled mark has
+    /// the colour of the paper, which separates marks that touch.
+    fn colours(self) -> (Colour, Colour, f64) {
+        if self.hollow { (palette::PAPER, self.colour, 1.6) } else { (self.colour, palette::PAPER, 1.0) }
     }
 }
 
-/// A drawing under way.
+/// An SVG document that is being written.
 #[derive(Debug)]
 pub(super) struct Svg {
     format: Format,
@@ -159,75 +159,75 @@ pub(super) struct Svg {
 }
 
 impl Svg {
-    /// An empty sheet.
+    /// An empty drawing.
     pub(super) fn new(format: Format, height: f64) -> Self {
         Svg { format, height, body: String::new() }
     }
 
-    /// A line from point to point.
-    pub(super) fn line(&mut self, points: &[At], stroke: Stroke) {
+    /// Draws a line through points.
+    pub(super) fn line(&mut self, points: &[Position], stroke: Stroke) {
         if points.len() < 2 {
             return;
         }
-        let path = outline(points);
-        let Stroke { ink, width, dash } = stroke;
+        let path = path_data(points);
+        let Stroke { colour, width, dash } = stroke;
         let dash = if dash.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dash}\"") };
         let _ = writeln!(
             self.body,
             "<path d=\"{path}\" fill=\"none\" class=\"s-{}\" stroke=\"{}\" stroke-width=\"{}\"{dash} \
              stroke-linejoin=\"round\"/>",
-            ink.name,
-            ink.light,
-            place(width),
+            colour.name,
+            colour.light,
+            coordinate(width),
         );
     }
 
-    /// A mark at a point, with a note for who rests a pointer on it.
-    pub(super) fn mark(&mut self, mark: Mark, at: At, note: &str) {
-        let (field, rim, width) = mark.colours();
+    /// Draws a mark at a point, with a tooltip.
+    pub(super) fn mark(&mut self, mark: Mark, at: Position, note: &str) {
+        let (fill, outline, width) = mark.colours();
         let colours = format!(
             "class=\"f-{} s-{}\" fill=\"{}\" stroke=\"{}\" stroke-width=\"{}\"",
-            field.name,
-            rim.name,
-            field.light,
-            rim.light,
-            place(width)
+            fill.name,
+            outline.name,
+            fill.light,
+            outline.light,
+            coordinate(width)
         );
         let note = escaped(note);
         let _ = match mark.shape {
             Shape::Circle => {
-                let (x, y) = (place(at.0), place(at.1));
+                let (x, y) = (coordinate(at.0), coordinate(at.1));
                 writeln!(
                     self.body,
                     "<circle cx=\"{x}\" cy=\"{y}\" r=\"3.8\" {colours}><title>{note}</title></circle>"
                 )
             }
             _ => {
-                let path = outline(&mark.shape.corners(at));
+                let path = path_data(&mark.shape.corners(at));
                 writeln!(self.body, "<path d=\"{path}Z\" {colours}><title>{note}</title></path>")
             }
         };
     }
 
-    /// A field from its upper left corner, with a note for who rests a pointer on it.
-    pub(super) fn field(&mut self, at: At, (width, height): (f64, f64), fill: Fill<'_>, note: &str) {
+    /// Draws a field from its upper left corner, with a tooltip.
+    pub(super) fn field(&mut self, at: Position, (width, height): (f64, f64), fill: Fill<'_>, note: &str) {
         let fill = match fill {
-            Fill::Plain(ink) => format!("class=\"f-{}\" fill=\"{}\"", ink.name, ink.light),
+            Fill::Plain(colour) => format!("class=\"f-{}\" fill=\"{}\"", colour.name, colour.light),
             Fill::Pattern(name) => format!("fill=\"url(#{name})\""),
         };
         let _ = writeln!(
             self.body,
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {fill}><title>{}</title></rect>",
-            place(at.0),
-            place(at.1),
-            place(width),
-            place(height),
+            coordinate(at.0),
+            coordinate(at.1),
+            coordinate(width),
+            coordinate(height),
             escaped(note)
         );
     }
 
-    /// Makes a pattern of oblique lines on a ground.
-    pub(super) fn hatch(&mut self, name: &str, ground: Ink, lines: Ink) {
+    /// Defines a pattern of oblique lines on a background.
+    pub(super) fn hatch(&mut self, name: &str, ground: Colour, lines: Colour) {
         let _ = writeln!(
             self.body,
             "<defs><pattern id=\"{name}\" patternUnits=\"userSpaceOnUse\" width=\"6\" height=\"6\" \
@@ -237,46 +237,47 @@ impl Svg {
         );
     }
 
-    /// Text whose middle is at a height.
-    pub(super) fn text(&mut self, (x, y): At, text: &str, style: Style) {
-        let anchor = match style.side {
-            Side::Right => "",
-            Side::Middle => " text-anchor=\"middle\"",
-            Side::Left => " text-anchor=\"end\"",
+    /// Draws text, vertically centred at `y`.
+    pub(super) fn text(&mut self, (x, y): Position, text: &str, style: Style) {
+        let anchor = match style.anchor {
+            Anchor::Right => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::Left => " text-anchor=\"end\"",
         };
         let weight = if style.bold { " font-weight=\"600\"" } else { "" };
         let _ = writeln!(
             self.body,
             "<text x=\"{}\" y=\"{}\"{anchor}{weight} class=\"f-{}\" fill=\"{}\">{}</text>",
-            place(x),
-            // Baselines other than the usual one are drawn differently everywhere.
-            place(y + self.format.font * 0.35),
-            style.ink.name,
-            style.ink.light,
+            coordinate(x),
+            // Renderers disagree about `dominant-baseline`, so the offset is computed.
+            coordinate(y + self.format.font * 0.35),
+            style.colour.name,
+            style.colour.light,
             escaped(text)
         );
     }
 
-    /// A file of its own, on white paper, with a margin.
+    /// Returns a standalone file, on white paper, with a margin.
     pub(super) fn file(self, title: &str) -> String {
-        let (width, height) = (place(self.format.width + 2.0 * MARGIN), place(self.height + 2.0 * MARGIN));
+        let (width, height) =
+            (coordinate(self.format.width + 2.0 * MARGIN), coordinate(self.height + 2.0 * MARGIN));
         let start = format!(
             "<title>{}</title>\n<rect x=\"-{MARGIN}\" y=\"-{MARGIN}\" width=\"{width}\" height=\"{height}\" \
              fill=\"{}\"/>\n",
             escaped(title),
-            ink::PAPER.light
+            palette::PAPER.light
         );
         let attributes =
             format!("viewBox=\"-{MARGIN} -{MARGIN} {width} {height}\" width=\"{width}\" height=\"{height}\"");
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", self.element(&attributes, &start))
     }
 
-    /// A part of a page; it takes its size and font from there.
+    /// Returns an element of a page, which inherits its size and font.
     pub(super) fn part(self, title: &str) -> String {
         let attributes = format!(
             "viewBox=\"0 0 {} {}\" class=\"{}\" role=\"img\" aria-label=\"{}\"",
-            place(self.format.width),
-            place(self.height),
+            coordinate(self.format.width),
+            coordinate(self.height),
             self.format.name,
             escaped(title)
         );
@@ -287,23 +288,23 @@ impl Svg {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" {attributes} font-size=\"{}\" \
              font-family=\"Helvetica, Arial, sans-serif\">\n{start}{}</svg>\n",
-            place(self.format.font),
+            coordinate(self.format.font),
             self.body
         )
     }
 }
 
-/// A path's text.
-fn outline(points: &[At]) -> String {
+/// Path data of a polyline.
+fn path_data(points: &[Position]) -> String {
     let mut path = String::new();
     for (index, (x, y)) in points.iter().enumerate() {
-        let _ = write!(path, "{}{},{}", if index == 0 { 'M' } else { 'L' }, place(*x), place(*y));
+        let _ = write!(path, "{}{},{}", if index == 0 { 'M' } else { 'L' }, coordinate(*x), coordinate(*y));
     }
     path
 }
 
-/// A coordinate: a tenth is finer than anybody sees.
-fn place(value: f64) -> String {
+/// Formats a coordinate with one decimal place, which is finer than visible.
+fn coordinate(value: f64) -> String {
     if !value.is_finite() {
         return "0".into();
     }
@@ -311,7 +312,7 @@ fn place(value: f64) -> String {
     text.strip_suffix(".0").map_or_else(|| text.clone(), Into::into)
 }
 
-/// Text as it may stand in XML, be it between tags or in an attribute.
+/// Escapes text for XML content and attributes.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -322,7 +323,7 @@ pub(super) fn escaped(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\t' | '\n' | '\r' => out.push(' '),
-            // Letters that XML has no place for, not even escaped.
+            // Characters that XML does not allow, not even escaped.
             '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             _ => out.push(letter),
         }
@@ -340,23 +341,23 @@ mod tests {
     }
 
     #[test]
-    fn places_are_short_and_finite() {
-        assert_eq!(place(12.0), "12");
-        assert_eq!(place(12.345), "12.3");
-        assert_eq!(place(f64::NAN), "0");
+    fn coordinates_are_short_and_finite() {
+        assert_eq!(coordinate(12.0), "12");
+        assert_eq!(coordinate(12.345), "12.3");
+        assert_eq!(coordinate(f64::NAN), "0");
     }
 
     #[test]
-    fn long_text_is_cut() {
-        assert_eq!(Format::WIDE.cut("short", 100.0), "short");
-        assert_eq!(Format::WIDE.cut("much too long for this", 80.0), "much too\u{2026}");
+    fn long_text_is_truncated() {
+        assert_eq!(Format::WIDE.truncate("short", 100.0), "short");
+        assert_eq!(Format::WIDE.truncate("much too long for this", 80.0), "much too\u{2026}");
     }
 
     #[test]
-    fn a_hollow_mark_has_the_colour_of_its_line_at_the_rim() {
+    fn the_outline_of_a_hollow_mark_has_the_colour_of_its_line() {
         let drawn = |hollow| {
             let mut svg = Svg::new(Format::WIDE, 100.0);
-            svg.mark(Mark { shape: Shape::Circle, ink: ink::RED, hollow }, (5.0, 5.0), "");
+            svg.mark(Mark { shape: Shape::Circle, colour: palette::RED, hollow }, (5.0, 5.0), "");
             svg.file("")
         };
         assert!(drawn(false).contains("class=\"f-red s-paper\""), "{}", drawn(false));
@@ -364,14 +365,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_a_document_of_its_own() {
+    fn a_file_is_a_standalone_document() {
         let mut svg = Svg::new(Format::WIDE, 100.0);
-        svg.line(&[(0.0, 0.0), (10.0, 10.0)], Stroke::plain(ink::BLUE, 2.0));
-        svg.text((5.0, 5.0), "<>", Style::plain(ink::TEXT, Side::Middle).bold());
+        svg.line(&[(0.0, 0.0), (10.0, 10.0)], Stroke::plain(palette::BLUE, 2.0));
+        svg.text((5.0, 5.0), "<>", Style::plain(palette::TEXT, Anchor::Middle).bold());
         for shape in Shape::ALL {
-            svg.mark(Mark { shape, ink: ink::RED, hollow: false }, (5.0, 5.0), "a & b");
+            svg.mark(Mark { shape, colour: palette::RED, hollow: false }, (5.0, 5.0), "a & b");
         }
-        svg.hatch("h", ink::WORK, ink::HATCH);
+        svg.hatch("h", palette::WORK, palette::HATCH);
         svg.field((0.0, 0.0), (10.0, 10.0), Fill::Pattern("h"), "a field");
         let file = svg.file("a title");
         let document = roxmltree::Document::parse(&file).unwrap();

@@ -1,4 +1,4 @@
-//! Where the time of a job goes, stage by stage.
+//! The picture of the time accounting: time for a job by stage.
 
 use super::bars::{Bar, Bars, Family, Key};
 use super::data;
@@ -7,7 +7,7 @@ use super::scale::drawable;
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Side, StageTime, Sweep};
 
-/// The picture, if somebody looked where the time went.
+/// The panel, if the time of stages was measured.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let rows = rows(report);
     let keys = keys(&rows);
@@ -18,23 +18,23 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     let finding = finding(&rows, &keys, &bars);
     Some(Panel {
         name: "ledger",
-        title: "Where the time of a job goes".into(),
+        title: "Time for a job by stage".into(),
         finding,
-        reading: "Each bar is all the time that parent and workers together spend on a job, written at its right end; \
-                  its fields are the stages of the job's way. Plain blue fields are the parent's, hatched orange ones a \
-                  worker's; the work itself comes last."
-            .into(),
+        reading:
+            "Each bar is the total time that parent and workers spend on a job, which is written at its \
+                  right end. Its fields are the stages of the pipeline. Plain blue fields are stages of the \
+                  parent, hatched orange ones are stages of a worker; the work itself is last."
+                .into(),
         table: table(&rows, &keys),
         sketch: Sketch::Bars(Bars { keys, bars }),
     })
 }
 
-/// What to say in place of the picture: processes ran, and nobody looked where their time went.
+/// Note in place of the picture: processes ran, but the time of stages was not measured.
 pub(super) fn missing(report: &Report) -> Option<&'static str> {
     let ran = !data::rows(report, Sweep::Grain, ExecutorName::Processes).is_empty();
-    (ran && panel(report).is_none()).then_some(
-        "Where the time of a job goes is not shown: this run did not look at the stages of its way.",
-    )
+    (ran && panel(report).is_none())
+        .then_some("The time for a job by stage is not shown: this run did not measure the stages.")
 }
 
 fn rows(report: &Report) -> Vec<&Row> {
@@ -44,7 +44,7 @@ fn rows(report: &Report) -> Vec<&Row> {
     rows
 }
 
-/// All stages that took time anywhere: the parent's, then the workers', then the work itself, then waiting.
+/// All stages with a time in any row: the parent's, then the workers', then idle time, then the work itself.
 fn keys(rows: &[&Row]) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
     for stage in rows.iter().flat_map(|row| &row.stages).filter(|stage| drawable(stage.ns)) {
@@ -66,7 +66,7 @@ fn family(stage: &StageTime) -> Family {
     }
 }
 
-/// The time of a stage in a row.
+/// Time of a stage in a row, in nanoseconds.
 fn time(row: &Row, key: &Key) -> f64 {
     let same = |stage: &&StageTime| stage.stage == key.name && stage.side == key.side;
     row.stages.iter().filter(same).map(|stage| stage.ns).filter(|ns| drawable(*ns)).sum()
@@ -77,7 +77,7 @@ fn bar(row: &Row, keys: &[Key]) -> Option<Bar> {
     (parts.iter().sum::<f64>() > 0.0).then(|| Bar { name: units::about(row.grain_ns), parts })
 }
 
-/// How much of the time is the work itself, for the smallest and the largest jobs.
+/// Share of the work itself in the total time, for the smallest and the largest jobs.
 fn finding(rows: &[&Row], keys: &[Key], bars: &[Bar]) -> String {
     let Some(work) = keys.iter().position(|key| key.family == Family::Work) else { return String::new() };
     let part = |bar: &Bar| units::percent(bar.parts[work] / bar.parts.iter().sum::<f64>());
@@ -99,25 +99,25 @@ fn finding(rows: &[&Row], keys: &[Key], bars: &[Bar]) -> String {
     )
 }
 
-/// What costs most beside the work, for the smallest jobs.
+/// The most expensive stage other than the work, for the smallest jobs.
 fn costliest(rows: &[&Row], keys: &[Key]) -> String {
     let Some(row) = rows.first() else { return String::new() };
     let costs = keys.iter().filter(|key| !matches!(key.family, Family::Work | Family::Idle));
     let most = costs.max_by(|one, other| time(row, one).total_cmp(&time(row, other)));
     most.map_or_else(String::new, |key| {
-        let who = match key.side {
+        let side = match key.side {
             Side::Parent => "in the parent",
             Side::Worker => "in a worker",
         };
         format!(
-            " The most beside it goes into \u{201c}{}\u{201d} {who}: {} a job.",
+            " The most expensive stage is \u{201c}{}\u{201d} {side}: {} for a job.",
             key.name,
             units::time(time(row, key))
         )
     })
 }
 
-/// A row for each size of jobs, a column for each stage.
+/// One row for each grain, one column for each stage.
 fn table(rows: &[&Row], keys: &[Key]) -> Table {
     let stage = |key: &Key| match key.side {
         Side::Parent => format!("{} (parent)", key.name),
@@ -125,7 +125,7 @@ fn table(rows: &[&Row], keys: &[Key]) -> Table {
     };
     let mut head = vec!["work in a job".to_owned()];
     head.extend(keys.iter().map(stage));
-    head.push("in all".into());
+    head.push("total".into());
     let cells = |row: &&Row| {
         let times = keys.iter().map(|key| time(row, key));
         let all = times.clone().sum();
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parents_stages_come_first_and_the_work_last() {
+    fn stages_of_the_parent_are_first_and_the_work_is_last() {
         let report = fixture();
         let keys = keys(&rows(&report));
         let families: Vec<_> = keys.iter().map(|key| key.family).collect();
@@ -150,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_those_of_all_time() {
+    fn shares_are_of_the_total_time() {
         let report = fixture();
         let finding = panel(&report).unwrap().finding;
         assert!(finding.starts_with("With jobs of 100 ns, the work itself is 53 % of the time"), "{finding}");
     }
 
     #[test]
-    fn without_stages_there_is_a_sentence() {
+    fn a_report_without_stages_has_a_note() {
         let mut report = fixture();
         assert_eq!(missing(&report), None);
         for row in &mut report.rows {

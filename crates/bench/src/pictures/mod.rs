@@ -1,19 +1,19 @@
-//! Pictures of a [`Report`]: files for papers, and a page for people. Nothing here reads or writes anything.
+//! Renders a [`Report`] as SVG files and as an HTML page. This module does no input or output.
 
-mod answer;
 mod bars;
 mod batches;
 mod chart;
 mod codecs;
 mod data;
 mod draw;
-mod ink;
 mod labels;
 mod ledger;
 mod page;
+mod palette;
 mod panel;
 mod scale;
 mod speedup;
+mod summary;
 mod transports;
 mod units;
 mod workers;
@@ -25,21 +25,21 @@ use crate::report::Report;
 use draw::Format;
 use panel::Panel;
 
-/// A picture as a file of its own.
+/// A picture as a standalone SVG file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// What a file with it should be called, without an ending.
+    /// File name without the extension.
     pub name: &'static str,
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// The file: dark on white, without scripts or anything that is loaded, with a font that every system has.
+    /// Contents of the file: dark on white, without scripts or external resources, in a generic font.
     pub svg: String,
 }
 
-/// The names of all pictures that there can be.
+/// Names of all possible pictures.
 pub const NAMES: [&str; 6] = ["speedup", "ledger", "workers", "batches", "codecs", "transports"];
 
-/// All pictures that a report has figures for, as files.
+/// Renders the pictures for which the report has data, as files.
 pub fn svg(report: &Report) -> Vec<Picture> {
     let file = |panel: Panel| {
         debug_assert!(NAMES.contains(&panel.name), "{} is not in NAMES", panel.name);
@@ -49,12 +49,12 @@ pub fn svg(report: &Report) -> Vec<Picture> {
     panels(report).into_iter().map(file).collect()
 }
 
-/// All of a report as one page that needs nothing else: no other file, no network, no script.
+/// Renders the report as one page without external resources: no other file, no network, no script.
 pub fn html(report: &Report) -> String {
     page::page(report, &panels(report))
 }
 
-/// What there are figures for, in the order in which it is told.
+/// Returns the panels for which the report has data, in the order of the page.
 fn panels(report: &Report) -> Vec<Panel> {
     let panels =
         [speedup::panel, ledger::panel, workers::panel, batches::panel, codecs::panel, transports::panel];

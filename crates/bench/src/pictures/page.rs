@@ -1,43 +1,44 @@
-//! The page: the answer first, then picture by picture.
+//! The HTML page: the summary, then one section for each picture.
 //!
-//! It is written so that it can be read as XML too, every tag closed, which is what its tests check.
+//! The page is also well-formed XML, which the tests use.
 
 use std::fmt::Write;
 
-use super::answer;
 use super::draw::{Format, escaped};
-use super::ink;
 use super::ledger;
+use super::palette;
 use super::panel::{Panel, Table};
 use super::scale::drawable;
+use super::summary;
 use super::units;
 use crate::report::Report;
 
-/// From this load on figures may be those of other programs too.
-const BUSY: f64 = 0.5;
+/// Load average above which the values may be affected by other programs.
+const BUSY_LOAD: f64 = 0.5;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole page.
+/// Renders the page.
 pub(super) fn page(report: &Report, panels: &[Panel]) -> String {
     let mut body = head(report, panels.is_empty());
     for panel in panels {
         body += &section(panel);
-        // In the place where the picture would be: it follows the first.
+        // In the place of the picture, which is after the first one.
         if panel.name == "speedup" {
             body += &missing(report);
         }
     }
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+        "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n\
+         <meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>What worker processes cost</title>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>Cost of worker processes</title>\n\
          <style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        ink::rules()
+        palette::rules()
     )
 }
 
-/// Prose as it may stand in the page: a figure and what follows it stay on one line.
+/// Escapes prose, with a no-break space between a number and its unit.
 fn prose(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
@@ -51,14 +52,14 @@ fn prose(text: &str) -> String {
 }
 
 fn head(report: &Report, empty: bool) -> String {
-    let answer = if empty {
+    let summary = if empty {
         "This report holds no measurements.".into()
     } else {
-        answer::sentence(report).unwrap_or_else(|| "This report shows what was measured.".into())
+        summary::sentence(report).unwrap_or_else(|| "This report shows the measurements.".into())
     };
     let mut out = format!(
-        "<header>\n<h1>What worker processes cost</h1>\n<p class=\"answer\">{}</p>\n<dl>\n",
-        prose(&answer)
+        "<header>\n<h1>Cost of worker processes</h1>\n<p class=\"answer\">{}</p>\n<dl>\n",
+        prose(&summary)
     );
     for (name, value) in facts(report) {
         let _ = writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", prose(&value));
@@ -70,7 +71,7 @@ fn head(report: &Report, empty: bool) -> String {
     out + "</header>\n"
 }
 
-/// Under which circumstances it was measured, and what one job costs.
+/// Names and values of the conditions of the measurement and of the cost of a job.
 fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let machine = &report.machine;
     let mut facts = Vec::new();
@@ -80,58 +81,62 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     facts.push(("cores", machine.cores.to_string()));
     facts.push(("workers", report.workers.to_string()));
     let rounds =
-        if report.quick { format!("{}, a quick look", report.rounds) } else { report.rounds.to_string() };
+        if report.quick { format!("{}, quick run", report.rounds) } else { report.rounds.to_string() };
     facts.push(("rounds", rounds));
     let [before, end] = machine.load.map(|load| units::figure(load, 2));
-    facts.push(("load before, at the end", format!("{before}, {end}")));
+    facts.push(("load before and at the end", format!("{before}, {end}")));
     if let Some(model) = &report.model {
         let (parent, worker) = (units::time(model.parent_ns), units::time(model.worker_ns));
-        facts.push(("a job costs beside its work", format!("{parent} in the parent, {worker} in a worker")));
+        facts.push((
+            "cost of a job in addition to its work",
+            format!("{parent} in the parent, {worker} in a worker"),
+        ));
         if let Some(error) = model.largest_error.filter(|error| error.is_finite()) {
-            facts.push(("the model is off by at most", units::percent(error)));
+            facts.push(("largest error of the model", units::percent(error)));
         }
     }
     facts
 }
 
-/// What makes figures doubtful.
+/// Warnings about the quality of the measurement.
 fn notes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     let [before, end] = report.machine.load;
-    if drawable(before) && before > BUSY {
+    if drawable(before) && before > BUSY_LOAD {
         notes.push(format!(
-            "The machine was busy: {} other programs wanted to run on average in the minute before, so figures may be \
-             worse than they are on a quiet machine.",
+            "The machine was busy: the load average in the minute before the run was {}, so values may be \
+             worse than on an idle machine.",
             units::figure(before, 2)
         ));
     }
-    // The sweep itself counts at its end: its workers and its parent.
+    // At the end the load includes the workers and the parent of the sweep.
     let own =
         report.rows.iter().map(|row| row.workers).chain([report.workers]).max().unwrap_or(0) as f64 + 1.0;
-    if drawable(end) && end > own + BUSY {
+    if drawable(end) && end > own + BUSY_LOAD {
         notes.push(format!(
-            "The machine was busy at the end: {} programs wanted to run, more than the sweep itself has.",
+            "The machine was busy at the end: the load average was {}, more than the sweep itself causes.",
             units::figure(end, 2)
         ));
     }
     notes.extend(suspects(report));
     if report.quick {
         notes.push(
-            "This was a quick look: few rounds of few jobs. Without --quick figures are steadier.".into(),
+            "This was a quick run with few points and short runs. Values are more precise without --quick."
+                .into(),
         );
     }
     notes
 }
 
-/// Says how many rows are suspect, if any are.
+/// Warning about suspect rows, if there are any.
 fn suspects(report: &Report) -> Option<String> {
     let count = report.rows.iter().filter(|row| row.suspect).count();
     let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };
     (count > 0).then(|| {
         format!(
-            "{} {rows} of {} {are} suspect: the speedup was more than workers and cores allow, also when it was measured \
-             again, because something else slowed the plain loop down. Suspect speedups are hollow in the pictures, have a \
-             * in the tables, and are left out of the answer and of the model.",
+            "{} {rows} of {} {are} suspect: the speedup is more than workers and cores allow, also when \
+             measured again, because something else slowed the plain loop down. Suspect speedups are hollow \
+             in the pictures, have a * in the tables, and are ignored by the summary and the model.",
             units::sentence(&units::word(count)),
             report.rows.len()
         )
@@ -151,7 +156,8 @@ fn section(panel: &Panel) -> String {
         format!("<p class=\"finding\">{}</p>\n", prose(&panel.finding))
     };
     format!(
-        "<section id=\"{}\">\n<h2>{}</h2>\n{finding}<figure>\n{}{}<figcaption>{}</figcaption>\n</figure>\n{}</section>\n",
+        "<section id=\"{}\">\n<h2>{}</h2>\n{finding}<figure>\n{}{}<figcaption>{}</figcaption>\n</figure>\n\
+         {}</section>\n",
         panel.name,
         escaped(&panel.title),
         draw(Format::WIDE),
@@ -163,7 +169,7 @@ fn section(panel: &Panel) -> String {
 
 fn table(table: &Table) -> String {
     let mut out = String::from(
-        "<details>\n<summary>The same in figures</summary>\n<div class=\"table\">\n<table>\n<thead><tr>",
+        "<details>\n<summary>Table of values</summary>\n<div class=\"table\">\n<table>\n<thead><tr>",
     );
     for cell in &table.head {
         let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(cell));
@@ -185,16 +191,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_machine_is_told() {
+    fn a_busy_machine_is_reported() {
         let mut report = fixture();
         assert_eq!(notes(&report), [""; 0]);
         report.machine.load = [0.8, 2.0];
-        assert!(notes(&report)[0].starts_with("The machine was busy: 0.8 other programs"));
+        assert!(
+            notes(&report)[0]
+                .starts_with("The machine was busy: the load average in the minute before the run was 0.8,")
+        );
         report.machine.load = [0.1, 7.0];
         assert!(notes(&report)[0].contains("at the end"));
         report.machine.load = [f64::NAN, f64::INFINITY];
         report.quick = true;
-        assert_eq!(notes(&report).len(), 1, "a load that is none is no reason to warn, a quick look is");
+        assert_eq!(notes(&report).len(), 1, "an invalid load gives no warning, a quick run gives one");
     }
 
     #[test]
@@ -207,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn figures_stay_with_their_units() {
+    fn numbers_stay_with_their_units() {
         assert_eq!(prose("200 ns, 4 %, 2 and < 5"), "200\u{a0}ns, 4\u{a0}%, 2\u{a0}and &lt; 5");
     }
 
     #[test]
-    fn the_style_sheet_loads_nothing_and_can_stand_in_xml() {
+    fn the_style_sheet_loads_nothing_and_is_valid_in_xml() {
         assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
         assert!(!STYLE.contains(['<', '&']));
     }

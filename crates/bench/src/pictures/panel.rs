@@ -1,27 +1,27 @@
-//! A picture with all that belongs to it.
+//! A section of the page: a picture with its texts and its table.
 
 use super::bars::Bars;
 use super::chart::Chart;
 use super::draw::{Format, Svg};
 
-/// A picture, what to say of it, and its figures.
+/// A picture with its title, texts and values.
 #[derive(Clone, Debug)]
 pub(super) struct Panel {
-    /// Its name, for files and links.
+    /// Name in files and links.
     pub(super) name: &'static str,
-    /// What it shows.
+    /// Title.
     pub(super) title: String,
-    /// What it says here; may be empty.
+    /// Result that the picture shows; may be empty.
     pub(super) finding: String,
-    /// How to read it.
+    /// Caption: explains how to read the picture.
     pub(super) reading: String,
-    /// What is drawn.
+    /// The drawing.
     pub(super) sketch: Sketch,
-    /// The same in figures.
+    /// The same data as a table.
     pub(super) table: Table,
 }
 
-/// What is drawn.
+/// A drawing before it has a format.
 #[derive(Clone, Debug)]
 pub(super) enum Sketch {
     Chart(Chart),
@@ -29,7 +29,8 @@ pub(super) enum Sketch {
 }
 
 impl Sketch {
-    /// Draws it; names inside start with the prefix, because those of all drawings on a page have to differ.
+    /// Draws it. Identifiers inside start with `prefix`, because those of all drawings on a page have to
+    /// differ.
     pub(super) fn draw(&self, format: Format, prefix: &str) -> Svg {
         match self {
             Sketch::Chart(chart) => chart.draw(format),
@@ -38,17 +39,17 @@ impl Sketch {
     }
 }
 
-/// Figures in rows.
+/// A table.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    /// What is in each column.
+    /// Headings of the columns.
     pub(super) head: Vec<String>,
-    /// Row by row.
+    /// Cells, row by row.
     pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table whose columns are always the same.
+    /// A table with fixed columns.
     pub(super) fn new(head: &[&str], rows: Vec<Vec<String>>) -> Self {
         Table { head: head.iter().map(|name| (*name).into()).collect(), rows }
     }

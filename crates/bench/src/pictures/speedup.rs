@@ -1,32 +1,32 @@
-//! How much faster, by the work in a job: from which jobs on processes pay.
+//! The picture of the sweep over grains: speedup for each executor, and the break-even.
 
-use super::answer::{self, BreakEven};
 use super::chart::{Axis, Chart, Dot, Landmark, Line};
 use super::data;
 use super::draw::Shape;
-use super::ink::{self, Ink};
+use super::palette::{self, Colour};
 use super::panel::{Panel, Sketch, Table};
 use super::scale::{Domain, Kind, drawable};
+use super::summary::{self, BreakEvenFinding};
 use super::units;
 use crate::report::{ExecutorName, Report, Row, Sweep};
 
-/// If the largest speedup is more, equal steps would press all that matters into the lowest.
-const LARGE: f64 = 12.0;
+/// Largest speedup for a linear axis; above it, a linear axis would compress the small speedups.
+const MAX_LINEAR_SPEEDUP: f64 = 12.0;
 
-const EXECUTORS: [(ExecutorName, Ink, Shape); 3] = [
-    (ExecutorName::Serial, ink::GREY, Shape::Diamond),
-    (ExecutorName::Threads, ink::RED, Shape::Square),
-    (ExecutorName::Processes, ink::BLUE, Shape::Circle),
+const EXECUTORS: [(ExecutorName, Colour, Shape); 3] = [
+    (ExecutorName::Serial, palette::GREY, Shape::Diamond),
+    (ExecutorName::Threads, palette::RED, Shape::Square),
+    (ExecutorName::Processes, palette::BLUE, Shape::Circle),
 ];
 
-/// The picture, if the work in a job was varied.
+/// The panel, if the work in a job was varied.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let lines = lines(report);
     let dots: Vec<Dot> = lines.iter().flat_map(|line| line.dots.clone()).collect();
     if dots.is_empty() {
         return None;
     }
-    let across = dots.iter().map(|dot| dot.x).chain(answer::break_even(report).place());
+    let across = dots.iter().map(|dot| dot.x).chain(summary::break_even(report).ns());
     let chart = Chart {
         x: Axis {
             title: "work in a job".into(),
@@ -34,7 +34,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
             label: units::time,
         },
         y: Axis {
-            title: "times as fast as a plain loop".into(),
+            title: "speedup over a plain loop".into(),
             domain: heights(data::heights(&dots)),
             label: units::times,
         },
@@ -44,31 +44,31 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     };
     Some(Panel {
         name: "speedup",
-        title: "How much faster, by the work in a job".into(),
-        finding: answer::details(report),
+        title: "Speedup by the work in a job".into(),
+        finding: summary::details(report),
         reading: reading(&chart) + data::hollow(&chart),
         sketch: Sketch::Chart(chart),
         table: table(report),
     })
 }
 
-/// From zero to a little above these speedups and one; in equal ratios if they are of all kinds.
+/// Axis for these speedups and 1: linear from zero, or logarithmic for large speedups.
 pub(super) fn heights(speedups: impl Iterator<Item = f64>) -> Domain {
     let speedups: Vec<f64> = speedups.chain([1.0]).collect();
-    if speedups.iter().any(|speedup| *speedup > LARGE) {
+    if speedups.iter().any(|speedup| *speedup > MAX_LINEAR_SPEEDUP) {
         Domain::log(Kind::Decades, speedups).with_room()
     } else {
         Domain::from_zero(speedups)
     }
 }
 
-/// The model first: what was measured lies in front of it.
+/// The line of the model, and the measured ones in front of it.
 fn lines(report: &Report) -> Vec<Line> {
-    let measured = EXECUTORS.into_iter().filter_map(|(executor, ink, shape)| {
+    let measured = EXECUTORS.into_iter().filter_map(|(executor, colour, shape)| {
         let rows = data::rows(report, Sweep::Grain, executor);
         let dots = data::ascending(rows.into_iter().filter_map(|row| data::speedup(row, row.grain_ns)));
         let name = data::executor(executor).into();
-        (!dots.is_empty()).then_some(Line { name, ink, shape: Some(shape), dash: "", dots })
+        (!dots.is_empty()).then_some(Line { name, colour, shape: Some(shape), dash: "", dots })
     });
     let measured: Vec<Line> = measured.collect();
     if measured.is_empty() {
@@ -76,7 +76,7 @@ fn lines(report: &Report) -> Vec<Line> {
     }
     let model = model(report).map(|dots| Line {
         name: "model".into(),
-        ink: ink::PURPLE,
+        colour: palette::PURPLE,
         shape: None,
         dash: "6 4",
         dots,
@@ -84,7 +84,7 @@ fn lines(report: &Report) -> Vec<Line> {
     model.into_iter().chain(measured).collect()
 }
 
-/// The speedup that is to be expected of processes.
+/// Predicted speedups of processes.
 fn model(report: &Report) -> Option<Vec<Dot>> {
     let curve = &report.model.as_ref()?.curve;
     let points = curve.iter().filter(|point| point.workers == report.workers);
@@ -94,12 +94,12 @@ fn model(report: &Report) -> Option<Vec<Dot>> {
 }
 
 fn landmark(report: &Report) -> Option<Landmark> {
-    let (ns, whence) = match answer::break_even(report) {
-        BreakEven::Measured(ns) => (ns, ""),
-        BreakEven::Predicted(ns) => (ns, " (model)"),
+    let (ns, source) = match summary::break_even(report) {
+        BreakEvenFinding::Measured(ns) => (ns, ""),
+        BreakEvenFinding::Predicted(ns) => (ns, " (model)"),
         _ => return None,
     };
-    Some(Landmark { x: ns, name: format!("break-even {}{whence}", units::time(ns)) })
+    Some(Landmark { x: ns, name: format!("break-even {}{source}", units::time(ns)) })
 }
 
 fn reading(chart: &Chart) -> String {
@@ -109,9 +109,9 @@ fn reading(chart: &Chart) -> String {
         ""
     };
     format!(
-        "Above the line at 1\u{d7} the jobs are done sooner than by a plain loop without any executor, below it later. \
-         Each step to the right is ten times the work in a job; whiskers reach from the slowest to the fastest \
-         round.{model}"
+        "Above the line at 1\u{d7} the jobs finish sooner than in a plain loop without any executor, below \
+         it later. Each step to the right is ten times the work in a job; whiskers extend from the slowest \
+         to the fastest round.{model}"
     )
 }
 
@@ -122,12 +122,11 @@ fn table(report: &Report) -> Table {
             .cmp(&(other.executor, other.workers))
             .then(one.grain_ns.total_cmp(&other.grain_ns))
     });
-    let head =
-        ["executor", "work in a job", "time for a job", "least", "most", "times as fast", "model says"];
+    let head = ["executor", "work in a job", "time for a job", "min", "max", "speedup", "predicted"];
     Table::new(&head, rows.into_iter().map(|row| cells(row, data::executor(row.executor).into())).collect())
 }
 
-/// A row's figures behind a name for it.
+/// Cells of a row, after its name.
 pub(super) fn cells(row: &Row, name: String) -> Vec<String> {
     vec![
         name,
@@ -146,14 +145,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_break_even_is_named_in_words_and_marked() {
+    fn the_break_even_is_in_the_finding_and_marked() {
         let panel = panel(&fixture()).unwrap();
         assert_eq!(
             panel.finding,
-            "From jobs of 200 ns on, two processes are faster than none. They come within a twentieth of the best from \
-             jobs of 10 us on. The model puts the break-even at 200 ns."
+            "Two processes are faster than a plain loop from jobs of 200 ns on. From jobs of 10 us on the \
+             speedup is within 5 % of the best. The model predicts a break-even at 200 ns."
         );
-        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let Sketch::Chart(chart) = panel.sketch else { panic!("the panel is not a chart") };
         assert_eq!(chart.landmark.unwrap().name, "break-even 200 ns");
         let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["model", "serial", "threads", "processes"]);
@@ -169,7 +168,7 @@ mod tests {
         assert!(panel.reading.contains(" Hollow marks are suspect"), "{}", panel.reading);
         let marked: Vec<_> = panel.table.rows.iter().filter(|row| row[5].starts_with('*')).collect();
         assert_eq!((marked.len(), marked[0][0].as_str(), marked[0][5].as_str()), (1, "threads", "*3.00"));
-        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let Sketch::Chart(chart) = panel.sketch else { panic!("the panel is not a chart") };
         let threads = chart.lines.iter().find(|line| line.name == "threads").unwrap();
         assert!(threads.dots[0].suspect && threads.dots[0].note.ends_with("; suspect"));
         assert_eq!(threads.dots.iter().filter(|dot| dot.suspect).count(), 1);
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn large_speedups_are_shown_in_equal_ratios() {
+    fn large_speedups_are_on_a_logarithmic_axis() {
         assert_eq!(heights([0.5, 2.0].into_iter()).ends().0, 0.0);
         assert!(heights([0.5, 60.0].into_iter()).ends().0 > 0.0);
     }

@@ -1,4 +1,4 @@
-//! How much faster, by the work in a job, for each transport.
+//! The picture of the sweep over transports: speedup for each transport.
 
 use super::chart::{Axis, Chart, Dot, Line};
 use super::data;
@@ -8,13 +8,13 @@ use super::speedup;
 use super::units;
 use crate::report::{Report, Row, Sweep};
 
-const READING: &str = "Jobs and outputs travel through rings in memory that the parent shares with each worker, or \
-                       through a channel, a socket for each worker. Each line is one transport. Above the line at \
-                       1\u{d7} the jobs are done sooner than by a plain loop without any executor, below it later; each \
-                       step to the right is ten times the work in a job. Round trips, with one job in flight, are in the \
-                       table below.";
+const READING: &str = "Jobs and outputs are transferred through rings in memory that the parent shares with \
+                       each worker, or through a channel, which is a socket for each worker. Each line is \
+                       one transport. Above the line at 1\u{d7} the jobs finish sooner than in a plain loop \
+                       without any executor, below it later; each step to the right is ten times the work in \
+                       a job. Round trips, with one job in flight, are in the table below.";
 
-/// The picture, if transports were compared.
+/// The panel, if transports were compared.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let lines = lines(report);
     let dots: Vec<Dot> = lines.iter().flat_map(|line| line.dots.clone()).collect();
@@ -29,7 +29,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
             label: units::time,
         },
         y: Axis {
-            title: "times as fast as a plain loop".into(),
+            title: "speedup over a plain loop".into(),
             domain: speedup::heights(data::heights(&dots)),
             label: units::times,
         },
@@ -39,7 +39,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     };
     Some(Panel {
         name: "transports",
-        title: "How much faster, by transport".into(),
+        title: "Speedup by transport".into(),
         finding: finding(report),
         reading: READING.to_owned() + data::hollow(&chart) + &left_out,
         sketch: Sketch::Chart(chart),
@@ -65,7 +65,7 @@ fn names(report: &Report) -> Vec<&str> {
     data::names(throughput(report), |row| &row.transport)
 }
 
-/// Rows with as many jobs in flight as the pool chooses.
+/// Rows where the pool chooses the number of jobs in flight.
 fn throughput(report: &Report) -> Vec<&Row> {
     data::all_rows(report, Sweep::Transport).into_iter().filter(|row| row.in_flight.is_none()).collect()
 }
@@ -74,17 +74,17 @@ fn round_trips(report: &Report) -> Vec<&Row> {
     data::all_rows(report, Sweep::Transport).into_iter().filter(|row| row.in_flight.is_some()).collect()
 }
 
-/// Time for the smallest jobs and for a round trip, where the transports differ most.
+/// Times for the smallest jobs and for a round trip, where transports differ most.
 fn finding(report: &Report) -> String {
     let groups = data::by_grain(throughput(report));
     let Some(smallest) = groups.first() else { return String::new() };
     let jobs = times(&smallest.rows);
     let trips = times(&round_trips(report));
-    let mut said = format!("A job of {} takes {jobs}.", units::about(smallest.grain_ns));
+    let mut text = format!("A job of {} takes {jobs}.", units::about(smallest.grain_ns));
     if !trips.is_empty() {
-        said += &format!(" With one job in flight, a round trip takes {trips}.");
+        text += &format!(" With one job in flight, a round trip takes {trips}.");
     }
-    said
+    text
 }
 
 /// Times for a job, each with the name of its transport.
@@ -104,7 +104,7 @@ fn table(report: &Report) -> Table {
     let cells = |row: &Row| {
         vec![
             row.transport.clone(),
-            row.in_flight.map_or_else(|| "the pool's choice".into(), |jobs| jobs.to_string()),
+            row.in_flight.map_or_else(|| "auto".into(), |jobs| jobs.to_string()),
             units::time(row.grain_ns),
             units::time(row.ns_per_job.median),
             units::time(row.ns_per_job.low),
@@ -112,8 +112,7 @@ fn table(report: &Report) -> Table {
             data::marked_ratio(row),
         ]
     };
-    let head =
-        ["transport", "jobs in flight", "work in a job", "time for a job", "least", "most", "times as fast"];
+    let head = ["transport", "jobs in flight", "work in a job", "time for a job", "min", "max", "speedup"];
     Table::new(&head, rows.into_iter().map(cells).collect())
 }
 
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn each_transport_has_a_line_without_its_round_trips() {
         let panel = panel(&fixture()).unwrap();
-        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let Sketch::Chart(chart) = panel.sketch else { panic!("the panel is not a chart") };
         let lines: Vec<_> = chart.lines.iter().map(|line| (line.name.as_str(), line.dots.len())).collect();
         assert_eq!(lines, [("rings", 5), ("channel", 5)]);
         assert!(chart.lines[1].dots[0].note.starts_with("channel: 2 processes, 50 ns of work: "));
@@ -134,20 +133,20 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_jobs_and_round_trips_are_named() {
+    fn the_finding_has_the_smallest_jobs_and_round_trips() {
         let mut report = fixture();
         for row in report.rows.iter_mut().filter(|row| row.sweep == Sweep::Transport) {
             row.ns_per_job.median = if row.transport == "rings" { 700.0 } else { 4500.0 };
         }
-        let expected = "A job of 50 ns takes 700 ns (rings) and 4.5 us (channel). With one job in flight, a round trip \
-                        takes 700 ns (rings) and 4.5 us (channel).";
+        let expected = "A job of 50 ns takes 700 ns (rings) and 4.5 us (channel). With one job in flight, a \
+                        round trip takes 700 ns (rings) and 4.5 us (channel).";
         assert_eq!(panel(&report).unwrap().finding, expected);
         report.rows.retain(|row| row.in_flight.is_none());
         assert!(!panel(&report).unwrap().finding.contains("round trip"));
     }
 
     #[test]
-    fn round_trips_alone_are_no_picture() {
+    fn a_report_with_only_round_trips_has_no_picture() {
         let mut report = fixture();
         report.rows.retain(|row| row.in_flight.is_some());
         assert!(panel(&report).is_none());

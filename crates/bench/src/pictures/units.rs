@@ -1,12 +1,13 @@
-//! Figures with their units, as people write them.
+//! Formatting of values with their units, for pictures and the page.
 
-/// What stands where there is no figure.
+/// Placeholder for a missing or non-finite value.
 pub(super) const NONE: &str = "\u{2013}";
 
 const TIMES: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns")];
 const SIZES: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-/// A figure with as many digits as count, without zeros behind the point; as a power of ten where it would be long.
+/// Formats a value with a number of significant digits, without trailing zeros; very small and large ones as
+/// a power of ten.
 pub(super) fn figure(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return NONE.into();
@@ -24,17 +25,17 @@ pub(super) fn figure(value: f64, digits: usize) -> String {
     if behind == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').into() }
 }
 
-/// A value with so many digits that count and zeros behind them.
+/// Rounds to a number of significant digits.
 fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits.max(1) - 1).parse().unwrap_or(value)
 }
 
-/// A time of so many nanoseconds, with three digits.
+/// Formats a time in nanoseconds with three digits.
 pub(super) fn time(ns: f64) -> String {
     time_of(ns, 3)
 }
 
-/// A time with two digits: for names of things, where a nominal microsecond may have been one of 1.004.
+/// Formats a time in nanoseconds with two digits: for labels, where a nominal microsecond may be 1.004 us.
 pub(super) fn about(ns: f64) -> String {
     time_of(ns, 2)
 }
@@ -43,13 +44,13 @@ fn time_of(ns: f64, digits: usize) -> String {
     if !ns.is_finite() {
         return NONE.into();
     }
-    // Rounded first: 999.9 ns are a microsecond.
+    // Round before choosing the unit: 999.9 ns is 1 us.
     let ns = rounded(ns, digits);
     let (unit, name) = TIMES.into_iter().find(|(unit, _)| ns.abs() >= *unit).unwrap_or((1.0, "ns"));
     format!("{} {name}", figure(ns / unit, digits))
 }
 
-/// So many bytes.
+/// Formats a number of bytes.
 pub(super) fn bytes(count: f64) -> String {
     if !count.is_finite() {
         return NONE.into();
@@ -62,25 +63,25 @@ pub(super) fn bytes(count: f64) -> String {
     format!("{} {}", figure(count, 3), SIZES[unit])
 }
 
-/// A number of things.
+/// Formats a count.
 pub(super) fn number(count: f64) -> String {
     figure(count, 6)
 }
 
-/// How many times as fast, at an axis.
+/// Formats a speedup for a tick.
 pub(super) fn times(ratio: f64) -> String {
     figure(ratio, 3) + "\u{d7}"
 }
 
-/// How many times as fast, in a sentence or a table: two places behind the point tell all that is certain.
+/// Formats a ratio for a sentence or a table; two decimal places are as precise as the measurement.
 pub(super) fn ratio(ratio: f64) -> String {
     if (0.1..1000.0).contains(&ratio) { format!("{ratio:.2}") } else { figure(ratio, 2) }
 }
 
-/// A part of a whole.
+/// Formats a fraction in percent.
 pub(super) fn percent(part: f64) -> String {
     let percent = part * 100.0;
-    // Never "100 %" of what is not all.
+    // A part is never shown as "100 %".
     match percent {
         99.95..100.0 => "over 99.9 %".into(),
         99.0..99.95 => format!("{percent:.1} %"),
@@ -88,14 +89,14 @@ pub(super) fn percent(part: f64) -> String {
     }
 }
 
-/// A small number as a word.
+/// Formats a small number as a word.
 pub(super) fn word(count: usize) -> String {
     const WORDS: [&str; 11] =
         ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).into())
 }
 
-/// A sentence's first letter made large.
+/// Capitalizes the first letter.
 pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_take_the_unit_that_fits() {
+    fn times_use_the_fitting_unit() {
         let cases = [
             (0.0, "0 ns"),
             (0.25, "0.25 ns"),
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_take_binary_units() {
+    fn sizes_use_binary_units() {
         let cases =
             [(0.0, "0 B"), (16.0, "16 B"), (1024.0, "1 KiB"), (16_777_216.0, "16 MiB"), (1e30, "9e11 EiB")];
         for (count, text) in cases {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_and_parts_are_not_better_than_they_are() {
+    fn ratios_and_percentages_are_not_rounded_up() {
         assert_eq!(ratio(1.984), "1.98");
         assert_eq!(ratio(0.0123), "0.012");
         assert_eq!(times(0.5), "0.5\u{d7}");
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn words_for_small_numbers() {
+    fn small_numbers_are_words() {
         assert_eq!(word(2), "two");
         assert_eq!(word(64), "64");
         assert_eq!(sentence("two"), "Two");

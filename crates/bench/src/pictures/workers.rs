@@ -1,23 +1,23 @@
-//! How much faster, by the number of workers: until when one more helps.
+//! The picture of the sweep over numbers of workers: speedup for each grain.
 
-use super::answer;
 use super::chart::{Axis, Chart, Dot, Line};
-use super::data::{self, Group};
+use super::data::{self, GrainGroup};
 use super::draw::Shape;
-use super::ink;
+use super::palette;
 use super::panel::{Panel, Sketch, Table};
 use super::scale::{Domain, drawable};
 use super::speedup;
+use super::summary;
 use super::units;
 use crate::report::{ExecutorName, Report, Sweep};
 
-/// The picture, if the number of workers was varied.
+/// The panel, if the number of workers was varied.
 pub(super) fn panel(report: &Report) -> Option<Panel> {
     let rows = data::rows(report, Sweep::Workers, ExecutorName::Processes);
     let mut groups = data::by_grain(rows);
     groups.retain(|group| !dots(group).is_empty());
     let all = groups.len();
-    groups.truncate(ink::LINES.len());
+    groups.truncate(palette::LINES.len());
     let measured: Vec<Dot> = groups.iter().flat_map(dots).collect();
     let across = Domain::whole(measured.iter().map(|dot| dot.x));
     let ideal = (!measured.is_empty()).then(|| ideal(report.machine.cores, across))?;
@@ -30,8 +30,8 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     let chart = Chart {
         x: Axis { title: "workers".into(), domain: across, label: units::number },
         y: Axis {
-            title: "times as fast as a plain loop".into(),
-            // In equal steps whatever it holds: the ideal is a straight line, and so can be compared with.
+            title: "speedup over a plain loop".into(),
+            // Always linear, so that the ideal is a straight line.
             domain: Domain::from_zero(heights.into_iter().chain([1.0])),
             label: units::times,
         },
@@ -41,7 +41,7 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     };
     Some(Panel {
         name: "workers",
-        title: "How much faster, by the number of workers".into(),
+        title: "Speedup by the number of workers".into(),
         finding: finding(report, &groups),
         reading: reading(report.machine.cores, modelled)
             + data::hollow(&chart)
@@ -51,21 +51,21 @@ pub(super) fn panel(report: &Report) -> Option<Panel> {
     })
 }
 
-fn dots(group: &Group<'_>) -> Vec<Dot> {
+fn dots(group: &GrainGroup<'_>) -> Vec<Dot> {
     data::ascending(group.rows.iter().filter_map(|row| data::speedup(row, row.workers as f64)))
 }
 
-fn line(group: &Group<'_>, index: usize) -> Line {
+fn line(group: &GrainGroup<'_>, index: usize) -> Line {
     Line {
         name: units::about(group.grain_ns),
-        ink: ink::LINES[index % ink::LINES.len()],
+        colour: palette::LINES[index % palette::LINES.len()],
         shape: Some(Shape::ALL[index % Shape::ALL.len()]),
         dash: "",
         dots: dots(group),
     }
 }
 
-/// Each worker as good as a core, until there are no more cores.
+/// The ideal: one core for each worker, up to the number of cores.
 fn ideal(cores: usize, across: Domain) -> Line {
     let (low, high) = across.ends();
     let cores = if cores == 0 { high } else { cores as f64 };
@@ -74,11 +74,11 @@ fn ideal(cores: usize, across: Domain) -> Line {
         dots.push(Dot::bare(cores, cores));
     }
     dots.push(Dot::bare(high, high.min(cores)));
-    Line { name: "ideal".into(), ink: ink::GREY, shape: None, dash: "2 4", dots }
+    Line { name: "ideal".into(), colour: palette::GREY, shape: None, dash: "2 4", dots }
 }
 
-/// What the model says of jobs of this size: its curve, or at least its figures for what was measured.
-fn model(report: &Report, group: &Group<'_>, index: usize, across: Domain) -> Option<Line> {
+/// Predictions for jobs of this grain: the model's curve, or else its values for the measured rows.
+fn model(report: &Report, group: &GrainGroup<'_>, index: usize, across: Domain) -> Option<Line> {
     let (low, high) = across.ends();
     let curve = report.model.iter().flat_map(|model| &model.curve);
     let near: Vec<_> = curve.filter(|point| data::same_grain(point.grain_ns, group.grain_ns)).collect();
@@ -91,8 +91,8 @@ fn model(report: &Report, group: &Group<'_>, index: usize, across: Domain) -> Op
     let measured =
         group.rows.iter().filter_map(|row| Some(Dot::bare(row.workers as f64, data::predicted(row)?)));
     let dots = if curve.len() > 1 { curve } else { data::ascending(measured.filter(|dot| drawable(dot.x))) };
-    let ink = ink::LINES[index % ink::LINES.len()];
-    (dots.len() > 1).then(|| Line { name: String::new(), ink, shape: None, dash: "6 4", dots })
+    let colour = palette::LINES[index % palette::LINES.len()];
+    (dots.len() > 1).then(|| Line { name: String::new(), colour, shape: None, dash: "6 4", dots })
 }
 
 fn reading(cores: usize, modelled: bool) -> String {
@@ -103,35 +103,35 @@ fn reading(cores: usize, modelled: bool) -> String {
         cores => format!(", up to the {} cores of this machine", units::word(cores)),
     };
     format!(
-        "Each line is for jobs with as much work as is written at its end. The dotted line is the ideal: every worker \
-         does as much as a plain loop{until}.{model}"
+        "The label of a line is the work in a job. The dotted line is the ideal: every worker is as fast as \
+         a plain loop{until}.{model}"
     )
 }
 
-/// What the largest and the smallest jobs reach, suspect rows left out.
-fn finding(report: &Report, groups: &[Group<'_>]) -> String {
-    let best = |group: &Group<'_>| {
+/// Best speedups of the largest and the smallest jobs, without suspect rows.
+fn finding(report: &Report, groups: &[GrainGroup<'_>]) -> String {
+    let best = |group: &GrainGroup<'_>| {
         let dots = dots(group);
         let dots = dots.into_iter().filter(|dot| !dot.suspect);
         let best = dots.max_by(|one, other| one.y.total_cmp(&other.y))?;
-        let who = answer::subject(best.x as usize);
-        Some((units::about(group.grain_ns), who, units::ratio(best.y)))
+        let name = summary::subject(best.x as usize);
+        Some((units::about(group.grain_ns), name, units::ratio(best.y)))
     };
     let bests: Vec<_> = groups.iter().filter_map(best).collect();
-    let mut said = String::new();
-    if let Some((grain, who, ratio)) = bests.last() {
-        said = format!("Jobs of {grain} are up to {ratio} times as fast, with {who}");
+    let mut text = String::new();
+    if let Some((grain, name, ratio)) = bests.last() {
+        text = format!("The best speedup of jobs of {grain} is {ratio}, with {name}");
     }
-    if let Some((grain, who, ratio)) = bests.first().filter(|_| bests.len() > 1) {
-        said += &format!("; jobs of {grain} up to {ratio} times, with {who}");
+    if let Some((grain, name, ratio)) = bests.first().filter(|_| bests.len() > 1) {
+        text += &format!("; of jobs of {grain}, {ratio}, with {name}");
     }
-    if !said.is_empty() {
-        said.push('.');
+    if !text.is_empty() {
+        text.push('.');
     }
-    said + &limit(report)
+    text + &limit(report)
 }
 
-/// The first size of jobs for which a parent can keep more than one worker busy, but not just any number.
+/// The smallest grain for which a parent can keep more than one worker busy, but not an unlimited number.
 fn limit(report: &Report) -> String {
     let limits = report.model.iter().flat_map(|model| &model.limits);
     let limit = limits.into_iter().find(|limit| {
@@ -139,7 +139,7 @@ fn limit(report: &Report) -> String {
     });
     limit.map_or_else(String::new, |limit| {
         format!(
-            " By the model, a parent that has a core for itself can feed {} workers with jobs of {}.",
+            " By the model, a parent with a core of its own can keep {} workers busy with jobs of {}.",
             units::word(limit.workers as usize),
             units::about(limit.grain_ns)
         )
@@ -153,7 +153,7 @@ fn table(report: &Report) -> Table {
             .cmp(&(other.executor, other.workers))
             .then(one.grain_ns.total_cmp(&other.grain_ns))
     });
-    let head = ["workers", "work in a job", "time for a job", "least", "most", "times as fast", "model says"];
+    let head = ["workers", "work in a job", "time for a job", "min", "max", "speedup", "predicted"];
     Table::new(
         &head,
         rows.into_iter()
@@ -174,17 +174,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_grain_has_a_line_a_prediction_and_the_ideal_beside_it() {
+    fn each_grain_has_a_line_and_a_prediction_next_to_the_ideal() {
         let panel = panel(&fixture()).unwrap();
-        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        let Sketch::Chart(chart) = panel.sketch else { panic!("the panel is not a chart") };
         let names: Vec<_> = chart.lines.iter().map(|line| line.name.as_str()).collect();
         assert_eq!(names, ["ideal", "", "", "", "300 ns", "3 us", "1 ms"]);
         assert!(panel.reading.contains("up to the two cores"), "{}", panel.reading);
-        assert!(panel.finding.starts_with("Jobs of 1 ms are up to"), "{}", panel.finding);
+        assert!(panel.finding.starts_with("The best speedup of jobs of 1 ms is"), "{}", panel.finding);
     }
 
     #[test]
-    fn the_best_is_none_that_is_suspect() {
+    fn the_best_speedup_is_not_suspect() {
         let mut report = fixture();
         let found = panel(&report).unwrap().finding;
         let of_sweep = report.rows.iter_mut().filter(|row| row.sweep == Sweep::Workers && row.workers == 1);
@@ -193,13 +193,13 @@ mod tests {
         let largest = report.rows.iter_mut().filter(|row| row.grain_ns == 1e6);
         largest.for_each(|row| row.suspect = true);
         let panel = panel(&report).unwrap();
-        assert!(panel.finding.starts_with("Jobs of 3 us are up to"), "{}", panel.finding);
-        let Sketch::Chart(chart) = panel.sketch else { panic!("lines are a chart") };
+        assert!(panel.finding.starts_with("The best speedup of jobs of 3 us is"), "{}", panel.finding);
+        let Sketch::Chart(chart) = panel.sketch else { panic!("the panel is not a chart") };
         assert_eq!(chart.lines.iter().flat_map(|line| &line.dots).filter(|dot| dot.suspect).count(), 6);
     }
 
     #[test]
-    fn the_ideal_ends_with_the_cores() {
+    fn the_ideal_is_limited_by_the_cores() {
         let across = Domain::whole([1.0, 4.0]);
         let heights = |cores| ideal(cores, across).dots.iter().map(|dot| (dot.x, dot.y)).collect::<Vec<_>>();
         assert_eq!(heights(2), [(1.0, 1.0), (2.0, 2.0), (4.0, 2.0)]);

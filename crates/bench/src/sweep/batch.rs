@@ -1,11 +1,11 @@
-//! How many jobs should travel together.
+//! The sweep over sizes of batches.
 
 use std::num::NonZeroU64;
 
 use super::US;
-use crate::{entrant::Entrant, point::Point, report::Sweep, settings::Settings};
+use crate::{candidate::Candidate, point::Point, report::Sweep, settings::Settings};
 
-/// As many as the pool likes, and fixed numbers, for jobs of a microsecond.
+/// The size that the pool chooses and several fixed ones, for jobs of 1 us.
 pub(super) fn points(settings: &Settings) -> Vec<Point> {
     let sizes: &[u64] = if settings.quick { &[1, 100, 10_000] } else { &[1, 10, 100, 1000, 10_000] };
     let fixed = sizes.iter().map(|&size| NonZeroU64::new(size));
@@ -13,7 +13,7 @@ pub(super) fn points(settings: &Settings) -> Vec<Point> {
         sweep: Sweep::Batch,
         grain_ns: US,
         bytes: 0,
-        entrants: vec![Entrant::processes(settings.workers).with_batch(batch)],
+        candidates: vec![Candidate::processes(settings.workers).with_batch(batch)],
     };
     std::iter::once(None).chain(fixed).map(point).collect()
 }

@@ -1,20 +1,20 @@
-//! What it costs to carry bytes, by each codec.
+//! The sweep over payloads, for each codec.
 
 use pool::CodecKind;
 
 use super::US;
-use crate::{entrant::Entrant, point::Point, report::Sweep, settings::Settings};
+use crate::{candidate::Candidate, point::Point, report::Sweep, settings::Settings};
 
-/// From a few bytes to many, by all codecs in the same rounds.
+/// Payloads of increasing size, with all codecs in the same rounds.
 pub(super) fn points(settings: &Settings) -> Vec<Point> {
     let (step, last) = if settings.quick { (256, 1 << 20) } else { (16, 16 << 20) };
     let sizes = std::iter::successors(Some(16), |size| Some(size * step)).take_while(|&size| size <= last);
-    let entrant = |codec| Entrant::processes(settings.workers).with_codec(codec);
+    let candidate = |codec| Candidate::processes(settings.workers).with_codec(codec);
     let point = |bytes| Point {
         sweep: Sweep::Codec,
         grain_ns: US,
         bytes,
-        entrants: CodecKind::ALL.iter().copied().map(entrant).collect(),
+        candidates: CodecKind::ALL.iter().copied().map(candidate).collect(),
     };
     sizes.map(point).collect()
 }
@@ -24,9 +24,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_go_from_some_bytes_to_some_mebibytes() {
+    fn payloads_range_from_bytes_to_mebibytes() {
         let sizes = |quick| -> Vec<usize> {
-            points(&Settings::usual(quick)).iter().map(|point| point.bytes).collect()
+            points(&Settings::with_defaults(quick)).iter().map(|point| point.bytes).collect()
         };
         assert_eq!(sizes(false), [16, 256, 4 << 10, 64 << 10, 1 << 20, 16 << 20]);
         assert_eq!(sizes(true), [16, 4 << 10, 1 << 20]);

@@ -1,4 +1,4 @@
-//! What is measured: one factor at a time.
+//! Points of the sweeps, each of which varies one factor.
 
 mod batch;
 mod codec;

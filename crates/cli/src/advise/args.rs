@@ -11,23 +11,26 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct AdviseArguments {
-    /// Files of jobs; `-` or none reads standard input. Some of them are run
+    /// Job files; `-` or none reads standard input. A sample of the jobs is run
     #[arg(value_name = "JOBS")]
     pub(crate) jobs: Vec<PathBuf>,
 
-    /// The most workers for jobs that compute; default: as many as this process may use cores
-    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
+    /// Largest number of workers for jobs that compute [default: number of available cores]
+    #[arg(
+        short, long, value_name = "N", env = "RUNNER_WORKERS",
+        value_parser = value_parser!(u16).range(1..=1024)
+    )]
     pub(crate) workers: Option<u16>,
 
-    /// How the jobs are written; `auto` looks at the first byte
+    /// Format of the jobs; `auto` detects it from the first byte
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 
-    /// The operation of jobs that do not name one; bare values are its operands
+    /// Operation of jobs that do not name one; bare values are its operands
     #[arg(long, value_name = "NAME")]
     pub(crate) op: Option<String>,
 
-    /// Let `command` jobs run programs
+    /// Allow `command` jobs to run programs
     #[arg(long)]
     pub(crate) allow_command: bool,
 }
@@ -35,8 +38,8 @@ pub(crate) struct AdviseArguments {
 impl From<AdviseArguments> for Arguments {
     fn from(advise: AdviseArguments) -> Arguments {
         let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
-        let usual = Arguments::defaults();
-        // The sample runs on a worker process, where it can do no harm.
+        let usual = Arguments::usual();
+        // The sample runs on a worker process, so a crash does not end this one.
         let cluster = RunArguments::default();
         let executor = ExecutorKind::Processes;
         let run = RunOptions { workers, op, allow_command, executor, cluster, ..usual.run };

@@ -1,4 +1,4 @@
-//! `runner advise`: runs some of the jobs and says in a sentence what to run all of them on.
+//! `runner advise`: runs a sample of the jobs and recommends an executor for all of them.
 
 mod args;
 mod sample;
@@ -11,57 +11,57 @@ pub(crate) use args::AdviseArguments;
 use self::{sample::sample, sentence::sentence};
 use crate::{
     error::{self, RunError},
-    exit::ExitStatus,
+    exit::Ended,
     files::Registry,
-    input::{InputSource, open_all},
-    interrupt::exit_on_signal,
-    output::print_stdout,
+    input::{Source, open_all},
+    interrupt::end_by_signals,
+    output::print_whole,
     plan::Plan,
-    run::{ReadEnd, exit_status_of},
+    run::{IntakeEnd, ending_of},
 };
 
-/// The whole of `runner advise`.
-pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
+/// Runs `runner advise`.
+pub(crate) fn advise(arguments: AdviseArguments) -> Ended {
     let plan = match Plan::new(arguments.into()) {
         Ok(plan) => plan,
         Err(error) => {
             error::print(&error);
-            return ExitStatus::Usage;
+            return Ended::Misused;
         }
     };
     let starts = bench::Starts::default();
     let sampled = open(&plan).and_then(|sources| {
-        exit_on_signal(starts.clone()).map_err(RunError::Thread)?;
+        end_by_signals(starts.clone()).map_err(RunError::Thread)?;
         sample(&plan, sources, &starts)
     });
     match sampled {
         Ok(Some(sampled)) => {
             let advice = bench::advise(&sampled, plan.workers, available_cores());
-            print_stdout(sentence(&sampled, &advice).as_bytes())
+            print_whole(sentence(&sampled, &advice).as_bytes())
         }
         Ok(None) => {
-            error::warn("there is no job that could be run, and nothing to advise");
-            ExitStatus::JobsFailed
+            error::warn("no valid job to run, so there is nothing to advise");
+            Ended::JobsFailed
         }
         Err(error) => {
             error::print(&error);
-            exit_status_of(&error)
+            ending_of(&error)
         }
     }
 }
 
-/// Opens the inputs; the advice goes to standard output.
-fn open(plan: &Plan) -> Result<Vec<InputSource>, RunError> {
+/// Opens the inputs, and registers standard output, which must not be one of them.
+fn open(plan: &Plan) -> Result<Vec<Source>, RunError> {
     let mut registry = Registry::new();
     let sources = open_all(&plan.inputs, &mut registry)?;
     registry.add_standard_output()?;
     Ok(sources)
 }
 
-/// Not wanting more than a sample is no failure.
-fn failure(end: ReadEnd) -> Option<RunError> {
+/// Error of an input. Stopping after the sample is not an error.
+fn failure(end: IntakeEnd) -> Option<RunError> {
     match end {
-        ReadEnd::Failed(error) => Some(error),
-        ReadEnd::Closed | ReadEnd::InvalidJob => None,
+        IntakeEnd::Failed(error) => Some(error),
+        IntakeEnd::NotWanted | IntakeEnd::Invalid => None,
     }
 }

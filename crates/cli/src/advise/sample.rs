@@ -1,4 +1,4 @@
-//! Runs some jobs on a worker process, and sees what they take and cost.
+//! Runs a sample of the jobs on a worker process, and measures their run time and cost.
 
 use std::{
     sync::{
@@ -8,55 +8,56 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench::{Books, Sampled, Starts, wait_for_workers};
+use bench::{CostSnapshot, SampleStats, Starts, wait_for_workers};
 use ops::{Builtin, Method};
 use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, Submitter, ThreadPool};
 
 use super::failure;
 use crate::{
     error::RunError,
-    input::InputSource,
+    input::Source,
     plan::Plan,
-    run::{JobConsumer, JobReader, ReadEnd, ReadJob},
+    run::{Intake, IntakeEnd, TakenJob, Taker},
 };
 
-/// The most jobs in a sample.
-const MOST_JOBS: u64 = 1_000;
+/// Largest number of jobs in a sample.
+const MAX_JOBS: u64 = 1_000;
 
-/// No more jobs are read after this.
-const TIME: Duration = Duration::from_secs(1);
+/// Time limit for reading jobs.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Those that have been read may take this long in addition.
-const MORE_TIME: Duration = Duration::from_secs(2);
+/// Time limit for the start of workers, and for jobs that are running after reading has stopped.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many empty jobs show what a job costs that is nearly nothing.
+/// Number of nearly empty jobs that are run to measure the cost of a job.
 const EMPTY_JOBS: u64 = 50_000;
 
-/// Jobs that run longer travel few at a time, in nanoseconds: what they cost is what the sample has cost.
+/// Run time in nanoseconds from which jobs are sent in small batches, so that the cost is that of the sample and
+/// not that of empty jobs.
 const LONG_NS: f64 = 1e5;
 
-/// What some of the jobs take and cost; `None` if none of them has been run.
+/// Runs a sample and returns its measurements; `None` if no job has been run.
 pub(super) fn sample(
     plan: &Plan,
-    sources: Vec<InputSource>,
+    sources: Vec<Source>,
     starts: &Starts,
-) -> Result<Option<Sampled>, RunError> {
-    // On a pool of their own: what they teach it would not fit the jobs that follow.
+) -> Result<Option<SampleStats>, RunError> {
+    // On a separate pool, because its batch sizes adapt to empty jobs.
     let empty = of_empty_jobs(&start(plan, starts)?);
     let pool = start(plan, starts)?;
-    let (before, done) = (Books::of(&pool), Arc::new(Done::default()));
-    let read = take_some(plan, sources, &pool, &done)?;
+    let (before, done) = (CostSnapshot::of(&pool), Arc::new(Done::default()));
+    let read = run_sample(plan, sources, &pool, &done)?;
     pool.close();
-    if !pool.join_timeout(MORE_TIME) {
+    if !pool.join_timeout(JOIN_TIMEOUT) {
         pool.stop(Duration::ZERO);
         pool.join();
     }
     if let Some(cause) = pool.broken() {
-        return Err(RunError::PoolFailed(cause.to_string()));
+        return Err(RunError::Broken(cause.to_string()));
     }
-    let mut jobs = Books::of(&pool) - before;
+    let mut jobs = CostSnapshot::of(&pool) - before;
     let done = done.0.load(Ordering::Relaxed);
-    // One that has been ended before its end has run all the same.
+    // A single job that was stopped before its end counts as run.
     jobs.jobs = (done as f64).max(if jobs.of_workers(Stage::Run) > 1e6 { 1.0 } else { 0.0 });
     let all = read.all && (done == read.jobs || read.jobs == 1);
     Ok((jobs.jobs > 0.0).then(|| sampled(&jobs, &empty, all, &pool, plan)))
@@ -66,41 +67,45 @@ fn start(plan: &Plan, starts: &Starts) -> Result<ProcessPool<Builtin>, RunError>
     let _begun = starts.begin();
     let pool = plan.make_processes(1, None).map_err(RunError::Pool)?;
     pool.prestart();
-    wait_for_workers(&pool, MORE_TIME);
+    wait_for_workers(&pool, JOIN_TIMEOUT);
     Ok(pool)
 }
 
-/// What has been read.
+/// Number of jobs that were read, and whether these are all.
 struct Read {
     jobs: u64,
     all: bool,
 }
 
-/// Reads jobs and has them run.
-fn take_some(
+/// Reads jobs until the sample is complete, and submits them to the pool.
+fn run_sample(
     plan: &Plan,
-    sources: Vec<InputSource>,
+    sources: Vec<Source>,
     pool: &ProcessPool<Builtin>,
     done: &Arc<Done>,
 ) -> Result<Read, RunError> {
-    let mut few = Few { submitter: pool.submitter(done.clone()), taken: 0, until: Instant::now() + TIME };
-    match JobReader::new(plan).read_all(sources, &mut few) {
-        Ok(()) => Ok(Read { jobs: few.taken, all: true }),
-        Err(end) => failure(end).map_or(Ok(Read { jobs: few.taken, all: false }), Err),
+    let mut sample = SampleConsumer {
+        submitter: pool.submitter(done.clone()),
+        taken: 0,
+        until: Instant::now() + READ_TIMEOUT,
+    };
+    match Intake::new(plan).read_all(sources, &mut sample) {
+        Ok(()) => Ok(Read { jobs: sample.taken, all: true }),
+        Err(end) => failure(end).map_or(Ok(Read { jobs: sample.taken, all: false }), Err),
     }
 }
 
-/// Takes jobs until there are enough for a sample.
-struct Few {
+/// Submits jobs until the sample is complete.
+struct SampleConsumer {
     submitter: Box<dyn Submitter<Builtin>>,
     taken: u64,
     until: Instant,
 }
 
-impl JobConsumer for Few {
-    fn consume(&mut self, job: ReadJob, _: &[u8], _: &str) -> Result<(), ReadEnd> {
-        if self.taken == MOST_JOBS || Instant::now() >= self.until {
-            return Err(ReadEnd::Closed);
+impl Taker for SampleConsumer {
+    fn take(&mut self, job: TakenJob, _: &[u8], _: &str) -> Result<(), IntakeEnd> {
+        if self.taken == MAX_JOBS || Instant::now() >= self.until {
+            return Err(IntakeEnd::NotWanted);
         }
         if let Ok(job) = job {
             self.submitter.push(self.taken, job.job, JobOptions { time_limit: job.limit });
@@ -114,7 +119,7 @@ impl JobConsumer for Few {
     }
 }
 
-/// How many jobs have been run; nobody wants their outcomes.
+/// Number of jobs that have been run. Their outcomes are dropped.
 #[derive(Default)]
 struct Done(AtomicU64);
 
@@ -125,41 +130,47 @@ impl Sink<Builtin> for Done {
     }
 }
 
-/// What jobs cost that are nearly nothing, in batches as large as they get.
-fn of_empty_jobs(pool: &ProcessPool<Builtin>) -> Books {
+/// Costs of nearly empty jobs, in batches of the largest size.
+fn of_empty_jobs(pool: &ProcessPool<Builtin>) -> CostSnapshot {
     let empty = |count| pool.map((0..count).map(|_| empty_job())).into_iter().count();
     empty(EMPTY_JOBS / 4);
-    let before = Books::of(pool);
+    let before = CostSnapshot::of(pool);
     empty(EMPTY_JOBS);
-    Books::of(pool) - before
+    CostSnapshot::of(pool) - before
 }
 
 fn empty_job() -> Builtin {
     Builtin::Gcd { a: 1u64.into(), b: 1u64.into(), method: Method::Fast }
 }
 
-fn sampled(jobs: &Books, empty: &Books, all: bool, pool: &ProcessPool<Builtin>, plan: &Plan) -> Sampled {
+fn sampled(
+    jobs: &CostSnapshot,
+    empty: &CostSnapshot,
+    all: bool,
+    pool: &ProcessPool<Builtin>,
+    plan: &Plan,
+) -> SampleStats {
     let (each, each_empty) = (jobs.jobs.max(1.0), empty.jobs.max(1.0));
     let run_ns = (jobs.of_workers(Stage::Run) / each).max(1.0);
     let long = run_ns >= LONG_NS;
-    // What the worker did for jobs beside running them.
-    let beside = |books: &Books| -> f64 {
-        [Stage::Decode, Stage::EncodeOutcome, Stage::Return].map(|stage| books.of_workers(stage)).iter().sum()
+    // Time of the worker for jobs in addition to running them.
+    let overhead = |costs: &CostSnapshot| -> f64 {
+        [Stage::Decode, Stage::EncodeOutcome, Stage::Return].map(|stage| costs.of_workers(stage)).iter().sum()
     };
     let start = pool.worker_stats().iter().map(|worker| worker.start).max().unwrap_or_default();
-    Sampled {
+    SampleStats {
         jobs: jobs.jobs as u64,
         all,
         run_ns,
         processor_ns: (jobs.workers / each).min(run_ns),
         parent_ns: if long { jobs.parent / each } else { empty.parent / each_empty },
-        worker_ns: if long { beside(jobs) / each } else { beside(empty) / each_empty },
+        worker_ns: if long { overhead(jobs) / each } else { overhead(empty) / each_empty },
         thread_ns: on_threads(plan),
         start_ns: nanos(start),
     }
 }
 
-/// What it costs to have a job run by a thread, in nanoseconds.
+/// Cost of running a job on a thread of a pool, in nanoseconds.
 fn on_threads(plan: &Plan) -> f64 {
     let threads = ThreadPool::new(plan.workers, plan.limits.clone());
     let start = Instant::now();

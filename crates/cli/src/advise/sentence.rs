@@ -1,11 +1,11 @@
-//! The advice in words.
+//! Renders the advice as a sentence.
 
-use bench::{Advice, Sampled, Why, report::ExecutorName};
+use bench::{Advice, Reason, SampleStats, report::ExecutorName};
 
-use crate::units::format_ns;
+use crate::units::humane;
 
-/// What to do and why, in a sentence, and the options that do it.
-pub(super) fn sentence(sampled: &Sampled, advice: &Advice) -> String {
+/// Returns the advice and its reason in a sentence, and the options of `runner` on the next line.
+pub(super) fn sentence(sampled: &SampleStats, advice: &Advice) -> String {
     format!(
         "{}, because {}; from {}.\nrunner {}\n",
         what(advice),
@@ -24,31 +24,32 @@ fn what(advice: &Advice) -> String {
     }
 }
 
-fn why(sampled: &Sampled, advice: &Advice) -> String {
-    let (run, cost) = (format_ns(sampled.run_ns), format_ns(sampled.parent_ns + sampled.worker_ns));
+fn why(sampled: &SampleStats, advice: &Advice) -> String {
+    let (run, cost) = (humane(sampled.run_ns), humane(sampled.parent_ns + sampled.worker_ns));
     let expected = format!("so expect {:.1} times the speed of one after the other", advice.speedup);
-    match advice.why {
-        Why::WorthSending => {
+    match advice.reason {
+        Reason::WorthSending => {
             format!("a job takes {run} and sending it to a process and back costs {cost}, {expected}")
         }
-        Why::TooShort => format!("a job takes {run} and sending it to a process and back costs {cost}"),
-        Why::TooFew => format!(
+        Reason::TooShort => format!("a job takes {run} and sending it to a process and back costs {cost}"),
+        Reason::TooFew => format!(
             "all of them together take {}, and starting a worker takes {}",
-            format_ns(sampled.run_ns * sampled.jobs as f64),
-            format_ns(sampled.start_ns)
+            humane(sampled.run_ns * sampled.jobs as f64),
+            humane(sampled.start_ns)
         ),
-        Why::OnlyOne => "there is only one".to_owned(),
-        Why::Waiting => format!(
+        Reason::OnlyOne => "there is only one".to_owned(),
+        Reason::Waiting => format!(
             "a job takes {run} and uses a processor for {} of that, {expected}",
-            format_ns(sampled.processor_ns)
+            humane(sampled.processor_ns)
         ),
-        Why::CarriesMuch => format!(
-            "a job takes {run} and carries so much that sending it to a process and back costs {cost}, {expected}"
+        Reason::LargePayload => format!(
+            "a job takes {run} and its payload is so large that sending it to a process and back costs {cost}, \
+             {expected}"
         ),
     }
 }
 
-fn basis(sampled: &Sampled) -> String {
+fn basis(sampled: &SampleStats) -> String {
     match (sampled.jobs, sampled.all) {
         (1, true) => "the only job".to_owned(),
         (jobs, true) => format!("all {jobs} jobs"),
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_advice_is_a_sentence_and_the_options() {
-        let sampled = Sampled {
+        let sampled = SampleStats {
             jobs: 40,
             all: false,
             run_ns: 2.5e6,
@@ -84,8 +85,9 @@ mod tests {
         let advice = bench::advise(&sampled, 2, 2);
         assert_eq!(
             sentence(&sampled, &advice),
-            "Run these jobs on 2 worker processes, because a job takes 2.5 ms and sending it to a process and back costs \
-             24.0 us, so expect 2.0 times the speed of one after the other; from the first 40 jobs.\nrunner --workers 2\n"
+            "Run these jobs on 2 worker processes, because a job takes 2.5 ms and sending it to a process \
+             and back costs 24.0 us, so expect 2.0 times the speed of one after the other; from the first 40 \
+             jobs.\nrunner --workers 2\n"
         );
     }
 }

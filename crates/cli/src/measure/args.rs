@@ -12,19 +12,22 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
-    /// A quick look: fewer points, shorter runs
+    /// Measure fewer points with shorter runs
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// How many workers where nothing else is varied; default: as many as this process may use cores
-    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
+    /// Number of worker processes in sweeps that do not vary it [default: number of available cores]
+    #[arg(
+        short, long, value_name = "N", env = "RUNNER_WORKERS",
+        value_parser = value_parser!(u16).range(1..=1024)
+    )]
     pub(crate) workers: Option<u16>,
 
-    /// How often everybody runs; default: 5
+    /// Number of rounds; every executor runs once in each [default: 5]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     pub(crate) rounds: Option<u16>,
 
-    /// About how long each run takes; default: 0.2, or 0.06 for a quick look
+    /// Approximate length of each run in seconds [default: 0.2; with --quick 0.06]
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) run_time: Option<Duration>,
 
@@ -32,42 +35,42 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "SWEEP,...", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub(crate) only: Vec<SweepName>,
 
-    /// Write everything as JSON; `-` is standard output, in place of the table
+    /// Write the report as JSON; `-` replaces the table on standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write the rows as comma-separated values; `-` is standard output, in place of the table
+    /// Write the rows as comma-separated values; `-` replaces the table on standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 
-    /// Write one page that explains what was found, with pictures; `-` is standard output, in place of the table
+    /// Write an HTML page with pictures and explanations; `-` replaces the table on standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
-    /// Write the pictures as files into a folder, which is made if it is not there
+    /// Write the pictures as SVG files into a folder, which is created if it does not exist
     #[arg(long, value_name = "DIR", value_parser = file_parser())]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Show a progress bar on standard error; `auto` does if that is a terminal
+    /// Show a progress bar on standard error; `auto` shows one on a terminal
     #[arg(long, value_enum, default_value_t, env = "RUNNER_PROGRESS")]
     pub(crate) progress: When,
 
-    /// Print nothing but what was measured and errors
+    /// Print only the results and errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SweepName {
-    /// How much work is in a job
+    /// Work in a job
     Grain,
-    /// How many workers there are
+    /// Number of workers
     Workers,
-    /// How many jobs travel together
+    /// Number of jobs in a batch
     Batch,
-    /// How much a job carries, by each codec
+    /// Payload of a job, with each codec
     Codec,
-    /// How much work is in a job, by each transport
+    /// Work in a job, with each transport
     Transport,
 }
 

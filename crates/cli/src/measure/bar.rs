@@ -1,4 +1,4 @@
-//! How far the measuring has come, on standard error.
+//! Progress of the measurement, on standard error.
 
 use std::{
     io::{self, IsTerminal},
@@ -10,11 +10,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::plan::BenchPlan;
 use crate::{error::warn, screen};
 
-const REPRINT: Duration = Duration::from_secs(1);
+/// Shortest time between two lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A bar, or a line now and then where that is no terminal, or nothing.
+/// A progress bar on a terminal, a line per [`LINE_INTERVAL`] elsewhere, or nothing.
 ///
-/// It is drawn between two runs, by whoever measures: a thread of its own would take its time from what is measured.
+/// The measuring thread draws it between two runs, because a thread of its own would disturb the measurement.
 pub(super) enum Bar {
     Drawn(ProgressBar),
     Lines(Instant),
@@ -34,23 +35,23 @@ impl Bar {
         }
     }
 
-    /// So many runs are done, of so many.
-    pub(super) fn show(&mut self, done: u64, all: u64) {
+    /// Shows that `done` of `total` runs are done.
+    pub(super) fn show(&mut self, done: u64, total: u64) {
         match self {
             Bar::Drawn(bar) => {
-                bar.set_length(all);
+                bar.set_length(total);
                 bar.set_position(done);
                 screen::show(bar);
             }
-            Bar::Lines(last) if last.elapsed() >= REPRINT => {
+            Bar::Lines(last) if last.elapsed() >= LINE_INTERVAL => {
                 *last = Instant::now();
-                warn(&format!("{done}/{all} runs"));
+                warn(&format!("{done}/{total} runs"));
             }
             Bar::Lines(_) | Bar::Nothing => {}
         }
     }
 
-    /// Takes it away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         if let Bar::Drawn(bar) = self {
             screen::remove(bar);

@@ -1,4 +1,4 @@
-//! `runner bench`: measures what processes cost on this machine, and prints it.
+//! `runner bench`: measures what worker processes cost on this machine, and prints a report.
 
 mod args;
 mod bar;
@@ -10,31 +10,31 @@ pub(crate) use args::BenchArguments;
 use self::{bar::Bar, outputs::Outputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
-    exit::ExitStatus,
-    interrupt::exit_on_signal,
-    run::exit_status_of,
+    exit::Ended,
+    interrupt::end_by_signals,
+    run::ending_of,
 };
 
-/// The whole of `runner bench`.
-pub(crate) fn measure(arguments: BenchArguments) -> ExitStatus {
+/// Runs `runner bench`.
+pub(crate) fn measure(arguments: BenchArguments) -> Ended {
     let plan = match BenchPlan::new(arguments) {
         Ok(plan) => plan,
         Err(error) => {
             error::print(&error);
-            return ExitStatus::Usage;
+            return Ended::Misused;
         }
     };
-    // Before minutes of measuring, not after.
+    // Output files are opened first, so that errors are reported before minutes of measuring.
     let outputs = match Outputs::open(&plan) {
         Ok(outputs) => outputs,
         Err(error) => return failed(&error),
     };
-    if let Err(error) = exit_on_signal(plan.settings.starts.clone()) {
+    if let Err(error) = end_by_signals(plan.settings.starts.clone()) {
         error::print(&RunError::Thread(error));
-        return ExitStatus::Pool;
+        return Ended::Pool;
     }
     let mut bar = Bar::new(&plan);
-    let measured = bench::measure(&plan.settings, &mut |done, all| bar.show(done, all));
+    let measured = bench::measure(&plan.settings, &mut |done, total| bar.show(done, total));
     bar.finish();
     match measured {
         Ok(report) => outputs.write(&report),
@@ -42,20 +42,20 @@ pub(crate) fn measure(arguments: BenchArguments) -> ExitStatus {
     }
 }
 
-fn failed(error: &RunError) -> ExitStatus {
+fn failed(error: &RunError) -> Ended {
     error::print(error);
-    exit_status_of(error)
+    ending_of(error)
 }
 
-fn failed_to_measure(error: &bench::Error) -> ExitStatus {
+fn failed_to_measure(error: &bench::Error) -> Ended {
     match error {
         bench::Error::Workers(cause) => {
-            error::warn(&format!("there are no workers: {cause}"));
-            ExitStatus::Pool
+            error::warn(&format!("cannot start worker processes: {cause}"));
+            Ended::Pool
         }
         bench::Error::Jobs { .. } => {
             error::print(error);
-            ExitStatus::JobsFailed
+            Ended::JobsFailed
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the report goes.
+//! The outputs of the report: files, standard output and the folder of pictures.
 
 use std::{
     fs,
@@ -11,21 +11,21 @@ use bench::report::Report;
 use super::plan::{BenchPlan, Form};
 use crate::{
     error::RunError,
-    exit::ExitStatus,
+    exit::Ended,
     files::{Output, OutputOption, Registry},
     output::{LineWriter, ending},
 };
 
 const PICTURES: OutputOption = OutputOption { name: "--svg", content: "pictures" };
 
-/// Files that are open and what goes into each, and a folder for pictures.
+/// Open output files with the form of the report for each, and a folder for pictures.
 pub(super) struct Outputs<'a> {
     forms: Vec<(&'a Form, Output)>,
     pictures: Option<Folder<'a>>,
 }
 
 impl Outputs<'_> {
-    /// Opens all of them; what is in them stays until there is something to put in its place.
+    /// Opens all outputs. Existing contents are kept until the report is written.
     pub(super) fn open(plan: &BenchPlan) -> Result<Outputs<'_>, RunError> {
         let mut registry = Registry::new();
         let mut open = |form| open(form, &mut registry).map(|output| (form, output));
@@ -35,11 +35,11 @@ impl Outputs<'_> {
         Ok(Outputs { forms, pictures })
     }
 
-    /// Writes the report into each, in its form.
-    pub(super) fn write(self, report: &Report) -> ExitStatus {
+    /// Writes the report to each output.
+    pub(super) fn write(self, report: &Report) -> Ended {
         let files = self.forms.into_iter().map(|(form, output)| form.write(output, report));
         let pictures = self.pictures.map(|folder| folder.write(report).map_err(RunError::WriteOutput));
-        files.chain(pictures).map(ending).fold(ExitStatus::Succeeded, ExitStatus::and)
+        files.chain(pictures).map(ending).fold(Ended::Succeeded, Ended::and)
     }
 }
 
@@ -57,19 +57,19 @@ impl Form {
     }
 }
 
-/// A folder for pictures, which is made if it is not there.
+/// A folder for pictures, which is created if it does not exist.
 struct Folder<'a> {
     path: &'a Path,
-    /// Folders that have been made, the innermost first, until there are pictures.
-    made: Vec<PathBuf>,
+    /// Folders that were created, innermost first; empty once pictures are written. Removed on drop.
+    created: Vec<PathBuf>,
 }
 
 impl Folder<'_> {
-    /// Makes the folder. Pictures that exist must not be anything else that is read or written.
+    /// Creates the folder. Fails if an existing picture is also another input or output.
     fn open<'a>(path: &'a Path, registry: &mut Registry) -> Result<Folder<'a>, RunError> {
         let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-        let made = path.ancestors().take_while(is_missing).map(Path::to_owned).collect();
-        let folder = Folder { path, made };
+        let created = path.ancestors().take_while(is_missing).map(Path::to_owned).collect();
+        let folder = Folder { path, created };
         fs::create_dir_all(path).map_err(|error| RunError::OpenOutput {
             path: path.to_owned(),
             content: PICTURES.content,
@@ -85,7 +85,7 @@ impl Folder<'_> {
     }
 
     fn write(mut self, report: &Report) -> io::Result<()> {
-        self.made.clear();
+        self.created.clear();
         let mut pictures = bench::pictures::svg(report).into_iter();
         pictures.try_for_each(|picture| fs::write(self.file(picture.name), picture.svg))
     }
@@ -93,8 +93,8 @@ impl Folder<'_> {
 
 impl Drop for Folder<'_> {
     fn drop(&mut self) {
-        for folder in &self.made {
-            // One that is not empty is used by somebody else meanwhile.
+        for folder in &self.created {
+            // A folder that is not empty is in use by another process.
             let _ = fs::remove_dir(folder);
         }
     }

@@ -1,4 +1,4 @@
-//! What to measure and where it goes, as plain data: checked, and nothing touched yet.
+//! The plan of a measurement as plain data: arguments are checked, and no file is touched.
 
 use std::path::PathBuf;
 
@@ -8,23 +8,23 @@ use bench::{
 };
 
 use super::args::BenchArguments;
-use crate::{args::When, error::UsageError, plan::Destination};
+use crate::{args::When, error::Misuse, plan::Destination};
 
-/// Everything that one call of `runner bench` was asked for.
+/// Settings and outputs of one `runner bench`.
 #[derive(Debug)]
 pub(super) struct BenchPlan {
     pub(super) settings: Settings,
     pub(super) forms: Vec<Form>,
-    /// Where the pictures go.
+    /// Folder for the pictures.
     pub(super) pictures: Option<PathBuf>,
     pub(super) progress: When,
     pub(super) quiet: bool,
 }
 
-/// Makes text of a report.
+/// Renders a report as text.
 type Render = fn(&Report) -> String;
 
-/// A form that the report takes, and where it goes.
+/// A rendering of the report and its destination.
 #[derive(Debug)]
 pub(super) struct Form {
     pub(super) option: &'static str,
@@ -33,36 +33,36 @@ pub(super) struct Form {
 }
 
 impl BenchPlan {
-    /// The plan that the arguments describe.
-    pub(super) fn new(arguments: BenchArguments) -> Result<BenchPlan, UsageError> {
-        let usual = Settings::usual(arguments.quick);
+    /// Checks the arguments.
+    pub(super) fn new(arguments: BenchArguments) -> Result<BenchPlan, Misuse> {
+        let defaults = Settings::with_defaults(arguments.quick);
         let settings = Settings {
-            workers: arguments.workers.map_or(usual.workers, usize::from),
-            rounds: arguments.rounds.map_or(usual.rounds, usize::from),
-            run_time: arguments.run_time.unwrap_or(usual.run_time),
+            workers: arguments.workers.map_or(defaults.workers, usize::from),
+            rounds: arguments.rounds.map_or(defaults.rounds, usize::from),
+            run_time: arguments.run_time.unwrap_or(defaults.run_time),
             sweeps: sweeps(&arguments),
-            ..usual
+            ..defaults
         };
-        let asked: [(_, _, Render); 3] = [
+        let requested: [(_, _, Render); 3] = [
             ("--json", arguments.json, json),
             ("--csv", arguments.csv, bench::csv),
             ("--html", arguments.html, bench::pictures::html),
         ];
-        let forms = forms(asked)?;
+        let forms = forms(requested)?;
         let pictures = arguments.svg;
         Ok(BenchPlan { settings, forms, pictures, progress: arguments.progress, quiet: arguments.quiet })
     }
 }
 
-/// In the order in which they are shown, each once.
+/// Requested sweeps in the order in which they are shown, each once.
 fn sweeps(arguments: &BenchArguments) -> Vec<Sweep> {
     let only: Vec<Sweep> = arguments.only.iter().copied().map(Sweep::from).collect();
     Sweep::ALL.into_iter().filter(|sweep| only.is_empty() || only.contains(sweep)).collect()
 }
 
-/// What was asked for, and the table, unless something else takes its place on standard output.
-fn forms(asked: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form>, UsageError> {
-    let mut forms: Vec<Form> = asked
+/// Requested forms, and the table unless another form uses standard output.
+fn forms(requested: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form>, Misuse> {
+    let mut forms: Vec<Form> = requested
         .into_iter()
         .filter_map(|(option, path, render)| {
             Some(Form { option, destination: Destination::new(path?), render })
@@ -70,9 +70,7 @@ fn forms(asked: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form
         .collect();
     let mut on_standard_output = forms.iter().filter(|form| form.destination == Destination::Standard);
     match (on_standard_output.next(), on_standard_output.next()) {
-        (Some(first), Some(second)) => {
-            return Err(UsageError::OneStandardOutput(first.option, second.option));
-        }
+        (Some(first), Some(second)) => return Err(Misuse::OneStandardOutput(first.option, second.option)),
         (Some(_), None) => {}
         (None, _) => {
             forms.push(Form { option: "", destination: Destination::Standard, render: bench::table });

@@ -1,4 +1,4 @@
-//! What runs on worker processes cost: processor time on both sides, and where the time went.
+//! Processor time and stage times of runs on worker processes, on both sides.
 
 use std::ops::{AddAssign, Sub};
 
@@ -7,33 +7,34 @@ use sys::clock;
 
 use crate::report::{Side, StageTime};
 
-/// Counts that only grow, or the difference between two readings of them. Times are in nanoseconds.
+/// Monotonic counters, or the difference between two readings of them. Times are in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Books {
-    /// Jobs whose outcomes came back.
+pub struct CostSnapshot {
+    /// Jobs whose outcomes were received.
     pub jobs: f64,
-    /// Batches whose outcomes came back.
+    /// Batches whose outcomes were received.
     pub batches: f64,
-    /// Processor time of this process.
+    /// Processor time of this process, all threads.
     pub parent: f64,
     /// Processor time of the workers.
     pub workers: f64,
-    /// Processor time of the thread that asks.
+    /// Processor time of the calling thread.
     caller: f64,
     of_callers: [f64; Stage::COUNT],
     of_threads: [f64; Stage::COUNT],
     of_workers: [f64; Stage::COUNT],
 }
 
-impl Books {
-    /// How they stand now.
+impl CostSnapshot {
+    /// Reads the counters of a pool. Call it from the thread that submits the jobs, because it includes the
+    /// processor time of the calling thread.
     #[must_use]
-    pub fn of<J: Job>(pool: &ProcessPool<J>) -> Books {
+    pub fn of<J: Job>(pool: &ProcessPool<J>) -> CostSnapshot {
         let (workers, parent) = (pool.worker_stats(), pool.parent_stats());
         let (mut of_workers, mut of_threads) = (StageTimes::default(), StageTimes::default());
         workers.iter().for_each(|worker| of_workers += &worker.stage_times);
         parent.lanes.iter().for_each(|lane| of_threads += &lane.stage_times);
-        Books {
+        CostSnapshot {
             jobs: workers.iter().map(|worker| worker.jobs as f64).sum(),
             batches: workers.iter().map(|worker| worker.batches as f64).sum(),
             parent: clock::processor_time().as_nanos() as f64,
@@ -45,17 +46,18 @@ impl Books {
         }
     }
 
-    /// What the workers spent on a stage.
+    /// Time that the workers spent in a stage, in nanoseconds.
     #[must_use]
     pub fn of_workers(&self, stage: Stage) -> f64 {
         self.of_workers[stage as usize]
     }
 
-    /// Where the time of all who took part went, for a job, without that in which they had nothing to do.
+    /// Returns the time for a job in each stage, of all threads and workers together, without stages that
+    /// only wait.
     pub(crate) fn stages(&self) -> Vec<StageTime> {
         let mut parent = self.of_threads;
         parent.iter_mut().zip(self.of_callers).for_each(|(all, callers)| *all += callers);
-        // What the caller did outside of the pool: it takes items, and what has come of them.
+        // Time that the caller spent outside the pool: it takes items and handles their outputs.
         let in_the_pool: f64 = self.of_callers.iter().sum();
         parent[Stage::Take as usize] += (self.caller - in_the_pool).max(0.0);
         let of = |side, stage_times: [f64; Stage::COUNT]| {
@@ -68,7 +70,7 @@ impl Books {
     }
 }
 
-/// Whether a stage is work, and not waiting for some.
+/// Returns whether a stage does work, instead of waiting for it.
 fn is_work(stage: Stage) -> bool {
     !matches!(stage, Stage::Wait | Stage::Poll | Stage::Start | Stage::Leave | Stage::Queue)
 }
@@ -85,9 +87,9 @@ fn each(
     std::array::from_fn(|stage| with(one[stage], other[stage]))
 }
 
-impl Books {
-    fn with(self, other: Books, with: impl Fn(f64, f64) -> f64 + Copy) -> Books {
-        Books {
+impl CostSnapshot {
+    fn with(self, other: CostSnapshot, with: impl Fn(f64, f64) -> f64 + Copy) -> CostSnapshot {
+        CostSnapshot {
             jobs: with(self.jobs, other.jobs),
             batches: with(self.batches, other.batches),
             parent: with(self.parent, other.parent),
@@ -100,16 +102,16 @@ impl Books {
     }
 }
 
-impl Sub for Books {
-    type Output = Books;
+impl Sub for CostSnapshot {
+    type Output = CostSnapshot;
 
-    fn sub(self, earlier: Books) -> Books {
+    fn sub(self, earlier: CostSnapshot) -> CostSnapshot {
         self.with(earlier, |now, then| now - then)
     }
 }
 
-impl AddAssign for Books {
-    fn add_assign(&mut self, more: Books) {
+impl AddAssign for CostSnapshot {
+    fn add_assign(&mut self, more: CostSnapshot) {
         *self = self.with(more, |all, more| all + more);
     }
 }
@@ -119,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_are_for_a_job_and_without_waiting() {
-        let mut books = Books { jobs: 10.0, caller: 900.0, ..Books::default() };
-        books.of_callers[Stage::Encode as usize] = 400.0;
-        books.of_threads[Stage::Wait as usize] = 1e6;
-        books.of_threads[Stage::Merge as usize] = 50.0;
-        books.of_workers[Stage::Run as usize] = 600.0;
+    fn stages_are_per_job_and_without_waiting() {
+        let mut costs = CostSnapshot { jobs: 10.0, caller: 900.0, ..CostSnapshot::default() };
+        costs.of_callers[Stage::Encode as usize] = 400.0;
+        costs.of_threads[Stage::Wait as usize] = 1e6;
+        costs.of_threads[Stage::Merge as usize] = 50.0;
+        costs.of_workers[Stage::Run as usize] = 600.0;
         let stages: Vec<_> =
-            books.stages().into_iter().map(|time| (time.stage, time.side, time.ns)).collect();
+            costs.stages().into_iter().map(|time| (time.stage, time.side, time.ns)).collect();
         let expected = [
             ("take", Side::Parent, 50.0),
             ("encode", Side::Parent, 40.0),
@@ -134,8 +136,8 @@ mod tests {
             ("run", Side::Worker, 60.0),
         ];
         assert!(stages.iter().map(|(stage, side, ns)| (stage.as_str(), *side, *ns)).eq(expected));
-        let mut twice = books;
-        twice += books;
-        assert_eq!(twice - books, books);
+        let mut twice = costs;
+        twice += costs;
+        assert_eq!(twice - costs, costs);
     }
 }
