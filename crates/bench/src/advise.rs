@@ -71,8 +71,8 @@ const MIN_SPEEDUP: f64 = 1.1;
 /// use bench::{SampleStats, advise, report::ExecutorName};
 ///
 /// let jobs = SampleStats {
-///     jobs: 100, all: false, run_ns: 1e7, processor_ns: 1e7, parent_ns: 2e4, worker_ns: 1e4, thread_ns: 300.0,
-///     start_ns: 3e6,
+///     jobs: 100, all: false, run_ns: 1e7, processor_ns: 1e7, parent_ns: 2e4, worker_ns: 1e4,
+///     thread_ns: 300.0, start_ns: 3e6,
 /// };
 /// let advice = advise(&jobs, 4, 4);
 /// assert_eq!((advice.executor, advice.workers), (ExecutorName::Processes, 4));

@@ -98,7 +98,7 @@ fn the_batches_of_a_node_that_is_cut_off_are_redone_and_its_late_results_ignored
     let output = run.wait();
     assert_eq!((output.code(), output.kinds().len()), (0, 20), "{}", output.stderr);
     proxy.mend();
-    far.until("the connection is back");
+    far.until("connection restored");
     // What it had done meanwhile is refused, and it serves on.
     let (jobs, expected) = gcd_jobs(100);
     let (_, log) = near.end(Signal::SIGTERM);

@@ -163,7 +163,7 @@ fn a_batch_of_which_a_piece_is_missing_ends_the_run_which_can_be_resumed() {
     let words = "cannot read jobs 0 to 0 of run large from the queue: a chunk of the message is missing";
     assert!(output.stderr.contains(words), "{}", output.stderr);
     assert!(output.elapsed < SOON, "{:?}", output.elapsed);
-    node.until("gave up jobs 0 to 0 of run large");
+    node.until("cannot run jobs 0 to 0 of run large");
     let output = call().run();
     assert_eq!(output.kinds(), ["ok"], "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
@@ -199,7 +199,9 @@ fn expect_no_trace(nats: &Nats, node: Node) {
     let file = File::create(&told).unwrap();
     let clean = nats.call(&["cluster", "clean", "--run-id", "r"]).with(|c| c.stderr(file)).start();
     wait_until("it says so", || {
-        fs::read_to_string(&told).unwrap().contains("waiting for batches of the run that nodes have")
+        fs::read_to_string(&told)
+            .unwrap()
+            .contains("waiting for messages of the run that nodes are processing")
     });
     fs::write(nats.path("end"), "").unwrap();
     assert_eq!(clean.wait().code(), 0, "{}", fs::read_to_string(&told).unwrap());

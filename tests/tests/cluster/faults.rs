@@ -52,7 +52,7 @@ fn servers_that_have_no_leader_are_not_said_to_have_no_jetstream() {
     let Some(nats) = Nats::start_with(&["-js"], alone) else { return };
     for first in [&["node"][..], &["cluster", "status"], &[]] {
         let output = nats.call(&[first, &["--cluster-timeout", "1"]].concat()).run();
-        expect(&output, 4, "no answer from the NATS server");
+        expect(&output, 4, "the NATS server does not answer");
     }
 }
 
@@ -70,7 +70,7 @@ fn a_queue_of_another_version() {
     });
     for first in [&["node"][..], &[]] {
         let output = nats.call(first).run();
-        expect(&output, 4, "queue q has another version");
+        expect(&output, 4, "the queue q is of another version");
         assert!(output.stderr.contains("protocol 99"), "{}", output.stderr);
     }
 }
@@ -83,11 +83,11 @@ fn a_full_queue() {
     let output = nats.call(&options).stdin(jobs).run();
     assert_eq!(output.code(), 4, "{}", output.stderr);
     assert!(
-        output.stderr.contains("is full, and no job left it for 1 s: the stream is full"),
+        output.stderr.contains("takes no more jobs, and nothing left it for 1 s: it is full"),
         "{}",
         output.stderr
     );
-    assert!(output.stderr.contains("; run much can be resumed"), "{}", output.stderr);
+    assert!(output.stderr.contains("the run much can be resumed"), "{}", output.stderr);
     assert!(output.kinds().iter().all(|kind| kind == "cancelled"));
     // What was in the queue has been taken back.
     assert_eq!(nats.status()["queued"], 0);
@@ -117,8 +117,8 @@ fn what_is_no_batch_ends_no_node() {
     assert_eq!(nats.status()["quarantined"].as_array().unwrap().len(), 2, "{}", nats.status());
     let (output, log) = node.end(Signal::SIGTERM);
     assert_eq!(output.signal(), Signal::SIGTERM as i32, "{log}");
-    assert!(log.contains("no batch: \"runner.q.jobs.nonsense\""), "{log}");
-    assert!(log.contains("quarantined jobs 0 to 3 of run other: they are of another version"), "{log}");
+    assert!(log.contains("invalid message from the queue: \"runner.q.jobs.nonsense\""), "{log}");
+    assert!(log.contains("quarantined jobs 0 to 3 of run other: of another version"), "{log}");
     assert!(log.contains(" 2 quarantined"), "{log}");
 }
 
@@ -142,14 +142,14 @@ fn what_a_failing_test_leaves_behind_is_killed() {
 #[test]
 fn a_server_without_room() {
     let Some(nats) = Nats::start_with(&[], "jetstream { max_file_store: 1048576 }") else { return };
-    expect(&nats.call(&["--stream-bytes", "1G"]).run(), 4, "the NATS server has no space for queue q");
+    expect(&nats.call(&["--stream-bytes", "1G"]).run(), 4, "the server has no room for the queue q");
 }
 
 #[test]
 fn no_such_queue() {
     let Some(nats) = Nats::start() else { return };
-    expect(&nats.call(&["cluster", "status"]).run(), 4, "queue q does not exist");
-    expect(&nats.call(&["cluster", "clean"]).run(), 4, "queue q does not exist");
+    expect(&nats.call(&["cluster", "status"]).run(), 4, "there is no queue q");
+    expect(&nats.call(&["cluster", "clean"]).run(), 4, "there is no queue q");
 }
 
 #[test]
@@ -161,13 +161,13 @@ fn command_lines_that_make_no_sense() {
     for option in
         [&["-w", "2"][..], &["--executor", "threads"], &["--retries", "3"], &["--pin"], &["--journal", "j"]]
     {
-        expect(&runner([&cluster[..], option].concat()).run(), 2, "is not for clusters");
+        expect(&runner([&cluster[..], option].concat()).run(), 2, "cannot be used with --cluster");
     }
     expect(&runner(&cluster[..2]).run(), 2, "--queue is missing");
     expect(&runner(["node"]).run(), 2, "--cluster is missing");
     expect(&runner(["node", "--cluster", "ftp://x", "--queue", "q"]).run(), 2, "expected nats://HOST:PORT");
-    expect(&runner([&cluster[..], &["--cluster-cert", "c"]].concat()).run(), 2, "belong together");
-    expect(&runner(["node", "--cluster", "a", "--queue", "a.b"]).run(), 2, "a name must have 1 to 64");
+    expect(&runner([&cluster[..], &["--cluster-cert", "c"]].concat()).run(), 2, "must be given together");
+    expect(&runner(["node", "--cluster", "a", "--queue", "a.b"]).run(), 2, "a name has 1 to 64");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_password_in_the_address_is_refused_and_not_repeated() {
     for first in [&["node"][..], &["cluster", "status"], &[]] {
         let output =
             runner([first, &["--cluster", "nats://me:sesame@localhost", "--queue", "q"]].concat()).run();
-        expect(&output, 2, "credentials must not be part of the address");
+        expect(&output, 2, "credentials do not belong into the address");
         assert!(output.stderr.contains("--cluster-password-file"), "{}", output.stderr);
         assert!(!output.stderr.contains("sesame"), "{}", output.stderr);
     }

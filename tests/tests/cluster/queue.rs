@@ -121,7 +121,7 @@ fn a_node_that_leaves_hands_back_what_it_cannot_finish() {
     assert_eq!(output.kinds(), ["ok"; 3], "{}", output.stderr);
     assert!(output.elapsed < Duration::from_secs(25), "{:?}", output.elapsed);
     let (_, log) = other.end(Signal::SIGTERM);
-    assert!(log.contains("leaves: 3 jobs in 1 batches"), "{log}");
+    assert!(log.contains("stopped: 3 jobs in 1 messages"), "{log}");
 }
 
 #[test]

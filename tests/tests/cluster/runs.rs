@@ -132,7 +132,7 @@ fn a_submitter_that_was_killed_goes_on_where_it_was() {
     let stored = (&status["runs"][0]["stored_jobs"], &status["runs"][0]["waiting_jobs"]);
     assert_eq!(stored, (&count.into(), &0.into()), "{status}");
     let (_, log) = node.end(Signal::SIGTERM);
-    assert!(log.contains(&format!("leaves: {count} jobs")), "{log}");
+    assert!(log.contains(&format!("stopped: {count} jobs")), "{log}");
 }
 
 #[test]

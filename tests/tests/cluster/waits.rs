@@ -85,7 +85,7 @@ fn a_run_without_nodes_says_so_once_and_when_it_goes_on() {
         assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
         assert_eq!(output.stderr, "");
     }
-    for words in ["no node serves", "runner: the queue q is served; the run goes on\n"] {
+    for words in ["no node serves", "runner: the queue q is served; the run continues\n"] {
         assert_eq!(told().matches(words).count(), 1, "{}", told());
     }
     drop(node.end(Signal::SIGTERM));

@@ -32,8 +32,8 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Number of nearly empty jobs that are run to measure the cost of a job.
 const EMPTY_JOBS: u64 = 50_000;
 
-/// Run time in nanoseconds from which jobs are sent in small batches, so that the cost is that of the sample and
-/// not that of empty jobs.
+/// Run time in nanoseconds from which jobs are sent in small batches, so that the cost is that of the sample
+/// and not that of empty jobs.
 const LONG_NS: f64 = 1e5;
 
 /// Runs a sample and returns its measurements; `None` if no job has been run.
@@ -45,7 +45,7 @@ pub(super) fn sample(
     // On a separate pool, because its batch sizes adapt to empty jobs.
     let empty = of_empty_jobs(&start(plan, starts)?);
     let pool = start(plan, starts)?;
-    let (before, done) = (CostSnapshot::of(&pool), Arc::new(Done::default()));
+    let (before, done) = (CostSnapshot::of(&pool), Arc::new(RunCount::default()));
     let read = run_sample(plan, sources, &pool, &done)?;
     pool.close();
     if !pool.join_timeout(JOIN_TIMEOUT) {
@@ -82,7 +82,7 @@ fn run_sample(
     plan: &Plan,
     sources: Vec<Source>,
     pool: &ProcessPool<Builtin>,
-    done: &Arc<Done>,
+    done: &Arc<RunCount>,
 ) -> Result<Read, RunError> {
     let mut sample = SampleConsumer {
         submitter: pool.submitter(done.clone()),
@@ -121,9 +121,9 @@ impl Taker for SampleConsumer {
 
 /// Number of jobs that have been run. Their outcomes are dropped.
 #[derive(Default)]
-struct Done(AtomicU64);
+struct RunCount(AtomicU64);
 
-impl Sink<Builtin> for Done {
+impl Sink<Builtin> for RunCount {
     fn resolve(&self, resolved: Vec<Resolved<Builtin>>) {
         let run = resolved.iter().filter(|job| !matches!(job.outcome, Err(JobError::Cancelled)));
         self.0.fetch_add(run.count() as u64, Ordering::Relaxed);

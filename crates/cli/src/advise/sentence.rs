@@ -43,8 +43,8 @@ fn why(sampled: &SampleStats, advice: &Advice) -> String {
             humane(sampled.processor_ns)
         ),
         Reason::LargePayload => format!(
-            "a job takes {run} and its payload is so large that sending it to a process and back costs {cost}, \
-             {expected}"
+            "a job takes {run} and its payload is so large that sending it to a process and back costs \
+             {cost}, {expected}"
         ),
     }
 }

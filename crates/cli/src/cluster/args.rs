@@ -1,4 +1,4 @@
-//! The command lines.
+//! Command-line arguments of clusters: options of a run, `runner node` and `runner cluster`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,8 +11,8 @@ use crate::{
     units,
 };
 
-/// Where the cluster is, and who we are. An address is parsed later: clap would repeat what is wrong with it, and a password may
-/// stand in it.
+/// Address of the cluster and credentials. The address is parsed later, because clap would print it in its
+/// error message, and it may contain a password.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ServerArguments {
@@ -20,61 +20,61 @@ pub(crate) struct ServerArguments {
     #[arg(long, value_name = "URL", env = "RUNNER_CLUSTER", hide_env_values = true)]
     pub(crate) cluster: Option<String>,
 
-    /// The queue
+    /// Name of the queue
     #[arg(long, value_name = "NAME", env = "RUNNER_QUEUE")]
     pub(crate) queue: Option<Queue>,
 
-    /// The user, whose password RUNNER_CLUSTER_PASSWORD has, or a file
+    /// User name; the password is read from RUNNER_CLUSTER_PASSWORD or --cluster-password-file
     #[arg(long, value_name = "NAME", env = "RUNNER_CLUSTER_USER")]
     pub(crate) cluster_user: Option<String>,
 
-    /// A file with the user's password
+    /// File with the user's password
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_password_file: Option<PathBuf>,
 
-    /// A file with a token; without it RUNNER_CLUSTER_TOKEN is looked at
+    /// File with a token [default: RUNNER_CLUSTER_TOKEN, if set]
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_token_file: Option<PathBuf>,
 
-    /// A file with the seed of an NKey
+    /// File with the seed of an NKey
     #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_NKEY")]
     pub(crate) cluster_nkey: Option<PathBuf>,
 
-    /// A credentials file: a JWT and its seed
+    /// Credentials file with a JWT and its seed
     #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_CREDS")]
     pub(crate) cluster_creds: Option<PathBuf>,
 
-    /// Certificates (PEM) to trust in place of the system's; the connection is encrypted then
+    /// Certificates (PEM) to trust instead of the system's; implies an encrypted connection
     #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_CA")]
     pub(crate) cluster_ca: Option<PathBuf>,
 
-    /// Our own certificate (PEM)
+    /// Client certificate (PEM)
     #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_CERT")]
     pub(crate) cluster_cert: Option<PathBuf>,
 
-    /// The key of our own certificate (PEM)
+    /// Key of the client certificate (PEM)
     #[arg(long, value_name = "FILE", env = "RUNNER_CLUSTER_KEY")]
     pub(crate) cluster_key: Option<PathBuf>,
 
-    /// How long to try to connect, and how long a full queue may stay full; default: 10
+    /// Time to try to connect, and to wait while the queue is full [default: 10]
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) cluster_timeout: Option<Duration>,
 }
 
-/// How a queue is made that is not there yet.
+/// Settings for creating a queue that does not exist.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct StreamArguments {
-    /// How many servers keep each message, if the queue has to be made; default: 1
+    /// Number of servers that store each message, when the queue is created [default: 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=5))]
     pub(crate) replicas: Option<u8>,
 
-    /// The most bytes of jobs that wait, if the queue has to be made; default: what the server has room for
+    /// Maximum size of waiting jobs, when the queue is created [default: limit of the server]
     #[arg(long, value_name = "SIZE")]
     pub(crate) stream_bytes: Option<units::Size>,
 }
 
-/// What a run needs to use a cluster.
+/// Options of a run on a cluster.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -83,60 +83,60 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) streams: StreamArguments,
 
-    /// The run's name, under which it can be gone on with; default: made of the time
+    /// Name of the run, with which it can be resumed [default: generated from the time]
     #[arg(long, value_name = "ID", help_heading = "Cluster")]
     pub(crate) run_id: Option<RunId>,
 
-    /// The first option on the command line that is not for a cluster.
+    /// The first option on the command line that cannot be used with a cluster.
     #[arg(skip)]
     pub(crate) out_of_place: Option<String>,
 }
 
 impl RunArguments {
-    /// Whether the run is on a cluster.
+    /// Returns whether the run is on a cluster.
     pub(crate) fn is_asked(&self) -> bool {
         self.server.cluster.is_some()
     }
 
-    /// Notes the first option on the command line that only a local pool understands.
+    /// Records the first option on the command line that only local pools support.
     pub(crate) fn note_local(&mut self, option: Option<String>) {
         self.out_of_place = option;
     }
 }
 
-/// What has to do with clusters beside running jobs.
+/// Commands for clusters other than running jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
-    /// Serve a cluster's queue from this machine
+    /// Run the jobs of a cluster's queue on this machine
     Node(Box<NodeArguments>),
-    /// Look at a cluster's queue, or remove it
+    /// Show a cluster's queue, or remove it
     Cluster {
         #[command(subcommand)]
-        what: Box<Look>,
+        what: Box<QueueCommand>,
     },
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Look {
-    /// Print nodes, depth, work in flight, runs and quarantined batches of a queue
+pub(crate) enum QueueCommand {
+    /// Print nodes, depth, jobs in flight, runs and quarantined messages of a queue
     Status {
         #[command(flatten)]
         server: ServerArguments,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Remove a queue with all that it has stored, or one run of it
+    /// Remove a queue with all its data, or one of its runs
     Clean {
         #[command(flatten)]
         server: ServerArguments,
-        /// Only this run
+        /// Remove only this run
         #[arg(long, value_name = "ID")]
         run_id: Option<RunId>,
     },
 }
 
-/// The command line of `runner node`.
+/// Arguments of `runner node`.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArguments {
     #[command(flatten)]
@@ -145,63 +145,68 @@ pub(crate) struct NodeArguments {
     #[command(flatten)]
     pub(crate) streams: StreamArguments,
 
-    /// How long a batch may be silent before another node gets it, for all nodes of the queue; default: as it is, or 30
+    /// Redeliver a message whose node has been silent for this time; applies to all nodes of the queue [default:
+    /// the queue's setting, or 30]
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) ack_wait: Option<Duration>,
 
-    /// A batch that has been delivered more often is given up, and its jobs with it
+    /// Quarantine the jobs of a message that has been delivered more than N times
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u64).range(1..))]
     pub(crate) max_deliveries: u64,
 
-    /// How many workers; default: as many as this process may use cores
-    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS", value_parser = value_parser!(u16).range(1..=1024))]
+    /// Number of worker processes [default: number of available cores]
+    #[arg(
+        short, long, value_name = "N", env = "RUNNER_WORKERS",
+        value_parser = value_parser!(u16).range(1..=1024)
+    )]
     pub(crate) workers: Option<u16>,
 
-    /// Let `command` jobs run programs
+    /// Allow `command` jobs to run programs
     #[arg(long)]
     pub(crate) allow_command: bool,
 
-    /// Run the jobs of a user-defined op on a program that each worker keeps running. May be given several times
+    /// Run the jobs of a user-defined op on a program that each worker keeps running. May be given several
+    /// times
     #[arg(long, value_name = "NAME=COMMAND")]
     pub(crate) define: Vec<String>,
 
     #[command(flatten)]
     pub(crate) program: ProgramOptions,
 
-    /// The most bytes kept of each output stream of a `command` job
+    /// Maximum size of each output stream of a `command` job; the rest is dropped
     #[arg(long, value_name = "SIZE", default_value = "1M")]
     pub(crate) max_output: units::Size,
 
-    /// Longest result of a job, as text; a job with a longer one fails
+    /// Maximum size of a result as text; a job with a larger one fails
     #[arg(long, value_name = "SIZE", default_value = "64M")]
     pub(crate) max_result: units::Size,
 
-    /// End a job that runs longer and that brings no limit of its own
+    /// Stop a job after this time, unless it has a time limit of its own
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) timeout: Option<Duration>,
 
-    /// How long a job may take to end after SIGTERM, before SIGKILL
+    /// Grace period of a job between SIGTERM and SIGKILL
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = units::seconds)]
     pub(crate) kill_after: Duration,
 
     #[command(flatten)]
     pub(crate) supervision: SupervisionArguments,
 
-    /// The program to start as a worker; default: this one
+    /// Program to start as a worker [default: this program]
     #[arg(long, value_name = "PATH")]
     pub(crate) worker_bin: Option<PathBuf>,
 
-    /// Print nothing but errors that end the node
+    /// Print only errors that end the node
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Print a line for each batch
+    /// Print a line for each message
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
 impl NodeArguments {
-    /// The pool of a node is that of a run on worker processes.
+    /// Converts to the arguments of a run on worker processes, which configure the pool of the node.
     pub(crate) fn for_the_pool(self) -> Arguments {
         let usual = Arguments::defaults();
         let run = RunOptions {

@@ -1,4 +1,4 @@
-//! From options and environment to a connection.
+//! Converts options and environment variables to a connection.
 
 use std::{
     env, fs,
@@ -16,16 +16,16 @@ use super::{
 const PASSWORD: &str = ops::SECRETS[0];
 const TOKEN: &str = ops::SECRETS[1];
 
-/// How long servers are tried unless somebody says otherwise.
+/// Default time limit for connecting.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl ServerArguments {
-    /// The queue.
+    /// Name of the queue.
     pub(super) fn queue(&self) -> Result<Queue, Misuse> {
         self.queue.clone().ok_or(Misuse::NoQueue)
     }
 
-    /// How to get to the servers. Reads the files that hold secrets.
+    /// Address, credentials and certificates of the servers. Reads the files that contain secrets.
     pub(super) fn connection(&self) -> Result<Connection, Misuse> {
         let address = self.cluster.as_deref().ok_or(Misuse::NoAddress)?;
         let address = address.parse().map_err(Misuse::Address)?;
@@ -42,7 +42,7 @@ impl ServerArguments {
         })
     }
 
-    /// All files that are named, by their options.
+    /// Files that were given, with their options.
     pub(super) fn files(&self) -> Vec<(&'static str, PathBuf)> {
         let named = [
             ("--cluster-password-file", &self.cluster_password_file),
@@ -76,7 +76,8 @@ impl ServerArguments {
     }
 }
 
-/// A secret from a file, or from the environment. It is no option: everybody can see those.
+/// Reads a secret from a file or an environment variable. It is not an option, because command lines are
+/// visible to other users.
 fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Secret>, Misuse> {
     let Some(path) = file else {
         return Ok(env::var(variable).ok().filter(|text| !text.is_empty()).map(Secret::from));

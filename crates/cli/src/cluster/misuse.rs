@@ -1,38 +1,41 @@
-//! Command lines that cannot be carried out, in words.
+//! Errors of the options of a cluster.
 
 use cluster::Error;
 
-/// What is wrong with the options of a cluster. None of the messages repeats what might be a secret.
+/// Invalid options of a cluster. The messages never contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterMisuse {
-    #[error("--cluster is missing: where is the NATS server? (or RUNNER_CLUSTER)")]
+    #[error("--cluster is missing; give the URL of the NATS server there or in RUNNER_CLUSTER")]
     NoAddress,
-    #[error("--queue is missing: which queue is it? (or RUNNER_QUEUE)")]
+    #[error("--queue is missing; give the name of the queue there or in RUNNER_QUEUE")]
     NoQueue,
     #[error(
-        "--cluster (or RUNNER_CLUSTER): {0}; a user is given by --cluster-user and RUNNER_CLUSTER_PASSWORD or --cluster-password-file, a token by \
-         RUNNER_CLUSTER_TOKEN or --cluster-token-file"
+        "--cluster (or RUNNER_CLUSTER): {0}; give a user with --cluster-user and RUNNER_CLUSTER_PASSWORD or \
+         --cluster-password-file, a token with RUNNER_CLUSTER_TOKEN or --cluster-token-file"
     )]
     Address(cluster::BadAddress),
     #[error(
-        "--cluster-cert and --cluster-key (or RUNNER_CLUSTER_CERT and RUNNER_CLUSTER_KEY) belong together"
+        "--cluster-cert and --cluster-key (or RUNNER_CLUSTER_CERT and RUNNER_CLUSTER_KEY) must be given \
+         together"
     )]
     HalfIdentity,
     #[error("--cluster-user needs a password: RUNNER_CLUSTER_PASSWORD or --cluster-password-file")]
     NoPassword,
     #[error(
-        "there is a password (RUNNER_CLUSTER_PASSWORD, or a file) and no user: --cluster-user (or RUNNER_CLUSTER_USER)"
+        "a password is given (RUNNER_CLUSTER_PASSWORD or --cluster-password-file) without a user; give \
+         --cluster-user (or RUNNER_CLUSTER_USER)"
     )]
     NoUser,
     #[error(
-        "there are several credentials, by options or by RUNNER_CLUSTER_... variables: choose one of user and password, \
-         token, NKey, and credentials file"
+        "several credentials are given by options or RUNNER_CLUSTER_... variables; give only one of user and \
+         password, token, NKey, and credentials file"
     )]
     ManyCredentials,
     #[error(transparent)]
     Secret(Box<Error>),
     #[error(
-        "{0} is not for clusters: the nodes decide about that (see `runner node --help`), or it is of local runs only"
+        "{0} cannot be used with --cluster: it is an option of the nodes (see `runner node --help`) \
+         or of local runs"
     )]
     NotForClusters(String),
 }

@@ -1,19 +1,19 @@
-//! The same jobs on many machines: the options, and the commands `node` and `cluster`.
+//! Runs jobs on a cluster: the options, and the commands `node` and `cluster`.
 //!
 //! | file | concern |
 //! |---|---|
-//! | `args` | the command lines |
-//! | `connection` | from options and environment to addresses and credentials |
-//! | `misuse` | what can be wrong with them, in words |
+//! | `args` | command-line arguments |
+//! | `connection` | converts options and environment variables to addresses and credentials |
+//! | `misuse` | errors of the options |
 //! | `submit` | `runner --cluster`: the executor of a run |
 //! | `node` | `runner node` |
-//! | `look` | `runner cluster status` and `clean` |
+//! | `admin` | `runner cluster status` and `clean` |
 //!
-//! A build without the feature `cluster` has `no_cluster.rs` in place of this.
+//! Builds without the feature `cluster` use `no_cluster.rs` instead of this module.
 
+mod admin;
 mod args;
 mod connection;
-mod look;
 mod misuse;
 mod node;
 mod submit;
@@ -22,16 +22,16 @@ pub(crate) use args::{ClusterCommand, RunArguments};
 pub(crate) use misuse::ClusterMisuse;
 pub(crate) use submit::ClusterPlan;
 
-use crate::exit::ExitStatus;
-use args::Look;
+use crate::exit::Ended;
+use args::QueueCommand;
 
-/// Carries out `runner node` or `runner cluster`.
-pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
+/// Runs `runner node` or `runner cluster`.
+pub(crate) fn carry_out(command: ClusterCommand) -> Ended {
     match command {
         ClusterCommand::Node(arguments) => node::node(*arguments),
         ClusterCommand::Cluster { what } => match *what {
-            Look::Status { server, json } => look::status(&server, json),
-            Look::Clean { server, run_id } => look::clean(&server, run_id.as_ref()),
+            QueueCommand::Status { server, json } => admin::status(&server, json),
+            QueueCommand::Clean { server, run_id } => admin::clean(&server, run_id.as_ref()),
         },
     }
 }

@@ -1,4 +1,4 @@
-//! `runner node`: serves a queue from this machine.
+//! `runner node`: runs the jobs of a queue on this machine.
 
 use std::{fs, process, sync::Arc, time::Duration};
 
@@ -6,23 +6,23 @@ use cluster::{Leave, NodeNews, NodeSettings, NodeSummary, Queue, serve};
 
 use super::args::NodeArguments;
 use crate::{
-    error::{self, RunError, UsageError, warn},
-    exit::ExitStatus,
-    interrupt::{block_termination_signals, watch},
+    error::{self, Misuse, RunError, warn},
+    exit::Ended,
+    interrupt::{block_ending_signals, watch},
     plan::Plan,
-    run::GRACE_PERIOD,
+    run::GRACE,
 };
 
-/// How long the node may take to hand back what it has after the second signal, before it is ended wherever it stands.
-const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+/// Time limit for handing unfinished jobs back after the second signal. After it the process exits.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The whole of `runner node`.
-pub(crate) fn node(arguments: NodeArguments) -> ExitStatus {
+/// Runs `runner node`.
+pub(crate) fn node(arguments: NodeArguments) -> Ended {
     match Node::plan(arguments) {
         Ok(node) => node.serve(),
         Err(error) => {
             error::print(&error);
-            ExitStatus::Usage
+            Ended::Misused
         }
     }
 }
@@ -36,7 +36,7 @@ struct Node {
 }
 
 impl Node {
-    fn plan(arguments: NodeArguments) -> Result<Node, UsageError> {
+    fn plan(arguments: NodeArguments) -> Result<Node, Misuse> {
         let connection = arguments.server.connection()?;
         let settings = NodeSettings {
             queue: arguments.server.queue()?,
@@ -44,19 +44,19 @@ impl Node {
             version: format!("runner {}", env!("CARGO_PKG_VERSION")),
             ack_wait: arguments.ack_wait,
             max_deliveries: arguments.max_deliveries,
-            grace: GRACE_PERIOD,
+            grace: GRACE,
             streams: arguments.streams.settings(),
         };
         let (quiet, verbose) = (arguments.quiet, arguments.verbose);
         Ok(Node { connection, settings, plan: Plan::new(arguments.for_the_pool())?, quiet, verbose })
     }
 
-    fn serve(self) -> ExitStatus {
+    fn serve(self) -> Ended {
         let Node { connection, settings, plan, quiet, verbose } = self;
         let leave = Leave::new();
-        let asking = leave.clone();
-        let watching = watch(block_termination_signals(), LEAVE_LIMIT, move |_| {
-            asking.ask();
+        let request = leave.clone();
+        let watching = watch(block_ending_signals(), STOP_TIMEOUT, move |_| {
+            request.ask();
             true
         });
         let started = watching.map_err(RunError::Thread).and_then(|()| {
@@ -67,15 +67,15 @@ impl Node {
             Ok(pool) => pool,
             Err(error) => {
                 error::print(&error);
-                return ExitStatus::Pool;
+                return Ended::Pool;
             }
         };
         let (name, queue) = (settings.name.clone(), settings.queue.clone());
-        let mut tell = |news: NodeNews| match describe(&news, (&name, &queue, plan.workers), verbose) {
+        let mut notify = |event: NodeNews| match describe(&event, (&name, &queue, plan.workers), verbose) {
             Some(line) if !quiet => warn(&line),
             _ => {}
         };
-        let served = serve(&connection, settings, pool.clone(), &mut tell, &leave);
+        let served = serve(&connection, settings, pool.clone(), &mut notify, &leave);
         pool::Executor::stop(&*pool, Duration::ZERO);
         pool::Executor::join(&*pool);
         match served {
@@ -83,52 +83,56 @@ impl Node {
                 if !quiet {
                     warn(&describe_summary(&name, &summary));
                 }
-                ExitStatus::Succeeded
+                Ended::Succeeded
             }
             Err(error) => {
                 error::print(&RunError::Cluster(error.to_string()));
-                ExitStatus::Pool
+                Ended::Pool
             }
         }
     }
 }
 
-/// The machine's name.
+/// Host name of the machine; "localhost" if it is unknown.
 fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }
 
-fn describe(news: &NodeNews, (name, queue, workers): (&str, &Queue, usize), verbose: bool) -> Option<String> {
-    Some(match news {
+fn describe(
+    event: &NodeNews,
+    (name, queue, workers): (&str, &Queue, usize),
+    verbose: bool,
+) -> Option<String> {
+    Some(match event {
         NodeNews::Joined { server, ack_wait } => format!(
-            "node {name} serves the queue {queue} at {server}: {workers} at a time, ack wait {} s",
+            "node {name} serves the queue {queue} at {server}: {workers} workers, ack wait {} s",
             ack_wait.as_secs_f64()
         ),
-        NodeNews::Lost => "the connection is lost; jobs go on".to_owned(),
-        NodeNews::Regained => "the connection is back".to_owned(),
+        NodeNews::Lost => "connection lost; running jobs continue".to_owned(),
+        NodeNews::Regained => "connection restored".to_owned(),
         NodeNews::Quarantined { run, first, count, deliveries } => format!(
-            "quarantined jobs {first} to {} of run {run}: delivered {deliveries} times, and no node finished them",
+            "quarantined jobs {first} to {} of run {run}: delivered {deliveries} times without outcomes",
             first + count - 1
         ),
         NodeNews::Foreign { run, first, count } => format!(
-            "quarantined jobs {first} to {} of run {run}: they are of another version, or no jobs at all",
+            "quarantined jobs {first} to {} of run {run}: of another version, or not jobs",
             first.saturating_add(count - 1)
         ),
         NodeNews::Nonsense { subject } => {
-            format!("removed a message from the queue that is no batch: {:?}", subject)
+            format!("removed an invalid message from the queue: {:?}", subject)
         }
         NodeNews::Done { run, first, count, cost } if verbose => {
             format!("jobs {first} to {} of run {run}: {:.1} ms", first + count - 1, cost * 1e3)
         }
         NodeNews::Incomplete { run, first, count, cause } => format!(
-            "gave up jobs {first} to {} of run {run}: {cause}; the run ends",
+            "cannot run jobs {first} to {} of run {run}: {cause}; the run ends",
             first.saturating_add(count - 1)
         ),
         NodeNews::Restored => {
-            format!("the queue {queue} was deleted, or a part of it; it has been created again")
+            format!("the queue {queue}, or a part of it, was deleted and has been created again")
         }
-        NodeNews::Trouble(what) => format!("trying again: {what}"),
+        NodeNews::Trouble(what) => format!("retrying: {what}"),
         NodeNews::Done { .. } => return None,
     })
 }
@@ -136,7 +140,7 @@ fn describe(news: &NodeNews, (name, queue, workers): (&str, &Queue, usize), verb
 fn describe_summary(name: &str, summary: &NodeSummary) -> String {
     let NodeSummary { jobs, batches, redelivered, late, handed_back, quarantined } = summary;
     format!(
-        "node {name} leaves: {jobs} jobs in {batches} batches, {redelivered} redelivered, {late} too late, \
+        "node {name} stopped: {jobs} jobs in {batches} messages, {redelivered} redelivered, {late} too late, \
          {handed_back} handed back, {quarantined} quarantined"
     )
 }

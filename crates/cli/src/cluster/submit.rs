@@ -1,35 +1,35 @@
-//! `runner --cluster`: the executor of a run.
+//! `runner --cluster`: the executor of a run on a cluster.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
 use ops::Builtin;
+use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
 use pool::Executor;
 
 use super::ClusterMisuse;
 use crate::{
     args::RunOptions,
-    error::{RunError, UsageError, warn},
+    error::{Misuse, RunError, warn},
     plan::{Connect, Plan},
 };
 
-/// Where a run's jobs go instead of to local workers.
+/// Settings of a run on a cluster.
 #[derive(Debug)]
 pub(crate) struct ClusterPlan {
     connection: Connection,
     queue: Queue,
     run: RunId,
     streams: StreamSettings,
-    /// Secrets and certificates, by the options that name them.
+    /// Files with secrets and certificates, with their options.
     files_read: Vec<(&'static str, PathBuf)>,
 }
 
 impl ClusterPlan {
-    /// The cluster that was asked for, if one was.
-    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, UsageError> {
+    /// Returns the settings, or `None` if the run is local.
+    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, Misuse> {
         let cluster = &arguments.cluster;
         if cluster.server.cluster.is_none() {
             return Ok(None);
@@ -46,12 +46,12 @@ impl ClusterPlan {
         }))
     }
 
-    /// The files that connecting reads, by the options that name them.
+    /// Files that are read for the connection, with their options.
     pub(crate) fn files_read(&self) -> Vec<(&'static str, &Path)> {
         self.files_read.iter().map(|(option, path)| (*option, path.as_path())).collect()
     }
 
-    /// What connects, and says under which name the run can be gone on with.
+    /// Returns a function that connects, and prints the name with which the run can be resumed.
     pub(crate) fn connecting(&self, plan: &Plan) -> Connect {
         let ClusterPlan { connection, queue, run, streams, .. } = self;
         let (connection, quiet) = (connection.clone(), plan.quiet);
@@ -60,7 +60,7 @@ impl ClusterPlan {
             run: run.clone(),
             time_limit: plan.time_limit_of_jobs(),
             streams: *streams,
-            tell: if quiet { |_| {} } else { tell },
+            tell: if quiet { |_| {} } else { print_event },
         };
         Box::new(move || connect(&connection, settings, quiet))
     }
@@ -82,14 +82,14 @@ fn connect(
     Ok(Arc::new(executor))
 }
 
-fn tell(news: SubmitNews) {
-    warn(&match news {
-        SubmitNews::Lost => "the connection to the cluster is lost; trying to get it back".to_owned(),
-        SubmitNews::Regained => "the connection to the cluster is back".to_owned(),
+fn print_event(event: SubmitNews) {
+    warn(&match event {
+        SubmitNews::Lost => "lost the connection to the cluster; reconnecting".to_owned(),
+        SubmitNews::Regained => "restored the connection to the cluster".to_owned(),
         SubmitNews::Unserved(queue) => format!("no node serves the queue {queue}; waiting"),
-        SubmitNews::Served(queue) => format!("the queue {queue} is served; the run goes on"),
+        SubmitNews::Served(queue) => format!("the queue {queue} is served; the run continues"),
         SubmitNews::Trouble(cause) => {
-            format!("the cluster does not do what it is asked, and is asked again: {cause}")
+            format!("a request to the cluster failed; retrying: {cause}")
         }
     });
 }

@@ -1,4 +1,4 @@
-//! The command line of `runner each`, and the options of programs that workers keep running.
+//! Arguments of `runner each`, and options of the programs of user-defined ops.
 
 use std::{ffi::OsString, num::NonZeroU32, os::fd::RawFd, path::PathBuf, time::Duration};
 
@@ -15,7 +15,7 @@ pub(crate) struct ProgramOptions {
     #[arg(long, value_enum)]
     pub(crate) protocol: Option<ProtocolName>,
 
-    /// Number of requests that are written before the oldest is answered
+    /// Number of requests that are written before the reply to the oldest is read
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_depth)]
     pub(crate) depth: Depth,
 
@@ -23,16 +23,16 @@ pub(crate) struct ProgramOptions {
     #[arg(long, value_name = "SECS", default_value = "60", value_parser = units::positive_seconds)]
     pub(crate) start_timeout: Duration,
 
-    /// Read replies from this descriptor; with any other than 1, standard output goes to standard error
+    /// Read replies from this descriptor; if it is not 1, standard output is redirected to standard error
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(RawFd).range(1..=1023))]
     pub(crate) reply_fd: RawFd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProtocolName {
-    /// A line of bytes, untouched
+    /// A line of bytes, unchanged
     Text,
-    /// A JSON value a line; replies are {"result": VALUE} or {"error": "message"}
+    /// One JSON value per line; replies are {"result": VALUE} or {"error": "message"}
     Json,
 }
 
@@ -48,11 +48,12 @@ impl From<ProtocolName> for Protocol {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "runner each [OPTIONS] [FILE]... -- PROGRAM [ARG]...",
-    after_help = "PROGRAM reads a line from standard input, writes one line to standard output, flushes, and goes on with the \
-                  next line. A worker keeps it running. A line without a result leaves an empty line."
+    after_help = "PROGRAM reads a line from standard input, writes one line to standard output, flushes, and \
+                  continues with the next line. Each worker keeps it running. A line without a result leaves \
+                  an empty line."
 )]
 pub(crate) struct EachArguments {
-    /// Files of lines; `-` or none reads standard input
+    /// Input files; `-` or none reads standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -60,11 +61,11 @@ pub(crate) struct EachArguments {
     #[arg(value_name = "PROGRAM", last = true)]
     pub(crate) program: Vec<OsString>,
 
-    /// End lines with NUL instead of a newline: in the input, requests, replies and the output
+    /// Terminate lines with NUL instead of newline: in the input, requests, replies and the output
     #[arg(short = '0', long = "null")]
     pub(crate) null: bool,
 
-    /// Print a JSON record a line instead of the reply
+    /// Print one JSON record per line instead of the replies
     #[arg(long)]
     pub(crate) records: bool,
 

@@ -1,4 +1,4 @@
-//! What `--define` and `runner each` say, as definitions of ops.
+//! Converts `--define` and the arguments of `runner each` to definitions of ops.
 
 use std::{
     env,
@@ -18,47 +18,48 @@ use crate::{
     parse::{DefinedOp, Op},
 };
 
-/// Why ops cannot be defined as asked.
+/// Invalid definition of an op.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DefineError {
-    #[error("--define {name}: the name of an op has letters, digits, `_`, `-` and `.` only")]
+    #[error("--define {name}: names of ops may contain only letters, digits, `_`, `-` and `.`")]
     Name { name: String },
-    #[error("--define {name}: that is a built-in op")]
+    #[error("--define {name}: there is a built-in op of this name")]
     BuiltIn { name: String },
     #[error("--define {name}: the op is defined twice")]
     Twice { name: String },
-    #[error("--define {name}: the command has an opening quote without a closing one")]
+    #[error("--define {name}: the command has an unclosed quote")]
     Quotes { name: String },
     #[error("--define {name}=: the command is empty")]
     Empty { name: String },
     #[error(
-        "--define {name}: give a command, as in --define {name}='./program'; only with --cluster it is left to the nodes"
+        "--define {name}: give a command, as in --define {name}='./program'; with --cluster the nodes \
+         define it"
     )]
     NoCommand { name: String },
     #[error("--define {name}=...: with --cluster the nodes define the command; give --define {name}")]
     CommandOnCluster { name: String },
-    #[error("each needs a program: runner each [OPTIONS] [FILE]... -- PROGRAM [ARG]...")]
+    #[error("each: no program given; usage: runner each [OPTIONS] [FILE]... -- PROGRAM [ARG]...")]
     NoProgram,
     #[error("each: with --cluster the nodes define the program; give --op NAME and no program")]
     ProgramOnCluster,
-    #[error("each: --op is for --cluster; here the op is the program after `--`")]
+    #[error("each: --op can only be used with --cluster; without it the op is the program after `--`")]
     OpWithoutCluster,
     #[error("each: --cluster needs --op NAME, the op that the nodes define")]
     NoOp,
-    #[error("--op {name}: there is no such op{hint}")]
+    #[error("--op {name}: unknown op{hint}")]
     UnknownOp { name: String, hint: String },
-    #[error("--reply-fd 2 is standard error")]
+    #[error("--reply-fd must not be 2, which is standard error")]
     ReplyFd,
 }
 
-/// User-defined ops: what workers are told of them, and what texts of jobs are read with.
+/// User-defined ops: the definitions for the workers, and the ops for the parser of jobs.
 pub(crate) struct Defined {
     pub(crate) programs: Vec<ProgramDefinition>,
     pub(crate) ops: &'static [DefinedOp],
 }
 
 impl Defined {
-    /// The ops of `--define`.
+    /// Defines the ops of `--define`.
     pub(crate) fn by_options(define: &[String], options: &RunOptions) -> Result<Defined, DefineError> {
         let on_cluster = options.cluster.is_asked();
         let mut ops: Vec<(String, Vec<OsString>)> = Vec::new();
@@ -83,7 +84,7 @@ impl Defined {
         Defined::new(ops, (protocol, b'\n'), options)
     }
 
-    /// The one op of `runner each`.
+    /// Defines the op of `runner each`.
     pub(crate) fn by_each(each: &EachArguments) -> Result<Defined, DefineError> {
         let on_cluster = each.run.cluster.is_asked();
         let name = match (&each.run.op, on_cluster) {
@@ -135,11 +136,11 @@ impl Defined {
                 grace: options.kill_after,
                 prefix_stderr: io::stderr().is_terminal(),
             });
-        // There is one set of ops in the life of this process.
+        // Leaked because the set of ops is created once and used until the process exits.
         Ok(Defined { programs: programs.collect(), ops: known.leak() })
     }
 
-    /// The op of `--op`.
+    /// Looks up the op of `--op`.
     pub(crate) fn op(&self, name: &str) -> Result<Op, DefineError> {
         Op::from_name(name, self.ops).ok_or_else(|| {
             let near = crate::parse::nearest(name, Op::names(self.ops));
@@ -168,7 +169,7 @@ fn words(name: &str, command: &str) -> Result<Vec<OsString>, DefineError> {
     }
 }
 
-/// Name, protocol and arguments, each up to a NUL byte, which none of them contains.
+/// Returns name, protocol and arguments, each terminated by a NUL byte, which none of them contains.
 fn identity(name: &str, protocol: Protocol, argv: &[OsString]) -> Vec<u8> {
     let protocol = match protocol {
         Protocol::Text => "text",
@@ -182,7 +183,7 @@ fn identity(name: &str, protocol: Protocol, argv: &[OsString]) -> Vec<u8> {
 /// Checks that the programs can be executed.
 ///
 /// # Errors
-/// The first that cannot.
+/// Returns an error for the first program that cannot.
 pub(crate) fn check_programs(programs: &[ProgramDefinition]) -> Result<(), RunError> {
     programs.iter().filter_map(|program| program.argv.first()).try_for_each(|program| {
         find(program)
@@ -190,7 +191,7 @@ pub(crate) fn check_programs(programs: &[ProgramDefinition]) -> Result<(), RunEr
     })
 }
 
-/// Looks a program up as the system does when it is executed.
+/// Looks a program up in `PATH`, as `execvp` does.
 fn find(program: &OsStr) -> io::Result<()> {
     if program.as_bytes().contains(&b'/') {
         return is_executable(Path::new(program));
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_split_as_a_shell_does() {
+    fn commands_are_split_like_in_a_shell() {
         let split = |command| words("x", command).unwrap();
         assert_eq!(split("python3 'a b.py' --x=\"1 2\""), ["python3", "a b.py", "--x=1 2"]);
         assert!(matches!(words("x", "a 'b"), Err(DefineError::Quotes { .. })));
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_found_as_the_system_does() {
+    fn programs_are_found_in_the_path() {
         assert!(find(OsStr::new("sh")).is_ok());
         assert!(find(OsStr::new("/bin/sh")).is_ok());
         assert_eq!(find(OsStr::new("no-such-program")).unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_op_is_its_name_protocol_and_arguments() {
+    fn the_identity_depends_on_name_protocol_and_arguments() {
         let argv = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         let one = identity("x", Protocol::Text, &argv(&["a", "b"]));
         assert_ne!(one, identity("x", Protocol::Text, &argv(&["a b"])));

@@ -7,7 +7,7 @@ mod plan;
 
 pub(crate) use args::BenchArguments;
 
-use self::{bar::Bar, outputs::Outputs, plan::BenchPlan};
+use self::{bar::Bar, outputs::ReportOutputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
     exit::Ended,
@@ -25,7 +25,7 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
         }
     };
     // Output files are opened first, so that errors are reported before minutes of measuring.
-    let outputs = match Outputs::open(&plan) {
+    let outputs = match ReportOutputs::open(&plan) {
         Ok(outputs) => outputs,
         Err(error) => return failed(&error),
     };

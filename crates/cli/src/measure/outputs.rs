@@ -8,7 +8,7 @@ use std::{
 
 use bench::report::Report;
 
-use super::plan::{BenchPlan, Form};
+use super::plan::{BenchPlan, Rendering};
 use crate::{
     error::RunError,
     exit::Ended,
@@ -18,37 +18,37 @@ use crate::{
 
 const PICTURES: OutputOption = OutputOption { name: "--svg", content: "pictures" };
 
-/// Open output files with the form of the report for each, and a folder for pictures.
-pub(super) struct Outputs<'a> {
-    forms: Vec<(&'a Form, Output)>,
+/// Open output files with the rendering of the report for each, and a folder for pictures.
+pub(super) struct ReportOutputs<'a> {
+    renderings: Vec<(&'a Rendering, Output)>,
     pictures: Option<Folder<'a>>,
 }
 
-impl Outputs<'_> {
+impl ReportOutputs<'_> {
     /// Opens all outputs. Existing contents are kept until the report is written.
-    pub(super) fn open(plan: &BenchPlan) -> Result<Outputs<'_>, RunError> {
+    pub(super) fn open(plan: &BenchPlan) -> Result<ReportOutputs<'_>, RunError> {
         let mut registry = Registry::new();
-        let mut open = |form| open(form, &mut registry).map(|output| (form, output));
-        let forms = plan.forms.iter().map(&mut open).collect::<Result<_, _>>()?;
+        let mut open = |rendering| open(rendering, &mut registry).map(|output| (rendering, output));
+        let renderings = plan.renderings.iter().map(&mut open).collect::<Result<_, _>>()?;
         let pictures =
             plan.pictures.as_deref().map(|folder| Folder::open(folder, &mut registry)).transpose()?;
-        Ok(Outputs { forms, pictures })
+        Ok(ReportOutputs { renderings, pictures })
     }
 
     /// Writes the report to each output.
     pub(super) fn write(self, report: &Report) -> Ended {
-        let files = self.forms.into_iter().map(|(form, output)| form.write(output, report));
+        let files = self.renderings.into_iter().map(|(rendering, output)| rendering.write(output, report));
         let pictures = self.pictures.map(|folder| folder.write(report).map_err(RunError::WriteOutput));
         files.chain(pictures).map(ending).fold(Ended::Succeeded, Ended::and)
     }
 }
 
-fn open(form: &Form, registry: &mut Registry) -> Result<Output, RunError> {
-    let option = OutputOption { name: form.option, content: "report" };
-    registry.open_output(option, &form.destination)
+fn open(rendering: &Rendering, registry: &mut Registry) -> Result<Output, RunError> {
+    let option = OutputOption { name: rendering.option, content: "report" };
+    registry.open_output(option, &rendering.destination)
 }
 
-impl Form {
+impl Rendering {
     fn write(&self, mut output: Output, report: &Report) -> Result<(), RunError> {
         output.commit()?;
         let written =

@@ -14,7 +14,7 @@ use crate::{args::When, error::Misuse, plan::Destination};
 #[derive(Debug)]
 pub(super) struct BenchPlan {
     pub(super) settings: Settings,
-    pub(super) forms: Vec<Form>,
+    pub(super) renderings: Vec<Rendering>,
     /// Folder for the pictures.
     pub(super) pictures: Option<PathBuf>,
     pub(super) progress: When,
@@ -26,7 +26,7 @@ type Render = fn(&Report) -> String;
 
 /// A rendering of the report and its destination.
 #[derive(Debug)]
-pub(super) struct Form {
+pub(super) struct Rendering {
     pub(super) option: &'static str,
     pub(super) destination: Destination,
     pub(super) render: Render,
@@ -48,9 +48,9 @@ impl BenchPlan {
             ("--csv", arguments.csv, bench::csv),
             ("--html", arguments.html, bench::pictures::html),
         ];
-        let forms = forms(requested)?;
+        let renderings = renderings(requested)?;
         let pictures = arguments.svg;
-        Ok(BenchPlan { settings, forms, pictures, progress: arguments.progress, quiet: arguments.quiet })
+        Ok(BenchPlan { settings, renderings, pictures, progress: arguments.progress, quiet: arguments.quiet })
     }
 }
 
@@ -60,23 +60,28 @@ fn sweeps(arguments: &BenchArguments) -> Vec<Sweep> {
     Sweep::ALL.into_iter().filter(|sweep| only.is_empty() || only.contains(sweep)).collect()
 }
 
-/// Requested forms, and the table unless another form uses standard output.
-fn forms(requested: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Form>, Misuse> {
-    let mut forms: Vec<Form> = requested
+/// Requested renderings, and the table unless another rendering uses standard output.
+fn renderings(requested: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Rendering>, Misuse> {
+    let mut renderings: Vec<Rendering> = requested
         .into_iter()
         .filter_map(|(option, path, render)| {
-            Some(Form { option, destination: Destination::new(path?), render })
+            Some(Rendering { option, destination: Destination::new(path?), render })
         })
         .collect();
-    let mut on_standard_output = forms.iter().filter(|form| form.destination == Destination::Standard);
+    let mut on_standard_output =
+        renderings.iter().filter(|rendering| rendering.destination == Destination::Standard);
     match (on_standard_output.next(), on_standard_output.next()) {
         (Some(first), Some(second)) => return Err(Misuse::OneStandardOutput(first.option, second.option)),
         (Some(_), None) => {}
         (None, _) => {
-            forms.push(Form { option: "", destination: Destination::Standard, render: bench::table });
+            renderings.push(Rendering {
+                option: "",
+                destination: Destination::Standard,
+                render: bench::table,
+            });
         }
     }
-    Ok(forms)
+    Ok(renderings)
 }
 
 fn json(report: &Report) -> String {

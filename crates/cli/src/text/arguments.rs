@@ -1,4 +1,5 @@
-//! The command line, read as C's getopt_long does: options may come after operands and be shortened, `--` ends them.
+//! Parses the command line as C's `getopt_long` does: options may follow operands and be abbreviated, `--`
+//! ends them.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
@@ -7,32 +8,32 @@ use super::{
     block::{Task, Tokens},
 };
 
-/// What is asked for.
+/// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
     Help,
     Version,
-    Work(Work),
+    Computation(Computation),
 }
 
-/// What is to be done, and with what: operands, or standard input.
+/// A task and its input: operands, or standard input if there are none.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Work {
+pub(super) struct Computation {
     pub(super) task: Task,
-    /// Each ended by a NUL, which cannot be in an operand.
+    /// Operands, each terminated by a NUL, which no operand contains.
     pub(super) operands: Option<Vec<u8>>,
 }
 
-/// What is wrong with the options.
+/// An invalid option.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Misuse {
-    /// A short option that there is not.
+pub(super) enum OptionError {
+    /// Unknown short option.
     Unknown(u8),
-    /// A long option that there is not, with its dashes.
+    /// Unknown long option, with its dashes.
     Unrecognized(Vec<u8>),
-    /// A shortened long option that could be several.
+    /// Abbreviation of several long options, with its dashes, and these options.
     Ambiguous(Vec<u8>, &'static [&'static str]),
-    /// A long option with a value.
+    /// Long option with a value that it does not take.
     NeedsNoValue(&'static str),
 }
 
@@ -44,7 +45,7 @@ enum Flag {
 }
 
 impl Front {
-    /// The long options, without their dashes.
+    /// Long options without their dashes.
     fn options(self) -> &'static [&'static str] {
         match self {
             Front::Factor => &["exponents", "help", "version"],
@@ -52,7 +53,8 @@ impl Front {
         }
     }
 
-    /// A negative number is an operand of `gcd`; `factor` takes it for an option, as it always has.
+    /// Returns whether an argument is an operand. A negative number is an operand of `gcd`; `factor` treats
+    /// it as an option, like GNU `factor`.
     fn is_operand(self, argument: &[u8]) -> bool {
         match argument {
             [b'-', second, ..] => self == Front::Gcd && second.is_ascii_digit(),
@@ -61,16 +63,16 @@ impl Front {
     }
 }
 
-/// Reads the arguments. With `permutes` options may come after operands; without, as POSIX has it, the first operand ends
-/// them.
+/// Parses the arguments. With `permutes`, options may follow operands; without, as POSIX requires, the first
+/// operand ends the options.
 ///
 /// # Errors
-/// The first option that is wrong.
+/// Returns the first invalid option.
 pub(super) fn read_arguments(
     front: Front,
     arguments: impl Iterator<Item = OsString>,
     permutes: bool,
-) -> Result<Request, Misuse> {
+) -> Result<Request, OptionError> {
     let (mut operands, mut exponents, mut options_ended) = (Vec::new(), false, false);
     for argument in arguments.map(OsString::into_vec) {
         if options_ended || front.is_operand(&argument) {
@@ -95,34 +97,34 @@ pub(super) fn read_arguments(
         Front::Factor => Task::Factor { tokens, exponents },
         Front::Gcd => Task::Gcd { tokens },
     };
-    Ok(Request::Work(Work { task, operands }))
+    Ok(Request::Computation(Computation { task, operands }))
 }
 
-/// The one option in an argument; of several short ones, which can only be `-h` again and again, the first that is wrong
-/// counts.
-fn flag(front: Front, argument: &[u8]) -> Result<Flag, Misuse> {
+/// Parses an argument with an option. Of several short options, of which only `-h` exists, the first invalid
+/// one is the error.
+fn flag(front: Front, argument: &[u8]) -> Result<Flag, OptionError> {
     if let Some(long) = argument.strip_prefix(b"--") {
         return long_flag(front, long);
     }
     let is_known = |letter: u8| front == Front::Factor && letter == b'h';
     match argument[1..].iter().find(|&&letter| !is_known(letter)) {
-        Some(&letter) => Err(Misuse::Unknown(letter)),
+        Some(&letter) => Err(OptionError::Unknown(letter)),
         None => Ok(Flag::Exponents),
     }
 }
 
-fn long_flag(front: Front, long: &[u8]) -> Result<Flag, Misuse> {
+fn long_flag(front: Front, long: &[u8]) -> Result<Flag, OptionError> {
     let name_end = long.iter().position(|&byte| byte == b'=');
     let name = &long[..name_end.unwrap_or(long.len())];
     let matching = front.options().iter().filter(|option| option.as_bytes().starts_with(name));
     let option = match matching.collect::<Vec<_>>()[..] {
-        [] => return Err(Misuse::Unrecognized([b"--", long].concat())),
+        [] => return Err(OptionError::Unrecognized([b"--", long].concat())),
         [option] => *option,
-        // No two begin with the same letter, so nothing but an empty name fits several.
-        _ => return Err(Misuse::Ambiguous([b"--", long].concat(), front.options())),
+        // All names start with different letters, so only an empty prefix is ambiguous.
+        _ => return Err(OptionError::Ambiguous([b"--", long].concat(), front.options())),
     };
     if name_end.is_some() {
-        return Err(Misuse::NeedsNoValue(option));
+        return Err(OptionError::NeedsNoValue(option));
     }
     Ok(match option {
         "exponents" => Flag::Exponents,
@@ -135,39 +137,40 @@ fn long_flag(front: Front, long: &[u8]) -> Result<Flag, Misuse> {
 mod tests {
     use super::*;
 
-    fn read(front: Front, arguments: &[&str], permutes: bool) -> Result<Request, Misuse> {
+    fn read(front: Front, arguments: &[&str], permutes: bool) -> Result<Request, OptionError> {
         read_arguments(front, arguments.iter().map(OsString::from), permutes)
     }
 
     fn operands(front: Front, arguments: &[&str]) -> Option<Vec<u8>> {
         match read(front, arguments, true) {
-            Ok(Request::Work(work)) => work.operands,
+            Ok(Request::Computation(computation)) => computation.operands,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn options_are_found_among_operands_until_two_dashes() {
+    fn options_are_found_among_operands_until_a_double_dash() {
         let exponents = |tokens| Task::Factor { tokens, exponents: true };
-        let work = Work { task: exponents(Tokens::Operands), operands: Some(b"12\0-h\0--\0".to_vec()) };
+        let computation =
+            Computation { task: exponents(Tokens::Operands), operands: Some(b"12\0-h\0--\0".to_vec()) };
         let read_work = read(Front::Factor, &["12", "-hh", "--", "-h", "--"], true);
-        assert_eq!(read_work, Ok(Request::Work(work)));
-        let stream = Work { task: exponents(Tokens::Stream), operands: None };
-        assert_eq!(read(Front::Factor, &["--e", "--"], true), Ok(Request::Work(stream)));
+        assert_eq!(read_work, Ok(Request::Computation(computation)));
+        let stream = Computation { task: exponents(Tokens::Stream), operands: None };
+        assert_eq!(read(Front::Factor, &["--e", "--"], true), Ok(Request::Computation(stream)));
         assert_eq!(operands(Front::Factor, &["-", ""]), Some(b"-\0\0".to_vec()));
         assert_eq!(read(Front::Factor, &["12", "--v"], true), Ok(Request::Version));
         assert_eq!(read(Front::Gcd, &["--help", "-x"], true), Ok(Request::Help));
     }
 
     #[test]
-    fn wrong_options_are_told_apart() {
+    fn invalid_options_are_distinguished() {
         let wrong = |front, argument| read(front, &["12", argument], true).unwrap_err();
-        assert_eq!(wrong(Front::Factor, "-hx"), Misuse::Unknown(b'x'));
-        assert_eq!(wrong(Front::Factor, "-7"), Misuse::Unknown(b'7'));
-        assert_eq!(wrong(Front::Gcd, "-h"), Misuse::Unknown(b'h'));
-        assert_eq!(wrong(Front::Gcd, "--exponents"), Misuse::Unrecognized(b"--exponents".to_vec()));
-        assert_eq!(wrong(Front::Factor, "--ver=3"), Misuse::NeedsNoValue("version"));
-        assert!(matches!(wrong(Front::Factor, "--=x"), Misuse::Ambiguous(name, _) if name == b"--=x"));
+        assert_eq!(wrong(Front::Factor, "-hx"), OptionError::Unknown(b'x'));
+        assert_eq!(wrong(Front::Factor, "-7"), OptionError::Unknown(b'7'));
+        assert_eq!(wrong(Front::Gcd, "-h"), OptionError::Unknown(b'h'));
+        assert_eq!(wrong(Front::Gcd, "--exponents"), OptionError::Unrecognized(b"--exponents".to_vec()));
+        assert_eq!(wrong(Front::Factor, "--ver=3"), OptionError::NeedsNoValue("version"));
+        assert!(matches!(wrong(Front::Factor, "--=x"), OptionError::Ambiguous(name, _) if name == b"--=x"));
     }
 
     #[test]
@@ -177,7 +180,9 @@ mod tests {
 
     #[test]
     fn without_permutation_the_first_operand_ends_the_options() {
-        let Ok(Request::Work(work)) = read(Front::Factor, &["12", "-x"], false) else { panic!("no work") };
-        assert_eq!(work.operands, Some(b"12\0-x\0".to_vec()));
+        let Ok(Request::Computation(computation)) = read(Front::Factor, &["12", "-x"], false) else {
+            panic!("no work")
+        };
+        assert_eq!(computation.operands, Some(b"12\0-x\0".to_vec()));
     }
 }

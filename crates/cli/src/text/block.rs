@@ -1,4 +1,4 @@
-//! A block of text as a job.
+//! A block of text as a job of the pool.
 
 use ops::BuiltinError;
 use pool::Job;
@@ -6,87 +6,87 @@ use serde::{Deserialize, Serialize};
 
 use super::{factor, gcd};
 
-/// What to do with the numbers in a text.
+/// The operation on the numbers of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// Each is factored, on a line of its own.
+    /// Prime factors of each number, on a line of its own.
     Factor {
-        /// How they stand in the text.
+        /// Format of the text.
         tokens: Tokens,
-        /// Whether repeated factors are printed as powers.
+        /// Print repeated factors as powers.
         exponents: bool,
     },
     /// One greatest common divisor of all operands, or of each line.
     Gcd {
-        /// How they stand in the text.
+        /// Format of the text.
         tokens: Tokens,
     },
 }
 
-/// How the numbers stand in a text.
+/// Format of a text of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Tokens {
-    /// Arguments, each ended by a NUL; they may hold anything else.
+    /// Arguments, each terminated by a NUL; they may contain any other byte.
     Operands,
-    /// As people write them in files, between white space.
+    /// Numbers separated by white space.
     Stream,
 }
 
-/// Text that is dealt with as a whole, by one worker.
+/// A part of the text that one worker processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Block {
-    /// What to do with it.
+    /// The operation.
     pub(crate) task: Task,
-    /// The text; it ends where a number or line ends.
+    /// The text. Ends at the end of a number or line.
     #[serde(with = "serde_bytes")]
     pub(crate) text: Vec<u8>,
 }
 
-/// What came of a block.
+/// Output of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct BlockOutput {
     /// Lines for standard output.
     #[serde(with = "serde_bytes")]
     pub(crate) lines: Vec<u8>,
-    /// What could not be done, in order.
-    pub(crate) flaws: Vec<Flaw>,
+    /// Tokens without a result, in order.
+    pub(crate) errors: Vec<TokenError>,
 }
 
 /// A token without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Flaw {
-    /// How many bytes of the lines come before it.
+pub(crate) struct TokenError {
+    /// Length of the lines before it, in bytes.
     pub(crate) at: usize,
-    /// The token as it was written.
+    /// The token in its original form.
     #[serde(with = "serde_bytes")]
     pub(crate) token: Vec<u8>,
-    /// What is wrong.
-    pub(crate) fault: Fault,
+    /// The cause.
+    pub(crate) kind: TokenErrorKind,
 }
 
-/// Why a token has no result.
+/// Cause for a token without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Fault {
-    /// It is no integer of the kind that is wanted.
-    NoNumber,
-    /// It is, and cannot be factored.
+pub(crate) enum TokenErrorKind {
+    /// It is not an integer of the required kind.
+    NotANumber,
+    /// It is an integer that cannot be factored.
     Failed(BuiltinError),
 }
 
-impl Answer {
-    /// Notes that the token has no result.
-    pub(super) fn note(&mut self, token: &[u8], fault: Fault) {
-        self.flaws.push(Flaw { at: self.lines.len(), token: token.to_vec(), fault });
+impl BlockOutput {
+    /// Records that a token has no result.
+    pub(super) fn add_error(&mut self, token: &[u8], kind: TokenErrorKind) {
+        self.errors.push(TokenError { at: self.lines.len(), token: token.to_vec(), kind });
     }
 }
 
 impl Job for Block {
     const NAME: &'static str = "text";
-    type Output = Answer;
+    type Output = BlockOutput;
     type Error = String;
     type Context = ();
 
-    fn run(self, (): &mut ()) -> Result<Answer, String> {
+    fn run(self, (): &mut ()) -> Result<BlockOutput, String> {
         Ok(match self.task {
             Task::Factor { tokens, exponents } => factor::factor_all(&self.text, tokens, exponents),
             Task::Gcd { tokens: Tokens::Operands } => gcd::of_operands(&self.text),
@@ -96,7 +96,7 @@ impl Job for Block {
 }
 
 impl Block {
-    /// Its parts that have a result each: numbers, or lines for `gcd`.
+    /// Splits the block into parts with one result each: numbers, or lines for `gcd`.
     pub(crate) fn parts(&self) -> Vec<Block> {
         let part = |text: &[u8]| Block { task: self.task, text: text.to_vec() };
         match self.task {
@@ -114,7 +114,7 @@ impl Block {
     }
 }
 
-/// The operands of a text.
+/// Operands of a text in the format [`Tokens::Operands`].
 pub(super) fn operands(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ended = text.strip_suffix(b"\0").map(|text| text.split(|&byte| byte == 0));
     ended.into_iter().flatten()
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_have_the_results_of_the_whole() {
+    fn parts_have_the_same_results_as_the_block() {
         let factor = |tokens| Task::Factor { tokens, exponents: false };
         for (task, text, count) in [
             (factor(Tokens::Stream), b" 12 x\n15".as_slice(), 3),
@@ -136,13 +136,15 @@ mod tests {
             let whole = Block { task, text: text.to_vec() };
             let parts = whole.parts();
             assert_eq!(parts.len(), count, "{task:?}");
-            let answers: Vec<Answer> = parts.into_iter().map(|part| part.run(&mut ()).unwrap()).collect();
-            let lines = answers.iter().flat_map(|answer| answer.lines.clone()).collect::<Vec<u8>>();
-            let tokens =
-                |answer: &Answer| answer.flaws.iter().map(|flaw| flaw.token.clone()).collect::<Vec<_>>();
+            let outputs: Vec<BlockOutput> =
+                parts.into_iter().map(|part| part.run(&mut ()).unwrap()).collect();
+            let lines = outputs.iter().flat_map(|output| output.lines.clone()).collect::<Vec<u8>>();
+            let tokens = |output: &BlockOutput| {
+                output.errors.iter().map(|error| error.token.clone()).collect::<Vec<_>>()
+            };
             let whole = whole.run(&mut ()).unwrap();
             assert_eq!(lines, whole.lines);
-            assert_eq!(answers.iter().flat_map(tokens).collect::<Vec<_>>(), tokens(&whole));
+            assert_eq!(outputs.iter().flat_map(tokens).collect::<Vec<_>>(), tokens(&whole));
         }
     }
 }

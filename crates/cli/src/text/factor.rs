@@ -1,18 +1,19 @@
-//! The text of a block, number by number: `12: 2 2 3`.
+//! Factors the numbers of a block; one line for each, as `12: 2 2 3`.
 
 use super::{
-    block::{Answer, Fault, Tokens, operands},
+    block::{BlockOutput, TokenErrorKind, Tokens, operands},
     integer::{Magnitude, read_natural, significant},
 };
 
-/// Whether it ends a number in a stream. Others that are called white space elsewhere do not: `12\r` is no number.
+/// Returns whether a byte ends a number in a stream. Other kinds of white space do not: `12\r` is not a
+/// number.
 pub(super) fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n')
 }
 
-/// The tokens of a block.
-pub(super) fn tokens(text: &[u8], how: Tokens) -> impl Iterator<Item = &[u8]> {
-    let (words, operands) = match how {
+/// Tokens of a block.
+pub(super) fn tokens(text: &[u8], kind: Tokens) -> impl Iterator<Item = &[u8]> {
+    let (words, operands) = match kind {
         Tokens::Stream => (Some(words(text)), None),
         Tokens::Operands => (None, Some(operands(text))),
     };
@@ -24,14 +25,14 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Factors every number in the text, in order.
-pub(super) fn factor_all(text: &[u8], how: Tokens, exponents: bool) -> Answer {
-    let mut answer = Answer::default();
-    answer.lines.reserve(4 * text.len());
+pub(super) fn factor_all(text: &[u8], kind: Tokens, exponents: bool) -> BlockOutput {
+    let mut output = BlockOutput::default();
+    output.lines.reserve(4 * text.len());
     let mut factors = Vec::new();
-    let mut line = Line { exponents, digits: itoa::Buffer::new() };
-    tokens(text, how).for_each(|token| {
-        // A word with a NUL in it is the string before it, as it is in C.
-        let token = match how {
+    let mut line = FactorLine { exponents, digits: itoa::Buffer::new() };
+    tokens(text, kind).for_each(|token| {
+        // As in C, a word ends at its first NUL.
+        let token = match kind {
             Tokens::Stream => before_nul(token),
             Tokens::Operands => token,
         };
@@ -39,16 +40,16 @@ pub(super) fn factor_all(text: &[u8], how: Tokens, exponents: bool) -> Answer {
             Some(Magnitude::Word(number)) => {
                 factors.clear();
                 numtheory::factor_word(number, &mut factors);
-                line.of_word(&mut answer.lines, (token, number), &factors);
+                line.of_word(&mut output.lines, (token, number), &factors);
             }
             Some(Magnitude::Long(number)) => match numtheory::prime_powers(&number) {
-                Ok(powers) => line.of_long(&mut answer.lines, significant(token), &powers),
-                Err(error) => answer.note(token, Fault::Failed(error.into())),
+                Ok(powers) => line.of_long(&mut output.lines, significant(token), &powers),
+                Err(error) => output.add_error(token, TokenErrorKind::Failed(error)),
             },
-            None => answer.note(token, Fault::NoNumber),
+            None => output.add_error(token, TokenErrorKind::NotANumber),
         }
     });
-    answer
+    output
 }
 
 fn before_nul(word: &[u8]) -> &[u8] {
@@ -58,17 +59,17 @@ fn before_nul(word: &[u8]) -> &[u8] {
     }
 }
 
-/// Writes a line for a number.
-struct Line {
-    /// Whether repeated factors are written as powers.
+/// Writes the lines of numbers.
+struct FactorLine {
+    /// Write repeated factors as powers.
     exponents: bool,
     digits: itoa::Buffer,
 }
 
-impl Line {
+impl FactorLine {
     fn of_word(&mut self, lines: &mut Vec<u8>, (token, number): (&[u8], u64), factors: &[u64]) {
         match token {
-            // Nothing but its digits.
+            // The token is only digits, without leading zeros.
             [b'1'..=b'9', ..] => lines.extend_from_slice(token),
             _ => lines.extend_from_slice(self.digits.format(number).as_bytes()),
         }
@@ -80,7 +81,8 @@ impl Line {
         lines.push(b'\n');
     }
 
-    /// A line of a number with these digits. They are copied: printing a long number takes longer than dividing it.
+    /// Writes the line of a number with these digits. The digits are copied, because formatting a long number
+    /// takes longer than factoring it.
     fn of_long(&mut self, lines: &mut Vec<u8>, number: &[u8], powers: &[(numtheory::Natural, usize)]) {
         lines.extend_from_slice(number);
         lines.push(b':');
@@ -91,7 +93,7 @@ impl Line {
         lines.push(b'\n');
     }
 
-    /// A prime factor that occurs `exponent` times.
+    /// Writes a prime factor that occurs `exponent` times.
     fn power(&mut self, lines: &mut Vec<u8>, prime: &[u8], exponent: usize) {
         let times = if self.exponents { 1 } else { exponent };
         for _ in 0..times {
@@ -109,33 +111,33 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn lines(text: &[u8], how: Tokens, exponents: bool) -> (String, Vec<(usize, String)>) {
-        let answer = factor_all(text, how, exponents);
-        let flaws = answer.flaws.into_iter();
-        let flaws = flaws.map(|flaw| (flaw.at, String::from_utf8(flaw.token).unwrap())).collect();
-        (String::from_utf8(answer.lines).unwrap(), flaws)
+    fn lines(text: &[u8], kind: Tokens, exponents: bool) -> (String, Vec<(usize, String)>) {
+        let output = factor_all(text, kind, exponents);
+        let errors = output.errors.into_iter();
+        let errors = errors.map(|error| (error.at, String::from_utf8(error.token).unwrap())).collect();
+        (String::from_utf8(output.lines).unwrap(), errors)
     }
 
     #[test]
-    fn each_number_has_a_line_and_what_is_none_a_place_between_them() {
-        let (out, flaws) = lines(b" 12\t0 1\n x\n+0018446744073709551616 -5", Tokens::Stream, false);
+    fn each_number_has_a_line_and_each_error_a_position() {
+        let (out, errors) = lines(b" 12\t0 1\n x\n+0018446744073709551616 -5", Tokens::Stream, false);
         assert_eq!(out, format!("12: 2 2 3\n0:\n1:\n18446744073709551616:{}\n", " 2".repeat(64)));
-        assert_eq!(flaws, [(16, "x".to_owned()), (out.len(), "-5".to_owned())]);
+        assert_eq!(errors, [(16, "x".to_owned()), (out.len(), "-5".to_owned())]);
     }
 
     #[test]
-    fn powers_are_written_as_such() {
+    fn repeated_factors_are_written_as_powers() {
         let (out, _) = lines(b"12 7 340282366920938463463374607431768211456", Tokens::Stream, true);
         assert_eq!(out, "12: 2^2 3\n7: 7\n340282366920938463463374607431768211456: 2^128\n");
     }
 
     #[test]
-    fn a_word_ends_at_a_nul_and_an_operand_may_hold_anything_else() {
+    fn a_nul_ends_a_word_and_an_operand_contains_any_other_byte() {
         assert_eq!(
             lines(b"12\x0015 \0", Tokens::Stream, false),
             ("12: 2 2 3\n".into(), vec![(10, "".into())])
         );
-        let (out, flaws) = lines(b" 3\0\x001 2\0", Tokens::Operands, false);
-        assert_eq!((out.as_str(), flaws), ("3: 3\n", vec![(5, String::new()), (5, "1 2".into())]));
+        let (out, errors) = lines(b" 3\0\x001 2\0", Tokens::Operands, false);
+        assert_eq!((out.as_str(), errors), ("3: 3\n", vec![(5, String::new()), (5, "1 2".into())]));
     }
 }

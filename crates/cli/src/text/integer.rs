@@ -1,8 +1,8 @@
-//! Integers as they are written.
+//! Parses integers of any size.
 
 use numtheory::Natural;
 
-/// The most digits that always fit 64 bits.
+/// Largest number of digits that always fits into 64 bits.
 const WORD_DIGITS: usize = 19;
 
 /// A number without its sign.
@@ -10,11 +10,11 @@ const WORD_DIGITS: usize = 19;
 pub(super) enum Magnitude {
     /// Below 2^64.
     Word(u64),
-    /// Any.
+    /// 2^64 and above.
     Long(Natural),
 }
 
-/// The digits of a number of any size: at least one, and nothing else. Zeros may come first.
+/// Parses digits of a number of any size: at least one digit, and no other byte. Leading zeros are allowed.
 #[inline]
 pub(super) fn read_digits(digits: &[u8]) -> Option<Magnitude> {
     let (mut word, mut are_digits) = (0u64, !digits.is_empty());
@@ -42,11 +42,11 @@ fn read_long(digits: &[u8]) -> Option<Magnitude> {
     })
 }
 
-/// A natural number as `factor` takes it: after spaces, perhaps with a `+`.
+/// Parses a natural number in the syntax of `factor`: after spaces, with an optional `+`.
 #[inline]
 pub(super) fn read_natural(token: &[u8]) -> Option<Magnitude> {
     match token {
-        // As nearly all of them are.
+        // The fast path for nearly all numbers.
         [b'1'..=b'9', ..] => read_digits(token),
         _ => {
             let token = after_spaces(token);
@@ -55,13 +55,14 @@ pub(super) fn read_natural(token: &[u8]) -> Option<Magnitude> {
     }
 }
 
-/// The digits of a number that [`read_natural`] reads as a long one: without spaces, sign and leading zeros.
+/// Digits of a number that [`read_natural`] returns as [`Magnitude::Long`]: without spaces, sign and leading
+/// zeros.
 pub(super) fn significant(token: &[u8]) -> &[u8] {
     let first = token.iter().position(|byte| matches!(byte, b'1'..=b'9')).unwrap_or(token.len());
     &token[first..]
 }
 
-/// The magnitude of an integer with or without a sign, after spaces.
+/// Parses the magnitude of an integer with an optional sign, after spaces.
 pub(super) fn read_magnitude(token: &[u8]) -> Option<Magnitude> {
     match after_spaces(token) {
         [b'+' | b'-', digits @ ..] => read_digits(digits),
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sign_and_zeros_and_spaces_may_come_first() {
+    fn spaces_a_sign_and_zeros_may_precede_the_digits() {
         for token in ["7", "+7", "007", "  7", " +00000000000000000000000000000007"] {
             assert_eq!(read_natural(token.as_bytes()), Some(Magnitude::Word(7)), "{token:?}");
         }
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn words_end_at_64_bits() {
+    fn words_have_at_most_64_bits() {
         assert_eq!(read_natural(b"9999999999999999999"), Some(Magnitude::Word(9_999_999_999_999_999_999)));
         assert_eq!(read_natural(b"18446744073709551615"), Some(Magnitude::Word(u64::MAX)));
         assert_eq!(read_natural(b"18446744073709551616"), Some(Magnitude::Long(Natural::from(1u128 << 64))));

@@ -1,50 +1,51 @@
-//! `runner factor` and `runner gcd`: text in, text out, for pipelines of a shell.
+//! `runner factor` and `runner gcd`: text filters for shell pipelines.
 //!
-//! The parent reads and cuts, the workers do the rest. A *block* of text, some thousand numbers or one that is hard, is one
-//! job: a worker reads the numbers in it, computes, and writes the lines, and the parent passes them on in order.
+//! The parent reads the text and splits it into blocks. A *block*, some thousand numbers or a single
+//! expensive one, is one job: a worker parses its numbers, computes, and formats the lines, and the parent
+//! writes them in order.
 //!
 //! | file | concern |
 //! |---|---|
-//! | `arguments` | the command line, read as C's getopt_long does |
-//! | `describe` | what clap has to know for help, completions and the manual; `--help` |
-//! | `cut` | where a block ends |
-//! | `feed` | reads, cuts, and has blocks run: here if that is cheaper than sending them |
+//! | `arguments` | the command line, parsed as C's `getopt_long` does |
+//! | `help` | `--help`, and the descriptions for clap's help, completions and manual |
+//! | `chunker` | splits text into blocks |
+//! | `reader` | reads the input and runs blocks: in its own thread if that is cheaper than on a worker |
 //! | `block` | the job |
-//! | `factor`, `gcd` | what is done with the text of a block |
-//! | `integer` | integers as they are written |
-//! | `order` | blocks under way, in order |
-//! | `crew` | the workers, started when they are needed, and the end by a signal |
-//! | `write` | results and errors, on their way out |
-//! | `wording` | messages, quoted as the C library's programs do |
+//! | `factor`, `gcd` | the operations on a block |
+//! | `integer` | parses integers |
+//! | `queue` | blocks in flight, in order |
+//! | `lazy_pool` | the workers, started on demand, and the handling of signals |
+//! | `write` | writes results and errors in order |
+//! | `messages` | messages, quoted as the programs of the C library quote them |
 
 mod arguments;
 mod block;
-mod crew;
-mod cut;
-mod describe;
+mod chunker;
 mod factor;
-mod feed;
 mod gcd;
+mod help;
 mod integer;
-mod order;
-mod wording;
+mod lazy_pool;
+mod messages;
+mod queue;
+mod reader;
 mod write;
 
 use std::{ffi::OsString, fs::File, io, os::fd::AsFd, sync::Arc};
 
 pub(crate) use block::Block;
-pub(crate) use describe::commands;
+pub(crate) use help::commands;
 
 use self::{
-    arguments::{Request, Work, read_arguments},
-    crew::Crew,
-    feed::start_feed,
-    order::Order,
+    arguments::{Computation, Request, read_arguments},
+    lazy_pool::LazyPool,
+    queue::BlockQueue,
+    reader::start_reader,
     write::Writer,
 };
-use crate::{error::RunError, exit::ExitStatus, files::Registry, plan::Input};
+use crate::{error::RunError, exit::Ended, files::Registry, plan::Input};
 
-/// Which front end; by its name it signs its messages.
+/// The front end. Its name is the prefix of its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Front {
     Factor,
@@ -52,7 +53,7 @@ pub(crate) enum Front {
 }
 
 impl Front {
-    /// The front end that the first argument names.
+    /// Returns the front end that the first argument names.
     pub(crate) fn named(name: &OsString) -> Option<Front> {
         [Front::Factor, Front::Gcd].into_iter().find(|front| name == front.name())
     }
@@ -65,43 +66,43 @@ impl Front {
     }
 }
 
-/// The whole of `runner factor` or `runner gcd`, with the arguments after that word.
-pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> ExitStatus {
+/// Runs `runner factor` or `runner gcd`, with the arguments after that word.
+pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> Ended {
     let permutes = std::env::var_os("POSIXLY_CORRECT").is_none();
     match read_arguments(front, arguments, permutes) {
-        Ok(Request::Help) => Writer::new(front).finish_with(describe::help(front).as_bytes()),
-        Ok(Request::Version) => Writer::new(front).finish_with(describe::version(front).as_bytes()),
-        Ok(Request::Work(work)) => compute(front, work),
-        Err(misuse) => {
-            wording::misused(front, &misuse);
-            ExitStatus::JobsFailed
+        Ok(Request::Help) => Writer::new(front).finish_with(help::help_text(front).as_bytes()),
+        Ok(Request::Version) => Writer::new(front).finish_with(help::version_text(front).as_bytes()),
+        Ok(Request::Computation(computation)) => compute(front, computation),
+        Err(error) => {
+            messages::print_option_error(front, &error);
+            Ended::JobsFailed
         }
     }
 }
 
-fn compute(front: Front, work: Work) -> ExitStatus {
-    if let Err(error) = check_streams(&work) {
-        wording::say(front, &error);
-        return ExitStatus::JobsFailed;
+fn compute(front: Front, computation: Computation) -> Ended {
+    if let Err(error) = check_streams(&computation) {
+        messages::print(front, &error);
+        return Ended::JobsFailed;
     }
-    let started = Crew::new().and_then(|crew| {
-        let (crew, order) = (Arc::new(crew), Arc::new(Order::default()));
-        start_feed(front, work, &crew, &order)?;
-        Ok((crew, order))
+    let started = LazyPool::new().and_then(|pool| {
+        let (pool, queue) = (Arc::new(pool), Arc::new(BlockQueue::default()));
+        start_reader(front, computation, &pool, &queue)?;
+        Ok((pool, queue))
     });
     match started {
-        Ok((crew, order)) => Writer::new(front).write_all(&order, &crew),
+        Ok((pool, queue)) => Writer::new(front).write_all(&queue, &pool),
         Err(error) => {
-            wording::say(front, &error);
-            ExitStatus::JobsFailed
+            messages::print(front, &error);
+            Ended::JobsFailed
         }
     }
 }
 
-/// Refuses standard input that is also written to: each result would be read as a number. One that is empty, as the shell
-/// leaves it in `factor <file >file`, has no results.
-fn check_streams(work: &Work) -> Result<(), RunError> {
-    let is_read = work.operands.is_none() && !is_empty(&io::stdin());
+/// Rejects standard input that is also the output, because each result would be read as a number. An empty
+/// file, as the shell leaves it in `factor <file >file`, is allowed: it has no results.
+fn check_streams(computation: &Computation) -> Result<(), RunError> {
+    let is_read = computation.operands.is_none() && !is_empty(&io::stdin());
     if !is_read {
         return Ok(());
     }

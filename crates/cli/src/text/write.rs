@@ -1,4 +1,4 @@
-//! Results and errors, on their way out.
+//! Writes results and errors in the order of the text.
 
 use std::{
     fs::File,
@@ -11,151 +11,159 @@ use pool::{JobError, ResultError};
 
 use super::{
     Front,
-    block::{Answer, Block},
-    crew::Crew,
-    feed::FeedError,
-    order::{Next, Order},
-    wording::{self, FrontError},
+    block::{Block, BlockOutput},
+    lazy_pool::LazyPool,
+    messages::{self, WriteError},
+    queue::{BlockQueue, QueueEvent},
+    reader::InputError,
 };
 use crate::{
-    exit::ExitStatus,
+    exit::Ended,
     output::{LineWriter, standard_output},
 };
 
-/// GNU `factor` writes when it has so many bytes of lines, or at its end. When writing fails, that decides what it still says.
-const HELD_BACK: usize = 512;
+/// Number of bytes that GNU `factor` buffers before it writes. After a failed write, that is how much it
+/// still processes.
+const GNU_BUFFER: usize = 512;
 
-/// What writes to both streams.
+/// Writes to standard output and standard error.
 pub(super) struct Writer {
     front: Front,
     output: io::Result<LineWriter<File>>,
-    /// Why standard output takes no more, and how many bytes it has not taken.
-    lost: Option<(io::Error, usize)>,
-    ended: ExitStatus,
+    /// The error of standard output, and the number of bytes that were not written.
+    failed: Option<(io::Error, usize)>,
+    ended: Ended,
 }
 
-/// Goes on, or ends the program.
-type Flow = ControlFlow<ExitStatus>;
+/// Continues, or ends the program with this status.
+type Flow = ControlFlow<Ended>;
 
 impl Writer {
     pub(super) fn new(front: Front) -> Writer {
         let output = match sys::startup::output_was_closed() {
             true => Err(Errno::EBADF.into()),
-            // Written to directly: there are whole blocks of lines.
+            // No buffer is needed, because whole blocks of lines are written.
             false => standard_output().map(LineWriter::new),
         };
-        Writer { front, output, lost: None, ended: ExitStatus::Succeeded }
+        Writer { front, output, failed: None, ended: Ended::Succeeded }
     }
 
-    /// Writes a text, which is all there is to be written.
-    pub(super) fn finish_with(mut self, text: &[u8]) -> ExitStatus {
+    /// Writes a text and ends.
+    pub(super) fn finish_with(mut self, text: &[u8]) -> Ended {
         match self.write(text) {
             ControlFlow::Continue(_) => self.finish(),
             ControlFlow::Break(ended) => ended,
         }
     }
 
-    /// Writes what comes of the blocks, until all is said.
-    pub(super) fn write_all(mut self, order: &Order, crew: &Crew) -> ExitStatus {
+    /// Writes the outputs of all blocks.
+    pub(super) fn write_all(mut self, queue: &BlockQueue, pool: &LazyPool) -> Ended {
         loop {
-            let flow = match order.next() {
-                Next::Done(block, outcome) => self.take(&block, outcome, crew),
-                Next::End(result) => {
-                    crew.dismiss();
+            let flow = match queue.next() {
+                QueueEvent::Done(block, outcome) => self.handle(&block, outcome, pool),
+                QueueEvent::End(result) => {
+                    pool.shutdown();
                     self.read_failed(result);
                     return self.finish();
                 }
             };
             if let ControlFlow::Break(ended) = flow {
-                crew.end();
+                pool.stop();
                 return ended;
             }
         }
     }
 
-    /// What could not be read is not mentioned by the `factor` that this one is to be like.
-    fn read_failed(&mut self, result: Result<(), FeedError>) {
+    /// Reports an input error, except for `factor`, because GNU `factor` does not report it.
+    fn read_failed(&mut self, result: Result<(), InputError>) {
         match result {
             Ok(()) => {}
-            Err(FeedError::Read(_)) if self.front == Front::Factor => {}
+            Err(InputError::Read(_)) if self.front == Front::Factor => {}
             Err(error) => {
-                wording::say(self.front, &error);
-                self.ended = ExitStatus::JobsFailed;
+                messages::print(self.front, &error);
+                self.ended = Ended::JobsFailed;
             }
         }
     }
 
-    fn finish(self) -> ExitStatus {
-        match self.lost {
+    fn finish(self) -> Ended {
+        match self.failed {
             Some((error, _)) => {
-                wording::say(self.front, &FrontError::Write(&error));
-                ExitStatus::JobsFailed
+                messages::print(self.front, &WriteError(&error));
+                Ended::JobsFailed
             }
             None => self.ended,
         }
     }
 
-    fn take(&mut self, block: &Block, outcome: Result<Answer, JobError<String>>, crew: &Crew) -> Flow {
+    fn handle(
+        &mut self,
+        block: &Block,
+        outcome: Result<BlockOutput, JobError<String>>,
+        pool: &LazyPool,
+    ) -> Flow {
         match outcome {
-            Ok(answer) => self.answer(&answer),
-            // The workers cannot be started any more.
+            Ok(output) => self.write_output(&output),
+            // Workers can no longer be started.
             Err(JobError::Abandoned(_)) => {
-                crew.yield_to_signal();
-                self.alone(block, crew)
+                pool.wait_for_exit_by_signal();
+                self.run_part(block, pool)
             }
             Err(failure @ JobError::Cancelled) => {
-                crew.yield_to_signal();
-                wording::say(self.front, &failure);
-                Flow::Break(ExitStatus::JobsFailed)
+                pool.wait_for_exit_by_signal();
+                messages::print(self.front, &failure);
+                Flow::Break(Ended::JobsFailed)
             }
             Err(failure) => {
                 let parts = block.parts();
                 if parts.len() <= 1 {
-                    self.ended = ExitStatus::JobsFailed;
-                    wording::unresolved(self.front, &block.text, &failure);
+                    self.ended = Ended::JobsFailed;
+                    messages::print_block_error(self.front, &block.text, &failure);
                     return Flow::Continue(());
                 }
-                parts.iter().try_for_each(|part| self.alone(part, crew))
+                parts.iter().try_for_each(|part| self.run_part(part, pool))
             }
         }
     }
 
     /// Runs a part of a block that has failed as a whole, or a block that has not been run.
-    fn alone(&mut self, part: &Block, crew: &Crew) -> Flow {
-        let outcome = match crew.pool().submit(part.clone()) {
+    fn run_part(&mut self, part: &Block, pool: &LazyPool) -> Flow {
+        let outcome = match pool.executor().submit(part.clone()) {
             Ok(future) => match future.result(None) {
-                Ok(answer) => Ok(answer),
+                Ok(output) => Ok(output),
                 Err(ResultError::Failed(failure)) => Err(failure),
                 Err(_) => Err(JobError::Cancelled),
             },
             Err(_) => Err(JobError::Cancelled),
         };
-        self.take(part, outcome, crew)
+        self.handle(part, outcome, pool)
     }
 
-    /// Both streams as they would be without blocks: what is wrong with a token is said between the lines around it.
-    fn answer(&mut self, answer: &Answer) -> Flow {
+    /// Writes lines and errors in order, as without blocks: the error of a token is printed between the lines
+    /// around it.
+    fn write_output(&mut self, output: &BlockOutput) -> Flow {
         let mut written = 0;
-        for flaw in &answer.flaws {
-            self.put(&answer.lines[written..flaw.at])?;
-            written = flaw.at;
-            self.ended = ExitStatus::JobsFailed;
-            wording::flawed(self.front, flaw);
+        for error in &output.errors {
+            self.write_lines(&output.lines[written..error.at])?;
+            written = error.at;
+            self.ended = Ended::JobsFailed;
+            messages::print_token_error(self.front, error);
         }
-        self.put(&answer.lines[written..])
+        self.write_lines(&output.lines[written..])
     }
 
-    /// Writes lines. What cannot be written is noted, and said when all else is, or there is much of it.
-    fn put(&mut self, lines: &[u8]) -> Flow {
-        let lost = self.write(lines)?;
-        match &mut self.lost {
-            Some((error, held_back)) if lost > 0 => {
-                *held_back += lost;
-                if *held_back >= HELD_BACK {
-                    // Once for the lines, and once for the end.
-                    wording::say(self.front, &FrontError::Write(error));
-                    wording::say(self.front, &FrontError::Write(error));
-                    return Flow::Break(ExitStatus::JobsFailed);
+    /// Writes lines. A failure is reported after all other messages, or once [`GNU_BUFFER`] bytes are
+    /// unwritten.
+    fn write_lines(&mut self, lines: &[u8]) -> Flow {
+        let failed = self.write(lines)?;
+        match &mut self.failed {
+            Some((error, unwritten)) if failed > 0 => {
+                *unwritten += failed;
+                if *unwritten >= GNU_BUFFER {
+                    // GNU `factor` reports the error for the lines, and again at its end.
+                    messages::print(self.front, &WriteError(error));
+                    messages::print(self.front, &WriteError(error));
+                    return Flow::Break(Ended::JobsFailed);
                 }
             }
             _ => {}
@@ -163,22 +171,22 @@ impl Writer {
         Flow::Continue(())
     }
 
-    /// Writes what can be written: how many bytes cannot.
-    fn write(&mut self, mut bytes: &[u8]) -> ControlFlow<ExitStatus, usize> {
-        while !bytes.is_empty() && self.lost.is_none() {
+    /// Writes as much as possible; returns the number of bytes that were not written.
+    fn write(&mut self, mut bytes: &[u8]) -> ControlFlow<Ended, usize> {
+        while !bytes.is_empty() && self.failed.is_none() {
             let written = match &mut self.output {
                 Ok(output) => output.write(bytes),
-                Err(error) => Err(wording::again(error)),
+                Err(error) => Err(messages::copy_error(error)),
             };
             match written {
-                Ok(0) => self.lost = Some((ErrorKind::WriteZero.into(), 0)),
+                Ok(0) => self.failed = Some((ErrorKind::WriteZero.into(), 0)),
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A reader that has seen enough is no error, unless whoever started the program wants it to be one.
+                // A closed pipe is not an error, unless SIGPIPE was ignored when the program was started.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe && !sys::startup::pipe_was_ignored() => {
-                    return ControlFlow::Break(ExitStatus::Signal(Signal::SIGPIPE));
+                    return ControlFlow::Break(Ended::Signal(Signal::SIGPIPE));
                 }
-                Err(error) => self.lost = Some((error, 0)),
+                Err(error) => self.failed = Some((error, 0)),
             }
         }
         ControlFlow::Continue(bytes.len())

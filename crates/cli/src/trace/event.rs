@@ -1,38 +1,38 @@
-//! The trace-event format: one object an event.
+//! The trace-event format: one JSON object per event.
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// An event, as it stands in the file.
+/// An event; the fields are those of the format.
 #[derive(Debug, Serialize)]
 pub(super) struct Event<'a> {
     pub(super) name: Cow<'a, str>,
-    /// What kind of event it is.
+    /// Kind of the event.
     pub(super) ph: Phase,
-    /// Which process's line it stands on, and which thread's.
+    /// Process and thread of the track on which it is shown.
     pub(super) pid: u32,
     pub(super) tid: u32,
     pub(super) ts: Micros,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dur: Option<Micros>,
-    /// What belongs together, such as the ends of an arrow.
+    /// Identifier that related events share, such as the ends of an arrow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<u64>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) cat: &'static str,
-    /// To which slice the end of an arrow belongs: the one around it.
+    /// Binding point of the end of an arrow: the enclosing slice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bp: Option<&'static str>,
-    /// How much of the lines a moment concerns: its thread's.
+    /// Scope of an instant event: its thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) s: Option<&'static str>,
     #[serde(skip_serializing_if = "Value::is_null")]
     pub(super) args: Value,
 }
 
-/// The kinds of events.
+/// Kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Phase {
     #[serde(rename = "M")]
@@ -51,15 +51,15 @@ pub(super) enum Phase {
     ArrowEnd,
 }
 
-/// A line: a process and a thread.
+/// A track of the viewer: a process and a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct Track {
     pub(super) pid: u32,
     pub(super) tid: u32,
 }
 
-impl Line {
-    /// An event that is nothing but its name.
+impl Track {
+    /// An event with only a name and a time.
     pub(super) fn event<'a>(self, ph: Phase, name: impl Into<Cow<'a, str>>, ts: u64) -> Event<'a> {
         Event {
             name: name.into(),
@@ -84,13 +84,13 @@ impl Line {
         Event { s: Some("t"), ..self.event(Phase::Instant, name, ts) }
     }
 
-    /// A point on the arrow of a batch.
+    /// A point of the arrow of a batch.
     pub(super) fn arrow(self, ph: Phase, batch: u64, ts: u64) -> Event<'static> {
         let bp = (ph != Phase::ArrowStart).then_some("e");
         Event { id: Some(batch), cat: "batch", bp, ..self.event(ph, "batch", ts) }
     }
 
-    /// Something that a viewer is told of a line, not of a moment.
+    /// Metadata of the track, without a time.
     pub(super) fn metadata(self, name: &'static str, args: Value) -> Event<'static> {
         Event { args, ..self.event(Phase::Metadata, name, 0) }
     }
@@ -100,13 +100,13 @@ impl Line {
     }
 }
 
-/// Nanoseconds, written as microseconds, which is what the format has.
+/// A time in nanoseconds that is written in microseconds, the unit of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Micros(pub(super) u64);
 
 impl Micros {
-    /// The number to be written. Some readers multiply it by 1000 and cut off what follows the point: where that would be a
-    /// nanosecond less, slices that touch each other would overlap, so the next larger number is written.
+    /// Value to write. Some viewers multiply it by 1000 and truncate. Where that would give a nanosecond
+    /// less, adjacent slices would overlap, so the next larger floating-point number is written.
     fn number(self) -> f64 {
         let micros = self.0 as f64 / 1000.0;
         if ((micros * 1000.0) as u64) < self.0 { micros.next_up() } else { micros }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nanoseconds_survive_readers_that_round_and_readers_that_cut_off() {
+    fn nanoseconds_survive_rounding_and_truncating_viewers() {
         let numbers = (0..200_000).chain((0..100_000).map(|n| n * 998_244_353 % 100_000_000_000_000));
         for nanos in numbers {
             let text = serde_json::to_string(&Micros(nanos)).unwrap();
@@ -138,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn what_an_event_does_not_have_is_not_written() {
-        let line = Line { pid: 3, tid: 4 };
-        let text = serde_json::to_string(&line.slice("wait", 1500, 250)).unwrap();
+    fn missing_fields_are_not_written() {
+        let track = Track { pid: 3, tid: 4 };
+        let text = serde_json::to_string(&track.slice("wait", 1500, 250)).unwrap();
         assert_eq!(text, r#"{"name":"wait","ph":"X","pid":3,"tid":4,"ts":1.5,"dur":0.25}"#);
     }
 }

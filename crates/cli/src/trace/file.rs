@@ -1,4 +1,4 @@
-//! The file of a timeline: a JSON object, as viewers of trace events read it.
+//! Writes a timeline as a JSON object in the trace-event format.
 
 use std::{
     cell::Cell,
@@ -11,44 +11,44 @@ use pool::Observer;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{book::Book, event::Event, lanes::events, recorder::Recorder};
+use super::{event::Event, recorder::TraceRecorder, timeline::TimelineData, tracks::events};
 
-/// The most slices of a timeline: a file of up to some 45 MB, which viewers still take with ease.
-const MOST_SLICES: usize = 200_000;
+/// Limit of slices in a timeline: a file of up to about 45 MB, which viewers load without difficulty.
+const MAX_SLICES: usize = 200_000;
 
-/// A timeline that is to be written at the end of the run.
+/// A timeline that is recorded during a run and written at its end.
 #[derive(Debug)]
 pub(crate) struct Timeline {
-    recorder: Arc<Recorder>,
+    recorder: Arc<TraceRecorder>,
 }
 
 impl Timeline {
     /// Starts an empty timeline.
     pub(crate) fn start() -> Timeline {
-        Timeline { recorder: Arc::new(Recorder::new(sys::clock::now(), MOST_SLICES)) }
+        Timeline { recorder: Arc::new(TraceRecorder::new(sys::clock::now(), MAX_SLICES)) }
     }
 
-    /// Who is to hear what happens in the pool.
+    /// The observer to register with the pool.
     pub(crate) fn observer(&self) -> Arc<dyn Observer> {
         self.recorder.clone()
     }
 
     /// Writes the file.
     pub(crate) fn write(&self, file: &File) -> io::Result<()> {
-        self.recorder.look(|book| write(book, file))
+        self.recorder.with_data(|data| write(data, file))
     }
 }
 
-/// Event by event: the whole text may be much larger than what it is made of.
-fn write(book: &Book, file: impl Write) -> io::Result<()> {
+/// Serializes event by event, because the whole text may be much larger than the recorded data.
+fn write(data: &TimelineData, file: impl Write) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 16, file);
     let runner = std::process::id();
     serde_json::to_writer(
         &mut file,
-        &Whole {
-            trace_events: Stream(Cell::new(Some(events(book, runner)))),
+        &TraceFile {
+            trace_events: EventStream(Cell::new(Some(events(data, runner)))),
             display_time_unit: "ns",
-            other_data: about(book),
+            other_data: about(data),
         },
     )?;
     file.write_all(b"\n")?;
@@ -57,34 +57,35 @@ fn write(book: &Book, file: impl Write) -> io::Result<()> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Whole<E: Serialize> {
+struct TraceFile<E: Serialize> {
     trace_events: E,
     display_time_unit: &'static str,
     other_data: Value,
 }
 
-/// Events that are written as they are made, once.
-struct Stream<I>(Cell<Option<I>>);
+/// An iterator of events that is consumed by serializing it once.
+struct EventStream<I>(Cell<Option<I>>);
 
-impl<'a, I: Iterator<Item = Event<'a>>> Serialize for Stream<I> {
+impl<'a, I: Iterator<Item = Event<'a>>> Serialize for EventStream<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.take().into_iter().flatten())
     }
 }
 
-/// What there is to know about the whole file, above all what is not in it.
-fn about(book: &Book) -> Value {
-    let sampling = &book.sampling;
+/// Information about the file: the program, the clock, and the sampling of events.
+fn about(data: &TimelineData) -> Value {
+    let sampling = &data.sampling;
     json!({
         "program": concat!("runner ", env!("CARGO_PKG_VERSION")),
         "clock": "CLOCK_MONOTONIC",
-        "start_ns": book.start.0,
-        "batches": book.batches,
+        "start_ns": data.start.0,
+        "batches": data.batches,
         "batches_shown_one_of": sampling.batches(),
         "jobs_shown_in_one_batch_of": sampling.jobs(),
-        "most_slices": sampling.most(),
-        "sampling": "shown are batches whose number is a multiple of `batches_shown_one_of`, with their single jobs if it is one \
-                     of `jobs_shown_in_one_batch_of`; starts, ends, restarts, recalls and batches in which a worker died are all \
-                     shown; counters are exact where they are shown",
+        "most_slices": sampling.max_slices(),
+        "sampling": "batches are shown if their number is a multiple of `batches_shown_one_of`, with their \
+                     single jobs if it is a multiple of `jobs_shown_in_one_batch_of`; starts, exits, \
+                     restarts, recalls and batches in which a worker exited are always shown; counters are \
+                     exact where they are shown",
     })
 }

@@ -2,22 +2,22 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `recorder` | hears what happens in the pool |
-//! | `book` | what is remembered of it |
-//! | `life` | what is remembered of one worker |
-//! | `names` | the numbers of jobs |
-//! | `sampling` | what is left out, so that the memory for it is bounded |
-//! | `lanes` | what stands where on which line |
+//! | `recorder` | records the events of the pool |
+//! | `timeline` | the recorded data of a run |
+//! | `worker_trace` | the recorded data of one worker |
+//! | `job_numbers` | sets of job numbers |
+//! | `sampling` | drops events, so that the memory is bounded |
+//! | `tracks` | assigns events to the tracks of the viewer |
 //! | `event` | the format of an event |
-//! | `file` | the file |
+//! | `file` | writes the file |
 
-mod book;
 mod event;
 mod file;
-mod lanes;
-mod life;
-mod names;
+mod job_numbers;
 mod recorder;
 mod sampling;
+mod timeline;
+mod tracks;
+mod worker_trace;
 
 pub(crate) use file::Timeline;

@@ -1,38 +1,38 @@
-//! Hears what happens in the pool.
+//! Records the events of the pool.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use pool::{BatchId, MonotonicInstant, Observer, PoolEvent};
 
-use super::book::Book;
+use super::timeline::TimelineData;
 
-/// Keeps a book.
+/// An observer of the pool that records its events.
 #[derive(Debug)]
-pub(super) struct Recorder {
-    book: Mutex<Book>,
-    /// The times of single jobs are wanted for one batch of so many.
+pub(super) struct TraceRecorder {
+    data: Mutex<TimelineData>,
+    /// Durations of jobs are recorded for batches whose number is a multiple of this.
     jobs_of: AtomicU64,
 }
 
-impl Recorder {
-    /// One that remembers so many slices.
-    pub(super) fn new(start: MonotonicInstant, most: usize) -> Recorder {
-        Recorder { book: Mutex::new(Book::new(start, most)), jobs_of: AtomicU64::new(1) }
+impl TraceRecorder {
+    /// Creates a recorder for at most `max_slices` slices.
+    pub(super) fn new(start: MonotonicInstant, max_slices: usize) -> TraceRecorder {
+        TraceRecorder { data: Mutex::new(TimelineData::new(start, max_slices)), jobs_of: AtomicU64::new(1) }
     }
 
-    /// Looks at what has been heard so far.
-    pub(super) fn look<T>(&self, at: impl FnOnce(&Book) -> T) -> T {
-        at(&self.book.lock())
+    /// Calls `read` with the data recorded so far.
+    pub(super) fn with_data<T>(&self, read: impl FnOnce(&TimelineData) -> T) -> T {
+        read(&self.data.lock())
     }
 }
 
-impl Observer for Recorder {
+impl Observer for TraceRecorder {
     fn note(&self, event: &PoolEvent) {
         let event = event.clone();
-        let mut book = self.book.lock();
-        book.note(event);
-        self.jobs_of.store(book.sampling.jobs(), Ordering::Relaxed);
+        let mut data = self.data.lock();
+        data.note(event);
+        self.jobs_of.store(data.sampling.jobs(), Ordering::Relaxed);
     }
 
     fn wants_durations(&self, batch: BatchId) -> bool {

@@ -1,39 +1,40 @@
-//! What is left out, so that the memory for a timeline is bounded.
+//! Sampling of batches, so that the memory for a timeline is bounded.
 //!
-//! While there is room everything is kept. When there is none, every other batch is left out, then every other one of the
-//! rest, and so on: by the number of the batch, so that the batches that are left are spread over the whole run. Where single
-//! jobs take most of the room, they go before any batch does.
+//! Everything is kept until the limit is reached. Then every other batch is dropped, later every other one of
+//! the rest, and so on. The selection is by batch number, so the remaining batches are spread over the whole
+//! run. Where single jobs use most of the slices, they are dropped before any batch.
 
 use pool::BatchId;
 
-/// Which batches are kept, and of which the single jobs.
+/// Selects the batches that are kept, and those of which the single jobs are kept.
 #[derive(Clone, Debug)]
 pub(super) struct Sampling {
-    /// So many slices there may be.
-    most: usize,
-    /// Batches are kept whose number is a multiple of this.
+    /// Limit of slices.
+    max_slices: usize,
+    /// Batches are kept if their number is a multiple of this.
     batches: u64,
-    /// The jobs of those batches are kept whose number is a multiple of this, which is one of `batches`.
+    /// Single jobs are kept if the number of their batch is a multiple of this, which is a multiple of
+    /// `batches`.
     jobs: u64,
-    /// The largest number of a batch so far.
+    /// Largest batch number so far.
     newest: u64,
 }
 
 impl Sampling {
-    pub(super) fn new(most: usize) -> Sampling {
-        Sampling { most, batches: 1, jobs: 1, newest: 0 }
+    pub(super) fn new(max_slices: usize) -> Sampling {
+        Sampling { max_slices, batches: 1, jobs: 1, newest: 0 }
     }
 
-    pub(super) fn most(&self) -> usize {
-        self.most
+    pub(super) fn max_slices(&self) -> usize {
+        self.max_slices
     }
 
-    /// One batch of so many is kept.
+    /// Batches are kept if their number is a multiple of this.
     pub(super) fn batches(&self) -> u64 {
         self.batches
     }
 
-    /// The single jobs of one batch of so many are kept.
+    /// Single jobs are kept if the number of their batch is a multiple of this.
     pub(super) fn jobs(&self) -> u64 {
         self.jobs
     }
@@ -46,18 +47,20 @@ impl Sampling {
         batch.0.is_multiple_of(self.jobs)
     }
 
-    /// Whether the jobs of a batch are few enough to be looked at one by one.
+    /// Returns whether the jobs of a batch are few enough to be shown individually: at most a quarter of the
+    /// limit.
     pub(super) fn has_room_for(&self, jobs: usize) -> bool {
-        jobs <= self.most / 4
+        jobs <= self.max_slices / 4
     }
 
     pub(super) fn note(&mut self, batch: BatchId) {
         self.newest = self.newest.max(batch.0);
     }
 
-    /// Keeps less from now on, if there are too many slices and anything can be left out; `jobs` of them are single jobs.
+    /// Drops more from now on if there are too many slices; `jobs` of them are single jobs. Returns whether
+    /// anything was left to drop.
     pub(super) fn coarsen(&mut self, slices: usize, jobs: usize) -> bool {
-        if slices <= self.most {
+        if slices <= self.max_slices {
             return false;
         }
         let stride = if jobs > slices / 2 { &mut self.jobs } else { &mut self.batches };
@@ -75,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_jobs_go_before_batches() {
+    fn single_jobs_are_dropped_before_batches() {
         let mut sampling = Sampling::new(100);
         sampling.note(BatchId(1000));
         assert!(!sampling.coarsen(100, 90));
@@ -87,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_there_is_nothing_left_to_leave_out() {
+    fn coarsening_ends_when_everything_is_dropped() {
         let mut sampling = Sampling::new(1);
         sampling.note(BatchId(5));
         while sampling.coarsen(100, 0) {}

@@ -140,8 +140,8 @@ fn grains() -> impl Iterator<Item = f64> {
     (2..=7).flat_map(|power| [10_f64.powi(power), 3.0 * 10_f64.powi(power)]).chain([1e8])
 }
 
-/// Predicted time for a job: that of the parent or of the workers, whichever is slower. The parent shares the cores with
-/// the workers.
+/// Predicted time for a job: that of the parent or of the workers, whichever is slower. The parent shares the
+/// cores with the workers.
 fn predicted(workers: usize, grain: f64) -> f64 {
     let shared = (grain + 90.0) / workers.min(2) as f64 + 55.0;
     shared.max(55.0)

@@ -7,54 +7,55 @@ use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
 use super::{ClusterMisuse, args::ServerArguments};
 use crate::{
     error::{self, RunError, warn},
-    exit::ExitStatus,
-    output::print_stdout,
+    exit::Ended,
+    output::print_whole,
 };
 
-/// Prints what there is to see of a queue.
-pub(crate) fn status(server: &ServerArguments, json: bool) -> ExitStatus {
-    carry_out(server, cluster::status).map_or_else(
+/// Prints the state of a queue, as a table or as JSON.
+pub(crate) fn status(server: &ServerArguments, json: bool) -> Ended {
+    request(server, cluster::status).map_or_else(
         |ended| ended,
         |status| {
             let text =
                 if json { serde_json::to_string(&status).unwrap_or_default() + "\n" } else { table(&status) };
-            print_stdout(text.as_bytes())
+            print_whole(text.as_bytes())
         },
     )
 }
 
-/// Removes a queue or a run, and says what that was.
-pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> ExitStatus {
-    let mut waiting = || warn("waiting for batches of the run that nodes have");
-    carry_out(server, |connection, queue| cluster::clean(connection, queue, run, &mut waiting)).map_or_else(
+/// Removes a queue or a run of it, and prints what was removed.
+pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
+    let mut waiting = || warn("waiting for messages of the run that nodes are processing");
+    request(server, |connection, queue| cluster::clean(connection, queue, run, &mut waiting)).map_or_else(
         |ended| ended,
         |Cleaned { waiting, results, quarantined }| {
             warn(&format!(
-                "removed {waiting} waiting batches, {results} results, {quarantined} quarantined batches"
+                "removed {waiting} waiting messages, {results} results, {quarantined} quarantined messages"
             ));
-            ExitStatus::Succeeded
+            Ended::Succeeded
         },
     )
 }
 
-fn carry_out<T>(
+fn request<T>(
     server: &ServerArguments,
-    act: impl FnOnce(&Connection, &Queue) -> Result<T, Error>,
-) -> Result<T, ExitStatus> {
-    let wanted = server.connection().and_then(|connection| Ok((connection, server.queue()?)));
-    let (connection, queue) = wanted.map_err(|misuse: ClusterMisuse| {
+    send: impl FnOnce(&Connection, &Queue) -> Result<T, Error>,
+) -> Result<T, Ended> {
+    let target = server.connection().and_then(|connection| Ok((connection, server.queue()?)));
+    let (connection, queue) = target.map_err(|misuse: ClusterMisuse| {
         error::print(&misuse);
-        ExitStatus::Usage
+        Ended::Misused
     })?;
-    act(&connection, &queue).map_err(|error| {
+    send(&connection, &queue).map_err(|error| {
         error::print(&RunError::Cluster(error.to_string()));
-        ExitStatus::Pool
+        Ended::Pool
     })
 }
 
 fn table(status: &Status) -> String {
     let mut text = format!(
-        "queue {} ({})\n{} batches queued, {} in flight ({} redelivered), {:.0} jobs/s\n{} bytes of jobs, {} bytes of results\n",
+        "queue {} ({})\n{} messages queued, {} in flight ({} redelivered), {:.0} jobs/s\n\
+         {} bytes of jobs, {} bytes of results\n",
         status.queue,
         status.description,
         status.queued,
@@ -67,13 +68,13 @@ fn table(status: &Status) -> String {
     let nodes = &status.nodes;
     let _ = writeln!(
         text,
-        "\n{:<32} {:>7} {:>7} {:>12} {:>10} {:>9}",
-        "node", "workers", "batches", "jobs", "jobs/s", "up s"
+        "\n{:<32} {:>7} {:>8} {:>12} {:>10} {:>9}",
+        "node", "workers", "messages", "jobs", "jobs/s", "up s"
     );
     for node in nodes {
         let _ = writeln!(
             text,
-            "{:<32} {:>7} {:>7} {:>12} {:>10.0} {:>9.0}",
+            "{:<32} {:>7} {:>8} {:>12} {:>10.0} {:>9.0}",
             node.name, node.workers, node.batches_held, node.jobs_done, node.jobs_per_second, node.up_s
         );
     }
