@@ -49,7 +49,7 @@ pub fn measure(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Resul
     Ok(report)
 }
 
-/// Gives points of a sweep that run the same jobs the same grain, the median of all their rounds, so that
+/// Sets one grain for all points of a sweep that run the same jobs: the median of all their rounds, so that
 /// rows of the same work can be grouped by it. Their speedups are still those of their own rounds.
 fn share_grains(points: &[Point], measured: &mut [Measured]) {
     let work = |point: &Point| (point.sweep, point.bytes, point.grain_ns.to_bits());

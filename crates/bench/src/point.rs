@@ -256,7 +256,11 @@ mod tests {
         let (measured, measurements, repetitions) =
             measured_with(&[[1500.0, 1500.0, 500.0], [1000.0, 1250.0, 500.0]]);
         assert_eq!((measurements, repetitions), (2, 1));
-        assert_eq!(speedups(&measured), [(0.8, false), (2.0, false)], "none is of the first measurement");
+        assert_eq!(
+            speedups(&measured),
+            [(0.8, false), (2.0, false)],
+            "all rows are of the second measurement"
+        );
         assert_eq!(measured.loop_ns, [1000.0; 3]);
     }
 

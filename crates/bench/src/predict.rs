@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::samples;
 
-    /// FittedCosts of 100 ns in the parent and 20 ns in a worker for each job, whatever the row's speedup.
+    /// Costs of 100 ns in the parent and 20 ns in a worker for each job, whatever the row's speedup.
     fn costs(row: &Row) -> Option<CostSnapshot> {
         let mut costs = CostSnapshot::default();
         (costs.jobs, costs.batches) = (1000.0, 10.0);

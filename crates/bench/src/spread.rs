@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn one_round_and_none_have_a_spread_too() {
+    fn one_round_or_none_has_a_spread() {
         let one = Spread::of(vec![7.0]);
         assert_eq!((one.median, one.low, one.high, one.outliers.len()), (7.0, 7.0, 7.0, 0));
         assert_eq!(Spread::of(vec![]).median, 0.0);

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rounds_are_possible() {
+    fn an_empty_series_is_possible() {
         assert!(is_possible(vec![], 1.0));
         assert!(!is_possible(vec![f64::INFINITY], 1.0));
     }

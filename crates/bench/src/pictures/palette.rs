@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_inks_share_a_name() {
+    fn names_of_colours_are_unique() {
         let mut names: Vec<_> = all().map(|colour| colour.name).collect();
         names.sort_unstable();
         let count = names.len();
