@@ -38,7 +38,7 @@ pub(crate) struct AdviseArguments {
 impl From<AdviseArguments> for Arguments {
     fn from(advise: AdviseArguments) -> Arguments {
         let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
-        let usual = Arguments::usual();
+        let usual = Arguments::defaults();
         // The sample runs on a worker process, so a crash does not end this one.
         let cluster = RunArguments::default();
         let executor = ExecutorKind::Processes;

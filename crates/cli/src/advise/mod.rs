@@ -11,47 +11,47 @@ pub(crate) use args::AdviseArguments;
 use self::{sample::sample, sentence::sentence};
 use crate::{
     error::{self, RunError},
-    exit::Ended,
+    exit::ExitStatus,
     files::Registry,
-    input::{Source, open_all},
-    interrupt::end_by_signals,
-    output::print_whole,
+    input::{InputSource, open_all},
+    interrupt::exit_on_signal,
+    output::print_stdout,
     plan::Plan,
-    run::{IntakeEnd, ending_of},
+    run::{ReadEnd, exit_status_of},
 };
 
 /// Runs `runner advise`.
-pub(crate) fn advise(arguments: AdviseArguments) -> Ended {
+pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
     let plan = match Plan::new(arguments.into()) {
         Ok(plan) => plan,
         Err(error) => {
             error::print(&error);
-            return Ended::Misused;
+            return ExitStatus::Usage;
         }
     };
     let starts = bench::Starts::default();
     let sampled = open(&plan).and_then(|sources| {
-        end_by_signals(starts.clone()).map_err(RunError::Thread)?;
+        exit_on_signal(starts.clone()).map_err(RunError::Thread)?;
         sample(&plan, sources, &starts)
     });
     match sampled {
         Ok(Some(sampled)) => {
             let advice = bench::advise(&sampled, plan.workers, available_cores());
-            print_whole(sentence(&sampled, &advice).as_bytes())
+            print_stdout(sentence(&sampled, &advice).as_bytes())
         }
         Ok(None) => {
             error::warn("no valid job to run, so there is nothing to advise");
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
         Err(error) => {
             error::print(&error);
-            ending_of(&error)
+            exit_status_of(&error)
         }
     }
 }
 
 /// Opens the inputs, and registers standard output, which must not be one of them.
-fn open(plan: &Plan) -> Result<Vec<Source>, RunError> {
+fn open(plan: &Plan) -> Result<Vec<InputSource>, RunError> {
     let mut registry = Registry::new();
     let sources = open_all(&plan.inputs, &mut registry)?;
     registry.add_standard_output()?;
@@ -59,9 +59,9 @@ fn open(plan: &Plan) -> Result<Vec<Source>, RunError> {
 }
 
 /// Error of an input. Stopping after the sample is not an error.
-fn failure(end: IntakeEnd) -> Option<RunError> {
+fn failure(end: ReadEnd) -> Option<RunError> {
     match end {
-        IntakeEnd::Failed(error) => Some(error),
-        IntakeEnd::NotWanted | IntakeEnd::Invalid => None,
+        ReadEnd::Failed(error) => Some(error),
+        ReadEnd::Closed | ReadEnd::InvalidJob => None,
     }
 }

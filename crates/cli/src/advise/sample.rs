@@ -15,9 +15,9 @@ use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, S
 use super::failure;
 use crate::{
     error::RunError,
-    input::Source,
+    input::InputSource,
     plan::Plan,
-    run::{Intake, IntakeEnd, TakenJob, Taker},
+    run::{JobConsumer, JobReader, ReadEnd, ReadJob},
 };
 
 /// Largest number of jobs in a sample.
@@ -39,7 +39,7 @@ const LONG_NS: f64 = 1e5;
 /// Runs a sample and returns its measurements; `None` if no job has been run.
 pub(super) fn sample(
     plan: &Plan,
-    sources: Vec<Source>,
+    sources: Vec<InputSource>,
     starts: &Starts,
 ) -> Result<Option<SampleStats>, RunError> {
     // On a separate pool, because its batch sizes adapt to empty jobs.
@@ -53,7 +53,7 @@ pub(super) fn sample(
         pool.join();
     }
     if let Some(cause) = pool.broken() {
-        return Err(RunError::Broken(cause.to_string()));
+        return Err(RunError::PoolFailed(cause.to_string()));
     }
     let mut jobs = CostSnapshot::of(&pool) - before;
     let done = done.0.load(Ordering::Relaxed);
@@ -80,7 +80,7 @@ struct Read {
 /// Reads jobs until the sample is complete, and submits them to the pool.
 fn run_sample(
     plan: &Plan,
-    sources: Vec<Source>,
+    sources: Vec<InputSource>,
     pool: &ProcessPool<Builtin>,
     done: &Arc<RunCount>,
 ) -> Result<Read, RunError> {
@@ -89,7 +89,7 @@ fn run_sample(
         taken: 0,
         until: Instant::now() + READ_TIMEOUT,
     };
-    match Intake::new(plan).read_all(sources, &mut sample) {
+    match JobReader::new(plan).read_all(sources, &mut sample) {
         Ok(()) => Ok(Read { jobs: sample.taken, all: true }),
         Err(end) => failure(end).map_or(Ok(Read { jobs: sample.taken, all: false }), Err),
     }
@@ -102,10 +102,10 @@ struct SampleConsumer {
     until: Instant,
 }
 
-impl Taker for SampleConsumer {
-    fn take(&mut self, job: TakenJob, _: &[u8], _: &str) -> Result<(), IntakeEnd> {
+impl JobConsumer for SampleConsumer {
+    fn consume(&mut self, job: ReadJob, _: &[u8], _: &str) -> Result<(), ReadEnd> {
         if self.taken == MAX_JOBS || Instant::now() >= self.until {
-            return Err(IntakeEnd::NotWanted);
+            return Err(ReadEnd::Closed);
         }
         if let Ok(job) = job {
             self.submitter.push(self.taken, job.job, JobOptions { time_limit: job.limit });

@@ -2,7 +2,7 @@
 
 use bench::{Advice, Reason, SampleStats, report::ExecutorName};
 
-use crate::units::humane;
+use crate::units::format_ns;
 
 /// Returns the advice and its reason in a sentence, and the options of `runner` on the next line.
 pub(super) fn sentence(sampled: &SampleStats, advice: &Advice) -> String {
@@ -25,7 +25,7 @@ fn what(advice: &Advice) -> String {
 }
 
 fn why(sampled: &SampleStats, advice: &Advice) -> String {
-    let (run, cost) = (humane(sampled.run_ns), humane(sampled.parent_ns + sampled.worker_ns));
+    let (run, cost) = (format_ns(sampled.run_ns), format_ns(sampled.parent_ns + sampled.worker_ns));
     let expected = format!("so expect {:.1} times the speed of one after the other", advice.speedup);
     match advice.reason {
         Reason::WorthSending => {
@@ -34,13 +34,13 @@ fn why(sampled: &SampleStats, advice: &Advice) -> String {
         Reason::TooShort => format!("a job takes {run} and sending it to a process and back costs {cost}"),
         Reason::TooFew => format!(
             "all of them together take {}, and starting a worker takes {}",
-            humane(sampled.run_ns * sampled.jobs as f64),
-            humane(sampled.start_ns)
+            format_ns(sampled.run_ns * sampled.jobs as f64),
+            format_ns(sampled.start_ns)
         ),
         Reason::OnlyOne => "there is only one".to_owned(),
         Reason::Waiting => format!(
             "a job takes {run} and uses a processor for {} of that, {expected}",
-            humane(sampled.processor_ns)
+            format_ns(sampled.processor_ns)
         ),
         Reason::LargePayload => format!(
             "a job takes {run} and its payload is so large that sending it to a process and back costs \

@@ -7,24 +7,24 @@ use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
 use super::{ClusterMisuse, args::ServerArguments};
 use crate::{
     error::{self, RunError, warn},
-    exit::Ended,
-    output::print_whole,
+    exit::ExitStatus,
+    output::print_stdout,
 };
 
 /// Prints the state of a queue, as a table or as JSON.
-pub(crate) fn status(server: &ServerArguments, json: bool) -> Ended {
+pub(crate) fn status(server: &ServerArguments, json: bool) -> ExitStatus {
     request(server, cluster::status).map_or_else(
         |ended| ended,
         |status| {
             let text =
                 if json { serde_json::to_string(&status).unwrap_or_default() + "\n" } else { table(&status) };
-            print_whole(text.as_bytes())
+            print_stdout(text.as_bytes())
         },
     )
 }
 
 /// Removes a queue or a run of it, and prints what was removed.
-pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
+pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> ExitStatus {
     let mut waiting = || warn("waiting for messages of the run that nodes are processing");
     request(server, |connection, queue| cluster::clean(connection, queue, run, &mut waiting)).map_or_else(
         |ended| ended,
@@ -32,7 +32,7 @@ pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
             warn(&format!(
                 "removed {waiting} waiting messages, {results} results, {quarantined} quarantined messages"
             ));
-            Ended::Succeeded
+            ExitStatus::Succeeded
         },
     )
 }
@@ -40,15 +40,15 @@ pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> Ended {
 fn request<T>(
     server: &ServerArguments,
     send: impl FnOnce(&Connection, &Queue) -> Result<T, Error>,
-) -> Result<T, Ended> {
+) -> Result<T, ExitStatus> {
     let target = server.connection().and_then(|connection| Ok((connection, server.queue()?)));
     let (connection, queue) = target.map_err(|misuse: ClusterMisuse| {
         error::print(&misuse);
-        Ended::Misused
+        ExitStatus::Usage
     })?;
     send(&connection, &queue).map_err(|error| {
         error::print(&RunError::Cluster(error.to_string()));
-        Ended::Pool
+        ExitStatus::Pool
     })
 }
 

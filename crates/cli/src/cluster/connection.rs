@@ -10,7 +10,7 @@ use cluster::{Connection, Credentials, Error, Queue, Secret, StreamSettings, Tls
 
 use super::{
     args::{ServerArguments, StreamArguments},
-    misuse::ClusterMisuse as Misuse,
+    misuse::ClusterMisuse as UsageError,
 };
 
 const PASSWORD: &str = ops::SECRETS[0];
@@ -21,18 +21,18 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl ServerArguments {
     /// Name of the queue.
-    pub(super) fn queue(&self) -> Result<Queue, Misuse> {
-        self.queue.clone().ok_or(Misuse::NoQueue)
+    pub(super) fn queue(&self) -> Result<Queue, UsageError> {
+        self.queue.clone().ok_or(UsageError::NoQueue)
     }
 
     /// Address, credentials and certificates of the servers. Reads the files that contain secrets.
-    pub(super) fn connection(&self) -> Result<Connection, Misuse> {
-        let address = self.cluster.as_deref().ok_or(Misuse::NoAddress)?;
-        let address = address.parse().map_err(Misuse::Address)?;
+    pub(super) fn connection(&self) -> Result<Connection, UsageError> {
+        let address = self.cluster.as_deref().ok_or(UsageError::NoAddress)?;
+        let address = address.parse().map_err(UsageError::Address)?;
         let identity = match (&self.cluster_cert, &self.cluster_key) {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,
-            _ => return Err(Misuse::HalfIdentity),
+            _ => return Err(UsageError::HalfIdentity),
         };
         Ok(Connection {
             address,
@@ -56,14 +56,14 @@ impl ServerArguments {
         named.into_iter().filter_map(|(option, path)| Some((option, path.clone()?))).collect()
     }
 
-    fn credentials(&self) -> Result<Credentials, Misuse> {
+    fn credentials(&self) -> Result<Credentials, UsageError> {
         let password = secret(self.cluster_password_file.as_deref(), PASSWORD)?;
         let token = secret(self.cluster_token_file.as_deref(), TOKEN)?;
         let user = match (&self.cluster_user, password) {
             (Some(user), Some(password)) => Some(Credentials::Password { user: user.clone(), password }),
             (None, None) => None,
-            (Some(_), None) => return Err(Misuse::NoPassword),
-            (None, Some(_)) => return Err(Misuse::NoUser),
+            (Some(_), None) => return Err(UsageError::NoPassword),
+            (None, Some(_)) => return Err(UsageError::NoUser),
         };
         let nkey = self.cluster_nkey.clone().map(Credentials::Nkey);
         let file = self.cluster_creds.clone().map(Credentials::File);
@@ -71,21 +71,21 @@ impl ServerArguments {
         match (given.next(), given.next()) {
             (None, _) => Ok(Credentials::None),
             (Some(one), None) => Ok(one),
-            _ => Err(Misuse::ManyCredentials),
+            _ => Err(UsageError::ManyCredentials),
         }
     }
 }
 
 /// Reads a secret from a file or an environment variable. It is not an option, because command lines are
 /// visible to other users.
-fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Secret>, Misuse> {
+fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Secret>, UsageError> {
     let Some(path) = file else {
         return Ok(env::var(variable).ok().filter(|text| !text.is_empty()).map(Secret::from));
     };
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).into())),
         Err(error) => {
-            Err(Misuse::Secret(Box::new(Error::File { path: path.to_owned(), cause: error.to_string() })))
+            Err(UsageError::Secret(Box::new(Error::File { path: path.to_owned(), cause: error.to_string() })))
         }
     }
 }

@@ -22,11 +22,11 @@ pub(crate) use args::{ClusterCommand, RunArguments};
 pub(crate) use misuse::ClusterMisuse;
 pub(crate) use submit::ClusterPlan;
 
-use crate::exit::Ended;
+use crate::exit::ExitStatus;
 use args::QueueCommand;
 
 /// Runs `runner node` or `runner cluster`.
-pub(crate) fn carry_out(command: ClusterCommand) -> Ended {
+pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
     match command {
         ClusterCommand::Node(arguments) => node::node(*arguments),
         ClusterCommand::Cluster { what } => match *what {

@@ -6,23 +6,23 @@ use cluster::{Leave, NodeNews, NodeSettings, NodeSummary, Queue, serve};
 
 use super::args::NodeArguments;
 use crate::{
-    error::{self, Misuse, RunError, warn},
-    exit::Ended,
-    interrupt::{block_ending_signals, watch},
+    error::{self, RunError, UsageError, warn},
+    exit::ExitStatus,
+    interrupt::{block_termination_signals, watch},
     plan::Plan,
-    run::GRACE,
+    run::GRACE_PERIOD,
 };
 
 /// Time limit for handing unfinished jobs back after the second signal. After it the process exits.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs `runner node`.
-pub(crate) fn node(arguments: NodeArguments) -> Ended {
+pub(crate) fn node(arguments: NodeArguments) -> ExitStatus {
     match Node::plan(arguments) {
         Ok(node) => node.serve(),
         Err(error) => {
             error::print(&error);
-            Ended::Misused
+            ExitStatus::Usage
         }
     }
 }
@@ -36,7 +36,7 @@ struct Node {
 }
 
 impl Node {
-    fn plan(arguments: NodeArguments) -> Result<Node, Misuse> {
+    fn plan(arguments: NodeArguments) -> Result<Node, UsageError> {
         let connection = arguments.server.connection()?;
         let settings = NodeSettings {
             queue: arguments.server.queue()?,
@@ -44,18 +44,18 @@ impl Node {
             version: format!("runner {}", env!("CARGO_PKG_VERSION")),
             ack_wait: arguments.ack_wait,
             max_deliveries: arguments.max_deliveries,
-            grace: GRACE,
+            grace: GRACE_PERIOD,
             streams: arguments.streams.settings(),
         };
         let (quiet, verbose) = (arguments.quiet, arguments.verbose);
         Ok(Node { connection, settings, plan: Plan::new(arguments.for_the_pool())?, quiet, verbose })
     }
 
-    fn serve(self) -> Ended {
+    fn serve(self) -> ExitStatus {
         let Node { connection, settings, plan, quiet, verbose } = self;
         let leave = Leave::new();
         let request = leave.clone();
-        let watching = watch(block_ending_signals(), STOP_TIMEOUT, move |_| {
+        let watching = watch(block_termination_signals(), STOP_TIMEOUT, move |_| {
             request.ask();
             true
         });
@@ -67,7 +67,7 @@ impl Node {
             Ok(pool) => pool,
             Err(error) => {
                 error::print(&error);
-                return Ended::Pool;
+                return ExitStatus::Pool;
             }
         };
         let (name, queue) = (settings.name.clone(), settings.queue.clone());
@@ -83,11 +83,11 @@ impl Node {
                 if !quiet {
                     warn(&describe_summary(&name, &summary));
                 }
-                Ended::Succeeded
+                ExitStatus::Succeeded
             }
             Err(error) => {
                 error::print(&RunError::Cluster(error.to_string()));
-                Ended::Pool
+                ExitStatus::Pool
             }
         }
     }

@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use ops::Builtin;
 use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
+use ops::Builtin;
 use pool::Executor;
 
 use super::ClusterMisuse;
 use crate::{
     args::RunOptions,
-    error::{Misuse, RunError, warn},
+    error::{RunError, UsageError, warn},
     plan::{Connect, Plan},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct ClusterPlan {
 
 impl ClusterPlan {
     /// Returns the settings, or `None` if the run is local.
-    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, Misuse> {
+    pub(crate) fn new(arguments: &RunOptions) -> Result<Option<ClusterPlan>, UsageError> {
         let cluster = &arguments.cluster;
         if cluster.server.cluster.is_none() {
             return Ok(None);

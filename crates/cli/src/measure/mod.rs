@@ -10,18 +10,18 @@ pub(crate) use args::BenchArguments;
 use self::{bar::Bar, outputs::ReportOutputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
-    exit::Ended,
-    interrupt::end_by_signals,
-    run::ending_of,
+    exit::ExitStatus,
+    interrupt::exit_on_signal,
+    run::exit_status_of,
 };
 
 /// Runs `runner bench`.
-pub(crate) fn measure(arguments: BenchArguments) -> Ended {
+pub(crate) fn measure(arguments: BenchArguments) -> ExitStatus {
     let plan = match BenchPlan::new(arguments) {
         Ok(plan) => plan,
         Err(error) => {
             error::print(&error);
-            return Ended::Misused;
+            return ExitStatus::Usage;
         }
     };
     // Output files are opened first, so that errors are reported before minutes of measuring.
@@ -29,9 +29,9 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
         Ok(outputs) => outputs,
         Err(error) => return failed(&error),
     };
-    if let Err(error) = end_by_signals(plan.settings.starts.clone()) {
+    if let Err(error) = exit_on_signal(plan.settings.starts.clone()) {
         error::print(&RunError::Thread(error));
-        return Ended::Pool;
+        return ExitStatus::Pool;
     }
     let mut bar = Bar::new(&plan);
     let measured = bench::measure(&plan.settings, &mut |done, total| bar.show(done, total));
@@ -42,20 +42,20 @@ pub(crate) fn measure(arguments: BenchArguments) -> Ended {
     }
 }
 
-fn failed(error: &RunError) -> Ended {
+fn failed(error: &RunError) -> ExitStatus {
     error::print(error);
-    ending_of(error)
+    exit_status_of(error)
 }
 
-fn failed_to_measure(error: &bench::Error) -> Ended {
+fn failed_to_measure(error: &bench::Error) -> ExitStatus {
     match error {
         bench::Error::Workers(cause) => {
             error::warn(&format!("cannot start worker processes: {cause}"));
-            Ended::Pool
+            ExitStatus::Pool
         }
         bench::Error::Jobs { .. } => {
             error::print(error);
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
     }
 }

@@ -11,7 +11,7 @@ use bench::report::Report;
 use super::plan::{BenchPlan, Rendering};
 use crate::{
     error::RunError,
-    exit::Ended,
+    exit::ExitStatus,
     files::{Output, OutputOption, Registry},
     output::{LineWriter, ending},
 };
@@ -36,10 +36,10 @@ impl ReportOutputs<'_> {
     }
 
     /// Writes the report to each output.
-    pub(super) fn write(self, report: &Report) -> Ended {
+    pub(super) fn write(self, report: &Report) -> ExitStatus {
         let files = self.renderings.into_iter().map(|(rendering, output)| rendering.write(output, report));
         let pictures = self.pictures.map(|folder| folder.write(report).map_err(RunError::WriteOutput));
-        files.chain(pictures).map(ending).fold(Ended::Succeeded, Ended::and)
+        files.chain(pictures).map(ending).fold(ExitStatus::Succeeded, ExitStatus::and)
     }
 }
 

@@ -8,7 +8,7 @@ use bench::{
 };
 
 use super::args::BenchArguments;
-use crate::{args::When, error::Misuse, plan::Destination};
+use crate::{args::When, error::UsageError, plan::Destination};
 
 /// Settings and outputs of one `runner bench`.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Rendering {
 
 impl BenchPlan {
     /// Checks the arguments.
-    pub(super) fn new(arguments: BenchArguments) -> Result<BenchPlan, Misuse> {
+    pub(super) fn new(arguments: BenchArguments) -> Result<BenchPlan, UsageError> {
         let defaults = Settings::with_defaults(arguments.quick);
         let settings = Settings {
             workers: arguments.workers.map_or(defaults.workers, usize::from),
@@ -61,7 +61,7 @@ fn sweeps(arguments: &BenchArguments) -> Vec<Sweep> {
 }
 
 /// Requested renderings, and the table unless another rendering uses standard output.
-fn renderings(requested: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Rendering>, Misuse> {
+fn renderings(requested: [(&'static str, Option<PathBuf>, Render); 3]) -> Result<Vec<Rendering>, UsageError> {
     let mut renderings: Vec<Rendering> = requested
         .into_iter()
         .filter_map(|(option, path, render)| {
@@ -71,7 +71,9 @@ fn renderings(requested: [(&'static str, Option<PathBuf>, Render); 3]) -> Result
     let mut on_standard_output =
         renderings.iter().filter(|rendering| rendering.destination == Destination::Standard);
     match (on_standard_output.next(), on_standard_output.next()) {
-        (Some(first), Some(second)) => return Err(Misuse::OneStandardOutput(first.option, second.option)),
+        (Some(first), Some(second)) => {
+            return Err(UsageError::OneStandardOutput(first.option, second.option));
+        }
         (Some(_), None) => {}
         (None, _) => {
             renderings.push(Rendering {

@@ -44,7 +44,7 @@ pub(super) fn factor_all(text: &[u8], kind: Tokens, exponents: bool) -> BlockOut
             }
             Some(Magnitude::Long(number)) => match numtheory::prime_powers(&number) {
                 Ok(powers) => line.of_long(&mut output.lines, significant(token), &powers),
-                Err(error) => output.add_error(token, TokenErrorKind::Failed(error)),
+                Err(error) => output.add_error(token, TokenErrorKind::Failed(error.into())),
             },
             None => output.add_error(token, TokenErrorKind::NotANumber),
         }

@@ -8,7 +8,7 @@ use pool::{BatchSize, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool
 
 use super::block::Block;
 use crate::{
-    exit::{self, Ended},
+    exit::{self, ExitStatus},
     interrupt::{block_signals, received, watch},
 };
 
@@ -71,8 +71,7 @@ impl LazyPool {
         // A block is large enough to be a batch.
         let settings =
             ProcessPool::builder().workers(self.workers).batch_size(BatchSize::Fixed(NonZeroU64::MIN));
-        let settings =
-            ops::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
+        let settings = ops::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
         Ok(Arc::new(settings.build()?))
     }
 
@@ -110,7 +109,7 @@ fn workers() -> Result<usize, SetupError> {
 fn handle_signal(signal: Signal, shared: &SharedExecutor) {
     if signal != Signal::SIGTSTP {
         stop(shared);
-        exit::leave(Ended::Signal(signal));
+        exit::leave(ExitStatus::Signal(signal));
     }
     let executor = shared.lock().clone();
     if let Some(executor) = &executor {

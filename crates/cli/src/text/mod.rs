@@ -43,7 +43,7 @@ use self::{
     reader::start_reader,
     write::Writer,
 };
-use crate::{error::RunError, exit::Ended, files::Registry, plan::Input};
+use crate::{error::RunError, exit::ExitStatus, files::Registry, plan::Input};
 
 /// The front end. Its name is the prefix of its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Front {
 }
 
 /// Runs `runner factor` or `runner gcd`, with the arguments after that word.
-pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> Ended {
+pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> ExitStatus {
     let permutes = std::env::var_os("POSIXLY_CORRECT").is_none();
     match read_arguments(front, arguments, permutes) {
         Ok(Request::Help) => Writer::new(front).finish_with(help::help_text(front).as_bytes()),
@@ -75,15 +75,15 @@ pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> En
         Ok(Request::Computation(computation)) => compute(front, computation),
         Err(error) => {
             messages::print_option_error(front, &error);
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
     }
 }
 
-fn compute(front: Front, computation: Computation) -> Ended {
+fn compute(front: Front, computation: Computation) -> ExitStatus {
     if let Err(error) = check_streams(&computation) {
         messages::print(front, &error);
-        return Ended::JobsFailed;
+        return ExitStatus::JobsFailed;
     }
     let started = LazyPool::new().and_then(|pool| {
         let (pool, queue) = (Arc::new(pool), Arc::new(BlockQueue::default()));
@@ -94,7 +94,7 @@ fn compute(front: Front, computation: Computation) -> Ended {
         Ok((pool, queue)) => Writer::new(front).write_all(&queue, &pool),
         Err(error) => {
             messages::print(front, &error);
-            Ended::JobsFailed
+            ExitStatus::JobsFailed
         }
     }
 }

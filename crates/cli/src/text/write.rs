@@ -18,7 +18,7 @@ use super::{
     reader::InputError,
 };
 use crate::{
-    exit::Ended,
+    exit::ExitStatus,
     output::{LineWriter, standard_output},
 };
 
@@ -32,11 +32,11 @@ pub(super) struct Writer {
     output: io::Result<LineWriter<File>>,
     /// The error of standard output, and the number of bytes that were not written.
     failed: Option<(io::Error, usize)>,
-    ended: Ended,
+    ended: ExitStatus,
 }
 
 /// Continues, or ends the program with this status.
-type Flow = ControlFlow<Ended>;
+type Flow = ControlFlow<ExitStatus>;
 
 impl Writer {
     pub(super) fn new(front: Front) -> Writer {
@@ -45,11 +45,11 @@ impl Writer {
             // No buffer is needed, because whole blocks of lines are written.
             false => standard_output().map(LineWriter::new),
         };
-        Writer { front, output, failed: None, ended: Ended::Succeeded }
+        Writer { front, output, failed: None, ended: ExitStatus::Succeeded }
     }
 
     /// Writes a text and ends.
-    pub(super) fn finish_with(mut self, text: &[u8]) -> Ended {
+    pub(super) fn finish_with(mut self, text: &[u8]) -> ExitStatus {
         match self.write(text) {
             ControlFlow::Continue(_) => self.finish(),
             ControlFlow::Break(ended) => ended,
@@ -57,7 +57,7 @@ impl Writer {
     }
 
     /// Writes the outputs of all blocks.
-    pub(super) fn write_all(mut self, queue: &BlockQueue, pool: &LazyPool) -> Ended {
+    pub(super) fn write_all(mut self, queue: &BlockQueue, pool: &LazyPool) -> ExitStatus {
         loop {
             let flow = match queue.next() {
                 QueueEvent::Done(block, outcome) => self.handle(&block, outcome, pool),
@@ -81,16 +81,16 @@ impl Writer {
             Err(InputError::Read(_)) if self.front == Front::Factor => {}
             Err(error) => {
                 messages::print(self.front, &error);
-                self.ended = Ended::JobsFailed;
+                self.ended = ExitStatus::JobsFailed;
             }
         }
     }
 
-    fn finish(self) -> Ended {
+    fn finish(self) -> ExitStatus {
         match self.failed {
             Some((error, _)) => {
                 messages::print(self.front, &WriteError(&error));
-                Ended::JobsFailed
+                ExitStatus::JobsFailed
             }
             None => self.ended,
         }
@@ -112,12 +112,12 @@ impl Writer {
             Err(failure @ JobError::Cancelled) => {
                 pool.wait_for_exit_by_signal();
                 messages::print(self.front, &failure);
-                Flow::Break(Ended::JobsFailed)
+                Flow::Break(ExitStatus::JobsFailed)
             }
             Err(failure) => {
                 let parts = block.parts();
                 if parts.len() <= 1 {
-                    self.ended = Ended::JobsFailed;
+                    self.ended = ExitStatus::JobsFailed;
                     messages::print_block_error(self.front, &block.text, &failure);
                     return Flow::Continue(());
                 }
@@ -146,7 +146,7 @@ impl Writer {
         for error in &output.errors {
             self.write_lines(&output.lines[written..error.at])?;
             written = error.at;
-            self.ended = Ended::JobsFailed;
+            self.ended = ExitStatus::JobsFailed;
             messages::print_token_error(self.front, error);
         }
         self.write_lines(&output.lines[written..])
@@ -163,7 +163,7 @@ impl Writer {
                     // GNU `factor` reports the error for the lines, and again at its end.
                     messages::print(self.front, &WriteError(error));
                     messages::print(self.front, &WriteError(error));
-                    return Flow::Break(Ended::JobsFailed);
+                    return Flow::Break(ExitStatus::JobsFailed);
                 }
             }
             _ => {}
@@ -172,7 +172,7 @@ impl Writer {
     }
 
     /// Writes as much as possible; returns the number of bytes that were not written.
-    fn write(&mut self, mut bytes: &[u8]) -> ControlFlow<Ended, usize> {
+    fn write(&mut self, mut bytes: &[u8]) -> ControlFlow<ExitStatus, usize> {
         while !bytes.is_empty() && self.failed.is_none() {
             let written = match &mut self.output {
                 Ok(output) => output.write(bytes),
@@ -184,7 +184,7 @@ impl Writer {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // A closed pipe is not an error, unless SIGPIPE was ignored when the program was started.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe && !sys::startup::pipe_was_ignored() => {
-                    return ControlFlow::Break(Ended::Signal(Signal::SIGPIPE));
+                    return ControlFlow::Break(ExitStatus::Signal(Signal::SIGPIPE));
                 }
                 Err(error) => self.failed = Some((error, 0)),
             }
