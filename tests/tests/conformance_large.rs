@@ -48,7 +48,7 @@ fn large_01c_more_than_four_gib_are_refused_in_words() {
     let executor = builder::<Blob>(1).build().unwrap();
     let job = executor.submit(Blob::Void(Void(4097))).unwrap();
     let Err(JobError::Codec(told)) = job.take(LIMIT).unwrap() else { panic!("not refused") };
-    assert!(told.contains("too many for one job"), "{told}");
+    assert!(told.contains("exceeds the limit of 4 GiB"), "{told}");
     assert_eq!(executor.submit(Blob::Void(Void(3))).unwrap().take(LIMIT).unwrap().unwrap().1.length(), 3);
     finish(&executor);
 }

@@ -199,7 +199,7 @@ fn cfg_03b_a_thread_that_is_missing_is_not_taken_for_a_descriptor() {
     let output = with_processes(&programs_for_anybody(), "work-until-starved", 50);
     let text = output.text();
     assert!(text.starts_with("Ok(Ok(2))\nOk(true)\n"), "{text}{}", output.stderr);
-    assert!(text.contains("broken: Some(\"no thread to wait for a worker"), "{text}");
+    assert!(text.contains("broken: Some(\"cannot start a thread for a worker"), "{text}");
 }
 
 /// A folder with the program and its workers' that any user can reach.

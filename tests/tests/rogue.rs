@@ -69,13 +69,11 @@ fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
             let cause = cause(&pool, wrong);
             let words = match wrong {
                 Wrong::OtherVersion => "version",
-                Wrong::OtherJobs => "it serves jobs of type `others`, and this program sends `probe`",
-                Wrong::GarbageHello | Wrong::EarlyReceipt => {
-                    "unexpected message in the handshake with the worker"
-                }
-                Wrong::SpoiltHello => "the other side sent what ipc-channel cannot read",
+                Wrong::OtherJobs => "job type `others`, expected `probe`",
+                Wrong::GarbageHello | Wrong::EarlyReceipt => "unexpected message in the handshake with the worker",
+                Wrong::SpoiltHello => "the peer sent data that ipc-channel cannot parse",
                 Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "handshake with the worker failed",
-                _ => "the worker did not introduce itself",
+                _ => "the worker did not connect",
             };
             assert!(cause.contains(words), "{wrong:?}: {cause}");
             finish(&pool);
@@ -298,9 +296,9 @@ fn runner_with(plan: &Plan, arguments: &[&str]) -> end_to_end::Output {
 #[test]
 fn runner_says_why_no_worker_could_be_started() {
     for (wrong, words) in [
-        (Wrong::ExitsAtOnce, "the worker did not introduce itself"),
+        (Wrong::ExitsAtOnce, "the worker did not connect"),
         (Wrong::OtherVersion, "version"),
-        (Wrong::OtherJobs, "it serves jobs of type `others`"),
+        (Wrong::OtherJobs, "job type `others`, expected `"),
         (Wrong::GarbageHello, "unexpected message in the handshake with the worker"),
         (Wrong::GarbageOutcomes, "process "),
     ] {

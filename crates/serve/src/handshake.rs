@@ -152,11 +152,11 @@ mod tests {
     fn rejects_missing_codec_by_name_or_number() {
         assert_eq!(answer(CodecKind::Bincode.number()), Started::Ready);
         let Started::Failed(reason) = answer(99) else { panic!("the worker serves") };
-        assert_eq!(reason, "the worker cannot serve: there is no codec of number 99");
+        assert_eq!(reason, "the worker cannot serve: unknown codec number 99");
         #[cfg(not(feature = "codecs"))]
         {
             let Started::Failed(reason) = answer(3) else { panic!("the worker serves") };
-            assert!(reason.contains("the codec `cbor` is not built into this program"), "{reason}");
+            assert!(reason.contains("codec `cbor` is not built into this program"), "{reason}");
         }
     }
 }

@@ -275,7 +275,7 @@ mod tests {
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
         assert_eq!(statuses, [Status::Done, Status::Codec, Status::Failed, Status::Panicked, Status::Done]);
         let error = CODEC.decode::<String>(&answers[1].1).unwrap();
-        assert_eq!(error, "the outcome takes 4 bytes, and `max_outcome` allows 3");
+        assert_eq!(error, "outcome of 4 bytes exceeds `max_outcome` (3 bytes)");
     }
 
     #[test]

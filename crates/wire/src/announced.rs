@@ -1,8 +1,9 @@
-//! ipc-channel's ends for a parent that waits for several workers at a time.
+//! ipc-channel ends for a parent that waits for several workers at the same time.
 //!
-//! ipc-channel does not give away the descriptors of its sockets, so a parent cannot wait for them beside others. A worker
-//! therefore rings the [doorbell](sys::doorbell) after it has sent a packet, if the parent says that it sleeps. Both sides
-//! follow the protocol of the [rings](crate::ring): instead of a position, the socket says whether there is a packet.
+//! ipc-channel does not expose the descriptors of its sockets, so a parent cannot poll them together with
+//! other descriptors. Instead, a worker rings the [doorbell](sys::doorbell) after sending a packet if the
+//! parent has announced that it sleeps. Both sides follow the protocol of the [rings](crate::ring), except
+//! that the sleeper looks for a packet in the socket where a ring compares positions.
 
 use std::{
     ops::Deref,
@@ -17,7 +18,7 @@ use crate::{
     ring::sleep::{Ringer, full_fence},
 };
 
-/// A worker's end towards its parent.
+/// Sending end of a worker.
 pub(crate) struct AnnouncingSender<P> {
     sender: IpcBytesSender,
     page: P,
@@ -32,7 +33,8 @@ impl<P> AnnouncingSender<P> {
 
 impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for AnnouncingSender<P> {
     fn send(&self, packet: &[u8]) -> Result<(), Closed> {
-        // One packet after another, so that the last one to be sent is followed by a look at the parent.
+        // The lock covers sending and checking, so that the last packet sent is followed by a check whether
+        // the parent sleeps.
         let mut ringer = self.ringer.lock().unwrap_or_else(PoisonError::into_inner);
         PacketSender::send(&self.sender, packet)?;
         full_fence();
@@ -43,22 +45,22 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for AnnouncingSen
     }
 }
 
-/// A parent's end from one worker.
+/// Receiving end of a parent, for one worker.
 pub(crate) struct AnnouncedReceiver<P> {
     receiver: IpcBytesReceiver,
     page: P,
     /// Number of sleeps so far.
     sleeps: u64,
-    /// A packet that came while this side was about to sleep, or the error in its place: ipc-channel returns it only once.
-    early: Option<Result<Vec<u8>, Closed>>,
+    /// Packet or error that was found just before sleeping. ipc-channel returns an error only once.
+    pending: Option<Result<Vec<u8>, Closed>>,
 }
 
 impl<P: Deref<Target = SharedPage>> AnnouncedReceiver<P> {
     pub(crate) fn new(receiver: IpcBytesReceiver, page: P) -> AnnouncedReceiver<P> {
-        AnnouncedReceiver { receiver, page, sleeps: 1, early: None }
+        AnnouncedReceiver { receiver, page, sleeps: 1, pending: None }
     }
 
-    /// Has the worker ring when it sends its first packet, before there is a receiver for it.
+    /// Makes the worker ring when it sends its first packet. Called before the receiver exists.
     pub(crate) fn expect_first_packet(page: &SharedPage) {
         page.replies().reader_asleep.store(1, Ordering::SeqCst);
     }
@@ -66,12 +68,12 @@ impl<P: Deref<Target = SharedPage>> AnnouncedReceiver<P> {
 
 impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for AnnouncedReceiver<P> {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
-        self.early.take().unwrap_or_else(|| PacketReceiver::receive(&mut self.receiver))
+        self.pending.take().unwrap_or_else(|| PacketReceiver::receive(&mut self.receiver))
     }
 
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
-        match self.early.take() {
-            Some(early) => early.map(Some),
+        match self.pending.take() {
+            Some(pending) => pending.map(Some),
             None => PacketReceiver::try_receive(&mut self.receiver),
         }
     }
@@ -85,9 +87,9 @@ impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for AnnouncedReceiver<
         self.sleeps += 1;
         asleep.store(self.sleeps, Ordering::Relaxed);
         full_fence();
-        if self.early.is_none() {
-            self.early = PacketReceiver::try_receive(&mut self.receiver).transpose();
+        if self.pending.is_none() {
+            self.pending = PacketReceiver::try_receive(&mut self.receiver).transpose();
         }
-        self.early.is_some()
+        self.pending.is_some()
     }
 }

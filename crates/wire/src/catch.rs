@@ -1,4 +1,4 @@
-//! Catching the panics of other people's code, with message and place, and without a word on standard error.
+//! Catches panics of user code, including message and location, without printing them to standard error.
 
 use std::{
     any::Any,
@@ -18,8 +18,8 @@ thread_local! {
 
 /// Calls `act` and catches its panic.
 ///
-/// The first call puts a hook before the process's panic hook; it is silent only on threads that are inside this
-/// function and passes everything else on.
+/// The first call installs a panic hook. The hook records panics of threads that are inside this function
+/// without printing them, and calls the previous hook for all others.
 ///
 /// ```
 /// let panic = wire::catch_panic(|| panic!("number {}", 7)).unwrap_err();
@@ -29,38 +29,39 @@ thread_local! {
 /// ```
 ///
 /// # Errors
-/// The panic.
+/// [`Panic`] if `act` panics.
 #[inline]
 pub fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| if CATCHING.get() { note(info) } else { previous(info) }));
+        panic::set_hook(Box::new(move |info| if CATCHING.get() { record(info) } else { previous(info) }));
     });
     let outer = CATCHING.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(act)).map_err(|payload| {
-        let noted = CAUGHT.take();
-        let panic = noted.unwrap_or_else(|| Panic {
+        let recorded = CAUGHT.take();
+        let panic = recorded.unwrap_or_else(|| Panic {
             message: message_of(&*payload),
             location: None,
             backtrace: None,
         });
-        discard(payload);
+        drop_payload(payload);
         panic
     });
     CATCHING.set(outer);
     result
 }
 
-/// Drops a payload, which may panic in its turn, with a payload that is better left alone.
-fn discard(payload: Box<dyn Any + Send>) {
+/// Drops a panic payload. If that panics too, the payload of the second panic is leaked, since dropping it
+/// may panic again.
+fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(another) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(another);
         CAUGHT.set(None);
     }
 }
 
-fn note(info: &PanicHookInfo<'_>) {
+fn record(info: &PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     CAUGHT.set(Some(Panic {
         message: message_of(info.payload()),
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_and_place_are_kept() {
+    fn returns_message_and_location() {
         let panic = catch_panic(|| panic!("number {}", 7)).unwrap_err();
         assert_eq!(panic.message, "number 7");
         assert!(panic.location.unwrap().starts_with("crates/wire/src/catch.rs:"));
@@ -87,26 +88,29 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_panics_when_it_is_dropped_is_caught() {
-        struct Bomb(u32);
-        impl Drop for Bomb {
+    fn catches_payload_that_panics_on_drop() {
+        struct PanicsOnDrop(u32);
+        impl Drop for PanicsOnDrop {
             fn drop(&mut self) {
-                panic::panic_any(Bomb(self.0 + 1));
+                panic::panic_any(PanicsOnDrop(self.0 + 1));
             }
         }
-        let panic = catch_panic(|| panic::panic_any(Bomb(1))).unwrap_err();
+        let panic = catch_panic(|| panic::panic_any(PanicsOnDrop(1))).unwrap_err();
         assert_eq!(panic.message, "a panic without a message");
-        assert_eq!(catch_panic(|| panic::resume_unwind(Box::new(Bomb(1)))).unwrap_err().location, None);
+        assert_eq!(
+            catch_panic(|| panic::resume_unwind(Box::new(PanicsOnDrop(1)))).unwrap_err().location,
+            None
+        );
         let panic = catch_panic(|| panic::resume_unwind(Box::new("quiet"))).unwrap_err();
         assert_eq!(
             (panic.message.as_str(), panic.location),
             ("quiet", None),
-            "nothing is left of the one before"
+            "location of the previous panic is still recorded"
         );
     }
 
     #[test]
-    fn a_payload_of_any_type_is_caught() {
+    fn catches_payload_of_any_type() {
         let panic = catch_panic(|| panic::panic_any(5u8)).unwrap_err();
         assert_eq!(panic.message, "a panic without a message");
         // `resume_unwind` calls no hook.

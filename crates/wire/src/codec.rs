@@ -1,4 +1,4 @@
-//! The seam between values and bytes.
+//! Codecs: encoding values as bytes and decoding them.
 
 mod bincode;
 mod bounded;
@@ -14,13 +14,11 @@ mod msgpack;
 #[cfg(feature = "codecs")]
 mod pickle;
 #[cfg(feature = "codecs")]
-mod pickle_machine;
+mod pickle_decoder;
 #[cfg(feature = "codecs")]
 mod postcard;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod zero_size_tests;
 
 use std::fmt::Display;
 
@@ -30,7 +28,7 @@ use crate::catch_panic;
 
 pub use kind::{CodecKind, UnknownCodec};
 
-/// A value that could not be encoded, or bytes that are no such value.
+/// Error of encoding or decoding a value.
 ///
 /// ```
 /// use wire::CodecKind;
@@ -43,7 +41,7 @@ pub use kind::{CodecKind, UnknownCodec};
 pub struct CodecError(pub(crate) String);
 
 impl CodecError {
-    /// Of a user's own serializer that panicked while `doing` its work.
+    /// Creates the error for a user-defined serializer that panicked; `doing` is "encoding" or "decoding".
     #[must_use]
     pub fn panicked(doing: &str, panic: &job::Panic) -> CodecError {
         CodecError(format!("{doing} panicked: {}", panic.message))
@@ -59,52 +57,54 @@ impl CodecError {
         CodecError(format!("cannot decode: {error}"))
     }
 
-    /// An outcome has a limit.
+    /// Checks the size of an outcome in bytes.
     #[inline]
-    pub(crate) fn unless_longer(bytes: usize, limit: u64) -> Result<(), CodecError> {
-        if bytes as u64 <= limit { Ok(()) } else { Err(CodecError::too_long(bytes, limit)) }
+    pub(crate) fn check_size(bytes: usize, limit: u64) -> Result<(), CodecError> {
+        if bytes as u64 <= limit { Ok(()) } else { Err(CodecError::too_large(bytes, limit)) }
     }
 
     #[cold]
-    fn too_long(bytes: usize, limit: u64) -> CodecError {
-        CodecError(format!("the outcome takes {bytes} bytes, and `max_outcome` allows {limit}"))
+    fn too_large(bytes: usize, limit: u64) -> CodecError {
+        CodecError(format!("outcome of {bytes} bytes exceeds `max_outcome` ({limit} bytes)"))
     }
 
-    /// Bytes that are left over belong to no value.
+    /// Checks that no bytes are left after the value.
     #[inline]
-    fn unless_read(left: usize) -> Result<(), CodecError> {
-        if left == 0 { Ok(()) } else { Err(CodecError::decoding(format_args!("{left} bytes too many"))) }
+    fn check_consumed(left: usize) -> Result<(), CodecError> {
+        if left == 0 { Ok(()) } else { Err(CodecError::decoding(format_args!("{left} trailing bytes"))) }
     }
 }
 
 impl CodecKind {
-    /// Appends the value's bytes to `into`; on an error `into` is as it was.
+    /// Appends the encoded value to `into`. On an error `into` is unchanged.
     ///
     /// ```
     /// use wire::CodecKind;
     ///
-    /// let mut bytes = vec![0xff]; // what was there stays
+    /// let mut bytes = vec![0xff];
     /// CodecKind::Bincode.encode(&true, &mut bytes)?;
     /// assert_eq!(bytes, [0xff, 1]);
     /// # Ok::<(), wire::CodecError>(())
     /// ```
     ///
     /// # Errors
-    /// When the value's `Serialize` reports an error or panics, or the codec has no words for it: none changes a value.
+    /// If the value's `Serialize` returns an error or panics, or the format cannot represent the value: no
+    /// codec changes a value.
     #[inline]
     pub fn encode<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         let before = into.len();
-        let result = guard("encoding", || self.encode_unguarded(value, into));
+        let result = catch_panics("encoding", || self.encode_unguarded(value, into));
         if result.is_err() {
             into.truncate(before);
         }
         result
     }
 
-    /// The same, for callers who catch panics themselves and drop what was appended then.
+    /// Like [`encode`](CodecKind::encode), for callers that catch_panics panics themselves. After an error or
+    /// a panic they must remove the bytes that were appended.
     ///
     /// # Errors
-    /// When the value's `Serialize` reports an error, or the codec has no words for it.
+    /// If the value's `Serialize` returns an error, or the format cannot represent the value.
     #[inline]
     pub fn encode_unguarded<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         match self {
@@ -122,10 +122,10 @@ impl CodecKind {
         }
     }
 
-    /// Reads a value that takes up all of `bytes`, for callers who catch panics themselves.
+    /// Like [`decode`](CodecKind::decode), for callers that catch_panics panics themselves.
     ///
     /// # Errors
-    /// When the bytes are no such value, or more than one.
+    /// If `bytes` is not the encoding of a `T`, or has trailing bytes.
     #[inline]
     pub fn decode_unguarded<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
@@ -143,26 +143,27 @@ impl CodecKind {
         }
     }
 
-    /// Reads a value that takes up all of `bytes`.
+    /// Decodes a value from all of `bytes`.
     ///
     /// ```
     /// use wire::CodecKind;
     ///
     /// assert_eq!(CodecKind::Bincode.decode::<bool>(&[1])?, true);
-    /// assert!(CodecKind::Bincode.decode::<bool>(&[1, 1]).is_err(), "one byte too many");
+    /// assert!(CodecKind::Bincode.decode::<bool>(&[1, 1]).is_err(), "trailing byte");
     /// # Ok::<(), wire::CodecError>(())
     /// ```
     ///
     /// # Errors
-    /// When the bytes are no such value, or more than one, or its `Deserialize` panics.
+    /// If `bytes` is not the encoding of a `T`, has trailing bytes, or the `Deserialize` of `T` panics.
     #[inline]
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
-        guard("decoding", || self.decode_unguarded(bytes))
+        catch_panics("decoding", || self.decode_unguarded(bytes))
     }
 }
 
-/// The user's own serializers run inside the codec: their panics are their jobs' errors, not the pool's end.
+/// Converts panics to errors. The codec calls user-defined serializers, whose panics must only fail their
+/// job.
 #[inline]
-fn guard<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
+fn catch_panics<T>(doing: &str, act: impl FnOnce() -> Result<T, CodecError>) -> Result<T, CodecError> {
     catch_panic(act).unwrap_or_else(|panic| Err(CodecError::panicked(doing, &panic)))
 }

@@ -1,4 +1,4 @@
-//! What both sides say before the first batch, and the worker after the last.
+//! Messages that both sides exchange before the first batch and after the last one.
 //!
 //! ```text
 //! worker              parent
@@ -7,11 +7,12 @@
 //! Ready, Failed  ->
 //!                    (batches)
 //!                    closes its end
-//! FinalReport       ->
+//! FinalReport    ->
 //! ```
-//! A worker that ends itself, because a process has ended that its job depended on, sends a [`job::Crash`] before that.
+//! A worker that exits because a process that its job depends on has died sends a [`job::Crash`] instead of
+//! the report.
 //!
-//! A parent that does not like the hello kills the worker and says why to its own caller.
+//! A parent that cannot accept the `Hello` kills the worker and returns the [reason](Mismatch) to its caller.
 
 use std::fmt;
 
@@ -19,26 +20,26 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{CodecError, CodecKind, Message, PROTOCOL_VERSION, Tag};
 
-/// The worker's first words.
+/// First message of a worker.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`PROTOCOL_VERSION`] of the worker's build.
     pub protocol: u32,
-    /// The name of the job type that it serves.
+    /// Name of the job type that the worker serves.
     pub job_type: String,
 }
 
 impl Hello {
-    /// What a worker of this build says.
+    /// Creates the hello of a worker of this build.
     #[must_use]
     pub fn new(job_type: &str) -> Hello {
         Hello { protocol: PROTOCOL_VERSION, job_type: job_type.to_owned() }
     }
 
-    /// Whether the parent can use such a worker for jobs of this type, and why not.
+    /// Checks that the worker can run jobs of type `job_type` for a parent of this build.
     ///
     /// # Errors
-    /// What differs.
+    /// [`Mismatch`] if the protocol version or the job type differs.
     pub fn check(&self, job_type: &str) -> Result<(), Mismatch> {
         if self.protocol != PROTOCOL_VERSION {
             return Err(Mismatch::Protocol { theirs: self.protocol });
@@ -50,26 +51,26 @@ impl Hello {
     }
 }
 
-/// A worker that was built for something else.
+/// A worker that does not match its parent.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// Another version of the protocol.
-    #[error("it speaks version {theirs} of the protocol, and this program version {PROTOCOL_VERSION}")]
+    /// The protocol versions differ.
+    #[error("protocol version {theirs}, expected {PROTOCOL_VERSION}")]
     Protocol {
-        /// The worker's version.
+        /// Protocol version of the worker.
         theirs: u32,
     },
-    /// Another type of job.
-    #[error("it serves jobs of type `{theirs}`, and this program sends `{ours}`")]
+    /// The job types differ.
+    #[error("job type `{theirs}`, expected `{ours}`")]
     JobType {
-        /// What the parent sends.
+        /// Job type of the parent.
         ours: String,
-        /// What the worker serves.
+        /// Job type of the worker.
         theirs: String,
     },
 }
 
-/// How jobs and outcomes travel between a parent and its workers.
+/// Means of transport for jobs and outcomes between a parent and its workers.
 ///
 /// ```
 /// use wire::Transport;
@@ -79,11 +80,11 @@ pub enum Mismatch {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {
-    /// Through rings of bytes in memory that a parent shares with each of its workers; a system call is made only to wake
-    /// a process that sleeps.
+    /// Ring buffers in memory that the parent shares with each worker. A system call is made only to wake a
+    /// sleeping process.
     #[default]
     Rings,
-    /// Through a socket for each worker, by ipc-channel.
+    /// One socket for each worker, by ipc-channel.
     Channel,
 }
 
@@ -96,58 +97,59 @@ impl fmt::Display for Transport {
     }
 }
 
-/// The parent's answer to a hello.
+/// Answer of the parent to a [`Hello`].
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The [number](CodecKind::number) of the codec for jobs and outcomes, which the worker's build may not have.
+    /// [Number](CodecKind::number) of the codec for jobs and outcomes. The worker may have been built without
+    /// it.
     pub codec: u32,
-    /// How jobs and outcomes travel.
+    /// Transport for jobs and outcomes.
     pub transport: Transport,
-    /// How many bytes of memory the worker may have.
+    /// Memory limit of the worker in bytes; `None` for no limit.
     pub max_memory: Option<u64>,
-    /// The most bytes of an encoded outcome.
+    /// Maximum size of an encoded outcome in bytes.
     pub max_outcome: u64,
-    /// The arguments of the worker's state, encoded by that codec.
+    /// Arguments of the worker's context, encoded by `codec`.
     pub context: Vec<u8>,
 }
 
-/// The worker's last words before it serves, or ends.
+/// Last message of the handshake: the result of creating the worker's context.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Started {
-    /// Its state is made.
+    /// The context was created; the worker accepts jobs.
     Ready,
-    /// Its state could not be made, for this reason.
+    /// The context could not be created, for this reason; the worker exits.
     Failed(String),
 }
 
-/// The last words of a worker that leaves in good order.
+/// Last message of a worker that exits normally.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FinalReport {
-    /// Its state is finished; this is the report, encoded as outcomes are.
+    /// The context was finished; its report, encoded like an outcome.
     Report(Vec<u8>),
-    /// Its state could not be finished, for this reason.
+    /// The context could not be finished, for this reason.
     Failed(String),
 }
 
-/// A message that holds one of these values.
+/// Encodes a value of the handshake as a message.
 ///
 /// # Panics
-/// Never: these types have nothing that could fail to be encoded.
+/// Never for the types of this module: encoding them cannot fail.
 #[must_use]
 pub fn pack<T: Serialize>(value: &T) -> Message {
     let mut message = Message::new(Tag::Control);
-    CodecKind::Bincode.encode(value, message.buffer()).expect("plain data can be encoded");
+    CodecKind::Bincode.encode(value, message.buffer()).expect("encoding handshake types cannot fail");
     message
 }
 
-/// The value in such a message.
+/// Decodes the value in a message of the handshake.
 ///
 /// # Errors
-/// When it holds anything else.
+/// [`CodecError`] if the message holds anything else.
 pub fn unpack<T: DeserializeOwned>(message: &Message) -> Result<T, CodecError> {
     match message.tag() {
         Some(Tag::Control) => CodecKind::Bincode.decode(message.body()),
-        _ => Err(CodecError("expected a word of the handshake".into())),
+        _ => Err(CodecError("expected a handshake message".into())),
     }
 }
 
@@ -156,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_built_for_something_else_is_recognised() {
+    fn rejects_hello_with_other_protocol_or_job_type() {
         let hello: Hello = unpack(&pack(&Hello::new("square"))).unwrap();
         assert_eq!(hello.check("square"), Ok(()));
         assert!(matches!(hello.check("cube"), Err(Mismatch::JobType { .. })));

@@ -1,11 +1,17 @@
-//! What crosses the boundary between processes.
+//! Communication between a parent process and its workers.
 //!
-//! A [`Role`] makes a process a worker, which [joins](join) its parent at a [`Rendezvous`].
-//! From the bottom up: a [`Link`] carries packets, through a socket, each small enough to go through it in one piece, or
-//! through a [`ring`] in shared memory; a
-//! [`Message`] is one or several packets; [`batch`] lays jobs and outcomes out in messages; [`handshake`] is what
-//! both sides say before the first batch; [`CodecKind`] turns values into bytes. The parent sends through an
-//! [`Outbox`], which never blocks, and both sides receive through an [`Inbox`].
+//! A [`Role`] makes a process a worker. The worker [connects](join) to its parent at a [`Rendezvous`].
+//!
+//! The layers, from the bottom up:
+//!
+//! - A [`Link`] carries packets. It is a socket, whose packets are small enough to be sent in one piece, or a
+//!   pair of [rings](ring) in shared memory.
+//! - A [`Message`] is one or several packets.
+//! - [`batch`] defines the layout of jobs and outcomes in messages.
+//! - [`handshake`] defines the messages that both sides exchange before the first batch.
+//! - [`CodecKind`] encodes values as bytes.
+//!
+//! The parent sends through an [`Outbox`], which never blocks. Both sides receive through an [`Inbox`].
 
 mod announced;
 pub mod batch;
@@ -30,5 +36,5 @@ pub use outbox::Outbox;
 pub use rendezvous::{Rendezvous, RendezvousError, join};
 pub use role::Role;
 
-/// Changes whenever a message's layout or meaning does; both sides must have the same.
+/// Version of the layout and meaning of all messages; parent and worker must have the same version.
 pub const PROTOCOL_VERSION: u32 = 7;

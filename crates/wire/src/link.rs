@@ -1,4 +1,4 @@
-//! The seam between messages and whatever carries them: two ends that exchange packets.
+//! Links: the interface between messages and the transports that carry their packets.
 
 use std::{
     io,
@@ -14,78 +14,80 @@ use sys::payload::Payload;
 
 use crate::catch_panic;
 
-/// Why nothing more comes through a link.
+/// Reason why a link cannot be used any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
-    /// The peer closed it or died.
-    #[error("the other side is gone")]
+    /// The peer closed the link or died.
+    #[error("the peer closed the connection")]
     Gone,
-    /// The peer sent what no peer of this version sends.
-    #[error("the other side sent {0}")]
+    /// The peer violated the protocol.
+    #[error("the peer sent {0}")]
     Malformed(&'static str),
-    /// There is no memory for a message of the peer's.
-    #[error("there is no memory for a message of {bytes} bytes or more")]
+    /// Not enough memory to receive a message.
+    #[error("out of memory for a message of at least {bytes} bytes")]
     NoMemory {
-        /// The bytes that have come so far.
+        /// Number of bytes that are known to be needed.
         bytes: usize,
     },
 }
 
-/// The end that packets go into.
+/// Sending end of a link.
 pub trait PacketSender: Send + Sync {
-    /// Sends one packet; waits while the link is full.
+    /// Sends one packet. Blocks while the link is full.
     ///
     /// # Errors
-    /// When the peer is gone.
+    /// [`Closed::Gone`] if the peer closed the link or died.
     fn send(&self, packet: &[u8]) -> Result<(), Closed>;
 
-    /// Whether [`send_file`](PacketSender::send_file) can succeed.
+    /// Returns whether the link can transfer files with [`send_file`](PacketSender::send_file).
     fn takes_files(&self) -> bool {
         false
     }
 
-    /// Hands a file over, with a packet that announces it; returns `false` if that is not possible now.
+    /// Sends a file and a packet that announces it. Returns `false` if the file cannot be sent now.
     ///
     /// # Errors
-    /// When the peer is gone.
+    /// [`Closed::Gone`] if the peer closed the link or died.
     fn send_file(&self, file: &Payload) -> Result<bool, Closed> {
         let _ = file;
         Ok(false)
     }
 }
 
-/// The end that packets come out of.
+/// Receiving end of a link.
 pub trait PacketReceiver: Send {
-    /// Waits for the next packet. What was sent before the peer died still arrives.
+    /// Waits for the next packet. Packets that were sent before the peer died are still received.
     ///
     /// # Errors
-    /// When the peer is gone and nothing is left.
+    /// [`Closed::Gone`] if the peer is gone and no packet is left.
     fn receive(&mut self) -> Result<Vec<u8>, Closed>;
 
-    /// Returns the next packet, if it is there. That the peer is gone only [`receive`](PacketReceiver::receive) says.
+    /// Returns the next packet, or `None` if there is none yet. Only [`receive`](PacketReceiver::receive)
+    /// reports that the peer is gone.
     ///
     /// # Errors
-    /// When the peer sends what no peer sends.
+    /// [`Closed::Malformed`] if the peer violates the protocol.
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed>;
 
-    /// Returns the next file that the peer has handed over; `None` if there is none.
+    /// Returns the next file that the peer has sent, or `None` if there is none.
     fn take_file(&mut self) -> Option<OwnedFd> {
         None
     }
 
-    /// Asks the peer to ring, or not to, when it sends the next packet; returns whether there is one already. Links whose peer
-    /// wakes this process in any case ignore it.
+    /// Enables or disables the peer's ring of the doorbell with its next packet. Returns `true` if it was
+    /// enabled and there is a packet already. Links whose peer always wakes this process ignore the call and
+    /// return `false`.
     fn ask_for_ring(&mut self, wanted: bool) -> bool {
         let _ = wanted;
         false
     }
 }
 
-/// Both ends that one side holds.
+/// Sending and receiving end of one side of a connection.
 pub struct Link {
-    /// Towards the peer.
+    /// Sends to the peer.
     pub sender: Box<dyn PacketSender>,
-    /// From the peer.
+    /// Receives from the peer.
     pub receiver: Box<dyn PacketReceiver>,
 }
 
@@ -95,7 +97,8 @@ impl PacketSender for IpcBytesSender {
             match IpcBytesSender::send(self, packet) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // First ECONNRESET, if the peer died with packets unread, then EPIPE: gone all the same.
+                // ECONNRESET at first if the peer died with unread packets, EPIPE afterwards. Both mean that
+                // it is gone.
                 Err(_) => return Err(Closed::Gone),
             }
         }
@@ -104,8 +107,8 @@ impl PacketSender for IpcBytesSender {
 
 impl PacketReceiver for IpcBytesReceiver {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
-        // A peer that died with packets unread leaves one error here, before what it had sent; only then do its
-        // packets come, and after them the end.
+        // If the peer died with unread packets, the first call returns an error. Later calls return the
+        // packets that the peer had sent, and then the end.
         let mut errors = 0;
         loop {
             match IpcBytesReceiver::recv(self) {
@@ -119,13 +122,13 @@ impl PacketReceiver for IpcBytesReceiver {
     }
 
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
-        // It panics at what it cannot read.
+        // ipc-channel panics on data that it cannot parse.
         catch_panic(|| IpcBytesReceiver::try_recv(self).ok())
-            .map_err(|_| Closed::Malformed("what ipc-channel cannot read"))
+            .map_err(|_| Closed::Malformed("data that ipc-channel cannot parse"))
     }
 }
 
-/// Two connected links within this process, for tests that need no second process but the real codec.
+/// Creates two connected links within this process, for tests that need the real codec but no second process.
 #[must_use]
 pub fn memory_pair() -> (Link, Link) {
     let (here, there) = (channel(), channel());
@@ -162,7 +165,7 @@ mod tests {
     use ipc_channel::ipc::bytes_channel;
 
     #[test]
-    fn what_was_sent_before_the_end_still_arrives() {
+    fn receives_packets_sent_before_disconnect() {
         let (sender, mut receiver) = bytes_channel().unwrap();
         PacketSender::send(&sender, b"one").unwrap();
         PacketSender::send(&sender, b"two").unwrap();
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn sending_to_nobody_is_an_error() {
+    fn sending_without_receiver_returns_gone() {
         let (sender, receiver) = bytes_channel().unwrap();
         PacketSender::send(&sender, b"unread").unwrap();
         drop(receiver);

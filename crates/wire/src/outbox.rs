@@ -1,9 +1,10 @@
-//! The parent's sending end of a link, which never blocks.
+//! Non-blocking sender for the parent's end of a link.
 //!
-//! The thread that sends to a worker may be the one that receives from it. If it waited for room in the socket
-//! while the worker waited for room in the other direction, both would wait for ever. So an outbox counts what it
-//! has put into the socket and the worker has not taken yet, and keeps back what would not fit. A batch counts as
-//! taken when its outcomes are back, a part of a large message when the worker says so.
+//! The thread that sends to a worker may also be the one that receives from it. If it waited for room in the
+//! socket while the worker waited for room in the opposite direction, both would deadlock. Therefore an
+//! outbox counts the bytes in the socket that the worker has not read yet, and queues messages that would not
+//! fit. A batch counts as read when its outcomes arrive, a part of a large message when the worker
+//! acknowledges it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,38 +14,39 @@ use std::{
 
 use crate::{
     Closed, Message, PacketSender,
-    message::{MAX_PACKET, cut_part},
+    message::{MAX_PACKET_SIZE, next_part},
 };
 
-/// Messages on their way to one worker.
+/// Queue of messages to one worker.
 pub struct Outbox {
     sender: Box<dyn PacketSender>,
-    /// What the link holds, as [`cost`] counts.
+    /// Bytes in the link that the worker has not read, as counted by [`socket_cost`].
     unread: usize,
-    /// The cost of each message sent and not answered, in order; 0 for those sent in parts.
+    /// Cost of each message that was sent and not answered, in order; 0 for messages sent in parts.
     unanswered: VecDeque<usize>,
-    /// The cost of each part sent and not taken, in order.
+    /// Cost of each part that was sent and not acknowledged, in order.
     parts: VecDeque<usize>,
-    /// The most that [`cost`] may count in the link at a time.
+    /// Maximum of `unread`.
     capacity: usize,
-    /// Messages whose predecessors have yet to come, by their place.
-    early: BTreeMap<u64, Message>,
-    /// The place of the next message.
+    /// Messages whose predecessors have not been submitted yet, by sequence number.
+    out_of_order: BTreeMap<u64, Message>,
+    /// Sequence number of the next message.
     next: u64,
-    /// What did not fit, in order, and how much of the first has been sent.
-    waiting: VecDeque<Message>,
+    /// Messages that did not fit into the link, in order.
+    pending: VecDeque<Message>,
+    /// Number of content bytes of the first pending message that have been sent.
     offset: usize,
     packet: Vec<u8>,
 }
 
 impl Outbox {
-    /// An outbox at the start of a link through a socket.
+    /// Creates the outbox of a link through a socket.
     #[must_use]
     pub fn new(sender: Box<dyn PacketSender>) -> Outbox {
         Outbox::with_capacity(sender, socket_capacity())
     }
 
-    /// An outbox at the start of a link that holds so many bytes, bookkeeping included.
+    /// Creates the outbox of a link that holds `capacity` bytes, including bookkeeping.
     #[must_use]
     pub fn with_capacity(sender: Box<dyn PacketSender>, capacity: usize) -> Outbox {
         Outbox {
@@ -53,96 +55,99 @@ impl Outbox {
             unread: 0,
             unanswered: VecDeque::new(),
             parts: VecDeque::new(),
-            early: BTreeMap::new(),
+            out_of_order: BTreeMap::new(),
             next: 0,
-            waiting: VecDeque::new(),
+            pending: VecDeque::new(),
             offset: 0,
             packet: Vec::new(),
         }
     }
 
-    /// Sends a message that the worker will answer, now or as soon as there is room.
+    /// Sends a message that the worker will answer, or queues it until there is room in the link.
     ///
     /// # Errors
-    /// When the worker is gone.
+    /// [`Closed::Gone`] if the worker is gone.
     pub fn send(&mut self, message: Message) -> Result<(), Closed> {
-        self.waiting.push_back(message);
-        self.pump()
+        self.pending.push_back(message);
+        self.send_pending()
     }
 
-    /// The same for the message of this place, counted from 0. Several threads may send: one that comes too early waits for
-    /// its predecessors.
+    /// Like [`send`](Outbox::send), for messages that several threads submit out of order. Messages are sent
+    /// in the order of their sequence numbers, which start at 0. A message is queued until all its
+    /// predecessors have been submitted.
     ///
     /// # Errors
-    /// When the worker is gone.
-    pub fn send_in_order(&mut self, place: u64, message: Message) -> Result<(), Closed> {
-        if place != self.next {
-            self.early.insert(place, message);
+    /// [`Closed::Gone`] if the worker is gone.
+    pub fn send_in_order(&mut self, sequence: u64, message: Message) -> Result<(), Closed> {
+        if sequence != self.next {
+            self.out_of_order.insert(sequence, message);
             return Ok(());
         }
-        self.waiting.push_back(message);
+        self.pending.push_back(message);
         self.next += 1;
-        while let Some(message) = self.early.remove(&self.next) {
+        while let Some(message) = self.out_of_order.remove(&self.next) {
             self.next += 1;
-            self.waiting.push_back(message);
+            self.pending.push_back(message);
         }
-        self.pump()
+        self.send_pending()
     }
 
-    /// The worker has answered the oldest message; `false` if there was none to answer.
+    /// Notes that the worker has answered the oldest unanswered message. Returns `false` if there is none.
     #[must_use]
     pub fn answered(&mut self) -> bool {
         let oldest = self.unanswered.pop_front();
-        self.make_room(oldest)
+        self.release(oldest)
     }
 
-    /// The worker has taken the oldest part of a large message; `false` if there was none to take.
+    /// Notes that the worker has received the oldest unacknowledged part of a large message. Returns `false`
+    /// if there is none.
     #[must_use]
     pub fn part_received(&mut self) -> bool {
         let oldest = self.parts.pop_front();
-        self.make_room(oldest)
+        self.release(oldest)
     }
 
-    fn make_room(&mut self, cost: Option<usize>) -> bool {
+    fn release(&mut self, cost: Option<usize>) -> bool {
         self.unread -= cost.unwrap_or(0);
-        // That the worker is gone, its receiver will notice.
-        let _ = self.pump();
+        // The receiver reports it if the worker is gone.
+        let _ = self.send_pending();
         cost.is_some()
     }
 
-    fn pump(&mut self) -> Result<(), Closed> {
-        while let Some(message) = self.waiting.front() {
-            // A file takes the room of a packet of a few bytes.
+    fn send_pending(&mut self) -> Result<(), Closed> {
+        while let Some(message) = self.pending.front() {
+            // A file only takes the room of the packet that announces it.
             let length = match (message.as_packet(), message.as_file()) {
                 (Some(packet), _) => packet.len(),
-                (None, Some(_)) if self.offset == 0 && self.sender.takes_files() => FILE_PACKET,
-                _ => (message.content().len() - self.offset + 1).min(MAX_PACKET),
+                (None, Some(_)) if self.offset == 0 && self.sender.takes_files() => FILE_PACKET_SIZE,
+                _ => (message.content().len() - self.offset + 1).min(MAX_PACKET_SIZE),
             };
-            if self.unread > 0 && self.unread + cost(length) > self.capacity {
+            if self.unread > 0 && self.unread + socket_cost(length) > self.capacity {
                 return Ok(());
             }
-            if self.send_at_once(cost(length))? {
+            if self.send_whole(socket_cost(length))? {
                 continue;
             }
-            let Some(message) = self.waiting.front() else { return Ok(()) };
-            let rest = cut_part(&message.content()[self.offset..], &mut self.packet).len();
+            let Some(message) = self.pending.front() else { return Ok(()) };
+            let rest = next_part(&message.content()[self.offset..], &mut self.packet).len();
             self.sender.send(&self.packet)?;
-            let cost = cost(self.packet.len());
+            let cost = socket_cost(self.packet.len());
             self.unread += cost;
             self.parts.push_back(cost);
             self.offset = message.content().len() - rest;
             if rest == 0 {
                 self.offset = 0;
                 self.unanswered.push_back(0);
-                self.waiting.pop_front();
+                self.pending.pop_front();
             }
         }
         Ok(())
     }
 
-    /// Sends the first message in a packet or a file, if it can be.
-    fn send_at_once(&mut self, cost: usize) -> Result<bool, Closed> {
-        let Some(message) = self.waiting.front().filter(|_| self.offset == 0) else { return Ok(false) };
+    /// Sends the first pending message as one packet or as a file. Returns `false` if it must be sent in
+    /// parts.
+    fn send_whole(&mut self, cost: usize) -> Result<bool, Closed> {
+        let Some(message) = self.pending.front().filter(|_| self.offset == 0) else { return Ok(false) };
         let is_sent = match (message.as_packet(), message.as_file()) {
             (Some(packet), _) => self.sender.send(packet).map(|()| true)?,
             (None, Some(file)) => self.sender.send_file(file)?,
@@ -151,22 +156,22 @@ impl Outbox {
         if is_sent {
             self.unread += cost;
             self.unanswered.push_back(cost);
-            self.waiting.pop_front();
+            self.pending.pop_front();
         }
         Ok(is_sent)
     }
 }
 
-/// Length of the packet that announces a file, in bytes.
-const FILE_PACKET: usize = 9;
+/// Size in bytes of the packet that announces a file.
+const FILE_PACKET_SIZE: usize = 9;
 
-/// What a packet takes up in the socket, bookkeeping included: measured as 4 packets of 64 KiB, 93 of 1 KiB or
-/// 278 of 24 bytes in 212,992 bytes, and rounded up.
-fn cost(length: usize) -> usize {
+/// Number of bytes that a packet occupies in the socket, including bookkeeping. Rounded up from measurements:
+/// 212,992 bytes hold 4 packets of 64 KiB, 93 of 1 KiB or 278 of 24 bytes.
+fn socket_cost(length: usize) -> usize {
     length + length / 4 + 1280
 }
 
-/// What a socket holds, less a margin.
+/// Capacity of a socket in bytes, less a margin.
 fn socket_capacity() -> usize {
     static CAPACITY: OnceLock<usize> = OnceLock::new();
     *CAPACITY.get_or_init(|| {
@@ -190,15 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_socket_cannot_hold_waits_here() {
+    fn queues_messages_that_do_not_fit_into_the_socket() {
         for (length, count) in
             [(1, 1_000), (1 << 10, 400), (16 << 10, 60), ((64 << 10) - 2, 20), (10 << 20, 2)]
         {
             let (sender, mut receiver) = bytes_channel().unwrap();
             let mut outbox = Outbox::new(Box::new(sender));
-            // Nobody receives, so a send that blocked would never return.
+            // Nothing is received meanwhile, so a send that blocked would never return.
             (0..count).for_each(|_| outbox.send(message(length)).unwrap());
-            assert!(!outbox.waiting.is_empty());
+            assert!(!outbox.pending.is_empty());
 
             let mut received = 0;
             while received < count {
@@ -212,12 +217,12 @@ mod tests {
                     received += 1;
                 }
             }
-            assert!(outbox.waiting.is_empty() && outbox.unread == 0);
+            assert!(outbox.pending.is_empty() && outbox.unread == 0);
         }
     }
 
     #[test]
-    fn parts_are_put_together_again() {
+    fn reassembles_messages_sent_in_parts() {
         let (ours, theirs) = memory_pair();
         let mut outbox = Outbox::new(ours.sender);
         outbox.send(message(1_000_000)).unwrap();
@@ -233,18 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_overtake_each_other_arrive_in_order() {
+    fn sends_messages_submitted_out_of_order_in_order() {
         let (ours, theirs) = memory_pair();
         let mut outbox = Outbox::new(ours.sender);
         [2, 0, 3, 1]
             .into_iter()
-            .for_each(|place| outbox.send_in_order(place, message(place as usize)).unwrap());
+            .for_each(|sequence| outbox.send_in_order(sequence, message(sequence as usize)).unwrap());
         let mut inbox = Inbox::new(theirs.receiver);
-        (0..4).for_each(|place| assert_eq!(inbox.receive(|| unreachable!()).unwrap(), message(place)));
+        (0..4).for_each(|sequence| assert_eq!(inbox.receive(|| unreachable!()).unwrap(), message(sequence)));
     }
 
     #[test]
-    fn an_answer_to_nothing_is_noticed() {
+    fn returns_false_for_unexpected_answers() {
         let mut outbox = Outbox::new(memory_pair().0.sender);
         assert!(!outbox.answered() && !outbox.part_received());
     }

@@ -1,7 +1,8 @@
-//! How a worker finds its parent: a socket with a name, used once.
+//! Connection of a worker to its parent: a named socket that is used once.
 //!
-//! ipc-channel's one-shot server is careful about nothing: it panics or cuts the path when TMPDIR is unusable,
-//! waits for ever if nobody connects, and leaves its descriptors to every child. All of that is dealt with here.
+//! This module works around the weaknesses of ipc-channel's one-shot server: it panics or truncates the path
+//! if TMPDIR is directory_error, waits forever if no process connects, and leaks its descriptors into child
+//! processes.
 
 use std::{
     fs, io,
@@ -31,36 +32,39 @@ use crate::{
     catch_panic,
 };
 
-/// The longest path that a socket's name can have, in bytes.
+/// Maximum length of a socket's path in bytes.
 const MAX_SOCKET_PATH: usize = 107;
 
-/// How many descriptors the start of one worker needs at the most.
+/// Maximum number of file descriptors that the start of one worker needs.
 const DESCRIPTORS_PER_START: usize = 10;
 
+/// Number of worker starts in progress.
 static STARTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Why a worker and its parent cannot meet.
+/// Reason why a worker and its parent cannot connect.
 #[derive(Debug, thiserror::Error)]
 pub enum RendezvousError {
-    /// The directory for temporary files cannot hold the socket.
-    #[error("the directory for temporary files, {path:?}, cannot be used: {reason}; set TMPDIR to another")]
+    /// The socket cannot be created in the directory for temporary files.
+    #[error(
+        "cannot use the directory for temporary files {path:?}: {reason}; set TMPDIR to another directory"
+    )]
     Directory {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason why it cannot be used.
         reason: String,
     },
-    /// No descriptors are left, in this process or in the system.
+    /// No file descriptors are left in this process or in the system.
     #[error("no file descriptors left for a worker: {0}; raise `ulimit -n` or use fewer workers")]
     Descriptors(CallError),
-    /// The system refused a call, for another reason.
-    #[error("cannot meet a worker: {0}")]
+    /// A system call failed for another reason.
+    #[error("cannot connect to a worker: {0}")]
     Call(CallError),
-    /// No thread to wait for a worker with.
-    #[error("no thread to wait for a worker: {0}")]
+    /// The thread that waits for a worker cannot be started.
+    #[error("cannot start a thread for a worker: {0}")]
     Thread(io::Error),
-    /// The worker ended, or said something else.
-    #[error("the worker did not introduce itself: {0}")]
+    /// The worker exited before it connected, or sent an unexpected message.
+    #[error("the worker did not connect: {0}")]
     Silent(String),
 }
 
@@ -74,14 +78,14 @@ impl From<CallError> for RendezvousError {
     }
 }
 
-/// The ends that the worker makes and sends to the parent.
+/// Channel ends that the worker creates and sends to its parent.
 #[derive(Serialize, Deserialize)]
 struct ParentEnds {
     to_worker: IpcBytesSender,
     from_worker: IpcBytesReceiver,
 }
 
-/// A named place at which one worker is expected.
+/// A named socket that one worker is expected to connect to.
 pub struct Rendezvous {
     server: IpcOneShotServer<ParentEnds>,
     name: String,
@@ -89,77 +93,80 @@ pub struct Rendezvous {
 }
 
 impl Rendezvous {
-    /// Checks once, before the first worker, what [`Rendezvous::open`] takes for granted.
+    /// Checks the preconditions of [`Rendezvous::open`]. Call this once before the first worker is started.
     ///
     /// # Errors
-    /// When the directory for temporary files or the descriptors do not suffice.
+    /// If the directory for temporary files cannot be used, or there are not enough file descriptors.
     pub fn check() -> Result<(), RendezvousError> {
-        require_descriptors(DESCRIPTORS_PER_START)?;
-        // The first packet makes ipc-channel measure its sockets, and panic if it cannot.
+        check_descriptors(DESCRIPTORS_PER_START)?;
+        // ipc-channel measures its sockets when the first packet is sent, and panics if that fails.
         let (sender, receiver) = bytes_channel().map_err(|e| CallError::new("socketpair", e))?;
         sender.send(b"x").map_err(|e| CallError::new("sendmsg", e))?;
         receiver.recv().map_err(|e| CallError::new("recvmsg", io::Error::other(e)))?;
-        require_directory(&std::env::temp_dir())
+        check_directory(&std::env::temp_dir())
     }
 
-    /// Opens a place for the worker with this page, which will ring once it has joined and introduced itself. The directory
-    /// for temporary files is made again if it has disappeared since it was [checked](Rendezvous::check), as one that
-    /// belongs to a session may.
+    /// Opens a socket for the worker with this page. The worker rings its doorbell once it has connected and
+    /// sent its hello. The directory for temporary files is created again if it was removed after the
+    /// [check](Rendezvous::check), as session directories can be.
     ///
     /// # Errors
-    /// When the directory for temporary files or the descriptors do not suffice.
+    /// If the directory for temporary files cannot be used, or there are not enough file descriptors.
     pub fn open(page: &SharedPage) -> Result<Rendezvous, RendezvousError> {
         AnnouncedReceiver::<&SharedPage>::expect_first_packet(page);
         let start = StartGuard::new();
-        require_descriptors(DESCRIPTORS_PER_START * STARTS.load(Ordering::Relaxed))?;
+        check_descriptors(DESCRIPTORS_PER_START * STARTS.load(Ordering::Relaxed))?;
         let directory = std::env::temp_dir();
         if !directory.exists() {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-            made.map_err(|e| unusable(&directory, &CallError::at("mkdir", &directory, e)))?;
+            made.map_err(|e| directory_error(&directory, &CallError::at("mkdir", &directory, e)))?;
         }
-        // ipc-channel does the same, but leaves a descriptor behind when it fails, and does not say at what.
-        require_directory(&directory)?;
+        // ipc-channel creates the same files, but if that fails it leaks a descriptor and does not report the
+        // cause.
+        check_directory(&directory)?;
         let (server, name) = IpcOneShotServer::new().map_err(|e| CallError::at("socket", &directory, e))?;
         Ok(Rendezvous { server, name, _start: start })
     }
 
-    /// What the worker must be told, to [join] the place.
+    /// Name of the rendezvous, which the worker passes to [`join`].
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the link to the worker with this page, which has rung. A worker that has rung without having joined is an error;
-    /// one that has connected and says nothing is waited for until it ends.
+    /// Returns the link to the worker with this page. Call this after the worker has rung its doorbell.
+    /// Blocks until the worker exits if it has connected but sends nothing.
     ///
     /// # Errors
-    /// When it has not joined, or sent something else.
+    /// If the worker has not connected, or has sent an unexpected message.
     pub fn accept<P>(self, page: P) -> Result<Link, RendezvousError>
     where
         P: Deref<Target = SharedPage> + Send + Sync + 'static,
     {
         let (server, name) = (self.server, self.name);
-        // ipc-channel would wait for a worker that has rung without having joined.
-        knock(&name);
-        // It panics with no descriptors left for the ends that come with the message, and at messages that it does not know.
+        // Without a connection `accept` would block if the worker has rung without connecting.
+        connect_and_close(&name);
+        // `accept` panics if no descriptors are left for the channel ends in the message, and on unexpected
+        // messages.
         let accepted = catch_panic(|| server.accept()).map_err(|panic| {
-            require_descriptors(DESCRIPTORS_PER_START).err().unwrap_or_else(|| {
+            check_descriptors(DESCRIPTORS_PER_START).err().unwrap_or_else(|| {
                 RendezvousError::Silent(format!(
-                    "it said something that no worker says, or no file descriptors were left for it ({panic})"
+                    "unexpected message, or no file descriptors left to receive it ({panic})"
                 ))
             })
         })?;
-        // The first half is a receiver without close-on-exec; it must be gone before the next worker is started.
-        let (_bootstrap, ends) = accepted.map_err(|error| not_met(&name, error))?;
+        // `_bootstrap` is a receiver without close-on-exec; it must be dropped before the next worker is
+        // started.
+        let (_bootstrap, ends) = accepted.map_err(|error| accept_error(&name, error))?;
         let receiver = AnnouncedReceiver::new(ends.from_worker, page);
         Ok(Link { sender: Box::new(ends.to_worker), receiver: Box::new(receiver) })
     }
 }
 
-/// Why nobody was accepted at the place of this name.
-fn not_met(name: &str, error: IpcError) -> RendezvousError {
+/// Converts an error of accepting the connection to the socket `name`.
+fn accept_error(name: &str, error: IpcError) -> RendezvousError {
     match error {
-        // Anything but a peer that is gone is about our own side.
+        // Except for a reset connection, system errors concern this process and not the worker.
         IpcError::Io(error)
             if error.raw_os_error().is_some() && error.kind() != io::ErrorKind::ConnectionReset =>
         {
@@ -169,9 +176,9 @@ fn not_met(name: &str, error: IpcError) -> RendezvousError {
     }
 }
 
-/// Connects to the place of this name, and disconnects. If no parent waits there, nothing happens; ipc-channel's own `connect` would
-/// then leave a descriptor behind.
-fn knock(name: &str) {
+/// Connects to the socket `name` and disconnects. Does nothing if no process listens there; ipc-channel's own
+/// `connect` would leak a descriptor in that case.
+fn connect_and_close(name: &str) {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None);
     if let (Ok(socket), Ok(address)) = (socket, UnixAddr::new(name)) {
@@ -179,10 +186,10 @@ fn knock(name: &str) {
     }
 }
 
-/// Joins the place of this name: the side of the worker with this page.
+/// Connects the worker with this page to its parent at the rendezvous `name`.
 ///
 /// # Errors
-/// When nobody waits there.
+/// If no parent waits there, or a system call fails.
 pub fn join<P>(name: &str, page: P) -> io::Result<Link>
 where
     P: Deref<Target = SharedPage> + Send + Sync + 'static,
@@ -194,7 +201,7 @@ where
     Ok(Link { sender: Box::new(AnnouncingSender::new(to_parent, page)), receiver: Box::new(from_parent) })
 }
 
-/// Counts the starts under way, since each needs descriptors that the others must leave it.
+/// Counts a start in progress. Each start needs descriptors that the other starts must not use up.
 struct StartGuard;
 
 impl StartGuard {
@@ -210,42 +217,44 @@ impl Drop for StartGuard {
     }
 }
 
-fn require_descriptors(count: usize) -> Result<(), RendezvousError> {
-    // One at a time, or several would find the descriptors taken that they try themselves.
-    static TRYING: Mutex<()> = Mutex::new(());
-    let _alone = TRYING.lock().unwrap_or_else(PoisonError::into_inner);
-    let probes: Result<Vec<EventFd>, RendezvousError> = (0..count).map(|_| event()).collect();
+/// Checks that `count` more descriptors can be opened, by opening that many and closing them.
+fn check_descriptors(count: usize) -> Result<(), RendezvousError> {
+    // One thread at a time: concurrent checks would count each other's descriptors.
+    static CHECK: Mutex<()> = Mutex::new(());
+    let _guard = CHECK.lock().unwrap_or_else(PoisonError::into_inner);
+    let probes: Result<Vec<EventFd>, RendezvousError> = (0..count).map(|_| create_eventfd()).collect();
     probes.map(drop)
 }
 
-fn event() -> Result<EventFd, RendezvousError> {
+fn create_eventfd() -> Result<EventFd, RendezvousError> {
     Ok(EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(|e| CallError::new("eventfd", e))?)
 }
 
-/// Makes what a rendezvous consists of, and removes it: a directory in `directory`, and a socket in that.
-fn require_directory(directory: &Path) -> Result<(), RendezvousError> {
+/// Checks that a rendezvous can be created: creates a directory in `directory` and a socket in it, and
+/// removes both.
+fn check_directory(directory: &Path) -> Result<(), RendezvousError> {
     if directory.to_str().is_none() {
-        return Err(unusable(directory, &"its name is not UTF-8"));
+        return Err(directory_error(directory, &"its path is not UTF-8"));
     }
     let made = tempfile::Builder::new().tempdir_in(directory);
-    let made = made.map_err(|error| unusable(directory, &format_args!("mkdir failed: {error}")))?;
+    let made = made.map_err(|error| directory_error(directory, &format_args!("mkdir failed: {error}")))?;
     let path = made.path().join("socket");
     let length = path.as_os_str().len();
     if length > MAX_SOCKET_PATH {
         let excess = length - MAX_SOCKET_PATH;
-        return Err(unusable(directory, &format_args!("its name is {excess} bytes too long")));
+        return Err(directory_error(directory, &format_args!("its path is {excess} bytes too long")));
     }
-    require_socket(&path)
+    check_socket(&path)
 }
 
-fn require_socket(path: &Path) -> Result<(), RendezvousError> {
+fn check_socket(path: &Path) -> Result<(), RendezvousError> {
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);
     let socket = socket.map_err(|e| CallError::new("socket", e))?;
     let address = UnixAddr::new(path).map_err(|e| CallError::at("bind", path, e))?;
     Ok(bind(socket.as_raw_fd(), &address).map_err(|e| CallError::at("bind", path, e))?)
 }
 
-fn unusable(directory: &Path, reason: &dyn std::fmt::Display) -> RendezvousError {
+fn directory_error(directory: &Path, reason: &dyn std::fmt::Display) -> RendezvousError {
     RendezvousError::Directory { path: directory.to_owned(), reason: reason.to_string() }
 }
 
@@ -259,12 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn knocking_where_nobody_waits_leaves_nothing_behind() {
+    fn connecting_without_listener_leaks_no_descriptor() {
         let (server, name) = IpcOneShotServer::<()>::new().unwrap();
         drop(server);
-        // Other tests of this process open and close descriptors meanwhile, but not so many.
+        // Other tests of this process open and close descriptors concurrently, but fewer than 100.
         let before = descriptors();
-        (0..200).for_each(|_| knock(&name));
+        (0..200).for_each(|_| connect_and_close(&name));
         assert!(descriptors() < before + 100);
     }
 }

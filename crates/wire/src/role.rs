@@ -1,14 +1,13 @@
-//! How a process learns that it is a worker: its parent hands it a descriptor and a variable of the
-//! environment.
+//! The worker role: a parent passes it to a worker process with an environment variable and a file
+//! descriptor.
 //!
-//! `argv` has no part in it, because it is the program's own: the harness of a test would take further words
-//! for names of tests, and a program that parses its arguments before it enters as a worker would refuse
-//! them.
+//! `argv` is not used, because it belongs to the program: a test harness would interpret additional arguments
+//! as names of tests, and a program that parses its arguments before it becomes a worker would reject them.
 //!
-//! A variable alone would be inherited by whatever the worker's jobs start, and a program that starts itself
-//! would become a worker in place of doing what it was started for. So the variable is removed before `main`
-//! ([`startup`](sys::startup)), it names the parent, which has to be the process's own, and it names a
-//! descriptor, which has to be one of a [`SharedPage`]. A process for which that does not hold has no role.
+//! An environment variable alone is not sufficient. Processes that jobs start would inherit it, and a program
+//! that starts itself would become a worker instead. Therefore the variable is removed before `main`
+//! ([`startup`](sys::startup)), it must name the process's own parent, and it must name a descriptor of a
+//! [`SharedPage`]. Otherwise the process has no role.
 
 use std::{
     io,
@@ -21,7 +20,7 @@ use sys::{
     startup::{GivenRole, ROLE_VARIABLE, given_role},
 };
 
-/// The role of a worker: what it serves, and where it meets its parent.
+/// Role of a worker: the job type that it serves and the name of the rendezvous with its parent.
 ///
 /// ```
 /// use std::os::fd::AsFd;
@@ -44,7 +43,8 @@ pub struct Role {
 }
 
 impl Role {
-    /// The role of a worker that this process is about to start, and that inherits the descriptor of a page.
+    /// Creates the role of a worker that this process is about to start. The worker must inherit the
+    /// descriptor `page`.
     #[must_use]
     pub fn new(job_type: &str, rendezvous: &str, page: BorrowedFd<'_>) -> Role {
         Role {
@@ -55,27 +55,27 @@ impl Role {
         }
     }
 
-    /// Name and value of the variable that hands the role over.
+    /// Returns name and value of the environment variable that passes the role to the worker.
     #[must_use]
     pub fn variable(&self) -> (&'static str, String) {
         let Role { parent, page, job_type, rendezvous } = self;
-        // The job type's length separates it from the path, since both may contain any character.
+        // The job type is preceded by its length, because job type and path may contain any character.
         (ROLE_VARIABLE, format!("{parent} {page} {} {job_type}{rendezvous}", job_type.len()))
     }
 
-    /// Returns the role that this process was started in; `None` if it was not started as a worker.
+    /// Returns the role of this process, or `None` if it was not started as a worker.
     #[must_use]
     pub fn of_this_process() -> Option<&'static Role> {
         static ROLE: OnceLock<Option<Role>> = OnceLock::new();
         ROLE.get_or_init(|| {
-            let role = Role::taken(given_role()?)?;
+            let role = Role::from_given(given_role()?)?;
             SharedPage::is_at(role.page).then_some(role)
         })
         .as_ref()
     }
 
-    /// The role that was given, if it was given to a child of the process that gave it.
-    fn taken(given: &GivenRole) -> Option<Role> {
+    /// Returns the given role if it was given by the parent of this process.
+    fn from_given(given: &GivenRole) -> Option<Role> {
         Role::parse(&given.value).filter(|role| role.parent == given.parent)
     }
 
@@ -87,22 +87,22 @@ impl Role {
         Some(Role { parent, page, job_type: job_type.to_owned(), rendezvous: rendezvous.to_owned() })
     }
 
-    /// Name of the type of the jobs.
+    /// Name of the job type.
     #[must_use]
     pub fn job_type(&self) -> &str {
         &self.job_type
     }
 
-    /// Name of the place to [join](crate::join) the parent at.
+    /// Name of the rendezvous at which the worker [connects](crate::join) to its parent.
     #[must_use]
     pub fn rendezvous(&self) -> &str {
         &self.rendezvous
     }
 
-    /// Opens the page that is shared with the parent. Its descriptor is closed, so this succeeds once.
+    /// Opens the page that is shared with the parent and closes its descriptor, so this succeeds only once.
     ///
     /// # Errors
-    /// When it was opened before, or the system refuses the mapping.
+    /// If the page was opened before, or the system cannot map it.
     pub fn open_page(&self) -> io::Result<SharedPage> {
         SharedPage::adopt(self.page)
     }
@@ -114,7 +114,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn a_role_goes_through_its_variable() {
+    fn parses_its_own_variable() {
         let (_page, descriptor) = SharedPage::create().unwrap();
         for (job_type, rendezvous) in
             [("square", "/tmp/.tmpA/socket"), ("a job of 7 words", "/tmp/a b\n=/c"), ("größe", ""), ("", "x")]
@@ -125,19 +125,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_role_is_ignored() {
+    fn ignores_malformed_variables() {
         for value in ["", "4", "1 2 3", "1 2 3 ab", "x 2 1 a", "1 2 -1 a", "1 2 1 ö", "-1 2 1 a"] {
             assert_eq!(Role::parse(value), None, "{value}");
         }
     }
 
     #[test]
-    fn a_role_is_for_a_child_of_the_process_that_gives_it() {
+    fn accepts_roles_from_own_parent_only() {
         let (_page, descriptor) = SharedPage::create().unwrap();
         let (_, value) = Role::new("square", "x", descriptor.as_fd()).variable();
         let given = |parent| GivenRole { value: value.clone(), parent };
-        assert!(Role::taken(&given(std::process::id())).is_some());
-        assert!(Role::taken(&given(std::os::unix::process::parent_id())).is_none());
-        assert!(Role::taken(&given(0)).is_none());
+        assert!(Role::from_given(&given(std::process::id())).is_some());
+        assert!(Role::from_given(&given(std::os::unix::process::parent_id())).is_none());
+        assert!(Role::from_given(&given(0)).is_none());
     }
 }

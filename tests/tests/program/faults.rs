@@ -158,8 +158,8 @@ fn workers_that_cannot_start_break_the_pool_with_the_cause() {
     for (worker, words) in [
         ("/nonexistent", "cannot start \"/nonexistent\""),
         ("/etc/passwd", "Permission denied"),
-        ("/bin/false", "did not introduce itself"),
-        ("/bin/true", "did not introduce itself"),
+        ("/bin/false", "did not connect"),
+        ("/bin/true", "did not connect"),
     ] {
         let output =
             runner(["-w", "2", "--worker-bin", worker]).stdin("{\"op\":\"sum\",\"n\":4}\n".repeat(3)).run();

@@ -1,16 +1,19 @@
-//! How jobs and outcomes are laid out in messages.
+//! Layout of jobs and outcomes in messages.
 //!
 //! ```text
 //! jobs:      batch u64, flags u8, count u32, then for each job  length u32, payload
-//! outcomes:  batch u64, began u64, busy u64, count u32, flags u8, then for each outcome  length u32, status u8, payload,
-//!            then, if the flags say so, for each outcome  duration u32
+//! outcomes:  batch u64, began u64, busy u64, count u32, flags u8, then for each outcome  length u32, status u8,
+//!            payload, then, if the durations flag is set, for each outcome  duration u32
 //! ```
-//! Numbers are little-endian. The payload is the codec's; lengths and statuses stay outside of it, so that one
-//! payload that cannot be decoded costs one job. Outcomes stand in the order of the jobs. A worker may
-//! send those of one batch in several messages; there are fewer of them than jobs if it was told to stop in between.
-//! `began` is when the worker began with these outcomes, on the clock that all processes share, and `busy` how long they took
-//! it, both in nanoseconds; so are the durations, none of which is told that is longer than 4 seconds. Flags that this version
-//! does not know are no flags.
+//! Numbers are little-endian. Only the payload is encoded by the codec. Lengths and statuses are not part of
+//! it, so that a payload that cannot be decoded affects a single job.
+//!
+//! Outcomes are in the order of the jobs. A worker may send the outcomes of one batch in several messages.
+//! There are fewer outcomes than jobs if the worker was asked to stop before the end of the batch.
+//!
+//! `began` is the time at which the worker started on these outcomes, on the clock that all processes share,
+//! and `busy` is the time that they took, both in nanoseconds. Durations are in nanoseconds too; a duration
+//! above `u32::MAX` (4.3 seconds) is sent as `u32::MAX`. A message with an unknown flag is rejected.
 
 mod jobs;
 mod outcomes;
@@ -20,34 +23,35 @@ pub use outcomes::{OutcomesView, OutcomesWriter, Status};
 
 use crate::CodecError;
 
-/// How many bytes the length of an entry takes.
-const LENGTH: usize = 4;
+/// Size in bytes of the length before an entry.
+const LENGTH_SIZE: usize = 4;
 
-/// Writes the length of the entry that starts at `start` and goes on to the end.
+/// Writes the length of the entry that starts at `start` and extends to the end of `bytes`.
 #[inline]
-fn seal(bytes: &mut [u8], start: usize) -> Result<(), CodecError> {
-    let length = bytes.len() - start - LENGTH;
-    let length =
-        u32::try_from(length).map_err(|_| CodecError(format!("{length} bytes are too many for one job")))?;
-    bytes[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
+fn write_length(bytes: &mut [u8], start: usize) -> Result<(), CodecError> {
+    let length = bytes.len() - start - LENGTH_SIZE;
+    let length = u32::try_from(length)
+        .map_err(|_| CodecError(format!("encoded value of {length} bytes exceeds the limit of 4 GiB")))?;
+    bytes[start..start + LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
     Ok(())
 }
 
-/// What follows `count` entries of at least `least` bytes each; `None` if there are not that many.
-fn after_entries(mut rest: &[u8], count: u32, least: usize) -> Option<&[u8]> {
-    (0..count).all(|_| take_entry(&mut rest).is_some_and(|entry| entry.len() >= least)).then_some(rest)
+/// Returns the bytes after `count` entries, or `None` if there are fewer or one is shorter than `min_size`
+/// bytes.
+fn skip_entries(mut rest: &[u8], count: u32, min_size: usize) -> Option<&[u8]> {
+    (0..count).all(|_| take_entry(&mut rest).is_some_and(|entry| entry.len() >= min_size)).then_some(rest)
 }
 
-/// The flags of a message; `None` if there are others than `N`.
+/// Reads the `N` flags of a message; `None` if other flags are set.
 fn take_flags<const N: usize>(rest: &mut &[u8]) -> Option<[bool; N]> {
     let flags = take(rest, 1)?[0];
     let known = flags.checked_shr(N as u32) == Some(0);
-    known.then(|| std::array::from_fn(|place| flags >> place & 1 == 1))
+    known.then(|| std::array::from_fn(|bit| flags >> bit & 1 == 1))
 }
 
-/// The byte of these flags.
+/// Packs flags into a byte, the first one into the lowest bit.
 fn pack_flags<const N: usize>(flags: [bool; N]) -> u8 {
-    flags.iter().enumerate().map(|(place, &flag)| u8::from(flag) << place).sum()
+    flags.iter().enumerate().map(|(bit, &flag)| u8::from(flag) << bit).sum()
 }
 
 #[inline]
@@ -91,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_encoded_leaves_no_trace() {
+    fn failed_encoding_adds_nothing() {
         let mut entries = Entries::default();
         entries.push(CODEC, &1u8).unwrap();
         assert!(entries.push(CODEC, &Unencodable).is_err());
@@ -105,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_told_for_all_outcomes_or_for_none() {
+    fn durations_are_sent_for_all_outcomes_or_none() {
         let filled = |durations: &[Duration]| {
             let mut writer = OutcomesWriter::new(BatchId(1));
             writer.push(CODEC, Status::Done, &1u8).unwrap();
@@ -123,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_add_up_is_no_batch() {
+    fn rejects_inconsistent_batches() {
         let mut writer = OutcomesWriter::new(BatchId(1));
         writer.push(CODEC, Status::Done, &1u8).unwrap();
         writer.note_duration(Duration::from_nanos(70));
         let whole = writer.finish(MonotonicInstant(5), 9, true);
-        let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let is_accepted_after = |change: &dyn Fn(&mut Vec<u8>)| {
             let mut body = whole.body().to_vec();
             change(&mut body);
             let mut message = Message::new(Tag::Outcomes);
@@ -136,22 +140,22 @@ mod tests {
             OutcomesView::read(&message).is_some()
         };
         const FLAGS: usize = 28;
-        assert!(changed(&|_| {}));
-        assert!(!changed(&|body| body.truncate(body.len() - 1)), "half a duration");
-        assert!(!changed(&|body| body.truncate(body.len() - 4)), "none although there should be one");
-        assert!(!changed(&|body| body.extend([0; 4])), "one too many");
-        assert!(!changed(&|body| body[FLAGS] &= 1), "one although there should be none");
-        assert!(!changed(&|body| body[FLAGS] |= 4), "a flag that nobody knows");
+        assert!(is_accepted_after(&|_| {}));
+        assert!(!is_accepted_after(&|body| body.truncate(body.len() - 1)), "truncated duration");
+        assert!(!is_accepted_after(&|body| body.truncate(body.len() - 4)), "missing duration");
+        assert!(!is_accepted_after(&|body| body.extend([0; 4])), "additional duration");
+        assert!(!is_accepted_after(&|body| body[FLAGS] &= 1), "duration without its flag");
+        assert!(!is_accepted_after(&|body| body[FLAGS] |= 4), "unknown flag");
 
         let mut message = jobs(BatchId(1), BatchFlags::default(), 0, &[]);
         assert!(JobsView::read(&message).is_some());
         message.buffer()[2 + 8] = 4;
-        assert!(JobsView::read(&message).is_none(), "a flag that nobody knows");
+        assert!(JobsView::read(&message).is_none(), "unknown flag");
     }
 
     proptest! {
         #[test]
-        fn jobs_and_outcomes_come_out_as_they_went_in(
+        fn jobs_and_outcomes_round_trip(
             values: Vec<(String, u32)>,
             cut in 0usize..20,
             flags in any::<[bool; 2]>(),
@@ -179,10 +183,11 @@ mod tests {
             prop_assert_eq!(OutcomesView::of_saved(BatchId(7), writer.since(0)).unwrap().count, count);
             let message = writer.finish(MonotonicInstant(began), busy, last);
             let view = OutcomesView::read(&message).unwrap();
-            prop_assert_eq!((view.batch, view.began, view.busy_ns), (BatchId(7), MonotonicInstant(began), busy));
+            let expected = (BatchId(7), MonotonicInstant(began), busy);
+            prop_assert_eq!((view.batch, view.began, view.busy_ns), expected);
             prop_assert_eq!((view.count, view.last), (count, last));
-            let told = flags.durations && count > 0;
-            prop_assert_eq!(view.durations().map(Iterator::collect), told.then_some(durations));
+            let has_durations = flags.durations && count > 0;
+            prop_assert_eq!(view.durations().map(Iterator::collect), has_durations.then_some(durations));
             for ((status, bytes), value) in view.outcomes().zip(&values) {
                 prop_assert_eq!(status, Some(Status::Failed));
                 prop_assert_eq!(&CODEC.decode::<String>(bytes).unwrap(), value);
@@ -190,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_no_batch(bytes: Vec<u8>, tag in 0usize..2) {
+        fn views_of_garbage_are_consistent(bytes: Vec<u8>, tag in 0usize..2) {
             let mut message = Message::new([Tag::Jobs, Tag::Outcomes][tag]);
             message.extend(&bytes);
             if let Some(view) = JobsView::read(&message) {

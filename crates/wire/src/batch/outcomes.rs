@@ -1,62 +1,70 @@
-//! A batch of outcomes.
+//! Batches of outcomes.
 
 use std::time::Duration;
 
 use job::{BatchId, MonotonicInstant};
 use serde::Serialize;
 
-use super::{LENGTH, after_entries, pack_flags, seal, take_entry, take_flags, take_u32, take_u64};
+use super::{
+    LENGTH_SIZE, pack_flags, skip_entries, take_entry, take_flags, take_u32, take_u64, write_length,
+};
 use crate::{CodecError, CodecKind, Message, Tag};
 
-const HEADER: usize = 29;
+/// Size in bytes of the header of a batch of outcomes.
+const HEADER_SIZE: usize = 29;
 
-/// How many bytes a duration takes.
-const DURATION: usize = 4;
+/// Size in bytes of an encoded duration.
+const DURATION_SIZE: usize = 4;
 
-/// How a job ended, as far as the worker can tell.
+/// Kind of an outcome that a worker reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The payload is its output.
+    /// The job succeeded; the payload is its output.
     Done = 0,
-    /// The payload is its error.
+    /// The job failed; the payload is its error.
     Failed = 1,
-    /// It panicked; the payload is the panic.
+    /// The job panicked; the payload is the panic.
     Panicked = 2,
-    /// It, its output or its error could not be encoded or decoded; the payload is a message.
+    /// The job could not be decoded, or its output or error could not be encoded; the payload is an error
+    /// message.
     Codec = 3,
 }
 
-/// A batch of outcomes being filled.
+/// Builder of a message with a batch of outcomes.
 #[derive(Debug)]
 pub struct OutcomesWriter {
     message: Message,
     count: u32,
-    /// What goes behind the outcomes, so that those can be kept as they stand.
+    /// Durations are collected separately and appended at the end, so that [`since`](OutcomesWriter::since)
+    /// returns outcomes only.
     durations: Vec<u8>,
-    /// The most bytes of an outcome that is [pushed unguarded](OutcomesWriter::push_unguarded).
+    /// Maximum size in bytes of an outcome that is added by
+    /// [`push_unguarded`](OutcomesWriter::push_unguarded).
     max_outcome: u64,
 }
 
 impl OutcomesWriter {
-    /// An empty batch of outcomes for a batch of jobs.
+    /// Creates an empty batch of outcomes for the batch of jobs with this number.
     #[must_use]
     pub fn new(batch: BatchId) -> OutcomesWriter {
         OutcomesWriter::with_limit(batch, u64::MAX)
     }
 
-    /// The same, refusing outcomes of jobs that take more than `max_outcome` bytes.
+    /// Like [`new`](OutcomesWriter::new), but [`push_unguarded`](OutcomesWriter::push_unguarded) rejects
+    /// outcomes of more than `max_outcome` bytes.
     #[must_use]
     pub fn with_limit(batch: BatchId, max_outcome: u64) -> OutcomesWriter {
         let mut message = Message::new(Tag::Outcomes);
         message.extend(&batch.0.to_le_bytes());
-        message.extend(&[0; HEADER - 8]);
+        message.extend(&[0; HEADER_SIZE - 8]);
         OutcomesWriter { message, count: 0, durations: Vec::new(), max_outcome }
     }
 
-    /// Adds one outcome.
+    /// Adds an outcome.
     ///
     /// # Errors
-    /// When the payload's serializer fails or panics, or it is 4 GiB or larger; nothing is added then.
+    /// If the payload's serializer fails or panics, or the encoding is 4 GiB or larger. Nothing is added
+    /// then.
     pub fn push<T: Serialize>(
         &mut self,
         codec: CodecKind,
@@ -66,10 +74,12 @@ impl OutcomesWriter {
         self.push_with(status, |buffer| codec.encode(payload, buffer))
     }
 
-    /// The same, for callers who catch panics themselves and then [cut off](OutcomesWriter::cut) what was added.
+    /// Like [`push`](OutcomesWriter::push), for callers that catch panics of the serializer. They must then
+    /// [remove](OutcomesWriter::cut) the incomplete outcome.
     ///
     /// # Errors
-    /// When the payload's serializer fails, or it is larger than allowed, or 4 GiB or larger; nothing is added then.
+    /// If the payload's serializer fails, or the encoding is larger than `max_outcome` or is 4 GiB or larger.
+    /// Nothing is added then.
     #[inline]
     pub fn push_unguarded<T: Serialize>(
         &mut self,
@@ -81,7 +91,7 @@ impl OutcomesWriter {
         self.push_with(status, |buffer| {
             let before = buffer.len();
             codec.encode_unguarded(payload, buffer)?;
-            CodecError::unless_longer(buffer.len() - before, limit)
+            CodecError::check_size(buffer.len() - before, limit)
         })
     }
 
@@ -93,9 +103,9 @@ impl OutcomesWriter {
     ) -> Result<(), CodecError> {
         let buffer = self.message.buffer();
         let start = buffer.len();
-        buffer.extend([0; LENGTH]);
+        buffer.extend([0; LENGTH_SIZE]);
         buffer.push(status as u8);
-        let encoded = encode(buffer).and_then(|()| seal(buffer, start));
+        let encoded = encode(buffer).and_then(|()| write_length(buffer, start));
         match encoded {
             Ok(()) => self.count += 1,
             Err(_) => buffer.truncate(start),
@@ -103,39 +113,42 @@ impl OutcomesWriter {
         encoded
     }
 
-    /// Drops an outcome that is not whole, which begins after the first `before` bytes of outcomes.
+    /// Truncates the outcomes to their first `before` bytes, to remove an incomplete outcome.
     pub fn cut(&mut self, before: usize) {
-        self.message.buffer().truncate(2 + HEADER + before);
+        self.message.buffer().truncate(2 + HEADER_SIZE + before);
     }
 
-    /// The outcomes that were added after the first `before` bytes of them, as they stand in the batch.
+    /// Returns the encoded outcomes after the first `before` bytes.
     ///
     /// # Panics
-    /// If there are not that many bytes.
+    /// If there are fewer than `before` bytes of outcomes.
     #[must_use]
     #[inline]
     pub fn since(&self, before: usize) -> &[u8] {
-        &self.message.body()[HEADER + before..]
+        &self.message.body()[HEADER_SIZE + before..]
     }
 
-    /// How many bytes the outcomes take.
+    /// Size of the encoded outcomes in bytes.
     #[must_use]
     #[inline]
     pub fn bytes(&self) -> usize {
-        self.message.body().len() - HEADER
+        self.message.body().len() - HEADER_SIZE
     }
 
-    /// Notes how long the job of the outcome took that was added last.
+    /// Adds the duration of the job whose outcome was added last.
     pub fn note_duration(&mut self, duration: Duration) {
         let nanos = u32::try_from(duration.as_nanos()).unwrap_or(u32::MAX);
         self.durations.extend(nanos.to_le_bytes());
     }
 
-    /// The finished message, with the durations if each outcome has one: when its first job began and how long all of them
-    /// took; `last` if no other of this batch follows.
+    /// Returns the finished message. It includes the durations if there is one for each outcome.
+    ///
+    /// `began` is the start of the first job, `busy_ns` the time of all jobs in nanoseconds. `last` states
+    /// that no other message of this batch follows.
     #[must_use]
     pub fn finish(mut self, began: MonotonicInstant, busy_ns: u64, last: bool) -> Message {
-        let durations = !self.durations.is_empty() && self.durations.len() == DURATION * self.count as usize;
+        let durations =
+            !self.durations.is_empty() && self.durations.len() == DURATION_SIZE * self.count as usize;
         let header = &mut self.message.buffer()[2..];
         header[8..16].copy_from_slice(&began.0.to_le_bytes());
         header[16..24].copy_from_slice(&busy_ns.to_le_bytes());
@@ -148,25 +161,26 @@ impl OutcomesWriter {
     }
 }
 
-/// A batch of outcomes as the parent reads it.
+/// A received batch of outcomes.
 #[derive(Debug)]
 pub struct OutcomesView<'a> {
-    /// The batch of jobs that it answers.
+    /// Number of the batch of jobs.
     pub batch: BatchId,
-    /// When the worker began with it.
+    /// Time at which the worker started on these outcomes.
     pub began: MonotonicInstant,
-    /// The worker's time for it, in nanoseconds.
+    /// Time that the worker spent on these outcomes, in nanoseconds.
     pub busy_ns: u64,
-    /// How many outcomes there are.
+    /// Number of outcomes.
     pub count: u32,
-    /// Whether no other message of this batch follows.
+    /// `true` if no other message of this batch follows.
     pub last: bool,
     entries: &'a [u8],
     durations: Option<&'a [u8]>,
 }
 
 impl<'a> OutcomesView<'a> {
-    /// Reads outcomes without a header, such as a dead worker has [kept](sys::shared_page::SavedOutcomes); `None` if they are not whole.
+    /// Reads outcomes without a header, which a worker had [saved](sys::shared_page::SavedOutcomes) before it
+    /// died. Returns `None` if they are incomplete.
     #[must_use]
     pub fn of_saved(batch: BatchId, bytes: &'a [u8]) -> Option<OutcomesView<'a>> {
         let (mut rest, mut count) = (bytes, 0);
@@ -178,7 +192,8 @@ impl<'a> OutcomesView<'a> {
         Some(OutcomesView { batch, began, busy_ns: 0, count, last: false, entries: bytes, durations: None })
     }
 
-    /// Reads the batch in a message; `None` if there is none, or its parts do not add up.
+    /// Reads the batch of outcomes in a message. Returns `None` if the message is of another kind, has
+    /// unknown flags, or does not hold exactly `count` outcomes (and durations, if their flag is set).
     #[must_use]
     pub fn read(message: &'a Message) -> Option<OutcomesView<'a>> {
         let mut rest = message.body();
@@ -187,12 +202,12 @@ impl<'a> OutcomesView<'a> {
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
         let [last, durations] = take_flags(&mut rest)?;
-        let behind = after_entries(rest, count, 1)?;
-        let wanted = if durations { DURATION.checked_mul(usize::try_from(count).ok()?)? } else { 0 };
-        if message.tag() != Some(Tag::Outcomes) || behind.len() != wanted {
+        let trailer = skip_entries(rest, count, 1)?;
+        let expected = if durations { DURATION_SIZE.checked_mul(usize::try_from(count).ok()?)? } else { 0 };
+        if message.tag() != Some(Tag::Outcomes) || trailer.len() != expected {
             return None;
         }
-        let entries = &rest[..rest.len() - behind.len()];
+        let entries = &rest[..rest.len() - trailer.len()];
         Some(OutcomesView {
             batch,
             began,
@@ -200,17 +215,18 @@ impl<'a> OutcomesView<'a> {
             count,
             last,
             entries,
-            durations: durations.then_some(behind),
+            durations: durations.then_some(trailer),
         })
     }
 
-    /// How long each job took, in nanoseconds, if the worker was to note that; 4 seconds stand for more.
+    /// Returns the duration of each job in nanoseconds, if durations were requested. `u32::MAX` means that
+    /// value or more.
     pub fn durations(&self) -> Option<impl Iterator<Item = u32> + use<'a>> {
-        let (durations, _) = self.durations?.as_chunks::<DURATION>();
+        let (durations, _) = self.durations?.as_chunks::<DURATION_SIZE>();
         Some(durations.iter().map(|&bytes| u32::from_le_bytes(bytes)))
     }
 
-    /// Statuses and payloads, in order. `None` stands for a status that this version does not know.
+    /// Returns statuses and payloads in order. `None` stands for a status that this version does not define.
     pub fn outcomes(&self) -> impl Iterator<Item = (Option<Status>, &'a [u8])> + use<'a> {
         let mut rest = self.entries;
         std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! bincode, in one place: `=2.0.1`, whose format is stable and whose successor is an empty package.
+//! bincode, pinned to `=2.0.1`: its format is stable, and the next release is an empty package.
 
 use bincode::{config, config::Config, enc::write::Writer, error::EncodeError};
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,11 +21,11 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
         .map_err(CodecError::encoding)
 }
 
-/// Decodes under a limit, because bincode allocates a string of whatever length the bytes claim, and within a number of
-/// elements, because it reads a list of values that take no bytes for as long as they claim.
+/// Decodes with a limit on allocations and a limit on elements. Without the first, bincode allocates a string
+/// of any claimed length. Without the second, it reads any claimed number of elements that take no bytes.
 ///
-/// The limit is a constant of its type, so there are a few. It counts an integer at its full width, up to sixteen
-/// times what it takes up here.
+/// The allocation limit is a constant of the configuration's type, so there are four of them. It counts
+/// integers at their full width, which is up to sixteen times their encoded size.
 #[inline]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     const KIB: usize = 1 << 10;
@@ -40,9 +40,9 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 
 #[inline]
 fn decode_within<T: DeserializeOwned, C: Config>(bytes: &[u8], config: C) -> Result<T, CodecError> {
-    let bounds = Bounds::of_elements(bytes.len());
+    let bounds = Bounds::elements_only(bytes.len());
     match bincode::serde::seed_decode_from_slice(bounds.seed(), bytes, config) {
-        Ok((value, read)) => CodecError::unless_read(bytes.len() - read).map(|()| value),
-        Err(error) => Err(bounds.reason(error)),
+        Ok((value, read)) => CodecError::check_consumed(bytes.len() - read).map(|()| value),
+        Err(error) => Err(bounds.decode_error(error)),
     }
 }

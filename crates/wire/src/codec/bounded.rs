@@ -1,15 +1,19 @@
-//! Bounds on what bytes merely claim: how deep values are nested, and how many there are.
+//! Limits on the nesting depth and the number of elements of decoded values.
 //!
-//! [`Limited`] stands between a type and a format's deserializer. Types that contain themselves are read by recursion, so
-//! a few thousand bytes could overflow the stack, and formats either set no limit or do not count every step: a chain of
-//! `Some` takes no bytes at all where `Some` leaves no trace. A list of values that take no bytes, such as `()`, is read for
-//! as long as its claimed length says, which may be for years. And types that are told that a million elements follow
-//! allocate room for them, at each depth.
+//! [`Limited`] wraps a format's deserializer to protect against malformed input:
 //!
-//! Elements are bounded by a budget for the whole value: a byte of input pays for one element, and [`FREE`] more may take
-//! no bytes. Elements that take bytes never exhaust it, however they are nested: the first byte of each is that of no
-//! other, since a list inside a list begins with its length. The elements of tuples, arrays and structs do not count, because
-//! the type says how many there are.
+//! - Recursive types are decoded by recursion, so a few thousand bytes could overflow the stack. Formats have
+//!   no limit, or one that does not count every level: a chain of `Some` takes no bytes in a format that
+//!   encodes `Some(x)` as `x`.
+//! - A list of values that take no bytes, such as `()`, is decoded up to its claimed length, which could take
+//!   years.
+//! - Types allocate memory for the claimed number of elements, at each level of nesting.
+//!
+//! The number of elements is limited by a budget for the whole value: one for each byte of input, and
+//! [`MAX_EMPTY_ELEMENTS`] more that may take no bytes. Elements that take bytes never exhaust the budget,
+//! however they are nested: each has a first byte that belongs to no other element, since a list inside a
+//! list begins with its length. Elements of tuples, arrays and structs are not charged, because their number
+//! is given by the type.
 
 use std::{cell::Cell, fmt, marker::PhantomData};
 
@@ -22,41 +26,47 @@ use serde::{
 
 use super::CodecError;
 
-/// How deep values may be nested; a `Some` and a wrapper count too. A thread's stack has room for several times as many.
+/// Maximum nesting depth of a value, including `Some` and newtype structs. A thread's stack has room for
+/// several times this depth.
 #[cfg(feature = "codecs")]
-pub(super) const DEEPEST: u32 = 256;
+pub(super) const MAX_DEPTH: u32 = 256;
 
-/// How many elements room is made for before they are there.
+/// Maximum number of elements that a collection may allocate memory for before they are decoded.
 #[cfg(feature = "codecs")]
-const AT_ONCE: usize = 256;
+const MAX_PREALLOCATED: usize = 256;
 
 /// Number of elements of a value that may take no bytes.
-pub(super) const FREE: u64 = 1 << 16;
+pub(super) const MAX_EMPTY_ELEMENTS: u64 = 1 << 16;
 
-/// The bounds for one value, which the seeds made of it share.
+/// Limits for one value, shared by all parts of its deserializer.
 pub(super) struct Bounds {
-    deepest: u32,
-    at_once: usize,
-    /// Number of elements that may still be read.
-    elements: Cell<u64>,
+    max_depth: u32,
+    max_preallocated: usize,
+    /// Number of elements that may still be decoded.
+    remaining_elements: Cell<u64>,
     is_exhausted: Cell<bool>,
 }
 
 impl Bounds {
-    /// For a value of this many bytes in a format that has limits of its own for what it allocates, and none for depth.
+    /// Creates the limits for an encoded value of `bytes` bytes, without limits on depth and allocations. For
+    /// formats that have their own limit on allocations.
     #[inline]
-    pub(super) fn of_elements(bytes: usize) -> Bounds {
-        let elements = Cell::new(FREE.saturating_add(bytes as u64));
-        Bounds { deepest: u32::MAX, at_once: usize::MAX, elements, is_exhausted: Cell::new(false) }
+    pub(super) fn elements_only(bytes: usize) -> Bounds {
+        Bounds {
+            max_depth: u32::MAX,
+            max_preallocated: usize::MAX,
+            remaining_elements: Cell::new(MAX_EMPTY_ELEMENTS.saturating_add(bytes as u64)),
+            is_exhausted: Cell::new(false),
+        }
     }
 
-    /// For a value of this many bytes.
+    /// Creates the limits for an encoded value of `bytes` bytes.
     #[cfg(feature = "codecs")]
     pub(super) fn of(bytes: usize) -> Bounds {
-        Bounds { deepest: DEEPEST, at_once: AT_ONCE, ..Bounds::of_elements(bytes) }
+        Bounds { max_depth: MAX_DEPTH, max_preallocated: MAX_PREALLOCATED, ..Bounds::elements_only(bytes) }
     }
 
-    /// Reads a value within these bounds.
+    /// Returns a seed that decodes a `T` within these limits.
     #[inline]
     pub(super) fn seed<T>(&self) -> Limited<'_, PhantomData<T>> {
         self.limited(PhantomData)
@@ -64,19 +74,23 @@ impl Bounds {
 
     #[inline]
     fn limited<I>(&self, inner: I) -> Limited<'_, I> {
-        Limited { inner, left: self.deepest, counts: false, bounds: self }
+        Limited { inner, remaining_depth: self.max_depth, is_charged: false, bounds: self }
     }
 
-    /// The reason why reading failed: formats do not all keep the words of an error.
+    /// Converts the error of a format, some of which drop the message of a custom error.
     #[cold]
-    pub(super) fn reason(&self, error: impl fmt::Display) -> CodecError {
-        if self.is_exhausted.get() { CodecError::decoding(TooMany) } else { CodecError::decoding(error) }
+    pub(super) fn decode_error(&self, error: impl fmt::Display) -> CodecError {
+        if self.is_exhausted.get() {
+            CodecError::decoding(TooManyElements)
+        } else {
+            CodecError::decoding(error)
+        }
     }
 
     #[inline]
-    fn pay<E: Error>(&self, elements: u64) -> Result<(), E> {
-        match self.elements.get().checked_sub(elements) {
-            Some(left) => self.elements.set(left),
+    fn charge<E: Error>(&self, elements: u64) -> Result<(), E> {
+        match self.remaining_elements.get().checked_sub(elements) {
+            Some(remaining) => self.remaining_elements.set(remaining),
             None => return Err(self.exhausted()),
         }
         Ok(())
@@ -86,26 +100,27 @@ impl Bounds {
     #[inline(never)]
     fn exhausted<E: Error>(&self) -> E {
         self.is_exhausted.set(true);
-        E::custom(TooMany)
+        E::custom(TooManyElements)
     }
 }
 
 #[cold]
 #[inline(never)]
 fn too_deep<E: Error>() -> E {
-    E::custom("it is nested too deeply")
+    E::custom("value is nested too deeply")
 }
 
-/// More elements than the bytes pay for.
-struct TooMany;
+/// Error message for a value that exhausts its budget of elements.
+struct TooManyElements;
 
-impl fmt::Display for TooMany {
+impl fmt::Display for TooManyElements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list is longer than its bytes allow (at most {FREE} elements may take no bytes)")
+        write!(f, "too many elements: at most {MAX_EMPTY_ELEMENTS} elements may take no bytes")
     }
 }
 
-/// A value of a format whose elements all take bytes, so that these bound their number; for readers that take no seed.
+/// A value that is decoded with limits on depth and allocations, for deserializers that take no seed. Only
+/// for formats whose elements all take bytes, so that the input limits their number.
 #[cfg(feature = "codecs")]
 pub(super) struct Bounded<T>(pub(super) T);
 
@@ -117,68 +132,70 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     }
 }
 
-/// One of the many halves of reading, and its bounds.
+/// A deserializer, visitor, seed or accessor that enforces [`Bounds`].
 pub(super) struct Limited<'b, I> {
     inner: I,
-    /// How much deeper it may go.
-    left: u32,
-    /// Whether the number of elements comes from the bytes, not from the type.
-    counts: bool,
+    /// Number of further levels that are allowed.
+    remaining_depth: u32,
+    /// Elements are charged to the budget: their number is given by the input, not by the type.
+    is_charged: bool,
     bounds: &'b Bounds,
 }
 
 impl<'b, I> Limited<'b, I> {
-    /// Another half at the same depth.
+    /// Wraps another part at the same depth.
     #[inline(always)]
     fn with<O>(&self, inner: O) -> Limited<'b, O> {
-        Limited { inner, left: self.left, counts: false, bounds: self.bounds }
+        Limited { inner, remaining_depth: self.remaining_depth, is_charged: false, bounds: self.bounds }
     }
 
+    /// Wraps a part that is one level deeper.
     #[inline(always)]
     fn deeper<O, E: Error>(&self, inner: O) -> Result<Limited<'b, O>, E> {
-        match self.left.checked_sub(1) {
-            Some(left) => Ok(Limited { left, ..self.with(inner) }),
+        match self.remaining_depth.checked_sub(1) {
+            Some(remaining_depth) => Ok(Limited { remaining_depth, ..self.with(inner) }),
             None => Err(too_deep()),
         }
     }
 
-    /// A list or map: pays for the elements that it claims, or leaves that to each of them.
+    /// Wraps a list or map. Charges its claimed number of elements at once, or each element when it is
+    /// decoded if that number is unknown.
     #[inline(always)]
     fn elements<O, E: Error>(&self, inner: O, claimed: Option<usize>) -> Result<Limited<'b, O>, E> {
         let deeper = self.deeper(inner)?;
         match claimed {
-            Some(claimed) if self.counts => self.bounds.pay(claimed as u64).map(|()| deeper),
-            _ => Ok(Limited { counts: self.counts, ..deeper }),
+            Some(claimed) if self.is_charged => self.bounds.charge(claimed as u64).map(|()| deeper),
+            _ => Ok(Limited { is_charged: self.is_charged, ..deeper }),
         }
     }
 
-    /// Pays for the next element if that was not done before.
+    /// Charges the next element, unless all elements were charged before.
     #[inline(always)]
-    fn next<E: Error>(&self) -> Result<(), E> {
-        if self.counts { self.bounds.pay(1) } else { Ok(()) }
+    fn charge_next<E: Error>(&self) -> Result<(), E> {
+        if self.is_charged { self.bounds.charge(1) } else { Ok(()) }
     }
 }
 
-macro_rules! limit {
-    ($counts:literal: $($name:ident($($argument:ident: $type:ty),*)),* $(,)?) => {
+macro_rules! forward_deserialize {
+    ($is_charged:literal: $($name:ident($($argument:ident: $type:ty),*)),* $(,)?) => {
         $(#[inline(always)]
         fn $name<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            let visitor = Limited { counts: $counts, ..self.with(visitor) };
+            let visitor = Limited { is_charged: $is_charged, ..self.with(visitor) };
             self.inner.$name($($argument,)* visitor)
         })*
     };
 }
 
-type Names = &'static [&'static str];
+type FieldNames = &'static [&'static str];
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<'_, D> {
     type Error = D::Error;
 
-    limit! {
+    forward_deserialize! {
         true: deserialize_any(), deserialize_ignored_any(), deserialize_seq(), deserialize_map(),
     }
 
-    limit! {
+    forward_deserialize! {
         false: deserialize_identifier(), deserialize_bool(),
         deserialize_i8(), deserialize_i16(), deserialize_i32(), deserialize_i64(), deserialize_i128(),
         deserialize_u8(), deserialize_u16(), deserialize_u32(), deserialize_u64(), deserialize_u128(),
@@ -187,8 +204,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<'_, D> {
         deserialize_tuple(length: usize),
         deserialize_unit_struct(name: &'static str), deserialize_newtype_struct(name: &'static str),
         deserialize_tuple_struct(name: &'static str, length: usize),
-        deserialize_struct(name: &'static str, fields: Names),
-        deserialize_enum(name: &'static str, variants: Names),
+        deserialize_struct(name: &'static str, fields: FieldNames),
+        deserialize_enum(name: &'static str, variants: FieldNames),
     }
 
     #[inline(always)]
@@ -197,7 +214,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<'_, D> {
     }
 }
 
-macro_rules! pass_on {
+macro_rules! forward_visit {
     ($($name:ident: $type:ty),* $(,)?) => {
         $(#[inline(always)]
         fn $name<E: Error>(self, value: $type) -> Result<V::Value, E> {
@@ -213,7 +230,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<'_, V> {
         self.inner.expecting(f)
     }
 
-    pass_on! {
+    forward_visit! {
         visit_bool: bool, visit_char: char, visit_f32: f32, visit_f64: f64,
         visit_i8: i8, visit_i16: i16, visit_i32: i32, visit_i64: i64, visit_i128: i128,
         visit_u8: u8, visit_u16: u16, visit_u32: u32, visit_u64: u64, visit_u128: u128,
@@ -279,14 +296,14 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Limited<'_, A> {
 
     #[inline(always)]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<Option<S::Value>, A::Error> {
-        self.next()?;
+        self.charge_next()?;
         let inner = self.with(inner);
         self.inner.next_element_seed(inner)
     }
 
     #[inline(always)]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(|claimed| claimed.min(self.bounds.at_once))
+        self.inner.size_hint().map(|claimed| claimed.min(self.bounds.max_preallocated))
     }
 }
 
@@ -295,7 +312,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<'_, A> {
 
     #[inline(always)]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<Option<S::Value>, A::Error> {
-        self.next()?;
+        self.charge_next()?;
         let inner = self.with(inner);
         self.inner.next_key_seed(inner)
     }
@@ -308,7 +325,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<'_, A> {
 
     #[inline(always)]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(|claimed| claimed.min(self.bounds.at_once))
+        self.inner.size_hint().map(|claimed| claimed.min(self.bounds.max_preallocated))
     }
 }
 
@@ -318,10 +335,10 @@ impl<'b, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<'b, A> {
 
     #[inline(always)]
     fn variant_seed<S: DeserializeSeed<'de>>(self, inner: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let Limited { left, bounds, .. } = self;
-        let limited = Limited { inner, left, counts: false, bounds };
+        let Limited { remaining_depth, bounds, .. } = self;
+        let limited = Limited { inner, remaining_depth, is_charged: false, bounds };
         let (value, inner) = self.inner.variant_seed(limited)?;
-        Ok((value, Limited { inner, left, counts: false, bounds }))
+        Ok((value, Limited { inner, remaining_depth, is_charged: false, bounds }))
     }
 }
 
@@ -346,7 +363,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<'_, A> {
     }
 
     #[inline(always)]
-    fn struct_variant<V: Visitor<'de>>(self, fields: Names, inner: V) -> Result<V::Value, A::Error> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: FieldNames, inner: V) -> Result<V::Value, A::Error> {
         let inner = self.with(inner);
         self.inner.struct_variant(fields, inner)
     }

@@ -1,22 +1,22 @@
-//! CBOR, by ciborium: fields and variants by their names.
+//! CBOR, by ciborium. Fields and variants are encoded by name.
 //!
-//! Every value comes back as it was, or is refused: a `Some` that holds `None`, `()` or a struct without fields, because all
-//! are one null. Integers of 128 bits are bignums.
+//! A value is restored exactly, or encoding it fails. Encoding fails for a `Some` that holds `None`, `()` or
+//! a unit struct, since all of these are encoded as null. Integers of 128 bits are bignums.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     CodecError,
     bounded::Bounded,
-    checked::{Checked, Rules},
+    checked::{Checked, Restrictions},
 };
 
-/// There is one null.
+/// `None`, `()` and unit structs are encoded as null.
 struct Cbor;
 
-impl Rules for Cbor {
-    const NULLS: bool = true;
-    const EMPTY_STRUCTS_ARE_NULL: bool = true;
+impl Restrictions for Cbor {
+    const UNITS_ARE_NULL: bool = true;
+    const UNIT_STRUCTS_ARE_NULL: bool = true;
 }
 
 #[inline(never)]
@@ -24,8 +24,8 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
     ciborium::into_writer(&Checked::<T, Cbor>::new(value), into).map_err(CodecError::encoding)
 }
 
-/// Decodes through a buffer, because types that ask for a borrowed string or bytes get none that the buffer cannot
-/// hold; none is longer than all of the bytes.
+/// Decodes with a buffer of at least the size of the input: types that request a string or bytes by reference
+/// can only get what fits into the buffer.
 #[inline(never)]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() <= 1024 {
@@ -38,6 +38,6 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 fn decode_through<T: DeserializeOwned>(buffer: &mut [u8], mut bytes: &[u8]) -> Result<T, CodecError> {
     let read = ciborium::de::from_reader_with_buffer(&mut bytes, buffer);
     let Bounded(value) = read.map_err(CodecError::decoding)?;
-    CodecError::unless_read(bytes.len())?;
+    CodecError::check_consumed(bytes.len())?;
     Ok(value)
 }

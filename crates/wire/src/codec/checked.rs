@@ -1,8 +1,9 @@
-//! What a format would change without a word is refused before it is written.
+//! Rejects values that a format would silently change.
 //!
-//! [`Checked`] hands a value to a format's own serializer and looks at what passes by. Formats that describe
-//! themselves write `Some(x)` as `x` and `None` as their null; a `Some(None)` or `Some(())` would come back as `None`. JSON
-//! writes infinities and NaN as null too. Formats that know fields by their places lose count when one is left out.
+//! [`Checked`] passes a value to a format's own serializer and checks each part. Self-describing formats
+//! encode `Some(x)` as `x` and `None` as null, so `Some(None)` and `Some(())` would be decoded as `None`.
+//! JSON also encodes infinities and NaN as null. In formats that identify fields by position, a skipped field
+//! shifts the following ones.
 
 use std::marker::PhantomData;
 
@@ -14,81 +15,86 @@ use serde::{
     },
 };
 
-/// What a format cannot say.
-pub(super) trait Rules {
-    /// `None` and `()` are one null, and `Some` leaves no trace.
-    const NULLS: bool = false;
-    /// So is a struct without fields.
-    const EMPTY_STRUCTS_ARE_NULL: bool = false;
-    /// Floating-point numbers have to be finite.
-    const FINITE: bool = false;
-    /// Fields are known by their places, so none can be left out.
-    const PLACES: bool = false;
-    /// Values take their compact forms, whatever the format says: its two halves may differ.
+/// Restrictions of a format.
+pub(super) trait Restrictions {
+    /// `None` and `()` are encoded as null, and `Some(x)` as `x`.
+    const UNITS_ARE_NULL: bool = false;
+    /// Unit structs are encoded as null.
+    const UNIT_STRUCTS_ARE_NULL: bool = false;
+    /// Floating-point numbers must be finite.
+    const FINITE_FLOATS: bool = false;
+    /// Fields are identified by position, so no field can be skipped.
+    const POSITIONAL_FIELDS: bool = false;
+    /// Types use their compact representation, even if the format's serializer claims to be human-readable.
+    /// Needed if its deserializer claims the opposite.
     const COMPACT: bool = false;
 }
 
-/// A value that is checked while it is written.
+/// A value that is checked while it is serialized.
 pub(super) struct Checked<'a, T: ?Sized, R> {
     value: &'a T,
-    /// It is what a `Some` holds.
-    held: bool,
-    rules: PhantomData<R>,
+    /// The value is the content of a `Some`.
+    inside_some: bool,
+    restrictions: PhantomData<R>,
 }
 
 impl<'a, T: ?Sized, R> Checked<'a, T, R> {
     pub(super) fn new(value: &'a T) -> Self {
-        Checked { value, held: false, rules: PhantomData }
+        Self::with(value, false)
     }
 
-    fn held(value: &'a T, held: bool) -> Self {
-        Checked { value, held, rules: PhantomData }
+    fn with(value: &'a T, inside_some: bool) -> Self {
+        Checked { value, inside_some, restrictions: PhantomData }
     }
 }
 
-impl<T: Serialize + ?Sized, R: Rules> Serialize for Checked<'_, T, R> {
+impl<T: Serialize + ?Sized, R: Restrictions> Serialize for Checked<'_, T, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Checker { inner: serializer, held: self.held, rules: PhantomData::<R> })
+        self.value.serialize(Checker {
+            inner: serializer,
+            inside_some: self.inside_some,
+            restrictions: PhantomData::<R>,
+        })
     }
 }
 
-/// A format's serializer, or one of its halves, and what is refused there.
+/// A serializer of a format, or of one of its compound types, that enforces the format's restrictions.
 struct Checker<I, R> {
     inner: I,
-    held: bool,
-    rules: PhantomData<R>,
+    inside_some: bool,
+    restrictions: PhantomData<R>,
 }
 
-impl<I, R: Rules> Checker<I, R> {
-    fn around<O>(inner: O) -> Checker<O, R> {
-        Checker { inner, held: false, rules: PhantomData }
+impl<I, R: Restrictions> Checker<I, R> {
+    fn wrap<O>(inner: O) -> Checker<O, R> {
+        Checker { inner, inside_some: false, restrictions: PhantomData }
     }
 
-    fn null<E: Error>(&self, is_null: bool) -> Result<(), E> {
-        if is_null && self.held {
-            return Err(E::custom("a `Some` that holds nothing would come back as `None`"));
+    fn check_null<E: Error>(&self, is_null: bool) -> Result<(), E> {
+        if is_null && self.inside_some {
+            return Err(E::custom("`Some` of a null value would be decoded as `None`"));
         }
         Ok(())
     }
 
-    fn number<E: Error>(is_finite: bool) -> Result<(), E> {
-        if R::FINITE && !is_finite {
-            return Err(E::custom("a floating-point number is not finite"));
+    fn check_float<E: Error>(is_finite: bool) -> Result<(), E> {
+        if R::FINITE_FLOATS && !is_finite {
+            return Err(E::custom("floating-point number is not finite"));
         }
         Ok(())
     }
 
-    fn left_out<E: Error>(field: &str) -> Result<(), E> {
-        if R::PLACES {
+    fn check_skipped<E: Error>(field: &str) -> Result<(), E> {
+        if R::POSITIONAL_FIELDS {
             return Err(E::custom(format_args!(
-                "`{field}` is left out, and fields are known by their places"
+                "field `{field}` is skipped, but fields are identified by position"
             )));
         }
         Ok(())
     }
 }
 
-macro_rules! pass_on {
+macro_rules! forward {
     ($($name:ident: $type:ty),* $(,)?) => {
         $(fn $name(self, value: $type) -> Result<S::Ok, S::Error> {
             self.inner.$name(value)
@@ -96,7 +102,7 @@ macro_rules! pass_on {
     };
 }
 
-impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
+impl<S: Serializer, R: Restrictions> Serializer for Checker<S, R> {
     type Ok = S::Ok;
     type Error = S::Error;
     type SerializeSeq = Checker<S::SerializeSeq, R>;
@@ -107,38 +113,38 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
     type SerializeStruct = Checker<S::SerializeStruct, R>;
     type SerializeStructVariant = Checker<S::SerializeStructVariant, R>;
 
-    pass_on! {
+    forward! {
         serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
     }
 
     fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
-        Self::number(value.is_finite())?;
+        Self::check_float(value.is_finite())?;
         self.inner.serialize_f32(value)
     }
 
     fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        Self::number(value.is_finite())?;
+        Self::check_float(value.is_finite())?;
         self.inner.serialize_f64(value)
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
-        self.null(R::NULLS)?;
+        self.check_null(R::UNITS_ARE_NULL)?;
         self.inner.serialize_none()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_some(&Checked::<T, R>::held(value, true))
+        self.inner.serialize_some(&Checked::<T, R>::with(value, true))
     }
 
     fn serialize_unit(self) -> Result<S::Ok, S::Error> {
-        self.null(R::NULLS)?;
+        self.check_null(R::UNITS_ARE_NULL)?;
         self.inner.serialize_unit()
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
-        self.null(R::EMPTY_STRUCTS_ARE_NULL)?;
+        self.check_null(R::UNIT_STRUCTS_ARE_NULL)?;
         self.inner.serialize_unit_struct(name)
     }
 
@@ -156,7 +162,7 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_newtype_struct(name, &Checked::<T, R>::held(value, self.held))
+        self.inner.serialize_newtype_struct(name, &Checked::<T, R>::with(value, self.inside_some))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -170,11 +176,11 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        self.inner.serialize_seq(length).map(Self::around)
+        self.inner.serialize_seq(length).map(Self::wrap)
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Self::SerializeTuple, S::Error> {
-        self.inner.serialize_tuple(length).map(Self::around)
+        self.inner.serialize_tuple(length).map(Self::wrap)
     }
 
     fn serialize_tuple_struct(
@@ -182,7 +188,7 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
         name: &'static str,
         length: usize,
     ) -> Result<Self::SerializeTupleStruct, S::Error> {
-        self.inner.serialize_tuple_struct(name, length).map(Self::around)
+        self.inner.serialize_tuple_struct(name, length).map(Self::wrap)
     }
 
     fn serialize_tuple_variant(
@@ -192,15 +198,15 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
         variant: &'static str,
         length: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.inner.serialize_tuple_variant(name, index, variant, length).map(Self::around)
+        self.inner.serialize_tuple_variant(name, index, variant, length).map(Self::wrap)
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        self.inner.serialize_map(length).map(Self::around)
+        self.inner.serialize_map(length).map(Self::wrap)
     }
 
     fn serialize_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
-        self.inner.serialize_struct(name, length).map(Self::around)
+        self.inner.serialize_struct(name, length).map(Self::wrap)
     }
 
     fn serialize_struct_variant(
@@ -210,7 +216,7 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
         variant: &'static str,
         length: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.inner.serialize_struct_variant(name, index, variant, length).map(Self::around)
+        self.inner.serialize_struct_variant(name, index, variant, length).map(Self::wrap)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -218,9 +224,9 @@ impl<S: Serializer, R: Rules> Serializer for Checker<S, R> {
     }
 }
 
-macro_rules! elements {
+macro_rules! impl_elements {
     ($($trait:ident: $($name:ident),*);* $(;)?) => {
-        $(impl<C: $trait, R: Rules> $trait for Checker<C, R> {
+        $(impl<C: $trait, R: Restrictions> $trait for Checker<C, R> {
             type Ok = C::Ok;
             type Error = C::Error;
 
@@ -235,7 +241,7 @@ macro_rules! elements {
     };
 }
 
-elements! {
+impl_elements! {
     SerializeSeq: serialize_element;
     SerializeTuple: serialize_element;
     SerializeTupleStruct: serialize_field;
@@ -243,9 +249,9 @@ elements! {
     SerializeMap: serialize_key, serialize_value;
 }
 
-macro_rules! fields {
+macro_rules! impl_fields {
     ($($trait:ident),*) => {
-        $(impl<C: $trait, R: Rules> $trait for Checker<C, R> {
+        $(impl<C: $trait, R: Restrictions> $trait for Checker<C, R> {
             type Ok = C::Ok;
             type Error = C::Error;
 
@@ -258,7 +264,7 @@ macro_rules! fields {
             }
 
             fn skip_field(&mut self, key: &'static str) -> Result<(), C::Error> {
-                Self::left_out(key)?;
+                Self::check_skipped(key)?;
                 self.inner.skip_field(key)
             }
 
@@ -269,4 +275,4 @@ macro_rules! fields {
     };
 }
 
-fields!(SerializeStruct, SerializeStructVariant);
+impl_fields!(SerializeStruct, SerializeStructVariant);

@@ -1,9 +1,10 @@
-//! JSON, by serde_json: text, fields and variants by their names.
+//! JSON, by serde_json. Fields and variants are encoded by name.
 //!
-//! Every value comes back as it was, or is refused: a `Some` that holds `None`, `()` or a struct without fields, because all
-//! are one null; numbers that are not finite; map keys that are neither text, numbers, truth values nor variants without
-//! fields. Integers of 128 bits are exact, floating-point numbers are written with the digits that bring them back. Byte strings
-//! are arrays of numbers.
+//! A value is restored exactly, or encoding it fails. Encoding fails for a `Some` that holds `None`, `()` or
+//! a unit struct, since all of these are encoded as null; for numbers that are not finite; and for map keys
+//! other than strings, numbers, booleans and unit variants. Integers of 128 bits are exact. Floating-point
+//! numbers are written with as many digits as they need to be restored exactly. Byte strings are arrays of
+//! numbers.
 
 use serde::{
     Serialize,
@@ -13,16 +14,16 @@ use serde::{
 use super::{
     CodecError,
     bounded::Bounds,
-    checked::{Checked, Rules},
+    checked::{Checked, Restrictions},
 };
 
-/// There is one null, and no word for what is no number.
+/// `None`, `()` and unit structs are encoded as null; numbers must be finite.
 struct Json;
 
-impl Rules for Json {
-    const NULLS: bool = true;
-    const EMPTY_STRUCTS_ARE_NULL: bool = true;
-    const FINITE: bool = true;
+impl Restrictions for Json {
+    const UNITS_ARE_NULL: bool = true;
+    const UNIT_STRUCTS_ARE_NULL: bool = true;
+    const FINITE_FLOATS: bool = true;
 }
 
 #[inline(never)]
@@ -32,11 +33,11 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 
 #[inline(never)]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    // It lets space pass behind the value, of which nothing is ever written.
-    CodecError::unless_read(bytes.len() - bytes.trim_ascii_end().len())?;
+    // serde_json accepts white space after the value, but none is ever written.
+    CodecError::check_consumed(bytes.len() - bytes.trim_ascii_end().len())?;
     let bounds = Bounds::of(bytes.len());
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.reason(error))?;
+    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.decode_error(error))?;
     reader.end().map_err(CodecError::decoding)?;
     Ok(value)
 }

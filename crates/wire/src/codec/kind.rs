@@ -1,63 +1,64 @@
-//! Which codecs there are.
+//! The codecs and their names.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// All names, by their numbers, also of codecs that this program was built without.
+/// Names of all codecs by number, including those that this program was built without.
 const NAMES: [&str; 6] = ["bincode", "postcard", "msgpack", "cbor", "json", "pickle"];
 
-/// How jobs and outcomes are turned into bytes.
+/// Encoding of jobs and outcomes.
 ///
-/// All but bincode need the feature `codecs`; worker and parent have to have the same.
+/// All codecs but bincode need the feature `codecs`. Both worker and parent must have been built with the
+/// codec.
 ///
 /// ```
 /// use wire::CodecKind;
 ///
 /// let mut bytes = Vec::new();
 /// CodecKind::Bincode.encode(&(7u64, "seven"), &mut bytes)?;
-/// assert_eq!(bytes.len(), 7, "small numbers take a byte, whatever their type");
+/// assert_eq!(bytes.len(), 7, "small numbers of any type take one byte");
 /// assert_eq!(CodecKind::Bincode.decode::<(u64, String)>(&bytes)?, (7, "seven".to_owned()));
 /// # Ok::<(), wire::CodecError>(())
 /// ```
-// The numbers are what a worker is told: they are never given to another codec.
+// The numbers are part of the protocol: they must never be assigned to another codec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CodecKind {
-    /// bincode 2 through serde, variable-length integers.
+    /// bincode 2 through serde, with variable-length integers.
     #[default]
     Bincode = 0,
-    /// postcard, variable-length integers too.
+    /// postcard, with variable-length integers.
     #[cfg(feature = "codecs")]
     Postcard = 1,
-    /// MessagePack; fields and variants by their names.
+    /// MessagePack, with fields and variants by name.
     #[cfg(feature = "codecs")]
     MessagePack = 2,
-    /// CBOR; fields and variants by their names.
+    /// CBOR, with fields and variants by name.
     #[cfg(feature = "codecs")]
     Cbor = 3,
-    /// JSON; numbers have to be finite, and map keys to be such as JSON has.
+    /// JSON. Numbers must be finite, and map keys must be strings, numbers, booleans or unit variants.
     #[cfg(feature = "codecs")]
     Json = 4,
-    /// Pickle, Python's format; no integers of 128 bits.
+    /// Pickle, Python's format. Integers of 128 bits are not supported.
     #[cfg(feature = "codecs")]
     Pickle = 5,
 }
 
-/// The name or number of no codec that this program has.
+/// Error for a codec name or number that this program does not support.
 ///
 /// ```
 /// use wire::CodecKind;
 ///
 /// let error = "xml".parse::<CodecKind>().unwrap_err();
-/// assert!(error.to_string().starts_with("there is no codec `xml`"));
+/// assert!(error.to_string().starts_with("unknown codec `xml`"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnknownCodec(String);
 
 impl CodecKind {
-    /// All that this program has, by their numbers.
+    /// All codecs of this program, by number.
     ///
     /// ```
     /// use wire::CodecKind;
@@ -78,7 +79,7 @@ impl CodecKind {
         CodecKind::Pickle,
     ];
 
-    /// Its name: one word in small letters, from which it can be parsed.
+    /// Name of the codec, one lower-case word. Parsing the name returns the codec.
     ///
     /// ```
     /// use wire::CodecKind;
@@ -91,7 +92,7 @@ impl CodecKind {
         NAMES[self as usize]
     }
 
-    /// Its number, the same in every version and build.
+    /// Number of the codec, the same in every version and build.
     ///
     /// ```
     /// use wire::CodecKind;
@@ -103,30 +104,30 @@ impl CodecKind {
         self as u32
     }
 
-    /// The codec of this number.
+    /// Returns the codec with this number.
     ///
     /// ```
     /// use wire::CodecKind;
     ///
     /// assert_eq!(CodecKind::from_number(0), Ok(CodecKind::Bincode));
-    /// assert_eq!(CodecKind::from_number(99).unwrap_err().to_string(), "there is no codec of number 99");
+    /// assert_eq!(CodecKind::from_number(99).unwrap_err().to_string(), "unknown codec number 99");
     /// ```
     ///
     /// # Errors
-    /// When this program has none: it was built without, or is older.
+    /// [`UnknownCodec`] if this program was built without the codec or is older than it.
     pub fn from_number(number: u32) -> Result<CodecKind, UnknownCodec> {
         let index = number as usize;
         let known = CodecKind::ALL.get(index).copied();
         known.ok_or_else(|| match NAMES.get(index) {
-            Some(name) => UnknownCodec::left_out(name),
-            None => UnknownCodec(format!("there is no codec of number {number}")),
+            Some(name) => UnknownCodec::not_built_in(name),
+            None => UnknownCodec(format!("unknown codec number {number}")),
         })
     }
 }
 
 impl UnknownCodec {
-    fn left_out(name: &str) -> UnknownCodec {
-        UnknownCodec(format!("the codec `{name}` is not built into this program (feature `codecs`)"))
+    fn not_built_in(name: &str) -> UnknownCodec {
+        UnknownCodec(format!("codec `{name}` is not built into this program (feature `codecs`)"))
     }
 }
 
@@ -143,10 +144,10 @@ impl FromStr for CodecKind {
         let known = CodecKind::ALL.iter().find(|codec| codec.name() == name);
         known.copied().ok_or_else(|| {
             if NAMES.contains(&name) {
-                return UnknownCodec::left_out(name);
+                return UnknownCodec::not_built_in(name);
             }
             let names: Vec<&str> = CodecKind::ALL.iter().map(|codec| codec.name()).collect();
-            UnknownCodec(format!("there is no codec `{name}`, but {}", names.join(", ")))
+            UnknownCodec(format!("unknown codec `{name}`, expected one of: {}", names.join(", ")))
         })
     }
 }
@@ -157,22 +158,23 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_stable() {
-        for (place, &codec) in CodecKind::ALL.iter().enumerate() {
-            assert_eq!(codec.number() as usize, place);
+        for (index, &codec) in CodecKind::ALL.iter().enumerate() {
+            assert_eq!(codec.number() as usize, index);
             assert_eq!(CodecKind::from_number(codec.number()), Ok(codec));
             assert_eq!((codec.name().parse(), codec.to_string()), (Ok(codec), codec.name().to_owned()));
             let mut bytes = Vec::new();
             CodecKind::Bincode.encode(&codec, &mut bytes).unwrap();
-            assert_eq!(bytes, [place as u8], "encoded by its number");
+            assert_eq!(bytes, [index as u8], "encoded by its number");
         }
         #[cfg(feature = "codecs")]
         assert_eq!(CodecKind::ALL.iter().map(|codec| codec.name()).collect::<Vec<_>>(), NAMES);
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn unknown_codec_is_named_in_the_error() {
         let error = "BINCODE".parse::<CodecKind>().unwrap_err();
-        assert!(error.to_string().starts_with("there is no codec `BINCODE`, but bincode"), "{error}");
+        let expected = "unknown codec `BINCODE`, expected one of: bincode";
+        assert!(error.to_string().starts_with(expected), "{error}");
         assert!(CodecKind::from_number(u32::MAX).is_err());
         #[cfg(not(feature = "codecs"))]
         for error in ["cbor".parse::<CodecKind>().unwrap_err(), CodecKind::from_number(3).unwrap_err()] {

@@ -1,8 +1,10 @@
-//! MessagePack, by rmp-serde: fields and variants by their names.
+//! MessagePack, by rmp-serde. Fields and variants are encoded by name.
 //!
-//! By their places fields would take half the room, but then fields that are left out shift the others, and
-//! `serde(untagged)` cannot read what it has written. Every value comes back as it was, or is refused: a `Some` that holds
-//! `None` or `()`, because both are one nil. Integers of 128 bits are sixteen bytes.
+//! Encoding fields by position would take half the space, but then a skipped field shifts the following ones,
+//! and `serde(untagged)` cannot decode its own encoding.
+//!
+//! A value is restored exactly, or encoding it fails. Encoding fails for a `Some` that holds `None` or `()`,
+//! since both are encoded as nil. Integers of 128 bits are byte strings of 16 bytes.
 
 use rmp_serde::{Deserializer, Serializer, decode::Error};
 use serde::{
@@ -13,14 +15,14 @@ use serde::{
 use super::{
     CodecError,
     bounded::Bounds,
-    checked::{Checked, Rules},
+    checked::{Checked, Restrictions},
 };
 
-/// There is one nil; a struct without fields is an empty array.
+/// `None` and `()` are encoded as nil; a unit struct is an empty array.
 struct MessagePack;
 
-impl Rules for MessagePack {
-    const NULLS: bool = true;
+impl Restrictions for MessagePack {
+    const UNITS_ARE_NULL: bool = true;
 }
 
 #[inline(never)]
@@ -33,10 +35,11 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut reader = Deserializer::from_read_ref(bytes);
     let bounds = Bounds::of(bytes.len());
-    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.reason(error))?;
-    // It does not say how far it came, but whether there is another value's first byte.
+    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.decode_error(error))?;
+    // rmp-serde does not report the end position. Reading another value fails with this error if no byte is
+    // left.
     match bool::deserialize(&mut reader) {
         Err(Error::InvalidMarkerRead(_)) => Ok(value),
-        _ => Err(CodecError("cannot decode: there are bytes behind the value".into())),
+        _ => Err(CodecError::decoding("trailing bytes")),
     }
 }

@@ -1,11 +1,13 @@
-//! Pickle, Python's format, protocol 3: written by serde-pickle, and read by a machine of our own.
+//! Pickle, Python's format, protocol 3: encoded by serde-pickle and decoded by this crate's own
+//! [decoder](super::pickle_decoder).
 //!
-//! serde-pickle's reader is for trusted files: it reads no integer of 2^63 or more, nests without limit, so a
-//! megabyte of brackets overflows the stack, and follows instructions to double what it holds until there is no memory
-//! left. Ours knows the instructions that are written here, and no others.
+//! serde-pickle's decoder is meant for trusted files. It rejects integers of 2^63 or more, does not limit
+//! nesting, so that a megabyte of brackets overflows the stack, and executes instructions that double its
+//! data until memory is exhausted. The decoder of this crate supports only the instructions that the encoder
+//! writes.
 //!
-//! Every value comes back as it was, or is refused: a `Some` that holds `None`, `()` or a struct without fields, because all
-//! are one `None`, and integers of 128 bits.
+//! A value is restored exactly, or encoding it fails. Encoding fails for a `Some` that holds `None`, `()` or
+//! a unit struct, since all of these are encoded as `None`, and for integers of 128 bits.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_pickle::SerOptions;
@@ -13,16 +15,17 @@ use serde_pickle::SerOptions;
 use super::{
     CodecError,
     bounded::Bounded,
-    checked::{Checked, Rules},
-    pickle_machine::read,
+    checked::{Checked, Restrictions},
+    pickle_decoder,
 };
 
-/// There is one `None`. The writer takes itself for one of text, which the reader's values do not.
+/// `None`, `()` and unit structs are encoded as `None`. serde-pickle's serializer claims to be
+/// human-readable, but ciborium's values, from which types are decoded, do not.
 struct Pickle;
 
-impl Rules for Pickle {
-    const NULLS: bool = true;
-    const EMPTY_STRUCTS_ARE_NULL: bool = true;
+impl Restrictions for Pickle {
+    const UNITS_ARE_NULL: bool = true;
+    const UNIT_STRUCTS_ARE_NULL: bool = true;
     const COMPACT: bool = true;
 }
 
@@ -34,6 +37,6 @@ pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), 
 
 #[inline(never)]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let value = read(bytes).map_err(CodecError::decoding)?;
+    let value = pickle_decoder::decode(bytes).map_err(CodecError::decoding)?;
     value.deserialized().map(|Bounded(value)| value).map_err(CodecError::decoding)
 }

@@ -1,7 +1,8 @@
-//! postcard: variable-length integers and no names, as bincode has them, in a format that is specified and maintained.
+//! postcard. Like bincode, it encodes integers with variable length and no names, but its format is specified
+//! and maintained.
 //!
-//! Every value comes back as it was, or is refused: sequences whose length is not known beforehand (`serde(flatten)`), fields
-//! that are left out, and types that ask the bytes what they are (`serde(untagged)`).
+//! A value is restored exactly, or coding it fails. It fails for sequences of unknown length
+//! (`serde(flatten)`), skipped fields, and types that need a self-describing format (`serde(untagged)`).
 
 use postcard::{Deserializer, ser_flavors::Flavor, serialize_with_flavor};
 use serde::{
@@ -12,14 +13,14 @@ use serde::{
 use super::{
     CodecError, bincode,
     bounded::Bounds,
-    checked::{Checked, Rules},
+    checked::{Checked, Restrictions},
 };
 
-/// Fields stand in order.
+/// Fields are identified by position.
 struct Postcard;
 
-impl Rules for Postcard {
-    const PLACES: bool = true;
+impl Restrictions for Postcard {
+    const POSITIONAL_FIELDS: bool = true;
 }
 
 struct Appender<'a>(&'a mut Vec<u8>);
@@ -47,12 +48,13 @@ impl Flavor for Appender<'_> {
 #[inline(never)]
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
     let value = Checked::<T, Postcard>::new(value);
-    serialize_with_flavor(&value, Appender(into)).map_err(|error| reason(&value, &error))
+    serialize_with_flavor(&value, Appender(into)).map_err(|error| encode_error(&value, &error))
 }
 
-/// Why a value was refused: postcard keeps nobody's words, and bincode, which asks values for the same, does.
+/// Returns the reason why encoding failed. postcard drops the message of a custom error; bincode, which
+/// encodes the same values, keeps it.
 #[cold]
-fn reason<T: Serialize>(value: &T, error: &postcard::Error) -> CodecError {
+fn encode_error<T: Serialize>(value: &T, error: &postcard::Error) -> CodecError {
     bincode::encode(value, &mut Vec::new()).err().unwrap_or_else(|| CodecError::encoding(error))
 }
 
@@ -60,7 +62,7 @@ fn reason<T: Serialize>(value: &T, error: &postcard::Error) -> CodecError {
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let bounds = Bounds::of(bytes.len());
     let mut reader = Deserializer::from_bytes(bytes);
-    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.reason(error))?;
-    CodecError::unless_read(reader.finalize().map_err(CodecError::decoding)?.len())?;
+    let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.decode_error(error))?;
+    CodecError::check_consumed(reader.finalize().map_err(CodecError::decoding)?.len())?;
     Ok(value)
 }

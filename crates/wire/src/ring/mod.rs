@@ -1,52 +1,60 @@
-//! Packets through memory that a parent and its worker share.
+//! Ring buffers that carry packets through memory shared by a parent and its worker.
 //!
 //! # The ring
 //!
-//! A ring carries packets in one direction, each behind its length (`u32`, little-endian). There is one producer and one
-//! consumer. Positions are counts of bytes since the ring's start and never wrap; a byte at position *p* lies at *p* modulo the
-//! capacity. Four words belong to it, each written by one side only:
+//! A ring carries packets in one direction, each preceded by its length (`u32`, little-endian). There is one
+//! producer and one consumer. Positions count bytes since the creation of the ring and never wrap; the byte
+//! at position *p* is stored at *p* modulo the capacity. The state of a ring consists of four words, each
+//! written by one side only:
 //!
 //! | word | written by | meaning |
 //! |---|---|---|
-//! | `head` | producer | bytes before it are published: whole packets |
-//! | `tail` | consumer | bytes before it are consumed: their room may be used again |
-//! | `reader_asleep` | consumer | not 0: it sleeps until `head` moves |
-//! | `writer_asleep` | producer | not 0: it sleeps until `tail` moves |
+//! | `head` | producer | bytes before this position are published: whole packets |
+//! | `tail` | consumer | bytes before this position are consumed: their space may be reused |
+//! | `reader_asleep` | consumer | not 0: the consumer sleeps until `head` changes |
+//! | `writer_asleep` | producer | not 0: the producer sleeps until `tail` changes |
 //!
-//! Each side keeps its own position to itself as well and never reads it back. The other side's is a claim: it must not lie
-//! beyond what is possible, `tail <= head <= tail + capacity`, and neither must any length in the ring. If a claim is
-//! impossible the link is malformed and its worker is killed. The bytes of a packet are copied out before they are looked at,
-//! so that what they say cannot change afterwards. A worker that overwrites all that it can write to therefore spoils its own
-//! outcomes and nothing else.
+//! Each side also keeps its own position in private memory and never reads it back from the ring. The
+//! position of the other side is untrusted input. It must satisfy `tail <= head <= tail + capacity`, and
+//! every length must be within the published bytes. Otherwise the link is malformed and the worker is killed.
+//! The bytes of a packet are copied out before they are parsed, so that they cannot change while they are
+//! used. A worker that overwrites all memory that it can write to therefore corrupts only its own outcomes.
 //!
 //! # Sleep
 //!
-//! Wake-ups cost a system call on each side, so that they are for sleepers only. Whoever publishes a position
+//! A wake-up costs a system call on each side, so a side is woken only if it sleeps. The side that publishes
+//! a position
 //!
 //! 1. stores the position,
-//! 2. passes a sequentially consistent fence,
-//! 3. reads the other side's `asleep` word, and rings the [doorbell](sys::doorbell) if it is not 0.
+//! 2. executes a sequentially consistent fence,
+//! 3. loads the other side's `asleep` word, and rings the [doorbell](sys::doorbell) if it is not 0.
 //!
-//! Whoever finds nothing to do
+//! The side that has nothing to do
 //!
 //! 1. stores a number other than 0 to its `asleep` word,
-//! 2. passes a sequentially consistent fence,
-//! 3. looks at the other side's position **again**, and waits for the doorbell only if it has not moved.
+//! 2. executes a sequentially consistent fence,
+//! 3. loads the other side's position **again**, and waits for the doorbell only if the position has not
+//!    changed.
 //!
-//! No wake-up is lost: of the two fences one comes first in their common order. If it is that of the publisher, the sleeper's
-//! second look sees the position; if it is that of the sleeper, the publisher sees that it sleeps. The doorbell is a socket,
-//! which keeps a ring until it is waited for. The number in an `asleep` word is another one for each sleep, also of
-//! receivers that follow each other on the same memory, so that the publisher, who cannot clear the word because it may not
-//! write to it, rings once for each sleep. Both fences are needed: a model check in this module finds the lost wake-up that
-//! comes of leaving out either.
+//! No wake-up is lost, because sequentially consistent fences have a single total order. If the publisher's
+//! fence comes first, the sleeper's second load returns the new position. If the sleeper's fence comes first,
+//! the publisher sees that the other side sleeps. The doorbell is a socket, which stores a ring until it is
+//! waited for.
+//!
+//! The publisher cannot clear the `asleep` word, because only the other side writes to it. Therefore each
+//! sleep has another number, also across successive receivers on the same memory, and the publisher rings
+//! once for each number.
+//!
+//! Both fences are required: the model checks of this module find a lost wake-up if either is removed.
 //!
 //! # No deadlock
 //!
-//! The worker waits for jobs, or for room for an outcome. The parent waits for outcomes only: it never sends more than there
-//! is room for (see [`Outbox`](crate::Outbox)), and it takes outcomes whenever there are any. So whenever the worker waits for
-//! room, the parent's wait is over; and whenever the parent waits, the worker either runs a job or waits for one that the
-//! parent has not sent. The end of either process ends the other's wait, because the doorbell is closed with it; a parent that
-//! has no more jobs closes the ring of jobs before.
+//! The worker waits for jobs, or for room for an outcome. The parent waits only for outcomes: it never sends
+//! more than there is room for (see [`Outbox`](crate::Outbox)), and it receives outcomes whenever there are
+//! any. So if the worker waits for room, there are outcomes and the parent does not wait. If the parent
+//! waits, the worker either runs a job or waits for a job that the parent has not sent. When a process exits,
+//! its end of the doorbell is closed, which ends the wait of the other process. A parent that has no more
+//! jobs closes the ring of jobs before that.
 
 mod receiver;
 mod sender;
@@ -58,15 +66,17 @@ use sys::shared_page::{RingMemory, SharedPage};
 
 use crate::Link;
 use receiver::RingReceiver;
-use sender::{Full, RingSender};
+use sender::{RingSender, WhenFull};
 
-/// Size of the length before a packet, in bytes.
-const LENGTH: usize = 4;
+/// Size in bytes of the length before a packet.
+const LENGTH_SIZE: usize = 4;
 
-/// The two rings of a [`SharedPage`].
+/// One of the two rings of a [`SharedPage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ring {
+    /// From the parent to the worker.
     Requests,
+    /// From the worker to the parent.
     Replies,
 }
 
@@ -80,25 +90,27 @@ impl Ring {
     }
 }
 
-/// Returns the parent's link to the worker with which it shares this memory. Its sender never waits: a packet for which there
-/// is no room is an error. Dropping the sender tells the worker that no more jobs will come.
+/// Returns the parent's link to the worker that shares this memory.
+///
+/// Its sender never blocks: sending a packet for which there is no room is an error. Dropping the sender
+/// closes the ring of jobs.
 pub fn parent_link<P>(page: P) -> Link
 where
     P: Deref<Target = SharedPage> + Clone + Send + Sync + 'static,
 {
     Link {
-        sender: Box::new(RingSender::new(page.clone(), Ring::Requests, Full::IsAnError)),
+        sender: Box::new(RingSender::new(page.clone(), Ring::Requests, WhenFull::Fail)),
         receiver: Box::new(RingReceiver::new(page, Ring::Replies)),
     }
 }
 
-/// Returns a worker's link to the parent with which it shares this memory.
+/// Returns the worker's link to the parent that shares this memory. Its sender blocks while the ring is full.
 pub fn worker_link<P>(page: P) -> Link
 where
     P: Deref<Target = SharedPage> + Clone + Send + Sync + 'static,
 {
     Link {
-        sender: Box::new(RingSender::new(page.clone(), Ring::Replies, Full::Waits)),
+        sender: Box::new(RingSender::new(page.clone(), Ring::Replies, WhenFull::Wait)),
         receiver: Box::new(RingReceiver::new(page, Ring::Requests)),
     }
 }

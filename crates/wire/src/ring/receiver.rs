@@ -1,53 +1,53 @@
-//! The consumer of a ring.
+//! Consumer of a ring.
 
 use std::{ops::Deref, os::fd::OwnedFd, sync::atomic::Ordering};
 
 use sys::{doorbell::Woken, shared_page::SharedPage};
 
 use super::{
-    LENGTH, Ring,
+    LENGTH_SIZE, Ring,
     sleep::{Ringer, full_fence, may_sleep, publish},
 };
-use crate::{Closed, PacketReceiver, message::MAX_PACKET};
+use crate::{Closed, PacketReceiver, message::MAX_PACKET_SIZE};
 
-/// The end of a ring that packets come out of.
+/// Receiving end of a ring.
 pub(super) struct RingReceiver<P: Deref<Target = SharedPage>> {
     page: P,
     ring: Ring,
     tail: u64,
-    /// Number of the last sleep.
+    /// Number of the last sleep, as stored to `reader_asleep`.
     sleeps: u64,
     ringer: Ringer,
 }
 
 impl<P: Deref<Target = SharedPage>> RingReceiver<P> {
     pub(super) fn new(page: P, ring: Ring) -> RingReceiver<P> {
-        // An earlier receiver on the same memory may have slept. A number that it has used would be taken for its sleep, and
-        // the peer does not ring twice for one.
+        // An earlier receiver on the same memory may have slept. Its numbers must not be used again, because
+        // the peer rings only once for each number.
         let sleeps = ring.of(&page).reader_asleep.load(Ordering::Relaxed);
         RingReceiver { page, ring, tail: 0, sleeps, ringer: Ringer::default() }
     }
 
-    /// Takes the next packet; `None` if there is none.
-    fn take(&mut self) -> Result<Option<Vec<u8>>, Closed> {
+    /// Removes and returns the next packet, or returns `None` if there is none.
+    fn pop(&mut self) -> Result<Option<Vec<u8>>, Closed> {
         let ring = self.ring.of(&self.page);
         let head = ring.head.load(Ordering::Acquire);
         if head == self.tail {
             return Ok(None);
         }
         let unread = head.checked_sub(self.tail).and_then(|unread| usize::try_from(unread).ok());
-        let Some(unread) = unread.filter(|unread| (LENGTH..=ring.capacity()).contains(unread)) else {
-            return Err(Closed::Malformed("an impossible position in a ring"));
+        let Some(unread) = unread.filter(|unread| (LENGTH_SIZE..=ring.capacity()).contains(unread)) else {
+            return Err(Closed::Malformed("an invalid position in a ring"));
         };
-        let mut length = Vec::with_capacity(LENGTH);
-        ring.copy_out(self.tail, LENGTH, &mut length);
-        let length = <[u8; LENGTH]>::try_from(&length[..]).map_or(0, u32::from_le_bytes) as usize;
-        if length > MAX_PACKET || length > unread - LENGTH {
-            return Err(Closed::Malformed("an impossible length in a ring"));
+        let mut length = Vec::with_capacity(LENGTH_SIZE);
+        ring.copy_out(self.tail, LENGTH_SIZE, &mut length);
+        let length = <[u8; LENGTH_SIZE]>::try_from(&length[..]).map_or(0, u32::from_le_bytes) as usize;
+        if length > MAX_PACKET_SIZE || length > unread - LENGTH_SIZE {
+            return Err(Closed::Malformed("an invalid length in a ring"));
         }
         let mut packet = Vec::with_capacity(length);
-        ring.copy_out(self.tail + LENGTH as u64, length, &mut packet);
-        self.tail += (LENGTH + length) as u64;
+        ring.copy_out(self.tail + LENGTH_SIZE as u64, length, &mut packet);
+        self.tail += (LENGTH_SIZE + length) as u64;
         let asleep = publish(ring.tail, self.tail, ring.writer_asleep, full_fence);
         if self.ringer.must_ring(asleep) {
             self.page.door().ring();
@@ -55,25 +55,27 @@ impl<P: Deref<Target = SharedPage>> RingReceiver<P> {
         Ok(Some(packet))
     }
 
-    /// Says that this side sleeps; returns whether it may, because there is nothing.
-    fn fall_asleep(&mut self) -> bool {
+    /// Announces that this side sleeps. Returns `true` if it may sleep, because there is no packet and the
+    /// ring is open.
+    fn announce_sleep(&mut self) -> bool {
         let ring = self.ring.of(&self.page);
         self.sleeps += 1;
         may_sleep((ring.reader_asleep, self.sleeps), (ring.head, self.tail), full_fence) && !self.is_closed()
     }
 
-    fn wake_up(&self) {
+    /// Withdraws the announcement that this side sleeps.
+    fn clear_sleep(&self) {
         self.ring.of(&self.page).reader_asleep.store(0, Ordering::Relaxed);
     }
 
-    /// Sleeps until there may be more.
+    /// Sleeps until there may be a packet.
     fn sleep(&mut self) -> Woken {
-        let woken = if self.fall_asleep() { self.page.door().wait() } else { Woken::Rung };
-        self.wake_up();
+        let woken = if self.announce_sleep() { self.page.door().wait() } else { Woken::Rung };
+        self.clear_sleep();
         woken
     }
 
-    /// Whether the producer has said that nothing more will come.
+    /// Returns whether the producer has closed the ring. Only the ring of jobs can be closed.
     fn is_closed(&self) -> bool {
         self.ring == Ring::Requests && self.page.is_closed()
     }
@@ -81,21 +83,21 @@ impl<P: Deref<Target = SharedPage>> RingReceiver<P> {
 
 impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for RingReceiver<P> {
     fn receive(&mut self) -> Result<Vec<u8>, Closed> {
-        let mut is_over = false;
+        let mut has_ended = false;
         loop {
-            if let Some(packet) = self.take()? {
+            if let Some(packet) = self.pop()? {
                 return Ok(packet);
             }
-            if is_over {
+            if has_ended {
                 return Err(Closed::Gone);
             }
-            // What was published before the end is there, if one looks after the end.
-            is_over = self.is_closed() || self.sleep() == Woken::Ended;
+            // Check for packets once more after the end: they may have been published before it.
+            has_ended = self.is_closed() || self.sleep() == Woken::Ended;
         }
     }
 
     fn try_receive(&mut self) -> Result<Option<Vec<u8>>, Closed> {
-        self.take()
+        self.pop()
     }
 
     fn take_file(&mut self) -> Option<OwnedFd> {
@@ -104,9 +106,9 @@ impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for RingReceiver<P> {
 
     fn ask_for_ring(&mut self, wanted: bool) -> bool {
         if wanted {
-            return !self.fall_asleep();
+            return !self.announce_sleep();
         }
-        self.wake_up();
+        self.clear_sleep();
         false
     }
 }

@@ -1,4 +1,4 @@
-//! The producer of a ring.
+//! Producer of a ring.
 
 use std::{
     ops::Deref,
@@ -13,42 +13,42 @@ use sys::{
 };
 
 use super::{
-    LENGTH, Ring,
+    LENGTH_SIZE, Ring,
     sleep::{Ringer, full_fence, may_sleep, publish},
 };
 use crate::{Closed, PacketSender, message::file_packet};
 
-/// What a producer does when there is no room.
+/// Behavior of a producer if there is no room for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// It waits until there is.
-    Waits,
-    /// The consumer must have published a position that it has not reached.
-    IsAnError,
+pub(super) enum WhenFull {
+    /// Wait until there is room.
+    Wait,
+    /// Return an error: the consumer must have published a position that it has not reached.
+    Fail,
 }
 
-/// The end of a ring that packets go into.
+/// Sending end of a ring.
 pub(super) struct RingSender<P: Deref<Target = SharedPage>> {
     page: P,
     ring: Ring,
-    full: Full,
+    when_full: WhenFull,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     head: u64,
-    /// Number of sleeps so far.
+    /// Number of sleeps so far, as stored to `writer_asleep`.
     sleeps: u64,
     ringer: Ringer,
 }
 
 impl<P: Deref<Target = SharedPage>> RingSender<P> {
-    pub(super) fn new(page: P, ring: Ring, full: Full) -> RingSender<P> {
-        RingSender { page, ring, full, state: Mutex::default() }
+    pub(super) fn new(page: P, ring: Ring, when_full: WhenFull) -> RingSender<P> {
+        RingSender { page, ring, when_full, state: Mutex::default() }
     }
 
-    /// Waits until there is room for so many bytes behind `head`.
+    /// Waits until there is room for `bytes` bytes after `head`.
     fn wait_for_room(&self, state: &mut State, bytes: usize) -> Result<(), Closed> {
         let ring = self.ring.of(&self.page);
         loop {
@@ -56,8 +56,8 @@ impl<P: Deref<Target = SharedPage>> RingSender<P> {
             if has_room(&ring, state.head, tail, bytes)? {
                 return Ok(());
             }
-            if self.full == Full::IsAnError {
-                return Err(Closed::Malformed("a position in the ring of jobs that it cannot have reached"));
+            if self.when_full == WhenFull::Fail {
+                return Err(Closed::Malformed("an invalid position in the ring of jobs"));
             }
             state.sleeps += 1;
             let woken = if may_sleep((ring.writer_asleep, state.sleeps), (ring.tail, tail), full_fence) {
@@ -73,11 +73,11 @@ impl<P: Deref<Target = SharedPage>> RingSender<P> {
     }
 }
 
-/// Whether `bytes` more fit behind `head` if the consumer is at `tail`.
+/// Returns whether there is room for `bytes` bytes after `head` if the consumer is at `tail`.
 fn has_room(ring: &RingMemory<'_>, head: u64, tail: u64, bytes: usize) -> Result<bool, Closed> {
     let capacity = ring.capacity() as u64;
     let unread = head.checked_sub(tail).filter(|&unread| unread <= capacity);
-    let unread = unread.ok_or(Closed::Malformed("an impossible position in a ring"))?;
+    let unread = unread.ok_or(Closed::Malformed("an invalid position in a ring"))?;
     Ok(capacity - unread >= bytes as u64)
 }
 
@@ -85,12 +85,12 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P>
     fn send(&self, packet: &[u8]) -> Result<(), Closed> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ring = self.ring.of(&self.page);
-        let bytes = packet.len() + LENGTH;
+        let bytes = packet.len() + LENGTH_SIZE;
         let length = u32::try_from(packet.len()).ok().filter(|_| bytes <= ring.capacity());
         let length = length.ok_or(Closed::Malformed("a packet that is larger than a ring"))?;
         self.wait_for_room(&mut state, bytes)?;
         ring.copy_in(state.head, &length.to_le_bytes());
-        ring.copy_in(state.head + LENGTH as u64, packet);
+        ring.copy_in(state.head + LENGTH_SIZE as u64, packet);
         state.head += bytes as u64;
         let asleep = publish(ring.head, state.head, ring.reader_asleep, full_fence);
         if state.ringer.must_ring(asleep) {
@@ -104,7 +104,7 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P>
     }
 
     fn send_file(&self, file: &Payload) -> Result<bool, Closed> {
-        // Before the packet, so that it is there when the packet is read.
+        // The file is sent before the packet, so that it is available when the packet is read.
         if self.page.door().send(&[file.as_fd()]).is_err() {
             return Ok(false);
         }
@@ -114,7 +114,7 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P>
 
 impl<P: Deref<Target = SharedPage>> Drop for RingSender<P> {
     fn drop(&mut self) {
-        // A worker's end comes with its process.
+        // The ring of outcomes needs no close: it ends with the worker's process.
         if self.ring == Ring::Requests {
             self.page.close();
         }

@@ -1,14 +1,14 @@
-//! The two halves of going to sleep; see the [protocol](super).
+//! The publisher's and the sleeper's half of the [sleep protocol](super).
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// A word of shared memory, or of a model of it.
-pub(super) trait Word {
+/// An atomic word of shared memory, or its `loom` model.
+pub(super) trait AtomicWord {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
 }
 
-impl Word for AtomicU64 {
+impl AtomicWord for AtomicU64 {
     #[inline]
     fn load(&self, order: Ordering) -> u64 {
         AtomicU64::load(self, order)
@@ -20,24 +20,24 @@ impl Word for AtomicU64 {
     }
 }
 
-/// The fence of both halves.
+/// Sequentially consistent fence of both halves.
 #[inline]
 pub(crate) fn full_fence() {
     fence(Ordering::SeqCst);
 }
 
-/// Publishes a position, then returns the other side's `asleep` word.
+/// Publishes a position, executes the fence, then returns the other side's `asleep` word.
 #[inline]
-pub(super) fn publish<W: Word>(position: &W, value: u64, asleep: &W, fence: impl FnOnce()) -> u64 {
+pub(super) fn publish<W: AtomicWord>(position: &W, value: u64, asleep: &W, fence: impl FnOnce()) -> u64 {
     position.store(value, Ordering::Release);
     fence();
     asleep.load(Ordering::Relaxed)
 }
 
-/// Says that this side sleeps, then returns whether the other side's position is still where it was. If it is not, this side
-/// has to say that it is awake and go on.
+/// Announces that this side sleeps, executes the fence, then returns whether the other side's position is
+/// still `seen`. If it is not, this side must clear its `asleep` word and continue.
 #[inline]
-pub(super) fn may_sleep<W: Word>(
+pub(super) fn may_sleep<W: AtomicWord>(
     (asleep, sleep): (&W, u64),
     (position, seen): (&W, u64),
     fence: impl FnOnce(),
@@ -47,14 +47,16 @@ pub(super) fn may_sleep<W: Word>(
     position.load(Ordering::Acquire) == seen
 }
 
-/// Rings once for each sleep of the other side.
+/// Limits the rings to one for each sleep of the other side.
 #[derive(Debug, Default)]
 pub(crate) struct Ringer {
+    /// Value of the `asleep` word at the last ring.
     rung_for: u64,
 }
 
 impl Ringer {
-    /// Whether the sleep that the other side's `asleep` word names has to be ended.
+    /// Returns whether the other side must be woken, given its `asleep` word. Returns `true` once for each
+    /// sleep.
     #[inline]
     pub(crate) fn must_ring(&mut self, asleep: u64) -> bool {
         asleep != 0 && std::mem::replace(&mut self.rung_for, asleep) != asleep
@@ -69,7 +71,7 @@ mod tests {
         thread,
     };
 
-    impl Word for atomic::AtomicU64 {
+    impl AtomicWord for atomic::AtomicU64 {
         fn load(&self, order: Ordering) -> u64 {
             atomic::AtomicU64::load(self, order)
         }
@@ -79,43 +81,43 @@ mod tests {
         }
     }
 
-    /// The socket: it keeps one ring.
+    /// Model of the doorbell: it stores one ring.
     #[derive(Default)]
-    struct Bell {
+    struct ModelDoorbell {
         rung: Mutex<bool>,
-        news: Condvar,
+        has_rung: Condvar,
     }
 
-    impl Bell {
+    impl ModelDoorbell {
         fn ring(&self) {
             *self.rung.lock().unwrap() = true;
-            self.news.notify_one();
+            self.has_rung.notify_one();
         }
 
         fn wait(&self) {
             let mut rung = self.rung.lock().unwrap();
             while !std::mem::take(&mut *rung) {
-                rung = self.news.wait(rung).unwrap();
+                rung = self.has_rung.wait(rung).unwrap();
             }
         }
     }
 
-    fn fence_of_the_model() {
+    fn model_fence() {
         atomic::fence(Ordering::SeqCst);
     }
 
-    /// A worker publishes which job it begins and then looks at the limit that its parent sets; the parent sets the limit and
-    /// then looks at what has begun. Returns whether both may take the job: the worker runs it, and the parent gives it to
-    /// another.
-    fn both_take_the_job(worker: fn(), parent: fn()) -> bool {
+    /// Models a recall. The worker publishes the job that it starts and then loads the limit of its parent;
+    /// the parent stores the limit and then loads the started job. Returns whether a job can be run twice:
+    /// the worker runs it and the parent also assigns it to another worker.
+    fn can_run_twice(worker: fn(), parent: fn()) -> bool {
         let found = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let both = found.clone();
         loom::model(move || {
             let (begun, limit) = (Arc::new(atomic::AtomicU64::new(0)), Arc::new(atomic::AtomicU64::new(0)));
             let (theirs, their_limit) = (begun.clone(), limit.clone());
             let running = thread::spawn(move || publish(&*theirs, 1, &*their_limit, worker) == 0);
-            let takes_back = publish(&*limit, 1, &*begun, parent) == 0;
-            if running.join().unwrap() && takes_back {
+            let is_recalled = publish(&*limit, 1, &*begun, parent) == 0;
+            if running.join().unwrap() && is_recalled {
                 both.store(true, Ordering::Relaxed);
             }
         });
@@ -123,22 +125,22 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_run_or_taken_back_and_both_fences_are_needed() {
-        assert!(!both_take_the_job(fence_of_the_model, fence_of_the_model));
-        assert!(both_take_the_job(|| (), fence_of_the_model));
-        assert!(both_take_the_job(fence_of_the_model, || ()));
+    fn recall_needs_both_fences() {
+        assert!(!can_run_twice(model_fence, model_fence));
+        assert!(can_run_twice(|| (), model_fence));
+        assert!(can_run_twice(model_fence, || ()));
     }
 
-    /// One side publishes two positions, the other waits for each, in all orders that the memory model allows. A lost wake-up
-    /// is a deadlock, at which the model panics.
+    /// One side publishes two positions and the other waits for each, in all orders that the memory model
+    /// allows. A lost wake-up is a deadlock, for which the model checker panics.
     fn check(publisher: fn(), sleeper: fn()) {
         let mut model = loom::model::Builder::new();
-        // With more switches it takes a minute and finds no more.
+        // A higher bound takes a minute and finds nothing else.
         model.preemption_bound = Some(3);
         model.check(move || {
             let words: Arc<[atomic::AtomicU64; 2]> =
                 Arc::new([atomic::AtomicU64::new(0), atomic::AtomicU64::new(0)]);
-            let bell = Arc::new(Bell::default());
+            let bell = Arc::new(ModelDoorbell::default());
             let (theirs, their_bell) = (words.clone(), bell.clone());
             let publishing = thread::spawn(move || {
                 let [position, asleep] = &*theirs;
@@ -168,18 +170,18 @@ mod tests {
 
     #[test]
     fn no_wake_up_is_lost() {
-        check(fence_of_the_model, fence_of_the_model);
+        check(model_fence, model_fence);
     }
 
     #[test]
     #[should_panic(expected = "deadlock")]
-    fn without_the_fence_of_the_publisher_one_is() {
-        check(|| (), fence_of_the_model);
+    fn loses_wake_up_without_publisher_fence() {
+        check(|| (), model_fence);
     }
 
     #[test]
     #[should_panic(expected = "deadlock")]
-    fn without_the_fence_of_the_sleeper_one_is() {
-        check(fence_of_the_model, || ());
+    fn loses_wake_up_without_sleeper_fence() {
+        check(model_fence, || ());
     }
 }

@@ -10,11 +10,11 @@ use sys::{doorbell::Woken, payload::Payload, shared_page::SharedPage};
 use super::*;
 use crate::{
     Closed, Inbox, Message, Outbox, Tag,
-    message::{MAX_PACKET, MIN_FILE, file_packet},
+    message::{MAX_PACKET_SIZE, MIN_FILE_SIZE, file_packet},
     send,
 };
 
-/// Both sides' memory and links.
+/// Memory and link of the parent, and those of the worker.
 fn pair() -> ((Arc<SharedPage>, Link), (Arc<SharedPage>, Link)) {
     let (parent, fd) = SharedPage::create().unwrap();
     let (parent, worker) = (Arc::new(parent), Arc::new(SharedPage::open(fd).unwrap()));
@@ -22,12 +22,14 @@ fn pair() -> ((Arc<SharedPage>, Link), (Arc<SharedPage>, Link)) {
 }
 
 #[test]
-fn packets_of_any_length_come_out_as_they_went_in_while_both_sides_sleep_often() {
+fn packets_of_any_length_arrive_while_both_sides_sleep_often() {
     let ((_parent, mut ours), (_worker, mut theirs)) = pair();
-    // Of any length, of which one fits, or of lengths of which five do.
+    // Every sixth packet has any length up to the maximum, of which one fits into a ring; of the others five
+    // fit.
     let packet =
-        |n: usize| vec![n as u8; n * 7919 % if n.is_multiple_of(6) { MAX_PACKET + 1 } else { 24 << 10 }];
-    // The worker echoes, and waits for room: the parent only begins to receive when much has been sent.
+        |n: usize| vec![n as u8; n * 7919 % if n.is_multiple_of(6) { MAX_PACKET_SIZE + 1 } else { 24 << 10 }];
+    // The worker echoes packets and waits for room, since the parent receives only after sending several
+    // packets.
     let echo = thread::spawn(move || {
         let mut count = 0;
         while let Ok(packet) = theirs.receiver.receive() {
@@ -47,7 +49,7 @@ fn packets_of_any_length_come_out_as_they_went_in_while_both_sides_sleep_often()
 }
 
 #[test]
-fn what_was_sent_before_the_end_still_arrives() {
+fn receives_packets_sent_before_the_peer_exited() {
     let ((parent, mut ours), (worker, theirs)) = pair();
     theirs.sender.send(b"one").unwrap();
     theirs.sender.send(b"two").unwrap();
@@ -60,26 +62,26 @@ fn what_was_sent_before_the_end_still_arrives() {
 }
 
 #[test]
-fn large_messages_travel_as_files_in_both_directions_and_in_order() {
+fn large_messages_are_sent_as_files_in_order() {
     let ((parent, ours), (worker, theirs)) = pair();
     let message = |length: usize| {
         let mut message = Message::new(Tag::Outcomes);
         message.extend(&(0..length).map(|n| (n % 251) as u8).collect::<Vec<_>>());
         message
     };
-    let lengths = [5, MIN_FILE - 1, 3 << 20, 7, MIN_FILE - 2];
+    let lengths = [5, MIN_FILE_SIZE - 1, 3 << 20, 7, MIN_FILE_SIZE - 2];
     let (mut outbox, mut from_parent) =
         (Outbox::with_capacity(ours.sender, parent.requests().capacity()), Inbox::new(theirs.receiver));
     let mut from_worker = Inbox::new(ours.receiver);
     for length in lengths {
-        outbox.send(Message::of_parts(Tag::Outcomes, &[], &[message(length).body()])).unwrap();
+        outbox.send(Message::from_parts(Tag::Outcomes, &[], &[message(length).body()])).unwrap();
         let part_received = || {
             assert!(outbox.part_received());
             Ok(())
         };
         let received = from_parent.receive(part_received).unwrap();
         assert!(received == message(length) && outbox.answered(), "{length}");
-        assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE);
+        assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE_SIZE);
     }
     let sending = thread::spawn(move || {
         lengths.into_iter().for_each(|length| send(&*theirs.sender, message(length)).unwrap());
@@ -88,16 +90,17 @@ fn large_messages_travel_as_files_in_both_directions_and_in_order() {
     for length in lengths {
         let received = from_worker.receive(|| Ok(())).unwrap();
         assert_eq!(received, message(length));
-        assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE);
+        assert_eq!(received.as_file().is_some(), length + 1 >= MIN_FILE_SIZE);
     }
     sending.join().unwrap();
 }
 
 #[test]
-fn a_receiver_that_follows_another_is_rung_for_each_of_its_sleeps() {
+fn second_receiver_is_rung_for_each_of_its_sleeps() {
     let (parent, fd) = SharedPage::create().unwrap();
     let (parent, worker) = (Arc::new(parent), Arc::new(SharedPage::open(fd).unwrap()));
-    // The receiver of the handshake has slept, and its last sleep is still published when the first packet comes.
+    // The receiver of the handshake has slept, and its last sleep is still published when the first packet is
+    // sent.
     parent.replies().reader_asleep.store(2, Ordering::SeqCst);
     let theirs = worker_link(worker);
     theirs.sender.send(b"first").unwrap();
@@ -105,7 +108,7 @@ fn a_receiver_that_follows_another_is_rung_for_each_of_its_sleeps() {
     let mut ours = parent_link(parent.clone());
     assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"first");
     for _ in 0..5 {
-        // A sleep that ends by itself.
+        // A sleep that ends without a ring.
         assert!(!ours.receiver.ask_for_ring(true));
         assert!(!ours.receiver.ask_for_ring(false));
         assert!(!ours.receiver.ask_for_ring(true));
@@ -116,7 +119,7 @@ fn a_receiver_that_follows_another_is_rung_for_each_of_its_sleeps() {
 }
 
 #[test]
-fn a_file_that_does_not_come_or_is_not_what_was_announced_is_an_error() {
+fn rejects_missing_and_unexpected_files() {
     let null = std::fs::File::open("/dev/null").unwrap();
     let short = Payload::create(&[b"short"]).unwrap();
     for descriptor in [None, Some(null.as_fd()), Some(short.as_fd())] {
@@ -128,7 +131,7 @@ fn a_file_that_does_not_come_or_is_not_what_was_announced_is_an_error() {
 }
 
 #[test]
-fn a_worker_takes_what_was_sent_before_the_ring_was_closed() {
+fn worker_receives_packets_sent_before_the_ring_was_closed() {
     let ((_parent, ours), (_worker, mut theirs)) = pair();
     ours.sender.send(b"one").unwrap();
     drop(ours.sender);
@@ -137,32 +140,33 @@ fn a_worker_takes_what_was_sent_before_the_ring_was_closed() {
 }
 
 #[test]
-fn a_worker_that_waits_for_room_notices_the_end_of_its_parent() {
+fn worker_waiting_for_room_returns_when_the_parent_exits() {
     let ((parent, ours), (_worker, theirs)) = pair();
-    let sending = thread::spawn(move || while theirs.sender.send(&[7; MAX_PACKET]).is_ok() {});
+    let sending = thread::spawn(move || while theirs.sender.send(&[7; MAX_PACKET_SIZE]).is_ok() {});
     drop((ours, parent));
     sending.join().unwrap();
 }
 
 #[test]
-fn more_than_there_is_room_for_is_an_error_of_the_parent_and_no_wait() {
+fn parent_returns_an_error_instead_of_waiting_for_room() {
     let ((parent, ours), _worker) = pair();
-    let fits = parent.requests().capacity() / (MAX_PACKET + LENGTH);
-    (0..fits).for_each(|_| ours.sender.send(&[0; MAX_PACKET]).unwrap());
-    assert!(matches!(ours.sender.send(&[0; MAX_PACKET]), Err(Closed::Malformed(_))));
+    let fits = parent.requests().capacity() / (MAX_PACKET_SIZE + LENGTH_SIZE);
+    (0..fits).for_each(|_| ours.sender.send(&[0; MAX_PACKET_SIZE]).unwrap());
+    assert!(matches!(ours.sender.send(&[0; MAX_PACKET_SIZE]), Err(Closed::Malformed(_))));
 }
 
 #[test]
-fn a_packet_that_is_larger_than_the_ring_is_refused() {
+fn rejects_packets_larger_than_the_ring() {
     let (_parent, (worker, theirs)) = pair();
     let packet = vec![0; worker.replies().capacity()];
     assert!(matches!(theirs.sender.send(&packet), Err(Closed::Malformed(_))));
 }
 
 proptest! {
-    /// Whatever a worker writes to all that it can write to, the parent gets packets or an error, and reads nothing else.
+    /// If a worker overwrites the memory that it can write to, the parent receives packets or an error, and
+    /// reads nothing outside the ring.
     #[test]
-    fn a_spoilt_ring_is_an_error_and_nothing_else(
+    fn corrupted_ring_yields_packets_or_an_error(
         head in prop_oneof![any::<u64>(), 0u64..1 << 20],
         tail: u64,
         bytes in proptest::collection::vec(any::<u8>(), 0..64),
@@ -173,13 +177,13 @@ proptest! {
         replies.copy_in(0, &bytes);
         replies.head.store(head, Ordering::Release);
         worker.requests().tail.store(tail, Ordering::Release);
-        let mut taken = 0;
+        let mut received = 0;
         drop(worker);
         drop(theirs);
         while let Ok(packet) = ours.receiver.receive() {
-            taken += packet.len() + LENGTH;
+            received += packet.len() + LENGTH_SIZE;
         }
-        prop_assert!(taken <= parent.replies().capacity());
+        prop_assert!(received <= parent.replies().capacity());
         let sent = ours.sender.send(b"another");
         prop_assert_eq!(sent.is_ok(), tail <= 7, "{:?}", sent);
     }
