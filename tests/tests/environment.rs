@@ -160,7 +160,10 @@ fn assert_told_or_right(output: &end_to_end::Output, lacking: &str) {
         let message = record["error"]["message"].as_str().unwrap_or_default();
         match record["error"]["kind"].as_str() {
             None => assert!(record["result"]["stdout"].as_str().unwrap().starts_with("in"), "{record}"),
-            Some("failed") => assert!(message.contains("are lacking"), "{lacking}: {record}"),
+            Some("failed") => assert!(
+                message.contains("out of processes, memory or file descriptors"),
+                "{lacking}: {record}"
+            ),
             Some("memory" | "cancelled") => {}
             Some(_) => panic!("with {lacking}: {record} {}", output.stderr),
         }

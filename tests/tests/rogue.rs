@@ -70,7 +70,9 @@ fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
             let words = match wrong {
                 Wrong::OtherVersion => "version",
                 Wrong::OtherJobs => "job type `others`, expected `probe`",
-                Wrong::GarbageHello | Wrong::EarlyReceipt => "unexpected message in the handshake with the worker",
+                Wrong::GarbageHello | Wrong::EarlyReceipt => {
+                    "unexpected message in the handshake with the worker"
+                }
                 Wrong::SpoiltHello => "the peer sent data that ipc-channel cannot parse",
                 Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "handshake with the worker failed",
                 _ => "the worker did not connect",

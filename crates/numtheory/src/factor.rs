@@ -1,12 +1,14 @@
-//! Which method is used for which number.
+//! Selection of the factorization method.
 //!
-//! | what is left of the number | method |
+//! | remaining cofactor | method |
 //! |---|---|
-//! | any | [trial division](trial) by the primes below 1,021; what is below 1,021^2 then is prime |
-//! | below 2^64 | [primality](is_prime_word), a square root, [rho] below 2^42, otherwise [elliptic curves](ecm) modulo a word |
-//! | larger | division by the primes below 2^12, above 200 bits 2^14, above 640 bits 2^20: [remainders modulo their products](smooth) |
-//! | up to 200 bits | [primality](is_prime), [perfect powers](powers), a short [rho], some elliptic curves, the [quadratic sieve](sieve) |
-//! | larger | the same without the sieve: elliptic curves with growing bounds, for ever |
+//! | any | [trial division](trial) by primes below 1,021; a cofactor below 1,021^2 is prime |
+//! | below 2^64 | [primality test](is_prime_word), square root, [rho] below 2^42, else [curves](ecm) |
+//! | larger | [remainder trees](smooth): primes below 2^12; above 200 bits 2^14, above 640 bits 2^20 |
+//! | up to 200 bits | [primality](is_prime), [perfect powers](powers), short [rho], few curves, [sieve] |
+//! | above 200 bits | [primality](is_prime), [perfect powers](powers), few curves, short [rho], curves |
+//!
+//! The last curves have growing bounds and are tried without a limit, until one finds a factor.
 
 use dashu_int::{UBig, ops::BitTest};
 
@@ -17,25 +19,27 @@ use super::{
     rho,
     ring::{Lanes, Ring, Task, Word, in_ring_of},
     sieve, smooth,
-    trial::{self, Left},
+    trial::{self, Cofactor},
 };
 
-/// Composites below this are split by rho: their least factor shows sooner than a curve is done.
+/// Composites below this are split by rho, which finds their smallest factor faster than a single curve.
 const RHO_BELOW: u64 = 1 << 42;
 
-/// One curve that is soon done: most numbers have a factor that is much smaller than their root.
+/// A single fast curve for words: most numbers have a factor that is much smaller than their square root.
 static FIRST: Level = Level::new(50, 1_200, 60, 1);
 
-/// The first curves for numbers above the sieve's: each finds about half of the factors of up to 20 bits.
+/// First curves for numbers above the limit of the sieve. Each finds about half of the factors of up to 20
+/// bits.
 static SHORT: Level = Level::new(50, 1_200, 60, 12);
 
-/// The curves for numbers below [`HARD_WORDS`], two primes of up to 28 bits, and for larger ones.
+/// Curves for numbers below [`HARD_WORDS`], whose smallest factor has up to 28 bits, and for larger words.
 static WORD_LEVELS: [Level; 2] = [Level::new(105, 4_000, 210, 400), Level::new(200, 8_000, 210, 400)];
 
+/// Words from this number on need the second of [`WORD_LEVELS`].
 const HARD_WORDS: u64 = 1 << 56;
 
-/// The curves that are tried before the sieve, for numbers of up to so many bits: together they take a small part of its
-/// time, and spare it where a factor is much smaller than the other.
+/// Curves that are tried before the sieve, by maximum number of bits. Together they take a small part of the
+/// time of the sieve, which is not needed if one factor is much smaller than the other.
 static ATTEMPTS: [(usize, Level); 4] = [
     (74, Level::new(200, 8_000, 210, 40)),
     (112, Level::new(200, 8_000, 210, 4)),
@@ -43,8 +47,8 @@ static ATTEMPTS: [(usize, Level); 4] = [
     (200, Level::new(2_000, 150_000, 210, 25)),
 ];
 
-/// The curves for what may be larger: each level is meant for factors of five more decimal digits, from 15 on, with the
-/// numbers of curves that P. Zimmermann's tables of the method had for a second bound of 100 times the first.
+/// Curves for numbers above the limit of the sieve. The levels are for factors of 15, 20, 25, ... decimal
+/// digits, with the numbers of curves from P. Zimmermann's tables for a second bound of 100 times the first.
 static WIDE_LEVELS: [Level; 7] = [
     Level::new(2_000, 200_000, 210, 25),
     Level::new(11_000, 1_100_000, 210, 90),
@@ -55,26 +59,28 @@ static WIDE_LEVELS: [Level; 7] = [
     Level::new(11_000_000, 1_100_000_000, 2_310, 10_600),
 ];
 
+/// Returns the level to try before the sieve.
 fn attempts(bits: usize) -> impl Iterator<Item = &'static Level> {
-    let fits = move |line: &&(usize, Level)| bits <= line.0;
+    let fits = move |entry: &&(usize, Level)| bits <= entry.0;
     ATTEMPTS.iter().filter(fits).take(1).map(|(_, level)| level)
 }
 
-fn for_ever() -> impl Iterator<Item = &'static Level> {
-    let (last, others) = WIDE_LEVELS.split_last().expect("there are some");
+/// Returns an endless sequence of levels: [`WIDE_LEVELS`], the last one repeated.
+fn wide_levels() -> impl Iterator<Item = &'static Level> {
+    let (last, others) = WIDE_LEVELS.split_last().expect("the table is not empty");
     others.iter().chain(std::iter::repeat(last))
 }
 
-/// Gives the prime factors of n >= 1 to `found`, in no particular order.
+/// Calls `found` with each prime factor of n >= 1, in any order.
 pub(crate) fn prime_factors_word(n: u64, found: &mut impl FnMut(u64)) {
     match trial::divide(n, &mut *found) {
-        Left::Done(1) => {}
-        Left::Done(prime) => found(prime),
-        Left::Open(rest) => split_word(rest, found),
+        Cofactor::Done(1) => {}
+        Cofactor::Done(prime) => found(prime),
+        Cofactor::Unfactored(rest) => split_word(rest, found),
     }
 }
 
-/// The prime factors of a number without small ones.
+/// Finds the prime factors of a number without small factors.
 fn split_word(n: u64, found: &mut impl FnMut(u64)) {
     if is_prime_word(n) {
         return found(n);
@@ -84,12 +90,12 @@ fn split_word(n: u64, found: &mut impl FnMut(u64)) {
     split_word_part(n / factor, found);
 }
 
-/// As [`split_word`], for what may be too small to be composite.
+/// Like [`split_word`], for a factor that may be too small to be composite.
 fn split_word_part(n: u64, found: &mut impl FnMut(u64)) {
-    if n < trial::DONE_BELOW { found(n) } else { split_word(n, found) }
+    if n < trial::PRIME_BELOW { found(n) } else { split_word(n, found) }
 }
 
-/// A proper factor of an odd composite without small factors.
+/// Returns a proper factor of an odd composite without small factors.
 fn find_factor_word(n: u64) -> u64 {
     let root = n.isqrt();
     if root * root == n {
@@ -103,28 +109,28 @@ fn find_factor_word(n: u64) -> u64 {
     };
     let first = if n < RHO_BELOW { by_rho(1 << 13) } else { None };
     match first.or_else(by_curves) {
-        Some(factor) => u64::try_from(&factor).expect("it divides a word"),
-        None => trial::least_factor(n),
+        Some(factor) => u64::try_from(&factor).expect("a factor of a word fits into a word"),
+        None => trial::smallest_factor(n),
     }
 }
 
-/// Numbers of up to this many bits are only divided by the first of the [segments](smooth::SEGMENTS): curves split them sooner
-/// than all of the primes below 2^20 are tried.
-const FEW_SEGMENTS: usize = 640;
+/// Maximum number of bits of numbers that are divided by the first [segments](smooth::SEGMENTS) only. Curves
+/// split them faster than trying all primes below 2^20.
+const FEW_SEGMENTS_BITS: usize = 640;
 
-/// How many segments are tried for numbers of so many bits.
+/// Returns the number of segments that are tried for numbers of `bits` bits.
 fn segments(bits: usize) -> usize {
-    if bits <= sieve::MOST_BITS {
+    if bits <= sieve::MAX_BITS {
         1
-    } else if bits <= FEW_SEGMENTS {
+    } else if bits <= FEW_SEGMENTS_BITS {
         3
     } else {
         smooth::SEGMENTS.len()
     }
 }
 
-/// Gives the prime factors of a number of any size, above 0, with exponents to `found`, in no particular order. The same
-/// prime may come several times.
+/// Calls `found` with the prime factors and exponents of a number above 0, in any order. It may be called
+/// several times for a prime, whose exponent is the sum then.
 pub(crate) fn prime_factors_wide(n: UBig, found: &mut impl FnMut(UBig, usize)) {
     let mut rest = trial::divide_wide(n, |prime, exponent| found(prime.into(), exponent));
     for (index, segment) in smooth::SEGMENTS.iter().enumerate() {
@@ -136,27 +142,28 @@ pub(crate) fn prime_factors_wide(n: UBig, found: &mut impl FnMut(UBig, usize)) {
     split_wide(rest, found);
 }
 
-/// The prime factors of a number without small ones.
+/// Finds the prime factors of a number without small factors.
 fn split_wide(n: UBig, found: &mut impl FnMut(UBig, usize)) {
-    let mut open = vec![(n, 1)];
-    while let Some((number, times)) = open.pop() {
+    let mut unfactored = vec![(n, 1)];
+    while let Some((number, multiplicity)) = unfactored.pop() {
         if let Ok(word) = u64::try_from(&number) {
             if word > 1 {
-                split_word_part(word, &mut |prime| found(prime.into(), times));
+                split_word_part(word, &mut |prime| found(prime.into(), multiplicity));
             }
         } else if is_prime(&number) {
-            found(number, times);
+            found(number, multiplicity);
         } else if let Some((base, exponent)) = powers::root(&number) {
-            open.push((base, times * exponent));
+            unfactored.push((base, multiplicity * exponent));
         } else {
             let factor = find_factor(&number);
-            open.push((number / &factor, times));
-            open.push((factor, times));
+            unfactored.push((number / &factor, multiplicity));
+            unfactored.push((factor, multiplicity));
         }
     }
 }
 
-/// A proper factor of an odd composite of more than a word, without small factors, that is no perfect power.
+/// Returns a proper factor of an odd composite of 2^64 or above that has no small factors and is not a
+/// perfect power.
 fn find_factor(n: &UBig) -> UBig {
     in_ring_of(n, FindFactor(n))
 }
@@ -168,15 +175,16 @@ impl Task for FindFactor<'_> {
 
     fn run<R: Ring>(self, ring: &R) -> UBig {
         let FindFactor(n) = self;
-        let fits_sieve = n.bit_len() <= sieve::MOST_BITS;
+        let fits_sieve = n.bit_len() <= sieve::MAX_BITS;
         let by_short_curves = || ecm::find_factor(ring, (!fits_sieve).then_some(&SHORT));
         let by_sieve = || fits_sieve.then(|| sieve::find_factor(n)).flatten();
-        // Rho takes apart what has several factors of up to some 20 bits, which a curve would find all at once.
+        // Rho splits products of several factors of up to about 20 bits, which a curve would find all at the
+        // same time.
         by_short_curves()
             .or_else(|| rho::find_factor(ring, 1 << 10))
             .or_else(|| ecm::find_factor(ring, attempts(n.bit_len())))
             .or_else(by_sieve)
-            .or_else(|| ecm::find_factor(ring, for_ever()))
-            .expect("some curve splits a composite")
+            .or_else(|| ecm::find_factor(ring, wide_levels()))
+            .expect("the sequence of levels is endless")
     }
 }

@@ -1,4 +1,4 @@
-//! The greatest common divisor.
+//! The `gcd` job: greatest common divisors.
 
 use std::hint::black_box;
 
@@ -6,8 +6,10 @@ use dashu_int::{UBig, ops::Gcd};
 
 use crate::Natural;
 
-/// Binary gcd (J. Stein, "Computational problems associated with Racah algebra", 1967) for 64 and 128 bits, the big-integer
-/// crate's above; `gcd(0, 0)` is 0.
+/// Returns the gcd of two numbers; `gcd(0, 0)` is 0.
+///
+/// Up to 128 bits by the binary algorithm (J. Stein, "Computational problems associated with Racah algebra",
+/// 1967), above by the big-integer crate.
 pub fn fast(a: Natural, b: Natural) -> Natural {
     let (a, b) = match (a, b) {
         (Natural::Small(a), Natural::Small(b)) => return Natural::Small(binary(a, b)),
@@ -21,7 +23,7 @@ pub fn fast(a: Natural, b: Natural) -> Natural {
     }
 }
 
-/// Returns the gcd of all values, by [`fast`]; 0 if all are 0 or there are none.
+/// Returns the greatest common divisor of all values by [`fast`]; 0 if all are 0 or there are none.
 ///
 /// ```
 /// assert_eq!(numtheory::gcd::of_all([12u64, 18, 30].map(Into::into)), 6u64.into());
@@ -31,7 +33,7 @@ pub fn of_all(values: impl IntoIterator<Item = Natural>) -> Natural {
     of(values, fast)
 }
 
-/// Returns the gcd of all values, by that of two; 0 if there are none.
+/// Returns the gcd of all values, computed by the gcd of two values; 0 if there are none.
 pub fn of(
     values: impl IntoIterator<Item = Natural>,
     of_two: impl Fn(Natural, Natural) -> Natural,
@@ -40,13 +42,14 @@ pub fn of(
     let mut values = values.into_iter();
     let first = values.next().unwrap_or(Natural::Small(0));
     let divisor = values.try_fold(first, |divisor, value| match of_two(divisor, value) {
-        // Nothing else divides 1: the rest does not matter.
+        // The result is 1 for any remaining values.
         divisor if divisor == one => None,
         divisor => Some(divisor),
     });
     divisor.unwrap_or(one)
 }
 
+/// Binary gcd for one word.
 pub(crate) fn binary(mut a: u64, mut b: u64) -> u64 {
     if a == 0 || b == 0 {
         return a | b;
@@ -62,7 +65,7 @@ pub(crate) fn binary(mut a: u64, mut b: u64) -> u64 {
     }
 }
 
-/// As [`binary`], for two words.
+/// Binary gcd for two words; see [`binary`].
 pub(crate) fn binary_wide(mut a: u128, mut b: u128) -> u128 {
     if a == 0 || b == 0 {
         return a | b;
@@ -75,14 +78,15 @@ pub(crate) fn binary_wide(mut a: u128, mut b: u128) -> u128 {
         if b == 0 {
             return a << shift;
         }
-        // a is odd, so no power of 2 is in common any more, and soon one word does.
+        // a is odd, so the common power of 2 is already in `shift`. Both numbers shrink to one word after
+        // some rounds.
         if let (Ok(a), Ok(b)) = (u64::try_from(a), u64::try_from(b)) {
             return u128::from(binary(a, b)) << shift;
         }
     }
 }
 
-/// Counts down from the smaller number to the first that divides both.
+/// Returns the gcd by counting down from the smaller number to the first number that divides both.
 pub fn trial(a: Natural, b: Natural) -> Natural {
     match (a, b) {
         (Natural::Small(a), Natural::Small(b)) => Natural::Small(trial_small(a, b)),
@@ -93,12 +97,11 @@ pub fn trial(a: Natural, b: Natural) -> Natural {
 }
 
 fn trial_small(a: u64, b: u64) -> u64 {
-    // With a zero there is nothing to count down from.
-    let least = a.min(b);
-    if least == 0 {
+    let smaller = a.min(b);
+    if smaller == 0 {
         return a.max(b);
     }
-    let mut candidate = least;
+    let mut candidate = smaller;
     while !(black_box(a).is_multiple_of(candidate) && black_box(b).is_multiple_of(candidate)) {
         candidate -= 1;
     }
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_divided_by_everything() {
+    fn gcd_with_zero_is_the_other_number() {
         for method in [fast, trial] {
             assert_eq!(method(0u64.into(), 0u64.into()), Natural::Small(0));
             assert_eq!(method(0u64.into(), 6u64.into()), Natural::Small(6));
@@ -133,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn the_loop_finds_the_same() {
+    fn trial_handles_both_sizes() {
         assert_eq!(trial(84u64.into(), 36u64.into()), Natural::Small(12));
         let big = Natural::from(u128::from(u64::MAX) + 1);
         assert_eq!(trial(big.clone(), big.clone()), big);
     }
 
     #[test]
-    fn of_several() {
+    fn gcd_of_several_numbers() {
         let naturals =
             |numbers: &[u128]| numbers.iter().map(|&number| number.into()).collect::<Vec<Natural>>();
         for method in [fast, trial] {
@@ -155,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_sizes_agree_with_euclid(a: u128, b: u128, shift in 0u32..128) {
+        fn agrees_with_euclid_for_all_sizes(a: u128, b: u128, shift in 0u32..128) {
             let (a, b) = (a >> shift, b >> (shift / 2));
             prop_assert_eq!(fast(a.into(), b.into()), Natural::from(euclid(a, b)));
         }

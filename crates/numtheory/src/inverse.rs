@@ -1,8 +1,8 @@
 //! Inverses modulo 2^64.
 
-/// 1/n modulo 2^64, for an odd n.
+/// Returns 1/n modulo 2^64, for an odd n.
 pub(super) const fn inverse(n: u64) -> u64 {
-    // Right in five bits; Newton's iteration doubles that.
+    // Correct to five bits. Each round of Newton's iteration doubles the number of correct bits.
     let mut inverse = n.wrapping_mul(3) ^ 2;
     let mut round = 0;
     while round < 4 {
@@ -19,7 +19,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_times_its_inverse_is_one(n: u64) {
+        fn product_with_inverse_is_one(n: u64) {
             prop_assert_eq!((n | 1).wrapping_mul(inverse(n | 1)), 1);
         }
     }

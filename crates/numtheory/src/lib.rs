@@ -1,6 +1,6 @@
 //! Number theory for natural numbers of any size: greatest common divisors, primality, prime factors.
 //!
-//! Knows nothing of jobs. [`factor`](mod@factor) says which method is used for which numbers.
+//! The private module `factor` selects the method for each size of number.
 
 mod ecm;
 mod factor;
@@ -18,7 +18,7 @@ mod trial;
 
 pub use natural::{Natural, NotANatural};
 
-/// The number is 0, which every number divides.
+/// Error for 0, which every number divides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("0 has no factors")]
 pub struct ZeroHasNoFactors;
@@ -49,7 +49,7 @@ pub fn prime_powers(n: &Natural) -> Result<Vec<(Natural, usize)>, ZeroHasNoFacto
     match n {
         Natural::Small(0) => return Err(ZeroHasNoFactors),
         Natural::Small(n) => factor::prime_factors_word(*n, &mut |prime| found.push((prime.into(), 1))),
-        // It may have been made with a form that its value does not have.
+        // `Natural::Big` can be constructed directly, with a value that belongs into `Small`.
         Natural::Big(n) if n.is_zero() => return Err(ZeroHasNoFactors),
         Natural::Big(n) => {
             factor::prime_factors_wide((**n).clone(), &mut |prime, exponent| {
@@ -66,7 +66,8 @@ pub fn prime_powers(n: &Natural) -> Result<Vec<(Natural, usize)>, ZeroHasNoFacto
     Ok(found)
 }
 
-/// Adds the prime factors of a number of one word to `found`, ascending, with multiplicity. 0 and 1 have none.
+/// Appends the prime factors of a number below 2^64 to `found`, ascending, with multiplicity. Appends nothing
+/// for 0 and 1.
 ///
 /// ```
 /// let mut found = Vec::new();

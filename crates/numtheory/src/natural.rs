@@ -1,44 +1,45 @@
-//! Natural numbers of any size, small ones without an allocation.
+//! Natural numbers of any size. Numbers below 2^64 need no allocation.
 
 use std::{fmt, str::FromStr};
 
 use dashu_int::{UBig, ops::BitTest};
 use serde::{Deserialize, Serialize};
 
-/// A natural number, 0 included.
+/// A natural number, including 0.
 ///
-/// The value decides the form, so the derived order is that of the numbers: every `Small` is below every `Big`.
+/// The value determines the variant. Therefore every `Small` is below every `Big`, and the derived order is
+/// the numeric order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Natural {
-    /// Below 2^64.
+    /// A number below 2^64.
     Small(u64),
-    /// 2^64 and above. Apart, because most numbers are small, and jobs and results are moved around by value.
+    /// A number of 2^64 or above. It is boxed to keep jobs and results small, since most numbers are small.
     Big(Box<UBig>),
 }
 
-/// Text that is no natural number in plain decimal digits.
+/// Error for text that is not a natural number in plain decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a natural number")]
 pub struct NotANatural;
 
 impl Natural {
-    /// Whether the number is 0.
+    /// Returns whether the number is 0.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Natural::Small(0)
     }
 
-    /// The number of decimal digits: exact for up to 64 bits, otherwise up to one in 10,000 too many.
+    /// Number of decimal digits. Exact for up to 64 bits, otherwise up to 0.01 % too large.
     #[must_use]
     pub fn digits(&self) -> u64 {
         match self {
             Natural::Small(small) => u64::from(small.checked_ilog10().unwrap_or(0)) + 1,
-            // 1,234 / 4,099 is just above the logarithm of 2 to base 10.
+            // 1,234 / 4,099 is slightly above log10(2).
             Natural::Big(big) => (big.bit_len() as u64).saturating_mul(1_234) / 4_099 + 1,
         }
     }
 
-    /// The number in its general form.
+    /// Converts the number to a big integer.
     #[must_use]
     pub fn into_big(self) -> UBig {
         match self {
@@ -72,7 +73,7 @@ impl From<UBig> for Natural {
 impl FromStr for Natural {
     type Err = NotANatural;
 
-    /// Reads decimal digits, at least one, and nothing else.
+    /// Parses one or more decimal digits; signs, spaces and separators are errors.
     fn from_str(text: &str) -> Result<Natural, NotANatural> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NotANatural);
@@ -99,12 +100,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_number_takes_two_words() {
+    fn size_is_two_words() {
         assert_eq!(size_of::<Natural>(), 16);
     }
 
     #[test]
-    fn what_fits_64_bits_is_small() {
+    fn numbers_below_2_to_the_64_are_small() {
         assert_eq!("18446744073709551615".parse(), Ok(Natural::Small(u64::MAX)));
         assert_eq!("18446744073709551616".parse::<Natural>().unwrap(), Natural::from(1u128 << 64));
         assert_eq!("00000000000000000000007".parse(), Ok(Natural::Small(7)));
@@ -115,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_and_number_agree(number: u128) {
+        fn text_round_trips(number: u128) {
             let natural = Natural::from(number);
             prop_assert_eq!(natural.to_string(), number.to_string());
             let digits = number.to_string().len() as u64;

@@ -1,14 +1,14 @@
-//! The primes up to a bound, by the sieve of Eratosthenes.
+//! Sieve of Eratosthenes.
 
 use std::ops::Range;
 
-/// The primes up to `bound`, ascending.
+/// Returns the primes up to `bound`, ascending.
 pub(crate) fn primes_up_to(bound: usize) -> Vec<u32> {
     let composite = composites_up_to(bound);
     (2..=bound).filter(|&n| !composite[n]).map(|n| n as u32).collect()
 }
 
-/// For each number up to `bound` whether it is no prime.
+/// Returns for each number up to `bound` whether it is not prime.
 pub(crate) fn composites_up_to(bound: usize) -> Vec<bool> {
     let mut composite = vec![false; bound + 1];
     composite.iter_mut().take(2).for_each(|flag| *flag = true);
@@ -22,8 +22,8 @@ pub(crate) fn composites_up_to(bound: usize) -> Vec<bool> {
     composite
 }
 
-/// For each number of a range, of which none is below 2, whether it is no prime; `primes` holds those up to the root of
-/// its end.
+/// Returns for each number of a range whether it is composite. The range must start at 2 or above. `primes`
+/// must contain all primes up to the square root of the end of the range.
 pub(crate) fn composites_in(range: Range<usize>, primes: &[u32]) -> Vec<bool> {
     let mut composite = vec![false; range.len()];
     for prime in primes.iter().map(|&prime| prime as usize).take_while(|prime| prime * prime < range.end) {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_the_sieve_is_that_part() {
+    fn sieving_a_range_agrees_with_the_whole_sieve() {
         let (whole, primes) = (composites_up_to(20_000), primes_up_to(150));
         for range in [2..3, 2..100, 120..122, 5_000..5_001, 9_973..20_000] {
             assert_eq!(composites_in(range.clone(), &primes), whole[range]);
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_are_known() {
+    fn finds_the_known_number_of_primes() {
         assert!(primes_up_to(1).is_empty());
         assert_eq!(primes_up_to(13), [2, 3, 5, 7, 11, 13]);
         assert_eq!(primes_up_to(100_000).len(), 9592);

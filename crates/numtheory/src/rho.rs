@@ -1,19 +1,21 @@
-//! Pollard's rho in Brent's form: for factors of up to some 20 bits, and for splitting what is made of several of them.
+//! Pollard's rho algorithm with Brent's cycle detection, for factors of up to about 20 bits and for splitting
+//! products of such factors.
 //!
-//! J. M. Pollard, "A Monte Carlo method for factorization", 1975; R. P. Brent, "An improved Monte Carlo factorization
-//! algorithm", 1980. Differences are multiplied up, and what the product has in common with n is asked once in a while.
-//! A factor p shows after some 2 * sqrt(p) steps.
+//! J. M. Pollard, "A Monte Carlo method for factorization", 1975; R. P. Brent, "An improved Monte Carlo
+//! factorization algorithm", 1980. Differences are multiplied, and the gcd of the product and n is computed
+//! after each stride. A factor p is found after about 2 * sqrt(p) steps.
 
 use dashu_int::UBig;
 
 use super::ring::Ring;
 
-/// How many differences are multiplied up.
+/// Number of differences that are multiplied before each gcd.
 const STRIDE: u64 = 64;
 
-/// A proper factor of the ring's modulus, an odd composite, if one shows within so many steps.
+/// Returns a proper factor of the ring's modulus, an odd composite, if one is found within `steps` steps for
+/// one of three sequences.
 pub(crate) fn find_factor<R: Ring>(ring: &R, steps: u64) -> Option<UBig> {
-    // The sequence of one constant may run into all factors at the same step.
+    // A sequence may find all factors in the same step, so several constants are tried.
     (1..=3).find_map(|constant| Walk::new(ring, constant).find(steps))
 }
 
@@ -38,7 +40,7 @@ impl<'a, R: Ring> Walk<'a, R> {
         let (mut length, mut total) = (1u64, 0);
         while total < steps {
             let slow = fast.clone();
-            // Differences of less than half the way would only repeat what the last round has seen.
+            // Brent's rule: distances below half of the length were covered by earlier rounds.
             (0..length / 2).for_each(|_| fast = self.step(&fast));
             let mut done = length / 2;
             while done < length {
@@ -51,7 +53,7 @@ impl<'a, R: Ring> Walk<'a, R> {
                 done += stride;
                 let divisor = self.ring.common_divisor(&product);
                 if !divisor.is_one() {
-                    let found = if divisor == self.n { self.again(&slow, start) } else { divisor };
+                    let found = if divisor == self.n { self.find_in_stride(&slow, start) } else { divisor };
                     return (found != self.n).then_some(found);
                 }
             }
@@ -61,8 +63,8 @@ impl<'a, R: Ring> Walk<'a, R> {
         None
     }
 
-    /// Several factors met in one stride: it is walked again, step by step.
-    fn again(&self, slow: &R::Residue, mut fast: R::Residue) -> UBig {
+    /// Repeats a stride that found several factors, computing the gcd in each step.
+    fn find_in_stride(&self, slow: &R::Residue, mut fast: R::Residue) -> UBig {
         loop {
             fast = self.step(&fast);
             let divisor = self.ring.common_divisor(&self.ring.sub(slow, &fast));
@@ -79,7 +81,7 @@ mod tests {
     use crate::{primes::primes_up_to, ring::Word};
 
     #[test]
-    fn products_of_primes_around_a_thousand_are_split() {
+    fn splits_products_of_primes_around_a_thousand() {
         let primes = primes_up_to(1_200);
         let primes = &primes[150..];
         for (index, &p) in primes.iter().enumerate() {
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_up() {
+    fn returns_none_after_the_last_step() {
         assert_eq!(find_factor(&Word::new(4_294_967_291 * 4_294_967_279), 1 << 8), None);
     }
 }

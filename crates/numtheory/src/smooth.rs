@@ -1,9 +1,10 @@
-//! Prime factors below 2^20 of long numbers: remainders modulo products of primes.
+//! Prime factors below 2^20 of long numbers, found by remainder trees.
 //!
-//! A remainder modulo the product of many primes has the same prime factors among them as the number itself. A long number is
-//! reduced modulo products of about its own length first and the remainders modulo shorter products in turn, so that
-//! most of the work is fast division of long numbers (D. J. Bernstein, "Scaled remainder trees", 2004). Primes that occur
-//! equally often are divided out together: dividing by one at a time would take quadratic time in the number of factors.
+//! A number and its remainder modulo the product of many primes have the same prime factors among these
+//! primes. A long number is first reduced modulo products of about its own length, and the remainders modulo
+//! shorter products in turn, so that most of the work is fast division of long numbers (D. J. Bernstein,
+//! "Scaled remainder trees", 2004). Primes with equal exponents are divided out together, since dividing by
+//! one at a time would take quadratic time in the number of factors.
 
 use std::{ops::Range, sync::OnceLock};
 
@@ -14,14 +15,16 @@ use super::{
     trial::BOUND,
 };
 
-/// The bit length of the largest prime here.
+/// Bit length of the largest prime.
 const PRIME_BITS: usize = 20;
 
-/// Up to this many primes, and numbers of up to this many bits, are handled word by word: products would not pay.
-const FEW: usize = 64;
-const SHORT: usize = 64 * 64;
+/// Number of primes up to which products of one word are used; larger products would not pay off.
+const FEW_PRIMES: usize = 64;
 
-/// Ranges of primes, ascending: most smooth numbers are done before the last and longest.
+/// Number of bits up to which products of one word are used.
+const SHORT_BITS: usize = 64 * 64;
+
+/// Ranges of primes, ascending. Most smooth numbers are factored before the last and longest range.
 pub(crate) static SEGMENTS: [Segment; 6] = [
     Segment::new(BOUND as usize, 1 << 12),
     Segment::new(1 << 12, 1 << 13),
@@ -31,7 +34,7 @@ pub(crate) static SEGMENTS: [Segment; 6] = [
     Segment::new(1 << 18, 1 << 20),
 ];
 
-/// The primes in a range, found when they are first needed.
+/// The primes in a range, computed on first use.
 #[derive(Debug)]
 pub(crate) struct Segment {
     range: Range<usize>,
@@ -51,19 +54,19 @@ impl Segment {
         })
     }
 
-    /// Divides `n` > 0 by its prime factors in this range. They go to `found` with exponents, some of them several times: the
-    /// exponents of a prime add up.
+    /// Divides `n` > 0 by all its prime factors in this range. Calls `found` with each prime and its
+    /// exponent. It may be called several times for a prime, whose exponent is the sum then.
     pub(crate) fn divide(&self, n: &mut UBig, mut found: impl FnMut(u32, usize)) {
-        let mut dividing = divisors_among(self.primes(), n);
-        while !dividing.is_empty() {
-            let exponent = n.remove(&product(&dividing)).expect("n and the product are above 1");
-            dividing.iter().for_each(|&prime| found(prime, exponent));
-            dividing = divisors_among(&dividing, n);
+        let mut divisors = divisors_among(self.primes(), n);
+        while !divisors.is_empty() {
+            let exponent = n.remove(&product(&divisors)).expect("n and the product are above 1");
+            divisors.iter().for_each(|&prime| found(prime, exponent));
+            divisors = divisors_among(&divisors, n);
         }
     }
 }
 
-/// Those of the primes, all below 2^20, that divide `n`.
+/// Returns the primes that divide `n`; all primes must be below 2^20.
 fn divisors_among(primes: &[u32], n: &UBig) -> Vec<u32> {
     let mut found = Vec::new();
     collect_divisors(primes, n, &mut found);
@@ -71,7 +74,7 @@ fn divisors_among(primes: &[u32], n: &UBig) -> Vec<u32> {
 }
 
 fn collect_divisors(primes: &[u32], n: &UBig, found: &mut Vec<u32>) {
-    if primes.len() <= FEW || n.bit_len() <= SHORT {
+    if primes.len() <= FEW_PRIMES || n.bit_len() <= SHORT_BITS {
         return collect_by_words(primes, n, found);
     }
     let (first, second) = primes.split_at(primes.len() / 2);
@@ -84,7 +87,7 @@ fn collect_divisors(primes: &[u32], n: &UBig, found: &mut Vec<u32>) {
     }
 }
 
-/// Reduces `n` modulo products of primes that fit a word.
+/// Finds divisors by reducing `n` modulo products of primes that fit into a word.
 fn collect_by_words(mut primes: &[u32], n: &UBig, found: &mut Vec<u32>) {
     while !primes.is_empty() {
         let (product, count) = word_product(primes);
@@ -95,7 +98,7 @@ fn collect_by_words(mut primes: &[u32], n: &UBig, found: &mut Vec<u32>) {
     }
 }
 
-/// The product of the first of the primes, as many as fit a word, and their number.
+/// Returns the product of the first primes, as many as fit into a word, and their number.
 fn word_product(primes: &[u32]) -> (u64, usize) {
     let mut product = 1u64;
     for (count, &prime) in primes.iter().enumerate() {
@@ -107,7 +110,7 @@ fn word_product(primes: &[u32]) -> (u64, usize) {
     (product, primes.len())
 }
 
-/// The product of all of the primes.
+/// Returns the product of all primes.
 fn product(primes: &[u32]) -> UBig {
     let (first, count) = word_product(primes);
     if count == primes.len() {
@@ -126,7 +129,7 @@ mod tests {
         SEGMENTS.iter().flat_map(Segment::primes).copied().collect()
     }
 
-    /// Divides by all segments; what is left, and the primes found with their exponents.
+    /// Divides by the primes of all segments. Returns the cofactor, and the primes with their exponents.
     fn divided(mut n: UBig) -> (UBig, Vec<(u32, usize)>) {
         let mut found = Vec::new();
         for segment in &SEGMENTS {
@@ -142,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn segments_hold_the_primes_between_their_ends() {
+    fn segments_contain_all_primes_of_their_ranges() {
         let primes = primes_up_to(1 << 20);
         let first = primes.partition_point(|&prime| u64::from(prime) < BOUND);
         assert_eq!(all_primes(), primes[first..]);
     }
 
     #[test]
-    fn the_product_of_all_primes_is_taken_apart() {
+    fn factors_the_product_of_all_primes() {
         let primes = all_primes();
         let rest = (UBig::ONE << 127) - UBig::ONE;
         let (left, found) = divided(product(&primes) * &rest);
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_without_such_factors_are_left_alone() {
+    fn numbers_without_small_factors_are_unchanged() {
         for n in [UBig::ONE, UBig::from(1_048_583u32), (UBig::ONE << 9_689) - UBig::ONE] {
             assert_eq!(divided(n.clone()), (n, vec![]));
         }
@@ -167,17 +170,20 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn exponents_are_those_of_the_product(
+        fn returns_primes_and_exponents_of_products(
             chosen in prop::collection::vec((any::<prop::sample::Index>(), 1usize..40), 1..60),
             rest in 0u32..3,
         ) {
             let primes = all_primes();
-            let mut powers: Vec<(u32, usize)> =
-                chosen.iter().map(|(index, exponent)| (primes[index.index(primes.len())], *exponent)).collect();
+            let power = |(index, exponent): &(prop::sample::Index, usize)| {
+                (primes[index.index(primes.len())], *exponent)
+            };
+            let mut powers: Vec<(u32, usize)> = chosen.iter().map(power).collect();
             powers.sort_unstable();
             powers.dedup_by_key(|power| power.0);
             let rest = UBig::from(1_048_583u32).pow(rest as usize);
-            let n = powers.iter().fold(rest.clone(), |n, &(prime, exponent)| n * UBig::from(prime).pow(exponent));
+            let mut n = rest.clone();
+            powers.iter().for_each(|&(prime, exponent)| n *= UBig::from(prime).pow(exponent));
             prop_assert_eq!(divided(n), (rest, powers));
         }
     }

@@ -1,7 +1,7 @@
-//! Running a program.
+//! The `command` job: runs a program.
 
 mod capture;
-mod exchange;
+mod running;
 
 use std::{
     collections::BTreeMap,
@@ -15,55 +15,58 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use serde::{Deserialize, Serialize};
 use sys::program::{End, Program, is_lack};
 
-use self::exchange::{Ended, Exchange};
+use self::running::{FinishedCommand, RunningCommand};
 use crate::BuiltinError;
 
-/// The pause after the first failed start; it doubles up to [`LAST_PAUSE`], all together 5 seconds.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LAST_PAUSE: Duration = Duration::from_millis(2560);
+/// Delay after the first failed start. It doubles up to [`MAX_RETRY_DELAY`]; all delays together are 5
+/// seconds.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_millis(2560);
 
-/// Variables with which `runner` is told a secret of its own. Programs that jobs start do not inherit them, in whatever way
-/// the jobs are run; a job that sets one in its `env` means it.
+/// Environment variables that contain secrets of `runner`. Programs that jobs start never inherit them. A job
+/// can set them explicitly in its `env`.
 pub const SECRETS: [&str; 2] = ["RUNNER_CLUSTER_PASSWORD", "RUNNER_CLUSTER_TOKEN"];
 
 /// A program to run, without a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// The program and its arguments.
+    /// Program and arguments.
     pub argv: Vec<String>,
-    /// What it reads on standard input; nothing if missing.
+    /// Data for standard input, which is empty if missing.
     pub stdin: Option<String>,
-    /// Variables added to the environment.
+    /// Variables that are added to the environment.
     pub env: BTreeMap<String, String>,
-    /// The folder to run it in.
+    /// Working directory.
     pub cwd: Option<String>,
 }
 
-/// What a program left behind.
+/// Exit status and output of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandOutput {
-    /// Its exit code, if it exited.
+    /// Exit code, if the program exited.
     pub exit_code: Option<i32>,
-    /// The name of the signal that ended it, if one did.
+    /// Name of the signal that killed the program, if any.
     pub signal: Option<String>,
-    /// What it wrote to standard output; bytes that are not UTF-8 are replaced by U+FFFD.
+    /// Start of standard output. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub stdout: String,
-    /// What it wrote to standard error, likewise.
+    /// Start of standard error. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub stderr: String,
-    /// Whether either stream was longer than what was kept.
+    /// `true` if one of the streams was longer than the part that was kept.
     pub truncated: bool,
 }
 
-/// Runs the program to its end and keeps the first `max_output` bytes of each output stream.
+/// Runs the program until it exits and keeps the first `max_output` bytes of each output stream.
 ///
-/// What it leaves running ends with this process; see [`sys::program`].
+/// Processes that the program leaves running are killed when this process exits; see [`sys::program`].
 pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, BuiltinError> {
     let program = start(job)?;
-    // A worker that is asked to end waits for its program, which was asked too and may want to clean up.
-    let _patience = Patience::new();
-    let exchange = Exchange::new(program, job.stdin.as_deref().unwrap_or_default().as_bytes(), max_output);
-    let Ok(Ended { end, stdout, stderr }) = exchange.run() else {
-        // The program is dead; to have no memory is what it is everywhere else.
+    // On SIGTERM the worker waits for its program, which received the signal too and may need time to clean
+    // up.
+    let _guard = SigtermBlocked::new();
+    let stdin = job.stdin.as_deref().unwrap_or_default().as_bytes();
+    let Ok(FinishedCommand { end, stdout, stderr }) = RunningCommand::new(program, stdin, max_output).run()
+    else {
+        // The program has been killed. Report the failure like any other failed allocation.
         std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>())
     };
     let status = match end {
@@ -82,22 +85,22 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
     })
 }
 
-/// Starts the program. A lack of processes, memory or descriptors may pass, so it is tried again for some seconds.
+/// Starts the program. Retries for about 5 seconds if no processes, memory or file descriptors are left.
 fn start(job: &Command) -> Result<Program, BuiltinError> {
-    let mut pause = FIRST_PAUSE;
+    let mut delay = FIRST_RETRY_DELAY;
     loop {
-        match Program::spawn(job.to_start()) {
+        match Program::spawn(job.to_std_command()) {
             Ok(program) => return Ok(program),
-            Err(error) if is_lack(&error) && pause <= LAST_PAUSE => thread::sleep(pause),
+            Err(error) if is_lack(&error) && delay <= MAX_RETRY_DELAY => thread::sleep(delay),
             Err(error) if is_lack(&error) => {
-                let reason = format!("processes, memory or descriptors are lacking: {error}");
+                let reason = format!("out of processes, memory or file descriptors: {error}");
                 return Err(BuiltinError::CommandNotRun { program: job.name(), reason });
             }
             Err(error) => {
                 return Err(BuiltinError::CommandNotRun { program: job.name(), reason: error.to_string() });
             }
         }
-        pause *= 2;
+        delay *= 2;
     }
 }
 
@@ -106,7 +109,7 @@ impl Command {
         self.argv.first().cloned().unwrap_or_default()
     }
 
-    fn to_start(&self) -> process::Command {
+    fn to_std_command(&self) -> process::Command {
         let mut command = process::Command::new(self.name());
         command.args(self.argv.iter().skip(1));
         for secret in SECRETS {
@@ -123,16 +126,16 @@ impl Command {
     }
 }
 
-/// While it lives, this thread does not end by SIGTERM.
-struct Patience(Option<SigSet>);
+/// Blocks SIGTERM in this thread until it is dropped.
+struct SigtermBlocked(Option<SigSet>);
 
-impl Patience {
-    fn new() -> Patience {
-        Patience(SigSet::from(Signal::SIGTERM).thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+impl SigtermBlocked {
+    fn new() -> SigtermBlocked {
+        SigtermBlocked(SigSet::from(Signal::SIGTERM).thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
     }
 }
 
-impl Drop for Patience {
+impl Drop for SigtermBlocked {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             let _ = before.thread_set_mask();
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_and_status_are_reported() {
+    fn returns_streams_and_status() {
         let output = sh("cat; printf 'a\\377' >&2; exit 3", Some("in"));
         assert_eq!(output.stdout, "in");
         assert_eq!(output.stderr, "a\u{fffd}");
@@ -158,37 +161,37 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_is_named() {
+    fn returns_name_of_signal() {
         let output = sh("kill -SEGV $$", None);
         assert_eq!((output.exit_code, output.signal.as_deref()), (None, Some("SIGSEGV")));
     }
 
     #[test]
-    fn long_output_is_cut_and_does_not_block_the_program() {
+    fn long_output_is_truncated_and_does_not_block_the_program() {
         let output = sh("yes | head -c 1000000; exit 0", None);
         assert_eq!((output.stdout.len(), output.exit_code, output.truncated), (10, Some(0), true));
     }
 
     #[test]
-    fn what_is_left_holding_the_output_is_not_waited_for() {
+    fn does_not_wait_for_background_processes_that_hold_the_output() {
         let output = sh("sleep 1000 & (sleep 1000 >&2) & echo up; exit 4", None);
         assert_eq!((output.stdout.as_str(), output.exit_code, output.truncated), ("up\n", Some(4), false));
     }
 
     #[test]
-    fn what_is_left_writing_is_not_read_for_ever() {
+    fn stops_reading_from_background_processes() {
         let output = sh("yes & exit 0", None);
         assert_eq!(output.exit_code, Some(0));
     }
 
     #[test]
-    fn unread_input_is_no_error() {
+    fn unread_input_is_not_an_error() {
         let output = sh("exit 0", Some(&"x".repeat(1_000_000)));
         assert_eq!(output.exit_code, Some(0));
     }
 
     #[test]
-    fn what_cannot_be_run_says_why() {
+    fn invalid_programs_are_errors() {
         for argv in [vec!["/nonexistent".to_owned()], vec![], vec!["nul\0".to_owned()]] {
             let error = run(&Command { argv, ..Command::default() }, 10).unwrap_err();
             assert!(matches!(error, BuiltinError::CommandNotRun { .. }), "{error}");

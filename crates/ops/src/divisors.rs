@@ -1,4 +1,4 @@
-//! All divisors of a number.
+//! The `factorize` job: all divisors of a number.
 
 use std::hint::black_box;
 
@@ -6,25 +6,27 @@ use dashu_int::UBig;
 
 use numtheory::{Natural, prime_powers};
 
-use crate::{BuiltinError, size::Size};
+use crate::{BuiltinError, result_limit::ResultLimit};
 
-/// A number with more divisors than this is not factorized: the list would not fit any reader.
+/// Maximum number of divisors of a number; with more, the job fails, because the list would be too long to
+/// use.
 pub const MOST_DIVISORS: usize = 1 << 20;
 
-/// Multiplies the prime factors in all ways; ascending. `size` bounds the list.
-pub(crate) fn fast(n: &Natural, size: Size) -> Result<Vec<Natural>, BuiltinError> {
+/// Returns all divisors, ascending, computed from the prime factors.
+pub(crate) fn fast(n: &Natural, limit: ResultLimit) -> Result<Vec<Natural>, BuiltinError> {
     let powers = prime_powers(n)?;
     let count = powers.iter().try_fold(1usize, |count, (_, power)| count.checked_mul(power + 1));
     let Some(count) = count.filter(|&count| count <= MOST_DIVISORS) else {
         return Err(BuiltinError::TooManyDivisors);
     };
-    // Divisors come in pairs whose product is n.
-    let pairs = count as u64;
-    size.check([pairs.saturating_mul(n.digits()) / 2, pairs])?;
+    // The product of each divisor and its cofactor is n, so a divisor has half of the digits of n on average.
+    // The second part counts the separators.
+    let count = count as u64;
+    limit.check([count.saturating_mul(n.digits()) / 2, count])?;
     let mut divisors = vec![Natural::Small(1)];
     for (prime, power) in powers {
         let known = divisors.len();
-        // Each round multiplies what the round before it added.
+        // Each round multiplies the divisors that the previous round added.
         for index in 0..known * power {
             divisors.push(product(&divisors[index], &prime));
         }
@@ -40,7 +42,7 @@ fn product(a: &Natural, b: &Natural) -> Natural {
     }
 }
 
-/// Tries every number from 1 to n: far too slow for a long list.
+/// Returns all divisors, ascending, by trying every number from 1 to n. Far too slow to create a long list.
 pub(crate) fn trial(n: Natural) -> Result<Vec<Natural>, BuiltinError> {
     match n {
         Natural::Small(0) => Err(BuiltinError::Zero),
@@ -65,27 +67,27 @@ mod tests {
     #[test]
     fn both_methods_agree() {
         for n in (1u64..200).chain([4096, 30_030, 99_991]) {
-            assert_eq!(fast(&n.into(), Size(u64::MAX)), trial(n.into()), "{n}");
+            assert_eq!(fast(&n.into(), ResultLimit(u64::MAX)), trial(n.into()), "{n}");
         }
         assert_eq!(trial(0u64.into()), Err(BuiltinError::Zero));
     }
 
     #[test]
-    fn a_list_without_end_is_refused() {
+    fn rejects_numbers_with_too_many_divisors() {
         let mut n = UBig::ONE;
         for prime in [2u32, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73] {
             n *= prime;
         }
-        assert_eq!(fast(&n.into(), Size(u64::MAX)), Err(BuiltinError::TooManyDivisors));
+        assert_eq!(fast(&n.into(), ResultLimit(u64::MAX)), Err(BuiltinError::TooManyDivisors));
     }
 
     #[test]
-    fn a_list_that_is_too_long_is_refused_before_it_is_made() {
-        let refused =
-            |n: UBig, bytes| fast(&n.into(), Size(bytes)) == Err(BuiltinError::TooLarge { limit: bytes });
-        assert!(refused(UBig::ONE << 40_000, 64 << 20));
-        assert!(refused(UBig::from(12u8), 4) && !refused(UBig::from(12u8), 40));
-        // 1, 2, 4, ... 2^999: as text some 150 kB.
-        assert!(refused(UBig::ONE << 999, 100_000) && !refused(UBig::ONE << 999, 200_000));
+    fn rejects_long_lists_before_creating_them() {
+        let is_rejected =
+            |n: UBig, limit| fast(&n.into(), ResultLimit(limit)) == Err(BuiltinError::TooLarge { limit });
+        assert!(is_rejected(UBig::ONE << 40_000, 64 << 20));
+        assert!(is_rejected(UBig::from(12u8), 4) && !is_rejected(UBig::from(12u8), 40));
+        // 1, 2, 4, ... 2^999: about 150 kB of text.
+        assert!(is_rejected(UBig::ONE << 999, 100_000) && !is_rejected(UBig::ONE << 999, 200_000));
     }
 }

@@ -1,10 +1,10 @@
-//! The jobs that `runner` knows without being taught, one file each.
+//! The ops of `runner`: the built-in ones, one file each, and those that users define (`program`).
 
 mod command;
 mod divisors;
 mod prime_factors;
 mod program;
-mod size;
+mod result_limit;
 mod sleep;
 mod sum;
 
@@ -14,58 +14,58 @@ use program::Programs;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use size::Size;
+use result_limit::ResultLimit;
 
 pub use command::{Command, CommandOutput, SECRETS};
 pub use divisors::MOST_DIVISORS;
 pub use program::{Depth, ProgramDefinition, Protocol, compact};
 pub use sleep::{NotADuration, Seconds};
 
-/// One built-in job.
+/// A built-in job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Builtin {
-    /// The greatest common divisor of two magnitudes; 0 if both are 0.
+    /// Computes the greatest common divisor of two magnitudes; 0 if both are 0.
     Gcd {
-        /// One.
+        /// First magnitude.
         a: Natural,
-        /// The other.
+        /// Second magnitude.
         b: Natural,
-        /// How.
+        /// Algorithm.
         method: Method,
     },
-    /// All divisors of a number of at least 1, ascending.
+    /// Computes all divisors of a number of at least 1, ascending.
     Factorize {
-        /// The number.
+        /// Number to factorize.
         n: Natural,
-        /// How.
+        /// Algorithm.
         method: Method,
     },
-    /// The prime factors of a number of at least 1, ascending, with multiplicity.
+    /// Computes the prime factors of a number of at least 1, ascending, with multiplicity.
     PrimeFactors {
-        /// The number.
+        /// Number to factorize.
         n: Natural,
     },
-    /// 1 + 2 + ... + n.
+    /// Computes 1 + 2 + ... + n.
     Sum {
-        /// The last summand.
+        /// Last summand.
         n: Natural,
-        /// How.
+        /// Algorithm.
         method: Method,
     },
-    /// Waits.
+    /// Sleeps.
     Sleep {
-        /// How long.
+        /// Duration.
         seconds: Seconds,
     },
     /// Runs a program.
     Command(Box<Command>),
-    /// Runs on the program of a user-defined op.
+    /// Sends a request to the program of a user-defined op.
     Program(ProgramJob),
-    /// The greatest common divisor of any number of magnitudes; 0 if all are 0, or there are none.
+    /// Computes the greatest common divisor of any number of magnitudes; 0 if all are 0 or there are none.
     GcdOf {
-        /// The magnitudes.
+        /// Magnitudes.
         values: Vec<Natural>,
-        /// How.
+        /// Algorithm.
         method: Method,
     },
 }
@@ -75,100 +75,100 @@ pub enum Builtin {
 pub struct ProgramJob {
     /// Name of the op.
     pub op: Box<str>,
-    /// The request, without the delimiter, which it must not contain: a line, or a JSON value on one line.
+    /// Request: a line, or a JSON value on one line. It must not contain the delimiter.
     pub request: ByteBuf,
 }
 
-/// How a job is computed.
+/// Algorithm of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
-    /// As fast as we can.
+    /// Fast algorithm.
     #[default]
     Fast,
-    /// By the plain loop that tries every number: a CPU-bound load of known size.
+    /// Loop that tries every number: a CPU-bound load of known size.
     Trial,
 }
 
-/// What a built-in job yields.
+/// Result of a built-in job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
-    /// One number.
+    /// A number.
     Natural(Natural),
-    /// Several, in order.
+    /// Several numbers, in order.
     Naturals(Vec<Natural>),
-    /// The duration that was asked for, as it was written.
+    /// The requested duration, as it was written in the job.
     Seconds(Seconds),
-    /// What a program left behind.
+    /// Exit status and output of a program.
     Command(Box<CommandOutput>),
-    /// A program's reply as it was written, without the delimiter.
+    /// A program's reply, unchanged and without the delimiter.
     Text(ByteBuf),
-    /// The result in a program's reply: compact JSON, with numbers as they were written.
+    /// The result in a program's reply: compact JSON, with numbers unchanged.
     Json(ByteBuf),
 }
 
-/// Why a built-in job failed.
+/// Error of a built-in job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum BuiltinError {
-    /// Programs are run only where that was allowed.
-    #[error("`command` jobs are refused unless they are allowed")]
+    /// `command` jobs are not [allowed](Limits::allow_command).
+    #[error("`command` jobs are not allowed; enable them with --allow-command")]
     CommandRefused,
     /// The program could not be started.
     #[error("cannot run `{program}`: {reason}")]
     CommandNotRun {
-        /// The program's name.
+        /// Name of the program.
         program: String,
-        /// The system's words.
+        /// Error message of the system.
         reason: String,
     },
-    /// How the program ended is not known, because its [guard](sys::program) was killed.
-    #[error("cannot tell how `{program}` ended: its guard ended with {reason}")]
+    /// The exit status of the program is unknown, because its [guard](sys::program) was killed.
+    #[error("exit status of `{program}` is unknown: its guard ended with {reason}")]
     CommandLost {
-        /// The program's name.
+        /// Name of the program.
         program: String,
-        /// How the guard ended.
+        /// Exit status of the guard.
         reason: String,
     },
     /// The program of a user-defined op could not be started.
     #[error("cannot run `{program}`: {reason}")]
     ProgramNotRun {
-        /// The program as it was given.
+        /// Path of the program as it was given.
         program: String,
-        /// The system's words.
+        /// Error message of the system.
         reason: String,
     },
-    /// The program of a user-defined op has replied with an error.
+    /// The program of a user-defined op replied with an error.
     #[error("{message}")]
     Program {
-        /// The program's own words.
+        /// Error message of the program.
         message: String,
     },
-    /// The program of a user-defined op has broken the protocol, and was killed.
+    /// The program of a user-defined op violated the protocol and was killed.
     #[error("protocol: {program}: {message}")]
     Protocol {
-        /// The program's name.
+        /// Name of the program.
         program: String,
-        /// What it did, with the start of what it wrote.
+        /// The violation, with the start of the program's output.
         message: String,
     },
-    /// No program is defined for the op where the job ran.
-    #[error("the op `{op}` is not defined here")]
+    /// The op is not defined in the process that ran the job.
+    #[error("op `{op}` is not defined here")]
     OpNotDefined {
-        /// The op's name.
+        /// Name of the op.
         op: String,
     },
     /// The number has more than [`MOST_DIVISORS`] divisors.
-    #[error("the number has more than {MOST_DIVISORS} divisors")]
+    #[error("number has more than {MOST_DIVISORS} divisors")]
     TooManyDivisors,
     /// The result would be longer than [`Limits::max_result`].
-    #[error("the result is longer than --max-result allows ({limit} bytes)")]
+    #[error("result is longer than --max-result ({limit} bytes)")]
     TooLarge {
-        /// The limit, in bytes.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// There is no memory for the result.
-    #[error("there is no memory for a result of {bytes} bytes; --max-result can refuse such results earlier")]
+    /// There is not enough memory for the result.
+    #[error("out of memory for a result of {bytes} bytes; a lower --max-result rejects such results earlier")]
     NoMemory {
-        /// Its length as text, about.
+        /// Approximate length of the result as text, in bytes.
         bytes: u64,
     },
     /// The operation is not defined for 0.
@@ -182,20 +182,20 @@ impl From<ZeroHasNoFactors> for BuiltinError {
     }
 }
 
-/// What every worker is told before its first job.
+/// Settings that every worker receives before its first job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Whether `command` jobs may run.
+    /// Allows `command` jobs to run.
     pub allow_command: bool,
-    /// How many bytes of each output stream of a program are kept.
+    /// Number of bytes of each output stream of a program that are kept.
     pub max_output: u64,
-    /// The longest result, in bytes of text; a job with a longer one fails.
+    /// Maximum length of a result in bytes of text; a job with a longer result fails.
     pub max_result: u64,
-    /// The programs of user-defined ops.
+    /// Programs of user-defined ops.
     pub programs: Vec<ProgramDefinition>,
 }
 
-/// The worker-local state of built-in jobs: their limits, and the programs of user-defined ops.
+/// Worker-local state of built-in jobs: the settings and the programs of user-defined ops.
 #[derive(Debug)]
 pub struct Context {
     limits: Limits,
@@ -243,20 +243,25 @@ impl Job for Builtin {
     fn begin(&self, context: &mut Context) -> bool {
         match self {
             Builtin::Program(ProgramJob { op, request }) => context.programs.begin(op, request),
-            // There is nothing to begin with.
+            // Other jobs do no work before `run`.
             _ => true,
         }
     }
 
     fn run(self, context: &mut Context) -> Result<Value, BuiltinError> {
-        let size = Size(context.limits.max_result);
-        size.bounded(self.value(context, size)?)
+        let limit = ResultLimit(context.limits.max_result);
+        limit.check_value(self.compute(context, limit)?)
     }
 }
 
 impl Builtin {
-    /// The result. `size` bounds those that are longer than the job, before they are made.
-    fn value(self, Context { limits, programs }: &mut Context, size: Size) -> Result<Value, BuiltinError> {
+    /// Computes the result. Operations whose result can be longer than the job check `limit` before they
+    /// create it.
+    fn compute(
+        self,
+        Context { limits, programs }: &mut Context,
+        limit: ResultLimit,
+    ) -> Result<Value, BuiltinError> {
         match self {
             Builtin::Program(ProgramJob { op, request }) => programs.run(&op, &request),
             Builtin::Gcd { a, b, method: Method::Fast } => Ok(Value::Natural(gcd::fast(a, b))),
@@ -265,9 +270,9 @@ impl Builtin {
             Builtin::GcdOf { values, method: Method::Trial } => {
                 Ok(Value::Natural(gcd::of(values, gcd::trial)))
             }
-            Builtin::Factorize { n, method: Method::Fast } => divisors::fast(&n, size).map(Value::Naturals),
+            Builtin::Factorize { n, method: Method::Fast } => divisors::fast(&n, limit).map(Value::Naturals),
             Builtin::Factorize { n, method: Method::Trial } => divisors::trial(n).map(Value::Naturals),
-            Builtin::PrimeFactors { n } => prime_factors::prime_factors(&n, size).map(Value::Naturals),
+            Builtin::PrimeFactors { n } => prime_factors::prime_factors(&n, limit).map(Value::Naturals),
             Builtin::Sum { n, method: Method::Fast } => Ok(Value::Natural(sum::fast(n))),
             Builtin::Sum { n, method: Method::Trial } => Ok(Value::Natural(sum::trial(n))),
             Builtin::Sleep { seconds } => {

@@ -1,29 +1,29 @@
-//! Waiting: a stand-in for work that needs no processor.
+//! The `sleep` job: a placeholder for work that needs no CPU.
 
 use std::{str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// A duration in seconds, kept as it was written.
+/// A duration in seconds, together with the text that it was parsed from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seconds {
     text: Box<str>,
     duration: Duration,
 }
 
-/// Text that is no number of seconds of at least 0.
+/// Error for text that is not a non-negative number of seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a number of seconds of at least 0")]
+#[error("not a non-negative number of seconds")]
 pub struct NotADuration;
 
 impl Seconds {
-    /// The duration.
+    /// Returns the duration.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// The text that it was read from.
+    /// Returns the text that the duration was parsed from.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_is_kept() {
+    fn keeps_the_text() {
         let seconds: Seconds = "1.50e0".parse().unwrap();
         assert_eq!((seconds.as_str(), seconds.duration()), ("1.50e0", Duration::from_millis(1500)));
         assert_eq!("-0.0".parse::<Seconds>().unwrap().duration(), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! 1 + 2 + ... + n.
+//! The `sum` job: 1 + 2 + ... + n.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use dashu_int::UBig;
 
 use numtheory::Natural;
 
-/// n (n + 1) / 2.
+/// Returns n (n + 1) / 2.
 pub(crate) fn fast(n: Natural) -> Natural {
     match n {
         Natural::Small(n) => {
@@ -17,7 +17,7 @@ pub(crate) fn fast(n: Natural) -> Natural {
     }
 }
 
-/// Adds one number after the other.
+/// Adds the numbers one by one.
 pub(crate) fn trial(n: Natural) -> Natural {
     match n {
         Natural::Small(n) => {

@@ -1,12 +1,12 @@
-//! The prime factors of random numbers are those that PARI finds: `pari/digests.tsv` holds digests of them, and
-//! `pari/digests.gp` wrote it.
+//! Compares the prime factors of random numbers with those that PARI finds, by the digests in
+//! `pari/digests.tsv`. These were written by `pari/digests.gp`.
 
 use dashu_int::UBig;
 use numtheory::Natural;
 
 const STORED: &str = include_str!("pari/digests.tsv");
 
-/// Random numbers of so many bits, the same as in `digests.gp`.
+/// Returns random numbers of up to `bits` bits, the same as in `digests.gp`.
 fn numbers(bits: u64) -> impl Iterator<Item = UBig> {
     let mut state = bits;
     std::iter::repeat_with(move || {
@@ -18,26 +18,30 @@ fn numbers(bits: u64) -> impl Iterator<Item = UBig> {
     })
 }
 
-/// The digest of the factors of the first `count` of them.
+/// Returns the digest of the factors of the first `count` numbers.
 fn digest(bits: u64, count: usize) -> u64 {
     const MODULUS: u128 = (1 << 61) - 1;
     numbers(bits).take(count).fold(0, |digest, number| {
-        let factors =
-            numtheory::factor(&number.into()).expect("it is not 0").into_iter().map(Natural::into_big);
+        let factors = numtheory::factor(&number.into())
+            .expect("the number is not 0")
+            .into_iter()
+            .map(Natural::into_big);
         factors.chain([UBig::ONE]).fold(digest, |digest, factor| {
-            let factor = u64::try_from(factor % MODULUS).expect("it is below 2^61");
+            let factor = u64::try_from(factor % MODULUS).expect("a residue is below 2^61");
             ((u128::from(digest) * 1_000_003 + u128::from(factor)) % MODULUS) as u64
         })
     })
 }
 
-/// Compares the stored digests of up to so many numbers of so many bits; gives how many there are.
-fn compare(bits: u64, most: u64) -> usize {
+/// Compares the stored digests of up to `max_count` numbers of `bits` bits. Returns the number of compared
+/// digests.
+fn compare(bits: u64, max_count: u64) -> usize {
     let mut compared = 0;
     for line in STORED.lines() {
-        let words: Vec<u64> = line.split('\t').map(|word| word.parse().expect("a number")).collect();
+        let words: Vec<u64> =
+            line.split('\t').map(|word| word.parse().expect("fields are numbers")).collect();
         let [stored_bits, count, stored] = words[..] else { panic!("{line}") };
-        if stored_bits == bits && count <= most {
+        if stored_bits == bits && count <= max_count {
             assert_eq!(digest(bits, count as usize), stored, "{count} of {bits} bits");
             compared += 1;
         }
@@ -46,29 +50,29 @@ fn compare(bits: u64, most: u64) -> usize {
 }
 
 #[test]
-fn a_hundred_thousand_numbers_of_32_and_of_64_bits() {
+fn agrees_for_100_000_numbers_of_32_and_64_bits() {
     assert_eq!(compare(32, 100_000), 3);
     assert_eq!(compare(64, 100_000), 3);
 }
 
 #[test]
-fn ten_thousand_numbers_of_96_bits() {
+fn agrees_for_10_000_numbers_of_96_bits() {
     assert_eq!(compare(96, 10_000), 2);
 }
 
 #[test]
-fn a_thousand_numbers_of_128_bits() {
+fn agrees_for_1_000_numbers_of_128_bits() {
     assert_eq!(compare(128, 1_000), 1);
 }
 
 #[test]
 #[ignore = "takes minutes; `scripts/bench-factor --check` runs it"]
-fn a_hundred_thousand_numbers_of_96_bits() {
+fn agrees_for_100_000_numbers_of_96_bits() {
     assert_eq!(compare(96, 100_000), 3);
 }
 
 #[test]
 #[ignore = "takes minutes; `scripts/bench-factor --check` runs it"]
-fn a_hundred_thousand_numbers_of_128_bits() {
+fn agrees_for_100_000_numbers_of_128_bits() {
     assert_eq!(compare(128, 100_000), 3);
 }

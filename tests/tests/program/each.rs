@@ -210,9 +210,9 @@ fn a_program_that_exits_between_requests_is_started_again() {
 #[test]
 fn what_breaks_the_protocol_fails_its_job_and_quotes() {
     for (action, failure) in [
-        ("printf 'a\\nb\\n'", "a reply without a request: \"b\\n\""),
+        ("printf 'a\\nb\\n'", "reply without a request: \"b\\n\""),
         ("printf half; exit 0", "cut off by the end of the output: \"half\""),
-        ("exec >&-; sleep 100", "it closed its standard output"),
+        ("exec >&-; sleep 100", "standard output was closed"),
     ] {
         let output = each(&["--depth", "1", "--kill-after", "0.1"], &on_five(action)).stdin(numbers(9)).run();
         one_fails(&output, failure);

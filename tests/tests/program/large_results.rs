@@ -106,7 +106,11 @@ fn a_result_that_is_allowed_and_has_no_room_fails() {
         let call = runner(["--executor", executor, "-w", "2", "--max-result", "4G"]).stdin(jobs.as_str());
         let output = with_memory(call, 800_000 << 10, true).run();
         assert_eq!(output.kinds(), ["ok", "failed", "ok"], "{executor}: {}", output.stderr);
-        assert!(message(&output, 1).contains("there is no memory"), "{executor}: {}", message(&output, 1));
+        assert!(
+            message(&output, 1).contains("out of memory for a result of"),
+            "{executor}: {}",
+            message(&output, 1)
+        );
     }
 }
 

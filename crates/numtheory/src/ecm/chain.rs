@@ -1,17 +1,18 @@
-//! Multiples of a point by Lucas chains, which fit points whose sums need their differences.
+//! Stage 1: multiples of a point by Lucas chains, for points whose addition requires their difference.
 //!
-//! P. L. Montgomery, "Evaluating recurrences of form X(m+n) = f(X(m), X(n), X(m-n)) via Lucas chains", 1983 (PRAC). A chain
-//! for k starts from k and some r, and brings both down to 1 by steps that keep A - B = C. Which r makes the shortest
-//! chain is tried out once for each prime, near k divided by the golden ratio; what the chains do is kept as a program.
+//! P. L. Montgomery, "Evaluating recurrences of form X(m+n) = f(X(m), X(n), X(m-n)) via Lucas chains", 1983
+//! (PRAC). A chain for k starts from k and some r, and reduces both to 1 by steps that maintain A - B = C.
+//! The r with the shortest chain is searched once for each prime, near k divided by the golden ratio. The
+//! steps of the chains are stored.
 
 use super::curve::{Curve, Point};
 use crate::ring::Ring;
 
-/// What is done to the points A, B and C; the numbers are those of Montgomery's table.
+/// An operation on the points A, B and C, named by its number in Montgomery's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     One,
-    /// Also the fourth.
+    /// Also the operation of the fourth rule.
     Two,
     Three,
     Five,
@@ -22,7 +23,7 @@ enum Rule {
 }
 
 impl Rule {
-    /// How many sums and doublings it takes.
+    /// Number of additions and doublings.
     fn cost(self) -> u32 {
         match self {
             Rule::Three => 1,
@@ -33,50 +34,54 @@ impl Rule {
     }
 }
 
-/// One step of a program.
+/// One step of stage 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// A := 2 A.
     Double,
-    /// B := A, C := A, A := 2 A: a chain begins.
+    /// B := A, C := A, A := 2 A: the start of a chain.
     Begin,
-    /// Applies a rule, after A and B have changed places if so.
+    /// Swaps A and B if `swap` is set, and applies a rule.
     Apply { swap: bool, rule: Rule },
-    /// A := A + B: a chain ends.
+    /// A := A + B: the end of a chain.
     End,
 }
 
-/// Chains of primes up to this are kept step by step; there are too many of the others.
-const KEPT: u32 = 1 << 16;
+/// The steps of chains are stored for primes below this limit. For all primes they would need too much
+/// memory.
+const STORED_BELOW: u32 = 1 << 16;
 
 /// Multiplies a point by the product of prime powers.
 #[derive(Debug, Default)]
-pub(super) struct Program {
+pub(super) struct StageOne {
     steps: Vec<Step>,
-    /// The larger primes, and what their chains begin with.
-    others: Vec<(u32, u32)>,
+    /// Larger primes, and the r of their chains.
+    large_primes: Vec<(u32, u32)>,
 }
 
-impl Program {
-    /// Multiplies by the largest power of each prime up to `bound`.
-    pub(super) fn new(primes: &[u32], bound: u32) -> Program {
-        let mut program = Program::default();
+impl StageOne {
+    /// Creates the steps that multiply by the largest power up to `bound` of each prime.
+    pub(super) fn new(primes: &[u32], bound: u32) -> StageOne {
+        let mut stage = StageOne::default();
         for &prime in primes.iter().take_while(|&&prime| prime <= bound) {
-            let times = bound.ilog(prime) as usize;
+            let exponent = bound.ilog(prime) as usize;
             match prime {
-                2 => program.steps.resize(times, Step::Double),
-                ..KEPT => program.steps.extend(chain(prime, best_start(prime)).repeat(times)),
-                _ => program.others.push((prime, best_start(prime))),
+                2 => stage.steps.resize(exponent, Step::Double),
+                ..STORED_BELOW => stage.steps.extend(chain(prime, best_start(prime)).repeat(exponent)),
+                _ => stage.large_primes.push((prime, best_start(prime))),
             }
         }
-        debug_assert!(bound < KEPT.saturating_mul(KEPT), "of the others only the first power is taken");
-        program
+        debug_assert!(
+            bound < STORED_BELOW.saturating_mul(STORED_BELOW),
+            "the exponent of large primes must be 1"
+        );
+        stage
     }
 
-    /// The multiple of a point.
+    /// Returns the multiple of a point.
     pub(super) fn run<R: Ring>(&self, curve: &Curve<'_, R>, start: Point<R::Residue>) -> Point<R::Residue> {
         let point = run(&self.steps, curve, start);
-        self.others.iter().fold(point, |point, &(prime, r)| run(&chain(prime, r), curve, point))
+        self.large_primes.iter().fold(point, |point, &(prime, r)| run(&chain(prime, r), curve, point))
     }
 }
 
@@ -148,26 +153,26 @@ fn apply<R: Ring>(rule: Rule, curve: &Curve<'_, R>, [a, b, c]: [&mut Point<R::Re
     }
 }
 
-/// How far from the golden ratio chains are looked for.
-const REACH: u32 = 12;
+/// Maximum distance of r from the prime divided by the golden ratio.
+const MAX_DISTANCE: u32 = 12;
 
-/// What the cheapest chain for an odd prime begins with.
+/// Returns the r of the cheapest chain for an odd prime.
 fn best_start(prime: u32) -> u32 {
     let middle = (f64::from(prime) / 1.618_033_988_749_895).round() as u32;
-    let candidates =
-        (middle.saturating_sub(REACH)..=middle + REACH).filter(|r| (prime / 2 + 1..prime).contains(r));
+    let candidates = (middle.saturating_sub(MAX_DISTANCE)..=middle + MAX_DISTANCE)
+        .filter(|r| (prime / 2 + 1..prime).contains(r));
     let cost = |r: &u32| descent(prime, *r).map(|(_, rule)| rule.cost()).sum::<u32>();
-    candidates.min_by_key(cost).expect("the golden ratio is between a half and one")
+    candidates.min_by_key(cost).expect("prime / golden ratio is between prime / 2 and prime")
 }
 
-/// The chain for an odd prime that begins with some r.
+/// Returns the chain for an odd prime that starts with r.
 fn chain(prime: u32, r: u32) -> Vec<Step> {
     let rules = descent(prime, r).map(|(swap, rule)| Step::Apply { swap, rule });
     [Step::Begin].into_iter().chain(rules).chain([Step::End]).collect()
 }
 
-/// The rules that bring a prime k and r down to 1, each with whether A and B change places first. They end where both are
-/// equal: 1, because they have no factor in common.
+/// Returns the rules that reduce a prime k and r to 1, each with a flag that A and B are swapped first. The
+/// sequence ends when both are equal, and thus 1, because they have no common factor.
 fn descent(k: u32, r: u32) -> impl Iterator<Item = (bool, Rule)> {
     let (mut d, mut e) = (k - r, 2 * r - k);
     std::iter::from_fn(move || {
@@ -184,7 +189,7 @@ fn descent(k: u32, r: u32) -> impl Iterator<Item = (bool, Rule)> {
     })
 }
 
-/// The first rule of the table that applies to d > e.
+/// Returns the first rule of the table that applies to d > e.
 fn rule(d: u32, e: u32) -> Rule {
     let (sum, difference) = (d + e, d - e);
     if 4 * d <= 5 * e && sum.is_multiple_of(3) {
@@ -208,7 +213,7 @@ fn rule(d: u32, e: u32) -> Rule {
     }
 }
 
-/// What d A + e B + ... becomes by a rule.
+/// Returns the new d and e after a rule.
 fn reduce(rule: Rule, d: u32, e: u32) -> (u32, u32) {
     match rule {
         Rule::One => ((2 * d - e) / 3, (2 * e - d) / 3),
@@ -231,7 +236,7 @@ mod tests {
         ring::{Ring, Word},
     };
 
-    /// Multiplies by adding up bits: Montgomery's ladder.
+    /// Multiplies a point with Montgomery's ladder.
     fn ladder(curve: &Curve<'_, Word>, start: &Point<u64>, times: u32) -> Point<u64> {
         let (mut low, mut high) = (start.clone(), curve.double(start));
         for bit in (0..times.ilog2()).rev() {
@@ -246,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_multiply_as_a_ladder_does() {
+    fn chains_agree_with_ladder() {
         let ring = Word::new(u64::MAX - 58);
         let (curve, start) = Curve::new(&ring, &[(11, 1)]);
         for prime in primes_up_to(5_000).into_iter().chain([65_537, 10_999_997]) {
@@ -260,19 +265,19 @@ mod tests {
     }
 
     #[test]
-    fn primes_whose_steps_are_not_kept_are_multiplied_by_too() {
+    fn multiplies_by_primes_whose_chains_are_not_stored() {
         let ring = Word::new(u64::MAX - 58);
         let (curve, start) = Curve::new(&ring, &[(11, 1)]);
-        let found = Program::new(&[65_521, 65_537, 65_539], 65_538).run(&curve, start.clone());
+        let found = StageOne::new(&[65_521, 65_537, 65_539], 65_538).run(&curve, start.clone());
         let expected = ladder(&curve, &ladder(&curve, &start, 65_521), 65_537);
         assert_eq!(ring.mul(&found.x, &expected.z), ring.mul(&expected.x, &found.z));
     }
 
     #[test]
-    fn a_program_takes_the_largest_powers_below_the_bound() {
+    fn multiplies_by_the_largest_powers_below_the_bound() {
         let ring = Word::new(u64::MAX - 58);
         let (curve, start) = Curve::new(&ring, &[(11, 1)]);
-        let found = Program::new(&primes_up_to(10), 10).run(&curve, start.clone());
+        let found = StageOne::new(&primes_up_to(10), 10).run(&curve, start.clone());
         let expected = ladder(&curve, &start, 8 * 9 * 5 * 7);
         assert_eq!(ring.mul(&found.x, &expected.z), ring.mul(&expected.x, &found.z));
     }

@@ -1,22 +1,22 @@
-//! Points of a curve in Montgomery's form, without their y.
+//! Montgomery curves and their points, without y coordinates.
 //!
-//! P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization", 1987. The sum of two points is
-//! found from them and their difference. A coefficient of the curve is kept as a fraction: that costs a product for each
-//! doubling, of which there are few, and saves an inversion.
+//! P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization", 1987. The sum of two
+//! points is computed from the points and their difference. A coefficient of the curve is stored as a
+//! fraction. This costs a product for each doubling, of which there are few, and saves an inversion.
 
 use crate::ring::Ring;
 
-/// x : z, the same for a point and its negative; z = 0 for the neutral element.
+/// Projective coordinates x : z, which are equal for a point and its negative; z = 0 for the neutral element.
 #[derive(Clone)]
 pub(super) struct Point<T> {
     pub(super) x: T,
     pub(super) z: T,
 }
 
-/// A fraction s / t that stands for a curve.
+/// A fraction s / t that selects a curve.
 pub(super) type Sigma = (u64, u64);
 
-/// b y^2 = x^3 + a x^2 + x, by (a + 2) / 4.
+/// The curve b y^2 = x^3 + a x^2 + x, given by (a + 2) / 4 as a fraction.
 pub(super) struct Curve<'a, R: Ring> {
     pub(super) ring: &'a R,
     numerator: R::Residue,
@@ -24,14 +24,15 @@ pub(super) struct Curve<'a, R: Ring> {
 }
 
 impl<'a, R: Ring> Curve<'a, R> {
-    /// The curve of a fraction sigma, whose group has an order divisible by 12, and a point on it (H. Suyama, 1985;
-    /// in R. P. Brent, "Factorization of the tenth Fermat number", 1999, section 2). Each lane has a sigma of its own.
+    /// Returns the curve of a fraction sigma, whose group order is divisible by 12, and a point on it (H.
+    /// Suyama, 1985; in R. P. Brent, "Factorization of the tenth Fermat number", 1999, section 2). Each lane
+    /// has its own sigma.
     pub(super) fn new(ring: &'a R, sigmas: &[Sigma]) -> (Curve<'a, R>, Point<R::Residue>) {
         let s = ring.spread(|lane| sigmas[lane].0);
         let t = ring.spread(|lane| sigmas[lane].1);
         let times = |factor: u64, x: &R::Residue| ring.mul(&ring.residue(factor), x);
         let cube = |x: &R::Residue| ring.mul(&ring.square(x), x);
-        // u = sigma^2 - 5 and v = 4 sigma, both times t^2, which does not change the curve.
+        // u = sigma^2 - 5 and v = 4 sigma, both multiplied by t^2, which does not change the curve.
         let u = ring.sub(&ring.square(&s), &times(5, &ring.square(&t)));
         let v = times(4, &ring.mul(&s, &t));
         let start = Point { x: cube(&u), z: cube(&v) };
@@ -40,7 +41,7 @@ impl<'a, R: Ring> Curve<'a, R> {
         (Curve { ring, numerator, denominator }, start)
     }
 
-    /// p + q, by p - q.
+    /// Returns p + q, given `difference` = p - q.
     #[inline]
     pub(super) fn add(
         &self,
@@ -58,7 +59,7 @@ impl<'a, R: Ring> Curve<'a, R> {
         }
     }
 
-    /// 2 p.
+    /// Returns 2 p.
     #[inline]
     pub(super) fn double(&self, p: &Point<R::Residue>) -> Point<R::Residue> {
         let ring = self.ring;

@@ -1,29 +1,29 @@
-//! How much work goes into one curve, and into how many of them.
+//! Bounds and number of curves.
 
 use std::sync::OnceLock;
 
-use super::{chain::Program, pairs::Pairs};
+use super::{chain::StageOne, pairs::StageTwo};
 use crate::primes::primes_up_to;
 
-/// Curves of one kind.
+/// Curves with the same bounds.
 #[derive(Debug)]
 pub(crate) struct Level {
-    /// The first stage finds groups whose order has no prime power above this.
+    /// Stage 1 finds factors whose group order has no prime power above this bound.
     b1: u32,
-    /// The second stage allows one prime up to this.
+    /// Stage 2 allows one additional prime up to this bound.
     b2: u32,
-    /// The step of the second stage.
+    /// Giant step of stage 2.
     giant: usize,
-    /// How many are tried.
+    /// Number of curves to try.
     pub(super) curves: usize,
     plan: OnceLock<Plan>,
 }
 
-/// What the bounds of a level mean for a curve: worked out once.
+/// Precomputed steps of a curve for the bounds of a level.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) program: Program,
-    pub(super) pairs: Pairs,
+    pub(super) stage_one: StageOne,
+    pub(super) stage_two: StageTwo,
 }
 
 impl Level {
@@ -31,10 +31,11 @@ impl Level {
         Level { b1, b2, giant, curves, plan: OnceLock::new() }
     }
 
+    /// Returns the plan, which is computed on first use.
     pub(super) fn plan(&self) -> &Plan {
         self.plan.get_or_init(|| Plan {
-            program: Program::new(&primes_up_to(self.b1 as usize), self.b1),
-            pairs: Pairs::new(self.b1, self.b2, self.giant),
+            stage_one: StageOne::new(&primes_up_to(self.b1 as usize), self.b1),
+            stage_two: StageTwo::new(self.b1, self.b2, self.giant),
         })
     }
 }

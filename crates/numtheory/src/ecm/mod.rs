@@ -1,8 +1,9 @@
-//! The elliptic curve method with two stages: for factors of more than 20 bits.
+//! Elliptic curve method with two stages, for factors of more than 20 bits.
 //!
-//! H. W. Lenstra, "Factoring integers with elliptic curves", 1987. A curve modulo n is one modulo each prime factor p, and
-//! where the order of the latter's group has only small prime factors, a multiple of any point is its neutral element
-//! modulo p, but not modulo n. One curve seldom does; the next one has another order.
+//! H. W. Lenstra, "Factoring integers with elliptic curves", 1987. A curve modulo n is also a curve modulo
+//! each prime factor p. If the order of its group modulo p has only small prime factors, a multiple of any
+//! point is the neutral element modulo p, but usually not modulo n, which reveals p. This is rare for a
+//! single curve, but each curve has another group order.
 
 mod chain;
 mod curve;
@@ -18,10 +19,10 @@ pub(crate) use level::Level;
 use level::Plan;
 use sigma::sigmas;
 
-/// The most lanes that a ring may have.
-const MOST_LANES: usize = 8;
+/// Maximum number of lanes of a ring.
+const MAX_LANES: usize = 8;
 
-/// A proper factor of the ring's modulus, an odd composite, if one of the levels finds one.
+/// Returns a proper factor of the ring's modulus, an odd composite, if one of the levels finds one.
 pub(crate) fn find_factor<'l, R: Ring>(
     ring: &R,
     levels: impl IntoIterator<Item = &'l Level>,
@@ -30,19 +31,19 @@ pub(crate) fn find_factor<'l, R: Ring>(
         levels.into_iter().flat_map(|level| (0..level.curves.div_ceil(R::LANES)).map(move |_| level));
     let mut sigmas = sigmas();
     curves.into_iter().find_map(|level| {
-        let mut chosen = [(0, 0); MOST_LANES];
-        chosen[..R::LANES].iter_mut().zip(&mut sigmas).for_each(|(place, sigma)| *place = sigma);
+        let mut chosen = [(0, 0); MAX_LANES];
+        chosen[..R::LANES].iter_mut().zip(&mut sigmas).for_each(|(lane, sigma)| *lane = sigma);
         try_curve(ring, level.plan(), &chosen)
     })
 }
 
 fn try_curve<R: Ring>(ring: &R, plan: &Plan, sigmas: &[Sigma]) -> Option<UBig> {
     let (curve, start) = Curve::new(ring, sigmas);
-    let q = plan.program.run(&curve, start);
-    let product = plan.pairs.run(&curve, &q, q.z.clone());
+    let q = plan.stage_one.run(&curve, start);
+    let product = plan.stage_two.run(&curve, &q, q.z.clone());
     let n = ring.modulus();
     let divisor = ring.common_divisor(&product);
-    // All factors at once: the first stage alone may have found fewer.
+    // If all factors were found together, stage 1 alone may have found only some of them.
     let divisor = if divisor == n { ring.common_divisor(&q.z) } else { divisor };
     (!divisor.is_one() && divisor != n).then_some(divisor)
 }
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_up_after_the_last_level() {
+    fn returns_none_after_the_last_level() {
         let n = ((UBig::ONE << 89) - UBig::ONE) * ((UBig::ONE << 107) - UBig::ONE);
         assert_eq!(in_ring_of(&n, Find(&LEVELS[..1])), None);
     }

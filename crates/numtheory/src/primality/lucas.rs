@@ -1,7 +1,7 @@
-//! The strong Lucas test.
+//! Strong Lucas probable prime test.
 //!
-//! R. Baillie and S. S. Wagstaff, "Lucas pseudoprimes", 1980, with Selfridge's parameters: D is the first of 5, -7, 9,
-//! -11, ... with Jacobi symbol -1, P = 1, Q = (1 - D) / 4.
+//! R. Baillie and S. S. Wagstaff, "Lucas pseudoprimes", 1980, with Selfridge's parameters: D is the first of
+//! 5, -7, 9, -11, ... with Jacobi symbol -1, P = 1, Q = (1 - D) / 4.
 
 use dashu_int::{
     UBig,
@@ -11,7 +11,7 @@ use dashu_int::{
 use super::odd_part;
 use crate::ring::Ring;
 
-/// Whether the modulus of the ring, an odd number above 2, passes. Squares do not.
+/// Returns whether the modulus of the ring, an odd number above 2, passes the test. Squares do not pass.
 pub(super) fn is_strong_probable_prime<R: Ring>(ring: &R) -> bool {
     let n = ring.modulus();
     let Some(d) = discriminant(&n) else { return false };
@@ -20,7 +20,7 @@ pub(super) fn is_strong_probable_prime<R: Ring>(ring: &R) -> bool {
     let (zero, one) = (ring.residue(0), ring.residue(1));
     let half = ring.residue_of(&((&n + UBig::ONE) >> 1));
     let double = |x: &R::Residue| ring.add(x, x);
-    // U_1, V_1, Q^1; then the binary digits of the index from the second on.
+    // Start with U_1, V_1 and Q^1, then process the binary digits of the index after the first.
     let (mut u, mut v, mut power) = (one.clone(), one, q.clone());
     for bit in (0..odd.bit_len() - 1).rev() {
         (u, v) = (ring.mul(&u, &v), ring.sub(&ring.square(&v), &double(&power)));
@@ -42,17 +42,17 @@ pub(super) fn is_strong_probable_prime<R: Ring>(ring: &R) -> bool {
     })
 }
 
-/// Selfridge's D; `None` for a number that it proves composite.
+/// Returns Selfridge's D, or `None` if the search proves that n is composite.
 fn discriminant(n: &UBig) -> Option<i64> {
     for k in 2i64.. {
         let d = if k % 2 == 0 { 2 * k + 1 } else { -(2 * k + 1) };
         match jacobi(d, n) {
             -1 => return Some(d),
-            // D and n have a factor in common; it is n itself only where n is small.
+            // D and n have a common factor, which is n itself only if n is small.
             0 if UBig::from(d.unsigned_abs()) != *n => return None,
             _ => {}
         }
-        // A square has no D; for other numbers the search is short.
+        // There is no D for squares. For other numbers the search is short.
         if k == 16 && n.sqrt().sqr() == *n {
             return None;
         }
@@ -60,12 +60,13 @@ fn discriminant(n: &UBig) -> Option<i64> {
     None
 }
 
+/// Returns the residue of a signed number.
 fn signed<R: Ring>(ring: &R, x: i64) -> R::Residue {
     let magnitude = ring.residue(x.unsigned_abs());
     if x < 0 { ring.sub(&ring.residue(0), &magnitude) } else { magnitude }
 }
 
-/// The Jacobi symbol (d / n) of a small d and an odd n.
+/// Returns the Jacobi symbol (d / n) of a small d and an odd n.
 fn jacobi(d: i64, n: &UBig) -> i32 {
     let mut sign = 1;
     let residue = |modulus: u64| n % modulus;
@@ -81,7 +82,7 @@ fn jacobi(d: i64, n: &UBig) -> i32 {
     if a == 1 {
         return sign;
     }
-    // Quadratic reciprocity brings n below the small number; from there words suffice.
+    // After quadratic reciprocity n is reduced modulo the small number, so that words suffice.
     if a % 4 == 3 && residue(4) == 3 {
         sign = -sign;
     }
@@ -110,7 +111,7 @@ mod tests {
     use crate::{primes::composites_up_to, ring::Word};
 
     #[test]
-    fn it_knows_its_pseudoprimes_and_no_others() {
+    fn only_known_pseudoprimes_pass() {
         let composite = composites_up_to(20_000);
         let passes = |n: usize| is_strong_probable_prime(&Word::new(n as u64));
         let (mut passing, mut failing) = (Vec::new(), Vec::new());

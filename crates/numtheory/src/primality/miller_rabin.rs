@@ -1,8 +1,8 @@
-//! The test of Miller and Rabin.
+//! Miller-Rabin test.
 //!
-//! G. L. Miller, "Riemann's hypothesis and tests for primality", 1976; M. O. Rabin, "Probabilistic algorithm for testing
-//! primality", 1980. An odd n passes for a base b if b to the odd part of n - 1 is 1, or becomes -1 while it is squared
-//! until the exponent is (n - 1) / 2. Primes pass for every base.
+//! G. L. Miller, "Riemann's hypothesis and tests for primality", 1976; M. O. Rabin, "Probabilistic algorithm
+//! for testing primality", 1980. An odd n passes for a base b if b to the odd part of n - 1 is 1, or becomes
+//! -1 while it is squared until the exponent is (n - 1) / 2. Primes pass for every base.
 
 use std::array;
 
@@ -10,24 +10,25 @@ use dashu_int::UBig;
 
 use crate::ring::{Ring, Word};
 
-/// Whether an odd n above 2 is prime.
+/// Returns whether an odd n above 2 is prime.
 ///
-/// The bases decide for all numbers of their range: 2, 7 and 61 below 4,759,123,141 (G. Jaeschke, "On strong
-/// pseudoprimes to several bases", 1993), the seven found by J. Sinclair below 2^64 (2011; checked against J. Feitsma's
-/// list of all pseudoprimes to base 2 below 2^64).
+/// The test is deterministic, because no composite passes for all bases of its range: 2, 7 and 61 below
+/// 4,759,123,141 (G. Jaeschke, "On strong pseudoprimes to several bases", 1993), and seven bases found by J.
+/// Sinclair below 2^64 (2011; checked against J. Feitsma's list of all pseudoprimes to base 2 below 2^64).
 pub(crate) fn is_prime(n: u64) -> bool {
     debug_assert!(n % 2 == 1 && n > 2);
     let ring = Word::new(n);
     if n < 4_759_123_141 {
         return passes(n, &ring, [2, 7, 61]);
     }
-    // Most composites fail for the first base; the others are powers at a time that do not wait for each other.
+    // Most composites fail for the first base. The others are tested three at a time, so that the CPU can
+    // overlap their multiplications.
     passes(n, &ring, [2])
         && passes(n, &ring, [325, 9_375, 28_178])
         && passes(n, &ring, [450_775, 9_780_504, 1_795_265_022])
 }
 
-/// Whether n passes for all of the bases. A base that n divides says nothing, and passes.
+/// Returns whether n passes for all bases. n always passes for a base that is a multiple of n.
 fn passes<const BASES: usize>(n: u64, ring: &Word, bases: [u64; BASES]) -> bool {
     let bases = bases.map(|base| ring.residue(base));
     let (one, zero) = (ring.residue(1), ring.residue(0));
@@ -55,7 +56,8 @@ fn passes<const BASES: usize>(n: u64, ring: &Word, bases: [u64; BASES]) -> bool 
     is_witnessed == [false; BASES]
 }
 
-/// Whether the modulus of the ring, an odd number above 2, passes for one base, which it does not divide.
+/// Returns whether the modulus of the ring, an odd number above 2, passes for a base. The base must not be a
+/// multiple of the modulus.
 pub(super) fn is_strong_probable_prime<R: Ring>(ring: &R, base: u64) -> bool {
     let one = ring.residue(1);
     let minus_one = ring.sub(&ring.residue(0), &one);
@@ -76,7 +78,7 @@ mod tests {
     use crate::primes::composites_up_to;
 
     #[test]
-    fn a_sieve_says_the_same() {
+    fn agrees_with_sieve() {
         let composite = composites_up_to(200_000);
         for n in (3..200_000).step_by(2) {
             assert_eq!(is_prime(n as u64), !composite[n], "{n}");
@@ -84,8 +86,8 @@ mod tests {
     }
 
     #[test]
-    fn the_least_strong_pseudoprimes_to_the_first_bases_are_composite() {
-        // OEIS A014233: the least odd composites that pass for the first 1, 2, 3, ... prime bases.
+    fn strong_pseudoprimes_to_the_first_bases_are_composite() {
+        // OEIS A014233: the smallest odd composites that pass for the first 1, 2, 3, ... prime bases.
         for n in [
             2_047,
             1_373_653,
@@ -102,7 +104,8 @@ mod tests {
 
     #[test]
     fn primes_next_to_powers_of_two() {
-        // The largest primes below 2^32, 2^63, 2^64, and the least above 2^32 and 2^63.
+        // The largest primes below 2^32, 2^63, 2^64, the smallest above 2^32 and 2^63, and those next to
+        // 4,759,123,141.
         for n in [
             (1 << 32) - 5,
             (1 << 32) + 15,

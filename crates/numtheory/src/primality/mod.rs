@@ -1,9 +1,9 @@
-//! Which numbers are prime.
+//! Primality tests.
 //!
-//! Below 2^64 [`miller_rabin::is_prime`] decides. Above, [`is_prime`] is the test of Baillie and PSW: a strong probable prime
-//! test to base 2 and a strong Lucas test ([`lucas`]). No composite is known that passes both, and there is none below
-//! 2^64; that there is none at all has not been proven. To make one that may be found some day harder to use, 16 more
-//! bases are tried.
+//! Below 2^64 [`miller_rabin::is_prime`] is exact. Above, [`is_prime`] is the Baillie-PSW test: a strong
+//! probable prime test to base 2 and a strong Lucas test ([`lucas`]). No composite is known to pass both
+//! tests, and none below 2^64 does, but it has not been proven that there is none. Sixteen more bases are
+//! tested, so that a counterexample that is found in the future is unlikely to pass.
 
 mod lucas;
 mod miller_rabin;
@@ -13,7 +13,8 @@ use dashu_int::UBig;
 use super::ring::{Ring, Task, in_ring_of};
 pub(crate) use miller_rabin::is_prime as is_prime_word;
 
-/// Whether an odd n above 2^32, without factors below 1,000, is prime; above 2^64, whether no test tells it from a prime.
+/// Returns whether n is prime. Above 2^64 the result is probabilistic: `true` means that n passes all tests.
+/// n must be odd, above 2^32, and without factors below 1,000.
 pub(crate) fn is_prime(n: &UBig) -> bool {
     if let Ok(word) = u64::try_from(n) {
         return is_prime_word(word);
@@ -33,7 +34,7 @@ impl Task for BailliePsw {
     }
 }
 
-/// n = odd * 2^twos for n > 0.
+/// Returns `odd` and `twos` with n = odd * 2^twos, for n > 0.
 fn odd_part(n: UBig) -> (UBig, usize) {
     let twos = n.trailing_zeros().unwrap_or(0);
     (n >> twos, twos)
@@ -57,14 +58,19 @@ mod tests {
         assert!(!is_prime(&(&p * &q)) && !is_prime(&(&p * &p)));
     }
 
-    /// Composites that pass for many bases: OEIS A014233, and one by F. Arnault ("Rabin-Miller primality test:
-    /// composite numbers which pass it", 1995) that passes for all prime bases below 200.
+    /// Composites that pass the Miller-Rabin test for many bases: OEIS A014233, and one by F. Arnault
+    /// ("Rabin-Miller primality test: composite numbers which pass it", 1995) that passes for all prime bases
+    /// below 200.
     #[test]
     fn strong_pseudoprimes_are_composite() {
         for text in ["318665857834031151167461", "3317044064679887385961981"] {
             assert!(!is_prime(&text.parse().unwrap()), "{text}");
         }
-        let p: UBig = "29674495668685510550154174642905332730771991799853043350995075531276838753171770199594238596428121188033664754218345562493168782883".parse().unwrap();
+        let digits = concat!(
+            "29674495668685510550154174642905332730771991799853043350995075531276838753171770199594238596428",
+            "121188033664754218345562493168782883"
+        );
+        let p: UBig = digits.parse().unwrap();
         let q = UBig::from(313u32) * (&p - UBig::ONE) + UBig::ONE;
         let r = UBig::from(353u32) * (&p - UBig::ONE) + UBig::ONE;
         assert!(is_prime(&p));

@@ -1,11 +1,11 @@
-//! Arithmetic modulo a number of any size: the big-integer crate's, whose products are faster than word by word where
-//! numbers are long.
+//! Arithmetic modulo a number of any size with the big-integer crate, whose multiplication is faster for long
+//! numbers.
 
 use dashu_int::{UBig, fast_div::ConstDivisor, ops::Gcd};
 
 use super::Ring;
 
-/// The modulus.
+/// A modulus of any size.
 #[derive(Debug)]
 pub(crate) struct Any {
     n: UBig,
@@ -17,7 +17,7 @@ impl Any {
         Any { n: n.clone(), divisor: ConstDivisor::new(n.clone()) }
     }
 
-    fn product(&self, product: UBig) -> UBig {
+    fn reduce(&self, product: UBig) -> UBig {
         product % &self.divisor
     }
 }
@@ -43,11 +43,11 @@ impl Ring for Any {
     }
 
     fn mul(&self, a: &UBig, b: &UBig) -> UBig {
-        self.product(a * b)
+        self.reduce(a * b)
     }
 
     fn square(&self, a: &UBig) -> UBig {
-        self.product(a.sqr())
+        self.reduce(a.sqr())
     }
 
     fn common_divisor(&self, a: &UBig) -> UBig {

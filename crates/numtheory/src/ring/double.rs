@@ -1,11 +1,11 @@
-//! Arithmetic modulo an odd 128-bit number: as [`Word`](super::Word), with two words.
+//! Montgomery arithmetic modulo an odd 128-bit number: like [`Word`](super::Word), but with two words.
 
 use dashu_int::UBig;
 
 use super::Ring;
 use crate::{gcd, inverse::inverse};
 
-/// The modulus, and what multiplying needs of it.
+/// A modulus of two words with the constants of Montgomery multiplication.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Double {
     n: u128,
@@ -18,21 +18,22 @@ pub(crate) struct Double {
 }
 
 impl Double {
-    /// For an odd n above 1.
+    /// Creates the ring for an odd n above 1.
     pub(crate) fn new(n: u128) -> Double {
         debug_assert!(n % 2 == 1 && n > 1);
         let half = u128::from(inverse(n as u64));
-        // Once more, for twice as many bits.
+        // One more round of Newton's iteration for 128 bits.
         let inverse = half.wrapping_mul(2u128.wrapping_sub(n.wrapping_mul(half)));
         let one = n.wrapping_neg() % n;
         let mut ring = Double { n, inverse, one, square: 0 };
-        // 2, squared seven times, is 2^128.
+        // Squaring 2 seven times yields 2^128.
         let two = ring.add(&one, &one);
         ring.square = (0..7).fold(two, |power, _| ring.mul(&power, &power));
         ring
     }
 
-    /// The product's upper half, less what makes its lower half vanish.
+    /// Montgomery reduction of a product: subtracts the multiple of n that makes the lower half 0, and
+    /// returns the upper half.
     #[inline]
     fn reduce(&self, high: u128, low: u128) -> u128 {
         let factor = low.wrapping_mul(self.inverse);
@@ -95,7 +96,7 @@ fn wide(a: u64, b: u64) -> u128 {
     u128::from(a) * u128::from(b)
 }
 
-/// The upper and the lower half of a product.
+/// Returns the upper and the lower half of a product.
 #[inline]
 fn full_product(a: u128, b: u128) -> (u128, u128) {
     let ((a1, a0), (b1, b0)) = (halves(a), halves(b));
@@ -110,10 +111,10 @@ fn full_square(a: u128) -> (u128, u128) {
     combine(wide(a1, a1), cross, cross, wide(a0, a0))
 }
 
-/// high * 2^128 + (one + other) * 2^64 + low.
+/// Returns high * 2^128 + (one + other) * 2^64 + low.
 #[inline]
 fn combine(high: u128, one: u128, other: u128, low: u128) -> (u128, u128) {
-    // Each half fits: the largest sum is that of three words.
+    // Neither sum overflows: the largest is the sum of three words.
     let middle = (low >> 64) + (one & u128::from(u64::MAX)) + (other & u128::from(u64::MAX));
     let upper = high + (one >> 64) + (other >> 64) + (middle >> 64);
     (upper, (middle << 64) | (low & u128::from(u64::MAX)))

@@ -1,7 +1,7 @@
-//! Several residues at a time.
+//! Arithmetic with several residues at the same time.
 //!
-//! A modular product waits for its own intermediate results most of the time. Products that do not depend on each other fill
-//! these waits: four take little more than twice as long as one.
+//! The latency of a modular product is dominated by dependent instructions. The CPU overlaps independent
+//! products, so four take little more than twice the time of one.
 
 use std::array;
 
@@ -50,7 +50,8 @@ impl<R: Ring<Residue: Copy>, const N: usize> Ring for Lanes<R, N> {
         array::from_fn(|lane| self.0.square(&a[lane]))
     }
 
-    /// Of the first lane that has a proper one; if none has, 1, or the modulus if a lane is 0.
+    /// Returns the divisor of the product of all lanes, or, if that is the modulus, the first proper divisor
+    /// of a lane. If no lane has one, returns 1, or the modulus if a lane is 0.
     fn common_divisor(&self, a: &Self::Residue) -> UBig {
         let n = self.modulus();
         let all = a.iter().skip(1).fold(a[0], |product, lane| self.0.mul(&product, lane));

@@ -1,14 +1,15 @@
-//! Arithmetic modulo an odd number of up to N words.
+//! Montgomery arithmetic modulo an odd number of up to N words.
 //!
-//! Montgomery's multiplication, the product and the reduction word by word in turns: C. K. Koc, T. Acar and
-//! B. S. Kaliski, "Analyzing and comparing Montgomery multiplication algorithms", 1996 (CIOS).
+//! Multiplication and reduction are interleaved word by word: C. K. Koc, T. Acar and B. S. Kaliski,
+//! "Analyzing and comparing Montgomery multiplication algorithms", 1996 (CIOS).
 
 use dashu_int::{UBig, ops::Gcd};
 
 use super::Ring;
 use crate::inverse::inverse;
 
-/// The modulus, and what multiplying needs of it. The lowest word comes first.
+/// A modulus of N words with the constants of Montgomery multiplication. The least significant word is the
+/// first.
 #[derive(Clone, Debug)]
 pub(crate) struct Limbs<const N: usize> {
     n: [u64; N],
@@ -21,7 +22,7 @@ pub(crate) struct Limbs<const N: usize> {
 }
 
 impl<const N: usize> Limbs<N> {
-    /// For an odd n above 1, of at most N words.
+    /// Creates the ring for an odd n above 1 of at most N words.
     pub(crate) fn new(n: &UBig) -> Limbs<N> {
         let words = words(n);
         let radix = UBig::ONE << (64 * N);
@@ -34,7 +35,7 @@ impl<const N: usize> Limbs<N> {
         }
     }
 
-    /// `sum` with a carry word, which is below 2 n, modulo n.
+    /// Reduces `sum` with its carry, which is below 2 n, modulo n.
     #[inline]
     fn reduce_once(&self, sum: [u64; N], carry: bool) -> [u64; N] {
         let (difference, borrow) = subtract(&sum, &self.n);
@@ -106,7 +107,7 @@ impl<const N: usize> Ring for Limbs<N> {
     }
 
     fn common_divisor(&self, a: &[u64; N]) -> UBig {
-        // Both are 0 at most where the modulus is 0.
+        // gcd(0, 0) panics, but the modulus is not 0.
         UBig::from_words(a).gcd(&self.modulus())
     }
 }
@@ -128,7 +129,7 @@ fn subtract<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
     (difference, borrow)
 }
 
-/// The low and the high word of a * b + c + d, which cannot overflow.
+/// Returns the low and the high word of a * b + c + d, which cannot overflow.
 #[inline]
 fn multiply_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
     let total = u128::from(a) * u128::from(b) + u128::from(c) + u128::from(d);

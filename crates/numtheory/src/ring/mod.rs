@@ -1,13 +1,13 @@
-//! Residues modulo an odd number, in the form that suits its size.
+//! Modular arithmetic for odd moduli, with an implementation for each size.
 //!
 //! | modulus | ring |
 //! |---|---|
-//! | below 2^64, where that is known | [`Word`] |
+//! | below 2^64, if the caller selects it | [`Word`] |
 //! | below 2^128 | [`Double`] |
 //! | below 2^1024 | [`Limbs`] |
 //! | larger | [`Any`] |
 //!
-//! [`Lanes`] computes with several residues of a ring at a time.
+//! [`Lanes`] computes with several residues of a ring at the same time.
 
 mod any;
 mod double;
@@ -25,23 +25,23 @@ pub(crate) use word::Word;
 
 /// Arithmetic modulo an odd number above 1.
 pub(crate) trait Ring {
-    /// A residue. Equal residues are equal values.
+    /// A residue. Its representation is unique: equal residues compare equal.
     type Residue: Clone + PartialEq;
 
-    /// How many residues a residue is: 1, but for [`Lanes`].
+    /// Number of residues in a value of type `Residue`: 1, except for [`Lanes`].
     const LANES: usize = 1;
 
     fn modulus(&self) -> UBig;
 
-    /// The residue of a number.
+    /// Returns the residue of a number.
     fn residue(&self, number: u64) -> Self::Residue;
 
-    /// Residues of several numbers, one for each lane.
+    /// Returns the residues of several numbers, one for each lane.
     fn spread(&self, number: impl Fn(usize) -> u64) -> Self::Residue {
         self.residue(number(0))
     }
 
-    /// The residue of a number of any size: Horner's rule over its bits.
+    /// Returns the residue of a number of any size, by Horner's rule over its bits.
     fn residue_of(&self, number: &UBig) -> Self::Residue {
         let (mut sum, one) = (self.residue(0), self.residue(1));
         for bit in (0..number.bit_len()).rev() {
@@ -63,10 +63,10 @@ pub(crate) trait Ring {
         self.mul(a, a)
     }
 
-    /// The greatest common divisor of the residue and the modulus, which is the modulus for 0.
+    /// Returns the greatest common divisor of a residue and the modulus, which is the modulus for 0.
     fn common_divisor(&self, a: &Self::Residue) -> UBig;
 
-    /// `base` to the power of `exponent`, which is not 0.
+    /// Returns `base`^`exponent`, for an exponent above 0.
     fn pow(&self, base: &Self::Residue, exponent: &UBig) -> Self::Residue {
         let mut power = base.clone();
         for bit in (0..exponent.bit_len() - 1).rev() {
@@ -79,17 +79,17 @@ pub(crate) trait Ring {
     }
 }
 
-/// What can be done in any ring.
+/// A computation that is generic over the ring.
 pub(crate) trait Task {
     type Output;
 
     fn run<R: Ring>(self, ring: &R) -> Self::Output;
 }
 
-/// Does it modulo an odd n above 1, in the ring that suits its size.
+/// Runs a task in the fastest ring for the size of n, an odd number above 1.
 pub(crate) fn in_ring_of<T: Task>(n: &UBig, task: T) -> T::Output {
     match n.bit_len().div_ceil(64) {
-        1 | 2 => task.run(&Double::new(u128::try_from(n).expect("two words hold it"))),
+        1 | 2 => task.run(&Double::new(u128::try_from(n).expect("n has at most two words"))),
         3 => task.run(&Limbs::<3>::new(n)),
         4 => task.run(&Limbs::<4>::new(n)),
         5 | 6 => task.run(&Limbs::<6>::new(n)),
@@ -105,9 +105,9 @@ mod tests {
     use dashu_int::ops::Gcd;
     use proptest::prelude::*;
 
-    fn agrees<R: Ring>(ring: &R, a: u64, b: u64) {
+    fn assert_agrees<R: Ring>(ring: &R, a: u64, b: u64) {
         let n = ring.modulus();
-        // Powers are wider than the numbers they are made of, so all limbs are used.
+        // Powers, so that the operands use all limbs.
         let (wide_a, wide_b) = (UBig::from(a).pow(17) % &n, UBig::from(b).pow(19) % &n);
         let (x, y) = (ring.residue_of(&wide_a), ring.residue_of(&wide_b));
         assert!(ring.residue(a) == ring.residue_of(&(UBig::from(a) % &n)));
@@ -129,36 +129,36 @@ mod tests {
     proptest! {
         #[test]
         fn words(n: u64, a: u64, b: u64) {
-            agrees(&Word::new(n | 3), a, b);
-            agrees(&Lanes::<_, 3>(Word::new(n | 3)), a, b);
+            assert_agrees(&Word::new(n | 3), a, b);
+            assert_agrees(&Lanes::<_, 3>(Word::new(n | 3)), a, b);
         }
 
         #[test]
         fn two_words(n: u128, shift in 0u32..120, a: u64, b: u64) {
             let n = n >> shift | 3;
-            agrees(&Double::new(n), a, b);
-            agrees(&Lanes::<_, 2>(Double::new(n)), a, b);
+            assert_agrees(&Double::new(n), a, b);
+            assert_agrees(&Lanes::<_, 2>(Double::new(n)), a, b);
         }
 
         #[test]
         fn more_words(limbs in prop::collection::vec(any::<u64>(), 1..=4), a: u64, b: u64) {
             let n = odd(&limbs);
-            agrees(&Limbs::<4>::new(&n), a, b);
-            agrees(&Any::new(&n), a, b);
+            assert_agrees(&Limbs::<4>::new(&n), a, b);
+            assert_agrees(&Any::new(&n), a, b);
         }
     }
 
     #[test]
-    fn the_ends_of_the_ranges() {
+    fn smallest_and_largest_moduli() {
         for (a, b) in [(0, 1), (1, 1), (2, u64::MAX), (u64::MAX, u64::MAX - 1)] {
             for n in [3, 5, (1 << 63) - 1, (1 << 63) + 1, u64::MAX - 2, u64::MAX] {
-                agrees(&Word::new(n), a, b);
+                assert_agrees(&Word::new(n), a, b);
             }
             for n in [3, (1 << 64) + 1, (1 << 127) - 1, (1 << 127) + 1, u128::MAX - 2, u128::MAX] {
-                agrees(&Double::new(n), a, b);
-                agrees(&Limbs::<3>::new(&n.into()), a, b);
+                assert_agrees(&Double::new(n), a, b);
+                assert_agrees(&Limbs::<3>::new(&n.into()), a, b);
             }
-            agrees(&Limbs::<3>::new(&((UBig::ONE << 192) - UBig::ONE)), a, b);
+            assert_agrees(&Limbs::<3>::new(&((UBig::ONE << 192) - UBig::ONE)), a, b);
         }
     }
 }

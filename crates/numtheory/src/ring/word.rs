@@ -1,15 +1,15 @@
-//! Arithmetic modulo an odd 64-bit number without divisions.
+//! Montgomery arithmetic modulo an odd 64-bit number.
 //!
-//! P. L. Montgomery, "Modular multiplication without trial division", 1985: a residue x is kept as x * 2^64 mod n.
-//! What is taken off a product to make it divisible by 2^64 is subtracted, not added: so nothing overflows, whatever
-//! the size of n.
+//! P. L. Montgomery, "Modular multiplication without trial division", 1985: a residue x is represented as x *
+//! 2^64 mod n. The reduction subtracts a multiple of n, instead of adding one, to make a product divisible by
+//! 2^64. Therefore nothing overflows for any n.
 
 use dashu_int::UBig;
 
 use super::Ring;
 use crate::{gcd, inverse::inverse};
 
-/// The modulus, and what multiplying needs of it.
+/// A modulus of one word with the constants of Montgomery multiplication.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word {
     n: u64,
@@ -22,12 +22,12 @@ pub(crate) struct Word {
 }
 
 impl Word {
-    /// For an odd n above 1.
+    /// Creates the ring for an odd n above 1.
     pub(crate) fn new(n: u64) -> Word {
         debug_assert!(n % 2 == 1 && n > 1);
         let one = n.wrapping_neg() % n;
         let mut ring = Word { n, inverse: inverse(n), one, square: 0 };
-        // 2, squared six times, is 2^64.
+        // Squaring 2 six times yields 2^64.
         let two = ring.add(&one, &one);
         ring.square = (0..6).fold(two, |power, _| ring.mul(&power, &power));
         ring
@@ -46,7 +46,7 @@ impl Ring for Word {
         match number {
             0 => 0,
             1 => self.one,
-            // The reduction takes any factor below 2^64.
+            // The reduction is correct for any factor below 2^64, even if it is not below n.
             _ => self.mul(&number, &self.square),
         }
     }

@@ -1,16 +1,16 @@
-//! The primes that remainders may have.
+//! The factor base: primes that may divide a remainder.
 
 use dashu_int::UBig;
 
 use crate::primes::primes_up_to;
 
-/// A prime modulo which k n is a square.
+/// A prime p for which k n is a square modulo p.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prime {
     pub(super) p: u32,
     /// A square root of k n modulo p.
     pub(super) root: u32,
-    /// Its logarithm to base 2, rounded.
+    /// Logarithm of p to base 2, rounded.
     pub(super) log: u8,
     /// 2^40 / p, rounded up.
     reciprocal: u64,
@@ -22,16 +22,16 @@ impl Prime {
         Prime { p, root, log, reciprocal: (1u64 << 40).div_ceil(p.into()) }
     }
 
-    /// x modulo p, for an x below 2^20 and a p below that.
+    /// Returns x modulo p, for x < 2^20 and p < 2^20.
     ///
-    /// The quotient is right where x * (p - 1) < 2^40: D. Lemire, O. Kaser and N. Kurz, "Faster remainder by direct
-    /// computation", 2019.
+    /// The quotient is exact for x * (p - 1) < 2^40: D. Lemire, O. Kaser and N. Kurz, "Faster remainder by
+    /// direct computation", 2019.
     #[inline]
     pub(super) fn residue(&self, x: u32) -> u32 {
         x - ((u64::from(x) * self.reciprocal) >> 40) as u32 * self.p
     }
 
-    /// Any number modulo p, 32 bits at a time.
+    /// Returns any number modulo p, by processing 32 bits at a time.
     pub(super) fn residue_wide(&self, x: u128) -> u32 {
         let (high, low, p) = ((x >> 64) as u64, x as u64, u64::from(self.p));
         [high, low >> 32, low & u64::from(u32::MAX)]
@@ -40,36 +40,37 @@ impl Prime {
     }
 }
 
-/// The primes, ascending; 2 is the first.
+/// Primes that may divide a remainder.
 #[derive(Debug)]
-pub(super) struct Base {
-    /// k n: the multiple of n whose remainders have small factors most often.
+pub(super) struct FactorBase {
+    /// k n, for the k whose remainders have small factors most often.
     pub(super) multiple: UBig,
+    /// Primes, ascending; the first is 2.
     pub(super) primes: Vec<Prime>,
 }
 
-impl Base {
-    pub(super) fn new(n: &UBig, count: usize) -> Base {
-        // Every other prime will do, and the k-th prime is below k (ln k + ln ln k).
-        let places = 2.5 * count as f64 + 100.0;
-        let primes = primes_up_to((places * (places.ln() + places.ln().ln())) as usize);
+impl FactorBase {
+    pub(super) fn new(n: &UBig, count: usize) -> FactorBase {
+        // About half of the primes are usable, and the k-th prime is below k (ln k + ln ln k).
+        let k = 2.5 * count as f64 + 100.0;
+        let primes = primes_up_to((k * (k.ln() + k.ln().ln())) as usize);
         let multiple = n * UBig::from(best_multiplier(n, &primes));
         let usable = primes.into_iter().filter_map(|p| {
             let root = square_root((&multiple % u64::from(p)) as u32, p)?;
             Some(Prime::new(p, root))
         });
-        Base { primes: usable.take(count).collect(), multiple }
+        FactorBase { primes: usable.take(count).collect(), multiple }
     }
 
-    /// A divisor among the primes, all of which are smaller than n.
+    /// Returns a prime of the base that divides n. All primes are smaller than n.
     pub(super) fn divisor_of(&self, n: &UBig) -> Option<UBig> {
         let divisor = self.primes.iter().find(|prime| n % u64::from(prime.p) == 0)?;
         Some(divisor.p.into())
     }
 }
 
-/// D. E. Knuth and R. Schroeppel (in Pomerance, 1985): the k for which small primes divide the remainders most often, less what
-/// the larger k n costs.
+/// Returns the multiplier k for which small primes divide the remainders most often, taking into account that
+/// remainders grow with k n: D. E. Knuth and R. Schroeppel (in Pomerance, 1985).
 fn best_multiplier(n: &UBig, primes: &[u32]) -> u32 {
     const MULTIPLIERS: [u32; 31] = [
         1, 2, 3, 5, 6, 7, 10, 11, 13, 14, 15, 17, 19, 21, 22, 23, 26, 29, 30, 31, 33, 34, 35, 37, 38, 39, 41,
@@ -100,7 +101,7 @@ fn best_multiplier(n: &UBig, primes: &[u32]) -> u32 {
     scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map_or(1, |(_, k)| k)
 }
 
-/// base^exponent modulo p.
+/// Returns base^exponent modulo p.
 fn power(base: u32, mut exponent: u32, p: u32) -> u32 {
     let (mut result, mut base, p) = (1, u64::from(base), u64::from(p));
     while exponent > 0 {
@@ -113,7 +114,7 @@ fn power(base: u32, mut exponent: u32, p: u32) -> u32 {
     result as u32
 }
 
-/// 1/x modulo a prime p that does not divide x: Euclid's algorithm.
+/// Returns 1/x modulo a prime p that does not divide x, by Euclid's algorithm.
 pub(super) fn inverse(x: u32, p: u32) -> u32 {
     let (mut a, mut b) = (p as i32, x as i32);
     let (mut u, mut v) = (0, 1);
@@ -125,7 +126,7 @@ pub(super) fn inverse(x: u32, p: u32) -> u32 {
     v.rem_euclid(p as i32) as u32
 }
 
-/// A square root of x modulo a prime p, if there is one: A. Tonelli, 1891, and D. Shanks, 1973.
+/// Returns a square root of x modulo a prime p, if there is one (A. Tonelli, 1891; D. Shanks, 1973).
 fn square_root(x: u32, p: u32) -> Option<u32> {
     if p == 2 || x == 0 {
         return Some(x);
@@ -140,7 +141,7 @@ fn square_root(x: u32, p: u32) -> Option<u32> {
     let (mut order, mut generator) = (twos, power(non_residue, odd, p));
     let (mut root, mut rest) = (power(x, odd.div_ceil(2), p), power(x, odd, p));
     while rest != 1 {
-        // The least power of 2 that takes the rest to 1.
+        // Find the smallest i such that squaring `rest` i times yields 1.
         let least = (1..order).scan(rest, |square, _| {
             *square = times(*square, *square);
             Some(*square)

@@ -1,9 +1,10 @@
-//! Which rows of a matrix of bits add up to zero: Gauss's elimination.
+//! Gaussian elimination of a matrix over GF(2).
 
-/// Sets of rows whose sum is zero. A row is the columns in which it has a one, each below `columns`.
+/// Returns sets of rows whose sum is zero. A row is given by the columns in which it is one, each below
+/// `columns`.
 pub(super) fn dependencies(rows: impl Iterator<Item = Vec<u32>>, columns: usize) -> Vec<Vec<usize>> {
     let mut reduced: Vec<Row> = Vec::new();
-    // For each column the row that begins there.
+    // For each column the row whose first one is in that column.
     let mut pivots: Vec<Option<usize>> = vec![None; columns];
     let mut found = Vec::new();
     for (index, ones) in rows.enumerate() {
@@ -26,10 +27,10 @@ pub(super) fn dependencies(rows: impl Iterator<Item = Vec<u32>>, columns: usize)
     found
 }
 
-/// A sum of rows.
+/// A sum of rows of the matrix.
 struct Row {
     bits: Vec<u64>,
-    /// Of which rows.
+    /// Bit set of the rows in this sum.
     sum_of: Vec<u64>,
 }
 
@@ -41,17 +42,19 @@ impl Row {
         row
     }
 
+    /// Returns the first column that is one.
     fn first(&self) -> Option<usize> {
         let word = self.bits.iter().position(|&word| word != 0)?;
         Some(64 * word + self.bits[word].trailing_zeros() as usize)
     }
 
-    /// Adds an earlier one.
+    /// Adds an earlier row.
     fn add(&mut self, other: &Row) {
         self.bits.iter_mut().zip(&other.bits).for_each(|(bits, other)| *bits ^= other);
         self.sum_of.iter_mut().zip(&other.sum_of).for_each(|(rows, other)| *rows ^= other);
     }
 
+    /// Returns the indices of the rows in this sum.
     fn members(&self) -> Vec<usize> {
         (0..64 * self.sum_of.len()).filter(|&row| self.sum_of[row / 64] >> (row % 64) & 1 == 1).collect()
     }
@@ -64,7 +67,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_sum_is_zero_and_there_are_enough(
+        fn finds_dependencies_that_sum_to_zero(
             rows in prop::collection::vec(prop::collection::btree_set(0u32..70, 0..8), 1..100),
         ) {
             let rows: Vec<Vec<u32>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();

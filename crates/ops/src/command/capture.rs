@@ -1,10 +1,10 @@
-//! The start of an output stream.
+//! Captures the start of an output stream.
 
 use std::{collections::TryReserveError, io::Read};
 
-use super::exchange::is_temporary;
+use super::running::is_temporary;
 
-/// Keeps the first bytes of a stream, up to a limit, and drops the rest.
+/// Keeps the first bytes of a stream, up to a limit, and discards the rest.
 #[derive(Debug)]
 pub(super) struct Capture {
     bytes: Vec<u8>,
@@ -12,35 +12,35 @@ pub(super) struct Capture {
     truncated: bool,
 }
 
-/// What a read from a stream has found.
+/// Result of reading from a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// This many bytes.
+pub(super) enum ReadResult {
+    /// Number of bytes read.
     Bytes(usize),
-    /// Nothing so far.
-    Nothing,
-    /// The end, or an error, which is as good as the end.
+    /// No data is available now.
+    WouldBlock,
+    /// End of the stream, or an error, which is treated like the end.
     End,
 }
 
 impl Capture {
-    /// Keeps up to `limit` bytes.
+    /// Creates a capture of up to `limit` bytes.
     pub(super) fn new(limit: u64) -> Capture {
         Capture { bytes: Vec::new(), limit: usize::try_from(limit).unwrap_or(usize::MAX), truncated: false }
     }
 
-    /// Reads once from the non-blocking `stream`, no more than `most` bytes.
+    /// Reads up to `max` bytes from the non-blocking `stream`, with one system call.
     ///
     /// # Errors
-    /// When there is no memory for what is to be kept.
-    pub(super) fn read(&mut self, stream: &mut impl Read, most: usize) -> Result<Found, TryReserveError> {
+    /// If there is not enough memory to keep the bytes.
+    pub(super) fn read(&mut self, stream: &mut impl Read, max: usize) -> Result<ReadResult, TryReserveError> {
         let mut chunk = [0; 1 << 16];
-        let end = most.min(chunk.len());
+        let end = max.min(chunk.len());
         match stream.read(&mut chunk[..end]) {
-            Ok(0) => Ok(Found::End),
-            Ok(count) => self.keep(&chunk[..count]).map(|()| Found::Bytes(count)),
-            Err(error) if is_temporary(&error) => Ok(Found::Nothing),
-            Err(_) => Ok(Found::End),
+            Ok(0) => Ok(ReadResult::End),
+            Ok(count) => self.keep(&chunk[..count]).map(|()| ReadResult::Bytes(count)),
+            Err(error) if is_temporary(&error) => Ok(ReadResult::WouldBlock),
+            Err(_) => Ok(ReadResult::End),
         }
     }
 
@@ -52,9 +52,10 @@ impl Capture {
         Ok(())
     }
 
-    /// The kept text, with U+FFFD in place of bytes that are not UTF-8, and whether the stream was longer.
+    /// Returns the kept text, with U+FFFD in place of bytes that are not UTF-8, and whether the stream was
+    /// longer.
     ///
-    /// A character that the limit has cut is dropped.
+    /// A character that was split at the limit is removed.
     pub(super) fn finish(mut self) -> (String, bool) {
         if self.truncated
             && let Some(last) = self.bytes.utf8_chunks().last()
@@ -76,14 +77,14 @@ mod tests {
     fn captured(stream: &[u8], limit: u64) -> (String, bool) {
         let mut capture = Capture::new(limit);
         for mut byte in stream.chunks(1) {
-            assert_eq!(capture.read(&mut byte, 9), Ok(Found::Bytes(1)));
+            assert_eq!(capture.read(&mut byte, 9), Ok(ReadResult::Bytes(1)));
         }
-        assert_eq!(capture.read(&mut [].as_slice(), 9), Ok(Found::End));
+        assert_eq!(capture.read(&mut [].as_slice(), 9), Ok(ReadResult::End));
         capture.finish()
     }
 
     #[test]
-    fn no_character_is_cut() {
+    fn does_not_split_characters() {
         for (limit, kept) in
             ["", "a", "a", "aé", "aé", "aé", "aé€", "aé€", "aé€", "aé€"].into_iter().enumerate()
         {
@@ -94,12 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced() {
+    fn replaces_invalid_utf8() {
         assert_eq!(captured(b"a\xff\xe2\x82", 9), ("a\u{fffd}\u{fffd}".to_owned(), false));
         assert_eq!(
             captured(b"\xff\xffab", 2),
             ("\u{fffd}\u{fffd}".to_owned(), true),
-            "they are no cut character"
+            "invalid bytes were removed like a split character"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the user says about a program.
+//! Settings of the programs of user-defined ops.
 
 use std::{ffi::OsString, num::NonZeroU32, os::fd::RawFd, path::Path, time::Duration};
 
@@ -9,48 +9,50 @@ use serde::{Deserialize, Serialize};
 pub struct ProgramDefinition {
     /// Name of the op.
     pub name: String,
-    /// The program and its arguments.
+    /// Program and arguments.
     pub argv: Vec<OsString>,
     /// Format of requests and replies.
     pub protocol: Protocol,
     /// Byte after each request and each reply: a newline or NUL.
     pub delimiter: u8,
-    /// Number of requests that are written before the oldest is answered.
+    /// Maximum number of unanswered requests.
     pub depth: Depth,
-    /// Time that a fresh program may take until it reads its first request.
+    /// Maximum time between the start of the program and its reading of the first request.
     pub start_timeout: Duration,
-    /// Descriptor that replies are read from; with any other than 1, standard output goes to standard error.
+    /// Descriptor to which the program writes replies. Unless it is 1, standard output is redirected to
+    /// standard error.
     pub reply_fd: RawFd,
-    /// Number of bytes that a reply may have.
+    /// Maximum size of a reply in bytes.
     pub max_reply: u64,
-    /// Time between the end of its input and SIGTERM, and between SIGTERM and SIGKILL, when it is no longer needed.
+    /// Time between closing the program's input and SIGTERM, and between SIGTERM and SIGKILL, when the worker
+    /// exits.
     pub grace: Duration,
-    /// Whether its lines on standard error are prefixed with its name and the worker's slot.
+    /// Prefixes each line of standard error with the name of the op and the worker's slot.
     pub prefix_stderr: bool,
 }
 
 /// Format of requests and replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
-    /// The bytes of a line, untouched.
+    /// Lines of any bytes, which are passed through unchanged.
     #[default]
     Text,
-    /// A JSON value; replies are `{"result": VALUE}` or `{"error": "message"}`.
+    /// Requests are JSON values; replies are `{"result": VALUE}` or `{"error": "message"}`.
     Json,
 }
 
-/// Number of requests that are written before the oldest is answered.
+/// Maximum number of unanswered requests of a program (pipelining).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Depth {
-    /// 1 until replies have proved fast, then as many as a program answers in a short time.
+    /// 1 at first; if the program replies fast, the number of requests that it answers in 2 ms.
     #[default]
     Auto,
-    /// Always this many.
+    /// A fixed number.
     Fixed(NonZeroU32),
 }
 
 impl ProgramDefinition {
-    /// Name by which messages call the program: the last component of its path.
+    /// Returns the name of the program for messages: the last component of its path.
     #[must_use]
     pub fn program(&self) -> String {
         let path = Path::new(self.argv.first().map_or("".as_ref(), OsString::as_os_str));

@@ -1,4 +1,4 @@
-//! The programs of one worker.
+//! The programs of user-defined ops of one worker.
 
 use std::env;
 
@@ -6,63 +6,67 @@ use job::Crash;
 use sys::stream::print_error;
 
 use super::{
-    ProgramDefinition, Protocol,
-    exchange::{Exchange, NoReply, no_json},
-    json,
+    ProgramDefinition, Protocol, json,
     requests::Requests,
+    running::{NoReply, RunningProgram, invalid_json_reply, unsolicited_reply},
 };
 use crate::{BuiltinError, Value};
 
-/// The programs that are defined, those that run, and the end of one that took a job with it.
+/// All defined programs, and the last crash.
 #[derive(Debug)]
 pub(crate) struct Programs {
-    programs: Vec<Program>,
+    programs: Vec<ManagedProgram>,
+    /// Crash of a program during a job, until [`crashed`](Programs::crashed) returns it.
     crash: Option<Crash>,
 }
 
+/// A defined program and its process, if it is running.
 #[derive(Debug)]
-struct Program {
+struct ManagedProgram {
     definition: ProgramDefinition,
-    exchange: Option<Exchange>,
-    /// One was started before, here or in the worker before this one.
+    running: Option<RunningProgram>,
+    /// The program was started before, by this worker or by a previous worker of the same slot.
     is_replaced: bool,
 }
 
 impl Programs {
     pub(crate) fn new(definitions: Vec<ProgramDefinition>) -> Programs {
         let is_replaced = env::var("RUNNER_GENERATION").is_ok_and(|generation| generation != "0");
-        let program = |definition| Program { definition, exchange: None, is_replaced };
+        let program = |definition| ManagedProgram { definition, running: None, is_replaced };
         Programs { programs: definitions.into_iter().map(program).collect(), crash: None }
     }
 
-    /// Whether jobs may begin ahead.
+    /// Returns whether any program is defined, so that requests can be pipelined.
     pub(crate) fn are_defined(&self) -> bool {
         !self.programs.is_empty()
     }
 
-    /// Sends the request of a job ahead of its turn; returns whether it did. Jobs take their turns in the order in which
-    /// they began.
+    /// Pipelines the request of a job that runs later. Returns `false` if the program cannot accept it now.
+    /// Such jobs must run in the order in which they began.
     pub(crate) fn begin(&mut self, op: &str, request: &[u8]) -> bool {
-        let Some(Program { definition, exchange: Some(exchange), .. }) = self.find(op) else { return false };
-        let takes = exchange.takes_ahead(request.len() + 1);
-        if takes {
-            exchange.push_ahead(request, definition);
+        let Some(ManagedProgram { definition, running: Some(running), .. }) = self.find(op) else {
+            return false;
+        };
+        let can_pipeline = running.can_pipeline(request.len() + 1);
+        if can_pipeline {
+            running.push_pipelined(request, definition);
         }
-        takes
+        can_pipeline
     }
 
-    /// Gives up all jobs that have begun: they run elsewhere.
+    /// Discards all jobs that have begun but do not run here.
     pub(crate) fn give_up_begun(&mut self) {
         self.programs
             .iter_mut()
-            .filter_map(|program| program.exchange.as_mut())
-            .for_each(Exchange::give_up_ahead);
+            .filter_map(|program| program.running.as_mut())
+            .for_each(RunningProgram::discard_pipelined);
     }
 
     /// Runs a job.
     ///
     /// # Errors
-    /// The program's own error, or why there is no reply; [`crashed`](Programs::crashed) then says whether the program has ended.
+    /// The program's own error, or the reason why there is no reply. If the program has died,
+    /// [`crashed`](Programs::crashed) returns the crash afterwards.
     pub(crate) fn run(&mut self, op: &str, request: &[u8]) -> Result<Value, BuiltinError> {
         let Some(program) = self.find(op) else {
             return Err(BuiltinError::OpNotDefined { op: op.to_owned() });
@@ -70,17 +74,17 @@ impl Programs {
         let protocol = program.definition.protocol;
         match program.call(request) {
             Ok(reply) if protocol == Protocol::Text => Ok(Value::Text(reply.into())),
-            Ok(reply) => match json::read(&reply) {
+            Ok(reply) => match json::parse(&reply) {
                 Ok(Ok(result)) => Ok(Value::Json(result.into())),
                 Ok(Err(message)) => Err(BuiltinError::Program { message }),
                 Err(reason) => {
-                    // Killed: who writes one bad reply has lost count, maybe.
-                    program.exchange = None;
-                    Err(program.broke_protocol(&no_json(&reason, &reply)))
+                    // Kill the program: after an invalid reply, later replies may belong to other requests.
+                    program.running = None;
+                    Err(program.protocol_error(&invalid_json_reply(&reason, &reply)))
                 }
             },
-            Err(Failed::Job(error)) => Err(error),
-            Err(Failed::Worker(crash)) => {
+            Err(CallError::Job(error)) => Err(error),
+            Err(CallError::Crash(crash)) => {
                 let error = BuiltinError::Program { message: crash.message.clone() };
                 self.crash = Some(crash);
                 Err(error)
@@ -88,83 +92,81 @@ impl Programs {
         }
     }
 
-    /// The end of a program with its request unanswered, after which the worker must end.
+    /// Returns the crash of a program with an unanswered request, if there was one. The worker must exit
+    /// then.
     pub(crate) fn crashed(&mut self) -> Option<Crash> {
         self.crash.take()
     }
 
-    /// Ends the programs in good order.
+    /// Ends all programs and waits for them.
     pub(crate) fn finish(self) {
-        for Program { definition, exchange, .. } in self.programs {
-            let Some(unsolicited) = exchange.and_then(|exchange| exchange.finish(definition.grace)) else {
+        for ManagedProgram { definition, running, .. } in self.programs {
+            let Some(quote) = running.and_then(|running| running.finish(definition.grace)) else {
                 continue;
             };
-            let name = definition.name;
-            print_error(&format!(
-                "runner: {name}: a reply without a request: {unsolicited}; earlier replies of it may be shifted"
-            ));
+            print_error(&format!("runner: {}: {}", definition.name, unsolicited_reply(&quote)));
         }
     }
 
-    fn find(&mut self, op: &str) -> Option<&mut Program> {
+    fn find(&mut self, op: &str) -> Option<&mut ManagedProgram> {
         self.programs.iter_mut().find(|program| program.definition.name == op)
     }
 }
 
-/// Why a job has no reply.
-enum Failed {
-    /// That is the job's own outcome.
+/// Reason why a job has no reply.
+enum CallError {
+    /// The job fails with this error.
     Job(BuiltinError),
-    /// The program has ended in it, as workers do.
-    Worker(Crash),
+    /// The program has died, which is handled like the death of a worker.
+    Crash(Crash),
 }
 
-impl Program {
-    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, Failed> {
-        let mut exchange = match self.exchange.take() {
-            Some(exchange) => exchange,
+impl ManagedProgram {
+    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, CallError> {
+        let mut running = match self.running.take() {
+            Some(running) => running,
             None => self.start(Requests::default())?,
         };
-        let mut reply = exchange.call(request, &self.definition);
-        // It has done its work and left: another one takes over, which must read what it is sent.
+        let mut reply = running.call(request, &self.definition);
+        // The program exited between two requests. Start another process and send it the unread requests.
         if let Err(NoReply::Left(mut requests)) = reply {
             requests.rewind();
-            exchange = self.start(requests)?;
-            reply = exchange.reply(&self.definition);
+            running = self.start(requests)?;
+            reply = running.reply(&self.definition);
         }
         match reply {
             Ok(reply) => {
-                self.exchange = Some(exchange);
+                self.running = Some(running);
                 Ok(reply)
             }
             Err(NoReply::Died { death, message, stderr }) => {
                 let program = self.definition.program();
-                Err(Failed::Worker(Crash { death, program, message, stderr }))
+                Err(CallError::Crash(Crash { death, program, message, stderr }))
             }
-            Err(NoReply::Protocol(message)) => Err(Failed::Job(self.broke_protocol(&message))),
-            Err(NoReply::Left(_)) => unreachable!("a program that has never replied does not leave"),
+            Err(NoReply::Protocol(message)) => Err(CallError::Job(self.protocol_error(&message))),
+            Err(NoReply::Left(_)) => unreachable!("`Left` is returned only after a reply"),
         }
     }
 
-    fn start(&mut self, requests: Requests) -> Result<Exchange, Failed> {
-        let exchange = Exchange::start(&self.definition, requests).map_err(|error| {
+    fn start(&mut self, requests: Requests) -> Result<RunningProgram, CallError> {
+        let running = RunningProgram::start(&self.definition, requests).map_err(|error| {
             let program = self.definition.argv[0].to_string_lossy().into_owned();
-            Failed::Job(BuiltinError::ProgramNotRun { program, reason: error.to_string() })
+            CallError::Job(BuiltinError::ProgramNotRun { program, reason: error.to_string() })
         })?;
         if let Some(page) = sys::shared_page::current() {
             page.note_program(self.is_replaced);
         }
         self.is_replaced = true;
-        Ok(exchange)
+        Ok(running)
     }
 
-    fn broke_protocol(&self, message: &str) -> BuiltinError {
+    fn protocol_error(&self, message: &str) -> BuiltinError {
         BuiltinError::Protocol { program: self.definition.program(), message: message.to_owned() }
     }
 }
 
 impl ProgramDefinition {
-    /// What each of its lines on standard error starts with.
+    /// Returns the prefix of each line on standard error.
     pub(super) fn stderr_prefix(&self) -> String {
         match self.prefix_stderr {
             true => format!("{}.{}: ", self.name, env::var("RUNNER_SLOT").unwrap_or_default()),
@@ -212,7 +214,7 @@ mod tests {
     const SQUARE: &str = "while read -r x; do echo $((x * x)); done";
 
     #[test]
-    fn a_program_is_started_once_and_answers_in_order() {
+    fn program_is_started_once_and_replies_in_order() {
         let mut programs = programs("echo $$; while read -r x; do echo $((x * x)); done");
         assert!(text(&mut programs, "1").unwrap_err().contains("output before the first request was read"));
         let mut programs = self::programs("n=0; while read -r x; do n=$((n + 1)); echo $x.$n; done");
@@ -223,9 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn requests_ahead_are_answered_in_their_turn() {
+    fn pipelined_requests_are_answered_in_order() {
         let mut programs = programs(SQUARE);
-        assert!(!programs.begin("op", b"1"), "nothing is begun before it has replied");
+        assert!(!programs.begin("op", b"1"), "pipelined before the first reply");
         for _ in 0..4 {
             assert_eq!(text(&mut programs, "3").unwrap(), "9");
         }
@@ -239,11 +241,11 @@ mod tests {
         }
         assert!(programs.begin("op", b"5"));
         programs.give_up_begun();
-        assert_eq!(text(&mut programs, "6").unwrap(), "36", "the reply to the discarded request is dropped");
+        assert_eq!(text(&mut programs, "6").unwrap(), "36", "returned the reply to the discarded request");
     }
 
     #[test]
-    fn a_large_request_and_a_large_reply_do_not_wait_for_each_other() {
+    fn large_requests_and_replies_do_not_deadlock() {
         let mut definition = definition("exec cat");
         definition.max_reply = 20 << 20;
         let mut programs = Programs::new(vec![definition]);
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_program_is_reported_with_its_last_words() {
+    fn crash_is_reported_with_the_tail_of_standard_error() {
         let mut programs = programs("read -r x; echo oh no >&2; exit 7");
         assert!(text(&mut programs, "1").is_err());
         let crash = programs.crashed().unwrap();
@@ -262,11 +264,11 @@ mod tests {
         assert_eq!(crash.stderr, b"oh no\n");
         assert_eq!(crash.program, "sh");
         assert!(programs.crashed().is_none());
-        assert!(text(&mut programs, "1").is_err(), "it is started again");
+        assert!(text(&mut programs, "1").is_err(), "not started again");
     }
 
     #[test]
-    fn a_program_that_leaves_between_requests_is_started_again() {
+    fn program_that_exits_between_requests_is_started_again() {
         let mut programs = programs("read -r x; echo $x; read -r x; echo $x.");
         let replies: Vec<String> = (0..6).map(|_| text(&mut programs, "a").unwrap()).collect();
         assert_eq!(replies, ["a", "a.", "a", "a.", "a", "a."]);
@@ -274,30 +276,30 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_a_program_left_unread_go_to_the_next_one() {
-        // `sh` reads byte by byte, so what is behind the line that it has read stays in the pipe.
+    fn unread_requests_are_sent_to_the_next_process() {
+        // `sh` reads byte by byte, so bytes after the line that it has read stay in the pipe.
         let mut programs = programs("for i in 1 2 3 4 5 6; do read -r x || exit; echo $x; done");
         let mut expected = 0;
         for round in 0..20 {
-            let mut ahead = expected;
-            while ahead < expected + 7 && programs.begin("op", ahead.to_string().as_bytes()) {
-                ahead += 1;
+            let mut next = expected;
+            while next < expected + 7 && programs.begin("op", next.to_string().as_bytes()) {
+                next += 1;
             }
-            for n in expected..ahead.max(expected + 1) {
+            for n in expected..next.max(expected + 1) {
                 assert_eq!(text(&mut programs, &n.to_string()), Ok(n.to_string()), "round {round}");
             }
-            expected = ahead.max(expected + 1);
+            expected = next.max(expected + 1);
         }
         assert!(programs.crashed().is_none());
     }
 
     #[test]
-    fn what_breaks_the_protocol_is_quoted() {
+    fn protocol_errors_quote_the_output() {
         for (script, expected) in [
-            ("read x; printf '1\\n2\\n'; sleep 100", "a reply without a request: \"2\\n\""),
+            ("read x; printf '1\\n2\\n'; sleep 100", "reply without a request: \"2\\n\""),
             ("read x; printf half", "cut off by the end of the output: \"half\""),
-            ("read x; exec >&-; sleep 100", "it closed its standard output"),
-            ("read x; yes | tr -d '\\n'", "a reply is longer than 1048576 bytes"),
+            ("read x; exec >&-; sleep 100", "standard output was closed"),
+            ("read x; yes | tr -d '\\n'", "reply is longer than 1048576 bytes"),
             ("echo ready; cat", "output before the first request was read: \"ready\\n\""),
         ] {
             let mut programs = programs(script);
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_does_not_start_in_time_is_killed() {
+    fn program_that_does_not_start_in_time_is_killed() {
         let mut definition = definition("sleep 100");
         definition.start_timeout = Duration::from_millis(50);
         let mut programs = Programs::new(vec![definition]);
@@ -319,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_may_come_from_another_descriptor() {
+    fn reads_replies_from_another_descriptor() {
         let mut definition = definition("while read -r x; do echo noise; echo $x >&7; done");
         definition.reply_fd = 7;
         let mut programs = Programs::new(vec![definition]);
@@ -328,25 +330,25 @@ mod tests {
     }
 
     #[test]
-    fn json_results_errors_and_everything_else() {
+    fn json_results_errors_and_invalid_replies() {
         let mut definition = definition("while read -r x; do echo \"$x\"; done");
         definition.protocol = Protocol::Json;
         let mut programs = Programs::new(vec![definition]);
         let mut run = |request: &str| programs.run("op", request.as_bytes());
         assert_eq!(run(r#"{"result": 1}"#), Ok(Value::Json(b"1".to_vec().into())));
         assert_eq!(run(r#"{"error":"no"}"#), Err(BuiltinError::Program { message: "no".into() }));
-        assert!(run("17").unwrap_err().to_string().contains("a reply that is no"));
-        assert_eq!(run(r#"{"result": []}"#), Ok(Value::Json(b"[]".to_vec().into())), "it is started again");
+        assert!(run("17").unwrap_err().to_string().contains("reply is not {\"result\": ...}"));
+        assert_eq!(run(r#"{"result": []}"#), Ok(Value::Json(b"[]".to_vec().into())), "not started again");
     }
 
     #[test]
-    fn an_op_that_is_not_defined_is_named() {
+    fn undefined_op_is_an_error() {
         let error = programs(SQUARE).run("other", b"1").unwrap_err();
         assert_eq!(error, BuiltinError::OpNotDefined { op: "other".into() });
     }
 
     #[test]
-    fn empty_requests_are_requests() {
+    fn empty_requests_are_answered() {
         let mut programs = programs("while read -r x; do echo \"<$x>\"; done");
         let replies: Vec<String> =
             ["", "", "a", ""].map(|request| text(&mut programs, request).unwrap()).to_vec();

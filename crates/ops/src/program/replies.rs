@@ -1,25 +1,25 @@
-//! Replies as they come out of a program's pipe.
+//! Buffer that splits the output of a program into replies.
 
 /// Number of bytes read at once.
-pub(super) const CHUNK: usize = 64 * 1024;
+pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Number of bytes of a bad reply that a message quotes.
-const QUOTED: usize = 80;
+/// Number of bytes of an invalid reply that are quoted in a message.
+const MAX_QUOTED: usize = 80;
 
-/// Bytes that a program has written, cut at the delimiter.
+/// Output of a program, split at the delimiter.
 #[derive(Debug)]
 pub(super) struct Replies {
     delimiter: u8,
-    /// Number of bytes that a reply may have.
+    /// Maximum size of a reply in bytes.
     max: usize,
     buffer: Vec<u8>,
-    /// Where the oldest reply that was not taken starts.
+    /// Start of the oldest reply that was not returned yet.
     start: usize,
-    /// Up to where no delimiter was found.
+    /// Start of the part that was not searched for a delimiter yet.
     searched: usize,
 }
 
-/// A reply that is longer than allowed.
+/// Error for a reply that is longer than allowed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
@@ -29,8 +29,9 @@ impl Replies {
         Replies { delimiter, max, buffer: Vec::new(), start: 0, searched: 0 }
     }
 
-    /// Space to read into; [`filled`](Replies::filled) says how much of it was.
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    /// Returns spare space to read into. Call [`filled`](Replies::filled) with the number of bytes read
+    /// afterwards.
+    pub(super) fn spare_space(&mut self) -> &mut [u8] {
         if self.start == self.buffer.len() {
             self.buffer.clear();
         } else if self.start > 0 {
@@ -39,16 +40,19 @@ impl Replies {
         self.searched -= self.start;
         self.start = 0;
         let length = self.buffer.len();
-        self.buffer.resize(length + CHUNK, 0);
+        self.buffer.resize(length + CHUNK_SIZE, 0);
         &mut self.buffer[length..]
     }
 
-    /// Notes that the first `count` bytes of the last [`space`](Replies::space) have been read into.
+    /// Notes that the first `count` bytes of the last [`spare_space`](Replies::spare_space) were filled.
     pub(super) fn filled(&mut self, count: usize) {
-        self.buffer.truncate(self.buffer.len() - CHUNK + count);
+        self.buffer.truncate(self.buffer.len() - CHUNK_SIZE + count);
     }
 
-    /// The next whole reply, without its delimiter; `None` if there is none yet.
+    /// Returns the next complete reply without its delimiter, or `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`TooLong`] if the reply, complete or not, is longer than allowed.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, TooLong> {
         let found = memchr::memchr(self.delimiter, &self.buffer[self.searched..]);
         let end = found.map_or(self.buffer.len(), |at| self.searched + at);
@@ -65,26 +69,26 @@ impl Replies {
         Ok(Some(&self.buffer[reply]))
     }
 
-    /// Whether nothing is there.
+    /// Returns whether there is no output, not even a part of a reply.
     pub(super) fn is_empty(&self) -> bool {
         self.start == self.buffer.len()
     }
 
-    /// Whether a whole reply is there.
-    pub(super) fn has_whole(&self) -> bool {
+    /// Returns whether there is a complete reply.
+    pub(super) fn has_complete(&self) -> bool {
         memchr::memchr(self.delimiter, &self.buffer[self.start..]).is_some()
     }
 
-    /// The start of what has not been taken, for a message.
+    /// Returns the start of the remaining output, quoted for a message.
     pub(super) fn quote(&self) -> String {
         quote(&self.buffer[self.start..])
     }
 }
 
-/// The first bytes of a text, in quotes, for a message.
+/// Returns the first bytes of a text, quoted for a message.
 pub(super) fn quote(text: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&text[..text.len().min(QUOTED)]);
-    let more = if text.len() > QUOTED { "..." } else { "" };
+    let shown = String::from_utf8_lossy(&text[..text.len().min(MAX_QUOTED)]);
+    let more = if text.len() > MAX_QUOTED { "..." } else { "" };
     format!("{shown:?}{more}")
 }
 
@@ -94,12 +98,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn feed(replies: &mut Replies, bytes: &[u8]) {
-        replies.space()[..bytes.len()].copy_from_slice(bytes);
+        replies.spare_space()[..bytes.len()].copy_from_slice(bytes);
         replies.filled(bytes.len());
     }
 
     #[test]
-    fn a_reply_is_there_with_its_delimiter() {
+    fn returns_replies_once_the_delimiter_has_arrived() {
         let mut replies = Replies::new(b'\n', 10);
         feed(&mut replies, b"one\n\ntw");
         assert_eq!(replies.next(), Ok(Some(&b"one"[..])));
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_too_long_is_refused_with_and_without_its_end() {
+    fn rejects_long_replies_with_and_without_delimiter() {
         for text in [&b"12345678901"[..], b"12345678901\n"] {
             let mut replies = Replies::new(b'\n', 10);
             feed(&mut replies, text);
@@ -125,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_is_short_and_printable() {
+    fn quotes_are_short_and_printable() {
         assert_eq!(quote(b"a\x00\xff"), "\"a\\0\u{fffd}\"");
         let long = quote(&[b'x'; 1000]);
         assert_eq!(long, format!("\"{}\"...", "x".repeat(80)));
@@ -133,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_of_any_size_give_the_same_replies(
+        fn chunks_of_any_size_yield_the_same_replies(
             lines in proptest::collection::vec("[a-z]{0,9}", 0..20),
             sizes in proptest::collection::vec(1usize..7, 1..60),
         ) {

@@ -1,40 +1,40 @@
-//! Requests on their way to a program, and those that it has not answered.
+//! Unanswered requests of a program.
 
 use std::collections::VecDeque;
 
-/// Number of bytes that may be unanswered while more than one request is; what a pipe holds by default.
+/// Maximum number of bytes of several unanswered requests: the default capacity of a pipe.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Encoded requests from the oldest that has no reply on. Their bytes are kept until then, because a program that ended
-/// before it read them is started again.
+/// Encoded requests, starting with the oldest unanswered one. Their bytes are kept until they are answered,
+/// because requests that a program has not read before its exit are sent to another process.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     buffer: Vec<u8>,
-    /// Where the oldest unanswered request starts.
+    /// Start of the oldest unanswered request.
     start: usize,
-    /// Up to where bytes have been written to the pipe.
+    /// End of the part that has been written to the pipe.
     written: usize,
     unanswered: VecDeque<Request>,
-    /// Number of the youngest requests whose jobs have not taken their turn.
-    ahead: usize,
+    /// Number of pipelined requests whose jobs do not run yet. These are the newest ones.
+    pipelined: usize,
 }
 
-/// A request that has no reply yet.
+/// An unanswered request.
 #[derive(Debug)]
 struct Request {
-    /// Number of its bytes, delimiter included.
+    /// Size in bytes, including the delimiter.
     bytes: usize,
-    /// Nothing waits for its reply, which is read and dropped.
+    /// The reply will be read and discarded.
     discarded: bool,
 }
 
 impl Requests {
-    /// Number of requests without a reply.
+    /// Number of unanswered requests.
     pub(super) fn unanswered(&self) -> usize {
         self.unanswered.len()
     }
 
-    /// Whether one more request of this many bytes fits beside the unanswered ones.
+    /// Returns whether another request of `bytes` bytes can be added. A single request may have any size.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.unanswered.is_empty() || self.unanswered_bytes().saturating_add(bytes) < MAX_BYTES
     }
@@ -51,61 +51,63 @@ impl Requests {
         self.unanswered.push_back(Request { bytes: request.len() + 1, discarded: false });
     }
 
-    /// Appends a request ahead of its job.
-    pub(super) fn push_ahead(&mut self, request: &[u8], delimiter: u8) {
+    /// Appends a request before its job runs.
+    pub(super) fn push_pipelined(&mut self, request: &[u8], delimiter: u8) {
         self.push(request, delimiter);
-        self.ahead += 1;
+        self.pipelined += 1;
     }
 
-    /// A job takes its turn: returns whether its request is here already.
-    pub(super) fn take_turn(&mut self) -> bool {
-        let is_here = self.ahead > 0;
-        self.ahead -= usize::from(is_here);
-        is_here
+    /// Notes that the next job runs. Returns whether its request was pipelined.
+    pub(super) fn take_pipelined(&mut self) -> bool {
+        let is_pipelined = self.pipelined > 0;
+        self.pipelined -= usize::from(is_pipelined);
+        is_pipelined
     }
 
-    /// Bytes that are still to be written.
+    /// Returns the bytes that are not yet written to the pipe.
     pub(super) fn unwritten(&self) -> &[u8] {
         &self.buffer[self.written..]
     }
 
-    /// The oldest unanswered request, without its delimiter; empty if there is none.
+    /// Returns the oldest unanswered request without its delimiter, or an empty slice if there is none.
     pub(super) fn oldest(&self) -> &[u8] {
         let length = self.unanswered.front().map_or(0, |request| request.bytes - 1);
         &self.buffer[self.start..self.start + length]
     }
 
-    /// Notes that the first `count` unwritten bytes are in the pipe.
+    /// Notes that the first `count` unwritten bytes have been written to the pipe.
     pub(super) fn note_written(&mut self, count: usize) {
         self.written += count;
     }
 
-    /// Removes the oldest request: its reply has come. Returns whether the reply is wanted.
+    /// Removes the oldest request, whose reply has arrived. Returns `false` if the reply must be discarded.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no unanswered request.
     pub(super) fn answered(&mut self) -> bool {
-        let request = self.unanswered.pop_front().expect("a reply is taken only for a request");
+        let request = self.unanswered.pop_front().expect("replies are read only for unanswered requests");
         self.start += request.bytes;
         !request.discarded
     }
 
-    /// Marks all unanswered requests, whose jobs will not take their turn: their replies will be dropped.
+    /// Marks all unanswered requests as discarded: their jobs will not run here, and their replies are
+    /// ignored.
     pub(super) fn discard(&mut self) {
-        self.ahead = 0;
+        self.pipelined = 0;
         self.unanswered.iter_mut().for_each(|request| request.discarded = true);
     }
 
-    /// Prepares to write all of them again, to another program. Those whose replies are not wanted are removed.
+    /// Prepares to write all requests again, to another process. Removes discarded requests.
     pub(super) fn rewind(&mut self) {
-        // Only the oldest can be discarded: what is pushed later is wanted until all are discarded.
+        // Discarded requests are always the oldest, because `discard` marks all requests of its time.
         while self.unanswered.front().is_some_and(|request| request.discarded) {
             self.answered();
         }
         self.written = self.start;
     }
 
-    /// Whether the program has read no byte of the unanswered requests, given the number of unread bytes in its pipe.
+    /// Returns whether the program has read no byte of the unanswered requests; `unread` is the number of
+    /// bytes in its pipe.
     pub(super) fn are_unread(&self, unread: usize) -> bool {
         unread + self.unwritten().len() >= self.unanswered_bytes()
     }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_written_in_order_and_counted_until_they_are_answered() {
+    fn requests_are_written_in_order_and_counted_until_answered() {
         let mut requests = Requests::default();
         requests.push(b"ab", b'\n');
         requests.push(b"", b'\n');
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn one_request_always_fits_and_more_up_to_a_bound() {
+    fn first_request_always_fits_and_others_up_to_a_limit() {
         let mut requests = Requests::default();
         assert!(requests.has_room(10 * MAX_BYTES));
         requests.push(&[0; 100], b'\n');
@@ -147,34 +149,34 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_were_never_read_are_recognised() {
+    fn detects_unread_requests() {
         let mut requests = Requests::default();
         requests.push(b"abc", b'\n');
         requests.note_written(4);
         assert!(requests.are_unread(4));
         assert!(!requests.are_unread(3));
         requests.push(b"de", b'\n');
-        assert!(requests.are_unread(4), "the second is not in the pipe yet");
+        assert!(requests.are_unread(4), "the second request is not in the pipe yet");
         requests.note_written(3);
-        assert!(!requests.are_unread(3), "the first has been read");
+        assert!(!requests.are_unread(3), "the first request has been read");
         assert!(requests.are_unread(7));
     }
 
     #[test]
-    fn a_request_that_was_sent_ahead_is_not_sent_in_its_turn() {
+    fn pipelined_requests_are_counted_until_their_job_runs() {
         let mut requests = Requests::default();
-        assert!(!requests.take_turn());
+        assert!(!requests.take_pipelined());
         requests.push(b"a", b'\n');
-        requests.push_ahead(b"b", b'\n');
-        requests.push_ahead(b"c", b'\n');
-        assert!(requests.answered() && requests.take_turn());
+        requests.push_pipelined(b"b", b'\n');
+        requests.push_pipelined(b"c", b'\n');
+        assert!(requests.answered() && requests.take_pipelined());
         requests.rewind();
-        assert!(requests.take_turn(), "it goes to another program together with those before it");
-        assert!(!requests.take_turn());
+        assert!(requests.take_pipelined(), "request c was lost by rewinding");
+        assert!(!requests.take_pipelined());
     }
 
     #[test]
-    fn what_was_not_read_is_written_again_unless_it_was_discarded() {
+    fn rewind_keeps_unread_requests_unless_discarded() {
         let mut requests = Requests::default();
         requests.push(b"dropped", b'\n');
         requests.discard();

@@ -1,4 +1,4 @@
-//! Starting a program, and its end.
+//! The process of a program: starting, signalling and reaping it.
 
 use std::{
     io::{self, PipeReader},
@@ -21,11 +21,11 @@ use sys::{
 use super::ProgramDefinition;
 use crate::SECRETS;
 
-/// A program that was started, without its streams.
+/// The process of a program, without its streams.
 #[derive(Debug)]
 pub(super) struct Process(Program);
 
-/// The ends of a program's streams that its worker holds. Requests are written without blocking.
+/// The worker's ends of a program's streams. `requests_to` is non-blocking.
 pub(super) struct Streams {
     pub(super) requests_to: ChildStdin,
     pub(super) replies_from: PipeReader,
@@ -36,7 +36,7 @@ impl Process {
     /// Starts a program.
     ///
     /// # Errors
-    /// What the system says; the program has not run then.
+    /// If the program cannot be started; it has not run then.
     pub(super) fn spawn(definition: &ProgramDefinition) -> io::Result<(Process, Streams)> {
         let mut argv = definition.argv.iter();
         let mut command = Command::new(argv.next().ok_or(io::ErrorKind::InvalidInput)?);
@@ -59,12 +59,12 @@ impl Process {
         Ok((Process(program), Streams { requests_to, replies_from, stderr }))
     }
 
-    /// A descriptor that is readable once the program has ended.
-    pub(super) fn end(&self) -> BorrowedFd<'_> {
+    /// Returns a descriptor that is readable once the program has exited.
+    pub(super) fn exit_fd(&self) -> BorrowedFd<'_> {
         self.0.end_fd()
     }
 
-    /// Waits until the program has ended or the time is over; returns whether it has ended.
+    /// Waits until the program has exited or the timeout is over. Returns whether it has exited.
     pub(super) fn wait(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         loop {
@@ -84,17 +84,17 @@ impl Process {
         self.0.signal(Signal::SIGTERM);
     }
 
-    /// Kills the program and all that it has started.
+    /// Kills the program and all processes that it has started.
     pub(super) fn kill(&mut self) {
         self.0.kill();
     }
 
-    /// Whether the program has ended by itself, not by a signal.
+    /// Returns whether the program has exited, and not by a signal.
     pub(super) fn exited(&mut self) -> bool {
         matches!(self.0.try_end(), Some(End::Program(status)) if status.code().is_some())
     }
 
-    /// Waits for the end of the program and returns it.
+    /// Waits until the program has exited and returns its exit status.
     pub(super) fn reap(&mut self) -> Death {
         let (End::Program(status) | End::Guard(status)) = self.0.wait();
         let cause = match (status.code(), status.signal()) {

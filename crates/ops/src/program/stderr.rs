@@ -1,4 +1,4 @@
-//! What a program writes to standard error: passed on in whole lines, its tail kept for the record of a crash.
+//! Standard error of a program: forwards whole lines and keeps the tail for crash reports.
 
 use std::{
     collections::VecDeque,
@@ -10,18 +10,19 @@ use std::{
 
 use sys::stream::Blocking;
 
-/// Number of bytes kept.
-const TAIL: usize = 4 * 1024;
+/// Number of bytes that are kept.
+const TAIL_SIZE: usize = 4 * 1024;
 
-/// Number of bytes passed on at once. A pipe takes that many in one piece, so lines of several workers do not mix.
-const PIECE: usize = 4 * 1024;
+/// Maximum number of bytes that are written at once. A pipe accepts this many bytes atomically, so that lines
+/// of several workers do not mix.
+const CHUNK_SIZE: usize = 4 * 1024;
 
-/// Longest wait for the end of the stream after the program has ended: a process that it left may hold it open.
-const END: Duration = Duration::from_millis(200);
+/// Maximum wait for the end of the stream after the program has exited: another process may hold it open.
+const END_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The reading side of a program's standard error, with a thread that passes it on.
+/// Forwards a program's standard error from a thread of its own.
 #[derive(Debug)]
-pub(super) struct Relay(Arc<Shared>);
+pub(super) struct StderrRelay(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -35,28 +36,29 @@ struct State {
     ended: bool,
 }
 
-impl Relay {
-    /// Starts to pass lines on, each after the prefix.
+impl StderrRelay {
+    /// Starts a thread that forwards lines, each with `prefix`.
     ///
     /// # Errors
-    /// When no thread can be started.
-    pub(super) fn start(stream: PipeReader, prefix: String) -> io::Result<Relay> {
+    /// If the thread cannot be started.
+    pub(super) fn start(stream: PipeReader, prefix: String) -> io::Result<StderrRelay> {
         let shared = Arc::<Shared>::default();
-        let relay = Relay(shared.clone());
+        let relay = StderrRelay(shared.clone());
         thread::Builder::new().name("program-stderr".into()).spawn(move || {
-            pass_on(stream, prefix.as_bytes(), &shared);
+            forward(stream, prefix.as_bytes(), &shared);
             shared.state().ended = true;
             shared.ended.notify_all();
         })?;
         Ok(relay)
     }
 
-    /// The last bytes of the stream, after the program has ended.
+    /// Returns the last bytes of the stream. Call this after the program has exited; waits up to
+    /// [`END_TIMEOUT`] for the end of the stream.
     pub(super) fn tail(&self) -> Vec<u8> {
         let (mut state, _) = self
             .0
             .ended
-            .wait_timeout_while(self.0.state(), END, |state| !state.ended)
+            .wait_timeout_while(self.0.state(), END_TIMEOUT, |state| !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
         state.tail.make_contiguous().to_vec()
     }
@@ -68,15 +70,15 @@ impl Shared {
     }
 }
 
-fn pass_on(mut stream: PipeReader, prefix: &[u8], shared: &Shared) {
-    let mut piece = vec![0; PIECE];
-    let mut lines = Lines::new(prefix);
+fn forward(mut stream: PipeReader, prefix: &[u8], shared: &Shared) {
+    let mut chunk = vec![0; CHUNK_SIZE];
+    let mut lines = LineBuffer::new(prefix);
     loop {
-        match stream.read(&mut piece) {
+        match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(count) => {
-                keep(&mut shared.state().tail, &piece[..count]);
-                lines.add(&piece[..count], &mut write);
+                push_tail(&mut shared.state().tail, &chunk[..count]);
+                lines.add(&chunk[..count], &mut write);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
@@ -85,27 +87,27 @@ fn pass_on(mut stream: PipeReader, prefix: &[u8], shared: &Shared) {
     lines.end(&mut write);
 }
 
-fn keep(tail: &mut VecDeque<u8>, bytes: &[u8]) {
+fn push_tail(tail: &mut VecDeque<u8>, bytes: &[u8]) {
     tail.extend(bytes);
-    let excess = tail.len().saturating_sub(TAIL);
+    let excess = tail.len().saturating_sub(TAIL_SIZE);
     tail.drain(..excess);
 }
 
-/// Writes to this process's standard error. What cannot be written is dropped: the program goes on.
+/// Writes to this process's standard error. Errors are ignored, so that the program can continue.
 fn write(bytes: &[u8]) {
     let _ = Blocking(io::stderr()).write_all(bytes);
 }
 
-/// Gathers whole lines.
-struct Lines<'a> {
+/// Collects whole lines.
+struct LineBuffer<'a> {
     prefix: &'a [u8],
-    /// The start of a line whose end has not come.
+    /// Start of an incomplete line, including the prefix.
     rest: Vec<u8>,
 }
 
-impl<'a> Lines<'a> {
-    fn new(prefix: &'a [u8]) -> Lines<'a> {
-        Lines { prefix, rest: Vec::new() }
+impl<'a> LineBuffer<'a> {
+    fn new(prefix: &'a [u8]) -> LineBuffer<'a> {
+        LineBuffer { prefix, rest: Vec::new() }
     }
 
     fn add(&mut self, bytes: &[u8], write: &mut impl FnMut(&[u8])) {
@@ -115,11 +117,11 @@ impl<'a> Lines<'a> {
                 self.rest.extend_from_slice(self.prefix);
             }
             self.rest.extend_from_slice(line);
-            if !line.ends_with(b"\n") && self.rest.len() < PIECE {
+            if !line.ends_with(b"\n") && self.rest.len() < CHUNK_SIZE {
                 continue;
             }
-            // A line that is longer than a piece is passed on as it comes.
-            if whole.len() + self.rest.len() > PIECE && !whole.is_empty() {
+            // A line that is longer than a chunk is forwarded in parts.
+            if whole.len() + self.rest.len() > CHUNK_SIZE && !whole.is_empty() {
                 write(&whole);
                 whole.clear();
             }
@@ -130,7 +132,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Passes a last line without an end on.
+    /// Forwards the last line if it is incomplete, with a newline.
     fn end(&mut self, write: &mut impl FnMut(&[u8])) {
         if !self.rest.is_empty() {
             self.rest.push(b'\n');
@@ -144,10 +146,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_passed_on_whole_and_prefixed() {
+    fn lines_are_forwarded_whole_with_prefix() {
         let mut written = Vec::new();
         let mut write = |bytes: &[u8]| written.push(String::from_utf8(bytes.to_vec()).unwrap());
-        let mut lines = Lines::new(b"p.1: ");
+        let mut lines = LineBuffer::new(b"p.1: ");
         lines.add(b"one\ntw", &mut write);
         lines.add(b"o\n\nrest", &mut write);
         lines.end(&mut write);
@@ -155,21 +157,21 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_no_larger_than_a_pipe_takes_whole() {
+    fn chunks_are_small_enough_for_atomic_writes() {
         let mut written = Vec::new();
-        let mut lines = Lines::new(b"");
+        let mut lines = LineBuffer::new(b"");
         let text = "x".repeat(1000) + "\n";
         lines.add(text.repeat(20).as_bytes(), &mut |bytes: &[u8]| written.push(bytes.len()));
-        assert!(written.iter().all(|&length| length <= PIECE && length % 1001 == 0), "{written:?}");
+        assert!(written.iter().all(|&length| length <= CHUNK_SIZE && length % 1001 == 0), "{written:?}");
         assert_eq!(written.iter().sum::<usize>(), 20 * 1001);
     }
 
     #[test]
-    fn the_tail_is_what_came_last() {
+    fn keeps_the_last_bytes() {
         let mut tail = VecDeque::new();
-        keep(&mut tail, &[b'a'; 5000]);
-        keep(&mut tail, b"end");
-        assert_eq!(tail.len(), TAIL);
+        push_tail(&mut tail, &[b'a'; 5000]);
+        push_tail(&mut tail, b"end");
+        assert_eq!(tail.len(), TAIL_SIZE);
         assert!(tail.make_contiguous().ends_with(b"aend"));
     }
 }

@@ -1,5 +1,5 @@
 \\ Writes digests of the prime factors of random numbers, as PARI finds them: gp -q digests.gp >digests.tsv </dev/null
-\\ Columns: bits of the numbers, how many of them, the digest. What is computed here, tests/pari.rs computes too.
+\\ Columns: bits of the numbers, number of numbers, digest. tests/pari.rs computes the same digests.
 modulus = 2^61 - 1;
 report(bits, last) = {
   my(state = bits, digest = 0, n, f);

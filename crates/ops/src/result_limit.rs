@@ -1,39 +1,49 @@
-//! A bound on the length of results.
+//! Limit on the length of results.
 
 use sys::memory::has_room;
 
 use crate::{BuiltinError, Value};
 
-/// The largest number of bytes that a result may take as text, about.
+/// Approximate maximum length of a result as text, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Size(pub(crate) u64);
+pub(crate) struct ResultLimit(pub(crate) u64);
 
-/// Results of up to this many bytes are made without asking for room.
-const SHORT: u64 = 1 << 20;
+/// Results of up to this many bytes of text are created without checking the available memory.
+const UNCHECKED_BYTES: u64 = 1 << 20;
 
-/// Room for a result and its text, as a multiple of the text's bytes.
-const ROOM: u64 = 4;
+/// Memory for a result and its text, as a multiple of the bytes of the text.
+const MEMORY_FACTOR: u64 = 4;
 
-impl Size {
-    /// Refuses a result whose parts take more together, or more than there is memory for.
+impl ResultLimit {
+    /// Checks the length of a result, given as the lengths of its parts, before it is created.
+    ///
+    /// # Errors
+    /// [`BuiltinError::TooLarge`] if the result exceeds the limit, [`BuiltinError::NoMemory`] if there is not
+    /// enough memory for it.
     pub(crate) fn check(self, parts: impl IntoIterator<Item = u64>) -> Result<(), BuiltinError> {
         let bytes = parts.into_iter().fold(0, u64::saturating_add);
         if bytes > self.0 {
             return Err(BuiltinError::TooLarge { limit: self.0 });
         }
-        let room = usize::try_from(bytes.saturating_mul(ROOM)).unwrap_or(usize::MAX);
-        if bytes > SHORT && !has_room(room) { Err(BuiltinError::NoMemory { bytes }) } else { Ok(()) }
+        let memory = usize::try_from(bytes.saturating_mul(MEMORY_FACTOR)).unwrap_or(usize::MAX);
+        if bytes > UNCHECKED_BYTES && !has_room(memory) {
+            return Err(BuiltinError::NoMemory { bytes });
+        }
+        Ok(())
     }
 
-    /// The same result, unless it takes more.
-    pub(crate) fn bounded(self, value: Value) -> Result<Value, BuiltinError> {
+    /// Returns the value if its length is within the limit.
+    ///
+    /// # Errors
+    /// [`BuiltinError::TooLarge`] otherwise.
+    pub(crate) fn check_value(self, value: Value) -> Result<Value, BuiltinError> {
         let bytes = value.text_bytes();
         if bytes > self.0 { Err(BuiltinError::TooLarge { limit: self.0 }) } else { Ok(value) }
     }
 }
 
 impl Value {
-    /// The number of bytes that the value takes as text, about.
+    /// Approximate length of the value as text, in bytes.
     ///
     /// ```
     /// use ops::Value;
@@ -52,7 +62,7 @@ impl Value {
     }
 }
 
-/// The number of bytes that a text takes between the quotes of a JSON string.
+/// Length of a text as a JSON string in bytes, without quotes.
 fn json_bytes(text: &str) -> u64 {
     let of_byte = |byte| match byte {
         b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
@@ -68,12 +78,12 @@ mod tests {
     use crate::CommandOutput;
 
     #[test]
-    fn escapes_count() {
+    fn counts_escapes() {
         assert_eq!(json_bytes("a\"\\\n\u{1}\u{e4}"), 1 + 3 * 2 + 6 + 2);
     }
 
     #[test]
-    fn every_kind_of_result_is_bounded() {
+    fn limits_every_kind_of_result() {
         let output = CommandOutput {
             exit_code: Some(0),
             signal: None,
@@ -87,8 +97,8 @@ mod tests {
             Value::Command(Box::new(output)),
         ];
         for value in values {
-            assert_eq!(Size(10).bounded(value.clone()), Ok(value.clone()));
-            assert_eq!(Size(9).bounded(value), Err(BuiltinError::TooLarge { limit: 9 }));
+            assert_eq!(ResultLimit(10).check_value(value.clone()), Ok(value.clone()));
+            assert_eq!(ResultLimit(9).check_value(value), Err(BuiltinError::TooLarge { limit: 9 }));
         }
     }
 }

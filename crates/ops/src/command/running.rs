@@ -1,4 +1,4 @@
-//! What is exchanged with a running program: one thread feeds it, reads its output and waits for its end.
+//! A running program: one thread writes its input, reads its output and waits for its exit.
 
 use std::{
     collections::TryReserveError,
@@ -12,50 +12,50 @@ use sys::{
     ready::{Awaited, wait_ready},
 };
 
-use super::capture::{Capture, Found};
+use super::capture::{Capture, ReadResult};
 
-/// A program that is being fed and read.
-pub(super) struct Exchange<'a> {
+/// A running program with its pipes.
+pub(super) struct RunningCommand<'a> {
     program: Program,
-    /// `None` when all is written or the program reads no more.
+    /// `None` once all input is written or the program has closed its input.
     stdin: Option<ChildStdin>,
-    /// What remains to be written to it.
+    /// Remaining input.
     input: &'a [u8],
-    stdout: Stream<ChildStdout>,
-    stderr: Stream<ChildStderr>,
+    stdout: OutputStream<ChildStdout>,
+    stderr: OutputStream<ChildStderr>,
 }
 
-/// How a program ended, and the start of its output.
+/// Exit status of a program and the start of its output.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct FinishedCommand {
     pub(super) end: End,
     pub(super) stdout: Capture,
     pub(super) stderr: Capture,
 }
 
-impl<'a> Exchange<'a> {
-    pub(super) fn new(mut program: Program, input: &'a [u8], max_output: u64) -> Exchange<'a> {
-        Exchange {
+impl<'a> RunningCommand<'a> {
+    pub(super) fn new(mut program: Program, input: &'a [u8], max_output: u64) -> RunningCommand<'a> {
+        RunningCommand {
             stdin: program.stdin.take(),
-            stdout: Stream { pipe: program.stdout.take(), capture: Capture::new(max_output) },
-            stderr: Stream { pipe: program.stderr.take(), capture: Capture::new(max_output) },
+            stdout: OutputStream { pipe: program.stdout.take(), capture: Capture::new(max_output) },
+            stderr: OutputStream { pipe: program.stderr.take(), capture: Capture::new(max_output) },
             program,
             input,
         }
     }
 
-    /// Runs the program to its end.
+    /// Waits until the program exits.
     ///
-    /// What is in the pipes when the program has ended is read. What it has left running may hold them open and is not waited
-    /// for.
+    /// Reads all data that is in the pipes when the program exits. Does not wait for processes that the
+    /// program leaves running, which may hold the pipes open.
     ///
     /// # Errors
-    /// When there is no memory for its output. The program is killed then.
-    pub(super) fn run(mut self) -> Result<Ended, TryReserveError> {
+    /// If there is not enough memory for the output. The program is killed then.
+    pub(super) fn run(mut self) -> Result<FinishedCommand, TryReserveError> {
         let end = loop {
             let [stdin, stdout, stderr, end] = self.wait();
             if stdin {
-                self.feed();
+                self.write_input();
             }
             if stdout {
                 self.stdout.read(usize::MAX)?;
@@ -69,10 +69,11 @@ impl<'a> Exchange<'a> {
         };
         self.stdout.read_rest()?;
         self.stderr.read_rest()?;
-        Ok(Ended { end, stdout: self.stdout.capture, stderr: self.stderr.capture })
+        Ok(FinishedCommand { end, stdout: self.stdout.capture, stderr: self.stderr.capture })
     }
 
-    /// Waits until the program reads, has written to standard output or standard error, or has ended.
+    /// Waits until the program's standard input is writable, its standard output or standard error is
+    /// readable, or it has exited. Returns which of these is the case, in this order.
     fn wait(&self) -> [bool; 4] {
         let stdin = self.stdin.as_ref().map_or(Awaited::Nothing, |pipe| Awaited::Write(pipe.as_fd()));
         wait_ready(
@@ -81,13 +82,13 @@ impl<'a> Exchange<'a> {
         )
     }
 
-    /// Writes what the program's standard input takes, and closes it after the last byte.
-    fn feed(&mut self) {
+    /// Writes to standard input without blocking and closes it after the last byte.
+    fn write_input(&mut self) {
         let Some(pipe) = &mut self.stdin else { return };
         match pipe.write(self.input) {
             Ok(count) => self.input = &self.input[count..],
             Err(error) if is_temporary(&error) => return,
-            // A program that does not read to the end is within its rights.
+            // The program need not read all of its input.
             Err(_) => self.input = &[],
         }
         if self.input.is_empty() {
@@ -96,29 +97,29 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// An output stream of the program, and the start of what came through it.
-struct Stream<P> {
-    /// `None` after its end.
+/// An output stream of the program and its captured start.
+struct OutputStream<P> {
+    /// `None` after the end of the stream.
     pipe: Option<P>,
     capture: Capture,
 }
 
-impl<P: Read + AsFd> Stream<P> {
+impl<P: Read + AsFd> OutputStream<P> {
     fn awaited(&self) -> Awaited<'_> {
         self.pipe.as_ref().map_or(Awaited::Nothing, |pipe| Awaited::Read(pipe.as_fd()))
     }
 
-    /// Reads once, no more than `most` bytes; returns how many.
-    fn read(&mut self, most: usize) -> Result<usize, TryReserveError> {
+    /// Reads up to `max` bytes with one system call. Returns the number of bytes read.
+    fn read(&mut self, max: usize) -> Result<usize, TryReserveError> {
         let Some(pipe) = &mut self.pipe else { return Ok(0) };
-        let found = self.capture.read(pipe, most)?;
-        if found == Found::End {
+        let result = self.capture.read(pipe, max)?;
+        if result == ReadResult::End {
             self.pipe = None;
         }
-        Ok(if let Found::Bytes(count) = found { count } else { 0 })
+        Ok(if let ReadResult::Bytes(count) = result { count } else { 0 })
     }
 
-    /// Reads what is in the pipe now, and nothing that is added meanwhile.
+    /// Reads the bytes that are in the pipe at the time of the call, but none that are written later.
     fn read_rest(&mut self) -> Result<(), TryReserveError> {
         let mut rest = self.pipe.as_ref().map_or(0, |pipe| sys::pipe::unread(pipe).unwrap_or(0));
         while rest > 0 {
