@@ -1,4 +1,4 @@
-//! Predicts the time of a job from the costs of other jobs. `docs/model.md` derives the formulas.
+//! Predicts the time of a job from the costs of other jobs. `docs/src/model.md` derives the formulas.
 
 use crate::report::{CurvePoint, Limit};
 

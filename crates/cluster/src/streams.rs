@@ -1,4 +1,4 @@
-//! The streams of a queue, created by the first submitter or node. `docs/cluster.md` gives the reasons for
+//! The streams of a queue, created by the first submitter or node. `docs/src/cluster.md` gives the reasons for
 //! the settings.
 
 use std::{

@@ -1,4 +1,4 @@
-//! The programs of `docs/own-programs.md`, run as they stand there.
+//! The programs of `docs/src/own-programs.md`, run as they stand there.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use end_to_end::runner;
 
 /// The first program in this language on the page.
 fn program(language: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/own-programs.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/own-programs.md");
     let page = fs::read_to_string(page).unwrap();
     let (_, rest) = page.split_once(&format!("```{language}\n")).expect("the page has such a program");
     rest.split_once("```").unwrap().0.to_owned()
