@@ -43,10 +43,15 @@
 //! }
 //! ```
 
-/// Tests the README's examples.
+/// The examples of the README and of the book, which are compiled and run as documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../../docs/src/library.md")]
+    struct Library;
+}
 
 mod cores;
 mod executor;
