@@ -1,20 +1,20 @@
-//! The documentation: commands in `console` blocks print what the pages show, and relative links lead somewhere.
+//! The documentation: commands in `console` blocks print what the pages show, relative links lead somewhere.
 //!
-//! A line `$ COMMAND` of a block is run by bash in a fresh directory per page, which all commands of the page share. It
-//! goes on in the next line after a backslash. The lines up to the next command are its output, standard error included.
-//! A line `...` matches any lines, `[..]` matches any text within a line, and `[exit: N]` as the last line is the exit
-//! code if that is not 0.
+//! A line `$ COMMAND` of a block is run by bash in a fresh directory per page, which all commands of the page
+//! share. It continues on the next line after a backslash, or up to the end of a here-document. The lines up
+//! to the next command are its output, standard error included. A line `...` matches any lines, `[..]`
+//! matches any text within a line, and `[exit: N]` as the last line is the exit code if that is not 0.
 
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
-use end_to_end::{Call, program};
+use end_to_end::{Call, program, runner};
 
 /// Pages whose commands need servers, several machines, or both.
 const NOT_RUN: [&str; 1] = ["docs/src/cluster.md"];
@@ -34,6 +34,16 @@ fn links_lead_to_files_and_headings() {
     let pages = markdown_files();
     let complaints: Vec<String> = pages.iter().flat_map(|page| check_links(page)).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn all_options_are_in_the_table() {
+    let page = fs::read_to_string(root().join("docs/src/options.md")).unwrap();
+    let commands =
+        ["", "each", "factor", "gcd", "bench", "advise", "node", "cluster status", "cluster clean"];
+    let options = commands.iter().flat_map(|command| options_of(command));
+    let missing: BTreeSet<String> = options.filter(|option| !page.contains(&format!("`{option}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -58,6 +68,15 @@ fn headings_become_anchors_as_on_github() {
     let page = "# A `b`: C's\n## Twice\n```sh\n# no heading\n```\n## Twice\n## [x_y](z.md) -- 1.2";
     let expected = ["a-b-cs", "twice", "twice-1", "x_y----12"].map(str::to_owned);
     assert_eq!(anchors(page), HashSet::from(expected));
+}
+
+/// The long options in the help of a subcommand.
+fn options_of(command: &str) -> Vec<String> {
+    let output = runner(command.split_whitespace().chain(["--help"])).run();
+    let words = output.text().split(|c: char| !c.is_ascii_alphanumeric() && c != '-').map(str::to_owned);
+    let is_option =
+        |word: &String| word.starts_with("--") && !["--", "--help", "--version"].contains(&word.as_str());
+    words.filter(is_option).collect()
 }
 
 /// The root of the repository.
@@ -99,6 +118,14 @@ struct Command {
     expected: Vec<String>,
 }
 
+impl Command {
+    /// Whether the next line belongs to the command: after a backslash, or in a here-document up to `END`.
+    fn is_open(&self) -> bool {
+        let is_document = self.text.contains("<<'END'") && !self.text.ends_with("\nEND");
+        is_document || self.text.ends_with('\\')
+    }
+}
+
 /// The commands of all `console` blocks of a page.
 fn commands(page: &str) -> Vec<Command> {
     let mut commands: Vec<Command> = Vec::new();
@@ -120,7 +147,7 @@ fn read_line(commands: &mut Vec<Command>, line: usize, text: &str) {
         return;
     }
     let last = commands.last_mut().expect("a block starts with a command");
-    match last.text.ends_with('\\') && last.expected.is_empty() {
+    match last.is_open() {
         true => last.text = format!("{}\n{text}", last.text),
         false => last.expected.push(text.to_owned()),
     }
