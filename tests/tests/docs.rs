@@ -174,11 +174,9 @@ fn check(page: &Path, command: &Command, folder: &Path, programs: &Path) -> Opti
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
     let script = format!("exec 2>&1\n{}", command.text);
     let call = Call::new(Path::new("bash"), ["-c", &script]);
-    let call = call.with(|bash| {
-        let variables = ["WORKERS", "EXECUTOR", "TRANSPORT", "PROGRESS"].map(|name| format!("RUNNER_{name}"));
-        variables.iter().for_each(|name| drop(bash.env_remove(name)));
-        bash.current_dir(folder).env("PATH", path)
-    });
+    let variables = ["WORKERS", "EXECUTOR", "TRANSPORT", "PROGRESS"].map(|name| format!("RUNNER_{name}"));
+    let call = call.with(|bash| variables.iter().fold(bash, |bash, variable| bash.env_remove(variable)));
+    let call = call.with(|bash| bash.current_dir(folder).env("PATH", path));
     let output = call.run();
     let lines: Vec<&str> = output.text().lines().collect();
     if lines_match(&expected, &lines) && output.code() == code {
