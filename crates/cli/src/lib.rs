@@ -25,7 +25,6 @@ mod run;
 mod screen;
 mod text;
 mod thread_timers;
-mod trace;
 mod units;
 mod variables;
 

@@ -15,6 +15,7 @@ use std::{
 use nix::sys::signal::{Signal, raise};
 use ops::Builtin;
 use pool::Executor;
+use trace::Timeline;
 
 use start::begin;
 
@@ -31,7 +32,6 @@ use crate::{
     output::ReorderBuffer,
     plan::Plan,
     report::{ParentTimes, Progress, Stats, print_summary},
-    trace::Timeline,
 };
 
 /// Grace period of running jobs after the first signal.

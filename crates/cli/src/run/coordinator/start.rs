@@ -11,6 +11,7 @@ use std::{
 use nix::sys::signal::Signal;
 use ops::Builtin;
 use pool::Executor;
+use trace::Timeline;
 
 use super::{Coordinator, FORCED_EXIT_TIMEOUT};
 use crate::{
@@ -31,7 +32,6 @@ use crate::{
         reader_thread::ReaderThread,
         writer_thread::WriterThread,
     },
-    trace::Timeline,
 };
 
 /// Opens the inputs and outputs, starts the executor and then the threads of the run. RunOutputs are truncated

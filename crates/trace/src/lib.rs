@@ -20,4 +20,4 @@ mod timeline;
 mod tracks;
 mod worker_trace;
 
-pub(crate) use file::Timeline;
+pub use file::Timeline;

@@ -17,24 +17,31 @@ use super::{event::Event, recorder::TraceRecorder, timeline::TimelineData, track
 const MAX_SLICES: usize = 200_000;
 
 /// A timeline that is recorded during a run and written at its end.
+///
+/// Its memory is bounded: of long runs it keeps some of the batches, from start to end (see `sampling`).
 #[derive(Debug)]
-pub(crate) struct Timeline {
+pub struct Timeline {
     recorder: Arc<TraceRecorder>,
 }
 
 impl Timeline {
-    /// Starts an empty timeline.
-    pub(crate) fn start() -> Timeline {
+    /// Starts an empty timeline; its times count from now.
+    #[must_use]
+    pub fn start() -> Timeline {
         Timeline { recorder: Arc::new(TraceRecorder::new(sys::clock::now(), MAX_SLICES)) }
     }
 
-    /// The observer to register with the pool.
-    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
+    /// Returns the observer to register with the pool.
+    #[must_use]
+    pub fn observer(&self) -> Arc<dyn Observer> {
         self.recorder.clone()
     }
 
-    /// Writes the file.
-    pub(crate) fn write(&self, file: &File) -> io::Result<()> {
+    /// Writes the timeline as one JSON object.
+    ///
+    /// # Errors
+    /// If writing to the file fails.
+    pub fn write(&self, file: &File) -> io::Result<()> {
         self.recorder.with_data(|data| write(data, file))
     }
 }

@@ -6,7 +6,7 @@ use pool::WorkerId;
 use serde_json::json;
 
 use super::{TimedItem, in_order};
-use crate::trace::{
+use crate::{
     event::{Event, Phase, Track},
     timeline::TimelineData,
     worker_trace::{BatchRun, ReceivedOutcomes, RunEnd, SentBatch, WorkerEnd, WorkerEndKind, WorkerTrace},

@@ -2,7 +2,7 @@
 
 use pool::MonotonicInstant;
 
-use crate::trace::{
+use crate::{
     event::{Event, Track},
     timeline::TimelineData,
     worker_trace::{RunEnd, Sample, WorkerTrace},

@@ -7,7 +7,7 @@ use super::{
     TimedItem, in_order,
     slot::{ended, jobs},
 };
-use crate::trace::{
+use crate::{
     event::{Event, Phase, Track},
     timeline::TimelineData,
     worker_trace::{BatchRun, RunEnd, WorkerTrace},
@@ -154,7 +154,7 @@ fn about(run: &BatchRun) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::job_numbers::JobNumbers;
+    use crate::job_numbers::JobNumbers;
 
     fn run(durations: &[u32], end: u64) -> BatchRun {
         BatchRun {
