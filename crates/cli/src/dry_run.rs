@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use console::ExitStatus;
+
 use crate::{
     args::ExecutorKind,
     error::{self, RunError, warn},
-    exit::ExitStatus,
     parse::Op,
     plan::Plan,
     run::{Files, JobConsumer, JobReader, ReadEnd, ReadJob, exit_status_of},

@@ -2,9 +2,10 @@
 
 use std::{io, path::PathBuf};
 
+use console::screen;
 use pool::BuildError;
 
-use crate::{each::DefineError, screen};
+use crate::each::DefineError;
 
 /// An invalid command line.
 #[derive(Debug, thiserror::Error)]

@@ -10,26 +10,24 @@ mod cluster;
 mod dry_run;
 mod each;
 mod error;
-mod exit;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod input;
-mod interrupt;
 mod measure;
 mod output;
 mod parse;
 mod plan;
 mod report;
 mod run;
-mod screen;
-mod text;
+mod signals;
 mod thread_timers;
 mod units;
 mod variables;
 
 use args::{Command, Packaging};
-use exit::ExitStatus;
+use console::ExitStatus;
+use coreutils::Front;
 use plan::Plan;
 
 /// Runs the program. Never returns: the process exits with one of the documented exit codes or by the signal
@@ -40,15 +38,15 @@ pub fn main() -> ! {
     sys::signal::ignore_file_size_signal();
     pool::enter_if_worker::<ops::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
-    pool::enter_if_worker::<text::Block>();
-    exit::leave(run_command())
+    pool::enter_if_worker::<coreutils::Block>();
+    console::exit::leave(run_command())
 }
 
 fn run_command() -> ExitStatus {
     let mut words = std::env::args_os().skip(1);
-    if let Some(front) = words.next().as_ref().and_then(text::Front::named) {
+    if let Some(front) = words.next().as_ref().and_then(Front::named) {
         // They parse their arguments as the GNU tools do, without clap.
-        return text::run(front, words);
+        return coreutils::run(front, words, &ops::SECRETS);
     }
     let arguments = match args::read() {
         Ok(arguments) => arguments,

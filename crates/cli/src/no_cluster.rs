@@ -3,11 +3,11 @@
 use std::{ffi::OsString, path::Path};
 
 use clap::{Args, Subcommand};
+use console::ExitStatus;
 
 use crate::{
     args::RunOptions,
     error::{self, UsageError},
-    exit::ExitStatus,
     plan::{Connect, Plan},
 };
 

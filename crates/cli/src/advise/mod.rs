@@ -4,6 +4,7 @@ mod args;
 mod sample;
 mod sentence;
 
+use console::ExitStatus;
 use pool::available_cores;
 
 pub(crate) use args::AdviseArguments;
@@ -11,13 +12,12 @@ pub(crate) use args::AdviseArguments;
 use self::{sample::sample, sentence::sentence};
 use crate::{
     error::{self, RunError},
-    exit::ExitStatus,
     files::Registry,
     input::{InputSource, open_all},
-    interrupt::exit_on_signal,
     output::print_stdout,
     plan::Plan,
     run::{ReadEnd, exit_status_of},
+    signals::exit_on_signal,
 };
 
 /// Runs `runner advise`.

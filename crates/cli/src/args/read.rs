@@ -8,9 +8,10 @@ use std::{
 };
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, parser::ValueSource};
+use console::{ExitStatus, screen};
 
 use super::{Arguments, Command};
-use crate::{exit::ExitStatus, output::print_stdout, screen, text, variables};
+use crate::{output::print_stdout, variables};
 
 /// Options that apply to a local pool only. With `--cluster` the nodes choose these settings, and the cluster
 /// keeps the results without a journal.
@@ -98,5 +99,5 @@ pub(crate) fn command_named(name: &Path) -> Option<String> {
 
 /// Returns the complete clap command, for help, completions and the manual page.
 pub(crate) fn command() -> clap::Command {
-    Arguments::command().subcommands(text::commands())
+    Arguments::command().subcommands(coreutils::commands())
 }

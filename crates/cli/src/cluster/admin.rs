@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
+use console::ExitStatus;
 
 use super::{ClusterMisuse, args::ServerArguments};
 use crate::{
     error::{self, RunError, warn},
-    exit::ExitStatus,
     output::print_stdout,
 };
 

@@ -22,8 +22,8 @@ pub(crate) use args::{ClusterCommand, RunArguments};
 pub(crate) use misuse::ClusterMisuse;
 pub(crate) use submit::ClusterPlan;
 
-use crate::exit::ExitStatus;
 use args::QueueCommand;
+use console::ExitStatus;
 
 /// Runs `runner node` or `runner cluster`.
 pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {

@@ -3,12 +3,14 @@
 use std::{fs, process, sync::Arc, time::Duration};
 
 use cluster::{Leave, NodeNews, NodeSettings, NodeSummary, Queue, serve};
+use console::{
+    ExitStatus,
+    signals::{block_termination_signals, watch},
+};
 
 use super::args::NodeArguments;
 use crate::{
     error::{self, RunError, UsageError, warn},
-    exit::ExitStatus,
-    interrupt::{block_termination_signals, watch},
     plan::Plan,
     run::GRACE_PERIOD,
 };

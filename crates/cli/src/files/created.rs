@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::identity::FileIdentity;
+use console::FileIdentity;
 
 /// Guard that removes a created file when it is dropped, unless it is kept.
 #[derive(Debug)]

@@ -13,7 +13,6 @@
 //! 3. [`Output::commit`] truncates the outputs.
 
 mod created;
-mod identity;
 mod output;
 mod registry;
 

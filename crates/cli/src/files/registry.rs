@@ -7,11 +7,9 @@ use std::{
     path::Path,
 };
 
-use super::{
-    CreatedFile, Output, OutputOption,
-    identity::{FileIdentity, FileKind},
-    output::open_failed,
-};
+use console::{FileIdentity, FileKind};
+
+use super::{CreatedFile, Output, OutputOption, output::open_failed};
 use crate::{
     error::RunError,
     plan::{Destination, Input},

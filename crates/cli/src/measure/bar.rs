@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use console::screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::BenchPlan;
-use crate::{error::warn, screen};
+use crate::error::warn;
 
 /// Shortest time between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,12 +7,13 @@ mod plan;
 
 pub(crate) use args::BenchArguments;
 
+use console::ExitStatus;
+
 use self::{bar::Bar, outputs::ReportOutputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
-    exit::ExitStatus,
-    interrupt::exit_on_signal,
     run::exit_status_of,
+    signals::exit_on_signal,
 };
 
 /// Runs `runner bench`.

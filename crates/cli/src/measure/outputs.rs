@@ -7,13 +7,13 @@ use std::{
 };
 
 use bench::report::Report;
+use console::{ExitStatus, LineWriter};
 
 use super::plan::{BenchPlan, Rendering};
 use crate::{
     error::RunError,
-    exit::ExitStatus,
     files::{Output, OutputOption, Registry},
-    output::{LineWriter, ending},
+    output::ending,
 };
 
 const PICTURES: OutputOption = OutputOption { name: "--svg", content: "pictures" };

@@ -4,7 +4,6 @@ mod counts;
 mod failures;
 mod journal_format;
 mod layout;
-mod lines;
 mod record;
 mod rendered;
 mod reorder_buffer;
@@ -12,32 +11,20 @@ mod value;
 mod window;
 mod writer;
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    os::fd::AsFd,
-};
+use std::io::{self, Write};
 
 pub(crate) use counts::Counts;
 pub(crate) use failures::FailureReport;
 pub(crate) use journal_format::{body_from_journal, journal_record};
 pub(crate) use layout::Layout;
-pub(crate) use lines::LineWriter;
 pub(crate) use record::{OutcomeKind, RecordBody, cancelled_body, invalid_body};
 pub(crate) use reorder_buffer::{Entering, ReorderBuffer};
 pub(crate) use writer::write_all_lines;
 
+use console::{ExitStatus, LineWriter, standard_output};
 use nix::sys::signal::Signal;
 
-use crate::{
-    error::{self, RunError},
-    exit::ExitStatus,
-};
-
-/// Returns standard output without a buffer.
-pub(crate) fn standard_output() -> io::Result<File> {
-    io::stdout().as_fd().try_clone_to_owned().map(File::from)
-}
+use crate::error::{self, RunError};
 
 /// Prints a text to standard output.
 pub(crate) fn print_stdout(text: &[u8]) -> ExitStatus {

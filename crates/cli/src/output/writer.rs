@@ -5,8 +5,9 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use super::{LineWriter, ReorderBuffer};
-use crate::screen;
+use console::{LineWriter, screen};
+
+use super::ReorderBuffer;
 
 /// Pieces are combined into writes of up to this size in bytes.
 const MAX_COMBINED: usize = 64 * 1024;

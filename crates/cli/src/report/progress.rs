@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
+use console::screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     error::warn,
     output::{Counts, ReorderBuffer},
     plan::Plan,
-    screen,
 };
 
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
+use console::{LineWriter, screen};
 use pool::{ProgramStats, WorkerStats};
 use serde::Serialize;
 
 use super::time_accounting::{ParentTimes, TimeAccounting, seconds};
 use crate::{
     args::StatsFormat,
-    output::{Counts, LineWriter, OutcomeKind},
-    screen,
+    output::{Counts, OutcomeKind},
     units::{format_count, format_decimal},
 };
 

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use console::{ExitStatus, signals::suspend_self_only};
 use nix::sys::signal::{Signal, raise};
 use ops::Builtin;
 use pool::Executor;
@@ -26,9 +27,7 @@ use super::{
 use crate::{
     args::ExecutorKind,
     error::{self, RunError},
-    exit::ExitStatus,
     files::Output,
-    interrupt::suspend_self_only,
     output::ReorderBuffer,
     plan::Plan,
     report::{ParentTimes, Progress, Stats, print_summary},

@@ -8,11 +8,12 @@ use std::{
     time::Instant,
 };
 
+use console::ExitStatus;
+
 use super::{Coordinator, RunEvent, SIGNAL_POLL_INTERVAL, WRITER_TIMEOUT};
 use crate::{
     args::StatsFormat,
     error::{self, RunError},
-    exit::ExitStatus,
     files::Output,
     plan::Plan,
     report::Stats,

@@ -8,6 +8,10 @@ use std::{
     time::Instant,
 };
 
+use console::{
+    ExitStatus,
+    signals::{block_signals, watch},
+};
 use nix::sys::signal::Signal;
 use ops::Builtin;
 use pool::Executor;
@@ -17,9 +21,7 @@ use super::{Coordinator, FORCED_EXIT_TIMEOUT};
 use crate::{
     each::check_programs,
     error::RunError,
-    exit::ExitStatus,
     input::InputSource,
-    interrupt::{block_signals, watch},
     output::ReorderBuffer,
     plan::Plan,
     report::Progress,

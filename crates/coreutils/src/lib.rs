@@ -33,8 +33,10 @@ mod write;
 
 use std::{ffi::OsString, fs::File, io, os::fd::AsFd, sync::Arc};
 
-pub(crate) use block::Block;
-pub(crate) use help::commands;
+use console::{ExitStatus, FileIdentity, FileKind};
+
+pub use block::Block;
+pub use help::commands;
 
 use self::{
     arguments::{Computation, Request, read_arguments},
@@ -43,18 +45,20 @@ use self::{
     reader::start_reader,
     write::Writer,
 };
-use crate::{error::RunError, exit::ExitStatus, files::Registry, plan::Input};
 
 /// The front end. Its name is the prefix of its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Front {
+pub enum Front {
+    /// `factor`.
     Factor,
+    /// `gcd`.
     Gcd,
 }
 
 impl Front {
     /// Returns the front end that the first argument names.
-    pub(crate) fn named(name: &OsString) -> Option<Front> {
+    #[must_use]
+    pub fn named(name: &OsString) -> Option<Front> {
         [Front::Factor, Front::Gcd].into_iter().find(|front| name == front.name())
     }
 
@@ -66,13 +70,18 @@ impl Front {
     }
 }
 
-/// Runs `runner factor` or `runner gcd`, with the arguments after that word.
-pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> ExitStatus {
+/// Runs `runner factor` or `runner gcd`, with the arguments after that word. Workers are started without the environment
+/// variables `secrets`.
+pub fn run(
+    front: Front,
+    arguments: impl Iterator<Item = OsString>,
+    secrets: &'static [&'static str],
+) -> ExitStatus {
     let permutes = std::env::var_os("POSIXLY_CORRECT").is_none();
     match read_arguments(front, arguments, permutes) {
         Ok(Request::Help) => Writer::new(front).finish_with(help::help_text(front).as_bytes()),
         Ok(Request::Version) => Writer::new(front).finish_with(help::version_text(front).as_bytes()),
-        Ok(Request::Computation(computation)) => compute(front, computation),
+        Ok(Request::Computation(computation)) => compute(front, computation, secrets),
         Err(error) => {
             messages::print_option_error(front, &error);
             ExitStatus::JobsFailed
@@ -80,12 +89,12 @@ pub(crate) fn run(front: Front, arguments: impl Iterator<Item = OsString>) -> Ex
     }
 }
 
-fn compute(front: Front, computation: Computation) -> ExitStatus {
+fn compute(front: Front, computation: Computation, secrets: &'static [&'static str]) -> ExitStatus {
     if let Err(error) = check_streams(&computation) {
         messages::print(front, &error);
         return ExitStatus::JobsFailed;
     }
-    let started = LazyPool::new().and_then(|pool| {
+    let started = LazyPool::new(secrets).and_then(|pool| {
         let (pool, queue) = (Arc::new(pool), Arc::new(BlockQueue::default()));
         start_reader(front, computation, &pool, &queue)?;
         Ok((pool, queue))
@@ -99,16 +108,24 @@ fn compute(front: Front, computation: Computation) -> ExitStatus {
     }
 }
 
+/// Two standard streams are the same file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} and {1} are the same file; choose another file for the results")]
+struct SameFile(&'static str, &'static str);
+
 /// Rejects standard input that is also the output, because each result would be read as a number. An empty
 /// file, as the shell leaves it in `factor <file >file`, is allowed: it has no results.
-fn check_streams(computation: &Computation) -> Result<(), RunError> {
+fn check_streams(computation: &Computation) -> Result<(), SameFile> {
     let is_read = computation.operands.is_none() && !is_empty(&io::stdin());
-    if !is_read {
-        return Ok(());
+    let input = FileIdentity::of(&io::stdin()).ok().filter(|input| input.kind == FileKind::Storage);
+    let Some(input) = input.filter(|_| is_read) else { return Ok(()) };
+    if FileIdentity::of(&io::stderr()).is_ok_and(|errors| errors == input) {
+        return Err(SameFile("standard error", "standard input"));
     }
-    let mut registry = Registry::new();
-    registry.add_input(&Input::Standard, None)?;
-    registry.add_standard_output()
+    if FileIdentity::of(&io::stdout()).is_ok_and(|output| output == input) {
+        return Err(SameFile("standard input", "standard output"));
+    }
+    Ok(())
 }
 
 fn is_empty(stream: &impl AsFd) -> bool {

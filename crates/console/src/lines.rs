@@ -13,13 +13,14 @@ use sys::stream::{Blocking, PIPE_BUF, is_pipe};
 /// other writers. So each write to a pipe contains as many whole lines as fit into [`PIPE_BUF`], or a single
 /// longer line. Other streams get everything in one write.
 #[derive(Debug)]
-pub(crate) struct LineWriter<W> {
+pub struct LineWriter<W> {
     stream: Blocking<W>,
     is_pipe: bool,
 }
 
 impl<W: Write + AsFd> LineWriter<W> {
-    pub(crate) fn new(stream: W) -> LineWriter<W> {
+    /// Creates a writer to a stream.
+    pub fn new(stream: W) -> LineWriter<W> {
         LineWriter { is_pipe: is_pipe(&stream), stream: Blocking(stream) }
     }
 }

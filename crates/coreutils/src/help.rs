@@ -6,7 +6,8 @@ use super::Front;
 
 /// Returns the subcommands for help, completions and the manual. Clap does not parse their arguments, because
 /// their syntax and messages differ from clap's.
-pub(crate) fn commands() -> [Command; 2] {
+#[must_use]
+pub fn commands() -> [Command; 2] {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };

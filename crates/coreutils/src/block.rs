@@ -1,6 +1,5 @@
 //! A block of text as a job of the pool.
 
-use ops::BuiltinError;
 use pool::Job;
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +33,7 @@ pub(crate) enum Tokens {
 
 /// A part of the text that one worker processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Block {
+pub struct Block {
     /// The operation.
     pub(crate) task: Task,
     /// The text. Ends at the end of a number or line.
@@ -44,7 +43,7 @@ pub(crate) struct Block {
 
 /// Output of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BlockOutput {
+pub struct BlockOutput {
     /// Lines for standard output.
     #[serde(with = "serde_bytes")]
     pub(crate) lines: Vec<u8>,
@@ -69,8 +68,8 @@ pub(crate) struct TokenError {
 pub(crate) enum TokenErrorKind {
     /// It is not an integer of the required kind.
     NotANumber,
-    /// It is an integer that cannot be factored.
-    Failed(BuiltinError),
+    /// It is 0, which has no prime factors.
+    Zero,
 }
 
 impl BlockOutput {

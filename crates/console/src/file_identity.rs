@@ -1,21 +1,37 @@
 //! Identification of a file under different names.
 
 use std::{
-    fs::Metadata,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    fs::{File, Metadata},
+    io,
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
 };
 
 /// Identity of a file, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileIdentity {
-    pub(super) kind: FileKind,
+pub struct FileIdentity {
+    /// Effect of a write on the data in the file.
+    pub kind: FileKind,
     device: u64,
     inode: u64,
 }
 
+impl FileIdentity {
+    /// Returns the identity of an open file.
+    ///
+    /// # Errors
+    /// If the file cannot be examined, or no descriptor is free.
+    pub fn of(file: &impl AsFd) -> io::Result<FileIdentity> {
+        let file = File::from(file.as_fd().try_clone_to_owned()?);
+        Ok(FileIdentity::from(&file.metadata()?))
+    }
+}
+
 /// Effect of a write on the data in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileKind {
+pub enum FileKind {
     /// Regular file or block device: the data is overwritten.
     Storage,
     /// Pipe: the data stays, and the written data follows.

@@ -6,6 +6,7 @@ use std::{
     ops::ControlFlow,
 };
 
+use console::{ExitStatus, LineWriter, standard_output};
 use nix::{errno::Errno, sys::signal::Signal};
 use pool::{JobError, ResultError};
 
@@ -16,10 +17,6 @@ use super::{
     messages::{self, WriteError},
     queue::{BlockQueue, QueueEvent},
     reader::InputError,
-};
-use crate::{
-    exit::ExitStatus,
-    output::{LineWriter, standard_output},
 };
 
 /// Number of bytes that GNU `factor` buffers before it writes. After a failed write, that is how much it

@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::text::block::{Block, BlockOutput};
+    use crate::block::{Block, BlockOutput};
 
     const FACTOR: Task = Task::Factor { tokens: Tokens::Stream, exponents: false };
     const GCD: Task = Task::Gcd { tokens: Tokens::Stream };

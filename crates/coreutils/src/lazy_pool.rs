@@ -2,15 +2,15 @@
 
 use std::{io, num::NonZeroU64, sync::Arc, thread, time::Duration};
 
+use console::{
+    ExitStatus, exit,
+    signals::{block_signals, watch},
+};
 use nix::sys::signal::{Signal, raise};
 use parking_lot::Mutex;
 use pool::{BatchSize, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool, available_cores};
 
 use super::block::Block;
-use crate::{
-    exit::{self, ExitStatus},
-    interrupt::{block_signals, received, watch},
-};
 
 /// Environment variable with the number of workers.
 const WORKERS_VARIABLE: &str = "RUNNER_WORKERS";
@@ -30,6 +30,8 @@ pub(super) enum SetupError {
 /// An executor that is created when it is first used.
 pub(super) struct LazyPool {
     workers: usize,
+    /// Environment variables that workers must not inherit.
+    secrets: &'static [&'static str],
     /// Shared with the thread that handles signals.
     executor: Arc<SharedExecutor>,
 }
@@ -39,8 +41,8 @@ type SharedExecutor = Mutex<Option<Arc<dyn Executor<Block>>>>;
 impl LazyPool {
     /// Creates the pool without workers, and blocks signals and starts the thread that handles them. Must be
     /// called before any other thread is started, because threads inherit the mask of blocked signals.
-    pub(super) fn new() -> Result<LazyPool, SetupError> {
-        let lazy_pool = LazyPool { workers: workers()?, executor: Arc::default() };
+    pub(super) fn new(secrets: &'static [&'static str]) -> Result<LazyPool, SetupError> {
+        let lazy_pool = LazyPool { workers: workers()?, secrets, executor: Arc::default() };
         let (signals, executor) = (block_signals(), lazy_pool.executor.clone());
         watch(signals, STOP_TIMEOUT, move |signal| {
             handle_signal(signal, &executor);
@@ -71,7 +73,7 @@ impl LazyPool {
         // A block is large enough to be a batch.
         let settings =
             ProcessPool::builder().workers(self.workers).batch_size(BatchSize::Fixed(NonZeroU64::MIN));
-        let settings = ops::SECRETS.into_iter().fold(settings, |settings, name| settings.env_remove(name));
+        let settings = self.secrets.iter().fold(settings, |settings, name| settings.env_remove(name));
         Ok(Arc::new(settings.build()?))
     }
 
@@ -91,7 +93,7 @@ impl LazyPool {
     /// Call this when a block has been abandoned. If a signal is the cause, does not return, because the
     /// program is about to exit by that signal and must not print an error.
     pub(super) fn wait_for_exit_by_signal(&self) {
-        while received().is_some() {
+        while exit::received().is_some() {
             thread::park();
         }
     }

@@ -15,47 +15,34 @@
 
 use std::{
     io,
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use bench::Starts;
 use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::exit::{self, ExitStatus};
 
-/// Time for workers to finish starting before the program exits regardless.
-const WORKER_START_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// First signal that requested the end.
-static RECEIVED: OnceLock<Signal> = OnceLock::new();
-
 /// Whether suspension stops this process only, without notifying the command.
 static SUSPENDS_SELF_ONLY: AtomicBool = AtomicBool::new(false);
 
-/// Returns the first signal that requested the end, if any.
-pub(crate) fn received() -> Option<Signal> {
-    RECEIVED.get().copied()
-}
-
 /// Blocks the signals that end the program, for this thread and all threads it starts. A signal that was
 /// ignored when the program started stays ignored.
-pub(crate) fn block_termination_signals() -> SigSet {
+#[must_use]
+pub fn block_termination_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
 /// Like [`block_termination_signals`], and also blocks SIGTSTP.
-pub(crate) fn block_signals() -> SigSet {
+#[must_use]
+pub fn block_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGTSTP])
 }
 
 /// Makes suspension stop this process without notifying the command: the command has no workers any more, or
 /// may be blocked on a reader.
-pub(crate) fn suspend_self_only() {
+pub fn suspend_self_only() {
     SUSPENDS_SELF_ONLY.store(true, Ordering::Relaxed);
 }
 
@@ -69,7 +56,10 @@ fn block(all: &[Signal]) -> SigSet {
 /// Starts the thread that receives these signals. It calls `notify` with each of them. `notify` must not
 /// block on a reader; it returns whether the command handles the signal. After the second signal the command
 /// has `limit` to exit the process.
-pub(crate) fn watch(
+///
+/// # Errors
+/// If the thread cannot be started.
+pub fn watch(
     signals: SigSet,
     limit: Duration,
     mut notify: impl FnMut(Signal) -> bool + Send + 'static,
@@ -79,7 +69,7 @@ pub(crate) fn watch(
         loop {
             match next(&signals, end_at) {
                 Some(Signal::SIGTSTP) => suspend(&mut notify),
-                Some(signal) if RECEIVED.set(signal).is_ok() => drop(notify(signal)),
+                Some(signal) if exit::note_signal(signal) => drop(notify(signal)),
                 Some(signal) if end_at.is_none() => {
                     end_at = Instant::now().checked_add(limit);
                     notify(signal);
@@ -115,13 +105,4 @@ fn suspend(notify: &mut impl FnMut(Signal) -> bool) {
 
 fn leave() -> ! {
     exit::leave(ExitStatus::Succeeded)
-}
-
-/// Exits the program on the first signal that requests the end. For commands that have nothing to finish; the
-/// workers are killed with the process. Must be called before any other thread is started.
-pub(crate) fn exit_on_signal(starts: Starts) -> io::Result<()> {
-    watch(block_termination_signals(), WORKER_START_TIMEOUT, move |_| {
-        let _pause = starts.pause(WORKER_START_TIMEOUT);
-        leave()
-    })
 }

@@ -44,7 +44,7 @@ pub(super) fn factor_all(text: &[u8], kind: Tokens, exponents: bool) -> BlockOut
             }
             Some(Magnitude::Long(number)) => match numtheory::prime_powers(&number) {
                 Ok(powers) => line.of_long(&mut output.lines, significant(token), &powers),
-                Err(error) => output.add_error(token, TokenErrorKind::Failed(error.into())),
+                Err(numtheory::ZeroHasNoFactors) => output.add_error(token, TokenErrorKind::Zero),
             },
             None => output.add_error(token, TokenErrorKind::NotANumber),
         }

@@ -3,12 +3,13 @@
 
 use std::{fmt::Display, io};
 
+use console::screen;
+
 use super::{
     Front,
     arguments::OptionError,
     block::{TokenError, TokenErrorKind},
 };
-use crate::screen;
 
 /// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,9 @@ pub(super) fn print_token_error(front: Front, error: &TokenError) {
             print(front, &format!("{token} is not a valid positive integer"))
         }
         (TokenErrorKind::NotANumber, Front::Gcd) => print(front, &format!("{token} is not a valid integer")),
-        (TokenErrorKind::Failed(error), _) => print(front, &format!("{token} cannot be factored: {error}")),
+        (TokenErrorKind::Zero, _) => {
+            print(front, &format!("{token} cannot be factored: {}", numtheory::ZeroHasNoFactors));
+        }
     }
 }
 

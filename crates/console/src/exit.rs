@@ -1,30 +1,33 @@
 //! Exit statuses of the program and their codes.
 
+use std::sync::OnceLock;
+
 use nix::sys::signal::Signal;
 
-use crate::interrupt;
-
-/// Every job succeeded.
 const SUCCEEDED: i32 = 0;
-/// At least one job did not succeed.
 const JOBS_FAILED: i32 = 1;
-/// The command line is invalid.
 const USAGE: i32 = 2;
-/// Input or output failed.
 const INPUT_OUTPUT: i32 = 3;
-/// Workers could not be started, or the pool failed.
 const POOL: i32 = 4;
-/// The journal cannot be used.
 const JOURNAL: i32 = 5;
+
+/// First signal that requested the end.
+static RECEIVED: OnceLock<Signal> = OnceLock::new();
 
 /// Exit status of the program. When several apply, the greatest in this order wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(crate) enum ExitStatus {
+pub enum ExitStatus {
+    /// Every job succeeded.
     Succeeded,
+    /// At least one job did not succeed.
     JobsFailed,
+    /// The command line is invalid.
     Usage,
+    /// Input or output failed.
     InputOutput,
+    /// The journal cannot be used.
     Journal,
+    /// Workers could not be started, or the pool failed.
     Pool,
     /// Ended by a signal. The program raises the same signal against itself, so that a shell loop stops too.
     Signal(Signal),
@@ -32,16 +35,28 @@ pub(crate) enum ExitStatus {
 
 impl ExitStatus {
     /// Returns the more severe of two statuses; of two signals, the first.
-    pub(crate) fn and(self, other: ExitStatus) -> ExitStatus {
+    #[must_use]
+    pub fn and(self, other: ExitStatus) -> ExitStatus {
         let both_signals = matches!((self, other), (ExitStatus::Signal(_), ExitStatus::Signal(_)));
         if other > self && !both_signals { other } else { self }
     }
 }
 
+/// Returns the first signal that requested the end, if any.
+#[must_use]
+pub fn received() -> Option<Signal> {
+    RECEIVED.get().copied()
+}
+
+/// Records a signal that requests the end; returns whether it is the first.
+pub(crate) fn note_signal(signal: Signal) -> bool {
+    RECEIVED.set(signal).is_ok()
+}
+
 /// Exits the process. If a signal has requested the end, even after the command finished, exits by the first
 /// such signal.
-pub(crate) fn leave(status: ExitStatus) -> ! {
-    let by_signal = interrupt::received().map(ExitStatus::Signal);
+pub fn leave(status: ExitStatus) -> ! {
+    let by_signal = received().map(ExitStatus::Signal);
     std::process::exit(match by_signal.map_or(status, |by_signal| status.and(by_signal)) {
         ExitStatus::Succeeded => SUCCEEDED,
         ExitStatus::JobsFailed => JOBS_FAILED,
