@@ -210,6 +210,9 @@ impl<'ast> Visit<'ast> for Paths {
         }
     }
 
+    /// Paths in `pub(in PATH)` import nothing.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.0.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
