@@ -8,7 +8,7 @@ use dashu_int::{
     ops::{BitTest, SquareRoot},
 };
 
-use super::odd_part;
+use super::odd_part::odd_part;
 use crate::ring::Ring;
 
 /// Returns whether the modulus of the ring, an odd number above 2, passes the test. Squares do not pass.

@@ -8,6 +8,7 @@ use std::array;
 
 use dashu_int::UBig;
 
+use super::odd_part::odd_part;
 use crate::ring::{Ring, Word};
 
 /// Returns whether an odd n above 2 is prime.
@@ -61,7 +62,7 @@ fn passes<const BASES: usize>(n: u64, ring: &Word, bases: [u64; BASES]) -> bool 
 pub(super) fn is_strong_probable_prime<R: Ring>(ring: &R, base: u64) -> bool {
     let one = ring.residue(1);
     let minus_one = ring.sub(&ring.residue(0), &one);
-    let (odd, twos) = super::odd_part(ring.modulus() - UBig::ONE);
+    let (odd, twos) = odd_part(ring.modulus() - UBig::ONE);
     let mut power = ring.pow(&ring.residue(base), &odd);
     if power == one || power == minus_one {
         return true;

@@ -7,6 +7,7 @@
 
 mod lucas;
 mod miller_rabin;
+mod odd_part;
 
 use dashu_int::UBig;
 
@@ -32,12 +33,6 @@ impl Task for BailliePsw {
         let passes = |base| miller_rabin::is_strong_probable_prime(ring, base);
         passes(2) && lucas::is_strong_probable_prime(ring) && MORE_BASES.into_iter().all(passes)
     }
-}
-
-/// Returns `odd` and `twos` with n = odd * 2^twos, for n > 0.
-fn odd_part(n: UBig) -> (UBig, usize) {
-    let twos = n.trailing_zeros().unwrap_or(0);
-    (n >> twos, twos)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use dashu_int::{UBig, fast_div::ConstDivisor, ops::Gcd};
 
-use super::Ring;
+use super::arithmetic::Ring;
 
 /// A modulus of any size.
 #[derive(Debug)]

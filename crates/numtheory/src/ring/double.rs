@@ -2,7 +2,7 @@
 
 use dashu_int::UBig;
 
-use super::Ring;
+use super::arithmetic::Ring;
 use crate::{gcd, inverse::inverse};
 
 /// A modulus of two words with the constants of Montgomery multiplication.

@@ -7,7 +7,7 @@ use std::array;
 
 use dashu_int::UBig;
 
-use super::Ring;
+use super::arithmetic::Ring;
 
 /// N independent residues of the ring R.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 
 use dashu_int::{UBig, ops::Gcd};
 
-use super::Ring;
+use super::arithmetic::Ring;
 use crate::inverse::inverse;
 
 /// A modulus of N words with the constants of Montgomery multiplication. The least significant word is the

@@ -6,7 +6,7 @@
 
 use dashu_int::UBig;
 
-use super::Ring;
+use super::arithmetic::Ring;
 use crate::{gcd, inverse::inverse};
 
 /// A modulus of one word with the constants of Montgomery multiplication.
