@@ -6,6 +6,7 @@ mod bounded;
 mod cbor;
 #[cfg(feature = "codecs")]
 mod checked;
+mod error;
 #[cfg(feature = "codecs")]
 mod json;
 mod kind;
@@ -20,60 +21,12 @@ mod postcard;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
-
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::catch_panic;
 
+pub use error::CodecError;
 pub use kind::{CodecKind, UnknownCodec};
-
-/// Error of encoding or decoding a value.
-///
-/// ```
-/// use wire::CodecKind;
-///
-/// let error = CodecKind::Bincode.decode::<u64>(b"").unwrap_err();
-/// assert!(!error.to_string().is_empty());
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CodecError(pub(crate) String);
-
-impl CodecError {
-    /// Creates the error for a user-defined serializer that panicked; `doing` is "encoding" or "decoding".
-    #[must_use]
-    pub fn panicked(doing: &str, panic: &job::Panic) -> CodecError {
-        CodecError(format!("{doing} panicked: {}", panic.message))
-    }
-
-    #[cold]
-    fn encoding(error: impl Display) -> CodecError {
-        CodecError(format!("cannot encode: {error}"))
-    }
-
-    #[cold]
-    fn decoding(error: impl Display) -> CodecError {
-        CodecError(format!("cannot decode: {error}"))
-    }
-
-    /// Checks the size of an outcome in bytes.
-    #[inline]
-    pub(crate) fn check_size(bytes: usize, limit: u64) -> Result<(), CodecError> {
-        if bytes as u64 <= limit { Ok(()) } else { Err(CodecError::too_large(bytes, limit)) }
-    }
-
-    #[cold]
-    fn too_large(bytes: usize, limit: u64) -> CodecError {
-        CodecError(format!("outcome of {bytes} bytes exceeds `max_outcome` ({limit} bytes)"))
-    }
-
-    /// Checks that no bytes are left after the value.
-    #[inline]
-    fn check_consumed(left: usize) -> Result<(), CodecError> {
-        if left == 0 { Ok(()) } else { Err(CodecError::decoding(format_args!("{left} trailing bytes"))) }
-    }
-}
 
 impl CodecKind {
     /// Appends the encoded value to `into`. On an error `into` is unchanged.
@@ -100,7 +53,7 @@ impl CodecKind {
         result
     }
 
-    /// Like [`encode`](CodecKind::encode), for callers that catch_panics panics themselves. After an error or
+    /// Like [`encode`](CodecKind::encode), for callers that catch panics themselves. After an error or
     /// a panic they must remove the bytes that were appended.
     ///
     /// # Errors
@@ -122,7 +75,7 @@ impl CodecKind {
         }
     }
 
-    /// Like [`decode`](CodecKind::decode), for callers that catch_panics panics themselves.
+    /// Like [`decode`](CodecKind::decode), for callers that catch panics themselves.
     ///
     /// # Errors
     /// If `bytes` is not the encoding of a `T`, or has trailing bytes.

@@ -3,7 +3,7 @@
 use bincode::{config, config::Config, enc::write::Writer, error::EncodeError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CodecError, bounded::Bounds};
+use super::{bounded::Bounds, error::CodecError};
 
 struct Appender<'a>(&'a mut Vec<u8>);
 

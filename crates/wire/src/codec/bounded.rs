@@ -24,7 +24,7 @@ use serde::{
     de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 
-use super::CodecError;
+use super::error::CodecError;
 
 /// Maximum nesting depth of a value, including `Some` and newtype structs. A thread's stack has room for
 /// several times this depth.

@@ -6,9 +6,9 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    CodecError,
     bounded::Bounded,
     checked::{Checked, Restrictions},
+    error::CodecError,
 };
 
 /// `None`, `()` and unit structs are encoded as null.

@@ -12,9 +12,9 @@ use serde::{
 };
 
 use super::{
-    CodecError,
     bounded::Bounds,
     checked::{Checked, Restrictions},
+    error::CodecError,
 };
 
 /// `None`, `()` and unit structs are encoded as null; numbers must be finite.

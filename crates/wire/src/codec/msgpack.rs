@@ -13,9 +13,9 @@ use serde::{
 };
 
 use super::{
-    CodecError,
     bounded::Bounds,
     checked::{Checked, Restrictions},
+    error::CodecError,
 };
 
 /// `None` and `()` are encoded as nil; a unit struct is an empty array.

@@ -13,9 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_pickle::SerOptions;
 
 use super::{
-    CodecError,
     bounded::Bounded,
     checked::{Checked, Restrictions},
+    error::CodecError,
     pickle_decoder,
 };
 

@@ -11,9 +11,10 @@ use serde::{
 };
 
 use super::{
-    CodecError, bincode,
+    bincode,
     bounded::Bounds,
     checked::{Checked, Restrictions},
+    error::CodecError,
 };
 
 /// Fields are identified by position.

@@ -56,39 +56,19 @@
 //! its end of the doorbell is closed, which ends the wait of the other process. A parent that has no more
 //! jobs closes the ring of jobs before that.
 
+mod layout;
 mod receiver;
 mod sender;
 pub(crate) mod sleep;
 
 use std::ops::Deref;
 
-use sys::shared_page::{RingMemory, SharedPage};
+use sys::shared_page::SharedPage;
 
 use crate::Link;
+use layout::Ring;
 use receiver::RingReceiver;
 use sender::{RingSender, WhenFull};
-
-/// Size in bytes of the length before a packet.
-const LENGTH_SIZE: usize = 4;
-
-/// One of the two rings of a [`SharedPage`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ring {
-    /// From the parent to the worker.
-    Requests,
-    /// From the worker to the parent.
-    Replies,
-}
-
-impl Ring {
-    #[inline]
-    fn of(self, page: &SharedPage) -> RingMemory<'_> {
-        match self {
-            Ring::Requests => page.requests(),
-            Ring::Replies => page.replies(),
-        }
-    }
-}
 
 /// Returns the parent's link to the worker that shares this memory.
 ///

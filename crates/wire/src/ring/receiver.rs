@@ -5,7 +5,7 @@ use std::{ops::Deref, os::fd::OwnedFd, sync::atomic::Ordering};
 use sys::{doorbell::Woken, shared_page::SharedPage};
 
 use super::{
-    LENGTH_SIZE, Ring,
+    layout::{LENGTH_SIZE, Ring},
     sleep::{Ringer, full_fence, may_sleep, publish},
 };
 use crate::{Closed, PacketReceiver, message::MAX_PACKET_SIZE};

@@ -13,7 +13,7 @@ use sys::{
 };
 
 use super::{
-    LENGTH_SIZE, Ring,
+    layout::{LENGTH_SIZE, Ring},
     sleep::{Ringer, full_fence, may_sleep, publish},
 };
 use crate::{Closed, PacketSender, message::file_packet};

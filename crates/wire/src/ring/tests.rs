@@ -7,7 +7,7 @@ use std::{
 use proptest::prelude::*;
 use sys::{doorbell::Woken, payload::Payload, shared_page::SharedPage};
 
-use super::*;
+use super::{layout::LENGTH_SIZE, *};
 use crate::{
     Closed, Inbox, Message, Outbox, Tag,
     message::{MAX_PACKET_SIZE, MIN_FILE_SIZE, file_packet},
