@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sys::program::{End, Program, is_lack};
 
 use self::running::{FinishedCommand, RunningCommand};
-use crate::BuiltinError;
+use crate::error::BuiltinError;
 
 /// Delay after the first failed start. It doubles up to [`MAX_RETRY_DELAY`]; all delays together are 5
 /// seconds.

@@ -6,11 +6,7 @@ use dashu_int::UBig;
 
 use numtheory::{Natural, prime_powers};
 
-use crate::{BuiltinError, result_limit::ResultLimit};
-
-/// Maximum number of divisors of a number; with more, the job fails, because the list would be too long to
-/// use.
-pub const MOST_DIVISORS: usize = 1 << 20;
+use crate::{error::BuiltinError, limits::MOST_DIVISORS, result_limit::ResultLimit};
 
 /// Returns all divisors, ascending, computed from the prime factors.
 pub(crate) fn fast(n: &Natural, limit: ResultLimit) -> Result<Vec<Natural>, BuiltinError> {

@@ -1,15 +1,20 @@
 //! The ops of `runner`: the built-in ones, one file each, and those that users define (`program`).
+//!
+//! An op returns a [`Value`] or a [`BuiltinError`]; [`Limits`] applies to all of them.
 
 mod command;
 mod divisors;
+mod error;
+mod limits;
 mod prime_factors;
 mod program;
 mod result_limit;
 mod sleep;
 mod sum;
+mod value;
 
 use job::{Crash, Job};
-use numtheory::{Natural, ZeroHasNoFactors, gcd};
+use numtheory::{Natural, gcd};
 use program::Programs;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -17,9 +22,11 @@ use serde_bytes::ByteBuf;
 use result_limit::ResultLimit;
 
 pub use command::{Command, CommandOutput, SECRETS};
-pub use divisors::MOST_DIVISORS;
+pub use error::BuiltinError;
+pub use limits::{Limits, MOST_DIVISORS};
 pub use program::{Depth, ProgramDefinition, Protocol, compact};
 pub use sleep::{NotADuration, Seconds};
+pub use value::Value;
 
 /// A built-in job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,112 +94,6 @@ pub enum Method {
     Fast,
     /// Loop that tries every number: a CPU-bound load of known size.
     Trial,
-}
-
-/// Result of a built-in job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Value {
-    /// A number.
-    Natural(Natural),
-    /// Several numbers, in order.
-    Naturals(Vec<Natural>),
-    /// The requested duration, as it was written in the job.
-    Seconds(Seconds),
-    /// Exit status and output of a program.
-    Command(Box<CommandOutput>),
-    /// A program's reply, unchanged and without the delimiter.
-    Text(ByteBuf),
-    /// The result in a program's reply: compact JSON, with numbers unchanged.
-    Json(ByteBuf),
-}
-
-/// Error of a built-in job.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum BuiltinError {
-    /// `command` jobs are not [allowed](Limits::allow_command).
-    #[error("`command` jobs are not allowed; enable them with --allow-command")]
-    CommandRefused,
-    /// The program could not be started.
-    #[error("cannot run `{program}`: {reason}")]
-    CommandNotRun {
-        /// Name of the program.
-        program: String,
-        /// Error message of the system.
-        reason: String,
-    },
-    /// The exit status of the program is unknown, because its [guard](sys::program) was killed.
-    #[error("exit status of `{program}` is unknown: its guard ended with {reason}")]
-    CommandLost {
-        /// Name of the program.
-        program: String,
-        /// Exit status of the guard.
-        reason: String,
-    },
-    /// The program of a user-defined op could not be started.
-    #[error("cannot run `{program}`: {reason}")]
-    ProgramNotRun {
-        /// Path of the program as it was given.
-        program: String,
-        /// Error message of the system.
-        reason: String,
-    },
-    /// The program of a user-defined op replied with an error.
-    #[error("{message}")]
-    Program {
-        /// Error message of the program.
-        message: String,
-    },
-    /// The program of a user-defined op violated the protocol and was killed.
-    #[error("protocol: {program}: {message}")]
-    Protocol {
-        /// Name of the program.
-        program: String,
-        /// The violation, with the start of the program's output.
-        message: String,
-    },
-    /// The op is not defined in the process that ran the job.
-    #[error("op `{op}` is not defined here")]
-    OpNotDefined {
-        /// Name of the op.
-        op: String,
-    },
-    /// The number has more than [`MOST_DIVISORS`] divisors.
-    #[error("number has more than {MOST_DIVISORS} divisors")]
-    TooManyDivisors,
-    /// The result would be longer than [`Limits::max_result`].
-    #[error("result is longer than --max-result ({limit} bytes)")]
-    TooLarge {
-        /// Limit in bytes.
-        limit: u64,
-    },
-    /// There is not enough memory for the result.
-    #[error("out of memory for a result of {bytes} bytes; a lower --max-result rejects such results earlier")]
-    NoMemory {
-        /// Approximate length of the result as text, in bytes.
-        bytes: u64,
-    },
-    /// The operation is not defined for 0.
-    #[error("{ZeroHasNoFactors}")]
-    Zero,
-}
-
-impl From<ZeroHasNoFactors> for BuiltinError {
-    fn from(_: ZeroHasNoFactors) -> BuiltinError {
-        BuiltinError::Zero
-    }
-}
-
-/// Settings that every worker receives before its first job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Allows `command` jobs to run.
-    pub allow_command: bool,
-    /// Number of bytes of each output stream of a program that are kept.
-    pub max_output: u64,
-    /// Maximum length of a result in bytes of text; a job with a longer result fails.
-    pub max_result: u64,
-    /// Programs of user-defined ops.
-    pub programs: Vec<ProgramDefinition>,
 }
 
 /// Worker-local state of built-in jobs: the settings and the programs of user-defined ops.

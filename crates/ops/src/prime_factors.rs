@@ -5,7 +5,7 @@
 
 use numtheory::{Natural, prime_powers};
 
-use crate::{BuiltinError, result_limit::ResultLimit};
+use crate::{error::BuiltinError, result_limit::ResultLimit};
 
 /// Returns the prime factors, ascending, with multiplicity.
 pub(crate) fn prime_factors(n: &Natural, limit: ResultLimit) -> Result<Vec<Natural>, BuiltinError> {

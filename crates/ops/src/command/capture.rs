@@ -1,8 +1,9 @@
 //! Captures the start of an output stream.
 
-use std::{collections::TryReserveError, io::Read};
-
-use super::running::is_temporary;
+use std::{
+    collections::TryReserveError,
+    io::{self, Read},
+};
 
 /// Keeps the first bytes of a stream, up to a limit, and discards the rest.
 #[derive(Debug)]
@@ -68,6 +69,11 @@ impl Capture {
         let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         (text, self.truncated)
     }
+}
+
+/// Returns whether an operation on a pipe would block or was interrupted.
+pub(super) fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::TryReserveError,
-    io::{self, Read, Write},
+    io::{Read, Write},
     os::fd::AsFd,
     process::{ChildStderr, ChildStdin, ChildStdout},
 };
@@ -12,7 +12,7 @@ use sys::{
     ready::{Awaited, wait_ready},
 };
 
-use super::capture::{Capture, ReadResult};
+use super::capture::{Capture, ReadResult, is_temporary};
 
 /// A running program with its pipes.
 pub(super) struct RunningCommand<'a> {
@@ -130,8 +130,4 @@ impl<P: Read + AsFd> OutputStream<P> {
         }
         Ok(())
     }
-}
-
-pub(super) fn is_temporary(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

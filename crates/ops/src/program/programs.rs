@@ -10,7 +10,7 @@ use super::{
     requests::Requests,
     running::{NoReply, RunningProgram, invalid_json_reply, unsolicited_reply},
 };
-use crate::{BuiltinError, Value};
+use crate::{error::BuiltinError, value::Value};
 
 /// All defined programs, and the last crash.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use sys::{
 };
 
 use super::ProgramDefinition;
-use crate::SECRETS;
+use crate::command::SECRETS;
 
 /// The process of a program, without its streams.
 #[derive(Debug)]
