@@ -3,10 +3,7 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
-use super::{
-    Front,
-    block::{Task, Tokens},
-};
+use super::{block::Task, front::Front, tokens::Tokens};
 
 /// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,8 +150,8 @@ mod tests {
         let exponents = |tokens| Task::Factor { tokens, exponents: true };
         let computation =
             Computation { task: exponents(Tokens::Operands), operands: Some(b"12\0-h\0--\0".to_vec()) };
-        let read_work = read(Front::Factor, &["12", "-hh", "--", "-h", "--"], true);
-        assert_eq!(read_work, Ok(Request::Computation(computation)));
+        let request = read(Front::Factor, &["12", "-hh", "--", "-h", "--"], true);
+        assert_eq!(request, Ok(Request::Computation(computation)));
         let stream = Computation { task: exponents(Tokens::Stream), operands: None };
         assert_eq!(read(Front::Factor, &["--e", "--"], true), Ok(Request::Computation(stream)));
         assert_eq!(operands(Front::Factor, &["-", ""]), Some(b"-\0\0".to_vec()));
@@ -181,7 +178,7 @@ mod tests {
     #[test]
     fn without_permutation_the_first_operand_ends_the_options() {
         let Ok(Request::Computation(computation)) = read(Front::Factor, &["12", "-x"], false) else {
-            panic!("no work")
+            panic!("no computation")
         };
         assert_eq!(computation.operands, Some(b"12\0-x\0".to_vec()));
     }

@@ -3,7 +3,11 @@
 use pool::Job;
 use serde::{Deserialize, Serialize};
 
-use super::{factor, gcd};
+use super::{
+    block_output::BlockOutput,
+    factor, gcd,
+    tokens::{Tokens, tokens},
+};
 
 /// The operation on the numbers of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,15 +26,6 @@ pub(crate) enum Task {
     },
 }
 
-/// Format of a text of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Tokens {
-    /// Arguments, each terminated by a NUL; they may contain any other byte.
-    Operands,
-    /// Numbers separated by white space.
-    Stream,
-}
-
 /// A part of the text that one worker processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
@@ -39,44 +34,6 @@ pub struct Block {
     /// The text. Ends at the end of a number or line.
     #[serde(with = "serde_bytes")]
     pub(crate) text: Vec<u8>,
-}
-
-/// Output of a block.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockOutput {
-    /// Lines for standard output.
-    #[serde(with = "serde_bytes")]
-    pub(crate) lines: Vec<u8>,
-    /// Tokens without a result, in order.
-    pub(crate) errors: Vec<TokenError>,
-}
-
-/// A token without a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TokenError {
-    /// Length of the lines before it, in bytes.
-    pub(crate) at: usize,
-    /// The token in its original form.
-    #[serde(with = "serde_bytes")]
-    pub(crate) token: Vec<u8>,
-    /// The cause.
-    pub(crate) kind: TokenErrorKind,
-}
-
-/// Cause for a token without a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum TokenErrorKind {
-    /// It is not an integer of the required kind.
-    NotANumber,
-    /// It is 0, which has no prime factors.
-    Zero,
-}
-
-impl BlockOutput {
-    /// Records that a token has no result.
-    pub(super) fn add_error(&mut self, token: &[u8], kind: TokenErrorKind) {
-        self.errors.push(TokenError { at: self.lines.len(), token: token.to_vec(), kind });
-    }
 }
 
 impl Job for Block {
@@ -103,7 +60,7 @@ impl Block {
                 self.text.split_inclusive(|&byte| byte == 0).map(part).collect()
             }
             Task::Factor { tokens: Tokens::Stream, .. } => {
-                factor::tokens(&self.text, Tokens::Stream).map(part).collect()
+                tokens(&self.text, Tokens::Stream).map(part).collect()
             }
             Task::Gcd { tokens: Tokens::Operands } => vec![self.clone()],
             Task::Gcd { tokens: Tokens::Stream } => {
@@ -111,12 +68,6 @@ impl Block {
             }
         }
     }
-}
-
-/// Operands of a text in the format [`Tokens::Operands`].
-pub(super) fn operands(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ended = text.strip_suffix(b"\0").map(|text| text.split(|&byte| byte == 0));
-    ended.into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@
 use memchr::{memchr, memchr3, memrchr, memrchr3};
 
 use super::{
-    block::{Task, Tokens},
-    factor::is_separator,
+    block::Task,
+    tokens::{Tokens, is_separator},
 };
 
 /// Size of a block of short numbers, in bytes: a few milliseconds of work, and an output that fits into one
@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::block::{Block, BlockOutput};
+    use crate::{block::Block, block_output::BlockOutput};
 
     const FACTOR: Task = Task::Factor { tokens: Tokens::Stream, exponents: false };
     const GCD: Task = Task::Gcd { tokens: Tokens::Stream };

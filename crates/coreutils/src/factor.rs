@@ -1,28 +1,10 @@
 //! Factors the numbers of a block; one line for each, as `12: 2 2 3`.
 
 use super::{
-    block::{BlockOutput, TokenErrorKind, Tokens, operands},
+    block_output::{BlockOutput, TokenErrorKind},
     integer::{Magnitude, read_natural, significant},
+    tokens::{Tokens, tokens},
 };
-
-/// Returns whether a byte ends a number in a stream. Other kinds of white space do not: `12\r` is not a
-/// number.
-pub(super) fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n')
-}
-
-/// Tokens of a block.
-pub(super) fn tokens(text: &[u8], kind: Tokens) -> impl Iterator<Item = &[u8]> {
-    let (words, operands) = match kind {
-        Tokens::Stream => (Some(words(text)), None),
-        Tokens::Operands => (None, Some(operands(text))),
-    };
-    words.into_iter().flatten().chain(operands.into_iter().flatten())
-}
-
-fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| is_separator(byte)).filter(|word| !word.is_empty())
-}
 
 /// Factors every number in the text, in order.
 pub(super) fn factor_all(text: &[u8], kind: Tokens, exponents: bool) -> BlockOutput {

@@ -3,8 +3,9 @@
 use numtheory::Natural;
 
 use super::{
-    block::{BlockOutput, TokenErrorKind, operands},
+    block_output::{BlockOutput, TokenErrorKind},
     integer::{Magnitude, read_magnitude},
+    tokens::operands,
 };
 
 /// Greatest common divisor of all operands.

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::Front;
+use super::front::Front;
 
 /// Returns the subcommands for help, completions and the manual. Clap does not parse their arguments, because
 /// their syntax and messages differ from clap's.

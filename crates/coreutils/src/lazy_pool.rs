@@ -90,8 +90,8 @@ impl LazyPool {
         stop(&self.executor);
     }
 
-    /// Call this when a block has been abandoned. If a signal is the cause, does not return, because the
-    /// program is about to exit by that signal and must not print an error.
+    /// Blocks forever if a signal has been received, because the program is about to exit by that signal and
+    /// must not print an error. Called when a block has been abandoned.
     pub(super) fn wait_for_exit_by_signal(&self) {
         while exit::received().is_some() {
             thread::park();

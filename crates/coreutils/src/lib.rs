@@ -6,22 +6,27 @@
 //!
 //! | file | concern |
 //! |---|---|
+//! | `front` | the two front ends |
 //! | `arguments` | the command line, parsed as C's `getopt_long` does |
 //! | `help` | `--help`, and the descriptions for clap's help, completions and manual |
 //! | `chunker` | splits text into blocks |
 //! | `reader` | reads the input and runs blocks: in its own thread if that is cheaper than on a worker |
-//! | `block` | the job |
+//! | `block`, `block_output` | the job and its output |
 //! | `factor`, `gcd` | the operations on a block |
-//! | `integer` | parses integers |
+//! | `tokens`, `integer` | splits text into tokens; parses a token as an integer |
 //! | `queue` | blocks in flight, in order |
 //! | `lazy_pool` | the workers, started on demand, and the handling of signals |
 //! | `write` | writes results and errors in order |
-//! | `messages` | messages, quoted as the programs of the C library quote them |
+//! | `error` | errors of the input and of the output |
+//! | `messages` | messages, with tokens quoted as the programs of the C library quote them |
 
 mod arguments;
 mod block;
+mod block_output;
 mod chunker;
+mod error;
 mod factor;
+mod front;
 mod gcd;
 mod help;
 mod integer;
@@ -29,6 +34,7 @@ mod lazy_pool;
 mod messages;
 mod queue;
 mod reader;
+mod tokens;
 mod write;
 
 use std::{ffi::OsString, fs::File, io, os::fd::AsFd, sync::Arc};
@@ -36,6 +42,7 @@ use std::{ffi::OsString, fs::File, io, os::fd::AsFd, sync::Arc};
 use console::{ExitStatus, FileIdentity, FileKind};
 
 pub use block::Block;
+pub use front::Front;
 pub use help::commands;
 
 use self::{
@@ -46,32 +53,8 @@ use self::{
     write::Writer,
 };
 
-/// The front end. Its name is the prefix of its messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
-    /// `factor`.
-    Factor,
-    /// `gcd`.
-    Gcd,
-}
-
-impl Front {
-    /// Returns the front end that the first argument names.
-    #[must_use]
-    pub fn named(name: &OsString) -> Option<Front> {
-        [Front::Factor, Front::Gcd].into_iter().find(|front| name == front.name())
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Front::Factor => "factor",
-            Front::Gcd => "gcd",
-        }
-    }
-}
-
-/// Runs `runner factor` or `runner gcd`, with the arguments after that word. Workers are started without the environment
-/// variables `secrets`.
+/// Runs `runner factor` or `runner gcd` with the arguments that follow the front end's name. Workers do not
+/// inherit the environment variables `secrets`.
 pub fn run(
     front: Front,
     arguments: impl Iterator<Item = OsString>,

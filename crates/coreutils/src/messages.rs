@@ -1,32 +1,15 @@
 //! Messages with the front end's name as their prefix. Tokens are quoted as programs of the C library quote
 //! them in the C locale.
 
-use std::{fmt::Display, io};
+use std::fmt::Display;
 
 use console::screen;
 
 use super::{
-    Front,
     arguments::OptionError,
-    block::{TokenError, TokenErrorKind},
+    block_output::{TokenError, TokenErrorKind},
+    front::Front,
 };
-
-/// Standard output cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("write error: {}", os_message(.0))]
-pub(super) struct WriteError<'e>(pub(super) &'e io::Error);
-
-/// Message of the system for an error, without the error number.
-pub(super) fn os_message(error: &io::Error) -> String {
-    let text = error.to_string();
-    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
-    number.and_then(|number| text.strip_suffix(&number)).unwrap_or(&text).to_owned()
-}
-
-/// Copies an error.
-pub(super) fn copy_error(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
-}
 
 /// Prints an error on standard error. Failures to do so are ignored.
 pub(super) fn print(front: Front, error: &dyn Display) {
@@ -121,12 +104,5 @@ mod tests {
         assert_eq!(quoted(b"\x07\x08\t\n\x0b\x0c\r"), r"'\a\b\t\n\v\f\r'");
         assert_eq!(quoted(b"\x0112\x7f\xff\x1b"), r"'\00112\177\377\033'");
         assert_eq!(quoted(b""), "''");
-    }
-
-    #[test]
-    fn messages_of_the_system_have_no_number() {
-        assert_eq!(os_message(&io::Error::from_raw_os_error(28)), "No space left on device");
-        assert_eq!(os_message(&io::Error::from_raw_os_error(9)), "Bad file descriptor");
-        assert_eq!(os_message(&io::ErrorKind::WriteZero.into()), "write zero");
     }
 }

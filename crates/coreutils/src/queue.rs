@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use parking_lot::{Condvar, Mutex};
 use pool::{Outcome, Resolved, Sink};
 
-use super::{block::Block, reader::InputError};
+use super::{block::Block, error::InputError};
 
 /// Limit of the text in flight in bytes, unless it is a single block. Outputs are at most a few times as
 /// long.

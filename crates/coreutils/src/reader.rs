@@ -14,10 +14,11 @@ use pool::{Executor, JobOptions, Serial, Submitter};
 use sys::stream::Blocking;
 
 use super::{
-    Front,
     arguments::Computation,
     block::{Block, Task},
     chunker::{BlockBounds, has_end, next_block},
+    error::InputError,
+    front::Front,
     lazy_pool::{LazyPool, SetupError},
     queue::BlockQueue,
 };
@@ -31,19 +32,6 @@ const MAX_INLINE_US: u64 = 1_000;
 
 /// Time to wait for more text while all workers have blocks, in milliseconds.
 const POLL_TIMEOUT_MS: u8 = 1;
-
-/// The input could not be processed to its end.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum InputError {
-    #[error("error reading input: {}", super::messages::os_message(.0))]
-    Read(io::Error),
-    #[error("memory exhausted")]
-    Memory,
-    #[error("{0}")]
-    Setup(#[from] SetupError),
-    #[error("the reader thread panicked")]
-    Panicked,
-}
 
 /// Starts the thread that reads the operands or, without any, standard input.
 pub(super) fn start_reader(

@@ -11,12 +11,13 @@ use nix::{errno::Errno, sys::signal::Signal};
 use pool::{JobError, ResultError};
 
 use super::{
-    Front,
-    block::{Block, BlockOutput},
+    block::Block,
+    block_output::BlockOutput,
+    error::{InputError, WriteError, copy_error},
+    front::Front,
     lazy_pool::LazyPool,
-    messages::{self, WriteError},
+    messages,
     queue::{BlockQueue, QueueEvent},
-    reader::InputError,
 };
 
 /// Number of bytes that GNU `factor` buffers before it writes. After a failed write, that is how much it
@@ -29,7 +30,8 @@ pub(super) struct Writer {
     output: io::Result<LineWriter<File>>,
     /// The error of standard output, and the number of bytes that were not written.
     failed: Option<(io::Error, usize)>,
-    ended: ExitStatus,
+    /// Exit status unless standard output fails.
+    status: ExitStatus,
 }
 
 /// Continues, or ends the program with this status.
@@ -42,14 +44,14 @@ impl Writer {
             // No buffer is needed, because whole blocks of lines are written.
             false => standard_output().map(LineWriter::new),
         };
-        Writer { front, output, failed: None, ended: ExitStatus::Succeeded }
+        Writer { front, output, failed: None, status: ExitStatus::Succeeded }
     }
 
     /// Writes a text and ends.
     pub(super) fn finish_with(mut self, text: &[u8]) -> ExitStatus {
         match self.write(text) {
             ControlFlow::Continue(_) => self.finish(),
-            ControlFlow::Break(ended) => ended,
+            ControlFlow::Break(status) => status,
         }
     }
 
@@ -64,9 +66,9 @@ impl Writer {
                     return self.finish();
                 }
             };
-            if let ControlFlow::Break(ended) = flow {
+            if let ControlFlow::Break(status) = flow {
                 pool.stop();
-                return ended;
+                return status;
             }
         }
     }
@@ -78,7 +80,7 @@ impl Writer {
             Err(InputError::Read(_)) if self.front == Front::Factor => {}
             Err(error) => {
                 messages::print(self.front, &error);
-                self.ended = ExitStatus::JobsFailed;
+                self.status = ExitStatus::JobsFailed;
             }
         }
     }
@@ -89,7 +91,7 @@ impl Writer {
                 messages::print(self.front, &WriteError(&error));
                 ExitStatus::JobsFailed
             }
-            None => self.ended,
+            None => self.status,
         }
     }
 
@@ -114,7 +116,7 @@ impl Writer {
             Err(failure) => {
                 let parts = block.parts();
                 if parts.len() <= 1 {
-                    self.ended = ExitStatus::JobsFailed;
+                    self.status = ExitStatus::JobsFailed;
                     messages::print_block_error(self.front, &block.text, &failure);
                     return Flow::Continue(());
                 }
@@ -143,7 +145,7 @@ impl Writer {
         for error in &output.errors {
             self.write_lines(&output.lines[written..error.at])?;
             written = error.at;
-            self.ended = ExitStatus::JobsFailed;
+            self.status = ExitStatus::JobsFailed;
             messages::print_token_error(self.front, error);
         }
         self.write_lines(&output.lines[written..])
@@ -173,7 +175,7 @@ impl Writer {
         while !bytes.is_empty() && self.failed.is_none() {
             let written = match &mut self.output {
                 Ok(output) => output.write(bytes),
-                Err(error) => Err(messages::copy_error(error)),
+                Err(error) => Err(copy_error(error)),
             };
             match written {
                 Ok(0) => self.failed = Some((ErrorKind::WriteZero.into(), 0)),
