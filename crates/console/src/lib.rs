@@ -1,11 +1,12 @@
-//! What a command-line program has in common with every other: its exit status, the signals that end or suspend it, and
-//! the standard streams, which other processes share.
+//! Exit status, signals and standard streams of a command-line program.
+//!
+//! The signals end or suspend the program. The standard streams are shared with other processes.
 //!
 //! | file | concern |
 //! |---|---|
 //! | `exit` | exit statuses and their codes |
 //! | `signals` | the thread that receives signals |
-//! | `lines` | writing whole lines to a stream that others write to |
+//! | `lines` | writing whole lines to a stream that other processes write to |
 //! | `screen` | messages on a terminal on which a progress bar may be drawn |
 //! | `file_identity` | recognizing a file under another name |
 
