@@ -1,13 +1,8 @@
-//! The bare channel between two processes: no pool can be faster than what it is made of.
+//! The bare channel between two processes: a lower bound for the round trip of any pool.
 
 use std::process::Child;
 
-use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel};
-
-use nix::{
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
-    unistd::Pid,
-};
+use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, IpcOneShotServer};
 
 use crate::{roles::echo_command, rounds::Result};
 
@@ -15,13 +10,13 @@ type Ends = (IpcBytesSender, IpcBytesReceiver);
 
 /// A process that sends back what it receives.
 pub(crate) struct Echo {
-    // Before the child: it ends when this is closed.
+    /// Dropped before `child` is waited for: the process exits when the channel is closed.
     ends: Option<Ends>,
     child: Child,
 }
 
 impl Echo {
-    /// Starts it on the given core.
+    /// Starts the process on this core.
     pub(crate) fn start(core: usize) -> Result<Echo> {
         let (server, name) = IpcOneShotServer::<Ends>::new()?;
         let child = echo_command(&name, core).spawn()?;
@@ -29,7 +24,7 @@ impl Echo {
         Ok(Echo { ends: Some(ends), child })
     }
 
-    /// There and back; both sides block.
+    /// Sends a message and receives it back; both sides block.
     pub(crate) fn round_trip(&self, message: &[u8]) -> Result<()> {
         let (sender, receiver) = self.ends.as_ref().ok_or("the channel is closed")?;
         sender.send(message)?;
@@ -41,28 +36,5 @@ impl Drop for Echo {
     fn drop(&mut self) {
         self.ends = None;
         let _ = self.child.wait();
-    }
-}
-
-/// Keeps the calling thread on one core.
-pub(crate) fn stay_on(core: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
-}
-
-/// Cores that this program may use.
-pub(crate) fn cores() -> Result<Vec<usize>> {
-    let set = sched_getaffinity(Pid::from_raw(0))?;
-    Ok((0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false)).collect())
-}
-
-/// The other side: until the channel is closed.
-pub(crate) fn echo(rendezvous: String) -> Result<()> {
-    let (there, receiver) = bytes_channel()?;
-    let (sender, back) = bytes_channel()?;
-    IpcSender::connect(rendezvous)?.send((there, back))?;
-    loop {
-        sender.send(&receiver.recv()?)?;
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The program is also its own worker, a worker of `procspawn`, and the [helpers](roles) that some rows need.
 
+mod affinity;
 mod args;
 mod bare;
 mod bench;

@@ -1,4 +1,4 @@
-//! What this program is when it has started itself as a helper of a row.
+//! Helper processes of some rows: this program, started by itself.
 
 use std::{
     env,
@@ -6,19 +6,20 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use ipc_channel::ipc::{IpcSender, bytes_channel};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::{
-    bare,
+    affinity::stay_on,
     child::Talker,
     rounds::Result,
     task::{spin, trial},
 };
 
-/// The argument that makes a helper of the program.
+/// First argument of a helper.
 const ROLE: &str = "--as-helper";
 
-/// Answers the parent's requests if this process was started for that.
+/// Serves the parent's requests if this process was started as a helper; returns the exit code then.
 pub(crate) fn enter_if_helper() -> Option<ExitCode> {
     let mut arguments = env::args().skip(1);
     if arguments.next()? != ROLE {
@@ -27,27 +28,38 @@ pub(crate) fn enter_if_helper() -> Option<ExitCode> {
     let done = match arguments.next() {
         Some(rendezvous) => {
             let core = arguments.next().and_then(|core| core.parse().ok());
-            core.map_or(Ok(()), bare::stay_on).and_then(|()| bare::echo(rendezvous))
+            core.map_or(Ok(()), stay_on).and_then(|()| echo(rendezvous))
         }
         None => compute(),
     };
-    // The parent is gone if this fails, and nobody reads what it would say.
+    // If this fails, the parent has exited and no process reads messages.
     Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A process that computes in its only thread.
-pub(crate) fn start_loner() -> Result<Talker> {
+/// Starts a helper that computes in its only thread.
+pub(crate) fn start_compute_helper() -> Result<Talker> {
     Talker::start(Command::new("/proc/self/exe").arg(ROLE))
 }
 
-/// The command of a process that sends back what it receives, and stays on one core.
+/// Command of a helper that sends back what it receives and runs on one core.
 pub(crate) fn echo_command(rendezvous: &str, core: usize) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args([ROLE, rendezvous, &core.to_string()]);
     command
 }
 
-/// Each line: `trial` or `spin`, then numbers. The answer: nanoseconds of processor time, and the sum of the results.
+/// Sends back what the parent sends, until the channel is closed.
+fn echo(rendezvous: String) -> Result<()> {
+    let (there, receiver) = bytes_channel()?;
+    let (sender, back) = bytes_channel()?;
+    IpcSender::connect(rendezvous)?.send((there, back))?;
+    loop {
+        sender.send(&receiver.recv()?)?;
+    }
+}
+
+/// Computes for each line of standard input, `trial` or `spin` followed by numbers. Prints the CPU time in
+/// nanoseconds and the sum of the results.
 fn compute() -> Result<()> {
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -62,7 +74,8 @@ fn compute() -> Result<()> {
     Ok(())
 }
 
-/// The processor time of this process. Unlike the clock's, it does not grow while others are served.
+/// CPU time of this process in nanoseconds. Unlike wall-clock time, it does not include time in which other
+/// processes run.
 fn cpu_ns() -> Result<i64> {
     let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
     Ok(time.tv_sec() * 1_000_000_000 + time.tv_nsec())

@@ -6,7 +6,7 @@ use crate::{
     bench::{Bench, WORKERS, checked, outputs, timed, warm_pool},
     child::Talker,
     report::{Goal, Row},
-    roles::start_loner,
+    roles::start_compute_helper,
     rounds::{Contender, Result, alternate},
     table::number,
     task::{Task, heavy_tailed, trial},
@@ -18,7 +18,7 @@ pub(crate) fn even(bench: &Bench) -> Result<Vec<Row>> {
     let number = bench.calibration().trial_number(1e7);
     let sum = count as u64 * trial(number);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
-    let mut loners = [start_loner()?, start_loner()?];
+    let mut loners = [start_compute_helper()?, start_compute_helper()?];
     let half = request("trial", &vec![number; count / 2]);
     let contenders = vec![
         Contender::new("ProcessPool", || {
@@ -48,7 +48,7 @@ pub(crate) fn heavy_tailed_jobs(bench: &Bench) -> Result<Vec<Row>> {
         heavy_tailed(count).into_iter().map(|ns| bench.calibration().spin_turns(ns)).collect();
     let longest = *costs.iter().max().ok_or("no jobs")? as f64 / costs.iter().sum::<u64>() as f64;
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
-    let mut loners = [start_loner()?, start_loner()?];
+    let mut loners = [start_compute_helper()?, start_compute_helper()?];
     let all = request("spin", &costs);
     let sum = costs.iter().map(|&turns| crate::task::spin(turns)).fold(0, u64::wrapping_add);
     let contenders = vec![

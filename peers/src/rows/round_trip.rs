@@ -5,7 +5,8 @@ use std::{cell::RefCell, thread, time::Duration};
 use pool::{Executor, ThreadPool};
 
 use crate::{
-    bare::{Echo, cores, stay_on},
+    affinity::{cores, stay_on},
+    bare::Echo,
     bench::{Bench, WORKERS, timed, unresolved, warm_pool},
     python::EXECUTOR,
     report::{Goal, Missing, Row},
