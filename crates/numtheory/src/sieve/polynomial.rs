@@ -277,7 +277,8 @@ mod tests {
             let mut polynomials = Polynomials::new(&base, &parameters);
             for _ in 0..400 {
                 let ideal = polynomials.selector.ideal;
-                let Polynomial { a, b, c, zeros, in_a } = polynomials.next().expect("there are more polynomials");
+                let polynomial = polynomials.next().expect("there are more polynomials");
+                let Polynomial { a, b, c, zeros, in_a } = polynomial;
                 let distance = ((*a as f64) / ideal).log2().abs();
                 prop_assert!(distance < 2.0, "{} bits, {a} for {ideal}", n.bit_len());
                 let discriminant = IBig::from(*b) * IBig::from(*b) - IBig::from(*a) * IBig::from(*c);

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! jobs:      batch u64, flags u8, count u32, then for each job  length u32, payload
-//! outcomes:  batch u64, began u64, busy u64, count u32, flags u8, then for each outcome  length u32, status u8,
-//!            payload, then, if the durations flag is set, for each outcome  duration u32
+//! outcomes:  batch u64, began u64, busy u64, count u32, flags u8,
+//!            then for each outcome  length u32, status u8, payload,
+//!            then, if the durations flag is set, for each outcome  duration u32
 //! ```
 //! Numbers are little-endian. Only the payload is encoded by the codec. Lengths and statuses are not part of
 //! it, so that a payload that cannot be decoded affects a single job.
