@@ -1,4 +1,5 @@
-//! Measures the pool and its peers on the same work, in the same run, in turns; `scripts/bench-peers` builds and runs it.
+//! Measures the pool and its peers on the same work, in the same run, in turns; `scripts/bench-peers` builds
+//! and runs it.
 //!
 //! The program is also its own worker, a worker of `procspawn`, and the [helpers](roles) that some rows need.
 
@@ -59,7 +60,8 @@ fn measure(bench: &Bench, quick: bool, save: impl Fn(&Report) -> Result<()>) -> 
     Ok(report)
 }
 
-/// 2: some row could not be measured or was wrong; 1: something that must be was not; of a quick run only the first.
+/// 2: some row could not be measured or was wrong; 1: something that must be was not; of a quick run only the
+/// first.
 fn verdict(report: &Report) -> ExitCode {
     if report.rows.iter().any(|row| row.error.is_some()) {
         ExitCode::from(2)

@@ -1,4 +1,5 @@
-//! Numbers for jobs, and their results: the same in every run, for every program of this crate and for every contender.
+//! Numbers for jobs, and their results: the same in every run, for every program of this crate and for every
+//! contender.
 
 /// Euclid; about 50 ns for numbers of 22 bits.
 #[must_use]

@@ -1,21 +1,21 @@
-//! A job whose output is a result itself.
+//! A job whose output is a `Result`.
 
 use pool::Job;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::Mishap;
+use crate::probe::ProbeError;
 
-/// Succeeds with what it holds, be it an error.
+/// Succeeds with the value that it holds, even if that is an `Err`.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Answer(pub Result<(), Mishap>);
+pub struct Answer(pub Result<(), ProbeError>);
 
 impl Job for Answer {
     const NAME: &'static str = "answer";
-    type Output = Result<(), Mishap>;
-    type Error = Mishap;
+    type Output = Result<(), ProbeError>;
+    type Error = ProbeError;
     type Context = ();
 
-    fn run(self, (): &mut ()) -> Result<Self::Output, Mishap> {
+    fn run(self, (): &mut ()) -> Result<Self::Output, ProbeError> {
         Ok(self.0)
     }
 }

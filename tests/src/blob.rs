@@ -1,4 +1,4 @@
-//! A job type with as many bytes as a test needs, which knows how many of its values are alive.
+//! A job type with payloads of any size, which counts its live values.
 
 use std::{
     fmt,
@@ -12,44 +12,44 @@ use serde::{
     ser::SerializeSeq,
 };
 
-static LIVING: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// How many [`Bytes`] there are in this process.
+/// Returns the number of live [`Bytes`] values in this process.
 #[must_use]
-pub fn living() -> usize {
-    LIVING.load(Ordering::SeqCst)
+pub fn live_count() -> usize {
+    LIVE.load(Ordering::SeqCst)
 }
 
-/// A number of bytes that tell whether they have been changed.
+/// A byte string with a pattern by which corruption is detected.
 #[derive(PartialEq, Eq)]
 pub struct Bytes(Vec<u8>);
 
 impl Bytes {
-    /// So many bytes.
+    /// Creates `length` bytes.
     #[must_use]
     pub fn new(length: usize) -> Bytes {
-        // 251 is prime: no packet and no page starts like the one before.
+        // 251 is prime: no packet and no page starts like the previous one.
         let pattern: Vec<u8> = (0..251).collect();
         let mut bytes = pattern.repeat(length / pattern.len() + 1);
         bytes.truncate(length);
         Bytes::counted(bytes)
     }
 
-    /// How many bytes it is.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn length(&self) -> usize {
         self.0.len()
     }
 
     fn counted(bytes: Vec<u8>) -> Bytes {
-        LIVING.fetch_add(1, Ordering::SeqCst);
+        LIVE.fetch_add(1, Ordering::SeqCst);
         Bytes(bytes)
     }
 }
 
 impl Drop for Bytes {
     fn drop(&mut self) {
-        LIVING.fetch_sub(1, Ordering::SeqCst);
+        LIVE.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -73,8 +73,8 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        struct Taker;
-        impl Visitor<'_> for Taker {
+        struct BytesVisitor;
+        impl Visitor<'_> for BytesVisitor {
             type Value = Bytes;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
@@ -86,57 +86,57 @@ impl<'de> Deserialize<'de> for Bytes {
                 self.visit_byte_buf(bytes.to_vec())
             }
         }
-        deserializer.deserialize_byte_buf(Taker)
+        deserializer.deserialize_byte_buf(BytesVisitor)
     }
 }
 
-/// So many MiB that take up no memory in themselves.
+/// A value that encodes to this many MiB without occupying memory.
 #[derive(Debug)]
-pub struct Void(pub usize);
+pub struct VirtualBytes(pub usize);
 
-impl Serialize for Void {
+impl Serialize for VirtualBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let piece = Bytes::new(1 << 20);
+        let chunk = Bytes::new(1 << 20);
         let mut sequence = serializer.serialize_seq(Some(self.0))?;
-        (0..self.0).try_for_each(|_| sequence.serialize_element(&piece))?;
+        (0..self.0).try_for_each(|_| sequence.serialize_element(&chunk))?;
         sequence.end()
     }
 }
 
-impl<'de> Deserialize<'de> for Void {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Void, D::Error> {
-        struct Counter;
-        impl<'de> Visitor<'de> for Counter {
-            type Value = Void;
+impl<'de> Deserialize<'de> for VirtualBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VirtualBytes, D::Error> {
+        struct ChunkCounter;
+        impl<'de> Visitor<'de> for ChunkCounter {
+            type Value = VirtualBytes;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("pieces")
+                f.write_str("chunks")
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pieces: A) -> Result<Void, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut chunks: A) -> Result<VirtualBytes, A::Error> {
                 let mut count = 0;
-                while pieces.next_element::<Bytes>()?.is_some() {
+                while chunks.next_element::<Bytes>()?.is_some() {
                     count += 1;
                 }
-                Ok(Void(count))
+                Ok(VirtualBytes(count))
             }
         }
-        deserializer.deserialize_seq(Counter)
+        deserializer.deserialize_seq(ChunkCounter)
     }
 }
 
-/// A job with bytes.
+/// A job with a byte payload.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Blob {
-    /// Yields the bytes.
+    /// Returns the bytes.
     Echo(Bytes),
-    /// Yields so many bytes.
+    /// Returns this many bytes.
     Make(usize),
-    /// Reports so many bytes.
+    /// Fails with this many bytes.
     Fail(usize),
-    /// Takes the bytes and yields none.
-    Swallow(Bytes),
-    /// Yields as many bytes as there are pieces.
-    Void(Void),
-    /// Exits.
+    /// Discards the bytes and returns none.
+    Discard(Bytes),
+    /// Returns one byte per MiB.
+    VirtualBytes(VirtualBytes),
+    /// Exits with code 3.
     Exit,
 }
 
@@ -151,8 +151,8 @@ impl Job for Blob {
             Blob::Echo(bytes) => bytes,
             Blob::Make(length) => Bytes::new(length),
             Blob::Fail(length) => return Err(Bytes::new(length)),
-            Blob::Swallow(_) => Bytes::new(0),
-            Blob::Void(Void(pieces)) => Bytes::new(pieces),
+            Blob::Discard(_) => Bytes::new(0),
+            Blob::VirtualBytes(VirtualBytes(chunks)) => Bytes::new(chunks),
             Blob::Exit => std::process::exit(3),
         };
         Ok((std::process::id().into(), bytes))

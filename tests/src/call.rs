@@ -1,4 +1,4 @@
-//! A call of `runner`, or of another program, being put together.
+//! Builder for invocations of `runner` and other programs.
 
 use std::{
     ffi::OsStr,
@@ -17,20 +17,21 @@ use crate::{
     running::{MARK, Running},
 };
 
-/// One call of `runner`, being put together.
+/// An invocation of a program that has not been started yet.
 pub struct Call {
     command: Command,
     mark: String,
     stdin: Option<Vec<u8>>,
 }
 
-/// `runner` with these arguments, to be run to its end or [started](Call::start).
+/// Returns an invocation of `runner` with these arguments, to be [run](Call::run) or [started](Call::start).
 pub fn runner<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Call {
     Call::new(&program("runner"), arguments)
 }
 
-/// `runner` with these arguments as the first process of a PID namespace with its own `/proc`; `None` where none may be made.
-/// The process of the call is `unshare`'s, which exits as the first process does.
+/// Returns an invocation of `runner` as the first process of a PID namespace with its own `/proc`; `None`
+/// where such a namespace cannot be created. The child process is `unshare`, which exits with the status of
+/// the first process.
 #[must_use]
 pub fn runner_as_init(arguments: &[&str]) -> Option<Call> {
     let flags: [&[&str]; 2] = [&["-pf", "--mount-proc"], &["-Urpf", "--mount-proc"]];
@@ -46,20 +47,20 @@ pub fn runner_as_init(arguments: &[&str]) -> Option<Call> {
 }
 
 impl Call {
-    /// Any program with these arguments.
+    /// Creates an invocation of any program.
     pub fn new<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(program: &Path, arguments: I) -> Call {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut command = Command::new(program);
         command.args(arguments).env(MARK, &mark).env_remove("RUST_BACKTRACE");
-        // What a test means by a local run does not depend on who runs the test.
+        // A local run must not depend on the environment of the test run.
         command.env_remove("RUNNER_CLUSTER").env_remove("RUNNER_QUEUE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        heed_interrupts(&mut command);
+        reset_signals(&mut command);
         Call { command, mark, stdin: None }
     }
 
-    /// Feeds standard input.
+    /// Sets the content of standard input.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Call {
         self.stdin = Some(bytes.into());
@@ -67,14 +68,14 @@ impl Call {
         self
     }
 
-    /// Changes anything else about the call.
+    /// Changes anything else about the command.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Command) -> &mut Command) -> Call {
         change(&mut self.command);
         self
     }
 
-    /// Leaves it so many file descriptors.
+    /// Limits the number of open file descriptors.
     #[must_use]
     pub fn descriptors(mut self, limit: u64) -> Call {
         let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -89,7 +90,7 @@ impl Call {
         self
     }
 
-    /// Limits its address space: a soft and a hard limit.
+    /// Sets the soft and the hard limit of the address space, in bytes.
     #[must_use]
     pub fn address_space(mut self, soft: u64, hard: u64) -> Call {
         let limits = libc::rlimit { rlim_cur: soft, rlim_max: hard };
@@ -104,7 +105,7 @@ impl Call {
         self
     }
 
-    /// Lets it write files of so many bytes only, as `ulimit -f` does.
+    /// Limits the size of files that it writes, in bytes, as `ulimit -f` does.
     #[must_use]
     pub fn file_size(mut self, limit: u64) -> Call {
         let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -119,7 +120,7 @@ impl Call {
         self
     }
 
-    /// Has it start with this signal ignored.
+    /// Starts the program with this signal ignored.
     #[must_use]
     pub fn ignoring(mut self, signal: Signal) -> Call {
         // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
@@ -133,63 +134,65 @@ impl Call {
         self
     }
 
-    /// Runs it to its end.
+    /// Runs the program until it exits.
     #[must_use]
     pub fn run(self) -> Output {
         self.start().wait()
     }
 
-    /// Starts it.
+    /// Starts the program and reads its output in the background.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn start(mut self) -> Running {
         let mut running = Running::start(&mut self.command, self.mark);
         if let (Some(mut pipe), Some(bytes)) = (running.child.stdin.take(), self.stdin) {
-            // A program may end before it has read everything.
+            // A program may exit before it has read everything.
             thread::spawn(move || pipe.write_all(&bytes));
         }
         running.read_output();
         running
     }
 
-    /// Starts it with its streams left to the caller.
+    /// Starts the program and leaves its streams to the caller.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
-    pub fn start_bare(mut self) -> Running {
+    pub fn start_raw(mut self) -> Running {
         Running::start(&mut self.command, self.mark)
     }
 
-    /// Starts it and feeds it, with its output left to the caller; what it says on standard error is dropped.
+    /// Starts the program, writes its standard input and leaves its output to the caller; discards standard
+    /// error.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
-    pub fn start_bare_fed(self) -> Running {
-        self.start_bare_fed_telling(Stdio::null())
+    pub fn start_with_input(self) -> Running {
+        self.start_with_input_and_stderr(Stdio::null())
     }
 
-    /// The same, with standard error sent somewhere.
+    /// Like [`start_with_input`](Call::start_with_input), with standard error redirected.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// If it cannot be started.
     #[must_use]
-    pub fn start_bare_fed_telling(mut self, stderr: Stdio) -> Running {
+    pub fn start_with_input_and_stderr(mut self, stderr: Stdio) -> Running {
         let input = self.stdin.take().unwrap_or_default();
         self.command.stderr(stderr);
-        let mut running = self.start_bare();
+        let mut running = self.start_raw();
         let mut pipe = running.child.stdin.take();
         thread::spawn(move || pipe.as_mut().map(|pipe| pipe.write_all(&input)));
         running
     }
 }
 
-/// Shells without job control have what they start in the background ignore interrupts, and `nohup` hang-ups, these tests
-/// included; what the tests start does not.
-fn heed_interrupts(command: &mut Command) {
+/// Resets the dispositions of SIGINT, SIGQUIT and SIGHUP. Shells without job control start background
+/// programs with SIGINT ignored, `nohup` with SIGHUP ignored, and the tests would pass that on to their
+/// children.
+fn reset_signals(command: &mut Command) {
     // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
     #[allow(unsafe_code)]
     unsafe {

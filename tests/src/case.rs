@@ -1,4 +1,5 @@
-//! A test of the library: alone in its process while it runs, under a hard cap, and leaving nothing behind.
+//! Guard for tests of the library: one test at a time in a process, with a hard time limit and a check for
+//! leaks.
 
 use std::{
     collections::BTreeSet,
@@ -10,29 +11,30 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// A test that takes longer than this has hung, and takes the whole binary with it.
+/// Time after which a test counts as hung and the process is aborted.
 const HARD_CAP: Duration = Duration::from_secs(60);
 
-/// What a test leaves to others to end must have ended after this time.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for processes and threads that a test does not wait for.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tests of one binary share a process, so what is left can be told to be a test's only if it runs alone.
+/// Held by the running test. Tests of one binary share a process, so leaks can only be attributed to a test
+/// that runs alone.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// One test, from its first line to its end: dropped last, it proves that no worker, zombie, thread or descriptor of
-/// the library is left.
+/// Guard of one test. When it is dropped, it checks that no worker, zombie, thread or descriptor of the
+/// library is left.
 pub struct Case {
     descriptors: BTreeSet<String>,
-    /// Dropped at the end, which the watchdog notices.
+    /// Disconnects when it is dropped, which stops the watchdog.
     _running: Sender<()>,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Case {
-    /// The first line of a test; the value has to live until its end.
+    /// Starts a test; the value has to live until the end of the test.
     ///
     /// # Panics
-    /// When no thread can be had to watch over the time.
+    /// If the watchdog thread cannot be started.
     #[must_use]
     pub fn begin() -> Case {
         let alone = ALONE.lock();
@@ -44,11 +46,11 @@ impl Case {
                 std::process::abort();
             }
         });
-        watchdog.expect("a thread can be started");
+        watchdog.expect("cannot start the watchdog");
         Case { descriptors: descriptors(), _running: running, _alone: alone }
     }
 
-    /// What is left of the test; empty if nothing is.
+    /// Returns what the test has leaked so far.
     fn left(&self) -> Vec<String> {
         let opened = descriptors().difference(&self.descriptors).cloned().collect::<Vec<_>>();
         [children(), threads(), opened].concat()
@@ -62,33 +64,33 @@ impl Drop for Case {
         }
         let start = Instant::now();
         while !self.left().is_empty() {
-            assert!(start.elapsed() < PATIENCE, "left behind: {:?}", self.left());
+            assert!(start.elapsed() < CLEANUP_TIMEOUT, "left behind: {:?}", self.left());
             thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// The children of this process, zombies included.
+/// Returns the children of this process, zombies included.
 fn children() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").expect("/proc is there").flatten();
+    let tasks = fs::read_dir("/proc/self/task").expect("cannot read /proc").flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     lists
         .flat_map(|list| list.split_whitespace().map(|pid| format!("process {pid}")).collect::<Vec<_>>())
         .collect()
 }
 
-/// The library's threads in this process.
+/// Returns the library's threads in this process.
 fn threads() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").expect("/proc is there").flatten();
+    let tasks = fs::read_dir("/proc/self/task").expect("cannot read /proc").flatten();
     let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
     names.filter(|name| name.starts_with("runner-")).map(|name| format!("thread {}", name.trim())).collect()
 }
 
-/// The descriptors of this process, with what they lead to.
+/// Returns the open descriptors of this process and their targets.
 fn descriptors() -> BTreeSet<String> {
-    let open = fs::read_dir("/proc/self/fd").expect("/proc is there").flatten();
+    let open = fs::read_dir("/proc/self/fd").expect("cannot read /proc").flatten();
     let named = open.filter_map(|entry| {
-        // The listing's own descriptor is gone by now.
+        // The descriptor of the listing itself is closed by now.
         let target = fs::read_link(entry.path()).ok()?;
         Some(format!("descriptor {} to {}", entry.file_name().display(), target.display()))
     });

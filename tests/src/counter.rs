@@ -1,40 +1,41 @@
-//! A sink that only counts.
+//! A sink that counts outcomes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use pool::{Resolved, Sink};
 
-use crate::probe::{Probe, until};
+use crate::probe::{Probe, wait_until};
 
-/// Counts the outcomes of jobs [`Probe::Double`] that were pushed under their numbers.
+/// Counts outcomes of [`Probe::Double`] jobs that were pushed with their number as tag.
 #[derive(Debug, Default)]
 pub struct Counter {
     good: AtomicU64,
-    /// The numbers of the good ones, added up.
+    /// Sum of the tags of the good ones.
     sum: AtomicU64,
     bad: Mutex<Vec<String>>,
 }
 
 impl Counter {
-    /// How many have come with the right output.
+    /// Returns the number of correct outcomes so far.
     #[must_use]
     pub fn good(&self) -> u64 {
         self.good.load(Ordering::Relaxed)
     }
 
-    /// What the others said.
+    /// Returns descriptions of the wrong outcomes so far.
     #[must_use]
     pub fn bad(&self) -> Vec<String> {
         self.bad.lock().clone()
     }
 
-    /// Waits until the jobs from 0 up to this number are resolved, and proves that each was, once and rightly.
+    /// Waits until `count` jobs are resolved and checks that the jobs 0 to `count` - 1 were resolved
+    /// correctly, each once.
     ///
     /// # Panics
-    /// When there are wrong ones.
-    pub fn until(&self, count: u64) {
-        until("all outcomes are there", || self.good() + self.bad.lock().len() as u64 >= count);
+    /// If an outcome is wrong or missing.
+    pub fn wait_for(&self, count: u64) {
+        wait_until("all outcomes have arrived", || self.good() + self.bad.lock().len() as u64 >= count);
         assert_eq!((self.good(), self.bad()), (count, Vec::new()));
         assert_eq!(
             self.sum.load(Ordering::Relaxed),
@@ -49,9 +50,9 @@ impl Sink<Probe> for Counter {
         let (total, sum) = (resolved.len(), resolved.iter().map(|one| one.tag).sum());
         let wrong =
             resolved.into_iter().filter(|one| !matches!(one.outcome, Ok(output) if output == 2 * one.tag));
-        let told: Vec<String> = wrong.map(|one| format!("{}: {:?}", one.tag, one.outcome)).collect();
-        self.bad.lock().extend(told.iter().cloned());
+        let wrong: Vec<String> = wrong.map(|one| format!("{}: {:?}", one.tag, one.outcome)).collect();
+        self.bad.lock().extend(wrong.iter().cloned());
         self.sum.fetch_add(sum, Ordering::Relaxed);
-        self.good.fetch_add((total - told.len()) as u64, Ordering::Relaxed);
+        self.good.fetch_add((total - wrong.len()) as u64, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! What no job should do.
+//! Faults that a job can inject into its own process.
 
 use std::{env, fs, fs::File, hint, mem, os::fd::RawFd, panic, process, thread, time::Duration};
 
@@ -8,57 +8,57 @@ use nix::sys::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Something that harms the process of the job.
+/// A fault in the job's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// Writes to address 0.
     NullWrite,
-    /// Calls itself until the stack is full.
+    /// Recurses until the stack overflows.
     Recursion,
-    /// Panics while it unwinds from a panic.
+    /// Panics during the unwinding of a panic.
     PanicInPanic,
-    /// Panics with a value that is no message.
-    StrangePanic,
-    /// Panics with a value that panics when it is dropped.
+    /// Panics with a payload that is not a string.
+    NonStringPanic,
+    /// Panics with a payload that panics when it is dropped.
     PanicInPayload,
-    /// Computes for ever.
+    /// Computes forever.
     Spin,
-    /// Waits for ever.
+    /// Sleeps forever.
     Wait,
-    /// Closes all descriptors but the standard streams.
+    /// Closes all descriptors except the standard streams.
     CloseAll,
-    /// Closes all sockets, so also those that lead to the pool.
+    /// Closes all sockets, including those of the pool.
     CloseSockets,
-    /// Leaves no descriptor for others.
+    /// Uses up all file descriptors.
     TakeAllDescriptors,
-    /// Makes `/` the current folder.
-    ChangeFolder,
+    /// Changes the working directory to `/`.
+    ChangeDirectory,
     /// Blocks all signals.
     BlockSignals,
     /// Ignores SIGTERM.
     IgnoreTerm,
-    /// Leaves a copy of its process behind, and aborts.
+    /// Forks a child that lives on, and aborts.
     ForkAndAbort,
-    /// Forks, and both the worker and its copy go on with the loop.
+    /// Forks; the worker and its copy both return to the worker loop.
     ForkAndReturn,
-    /// Leaves a copy behind that is in a session of its own, as services do, and aborts.
+    /// Forks a child in a new session, as daemons do, and aborts.
     DetachAndAbort,
-    /// Writes a few bytes into all sockets, so also into those that lead to the pool.
-    Scribble,
+    /// Writes a few bytes into all sockets, including those of the pool.
+    WriteGarbage,
 }
 
 impl Fault {
-    /// Does it; what can be survived yields 0.
-    pub(crate) fn commit(self) -> u64 {
+    /// Injects the fault; returns 0 if the process survives it.
+    pub(crate) fn inject(self) -> u64 {
         match self {
             Fault::NullWrite => write_to_null(),
             Fault::Recursion => return recurse(1),
             Fault::PanicInPanic => {
-                let _bomb = Bomb;
+                let _panics_on_drop = PanicOnDrop;
                 panic!("the first");
             }
-            Fault::StrangePanic => panic::panic_any([7u8; 100]),
-            Fault::PanicInPayload => panic::panic_any(Bomb),
+            Fault::NonStringPanic => panic::panic_any([7u8; 100]),
+            Fault::PanicInPayload => panic::panic_any(PanicOnDrop),
             Fault::Spin => loop {
                 hint::spin_loop();
             },
@@ -68,23 +68,23 @@ impl Fault {
             Fault::CloseAll => close(3, RawFd::MAX),
             Fault::CloseSockets => sockets().into_iter().for_each(|socket| close(socket, socket)),
             Fault::TakeAllDescriptors => take_all_descriptors(),
-            Fault::ChangeFolder => env::set_current_dir("/").expect("there is a root"),
-            Fault::BlockSignals => SigSet::all().thread_block().expect("signals can be blocked"),
+            Fault::ChangeDirectory => env::set_current_dir("/").expect("cannot change to /"),
+            Fault::BlockSignals => SigSet::all().thread_block().expect("cannot block signals"),
             Fault::IgnoreTerm => ignore_term(),
             Fault::ForkAndReturn => fork_and_return(),
             Fault::ForkAndAbort => fork_and_abort(|| ()),
             Fault::DetachAndAbort => fork_and_abort(|| {
-                nix::unistd::setsid().expect("a copy leads no group");
+                nix::unistd::setsid().expect("cannot start a session");
             }),
-            Fault::Scribble => sockets().into_iter().for_each(scribble),
+            Fault::WriteGarbage => sockets().into_iter().for_each(write_garbage),
         }
         0
     }
 }
 
-struct Bomb;
+struct PanicOnDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicOnDrop {
     fn drop(&mut self) {
         panic!("dropped");
     }
@@ -93,7 +93,7 @@ impl Drop for Bomb {
 #[allow(unsafe_code)]
 fn write_to_null() {
     let nowhere: *mut u64 = hint::black_box(std::ptr::null_mut());
-    // SAFETY: none; this is the fault. The call is one that the compiler does not look into.
+    // SAFETY: none; this write is the fault. The compiler does not look into this call.
     unsafe { libc::memset(nowhere.cast(), 1, 8) };
 }
 
@@ -104,13 +104,13 @@ fn recurse(depth: u64) -> u64 {
 
 #[allow(unsafe_code)]
 fn close(first: RawFd, last: RawFd) {
-    // SAFETY: closing what others own is the fault; no memory is touched.
+    // SAFETY: closing descriptors owned by others is the fault; no memory is touched.
     unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
 }
 
-/// The numbers of all sockets of this process.
+/// Returns the descriptors of all sockets of this process.
 fn sockets() -> Vec<RawFd> {
-    let open = fs::read_dir("/proc/self/fd").expect("/proc is there").flatten();
+    let open = fs::read_dir("/proc/self/fd").expect("cannot read /proc").flatten();
     let leads_to_socket = |path: &std::path::PathBuf| {
         fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
     };
@@ -119,13 +119,13 @@ fn sockets() -> Vec<RawFd> {
 }
 
 #[allow(unsafe_code)]
-fn scribble(socket: RawFd) {
+fn write_garbage(socket: RawFd) {
     // SAFETY: seven bytes are read from a constant of that length.
     unsafe { libc::send(socket, c"scrawl".as_ptr().cast(), 7, libc::MSG_NOSIGNAL) };
 }
 
 fn take_all_descriptors() {
-    setrlimit(Resource::RLIMIT_NOFILE, 64, 64).expect("a limit can be lowered");
+    setrlimit(Resource::RLIMIT_NOFILE, 64, 64).expect("cannot lower the limit");
     while let Ok(file) = File::open("/dev/null") {
         mem::forget(file);
     }
@@ -134,24 +134,24 @@ fn take_all_descriptors() {
 #[allow(unsafe_code)]
 fn ignore_term() {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no code runs for a signal that is ignored.
-    unsafe { sigaction(Signal::SIGTERM, &ignore) }.expect("SIGTERM can be ignored");
+    // SAFETY: no handler runs for a signal that is ignored.
+    unsafe { sigaction(Signal::SIGTERM, &ignore) }.expect("cannot ignore SIGTERM");
 }
 
 #[allow(unsafe_code)]
 fn fork_and_return() {
     // SAFETY: both processes have one thread; what the copy does next is what is tested.
-    assert!(unsafe { libc::fork() } >= 0, "a copy can be made");
+    assert!(unsafe { libc::fork() } >= 0, "cannot fork");
 }
 
 #[allow(unsafe_code)]
 fn fork_and_abort(in_copy: fn()) {
-    // SAFETY: the copy only waits, and not for ever: nobody may be left to end it.
+    // SAFETY: the copy only waits; the alarm ends it, since no other process may be left to do so.
     if unsafe { libc::fork() } == 0 {
         in_copy();
         // SAFETY: a timer touches no memory.
         unsafe { libc::alarm(30) };
-        Fault::Wait.commit();
+        Fault::Wait.inject();
     }
     process::abort();
 }

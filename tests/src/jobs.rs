@@ -1,6 +1,6 @@
-//! Jobs in numbers.
+//! Generators for input files.
 
-/// `count` jobs `{"op":"gcd",...}` on lines, and the records that they give.
+/// Returns `count` lines with jobs `{"op":"gcd",...}`, and their records.
 #[must_use]
 pub fn gcd_jobs(count: u64) -> (String, String) {
     let (mut jobs, mut expected) = (String::new(), String::new());
@@ -18,7 +18,7 @@ fn euclid(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { euclid(b, a % b) }
 }
 
-/// Lines of `command` jobs that each run a shell script.
+/// Returns lines with `command` jobs, each of which runs a shell script.
 #[must_use]
 pub fn shell_jobs(scripts: &[&str]) -> String {
     let line = |script: &&str| {
@@ -28,5 +28,5 @@ pub fn shell_jobs(scripts: &[&str]) -> String {
     scripts.iter().map(line).collect()
 }
 
-/// Shell that kills the worker that runs it, which leads the process group, and waits for that.
+/// Shell script that kills its worker, the leader of its process group, and then waits to be killed.
 pub const KILL_WORKER: &str = "kill -KILL $(cut -d ' ' -f 5 /proc/$$/stat); sleep 100";

@@ -1,14 +1,16 @@
-//! What the end-to-end tests share: starting `runner` under a hard cap, and proof that nothing of it stays behind.
+//! Helpers of the end-to-end tests: they start `runner` with a hard time limit and check that it leaves no
+//! processes behind.
 
+mod actions;
 pub mod answer;
+pub mod bad_serde;
 pub mod blob;
 mod call;
 mod case;
 pub mod counter;
-mod deeds;
 pub mod fault;
 mod jobs;
-mod kept;
+mod journal_dir;
 pub mod nats;
 mod output;
 pub mod pipe;
@@ -18,7 +20,6 @@ mod running;
 pub mod screen;
 pub mod stateful;
 pub mod tally;
-pub mod trap;
 pub mod workers;
 
 use std::{
@@ -31,21 +32,24 @@ use std::{
 pub use call::{Call, runner, runner_as_init};
 pub use case::Case;
 pub use jobs::{KILL_WORKER, gcd_jobs, shell_jobs};
-pub use kept::{Kept, Logged};
+pub use journal_dir::{JournalDir, LoggedCommands};
 pub use output::Output;
 pub use running::Running;
 
-/// A program of this workspace, built before the tests: `scripts/test` does it, or `cargo build --workspace --bins
-/// --examples`.
+/// Returns the path of a program of this workspace. It has to be built before the tests, by `scripts/test` or
+/// by `cargo build --workspace --bins --examples`.
 ///
 /// # Panics
-/// When it has not been built.
+/// If it has not been built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a file");
-    // Tests lie in target/PROFILE/deps, other programs in target/PROFILE.
-    let folder =
-        test.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).expect("a file lies in a folder");
+    let test = std::env::current_exe().expect("cannot find the test's executable");
+    // Tests are in target/PROFILE/deps, other programs in target/PROFILE.
+    let folder = test
+        .ancestors()
+        .skip(1)
+        .find(|folder| !folder.ends_with("deps"))
+        .expect("the executable has no parent");
     let program = folder.join(name);
     assert!(
         program.exists(),
@@ -55,44 +59,44 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// An example of the library, built before the tests like the [programs](program).
+/// Returns the path of an example of the library, which has to be built like a [program](program).
 ///
 /// # Panics
-/// When it has not been built.
+/// If it has not been built.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
     program(&format!("examples/{name}"))
 }
 
-/// A file of `tests/data`.
+/// Returns the path of a file in `tests/data`.
 #[must_use]
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
 }
 
-/// The bytes of a file of `tests/data`.
+/// Returns the content of a file in `tests/data`.
 ///
 /// # Panics
-/// When there is none.
+/// If it cannot be read.
 #[must_use]
 pub fn data_bytes(name: &str) -> Vec<u8> {
-    fs::read(data(name)).expect("test data are readable")
+    fs::read(data(name)).expect("cannot read the test data")
 }
 
-/// What `runner` draws on a terminal as its standard error.
+/// Runs `runner` with a terminal as standard error and returns what it writes there.
 ///
 /// # Panics
-/// When there is no terminal to be had.
+/// If no pseudoterminal can be opened or `runner` fails.
 #[must_use]
 pub fn terminal(arguments: &[&str], input: &str) -> String {
-    let terminal = nix::pty::openpty(None, None).expect("a terminal can be made");
+    let terminal = nix::pty::openpty(None, None).expect("cannot open a pseudoterminal");
     let mut screen = fs::File::from(terminal.master);
     let call = runner(arguments).stdin(input);
     let running = call.with(|c| c.stderr(fs::File::from(terminal.slave))).start();
     let reading = thread::spawn(move || {
         let mut drawn = Vec::new();
         let mut chunk = [0; 4096];
-        // The terminal ends with an error when the last process has closed it.
+        // Reading fails once the last process has closed the terminal.
         while let Ok(count @ 1..) = screen.read(&mut chunk) {
             drawn.extend_from_slice(&chunk[..count]);
         }
@@ -100,5 +104,5 @@ pub fn terminal(arguments: &[&str], input: &str) -> String {
     });
     let output = running.wait();
     assert_eq!(output.code(), 0);
-    String::from_utf8_lossy(&reading.join().expect("reading goes on")).into_owned()
+    String::from_utf8_lossy(&reading.join().expect("the reading thread panicked")).into_owned()
 }

@@ -1,4 +1,4 @@
-//! A NATS server of a test's own, nodes that serve it, and what can happen to them.
+//! A NATS server for a single test, nodes that serve its queue, and a proxy that cuts connections.
 
 use std::{
     env,
@@ -19,25 +19,25 @@ use async_nats::jetstream;
 
 use crate::{Call, Running, runner};
 
-/// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit of all waits.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `nats-server`, if this machine has it.
+/// Returns the path of `nats-server` if it is installed.
 fn server_program() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders.map(|folder| folder.join("nats-server")).find(|program| program.is_file())
 }
 
-/// Whether this test can be run: there is a server, and `runner` was built with the feature `cluster`. If not it says so, and
-/// with `RUNNER_REQUIRE_NATS=1` it fails.
+/// Returns whether tests of clusters can run: `nats-server` is installed and `runner` was built with the
+/// feature `cluster`. Prints the reason if not.
 ///
 /// # Panics
-/// When it cannot be run and has to be.
+/// If they cannot run and `RUNNER_REQUIRE_NATS=1` is set.
 #[must_use]
 pub fn can_run() -> bool {
     let missing = if server_program().is_none() {
-        Some("there is no nats-server")
+        Some("nats-server is not installed")
     } else if runner(["cluster"]).run().stderr.contains("without the feature") {
         Some("runner was built without the feature `cluster`")
     } else {
@@ -49,10 +49,10 @@ pub fn can_run() -> bool {
     false
 }
 
-/// A server on a port of its own, with what it stores in a folder of its own.
+/// A server on a free port that stores its data in a temporary directory.
 pub struct Nats {
     folder: tempfile::TempDir,
-    /// It chooses one at its first start, and keeps that.
+    /// Chosen by the server at its first start and kept on restarts.
     port: Option<u16>,
     arguments: Vec<String>,
     server: Option<Child>,
@@ -60,50 +60,54 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// A server with JetStream; `None` if this test [cannot be run](can_run).
+    /// Starts a server with JetStream; returns `None` if the test [cannot run](can_run).
     #[must_use]
     pub fn start() -> Option<Nats> {
         Nats::start_with(&["-js"], "")
     }
 
-    /// A server with these arguments, and this configuration.
+    /// Starts a server with these arguments and this configuration; returns `None` if the test [cannot
+    /// run](can_run).
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start_with(arguments: &[&str], configuration: &str) -> Option<Nats> {
         if !can_run() {
             return None;
         }
-        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let folder = tempfile::tempdir().expect("cannot create a directory");
         let path = |name: &str| folder.path().join(name).display().to_string();
         let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        fs::write(path("server.conf"), configuration).expect("the folder can be written to");
+        fs::write(path("server.conf"), configuration).expect("cannot write to the directory");
         all.extend(["-sd".to_owned(), path("store"), "-c".to_owned(), path("server.conf")]);
         all.extend(["--ports_file_dir".to_owned(), path("")]);
         let mut nats = Nats { folder, port: None, arguments: all, server: None, scheme: "nats" };
-        nats.go_on();
+        nats.start_server();
         Some(nats)
     }
 
-    /// Says `tls://` in the address.
+    /// Uses `tls://` in the URL.
     #[must_use]
-    pub fn encrypted(mut self) -> Nats {
+    pub fn with_tls(mut self) -> Nats {
         self.scheme = "tls";
         self
     }
 
-    /// Starts the server again where it was, and waits until it listens.
+    /// Starts the server, with its previous data and port, and waits until it listens.
     ///
     /// # Panics
-    /// When it does not start.
-    pub fn go_on(&mut self) {
+    /// If it does not start.
+    pub fn start_server(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log"));
-        let mut command = Command::new(server_program().expect("it was there"));
+        let mut command = Command::new(server_program().expect("nats-server has disappeared"));
         let port = self.port.map_or("-1".to_owned(), |port| port.to_string());
         command.args(&self.arguments).args(["-a", "127.0.0.1", "-p", &port]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("the folder can be written to"));
-        let pid = self.server.insert(command.spawn().expect("the server can be started")).id();
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("cannot write to the directory"));
+        let pid = self.server.insert(command.spawn().expect("cannot start the server")).id();
         let ports = self.folder.path().join(format!("nats-server_{pid}.ports"));
         wait_until("the server listens", || {
             self.expect_alive();
@@ -115,12 +119,13 @@ impl Nats {
     }
 
     fn expect_alive(&mut self) {
-        let ended = self.server.as_mut().and_then(|server| server.try_wait().expect("it is our child"));
+        let ended =
+            self.server.as_mut().and_then(|server| server.try_wait().expect("cannot wait for the server"));
         let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        assert!(ended.is_none(), "the server has ended: {}", log());
+        assert!(ended.is_none(), "the server has exited: {}", log());
     }
 
-    /// Ends the server by SIGKILL.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();
@@ -131,31 +136,31 @@ impl Nats {
     /// Kills the server and starts it again.
     pub fn restart(&mut self) {
         self.kill();
-        self.go_on();
+        self.start_server();
     }
 
-    /// Where it is.
+    /// Returns the URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme, self.port())
     }
 
-    /// Its port.
+    /// Returns the port of the server.
     ///
     /// # Panics
-    /// When it has none yet, which cannot be after its start.
+    /// If the server has not been started.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port.expect("it has been started")
+        self.port.expect("the server has not been started")
     }
 
-    /// A path in its folder.
+    /// Returns a path in the server's temporary directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// `runner` with these arguments and this server's queue `q`.
+    /// Returns an invocation of `runner` with these arguments that uses the queue `q` of this server.
     #[must_use]
     pub fn call(&self, arguments: &[&str]) -> Call {
         let (url, arguments) = (self.url(), arguments.to_vec());
@@ -165,37 +170,37 @@ impl Nats {
         })
     }
 
-    /// A node with these further arguments, as soon as it serves.
+    /// Starts a node with these further arguments and waits until it serves.
     #[must_use]
     pub fn node(&self, arguments: &[&str]) -> Node {
         Node::start(self.call(&[&["node", "-v"], arguments].concat()), self.folder.path())
     }
 
-    /// Does something with the server that `runner` does not.
+    /// Calls `act` with a connection to the server.
     ///
     /// # Panics
-    /// When it cannot be reached.
+    /// If the server cannot be reached.
     pub fn jetstream<T>(&self, act: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime can be made").block_on(async {
-            let client = async_nats::connect(self.url()).await.expect("the server can be reached");
+        runtime.expect("cannot create a runtime").block_on(async {
+            let client = async_nats::connect(self.url()).await.expect("cannot reach the server");
             act(jetstream::new(client)).await
         })
     }
 
-    /// What `runner cluster status --json` says.
+    /// Returns the output of `runner cluster status --json`.
     ///
     /// # Panics
-    /// When that fails.
+    /// If the command fails.
     #[must_use]
     pub fn status(&self) -> serde_json::Value {
         let output = self.call(&["cluster", "status", "--json"]).run();
         assert_eq!(output.code(), 0, "{}", output.stderr);
-        serde_json::from_slice(&output.stdout).expect("the status is JSON")
+        serde_json::from_slice(&output.stdout).expect("the status is not JSON")
     }
 }
 
-/// The port that a server says it has chosen; nothing before the file is whole.
+/// Reads the port from the server's ports file; `None` until the file is complete.
 fn written_port(file: &Path) -> Option<u16> {
     let ports: serde_json::Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
     let address = ports["nats"][0].as_str()?;
@@ -208,9 +213,9 @@ impl Drop for Nats {
     }
 }
 
-/// A node under way.
+/// A running node.
 pub struct Node {
-    /// The call.
+    /// The process.
     pub running: Running,
     log: PathBuf,
 }
@@ -219,36 +224,36 @@ impl Node {
     /// Starts a node and waits until it serves.
     ///
     /// # Panics
-    /// When it does not.
+    /// If it does not serve in time.
     #[must_use]
     pub fn start(call: Call, folder: &Path) -> Node {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let log = folder.join(format!("node-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-        let file = File::create(&log).expect("the folder can be written to");
-        let node = Node { running: call.with(|command| command.stderr(file)).start_bare(), log };
-        node.until("serves the queue");
+        let file = File::create(&log).expect("cannot write to the directory");
+        let node = Node { running: call.with(|command| command.stderr(file)).start_raw(), log };
+        node.wait_for_log("serves the queue");
         node
     }
 
-    /// What it has said so far.
+    /// Returns what the node has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until it has said something.
+    /// Waits until the log contains a text.
     ///
     /// # Panics
-    /// When it does not in time.
-    pub fn until(&self, words: &str) {
+    /// On a timeout.
+    pub fn wait_for_log(&self, text: &str) {
         let start = Instant::now();
-        while !self.log().contains(words) {
-            assert!(start.elapsed() < PATIENCE, "waited in vain for {words:?} in {:?}", self.log());
+        while !self.log().contains(text) {
+            assert!(start.elapsed() < WAIT_TIMEOUT, "timed out waiting for {text:?} in {:?}", self.log());
             thread::sleep(Duration::from_millis(2));
         }
     }
 
-    /// Sends it a signal and waits for its end; what it has said.
+    /// Sends a signal, waits for the exit, and returns the output and the log.
     #[must_use]
     pub fn end(self, signal: nix::sys::signal::Signal) -> (crate::Output, String) {
         self.running.signal(signal);
@@ -257,31 +262,31 @@ impl Node {
     }
 }
 
-/// Waits until something is true.
+/// Waits until a condition holds.
 ///
 /// # Panics
-/// When it does not become true in time.
+/// On a timeout.
 pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_true() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(start.elapsed() < WAIT_TIMEOUT, "timed out waiting until {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Reads lines of a run's output while it goes on, until so many have come.
+/// Reads `count` lines of the output of a running program.
 ///
 /// # Panics
-/// When the output is not left to the caller, or ends before.
+/// If the output is not left to the caller, or ends before.
 pub fn read_lines(running: &mut Running, count: usize) {
-    let stdout = running.child.stdout.take().expect("the output is piped");
+    let stdout = running.child.stdout.take().expect("the output is not piped");
     let mut lines = BufReader::new(stdout).lines();
     for _ in 0..count {
-        lines.next().expect("there are more lines").expect("the output can be read");
+        lines.next().expect("the output ended early").expect("cannot read the output");
     }
 }
 
-/// Stands between somebody and a server, and can cut the line.
+/// A TCP proxy in front of a server that can cut the connections.
 pub struct Proxy {
     port: u16,
     cut: Arc<AtomicBool>,
@@ -289,24 +294,24 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A way to this port.
+    /// Starts a proxy to this port.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If no port is free.
     #[must_use]
     pub fn to(server: u16) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let port = listener.local_addr().expect("it is bound").port();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("no port is free");
+        let port = listener.local_addr().expect("cannot read the port").port();
         let proxy = Proxy { port, cut: Arc::default(), streams: Arc::default() };
         let (cut, streams) = (proxy.cut.clone(), proxy.streams.clone());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // Nobody answers on a line that is cut.
+                // If the server is down, the client's connection is closed.
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
                     let cut = cut.clone();
-                    thread::spawn(move || carry(from, to, &cut));
+                    thread::spawn(move || forward(from, to, &cut));
                 }
                 streams.lock().unwrap_or_else(PoisonError::into_inner).extend([client, server]);
             }
@@ -314,26 +319,26 @@ impl Proxy {
         proxy
     }
 
-    /// The address of this way.
+    /// Returns the URL of the proxy.
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// From now on everything is dropped, and no side hears of it.
+    /// Discards all data from now on, without closing the connections.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
     }
 
-    /// The old lines are closed, and new ones carry again.
-    pub fn mend(&self) {
+    /// Closes the old connections and forwards data of new ones again.
+    pub fn restore(&self) {
         self.cut.store(false, Ordering::SeqCst);
         let streams = std::mem::take(&mut *self.streams.lock().unwrap_or_else(PoisonError::into_inner));
         streams.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool) {
+fn forward(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool) {
     let mut chunk = [0; 1 << 14];
     while let Ok(count @ 1..) = from.read(&mut chunk) {
         if !cut.load(Ordering::SeqCst) && to.write_all(&chunk[..count]).is_err() {

@@ -1,60 +1,60 @@
-//! What a call left behind, and ways to look at it.
+//! Result of a finished invocation.
 
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
-/// What a call left behind.
+/// Exit status, output and duration of a finished invocation.
 #[derive(Debug)]
 pub struct Output {
-    /// Exit code or signal.
+    /// Exit status.
     pub status: ExitStatus,
     /// Standard output.
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: String,
-    /// From start to end.
+    /// Time from start to exit.
     pub elapsed: Duration,
 }
 
 impl Output {
-    /// The exit code; -1 if a signal ended it.
+    /// Returns the exit code; -1 if the process was ended by a signal.
     #[must_use]
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
     }
 
-    /// The signal that ended it, or 0.
+    /// Returns the signal that ended the process, or 0.
     #[must_use]
     pub fn signal(&self) -> i32 {
         self.status.signal().unwrap_or(0)
     }
 
-    /// Standard output as text.
+    /// Returns standard output as text.
     ///
     /// # Panics
-    /// When it is none.
+    /// If it is not UTF-8.
     #[must_use]
     pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.stdout).expect("output is UTF-8")
+        std::str::from_utf8(&self.stdout).expect("the output is not UTF-8")
     }
 
-    /// The records, each a line.
+    /// Returns the records on standard output.
     ///
     /// # Panics
-    /// When a line is no JSON.
+    /// If a line is incomplete or not JSON.
     #[must_use]
     pub fn records(&self) -> Vec<serde_json::Value> {
         assert!(self.stdout.is_empty() || self.stdout.ends_with(b"\n"), "a torn line: {:?}", self.text());
-        self.text().lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+        self.text().lines().map(|line| serde_json::from_str(line).expect("a record is not JSON")).collect()
     }
 
-    /// `error.kind` of each record, or `ok`.
+    /// Returns `error.kind` of each record, or `ok`.
     #[must_use]
     pub fn kinds(&self) -> Vec<String> {
         let kind = |record: &serde_json::Value| record["error"]["kind"].as_str().unwrap_or("ok").to_owned();
         self.records().iter().map(kind).collect()
     }
 
-    /// The lines in alphabetical order.
+    /// Returns the lines of standard output, sorted.
     #[must_use]
     pub fn sorted(&self) -> Vec<&str> {
         let mut lines: Vec<&str> = self.text().lines().collect();

@@ -1,4 +1,4 @@
-//! Pipes as neighbours of a program leave them: non-blocking, full, or read packet by packet.
+//! Pipes in special states: non-blocking, full, or in packet mode.
 
 use std::{
     fs::File,
@@ -11,80 +11,80 @@ use nix::{
     unistd::pipe2,
 };
 
-/// A byte that no program under test writes.
+/// Byte that no program under test writes.
 const FILLER: u8 = 0;
 
-/// A pipe; both ends are open until they are taken.
+/// Both ends of a pipe.
 pub struct Pipe {
-    /// The end to read from.
+    /// Read end.
     pub reader: File,
-    /// The end to write to.
+    /// Write end.
     pub writer: OwnedFd,
 }
 
 impl Pipe {
-    /// An ordinary pipe.
+    /// Creates an ordinary pipe.
     ///
     /// # Panics
-    /// When there are no descriptors left.
+    /// If no descriptors are left.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Pipe {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe can be made");
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("cannot create a pipe");
         Pipe { reader: reader.into(), writer }
     }
 
-    /// A pipe whose every read returns what one `write` call wrote.
+    /// Creates a pipe of which each read returns the data of one `write` call.
     ///
     /// # Panics
-    /// When there are no descriptors left.
+    /// If no descriptors are left.
     #[must_use]
-    pub fn of_packets() -> Pipe {
-        let (reader, writer) = pipe2(OFlag::O_DIRECT | OFlag::O_CLOEXEC).expect("a pipe can be made");
+    pub fn packet_mode() -> Pipe {
+        let (reader, writer) = pipe2(OFlag::O_DIRECT | OFlag::O_CLOEXEC).expect("cannot create a pipe");
         Pipe { reader: reader.into(), writer }
     }
 
-    /// The same pipe without room for another byte.
+    /// Fills the pipe until there is no room for another byte.
     ///
     /// # Panics
-    /// When it cannot be written to.
+    /// If the pipe cannot be written to.
     #[must_use]
     pub fn filled(self) -> Pipe {
         set_blocking(&self.writer, false);
         let mut writer = File::from(self.writer);
         for size in [4096, 1] {
             while let Ok(count) = writer.write(&vec![FILLER; size]) {
-                assert!(count > 0, "a pipe takes bytes or refuses");
+                assert!(count > 0, "a write to a pipe wrote nothing");
             }
         }
         set_blocking(&writer, true);
         Pipe { writer: writer.into(), ..self }
     }
 
-    /// The same pipe with a non-blocking writing end, for all processes that share it.
+    /// Makes the write end non-blocking, for all processes that share it.
     #[must_use]
-    pub fn with_impatient_writer(self) -> Pipe {
+    pub fn with_nonblocking_writer(self) -> Pipe {
         set_blocking(&self.writer, false);
         self
     }
 }
 
-/// Reads to the end, and leaves out what a pipe was [filled](Pipe::filled) with.
+/// Reads to the end and leaves out the bytes that [`filled`](Pipe::filled) wrote.
 ///
 /// # Panics
-/// When the pipe cannot be read, or its text is no UTF-8.
+/// If the pipe cannot be read or the text is not UTF-8.
 #[must_use]
 pub fn read_to_end(mut reader: impl Read) -> String {
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).expect("the pipe can be read");
+    reader.read_to_end(&mut bytes).expect("cannot read the pipe");
     bytes.retain(|&byte| byte != FILLER);
-    String::from_utf8(bytes).expect("the text is UTF-8")
+    String::from_utf8(bytes).expect("the text is not UTF-8")
 }
 
 /// Sets or clears `O_NONBLOCK`, for all processes that share the open file.
 ///
 /// # Panics
-/// When the descriptor has no flags.
+/// If the flags cannot be changed.
 pub fn set_blocking(stream: impl AsFd, blocking: bool) {
     let set = || -> io::Result<()> {
         let flags = OFlag::from_bits_retain(fcntl(&stream, FcntlArg::F_GETFL)?);
@@ -92,5 +92,5 @@ pub fn set_blocking(stream: impl AsFd, blocking: bool) {
         fcntl(&stream, FcntlArg::F_SETFL(flags))?;
         Ok(())
     };
-    set().expect("flags can be set");
+    set().expect("cannot set the flags");
 }

@@ -1,4 +1,4 @@
-//! A job type that does whatever a test of the library needs, and the executors to run it on.
+//! A job type with the actions that tests of the library need, and executors to run it on.
 
 use std::{
     fs,
@@ -13,61 +13,62 @@ use pool::{
 };
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
-use crate::{deeds, fault::Fault, program};
+use crate::{actions, fault::Fault, program};
 
-/// Longer than anything takes, and short enough to notice a hang.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// Time limit of all waits: longer than any operation takes.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A job for tests.
+/// A job that performs one action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {
-    /// Yields twice the number.
+    /// Returns twice the number.
     Double(u64),
-    /// Reports this error.
-    Fail(Mishap),
+    /// Fails with this error.
+    Fail(ProbeError),
     /// Panics with this message.
     Panic(String),
     /// Appends a line to a file.
     Mark(PathBuf),
-    /// Creates the first file and waits until the second is there.
+    /// Appends a line to the first file and waits until the second file exists.
     Hold(PathBuf, PathBuf),
-    /// Yields the number of its process.
+    /// Returns the id of its process.
     Pid,
-    /// Ends its process with this code.
+    /// Exits with this code.
     Exit(i32),
     /// Aborts its process.
     Abort,
-    /// Sends itself this signal.
+    /// Sends this signal to its own process.
     Raise(i32),
-    /// Runs one job and, if it succeeds, the other.
+    /// Runs the first job and, if it succeeds, the second.
     Then(Box<Probe>, Box<Probe>),
-    /// Does not heed SIGTERM from now on.
-    Defy,
+    /// Blocks SIGTERM from now on.
+    BlockSigterm,
     /// Kills all other workers of its pool.
     KillSiblings,
-    /// Yields the number of its process, which exits as soon as the file is there.
+    /// Returns the id of its process, which exits as soon as the file exists.
     ExitLater(PathBuf),
-    /// Takes memory without end.
-    Hoard,
-    /// Asks for more memory than there is, puts up with having none, and then ends its process with this code.
-    AskForTooMuch(i32),
-    /// Runs a line of shell and yields its exit code.
+    /// Allocates memory until that fails.
+    AllocateForever,
+    /// Handles a failed allocation, and then exits with this code.
+    FailAllocation(i32),
+    /// Runs a shell script and returns its exit code.
     Shell(String),
-    /// Yields how many bytes there are on its standard input.
+    /// Returns the number of bytes on standard input.
     ReadInput,
-    /// Runs the job in a pool of its own.
+    /// Runs the job in a nested pool.
     Nested(Box<Probe>),
-    /// Yields twice the number, by a pool that it leaves behind with its worker; writes the worker's number into the file.
+    /// Returns twice the number, computed in a nested pool that is leaked together with its worker; writes
+    /// the id of that worker to the file.
     NestedLeft(u64, PathBuf),
-    /// Does what no job should.
+    /// Injects a fault into its process.
     Fault(Fault),
-    /// Cannot be encoded.
+    /// Fails to be encoded.
     #[serde(serialize_with = "refuse")]
     Unencodable(()),
 }
 
 impl Probe {
-    /// This job in so many pools, each in a worker of the one around it.
+    /// Wraps the job in this many nested pools.
     #[must_use]
     pub fn nested(self, pools: u32) -> Probe {
         (0..pools).fold(self, |inner, _| Probe::Nested(Box::new(inner)))
@@ -76,17 +77,17 @@ impl Probe {
 
 /// An error with fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mishap {
-    /// A code, maybe 0.
+pub struct ProbeError {
+    /// A code, possibly 0.
     pub code: i32,
-    /// Words, maybe none.
-    pub words: String,
+    /// A message, possibly empty.
+    pub message: String,
 }
 
-/// An error of these fields.
+/// Creates an error from its fields.
 #[must_use]
-pub fn mishap(code: i32, words: &str) -> Mishap {
-    Mishap { code, words: words.to_owned() }
+pub fn probe_error(code: i32, message: &str) -> ProbeError {
+    ProbeError { code, message: message.to_owned() }
 }
 
 fn refuse<S: Serializer>((): &(), _: S) -> Result<S::Ok, S::Error> {
@@ -96,38 +97,38 @@ fn refuse<S: Serializer>((): &(), _: S) -> Result<S::Ok, S::Error> {
 impl Job for Probe {
     const NAME: &'static str = "probe";
     type Output = u64;
-    type Error = Mishap;
+    type Error = ProbeError;
     type Context = ();
 
-    fn run(self, (): &mut ()) -> Result<u64, Mishap> {
+    fn run(self, (): &mut ()) -> Result<u64, ProbeError> {
         match self {
             Probe::Double(n) => return Ok(n * 2),
-            Probe::Fail(mishap) => return Err(mishap),
+            Probe::Fail(probe_error) => return Err(probe_error),
             Probe::Panic(message) => panic!("{message}"),
             Probe::Mark(file) => mark(&file),
             Probe::Hold(started, release) => {
                 mark(&started);
-                // A test that is over has taken its folder with it.
-                until("the test lets the job go", || release.exists() || !started.exists());
+                // When the test ends, its directory is removed.
+                wait_until("the test releases the job", || release.exists() || !started.exists());
             }
             Probe::Pid => return Ok(u64::from(std::process::id())),
             Probe::Exit(code) => std::process::exit(code),
             Probe::Abort => std::process::abort(),
-            Probe::Raise(signal) => deeds::raise(signal),
+            Probe::Raise(signal) => actions::raise(signal),
             Probe::Then(first, second) => {
                 first.run(&mut ())?;
                 return second.run(&mut ());
             }
-            Probe::Defy => deeds::defy(),
-            Probe::KillSiblings => deeds::kill_siblings(),
-            Probe::ExitLater(file) => return Ok(deeds::exit_later(file)),
-            Probe::Hoard => deeds::hoard(),
-            Probe::AskForTooMuch(code) => deeds::ask_for_too_much(code),
-            Probe::Shell(line) => return Ok(deeds::shell(&line)),
-            Probe::ReadInput => return Ok(deeds::read_input()),
-            Probe::Nested(inner) => return deeds::nested(*inner),
-            Probe::NestedLeft(n, file) => return deeds::nested_left(n, &file),
-            Probe::Fault(fault) => return Ok(fault.commit()),
+            Probe::BlockSigterm => actions::block_sigterm(),
+            Probe::KillSiblings => actions::kill_siblings(),
+            Probe::ExitLater(file) => return Ok(actions::exit_later(file)),
+            Probe::AllocateForever => actions::allocate_forever(),
+            Probe::FailAllocation(code) => actions::fail_allocation(code),
+            Probe::Shell(line) => return Ok(actions::shell(&line)),
+            Probe::ReadInput => return Ok(actions::read_input()),
+            Probe::Nested(inner) => return actions::nested(*inner),
+            Probe::NestedLeft(n, file) => return actions::nested_left(n, &file),
+            Probe::Fault(fault) => return Ok(fault.inject()),
             Probe::Unencodable(()) => {}
         }
         Ok(0)
@@ -137,7 +138,7 @@ impl Job for Probe {
 /// Appends a line to a file.
 ///
 /// # Panics
-/// When that cannot be done.
+/// If the file cannot be written.
 pub fn mark(file: &Path) {
     append(file, "x");
 }
@@ -145,38 +146,38 @@ pub fn mark(file: &Path) {
 /// Appends this line to a file.
 ///
 /// # Panics
-/// When that cannot be done.
+/// If the file cannot be written.
 pub fn append(file: &Path, line: &str) {
     let opened = fs::OpenOptions::new().append(true).create(true).open(file);
     opened
         .and_then(|mut opened| opened.write_all(format!("{line}\n").as_bytes()))
-        .expect("the file can be written");
+        .expect("cannot write the file");
 }
 
-/// How many lines a file has; none if it is not there.
+/// Returns the number of lines of a file; 0 if it does not exist.
 #[must_use]
-pub fn marks(file: &Path) -> usize {
+pub fn line_count(file: &Path) -> usize {
     fs::read_to_string(file).map_or(0, |text| text.lines().count())
 }
 
-/// Waits until something is true.
+/// Waits until a condition holds.
 ///
 /// # Panics
-/// When it does not become true in time.
-pub fn until(what: &str, is_true: impl Fn() -> bool) {
+/// On a timeout.
+pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_true() {
-        assert!(start.elapsed() < LIMIT, "waited in vain until {what}");
+        assert!(start.elapsed() < TIMEOUT, "timed out waiting until {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// A pool of processes to be, for any job type that `probe-worker` serves.
+/// Returns a builder for a pool of `probe-worker` processes, for any job type that they serve.
 pub fn builder<J: Job<Context: Context<Args: Default>>>(workers: usize) -> ProcessPoolBuilder<J> {
     ProcessPool::builder().workers(workers).worker_program(program("probe-worker")).transport(transport())
 }
 
-/// How jobs travel in this run of the tests: by `RUNNER_TRANSPORT`, as in the program.
+/// Returns the transport of this test run: `RUNNER_TRANSPORT`, as in the program.
 #[must_use]
 pub fn transport() -> Transport {
     match std::env::var("RUNNER_TRANSPORT").as_deref() {
@@ -185,40 +186,40 @@ pub fn transport() -> Transport {
     }
 }
 
-/// A pool of processes.
+/// Builds a pool of processes.
 ///
 /// # Panics
-/// When it cannot be built.
+/// If it cannot be built.
 #[must_use]
 pub fn processes(workers: usize) -> ProcessPool<Probe> {
-    builder(workers).build().expect("a pool can be built")
+    builder(workers).build().expect("cannot build the pool")
 }
 
-/// A pool of processes that breaks when a worker dies.
+/// Builds a pool of processes that breaks when a worker dies.
 ///
 /// # Panics
-/// When it cannot be built.
+/// If it cannot be built.
 #[must_use]
 pub fn breaking(workers: usize) -> ProcessPool<Probe> {
-    builder(workers).on_worker_death(pool::OnWorkerDeath::Break).build().expect("a pool can be built")
+    builder(workers).on_worker_death(pool::OnWorkerDeath::Break).build().expect("cannot build the pool")
 }
 
-/// A pool of threads.
+/// Creates a pool of threads.
 #[must_use]
 pub fn threads(workers: usize) -> ThreadPool<Probe> {
     ThreadPool::new(workers, ())
 }
 
-/// One job after the other.
+/// Creates a serial executor.
 #[must_use]
 pub fn serial() -> Serial<Probe> {
     Serial::new(())
 }
 
-/// Shuts an executor down and proves that nothing of it is left.
+/// Shuts an executor down and checks that no worker is left.
 ///
 /// # Panics
-/// When something is.
+/// If a worker is left or the shutdown takes longer than 10 s.
 pub fn finish<J: Job>(executor: &dyn Executor<J>) {
     let start = Instant::now();
     executor.shutdown(true, false);
@@ -228,7 +229,7 @@ pub fn finish<J: Job>(executor: &dyn Executor<J>) {
     }
 }
 
-/// Runs a test on all three executors, the pools with two workers, and proves that nothing is left.
+/// Runs a test on all three executors, the pools with two workers, and checks that no worker is left.
 #[macro_export]
 macro_rules! on_all {
     (|$executor:ident| $body:block) => {{
@@ -250,7 +251,7 @@ macro_rules! on_all {
     }};
 }
 
-/// Runs a test on the two executors that return from `submit` before the job has run.
+/// Runs a test on the two executors whose `submit` returns before the job has run.
 #[macro_export]
 macro_rules! on_pools {
     ($workers:expr, |$executor:ident| $body:block) => {{
@@ -267,65 +268,65 @@ macro_rules! on_pools {
     }};
 }
 
-/// Keeps the one worker of a pool busy until the stage releases it; names the stage and the job that does so.
+/// Blocks the only worker of a pool until the barrier is released; declares the barrier and the blocking job.
 #[macro_export]
-macro_rules! held {
-    ($executor:ident, $stage:ident, $held:ident) => {
-        let $stage = $crate::probe::Stage::new();
-        let $held = $executor.submit($stage.hold()).unwrap();
-        $stage.until_held(1);
+macro_rules! block_worker {
+    ($executor:ident, $barrier:ident, $held:ident) => {
+        let $barrier = $crate::probe::Barrier::new();
+        let $held = $executor.submit($barrier.hold()).unwrap();
+        $barrier.wait_for_held(1);
     };
 }
 
-/// A folder for one test, with two files for a [`Probe::Hold`] in it.
-pub struct Stage {
+/// A temporary directory with the two files of [`Probe::Hold`], which hold jobs until they are released.
+pub struct Barrier {
     folder: tempfile::TempDir,
 }
 
-impl Default for Stage {
-    fn default() -> Stage {
-        Stage::new()
+impl Default for Barrier {
+    fn default() -> Barrier {
+        Barrier::new()
     }
 }
 
-impl Stage {
-    /// A fresh folder.
+impl Barrier {
+    /// Creates a temporary directory.
     ///
     /// # Panics
-    /// When there is none to be had.
+    /// If it cannot be created.
     #[must_use]
-    pub fn new() -> Stage {
-        Stage { folder: tempfile::tempdir().expect("a folder can be made") }
+    pub fn new() -> Barrier {
+        Barrier { folder: tempfile::tempdir().expect("cannot create a directory") }
     }
 
-    /// A file in it.
+    /// Returns the path of a file in the directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A job that runs until [`release`](Stage::release).
+    /// Returns a job that runs until [`release`](Barrier::release).
     #[must_use]
     pub fn hold(&self) -> Probe {
         Probe::Hold(self.file("started"), self.file("release"))
     }
 
-    /// Has so many jobs hold, and waits until they do.
+    /// Submits `count` jobs that hold, and waits until all of them run.
     ///
     /// # Panics
-    /// When the executor takes none.
+    /// If the executor accepts no jobs.
     pub fn hold_many(&self, executor: &dyn Executor<Probe>, count: usize) -> Vec<JobFuture<Probe>> {
-        let jobs = (0..count).map(|_| executor.submit(self.hold()).expect("the pool is open")).collect();
-        self.until_held(count);
+        let jobs = (0..count).map(|_| executor.submit(self.hold()).expect("the pool is closed")).collect();
+        self.wait_for_held(count);
         jobs
     }
 
-    /// Waits until so many holding jobs run.
-    pub fn until_held(&self, count: usize) {
-        until("the holding jobs run", || marks(&self.file("started")) >= count);
+    /// Waits until `count` holding jobs have started.
+    pub fn wait_for_held(&self, count: usize) {
+        wait_until("the holding jobs run", || line_count(&self.file("started")) >= count);
     }
 
-    /// Lets all holding jobs go.
+    /// Ends all holding jobs.
     pub fn release(&self) {
         mark(&self.file("release"));
     }

@@ -1,8 +1,8 @@
-//! A worker that speaks the real protocol, and speaks it wrongly.
+//! A worker that violates the protocol.
 //!
-//! How it goes wrong is said by variables of its environment: see [`Wrong`], [`Plan`] and [`rogues`].
+//! Environment variables select the violation: see [`Misbehavior`], [`RoguePlan`] and [`rogue_builder`].
 
-mod spoil;
+mod overwrite;
 mod worker;
 
 use std::{env, fs::File, io::Write, path::PathBuf};
@@ -16,123 +16,125 @@ use crate::{
 
 pub use worker::main;
 
-const WRONG: &str = "ROGUE_WRONG";
+const MISBEHAVIOR: &str = "ROGUE_MISBEHAVIOR";
 const GOOD_BATCHES: &str = "ROGUE_GOOD_BATCHES";
 const PUBLISHES: &str = "ROGUE_PUBLISHES";
 const ONCE: &str = "ROGUE_ONCE";
 const SEED: &str = "ROGUE_SEED";
 
-/// What a worker does wrong.
+/// Misbehavior of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It is gone before it meets its parent.
-    ExitsAtOnce,
-    /// It lives, and never comes to the meeting place.
-    StaysAway,
-    /// It comes to the meeting place with something else than the ends of a link, and goes.
-    Knocks,
-    /// The same, and it stays.
-    KnocksAndStays,
-    /// It rings, and never comes to the meeting place.
-    RingsOnly,
-    /// It connects to the meeting place, rings, and sends nothing.
-    ConnectsAndStays,
-    /// It comes, and never says its name.
-    SaysNothing,
-    /// It comes and goes without a word.
-    LeavesAtOnce,
-    /// It speaks another version of the protocol.
+pub enum Misbehavior {
+    /// Exits before it connects to its parent.
+    ExitsImmediately,
+    /// Lives on and never connects.
+    NeverConnects,
+    /// Connects, sends something else than the ends of a link, and exits.
+    ConnectsWithGarbage,
+    /// Connects, sends something else than the ends of a link, and hangs.
+    ConnectsWithGarbageAndHangs,
+    /// Rings the doorbell and never connects.
+    RingsDoorbellOnly,
+    /// Connects, rings the doorbell, and sends nothing.
+    ConnectsAndHangs,
+    /// Connects and never sends its hello.
+    NeverSendsHello,
+    /// Connects and exits before its hello.
+    ExitsBeforeHello,
+    /// Announces another version of the protocol.
     OtherVersion,
-    /// It serves another type of job.
-    OtherJobs,
-    /// Its first word is none.
+    /// Serves another job type.
+    OtherJobType,
+    /// Sends a hello that cannot be decoded.
     GarbageHello,
-    /// Its first packet claims a size that ipc-channel cannot cope with.
-    SpoiltHello,
-    /// It is gone as soon as it has said its name.
-    DiesInHandshake,
-    /// It acknowledges a part of a welcome that had none.
-    EarlyReceipt,
-    /// It never says that it is ready.
+    /// Sends a first packet that claims a size that ipc-channel cannot handle.
+    OversizedHello,
+    /// Exits after its hello.
+    ExitsInHandshake,
+    /// Acknowledges a part of a welcome that was sent whole.
+    EarlyAck,
+    /// Never reports that it is ready.
     NeverReady,
 
-    /// It dies with a batch.
-    Dies,
-    /// It never answers.
+    /// Exits when it has a batch.
+    Exits,
+    /// Never answers.
     NeverAnswers,
-    /// It closes its link and lives.
+    /// Closes its link and lives on.
     Disconnects,
-    /// Its answer is a batch of nonsense.
+    /// Answers with outcomes that cannot be parsed.
     GarbageOutcomes,
-    /// Its answer is no message.
+    /// Answers with a packet that is not a message.
     GarbagePacket,
-    /// Its answer is a message without a tag that anybody knows.
+    /// Answers with a message of an unknown tag.
     UnknownTag,
-    /// It sends a batch of jobs.
+    /// Answers with a batch of jobs.
     SendsJobs,
-    /// Its answer is a packet that is larger than any packet may be.
+    /// Answers with a packet above the maximum size.
     LargePacket,
-    /// Its answer is a packet so large that it comes through a second socket.
+    /// Answers with a packet that is large enough to be sent through a second socket.
     HugePacket,
-    /// It stops in the middle of a large answer, and lives.
-    HalfThenSilence,
-    /// It dies in the middle of a large answer.
-    HalfThenDeath,
-    /// It begins an answer within an answer.
+    /// Stops in the middle of a large answer, and lives on.
+    HalfThenHangs,
+    /// Exits in the middle of a large answer.
+    HalfThenExits,
+    /// Starts an answer within an answer.
     Nested,
-    /// It answers twice.
+    /// Answers twice.
     AnswersTwice,
-    /// It answers a batch that it was not given.
+    /// Answers a batch that was not assigned to it.
     ForeignBatch,
-    /// It has an outcome too many.
-    TooMany,
-    /// It has an outcome too few.
-    TooFew,
-    /// It acknowledges a part that nobody sent.
-    UnaskedReceipt,
-    /// It says farewell although nobody told it to leave.
-    UnaskedFarewell,
+    /// Sends one outcome too many.
+    TooManyOutcomes,
+    /// Sends no outcome at all.
+    TooFewOutcomes,
+    /// Acknowledges a part that was not sent.
+    UnsolicitedAck,
+    /// Sends its final report without having been asked to exit.
+    UnsolicitedReport,
 
-    /// It sends outcomes of a kind that nobody knows: no reason to end it.
+    /// Sends outcomes of an unknown kind: not a reason to kill it.
     UnknownStatus,
-    /// It sends outcomes that cannot be decoded: no reason to end it.
+    /// Sends outcomes that cannot be decoded: not a reason to kill it.
     Undecodable,
-    /// It claims to have been busy for centuries: no reason to end it.
+    /// Claims to have been busy for centuries: not a reason to kill it.
     AbsurdBusy,
-    /// It does not heed SIGTERM, and does not leave when it is told to.
-    NeverLeaves,
-    /// It overwrites all shared memory that it can write to with random values, and answers as it should meanwhile.
-    SpoilsMemory,
+    /// Blocks SIGTERM and ignores the request to exit.
+    IgnoresShutdown,
+    /// Overwrites all shared memory that it can write to with random values, and answers correctly meanwhile.
+    OverwritesMemory,
 }
 
-use Wrong::{
-    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt,
-    ExitsAtOnce, ForeignBatch, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
-    HugePacket, Knocks, KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves,
-    NeverReady, OtherJobs, OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello,
-    StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
+use Misbehavior::{
+    AbsurdBusy, AnswersTwice, ConnectsAndHangs, ConnectsWithGarbage, ConnectsWithGarbageAndHangs,
+    Disconnects, EarlyAck, Exits, ExitsBeforeHello, ExitsImmediately, ExitsInHandshake, ForeignBatch,
+    GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenExits, HalfThenHangs, HugePacket, IgnoresShutdown,
+    LargePacket, Nested, NeverAnswers, NeverConnects, NeverReady, NeverSendsHello, OtherJobType,
+    OtherVersion, OversizedHello, OverwritesMemory, RingsDoorbellOnly, SendsJobs, TooFewOutcomes,
+    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport,
 };
 
-/// What keeps a worker from being ready, and is noticed as soon as it happens.
-pub const AT_THE_START: [Wrong; 10] = [
-    ExitsAtOnce,
-    Knocks,
-    RingsOnly,
-    LeavesAtOnce,
+/// Misbehavior that prevents a worker from starting and is detected immediately.
+pub const FAILS_TO_START: [Misbehavior; 10] = [
+    ExitsImmediately,
+    ConnectsWithGarbage,
+    RingsDoorbellOnly,
+    ExitsBeforeHello,
     OtherVersion,
-    OtherJobs,
+    OtherJobType,
     GarbageHello,
-    SpoiltHello,
-    DiesInHandshake,
-    EarlyReceipt,
+    OversizedHello,
+    ExitsInHandshake,
+    EarlyAck,
 ];
 
-/// What keeps a worker from being ready, for ever.
-pub const LATE: [Wrong; 5] = [StaysAway, KnocksAndStays, ConnectsAndStays, SaysNothing, NeverReady];
+/// Misbehavior that keeps a worker from ever being ready and is detected by the start timeout.
+pub const NEVER_READY: [Misbehavior; 5] =
+    [NeverConnects, ConnectsWithGarbageAndHangs, ConnectsAndHangs, NeverSendsHello, NeverReady];
 
-/// What a worker that has a batch does, and is ended for.
-pub const WITH_A_BATCH: [Wrong; 16] = [
-    Dies,
+/// Misbehavior of a worker that has a batch, for which it is killed.
+pub const FAILS_ON_BATCH: [Misbehavior; 16] = [
+    Exits,
     Disconnects,
     GarbageOutcomes,
     GarbagePacket,
@@ -140,67 +142,70 @@ pub const WITH_A_BATCH: [Wrong; 16] = [
     SendsJobs,
     LargePacket,
     HugePacket,
-    HalfThenDeath,
+    HalfThenExits,
     Nested,
     AnswersTwice,
     ForeignBatch,
-    TooMany,
-    TooFew,
-    UnaskedReceipt,
-    UnaskedFarewell,
+    TooManyOutcomes,
+    TooFewOutcomes,
+    UnsolicitedAck,
+    UnsolicitedReport,
 ];
 
-const OTHERS: [Wrong; 7] =
-    [NeverAnswers, HalfThenSilence, UnknownStatus, Undecodable, AbsurdBusy, NeverLeaves, SpoilsMemory];
+const OTHERS: [Misbehavior; 7] =
+    [NeverAnswers, HalfThenHangs, UnknownStatus, Undecodable, AbsurdBusy, IgnoresShutdown, OverwritesMemory];
 
-/// How and when a worker goes wrong.
+/// Misbehavior of a worker, and when it occurs.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    /// What it does wrong.
-    pub wrong: Wrong,
-    /// How many batches it answers as it should before that.
+pub struct RoguePlan {
+    /// Misbehavior.
+    pub misbehavior: Misbehavior,
+    /// Number of batches that it answers correctly before.
     pub good_batches: u64,
-    /// Whether it says which job it is in when it goes wrong.
-    pub publishes: bool,
-    /// If there is a file: only who can create it goes wrong. It holds the number of its process.
+    /// Whether it publishes_job the job that it is in when it misbehaves.
+    pub publishes_job: bool,
+    /// If set, only the worker that creates this file misbehaves; the file then contains its process id.
     pub once: Option<PathBuf>,
-    /// Of the random values.
+    /// Seed of the random values.
     pub seed: u64,
 }
 
-impl Plan {
-    /// A worker that goes wrong always and at the first opportunity, and does not say in which job.
+impl RoguePlan {
+    /// Creates a plan by which every worker misbehaves at the first opportunity and does not publish its job.
     #[must_use]
-    pub fn new(wrong: Wrong) -> Plan {
-        Plan { wrong, good_batches: 0, publishes: false, once: None, seed: 0 }
+    pub fn new(misbehavior: Misbehavior) -> RoguePlan {
+        RoguePlan { misbehavior, good_batches: 0, publishes_job: false, once: None, seed: 0 }
     }
 
-    /// The variables that tell a worker of it.
+    /// Returns the environment variables that encode the plan.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
-            (WRONG, format!("{:?}", self.wrong)),
+            (MISBEHAVIOR, format!("{:?}", self.misbehavior)),
             (GOOD_BATCHES, self.good_batches.to_string()),
             (SEED, self.seed.to_string()),
         ];
-        variables.extend(self.publishes.then(|| (PUBLISHES, "1".to_owned())));
+        variables.extend(self.publishes_job.then(|| (PUBLISHES, "1".to_owned())));
         variables.extend(self.once.as_ref().map(|file| (ONCE, file.display().to_string())));
         variables
     }
 
-    fn of_this_process() -> Plan {
-        let wrong = env::var(WRONG).expect("what to do wrong");
-        let all = [&AT_THE_START[..], &LATE, &WITH_A_BATCH, &OTHERS].concat();
-        Plan {
-            wrong: *all.iter().find(|one| format!("{one:?}") == wrong).expect("a known wrong"),
-            good_batches: env::var(GOOD_BATCHES).map_or(0, |number| number.parse().expect("a number")),
-            publishes: env::var_os(PUBLISHES).is_some(),
+    fn from_env() -> RoguePlan {
+        let misbehavior = env::var(MISBEHAVIOR).expect("ROGUE_MISBEHAVIOR is not set");
+        let all = [&FAILS_TO_START[..], &NEVER_READY, &FAILS_ON_BATCH, &OTHERS].concat();
+        RoguePlan {
+            misbehavior: *all
+                .iter()
+                .find(|one| format!("{one:?}") == misbehavior)
+                .expect("unknown misbehavior"),
+            good_batches: env::var(GOOD_BATCHES).map_or(0, |number| number.parse().expect("not a number")),
+            publishes_job: env::var_os(PUBLISHES).is_some(),
             once: env::var_os(ONCE).map(PathBuf::from),
-            seed: env::var(SEED).map_or(0, |number| number.parse().expect("a number")),
+            seed: env::var(SEED).map_or(0, |number| number.parse().expect("not a number")),
         }
     }
 
-    /// Whether it is this worker's turn to go wrong.
+    /// Returns whether this worker misbehaves.
     fn applies(&self) -> bool {
         self.once.as_ref().is_none_or(|file| {
             let created = File::create_new(file);
@@ -209,8 +214,8 @@ impl Plan {
     }
 }
 
-/// A pool to be, whose workers go wrong by a plan.
-pub fn rogues(workers: usize, plan: &Plan) -> ProcessPoolBuilder<Probe> {
+/// Returns a builder for a pool whose workers follow a plan.
+pub fn rogue_builder(workers: usize, plan: &RoguePlan) -> ProcessPoolBuilder<Probe> {
     let builder = probe::builder(workers).worker_program(program("rogue-worker"));
     plan.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, value))
 }

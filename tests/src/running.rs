@@ -1,4 +1,5 @@
-//! A call under way: looking at it, and waiting for its end under a hard cap, with proof that nothing of it stays behind.
+//! A running program: inspects it, waits for its exit with a hard time limit, and checks that no process of
+//! it is left.
 
 use std::{
     fs,
@@ -15,15 +16,15 @@ use nix::{
 
 use crate::{Output, workers};
 
-/// A test that takes longer than this has hung.
+/// Time after which a program counts as hung.
 const HARD_CAP: Duration = Duration::from_secs(100);
 
-/// The variable that marks all processes of one call.
+/// Environment variable that marks all processes of one invocation.
 pub(crate) const MARK: &str = "RUNNER_TEST_MARK";
 
 type Reading = Option<thread::JoinHandle<Vec<u8>>>;
 
-/// A call under way.
+/// A running program.
 pub struct Running {
     /// The process.
     pub child: Child,
@@ -34,42 +35,42 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a call and leaves its streams to the caller.
+    /// Starts the program and leaves its streams to the caller.
     pub(crate) fn start(command: &mut Command, mark: String) -> Running {
         let start = Instant::now();
-        let child = command.spawn().expect("the program can be started");
+        let child = command.spawn().expect("cannot start the program");
         Running { child, mark, start, stdout: None, stderr: None }
     }
 
-    /// Reads from now on what it writes, for its [`Output`].
+    /// Starts threads that read its output for [`Output`].
     pub(crate) fn read_output(&mut self) {
         self.stdout = self.child.stdout.take().map(|mut pipe| thread::spawn(move || read_all(&mut pipe)));
         self.stderr = self.child.stderr.take().map(|mut pipe| thread::spawn(move || read_all(&mut pipe)));
     }
 
-    /// The process's number.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the program.
     ///
     /// # Panics
-    /// When it is gone.
+    /// If it has exited and was reaped.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).expect("the program is there");
+        kill(Pid::from_raw(self.pid()), signal).expect("the program has exited");
     }
 
-    /// Sends it SIGINT and, if that does not end it, SIGTERM.
+    /// Sends SIGINT and, unless the program exits by it, SIGTERM as soon as SIGINT is handled.
     ///
     /// # Panics
-    /// When it does not take the first one.
+    /// If it does not handle SIGINT in time.
     pub fn signal_twice(&mut self) {
         self.signal(Signal::SIGINT);
         let mut has_ended = false;
-        self.until("the signal has been taken", |run| {
-            has_ended = run.child.try_wait().expect("the program is our child").is_some();
+        self.wait_until("the signal is handled", |run| {
+            has_ended = run.child.try_wait().expect("cannot wait for the program").is_some();
             has_ended || !run.has_pending_signals()
         });
         if !has_ended {
@@ -77,7 +78,7 @@ impl Running {
         }
     }
 
-    /// Whether a signal has been sent to it that it has not taken.
+    /// Returns whether a signal is pending that was sent to the process.
     #[must_use]
     pub fn has_pending_signals(&self) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
@@ -85,7 +86,7 @@ impl Running {
         line.trim_start_matches("ShdPnd:").trim().chars().any(|digit| digit != '0')
     }
 
-    /// Whether one of its threads waits for room in a pipe.
+    /// Returns whether one of its threads is blocked on writing to a pipe.
     #[must_use]
     pub fn is_writing_to_a_pipe(&self) -> bool {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
@@ -94,13 +95,13 @@ impl Running {
             .any(|place| place.contains("pipe_write"))
     }
 
-    /// The numbers of its workers that are alive.
+    /// Returns the process ids of its live workers.
     #[must_use]
     pub fn workers(&self) -> Vec<i32> {
         marked(&self.mark).into_iter().filter(|&pid| workers::is_worker(pid.unsigned_abs().into())).collect()
     }
 
-    /// The numbers of the programs of this name that its jobs have started.
+    /// Returns the process ids of programs with this name that its jobs have started.
     #[must_use]
     pub fn programs(&self, name: &str) -> Vec<i32> {
         let is_called =
@@ -108,7 +109,7 @@ impl Running {
         marked(&self.mark).into_iter().filter(is_called).collect()
     }
 
-    /// The numbers of a process's children, those that have ended and are not reaped included.
+    /// Returns the process ids of the children of a process, zombies included.
     #[must_use]
     pub fn children(&self, pid: i32) -> Vec<i32> {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -118,13 +119,13 @@ impl Running {
         lists.flat_map(numbers).collect()
     }
 
-    /// The letter by which the system names what one of its processes is doing.
+    /// Returns the state letter of a process from `/proc/PID/stat`.
     #[must_use]
     pub fn state(&self, pid: i32) -> Option<char> {
         workers::run_state(u64::try_from(pid).ok()?)
     }
 
-    /// The most memory that it has used so far, in KiB; 0 when it is gone.
+    /// Returns its peak resident memory in KiB; 0 after its exit.
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
@@ -132,43 +133,43 @@ impl Running {
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
-    /// Reads all of its output while watching its memory: the output, and the peak in KiB.
+    /// Reads all of its output and returns it with the peak memory in KiB.
     ///
     /// # Panics
-    /// When its output is not left to the caller.
+    /// If its output is not left to the caller.
     #[must_use]
     pub fn read_watching_memory(&mut self) -> (Vec<u8>, u64) {
-        let mut stdout = self.child.stdout.take().expect("the output is piped");
+        let mut stdout = self.child.stdout.take().expect("the output is not piped");
         let (mut output, mut chunk, mut peak) = (Vec::new(), vec![0; 1 << 16], 0);
         loop {
-            // Looked at before each read, because it is gone with the process.
+            // Sampled before each read, because it cannot be read after the exit.
             peak = peak.max(self.peak_memory());
-            match stdout.read(&mut chunk).expect("the output can be read") {
+            match stdout.read(&mut chunk).expect("cannot read the output") {
                 0 => return (output, peak),
                 count => output.extend_from_slice(&chunk[..count]),
             }
         }
     }
 
-    /// Waits until something is true of it.
+    /// Waits until a condition holds.
     ///
     /// # Panics
-    /// When it does not become true in time.
-    pub fn until(&mut self, what: &str, mut is_true: impl FnMut(&mut Running) -> bool) {
+    /// On a timeout.
+    pub fn wait_until(&mut self, what: &str, mut is_true: impl FnMut(&mut Running) -> bool) {
         let start = Instant::now();
         while !is_true(self) {
-            assert!(start.elapsed() < HARD_CAP, "waited in vain until {what}");
+            assert!(start.elapsed() < HARD_CAP, "timed out waiting until {what}");
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Waits until it stands still: until it has used no processor time for a while.
+    /// Waits until the program has used no processor time for 300 ms.
     ///
     /// # Panics
-    /// When it goes on and on.
-    pub fn until_it_stands_still(&mut self) {
+    /// On a timeout.
+    pub fn wait_until_idle(&mut self) {
         let (mut last, mut since) = (None, Instant::now());
-        self.until("it stands still", |run| {
+        self.wait_until("it is idle", |run| {
             let used = run.processor_time();
             if last != Some(used) {
                 (last, since) = (Some(used), Instant::now());
@@ -177,7 +178,7 @@ impl Running {
         });
     }
 
-    /// The processor time that it has used, in ticks of the system's clock.
+    /// Returns the processor time that it has used, in clock ticks.
     fn processor_time(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
         let after_name = stat.rsplit(')').next().unwrap_or_default();
@@ -186,20 +187,20 @@ impl Running {
         fields.get(11).copied().unwrap_or(0) + fields.get(12).copied().unwrap_or(0)
     }
 
-    /// The numbers of all its processes that are alive: its own, its workers', and those of what they have started.
+    /// Returns the process ids of the program, its workers and all programs that they have started.
     #[must_use]
     pub fn processes(&self) -> Vec<i32> {
         marked(&self.mark)
     }
 
-    /// Waits for its end, and proves that nothing of it is left.
+    /// Waits for the exit and checks that no process is left.
     ///
     /// # Panics
-    /// When it does not end in time, or leaves processes behind.
+    /// If it does not exit in time, panics, or leaves processes behind.
     #[must_use]
     pub fn wait(mut self) -> Output {
         let status = loop {
-            if let Some(status) = self.child.try_wait().expect("the program is our child") {
+            if let Some(status) = self.child.try_wait().expect("cannot wait for the program") {
                 break status;
             }
             if self.start.elapsed() > HARD_CAP {
@@ -211,7 +212,7 @@ impl Running {
         let elapsed = self.start.elapsed();
         self.expect_nothing_left();
         let read = |reading: Reading| {
-            reading.map_or_else(Vec::new, |thread| thread.join().expect("reading goes on"))
+            reading.map_or_else(Vec::new, |thread| thread.join().expect("the reading thread panicked"))
         };
         let (stdout, stderr) = (read(self.stdout.take()), read(self.stderr.take()));
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
@@ -238,22 +239,22 @@ impl Running {
     }
 }
 
-/// A test that fails, or forgets, leaves nothing behind.
+/// Kills all processes if a test fails or does not wait.
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             self.kill_all();
-            // Its mark is not there before its program is.
+            // The mark is not visible before `exec`.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
 }
 
-/// All living processes that carry this mark in their environment, zombies excluded.
+/// Returns the ids of all processes with this mark in their environment, zombies excluded.
 fn marked(mark: &str) -> Vec<i32> {
     let wanted = format!("{MARK}={mark}");
-    let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
+    let processes = fs::read_dir("/proc").expect("cannot read /proc").flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     numbers
         .filter(|pid| {

@@ -1,4 +1,4 @@
-//! What a person sees on a terminal in the end.
+//! Emulates a terminal and returns what it shows at the end.
 
 use std::{fs::File, io::Read, thread};
 
@@ -6,42 +6,43 @@ use nix::pty::{Winsize, openpty};
 
 use crate::{Call, Output};
 
-/// A terminal's lines after a call, and everything that has been written to it on the way.
+/// The lines of a terminal after a run, and everything that was written to it.
 #[derive(Debug)]
 pub struct Screen {
-    /// Lines without trailing blanks; what has been overwritten or cleared is not in them.
+    /// Lines without trailing blanks and without overwritten or cleared text.
     pub lines: Vec<String>,
-    /// What has been written, with control sequences.
+    /// Everything that was written, with control sequences.
     pub written: String,
 }
 
-/// Runs a call with a terminal as its standard error, and as its standard output too if `both`.
+/// Runs a program with a terminal as standard error and, if `both` is set, as standard output.
 ///
 /// # Panics
-/// When there is no terminal to be had.
+/// If no pseudoterminal can be opened.
 #[must_use]
 pub fn on_a_terminal(call: Call, both: bool) -> (Screen, Output) {
     let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
-    let terminal = openpty(Some(&size), None).expect("a terminal can be made");
+    let terminal = openpty(Some(&size), None).expect("cannot open a pseudoterminal");
     let (mut master, slave) = (File::from(terminal.master), File::from(terminal.slave));
-    let call =
-        call.with(|c| if both { c.stdout(slave.try_clone().expect("descriptors are left")) } else { c });
+    let call = call.with(|c| {
+        if both { c.stdout(slave.try_clone().expect("cannot duplicate the descriptor")) } else { c }
+    });
     let running = call.with(|c| c.stderr(slave)).start();
     let reading = thread::spawn(move || {
         let (mut drawn, mut chunk) = (Vec::new(), [0; 4096]);
-        // The terminal ends with an error when the last process has closed it.
+        // Reading fails once the last process has closed the terminal.
         while let Ok(count @ 1..) = master.read(&mut chunk) {
             drawn.extend_from_slice(&chunk[..count]);
         }
         drawn
     });
     let output = running.wait();
-    let written = reading.join().expect("reading goes on");
+    let written = reading.join().expect("the reading thread panicked");
     let written = String::from_utf8_lossy(&written).into_owned();
     (Screen { lines: lines(&written), written }, output)
 }
 
-/// The lines that a terminal shows which has no end at the bottom and the right.
+/// Returns the lines of a terminal of unlimited width and height.
 fn lines(written: &str) -> Vec<String> {
     let (mut screen, mut row, mut column) = (vec![Vec::new()], 0usize, 0usize);
     let mut letters = written.chars();
@@ -74,7 +75,7 @@ fn lines(written: &str) -> Vec<String> {
     screen.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
 }
 
-/// The rest of a control sequence after the escape: a bracket, numbers, and the letter that ends it.
+/// Reads the rest of a control sequence after the escape: a bracket, numbers, and the final letter.
 fn control_sequence(letters: &mut impl Iterator<Item = char>) -> String {
     let mut sequence = String::new();
     for letter in letters.skip(1) {

@@ -1,4 +1,4 @@
-//! A job type whose workers have a state, which may fail to be made.
+//! A job type with worker-local state whose creation may fail.
 
 use std::{
     path::PathBuf,
@@ -12,54 +12,54 @@ use pool::{Context, Job};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    probe::{Stage, append, mark},
-    trap::{Manner, Value, What, When},
+    bad_serde::{FailingValue, FailureKind, Phase, Target},
+    probe::{Barrier, append, mark},
 };
 
 static STARTS: AtomicU64 = AtomicU64::new(0);
 
-/// How many states have been made in this process.
+/// Returns the number of states that this process has created.
 #[must_use]
 pub fn starts() -> u64 {
     STARTS.load(Ordering::SeqCst)
 }
 
-/// What a state is made of.
+/// Arguments of a state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
-    /// A file in which each process that makes a state notes its number.
+    /// File to which each process that creates a state appends its id.
     pub log: Option<PathBuf>,
-    /// A word for the jobs.
+    /// A word that jobs can read.
     pub word: String,
-    /// How long it takes.
-    pub takes: Duration,
-    /// What goes wrong.
-    pub trap: Value,
+    /// Duration of the creation.
+    pub start_delay: Duration,
+    /// Failure of the creation.
+    pub failure: FailingValue,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
-        let trap = Value { is: What::Setup, plan: None };
-        Setup { log: None, word: String::new(), takes: Duration::ZERO, trap }
+        let failure = FailingValue { is: Target::Setup, plan: None };
+        Setup { log: None, word: String::new(), start_delay: Duration::ZERO, failure }
     }
 }
 
 impl Setup {
-    /// One that goes wrong.
+    /// Returns arguments with which the creation fails.
     #[must_use]
-    pub fn wrong(when: When, manner: Manner) -> Setup {
-        let trap = Value { is: What::Setup, plan: Some((What::Setup, when, manner)) };
-        Setup { trap, ..Setup::default() }
+    pub fn failing(when: Phase, kind: FailureKind) -> Setup {
+        let failure = FailingValue { is: Target::Setup, plan: Some((Target::Setup, when, kind)) };
+        Setup { failure, ..Setup::default() }
     }
 
-    /// One that notes its process in a file of this stage.
+    /// Returns arguments with which each process logs its id to the file `starts`.
     #[must_use]
-    pub fn logging(stage: &Stage) -> Setup {
-        Setup { log: Some(stage.file("starts")), ..Setup::default() }
+    pub fn logging(barrier: &Barrier) -> Setup {
+        Setup { log: Some(barrier.file("starts")), ..Setup::default() }
     }
 }
 
-/// What each worker has.
+/// Worker-local state.
 pub struct State {
     word: String,
     jobs: u64,
@@ -75,51 +75,56 @@ impl Context for State {
         if let Some(log) = &setup.log {
             append(log, &process::id().to_string());
         }
-        thread::sleep(setup.takes);
-        match setup.trap.trap(When::Used) {
-            Some(manner) => Err(manner.go_wrong()),
+        thread::sleep(setup.start_delay);
+        match setup.failure.failure_in(Phase::Use) {
+            Some(kind) => Err(kind.fail()),
             None => Ok(State { word: setup.word, jobs: 0 }),
         }
     }
 }
 
-/// What a job sees of its surroundings.
+/// Worker state that a job observes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// The number of its process.
+pub struct StateSnapshot {
+    /// Id of its process.
     pub pid: u64,
-    /// How many states have been made there.
+    /// Number of states that the process has created.
     pub starts: u64,
-    /// The state's word.
+    /// Word of the state.
     pub word: String,
-    /// How many jobs have run in the state, with this one.
+    /// Number of jobs that have used the state, including this one.
     pub jobs: u64,
 }
 
-/// A job that looks around.
+/// A job that inspects its worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Look {
-    /// Yields what there is to see.
-    Around,
-    /// Marks a file.
+pub enum Inspect {
+    /// Returns the state of the worker.
+    State,
+    /// Appends a line to a file.
     Mark(PathBuf),
-    /// Ends its process.
+    /// Exits with code 5.
     Exit,
 }
 
-impl Job for Look {
-    const NAME: &'static str = "look";
-    type Output = Seen;
+impl Job for Inspect {
+    const NAME: &'static str = "inspect";
+    type Output = StateSnapshot;
     type Error = ();
     type Context = State;
 
-    fn run(self, state: &mut State) -> Result<Seen, ()> {
+    fn run(self, state: &mut State) -> Result<StateSnapshot, ()> {
         state.jobs += 1;
         match self {
-            Look::Around => {}
-            Look::Mark(file) => mark(&file),
-            Look::Exit => process::exit(5),
+            Inspect::State => {}
+            Inspect::Mark(file) => mark(&file),
+            Inspect::Exit => process::exit(5),
         }
-        Ok(Seen { pid: process::id().into(), starts: starts(), word: state.word.clone(), jobs: state.jobs })
+        Ok(StateSnapshot {
+            pid: process::id().into(),
+            starts: starts(),
+            word: state.word.clone(),
+            jobs: state.jobs,
+        })
     }
 }

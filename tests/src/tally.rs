@@ -1,4 +1,4 @@
-//! A job with worker-local state, whose end can be watched.
+//! A job with worker-local state whose start and end hooks can fail.
 
 use std::path::PathBuf;
 
@@ -6,92 +6,92 @@ use pool::{Context, Executor, Job, ProcessPool, ProcessPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    probe::{LIMIT, mark, until},
+    probe::{TIMEOUT, mark, wait_until},
     program,
 };
 
-/// Adds to the number that its worker keeps, and yields it.
+/// Adds to the sum of its worker and returns the sum.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Add(pub u64);
 
-/// What the worker-local state is made of.
+/// Arguments of the worker-local state.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Plan {
-    /// What the worker's number is before its first job.
+pub struct TallyArgs {
+    /// Sum before the first job.
     pub first: u64,
-    /// Gets a line for each start of a worker.
+    /// File to which each start of a worker appends a line.
     pub starts: Option<PathBuf>,
-    /// How it starts.
-    pub start: Fate,
-    /// How it ends.
-    pub end: Fate,
-    /// How many bytes the report holds.
+    /// Action of the start hook.
+    pub start: HookAction,
+    /// Action of the end hook.
+    pub end: HookAction,
+    /// Size of the report in bytes.
     pub report_bytes: usize,
 }
 
-/// What becomes of a start or an end.
+/// Action of a hook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fate {
-    /// It goes well.
+pub enum HookAction {
+    /// Succeeds.
     #[default]
-    Good,
-    /// It reports this error.
+    Succeed,
+    /// Fails with this error.
     Error(String),
-    /// It panics with this message.
+    /// Panics with this message.
     Panic(String),
-    /// It lasts until this file is there.
+    /// Waits until this file exists.
     Hang(PathBuf),
-    /// It exits with this code.
+    /// Exits with this code.
     Exit(i32),
 }
 
-impl Fate {
-    fn befall(&self) -> Result<(), String> {
+impl HookAction {
+    fn perform(&self) -> Result<(), String> {
         match self {
-            Fate::Good => Ok(()),
-            Fate::Error(message) => Err(message.clone()),
-            Fate::Panic(message) => panic!("{message}"),
-            Fate::Hang(file) => {
-                until("a test lets the worker go", || file.exists());
+            HookAction::Succeed => Ok(()),
+            HookAction::Error(message) => Err(message.clone()),
+            HookAction::Panic(message) => panic!("{message}"),
+            HookAction::Hang(file) => {
+                wait_until("the test releases the worker", || file.exists());
                 Ok(())
             }
-            Fate::Exit(code) => std::process::exit(*code),
+            HookAction::Exit(code) => std::process::exit(*code),
         }
     }
 }
 
-/// A number, and how it will end.
+/// Worker-local state: the sum.
 #[derive(Debug)]
 pub struct Tally {
-    plan: Plan,
+    args: TallyArgs,
     sum: u64,
 }
 
-/// What a worker says at its end.
+/// Final report of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
-    /// Its number.
+    /// The sum.
     pub sum: u64,
-    /// As much as was asked for.
+    /// As many bytes as the arguments request.
     pub bytes: Vec<u8>,
 }
 
 impl Context for Tally {
-    type Args = Plan;
+    type Args = TallyArgs;
     type Error = String;
     type Report = Sum;
 
-    fn start(plan: Plan) -> Result<Tally, String> {
-        if let Some(file) = &plan.starts {
+    fn start(args: TallyArgs) -> Result<Tally, String> {
+        if let Some(file) = &args.starts {
             mark(file);
         }
-        plan.start.befall()?;
-        Ok(Tally { sum: plan.first, plan })
+        args.start.perform()?;
+        Ok(Tally { sum: args.first, args })
     }
 
     fn finish(self) -> Result<Sum, String> {
-        self.plan.end.befall()?;
-        Ok(Sum { sum: self.sum, bytes: vec![7; self.plan.report_bytes] })
+        self.args.end.perform()?;
+        Ok(Sum { sum: self.sum, bytes: vec![7; self.args.report_bytes] })
     }
 }
 
@@ -107,15 +107,15 @@ impl Job for Add {
     }
 }
 
-/// A pool of one worker to be, whose state is made of this plan.
-pub fn tallies(plan: Plan) -> ProcessPoolBuilder<Add> {
-    ProcessPool::builder_with(plan).workers(1).worker_program(program("probe-worker"))
+/// Returns a builder for a pool of one worker with this state.
+pub fn tally_builder(args: TallyArgs) -> ProcessPoolBuilder<Add> {
+    ProcessPool::builder_with(args).workers(1).worker_program(program("probe-worker"))
 }
 
-/// Runs one job and yields its worker's number.
+/// Runs one job and returns the sum of its worker.
 ///
 /// # Panics
-/// When the job fails.
+/// If the job fails.
 pub fn add(executor: &dyn Executor<Add>, number: u64) -> u64 {
-    executor.submit(Add(number)).expect("the pool is open").result(LIMIT).expect("adding cannot fail")
+    executor.submit(Add(number)).expect("the pool is closed").result(TIMEOUT).expect("the job failed")
 }

@@ -1,15 +1,15 @@
-//! Worker processes as a test sees and treats them from outside.
+//! Inspects and signals worker processes from outside.
 
 use std::{fs, path::Path};
 
 use nix::{sys::signal, unistd::Pid};
 use pool::{Executor, Job};
 
-use crate::probe::until;
+use crate::probe::wait_until;
 
 pub use nix::sys::signal::Signal;
 
-/// Whether there is such a process, be it a zombie.
+/// Returns whether the process exists, zombies included.
 #[must_use]
 pub fn exists(pid: u64) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
@@ -18,42 +18,42 @@ pub fn exists(pid: u64) -> bool {
 /// Sends a signal to a process.
 ///
 /// # Panics
-/// When there is no such process.
-pub fn send(pid: u64, signal: Signal) {
-    signal::kill(as_pid(pid), signal).expect("the process is there");
+/// If there is no such process.
+pub fn send_signal(pid: u64, signal: Signal) {
+    signal::kill(as_pid(pid), signal).expect("the process has exited");
 }
 
-/// Kills a process that may be gone by now.
-pub fn end(pid: u64) {
+/// Kills a process unless it has already exited.
+pub fn kill_if_alive(pid: u64) {
     let _ = signal::kill(as_pid(pid), Signal::SIGKILL);
 }
 
 /// Kills a process and waits until it has been reaped.
 ///
 /// # Panics
-/// When there is no such process, or it stays.
-pub fn kill_off(pid: u64) {
-    send(pid, Signal::SIGKILL);
-    until("the process is gone", || !exists(pid));
+/// If there is no such process, or it is not reaped in time.
+pub fn kill_and_wait(pid: u64) {
+    send_signal(pid, Signal::SIGKILL);
+    wait_until("the process is reaped", || !exists(pid));
 }
 
-/// Stops a process and waits until it stands.
+/// Sends SIGSTOP and waits until the process is stopped.
 ///
 /// # Panics
-/// When there is no such process.
-pub fn freeze(pid: u64) {
-    send(pid, Signal::SIGSTOP);
-    until("the process stands", || run_state(pid) == Some('T'));
+/// If there is no such process.
+pub fn suspend(pid: u64) {
+    send_signal(pid, Signal::SIGSTOP);
+    wait_until("the process is stopped", || run_state(pid) == Some('T'));
 }
 
-/// The letter by which the system names what a process is doing.
+/// Returns the state letter of a process from `/proc/PID/stat`.
 #[must_use]
 pub fn run_state(pid: u64) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit(") ").next()?.chars().next()
 }
 
-/// The memory of a process that is in use, in bytes; 0 if there is no such process.
+/// Returns the resident memory of a process in bytes; 0 if there is no such process.
 #[must_use]
 pub fn memory(pid: u64) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -61,14 +61,14 @@ pub fn memory(pid: u64) -> u64 {
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0) * 1024
 }
 
-/// The numbers of all workers that a pool has had and whose processes are still there.
+/// Returns the process ids of all workers of a pool that still exist.
 #[must_use]
-pub fn living<J: Job>(executor: &dyn Executor<J>) -> Vec<u64> {
+pub fn live_pids<J: Job>(executor: &dyn Executor<J>) -> Vec<u64> {
     let known = executor.worker_stats().into_iter().filter_map(|worker| worker.pid);
     known.map(u64::from).filter(|&pid| exists(pid)).collect()
 }
 
-/// The workers among the children of a process.
+/// Returns the workers among the children of a process.
 #[must_use]
 pub fn workers_of(parent: u64) -> Vec<u64> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
@@ -80,7 +80,7 @@ pub fn workers_of(parent: u64) -> Vec<u64> {
     children.into_iter().filter(|&pid| is_worker(pid)).collect()
 }
 
-/// Whether a process is a worker. A guard, which is a copy of its worker, is none.
+/// Returns whether a process is a worker. A guard, a forked copy of a worker, does not count.
 #[must_use]
 pub fn is_worker(pid: u64) -> bool {
     let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
@@ -88,5 +88,5 @@ pub fn is_worker(pid: u64) -> bool {
 }
 
 fn as_pid(pid: u64) -> Pid {
-    Pid::from_raw(i32::try_from(pid).expect("the number of a process"))
+    Pid::from_raw(i32::try_from(pid).expect("not a process id"))
 }

@@ -1,4 +1,4 @@
-//! `runner advise`: what it says of jobs of each kind.
+//! `runner advise`: its advice for each kind of job.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,14 +15,14 @@ fn lines(job: &str, count: usize) -> String {
 }
 
 #[test]
-fn short_jobs_are_run_one_after_the_other() {
+fn short_jobs_run_serially() {
     let advice = advice(gcd_jobs(5_000).0);
     assert!(advice.starts_with("Run these jobs one after the other, because a job takes "), "{advice}");
     assert!(advice.ends_with("from the first 1000 jobs.\nrunner --executor serial\n"), "{advice}");
 }
 
 #[test]
-fn jobs_that_compute_go_to_processes() {
+fn cpu_bound_jobs_run_in_processes() {
     let advice = advice(lines(r#"{"op":"sum","n":3000000,"method":"trial"}"#, 200));
     assert!(
         advice.contains("on 2 worker processes") && advice.ends_with("\nrunner --workers 2\n"),
@@ -31,13 +31,13 @@ fn jobs_that_compute_go_to_processes() {
 }
 
 #[test]
-fn jobs_that_wait_need_no_cores() {
+fn waiting_jobs_get_many_workers() {
     let advice = advice(lines(r#"{"op":"sleep","seconds":0.05}"#, 200));
     assert!(advice.contains("uses a processor for") && advice.contains("runner --workers 64"), "{advice}");
 }
 
 #[test]
-fn one_job_and_a_handful_need_nobody() {
+fn few_jobs_need_no_workers() {
     let one = advice(lines(r#"{"op":"sleep","seconds":30}"#, 1));
     assert!(one.contains("because there is only one"), "{one}");
     let handful = advice(gcd_jobs(20).0);
@@ -45,7 +45,7 @@ fn one_job_and_a_handful_need_nobody() {
 }
 
 #[test]
-fn nothing_to_run_is_said_and_is_no_advice() {
+fn reports_that_there_are_no_jobs() {
     for jobs in ["", "[]", "nonsense\n"] {
         let output = runner(["advise"]).stdin(jobs).run();
         assert_eq!((output.code(), output.stdout.len()), (1, 0), "{jobs:?}");

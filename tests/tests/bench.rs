@@ -1,4 +1,4 @@
-//! `runner bench`: what it prints is what it measured, and it leaves nothing behind.
+//! `runner bench`: reports, exit codes and cleanup.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use bench::report::{ExecutorName, Report, Sweep};
 use end_to_end::{Call, Output, runner};
 use nix::sys::signal::Signal;
 
-/// As short as it can be.
+/// Returns the shortest possible benchmark with these further arguments.
 fn short(arguments: &[&str]) -> Call {
     let least = ["bench", "--quick", "--rounds", "1", "--run-time", "0.001", "--workers", "2"];
     runner(least.iter().chain(arguments))
@@ -20,7 +20,7 @@ fn report(output: &Output) -> Report {
 }
 
 #[test]
-fn grains_are_measured_by_all_executors() {
+fn grain_sweep_measures_all_executors() {
     let report = report(&short(&["--only", "grain", "--json", "-"]).run());
     assert_eq!((report.schema, report.quick, report.rounds, report.workers), (1, true, 1, 2));
     let model = report.model.as_ref().unwrap();
@@ -41,7 +41,7 @@ fn grains_are_measured_by_all_executors() {
 }
 
 #[test]
-fn the_other_sweeps_vary_what_they_say() {
+fn other_sweeps_vary_their_parameter() {
     let report = report(&short(&["--only", "codec,batch", "--only=workers,transport", "--json", "-"]).run());
     let rows = |sweep| report.rows.iter().filter(move |row| row.sweep == sweep);
     let workers: Vec<usize> = rows(Sweep::Workers).map(|row| row.workers).collect();
@@ -62,7 +62,7 @@ fn the_other_sweeps_vary_what_they_say() {
 }
 
 #[test]
-fn files_take_the_report_and_the_table_is_printed() {
+fn writes_report_files_and_prints_the_table() {
     let folder = tempfile::tempdir().unwrap();
     let names = ["report.json", "report.csv", "report.html", "pictures"];
     let [json, csv, page, pictures] = names.map(|name| folder.path().join(name));
@@ -85,7 +85,7 @@ fn files_take_the_report_and_the_table_is_printed() {
 }
 
 #[test]
-fn a_wrong_command_line_is_exit_2() {
+fn invalid_command_line_exits_with_2() {
     for wrong in [
         &["--only", "nothing"][..],
         &["--rounds", "0"],
@@ -102,7 +102,7 @@ fn a_wrong_command_line_is_exit_2() {
 }
 
 #[test]
-fn what_cannot_be_written_is_known_before_anything_is_measured() {
+fn checks_output_files_before_measuring() {
     let output = runner(["bench", "--csv", "/no/such/folder/file"]).run();
     assert_eq!((output.code(), output.text()), (3, ""));
     assert!(output.stderr.contains("/no/such/folder/file"), "{}", output.stderr);
@@ -111,17 +111,17 @@ fn what_cannot_be_written_is_known_before_anything_is_measured() {
 }
 
 #[test]
-fn without_workers_it_ends_with_exit_4() {
+fn exits_with_4_without_workers() {
     let output = short(&["--only", "batch"]).with(|c| c.env("TMPDIR", "/no/such/folder")).run();
     assert_eq!((output.code(), output.text()), (4, ""));
     assert!(output.stderr.contains("/no/such/folder"), "{}", output.stderr);
 }
 
 #[test]
-fn a_signal_ends_it_at_once_and_no_worker_stays() {
+fn signal_ends_the_benchmark_and_its_workers() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut run = runner(["bench", "--only", "workers", "--workers", "2"]).start();
-        run.until("two workers are there", |run| run.workers().len() == 2);
+        run.wait_until("two workers have started", |run| run.workers().len() == 2);
         run.signal(signal);
         let output = run.wait();
         assert_eq!((output.signal(), output.text()), (signal as i32, ""));
@@ -129,7 +129,7 @@ fn a_signal_ends_it_at_once_and_no_worker_stays() {
 }
 
 #[test]
-fn a_signal_leaves_no_temporary_files_whenever_it_comes() {
+fn signal_leaves_no_temporary_files() {
     let folder = tempfile::tempdir().unwrap();
     for moment in 0..20 {
         let call = runner(["bench", "--quick", "--only", "workers", "--workers", "2"]);
@@ -142,17 +142,17 @@ fn a_signal_leaves_no_temporary_files_whenever_it_comes() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_it_quietly() {
+fn closed_output_ends_it_quietly() {
     let folder = tempfile::tempdir().unwrap();
-    let said = fs::File::create(folder.path().join("said")).unwrap();
-    let mut run = short(&["--only", "batch"]).start_bare_fed_telling(said.into());
+    let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
+    let mut run = short(&["--only", "batch"]).start_with_input_and_stderr(stderr.into());
     drop(run.child.stdout.take());
     assert_eq!(run.wait().signal(), 13);
-    assert_eq!(fs::read_to_string(folder.path().join("said")).unwrap(), "");
+    assert_eq!(fs::read_to_string(folder.path().join("stderr")).unwrap(), "");
 }
 
 #[test]
-fn progress_is_shown_where_it_is_wanted() {
+fn progress_is_shown_on_terminals_and_on_request() {
     let with = |others: &[&'static str]| [&["bench", "--quick", "--only", "batch"], others].concat();
     let drawn = end_to_end::terminal(&with(&["--rounds", "2"]), "");
     assert!(drawn.contains("/24 runs, "), "{drawn:?}");

@@ -1,4 +1,4 @@
-//! Runs among signals that come at random. `scripts/chaos` runs them at full length.
+//! Runs that receive signals at random times. `scripts/chaos` runs these tests at full length.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use end_to_end::{KILL_WORKER, Kept, Logged, gcd_jobs, runner, shell_jobs};
+use end_to_end::{JournalDir, KILL_WORKER, LoggedCommands, gcd_jobs, runner, shell_jobs};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -17,50 +17,50 @@ fn at_full_length() -> bool {
     std::env::var_os("CHAOS").is_some_and(|length| length == "full")
 }
 
-/// A count for the suite, or the one that is promised.
+/// Returns the count for the normal suite or for `scripts/chaos`.
 fn count(short: u64, full: u64) -> u64 {
     if at_full_length() { full } else { short }
 }
 
-/// Random numbers that are the same in each run.
-struct Dice(u64);
+/// A generator of the same random numbers in each run.
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 
-    /// One of the living workers.
+    /// Picks one of the live workers.
     fn pick(&mut self, workers: &[i32]) -> Option<i32> {
         (!workers.is_empty()).then(|| workers[self.below(workers.len() as u64) as usize])
     }
 }
 
 fn send(pid: i32, signal: Signal) {
-    // It may be gone by now.
+    // The process may have exited.
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
 #[test]
-fn workers_killed_stopped_and_continued_change_no_byte() {
+fn killed_and_stopped_workers_do_not_change_the_output() {
     let (jobs, expected) = gcd_jobs(count(150_000, 1_000_000));
     let mut run = runner(["-w", "8", "--retries", "1000"]).stdin(jobs).start();
-    let (mut dice, mut killed, mut stopped, mut standing) = (Dice(7), 0, 0, None);
-    run.until("all is done", |run| {
-        // A rate is asked for, so there is no event to wait for.
+    let (mut random, mut killed, mut stopped, mut suspended) = (Random(7), 0, 0, None);
+    run.wait_until("the run has exited", |run| {
+        // The test needs a rate of signals, so there is no event to wait for.
         thread::sleep(Duration::from_millis(20));
-        if let Some(pid) = standing.take() {
+        if let Some(pid) = suspended.take() {
             send(pid, Signal::SIGCONT);
         }
         let workers = run.workers();
-        if let Some(pid) = dice.pick(&workers) {
+        if let Some(pid) = random.pick(&workers) {
             send(pid, Signal::SIGKILL);
             killed += 1;
         }
-        if let Some(pid) = dice.pick(&workers) {
+        if let Some(pid) = random.pick(&workers) {
             send(pid, Signal::SIGSTOP);
-            (standing, stopped) = (Some(pid), stopped + 1);
+            (suspended, stopped) = (Some(pid), stopped + 1);
         }
         run.child.try_wait().unwrap().is_some()
     });
@@ -71,26 +71,26 @@ fn workers_killed_stopped_and_continued_change_no_byte() {
 }
 
 #[test]
-fn a_run_that_is_killed_again_and_again_is_finished_in_the_end() {
+fn repeatedly_killed_run_can_be_completed() {
     let rounds = count(10, 100);
-    let kept = Kept::new();
-    let jobs = Logged::new(&kept, rounds as usize * 20);
+    let dir = JournalDir::new();
+    let jobs = LoggedCommands::new(&dir, rounds as usize * 20);
     let arguments = ["-w", "2", "--allow-command"];
-    let (mut dice, mut killed) = (Dice(11), 0);
+    let (mut random, mut killed) = (Random(11), 0);
     for _ in 0..rounds {
-        let mut run = kept.resume(&arguments).stdin(jobs.jobs.clone()).start();
-        let wanted = kept.length() + dice.below(1_500);
-        run.until("some more is recorded", |run| {
-            kept.length() > wanted || run.child.try_wait().unwrap().is_some()
+        let mut run = dir.resume(&arguments).stdin(jobs.jobs.clone()).start();
+        let wanted = dir.length() + random.below(1_500);
+        run.wait_until("more jobs are recorded", |run| {
+            dir.length() > wanted || run.child.try_wait().unwrap().is_some()
         });
-        thread::sleep(Duration::from_micros(dice.below(8_000)));
+        thread::sleep(Duration::from_micros(random.below(8_000)));
         let _ = run.child.kill();
-        // That no orphan is left a second later is proven by the harness.
+        // `wait` checks that no orphan is left after a second.
         killed += u32::from(run.wait().signal() == 9);
     }
-    let recorded = kept.recorded();
+    let recorded = dir.recorded();
     let before = jobs.runs();
-    let output = kept.resume(&arguments).stdin(jobs.jobs.clone()).run();
+    let output = dir.resume(&arguments).stdin(jobs.jobs.clone()).run();
     assert_eq!((output.code(), output.text() == jobs.expected), (0, true), "{}", output.stderr);
     let after = jobs.runs();
     assert!(recorded.iter().all(|position| before[position] == after[position]), "a recorded job ran again");
@@ -98,27 +98,27 @@ fn a_run_that_is_killed_again_and_again_is_finished_in_the_end() {
 }
 
 #[test]
-fn an_interrupt_at_any_moment_ends_a_run_in_time_with_whole_lines_and_a_whole_journal() {
+fn interrupted_run_ends_in_time_with_complete_output_and_journal() {
     let (jobs, expected) = gcd_jobs(60_000);
     let slow = "{\"op\":\"sleep\",\"seconds\":1000}\n".repeat(4);
-    let (mut dice, mut slowest) = (Dice(13), Duration::ZERO);
+    let (mut random, mut slowest) = (Random(13), Duration::ZERO);
     for round in 0..count(6, 100) {
-        let kept = Kept::new();
-        // Every third is interrupted while jobs run that do not end by themselves.
+        let dir = JournalDir::new();
+        // Every third run is interrupted while jobs run that never end.
         let input = if round % 3 == 0 { format!("{slow}{jobs}") } else { jobs.clone() };
-        let run = kept.runner(&["-w", "2"]).stdin(input.clone()).start();
-        thread::sleep(Duration::from_micros(dice.below(120_000)));
+        let run = dir.runner(&["-w", "2"]).stdin(input.clone()).start();
+        thread::sleep(Duration::from_micros(random.below(120_000)));
         let start = Instant::now();
         send(run.pid(), Signal::SIGINT);
         let output = run.wait();
         slowest = slowest.max(start.elapsed());
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
         assert!(output.text().is_empty() || output.text().ends_with('\n'), "a torn line");
-        // Parsing fails if a line is not whole.
+        // Parsing fails if a line is incomplete.
         let records = output.records();
         assert!(records.iter().zip(0..).all(|(record, id)| record["id"] == id), "out of order");
         if round % 3 > 0 {
-            let output = kept.resume(&["-w", "2"]).stdin(input).run();
+            let output = dir.resume(&["-w", "2"]).stdin(input).run();
             assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
         }
     }
@@ -126,7 +126,7 @@ fn an_interrupt_at_any_moment_ends_a_run_in_time_with_whole_lines_and_a_whole_jo
 }
 
 #[test]
-fn bad_jobs_among_good_ones_harm_only_themselves() {
+fn bad_jobs_do_not_affect_good_ones() {
     let storm: Vec<String> = (0..count(40, 400))
         .map(|n| format!("for i in 1 2 3 4 5; do (exit 0) & done; wait; echo {n}"))
         .collect();

@@ -1,4 +1,5 @@
-//! Conformance: deaths that come at an awkward moment, and signals. Each test carries its row's id.
+//! Conformance: worker deaths at inconvenient times, and signals. Each test name starts with the id of its
+//! row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,58 +12,60 @@ use std::{
 use end_to_end::{
     Case,
     blob::{Blob, Bytes},
-    held,
-    probe::{LIMIT, Probe, Stage, breaking, builder, finish, mark, processes, transport, until},
-    workers::{Signal, end, exists, freeze, kill_off, living, run_state, send, workers_of},
+    block_worker,
+    probe::{Barrier, Probe, TIMEOUT, breaking, builder, finish, mark, processes, transport, wait_until},
+    workers::{
+        Signal, exists, kill_and_wait, kill_if_alive, live_pids, run_state, send_signal, suspend, workers_of,
+    },
 };
 use pool::{
     DeathCause, Executor, JobError, JobFuture, OnWorkerDeath, ResultError, ReturnWhen, Transport,
     WorkerStats, wait,
 };
 
-/// More than any socket holds.
+/// Bytes; more than any socket buffers.
 const LARGE: usize = 20 << 20;
 
 fn abandoned(job: &JobFuture<Probe>) -> Option<String> {
-    match job.result(LIMIT) {
+    match job.result(TIMEOUT) {
         Err(ResultError::Failed(JobError::Abandoned(cause))) => Some(cause.to_string()),
         _ => None,
     }
 }
 
 #[test]
-fn death_03_a_panic_is_a_job_error_and_the_worker_lives_on() {
+fn death_03_a_panic_is_a_job_error_and_the_worker_survives() {
     let _case = Case::begin();
     for executor in [processes(1), breaking(1)] {
-        let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
+        let before = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
         let job = executor.submit(Probe::Panic("soft".into())).unwrap();
-        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Panicked(_)))));
-        assert_eq!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Panicked(_)))));
+        assert_eq!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), before);
         assert_eq!(executor.broken(), None);
         finish(&executor);
     }
 }
 
 #[test]
-fn death_06_workers_that_kill_each_other_leave_an_orderly_pool() {
+fn death_06_workers_that_kill_each_other_leave_a_consistent_pool() {
     let _case = Case::begin();
     for _ in 0..5 {
         for executor in [processes(4), breaking(4)] {
-            let stage = Stage::new();
-            let killer = Probe::Then(Box::new(stage.hold()), Box::new(Probe::KillSiblings));
+            let barrier = Barrier::new();
+            let killer = Probe::Then(Box::new(barrier.hold()), Box::new(Probe::KillSiblings));
             let jobs: Vec<_> = (0..4).map(|_| executor.submit(killer.clone()).unwrap()).collect();
             let waiting = executor.submit(Probe::Double(4)).unwrap();
-            stage.until_held(4);
-            stage.release();
+            barrier.wait_for_held(4);
+            barrier.release();
             let all = jobs.iter().cloned().chain([waiting.clone()]);
-            assert!(wait(all, LIMIT, ReturnWhen::AllCompleted).not_done.is_empty());
+            assert!(wait(all, TIMEOUT, ReturnWhen::AllCompleted).not_done.is_empty());
             match executor.broken() {
-                // Healed: the others may be tried again, and a survivor's sweep costs them a second attempt.
-                None => assert!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).is_ok()),
+                // Healed: the jobs are retried, and may be killed again by a surviving job.
+                None => assert!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).is_ok()),
                 Some(cause) => {
                     assert!(cause.contains("ended by signal 9"), "{cause}");
-                    let told: Vec<String> = jobs.iter().filter_map(abandoned).collect();
-                    assert!(told.len() >= 3 && told.iter().all(|one| **one == *cause), "{told:?}");
+                    let causes: Vec<String> = jobs.iter().filter_map(abandoned).collect();
+                    assert!(causes.len() >= 3 && causes.iter().all(|one| **one == *cause), "{causes:?}");
                 }
             }
             finish(&executor);
@@ -71,21 +74,21 @@ fn death_06_workers_that_kill_each_other_leave_an_orderly_pool() {
 }
 
 #[test]
-fn death_14_a_result_counts_though_its_worker_dies_right_after_it() {
+fn death_14_a_result_is_kept_if_its_worker_dies_right_after_it() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder(1).on_worker_death(policy).build().unwrap();
-        let stage = Stage::new();
-        let file = stage.file("exit");
+        let barrier = Barrier::new();
+        let file = barrier.file("exit");
         let job = executor.submit(Probe::ExitLater(file.clone())).unwrap();
-        let pid = job.result(LIMIT).unwrap();
+        let pid = job.result(TIMEOUT).unwrap();
         mark(&file);
-        until("it has exited", || !exists(pid));
-        assert_eq!(job.result(LIMIT).unwrap(), pid);
+        wait_until("the worker has exited", || !exists(pid));
+        assert_eq!(job.result(TIMEOUT).unwrap(), pid);
         if policy == OnWorkerDeath::Heal {
-            assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), pid);
+            assert_ne!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), pid);
         } else {
-            until("the pool is broken", || executor.broken().is_some());
+            wait_until("the pool is broken", || executor.broken().is_some());
             assert!(executor.broken().unwrap().contains("exited with code 9"));
         }
         finish(&executor);
@@ -93,28 +96,28 @@ fn death_14_a_result_counts_though_its_worker_dies_right_after_it() {
 }
 
 #[test]
-fn death_15a_a_death_amid_an_incoming_job_freezes_nobody() {
+fn death_15a_a_death_while_receiving_a_job_blocks_no_other_worker() {
     let _case = Case::begin();
     let executor = builder::<Blob>(2).build().unwrap();
     let (one, other) = two_workers(&executor);
-    freeze(one);
-    freeze(other);
+    suspend(one);
+    suspend(other);
     let halfway = [0, 1].map(|_| executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap());
-    // One goes on, and the other dies with a part of its job.
-    send(other, Signal::SIGCONT);
-    let first = wait(halfway.clone(), LIMIT, ReturnWhen::FirstCompleted);
+    // One worker continues, and the other dies with a part of its job.
+    send_signal(other, Signal::SIGCONT);
+    let first = wait(halfway.clone(), TIMEOUT, ReturnWhen::FirstCompleted);
     assert_eq!((first.done.len(), first.not_done.len()), (1, 1));
-    kill_off(one);
+    kill_and_wait(one);
     for job in &halfway {
-        assert!(job.take(LIMIT).unwrap().unwrap().1 == Bytes::new(LARGE));
+        assert!(job.take(TIMEOUT).unwrap().unwrap().1 == Bytes::new(LARGE));
     }
     finish(&executor);
 }
 
 #[test]
-fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
+fn death_15b_a_death_while_sending_a_result_blocks_no_other_worker() {
     let _case = Case::begin();
-    // More than the way holds, and what waits for room: a ring does not carry what is larger.
+    // More than the transport buffers; larger messages do not travel through a ring.
     let size = match transport() {
         Transport::Rings => 200_000,
         Transport::Channel => LARGE,
@@ -122,15 +125,16 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(2).on_worker_death(policy).build().unwrap();
         let (one, other) = two_workers(&executor);
-        [one, other].into_iter().for_each(freeze);
-        // Whoever runs the callback receives from that worker, and takes nothing from it until told.
-        let (tell, told) = channel::<()>();
+        [one, other].into_iter().for_each(suspend);
+        // The thread that runs the callback receives from that worker, and does not continue until it is
+        // unblocked.
+        let (sender, receiver) = channel::<()>();
         let (entered, enters) = channel();
         executor.submit(Blob::Make(0)).unwrap().add_done_callback(move |job| {
-            entered.send(job.take(LIMIT).unwrap().unwrap().0).unwrap();
-            let _ = told.recv();
+            entered.send(job.take(TIMEOUT).unwrap().unwrap().0).unwrap();
+            let _ = receiver.recv();
         });
-        [one, other].into_iter().for_each(|pid| send(pid, Signal::SIGCONT));
+        [one, other].into_iter().for_each(|pid| send_signal(pid, Signal::SIGCONT));
         let worker = enters.recv().unwrap();
         let outgoing = executor.submit(Blob::Make(size)).unwrap();
         let is_full = || {
@@ -140,14 +144,14 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
                 figures.iter().find(is_it).map(|figures| figures.stage_times[pool::Stage::Return]);
             stage_times > Some(Duration::from_millis(20)) && run_state(worker) == Some('S')
         };
-        until("the worker has the output and waits for room", is_full);
+        wait_until("the worker is blocked on sending the output", is_full);
         if policy == OnWorkerDeath::Heal {
             let other = executor.submit(Blob::Make(0)).unwrap();
-            assert_ne!(other.take(LIMIT).unwrap().unwrap().0, worker, "the others are not frozen");
+            assert_ne!(other.take(TIMEOUT).unwrap().unwrap().0, worker, "the other worker is not blocked");
         }
-        send(worker, Signal::SIGKILL);
-        drop(tell);
-        match (policy, outgoing.take(LIMIT).unwrap()) {
+        send_signal(worker, Signal::SIGKILL);
+        drop(sender);
+        match (policy, outgoing.take(TIMEOUT).unwrap()) {
             (OnWorkerDeath::Heal, outcome) => assert!(outcome.unwrap().1 == Bytes::new(size)),
             (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Abandoned(_)))),
         }
@@ -155,48 +159,48 @@ fn death_15b_a_death_amid_an_outgoing_result_freezes_nobody() {
     }
 }
 
-/// The numbers of two idle workers.
+/// Returns the process ids of two idle workers.
 fn two_workers(executor: &pool::ProcessPool<Blob>) -> (u64, u64) {
     executor.prestart();
-    until("both workers have shaken hands", || {
+    wait_until("both workers have completed the handshake", || {
         executor.worker_stats().iter().filter(|worker| worker.start > Duration::ZERO).count() == 2
     });
-    let pids = living(executor);
+    let pids = live_pids(executor);
     (pids[0], pids[1])
 }
 
 #[test]
-fn shut_03b_a_death_after_the_pool_was_dropped_is_noticed() {
+fn shut_03b_a_death_after_the_pool_was_dropped_is_detected() {
     let _case = Case::begin();
     for (policy, abandons) in [(OnWorkerDeath::Heal, false), (OnWorkerDeath::Break, true)] {
-        let stage = Stage::new();
+        let barrier = Barrier::new();
         let executor = builder(2).retries(0).on_worker_death(policy).build().unwrap();
-        let jobs = [0, 1].map(|_| executor.submit(stage.hold()).unwrap());
-        stage.until_held(2);
-        let workers = living(&executor);
+        let jobs = [0, 1].map(|_| executor.submit(barrier.hold()).unwrap());
+        barrier.wait_for_held(2);
+        let workers = live_pids(&executor);
         drop(executor);
-        send(workers[0], Signal::SIGKILL);
-        let first = wait(jobs.clone(), LIMIT, ReturnWhen::FirstCompleted).done;
-        assert!(first[0].error(LIMIT).unwrap().unwrap().to_string().contains("ended by signal 9"));
+        send_signal(workers[0], Signal::SIGKILL);
+        let first = wait(jobs.clone(), TIMEOUT, ReturnWhen::FirstCompleted).done;
+        assert!(first[0].error(TIMEOUT).unwrap().unwrap().to_string().contains("ended by signal 9"));
         if abandons {
             assert!(jobs.iter().all(|job| abandoned(job).is_some()));
         } else {
-            stage.release();
-            assert_eq!(jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count(), 1);
+            barrier.release();
+            assert_eq!(jobs.iter().filter(|job| job.result(TIMEOUT).is_ok()).count(), 1);
         }
-        until("both are gone", || workers.iter().all(|&pid| !exists(pid)));
+        wait_until("both workers have exited", || workers.iter().all(|&pid| !exists(pid)));
     }
 }
 
 #[test]
-fn shut_09_a_shutdown_whose_workers_have_gone_does_not_block() {
+fn shut_09_a_shutdown_without_live_workers_does_not_block() {
     let _case = Case::begin();
     for executor in (0..5).flat_map(|_| [processes(3), breaking(3)]) {
         executor.prestart();
         let jobs: Vec<_> = (0..30).flat_map(|n| executor.submit(Probe::Double(n))).collect();
-        wait(jobs, LIMIT, ReturnWhen::AllCompleted);
-        // Not waited for: the shutdown has to meet them in any state.
-        living(&executor).into_iter().for_each(end);
+        wait(jobs, TIMEOUT, ReturnWhen::AllCompleted);
+        // The shutdown has to handle any state of the killed workers, so their exit is not awaited.
+        live_pids(&executor).into_iter().for_each(kill_if_alive);
         let start = Instant::now();
         finish(&executor);
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
@@ -204,43 +208,43 @@ fn shut_09_a_shutdown_whose_workers_have_gone_does_not_block() {
 }
 
 #[test]
-fn shut_10_a_death_during_a_waiting_shutdown_ends_it() {
+fn shut_10_a_death_ends_a_waiting_shutdown() {
     let _case = Case::begin();
     for (policy, abandons) in [(OnWorkerDeath::Heal, false), (OnWorkerDeath::Break, true)] {
         let executor = builder(1).retries(0).on_worker_death(policy).build().unwrap();
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         let waiting = executor.submit(Probe::Double(2)).unwrap();
-        let worker = living(&executor)[0];
+        let worker = live_pids(&executor)[0];
         executor.close();
         thread::scope(|scope| {
             let shutdown = scope.spawn(|| executor.shutdown(true, false));
-            send(worker, Signal::SIGKILL);
+            send_signal(worker, Signal::SIGKILL);
             shutdown.join().unwrap();
         });
         if abandons {
             assert!(abandoned(&held).is_some() && abandoned(&waiting).is_some());
         } else {
-            let failure = held.error(LIMIT).unwrap().unwrap();
+            let failure = held.error(TIMEOUT).unwrap().unwrap();
             let JobError::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
             assert_eq!((u64::from(death.pid), death.cause), (worker, DeathCause::Signalled(9)));
-            assert_eq!(waiting.result(LIMIT).unwrap(), 4);
+            assert_eq!(waiting.result(TIMEOUT).unwrap(), 4);
         }
         finish(&executor);
     }
 }
 
 #[test]
-fn fut_06_outcomes_for_jobs_that_were_cancelled_disturb_nothing() {
+fn fut_06_outcomes_of_cancelled_jobs_are_dropped() {
     let _case = Case::begin();
-    // A pool that breaks has outcomes for cancelled jobs among those for others.
+    // A pool that breaks resolves all jobs, including those that are already cancelled.
     let executor = breaking(1);
-    held!(executor, stage, held);
+    block_worker!(executor, barrier, held);
     let jobs: Vec<_> = (0..20).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
     jobs.iter().step_by(2).for_each(|job| assert!(job.cancel()));
-    send(living(&executor)[0], Signal::SIGKILL);
+    send_signal(live_pids(&executor)[0], Signal::SIGKILL);
     assert!(abandoned(&held).is_some());
     for (n, job) in jobs.iter().enumerate() {
-        assert_eq!((job.result(LIMIT).is_err(), job.cancelled()), (true, n % 2 == 0));
+        assert_eq!((job.result(TIMEOUT).is_err(), job.cancelled()), (true, n % 2 == 0));
     }
     finish(&executor);
 }
@@ -257,7 +261,7 @@ fn fut_06b_cancelling_and_killing_race_with_outcomes() {
             .map(|(n, job)| if n == round { job.kill() } else { n % 3 == 0 && job.cancel() })
             .collect();
         for (n, (job, ended)) in (0..).zip(jobs.iter().zip(ended)) {
-            match job.result(LIMIT) {
+            match job.result(TIMEOUT) {
                 Ok(output) => assert_eq!(output, 2 * n),
                 Err(error) => assert!(job.cancelled() && ended, "{error}"),
             }
@@ -267,14 +271,14 @@ fn fut_06b_cancelling_and_killing_race_with_outcomes() {
 }
 
 #[test]
-fn sig_01_an_interrupt_to_the_workers_changes_nothing() {
+fn sig_01_workers_ignore_interrupts() {
     let _case = Case::begin();
     let executor = processes(2);
-    held!(executor, stage, held);
-    let interrupt_all = || living(&executor).into_iter().for_each(|pid| send(pid, Signal::SIGINT));
+    block_worker!(executor, barrier, held);
+    let interrupt_all = || live_pids(&executor).into_iter().for_each(|pid| send_signal(pid, Signal::SIGINT));
     interrupt_all();
-    stage.release();
-    assert_eq!(held.result(LIMIT).unwrap(), 0);
+    barrier.release();
+    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
     let mut outputs = executor.map((0..4000).map(Probe::Double)).into_iter();
     for n in 0..4000 {
         assert_eq!(outputs.next().unwrap().unwrap(), 2 * n);
@@ -284,67 +288,67 @@ fn sig_01_an_interrupt_to_the_workers_changes_nothing() {
     }
     drop(outputs);
     interrupt_all();
-    // The second worker was interrupted while it started.
-    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
-    assert_eq!(executor.worker_stats().len(), 2, "none had to be replaced");
+    // The second worker was interrupted while it was starting.
+    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
+    assert_eq!(executor.worker_stats().len(), 2, "no worker was replaced");
     finish(&executor);
 }
 
 #[test]
-fn sig_01b_not_even_while_they_start() {
+fn sig_01b_workers_ignore_interrupts_during_start() {
     let _case = Case::begin();
     for _ in 0..20 {
         let executor = processes(2);
         let jobs = [0, 1].map(|n| executor.submit(Probe::Double(n)).unwrap());
         while !jobs.iter().all(|job| job.done()) {
-            living(&executor).into_iter().for_each(|pid| send(pid, Signal::SIGINT));
+            live_pids(&executor).into_iter().for_each(|pid| send_signal(pid, Signal::SIGINT));
         }
-        assert!(jobs.iter().all(|job| job.result(LIMIT).is_ok()));
-        assert!(executor.worker_stats().len() <= 2, "none had to be replaced");
+        assert!(jobs.iter().all(|job| job.result(TIMEOUT).is_ok()));
+        assert!(executor.worker_stats().len() <= 2, "no worker was replaced");
         finish(&executor);
     }
 }
 
 #[test]
-fn sig_02_an_end_by_a_signal_is_told_as_that_signal_and_the_worker_is_reaped() {
+fn sig_02_a_death_by_signal_is_reported_with_the_signal_and_reaped() {
     let _case = Case::begin();
     let signals = [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSEGV, Signal::SIGHUP, Signal::SIGUSR1];
     for signal in signals {
         for from_outside in [true, false] {
             let executor = builder(1).retries(0).build().unwrap();
-            let stage = Stage::new();
-            let raise = Probe::Then(Box::new(stage.hold()), Box::new(Probe::Raise(signal as i32)));
+            let barrier = Barrier::new();
+            let raise = Probe::Then(Box::new(barrier.hold()), Box::new(Probe::Raise(signal as i32)));
             let job = executor.submit(raise).unwrap();
-            stage.until_held(1);
-            let worker = living(&executor)[0];
+            barrier.wait_for_held(1);
+            let worker = live_pids(&executor)[0];
             assert_eq!(workers_of(std::process::id().into()), [worker]);
-            assert!(!job.done(), "nothing is told of the living");
+            assert!(!job.done(), "resolved before the worker died");
             if !from_outside || signal == Signal::SIGSEGV {
-                stage.release();
+                barrier.release();
             } else {
-                send(worker, signal);
+                send_signal(worker, signal);
             }
-            let failure = job.error(LIMIT).unwrap().unwrap();
+            let failure = job.error(TIMEOUT).unwrap().unwrap();
             let JobError::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
             assert_eq!(death.cause, DeathCause::Signalled(signal as i32));
-            assert!(!exists(worker), "what is told of the dead is told after their burial");
+            assert!(!exists(worker), "resolved before the worker was reaped");
             finish(&executor);
         }
     }
 }
 
 #[test]
-fn leak_01_nothing_is_left_of_a_pool_that_broke() {
+fn leak_01_a_broken_pool_leaves_nothing_behind() {
     let _case = Case::begin();
     for count in [1, 2, 5] {
         let executor = breaking(count);
-        let stage = Stage::new();
-        let held: Vec<_> = (1..count).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-        stage.until_held(count - 1);
-        let pids = living(&executor);
+        let barrier = Barrier::new();
+        let held: Vec<_> = (1..count).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
+        barrier.wait_for_held(count - 1);
+        let pids = live_pids(&executor);
         let cause = abandoned(&executor.submit(Probe::Exit(6)).unwrap()).unwrap();
         assert!(cause.contains("exited with code 6"), "{cause}");
-        // The survivors, whom the pool kills, do not become the cause.
+        // The cause is not replaced by the deaths of the survivors, which the pool kills.
         assert!(held.iter().all(|job| abandoned(job).as_ref() == Some(&cause)));
         finish(&executor);
         assert_eq!(executor.broken().as_deref(), Some(&*cause));

@@ -1,5 +1,4 @@
-//! Conformance: how workers end, in good order or by force. Each test carries its
-//! row's id.
+//! Conformance: orderly and forced ends of workers. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,9 +6,9 @@ use std::time::Duration;
 
 use end_to_end::{
     Case,
-    probe::{LIMIT, Probe, Stage, breaking, builder, finish, marks, processes, until},
-    tally::{Add, Fate, Plan, Sum, add, tallies},
-    workers::{exists, kill_off, run_state},
+    probe::{Barrier, Probe, TIMEOUT, breaking, builder, finish, line_count, processes, wait_until},
+    tally::{Add, HookAction, Sum, TallyArgs, add, tally_builder},
+    workers::{exists, kill_and_wait, run_state},
 };
 use pool::{Executor, JobError, JobFuture, ProcessPool, ResultError, SubmitError};
 
@@ -17,8 +16,10 @@ use pool::{Executor, JobError, JobFuture, ProcessPool, ResultError, SubmitError}
 fn init_05a_the_exit_hook_runs_once_in_each_worker_and_reports() {
     let _case = Case::begin();
     let quota = std::num::NonZeroU64::new(2).unwrap();
-    let executor =
-        tallies(Plan { first: 100, ..Plan::default() }).max_jobs_per_worker(quota).build().unwrap();
+    let executor = tally_builder(TallyArgs { first: 100, ..TallyArgs::default() })
+        .max_jobs_per_worker(quota)
+        .build()
+        .unwrap();
     for number in 1..=5 {
         add(&executor, number);
     }
@@ -27,14 +28,14 @@ fn init_05a_the_exit_hook_runs_once_in_each_worker_and_reports() {
     let sums: Vec<u64> = reports.iter().map(|report| report.report.as_ref().unwrap().sum).collect();
     assert_eq!(sums, [103, 107, 105], "two jobs, two jobs, and the last one");
     assert_eq!(reports.iter().map(|report| report.worker.generation).collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(executor.reports().is_empty(), "each is given once");
+    assert!(executor.reports().is_empty(), "each report is returned once");
 }
 
 #[test]
-fn init_05b_a_report_may_be_far_larger_than_a_socket() {
+fn init_05b_a_report_may_be_larger_than_a_socket_buffer() {
     let _case = Case::begin();
     let bytes = 5_000_000;
-    let executor = tallies(Plan { report_bytes: bytes, ..Plan::default() }).build().unwrap();
+    let executor = tally_builder(TallyArgs { report_bytes: bytes, ..TallyArgs::default() }).build().unwrap();
     add(&executor, 1);
     executor.shutdown(true, false);
     let report = executor.reports().pop().unwrap().report.unwrap();
@@ -42,43 +43,43 @@ fn init_05b_a_report_may_be_far_larger_than_a_socket() {
 }
 
 #[test]
-fn init_05c_a_failing_exit_hook_is_told_and_does_not_hang_the_shutdown() {
+fn init_05c_a_failing_exit_hook_is_reported_and_does_not_block_the_shutdown() {
     let _case = Case::begin();
-    for (end, told) in [
-        (Fate::Error("no end".into()), "no end"),
-        (Fate::Panic("on purpose".into()), "panicked: on purpose at tests/src/tally.rs"),
-        (Fate::Exit(9), "the worker exited without a report: process "),
+    for (end, expected) in [
+        (HookAction::Error("no end".into()), "no end"),
+        (HookAction::Panic("on purpose".into()), "panicked: on purpose at tests/src/tally.rs"),
+        (HookAction::Exit(9), "the worker exited without a report: process "),
     ] {
-        let executor = tallies(Plan { end, ..Plan::default() }).build().unwrap();
+        let executor = tally_builder(TallyArgs { end, ..TallyArgs::default() }).build().unwrap();
         assert_eq!(add(&executor, 1), 1);
         assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
         let reason = executor.reports().pop().unwrap().report.unwrap_err();
-        assert!(reason.starts_with(told), "{reason}");
+        assert!(reason.starts_with(expected), "{reason}");
     }
 }
 
 #[test]
-fn init_05d_the_hook_runs_on_threads_and_serially_too() {
+fn init_05d_the_exit_hook_runs_on_threads_and_serially() {
     let _case = Case::begin();
-    let plan = Plan { first: 5, ..Plan::default() };
-    let threads = pool::ThreadPool::<Add>::new(1, plan.clone());
-    let serial = pool::Serial::<Add>::new(plan);
+    let args = TallyArgs { first: 5, ..TallyArgs::default() };
+    let threads = pool::ThreadPool::<Add>::new(1, args.clone());
+    let serial = pool::Serial::<Add>::new(args);
     let executors: [&dyn Executor<Add>; 2] = [&threads, &serial];
     for executor in executors {
-        assert_eq!(executor.submit(Add(1)).unwrap().result(LIMIT).unwrap(), 6);
+        assert_eq!(executor.submit(Add(1)).unwrap().result(TIMEOUT).unwrap(), 6);
         executor.shutdown(true, false);
         assert_eq!(executor.reports().pop().unwrap().report.unwrap().sum, 6);
     }
 }
 
 #[test]
-fn tmo_05b_an_initializer_that_takes_too_long_is_ended_and_told() {
+fn tmo_05b_a_slow_initializer_is_killed_and_reported() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    let plan = Plan { start: Fate::Hang(stage.file("never")), ..Plan::default() };
-    let executor = tallies(plan).start_timeout(Duration::from_millis(20)).build().unwrap();
+    let barrier = Barrier::new();
+    let args = TallyArgs { start: HookAction::Hang(barrier.file("never")), ..TallyArgs::default() };
+    let executor = tally_builder(args).start_timeout(Duration::from_millis(20)).build().unwrap();
     let job = executor.submit(Add(1)).unwrap();
-    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
+    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
         panic!("not abandoned")
     };
     assert!(cause.starts_with("the worker was not ready in time"), "{cause}");
@@ -86,11 +87,11 @@ fn tmo_05b_an_initializer_that_takes_too_long_is_ended_and_told() {
 }
 
 #[test]
-fn tmo_05c_an_exit_hook_that_takes_too_long_is_ended_and_told() {
+fn tmo_05c_a_slow_exit_hook_is_killed_and_reported() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    let plan = Plan { end: Fate::Hang(stage.file("never")), ..Plan::default() };
-    let executor = tallies(plan).exit_timeout(Duration::from_millis(20)).build().unwrap();
+    let barrier = Barrier::new();
+    let args = TallyArgs { end: HookAction::Hang(barrier.file("never")), ..TallyArgs::default() };
+    let executor = tally_builder(args).exit_timeout(Duration::from_millis(20)).build().unwrap();
     add(&executor, 1);
     assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
     let reason = executor.reports().pop().unwrap().report.unwrap_err();
@@ -98,13 +99,13 @@ fn tmo_05c_an_exit_hook_that_takes_too_long_is_ended_and_told() {
 }
 
 #[test]
-fn kill_01_terminating_and_killing_end_jobs_and_processes_and_the_pool() {
+fn kill_01_terminate_and_kill_end_jobs_workers_and_the_pool() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
     for end in ways {
         let executor = processes(2);
-        let stage = Stage::new();
-        let jobs = stage.hold_many(&executor, 2);
+        let barrier = Barrier::new();
+        let jobs = barrier.hold_many(&executor, 2);
         let waiting = executor.submit(Probe::Double(1)).unwrap();
         end(&executor);
         assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
@@ -115,12 +116,12 @@ fn kill_01_terminating_and_killing_end_jobs_and_processes_and_the_pool() {
 }
 
 #[test]
-fn kill_01b_a_job_that_defies_the_polite_signal_is_killed_in_the_end() {
+fn kill_01b_a_job_that_blocks_sigterm_is_killed_after_the_grace_period() {
     let _case = Case::begin();
     let executor = builder(1).grace_period(Duration::from_millis(50)).build().unwrap();
-    let stage = Stage::new();
-    let job = executor.submit(Probe::Then(Box::new(Probe::Defy), Box::new(stage.hold()))).unwrap();
-    stage.until_held(1);
+    let barrier = Barrier::new();
+    let job = executor.submit(Probe::Then(Box::new(Probe::BlockSigterm), Box::new(barrier.hold()))).unwrap();
+    barrier.wait_for_held(1);
     executor.terminate_workers();
     assert!(executor.shutdown_timeout(Duration::from_secs(10), false) && job.cancelled());
     finish(&executor);
@@ -132,17 +133,17 @@ fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
     for end in ways {
         let executor = processes(2);
-        let stage = Stage::new();
-        let [program, nested] = ["program", "nested"].map(|name| stage.file(name));
+        let barrier = Barrier::new();
+        let [program, nested] = ["program", "nested"].map(|name| barrier.file(name));
         let line = format!("sleep 1000 & echo $! > {}; wait", program.display());
         let jobs = [
             executor.submit(Probe::Shell(line)).unwrap(),
             executor
-                .submit(Probe::Then(Box::new(Probe::NestedLeft(1, nested.clone())), Box::new(stage.hold())))
+                .submit(Probe::Then(Box::new(Probe::NestedLeft(1, nested.clone())), Box::new(barrier.hold())))
                 .unwrap(),
         ];
-        stage.until_held(1);
-        until("the program runs", || {
+        barrier.wait_for_held(1);
+        wait_until("the program runs", || {
             std::fs::read_to_string(&program).is_ok_and(|text| text.ends_with('\n'))
         });
         let read = |file| std::fs::read_to_string(file).unwrap().trim().parse::<u64>().unwrap();
@@ -151,9 +152,9 @@ fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
         end(&executor);
         assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
         assert!(jobs.iter().all(JobFuture::cancelled));
-        // Orphans are gone as soon as init has reaped them.
+        // Orphans disappear when init has reaped them.
         let over = |pid| !exists(pid) || run_state(pid) == Some('Z');
-        until("all descendants are gone", || descendants.into_iter().all(over));
+        wait_until("all descendants have exited", || descendants.into_iter().all(over));
         finish(&executor);
     }
 }
@@ -162,8 +163,8 @@ fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
 fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
     let _case = Case::begin();
     let executor = processes(2);
-    let stage = Stage::new();
-    let jobs = stage.hold_many(&executor, 2);
+    let barrier = Barrier::new();
+    let jobs = barrier.hold_many(&executor, 2);
     executor.pause();
     executor.kill_workers();
     assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
@@ -171,16 +172,16 @@ fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
     finish(&executor);
 
     let executor = processes(1);
-    let stage = Stage::new();
-    let jobs = stage.hold_many(&executor, 1);
+    let barrier = Barrier::new();
+    let jobs = barrier.hold_many(&executor, 1);
     executor.pause();
     drop(executor);
-    stage.release();
-    assert_eq!(jobs[0].result(LIMIT).unwrap(), 0, "it goes on");
+    barrier.release();
+    assert_eq!(jobs[0].result(TIMEOUT).unwrap(), 0, "the job completes");
 }
 
 #[test]
-fn kill_01d_a_worker_that_starts_during_a_pause_stands_as_well() {
+fn kill_01d_a_worker_that_starts_during_a_pause_is_stopped() {
     let _case = Case::begin();
     let executor = processes(2);
     executor.pause();
@@ -190,15 +191,15 @@ fn kill_01d_a_worker_that_starts_during_a_pause_stands_as_well() {
         let pids = executor.worker_stats().into_iter().filter_map(|worker| worker.pid);
         pids.filter(|&pid| run_state(pid.into()) == Some('T')).count()
     };
-    until("both stand", || stopped() == 2);
+    wait_until("both workers are stopped", || stopped() == 2);
     assert!(!job.done());
     executor.resume();
-    assert_eq!(job.result(LIMIT).unwrap(), 8);
+    assert_eq!(job.result(TIMEOUT).unwrap(), 8);
     finish(&executor);
 }
 
 #[test]
-fn kill_02a_before_any_worker_exists_both_start_nothing() {
+fn kill_02a_terminate_and_kill_start_no_workers() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
     for end in ways {
@@ -210,18 +211,18 @@ fn kill_02a_before_any_worker_exists_both_start_nothing() {
 }
 
 #[test]
-fn kill_02b_with_dead_workers_or_a_broken_pool_both_are_harmless() {
+fn kill_02b_terminate_and_kill_accept_dead_workers_and_broken_pools() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
     for end in ways {
         let executor = processes(1);
-        kill_off(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap());
+        kill_and_wait(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap());
         end(&executor);
         end(&executor);
         finish(&executor);
 
         let broken = breaking(1);
-        assert!(broken.submit(Probe::Exit(1)).unwrap().result(LIMIT).is_err());
+        assert!(broken.submit(Probe::Exit(1)).unwrap().result(TIMEOUT).is_err());
         end(&broken);
         finish(&broken);
         assert!(broken.broken().is_some());
@@ -229,12 +230,12 @@ fn kill_02b_with_dead_workers_or_a_broken_pool_both_are_harmless() {
 }
 
 #[test]
-fn init_01e_every_state_is_made_of_the_arguments_in_its_own_worker() {
+fn init_01e_each_worker_creates_its_state_from_the_arguments() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    let starts = Some(stage.file("starts"));
-    let executor = tallies(Plan { first: 1000, starts, ..Plan::default() }).build().unwrap();
+    let barrier = Barrier::new();
+    let starts = Some(barrier.file("starts"));
+    let executor = tally_builder(TallyArgs { first: 1000, starts, ..TallyArgs::default() }).build().unwrap();
     assert_eq!((add(&executor, 1), add(&executor, 2)), (1001, 1003));
     executor.shutdown(true, false);
-    assert_eq!(marks(&stage.file("starts")), 1);
+    assert_eq!(line_count(&barrier.file("starts")), 1);
 }

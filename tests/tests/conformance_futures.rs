@@ -1,4 +1,4 @@
-//! Conformance: states of futures. Each test carries its row's id.
+//! Conformance: states of futures. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,8 +11,8 @@ use std::{
 use end_to_end::{
     Case,
     answer::Answer,
-    held, on_all, on_pools,
-    probe::{LIMIT, Probe, builder, finish, marks, mishap},
+    block_worker, on_all, on_pools,
+    probe::{Probe, TIMEOUT, builder, finish, line_count, probe_error},
 };
 use pool::{Executor, JobError, JobFuture, ResultError, ReturnWhen, wait};
 
@@ -20,7 +20,7 @@ use pool::{Executor, JobError, JobFuture, ResultError, ReturnWhen, wait};
 fn fut_01_predicates_form_one_truth_table() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         let states = |job: &JobFuture<Probe>| (job.running(), job.cancelled(), job.done());
         let pending = executor.submit(Probe::Double(1)).unwrap();
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
@@ -28,8 +28,8 @@ fn fut_01_predicates_form_one_truth_table() {
         assert_eq!(states(&held), (true, false, false));
         assert_eq!(states(&pending), (false, false, false));
         assert_eq!(states(&cancelled), (false, true, true));
-        stage.release();
-        assert_eq!(pending.result(LIMIT).unwrap(), 2);
+        barrier.release();
+        assert_eq!(pending.result(TIMEOUT).unwrap(), 2);
         assert_eq!(states(&pending), (false, false, true));
         assert_eq!(states(&held), (false, false, true));
     });
@@ -40,7 +40,7 @@ fn fut_01b_many_threads_see_the_same_finished_job() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(4)).unwrap();
-        wait([job.clone()], LIMIT, ReturnWhen::AllCompleted);
+        wait([job.clone()], TIMEOUT, ReturnWhen::AllCompleted);
         let seen = || (job.done(), job.cancelled(), job.running(), job.result(Duration::ZERO).ok());
         thread::scope(|scope| {
             let polls =
@@ -54,14 +54,14 @@ fn fut_01b_many_threads_see_the_same_finished_job() {
 fn fut_02a_a_cancelled_pending_job_never_runs() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
-        let file = stage.file("ran");
+        block_worker!(executor, barrier, held);
+        let file = barrier.file("ran");
         let job = executor.submit(Probe::Mark(file.clone())).unwrap();
         assert!(job.cancel() && job.cancelled());
-        stage.release();
-        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        barrier.release();
+        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
         executor.shutdown(true, false);
-        assert_eq!(marks(&file), 0);
+        assert_eq!(line_count(&file), 0);
     });
 }
 
@@ -69,11 +69,11 @@ fn fut_02a_a_cancelled_pending_job_never_runs() {
 fn fut_02b_cancelling_twice_changes_nothing() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, _held);
+        block_worker!(executor, barrier, _held);
         let job = executor.submit(Probe::Double(1)).unwrap();
         assert!(job.cancel() && job.cancel());
-        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
-        stage.release();
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
+        barrier.release();
     });
 }
 
@@ -81,12 +81,12 @@ fn fut_02b_cancelling_twice_changes_nothing() {
 fn fut_02c_a_running_or_finished_job_cannot_be_cancelled() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         assert!(!held.cancel() && held.running());
-        stage.release();
-        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        barrier.release();
+        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
         assert!(!held.cancel() && !held.cancelled());
-        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
     });
 }
 
@@ -94,7 +94,7 @@ fn fut_02c_a_running_or_finished_job_cannot_be_cancelled() {
 fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
         cancelled.cancel();
         assert!(matches!(held.result(Duration::ZERO), Err(ResultError::TimedOut)));
@@ -104,17 +104,19 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
         let start = Instant::now();
         assert!(matches!(held.result(Duration::from_millis(50)), Err(ResultError::TimedOut)));
         assert!(start.elapsed() >= Duration::from_millis(50));
-        assert!(held.running(), "the job is left alone");
-        stage.release();
-        held.result(LIMIT).unwrap();
+        assert!(held.running(), "the job is not affected");
+        barrier.release();
+        held.result(TIMEOUT).unwrap();
     });
     on_all!(|executor| {
         let good = executor.submit(Probe::Double(4)).unwrap();
-        let bad = executor.submit(Probe::Fail(mishap(5, "no"))).unwrap();
-        wait([good.clone(), bad.clone()], LIMIT, ReturnWhen::AllCompleted);
+        let bad = executor.submit(Probe::Fail(probe_error(5, "no"))).unwrap();
+        wait([good.clone(), bad.clone()], TIMEOUT, ReturnWhen::AllCompleted);
         assert_eq!(good.result(Duration::ZERO).unwrap(), 8);
         assert!(good.error(Duration::ZERO).unwrap().is_none());
-        assert!(matches!(bad.error(Duration::ZERO), Ok(Some(JobError::Failed(m))) if m == mishap(5, "no")));
+        assert!(
+            matches!(bad.error(Duration::ZERO), Ok(Some(JobError::Failed(m))) if m == probe_error(5, "no"))
+        );
     });
 }
 
@@ -122,9 +124,9 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
 fn fut_04a_completion_wakes_a_blocked_thread() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         let waiter = thread::spawn(move || held.result(None).unwrap());
-        stage.release();
+        barrier.release();
         assert_eq!(waiter.join().unwrap(), 0);
     });
 }
@@ -133,34 +135,34 @@ fn fut_04a_completion_wakes_a_blocked_thread() {
 fn fut_04b_cancellation_wakes_a_blocked_thread() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, _held);
+        block_worker!(executor, barrier, _held);
         let job = executor.submit(Probe::Double(1)).unwrap();
-        let (told, waits) = channel();
+        let (started, waits) = channel();
         let waiter = {
             let job = job.clone();
             thread::spawn(move || {
-                told.send(()).unwrap();
+                started.send(()).unwrap();
                 job.result(None).is_err()
             })
         };
         waits.recv().unwrap();
         assert!(job.cancel());
         assert!(waiter.join().unwrap());
-        stage.release();
+        barrier.release();
     });
 }
 
 #[test]
-fn fut_05_reading_an_outcome_again_gives_the_same_and_taking_it_is_told() {
+fn fut_05_an_outcome_can_be_read_repeatedly_and_taken_once() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(4)).unwrap();
         for _ in 0..3 {
-            assert_eq!(job.result(LIMIT).unwrap(), 8);
+            assert_eq!(job.result(TIMEOUT).unwrap(), 8);
         }
-        assert_eq!(job.take(LIMIT).unwrap().unwrap(), 8);
-        assert!(matches!(job.take(LIMIT), Err(ResultError::Taken)));
-        assert!(matches!(job.result(LIMIT), Err(ResultError::Taken)));
+        assert_eq!(job.take(TIMEOUT).unwrap().unwrap(), 8);
+        assert!(matches!(job.take(TIMEOUT), Err(ResultError::Taken)));
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Taken)));
         assert!(job.done() && !job.cancelled());
     });
 }
@@ -169,44 +171,44 @@ fn fut_05_reading_an_outcome_again_gives_the_same_and_taking_it_is_told() {
 fn fut_07a_an_empty_error_still_fails() {
     let _case = Case::begin();
     on_all!(|executor| {
-        let job = executor.submit(Probe::Fail(mishap(0, ""))).unwrap();
+        let job = executor.submit(Probe::Fail(probe_error(0, ""))).unwrap();
         assert!(
-            matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Failed(m))) if m == mishap(0, ""))
+            matches!(job.error(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error(0, ""))
         );
     });
 }
 
 #[test]
-fn fut_07b_a_job_that_returns_an_error_as_its_value_succeeds() {
+fn fut_07b_a_job_whose_output_is_an_err_succeeds() {
     let _case = Case::begin();
-    for answer in [Ok(()), Err(mishap(0, ""))] {
+    for answer in [Ok(()), Err(probe_error(0, ""))] {
         let executor = builder::<Answer>(1).build().unwrap();
-        assert_eq!(executor.submit(Answer(answer.clone())).unwrap().result(LIMIT).unwrap(), answer);
+        assert_eq!(executor.submit(Answer(answer.clone())).unwrap().result(TIMEOUT).unwrap(), answer);
         executor.shutdown(true, false);
     }
 }
 
 #[test]
-fn fut_08_a_failure_keeps_its_type_and_a_panic_its_place() {
+fn fut_08_a_failure_keeps_its_type_and_a_panic_its_location() {
     let _case = Case::begin();
     on_all!(|executor| {
-        let job = executor.submit(Probe::Fail(mishap(-7, "seven"))).unwrap();
-        assert!(matches!(job.error(LIMIT), Ok(Some(JobError::Failed(m))) if m == mishap(-7, "seven")));
+        let job = executor.submit(Probe::Fail(probe_error(-7, "seven"))).unwrap();
+        assert!(matches!(job.error(TIMEOUT), Ok(Some(JobError::Failed(m))) if m == probe_error(-7, "seven")));
         let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
-        let Ok(Some(JobError::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
+        let Ok(Some(JobError::Panicked(panic))) = job.error(TIMEOUT) else { panic!("no panic") };
         assert_eq!(panic.message, "oh no");
         assert!(panic.location.as_ref().unwrap().contains("probe.rs:"), "{panic}");
-        let shown = job.error(LIMIT).unwrap().unwrap().to_string();
+        let shown = job.error(TIMEOUT).unwrap().unwrap().to_string();
         assert!(shown.contains("oh no") && shown.contains("probe.rs:"), "{shown}");
     });
 }
 
 #[test]
-fn fut_08b_a_panic_brings_its_backtrace_where_one_is_asked_for() {
+fn fut_08b_a_panic_has_a_backtrace_on_request() {
     let _case = Case::begin();
     let executor = builder(1).env("RUST_BACKTRACE", "1").build().unwrap();
     let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
-    let Ok(Some(JobError::Panicked(panic))) = job.error(LIMIT) else { panic!("no panic") };
+    let Ok(Some(JobError::Panicked(panic))) = job.error(TIMEOUT) else { panic!("no panic") };
     let backtrace = panic.backtrace.clone().unwrap();
     assert!(backtrace.contains("probe"), "{backtrace}");
     assert!(format!("{panic:#}").contains(&backtrace) && !panic.to_string().contains(&backtrace));
@@ -217,17 +219,17 @@ fn fut_08b_a_panic_brings_its_backtrace_where_one_is_asked_for() {
 fn fut_09_debug_output_names_the_state() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         let pending = executor.submit(Probe::Double(1)).unwrap();
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
         cancelled.cancel();
-        let failed = executor.submit(Probe::Fail(mishap(1, ""))).unwrap();
+        let failed = executor.submit(Probe::Fail(probe_error(1, ""))).unwrap();
         assert_eq!(
             format!("{held:?} {pending:?} {cancelled:?}"),
             "JobFuture(running) JobFuture(pending) JobFuture(cancelled)"
         );
-        stage.release();
-        wait([held.clone(), failed.clone()], LIMIT, ReturnWhen::AllCompleted);
+        barrier.release();
+        wait([held.clone(), failed.clone()], TIMEOUT, ReturnWhen::AllCompleted);
         assert_eq!(format!("{held:?} {failed:?}"), "JobFuture(succeeded) JobFuture(failed)");
     });
 }

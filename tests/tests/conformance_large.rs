@@ -1,4 +1,4 @@
-//! Conformance: jobs and outputs larger than any buffer. Each test carries its row's id.
+//! Conformance: jobs and outputs larger than any buffer. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,17 +9,17 @@ use std::{
 
 use end_to_end::{
     Case,
-    blob::{Blob, Bytes, Void},
-    probe::{LIMIT, builder, finish},
-    workers::{Signal, freeze, kill_off, send},
+    blob::{Blob, Bytes, VirtualBytes},
+    probe::{TIMEOUT, builder, finish},
+    workers::{Signal, kill_and_wait, send_signal, suspend},
 };
 use pool::{Executor, JobError, OnWorkerDeath, ProcessPool};
 
-/// More than any socket holds.
+/// Bytes; more than any socket buffers.
 const LARGE: usize = 20 << 20;
 
 fn worker_of(executor: &ProcessPool<Blob>) -> u64 {
-    executor.submit(Blob::Make(0)).unwrap().take(LIMIT).unwrap().unwrap().0
+    executor.submit(Blob::Make(0)).unwrap().take(TIMEOUT).unwrap().unwrap().0
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn large_01_a_hundred_megabytes_make_the_round_trip_intact() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
     let job = executor.submit(Blob::Echo(Bytes::new(100_000_000))).unwrap();
-    let (_, bytes) = job.take(LIMIT).unwrap().unwrap();
+    let (_, bytes) = job.take(TIMEOUT).unwrap().unwrap();
     assert!(bytes == Bytes::new(100_000_000));
     finish(&executor);
 }
@@ -37,33 +37,43 @@ fn large_01_a_hundred_megabytes_make_the_round_trip_intact() {
 fn large_01b_more_than_two_gib_are_sent_without_overflow() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
-    let job = executor.submit(Blob::Void(Void(2049))).unwrap();
-    assert_eq!(job.take(LIMIT).unwrap().unwrap().1.length(), 2049);
+    let job = executor.submit(Blob::VirtualBytes(VirtualBytes(2049))).unwrap();
+    assert_eq!(job.take(TIMEOUT).unwrap().unwrap().1.length(), 2049);
     finish(&executor);
 }
 
 #[test]
-fn large_01c_more_than_four_gib_are_refused_in_words() {
+fn large_01c_more_than_four_gib_are_rejected_with_a_message() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
-    let job = executor.submit(Blob::Void(Void(4097))).unwrap();
-    let Err(JobError::Codec(told)) = job.take(LIMIT).unwrap() else { panic!("not refused") };
-    assert!(told.contains("exceeds the limit of 4 GiB"), "{told}");
-    assert_eq!(executor.submit(Blob::Void(Void(3))).unwrap().take(LIMIT).unwrap().unwrap().1.length(), 3);
+    let job = executor.submit(Blob::VirtualBytes(VirtualBytes(4097))).unwrap();
+    let Err(JobError::Codec(message)) = job.take(TIMEOUT).unwrap() else { panic!("not rejected") };
+    assert!(message.contains("exceeds the limit of 4 GiB"), "{message}");
+    assert_eq!(
+        executor
+            .submit(Blob::VirtualBytes(VirtualBytes(3)))
+            .unwrap()
+            .take(TIMEOUT)
+            .unwrap()
+            .unwrap()
+            .1
+            .length(),
+        3
+    );
     finish(&executor);
 }
 
 #[test]
-fn large_02_a_death_amid_a_large_job_leaves_nobody_stuck() {
+fn large_02_a_death_while_receiving_a_large_job_blocks_nothing() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(1).on_worker_death(policy).build().unwrap();
         let worker = worker_of(&executor);
-        freeze(worker);
+        suspend(worker);
         let jobs = [0, 1].map(|_| executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap());
-        kill_off(worker);
+        kill_and_wait(worker);
         for job in &jobs {
-            match (policy, job.take(LIMIT).unwrap()) {
+            match (policy, job.take(TIMEOUT).unwrap()) {
                 (OnWorkerDeath::Heal, outcome) => assert!(outcome.unwrap().1 == Bytes::new(LARGE)),
                 (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Abandoned(_)))),
             }
@@ -73,17 +83,17 @@ fn large_02_a_death_amid_a_large_job_leaves_nobody_stuck() {
 }
 
 #[test]
-fn large_02b_a_job_that_exits_before_a_large_one_does_so_too() {
+fn large_02b_a_death_before_a_large_job_is_received_blocks_nothing() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(1).retries(0).on_worker_death(policy).build().unwrap();
         let worker = worker_of(&executor);
-        freeze(worker);
+        suspend(worker);
         let dying = executor.submit(Blob::Exit).unwrap();
-        // Sent on the same link, whose reader is gone before it comes to it.
+        // Sent on the same link, whose reader exits before it reads this job.
         let large = executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap();
-        send(worker, Signal::SIGCONT);
-        let (dying, large) = (dying.take(LIMIT).unwrap(), large.take(LIMIT).unwrap());
+        send_signal(worker, Signal::SIGCONT);
+        let (dying, large) = (dying.take(TIMEOUT).unwrap(), large.take(TIMEOUT).unwrap());
         match policy {
             OnWorkerDeath::Heal => {
                 assert!(matches!(dying, Err(JobError::Crashed { .. })));
@@ -99,15 +109,15 @@ fn large_02b_a_job_that_exits_before_a_large_one_does_so_too() {
 }
 
 #[test]
-fn large_03_a_stop_amid_a_large_job_is_prompt() {
+fn large_03_a_stop_during_a_large_job_is_prompt() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(1).on_worker_death(policy).build().unwrap();
-        freeze(worker_of(&executor));
+        suspend(worker_of(&executor));
         let job = executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap();
         let start = Instant::now();
         executor.stop(Duration::ZERO);
-        assert!(matches!(job.take(LIMIT).unwrap(), Err(JobError::Cancelled)));
+        assert!(matches!(job.take(TIMEOUT).unwrap(), Err(JobError::Cancelled)));
         finish(&executor);
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
         assert_eq!(executor.broken(), None);
@@ -115,7 +125,7 @@ fn large_03_a_stop_amid_a_large_job_is_prompt() {
 }
 
 #[test]
-fn large_04a_large_outputs_arrive_whole_though_their_workers_leave() {
+fn large_04a_large_outputs_of_leaving_workers_arrive_complete() {
     let _case = Case::begin();
     for workers in [1, 2] {
         let quota = NonZeroU64::new(1).unwrap();
@@ -124,20 +134,20 @@ fn large_04a_large_outputs_arrive_whole_though_their_workers_leave() {
         let jobs: Vec<_> = lengths.iter().map(|&n| executor.submit(Blob::Make(n)).unwrap()).collect();
         executor.shutdown(false, false);
         for (job, &length) in jobs.iter().zip(&lengths) {
-            assert!(job.take(LIMIT).unwrap().unwrap().1 == Bytes::new(length));
+            assert!(job.take(TIMEOUT).unwrap().unwrap().1 == Bytes::new(length));
         }
         finish(&executor);
     }
 }
 
 #[test]
-fn large_04b_so_do_large_errors() {
+fn large_04b_large_errors_of_leaving_workers_arrive_complete() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).max_jobs_per_worker(NonZeroU64::new(1).unwrap()).build().unwrap();
     let jobs: Vec<_> = (0..4).map(|_| executor.submit(Blob::Fail(4 << 20)).unwrap()).collect();
     executor.shutdown(true, false);
     for job in &jobs {
-        let Err(JobError::Failed(bytes)) = job.take(LIMIT).unwrap() else { panic!("no error") };
+        let Err(JobError::Failed(bytes)) = job.take(TIMEOUT).unwrap() else { panic!("no error") };
         assert!(bytes == Bytes::new(4 << 20));
     }
     finish(&executor);

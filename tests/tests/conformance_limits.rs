@@ -1,4 +1,4 @@
-//! Conformance: time limits, and stops that do not wait. Each test carries its row's id.
+//! Conformance: time limits and forced stops. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,11 +10,11 @@ use std::{
 use end_to_end::{
     Case,
     blob::{Blob, Bytes},
-    held, on_all, on_pools,
-    probe::{LIMIT, Probe, Stage, builder, finish, marks, processes, threads},
+    block_worker, on_all, on_pools,
+    probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count, processes, threads},
     program,
-    stateful::{Look, Setup},
-    workers::{exists, freeze, living},
+    stateful::{Inspect, Setup},
+    workers::{exists, live_pids, suspend},
 };
 use pool::{
     BatchSize, Executor, JobError, JobFuture, JobOptions, OnWorkerDeath, ProcessPool, ResultError,
@@ -28,47 +28,47 @@ fn limit(limit: Duration) -> JobOptions {
 }
 
 fn timed_out(job: &JobFuture<Probe>) -> bool {
-    matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::TimedOut { .. })))
+    matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::TimedOut { .. })))
 }
 
 fn cancelled(job: &JobFuture<Probe>) -> bool {
-    matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled)))
+    matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled)))
 }
 
 #[test]
-fn tmo_01_a_job_past_its_limit_is_told_and_its_worker_replaced() {
+fn tmo_01_a_job_past_its_limit_fails_and_its_worker_is_replaced() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder(1).time_limit(SHORT).on_worker_death(policy).build().unwrap();
-        let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-        let stage = Stage::new();
-        let job = executor.submit(stage.hold()).unwrap();
-        let Err(ResultError::Failed(JobError::TimedOut { limit, attempts, .. })) = job.result(LIMIT) else {
+        let before = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+        let barrier = Barrier::new();
+        let job = executor.submit(barrier.hold()).unwrap();
+        let Err(ResultError::Failed(JobError::TimedOut { limit, attempts, .. })) = job.result(TIMEOUT) else {
             panic!("no timeout")
         };
         assert_eq!((limit, attempts), (SHORT, 1));
-        assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
+        assert_ne!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), before);
         assert!(!exists(before));
-        assert_eq!(executor.broken(), None, "it was the pool that ended it");
+        assert_eq!(executor.broken(), None, "the pool itself killed the worker");
         finish(&executor);
     }
 }
 
 #[test]
-fn tmo_01b_only_the_slow_ones_among_fast_ones_expire() {
+fn tmo_01b_only_slow_jobs_in_a_batch_time_out() {
     let _case = Case::begin();
     for batch in [BatchSize::Auto, BatchSize::Fixed(NonZeroU64::new(6).unwrap())] {
         let executor = builder(2).time_limit(SHORT).batch_size(batch).build().unwrap();
-        let stage = Stage::new();
+        let barrier = Barrier::new();
         let slow = |n: u64| n % 6 == 2;
         let jobs: Vec<_> = (0..24)
-            .map(|n| executor.submit(if slow(n) { stage.hold() } else { Probe::Double(n) }).unwrap())
+            .map(|n| executor.submit(if slow(n) { barrier.hold() } else { Probe::Double(n) }).unwrap())
             .collect();
         for (n, job) in (0..).zip(&jobs) {
             if slow(n) {
                 assert!(timed_out(job));
             } else {
-                assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+                assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
             }
         }
         finish(&executor);
@@ -76,15 +76,15 @@ fn tmo_01b_only_the_slow_ones_among_fast_ones_expire() {
 }
 
 #[test]
-fn tmo_02_a_job_that_defies_the_polite_signal_is_ended_after_all() {
+fn tmo_02_a_job_that_blocks_sigterm_is_killed() {
     let _case = Case::begin();
     let executor = builder(1).grace_period(SHORT).build().unwrap();
-    let stage = Stage::new();
-    let defiant = Probe::Then(Box::new(Probe::Defy), Box::new(stage.hold()));
+    let barrier = Barrier::new();
+    let defiant = Probe::Then(Box::new(Probe::BlockSigterm), Box::new(barrier.hold()));
     let job = executor.submit_with(defiant, limit(SHORT)).unwrap();
     assert!(timed_out(&job));
-    assert_eq!(marks(&stage.file("started")), 1);
-    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
+    assert_eq!(line_count(&barrier.file("started")), 1);
+    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
     finish(&executor);
 }
 
@@ -93,9 +93,9 @@ fn tmo_03_in_a_map_the_limit_counts_from_each_jobs_start() {
     let _case = Case::begin();
     for batch in [BatchSize::Auto, BatchSize::Fixed(NonZeroU64::new(8).unwrap())] {
         let executor = builder(1).batch_size(batch).build().unwrap();
-        let stage = Stage::new();
-        // The last ones wait for much longer than the limit.
-        let jobs = (0..8).map(|n| if n % 3 == 1 { stage.hold() } else { Probe::Double(n) });
+        let barrier = Barrier::new();
+        // The last jobs wait for much longer than the limit.
+        let jobs = (0..8).map(|n| if n % 3 == 1 { barrier.hold() } else { Probe::Double(n) });
         let mut outputs = executor.map(jobs).time_limit(SHORT).into_iter();
         for n in 0..8 {
             match outputs.next().unwrap() {
@@ -110,56 +110,56 @@ fn tmo_03_in_a_map_the_limit_counts_from_each_jobs_start() {
 }
 
 #[test]
-fn tmo_05_idle_workers_do_not_expire() {
+fn tmo_05_idle_workers_do_not_time_out() {
     let _case = Case::begin();
     let executor = builder(2).time_limit(SHORT).build().unwrap();
-    let idle = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    let stage = Stage::new();
-    // Two jobs at a time, so that there are two workers; one of them idles while the other is slow.
-    let slow = executor.submit_with(stage.hold(), limit(6 * SHORT)).unwrap();
-    stage.until_held(1);
-    let other = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    assert!(timed_out(&slow), "six limits have passed meanwhile");
+    let idle = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    let barrier = Barrier::new();
+    // Two jobs at a time start two workers; one of them is idle while the other is slow.
+    let slow = executor.submit_with(barrier.hold(), limit(6 * SHORT)).unwrap();
+    barrier.wait_for_held(1);
+    let other = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    assert!(timed_out(&slow), "six times the default limit have passed");
     assert!(exists(other));
-    let after = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    assert!(after == other || after == idle, "no new worker was needed");
+    let after = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    assert!(after == other || after == idle, "a new worker was started");
     finish(&executor);
 }
 
 #[test]
-fn tmo_05b_the_making_of_a_workers_state_does_not_count() {
+fn tmo_05b_the_initializer_does_not_count() {
     let _case = Case::begin();
-    let setup = Setup { takes: 4 * SHORT, ..Setup::default() };
+    let setup = Setup { start_delay: 4 * SHORT, ..Setup::default() };
     let building = ProcessPool::builder_with(setup).workers(1).worker_program(program("probe-worker"));
     let executor = building.time_limit(SHORT).build().unwrap();
-    assert_eq!(executor.submit(Look::Around).unwrap().result(LIMIT).unwrap().jobs, 1);
+    assert_eq!(executor.submit(Inspect::State).unwrap().result(TIMEOUT).unwrap().jobs, 1);
     finish(&executor);
 }
 
 #[test]
-fn tmo_05c_no_time_at_all_and_all_the_time_there_is() {
+fn tmo_05c_zero_and_maximum_limits_work() {
     let _case = Case::begin();
     let executor = processes(1);
-    let stage = Stage::new();
-    assert!(timed_out(&executor.submit_with(stage.hold(), limit(Duration::ZERO)).unwrap()));
+    let barrier = Barrier::new();
+    assert!(timed_out(&executor.submit_with(barrier.hold(), limit(Duration::ZERO)).unwrap()));
     let job = executor.submit_with(Probe::Double(3), limit(Duration::MAX)).unwrap();
-    assert_eq!(job.result(LIMIT).unwrap(), 6);
+    assert_eq!(job.result(TIMEOUT).unwrap(), 6);
     finish(&executor);
-    // Nothing can end a thread, and nothing is promised.
+    // A thread cannot be killed, so time limits are not supported.
     let executor = threads(1);
-    let job = executor.submit_with(Probe::Double(3), limit(LIMIT)).unwrap();
-    assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Unsupported(_)))));
+    let job = executor.submit_with(Probe::Double(3), limit(TIMEOUT)).unwrap();
+    assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Unsupported(_)))));
     finish(&executor);
 }
 
 #[test]
-fn force_01_a_stop_does_not_wait_for_what_is_queued_or_endless() {
+fn force_01_a_stop_waits_neither_for_queued_nor_for_endless_jobs() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder(2).on_worker_death(policy).build().unwrap();
-        let stage = Stage::new();
-        let jobs: Vec<_> = (0..102).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-        stage.until_held(2);
+        let barrier = Barrier::new();
+        let jobs: Vec<_> = (0..102).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
+        barrier.wait_for_held(2);
         let start = Instant::now();
         executor.stop(Duration::ZERO);
         finish(&executor);
@@ -167,7 +167,7 @@ fn force_01_a_stop_does_not_wait_for_what_is_queued_or_endless() {
         assert!(jobs.iter().all(cancelled));
         assert_eq!(executor.broken(), None);
         let fresh = processes(1);
-        assert_eq!(fresh.submit(Probe::Double(2)).unwrap().result(LIMIT).unwrap(), 4);
+        assert_eq!(fresh.submit(Probe::Double(2)).unwrap().result(TIMEOUT).unwrap(), 4);
         finish(&fresh);
     }
 }
@@ -176,13 +176,13 @@ fn force_01_a_stop_does_not_wait_for_what_is_queued_or_endless() {
 fn force_02_no_waiter_of_a_stopped_executor_hangs() {
     let _case = Case::begin();
     on_pools!(2, |executor| {
-        let stage = Stage::new();
-        let jobs: Vec<_> = (0..20).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-        stage.until_held(2);
+        let barrier = Barrier::new();
+        let jobs: Vec<_> = (0..20).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
+        barrier.wait_for_held(2);
         executor.stop(Duration::ZERO);
-        // A thread goes on until its job ends by itself.
-        stage.release();
-        let waited = wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted);
+        // A thread continues until its job ends.
+        barrier.release();
+        let waited = wait(jobs.clone(), TIMEOUT, ReturnWhen::AllCompleted);
         assert!(waited.not_done.is_empty());
         let stopped = jobs.iter().filter(|job| job.cancelled()).count();
         assert!(stopped >= 18, "{stopped}");
@@ -190,45 +190,45 @@ fn force_02_no_waiter_of_a_stopped_executor_hangs() {
     });
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(1)).unwrap();
-        executor.stop(LIMIT);
+        executor.stop(TIMEOUT);
         executor.stop(Duration::ZERO);
-        assert!(wait([job], LIMIT, ReturnWhen::AllCompleted).not_done.is_empty());
+        assert!(wait([job], TIMEOUT, ReturnWhen::AllCompleted).not_done.is_empty());
         assert!(executor.submit(Probe::Double(1)).is_err());
     });
 }
 
 #[test]
-fn force_03_a_stop_amid_very_large_jobs_is_prompt() {
+fn force_03_a_stop_during_very_large_jobs_is_prompt() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
-    let worker = executor.submit(Blob::Make(0)).unwrap().take(LIMIT).unwrap().unwrap().0;
-    // It reads no more, so the first job stays half written.
-    freeze(worker);
+    let worker = executor.submit(Blob::Make(0)).unwrap().take(TIMEOUT).unwrap().unwrap().0;
+    // The worker stops reading, so the first job stays partly written.
+    suspend(worker);
     let jobs: Vec<_> =
-        (0..4).map(|_| executor.submit(Blob::Swallow(Bytes::new(20 << 20))).unwrap()).collect();
+        (0..4).map(|_| executor.submit(Blob::Discard(Bytes::new(20 << 20))).unwrap()).collect();
     let start = Instant::now();
     let could_be: Vec<bool> = jobs.iter().map(|job| job.cancel()).collect();
     assert!(!could_be[0] && could_be[3], "the first is being sent, the last is not");
     executor.stop(Duration::ZERO);
     for job in &jobs {
-        assert!(matches!(job.take(LIMIT), Ok(Err(JobError::Cancelled))));
+        assert!(matches!(job.take(TIMEOUT), Ok(Err(JobError::Cancelled))));
     }
     finish(&executor);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-    assert!(living(&executor).is_empty());
+    assert!(live_pids(&executor).is_empty());
 }
 
 #[test]
-fn force_01b_a_grace_period_lets_running_jobs_end_and_starts_no_others() {
+fn force_01b_running_jobs_complete_in_the_grace_period() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
-        let waiting = executor.submit(Probe::Mark(stage.file("ran"))).unwrap();
-        executor.stop(LIMIT);
+        block_worker!(executor, barrier, held);
+        let waiting = executor.submit(Probe::Mark(barrier.file("ran"))).unwrap();
+        executor.stop(TIMEOUT);
         assert!(cancelled(&waiting));
-        stage.release();
-        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        barrier.release();
+        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
         executor.join();
-        assert_eq!(marks(&stage.file("ran")), 0);
+        assert_eq!(line_count(&barrier.file("ran")), 0);
     });
 }

@@ -1,4 +1,4 @@
-//! Conformance: `map`. Each test carries its row's id.
+//! Conformance: `map`. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use std::{
 
 use end_to_end::{
     Case, on_all, on_pools,
-    probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
+    probe::{Barrier, Probe, TIMEOUT, finish, line_count, probe_error, processes},
 };
 use pool::{Executor, JobError, ResultError, SubmitError};
 
@@ -25,7 +25,7 @@ fn size(jobs: usize) -> NonZeroUsize {
 }
 
 fn bad() -> Probe {
-    Probe::Fail(mishap(1, ""))
+    Probe::Fail(probe_error(1, ""))
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn map_01_outputs_come_in_the_order_of_the_items() {
 }
 
 #[test]
-fn map_01b_batches_of_any_size_give_the_same_sequence() {
+fn map_01b_the_order_does_not_depend_on_the_batch_size() {
     let _case = Case::begin();
     on_all!(|executor| {
         for batch in [1, 2, 7, 50, 100] {
@@ -52,11 +52,11 @@ fn map_01b_batches_of_any_size_give_the_same_sequence() {
     let map = executor.map((0..40).map(Probe::Double)).chunk_size(size(10));
     assert_eq!(map.into_iter().count(), 40);
     finish(&executor);
-    assert_eq!(executor.worker_stats()[0].batches, 4, "ten jobs went into each batch");
+    assert_eq!(executor.worker_stats()[0].batches, 4, "each batch has ten jobs");
 }
 
 #[test]
-fn map_03_nothing_and_one_item_work_with_and_without_a_buffer() {
+fn map_03_zero_and_one_item_work_with_and_without_a_buffer() {
     let _case = Case::begin();
     on_all!(|executor| {
         for count in [0, 1] {
@@ -69,7 +69,7 @@ fn map_03_nothing_and_one_item_work_with_and_without_a_buffer() {
 }
 
 #[test]
-fn map_04a_a_failure_stands_in_its_place_after_earlier_results() {
+fn map_04a_a_failure_is_returned_in_its_place() {
     let _case = Case::begin();
     on_all!(|executor| {
         let got = outputs(&executor, [Probe::Double(1), bad(), Probe::Double(2)]);
@@ -78,7 +78,7 @@ fn map_04a_a_failure_stands_in_its_place_after_earlier_results() {
 }
 
 #[test]
-fn map_04b_the_siblings_of_a_failure_in_a_batch_still_yield() {
+fn map_04b_other_jobs_in_the_batch_of_a_failure_have_outputs() {
     let _case = Case::begin();
     on_all!(|executor| {
         let jobs = (0..9).map(|n| if n % 4 == 2 { bad() } else { Probe::Double(n) });
@@ -90,7 +90,7 @@ fn map_04b_the_siblings_of_a_failure_in_a_batch_still_yield() {
 }
 
 #[test]
-fn map_04c_after_a_failure_items_keep_coming_and_then_no_more() {
+fn map_04c_iteration_continues_after_a_failure() {
     let _case = Case::begin();
     on_all!(|executor| {
         let jobs = (0..9).map(|n| if n == 0 { bad() } else { Probe::Double(n) });
@@ -104,11 +104,11 @@ fn map_04c_after_a_failure_items_keep_coming_and_then_no_more() {
 fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
     let _case = Case::begin();
     let executor = processes(1);
-    let stage = Stage::new();
+    let barrier = Barrier::new();
     let mut iterator = executor
-        .map([stage.hold(), Probe::Double(1)])
+        .map([barrier.hold(), Probe::Double(1)])
         .time_limit(Duration::from_millis(50))
-        .timeout(LIMIT)
+        .timeout(TIMEOUT)
         .into_iter();
     assert!(matches!(iterator.next(), Some(Err(ResultError::Failed(JobError::TimedOut { .. })))));
     assert!(matches!(iterator.next(), Some(Ok(2))));
@@ -117,33 +117,33 @@ fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
 }
 
 #[test]
-fn map_06a_what_is_ready_before_the_deadline_is_delivered() {
+fn map_06a_results_before_the_deadline_are_returned() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let stage = Stage::new();
-        assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker is there");
+        let barrier = Barrier::new();
+        assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker has started");
         let mut iterator =
-            executor.map([Probe::Double(1), stage.hold()]).timeout(Duration::from_secs(1)).into_iter();
+            executor.map([Probe::Double(1), barrier.hold()]).timeout(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok(2))));
         assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
-        stage.release();
+        barrier.release();
     });
 }
 
 #[test]
-fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
+fn map_06b_the_awaited_job_is_cancelled() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let (stage, file) = (Stage::new(), Stage::new().file("ran"));
-        let held = executor.submit(stage.hold()).unwrap();
-        stage.until_held(1);
+        let (barrier, file) = (Barrier::new(), Barrier::new().file("ran"));
+        let held = executor.submit(barrier.hold()).unwrap();
+        barrier.wait_for_held(1);
         let mut iterator =
             executor.map([Probe::Mark(file.clone())]).timeout(Duration::from_millis(20)).into_iter();
         assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
-        stage.release();
-        held.result(LIMIT).unwrap();
+        barrier.release();
+        held.result(TIMEOUT).unwrap();
         executor.shutdown(true, false);
-        assert_eq!(marks(&file), 0);
+        assert_eq!(line_count(&file), 0);
     });
 }
 
@@ -151,15 +151,15 @@ fn map_06b_the_job_that_is_waited_for_is_cancelled_too() {
 fn map_06c_after_the_deadline_the_iterator_is_exhausted() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let stage = Stage::new();
-        let late = stage.file("late");
-        let jobs = [stage.hold(), Probe::Mark(late.clone())];
+        let barrier = Barrier::new();
+        let late = barrier.file("late");
+        let jobs = [barrier.hold(), Probe::Mark(late.clone())];
         let mut iterator = executor.map(jobs).timeout(Duration::from_millis(20)).into_iter();
         assert!(matches!(iterator.next(), Some(Err(ResultError::TimedOut))));
         assert!(iterator.next().is_none() && iterator.next().is_none());
-        stage.release();
+        barrier.release();
         executor.shutdown(true, false);
-        assert_eq!(marks(&late), 0, "what had not started never runs");
+        assert_eq!(line_count(&late), 0, "a cancelled job ran");
     });
 }
 
@@ -167,17 +167,17 @@ fn map_06c_after_the_deadline_the_iterator_is_exhausted() {
 fn map_07_closing_ends_a_partly_consumed_iterator_and_cancels() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let stage = Stage::new();
-        let late = stage.file("late");
-        let jobs = [Probe::Double(1), stage.hold(), Probe::Mark(late.clone())];
+        let barrier = Barrier::new();
+        let late = barrier.file("late");
+        let jobs = [Probe::Double(1), barrier.hold(), Probe::Mark(late.clone())];
         let mut iterator = executor.map(jobs).into_iter();
         assert!(matches!(iterator.next(), Some(Ok(2))));
-        stage.until_held(1);
+        barrier.wait_for_held(1);
         iterator.close();
         assert!(iterator.next().is_none());
-        stage.release();
+        barrier.release();
         executor.shutdown(true, false);
-        assert_eq!(marks(&late), 0);
+        assert_eq!(line_count(&late), 0);
     });
 }
 
@@ -193,19 +193,19 @@ fn map_07b_closing_in_the_middle_of_a_batch_ends_the_iterator_for_good() {
 }
 
 #[test]
-fn map_08_an_unbuffered_map_that_is_never_advanced_still_runs_all() {
+fn map_08_an_unbuffered_map_runs_all_jobs_without_iteration() {
     let _case = Case::begin();
     on_all!(|executor| {
-        let stage = Stage::new();
-        let file = stage.file("ran");
+        let barrier = Barrier::new();
+        let file = barrier.file("ran");
         drop(executor.map((0..3000).map(|_| Probe::Mark(file.clone()))).unbuffered().into_iter());
         executor.shutdown(true, false);
-        assert_eq!(marks(&file), 3000);
+        assert_eq!(line_count(&file), 3000);
     });
 }
 
 #[test]
-fn map_09a_exactly_the_buffer_is_pulled_and_then_one_an_output() {
+fn map_09a_the_buffer_is_pulled_and_then_one_item_per_output() {
     let _case = Case::begin();
     on_all!(|executor| {
         let pulled = Cell::new(0);
@@ -241,23 +241,24 @@ fn map_09c_any_buffer_gives_the_whole_output() {
 }
 
 #[test]
-fn map_09d_the_default_buffer_grows_behind_a_job_that_takes_long() {
+fn map_09d_the_default_buffer_grows_behind_a_slow_job() {
     let _case = Case::begin();
     on_pools!(2, |executor| {
-        let stage = Stage::new();
-        // The first job is held until the others behind it are more than the buffer holds at first.
+        let barrier = Barrier::new();
+        // The first job is held until more jobs follow it than the buffer initially holds.
         let items = (0..10_000).inspect(|&item| {
             if item == 6_000 {
-                stage.release();
+                barrier.release();
             }
         });
-        let map = executor.map(items.map(|item| if item == 0 { stage.hold() } else { Probe::Double(item) }));
+        let map =
+            executor.map(items.map(|item| if item == 0 { barrier.hold() } else { Probe::Double(item) }));
         assert_eq!(map.into_iter().flatten().count(), 10_000);
     });
 }
 
 #[test]
-fn map_10_a_failing_input_reaches_the_caller_and_leaves_the_pool_usable() {
+fn map_10_a_panicking_input_unwinds_and_leaves_the_pool_usable() {
     let _case = Case::begin();
     on_all!(|executor| {
         let items = (0..10).map(|n| if n < 3 { Probe::Double(n) } else { panic!("no more items") });
@@ -268,14 +269,14 @@ fn map_10_a_failing_input_reaches_the_caller_and_leaves_the_pool_usable() {
 }
 
 #[test]
-fn map_12_a_stop_while_outputs_are_read_is_told() {
+fn map_12_a_stop_while_outputs_are_read_is_reported() {
     let _case = Case::begin();
     let executor = processes(1);
-    let stage = Stage::new();
-    let mut iterator = executor.map((0..).map(|_| stage.hold())).buffer(size(2)).into_iter();
+    let barrier = Barrier::new();
+    let mut iterator = executor.map((0..).map(|_| barrier.hold())).buffer(size(2)).into_iter();
     thread::scope(|scope| {
         scope.spawn(|| {
-            stage.until_held(1);
+            barrier.wait_for_held(1);
             executor.stop(Duration::ZERO);
         });
         assert!(matches!(iterator.next(), Some(Err(ResultError::Failed(JobError::Cancelled)))));
@@ -297,13 +298,13 @@ fn map_13_maps_and_submits_overlap_on_one_pool() {
             let single = executor.submit(Probe::Double(n)).unwrap();
             assert_eq!(one.next().unwrap().unwrap(), 2 * n);
             assert_eq!(two.next().unwrap().unwrap(), 2000 + 2 * n);
-            assert_eq!(single.result(LIMIT).unwrap(), 2 * n);
+            assert_eq!(single.result(TIMEOUT).unwrap(), 2 * n);
         }
     });
 }
 
 #[test]
-fn map_13b_an_unordered_map_gives_each_output_once_with_its_place() {
+fn map_13b_an_unordered_map_returns_each_output_once_with_its_index() {
     let _case = Case::begin();
     on_all!(|executor| {
         for buffer in [1, 3, 1000] {
@@ -319,14 +320,14 @@ fn map_13b_an_unordered_map_gives_each_output_once_with_its_place() {
 fn map_13c_an_unordered_map_overtakes_slow_jobs_and_keeps_its_deadline() {
     let _case = Case::begin();
     on_pools!(2, |executor| {
-        let stage = Stage::new();
-        let jobs = [stage.hold(), Probe::Double(1), Probe::Double(2)];
-        assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker is there");
+        let barrier = Barrier::new();
+        let jobs = [barrier.hold(), Probe::Double(1), Probe::Double(2)];
+        assert_eq!(outputs(&executor, [Probe::Double(0)]), [Some(0)], "a worker has started");
         let mut iterator = executor.map_unordered(jobs).timeout(Duration::from_secs(1)).into_iter();
         assert!(matches!(iterator.next(), Some(Ok((1, 2)))));
         assert!(matches!(iterator.next(), Some(Ok((2, 4)))));
         assert!(matches!(iterator.next(), Some(Err((_, ResultError::TimedOut)))));
         assert!(iterator.next().is_none());
-        stage.release();
+        barrier.release();
     });
 }

@@ -1,4 +1,5 @@
-//! Conformance: workers that serve a number of jobs and are replaced. Each test carries its row's id.
+//! Conformance: workers that are replaced after a number of jobs. Each test name starts with the id of its
+//! row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,16 +7,16 @@ use std::{fs, num::NonZeroU64, time::Duration};
 
 use end_to_end::{
     Case,
-    probe::{LIMIT, Mishap, Probe, Stage, builder, finish, until},
+    probe::{Barrier, Probe, ProbeError, TIMEOUT, builder, finish, wait_until},
     program,
-    workers::{exists, living},
+    workers::{exists, live_pids},
 };
 use pool::{
     BatchSize, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ProcessPoolBuilder, ResultError,
 };
 
 fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
-    // Zero cannot be written.
+    // The type excludes zero.
     builder(workers).max_jobs_per_worker(NonZeroU64::new(jobs).unwrap())
 }
 
@@ -24,10 +25,10 @@ fn submit(executor: &ProcessPool<Probe>, jobs: usize) -> Vec<JobFuture<Probe>> {
 }
 
 fn pids(jobs: &[JobFuture<Probe>]) -> Vec<u64> {
-    jobs.iter().map(|job| job.result(LIMIT).unwrap()).collect()
+    jobs.iter().map(|job| job.result(TIMEOUT).unwrap()).collect()
 }
 
-/// How many jobs each process served, if each served its jobs one after the other.
+/// Returns the lengths of runs of equal process ids.
 fn runs(pids: &[u64]) -> Vec<usize> {
     pids.chunk_by(|one, other| one == other).map(<[u64]>::len).collect()
 }
@@ -38,16 +39,16 @@ fn mtc_01_a_worker_serves_exactly_its_quota() {
     let executor = quota(1, 3).build().unwrap();
     let mut served = Vec::new();
     for _ in 0..9 {
-        served.push(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap());
-        assert!(living(&executor).len() <= 1, "the old one goes before the new one comes");
+        served.push(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap());
+        assert!(live_pids(&executor).len() <= 1, "a replacement started before its predecessor exited");
     }
     assert_eq!(runs(&served), [3, 3, 3]);
-    until("the last has been reaped", || !exists(served[8]));
+    wait_until("the last worker is reaped", || !exists(served[8]));
     finish(&executor);
 }
 
 #[test]
-fn mtc_01b_jobs_are_counted_whatever_the_batches() {
+fn mtc_01b_the_quota_counts_jobs_not_batches() {
     let _case = Case::begin();
     for batch in [
         BatchSize::Auto,
@@ -84,7 +85,7 @@ fn mtc_03a_a_waiting_shutdown_runs_everything_through_replacements() {
 }
 
 #[test]
-fn mtc_03b_so_does_one_that_does_not_wait() {
+fn mtc_03b_a_shutdown_that_does_not_wait_runs_everything_too() {
     let _case = Case::begin();
     for workers in [1, 3] {
         let executor = quota(workers, 2).build().unwrap();
@@ -96,17 +97,17 @@ fn mtc_03b_so_does_one_that_does_not_wait() {
 }
 
 #[test]
-fn mtc_04_a_dropped_pool_replaces_its_workers_still() {
+fn mtc_04_a_dropped_pool_still_replaces_workers() {
     let _case = Case::begin();
     let executor = quota(1, 1).build().unwrap();
-    let stage = Stage::new();
-    let held = executor.submit(stage.hold()).unwrap();
+    let barrier = Barrier::new();
+    let held = executor.submit(barrier.hold()).unwrap();
     let jobs = submit(&executor, 4);
-    stage.until_held(1);
-    // The only worker is in its last job, and only the pool's own threads know how to make another.
+    barrier.wait_for_held(1);
+    // The only worker runs its last job, and only the pool's own threads can start another one.
     drop(executor);
-    stage.release();
-    assert_eq!(held.result(LIMIT).unwrap(), 0);
+    barrier.release();
+    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
     assert_eq!(runs(&pids(&jobs)), [1, 1, 1, 1]);
 }
 
@@ -114,18 +115,18 @@ fn mtc_04_a_dropped_pool_replaces_its_workers_still() {
 fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
-        let stage = Stage::new();
-        let file = stage.file("worker");
+        let barrier = Barrier::new();
+        let file = barrier.file("worker");
         fs::copy(program("probe-worker"), &file).unwrap();
         let executor = quota(1, 1).worker_program(&file).on_worker_death(policy).build().unwrap();
-        let held = executor.submit(stage.hold()).unwrap();
+        let held = executor.submit(barrier.hold()).unwrap();
         let jobs = submit(&executor, 3);
-        stage.until_held(1);
+        barrier.wait_for_held(1);
         fs::remove_file(&file).unwrap();
-        stage.release();
-        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        barrier.release();
+        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
         for job in &jobs {
-            let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
+            let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
                 panic!("not abandoned")
             };
             assert!(cause.contains("cannot start") && cause.contains("No such file"), "{cause}");
@@ -136,56 +137,54 @@ fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason()
 }
 
 #[test]
-fn mtc_06_a_stopped_pool_replaces_nobody() {
+fn mtc_06_a_stopped_pool_replaces_no_worker() {
     let _case = Case::begin();
     let executor = quota(1, 1).build().unwrap();
-    let stage = Stage::new();
-    let held = executor.submit(stage.hold()).unwrap();
+    let barrier = Barrier::new();
+    let held = executor.submit(barrier.hold()).unwrap();
     let jobs = submit(&executor, 5);
-    stage.until_held(1);
-    executor.stop(LIMIT);
-    stage.release();
-    assert_eq!(held.result(LIMIT).unwrap(), 0);
+    barrier.wait_for_held(1);
+    executor.stop(TIMEOUT);
+    barrier.release();
+    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
     for job in &jobs {
-        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
     }
     finish(&executor);
     assert_eq!(executor.worker_stats().len(), 1);
 }
 
 #[test]
-fn mtc_06b_nor_does_one_that_is_stopped_while_replacements_come_and_go() {
+fn mtc_06b_a_stop_during_replacements_resolves_all_jobs() {
     let _case = Case::begin();
     for workers in [1, 3] {
         let executor = quota(workers, 1).build().unwrap();
         let jobs = submit(&executor, 200);
-        jobs[5].result(LIMIT).unwrap();
+        jobs[5].result(TIMEOUT).unwrap();
         executor.stop(Duration::ZERO);
         finish(&executor);
         let ended = jobs.iter().filter(|job| job.done()).count();
         assert_eq!(ended, 200);
-        let good = jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count();
-        // All before the sixth, but for those that the other workers were still in.
+        let good = jobs.iter().filter(|job| job.result(TIMEOUT).is_ok()).count();
+        // All jobs before the sixth, except for those that the other workers were still running.
         assert!((7 - workers..200).contains(&good), "{good} succeeded");
     }
 }
 
 #[test]
-fn mtc_07_a_failing_job_at_the_limit_and_a_shutdown_at_once() {
+fn mtc_07_a_job_that_fails_at_the_quota_and_a_shutdown() {
     let _case = Case::begin();
-    let mishap = Mishap { code: 7, words: "on purpose".into() };
+    let probe_error = ProbeError { code: 7, message: "on purpose".into() };
     for (workers, count) in [(1, 3), (4, 2)] {
         for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
             let executor = quota(workers, 1).on_worker_death(policy).build().unwrap();
-            let bad = executor.submit(Probe::Fail(mishap.clone())).unwrap();
+            let bad = executor.submit(Probe::Fail(probe_error.clone())).unwrap();
             let others = submit(&executor, count - 1);
             executor.shutdown(false, false);
-            assert!(
-                matches!(bad.result(LIMIT), Err(ResultError::Failed(JobError::Failed(told))) if told == mishap)
-            );
+            assert!(matches!(bad.error(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error));
             assert_eq!(pids(&others).len(), count - 1);
             finish(&executor);
-            assert_eq!(executor.broken(), None, "leaving at the limit is no death");
+            assert_eq!(executor.broken(), None, "an exit at the quota is not a death");
         }
     }
 }

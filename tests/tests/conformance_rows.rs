@@ -1,10 +1,10 @@
-//! The table of conformance and the tests belong together: no row without a test or a reason, no test without a row.
+//! Checks that each row of the conformance table has a test or a reason, and each test a row.
 
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// Rows and lettered facets: `map_06` and `map_06b`.
+/// Returns the rows, and the rows or lettered facets that need a test, such as `map_06` and `map_06b`.
 fn wanted(folder: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     let table = fs::read_to_string(folder.join("conformance.tsv")).unwrap();
     let (mut rows, mut needed) = (BTreeSet::new(), BTreeSet::new());
@@ -13,7 +13,7 @@ fn wanted(folder: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
         let [row, kind, facets, _, reason @ ..] = &columns[..] else { panic!("too few columns: {line}") };
         assert!(["core", "policy", "option", "n/a"].contains(kind), "{line}");
         let row = row.to_lowercase().replace('-', "_");
-        assert!(rows.insert(row.clone()), "{row} stands there twice");
+        assert!(rows.insert(row.clone()), "duplicate row {row}");
         match reason {
             [] if facets.is_empty() => drop(needed.insert(row)),
             [] => needed.extend(facets.chars().map(|facet| format!("{row}{facet}"))),
@@ -30,7 +30,7 @@ fn wanted(folder: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     (rows, needed)
 }
 
-/// What the names of the tests begin with.
+/// Returns the rows and facets with which the names of the tests start.
 fn tested(folder: &Path) -> BTreeSet<String> {
     let files = fs::read_dir(folder.join("tests")).unwrap().flatten();
     let ours = files.filter(|file| {
@@ -46,7 +46,7 @@ fn tested(folder: &Path) -> BTreeSet<String> {
 fn every_row_has_its_tests_and_every_test_its_row() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ((rows, needed), tested) = (wanted(folder), tested(folder));
-    // A row without letters may be spread over several tests, which then have letters of their own.
+    // A row without facets may have several tests, which are then numbered by letters.
     let has_test = |id: &String| {
         tested.contains(id) || tested.iter().any(|test| test.trim_end_matches(char::is_alphabetic) == id)
     };

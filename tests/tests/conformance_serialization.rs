@@ -1,52 +1,57 @@
-//! Conformance: serializers that report, panic, exit or abort, on every side. Each test carries its row's id.
+//! Conformance: serializers that fail, panic, exit or abort. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
 use end_to_end::{
     Case,
-    probe::{LIMIT, builder, finish},
-    trap::{
-        Manner::{self, Abort, Exit, Panic, Report},
-        Trapped, Unserved, Value, WORDS,
-        What::{Error, Job, Output},
-        When::{Decoded, Encoded},
+    bad_serde::{
+        FailingJob, FailingValue,
+        FailureKind::{self, Abort, Exit, Panic, Report},
+        MESSAGE,
+        Phase::{Decode, Encode},
+        Target::{Error, Job, Output},
+        Unserved,
     },
+    probe::{TIMEOUT, builder, finish},
 };
 use pool::{DeathCause, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ResultError, SubmitError};
 
-fn healing() -> ProcessPool<Trapped> {
+fn healing() -> ProcessPool<FailingJob> {
     builder(1).retries(1).build().unwrap()
 }
 
-fn breaking() -> ProcessPool<Trapped> {
+fn breaking() -> ProcessPool<FailingJob> {
     builder(1).on_worker_death(OnWorkerDeath::Break).build().unwrap()
 }
 
-fn failure(job: &JobFuture<Trapped>) -> JobError<Value> {
-    match job.result(LIMIT) {
+fn failure(job: &JobFuture<FailingJob>) -> JobError<FailingValue> {
+    match job.result(TIMEOUT) {
         Err(ResultError::Failed(failure)) => failure,
         other => panic!("no failure but {other:?}"),
     }
 }
 
-/// The process that runs a job with which nothing goes wrong.
-fn worker_of(executor: &ProcessPool<Trapped>) -> u64 {
-    executor.submit(Trapped::harmless()).unwrap().result(LIMIT).unwrap().0
+/// Returns the id of the process that runs a successful job.
+fn worker_of(executor: &ProcessPool<FailingJob>) -> u64 {
+    executor.submit(FailingJob::harmless()).unwrap().result(TIMEOUT).unwrap().0
 }
 
-/// Only the job fails, with the serializer's words, under both policies: its neighbours and its worker go on.
-fn expect_a_job_error(trapped: impl Fn() -> Trapped, words: &str) {
+/// Checks under both policies that only the job fails, with the serializer's message; other jobs and the
+/// worker are not affected.
+fn expect_a_job_error(failing_job: impl Fn() -> FailingJob, words: &str) {
     for executor in [healing(), breaking()] {
         let before = worker_of(&executor);
         let jobs: Vec<_> = (0..20)
-            .map(|n| executor.submit(if n % 3 == 1 { trapped() } else { Trapped::harmless() }).unwrap())
+            .map(|n| {
+                executor.submit(if n % 3 == 1 { failing_job() } else { FailingJob::harmless() }).unwrap()
+            })
             .collect();
         for (n, job) in jobs.iter().enumerate() {
             if n % 3 == 1 {
-                let JobError::Codec(told) = failure(job) else { panic!("{:?} instead", failure(job)) };
-                assert!(told.contains(words) && told.contains(WORDS), "{told}");
+                let JobError::Codec(message) = failure(job) else { panic!("{:?} instead", failure(job)) };
+                assert!(message.contains(words) && message.contains(MESSAGE), "{message}");
             } else {
-                assert_eq!(job.result(LIMIT).unwrap().0, before);
+                assert_eq!(job.result(TIMEOUT).unwrap().0, before);
             }
         }
         assert_eq!(executor.broken(), None);
@@ -55,26 +60,26 @@ fn expect_a_job_error(trapped: impl Fn() -> Trapped, words: &str) {
     }
 }
 
-/// The worker dies of it, and the cause is told: only the job fails, or the pool breaks.
-fn expect_a_death(trapped: impl Fn() -> Trapped, cause: DeathCause, words: &str) {
+/// Checks that the worker dies and the cause is reported: only the job fails, or the pool breaks.
+fn expect_a_death(failing_job: impl Fn() -> FailingJob, cause: DeathCause, words: &str) {
     let executor = healing();
     let before = worker_of(&executor);
-    let jobs = [trapped(), Trapped::harmless()].map(|job| executor.submit(job).unwrap());
+    let jobs = [failing_job(), FailingJob::harmless()].map(|job| executor.submit(job).unwrap());
     let JobError::Crashed { death, attempts, .. } = failure(&jobs[0]) else {
         panic!("{:?} instead", failure(&jobs[0]))
     };
     assert_eq!((death.cause, attempts), (cause, 2));
-    assert_ne!(jobs[1].result(LIMIT).unwrap().0, before);
+    assert_ne!(jobs[1].result(TIMEOUT).unwrap().0, before);
     finish(&executor);
 
     let executor = breaking();
     worker_of(&executor);
-    // The second may be refused: the pool breaks at some moment.
-    let jobs = [trapped(), Trapped::harmless()].map(|job| executor.submit(job));
+    // The second job may be rejected if the pool is already broken.
+    let jobs = [failing_job(), FailingJob::harmless()].map(|job| executor.submit(job));
     for job in jobs.iter().flatten() {
-        let JobError::Abandoned(told) = failure(job) else { panic!("{:?} instead", failure(job)) };
-        assert!(told.contains(words), "{told}");
-        assert_eq!(executor.submit(Trapped::harmless()).err(), Some(SubmitError::Broken(told)));
+        let JobError::Abandoned(cause) = failure(job) else { panic!("{:?} instead", failure(job)) };
+        assert!(cause.contains(words), "{cause}");
+        assert_eq!(executor.submit(FailingJob::harmless()).err(), Some(SubmitError::Broken(cause)));
     }
     finish(&executor);
 }
@@ -82,33 +87,33 @@ fn expect_a_death(trapped: impl Fn() -> Trapped, cause: DeathCause, words: &str)
 #[test]
 fn death_07_crash_or_exit_while_the_job_is_decoded_is_a_death() {
     let _case = Case::begin();
-    expect_a_death(|| Trapped::new(Job, Decoded, Exit(0)), DeathCause::Exited(0), "exited with code 0");
-    expect_a_death(|| Trapped::new(Job, Decoded, Exit(4)), DeathCause::Exited(4), "exited with code 4");
-    expect_a_death(|| Trapped::new(Job, Decoded, Abort), DeathCause::Signalled(6), "ended by signal 6");
+    expect_a_death(|| FailingJob::new(Job, Decode, Exit(0)), DeathCause::Exited(0), "exited with code 0");
+    expect_a_death(|| FailingJob::new(Job, Decode, Exit(4)), DeathCause::Exited(4), "exited with code 4");
+    expect_a_death(|| FailingJob::new(Job, Decode, Abort), DeathCause::Signalled(6), "ended by signal 6");
 }
 
 #[test]
 fn death_07b_a_panic_while_the_job_is_decoded_is_a_job_error() {
     let _case = Case::begin();
-    expect_a_job_error(|| Trapped::new(Job, Decoded, Panic), "decoding panicked");
+    expect_a_job_error(|| FailingJob::new(Job, Decode, Panic), "decoding panicked");
 }
 
 #[test]
 fn death_08_an_error_while_the_job_is_decoded_is_that_jobs_error() {
     let _case = Case::begin();
-    expect_a_job_error(|| Trapped::new(Job, Decoded, Report), "cannot decode");
+    expect_a_job_error(|| FailingJob::new(Job, Decode, Report), "cannot decode");
 }
 
 #[test]
-fn death_08b_a_job_type_that_the_worker_does_not_know_breaks_the_pool_and_is_named() {
+fn death_08b_an_unknown_job_type_breaks_the_pool_and_is_named() {
     let _case = Case::begin();
     for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
         let executor = builder::<Unserved>(2).on_worker_death(policy).build().unwrap();
         let job = executor.submit(Unserved).unwrap();
-        let Err(ResultError::Failed(JobError::Abandoned(told))) = job.result(LIMIT) else {
+        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
             panic!("not abandoned")
         };
-        assert!(told.contains("`unserved`") || told.contains("\"unserved\""), "{told}");
+        assert!(cause.contains("`unserved`") || cause.contains("\"unserved\""), "{cause}");
         finish(&executor);
     }
 }
@@ -116,36 +121,36 @@ fn death_08b_a_job_type_that_the_worker_does_not_know_breaks_the_pool_and_is_nam
 #[test]
 fn death_09_crash_while_the_output_is_encoded_is_a_death() {
     let _case = Case::begin();
-    for what in [Output, Error] {
-        let trapped = |manner: Manner| move || Trapped::new(what, Encoded, manner);
-        expect_a_death(trapped(Abort), DeathCause::Signalled(6), "ended by signal 6");
-        expect_a_death(trapped(Exit(0)), DeathCause::Exited(0), "exited with code 0");
-        expect_a_death(trapped(Exit(8)), DeathCause::Exited(8), "exited with code 8");
+    for target in [Output, Error] {
+        let failing_job = |kind: FailureKind| move || FailingJob::new(target, Encode, kind);
+        expect_a_death(failing_job(Abort), DeathCause::Signalled(6), "ended by signal 6");
+        expect_a_death(failing_job(Exit(0)), DeathCause::Exited(0), "exited with code 0");
+        expect_a_death(failing_job(Exit(8)), DeathCause::Exited(8), "exited with code 8");
     }
 }
 
 #[test]
 fn death_10_an_output_or_error_that_cannot_be_encoded_is_that_jobs_error() {
     let _case = Case::begin();
-    for what in [Output, Error] {
-        expect_a_job_error(|| Trapped::new(what, Encoded, Report), "cannot encode");
-        expect_a_job_error(|| Trapped::new(what, Encoded, Panic), "encoding panicked");
+    for target in [Output, Error] {
+        expect_a_job_error(|| FailingJob::new(target, Encode, Report), "cannot encode");
+        expect_a_job_error(|| FailingJob::new(target, Encode, Panic), "encoding panicked");
     }
 }
 
 #[test]
 fn death_11_a_job_that_cannot_be_encoded_fails_alone() {
     let _case = Case::begin();
-    expect_a_job_error(|| Trapped::new(Job, Encoded, Report), "cannot encode");
-    expect_a_job_error(|| Trapped::new(Job, Encoded, Panic), "encoding panicked");
+    expect_a_job_error(|| FailingJob::new(Job, Encode, Report), "cannot encode");
+    expect_a_job_error(|| FailingJob::new(Job, Encode, Panic), "encoding panicked");
 }
 
 #[test]
-fn death_11b_in_a_map_too() {
+fn death_11b_an_unencodable_job_in_a_map_fails_alone() {
     let _case = Case::begin();
     let executor = healing();
-    for manner in [Report, Panic] {
-        let jobs = [Trapped::harmless(), Trapped::new(Job, Encoded, manner), Trapped::harmless()];
+    for kind in [Report, Panic] {
+        let jobs = [FailingJob::harmless(), FailingJob::new(Job, Encode, kind), FailingJob::harmless()];
         let good: Vec<bool> = executor.map(jobs).into_iter().map(|output| output.is_ok()).collect();
         assert_eq!(good, [true, false, true]);
     }
@@ -155,27 +160,26 @@ fn death_11b_in_a_map_too() {
 #[test]
 fn death_13_an_output_or_error_that_cannot_be_decoded_is_that_jobs_error() {
     let _case = Case::begin();
-    for what in [Output, Error] {
-        expect_a_job_error(|| Trapped::new(what, Decoded, Report), "cannot decode");
-        expect_a_job_error(|| Trapped::new(what, Decoded, Panic), "decoding panicked");
+    for target in [Output, Error] {
+        expect_a_job_error(|| FailingJob::new(target, Decode, Report), "cannot decode");
+        expect_a_job_error(|| FailingJob::new(target, Decode, Panic), "decoding panicked");
     }
 }
 
 #[test]
-fn leak_01b_no_serializer_that_goes_wrong_leaves_anything_behind() {
+fn leak_01b_failing_serializers_leak_nothing() {
     let _case = Case::begin();
-    for (what, when) in
-        [(Job, Encoded), (Job, Decoded), (Output, Encoded), (Output, Decoded), (Error, Encoded)]
+    for (target, phase) in [(Job, Encode), (Job, Decode), (Output, Encode), (Output, Decode), (Error, Encode)]
     {
-        for manner in [Report, Panic, Exit(1)] {
-            // Where the parent would exit, it would do so at its own request.
-            if matches!((what, when, manner), (Job, Encoded, Exit(_)) | (Output, Decoded, Exit(_))) {
+        for kind in [Report, Panic, Exit(1)] {
+            // These would exit the parent, that is, the test itself.
+            if matches!((target, phase, kind), (Job, Encode, Exit(_)) | (Output, Decode, Exit(_))) {
                 continue;
             }
             for executor in [healing(), breaking()] {
-                let job = executor.submit(Trapped::new(what, when, manner)).unwrap();
+                let job = executor.submit(FailingJob::new(target, phase, kind)).unwrap();
                 executor.shutdown(false, false);
-                assert!(job.result(LIMIT).is_err());
+                assert!(job.result(TIMEOUT).is_err());
                 finish(&executor);
                 assert_eq!(executor.broken().is_some(), job_broke(&job));
             }
@@ -183,6 +187,6 @@ fn leak_01b_no_serializer_that_goes_wrong_leaves_anything_behind() {
     }
 }
 
-fn job_broke(job: &JobFuture<Trapped>) -> bool {
+fn job_broke(job: &JobFuture<FailingJob>) -> bool {
     matches!(failure(job), JobError::Abandoned(_))
 }

@@ -1,5 +1,5 @@
-//! Conformance: executors that many threads share, idle workers, and how long values live. Each test carries its
-//! row's id.
+//! Conformance: executors shared by threads, idle workers, and lifetimes of values. Each test name starts
+//! with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,15 +14,15 @@ use std::{
 use end_to_end::{
     Case,
     blob::{self, Blob, Bytes},
-    held, on_all, on_pools,
-    probe::{LIMIT, Probe, Stage, append, builder, finish, processes, until},
-    workers::{living, memory},
+    block_worker, on_all, on_pools,
+    probe::{Barrier, Probe, TIMEOUT, append, builder, finish, processes, wait_until},
+    workers::{live_pids, memory},
 };
 use pool::{
     Executor, ProcessPool, ResultError, ReturnWhen, Serial, SubmitError, ThreadPool, as_completed, wait,
 };
 
-/// Enough to be told from everything else in a process's memory.
+/// Bytes; large enough to show in the memory use of a process.
 const LARGE: usize = 64 << 20;
 
 fn size(jobs: usize) -> NonZeroUsize {
@@ -34,11 +34,11 @@ fn blobs() -> ProcessPool<Blob> {
 }
 
 #[test]
-fn sub_04_a_burst_does_not_wait_for_workers_that_are_not_there_yet() {
+fn sub_04_submits_do_not_wait_for_workers_to_start() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    // A program that never introduces itself: nobody takes any job.
-    let script = stage.file("worker");
+    let barrier = Barrier::new();
+    // A program that never connects, so no job is assigned.
+    let script = barrier.file("worker");
     append(&script, "#!/bin/sh\nexec sleep 1000");
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let executor = builder(2).worker_program(script).build().unwrap();
@@ -50,23 +50,23 @@ fn sub_04_a_burst_does_not_wait_for_workers_that_are_not_there_yet() {
 }
 
 #[test]
-fn sub_04b_nor_for_a_thread_that_does_not_take_outcomes() {
+fn sub_04b_submits_do_not_wait_for_a_blocked_callback() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
-        let (tell, told) = channel::<()>();
+        block_worker!(executor, barrier, held);
+        let (sender, receiver) = channel::<()>();
         let (entered, enters) = channel();
         held.add_done_callback(move |_| {
             entered.send(()).unwrap();
-            let _ = told.recv();
+            let _ = receiver.recv();
         });
-        stage.release();
+        barrier.release();
         enters.recv().unwrap();
-        // Whoever brings the outcomes is in the callback, and stays there.
+        // The thread that delivers outcomes is blocked in the callback.
         let jobs: Vec<_> = (0..20_000).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-        drop(tell);
+        drop(sender);
         for (n, job) in (0..).zip(jobs) {
-            assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+            assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
         }
     });
 }
@@ -76,18 +76,18 @@ fn sub_05a_the_parent_keeps_no_copy_of_a_job() {
     let _case = Case::begin();
     let own = std::process::id().into();
     let executor = blobs();
-    executor.submit(Blob::Swallow(Bytes::new(1))).unwrap().take(LIMIT).unwrap().unwrap();
+    executor.submit(Blob::Discard(Bytes::new(1))).unwrap().take(TIMEOUT).unwrap().unwrap();
     let before = memory(own);
-    let job = executor.submit(Blob::Swallow(Bytes::new(LARGE))).unwrap();
-    assert_eq!(blob::living(), 0, "the value is gone as soon as it is encoded");
-    until("the job is done", || job.done());
-    // No later job displaces what was encoded, and its future is still there.
-    until("what was encoded is gone", || memory(own) < before + LARGE as u64 / 2);
-    let outcome = job.take(LIMIT).unwrap();
-    assert_eq!(blob::living(), 1, "the output, which is ours");
+    let job = executor.submit(Blob::Discard(Bytes::new(LARGE))).unwrap();
+    assert_eq!(blob::live_count(), 0, "the value outlives its encoding");
+    wait_until("the job is done", || job.done());
+    // No later job replaces the encoded one, and its future is still alive.
+    wait_until("the encoded job is freed", || memory(own) < before + LARGE as u64 / 2);
+    let outcome = job.take(TIMEOUT).unwrap();
+    assert_eq!(blob::live_count(), 1, "only the caller holds the output");
     drop(outcome);
     finish(&executor);
-    assert_eq!(blob::living(), 0);
+    assert_eq!(blob::live_count(), 0);
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn sub_05a_a_dropped_future_leaks_no_output() {
     let _case = Case::begin();
     for executor in executors() {
         drop(executor.submit(Blob::Make(10)).unwrap());
-        executor.submit(Blob::Make(10)).unwrap().take(LIMIT).unwrap().unwrap();
+        executor.submit(Blob::Make(10)).unwrap().take(TIMEOUT).unwrap().unwrap();
         finish(&*executor);
-        assert_eq!(blob::living(), 0);
+        assert_eq!(blob::live_count(), 0);
     }
 }
 
@@ -105,13 +105,13 @@ fn sub_05a_a_dropped_future_leaks_no_output() {
 fn sub_05b_the_worker_drops_the_input_as_soon_as_the_job_ends() {
     let _case = Case::begin();
     let executor = blobs();
-    let (worker, _) = executor.submit(Blob::Make(0)).unwrap().take(LIMIT).unwrap().unwrap();
+    let (worker, _) = executor.submit(Blob::Make(0)).unwrap().take(TIMEOUT).unwrap().unwrap();
     let before = memory(worker);
-    let job = executor.submit(Blob::Swallow(Bytes::new(LARGE))).unwrap();
-    until("it has arrived", || memory(worker) > before + LARGE as u64 || job.done());
-    job.take(LIMIT).unwrap().unwrap();
-    // Nothing is sent to the worker meanwhile.
-    until("the worker has let go of it", || memory(worker) < before + LARGE as u64 / 2);
+    let job = executor.submit(Blob::Discard(Bytes::new(LARGE))).unwrap();
+    wait_until("the job has arrived", || memory(worker) > before + LARGE as u64 || job.done());
+    job.take(TIMEOUT).unwrap().unwrap();
+    // Nothing is sent to the worker in the meantime.
+    wait_until("the worker has freed the input", || memory(worker) < before + LARGE as u64 / 2);
     finish(&executor);
 }
 
@@ -120,35 +120,35 @@ fn executors() -> Vec<Box<dyn Executor<Blob>>> {
 }
 
 #[test]
-fn map_02_the_smallest_buffer_gives_everything() {
+fn map_02_the_smallest_buffer_returns_all_outputs() {
     let _case = Case::begin();
-    // Zero cannot be written, for the buffer as for the jobs of a batch.
+    // The types exclude zero, for the buffer and for the batch size.
     on_all!(|executor| {
         let jobs = || (0..50).map(Probe::Double);
-        let ordered = executor.map(jobs()).buffer(size(1)).timeout(LIMIT).into_iter();
+        let ordered = executor.map(jobs()).buffer(size(1)).timeout(TIMEOUT).into_iter();
         assert!(ordered.map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
-        let unordered = executor.map_unordered(jobs()).buffer(size(1)).timeout(LIMIT).into_iter();
+        let unordered = executor.map_unordered(jobs()).buffer(size(1)).timeout(TIMEOUT).into_iter();
         assert_eq!(unordered.map(|output| output.unwrap().1).sum::<u64>(), 49 * 50);
     });
 }
 
 #[test]
-fn map_11_the_iterator_keeps_no_output_that_it_has_given() {
+fn map_11_the_iterator_keeps_no_returned_output() {
     let _case = Case::begin();
     fn check<E: Executor<Blob>>(executor: &E) {
         let jobs = || (1..=6).map(Blob::Make);
-        // All but the given ones are under way or wait to be given.
+        // All other outputs are in flight or in the buffer.
         let mut ordered = executor.map(jobs()).unbuffered().into_iter();
         let first = ordered.next().unwrap().unwrap();
         assert_eq!(first.1.length(), 1);
         let others = ordered.by_ref().inspect(|output| assert!(output.is_ok())).count();
-        assert_eq!((others, blob::living()), (5, 1), "what was given and dropped is gone");
+        assert_eq!((others, blob::live_count()), (5, 1), "dropped outputs are freed");
         drop(first);
-        assert_eq!(blob::living(), 0, "while the iterator is still there");
+        assert_eq!(blob::live_count(), 0, "the iterator keeps an output");
         drop(ordered);
         let mut unordered = executor.map_unordered(jobs()).buffer(size(2)).into_iter();
         assert_eq!(unordered.by_ref().inspect(|output| assert!(output.is_ok())).count(), 6);
-        assert_eq!(blob::living(), 0);
+        assert_eq!(blob::live_count(), 0);
         drop(unordered);
         finish(executor);
     }
@@ -158,18 +158,18 @@ fn map_11_the_iterator_keeps_no_output_that_it_has_given() {
 }
 
 #[test]
-fn ac_03_as_completed_gives_up_what_it_gives() {
+fn ac_03_as_completed_keeps_no_returned_job() {
     let _case = Case::begin();
     for executor in executors() {
         let jobs: Vec<_> = (0..5).map(|n| executor.submit(Blob::Make(n)).unwrap()).collect();
-        assert!(wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted).not_done.is_empty());
+        assert!(wait(jobs.clone(), TIMEOUT, ReturnWhen::AllCompleted).not_done.is_empty());
         let mut left = jobs.len();
-        for job in as_completed(jobs, LIMIT) {
-            assert_eq!(blob::living(), left);
+        for job in as_completed(jobs, TIMEOUT) {
+            assert_eq!(blob::live_count(), left);
             drop(job.unwrap());
             left -= 1;
-            // The thread that brought the outcome may be about to let go of it; the iterator is still there.
-            until("nobody has the job any more", || blob::living() == left);
+            // The thread that delivered the outcome may still hold it; the iterator is still alive.
+            wait_until("the job is freed", || blob::live_count() == left);
         }
         finish(&*executor);
     }
@@ -180,28 +180,28 @@ fn idle_02_as_many_workers_are_started_as_there_are_jobs_at_a_time() {
     let _case = Case::begin();
     for count in 1..=4 {
         on_pools!(6, |executor| {
-            let stage = Stage::new();
-            let jobs: Vec<_> = (0..count).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-            stage.until_held(count);
+            let barrier = Barrier::new();
+            let jobs: Vec<_> = (0..count).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
+            barrier.wait_for_held(count);
             assert_eq!(executor.worker_stats().len(), count);
-            stage.release();
-            wait(jobs, LIMIT, ReturnWhen::AllCompleted);
+            barrier.release();
+            wait(jobs, TIMEOUT, ReturnWhen::AllCompleted);
         });
     }
 }
 
 #[test]
-fn idle_03_all_workers_run_at_once_even_if_they_outnumber_the_processors() {
+fn idle_03_more_workers_than_cores_run_at_once() {
     let _case = Case::begin();
     let count = 4 * pool::available_cores() + 3;
     let executor = processes(count);
-    let stage = Stage::new();
-    let hold = || Probe::Then(Box::new(stage.hold()), Box::new(Probe::Pid));
+    let barrier = Barrier::new();
+    let hold = || Probe::Then(Box::new(barrier.hold()), Box::new(Probe::Pid));
     let jobs: Vec<_> = (0..count).map(|_| executor.submit(hold()).unwrap()).collect();
-    // A barrier: none ends before all have begun.
-    stage.until_held(count);
-    stage.release();
-    let pids: BTreeSet<u64> = jobs.iter().map(|job| job.result(LIMIT).unwrap()).collect();
+    // No job ends before all have started.
+    barrier.wait_for_held(count);
+    barrier.release();
+    let pids: BTreeSet<u64> = jobs.iter().map(|job| job.result(TIMEOUT).unwrap()).collect();
     assert_eq!(pids.len(), count);
     finish(&executor);
 }
@@ -210,16 +210,16 @@ fn idle_03_all_workers_run_at_once_even_if_they_outnumber_the_processors() {
 fn idle_03b_blocked_jobs_delay_others_but_lose_none() {
     let _case = Case::begin();
     on_pools!(2, |executor| {
-        let stage = Stage::new();
-        let blocked: Vec<_> = (0..2).map(|_| executor.submit(stage.hold()).unwrap()).collect();
+        let barrier = Barrier::new();
+        let blocked: Vec<_> = (0..2).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
         let jobs: Vec<_> = (0..100).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-        stage.until_held(2);
+        barrier.wait_for_held(2);
         assert!(!jobs.iter().any(|job| job.done()));
-        stage.release();
+        barrier.release();
         for (n, job) in (0..).zip(&jobs) {
-            assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+            assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
         }
-        assert!(blocked.iter().all(|job| job.result(LIMIT).is_ok()));
+        assert!(blocked.iter().all(|job| job.result(TIMEOUT).is_ok()));
     });
 }
 
@@ -236,7 +236,7 @@ fn conc_01_ten_threads_share_a_pool() {
     });
 }
 
-/// Maps, submits and cancels, and checks everything that comes of it.
+/// Maps, submits and cancels jobs, and checks all outcomes.
 fn mix<E: Executor<Probe>>(executor: &E, base: u64) {
     for round in 0..5 {
         let base = base + 100 * round;
@@ -248,7 +248,7 @@ fn mix<E: Executor<Probe>>(executor: &E, base: u64) {
         jobs.iter().step_by(3).for_each(|job| _ = job.cancel());
         assert!(outputs.by_ref().map(Result::unwrap).eq((base..base + 40).map(|n| 2 * n)));
         for (n, job) in (base..).zip(&jobs) {
-            match job.result(LIMIT) {
+            match job.result(TIMEOUT) {
                 Ok(output) => assert_eq!(output, 2 * n),
                 Err(error) => assert!(job.cancelled() && (n - base).is_multiple_of(3), "{error}"),
             }
@@ -257,7 +257,7 @@ fn mix<E: Executor<Probe>>(executor: &E, base: u64) {
 }
 
 #[test]
-fn conc_02_a_submit_that_races_with_a_shutdown_is_run_or_refused() {
+fn conc_02_a_submit_that_races_with_a_shutdown_is_run_or_rejected() {
     let _case = Case::begin();
     for cancel in [false, true] {
         for round in 0..5 {
@@ -272,7 +272,7 @@ fn conc_02_a_submit_that_races_with_a_shutdown_is_run_or_refused() {
                     executor.shutdown(round % 2 == 0, cancel);
                     for thread in submitting {
                         for (n, job) in (0..).zip(thread.join().unwrap()) {
-                            match job.result(LIMIT) {
+                            match job.result(TIMEOUT) {
                                 Ok(output) => assert_eq!(output, 2 * n),
                                 Err(error) => assert!(cancel && job.cancelled(), "{error}"),
                             }
@@ -284,7 +284,7 @@ fn conc_02_a_submit_that_races_with_a_shutdown_is_run_or_refused() {
     }
 }
 
-/// Submits until that is refused: what was accepted.
+/// Submits jobs until one is rejected, and returns the accepted ones.
 fn until_refused<E: Executor<Probe>>(
     executor: &E,
     accepted: &std::sync::mpsc::Sender<()>,
@@ -300,7 +300,7 @@ fn until_refused<E: Executor<Probe>>(
             }
         }
         accepted.send(()).unwrap();
-        assert!(start.elapsed() < LIMIT, "never refused");
+        assert!(start.elapsed() < TIMEOUT, "never rejected");
     }
     jobs
 }
@@ -322,13 +322,13 @@ fn conc_02b_a_submit_that_races_with_a_stop_or_a_break_is_resolved() {
             });
             first.recv().unwrap();
             if breaks {
-                living(&executor).into_iter().for_each(end_to_end::workers::end);
+                live_pids(&executor).into_iter().for_each(end_to_end::workers::kill_if_alive);
                 let _ = executor.submit(Probe::Abort);
             } else {
                 executor.stop(Duration::ZERO);
             }
             for job in submitting.join().unwrap() {
-                assert!(!matches!(job.result(LIMIT), Err(ResultError::TimedOut)));
+                assert!(!matches!(job.result(TIMEOUT), Err(ResultError::TimedOut)));
             }
         });
         finish(&executor);

@@ -1,4 +1,4 @@
-//! Conformance: `shutdown` and `scope`. Each test carries its row's id.
+//! Conformance: `shutdown` and `scope`. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,8 +10,8 @@ use std::{
 };
 
 use end_to_end::{
-    Case, held, on_all, on_pools,
-    probe::{LIMIT, Probe, Stage, finish, processes, threads, until},
+    Case, block_worker, on_all, on_pools,
+    probe::{Barrier, Probe, TIMEOUT, finish, processes, threads, wait_until},
 };
 use pool::{Executor, JobError, ResultError, ReturnWhen, as_completed, wait};
 
@@ -28,79 +28,83 @@ fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {
 }
 
 #[test]
-fn shut_01b_a_shutdown_within_a_time_tells_whether_all_is_over() {
+fn shut_01b_a_shutdown_with_a_timeout_returns_whether_it_completed() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         assert!(!executor.shutdown_timeout(Duration::from_millis(10), false));
-        assert!(!held.done(), "it goes on");
-        stage.release();
-        assert!(executor.shutdown_timeout(LIMIT, false));
+        assert!(!held.done(), "the job is still running");
+        barrier.release();
+        assert!(executor.shutdown_timeout(TIMEOUT, false));
         assert_eq!(held.result(Duration::ZERO).unwrap(), 0);
     });
 }
 
 #[test]
-fn shut_01c_leaving_a_scope_runs_everything_and_takes_the_workers_along() {
+fn shut_01c_leaving_a_scope_runs_everything_and_ends_the_workers() {
     let _case = Case::begin();
     let job = processes(2).scope(|executor| executor.submit(Probe::Double(4)).unwrap());
     assert_eq!(job.result(Duration::ZERO).unwrap(), 8);
     let job = threads(2).scope(|executor| executor.submit(Probe::Double(4)).unwrap());
     assert_eq!(job.result(Duration::ZERO).unwrap(), 8);
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         processes(1).scope(|executor| {
-            tell.send(executor.submit(Probe::Double(4)).unwrap()).unwrap();
+            sender.send(executor.submit(Probe::Double(4)).unwrap()).unwrap();
             panic!("on purpose");
         })
     }));
     assert!(panicked.is_err());
-    assert_eq!(told.recv().unwrap().result(Duration::ZERO).unwrap(), 8, "the scope waited for it");
+    assert_eq!(
+        receiver.recv().unwrap().result(Duration::ZERO).unwrap(),
+        8,
+        "the scope did not wait for the job"
+    );
 }
 
 #[test]
-fn shut_02_a_shutdown_that_does_not_wait_returns_at_once() {
+fn shut_02_a_shutdown_that_does_not_wait_returns_immediately() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let stage = Stage::new();
-        let jobs = [stage.hold(), Probe::Double(4)].map(|job| executor.submit(job).unwrap());
-        stage.until_held(1);
+        let barrier = Barrier::new();
+        let jobs = [barrier.hold(), Probe::Double(4)].map(|job| executor.submit(job).unwrap());
+        barrier.wait_for_held(1);
         let start = Instant::now();
         executor.shutdown(false, false);
         assert!(start.elapsed() < Duration::from_secs(1) && !jobs[1].done());
-        stage.release();
-        assert_eq!(jobs[1].result(LIMIT).unwrap(), 8);
+        barrier.release();
+        assert_eq!(jobs[1].result(TIMEOUT).unwrap(), 8);
     });
 }
 
 #[test]
 fn shut_03a_dropping_the_pool_lets_queued_jobs_finish() {
     let _case = Case::begin();
-    let stage = Stage::new();
+    let barrier = Barrier::new();
     let executor = processes(1);
-    let jobs = [stage.hold(), Probe::Pid, Probe::Double(4)].map(|job| executor.submit(job).unwrap());
-    stage.until_held(1);
+    let jobs = [barrier.hold(), Probe::Pid, Probe::Double(4)].map(|job| executor.submit(job).unwrap());
+    barrier.wait_for_held(1);
     drop(executor);
-    stage.release();
-    assert_eq!(jobs[2].result(LIMIT).unwrap(), 8);
-    let worker = jobs[1].result(LIMIT).unwrap();
-    until("the worker is gone", || !std::path::Path::new(&format!("/proc/{worker}")).exists());
+    barrier.release();
+    assert_eq!(jobs[2].result(TIMEOUT).unwrap(), 8);
+    let worker = jobs[1].result(TIMEOUT).unwrap();
+    wait_until("the worker has exited", || !std::path::Path::new(&format!("/proc/{worker}")).exists());
 }
 
 #[test]
 fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
     let _case = Case::begin();
     let executor = processes(5);
-    let stage = Stage::new();
-    let jobs: Vec<_> = (0..50).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-    stage.until_held(5);
+    let barrier = Barrier::new();
+    let jobs: Vec<_> = (0..50).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
+    barrier.wait_for_held(5);
     executor.shutdown(false, true);
     let cancelled = jobs.iter().filter(|job| job.cancelled()).count();
     assert!(cancelled > 20, "only {cancelled} are cancelled");
-    stage.release();
-    let waited = wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted);
+    barrier.release();
+    let waited = wait(jobs.clone(), TIMEOUT, ReturnWhen::AllCompleted);
     assert!(waited.not_done.is_empty());
-    assert_eq!(jobs.iter().filter(|job| job.result(LIMIT).is_ok()).count(), 50 - cancelled);
+    assert_eq!(jobs.iter().filter(|job| job.result(TIMEOUT).is_ok()).count(), 50 - cancelled);
     finish(&executor);
 }
 
@@ -108,17 +112,17 @@ fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
 fn shut_05_jobs_cancelled_by_shutdown_wake_waiters() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let stage = Stage::new();
-        executor.submit(stage.hold()).unwrap();
-        stage.until_held(1);
+        let barrier = Barrier::new();
+        executor.submit(barrier.hold()).unwrap();
+        barrier.wait_for_held(1);
         let jobs: Vec<_> = (0..10).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         thread::scope(|scope| {
-            let all = scope.spawn(|| wait(jobs.clone(), LIMIT, ReturnWhen::AllCompleted).done.len());
-            let each = scope.spawn(|| as_completed(jobs.clone(), LIMIT).map(Result::unwrap).count());
+            let all = scope.spawn(|| wait(jobs.clone(), TIMEOUT, ReturnWhen::AllCompleted).done.len());
+            let each = scope.spawn(|| as_completed(jobs.clone(), TIMEOUT).map(Result::unwrap).count());
             executor.shutdown(false, true);
             assert_eq!((all.join().unwrap(), each.join().unwrap()), (10, 10));
         });
-        stage.release();
+        barrier.release();
     });
 }
 
@@ -126,12 +130,12 @@ fn shut_05_jobs_cancelled_by_shutdown_wake_waiters() {
 fn shut_08_cancelling_the_only_job_before_a_shutdown_does_not_hang() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        let stage = Stage::new();
-        let held = executor.submit(stage.hold()).unwrap();
-        stage.until_held(1);
+        let barrier = Barrier::new();
+        let held = executor.submit(barrier.hold()).unwrap();
+        barrier.wait_for_held(1);
         let only = executor.submit(Probe::Double(1)).unwrap();
-        stage.release();
-        held.result(LIMIT).unwrap();
+        barrier.release();
+        held.result(TIMEOUT).unwrap();
         only.cancel();
         executor.shutdown(true, false);
         assert!(only.done());
@@ -139,12 +143,12 @@ fn shut_08_cancelling_the_only_job_before_a_shutdown_does_not_hang() {
 }
 
 #[test]
-fn shut_11_an_unencodable_job_and_a_shutdown_at_once() {
+fn shut_11_an_unencodable_job_during_a_shutdown_fails() {
     let _case = Case::begin();
     let executor = processes(1);
     let job = executor.submit(Probe::Unencodable(())).unwrap();
     executor.shutdown(false, false);
-    assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Codec(_)))));
+    assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Codec(_)))));
     finish(&executor);
 }
 

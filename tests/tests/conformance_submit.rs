@@ -1,12 +1,12 @@
-//! Conformance: `submit`. Each test carries its row's id.
+//! Conformance: `submit`. Each test name starts with the id of its row.
 
 #![allow(clippy::unwrap_used)]
 
 use std::thread;
 
 use end_to_end::{
-    Case, held, on_all, on_pools,
-    probe::{LIMIT, Probe, Stage, finish, marks, mishap, processes},
+    Case, block_worker, on_all, on_pools,
+    probe::{Barrier, Probe, TIMEOUT, finish, line_count, probe_error, processes},
 };
 use pool::{Executor, JobError, ResultError, ReturnWhen, SubmitError, wait};
 
@@ -18,7 +18,7 @@ fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {
         .map(|n| executor.submit(if n < 100 { Probe::Unencodable(()) } else { Probe::Double(n) }).unwrap())
         .collect();
     for (n, job) in (0..).zip(&jobs) {
-        assert_eq!(job.result(LIMIT).ok(), (n >= 100).then_some(n * 2));
+        assert_eq!(job.result(TIMEOUT).ok(), (n >= 100).then_some(n * 2));
     }
     finish(&executor);
 }
@@ -29,34 +29,34 @@ fn sub_01_any_number_of_submits_resolve() {
     on_all!(|executor| {
         let jobs: Vec<_> = (0..500).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         for (n, job) in (0..).zip(&jobs) {
-            assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+            assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
         }
     });
     let own = u64::from(std::process::id());
     let executor = thread::spawn(|| processes(1)).join().unwrap();
-    assert_ne!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), own);
+    assert_ne!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), own);
     finish(&executor);
 }
 
 #[test]
-fn sub_02a_submits_after_shutdown_are_refused_while_jobs_drain() {
+fn sub_02a_submits_after_shutdown_are_rejected_while_jobs_drain() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
+        block_worker!(executor, barrier, held);
         executor.shutdown(false, false);
         assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
-        stage.release();
-        assert_eq!(held.result(LIMIT).unwrap(), 0);
+        barrier.release();
+        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
     });
 }
 
 #[test]
-fn sub_02b_submits_to_a_broken_pool_are_refused_with_the_cause() {
+fn sub_02b_submits_to_a_broken_pool_are_rejected_with_the_cause() {
     let _case = Case::begin();
     let builder = pool::ProcessPool::<Probe>::builder().workers(1).worker_program("/bin/false");
     let executor = builder.build().unwrap();
     let job = executor.submit(Probe::Double(1)).unwrap();
-    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(LIMIT) else {
+    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
         panic!("not abandoned")
     };
     assert!(cause.contains("exited with code 1"), "{cause}");
@@ -68,12 +68,12 @@ fn sub_02b_submits_to_a_broken_pool_are_refused_with_the_cause() {
 fn sub_03_submitting_never_blocks_on_capacity() {
     let _case = Case::begin();
     on_pools!(2, |executor| {
-        let stage = Stage::new();
-        let jobs: Vec<_> = (0..30).map(|_| executor.submit(stage.hold()).unwrap()).collect();
-        stage.until_held(2);
+        let barrier = Barrier::new();
+        let jobs: Vec<_> = (0..30).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
+        barrier.wait_for_held(2);
         assert_eq!(executor.worker_stats().len(), 2);
-        stage.release();
-        wait(jobs, LIMIT, ReturnWhen::AllCompleted);
+        barrier.release();
+        wait(jobs, TIMEOUT, ReturnWhen::AllCompleted);
         assert_eq!(executor.worker_stats().len(), 2);
     });
 }
@@ -82,13 +82,13 @@ fn sub_03_submitting_never_blocks_on_capacity() {
 fn sub_05a_dropping_a_future_does_not_cancel() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
-        held!(executor, stage, held);
-        let file = stage.file("ran");
+        block_worker!(executor, barrier, held);
+        let file = barrier.file("ran");
         drop(executor.submit(Probe::Mark(file.clone())).unwrap());
-        stage.release();
-        held.result(LIMIT).unwrap();
+        barrier.release();
+        held.result(TIMEOUT).unwrap();
         executor.shutdown(true, false);
-        assert_eq!(marks(&file), 1);
+        assert_eq!(line_count(&file), 1);
     });
 }
 
@@ -97,9 +97,9 @@ fn sub_06_a_failure_is_isolated_and_the_worker_is_reused() {
     let _case = Case::begin();
     let executor = processes(1);
     let before = executor.submit(Probe::Pid).unwrap();
-    let jobs = [Probe::Fail(mishap(1, "")), Probe::Panic("x".into()), Probe::Pid]
+    let jobs = [Probe::Fail(probe_error(1, "")), Probe::Panic("x".into()), Probe::Pid]
         .map(|job| executor.submit(job).unwrap());
-    assert!(jobs[0].result(LIMIT).is_err() && jobs[1].result(LIMIT).is_err());
-    assert_eq!(jobs[2].result(LIMIT).unwrap(), before.result(LIMIT).unwrap());
+    assert!(jobs[0].result(TIMEOUT).is_err() && jobs[1].result(TIMEOUT).is_err());
+    assert_eq!(jobs[2].result(TIMEOUT).unwrap(), before.result(TIMEOUT).unwrap());
     finish(&executor);
 }

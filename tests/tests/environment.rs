@@ -1,4 +1,4 @@
-//! Surroundings that lack what a run needs.
+//! Environments that lack resources of a run: disk space, descriptors, processes, memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,7 +33,7 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn a_closed_standard_output_acts_like_dev_null() {
+fn closed_standard_output_acts_like_dev_null() {
     let close = |command: &mut std::process::Command| {
         // SAFETY: closing a descriptor is safe between fork and exec.
         #[allow(unsafe_code)]
@@ -55,13 +55,13 @@ fn a_closed_standard_output_acts_like_dev_null() {
 }
 
 #[test]
-fn a_closed_standard_error_is_no_error() {
+fn closed_standard_error_is_not_an_error() {
     let output = runner(["--stats"]).stdin(format!("5\n{JOB}")).with(|c| c.stderr(Stdio::null())).run();
     assert_eq!(output.code(), 1);
 }
 
 #[test]
-fn a_useless_tmpdir_is_told_and_threads_need_none() {
+fn unusable_tmpdir_is_reported_and_threads_need_none() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let not_utf8 = folder.path().join(OsString::from_vec(b"\xff".to_vec()));
@@ -80,7 +80,7 @@ fn a_useless_tmpdir_is_told_and_threads_need_none() {
 }
 
 #[test]
-fn nothing_stays_in_tmpdir() {
+fn leaves_nothing_in_tmpdir() {
     let folder = tempfile::tempdir().unwrap();
     let output = runner(["-w", "2"]).stdin(JOB.repeat(3)).with(|c| c.env("TMPDIR", folder.path())).run();
     assert_eq!(output.code(), 0);
@@ -88,7 +88,7 @@ fn nothing_stays_in_tmpdir() {
 }
 
 #[test]
-fn few_descriptors_give_results_or_a_clear_error() {
+fn few_descriptors_lead_to_results_or_a_clear_error() {
     let (jobs, expected) = gcd_jobs(2_000);
     let mut codes = Vec::new();
     for limit in [4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 64] {
@@ -151,11 +151,12 @@ fn standard_streams_do_not_overwrite_the_jobs_either() {
     }
 }
 
-/// Jobs that run programs, and feed them.
-const PROGRAMS: &str = "{\"op\":\"command\",\"argv\":[\"cat\"],\"stdin\":\"in\"}\n{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"echo in; echo err >&2\"]}\n";
+/// Jobs that run programs, one of them with input.
+const PROGRAMS: &str = "{\"op\":\"command\",\"argv\":[\"cat\"],\"stdin\":\"in\"}\n\
+                        {\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"echo in; echo err >&2\"]}\n";
 
-/// The records of [`PROGRAMS`] where something is lacking: each says what, or is right.
-fn assert_told_or_right(output: &end_to_end::Output, lacking: &str) {
+/// Checks the records of [`PROGRAMS`] where a resource is lacking: each names the resource or is correct.
+fn assert_reported_or_correct(output: &end_to_end::Output, lacking: &str) {
     for record in output.records() {
         let message = record["error"]["message"].as_str().unwrap_or_default();
         match record["error"]["kind"].as_str() {
@@ -170,8 +171,8 @@ fn assert_told_or_right(output: &end_to_end::Output, lacking: &str) {
     }
 }
 
-/// Runs programs under many limits at once: those that are too low, low, and high enough. Returns how many jobs succeeded
-/// and how many failed.
+/// Runs programs concurrently under many limits: too low, low, and sufficient. Returns the numbers of
+/// successful and of failed jobs.
 fn under_limits<L: Copy + Send + std::fmt::Debug>(
     limits: impl IntoIterator<Item = L>,
     call: impl Fn(L) -> end_to_end::Call + Sync,
@@ -191,7 +192,7 @@ fn under_limits<L: Copy + Send + std::fmt::Debug>(
     });
     let mut counts = (0, 0);
     for (output, limit) in outputs {
-        assert_told_or_right(&output, &format!("{limit:?}"));
+        assert_reported_or_correct(&output, &format!("{limit:?}"));
         let kinds = output.kinds();
         counts.0 += kinds.iter().filter(|kind| *kind == "ok").count();
         counts.1 += kinds.iter().filter(|kind| *kind == "failed").count();
@@ -201,7 +202,8 @@ fn under_limits<L: Copy + Send + std::fmt::Debug>(
 
 const ARGUMENTS: [&str; 3] = ["-w", "1", "--allow-command"];
 
-/// `runner` in this folder, as a user of its own who may have so many processes and threads.
+/// Returns an invocation of `runner` in this directory as a separate user with a limit on processes and
+/// threads.
 fn with_processes(folder: &std::path::Path, most: u64) -> end_to_end::Call {
     let limits = libc::rlimit { rlim_cur: most, rlim_max: most };
     end_to_end::Call::new(&folder.join("runner"), ARGUMENTS).with(|command| {
@@ -217,7 +219,7 @@ fn with_processes(folder: &std::path::Path, most: u64) -> end_to_end::Call {
     })
 }
 
-/// A folder with `runner` that any user can reach.
+/// Copies `runner` to a directory that any user can read.
 fn runner_for_all_users() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -226,8 +228,8 @@ fn runner_for_all_users() -> tempfile::TempDir {
 }
 
 #[test]
-fn programs_that_lack_processes_run_or_say_so() {
-    // The limit does not hold for root, and only root may start processes of other users.
+fn programs_without_processes_run_or_report_the_lack() {
+    // The limit does not apply to root, and only root may start processes of other users.
     if !nix::unistd::geteuid().is_root() {
         return;
     }
@@ -237,23 +239,23 @@ fn programs_that_lack_processes_run_or_say_so() {
 }
 
 #[test]
-fn programs_wait_for_processes_that_are_lacking_for_a_moment() {
+fn programs_wait_for_a_temporary_lack_of_processes() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
     let folder = runner_for_all_users();
-    // With one process more or less than this, programs run or do not.
-    let enough = (1..=14).find(|&most| {
+    // The smallest limit under which the programs run.
+    let smallest = (1..=14).find(|&most| {
         let output = with_processes(folder.path(), most).stdin(PROGRAMS).run();
         output.kinds() == ["ok"; 2]
     });
-    let enough = enough.unwrap();
+    let smallest = smallest.unwrap();
     let mut others = std::process::Command::new("sleep");
-    others.arg("1000").uid(60_000 + u32::try_from(enough).unwrap());
+    others.arg("1000").uid(60_000 + u32::try_from(smallest).unwrap());
     let mut other = others.spawn().unwrap();
-    let mut run = with_processes(folder.path(), enough).stdin(PROGRAMS).start();
-    run.until("the worker is there", |run| run.workers().len() == 1);
-    // It is now trying in vain.
+    let mut run = with_processes(folder.path(), smallest).stdin(PROGRAMS).start();
+    run.wait_until("the worker has started", |run| run.workers().len() == 1);
+    // The worker retries until the other process is gone.
     std::thread::sleep(std::time::Duration::from_millis(300));
     other.kill().unwrap();
     other.wait().unwrap();
@@ -262,8 +264,8 @@ fn programs_wait_for_processes_that_are_lacking_for_a_moment() {
 }
 
 #[test]
-fn programs_that_lack_descriptors_run_or_say_so() {
-    // A run needs more of them than its workers, unless it is its own worker.
+fn programs_without_descriptors_run_or_report_the_lack() {
+    // A run needs more descriptors than its workers, unless it is its own worker.
     let (ok, _) = under_limits(8..40, |limit| runner(ARGUMENTS).descriptors(limit));
     assert!(ok >= 2);
     let arguments = ["--executor", "serial", "--allow-command"];
@@ -272,7 +274,7 @@ fn programs_that_lack_descriptors_run_or_say_so() {
 }
 
 #[test]
-fn programs_that_lack_memory_run_or_say_so() {
+fn programs_without_memory_run_or_report_the_lack() {
     let script = "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"grep VmSize /proc/$PPID/status\"]}\n";
     let output = runner(ARGUMENTS).stdin(script).run();
     let line = output.records()[0]["result"]["stdout"].as_str().unwrap().to_owned();
@@ -281,14 +283,14 @@ fn programs_that_lack_memory_run_or_say_so() {
     let (ok, _) = under_limits(limits, |limit| {
         runner(ARGUMENTS).with(|c| c.args(["--max-memory", &limit.to_string()]))
     });
-    assert!(ok >= 2, "none of them suffices");
+    assert!(ok >= 2, "no limit is sufficient");
 }
 
-/// Two control groups of version 1, one in the other, of which the outer one may use this many cores; gone at the end.
-struct Groups(PathBuf);
+/// Two nested control groups of version 1; the outer one has a quota in cores. Removed on drop.
+struct ControlGroups(PathBuf);
 
-impl Groups {
-    fn new(cores: u32) -> Option<Groups> {
+impl ControlGroups {
+    fn new(cores: u32) -> Option<ControlGroups> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let of_cpu =
             |line: &&str| line.split(':').nth(1).is_some_and(|all| all.split(',').any(|one| one == "cpu"));
@@ -297,7 +299,7 @@ impl Groups {
             .join(own.trim_start_matches('/'))
             .join(format!("runner-test-{}", std::process::id()));
         fs::create_dir(&outer).ok()?;
-        let made = Groups(outer);
+        let made = ControlGroups(outer);
         fs::create_dir(made.inner()).ok()?;
         let period: u32 = fs::read_to_string(made.0.join("cpu.cfs_period_us")).ok()?.trim().parse().ok()?;
         fs::write(made.0.join("cpu.cfs_quota_us"), (cores * period).to_string()).ok()?;
@@ -309,7 +311,7 @@ impl Groups {
     }
 }
 
-impl Drop for Groups {
+impl Drop for ControlGroups {
     fn drop(&mut self) {
         let _ = fs::remove_dir(self.inner());
         let _ = fs::remove_dir(&self.0);
@@ -317,9 +319,9 @@ impl Drop for Groups {
 }
 
 #[test]
-fn the_quota_of_a_group_around_is_respected() {
-    let Some(groups) = Groups::new(1) else {
-        eprintln!("NOT RUN: no control group of version 1 can be made here");
+fn quota_of_an_outer_control_group_is_respected() {
+    let Some(groups) = ControlGroups::new(1) else {
+        eprintln!("NOT RUN: cannot create a control group of version 1");
         return;
     };
     let tasks = groups.inner().join("cgroup.procs");

@@ -1,4 +1,4 @@
-//! The ledger balances: what was measured of each life adds up to it.
+//! Time accounting: the times of all stages add up to the lifetime of each thread and worker.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use end_to_end::{KILL_WORKER, data_bytes, gcd_jobs, runner, shell_jobs};
 use serde_json::Value;
 
-/// What `--stats=json` says of a run of these jobs.
+/// Returns the output of `--stats=json` for a run of these jobs.
 fn stats(arguments: &[&str], jobs: impl Into<Vec<u8>>) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stats");
@@ -19,7 +19,7 @@ fn stats(arguments: &[&str], jobs: impl Into<Vec<u8>>) -> Value {
     serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap()
 }
 
-/// Within 2 % of the life, as its stages add up.
+/// Checks that the stages add up to the lifetime within 2 %.
 fn assert_balanced(who: &Value, stages: &Value, life: &Value) {
     let stages: BTreeMap<String, f64> = serde_json::from_value(stages.clone()).unwrap();
     let (sum, life) = (stages.values().sum::<f64>(), life.as_f64().unwrap());
@@ -40,7 +40,7 @@ fn assert_all_balanced(stats: &Value) {
 }
 
 #[test]
-fn tiny_mixed_and_large_jobs_balance() {
+fn stages_of_tiny_mixed_and_large_jobs_add_up() {
     let digits = "7".repeat(100_000);
     let large = format!("{{\"op\":\"gcd\",\"a\":{digits},\"b\":{digits}}}\n").repeat(20);
     for jobs in [gcd_jobs(200_000).0.into_bytes(), data_bytes("mixed_2k.jsonl"), large.into_bytes()] {
@@ -58,7 +58,7 @@ fn tiny_mixed_and_large_jobs_balance() {
 }
 
 #[test]
-fn threads_that_parse_have_lanes() {
+fn parser_threads_are_listed() {
     let stats = stats(&["-w", "2", "--parsers", "2"], gcd_jobs(200_000).0);
     assert_all_balanced(&stats);
     let threads = stats["ledger"]["threads"].as_array().unwrap();
@@ -66,14 +66,14 @@ fn threads_that_parse_have_lanes() {
 }
 
 #[test]
-fn a_worker_that_dies_keeps_its_time() {
+fn dead_worker_keeps_its_times() {
     let jobs = shell_jobs(&[KILL_WORKER, "true"]);
     let stats = stats(&["-w", "2", "--allow-command", "--retries", "1"], jobs);
     assert_all_balanced(&stats);
 }
 
 #[test]
-fn most_of_a_busy_workers_life_is_the_running_of_jobs() {
+fn busy_worker_spends_most_time_running_jobs() {
     let jobs = "{\"op\":\"sleep\",\"seconds\":0.05}\n".repeat(20);
     let stats = stats(&["-w", "2"], jobs);
     for worker in stats["workers"].as_array().unwrap() {

@@ -1,4 +1,4 @@
-//! Jobs that need more memory than there is.
+//! Jobs that need more memory than is available.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,44 +6,45 @@ use std::{fs, os::unix::process::CommandExt, path::Path};
 
 use end_to_end::{
     Case, KILL_WORKER,
-    probe::{LIMIT, Probe, Stage, builder, finish, marks},
+    probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count},
     runner, shell_jobs,
 };
 use pool::{DeathCause, Executor, JobError, JobOptions, ResultError};
 
-const ENOUGH: u64 = 256 << 20;
+const MEMORY_LIMIT: u64 = 256 << 20;
 
-/// Has its worker keep 300 MB of output.
-const GREEDY: &str = "head -c 300000000 /dev/zero";
+/// Script whose output of 300 MB is kept by its worker.
+const LARGE_OUTPUT: &str = "head -c 300000000 /dev/zero";
 
 #[test]
-fn a_job_that_takes_too_much_fails_with_a_verdict_of_its_own_and_is_not_tried_again() {
+fn job_without_memory_fails_as_memory_and_is_not_retried() {
     let _case = Case::begin();
-    let executor = builder::<Probe>(1).max_memory(ENOUGH).retries(5).build().unwrap();
-    let stage = Stage::new();
-    let [before, after] = ["before", "after"].map(|name| stage.file(name));
-    let jobs = vec![Probe::Mark(before.clone()), Probe::Hoard, Probe::Mark(after.clone())];
+    let executor = builder::<Probe>(1).max_memory(MEMORY_LIMIT).retries(5).build().unwrap();
+    let barrier = Barrier::new();
+    let [before, after] = ["before", "after"].map(|name| barrier.file(name));
+    let jobs = vec![Probe::Mark(before.clone()), Probe::AllocateForever, Probe::Mark(after.clone())];
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    let Err(ResultError::Failed(JobError::Memory { death, attempts, .. })) = futures[1].result(LIMIT) else {
-        panic!("another verdict: {:?}", futures[1].result(LIMIT))
+    let Err(ResultError::Failed(JobError::Memory { death, attempts, .. })) = futures[1].result(TIMEOUT)
+    else {
+        panic!("unexpected result: {:?}", futures[1].result(TIMEOUT))
     };
     assert_eq!((death.cause, attempts), (DeathCause::Signalled(6), 1));
-    assert!(futures[0].result(LIMIT).is_ok() && futures[2].result(LIMIT).is_ok());
-    assert_eq!((marks(&before), marks(&after)), (1, 1));
+    assert!(futures[0].result(TIMEOUT).is_ok() && futures[2].result(TIMEOUT).is_ok());
+    assert_eq!((line_count(&before), line_count(&after)), (1, 1));
     finish(&executor);
 }
 
 #[test]
-fn a_job_that_copes_with_having_none_is_not_blamed_for_it() {
+fn job_that_handles_a_failed_allocation_is_not_blamed_later() {
     let _case = Case::begin();
-    let executor = builder::<Probe>(1).max_memory(ENOUGH).retries(0).build().unwrap();
-    // It dies in the next job, of something else.
-    let jobs = vec![Probe::AskForTooMuch(3), Probe::Exit(4)];
+    let executor = builder::<Probe>(1).max_memory(MEMORY_LIMIT).retries(0).build().unwrap();
+    // The worker dies in the next job for another reason.
+    let jobs = vec![Probe::FailAllocation(3), Probe::Exit(4)];
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    let crash = |job: &pool::JobFuture<Probe>| job.result(LIMIT);
+    let crash = |job: &pool::JobFuture<Probe>| job.result(TIMEOUT);
     assert!(
         matches!(crash(&futures[0]), Err(ResultError::Failed(JobError::Memory { .. }))),
-        "it exits in the same job"
+        "the worker exits in the same job"
     );
     assert!(matches!(crash(&futures[1]), Err(ResultError::Failed(JobError::Crashed { .. }))));
     finish(&executor);
@@ -53,14 +54,14 @@ fn a_job_that_copes_with_having_none_is_not_blamed_for_it() {
 fn without_a_limit_a_crash_is_a_crash() {
     let _case = Case::begin();
     let executor = builder::<Probe>(1).retries(0).build().unwrap();
-    let aborted = executor.submit(Probe::Abort).unwrap().result(LIMIT);
+    let aborted = executor.submit(Probe::Abort).unwrap().result(TIMEOUT);
     assert!(matches!(aborted, Err(ResultError::Failed(JobError::Crashed { .. }))));
     finish(&executor);
 }
 
 #[test]
-fn the_command_line_reports_it_as_memory() {
-    let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[GREEDY]));
+fn command_line_reports_the_kind_memory() {
+    let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[LARGE_OUTPUT]));
     let output =
         runner(["-w", "1", "--max-memory", "64M", "--allow-command", "--max-output", "1G"]).stdin(jobs).run();
     assert_eq!(output.code(), 1, "{}", output.stderr);
@@ -69,7 +70,8 @@ fn the_command_line_reports_it_as_memory() {
     assert_eq!((&records[0]["error"]["attempts"], &records[1]["result"]), (&1.into(), &10.into()));
 }
 
-/// The bytes of address space that a worker needs at least, as it says where it has none. The larger the program, the more.
+/// Returns the minimum address space of a worker in bytes, taken from the error message. It grows with the
+/// program.
 fn needed_by_a_worker() -> u64 {
     let output = runner(["-w", "1", "--max-memory", "1"]).stdin("{\"op\":\"sum\",\"n\":4}\n").run();
     let (_, after) = output.stderr.split_once("is too low: a worker needs at least ").unwrap();
@@ -77,8 +79,8 @@ fn needed_by_a_worker() -> u64 {
 }
 
 #[test]
-fn a_job_that_is_too_large_to_be_received_is_charged_with_it() {
-    // Room for the second job beside what a worker itself needs, and not for bytes of the first.
+fn job_too_large_to_be_received_is_blamed() {
+    // Room for a worker and the second job, but not for the bytes of the first.
     let limit = (needed_by_a_worker() + (2 << 20)).to_string();
     let number = format!("1{}", "0".repeat(8_000_000));
     let jobs = format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":{number}}}\n{{\"op\":\"sum\",\"n\":4}}\n");
@@ -88,7 +90,7 @@ fn a_job_that_is_too_large_to_be_received_is_charged_with_it() {
 }
 
 #[test]
-fn a_limit_below_what_a_worker_needs_is_refused_and_no_job_is_charged_with_it() {
+fn limit_below_the_needs_of_a_worker_is_rejected_and_blames_no_job() {
     let jobs = "{\"op\":\"sum\",\"n\":4}\n".repeat(20);
     let with_limit = |limit: &str| runner(["-w", "2", "--max-memory", limit]).stdin(jobs.clone()).run();
     let mut needed = String::new();
@@ -99,7 +101,7 @@ fn a_limit_below_what_a_worker_needs_is_refused_and_no_job_is_charged_with_it() 
         let (_, after) = output.stderr.split_once("is too low: a worker needs at least ").unwrap();
         after.split_once(' ').unwrap().0.clone_into(&mut needed);
     }
-    // With the size that the message names jobs run.
+    // Jobs run with the size from the message.
     let size = needed.parse::<u64>().unwrap() + (64 << 10);
     let output = with_limit(&size.to_string());
     assert!(output.kinds().iter().all(|kind| kind == "ok"), "{size}: {:?} {}", output.kinds(), output.stderr);
@@ -107,26 +109,26 @@ fn a_limit_below_what_a_worker_needs_is_refused_and_no_job_is_charged_with_it() 
 }
 
 #[test]
-fn the_library_tells_what_a_worker_needs() {
+fn library_reports_the_needs_of_a_worker() {
     let _case = Case::begin();
     let executor = builder::<Probe>(2).max_memory(1 << 20).build().unwrap();
     let Err(ResultError::Failed(JobError::Abandoned(cause))) =
-        executor.submit(Probe::Double(1)).unwrap().result(LIMIT)
+        executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT)
     else {
-        panic!("it runs")
+        panic!("the job ran")
     };
     assert!(cause.contains("1048576 bytes is too low: a worker needs at least "), "{cause}");
     finish(&executor);
 }
 
 #[test]
-fn a_limit_on_memory_needs_processes() {
+fn memory_limit_needs_processes() {
     let output = runner(["--executor", "threads", "--max-memory", "1G"]).stdin("[]").run();
     assert_eq!(output.code(), 2);
 }
 
 #[test]
-fn a_hard_limit_that_is_lower_already_stays() {
+fn lower_hard_limit_is_kept() {
     let limit = |max_memory: &str, soft: u64, hard: u64| {
         let jobs = format!("{}{}", shell_jobs(&["ulimit -v; ulimit -Hv"]), "{\"op\":\"sum\",\"n\":4}\n");
         let call = runner(["-w", "1", "--allow-command", "--max-memory", max_memory]).stdin(jobs);
@@ -144,8 +146,8 @@ fn a_hard_limit_that_is_lower_already_stays() {
 }
 
 #[test]
-fn what_passes_a_hard_limit_that_was_there_before_is_told_as_memory() {
-    let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[GREEDY]));
+fn exceeding_an_inherited_hard_limit_is_reported_as_memory() {
+    let jobs = format!("{}{{\"op\":\"sum\",\"n\":4}}\n", shell_jobs(&[LARGE_OUTPUT]));
     let options =
         ["-w", "1", "--max-memory", "8G", "--allow-command", "--max-output", "1G", "--max-result", "4G"];
     let call = runner(options).stdin(jobs);
@@ -153,31 +155,31 @@ fn what_passes_a_hard_limit_that_was_there_before_is_told_as_memory() {
     assert_eq!(output.kinds(), ["memory", "ok"], "{}", output.stderr);
 }
 
-/// A control group of version 1 that bounds memory, gone at the end.
-struct Group(std::path::PathBuf);
+/// A control group of version 1 with a memory limit. Removed on drop.
+struct ControlGroup(std::path::PathBuf);
 
-impl Group {
-    fn new(bytes: u64) -> Option<Group> {
+impl ControlGroup {
+    fn new(bytes: u64) -> Option<ControlGroup> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let own = groups.lines().find_map(|line| line.split_once(":memory:"))?.1;
         let folder = Path::new("/sys/fs/cgroup/memory")
             .join(own.trim_start_matches('/'))
             .join(format!("runner-test-{}", std::process::id()));
         fs::create_dir(&folder).ok()?;
-        let group = Group(folder);
+        let group = ControlGroup(folder);
         fs::write(group.0.join("memory.limit_in_bytes"), bytes.to_string()).ok()?;
         Some(group)
     }
 }
 
-impl Drop for Group {
+impl Drop for ControlGroup {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.0);
     }
 }
 
-/// Has a call run in a group.
-fn join_group(command: &mut std::process::Command, group: &Group) {
+/// Makes a command run in a control group.
+fn join_group(command: &mut std::process::Command, group: &ControlGroup) {
     let tasks = group.0.join("cgroup.procs");
     // SAFETY: writing a number to a file is safe between fork and exec.
     #[allow(unsafe_code)]
@@ -186,10 +188,11 @@ fn join_group(command: &mut std::process::Command, group: &Group) {
     }
 }
 
-/// The records of these jobs, run one after the other in a group of 96 MB; `None` where there can be no such group.
+/// Runs jobs on one worker in a control group of 96 MB and returns the records; `None` where such a group
+/// cannot be created.
 fn records_in_a_group(jobs: &str) -> Option<Vec<serde_json::Value>> {
-    let Some(group) = Group::new(96 << 20) else {
-        eprintln!("NOT RUN: no control group of version 1 can be made here");
+    let Some(group) = ControlGroup::new(96 << 20) else {
+        eprintln!("NOT RUN: cannot create a control group of version 1");
         return None;
     };
     let options = ["-w", "1", "--retries", "0", "--allow-command", "--max-output", "1G"];
@@ -203,18 +206,18 @@ fn records_in_a_group(jobs: &str) -> Option<Vec<serde_json::Value>> {
 }
 
 #[test]
-fn a_worker_that_the_kernel_kills_for_lack_of_memory_is_recognised() {
-    let jobs = format!("{0}{1}{0}", "{\"op\":\"sum\",\"n\":4}\n", shell_jobs(&[GREEDY]));
+fn worker_killed_by_the_kernel_for_lack_of_memory_is_recognized() {
+    let jobs = format!("{0}{1}{0}", "{\"op\":\"sum\",\"n\":4}\n", shell_jobs(&[LARGE_OUTPUT]));
     let Some(records) = records_in_a_group(&jobs) else { return };
     assert!(records[0]["ok"] == true && records[2]["ok"] == true, "{records:?}");
     assert_eq!(records[1]["error"]["kind"], "memory", "{records:?}");
 }
 
 #[test]
-fn a_kernel_kill_of_a_program_is_not_credited_to_a_worker_that_is_killed_later() {
-    // The first program is killed itself; while the second runs, the kill becomes old; the third kills its worker.
-    let greedy = "head -c 200000000 /dev/zero | tail -n 1 > /dev/null; sleep 0.6";
-    let Some(records) = records_in_a_group(&shell_jobs(&[greedy, KILL_WORKER])) else { return };
+fn kernel_kill_of_a_program_is_not_attributed_to_a_worker_killed_later() {
+    // The kernel kills the first program. When that kill is old enough, the second job kills its worker.
+    let large = "head -c 200000000 /dev/zero | tail -n 1 > /dev/null; sleep 0.6";
+    let Some(records) = records_in_a_group(&shell_jobs(&[large, KILL_WORKER])) else { return };
     assert_eq!(records[0]["ok"], true, "the program alone was killed: {records:?}");
     assert_eq!(records[1]["error"]["kind"], "crashed", "{records:?}");
 }

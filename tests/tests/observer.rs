@@ -1,4 +1,4 @@
-//! What an observer is told.
+//! Events that an observer receives.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,35 +11,35 @@ use end_to_end::{
 use parking_lot::Mutex;
 use pool::{BatchId, Executor, MonotonicInstant, Observer, PoolEvent, ProcessPool, WorkerId};
 
-/// Keeps everything.
+/// Records all events.
 #[derive(Default)]
-struct Diary(Mutex<Vec<PoolEvent>>);
+struct EventLog(Mutex<Vec<PoolEvent>>);
 
-impl Observer for Diary {
+impl Observer for EventLog {
     fn note(&self, event: &PoolEvent) {
         self.0.lock().push(event.clone());
     }
 }
 
-fn observed(workers: usize) -> (ProcessPool<Probe>, Arc<Diary>) {
-    let diary = Arc::new(Diary::default());
-    (builder(workers).retries(0).observer(diary.clone()).build().unwrap(), diary)
+fn observed(workers: usize) -> (ProcessPool<Probe>, Arc<EventLog>) {
+    let log = Arc::new(EventLog::default());
+    (builder(workers).retries(0).observer(log.clone()).build().unwrap(), log)
 }
 
-/// What is known of a worker.
+/// State of a worker according to the events.
 #[derive(Default)]
-struct Known {
+struct WorkerState {
     starting: Option<MonotonicInstant>,
     ready: Option<MonotonicInstant>,
-    /// Jobs of the batches that it has.
+    /// Number of unresolved jobs of each batch that it has.
     open: BTreeMap<BatchId, u64>,
     free: Option<MonotonicInstant>,
     gone: bool,
 }
 
-/// Reads a diary of a pool in which no batch was sent too late, and finds it consistent: how many outcomes there were.
+/// Checks that the events of a pool are consistent, and returns the number of outcomes.
 fn outcomes(events: &[PoolEvent]) -> u64 {
-    let mut workers: BTreeMap<WorkerId, Known> = BTreeMap::new();
+    let mut workers: BTreeMap<WorkerId, WorkerState> = BTreeMap::new();
     let mut all = 0;
     for event in events {
         match event {
@@ -47,13 +47,13 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 assert!(workers.entry(*worker).or_default().starting.replace(*at).is_none());
             }
             PoolEvent::WorkerReady { worker, at, .. } => {
-                let known = workers.get_mut(worker).unwrap();
-                assert!(known.starting < Some(*at) && known.ready.replace(*at).is_none());
+                let state = workers.get_mut(worker).unwrap();
+                assert!(state.starting < Some(*at) && state.ready.replace(*at).is_none());
             }
             PoolEvent::BatchSent { worker, batch, jobs, at, bytes } => {
-                let known = workers.get_mut(worker).unwrap();
-                assert!(known.ready < Some(*at) && !known.gone && *bytes > 0);
-                known.open.insert(*batch, jobs.iter().cloned().flatten().count() as u64);
+                let state = workers.get_mut(worker).unwrap();
+                assert!(state.ready < Some(*at) && !state.gone && *bytes > 0);
+                state.open.insert(*batch, jobs.iter().cloned().flatten().count() as u64);
             }
             PoolEvent::OutcomesReceived {
                 worker,
@@ -66,15 +66,15 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 bytes,
                 at,
             } => {
-                let known = workers.get_mut(worker).unwrap();
-                let open = known.open.get_mut(batch).unwrap();
+                let state = workers.get_mut(worker).unwrap();
+                let open = state.open.get_mut(batch).unwrap();
                 *open -= outcomes;
                 if *last {
-                    known.open.remove(batch);
+                    state.open.remove(batch);
                 }
                 let end = *began + *busy;
-                assert!(known.free <= Some(*began) && end <= *at && *bytes > 0);
-                known.free = Some(end);
+                assert!(state.free <= Some(*began) && end <= *at && *bytes > 0);
+                state.free = Some(end);
                 let durations = durations.as_deref().unwrap_or_default();
                 assert_eq!(durations.len() as u64, *outcomes);
                 assert!(
@@ -84,34 +84,34 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 all += outcomes;
             }
             PoolEvent::WorkerExited { worker, left, .. } => {
-                let known = workers.get_mut(worker).unwrap();
-                assert!(!left || known.open.is_empty());
-                known.gone = true;
+                let state = workers.get_mut(worker).unwrap();
+                assert!(!left || state.open.is_empty());
+                state.gone = true;
             }
             _ => {}
         }
     }
-    assert!(workers.values().all(|known| known.gone), "each worker's end is told");
+    assert!(workers.values().all(|state| state.gone), "a worker has no exit event");
     all
 }
 
 #[test]
-fn a_batch_that_is_called_back_is_told_of() {
+fn recalled_batch_is_reported() {
     let _case = Case::begin();
-    let (pool, diary) = observed(2);
+    let (pool, log) = observed(2);
     assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
     let sleepers = (0..40).map(|_| Probe::Shell("sleep 0.02".to_owned()));
     assert_eq!(pool.map(sleepers).into_iter().flatten().count(), 40);
     finish(&pool);
-    let events = diary.0.lock();
+    let events = log.0.lock();
     assert_eq!(outcomes(&events), 50_040);
     assert!(events.iter().any(|event| matches!(event, PoolEvent::BatchesRecalled { .. })));
 }
 
 #[test]
-fn a_death_is_told_with_the_job_that_the_worker_was_in() {
+fn death_is_reported_with_the_running_job() {
     let _case = Case::begin();
-    let (pool, diary) = observed(1);
+    let (pool, log) = observed(1);
     let jobs =
         vec![Probe::Double(1), Probe::Double(2), Probe::Shell(KILL_WORKER.to_owned()), Probe::Double(4)];
     let batch = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
@@ -119,7 +119,7 @@ fn a_death_is_told_with_the_job_that_the_worker_was_in() {
     assert_eq!(good, 3);
     finish(&pool);
 
-    let events = diary.0.lock();
+    let events = log.0.lock();
     let death = events.iter().find_map(|event| match event {
         PoolEvent::WorkerExited { left: false, running, kept, cause, .. } => {
             Some((*running, *kept, cause.clone()))
@@ -134,5 +134,5 @@ fn a_death_is_told_with_the_job_that_the_worker_was_in() {
     assert_eq!(sent, Some((BatchId(0), vec![0..=3])));
     assert_eq!((running, kept), (Some((BatchId(0), 2)), Some((BatchId(0), 2))));
     assert!(cause.ends_with("was ended by signal 9"), "{cause}");
-    assert_eq!(outcomes(&events) + 2, 3, "two were kept");
+    assert_eq!(outcomes(&events) + 2, 3, "two outcomes were recovered");
 }

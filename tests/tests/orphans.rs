@@ -1,4 +1,4 @@
-//! Nothing outlives the run: neither workers nor what their jobs have started.
+//! No process outlives the run: neither workers nor programs that jobs have started.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,31 +10,31 @@ use nix::{
     unistd::Pid,
 };
 
-const FAMILY: &str = "sleep 1000 & (sleep 1000 & wait) & wait";
+const NESTED_PROGRAMS: &str = "sleep 1000 & (sleep 1000 & wait) & wait";
 
-/// Two jobs with a family of programs each, all of them there.
-fn families() -> Running {
-    let mut run = runner(["-w", "2", "--allow-command"]).stdin(shell_jobs(&[FAMILY; 2])).start();
-    run.until("both families are there", |run| run.programs("sleep").len() == 4);
+/// Starts a run with two jobs, each with two nested programs, and waits until all programs run.
+fn run_with_nested_programs() -> Running {
+    let mut run = runner(["-w", "2", "--allow-command"]).stdin(shell_jobs(&[NESTED_PROGRAMS; 2])).start();
+    run.wait_until("all programs have started", |run| run.programs("sleep").len() == 4);
     run
 }
 
 #[test]
-fn when_the_parent_is_killed_programs_and_their_programs_go() {
-    let run = families();
+fn programs_and_their_children_end_with_the_parent() {
+    let run = run_with_nested_programs();
     run.signal(Signal::SIGKILL);
-    // That nothing is left a second later is proven by the harness.
+    // `wait` checks that no process is left after a second.
     assert_eq!(run.wait().signal(), 9);
 }
 
 #[test]
-fn when_a_worker_is_killed_programs_and_their_programs_go() {
-    let mut run = families();
+fn programs_and_their_children_end_with_the_worker() {
+    let mut run = run_with_nested_programs();
     let before = run.programs("sleep");
     for worker in run.workers() {
         kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
     }
-    run.until("both families have come and gone", |run| {
+    run.wait_until("all programs were replaced", |run| {
         let now = run.programs("sleep");
         now.len() == 4 && now.iter().all(|pid| !before.contains(pid))
     });
@@ -44,19 +44,19 @@ fn when_a_worker_is_killed_programs_and_their_programs_go() {
 }
 
 #[test]
-fn when_the_parent_is_killed_while_workers_start_they_go() {
+fn starting_workers_end_with_the_parent() {
     for round in 0..20u32 {
         let mut run = runner(["-w", "8"]).stdin("{\"op\":\"sleep\",\"seconds\":1000}\n".repeat(8)).start();
         let started = round as usize % 9;
-        run.until("some workers have been started", |run| run.workers().len() >= started);
+        run.wait_until("some workers have started", |run| run.workers().len() >= started);
         run.signal(Signal::SIGKILL);
         assert_eq!(run.wait().signal(), 9);
     }
 }
 
 #[test]
-fn when_the_parent_is_killed_with_its_workers_stopped_they_go() {
-    let run = families();
+fn stopped_workers_end_with_the_parent() {
+    let run = run_with_nested_programs();
     for worker in run.workers() {
         kill(Pid::from_raw(-worker), Signal::SIGSTOP).unwrap();
     }
@@ -65,7 +65,7 @@ fn when_the_parent_is_killed_with_its_workers_stopped_they_go() {
 }
 
 #[test]
-fn a_program_ends_as_it_would_by_itself() {
+fn exit_status_of_programs_is_reported() {
     let scripts =
         ["exit 7", "kill -SEGV $$", "kill -KILL $$", "kill -TERM $$", "trap '' HUP; kill -HUP $$; echo here"];
     let output = runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&scripts)).run();
@@ -81,7 +81,7 @@ fn a_program_ends_as_it_would_by_itself() {
 }
 
 #[test]
-fn programs_end_where_the_ends_of_children_are_ignored() {
+fn exit_status_is_reported_with_sigchld_ignored() {
     let call =
         runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&["exit 7", "echo here"])).with(|command| {
             // SAFETY: setting a disposition is one system call, which is safe between fork and exec.
@@ -100,8 +100,9 @@ fn programs_end_where_the_ends_of_children_are_ignored() {
 }
 
 #[test]
-fn a_program_that_cannot_be_run_still_says_why() {
-    let jobs = "{\"op\":\"command\",\"argv\":[\"/nonexistent\"]}\n{\"op\":\"command\",\"argv\":[\"true\"],\"cwd\":\"/nowhere\"}\n";
+fn program_that_cannot_be_executed_reports_the_cause() {
+    let jobs = "{\"op\":\"command\",\"argv\":[\"/nonexistent\"]}\n\
+                {\"op\":\"command\",\"argv\":[\"true\"],\"cwd\":\"/nowhere\"}\n";
     let output = runner(["-w", "1", "--allow-command"]).stdin(jobs).run();
     assert_eq!(output.kinds(), ["failed", "failed"]);
     for record in output.records() {
@@ -110,23 +111,23 @@ fn a_program_that_cannot_be_run_still_says_why() {
 }
 
 #[test]
-fn a_suspended_run_stands_with_all_its_programs_and_its_limits() {
+fn suspended_run_stops_all_programs_and_time_limits() {
     let folder = tempfile::tempdir().unwrap();
     let [started, go] = ["started", "go"].map(|name| folder.path().join(name));
     let script = format!("touch {}; until test -e {}; do sleep 0.01; done", started.display(), go.display());
     let limit = Duration::from_secs(2);
     let arguments = ["-w", "1", "--allow-command", "--timeout", "2"];
     let mut run = runner(arguments).stdin(shell_jobs(&[&script])).start();
-    run.until("the program runs", |_| started.exists());
+    run.wait_until("the program runs", |_| started.exists());
     run.signal(Signal::SIGTSTP);
-    let stands = |run: &Running, pid| run.state(pid) == Some('T');
-    run.until("all of it stands", |run| {
+    let is_stopped = |run: &Running, pid| run.state(pid) == Some('T');
+    run.wait_until("all processes are stopped", |run| {
         let workers = run.workers();
-        stands(run, run.pid()) && workers.len() == 1 && workers.iter().all(|&pid| stands(run, pid))
+        is_stopped(run, run.pid()) && workers.len() == 1 && workers.iter().all(|&pid| is_stopped(run, pid))
     });
-    // The limit has to pass while nothing moves; only time can bring that about.
+    // The limit has to pass while all processes are stopped, so there is no event to wait for.
     let start = std::time::Instant::now();
-    run.until("the limit would have passed", |_| start.elapsed() > limit);
+    run.wait_until("the limit would have passed", |_| start.elapsed() > limit);
     run.signal(Signal::SIGCONT);
     std::fs::write(go, "").unwrap();
     let output = run.wait();
@@ -134,24 +135,24 @@ fn a_suspended_run_stands_with_all_its_programs_and_its_limits() {
 }
 
 #[test]
-fn a_worker_that_somebody_stops_is_killed_after_a_while_and_its_job_tried_again() {
+fn stopped_worker_is_killed_after_a_timeout_and_its_job_retried() {
     let folder = tempfile::tempdir().unwrap();
     let [started, go] = ["started", "go"].map(|name| folder.path().join(name));
     let script =
         format!("echo x >> {}; until test -e {}; do sleep 0.01; done", started.display(), go.display());
     let attempts = || std::fs::read_to_string(&started).map_or(0, |text| text.lines().count());
     let mut run = runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&[&script])).start();
-    run.until("the program runs", |_| attempts() == 1);
+    run.wait_until("the program runs", |_| attempts() == 1);
     let start = std::time::Instant::now();
     kill(Pid::from_raw(run.workers()[0]), Signal::SIGSTOP).unwrap();
-    run.until("another worker has its job", |_| attempts() == 2);
-    assert!(start.elapsed() > Duration::from_secs(9), "it was given its time");
+    run.wait_until("another worker has its job", |_| attempts() == 2);
+    assert!(start.elapsed() > Duration::from_secs(9), "the worker was killed too early");
     std::fs::write(go, "").unwrap();
     assert_eq!(run.wait().kinds(), ["ok"]);
 }
 
-/// Programs that leave the worker's process group, or its session too.
-const RUNAWAYS: [&str; 4] = [
+/// Scripts whose programs leave the worker's process group or session.
+const DETACHED_PROGRAMS: [&str; 4] = [
     "timeout 2000 sleep 1000",
     "timeout 2000 sh -c 'sleep 1000 & wait'",
     "setsid -w sleep 1000",
@@ -159,39 +160,41 @@ const RUNAWAYS: [&str; 4] = [
 ];
 
 #[test]
-fn programs_in_process_groups_of_their_own_go_with_their_job() {
+fn programs_in_other_process_groups_end_with_their_job() {
     let arguments = ["-w", "4", "--allow-command", "--timeout", "0.5", "--kill-after", "0.2"];
-    let output = runner(arguments).stdin(shell_jobs(&RUNAWAYS)).run();
+    let output = runner(arguments).stdin(shell_jobs(&DETACHED_PROGRAMS)).run();
     assert_eq!(output.kinds(), ["timeout"; 4]);
-    // That nothing is left is proven by the harness.
+    // `run` checks that no process is left.
 }
 
 #[test]
-fn programs_in_process_groups_of_their_own_go_with_the_parent_and_with_workers() {
-    let mut run =
-        runner(["-w", "4", "--allow-command", "--retries", "0"]).stdin(shell_jobs(&RUNAWAYS)).start();
-    run.until("all are there", |run| run.programs("sleep").len() == 4);
+fn programs_in_other_process_groups_end_with_workers_and_parent() {
+    let mut run = runner(["-w", "4", "--allow-command", "--retries", "0"])
+        .stdin(shell_jobs(&DETACHED_PROGRAMS))
+        .start();
+    run.wait_until("all programs have started", |run| run.programs("sleep").len() == 4);
     let workers = run.workers();
     kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
-    run.until("those of one worker are gone", |run| run.programs("sleep").len() == 3);
+    run.wait_until("the programs of one worker have exited", |run| run.programs("sleep").len() == 3);
     run.signal(Signal::SIGKILL);
     assert_eq!(run.wait().signal(), 9);
 }
 
 #[test]
-fn what_programs_left_behind_in_groups_of_their_own_goes_with_the_worker() {
+fn background_programs_in_other_process_groups_end_with_the_worker() {
     for executor in ["processes", "threads", "serial"] {
         let scripts =
             ["timeout 2000 sleep 1000 >&- 2>&- & setsid sleep 1000 & echo up", "sleep 0.1; echo next"];
         let output =
             runner(["-w", "1", "--allow-command", "--executor", executor]).stdin(shell_jobs(&scripts)).run();
-        let said: Vec<_> = output.records().iter().map(|record| record["result"]["stdout"].clone()).collect();
-        assert_eq!(said, ["up\n", "next\n"], "{executor}");
+        let outputs: Vec<_> =
+            output.records().iter().map(|record| record["result"]["stdout"].clone()).collect();
+        assert_eq!(outputs, ["up\n", "next\n"], "{executor}");
     }
 }
 
 #[test]
-fn a_program_in_a_process_group_of_its_own_may_clean_up() {
+fn program_in_another_process_group_may_clean_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cleaned");
     let script = format!(
@@ -206,7 +209,7 @@ fn a_program_in_a_process_group_of_its_own_may_clean_up() {
 }
 
 #[test]
-fn what_holds_the_output_does_not_delay_the_record() {
+fn background_programs_with_open_output_do_not_delay_the_record() {
     let scripts = [
         "sleep 1000 & echo up",
         "sleep 1000 >&2 & echo up",
@@ -215,7 +218,7 @@ fn what_holds_the_output_does_not_delay_the_record() {
         "timeout 1000 sleep 1000 & echo up; kill -KILL $$",
     ];
     for executor in ["processes", "threads"] {
-        // With a limit, too: the programs have ended.
+        // A time limit does not apply, since the programs have exited.
         let limits: &[&str] = if executor == "processes" { &["--timeout", "20"] } else { &[] };
         let arguments = [&["-w", "2", "--allow-command", "--executor", executor], limits].concat();
         let output = runner(arguments).stdin(shell_jobs(&scripts)).run();
@@ -230,8 +233,8 @@ fn what_holds_the_output_does_not_delay_the_record() {
 }
 
 #[test]
-fn all_that_a_program_wrote_before_its_end_is_read() {
-    // As much as a pipe holds, written by the program itself and by what it has waited for.
+fn all_output_of_a_program_is_read() {
+    // As much as a pipe buffers, written by the program and by a child that it has waited for.
     let script = "head -c 60000 /dev/zero | tr '\\0' x; sleep 1000 & exit 0";
     let output = runner(["-w", "2", "--allow-command"]).stdin(shell_jobs(&[script; 20])).run();
     for record in output.records() {
@@ -240,7 +243,7 @@ fn all_that_a_program_wrote_before_its_end_is_read() {
 }
 
 #[test]
-fn the_death_of_a_guard_is_that_of_its_worker() {
+fn death_of_a_guard_counts_as_death_of_its_worker() {
     let kill_guard = "kill -KILL $PPID; sleep 1000";
     let grandchild = "(sleep 1000 & echo; kill -KILL $PPID; wait); sleep 1000";
     let stopped_first = "kill -STOP $PPID; kill -KILL $PPID; sleep 1000";
@@ -254,7 +257,7 @@ fn the_death_of_a_guard_is_that_of_its_worker() {
 }
 
 #[test]
-fn without_workers_the_death_of_a_guard_fails_the_job() {
+fn death_of_a_guard_without_workers_fails_the_job() {
     for executor in ["threads", "serial"] {
         let jobs = shell_jobs(&["kill -KILL $PPID; exec sleep 1000", "echo fine"]);
         let output = runner(["--allow-command", "--executor", executor]).stdin(jobs).run();
@@ -265,7 +268,7 @@ fn without_workers_the_death_of_a_guard_fails_the_job() {
 }
 
 #[test]
-fn a_stopped_guard_is_no_obstacle() {
+fn stopped_guard_does_not_block() {
     let script = "kill -STOP $PPID; sleep 1000";
     let output = runner(["--allow-command", "--timeout", "0.3", "--kill-after", "0.1"])
         .stdin(shell_jobs(&[script]))
@@ -273,26 +276,26 @@ fn a_stopped_guard_is_no_obstacle() {
     assert_eq!(output.kinds(), ["timeout"]);
 }
 
-/// What a run as the first process of a PID namespace is started with.
+/// Arguments of runs as the first process of a PID namespace.
 const AS_INIT: [&str; 5] = ["-w", "2", "--allow-command", "--retries", "0"];
 
 #[test]
-fn as_the_first_process_of_a_namespace_it_reaps_what_it_adopts() {
+fn init_process_reaps_adopted_processes() {
     let jobs = shell_jobs(&[
         KILL_WORKER,
         KILL_WORKER,
         "sh -c 'sleep 0.1 &'",
         KILL_WORKER,
-        // A name that no other job's program has.
+        // No other job starts a program of this name.
         "exec tail -f /dev/null",
     ]);
-    // One job after the other: when the last one runs, the others have ended.
+    // With one worker, the other jobs have ended when the last one runs.
     let Some(call) = runner_as_init(&["-w", "1", "--allow-command", "--retries", "0"]) else { return };
     let mut run = call.stdin(jobs).start();
     let init = |run: &Running| run.children(run.pid());
-    run.until("the last job runs", |run| run.programs("tail").len() == 1 && init(run).len() == 1);
+    run.wait_until("the last job runs", |run| run.programs("tail").len() == 1 && init(run).len() == 1);
     let init = init(&run)[0];
-    run.until("nothing that has ended is left", |run| {
+    run.wait_until("all zombies are reaped", |run| {
         run.children(init).iter().all(|&pid| run.state(pid).is_some_and(|state| state != 'Z'))
     });
     kill(Pid::from_raw(init), Signal::SIGTERM).unwrap();
@@ -302,7 +305,7 @@ fn as_the_first_process_of_a_namespace_it_reaps_what_it_adopts() {
 }
 
 #[test]
-fn as_the_first_process_of_a_namespace_it_ends_as_elsewhere() {
+fn init_process_exits_with_the_usual_codes() {
     let Some(call) = runner_as_init(&AS_INIT) else { return };
     let output = call.stdin(shell_jobs(&["exit 3"])).run();
     assert_eq!((output.kinds(), output.code()), (vec!["ok".to_owned()], 0));
@@ -313,11 +316,11 @@ fn as_the_first_process_of_a_namespace_it_ends_as_elsewhere() {
 }
 
 #[test]
-fn as_the_first_process_of_a_namespace_a_signal_reaches_it_once() {
+fn init_process_receives_a_signal_once() {
     let jobs = shell_jobs(&["exec sleep 1", "exec sleep 1000"]);
     let Some(call) = runner_as_init(&AS_INIT) else { return };
     let mut run = call.stdin(jobs).start();
-    run.until("both programs run", |run| run.programs("sleep").len() == 2);
+    run.wait_until("both programs run", |run| run.programs("sleep").len() == 2);
     let init = run.children(run.pid())[0];
     kill(Pid::from_raw(init), Signal::SIGINT).unwrap();
     let output = run.wait();

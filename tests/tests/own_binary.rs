@@ -1,15 +1,15 @@
-//! Tests whose workers are their own binary. A worker has no arguments, so the harness takes none for the
-//! name of a test, runs all of them, and the first line of any makes the process a worker.
+//! Tests whose workers run the test binary itself. A worker has no arguments, so the test harness runs all
+//! tests, and the first line of any of them turns the process into a worker.
 
 #![allow(clippy::unwrap_used)]
 
 use end_to_end::{
-    probe::{LIMIT, Probe, finish},
+    probe::{Probe, TIMEOUT, finish},
     tally::Add,
 };
 use pool::{Executor, ProcessPool, enter_if_worker};
 
-/// The first line of each test.
+/// Has to be the first line of each test.
 fn enter() {
     enter_if_worker::<Probe>();
     enter_if_worker::<Add>();
@@ -20,17 +20,17 @@ fn pool() -> ProcessPool<Probe> {
 }
 
 #[test]
-fn a_test_has_workers() {
+fn test_binary_has_workers() {
     enter();
     let executor = pool();
     let jobs: Vec<_> = (0..20).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-    let results: Vec<u64> = jobs.iter().map(|job| job.result(LIMIT).unwrap()).collect();
+    let results: Vec<u64> = jobs.iter().map(|job| job.result(TIMEOUT).unwrap()).collect();
     assert_eq!(results, (0..20).map(|n| 2 * n).collect::<Vec<_>>());
     finish(&executor);
 }
 
 #[test]
-fn another_test_has_workers_for_other_jobs() {
+fn test_binary_has_workers_for_other_job_types() {
     enter();
     let executor: ProcessPool<Add> = ProcessPool::builder().workers(1).build().unwrap();
     let total = executor.map([1, 2, 3].map(Add)).into_iter().map(Result::unwrap).last();
@@ -39,18 +39,18 @@ fn another_test_has_workers_for_other_jobs() {
 }
 
 #[test]
-fn workers_of_a_test_have_workers() {
+fn workers_of_a_test_binary_have_workers() {
     enter();
     let executor = pool();
-    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result(LIMIT).unwrap(), 6);
+    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result(TIMEOUT).unwrap(), 6);
     finish(&executor);
 }
 
 #[test]
-fn workers_of_a_test_are_replaced() {
+fn workers_of_a_test_binary_are_replaced() {
     enter();
     let executor = pool();
-    assert!(executor.submit(Probe::Abort).unwrap().take(LIMIT).unwrap().is_err());
-    assert_eq!(executor.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
+    assert!(executor.submit(Probe::Abort).unwrap().take(TIMEOUT).unwrap().is_err());
+    assert_eq!(executor.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
     finish(&executor);
 }

@@ -1,4 +1,4 @@
-//! Where workers run, and how readily they let others go first.
+//! CPU affinity and niceness of workers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,9 +6,9 @@ use std::{fs, io, process::Command, thread};
 
 use end_to_end::{
     Case, KILL_WORKER,
-    probe::{LIMIT, Probe, Stage, builder, finish, until},
+    probe::{Barrier, Probe, TIMEOUT, builder, finish, wait_until},
     runner, shell_jobs,
-    workers::{exists, kill_off},
+    workers::{exists, kill_and_wait},
 };
 use nix::{
     sched::{CpuSet, sched_setaffinity},
@@ -17,10 +17,10 @@ use nix::{
 use pool::{BuildError, Executor, ProcessPool};
 use sys::placement::cores;
 
-/// The most that a process can be.
-const NICEST: i64 = 19;
+/// Maximum niceness.
+const MAX_NICENESS: i64 = 19;
 
-/// The line of `/proc/PID/status` that says which cores a process may use.
+/// Returns `Cpus_allowed_list` of a process from `/proc/PID/status`.
 fn allowed(pid: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("Cpus_allowed_list:")).unwrap();
@@ -29,7 +29,7 @@ fn allowed(pid: &str) -> String {
 
 fn niceness(pid: &str) -> i64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The first field after the name is the third.
+    // The first field after the name is field 3.
     let after_name = stat.rsplit(") ").next().unwrap();
     after_name.split(' ').nth(19 - 3).unwrap().parse().unwrap()
 }
@@ -38,7 +38,7 @@ fn own_niceness() -> i64 {
     niceness("thread-self")
 }
 
-/// The slot and the process of each worker that is there.
+/// Returns the slot and the process id of each live worker.
 fn places(executor: &ProcessPool<Probe>) -> Vec<(usize, u64)> {
     let figures = executor.worker_stats().into_iter();
     let known = figures.filter_map(|worker| Some((worker.worker.slot as usize, u64::from(worker.pid?))));
@@ -47,13 +47,13 @@ fn places(executor: &ProcessPool<Probe>) -> Vec<(usize, u64)> {
     living
 }
 
-/// Starts all workers of a pool and has each run a job.
+/// Starts all workers of a pool and runs a job on each of them.
 fn occupy(executor: &ProcessPool<Probe>) -> Vec<(usize, u64)> {
-    let stage = Stage::new();
-    let jobs = stage.hold_many(executor, executor.workers());
+    let barrier = Barrier::new();
+    let jobs = barrier.hold_many(executor, executor.workers());
     let workers = places(executor);
-    stage.release();
-    assert!(jobs.iter().all(|job| job.result(LIMIT).is_ok()));
+    barrier.release();
+    assert!(jobs.iter().all(|job| job.result(TIMEOUT).is_ok()));
     assert_eq!(workers.len(), executor.workers());
     workers
 }
@@ -65,13 +65,13 @@ fn assert_on_their_cores(workers: &[(usize, u64)], cores: &[usize]) {
     }
 }
 
-/// Does something on a thread that may use only these cores.
-fn confined<T: Send>(to: &[usize], deed: impl FnOnce() -> T + Send) -> T {
+/// Calls a function on a thread that may use only these cores.
+fn confined<T: Send>(to: &[usize], action: impl FnOnce() -> T + Send) -> T {
     let confine = || {
         let mut some = CpuSet::new();
         to.iter().for_each(|&core| some.set(core).unwrap());
         sched_setaffinity(Pid::from_raw(0), &some).unwrap();
-        deed()
+        action()
     };
     thread::scope(|scope| scope.spawn(confine).join().unwrap())
 }
@@ -94,54 +94,54 @@ fn more_workers_than_cores_share_them_in_turn() {
 }
 
 #[test]
-fn the_cores_are_those_that_the_process_may_use_when_the_pool_is_built() {
+fn cores_are_determined_when_the_pool_is_built() {
     let _case = Case::begin();
     for core in cores().unwrap().into_iter().take(2) {
         let executor = confined(&[core], || builder::<Probe>(2).pin(true).build().unwrap());
-        // This thread, which starts the workers, may use all of them.
+        // This thread, which starts the workers, may use all cores.
         assert_on_their_cores(&occupy(&executor), &[core]);
         finish(&executor);
     }
 }
 
 #[test]
-fn a_replacement_runs_where_the_worker_before_it_did() {
+fn replacement_runs_on_the_core_of_its_predecessor() {
     let _case = Case::begin();
     let cores = cores().unwrap();
     let executor = builder::<Probe>(3).pin(true).nice(1).build().unwrap();
     let before = occupy(&executor);
     for &(slot, pid) in &before {
-        kill_off(pid);
+        kill_and_wait(pid);
         executor.prestart();
         let successor = || {
             places(&executor)
                 .into_iter()
                 .find(|&(other, found)| (other, found) != (slot, pid) && other == slot)
         };
-        until("there is another worker", || successor().is_some());
+        wait_until("the worker is replaced", || successor().is_some());
     }
     let after = occupy(&executor);
     assert!(before.iter().all(|worker| !after.contains(worker)));
     assert_on_their_cores(&after, &cores);
-    let nicer = (own_niceness() + 1).min(NICEST);
-    assert!(after.iter().all(|(_, pid)| niceness(&pid.to_string()) == nicer));
+    let expected = (own_niceness() + 1).min(MAX_NICENESS);
+    assert!(after.iter().all(|(_, pid)| niceness(&pid.to_string()) == expected));
     finish(&executor);
 }
 
 #[test]
-fn niceness_is_added_to_that_of_the_parent() {
+fn niceness_is_relative_to_the_parent() {
     let _case = Case::begin();
     for nice in [0, 3, 19] {
         let executor = builder::<Probe>(2).nice(nice).build().unwrap();
         for (_, pid) in occupy(&executor) {
-            assert_eq!(niceness(&pid.to_string()), (own_niceness() + i64::from(nice)).min(NICEST));
+            assert_eq!(niceness(&pid.to_string()), (own_niceness() + i64::from(nice)).min(MAX_NICENESS));
         }
         finish(&executor);
     }
 }
 
 #[test]
-fn by_default_workers_are_placed_as_their_parent_is() {
+fn workers_inherit_affinity_and_niceness_by_default() {
     let _case = Case::begin();
     let executor = builder::<Probe>(2).build().unwrap();
     for (_, pid) in occupy(&executor) {
@@ -152,53 +152,54 @@ fn by_default_workers_are_placed_as_their_parent_is() {
 }
 
 #[test]
-fn a_niceness_that_cannot_be_added_is_told_when_the_pool_is_built() {
+fn invalid_niceness_is_rejected_by_the_builder() {
     for nice in [-1, 20, i32::MIN, i32::MAX] {
         let Err(error @ BuildError::Nice(_)) = builder::<Probe>(1).nice(nice).build() else {
-            panic!("{nice} was taken")
+            panic!("{nice} was accepted")
         };
-        let told = format!("the niceness of workers must be from 0 to 19, not {nice}");
-        assert_eq!(error.to_string(), told);
+        let message = format!("the niceness of workers must be from 0 to 19, not {nice}");
+        assert_eq!(error.to_string(), message);
     }
 }
 
-/// Prints what a program may use, and how nice it is.
+/// Script that prints its affinity and its niceness.
 const OWN_PLACE: &str = "grep Cpus_allowed_list /proc/self/status; nice";
 
-fn told_place(core: usize, niceness: i64) -> String {
+fn expected_placement(core: usize, niceness: i64) -> String {
     format!("Cpus_allowed_list:\t{core}\n{niceness}\n")
 }
 
 #[test]
-fn what_jobs_start_has_the_place_of_their_worker() {
+fn programs_inherit_the_placement_of_their_worker() {
     let cores = cores().unwrap();
     let output = runner(["-w", "1", "--pin", "--nice", "2", "--allow-command"])
         .stdin(shell_jobs(&[OWN_PLACE, KILL_WORKER, OWN_PLACE]))
         .run();
     assert_eq!(output.kinds(), ["ok", "crashed", "ok"], "{}", output.stderr);
-    let expected = told_place(cores[0], (own_niceness() + 2).min(NICEST));
+    let expected = expected_placement(cores[0], (own_niceness() + 2).min(MAX_NICENESS));
     for record in [&output.records()[0], &output.records()[2]] {
         assert_eq!(record["result"]["stdout"], expected);
     }
 }
 
 #[test]
-fn without_the_options_jobs_run_where_the_command_line_does() {
+fn jobs_inherit_the_placement_of_the_command_line_by_default() {
     let output = runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&[OWN_PLACE])).run();
     let expected = format!("Cpus_allowed_list:\t{}\n{}\n", allowed("thread-self"), own_niceness());
     assert_eq!(output.records()[0]["result"]["stdout"], expected, "{}", output.stderr);
 }
 
 #[test]
-fn a_place_needs_processes_and_a_niceness_that_there_is() {
+fn placement_options_need_processes_and_a_valid_niceness() {
     for executor in ["threads", "serial"] {
         for (option, value) in [("--pin", None), ("--nice", Some("3")), ("--nice", Some("0"))] {
             let output = runner(["--executor", executor, option]).with(|c| c.args(value)).stdin("[]").run();
             assert_eq!((output.code(), output.text()), (2, ""));
-            let told = format!(
-                "runner: {option} requires worker processes; set --executor (or RUNNER_EXECUTOR) to `processes`\n"
+            let message = format!(
+                "runner: {option} requires worker processes; \
+                 set --executor (or RUNNER_EXECUTOR) to `processes`\n"
             );
-            assert_eq!(output.stderr, told);
+            assert_eq!(output.stderr, message);
         }
     }
     for wrong in ["-1", "20", "x", "", "1.5"] {
@@ -210,7 +211,7 @@ fn a_place_needs_processes_and_a_niceness_that_there_is() {
 }
 
 #[test]
-fn packagers_and_the_help_know_the_options() {
+fn help_completions_and_manual_list_the_options() {
     for arguments in [&["--help"][..], &["completions", "bash"]] {
         let output = runner(arguments).run();
         assert!(output.text().contains("--pin") && output.text().contains("--nice"), "{arguments:?}");
@@ -219,7 +220,7 @@ fn packagers_and_the_help_know_the_options() {
     assert!(manual.text().contains("\\-\\-pin") && manual.text().contains("\\-\\-nice"));
 }
 
-/// Has the system refuse a call to the program and to all that it starts.
+/// Makes a system call fail with EPERM in the program and in all that it starts.
 fn refuse(command: &mut Command, call: libc::c_long) -> &mut Command {
     use std::os::unix::process::CommandExt;
     let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
@@ -229,7 +230,8 @@ fn refuse(command: &mut Command, call: libc::c_long) -> &mut Command {
         step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
         step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
-    // SAFETY: both are single system calls, which are safe between fork and exec; the filter lives through the second.
+    // SAFETY: both are single system calls, which are safe between fork and exec; the filter outlives the
+    // second.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(move || {
@@ -242,11 +244,11 @@ fn refuse(command: &mut Command, call: libc::c_long) -> &mut Command {
 }
 
 #[test]
-fn workers_that_cannot_be_placed_are_not_started_and_the_cause_is_told() {
+fn workers_that_cannot_be_placed_are_not_started_and_the_cause_is_reported() {
     let first = cores().unwrap()[0];
     let pinning = format!("cannot pin it to core {first}: Operation not permitted");
     let yielding = "cannot add 7 to its niceness: Operation not permitted".to_owned();
-    for (options, call, told) in [
+    for (options, call, message) in [
         (&["--pin"][..], libc::SYS_sched_setaffinity, pinning),
         (&["--nice", "7"], libc::SYS_setpriority, yielding),
     ] {
@@ -255,6 +257,6 @@ fn workers_that_cannot_be_placed_are_not_started_and_the_cause_is_told() {
             .with(|c| refuse(c.args(options), call))
             .run();
         assert_eq!((output.code(), output.kinds()), (4, vec!["cancelled".to_owned()]), "{}", output.stderr);
-        assert!(output.stderr.contains(&told), "{}", output.stderr);
+        assert!(output.stderr.contains(&message), "{}", output.stderr);
     }
 }

@@ -1,4 +1,4 @@
-//! Calls that the system refuses: the message names the call, what it was about, and the system's error.
+//! Failing system calls: the message names the call, its object, and the system's error.
 
 #![allow(clippy::unwrap_used, unsafe_code)]
 
@@ -12,8 +12,8 @@ use std::{
 
 use end_to_end::{
     Call, Case,
-    probe::{LIMIT, Probe, finish},
-    rogue::{Plan, Wrong, rogues},
+    probe::{Probe, TIMEOUT, finish},
+    rogue::{Misbehavior, RoguePlan, rogue_builder},
     runner,
 };
 use pool::Executor;
@@ -21,12 +21,12 @@ use pool::Executor;
 const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
 const RESULT: &str = "{\"id\":0,\"ok\":true,\"result\":10}\n";
 
-/// The flags with which a worker is made; threads have others.
+/// Flags of the `clone` call that starts a worker; threads have other flags.
 const STARTS_A_WORKER: u32 =
     (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD).cast_unsigned();
 
-/// Has the system refuse a call to the program and all that it starts, with EPERM; if there is an
-/// argument, only calls with that first argument.
+/// Makes a system call fail with EPERM in the program and in all that it starts; with `argument`, only calls
+/// with that first argument.
 fn refuse(command: &mut Command, call: libc::c_long, argument: Option<u32>) -> &mut Command {
     const NUMBER_AT: u32 = 0;
     const ARGUMENT_AT: u32 = 16;
@@ -50,7 +50,7 @@ fn refuse(command: &mut Command, call: libc::c_long, argument: Option<u32>) -> &
 }
 
 #[test]
-fn a_refused_call_is_named() {
+fn failed_system_call_is_named() {
     let refusals = [
         (libc::SYS_eventfd2, None, "eventfd failed"),
         (libc::SYS_memfd_create, None, "memfd_create failed"),
@@ -66,17 +66,20 @@ fn a_refused_call_is_named() {
     for (call, argument, words) in refusals {
         let output = runner(["-w", "2"]).stdin(JOB).with(|c| refuse(c, call, argument)).run();
         assert_eq!(output.code(), 4, "{words}: {}", output.stderr);
-        let told = &output.stderr;
-        assert!(told.contains(&format!("{words}: Operation not permitted (os error 1)")), "{words}: {told}");
-        assert!(!told.contains("descriptors") && !told.contains("/proc/self/exe"), "{words}: {told}");
+        let stderr = &output.stderr;
+        assert!(
+            stderr.contains(&format!("{words}: Operation not permitted (os error 1)")),
+            "{words}: {stderr}"
+        );
+        assert!(!stderr.contains("descriptors") && !stderr.contains("/proc/self/exe"), "{words}: {stderr}");
     }
 }
 
-/// Mounts an empty file system over `at`, in a namespace of the program's own.
+/// Mounts an empty file system over `at`, in a mount namespace of the program.
 fn cover(command: &mut Command, at: &Path, options: &'static std::ffi::CStr) {
     let at = std::ffi::CString::new(at.to_str().unwrap()).unwrap();
     let private = libc::MS_REC | libc::MS_PRIVATE;
-    // SAFETY: these are system calls, with strings that the closure owns or that live for ever.
+    // SAFETY: these are system calls, with strings that the closure owns or that are static.
     unsafe {
         command.pre_exec(move || {
             let (nothing, tmpfs) = (std::ptr::null(), c"tmpfs".as_ptr());
@@ -88,7 +91,7 @@ fn cover(command: &mut Command, at: &Path, options: &'static std::ffi::CStr) {
     }
 }
 
-/// Whether this process may mount anything.
+/// Returns whether this process may mount file systems.
 fn may_mount() -> bool {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("true");
@@ -101,7 +104,7 @@ fn may_mount() -> bool {
 }
 
 #[test]
-fn a_file_system_that_has_no_room_is_named_with_the_path() {
+fn full_file_system_is_reported_with_the_path() {
     if !may_mount() {
         return;
     }
@@ -118,23 +121,26 @@ fn a_file_system_that_has_no_room_is_named_with_the_path() {
         assert!(!output.stderr.contains("descriptors"), "{}", output.stderr);
         output.stderr
     };
-    // No inode but that of the root; one more, which the folder takes and the socket lacks.
-    let told = covered(folder.path(), c"nr_inodes=1");
-    assert!(told.contains("mkdir failed: No space left on device (os error 28) at path"), "{told}");
-    let told = covered(folder.path(), c"nr_inodes=2");
-    assert!(told.contains("bind of ") && told.contains("/socket failed: No space left on device"), "{told}");
-    let told = covered(Path::new("/dev"), c"");
-    assert!(told.contains("open of /dev/null failed: No such file or directory (os error 2)"), "{told}");
+    // One inode suffices for the root only; two for the root and the directory, but not for the socket.
+    let stderr = covered(folder.path(), c"nr_inodes=1");
+    assert!(stderr.contains("mkdir failed: No space left on device (os error 28) at path"), "{stderr}");
+    let stderr = covered(folder.path(), c"nr_inodes=2");
+    assert!(
+        stderr.contains("bind of ") && stderr.contains("/socket failed: No space left on device"),
+        "{stderr}"
+    );
+    let stderr = covered(Path::new("/dev"), c"");
+    assert!(stderr.contains("open of /dev/null failed: No such file or directory (os error 2)"), "{stderr}");
 }
 
-/// A run with a folder for temporary files that changes after the first result; each job has a worker of its own.
+/// Runs two jobs, each on a new worker, and changes the directory for temporary files after the first result.
 fn with_changing_folder(change: impl FnOnce(&Path)) -> (String, end_to_end::Output) {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("session/tmp");
     fs::create_dir_all(&folder).unwrap();
     let call: Call =
         runner(["-w", "1", "-q", "--max-jobs-per-worker", "1"]).with(|c| c.env("TMPDIR", &folder));
-    let mut run = call.with(|c| c.stdin(Stdio::piped())).start_bare();
+    let mut run = call.with(|c| c.stdin(Stdio::piped())).start_raw();
     let mut input = run.child.stdin.take().unwrap();
     let mut results = BufReader::new(run.child.stdout.take().unwrap());
     let mut errors = run.child.stderr.take().unwrap();
@@ -148,34 +154,36 @@ fn with_changing_folder(change: impl FnOnce(&Path)) -> (String, end_to_end::Outp
     line.clear();
     results.read_line(&mut line).unwrap();
     let output = run.wait();
-    let mut told = String::new();
-    io::Read::read_to_string(&mut errors, &mut told).unwrap();
-    (format!("{line}{told}"), output)
+    let mut stderr = String::new();
+    io::Read::read_to_string(&mut errors, &mut stderr).unwrap();
+    (format!("{line}{stderr}"), output)
 }
 
 #[test]
-fn a_folder_that_has_disappeared_is_made_again() {
-    let (told, output) = with_changing_folder(|folder| fs::remove_dir_all(folder.parent().unwrap()).unwrap());
-    assert_eq!((output.code(), told.as_str()), (0, "{\"id\":1,\"ok\":true,\"result\":10}\n"));
+fn removed_directory_is_created_again() {
+    let (stderr, output) =
+        with_changing_folder(|folder| fs::remove_dir_all(folder.parent().unwrap()).unwrap());
+    assert_eq!((output.code(), stderr.as_str()), (0, "{\"id\":1,\"ok\":true,\"result\":10}\n"));
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_again_is_named() {
-    let (told, output) = with_changing_folder(|folder| {
+fn directory_that_cannot_be_created_is_named() {
+    let (stderr, output) = with_changing_folder(|folder| {
         fs::remove_dir(folder).unwrap();
         fs::write(folder, "").unwrap();
     });
-    assert_eq!(output.code(), 4, "{told}");
-    assert!(told.contains("session/tmp") && told.contains("Not a directory (os error 20)"), "{told}");
-    assert!(!told.contains("descriptors"), "{told}");
+    assert_eq!(output.code(), 4, "{stderr}");
+    assert!(stderr.contains("session/tmp") && stderr.contains("Not a directory (os error 20)"), "{stderr}");
+    assert!(!stderr.contains("descriptors"), "{stderr}");
 }
 
 #[test]
-fn a_start_that_panicked_is_tried_again() {
+fn panicked_start_is_retried() {
     let _case = Case::begin();
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan { once: Some(folder.path().join("once")), ..Plan::new(Wrong::SpoiltHello) };
-    let pool = rogues(1, &plan).build().unwrap();
-    assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
+    let plan =
+        RoguePlan { once: Some(folder.path().join("once")), ..RoguePlan::new(Misbehavior::OversizedHello) };
+    let pool = rogue_builder(1, &plan).build().unwrap();
+    assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
     finish(&pool);
 }

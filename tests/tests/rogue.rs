@@ -1,4 +1,5 @@
-//! Workers that speak the protocol wrongly: every one gets a clear verdict in bounded time and harms nobody else.
+//! Workers that violate the protocol: each is detected in bounded time with a clear cause and affects no
+//! other worker.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,90 +11,95 @@ use std::{
 use end_to_end::{
     Case,
     counter::Counter,
-    probe::{LIMIT, Probe, Stage, finish, processes, until},
+    probe::{Barrier, Probe, TIMEOUT, finish, processes, wait_until},
     program,
-    rogue::{AT_THE_START, LATE, Plan, WITH_A_BATCH, Wrong, rogues},
+    rogue::{FAILS_ON_BATCH, FAILS_TO_START, Misbehavior, NEVER_READY, RoguePlan, rogue_builder},
     runner,
-    workers::living,
+    workers::live_pids,
 };
 use pool::{
     DeathCause, Executor, JobError, JobOptions, OnWorkerDeath, ProcessPool, ResultError, SubmitError,
 };
 
-/// Longer than any verdict on a rogue may take on a busy machine.
-const BOUND: Duration = Duration::from_secs(20);
+/// Maximum time until a rogue is detected on a busy machine.
+const MAX_DELAY: Duration = Duration::from_secs(20);
 
-type Verdict = JobError<end_to_end::probe::Mishap>;
+type Failure = JobError<end_to_end::probe::ProbeError>;
 
-/// What a worker does wrong that leaves its job without an outcome.
-fn without_an_answer() -> impl Iterator<Item = Wrong> {
-    WITH_A_BATCH.into_iter().filter(|&wrong| wrong != Wrong::AnswersTwice)
+/// Returns the misbehavior that leaves the job without an outcome.
+fn without_an_answer() -> impl Iterator<Item = Misbehavior> {
+    FAILS_ON_BATCH.into_iter().filter(|&misbehavior| misbehavior != Misbehavior::AnswersTwice)
 }
 
-/// The verdict on one job, which must come in bounded time.
-fn verdict(pool: &ProcessPool<Probe>, wrong: Wrong) -> Verdict {
+/// Returns the failure of one job and checks that it is reported in bounded time.
+fn failure(pool: &ProcessPool<Probe>, misbehavior: Misbehavior) -> Failure {
     let start = Instant::now();
-    let result = pool.submit(Probe::Double(1)).unwrap().result(LIMIT);
-    assert!(start.elapsed() < BOUND, "{wrong:?} took {:?}", start.elapsed());
+    let result = pool.submit(Probe::Double(1)).unwrap().result(TIMEOUT);
+    assert!(start.elapsed() < MAX_DELAY, "{misbehavior:?} took {:?}", start.elapsed());
     match result {
         Err(ResultError::Failed(failure)) => failure,
-        other => panic!("{wrong:?} yields {other:?}"),
+        other => panic!("{misbehavior:?} returns {other:?}"),
     }
 }
 
-/// The cause for which a pool gave up.
-fn cause(pool: &ProcessPool<Probe>, wrong: Wrong) -> String {
-    let JobError::Abandoned(cause) = verdict(pool, wrong) else { panic!("{wrong:?} breaks no pool") };
+/// Returns the cause for which a pool broke.
+fn cause(pool: &ProcessPool<Probe>, misbehavior: Misbehavior) -> String {
+    let JobError::Abandoned(cause) = failure(pool, misbehavior) else {
+        panic!("{misbehavior:?} did not break the pool")
+    };
     assert_eq!(pool.broken(), Some(cause.clone()));
     assert_eq!(pool.submit(Probe::Double(1)).err(), Some(SubmitError::Broken(cause.clone())));
     cause.to_string()
 }
 
-/// Runs jobs on a pool, and proves that each has one outcome.
+/// Runs jobs on a pool and checks that each has one outcome.
 fn run_jobs(pool: &ProcessPool<Probe>, count: u64) {
     let counter = Arc::new(Counter::default());
     let mut submitter = pool.submitter(counter.clone());
     (0..count).for_each(|n| submitter.push(n, Probe::Double(n), JobOptions::default()));
     submitter.flush();
-    counter.until(count);
+    counter.wait_for(count);
 }
 
 #[test]
-fn who_cannot_even_start_breaks_the_pool_with_the_cause() {
+fn worker_that_cannot_start_breaks_the_pool_with_the_cause() {
     let _case = Case::begin();
     let neighbour = processes(1);
     run_jobs(&neighbour, 10);
-    for wrong in AT_THE_START {
+    for misbehavior in FAILS_TO_START {
         for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
-            let pool = rogues(1, &Plan::new(wrong)).on_worker_death(policy).build().unwrap();
-            let cause = cause(&pool, wrong);
-            let words = match wrong {
-                Wrong::OtherVersion => "version",
-                Wrong::OtherJobs => "job type `others`, expected `probe`",
-                Wrong::GarbageHello | Wrong::EarlyReceipt => {
+            let pool =
+                rogue_builder(1, &RoguePlan::new(misbehavior)).on_worker_death(policy).build().unwrap();
+            let cause = cause(&pool, misbehavior);
+            let words = match misbehavior {
+                Misbehavior::OtherVersion => "version",
+                Misbehavior::OtherJobType => "job type `others`, expected `probe`",
+                Misbehavior::GarbageHello | Misbehavior::EarlyAck => {
                     "unexpected message in the handshake with the worker"
                 }
-                Wrong::SpoiltHello => "the peer sent data that ipc-channel cannot parse",
-                Wrong::LeavesAtOnce | Wrong::DiesInHandshake => "handshake with the worker failed",
+                Misbehavior::OversizedHello => "the peer sent data that ipc-channel cannot parse",
+                Misbehavior::ExitsBeforeHello | Misbehavior::ExitsInHandshake => {
+                    "handshake with the worker failed"
+                }
                 _ => "the worker did not connect",
             };
-            assert!(cause.contains(words), "{wrong:?}: {cause}");
+            assert!(cause.contains(words), "{misbehavior:?}: {cause}");
             finish(&pool);
         }
     }
     run_jobs(&neighbour, 10);
-    assert_eq!(neighbour.worker_stats().len(), 1, "the good worker was not disturbed");
+    assert_eq!(neighbour.worker_stats().len(), 1, "the good worker was affected");
     finish(&neighbour);
 }
 
 #[test]
-fn who_is_never_ready_is_given_up_after_a_while() {
+fn worker_that_is_never_ready_times_out() {
     let _case = Case::begin();
-    for wrong in LATE {
+    for misbehavior in NEVER_READY {
         let limit = Duration::from_millis(100);
-        let pool = rogues(1, &Plan::new(wrong)).start_timeout(limit).build().unwrap();
-        let cause = cause(&pool, wrong);
-        assert!(cause.contains("the worker was not ready in time"), "{wrong:?}: {cause}");
+        let pool = rogue_builder(1, &RoguePlan::new(misbehavior)).start_timeout(limit).build().unwrap();
+        let cause = cause(&pool, misbehavior);
+        assert!(cause.contains("the worker was not ready in time"), "{misbehavior:?}: {cause}");
         finish(&pool);
     }
 }
@@ -101,55 +107,63 @@ fn who_is_never_ready_is_given_up_after_a_while() {
 #[test]
 fn workers_that_are_never_ready_in_turns_break_the_pool() {
     let _case = Case::begin();
-    // Longer than the pause before a replacement, so that some worker is always starting.
+    // Longer than the backoff before a replacement, so that some worker is always starting.
     let limit = Duration::from_secs(1);
-    let cases = [(2, Wrong::StaysAway), (2, Wrong::SaysNothing), (3, Wrong::NeverReady)];
-    let pools = cases.map(|(workers, wrong)| {
-        (rogues(workers, &Plan::new(wrong)).start_timeout(limit).build().unwrap(), workers, wrong)
+    let cases =
+        [(2, Misbehavior::NeverConnects), (2, Misbehavior::NeverSendsHello), (3, Misbehavior::NeverReady)];
+    let pools = cases.map(|(workers, misbehavior)| {
+        (
+            rogue_builder(workers, &RoguePlan::new(misbehavior)).start_timeout(limit).build().unwrap(),
+            workers,
+            misbehavior,
+        )
     });
-    // Workers are started on demand, one for each job.
+    // Workers start on demand, one per job.
     let mut jobs = Vec::new();
     for turn in 0..3 {
-        for (pool, workers, wrong) in &pools {
+        for (pool, workers, misbehavior) in &pools {
             if turn < *workers {
-                jobs.push((pool.submit(Probe::Double(1)).unwrap(), wrong));
+                jobs.push((pool.submit(Probe::Double(1)).unwrap(), misbehavior));
             }
         }
         std::thread::sleep(limit / 3);
     }
-    for (job, wrong) in jobs {
-        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(BOUND) else {
-            panic!("{wrong:?}: no end")
+    for (job, misbehavior) in jobs {
+        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(MAX_DELAY) else {
+            panic!("{misbehavior:?}: not abandoned")
         };
-        assert!(cause.contains("the worker was not ready in time"), "{wrong:?}: {cause}");
+        assert!(cause.contains("the worker was not ready in time"), "{misbehavior:?}: {cause}");
     }
-    for (pool, workers, wrong) in &pools {
+    for (pool, workers, misbehavior) in &pools {
         let starts = pool.worker_stats().len();
-        assert!(starts <= 5 + 2 * workers, "{wrong:?}: {starts} starts");
+        assert!(starts <= 5 + 2 * workers, "{misbehavior:?}: {starts} starts");
         finish(pool);
     }
 }
 
 #[test]
-fn who_goes_wrong_in_a_job_costs_that_job_and_nothing_else() {
+fn worker_that_misbehaves_in_a_job_fails_only_that_job() {
     let _case = Case::begin();
-    for wrong in without_an_answer() {
-        let plan = Plan { publishes: true, ..Plan::new(wrong) };
-        let pool = rogues(1, &plan).retries(1).build().unwrap();
+    for misbehavior in without_an_answer() {
+        let plan = RoguePlan { publishes_job: true, ..RoguePlan::new(misbehavior) };
+        let pool = rogue_builder(1, &plan).retries(1).build().unwrap();
         for _ in 0..2 {
-            let JobError::Crashed { death, attempts, .. } = verdict(&pool, wrong) else {
-                panic!("{wrong:?} is no crash")
+            let JobError::Crashed { death, attempts, .. } = failure(&pool, misbehavior) else {
+                panic!("{misbehavior:?} is not a crash")
             };
-            assert_eq!(attempts, 2, "{wrong:?}");
-            let causes = match wrong {
-                Wrong::Dies | Wrong::HalfThenDeath => vec![DeathCause::Exited(5)],
-                // It is hung up on first, and takes that for the end.
-                Wrong::GarbagePacket | Wrong::LargePacket | Wrong::HugePacket | Wrong::Nested => {
+            assert_eq!(attempts, 2, "{misbehavior:?}");
+            let causes = match misbehavior {
+                Misbehavior::Exits | Misbehavior::HalfThenExits => vec![DeathCause::Exited(5)],
+                // Its link is closed first, upon which it may exit.
+                Misbehavior::GarbagePacket
+                | Misbehavior::LargePacket
+                | Misbehavior::HugePacket
+                | Misbehavior::Nested => {
                     vec![DeathCause::Exited(0), DeathCause::Signalled(9)]
                 }
                 _ => vec![DeathCause::Signalled(9)],
             };
-            assert!(causes.contains(&death.cause), "{wrong:?}: {death}");
+            assert!(causes.contains(&death.cause), "{misbehavior:?}: {death}");
         }
         assert_eq!(pool.broken(), None);
         finish(&pool);
@@ -157,66 +171,83 @@ fn who_goes_wrong_in_a_job_costs_that_job_and_nothing_else() {
 }
 
 #[test]
-fn who_goes_wrong_between_jobs_breaks_the_pool_in_the_end() {
+fn worker_that_misbehaves_between_jobs_eventually_breaks_the_pool() {
     let _case = Case::begin();
-    for wrong in without_an_answer() {
-        let pool = rogues(1, &Plan::new(wrong)).build().unwrap();
-        let cause = cause(&pool, wrong);
-        assert!(cause.contains("process "), "{wrong:?}: {cause}");
+    for misbehavior in without_an_answer() {
+        let pool = rogue_builder(1, &RoguePlan::new(misbehavior)).build().unwrap();
+        let cause = cause(&pool, misbehavior);
+        assert!(cause.contains("process "), "{misbehavior:?}: {cause}");
         finish(&pool);
     }
 }
 
 #[test]
-fn who_goes_wrong_breaks_a_pool_that_does_not_heal() {
+fn misbehaving_worker_breaks_a_pool_that_does_not_heal() {
     let _case = Case::begin();
-    for wrong in without_an_answer() {
-        let plan = Plan { publishes: true, ..Plan::new(wrong) };
-        let pool = rogues(1, &plan).on_worker_death(OnWorkerDeath::Break).build().unwrap();
-        assert!(cause(&pool, wrong).contains("process "), "{wrong:?}");
-        assert_eq!(pool.worker_stats().len(), 1, "one was enough");
+    for misbehavior in without_an_answer() {
+        let plan = RoguePlan { publishes_job: true, ..RoguePlan::new(misbehavior) };
+        let pool = rogue_builder(1, &plan).on_worker_death(OnWorkerDeath::Break).build().unwrap();
+        assert!(cause(&pool, misbehavior).contains("process "), "{misbehavior:?}");
+        assert_eq!(pool.worker_stats().len(), 1, "more than one worker was started");
         finish(&pool);
     }
 }
 
 #[test]
-fn a_pool_heals_from_one_rogue_and_no_job_is_lost_or_answered_twice() {
+fn pool_heals_from_one_rogue_without_lost_or_duplicate_outcomes() {
     let _case = Case::begin();
-    let early = [Wrong::ExitsAtOnce, Wrong::LeavesAtOnce, Wrong::DiesInHandshake, Wrong::Knocks];
-    for (wrong, good_batches) in
-        early.into_iter().chain(WITH_A_BATCH).flat_map(|wrong| [(wrong, 0), (wrong, 2)])
+    let early = [
+        Misbehavior::ExitsImmediately,
+        Misbehavior::ExitsBeforeHello,
+        Misbehavior::ExitsInHandshake,
+        Misbehavior::ConnectsWithGarbage,
+    ];
+    for (misbehavior, good_batches) in
+        early.into_iter().chain(FAILS_ON_BATCH).flat_map(|misbehavior| [(misbehavior, 0), (misbehavior, 2)])
     {
-        let stage = Stage::new();
-        let once = Some(stage.file("once"));
-        let pool = rogues(2, &Plan { once, good_batches, ..Plan::new(wrong) }).build().unwrap();
+        let barrier = Barrier::new();
+        let once = Some(barrier.file("once"));
+        let pool = rogue_builder(2, &RoguePlan { once, good_batches, ..RoguePlan::new(misbehavior) })
+            .build()
+            .unwrap();
         run_jobs(&pool, 300);
-        assert!(stage.file("once").exists());
-        assert_eq!(pool.broken(), None, "{wrong:?}");
+        assert!(barrier.file("once").exists());
+        assert_eq!(pool.broken(), None, "{misbehavior:?}");
         finish(&pool);
     }
 }
 
 #[test]
-fn a_misfit_among_good_workers_is_done_without() {
+fn incompatible_worker_among_good_ones_is_tolerated() {
     let _case = Case::begin();
-    for wrong in [Wrong::OtherVersion, Wrong::OtherJobs, Wrong::GarbageHello, Wrong::EarlyReceipt] {
-        let stage = Stage::new();
-        let pool = rogues(2, &Plan { once: Some(stage.file("once")), ..Plan::new(wrong) }).build().unwrap();
+    for misbehavior in [
+        Misbehavior::OtherVersion,
+        Misbehavior::OtherJobType,
+        Misbehavior::GarbageHello,
+        Misbehavior::EarlyAck,
+    ] {
+        let barrier = Barrier::new();
+        let pool =
+            rogue_builder(2, &RoguePlan { once: Some(barrier.file("once")), ..RoguePlan::new(misbehavior) })
+                .build()
+                .unwrap();
         pool.prestart();
         run_jobs(&pool, 300);
-        assert_eq!(pool.broken(), None, "{wrong:?}");
+        assert_eq!(pool.broken(), None, "{misbehavior:?}");
         finish(&pool);
     }
 }
 
 #[test]
-fn answers_that_make_no_sense_cost_their_jobs_and_not_the_worker() {
+fn invalid_outcomes_fail_their_jobs_and_keep_the_worker() {
     let _case = Case::begin();
-    for wrong in [Wrong::UnknownStatus, Wrong::Undecodable] {
-        let pool = rogues(1, &Plan::new(wrong)).build().unwrap();
+    for misbehavior in [Misbehavior::UnknownStatus, Misbehavior::Undecodable] {
+        let pool = rogue_builder(1, &RoguePlan::new(misbehavior)).build().unwrap();
         for _ in 0..10 {
-            let JobError::Codec(words) = verdict(&pool, wrong) else { panic!("{wrong:?} is decoded") };
-            assert!(wrong == Wrong::Undecodable || words.contains("unknown kind"), "{words}");
+            let JobError::Codec(words) = failure(&pool, misbehavior) else {
+                panic!("{misbehavior:?} was decoded")
+            };
+            assert!(misbehavior == Misbehavior::Undecodable || words.contains("unknown kind"), "{words}");
         }
         assert_eq!(pool.worker_stats().len(), 1);
         finish(&pool);
@@ -224,110 +255,121 @@ fn answers_that_make_no_sense_cost_their_jobs_and_not_the_worker() {
 }
 
 #[test]
-fn a_worker_that_lies_about_its_time_confuses_nobody() {
+fn absurd_busy_time_is_tolerated() {
     let _case = Case::begin();
-    let pool = rogues(1, &Plan::new(Wrong::AbsurdBusy)).build().unwrap();
+    let pool = rogue_builder(1, &RoguePlan::new(Misbehavior::AbsurdBusy)).build().unwrap();
     run_jobs(&pool, 300);
     assert!(pool.worker_stats()[0].busy > Duration::from_secs(1 << 33));
     finish(&pool);
 }
 
 #[test]
-fn who_answers_twice_has_answered() {
+fn duplicate_answer_is_ignored() {
     let _case = Case::begin();
-    let pool = rogues(1, &Plan::new(Wrong::AnswersTwice)).build().unwrap();
+    let pool = rogue_builder(1, &RoguePlan::new(Misbehavior::AnswersTwice)).build().unwrap();
     run_jobs(&pool, 50);
     assert_eq!(pool.broken(), None);
     finish(&pool);
 }
 
 #[test]
-fn a_batch_that_is_never_answered_ends_with_the_limit_of_its_job() {
+fn unanswered_batch_ends_with_the_time_limit_of_its_job() {
     let _case = Case::begin();
-    for wrong in [Wrong::NeverAnswers, Wrong::HalfThenSilence] {
-        let plan = Plan { publishes: true, good_batches: 1, ..Plan::new(wrong) };
-        let pool = rogues(1, &plan).time_limit(Duration::from_millis(200)).build().unwrap();
-        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
-        let JobError::TimedOut { attempts, .. } = verdict(&pool, wrong) else { panic!("{wrong:?} has time") };
+    for misbehavior in [Misbehavior::NeverAnswers, Misbehavior::HalfThenHangs] {
+        let plan = RoguePlan { publishes_job: true, good_batches: 1, ..RoguePlan::new(misbehavior) };
+        let pool = rogue_builder(1, &plan).time_limit(Duration::from_millis(200)).build().unwrap();
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
+        let JobError::TimedOut { attempts, .. } = failure(&pool, misbehavior) else {
+            panic!("{misbehavior:?} did not time out")
+        };
         assert_eq!(attempts, 1);
-        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8);
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
         finish(&pool);
     }
 }
 
 #[test]
-fn a_batch_that_is_never_answered_can_be_ended_by_hand() {
+fn unanswered_batch_can_be_killed_and_stopped() {
     let _case = Case::begin();
-    for wrong in [Wrong::NeverAnswers, Wrong::HalfThenSilence] {
-        let pool = rogues(1, &Plan::new(wrong)).build().unwrap();
+    for misbehavior in [Misbehavior::NeverAnswers, Misbehavior::HalfThenHangs] {
+        let pool = rogue_builder(1, &RoguePlan::new(misbehavior)).build().unwrap();
         let job = pool.submit(Probe::Double(4)).unwrap();
-        until("the job is out", || job.running());
+        wait_until("the job is running", || job.running());
         assert!(job.kill());
-        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
         let job = pool.submit(Probe::Double(4)).unwrap();
-        until("the job is out", || job.running());
+        wait_until("the job is running", || job.running());
         pool.stop(Duration::from_millis(50));
-        assert!(matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
         finish(&pool);
     }
 }
 
 #[test]
-fn who_does_not_leave_is_killed() {
+fn worker_that_does_not_exit_is_killed() {
     let _case = Case::begin();
-    let plan = Plan { publishes: true, ..Plan::new(Wrong::NeverLeaves) };
-    let pool = rogues(2, &plan).exit_timeout(Duration::from_millis(100)).build().unwrap();
+    let plan = RoguePlan { publishes_job: true, ..RoguePlan::new(Misbehavior::IgnoresShutdown) };
+    let pool = rogue_builder(2, &plan).exit_timeout(Duration::from_millis(100)).build().unwrap();
     run_jobs(&pool, 300);
     let start = Instant::now();
     finish(&pool);
-    assert!(start.elapsed() < BOUND && living(&pool).is_empty());
+    assert!(start.elapsed() < MAX_DELAY && live_pids(&pool).is_empty());
     let reports = pool.reports();
     assert!(!reports.is_empty());
     for report in reports {
-        let told = report.report.unwrap_err();
-        assert!(told.contains("the worker exited without a report") && told.contains("signal 9"), "{told}");
+        let reason = report.report.unwrap_err();
+        assert!(
+            reason.contains("the worker exited without a report") && reason.contains("signal 9"),
+            "{reason}"
+        );
     }
 }
 
-fn runner_with(plan: &Plan, arguments: &[&str]) -> end_to_end::Output {
+fn runner_with(plan: &RoguePlan, arguments: &[&str]) -> end_to_end::Output {
     let worker = program("rogue-worker");
     let call = runner(["--worker-bin".as_ref(), worker.as_os_str()]).with(|c| c.args(arguments));
     call.with(|c| c.envs(plan.environment())).stdin("{\"op\":\"sum\",\"n\":4}\n".repeat(3)).run()
 }
 
 #[test]
-fn runner_says_why_no_worker_could_be_started() {
-    for (wrong, words) in [
-        (Wrong::ExitsAtOnce, "the worker did not connect"),
-        (Wrong::OtherVersion, "version"),
-        (Wrong::OtherJobs, "job type `others`, expected `"),
-        (Wrong::GarbageHello, "unexpected message in the handshake with the worker"),
-        (Wrong::GarbageOutcomes, "process "),
+fn runner_reports_why_no_worker_could_be_started() {
+    for (misbehavior, words) in [
+        (Misbehavior::ExitsImmediately, "the worker did not connect"),
+        (Misbehavior::OtherVersion, "version"),
+        (Misbehavior::OtherJobType, "job type `others`, expected `"),
+        (Misbehavior::GarbageHello, "unexpected message in the handshake with the worker"),
+        (Misbehavior::GarbageOutcomes, "process "),
     ] {
-        let output = runner_with(&Plan::new(wrong), &["-w", "1"]);
-        assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into(); 3], 4), "{wrong:?}");
-        assert!(output.stderr.contains(words), "{wrong:?}: {}", output.stderr);
-        assert!(output.elapsed < BOUND);
+        let output = runner_with(&RoguePlan::new(misbehavior), &["-w", "1"]);
+        assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into(); 3], 4), "{misbehavior:?}");
+        assert!(output.stderr.contains(words), "{misbehavior:?}: {}", output.stderr);
+        assert!(output.elapsed < MAX_DELAY);
     }
 }
 
 #[test]
 fn runner_reports_the_jobs_of_rogues_as_crashed() {
-    for wrong in [Wrong::Dies, Wrong::GarbageOutcomes, Wrong::HalfThenDeath, Wrong::HugePacket] {
-        let plan = Plan { publishes: true, ..Plan::new(wrong) };
+    for misbehavior in [
+        Misbehavior::Exits,
+        Misbehavior::GarbageOutcomes,
+        Misbehavior::HalfThenExits,
+        Misbehavior::HugePacket,
+    ] {
+        let plan = RoguePlan { publishes_job: true, ..RoguePlan::new(misbehavior) };
         let output = runner_with(&plan, &["-w", "1", "--retries", "0"]);
-        assert_eq!((output.kinds(), output.code()), (vec!["crashed".into(); 3], 1), "{wrong:?}");
-        assert!(output.elapsed < BOUND);
+        assert_eq!((output.kinds(), output.code()), (vec!["crashed".into(); 3], 1), "{misbehavior:?}");
+        assert!(output.elapsed < MAX_DELAY);
     }
 }
 
 #[test]
 fn runner_heals_from_one_rogue() {
-    // With one outcome too many a rogue that does not know the jobs has as many as it should have.
-    for wrong in without_an_answer().filter(|&wrong| wrong != Wrong::TooMany) {
+    // A rogue that cannot decode the jobs sends the right number of outcomes with one too many.
+    for misbehavior in without_an_answer().filter(|&misbehavior| misbehavior != Misbehavior::TooManyOutcomes)
+    {
         let folder = tempfile::tempdir().unwrap();
         let once = Some(folder.path().join("once"));
-        let output = runner_with(&Plan { once, ..Plan::new(wrong) }, &["-w", "1"]);
-        assert_eq!((output.kinds(), output.code()), (vec!["ok".into(); 3], 0), "{wrong:?}");
+        let output = runner_with(&RoguePlan { once, ..RoguePlan::new(misbehavior) }, &["-w", "1"]);
+        assert_eq!((output.kinds(), output.code()), (vec!["ok".into(); 3], 0), "{misbehavior:?}");
     }
 }

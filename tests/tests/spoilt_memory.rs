@@ -1,4 +1,4 @@
-//! A worker that overwrites all memory that it shares with its parent spoils its own jobs in flight, and nothing else.
+//! A worker that overwrites all memory that it shares with its parent affects only its own jobs in flight.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,25 +11,25 @@ use std::{
 
 use end_to_end::{
     Case,
-    probe::{Probe, Stage, finish, until},
-    rogue::{Plan, Wrong, rogues},
+    probe::{Barrier, Probe, finish, wait_until},
+    rogue::{Misbehavior, RoguePlan, rogue_builder},
 };
 use parking_lot::Mutex;
 use pool::{Executor, JobOptions, Observer, PoolEvent, Resolved, Sink, WorkerId};
 
 const JOBS: u64 = 100;
 
-/// Longer than any verdict may take on a busy machine, with the time after which a worker counts as stalled.
-const BOUND: Duration = Duration::from_secs(30);
+/// Maximum duration of a run on a busy machine, including the time after which a worker counts as stalled.
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// Which jobs each worker has been sent, and which process it is.
+/// Records the jobs that each worker was sent, and its process id.
 #[derive(Default)]
-struct Sent {
+struct SentJobs {
     jobs: Mutex<HashMap<WorkerId, BTreeSet<u64>>>,
     processes: Mutex<HashMap<WorkerId, u32>>,
 }
 
-impl Observer for Sent {
+impl Observer for SentJobs {
     fn note(&self, event: &PoolEvent) {
         match event {
             PoolEvent::WorkerReady { worker, pid, .. } => drop(self.processes.lock().insert(*worker, *pid)),
@@ -41,8 +41,8 @@ impl Observer for Sent {
     }
 }
 
-impl Sent {
-    /// The jobs that this process was sent.
+impl SentJobs {
+    /// Returns the jobs that this process was sent.
     fn to(&self, pid: u32) -> BTreeSet<u64> {
         let processes = self.processes.lock();
         let worker = processes.iter().find(|(_, process)| **process == pid).map(|(worker, _)| *worker);
@@ -50,7 +50,7 @@ impl Sent {
     }
 }
 
-/// How often each job was resolved, and which were resolved wrongly.
+/// Number of resolutions of each job, and the jobs with wrong outcomes.
 #[derive(Default)]
 struct Outcomes(Mutex<(BTreeMap<u64, u32>, BTreeSet<u64>)>);
 
@@ -66,23 +66,24 @@ impl Sink<Probe> for Outcomes {
     }
 }
 
-fn one_run(seed: u64) {
-    let (stage, sent, outcomes) = (Stage::new(), Arc::new(Sent::default()), Arc::new(Outcomes::default()));
-    let once = stage.file("once");
-    let plan = Plan {
+fn check_seed(seed: u64) {
+    let (barrier, sent, outcomes) =
+        (Barrier::new(), Arc::new(SentJobs::default()), Arc::new(Outcomes::default()));
+    let once = barrier.file("once");
+    let plan = RoguePlan {
         once: Some(once.clone()),
         good_batches: seed % 3,
-        publishes: seed.is_multiple_of(2),
+        publishes_job: seed.is_multiple_of(2),
         seed,
-        ..Plan::new(Wrong::SpoilsMemory)
+        ..RoguePlan::new(Misbehavior::OverwritesMemory)
     };
-    let pool = rogues(2, &plan).observer(sent.clone()).build().unwrap();
+    let pool = rogue_builder(2, &plan).observer(sent.clone()).build().unwrap();
     let start = Instant::now();
     let mut submitter = pool.submitter(outcomes.clone());
     (0..JOBS).for_each(|n| submitter.push(n, Probe::Double(n), JobOptions::default()));
     submitter.flush();
-    until("all jobs are resolved", || outcomes.0.lock().0.len() as u64 == JOBS);
-    assert!(start.elapsed() < BOUND, "seed {seed} took {:?}", start.elapsed());
+    wait_until("all jobs are resolved", || outcomes.0.lock().0.len() as u64 == JOBS);
+    assert!(start.elapsed() < MAX_DELAY, "seed {seed} took {:?}", start.elapsed());
     assert_eq!(pool.broken(), None, "seed {seed}");
     drop(submitter);
     finish(&pool);
@@ -93,13 +94,13 @@ fn one_run(seed: u64) {
     assert!(of_others.is_empty(), "seed {seed}: jobs of other workers are wrong: {of_others:?}");
 }
 
-/// 40 runs, or as many as `SPOILT_RUNS` says, from the seed `SPOILT_SEED` on.
+/// Runs `SPOILT_RUNS` seeds (default 40), starting with `SPOILT_SEED` (default 0).
 #[test]
-fn other_workers_jobs_and_the_parent_are_untouched() {
+fn other_workers_jobs_and_the_parent_are_not_affected() {
     let number = |name: &str| env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
     let first = number("SPOILT_SEED").unwrap_or(0);
     for seed in first..first + number("SPOILT_RUNS").unwrap_or(40) {
         let _case = Case::begin();
-        one_run(seed);
+        check_seed(seed);
     }
 }

@@ -1,4 +1,4 @@
-//! How workers start: as what, with what, and how soon.
+//! Start of workers: role, arguments, environment and latency.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,28 +9,28 @@ use std::{
 
 use end_to_end::{
     Call, Case,
-    probe::{LIMIT, Probe, finish, processes},
+    probe::{Probe, TIMEOUT, finish, processes},
     program, runner, shell_jobs,
 };
 use pool::Executor;
 
-/// The variable that makes a process a worker.
+/// Environment variable that makes a process a worker.
 const ROLE: &str = "RUNNER_WORKER_ROLE";
 
-/// Has the shell put the role of its parent, a worker, into the environment of what it starts.
+/// Shell prefix that exports the role of its parent, a worker, to the programs that follow.
 const WITH_ROLE: &str = "RUNNER_WORKER_ROLE=\"$(tr '\\0' '\\n' < /proc/$PPID/environ | \
     sed -n s/^RUNNER_WORKER_ROLE=//p)\"; \
     test -n \"$RUNNER_WORKER_ROLE\" || exit 99; export RUNNER_WORKER_ROLE;";
 
 fn exit_code(script: &str) -> u64 {
     let executor = processes(1);
-    let code = executor.submit(Probe::Shell(script.to_owned())).unwrap().result(LIMIT).unwrap();
+    let code = executor.submit(Probe::Shell(script.to_owned())).unwrap().result(TIMEOUT).unwrap();
     finish(&executor);
     code
 }
 
 #[test]
-fn jobs_do_not_see_the_variable() {
+fn role_variable_is_hidden_from_jobs() {
     let _case = Case::begin();
     assert_eq!(exit_code("env | grep -q RUNNER_SLOT"), 0);
     assert_eq!(exit_code(&format!("env | grep {ROLE}")), 1);
@@ -41,17 +41,17 @@ fn jobs_do_not_see_the_variable() {
 }
 
 #[test]
-fn a_job_that_starts_its_own_program_starts_no_worker() {
+fn job_that_starts_its_own_program_starts_no_worker() {
     let _case = Case::begin();
-    // What a worker's program says to somebody who is no pool.
+    // Exit code of a worker program that was not started by a pool.
     assert_eq!(exit_code("/proc/$PPID/exe"), 2);
-    // Not even with the worker's own role.
+    // Also with the role of the worker.
     assert_eq!(exit_code(&format!("{WITH_ROLE} /proc/$PPID/exe")), 2);
     assert_eq!(exit_code(&format!("{WITH_ROLE} exec /proc/$PPID/exe")), 2);
 }
 
 #[test]
-fn a_role_that_nobody_gave_is_ignored() {
+fn forged_role_is_ignored() {
     let own = std::process::id();
     let mut values = vec![String::new(), "4".into(), "no role".into()];
     values.extend(["builtin", "probe"].map(|name| format!("{own} 0 {} {name}/nowhere", name.len())));
@@ -73,18 +73,18 @@ fn workers_have_no_arguments() {
 }
 
 #[test]
-fn a_program_without_standard_input_starts_workers() {
+fn program_without_standard_input_starts_workers() {
     let _case = Case::begin();
     let output = Call::new(&program("exit-probe"), ["work-without-input"]).run();
     assert_eq!(output.text(), "Ok(2)\nOk(4)\nOk(6)\nbroken: None\n", "{}", output.stderr);
 }
 
-/// The shortest time from a pool to its first result: other programs that run meanwhile only add to it.
+/// Returns the shortest time from building a pool to its first result; other programs can only add to it.
 fn first_result() -> Duration {
     let times = (0..15).map(|n| {
         let start = Instant::now();
         let executor = processes(1);
-        assert_eq!(executor.submit(Probe::Double(n)).unwrap().result(LIMIT).unwrap(), 2 * n);
+        assert_eq!(executor.submit(Probe::Double(n)).unwrap().result(TIMEOUT).unwrap(), 2 * n);
         let taken = start.elapsed();
         finish(&executor);
         taken
@@ -93,7 +93,7 @@ fn first_result() -> Duration {
 }
 
 #[test]
-fn the_first_result_takes_no_longer_with_much_memory() {
+fn start_latency_does_not_depend_on_the_memory_of_the_parent() {
     const MUCH: usize = 1 << 30;
     let _case = Case::begin();
     let available = fs::read_to_string("/proc/meminfo").unwrap();
@@ -104,7 +104,7 @@ fn the_first_result_takes_no_longer_with_much_memory() {
         return;
     }
     let little = first_result();
-    // Touched, so that there are page tables that a fork would copy.
+    // Touched, so that page tables exist that a fork would copy.
     let memory = vec![1u8; MUCH];
     let much = first_result();
     assert_eq!(std::hint::black_box(&memory)[MUCH / 2], 1);

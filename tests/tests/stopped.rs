@@ -1,4 +1,4 @@
-//! Runs that are stopped from outside with all their processes, as by a freezer or a suspended machine.
+//! Runs whose processes are all stopped from outside, as by a freezer or a suspended machine.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,10 +10,10 @@ use nix::{
     unistd::Pid,
 };
 
-/// Longer than the limits in these tests.
+/// Duration of the stop; longer than the limits in these tests.
 const STOP: Duration = Duration::from_millis(2500);
 
-/// A run with one job, which ends when it is [released](Held::release).
+/// A run with one job that ends when it is [released](Held::release).
 struct Held {
     run: Running,
     pipe: PathBuf,
@@ -28,7 +28,7 @@ impl Held {
         let jobs = shell_jobs(&[&format!("exec cat {}", pipe.display())]);
         let call = runner(["-w", "1", "--allow-command"].iter().chain(options)).stdin(jobs);
         let mut run = call.start();
-        run.until("the program runs", |run| run.programs("cat").len() == 1);
+        run.wait_until("the program runs", |run| run.programs("cat").len() == 1);
         Held { run, pipe, _folder: folder }
     }
 
@@ -40,7 +40,7 @@ impl Held {
 
     fn stop(&mut self) {
         self.signal_all(Signal::SIGSTOP);
-        self.run.until("all processes are stopped", |run| {
+        self.run.wait_until("all processes are stopped", |run| {
             run.processes().into_iter().all(|pid| run.state(pid) == Some('T'))
         });
     }
@@ -51,17 +51,17 @@ impl Held {
 }
 
 #[test]
-fn the_time_in_which_all_is_stopped_counts_against_no_limit() {
+fn stopped_time_does_not_count_against_limits() {
     let limits: [&[&str]; 3] = [&["--timeout", "2"], &["--time-limit", "2"], &[]];
     let mut runs = limits.map(Held::start);
-    // The grace period of running jobs.
+    // Starts the grace period of running jobs.
     runs[2].run.signal(Signal::SIGINT);
-    runs[2].run.until("the signal has been taken", |run| !run.has_pending_signals());
+    runs[2].run.wait_until("the signal is handled", |run| !run.has_pending_signals());
     thread::sleep(Duration::from_millis(300));
     runs.iter_mut().for_each(Held::stop);
     thread::sleep(STOP);
     runs.iter_mut().for_each(|held| held.signal_all(Signal::SIGCONT));
-    // Time enough for a limit that is over to be noticed.
+    // Time for an expired limit to be noticed.
     thread::sleep(Duration::from_millis(300));
     runs.iter().for_each(Held::release);
     let [limited, short, interrupted] = runs.map(|held| held.run.wait());
@@ -72,7 +72,7 @@ fn the_time_in_which_all_is_stopped_counts_against_no_limit() {
 }
 
 #[test]
-fn limits_are_in_force_again_when_a_run_goes_on() {
+fn limits_apply_again_after_a_stop() {
     let limits: [&[&str]; 2] = [&["--timeout", "1"], &["--time-limit", "1"]];
     let mut runs = limits.map(Held::start);
     runs.iter_mut().for_each(Held::stop);

@@ -1,4 +1,4 @@
-//! Runs at a terminal whose programs would like to have it.
+//! Runs at a terminal with programs that access the terminal.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,9 +19,10 @@ use nix::{
     sys::{signal::Signal, stat::Mode},
 };
 
-/// The call in a session of its own with a new controlling terminal, and the terminal's other end.
+/// Returns the invocation in a new session with a new controlling terminal, and the master side of the
+/// terminal.
 fn at_terminal(call: Call) -> (Call, File) {
-    // A terminal hangs up when no process holds its other end.
+    // A terminal hangs up when no process holds its master side.
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let other_end = posix_openpt(flags).unwrap();
     grantpt(&other_end).unwrap();
@@ -29,7 +30,8 @@ fn at_terminal(call: Call) -> (Call, File) {
     let path = ptsname_r(&other_end).unwrap();
     let terminal = File::from(open(path.as_str(), flags, Mode::empty()).unwrap());
     let call = call.with(|command| {
-        // SAFETY: both are system calls, which are safe between fork and exec; the closure owns the descriptor.
+        // SAFETY: both are system calls, which are safe between fork and exec; the closure owns the
+        // descriptor.
         #[allow(unsafe_code)]
         unsafe {
             command.pre_exec(move || {
@@ -49,9 +51,9 @@ fn exit_codes(output: &end_to_end::Output) -> Vec<Option<i64>> {
 }
 
 #[test]
-fn programs_cannot_open_the_terminal_and_go_on() {
+fn programs_of_workers_cannot_open_the_terminal() {
     let scripts = [
-        // Reads, writes, changes settings, wants to be in the foreground.
+        // Reads, writes, changes settings, moves itself to the foreground.
         "read line </dev/tty || exit 11",
         "echo here >/dev/tty || exit 12",
         "stty -F /dev/tty -echo || exit 13",
@@ -76,22 +78,23 @@ fn programs_of_threads_are_in_the_foreground() {
     }
 }
 
-/// A run at a terminal whose two programs, one in a process group of its own, are running.
+/// Starts a run at a terminal with two programs, one of them in its own process group, and waits until both
+/// run.
 fn two_programs() -> (Running, File) {
     let jobs = shell_jobs(&["exec sleep 1000", "timeout 2000 sleep 1000"]);
     let (call, terminal) = at_terminal(runner(["-w", "2", "--allow-command"]).stdin(jobs));
     let mut run = call.start();
-    run.until("both programs run", |run| run.programs("sleep").len() == 2);
+    run.wait_until("both programs run", |run| run.programs("sleep").len() == 2);
     (run, terminal)
 }
 
 #[test]
-fn an_interrupt_from_the_keyboard_is_the_runs_to_decide_on() {
+fn keyboard_interrupt_does_not_reach_programs_directly() {
     let (mut run, mut terminal) = two_programs();
     let programs = run.programs("sleep");
     terminal.write_all(b"\x03").unwrap();
-    run.until("the interrupt has been taken", |run| !run.has_pending_signals());
-    assert_eq!(run.programs("sleep"), programs, "they have two seconds");
+    run.wait_until("the interrupt is handled", |run| !run.has_pending_signals());
+    assert_eq!(run.programs("sleep"), programs, "the programs were ended before the grace period");
     let output = run.wait();
     assert_eq!(output.signal(), 2, "{}", output.stderr);
     assert_eq!(output.kinds(), ["cancelled"; 2]);
@@ -99,7 +102,7 @@ fn an_interrupt_from_the_keyboard_is_the_runs_to_decide_on() {
 }
 
 #[test]
-fn a_second_interrupt_from_the_keyboard_ends_the_run() {
+fn second_keyboard_interrupt_ends_the_run() {
     let (run, mut terminal) = two_programs();
     terminal.write_all(b"\x03\x03").unwrap();
     let output = run.wait();
@@ -107,7 +110,7 @@ fn a_second_interrupt_from_the_keyboard_ends_the_run() {
 }
 
 #[test]
-fn a_terminal_that_hangs_up_ends_the_run() {
+fn hangup_of_the_terminal_ends_the_run() {
     let (run, terminal) = two_programs();
     drop(terminal);
     let output = run.wait();
@@ -115,40 +118,40 @@ fn a_terminal_that_hangs_up_ends_the_run() {
 }
 
 #[test]
-fn a_suspension_from_the_keyboard_stops_programs_too() {
+fn keyboard_suspension_stops_programs() {
     let (mut run, mut terminal) = two_programs();
     let stops = |run: &Running, letter: char| {
         let all = [run.workers(), run.programs("sleep"), run.programs("timeout"), vec![run.pid()]].concat();
         all.len() == 6 && all.iter().all(|&pid| (run.state(pid) == Some('T')) == (letter == 'T'))
     };
     terminal.write_all(b"\x1a").unwrap();
-    run.until("all of it stands", |run| stops(run, 'T'));
+    run.wait_until("all processes are stopped", |run| stops(run, 'T'));
     run.signal(Signal::SIGCONT);
-    run.until("all of it goes on", |run| stops(run, 'R'));
+    run.wait_until("all processes are continued", |run| stops(run, 'R'));
     run.signal(Signal::SIGINT);
     run.signal(Signal::SIGINT);
     assert_eq!(run.wait().kinds(), ["cancelled"; 2]);
 }
 
 #[test]
-fn a_suspended_run_that_is_killed_takes_everything_with_it() {
+fn killed_suspended_run_leaves_no_process() {
     let (mut run, mut terminal) = two_programs();
     terminal.write_all(b"\x1a").unwrap();
-    run.until("the programs stand", |run| {
+    run.wait_until("the programs are stopped", |run| {
         run.programs("sleep").iter().all(|&pid| run.state(pid) == Some('T'))
     });
     run.signal(Signal::SIGKILL);
-    // That nothing is left a second later is proven by the harness.
+    // `wait` checks that no process is left after a second.
     assert_eq!(run.wait().signal(), 9);
 }
 
 #[test]
-fn as_the_first_process_of_a_namespace_an_interrupt_from_the_keyboard_comes_once() {
+fn init_process_receives_a_keyboard_interrupt_once() {
     let jobs = shell_jobs(&["exec sleep 1", "exec sleep 1000"]);
     let Some(call) = runner_as_init(&["-w", "2", "--allow-command"]) else { return };
     let (call, mut terminal) = at_terminal(call.stdin(jobs));
     let mut run = call.start();
-    run.until("both programs run", |run| run.programs("sleep").len() == 2);
+    run.wait_until("both programs run", |run| run.programs("sleep").len() == 2);
     terminal.write_all(b"\x03").unwrap();
     let output = run.wait();
     assert_eq!((output.kinds(), output.code()), (vec!["ok".to_owned(), "cancelled".to_owned()], 128 + 2));

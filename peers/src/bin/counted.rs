@@ -1,5 +1,5 @@
-//! Fixed programs whose instructions `scripts/count-instructions` counts: one for each room whose work does not depend on
-//! chance, other processes or the time of day.
+//! Fixed programs whose instructions `scripts/count-instructions` counts: one for each room whose work does
+//! not depend on chance, other processes or the time of day.
 
 use std::{collections::VecDeque, env, hint::black_box, process::ExitCode, time::Duration};
 

@@ -1,5 +1,6 @@
-//! Counts the instructions of fixed programs and compares them with a committed baseline; `scripts/count-instructions`
-//! builds everything and runs this. Times are noise on a busy machine, instructions are not.
+//! Counts the instructions of fixed programs and compares them with a committed baseline;
+//! `scripts/count-instructions` builds everything and runs this. Times are noise on a busy machine,
+//! instructions are not.
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +21,8 @@ const BASELINE: &str = "peers/instructions.json";
 /// From here on a difference is worth a look; what one run differs from the next is under 0.01 %.
 const TOLERANCE_PERCENT: f64 = 5.0;
 
-/// Each program's name, the file to run, and its arguments; `JOBS` stands for a file of jobs. All have one thread: those
-/// that wait for each other do so now more and now less, which makes 7 % of a whole run.
+/// Each program's name, the file to run, and its arguments; `JOBS` stands for a file of jobs. All have one
+/// thread: those that wait for each other do so now more and now less, which makes 7 % of a whole run.
 const PROGRAMS: [(&str, &str, &[&str]); 6] = [
     ("wire", "counted", &["wire"]),
     ("sched", "counted", &["sched"]),

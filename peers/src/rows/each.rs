@@ -1,4 +1,5 @@
-//! Rows 20 to 22: a program of the user's own, kept by `runner each`, and what its peers make of the same program.
+//! Rows 20 to 22: a program of the user's own, kept by `runner each`, and what its peers make of the same
+//! program.
 
 use std::{
     path::{Path, PathBuf},

@@ -63,8 +63,9 @@ fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
 
 /// Parent and worker block between two jobs.
 ///
-/// Waking a process on the core of the process that wakes it is cheap, so a channel with both ends on one core is what the
-/// pool is compared with. The channel between two cores shows what waking another core costs.
+/// Waking a process on the core of the process that wakes it is cheap, so a channel with both ends on one
+/// core is what the pool is compared with. The channel between two cores shows what waking another core
+/// costs.
 pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(200, 20);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;

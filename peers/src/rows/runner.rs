@@ -90,8 +90,8 @@ pub(super) fn feed(input: &mut impl Write, text: &str, count: usize) {
     let _ = (0..count).try_for_each(|_| input.write_all(text.as_bytes()));
 }
 
-/// The peak in MiB, read from the process itself: what the system says at its end is that of its parent's memory
-/// before `exec`, if that was larger.
+/// The peak in MiB, read from the process itself: what the system says at its end is that of its parent's
+/// memory before `exec`, if that was larger.
 pub(super) fn watch_memory(child: &mut Child) -> Result<f64> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak: f64 = 0.0;

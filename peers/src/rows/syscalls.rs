@@ -12,8 +12,8 @@ use crate::{
     table::number,
 };
 
-/// Calls of the parent and its workers together. A `sched_yield` of a thread that polls wakes no process, so yields are shown
-/// apart.
+/// Calls of the parent and its workers together. A `sched_yield` of a thread that polls wakes no process, so
+/// yields are shown apart.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let sum = bench.sum(count);

@@ -1,4 +1,4 @@
-//! What a broken peer may send: packets of any content, and payloads in them that may be any bytes.
+//! Packets and payloads of arbitrary bytes, as a faulty peer may send them.
 
 #![no_main]
 
@@ -26,7 +26,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     decode_all(bytes);
     let (ours, theirs) = memory_pair();
     for packet in packets(bytes) {
-        ours.sender.send(packet).expect("the other end is there");
+        ours.sender.send(packet).expect("the other end is closed");
     }
     drop(ours);
     let mut inbox = Inbox::new(theirs.receiver);
@@ -35,7 +35,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Cuts the bytes at lengths that stand among them: two bytes each.
+/// Splits the input into packets, each preceded by its length in two bytes.
 fn packets(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (&[low, high], after) = rest.split_first_chunk()?;
@@ -75,10 +75,10 @@ fn decode_all(bytes: &[u8]) {
     let _ = CodecKind::Bincode.decode::<Sample>(bytes);
 }
 
-/// What can be decoded can be encoded, and is then decoded to the same.
+/// Checks that a value that can be decoded can be encoded, and is then decoded to the same value.
 fn decode<T: Serialize + DeserializeOwned + Debug + PartialEq>(bytes: &[u8]) {
     let Ok(value) = CodecKind::Bincode.decode::<T>(bytes) else { return };
     let mut encoded = Vec::new();
-    CodecKind::Bincode.encode(&value, &mut encoded).expect("what was decoded can be encoded");
-    assert_eq!(CodecKind::Bincode.decode::<T>(&encoded).expect("what was encoded can be decoded"), value);
+    CodecKind::Bincode.encode(&value, &mut encoded).expect("cannot encode a decoded value");
+    assert_eq!(CodecKind::Bincode.decode::<T>(&encoded).expect("cannot decode an encoded value"), value);
 }

@@ -1,4 +1,4 @@
-//! The input of `runner`: no text is a surprise, and the size of reads changes nothing.
+//! Input of `runner`: no text causes a panic, and the result does not depend on the size of reads.
 
 #![no_main]
 

@@ -1,19 +1,20 @@
-//! A file that is given as a journal: whatever it holds, reading it ends, and what can be read can be read again.
+//! Journal file with arbitrary content: reading it terminates, and every record that is listed can be read.
 
 #![no_main]
 
 use std::{fs, path::PathBuf};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    // In memory, where the system has such a place: this is not about disks.
-    let folder = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir);
+    // In memory if possible, since disk I/O is not under test.
+    let shared_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());
+    let folder = shared_memory.unwrap_or_else(std::env::temp_dir);
     let file = folder.join(format!("runner-fuzz-{}", std::process::id()));
-    fs::write(&file, bytes).expect("a small file can be written");
+    fs::write(&file, bytes).expect("cannot write the file");
     if let Ok((_, mut recorded)) = journal::Locked::open(&file).and_then(|locked| locked.resume(false)) {
         let positions: Vec<u64> = recorded.positions().collect();
         assert_eq!(positions.len(), recorded.len());
         for position in positions {
-            let record = recorded.find(position).expect("the file can be read").expect("it is there");
+            let record = recorded.find(position).expect("cannot read the file").expect("no such record");
             assert_eq!(record.position, position);
         }
     }

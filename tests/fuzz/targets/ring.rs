@@ -1,5 +1,5 @@
-//! What a worker may write to the memory that it shares with its parent: the parent gets packets or an error, reads nothing
-//! else, and sends no more than fits.
+//! Arbitrary writes of a worker to the memory that it shares with its parent: the parent receives packets or
+//! an error, reads no other memory, and sends no more than fits.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use sys::shared_page::SharedPage;
 use wire::ring::parent_link;
 
-/// Takes off up to eight bytes as a number.
+/// Removes up to eight bytes and returns them as a number.
 fn number(rest: &mut &[u8]) -> u64 {
     let (bytes, after) = rest.split_at((rest.len()).min(8));
     *rest = after;
@@ -17,13 +17,13 @@ fn number(rest: &mut &[u8]) -> u64 {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let (parent, fd) = SharedPage::create().expect("there is memory");
-    let worker = SharedPage::open(fd).expect("it has just been made");
+    let (parent, fd) = SharedPage::create().expect("cannot create the shared page");
+    let worker = SharedPage::open(fd).expect("cannot open the shared page");
     let parent = Arc::new(parent);
     let mut link = parent_link(parent.clone());
     let mut rest = input;
-    let mut is_spoilt = false;
-    while !rest.is_empty() && !is_spoilt {
+    let mut has_failed = false;
+    while !rest.is_empty() && !has_failed {
         let what = rest[0];
         rest = &rest[1..];
         let (replies, requests) = (worker.replies(), worker.requests());
@@ -37,14 +37,15 @@ fuzz_target!(|input: &[u8]| {
                 rest = &rest[bytes.len()..];
             }
             3 => {
-                // A step that a worker could make.
+                // A step that a correct worker could make.
                 let head = replies.head.load(Ordering::Relaxed);
                 replies.head.store(head.wrapping_add(number(&mut rest) % 4096), Ordering::Release);
             }
             _ => {
                 let sent = link.sender.send(&vec![7; usize::from(what) * 64]);
-                let fits = requests.head.load(Ordering::Relaxed).wrapping_sub(requests.tail.load(Ordering::Relaxed));
-                assert!(sent.is_err() || fits <= requests.capacity() as u64);
+                let head = requests.head.load(Ordering::Relaxed);
+                let tail = requests.tail.load(Ordering::Relaxed);
+                assert!(sent.is_err() || head.wrapping_sub(tail) <= requests.capacity() as u64);
             }
         }
         loop {
@@ -52,7 +53,7 @@ fuzz_target!(|input: &[u8]| {
                 Ok(Some(packet)) => assert!(packet.len() <= replies.capacity()),
                 Ok(None) => break,
                 Err(_) => {
-                    is_spoilt = true;
+                    has_failed = true;
                     break;
                 }
             }

@@ -1,4 +1,4 @@
-//! A program with a pool, for tests of how such a program ends. Its workers are its sibling `probe-worker`.
+//! A program with a pool, for tests of the exit of such programs. Its workers run `probe-worker`.
 
 use std::{
     env, mem,
@@ -7,43 +7,43 @@ use std::{
     time::Duration,
 };
 
-use end_to_end::probe::{LIMIT, Probe, builder, marks, processes, threads, until};
+use end_to_end::probe::{Probe, TIMEOUT, builder, line_count, processes, threads, wait_until};
 use nix::sys::resource::{Resource, setrlimit};
 use pool::{Executor, JobFuture, ProcessPool};
 
 fn main() {
     let mut arguments = env::args().skip(1);
-    let deed = arguments.next().expect("what to do");
+    let action = arguments.next().expect("usage: exit-probe ACTION [DIRECTORY]");
     let folder = PathBuf::from(arguments.next().unwrap_or_default());
-    match deed.as_str() {
+    match action.as_str() {
         "return" => drop(busy(&folder)),
         "forget" => mem::forget(busy(&folder)),
         "exit" => leave(busy(&folder), 3),
         "shutdown" => busy(&folder).0.shutdown(false, false),
-        "stop" => busy(&folder).0.stop(LIMIT),
+        "stop" => busy(&folder).0.stop(TIMEOUT),
         "linger" => linger(&busy(&folder)),
         "work" => work(&processes(1)),
         "work-without-input" => {
-            // The number is the next descriptor's then.
-            nix::unistd::close(0).expect("standard input is open");
+            // The next descriptor then gets this number.
+            nix::unistd::close(0).expect("standard input is closed");
             work(&processes(1));
         }
-        "work-until-starved" => note_alloc_failure(),
+        "exhaust-threads" => exhaust_threads(),
         "work-on-threads" => work(&threads(1)),
         "workers" => println!("{}", default_workers()),
         "nest" => nest(folder.join("inner")),
-        other => panic!("{other} is nothing to do"),
+        other => panic!("unknown action {other}"),
     }
 }
 
 type Busy = (ProcessPool<Probe>, Vec<JobFuture<Probe>>);
 
-/// A pool with two running jobs and two waiting ones.
+/// Returns a pool with two running jobs and two waiting ones.
 fn busy(folder: &Path) -> Busy {
     let pool = processes(2);
     let hold = || Probe::Hold(folder.join("started"), folder.join("release"));
-    let jobs = (0..4).map(|_| pool.submit(hold()).expect("an open pool")).collect();
-    until("two jobs run", || marks(&folder.join("started")) == 2);
+    let jobs = (0..4).map(|_| pool.submit(hold()).expect("the pool is closed")).collect();
+    wait_until("two jobs run", || line_count(&folder.join("started")) == 2);
     println!("busy");
     (pool, jobs)
 }
@@ -56,11 +56,11 @@ fn linger(_: &Busy) {
     thread::sleep(Duration::from_secs(1000));
 }
 
-/// Runs three jobs and tells of them.
+/// Runs three jobs and prints their results.
 fn work(pool: &dyn Executor<Probe>) {
     for n in 1..=3 {
         match pool.submit(Probe::Double(n)) {
-            Ok(job) => println!("{:?}", job.result(LIMIT)),
+            Ok(job) => println!("{:?}", job.result(TIMEOUT)),
             Err(refused) => println!("{refused:?}"),
         }
     }
@@ -68,28 +68,29 @@ fn work(pool: &dyn Executor<Probe>) {
     println!("broken: {:?}", pool.broken());
 }
 
-/// Loses its worker when there may be no more threads and processes than its own three and a worker.
-fn note_alloc_failure() {
-    let pool = builder(1).retries(0).time_limit(LIMIT).build().expect("a pool can be built");
-    println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result(LIMIT)));
-    setrlimit(Resource::RLIMIT_NPROC, 4, 4).expect("a limit can be lowered");
-    println!("{:?}", pool.submit(Probe::Exit(1)).map(|job| job.result(LIMIT).is_err()));
-    until("the pool cannot go on", || pool.submit(Probe::Double(2)).is_err());
+/// Loses its worker after the limit on threads and processes was lowered to its own three threads and one
+/// worker.
+fn exhaust_threads() {
+    let pool = builder(1).retries(0).time_limit(TIMEOUT).build().expect("cannot build the pool");
+    println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result(TIMEOUT)));
+    setrlimit(Resource::RLIMIT_NPROC, 4, 4).expect("cannot lower the limit");
+    println!("{:?}", pool.submit(Probe::Exit(1)).map(|job| job.result(TIMEOUT).is_err()));
+    wait_until("the pool is broken", || pool.submit(Probe::Double(2)).is_err());
     pool.shutdown(true, false);
     println!("broken: {:?}", pool.broken());
 }
 
-/// How many workers a pool has if nobody says.
+/// Returns the default number of workers of a pool.
 fn default_workers() -> usize {
     let worker = end_to_end::program("probe-worker");
     ProcessPool::<Probe>::builder().worker_program(worker).build().map_or(0, |pool| pool.workers())
 }
 
-/// A job that leaves a pool of its own behind, and a shutdown.
+/// Runs a job that leaks a nested pool, and shuts down.
 fn nest(file: PathBuf) {
     let pool = processes(1);
-    let job = pool.submit(Probe::NestedLeft(4, file)).expect("an open pool");
-    println!("{:?}", job.result(LIMIT));
+    let job = pool.submit(Probe::NestedLeft(4, file)).expect("the pool is closed");
+    println!("{:?}", job.result(TIMEOUT));
     pool.shutdown(true, false);
     println!("done");
 }

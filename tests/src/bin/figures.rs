@@ -1,6 +1,7 @@
-//! Measures what the README claims of `runner`; `scripts/bench-readme` builds everything and runs this.
+//! Measures the performance figures in the README; `scripts/bench-readme` builds everything and runs this
+//! program.
 //!
-//! Machines are noisy: what is compared is run alternately, several times, and medians are shown.
+//! Compared programs run alternately, several times, and medians are printed.
 
 use std::{
     process::ExitCode,
@@ -31,13 +32,13 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// Peak memory of the parent for a hundred thousand and for a million jobs.
+/// Measures the peak memory of the parent for a hundred thousand and for a million jobs.
 fn memory() -> bool {
     let inputs = [100_000, 1_000_000].map(gcd_jobs);
     let mut peaks = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for ((jobs, expected), peaks) in inputs.iter().zip(&mut peaks) {
-            let mut run = runner(["-w", "2"]).stdin(jobs.clone()).start_bare_fed();
+            let mut run = runner(["-w", "2"]).stdin(jobs.clone()).start_with_input();
             let (output, peak) = run.read_watching_memory();
             assert!(output == expected.as_bytes(), "wrong results");
             assert_eq!(run.wait().code(), 0);
@@ -56,7 +57,7 @@ fn memory() -> bool {
         && megabytes
 }
 
-/// A million jobs while workers are killed at random moments.
+/// Runs a million jobs while workers are killed at random times.
 fn kills() -> bool {
     let (jobs, expected) = gcd_jobs(1_000_000);
     let run = runner(["-w", "2", "--retries", "1000"]).stdin(jobs).start();
@@ -72,7 +73,7 @@ fn kills() -> bool {
 
 fn kill_workers_until_the_end(mut run: Running) -> (end_to_end::Output, usize) {
     let (mut killed, mut moment) = (0, 1u64);
-    run.until("all is done", |run| {
+    run.wait_until("all jobs are done", |run| {
         moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         thread::sleep(Duration::from_micros(moment >> 49));
         let workers = run.workers();
@@ -84,7 +85,7 @@ fn kill_workers_until_the_end(mut run: Running) -> (end_to_end::Output, usize) {
     (run.wait(), killed)
 }
 
-/// Eight jobs that sleep for a second.
+/// Runs eight jobs that sleep for a second.
 fn sleepers() -> bool {
     let jobs = "{\"op\":\"sleep\",\"seconds\":1}\n".repeat(8);
     let elapsed = |arguments: &[&str]| runner(arguments).stdin(jobs.clone()).run().elapsed.as_secs_f64();
@@ -99,7 +100,7 @@ fn sleepers() -> bool {
     show("the same, serial", &format!("{serial:.2} s"), "8 s", (8.0..8.2).contains(&serial)) && reached
 }
 
-/// Two hundred CPU-bound jobs on two workers, against two serial runs of half of them side by side.
+/// Compares two hundred CPU-bound jobs on two workers with two concurrent serial runs of half of them.
 fn overhead() -> bool {
     let job = "{\"op\":\"factorize\",\"n\":5000000,\"method\":\"trial\"}\n";
     let pool = || runner(["-w", "2"]).stdin(job.repeat(200)).run().elapsed.as_secs_f64();
@@ -110,7 +111,7 @@ fn overhead() -> bool {
         start.elapsed().as_secs_f64()
     };
     let ratios = (0..ROUNDS).map(|round| {
-        // Whoever goes first must not always be the same.
+        // Both take turns at running first.
         if round % 2 == 0 {
             let pooled = pool();
             pooled / serial()

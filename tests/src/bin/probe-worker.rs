@@ -1,6 +1,8 @@
-//! A worker for the job types of the tests, which need not begin with the entry of a worker themselves.
+//! Worker for the job types of the tests, so that test binaries need not call `enter_if_worker` themselves.
 
-use end_to_end::{answer::Answer, blob::Blob, probe::Probe, stateful::Look, tally::Add, trap::Trapped};
+use end_to_end::{
+    answer::Answer, bad_serde::FailingJob, blob::Blob, probe::Probe, stateful::Inspect, tally::Add,
+};
 
 #[global_allocator]
 static ALLOCATOR: pool::WatchedAllocator = pool::WatchedAllocator;
@@ -9,7 +11,7 @@ fn main() {
     pool::enter_if_worker::<Add>();
     pool::enter_if_worker::<Answer>();
     pool::enter_if_worker::<Blob>();
-    pool::enter_if_worker::<Look>();
-    pool::enter_if_worker::<Trapped>();
+    pool::enter_if_worker::<Inspect>();
+    pool::enter_if_worker::<FailingJob>();
     pool::serve_as_worker::<Probe>()
 }

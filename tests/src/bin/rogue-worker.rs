@@ -1,4 +1,4 @@
-//! A worker that goes wrong in a way of the test's choice.
+//! A worker that violates the protocol in a way that the test selects.
 
 fn main() {
     end_to_end::rogue::main()

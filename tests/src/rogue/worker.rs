@@ -1,4 +1,4 @@
-//! The program.
+//! The worker program.
 
 use std::{
     os::{fd::AsRawFd, unix::process::CommandExt},
@@ -24,47 +24,48 @@ use wire::{
     join, ring,
 };
 
-use super::{Plan, Wrong, spoil};
+use super::{Misbehavior, RoguePlan, overwrite};
 use crate::{probe::Probe, program};
-use Wrong::{
-    AbsurdBusy, AnswersTwice, ConnectsAndStays, Dies, DiesInHandshake, Disconnects, EarlyReceipt,
-    ExitsAtOnce, ForeignBatch, GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenDeath, HalfThenSilence,
-    HugePacket, Knocks, KnocksAndStays, LargePacket, LeavesAtOnce, Nested, NeverAnswers, NeverLeaves,
-    NeverReady, OtherJobs, OtherVersion, RingsOnly, SaysNothing, SendsJobs, SpoilsMemory, SpoiltHello,
-    StaysAway, TooFew, TooMany, UnaskedFarewell, UnaskedReceipt, Undecodable, UnknownStatus, UnknownTag,
+use Misbehavior::{
+    AbsurdBusy, AnswersTwice, ConnectsAndHangs, ConnectsWithGarbage, ConnectsWithGarbageAndHangs,
+    Disconnects, EarlyAck, Exits, ExitsBeforeHello, ExitsImmediately, ExitsInHandshake, ForeignBatch,
+    GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenExits, HalfThenHangs, HugePacket, IgnoresShutdown,
+    LargePacket, Nested, NeverAnswers, NeverConnects, NeverReady, NeverSendsHello, OtherJobType,
+    OtherVersion, OversizedHello, OverwritesMemory, RingsDoorbellOnly, SendsJobs, TooFewOutcomes,
+    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport,
 };
 
-/// The whole program.
+/// Runs the program.
 ///
 /// # Panics
-/// When it was not started as a worker, with a plan in its environment.
+/// If it was not started as a worker with a plan in its environment.
 pub fn main() -> ! {
-    let plan = Plan::of_this_process();
-    let role = Role::of_this_process().expect("started by a pool");
+    let plan = RoguePlan::from_env();
+    let role = Role::of_this_process().expect("not started by a pool");
     let job_type = role.job_type();
     if !plan.applies() {
-        behave(role);
+        serve_correctly(role);
     }
-    if plan.wrong == NeverLeaves {
-        SigSet::from(Signal::SIGTERM).thread_block().expect("SIGTERM can be blocked");
+    if plan.misbehavior == IgnoresShutdown {
+        SigSet::from(Signal::SIGTERM).thread_block().expect("cannot block SIGTERM");
     }
     let page = role.open_page();
-    let page = Arc::new(page.expect("a page"));
-    let link = meet(plan.wrong, role.rendezvous(), &page);
+    let page = Arc::new(page.expect("cannot map the shared page"));
+    let link = connect_to_parent(plan.misbehavior, role.rendezvous(), &page);
     let rogue = Rogue {
         plan,
         link,
         codec: CodecKind::default(),
         transport: Transport::default(),
         page,
-        knows_the_jobs: job_type == Probe::NAME,
+        can_answer: job_type == Probe::NAME,
     };
-    let _ = rogue.live(job_type);
+    let _ = rogue.run(job_type);
     process::exit(0)
 }
 
-/// Is a good worker.
-fn behave(role: &Role) -> ! {
+/// Serves jobs as a correct worker.
+fn serve_correctly(role: &Role) -> ! {
     if role.job_type() == Probe::NAME {
         pool::serve_as_worker::<Probe>();
     }
@@ -72,187 +73,190 @@ fn behave(role: &Role) -> ! {
     panic!("{}", Command::new(program("worker")).env(name, value).exec());
 }
 
-fn meet(wrong: Wrong, rendezvous: &str, page: &Arc<SharedPage>) -> Link {
-    match wrong {
-        ExitsAtOnce => process::exit(5),
-        StaysAway => linger(),
-        RingsOnly => {
+fn connect_to_parent(misbehavior: Misbehavior, rendezvous: &str, page: &Arc<SharedPage>) -> Link {
+    match misbehavior {
+        ExitsImmediately => process::exit(5),
+        NeverConnects => hang(),
+        RingsDoorbellOnly => {
             page.door().ring();
-            linger()
+            hang()
         }
-        Knocks | KnocksAndStays => {
+        ConnectsWithGarbage | ConnectsWithGarbageAndHangs => {
             let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
-            let socket = socket.expect("a socket can be made");
-            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path")).expect("somebody waits");
-            send(socket.as_raw_fd(), &[7; 40], MsgFlags::empty()).expect("there is room");
-            if wrong == Knocks {
+            let socket = socket.expect("cannot create a socket");
+            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("not a path"))
+                .expect("cannot connect to the parent");
+            send(socket.as_raw_fd(), &[7; 40], MsgFlags::empty()).expect("the socket is full");
+            if misbehavior == ConnectsWithGarbage {
                 page.door().ring();
                 process::exit(5);
             }
-            linger()
+            hang()
         }
-        ConnectsAndStays => {
+        ConnectsAndHangs => {
             let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None);
-            let socket = socket.expect("a socket can be made");
-            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("a path"))
-                .expect("the parent waits");
+            let socket = socket.expect("cannot create a socket");
+            connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("not a path"))
+                .expect("cannot connect to the parent");
             page.door().ring();
-            linger()
+            hang()
         }
-        _ => join(rendezvous, page.clone()).expect("the parent waits"),
+        _ => join(rendezvous, page.clone()).expect("cannot connect to the parent"),
     }
 }
 
-/// Sends a packet into each socket that claims to be the first of many, and has nothing through which the others could come.
-fn spoil_sockets() {
+/// Sends a packet into each socket that claims to be the first of many, without a socket for the others.
+fn send_oversized_headers() {
     let packet: Vec<u8> = [40u64, 1 << 20, 7, 7, 7].iter().flat_map(|word| word.to_ne_bytes()).collect();
     for fd in 3..20 {
         let _ = send(fd, &packet, MsgFlags::MSG_DONTWAIT);
     }
 }
 
-fn linger() -> ! {
+fn hang() -> ! {
     loop {
         thread::sleep(Duration::from_secs(1000));
     }
 }
 
 struct Rogue {
-    plan: Plan,
+    plan: RoguePlan,
     link: Link,
     codec: CodecKind,
     transport: Transport,
     page: Arc<SharedPage>,
-    /// What it takes to answer, which it can for one type of job.
-    knows_the_jobs: bool,
+    /// Whether it can answer: it can decode only one job type.
+    can_answer: bool,
 }
 
 impl Rogue {
-    fn live(mut self, job_type: &str) -> Result<(), Closed> {
-        let (_, nobody) = wire::memory_pair();
-        let mut inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, nobody.receiver));
+    fn run(mut self, job_type: &str) -> Result<(), Closed> {
+        let (_, unused) = wire::memory_pair();
+        let mut inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, unused.receiver));
         self.handshake(job_type, &mut inbox)?;
         if self.transport == Transport::Rings {
             self.link = ring::worker_link(self.page.clone());
             inbox = Inbox::new(std::mem::replace(&mut self.link.receiver, wire::memory_pair().1.receiver));
         }
         for count in 0.. {
-            let message = match inbox.receive(|| self.say(Message::new(Tag::PartReceived))) {
+            let message = match inbox.receive(|| self.send(Message::new(Tag::PartReceived))) {
                 Ok(message) => message,
-                Err(_) if self.plan.wrong == NeverLeaves => linger(),
+                Err(_) if self.plan.misbehavior == IgnoresShutdown => hang(),
                 Err(error) => return Err(error),
             };
-            let batch = JobsView::read(&message).expect("a parent sends jobs");
+            let batch = JobsView::read(&message).expect("not a batch of jobs");
             if count < self.plan.good_batches {
-                self.say(self.answer(&batch).finish(sys::clock::now(), 1000, true))?;
+                self.send(self.answer(&batch).finish(sys::clock::now(), 1000, true))?;
                 continue;
             }
-            if self.plan.publishes {
+            if self.plan.publishes_job {
                 self.page.enter(batch.batch, 0, batch.flags.starts.then(sys::clock::now));
             }
-            if self.plan.wrong == Disconnects {
+            if self.plan.misbehavior == Disconnects {
                 drop((inbox, self));
-                linger();
+                hang();
             }
-            self.go_wrong(&batch)?;
+            self.misbehave(&batch)?;
         }
         Ok(())
     }
 
-    fn say(&self, message: Message) -> Result<(), Closed> {
+    fn send(&self, message: Message) -> Result<(), Closed> {
         wire::send(&*self.link.sender, message)
     }
 
     fn handshake(&mut self, job_type: &str, inbox: &mut Inbox) -> Result<(), Closed> {
         let hello = Hello::new(job_type);
-        match self.plan.wrong {
-            SaysNothing => linger(),
-            LeavesAtOnce => process::exit(5),
-            OtherVersion => self.say(pack(&Hello { protocol: PROTOCOL_VERSION + 1, ..hello }))?,
-            OtherJobs => self.say(pack(&Hello::new("others")))?,
-            GarbageHello => self.say(pack(&[0xffu8; 30]))?,
-            SpoiltHello => {
-                spoil_sockets();
-                linger()
+        match self.plan.misbehavior {
+            NeverSendsHello => hang(),
+            ExitsBeforeHello => process::exit(5),
+            OtherVersion => self.send(pack(&Hello { protocol: PROTOCOL_VERSION + 1, ..hello }))?,
+            OtherJobType => self.send(pack(&Hello::new("others")))?,
+            GarbageHello => self.send(pack(&[0xffu8; 30]))?,
+            OversizedHello => {
+                send_oversized_headers();
+                hang()
             }
-            _ => self.say(pack(&hello))?,
+            _ => self.send(pack(&hello))?,
         }
-        match self.plan.wrong {
-            DiesInHandshake => process::exit(5),
-            EarlyReceipt => self.say(Message::new(Tag::PartReceived))?,
+        match self.plan.misbehavior {
+            ExitsInHandshake => process::exit(5),
+            EarlyAck => self.send(Message::new(Tag::PartReceived))?,
             _ => {}
         }
-        let welcome = inbox.receive(|| self.say(Message::new(Tag::PartReceived)))?;
-        let welcome: Welcome = unpack(&welcome).expect("a parent says welcome");
-        self.codec = CodecKind::from_number(welcome.codec).expect("a codec of this build");
+        let welcome = inbox.receive(|| self.send(Message::new(Tag::PartReceived)))?;
+        let welcome: Welcome = unpack(&welcome).expect("not a welcome");
+        self.codec = CodecKind::from_number(welcome.codec).expect("unknown codec");
         self.transport = welcome.transport;
-        if self.plan.wrong == NeverReady {
-            linger();
+        if self.plan.misbehavior == NeverReady {
+            hang();
         }
-        self.say(pack(&Started::Ready))
+        self.send(pack(&Started::Ready))
     }
 
-    /// What a good worker would say; nothing of jobs that it does not know.
+    /// Returns the answer of a correct worker; without outcomes if it cannot decode the jobs.
     fn answer(&self, batch: &JobsView<'_>) -> OutcomesWriter {
         let mut outcomes = OutcomesWriter::new(batch.batch);
-        for payload in batch.payloads().filter(|_| self.knows_the_jobs) {
-            let job: Probe = self.codec.decode(payload).expect("a probe");
-            let output = job.run(&mut ()).expect("a job that succeeds");
-            outcomes.push(self.codec, Status::Done, &output).expect("a number can be encoded");
+        for payload in batch.payloads().filter(|_| self.can_answer) {
+            let job: Probe = self.codec.decode(payload).expect("cannot decode the job");
+            let output = job.run(&mut ()).expect("the job failed");
+            outcomes.push(self.codec, Status::Done, &output).expect("cannot encode the output");
         }
         outcomes
     }
 
-    fn go_wrong(&self, batch: &JobsView<'_>) -> Result<(), Closed> {
+    fn misbehave(&self, batch: &JobsView<'_>) -> Result<(), Closed> {
         let sender = &*self.link.sender;
-        match self.plan.wrong {
-            Dies => process::exit(5),
-            NeverAnswers => linger(),
-            GarbageOutcomes => self.say(message(Tag::Outcomes, &[0xff; 100])),
+        match self.plan.misbehavior {
+            Exits => process::exit(5),
+            NeverAnswers => hang(),
+            GarbageOutcomes => self.send(message(Tag::Outcomes, &[0xff; 100])),
             GarbagePacket => sender.send(&[0xff; 100]),
             UnknownTag => sender.send(&[0, 99, 1, 2, 3]),
-            SendsJobs => self.say(message(Tag::Jobs, &[0; 13])),
+            SendsJobs => self.send(message(Tag::Jobs, &[0; 13])),
             LargePacket => sender.send(&vec![0; 100 << 10]),
             HugePacket => self.send_huge_packet(),
-            HalfThenSilence => {
+            HalfThenHangs => {
                 self.send_half()?;
-                linger()
+                hang()
             }
-            HalfThenDeath => {
+            HalfThenExits => {
                 self.send_half()?;
                 process::exit(5)
             }
             Nested => {
                 self.send_half()?;
-                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))
+                self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
             AnswersTwice => {
-                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))?;
-                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))
+                self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))?;
+                self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
-            ForeignBatch => self.say(message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
-            TooMany => {
+            ForeignBatch => self.send(message(Tag::Outcomes, &[&[77; 8][..], &[0; 21]].concat())),
+            TooManyOutcomes => {
                 let mut outcomes = self.answer(batch);
-                outcomes.push(self.codec, Status::Done, &7u64).expect("a number can be encoded");
-                self.say(outcomes.finish(sys::clock::now(), 1000, true))
+                outcomes.push(self.codec, Status::Done, &7u64).expect("cannot encode the output");
+                self.send(outcomes.finish(sys::clock::now(), 1000, true))
             }
-            TooFew => self.say(OutcomesWriter::new(batch.batch).finish(sys::clock::now(), 1000, true)),
-            UnaskedReceipt => self.say(Message::new(Tag::PartReceived)),
-            UnaskedFarewell => self.say(pack(&FinalReport::Report(Vec::new()))),
-            UnknownStatus => self.say(outcomes_of_bytes(batch, &[9, 7])),
-            Undecodable => self.say(outcomes_of_bytes(batch, &[0, 255, 255])),
-            SpoilsMemory => {
-                spoil::memory(self.plan.seed);
+            TooFewOutcomes => {
+                self.send(OutcomesWriter::new(batch.batch).finish(sys::clock::now(), 1000, true))
+            }
+            UnsolicitedAck => self.send(Message::new(Tag::PartReceived)),
+            UnsolicitedReport => self.send(pack(&FinalReport::Report(Vec::new()))),
+            UnknownStatus => self.send(outcomes_of_bytes(batch, &[9, 7])),
+            Undecodable => self.send(outcomes_of_bytes(batch, &[0, 255, 255])),
+            OverwritesMemory => {
+                overwrite::shared_memory(self.plan.seed);
                 self.page.door().ring();
-                self.say(self.answer(batch).finish(sys::clock::now(), 1000, true))
+                self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
-            AbsurdBusy => self.say(self.answer(batch).finish(sys::clock::now(), u64::MAX, true)),
-            _ => self.say(self.answer(batch).finish(sys::clock::now(), 1000, true)),
+            AbsurdBusy => self.send(self.answer(batch).finish(sys::clock::now(), u64::MAX, true)),
+            _ => self.send(self.answer(batch).finish(sys::clock::now(), 1000, true)),
         }
     }
 
-    /// Sends more than fits a socket. It rings meanwhile: a sender that waits for room does not ring, which is as good as no
-    /// answer.
+    /// Sends more than fits into a socket, and rings the doorbell meanwhile: a sender that waits for room
+    /// does not ring, and the parent would never read.
     fn send_huge_packet(&self) -> Result<(), Closed> {
         let (is_sent, page) = (AtomicBool::new(false), &self.page);
         thread::scope(|scope| {
@@ -281,7 +285,7 @@ fn message(tag: Tag, body: &[u8]) -> Message {
     message
 }
 
-/// An answer in which each outcome consists of these bytes.
+/// Returns an answer in which each outcome consists of these bytes.
 fn outcomes_of_bytes(batch: &JobsView<'_>, bytes: &[u8]) -> Message {
     let mut answer = message(Tag::Outcomes, &batch.batch.0.to_le_bytes());
     answer.extend(&sys::clock::now().0.to_le_bytes());

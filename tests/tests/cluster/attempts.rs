@@ -1,4 +1,4 @@
-//! Which batches are given up: those that end their nodes, and no others.
+//! Only batches that kill their nodes are given up.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,11 +13,11 @@ use end_to_end::{
 };
 use nix::sys::signal::Signal;
 
-/// Shell that kills the node whose worker runs it: the parent of the leader of its process group.
+/// Script that kills its node: the parent of the leader of its process group.
 const KILL_NODE: &str =
     "sleep 0.5; kill -KILL $(cut -d ' ' -f 4 /proc/$(cut -d ' ' -f 5 /proc/$$/stat)/stat); sleep 100";
 
-/// The kinds of records, one a line.
+/// Returns the kinds of the records in a text.
 fn kinds(text: &str) -> Vec<String> {
     let kind = |line: &str| {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -27,14 +27,14 @@ fn kinds(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_batch_that_kills_its_nodes_takes_none_along_that_ran_beside_it() {
+fn only_the_batch_that_kills_its_nodes_is_quarantined() {
     let Some(nats) = Nats::start() else { return };
     let node = || nats.node(&["-w", "4", "--allow-command", "--ack-wait", "0.5", "--max-deliveries", "3"]);
     let mut serving = node();
-    let mut run = nats.call(&["--run-id", "beside"]).with(|c| c.stdin(Stdio::piped())).start_bare();
+    let mut run = nats.call(&["--run-id", "beside"]).with(|c| c.stdin(Stdio::piped())).start_raw();
     let mut input = run.child.stdin.take().unwrap();
     let mut output = BufReader::new(run.child.stdout.take().unwrap());
-    // As soon as the run knows that they are long, jobs travel alone.
+    // After a few long jobs, each message holds one job.
     input.write_all(shell_jobs(&["sleep 0.2"; 4]).as_bytes()).unwrap();
     let mut text = String::new();
     for _ in 0..4 {
@@ -56,14 +56,14 @@ fn a_batch_that_kills_its_nodes_takes_none_along_that_ran_beside_it() {
 }
 
 #[test]
-fn a_long_job_survives_any_number_of_nodes_that_leave_politely() {
+fn long_job_survives_any_number_of_graceful_node_exits() {
     let Some(nats) = Nats::start() else { return };
     let node = || nats.node(&["-w", "1", "--max-deliveries", "3"]);
     let is_held = |nats: &Nats| nats.status()["nodes"][0]["batches_held"] == 1;
     let mut serving = node();
     let run = nats.call(&["--run-id", "long"]).stdin("{\"op\":\"sleep\",\"seconds\":4}\n").start();
     for _ in 0..6 {
-        wait_until("the node has the batch", || is_held(&nats));
+        wait_until("the node has received the batch", || is_held(&nats));
         let (_, log) = serving.end(Signal::SIGTERM);
         assert!(log.contains(" 1 handed back"), "{log}");
         serving = node();

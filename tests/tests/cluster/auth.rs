@@ -1,4 +1,4 @@
-//! Who may use a cluster, and how the way there is encrypted.
+//! Authentication and encryption of connections to a cluster.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use end_to_end::{
 use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-/// Runs jobs on a node, both with the same credentials, and expects that without them, or with wrong ones, nothing goes.
+/// Checks that jobs run on a node with the right credentials, and that other credentials are rejected.
 fn expect_only(nats: &Nats, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -> Call) {
     let node = Node::start(right(nats.call(&["node", "-w", "1"])), &nats.path(""));
     let (jobs, expected) = gcd_jobs(10);
@@ -27,7 +27,7 @@ fn expect_only(nats: &Nats, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -
 }
 
 #[test]
-fn a_user_with_a_password() {
+fn authenticates_with_user_and_password() {
     let Some(nats) = Nats::start_with(&["-js"], "authorization { user: ali, password: sesame }") else {
         return;
     };
@@ -41,14 +41,14 @@ fn a_user_with_a_password() {
 }
 
 #[test]
-fn a_token() {
+fn authenticates_with_a_token() {
     let Some(nats) = Nats::start_with(&["-js"], "authorization { token: sesame }") else { return };
     let token = |text: &'static str| move |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_TOKEN", text));
     expect_only(&nats, token("sesame"), token("sesame2"));
 }
 
 #[test]
-fn an_nkey() {
+fn authenticates_with_an_nkey() {
     let pair = nkeys::KeyPair::new_user();
     let configuration = format!("authorization {{ users: [ {{ nkey: {} }} ] }}", pair.public_key());
     let Some(nats) = Nats::start_with(&["-js"], &configuration) else { return };
@@ -64,12 +64,13 @@ fn an_nkey() {
     expect_only(&nats, nkey(&right), nkey(&wrong));
 }
 
-/// A JWT as NATS wants it (its decentralized authentication, version 2): who issues it says something of a subject, and signs it.
+/// Returns a JWT of the decentralized authentication of NATS, version 2, signed by its issuer.
 fn jwt(issuer: &nkeys::KeyPair, subject: &str, claims: &serde_json::Value) -> String {
     let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
     let header = serde_json::json!({"typ": "JWT", "alg": "ed25519-nkey"});
     let payload = serde_json::json!({
-        "jti": subject, "iat": 1_700_000_000, "iss": issuer.public_key(), "name": "test", "sub": subject, "nats": claims,
+        "jti": subject, "iat": 1_700_000_000, "iss": issuer.public_key(),
+        "name": "test", "sub": subject, "nats": claims,
     });
     let signed =
         format!("{}.{}", encode(header.to_string().as_bytes()), encode(payload.to_string().as_bytes()));
@@ -77,15 +78,17 @@ fn jwt(issuer: &nkeys::KeyPair, subject: &str, claims: &serde_json::Value) -> St
     format!("{signed}.{}", encode(&signature))
 }
 
-/// An operator, and two accounts that it vouches for, the second of them the server's own, as a server's configuration.
+/// Returns a server configuration with an operator and two accounts signed by it; the second is the system
+/// account.
 fn resolver(operator: &nkeys::KeyPair, accounts: [&nkeys::KeyPair; 2]) -> String {
     let claims = serde_json::json!({"type": "operator", "version": 2});
     let limits = serde_json::json!({
-        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
+        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
+        "conn": -1, "leaf": -1,
         "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
     });
     let [account, system] = accounts.map(|account| {
-        // The server's own account may have no streams.
+        // The system account must not have streams.
         let limits = if account.public_key() == accounts[0].public_key() {
             limits.clone()
         } else {
@@ -101,7 +104,7 @@ fn resolver(operator: &nkeys::KeyPair, accounts: [&nkeys::KeyPair; 2]) -> String
     )
 }
 
-/// A credentials file of a user of this account, as `nsc` writes it.
+/// Writes a credentials file for a user of this account, as `nsc` does.
 fn write_credentials(path: &Path, account: &nkeys::KeyPair) {
     let user = nkeys::KeyPair::new_user();
     let claims = serde_json::json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1});
@@ -115,14 +118,14 @@ fn write_credentials(path: &Path, account: &nkeys::KeyPair) {
 }
 
 #[test]
-fn a_credentials_file() {
+fn authenticates_with_a_credentials_file() {
     let operator = nkeys::KeyPair::new_operator();
     let [account, system, other] = std::array::from_fn(|_| nkeys::KeyPair::new_account());
     let configuration = resolver(&operator, [&account, &system]);
     let Some(nats) = Nats::start_with(&["-js"], &configuration) else { return };
     let (right, wrong) = (nats.path("right.creds"), nats.path("wrong.creds"));
     write_credentials(&right, &account);
-    // Of an account that the operator does not know.
+    // Of an account that the operator has not signed.
     write_credentials(&wrong, &other);
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -141,7 +144,7 @@ fn a_credentials_file() {
     );
 }
 
-/// What others can read of these processes, and what those of the same user can.
+/// Returns the content of a file in `/proc` for each of these processes.
 fn readable(pids: &[i32], what: &str) -> String {
     let read =
         |pid: &i32| String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{what}")).unwrap()).into_owned();
@@ -149,7 +152,7 @@ fn readable(pids: &[i32], what: &str) -> String {
 }
 
 #[test]
-fn a_secret_is_nowhere_to_be_seen() {
+fn secrets_are_not_exposed() {
     let password = "authorization { user: ali, password: sesame }";
     let user = |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_USER", "ali"));
     let by_password = |secret: &'static str| {
@@ -157,39 +160,39 @@ fn a_secret_is_nowhere_to_be_seen() {
     };
     let by_token =
         |secret: &'static str| move |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_TOKEN", secret));
-    expect_unseen(password, by_password("sesame"), by_password("sesame2"));
-    expect_unseen("authorization { token: sesame }", by_token("sesame"), by_token("sesame2"));
+    expect_not_exposed(password, by_password("sesame"), by_password("sesame2"));
+    expect_not_exposed("authorization { token: sesame }", by_token("sesame"), by_token("sesame2"));
 }
 
-fn expect_unseen(configuration: &str, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -> Call) {
+fn expect_not_exposed(configuration: &str, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -> Call) {
     let Some(nats) = Nats::start_with(&["-js"], configuration) else { return };
     let node = Node::start(right(nats.call(&["node", "-v", "-w", "1", "--allow-command"])), &nats.path(""));
     let run = right(nats.call(&["-v"])).stdin(shell_jobs(&["exec sleep 100"])).start();
-    wait_until("the program runs", || !node.running.programs("sleep").is_empty());
+    wait_until("the program has started", || !node.running.programs("sleep").is_empty());
     let all = node.running.processes();
     let others: Vec<i32> = all.iter().copied().filter(|&pid| pid != node.running.pid()).collect();
     assert!(others.len() >= 3, "a worker, its guard and the program: {others:?}");
-    assert!(!readable(&others, "environ").contains("sesame"), "what a job sees");
+    assert!(!readable(&others, "environ").contains("sesame"), "the secret is in the environment of a job");
     assert!(
         !readable(&[&all[..], &run.processes()].concat(), "cmdline").contains("sesame"),
-        "what everybody sees"
+        "the secret is in a command line"
     );
-    // What is said when the connection is lost is said too.
+    // The log includes the messages about a lost connection.
     run.signal(Signal::SIGINT);
     let output = run.wait();
     assert_eq!(output.signal(), Signal::SIGINT as i32);
     let (_, log) = node.end(Signal::SIGTERM);
-    let told = [&["node", "-v", "-w", "1"][..], &["-v"]].map(|first| {
+    let errors = [&["node", "-v", "-w", "1"][..], &["-v"]].map(|first| {
         let output = wrong(nats.call(first)).run();
         assert_eq!(output.code(), 4, "{}", output.stderr);
         output.stderr
     });
-    for text in [&output.stderr, &log, &told[0], &told[1]] {
+    for text in [&output.stderr, &log, &errors[0], &errors[1]] {
         assert!(!text.is_empty() && !text.contains("sesame"), "{text}");
     }
 }
 
-/// A certificate authority, a server that it knows, and a client.
+/// Writes certificates of an authority, a server and a client.
 fn write_certificates(folder: &Path) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -205,7 +208,7 @@ fn write_certificates(folder: &Path) {
 }
 
 #[test]
-fn encryption_with_certificates_on_both_sides() {
+fn encrypts_with_certificates_on_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     write_certificates(folder.path());
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -216,7 +219,7 @@ fn encryption_with_certificates_on_both_sides() {
         path("ca.pem")
     );
     let Some(nats) = Nats::start_with(&["-js"], &configuration) else { return };
-    let nats = nats.encrypted();
+    let nats = nats.with_tls();
     let trusting = |call: Call| call.with(|c| c.env("RUNNER_CLUSTER_CA", path("ca.pem")));
     let known = |call: Call| {
         let call = trusting(call).with(|c| c.env("RUNNER_CLUSTER_CERT", path("client.pem")));
@@ -227,7 +230,7 @@ fn encryption_with_certificates_on_both_sides() {
     let output = known(nats.call(&[])).stdin(jobs).run();
     assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
-    // A server that nobody vouches for, and a client that the server does not know.
+    // A server whose authority is not trusted, and a client without a certificate.
     for call in [nats.call(&["cluster", "status"]), trusting(nats.call(&["cluster", "status"]))] {
         let output = call.with(|c| c.args(["--cluster-timeout", "1"])).run();
         assert_eq!(output.code(), 4, "{}", output.stderr);
@@ -236,7 +239,7 @@ fn encryption_with_certificates_on_both_sides() {
 }
 
 #[test]
-fn no_program_inherits_a_secret_whatever_runs_it() {
+fn programs_do_not_inherit_secrets() {
     for executor in ["processes", "threads", "serial"] {
         let call = runner(["--allow-command", "--executor", executor]);
         let call = call.stdin(shell_jobs(&["printenv RUNNER_CLUSTER_TOKEN RUNNER_CLUSTER_PASSWORD"]));

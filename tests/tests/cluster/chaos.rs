@@ -1,4 +1,5 @@
-//! Nodes, servers and submitters that are killed or cut off: the same bytes, and each job once.
+//! Nodes, servers and submitters that are killed or disconnected: the output is the same, and each job is
+//! stored once.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,16 +14,16 @@ use end_to_end::{
 };
 use nix::sys::signal::Signal;
 
-/// A choice that is the same each time.
+/// Chooses pseudorandomly, in the same way in each run.
 fn choose(state: &mut u64, count: usize) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize % count
 }
 
 #[test]
-fn nodes_servers_and_a_submitter_that_die_leave_no_trace_in_the_results() {
+fn killed_nodes_servers_and_submitters_do_not_change_the_output() {
     let Some(mut nats) = Nats::start() else { return };
-    // A minute and more with RUNNER_LONG=1.
+    // More than a minute with RUNNER_LONG=1.
     let rounds = if env::var_os("RUNNER_LONG").is_some() { 60 } else { 6 };
     let count = 400 * rounds;
     let jobs: String =
@@ -54,15 +55,15 @@ fn nodes_servers_and_a_submitter_that_die_leave_no_trace_in_the_results() {
     }
     let output = output.unwrap().wait();
     assert_eq!(output.code(), 0, "{}", output.stderr);
-    assert!(output.text() == expected, "other bytes: {}", output.stderr);
-    // A server that is killed forgets acknowledgements: what it delivers again is found to have a result.
+    assert!(output.text() == expected, "the output differs: {}", output.stderr);
+    // A killed server loses acknowledgements; messages that it redelivers already have a result.
     wait_until("the queue is empty", || nats.status()["runs"][0]["waiting_jobs"] == 0);
-    assert_eq!(nats.status()["runs"][0]["stored_jobs"], count, "none missing, none twice");
+    assert_eq!(nats.status()["runs"][0]["stored_jobs"], count, "each job is stored once");
     nodes.into_iter().for_each(|node| drop(node.end(Signal::SIGTERM)));
 }
 
 #[test]
-fn batches_that_vanish_from_the_queue_are_published_again() {
+fn purged_batches_are_published_again() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     let count = 600;
@@ -70,36 +71,36 @@ fn batches_that_vanish_from_the_queue_are_published_again() {
     let expected: String =
         (0..count).map(|n| format!("{{\"id\":{n},\"ok\":true,\"result\":0.005}}\n")).collect();
     let run = nats.call(&["--run-id", "purged"]).stdin(jobs).start();
-    node.until("of run purged");
+    node.wait_for_log("of run purged");
     nats.jetstream(async |jetstream| {
         let purged = jetstream.get_stream("RUNNER_q_JOBS").await.unwrap().purge().await.unwrap();
-        // More than are looked for at a time.
+        // More than are checked at a time.
         assert!(purged.purged > 40, "{}", purged.purged);
     });
     let output = run.wait();
     assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
     assert!(output.elapsed < Duration::from_secs(15), "{:?}", output.elapsed);
     let status = nats.status();
-    assert_eq!(status["runs"][0]["stored_jobs"], count, "none missing, none twice: {status}");
+    assert_eq!(status["runs"][0]["stored_jobs"], count, "each job is stored once: {status}");
     drop(node.end(Signal::SIGTERM));
 }
 
 #[test]
-fn the_batches_of_a_node_that_is_cut_off_are_redone_and_its_late_results_ignored() {
+fn batches_of_a_disconnected_node_are_redone_and_its_late_results_ignored() {
     let Some(nats) = Nats::start() else { return };
     let proxy = Proxy::to(nats.port());
     let call = nats.call(&["node", "-v", "-w", "1", "--ack-wait", "1"]);
     let far = Node::start(call.with(|command| command.env("RUNNER_CLUSTER", proxy.url())), &nats.path(""));
     let jobs = "{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(20);
     let run = nats.call(&["--run-id", "cut"]).stdin(jobs).start();
-    far.until("jobs 0 to");
+    far.wait_for_log("jobs 0 to");
     proxy.cut();
     let near = nats.node(&["-w", "2"]);
     let output = run.wait();
     assert_eq!((output.code(), output.kinds().len()), (0, 20), "{}", output.stderr);
-    proxy.mend();
-    far.until("connection restored");
-    // What it had done meanwhile is refused, and it serves on.
+    proxy.restore();
+    far.wait_for_log("connection restored");
+    // Its late results are rejected, and it continues to serve.
     let (jobs, expected) = gcd_jobs(100);
     let (_, log) = near.end(Signal::SIGTERM);
     assert!(!log.contains(" 0 redelivered"), "{log}");

@@ -1,4 +1,4 @@
-//! `cluster`, which measures the cluster beside others, says who is missing and trusts nobody's results.
+//! The benchmark `cluster` reports missing peers and checks all results.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::{env, fs, path::Path};
 
 use end_to_end::{Call, Output, nats::can_run, program};
 
-/// A quick round, in a folder that may have `peers/python`.
+/// Runs a quick round in a directory that may contain `peers/python`.
 fn quick(folder: &Path, arguments: &[&str]) -> Output {
     let path = format!("{}:/usr/sbin:/usr/local/sbin", env::var("PATH").unwrap_or_default());
     let call = Call::new(&program("cluster"), ["--quick", "--rounds", "1"]);
@@ -14,15 +14,15 @@ fn quick(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_real_cluster_is_measured_beside_the_local_pool_and_others_are_reported_as_missing() {
+fn measures_cluster_and_local_pool_and_reports_missing_peers() {
     if !can_run() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let output = quick(folder.path(), &["--no-python", "nobody has installed it"]);
+    let output = quick(folder.path(), &["--no-python", "not installed"]);
     assert_eq!(output.code(), 0, "{}{}", output.text(), output.stderr);
     let text = output.text();
-    for line in ["MISSING Ray: nobody has installed it", "MISSING Dask: nobody has installed it"] {
+    for line in ["MISSING Ray: not installed", "MISSING Dask: not installed"] {
         assert!(text.contains(line), "{text}");
     }
     for row in ["| `runner --cluster`, two nodes of one worker |", "| `runner --workers 2`, no cluster |"] {
@@ -31,7 +31,7 @@ fn a_real_cluster_is_measured_beside_the_local_pool_and_others_are_reported_as_m
 }
 
 #[test]
-fn a_wrong_sum_is_an_error() {
+fn wrong_sum_is_an_error() {
     if !can_run() {
         return;
     }

@@ -1,5 +1,5 @@
-//! Streams, consumers and pieces of messages that somebody deletes: they are created again, or the run ends with the cause. And
-//! the removal of a run that nodes are at work on.
+//! Deletion of streams, consumers and chunks of messages: they are created again, or the run ends with the
+//! cause. Also the removal of a run that nodes are working on.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,8 +16,8 @@ use end_to_end::{
 };
 use nix::sys::signal::Signal;
 
-/// Enough for a look at the server, every 5 s, and for what follows.
-const SOON: Duration = Duration::from_secs(14);
+/// Time for the check of the server every 5 s, and for the recovery.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(14);
 
 const CREATED_AGAIN: &str = "has been created again";
 
@@ -25,12 +25,12 @@ fn sleeps(seconds: f64, count: usize) -> String {
     format!("{{\"op\":\"sleep\",\"seconds\":{seconds}}}\n").repeat(count)
 }
 
-/// A node that is at work on a run of 40 jobs, of which most are queued.
-fn at_work() -> Option<(Nats, Node, Running)> {
+/// Starts a node that works on a run of 40 jobs, most of them queued.
+fn node_with_run() -> Option<(Nats, Node, Running)> {
     let nats = Nats::start()?;
     let node = nats.node(&["-w", "1"]);
     let run = nats.call(&["--run-id", "r"]).stdin(sleeps(0.06, 40)).start();
-    node.until("of run r");
+    node.wait_for_log("of run r");
     Some((nats, node, run))
 }
 
@@ -45,66 +45,66 @@ fn delete_consumer(nats: &Nats) {
     });
 }
 
-/// All jobs have their results soon, and the node has said why it took longer.
+/// Checks that all jobs soon have results and that the node has logged the recovery.
 fn expect_all(node: Node, run: Running) {
     let output = run.wait();
     assert_eq!(output.kinds(), ["ok"; 40], "{}\n{}", output.stderr, node.log());
-    assert!(output.elapsed < SOON, "{:?}", output.elapsed);
+    assert!(output.elapsed < RECOVERY_TIMEOUT, "{:?}", output.elapsed);
     let (_, log) = node.end(Signal::SIGTERM);
     assert!(log.contains(CREATED_AGAIN), "{log}");
 }
 
 #[test]
-fn a_deleted_consumer_of_the_nodes_is_created_again() {
-    let Some((nats, node, run)) = at_work() else { return };
+fn deleted_consumer_is_created_again() {
+    let Some((nats, node, run)) = node_with_run() else { return };
     delete_consumer(&nats);
     expect_all(node, run);
 }
 
 #[test]
-fn a_consumer_that_was_deleted_while_nodes_were_idle_or_busy_is_created_again() {
+fn consumer_deleted_while_nodes_are_idle_or_busy_is_created_again() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     delete_consumer(&nats);
     let (jobs, expected) = gcd_jobs(100);
     let output = nats.call(&[]).stdin(jobs).run();
     assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
-    assert!(output.elapsed < SOON, "{:?}", output.elapsed);
-    // It has all that it wants: no request is pending that the server could refuse.
+    assert!(output.elapsed < RECOVERY_TIMEOUT, "{:?}", output.elapsed);
+    // The node has all batches that it requested, so no request is pending that the server could reject.
     let run = nats.call(&["--run-id", "r"]).stdin(sleeps(2.0, 1) + &sleeps(0.0, 39)).start();
-    wait_until("the node has batches", || nats.status()["in_flight"].as_u64() >= Some(1));
+    wait_until("the node has received batches", || nats.status()["in_flight"].as_u64() >= Some(1));
     delete_consumer(&nats);
     expect_all(node, run);
 }
 
 #[test]
-fn a_deleted_stream_of_jobs_is_created_again_and_filled_again() {
-    let Some((nats, node, run)) = at_work() else { return };
+fn deleted_stream_of_jobs_is_created_and_filled_again() {
+    let Some((nats, node, run)) = node_with_run() else { return };
     delete_stream(&nats, "RUNNER_q_JOBS");
     expect_all(node, run);
 }
 
 #[test]
-fn a_deleted_stream_of_results_is_created_again_and_what_was_in_it_is_run_again() {
-    let Some((nats, node, run)) = at_work() else { return };
+fn deleted_stream_of_results_is_created_again_and_its_jobs_rerun() {
+    let Some((nats, node, run)) = node_with_run() else { return };
     delete_stream(&nats, "RUNNER_q_RESULTS");
     expect_all(node, run);
 }
 
 #[test]
-fn a_deleted_stream_of_notes_is_created_again() {
-    let Some((nats, node, run)) = at_work() else { return };
+fn deleted_stream_of_quarantine_notes_is_created_again() {
+    let Some((nats, node, run)) = node_with_run() else { return };
     delete_stream(&nats, "RUNNER_q_QUARANTINE");
-    node.until(CREATED_AGAIN);
+    node.wait_for_log(CREATED_AGAIN);
     expect_all(node, run);
     assert_eq!(nats.status()["quarantined"], serde_json::json!([]));
 }
 
-/// Deletes a stream of a queue without nodes, and checks how its run ends.
+/// Deletes a stream of a queue without nodes, and checks that its run ends with the cause.
 fn expect_end(stream: &str, words: &str) {
     let Some(nats) = Nats::start() else { return };
     let run = nats.call(&["--run-id", "r", "--cluster-timeout", "8"]).stdin(sleeps(0.01, 8)).start();
-    wait_until("it is queued", || {
+    wait_until("the run is queued", || {
         let status = nats.call(&["cluster", "status", "--json"]).run();
         status.text().contains("\"waiting_jobs\":8")
     });
@@ -112,15 +112,15 @@ fn expect_end(stream: &str, words: &str) {
     let output = run.wait();
     assert_eq!(output.code(), 4, "{}", output.stderr);
     assert!(output.stderr.contains(words), "{}", output.stderr);
-    // The timeout counts from when the stream was last found.
-    assert!(output.elapsed < SOON, "{stream}: {:?}", output.elapsed);
-    // What is left of the queue can be removed.
+    // The timeout starts when the stream was last found.
+    assert!(output.elapsed < RECOVERY_TIMEOUT, "{stream}: {:?}", output.elapsed);
+    // The rest of the queue can be removed.
     assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
     assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 4);
 }
 
 #[test]
-fn without_a_node_the_loss_of_any_stream_ends_the_run_with_the_cause() {
+fn deleted_stream_without_a_node_ends_the_run_with_the_cause() {
     thread::scope(|scope| {
         scope.spawn(|| expect_end("RUNNER_q_JOBS", "queue q does not exist"));
         for stream in ["RUNNER_q_RESULTS", "RUNNER_q_QUARANTINE"] {
@@ -131,14 +131,14 @@ fn without_a_node_the_loss_of_any_stream_ends_the_run_with_the_cause() {
     });
 }
 
-/// A job whose message is too large for one piece.
+/// Returns a job whose message is sent in several chunks.
 fn large_job() -> String {
     let long = "x".repeat(3 << 20);
     serde_json::json!({"op": "command", "argv": ["cat"], "stdin": long}).to_string() + "\n"
 }
 
-/// Deletes the second piece of the queue's first large message.
-fn delete_piece(nats: &Nats) {
+/// Deletes the second chunk of the first large message in the queue.
+fn delete_chunk(nats: &Nats) {
     nats.jetstream(async |context| {
         let results = context.get_stream("RUNNER_q_RESULTS").await.unwrap();
         let piece = results.get_raw_message(2).await.unwrap();
@@ -148,63 +148,63 @@ fn delete_piece(nats: &Nats) {
 }
 
 #[test]
-fn a_batch_of_which_a_piece_is_missing_ends_the_run_which_can_be_resumed() {
+fn batch_with_a_missing_chunk_ends_the_run_which_can_be_resumed() {
     let Some(nats) = Nats::start() else { return };
     let call = || nats.call(&["--run-id", "large"]).stdin(large_job());
     let run = call().start();
-    wait_until("it is queued", || {
+    wait_until("the run is queued", || {
         let status = nats.call(&["cluster", "status", "--json"]).run();
         status.text().contains("\"waiting_jobs\":1")
     });
-    delete_piece(&nats);
+    delete_chunk(&nats);
     let node = nats.node(&["-w", "1", "--allow-command", "--max-output", "8M"]);
     let output = run.wait();
     assert_eq!(output.code(), 4, "{}", output.stderr);
     let words = "cannot read jobs 0 to 0 of run large from the queue: a chunk of the message is missing";
     assert!(output.stderr.contains(words), "{}", output.stderr);
-    assert!(output.elapsed < SOON, "{:?}", output.elapsed);
-    node.until("cannot run jobs 0 to 0 of run large");
+    assert!(output.elapsed < RECOVERY_TIMEOUT, "{:?}", output.elapsed);
+    node.wait_for_log("cannot run jobs 0 to 0 of run large");
     let output = call().run();
     assert_eq!(output.kinds(), ["ok"], "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
 }
 
 #[test]
-fn a_result_of_which_a_piece_is_missing_ends_the_run() {
+fn result_with_a_missing_chunk_ends_the_run() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1", "--allow-command", "--max-output", "8M"]);
     let job = "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"yes | head -c 3000000\"]}\n";
     let call = || nats.call(&["--run-id", "large"]).stdin(job);
     assert_eq!(call().run().kinds(), ["ok"]);
-    delete_piece(&nats);
+    delete_chunk(&nats);
     let output = call().run();
     assert_eq!(output.code(), 4, "{}", output.stderr);
     assert!(output.stderr.contains("a chunk of the message is missing"), "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
 }
 
-/// A node that is at work on the run `r`, of jobs that last until the file `end` exists.
-fn held_up() -> Option<(Nats, Node, Running)> {
+/// Starts a node that works on the run `r`, whose jobs last until the file `end` exists.
+fn node_with_held_jobs() -> Option<(Nats, Node, Running)> {
     let nats = Nats::start()?;
     let node = nats.node(&["-w", "1", "--allow-command"]);
     let wait = format!("until [ -e {} ]; do sleep 0.01; done", nats.path("end").display());
     let run = nats.call(&["--run-id", "r"]).stdin(shell_jobs(&[&*wait; 12])).start();
-    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    wait_until("the node has received a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
     Some((nats, node, run))
 }
 
-/// Removes the run `r`; a further run of that name then has its own results.
+/// Removes the run `r` and checks that another run of that name gets its own results.
 fn expect_no_trace(nats: &Nats, node: Node) {
-    let told = nats.path("told");
-    let file = File::create(&told).unwrap();
+    let stderr = nats.path("stderr");
+    let file = File::create(&stderr).unwrap();
     let clean = nats.call(&["cluster", "clean", "--run-id", "r"]).with(|c| c.stderr(file)).start();
-    wait_until("it says so", || {
-        fs::read_to_string(&told)
+    wait_until("it reports that it waits", || {
+        fs::read_to_string(&stderr)
             .unwrap()
             .contains("waiting for messages of the run that nodes are processing")
     });
     fs::write(nats.path("end"), "").unwrap();
-    assert_eq!(clean.wait().code(), 0, "{}", fs::read_to_string(&told).unwrap());
+    assert_eq!(clean.wait().code(), 0, "{}", fs::read_to_string(&stderr).unwrap());
     assert_eq!(nats.status()["runs"], serde_json::json!([]), "{}", node.log());
     let (jobs, expected) = gcd_jobs(100);
     let output = nats.call(&["--run-id", "r"]).stdin(jobs).run();
@@ -213,29 +213,29 @@ fn expect_no_trace(nats: &Nats, node: Node) {
 }
 
 #[test]
-fn the_removal_of_a_run_waits_for_what_nodes_have() {
-    let Some((nats, node, run)) = held_up() else { return };
+fn removal_of_a_run_waits_for_batches_of_nodes() {
+    let Some((nats, node, run)) = node_with_held_jobs() else { return };
     run.signal(Signal::SIGKILL);
     drop(run.wait());
     expect_no_trace(&nats, node);
 }
 
 #[test]
-fn the_removal_of_a_run_waits_for_what_its_submitter_has_taken_back() {
-    let Some((nats, node, run)) = held_up() else { return };
+fn removal_of_an_interrupted_run_waits_for_batches_of_nodes() {
+    let Some((nats, node, run)) = node_with_held_jobs() else { return };
     run.signal(Signal::SIGINT);
     drop(run.wait());
-    // The queue is empty, and the node is still at work.
+    // The queue is empty, but the node is still working.
     assert_eq!(nats.status()["runs"], serde_json::json!([]));
     expect_no_trace(&nats, node);
 }
 
 #[test]
-fn the_removal_of_a_run_does_not_wait_for_a_node_that_died() {
+fn removal_of_a_run_does_not_wait_for_a_dead_node() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     let run = nats.call(&["--run-id", "r"]).stdin(sleeps(50.0, 8)).start();
-    wait_until("the node has a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
+    wait_until("the node has received a batch", || nats.status()["in_flight"].as_u64() >= Some(1));
     for running in [run, node.running] {
         running.signal(Signal::SIGKILL);
         drop(running.wait());

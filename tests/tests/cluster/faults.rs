@@ -1,4 +1,4 @@
-//! What is wrong with a cluster is said in words, and by exit code 4; what is wrong with the command line by 2.
+//! Errors of the cluster are reported with exit code 4, errors of the command line with 2.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ fn expect(output: &Output, code: i32, words: &str) {
 }
 
 #[test]
-fn nobody_at_the_address() {
+fn no_server_at_the_address() {
     if !can_run() {
         return;
     }
@@ -38,7 +38,7 @@ fn nobody_at_the_address() {
 }
 
 #[test]
-fn no_jetstream() {
+fn server_without_jetstream() {
     let Some(nats) = Nats::start_with(&[], "") else { return };
     for first in [&["node"][..], &["cluster", "status"], &[]] {
         expect(&nats.call(first).run(), 4, "has no JetStream (start it with -js");
@@ -46,9 +46,11 @@ fn no_jetstream() {
 }
 
 #[test]
-fn servers_that_have_no_leader_are_not_said_to_have_no_jetstream() {
+fn missing_leader_is_not_reported_as_missing_jetstream() {
     let alone = "server_name: a
-        cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\", \"nats://127.0.0.1:2\"] }";
+        cluster {
+            name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\", \"nats://127.0.0.1:2\"]
+        }";
     let Some(nats) = Nats::start_with(&["-js"], alone) else { return };
     for first in [&["node"][..], &["cluster", "status"], &[]] {
         let output = nats.call(&[first, &["--cluster-timeout", "1"]].concat()).run();
@@ -57,7 +59,7 @@ fn servers_that_have_no_leader_are_not_said_to_have_no_jetstream() {
 }
 
 #[test]
-fn a_queue_of_another_version() {
+fn queue_of_another_version() {
     let Some(nats) = Nats::start() else { return };
     nats.jetstream(async |context| {
         let config = stream::Config {
@@ -76,7 +78,7 @@ fn a_queue_of_another_version() {
 }
 
 #[test]
-fn a_full_queue() {
+fn full_queue() {
     let Some(nats) = Nats::start() else { return };
     let (jobs, _) = gcd_jobs(100_000);
     let options = ["--run-id", "much", "--stream-bytes", "4K", "--cluster-timeout", "1"];
@@ -89,12 +91,12 @@ fn a_full_queue() {
     );
     assert!(output.stderr.contains("the run much can be resumed"), "{}", output.stderr);
     assert!(output.kinds().iter().all(|kind| kind == "cancelled"));
-    // What was in the queue has been taken back.
+    // The queued jobs have been withdrawn.
     assert_eq!(nats.status()["queued"], 0);
 }
 
 #[test]
-fn what_is_no_batch_ends_no_node() {
+fn invalid_messages_do_not_end_the_node() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     nats.jetstream(async |jetstream| {
@@ -113,7 +115,7 @@ fn what_is_no_batch_ends_no_node() {
     let (jobs, expected) = gcd_jobs(100);
     let output = nats.call(&[]).stdin(jobs).run();
     assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
-    wait_until("nothing is left", || nats.status()["queued"] == 0 && nats.status()["in_flight"] == 0);
+    wait_until("the queue is empty", || nats.status()["queued"] == 0 && nats.status()["in_flight"] == 0);
     assert_eq!(nats.status()["quarantined"].as_array().unwrap().len(), 2, "{}", nats.status());
     let (output, log) = node.end(Signal::SIGTERM);
     assert_eq!(output.signal(), Signal::SIGTERM as i32, "{log}");
@@ -123,11 +125,11 @@ fn what_is_no_batch_ends_no_node() {
 }
 
 #[test]
-fn what_a_failing_test_leaves_behind_is_killed() {
+fn processes_of_a_failing_test_are_killed() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     let run = nats.call(&[]).stdin("{\"op\":\"sleep\",\"seconds\":50}\n").start();
-    wait_until("a worker is there", || !node.running.workers().is_empty());
+    wait_until("a worker has started", || !node.running.workers().is_empty());
     let pids = [node.running.processes(), run.processes()].concat();
     let port = nats.port();
     let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
@@ -135,12 +137,12 @@ fn what_a_failing_test_leaves_behind_is_killed() {
         std::panic::resume_unwind(Box::new("a test fails"))
     }));
     assert!(failed.is_err() && pids.len() >= 3, "{pids:?}");
-    wait_until("all are gone", || pids.iter().all(|pid| !exists(u64::try_from(*pid).unwrap())));
-    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the server is gone too");
+    wait_until("all processes have exited", || pids.iter().all(|pid| !exists(u64::try_from(*pid).unwrap())));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the server is still running");
 }
 
 #[test]
-fn a_server_without_room() {
+fn server_without_space() {
     let Some(nats) = Nats::start_with(&[], "jetstream { max_file_store: 1048576 }") else { return };
     expect(&nats.call(&["--stream-bytes", "1G"]).run(), 4, "the server has no room for the queue q");
 }
@@ -153,7 +155,7 @@ fn no_such_queue() {
 }
 
 #[test]
-fn command_lines_that_make_no_sense() {
+fn invalid_command_lines() {
     if !can_run() {
         return;
     }
@@ -171,7 +173,7 @@ fn command_lines_that_make_no_sense() {
 }
 
 #[test]
-fn a_password_in_the_address_is_refused_and_not_repeated() {
+fn password_in_the_url_is_rejected_and_not_printed() {
     if !can_run() {
         return;
     }

@@ -1,4 +1,4 @@
-//! A cluster as a library's executor, with a job type of the test's own and a node for it in a thread.
+//! `ClusterExecutor` with a job type of the tests and a node for it in a thread.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +14,7 @@ use cluster::{
 };
 use end_to_end::{
     nats::Nats,
-    probe::{LIMIT, Probe, Stage, mishap, processes},
+    probe::{Barrier, Probe, TIMEOUT, probe_error, processes},
 };
 use pool::{Executor, JobError, JobFuture, JobOptions, Resolved, ResultError, Sink, SubmitError};
 
@@ -23,21 +23,21 @@ fn connection(nats: &Nats) -> Connection {
 }
 
 fn connect(nats: &Nats, run: &str) -> ClusterExecutor<Probe> {
-    connect_telling(nats, run, |_| {})
+    connect_with_callback(nats, run, |_| {})
 }
 
-fn connect_telling(nats: &Nats, run: &str, tell: fn(SubmitNews)) -> ClusterExecutor<Probe> {
+fn connect_with_callback(nats: &Nats, run: &str, callback: fn(SubmitNews)) -> ClusterExecutor<Probe> {
     let settings = SubmitSettings {
         queue: "probes".parse().unwrap(),
         run: run.parse().unwrap(),
         time_limit: None,
         streams: StreamSettings::default(),
-        tell,
+        tell: callback,
     };
     ClusterExecutor::connect(&connection(nats), settings).unwrap()
 }
 
-/// A node in a thread, which leaves when this is dropped.
+/// A node in a thread that leaves when this is dropped.
 struct Node {
     leave: Leave,
     thread: Option<JoinHandle<Result<NodeSummary, Error>>>,
@@ -55,16 +55,16 @@ impl Node {
             streams: StreamSettings::default(),
         };
         let (leave, connection) = (Leave::new(), connection(nats));
-        let (asked, (joined, heard)) = (leave.clone(), mpsc::channel());
+        let (asked, (joined, has_joined)) = (leave.clone(), mpsc::channel());
         let thread = thread::spawn(move || {
-            let mut tell = |news| {
+            let mut notify = |news| {
                 if matches!(news, NodeNews::Joined { .. }) {
                     joined.send(()).unwrap();
                 }
             };
-            serve::<Probe>(&connection, settings, Arc::new(processes(1)), &mut tell, &asked)
+            serve::<Probe>(&connection, settings, Arc::new(processes(1)), &mut notify, &asked)
         });
-        heard.recv().unwrap();
+        has_joined.recv().unwrap();
         Node { leave, thread: Some(thread) }
     }
 }
@@ -82,28 +82,28 @@ fn submit(executor: &ClusterExecutor<Probe>, jobs: impl IntoIterator<Item = Prob
 }
 
 #[test]
-fn jobs_maps_and_batches_have_the_outcomes_of_a_pool() {
+fn outcomes_are_those_of_a_pool() {
     let Some(nats) = Nats::start() else { return };
     let _node = Node::start(&nats);
     let cluster = connect(&nats, "outcomes");
     let double = cluster.submit(Probe::Double(21)).unwrap();
-    assert_eq!(double.result(LIMIT).unwrap(), 42);
+    assert_eq!(double.result(TIMEOUT).unwrap(), 42);
     assert!(!double.cancel() && !double.running());
     let failures = submit(
         &cluster,
         [
-            Probe::Fail(mishap(7, "bad")),
+            Probe::Fail(probe_error(7, "bad")),
             Probe::Panic("ouch".to_owned()),
             Probe::Unencodable(()),
             Probe::Exit(3),
         ],
     );
-    let kinds: Vec<_> = failures.iter().map(|job| job.take(LIMIT).unwrap().unwrap_err()).collect();
+    let kinds: Vec<_> = failures.iter().map(|job| job.take(TIMEOUT).unwrap().unwrap_err()).collect();
     assert!(
         matches!(
             &kinds[..],
             [JobError::Failed(error), JobError::Panicked(panic), JobError::Codec(_), JobError::Crashed { .. }]
-                if *error == mishap(7, "bad") && panic.message == "ouch"
+                if *error == probe_error(7, "bad") && panic.message == "ouch"
         ),
         "{kinds:?}"
     );
@@ -115,42 +115,42 @@ fn jobs_maps_and_batches_have_the_outcomes_of_a_pool() {
     unordered.sort_unstable();
     assert!(doubles(unordered.into_iter().map(|(_, output)| output).collect()));
     let batch = cluster.submit_many(jobs().collect(), JobOptions::default()).unwrap();
-    assert!(doubles(batch.iter().map(|job| job.result(LIMIT).unwrap()).collect()));
+    assert!(doubles(batch.iter().map(|job| job.result(TIMEOUT).unwrap()).collect()));
     cluster.shutdown(true, false);
     assert_eq!(cluster.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
 }
 
 #[test]
-fn what_no_node_has_is_cancelled_when_the_call_returns_and_the_executor_goes_on() {
+fn cancel_waiting_cancels_jobs_that_no_node_has() {
     let Some(nats) = Nats::start() else { return };
-    let (stage, _node) = (Stage::new(), Node::start(&nats));
+    let (barrier, _node) = (Barrier::new(), Node::start(&nats));
     let cluster = connect(&nats, "cancelled");
-    let held = stage.hold_many(&cluster, 1);
+    let held = barrier.hold_many(&cluster, 1);
     let waiting = submit(&cluster, (0..40).map(Probe::Double));
     cluster.cancel_waiting();
-    assert!(!held[0].done(), "a node has it");
-    // A node may have taken a batch ahead.
-    assert!(waiting[20..].iter().all(JobFuture::cancelled), "at once");
+    assert!(!held[0].done(), "the held job was cancelled");
+    // A node may have prefetched a batch.
+    assert!(waiting[20..].iter().all(JobFuture::cancelled), "not cancelled when the call returned");
     let later = cluster.submit(Probe::Double(4)).unwrap();
-    stage.release();
-    assert_eq!(later.result(LIMIT).unwrap(), 8);
-    assert!(held[0].result(LIMIT).is_ok());
+    barrier.release();
+    assert_eq!(later.result(TIMEOUT).unwrap(), 8);
+    assert!(held[0].result(TIMEOUT).is_ok());
     for (n, job) in (0..).zip(&waiting) {
         assert!(
-            matches!(job.result(LIMIT), Err(ResultError::Failed(JobError::Cancelled)))
-                || job.result(LIMIT).unwrap() == 2 * n
+            matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled)))
+                || job.result(TIMEOUT).unwrap() == 2 * n
         );
     }
-    // All over in no time: nothing is left that has to be looked for.
+    // The shutdown is quick, since no batch has to be looked for.
     let start = Instant::now();
     cluster.shutdown(true, true);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
-/// Tells of each outcome whether it is a cancellation.
-struct Told(mpsc::Sender<bool>);
+/// Sends for each outcome whether it is a cancellation.
+struct CancellationSink(mpsc::Sender<bool>);
 
-impl Sink<Probe> for Told {
+impl Sink<Probe> for CancellationSink {
     fn resolve(&self, resolved: Vec<Resolved<Probe>>) {
         for Resolved { outcome, .. } in resolved {
             self.0.send(matches!(outcome, Err(JobError::Cancelled))).unwrap();
@@ -159,28 +159,28 @@ impl Sink<Probe> for Told {
 }
 
 #[test]
-fn whoever_gives_his_jobs_up_does_not_cancel_those_of_others() {
+fn cancel_waiting_of_a_submitter_keeps_jobs_of_others() {
     let Some(nats) = Nats::start() else { return };
-    let (stage, _node) = (Stage::new(), Node::start(&nats));
+    let (barrier, _node) = (Barrier::new(), Node::start(&nats));
     let cluster = connect(&nats, "others");
-    let held = stage.hold_many(&cluster, 1);
+    let held = barrier.hold_many(&cluster, 1);
     let jobs = submit(&cluster, (0..40).map(Probe::Double));
     let (sender, outcomes) = mpsc::channel();
-    let mut submitter = cluster.submitter(Arc::new(Told(sender)));
+    let mut submitter = cluster.submitter(Arc::new(CancellationSink(sender)));
     (0..100).for_each(|tag| submitter.push(tag, Probe::Double(tag), JobOptions::default()));
     submitter.cancel_waiting();
-    assert_eq!(outcomes.recv_timeout(LIMIT), Ok(true));
-    stage.release();
+    assert_eq!(outcomes.recv_timeout(TIMEOUT), Ok(true));
+    barrier.release();
     for (n, job) in (0..).zip(&jobs) {
-        assert_eq!(job.result(LIMIT).unwrap(), 2 * n);
+        assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
     }
-    assert!(held[0].result(LIMIT).is_ok());
+    assert!(held[0].result(TIMEOUT).is_ok());
 }
 
 #[test]
-fn stopping_cancels_and_dropping_waits() {
+fn stop_cancels_and_drop_waits() {
     let Some(nats) = Nats::start() else { return };
-    // Nobody serves yet.
+    // No node serves the queue yet.
     let stopped = connect(&nats, "stopped");
     let jobs = submit(&stopped, (0..40).map(Probe::Double));
     let start = Instant::now();
@@ -192,41 +192,41 @@ fn stopping_cancels_and_dropping_waits() {
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     let dropped = connect(&nats, "dropped");
     let jobs = submit(&dropped, (0..40).map(Probe::Double));
-    assert!(!dropped.join_timeout(Duration::from_millis(1)), "it may still get jobs");
+    assert!(!dropped.join_timeout(Duration::from_millis(1)), "joined although more jobs may follow");
     let _node = Node::start(&nats);
     drop(dropped);
     assert!(jobs.iter().all(JobFuture::done));
     assert_eq!(jobs[39].result(None).unwrap(), 78);
-    // The same run is free again, and has its results.
+    // The run is unlocked again, and its results are stored.
     assert_eq!(connect(&nats, "dropped").known_jobs(), 40);
 }
 
 #[test]
-fn callbacks_may_submit_more_than_there_is_room_for_and_do_not_wait_for_themselves() {
+fn callbacks_can_exceed_the_in_flight_limit_without_deadlock() {
     let Some(nats) = Nats::start() else { return };
     let _node = Node::start(&nats);
     let cluster = Arc::new(connect(&nats, "callbacks"));
     let (sender, receiver) = mpsc::channel();
     let inner = cluster.clone();
     cluster.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
-        // 128 batches may be under way at first, of 4 jobs, later of 16 and so on.
+        // Up to 128 batches may be in flight, initially of 4 jobs, later of 16 and so on.
         let jobs = submit(&inner, (0..50_000).map(Probe::Double));
         inner.cancel_waiting();
         let more = submit(&inner, (0..10).map(Probe::Double));
-        assert!(!inner.join_timeout(LIMIT), "it is one of its own threads");
+        assert!(!inner.join_timeout(TIMEOUT), "joined on one of its own threads");
         sender.send((jobs, more)).unwrap();
     });
-    let (jobs, more) = receiver.recv_timeout(LIMIT).expect("the callback does not wait for ever");
+    let (jobs, more) = receiver.recv_timeout(TIMEOUT).expect("the callback is blocked");
     for (n, job) in (0..).zip(more) {
-        let result = job.result(LIMIT);
+        let result = job.result(TIMEOUT);
         assert!(result.is_ok_and(|output| output == 2 * n) || job.cancelled());
     }
-    assert!(jobs.iter().all(|job| job.error(LIMIT).is_ok() || job.cancelled()));
+    assert!(jobs.iter().all(|job| job.error(TIMEOUT).is_ok() || job.cancelled()));
     cluster.shutdown(true, false);
 }
 
 #[test]
-fn it_can_be_made_and_awaited_on_a_runtime_of_the_callers() {
+fn works_on_a_runtime_of_the_caller() {
     let Some(nats) = Nats::start() else { return };
     let _node = Node::start(&nats);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -237,7 +237,7 @@ fn it_can_be_made_and_awaited_on_a_runtime_of_the_callers() {
 }
 
 #[test]
-fn a_queue_for_other_jobs_is_refused() {
+fn rejects_a_queue_of_another_job_type() {
     let Some(nats) = Nats::start() else { return };
     drop(connect(&nats, "probes"));
     let output = nats.call(&["--queue", "probes"]).run();
@@ -246,29 +246,30 @@ fn a_queue_for_other_jobs_is_refused() {
 }
 
 #[test]
-fn a_panic_of_the_submitter_ends_everything_that_waits_for_it() {
+fn panic_of_the_submitter_ends_all_waits() {
     let Some(mut nats) = Nats::start() else { return };
-    let cluster = Arc::new(connect_telling(&nats, "panic", |_| panic!("the observer of the run panics")));
+    let cluster =
+        Arc::new(connect_with_callback(&nats, "panic", |_| panic!("the observer of the run panics")));
     let jobs = submit(&cluster, (0..40).map(Probe::Double));
-    let (submitting, (pushed, heard)) = (cluster.clone(), mpsc::channel());
-    // More than there is room for: it waits until there is.
+    let (submitting, (pushed, progress)) = (cluster.clone(), mpsc::channel());
+    // More jobs than may be in flight, so this blocks.
     let thread = thread::spawn(move || {
         (0..1_000_000)
             .take_while(|&n| pushed.send(()).is_ok() && submitting.submit(Probe::Double(n)).is_ok())
             .count()
     });
-    while heard.recv_timeout(Duration::from_millis(500)).is_ok() {}
-    // The coordinator's thread says so, and panics.
+    while progress.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    // The coordinator's thread reports the lost connection, and the callback panics.
     nats.kill();
     for job in jobs {
-        let outcome = job.result(LIMIT);
+        let outcome = job.result(TIMEOUT);
         assert!(matches!(outcome, Err(ResultError::Failed(JobError::Abandoned(_)))), "{outcome:?}");
     }
     assert!(thread.join().unwrap() < 1_000_000);
-    assert!(cluster.join_timeout(LIMIT), "it has ended");
+    assert!(cluster.join_timeout(TIMEOUT), "the coordinator is still running");
     assert!(cluster.broken().unwrap().contains("the submitter panicked"));
     assert!(matches!(cluster.submit(Probe::Double(1)), Err(SubmitError::Broken(_))));
-    // None of these waits for the thread that is gone.
+    // None of these waits for the thread that has ended.
     cluster.cancel_waiting();
     cluster.stop(Duration::ZERO);
 }

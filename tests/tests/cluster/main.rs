@@ -1,4 +1,4 @@
-//! Clusters: real servers, nodes and runs.
+//! Tests of clusters with real servers, nodes and runs.
 
 mod attempts;
 mod auth;

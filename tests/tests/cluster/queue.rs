@@ -1,4 +1,4 @@
-//! Looking at a queue, leaving it, and what it does with batches that nobody can finish.
+//! Status and removal of queues, nodes that leave, and quarantine of batches.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,12 +11,12 @@ use end_to_end::{
 };
 use nix::sys::signal::Signal;
 
-/// Shell that kills the node whose worker runs it: the parent of the leader of its process group.
+/// Script that kills its node: the parent of the leader of its process group.
 const KILL_NODE: &str =
     "kill -KILL $(cut -d ' ' -f 4 /proc/$(cut -d ' ' -f 5 /proc/$$/stat)/stat); sleep 100";
 
 #[test]
-fn a_batch_that_kills_its_nodes_ends_in_quarantine() {
+fn batch_that_kills_its_nodes_is_quarantined() {
     let Some(nats) = Nats::start() else { return };
     let node = || nats.node(&["-w", "1", "--allow-command", "--ack-wait", "0.5", "--max-deliveries", "2"]);
     let first = node();
@@ -45,7 +45,7 @@ fn a_batch_that_kills_its_nodes_ends_in_quarantine() {
 }
 
 #[test]
-fn status_tells_of_nodes_runs_and_what_waits() {
+fn status_lists_nodes_runs_and_waiting_jobs() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "2"]);
     let (jobs, _) = gcd_jobs(100);
@@ -58,11 +58,11 @@ fn status_tells_of_nodes_runs_and_what_waits() {
     let text = nats.call(&["cluster", "status"]).run();
     assert!(text.text().contains("protocol 1, job type builtin"), "{}", text.text());
     drop(node.end(Signal::SIGTERM));
-    assert_eq!(nats.status()["nodes"], serde_json::json!([]), "it has left");
+    assert_eq!(nats.status()["nodes"], serde_json::json!([]), "the node is still listed");
 }
 
 #[test]
-fn a_run_or_a_queue_is_removed_on_request_only() {
+fn runs_and_queues_are_removed_only_on_request() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     let (jobs, expected) = gcd_jobs(20);
@@ -74,23 +74,23 @@ fn a_run_or_a_queue_is_removed_on_request_only() {
     let runs = nats.status()["runs"].clone();
     assert_eq!((runs.as_array().unwrap().len(), &runs[0]["run"]), (1, &"two".into()));
     assert_eq!(nats.call(&["cluster", "clean"]).run().code(), 0);
-    assert_eq!(nats.call(&["cluster", "status"]).run().code(), 4, "it is gone");
-    // The node serves on, as soon as there is a queue again.
+    assert_eq!(nats.call(&["cluster", "status"]).run().code(), 4, "the queue still exists");
+    // The node continues to serve as soon as the queue exists again.
     let output = nats.call(&["--run-id", "one"]).stdin(jobs).run();
     assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
 }
 
 #[test]
-fn a_run_that_ends_or_is_stopped_does_not_disturb_the_others() {
+fn run_that_ends_or_is_stopped_does_not_affect_others() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     let jobs = |count| "{\"op\":\"sleep\",\"seconds\":0.05}\n".repeat(count);
     let long = nats.call(&["--run-id", "long"]).stdin(jobs(100)).start();
-    node.until("of run long");
+    node.wait_for_log("of run long");
     assert_eq!(nats.call(&["--run-id", "short"]).stdin("").run().code(), 0);
     let stopped = nats.call(&["--run-id", "stopped"]).stdin(jobs(100)).start();
-    wait_until("it is queued", || {
+    wait_until("the run is queued", || {
         let status = nats.status();
         let runs = status["runs"].as_array().unwrap();
         runs.iter().any(|run| run["run"] == "stopped" && run["waiting_jobs"].as_u64() >= Some(50))
@@ -99,23 +99,23 @@ fn a_run_that_ends_or_is_stopped_does_not_disturb_the_others() {
     assert_eq!(stopped.wait().signal(), Signal::SIGINT as i32);
     let output = long.wait();
     assert_eq!(output.kinds(), ["ok"; 100], "{}", output.stderr);
-    // No batch had to be missed first.
+    // No batch had to time out first.
     assert!(output.elapsed < Duration::from_secs(9), "{:?}", output.elapsed);
     let (_, log) = node.end(Signal::SIGTERM);
     assert!(log.contains(" 0 redelivered, 0 too late"), "{log}");
 }
 
 #[test]
-fn a_node_that_leaves_hands_back_what_it_cannot_finish() {
+fn leaving_node_hands_back_unfinished_batches() {
     let Some(nats) = Nats::start() else { return };
     let leaving = nats.node(&["-w", "1"]);
     let jobs = "{\"op\":\"sleep\",\"seconds\":6}\n{\"op\":\"sum\",\"n\":4}\n{\"op\":\"sum\",\"n\":4}\n";
     let run = nats.call(&[]).stdin(jobs).start();
-    wait_until("the node has the batch", || nats.status()["in_flight"] == 1);
+    wait_until("the node has received the batch", || nats.status()["in_flight"] == 1);
     let (output, log) = leaving.end(Signal::SIGTERM);
     assert_eq!(output.signal(), Signal::SIGTERM as i32);
     assert!(output.elapsed < Duration::from_secs(15) && log.contains(" 1 handed back"), "{log}");
-    // At once, not after the ack wait of 30 seconds.
+    // Redelivered immediately, not after the ack wait of 30 seconds.
     let other = nats.node(&["-w", "1"]);
     let output = run.wait();
     assert_eq!(output.kinds(), ["ok"; 3], "{}", output.stderr);
@@ -125,12 +125,12 @@ fn a_node_that_leaves_hands_back_what_it_cannot_finish() {
 }
 
 #[test]
-fn a_submitter_that_is_stopped_takes_back_what_no_node_has_and_can_go_on() {
+fn stopped_submitter_withdraws_queued_jobs_and_can_resume() {
     let Some(nats) = Nats::start() else { return };
     let jobs = "{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(60);
     let node = nats.node(&["-w", "1"]);
     let run = nats.call(&["--run-id", "stopped"]).stdin(jobs.clone()).start();
-    node.until("of run stopped");
+    node.wait_for_log("of run stopped");
     run.signal(Signal::SIGINT);
     let output = run.wait();
     assert_eq!((output.signal(), output.kinds().len()), (Signal::SIGINT as i32, 60), "{}", output.stderr);
@@ -145,7 +145,7 @@ fn a_submitter_that_is_stopped_takes_back_what_no_node_has_and_can_go_on() {
 }
 
 #[test]
-fn batches_that_take_longer_than_the_ack_wait_are_not_given_to_others() {
+fn batches_longer_than_the_ack_wait_are_not_redelivered() {
     let Some(nats) = Nats::start() else { return };
     let nodes = [nats.node(&["-w", "1", "--ack-wait", "0.6"]), nats.node(&["-w", "1"])];
     let output = nats.call(&[]).stdin("{\"op\":\"sleep\",\"seconds\":2}\n").run();
@@ -157,11 +157,11 @@ fn batches_that_take_longer_than_the_ack_wait_are_not_given_to_others() {
 }
 
 #[test]
-fn nodes_hear_that_the_ack_wait_has_become_shorter() {
+fn nodes_adapt_to_a_shorter_ack_wait() {
     let Some(nats) = Nats::start() else { return };
     let first = nats.node(&["-w", "1"]);
     let run = nats.call(&[]).stdin("{\"op\":\"sleep\",\"seconds\":3}\n").start();
-    wait_until("the node has the batch", || nats.status()["in_flight"] == 1);
+    wait_until("the node has received the batch", || nats.status()["in_flight"] == 1);
     let second = nats.node(&["-w", "1", "--ack-wait", "0.6"]);
     assert_eq!(run.wait().kinds(), ["ok"]);
     for node in [first, second] {

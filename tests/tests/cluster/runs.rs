@@ -1,4 +1,4 @@
-//! Runs on a cluster: the same jobs, the same bytes.
+//! Runs on a cluster print the same bytes as local runs.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,13 +11,13 @@ use end_to_end::{
 };
 use nix::sys::signal::Signal;
 
-/// How many short jobs there are; a million with `RUNNER_LONG=1`.
+/// Returns the number of short jobs; a million with `RUNNER_LONG=1`.
 fn many() -> u64 {
     if env::var_os("RUNNER_LONG").is_some() { 1_000_000 } else { 60_000 }
 }
 
 #[test]
-fn three_nodes_give_the_bytes_of_the_local_run() {
+fn three_nodes_print_the_output_of_a_local_run() {
     let Some(nats) = Nats::start() else { return };
     let nodes = [nats.node(&["-w", "1"]), nats.node(&["-w", "1"]), nats.node(&["-w", "1"])];
     let mixed = data("mixed_2k.jsonl");
@@ -31,11 +31,11 @@ fn three_nodes_give_the_bytes_of_the_local_run() {
     let (jobs, expected) = gcd_jobs(many());
     let output = nats.call(&["--run-id", "gcds"]).stdin(jobs.clone()).run();
     assert_eq!(output.code(), 0, "{}", output.stderr);
-    assert!(output.text() == expected, "other bytes");
+    assert!(output.text() == expected, "the output differs");
     assert!(output.stderr.contains("run gcds on queue q"), "{}", output.stderr);
-    // The same run again comes from what is stored.
+    // The second time, the results are read from the queue.
     let again = nats.call(&["--run-id", "gcds"]).stdin(jobs).run();
-    assert!(again.text() == expected, "other bytes");
+    assert!(again.text() == expected, "the output differs");
     assert!(again.stderr.contains(&format!("the results of {} jobs", many())), "{}", again.stderr);
     let mut done = 0;
     for node in nodes {
@@ -49,7 +49,7 @@ fn three_nodes_give_the_bytes_of_the_local_run() {
 }
 
 #[test]
-fn failures_have_the_records_of_a_local_run() {
+fn failures_have_the_same_records_as_in_a_local_run() {
     let Some(nats) = Nats::start() else { return };
     let jobs = [
         "{\"op\":\"sum\",\"n\":4,\"id\":\"four\"}\n{\"op\":\"factorize\",\"n\":0}\nno job\n",
@@ -77,7 +77,7 @@ fn failures_have_the_records_of_a_local_run() {
 }
 
 #[test]
-fn commands_are_run_only_where_the_node_allows_it_and_see_no_secrets() {
+fn commands_need_permission_of_the_node_and_see_no_secrets() {
     let script = "echo $RUNNER_CLUSTER_TOKEN$RUNNER_CLUSTER_PASSWORD";
     let Some(nats) = Nats::start_with(&["-js"], "authorization { token: sesame }") else { return };
     let with_token = |call: end_to_end::Call| call.with(|c| c.env("RUNNER_CLUSTER_TOKEN", "sesame"));
@@ -96,7 +96,7 @@ fn commands_are_run_only_where_the_node_allows_it_and_see_no_secrets() {
 }
 
 #[test]
-fn messages_larger_than_the_server_takes_travel_in_parts() {
+fn messages_above_the_servers_limit_are_sent_in_chunks() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1", "--allow-command", "--max-output", "8M"]);
     let long = "x".repeat(3 << 20);
@@ -111,7 +111,7 @@ fn messages_larger_than_the_server_takes_travel_in_parts() {
 }
 
 #[test]
-fn a_submitter_that_was_killed_goes_on_where_it_was() {
+fn killed_submitter_can_be_resumed() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "2"]);
     let count = 3_000;
@@ -121,13 +121,13 @@ fn a_submitter_that_was_killed_goes_on_where_it_was() {
     let file = nats.path("jobs");
     fs::write(&file, &sleepers).unwrap();
     let call = || nats.call(&["--run-id", "twice", file.to_str().unwrap()]);
-    let mut run = call().start_bare();
+    let mut run = call().start_raw();
     read_lines(&mut run, 300);
     run.signal(Signal::SIGKILL);
     drop(run.wait());
     let output = call().run();
     assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
-    // Nothing has been published twice: as many jobs have results as there are.
+    // No job has been published twice: the number of stored results equals the number of jobs.
     let status = nats.status();
     let stored = (&status["runs"][0]["stored_jobs"], &status["runs"][0]["waiting_jobs"]);
     assert_eq!(stored, (&count.into(), &0.into()), "{status}");
@@ -136,7 +136,7 @@ fn a_submitter_that_was_killed_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_run_does_not_go_on_with_other_jobs() {
+fn run_is_not_resumed_with_other_jobs() {
     let Some(nats) = Nats::start() else { return };
     let node = nats.node(&["-w", "1"]);
     let (jobs, _) = gcd_jobs(100);
@@ -171,7 +171,7 @@ fn programs_of_user_defined_ops_run_on_nodes_that_define_them() {
 }
 
 #[test]
-fn an_op_that_no_node_defines_is_named_after_the_last_attempt() {
+fn undefined_op_is_named_after_the_last_attempt() {
     let Some(nats) = Nats::start() else { return };
     let _node = nats.node(&["--max-deliveries", "2"]);
     let output = nats.call(&["--define", "sq", "--op", "sq"]).stdin("1\n").run();
@@ -180,11 +180,11 @@ fn an_op_that_no_node_defines_is_named_after_the_last_attempt() {
 }
 
 #[test]
-fn a_batch_goes_from_a_node_without_the_op_to_one_that_has_it() {
+fn batch_moves_to_a_node_that_defines_the_op() {
     let Some(nats) = Nats::start() else { return };
     let without = nats.node(&["-w", "1"]);
     let run = nats.call(&["--define", "sq", "--op", "sq"]).stdin("7\n").start();
-    without.until("is not defined here");
+    without.wait_for_log("is not defined here");
     let _with =
         nats.node(&["-w", "1", "--define", r#"sq=sh -c 'while read -r x; do echo "{\"result\":$x}"; done'"#]);
     let output = run.wait();

@@ -1,4 +1,4 @@
-//! What travels in one batch, and who runs it.
+//! Distribution of batches over workers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,10 +9,10 @@ use end_to_end::{
 use pool::Executor;
 
 #[test]
-fn a_batch_that_was_misjudged_is_shared_out() {
+fn underestimated_batch_is_rebalanced() {
     let _case = Case::begin();
     let pool = processes(2);
-    // So many jobs have been so short that forty make one batch.
+    // After many short jobs, forty jobs are expected to fit into one batch.
     assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
     let jobs = || pool.worker_stats().iter().map(|worker| worker.jobs).collect::<Vec<_>>();
     let before = jobs();
@@ -21,6 +21,6 @@ fn a_batch_that_was_misjudged_is_shared_out() {
         40
     );
     let shares: Vec<u64> = jobs().iter().zip(before).map(|(after, before)| after - before).collect();
-    assert!(shares.iter().all(|&share| share >= 10), "one worker did nearly all: {shares:?}");
+    assert!(shares.iter().all(|&share| share >= 10), "uneven shares: {shares:?}");
     finish(&pool);
 }

@@ -1,4 +1,4 @@
-//! A pool does the same with every codec.
+//! Pools behave identically with every codec.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,19 +6,19 @@ use std::path::PathBuf;
 
 use end_to_end::{
     Case,
-    probe::{LIMIT, Probe, builder, finish, mishap},
+    probe::{Probe, TIMEOUT, builder, finish, probe_error},
 };
 use pool::{CodecKind, Executor, JobError, ProcessPool, ResultError};
 
-fn failure(pool: &ProcessPool<Probe>, job: Probe) -> JobError<end_to_end::probe::Mishap> {
-    match pool.submit(job).unwrap().result(LIMIT) {
+fn failure(pool: &ProcessPool<Probe>, job: Probe) -> JobError<end_to_end::probe::ProbeError> {
+    match pool.submit(job).unwrap().result(TIMEOUT) {
         Err(ResultError::Failed(failure)) => failure,
-        other => panic!("it yields {other:?}"),
+        other => panic!("not a failure: {other:?}"),
     }
 }
 
 #[test]
-fn jobs_errors_panics_and_deaths_come_through() {
+fn jobs_errors_panics_and_deaths_are_transferred() {
     let _case = Case::begin();
     assert_eq!(CodecKind::ALL.len(), 6);
     for &codec in CodecKind::ALL {
@@ -26,16 +26,16 @@ fn jobs_errors_panics_and_deaths_come_through() {
         let doubled: Vec<u64> =
             pool.map((0..2000).map(Probe::Double)).into_iter().map(Result::unwrap).collect();
         assert!(doubled.iter().copied().eq((0..2000).map(|n| n * 2)), "{codec}");
-        let large = pool.submit(Probe::Double(u64::MAX / 2)).unwrap().result(LIMIT);
+        let large = pool.submit(Probe::Double(u64::MAX / 2)).unwrap().result(TIMEOUT);
         assert_eq!(large.unwrap(), u64::MAX - 1, "{codec}");
         let both = Probe::Then(Box::new(Probe::Double(1)), Box::new(Probe::Double(2)));
-        assert_eq!(pool.submit(both).unwrap().result(LIMIT).unwrap(), 4, "{codec}");
+        assert_eq!(pool.submit(both).unwrap().result(TIMEOUT).unwrap(), 4, "{codec}");
 
         let words = "\u{e4} \"quoted\" \0";
-        let JobError::Failed(error) = failure(&pool, Probe::Fail(mishap(-7, words))) else {
+        let JobError::Failed(error) = failure(&pool, Probe::Fail(probe_error(-7, words))) else {
             panic!("{codec}")
         };
-        assert_eq!(error, mishap(-7, words), "{codec}");
+        assert_eq!(error, probe_error(-7, words), "{codec}");
         let JobError::Panicked(panic) = failure(&pool, Probe::Panic(words.into())) else { panic!("{codec}") };
         assert_eq!(panic.message, words, "{codec}");
         assert!(matches!(failure(&pool, Probe::Exit(3)), JobError::Crashed { attempts: 1, .. }), "{codec}");
@@ -44,7 +44,7 @@ fn jobs_errors_panics_and_deaths_come_through() {
 }
 
 #[test]
-fn what_cannot_be_encoded_costs_its_job_only() {
+fn unencodable_job_fails_alone() {
     let _case = Case::begin();
     for &codec in CodecKind::ALL {
         let pool = builder::<Probe>(1).codec(codec).build().unwrap();
@@ -58,12 +58,12 @@ fn what_cannot_be_encoded_costs_its_job_only() {
                 Probe::Then(Box::new(Probe::Mark(PathBuf::from("/dev/null"))), Box::new(inner))
             })
         };
-        assert_eq!(pool.submit(chain(20)).unwrap().result(LIMIT).unwrap(), 2, "{codec}");
+        assert_eq!(pool.submit(chain(20)).unwrap().result(TIMEOUT).unwrap(), 2, "{codec}");
         if codec != CodecKind::Bincode {
             let refused = failure(&pool, chain(2000));
             assert!(matches!(refused, JobError::Codec(_)), "{codec}: {refused}");
         }
-        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(LIMIT).unwrap(), 8, "{codec}");
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8, "{codec}");
         finish(&pool);
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs that really fault: only they fail, with a verdict that says how, and the pool goes on.
+//! Jobs that crash or damage their process: only they fail, with the cause, and the pool continues.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,30 +7,30 @@ use std::{num::NonZeroU64, time::Duration};
 use end_to_end::{
     Case,
     fault::Fault,
-    probe::{LIMIT, Mishap, Probe, builder, finish, processes, serial, threads},
+    probe::{Probe, ProbeError, TIMEOUT, builder, finish, processes, serial, threads},
 };
 use pool::{
     BatchSize, DeathCause, Executor, JobError, JobOptions, ProcessPool, ProcessPoolBuilder, ResultError,
     SubmitError,
 };
 
-/// A pool of one worker that tries each job once and sends all at once.
+/// Returns a builder for a pool of one worker without retries that sends nine jobs in one batch.
 fn once() -> ProcessPoolBuilder<Probe> {
     builder(1).retries(0).batch_size(BatchSize::Fixed(NonZeroU64::new(9).unwrap()))
 }
 
-/// Runs a job among good ones of the same batch, which must succeed, and tells how it failed.
-fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOptions) -> JobError<Mishap> {
+/// Runs a job among good ones in the same batch, checks that those succeed, and returns its failure.
+fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOptions) -> JobError<ProbeError> {
     let jobs = (0..9).map(|n| if n == 4 { job.clone() } else { Probe::Double(n) }).collect();
     let futures = pool.submit_many(jobs, options).unwrap();
     let mut failure = None;
     for (n, future) in (0..).zip(futures) {
-        match future.result(LIMIT) {
+        match future.result(TIMEOUT) {
             Err(ResultError::Failed(one)) if n == 4 => failure = Some(one),
-            result => assert_eq!(result.unwrap(), 2 * n, "of {n} beside {job:?}"),
+            result => assert_eq!(result.unwrap(), 2 * n, "job {n} beside {job:?}"),
         }
     }
-    assert_eq!(pool.submit(Probe::Double(21)).unwrap().result(LIMIT).unwrap(), 42, "after {job:?}");
+    assert_eq!(pool.submit(Probe::Double(21)).unwrap().result(TIMEOUT).unwrap(), 42, "after {job:?}");
     assert_eq!(pool.broken(), None);
     failure.unwrap()
 }
@@ -40,19 +40,19 @@ fn then(first: Fault, second: Probe) -> Probe {
 }
 
 #[test]
-fn a_job_that_ends_its_process_fails_alone() {
+fn job_that_ends_its_process_fails_alone() {
     let _case = Case::begin();
     let pool = once().build().unwrap();
     for (job, cause) in [
         (Probe::Fault(Fault::NullWrite), DeathCause::Signalled(11)),
-        // The runtime's handler says what happened, and aborts.
+        // The handler of the runtime prints a message and aborts.
         (Probe::Fault(Fault::Recursion), DeathCause::Signalled(6)),
         (Probe::Fault(Fault::PanicInPanic), DeathCause::Signalled(6)),
         (Probe::Abort, DeathCause::Signalled(6)),
         (Probe::Exit(0), DeathCause::Exited(0)),
         (Probe::Exit(3), DeathCause::Exited(3)),
         (then(Fault::BlockSignals, Probe::Exit(4)), DeathCause::Exited(4)),
-        // It cannot be heard any more, and is killed.
+        // It can no longer send messages, and is killed.
         (then(Fault::CloseAll, Probe::Fault(Fault::Spin)), DeathCause::Signalled(9)),
         (then(Fault::CloseSockets, Probe::Fault(Fault::Wait)), DeathCause::Signalled(9)),
         (then(Fault::CloseAll, Probe::Abort), DeathCause::Signalled(6)),
@@ -65,10 +65,10 @@ fn a_job_that_ends_its_process_fails_alone() {
 }
 
 #[test]
-fn a_job_that_panics_strangely_fails_alone_and_its_worker_lives_on() {
+fn unusual_panic_fails_only_the_job_and_the_worker_survives() {
     let _case = Case::begin();
     let pool = once().build().unwrap();
-    for fault in [Fault::StrangePanic, Fault::PanicInPayload] {
+    for fault in [Fault::NonStringPanic, Fault::PanicInPayload] {
         let failure = failure_among_others(&pool, &Probe::Fault(fault), JobOptions::default());
         let JobError::Panicked(panic) = failure else { panic!("{fault:?}: {failure:?}") };
         assert_eq!(panic.message, "a panic without a message", "{fault:?}");
@@ -79,23 +79,23 @@ fn a_job_that_panics_strangely_fails_alone_and_its_worker_lives_on() {
 }
 
 #[test]
-fn a_job_that_panics_strangely_harms_no_executor() {
+fn unusual_panic_affects_no_executor() {
     let _case = Case::begin();
     for executor in [&threads(1) as &dyn Executor<Probe>, &serial(), &processes(1)] {
-        for fault in [Fault::StrangePanic, Fault::PanicInPayload] {
-            let result = executor.submit(Probe::Fault(fault)).unwrap().result(LIMIT);
+        for fault in [Fault::NonStringPanic, Fault::PanicInPayload] {
+            let result = executor.submit(Probe::Fault(fault)).unwrap().result(TIMEOUT);
             assert!(
                 matches!(result, Err(ResultError::Failed(JobError::Panicked(_)))),
                 "{fault:?}: {result:?}"
             );
-            assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(LIMIT).unwrap(), 2);
+            assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
         }
         finish(executor);
     }
 }
 
 #[test]
-fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
+fn endless_job_is_killed_at_its_time_limit() {
     let _case = Case::begin();
     let pool = once().grace_period(Duration::from_millis(100)).build().unwrap();
     let limit = Duration::from_millis(150);
@@ -116,18 +116,18 @@ fn a_job_without_end_is_ended_by_its_limit_whatever_it_ignores() {
 }
 
 #[test]
-fn what_a_job_does_to_its_process_stays_there() {
+fn changes_to_the_process_stay_in_the_worker() {
     let _case = Case::begin();
     let before = std::env::current_dir().unwrap();
-    for fault in [Fault::ChangeFolder, Fault::BlockSignals, Fault::IgnoreTerm, Fault::TakeAllDescriptors] {
+    for fault in [Fault::ChangeDirectory, Fault::BlockSignals, Fault::IgnoreTerm, Fault::TakeAllDescriptors] {
         let pool = once().build().unwrap();
-        assert_eq!(pool.submit(Probe::Fault(fault)).unwrap().result(LIMIT).unwrap(), 0);
+        assert_eq!(pool.submit(Probe::Fault(fault)).unwrap().result(TIMEOUT).unwrap(), 0);
         for n in 0..20 {
-            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(LIMIT).unwrap(), 2 * n, "{fault:?}");
+            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(TIMEOUT).unwrap(), 2 * n, "{fault:?}");
         }
-        // The next worker is not affected, and this one leaves.
-        assert!(pool.submit(Probe::Exit(1)).unwrap().result(LIMIT).is_err());
-        assert_eq!(pool.submit(Probe::Shell("exit 3".into())).unwrap().result(LIMIT).unwrap(), 3);
+        // The next worker is not affected.
+        assert!(pool.submit(Probe::Exit(1)).unwrap().result(TIMEOUT).is_err());
+        assert_eq!(pool.submit(Probe::Shell("exit 3".into())).unwrap().result(TIMEOUT).unwrap(), 3);
         assert_eq!(pool.worker_stats().len(), 2, "{fault:?}");
         finish(&pool);
     }
@@ -135,18 +135,18 @@ fn what_a_job_does_to_its_process_stays_there() {
 }
 
 #[test]
-fn a_worker_that_heeds_no_signal_still_leaves_when_it_is_told_to() {
+fn worker_without_signals_exits_on_shutdown() {
     let _case = Case::begin();
     for fault in [Fault::BlockSignals, Fault::IgnoreTerm] {
         let pool = processes(1);
-        pool.submit(Probe::Fault(fault)).unwrap().result(LIMIT).unwrap();
+        pool.submit(Probe::Fault(fault)).unwrap().result(TIMEOUT).unwrap();
         finish(&pool);
         assert!(pool.reports().iter().all(|report| report.report.is_ok()));
     }
 }
 
 #[test]
-fn a_copy_that_a_job_leaves_behind_hides_no_death() {
+fn forked_child_does_not_hide_a_death() {
     let _case = Case::begin();
     for fault in [Fault::ForkAndAbort, Fault::DetachAndAbort] {
         let pool = once().build().unwrap();
@@ -161,12 +161,12 @@ fn a_copy_that_a_job_leaves_behind_hides_no_death() {
 }
 
 #[test]
-fn a_job_that_spoils_its_channel_and_returns_keeps_its_outcome() {
+fn job_that_damages_its_channel_keeps_its_outcome() {
     let _case = Case::begin();
-    for fault in [Fault::CloseSockets, Fault::CloseAll, Fault::Scribble] {
+    for fault in [Fault::CloseSockets, Fault::CloseAll, Fault::WriteGarbage] {
         let pool = once().build().unwrap();
         let job = pool.submit(Probe::Fault(fault)).unwrap();
-        let result = job.result(LIMIT);
+        let result = job.result(TIMEOUT);
         assert!(result.is_ok(), "{fault:?}: {result:?}");
         assert!(!matches!(pool.submit(Probe::Double(1)), Err(SubmitError::Broken(_))), "{fault:?}");
         finish(&pool);

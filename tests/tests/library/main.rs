@@ -1,4 +1,4 @@
-//! The library, whose pools live in the process of the tests: these run one at a time.
+//! Tests of the library. Its pools live in the test process, so these tests run one at a time.
 
 mod attribution;
 mod batches;

@@ -1,11 +1,11 @@
-//! A pool does the same through rings in shared memory and through sockets.
+//! Pools behave identically with rings in shared memory and with sockets.
 
 #![allow(clippy::unwrap_used)]
 
 use end_to_end::{
     Case,
     fault::Fault,
-    probe::{LIMIT, Probe, builder, finish},
+    probe::{Probe, TIMEOUT, builder, finish},
     runner,
 };
 use pool::{Executor, JobError, ResultError, Transport};
@@ -13,17 +13,17 @@ use pool::{Executor, JobError, ResultError, Transport};
 const BOTH: [Transport; 2] = [Transport::Rings, Transport::Channel];
 
 #[test]
-fn short_and_long_jobs_come_through_and_finished_outcomes_survive_their_worker() {
+fn jobs_are_transferred_and_outcomes_survive_their_worker() {
     let _case = Case::begin();
     for transport in BOTH {
         let pool = builder::<Probe>(2).transport(transport).retries(0).build().unwrap();
         let doubled: Vec<u64> =
             pool.map((0..50_000).map(Probe::Double)).into_iter().map(Result::unwrap).collect();
         assert!(doubled.iter().copied().eq((0..50_000).map(|n| n * 2)), "{transport}");
-        // In one batch, so that the first outcomes are finished and not sent when the worker ends.
+        // In one batch, so that the first outcomes exist and are not sent when the worker exits.
         let jobs = vec![Probe::Double(1), Probe::Double(2), Probe::Exit(3), Probe::Double(4)];
         let jobs = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
-        let outcomes: Vec<_> = jobs.iter().map(|job| job.result(LIMIT)).collect();
+        let outcomes: Vec<_> = jobs.iter().map(|job| job.result(TIMEOUT)).collect();
         assert!(matches!(outcomes[2], Err(ResultError::Failed(JobError::Crashed { .. }))), "{transport}");
         let doubled = [0, 1, 3].map(|place| *outcomes[place].as_ref().unwrap());
         assert_eq!(doubled, [2, 4, 8], "{transport}");
@@ -32,22 +32,22 @@ fn short_and_long_jobs_come_through_and_finished_outcomes_survive_their_worker()
 }
 
 #[test]
-fn a_copy_of_a_worker_that_returns_into_the_loop_does_not_become_a_second_worker() {
+fn forked_worker_does_not_become_a_second_worker() {
     let _case = Case::begin();
     for transport in BOTH {
         let pool = builder::<Probe>(1).transport(transport).build().unwrap();
         for n in 0..10 {
             let fork = pool.submit(Probe::Fault(Fault::ForkAndReturn)).unwrap();
-            assert_eq!(fork.result(LIMIT).unwrap(), 0, "{transport}");
-            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(LIMIT).unwrap(), 2 * n, "{transport}");
+            assert_eq!(fork.result(TIMEOUT).unwrap(), 0, "{transport}");
+            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(TIMEOUT).unwrap(), 2 * n, "{transport}");
         }
-        assert_eq!(pool.worker_stats().len(), 1, "{transport}: the worker was not disturbed");
+        assert_eq!(pool.worker_stats().len(), 1, "{transport}: the worker was replaced");
         finish(&pool);
     }
 }
 
 #[test]
-fn where_there_can_be_no_rings_the_channel_is_used_and_verbose_says_so() {
+fn falls_back_to_the_channel_and_reports_it_with_verbose() {
     let jobs: String =
         (1..3000).map(|n| format!("{{\"op\":\"gcd\",\"a\":{n}{n},\"b\":{}}}\n", 3 * n)).collect();
     let usual = runner(["-w", "2", "-v", "--transport", "rings"]).stdin(jobs.as_str()).run();
@@ -62,7 +62,7 @@ fn where_there_can_be_no_rings_the_channel_is_used_and_verbose_says_so() {
 }
 
 #[test]
-fn the_program_prints_the_same_bytes() {
+fn program_prints_the_same_bytes() {
     let jobs: String = (1..3000)
         .map(|n| format!("{{\"op\":\"gcd\",\"a\":{n}{n}{n},\"b\":{}}}\n", 3 * n))
         .chain((0..5).map(|n| format!("{{\"op\":\"prime_factors\",\"n\":{}}}\n", "123456789".repeat(n + 1))))

@@ -1,4 +1,4 @@
-//! Every kind of input that is not what it should be: never a panic, a hang, or a silently missing result.
+//! Invalid input of every kind never causes a panic, a hang or a missing record.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,8 +14,8 @@ fn good(n: u32) -> String {
     format!("{{\"op\":\"sum\",\"n\":{n}}}")
 }
 
-/// The only record is that of an invalid job, at this place, with these words in its message.
-fn expect_flaw(input: impl Into<Vec<u8>>, line: u64, column: u64, words: &str) {
+/// Checks that the only record is that of an invalid job, with this position and this text in its message.
+fn expect_invalid(input: impl Into<Vec<u8>>, line: u64, column: u64, words: &str) {
     let output = lines(input);
     assert_eq!(output.code(), 1);
     let records = output.records();
@@ -30,7 +30,7 @@ fn expect_flaw(input: impl Into<Vec<u8>>, line: u64, column: u64, words: &str) {
 }
 
 #[test]
-fn nothing_is_zero_jobs() {
+fn empty_input_has_no_jobs() {
     for input in ["", " \n\t\r\n ", "[]", " [ ]\n", "\u{feff}", "\u{feff}[]"] {
         let output = lines(input);
         assert_eq!((output.text(), output.code()), ("", 0), "{input:?}");
@@ -38,7 +38,7 @@ fn nothing_is_zero_jobs() {
 }
 
 #[test]
-fn a_broken_array_ends_the_input_after_its_complete_elements() {
+fn invalid_array_ends_the_input_after_its_complete_elements() {
     let (one, two) = (good(1), good(2));
     for broken in [
         format!("[{one},{two}"),
@@ -59,7 +59,7 @@ fn a_broken_array_ends_the_input_after_its_complete_elements() {
 }
 
 #[test]
-fn an_invalid_element_is_one_record_and_the_array_goes_on() {
+fn invalid_element_is_one_record_and_the_array_continues() {
     let output = lines(format!("[{},5,{{\"op\":\"sum\",\"n\":\"x\"}},\n null, {}]", good(1), good(2)));
     assert_eq!(output.kinds(), ["ok", "invalid", "invalid", "invalid", "ok"]);
     assert_eq!(output.code(), 1);
@@ -70,24 +70,24 @@ fn an_invalid_element_is_one_record_and_the_array_goes_on() {
 }
 
 #[test]
-fn something_else_than_an_array_is_refused_where_an_array_was_promised() {
+fn input_other_than_an_array_is_rejected_with_format_array() {
     let output = runner(["--format", "array"]).stdin(good(1)).run();
     assert_eq!((output.text(), output.code()), ("", 3));
     assert!(output.stderr.contains("not a JSON array"));
 }
 
 #[test]
-fn a_nul_byte_is_a_flaw() {
-    expect_flaw("{\"op\":\"sum\",\"n\":1\0}", 1, 18, "invalid JSON");
+fn nul_byte_is_invalid() {
+    expect_invalid("{\"op\":\"sum\",\"n\":1\0}", 1, 18, "invalid JSON");
 }
 
 #[test]
-fn bytes_that_are_no_text_are_a_flaw() {
-    expect_flaw(b"{\"op\":\"\xff\"}".to_vec(), 1, 8, "not UTF-8");
+fn invalid_utf_8_is_invalid() {
+    expect_invalid(b"{\"op\":\"\xff\"}".to_vec(), 1, 8, "not UTF-8");
 }
 
 #[test]
-fn a_line_of_100_mb_is_one_invalid_job() {
+fn line_of_100_mb_is_one_invalid_job() {
     let mut input = good(1).into_bytes();
     input.push(b'\n');
     input.resize(100_000_000, b'x');
@@ -99,7 +99,7 @@ fn a_line_of_100_mb_is_one_invalid_job() {
 }
 
 #[test]
-fn white_space_is_not_held_against_a_jobs_size() {
+fn whitespace_does_not_count_towards_the_job_size() {
     let job = good(1);
     let size = job.len().to_string();
     let input = format!("{job}\r\n  {job}  \r\n{}\n{job} x\n", " ".repeat(500));
@@ -108,26 +108,31 @@ fn white_space_is_not_held_against_a_jobs_size() {
 }
 
 #[test]
-fn an_element_of_20_mb_is_one_invalid_job() {
+fn element_of_20_mb_is_one_invalid_job() {
     let input = format!("[{},\"{}\",{}]", good(1), "x".repeat(20_000_000), good(3));
     let output = lines(input);
     assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "invalid".into(), "ok".into()], 1));
 }
 
 #[test]
-fn nesting_of_a_hundred_thousand_levels_is_a_flaw() {
+fn nesting_of_a_hundred_thousand_levels_is_invalid() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-    expect_flaw(format!("{{\"op\":\"sum\",\"n\":{deep}}}"), 1, 17, "`n` must be an integer, found an array");
+    expect_invalid(
+        format!("{{\"op\":\"sum\",\"n\":{deep}}}"),
+        1,
+        17,
+        "`n` must be an integer, found an array",
+    );
     let output = lines(deep);
     assert_eq!((output.kinds(), output.code()), (vec!["invalid".into()], 1), "an array of one element");
     assert_eq!(lines("[".repeat(100_000)).code(), 3);
 }
 
 #[test]
-fn numbers_that_are_no_integers_are_flaws() {
+fn non_integers_are_invalid() {
     for number in ["1.0", "1e3", "1e400", "-0.0", "1E-2"] {
         let job = format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":2}}");
-        expect_flaw(job, 1, 17, "`a` must be an integer, found a number with a fraction or an exponent");
+        expect_invalid(job, 1, 17, "`a` must be an integer, found a number with a fraction or an exponent");
     }
     for number in ["NaN", "+1", "01", ".5", "1.", "0x10", "Infinity", "--1"] {
         let output = lines(format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":2}}"));
@@ -143,7 +148,7 @@ fn minus_zero_is_an_integer() {
 }
 
 #[test]
-fn a_million_digits_are_the_limit() {
+fn numbers_are_limited_to_a_million_digits() {
     let job = |digits: usize| format!("{{\"op\":\"gcd\",\"a\":{},\"b\":1}}\n", "1".repeat(digits));
     let output = lines(job(1_000_000) + &job(1_000_001));
     assert_eq!(output.kinds(), ["ok", "invalid"]);
@@ -151,25 +156,25 @@ fn a_million_digits_are_the_limit() {
 }
 
 #[test]
-fn byte_order_marks_and_carriage_returns_are_no_flaws() {
+fn byte_order_marks_and_carriage_returns_are_accepted() {
     let expected = "{\"id\":0,\"ok\":true,\"result\":1}\n{\"id\":1,\"ok\":true,\"result\":3}\n";
     assert_eq!(lines(format!("\u{feff}{}\r\n\r\n{}\r\n", good(1), good(2))).text(), expected);
     assert_eq!(lines(format!("\u{feff}[\r\n{},\r\n{}\r\n]\r\n", good(1), good(2))).text(), expected);
 }
 
 #[test]
-fn flaws_are_told_with_their_places() {
-    expect_flaw("{\"op\":\"sum\",\"n\":1,\"n\":2}", 1, 19, "duplicate field `n`");
-    expect_flaw("\n\n  {\"op\":\"summ\",\"n\":1}", 3, 9, "unknown op `summ`; did you mean `sum`?");
-    expect_flaw("{\"op\":\"sum\",\"n\":1,\"m\":2}", 1, 19, "`sum` has no field `m`");
-    expect_flaw("{\"op\":\"gcd\",\"a\":\"1\",\"b\":2}", 1, 17, "`a` must be an integer, found a string");
-    expect_flaw("{\"op\":\"factorize\",\"n\":0}", 1, 23, "`n` must be at least 1, found 0");
-    expect_flaw("{\"op\":\"sum\"}", 1, 1, "`sum` requires the field `n`");
-    expect_flaw("[[1]]", 1, 2, "a job must be an object, found an array");
+fn errors_are_reported_with_their_position() {
+    expect_invalid("{\"op\":\"sum\",\"n\":1,\"n\":2}", 1, 19, "duplicate field `n`");
+    expect_invalid("\n\n  {\"op\":\"summ\",\"n\":1}", 3, 9, "unknown op `summ`; did you mean `sum`?");
+    expect_invalid("{\"op\":\"sum\",\"n\":1,\"m\":2}", 1, 19, "`sum` has no field `m`");
+    expect_invalid("{\"op\":\"gcd\",\"a\":\"1\",\"b\":2}", 1, 17, "`a` must be an integer, found a string");
+    expect_invalid("{\"op\":\"factorize\",\"n\":0}", 1, 23, "`n` must be at least 1, found 0");
+    expect_invalid("{\"op\":\"sum\"}", 1, 1, "`sum` requires the field `n`");
+    expect_invalid("[[1]]", 1, 2, "a job must be an object, found an array");
 }
 
 #[test]
-fn only_the_first_ten_flaws_are_named_unless_asked_for() {
+fn only_ten_errors_are_printed_without_verbose() {
     let jobs = "5\n".repeat(12);
     assert_eq!(runner(["-"]).stdin(jobs.clone()).run().stderr.matches("must be an object").count(), 10);
     assert_eq!(runner(["-v"]).stdin(jobs.clone()).run().stderr.matches("must be an object").count(), 12);
@@ -196,7 +201,7 @@ fn inputs_that_cannot_be_opened_stop_the_run_before_it_starts() {
 }
 
 #[test]
-fn an_input_that_cannot_be_read_ends_the_run_after_what_was_read() {
+fn read_error_ends_the_run_after_the_jobs_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = folder.path().join("jobs");
     fs::write(&jobs, good(1)).unwrap();
@@ -206,14 +211,14 @@ fn an_input_that_cannot_be_read_ends_the_run_after_what_was_read() {
 }
 
 #[test]
-fn a_folder_as_standard_input_is_an_error() {
+fn directory_as_standard_input_is_an_error() {
     let folder = fs::File::open("/").unwrap();
     let output = runner(["-"]).with(|c| c.stdin(folder)).run();
     assert_eq!((output.text(), output.code()), ("", 3));
 }
 
 #[test]
-fn other_white_space_than_jsons_swallows_nothing() {
+fn whitespace_other_than_jsons_is_invalid() {
     let (one, two) = (good(1), good(2));
     for blank in ["\x0c", "\x0b", "\u{85}", "\u{a0}", "\u{2028}"] {
         let output = lines(format!("{blank}\n{one}\n{blank}\n{two}{blank}\n{one}\n"));
@@ -231,19 +236,19 @@ fn other_white_space_than_jsons_swallows_nothing() {
 }
 
 #[test]
-fn control_characters_are_told_where_they_are() {
-    expect_flaw("{\"op\":\"su\tm\",\"n\":1}", 1, 10, "control character");
-    expect_flaw("{\"op\":\"sum\",\"n\u{1}\":1}", 1, 15, "control character");
-    expect_flaw("{\"op\":\"sum\",\"n\":1,\"id\":\"\u{1f}\"}", 1, 25, "control character");
-    expect_flaw("\"a\u{8}\"", 1, 3, "control character");
-    // In an array a string may go over the end of a line.
+fn control_characters_are_reported_with_their_position() {
+    expect_invalid("{\"op\":\"su\tm\",\"n\":1}", 1, 10, "control character");
+    expect_invalid("{\"op\":\"sum\",\"n\u{1}\":1}", 1, 15, "control character");
+    expect_invalid("{\"op\":\"sum\",\"n\":1,\"id\":\"\u{1f}\"}", 1, 25, "control character");
+    expect_invalid("\"a\u{8}\"", 1, 3, "control character");
+    // In an array, a string may contain the end of a line.
     let output = lines("[{\"op\":\n\"su\nm\",\"n\":1}]");
     assert_eq!(output.code(), 3);
     assert!(output.stderr.contains("line 2, column 4: invalid JSON: control character"), "{}", output.stderr);
 }
 
 #[test]
-fn inputs_with_byte_order_marks_that_were_put_together_are_recognised() {
+fn concatenated_inputs_with_byte_order_marks_are_recognized() {
     let mark = "a byte order mark";
     let part = format!("\u{feff}{}\n", good(1));
     let output = lines(format!("{part}{part}"));
@@ -255,8 +260,8 @@ fn inputs_with_byte_order_marks_that_were_put_together_are_recognised() {
     let output = lines(format!("{array}{array}"));
     assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3));
     assert!(output.stderr.contains("line 2, column 1: a byte order mark after the end"), "{}", output.stderr);
-    expect_flaw("{\"op\":\u{feff}\"sum\",\"n\":1}", 1, 7, mark);
-    // Files of their own may each have one.
+    expect_invalid("{\"op\":\u{feff}\"sum\",\"n\":1}", 1, 7, mark);
+    // Separate files may each have one.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jobs");
     fs::write(&file, &part).unwrap();
@@ -264,7 +269,7 @@ fn inputs_with_byte_order_marks_that_were_put_together_are_recognised() {
 }
 
 #[test]
-fn utf_16_is_named() {
+fn utf_16_is_recognized() {
     let jobs = format!("{}\n{}\n", good(1), good(2));
     let in_utf_16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
         text.encode_utf16().flat_map(to_bytes).collect()
@@ -279,7 +284,7 @@ fn utf_16_is_named() {
                 output.stderr
             );
         }
-        // Behind jobs in UTF-8.
+        // After jobs in UTF-8.
         let output = lines(
             [good(1).into_bytes(), b"\n".to_vec(), in_utf_16(&format!("\u{feff}{jobs}"), to_bytes)].concat(),
         );
@@ -293,7 +298,7 @@ fn utf_16_is_named() {
 }
 
 #[test]
-fn jobs_that_go_over_several_lines_get_a_hint_once() {
+fn jobs_on_several_lines_get_one_hint() {
     const HINT: &str = "one job a line";
     let pretty = "{\n  \"op\": \"sum\",\n  \"n\": 1\n}\n";
     let hints =
@@ -303,7 +308,7 @@ fn jobs_that_go_over_several_lines_get_a_hint_once() {
         (pretty.repeat(5), 1),
         (format!("{}\n{pretty}", good(1)), 1),
         ("{\"op\":\"sum\",\n\"n\":1}\n".to_owned(), 1),
-        // A line that was cut off, wrong ones, and an array.
+        // A truncated line, invalid lines, and an array.
         (format!("{}\n{{\"op\":\"sum\",", good(1)), 0),
         (format!("{{\"op\":\"sum\",\n{}\n", good(1)), 0),
         ("}\n}\n5\n".to_owned(), 0),
@@ -317,7 +322,7 @@ fn jobs_that_go_over_several_lines_get_a_hint_once() {
 }
 
 #[test]
-fn variables_of_a_program_have_different_names_that_it_can_be_given() {
+fn environment_of_a_program_has_unique_valid_names() {
     let job = |env: &str| format!("{{\"op\":\"command\",\"argv\":[\"true\"],\"env\":{env}}}");
     for (env, column, words) in [
         (r#"{"A":"1","A":"2"}"#, 10, "`env` sets `A` twice"),

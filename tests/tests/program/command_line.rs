@@ -1,4 +1,4 @@
-//! The person's side: options, messages, exit codes.
+//! Options, messages, exit codes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use end_to_end::{
 const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
 
 #[test]
-fn a_wrong_command_line_is_exit_2() {
+fn invalid_command_line_exits_with_2() {
     for wrong in [
         &["--workers", "0"][..],
         &["--workers", "-1"],
@@ -43,7 +43,7 @@ fn a_wrong_command_line_is_exit_2() {
 }
 
 #[test]
-fn the_summary_counts_what_happened() {
+fn summary_counts_outcomes() {
     let output = runner(["-w", "2"]).stdin(format!("{JOB}5\n{JOB}")).run();
     assert!(output.stderr.contains("3 jobs in "), "{}", output.stderr);
     assert!(output.stderr.contains("2 ok, 1 failed (1 invalid); 2 processes, "), "{}", output.stderr);
@@ -51,7 +51,7 @@ fn the_summary_counts_what_happened() {
 }
 
 #[test]
-fn stats_tell_of_each_worker() {
+fn stats_list_each_worker() {
     let output = runner(["-w", "2", "--stats", "--batch", "1"])
         .stdin("{\"op\":\"sleep\",\"seconds\":0.2}\n".repeat(2))
         .run();
@@ -77,7 +77,7 @@ fn stats_tell_of_each_worker() {
 }
 
 #[test]
-fn a_dry_run_checks_and_counts_and_runs_nothing() {
+fn dry_run_checks_and_counts_without_running() {
     let slow = "{\"op\":\"sleep\",\"seconds\":1000}\n";
     let output = runner(["--dry-run", "-w", "3"]).stdin(format!("{JOB}{slow}{JOB}")).run();
     assert_eq!((output.code(), output.text()), (0, ""));
@@ -92,7 +92,7 @@ fn a_dry_run_checks_and_counts_and_runs_nothing() {
 }
 
 #[test]
-fn a_dry_run_counts_one_as_one() {
+fn dry_run_uses_singular_and_plural() {
     for (arguments, input, words) in [
         (
             &["-w", "1"][..],
@@ -122,7 +122,7 @@ fn a_dry_run_counts_one_as_one() {
 }
 
 #[test]
-fn a_progress_bar_is_drawn_where_it_is_wanted() {
+fn progress_bar_is_drawn_on_terminals_and_on_request() {
     let sleepers = "{\"op\":\"sleep\",\"seconds\":0.3}\n".repeat(4);
     let run = |arguments: &[&str]| end_to_end::terminal(arguments, &sleepers);
     let drawn = run(&["-w", "2"]);
@@ -135,8 +135,8 @@ fn a_progress_bar_is_drawn_where_it_is_wanted() {
     assert!(output.stderr.contains("runner: 0/2 jobs, 0 failed"), "{}", output.stderr);
 }
 
-/// Lines that are neither records nor messages, on a terminal that the bar was drawn on.
-fn remains(screen: &Screen) -> Vec<&str> {
+/// Returns the lines of a terminal with a progress bar that are neither records nor messages.
+fn leftovers(screen: &Screen) -> Vec<&str> {
     assert!(screen.written.contains("/4 jobs, "), "the bar was drawn: {:?}", screen.written);
     let is_whole = |line: &str| match line.strip_prefix("runner: ") {
         Some(message) => !message.contains('\u{1b}'),
@@ -146,7 +146,7 @@ fn remains(screen: &Screen) -> Vec<&str> {
 }
 
 #[test]
-fn a_progress_bar_leaves_nothing_on_a_terminal_that_records_and_messages_go_to() {
+fn progress_bar_does_not_mix_with_records_and_messages() {
     let sleeper = "{\"op\":\"sleep\",\"seconds\":0.25}\n";
     let sleepers = sleeper.repeat(4);
     let failing = format!("{{\"op\":\"sleep\",\"seconds\":9,\"timeout\":0.3}}\n{}", sleeper.repeat(3));
@@ -159,8 +159,8 @@ fn a_progress_bar_leaves_nothing_on_a_terminal_that_records_and_messages_go_to()
     ] {
         let (screen, output) = on_a_terminal(runner(arguments).stdin(jobs.as_str()), both);
         assert!(matches!(output.code(), 0 | 1));
-        let remains = remains(&screen);
-        assert!(remains.is_empty(), "{arguments:?}: {remains:?} in {screen:?}");
+        let leftovers = leftovers(&screen);
+        assert!(leftovers.is_empty(), "{arguments:?}: {leftovers:?} in {screen:?}");
         let on_screen = screen.lines.iter().filter(|line| line.starts_with("{\"id\":")).count();
         assert_eq!(on_screen, records, "{arguments:?}: {screen:?}");
         assert!(screen.lines.iter().any(|line| line.starts_with("runner: ")), "{screen:?}");
@@ -179,7 +179,7 @@ fn statistics_fit_a_hundred_columns() {
 }
 
 #[test]
-fn variables_are_read_and_the_command_line_wins() {
+fn command_line_overrides_environment_variables() {
     let serial = |arguments: &[&str]| {
         let call = runner(arguments)
             .stdin(JOB)
@@ -192,7 +192,7 @@ fn variables_are_read_and_the_command_line_wins() {
 }
 
 #[test]
-fn an_empty_variable_is_as_good_as_none() {
+fn empty_variable_counts_as_unset() {
     for name in [
         "RUNNER_WORKERS",
         "RUNNER_EXECUTOR",
@@ -212,7 +212,7 @@ fn an_empty_variable_is_as_good_as_none() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn invalid_variable_is_named() {
     for (name, value) in [
         ("RUNNER_WORKERS", OsStr::new("0")),
         ("RUNNER_WORKERS", OsStr::new("many")),
@@ -226,7 +226,7 @@ fn a_wrong_variable_is_named() {
     }
     let bench = runner(["bench", "--quick"]).with(|c| c.env("RUNNER_WORKERS", "0")).run();
     assert!(bench.code() == 2 && bench.stderr.contains("'RUNNER_WORKERS'"), "{}", bench.stderr);
-    // What is wrong on the command line comes first, under its own name.
+    // Errors of the command line are reported first, with the name of the option.
     let output = runner(["-w", "0"]).with(|c| c.env("RUNNER_EXECUTOR", "gpu")).run();
     assert!(output.code() == 2 && output.stderr.contains("'--workers <N>'"), "{}", output.stderr);
     let output = runner(["--timeout", "1"]).stdin(JOB).with(|c| c.env("RUNNER_EXECUTOR", "threads")).run();
@@ -238,7 +238,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_variable_is_read_by_the_commands_that_use_it() {
+fn variables_are_read_only_by_commands_that_use_them() {
     let wrong = |call: Call| call.with(|c| c.env("RUNNER_EXECUTOR", "gpu").env("RUNNER_PROGRESS", "maybe"));
     let all_wrong = |call: Call| wrong(call).with(|c| c.env("RUNNER_WORKERS", "0"));
     for arguments in
@@ -256,7 +256,7 @@ fn a_variable_is_read_by_the_commands_that_use_it() {
 }
 
 #[test]
-fn packagers_get_completions_and_a_manual_page() {
+fn completions_and_manual_page_are_printed() {
     for shell in ["bash", "zsh", "fish"] {
         let output = runner(["completions", shell]).run();
         assert!(["runner", "factor", "exponents", "gcd"].iter().all(|word| output.text().contains(word)));
@@ -266,7 +266,7 @@ fn packagers_get_completions_and_a_manual_page() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_exit_with_0() {
     let output = runner(["--help"]).run();
     assert_eq!(output.code(), 0);
     assert!(output.text().contains("Exit codes:"));
@@ -275,7 +275,7 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
-fn a_file_named_like_a_subcommand_is_given_with_its_folder() {
+fn file_named_like_a_subcommand_is_given_with_its_directory() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(data("seed_jobs.json"), folder.path().join("man")).unwrap();
     let output = runner(["./man"]).with(|c| c.current_dir(folder.path())).run();
@@ -283,7 +283,7 @@ fn a_file_named_like_a_subcommand_is_given_with_its_folder() {
 }
 
 #[test]
-fn eight_workers_sleep_side_by_side_and_serial_one_after_another() {
+fn workers_sleep_concurrently_and_serial_does_not() {
     let sleepers = "{\"op\":\"sleep\",\"seconds\":0.5}\n".repeat(8);
     let output = runner(["-w", "8"]).stdin(sleepers.clone()).run();
     assert!(output.elapsed < Duration::from_millis(800), "{:?}", output.elapsed);

@@ -1,4 +1,4 @@
-//! Each example of the library runs to its end and says what its text promises.
+//! Each example of the library runs successfully and prints the expected output.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use end_to_end::{Call, example};
 
-/// Makes a test of each function, and the list of them, from which no example can be missing.
+/// Turns each function into a test and lists them, so that a missing example is found.
 macro_rules! tests {
     ($(fn $example:ident() $body:block)*) => {
         $(#[test] fn $example() $body)*
@@ -15,7 +15,7 @@ macro_rules! tests {
     };
 }
 
-/// What an example prints, but for the times that it took.
+/// Returns the output of an example without the lines that report times.
 fn lines(name: &str, arguments: &[&str]) -> Vec<String> {
     let output = Call::new(&example(name), arguments).run();
     assert_eq!(output.code(), 0, "{name}: {}{}", output.text(), output.stderr);
@@ -149,7 +149,7 @@ tests! {
         };
         assert_eq!(lines[0], "wait: 4 done, 0 not done");
         assert_eq!(lines[1..5], expected("wait"));
-        // These come in the order in which they were completed.
+        // These are printed in the order of completion.
         let completed: BTreeSet<&String> = lines[5..].iter().collect();
         assert_eq!(completed, expected("as_completed").iter().collect());
     }
@@ -182,12 +182,13 @@ tests! {
                 "at most one session per worker: true",
             ]
         );
-        assert!(lines[3].starts_with("the pool broke: cannot connect to `nowhere`: not an https URL"), "{}", lines[3]);
+        let cause = "the pool broke: cannot connect to `nowhere`: not an https URL";
+        assert!(lines[3].starts_with(cause), "{}", lines[3]);
     }
 }
 
 #[test]
-fn no_example_is_without_a_test() {
+fn every_example_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/pool/examples");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let examples: BTreeSet<String> =

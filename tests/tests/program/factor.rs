@@ -1,5 +1,5 @@
-//! `runner factor`: as GNU `factor` of coreutils 9.1 in the locale C, byte for byte on both streams, where that is installed,
-//! and as stored expectations everywhere.
+//! `runner factor` behaves as GNU `factor` of coreutils 9.1 in the C locale, byte for byte on both streams.
+//! Compared with the original where it is installed, and with stored expectations everywhere.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,62 +14,64 @@ use std::{
 
 use end_to_end::{Call, Output, program, runner};
 
-/// The version whose behaviour is reproduced.
+/// Version whose behavior is reproduced.
 const GNU: &str = "factor (GNU coreutils) 9.1";
 
-/// Whether it is here to be compared with; if not, that is said past the test harness, which hides what tests print.
-static IS_HERE: LazyLock<bool> = LazyLock::new(|| {
+/// Whether this version is installed. If not, a message is written directly to standard error, since the test
+/// harness captures what tests print.
+static GNU_IS_INSTALLED: LazyLock<bool> = LazyLock::new(|| {
     let version = Command::new("factor").arg("--version").env("LC_ALL", "C").output();
     let text = version.map(|output| output.stdout).unwrap_or_default();
-    let is_here = text.split(|&byte| byte == b'\n').next() == Some(GNU.as_bytes());
-    if !is_here {
+    let is_installed = text.split(|&byte| byte == b'\n').next() == Some(GNU.as_bytes());
+    if !is_installed {
         let _ = writeln!(std::io::stderr(), "NOT RUN: comparisons with {GNU}, which is not installed");
     }
-    is_here
+    is_installed
 });
 
-/// Both streams and the end, be it by a signal.
-type Seen = (Vec<u8>, String, i32, i32);
+/// Standard output, standard error, exit code and signal.
+type RunResult = (Vec<u8>, String, i32, i32);
 
-fn seen(output: Output) -> Seen {
+fn result(output: Output) -> RunResult {
     let (code, signal) = (output.code(), output.signal());
     (output.stdout, output.stderr, code, signal)
 }
 
-fn ours(arguments: &[OsString], input: &[u8]) -> Seen {
+fn ours(arguments: &[OsString], input: &[u8]) -> RunResult {
     let all = [OsString::from("factor")].into_iter().chain(arguments.iter().cloned());
-    seen(runner(all).stdin(input).run())
+    result(runner(all).stdin(input).run())
 }
 
-/// Ours, compared with GNU's.
-fn same(arguments: &[OsString], input: &[u8]) -> Seen {
+/// Returns our result after comparing it with GNU's.
+fn same(arguments: &[OsString], input: &[u8]) -> RunResult {
     let ours = ours(arguments, input);
-    if *IS_HERE {
+    if *GNU_IS_INSTALLED {
         let call = Call::new(
             Path::new("/usr/bin/env"),
             [OsStr::new("factor")].into_iter().chain(arguments.iter().map(OsString::as_os_str)),
         );
-        let theirs = seen(call.with(|c| c.env("LC_ALL", "C")).stdin(input).run());
+        let theirs = result(call.with(|c| c.env("LC_ALL", "C")).stdin(input).run());
         let shown = String::from_utf8_lossy(input).chars().take(200).collect::<String>();
         assert_eq!(texts(&ours), texts(&theirs), "{arguments:?} < {shown:?}");
     }
     ours
 }
 
-fn texts((stdout, stderr, code, signal): &Seen) -> (String, &str, i32, i32) {
+fn texts((stdout, stderr, code, signal): &RunResult) -> (String, &str, i32, i32) {
     (String::from_utf8_lossy(stdout).into_owned(), stderr, *code, *signal)
 }
 
-/// What a shell sees in whose script `$F` is the program, with standard input that is empty.
-fn same_in_shell(script: &str) -> Seen {
+/// Returns the result of a shell script in which `$F` is our program, after comparing it with GNU's. Standard
+/// input is empty.
+fn same_in_shell(script: &str) -> RunResult {
     let run = |program: &OsStr| {
         let call = Call::new(Path::new("/bin/sh"), ["-c", script]);
-        seen(call.with(|c| c.env("LC_ALL", "C").env("F", program)).run())
+        result(call.with(|c| c.env("LC_ALL", "C").env("F", program)).run())
     };
     let mut name = program("runner").into_os_string();
     name.push(" factor");
     let ours = run(&name);
-    if *IS_HERE {
+    if *GNU_IS_INSTALLED {
         assert_eq!(texts(&ours), texts(&run(OsStr::new("factor"))), "{script}");
     }
     ours
@@ -79,15 +81,16 @@ fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
-fn expect(seen: &Seen, stdout: &str, stderr: &str, code: i32) {
-    assert_eq!(texts(seen), (stdout.to_owned(), stderr, code, 0));
+fn expect(result: &RunResult, stdout: &str, stderr: &str, code: i32) {
+    assert_eq!(texts(result), (stdout.to_owned(), stderr, code, 0));
 }
 
 #[test]
 fn operands_are_factored_in_order() {
-    let seen = same(&words(&["12", "0", "1", "007", "+7", "  +15", "97", "18446744073709551615"]), b"");
-    let lines = "12: 2 2 3\n0:\n1:\n7: 7\n7: 7\n15: 3 5\n97: 97\n18446744073709551615: 3 5 17 257 641 65537 6700417\n";
-    expect(&seen, lines, "", 0);
+    let result = same(&words(&["12", "0", "1", "007", "+7", "  +15", "97", "18446744073709551615"]), b"");
+    let lines = "12: 2 2 3\n0:\n1:\n7: 7\n7: 7\n15: 3 5\n97: 97\n\
+                 18446744073709551615: 3 5 17 257 641 65537 6700417\n";
+    expect(&result, lines, "", 0);
     same(
         &words(&["680564733851161477221389565825768226801", "00000000000000000000000000000000000000000000"]),
         b"",
@@ -96,10 +99,10 @@ fn operands_are_factored_in_order() {
 }
 
 #[test]
-fn what_is_no_number_is_said_and_the_others_are_printed() {
-    let seen = same(&words(&["12", "x", "", "15"]), b"");
-    let said = "factor: 'x' is not a valid positive integer\nfactor: '' is not a valid positive integer\n";
-    expect(&seen, "12: 2 2 3\n15: 3 5\n", said, 1);
+fn invalid_numbers_are_reported_and_the_others_printed() {
+    let result = same(&words(&["12", "x", "", "15"]), b"");
+    let errors = "factor: 'x' is not a valid positive integer\nfactor: '' is not a valid positive integer\n";
+    expect(&result, "12: 2 2 3\n15: 3 5\n", errors, 1);
     for word in [
         " ",
         "12 ",
@@ -131,8 +134,8 @@ fn what_is_no_number_is_said_and_the_others_are_printed() {
         "00x",
         "000000000000000000000000000000x",
     ] {
-        let seen = same(&words(&["7", word, "9"]), b"");
-        assert_eq!((seen.0.as_slice(), seen.2), (b"7: 7\n9: 3 3\n".as_slice(), 1), "{word:?}");
+        let result = same(&words(&["7", word, "9"]), b"");
+        assert_eq!((result.0.as_slice(), result.2), (b"7: 7\n9: 3 3\n".as_slice(), 1), "{word:?}");
     }
     for bytes in [b"\xff1".as_slice(), b"\x80a", b"1\xc3"] {
         same(&[OsStr::from_bytes(bytes).to_owned()], b"");
@@ -140,7 +143,7 @@ fn what_is_no_number_is_said_and_the_others_are_printed() {
 }
 
 #[test]
-fn options_are_read_as_getopt_does() {
+fn options_are_parsed_as_by_getopt() {
     let hint = "Try 'factor --help' for more information.\n";
     expect(&same(&words(&["-7"]), b""), "", &format!("factor: invalid option -- '7'\n{hint}"), 1);
     expect(
@@ -172,7 +175,7 @@ fn options_are_read_as_getopt_does() {
 }
 
 #[test]
-fn help_and_version_are_texts_of_our_own() {
+fn help_and_version_print_our_own_text() {
     for (option, inside) in
         [("--help", "Usage: runner factor"), ("--he", "--exponents"), ("--version", "(runner)")]
     {
@@ -183,21 +186,22 @@ fn help_and_version_are_texts_of_our_own() {
 }
 
 #[test]
-fn exponents_are_printed_on_demand() {
+fn exponents_are_printed_on_request() {
     for option in ["-h", "--exponents", "--e", "-hh"] {
-        let seen = ours(&words(&["12", option, "7", "1", "0", "18446744073709551616"]), b"");
-        expect(&seen, "12: 2^2 3\n7: 7\n1:\n0:\n18446744073709551616: 2^64\n", "", 0);
+        let result = ours(&words(&["12", option, "7", "1", "0", "18446744073709551616"]), b"");
+        expect(&result, "12: 2^2 3\n7: 7\n1:\n0:\n18446744073709551616: 2^64\n", "", 0);
     }
     expect(&ours(&words(&["-h"]), b"8 36\n"), "8: 2^3\n36: 2^2 3^2\n", "", 0);
 }
 
 #[test]
-fn standard_input_is_words_between_blanks_tabs_and_ends_of_lines() {
+fn standard_input_is_split_at_blanks_tabs_and_newlines() {
     expect(&same(&[], b" \t12\n\n15 7\t9"), "12: 2 2 3\n15: 3 5\n7: 7\n9: 3 3\n", "", 0);
-    let seen = same(&[], b"12\r\n-5 +5 1\x002 \0 12\x007\n");
-    let said = "factor: '12\\r' is not a valid positive integer\nfactor: '-5' is not a valid positive integer\n\
+    let result = same(&[], b"12\r\n-5 +5 1\x002 \0 12\x007\n");
+    let errors = "factor: '12\\r' is not a valid positive integer\n\
+                  factor: '-5' is not a valid positive integer\n\
                 factor: '' is not a valid positive integer\n";
-    expect(&seen, "5: 5\n1:\n12: 2 2 3\n", said, 1);
+    expect(&result, "5: 5\n1:\n12: 2 2 3\n", errors, 1);
     let inputs: [&[u8]; 14] = [
         b"",
         b"\n\n",
@@ -233,7 +237,7 @@ fn all_numbers_up_to_a_hundred_thousand() {
 
 #[test]
 fn numbers_of_all_sizes_in_between() {
-    // Knuth's MMIX generator: the same numbers in each run.
+    // Knuth's MMIX generator, with the same numbers in each run.
     let mut state = 1u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -256,20 +260,20 @@ fn numbers_of_all_sizes_in_between() {
 }
 
 #[test]
-fn wrong_words_among_many_numbers_are_said_in_order() {
+fn invalid_words_among_many_numbers_are_reported_in_order() {
     let word = |n: u32| if n.is_multiple_of(997) { format!("x{n} ") } else { format!("{n} ") };
     let input: String = (1..=60_000).map(word).collect();
     let (_, stderr, code, _) = same(&[], input.as_bytes());
-    let said: String =
+    let errors: String =
         (1..=60).map(|n| format!("factor: 'x{}' is not a valid positive integer\n", n * 997)).collect();
-    assert_eq!((stderr, code), (said, 1));
+    assert_eq!((stderr, code), (errors, 1));
 }
 
 #[test]
-fn streams_that_are_closed_full_or_unreadable() {
+fn closed_full_and_unreadable_streams() {
     let closed = same_in_shell("$F 12 x >&-");
-    let said = "factor: 'x' is not a valid positive integer\nfactor: write error: Bad file descriptor\n";
-    expect(&closed, "", said, 1);
+    let errors = "factor: 'x' is not a valid positive integer\nfactor: write error: Bad file descriptor\n";
+    expect(&closed, "", errors, 1);
     let full = "factor: write error: No space left on device\n";
     expect(&same_in_shell("$F 12 >/dev/full"), "", full, 1);
     expect(&same_in_shell("seq 1 100000 | $F >/dev/full"), "", &full.repeat(2), 1);
@@ -294,16 +298,16 @@ fn streams_that_are_closed_full_or_unreadable() {
 }
 
 #[test]
-fn what_is_said_of_a_full_device_depends_on_how_much_there_is() {
+fn errors_of_a_full_device_depend_on_the_amount_of_output() {
     for last in 55..70 {
         same_in_shell(&format!("(seq 1 {last}; echo x) | $F >/dev/full"));
     }
 }
 
 #[test]
-fn a_reader_that_leaves_ends_it_quietly() {
-    let seen = same_in_shell("{ seq 1 1000000 | $F; echo $? >&2; } | head -1");
-    expect(&seen, "1:\n", "141\n", 0);
+fn closed_output_ends_it_quietly() {
+    let result = same_in_shell("{ seq 1 1000000 | $F; echo $? >&2; } | head -1");
+    expect(&result, "1:\n", "141\n", 0);
     let (stdout, stderr, ..) =
         same_in_shell("trap '' PIPE; { seq 1 100000 2>/dev/null | $F; echo $? >&2; } | head -1");
     assert_eq!(stdout, b"1:\n");

@@ -1,4 +1,4 @@
-//! `runner factor` over time: conversations, workers that die, signals, memory.
+//! `runner factor` over time: interactive use, worker deaths, signals, memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,40 +14,40 @@ use std::{
 
 use end_to_end::{Call, Running, runner, workers};
 
-/// A conversation with it: what it writes is read by a thread, so that waiting for it can end.
-struct Talk {
+/// An interactive session. A thread reads the output, so that waiting for a line can time out.
+struct Session {
     running: Running,
     stdin: Option<ChildStdin>,
     lines: mpsc::Receiver<String>,
 }
 
-impl Talk {
-    fn start(call: Call) -> Talk {
-        let mut running = call.stdin("").start_bare();
+impl Session {
+    fn start(call: Call) -> Session {
+        let mut running = call.stdin("").start_raw();
         let stdin = running.child.stdin.take();
         let stdout = BufReader::new(running.child.stdout.take().unwrap());
         let (send, lines) = mpsc::channel();
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        Talk { running, stdin, lines }
+        Session { running, stdin, lines }
     }
 
-    fn say(&mut self, text: &str) {
+    fn write(&mut self, text: &str) {
         self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    fn hear(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(60)).expect("an answer comes before more is said")
+    fn read_line(&self) -> String {
+        self.lines.recv_timeout(Duration::from_secs(60)).expect("no answer to the previous line")
     }
 }
 
 #[test]
-fn a_line_is_answered_before_the_next_is_written() {
-    let mut talk = Talk::start(runner(["factor"]));
-    for (said, heard) in [
+fn each_line_is_answered_before_the_next_is_written() {
+    let mut session = Session::start(runner(["factor"]));
+    for (input, expected) in [
         ("12\n", vec!["12: 2 2 3"]),
         ("15 16\n17", vec!["15: 3 5", "16: 2 2 2 2"]),
         ("0\n", vec!["170: 2 5 17"]),
-        // Too dear to be done by the process that reads.
+        // Too expensive for the parent.
         (
             "680564733851161477221389565825768226801\n18\n",
             vec![
@@ -57,56 +57,57 @@ fn a_line_is_answered_before_the_next_is_written() {
         ),
         ("19 ", vec!["19: 19"]),
     ] {
-        talk.say(said);
-        heard.into_iter().for_each(|line| assert_eq!(talk.hear(), line));
+        session.write(input);
+        expected.into_iter().for_each(|line| assert_eq!(session.read_line(), line));
     }
-    talk.stdin = None;
-    assert_eq!(talk.running.wait().code(), 0);
+    session.stdin = None;
+    assert_eq!(session.running.wait().code(), 0);
 }
 
-/// The processor time of a process, in ticks.
+/// Returns the processor time of a process in clock ticks.
 fn ticks(pid: i32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
     fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
 }
 
-/// RSA-129: it takes a worker longer than any test.
-const HARD: &str = "114381625757888867669235779976146612010218296721242362562561842935706935245733897830597123563958705058989075147599290026879543541";
+/// RSA-129, which takes a worker longer than any test.
+const HARD: &str = "1143816257578888676692357799761466120102182967212423625625618429\
+                    35706935245733897830597123563958705058989075147599290026879543541";
 
 #[test]
-fn a_number_that_kills_its_worker_is_named_and_the_rest_goes_on() {
-    let mut talk = Talk::start(runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", "2")));
-    let mut stderr = talk.running.child.stderr.take().unwrap();
-    talk.say(&format!("11 {HARD} 12\n13\n"));
-    talk.stdin = None;
-    assert_eq!(talk.hear(), "11: 11");
-    talk.running.until("it has ended", |run| {
-        // The one that has worked for long is the one with the hard number.
+fn number_that_kills_its_worker_is_named_and_the_others_are_factored() {
+    let mut session = Session::start(runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", "2")));
+    let mut stderr = session.running.child.stderr.take().unwrap();
+    session.write(&format!("11 {HARD} 12\n13\n"));
+    session.stdin = None;
+    assert_eq!(session.read_line(), "11: 11");
+    session.running.wait_until("the program has exited", |run| {
+        // The worker with much processor time is the one with the hard number.
         for pid in run.workers().into_iter().filter(|&pid| ticks(pid) >= 20) {
-            workers::end(u64::try_from(pid).unwrap());
+            workers::kill_if_alive(u64::try_from(pid).unwrap());
         }
         run.child.try_wait().unwrap().is_some()
     });
-    assert_eq!((talk.hear(), talk.hear()), ("12: 2 2 3".to_owned(), "13: 13".to_owned()));
-    let mut said = String::new();
-    stderr.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with(&format!("factor: '{HARD}' cannot be factored: ")), "{said}");
-    assert_eq!((said.lines().count(), talk.running.wait().code()), (1, 1));
+    assert_eq!((session.read_line(), session.read_line()), ("12: 2 2 3".to_owned(), "13: 13".to_owned()));
+    let mut errors = String::new();
+    stderr.read_to_string(&mut errors).unwrap();
+    assert!(errors.starts_with(&format!("factor: '{HARD}' cannot be factored: ")), "{errors}");
+    assert_eq!((errors.lines().count(), session.running.wait().code()), (1, 1));
 }
 
 #[test]
-fn however_workers_die_each_number_is_answered_or_named_in_its_place() {
-    // Products of the largest primes of 12 digits: two to a block, and none is quick.
+fn each_number_is_factored_or_named_despite_killed_workers() {
+    // Products of the largest primes of 12 digits: two per block, and none is quick.
     let primes = [999_999_999_989u128, 999_999_999_961, 999_999_999_959, 999_999_999_937, 999_999_999_899];
     let products =
         primes.iter().enumerate().flat_map(|(n, one)| primes[..n].iter().map(move |other| one * other));
     let numbers: Vec<String> = products.map(|product| product.to_string()).collect();
     let mut run = runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", "2")).stdin(numbers.join("\n")).start();
     let mut killed = 0;
-    run.until("it has ended, or enough workers are dead", |run| {
+    run.wait_until("the program has exited or 15 workers were killed", |run| {
         for pid in run.workers().into_iter().filter(|&pid| ticks(pid) >= 2) {
-            workers::end(u64::try_from(pid).unwrap());
+            workers::kill_if_alive(u64::try_from(pid).unwrap());
             killed += 1;
         }
         killed >= 15 || run.child.try_wait().unwrap().is_some()
@@ -121,10 +122,10 @@ fn however_workers_die_each_number_is_answered_or_named_in_its_place() {
 }
 
 #[test]
-fn a_signal_ends_it_with_its_workers() {
+fn signal_ends_the_program_and_its_workers() {
     for signal in [workers::Signal::SIGINT, workers::Signal::SIGTERM] {
         let mut run = runner(["factor", HARD]).start();
-        run.until("a worker computes", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
+        run.wait_until("a worker is computing", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
         run.signal(signal);
         let output = run.wait();
         assert_eq!((output.signal(), output.stderr.as_str()), (signal as i32, ""));
@@ -132,14 +133,14 @@ fn a_signal_ends_it_with_its_workers() {
 }
 
 #[test]
-fn it_stops_and_goes_on_with_its_workers() {
+fn workers_are_suspended_and_continued_with_the_program() {
     let mut run = runner(["factor", HARD]).start();
-    run.until("a worker computes", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
+    run.wait_until("a worker is computing", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
     let all: Vec<i32> = [vec![run.pid()], run.workers()].concat();
     run.signal(workers::Signal::SIGTSTP);
-    run.until("all stand", |run| all.iter().all(|&pid| run.state(pid) == Some('T')));
+    run.wait_until("all processes are stopped", |run| all.iter().all(|&pid| run.state(pid) == Some('T')));
     run.signal(workers::Signal::SIGCONT);
-    run.until("all go on", |run| all.iter().all(|&pid| run.state(pid) != Some('T')));
+    run.wait_until("all processes are continued", |run| all.iter().all(|&pid| run.state(pid) != Some('T')));
     run.signal(workers::Signal::SIGTERM);
     assert_eq!(run.wait().signal(), workers::Signal::SIGTERM as i32);
 }
@@ -148,7 +149,7 @@ fn it_stops_and_goes_on_with_its_workers() {
 fn memory_does_not_grow_with_the_input() {
     let peak = |numbers: u32| {
         let input: String = (1..=numbers).map(|number| format!("{number}\n")).collect();
-        let mut running = runner(["factor"]).stdin(input).start_bare_fed();
+        let mut running = runner(["factor"]).stdin(input).start_with_input();
         let (output, peak) = running.read_watching_memory();
         assert_eq!(output.iter().filter(|&&byte| byte == b'\n').count(), numbers as usize);
         assert_eq!(running.wait().code(), 0);
@@ -159,7 +160,7 @@ fn memory_does_not_grow_with_the_input() {
 }
 
 #[test]
-fn the_number_of_workers_is_read_from_the_environment() {
+fn number_of_workers_is_read_from_the_environment() {
     let input: String = (1..=50_000).map(|number| format!("{number}\n")).collect();
     for count in ["1", "3"] {
         let output = runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", count)).stdin(input.as_str()).run();
@@ -170,7 +171,7 @@ fn the_number_of_workers_is_read_from_the_environment() {
     assert_eq!(output.stderr, "factor: RUNNER_WORKERS must be a number from 1 to 1024\n");
 }
 
-/// Pairs of a front end and a text that is too much for the process that reads.
+/// Returns pairs of a front end and an input that is too long for the parent alone.
 fn long_texts() -> [(&'static str, String); 3] {
     let numbers = (1..=300_000).map(|number| format!("{number}\n")).collect();
     let hard = "680564733851161477221389565825768226801\n".repeat(2);
@@ -178,7 +179,7 @@ fn long_texts() -> [(&'static str, String); 3] {
 }
 
 #[test]
-fn where_no_worker_can_be_started_threads_do_the_work() {
+fn falls_back_to_threads_without_workers() {
     let folder = tempfile::tempdir().unwrap();
     let (missing, long) = (folder.path().join("missing"), folder.path().join("x".repeat(200)));
     fs::create_dir(&long).unwrap();
@@ -190,7 +191,7 @@ fn where_no_worker_can_be_started_threads_do_the_work() {
             assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{front} {}", bad.display());
             assert!(output.text() == expected.text(), "{front} {}", bad.display());
         }
-        // Too few for the pool, or too few for its workers.
+        // Too few descriptors for the pool, or too few for its workers.
         for descriptors in [10, 16, 20, 24] {
             let output = runner([front]).stdin(input.as_str()).descriptors(descriptors).run();
             assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{front} {descriptors}");
@@ -200,21 +201,21 @@ fn where_no_worker_can_be_started_threads_do_the_work() {
 }
 
 #[test]
-fn a_folder_for_temporary_files_that_disappears_costs_no_result() {
+fn removed_temporary_directory_loses_no_result() {
     let folder = tempfile::tempdir().unwrap();
     let temporary = folder.path().join("temporary");
     fs::create_dir(&temporary).unwrap();
     let call = runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", "1").env("TMPDIR", &temporary));
-    let mut talk = Talk::start(call);
+    let mut session = Session::start(call);
     let numbers: String = (1..=100_000).map(|number| format!("{number}\n")).collect();
-    talk.say(&numbers);
-    (1..=100_000).for_each(|number| assert!(talk.hear().starts_with(&format!("{number}:"))));
-    // No worker can be started in place of the one that is killed.
+    session.write(&numbers);
+    (1..=100_000).for_each(|number| assert!(session.read_line().starts_with(&format!("{number}:"))));
+    // The killed worker cannot be replaced.
     fs::remove_dir_all(&temporary).unwrap();
-    let worker = talk.running.workers()[0];
+    let worker = session.running.workers()[0];
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), workers::Signal::SIGKILL).unwrap();
-    talk.say(&numbers);
-    talk.stdin = None;
-    (1..=100_000).for_each(|number| assert!(talk.hear().starts_with(&format!("{number}:"))));
-    assert_eq!(talk.running.wait().code(), 0);
+    session.write(&numbers);
+    session.stdin = None;
+    (1..=100_000).for_each(|number| assert!(session.read_line().starts_with(&format!("{number}:"))));
+    assert_eq!(session.running.wait().code(), 0);
 }

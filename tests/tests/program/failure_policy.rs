@@ -1,4 +1,4 @@
-//! Runs that end early because jobs did not succeed, or because they take too long.
+//! Runs that end early because of failed jobs or the time limit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use end_to_end::{KILL_WORKER, Kept, runner, shell_jobs};
+use end_to_end::{JournalDir, KILL_WORKER, runner, shell_jobs};
 use nix::sys::signal::Signal;
 
 const GOOD: &str = "{\"op\":\"sum\",\"n\":4}\n";
-/// Fails where there are no worker processes.
+/// Fails without worker processes, since it has a time limit.
 const LIMITED: &str = "{\"op\":\"sum\",\"n\":4,\"timeout\":5}\n";
 
 fn sleeping(seconds: f64) -> String {
@@ -20,7 +20,7 @@ fn sleeping(seconds: f64) -> String {
 }
 
 #[test]
-fn no_job_starts_after_the_last_failure_that_is_allowed() {
+fn no_job_starts_after_the_maximum_number_of_failures() {
     let jobs = format!("{GOOD}{LIMITED}{GOOD}{LIMITED}{GOOD}{GOOD}");
     for (arguments, kinds) in [
         (&["--max-failures", "3"][..], &["ok", "failed", "ok", "failed", "ok", "ok"][..]),
@@ -35,13 +35,13 @@ fn no_job_starts_after_the_last_failure_that_is_allowed() {
 }
 
 #[test]
-fn jobs_that_run_when_no_more_are_started_may_finish() {
-    // Longer than the grace after a signal.
+fn running_jobs_finish_when_no_more_are_started() {
+    // Longer than the grace period after a signal.
     let jobs = sleeping(2.6) + &shell_jobs(&[KILL_WORKER]) + &sleeping(1000.0).repeat(50);
     let call = runner(["-w", "2", "--allow-command", "--retries", "0", "--fail-fast", "--batch", "1"]);
     let output = call.stdin(jobs).run();
     let mut kinds = output.kinds();
-    // The crash is known a moment before no more jobs are started, and one may have been in between.
+    // A job may start between the crash and the decision to start no more jobs.
     assert_eq!((output.code(), kinds.len() >= 2), (1, true), "{}", output.stderr);
     assert_eq!(kinds.drain(..2).collect::<Vec<_>>(), ["ok", "crashed"]);
     assert!(kinds.iter().all(|kind| kind == "cancelled"), "{kinds:?}");
@@ -49,20 +49,20 @@ fn jobs_that_run_when_no_more_are_started_may_finish() {
 }
 
 #[test]
-fn a_run_that_waits_for_its_last_jobs_can_be_interrupted() {
+fn run_waiting_for_its_last_jobs_can_be_interrupted() {
     let jobs = sleeping(1000.0) + "5\n" + GOOD;
-    let mut run = runner(["-w", "2", "--fail-fast"]).with(|c| c.stdin(Stdio::piped())).start_bare();
+    let mut run = runner(["-w", "2", "--fail-fast"]).with(|c| c.stdin(Stdio::piped())).start_raw();
     let mut input = run.child.stdin.take().unwrap();
     input.write_all(sleeping(1000.0).as_bytes()).unwrap();
-    run.until("the worker is there", |run| run.workers().len() == 1);
-    run.until_it_stands_still();
+    run.wait_until("the worker has started", |run| run.workers().len() == 1);
+    run.wait_until_idle();
     input.write_all(&jobs.as_bytes()[sleeping(1000.0).len()..]).unwrap();
     let mut stderr = run.child.stderr.take().unwrap();
-    let mut said = Vec::new();
-    while !String::from_utf8_lossy(&said).contains("no more are started") {
+    let mut messages = Vec::new();
+    while !String::from_utf8_lossy(&messages).contains("no more are started") {
         let mut byte = [0];
         stderr.read_exact(&mut byte).unwrap();
-        said.push(byte[0]);
+        messages.push(byte[0]);
     }
     run.signal(Signal::SIGINT);
     let output = run.wait();
@@ -71,7 +71,7 @@ fn a_run_that_waits_for_its_last_jobs_can_be_interrupted() {
 }
 
 #[test]
-fn the_first_invalid_job_ends_a_strict_run() {
+fn first_invalid_job_ends_a_strict_run() {
     let jobs = format!("{GOOD}{GOOD}5\n{GOOD}6\n");
     let output = runner(["--strict", "--executor", "serial"]).stdin(jobs.clone()).run();
     assert_eq!((output.code(), output.kinds()), (1, ["ok", "ok", "invalid"].map(String::from).to_vec()));
@@ -85,7 +85,7 @@ fn the_first_invalid_job_ends_a_strict_run() {
 }
 
 #[test]
-fn the_time_limit_of_a_run_stops_it_as_a_signal_would() {
+fn time_limit_of_a_run_stops_it_like_a_signal() {
     let jobs = format!("{GOOD}{}{}{}{GOOD}", sleeping(1000.0), sleeping(2.0), sleeping(1000.0));
     let output = runner(["-w", "2", "--time-limit", "1", "--batch", "1"]).stdin(jobs).run();
     assert_eq!(output.code(), 1, "{}", output.stderr);
@@ -95,10 +95,10 @@ fn the_time_limit_of_a_run_stops_it_as_a_signal_would() {
 }
 
 #[test]
-fn the_time_limit_ends_a_run_that_waits_for_input_and_leaves_others_alone() {
+fn time_limit_ends_a_run_waiting_for_input() {
     for executor in ["processes", "threads", "serial"] {
         let call = runner(["-w", "1", "--time-limit", "0.3", "--executor", executor]);
-        let mut run = call.with(|c| c.stdin(Stdio::piped())).start_bare();
+        let mut run = call.with(|c| c.stdin(Stdio::piped())).start_raw();
         let input = run.child.stdin.take();
         let output = run.wait();
         drop(input);
@@ -110,14 +110,14 @@ fn the_time_limit_ends_a_run_that_waits_for_input_and_leaves_others_alone() {
 }
 
 #[test]
-fn failures_from_the_journal_do_not_end_the_run_again() {
-    let kept = Kept::new();
+fn recorded_failures_do_not_end_a_resumed_run() {
+    let dir = JournalDir::new();
     let jobs = format!("{GOOD}{LIMITED}{GOOD}{LIMITED}{GOOD}");
     let arguments = ["--executor", "serial", "--fail-fast"];
     for kinds in
         [&["ok", "failed"][..], &["ok", "failed", "ok", "failed"], &["ok", "failed", "ok", "failed", "ok"]]
     {
-        let output = kept.resume(&arguments).stdin(jobs.clone()).run();
+        let output = dir.resume(&arguments).stdin(jobs.clone()).run();
         assert_eq!((output.code(), output.kinds()), (1, kinds.iter().map(|&kind| kind.to_owned()).collect()));
     }
 }

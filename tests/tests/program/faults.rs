@@ -1,4 +1,4 @@
-//! Workers that die, and jobs that run too long.
+//! Worker deaths and jobs that exceed their time limit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ fn with_commands(arguments: &[&str], scripts: &[&str]) -> end_to_end::Output {
 }
 
 #[test]
-fn a_job_that_kills_its_worker_is_reported_and_takes_nothing_with_it() {
+fn job_that_kills_its_worker_fails_alone() {
     let output = with_commands(&["-w", "2", "--retries", "1"], &["echo a", KILL_WORKER, "echo b", "echo c"]);
     assert_eq!(
         (output.kinds(), output.code()),
@@ -28,7 +28,7 @@ fn a_job_that_kills_its_worker_is_reported_and_takes_nothing_with_it() {
 }
 
 #[test]
-fn a_job_is_started_as_often_as_its_retries_allow() {
+fn job_is_attempted_once_plus_its_retries() {
     let folder = tempfile::tempdir().unwrap();
     let count = folder.path().join("count");
     let script = format!("echo x >> {}; {KILL_WORKER}", count.display());
@@ -41,7 +41,7 @@ fn a_job_is_started_as_often_as_its_retries_allow() {
 }
 
 #[test]
-fn a_job_that_succeeds_on_a_later_attempt_succeeds() {
+fn job_may_succeed_in_a_later_attempt() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
     let script = format!("test -e {0} && echo fine && exit; touch {0}; {KILL_WORKER}", flag.display());
@@ -51,12 +51,12 @@ fn a_job_that_succeeds_on_a_later_attempt_succeeds() {
 }
 
 #[test]
-fn killing_workers_at_any_moment_changes_no_byte() {
+fn killed_workers_do_not_change_the_output() {
     let (jobs, expected) = gcd_jobs(200_000);
     let mut run = runner(["-w", "2", "--retries", "1000"]).stdin(jobs).start();
     let (mut killed, mut moment) = (BTreeSet::new(), 1u64);
-    run.until("all is done", |run| {
-        // Moments that are spread over starts, batches and waits; there is no event to wait for.
+    run.wait_until("the run has exited", |run| {
+        // Random delays spread the kills over starts, batches and waits; there is no event to wait for.
         moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         std::thread::sleep(Duration::from_micros(moment >> 50));
         let workers = run.workers();
@@ -74,8 +74,9 @@ fn killing_workers_at_any_moment_changes_no_byte() {
 }
 
 #[test]
-fn a_job_that_runs_too_long_is_ended_and_reported() {
-    let jobs = "{\"op\":\"sleep\",\"seconds\":0}\n{\"op\":\"sleep\",\"seconds\":60}\n{\"op\":\"sleep\",\"seconds\":0.1}\n";
+fn job_that_exceeds_its_time_limit_is_killed_and_reported() {
+    let sleep = |seconds: &str| format!("{{\"op\":\"sleep\",\"seconds\":{seconds}}}\n");
+    let jobs = ["0", "60", "0.1"].map(sleep).concat();
     let output = runner(["-w", "2", "--timeout", "0.5"]).stdin(jobs).run();
     assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "timeout".into(), "ok".into()], 1));
     let error = &output.records()[1]["error"];
@@ -85,8 +86,9 @@ fn a_job_that_runs_too_long_is_ended_and_reported() {
 }
 
 #[test]
-fn a_jobs_own_limit_counts_before_the_runs() {
-    let jobs = "{\"op\":\"sleep\",\"seconds\":60,\"timeout\":0.2}\n{\"op\":\"sleep\",\"seconds\":0.4,\"timeout\":30}\n";
+fn time_limit_of_a_job_overrides_that_of_the_run() {
+    let jobs = "{\"op\":\"sleep\",\"seconds\":60,\"timeout\":0.2}\n\
+                {\"op\":\"sleep\",\"seconds\":0.4,\"timeout\":30}\n";
     let output = runner(["-w", "1", "--timeout", "0.3"]).stdin(jobs).run();
     assert_eq!(output.kinds(), ["timeout", "ok"]);
     let output = runner(["-w", "1"]).stdin(jobs).run();
@@ -94,7 +96,7 @@ fn a_jobs_own_limit_counts_before_the_runs() {
 }
 
 #[test]
-fn a_limit_hits_the_one_job_of_a_batch_that_is_too_long() {
+fn time_limit_applies_to_single_jobs_of_a_batch() {
     let mut jobs: Vec<String> = (0..40).map(|n| format!("{{\"op\":\"sum\",\"n\":{n}}}")).collect();
     jobs[17] = "{\"op\":\"sum\",\"n\":1000000000000,\"method\":\"trial\"}".into();
     let output = runner(["-w", "1", "--batch", "40", "--timeout", "0.3"]).stdin(jobs.join("\n")).run();
@@ -103,7 +105,7 @@ fn a_limit_hits_the_one_job_of_a_batch_that_is_too_long() {
 }
 
 #[test]
-fn a_job_that_ignores_sigterm_is_killed_after_all() {
+fn job_that_ignores_sigterm_is_killed() {
     let script = "trap '' TERM; while :; do sleep 0.1; done";
     let output = with_commands(&["--timeout", "0.2", "--kill-after", "0.2"], &[script]);
     assert_eq!(output.kinds(), ["timeout"]);
@@ -111,7 +113,7 @@ fn a_job_that_ignores_sigterm_is_killed_after_all() {
 }
 
 #[test]
-fn a_job_that_was_too_slow_may_be_tried_again() {
+fn timed_out_job_may_be_retried() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
     let script = format!("test -e {0} && exit; touch {0}; sleep 60", flag.display());
@@ -131,22 +133,22 @@ fn workers_are_replaced_after_their_quota() {
 }
 
 #[test]
-fn what_a_program_started_goes_with_its_worker() {
+fn children_of_a_program_end_with_its_worker() {
     let output = with_commands(&["--timeout", "0.3"], &["sleep 1000 & sleep 1000 & wait"]);
     assert_eq!(output.kinds(), ["timeout"]);
-    // That nothing is left is proven by the harness.
+    // `run` checks that no process is left.
 }
 
 #[test]
-fn when_the_parent_is_killed_its_workers_go() {
+fn workers_end_with_the_parent() {
     let mut run = runner(["-w", "3"]).stdin("{\"op\":\"sleep\",\"seconds\":1000}\n".repeat(3)).start();
-    run.until("all workers are there", |run| run.workers().len() == 3);
+    run.wait_until("all workers have started", |run| run.workers().len() == 3);
     run.signal(Signal::SIGKILL);
     assert_eq!(run.wait().signal(), 9);
 }
 
 #[test]
-fn a_separate_worker_program_can_be_given() {
+fn separate_worker_program_can_be_given() {
     let worker = program("worker");
     let output =
         runner(["--worker-bin".as_ref(), worker.as_os_str()]).stdin("{\"op\":\"sum\",\"n\":4}").run();
@@ -170,7 +172,7 @@ fn workers_that_cannot_start_break_the_pool_with_the_cause() {
 }
 
 #[test]
-fn the_cause_is_told_also_when_the_run_ends_with_it() {
+fn cause_is_reported_when_it_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..3 {
         let journal = folder.path().join(round.to_string());
@@ -186,14 +188,14 @@ fn the_cause_is_told_also_when_the_run_ends_with_it() {
 }
 
 #[test]
-fn a_worker_started_by_hand_says_what_it_is() {
+fn worker_started_manually_explains_itself() {
     let output = end_to_end::Call::new(&program("worker"), ["--help"]).run();
     assert_eq!(output.code(), 2);
     assert!(output.stderr.contains("started by a process pool"));
 }
 
 #[test]
-fn workers_without_end_take_no_descriptors_with_them() {
+fn replaced_workers_leak_no_descriptors() {
     let jobs = "{\"op\":\"sum\",\"n\":1}\n".repeat(150);
     let call = runner(["-w", "1", "--max-jobs-per-worker", "1"]).stdin(jobs).descriptors(64);
     let output = call.run();
@@ -201,7 +203,7 @@ fn workers_without_end_take_no_descriptors_with_them() {
 }
 
 #[test]
-fn a_job_that_does_not_ignore_sigterm_ends_by_it() {
+fn job_that_does_not_ignore_sigterm_ends_by_it() {
     let jobs = "{\"op\":\"sleep\",\"seconds\":60}\n";
     let output = runner(["--timeout", "0.2", "--kill-after", "30"]).stdin(jobs).run();
     assert_eq!(output.kinds(), ["timeout"]);
@@ -209,7 +211,7 @@ fn a_job_that_does_not_ignore_sigterm_ends_by_it() {
 }
 
 #[test]
-fn a_program_has_time_to_clean_up_after_sigterm() {
+fn program_may_clean_up_after_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cleaned");
     let script =
@@ -232,14 +234,14 @@ fn programs_start_with_no_signal_blocked() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_named_as_the_cause() {
+fn file_size_limit_is_named_as_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     let create = |name: &str| fs::File::create(file(name)).unwrap();
     let jobs = gcd_jobs(20_000).0;
     let numbers: String = (1..=60_000).map(|number| format!("{number}\n")).collect();
     let serial = ["--executor", "serial"];
-    // Not even what a worker shares with its parent fits.
+    // Not even the memory that a worker shares with its parent fits.
     let no_workers = runner(["-w", "1"]).stdin("{\"op\":\"sum\",\"n\":4}");
     let results = runner(serial).stdin(jobs.clone()).with(|c| c.arg("-o").arg(file("results")));
     let redirected = runner(serial).stdin(jobs).with(|c| c.stdout(create("redirected")));
@@ -253,7 +255,7 @@ fn a_limit_on_the_size_of_files_is_named_as_the_cause() {
         (results, 100_000, 3),
         (redirected, 100_000, 3),
         (statistics, 10, 3),
-        // Workers fit, the factors do not.
+        // The workers' shared memory fits, the output does not.
         (factors, 400_000, 1),
         (completions, 1_000, 3),
     ] {
@@ -263,7 +265,7 @@ fn a_limit_on_the_size_of_files_is_named_as_the_cause() {
     }
 }
 
-/// Whether SIGXFSZ is ignored, by what the system says of a process.
+/// Returns whether SIGXFSZ is ignored according to `/proc/PID/status`.
 fn ignores_large_files(status: &str) -> bool {
     let line = status.lines().find(|line| line.starts_with("SigIgn:")).unwrap();
     let ignored = u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap();
@@ -271,7 +273,7 @@ fn ignores_large_files(status: &str) -> bool {
 }
 
 #[test]
-fn programs_start_with_the_disposition_of_sigxfsz_that_the_run_was_started_with() {
+fn programs_inherit_the_disposition_of_sigxfsz() {
     let argv = "{\"op\":\"command\",\"argv\":[\"cat\",\"/proc/self/status\"]}";
     for executor in ["processes", "threads", "serial"] {
         for is_ignored in [false, true] {
@@ -286,8 +288,8 @@ fn programs_start_with_the_disposition_of_sigxfsz_that_the_run_was_started_with(
 #[test]
 fn runner_and_its_workers_ignore_sigxfsz() {
     let mut run = runner(["-w", "1"]).stdin("{\"op\":\"sleep\",\"seconds\":1000}").start();
-    run.until("the worker is there", |run| run.workers().len() == 1);
-    run.until_it_stands_still();
+    run.wait_until("the worker has started", |run| run.workers().len() == 1);
+    run.wait_until_idle();
     for pid in [run.pid(), run.workers()[0]] {
         assert!(ignores_large_files(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap()));
     }
@@ -297,7 +299,7 @@ fn runner_and_its_workers_ignore_sigxfsz() {
 }
 
 #[test]
-fn a_program_that_writes_too_large_a_file_is_ended_by_the_signal() {
+fn program_that_exceeds_the_file_size_limit_ends_by_sigxfsz() {
     let folder = tempfile::tempdir().unwrap();
     let script = format!("exec head -c 4000000 /dev/zero > {}", folder.path().join("large").display());
     let call = runner(["-w", "1", "--allow-command"]).stdin(shell_jobs(&[&script, "echo on"]));

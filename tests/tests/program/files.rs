@@ -1,93 +1,18 @@
-//! Inputs and outputs that are the same file, outputs of runs that are refused, and FIFOs that are opened in their turn.
+//! Inputs and outputs that are the same file, and outputs of rejected runs.
 
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    ffi::OsStr,
-    fs::{self, File, OpenOptions},
-    io::Write,
-    os::unix::fs::{FileTypeExt, symlink},
-    path::{Path, PathBuf},
-    process::Stdio,
-    thread::{self, JoinHandle},
+    fs::{self, File},
+    os::unix::fs::symlink,
 };
 
-use end_to_end::{Call, Output, gcd_jobs, program, runner};
-use nix::{
-    sys::{signal::Signal, stat::Mode},
-    unistd::mkfifo,
-};
+use end_to_end::{Call, program};
 
-const JOB: &str = "{\"op\":\"sum\",\"n\":4}\n";
-const RECORD: &str = "{\"id\":0,\"ok\":true,\"result\":10}\n";
-const EARLIER: &str = "earlier content\n";
-
-/// A folder with one file of jobs.
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Folder {
-        let folder = Folder(tempfile::tempdir().unwrap());
-        folder.put("jobs", JOB);
-        folder
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: &str, content: &str) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn fifo(&self, name: &str) -> PathBuf {
-        mkfifo(&self.path(name), Mode::S_IRWXU).unwrap();
-        self.path(name)
-    }
-
-    fn append(&self, name: &str) -> File {
-        OpenOptions::new().append(true).create(true).open(self.path(name)).unwrap()
-    }
-
-    /// `runner` in this folder.
-    fn runner<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Call {
-        runner(arguments).with(|c| c.current_dir(self.0.path()))
-    }
-
-    /// Names and contents of all that is in the folder.
-    fn content(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut all = Vec::new();
-        for entry in fs::read_dir(self.0.path()).unwrap() {
-            let path = entry.unwrap().path();
-            let is_fifo = path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
-            let content = if is_fifo { Vec::new() } else { fs::read(&path).unwrap_or_default() };
-            all.push((path, content));
-        }
-        all.sort();
-        all
-    }
-
-    /// The call is refused with exit code 2, names both uses of the file, and leaves the folder as it was.
-    fn expect_refused(&self, call: Call, names: [&str; 2]) {
-        let before = self.content();
-        let output = call.run();
-        expect_refusal(&output, names);
-        assert!(self.content() == before, "{names:?}: {:?}", self.content());
-    }
-}
-
-fn expect_refusal(output: &Output, names: [&str; 2]) {
-    assert_eq!((output.code(), output.text()), (2, ""), "{names:?}: {}", output.stderr);
-    assert!(output.stderr.contains("are the same file"), "{}", output.stderr);
-    assert!(names.iter().all(|name| output.stderr.contains(name)), "{names:?}: {}", output.stderr);
-}
+use super::folder::{EARLIER, Folder, RECORD, expect_refusal};
 
 #[test]
-fn an_output_of_a_run_is_no_other_file_of_it() {
+fn outputs_must_differ_from_other_files_of_the_run() {
     let folder = Folder::new();
     for name in ["results", "stats", "trace"] {
         folder.put(name, EARLIER);
@@ -105,7 +30,7 @@ fn an_output_of_a_run_is_no_other_file_of_it() {
         (&["-o", "results", "--stats", "--stats-file", "results", "jobs"], ["--output", "--stats-file"]),
         (&["--trace", "stats", "--stats", "--stats-file", "./stats", "jobs"], ["--trace", "--stats-file"]),
         (&["--trace", "./results", "-o", "results", "jobs"], ["--trace ./results", "--output results"]),
-        // New files, and a link to one.
+        // Files that do not exist, and a link to one.
         (&["--trace", "./new", "-o", "new", "jobs"], ["--trace ./new", "--output new"]),
         (&["--journal", "new", "--stats", "--stats-file", "new", "jobs"], ["--journal", "--stats-file"]),
         (&["--journal", "new", "-o", "./new", "jobs"], ["--journal new", "--output ./new"]),
@@ -118,7 +43,7 @@ fn an_output_of_a_run_is_no_other_file_of_it() {
 }
 
 #[test]
-fn a_journal_is_not_overwritten_by_the_statistics() {
+fn statistics_do_not_overwrite_the_journal() {
     let folder = Folder::new();
     let run =
         |more: &[&str]| folder.runner(&[&["jobs", "--journal", "journal", "--resume"][..], more].concat());
@@ -128,7 +53,7 @@ fn a_journal_is_not_overwritten_by_the_statistics() {
 }
 
 #[test]
-fn an_output_is_not_the_file_of_a_standard_stream() {
+fn outputs_must_differ_from_standard_streams() {
     let folder = Folder::new();
     folder.put("stream", EARLIER);
     let append = || folder.append("stream");
@@ -144,7 +69,7 @@ fn an_output_is_not_the_file_of_a_standard_stream() {
     ] {
         folder.expect_refused(folder.runner(arguments).with(|c| c.stdout(append())), names);
     }
-    // Standard error is the file itself, so what is said ends up there, behind what was in it.
+    // Standard error is the file itself, so the message is appended to it.
     for arguments in [&["-o", "stream", "jobs"][..], &["--trace", "/dev/stderr", "jobs"], &["stream"]] {
         folder.put("stream", EARLIER);
         let output = folder.runner(arguments).with(|c| c.stderr(append())).run();
@@ -157,7 +82,7 @@ fn an_output_is_not_the_file_of_a_standard_stream() {
         let call = folder.runner(arguments).with(|c| c.stdin(read()));
         folder.expect_refused(call, ["--output stream", "standard input"]);
     }
-    // One file for both streams is the caller's choice, and so are devices.
+    // One file for both streams is allowed, and so are devices.
     let (both, again) = (folder.append("both"), folder.append("both"));
     let call = folder.runner(&["jobs"]).with(|c| c.stdout(both).stderr(again));
     assert_eq!(call.run().code(), 0);
@@ -171,7 +96,7 @@ fn an_output_is_not_the_file_of_a_standard_stream() {
 }
 
 #[test]
-fn a_program_is_not_overwritten_by_its_own_output() {
+fn outputs_do_not_overwrite_the_running_program() {
     let folder = Folder::new();
     let copy = folder.path("copy");
     fs::copy(program("runner"), &copy).unwrap();
@@ -183,7 +108,7 @@ fn a_program_is_not_overwritten_by_its_own_output() {
 }
 
 #[test]
-fn outputs_of_a_benchmark_are_different_files() {
+fn outputs_of_a_benchmark_must_differ() {
     let folder = Folder::new();
     folder.put("x", EARLIER);
     fs::create_dir(folder.path("pictures")).unwrap();
@@ -199,7 +124,7 @@ fn outputs_of_a_benchmark_are_different_files() {
     symlink(folder.path("x"), folder.path("pictures/ledger.svg")).unwrap();
     folder
         .expect_refused(folder.runner(&["bench", "--json", "x", "--svg", "pictures"]), ["--json x", "--svg"]);
-    // A folder that is made for nothing is removed.
+    // A directory that was created in vain is removed.
     let output = folder.runner(&["bench", "--csv", "x", "--json", "./x", "--svg", "new/folder"]).run();
     expect_refusal(&output, ["--csv", "--json"]);
     let output = folder.runner(&["bench", "--csv", "pictures/none/x", "--svg", "new/folder"]).run();
@@ -207,7 +132,7 @@ fn outputs_of_a_benchmark_are_different_files() {
 }
 
 #[test]
-fn factor_and_gcd_do_not_read_what_they_write() {
+fn factor_and_gcd_reject_reading_their_output() {
     let folder = Folder::new();
     folder.put("numbers", "12\n");
     for front in ["factor", "gcd"] {
@@ -218,7 +143,7 @@ fn factor_and_gcd_do_not_read_what_they_write() {
         assert!(output.stderr.starts_with(&format!("{front}: standard input and")), "{}", output.stderr);
         assert_eq!(folder.text("numbers"), "12\n");
     }
-    // The shell has emptied it.
+    // An empty file, as truncated by a shell.
     let (input, output) = (folder.append("empty"), folder.append("empty"));
     drop(input);
     let input = File::open(folder.path("empty")).unwrap();
@@ -226,7 +151,7 @@ fn factor_and_gcd_do_not_read_what_they_write() {
 }
 
 #[test]
-fn a_run_that_is_refused_leaves_its_outputs_as_they_were() {
+fn rejected_run_does_not_change_its_outputs() {
     let folder = Folder::new();
     let names = ["results", "stats", "trace"];
     folder.put("busy", EARLIER);
@@ -257,7 +182,7 @@ fn a_run_that_is_refused_leaves_its_outputs_as_they_were() {
         let call = folder.runner(&[&outputs[..], &["jobs", "--journal", "new"]].concat());
         assert_eq!(call.with(|c| c.env("TMPDIR", "/no/such/folder")).run().code(), 4);
         assert!(folder.content() == before, "{:?}", folder.content());
-        // Without the feature `cluster` the option is not known, which is a refusal as well.
+        // Without the feature `cluster` the option is unknown, which also rejects the run.
         let cluster = ["--cluster", "nats://127.0.0.1:1", "--queue", "q", "--cluster-timeout", "0.2", "jobs"];
         let output = folder.runner(&[&outputs[..5], &cluster].concat()).run();
         assert!([2, 4].contains(&output.code()), "{}", output.stderr);
@@ -266,7 +191,7 @@ fn a_run_that_is_refused_leaves_its_outputs_as_they_were() {
 }
 
 #[test]
-fn a_dry_run_tries_its_outputs_and_leaves_nothing() {
+fn dry_run_checks_its_outputs_and_leaves_nothing() {
     let folder = Folder::new();
     folder.put("results", EARLIER);
     let before = folder.content();
@@ -278,7 +203,7 @@ fn a_dry_run_tries_its_outputs_and_leaves_nothing() {
 }
 
 #[test]
-fn a_dash_is_standard_output_where_that_makes_sense() {
+fn dash_means_standard_output_where_allowed() {
     let folder = Folder::new();
     let before = folder.content();
     assert_eq!(folder.runner(&["-o", "-", "jobs"]).run().text(), RECORD);
@@ -307,156 +232,10 @@ fn a_dash_is_standard_output_where_that_makes_sense() {
     assert_eq!(folder.text("-"), RECORD);
 }
 
-/// Opens a FIFO and writes to it, on a thread of its own: a run that never reads is killed by the test's cap.
-fn feed(fifos: &[&Path], text: &str) {
-    let (fifos, text) = (fifos.iter().map(|fifo| fifo.to_path_buf()).collect::<Vec<_>>(), text.to_owned());
-    thread::spawn(move || {
-        for fifo in fifos {
-            File::options().write(true).open(fifo).unwrap().write_all(text.as_bytes()).unwrap();
-        }
-    });
-}
-
-/// Reads FIFOs, one after another, on a thread of its own.
-fn drain(fifos: &[&Path]) -> JoinHandle<Vec<String>> {
-    let fifos: Vec<_> = fifos.iter().map(|fifo| fifo.to_path_buf()).collect();
-    thread::spawn(move || fifos.iter().map(|fifo| fs::read_to_string(fifo).unwrap()).collect())
-}
-
 #[test]
-fn fifos_of_one_writer_are_read_one_after_another() {
+fn rejected_runs_do_not_remove_the_journal_of_another_run() {
     let folder = Folder::new();
-    let (jobs, _) = gcd_jobs(20_000);
-    assert!(jobs.len() > 4 << 16, "more than fits into a pipe");
-    let (one, two) = (folder.fifo("one"), folder.fifo("two"));
-    for (more, records) in
-        [(&["-w", "2"][..], 40_000), (&["--executor", "serial"], 40_000), (&["--dry-run"], 0)]
-    {
-        let run = folder.runner(&[&["one", "two"][..], more].concat()).start();
-        feed(&[&one, &two], &jobs);
-        let output = run.wait();
-        assert_eq!((output.code(), output.text().lines().count()), (0, records), "{}", output.stderr);
-        assert!(output.stderr.contains("40000 jobs"), "{}", output.stderr);
-    }
-}
-
-#[test]
-fn jobs_run_while_the_next_input_is_not_open_yet() {
-    let folder = Folder::new();
-    let input = folder.fifo("input");
-    let mut run = folder.runner(&["jobs", "input", "-w", "1", "-o", "results"]).start();
-    run.until("the first record is there", |_| {
-        fs::read_to_string(folder.path("results")).is_ok_and(|text| text == RECORD)
-    });
-    feed(&[&input], JOB);
-    assert_eq!(run.wait().code(), 0);
-    assert_eq!(folder.text("results").lines().count(), 2);
-    // An input that is missing is found before any job runs, also behind a FIFO.
-    let marker = folder.path("marker");
-    folder.put("script", &end_to_end::shell_jobs(&[&format!("touch {}", marker.display())]));
-    let output = folder.runner(&["script", "input", "missing", "--allow-command"]).run();
-    assert_eq!((output.code(), marker.exists()), (3, false));
-}
-
-#[test]
-fn a_peer_may_open_what_it_writes_before_what_it_reads() {
-    let folder = Folder::new();
-    let (input, output) = (folder.fifo("input"), folder.fifo("output"));
-    let run = folder.runner(&["input", "-o", "output"]).start();
-    let peer = thread::spawn(move || {
-        File::options().write(true).open(input).unwrap().write_all(JOB.as_bytes()).unwrap();
-        fs::read_to_string(output).unwrap()
-    });
-    assert_eq!(run.wait().code(), 0);
-    assert_eq!(peer.join().unwrap(), RECORD);
-}
-
-#[test]
-fn fifos_take_the_statistics_and_the_timeline_at_the_end() {
-    let folder = Folder::new();
-    let (stats, trace) = (folder.fifo("stats"), folder.fifo("trace"));
-    let run = folder.runner(&["jobs", "--stats=json", "--stats-file", "stats", "--trace", "trace"]).start();
-    // In the order in which they are written.
-    let read = drain(&[&trace, &stats]);
-    assert_eq!(run.wait().text(), RECORD);
-    for text in read.join().unwrap() {
-        assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap().is_object());
-    }
-}
-
-/// Each with a FIFO, whose other end nobody opens, in another place.
-fn waiting_runs(folder: &Folder) -> Vec<(Vec<&'static str>, &'static str)> {
-    folder.fifo("fifo");
-    folder.put("other", JOB);
-    vec![
-        (vec!["fifo"], ""),
-        (vec!["jobs", "fifo"], RECORD),
-        (vec!["jobs", "-o", "fifo"], ""),
-        (vec!["jobs", "--stats", "--stats-file", "fifo"], RECORD),
-        (vec!["jobs", "--trace", "fifo"], RECORD),
-    ]
-}
-
-#[test]
-fn a_signal_ends_the_waiting_for_the_other_end_of_a_fifo() {
-    let folder = Folder::new();
-    for (arguments, expected) in waiting_runs(&folder) {
-        for signal in [Signal::SIGINT, Signal::SIGTERM] {
-            let mut run = folder.runner(&arguments).start();
-            run.until_it_stands_still();
-            run.signal(signal);
-            let output = run.wait();
-            assert_eq!((output.signal(), output.text()), (signal as i32, expected), "{arguments:?}");
-        }
-    }
-}
-
-#[test]
-fn the_time_limit_ends_the_waiting_for_the_other_end_of_a_fifo() {
-    let folder = Folder::new();
-    for (arguments, expected) in waiting_runs(&folder) {
-        let output = folder.runner(&arguments).with(|c| c.args(["-w", "1", "--time-limit", "0.7"])).run();
-        assert_eq!((output.code(), output.text()), (1, expected), "{arguments:?}: {}", output.stderr);
-        assert!(
-            output.stderr.contains("the time limit of 0.7 s is over"),
-            "{arguments:?}: {}",
-            output.stderr
-        );
-    }
-}
-
-#[test]
-fn a_device_or_a_fifo_that_cannot_be_opened_is_an_error_of_its_turn() {
-    let folder = Folder::new();
-    folder.put("behind", JOB);
-    let socket = std::os::unix::net::UnixListener::bind(folder.path("socket")).unwrap();
-    let output = folder.runner(&["jobs", "socket", "behind"]).run();
-    assert_eq!((output.code(), output.text()), (3, RECORD), "{}", output.stderr);
-    assert!(output.stderr.contains("cannot open socket: No such device"), "{}", output.stderr);
-    for option in [&["-o", "socket"][..], &["--trace", "socket"], &["--stats", "--stats-file", "socket"]] {
-        let output = folder.runner(&[option, &["jobs"]].concat()).run();
-        assert_eq!(output.code(), 3, "{}", output.stderr);
-        assert!(output.stderr.contains("cannot open socket: No such device"), "{}", output.stderr);
-    }
-    drop(socket);
-}
-
-#[test]
-fn a_fifo_is_not_read_and_written() {
-    let folder = Folder::new();
-    let fifo = folder.fifo("fifo");
-    folder.expect_refused(folder.runner(&["fifo", "-o", "fifo"]), ["input fifo", "--output fifo"]);
-    folder.expect_refused(folder.runner(&["jobs", "-o", "fifo", "--trace", "fifo"]), ["--output", "--trace"]);
-    // Open for both, so that it does not block.
-    let both = |path: &Path| File::options().read(true).write(true).open(path).unwrap();
-    let call = folder.runner(&["-o", "fifo"]).with(|c| c.stdin(Stdio::from(both(&fifo))));
-    folder.expect_refused(call, ["standard input", "--output fifo"]);
-}
-
-#[test]
-fn a_second_run_does_not_lose_the_journal_that_a_refused_one_has_created() {
-    let folder = Folder::new();
-    // Many refused runs beside one that is right: whenever they meet, its journal is there at the end.
+    // Many rejected runs beside one that succeeds: its journal exists at the end however they interleave.
     for _ in 0..10 {
         let refused: Vec<_> = (0..4)
             .map(|_| folder.runner(&["jobs", "--journal", "j", "-o", "/no/such/folder/file"]).start())

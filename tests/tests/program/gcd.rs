@@ -1,4 +1,4 @@
-//! `runner gcd`: one result for the operands, or one for each line.
+//! `runner gcd`: one result for all operands, or one for each line.
 
 #![allow(clippy::unwrap_used)]
 
@@ -35,7 +35,7 @@ fn operands_have_one_result() {
 }
 
 #[test]
-fn lines_have_one_result_each_and_blank_ones_none() {
+fn lines_have_one_result_each_except_blank_ones() {
     expect(&of_lines("12 18\n\n  -4\t6 8 \r\n 0\n7"), "6\n2\n0\n7\n", "", 0);
     expect(&of_lines(""), "", "", 0);
     let many: String = (0..50_000u64).map(|n| format!("{} {}\n", 6 * n, 6 * n + 6)).collect();
@@ -45,9 +45,9 @@ fn lines_have_one_result_each_and_blank_ones_none() {
 }
 
 #[test]
-fn what_is_no_integer_is_named_and_its_line_has_no_result() {
-    let said = "gcd: 'x' is not a valid integer\ngcd: '\\303\\251\\0003' is not a valid integer\n";
-    expect(&of_lines("4 6\n3 x\n\u{e9}\u{0}3\n9 6\n"), "2\n3\n", said, 1);
+fn non_integers_are_named_and_their_line_has_no_result() {
+    let errors = "gcd: 'x' is not a valid integer\ngcd: '\\303\\251\\0003' is not a valid integer\n";
+    expect(&of_lines("4 6\n3 x\n\u{e9}\u{0}3\n9 6\n"), "2\n3\n", errors, 1);
     expect(
         &of_operands(&["4", "1 2", "", "6"]),
         "",
@@ -57,7 +57,7 @@ fn what_is_no_integer_is_named_and_its_line_has_no_result() {
 }
 
 #[test]
-fn options_are_read_as_those_of_factor() {
+fn options_are_parsed_like_those_of_factor() {
     let hint = "Try 'gcd --help' for more information.\n";
     expect(&of_operands(&["12", "-h"]), "", &format!("gcd: invalid option -- 'h'\n{hint}"), 1);
     expect(&of_operands(&["--exponents"]), "", &format!("gcd: unrecognized option '--exponents'\n{hint}"), 1);
@@ -67,7 +67,7 @@ fn options_are_read_as_those_of_factor() {
 }
 
 #[test]
-fn streams_that_fail_are_errors() {
+fn failing_streams_are_errors() {
     let runner = program("runner");
     let in_shell =
         |script: &str| Call::new(Path::new("/bin/sh"), ["-c", script]).with(|c| c.env("R", &runner)).run();
@@ -79,16 +79,16 @@ fn streams_that_fail_are_errors() {
 }
 
 #[test]
-fn a_line_is_answered_before_the_next_is_written() {
-    let mut running = runner(["gcd"]).stdin("").start_bare();
+fn each_line_is_answered_before_the_next_is_written() {
+    let mut running = runner(["gcd"]).stdin("").start_raw();
     let mut stdin = running.child.stdin.take().unwrap();
     let stdout = BufReader::new(running.child.stdout.take().unwrap());
     let (send, lines) = mpsc::channel();
     thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-    for (said, heard) in [("12 18\n", "6"), ("5 ", ""), ("10\n1", "5"), ("\n\n4 6\n", "1"), ("", "2")] {
-        stdin.write_all(said.as_bytes()).unwrap();
-        if !heard.is_empty() {
-            assert_eq!(lines.recv_timeout(Duration::from_secs(60)).unwrap(), heard);
+    for (input, expected) in [("12 18\n", "6"), ("5 ", ""), ("10\n1", "5"), ("\n\n4 6\n", "1"), ("", "2")] {
+        stdin.write_all(input.as_bytes()).unwrap();
+        if !expected.is_empty() {
+            assert_eq!(lines.recv_timeout(Duration::from_secs(60)).unwrap(), expected);
         }
     }
     drop(stdin);

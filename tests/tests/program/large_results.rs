@@ -1,5 +1,5 @@
-//! Results that are longer than `--max-result` allows, or than there is memory for: their jobs fail, and all others have
-//! their records.
+//! Results that exceed `--max-result` or the available memory: their jobs fail, and all other jobs have their
+//! records.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,12 +14,12 @@ const EXECUTORS: [&str; 3] = ["processes", "threads", "serial"];
 
 const GOOD: &str = "{\"op\":\"sum\",\"n\":4}\n";
 
-/// A job for 10^exponent, which has (exponent + 1)^2 divisors of half as many digits on average.
+/// Returns a job for 10^exponent, which has (exponent + 1)^2 divisors of exponent / 2 digits on average.
 fn of_power(op: &str, exponent: usize) -> String {
     format!("{{\"op\":\"{op}\",\"n\":1{}}}\n", "0".repeat(exponent))
 }
 
-/// 2^exponent.
+/// Returns the digits of 2^exponent.
 fn power_of_two(exponent: usize) -> String {
     const BASE: u64 = 1_000_000_000_000_000_000;
     let mut groups = vec![1u64];
@@ -34,12 +34,12 @@ fn power_of_two(exponent: usize) -> String {
     digits.trim_start_matches('0').to_owned()
 }
 
-/// A job whose result takes some 240 MB as text, between two others.
+/// Returns a job whose result is a text of 240 MB, between two small ones.
 fn huge_between_good() -> String {
     format!("{GOOD}{{\"op\":\"factorize\",\"n\":{}}}\n{GOOD}", power_of_two(40_000))
 }
 
-/// Bounds the address space of a call, as `ulimit -Sv` does, or for good as `ulimit -v` does.
+/// Limits the address space of a program, as `ulimit -Sv` does, or as `ulimit -v` does if `for_good` is set.
 fn with_memory(call: Call, bytes: u64, for_good: bool) -> Call {
     call.address_space(bytes, if for_good { bytes } else { libc::RLIM_INFINITY })
 }
@@ -49,7 +49,7 @@ fn message(output: &Output, record: usize) -> String {
 }
 
 #[test]
-fn a_result_that_is_too_long_fails_and_names_the_option() {
+fn result_above_the_limit_fails_and_names_the_option() {
     let numbers = "7".repeat(1_500);
     let jobs = [
         of_power("factorize", 20),
@@ -72,7 +72,7 @@ fn a_result_that_is_too_long_fails_and_names_the_option() {
 }
 
 #[test]
-fn what_a_program_prints_is_a_result_too() {
+fn limit_applies_to_the_output_of_programs() {
     let jobs = shell_jobs(&["head -c 3000 /dev/zero | tr '\\0' x", "echo 7"]);
     let output = runner(["-w", "1", "--allow-command", "--max-result", "2K"]).stdin(jobs).run();
     assert_eq!(output.kinds(), ["failed", "ok"], "{}", output.stderr);
@@ -90,7 +90,7 @@ fn results_up_to_the_limit_are_printed() {
 }
 
 #[test]
-fn with_little_memory_a_result_beyond_the_default_limit_leaves_the_other_jobs_alone() {
+fn result_above_the_default_limit_does_not_affect_other_jobs() {
     let jobs = huge_between_good();
     for executor in EXECUTORS {
         let call = runner(["--executor", executor, "-w", "2"]).stdin(jobs.as_str());
@@ -100,7 +100,7 @@ fn with_little_memory_a_result_beyond_the_default_limit_leaves_the_other_jobs_al
 }
 
 #[test]
-fn a_result_that_is_allowed_and_has_no_room_fails() {
+fn allowed_result_that_exceeds_memory_fails() {
     let jobs = huge_between_good();
     for executor in EXECUTORS {
         let call = runner(["--executor", executor, "-w", "2", "--max-result", "4G"]).stdin(jobs.as_str());
@@ -114,9 +114,10 @@ fn a_result_that_is_allowed_and_has_no_room_fails() {
     }
 }
 
-/// The parent has less memory than its workers: it can hold the bytes of the outcome and not decode it, or not even that.
+/// The parent has less memory than its workers: it can hold the encoded outcome but not decode it, or not
+/// even hold it.
 #[test]
-fn an_outcome_that_the_parent_cannot_hold_costs_one_job() {
+fn outcome_too_large_for_the_parent_fails_one_job() {
     let jobs = huge_between_good();
     for megabytes in [600, 420, 250] {
         let call = runner(["-w", "1", "--max-memory", "2G", "--max-result", "4G"]).stdin(jobs.as_str());
@@ -131,9 +132,9 @@ fn an_outcome_that_the_parent_cannot_hold_costs_one_job() {
     }
 }
 
-/// Each of them is allowed and has room, all together have none.
+/// Each result is allowed and fits into memory, but not all of them together.
 #[test]
-fn many_long_results_that_wait_for_a_slow_job_end_no_run() {
+fn long_results_waiting_for_a_slow_job_do_not_end_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results");
     let slow = "{\"op\":\"sleep\",\"seconds\":2}\n";
@@ -154,7 +155,7 @@ fn many_long_results_that_wait_for_a_slow_job_end_no_run() {
 }
 
 #[test]
-fn a_text_that_there_is_no_memory_for_is_no_job() {
+fn input_that_exceeds_memory_is_invalid() {
     let long = format!("{{\"op\":\"gcd\",\"a\":7,\"b\":{}}}\n", "9".repeat(60_000_000));
     let jobs = format!("{GOOD}{long}{GOOD}");
     let options = ["--executor", "serial", "--max-job-size", "1G", "--max-digits", "100000000"];

@@ -1,4 +1,4 @@
-//! Lines that several threads parse: the same records in the same order as from one.
+//! Lines parsed by several threads: the same records in the same order as with one thread.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,24 +11,25 @@ use std::{
 use end_to_end::{Call, gcd_jobs, runner};
 use nix::sys::signal::Signal;
 
-/// Numbers of threads that parse beside the one that reads.
+/// Numbers of parser threads besides the reader.
 const PARSERS: [&str; 3] = ["0", "1", "8"];
 
 fn with_parsers(parsers: &str, arguments: &[&str]) -> Call {
     runner(["--parsers", parsers, "-q", "-w", "2"]).with(|c| c.args(arguments))
 }
 
-/// Jobs of which every 50,000th line is broken and some lines are blank, and their records.
+/// Returns jobs of which every 50,000th line is invalid and followed by a blank line, and their records.
 fn broken_jobs(count: usize) -> (String, String) {
     let (mut text, mut expected) = (String::new(), String::new());
     let (jobs, records) = gcd_jobs(count as u64);
     for (line, (job, record)) in (1..).zip(jobs.lines().zip(records.lines())) {
         if line % 50_000 == 0 {
             text += "{\"op\":\"gcd\",\"a\":1,}\n\n";
-            // Each earlier one has added a blank line.
+            // Each earlier invalid line has added a blank line.
             let shown = line + line / 50_000 - 1;
             expected += &format!(
-                "{{\"id\":{},\"ok\":false,\"error\":{{\"kind\":\"invalid\",\"message\":\"invalid JSON: trailing comma\",\
+                "{{\"id\":{},\"ok\":false,\"error\":{{\"kind\":\"invalid\",\
+                 \"message\":\"invalid JSON: trailing comma\",\
                  \"file\":\"-\",\"line\":{shown},\"column\":19}}}}\n",
                 line - 1
             );
@@ -41,7 +42,7 @@ fn broken_jobs(count: usize) -> (String, String) {
 }
 
 #[test]
-fn records_are_in_order_and_flaws_in_their_places() {
+fn records_and_errors_are_in_order() {
     let (jobs, expected) = broken_jobs(300_000);
     for parsers in PARSERS {
         let output = with_parsers(parsers, &[]).stdin(jobs.clone()).run();
@@ -53,7 +54,7 @@ fn records_are_in_order_and_flaws_in_their_places() {
 }
 
 #[test]
-fn the_first_broken_line_is_the_last_one_of_a_strict_run() {
+fn first_invalid_line_is_the_last_record_of_a_strict_run() {
     let (jobs, expected) = broken_jobs(100_000);
     for parsers in PARSERS {
         let output = with_parsers(parsers, &["--strict"]).stdin(jobs.clone()).run();
@@ -65,10 +66,10 @@ fn the_first_broken_line_is_the_last_one_of_a_strict_run() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_the_run() {
+fn closed_output_ends_the_run() {
     let (jobs, _) = gcd_jobs(300_000);
     for parsers in PARSERS {
-        let mut run = with_parsers(parsers, &[]).stdin(jobs.clone()).start_bare_fed();
+        let mut run = with_parsers(parsers, &[]).stdin(jobs.clone()).start_with_input();
         let mut first = String::new();
         BufReader::new(run.child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         assert!(first.starts_with("{\"id\":0,"), "{first}");
@@ -77,12 +78,12 @@ fn a_reader_that_leaves_ends_the_run() {
 }
 
 #[test]
-fn a_run_that_is_interrupted_has_a_record_for_each_job_that_was_read() {
-    // Behind the first one only as many jobs are read as may be under way, and some chunks ahead.
+fn interrupted_run_has_a_record_for_each_job_read() {
+    // After the first job, only the jobs that may be in flight are read, and some chunks ahead.
     let jobs = format!("{{\"op\":\"sleep\",\"seconds\":1000}}\n{}", gcd_jobs(300_000).0);
     for parsers in PARSERS {
-        let mut run = with_parsers(parsers, &[]).stdin(jobs.clone()).start_bare_fed();
-        run.until_it_stands_still();
+        let mut run = with_parsers(parsers, &[]).stdin(jobs.clone()).start_with_input();
+        run.wait_until_idle();
         run.signal(Signal::SIGINT);
         let mut output = String::new();
         run.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
@@ -97,13 +98,13 @@ fn a_run_that_is_interrupted_has_a_record_for_each_job_that_was_read() {
 }
 
 #[test]
-fn a_line_of_a_fifo_is_run_before_the_next_one_is_there() {
+fn each_line_of_a_fifo_is_run_before_the_next_is_written() {
     let folder = tempfile::tempdir().unwrap();
     for parsers in PARSERS {
         let fifo = folder.path().join(parsers);
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let call = with_parsers(parsers, &[]).with(|c| c.arg(&fifo).stdin(Stdio::null()));
-        let mut run = call.start_bare();
+        let mut run = call.start_raw();
         let mut input = File::options().write(true).open(&fifo).unwrap();
         let mut output = BufReader::new(run.child.stdout.take().unwrap());
         let mut next = |expected: &str| {
@@ -111,7 +112,7 @@ fn a_line_of_a_fifo_is_run_before_the_next_one_is_there() {
             output.read_line(&mut record).unwrap();
             assert_eq!(record.trim_end(), expected, "{parsers} parsers");
         };
-        // Enough at once to start parsers, and then one by one.
+        // Enough jobs to start parsers, and then one by one.
         let (jobs, expected) = gcd_jobs(1_500);
         input.write_all(jobs.as_bytes()).unwrap();
         expected.lines().for_each(&mut next);
@@ -126,7 +127,7 @@ fn a_line_of_a_fifo_is_run_before_the_next_one_is_there() {
 }
 
 #[test]
-fn several_inputs_of_different_forms_are_one_sequence_of_jobs() {
+fn inputs_of_different_formats_are_one_sequence() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);

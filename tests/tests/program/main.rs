@@ -1,16 +1,20 @@
-//! The built `runner`, started by itself: options, input, output, journal and programs of the user's own.
+//! Tests of the built `runner`: options, input, output, journal and user-defined programs.
 //!
-//! Tests of signals, limits, memory and time have binaries of their own, in which fewer other tests run meanwhile.
+//! Tests of signals, limits, memory and time have separate binaries, so that fewer tests run concurrently
+//! with them.
 
 mod bad_input;
 mod command_line;
 mod each;
+mod each_failures;
 mod examples;
 mod factor;
 mod factor_streams;
 mod failure_policy;
 mod faults;
+mod fifos;
 mod files;
+mod folder;
 mod gcd;
 mod journal;
 mod journal_refusals;

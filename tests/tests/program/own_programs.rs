@@ -1,4 +1,4 @@
-//! The programs of `docs/src/own-programs.md`, run as they stand there.
+//! Runs the programs of `docs/src/own-programs.md`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,16 +6,16 @@ use std::{fs, path::Path, process::Command};
 
 use end_to_end::runner;
 
-/// The first program in this language in the chapter that shows programs.
+/// Returns the first program in this language in the chapter with programs.
 fn program(language: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/own-programs.md");
     let page = fs::read_to_string(page).unwrap();
-    let (_, chapter) = page.split_once("## From a filter to a worker").expect("the page has the chapter");
-    let (_, rest) = chapter.split_once(&format!("```{language}\n")).expect("it has such a program");
+    let (_, chapter) = page.split_once("## From a filter to a worker").expect("the chapter is missing");
+    let (_, rest) = chapter.split_once(&format!("```{language}\n")).expect("no program in this language");
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-/// Whether a program can be run here.
+/// Returns whether a program is installed.
 fn is_installed(program: &str) -> bool {
     let is_there = Command::new(program).arg("--version").output().is_ok();
     if !is_there {
@@ -24,7 +24,7 @@ fn is_installed(program: &str) -> bool {
     is_there
 }
 
-/// What the program in this language makes of some lines, run by this interpreter.
+/// Returns the output of the program in this language for some lines, run by this interpreter.
 fn output(language: &str, interpreter: &[&str]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), program(language)).unwrap();
@@ -38,7 +38,7 @@ fn output(language: &str, interpreter: &[&str]) -> String {
 const LENGTHS: &str = "3\n5\n0\n4\n";
 
 #[test]
-fn programs_in_languages_that_are_everywhere() {
+fn programs_in_common_languages() {
     assert_eq!(output("sh", &["sh"]), LENGTHS);
     let version = Command::new("awk").args(["-W", "version"]).output().unwrap();
     let is_mawk = version.stdout.starts_with(b"mawk");
@@ -49,7 +49,7 @@ fn programs_in_languages_that_are_everywhere() {
 }
 
 #[test]
-fn programs_in_languages_that_may_be_missing() {
+fn programs_in_optional_languages() {
     if is_installed("ruby") {
         assert_eq!(output("ruby", &["ruby"]), LENGTHS);
     }
@@ -67,9 +67,9 @@ fn programs_in_languages_that_may_be_missing() {
 }
 
 #[test]
-fn a_parser_that_crashes_on_some_inputs_names_them() {
+fn crashing_inputs_of_a_parser_are_named() {
     const INPUTS: u64 = 10_000;
-    // A native program in which two inputs are too much.
+    // A native program that fails on two inputs.
     let folder = tempfile::tempdir().unwrap();
     let (source, built) = (folder.path().join("parse.c"), folder.path().join("parse"));
     let code = r#"

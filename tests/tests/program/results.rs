@@ -1,4 +1,4 @@
-//! Exact results, in order, whichever executor runs the jobs.
+//! Exact results in input order with every executor.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,17 +23,17 @@ fn expect(jobs: &str, expected: &str) {
 }
 
 #[test]
-fn the_textbooks_jobs_give_the_expected_bytes() {
+fn textbook_jobs_have_the_expected_output() {
     expect("seed_jobs.json", "seed_jobs.expected.jsonl");
 }
 
 #[test]
-fn two_thousand_mixed_jobs_give_the_expected_bytes() {
+fn mixed_jobs_have_the_expected_output() {
     expect("mixed_2k.jsonl", "mixed_2k.expected.jsonl");
 }
 
 #[test]
-fn any_number_of_workers_and_any_batch_size_give_the_same_bytes() {
+fn output_does_not_depend_on_workers_and_batch_size() {
     let expected = data_bytes("mixed_2k.expected.jsonl");
     for arguments in
         [["-w", "1", "--batch", "1"], ["-w", "7", "--batch", "3"], ["-w", "2", "--batch", "5000"]]
@@ -44,7 +44,7 @@ fn any_number_of_workers_and_any_batch_size_give_the_same_bytes() {
 }
 
 #[test]
-fn every_codec_gives_the_same_bytes() {
+fn output_does_not_depend_on_the_codec() {
     let expected = data_bytes("mixed_2k.expected.jsonl");
     for codec in ["bincode", "postcard", "msgpack", "cbor", "json", "pickle"] {
         let output = runner(["-w", "2", "--codec", codec]).with(|c| c.arg(data("mixed_2k.jsonl"))).run();
@@ -53,14 +53,18 @@ fn every_codec_gives_the_same_bytes() {
 }
 
 #[test]
-fn every_codec_carries_all_kinds_of_jobs_and_outcomes() {
+fn every_codec_encodes_all_kinds_of_jobs_and_outcomes() {
     let digits = "7".repeat(100_000);
     let jobs = shell_jobs(&["echo ä; echo err >&2; exit 3", "kill -9 $$"])
         + &format!(
-            "{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n{{\"op\":\"gcd\",\"a\":18446744073709551615,\"b\":0}}\n"
+            "{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n\
+             {{\"op\":\"gcd\",\"a\":18446744073709551615,\"b\":0}}\n"
         )
-        + "{\"op\":\"sleep\",\"seconds\":1e-3}\n{\"op\":\"factorize\",\"n\":0}\n{\"op\":\"prime_factors\",\"n\":0}\n"
-        + "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"cat; echo $A\"],\"stdin\":\"in\",\"env\":{\"A\":\"b\"},\"cwd\":\"/\"}\n";
+        + "{\"op\":\"sleep\",\"seconds\":1e-3}\n"
+        + "{\"op\":\"factorize\",\"n\":0}\n{\"op\":\"prime_factors\",\"n\":0}\n"
+        + "{\"op\":\"command\",\"argv\":[\"sh\",\"-c\",\"cat; echo $A\"],\"stdin\":\"in\",\
+           \"env\":{\"A\":\"b\"},\
+           \"cwd\":\"/\"}\n";
     let run = |codec| runner(["--allow-command", "--codec", codec]).stdin(jobs.clone()).run();
     let expected = run("bincode");
     assert!(expected.text().lines().count() == 8 && expected.text().contains("18446744073709551615"));
@@ -70,7 +74,7 @@ fn every_codec_carries_all_kinds_of_jobs_and_outcomes() {
 }
 
 #[test]
-fn a_codec_needs_processes_and_a_name_that_is_known() {
+fn codec_option_needs_processes_and_a_known_name() {
     for executor in ["threads", "serial"] {
         let output = runner(["--executor", executor, "--codec", "bincode"]).stdin("[]").run();
         assert_eq!(output.code(), 2);
@@ -94,11 +98,13 @@ fn several_inputs_are_one_sequence() {
 }
 
 #[test]
-fn a_jobs_own_name_is_echoed_as_written() {
-    let jobs = r#"[{"id":"a\u0062","op":"sum","n":1},{"id":-12345678901234567890,"op":"sum","n":2},{"op":"sum","n":3}]"#;
+fn id_of_a_job_is_printed_as_written() {
+    let jobs = "[{\"id\":\"a\\u0062\",\"op\":\"sum\",\"n\":1},\
+                {\"id\":-12345678901234567890,\"op\":\"sum\",\"n\":2},{\"op\":\"sum\",\"n\":3}]";
     let output = runner(["-"]).stdin(jobs).run();
     let expected = "{\"id\":\"a\\u0062\",\"ok\":true,\"result\":1}\n\
-                    {\"id\":-12345678901234567890,\"ok\":true,\"result\":3}\n{\"id\":2,\"ok\":true,\"result\":6}\n";
+                    {\"id\":-12345678901234567890,\"ok\":true,\"result\":3}\n\
+                    {\"id\":2,\"ok\":true,\"result\":6}\n";
     assert_eq!(output.text(), expected);
 }
 
@@ -121,7 +127,7 @@ fn trial_and_fast_agree() {
 }
 
 #[test]
-fn a_number_of_a_hundred_thousand_digits_is_exact() {
+fn numbers_of_a_hundred_thousand_digits_are_exact() {
     let digits = "7".repeat(100_000);
     let jobs = format!(
         "{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n{{\"op\":\"gcd\",\"a\":-{digits},\"b\":{digits}}}\n"
@@ -137,22 +143,23 @@ fn a_number_of_a_hundred_thousand_digits_is_exact() {
 }
 
 #[test]
-fn programs_are_run_only_where_that_is_allowed() {
+fn programs_need_allow_command() {
     let jobs = shell_jobs(&["echo out; echo err >&2; exit 3", "cat"]);
     for executor in EXECUTORS {
         let refused = runner(["--executor", executor]).stdin(jobs.clone()).run();
         assert_eq!((refused.kinds(), refused.code()), (vec!["failed".into(), "failed".into()], 1));
 
         let output = runner(["--executor", executor, "--allow-command"]).stdin(jobs.clone()).run();
-        let expected = "{\"id\":0,\"ok\":true,\"result\":{\"exit_code\":3,\"signal\":null,\"stdout\":\"out\\n\",\
-                        \"stderr\":\"err\\n\"}}\n{\"id\":1,\"ok\":true,\"result\":{\"exit_code\":0,\"signal\":null,\
+        let expected = "{\"id\":0,\"ok\":true,\"result\":{\"exit_code\":3,\"signal\":null,\
+                        \"stdout\":\"out\\n\",\"stderr\":\"err\\n\"}}\n\
+                        {\"id\":1,\"ok\":true,\"result\":{\"exit_code\":0,\"signal\":null,\
                         \"stdout\":\"\",\"stderr\":\"\"}}\n";
         assert_eq!((output.text(), output.code()), (expected, 0));
     }
 }
 
 #[test]
-fn a_programs_output_is_kept_up_to_the_limit() {
+fn output_of_a_program_is_truncated_at_the_limit() {
     let jobs = shell_jobs(&["yes | head -c 100", "printf 1234"]);
     let output = runner(["--allow-command", "--max-output", "4"]).stdin(jobs).run();
     let records = output.records();
@@ -162,8 +169,8 @@ fn a_programs_output_is_kept_up_to_the_limit() {
 }
 
 #[test]
-fn the_limit_of_a_programs_output_cuts_no_character() {
-    // Characters of two, three and four bytes, and bytes that are none, at the limit.
+fn truncation_does_not_split_characters() {
+    // Characters of two, three and four bytes, and invalid bytes, at the limit.
     let scripts = [
         "printf 'abc\\303\\251e'",
         "printf 'ab€d' >&2",
@@ -181,11 +188,15 @@ fn the_limit_of_a_programs_output_cuts_no_character() {
     assert_eq!(kept(1, "stderr"), ("ab".to_owned(), true));
     assert_eq!(kept(2, "stdout"), ("a".to_owned(), true));
     assert_eq!(kept(3, "stdout"), ("abc\u{fffd}".to_owned(), true));
-    assert_eq!(kept(4, "stdout"), ("abc\u{fffd}".to_owned(), false), "the program cut it");
+    assert_eq!(
+        kept(4, "stdout"),
+        ("abc\u{fffd}".to_owned(), false),
+        "the program itself printed an incomplete character"
+    );
 }
 
 #[test]
-fn a_very_large_result_arrives_whole() {
+fn very_large_result_is_complete() {
     let jobs = shell_jobs(&["head -c 3000000 /dev/zero | tr '\\0' x", "echo small"]);
     let output = runner(["--allow-command", "--max-output", "4M"]).stdin(jobs).run();
     assert_eq!(output.records()[0]["result"]["stdout"].as_str().unwrap().len(), 3_000_000);
@@ -193,7 +204,7 @@ fn a_very_large_result_arrives_whole() {
 }
 
 #[test]
-fn bare_values_are_jobs_of_the_given_operation() {
+fn bare_values_are_jobs_of_the_default_op() {
     assert!(
         runner(["--op", "gcd"])
             .stdin("[4, 6]\n[9,-6]\n")

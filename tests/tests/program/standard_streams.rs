@@ -1,4 +1,5 @@
-//! Standard streams that are shared with other processes: non-blocking descriptors, pipes that several programs write to.
+//! Standard streams that are shared with other processes: non-blocking descriptors, pipes with several
+//! writers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,28 +17,28 @@ use end_to_end::{
     runner,
 };
 
-/// The size up to which the system writes to a pipe in one piece.
+/// Maximum size in bytes of an atomic write to a pipe.
 const PIPE_BUF: usize = libc::PIPE_BUF;
 
 fn numbers(count: u32) -> String {
     (1..=count).map(|number| format!("{number}\n")).collect()
 }
 
-/// Starts a call, with standard output to `writer`, lets it run until it waits for its reader, and reads everything: the
-/// output, the exit code, and standard error.
+/// Starts a program with standard output to `writer`, waits until it is blocked on its reader, and reads
+/// everything. Returns the output, the exit code and standard error.
 fn read_late(call: Call, writer: impl Into<Stdio>, reader: impl Read + Send) -> (String, i32, String) {
     let mut run = call.with(|c| c.stdout(writer)).start();
-    run.until_it_stands_still();
+    run.wait_until_idle();
     let output = read_to_end(reader);
     let ended = run.wait();
     (output, ended.code(), ended.stderr)
 }
 
 #[test]
-fn non_blocking_output_is_written_whole() {
+fn non_blocking_output_is_complete() {
     let (jobs, records) = gcd_jobs(50_000);
     for executor in ["processes", "threads", "serial"] {
-        let Pipe { reader, writer } = Pipe::new().with_impatient_writer();
+        let Pipe { reader, writer } = Pipe::new().with_nonblocking_writer();
         let call = runner(["-w", "2", "--executor", executor]).stdin(jobs.clone());
         let (output, code, stderr) = read_late(call, writer, reader);
         assert_eq!((output == records, code), (true, 0), "{executor}: {stderr}");
@@ -46,7 +47,7 @@ fn non_blocking_output_is_written_whole() {
 }
 
 #[test]
-fn a_non_blocking_socket_is_written_whole() {
+fn output_to_a_non_blocking_socket_is_complete() {
     let (jobs, records) = gcd_jobs(50_000);
     let (reader, writer) = UnixStream::pair().unwrap();
     set_blocking(&writer, false);
@@ -58,7 +59,7 @@ fn a_non_blocking_socket_is_written_whole() {
 fn front_ends_wait_for_the_reader_of_a_non_blocking_pipe() {
     let pairs: String = (1..=50_000).map(|number| format!("{number} {}\n", 2 * number)).collect();
     for (front, input, lines) in [("factor", numbers(50_000), 50_000), ("gcd", pairs, 50_000)] {
-        let Pipe { reader, writer } = Pipe::new().with_impatient_writer();
+        let Pipe { reader, writer } = Pipe::new().with_nonblocking_writer();
         let (output, code, stderr) = read_late(runner([front]).stdin(input), writer, reader);
         assert_eq!((output.lines().count(), code, stderr.as_str()), (lines, 0, ""), "{front}");
     }
@@ -76,7 +77,7 @@ fn other_commands_wait_for_the_reader_of_a_non_blocking_pipe() {
         (&["advise"], "Run these jobs"),
         (&bench, "bincode"),
     ] {
-        let Pipe { reader, writer } = Pipe::new().filled().with_impatient_writer();
+        let Pipe { reader, writer } = Pipe::new().filled().with_nonblocking_writer();
         let call = runner(arguments).stdin(gcd_jobs(100).0);
         let (output, code, stderr) = read_late(call, writer, reader);
         assert_eq!((output.contains(part), code), (true, 0), "{arguments:?}: {stderr}");
@@ -84,7 +85,7 @@ fn other_commands_wait_for_the_reader_of_a_non_blocking_pipe() {
 }
 
 #[test]
-fn messages_are_written_whole_to_a_non_blocking_pipe() {
+fn messages_to_a_non_blocking_pipe_are_complete() {
     let wrong = "wrong\n".repeat(5_000);
     for (arguments, code, messages, last) in [
         (&["-v", "-w", "1"][..], 1, 5_001, "runner: 5000 jobs in "),
@@ -95,17 +96,21 @@ fn messages_are_written_whole_to_a_non_blocking_pipe() {
         (&["bench", "--unknown"], 2, 5, "For more information"),
         (&["missing"], 3, 1, "runner: cannot open missing"),
     ] {
-        let Pipe { reader, writer } = Pipe::new().filled().with_impatient_writer();
+        let Pipe { reader, writer } = Pipe::new().filled().with_nonblocking_writer();
         let mut run = runner(arguments).stdin(wrong.clone()).with(|c| c.stderr(writer)).start();
-        run.until_it_stands_still();
-        let said = read_to_end(reader);
-        assert_eq!((said.lines().count(), run.wait().code()), (messages, code), "{arguments:?}: {said}");
-        assert!(said.lines().last().unwrap().starts_with(last), "{said}");
+        run.wait_until_idle();
+        let written = read_to_end(reader);
+        assert_eq!(
+            (written.lines().count(), run.wait().code()),
+            (messages, code),
+            "{arguments:?}: {written}"
+        );
+        assert!(written.lines().last().unwrap().starts_with(last), "{written}");
     }
 }
 
 #[test]
-fn non_blocking_input_is_waited_for() {
+fn waits_for_non_blocking_input() {
     let job = "{\"op\":\"sum\",\"n\":3}\n";
     for (arguments, line, answers) in [
         (&["-w", "1"][..], job, "{\"id\":0,\"ok\":true,\"result\":6}"),
@@ -115,17 +120,17 @@ fn non_blocking_input_is_waited_for() {
     ] {
         let Pipe { reader, writer } = Pipe::new();
         set_blocking(&reader, false);
-        let mut run = runner(arguments).with(|c| c.stdin(reader)).start_bare();
+        let mut run = runner(arguments).with(|c| c.stdin(reader)).start_raw();
         let mut output = BufReader::new(run.child.stdout.take().unwrap());
-        run.until_it_stands_still();
+        run.wait_until_idle();
         let mut writer = File::from(writer);
         let mut answer = String::new();
         writer.write_all(line.as_bytes()).unwrap();
         output.read_line(&mut answer).unwrap();
         assert_eq!(answer.trim_end(), answers);
-        // The second half of a line comes when the first has been read.
+        // The second half of a line is written after the first has been read.
         writer.write_all(&line.as_bytes()[..1]).unwrap();
-        run.until_it_stands_still();
+        run.wait_until_idle();
         writer.write_all(&line.as_bytes()[1..]).unwrap();
         drop(writer);
         assert_eq!((output.lines().count(), run.wait().code()), (1, 0), "{arguments:?}");
@@ -133,12 +138,12 @@ fn non_blocking_input_is_waited_for() {
 }
 
 #[test]
-fn jobs_that_are_only_looked_at_may_come_from_a_non_blocking_pipe() {
+fn dry_run_and_advise_wait_for_non_blocking_input() {
     for arguments in [&["--dry-run"][..], &["advise", "-w", "1"]] {
         let Pipe { reader, writer } = Pipe::new();
         set_blocking(&reader, false);
         let mut run = runner(arguments).with(|c| c.stdin(reader)).start();
-        run.until_it_stands_still();
+        run.wait_until_idle();
         File::from(writer).write_all(b"{\"op\":\"sum\",\"n\":3}\n").unwrap();
         let output = run.wait();
         assert_eq!(output.code(), 0, "{arguments:?}: {}", output.stderr);
@@ -146,19 +151,19 @@ fn jobs_that_are_only_looked_at_may_come_from_a_non_blocking_pipe() {
 }
 
 #[test]
-fn the_summary_counts_what_was_written() {
+fn summary_counts_written_records() {
     let (jobs, _) = gcd_jobs(50_000);
     let mut run =
         runner(["-w", "2"]).stdin(jobs).with(|c| c.stdout(File::create("/dev/full").unwrap())).start();
-    run.until_it_stands_still();
+    run.wait_until_idle();
     let output = run.wait();
     assert_eq!(output.code(), 3);
     assert!(output.stderr.contains("; 0 records written; "), "{}", output.stderr);
 }
 
-/// What each write to standard output wrote.
+/// Returns the data of each write to standard output.
 fn writes(call: Call) -> Vec<Vec<u8>> {
-    let Pipe { mut reader, writer } = Pipe::of_packets();
+    let Pipe { mut reader, writer } = Pipe::packet_mode();
     let run = call.with(|c| c.stdout(writer)).start();
     let reading = thread::spawn(move || {
         let (mut all, mut packet) = (Vec::new(), vec![0; PIPE_BUF]);
@@ -172,7 +177,7 @@ fn writes(call: Call) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_pipe_gets_whole_lines_with_each_write() {
+fn each_write_to_a_pipe_contains_whole_lines() {
     let pairs: String = (1..=20_000).map(|number| format!("{number} {}\n", 2 * number)).collect();
     for (call, lines) in [
         (runner(["-w", "2"]).stdin(gcd_jobs(20_000).0), 20_000),
@@ -187,13 +192,13 @@ fn a_pipe_gets_whole_lines_with_each_write() {
 }
 
 #[test]
-fn a_line_that_does_not_fit_goes_alone() {
+fn line_longer_than_pipe_buf_is_written_alone() {
     let long = format!("{{\"op\":\"gcd\",\"values\":[{}]}}\n", "7".repeat(9_000));
     let short = "{\"op\":\"gcd\",\"values\":[4,6]}\n";
     let input = format!("{short}{short}{long}{short}");
     let writes = writes(runner(["-w", "1", "--executor", "serial"]).stdin(input));
     let begins: Vec<bool> = writes.iter().map(|write| write.starts_with(b"{\"id\":2,")).collect();
-    let first = begins.iter().position(|&begins| begins).expect("the long line begins a write");
+    let first = begins.iter().position(|&begins| begins).expect("no write starts with the long line");
     assert!(writes[first - 1].ends_with(b"\n"));
     let end = writes[first..].iter().position(|write| write.ends_with(b"\n")).unwrap() + first;
     let line = writes[first..=end].concat();
@@ -202,7 +207,7 @@ fn a_line_that_does_not_fit_goes_alone() {
 }
 
 #[test]
-fn programs_that_share_a_pipe_tear_no_lines() {
+fn programs_that_share_a_pipe_do_not_mix_lines() {
     let Pipe { reader, writer } = Pipe::new();
     let mut runs: Vec<_> = (0..4)
         .map(|part| {
@@ -212,8 +217,8 @@ fn programs_that_share_a_pipe_tear_no_lines() {
         })
         .collect();
     drop(writer);
-    // All of them wait for room then, and get it in turns.
-    runs.iter_mut().for_each(end_to_end::Running::until_it_stands_still);
+    // All programs are then blocked on the pipe and write in turns.
+    runs.iter_mut().for_each(end_to_end::Running::wait_until_idle);
     let text = read_to_end(reader);
     for line in text.lines() {
         let (number, factors) = line.split_once(": ").unwrap_or_else(|| panic!("a torn line: {line}"));
@@ -226,7 +231,7 @@ fn programs_that_share_a_pipe_tear_no_lines() {
 
 #[test]
 fn warnings_are_written_with_one_call() {
-    let Pipe { mut reader, writer } = Pipe::of_packets();
+    let Pipe { mut reader, writer } = Pipe::packet_mode();
     let run = runner(["-v", "-w", "1"]).stdin("wrong\n".repeat(10)).with(|c| c.stderr(writer)).start();
     assert_eq!(run.wait().code(), 1);
     let mut packet = vec![0; PIPE_BUF];

@@ -1,4 +1,4 @@
-//! Input and output of any length, in bounded memory, as it comes.
+//! Streaming of input and output of any length in bounded memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,14 +11,14 @@ use std::{
 use end_to_end::{gcd_jobs, runner};
 
 #[test]
-fn results_come_before_the_input_ends() {
+fn results_are_written_before_the_input_ends() {
     for executor in ["processes", "threads", "serial"] {
         for (first, second, last) in [
             ("{\"op\":\"sum\",\"n\":1}\n", "{\"op\":\"sum\",\"n\":2}\n", ""),
             ("[{\"op\":\"sum\",\"n\":1}", ",\n{\"op\":\"sum\",\"n\":2}", "]"),
         ] {
             let mut run =
-                runner(["-w", "2", "--executor", executor]).with(|c| c.stdin(Stdio::piped())).start_bare();
+                runner(["-w", "2", "--executor", executor]).with(|c| c.stdin(Stdio::piped())).start_raw();
             let mut input = run.child.stdin.take().unwrap();
             let mut output = BufReader::new(run.child.stdout.take().unwrap());
             for (text, result) in [(first, "1}\n"), (second, "3}\n")] {
@@ -47,12 +47,12 @@ fn unordered_results_overtake_slow_jobs() {
 }
 
 #[test]
-fn a_slow_reader_slows_the_run_and_memory_stays_small() {
+fn slow_reader_causes_backpressure_in_bounded_memory() {
     let (jobs, expected) = gcd_jobs(300_000);
     for arguments in [&["-w", "2"][..], &["-w", "2", "--unordered"], &["-w", "2", "--executor", "threads"]] {
-        let mut run = runner(arguments).stdin(jobs.clone()).start_bare_fed();
-        // Nobody reads before the run has come to a standstill.
-        run.until_it_stands_still();
+        let mut run = runner(arguments).stdin(jobs.clone()).start_with_input();
+        // Reading starts when the run is blocked.
+        run.wait_until_idle();
         assert!(run.peak_memory() < 64 << 10, "{} KiB", run.peak_memory());
         let mut output = Vec::new();
         run.child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
@@ -65,7 +65,7 @@ fn a_slow_reader_slows_the_run_and_memory_stays_small() {
 fn memory_does_not_grow_with_the_input() {
     let peaks = [50_000, 500_000].map(|count| {
         let (jobs, expected) = gcd_jobs(count);
-        let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
+        let mut run = runner(["-w", "2"]).stdin(jobs).start_with_input();
         let (output, peak) = run.read_watching_memory();
         assert!(output == expected.as_bytes());
         assert_eq!(run.wait().code(), 0);
@@ -75,14 +75,14 @@ fn memory_does_not_grow_with_the_input() {
 }
 
 #[test]
-fn large_texts_and_results_are_held_in_bounded_memory() {
-    // 60 texts of 4 MB each, behind a job that keeps all of them from being printed.
+fn large_jobs_and_results_are_buffered_in_bounded_memory() {
+    // 60 large jobs after one that keeps their records from being printed.
     let digits = "9".repeat(900_000);
     let mut jobs = String::from("{\"op\":\"sleep\",\"seconds\":2}\n");
     for _ in 0..60 {
         jobs += &format!("{{\"op\":\"gcd\",\"a\":{digits},\"b\":0}}\n");
     }
-    let mut run = runner(["-w", "2"]).stdin(jobs).start_bare_fed();
+    let mut run = runner(["-w", "2"]).stdin(jobs).start_with_input();
     let mut stdout = run.child.stdout.take().unwrap();
     let mut first = [0; 1];
     stdout.read_exact(&mut first).unwrap();
@@ -95,11 +95,11 @@ fn large_texts_and_results_are_held_in_bounded_memory() {
 }
 
 #[test]
-fn results_are_not_kept_waiting_for_a_slow_job() {
+fn results_do_not_wait_for_a_slow_job() {
     let (jobs, _) = gcd_jobs(3000);
     for executor in ["threads", "serial"] {
         let input = format!("{jobs}{{\"op\":\"sleep\",\"seconds\":5}}\n");
-        let mut run = runner(["-w", "1", "--executor", executor]).stdin(input).start_bare_fed();
+        let mut run = runner(["-w", "1", "--executor", executor]).stdin(input).start_with_input();
         let mut output = BufReader::new(run.child.stdout.take().unwrap());
         let start = Instant::now();
         for _ in 0..3000 {

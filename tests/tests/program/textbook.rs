@@ -1,4 +1,4 @@
-//! `textbook` reproduces the text's tables with what languages there are, and trusts nobody's results.
+//! `textbook` reproduces the tables of the text in the available languages and checks all results.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,16 +11,16 @@ use std::{
 use end_to_end::{Call, Output, program};
 use serde_json::Value;
 
-/// How many ways there are to do the four experiments.
+/// Number of variants of the four experiments.
 const ROWS: usize = 20;
 
-/// A quick round, in a folder that has `peers/python`.
+/// Runs a quick round in a directory that contains `peers/python`.
 fn quick(folder: &Path, arguments: &[&str]) -> Output {
     let call = Call::new(&program("textbook"), ["--quick", "--rounds", "1"]);
     call.with(|c| c.args(arguments).current_dir(folder)).run()
 }
 
-/// What it writes as JSON with one more argument and its value.
+/// Returns the output and the JSON report of a quick round with one more option and its value.
 fn report(argument: [&str; 2]) -> (Output, Value) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
@@ -36,10 +36,10 @@ fn has_times(row: &Value, language: &str) -> bool {
 }
 
 #[test]
-fn rust_alone_fills_its_column_and_says_that_python_is_missing() {
-    let (output, report) = report(["--no-python", "nobody has installed it"]);
-    assert!(output.text().contains("MISSING Python: nobody has installed it"), "{}", output.text());
-    assert_eq!(report["python_missing"], "nobody has installed it");
+fn reports_missing_python() {
+    let (output, report) = report(["--no-python", "not installed"]);
+    assert!(output.text().contains("MISSING Python: not installed"), "{}", output.text());
+    assert_eq!(report["python_missing"], "not installed");
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), ROWS);
     assert!(rows.iter().all(|row| has_times(row, "rust") && row["python"].is_null()), "{rows:?}");
@@ -47,7 +47,7 @@ fn rust_alone_fills_its_column_and_says_that_python_is_missing() {
 }
 
 #[test]
-fn both_languages_agree_where_python_is_there() {
+fn both_languages_are_measured_with_python() {
     let python = Command::new("python3").arg("--version").stdout(Stdio::null()).status();
     if !python.is_ok_and(|status| status.success()) {
         eprintln!("there is no python3, so nothing is compared with it");
@@ -59,7 +59,7 @@ fn both_languages_agree_where_python_is_there() {
 }
 
 #[test]
-fn a_wrong_result_is_an_error() {
+fn wrong_result_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let scripts = folder.path().join("peers/python");
     fs::create_dir_all(&scripts).unwrap();

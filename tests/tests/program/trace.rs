@@ -1,4 +1,4 @@
-//! The timeline is what its format asks for, and what happened.
+//! The timeline is well-formed and correct.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,13 +12,13 @@ use end_to_end::{KILL_WORKER, Output, gcd_jobs, runner, shell_jobs};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// The events of a file, found to be well-formed.
+/// The events of a file, checked to be well-formed.
 struct Timeline {
     events: Vec<Value>,
     about: Value,
 }
 
-/// A slice: when it begins and ends, in nanoseconds, and what it is.
+/// A slice: start and end in nanoseconds, and the event.
 type Slice<'a> = (u64, u64, &'a Value);
 
 impl Timeline {
@@ -28,12 +28,12 @@ impl Timeline {
         let events = whole["traceEvents"].as_array().unwrap().clone();
         let timeline = Timeline { events, about: whole["otherData"].clone() };
         timeline.events.iter().for_each(assert_well_formed);
-        timeline.assert_lines_are_sound();
-        timeline.assert_arrows_lead_somewhere();
+        timeline.assert_lines_are_consistent();
+        timeline.assert_arrows_are_consistent();
         timeline
     }
 
-    /// The events of each line, in the order of the file.
+    /// Returns the events of each line, in the order of the file.
     fn lines(&self) -> BTreeMap<(u64, u64), Vec<&Value>> {
         let mut lines: BTreeMap<(u64, u64), Vec<&Value>> = BTreeMap::new();
         for event in &self.events {
@@ -42,8 +42,9 @@ impl Timeline {
         lines
     }
 
-    /// On each line time does not run backwards, slices hold each other or lie apart, and something gives it a name.
-    fn assert_lines_are_sound(&self) {
+    /// Checks that on each line the events are sorted by time, slices are nested or disjoint, and the line
+    /// has a name.
+    fn assert_lines_are_consistent(&self) {
         for (line, events) in self.lines() {
             let moments: Vec<u64> = events.iter().map(|event| nanos(&event["ts"])).collect();
             assert!(moments.is_sorted(), "{line:?}");
@@ -53,7 +54,7 @@ impl Timeline {
                     around.pop();
                 }
                 let fits = around.last().is_none_or(|&(_, end, _)| to <= end);
-                assert!(fits, "{event} sticks out of {:?}", around.last());
+                assert!(fits, "{event} exceeds {:?}", around.last());
                 around.push((from, to, event));
             }
             let named = |name| events.iter().any(|event| event["ph"] == "M" && event["name"] == name);
@@ -62,8 +63,8 @@ impl Timeline {
         }
     }
 
-    /// An arrow touches slices only, and forward in time.
-    fn assert_arrows_lead_somewhere(&self) {
+    /// Checks that arrows connect slices forward in time.
+    fn assert_arrows_are_consistent(&self) {
         let lines = self.lines();
         let mut last: BTreeMap<u64, u64> = BTreeMap::new();
         let mut points: Vec<&Value> =
@@ -72,12 +73,12 @@ impl Timeline {
         for point in points {
             let (at, id) = (nanos(&point["ts"]), point["id"].as_u64().unwrap());
             let mut slices = lines[&line(point)].iter().filter_map(|event| slice(event));
-            assert!(slices.any(|(from, to, _)| from <= at && at <= to), "{point} touches nothing");
+            assert!(slices.any(|(from, to, _)| from <= at && at <= to), "{point} is in no slice");
             match kind(point) {
                 "s" => assert_eq!(last.insert(id, at), None, "{point} begins twice"),
                 _ => assert!(
                     last.insert(id, at).is_some_and(|before| before <= at),
-                    "{point} comes from nowhere"
+                    "{point} has no start before it"
                 ),
             }
         }
@@ -87,12 +88,12 @@ impl Timeline {
         self.events.iter().filter(|event| event["cat"] == category).collect()
     }
 
-    /// How many jobs the batches of the workers' lines hold.
+    /// Returns the number of jobs in the batches on the workers' lines.
     fn jobs(&self) -> u64 {
         self.of("run").iter().map(|run| run["args"]["jobs"].as_u64().unwrap()).sum()
     }
 
-    /// The names of processes, by their number.
+    /// Returns the names of processes by their id.
     fn processes(&self) -> BTreeMap<u64, &str> {
         let names = self.events.iter().filter(|event| event["name"] == "process_name");
         names.map(|event| (event["pid"].as_u64().unwrap(), event["args"]["name"].as_str().unwrap())).collect()
@@ -136,7 +137,7 @@ fn assert_well_formed(event: &Value) {
     assert!(more, "{event}");
 }
 
-/// Runs jobs with a timeline and `--stats`; the two must agree on the workers that there have been.
+/// Runs jobs with a timeline and `--stats`, and checks that both list the same workers.
 fn traced(arguments: &[&str], jobs: impl Into<Vec<u8>>) -> (Timeline, Output) {
     let folder = tempfile::tempdir().unwrap();
     let (file, stats) = (folder.path().join("trace"), folder.path().join("stats"));
@@ -150,21 +151,21 @@ fn traced(arguments: &[&str], jobs: impl Into<Vec<u8>>) -> (Timeline, Output) {
         let name = format!("worker {}.{}", worker["slot"], worker["generation"]);
         assert_eq!(processes.get(&worker["pid"].as_u64().unwrap()), Some(&name.as_str()));
     }
-    assert_eq!(processes.len(), stats["workers"].as_array().unwrap().len() + 1, "and the parent");
+    assert_eq!(processes.len(), stats["workers"].as_array().unwrap().len() + 1, "workers and the parent");
     (timeline, output)
 }
 
 #[test]
-fn a_death_and_what_follows_it_are_on_the_timeline() {
+fn death_and_restart_are_on_the_timeline() {
     let mut scripts = vec!["true"; 20];
     scripts[7] = KILL_WORKER;
-    // Whatever has been done when a worker dies, there is work for another.
+    // There is always work left for another worker.
     scripts[19] = "sleep 1";
     let (timeline, output) = traced(&["-w", "2", "--allow-command", "--retries", "1"], shell_jobs(&scripts));
     assert_eq!(output.kinds().iter().filter(|kind| *kind == "crashed").count(), 1);
-    assert_eq!(timeline.jobs(), 19, "those that had an outcome of their own");
+    assert_eq!(timeline.jobs(), 19, "jobs with an outcome");
 
-    // One that is being started when the run ends is dismissed, which is no death.
+    // A worker that is still starting when the run ends is stopped, which is not a death.
     let is_death = |end: &&Value| end["name"].as_str().unwrap().starts_with("death: ");
     let deaths = || timeline.of("end").into_iter().filter(is_death);
     let on_workers: BTreeSet<u64> =
@@ -174,7 +175,7 @@ fn a_death_and_what_follows_it_are_on_the_timeline() {
         let cause = death["args"]["cause"].as_str().unwrap();
         assert!(death["name"].as_str().unwrap().contains(cause) && cause.ends_with("by signal 9"), "{death}");
     }
-    assert_eq!(deaths().count(), 4, "each on its own line and on its slot's");
+    assert_eq!(deaths().count(), 4, "one on the line of the worker, one on that of the slot");
     let died_in: Vec<&Value> =
         timeline.of("run").into_iter().filter(|run| run["args"]["died_in"] == 7).collect();
     assert_eq!(died_in.len(), 2);
@@ -192,13 +193,13 @@ fn a_death_and_what_follows_it_are_on_the_timeline() {
 }
 
 #[test]
-fn jobs_lie_where_they_ran() {
+fn jobs_are_on_the_line_of_their_worker() {
     let (timeline, _) = traced(&["-w", "2"], "{\"op\":\"sleep\",\"seconds\":0.05}\n5\n".repeat(8));
     assert_eq!(timeline.jobs(), 8);
     let jobs: Vec<Slice<'_>> = timeline.of("job").into_iter().filter_map(slice).collect();
     let names: BTreeSet<&str> = jobs.iter().map(|(_, _, job)| job["name"].as_str().unwrap()).collect();
     let wanted: Vec<String> = (0..8).map(|place| format!("job {}", 2 * place)).collect();
-    assert_eq!(names, wanted.iter().map(String::as_str).collect(), "the numbers by which records name them");
+    assert_eq!(names, wanted.iter().map(String::as_str).collect(), "the default ids of the records");
     for (from, to, job) in jobs {
         assert!((50_000_000..200_000_000).contains(&(to - from)), "{job}");
     }
@@ -208,7 +209,7 @@ fn jobs_lie_where_they_ran() {
 }
 
 #[test]
-fn many_jobs_are_all_in_batches_or_the_file_says_what_it_shows() {
+fn timeline_of_many_jobs_is_complete_or_reports_its_sampling() {
     let (jobs, records) = gcd_jobs(200_000);
     let (timeline, output) = traced(&["-w", "2"], jobs);
     assert_eq!(output.text(), records);
@@ -219,21 +220,21 @@ fn many_jobs_are_all_in_batches_or_the_file_says_what_it_shows() {
     assert!(shown.iter().all(|batch| batch % batches == 0));
     assert_eq!(shown.len() as u64, number("batches").div_ceil(batches));
     assert!(batches > 1 || timeline.jobs() == 200_000, "{} jobs", timeline.jobs());
-    assert!(jobs_of > 1, "200,000 jobs and their batches are more than there is room for");
+    assert!(jobs_of > 1, "200,000 jobs and their batches exceed the limit");
     let slices = timeline.events.iter().filter(|event| kind(event) == "X").count() as u64;
     assert!(slices <= number("most_slices") + 10, "{slices} slices");
 }
 
 #[test]
-fn a_run_that_is_interrupted_leaves_a_whole_file() {
+fn interrupted_run_writes_a_complete_timeline() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace");
     let sleepers =
         "{\"op\":\"sum\",\"n\":4}\n{\"op\":\"sleep\",\"seconds\":1000}\n{\"op\":\"sum\",\"n\":4}\n";
     let call = runner(["-w", "1", "--batch", "1", "--trace"]).with(|c| c.arg(&file)).stdin(sleepers);
     let mut run = call.start();
-    run.until("a worker is there", |run| run.workers().len() == 1);
-    run.until_it_stands_still();
+    run.wait_until("a worker has started", |run| run.workers().len() == 1);
+    run.wait_until_idle();
     run.signal(Signal::SIGINT);
     assert_eq!(run.wait().signal(), 2);
 
@@ -241,11 +242,11 @@ fn a_run_that_is_interrupted_leaves_a_whole_file() {
     assert_eq!(timeline.jobs(), 1);
     let last = timeline.of("run").pop().unwrap();
     assert_eq!(last["args"]["died_in"], 1, "{last}");
-    assert!(nanos(&last["dur"]) > 2_000_000_000, "the grace for running jobs: {last}");
+    assert!(nanos(&last["dur"]) > 2_000_000_000, "the grace period for running jobs: {last}");
 }
 
 #[test]
-fn a_worker_that_cannot_start_is_on_the_timeline() {
+fn failed_start_is_on_the_timeline() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace");
     let call = runner(["-w", "1", "--worker-bin", "/bin/false", "--trace"]).with(|c| c.arg(&file));
@@ -257,14 +258,14 @@ fn a_worker_that_cannot_start_is_on_the_timeline() {
 }
 
 #[test]
-fn what_cannot_be_traced_is_refused_before_anything_runs() {
+fn invalid_trace_options_are_rejected_before_jobs_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let job = "{\"op\":\"sum\",\"n\":4}\n";
     fs::write(path("jobs"), job).unwrap();
     fs::write(path("results"), "precious").unwrap();
     let (jobs, results, new) = (&*path("jobs"), &*path("results"), &*path("new"));
-    for (arguments, code, told) in [
+    for (arguments, code, message) in [
         (&["--executor", "threads", "--trace", new, jobs][..], 2, "--trace requires worker processes"),
         (&["--executor", "serial", "--trace", new, jobs], 2, "--trace requires worker processes"),
         (&["--trace", "-", jobs], 2, "expected a file"),
@@ -276,7 +277,7 @@ fn what_cannot_be_traced_is_refused_before_anything_runs() {
     ] {
         let output = runner(arguments).run();
         assert_eq!(output.code(), code, "{arguments:?}: {}", output.stderr);
-        assert!(output.stderr.contains(told), "{arguments:?}: {}", output.stderr);
+        assert!(output.stderr.contains(message), "{arguments:?}: {}", output.stderr);
     }
     assert_eq!(
         (fs::read_to_string(jobs).unwrap(), fs::read_to_string(results).unwrap()),

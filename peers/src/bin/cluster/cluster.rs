@@ -32,7 +32,8 @@ impl Cluster {
         Ok(Cluster { _nodes: [node()?, node()?], _server: server, url, runs: Cell::new(0) })
     }
 
-    /// Seconds that a run takes. Each has a name of its own, and its results are removed when the clock has stopped.
+    /// Seconds that a run takes. Each has a name of its own, and its results are removed when the clock has
+    /// stopped.
     pub(crate) fn run(&self, jobs: &Jobs) -> Result<f64> {
         self.runs.set(self.runs.get() + 1);
         let id = format!("run-{}", self.runs.get());

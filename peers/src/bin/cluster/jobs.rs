@@ -48,8 +48,8 @@ impl Jobs {
         Ok(Jobs { count, input, expected })
     }
 
-    /// Seconds from the start of this call of `runner` to its end, unless it prints something else than it should: a fast
-    /// wrong answer is no answer.
+    /// Seconds from the start of this call of `runner` to its end, unless it prints something else than it
+    /// should: a fast wrong answer is no answer.
     pub(crate) fn time(&self, command: &mut Command) -> Result<f64> {
         let output = self.input.with_extension("results");
         command.arg(&self.input).stdout(File::create(&output)?);

@@ -1,7 +1,8 @@
 //! Measures the cluster beside the local pool, Ray and Dask; `scripts/bench-cluster` builds and runs it.
 //!
-//! A real server with two nodes of one worker each, on this machine: first tiny jobs, of which what counts is how many are
-//! carried, then jobs of 10 ms, of which what counts is how little that costs. Results are checked.
+//! A real server with two nodes of one worker each, on this machine: first tiny jobs, of which what counts is
+//! how many are carried, then jobs of 10 ms, of which what counts is how little that costs. Results are
+//! checked.
 
 mod args;
 mod cluster;
@@ -26,7 +27,8 @@ use crate::{
 
 type Compare = fn(&Cluster, &[Peer], &Jobs, usize) -> Result<Comparison>;
 
-/// 2: something could not be measured or was wrong; 1: something that must be was not; of a quick run only the first.
+/// 2: something could not be measured or was wrong; 1: something that must be was not; of a quick run only
+/// the first.
 fn main() -> ExitCode {
     let args = Args::parse();
     match measure(&args) {

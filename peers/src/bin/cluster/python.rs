@@ -70,7 +70,8 @@ impl Peer {
         Ok(((tasks_in_turn / 1000.0).round().max(1.0) as usize * count).min(PAIRS))
     }
 
-    /// How many numbers this interpreter adds up in so many seconds; the fastest attempt is the one that nobody disturbed.
+    /// How many numbers this interpreter adds up in so many seconds; the fastest attempt is the one that
+    /// nobody disturbed.
     pub(crate) fn summands(&self, seconds: f64) -> Result<u64> {
         const N: u64 = 200_000;
         let attempt = |_| self.ask(&format!("alone 1 {N}"), total(N).into());

@@ -1,7 +1,7 @@
 //! Who factors, on one core: this project, PARI, and coreutils.
 //!
-//! This project reads each number from its digits and writes its factors; PARI has the numbers in its memory and
-//! does not print; what `factor` takes for nothing at all is taken off.
+//! This project reads each number from its digits and writes its factors; PARI has the numbers in its memory
+//! and does not print; what `factor` takes for nothing at all is taken off.
 
 use std::{
     cell::RefCell,

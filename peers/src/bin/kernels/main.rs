@@ -1,7 +1,8 @@
-//! Measures the factoring of numbers against PARI and coreutils' `factor`; `scripts/bench-factor` builds and runs it.
+//! Measures the factoring of numbers against PARI and coreutils' `factor`; `scripts/bench-factor` builds and
+//! runs it.
 //!
-//! First single-threaded, by the kind of number; then whole pipelines, `factor` and `runner factor` on the same text. Results
-//! are compared.
+//! First single-threaded, by the kind of number; then whole pipelines, `factor` and `runner factor` on the
+//! same text. Results are compared.
 
 mod contenders;
 mod numbers;

@@ -1,4 +1,5 @@
-//! Awaiting on one thread, without an async runtime: the whole of it is a thread that sleeps until it is woken.
+//! Awaiting on one thread, without an async runtime: the whole of it is a thread that sleeps until it is
+//! woken.
 
 use std::{
     pin::pin,

@@ -61,8 +61,8 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Its time, unless a result is wrong: a fast wrong answer is no answer. Both languages are held to the same results,
-    /// so they agree.
+    /// Its time, unless a result is wrong: a fast wrong answer is no answer. Both languages are held to the
+    /// same results, so they agree.
     pub(crate) fn checked(self, run: &Run) -> Result<f64> {
         let expected: Vec<Vec<u64>> = run.jobs.iter().map(Work::expected).collect();
         if self.results == expected {

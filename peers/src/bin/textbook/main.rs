@@ -1,5 +1,5 @@
-//! Reproduces the tables of the text that this project grew from, by this library and by Python, next to the times
-//! that the text prints; `scripts/bench-textbook` builds and runs it.
+//! Reproduces the tables of the text that this project grew from, by this library and by Python, next to the
+//! times that the text prints; `scripts/bench-textbook` builds and runs it.
 //!
 //! The program is also its own worker.
 

@@ -1,4 +1,4 @@
-//! Random values in all memory that a worker shares with its parent and can write to.
+//! Overwrites all memory that a worker shares with its parent and can write to with random values.
 
 use std::{
     fs::{self, File},
@@ -6,29 +6,29 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-/// How many bytes are overwritten in one go.
+/// Number of bytes that are overwritten with one write.
 const PIECE: usize = 4096;
 
-/// Overwrites it from a random place on, all around.
+/// Overwrites the memory from a random position on, wrapping around at the end.
 ///
 /// # Panics
-/// When there is no such memory.
-pub(super) fn memory(seed: u64) {
+/// If there is no such memory.
+pub(super) fn shared_memory(seed: u64) {
     let ranges = shared_ranges();
-    assert!(!ranges.is_empty(), "there is shared memory");
-    let memory = File::options().write(true).open("/proc/self/mem").expect("this process can be written to");
+    assert!(!ranges.is_empty(), "no shared memory is mapped");
+    let memory = File::options().write(true).open("/proc/self/mem").expect("cannot open /proc/self/mem");
     let mut random = Random(seed);
     let pieces: Vec<u64> = ranges.into_iter().flat_map(|range| range.step_by(PIECE)).collect();
     let first = random.next() as usize % pieces.len();
     for &piece in pieces[first..].iter().chain(&pieces[..first]) {
         let bytes: Vec<u8> = (0..PIECE / 8).flat_map(|_| random.word().to_ne_bytes()).collect();
-        memory.write_at(&bytes, piece).expect("it can be written to");
+        memory.write_at(&bytes, piece).expect("cannot write to the memory");
     }
 }
 
-/// Addresses of this process's writable mappings of the files that it shares with its parent.
+/// Returns the address ranges of this process's writable mappings of files that it shares with its parent.
 fn shared_ranges() -> Vec<Range<u64>> {
-    let maps = fs::read_to_string("/proc/self/maps").expect("/proc is there");
+    let maps = fs::read_to_string("/proc/self/maps").expect("cannot read /proc");
     let writable = maps.lines().filter(|line| line.contains("memfd:runner-") && line.contains(" rw-s "));
     let range = |line: &str| {
         let (start, end) = line.split_once(' ')?.0.split_once('-')?;
@@ -37,7 +37,7 @@ fn shared_ranges() -> Vec<Range<u64>> {
     writable.filter_map(range).collect()
 }
 
-/// Numbers by the method of splitmix64.
+/// A splitmix64 generator.
 struct Random(u64);
 
 impl Random {
@@ -48,7 +48,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number of any size: small ones are as likely as large ones.
+    /// Returns a number with a random bit length, so that small values are as likely as large ones.
     fn word(&mut self) -> u64 {
         let bits = self.next() % 65;
         self.next().checked_shr(bits as u32).unwrap_or(0)

@@ -1,4 +1,5 @@
-//! Conformance: programs that end, descriptors, and how pools are made. Each test carries its row's id.
+//! Conformance: exit of the program, descriptors, and configuration. Each test name starts with the id of its
+//! row.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,9 +13,9 @@ use std::{
 
 use end_to_end::{
     Call, Case, Output,
-    probe::{LIMIT, Probe, Stage, builder, finish, marks, processes, threads, transport},
+    probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count, processes, threads, transport},
     program,
-    workers::living,
+    workers::live_pids,
 };
 use nix::{
     fcntl::{FcntlArg, FdFlag, fcntl},
@@ -24,40 +25,40 @@ use nix::{
 };
 use pool::{BuildError, Executor, MAX_WORKERS, ThreadPool, Transport, WorkerCountError, available_cores};
 
-/// A program with a pool; that nothing is left of it is proven by the harness.
-fn exit_probe(deed: &str, stage: &Stage) -> Call {
-    Call::new(&program("exit-probe"), [Path::new(deed), &stage.file("")])
+/// Returns an invocation of a program with a pool; `run` checks that no process of it is left.
+fn exit_probe(action: &str, barrier: &Barrier) -> Call {
+    Call::new(&program("exit-probe"), [Path::new(action), &barrier.file("")])
 }
 
 #[test]
 fn shut_06_a_program_that_returns_from_main_leaves_no_workers() {
     let _case = Case::begin();
-    for (deed, code) in [("return", 0), ("forget", 0), ("exit", 3)] {
-        let stage = Stage::new();
-        let output = exit_probe(deed, &stage).run();
-        assert_eq!((output.code(), output.text(), &*output.stderr), (code, "busy\n", ""), "{deed}");
-        assert!(output.elapsed < Duration::from_secs(5), "{deed}: {:?}", output.elapsed);
-        assert_eq!(marks(&stage.file("started")), 2, "{deed}: what waited has not been run");
+    for (action, code) in [("return", 0), ("forget", 0), ("exit", 3)] {
+        let barrier = Barrier::new();
+        let output = exit_probe(action, &barrier).run();
+        assert_eq!((output.code(), output.text(), &*output.stderr), (code, "busy\n", ""), "{action}");
+        assert!(output.elapsed < Duration::from_secs(5), "{action}: {:?}", output.elapsed);
+        assert_eq!(line_count(&barrier.file("started")), 2, "{action}: a waiting job ran");
     }
 }
 
 #[test]
-fn shut_07_nor_does_one_that_returns_right_after_a_shutdown_that_does_not_wait() {
+fn shut_07_a_program_that_exits_right_after_a_shutdown_leaves_no_workers() {
     let _case = Case::begin();
-    for deed in ["shutdown", "stop"] {
-        let output = exit_probe(deed, &Stage::new()).run();
-        assert_eq!((output.code(), output.text(), &*output.stderr), (0, "busy\n", ""), "{deed}");
-        assert!(output.elapsed < Duration::from_secs(5), "{deed}: {:?}", output.elapsed);
+    for action in ["shutdown", "stop"] {
+        let output = exit_probe(action, &Barrier::new()).run();
+        assert_eq!((output.code(), output.text(), &*output.stderr), (0, "busy\n", ""), "{action}");
+        assert!(output.elapsed < Duration::from_secs(5), "{action}: {:?}", output.elapsed);
     }
 }
 
 #[test]
-fn leak_03_nor_does_one_that_is_killed() {
+fn leak_03_a_killed_program_leaves_no_workers() {
     let _case = Case::begin();
     for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGINT] {
-        let stage = Stage::new();
-        let mut run = exit_probe("linger", &stage).start();
-        run.until("its jobs run", |_| marks(&stage.file("started")) == 2);
+        let barrier = Barrier::new();
+        let mut run = exit_probe("linger", &barrier).start();
+        run.wait_until("the jobs are running", |_| line_count(&barrier.file("started")) == 2);
         assert_eq!(run.workers().len(), 2);
         run.signal(signal);
         assert_eq!(run.wait().signal(), signal as i32);
@@ -67,21 +68,21 @@ fn leak_03_nor_does_one_that_is_killed() {
 #[test]
 fn leak_02_a_worker_inherits_its_streams_and_nothing_else() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    let stray = fs::File::create(stage.file("stray")).unwrap();
+    let barrier = Barrier::new();
+    let stray = fs::File::create(barrier.file("stray")).unwrap();
     fcntl(&stray, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let executor = processes(2);
-    let held = [0, 1].map(|_| executor.submit(stage.hold()).unwrap());
-    stage.until_held(2);
-    let workers: Vec<Vec<String>> = living(&executor).into_iter().map(open_files).collect();
+    let held = [0, 1].map(|_| executor.submit(barrier.hold()).unwrap());
+    barrier.wait_for_held(2);
+    let workers: Vec<Vec<String>> = live_pids(&executor).into_iter().map(open_files).collect();
     let own = open_files(std::process::id().into());
-    stage.release();
-    held.iter().for_each(|job| assert!(job.result(LIMIT).is_ok()));
+    barrier.release();
+    held.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
     assert!(own.iter().any(|file| file.ends_with("/stray")));
     for files in &workers {
         assert!(!files.iter().any(|file| file.ends_with("/stray")), "{files:?}");
-        // What wakes it, and two ends of the link if that is not memory; what they lead to has a number of its own in each
-        // process.
+        // The doorbell, and two ends of the link unless that is shared memory. Sockets of different processes
+        // have different inodes.
         let ends = if transport() == Transport::Rings { 0 } else { 2 };
         let sockets: Vec<_> = files.iter().filter(|file| file.starts_with("socket:")).collect();
         assert_eq!(sockets.len(), 1 + ends, "{files:?}");
@@ -91,36 +92,40 @@ fn leak_02_a_worker_inherits_its_streams_and_nothing_else() {
     finish(&executor);
 }
 
-/// What a process's descriptors lead to.
+/// Returns the targets of a process's descriptors.
 fn open_files(pid: u64) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
     entries.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.display().to_string())).collect()
 }
 
 #[test]
-fn leak_02b_pools_without_end_take_no_descriptors_with_them() {
+fn leak_02b_many_pools_leak_no_descriptors() {
     let _case = Case::begin();
     let before = open_files(std::process::id().into()).len();
     for round in 0..20 {
         let executor = processes(2);
         let jobs: Vec<_> = (0..4).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-        jobs.iter().for_each(|job| assert!(job.result(LIMIT).is_ok()));
+        jobs.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
         finish(&executor);
         assert!(open_files(std::process::id().into()).len() <= before, "round {round}");
     }
 }
 
 #[test]
-fn leak_05_a_job_may_read_standard_input_and_run_what_does() {
+fn leak_05_jobs_and_their_programs_may_read_standard_input() {
     let _case = Case::begin();
     let executor = processes(1);
-    let before = executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap();
-    assert_eq!(executor.submit(Probe::ReadInput).unwrap().result(LIMIT).unwrap(), 0);
+    let before = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    assert_eq!(executor.submit(Probe::ReadInput).unwrap().result(TIMEOUT).unwrap(), 0);
     for line in ["cat", "read word; test -z \"$word\"", "cat <&0 >/dev/null", "test -e /dev/stdin"] {
-        assert_eq!(executor.submit(Probe::Shell(line.into())).unwrap().result(LIMIT).unwrap(), 0, "{line}");
+        assert_eq!(executor.submit(Probe::Shell(line.into())).unwrap().result(TIMEOUT).unwrap(), 0, "{line}");
     }
-    assert_eq!(executor.submit(Probe::ReadInput).unwrap().result(LIMIT).unwrap(), 0, "it is open still");
-    assert_eq!(executor.submit(Probe::Pid).unwrap().result(LIMIT).unwrap(), before);
+    assert_eq!(
+        executor.submit(Probe::ReadInput).unwrap().result(TIMEOUT).unwrap(),
+        0,
+        "standard input is closed"
+    );
+    assert_eq!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), before);
     finish(&executor);
 }
 
@@ -128,23 +133,24 @@ fn leak_05_a_job_may_read_standard_input_and_run_what_does() {
 fn cfg_01_the_number_of_workers_has_bounds() {
     let _case = Case::begin();
     for count in [0, MAX_WORKERS + 1, usize::MAX] {
-        assert!(
-            matches!(builder::<Probe>(count).build(), Err(BuildError::Workers(told)) if told == WorkerCountError(count))
-        );
+        let Err(BuildError::Workers(error)) = builder::<Probe>(count).build() else {
+            panic!("{count} workers were accepted")
+        };
+        assert_eq!(error, WorkerCountError(count));
     }
     for count in [1, MAX_WORKERS] {
         let executor = builder::<Probe>(count).build().unwrap();
         assert_eq!(executor.workers(), count);
-        assert_eq!(executor.submit(Probe::Double(2)).unwrap().result(LIMIT).unwrap(), 4);
+        assert_eq!(executor.submit(Probe::Double(2)).unwrap().result(TIMEOUT).unwrap(), 4);
         finish(&executor);
     }
     let executor: ThreadPool<Probe> = threads(0);
-    assert_eq!(executor.workers(), 1, "a thread pool makes the best of it");
+    assert_eq!(executor.workers(), 1, "a thread pool has at least one thread");
     finish(&executor);
 }
 
 #[test]
-fn cfg_02_the_default_number_of_workers_heeds_affinity() {
+fn cfg_02_the_default_number_of_workers_respects_affinity() {
     let _case = Case::begin();
     assert!(available_cores() >= 1);
     let workers = |cores: usize| {
@@ -155,7 +161,7 @@ fn cfg_02_the_default_number_of_workers_heeds_affinity() {
             let allowed = (0..CpuSet::count()).filter(|&core| all.is_set(core).unwrap());
             allowed.take(cores).for_each(|core| some.set(core).unwrap());
             sched_setaffinity(Pid::from_raw(0), &some).unwrap();
-            exit_probe("workers", &Stage::new()).run()
+            exit_probe("workers", &Barrier::new()).run()
         });
         child.join().unwrap().text().trim().parse::<usize>().unwrap()
     };
@@ -166,10 +172,10 @@ fn cfg_02_the_default_number_of_workers_heeds_affinity() {
 #[test]
 fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
     let _case = Case::begin();
-    let stage = programs_for_anybody();
-    // Enough for the program alone; with a supervisor; with a clock too, but for no worker.
+    let barrier = programs_for_any_user();
+    // Enough for the program alone, for a supervisor too, and for a clock too; never for a worker.
     for most in 1..=3 {
-        let output = with_processes(&stage, "work", most);
+        let output = with_processes(&barrier, "work", most);
         let text = output.text();
         assert_eq!(output.code(), 0, "{most}: {text}{}", output.stderr);
         assert!(text.contains("Abandoned") && text.contains("broken: Some"), "{most}: {text}");
@@ -182,41 +188,41 @@ fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
         assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
     }
     for most in 4..8 {
-        let output = with_processes(&stage, "work", most);
+        let output = with_processes(&barrier, "work", most);
         assert_eq!((output.code(), output.text().lines().count()), (0, 4), "{most}: {}", output.text());
     }
-    let output = with_processes(&stage, "work-on-threads", 1);
+    let output = with_processes(&barrier, "work-on-threads", 1);
     assert!(output.text().contains("broken: Some(\"cannot start a thread"), "{}", output.text());
 }
 
 #[test]
-fn cfg_03b_a_thread_that_is_missing_is_not_taken_for_a_descriptor() {
+fn cfg_03b_a_lack_of_threads_is_not_reported_as_a_lack_of_descriptors() {
     let _case = Case::begin();
     if !nix::unistd::geteuid().is_root() {
-        // Only root can become a user who has no other processes, so that they can be counted.
+        // Only root can switch to a user without other processes.
         return;
     }
-    let output = with_processes(&programs_for_anybody(), "work-until-starved", 50);
+    let output = with_processes(&programs_for_any_user(), "exhaust-threads", 50);
     let text = output.text();
     assert!(text.starts_with("Ok(Ok(2))\nOk(true)\n"), "{text}{}", output.stderr);
     assert!(text.contains("broken: Some(\"cannot start a thread for a worker"), "{text}");
 }
 
-/// A folder with the program and its workers' that any user can reach.
-fn programs_for_anybody() -> Stage {
-    let stage = Stage::new();
-    fs::set_permissions(stage.file(""), fs::Permissions::from_mode(0o755)).unwrap();
+/// Copies the program and its worker program to a directory that any user can read.
+fn programs_for_any_user() -> Barrier {
+    let barrier = Barrier::new();
+    fs::set_permissions(barrier.file(""), fs::Permissions::from_mode(0o755)).unwrap();
     for name in ["exit-probe", "probe-worker"] {
-        fs::copy(program(name), stage.file(name)).unwrap();
+        fs::copy(program(name), barrier.file(name)).unwrap();
     }
-    stage
+    barrier
 }
 
-/// The program in this folder, as a user who may have so many processes and threads.
-fn with_processes(stage: &Stage, deed: &str, most: u64) -> Output {
+/// Runs the program in this directory as a user with a limit on processes and threads.
+fn with_processes(barrier: &Barrier, action: &str, most: u64) -> Output {
     let limits = libc::rlimit { rlim_cur: most, rlim_max: most };
-    let call = Call::new(&stage.file("exit-probe"), [deed]).with(|command| {
-        // The limit does not hold for root. Whoever is not root has more processes than these already.
+    let call = Call::new(&barrier.file("exit-probe"), [action]).with(|command| {
+        // The limit does not apply to root. Other users already have more processes than the limit.
         if nix::unistd::geteuid().is_root() {
             command.uid(54_321);
         }
@@ -233,37 +239,37 @@ fn with_processes(stage: &Stage, deed: &str, most: u64) -> Output {
 }
 
 #[test]
-fn cfg_04_workers_can_be_started_amid_many_threads() {
+fn cfg_04_workers_can_be_started_from_many_threads() {
     let _case = Case::begin();
     let start = Instant::now();
     thread::scope(|scope| {
         for n in 0..8 {
-            // Threads that allocate and lock, and others that start workers meanwhile.
+            // Some threads allocate and lock while others start workers.
             scope.spawn(move || {
                 (0..2000).map(|size| vec![n; size]).for_each(drop);
                 let executor = processes(2);
                 let jobs: Vec<_> = (0..6).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-                jobs.iter().for_each(|job| assert!(job.result(LIMIT).is_ok()));
+                jobs.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
                 finish(&executor);
             });
         }
     });
-    // In a thread pool's threads too.
+    // Also from the threads of a thread pool.
     let outer = threads(4);
     let jobs: Vec<_> = (0..8).map(|_| outer.submit(Probe::Shell("exit 4".into())).unwrap()).collect();
-    jobs.iter().for_each(|job| assert_eq!(job.result(LIMIT).unwrap(), 4));
+    jobs.iter().for_each(|job| assert_eq!(job.result(TIMEOUT).unwrap(), 4));
     finish(&outer);
-    assert!(start.elapsed() < LIMIT);
+    assert!(start.elapsed() < TIMEOUT);
 }
 
 #[test]
-fn cfg_05_a_program_without_the_entry_fails_clearly_and_starts_no_crowd() {
+fn cfg_05_a_program_without_the_entry_hook_fails_clearly_and_starts_few_processes() {
     let _case = Case::begin();
-    let stage = Stage::new();
-    let output = Call::new(&program("no-entry"), [""; 0]).with(|c| c.env("BODY", stage.file("body"))).run();
+    let barrier = Barrier::new();
+    let output = Call::new(&program("no-entry"), [""; 0]).with(|c| c.env("BODY", barrier.file("body"))).run();
     assert!(output.text().contains("Abandoned"), "{}", output.text());
     assert!(output.stderr.contains("`main` does not begin with `enter_if_worker`"), "{}", output.stderr);
-    let runs = marks(&stage.file("body"));
+    let runs = line_count(&barrier.file("body"));
     assert!((2..=6).contains(&runs), "the program's body ran {runs} times");
     assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
 }

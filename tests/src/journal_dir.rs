@@ -1,4 +1,4 @@
-//! Journals of runs, and jobs that leave traces.
+//! Journals of runs, and jobs that log their executions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,79 +8,79 @@ use std::{
 
 use crate::{Call, runner, shell_jobs};
 
-/// A folder with a journal.
-pub struct Kept {
-    /// The folder.
+/// A temporary directory with a journal.
+pub struct JournalDir {
+    /// The directory.
     pub folder: tempfile::TempDir,
-    /// The journal.
+    /// Path of the journal.
     pub journal: PathBuf,
 }
 
-impl Kept {
-    /// A folder in which the journal is missing.
+impl JournalDir {
+    /// Creates a directory in which the journal does not exist yet.
     ///
     /// # Panics
-    /// When no folder can be made.
+    /// If the directory cannot be created.
     #[must_use]
     #[allow(clippy::new_without_default)]
-    pub fn new() -> Kept {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+    pub fn new() -> JournalDir {
+        let folder = tempfile::tempdir().expect("cannot create a directory");
         let journal = folder.path().join("journal");
-        Kept { folder, journal }
+        JournalDir { folder, journal }
     }
 
-    /// `runner --journal ...` with further arguments.
+    /// Returns `runner --journal ...` with further arguments.
     #[must_use]
     pub fn runner(&self, arguments: &[&str]) -> Call {
         runner(arguments).with(|c| c.arg("--journal").arg(&self.journal))
     }
 
-    /// `runner --journal ... --resume` with further arguments.
+    /// Returns `runner --journal ... --resume` with further arguments.
     #[must_use]
     pub fn resume(&self, arguments: &[&str]) -> Call {
         self.runner(arguments).with(|c| c.arg("--resume"))
     }
 
-    /// The positions that have a record.
+    /// Returns the positions of the recorded jobs.
     ///
     /// # Panics
-    /// When the journal cannot be read.
+    /// If the journal is in use or cannot be read.
     #[must_use]
     pub fn recorded(&self) -> BTreeSet<u64> {
-        let locked = journal::Locked::open(&self.journal).expect("nobody uses the journal");
-        let (_, recorded) = locked.resume(false).expect("the journal is whole");
+        let locked = journal::Locked::open(&self.journal).expect("cannot open the journal");
+        let (_, recorded) = locked.resume(false).expect("cannot read the journal");
         recorded.positions().collect()
     }
 
-    /// The bytes of the journal.
+    /// Returns the content of the journal.
     ///
     /// # Panics
-    /// When there is none.
+    /// If it cannot be read.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        fs::read(&self.journal).expect("there is a journal")
+        fs::read(&self.journal).expect("cannot read the journal")
     }
 
-    /// How many bytes the journal has.
+    /// Returns the size of the journal in bytes; 0 if it does not exist.
     #[must_use]
     pub fn length(&self) -> u64 {
         fs::metadata(&self.journal).map_or(0, |metadata| metadata.len())
     }
 }
 
-/// Commands that each append a line to a log, so that it can be seen how often they ran.
-pub struct Logged {
+/// Command jobs that each append a line to a log, so that their executions can be counted.
+pub struct LoggedCommands {
     log: PathBuf,
-    /// The jobs.
+    /// The input file.
     pub jobs: String,
-    /// What an undisturbed run prints for them.
+    /// The output of an undisturbed run.
     pub expected: String,
 }
 
-impl Logged {
-    /// So many of them, with a log in this folder.
+impl LoggedCommands {
+    /// Creates `count` jobs that log to a file in this directory.
     #[must_use]
-    pub fn new(folder: &Kept, count: usize) -> Logged {
+    pub fn new(folder: &JournalDir, count: usize) -> LoggedCommands {
         let log = folder.folder.path().join("log");
         let script = |n: usize| format!("echo {n} >> {}; echo out {n}", log.display());
         let scripts: Vec<String> = (0..count).map(script).collect();
@@ -91,10 +91,10 @@ impl Logged {
                  \"stdout\":\"out {n}\\n\",\"stderr\":\"\"}}}}\n"
             )
         };
-        Logged { log, jobs, expected: (0..count).map(line).collect() }
+        LoggedCommands { log, jobs, expected: (0..count).map(line).collect() }
     }
 
-    /// How often each of them ran.
+    /// Returns the number of executions of each job.
     #[must_use]
     pub fn runs(&self) -> BTreeMap<u64, u32> {
         let mut runs = BTreeMap::new();
