@@ -1,7 +1,7 @@
-"""What all Python peers share: the jobs, and the conversation with the program that measures.
+"""Code shared by all Python peers: the jobs, and the protocol with the benchmark program.
 
-A peer prints `ready`, or `missing REASON`. Then each line of input asks for one run, `WHAT JOBS CHUNK`, and is
-answered by `NANOSECONDS SUM`; chunk 0 is the pool's own choice.
+A peer prints `ready` or `missing REASON`. Then each line of input requests one run, `WHAT JOBS CHUNK`, and the reply
+is `NANOSECONDS SUM`; chunk 0 is the default of the pool.
 """
 
 import array
@@ -15,17 +15,17 @@ WORKERS = 2
 
 
 def gcd(pair):
-    # In C, like the pools' own parts: a loop in Python would take a microsecond and flatter nobody.
+    # Implemented in C: a loop in Python would take a microsecond and hide the overhead of the pools.
     return math.gcd(*pair)
 
 
 def gcds(numbers):
-    """Several jobs in one task: the first with the second, the third with the fourth, and so on."""
+    """Runs several jobs in one task: the first number with the second, the third with the fourth, and so on."""
     return list(map(math.gcd, numbers[::2], numbers[1::2]))
 
 
 def chunks(pairs, size):
-    """What `gcds` takes, in one piece: of a list the pools would look at every element."""
+    """Returns arguments for `gcds`: arrays, since the pools would inspect each element of a list."""
     firsts = range(0, len(pairs), size)
     return [array.array("q", itertools.chain.from_iterable(pairs[first : first + size])) for first in firsts]
 
@@ -35,17 +35,17 @@ def flat(lists):
 
 
 def total(n):
-    """1 + 2 + ... + n, by adding one number after the other: a load of known size."""
+    """Returns 1 + 2 + ... + n by adding one number after the other: a load of known size."""
     return sum(range(1, n + 1))
 
 
 def totals(count, n):
-    """So many of them, here and not in a pool."""
+    """Computes `count` totals in this process."""
     return [total(n) for _ in range(count)]
 
 
 def pairs(count):
-    """The same pairs as in peers/src/numbers.rs."""
+    """Returns the same pairs as peers/src/numbers.rs."""
     state, found, mask = 0x9E3779B97F4A7C15, [], (1 << 64) - 1
     for _ in range(2 * count):
         state ^= (state << 13) & mask
@@ -65,7 +65,7 @@ def missing(reason):
 
 
 def serve(**runs):
-    """Answers until the input ends. Each run takes a number of jobs and a chunk size and returns results."""
+    """Serves requests until the input ends. Each run takes a number of jobs and a chunk size and returns results."""
     print("ready", flush=True)
     for line in sys.stdin:
         what, count, chunk = line.split()

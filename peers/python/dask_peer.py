@@ -1,4 +1,4 @@
-"""Dask on this machine: its scheduler, and workers that are processes."""
+"""Dask on this machine, with a scheduler and worker processes."""
 
 import common
 
@@ -14,7 +14,7 @@ def main():
     with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
 
         def each(task, items):
-            # Not pure: otherwise keys are made of hashes, which costs more, and what is known is not run again.
+            # Not pure: otherwise keys are computed by hashing, and jobs with known results are not run again.
             return client.gather(client.map(task, items, pure=False))
 
         def run(count, chunk):

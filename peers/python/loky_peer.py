@@ -10,7 +10,7 @@ except ImportError as error:
 
 def main():
     pairs = common.jobs()
-    # The usual time-out would end idle workers between two rounds.
+    # The default timeout would end idle workers between two rounds.
     pool = get_reusable_executor(max_workers=common.WORKERS, timeout=3600)
 
     def run(count, chunk):

@@ -10,7 +10,7 @@ except ImportError as error:
 
 def main():
     pairs = common.jobs()
-    # Nothing is told to anybody, and no page is served: both would cost the tasks something.
+    # Without logging and dashboard, which would slow down the tasks.
     ray.init(address="local", num_cpus=common.WORKERS, include_dashboard=False, logging_level="ERROR")
     gcd, gcds, total = (ray.remote(task) for task in (common.gcd, common.gcds, common.total))
 

@@ -1,7 +1,7 @@
-"""The jobs of the text in Python, as it has them: a plain loop, threads, and a ProcessPoolExecutor.
+"""The jobs of the text in Python: a plain loop, threads, and a ProcessPoolExecutor.
 
-Prints its version. Then each line of input is a run as JSON (see peers/src/bin/textbook/experiments.rs), and is answered
-by `{"done": [SECONDS, RESULTS]}` or `{"error": TEXT}`.
+Prints its version. Then each line of input is a run as JSON (see peers/src/bin/textbook/experiments.rs), and the reply
+is `{"done": [SECONDS, RESULTS]}` or `{"error": TEXT}`.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ OPERATIONS = {"factorize": factorize, "gcd": gcd, "wait": nap, "sum": add_up}
 
 
 def work(job):
-    """A job is its name and one number, or a list of them."""
+    """Runs a job: a name with one number or a list of numbers."""
     [(name, numbers)] = job.items()
     return OPERATIONS[name](*(numbers if isinstance(numbers, list) else [numbers]))
 
@@ -63,7 +63,7 @@ def collect(executor, how, jobs):
     if how == "wait":
         wait(futures)
         return [future.result() for future in futures]
-    # They come in any order; those of the text grow with their jobs.
+    # Results arrive in any order; in the text they increase with their jobs.
     return sorted(future.result() for future in as_completed(futures, timeout=LIMIT_SECONDS))
 
 
@@ -76,10 +76,10 @@ def in_series(jobs):
 def on_executor(run):
     kind = ThreadPoolExecutor if run["way"] == "threads" else ProcessPoolExecutor
     start = time.perf_counter()
-    # Its end does not count, as it does not in the text.
+    # The end of the executor does not count, as in the text.
     with kind(max_workers=run["workers"]) as executor:
         if not run["with_start"]:
-            # Long enough that another worker is started for the next nap.
+            # Long enough that the next nap starts another worker.
             list(executor.map(nap, [NAP_MILLIS] * run["workers"]))
             start = time.perf_counter()
         results = collect(executor, run["collect"], run["jobs"])
@@ -89,7 +89,7 @@ def on_executor(run):
 def answer(run):
     try:
         return {"done": in_series(run["jobs"]) if run["way"] == "series" else on_executor(run)}
-    except Exception as error:  # Whoever asked says what went wrong, and with what.
+    except Exception as error:  # Reported by the benchmark program.
         return {"error": f"{type(error).__name__}: {error}"}
 
 

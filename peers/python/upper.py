@@ -1,4 +1,4 @@
-"""Answers each line with its capitals, and flushes: a filter as `runner each` keeps it running."""
+"""Converts each line to upper case and flushes: a filter for `runner each`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The same on a pool, as one writes it by hand: order is kept, chunks are guessed."""
+"""The same filter on a hand-written pool, in order and with a fixed chunk size."""
 
 import sys
 from multiprocessing import Pool

@@ -8,27 +8,27 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "scripts/bench-peers")]
 pub(crate) struct Args {
-    /// Rounds in each of which everybody runs once [default: 5, fewer for what takes long]
+    /// Number of rounds; each contender runs once per round [default: 5, fewer for long rows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: Option<u16>,
 
-    /// Only these rows
+    /// Measure only these rows
     #[arg(long, value_name = "NUMBER,...", value_delimiter = ',', value_parser = crate::rows::NUMBERS)]
     pub(crate) only: Vec<String>,
 
-    /// Small counts and one round: whether everything can be measured, not how fast it is
+    /// Use small counts and one round, to check that everything can be measured
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Where to write everything as JSON
+    /// Write the report as JSON to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// The interpreter of the Python peers; the script fills it in
+    /// Interpreter of the Python peers; set by the script
     #[arg(long, value_name = "PATH", hide = true)]
     pub(crate) python: Option<PathBuf>,
 
-    /// Why there is none
+    /// Reason why there is no interpreter; set by the script
     #[arg(long, value_name = "REASON", hide = true, default_value = "no interpreter was named")]
     pub(crate) no_python: String,
 }

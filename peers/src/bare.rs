@@ -8,7 +8,7 @@ use crate::{roles::echo_command, rounds::Result};
 
 type Ends = (IpcBytesSender, IpcBytesReceiver);
 
-/// A process that sends back what it receives.
+/// A process that echoes messages.
 pub(crate) struct Echo {
     /// Dropped before `child` is waited for: the process exits when the channel is closed.
     ends: Option<Ends>,

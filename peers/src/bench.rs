@@ -1,4 +1,4 @@
-//! What all rows need: the settings of this run, the jobs, and the way to a warm pool.
+//! Settings of a run, its jobs, and helpers shared by all rows.
 
 use std::{
     cell::OnceCell,
@@ -16,10 +16,10 @@ use crate::{
     task::{Task, gcd, pairs},
 };
 
-/// Everybody gets so many workers.
+/// Number of workers of each contender.
 pub(crate) const WORKERS: usize = 2;
 
-/// One run of the program.
+/// Settings and cached inputs of one run of the program.
 pub(crate) struct Bench {
     args: Args,
     pairs: OnceCell<Vec<(u64, u64)>>,
@@ -31,43 +31,43 @@ impl Bench {
         Bench { args, pairs: OnceCell::new(), calibration: OnceCell::new() }
     }
 
-    /// Whether the row was asked for.
-    pub(crate) fn wants(&self, number: &str) -> bool {
+    /// Returns whether a row was requested.
+    pub(crate) fn includes(&self, number: &str) -> bool {
         self.args.only.is_empty() || self.args.only.iter().any(|only| only == number)
     }
 
-    /// How often, if nothing else was asked for, this many times.
+    /// Returns the number of rounds; `usual` unless the options say otherwise.
     pub(crate) fn rounds(&self, usual: usize) -> usize {
         let usual = if self.args.quick { 1 } else { usual };
         self.args.rounds.map_or(usual, usize::from)
     }
 
-    /// A count, a hundredth of it for a quick run, but at least `least`.
+    /// Returns `full`, or a hundredth of it for a quick run, but at least `least`.
     pub(crate) fn count(&self, full: usize, least: usize) -> usize {
         if self.args.quick { (full / 100).max(least) } else { full }
     }
 
-    /// The interpreter of the Python peers, or why there is none.
+    /// Returns the interpreter of the Python peers, or the reason why there is none.
     pub(crate) fn python(&self) -> std::result::Result<PathBuf, String> {
         self.args.python.clone().ok_or_else(|| self.args.no_python.clone())
     }
 
-    /// How much arithmetic makes a nanosecond.
+    /// Returns the calibration of the computing jobs; measured at the first call.
     pub(crate) fn calibration(&self) -> Calibration {
         *self.calibration.get_or_init(Calibration::measure)
     }
 
-    /// The first pairs of all.
+    /// Returns the first `count` pairs of numbers.
     pub(crate) fn pairs(&self, count: usize) -> &[(u64, u64)] {
         &self.pairs.get_or_init(|| pairs(MOST_PAIRS))[..count]
     }
 
-    /// The first pairs as jobs; beyond a million they start again.
+    /// Returns `count` jobs for the pairs, which repeat after a million.
     pub(crate) fn jobs(&self, count: usize) -> impl Iterator<Item = Task> {
         self.pairs(MOST_PAIRS).iter().cycle().take(count).map(|&(a, b)| Task::Gcd(a, b))
     }
 
-    /// The sum of the results that the first pairs must give.
+    /// Returns the expected sum of the results of the first `count` jobs.
     pub(crate) fn sum(&self, count: usize) -> u64 {
         let sum = |count| self.pairs(count).iter().map(|&(a, b)| gcd(a, b)).sum::<u64>();
         let (whole, rest) = (count / MOST_PAIRS, count % MOST_PAIRS);
@@ -77,7 +77,7 @@ impl Bench {
 
 const MOST_PAIRS: usize = 1_000_000;
 
-/// A pool with its workers started, which has seen enough jobs to know what they cost.
+/// Builds a pool, starts its workers and runs jobs, so that their costs have been measured.
 pub(crate) fn warm_pool(workers: usize, jobs: impl Iterator<Item = Task>) -> Result<ProcessPool<Task>> {
     let pool = ProcessPool::<Task>::builder().workers(workers).build()?;
     pool.prestart();
@@ -85,34 +85,34 @@ pub(crate) fn warm_pool(workers: usize, jobs: impl Iterator<Item = Task>) -> Res
     Ok(pool)
 }
 
-/// What `map` with defaults makes of the jobs.
+/// Returns the outputs of `map` with default options.
 pub(crate) fn outputs(pool: &impl Executor<Task>, jobs: impl Iterator<Item = Task>) -> Result<Vec<u64>> {
     pool.map(jobs).into_iter().map(|output| output.map_err(unresolved)).collect()
 }
 
-/// An outcome that there should have been.
+/// Returns the error for a missing outcome.
 pub(crate) fn unresolved(error: impl std::fmt::Debug) -> Box<dyn Error> {
     format!("a job has no result: {error:?}").into()
 }
 
-/// Sums results, unless the sum is wrong: a fast wrong answer is no answer.
+/// Checks the sum of the results.
 pub(crate) fn checked(results: impl IntoIterator<Item = u64>, expected: u64) -> Result<()> {
     let sum: u64 = results.into_iter().fold(0, u64::wrapping_add);
     if sum == expected {
         Ok(())
     } else {
-        Err(format!("wrong results: they sum up to {sum} instead of {expected}").into())
+        Err(format!("wrong results: the sum is {sum} instead of {expected}").into())
     }
 }
 
-/// How long something takes, and what it gives.
+/// Runs `work` and returns its duration and its result.
 pub(crate) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     let start = Instant::now();
     let result = work()?;
     Ok((start.elapsed(), result))
 }
 
-/// Nanoseconds for each of so many.
+/// Returns the nanoseconds per item.
 pub(crate) fn ns_each(time: Duration, count: usize) -> f64 {
     time.as_nanos() as f64 / count as f64
 }

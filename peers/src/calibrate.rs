@@ -1,10 +1,10 @@
-//! How much arithmetic makes a nanosecond here.
+//! Calibrates the amount of computation per nanosecond on this machine.
 
 use bench::{calibrate::Pace, load::spin};
 
 use crate::task::trial;
 
-/// The pace of each kind of work.
+/// Pace of each kind of work.
 #[derive(Clone, Copy)]
 pub(crate) struct Calibration {
     spin: Pace,
@@ -12,17 +12,17 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// Measures for some 100 ms.
+    /// Measures for about 100 ms.
     pub(crate) fn measure() -> Calibration {
         Calibration { spin: Pace::of(spin), trial: Pace::of(trial) }
     }
 
-    /// Turns of `spin` that take so many nanoseconds.
+    /// Returns the number of turns of `spin` that take `ns` nanoseconds.
     pub(crate) fn spin_turns(self, ns: f64) -> u64 {
         self.spin.turns(ns)
     }
 
-    /// The number whose divisors `trial` finds in so many nanoseconds.
+    /// Returns the number whose divisors `trial` finds in `ns` nanoseconds.
     pub(crate) fn trial_number(self, ns: f64) -> u64 {
         self.trial.turns(ns)
     }

@@ -1,4 +1,4 @@
-//! A program that is asked by lines and answers by lines.
+//! A child process with a line-based request and reply protocol.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -7,58 +7,58 @@ use std::{
 
 use crate::rounds::Result;
 
-/// A running program; it is expected to end when its input does.
-pub struct Talker {
+/// A running child process that is expected to exit at the end of its input.
+pub struct LineClient {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
-impl Talker {
-    /// Starts it.
+impl LineClient {
+    /// Starts the process.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn start(command: &mut Command) -> Result<Talker> {
+    /// If it cannot be started.
+    pub fn start(command: &mut Command) -> Result<LineClient> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        Ok(Talker { child, input, output })
+        Ok(LineClient { child, input, output })
     }
 
     /// Sends a line.
     ///
     /// # Errors
-    /// When it has ended.
-    pub fn tell(&mut self, line: &str) -> Result<()> {
-        let input = self.input.as_mut().ok_or("its input is closed")?;
-        // In one write, so that it arrives in one piece.
+    /// If the process has exited.
+    pub fn send(&mut self, line: &str) -> Result<()> {
+        let input = self.input.as_mut().ok_or("the input of the process is closed")?;
+        // In one write, so that the line arrives at once.
         Ok(input.write_all(format!("{line}\n").as_bytes())?)
     }
 
     /// Waits for a line.
     ///
     /// # Errors
-    /// When it ends without one.
-    pub fn hear(&mut self) -> Result<String> {
+    /// If the process exits without sending one.
+    pub fn receive(&mut self) -> Result<String> {
         let mut line = String::new();
         match self.output.read_line(&mut line)? {
-            0 => Err("it ended without an answer".into()),
+            0 => Err("the process exited without a reply".into()),
             _ => Ok(line.trim_end().to_owned()),
         }
     }
 
-    /// Sends a line and waits for the answer.
+    /// Sends a line and waits for the reply.
     ///
     /// # Errors
-    /// When there is none.
+    /// If the process exits without a reply.
     pub fn ask(&mut self, line: &str) -> Result<String> {
-        self.tell(line)?;
-        self.hear()
+        self.send(line)?;
+        self.receive()
     }
 }
 
-impl Drop for Talker {
+impl Drop for LineClient {
     fn drop(&mut self) {
         self.input = None;
         let _ = self.child.wait();

@@ -1,5 +1,5 @@
-//! What the programs of this crate share: others who are asked by lines, numbers for jobs, measuring in
-//! turns, and where it was measured.
+//! Code shared by the programs of this crate: child processes with a line protocol, numbers for jobs, rounds
+//! of measurements, and information about the machine.
 
 pub mod child;
 pub mod machine;

@@ -1,3 +1,3 @@
-//! Where it was measured.
+//! Information about the machine.
 
 pub use bench::machine::{load, processor};

@@ -1,7 +1,7 @@
-//! Measures the pool and its peers on the same work, in the same run, in turns; `scripts/bench-peers` builds
-//! and runs it.
+//! Compares the pool with other pools on the same jobs, in turns; `scripts/bench-peers` builds and runs this
+//! program.
 //!
-//! The program is also its own worker, a worker of `procspawn`, and the [helpers](roles) that some rows need.
+//! The program is also its own worker, a worker of `procspawn`, and the [helper](roles) process of some rows.
 
 mod affinity;
 mod args;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures and shows row by row; what there is is saved after each, because the next may take long.
+/// Measures and prints row by row; the report is saved after each, since the next one may take long.
 fn measure(bench: &Bench, quick: bool, save: impl Fn(&Report) -> Result<()>) -> Result<Report> {
     let mut report = Report::new(quick);
     print!("{}", table::head(&report));
@@ -60,8 +60,8 @@ fn measure(bench: &Bench, quick: bool, save: impl Fn(&Report) -> Result<()>) -> 
     Ok(report)
 }
 
-/// 2: some row could not be measured or was wrong; 1: something that must be was not; of a quick run only the
-/// first.
+/// Returns 2 if a row could not be measured or had wrong results, and 1 if a goal was missed, except in quick
+/// runs.
 fn verdict(report: &Report) -> ExitCode {
     if report.rows.iter().any(|row| row.error.is_some()) {
         ExitCode::from(2)

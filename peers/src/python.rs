@@ -1,32 +1,32 @@
-//! The Python peers: one process each, which keeps its pool warm and is asked for one run at a time.
+//! The Python peers: one process each that keeps its pool running and performs one run per request.
 
 use std::{process::Command, time::Duration};
 
 use crate::{
     bench::{Bench, checked, ns_each},
-    child::Talker,
+    child::LineClient,
     report::Missing,
     rounds::Result,
 };
 
-/// The chunk sizes to choose the best from; 0 is the pool's own choice.
+/// Chunk sizes of which the best is chosen; 0 is the default of the pool.
 const CHUNKS: [usize; 5] = [0, 100, 1_000, 10_000, 100_000];
 
 /// A pool in Python.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer {
-    /// How its users call it.
+    /// Name for users.
     pub(crate) name: &'static str,
     script: &'static str,
-    /// Whether its own choice of a chunk size is one job, which takes too long to be tried on many.
+    /// Whether its default chunk size is one job, which is too slow for many jobs.
     single: bool,
 }
 
-/// The standard library's, which has rows of its own.
+/// The pool of the standard library, which has separate rows.
 pub(crate) const EXECUTOR: Peer =
     Peer { name: "ProcessPoolExecutor.map", script: "executor.py", single: true };
 
-/// All of them.
+/// All Python pools.
 pub(crate) const ALL: [Peer; 4] = [
     EXECUTOR,
     Peer { name: "multiprocessing.Pool.map", script: "pool.py", single: false },
@@ -34,13 +34,13 @@ pub(crate) const ALL: [Peer; 4] = [
     Peer { name: "joblib", script: "joblib_peer.py", single: false },
 ];
 
-/// A peer that runs.
+/// A running peer.
 pub(crate) struct Running {
-    talker: Talker,
+    client: LineClient,
 }
 
 impl Peer {
-    /// Starts it with so many jobs at hand, or says why it cannot be had.
+    /// Starts the peer, which generates `jobs` jobs in advance; returns the reason if that fails.
     pub(crate) fn start(self, bench: &Bench, jobs: usize) -> std::result::Result<Running, Missing> {
         self.attempt(bench, jobs)
             .map_err(|reason| Missing { peer: self.name.to_owned(), reason: reason.to_string() })
@@ -49,15 +49,15 @@ impl Peer {
     fn attempt(self, bench: &Bench, jobs: usize) -> Result<Running> {
         let script = format!("peers/python/{}", self.script);
         let mut command = Command::new(bench.python()?);
-        let mut talker =
-            Talker::start(command.env("PYTHONDONTWRITEBYTECODE", "1").args([script, jobs.to_string()]))?;
-        match talker.hear()?.split_once(' ') {
-            None => Ok(Running { talker }),
+        let mut client =
+            LineClient::start(command.env("PYTHONDONTWRITEBYTECODE", "1").args([script, jobs.to_string()]))?;
+        match client.receive()?.split_once(' ') {
+            None => Ok(Running { client }),
             Some((_, reason)) => Err(reason.into()),
         }
     }
 
-    /// The chunk size with which it is fastest, by one run of each.
+    /// Returns the fastest chunk size, by one run of each.
     pub(crate) fn best_chunk(self, running: &mut Running, bench: &Bench, jobs: usize) -> Result<usize> {
         let mut best = (f64::INFINITY, 0);
         for chunk in CHUNKS.into_iter().skip(usize::from(self.single)) {
@@ -71,21 +71,21 @@ impl Peer {
 }
 
 impl Running {
-    /// `map` over the first jobs; nanoseconds a job.
+    /// Maps over the first jobs and returns the nanoseconds per job.
     pub(crate) fn map(&mut self, bench: &Bench, jobs: usize, chunk: usize) -> Result<f64> {
         let (time, sum) = self.ask(&format!("map {jobs} {chunk}"))?;
         checked([sum], bench.sum(jobs))?;
         Ok(ns_each(time, jobs))
     }
 
-    /// Submits one job after the other, each when the one before has come back; nanoseconds a job.
+    /// Submits jobs, each after the result of the previous one, and returns the nanoseconds per job.
     pub(crate) fn round_trips(&mut self, jobs: usize) -> Result<f64> {
         let (time, _) = self.ask(&format!("trips {jobs} 0"))?;
         Ok(time.as_nanos() as f64)
     }
 
     fn ask(&mut self, request: &str) -> Result<(Duration, u64)> {
-        let answer = self.talker.ask(request)?;
+        let answer = self.client.ask(request)?;
         let (nanos, sum) = answer.split_once(' ').ok_or_else(|| answer.clone())?;
         Ok((Duration::from_nanos(nanos.parse()?), sum.parse()?))
     }

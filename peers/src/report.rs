@@ -1,25 +1,25 @@
-//! What is found out, as data: the table and the JSON show the same.
+//! Results of the measurements, printed as a table and written as JSON.
 
 use peers::machine;
 use serde::Serialize;
 
 use crate::rounds::Series;
 
-/// All that was measured, and where.
+/// All results, and the machine.
 #[derive(Serialize)]
 pub(crate) struct Report {
-    /// Smaller counts: the figures say nothing.
+    /// Whether small counts were used, so that the figures are not meaningful.
     pub(crate) quick: bool,
     pub(crate) cores: usize,
-    /// The processor, as the system calls it.
+    /// Name of the processor.
     pub(crate) processor: String,
-    /// Before and after: the average number of programs that wanted to run in the last minute.
+    /// Load average of the last minute, before and after the benchmark.
     pub(crate) load: [f64; 2],
     pub(crate) rows: Vec<Row>,
 }
 
 impl Report {
-    /// A report of this machine, without rows.
+    /// Creates a report for this machine without rows.
     pub(crate) fn new(quick: bool) -> Report {
         Report {
             quick,
@@ -31,7 +31,7 @@ impl Report {
     }
 }
 
-/// One question, everybody's figures, and what was wanted.
+/// A question, the results of all contenders, and the goals.
 #[derive(Serialize)]
 pub(crate) struct Row {
     pub(crate) number: &'static str,
@@ -41,11 +41,11 @@ pub(crate) struct Row {
     pub(crate) goals: Vec<Goal>,
     pub(crate) missing: Vec<Missing>,
     pub(crate) notes: Vec<String>,
-    /// Why there are no figures.
+    /// Reason why there are no results.
     pub(crate) error: Option<String>,
 }
 
-/// What one contender's rounds gave.
+/// Statistics of one contender over all rounds.
 #[derive(Serialize)]
 pub(crate) struct Figure {
     pub(crate) name: String,
@@ -55,14 +55,14 @@ pub(crate) struct Figure {
     pub(crate) rounds: usize,
 }
 
-/// A peer that could not be had.
+/// A peer that could not be started.
 #[derive(Clone, Serialize)]
 pub(crate) struct Missing {
     pub(crate) peer: String,
     pub(crate) reason: String,
 }
 
-/// What was wanted of a row, and what it got.
+/// Goal of a row and its result.
 #[derive(Serialize)]
 pub(crate) struct Goal {
     pub(crate) what: String,
@@ -74,7 +74,7 @@ pub(crate) struct Goal {
     pub(crate) verdict: Verdict,
 }
 
-/// Which side of its bounds a figure has to be on.
+/// Direction of the bounds.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Relation {
@@ -82,7 +82,7 @@ pub(crate) enum Relation {
     AtLeast,
 }
 
-/// How a goal was reached.
+/// Whether a goal was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
@@ -92,12 +92,12 @@ pub(crate) enum Verdict {
 }
 
 impl Goal {
-    /// A figure that should be small.
+    /// Creates a goal for a figure that should be small.
     pub(crate) fn at_most(what: &str, got: f64, unit: &'static str, bounds: [f64; 2]) -> Goal {
         Goal::new(what, (got, unit), Relation::AtMost, bounds)
     }
 
-    /// A figure that should be large.
+    /// Creates a goal for a figure that should be large.
     pub(crate) fn at_least(what: &str, got: f64, unit: &'static str, bounds: [f64; 2]) -> Goal {
         Goal::new(what, (got, unit), Relation::AtLeast, bounds)
     }
@@ -118,7 +118,7 @@ impl Goal {
 }
 
 impl Row {
-    /// A row without figures yet.
+    /// Creates a row without results.
     pub(crate) fn new(number: &'static str, what: impl Into<String>, unit: &'static str) -> Row {
         Row {
             number,
@@ -132,36 +132,36 @@ impl Row {
         }
     }
 
-    /// Adds what contenders got.
+    /// Adds the results of contenders.
     pub(crate) fn figures<'a>(mut self, series: impl IntoIterator<Item = &'a Series>) -> Row {
         self.contenders.extend(series.into_iter().map(Figure::of));
         self
     }
 
-    /// Adds what was wanted.
+    /// Adds a goal.
     pub(crate) fn goal(mut self, goal: Goal) -> Row {
         self.goals.push(goal);
         self
     }
 
-    /// Adds peers that could not be had.
+    /// Adds peers that could not be started.
     pub(crate) fn missing(mut self, missing: impl IntoIterator<Item = Missing>) -> Row {
         self.missing.extend(missing);
         self
     }
 
-    /// Adds what a reader has to know.
+    /// Adds a note for the reader.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Row {
         self.notes.push(note.into());
         self
     }
 
-    /// A row that could not be measured.
+    /// Creates a row that could not be measured.
     pub(crate) fn failed(number: &'static str, error: &dyn std::error::Error) -> Row {
         Row { error: Some(error.to_string()), ..Row::new(number, "not measured", "") }
     }
 
-    /// Whether something that must be was not.
+    /// Returns whether a goal was missed.
     pub(crate) fn missed(&self) -> bool {
         self.goals.iter().any(|goal| goal.verdict == Verdict::Missed)
     }

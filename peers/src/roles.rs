@@ -11,7 +11,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::{
     affinity::stay_on,
-    child::Talker,
+    child::LineClient,
     rounds::Result,
     task::{spin, trial},
 };
@@ -37,8 +37,8 @@ pub(crate) fn enter_if_helper() -> Option<ExitCode> {
 }
 
 /// Starts a helper that computes in its only thread.
-pub(crate) fn start_compute_helper() -> Result<Talker> {
-    Talker::start(Command::new("/proc/self/exe").arg(ROLE))
+pub(crate) fn start_helper() -> Result<LineClient> {
+    LineClient::start(Command::new("/proc/self/exe").arg(ROLE))
 }
 
 /// Command of a helper that sends back what it receives and runs on one core.

@@ -15,7 +15,7 @@ use crate::{report::Missing, rounds::Result};
 const ALL: &str = "raw_syscalls:sys_enter";
 const YIELDS: &str = "syscalls:sys_enter_sched_yield";
 
-/// System calls of several processes, all of their threads together.
+/// Numbers of system calls of several processes with all their threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Calls {
     pub(crate) yields: u64,
@@ -33,7 +33,8 @@ pub(crate) enum Counter {
 }
 
 impl Counter {
-    /// The first tool that is installed and may be attached to these processes; otherwise why there is none.
+    /// Returns the first tool that is installed and may be attached to these processes, or the reasons why
+    /// there is none.
     pub(crate) fn find(processes: &[u32]) -> std::result::Result<Counter, Vec<Missing>> {
         let mut missing = Vec::new();
         for counter in [Counter::Perf, Counter::Strace] {
@@ -80,15 +81,15 @@ fn with_perf(processes: &[u32], work: impl FnOnce() -> Result<()>) -> Result<Cal
 
 /// Sends a command to perf and waits for its acknowledgement.
 fn request(perf: &mut Child, replies: &mut BufReader<ChildStdout>, command: &str) -> Result<()> {
-    // In one write: perf takes what it can read at once for the whole command.
+    // In one write: perf expects a whole command in each read.
     perf.stdin.as_mut().ok_or("no input")?.write_all(format!("{command}\n").as_bytes())?;
     match replies.read_line(&mut String::new())? {
-        0 => Err("perf ended early".into()),
+        0 => Err("perf exited early".into()),
         _ => Ok(()),
     }
 }
 
-/// Lines of `COUNT;;EVENT;...` among others.
+/// Parses lines of `COUNT;;EVENT;...` among others.
 fn counts_of_perf(report: &str) -> Result<Calls> {
     let count = |event: &str| -> Result<u64> {
         let line = report.lines().find(|line| line.split(';').nth(2) == Some(event));
@@ -112,7 +113,7 @@ fn with_strace(processes: &[u32], work: impl FnOnce() -> Result<()>) -> Result<C
         let mut line = String::new();
         strace.stderr.read_line(&mut line)?;
         match line.as_str() {
-            "" => return Err("strace ended early".into()),
+            "" => return Err("strace exited early".into()),
             line if line.contains(" attached") => attached += 1,
             line => return Err(cause(line).into()),
         }
@@ -121,7 +122,7 @@ fn with_strace(processes: &[u32], work: impl FnOnce() -> Result<()>) -> Result<C
     counts_of_strace(&strace.finish()?)
 }
 
-/// Rows of `% time, seconds, usecs/call, calls, [errors], syscall`, and a row for the total.
+/// Parses rows of `% time, seconds, usecs/call, calls, [errors], syscall` and a row for the total.
 fn counts_of_strace(report: &str) -> Result<Calls> {
     let row = |line: &str| -> Option<(u64, String)> {
         let columns: Vec<&str> = line.split_whitespace().collect();
@@ -141,9 +142,9 @@ fn counts_of_strace(report: &str) -> Result<Calls> {
     })
 }
 
-/// First line of what a tool has reported.
+/// Returns the first line of the output of a tool.
 fn cause(report: &str) -> String {
-    report.lines().next().unwrap_or("it reported nothing").trim().to_owned()
+    report.lines().next().unwrap_or("no output").trim().to_owned()
 }
 
 /// A tool that runs until it receives SIGINT.
@@ -161,7 +162,7 @@ impl Attached {
         Ok(Attached { child, stderr })
     }
 
-    /// Ends it; returns what it has reported and not yet been read.
+    /// Interrupts the tool and returns the rest of its output.
     fn finish(mut self) -> Result<String> {
         self.interrupt();
         let mut report = String::new();
@@ -170,7 +171,7 @@ impl Attached {
     }
 
     fn interrupt(&mut self) {
-        // Until it has been waited for, its id belongs to no other process.
+        // The id cannot be reused before the process has been waited for.
         if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
             let _ = kill(Pid::from_raw(id), Signal::SIGINT);
         }

@@ -1,23 +1,23 @@
-//! The report for a reader.
+//! Prints the report.
 
 use std::fmt::Write;
 
 use crate::report::{Figure, Goal, Relation, Report, Row, Verdict};
 
-/// What stands above the rows.
+/// Returns the lines above the rows.
 pub(crate) fn head(report: &Report) -> String {
     let Report { cores, processor, load, .. } = report;
     let mut head = format!("{cores} cores, {processor}, load {:.2}\n", load[0]);
     if report.quick {
-        head.push_str("quick: smaller counts, so the figures say little\n");
+        head.push_str("quick: smaller counts, so the figures are not meaningful\n");
     }
     if load[0] > 0.5 {
-        head.push_str("the machine is busy with something else: figures and verdicts are worth less\n");
+        head.push_str("the machine is loaded: figures and verdicts are less reliable\n");
     }
     head
 }
 
-/// One row: the question, what was wanted, everybody's figures, and what is missing.
+/// Returns the lines of a row: the question, the goals, the results, and missing peers.
 pub(crate) fn row(row: &Row) -> String {
     let mut lines = format!("\n{:<4}{}\n", row.number, row.what);
     row.goals.iter().for_each(|goal| line(&mut lines, &goal_line(goal)));
@@ -59,7 +59,7 @@ fn figure_line(figure: &Figure, unit: &str) -> String {
     format!("   {:<43} {median:>20}   {range}", figure.name)
 }
 
-/// Three digits, or all that stand before the point.
+/// Formats a number with three significant digits, or with all digits before the point.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -74,7 +74,7 @@ fn trimmed(digits: &str) -> String {
     digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Digits in groups of three.
+/// Groups digits by three.
 fn thousands(value: i64) -> String {
     let digits = value.to_string();
     let groups: Vec<&str> =
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_long_as_they_are_exact() {
+    fn numbers_have_three_significant_digits() {
         let shown = [0.0, 0.1234, 2.0, 1.05, 49.96, 123.4, 1_000_000.2].map(number);
         assert_eq!(shown, ["0", "0.123", "2", "1.05", "50", "123", "1,000,000"]);
     }

@@ -1,4 +1,4 @@
-//! The jobs that everybody gets: the same in every run and for every contender.
+//! Jobs of the benchmark, the same in each run and for each contender.
 
 use std::{hint::black_box, thread, time::Duration};
 
@@ -7,16 +7,16 @@ use job::Job;
 pub(crate) use peers::numbers::{Numbers, gcd, pairs};
 use serde::{Deserialize, Serialize};
 
-/// One job of the pools of this project. All of its peers call the same functions.
+/// A job for the pools of this project. The peers call the same functions.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// The greatest common divisor by Euclid.
+    /// Returns the greatest common divisor by Euclid's algorithm.
     Gcd(u64, u64),
-    /// So many turns of arithmetic.
+    /// Computes for this many turns.
     Spin(u64),
-    /// The number of divisors, by trying every candidate.
+    /// Returns the number of divisors, by trying all candidates.
     Trial(u64),
-    /// So many microseconds of sleep.
+    /// Sleeps for this many microseconds.
     Sleep(u64),
 }
 
@@ -39,16 +39,17 @@ impl Job for Task {
     }
 }
 
-/// How many divisors a number has.
+/// Returns the number of divisors of a number.
 pub(crate) fn trial(n: u64) -> u64 {
     let n = black_box(n);
     (1..=n).filter(|candidate| n.is_multiple_of(*candidate)).count() as u64
 }
 
-/// Jobs with costs of a heavy tail, in nanoseconds: Pareto of shape 1.1 from 10 us, cut at 100 ms.
+/// Returns heavy-tailed costs in nanoseconds: a Pareto distribution of shape 1.1 from 10 us, capped at 100
+/// ms.
 pub(crate) fn heavy_tailed(count: usize) -> Vec<f64> {
     let mut numbers = Numbers::seeded(1);
-    // The first numbers of a small seed are small.
+    // The first numbers after a small seed are small.
     (0..20).for_each(|_| {
         numbers.next_word();
     });

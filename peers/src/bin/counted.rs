@@ -1,5 +1,5 @@
-//! Fixed programs whose instructions `scripts/count-instructions` counts: one for each room whose work does
-//! not depend on chance, other processes or the time of day.
+//! Deterministic programs whose instructions `scripts/count-instructions` counts: one for each crate whose
+//! work does not depend on randomness, other processes or time.
 
 use std::{collections::VecDeque, env, hint::black_box, process::ExitCode, time::Duration};
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         "sched-deaths" => sched(97),
         "pool-map" => pool_map(),
         "pool-submit" => pool_submit(),
-        _ => Err(format!("there is no program `{program}`").into()),
+        _ => Err(format!("unknown program `{program}`").into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,12 +47,12 @@ impl Job for Sum {
     }
 }
 
-/// Jobs of several sizes, since small numbers take fewer bytes.
+/// Returns jobs of several sizes, since small numbers take fewer bytes.
 fn jobs(count: u64) -> impl Iterator<Item = Sum> {
     (0..count).map(|place| Sum(place, place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (place % 64)))
 }
 
-/// Batches of 256 jobs and of their outcomes, there and back.
+/// Encodes and decodes batches of 256 jobs and of their outcomes.
 fn wire() -> Result {
     const CODEC: CodecKind = CodecKind::Bincode;
     for number in 0..100 {
@@ -76,47 +76,48 @@ fn wire() -> Result {
     Ok(())
 }
 
-/// Four workers, a few thousand submissions of one to five hundred jobs, and a death every so many batches.
+/// Schedules a few thousand submissions of one to five hundred jobs on four workers, with a death every
+/// `deaths_every` batches.
 fn sched(deaths_every: u64) -> Result {
-    let mut world = World { deaths_every, ..World::default() };
+    let mut simulation = Simulation { deaths_every, ..Simulation::default() };
     let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
     let mut first = 0;
     for step in 0..3_000u64 {
         let end = first + 1 + step * 7_919 % 500;
         let jobs = JobRange::new(first, end).ok_or("no jobs")?;
         first = end;
-        world.tell(
+        simulation.handle(
             &mut sched,
             Event::Submitted { jobs, bytes: 16 * jobs.count(), limits: vec![], together: false },
         );
-        world.go_on(&mut sched, 3);
+        simulation.run_events(&mut sched, 3);
     }
     while sched.pending() > 0 {
-        world.go_on(&mut sched, 1);
+        simulation.run_events(&mut sched, 1);
     }
     Ok(())
 }
 
-/// What the scheduler does not know: when things happen, and what comes next.
+/// Simulated workers and clock.
 #[derive(Default)]
-struct World {
+struct Simulation {
     now: u64,
-    news: VecDeque<Event>,
+    pending: VecDeque<Event>,
     batches: u64,
     deaths_every: u64,
 }
 
-impl World {
-    fn tell(&mut self, sched: &mut Sched, event: Event) {
+impl Simulation {
+    fn handle(&mut self, sched: &mut Sched, event: Event) {
         self.now += 10_000;
         for action in sched.handle(MonotonicInstant(self.now), event) {
             match action {
-                Action::Start(worker) => self.news.push_back(Event::Ready(worker)),
+                Action::Start(worker) => self.pending.push_back(Event::Ready(worker)),
                 Action::Send { worker, batch, jobs, .. } => {
                     self.batches += 1;
                     let outcomes = jobs.iter().map(|jobs| jobs.count()).sum();
                     let busy = Duration::from_nanos(500 * outcomes);
-                    self.news.push_back(if self.batches.is_multiple_of(self.deaths_every) {
+                    self.pending.push_back(if self.batches.is_multiple_of(self.deaths_every) {
                         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
                         Event::Died { worker, running: Some((batch, 0)), kept: None, death, memory: false }
                     } else {
@@ -128,16 +129,16 @@ impl World {
         }
     }
 
-    /// Tells some of what has happened meanwhile; time passes if nothing has.
-    fn go_on(&mut self, sched: &mut Sched, events: usize) {
+    /// Delivers pending events to the scheduler, or ticks if there are none.
+    fn run_events(&mut self, sched: &mut Sched, events: usize) {
         for _ in 0..events {
-            let event = self.news.pop_front().unwrap_or(Event::Tick);
-            self.tell(sched, event);
+            let event = self.pending.pop_front().unwrap_or(Event::Tick);
+            self.handle(sched, event);
         }
     }
 }
 
-/// `map` without threads and processes.
+/// Runs `map` without threads and processes.
 fn pool_map() -> Result {
     let serial = Serial::<Sum>::new(());
     for output in serial.map(jobs(20_000)) {
@@ -146,7 +147,7 @@ fn pool_map() -> Result {
     Ok(())
 }
 
-/// `submit` and `result` likewise.
+/// Runs `submit` and `result` without threads and processes.
 fn pool_submit() -> Result {
     let serial = Serial::<Sum>::new(());
     let futures: Vec<JobFuture<Sum>> =

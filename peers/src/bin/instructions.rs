@@ -1,6 +1,6 @@
-//! Counts the instructions of fixed programs and compares them with a committed baseline;
-//! `scripts/count-instructions` builds everything and runs this. Times are noise on a busy machine,
-//! instructions are not.
+//! Counts the instructions of deterministic programs and compares them with a committed baseline;
+//! `scripts/count-instructions` builds everything and runs this program. Unlike times, instruction counts do
+//! not depend on the load of the machine.
 
 use std::{
     collections::BTreeMap,
@@ -18,11 +18,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const BASELINE: &str = "peers/instructions.json";
 
-/// From here on a difference is worth a look; what one run differs from the next is under 0.01 %.
+/// Increase that counts as a regression; the difference between runs is below 0.01 %.
 const TOLERANCE_PERCENT: f64 = 5.0;
 
-/// Each program's name, the file to run, and its arguments; `JOBS` stands for a file of jobs. All have one
-/// thread: those that wait for each other do so now more and now less, which makes 7 % of a whole run.
+/// Name, executable and arguments of each program; `JOBS` stands for a file of jobs. All have one thread:
+/// waiting of several threads for each other varies by 7 % of a whole run.
 const PROGRAMS: [(&str, &str, &[&str]); 6] = [
     ("wire", "counted", &["wire"]),
     ("sched", "counted", &["sched"]),
@@ -32,7 +32,7 @@ const PROGRAMS: [(&str, &str, &[&str]); 6] = [
     ("cli-dry-run", "runner", &["--dry-run", "--quiet", "JOBS"]),
 ];
 
-/// What was counted, and with what: only counts of the same tool can be compared.
+/// Counts of instructions, and the tool that counted them: only counts of the same tool can be compared.
 #[derive(Serialize, Deserialize)]
 struct Counts {
     tool: Tool,
@@ -40,7 +40,7 @@ struct Counts {
     counts: BTreeMap<String, u64>,
 }
 
-/// Who counts.
+/// A tool that counts instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Tool {
@@ -52,9 +52,7 @@ fn main() -> ExitCode {
     let update = env::args().nth(1).is_some_and(|argument| argument == "--update");
     match Tool::find().map(|tool| compare_or_update(tool, update)) {
         None => {
-            eprintln!(
-                "NOTHING WAS COUNTED: there is neither valgrind nor a perf that can count instructions here."
-            );
+            eprintln!("NOT COUNTED: neither valgrind nor a perf that can count instructions is available");
             ExitCode::SUCCESS
         }
         Some(Ok(true)) => ExitCode::SUCCESS,
@@ -66,43 +64,40 @@ fn main() -> ExitCode {
     }
 }
 
-/// False if something takes more instructions than it did.
+/// Returns false if a program takes more instructions than before.
 fn compare_or_update(tool: Tool, update: bool) -> Result<bool> {
     let now = Counts { tool, rustc: rustc(), counts: count_all(tool)? };
     if update {
         fs::write(BASELINE, serde_json::to_string_pretty(&now)? + "\n")?;
         now.counts.iter().for_each(|(name, count)| println!("{name:<14} {count:>12}"));
-        println!("{BASELINE} is written");
+        println!("wrote {BASELINE}");
         return Ok(true);
     }
     let before: Counts = serde_json::from_slice(&fs::read(BASELINE)?)?;
     println!("counted by {tool:?}");
     if before.tool != tool {
-        println!("the baseline was counted by {:?}: nothing to compare with", before.tool);
+        println!("the baseline was counted by {:?} and cannot be compared", before.tool);
         return Ok(true);
     }
     if before.rustc != now.rustc {
-        println!(
-            "the baseline is of {}, this of {}: differences may come from there",
-            before.rustc, now.rustc
-        );
+        println!("the baseline was built by {}, this by {}: counts may differ", before.rustc, now.rustc);
     }
-    // All are shown, also after one that takes more.
+    // All programs are shown, even after a regression.
     let more = now.counts.iter().filter(|(name, count)| !compare(name, **count, before.counts.get(*name)));
     Ok(more.count() == 0)
 }
 
-/// Shows one program; false if it takes more than it did.
+/// Prints one program; returns false if it takes more instructions than before.
 fn compare(name: &str, count: u64, before: Option<&u64>) -> bool {
     let Some(&before) = before else {
-        println!("{name:<14} {count:>12}   new: `scripts/count-instructions --update` and commit");
+        println!("{name:<14} {count:>12}   new: run `scripts/count-instructions --update` and commit");
         return true;
     };
     let percent = 100.0 * (count as f64 / before as f64 - 1.0);
     let verdict = if percent > TOLERANCE_PERCENT {
         "MORE"
     } else if percent < -TOLERANCE_PERCENT {
-        "fewer: `scripts/count-instructions --update` and commit, so that it stays so"
+        "fewer: run `scripts/count-instructions --update` and commit"
     } else {
         "as before"
     };
@@ -126,7 +121,7 @@ fn count_all(tool: Tool) -> Result<BTreeMap<String, u64>> {
     PROGRAMS.iter().map(count).collect()
 }
 
-/// Ten thousand lines, the same everywhere.
+/// Writes a file of ten thousand jobs, the same on each machine.
 fn job_file(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("instructions.jsonl");
     let lines = (0..10_000u64).fold(String::new(), |mut lines, place| {
@@ -140,13 +135,14 @@ fn job_file(folder: &Path) -> Result<PathBuf> {
 }
 
 impl Tool {
-    /// callgrind first: it counts the same on every processor.
+    /// Returns the first available tool. Callgrind is preferred, since its counts do not depend on the
+    /// processor.
     fn find() -> Option<Tool> {
         let works = |tool: &Tool| tool.count(Path::new("/bin/true"), &[]).is_ok();
         [Tool::Callgrind, Tool::Perf].into_iter().find(works)
     }
 
-    /// The instructions of the program in user space, of all its threads.
+    /// Counts the instructions of all threads of a program in user space.
     fn count(self, program: &Path, arguments: &[PathBuf]) -> Result<u64> {
         let mut command = match self {
             Tool::Callgrind => {
@@ -160,24 +156,24 @@ impl Tool {
                 command
             }
         };
-        // What is in the environment would be read, and counted, too.
+        // Reading the environment would also be counted.
         let path = env::var_os("PATH").unwrap_or_default();
         command.arg(program).args(arguments).env_clear().env("PATH", path).env("LC_ALL", "C");
         let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
+        let report = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
-            return Err(format!("{} ended with {}: {said}", program.display(), output.status).into());
+            return Err(format!("{} ended with {}: {report}", program.display(), output.status).into());
         }
-        self.read(&said).ok_or_else(|| format!("no count in: {said}").into())
+        self.read(&report).ok_or_else(|| format!("no count in: {report}").into())
     }
 
-    /// `==1== Collected : 127085`, or `127085,,instructions:u,...`.
-    fn read(self, said: &str) -> Option<u64> {
+    /// Parses `==1== Collected : 127085` or `127085,,instructions:u,...`.
+    fn read(self, report: &str) -> Option<u64> {
         let find = |line: &str| match self {
             Tool::Callgrind => line.split_once("Collected : ")?.1.trim().parse().ok(),
             Tool::Perf => line.split_once(",,instructions:u")?.0.parse().ok(),
         };
-        said.lines().find_map(find)
+        report.lines().find_map(find)
     }
 }
 

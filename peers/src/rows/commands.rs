@@ -1,4 +1,4 @@
-//! Row 15: many programs, started by this command line and by its peers.
+//! Row 15: many programs, started by `runner` and by other tools.
 
 use std::{
     fs::File,
@@ -14,13 +14,13 @@ use crate::{
     rounds::{Contender, Result, alternate},
 };
 
-/// A peer: its name, its command, and how it is had.
+/// Name, command and Debian package of each peer.
 const PEERS: [(&str, &[&str], &str); 2] = [
-    ("xargs -P2 -n1", &["xargs", "-P2", "-n1", "/bin/true"], "Debian's package `findutils`"),
-    ("GNU parallel -j2", &["parallel", "--will-cite", "-j2", "/bin/true"], "Debian's package `parallel`"),
+    ("xargs -P2 -n1", &["xargs", "-P2", "-n1", "/bin/true"], "Debian: findutils"),
+    ("GNU parallel -j2", &["parallel", "--will-cite", "-j2", "/bin/true"], "Debian: parallel"),
 ];
 
-/// The same program again and again.
+/// Measures many runs of the same program.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(200, 20);
     let jobs = Input::of("jobs", &r#"{"op":"command","argv":["/bin/true"]}"#.repeat_lines(count))?;
@@ -37,7 +37,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
             command
         };
         if is_missing(words_of[0]) {
-            let reason = format!("there is no `{}`; {source} has it", words_of[0]);
+            let reason = format!("{} is not installed ({source})", words_of[0]);
             missing.push(Missing { peer: name.to_owned(), reason });
         } else {
             let words = &words;
@@ -59,7 +59,7 @@ pub(super) fn is_missing(program: &str) -> bool {
     command.status().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// A file to read from the start as often as needed.
+/// A temporary file that can be opened repeatedly.
 pub(super) struct Input(PathBuf);
 
 impl Input {

@@ -1,4 +1,4 @@
-/* Answers each line with itself, after as many microseconds of processor time as its argument says. */
+/* Echoes each line after the number of microseconds of processor time given as argument. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

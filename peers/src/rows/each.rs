@@ -1,5 +1,4 @@
-//! Rows 20 to 22: a program of the user's own, kept by `runner each`, and what its peers make of the same
-//! program.
+//! Rows 20 to 22: a user-defined program, run by `runner each` and by other tools.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +19,7 @@ use crate::{
 
 const FILTER: &str = "peers/python/upper.py";
 
-/// A Python filter that flushes each line.
+/// Measures a Python filter that flushes each line.
 pub(crate) fn python(bench: &Bench) -> Result<Vec<Row>> {
     let python = bench.python().unwrap_or_else(|_| "python3".into());
     let (many, few) = (bench.count(1_000_000, 10_000), bench.count(200, 20));
@@ -48,7 +47,7 @@ pub(crate) fn python(bench: &Bench) -> Result<Vec<Row>> {
     ];
     let mut missing = Vec::new();
     if is_missing("parallel") {
-        let reason = "there is no `parallel`; Debian's package `parallel` has it".to_owned();
+        let reason = "parallel is not installed (Debian: parallel)".to_owned();
         missing.push(Missing { peer: "GNU parallel".into(), reason });
     } else {
         for (name, options, input, count) in [
@@ -76,7 +75,7 @@ pub(crate) fn python(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![row.missing(missing)])
 }
 
-/// A program in C that takes 20 us a line.
+/// Measures a program in C that takes 20 us per line.
 pub(crate) fn native(bench: &Bench) -> Result<Vec<Row>> {
     let program = Compiled::new()?;
     let count = bench.count(200_000, 2_000);
@@ -97,7 +96,7 @@ pub(crate) fn native(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("21", what, "ns a line").figures(&series).goal(goal)])
 }
 
-/// Lines without end through a program in C.
+/// Measures peak memory with many lines through a program in C.
 pub(crate) fn memory(bench: &Bench) -> Result<Vec<Row>> {
     let program = Compiled::new()?;
     let count = bench.count(10_000_000, 200_000);
@@ -120,7 +119,7 @@ fn per_line<'a>(name: &str, count: usize, run: impl Fn() -> Result<()> + 'a) -> 
     Contender::new(name, move || Ok(ns_each(timed(&run)?.0, count)))
 }
 
-/// The program in C, which goes when it is no longer needed.
+/// The compiled program in C, removed on drop.
 struct Compiled(PathBuf);
 
 impl Compiled {

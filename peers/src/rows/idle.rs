@@ -1,4 +1,4 @@
-//! Row 13: a pool that has nothing to do.
+//! Row 13: an idle pool.
 
 use std::{thread, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     rounds::{Contender, Result, alternate},
 };
 
-/// The processor time of the parent and of its workers.
+/// Measures the processor time of the parent and its workers.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     const WORKERS: usize = 8;
     let seconds = bench.count(10, 1);
@@ -26,7 +26,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
         .chain([getpid()])
         .collect();
     let run = || {
-        // What the last job has left behind may be tidied up first.
+        // Cleanup after the last job may complete first.
         thread::sleep(Duration::from_millis(100));
         let before = cpu_time(&processes)?;
         thread::sleep(Duration::from_secs(seconds as u64));
@@ -36,7 +36,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let what =
         format!("{WORKERS} idle workers for {seconds} s: processor time of {} processes", processes.len());
     let goal = Goal::at_most("parent and workers", series[0].median(), "ms", [10.0, 0.5]);
-    let note = "the aim is none; the measuring itself takes some of the 0.5 ms";
+    let note = "the aim is 0; the measurement itself takes part of the 0.5 ms";
     Ok(vec![Row::new("13", what, "ms").figures(&series).goal(goal).note(note)])
 }
 

@@ -12,10 +12,11 @@ use crate::{
     task::{Bytes, Load, Output},
 };
 
-/// Jobs in each round.
+/// Number of jobs per round.
 const COUNT: usize = 8;
 
-/// One job is in flight at a time: the time is then that of the copies, whatever the number of cores.
+/// Measures with one job in flight, so that the time is that of the copies, independent of the number of
+/// cores.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let size = bench.count(100_000_000, 0);
     let bytes = Bytes::new(size);
@@ -37,13 +38,13 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("17", what, "ms a job").figures(&series).goal(goal).note(note)])
 }
 
-/// Milliseconds for each of several jobs.
+/// Returns the mean of several jobs in milliseconds.
 fn mean(job: impl Fn() -> Result<Duration>) -> Result<f64> {
     let all: Duration = (0..COUNT).map(|_| job()).sum::<Result<_>>()?;
     Ok(all.as_secs_f64() * 1e3 / COUNT as f64)
 }
 
-/// Checks the result after the time has been taken.
+/// Returns the time of one job; the result is checked after the measurement.
 fn round_trip(pool: &impl Executor<Load>, bytes: &Bytes) -> Result<Duration> {
     let job = Load::Payload { turns: 0, bytes: bytes.clone() };
     let (time, outcome) = timed(|| pool.submit(job)?.take(None).map_err(unresolved))?;

@@ -1,4 +1,4 @@
-//! Row 16: what it costs to count where the time goes.
+//! Row 16: overhead of the time accounting.
 
 use pool::{Executor, ProcessPool};
 
@@ -10,7 +10,7 @@ use crate::{
     task::Task,
 };
 
-/// The same jobs with and without the books kept.
+/// Measures the same jobs with and without time accounting.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let (with, without) = (pool(bench, true)?, pool(bench, false)?);

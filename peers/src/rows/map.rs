@@ -1,4 +1,4 @@
-//! Rows 1 to 3: `map` of cheap jobs, by this pool and by everybody else.
+//! Rows 1 to 3: `map` of cheap jobs by this pool and by others.
 
 use std::{cell::RefCell, collections::VecDeque, hint::black_box, thread};
 
@@ -19,16 +19,16 @@ const RAYON: &str = "rayon";
 const PROCSPAWN: &str = "procspawn";
 const ONE_BY_ONE: &str = "ProcessPoolExecutor.map, chunksize 1";
 
-/// How many jobs the peers get that need far longer for each.
+/// Number of jobs per contender; fewer for the slow ones.
 struct Counts {
     all: usize,
-    /// One message a job.
+    /// Contenders with one message per job.
     one_by_one: usize,
-    /// Python in chunks.
+    /// Python pools with chunks.
     chunks: usize,
 }
 
-/// Everybody in the same rounds.
+/// Measures all contenders in the same rounds.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let counts = Counts {
         all: bench.count(1_000_000, 0),
@@ -43,11 +43,11 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
         map_contender(bench, SERIAL, counts.all, |pairs| Ok(pairs.iter().map(pair_gcd).collect())),
         executor(bench, OURS, &ours, counts.all),
     ];
-    if bench.wants("1") {
+    if bench.includes("1") {
         contenders.push(map_contender(bench, "scoped threads", counts.all, scoped));
         contenders.push(executor(bench, "ThreadPool", &threads, counts.all));
     }
-    if bench.wants("2") {
+    if bench.includes("2") {
         contenders.push(rayon_contender(bench, counts.all)?);
         match procspawn_contender(bench, counts.one_by_one) {
             Ok(contender) => contenders.push(contender),
@@ -56,7 +56,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
         contenders.extend(one_by_one(bench, &counts, &mut missing)?);
     }
     let mut pools = Vec::new();
-    if bench.wants("3") {
+    if bench.includes("3") {
         for peer in python::ALL {
             match in_chunks(peer, bench, &counts)? {
                 Ok(contender) => pools.push(contender),
@@ -74,7 +74,7 @@ fn pair_gcd(&(a, b): &(u64, u64)) -> u64 {
     gcd(a, b)
 }
 
-/// Somebody who makes a vector of results out of a slice of pairs.
+/// Creates a contender from a function that maps pairs to results.
 fn map_contender<'a>(
     bench: &'a Bench,
     name: &str,
@@ -103,7 +103,7 @@ fn executor<'a>(
     })
 }
 
-/// A part of the input for each thread.
+/// Maps with one thread per part of the input.
 fn scoped(pairs: &[(u64, u64)]) -> Result<Vec<u64>> {
     let mut results = vec![0; pairs.len()];
     let part = pairs.len().div_ceil(WORKERS);
@@ -123,15 +123,16 @@ fn rayon_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     Ok(map_contender(bench, RAYON, count, map))
 }
 
-/// It has no `map`, and each job takes descriptors until it is done: so many are under way at a time.
-const UNDER_WAY: usize = 100;
+/// Number of jobs in flight for `procspawn`: it has no `map`, and each job holds descriptors until it
+/// completes.
+const IN_FLIGHT: usize = 100;
 
 fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     let processes = procspawn::Pool::new(WORKERS)?;
     let map = move |pairs: &[(u64, u64)]| {
         let spawn = |&pair: &(u64, u64)| processes.spawn(pair, |(a, b)| gcd(a, b));
-        let mut waiting: VecDeque<_> = pairs.iter().take(UNDER_WAY).map(spawn).collect();
-        let mut rest = pairs.iter().skip(UNDER_WAY);
+        let mut waiting: VecDeque<_> = pairs.iter().take(IN_FLIGHT).map(spawn).collect();
+        let mut rest = pairs.iter().skip(IN_FLIGHT);
         let mut results = Vec::with_capacity(pairs.len());
         while let Some(handle) = waiting.pop_front() {
             results.push(handle.join()?);
@@ -142,7 +143,7 @@ fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     Ok(map_contender(bench, PROCSPAWN, count, map))
 }
 
-/// The standard library's pool as most programs call it.
+/// Creates the contender for the pool of the standard library with its default chunk size.
 fn one_by_one<'a>(
     bench: &'a Bench,
     counts: &Counts,
@@ -160,7 +161,7 @@ fn one_by_one<'a>(
 
 type Named<'a> = (String, Contender<'a>);
 
-/// A Python pool at the chunk size that suits it best.
+/// Creates a contender for a Python pool with its fastest chunk size.
 fn in_chunks<'a>(
     peer: Peer,
     bench: &'a Bench,
@@ -200,7 +201,7 @@ fn rows(
         others.into_iter().partition(|missing| missing.peer == PROCSPAWN);
     let mut rows = Vec::new();
 
-    if bench.wants("1") {
+    if bench.includes("1") {
         let names = [SERIAL, OURS, "ThreadPool", "scoped threads"];
         rows.push(
             row("1", "the serial loop").figures(names.into_iter().filter_map(named)).goal(Goal::at_most(
@@ -211,7 +212,7 @@ fn rows(
             )),
         );
     }
-    if bench.wants("2") {
+    if bench.includes("2") {
         let mut second = row("2", "threads and one message a job")
             .figures([OURS, RAYON, PROCSPAWN, ONE_BY_ONE].into_iter().filter_map(named))
             .note(format!("one message a job: {} jobs", crate::table::number(counts.one_by_one as f64)))
@@ -231,7 +232,7 @@ fn rows(
         }
         rows.push(second);
     }
-    if bench.wants("3") {
+    if bench.includes("3") {
         rows.push(
             third(row("3", "Python's pools in chunks"), series, ours, python)
                 .note(format!("Python: {} jobs", crate::table::number(counts.chunks as f64)))
@@ -242,7 +243,7 @@ fn rows(
     rows
 }
 
-/// The best of the Python pools is the one to beat.
+/// Adds the results of the Python pools; the goal refers to the fastest of them.
 fn third(row: Row, series: &[Series], ours: &Series, python: &[String]) -> Row {
     let pools = series.iter().filter(|series| python.contains(&series.name));
     let best = pools.clone().min_by(|one, other| one.median().total_cmp(&other.median()));

@@ -1,4 +1,4 @@
-//! The questions, one file a theme.
+//! The rows, one module per topic.
 
 mod commands;
 mod each;
@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{bench::Bench, report::Row, rounds::Result};
 
-/// How the rows are called.
+/// Numbers of the rows.
 pub(crate) const NUMBERS: [&str; 23] = [
     "1", "2", "3", "4", "4b", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18",
     "19", "20", "21", "22",
@@ -50,13 +50,13 @@ const GROUPS: [Group; 21] = [
     (&["22"], each::memory),
 ];
 
-/// Measures what was asked for, group by group. One that cannot be measured becomes a row that says why.
+/// Measures the requested rows, group by group. A group that cannot be measured becomes a row with the error.
 pub(crate) fn measure(bench: &Bench) -> impl Iterator<Item = Vec<Row>> {
     GROUPS.into_iter().filter_map(|(numbers, measure)| {
-        let first = numbers.iter().find(|number| bench.wants(number))?;
-        // Peers may panic too, and the other rows are still wanted.
-        let rows =
-            catch_unwind(AssertUnwindSafe(|| measure(bench))).unwrap_or_else(|_| Err("it panicked".into()));
+        let first = numbers.iter().find(|number| bench.includes(number))?;
+        // A peer may panic; the other rows are measured nevertheless.
+        let rows = catch_unwind(AssertUnwindSafe(|| measure(bench)))
+            .unwrap_or_else(|_| Err("the measurement panicked".into()));
         Some(rows.unwrap_or_else(|error| vec![Row::failed(first, error.as_ref())]))
     })
 }

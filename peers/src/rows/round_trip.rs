@@ -1,4 +1,4 @@
-//! Rows 5 and 6: one job at a time, there and back.
+//! Rows 5 and 6: round trips of single jobs.
 
 use std::{cell::RefCell, thread, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     task::{Numbers, Task, gcd},
 };
 
-/// As large as a small job in its batch.
+/// A message of the size of a small job in its batch.
 const MESSAGE: [u8; 24] = [7; 24];
 
-/// The next one as soon as the last one is back.
+/// Measures round trips without pauses in between.
 pub(crate) fn hot(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(20_000, 1_000);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
@@ -61,16 +61,15 @@ fn procspawn_contender(bench: &Bench, count: usize) -> Result<Contender<'_>> {
     }))
 }
 
-/// Parent and worker block between two jobs.
+/// Measures round trips between which parent and worker block.
 ///
-/// Waking a process on the core of the process that wakes it is cheap, so a channel with both ends on one
-/// core is what the pool is compared with. The channel between two cores shows what waking another core
-/// costs.
+/// Waking a process on the core of its waker is cheap, so the pool is compared with a channel with both ends
+/// on one core. A channel between two cores shows the cost of waking another core.
 pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(200, 20);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
     let cores = cores()?;
-    let here = *cores.first().ok_or("there is no core")?;
+    let here = *cores.first().ok_or("no core is available")?;
     let mut contenders = vec![
         Contender::new("ProcessPool", || {
             Ok(median(trips(count, |place| call(&ours, bench, place), pauses())?))
@@ -96,16 +95,16 @@ pub(crate) fn asleep(bench: &Bench) -> Result<Vec<Row>> {
 
 const FAR: &str = "the same, one core for each side";
 
-/// A channel whose ends stay on these cores.
+/// Creates a contender for a channel whose ends are pinned to these cores.
 fn bare_contender<'a>(name: &str, [here, there]: [usize; 2], count: usize) -> Result<Contender<'a>> {
     let mut echo = Echo::start(there)?;
     Ok(Contender::new(name, move || {
         let echo = &mut echo;
         let run =
             move || stay_on(here).and_then(|()| bare_trips(echo, count)).map_err(|error| error.to_string());
-        // In a thread of its own: all others keep their cores.
+        // In a separate thread, so that no other thread is pinned.
         let run = thread::scope(|scope| scope.spawn(run).join());
-        Ok(run.map_err(|_| "it panicked")??)
+        Ok(run.map_err(|_| "the measurement panicked")??)
     }))
 }
 
@@ -118,7 +117,7 @@ fn call(executor: &impl Executor<Task>, bench: &Bench, place: usize) -> Result<u
     executor.submit(Task::Gcd(a, b))?.result(None).map_err(unresolved)
 }
 
-/// The microseconds of each of many calls.
+/// Returns the microseconds of each of `count` calls.
 fn trips(count: usize, call: impl Fn(usize) -> Result<u64>, mut pause: impl FnMut()) -> Result<Vec<f64>> {
     let trip = |place| {
         pause();
@@ -128,7 +127,7 @@ fn trips(count: usize, call: impl Fn(usize) -> Result<u64>, mut pause: impl FnMu
     (0..count).map(trip).collect()
 }
 
-/// The same for everybody, and in no rhythm.
+/// Returns a function that sleeps for a pseudorandom time, the same sequence for each contender.
 fn pauses() -> impl FnMut() {
     let mut numbers = Numbers::seeded(2);
     move || thread::sleep(Duration::from_micros(2000 + numbers.next_word() % 3000))

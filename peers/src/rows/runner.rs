@@ -1,4 +1,4 @@
-//! Rows 9, 10 and 14: the command line as a whole.
+//! Rows 9, 10 and 14: whole runs of the command line.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use crate::{
     table::number,
 };
 
-/// From nothing to the end of one job.
+/// Measures a whole run with one job.
 pub(crate) fn start(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(50, 10);
     let jobs = JobFile::of(bench, 1)?;
@@ -39,14 +39,14 @@ pub(crate) fn start(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("9", what, "ms").figures(&series).goal(goal)])
 }
 
-/// A million jobs from a file.
+/// Measures a million jobs from a file.
 pub(crate) fn throughput(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let jobs = JobFile::of(bench, count)?;
     let sum = bench.sum(count);
     let run = |arguments: &'static [&'static str]| {
         let path = jobs.0.clone();
-        // The results are checked once, for they go nowhere when time is taken.
+        // The results are checked once, since they are discarded during measurements.
         checked(results(quiet(arguments)?.arg(&path))?, sum)?;
         Ok::<_, Box<dyn std::error::Error>>(move || {
             let (time, ()) = timed(|| finish(quiet(arguments)?.arg(&path)))?;
@@ -63,7 +63,7 @@ pub(crate) fn throughput(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("10", what, "ns a job").figures(&series).goal(goal)])
 }
 
-/// Jobs without end.
+/// Measures peak memory with many jobs.
 pub(crate) fn memory(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(10_000_000, 200_000);
     let block = lines(bench, BLOCK);
@@ -82,16 +82,17 @@ pub(crate) fn memory(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("14", what, "MiB").figures(&series).goal(goal)])
 }
 
-/// Number of lines that are written at once.
+/// Number of lines per write.
 pub(super) const BLOCK: usize = 10_000;
 
-/// Writes a text again and again. The exit code of the reader tells when it did not read everything.
+/// Writes a text `count` times. Errors are ignored, since the exit code of the reader reports incomplete
+/// input.
 pub(super) fn feed(input: &mut impl Write, text: &str, count: usize) {
     let _ = (0..count).try_for_each(|_| input.write_all(text.as_bytes()));
 }
 
-/// The peak in MiB, read from the process itself: what the system says at its end is that of its parent's
-/// memory before `exec`, if that was larger.
+/// Returns the peak memory in MiB, read from `/proc` while the process runs: the value that `wait` reports
+/// includes the memory of the parent before `exec`.
 pub(super) fn watch_memory(child: &mut Child) -> Result<f64> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak: f64 = 0.0;
@@ -108,7 +109,7 @@ pub(super) fn watch_memory(child: &mut Child) -> Result<f64> {
     }
 }
 
-/// A file of jobs that goes when it is no longer needed.
+/// A file of jobs, removed on drop.
 struct JobFile(PathBuf);
 
 impl JobFile {
@@ -132,26 +133,29 @@ fn lines(bench: &Bench, count: usize) -> String {
     })
 }
 
-/// The built `runner` next to this program, saying nothing.
+/// Returns a command for the `runner` next to this program, without messages.
 pub(super) fn quiet(arguments: &[&str]) -> Result<Command> {
     let program = env::current_exe()?;
     let runner = program.parent().unwrap_or(Path::new("")).join("runner");
     let mut command = Command::new(runner);
     command.args(arguments).arg("--quiet").stdin(Stdio::null()).stdout(Stdio::null());
-    // Set by the user, they would change what is measured.
+    // If set by the user, they would change the measurement.
     for name in ["RUNNER_WORKERS", "RUNNER_EXECUTOR", "RUNNER_PROGRESS"] {
         command.env_remove(name);
     }
     Ok(command)
 }
 
-/// Runs a program that has to succeed.
+/// Runs a program.
+///
+/// # Errors
+/// If it fails.
 pub(super) fn finish(command: &mut Command) -> Result<()> {
     let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}").into()) }
 }
 
-/// The numbers that `runner` prints.
+/// Returns the results that `runner` prints.
 fn results(command: &mut Command) -> Result<Vec<u64>> {
     let output = command.stdout(Stdio::piped()).output()?;
     let number = |line: &str| -> Result<u64> {

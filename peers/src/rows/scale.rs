@@ -1,4 +1,4 @@
-//! Rows 11 and 12: many jobs, many workers.
+//! Rows 11 and 12: many jobs and many workers.
 
 use crate::{
     bench::{Bench, WORKERS, checked, ns_each, outputs, timed, unresolved, warm_pool},
@@ -9,10 +9,10 @@ use crate::{
 };
 use pool::Executor;
 
-/// Each count, and how often it is repeated in a round: short runs need more.
+/// Numbers of jobs, each with the number of repetitions per round.
 const COUNTS: [(usize, usize); 3] = [(10_000, 50), (1_000_000, 3), (10_000_000, 1)];
 
-/// A job costs the same, however many there are.
+/// Measures whether the cost per job depends on the number of jobs.
 pub(crate) fn counts(bench: &Bench) -> Result<Vec<Row>> {
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
     let contenders = COUNTS.map(|(count, repeats)| {
@@ -32,16 +32,16 @@ pub(crate) fn counts(bench: &Bench) -> Result<Vec<Row>> {
     let medians: Vec<f64> = series.iter().map(|series| series.median()).collect();
     let most = medians.iter().copied().fold(0.0, f64::max);
     let least = medians.iter().copied().fold(f64::INFINITY, f64::min);
-    let goal = Goal::at_most("the dearest against the cheapest", most / least, "times", [1.15, 1.1]);
+    let goal = Goal::at_most("the slowest against the fastest", most / least, "times", [1.15, 1.1]);
     Ok(vec![Row::new("11", "`map` of few and of many gcd jobs", "ns a job").figures(&series).goal(goal)])
 }
 
-/// Without keeping ten million results.
+/// Sums the results without storing them.
 fn summed(pool: &impl Executor<Task>, jobs: impl Iterator<Item = Task>) -> Result<u64> {
     pool.map(jobs).into_iter().try_fold(0, |sum: u64, output| Ok(sum + output.map_err(unresolved)?))
 }
 
-/// Jobs that wait, and workers enough to wait side by side.
+/// Measures waiting jobs on many workers.
 pub(crate) fn workers(bench: &Bench) -> Result<Vec<Row>> {
     const MANY: usize = 64;
     let count = bench.count(64_000, 6_400);

@@ -12,10 +12,10 @@ use crate::{
     task::{Task, spin},
 };
 
-/// What the caller of row 4b computes between two jobs, in nanoseconds.
+/// Duration of the caller's computation between two jobs in row 4b, in nanoseconds.
 const BETWEEN_NS: f64 = 500.0;
 
-/// A million, then all results.
+/// Measures a million submits followed by all results.
 pub(crate) fn at_once(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let ours = warm_pool(WORKERS, bench.jobs(20_000))?;
@@ -30,7 +30,7 @@ pub(crate) fn at_once(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("4", what, "ns a job").figures(&series).goal(goal)])
 }
 
-/// The caller has something else to do, too.
+/// Measures submits of a caller that computes in between.
 pub(crate) fn between(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let turns = bench.calibration().spin_turns(BETWEEN_NS);
@@ -53,7 +53,7 @@ pub(crate) fn between(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("4b", what, "ns a job").figures(&series).goal(goal)])
 }
 
-/// The same number of jobs from one thread and from four.
+/// Measures the same number of submits from one thread and from four.
 pub(crate) fn from_threads(bench: &Bench) -> Result<Vec<Row>> {
     const THREADS: usize = 4;
     let count = bench.count(1_000_000, 0);
@@ -75,7 +75,7 @@ pub(crate) fn from_threads(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("18", what, "ns a job").figures(&series).goal(goal)])
 }
 
-/// An equal share of the jobs for each thread, which submits all of them and then waits for their results.
+/// Distributes the jobs over threads, each of which submits its share and then waits for the results.
 fn results_of_threads(
     executor: &impl Executor<Task>,
     pairs: &[(u64, u64)],
@@ -88,7 +88,7 @@ fn results_of_threads(
                 results(executor, jobs, 0).map_err(|error| error.to_string())
             })
         });
-        // All threads have to be started before the first is waited for.
+        // All threads have to be started before the first is joined.
         let running: Vec<_> = shares.collect();
         let mut all = Vec::with_capacity(pairs.len());
         for thread in running {

@@ -1,4 +1,4 @@
-//! Row 19: system calls of a pool that is busy with short jobs.
+//! Row 19: system calls of a pool with short jobs.
 
 use std::cell::RefCell;
 
@@ -12,8 +12,8 @@ use crate::{
     table::number,
 };
 
-/// Calls of the parent and its workers together. A `sched_yield` of a thread that polls wakes no process, so
-/// yields are shown apart.
+/// Counts the system calls of the parent and its workers. Calls of `sched_yield` by polling threads wake no
+/// process and are reported separately.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.count(1_000_000, 0);
     let sum = bench.sum(count);

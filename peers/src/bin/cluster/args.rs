@@ -8,19 +8,19 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "scripts/bench-cluster")]
 pub(crate) struct Args {
-    /// Rounds in each of which everybody runs once
+    /// Number of rounds; each contender runs once per round
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
 
-    /// A hundredth of the jobs: whether everything can be measured, not how fast it is
+    /// Use a hundredth of the jobs, to check that everything can be measured
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// The interpreter of the Python peers; the script fills it in
+    /// Interpreter of the Python peers; set by the script
     #[arg(long, value_name = "PATH", hide = true)]
     pub(crate) python: Option<PathBuf>,
 
-    /// Why there is none
+    /// Reason why there is no interpreter; set by the script
     #[arg(long, value_name = "REASON", hide = true, default_value = "no interpreter was named")]
     pub(crate) no_python: String,
 }

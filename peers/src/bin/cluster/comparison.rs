@@ -1,4 +1,4 @@
-//! What is compared: the cluster with everybody else who does the same jobs.
+//! Compares the cluster with other ways to run the same jobs.
 
 use peers::rounds::{Contender, Result, Series, alternate};
 
@@ -8,29 +8,29 @@ use crate::{
     python::Peer,
 };
 
-/// How long the longer jobs are.
+/// Duration of the longer jobs in seconds.
 const SECONDS: f64 = 0.01;
 
-/// Everybody's figures for one kind of job.
+/// Results of all contenders for one kind of job.
 pub(crate) struct Comparison {
     pub(crate) what: &'static str,
-    /// The cluster comes first.
+    /// The first line is that of the cluster.
     pub(crate) lines: Vec<Line>,
 }
 
-/// One contender.
+/// Result of one contender.
 pub(crate) struct Line {
-    /// The jobs of a round.
+    /// Number of jobs per round.
     pub(crate) jobs: usize,
-    /// Jobs a second, round by round.
+    /// Jobs per second in each round.
     pub(crate) speeds: Series,
-    /// The cluster's speed divided by this one's: the middle of all rounds.
+    /// Speed of the cluster divided by that of this contender, median of all rounds.
     pub(crate) ratio: f64,
-    /// What the ratio must be at least.
+    /// Required minimum of the ratio.
     pub(crate) required: Option<f64>,
 }
 
-/// Somebody who does jobs, and says in how many seconds.
+/// A contender that runs jobs and returns the seconds that they took.
 struct Entry<'a> {
     name: String,
     jobs: usize,
@@ -45,13 +45,13 @@ impl<'a> Entry<'a> {
 }
 
 impl Line {
-    /// Whether it is not what it must be.
+    /// Returns whether the ratio is below its required minimum.
     pub(crate) fn missed(&self) -> bool {
         self.required.is_some_and(|required| self.ratio < required)
     }
 }
 
-/// Jobs that are nothing beside what it takes to carry them.
+/// Compares jobs that take less time than their transport.
 pub(crate) fn tiny(cluster: &Cluster, peers: &[Peer], jobs: &Jobs, rounds: usize) -> Result<Comparison> {
     let mut entries = ours(cluster, jobs, None);
     for peer in peers {
@@ -69,7 +69,7 @@ pub(crate) fn tiny(cluster: &Cluster, peers: &[Peer], jobs: &Jobs, rounds: usize
     compare("one gcd of 22 bits", entries, rounds)
 }
 
-/// Jobs that are worth the way.
+/// Compares jobs that take longer than their transport.
 pub(crate) fn longer(cluster: &Cluster, peers: &[Peer], jobs: &Jobs, rounds: usize) -> Result<Comparison> {
     let mut entries = ours(cluster, jobs, Some(0.9));
     for peer in peers {
@@ -79,7 +79,7 @@ pub(crate) fn longer(cluster: &Cluster, peers: &[Peer], jobs: &Jobs, rounds: usi
     compare("10 ms of adding", entries, rounds)
 }
 
-/// The file for [`longer`].
+/// Writes the jobs for [`longer`].
 pub(crate) fn longer_jobs(folder: &std::path::Path, count: usize) -> Result<Jobs> {
     Jobs::sums(folder, count, SECONDS)
 }
@@ -97,7 +97,7 @@ fn compare(what: &'static str, entries: Vec<Entry<'_>>, rounds: usize) -> Result
     let contender =
         |Entry { name, jobs, mut run, .. }| Contender::new(name, move || Ok(jobs as f64 / run()?));
     let series = alternate(entries.into_iter().map(contender).collect(), rounds)?;
-    let cluster = series.first().cloned().ok_or("nobody was measured")?;
+    let cluster = series.first().cloned().ok_or("no contender was measured")?;
     let line = |(speeds, (jobs, required)): (Series, _)| {
         let ratio = cluster.against(&speeds);
         Line { jobs, speeds, ratio, required }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_is_compared_with_everybody_by_jobs_a_second() {
+    fn speeds_are_compared_with_the_first_contender() {
         let entries = vec![
             Entry::new("first", 100, || Ok(1.0)),
             Entry { required: Some(20.0), ..Entry::new("second", 30, || Ok(3.0)) },

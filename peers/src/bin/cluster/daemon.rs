@@ -1,4 +1,4 @@
-//! Programs that serve until they are ended.
+//! Background programs.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,13 +8,13 @@ use std::{
 
 use peers::rounds::Result;
 
-/// A program that serves, and is killed at the end: nothing is at stake then.
+/// A background program that is killed on drop.
 pub(crate) struct Daemon {
     child: Child,
 }
 
 impl Daemon {
-    /// Starts it and waits for these words on its standard error; the line in which they were.
+    /// Starts a program, waits for a line with `words` on its standard error, and returns that line.
     pub(crate) fn start(command: &mut Command, words: &str) -> Result<(Daemon, String)> {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|error| format!("{}: {error}", command.get_program().display()))?;
@@ -25,12 +25,12 @@ impl Daemon {
         for line in lines.by_ref() {
             last = line?;
             if last.contains(words) {
-                // Somebody has to read on, or the program would wait for that one day.
+                // Reads on, since the program would block on a full pipe.
                 thread::spawn(move || lines.for_each(drop));
                 return Ok((daemon, last));
             }
         }
-        Err(format!("{} ended: {last}", command.get_program().display()).into())
+        Err(format!("{} exited: {last}", command.get_program().display()).into())
     }
 }
 

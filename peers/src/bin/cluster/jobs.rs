@@ -1,4 +1,4 @@
-//! The jobs, as files for `runner`, and the bytes that have to come back.
+//! Files of jobs for `runner`, and their expected output.
 
 use std::{
     fmt::Write as _,
@@ -16,7 +16,7 @@ use peers::{
     rounds::Result,
 };
 
-/// A file of jobs.
+/// A file of jobs with its expected output.
 pub(crate) struct Jobs {
     pub(crate) count: usize,
     input: PathBuf,
@@ -24,13 +24,13 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// One gcd of two numbers of 22 bits each, some 50 ns of work.
+    /// Writes `gcd` jobs for numbers of 22 bits, which take about 50 ns each.
     pub(crate) fn tiny(folder: &Path, count: usize) -> Result<Jobs> {
         let job = |(a, b)| (format!(r#"{{"op":"gcd","a":{a},"b":{b}}}"#), gcd(a, b));
         Jobs::write(folder.join("tiny.jsonl"), pairs(count).into_iter().map(job))
     }
 
-    /// Sums by the plain loop, of so many summands that each takes this long on one core of this machine.
+    /// Writes `sum` jobs by the plain loop that take `seconds` each on one core of this machine.
     pub(crate) fn sums(folder: &Path, count: usize, seconds: f64) -> Result<Jobs> {
         let n = Pace::of(add).turns(seconds * 1e9);
         let job = |_| (format!(r#"{{"op":"sum","n":{n},"method":"trial"}}"#), total(n));
@@ -48,8 +48,10 @@ impl Jobs {
         Ok(Jobs { count, input, expected })
     }
 
-    /// Seconds from the start of this call of `runner` to its end, unless it prints something else than it
-    /// should: a fast wrong answer is no answer.
+    /// Runs `runner` on the jobs and returns its duration in seconds.
+    ///
+    /// # Errors
+    /// If it fails or its output is wrong.
     pub(crate) fn time(&self, command: &mut Command) -> Result<f64> {
         let output = self.input.with_extension("results");
         command.arg(&self.input).stdout(File::create(&output)?);
@@ -66,12 +68,12 @@ impl Jobs {
     }
 }
 
-/// 1 + 2 + ... + n.
+/// Returns 1 + 2 + ... + n.
 pub(crate) fn total(n: u64) -> u64 {
     n * (n + 1) / 2
 }
 
-/// The work of a job of [`Jobs::sums`].
+/// Performs the work of a job of [`Jobs::sums`].
 fn add(n: u64) -> u64 {
     let Ok(mut context) = Context::start(Limits { max_result: u64::MAX, ..Limits::default() });
     let value = Builtin::Sum { n: n.into(), method: Method::Trial }.run(&mut context);
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_prints_something_else_has_no_time() {
+    fn wrong_output_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = Jobs::write(folder.path().join("one"), [("a job".to_owned(), 7)].into_iter()).unwrap();
         let echo = |text: &str| jobs.time(Command::new("sh").args(["-c", &format!("echo '{text}'")]));

@@ -1,8 +1,6 @@
-//! Measures the cluster beside the local pool, Ray and Dask; `scripts/bench-cluster` builds and runs it.
-//!
-//! A real server with two nodes of one worker each, on this machine: first tiny jobs, of which what counts is
-//! how many are carried, then jobs of 10 ms, of which what counts is how little that costs. Results are
-//! checked.
+//! Compares the cluster with the local pool, Ray and Dask; `scripts/bench-cluster` builds and runs this
+//! program. Uses a server with two nodes of one worker each on this machine: tiny jobs measure the throughput
+//! of the transport, jobs of 10 ms its overhead. Results are checked.
 
 mod args;
 mod cluster;
@@ -27,8 +25,8 @@ use crate::{
 
 type Compare = fn(&Cluster, &[Peer], &Jobs, usize) -> Result<Comparison>;
 
-/// 2: something could not be measured or was wrong; 1: something that must be was not; of a quick run only
-/// the first.
+/// Exits with 2 if a measurement failed or a result was wrong, and with 1 if a requirement was missed, except
+/// in quick runs.
 fn main() -> ExitCode {
     let args = Args::parse();
     match measure(&args) {
@@ -41,19 +39,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures and shows; whether something was missed.
+/// Measures and prints; returns whether a requirement was missed.
 fn measure(args: &Args) -> Result<bool> {
     print!("{}", table::head(args, machine::load(), &server_version()?));
     let (rounds, part) = (usize::from(args.rounds), if args.quick { 100 } else { 1 });
     let folder = tempfile::tempdir()?;
-    // Before anything else runs that could disturb the finding of their length.
+    // Calibrated before other programs run that could disturb it.
     let longer_jobs = longer_jobs(folder.path(), 1_000 / part)?;
     let tiny_jobs = Jobs::tiny(folder.path(), 1_000_000 / part)?;
     let cluster = Cluster::start(folder.path())?;
     let peers = python::start(args, folder.path());
     peers.iter().for_each(|peer| print!("{}", table::peer(peer)));
     let peers: Vec<_> = peers.into_iter().flatten().collect();
-    // Workers are started by their first jobs; the peers have had theirs.
+    // The first jobs start the workers; the peers have already run jobs.
     cluster.run(&tiny_jobs)?;
     let mut missed = false;
     for (compare, jobs) in [(tiny as Compare, &tiny_jobs), (longer, &longer_jobs)] {

@@ -1,32 +1,32 @@
-//! Ray and Dask: one process each, which keeps its workers warm and is asked for one run at a time.
+//! Ray and Dask: one process each that keeps its workers running and performs one run per request.
 
 use std::{cell::RefCell, path::Path, process::Command};
 
 use peers::{
-    child::Talker,
+    child::LineClient,
     numbers::{gcd, pairs},
     rounds::Result,
 };
 
 use crate::{args::Args, jobs::total};
 
-/// The pairs that a peer has at hand.
+/// Number of pairs that a peer generates in advance.
 const PAIRS: usize = 1_000_000;
 
-/// A peer that runs.
+/// A running peer.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) version: String,
-    talker: RefCell<Talker>,
+    client: RefCell<LineClient>,
 }
 
-/// A peer that could not be had, and why.
+/// A peer that could not be started, and the reason.
 pub(crate) struct Missing {
     pub(crate) name: &'static str,
     pub(crate) reason: String,
 }
 
-/// Starts both; what they store goes into this folder.
+/// Starts both peers, with their temporary files in `folder`.
 pub(crate) fn start(args: &Args, folder: &Path) -> [std::result::Result<Peer, Missing>; 2] {
     [("Ray", "ray_peer.py"), ("Dask", "dask_peer.py")].map(|(name, script)| {
         let peer = Peer::start(name, script, args, folder);
@@ -40,29 +40,29 @@ impl Peer {
         let mut command = Command::new(python);
         command.args([format!("peers/python/{script}"), PAIRS.to_string()]);
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("TMPDIR", folder);
-        // It would tell its makers that it is used.
+        // Disables usage statistics.
         command.env("RAY_USAGE_STATS_ENABLED", "0");
-        let mut talker = Talker::start(&mut command)?;
-        let hello = talker.hear()?;
+        let mut client = LineClient::start(&mut command)?;
+        let hello = client.receive()?;
         let version = hello.strip_prefix("version ").ok_or_else(|| reason(&hello))?.to_owned();
-        match talker.hear()?.as_str() {
-            "ready" => Ok(Peer { name, version, talker: RefCell::new(talker) }),
+        match client.receive()?.as_str() {
+            "ready" => Ok(Peer { name, version, client: RefCell::new(client) }),
             other => Err(reason(other).into()),
         }
     }
 
-    /// Seconds for so many gcds, so many of them in a task.
+    /// Returns the seconds for `count` gcds, `in_task` of them per task.
     pub(crate) fn gcds(&self, count: usize, in_task: usize) -> Result<f64> {
         let expected = pairs(count).into_iter().map(|(a, b)| u128::from(gcd(a, b))).sum();
         self.ask(&format!("map {count} {in_task}"), expected)
     }
 
-    /// Seconds for so many sums of 1 to n.
+    /// Returns the seconds for `count` sums of 1 to n.
     pub(crate) fn sums(&self, count: usize, n: u64) -> Result<f64> {
         self.ask(&format!("totals {count} {n}"), count as u128 * u128::from(total(n)))
     }
 
-    /// How many gcds take some three seconds, by one run of fewer.
+    /// Estimates the number of gcds that take about three seconds.
     pub(crate) fn gcds_in_turn(&self, in_task: usize) -> Result<usize> {
         let tasks = 1000;
         let count = tasks * in_task;
@@ -70,8 +70,8 @@ impl Peer {
         Ok(((tasks_in_turn / 1000.0).round().max(1.0) as usize * count).min(PAIRS))
     }
 
-    /// How many numbers this interpreter adds up in so many seconds; the fastest attempt is the one that
-    /// nobody disturbed.
+    /// Returns the number of summands that this interpreter adds up in `seconds`, by the fastest of ten
+    /// attempts.
     pub(crate) fn summands(&self, seconds: f64) -> Result<u64> {
         const N: u64 = 200_000;
         let attempt = |_| self.ask(&format!("alone 1 {N}"), total(N).into());
@@ -80,9 +80,12 @@ impl Peer {
         Ok((N as f64 * seconds / fastest) as u64)
     }
 
-    /// Seconds by its own clock, if the results add up to what they should.
+    /// Sends a request and returns the seconds by the peer's clock.
+    ///
+    /// # Errors
+    /// If the sum of the results is wrong.
     fn ask(&self, request: &str, expected: u128) -> Result<f64> {
-        let answer = self.talker.borrow_mut().ask(request)?;
+        let answer = self.client.borrow_mut().ask(request)?;
         let (nanos, sum) = answer.split_once(' ').ok_or_else(|| answer.clone())?;
         match sum.parse::<u128>()? {
             sum if sum == expected => Ok(nanos.parse::<f64>()? / 1e9),

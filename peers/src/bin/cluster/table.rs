@@ -1,4 +1,4 @@
-//! The figures for a reader, as a table that can also go into a document.
+//! Prints the results as Markdown tables.
 
 use std::fmt::Write;
 
@@ -10,22 +10,22 @@ use crate::{
     python::{Missing, Peer},
 };
 
-/// What stands above the tables: `load` is that of the machine before anything was started.
+/// Returns the lines above the tables; `load` was measured before the benchmark started.
 pub(crate) fn head(args: &Args, load: f64, server: &str) -> String {
     let medians =
         if args.rounds == 1 { "1 round".into() } else { format!("medians of {} rounds", args.rounds) };
     let (cores, processor) = (pool::available_cores(), machine::processor());
     let mut head = format!("{cores} cores, {processor}, load {load:.2}; {server}; {medians}\n");
     if args.quick {
-        head.push_str("quick: a hundredth of the jobs, so the figures say little\n");
+        head.push_str("quick: a hundredth of the jobs, so the figures are not meaningful\n");
     }
     if load > 0.5 {
-        head.push_str("the machine is busy with something else: the figures are worth less\n");
+        head.push_str("the machine is loaded: the figures are less reliable\n");
     }
     head
 }
 
-/// A peer that there is, or why there is none.
+/// Returns the line for a peer: its version, or why it is missing.
 pub(crate) fn peer(peer: &Result<Peer, Missing>) -> String {
     match peer {
         Ok(Peer { name, version, .. }) => format!("{name} {version}\n"),
@@ -33,10 +33,11 @@ pub(crate) fn peer(peer: &Result<Peer, Missing>) -> String {
     }
 }
 
-/// A table.
+/// Returns the table of a comparison.
 pub(crate) fn comparison(comparison: &Comparison) -> String {
     let mut table = format!(
-        "\n| {} | jobs | jobs/s | least to most | cluster / this | required | |\n|---|---:|---:|---:|---:|---:|---|\n",
+        "\n| {} | jobs | jobs/s | least to most | cluster / this | required | |\n\
+         |---|---:|---:|---:|---:|---:|---|\n",
         comparison.what
     );
     for (place, line) in comparison.lines.iter().enumerate() {
@@ -60,7 +61,7 @@ fn row(line: &Line, is_cluster: bool) -> String {
     format!("| {name} | {jobs} | {median:.0} | {range} | {ratio} | {required} | {verdict} |")
 }
 
-/// As many digits as tell something.
+/// Formats a ratio with its significant digits.
 fn digits(ratio: f64) -> String {
     match ratio {
         ..10.0 => format!("{ratio:.3}"),
@@ -75,11 +76,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_tells_the_middle_the_range_and_the_verdict() {
-        let speeds = Series { name: "somebody".to_owned(), figures: vec![90.0, 110.4, 100.2] };
+    fn a_row_has_median_range_and_verdict() {
+        let speeds = Series { name: "a peer".to_owned(), figures: vec![90.0, 110.4, 100.2] };
         let line = Line { jobs: 7, speeds, ratio: 0.89, required: Some(0.9) };
-        assert_eq!(row(&line, false), "| somebody | 7 | 100 | 90 to 110 | 0.890 | >= 0.9 | MISSED |");
+        assert_eq!(row(&line, false), "| a peer | 7 | 100 | 90 to 110 | 0.890 | >= 0.9 | MISSED |");
         let line = Line { ratio: 123.4, ..line };
-        assert_eq!(row(&line, false), "| somebody | 7 | 100 | 90 to 110 | 123 | >= 0.9 | met |");
+        assert_eq!(row(&line, false), "| a peer | 7 | 100 | 90 to 110 | 123 | >= 0.9 | met |");
     }
 }

@@ -1,7 +1,6 @@
-//! Who factors, on one core: this project, PARI, and coreutils.
-//!
-//! This project reads each number from its digits and writes its factors; PARI has the numbers in its memory
-//! and does not print; what `factor` takes for nothing at all is taken off.
+//! Contenders for factoring on one core: this project, PARI, and coreutils. This project parses each number
+//! and formats its factors; PARI has the numbers in memory and does not print; the time of `factor` for empty
+//! input is subtracted.
 
 use std::{
     cell::RefCell,
@@ -12,57 +11,57 @@ use std::{
 };
 
 use peers::{
-    child::Talker,
+    child::LineClient,
     rounds::{Contender, Result, Series, alternate, median},
 };
 
 use crate::numbers::Kind;
 
-/// PARI's calculator.
+/// The calculator of PARI.
 pub(crate) struct Pari {
-    talker: RefCell<Talker>,
+    client: RefCell<LineClient>,
 }
 
 impl Pari {
-    /// Starts it.
+    /// Starts the calculator.
     pub(crate) fn start() -> std::result::Result<Pari, String> {
-        let missing = "there is no `gp`; Debian's package `pari-gp` has it";
+        let missing = "PARI: gp is not installed (Debian: pari-gp)";
         let mut command = Command::new("gp");
         command.args(["--quiet", "--fast", "--default", "colors=no"]).env("TERM", "dumb");
-        let mut talker = Talker::start(&mut command).map_err(|_| missing.to_owned())?;
-        let ready = talker.ask("print(1)");
+        let mut client = LineClient::start(&mut command).map_err(|_| missing.to_owned())?;
+        let ready = client.ask("print(1)");
         ready.map_err(|_| missing.to_owned())?;
-        Ok(Pari { talker: RefCell::new(talker) })
+        Ok(Pari { client: RefCell::new(client) })
     }
 
-    /// Seconds, and the sum of all prime factors modulo 2^64.
+    /// Returns the seconds and the sum of all prime factors modulo 2^64.
     fn factor(&self, numbers: &[u128]) -> Result<(f64, u64)> {
-        let mut talker = self.talker.borrow_mut();
+        let mut client = self.client.borrow_mut();
         let list = numbers.iter().map(u128::to_string).collect::<Vec<_>>().join(",");
-        talker.ask(&format!("v = [{list}]; s = 0; print(#v)"))?;
+        client.ask(&format!("v = [{list}]; s = 0; print(#v)"))?;
         let start = Instant::now();
-        let sum = talker
+        let sum = client
             .ask("for (i = 1, #v, f = factor(v[i]); if (#f~, s += f[,1]~ * f[,2])); print(s % 2^64)")?;
         Ok((start.elapsed().as_secs_f64(), sum.parse()?))
     }
 }
 
-/// The `factor` of coreutils, by its version.
+/// Returns the version of the `factor` of coreutils.
 pub(crate) fn find_factor() -> std::result::Result<String, String> {
-    let missing = || "there is no `factor` of coreutils".to_owned();
+    let missing = || "factor of coreutils is not installed".to_owned();
     let output = Command::new("factor").arg("--version").output().map_err(|_| missing())?;
     let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
     if version.contains("coreutils") { Ok(version) } else { Err(missing()) }
 }
 
-/// Microseconds a number, in turns.
+/// Measures the microseconds per number of all contenders in turns.
 pub(crate) fn measure(
     kind: &Kind,
     pari: Option<&Pari>,
     factor: Option<&String>,
     rounds: usize,
 ) -> Result<Vec<Series>> {
-    // This also warms up: curves' plans are made once in the life of a process.
+    // This also warms up: plans for elliptic curves are computed once per process.
     let batches: &Vec<Batch> = &kind.numbers(rounds).into_iter().map(Batch::new).collect();
     let per_number = |seconds: f64| seconds * 1e6 / kind.per_round as f64;
     let mut contenders = vec![in_turns("runner", batches, move |numbers| Ok(ours(numbers)), per_number)];
@@ -75,13 +74,13 @@ pub(crate) fn measure(
     Ok(alternate(contenders, rounds)?)
 }
 
-/// Microseconds for the number in the middle, each of them timed on its own.
+/// Returns the median of the microseconds per number, each of them timed separately.
 pub(crate) fn middle(kind: &Kind, rounds: usize) -> f64 {
     let numbers = kind.numbers(rounds).into_iter().flatten();
     median(numbers.map(|number| ours(&[number]).0 * 1e6).collect())
 }
 
-/// Goes through the batches; everybody has to find the same factors.
+/// Creates a contender that runs one batch per round and checks the factors.
 fn in_turns<'a>(
     name: &str,
     batches: &'a [Batch],
@@ -99,10 +98,10 @@ fn in_turns<'a>(
     })
 }
 
-/// The numbers of a round.
+/// Numbers of a round.
 struct Batch {
     numbers: Vec<u128>,
-    /// Of all their prime factors, modulo 2^64.
+    /// Sum of all prime factors modulo 2^64.
     sum: u64,
 }
 
@@ -112,13 +111,13 @@ impl Batch {
     }
 }
 
-/// From text to text.
+/// Factors the numbers with this project, from text to text.
 fn ours(numbers: &[u128]) -> (f64, u64) {
     let lines: Vec<String> = numbers.iter().map(u128::to_string).collect();
     let start = Instant::now();
     let mut text = String::new();
     for line in &lines {
-        let factors = numtheory::factor(&line.parse().expect("digits")).expect("it is not 0");
+        let factors = numtheory::factor(&line.parse().expect("not a number")).expect("the number is 0");
         // Writing to a string does not fail.
         let _ = write!(text, "{line}:");
         for factor in &factors {
@@ -126,10 +125,10 @@ fn ours(numbers: &[u128]) -> (f64, u64) {
         }
         text.push('\n');
     }
-    (start.elapsed().as_secs_f64(), sum_of(&text).expect("these are numbers"))
+    (start.elapsed().as_secs_f64(), sum_of(&text).expect("not numbers"))
 }
 
-/// The program, less what it takes to start.
+/// Factors the numbers with `factor`, without the time for its start.
 fn theirs(numbers: &[u128]) -> Result<(f64, u64)> {
     let input: String = numbers.iter().map(|number| format!("{number}\n")).collect();
     let (nothing, _) = run_factor("")?;
@@ -137,7 +136,7 @@ fn theirs(numbers: &[u128]) -> Result<(f64, u64)> {
     Ok((seconds - nothing, sum_of(&output)?))
 }
 
-/// The sum of what stands behind the colons, modulo 2^64.
+/// Returns the sum of the factors, which follow the colons, modulo 2^64.
 fn sum_of(lines: &str) -> Result<u64> {
     let factors = lines.lines().flat_map(|line| line.split_whitespace().skip(1));
     Ok(factors
@@ -154,7 +153,7 @@ fn run_factor(input: &str) -> Result<(f64, String)> {
         child.wait_with_output()
     })?;
     if !output.status.success() {
-        return Err(format!("it ended with {}", output.status).into());
+        return Err(format!("factor failed: {}", output.status).into());
     }
     Ok((start.elapsed().as_secs_f64(), String::from_utf8(output.stdout)?))
 }

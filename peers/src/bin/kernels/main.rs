@@ -1,8 +1,6 @@
-//! Measures the factoring of numbers against PARI and coreutils' `factor`; `scripts/bench-factor` builds and
-//! runs it.
-//!
-//! First single-threaded, by the kind of number; then whole pipelines, `factor` and `runner factor` on the
-//! same text. Results are compared.
+//! Compares factoring with PARI and `factor` of coreutils; `scripts/bench-factor` builds and runs this
+//! program. Measures first on one core by the kind of number, then `factor` and `runner factor` on the same
+//! text. Results are compared.
 
 mod contenders;
 mod numbers;
@@ -14,15 +12,15 @@ use std::process::ExitCode;
 use clap::Parser;
 use peers::rounds::Result;
 
-/// Measures factoring against PARI and coreutils
+/// Compares factoring with PARI and coreutils
 #[derive(Debug, Parser)]
 #[command(name = "scripts/bench-factor")]
 struct Args {
-    /// Rounds in each of which everybody runs once, each on other numbers
+    /// Number of rounds; each contender runs once per round, on other numbers in each
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
 
-    /// A tenth of the numbers: whether everything can be measured, not how fast it is
+    /// Use a tenth of the numbers, to check that everything can be measured
     #[arg(long)]
     quick: bool,
 }

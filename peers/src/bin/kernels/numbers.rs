@@ -1,17 +1,18 @@
-//! The numbers: the same in every run.
+//! The numbers to factor, the same in each run.
 
-/// One kind of number.
+/// A kind of number.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// How many there are in a round.
+    /// Count per round.
     pub(crate) per_round: usize,
-    /// Whether `factor` does them in less than milliseconds.
+    /// Whether `factor` takes less than a millisecond for each.
     pub(crate) suits_factor: bool,
     make: fn(&mut Random) -> u128,
     seed: u64,
 }
 
-/// All kinds. Eleven rounds are at least a thousand numbers of each, and a hundred of the last two.
+/// Returns all kinds. Eleven rounds have at least a thousand numbers of each of the first three kinds and a
+/// hundred of the others.
 pub(crate) fn kinds(quick: bool) -> Vec<Kind> {
     let kind = |name, per_round: usize, suits_factor, make, seed| Kind {
         name,
@@ -30,7 +31,7 @@ pub(crate) fn kinds(quick: bool) -> Vec<Kind> {
 }
 
 impl Kind {
-    /// The numbers of all rounds, round by round.
+    /// Returns the numbers of each round.
     pub(crate) fn numbers(&self, rounds: usize) -> Vec<Vec<u128>> {
         let mut random = Random(self.seed);
         (0..rounds).map(|_| (0..self.per_round).map(|_| (self.make)(&mut random)).collect()).collect()
@@ -52,7 +53,7 @@ impl Random {
         u128::from(self.word()) << 64 | u128::from(self.word())
     }
 
-    /// A prime of so many bits.
+    /// Returns a random prime of this many bits.
     fn prime(&mut self, bits: u32) -> u64 {
         loop {
             let candidate = self.word() >> (64 - bits) | 1 << (bits - 1) | 1;

@@ -1,4 +1,4 @@
-//! `runner factor` and `factor` on the same text, each as a shell would run it.
+//! Measures `runner factor` and `factor` as whole processes on the same text.
 
 use std::{
     env, fs,
@@ -12,13 +12,13 @@ use peers::rounds::{Contender, Result, Series, alternate};
 
 use crate::numbers::Random;
 
-/// Numbers for a program's input.
+/// Input of the programs.
 pub(crate) struct Text {
     pub(crate) name: &'static str,
     lines: String,
 }
 
-/// The inputs.
+/// Returns the inputs.
 pub(crate) fn texts(quick: bool) -> Vec<Text> {
     let share = if quick { 10 } else { 1 };
     let mut random = Random(6);
@@ -31,7 +31,10 @@ pub(crate) fn texts(quick: bool) -> Vec<Text> {
     ]
 }
 
-/// Seconds, in turns; both have to print the same.
+/// Measures the seconds of both programs in turns.
+///
+/// # Errors
+/// If their outputs differ.
 pub(crate) fn measure(text: &Text, factor: &str, rounds: usize) -> Result<Vec<Series>> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(text.lines.as_bytes())?;
@@ -59,7 +62,7 @@ fn output(mut command: Command, input: &Path) -> Result<Vec<u8>> {
     if output.status.success() {
         Ok(output.stdout)
     } else {
-        Err(format!("it ended with {}", output.status).into())
+        Err(format!("the program failed: {}", output.status).into())
     }
 }
 
@@ -69,6 +72,6 @@ fn timed(mut command: Command, input: &Path) -> Result<f64> {
     if status.success() {
         Ok(start.elapsed().as_secs_f64())
     } else {
-        Err(format!("it ended with {status}").into())
+        Err(format!("the program failed: {status}").into())
     }
 }

@@ -1,4 +1,4 @@
-//! The figures for a reader, as a table that can also go into a document.
+//! Prints the results as Markdown tables.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use peers::{machine, rounds::Series};
 
 use crate::{numbers::Kind, pipelines::Text};
 
-/// What stands above the first table.
+/// Returns the lines above the first table.
 pub(crate) fn head(rounds: usize, no_pari: Option<&String>, no_factor: Option<&String>) -> String {
     let mut head =
         format!("{}, load {:.2}; medians of {rounds} rounds\n", machine::processor(), machine::load());
@@ -14,10 +14,11 @@ pub(crate) fn head(rounds: usize, no_pari: Option<&String>, no_factor: Option<&S
         // Writing to a string does not fail.
         let _ = writeln!(head, "MISSING {reason}");
     }
-    head + "\n| numbers, one core | how many | runner | its median number | PARI | factor | PARI / runner |\n|---|---:|---:|---:|---:|---:|---:|"
+    head + "\n| numbers, one core | count | runner | median number | PARI | factor | PARI / runner |\n\
+            |---|---:|---:|---:|---:|---:|---:|"
 }
 
-/// A line of the first table: means of each round's numbers, of which the median is shown.
+/// Returns a line of the first table: the median over the rounds of the mean time per number.
 pub(crate) fn kernel(kind: &Kind, rounds: usize, series: &[Series], middle: f64) -> String {
     let find = |name: &str| series.iter().find(|series| series.name == name);
     let figure = |name| find(name).map_or("-".to_owned(), |series| format!("{:.1} us", series.median()));
@@ -34,12 +35,12 @@ pub(crate) fn kernel(kind: &Kind, rounds: usize, series: &[Series], middle: f64)
     )
 }
 
-/// What stands above the second table.
+/// Returns the head of the second table.
 pub(crate) fn pipelines_head() -> &'static str {
     "\n| numbers, all cores | runner factor | factor | factor / runner factor |\n|---|---:|---:|---:|"
 }
 
-/// A line of the second table.
+/// Returns a line of the second table.
 pub(crate) fn pipeline(text: &Text, series: &[Series]) -> String {
     let [ours, theirs] = series else { return String::new() };
     format!(

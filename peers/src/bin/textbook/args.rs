@@ -4,27 +4,27 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Reproduces the tables of the text that this project grew from, by this library and by Python
+/// Reproduces the tables of the original text with this library and with Python
 #[derive(Debug, Parser)]
 #[command(name = "scripts/bench-textbook")]
 pub(crate) struct Args {
-    /// Rounds in each of which everything is run once; the table shows medians
+    /// Number of rounds; the table shows medians
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
 
-    /// Smaller numbers and shorter waits: whether everything runs, not how long it takes
+    /// Use smaller numbers and shorter waits, to check that everything runs
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Where to write everything as JSON
+    /// Write the report as JSON to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// The Python interpreter; the script fills it in
+    /// Python interpreter; set by the script
     #[arg(long, value_name = "PATH", hide = true)]
     pub(crate) python: Option<PathBuf>,
 
-    /// Why there is none
+    /// Reason why there is no interpreter; set by the script
     #[arg(long, value_name = "REASON", hide = true, default_value = "no interpreter was named")]
     pub(crate) no_python: String,
 }

@@ -1,5 +1,4 @@
-//! Awaiting on one thread, without an async runtime: the whole of it is a thread that sleeps until it is
-//! woken.
+//! Awaits futures on one thread without an async runtime: the thread parks until it is woken.
 
 use std::{
     pin::pin,
@@ -8,7 +7,8 @@ use std::{
     thread::{self, Thread},
 };
 
-/// What all of them come to, in their order. They have to be under way: they are awaited one after the other.
+/// Awaits the futures one after the other and returns their outputs. They make progress only if they run
+/// independently of being polled.
 pub(crate) fn await_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     block_on(async {
         let mut outputs = Vec::new();

@@ -1,36 +1,36 @@
-//! What the text tries out, and the times that it prints.
+//! The experiments of the text, and the times that it prints.
 
 use peers::rounds::Result;
 use serde::Serialize;
 
 use crate::work::Work;
 
-/// Jobs that are done in several ways.
+/// Jobs that are run in several ways.
 pub(crate) struct Experiment {
     pub(crate) name: &'static str,
     pub(crate) lines: Vec<Line>,
 }
 
-/// One way.
+/// One way to run the jobs.
 pub(crate) struct Line {
     pub(crate) how: String,
-    /// The seconds that the text prints.
+    /// Seconds printed in the text.
     pub(crate) printed: Option<f64>,
     pub(crate) run: Run,
 }
 
-/// What has to be done for one figure, in either language.
+/// A measurement in either language.
 #[derive(Clone, Serialize)]
 pub(crate) struct Run {
     pub(crate) way: Way,
     pub(crate) workers: usize,
     pub(crate) collect: Collect,
-    /// Whether the start of the workers counts; otherwise all of them have served before.
+    /// Whether the start of the workers is included; otherwise all of them have run jobs before.
     pub(crate) with_start: bool,
     pub(crate) jobs: Vec<Work>,
 }
 
-/// Who runs the jobs.
+/// Executor of the jobs.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Way {
@@ -39,7 +39,7 @@ pub(crate) enum Way {
     Processes,
 }
 
-/// How results are collected.
+/// Way of collecting results.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Collect {
@@ -51,18 +51,20 @@ pub(crate) enum Collect {
     Await,
 }
 
-/// For all jobs that are collected as they are completed.
+/// Time limit for collecting jobs as they complete.
 pub(crate) const LIMIT_SECONDS: u64 = 7;
 
-/// What a run took and gave.
+/// Duration and results of a run.
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
     pub(crate) results: Vec<Vec<u64>>,
 }
 
 impl Measured {
-    /// Its time, unless a result is wrong: a fast wrong answer is no answer. Both languages are held to the
-    /// same results, so they agree.
+    /// Returns the duration.
+    ///
+    /// # Errors
+    /// If a result is wrong. Both languages are checked against the same results.
     pub(crate) fn checked(self, run: &Run) -> Result<f64> {
         let expected: Vec<Vec<u64>> = run.jobs.iter().map(Work::expected).collect();
         if self.results == expected {
@@ -73,7 +75,7 @@ impl Measured {
     }
 }
 
-/// All experiments in the order of the text; quick ones do a small part of the work.
+/// Returns all experiments in the order of the text; with `quick`, with a hundredth of the work.
 pub(crate) fn all(quick: bool) -> Vec<Experiment> {
     let part = if quick { 100 } else { 1 };
     vec![factorize(part), gcd(part), waits(part), sums(part)]
@@ -81,7 +83,7 @@ pub(crate) fn all(quick: bool) -> Vec<Experiment> {
 
 fn factorize(part: u64) -> Experiment {
     let jobs = [2_139_079, 1_214_759, 1_516_637, 1_852_285].map(|n| Work::Factorize(n / part));
-    let ways = Ways::of(&jobs).series().printed(1.040);
+    let ways = ExperimentBuilder::of(&jobs).series().printed(1.040);
     let ways = ways.pool("on four threads", Way::Threads, 4, Collect::Map).printed(1.061);
     ways.pool("on 2 processes", Way::Processes, 2, Collect::Map).called("factorize")
 }
@@ -89,43 +91,45 @@ fn factorize(part: u64) -> Experiment {
 fn gcd(part: u64) -> Experiment {
     let pairs =
         [(1_963_309, 2_265_973), (2_030_677, 3_814_172), (1_551_645, 2_229_620), (2_039_045, 2_020_802)];
-    let ways = Ways::of(&pairs.map(|(a, b)| Work::Gcd(a / part, b / part))).series().printed(1.170);
+    let ways =
+        ExperimentBuilder::of(&pairs.map(|(a, b)| Work::Gcd(a / part, b / part))).series().printed(1.170);
     let ways = ways.pool("on 2 threads", Way::Threads, 2, Collect::Map).printed(1.199);
     ways.pool("on 2 processes", Way::Processes, 2, Collect::Map).printed(0.663).called("gcd")
 }
 
 fn waits(part: u64) -> Experiment {
-    let ways = Ways::of(&[100; 5].map(|millis| Work::Wait(millis / part))).series().printed(0.503);
+    let ways =
+        ExperimentBuilder::of(&[100; 5].map(|millis| Work::Wait(millis / part))).series().printed(0.503);
     let ways = ways.pool("on five threads", Way::Threads, 5, Collect::Map).printed(0.102);
     ways.pool("on five threads, awaited", Way::Threads, 5, Collect::Await).called("five waits of 0.1 s")
 }
 
 fn sums(part: u64) -> Experiment {
-    let ways = Ways::of(&[5, 6, 7, 8].map(|power| Work::Sum(10u64.pow(power) / part))).series();
+    let ways = ExperimentBuilder::of(&[5, 6, 7, 8].map(|power| Work::Sum(10u64.pow(power) / part))).series();
     let ways = ways.pool("on 2 processes, `wait`", Way::Processes, 2, Collect::Wait);
     let ways = ways.pool("on 2 processes, `as_completed`", Way::Processes, 2, Collect::AsCompleted);
     ways.called("four sums 1..=n")
 }
 
-/// An experiment that is being put together.
-struct Ways {
+/// Builder of an experiment.
+struct ExperimentBuilder {
     jobs: Vec<Work>,
     lines: Vec<Line>,
 }
 
-impl Ways {
-    fn of(jobs: &[Work]) -> Ways {
-        Ways { jobs: jobs.to_vec(), lines: Vec::new() }
+impl ExperimentBuilder {
+    fn of(jobs: &[Work]) -> ExperimentBuilder {
+        ExperimentBuilder { jobs: jobs.to_vec(), lines: Vec::new() }
     }
 
-    fn series(mut self) -> Ways {
+    fn series(mut self) -> ExperimentBuilder {
         let run = self.run(Way::Series, 1, Collect::Map);
         self.lines.push(Line { how: "in series".to_owned(), printed: None, run });
         self
     }
 
-    /// Two lines: warm, and with the start of the workers.
-    fn pool(mut self, how: &str, way: Way, workers: usize, collect: Collect) -> Ways {
+    /// Adds two lines: warm, and with the start of the workers.
+    fn pool(mut self, how: &str, way: Way, workers: usize, collect: Collect) -> ExperimentBuilder {
         let warm = self.run(way, workers, collect);
         let cold = Run { with_start: true, ..warm.clone() };
         self.lines.push(Line { how: how.to_owned(), printed: None, run: warm });
@@ -133,8 +137,8 @@ impl Ways {
         self
     }
 
-    /// What the text prints for the last line: of a pool for the one with the start, which its times include.
-    fn printed(mut self, seconds: f64) -> Ways {
+    /// Sets the time that the text prints for the last line. For pools it includes the start of the workers.
+    fn printed(mut self, seconds: f64) -> ExperimentBuilder {
         self.lines.last_mut().into_iter().for_each(|line| line.printed = Some(seconds));
         self
     }

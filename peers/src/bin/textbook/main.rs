@@ -1,7 +1,7 @@
-//! Reproduces the tables of the text that this project grew from, by this library and by Python, next to the
-//! times that the text prints; `scripts/bench-textbook` builds and runs it.
+//! Reproduces the tables of the original text with this library and with Python, next to the times that the
+//! text prints; `scripts/bench-textbook` builds and runs this program.
 //!
-//! The program is also its own worker.
+//! The program is its own worker.
 
 mod args;
 mod await_all;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures and shows one experiment after the other.
+/// Measures and prints one experiment after the other.
 fn reproduce(args: &Args) -> Result<()> {
     let python = Python::start(args);
     let mut report = Report::new(args, python.as_ref());
@@ -53,7 +53,7 @@ fn reproduce(args: &Args) -> Result<()> {
     }
 }
 
-/// All lines of an experiment in turns, in both languages.
+/// Measures all lines of an experiment in both languages in turns.
 fn measure(experiment: &Experiment, python: Option<&RefCell<Python>>, rounds: usize) -> Result<Vec<Row>> {
     let in_each_language = |line| contenders(experiment, line, python);
     let contenders: Vec<_> = experiment.lines.iter().flat_map(in_each_language).collect();
@@ -69,7 +69,7 @@ fn measure(experiment: &Experiment, python: Option<&RefCell<Python>>, rounds: us
     Ok(experiment.lines.iter().map(row).collect())
 }
 
-/// Rust, and Python if it is there.
+/// Returns the contenders for a line: Rust, and Python if it is available.
 fn contenders<'a>(
     experiment: &Experiment,
     line: &'a Line,

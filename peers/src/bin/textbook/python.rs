@@ -1,8 +1,8 @@
-//! A run by Python: one interpreter, which is asked for one run at a time.
+//! Runs in Python: one interpreter that performs one run per request.
 
 use std::process::Command;
 
-use peers::{child::Talker, rounds::Result};
+use peers::{child::LineClient, rounds::Result};
 use serde::Deserialize;
 
 use crate::{
@@ -12,14 +12,14 @@ use crate::{
 
 const SCRIPT: &str = "peers/python/textbook.py";
 
-/// An interpreter that runs the script.
+/// A running interpreter with the script.
 pub(crate) struct Python {
-    talker: Talker,
-    /// Its version, and how it starts processes.
+    client: LineClient,
+    /// Version, and start method of processes.
     pub(crate) version: String,
 }
 
-/// What it says after a run.
+/// Reply to a run.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
@@ -28,21 +28,21 @@ enum Answer {
 }
 
 impl Python {
-    /// Starts it, or says why it cannot be had.
+    /// Starts the interpreter; returns the reason if that fails.
     pub(crate) fn start(args: &Args) -> std::result::Result<Python, String> {
         let program = args.python.as_ref().ok_or_else(|| args.no_python.clone())?;
         let mut command = Command::new(program);
         command.env("PYTHONDONTWRITEBYTECODE", "1").arg(SCRIPT);
-        let started = Talker::start(&mut command).and_then(|mut talker| {
-            let version = talker.hear()?;
-            Ok(Python { talker, version })
+        let started = LineClient::start(&mut command).and_then(|mut client| {
+            let version = client.receive()?;
+            Ok(Python { client, version })
         });
         started.map_err(|error| format!("{}: {error}", program.display()))
     }
 
-    /// Does a run there; it looks at its own clock.
+    /// Performs a run, timed by the interpreter.
     pub(crate) fn measure(&mut self, run: &Run) -> Result<Measured> {
-        let answer = self.talker.ask(&serde_json::to_string(run)?)?;
+        let answer = self.client.ask(&serde_json::to_string(run)?)?;
         match serde_json::from_str(&answer)? {
             Answer::Done(seconds, results) => Ok(Measured { seconds, results }),
             Answer::Error(error) => Err(error.into()),

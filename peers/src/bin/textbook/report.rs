@@ -1,40 +1,40 @@
-//! What was measured, as data: the table and the JSON show the same.
+//! Results of the measurements, printed as a table and written as JSON.
 
 use peers::{machine, rounds::Series};
 use serde::Serialize;
 
 use crate::{args::Args, python::Python};
 
-/// All that was measured, and where.
+/// All results, and the machine.
 #[derive(Serialize)]
 pub(crate) struct Report {
-    /// Smaller numbers: the figures cannot be compared with those of the text.
+    /// Whether smaller numbers were used, so that the times cannot be compared with those of the text.
     pub(crate) quick: bool,
     pub(crate) rounds: u16,
     pub(crate) cores: usize,
-    /// The processor, as the system calls it.
+    /// Name of the processor.
     pub(crate) processor: String,
-    /// Before and after: the average number of programs that wanted to run in the last minute.
+    /// Load average of the last minute, before and after the benchmark.
     pub(crate) load: [f64; 2],
-    /// The version of the interpreter, if there is one.
+    /// Version of the interpreter, if it is available.
     pub(crate) python: Option<String>,
-    /// Why there is none.
+    /// Reason why the interpreter is not available.
     pub(crate) python_missing: Option<String>,
     pub(crate) rows: Vec<Row>,
 }
 
-/// One way to do an experiment; all times are seconds.
+/// One way to run an experiment; all times are in seconds.
 #[derive(Serialize)]
 pub(crate) struct Row {
     pub(crate) experiment: &'static str,
     pub(crate) how: String,
-    /// What the text prints.
+    /// Time printed in the text.
     pub(crate) printed: Option<f64>,
     pub(crate) rust: Option<Figure>,
     pub(crate) python: Option<Figure>,
 }
 
-/// What the rounds gave.
+/// Statistics over all rounds.
 #[derive(Serialize)]
 pub(crate) struct Figure {
     pub(crate) median: f64,
@@ -43,7 +43,7 @@ pub(crate) struct Figure {
 }
 
 impl Report {
-    /// A report without rows.
+    /// Creates a report without rows.
     pub(crate) fn new(args: &Args, python: Result<&Python, &String>) -> Report {
         Report {
             quick: args.quick,
@@ -57,14 +57,14 @@ impl Report {
         }
     }
 
-    /// Notes what else has been going on meanwhile.
+    /// Records the load after the benchmark.
     pub(crate) fn note_load(&mut self) {
         self.load[1] = machine::load();
     }
 }
 
 impl Figure {
-    /// Of one contender.
+    /// Computes the statistics of one contender.
     pub(crate) fn of(series: &Series) -> Figure {
         let figures = series.figures.iter().copied();
         Figure {

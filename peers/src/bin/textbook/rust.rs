@@ -1,4 +1,4 @@
-//! A run by this library.
+//! Runs with this library.
 
 use std::{
     fmt::Debug,
@@ -16,10 +16,10 @@ use crate::{
     work::Work,
 };
 
-/// How long each worker sleeps to be warm: long enough that another one is started for the next nap.
+/// Duration of the warm-up job of each worker: long enough that the next such job starts another worker.
 const NAP_MILLIS: u64 = 50;
 
-/// Does a run on an executor of its own.
+/// Performs a run on a new executor.
 pub(crate) fn measure(run: &Run) -> Result<Measured> {
     match run.way {
         Way::Series => measure_on(run, || Ok(Serial::new(()))),
@@ -28,7 +28,7 @@ pub(crate) fn measure(run: &Run) -> Result<Measured> {
     }
 }
 
-/// The end of the workers does not count: it does not in the text.
+/// Measures without the end of the workers, as in the text.
 fn measure_on<E: Executor<Work>>(run: &Run, make: impl FnOnce() -> Result<E>) -> Result<Measured> {
     let mut start = Instant::now();
     let executor = make()?;
@@ -54,7 +54,7 @@ fn collect(executor: &impl Executor<Work>, run: &Run) -> Result<Vec<Vec<u64>>> {
             let completed = as_completed(submit(executor, jobs)?, Duration::from_secs(LIMIT_SECONDS));
             let mut results: Vec<Vec<u64>> =
                 completed.map(|job| job?.result(None).map_err(unresolved)).collect::<Result<_>>()?;
-            // They come in any order; those of the text grow with their jobs.
+            // Results arrive in any order; in the text they increase with their jobs.
             results.sort_unstable();
             Ok(results)
         }
@@ -75,7 +75,7 @@ fn submit(
     jobs.into_iter().map(|job| executor.submit(job)).collect()
 }
 
-/// An outcome that there should have been.
+/// Returns the error for a missing outcome.
 fn unresolved(error: impl Debug) -> Box<dyn std::error::Error> {
     format!("a job has no result: {error:?}").into()
 }

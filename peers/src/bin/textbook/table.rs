@@ -1,19 +1,19 @@
-//! The report for a reader, as a table that can also go into a document.
+//! Prints the report as a Markdown table.
 
 use std::fmt::Write;
 
 use crate::report::{Figure, Report, Row};
 
-/// What stands above the rows.
+/// Returns the lines above the rows.
 pub(crate) fn head(report: &Report) -> String {
     let Report { cores, processor, load, rounds, .. } = report;
     let medians = if *rounds == 1 { "1 round".to_owned() } else { format!("medians of {rounds} rounds") };
     let mut head = format!("{cores} cores, {processor}, load {:.2}; {medians}\n", load[0]);
     if report.quick {
-        head.push_str("quick: smaller numbers, so nothing can be compared with the text\n");
+        head.push_str("quick: smaller numbers, not comparable with the text\n");
     }
     if load[0] > 0.5 {
-        head.push_str("the machine is busy with something else: the figures are worth less\n");
+        head.push_str("the machine is loaded: the figures are less reliable\n");
     }
     let python = match (&report.python, &report.python_missing) {
         (Some(version), _) => format!("Python {version}"),
@@ -27,12 +27,12 @@ fn columns() -> String {
         + &line([&"-".repeat(19), &"-".repeat(48), &right(19), &right(10), &right(11)])
 }
 
-/// The rule above a column of figures.
+/// Returns the delimiter of a right-aligned column.
 fn right(width: usize) -> String {
     "-".repeat(width - 1) + ":"
 }
 
-/// The rows of one experiment, which is named in the first of them.
+/// Returns the rows of one experiment, with its name in the first of them.
 pub(crate) fn rows(rows: &[Row]) -> String {
     let name = |place| if place == 0 { rows[0].experiment } else { "" };
     let here = |figure: &Option<Figure>| figure.as_ref().map_or("missing".to_owned(), |f| seconds(f.median));
@@ -49,7 +49,7 @@ fn line([experiment, how, printed, rust, python]: [&str; 5]) -> String {
     line
 }
 
-/// As many digits as tell something.
+/// Formats a time with its significant digits.
 fn seconds(time: f64) -> String {
     match time {
         0.1.. => format!("{time:.3} s"),
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_experiment_is_named_once_and_what_is_missing_is_said() {
+    fn experiments_are_named_once_and_missing_times_are_marked() {
         let row = |how: &str| Row {
             experiment: "gcd",
             how: how.to_owned(),

@@ -1,21 +1,21 @@
-//! The jobs of the text, and what they must give.
+//! The jobs of the text, and their expected results.
 
 use std::{hint::black_box, thread, time::Duration};
 
 use pool::Job;
 use serde::{Deserialize, Serialize};
 
-/// One job. Python gets the same as JSON, and does the same in `peers/python/textbook.py`.
+/// A job. Python receives it as JSON; `peers/python/textbook.py` implements the same jobs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Work {
-    /// All divisors, by trying every number up to this one.
+    /// Returns all divisors, by trying all numbers up to this one.
     Factorize(u64),
-    /// The greatest common divisor, by counting down from the smaller number.
+    /// Returns the greatest common divisor, by counting down from the smaller number.
     Gcd(u64, u64),
-    /// So many milliseconds of sleep, which are its result too.
+    /// Sleeps for this many milliseconds and returns them.
     Wait(u64),
-    /// The sum of all numbers up to this one.
+    /// Returns the sum of all numbers up to this one.
     Sum(u64),
 }
 
@@ -51,13 +51,13 @@ fn gcd(a: u64, b: u64) -> Result<u64, String> {
         .ok_or_else(|| format!("there is nothing to count down from for {a} and {b}"))
 }
 
-/// Without the black box the compiler finds the formula.
+/// The black box keeps the compiler from using the closed formula.
 fn sum(n: u64) -> u64 {
     (1..=n).fold(0, |sum, number| black_box(sum) + number)
 }
 
 impl Work {
-    /// What it must give, found in another way.
+    /// Returns the expected result, computed in another way.
     pub(crate) fn expected(&self) -> Vec<u64> {
         match *self {
             Work::Factorize(n) => divisors_by_pairs(n),
@@ -68,7 +68,7 @@ impl Work {
     }
 }
 
-/// Up to the root, each divisor with its partner.
+/// Finds each divisor up to the square root together with its cofactor.
 fn divisors_by_pairs(n: u64) -> Vec<u64> {
     let small = (1..).take_while(|candidate| candidate * candidate <= n);
     let mut found: Vec<u64> = small.filter(|d| n.is_multiple_of(*d)).flat_map(|d| [d, n / d]).collect();
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slow_ways_and_the_quick_ones_agree() {
+    fn results_match_the_expected_ones() {
         for n in 1..100 {
             let jobs = [Work::Factorize(n), Work::Gcd(n, 36), Work::Wait(n % 2), Work::Sum(n)];
             for job in jobs {
