@@ -10,7 +10,7 @@ use serde::{
 /// Message of a failing serializer.
 pub const MESSAGE: &str = "message of the serializer";
 
-/// FailingValue that fails.
+/// Role of the value that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// The job.

@@ -162,7 +162,7 @@ pub struct RoguePlan {
     pub misbehavior: Misbehavior,
     /// Number of batches that it answers correctly before.
     pub good_batches: u64,
-    /// Whether it publishes_job the job that it is in when it misbehaves.
+    /// Whether it publishes the job that it is in when it misbehaves.
     pub publishes_job: bool,
     /// If set, only the worker that creates this file misbehaves; the file then contains its process id.
     pub once: Option<PathBuf>,

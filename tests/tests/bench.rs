@@ -15,7 +15,8 @@ fn short(arguments: &[&str]) -> Call {
 }
 
 fn report(output: &Output) -> Report {
-    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.stderr.as_str(), "");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -71,7 +72,8 @@ fn writes_report_files_and_prints_the_table() {
     let output = short(&["--only", "batch"])
         .with(|c| asked.iter().fold(c, |c, (option, path)| c.arg(option).arg(path)))
         .run();
-    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.stderr.as_str(), "");
     assert!(output.text().contains("\nBatch: time for a job by the size of batches; 2 workers\n"));
     let report: Report = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     let csv = fs::read_to_string(&csv).unwrap();
@@ -96,7 +98,8 @@ fn invalid_command_line_exits_with_2() {
         &["jobs.json"],
     ] {
         let output = runner(["bench"]).with(|c| c.args(wrong)).run();
-        assert_eq!((output.code(), output.text()), (2, ""), "{wrong:?}");
+        assert_eq!(output.code(), 2, "{wrong:?}");
+        assert_eq!(output.text(), "", "{wrong:?}");
         assert!(!output.stderr.is_empty());
     }
 }
@@ -104,7 +107,8 @@ fn invalid_command_line_exits_with_2() {
 #[test]
 fn checks_output_files_before_measuring() {
     let output = runner(["bench", "--csv", "/no/such/folder/file"]).run();
-    assert_eq!((output.code(), output.text()), (3, ""));
+    assert_eq!(output.code(), 3);
+    assert_eq!(output.text(), "");
     assert!(output.stderr.contains("/no/such/folder/file"), "{}", output.stderr);
     let output = short(&["--only", "batch", "--json", "/dev/full"]).run();
     assert_eq!(output.code(), 3, "{}", output.stderr);
@@ -113,7 +117,8 @@ fn checks_output_files_before_measuring() {
 #[test]
 fn exits_with_4_without_workers() {
     let output = short(&["--only", "batch"]).with(|c| c.env("TMPDIR", "/no/such/folder")).run();
-    assert_eq!((output.code(), output.text()), (4, ""));
+    assert_eq!(output.code(), 4);
+    assert_eq!(output.text(), "");
     assert!(output.stderr.contains("/no/such/folder"), "{}", output.stderr);
 }
 
@@ -124,7 +129,8 @@ fn signal_ends_the_benchmark_and_its_workers() {
         run.wait_until("two workers have started", |run| run.workers().len() == 2);
         run.signal(signal);
         let output = run.wait();
-        assert_eq!((output.signal(), output.text()), (signal as i32, ""));
+        assert_eq!(output.signal(), signal as i32);
+        assert_eq!(output.text(), "");
     }
 }
 

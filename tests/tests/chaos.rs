@@ -91,7 +91,8 @@ fn repeatedly_killed_run_can_be_completed() {
     let recorded = dir.recorded();
     let before = jobs.runs();
     let output = dir.resume(&arguments).stdin(jobs.jobs.clone()).run();
-    assert_eq!((output.code(), output.text() == jobs.expected), (0, true), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == jobs.expected, "{}", output.stderr);
     let after = jobs.runs();
     assert!(recorded.iter().all(|position| before[position] == after[position]), "a recorded job ran again");
     println!("killed {killed} times");
@@ -119,7 +120,8 @@ fn interrupted_run_ends_in_time_with_complete_output_and_journal() {
         assert!(records.iter().zip(0..).all(|(record, id)| record["id"] == id), "out of order");
         if round % 3 > 0 {
             let output = dir.resume(&["-w", "2"]).stdin(input).run();
-            assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
+            assert_eq!(output.code(), 0, "{}", output.stderr);
+            assert!(output.text() == expected, "{}", output.stderr);
         }
     }
     println!("the slowest end took {slowest:?}");

@@ -36,7 +36,9 @@ fn shut_06_a_program_that_returns_from_main_leaves_no_workers() {
     for (action, code) in [("return", 0), ("forget", 0), ("exit", 3)] {
         let barrier = Barrier::new();
         let output = exit_probe(action, &barrier).run();
-        assert_eq!((output.code(), output.text(), &*output.stderr), (code, "busy\n", ""), "{action}");
+        assert_eq!(output.code(), code, "{action}");
+        assert_eq!(output.text(), "busy\n", "{action}");
+        assert_eq!(&*output.stderr, "", "{action}");
         assert!(output.elapsed < Duration::from_secs(5), "{action}: {:?}", output.elapsed);
         assert_eq!(line_count(&barrier.file("started")), 2, "{action}: a waiting job ran");
     }
@@ -47,7 +49,9 @@ fn shut_07_a_program_that_exits_right_after_a_shutdown_leaves_no_workers() {
     let _case = Case::begin();
     for action in ["shutdown", "stop"] {
         let output = exit_probe(action, &Barrier::new()).run();
-        assert_eq!((output.code(), output.text(), &*output.stderr), (0, "busy\n", ""), "{action}");
+        assert_eq!(output.code(), 0, "{action}");
+        assert_eq!(output.text(), "busy\n", "{action}");
+        assert_eq!(&*output.stderr, "", "{action}");
         assert!(output.elapsed < Duration::from_secs(5), "{action}: {:?}", output.elapsed);
     }
 }
@@ -189,7 +193,8 @@ fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
     }
     for most in 4..8 {
         let output = with_processes(&barrier, "work", most);
-        assert_eq!((output.code(), output.text().lines().count()), (0, 4), "{most}: {}", output.text());
+        assert_eq!(output.code(), 0, "{most}: {}", output.text());
+        assert_eq!(output.text().lines().count(), 4, "{most}: {}", output.text());
     }
     let output = with_processes(&barrier, "work-on-threads", 1);
     assert!(output.text().contains("broken: Some(\"cannot start a thread"), "{}", output.text());

@@ -39,7 +39,9 @@ fn nest_03_a_worker_does_not_wait_for_nested_workers() {
     let _case = Case::begin();
     let barrier = Barrier::new();
     let output = Call::new(&program("exit-probe"), [Path::new("nest"), &barrier.file("")]).run();
-    assert_eq!((output.code(), output.text(), &*output.stderr), (0, "Ok(8)\ndone\n", ""));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.text(), "Ok(8)\ndone\n");
+    assert_eq!(&*output.stderr, "");
     assert!(output.elapsed < Duration::from_secs(5), "{:?}", output.elapsed);
     let inner: u64 = fs::read_to_string(barrier.file("inner")).unwrap().parse().unwrap();
     // Init reaps the orphan at some later time.

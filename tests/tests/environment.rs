@@ -50,7 +50,8 @@ fn closed_standard_output_acts_like_dev_null() {
             c
         });
         let output = call.run();
-        assert_eq!((output.code(), output.text()), (0, ""), "{}", output.stderr);
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        assert_eq!(output.text(), "", "{}", output.stderr);
     }
 }
 
@@ -72,10 +73,12 @@ fn unusable_tmpdir_is_reported_and_threads_need_none() {
     fs::create_dir(&long).unwrap();
     for bad in [missing, PathBuf::from("/proc"), not_utf8, long, file] {
         let output = runner(["-w", "2"]).stdin(JOB).with(|c| c.env("TMPDIR", &bad)).run();
-        assert_eq!((output.code(), output.text()), (4, ""), "{bad:?}: {}", output.stderr);
+        assert_eq!(output.code(), 4, "{bad:?}: {}", output.stderr);
+        assert_eq!(output.text(), "", "{bad:?}: {}", output.stderr);
         assert!(output.stderr.contains("directory for temporary files"), "{}", output.stderr);
         let output = runner(["--executor", "threads"]).stdin(JOB).with(|c| c.env("TMPDIR", &bad)).run();
-        assert_eq!((output.code(), output.text()), (0, RESULT));
+        assert_eq!(output.code(), 0);
+        assert_eq!(output.text(), RESULT);
     }
 }
 
@@ -128,7 +131,8 @@ fn results_go_to_a_file_on_request() {
     let results = folder.path().join("results");
     fs::write(&results, "something longer that was there before\n".repeat(9)).unwrap();
     let output = runner(["-o".as_ref(), results.as_os_str()]).stdin(JOB).run();
-    assert_eq!((output.code(), output.text()), (0, ""));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.text(), "");
     assert_eq!(fs::read_to_string(&results).unwrap(), RESULT);
     let output = runner(["-o", "/nonexistent/results"]).stdin(JOB).run();
     assert_eq!(output.code(), 3);

@@ -194,7 +194,8 @@ fn placement_options_need_processes_and_a_valid_niceness() {
     for executor in ["threads", "serial"] {
         for (option, value) in [("--pin", None), ("--nice", Some("3")), ("--nice", Some("0"))] {
             let output = runner(["--executor", executor, option]).with(|c| c.args(value)).stdin("[]").run();
-            assert_eq!((output.code(), output.text()), (2, ""));
+            assert_eq!(output.code(), 2);
+            assert_eq!(output.text(), "");
             let message = format!(
                 "runner: {option} requires worker processes; \
                  set --executor (or RUNNER_EXECUTOR) to `processes`\n"
@@ -204,7 +205,8 @@ fn placement_options_need_processes_and_a_valid_niceness() {
     }
     for wrong in ["-1", "20", "x", "", "1.5"] {
         let output = runner(["--nice", wrong]).stdin("[]").run();
-        assert_eq!((output.code(), output.text()), (2, ""), "{wrong}");
+        assert_eq!(output.code(), 2, "{wrong}");
+        assert_eq!(output.text(), "", "{wrong}");
         assert!(output.stderr.contains("--nice <N>"), "{}", output.stderr);
     }
     assert!(runner(["--nice", "-1"]).run().stderr.contains("-1 is not in 0..=19"));
@@ -256,7 +258,8 @@ fn workers_that_cannot_be_placed_are_not_started_and_the_cause_is_reported() {
             .stdin("{\"op\":\"sum\",\"n\":4}\n")
             .with(|c| refuse(c.args(options), call))
             .run();
-        assert_eq!((output.code(), output.kinds()), (4, vec!["cancelled".to_owned()]), "{}", output.stderr);
+        assert_eq!(output.code(), 4, "{}", output.stderr);
+        assert_eq!(output.kinds(), ["cancelled"], "{}", output.stderr);
         assert!(output.stderr.contains(&message), "{}", output.stderr);
     }
 }

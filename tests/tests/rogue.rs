@@ -341,7 +341,8 @@ fn runner_reports_why_no_worker_could_be_started() {
         (Misbehavior::GarbageOutcomes, "process "),
     ] {
         let output = runner_with(&RoguePlan::new(misbehavior), &["-w", "1"]);
-        assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into(); 3], 4), "{misbehavior:?}");
+        assert_eq!(output.kinds(), ["cancelled"; 3], "{misbehavior:?}");
+        assert_eq!(output.code(), 4, "{misbehavior:?}");
         assert!(output.stderr.contains(words), "{misbehavior:?}: {}", output.stderr);
         assert!(output.elapsed < MAX_DELAY);
     }
@@ -357,7 +358,8 @@ fn runner_reports_the_jobs_of_rogues_as_crashed() {
     ] {
         let plan = RoguePlan { publishes_job: true, ..RoguePlan::new(misbehavior) };
         let output = runner_with(&plan, &["-w", "1", "--retries", "0"]);
-        assert_eq!((output.kinds(), output.code()), (vec!["crashed".into(); 3], 1), "{misbehavior:?}");
+        assert_eq!(output.kinds(), ["crashed"; 3], "{misbehavior:?}");
+        assert_eq!(output.code(), 1, "{misbehavior:?}");
         assert!(output.elapsed < MAX_DELAY);
     }
 }
@@ -370,6 +372,7 @@ fn runner_heals_from_one_rogue() {
         let folder = tempfile::tempdir().unwrap();
         let once = Some(folder.path().join("once"));
         let output = runner_with(&RoguePlan { once, ..RoguePlan::new(misbehavior) }, &["-w", "1"]);
-        assert_eq!((output.kinds(), output.code()), (vec!["ok".into(); 3], 0), "{misbehavior:?}");
+        assert_eq!(output.kinds(), ["ok"; 3], "{misbehavior:?}");
+        assert_eq!(output.code(), 0, "{misbehavior:?}");
     }
 }

@@ -106,7 +106,8 @@ fn second_keyboard_interrupt_ends_the_run() {
     let (run, mut terminal) = two_programs();
     terminal.write_all(b"\x03\x03").unwrap();
     let output = run.wait();
-    assert_eq!((output.signal(), output.kinds()), (2, vec!["cancelled".to_owned(); 2]));
+    assert_eq!(output.signal(), 2);
+    assert_eq!(output.kinds(), ["cancelled"; 2]);
 }
 
 #[test]
@@ -114,7 +115,8 @@ fn hangup_of_the_terminal_ends_the_run() {
     let (run, terminal) = two_programs();
     drop(terminal);
     let output = run.wait();
-    assert_eq!((output.signal(), output.kinds()), (1, vec!["cancelled".to_owned(); 2]));
+    assert_eq!(output.signal(), 1);
+    assert_eq!(output.kinds(), ["cancelled"; 2]);
 }
 
 #[test]
@@ -154,5 +156,6 @@ fn init_process_receives_a_keyboard_interrupt_once() {
     run.wait_until("both programs run", |run| run.programs("sleep").len() == 2);
     terminal.write_all(b"\x03").unwrap();
     let output = run.wait();
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".to_owned(), "cancelled".to_owned()], 128 + 2));
+    assert_eq!(output.kinds(), ["ok", "cancelled"]);
+    assert_eq!(output.code(), 128 + 2);
 }

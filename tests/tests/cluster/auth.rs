@@ -17,7 +17,8 @@ fn expect_only(nats: &Nats, right: impl Fn(Call) -> Call, wrong: impl Fn(Call) -
     let node = Node::start(right(nats.call(&["node", "-w", "1"])), &nats.path(""));
     let (jobs, expected) = gcd_jobs(10);
     let output = right(nats.call(&[])).stdin(jobs).run();
-    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), &*expected, "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
     for output in [wrong(nats.call(&["node"])).run(), wrong(nats.call(&["cluster", "status"])).run()] {
         assert_eq!(output.code(), 4, "{}", output.stderr);
@@ -228,7 +229,8 @@ fn encrypts_with_certificates_on_both_sides() {
     let node = Node::start(known(nats.call(&["node", "-w", "1"])), &nats.path(""));
     let (jobs, expected) = gcd_jobs(10);
     let output = known(nats.call(&[])).stdin(jobs).run();
-    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), &*expected, "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
     // A server whose authority is not trusted, and a client without a certificate.
     for call in [nats.call(&["cluster", "status"]), trusting(nats.call(&["cluster", "status"]))] {

@@ -78,7 +78,8 @@ fn purged_batches_are_published_again() {
         assert!(purged.purged > 40, "{}", purged.purged);
     });
     let output = run.wait();
-    assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == expected, "{}", output.stderr);
     assert!(output.elapsed < Duration::from_secs(15), "{:?}", output.elapsed);
     let status = nats.status();
     assert_eq!(status["runs"][0]["stored_jobs"], count, "each job is stored once: {status}");
@@ -97,7 +98,8 @@ fn batches_of_a_disconnected_node_are_redone_and_its_late_results_ignored() {
     proxy.cut();
     let near = nats.node(&["-w", "2"]);
     let output = run.wait();
-    assert_eq!((output.code(), output.kinds().len()), (0, 20), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.kinds().len(), 20, "{}", output.stderr);
     proxy.restore();
     far.wait_for_log("connection restored");
     // Its late results are rejected, and it continues to serve.
@@ -105,7 +107,8 @@ fn batches_of_a_disconnected_node_are_redone_and_its_late_results_ignored() {
     let (_, log) = near.end(Signal::SIGTERM);
     assert!(!log.contains(" 0 redelivered"), "{log}");
     let output = nats.call(&[]).stdin(jobs).run();
-    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), &*expected, "{}", output.stderr);
     let status = nats.status();
     let cut = status["runs"].as_array().unwrap().iter().find(|run| run["run"] == "cut").unwrap();
     assert_eq!((&cut["stored_jobs"], &cut["waiting_jobs"]), (&20.into(), &0.into()), "{status}");

@@ -77,7 +77,8 @@ fn runs_and_queues_are_removed_only_on_request() {
     assert_eq!(nats.call(&["cluster", "status"]).run().code(), 4, "the queue still exists");
     // The node continues to serve as soon as the queue exists again.
     let output = nats.call(&["--run-id", "one"]).stdin(jobs).run();
-    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), &*expected, "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
 }
 
@@ -133,7 +134,8 @@ fn stopped_submitter_withdraws_queued_jobs_and_can_resume() {
     node.wait_for_log("of run stopped");
     run.signal(Signal::SIGINT);
     let output = run.wait();
-    assert_eq!((output.signal(), output.kinds().len()), (Signal::SIGINT as i32, 60), "{}", output.stderr);
+    assert_eq!(output.signal(), Signal::SIGINT as i32, "{}", output.stderr);
+    assert_eq!(output.kinds().len(), 60, "{}", output.stderr);
     assert!(output.elapsed < Duration::from_secs(10), "{:?}", output.elapsed);
     let done = output.kinds().iter().filter(|kind| *kind == "ok").count();
     assert!((1..60).contains(&done), "{done}");

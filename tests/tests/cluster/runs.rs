@@ -22,12 +22,8 @@ fn three_nodes_print_the_output_of_a_local_run() {
     let nodes = [nats.node(&["-w", "1"]), nats.node(&["-w", "1"]), nats.node(&["-w", "1"])];
     let mixed = data("mixed_2k.jsonl");
     let output = nats.call(&[mixed.to_str().unwrap()]).run();
-    assert_eq!(
-        (output.code(), output.stdout),
-        (0, data_bytes("mixed_2k.expected.jsonl")),
-        "{}",
-        output.stderr
-    );
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.stdout, data_bytes("mixed_2k.expected.jsonl"), "{}", output.stderr);
     let (jobs, expected) = gcd_jobs(many());
     let output = nats.call(&["--run-id", "gcds"]).stdin(jobs.clone()).run();
     assert_eq!(output.code(), 0, "{}", output.stderr);
@@ -126,7 +122,8 @@ fn killed_submitter_can_be_resumed() {
     run.signal(Signal::SIGKILL);
     drop(run.wait());
     let output = call().run();
-    assert_eq!((output.code(), output.text() == expected), (0, true), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == expected, "{}", output.stderr);
     // No job has been published twice: the number of stored results equals the number of jobs.
     let status = nats.status();
     let stored = (&status["runs"][0]["stored_jobs"], &status["runs"][0]["waiting_jobs"]);
@@ -167,7 +164,8 @@ fn programs_of_user_defined_ops_run_on_nodes_that_define_them() {
     let each = ["each", "--cluster", &nats.url(), "--queue", "q", "--op", "sq"];
     let output = runner(each).stdin(input).run();
     let squares: String = (1..=200).map(|n| format!("{}\n", n * n)).collect();
-    assert_eq!((output.code(), output.text()), (0, squares.as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), squares.as_str(), "{}", output.stderr);
 }
 
 #[test]
@@ -188,10 +186,6 @@ fn batch_moves_to_a_node_that_defines_the_op() {
     let _with =
         nats.node(&["-w", "1", "--define", r#"sq=sh -c 'while read -r x; do echo "{\"result\":$x}"; done'"#]);
     let output = run.wait();
-    assert_eq!(
-        (output.code(), output.text()),
-        (0, "{\"id\":0,\"ok\":true,\"result\":7}\n"),
-        "{}",
-        output.stderr
-    );
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), "{\"id\":0,\"ok\":true,\"result\":7}\n", "{}", output.stderr);
 }

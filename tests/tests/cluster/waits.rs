@@ -84,7 +84,8 @@ fn missing_and_returning_nodes_are_reported_once() {
     let node = nats.node(&["-w", "1"]);
     for run in [run, quiet] {
         let output = run.wait();
-        assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        assert_eq!(output.text(), &*expected, "{}", output.stderr);
         assert_eq!(output.stderr, "");
     }
     for words in ["no node serves", "runner: the queue q is served; the run continues\n"] {
@@ -124,11 +125,13 @@ fn run_is_locked_until_its_submitter_exits() {
     drop(first.wait());
     let node = nats.node(&["-w", "1"]);
     let third = nats.call(&["--run-id", "r"]).stdin(jobs.clone()).run();
-    assert_eq!((third.code(), third.text()), (0, &*expected), "{}", third.stderr);
+    assert_eq!(third.code(), 0, "{}", third.stderr);
+    assert_eq!(third.text(), &*expected, "{}", third.stderr);
     assert!(third.elapsed < Duration::from_secs(4), "{:?}", third.elapsed);
     // A submitter that has exited also releases the run.
     let again = nats.call(&["--run-id", "r"]).stdin(jobs).run();
-    assert_eq!((again.code(), again.text()), (0, &*expected), "{}", again.stderr);
+    assert_eq!(again.code(), 0, "{}", again.stderr);
+    assert_eq!(again.text(), &*expected, "{}", again.stderr);
     assert!(again.elapsed < Duration::from_secs(4), "{:?}", again.elapsed);
     drop(node.end(Signal::SIGTERM));
 }
@@ -157,6 +160,7 @@ fn stopped_submitter_yields_to_its_successor() {
     );
     let node = nats.node(&["-w", "1"]);
     let output = second.wait();
-    assert_eq!((output.code(), output.text()), (0, &*expected), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), &*expected, "{}", output.stderr);
     drop(node.end(Signal::SIGTERM));
 }

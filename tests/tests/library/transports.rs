@@ -54,7 +54,8 @@ fn falls_back_to_the_channel_and_reports_it_with_verbose() {
     assert!(!usual.stderr.contains("sockets"), "{}", usual.stderr);
     let limited =
         runner(["-w", "2", "-v", "--transport", "rings"]).file_size(100 << 10).stdin(jobs.as_str()).run();
-    assert_eq!((limited.code(), &limited.stdout), (0, &usual.stdout), "{}", limited.stderr);
+    assert_eq!(limited.code(), 0, "{}", limited.stderr);
+    assert_eq!(&limited.stdout, &usual.stdout, "{}", limited.stderr);
     assert!(limited.stderr.contains("using sockets instead of shared memory"), "{}", limited.stderr);
     assert!(limited.stderr.contains("ftruncate failed: File too large"), "{}", limited.stderr);
     let quiet = runner(["-w", "2", "--transport", "rings"]).file_size(100 << 10).stdin(jobs.as_str()).run();
@@ -73,7 +74,8 @@ fn program_prints_the_same_bytes() {
     assert_eq!(outputs[0].stdout, outputs[1].stdout);
     let by_variable =
         runner(["-w", "2"]).with(|c| c.env("RUNNER_TRANSPORT", "channel")).stdin(jobs.as_str()).run();
-    assert_eq!((by_variable.code(), by_variable.stdout), (0, outputs[0].stdout.clone()));
+    assert_eq!(by_variable.code(), 0);
+    assert_eq!(by_variable.stdout, outputs[0].stdout.clone());
     let unknown = runner(["--transport", "pigeon"]).stdin("").run();
     assert_eq!(unknown.code(), 2);
     assert!(unknown.stderr.contains("[possible values: rings, channel]"), "{}", unknown.stderr);

@@ -33,7 +33,8 @@ fn expect_invalid(input: impl Into<Vec<u8>>, line: u64, column: u64, words: &str
 fn empty_input_has_no_jobs() {
     for input in ["", " \n\t\r\n ", "[]", " [ ]\n", "\u{feff}", "\u{feff}[]"] {
         let output = lines(input);
-        assert_eq!((output.text(), output.code()), ("", 0), "{input:?}");
+        assert_eq!(output.text(), "", "{input:?}");
+        assert_eq!(output.code(), 0, "{input:?}");
     }
 }
 
@@ -72,7 +73,8 @@ fn invalid_element_is_one_record_and_the_array_continues() {
 #[test]
 fn input_other_than_an_array_is_rejected_with_format_array() {
     let output = runner(["--format", "array"]).stdin(good(1)).run();
-    assert_eq!((output.text(), output.code()), ("", 3));
+    assert_eq!(output.text(), "");
+    assert_eq!(output.code(), 3);
     assert!(output.stderr.contains("not a JSON array"));
 }
 
@@ -93,7 +95,8 @@ fn line_of_100_mb_is_one_invalid_job() {
     input.resize(100_000_000, b'x');
     input.extend(format!("\n{}\n", good(3)).bytes());
     let output = lines(input);
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "invalid".into(), "ok".into()], 1));
+    assert_eq!(output.kinds(), ["ok", "invalid", "ok"]);
+    assert_eq!(output.code(), 1);
     assert!(output.records()[1]["error"]["message"].as_str().unwrap().contains("longer than 16777216 bytes"));
     assert_eq!(output.records()[1]["error"]["line"], 2);
 }
@@ -111,7 +114,8 @@ fn whitespace_does_not_count_towards_the_job_size() {
 fn element_of_20_mb_is_one_invalid_job() {
     let input = format!("[{},\"{}\",{}]", good(1), "x".repeat(20_000_000), good(3));
     let output = lines(input);
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "invalid".into(), "ok".into()], 1));
+    assert_eq!(output.kinds(), ["ok", "invalid", "ok"]);
+    assert_eq!(output.code(), 1);
 }
 
 #[test]
@@ -124,7 +128,8 @@ fn nesting_of_a_hundred_thousand_levels_is_invalid() {
         "`n` must be an integer, found an array",
     );
     let output = lines(deep);
-    assert_eq!((output.kinds(), output.code()), (vec!["invalid".into()], 1), "an array of one element");
+    assert_eq!(output.kinds(), ["invalid"], "an array of one element");
+    assert_eq!(output.code(), 1, "an array of one element");
     assert_eq!(lines("[".repeat(100_000)).code(), 3);
 }
 
@@ -136,7 +141,8 @@ fn non_integers_are_invalid() {
     }
     for number in ["NaN", "+1", "01", ".5", "1.", "0x10", "Infinity", "--1"] {
         let output = lines(format!("{{\"op\":\"gcd\",\"a\":{number},\"b\":2}}"));
-        assert_eq!((output.kinds(), output.code()), (vec!["invalid".into()], 1), "{number}");
+        assert_eq!(output.kinds(), ["invalid"], "{number}");
+        assert_eq!(output.code(), 1, "{number}");
         assert!(output.stderr.contains("invalid JSON"), "{}", output.stderr);
     }
 }
@@ -190,7 +196,8 @@ fn inputs_that_cannot_be_opened_stop_the_run_before_it_starts() {
         [(folder.path().as_os_str(), "is a directory"), ("/nonexistent".as_ref(), "cannot open")]
     {
         let output = runner([jobs.as_os_str(), bad]).run();
-        assert_eq!((output.text(), output.code()), ("", 3));
+        assert_eq!(output.text(), "");
+        assert_eq!(output.code(), 3);
         assert!(
             output.stderr.contains(words) && output.stderr.as_bytes().ends_with(b"\n"),
             "{}",
@@ -206,7 +213,8 @@ fn read_error_ends_the_run_after_the_jobs_before_it() {
     let jobs = folder.path().join("jobs");
     fs::write(&jobs, good(1)).unwrap();
     let output = runner([jobs.as_os_str(), "/proc/self/mem".as_ref(), jobs.as_os_str()]).run();
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3));
+    assert_eq!(output.kinds(), ["ok"]);
+    assert_eq!(output.code(), 3);
     assert!(output.stderr.contains("cannot read /proc/self/mem"), "{}", output.stderr);
 }
 
@@ -214,7 +222,8 @@ fn read_error_ends_the_run_after_the_jobs_before_it() {
 fn directory_as_standard_input_is_an_error() {
     let folder = fs::File::open("/").unwrap();
     let output = runner(["-"]).with(|c| c.stdin(folder)).run();
-    assert_eq!((output.text(), output.code()), ("", 3));
+    assert_eq!(output.text(), "");
+    assert_eq!(output.code(), 3);
 }
 
 #[test]
@@ -225,14 +234,17 @@ fn whitespace_other_than_jsons_is_invalid() {
         assert_eq!(output.kinds(), ["invalid", "ok", "invalid", "invalid", "ok"], "{blank:?}");
         for array in [format!("[{one},{blank}{two}]"), format!("[{one},{{\"op\":{blank}\"sum\",\"n\":2}}]")] {
             let output = lines(array);
-            assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3), "{blank:?}");
+            assert_eq!(output.kinds(), ["ok"], "{blank:?}");
+            assert_eq!(output.code(), 3, "{blank:?}");
         }
         let output = lines(format!("[{one}]{blank}"));
-        assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3), "{blank:?}");
+        assert_eq!(output.kinds(), ["ok"], "{blank:?}");
+        assert_eq!(output.code(), 3, "{blank:?}");
     }
     let blanks = " \t\r\n";
     let output = lines(format!("{blanks}[{blanks}{one}{blanks},{blanks}{two}{blanks}]{blanks}"));
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "ok".into()], 0));
+    assert_eq!(output.kinds(), ["ok", "ok"]);
+    assert_eq!(output.code(), 0);
 }
 
 #[test]
@@ -258,7 +270,8 @@ fn concatenated_inputs_with_byte_order_marks_are_recognized() {
     assert!(error["message"].as_str().unwrap().contains(mark), "{error}");
     let array = format!("\u{feff}[{}]\n", good(1));
     let output = lines(format!("{array}{array}"));
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".into()], 3));
+    assert_eq!(output.kinds(), ["ok"]);
+    assert_eq!(output.code(), 3);
     assert!(output.stderr.contains("line 2, column 1: a byte order mark after the end"), "{}", output.stderr);
     expect_invalid("{\"op\":\u{feff}\"sum\",\"n\":1}", 1, 7, mark);
     // Separate files may each have one.
@@ -277,7 +290,8 @@ fn utf_16_is_recognized() {
     for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
         for text in [jobs.clone(), format!("\u{feff}{jobs}"), format!("[{}]", good(1))] {
             let output = lines(in_utf_16(&text, to_bytes));
-            assert_eq!((output.text(), output.code()), ("", 3), "{}", output.stderr);
+            assert_eq!(output.text(), "", "{}", output.stderr);
+            assert_eq!(output.code(), 3, "{}", output.stderr);
             assert!(
                 output.stderr.contains("- is UTF-16") && output.stderr.contains("iconv"),
                 "{}",
@@ -288,7 +302,8 @@ fn utf_16_is_recognized() {
         let output = lines(
             [good(1).into_bytes(), b"\n".to_vec(), in_utf_16(&format!("\u{feff}{jobs}"), to_bytes)].concat(),
         );
-        assert_eq!((output.kinds()[0].as_str(), output.code()), ("ok", 1));
+        assert_eq!(output.kinds()[0].as_str(), "ok");
+        assert_eq!(output.code(), 1);
         assert!(
             output.records()[1]["error"]["message"].as_str().unwrap().contains("UTF-16"),
             "{}",
@@ -332,7 +347,8 @@ fn environment_of_a_program_has_unique_valid_names() {
     ] {
         let output = runner(["-w", "1", "--allow-command"]).stdin(job(env)).run();
         let error = &output.records()[0]["error"];
-        assert_eq!((output.code(), error["kind"].as_str()), (1, Some("invalid")), "{}", output.text());
+        assert_eq!(output.code(), 1, "{}", output.text());
+        assert_eq!(error["kind"].as_str(), Some("invalid"), "{}", output.text());
         assert_eq!(error["column"].as_u64(), Some(38 + column), "{error}");
         assert!(error["message"].as_str().unwrap().contains(words), "{error}");
     }

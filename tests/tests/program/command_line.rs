@@ -37,7 +37,8 @@ fn invalid_command_line_exits_with_2() {
         &["--time-limit", "0"],
     ] {
         let output = runner(wrong).stdin(JOB).run();
-        assert_eq!((output.code(), output.text()), (2, ""), "{wrong:?}");
+        assert_eq!(output.code(), 2, "{wrong:?}");
+        assert_eq!(output.text(), "", "{wrong:?}");
         assert!(!output.stderr.is_empty());
     }
 }
@@ -80,7 +81,8 @@ fn stats_list_each_worker() {
 fn dry_run_checks_and_counts_without_running() {
     let slow = "{\"op\":\"sleep\",\"seconds\":1000}\n";
     let output = runner(["--dry-run", "-w", "3"]).stdin(format!("{JOB}{slow}{JOB}")).run();
-    assert_eq!((output.code(), output.text()), (0, ""));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.text(), "");
     assert!(output.stderr.contains("3 jobs (2 sum, 1 sleep), 0 invalid"), "{}", output.stderr);
     assert!(output.stderr.contains("processes, 3 at a time"), "{}", output.stderr);
     assert!(output.elapsed < Duration::from_secs(5));
@@ -206,7 +208,8 @@ fn empty_variable_counts_as_unset() {
         assert!(output.stderr.contains(" process"), "{}", output.stderr);
     }
     let factor = runner(["factor", "12"]).with(|c| c.env("RUNNER_WORKERS", "")).run();
-    assert_eq!((factor.code(), factor.text()), (0, "12: 2 2 3\n"));
+    assert_eq!(factor.code(), 0);
+    assert_eq!(factor.text(), "12: 2 2 3\n");
     let advise = runner(["advise"]).stdin(JOB).with(|c| c.env("RUNNER_WORKERS", "")).run();
     assert_eq!(advise.code(), 0, "{}", advise.stderr);
 }
@@ -221,7 +224,8 @@ fn invalid_variable_is_named() {
         ("RUNNER_EXECUTOR", OsStr::from_bytes(b"\xff")),
     ] {
         let output = runner(["-"]).stdin(JOB).with(|c| c.env(name, value)).run();
-        assert_eq!((output.code(), output.text()), (2, ""), "{name}={value:?}");
+        assert_eq!(output.code(), 2, "{name}={value:?}");
+        assert_eq!(output.text(), "", "{name}={value:?}");
         assert!(output.stderr.contains(name) && !output.stderr.contains("--workers"), "{}", output.stderr);
     }
     let bench = runner(["bench", "--quick"]).with(|c| c.env("RUNNER_WORKERS", "0")).run();

@@ -35,7 +35,8 @@ pub(super) fn on_five(action: &str) -> String {
 #[test]
 fn each_line_has_a_reply_in_order() {
     let output = each(&[], SQUARE).stdin(numbers(1_000)).run();
-    assert_eq!((output.code(), output.text()), (0, squares(1_000).as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), squares(1_000).as_str(), "{}", output.stderr);
     let output = each(&["--unordered"], SQUARE).stdin(numbers(1_000)).run();
     let mut expected: Vec<String> = squares(1_000).lines().map(str::to_owned).collect();
     expected.sort_unstable();
@@ -48,7 +49,8 @@ fn lines_are_bytes_and_may_be_empty() {
     let output = each(&[], "exec cat").stdin(input.clone()).run();
     assert_eq!(output.stdout, [&input[..], b"\n"].concat(), "{}", output.stderr);
     let output = each(&[], "exec cat").stdin("").run();
-    assert_eq!((output.code(), output.text()), (0, ""));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.text(), "");
     let output = each(&["-0"], "exec cat").stdin("a\nb\0\0c").run();
     assert_eq!(output.text(), "a\nb\0\0c\0");
 }
@@ -60,7 +62,8 @@ fn json_values_are_passed_unchanged() {
     let output = each(&["--protocol", "json"], echo).stdin(input).run();
     assert_eq!(output.text(), "1.50\n{\"b\":1,\"a\":[1,2]}\n123456789012345678901234567890\n");
     let output = each(&["--protocol", "json"], echo).stdin("1\nno json\n2\n").run();
-    assert_eq!((output.code(), output.text()), (1, "1\nnull\n2\n"), "{}", output.stderr);
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    assert_eq!(output.text(), "1\nnull\n2\n", "{}", output.stderr);
 }
 
 #[test]
@@ -162,7 +165,8 @@ fn standard_error_is_passed_through() {
 fn replies_may_use_a_separate_descriptor() {
     let script = "while read -r x; do echo noise; echo $x >&3; done";
     let output = each(&["--reply-fd", "3"], script).stdin(numbers(3)).run();
-    assert_eq!((output.code(), output.text()), (0, numbers(3).as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), numbers(3).as_str(), "{}", output.stderr);
     assert_eq!(output.stderr.matches("noise\n").count(), 3);
 }
 
@@ -198,7 +202,8 @@ fn killed_run_is_resumed_with_the_same_output() {
     let output = each(&["--journal", &journal.journal.to_string_lossy(), "--resume"], slow)
         .stdin(numbers(count))
         .run();
-    assert_eq!((output.code(), output.text()), (0, squares(count).as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), squares(count).as_str(), "{}", output.stderr);
     let other = each(
         &["--journal", &journal.journal.to_string_lossy(), "--resume"],
         "while read -r x; do echo 1; done",

@@ -69,9 +69,11 @@ fn only_the_job_that_ends_the_program_is_blamed() {
 fn program_that_exits_between_requests_is_restarted() {
     let script = "for i in 1 2 3; do read -r x || exit; echo $((x * x)); done";
     let output = each(&["--depth", "1"], script).stdin(numbers(100)).run();
-    assert_eq!((output.code(), output.text()), (0, squares(100).as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), squares(100).as_str(), "{}", output.stderr);
     let output = each(&["--retries", "1"], script).stdin(numbers(100)).run();
-    assert_eq!((output.code(), output.text()), (0, squares(100).as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), squares(100).as_str(), "{}", output.stderr);
 }
 
 #[test]
@@ -88,7 +90,8 @@ fn protocol_violation_fails_the_job_and_is_quoted() {
     let output = each(&["--max-result", "1M"], &on_five("yes | tr -d '\\n'")).stdin(numbers(9)).run();
     one_fails(&output, "--max-result");
     let output = each(&[], "echo hello; exec cat").stdin("1\n").run();
-    assert_eq!((output.code(), output.text()), (1, "\n"));
+    assert_eq!(output.code(), 1);
+    assert_eq!(output.text(), "\n");
     assert!(
         output.stderr.contains("output before the first request was read: \"hello\\n\""),
         "{}",
@@ -128,19 +131,22 @@ fn timeout_of_a_buffering_program_hints_at_flushing() {
     // `awk` buffers its output to a pipe regardless of the environment.
     let awk = ["--", "awk", "{ print }"];
     let output = runner(["each", "-w", "1", "--timeout", "0.3"].iter().chain(&awk)).stdin("1\n").run();
-    assert_eq!((output.code(), output.text()), (1, "\n"), "{}", output.stderr);
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    assert_eq!(output.text(), "\n", "{}", output.stderr);
     assert!(output.stderr.contains("must flush"), "{}", output.stderr);
     let output = runner(["each", "-w", "1", "--time-limit", "0.3"].iter().chain(&awk)).stdin("1\n").run();
     assert!(output.code() == 1 && output.stderr.contains("must flush"), "{}", output.stderr);
     let output = runner(["each", "-w", "1"].iter().chain(&python)).stdin("1\n").run();
-    assert_eq!((output.code(), output.text()), (0, "1\n"), "PYTHONUNBUFFERED is not set");
+    assert_eq!(output.code(), 0, "PYTHONUNBUFFERED is not set");
+    assert_eq!(output.text(), "1\n", "PYTHONUNBUFFERED is not set");
 }
 
 #[test]
 fn start_of_the_program_does_not_count_for_the_job() {
     let script = format!("sleep 1; {SQUARE}");
     let output = each(&["--timeout", "0.5"], &script).stdin(numbers(3)).run();
-    assert_eq!((output.code(), output.text()), (0, squares(3).as_str()), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), squares(3).as_str(), "{}", output.stderr);
     let output = each(&["--start-timeout", "0.2", "--retries", "0"], &script).stdin(numbers(1)).run();
     assert_eq!(output.code(), 1, "{}", output.stderr);
     assert!(output.stderr.contains("--start-timeout"), "{}", output.stderr);
@@ -165,7 +171,8 @@ fn killed_programs_do_not_change_the_output() {
         }
     }
     let output = run.wait();
-    assert_eq!((output.code(), output.text() == squares(count)), (0, true), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == squares(count), "{}", output.stderr);
     assert!(killed > 0);
 }
 

@@ -93,7 +93,8 @@ fn number_that_kills_its_worker_is_named_and_the_others_are_factored() {
     let mut errors = String::new();
     stderr.read_to_string(&mut errors).unwrap();
     assert!(errors.starts_with(&format!("factor: '{HARD}' cannot be factored: ")), "{errors}");
-    assert_eq!((errors.lines().count(), session.running.wait().code()), (1, 1));
+    assert_eq!(errors.lines().count(), 1);
+    assert_eq!(session.running.wait().code(), 1);
 }
 
 #[test]
@@ -128,7 +129,8 @@ fn signal_ends_the_program_and_its_workers() {
         run.wait_until("a worker is computing", |run| run.workers().into_iter().any(|pid| ticks(pid) > 1));
         run.signal(signal);
         let output = run.wait();
-        assert_eq!((output.signal(), output.stderr.as_str()), (signal as i32, ""));
+        assert_eq!(output.signal(), signal as i32);
+        assert_eq!(output.stderr.as_str(), "");
     }
 }
 
@@ -164,7 +166,8 @@ fn number_of_workers_is_read_from_the_environment() {
     let input: String = (1..=50_000).map(|number| format!("{number}\n")).collect();
     for count in ["1", "3"] {
         let output = runner(["factor"]).with(|c| c.env("RUNNER_WORKERS", count)).stdin(input.as_str()).run();
-        assert_eq!((output.code(), output.text().lines().count()), (0, 50_000));
+        assert_eq!(output.code(), 0);
+        assert_eq!(output.text().lines().count(), 50_000);
     }
     let output = runner(["factor", "12"]).with(|c| c.env("RUNNER_WORKERS", "0")).run();
     assert_eq!(output.code(), 1);
@@ -188,13 +191,15 @@ fn falls_back_to_threads_without_workers() {
         assert_eq!(expected.code(), 0);
         for bad in [&missing, &long, Path::new("/proc")] {
             let output = runner([front]).stdin(input.as_str()).with(|c| c.env("TMPDIR", bad)).run();
-            assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{front} {}", bad.display());
+            assert_eq!(output.code(), 0, "{front} {}", bad.display());
+            assert_eq!(output.stderr.as_str(), "", "{front} {}", bad.display());
             assert!(output.text() == expected.text(), "{front} {}", bad.display());
         }
         // Too few descriptors for the pool, or too few for its workers.
         for descriptors in [10, 16, 20, 24] {
             let output = runner([front]).stdin(input.as_str()).descriptors(descriptors).run();
-            assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{front} {descriptors}");
+            assert_eq!(output.code(), 0, "{front} {descriptors}");
+            assert_eq!(output.stderr.as_str(), "", "{front} {descriptors}");
             assert!(output.text() == expected.text(), "{front} {descriptors}");
         }
     }

@@ -17,10 +17,8 @@ fn with_commands(arguments: &[&str], scripts: &[&str]) -> end_to_end::Output {
 #[test]
 fn job_that_kills_its_worker_fails_alone() {
     let output = with_commands(&["-w", "2", "--retries", "1"], &["echo a", KILL_WORKER, "echo b", "echo c"]);
-    assert_eq!(
-        (output.kinds(), output.code()),
-        (vec!["ok".into(), "crashed".into(), "ok".into(), "ok".into()], 1)
-    );
+    assert_eq!(output.kinds(), ["ok", "crashed", "ok", "ok"]);
+    assert_eq!(output.code(), 1);
     let error = &output.records()[1]["error"];
     assert_eq!((error["signal"].as_str(), error["attempts"].as_u64()), (Some("SIGKILL"), Some(2)));
     assert!(error["pid"].as_u64().unwrap() > 1);
@@ -78,7 +76,8 @@ fn job_that_exceeds_its_time_limit_is_killed_and_reported() {
     let sleep = |seconds: &str| format!("{{\"op\":\"sleep\",\"seconds\":{seconds}}}\n");
     let jobs = ["0", "60", "0.1"].map(sleep).concat();
     let output = runner(["-w", "2", "--timeout", "0.5"]).stdin(jobs).run();
-    assert_eq!((output.kinds(), output.code()), (vec!["ok".into(), "timeout".into(), "ok".into()], 1));
+    assert_eq!(output.kinds(), ["ok", "timeout", "ok"]);
+    assert_eq!(output.code(), 1);
     let error = &output.records()[1]["error"];
     assert_eq!(error["attempts"], 1);
     assert_eq!(error["message"], "ran longer than 0.5 s");
@@ -165,7 +164,8 @@ fn workers_that_cannot_start_break_the_pool_with_the_cause() {
     ] {
         let output =
             runner(["-w", "2", "--worker-bin", worker]).stdin("{\"op\":\"sum\",\"n\":4}\n".repeat(3)).run();
-        assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into(); 3], 4), "{}", output.stderr);
+        assert_eq!(output.kinds(), ["cancelled"; 3], "{}", output.stderr);
+        assert_eq!(output.code(), 4, "{}", output.stderr);
         assert!(output.stderr.contains(words), "{}", output.stderr);
         assert!(output.elapsed < Duration::from_secs(5));
     }
@@ -181,7 +181,8 @@ fn cause_is_reported_when_it_ends_the_run() {
                 .with(|c| c.args(arguments))
                 .stdin("{\"op\":\"sum\",\"n\":4}\n")
                 .run();
-            assert_eq!((output.kinds(), output.code()), (vec!["cancelled".into()], 4), "{}", output.stderr);
+            assert_eq!(output.kinds(), ["cancelled"], "{}", output.stderr);
+            assert_eq!(output.code(), 4, "{}", output.stderr);
             assert!(output.stderr.contains("cannot start \"/nonexistent\""), "{}", output.stderr);
         }
     }
@@ -199,7 +200,8 @@ fn replaced_workers_leak_no_descriptors() {
     let jobs = "{\"op\":\"sum\",\"n\":1}\n".repeat(150);
     let call = runner(["-w", "1", "--max-jobs-per-worker", "1"]).stdin(jobs).descriptors(64);
     let output = call.run();
-    assert_eq!((output.code(), output.records().len()), (0, 150), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.records().len(), 150, "{}", output.stderr);
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn fifos_of_one_writer_are_read_in_sequence() {
         let run = folder.runner(&[&["one", "two"][..], more].concat()).start();
         feed(&[&one, &two], &jobs);
         let output = run.wait();
-        assert_eq!((output.code(), output.text().lines().count()), (0, records), "{}", output.stderr);
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        assert_eq!(output.text().lines().count(), records, "{}", output.stderr);
         assert!(output.stderr.contains("40000 jobs"), "{}", output.stderr);
     }
 }
@@ -63,7 +64,8 @@ fn jobs_run_while_the_next_input_is_not_open_yet() {
     let marker = folder.path("marker");
     folder.put("script", &end_to_end::shell_jobs(&[&format!("touch {}", marker.display())]));
     let output = folder.runner(&["script", "input", "missing", "--allow-command"]).run();
-    assert_eq!((output.code(), marker.exists()), (3, false));
+    assert_eq!(output.code(), 3);
+    assert!(!(marker.exists()));
 }
 
 #[test]
@@ -114,7 +116,8 @@ fn signal_ends_waiting_for_the_other_end_of_a_fifo() {
             run.wait_until_idle();
             run.signal(signal);
             let output = run.wait();
-            assert_eq!((output.signal(), output.text()), (signal as i32, expected), "{arguments:?}");
+            assert_eq!(output.signal(), signal as i32, "{arguments:?}");
+            assert_eq!(output.text(), expected, "{arguments:?}");
         }
     }
 }
@@ -124,7 +127,8 @@ fn time_limit_ends_waiting_for_the_other_end_of_a_fifo() {
     let folder = Folder::new();
     for (arguments, expected) in waiting_runs(&folder) {
         let output = folder.runner(&arguments).with(|c| c.args(["-w", "1", "--time-limit", "0.7"])).run();
-        assert_eq!((output.code(), output.text()), (1, expected), "{arguments:?}: {}", output.stderr);
+        assert_eq!(output.code(), 1, "{arguments:?}: {}", output.stderr);
+        assert_eq!(output.text(), expected, "{arguments:?}: {}", output.stderr);
         assert!(
             output.stderr.contains("the time limit of 0.7 s is over"),
             "{arguments:?}: {}",
@@ -139,7 +143,8 @@ fn special_file_that_cannot_be_opened_fails_in_sequence() {
     folder.put("behind", JOB);
     let socket = std::os::unix::net::UnixListener::bind(folder.path("socket")).unwrap();
     let output = folder.runner(&["jobs", "socket", "behind"]).run();
-    assert_eq!((output.code(), output.text()), (3, RECORD), "{}", output.stderr);
+    assert_eq!(output.code(), 3, "{}", output.stderr);
+    assert_eq!(output.text(), RECORD, "{}", output.stderr);
     assert!(output.stderr.contains("cannot open socket: No such device"), "{}", output.stderr);
     for option in [&["-o", "socket"][..], &["--trace", "socket"], &["--stats", "--stats-file", "socket"]] {
         let output = folder.runner(&[option, &["jobs"]].concat()).run();

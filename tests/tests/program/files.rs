@@ -73,7 +73,8 @@ fn outputs_must_differ_from_standard_streams() {
     for arguments in [&["-o", "stream", "jobs"][..], &["--trace", "/dev/stderr", "jobs"], &["stream"]] {
         folder.put("stream", EARLIER);
         let output = folder.runner(arguments).with(|c| c.stderr(append())).run();
-        assert_eq!((output.code(), output.text()), (2, ""), "{arguments:?}");
+        assert_eq!(output.code(), 2, "{arguments:?}");
+        assert_eq!(output.text(), "", "{arguments:?}");
         let text = folder.text("stream");
         assert!(text.starts_with(EARLIER) && text.contains("standard error"), "{text}");
     }
@@ -91,7 +92,8 @@ fn outputs_must_differ_from_standard_streams() {
     assert_eq!(call.run().code(), 0);
     let output =
         folder.runner(&["--stats", "--stats-file", "/dev/stderr", "-o", "/dev/stdout", "jobs"]).run();
-    assert_eq!((output.code(), output.text()), (0, RECORD), "{}", output.stderr);
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(output.text(), RECORD, "{}", output.stderr);
     assert!(output.stderr.contains("worker"), "{}", output.stderr);
 }
 
@@ -128,7 +130,8 @@ fn outputs_of_a_benchmark_must_differ() {
     let output = folder.runner(&["bench", "--csv", "x", "--json", "./x", "--svg", "new/folder"]).run();
     expect_refusal(&output, ["--csv", "--json"]);
     let output = folder.runner(&["bench", "--csv", "pictures/none/x", "--svg", "new/folder"]).run();
-    assert_eq!((output.code(), folder.path("new").exists()), (3, false));
+    assert_eq!(output.code(), 3);
+    assert!(!(folder.path("new").exists()));
 }
 
 #[test]
@@ -176,7 +179,8 @@ fn rejected_run_does_not_change_its_outputs() {
         for (arguments, code) in refusals {
             let outputs = if arguments.contains(&"--trace") { &outputs[..5] } else { &outputs[..] };
             let output = folder.runner(&[outputs, arguments].concat()).run();
-            assert_eq!((output.code(), output.text()), (code, ""), "{arguments:?}: {}", output.stderr);
+            assert_eq!(output.code(), code, "{arguments:?}: {}", output.stderr);
+            assert_eq!(output.text(), "", "{arguments:?}: {}", output.stderr);
             assert!(folder.content() == before, "{arguments:?}: {:?}", folder.content());
         }
         let call = folder.runner(&[&outputs[..], &["jobs", "--journal", "new"]].concat());
@@ -224,7 +228,8 @@ fn dash_means_standard_output_where_allowed() {
         &["bench", "--svg", "-"],
     ] {
         let output = folder.runner(refused).run();
-        assert_eq!((output.code(), output.text()), (2, ""), "{refused:?}: {}", output.stderr);
+        assert_eq!(output.code(), 2, "{refused:?}: {}", output.stderr);
+        assert_eq!(output.text(), "", "{refused:?}: {}", output.stderr);
         assert!(!output.stderr.is_empty());
     }
     assert!(folder.content() == before, "{:?}", folder.content());

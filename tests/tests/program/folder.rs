@@ -76,7 +76,8 @@ impl Folder {
 }
 
 pub(super) fn expect_refusal(output: &Output, names: [&str; 2]) {
-    assert_eq!((output.code(), output.text()), (2, ""), "{names:?}: {}", output.stderr);
+    assert_eq!(output.code(), 2, "{names:?}: {}", output.stderr);
+    assert_eq!(output.text(), "", "{names:?}: {}", output.stderr);
     assert!(output.stderr.contains("are the same file"), "{}", output.stderr);
     assert!(names.iter().all(|name| output.stderr.contains(name)), "{names:?}: {}", output.stderr);
 }

@@ -21,7 +21,9 @@ fn of_lines(input: impl Into<Vec<u8>>) -> Output {
 }
 
 fn expect(output: &Output, stdout: &str, stderr: &str, code: i32) {
-    assert_eq!((output.text(), output.stderr.as_str(), output.code()), (stdout, stderr, code));
+    assert_eq!(output.text(), stdout);
+    assert_eq!(output.stderr.as_str(), stderr);
+    assert_eq!(output.code(), code);
 }
 
 #[test]

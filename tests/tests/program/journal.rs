@@ -82,7 +82,8 @@ fn interrupted_run_is_resumed() {
     let finished = output.kinds().iter().filter(|kind| *kind == "ok").count();
     assert_eq!(dir.recorded().len(), finished, "a cancelled job was recorded");
     let output = dir.resume(COMMANDS).stdin(jobs.jobs.clone()).run();
-    assert_eq!((output.code(), output.text()), (0, jobs.expected.as_str()));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.text(), jobs.expected.as_str());
     proof.check(&dir, &jobs, output.text());
 }
 
@@ -95,7 +96,8 @@ fn truncated_journal_is_completed() {
     for cut in (0..20).chain(whole.len() - 150..=whole.len()) {
         fs::write(&dir.journal, &whole[..cut]).unwrap();
         let output = dir.resume(&["--executor", "serial"]).stdin(jobs.clone()).run();
-        assert_eq!((output.code(), output.text()), (0, expected.as_str()), "cut at {cut}: {}", output.stderr);
+        assert_eq!(output.code(), 0, "cut at {cut}: {}", output.stderr);
+        assert_eq!(output.text(), expected.as_str(), "cut at {cut}: {}", output.stderr);
         assert_eq!(dir.bytes(), whole, "cut at {cut}");
     }
 }
@@ -117,7 +119,8 @@ fn resumed_unordered_run_prints_the_same_records() {
     let output = dir.resume(&unordered).stdin(jobs.jobs.clone()).run();
     let mut expected: Vec<&str> = jobs.expected.lines().collect();
     expected.sort_unstable();
-    assert_eq!((output.code(), output.sorted()), (0, expected));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.sorted(), expected);
 }
 
 /// Returns a job that kills its worker unless a file exists, and the path of that file.
@@ -134,14 +137,13 @@ fn recorded_failures_are_final_without_retry_failed() {
     let jobs = format!("{}{failing}5\n{}", gcd_jobs(1).0, gcd_jobs(1).0);
     let once = ["-w", "1", "--allow-command", "--retries", "0"];
     let first = dir.runner(&once).stdin(jobs.clone()).run();
-    assert_eq!(
-        (first.code(), first.kinds()),
-        (1, ["ok", "crashed", "invalid", "ok"].map(String::from).to_vec())
-    );
+    assert_eq!(first.code(), 1);
+    assert_eq!(first.kinds(), ["ok", "crashed", "invalid", "ok"].map(String::from).to_vec());
     assert_eq!(dir.recorded(), [0, 1, 3].into(), "an invalid job was recorded");
     fs::write(&flag, "").unwrap();
     let second = dir.resume(&once).stdin(jobs.clone()).run();
-    assert_eq!((second.code(), second.text()), (1, first.text()), "the resumed run prints another record");
+    assert_eq!(second.code(), 1, "the resumed run prints another record");
+    assert_eq!(second.text(), first.text(), "the resumed run prints another record");
     assert!(second.stderr.contains("3 from the journal"), "{}", second.stderr);
     let before = dir.length();
     let retry = dir.resume(&once).with(|c| c.arg("--retry-failed"));
@@ -216,10 +218,12 @@ fn all_executors_and_fsync_modes_record_the_same_outcomes() {
             let dir = JournalDir::new();
             let arguments = ["-w", "2", "--executor", executor, "--fsync", fsync];
             let first = dir.runner(&arguments).stdin(jobs.clone()).run();
-            assert_eq!((first.code(), first.text()), (0, expected.as_str()));
+            assert_eq!(first.code(), 0);
+            assert_eq!(first.text(), expected.as_str());
             let whole = dir.bytes();
             let second = dir.resume(&arguments).stdin(jobs.clone()).run();
-            assert_eq!((second.code(), second.text()), (0, expected.as_str()));
+            assert_eq!(second.code(), 0);
+            assert_eq!(second.text(), expected.as_str());
             assert!(second.stderr.contains("300 from the journal"), "{}", second.stderr);
             assert!(dir.bytes() == whole, "records were added");
         }

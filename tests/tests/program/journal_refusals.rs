@@ -101,7 +101,8 @@ fn bytes_of_a_torn_end_are_reported() {
     let resume = |bytes: &[u8], arguments: &[&str]| {
         fs::write(&dir.journal, bytes).unwrap();
         let output = dir.resume(arguments).stdin(jobs.clone()).run();
-        assert_eq!((output.code(), dir.bytes() == whole), (0, true), "{}", output.stderr);
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        assert!(dir.bytes() == whole, "{}", output.stderr);
         output.stderr
     };
     let torn = &whole[..whole.len() - 1];
@@ -146,7 +147,8 @@ fn rejected_journal_does_not_change_the_output_file() {
     let results = dir.folder.path().join("results");
     fs::write(&results, "earlier results").unwrap();
     let output = dir.runner(&["-"]).with(|c| c.arg("-o").arg(&results)).stdin(jobs).run();
-    assert_eq!((output.code(), fs::read_to_string(&results).unwrap().as_str()), (5, "earlier results"));
+    assert_eq!(output.code(), 5);
+    assert_eq!(fs::read_to_string(&results).unwrap().as_str(), "earlier results");
 }
 
 #[test]
@@ -187,7 +189,8 @@ fn other_input_is_rejected_and_the_journal_unchanged() {
     // A longer input is accepted.
     let longer = gcd_jobs(9);
     let output = dir.resume(&["-w", "1"]).stdin(longer.0).run();
-    assert_eq!((output.code(), output.text()), (0, longer.1.as_str()));
+    assert_eq!(output.code(), 0);
+    assert_eq!(output.text(), longer.1.as_str());
 }
 
 #[test]
@@ -240,7 +243,8 @@ fn full_disk_ends_the_run_and_printed_records_are_in_the_journal() {
             assert!(recorded.contains(&record["id"].as_u64().unwrap()));
         }
         let output = dir.resume(&["-w", "2", "--executor", executor]).stdin(jobs.clone()).run();
-        assert_eq!((output.code(), output.text() == expected), (0, true));
+        assert_eq!(output.code(), 0);
+        assert!(output.text() == expected);
     }
 }
 

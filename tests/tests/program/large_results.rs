@@ -60,10 +60,8 @@ fn result_above_the_limit_fails_and_names_the_option() {
     for executor in EXECUTORS {
         let options = ["--executor", executor, "-w", "2", "--max-result", "1K"];
         let output = runner(options).stdin(jobs.concat()).run();
-        assert_eq!(
-            (output.code(), output.kinds()),
-            (1, ["failed", "failed", "failed", "ok"].map(String::from).to_vec())
-        );
+        assert_eq!(output.code(), 1);
+        assert_eq!(output.kinds(), ["failed", "failed", "failed", "ok"].map(String::from).to_vec());
         for record in 0..3 {
             let message = message(&output, record);
             assert!(message.contains("--max-result") && message.contains("1024"), "{executor}: {message}");
