@@ -54,7 +54,7 @@ fn missing_leader_is_not_reported_as_missing_jetstream() {
     let Some(nats) = Nats::start_with(&["-js"], alone) else { return };
     for first in [&["node"][..], &["cluster", "status"], &[]] {
         let output = nats.call(&[first, &["--cluster-timeout", "1"]].concat()).run();
-        expect(&output, 4, "the NATS server does not answer");
+        expect(&output, 4, "no answer from the NATS server");
     }
 }
 
@@ -72,7 +72,7 @@ fn queue_of_another_version() {
     });
     for first in [&["node"][..], &[]] {
         let output = nats.call(first).run();
-        expect(&output, 4, "the queue q is of another version");
+        expect(&output, 4, "queue q has another version");
         assert!(output.stderr.contains("protocol 99"), "{}", output.stderr);
     }
 }
@@ -85,11 +85,11 @@ fn full_queue() {
     let output = nats.call(&options).stdin(jobs).run();
     assert_eq!(output.code(), 4, "{}", output.stderr);
     assert!(
-        output.stderr.contains("takes no more jobs, and nothing left it for 1 s: it is full"),
+        output.stderr.contains("is full, and no job left it for 1 s: the stream is full"),
         "{}",
         output.stderr
     );
-    assert!(output.stderr.contains("the run much can be resumed"), "{}", output.stderr);
+    assert!(output.stderr.contains("; run much can be resumed"), "{}", output.stderr);
     assert!(output.kinds().iter().all(|kind| kind == "cancelled"));
     // The queued jobs have been withdrawn.
     assert_eq!(nats.status()["queued"], 0);
@@ -145,14 +145,14 @@ fn processes_of_a_failing_test_are_killed() {
 #[test]
 fn server_without_space() {
     let Some(nats) = Nats::start_with(&[], "jetstream { max_file_store: 1048576 }") else { return };
-    expect(&nats.call(&["--stream-bytes", "1G"]).run(), 4, "the server has no room for the queue q");
+    expect(&nats.call(&["--stream-bytes", "1G"]).run(), 4, "the NATS server has no space for queue q");
 }
 
 #[test]
 fn no_such_queue() {
     let Some(nats) = Nats::start() else { return };
-    expect(&nats.call(&["cluster", "status"]).run(), 4, "there is no queue q");
-    expect(&nats.call(&["cluster", "clean"]).run(), 4, "there is no queue q");
+    expect(&nats.call(&["cluster", "status"]).run(), 4, "queue q does not exist");
+    expect(&nats.call(&["cluster", "clean"]).run(), 4, "queue q does not exist");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn invalid_command_lines() {
     expect(&runner(["node"]).run(), 2, "--cluster is missing");
     expect(&runner(["node", "--cluster", "ftp://x", "--queue", "q"]).run(), 2, "expected nats://HOST:PORT");
     expect(&runner([&cluster[..], &["--cluster-cert", "c"]].concat()).run(), 2, "must be given together");
-    expect(&runner(["node", "--cluster", "a", "--queue", "a.b"]).run(), 2, "a name has 1 to 64");
+    expect(&runner(["node", "--cluster", "a", "--queue", "a.b"]).run(), 2, "a name must have 1 to 64");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn password_in_the_url_is_rejected_and_not_printed() {
     for first in [&["node"][..], &["cluster", "status"], &[]] {
         let output =
             runner([first, &["--cluster", "nats://me:sesame@localhost", "--queue", "q"]].concat()).run();
-        expect(&output, 2, "credentials do not belong into the address");
+        expect(&output, 2, "credentials must not be part of the address");
         assert!(output.stderr.contains("--cluster-password-file"), "{}", output.stderr);
         assert!(!output.stderr.contains("sesame"), "{}", output.stderr);
     }

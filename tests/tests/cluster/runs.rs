@@ -174,7 +174,7 @@ fn undefined_op_is_named_after_the_last_attempt() {
     let _node = nats.node(&["--max-deliveries", "2"]);
     let output = nats.call(&["--define", "sq", "--op", "sq"]).stdin("1\n").run();
     assert_eq!(output.kinds(), ["failed"], "{}", output.stderr);
-    assert!(output.text().contains("the op `sq` is not defined"), "{}", output.text());
+    assert!(output.text().contains("op `sq` is not defined"), "{}", output.text());
 }
 
 #[test]

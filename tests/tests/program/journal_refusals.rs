@@ -108,14 +108,14 @@ fn bytes_of_a_torn_end_are_reported() {
     let torn = &whole[..whole.len() - 1];
     let bytes = whole.len() - whole.windows(4).rposition(|bytes| bytes == b"\x1eJR\xf1").unwrap();
     let words =
-        format!("the last {} bytes of the journal {} are no complete", bytes - 1, dir.journal.display());
+        format!("dropping the last {} bytes of the journal {}: incomplete", bytes - 1, dir.journal.display());
     assert!(resume(torn, &["--executor", "serial"]).contains(&words));
     let changed = [torn, &[!whole[whole.len() - 1]]].concat();
     let words = format!("the last {bytes} bytes");
     assert!(resume(&changed, &["--executor", "serial"]).contains(&words));
     assert!(resume(&whole[..1], &["--executor", "serial"]).contains("the last byte of the journal"));
     assert_eq!(resume(torn, &["--executor", "serial", "-q"]), "");
-    assert!(!resume(&whole, &["--executor", "serial"]).contains("dropped"), "complete records were dropped");
+    assert!(!resume(&whole, &["--executor", "serial"]).contains("dropping"), "complete records were dropped");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn other_input_is_rejected_and_the_journal_unchanged() {
         (lines[..3].join("\n"), "has records up to job 4, but the input has only 3 jobs", 3),
         ([&lines[..2], &["5"], &lines[2..]].concat().join("\n"), "job 2 differs from the job recorded", 2),
         (lines[1..].join("\n"), "job 0 differs from the job recorded", 0),
-        (String::new(), "ended after 0 jobs", 0),
+        (String::new(), "has records up to job 4, but the input has only 0 jobs", 0),
     ] {
         let output = dir.resume(&["-w", "1"]).stdin(input).run();
         expect_refused(&dir, &output, words);
