@@ -14,6 +14,9 @@ use crate::{
     work::{CheckMode, Work},
 };
 
+/// Grain of one microsecond, in nanoseconds.
+pub(crate) const US: f64 = 1e3;
+
 /// Candidates and jobs that are measured together.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {

@@ -2,8 +2,12 @@
 
 use std::num::NonZeroU64;
 
-use super::US;
-use crate::{candidate::Candidate, point::Point, report::Sweep, settings::Settings};
+use crate::{
+    candidate::Candidate,
+    point::{Point, US},
+    report::Sweep,
+    settings::Settings,
+};
 
 /// The size that the pool chooses and several fixed ones, for jobs of 1 us.
 pub(super) fn points(settings: &Settings) -> Vec<Point> {

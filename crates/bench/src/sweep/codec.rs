@@ -2,8 +2,12 @@
 
 use pool::CodecKind;
 
-use super::US;
-use crate::{candidate::Candidate, point::Point, report::Sweep, settings::Settings};
+use crate::{
+    candidate::Candidate,
+    point::{Point, US},
+    report::Sweep,
+    settings::Settings,
+};
 
 /// Payloads of increasing size, with all codecs in the same rounds.
 pub(super) fn points(settings: &Settings) -> Vec<Point> {

@@ -8,8 +8,6 @@ mod workers;
 
 use crate::{point::Point, report::Sweep, settings::Settings};
 
-const US: f64 = 1e3;
-
 /// The points of a sweep.
 pub(crate) fn points(sweep: Sweep, settings: &Settings) -> Vec<Point> {
     match sweep {

@@ -2,8 +2,12 @@
 
 use pool::Transport;
 
-use super::US;
-use crate::{candidate::Candidate, point::Point, report::Sweep, settings::Settings};
+use crate::{
+    candidate::Candidate,
+    point::{Point, US},
+    report::Sweep,
+    settings::Settings,
+};
 
 const TRANSPORTS: [Transport; 2] = [Transport::Rings, Transport::Channel];
 

@@ -1,7 +1,11 @@
 //! The sweep over numbers of workers.
 
-use super::US;
-use crate::{candidate::Candidate, point::Point, report::Sweep, settings::Settings};
+use crate::{
+    candidate::Candidate,
+    point::{Point, US},
+    report::Sweep,
+    settings::Settings,
+};
 
 /// Up to twice the default number of workers, for jobs of several grains.
 pub(super) fn points(settings: &Settings) -> Vec<Point> {
