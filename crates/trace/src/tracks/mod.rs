@@ -5,10 +5,11 @@
 //! workers: starts, batches sent, outcomes received.
 
 mod counters;
+mod item;
 mod slot;
 mod worker;
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -36,18 +37,4 @@ pub(super) fn events(data: &TimelineData, runner: u32) -> impl Iterator<Item = E
     let workers =
         (1..).zip(&data.workers).flat_map(|(order, (&id, trace))| worker::events(data, id, trace, order));
     names.into_iter().chain(counters::events(data, parent)).chain(slots).chain(workers)
-}
-
-/// An item on a track.
-struct TimedItem<W> {
-    ts: u64,
-    /// Duration, if it is a slice.
-    dur: Option<u64>,
-    what: W,
-}
-
-/// Sorts the items of a track by time; an enclosing slice comes before those inside.
-fn in_order<W>(mut items: Vec<TimedItem<W>>) -> Vec<TimedItem<W>> {
-    items.sort_by_key(|item| (item.ts, Reverse(item.dur)));
-    items
 }

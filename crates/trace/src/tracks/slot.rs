@@ -5,7 +5,7 @@
 use pool::WorkerId;
 use serde_json::json;
 
-use super::{TimedItem, in_order};
+use super::item::{TimedItem, in_order};
 use crate::{
     event::{Event, Phase, Track},
     timeline::TimelineData,

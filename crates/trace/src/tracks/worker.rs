@@ -4,7 +4,7 @@ use pool::{BatchId, MonotonicInstant, WorkerId};
 use serde_json::json;
 
 use super::{
-    TimedItem, in_order,
+    item::{TimedItem, in_order},
     slot::{ended, jobs},
 };
 use crate::{
