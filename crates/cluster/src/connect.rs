@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Error, streams::is_not_ready};
+use crate::{Error, error::is_not_ready};
 
 /// Interval of the client's pings. A connection without an answer for about twice this time is closed and
 /// opened again. It must be shorter than the ack wait, which would otherwise expire first.

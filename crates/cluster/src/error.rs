@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use async_nats::jetstream::ErrorCode;
+
 use crate::names::{Queue, RunId};
 
 /// An error of a cluster operation.
@@ -185,4 +187,12 @@ impl Error {
     pub(crate) fn thread(error: io::Error) -> Error {
         Error::Thread(Arc::new(error))
     }
+}
+
+/// Returns whether the code means that the servers of a cluster are not ready yet.
+pub(crate) fn is_not_ready(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER | ErrorCode::CLUSTER_NO_PEERS
+    )
 }

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 use crate::{
     Error,
     connect::Session,
+    error::is_not_ready,
     message::version,
     names::{Queue, StreamKind},
 };
@@ -190,14 +191,6 @@ async fn with_retries<T, F: Future<Output = Result<T, Error>>>(
             result => return result,
         }
     }
-}
-
-/// Returns whether the code means that the servers of a cluster are not ready yet.
-pub(crate) fn is_not_ready(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER | ErrorCode::CLUSTER_NO_PEERS
-    )
 }
 
 fn description(queue: &Queue, job_type: &str) -> String {
