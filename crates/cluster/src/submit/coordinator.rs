@@ -15,20 +15,21 @@ use tokio::{
 };
 
 use super::{
-    SubmitNews, SubmitSettings,
     check::{Checked, StreamCheck},
     claim::Claim,
     decode::DecodeTask,
     gate::{PublishGate, StalledMessage},
     listen::{Finder, Listener, ResultMessage},
     liveness::NodeLiveness,
+    news::SubmitNews,
     pending::PendingMessage,
     publish::{PublishRequest, Publisher},
     reconcile::QueueSnapshot,
     results::RESULT_TIMEOUT,
+    settings::SubmitSettings,
     shared::{Command, JobMessage, RunState},
     stop::{CancelRequest, Stopping},
-    submitter::SubmitBuffer,
+    submit_buffer::SubmitBuffer,
     throttle::ErrorThrottle,
 };
 use crate::{
@@ -282,7 +283,7 @@ impl<J: Job> Coordinator<J> {
             self.flush_at = None;
             self.shared.flushing.store(false, Ordering::Release);
             let mut buffer = self.shared.buffer.lock();
-            buffer.flush(&self.shared);
+            self.shared.flush(&mut buffer);
             self.stalled = StalledMessage::new(&buffer, now);
         }
         self.send_stalled(now);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pool::Job;
 
-use super::{coordinator::Coordinator, pending::PendingMessage, submitter::SubmitBuffer};
+use super::{coordinator::Coordinator, pending::PendingMessage, submit_buffer::SubmitBuffer};
 
 /// No message is published before the first one has been compared with the resumed run, unless no further job
 /// comes for `HOLD_TIMEOUT`, or `MAX_HELD_BYTES` are held back: a wrong input must not corrupt a run, and a
@@ -49,7 +49,8 @@ impl<J: Job> Coordinator<J> {
         } else if stalled.deadline <= now && !self.pending.is_empty() {
             stalled.deadline = now + STALL_TIMEOUT;
         } else if stalled.deadline <= now {
-            buffer.flush_short(&self.shared);
+            buffer.accept_short();
+            self.shared.flush(&mut buffer);
             self.stalled = None;
         }
     }

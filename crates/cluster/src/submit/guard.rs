@@ -87,7 +87,8 @@ mod tests {
     use crate::{
         names::Span,
         submit::{
-            shared::{JobMessage, Owner},
+            shared::JobMessage,
+            submit_buffer::{Owner, PackedJobs},
             submitter::ClusterSubmitter,
         },
     };
@@ -133,7 +134,9 @@ mod tests {
     fn a_message_that_is_dropped_abandons_its_jobs_and_breaks_the_run() {
         let (shared, _commands, sink) = fixture();
         let owners = vec![Owner { sink: sink.clone() as Arc<dyn Sink<Nothing>>, tags: vec![7, 8] }];
-        drop(JobMessage::new(&shared, Span { first: 0, count: 2 }, Bytes::new(), String::new(), owners));
+        let span = Span { first: 0, count: 2 };
+        let jobs = PackedJobs { span, payload: Bytes::new(), digest: String::new(), owners };
+        drop(JobMessage::new(&shared, jobs));
         assert_eq!(*sink.0.lock(), [7, 8]);
         assert!(shared.broken().is_some_and(|cause| cause.contains("panicked")));
     }

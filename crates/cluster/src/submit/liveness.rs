@@ -8,9 +8,9 @@ use pool::Job;
 use tokio::time::timeout;
 
 use super::{
-    SubmitNews,
     coordinator::{Coordinator, Event},
     guard::spawn,
+    news::SubmitNews,
 };
 
 /// Time without results after which the nodes are pinged.

@@ -1,6 +1,6 @@
 //! The submitter: an executor whose workers are the nodes of a queue.
 //!
-//! [`submitter`] packs jobs into messages, in the thread that pushes them. [`coordinator`] runs on the
+//! [`submitter`] encodes jobs in the thread that pushes them, and [`submit_buffer`] packs them into messages. [`coordinator`] runs on the
 //! private runtime and decides what is done with each message: whether it has to be published or was
 //! published by an earlier submitter. [`gate`] holds messages back until a resumed run has been verified,
 //! [`results`] handles results, [`reconcile`] compares pending messages with the queue, [`liveness`] checks
@@ -20,13 +20,16 @@ mod gate;
 mod guard;
 mod listen;
 mod liveness;
+mod news;
 mod pending;
 mod publish;
 mod reconcile;
 mod results;
+mod settings;
 mod shared;
 pub(crate) mod sizing;
 mod stop;
+mod submit_buffer;
 mod submitter;
 mod throttle;
 
@@ -37,42 +40,14 @@ use std::{
 
 use pool::{Executor, Job, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport, WorkerStats};
 
-use crate::{Connection, Error, Queue, RunId, StreamSettings, connect::Session, runtime, streams::Streams};
+use crate::{Connection, Error, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
 use guard::EndGuard;
 use shared::{Command, RunState};
 use submitter::ClusterSubmitter;
 
-/// Settings of a submitter.
-#[derive(Clone, Debug)]
-pub struct SubmitSettings {
-    /// Queue to submit to.
-    pub queue: Queue,
-    /// Name of the run. A run of the same name is resumed, if the same jobs are pushed in the same order.
-    pub run: RunId,
-    /// Time limit of jobs that have none of their own.
-    pub time_limit: Option<Duration>,
-    /// Settings for creating streams that do not exist.
-    pub streams: StreamSettings,
-    /// Callback for events of the run. It is called on a thread of the run, so it must not wait for the run.
-    pub tell: fn(SubmitNews),
-}
-
-/// Events of a submitter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SubmitNews {
-    /// The connection was lost. Reconnecting is retried until it succeeds.
-    Lost,
-    /// The connection was restored.
-    Regained,
-    /// Jobs are pending, no result has come for five seconds, and no node of the queue answers.
-    Unserved(Queue),
-    /// After `Unserved`: a node answers or has stored a result.
-    Served(Queue),
-    /// For longer than the connection's timeout the server has rejected or not answered a request, for this
-    /// reason, although there is a connection. The request is retried.
-    Trouble(String),
-}
+pub use news::SubmitNews;
+pub use settings::SubmitSettings;
 
 /// Executor that runs jobs on the nodes of a queue.
 ///

@@ -18,7 +18,7 @@ use wire::catch_panic;
 
 use super::{
     sizing::{MAX_UNPUBLISHED, Sizing},
-    submitter::SubmitBuffer,
+    submit_buffer::{Owner, PackedJobs, SubmitBuffer},
 };
 use crate::{Error, names::Span, resume::ResumeIndex};
 
@@ -57,20 +57,9 @@ pub(super) struct JobMessage<J: Job> {
     pub(super) owners: Vec<Owner<J>>,
 }
 
-/// Sink and tags of consecutive jobs of a message.
-pub(super) struct Owner<J: Job> {
-    pub(super) sink: Arc<dyn Sink<J>>,
-    pub(super) tags: Vec<u64>,
-}
-
 impl<J: Job> JobMessage<J> {
-    pub(super) fn new(
-        shared: &Arc<RunState<J>>,
-        span: Span,
-        payload: Bytes,
-        digest: String,
-        owners: Vec<Owner<J>>,
-    ) -> JobMessage<J> {
+    pub(super) fn new(shared: &Arc<RunState<J>>, jobs: PackedJobs<J>) -> JobMessage<J> {
+        let PackedJobs { span, payload, digest, owners } = jobs;
         JobMessage { shared: shared.clone(), is_unpublished: false, span, payload, digest, owners }
     }
 
@@ -280,12 +269,21 @@ impl<J: Job> RunState<J> {
     /// Takes the open message out of the buffer, if it has jobs.
     pub(super) fn take_open_batch(self: &Arc<Self>) -> Option<JobMessage<J>> {
         let mut buffer = self.buffer.lock();
-        (!buffer.is_empty()).then(|| buffer.take(self))
+        (!buffer.is_empty()).then(|| JobMessage::new(self, buffer.take()))
+    }
+
+    /// Sends the open message of the locked buffer, unless it is empty or short.
+    pub(super) fn flush(self: &Arc<Self>, buffer: &mut SubmitBuffer<J>) {
+        if let Some(jobs) = buffer.take_ready() {
+            let mut message = JobMessage::new(self, jobs);
+            message.count_complete();
+            self.command(Command::Message(message));
+        }
     }
 
     pub(super) fn close(self: &Arc<Self>) {
         let mut buffer = self.buffer.lock();
-        buffer.flush(self);
+        self.flush(&mut buffer);
         self.admission.lock().closed = true;
         self.capacity_freed.notify_all();
         drop(buffer);

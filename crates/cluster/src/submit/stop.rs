@@ -86,7 +86,7 @@ impl<J: Job> Coordinator<J> {
     /// Takes the open message out of the buffer, even if it is short.
     fn take_buffered(&self, of: Option<&Arc<dyn Sink<J>>>) -> Option<JobMessage<J>> {
         let mut buffer = self.shared.buffer.lock();
-        buffer.belongs_only_to(of).then(|| buffer.take(&self.shared))
+        buffer.belongs_only_to(of).then(|| JobMessage::new(&self.shared, buffer.take()))
     }
 
     fn cancel(&mut self, matches: impl Fn(&PendingMessage<J>) -> bool) {
