@@ -6,15 +6,17 @@
 
 use std::time::{Duration, Instant};
 
-use pool::Job;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    coordinator::{Coordinator, Event},
+    claim::Claim,
+    event::{Checked, Event},
     guard::spawn,
     throttle::ErrorThrottle,
 };
 use crate::{
-    Error,
+    Error, Queue,
+    connect::Session,
     streams::{Identity, Streams},
 };
 
@@ -27,14 +29,24 @@ const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Time for the nodes to create a stream again, once it is known that it is missing.
 const NODES_RESTORE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answer of the server, and when it was requested.
-pub(super) struct Checked {
-    requested_at: Instant,
-    answer: Result<Identity, Error>,
+/// Result of a check.
+pub(super) enum CheckResult {
+    /// The streams are the same as before, or the server did not answer.
+    Unchanged,
+    /// A stream has been created again since the last check.
+    Replaced,
+    /// A stream is missing.
+    Missing,
+    /// A stream has been missing for too long.
+    Lost(Error),
 }
 
-/// State of the checks.
+/// Checks of the streams and of the claim.
 pub(super) struct StreamCheck {
+    session: Session,
+    queue: Queue,
+    claim: Claim,
+    events: UnboundedSender<Event>,
     identity: Identity,
     timeout: Duration,
     throttle: ErrorThrottle,
@@ -50,12 +62,23 @@ pub(super) struct StreamCheck {
 }
 
 impl StreamCheck {
-    pub(super) fn new(identity: Identity, timeout: Duration, throttle: ErrorThrottle) -> StreamCheck {
+    /// Returns checks of the queue's streams, which have this identity, and of the run's claim.
+    pub(super) fn new(
+        (session, queue): (Session, Queue),
+        claim: Claim,
+        identity: Identity,
+        timeout: Duration,
+        events: UnboundedSender<Event>,
+    ) -> StreamCheck {
         let now = Instant::now();
         StreamCheck {
+            throttle: ErrorThrottle::new(timeout, session.link.clone(), events.clone()),
+            session,
+            queue,
+            claim,
+            events,
             identity,
             timeout,
-            throttle,
             found_at: now,
             missing_since: None,
             not_before: now,
@@ -95,17 +118,15 @@ impl StreamCheck {
         let since = *self.missing_since.get_or_insert(now);
         now >= (self.found_at + self.timeout).max(since + NODES_RESTORE_TIMEOUT)
     }
-}
 
-impl<J: Job> Coordinator<J> {
     /// Requests the streams and the current claim from the server, in a task.
-    pub(super) fn check_streams(&mut self) {
+    pub(super) fn request(&mut self) {
         let requested_at = Instant::now();
-        self.check.is_asked = true;
-        self.check.not_before = requested_at + MIN_CHECK_INTERVAL;
-        let (session, queue) = (self.publisher.session.clone(), self.settings.queue.clone());
-        let (claim, events) = (self.claim.clone(), self.publisher.events.clone());
-        spawn(&self.publisher.events, async move {
+        self.is_asked = true;
+        self.not_before = requested_at + MIN_CHECK_INTERVAL;
+        let (session, queue) = (self.session.clone(), self.queue.clone());
+        let (claim, events) = (self.claim.clone(), self.events.clone());
+        spawn(&self.events, async move {
             let found = Streams::find(&session, &queue).await;
             let answer = found.map(|streams| streams.identity());
             let _ = events.send(Event::Checked(Checked { requested_at, answer }));
@@ -116,26 +137,24 @@ impl<J: Job> Coordinator<J> {
     }
 
     /// Handles the answer of the server.
-    pub(super) fn checked(&mut self, Checked { requested_at, answer }: Checked) {
-        self.check.is_asked = false;
+    pub(super) fn handle(&mut self, Checked { requested_at, answer }: Checked) -> CheckResult {
+        self.is_asked = false;
         match answer {
             Ok(identity) => {
-                self.check.found(requested_at);
-                if std::mem::replace(&mut self.check.identity, identity) != identity {
-                    self.reconcile_all();
+                self.found(requested_at);
+                match std::mem::replace(&mut self.identity, identity) == identity {
+                    true => CheckResult::Unchanged,
+                    false => CheckResult::Replaced,
                 }
             }
-            Err(error @ (Error::NoQueue { .. } | Error::NoStream { .. })) => {
-                let is_too_long = self.check.missing();
-                // A run without pending messages does not need the queue now.
-                if is_too_long && !self.pending.is_empty() {
-                    return self.fail(&error);
-                }
-                self.request_queue_check();
-            }
+            Err(error @ (Error::NoQueue { .. } | Error::NoStream { .. })) => match self.missing() {
+                true => CheckResult::Lost(error),
+                false => CheckResult::Missing,
+            },
             Err(error) => {
-                self.check.at = Instant::now() + MIN_CHECK_INTERVAL;
-                self.check.throttle.record(&error.to_string());
+                self.at = Instant::now() + MIN_CHECK_INTERVAL;
+                self.throttle.record(&error.to_string());
+                CheckResult::Unchanged
             }
         }
     }

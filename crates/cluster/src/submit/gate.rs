@@ -1,10 +1,13 @@
 //! Messages that are held back.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pool::Job;
 
-use super::{coordinator::Coordinator, pending::PendingMessage, submit_buffer::SubmitBuffer};
+use super::{shared::RunState, submit_buffer::SubmitBuffer};
 
 /// No message is published before the first one has been compared with the resumed run, unless no further job
 /// comes for `HOLD_TIMEOUT`, or `MAX_HELD_BYTES` are held back: a wrong input must not corrupt a run, and a
@@ -20,15 +23,42 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct PublishGate {
     bytes: usize,
-    /// When to open the gate; set from the first held message on.
-    pub(super) deadline: Option<Instant>,
+    /// Set from the first held message on.
+    deadline: Option<Instant>,
+}
+
+impl PublishGate {
+    /// Returns when to open the gate.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Holds back a message of this many bytes. Returns whether to open the gate.
+    pub(super) fn hold_back(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.deadline = Some(Instant::now() + HOLD_TIMEOUT);
+        self.bytes > MAX_HELD_BYTES
+    }
+
+    /// Returns whether to open the gate because its time is over. While a comparison is under way, the time
+    /// is extended instead.
+    pub(super) fn has_expired(&mut self, now: Instant, is_comparing: impl FnOnce() -> bool) -> bool {
+        if self.deadline.is_none_or(|deadline| deadline > now) {
+            return false;
+        }
+        let is_comparing = is_comparing();
+        if is_comparing {
+            self.deadline = Some(now + HOLD_TIMEOUT);
+        }
+        !is_comparing
+    }
 }
 
 /// An open message that should have been flushed, but needs more jobs to match an earlier submitter's.
 pub(super) struct StalledMessage {
     /// Number of jobs that had been pushed then.
     pushed: u64,
-    pub(super) deadline: Instant,
+    deadline: Instant,
 }
 
 impl StalledMessage {
@@ -36,53 +66,33 @@ impl StalledMessage {
     pub(super) fn new<J: Job>(buffer: &SubmitBuffer<J>, now: Instant) -> Option<StalledMessage> {
         buffer.is_short().then(|| StalledMessage { pushed: buffer.pushed(), deadline: now + STALL_TIMEOUT })
     }
-}
 
-impl<J: Job> Coordinator<J> {
-    /// Sends a stalled message with the jobs that it has, as if the resumed run did not contain it. The
-    /// thread that pushes jobs may wait for the outcomes of those in the buffer before it pushes more.
-    pub(super) fn send_stalled(&mut self, now: Instant) {
-        let Some(stalled) = &mut self.stalled else { return };
-        let mut buffer = self.shared.buffer.lock();
-        if !buffer.is_short() || buffer.pushed() != stalled.pushed {
-            self.stalled = None;
-        } else if stalled.deadline <= now && !self.pending.is_empty() {
-            stalled.deadline = now + STALL_TIMEOUT;
-        } else if stalled.deadline <= now {
+    /// Returns when to send it short.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// When its time is over and no other message is pending, sends it with the jobs that it has, as if the
+    /// resumed run did not contain it. The thread that pushes jobs may wait for the outcomes of those in the
+    /// buffer before it pushes more. Returns whether it is still stalled.
+    pub(super) fn send_overdue<J: Job>(
+        &mut self,
+        shared: &Arc<RunState<J>>,
+        has_pending: bool,
+        now: Instant,
+    ) -> bool {
+        let mut buffer = shared.buffer.lock();
+        if !buffer.is_short() || buffer.pushed() != self.pushed {
+            return false;
+        }
+        let is_overdue = self.deadline <= now;
+        if is_overdue && has_pending {
+            self.deadline = now + STALL_TIMEOUT;
+        } else if is_overdue {
             buffer.accept_short();
-            self.shared.flush(&mut buffer);
-            self.stalled = None;
+            shared.flush(&mut buffer);
+            return false;
         }
-    }
-
-    /// Holds back a message of this many bytes.
-    pub(super) fn hold_back(&mut self, bytes: usize) {
-        let Some(gate) = &mut self.gate else { return };
-        gate.bytes += bytes;
-        gate.deadline = Some(Instant::now() + HOLD_TIMEOUT);
-        if gate.bytes > MAX_HELD_BYTES {
-            self.open_gate();
-        }
-    }
-
-    /// Opens the gate when its time is over, unless a comparison is under way.
-    pub(super) fn check_gate(&mut self, now: Instant) {
-        let Some(gate) = &mut self.gate else { return };
-        if gate.deadline.is_none_or(|deadline| deadline > now) {
-            return;
-        }
-        if self.pending.values().any(PendingMessage::awaits_comparison) {
-            gate.deadline = Some(now + HOLD_TIMEOUT);
-        } else {
-            self.open_gate();
-        }
-    }
-
-    /// Publishes all messages that were held back.
-    pub(super) fn open_gate(&mut self) {
-        if self.gate.take().is_some() {
-            let unsent = self.pending.iter().filter(|(_, pending)| !pending.sent).map(|(&first, _)| first);
-            unsent.collect::<Vec<_>>().into_iter().for_each(|first| self.publish(first));
-        }
+        true
     }
 }

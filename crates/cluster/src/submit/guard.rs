@@ -11,7 +11,7 @@ use pool::{Job, JobError};
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
 use super::{
-    coordinator::Event,
+    event::Event,
     shared::{Command, RunState},
 };
 use crate::Error;

@@ -1,32 +1,24 @@
-//! Receives results as they are stored, and looks up stored results.
+//! Receives results as they are stored.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use async_nats::{
-    HeaderMap,
     datetime::DateTime,
     jetstream::{
         Message,
         consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
-        message::StreamMessage,
-        stream::{LastRawMessageErrorKind, Stream},
+        stream::Stream,
     },
 };
-use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::{
-    sync::{Semaphore, mpsc::UnboundedSender},
-    time::sleep,
-};
+use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
-use super::{coordinator::Event, guard::spawn, throttle::ErrorThrottle};
-use crate::{
-    Error, Queue, RunId, chunks,
-    connect::Session,
-    message::Metadata,
-    names::{Span, StreamKind, parse_subject},
-    streams::Streams,
+use super::{
+    event::{Event, ResultMessage},
+    guard::spawn,
+    throttle::ErrorThrottle,
 };
+use crate::{Error, connect::Session, names::parse_subject};
 
 /// Expiry of a pull request; then another one is sent.
 const PULL_EXPIRY: Duration = Duration::from_secs(3);
@@ -39,18 +31,6 @@ const INACTIVE_THRESHOLD: Duration = Duration::from_secs(120);
 
 /// Delay after a failed request.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
-
-/// Number of concurrent lookups.
-const MAX_LOOKUPS: usize = 16;
-
-/// A stored result, as received.
-pub(super) struct ResultMessage {
-    pub(super) span: Span,
-    /// Sequence number in the results stream.
-    pub(super) sequence: u64,
-    pub(super) headers: HeaderMap,
-    pub(super) payload: Bytes,
-}
 
 /// Receives every result of the run that is stored after a certain message of the stream.
 ///
@@ -155,99 +135,5 @@ impl Listener {
             let found = ResultMessage { span, sequence, headers, payload: message.payload };
             let _ = self.events.send(Event::Result(found));
         }
-    }
-}
-
-/// Looks up results and messages by their subjects.
-pub(super) struct Finder {
-    pub(super) jobs: Stream,
-    results: Stream,
-    pub(super) queue: Queue,
-    pub(super) run: RunId,
-    permits: Semaphore,
-    pub(super) events: UnboundedSender<Event>,
-    pub(super) throttle: ErrorThrottle,
-}
-
-impl Finder {
-    pub(super) fn new(
-        streams: &Streams,
-        queue: Queue,
-        run: RunId,
-        events: UnboundedSender<Event>,
-        throttle: ErrorThrottle,
-    ) -> Arc<Finder> {
-        let (jobs, results) = (streams.jobs.clone(), streams.results.clone());
-        Arc::new(Finder { jobs, results, queue, run, permits: Semaphore::new(MAX_LOOKUPS), events, throttle })
-    }
-
-    /// Looks up a result, and sends it, or that there is none, to the coordinator.
-    pub(super) fn find(self: &Arc<Self>, span: Span) {
-        let finder = self.clone();
-        spawn(&self.events, async move {
-            let _permit = finder.permits.acquire().await;
-            if let Some(event) = finder.result(span).await {
-                let _ = finder.events.send(event);
-            }
-        });
-    }
-
-    /// Looks up a message that was queued; if it is not there any more, looks up its result.
-    pub(super) fn find_queued(self: &Arc<Self>, span: Span) {
-        let finder = self.clone();
-        spawn(&self.events, async move {
-            let _permit = finder.permits.acquire().await;
-            let subject = finder.queue.subject(StreamKind::Jobs, &finder.run, span);
-            let event = match finder.last_message(&finder.jobs, &subject).await {
-                Some(Some(queued)) => {
-                    let digest = Metadata::from_headers(&queued.headers).digest;
-                    Some(Event::Queued(span, queued.sequence, digest))
-                }
-                Some(None) => finder.result(span).await,
-                None => None,
-            };
-            if let Some(event) = event {
-                let _ = finder.events.send(event);
-            }
-        });
-    }
-
-    async fn result(&self, span: Span) -> Option<Event> {
-        let subject = self.queue.subject(StreamKind::Results, &self.run, span);
-        Some(match self.last_message(&self.results, &subject).await? {
-            Some(StreamMessage { sequence, headers, payload, .. }) => {
-                Event::Result(ResultMessage { span, sequence, headers, payload })
-            }
-            None => Event::NotFound(span),
-        })
-    }
-
-    /// Returns the last message of a subject, `Some(None)` if there is none, and `None` if the coordinator
-    /// has ended.
-    async fn last_message(&self, stream: &Stream, subject: &str) -> Option<Option<StreamMessage>> {
-        while !self.events.is_closed() {
-            let found = match stream.get_last_raw_message_by_subject(subject).await {
-                Ok(found) => Some(found),
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => None,
-                Err(error) => {
-                    self.throttle.record(&error.to_string());
-                    sleep(RETRY_DELAY).await;
-                    continue;
-                }
-            };
-            self.throttle.clear();
-            return Some(found);
-        }
-        None
-    }
-
-    /// Loads the chunks of a large result.
-    pub(super) fn load(self: &Arc<Self>, found: ResultMessage) {
-        let finder = self.clone();
-        spawn(&self.events, async move {
-            let ResultMessage { span, headers, payload, .. } = found;
-            let loaded = chunks::load(&finder.results, &finder.queue, &finder.run, &headers, payload).await;
-            let _ = finder.events.send(Event::Loaded(span, loaded));
-        });
     }
 }

@@ -1,14 +1,15 @@
 //! The submitter: an executor whose workers are the nodes of a queue.
 //!
-//! [`submitter`] encodes jobs in the thread that pushes them, and [`submit_buffer`] packs them into messages. [`coordinator`] runs on the
-//! private runtime and decides what is done with each message: whether it has to be published or was
-//! published by an earlier submitter. [`gate`] holds messages back until a resumed run has been verified,
-//! [`results`] handles results, [`reconcile`] compares pending messages with the queue, [`liveness`] checks
-//! that nodes serve the queue, [`stop`] cancels and ends a run, and [`cleanup`] removes messages that are not
-//! needed any more. [`publish`] and [`listen`] do the requests in tasks of their own and report to the
-//! coordinator as events; [`backpressure`] and [`throttle`] decide when a full queue or a lasting error is
-//! reported. [`decode`] decodes results on a thread of its own. [`claim`] ensures that a run has one
-//! submitter, [`check`] that the queue's streams still exist, and [`guard`] that a panic ends the run.
+//! [`submitter`] encodes jobs in the thread that pushes them, and [`submit_buffer`] packs them into messages.
+//! [`coordinator`] runs on the private runtime and receives all commands and events of a run. [`messages`]
+//! decides what is done with each message: whether it has to be published or was published by an earlier
+//! submitter. [`gate`] holds messages back until a resumed run has been verified, [`reconcile`] requests a
+//! [`snapshot`] of the queue to compare the messages with, [`liveness`] checks that nodes serve the queue,
+//! [`stop`] cancels messages and stops a run, and [`cleanup`] removes messages that are not needed any more.
+//! [`publish`], [`listen`] and [`finder`] do the requests in tasks of their own and report to the coordinator
+//! as an [`event`]; [`backpressure`] and [`throttle`] decide when a full queue or a lasting error is reported.
+//! [`decode`] decodes results on a thread of its own. [`claim`] ensures that a run has one submitter,
+//! [`check`] that the queue's streams still exist, and [`guard`] that a panic ends the run.
 
 mod backpressure;
 mod check;
@@ -16,18 +17,21 @@ mod claim;
 mod cleanup;
 mod coordinator;
 mod decode;
+mod event;
+mod finder;
 mod gate;
 mod guard;
 mod listen;
 mod liveness;
+mod messages;
 mod news;
 mod pending;
 mod publish;
 mod reconcile;
-mod results;
 mod settings;
 mod shared;
 pub(crate) mod sizing;
+mod snapshot;
 mod stop;
 mod submit_buffer;
 mod submitter;

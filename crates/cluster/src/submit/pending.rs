@@ -1,11 +1,14 @@
 //! Messages whose results are pending.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pool::Job;
 use tokio::task::AbortHandle;
 
-use super::{results::RESULT_TIMEOUT, shared::JobMessage};
+use super::shared::JobMessage;
+
+/// Time without an event after which a message is looked up.
+pub(super) const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A message whose jobs have no outcomes yet.
 pub(super) struct PendingMessage<J: Job> {

@@ -10,7 +10,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{backpressure::Backpressure, coordinator::Event, guard::spawn, throttle::ErrorThrottle};
+use super::{backpressure::Backpressure, event::Event, guard::spawn, throttle::ErrorThrottle};
 use crate::{
     Error, Queue, RunId,
     chunks::ChunkedMessage,
@@ -28,10 +28,10 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// State shared by all publishing tasks.
 pub(super) struct Publisher {
-    pub(super) session: Session,
-    pub(super) queue: Queue,
-    pub(super) run: RunId,
-    pub(super) version: String,
+    session: Session,
+    queue: Queue,
+    run: RunId,
+    version: String,
     /// Part of the message ids, so that the server does not reject a message as a duplicate of one that an
     /// earlier submitter published and removed.
     submitter: String,
@@ -40,7 +40,7 @@ pub(super) struct Publisher {
     backpressure: Backpressure,
     throttle: ErrorThrottle,
     timeout: Duration,
-    pub(super) events: UnboundedSender<Event>,
+    events: UnboundedSender<Event>,
     /// Set when nothing more is to be published.
     stopped: watch::Sender<bool>,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
-use super::coordinator::Event;
+use super::event::Event;
 use crate::connect::LinkState;
 
 /// Outages of one kind of request.
