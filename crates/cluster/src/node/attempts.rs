@@ -6,19 +6,21 @@
 //! last attempt runs only after everything else on the node has finished: if the node dies then, that message
 //! is the cause.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use async_nats::{HeaderMap, jetstream::stream::Stream};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use pool::Job;
 use tokio::{
     sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::timeout,
 };
 
-use super::handle::{Delivery, NodeContext};
-use crate::{Error, publish::StoreResult};
+use super::{delivery::Delivery, settings::NodeSettings};
+use crate::{Error, Queue, connect::Session, publish::StoreResult};
 
 /// How long a suspect waits for the one before it; then it is handed back, and another node may get it.
 const TURN_TIMEOUT: Duration = Duration::from_millis(250);
@@ -26,9 +28,17 @@ const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 /// Timeout of deleting an attempt record.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Counts the attempts at the messages of a queue.
+pub(super) struct Attempts {
+    session: Session,
+    queue: Queue,
+    max: u64,
+    isolation: Isolation,
+}
+
 /// Locks that decide which messages may run at the same time.
 #[derive(Default)]
-pub(super) struct Isolation {
+struct Isolation {
     /// Read-locked by every running message; write-locked by one that has to run alone.
     running: RwLock<()>,
     suspects: Mutex<()>,
@@ -74,16 +84,21 @@ impl Isolation {
     }
 }
 
-impl<J: Job> NodeContext<J> {
+impl Attempts {
+    pub(super) fn new(session: Session, settings: &NodeSettings) -> Attempts {
+        let (queue, max) = (settings.queue.clone(), settings.max_deliveries.max(1));
+        Attempts { session, queue, max, isolation: Isolation::default() }
+    }
+
     /// Maximum number of attempts at a message.
-    pub(super) fn max_attempts(&self) -> u64 {
-        self.settings.max_deliveries.max(1)
+    pub(super) fn max(&self) -> u64 {
+        self.max
     }
 
     /// Returns whether the first attempt is recorded: only where it is the only one, because a record costs a
     /// message.
-    pub(super) fn records_first_attempt(&self) -> bool {
-        self.max_attempts() == 1
+    pub(super) fn records_first(&self) -> bool {
+        self.max == 1
     }
 
     /// Returns how often a message has been started, by the records that nodes have stored.
@@ -91,27 +106,32 @@ impl<J: Job> NodeContext<J> {
     /// The server's delivery count is not used: version 2.9 also counts deliveries without a waiting node,
     /// and does not count messages that were handed back. A queue without nodes for a while would lose its
     /// messages.
-    pub(super) async fn attempts_before(&self, delivery: &Delivery) -> Result<u64, Error> {
+    pub(super) async fn before(&self, delivery: &Delivery) -> Result<u64, Error> {
         if !delivery.redelivered {
             return Ok(0);
         }
-        let subject = self.settings.queue.attempts(&delivery.run, delivery.span);
+        let subject = self.queue.attempts(&delivery.run, delivery.span);
         let recorded = count(&delivery.streams.quarantine, &subject).await?;
-        Ok(recorded + u64::from(!self.records_first_attempt()))
+        Ok(recorded + u64::from(!self.records_first()))
     }
 
-    /// Waits until a message may run, and records the attempt.
-    pub(super) async fn begin(&self, delivery: &Delivery, before: u64) -> AttemptStart<'_> {
-        let Some(guard) = self.isolation.acquire(before, self.max_attempts()).await else {
+    /// Waits until a message may run, and records the attempt, unless the node is leaving by then.
+    pub(super) async fn begin(
+        &self,
+        delivery: &Delivery,
+        before: u64,
+        is_leaving: &AtomicBool,
+    ) -> AttemptStart<'_> {
+        let Some(guard) = self.isolation.acquire(before, self.max).await else {
             return AttemptStart::Busy;
         };
-        if self.is_leaving() {
+        if is_leaving.load(Ordering::Acquire) {
             return AttemptStart::Leaving;
         }
-        if !delivery.redelivered && !self.records_first_attempt() {
+        if !delivery.redelivered && !self.records_first() {
             return AttemptStart::Start(Attempt { _guard: guard, record: None });
         }
-        let subject = self.settings.queue.attempts(&delivery.run, delivery.span);
+        let subject = self.queue.attempts(&delivery.run, delivery.span);
         match self.session.store(&subject, HeaderMap::new(), Bytes::new()).await {
             StoreResult::Stored(record) => {
                 AttemptStart::Start(Attempt { _guard: guard, record: Some(record) })
@@ -125,7 +145,7 @@ impl<J: Job> NodeContext<J> {
 
     /// Deletes the record of an attempt that ended because the node is leaving: it does not count against the
     /// message.
-    pub(super) async fn retract_attempt(&self, delivery: &Delivery, attempt: Attempt<'_>) {
+    pub(super) async fn retract(&self, delivery: &Delivery, attempt: Attempt<'_>) {
         if let Some(record) = attempt.record {
             // If the server does not answer, the record stays. It is one of several.
             let _ = timeout(DELETE_TIMEOUT, delivery.streams.quarantine.delete_message(record)).await;

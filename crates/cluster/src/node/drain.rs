@@ -9,11 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    NodeNews,
-    serve::{Node, next_message},
-    settle::acknowledge,
-};
+use super::{consumer::acknowledge, news::NodeNews, serve::next_message, state::Node};
 
 /// How long storing results may take after the last job has finished.
 const STORE_GRACE: Duration = Duration::from_millis(1500);

@@ -1,10 +1,7 @@
 //! Handles one message: runs its jobs and stores their outcomes.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -19,9 +16,10 @@ use tokio::{
 use wire::CodecKind;
 
 use super::{
-    NodeSettings,
-    attempts::{AttemptStart, Isolation},
+    attempts::{AttemptStart, Attempts},
     cost::Costs,
+    delivery::Delivery,
+    settings::NodeSettings,
     sink::{MessageSink, RunResult},
 };
 use crate::{
@@ -32,7 +30,6 @@ use crate::{
     names::{Span, StreamKind},
     outcome::encode,
     publish::{StoreResult, expect_first},
-    streams::Streams,
     submit::sizing::MAX_JOBS,
 };
 
@@ -45,25 +42,14 @@ pub(super) struct NodeContext<J: Job> {
     pub(super) settings: NodeSettings,
     pub(super) pool: Arc<dyn Executor<J>>,
     pub(super) costs: Mutex<Costs>,
-    /// Decides which messages may run at the same time.
-    pub(super) isolation: Isolation,
+    /// Counts attempts, and decides which messages may run at the same time.
+    pub(super) attempts: Attempts,
     /// Errors that are retried, for notifications.
     pub(super) errors: mpsc::UnboundedSender<String>,
     /// No message is started any more.
     pub(super) is_leaving: AtomicBool,
     /// Storing is not retried any more.
     pub(super) stop_retrying: watch::Receiver<bool>,
-}
-
-/// A delivered message.
-pub(super) struct Delivery {
-    pub(super) run: RunId,
-    pub(super) span: Span,
-    pub(super) headers: HeaderMap,
-    pub(super) payload: Bytes,
-    /// Whether it may have been delivered before.
-    pub(super) redelivered: bool,
-    pub(super) streams: Streams,
 }
 
 /// Result of handling a message.
@@ -100,8 +86,8 @@ impl<J: Job> NodeContext<J> {
         if (delivery.redelivered || is_republished(&delivery.headers)) && self.has_result(delivery).await {
             return Disposition::Late;
         }
-        let attempts_before = match self.attempts_before(delivery).await {
-            Ok(attempts_before) if attempts_before >= self.max_attempts() => {
+        let attempts_before = match self.attempts.before(delivery).await {
+            Ok(attempts_before) if attempts_before >= self.attempts.max() => {
                 return self.quarantine(delivery, attempts_before, &metadata.digest).await;
             }
             Ok(attempts_before) => attempts_before,
@@ -113,16 +99,16 @@ impl<J: Job> NodeContext<J> {
             Err(error @ Error::NoAnswer(_)) => return self.retry_later(error.to_string()),
             Err(error) => return self.store_failure(delivery, &metadata.digest, &error).await,
         };
-        let attempt = match self.begin(delivery, attempts_before).await {
+        let attempt = match self.attempts.begin(delivery, attempts_before, &self.is_leaving).await {
             AttemptStart::Start(attempt) => attempt,
             AttemptStart::Busy => return Disposition::Busy,
             AttemptStart::Unavailable(cause) => return self.retry_later(cause),
             AttemptStart::Leaving => return Disposition::HandedBack,
         };
-        let is_last_attempt = attempts_before + 1 >= self.max_attempts();
+        let is_last_attempt = attempts_before + 1 >= self.attempts.max();
         let disposition = self.run_and_store(delivery, payload, &metadata.digest, is_last_attempt).await;
         if matches!(disposition, Disposition::HandedBack | Disposition::Failed(_)) {
-            self.retract_attempt(delivery, attempt).await;
+            self.attempts.retract(delivery, attempt).await;
         }
         disposition
     }
@@ -164,10 +150,6 @@ impl<J: Job> NodeContext<J> {
     fn notify_error(&self, cause: String) {
         // The receiver is gone only when the node has left.
         let _ = self.errors.send(cause);
-    }
-
-    pub(super) fn is_leaving(&self) -> bool {
-        self.is_leaving.load(Ordering::Acquire)
     }
 
     async fn has_result(&self, delivery: &Delivery) -> bool {

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use pool::Job;
 use tokio::sync::watch;
 
-use super::{NodeNews, serve::Node};
+use super::news::NodeNews;
 use crate::{
     Error,
     connect::{LinkState, Session},
@@ -14,16 +13,25 @@ use crate::{
 /// Interval between notifications of an error that lasts.
 const NOTIFY_INTERVAL: Duration = Duration::from_secs(60);
 
-impl<J: Job> Node<J> {
+/// Limits the rate of notifications of errors that are retried.
+#[derive(Default)]
+pub(super) struct ErrorNotifier {
+    /// Time of the last notification of an error that has not ended.
+    notified_at: Option<Instant>,
+}
+
+impl ErrorNotifier {
     /// Notifies of an error that is retried, at most once per interval.
-    pub(super) fn notify_error(&mut self, cause: String, notify: &mut dyn FnMut(NodeNews)) {
-        if self
-            .error_notified_at
-            .is_none_or(|error_notified_at| error_notified_at.elapsed() >= NOTIFY_INTERVAL)
-        {
-            self.error_notified_at = Some(Instant::now());
+    pub(super) fn notify(&mut self, cause: String, notify: &mut dyn FnMut(NodeNews)) {
+        if self.notified_at.is_none_or(|notified_at| notified_at.elapsed() >= NOTIFY_INTERVAL) {
+            self.notified_at = Some(Instant::now());
             notify(NodeNews::Trouble(cause));
         }
+    }
+
+    /// Notes that the error has ended.
+    pub(super) fn clear(&mut self) {
+        self.notified_at = None;
     }
 }
 

@@ -1,44 +1,22 @@
 //! The event loop of a node.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use async_nats::{
-    Subscriber,
-    datetime::DateTime,
-    jetstream::{
-        AckKind, Message,
-        consumer::{PullConsumer, pull::Batch},
-    },
-};
+use async_nats::jetstream::{AckKind, Message, consumer::pull::Batch};
 use futures_util::StreamExt;
-use parking_lot::Mutex;
-use pool::{Executor, Job};
-use tokio::{
-    sync::{mpsc, watch},
-    task::AbortHandle,
-    time::sleep_until,
-};
+use pool::Job;
+use tokio::{sync::watch, time::sleep_until};
 
 use super::{
-    NodeNews, NodeSettings, NodeSummary,
-    attempts::Isolation,
-    cost::{Costs, Rate},
-    handle::{Delivery, Disposition, NodeContext},
-    heartbeat::open_consumer,
+    consumer::{acknowledge, created},
+    delivery::Delivery,
+    in_flight::{Finished, InFlight},
+    news::NodeNews,
     notify::{notify_link, notify_refusal},
-    restore::{CheckSchedule, QueueCheck, ack_wait, created},
-    settle::acknowledge,
+    state::Node,
+    summary::NodeSummary,
 };
-use crate::{
-    Error, RunId,
-    connect::{LinkState, Session},
-    names::{Span, parse_subject},
-    streams::Streams,
-};
+use crate::{Error, connect::LinkState, names::parse_subject};
 
 /// Expiry of a pull request; then another one is sent.
 const PULL_EXPIRY: Duration = Duration::from_secs(5);
@@ -46,110 +24,7 @@ const PULL_EXPIRY: Duration = Duration::from_secs(5);
 /// Delay after a failed pull request.
 const PULL_RETRY_DELAY: Duration = Duration::from_millis(300);
 
-pub(super) struct Node<J: Job> {
-    pub(super) shared: Arc<NodeContext<J>>,
-    pub(super) streams: Streams,
-    pub(super) consumer: PullConsumer,
-    pings: Subscriber,
-    pub(super) in_flight: HashMap<String, InFlight>,
-    pub(super) finished: mpsc::UnboundedReceiver<Finished>,
-    finish_sender: mpsc::UnboundedSender<Finished>,
-    errors: mpsc::UnboundedReceiver<String>,
-    /// Time of the last notification of an error that has not ended.
-    pub(super) error_notified_at: Option<Instant>,
-    /// Number of messages in a row that have to be retried.
-    pub(super) retries_in_row: u32,
-    pub(super) stop_retrying: watch::Sender<bool>,
-    pub(super) ack_wait: Duration,
-    pub(super) check_schedule: CheckSchedule,
-    pub(super) check_sender: mpsc::UnboundedSender<QueueCheck>,
-    checks: mpsc::UnboundedReceiver<QueueCheck>,
-    /// Earliest time of the next pull request.
-    pull_at: Instant,
-    /// Time of the next heartbeats.
-    pub(super) heartbeat_at: Instant,
-    /// Number of messages accepted.
-    accepted: u64,
-    /// Highest sequence number that is known to be delivered. First deliveries are in order.
-    pub(super) highest_sequence: u64,
-    pub(super) summary: NodeSummary,
-    pub(super) rate: Rate,
-    pub(super) started_at: Instant,
-}
-
-/// A message in flight to this node.
-pub(super) struct InFlight {
-    /// The latest delivery, which is the one to acknowledge.
-    pub(super) delivery: Message,
-    /// Creation time of the consumer that delivered it.
-    pub(super) consumer: DateTime,
-    pub(super) run: RunId,
-    pub(super) span: Span,
-    pub(super) redelivered: bool,
-    /// Distinguishes it from earlier messages with the same subject.
-    pub(super) number: u64,
-    pub(super) task: AbortHandle,
-}
-
-/// Result of handling a message.
-pub(super) struct Finished {
-    pub(super) subject: String,
-    pub(super) number: u64,
-    pub(super) disposition: Disposition,
-}
-
 impl<J: Job> Node<J> {
-    /// Opens the queue and subscribes to pings.
-    pub(super) async fn join(
-        session: Session,
-        settings: NodeSettings,
-        pool: Arc<dyn Executor<J>>,
-    ) -> Result<Node<J>, Error> {
-        let streams = Streams::open(&session, &settings.queue, J::NAME, settings.streams).await?;
-        let consumer = open_consumer(&session, &settings, &streams).await?;
-        let pings = session.client.subscribe(settings.queue.ping()).await.map_err(Error::server)?;
-        let ack_wait = ack_wait(consumer.cached_info());
-        let highest_sequence = consumer.cached_info().delivered.stream_sequence;
-        let (finish_sender, finished) = mpsc::unbounded_channel();
-        let (error_sender, errors) = mpsc::unbounded_channel();
-        let (stop_retrying, stop_retrying_receiver) = watch::channel(false);
-        let (check_sender, checks) = mpsc::unbounded_channel();
-        let shared = NodeContext {
-            session,
-            settings,
-            pool,
-            costs: Mutex::new(Costs::new()),
-            isolation: Isolation::default(),
-            errors: error_sender,
-            is_leaving: AtomicBool::new(false),
-            stop_retrying: stop_retrying_receiver,
-        };
-        Ok(Node {
-            shared: Arc::new(shared),
-            streams,
-            consumer,
-            pings,
-            in_flight: HashMap::new(),
-            finished,
-            finish_sender,
-            errors,
-            error_notified_at: None,
-            retries_in_row: 0,
-            stop_retrying,
-            ack_wait,
-            check_schedule: CheckSchedule::new(),
-            check_sender,
-            checks,
-            pull_at: Instant::now(),
-            heartbeat_at: Instant::now() + ack_wait / 3,
-            accepted: 0,
-            highest_sequence,
-            summary: NodeSummary::default(),
-            rate: Rate::default(),
-            started_at: Instant::now(),
-        })
-    }
-
     /// Serves until the node is requested to leave or fails.
     pub(super) async fn serve(
         mut self,
@@ -173,8 +48,8 @@ impl<J: Job> Node<J> {
                     }
                 }
                 Some(cause) = self.errors.recv() => {
-                    self.notify_error(cause, notify);
-                    self.check_schedule.soon();
+                    self.error_notifier.notify(cause, notify);
+                    self.checks.soon();
                 }
                 message = next_message(&mut pull) => match message {
                     Some(Ok(message)) => self.accept(message, notify).await,
@@ -197,8 +72,8 @@ impl<J: Job> Node<J> {
                 }
                 Ok(()) = refused.changed() => notify_refusal(&mut refused, &self.shared.session, notify),
                 () = sleep_until(self.heartbeat_at.into()) => self.send_heartbeats(last_link).await,
-                () = sleep_until(self.check_schedule.at.into()), if last_link.up => self.check_queue(),
-                Some(check) = self.checks.recv() => if self.apply_check(&check) {
+                () = sleep_until(self.checks.at().into()), if last_link.up => self.checks.request(),
+                Some(check) = self.check_answers.recv() => if self.apply_check(&check) {
                     tokio::select! {
                         restored = self.restore(notify) => match restored {
                             // Pull requests of the old consumer will not be answered.
@@ -219,7 +94,7 @@ impl<J: Job> Node<J> {
     /// Handles a change of the connection.
     async fn handle_link(&mut self, previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
         if now.number != previous.number || !now.up {
-            self.check_schedule.soon();
+            self.checks.soon();
         }
         notify_link(previous, now, notify);
         // Ack waits went on while there was no connection.
@@ -232,7 +107,7 @@ impl<J: Job> Node<J> {
             Some(reply) => self.answer_ping(reply).await,
             None => {
                 self.send_heartbeats(link).await;
-                self.check_queue();
+                self.checks.request();
             }
         }
     }
@@ -240,7 +115,7 @@ impl<J: Job> Node<J> {
     /// Delays the next pull request after a failure, and checks the queue.
     fn delay_pull(&mut self) {
         self.pull_at = Instant::now() + PULL_RETRY_DELAY;
-        self.check_schedule.soon();
+        self.checks.soon();
     }
 
     /// Returns how many more messages the node should have in flight.
@@ -253,7 +128,7 @@ impl<J: Job> Node<J> {
         match self.consumer.batch().max_messages(self.free_capacity()).expires(PULL_EXPIRY).messages().await {
             Ok(batch) => Some(batch),
             Err(error) => {
-                self.notify_error(error.to_string(), notify);
+                self.error_notifier.notify(error.to_string(), notify);
                 self.pull_at = Instant::now() + PULL_RETRY_DELAY;
                 None
             }
@@ -277,7 +152,7 @@ impl<J: Job> Node<J> {
             // It is in flight to this node already, and was redelivered because the connection was lost or
             // the ack wait was changed. Only the latest delivery can be acknowledged.
             (known.delivery, known.consumer) = (message, created(&self.consumer));
-            self.check_schedule.soon();
+            self.checks.soon();
             self.heartbeat_at = Instant::now();
             return;
         }

@@ -7,13 +7,13 @@ use async_nats::{
     jetstream::{AckKind, Message},
 };
 use pool::Job;
-use tokio::time::timeout;
 
 use super::{
-    NodeNews,
+    consumer::{acknowledge, created},
     handle::Disposition,
-    restore::created,
-    serve::{Finished, InFlight, Node},
+    in_flight::{Finished, InFlight},
+    news::NodeNews,
+    state::Node,
 };
 use crate::{
     Error, RunId,
@@ -28,10 +28,6 @@ const RETRY_BASE_DELAY: Duration = Duration::from_secs(1);
 
 /// Maximum number of doublings: the longest delay is 16 seconds.
 const MAX_DOUBLINGS: u32 = 4;
-
-/// How long an acknowledgement may wait for a connection. If it is lost, the message is redelivered, and its
-/// result is found.
-pub(super) const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<J: Job> Node<J> {
     /// Acknowledges a message that was handled, or hands it back, and reports it.
@@ -58,9 +54,10 @@ impl<J: Job> Node<J> {
             };
         }
         self.count_and_notify(disposition, (run, span), notify);
-        (self.retries_in_row, self.error_notified_at) = (0, None);
+        self.retries_in_row = 0;
+        self.error_notifier.clear();
         self.settle(&delivery, consumer, AckKind::Ack).await;
-        if redelivered || self.shared.records_first_attempt() {
+        if redelivered || self.shared.attempts.records_first() {
             self.purge_attempts(parse_subject(&subject));
         }
         Ok(())
@@ -135,9 +132,4 @@ impl<J: Job> Node<J> {
             let _ = remove(&self.shared.session, &self.streams.jobs, [info.stream_sequence]).await;
         }
     }
-}
-
-/// Sends an acknowledgement. Failures are ignored: the message is redelivered, and its result is found.
-pub(super) async fn acknowledge(message: &Message, kind: AckKind) {
-    let _ = timeout(ACK_TIMEOUT, message.ack_with(kind)).await;
 }
