@@ -1,11 +1,11 @@
 //! A node: pulls messages, runs their jobs on a local pool, and stores their results.
 //!
-//! [`serve`](mod@serve) is the event loop, which owns the [`state`]: the messages [`in_flight`] and the queue's
-//! streams and [`consumer`]. [`handle`] runs the jobs of one message in a task: [`attempts`] counts its attempts
-//! and isolates suspects, and [`sink`] collects its outcomes. [`settle`] acknowledges what was handled,
-//! [`heartbeat`] keeps messages in flight and answers pings, [`check`] finds out whether the streams and the
-//! consumer still exist, [`restore`] creates them again, and [`drain`] leaves the queue. [`cost`] measures
-//! jobs, and [`notify`] reports errors and changes of the connection.
+//! [`serve`](mod@serve) is the event loop, which owns the [`state`]: the messages [`in_flight`] and the
+//! queue's streams and [`consumer`]. [`handle`] runs the jobs of one message in a task: [`attempts`] counts
+//! its attempts and isolates suspects, and [`sink`] collects its outcomes. [`settle`] acknowledges what was
+//! handled, [`heartbeat`] keeps messages in flight and answers pings, [`check`] finds out whether the
+//! streams and the consumer still exist, [`restore`] creates them again, and [`drain`] leaves the queue.
+//! [`cost`] measures jobs, and [`notify`] reports errors and changes of the connection.
 
 mod attempts;
 mod check;

@@ -1,7 +1,7 @@
 //! The pending messages of a run: publishes, looks up, completes, cancels and fails them.
 //!
-//! Only the coordinator's thread uses them. Nothing here waits for an answer: requests are made in tasks, which
-//! report to the coordinator as events.
+//! Only the coordinator's thread uses them. Nothing here waits for an answer: requests are made in tasks,
+//! which report to the coordinator as events.
 
 use std::{
     collections::BTreeMap,

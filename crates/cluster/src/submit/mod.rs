@@ -1,15 +1,16 @@
 //! The submitter: an executor whose workers are the nodes of a queue.
 //!
-//! [`submitter`] encodes jobs in the thread that pushes them, and [`submit_buffer`] packs them into messages.
-//! [`coordinator`] runs on the private runtime and receives all commands and events of a run. [`messages`]
-//! decides what is done with each message: whether it has to be published or was published by an earlier
-//! submitter. [`gate`] holds messages back until a resumed run has been verified, [`reconcile`] requests a
-//! [`snapshot`] of the queue to compare the messages with, [`liveness`] checks that nodes serve the queue,
-//! [`stop`] cancels messages and stops a run, and [`cleanup`] removes messages that are not needed any more.
-//! [`publish`], [`listen`] and [`finder`] do the requests in tasks of their own and report to the coordinator
-//! as an [`event`]; [`backpressure`] and [`throttle`] decide when a full queue or a lasting error is reported.
-//! [`decode`] decodes results on a thread of its own. [`claim`] ensures that a run has one submitter,
-//! [`check`] that the queue's streams still exist, and [`guard`] that a panic ends the run.
+//! [`submitter`] encodes jobs in the thread that pushes them, and [`submit_buffer`] packs them into
+//! messages. [`coordinator`] runs on the private runtime and receives all commands and events of a run.
+//! [`messages`] decides what is done with each message: whether it has to be published or was published by
+//! an earlier submitter. [`gate`] holds messages back until a resumed run has been verified, [`reconcile`]
+//! requests a [`snapshot`] of the queue to compare the messages with, [`liveness`] checks that nodes serve
+//! the queue, [`stop`] cancels messages and stops a run, and [`cleanup`] removes messages that are not
+//! needed any more. [`publish`], [`listen`] and [`finder`] do the requests in tasks of their own and report
+//! to the coordinator as an [`event`]; [`backpressure`] and [`throttle`] decide when a full queue or a
+//! lasting error is reported. [`decode`] decodes results on a thread of its own. [`claim`] ensures that a
+//! run has one submitter, [`check`] that the queue's streams still exist, and [`guard`] that a panic ends
+//! the run.
 
 mod backpressure;
 mod check;
