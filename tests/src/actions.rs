@@ -10,12 +10,18 @@ use std::{
 };
 
 use nix::sys::signal::{SigSet, Signal};
-use pool::{Executor, JobError, ProcessPool};
+use pool::{Executor, Job, JobError, ProcessPool};
 
 use crate::{
-    probe::{Probe, ProbeError, TIMEOUT, wait_until},
+    probe_error::ProbeError,
+    waiting::{TIMEOUT, wait_until},
     workers,
 };
+
+/// A job type like that of the probes.
+pub(crate) trait ProbeJob: Job<Output = u64, Error = ProbeError, Context = ()> {}
+
+impl<J: Job<Output = u64, Error = ProbeError, Context = ()>> ProbeJob for J {}
 
 #[allow(clippy::needless_pass_by_value)] // to be handed to `map_err`
 fn to_probe_error(error: impl ToString) -> ProbeError {
@@ -57,12 +63,13 @@ pub(crate) fn read_input() -> u64 {
     bytes.len() as u64
 }
 
-fn inner_pool() -> Result<ProcessPool<Probe>, ProbeError> {
+fn inner_pool<J: ProbeJob>() -> Result<ProcessPool<J>, ProbeError> {
     // The default worker program is this one, which is a worker.
     ProcessPool::builder().workers(1).build().map_err(to_probe_error)
 }
 
-pub(crate) fn nested(inner: Probe) -> Result<u64, ProbeError> {
+/// Runs a job in a pool of its own.
+pub(crate) fn nested<J: ProbeJob>(inner: J) -> Result<u64, ProbeError> {
     let pool = inner_pool()?;
     let result = match pool.submit(inner).map_err(to_probe_error)?.take(TIMEOUT).map_err(to_probe_error)? {
         Ok(result) => result,
@@ -74,11 +81,12 @@ pub(crate) fn nested(inner: Probe) -> Result<u64, ProbeError> {
     Ok(result)
 }
 
-pub(crate) fn nested_left(n: u64, file: &Path) -> Result<u64, ProbeError> {
+/// Runs two jobs in a pool of its own, which is never shut down. The first returns the id of its process, which is written
+/// to the file.
+pub(crate) fn nested_left<J: ProbeJob>((pid, job): (J, J), file: &Path) -> Result<u64, ProbeError> {
     let pool = inner_pool()?;
-    let worker = pool.submit(Probe::Pid).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error)?;
-    let result =
-        pool.submit(Probe::Double(n)).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error);
+    let worker = pool.submit(pid).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error)?;
+    let result = pool.submit(job).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error);
     std::mem::forget(pool);
     fs::write(file, worker.to_string()).map_err(to_probe_error)?;
     result

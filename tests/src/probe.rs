@@ -4,7 +4,6 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -15,8 +14,10 @@ use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
 use crate::{actions, fault::Fault, program};
 
-/// Time limit of all waits: longer than any operation takes.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub use crate::{
+    probe_error::{ProbeError, probe_error},
+    waiting::{TIMEOUT, wait_until},
+};
 
 /// A job that performs one action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,21 +76,6 @@ impl Probe {
     }
 }
 
-/// An error with fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeError {
-    /// A code, possibly 0.
-    pub code: i32,
-    /// A message, possibly empty.
-    pub message: String,
-}
-
-/// Creates an error from its fields.
-#[must_use]
-pub fn probe_error(code: i32, message: &str) -> ProbeError {
-    ProbeError { code, message: message.to_owned() }
-}
-
 fn refuse<S: Serializer>((): &(), _: S) -> Result<S::Ok, S::Error> {
     Err(S::Error::custom("this cannot be encoded"))
 }
@@ -127,7 +113,7 @@ impl Job for Probe {
             Probe::Shell(line) => return Ok(actions::shell(&line)),
             Probe::ReadInput => return Ok(actions::read_input()),
             Probe::Nested(inner) => return actions::nested(*inner),
-            Probe::NestedLeft(n, file) => return actions::nested_left(n, &file),
+            Probe::NestedLeft(n, file) => return actions::nested_left((Probe::Pid, Probe::Double(n)), &file),
             Probe::Fault(fault) => return Ok(fault.inject()),
             Probe::Unencodable(()) => {}
         }
@@ -158,18 +144,6 @@ pub fn append(file: &Path, line: &str) {
 #[must_use]
 pub fn line_count(file: &Path) -> usize {
     fs::read_to_string(file).map_or(0, |text| text.lines().count())
-}
-
-/// Waits until a condition holds.
-///
-/// # Panics
-/// On a timeout.
-pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_true() {
-        assert!(start.elapsed() < TIMEOUT, "timed out waiting until {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Returns a builder for a pool of `probe-worker` processes, for any job type that they serve.

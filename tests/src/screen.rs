@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, thread};
 
 use nix::pty::{Winsize, openpty};
 
-use crate::{Call, Output};
+use crate::{Call, Output, runner};
 
 /// The lines of a terminal after a run, and everything that was written to it.
 #[derive(Debug)]
@@ -85,4 +85,28 @@ fn control_sequence(letters: &mut impl Iterator<Item = char>) -> String {
         }
     }
     sequence
+}
+
+/// Runs `runner` with a terminal as standard error and returns what it writes there.
+///
+/// # Panics
+/// If no pseudoterminal can be opened or `runner` fails.
+#[must_use]
+pub fn terminal(arguments: &[&str], input: &str) -> String {
+    let terminal = openpty(None, None).expect("cannot open a pseudoterminal");
+    let mut screen = File::from(terminal.master);
+    let call = runner(arguments).stdin(input);
+    let running = call.with(|c| c.stderr(File::from(terminal.slave))).start();
+    let reading = thread::spawn(move || {
+        let mut drawn = Vec::new();
+        let mut chunk = [0; 4096];
+        // Reading fails once the last process has closed the terminal.
+        while let Ok(count @ 1..) = screen.read(&mut chunk) {
+            drawn.extend_from_slice(&chunk[..count]);
+        }
+        drawn
+    });
+    let output = running.wait();
+    assert_eq!(output.code(), 0);
+    String::from_utf8_lossy(&reading.join().expect("the reading thread panicked")).into_owned()
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use nix::{sys::signal, unistd::Pid};
 use pool::{Executor, Job};
 
-use crate::probe::wait_until;
+use crate::waiting::wait_until;
 
 pub use nix::sys::signal::Signal;
 
