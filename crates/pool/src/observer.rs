@@ -248,9 +248,9 @@ mod tests {
 
     #[test]
     fn without_an_observer_no_event_is_built() {
-        let nobody = Observers::default();
-        nobody.notify(|| unreachable!());
-        assert!(!nobody.wants_durations(BatchId(0)));
+        let none = Observers::default();
+        none.notify(|| unreachable!());
+        assert!(!none.wants_durations(BatchId(0)));
     }
 
     #[test]
