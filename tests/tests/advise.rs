@@ -1,7 +1,5 @@
 //! `runner advise`: its advice for each kind of job.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{gcd_jobs, runner};
 
 fn advice(jobs: impl Into<Vec<u8>>) -> String {

@@ -1,7 +1,5 @@
 //! `runner bench`: reports, exit codes and cleanup.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, thread, time::Duration};
 
 use bench::report::{ExecutorName, Report, Sweep};

@@ -1,7 +1,5 @@
 //! Runs that receive signals at random times. `scripts/chaos` runs these tests at full length.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     thread,
     time::{Duration, Instant},

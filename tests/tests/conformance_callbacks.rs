@@ -1,7 +1,5 @@
 //! Conformance: callbacks of futures. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     sync::{
         Arc,

@@ -1,8 +1,6 @@
 //! Conformance: worker deaths at inconvenient times, and signals. Each test name starts with the id of its
 //! row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     sync::mpsc::channel,
     thread,

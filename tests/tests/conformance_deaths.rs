@@ -1,8 +1,6 @@
 //! Conformance: worker deaths under both policies, and killed jobs. Each test name starts with the id of its
 //! row.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{
     Case, block_worker, on_pools,
     probe::{Probe, TIMEOUT, breaking, finish, processes, wait_until},

@@ -1,7 +1,5 @@
 //! Conformance: orderly and forced ends of workers. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use end_to_end::{

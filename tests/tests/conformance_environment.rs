@@ -1,8 +1,6 @@
 //! Conformance: exit of the program, descriptors, and configuration. Each test name starts with the id of its
 //! row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::CommandExt},

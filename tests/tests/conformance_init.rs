@@ -1,7 +1,5 @@
 //! Conformance: worker-local state and failures to create it. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeMap, fs, num::NonZeroU64, path::Path, time::Duration};
 
 use end_to_end::{

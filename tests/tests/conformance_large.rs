@@ -1,7 +1,5 @@
 //! Conformance: jobs and outputs larger than any buffer. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     num::NonZeroU64,
     time::{Duration, Instant},

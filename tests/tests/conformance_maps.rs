@@ -1,7 +1,5 @@
 //! Conformance: `map`. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     cell::Cell,
     num::NonZeroUsize,

@@ -1,7 +1,5 @@
 //! Conformance: jobs that start processes and nested pools. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path, time::Duration};
 
 use end_to_end::{

@@ -1,8 +1,6 @@
 //! Conformance: workers that are replaced after a number of jobs. Each test name starts with the id of its
 //! row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, num::NonZeroU64, time::Duration};
 
 use end_to_end::{

@@ -1,7 +1,5 @@
 //! Checks that each row of the conformance table has a test or a reason, and each test a row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Returns the rows, and the rows or lettered facets that need a test, such as `map_06` and `map_06b`.

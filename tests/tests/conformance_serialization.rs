@@ -1,7 +1,5 @@
 //! Conformance: serializers that fail, panic, exit or abort. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{
     Case,
     bad_serde::{

@@ -1,8 +1,6 @@
 //! Conformance: executors shared by threads, idle workers, and lifetimes of values. Each test name starts
 //! with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     collections::BTreeSet,
     num::NonZeroUsize,

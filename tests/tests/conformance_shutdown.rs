@@ -1,7 +1,5 @@
 //! Conformance: `shutdown` and `scope`. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::channel,

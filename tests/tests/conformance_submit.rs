@@ -1,7 +1,5 @@
 //! Conformance: `submit`. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::thread;
 
 use end_to_end::{

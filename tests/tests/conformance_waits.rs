@@ -1,7 +1,5 @@
 //! Conformance: `wait` and `as_completed`. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     sync::mpsc::channel,
     thread,

@@ -1,7 +1,5 @@
 //! Conformance: number and environment of workers. Each test name starts with the id of its row.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{thread, time::Duration};
 
 use end_to_end::{

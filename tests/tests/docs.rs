@@ -5,8 +5,6 @@
 //! to the next command are its output, standard error included. A line `...` matches any lines, `[..]`
 //! matches any text within a line, and `[exit: N]` as the last line is the exit code if that is not 0.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs,

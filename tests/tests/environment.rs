@@ -1,7 +1,5 @@
 //! Environments that lack resources of a run: disk space, descriptors, processes, memory.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     ffi::OsString,
     fs,

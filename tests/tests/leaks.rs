@@ -3,8 +3,6 @@
 //! Each test compares its end with the state after the first third. `LEAKS=full` makes the tests several
 //! times as long.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, num::NonZeroU64, sync::Arc};
 
 use end_to_end::{

@@ -1,7 +1,5 @@
 //! Time accounting: the times of all stages add up to the lifetime of each thread and worker.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 
 use end_to_end::{KILL_WORKER, data_bytes, gcd_jobs, runner, shell_jobs};

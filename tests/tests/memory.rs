@@ -1,7 +1,5 @@
 //! Jobs that need more memory than is available.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, os::unix::process::CommandExt, path::Path};
 
 use end_to_end::{

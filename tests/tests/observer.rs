@@ -1,7 +1,5 @@
 //! Events that an observer receives.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use end_to_end::{

@@ -1,7 +1,5 @@
 //! No process outlives the run: neither workers nor programs that jobs have started.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{os::unix::process::CommandExt, time::Duration};
 
 use end_to_end::{KILL_WORKER, Running, runner, runner_as_init, shell_jobs};

@@ -1,8 +1,6 @@
 //! Tests whose workers run the test binary itself. A worker has no arguments, so the test harness runs all
 //! tests, and the first line of any of them turns the process into a worker.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{
     probe::{Probe, TIMEOUT, finish},
     tally::Add,

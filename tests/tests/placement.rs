@@ -1,7 +1,5 @@
 //! CPU affinity and niceness of workers.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, io, process::Command, thread};
 
 use end_to_end::{

@@ -1,8 +1,6 @@
 //! Workers that violate the protocol: each is detected in bounded time with a clear cause and affects no
 //! other worker.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     sync::Arc,
     time::{Duration, Instant},

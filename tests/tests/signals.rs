@@ -1,7 +1,5 @@
 //! Runs that are ended by signals or by their reader.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{Read, Write},
     os::unix::process::CommandExt,

@@ -1,7 +1,5 @@
 //! A worker that overwrites all memory that it shares with its parent affects only its own jobs in flight.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     env, fs,

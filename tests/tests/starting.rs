@@ -1,7 +1,5 @@
 //! Start of workers: role, arguments, environment and latency.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs,
     time::{Duration, Instant},

@@ -1,7 +1,5 @@
 //! Runs whose processes are all stopped from outside, as by a freezer or a suspended machine.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::PathBuf, thread, time::Duration};
 
 use end_to_end::{Running, runner, shell_jobs};

@@ -1,7 +1,5 @@
 //! Runs at a terminal with programs that access the terminal.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::File,
     io::Write,

@@ -40,7 +40,7 @@ pub(super) fn print_token_error(front: Front, error: &TokenError) {
     let token = quoted(&error.token);
     match (&error.kind, front) {
         (TokenErrorKind::NotANumber, Front::Factor) => {
-            print(front, &format!("{token} is not a valid positive integer"))
+            print(front, &format!("{token} is not a valid positive integer"));
         }
         (TokenErrorKind::NotANumber, Front::Gcd) => print(front, &format!("{token} is not a valid integer")),
         (TokenErrorKind::Zero, _) => {

@@ -57,7 +57,7 @@ impl TimelineData {
                 self.last = self.last.max(at);
             }
             PoolEvent::WorkerReady { worker, pid, at } => {
-                self.on(worker, at, |trace| trace.note_ready(pid, at))
+                self.on(worker, at, |trace| trace.note_ready(pid, at));
             }
             PoolEvent::WorkerStartFailed { worker, pid, cause, at } => self.on(worker, at, |trace| {
                 trace.pid = pid;

@@ -1,7 +1,5 @@
 //! Only batches that kill their nodes are given up.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::Stdio,

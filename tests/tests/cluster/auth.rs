@@ -1,7 +1,5 @@
 //! Authentication and encryption of connections to a cluster.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path};
 
 use end_to_end::{

@@ -1,8 +1,6 @@
 //! Nodes, servers and submitters that are killed or disconnected: the output is the same, and each job is
 //! stored once.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     env, fs, thread,
     time::{Duration, Instant},

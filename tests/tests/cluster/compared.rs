@@ -1,7 +1,5 @@
 //! The benchmark `cluster` reports missing peers and checks all results.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{env, fs, path::Path};
 
 use end_to_end::{Call, Output, nats::can_run, program};

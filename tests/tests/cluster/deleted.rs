@@ -1,8 +1,6 @@
 //! Deletion of streams, consumers and chunks of messages: they are created again, or the run ends with the
 //! cause. Also the removal of a run that nodes are working on.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::{self, File},
     thread,

@@ -1,7 +1,5 @@
 //! Errors of the cluster are reported with exit code 4, errors of the command line with 2.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     net::{TcpListener, TcpStream},
     time::Duration,

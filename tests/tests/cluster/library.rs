@@ -1,7 +1,5 @@
 //! `ClusterExecutor` with a job type of the tests and a node for it in a thread.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},

@@ -1,7 +1,5 @@
 //! Status and removal of queues, nodes that leave, and quarantine of batches.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use end_to_end::{

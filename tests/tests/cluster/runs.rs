@@ -1,7 +1,5 @@
 //! Runs on a cluster print the same bytes as local runs.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{env, fs};
 
 use end_to_end::{

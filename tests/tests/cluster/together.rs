@@ -1,7 +1,5 @@
 //! Concurrent runs on one queue: a run is not affected when another one ends, is stopped or is removed.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{future::Future, io::Write, process::Stdio, time::Duration};
 
 use async_nats::jetstream::{self, Context};

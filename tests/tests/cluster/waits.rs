@@ -1,7 +1,5 @@
 //! Waiting for servers that do not answer, for missing nodes and for other submitters.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::{self, File},
     net::TcpListener,

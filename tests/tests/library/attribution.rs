@@ -1,7 +1,5 @@
 //! Blame when a worker dies in a batch, and the outcomes of the other jobs in the batch.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use end_to_end::{

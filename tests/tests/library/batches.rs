@@ -1,7 +1,5 @@
 //! Distribution of batches over workers.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{
     Case,
     probe::{Probe, finish, processes},

@@ -1,7 +1,5 @@
 //! Callbacks that block.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::mpsc::channel;
 
 use end_to_end::{

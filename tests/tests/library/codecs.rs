@@ -1,7 +1,5 @@
 //! Pools behave identically with every codec.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::PathBuf;
 
 use end_to_end::{

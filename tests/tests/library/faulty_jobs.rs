@@ -1,7 +1,5 @@
 //! Jobs that crash or damage their process: only they fail, with the cause, and the pool continues.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{num::NonZeroU64, time::Duration};
 
 use end_to_end::{

@@ -1,7 +1,5 @@
 //! Jobs that were sent to a worker do not wait for its running job while another worker is idle.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use end_to_end::{

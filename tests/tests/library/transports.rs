@@ -1,7 +1,5 @@
 //! Pools behave identically with rings in shared memory and with sockets.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{
     Case,
     fault::Fault,

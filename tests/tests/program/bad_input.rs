@@ -1,7 +1,5 @@
 //! Invalid input of every kind never causes a panic, a hang or a missing record.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, os::unix::ffi::OsStrExt};
 
 use end_to_end::{Output, runner};

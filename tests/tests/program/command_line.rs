@@ -1,7 +1,5 @@
 //! Options, messages, exit codes.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
 use end_to_end::{

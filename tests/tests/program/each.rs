@@ -1,7 +1,5 @@
 //! `runner each` and `--define`: persistent programs in any language as workers.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{Read, Write},
     process::Stdio,

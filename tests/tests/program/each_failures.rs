@@ -1,7 +1,5 @@
 //! `runner each`: programs that fail, hang or break the protocol.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 
 use end_to_end::{JournalDir, Output, runner};

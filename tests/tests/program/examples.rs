@@ -1,7 +1,5 @@
 //! Each example of the library runs successfully and prints the expected output.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeSet, fs, path::Path};
 
 use end_to_end::{Call, example};

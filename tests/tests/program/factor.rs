@@ -1,8 +1,6 @@
 //! `runner factor` behaves as GNU `factor` of coreutils 9.1 in the C locale, byte for byte on both streams.
 //! Compared with the original where it is installed, and with stored expectations everywhere.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     ffi::{OsStr, OsString},
     io::Write,

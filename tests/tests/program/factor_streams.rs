@@ -1,7 +1,5 @@
 //! `runner factor` over time: interactive use, worker deaths, signals, memory.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

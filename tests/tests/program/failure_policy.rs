@@ -1,7 +1,5 @@
 //! Runs that end early because of failed jobs or the time limit.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{Read, Write},
     process::Stdio,

@@ -1,7 +1,5 @@
 //! Worker deaths and jobs that exceed their time limit.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use end_to_end::{KILL_WORKER, gcd_jobs, program, runner, shell_jobs};

@@ -1,7 +1,5 @@
 //! FIFOs as inputs and outputs: the order in which they are opened, and waiting for the other end.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::{self, File},
     io::Write,

@@ -1,7 +1,5 @@
 //! Inputs and outputs that are the same file, and outputs of rejected runs.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::{self, File},
     os::unix::fs::symlink,

@@ -1,7 +1,5 @@
 //! A directory with one file of jobs, for tests of inputs and outputs.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},

@@ -1,7 +1,5 @@
 //! `runner gcd`: one result for all operands, or one for each line.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,

@@ -1,7 +1,5 @@
 //! Runs that are interrupted and resumed from their journal.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     collections::BTreeMap,
     fs,

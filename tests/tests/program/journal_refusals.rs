@@ -1,7 +1,5 @@
 //! Journals that cannot be used, and inputs that do not match them: exit code 5 and an unchanged journal.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs,
     io::{Read, Write},

@@ -1,8 +1,6 @@
 //! Results that exceed `--max-result` or the available memory: their jobs fail, and all other jobs have their
 //! records.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::File,
     io::{BufRead, BufReader},

@@ -1,7 +1,5 @@
 //! Lines parsed by several threads: the same records in the same order as with one thread.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Write},

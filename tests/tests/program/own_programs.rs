@@ -1,7 +1,5 @@
 //! Runs the programs of `docs/src/own-programs.md`.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{fs, path::Path, process::Command};
 
 use end_to_end::runner;

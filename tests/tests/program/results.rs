@@ -1,7 +1,5 @@
 //! Exact results in input order with every executor.
 
-#![allow(clippy::unwrap_used)]
-
 use end_to_end::{data, data_bytes, gcd_jobs, runner, shell_jobs};
 
 const EXECUTORS: [&str; 3] = ["processes", "threads", "serial"];

@@ -1,8 +1,6 @@
 //! Standard streams that are shared with other processes: non-blocking descriptors, pipes with several
 //! writers.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Write},

@@ -1,7 +1,5 @@
 //! Streaming of input and output of any length in bounded memory.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::Stdio,

@@ -1,7 +1,5 @@
 //! `textbook` reproduces the tables of the text in the available languages and checks all results.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     fs,
     path::Path,

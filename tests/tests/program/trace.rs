@@ -1,7 +1,5 @@
 //! The timeline is well-formed and correct.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,7 +1,5 @@
 //! Rules for the source tree itself: which crate may depend on which, no import cycles, sizes, plain language.
 
-#![allow(clippy::unwrap_used)]
-
 mod dependencies;
 mod imports;
 mod language;
@@ -29,7 +27,7 @@ fn files() -> Vec<PathBuf> {
             match entry.file_type().unwrap() {
                 kind if kind.is_file() => files.push(path),
                 kind if kind.is_dir() && !NO_SOURCE.iter().any(|name| path.ends_with(name)) => {
-                    folders.push(path)
+                    folders.push(path);
                 }
                 _ => {}
             }

@@ -211,7 +211,7 @@ mod tests {
         match end {
             Ok(()) => {}
             Err(SplitError::Syntax { location, message }) => {
-                found.push(describe(message.as_bytes(), location))
+                found.push(describe(message.as_bytes(), location));
             }
             Err(error) => found.push(format!("{error:?}")),
         }

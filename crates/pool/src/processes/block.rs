@@ -89,7 +89,7 @@ impl<J: Job> OutcomeTarget<J> {
     pub(crate) fn resolve(&self, resolved: Vec<Resolved<J>>) {
         match self {
             OutcomeTarget::Slots(slots) => {
-                resolved.into_iter().for_each(|job| slots.fill(job.tag, job.outcome))
+                resolved.into_iter().for_each(|job| slots.fill(job.tag, job.outcome));
             }
             OutcomeTarget::Sink(sink) => hand_over(&**sink, resolved),
         }
