@@ -35,7 +35,7 @@ use plan::Plan;
 pub fn main() -> ! {
     sys::init::leave_init();
     sys::signal::reset_sigchld();
-    sys::signal::ignore_file_size_signal();
+    sys::file_size_signal::ignore();
     pool::enter_if_worker::<ops::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
     pool::enter_if_worker::<coreutils::Block>();

@@ -121,7 +121,7 @@ impl Command {
         if let Some(folder) = &self.cwd {
             command.current_dir(folder);
         }
-        sys::signal::restore_file_size_signal(&mut command);
+        sys::file_size_signal::restore(&mut command);
         command
     }
 }

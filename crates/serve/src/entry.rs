@@ -137,7 +137,7 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     // The parent decides how to react to an interrupt from the keyboard. SIGINT is blocked rather than
     // ignored, because a `command` would inherit an ignored signal, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
-    sys::signal::ignore_file_size_signal();
+    sys::file_size_signal::ignore();
     // Leaked on purpose: an allocation may fail until the process exits.
     let page: &'static SharedPage = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();

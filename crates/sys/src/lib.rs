@@ -6,6 +6,7 @@ pub mod call;
 pub mod cgroup;
 pub mod clock;
 pub mod doorbell;
+pub mod file_size_signal;
 pub mod forks;
 mod guard;
 pub mod init;

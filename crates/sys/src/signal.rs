@@ -1,13 +1,11 @@
 //! Signal dispositions, waiting for a signal, and ending the process by a signal.
 
-use std::{os::unix::process::CommandExt, process::Command, ptr, time::Duration};
+use std::{ptr, time::Duration};
 
 use nix::sys::{
     signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction},
     time::TimeSpec,
 };
-
-use crate::startup;
 
 /// Returns true if the signal is ignored, as `nohup` and shells without job control set it for their
 /// children.
@@ -42,30 +40,6 @@ pub fn wait(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
 pub fn reset_sigchld() {
     // SAFETY: the default action runs no code.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-}
-
-/// Ignores SIGXFSZ, so that a write beyond the file size limit fails with an error instead of killing this
-/// process.
-///
-/// Ignored signals stay ignored in programs that a process executes. [`restore_file_size_signal`] gives them
-/// the disposition that this process was started with.
-pub fn ignore_file_size_signal() {
-    // SAFETY: ignoring a signal runs no code.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-}
-
-/// Gives the program that `command` will start the SIGXFSZ disposition that this process was started with.
-pub fn restore_file_size_signal(command: &mut Command) {
-    if !startup::file_size_was_ignored() {
-        // SAFETY: setting a disposition is one system call, which is safe between fork and exec; the default
-        // action runs no code.
-        unsafe {
-            command.pre_exec(|| {
-                libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
-                Ok(())
-            });
-        }
-    }
 }
 
 /// Ends this process by the signal's default action, so that the parent sees the signal in its status.

@@ -23,14 +23,15 @@
 
 mod child;
 mod clone;
+mod error;
 mod image;
+mod signal_mask;
 
 use std::{
     collections::BTreeMap,
     env,
     ffi::{OsStr, OsString},
     fs::File,
-    io,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
@@ -43,23 +44,10 @@ use crate::{
 use child::Child;
 use image::Image;
 
+pub use error::SpawnError;
+
 /// Standard input of every process.
 const NULL_DEVICE: &str = "/dev/null";
-
-/// Reason why a process cannot be started.
-#[derive(Debug)]
-pub enum SpawnError {
-    /// A call that prepares the process failed, independently of the program.
-    Call(CallError),
-    /// The program cannot be executed, or its placement cannot be set.
-    Program(io::Error),
-}
-
-impl From<CallError> for SpawnError {
-    fn from(error: CallError) -> SpawnError {
-        SpawnError::Call(error)
-    }
-}
 
 /// A builder of processes: program, arguments, environment and placement.
 ///

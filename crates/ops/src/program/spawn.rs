@@ -13,9 +13,9 @@ use std::{
 use job::{Death, DeathCause};
 use nix::sys::signal::Signal;
 use sys::{
+    file_size_signal,
     program::{End, Program, inherit_as},
     ready::{Awaited, wait_ready},
-    signal::restore_file_size_signal,
 };
 
 use super::ProgramDefinition;
@@ -53,7 +53,7 @@ impl Process {
             inherit_as(&mut command, OwnedFd::from(replies_to), definition.reply_fd)?;
         }
         command.stderr(stderr_to);
-        restore_file_size_signal(&mut command);
+        file_size_signal::restore(&mut command);
         let mut program = Program::spawn(command)?;
         let requests_to = program.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok((Process(program), Streams { requests_to, replies_from, stderr }))

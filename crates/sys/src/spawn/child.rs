@@ -19,9 +19,9 @@ use nix::{
 };
 
 use super::{
-    SpawnError,
-    clone::{KernelSignals, set_mask},
+    error::SpawnError,
     image::Image,
+    signal_mask::{KernelSignals, set_mask},
 };
 use crate::{
     call::CallError,

@@ -1,7 +1,7 @@
-//! The `clone` call, the child's stack, and blocking of signals around it.
+//! The `clone` call, and the child's stack.
 
 use std::{
-    ffi::{c_int, c_long, c_void},
+    ffi::{c_int, c_void},
     num::NonZeroUsize,
     os::fd::{FromRawFd, OwnedFd},
     ptr::{self, NonNull},
@@ -16,15 +16,14 @@ use nix::{
     unistd::Pid,
 };
 
-use super::child::{self, Child};
+use super::{
+    child::{self, Child},
+    signal_mask::BlockedSignals,
+};
 use crate::{
     call::CallError,
     process::{self, Process},
 };
-
-/// A set of signals in the kernel's format: signal 1 is the lowest bit. The C library's own calls leave out
-/// the signals that the library reserves.
-pub(super) type KernelSignals = u64;
 
 /// Creates the child. Returns when the child has executed its program or has ended.
 pub(super) fn start(child: &Child<'_>) -> Result<Process, CallError> {
@@ -93,34 +92,4 @@ impl Drop for Stack {
         // mapping and has no other effect.
         let _ = unsafe { munmap(self.address, Stack::SIZE.get()) };
     }
-}
-
-/// Blocks all signals of this thread until it is dropped, including those that the C library reserves.
-struct BlockedSignals {
-    before: KernelSignals,
-}
-
-impl BlockedSignals {
-    fn new() -> Result<BlockedSignals, CallError> {
-        let before = set_mask(KernelSignals::MAX).map_err(|error| CallError::new("sigprocmask", error))?;
-        Ok(BlockedSignals { before })
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        // Cannot fail: the same call succeeded in `new`.
-        let _ = set_mask(self.before);
-    }
-}
-
-/// Replaces the set of signals that this thread blocks; returns the previous set. Only makes a system call.
-pub(super) fn set_mask(signals: KernelSignals) -> Result<KernelSignals, Errno> {
-    let mut before: KernelSignals = 0;
-    // SAFETY: both sets outlive the call, and have the size that is passed.
-    let result: c_long = unsafe {
-        let (how, size) = (libc::SIG_SETMASK, size_of::<KernelSignals>());
-        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const signals, &raw mut before, size)
-    };
-    Errno::result(result).map(|_| before)
 }
