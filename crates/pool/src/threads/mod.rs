@@ -74,7 +74,7 @@ impl<J: Job> ThreadPool<J> {
     /// ```
     #[must_use]
     pub fn new(workers: usize, args: <J::Context as Context>::Args) -> ThreadPool<J> {
-        let shared = ThreadShared::new(workers.max(1), args);
+        let shared = ThreadShared::new(workers.max(1), args, work::serve);
         let control = Arc::new(ThreadController(shared.clone()));
         ThreadPool { shared, control }
     }

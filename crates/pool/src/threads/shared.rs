@@ -19,7 +19,6 @@ use super::{
     queue::{Chunk, Entry, Target},
     sizing::Cost,
     state::{LockedState, Wakeup},
-    work,
 };
 use crate::{
     JobOptions, SubmitError, available_cores,
@@ -39,6 +38,8 @@ const MAX_SLOTS: u64 = 256;
 
 /// State shared by a pool, its submitters, its threads and its futures.
 pub(super) struct ThreadShared<J: Job> {
+    /// Main loop of a thread, which is passed the number of the thread.
+    main_loop: fn(&Arc<ThreadShared<J>>, usize),
     pub(super) args: <J::Context as Context>::Args,
     pub(super) max_threads: usize,
     /// Jobs are cancelled instead of being run.
@@ -75,10 +76,15 @@ impl<J: Job> Followup<J> {
 }
 
 impl<J: Job> ThreadShared<J> {
-    pub(super) fn new(max_threads: usize, args: <J::Context as Context>::Args) -> Arc<ThreadShared<J>> {
+    pub(super) fn new(
+        max_threads: usize,
+        args: <J::Context as Context>::Args,
+        main_loop: fn(&Arc<ThreadShared<J>>, usize),
+    ) -> Arc<ThreadShared<J>> {
         let state = LockedState::new(max_threads, available_cores());
         let hints = Hints::new(state.hints());
         Arc::new(ThreadShared {
+            main_loop,
             args,
             max_threads,
             stopped: AtomicBool::new(false),
@@ -141,7 +147,7 @@ impl<J: Job> ThreadShared<J> {
     fn start(this: &Arc<ThreadShared<J>>, state: &mut LockedState<J>) -> io::Result<()> {
         let slot = state.stats.len();
         let shared = this.clone();
-        this.threads.spawn(format!("runner-{slot}"), move || work::serve(&shared, slot))?;
+        this.threads.spawn(format!("runner-{slot}"), move || (shared.main_loop)(&shared, slot))?;
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         state.stats.push(WorkerStats::new(WorkerId { slot, generation: 0 }));
         Ok(())
