@@ -123,7 +123,7 @@ pub trait Executor<J: Job>: Send + Sync {
     where
         Self: Sized,
     {
-        Map::new(self, jobs.into_iter())
+        Map::new(self, Self::submitter, jobs.into_iter())
     }
 
     /// Runs the jobs of an iterator and yields their outputs in order of completion, each with the index of

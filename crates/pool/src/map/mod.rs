@@ -2,7 +2,8 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `ordered`, `unordered` | the public types |
+//! | `settings` | a map that has not been started |
+//! | `ordered`, `unordered` | iterators over the outputs |
 //! | `stream` | the iteration: pushes jobs, receives outcomes |
 //! | `producer` | reads items and pushes jobs; the number of jobs in flight |
 //! | `completion_queue` | outcomes that have not been received, and waiting for them |
@@ -10,8 +11,10 @@
 mod completion_queue;
 mod ordered;
 mod producer;
+mod settings;
 mod stream;
 mod unordered;
 
-pub use ordered::{Map, Outputs};
+pub use ordered::Outputs;
+pub use settings::Map;
 pub use unordered::{MapUnordered, OutputsUnordered};

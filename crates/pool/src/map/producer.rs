@@ -8,8 +8,8 @@ use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
 use job::Job;
 
-use super::Map;
-use crate::{Executor, JobOptions, Sink, SubmitError, Submitter};
+use super::settings::Map;
+use crate::{JobOptions, Sink, SubmitError, Submitter};
 
 /// Maximum size in jobs of a window that the caller has not set.
 const MAX_WINDOW: usize = 16 * 1024;
@@ -36,13 +36,13 @@ pub(super) struct Producer<J: Job, I> {
 
 impl<J: Job, I: Iterator<Item = J>> Producer<J, I> {
     /// Starts a map: pushes jobs until the window is full.
-    pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>, sink: Arc<dyn Sink<J>>) -> Self {
-        let Map { executor, jobs, buffer, grows, chunk_size, deadline, options } = map;
+    pub(super) fn start<E>(map: Map<'_, J, E, I>, sink: Arc<dyn Sink<J>>) -> Self {
+        let Map { executor, submitter, jobs, buffer, grows, chunk_size, deadline, options } = map;
         // A chunk larger than the window would wait for outputs of its own jobs.
         let chunk_size = buffer.map_or(chunk_size, |buffer| chunk_size.min(buffer)).get();
         let mut producer = Producer {
             jobs,
-            submitter: executor.submitter(sink),
+            submitter: submitter(executor, sink),
             window: buffer.map(NonZeroUsize::get),
             grows,
             chunk_size,

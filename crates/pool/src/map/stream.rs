@@ -5,11 +5,11 @@ use std::{sync::Arc, vec};
 use job::Job;
 
 use super::{
-    Map,
     completion_queue::{CompletionQueue, Order, Received},
     producer::Producer,
+    settings::Map,
 };
-use crate::{Executor, Resolved, SubmitError};
+use crate::{Resolved, SubmitError};
 
 /// Next item of the iteration.
 pub(super) enum StreamItem<J: Job> {
@@ -32,7 +32,7 @@ pub(super) struct MapStream<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> {
 }
 
 impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> MapStream<J, I, O> {
-    pub(super) fn start<E: Executor<J>>(map: Map<'_, J, E, I>) -> Self {
+    pub(super) fn start<E>(map: Map<'_, J, E, I>) -> Self {
         let queue = CompletionQueue::new();
         let producer = Producer::start(map, queue.clone());
         MapStream { producer, queue, received: Vec::new().into_iter(), started: false, ended: false }

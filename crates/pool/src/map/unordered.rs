@@ -5,11 +5,11 @@ use std::{marker::PhantomData, num::NonZeroUsize, time::Duration};
 use job::Job;
 
 use super::{
-    Map,
     completion_queue::CompletionOrder,
+    settings::Map,
     stream::{MapStream, StreamItem},
 };
-use crate::{Executor, Resolved, ResultError};
+use crate::{Resolved, ResultError};
 
 /// Settings of a map with outputs in order of completion that has not been started; see [`Map`].
 ///
@@ -24,9 +24,9 @@ use crate::{Executor, Resolved, ResultError};
 /// assert_eq!(outputs, [(0, 100), (1, 400)]);
 /// ```
 #[must_use = "a map does nothing before it is iterated"]
-pub struct MapUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>>(Map<'e, J, E, I>);
+pub struct MapUnordered<'e, J: Job, E, I: Iterator<Item = J>>(Map<'e, J, E, I>);
 
-impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I> {
+impl<'e, J: Job, E, I: Iterator<Item = J>> MapUnordered<'e, J, E, I> {
     pub(crate) fn new(map: Map<'e, J, E, I>) -> Self {
         MapUnordered(map)
     }
@@ -85,7 +85,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
 
     /// Sets a deadline for the whole map, counted from this call. When it passes, the next output is
     /// [`ResultError::TimedOut`], jobs that have not been started are cancelled, and the iteration ends.
-    /// Running jobs continue; [`Executor::stop`] ends those, too.
+    /// Running jobs continue; [`Executor::stop`](crate::Executor::stop) ends those, too.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
@@ -119,7 +119,7 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> MapUnordered<'e, J, E, I
     }
 }
 
-impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnordered<'e, J, E, I> {
+impl<'e, J: Job, E, I: Iterator<Item = J>> IntoIterator for MapUnordered<'e, J, E, I> {
     type Item = Result<(usize, J::Output), (usize, ResultError<J::Error>)>;
     type IntoIter = OutputsUnordered<'e, J, E, I>;
 
@@ -157,12 +157,12 @@ impl<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> IntoIterator for MapUnor
 /// let failed: Vec<usize> = outputs.filter_map(|output| output.err().map(|(index, _)| index)).collect();
 /// assert_eq!(failed, [1]);
 /// ```
-pub struct OutputsUnordered<'e, J: Job, E: Executor<J>, I: Iterator<Item = J>> {
+pub struct OutputsUnordered<'e, J: Job, E, I: Iterator<Item = J>> {
     stream: MapStream<J, I, CompletionOrder<J>>,
     executor: PhantomData<&'e E>,
 }
 
-impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I> {
+impl<J: Job, E, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I> {
     /// Ends the iteration and cancels the jobs that have not been started.
     ///
     /// ```
@@ -180,7 +180,7 @@ impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> OutputsUnordered<'_, J, E, I
     }
 }
 
-impl<J: Job, E: Executor<J>, I: Iterator<Item = J>> Iterator for OutputsUnordered<'_, J, E, I> {
+impl<J: Job, E, I: Iterator<Item = J>> Iterator for OutputsUnordered<'_, J, E, I> {
     type Item = Result<(usize, J::Output), (usize, ResultError<J::Error>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
