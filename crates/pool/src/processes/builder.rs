@@ -10,14 +10,15 @@ use sched::Settings;
 use wire::{CodecKind, Rendezvous, Transport};
 
 use super::{
-    ProcessPool,
     build_error::{
         BuildError, DEPTH_VARIABLE, MAX_NESTING, checked_niceness, checked_worker_count, nesting_depth,
         pinned_cores,
     },
-    shared::ProcessShared,
+    clock,
+    pool::ProcessPool,
+    shared::{MainLoops, ProcessShared},
     spawn_config::{SpawnConfig, usable_transport},
-    submit::ProcessControl,
+    supervisor,
     time_accounting::TimeAccounting,
 };
 use crate::{Observer, available_cores, is_stray_worker, observer::Observers};
@@ -49,6 +50,72 @@ pub struct ProcessPoolBuilder<J: Job> {
     ledger: bool,
     observer: Option<Arc<dyn Observer>>,
     settings: Settings,
+}
+
+impl<J: Job> ProcessPool<J>
+where
+    <J::Context as Context>::Args: Default,
+{
+    /// Returns the default settings of a pool whose workers build their state from default arguments.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().workers(3).build()?;
+    /// assert_eq!(pool.workers(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder() -> ProcessPoolBuilder<J> {
+        ProcessPool::builder_with(Default::default())
+    }
+}
+
+impl<J: Job> ProcessPool<J> {
+    /// Returns the default settings of a pool whose workers each build their state from `args`, once, before
+    /// their first job.
+    ///
+    /// ```standalone_crate
+    /// use pool::{Context, Executor, Job, ProcessPool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// struct Prefix(String);
+    ///
+    /// impl Context for Prefix {
+    ///     type Args = String;
+    ///     type Error = String;
+    ///     type Report = ();
+    ///
+    ///     fn start(prefix: String) -> Result<Prefix, String> {
+    ///         Ok(Prefix(prefix))
+    ///     }
+    /// }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Name(u32);
+    ///
+    /// impl Job for Name {
+    ///     const NAME: &'static str = "name";
+    ///     type Output = String;
+    ///     type Error = String;
+    ///     type Context = Prefix;
+    ///
+    ///     fn run(self, prefix: &mut Prefix) -> Result<String, String> {
+    ///         Ok(format!("{}{}", prefix.0, self.0))
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Name>();
+    ///     let pool = ProcessPool::builder_with("file-".to_owned()).workers(1).build()?;
+    ///     assert_eq!(pool.submit(Name(7))?.result(None)?, "file-7");
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn builder_with(args: <J::Context as Context>::Args) -> ProcessPoolBuilder<J> {
+        ProcessPoolBuilder::new(args)
+    }
 }
 
 impl<J: Job> ProcessPoolBuilder<J> {
@@ -246,8 +313,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
             self.settings,
             TimeAccounting::new(self.ledger),
             observers,
+            MainLoops { supervisor: supervisor::run, clock: clock::run },
         ));
-        let control = Arc::new(ProcessControl(shared.clone()));
-        Ok(ProcessPool { shared, control, grace_period })
+        Ok(ProcessPool::new(shared, grace_period))
     }
 }

@@ -1,11 +1,11 @@
 //! Effects of the scheduler's actions: prepared under the lock, carried out without it.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use job::{BatchId, Job, JobError, JobRange, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
-use sched::{Action, Event, Verdict};
+use sched::{Action, Verdict};
 use sys::{clock::now, shared_page::Running};
 use wire::{
     Message,
@@ -13,8 +13,10 @@ use wire::{
 };
 
 use super::{
-    block::Slice, clock, handle::Handle, shared::PoolState, shared::ProcessShared, supervisor,
-    transaction::Transaction,
+    block::Slice,
+    handle::Handle,
+    shared::{PoolState, ProcessShared},
+    supervisor::Request,
 };
 use crate::{PoolEvent, Resolved};
 
@@ -115,15 +117,29 @@ pub(crate) struct FollowUp<J: Job> {
     pub(crate) recalled: Vec<(WorkerId, Running)>,
 }
 
-/// Carries out effects in order.
-pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Effect<J>>) -> FollowUp<J> {
+/// A thread of the pool that could not be started.
+pub(crate) enum FailedThread {
+    /// The supervisor, which was to start this worker.
+    Supervisor(Arc<Handle>, io::Error),
+    Clock(io::Error),
+}
+
+/// Carries out effects in order. Calls `report_failure` for each thread that cannot be started, before the
+/// next effect.
+pub(crate) fn carry_out<J: Job>(
+    shared: &Arc<ProcessShared<J>>,
+    effects: Vec<Effect<J>>,
+    report_failure: impl Fn(&Arc<ProcessShared<J>>, FailedThread),
+) -> FollowUp<J> {
     let (mut to_deliver, mut recalled) = (Vec::new(), Vec::new());
     for effect in effects {
         match effect {
             Effect::Start(handle) => {
                 let (worker, at) = (handle.id, handle.metrics.started);
                 shared.observers.notify(|| PoolEvent::WorkerStarting { worker, at });
-                supervisor::start(shared, &handle);
+                if let Err(error) = ProcessShared::request(shared, Request::Start(handle.clone())) {
+                    report_failure(shared, FailedThread::Supervisor(handle, error));
+                }
             }
             Effect::Send { to, sequence, batch, jobs, timed } => {
                 to.send_batch(sequence, message(shared, &to, batch, &jobs, timed));
@@ -139,7 +155,11 @@ pub(crate) fn carry_out<J: Job>(shared: &Arc<ProcessShared<J>>, effects: Vec<Eff
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
             Effect::Kill(handle) => handle.kill(),
-            Effect::StartClock => start_clock(shared),
+            Effect::StartClock => {
+                if let Err(error) = ProcessShared::start_clock(shared) {
+                    report_failure(shared, FailedThread::Clock(error));
+                }
+            }
         }
     }
     FollowUp { to_deliver, recalled }
@@ -191,19 +211,5 @@ fn clone_failure<E>(failure: &JobError<E>) -> JobError<E> {
         }
         JobError::Abandoned(cause) => JobError::Abandoned(cause.clone()),
         _ => JobError::Cancelled,
-    }
-}
-
-fn start_clock<J: Job>(shared: &Arc<ProcessShared<J>>) {
-    let clock = {
-        let shared = shared.clone();
-        move || clock::run(&shared)
-    };
-    if let Err(error) = shared.threads.spawn("runner-clock".into(), clock) {
-        let mut transaction = Transaction::begin(shared);
-        transaction.state.clock_is_running = false;
-        transaction.state.note_cause(&format!("cannot start the clock thread: {error}"));
-        transaction.apply(Event::ResourceLost);
-        transaction.commit();
     }
 }

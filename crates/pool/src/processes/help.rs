@@ -17,27 +17,17 @@ use super::{
     shared::ProcessShared,
 };
 
-impl<J: Job> ProcessShared<J> {
-    /// Receives messages of busy workers until `is_done`, for at most `time`. Called by threads of the
-    /// program.
-    pub(super) fn help(this: &Arc<ProcessShared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
-        if !this.may_spin() {
-            return;
-        }
-        let account = TimeAccount::Caller(CallerTime::begin(&this.accounting.callers, Stage::Poll));
-        let helper = Helper::begin(this, &account);
-        this.poller.poll(time, || {
-            helper.receive_messages();
-            is_done() || !this.may_spin()
-        });
+/// Receives messages of busy workers until `is_done`, for at most `time`. Called by threads of the program.
+pub(super) fn help<J: Job>(shared: &Arc<ProcessShared<J>>, time: Duration, is_done: &dyn Fn() -> bool) {
+    if !shared.flush_flags.may_spin() {
+        return;
     }
-}
-
-impl<J: Job> ProcessShared<J> {
-    /// Returns whether a thread of the program is receiving messages.
-    pub(super) fn has_helping_caller(&self) -> bool {
-        self.helping_callers.load(Ordering::Relaxed) > 0
-    }
+    let account = TimeAccount::Caller(CallerTime::begin(&shared.accounting.callers, Stage::Poll));
+    let helper = Helper::begin(shared, &account);
+    shared.poller.poll(time, || {
+        helper.receive_messages();
+        is_done() || !shared.flush_flags.may_spin()
+    });
 }
 
 /// Thread that receives messages of the workers that had jobs when it began.

@@ -11,7 +11,7 @@ use sys::{
     spawn::{ProcessBuilder, SpawnError},
 };
 use wire::{
-    Closed, Inbox, Link, Message, Outbox, Rendezvous, RendezvousError, Role, Tag, Transport,
+    Closed, Inbox, Link, Message, Outbox, Rendezvous, RendezvousError, Role, Tag, Transport, catch_panic,
     handshake::{Hello, Mismatch, Started, Welcome, pack, unpack},
     ring,
 };
@@ -229,4 +229,11 @@ fn next_message(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, L
             None => return Ok(None),
         }
     }
+}
+
+/// Runs a step of a launch; a panic is returned as an error.
+pub(super) fn catch_launch_panic<T>(act: impl FnOnce() -> Result<T, LaunchError>) -> Result<T, LaunchError> {
+    // ipc-channel panics on messages that a correct peer never sends, but also when a system call fails. That
+    // may be temporary, so the start is retried.
+    catch_panic(act).unwrap_or_else(|panic| Err(LaunchError::Panicked(panic)))
 }

@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -18,14 +19,21 @@ use sys::{clock::Heartbeat, oom::OomKills, poll::Poller, shared_page::SharedPage
 
 use super::{
     block::{Block, Blocks, Slice},
+    flush_policy::FlushFlags,
     handle::{Handle, WorkerMetrics},
     spawn_config::SpawnConfig,
     submit_buffer::SubmitBuffer,
-    supervisor::SupervisorHandle,
+    supervisor::{EpollSet, Request, SupervisorHandle},
     time_accounting::TimeAccounting,
-    transaction::Transaction,
 };
 use crate::{SubmitError, WorkerReport, available_cores, observer::Observers, thread_group::ThreadGroup};
+
+/// Functions that threads of a pool run. They use everything else, so the state that starts the threads has
+/// only pointers to them.
+pub(super) struct MainLoops<J: Job> {
+    pub(super) supervisor: fn(&Arc<ProcessShared<J>>, &EpollSet),
+    pub(super) clock: fn(&Arc<ProcessShared<J>>),
+}
 
 /// State shared by all threads of a pool.
 pub(crate) struct ProcessShared<J: Job> {
@@ -38,25 +46,18 @@ pub(crate) struct ProcessShared<J: Job> {
     pub(crate) clock_wakeup: Condvar,
     /// Threads of the pool: the supervisor, the clock, deputies, and threads that accept workers.
     pub(crate) threads: Arc<ThreadGroup>,
+    /// Called once for each thread that is started.
+    main_loops: MainLoops<J>,
     pub(super) supervisor: SupervisorHandle,
     /// Buffer of jobs that are submitted one by one, with a future each.
     pub(crate) submit_buffer: Arc<SubmitBuffer<J>>,
-    /// Whether a worker has capacity for more jobs.
-    pub(super) has_capacity: AtomicBool,
-    /// Whether producers should flush after each push.
-    pub(super) flush_now: AtomicBool,
-    /// Whether there are idle cores, so that threads and workers may spin for a moment before they sleep.
-    pub(super) may_spin: AtomicBool,
-    /// Whether the producer goes on submitting while its jobs run; `false` if it waits for each job.
-    pub(super) is_streaming: AtomicBool,
+    pub(super) flush_flags: FlushFlags,
     /// Poller of the threads that wait for outcomes.
     pub(super) poller: Poller,
     /// Number of the program's threads that receive messages.
     pub(super) helping_callers: AtomicUsize,
     /// Number of available cores.
     pub(super) cores: usize,
-    /// Whether the clock will flush the buffers.
-    pub(super) flush_scheduled: AtomicBool,
 }
 
 /// State under the lock.
@@ -92,6 +93,7 @@ impl<J: Job> ProcessShared<J> {
         settings: Settings,
         accounting: TimeAccounting,
         observers: Observers,
+        main_loops: MainLoops<J>,
     ) -> ProcessShared<J> {
         let submit_buffer = Arc::new(SubmitBuffer::with_slots(accounting.callers.clone()));
         let state = PoolState {
@@ -114,50 +116,54 @@ impl<J: Job> ProcessShared<J> {
             spawn_config,
             accounting,
             observers,
+            main_loops,
             state: Mutex::new(state),
             clock_wakeup: Condvar::new(),
             threads: Arc::default(),
             supervisor: SupervisorHandle::default(),
             submit_buffer,
-            has_capacity: AtomicBool::new(true),
-            flush_now: AtomicBool::new(true),
-            may_spin: AtomicBool::new(false),
-            is_streaming: AtomicBool::new(false),
+            flush_flags: FlushFlags::new(),
             poller: Poller::new(),
             helping_callers: AtomicUsize::new(0),
             cores: available_cores(),
-            flush_scheduled: AtomicBool::new(false),
         }
     }
 
-    /// Passes an event to the scheduler and carries out its actions.
-    pub(crate) fn apply(this: &Arc<ProcessShared<J>>, event: Event) {
-        let mut transaction = Transaction::begin(this);
-        transaction.apply(event);
-        transaction.commit();
+    /// Adds a request to the supervisor. Starts the supervisor if there is none.
+    pub(super) fn request(this: &Arc<ProcessShared<J>>, request: Request) -> io::Result<()> {
+        this.supervisor.request(request, |epoll_set| {
+            let shared = this.clone();
+            this.threads.spawn("runner-supervisor".into(), move || {
+                (shared.main_loops.supervisor)(&shared, &epoll_set);
+            })
+        })
     }
 
-    /// Submits a block of jobs, as one batch if `together`. If the pool is closed, they are resolved as
-    /// cancelled.
-    pub(crate) fn submit(this: &Arc<ProcessShared<J>>, block: Block<J>, together: bool) {
-        let mut transaction = Transaction::begin(this);
-        transaction.submit(block, together);
-        transaction.commit();
+    /// Starts the clock thread.
+    pub(super) fn start_clock(this: &Arc<ProcessShared<J>>) -> io::Result<()> {
+        let shared = this.clone();
+        this.threads.spawn("runner-clock".into(), move || (shared.main_loops.clock)(&shared))
     }
 
-    /// Submits a block of jobs like [`submit`](Self::submit), but fails if the pool is closed or broken.
-    pub(crate) fn try_submit(
-        this: &Arc<ProcessShared<J>>,
-        block: Block<J>,
-        together: bool,
-    ) -> Result<(), SubmitError> {
-        let mut transaction = Transaction::begin(this);
-        if let Some(refused) = transaction.state.refusal() {
-            return Err(refused);
+    /// Registers a buffer to be flushed from now on. It is sealed if the pool is closed.
+    pub(super) fn register_buffer(&self, buffer: SubmitBuffer<J>) -> Arc<SubmitBuffer<J>> {
+        let buffer = Arc::new(buffer);
+        let mut state = self.state.lock();
+        if !state.sched.is_open() {
+            buffer.seal();
         }
-        transaction.submit(block, together);
-        transaction.commit();
-        Ok(())
+        state.buffers.push(buffer.clone());
+        buffer
+    }
+
+    /// Returns the number of jobs in flight at which no worker has to wait for this process.
+    pub(super) fn sufficient_in_flight(&self) -> usize {
+        usize::try_from(self.state.lock().sched.enough()).unwrap_or(usize::MAX)
+    }
+
+    /// Returns whether a thread of the program is receiving messages.
+    pub(super) fn has_helping_caller(&self) -> bool {
+        self.helping_callers.load(Ordering::Relaxed) > 0
     }
 
     /// Returns why a job would be rejected.
@@ -213,7 +219,7 @@ impl<J: Job> PoolState<J> {
         Some(Event::Submitted { jobs, bytes, limits: limits.into_iter().map(limit_of).collect(), together })
     }
 
-    fn refusal(&self) -> Option<SubmitError> {
+    pub(super) fn refusal(&self) -> Option<SubmitError> {
         if self.sched.is_broken() {
             return Some(SubmitError::Broken(self.broken_cause()));
         }

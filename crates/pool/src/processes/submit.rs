@@ -7,7 +7,10 @@ use sched::Event;
 
 use super::{
     block::{Block, OutcomeTarget},
+    flush::{flush, on_push},
+    help::help,
     shared::ProcessShared,
+    transaction::{apply, try_submit_block},
 };
 use crate::{
     JobFuture, JobOptions, SubmitError,
@@ -25,7 +28,7 @@ pub(crate) fn submit<J: Job>(
     let buffer = &shared.submit_buffer;
     match buffer.push_with_slot(shared.spawn_config.codec, job, options, control) {
         Some((slot, hint)) => {
-            ProcessShared::on_push(shared, buffer, hint);
+            on_push(shared, buffer, hint);
             Ok(JobFuture::new(slot))
         }
         None => Err(shared.refusal().unwrap_or(SubmitError::Closed)),
@@ -48,7 +51,7 @@ pub(crate) fn submit_together<J: Job>(
             slots.fill(index, Err(failure));
         }
     }
-    ProcessShared::try_submit(shared, block, jobs.len() > 1)?;
+    try_submit_block(shared, block, jobs.len() > 1)?;
     Ok(futures)
 }
 
@@ -57,23 +60,23 @@ pub(crate) struct ProcessControl<J: Job>(pub(crate) Arc<ProcessShared<J>>);
 
 impl<J: Job> Control for ProcessControl<J> {
     fn settle(&self) {
-        ProcessShared::flush(&self.0, &self.0.submit_buffer);
+        flush(&self.0, &self.0.submit_buffer);
     }
 
     fn awaited(&self) {
-        self.0.set_streaming(false);
+        self.0.flush_flags.set_streaming(false);
     }
 
     fn help(&self, time: Duration, is_done: &dyn Fn() -> bool) {
-        ProcessShared::help(&self.0, time, is_done);
+        help(&self.0, time, is_done);
     }
 
     fn cancel(&self, Ticket(id): Ticket) {
-        ProcessShared::apply(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
+        apply(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
     }
 
     fn kill(&self, Ticket(id): Ticket) -> bool {
-        ProcessShared::apply(&self.0, Event::Killed(JobId(id)));
+        apply(&self.0, Event::Killed(JobId(id)));
         self.0.state.lock().sched.is_in_flight(JobId(id))
     }
 

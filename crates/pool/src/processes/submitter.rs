@@ -6,8 +6,10 @@ use job::{Job, JobError};
 
 use super::{
     block::{Block, OutcomeTarget},
+    flush::{cancel_waiting, flush, on_push, unregister_buffer},
     shared::ProcessShared,
     submit_buffer::{Scratch, SubmitBuffer},
+    transaction::submit_block,
 };
 use crate::{JobOptions, Resolved, Sink, SubmitError, Submitter, stream::hand_over};
 
@@ -35,7 +37,7 @@ impl<J: Job> ProcessSubmitter<J> {
 impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         match self.buffer.push(&mut self.scratch, self.shared.spawn_config.codec, (tag, &job), options) {
-            Ok(hint) => ProcessShared::on_push(&self.shared, &self.buffer, hint),
+            Ok(hint) => on_push(&self.shared, &self.buffer, hint),
             Err(error) => self.fail(tag, error.into_job_error()),
         }
     }
@@ -48,15 +50,15 @@ impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
                 self.fail(tag, failure);
             }
         }
-        ProcessShared::submit(&self.shared, block, true);
+        submit_block(&self.shared, block, true);
     }
 
     fn flush(&mut self) {
-        ProcessShared::flush(&self.shared, &self.buffer);
+        flush(&self.shared, &self.buffer);
     }
 
     fn has_capacity(&self) -> bool {
-        self.shared.has_capacity()
+        self.shared.flush_flags.has_capacity()
     }
 
     fn enough(&self) -> usize {
@@ -68,12 +70,12 @@ impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     }
 
     fn cancel_waiting(&mut self) {
-        ProcessShared::cancel_waiting(&self.shared, Some(&OutcomeTarget::Sink(self.sink.clone())));
+        cancel_waiting(&self.shared, Some(&OutcomeTarget::Sink(self.sink.clone())));
     }
 }
 
 impl<J: Job> Drop for ProcessSubmitter<J> {
     fn drop(&mut self) {
-        ProcessShared::unregister_buffer(&self.shared, &self.buffer);
+        unregister_buffer(&self.shared, &self.buffer);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use job::{Job, MonotonicInstant, Stage, WorkerId};
 use parking_lot::MutexGuard;
-use sched::Event;
+use sched::{Event, StartFailure};
 use sys::{
     clock::{self, Heartbeat},
     shared_page::Running,
@@ -14,9 +14,12 @@ use sys::{
 
 use super::{
     block::{Block, Slice},
-    effects::{Effect, carry_out, prepare},
+    effects::{Effect, FailedThread, carry_out, prepare},
+    flush_policy::FLUSH_DELAY,
+    handle::Handle,
     shared::{PoolState, ProcessShared},
 };
+use crate::{PoolEvent, SubmitError};
 
 /// Holder of the pool's lock. [`commit`](Transaction::commit) releases it.
 pub(super) struct Transaction<'a, J: Job> {
@@ -118,14 +121,16 @@ impl<'a, J: Job> Transaction<'a, J> {
             return Vec::new();
         }
         let (follow_up, next) = match time {
-            TransactionTimer::Off => (carry_out(shared, effects), TransactionTimer::Off),
+            TransactionTimer::Off => {
+                (carry_out(shared, effects, report_failed_thread), TransactionTimer::Off)
+            }
             TransactionTimer::Thread(timer) => {
                 timer.enter(Stage::Send);
-                (carry_out(shared, effects), time)
+                (carry_out(shared, effects, report_failed_thread), time)
             }
             TransactionTimer::Caller(begun) => {
                 let decided = clock::now();
-                let follow_up = carry_out(shared, effects);
+                let follow_up = carry_out(shared, effects, report_failed_thread);
                 let end = clock::now();
                 shared.accounting.callers.add_transaction(decided.since(begun), end.since(decided));
                 (follow_up, TransactionTimer::Caller(end))
@@ -135,6 +140,46 @@ impl<'a, J: Job> Transaction<'a, J> {
             Transaction::with(shared, next).report_recalled(follow_up.recalled);
         }
         follow_up.to_deliver
+    }
+
+    /// Publishes the flush flags to the producers, and flushes the buffers if the workers have capacity. The
+    /// last step of every transaction.
+    ///
+    /// A producer reads the flags after it has pushed a job, and `FlushFlags::publish` writes them before it
+    /// reads the buffers. So each job is seen by at least one of the two.
+    fn flush_buffers(&mut self) {
+        while self.shared.flush_flags.publish(&self.state.sched, &self.state.buffers) && self.flush_all() {
+            self.state.flushed = true;
+            self.shared.flush_flags.set_streaming(true);
+        }
+        if let Some(may_spin) = self.shared.flush_flags.publish_may_spin(&self.state.sched, self.shared.cores)
+        {
+            self.state.workers.values().for_each(|handle| handle.set_may_spin(may_spin));
+        }
+    }
+
+    /// Flushes jobs that were delayed by [`FLUSH_DELAY`]. Called by the clock.
+    pub(super) fn flush_on_timer(&mut self) {
+        self.state.flush_at = None;
+        self.shared.flush_flags.set_flush_scheduled(false);
+        if self.state.sched.has_capacity() && self.flush_all() {
+            self.state.flushed = true;
+            self.shared.flush_flags.set_streaming(true);
+        }
+        self.flush_buffers();
+        // A continuous producer need not wake the clock for each batch.
+        if std::mem::take(&mut self.state.flushed) {
+            self.shared.flush_flags.set_flush_scheduled(true);
+            self.state.flush_at = Some(self.now + FLUSH_DELAY);
+        }
+    }
+
+    /// Flushes all buffers; returns whether there were any jobs.
+    pub(super) fn flush_all(&mut self) -> bool {
+        let blocks: Vec<_> = self.state.buffers.iter().flat_map(|buffer| buffer.drain()).collect();
+        let any = !blocks.is_empty();
+        blocks.into_iter().for_each(|block| self.submit(block, false));
+        any
     }
 
     /// Reports to the scheduler which jobs the recalled workers were running.
@@ -147,4 +192,73 @@ impl<'a, J: Job> Transaction<'a, J> {
         }
         self.commit();
     }
+}
+
+/// Passes an event to the scheduler and carries out its actions.
+pub(super) fn apply<J: Job>(shared: &Arc<ProcessShared<J>>, event: Event) {
+    let mut transaction = Transaction::begin(shared);
+    transaction.apply(event);
+    transaction.commit();
+}
+
+/// Submits a block of jobs, as one batch if `together`. If the pool is closed, they are resolved as
+/// cancelled.
+pub(super) fn submit_block<J: Job>(shared: &Arc<ProcessShared<J>>, block: Block<J>, together: bool) {
+    let mut transaction = Transaction::begin(shared);
+    transaction.submit(block, together);
+    transaction.commit();
+}
+
+/// Submits a block of jobs like [`submit_block`], but fails if the pool is closed or broken.
+pub(super) fn try_submit_block<J: Job>(
+    shared: &Arc<ProcessShared<J>>,
+    block: Block<J>,
+    together: bool,
+) -> Result<(), SubmitError> {
+    let mut transaction = Transaction::begin(shared);
+    if let Some(refused) = transaction.state.refusal() {
+        return Err(refused);
+    }
+    transaction.submit(block, together);
+    transaction.commit();
+    Ok(())
+}
+
+/// Reports that a thread of the pool could not be started.
+fn report_failed_thread<J: Job>(shared: &Arc<ProcessShared<J>>, failed: FailedThread) {
+    match failed {
+        FailedThread::Supervisor(handle, error) => {
+            let cause = format!("cannot start the supervisor thread: {error}");
+            report_start_failure(shared, &handle, StartFailure::Own, &cause, || Transaction::begin(shared));
+        }
+        FailedThread::Clock(error) => {
+            let mut transaction = Transaction::begin(shared);
+            transaction.state.clock_is_running = false;
+            transaction.state.note_cause(&format!("cannot start the clock thread: {error}"));
+            transaction.apply(Event::ResourceLost);
+            transaction.commit();
+        }
+    }
+}
+
+/// Reports that a worker could not be started.
+pub(super) fn report_start_failure<'a, J: Job>(
+    shared: &ProcessShared<J>,
+    handle: &Handle,
+    failure: StartFailure,
+    cause: &str,
+    transaction: impl FnOnce() -> Transaction<'a, J>,
+) {
+    let worker = handle.id;
+    shared.observers.notify(|| PoolEvent::WorkerStartFailed {
+        worker,
+        pid: handle.pid(),
+        cause: cause.into(),
+        at: clock::now(),
+    });
+    let mut transaction = transaction();
+    transaction.state.note_cause(cause);
+    transaction.state.workers.remove(&worker);
+    transaction.apply(Event::StartFailed { worker, failure });
+    transaction.commit();
 }

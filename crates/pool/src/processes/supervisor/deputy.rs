@@ -13,7 +13,7 @@ use std::{
 
 use job::{Job, Stage};
 
-use super::SupervisorHandle;
+use super::handle::SupervisorHandle;
 use crate::processes::{help::Helper, incoming::TimeAccount, shared::ProcessShared};
 
 /// Time without a received message, while the supervisor is not waiting, after which a deputy is started.

@@ -34,7 +34,7 @@ pub(super) struct WatchEvent {
 
 /// Descriptors that a supervisor waits for. They are removed explicitly, since other owners may keep them
 /// open.
-pub(super) struct EpollSet {
+pub(in crate::processes) struct EpollSet {
     epoll: Epoll,
     wake: EventFd,
 }

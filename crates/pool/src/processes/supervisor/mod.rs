@@ -12,129 +12,39 @@
 
 mod deputy;
 mod epoll_set;
+mod handle;
 mod reap;
 mod worker;
 
-use std::{
-    collections::HashMap,
-    io, mem,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use job::{Job, Stage, WorkerId};
 use nix::sys::signal::Signal;
-use parking_lot::Mutex;
-use sched::StartFailure;
 use sys::{clock, stage_timer::StageTimer};
-use wire::{Link, POLL, Rendezvous, RendezvousError, catch_panic};
+use wire::{POLL, Rendezvous, RendezvousError, catch_panic};
 
 use super::{
     handle::Handle,
     help::Helper,
-    incoming::TimeAccount,
-    launch::{Launch, LaunchError},
+    incoming::{Incoming, TimeAccount},
+    launch::{Launch, LaunchError, catch_launch_panic},
     mailbox::Mailbox,
     shared::ProcessShared,
-    transaction::Transaction,
 };
 use crate::PoolEvent;
-use epoll_set::{EpollSet, Source, WatchEvent};
+use epoll_set::{Source, WatchEvent};
+use reap::Reaper;
 use worker::{LaunchStep, SupervisedWorker};
 
 pub(super) use deputy::ProgressMonitor;
+pub(super) use epoll_set::EpollSet;
+pub(super) use handle::{Request, SupervisorHandle};
 
-/// State of the supervisor, as used by other threads.
-pub(super) struct SupervisorHandle {
-    state: Mutex<SupervisorState>,
-    /// Whether the supervisor is waiting, after it has received all messages, or has ended.
-    is_waiting: AtomicBool,
-    /// Number of messages received, plus the number of polls for messages.
-    progress: AtomicU64,
-}
-
-#[derive(Default)]
-struct SupervisorState {
-    requests: Vec<Request>,
-    /// Wakes the supervisor; `None` while there is none.
-    epoll_set: Option<Arc<EpollSet>>,
-}
-
-enum Request {
-    Start(Arc<Handle>),
-    /// The connection of a worker was accepted, or accepting it failed.
-    Accepted(WorkerId, Result<Link, RendezvousError>),
-}
-
-/// Requests the start of a worker. Starts the supervisor if there is none.
-pub(super) fn start<J: Job>(shared: &Arc<ProcessShared<J>>, handle: &Arc<Handle>) {
-    if let Err(error) = request(shared, Request::Start(handle.clone())) {
-        let cause = format!("cannot start the supervisor thread: {error}");
-        reap::report_start_failure(shared, handle, StartFailure::Own, &cause, || Transaction::begin(shared));
-    }
-}
-
-fn request<J: Job>(shared: &Arc<ProcessShared<J>>, request: Request) -> io::Result<()> {
-    let mut state = shared.supervisor.state.lock();
-    if let Some(epoll_set) = &state.epoll_set {
-        epoll_set.wake();
-    } else {
-        let epoll_set = Arc::new(EpollSet::new()?);
-        let (shared, supervisor_set) = (shared.clone(), epoll_set.clone());
-        shared.threads.clone().spawn("runner-supervisor".into(), move || run(&shared, &supervisor_set))?;
-        state.epoll_set = Some(epoll_set);
-    }
-    state.requests.push(request);
-    Ok(())
-}
-
-impl Default for SupervisorHandle {
-    fn default() -> SupervisorHandle {
-        SupervisorHandle {
-            state: Mutex::default(),
-            is_waiting: AtomicBool::new(true),
-            progress: AtomicU64::new(0),
-        }
-    }
-}
-
-impl SupervisorHandle {
-    /// Records that a message was received or polled for.
-    pub(super) fn note_progress(&self) {
-        self.progress.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn progress(&self) -> u64 {
-        self.progress.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether the supervisor has nothing to do.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Ordering::Relaxed)
-    }
-
-    /// Returns all requests. Without requests and workers it returns `None`, and the supervisor has to end.
-    fn take_requests(&self, has_workers: bool) -> Option<Vec<Request>> {
-        let mut state = self.state.lock();
-        if state.requests.is_empty() && !has_workers {
-            state.epoll_set = None;
-            return None;
-        }
-        Some(mem::take(&mut state.requests))
-    }
-
-    fn has_requests(&self) -> bool {
-        !self.state.lock().requests.is_empty()
-    }
-}
-
-fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
+/// Runs until there are no requests and no workers.
+pub(super) fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
     let timer_guard = shared.accounting.begin_thread("supervisor", Stage::Start);
     let time = TimeAccount::Thread(timer_guard.timer());
-    shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
+    shared.supervisor.set_waiting(false);
     let mut supervisor =
         Supervisor { shared, epoll_set, timer: timer_guard.timer(), time: &time, workers: HashMap::new() };
     while let Some(requests) = shared.supervisor.take_requests(!supervisor.workers.is_empty()) {
@@ -146,7 +56,7 @@ fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
             supervisor.kill_overdue();
         }
     }
-    shared.supervisor.is_waiting.store(true, Ordering::Relaxed);
+    shared.supervisor.set_waiting(true);
 }
 
 /// Owner of all workers of a pool.
@@ -186,14 +96,19 @@ impl<J: Job> Supervisor<'_, J> {
         self.workers.insert(handle.id, SupervisedWorker::new(handle, launch));
     }
 
+    /// Reaps a worker and reports its death or its failed start.
+    fn reap(&self, worker: SupervisedWorker) {
+        Reaper { shared: self.shared, time: self.time }.reap(worker);
+    }
+
     /// Waits for the next events.
     fn wait(&self) -> Vec<WatchEvent> {
         let overdue = self.workers.values().filter_map(|worker| worker.kill_at).min();
         let time = overdue.map(|at| at.saturating_duration_since(Instant::now()));
         self.timer.enter(Stage::Wait);
-        self.shared.supervisor.is_waiting.store(true, Ordering::Relaxed);
+        self.shared.supervisor.set_waiting(true);
         let events = self.epoll_set.wait(time);
-        self.shared.supervisor.is_waiting.store(false, Ordering::Relaxed);
+        self.shared.supervisor.set_waiting(false);
         events
     }
 
@@ -240,7 +155,7 @@ impl<J: Job> Supervisor<'_, J> {
     fn on_ready(&self, handle: &Handle, mailbox: Mailbox) {
         handle.mailbox.get_or_init(|| mailbox);
         handle.metrics.note_ready();
-        handle.set_may_spin(self.shared.may_spin());
+        handle.set_may_spin(self.shared.flush_flags.may_spin());
         let pid = handle.pid().unwrap_or(0);
         self.shared.observers.notify(|| PoolEvent::WorkerReady { worker: handle.id, pid, at: clock::now() });
         let mut transaction = self.time.begin_transaction(self.shared);
@@ -257,7 +172,7 @@ impl<J: Job> Supervisor<'_, J> {
         let accepting = move || {
             let accepted = rendezvous.accept(page);
             // The supervisor outlives its workers, so the request cannot fail.
-            let _ = request(&shared, Request::Accepted(id, accepted));
+            let _ = ProcessShared::request(&shared, Request::Accepted(id, accepted));
         };
         if let Err(error) = self.shared.threads.spawn(format!("runner-accept-{}", id.slot), accepting) {
             worker.on_accepted(Err(RendezvousError::Thread(error)));
@@ -267,7 +182,7 @@ impl<J: Job> Supervisor<'_, J> {
     /// Receives all messages of a worker.
     fn receive(&self, handle: &Handle) {
         let Some(mailbox) = handle.mailbox.get() else { return };
-        let incoming = self.incoming(handle);
+        let incoming = Incoming { shared: self.shared, handle, time: self.time };
         // ipc-channel panics on messages that a correct peer never sends.
         if let Err(panic) = catch_panic(|| mailbox.drain(|received| incoming.handle_received(received))) {
             handle.kill_for_protocol_error(format_args!("its link is corrupt: {}", panic.message));
@@ -276,7 +191,7 @@ impl<J: Job> Supervisor<'_, J> {
 
     /// Polls for messages for a while before sleeping, while there are idle cores and no other thread does.
     fn poll_messages(&self) {
-        while self.shared.may_spin() && !self.shared.has_helping_caller() {
+        while self.shared.flush_flags.may_spin() && !self.shared.has_helping_caller() {
             let helper = Helper::begin(self.shared, self.time);
             let found_messages = || {
                 helper.receive_messages()
@@ -297,14 +212,3 @@ impl<J: Job> Supervisor<'_, J> {
         self.workers.values_mut().filter(is_overdue).for_each(SupervisedWorker::kill);
     }
 }
-
-fn catch_launch_panic<T>(act: impl FnOnce() -> Result<T, LaunchError>) -> Result<T, LaunchError> {
-    // ipc-channel panics on messages that a correct peer never sends, but also when a system call fails. That
-    // may be temporary, so the start is retried.
-    catch_panic(act).unwrap_or_else(|panic| Err(LaunchError::Panicked(panic)))
-}
-
-/// Time that a worker that has closed its link may take to exit before it is killed. It leaves the kernel
-/// enough time to finish a kill of its own on a busy machine, so that such a death is not attributed to the
-/// pool.
-const EXIT_GRACE: Duration = Duration::from_millis(400);

@@ -1,49 +1,38 @@
 //! Reaping of workers, and the events that follow.
 
+use std::sync::Arc;
+
 use job::{BatchId, Death, DeathCause, Job, Stage};
-use sched::{Event, StartFailure};
+use sched::Event;
 use sys::clock;
 use wire::batch::OutcomesView;
 
-use super::{Supervisor, worker::SupervisedWorker};
+use super::worker::SupervisedWorker;
 use crate::{
     PoolEvent,
     processes::{
-        handle::Handle, incoming::Incoming, launch::LaunchError, shared::ProcessShared,
-        transaction::Transaction,
+        handle::Handle,
+        incoming::{Incoming, TimeAccount},
+        launch::LaunchError,
+        shared::ProcessShared,
+        transaction::report_start_failure,
     },
 };
 
-/// Reports that a worker could not be started.
-pub(super) fn report_start_failure<'a, J: Job>(
-    shared: &ProcessShared<J>,
-    handle: &Handle,
-    failure: StartFailure,
-    cause: &str,
-    transaction: impl FnOnce() -> Transaction<'a, J>,
-) {
-    let worker = handle.id;
-    shared.observers.notify(|| PoolEvent::WorkerStartFailed {
-        worker,
-        pid: handle.pid(),
-        cause: cause.into(),
-        at: clock::now(),
-    });
-    let mut transaction = transaction();
-    transaction.state.note_cause(cause);
-    transaction.state.workers.remove(&worker);
-    transaction.apply(Event::StartFailed { worker, failure });
-    transaction.commit();
+/// Reaps workers and reports their ends on the thread of the supervisor.
+pub(super) struct Reaper<'a, J: Job> {
+    pub(super) shared: &'a Arc<ProcessShared<J>>,
+    pub(super) time: &'a TimeAccount<'a>,
 }
 
-impl<J: Job> Supervisor<'_, J> {
+impl<J: Job> Reaper<'_, J> {
     /// Reaps a worker whose process has exited, if there was one, and reports its death or its failed start.
     pub(super) fn reap(&self, worker: SupervisedWorker) {
         let handle = worker.handle.clone();
         match worker.into_launch_error() {
             Some(error) => self.report_failed_launch(&handle, &error),
             None => {
-                self.timer.enter(Stage::Leave);
+                self.time.enter(Stage::Leave);
                 if let Some(death) = reap(&handle) {
                     self.report_death(&handle, death);
                 }
@@ -62,7 +51,7 @@ impl<J: Job> Supervisor<'_, J> {
         });
     }
 
-    pub(super) fn incoming<'a>(&'a self, handle: &'a Handle) -> Incoming<'a, J> {
+    fn incoming<'a>(&'a self, handle: &'a Handle) -> Incoming<'a, J> {
         Incoming { shared: self.shared, handle, time: self.time }
     }
 

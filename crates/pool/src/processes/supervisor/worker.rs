@@ -1,18 +1,26 @@
 //! A worker, as seen by its supervisor.
 
-use std::{mem, sync::Arc, time::Instant};
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 use sys::doorbell::Woken;
 use wire::{Link, Rendezvous, RendezvousError};
 
-use super::{EXIT_GRACE, catch_launch_panic};
 use crate::processes::{
     handle::Handle,
-    launch::{Launch, LaunchError, LaunchProgress},
+    launch::{Launch, LaunchError, LaunchProgress, catch_launch_panic},
     mailbox::Mailbox,
     spawn_config::SpawnConfig,
 };
+
+/// Time that a worker that has closed its link may take to exit before it is killed. It leaves the kernel
+/// enough time to finish a kill of its own on a busy machine, so that such a death is not attributed to the
+/// pool.
+const EXIT_GRACE: Duration = Duration::from_millis(400);
 
 pub(super) struct SupervisedWorker {
     pub(super) handle: Arc<Handle>,

@@ -1,0 +1,63 @@
+//! Flushing of submit buffers by producers, and closing and emptying the pool. The [flush
+//! policy](super::flush_policy) says when producers flush.
+
+use std::sync::Arc;
+
+use job::{Job, JobRange};
+use sched::Event;
+use sys::clock;
+
+use super::{
+    block::OutcomeTarget,
+    flush_policy::FLUSH_DELAY,
+    shared::ProcessShared,
+    submit_buffer::{FlushHint, SubmitBuffer},
+    transaction::Transaction,
+};
+
+/// Flushes the buffer for the last time and unregisters it.
+pub(super) fn unregister_buffer<J: Job>(shared: &Arc<ProcessShared<J>>, buffer: &Arc<SubmitBuffer<J>>) {
+    flush(shared, buffer);
+    shared.state.lock().buffers.retain(|other| !Arc::ptr_eq(other, buffer));
+}
+
+/// Flushes the buffer after a push, or schedules a flush, if needed.
+pub(super) fn on_push<J: Job>(shared: &Arc<ProcessShared<J>>, buffer: &SubmitBuffer<J>, hint: FlushHint) {
+    if hint == FlushHint::Now || shared.flush_flags.flush_now() {
+        flush(shared, buffer);
+    } else if shared.flush_flags.has_capacity() && !shared.flush_flags.set_flush_scheduled(true) {
+        shared.state.lock().flush_at = Some(clock::now() + FLUSH_DELAY);
+        shared.clock_wakeup.notify_all();
+    }
+}
+
+/// Moves all jobs of the buffer to the scheduler.
+pub(super) fn flush<J: Job>(shared: &Arc<ProcessShared<J>>, buffer: &SubmitBuffer<J>) {
+    let mut transaction = Transaction::begin(shared);
+    for block in buffer.drain() {
+        transaction.submit(block, false);
+    }
+    transaction.commit();
+}
+
+/// Stops accepting jobs; buffered ones still run.
+pub(super) fn close<J: Job>(shared: &Arc<ProcessShared<J>>) {
+    let mut transaction = Transaction::begin(shared);
+    transaction.state.buffers.iter().for_each(|buffer| buffer.seal());
+    transaction.flush_all();
+    transaction.apply(Event::Closed);
+    transaction.commit();
+}
+
+/// Cancels the jobs that are not assigned to a worker: all of them, or those whose outcomes go to `target`.
+pub(super) fn cancel_waiting<J: Job>(shared: &Arc<ProcessShared<J>>, target: Option<&OutcomeTarget<J>>) {
+    let mut transaction = Transaction::begin(shared);
+    transaction.flush_all();
+    let unresolved = match target {
+        Some(target) => transaction.state.blocks.unresolved_for(target),
+        None => JobRange::new(0, u64::MAX).into_iter().collect(),
+    };
+    // In reverse, so that no job is started in place of one that has just been cancelled.
+    unresolved.into_iter().rev().for_each(|jobs| transaction.apply(Event::Cancelled(jobs)));
+    transaction.commit();
+}

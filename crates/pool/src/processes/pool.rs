@@ -1,0 +1,242 @@
+//! The public type [`ProcessPool`].
+
+use std::{sync::Arc, time::Duration};
+
+use job::{Job, ParentStats, WorkerStats};
+use sched::Event;
+use wire::Transport;
+
+use super::{
+    build_error::{WorkerCountError, checked_worker_count},
+    flush::{cancel_waiting, close},
+    shared::ProcessShared,
+    submit::{self, ProcessControl},
+    submitter::ProcessSubmitter,
+    transaction::apply,
+};
+use crate::{
+    Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
+    future::{Control, deadline_after},
+};
+
+/// Executor that runs jobs on worker processes, which are started on demand.
+///
+/// If a worker dies, only the job that it was running is affected, and that job is retried. Dropping the pool
+/// closes it: jobs that were pushed before still run, on threads of the pool.
+///
+/// ```standalone_crate
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{Executor, ProcessPool};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     pool::enter_if_worker::<Square>(); // never returns in a worker
+///     let pool = ProcessPool::builder().workers(2).build()?;
+///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+///     let workers = pool.worker_stats();
+///     assert_ne!(workers[0].pid, Some(std::process::id()));
+///     pool.shutdown(true, false);
+///     Ok(())
+/// }
+/// ```
+pub struct ProcessPool<J: Job> {
+    shared: Arc<ProcessShared<J>>,
+    /// The same object, as the trait that futures use.
+    control: Arc<dyn Control>,
+    grace_period: Duration,
+}
+
+impl<J: Job> ProcessPool<J> {
+    /// Returns a pool that uses this state.
+    pub(super) fn new(shared: Arc<ProcessShared<J>>, grace_period: Duration) -> ProcessPool<J> {
+        let control = Arc::new(ProcessControl(shared.clone()));
+        ProcessPool { shared, control, grace_period }
+    }
+
+    /// Starts workers up to the limit, without waiting for jobs. Returns at once.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::builder().workers(2).build()?;
+    ///     assert_eq!(pool.worker_stats().len(), 0);
+    ///     pool.prestart();
+    ///     assert_eq!(pool.worker_stats().len(), 2);
+    ///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+    ///     pool.shutdown(true, false);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn prestart(&self) {
+        apply(&self.shared, Event::Prestart);
+    }
+
+    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). Returns at once. If there are more,
+    /// idle workers exit first, then those that run out of jobs; running jobs are not interrupted.
+    ///
+    /// # Errors
+    /// [`WorkerCountError`] if `workers` is out of range.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     pool.resize(2)?;
+    ///     assert_eq!(pool.workers(), 2);
+    ///     assert!(pool.resize(0).is_err());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn resize(&self, workers: usize) -> Result<(), WorkerCountError> {
+        let workers = checked_worker_count(workers)?;
+        apply(&self.shared, Event::Resized(workers));
+        Ok(())
+    }
+
+    /// Returns the transport in use. It is the channel, although rings were
+    /// [requested](crate::ProcessPoolBuilder::transport), if shared memory of the required size is not available.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{ProcessPool, Transport};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().transport(Transport::Channel).build()?;
+    /// assert_eq!(pool.transport(), Transport::Channel);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.shared.spawn_config.transport
+    }
+
+    /// Returns why the channel is used although rings were requested; `None` if that is not the case.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{ProcessPool, Transport};
+    ///
+    /// let pool = ProcessPool::<Square>::builder().transport(Transport::Channel).build()?;
+    /// assert_eq!(pool.transport_fallback(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn transport_fallback(&self) -> Option<String> {
+        self.shared.spawn_config.transport_fallback.as_ref().map(ToString::to_string)
+    }
+
+    /// Stops the pool: sends SIGTERM to all workers and their jobs' processes, and SIGKILL to those that have
+    /// not exited after [`grace_period`](crate::ProcessPoolBuilder::grace_period). Unfinished jobs are cancelled.
+    /// Returns at once; [`join`](Executor::join) waits for the end.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     pool.prestart();
+    ///     pool.terminate_workers();
+    ///     assert!(pool.submit(Square(1)).is_err());
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn terminate_workers(&self) {
+        apply(&self.shared, Event::Stopped { grace: self.grace_period, terminate: true });
+    }
+
+    /// Stops the pool and kills all workers and their jobs' processes. Unfinished jobs are cancelled. Returns
+    /// at once; [`join`](Executor::join) waits for the end.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     let job = pool.submit(Square(1))?;
+    ///     pool.kill_workers();
+    ///     pool.join();
+    ///     assert!(job.done(), "with an output or cancelled");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn kill_workers(&self) {
+        apply(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
+    }
+}
+
+impl<J: Job> Executor<J> for ProcessPool<J> {
+    fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
+        Box::new(ProcessSubmitter::new(self.shared.clone(), sink))
+    }
+
+    fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
+        submit::submit(&self.shared, &self.control, &job, options)
+    }
+
+    fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, SubmitError> {
+        submit::submit_together(&self.shared, &self.control, &jobs, options)
+    }
+
+    fn workers(&self) -> usize {
+        self.shared.workers()
+    }
+
+    fn cancel_waiting(&self) {
+        cancel_waiting(&self.shared, None);
+    }
+
+    fn close(&self) {
+        close(&self.shared);
+    }
+
+    fn stop(&self, grace: Duration) {
+        apply(&self.shared, Event::Stopped { grace, terminate: false });
+    }
+
+    fn pause(&self) {
+        apply(&self.shared, Event::Paused);
+        self.shared.handles().iter().for_each(|handle| handle.pause());
+    }
+
+    fn resume(&self) {
+        self.shared.handles().iter().for_each(|handle| handle.resume());
+        apply(&self.shared, Event::Resumed);
+    }
+
+    fn join_timeout(&self, time: Duration) -> bool {
+        self.shared.threads.join(deadline_after(time))
+    }
+
+    fn reports(&self) -> Vec<WorkerReport<J>> {
+        std::mem::take(&mut self.shared.state.lock().reports)
+    }
+
+    fn worker_stats(&self) -> Vec<WorkerStats> {
+        self.shared.worker_stats()
+    }
+
+    fn parent_stats(&self) -> ParentStats {
+        self.shared.parent_stats()
+    }
+
+    fn broken(&self) -> Option<Arc<str>> {
+        self.shared.broken()
+    }
+}
+
+impl<J: Job> Drop for ProcessPool<J> {
+    fn drop(&mut self) {
+        // Nothing else can resume stopped workers once the pool is dropped.
+        self.resume();
+        self.close();
+    }
+}
