@@ -1,13 +1,12 @@
-//! Cancellation of single jobs, closing and stopping the pool.
+//! Requeues, cancels and abandons jobs.
 
-use std::time::Duration;
-
-use job::{JobId, JobRange, MonotonicInstant};
+use job::{JobId, JobRange, WorkerId};
 
 use crate::{
     Action, Sched, Verdict,
+    queue::JobSpan,
     state::Mode,
-    worker::{KillReason, Phase, Worker},
+    worker::{KillReason, Worker},
 };
 
 impl Sched {
@@ -21,48 +20,47 @@ impl Sched {
         self.cancelled(JobRange::one(job), actions);
         let has_job = |worker: &Worker| worker.batches.iter().any(|batch| batch.contains(job));
         let assignee = self.workers.iter().find(|(_, worker)| has_job(worker));
-        if let Some((&id, _)) = assignee {
+        if let Some((id, _)) = assignee {
             // Needed even if the worker is already being killed for another reason: then the job is not
             // requeued.
-            self.kill_requested.insert(job);
-            self.kill_worker(id, KillReason::JobKilled { job }, actions);
+            self.jobs.request_kill(job);
+            self.workers.kill(id, KillReason::JobKilled { job }, actions);
         }
-    }
-
-    pub(crate) fn closed(&mut self) {
-        if self.mode == Mode::Open {
-            self.mode = Mode::Closing;
-        }
-    }
-
-    pub(crate) fn stopped(
-        &mut self,
-        now: MonotonicInstant,
-        grace: Duration,
-        terminate: bool,
-        actions: &mut Vec<Action>,
-    ) {
-        let kill_at = self.kill_at.map_or(now + grace, |earlier| earlier.min(now + grace));
-        self.kill_at = Some(kill_at);
-        if self.mode != Mode::Broken {
-            self.mode = Mode::Stopping;
-        }
-        let queued: Vec<_> = self.queue.drain().collect();
-        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
-        // Workers that are starting are dismissed by `release`, as in any pool that accepts no more jobs.
-        for (&id, _) in self.workers.iter().filter(|(_, worker)| worker.phase == Phase::Serving) {
-            // Halted even if it is sent SIGTERM: a job may handle the signal and continue.
-            actions.push(Action::Halt(id));
-            actions.extend(terminate.then_some(Action::Terminate(id)));
-        }
-        actions.push(Action::WakeAt(kill_at));
-        self.tick(now, actions);
     }
 
     /// Resolves jobs that will have no outcome: as abandoned if the pool is broken, otherwise as cancelled.
     pub(crate) fn cancel(&mut self, jobs: JobRange, actions: &mut Vec<Action>) {
-        self.forget(jobs);
+        self.jobs.forget(jobs);
         let verdict = if self.mode == Mode::Broken { Verdict::Abandoned } else { Verdict::Cancelled };
         actions.push(Action::Resolve { jobs, verdict });
+    }
+
+    /// Requeues jobs that a worker did not start, because it was halted or recalled; cancels them if no more
+    /// jobs start.
+    pub(crate) fn reclaim(&mut self, id: WorkerId, jobs: Vec<JobSpan>, actions: &mut Vec<Action>) {
+        if matches!(self.mode, Mode::Stopping | Mode::Broken) {
+            return jobs.into_iter().for_each(|span| self.cancel(span.jobs, actions));
+        }
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.assigned -= jobs.iter().map(|span| span.jobs.count()).sum::<u64>();
+        }
+        self.requeue(jobs, actions);
+    }
+
+    /// Returns jobs of a worker to the front of the queue, and cancels those whose kill was requested.
+    pub(crate) fn requeue(&mut self, jobs: Vec<JobSpan>, actions: &mut Vec<Action>) {
+        self.queue.push_front(jobs);
+        self.jobs.kill_requested().into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
+    }
+
+    /// Breaks the pool, unless it is being stopped: queued jobs are abandoned, and so are later ones. Jobs in
+    /// flight go on.
+    pub(crate) fn break_pool(&mut self, actions: &mut Vec<Action>) {
+        if self.mode == Mode::Stopping {
+            return;
+        }
+        self.mode = Mode::Broken;
+        let queued: Vec<_> = self.queue.drain().collect();
+        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
     }
 }

@@ -6,27 +6,15 @@ use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, StartFailure, Verdict,
+    backoff::backoff,
     queue::{Grouping, JobSpan},
     state::Mode,
     worker::{InFlight, KillReason, Phase, Worker},
 };
 
-/// Number of consecutive failed starts that breaks the pool.
-const MAX_FAILED_STARTS: u32 = 5;
-
-/// Number of consecutive starts, killed by another process, that breaks the pool: further ones would probably
-/// be killed as well.
-const MAX_KILLED_STARTS: u32 = 100;
-
 /// Number of deaths per worker slot that no job is blamed for, without any outcome in between, above which
 /// the pool breaks.
 const MAX_IDLE_DEATHS: u32 = 20;
-
-/// Delay after the first failed start, or the first death of a job's worker; doubled after each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(10);
-
-/// Maximum number of doublings of the backoff.
-const MAX_DOUBLINGS: u32 = 6;
 
 /// The event of a worker's death; see [`Event::Died`](crate::Event::Died).
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +22,6 @@ pub(crate) struct WorkerExit {
     pub(crate) running: Option<(BatchId, u64)>,
     pub(crate) death: Death,
     pub(crate) memory: bool,
-}
-
-fn backoff(failures: u32) -> Duration {
-    FIRST_BACKOFF * (1 << failures.saturating_sub(1).min(MAX_DOUBLINGS))
 }
 
 impl Sched {
@@ -48,19 +32,12 @@ impl Sched {
         failure: StartFailure,
         actions: &mut Vec<Action>,
     ) {
-        let Some(worker) = self.workers.remove(&id) else { return };
+        let Some(worker) = self.workers.remove(id) else { return };
         if matches!(worker.phase, Phase::Killing(reason) if reason != KillReason::StartTimeout) {
             return;
         }
-        match failure {
-            StartFailure::Killed => self.killed_starts += 1,
-            StartFailure::Own | StartFailure::Final => self.failed_starts += 1,
-        }
-        self.next_start = now + backoff(self.failed_starts + 1);
-        self.starts_failing |= failure == StartFailure::Final
-            || self.failed_starts >= MAX_FAILED_STARTS
-            || self.killed_starts >= MAX_KILLED_STARTS;
-        if self.starts_failing && !self.workers.values().any(is_usable) {
+        self.starts.note_failure(now, failure);
+        if self.starts.are_failing() && !self.workers.values().any(is_usable) {
             self.break_pool(actions);
         }
     }
@@ -73,7 +50,7 @@ impl Sched {
         actions: &mut Vec<Action>,
     ) {
         // A death may be reported twice; the second report finds no worker.
-        let Some(worker) = self.workers.remove(&id) else { return };
+        let Some(worker) = self.workers.remove(id) else { return };
         let expected = !matches!(
             worker.phase,
             Phase::Serving
@@ -131,51 +108,35 @@ impl Sched {
         exit: WorkerExit,
         actions: &mut Vec<Action>,
     ) -> Option<Duration> {
-        if self.kill_requested.contains(&job) {
+        if self.jobs.is_kill_requested(job) {
             self.cancel(JobRange::one(job), actions);
             return None;
         }
-        let failed = self.attempts.entry(job).or_default();
+        let failed = self.jobs.attempts_of(job);
         let verdict = if let Phase::Killing(KillReason::JobTimedOut { limit, .. }) = phase {
-            failed.timeouts += 1;
-            let (attempts, earlier) = (failed.deaths + failed.timeouts, failed.of_other_causes(None));
-            let is_last = failed.timeouts > self.settings.timeout_retries;
+            failed.note_timeout();
+            let (attempts, earlier) = (failed.count(), failed.of_other_causes(None));
+            let is_last = failed.timeouts() > self.settings.timeout_retries;
             is_last.then_some(Verdict::TimedOut { limit, attempts, earlier })
         } else {
             let death = exit.death;
             failed.note_death(death);
-            let (attempts, earlier) = (failed.deaths + failed.timeouts, failed.of_other_causes(Some(death)));
+            let (attempts, earlier) = (failed.count(), failed.of_other_causes(Some(death)));
             if exit.memory || phase == Phase::Killing(KillReason::RssExceeded) {
                 // Not retried: it would need as much memory again.
                 Some(Verdict::Memory { death, attempts, earlier })
             } else {
-                let is_last = failed.deaths > self.settings.retries;
+                let is_last = failed.deaths() > self.settings.retries;
                 is_last.then_some(Verdict::Crashed { death, attempts, earlier })
             }
         };
-        let failures = failed.deaths + failed.timeouts;
+        let failures = failed.count();
         self.idle_deaths = 0;
         let Some(verdict) = verdict else { return Some(backoff(failures)) };
         let jobs = JobRange::one(job);
-        self.forget(jobs);
+        self.jobs.forget(jobs);
         actions.push(Action::Resolve { jobs, verdict });
         None
-    }
-
-    /// Kills a worker that is no longer needed.
-    pub(crate) fn dismiss(&mut self, id: WorkerId, actions: &mut Vec<Action>) {
-        self.kill_worker(id, KillReason::Dismissed, actions);
-    }
-
-    /// Kills a worker, unless it is being killed already.
-    pub(crate) fn kill_worker(&mut self, id: WorkerId, reason: KillReason, actions: &mut Vec<Action>) {
-        if let Some(worker) = self.workers.get_mut(&id)
-            && !matches!(worker.phase, Phase::Killing(_))
-        {
-            worker.phase = Phase::Killing(reason);
-            worker.check_at = None;
-            actions.push(Action::Kill(id));
-        }
     }
 
     /// Implements [`OnWorkerDeath::Break`]: breaks the pool, abandons all jobs and kills all workers.
@@ -184,19 +145,7 @@ impl Sched {
         for span in dead.batches.into_iter().flat_map(|in_flight| in_flight.jobs) {
             self.cancel(span.jobs, actions);
         }
-        let others: Vec<WorkerId> = self.workers.keys().copied().collect();
-        others.into_iter().for_each(|id| self.dismiss(id, actions));
-    }
-
-    /// Breaks the pool, unless it is being stopped: queued jobs are abandoned, and so are later ones. Jobs in
-    /// flight go on.
-    pub(crate) fn break_pool(&mut self, actions: &mut Vec<Action>) {
-        if self.mode == Mode::Stopping {
-            return;
-        }
-        self.mode = Mode::Broken;
-        let queued: Vec<_> = self.queue.drain().collect();
-        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+        self.workers.ids().into_iter().for_each(|id| self.workers.dismiss(id, actions));
     }
 }
 

@@ -30,24 +30,24 @@ impl Sched {
     pub(crate) fn scale_down(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
         for _ in 0..self.excess_workers() {
             let starting = self.workers.iter().find(|(_, worker)| worker.phase == Phase::Starting);
-            if let Some((&id, _)) = starting {
-                self.dismiss(id, actions);
+            if let Some((id, _)) = starting {
+                self.workers.dismiss(id, actions);
                 continue;
             }
             let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle());
-            let Some((&id, _)) = idle.min_by_key(|(_, worker)| worker.last_idle) else { return };
+            let Some((id, _)) = idle.min_by_key(|(_, worker)| worker.last_idle) else { return };
             self.retire(now, id, actions);
         }
     }
 
     /// Returns the number of workers in excess of `max_workers`, without those that are exiting.
     fn excess_workers(&self) -> u64 {
-        let staying = self.count(Phase::Starting) + self.count(Phase::Serving);
+        let staying = self.workers.count(Phase::Starting) + self.workers.count(Phase::Serving);
         staying.saturating_sub(u64::from(self.settings.max_workers))
     }
 
     fn retire(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
-        if let Some(worker) = self.workers.get_mut(&id) {
+        if let Some(worker) = self.workers.get_mut(id) {
             let by = now + self.settings.exit_timeout;
             worker.phase = Phase::Retiring { by };
             actions.extend([Action::Retire(id), Action::WakeAt(by)]);
@@ -69,13 +69,12 @@ impl Sched {
         if !all && !limited {
             return;
         }
-        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
-        for id in ids {
-            let worker = &self.workers[&id];
+        for id in self.workers.ids() {
+            let Some(worker) = self.workers.get(id) else { continue };
             if worker.is_idle() && (all || !self.accepts_jobs(worker) || self.is_idle_too_long(now, worker)) {
                 self.retire(now, id, actions);
             } else if all && worker.phase == Phase::Starting {
-                self.dismiss(id, actions);
+                self.workers.dismiss(id, actions);
             }
         }
     }
@@ -86,39 +85,35 @@ impl Sched {
 
     fn most_recently_idle(&self) -> Option<WorkerId> {
         let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && self.accepts_jobs(worker));
-        idle.max_by_key(|(_, worker)| worker.last_idle).map(|(&id, _)| id)
+        idle.max_by_key(|(_, worker)| worker.last_idle).map(|(id, _)| id)
     }
 
     /// Returns a busy worker whose window has room for another batch. Returns `None` while few jobs are
     /// queued or workers are starting, because assigned jobs are not available to other workers.
     fn worker_with_open_window(&self) -> Option<WorkerId> {
-        let scarce = self.queue.count() < 2 * self.count(Phase::Serving);
-        if scarce || self.count(Phase::Starting) > 0 || self.excess_workers() > 0 {
+        let scarce = self.queue.count() < 2 * self.workers.count(Phase::Serving);
+        if scarce || self.workers.count(Phase::Starting) > 0 || self.excess_workers() > 0 {
             return None;
         }
         let window = self.sizing.window();
         let open = self.workers.iter().filter(|(_, worker)| {
             worker.phase == Phase::Serving && worker.batches.len() < window && self.accepts_jobs(worker)
         });
-        open.min_by_key(|(_, worker)| worker.batches.len()).map(|(&id, _)| id)
+        open.min_by_key(|(_, worker)| worker.batches.len()).map(|(id, _)| id)
     }
 
     fn accepts_jobs(&self, worker: &Worker) -> bool {
         !worker.is_recycled && quota_left(worker, self.settings.max_jobs_per_worker) > 0
     }
 
-    fn count(&self, phase: Phase) -> u64 {
-        self.workers.values().filter(|worker| worker.phase == phase).count() as u64
-    }
-
     /// Starts a worker if more jobs are queued than workers are starting, the backoff is over, and a slot is
     /// free. Returns whether it did.
     fn start(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
-        if self.queue.count() <= self.count(Phase::Starting) {
+        if self.queue.count() <= self.workers.count(Phase::Starting) {
             return false;
         }
-        if now < self.next_start {
-            actions.push(Action::WakeAt(self.next_start));
+        if now < self.starts.next() {
+            actions.push(Action::WakeAt(self.starts.next()));
             return false;
         }
         self.start_one(now, actions)
@@ -134,13 +129,8 @@ impl Sched {
         if !self.has_free_slot() {
             return false;
         }
-        let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
-        let Some(slot) = (0..).find(|&slot| !taken(slot)) else { return false };
-        let generation = self.generations.entry(slot).or_default();
-        let id = WorkerId { slot, generation: *generation };
-        *generation += 1;
         let by = now + self.settings.start_timeout;
-        self.workers.insert(id, Worker::starting(by, self.starts_failing));
+        let Some(id) = self.workers.start(by, self.starts.are_failing()) else { return false };
         actions.extend([Action::Start(id), Action::WakeAt(by)]);
         true
     }
@@ -148,24 +138,14 @@ impl Sched {
     fn send(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let sharing = u64::from(self.settings.max_workers);
         let check_period = self.check_period();
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(id) else { return };
         let quota = quota_left(worker, self.settings.max_jobs_per_worker);
         let size = self.sizing.batch_size(self.queue.count(), sharing);
         let jobs = self.queue.take(size, quota, MAX_BYTES);
         let batch = BatchId(self.next_batch);
         self.next_batch += 1;
 
-        let limit = self.settings.limit;
-        let shortest = match self.limits.is_empty() {
-            true => limit,
-            false => {
-                let own = jobs
-                    .iter()
-                    .flat_map(|span| span.jobs.iter())
-                    .filter_map(|job| self.limits.get(&job).copied());
-                own.chain(limit).min()
-            }
-        };
+        let shortest = self.jobs.least_limit(&jobs);
         if let Some(shortest) = shortest {
             let check = now + shortest;
             worker.check_at = Some(worker.check_at.map_or(check, |earlier| earlier.min(check)));

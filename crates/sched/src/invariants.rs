@@ -37,8 +37,8 @@ impl Sched {
     /// If an invariant is violated.
     pub fn check_invariants(&self) {
         let mut ranges: Vec<JobRange> = self.queue.iter().collect();
-        for (id, worker) in &self.workers {
-            assert!(id.generation < self.generations[&id.slot], "{id}: generation not assigned yet");
+        self.workers.check_ids();
+        for (id, worker) in self.workers.iter() {
             assert!(worker.batches.len() <= 3, "{id}: too many batches");
             assert!(worker.batches.iter().all(|batch| batch.count() > 0), "{id}: empty batch");
             if matches!(worker.phase, Phase::Starting | Phase::Retiring { .. }) {
@@ -46,10 +46,6 @@ impl Sched {
             }
             ranges.extend(worker.batches.iter().flat_map(|batch| batch.jobs.iter().map(|span| span.jobs)));
         }
-        let mut slots: Vec<u32> = self.workers.keys().map(|id| id.slot).collect();
-        slots.dedup();
-        assert_eq!(slots.len(), self.workers.len(), "two workers in one slot");
-
         let counted: u64 = ranges.iter().map(|jobs| jobs.count()).sum();
         assert_eq!(counted, self.pending(), "wrong number of pending jobs");
         ranges.sort_by_key(|jobs| jobs.first());

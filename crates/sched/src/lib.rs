@@ -6,22 +6,42 @@
 //!
 //! The scheduler sees jobs as ranges of numbers; the pool holds their bytes. At any time a job is in exactly
 //! one place: in the queue, in one batch of one worker, or resolved.
+//!
+//! | files | content |
+//! |---|---|
+//! | `event`, `settings` | input and output |
+//! | `queue`, `queue_time`, `job_table`, `attempts` | jobs |
+//! | `workers`, `worker`, `starts`, `backoff` | workers |
+//! | `sizing`, `cost` | size of a batch |
+//! | `pauses` | times that do not count against limits |
+//! | `state`, `invariants` | the whole state and queries of it |
+//! | `cancel`, `resident`, `limits`, `stop`, `death`, `outcomes`, `rebalance`, `dispatch` | changes of the state |
+//! | `handle` | the entry point, which selects the change for an event |
 
+mod attempts;
+mod backoff;
 mod cancel;
 mod cost;
 mod death;
 mod dispatch;
 mod event;
+mod handle;
 mod invariants;
+mod job_table;
 mod limits;
+mod outcomes;
 mod pauses;
 mod queue;
+mod queue_time;
 mod rebalance;
 mod resident;
 mod settings;
 mod sizing;
+mod starts;
 mod state;
+mod stop;
 mod worker;
+mod workers;
 
 pub use cost::MeanCost;
 pub use event::{Action, Event, StartFailure, Verdict};

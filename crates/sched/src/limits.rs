@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use job::{BatchId, JobId, MonotonicInstant, WorkerId};
+use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, RESIDENT_PERIOD, Sched,
-    worker::{InFlight, KillReason, Phase, Worker},
+    worker::{KillReason, Phase, Worker},
 };
 
 impl Sched {
     pub(crate) fn seen(&mut self, id: WorkerId, batch: BatchId, index: u64, since: MonotonicInstant) {
-        if let Some(worker) = self.workers.get_mut(&id) {
+        if let Some(worker) = self.workers.get_mut(id) {
             worker.seen = Some((batch, index, since));
         }
     }
 
     pub(crate) fn stalled(&mut self, now: MonotonicInstant, id: WorkerId, is_stalled: bool) {
-        if let Some(worker) = self.workers.get_mut(&id) {
+        if let Some(worker) = self.workers.get_mut(id) {
             worker.stalled_since = is_stalled.then(|| worker.stalled_since.unwrap_or(now));
         }
     }
@@ -65,15 +65,15 @@ impl Sched {
     /// Kills a worker that has been stalled for `stall_timeout`, since no other worker can run its jobs.
     fn check_stalled(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let limit = self.settings.stall_timeout;
-        let Some(worker) = self.workers.get(&id) else { return };
+        let Some(worker) = self.workers.get(id) else { return };
         let is_overdue = worker.stalled_since.is_some_and(|since| since + limit <= now);
         if is_overdue && worker.phase == Phase::Serving {
-            self.kill_worker(id, KillReason::Stalled, actions);
+            self.workers.kill(id, KillReason::Stalled, actions);
         }
     }
 
     pub(crate) fn tick(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
-        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
+        let ids = self.workers.ids();
         if self.is_paused() {
             // Only the grace period of a stopped pool runs on during a pause.
             if self.kill_at.is_some_and(|at| at <= now) {
@@ -111,7 +111,7 @@ impl Sched {
                 | KillReason::JobKilled { .. },
             ) => None,
         };
-        let start = (self.queue.count() > 0).then_some(self.next_start);
+        let start = (self.queue.count() > 0).then_some(self.starts.next());
         let delayed = self.queue.next_due();
         let all = self.workers.values().filter_map(of_worker).chain(self.kill_at).chain(start).chain(delayed);
         all.filter(|&at| at > now).min()
@@ -119,10 +119,10 @@ impl Sched {
 
     /// Sends SIGTERM to a worker whose job exceeded its limit; otherwise schedules the next check.
     fn check_limit(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(id) else { return };
         // An observation is valid for one tick only: later the worker may be running another job.
         let seen = worker.seen.take();
-        let Some(worker) = self.workers.get(&id) else { return };
+        let Some(worker) = self.workers.get(id) else { return };
         if worker.check_at.is_none_or(|at| at > now) || worker.phase != Phase::Serving {
             return;
         }
@@ -130,20 +130,21 @@ impl Sched {
             let in_flight =
                 worker.batches.iter().find(|in_flight| in_flight.batch == batch && in_flight.timed)?;
             let job = in_flight.job_at(index)?;
-            Some((job, self.limit_of(job)?, since))
+            Some((job, self.jobs.limit_of(job)?, since))
         });
         let running =
             running.map(|(job, limit, since)| (job, limit, since + self.pauses.paused_since(since)));
         let overrun = running.filter(|&(_, limit, since)| since + limit <= now);
         // A job that starts from now on is not overdue before the shortest limit of all the worker's jobs has
         // passed.
-        let shortest = worker.batches.iter().filter_map(|batch| self.shortest_limit(batch)).min();
+        let timed = worker.batches.iter().filter(|batch| batch.timed);
+        let shortest = timed.filter_map(|batch| self.jobs.shortest_limit(&batch.jobs)).min();
         let due = running.map(|(_, limit, since)| since + limit);
         // At least 1 ms, so that a limit of zero does not cause a busy loop.
         let shortest = shortest.map(|limit| limit.max(Duration::from_millis(1)));
         let next = shortest.map(|limit| now + limit).into_iter().chain(due).min();
         let kill_at = now + self.settings.grace_period;
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(id) else { return };
         if let Some((job, limit, _)) = overrun {
             worker.check_at = None;
             worker.phase = Phase::Killing(KillReason::JobTimedOut { job, limit, kill_at: Some(kill_at) });
@@ -157,7 +158,7 @@ impl Sched {
     /// Kills a worker that was to be ready, to terminate or to exit by now.
     fn check_end(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let stopping = self.kill_at.is_some_and(|at| at <= now);
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(id) else { return };
         let due = match &mut worker.phase {
             Phase::Killing(KillReason::JobTimedOut { kill_at, .. })
                 if stopping || kill_at.is_some_and(|at| at <= now) =>
@@ -179,16 +180,5 @@ impl Sched {
                 worker.phase = Phase::Killing(KillReason::Dismissed);
             }
         }
-    }
-
-    fn limit_of(&self, job: JobId) -> Option<Duration> {
-        self.limits.get(&job).copied().or(self.settings.limit)
-    }
-
-    fn shortest_limit(&self, batch: &InFlight) -> Option<Duration> {
-        if !batch.timed {
-            return None;
-        }
-        batch.jobs.iter().flat_map(|span| span.jobs.iter()).filter_map(|job| self.limit_of(job)).min()
     }
 }

@@ -27,7 +27,7 @@ impl Sched {
             return;
         }
         let below = BatchId(self.next_batch);
-        for (&id, worker) in self.workers.iter_mut().filter(|(_, worker)| has_surplus(worker)) {
+        for (id, worker) in self.workers.iter_mut().filter(|(_, worker)| has_surplus(worker)) {
             let due = worker.since + RECALL_AFTER;
             if due > now {
                 actions.push(Action::WakeAt(due));
@@ -42,7 +42,7 @@ impl Sched {
     pub(crate) fn taken_back(&mut self, id: WorkerId, batch: BatchId, index: u64, actions: &mut Vec<Action>) {
         // The jobs of a worker that is being killed are requeued after its death: one of them may be the
         // reason.
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.phase == Phase::Serving) else {
+        let Some(worker) = self.workers.serving_mut(id) else {
             return;
         };
         let taken = worker.take_back(batch, index);

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use job::{BatchId, WorkerId};
 
-use crate::{
-    Action, Sched,
-    worker::{KillReason, Phase},
-};
+use crate::{Action, Sched, worker::KillReason};
 
 /// Interval at which the resident size of workers is measured while it is limited.
 pub const RESIDENT_PERIOD: Duration = Duration::from_millis(50);
@@ -25,11 +22,11 @@ impl Sched {
         let is_over = |limit: Option<u64>| limit.is_some_and(|limit| bytes > limit);
         let (is_over_max, is_recycled) = (is_over(self.settings.max_rss), is_over(self.settings.recycle_rss));
         let below = BatchId(self.next_batch);
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.phase == Phase::Serving) else {
+        let Some(worker) = self.workers.serving_mut(id) else {
             return;
         };
         if is_over_max {
-            self.kill_worker(id, KillReason::RssExceeded, actions);
+            self.workers.kill(id, KillReason::RssExceeded, actions);
         } else if is_recycled && !worker.is_recycled {
             worker.is_recycled = true;
             if !worker.batches.is_empty() {

@@ -107,7 +107,7 @@ impl InFlight {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) phase: Phase,
-    /// Whether it was started while `Sched::starts_failing` was set: until it is ready, it does not keep the
+    /// Whether it was started while starts were failing: until it is ready, it does not keep the
     /// pool from breaking.
     pub(crate) after_failures: bool,
     /// Batches in flight, in the order in which they were assigned.

@@ -73,8 +73,9 @@ impl<J: Job> ProcessPool<J> {
         apply(&self.shared, Event::Prestart);
     }
 
-    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). Returns at once. If there are more,
-    /// idle workers exit first, then those that run out of jobs; running jobs are not interrupted.
+    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). Returns at once.
+    /// If there are more, idle workers exit first, then those that run out of jobs; running jobs are not
+    /// interrupted.
     ///
     /// # Errors
     /// [`WorkerCountError`] if `workers` is out of range.
@@ -99,7 +100,8 @@ impl<J: Job> ProcessPool<J> {
     }
 
     /// Returns the transport in use. It is the channel, although rings were
-    /// [requested](crate::ProcessPoolBuilder::transport), if shared memory of the required size is not available.
+    /// [requested](crate::ProcessPoolBuilder::transport), if shared memory of the required size is not
+    /// available.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -130,8 +132,8 @@ impl<J: Job> ProcessPool<J> {
     }
 
     /// Stops the pool: sends SIGTERM to all workers and their jobs' processes, and SIGKILL to those that have
-    /// not exited after [`grace_period`](crate::ProcessPoolBuilder::grace_period). Unfinished jobs are cancelled.
-    /// Returns at once; [`join`](Executor::join) waits for the end.
+    /// not exited after [`grace_period`](crate::ProcessPoolBuilder::grace_period). Unfinished jobs are
+    /// cancelled. Returns at once; [`join`](Executor::join) waits for the end.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
