@@ -7,8 +7,8 @@ use crate::startup;
 /// Ignores SIGXFSZ, so that a write beyond the file size limit fails with an error instead of killing this
 /// process.
 ///
-/// Ignored signals stay ignored in programs that a process executes. [`restore`] gives them
-/// the disposition that this process was started with.
+/// Ignored signals stay ignored in programs that a process executes. [`restore`] gives them the disposition
+/// that this process was started with.
 pub fn ignore() {
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
