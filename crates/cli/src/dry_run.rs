@@ -9,7 +9,7 @@ use crate::{
     error::{self, RunError, warn},
     parse::Op,
     plan::Plan,
-    run::{Files, JobConsumer, JobReader, ReadEnd, ReadJob, exit_status_of},
+    run::{Files, JobConsumer, JobReader, ReadEnd, ReadJob},
 };
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ pub(crate) fn dry_run(plan: &Plan) -> ExitStatus {
 
 fn failed(error: &RunError) -> ExitStatus {
     error::print(error);
-    exit_status_of(error)
+    error.exit_status()
 }
 
 fn describe(plan: &Plan, counts: &JobCounts) -> String {

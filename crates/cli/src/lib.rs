@@ -21,6 +21,7 @@ mod plan;
 mod report;
 mod run;
 mod signals;
+mod stdout;
 mod thread_timers;
 mod units;
 mod variables;
@@ -82,5 +83,5 @@ fn print_packaging(packaging: &Packaging) -> ExitStatus {
             debug_assert!(rendered.is_ok(), "writing to memory cannot fail");
         }
     }
-    output::print_stdout(&text)
+    stdout::print_stdout(&text)
 }

@@ -14,10 +14,10 @@ use crate::{
     error::{self, RunError},
     files::Registry,
     input::{InputSource, open_all},
-    output::print_stdout,
     plan::Plan,
-    run::{ReadEnd, exit_status_of},
+    run::ReadEnd,
     signals::exit_on_signal,
+    stdout::print_stdout,
 };
 
 /// Runs `runner advise`.
@@ -45,7 +45,7 @@ pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
         }
         Err(error) => {
             error::print(&error);
-            exit_status_of(&error)
+            error.exit_status()
         }
     }
 }

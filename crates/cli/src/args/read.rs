@@ -11,7 +11,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, parser::ValueSource};
 use console::{ExitStatus, screen};
 
 use super::{Arguments, Command};
-use crate::{output::print_stdout, variables};
+use crate::{stdout::print_stdout, variables};
 
 /// Options that apply to a local pool only. With `--cluster` the nodes choose these settings, and the cluster
 /// keeps the results without a journal.

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
 use console::ExitStatus;
 
-use super::{ClusterMisuse, args::ServerArguments};
+use super::args::ServerArguments;
 use crate::{
-    error::{self, RunError, warn},
-    output::print_stdout,
+    error::{self, ClusterUsageError, RunError, warn},
+    stdout::print_stdout,
 };
 
 /// Prints the state of a queue, as a table or as JSON.
@@ -42,8 +42,8 @@ fn request<T>(
     send: impl FnOnce(&Connection, &Queue) -> Result<T, Error>,
 ) -> Result<T, ExitStatus> {
     let target = server.connection().and_then(|connection| Ok((connection, server.queue()?)));
-    let (connection, queue) = target.map_err(|misuse: ClusterMisuse| {
-        error::print(&misuse);
+    let (connection, queue) = target.map_err(|error: ClusterUsageError| {
+        error::print(&error);
         ExitStatus::Usage
     })?;
     send(&connection, &queue).map_err(|error| {

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `args` | command-line arguments |
 //! | `connection` | converts options and environment variables to addresses and credentials |
-//! | `misuse` | errors of the options |
 //! | `submit` | `runner --cluster`: the executor of a run |
 //! | `node` | `runner node` |
 //! | `admin` | `runner cluster status` and `clean` |
@@ -14,12 +13,10 @@
 mod admin;
 mod args;
 mod connection;
-mod misuse;
 mod node;
 mod submit;
 
 pub(crate) use args::{ClusterCommand, RunArguments};
-pub(crate) use misuse::ClusterMisuse;
 pub(crate) use submit::ClusterPlan;
 
 use args::QueueCommand;

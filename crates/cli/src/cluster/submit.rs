@@ -9,10 +9,9 @@ use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitN
 use ops::Builtin;
 use pool::Executor;
 
-use super::ClusterMisuse;
 use crate::{
     args::RunOptions,
-    error::{RunError, UsageError, warn},
+    error::{ClusterUsageError, RunError, UsageError, warn},
     plan::{Connect, Plan},
 };
 
@@ -35,7 +34,7 @@ impl ClusterPlan {
             return Ok(None);
         }
         if let Some(option) = &cluster.out_of_place {
-            return Err(ClusterMisuse::NotForClusters(option.clone()).into());
+            return Err(ClusterUsageError::NotForClusters(option.clone()).into());
         }
         Ok(Some(ClusterPlan {
             connection: cluster.server.connection()?,

@@ -4,4 +4,4 @@ mod args;
 mod define;
 
 pub(crate) use args::{EachArguments, ProgramOptions};
-pub(crate) use define::{DefineError, Defined, check_programs};
+pub(crate) use define::{Defined, check_programs};

@@ -12,7 +12,6 @@ use console::ExitStatus;
 use self::{bar::Bar, outputs::ReportOutputs, plan::BenchPlan};
 use crate::{
     error::{self, RunError},
-    run::exit_status_of,
     signals::exit_on_signal,
 };
 
@@ -45,7 +44,7 @@ pub(crate) fn measure(arguments: BenchArguments) -> ExitStatus {
 
 fn failed(error: &RunError) -> ExitStatus {
     error::print(error);
-    exit_status_of(error)
+    error.exit_status()
 }
 
 fn failed_to_measure(error: &bench::Error) -> ExitStatus {

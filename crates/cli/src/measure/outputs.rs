@@ -13,7 +13,7 @@ use super::plan::{BenchPlan, Rendering};
 use crate::{
     error::RunError,
     files::{Output, OutputOption, Registry},
-    output::ending,
+    stdout::write_status,
 };
 
 const PICTURES: OutputOption = OutputOption { name: "--svg", content: "pictures" };
@@ -39,7 +39,7 @@ impl ReportOutputs<'_> {
     pub(super) fn write(self, report: &Report) -> ExitStatus {
         let files = self.renderings.into_iter().map(|(rendering, output)| rendering.write(output, report));
         let pictures = self.pictures.map(|folder| folder.write(report).map_err(RunError::WriteOutput));
-        files.chain(pictures).map(ending).fold(ExitStatus::Succeeded, ExitStatus::and)
+        files.chain(pictures).map(write_status).fold(ExitStatus::Succeeded, ExitStatus::and)
     }
 }
 

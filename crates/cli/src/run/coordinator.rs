@@ -60,7 +60,7 @@ pub(crate) fn run(plan: &Plan) -> ExitStatus {
         Err(StartError::Signalled(signal)) => ExitStatus::Signal(signal),
         Err(StartError::Failed(error)) => {
             error::print(&error);
-            exit_status_of(&error)
+            error.exit_status()
         }
     }
 }
@@ -207,7 +207,7 @@ impl Coordinator {
         self.buffer.close();
         self.executor.close();
         if let Err(error) = result {
-            self.status = self.status.and(exit_status_of(&error));
+            self.status = self.status.and(error.exit_status());
             error::print(&error);
         }
     }
@@ -245,7 +245,7 @@ impl Coordinator {
     /// Ends the run because the program of an op does not work. Jobs without a record by now get none.
     fn program_failed(&mut self, cause: String) {
         let error = RunError::ProgramFailed(cause);
-        self.status = self.status.and(exit_status_of(&error));
+        self.status = self.status.and(error.exit_status());
         self.stop(Duration::ZERO);
         error::print(&error);
     }
@@ -303,24 +303,5 @@ impl Coordinator {
             }
         };
         self.status = self.status.and(status);
-    }
-}
-
-/// Returns the exit status of a run that ends with this error.
-pub(crate) fn exit_status_of(error: &RunError) -> ExitStatus {
-    match error {
-        RunError::SameFile { .. } => ExitStatus::Usage,
-        RunError::Journal { .. }
-        | RunError::JournalNotEmpty { .. }
-        | RunError::JobMismatch { .. }
-        | RunError::TooFewJobs { .. }
-        | RunError::Spool(_) => ExitStatus::Journal,
-        RunError::Program { .. }
-        | RunError::ProgramFailed(_)
-        | RunError::Pool(_)
-        | RunError::PoolFailed(_)
-        | RunError::Cluster(_)
-        | RunError::Thread(_) => ExitStatus::Pool,
-        _ => ExitStatus::InputOutput,
     }
 }

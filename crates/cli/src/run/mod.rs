@@ -6,7 +6,7 @@
 //! - the executor's threads pass outcomes to the [reorder buffer](crate::output::ReorderBuffer), or with a
 //!   journal to the [`journal_recorder`], which records them first;
 //! - the [`writer_thread`] prints records;
-//! - the signal thread (see [`crate::interrupt`]) sends events too; during [`connect`] they cancel the
+//! - the signal thread (see [`console::signals`]) sends events too; during [`connect`] they cancel the
 //!   connection to a cluster.
 //!
 //! With `--resume`, [`resume`] compares the jobs with those recorded earlier.
@@ -29,7 +29,7 @@ mod writer_thread;
 
 #[cfg(feature = "cluster")]
 pub(crate) use coordinator::GRACE_PERIOD;
-pub(crate) use coordinator::{exit_status_of, run};
+pub(crate) use coordinator::run;
 pub(crate) use event::{RunEvent, StopReason};
 pub(crate) use open_files::Files;
 pub(crate) use parsers::MAX_PARSERS;

@@ -1,11 +1,17 @@
 //! Errors that end a run, as opposed to failures of single jobs. Their messages are defined here only.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+mod define;
+
 use std::{io, path::PathBuf};
 
-use console::screen;
+use console::{ExitStatus, screen};
 use pool::BuildError;
 
-use crate::each::DefineError;
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::ClusterUsageError;
+pub(crate) use define::DefineError;
 
 /// An invalid command line.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +31,7 @@ pub(crate) enum UsageError {
     NoCluster,
     #[cfg(feature = "cluster")]
     #[error(transparent)]
-    Cluster(#[from] crate::cluster::ClusterMisuse),
+    Cluster(#[from] ClusterUsageError),
 }
 
 /// An error that ends the run.
@@ -81,6 +87,27 @@ pub(crate) enum RunError {
     Cluster(String),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+}
+
+impl RunError {
+    /// Returns the exit status of a run that ends with this error.
+    pub(crate) fn exit_status(&self) -> ExitStatus {
+        match self {
+            RunError::SameFile { .. } => ExitStatus::Usage,
+            RunError::Journal { .. }
+            | RunError::JournalNotEmpty { .. }
+            | RunError::JobMismatch { .. }
+            | RunError::TooFewJobs { .. }
+            | RunError::Spool(_) => ExitStatus::Journal,
+            RunError::Program { .. }
+            | RunError::ProgramFailed(_)
+            | RunError::Pool(_)
+            | RunError::PoolFailed(_)
+            | RunError::Cluster(_)
+            | RunError::Thread(_) => ExitStatus::Pool,
+            _ => ExitStatus::InputOutput,
+        }
+    }
 }
 
 /// Prints an error to standard error.

@@ -4,7 +4,7 @@ use cluster::Error;
 
 /// Invalid options of a cluster. The messages never contain a secret.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClusterMisuse {
+pub(crate) enum ClusterUsageError {
     #[error("--cluster is missing; give the URL of the NATS server there or in RUNNER_CLUSTER")]
     NoAddress,
     #[error("--queue is missing; give the name of the queue there or in RUNNER_QUEUE")]
