@@ -24,7 +24,6 @@ mod signals;
 mod stdout;
 mod thread_timers;
 mod units;
-mod variables;
 
 use args::{Command, Packaging};
 use console::ExitStatus;

@@ -1,27 +1,14 @@
 //! Replacement of the module `cluster` in builds without the feature `cluster`. Its subcommands are rejected.
 
-use std::{ffi::OsString, path::Path};
+use std::path::Path;
 
-use clap::{Args, Subcommand};
 use console::ExitStatus;
 
 use crate::{
-    args::RunOptions,
+    args::{ClusterCommand, IgnoredArguments, RunOptions},
     error::{self, UsageError},
     plan::{Connect, Plan},
 };
-
-/// No options.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct RunArguments {}
-
-impl RunArguments {
-    pub(crate) fn note_local(&mut self, _: Option<String>) {}
-
-    pub(crate) fn is_asked(&self) -> bool {
-        false
-    }
-}
 
 /// Uninhabited: without the feature there is no cluster plan.
 #[derive(Debug)]
@@ -41,27 +28,10 @@ impl ClusterPlan {
     }
 }
 
-/// Subcommands that are recognized only to be rejected, so that their names are not opened as files.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ClusterCommand {
-    /// Not in this build
-    #[command(hide = true)]
-    Node(Absent),
-    /// Not in this build
-    #[command(hide = true)]
-    Cluster(Absent),
-}
-
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub(crate) struct Absent {
-    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    rest: Vec<OsString>,
-}
-
 pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
-    let (ClusterCommand::Node(Absent { rest }) | ClusterCommand::Cluster(Absent { rest })) = command;
-    drop(rest);
+    let (ClusterCommand::Node(IgnoredArguments { words })
+    | ClusterCommand::Cluster(IgnoredArguments { words })) = command;
+    drop(words);
     error::print(&UsageError::NoCluster);
     ExitStatus::Usage
 }

@@ -11,9 +11,12 @@ use ops::{Builtin, Limits, ProgramDefinition, Protocol};
 use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, ThreadPool, available_cores};
 
 use crate::{
-    args::{self, Arguments, ExecutorKind, Format, Fsync, JournalArguments, RunOptions, StatsFormat, When},
+    args::{
+        self, Arguments, EachArguments, ExecutorKind, Format, Fsync, JournalArguments, RunOptions,
+        StatsFormat, When,
+    },
     cluster::ClusterPlan,
-    each::{Defined, EachArguments},
+    each::Defined,
     error::{RunError, UsageError, warn},
     output::Layout,
     parse::ParseOptions,

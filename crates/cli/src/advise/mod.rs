@@ -1,16 +1,14 @@
 //! `runner advise`: runs a sample of the jobs and recommends an executor for all of them.
 
-mod args;
 mod sample;
 mod sentence;
 
 use console::ExitStatus;
 use pool::available_cores;
 
-pub(crate) use args::AdviseArguments;
-
 use self::{sample::sample, sentence::sentence};
 use crate::{
+    args::{AdviseArguments, Arguments, ClusterOptions, ExecutorKind, RunOptions},
     error::{self, RunError},
     files::Registry,
     input::{InputSource, open_all},
@@ -22,7 +20,7 @@ use crate::{
 
 /// Runs `runner advise`.
 pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
-    let plan = match Plan::new(arguments.into()) {
+    let plan = match Plan::new(run_arguments(arguments)) {
         Ok(plan) => plan,
         Err(error) => {
             error::print(&error);
@@ -48,6 +46,17 @@ pub(crate) fn advise(arguments: AdviseArguments) -> ExitStatus {
             error.exit_status()
         }
     }
+}
+
+/// Converts to the arguments of a run.
+fn run_arguments(advise: AdviseArguments) -> Arguments {
+    let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
+    let defaults = Arguments::defaults();
+    // The sample runs on a worker process, so a crash does not end this one.
+    let executor = ExecutorKind::Processes;
+    let cluster = ClusterOptions::default();
+    let run = RunOptions { workers, op, allow_command, executor, cluster, ..defaults.run };
+    Arguments { jobs, format, run, ..defaults }
 }
 
 /// Opens the inputs, and registers standard output, which must not be one of them.

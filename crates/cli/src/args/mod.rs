@@ -1,231 +1,44 @@
 //! Command-line arguments, as clap parses them.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `values` | values of options |
+//! | `groups`, `program`, `cluster` | options that several commands share |
+//! | `run` | options of every command that runs jobs |
+//! | `each`, `advise`, `bench`, `cluster` | arguments of the subcommands of these names |
+//! | `command`, `arguments` | all subcommands, and the complete command line |
+//! | `read`, `variables` | reads the command line and the environment variables |
+//!
+//! Builds without the feature `cluster` use `no_cluster` instead of `cluster`.
 
+mod advise;
+mod arguments;
+mod bench;
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
+mod cluster;
+mod command;
+mod each;
 mod groups;
+mod program;
 mod read;
+mod run;
 mod values;
+mod variables;
 
-use std::{num::NonZeroU64, path::PathBuf, time::Duration};
-
-use clap::{Args, Parser, Subcommand, value_parser};
-use pool::CodecKind;
-
-pub(crate) use groups::{JournalArguments, SupervisionArguments};
-pub(crate) use read::{command, command_named, print, read};
-pub(crate) use values::{ExecutorKind, Format, Fsync, StatsFormat, TransportKind, When, file_parser};
-use values::{codec_parser, parse_batch};
-
-use crate::{
+#[cfg(not(feature = "cluster"))]
+pub(crate) use self::cluster::IgnoredArguments;
+#[cfg(feature = "cluster")]
+pub(crate) use self::cluster::{NodeArguments, QueueCommand, ServerArguments, StreamArguments};
+pub(crate) use self::{
     advise::AdviseArguments,
-    cluster,
-    each::{EachArguments, ProgramOptions},
-    measure::BenchArguments,
-    units,
+    arguments::Arguments,
+    bench::BenchArguments,
+    cluster::{ClusterCommand, ClusterOptions},
+    command::{Command, Packaging},
+    each::EachArguments,
+    groups::{JournalArguments, SupervisionArguments},
+    program::ProgramOptions,
+    read::{command, command_named, print, read},
+    run::RunOptions,
+    values::{ExecutorKind, Format, Fsync, StatsFormat, TransportKind, When, file_parser},
 };
-
-/// Run jobs from JSON on worker processes and print exact results in input order.
-#[derive(Debug, Parser)]
-#[command(
-    name = "runner",
-    version,
-    args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
-    after_help = "Exit codes: 0 all jobs succeeded, 1 some jobs did not, 2 invalid command line, \
-                  3 input or output failed, 4 workers or cluster unavailable, 5 journal unusable. \
-                  After a signal, runner ends by the same signal."
-)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-
-    /// Files of jobs, as a JSON array or JSON Lines; standard input if none is given or for `-`
-    #[arg(value_name = "JOBS")]
-    pub(crate) jobs: Vec<PathBuf>,
-
-    /// Input format; `auto` detects it from the first byte
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
-
-    /// Define an op whose jobs run on a program that each worker keeps running. Without COMMAND, the nodes of
-    /// a cluster define it. Can be repeated
-    #[arg(long, value_name = "NAME[=COMMAND]")]
-    pub(crate) define: Vec<String>,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
-}
-
-/// Options of every command that runs jobs.
-#[derive(Debug, Args)]
-pub(crate) struct RunOptions {
-    /// Number of workers [default: number of available cores]
-    #[arg(short, long, value_name = "N", env = "RUNNER_WORKERS")]
-    #[arg(value_parser = value_parser!(u16).range(1..=1024))]
-    pub(crate) workers: Option<u16>,
-
-    /// Number of parser threads besides the reader thread [default: by the number of cores]
-    // Hidden: for measurements and tests. The default is the best choice for all inputs.
-    #[arg(long, value_name = "N", hide = true)]
-    pub(crate) parsers: Option<u8>,
-
-    /// Executor that runs the jobs
-    #[arg(long, value_enum, default_value_t, env = "RUNNER_EXECUTOR")]
-    pub(crate) executor: ExecutorKind,
-
-    /// Maximum number of jobs in a batch
-    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_batch)]
-    pub(crate) batch: pool::BatchSize,
-
-    /// Serialization format between the processes [default: bincode]
-    #[arg(long, value_name = "NAME", value_parser = codec_parser())]
-    pub(crate) codec: Option<CodecKind>,
-
-    /// Transport between the processes: `rings` in shared memory or a socket `channel` [default: rings]
-    #[arg(long, value_enum, env = "RUNNER_TRANSPORT")]
-    pub(crate) transport: Option<TransportKind>,
-
-    /// Default op. With it, bare values are jobs too: its operands, or the `args` of a user-defined op
-    #[arg(long, value_name = "NAME")]
-    pub(crate) op: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) program: ProgramOptions,
-
-    /// Maximum number of digits of an integer
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub(crate) max_digits: usize,
-
-    /// Maximum size of a job's text
-    #[arg(long, value_name = "SIZE", default_value = "16M")]
-    pub(crate) max_job_size: units::Size,
-
-    /// Maximum number of bytes kept of each output stream of a `command` job
-    #[arg(long, value_name = "SIZE", default_value = "1M")]
-    pub(crate) max_output: units::Size,
-
-    /// Maximum size of a result, as text; a job with a larger one fails
-    #[arg(long, value_name = "SIZE", default_value = "64M")]
-    pub(crate) max_result: units::Size,
-
-    /// Allow `command` jobs, which run programs
-    #[arg(long)]
-    pub(crate) allow_command: bool,
-
-    /// Print results as jobs finish instead of in input order
-    #[arg(long)]
-    pub(crate) unordered: bool,
-
-    /// Write the results to a file instead of standard output; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Terminate a job that runs longer than this [default: no limit]
-    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
-    pub(crate) timeout: Option<Duration>,
-
-    /// Grace period between SIGTERM and SIGKILL for a job that timed out
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = units::seconds)]
-    pub(crate) kill_after: Duration,
-
-    /// Stop the run after this time, as the first Ctrl-C does, with exit code 1 [default: no limit]
-    #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
-    pub(crate) time_limit: Option<Duration>,
-
-    #[command(flatten)]
-    pub(crate) supervision: SupervisionArguments,
-
-    #[command(flatten)]
-    pub(crate) journal: JournalArguments,
-
-    /// Stop starting jobs after N failures; running jobs finish [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub(crate) max_failures: Option<NonZeroU64>,
-
-    /// Alias of `--max-failures 1`
-    #[arg(long, conflicts_with = "max_failures")]
-    pub(crate) fail_fast: bool,
-
-    /// Stop starting jobs after the first invalid job
-    #[arg(long)]
-    pub(crate) strict: bool,
-
-    /// Show progress on standard error; `auto` shows it if standard error is a terminal
-    #[arg(long, value_enum, default_value_t, env = "RUNNER_PROGRESS")]
-    pub(crate) progress: When,
-
-    /// Print statistics of the run and of each worker to standard error; FORMAT is `text` if omitted
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "text")]
-    pub(crate) stats: Option<StatsFormat>,
-
-    /// Write the statistics to a file instead; `-` is standard output
-    #[arg(long, value_name = "FILE", requires = "stats")]
-    pub(crate) stats_file: Option<PathBuf>,
-
-    /// Write a timeline of the workers to a file, in the trace event format of Perfetto
-    #[arg(long, value_name = "FILE", value_parser = file_parser())]
-    pub(crate) trace: Option<PathBuf>,
-
-    /// Print only results and errors that end the run
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-
-    /// Report every invalid job on standard error, not only the first ten
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
-
-    /// Validate and count the jobs and print the plan without running anything
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-
-    /// Executable to start as a worker [default: this executable]
-    #[arg(long, value_name = "PATH")]
-    pub(crate) worker_bin: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) cluster: cluster::RunArguments,
-}
-
-/// Subcommands; without one, `runner` runs jobs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Run a long-lived program on each line: one line in, one line out, in order
-    Each(Box<EachArguments>),
-    /// Measure the overhead of worker processes on this machine and the job size from which they pay off
-    Bench(BenchArguments),
-    /// Run a sample of the jobs and recommend an executor and a number of workers
-    Advise(AdviseArguments),
-    #[command(flatten)]
-    Cluster(cluster::ClusterCommand),
-    #[command(flatten)]
-    Packaging(Packaging),
-}
-
-/// Subcommands for packagers.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Packaging {
-    /// Print a completion script for a shell
-    Completions {
-        /// Shell to generate the script for
-        #[arg(value_enum)]
-        shell: clap_complete::Shell,
-    },
-    /// Print the manual page
-    Man,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clap_definition_is_valid() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn stats_without_format_is_text() {
-        let parse = |arguments: &[&str]| Arguments::try_parse_from(arguments).unwrap();
-        assert_eq!(parse(&["runner", "--stats", "jobs.json"]).run.stats, Some(StatsFormat::Text));
-        assert_eq!(parse(&["runner", "--stats=json"]).run.stats, Some(StatsFormat::Json));
-    }
-}

@@ -10,8 +10,8 @@ use std::{
 use clap::{ArgMatches, CommandFactory, FromArgMatches, parser::ValueSource};
 use console::{ExitStatus, screen};
 
-use super::{Arguments, Command};
-use crate::{stdout::print_stdout, variables};
+use super::{Arguments, Command, variables};
+use crate::stdout::print_stdout;
 
 /// Options that apply to a local pool only. With `--cluster` the nodes choose these settings, and the cluster
 /// keeps the results without a journal.
@@ -49,9 +49,9 @@ pub(crate) fn read() -> Result<Arguments, clap::Error> {
     let words: Vec<OsString> = env::args_os().collect();
     let matches = variables::matches(&command(), &words)?;
     let mut arguments = Arguments::from_arg_matches(&matches)?;
-    arguments.run.cluster.note_local(local_option(&matches));
+    arguments.run.cluster.set_local_option(local_option(&matches));
     if let (Some(Command::Each(each)), Some((_, matches))) = (&mut arguments.command, matches.subcommand()) {
-        each.run.cluster.note_local(local_option(matches));
+        each.run.cluster.set_local_option(local_option(matches));
     }
     Ok(arguments)
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
 use console::ExitStatus;
 
-use super::args::ServerArguments;
 use crate::{
+    args::ServerArguments,
     error::{self, ClusterUsageError, RunError, warn},
     stdout::print_stdout,
 };

@@ -8,8 +8,10 @@ use std::{
 
 use cluster::{Connection, Credentials, Error, Queue, Secret, StreamSettings, Tls};
 
-use super::args::{ServerArguments, StreamArguments};
-use crate::error::ClusterUsageError as UsageError;
+use crate::{
+    args::{ServerArguments, StreamArguments},
+    error::ClusterUsageError as UsageError,
+};
 
 const PASSWORD: &str = ops::SECRETS[0];
 const TOKEN: &str = ops::SECRETS[1];

@@ -8,8 +8,8 @@ use console::{
     signals::{block_termination_signals, watch},
 };
 
-use super::args::NodeArguments;
 use crate::{
+    args::{Arguments, ClusterOptions, ExecutorKind, NodeArguments, RunOptions},
     error::{self, RunError, UsageError, warn},
     plan::Plan,
     run::GRACE_PERIOD,
@@ -50,7 +50,7 @@ impl Node {
             streams: arguments.streams.settings(),
         };
         let (quiet, verbose) = (arguments.quiet, arguments.verbose);
-        Ok(Node { connection, settings, plan: Plan::new(arguments.for_the_pool())?, quiet, verbose })
+        Ok(Node { connection, settings, plan: Plan::new(pool_arguments(arguments))?, quiet, verbose })
     }
 
     fn serve(self) -> ExitStatus {
@@ -93,6 +93,26 @@ impl Node {
             }
         }
     }
+}
+
+/// Converts to the arguments of a run on worker processes, which configure the pool of the node.
+fn pool_arguments(node: NodeArguments) -> Arguments {
+    let defaults = Arguments::defaults();
+    let run = RunOptions {
+        cluster: ClusterOptions::default(),
+        executor: ExecutorKind::Processes,
+        workers: node.workers,
+        allow_command: node.allow_command,
+        max_output: node.max_output,
+        max_result: node.max_result,
+        timeout: node.timeout,
+        kill_after: node.kill_after,
+        supervision: node.supervision,
+        worker_bin: node.worker_bin,
+        program: node.program,
+        ..defaults.run
+    };
+    Arguments { define: node.define, run, ..defaults }
 }
 
 /// Host name of the machine; "localhost" if it is unknown.

@@ -33,7 +33,7 @@ impl ClusterPlan {
         if cluster.server.cluster.is_none() {
             return Ok(None);
         }
-        if let Some(option) = &cluster.out_of_place {
+        if let Some(option) = &cluster.local_option {
             return Err(ClusterUsageError::NotForClusters(option.clone()).into());
         }
         Ok(Some(ClusterPlan {

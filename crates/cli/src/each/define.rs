@@ -11,9 +11,8 @@ use std::{
 use nix::unistd::{AccessFlags, access};
 use ops::{ProgramDefinition, Protocol};
 
-use super::EachArguments;
 use crate::{
-    args::RunOptions,
+    args::{EachArguments, RunOptions},
     error::{DefineError, RunError},
     parse::{DefinedOp, Op},
 };
@@ -27,7 +26,7 @@ pub(crate) struct Defined {
 impl Defined {
     /// Defines the ops of `--define`.
     pub(crate) fn by_options(define: &[String], options: &RunOptions) -> Result<Defined, DefineError> {
-        let on_cluster = options.cluster.is_asked();
+        let on_cluster = options.cluster.is_enabled();
         let mut ops: Vec<(String, Vec<OsString>)> = Vec::new();
         for text in define {
             let (name, command) = match text.split_once('=') {
@@ -52,7 +51,7 @@ impl Defined {
 
     /// Defines the op of `runner each`.
     pub(crate) fn by_each(each: &EachArguments) -> Result<Defined, DefineError> {
-        let on_cluster = each.run.cluster.is_asked();
+        let on_cluster = each.run.cluster.is_enabled();
         let name = match (&each.run.op, on_cluster) {
             (None, false) if each.program.is_empty() => return Err(DefineError::NoProgram),
             (Some(_), false) => return Err(DefineError::OpWithoutCluster),

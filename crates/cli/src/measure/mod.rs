@@ -1,16 +1,14 @@
 //! `runner bench`: measures what worker processes cost on this machine, and prints a report.
 
-mod args;
 mod bar;
 mod outputs;
 mod plan;
-
-pub(crate) use args::BenchArguments;
 
 use console::ExitStatus;
 
 use self::{bar::Bar, outputs::ReportOutputs, plan::BenchPlan};
 use crate::{
+    args::BenchArguments,
     error::{self, RunError},
     signals::exit_on_signal,
 };

@@ -7,8 +7,11 @@ use bench::{
     report::{Report, Sweep},
 };
 
-use super::args::BenchArguments;
-use crate::{args::When, error::UsageError, plan::Destination};
+use crate::{
+    args::{BenchArguments, When},
+    error::UsageError,
+    plan::Destination,
+};
 
 /// Settings and outputs of one `runner bench`.
 #[derive(Debug)]

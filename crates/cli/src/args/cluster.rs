@@ -5,11 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand, value_parser};
 use cluster::{Queue, RunId};
 
-use crate::{
-    args::{Arguments, ExecutorKind, RunOptions, SupervisionArguments},
-    each::ProgramOptions,
-    units,
-};
+use super::{ProgramOptions, SupervisionArguments};
+use crate::units;
 
 /// Address of the cluster and credentials. The address is parsed later, because clap would print it in its
 /// error message, and it may contain a password.
@@ -76,7 +73,7 @@ pub(crate) struct StreamArguments {
 
 /// Options of a run on a cluster.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct RunArguments {
+pub(crate) struct ClusterOptions {
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 
@@ -89,18 +86,18 @@ pub(crate) struct RunArguments {
 
     /// The first option on the command line that cannot be used with a cluster.
     #[arg(skip)]
-    pub(crate) out_of_place: Option<String>,
+    pub(crate) local_option: Option<String>,
 }
 
-impl RunArguments {
+impl ClusterOptions {
     /// Returns whether the run is on a cluster.
-    pub(crate) fn is_asked(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.server.cluster.is_some()
     }
 
-    /// Records the first option on the command line that only local pools support.
-    pub(crate) fn note_local(&mut self, option: Option<String>) {
-        self.out_of_place = option;
+    /// Sets the first option on the command line that only local pools support.
+    pub(crate) fn set_local_option(&mut self, option: Option<String>) {
+        self.local_option = option;
     }
 }
 
@@ -112,10 +109,11 @@ pub(crate) enum ClusterCommand {
     /// Show a cluster's queue, or remove it
     Cluster {
         #[command(subcommand)]
-        what: Box<QueueCommand>,
+        command: Box<QueueCommand>,
     },
 }
 
+/// Subcommands of `runner cluster`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
     /// Print nodes, depth, jobs in flight, runs and quarantined messages of a queue
@@ -203,26 +201,4 @@ pub(crate) struct NodeArguments {
     /// Print a line for each message
     #[arg(short, long)]
     pub(crate) verbose: bool,
-}
-
-impl NodeArguments {
-    /// Converts to the arguments of a run on worker processes, which configure the pool of the node.
-    pub(crate) fn for_the_pool(self) -> Arguments {
-        let usual = Arguments::defaults();
-        let run = RunOptions {
-            cluster: RunArguments::default(),
-            executor: ExecutorKind::Processes,
-            workers: self.workers,
-            allow_command: self.allow_command,
-            max_output: self.max_output,
-            max_result: self.max_result,
-            timeout: self.timeout,
-            kill_after: self.kill_after,
-            supervision: self.supervision,
-            worker_bin: self.worker_bin,
-            program: self.program,
-            ..usual.run
-        };
-        Arguments { define: self.define, run, ..usual }
-    }
 }

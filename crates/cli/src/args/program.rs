@@ -1,11 +1,11 @@
-//! Arguments of `runner each`, and options of the programs of user-defined ops.
+//! Options of the programs of user-defined ops.
 
-use std::{ffi::OsString, num::NonZeroU32, os::fd::RawFd, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, os::fd::RawFd, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
 use ops::{Depth, Protocol};
 
-use crate::{args::RunOptions, units};
+use crate::units;
 
 /// Options of the programs of user-defined ops.
 #[derive(Debug, Args)]
@@ -28,6 +28,7 @@ pub(crate) struct ProgramOptions {
     pub(crate) reply_fd: RawFd,
 }
 
+/// Format of requests and replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProtocolName {
     /// A line of bytes, unchanged
@@ -43,34 +44,6 @@ impl From<ProtocolName> for Protocol {
             ProtocolName::Json => Protocol::Json,
         }
     }
-}
-
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "runner each [OPTIONS] [FILE]... -- PROGRAM [ARG]...",
-    after_help = "PROGRAM reads a line from standard input, writes one line to standard output, flushes, and \
-                  continues with the next line. Each worker keeps it running. A line without a result leaves \
-                  an empty line."
-)]
-pub(crate) struct EachArguments {
-    /// Input files; `-` or none reads standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Program to run, with its arguments
-    #[arg(value_name = "PROGRAM", last = true)]
-    pub(crate) program: Vec<OsString>,
-
-    /// Terminate lines with NUL instead of newline: in the input, requests, replies and the output
-    #[arg(short = '0', long = "null")]
-    pub(crate) null: bool,
-
-    /// Print one JSON record per line instead of the replies
-    #[arg(long)]
-    pub(crate) records: bool,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
 fn parse_depth(text: &str) -> Result<Depth, String> {

@@ -1,14 +1,12 @@
-//! The command line of `runner advise`.
+//! Arguments of `runner advise`.
 
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 
-use crate::{
-    args::{Arguments, ExecutorKind, Format, RunOptions},
-    cluster::RunArguments,
-};
+use super::Format;
 
+/// Arguments of `runner advise`.
 #[derive(Debug, Args)]
 pub(crate) struct AdviseArguments {
     /// Job files; `-` or none reads standard input. A sample of the jobs is run
@@ -33,16 +31,4 @@ pub(crate) struct AdviseArguments {
     /// Allow `command` jobs to run programs
     #[arg(long)]
     pub(crate) allow_command: bool,
-}
-
-impl From<AdviseArguments> for Arguments {
-    fn from(advise: AdviseArguments) -> Arguments {
-        let AdviseArguments { jobs, workers, format, op, allow_command } = advise;
-        let usual = Arguments::defaults();
-        // The sample runs on a worker process, so a crash does not end this one.
-        let cluster = RunArguments::default();
-        let executor = ExecutorKind::Processes;
-        let run = RunOptions { workers, op, allow_command, executor, cluster, ..usual.run };
-        Arguments { jobs, format, run, ..usual }
-    }
 }

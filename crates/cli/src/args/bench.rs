@@ -1,15 +1,14 @@
-//! The command line of `runner bench`.
+//! Arguments of `runner bench`.
 
 use std::{path::PathBuf, time::Duration};
 
 use bench::report::Sweep;
 use clap::{Args, ValueEnum, value_parser};
 
-use crate::{
-    args::{When, file_parser},
-    units,
-};
+use super::{When, file_parser};
+use crate::units;
 
+/// Arguments of `runner bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
     /// Measure fewer points with shorter runs
@@ -60,6 +59,7 @@ pub(crate) struct BenchArguments {
     pub(crate) quiet: bool,
 }
 
+/// Names of sweeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SweepName {
     /// Work in a job
