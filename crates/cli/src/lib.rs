@@ -10,6 +10,7 @@ mod cluster;
 mod dry_run;
 mod each;
 mod error;
+mod event;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;

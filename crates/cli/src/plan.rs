@@ -18,17 +18,10 @@ use crate::{
     cluster::ClusterPlan,
     each::Defined,
     error::{RunError, UsageError, warn},
-    output::Layout,
+    files::{Destination, Input},
+    output::{BufferLimits, BufferSettings, Layout},
     parse::ParseOptions,
 };
-
-/// Limits of the jobs between the read of a job and the write of its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BufferLimits {
-    pub(crate) jobs: usize,
-    /// Approximate limit of texts and records together; a single job may exceed it.
-    pub(crate) bytes: usize,
-}
 
 /// Limits of a local run.
 const LOCAL_LIMITS: BufferLimits = BufferLimits { jobs: 8_192, bytes: 24 << 20 };
@@ -88,20 +81,6 @@ struct CommandPlan {
     parse_options: ParseOptions,
     layout: Layout,
     programs: Vec<ProgramDefinition>,
-}
-
-/// InputSource of jobs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Standard,
-    File(PathBuf),
-}
-
-/// Destination of an output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
-    Standard,
-    File(PathBuf),
 }
 
 /// Journal settings.
@@ -262,10 +241,20 @@ impl Plan {
         &self.limits.programs
     }
 
-    /// Limits of the reorder buffer.
-    pub(crate) fn buffer_limits(&self) -> BufferLimits {
+    /// Settings of the reorder buffer.
+    pub(crate) fn buffer_settings(&self) -> BufferSettings {
         let jobs = LOCAL_LIMITS.jobs.max(self.workers * JOBS_PER_WORKER);
-        if self.cluster.is_some() { CLUSTER_LIMITS } else { BufferLimits { jobs, ..LOCAL_LIMITS } }
+        let limits = match self.cluster {
+            Some(_) => CLUSTER_LIMITS,
+            None => BufferLimits { jobs, ..LOCAL_LIMITS },
+        };
+        BufferSettings {
+            layout: self.layout,
+            is_ordered: !self.unordered,
+            workers: self.workers,
+            limits,
+            max_failures: self.max_failures,
+        }
     }
 
     /// Error for an executor that cannot run jobs any more.
@@ -376,26 +365,5 @@ impl JournalPlan {
     fn new(arguments: JournalArguments) -> Option<JournalPlan> {
         let JournalArguments { journal, resume, retry_failed, fsync } = arguments;
         Some(JournalPlan { path: journal?, resume, retry_failed, fsync: fsync.unwrap_or_default() })
-    }
-}
-
-impl Destination {
-    /// Destination that an option names; `-` is standard output.
-    pub(crate) fn new(path: PathBuf) -> Destination {
-        if path.as_os_str() == "-" { Destination::Standard } else { Destination::File(path) }
-    }
-}
-
-impl Input {
-    fn new(path: PathBuf) -> Input {
-        if path.as_os_str() == "-" { Input::Standard } else { Input::File(path) }
-    }
-
-    /// Name in messages and records.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Input::Standard => "-".to_owned(),
-            Input::File(path) => path.display().to_string(),
-        }
     }
 }

@@ -14,8 +14,10 @@
 
 mod created;
 mod output;
+mod paths;
 mod registry;
 
 pub(crate) use created::CreatedFile;
 pub(crate) use output::{Output, OutputOption};
+pub(crate) use paths::{Destination, Input};
 pub(crate) use registry::Registry;

@@ -9,11 +9,8 @@ use std::{
 
 use console::{FileIdentity, FileKind};
 
-use super::{CreatedFile, Output, OutputOption, output::open_failed};
-use crate::{
-    error::RunError,
-    plan::{Destination, Input},
-};
+use super::{CreatedFile, Destination, Input, Output, OutputOption, output::open_failed};
+use crate::error::RunError;
 
 /// Name of standard output in messages, if no option names it.
 const STANDARD_OUTPUT: &str = "standard output";

@@ -13,7 +13,10 @@ use sys::{
     stream::Blocking,
 };
 
-use crate::{error::RunError, files::Registry, plan::Input};
+use crate::{
+    error::RunError,
+    files::{Input, Registry},
+};
 
 /// A reader that can report whether the next read may block.
 pub(crate) trait InputStream: Read {

@@ -10,7 +10,7 @@ use bench::{
 use crate::{
     args::{BenchArguments, When},
     error::UsageError,
-    plan::Destination,
+    files::Destination,
 };
 
 /// Settings and outputs of one `runner bench`.

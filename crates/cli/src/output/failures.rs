@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 
-use super::record::{OutcomeKind, RecordBody};
-use crate::{error::warn, plan::Plan};
+use super::{
+    Layout,
+    record::{OutcomeKind, RecordBody},
+};
+use crate::error::warn;
 
 /// Number of failures reported by default.
 const MAX_REPORTED: u64 = 10;
@@ -33,8 +36,8 @@ struct FailureError {
 
 impl FailureReport {
     /// Creates the reporter of a run. It reports nothing if the output has records.
-    pub(crate) fn new(plan: &Plan) -> FailureReport {
-        let max = match (plan.layout.hides_failures(), plan.quiet, plan.verbose) {
+    pub(crate) fn new(layout: Layout, quiet: bool, verbose: bool) -> FailureReport {
+        let max = match (layout.hides_failures(), quiet, verbose) {
             (false, ..) | (_, true, _) => 0,
             (.., true) => u64::MAX,
             _ => MAX_REPORTED,

@@ -1,5 +1,6 @@
 //! Output: renders outcomes as records, puts them into order and writes them.
 
+mod claims;
 mod counts;
 mod failures;
 mod journal_format;
@@ -7,6 +8,7 @@ mod layout;
 mod record;
 mod rendered;
 mod reorder_buffer;
+mod settings;
 mod value;
 mod window;
 mod writer;
@@ -17,4 +19,5 @@ pub(crate) use journal_format::{body_from_journal, journal_record};
 pub(crate) use layout::Layout;
 pub(crate) use record::{OutcomeKind, RecordBody, cancelled_body, invalid_body};
 pub(crate) use reorder_buffer::{Entering, ReorderBuffer};
+pub(crate) use settings::{BufferLimits, BufferSettings};
 pub(crate) use writer::write_all_lines;

@@ -4,10 +4,10 @@ use ops::Builtin;
 use pool::Resolved;
 
 use super::{
+    claims::Claims,
     counts::Counts,
     layout::Layout,
     record::{OutcomeKind, RecordBody},
-    window::Claims,
 };
 
 /// Approximate size of the line of a short result in bytes, for reserving memory.

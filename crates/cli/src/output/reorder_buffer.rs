@@ -20,15 +20,14 @@ use parking_lot::{Condvar, Mutex};
 use pool::{JobError, Resolved, Sink, Stage};
 
 use super::{
-    FailureReport, Layout,
+    BufferLimits, BufferSettings, FailureReport, Layout,
     counts::Counts,
     record::{RecordBody, cancelled_body},
     rendered::Rendered,
     window::ReorderWindow,
 };
 use crate::{
-    plan::{BufferLimits, Plan},
-    run::{MAX_PARSERS, RunEvent, StopReason},
+    event::{RunEvent, StopReason},
     thread_timers::ThreadTimers,
 };
 
@@ -69,20 +68,13 @@ struct BufferState {
 
 impl ReorderBuffer {
     /// Creates the buffer of a run, with room to keep all workers busy.
-    pub(crate) fn new(plan: &Plan, events: Sender<RunEvent>) -> Arc<ReorderBuffer> {
-        let timers = ThreadTimers::new(plan.parsers.unwrap_or(MAX_PARSERS));
-        let failures = FailureReport::new(plan);
-        let limits = (plan.buffer_limits(), plan.max_failures);
-        ReorderBuffer::with((plan.layout, !plan.unordered), plan.workers, limits, failures, (timers, events))
-    }
-
-    fn with(
-        (layout, is_ordered): (Layout, bool),
-        workers: usize,
-        (limits, max_failures): (BufferLimits, Option<NonZeroU64>),
+    pub(crate) fn new(
+        settings: BufferSettings,
         failures: FailureReport,
-        (timers, events): (Arc<ThreadTimers>, Sender<RunEvent>),
+        timers: Arc<ThreadTimers>,
+        events: Sender<RunEvent>,
     ) -> Arc<ReorderBuffer> {
+        let BufferSettings { layout, is_ordered, workers, limits, max_failures } = settings;
         let window = ReorderWindow::new(is_ordered);
         let state =
             BufferState { window, failures: 0, closed: false, failure_reported: false, stop_reported: false };

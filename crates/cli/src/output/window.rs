@@ -9,8 +9,7 @@ use std::{
     mem,
 };
 
-use super::{counts::Counts, rendered::Rendered};
-use crate::plan::BufferLimits;
+use super::{BufferLimits, claims::Claims, counts::Counts, rendered::Rendered};
 
 /// Approximate memory of a job besides its text and its line, in bytes.
 const SLOT_BYTES: usize = 64;
@@ -47,25 +46,6 @@ enum SlotState {
     Claimed,
     /// The line is pending or has been returned.
     Settled,
-}
-
-/// Result of a claim of several jobs, by their indices.
-#[derive(Debug, Default)]
-pub(super) struct Claims {
-    /// Ids of the jobs that have one.
-    ids: VecDeque<(usize, Box<str>)>,
-    /// Jobs that already have an outcome, or never entered.
-    refused: VecDeque<usize>,
-}
-
-impl Claims {
-    /// Returns `None` if the job was refused, otherwise its id, if it has one. Indices must be ascending.
-    pub(super) fn next(&mut self, index: usize) -> Option<Option<Box<str>>> {
-        if self.refused.pop_front_if(|refused| *refused == index).is_some() {
-            return None;
-        }
-        Some(self.ids.pop_front_if(|(named, _)| *named == index).map(|(_, name)| name))
-    }
 }
 
 impl ReorderWindow {
@@ -150,10 +130,10 @@ impl ReorderWindow {
                 Some(slot) if slot.state == SlotState::Open => {
                     slot.state = SlotState::Claimed;
                     if let Some(id) = slot.id.take() {
-                        claims.ids.push_back((index, id));
+                        claims.add_id(index, id);
                     }
                 }
-                _ => claims.refused.push_back(index),
+                _ => claims.refuse(index),
             }
         }
         claims

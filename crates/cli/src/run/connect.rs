@@ -13,8 +13,7 @@ use nix::sys::signal::{Signal, raise};
 use ops::Builtin;
 use pool::{Executor, Observer};
 
-use super::RunEvent;
-use crate::{error::RunError, plan::Plan};
+use crate::{error::RunError, event::RunEvent, plan::Plan};
 
 /// Reason why a run did not start.
 pub(super) enum StartError {

@@ -20,13 +20,11 @@ use trace::Timeline;
 
 use start::begin;
 
-use super::{
-    RunEvent, StopReason, connect::StartError, event::receive_until, journal_recorder::JournalThread,
-    writer_thread::WriterThread,
-};
+use super::{connect::StartError, journal_recorder::JournalThread, writer_thread::WriterThread};
 use crate::{
     args::ExecutorKind,
     error::{self, RunError},
+    event::{RunEvent, StopReason, receive_until},
     files::Output,
     output::ReorderBuffer,
     plan::Plan,
@@ -71,7 +69,7 @@ struct Coordinator {
     buffer: Arc<ReorderBuffer>,
     writer: WriterThread,
     recorder: Option<JournalThread>,
-    /// RunOutputs written after all records.
+    /// Outputs written after all records.
     timeline: Option<(Timeline, Output)>,
     stats: Option<Output>,
     progress: Progress,
@@ -120,12 +118,12 @@ impl Coordinator {
         if self.output_closed {
             return self.status;
         }
-        let figures = self.executor.worker_stats();
+        let workers = self.executor.worker_stats();
         let parent = ParentTimes::new(self.executor.parent_stats(), self.buffer.thread_timers());
         let elapsed = self.start.elapsed();
         print_summary(plan, &counts, elapsed);
         if let Some(format) = plan.stats {
-            let stats = Stats::new(&counts, (&figures, &parent), elapsed);
+            let stats = Stats::new(&counts, (&workers, &parent), elapsed);
             self.write_stats(plan, receiver, (format, &stats));
         }
         self.status
@@ -188,10 +186,10 @@ impl Coordinator {
     /// during which this process was stopped does not count.
     fn next(&mut self, receiver: &Receiver<RunEvent>) -> Option<RunEvent> {
         while let Some(at) = self.give_up_at.into_iter().chain(self.time_limit_at).min() {
-            let (events, skipped) = receive_until(receiver, at);
+            let (event, skipped) = receive_until(receiver, at);
             self.extend_limits(skipped);
-            if events.is_some() || (skipped.is_zero() && at <= Instant::now()) {
-                return events;
+            if event.is_some() || (skipped.is_zero() && at <= Instant::now()) {
+                return event;
             }
         }
         receiver.recv().ok()

@@ -17,8 +17,10 @@ use ops::Builtin;
 use parking_lot::{Condvar, Mutex};
 use pool::{Resolved, Sink};
 
-use super::RunEvent;
-use crate::output::{RecordBody, ReorderBuffer, cancelled_body, journal_record};
+use crate::{
+    event::RunEvent,
+    output::{RecordBody, ReorderBuffer, cancelled_body, journal_record},
+};
 
 /// Sink that records outcomes and passes them to the reorder buffer.
 pub(crate) struct JournalRecorder {
@@ -175,7 +177,7 @@ mod tests {
     use ops::Value;
 
     use super::*;
-    use crate::{args::Arguments, plan::Plan};
+    use crate::{args::Arguments, output::FailureReport, plan::Plan, thread_timers::ThreadTimers};
 
     /// Returns a journal that cannot be appended to, because its file is open for reading only.
     fn unwritable_journal() -> Journal {
@@ -188,7 +190,12 @@ mod tests {
     fn failing(jobs: u64) -> (JournalThread, Arc<ReorderBuffer>, Receiver<RunEvent>) {
         let (events, receiver) = channel();
         let plan = Plan::new(Arguments::try_parse_from(["runner"]).unwrap()).unwrap();
-        let buffer = ReorderBuffer::new(&plan, events.clone());
+        let buffer = ReorderBuffer::new(
+            plan.buffer_settings(),
+            FailureReport::default(),
+            ThreadTimers::new(0),
+            events.clone(),
+        );
         let recording = JournalThread::start(&buffer, unwritable_journal(), false, &events).unwrap();
         for position in 0..jobs {
             buffer.enter_all(1, &mut |_| (None, 1)).unwrap();

@@ -1,6 +1,6 @@
 //! Execution of a plan.
 //!
-//! The coordinator alone decides how a run continues and ends. All other threads send it [`RunEvent`]s:
+//! The coordinator alone decides how a run continues and ends. All other threads send it [`RunEvent`](crate::event::RunEvent)s:
 //!
 //! - the [`reader`] thread parses jobs and submits them to the executor;
 //! - the executor's threads pass outcomes to the [reorder buffer](crate::output::ReorderBuffer), or with a
@@ -13,7 +13,6 @@
 
 mod connect;
 mod coordinator;
-mod event;
 mod journal_recorder;
 mod open_files;
 mod open_journal;
@@ -30,7 +29,5 @@ mod writer_thread;
 #[cfg(feature = "cluster")]
 pub(crate) use coordinator::GRACE_PERIOD;
 pub(crate) use coordinator::run;
-pub(crate) use event::{RunEvent, StopReason};
 pub(crate) use open_files::Files;
-pub(crate) use parsers::MAX_PARSERS;
 pub(crate) use reader::{JobConsumer, JobReader, ReadEnd, ReadJob};

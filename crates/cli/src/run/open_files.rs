@@ -22,7 +22,7 @@ pub(crate) struct Files {
     created_journal: Option<CreatedFile>,
 }
 
-/// RunOutputs of a run, except the journal.
+/// Outputs of a run, except the journal.
 pub(crate) struct RunOutputs {
     pub(crate) results: Output,
     pub(crate) stats: Option<Output>,

@@ -10,12 +10,18 @@ use ops::Builtin;
 use pool::{Executor, Stage};
 
 use super::{
-    JobConsumer, JobReader, ReadEnd, RunEvent, StopReason,
+    JobConsumer, JobReader, ReadEnd,
     journal_recorder::JournalRecorder,
     resume::{JournalCheck, ResumeConsumer},
     submit::JobSubmitter,
 };
-use crate::{error::RunError, input::InputSource, output::ReorderBuffer, parse::ParseOptions};
+use crate::{
+    error::RunError,
+    event::{RunEvent, StopReason},
+    input::InputSource,
+    output::ReorderBuffer,
+    parse::ParseOptions,
+};
 
 /// Everything the reader thread needs besides the inputs.
 pub(crate) struct ReaderThread {

@@ -18,8 +18,7 @@ use ops::{Builtin, BuiltinError};
 use parking_lot::Mutex;
 use pool::{Crash, JobError, Resolved, Sink};
 
-use super::RunEvent;
-use crate::error::warn;
+use crate::{error::warn, event::RunEvent};
 
 /// Number of jobs whose program died, without a reply to any job, that ends the run.
 const MAX_DEATHS: usize = 5;
@@ -252,7 +251,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_released_when_no_job_is_in_flight() {
-        let (check, seen, _heard) = check();
+        let (check, seen, _receiver) = check();
         expect(&check, 0);
         check.resolve(vec![died(0), Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);
         assert_eq!(*seen.0.lock(), [0, 5]);

@@ -9,10 +9,11 @@ use ops::Builtin;
 use pool::{Executor, JobOptions, Sink, Submitter};
 
 use super::{
-    JobConsumer, ReadEnd, ReadJob, RunEvent, journal_recorder::JournalRecorder, parsed_chunk::LineJob,
-    resume::digest, startup_check::StartupCheck,
+    JobConsumer, ReadEnd, ReadJob, journal_recorder::JournalRecorder, parsed_chunk::LineJob, resume::digest,
+    startup_check::StartupCheck,
 };
 use crate::{
+    event::RunEvent,
     output::{Entering, RecordBody, ReorderBuffer, invalid_body},
     parse::{ParseOptions, ParsedJob},
 };

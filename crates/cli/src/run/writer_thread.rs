@@ -12,8 +12,8 @@ use std::{
 
 use pool::Stage;
 
-use super::RunEvent;
 use crate::{
+    event::RunEvent,
     files::Output,
     output::{ReorderBuffer, write_all_lines},
 };

@@ -8,9 +8,13 @@ fn body(number: u64) -> RecordBody {
 }
 
 fn buffer(ordered: bool) -> Arc<ReorderBuffer> {
-    let limits = (BufferLimits { jobs: 8_192, bytes: 24 << 20 }, None);
-    let report = FailureReport::default();
-    ReorderBuffer::with((Layout::Records, ordered), 1, limits, report, (ThreadTimers::new(0), channel().0))
+    with_limits(ordered, BufferLimits { jobs: 8_192, bytes: 24 << 20 })
+}
+
+fn with_limits(is_ordered: bool, limits: BufferLimits) -> Arc<ReorderBuffer> {
+    let settings =
+        BufferSettings { layout: Layout::Records, is_ordered, workers: 1, limits, max_failures: None };
+    ReorderBuffer::new(settings, FailureReport::default(), ThreadTimers::new(0), channel().0)
 }
 
 fn enter(buffer: &ReorderBuffer, id: Option<&str>, text_bytes: usize) -> u64 {
@@ -59,10 +63,7 @@ fn outcomes_that_arrive_together_are_ordered() {
 
 #[test]
 fn jobs_enter_while_there_is_room() {
-    let limits = (BufferLimits { jobs: 5, bytes: 1 << 30 }, None);
-    let report = FailureReport::default();
-    let rest = (ThreadTimers::new(0), channel().0);
-    let buffer = ReorderBuffer::with((Layout::Records, true), 1, limits, report, rest);
+    let buffer = with_limits(true, BufferLimits { jobs: 5, bytes: 1 << 30 });
     let enter = |count| buffer.try_enter_all(count, &mut |_| (None, 1));
     assert_eq!(enter(3), Some(0..3));
     assert_eq!(enter(3), Some(3..5));

@@ -10,10 +10,11 @@ use std::{
 
 use console::ExitStatus;
 
-use super::{Coordinator, RunEvent, SIGNAL_POLL_INTERVAL, WRITER_TIMEOUT};
+use super::{Coordinator, SIGNAL_POLL_INTERVAL, WRITER_TIMEOUT};
 use crate::{
     args::StatsFormat,
     error::{self, RunError},
+    event::RunEvent,
     files::Output,
     plan::Plan,
     report::Stats,
@@ -78,8 +79,8 @@ impl Coordinator {
     /// Returns whether a signal, the time limit or a failure has stopped the run. Used after the records are
     /// written.
     fn is_stopped(&mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> bool {
-        while let Ok(events) = receiver.try_recv() {
-            match events {
+        while let Ok(event) = receiver.try_recv() {
+            match event {
                 RunEvent::Signalled(signal) => self.interrupted(signal),
                 RunEvent::Suspended => self.suspend(),
                 // The other events concern the records only.

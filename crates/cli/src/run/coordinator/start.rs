@@ -21,22 +21,25 @@ use super::{Coordinator, FORCED_EXIT_TIMEOUT};
 use crate::{
     each::check_programs,
     error::RunError,
+    event::RunEvent,
     input::InputSource,
-    output::ReorderBuffer,
+    output::{FailureReport, ReorderBuffer},
     plan::Plan,
     report::Progress,
     run::{
-        JobReader, RunEvent,
+        JobReader,
         connect::{StartError, make_executor},
         journal_recorder::JournalThread,
         open_files::{Files, RunOutputs},
         open_journal::{OpenedJournal, open_journal},
+        parsers::MAX_PARSERS,
         reader_thread::ReaderThread,
         writer_thread::WriterThread,
     },
+    thread_timers::ThreadTimers,
 };
 
-/// Opens the inputs and outputs, starts the executor and then the threads of the run. RunOutputs are truncated
+/// Opens the inputs and outputs, starts the executor and then the threads of the run. Outputs are truncated
 /// only after everything that can be refused has succeeded.
 pub(super) fn begin(
     plan: &Plan,
@@ -81,7 +84,9 @@ impl PreparedRun {
             journal,
             timeline,
         } = self;
-        let buffer = ReorderBuffer::new(plan, events.clone());
+        let timers = ThreadTimers::new(plan.parsers.unwrap_or(MAX_PARSERS));
+        let failures = FailureReport::new(plan.layout, plan.quiet, plan.verbose);
+        let buffer = ReorderBuffer::new(plan.buffer_settings(), failures, timers.clone(), events.clone());
         let (recorder, past) = match journal {
             Some(OpenedJournal { journal, past, one_at_a_time }) => {
                 let recorder = JournalThread::start(&buffer, journal, one_at_a_time, events);
@@ -89,7 +94,7 @@ impl PreparedRun {
             }
             None => (None, None),
         };
-        let reader = JobReader::new(plan).with_parsers(plan, buffer.thread_timers().clone());
+        let reader = JobReader::new(plan).with_parsers(plan, timers);
         let sizes: Option<u64> = sources.iter().map(|source| source.size).sum();
         let progress = Progress::start(plan, &buffer, sizes, reader.bytes_read.clone());
         let reader_thread = ReaderThread {

@@ -1,4 +1,4 @@
-//! Events that the coordinator receives.
+//! Events that the coordinator of a run receives from its threads.
 
 use std::{
     fmt, io,
@@ -25,9 +25,7 @@ pub(crate) enum RunEvent {
     PoolFailed(Arc<str>),
     /// The program of a user-defined op does not work, for this reason.
     ProgramFailed(String),
-    /// Outcomes cannot be recorded any more; [`JournalThread::finish`] returns the error.
-    ///
-    /// [`JournalThread::finish`]: super::journal_recorder::JournalThread::finish
+    /// Outcomes cannot be recorded any more; the coordinator gets the error from the journal thread.
     JournalFailed,
     /// No more jobs are to be started. Running jobs finish.
     Stop(StopReason),
@@ -49,9 +47,9 @@ pub(crate) fn receive_until(receiver: &Receiver<RunEvent>, at: Instant) -> (Opti
     let mut heartbeat = Heartbeat::default();
     let wait = at.saturating_duration_since(Instant::now()).min(Heartbeat::PERIOD);
     heartbeat.begin_wait(now(), wait);
-    let events = receiver.recv_timeout(wait).ok();
+    let event = receiver.recv_timeout(wait).ok();
     let now = now();
-    (events, heartbeat.missed_since(now).map_or(Duration::ZERO, |start| now.since(start)))
+    (event, heartbeat.missed_since(now).map_or(Duration::ZERO, |start| now.since(start)))
 }
 
 /// Reason why no more jobs are started.
