@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use ops::Command;
 
 use super::{
-    error::ParseError,
+    error::{ParseError, shortened},
     fields::{Fields, RawField},
-    job::shortened,
     value,
 };
 

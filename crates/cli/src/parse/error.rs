@@ -91,6 +91,11 @@ fn first_control_character(text: &str) -> usize {
     text.bytes().position(is_found).unwrap_or(text.len())
 }
 
+/// Returns the start of a text, for messages.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::parse::{ParseOptions, parse};

@@ -6,10 +6,7 @@
 use numtheory::Natural;
 use ops::{Builtin, Method};
 
-use super::{
-    job::{ParseOptions, ParsedJob},
-    op::Op,
-};
+use super::{op::Op, options::ParseOptions, parsed_job::ParsedJob};
 
 /// Number of decimal digits that always fit into 64 bits.
 const MAX_DIGITS: usize = 19;

@@ -7,48 +7,14 @@ use serde_json::value::RawValue;
 
 use super::{
     command::{argv, command},
-    error::ParseError,
+    error::{ParseError, shortened},
     fast_path,
     fields::{Fields, RawField},
-    op::{DefinedOp, Op, nearest},
+    op::{Op, nearest},
+    options::ParseOptions,
+    parsed_job::ParsedJob,
     request, value,
 };
-
-/// Settings of the parser.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ParseOptions {
-    /// Op of jobs that do not name one (`--op`).
-    pub(crate) default_op: Option<Op>,
-    /// Maximum number of digits of an integer.
-    pub(crate) max_digits: usize,
-    /// User-defined ops.
-    pub(crate) defined: &'static [DefinedOp],
-    /// Op whose program gets each text as a request (`runner each`).
-    pub(crate) each: Option<&'static DefinedOp>,
-}
-
-impl ParseOptions {
-    /// Settings without user-defined ops.
-    pub(crate) const fn new(default_op: Option<Op>, max_digits: usize) -> ParseOptions {
-        ParseOptions { default_op, max_digits, defined: &[], each: None }
-    }
-
-    /// Returns the names of the user-defined ops.
-    pub(crate) fn programs(&self) -> impl Iterator<Item = &'static str> {
-        self.defined.iter().map(|op| op.name.as_str())
-    }
-}
-
-/// A parsed job.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ParsedJob {
-    pub(crate) op: Op,
-    /// The `id` as it was written: a JSON string or integer.
-    pub(crate) id: Option<Box<str>>,
-    pub(crate) job: Builtin,
-    /// The job's own time limit (`timeout`).
-    pub(crate) limit: Option<Duration>,
-}
 
 /// Fields that jobs of any op can have.
 pub(super) const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
@@ -213,11 +179,6 @@ fn method(fields: &Fields<'_>) -> Result<Method, ParseError> {
         "\"trial\"" => Ok(Method::Trial),
         _ => Err(ParseError::new(written.offset, "`method` must be \"fast\" or \"trial\"")),
     }
-}
-
-/// Returns the start of a text, for messages.
-pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 fn list(names: &[&str]) -> String {

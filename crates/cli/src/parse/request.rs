@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use super::{
     error::ParseError,
     fields::RawField,
-    job::ParsedJob,
     op::{DefinedOp, Op},
+    parsed_job::ParsedJob,
     value,
 };
 
