@@ -8,7 +8,6 @@ mod args;
 #[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
 mod cluster;
 mod dry_run;
-mod each;
 mod error;
 mod event;
 mod files;

@@ -1,32 +1,11 @@
 //! Replacement of the module `cluster` in builds without the feature `cluster`. Its subcommands are rejected.
 
-use std::path::Path;
-
 use console::ExitStatus;
 
 use crate::{
-    args::{ClusterCommand, IgnoredArguments, RunOptions},
+    args::{ClusterCommand, IgnoredArguments},
     error::{self, UsageError},
-    plan::{Connect, Plan},
 };
-
-/// Uninhabited: without the feature there is no cluster plan.
-#[derive(Debug)]
-pub(crate) enum ClusterPlan {}
-
-impl ClusterPlan {
-    pub(crate) fn new(_: &RunOptions) -> Result<Option<ClusterPlan>, UsageError> {
-        Ok(None)
-    }
-
-    pub(crate) fn files_read(&self) -> Vec<(&'static str, &Path)> {
-        match *self {}
-    }
-
-    pub(crate) fn connecting(&self, _: &Plan) -> Connect {
-        match *self {}
-    }
-}
 
 pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
     let (ClusterCommand::Node(IgnoredArguments { words })

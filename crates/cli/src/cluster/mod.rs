@@ -1,20 +1,14 @@
-//! Runs jobs on a cluster: the executor of a run, and the commands `node` and `cluster`.
+//! The commands `runner node` and `runner cluster`.
 //!
 //! | file | concern |
 //! |---|---|
-//! | `connection` | converts options and environment variables to addresses and credentials |
-//! | `submit` | `runner --cluster`: the executor of a run |
 //! | `node` | `runner node` |
 //! | `admin` | `runner cluster status` and `clean` |
 //!
 //! Builds without the feature `cluster` use `no_cluster.rs` instead of this module.
 
 mod admin;
-mod connection;
 mod node;
-mod submit;
-
-pub(crate) use submit::ClusterPlan;
 
 use console::ExitStatus;
 

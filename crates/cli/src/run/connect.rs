@@ -44,11 +44,11 @@ pub(super) fn make_executor(
     observer: Option<Arc<dyn Observer>>,
     (events, receiver): (&Sender<RunEvent>, &Receiver<RunEvent>),
 ) -> Result<Arc<dyn Executor<Builtin>>, StartError> {
-    let Some(connect) = plan.connector() else { return Ok(plan.make_executor(observer)?) };
+    let Some(cluster) = plan.cluster.clone() else { return Ok(plan.make_executor(observer)?) };
     let notify = NotifyOnDrop(events.clone());
     let thread = thread::Builder::new().name("runner-connect".into()).spawn(move || {
         let _notify = notify;
-        connect()
+        cluster.connect()
     });
     let thread = thread.map_err(RunError::Thread)?;
     loop {

@@ -18,6 +18,7 @@ mod open_files;
 mod open_journal;
 mod parsed_chunk;
 mod parsers;
+mod programs;
 mod reader;
 mod reader_thread;
 mod resume;

@@ -19,7 +19,6 @@ use trace::Timeline;
 
 use super::{Coordinator, FORCED_EXIT_TIMEOUT};
 use crate::{
-    each::check_programs,
     error::RunError,
     event::RunEvent,
     input::InputSource,
@@ -33,6 +32,7 @@ use crate::{
         open_files::{Files, RunOutputs},
         open_journal::{OpenedJournal, open_journal},
         parsers::MAX_PARSERS,
+        programs::check_programs,
         reader_thread::ReaderThread,
         writer_thread::WriterThread,
     },

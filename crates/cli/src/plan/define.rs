@@ -1,31 +1,29 @@
 //! Converts `--define` and the arguments of `runner each` to definitions of ops.
 
 use std::{
-    env,
     ffi::{OsStr, OsString},
     io::{self, IsTerminal},
     os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use nix::unistd::{AccessFlags, access};
 use ops::{ProgramDefinition, Protocol};
 
 use crate::{
     args::{EachArguments, RunOptions},
-    error::{DefineError, RunError},
-    parse::{DefinedOp, Op},
+    error::DefineError,
+    parse::{DefinedOp, Op, nearest},
 };
 
 /// User-defined ops: the definitions for the workers, and the ops for the parser of jobs.
-pub(crate) struct Defined {
+pub(crate) struct DefinedOps {
     pub(crate) programs: Vec<ProgramDefinition>,
     pub(crate) ops: &'static [DefinedOp],
 }
 
-impl Defined {
+impl DefinedOps {
     /// Defines the ops of `--define`.
-    pub(crate) fn by_options(define: &[String], options: &RunOptions) -> Result<Defined, DefineError> {
+    pub(crate) fn by_options(define: &[String], options: &RunOptions) -> Result<DefinedOps, DefineError> {
         let on_cluster = options.cluster.is_enabled();
         let mut ops: Vec<(String, Vec<OsString>)> = Vec::new();
         for text in define {
@@ -46,11 +44,11 @@ impl Defined {
             ops.push((name, argv));
         }
         let protocol = options.program.protocol.map_or(Protocol::Json, Protocol::from);
-        Defined::new(ops, (protocol, b'\n'), options)
+        DefinedOps::new(ops, (protocol, b'\n'), options)
     }
 
     /// Defines the op of `runner each`.
-    pub(crate) fn by_each(each: &EachArguments) -> Result<Defined, DefineError> {
+    pub(crate) fn by_each(each: &EachArguments) -> Result<DefinedOps, DefineError> {
         let on_cluster = each.run.cluster.is_enabled();
         let name = match (&each.run.op, on_cluster) {
             (None, false) if each.program.is_empty() => return Err(DefineError::NoProgram),
@@ -68,14 +66,14 @@ impl Defined {
         };
         let protocol = each.run.program.protocol.map_or(Protocol::Text, Protocol::from);
         let delimiter = if each.null { 0 } else { b'\n' };
-        Defined::new(vec![(name, each.program.clone())], (protocol, delimiter), &each.run)
+        DefinedOps::new(vec![(name, each.program.clone())], (protocol, delimiter), &each.run)
     }
 
     fn new(
         ops: Vec<(String, Vec<OsString>)>,
         (protocol, delimiter): (Protocol, u8),
         options: &RunOptions,
-    ) -> Result<Defined, DefineError> {
+    ) -> Result<DefinedOps, DefineError> {
         if options.program.reply_fd == 2 {
             return Err(DefineError::ReplyFd);
         }
@@ -102,13 +100,13 @@ impl Defined {
                 prefix_stderr: io::stderr().is_terminal(),
             });
         // Leaked because the set of ops is created once and used until the process exits.
-        Ok(Defined { programs: programs.collect(), ops: known.leak() })
+        Ok(DefinedOps { programs: programs.collect(), ops: known.leak() })
     }
 
     /// Looks up the op of `--op`.
     pub(crate) fn op(&self, name: &str) -> Result<Op, DefineError> {
         Op::from_name(name, self.ops).ok_or_else(|| {
-            let near = crate::parse::nearest(name, Op::names(self.ops));
+            let near = nearest(name, Op::names(self.ops));
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             DefineError::UnknownOp { name: name.to_owned(), hint }
         })
@@ -145,42 +143,6 @@ fn identity(name: &str, protocol: Protocol, argv: &[OsString]) -> Vec<u8> {
     parts.flat_map(|part| [part.as_bytes(), b"\0"].concat()).collect()
 }
 
-/// Checks that the programs can be executed.
-///
-/// # Errors
-/// Returns an error for the first program that cannot.
-pub(crate) fn check_programs(programs: &[ProgramDefinition]) -> Result<(), RunError> {
-    programs.iter().filter_map(|program| program.argv.first()).try_for_each(|program| {
-        find(program)
-            .map_err(|error| RunError::Program { program: program.to_string_lossy().into_owned(), error })
-    })
-}
-
-/// Looks a program up in `PATH`, as `execvp` does.
-fn find(program: &OsStr) -> io::Result<()> {
-    if program.as_bytes().contains(&b'/') {
-        return is_executable(Path::new(program));
-    }
-    let path = env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    let mut worst = io::ErrorKind::NotFound;
-    for folder in env::split_paths(&path) {
-        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-        match is_executable(&folder.join(program)) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => worst = error.kind(),
-            Err(_) => {}
-        }
-    }
-    Err(worst.into())
-}
-
-fn is_executable(path: &Path) -> io::Result<()> {
-    if path.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(access(path, AccessFlags::X_OK)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,15 +164,6 @@ mod tests {
         assert_eq!(split("python3 'a b.py' --x=\"1 2\""), ["python3", "a b.py", "--x=1 2"]);
         assert!(matches!(words("x", "a 'b"), Err(DefineError::Quotes { .. })));
         assert!(matches!(words("x", "  "), Err(DefineError::Empty { .. })));
-    }
-
-    #[test]
-    fn programs_are_found_in_the_path() {
-        assert!(find(OsStr::new("sh")).is_ok());
-        assert!(find(OsStr::new("/bin/sh")).is_ok());
-        assert_eq!(find(OsStr::new("no-such-program")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(find(OsStr::new("/etc/passwd")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
-        assert_eq!(find(OsStr::new("/etc")).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 
     #[test]

@@ -21,12 +21,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl ServerArguments {
     /// Name of the queue.
-    pub(super) fn queue(&self) -> Result<Queue, UsageError> {
+    pub(crate) fn queue(&self) -> Result<Queue, UsageError> {
         self.queue.clone().ok_or(UsageError::NoQueue)
     }
 
     /// Address, credentials and certificates of the servers. Reads the files that contain secrets.
-    pub(super) fn connection(&self) -> Result<Connection, UsageError> {
+    pub(crate) fn connection(&self) -> Result<Connection, UsageError> {
         let address = self.cluster.as_deref().ok_or(UsageError::NoAddress)?;
         let address = address.parse().map_err(UsageError::Address)?;
         let identity = match (&self.cluster_cert, &self.cluster_key) {
@@ -91,7 +91,8 @@ fn secret(file: Option<&Path>, variable: &str) -> Result<Option<Secret>, UsageEr
 }
 
 impl StreamArguments {
-    pub(super) fn settings(&self) -> StreamSettings {
+    /// Settings of the streams of the queue.
+    pub(crate) fn settings(&self) -> StreamSettings {
         StreamSettings {
             replicas: usize::from(self.replicas.unwrap_or(1)),
             max_bytes: self.stream_bytes.map(|size| size.0),

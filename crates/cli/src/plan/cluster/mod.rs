@@ -1,8 +1,11 @@
-//! `runner --cluster`: the executor of a run on a cluster.
+//! Settings of a run on a cluster, and its executor.
+
+mod connection;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
@@ -12,16 +15,18 @@ use pool::Executor;
 use crate::{
     args::RunOptions,
     error::{ClusterUsageError, RunError, UsageError, warn},
-    plan::{Connect, Plan},
 };
 
 /// Settings of a run on a cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClusterPlan {
     connection: Connection,
     queue: Queue,
     run: RunId,
     streams: StreamSettings,
+    /// Time limit of jobs without a `timeout` field.
+    time_limit: Option<Duration>,
+    quiet: bool,
     /// Files with secrets and certificates, with their options.
     files_read: Vec<(&'static str, PathBuf)>,
 }
@@ -41,6 +46,8 @@ impl ClusterPlan {
             queue: cluster.server.queue()?,
             run: cluster.run_id.clone().unwrap_or_else(RunId::generate),
             streams: cluster.streams.settings(),
+            time_limit: arguments.timeout,
+            quiet: arguments.quiet,
             files_read: cluster.server.files(),
         }))
     }
@@ -50,35 +57,26 @@ impl ClusterPlan {
         self.files_read.iter().map(|(option, path)| (*option, path.as_path())).collect()
     }
 
-    /// Returns a function that connects, and prints the name with which the run can be resumed.
-    pub(crate) fn connecting(&self, plan: &Plan) -> Connect {
-        let ClusterPlan { connection, queue, run, streams, .. } = self;
-        let (connection, quiet) = (connection.clone(), plan.quiet);
+    /// Connects, and prints the name with which the run can be resumed.
+    pub(crate) fn connect(&self) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+        let ClusterPlan { connection, queue, run, streams, time_limit, quiet, .. } = self;
         let settings = SubmitSettings {
             queue: queue.clone(),
             run: run.clone(),
-            time_limit: plan.time_limit_of_jobs(),
+            time_limit: *time_limit,
             streams: *streams,
-            tell: if quiet { |_| {} } else { print_event },
+            tell: if *quiet { |_| {} } else { print_event },
         };
-        Box::new(move || connect(&connection, settings, quiet))
+        let named = format!("run {run} on queue {queue}");
+        let executor = ClusterExecutor::connect(connection, settings)
+            .map_err(|error| RunError::Cluster(error.to_string()))?;
+        match executor.known_jobs() {
+            _ if *quiet => {}
+            0 => warn(&named),
+            jobs => warn(&format!("{named}, which has the results of {jobs} jobs")),
+        }
+        Ok(Arc::new(executor))
     }
-}
-
-fn connect(
-    connection: &Connection,
-    settings: SubmitSettings,
-    quiet: bool,
-) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
-    let named = format!("run {} on queue {}", settings.run, settings.queue);
-    let executor = ClusterExecutor::connect(connection, settings)
-        .map_err(|error| RunError::Cluster(error.to_string()))?;
-    match executor.known_jobs() {
-        _ if quiet => {}
-        0 => warn(&named),
-        jobs => warn(&format!("{named}, which has the results of {jobs} jobs")),
-    }
-    Ok(Arc::new(executor))
 }
 
 fn print_event(event: SubmitNews) {

@@ -1,4 +1,19 @@
-//! The validated command line as plain data. Building it touches no file and no process.
+//! The validated command line as plain data. Building it opens no input or output and starts no process.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `define` | user-defined ops: `--define` and `runner each` |
+//! | `journal` | the journal |
+//! | `process_pool` | the pool of worker processes |
+//! | `cluster` | the connection to a cluster, and the executor of a run on it |
+//!
+//! Builds without the feature `cluster` use `no_cluster` instead of `cluster`.
+
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
+mod cluster;
+mod define;
+mod journal;
+mod process_pool;
 
 use std::{
     num::NonZeroU64,
@@ -8,15 +23,13 @@ use std::{
 };
 
 use ops::{Builtin, Limits, ProgramDefinition, Protocol};
-use pool::{BuildError, CodecKind, Executor, Observer, ProcessPool, Serial, ThreadPool, available_cores};
+use pool::{BuildError, Executor, MAX_WORKERS, Observer, ProcessPool, Serial, ThreadPool, available_cores};
 
+pub(crate) use self::journal::JournalPlan;
+
+use self::{cluster::ClusterPlan, define::DefinedOps, process_pool::PoolPlan};
 use crate::{
-    args::{
-        self, Arguments, EachArguments, ExecutorKind, Format, Fsync, JournalArguments, RunOptions,
-        StatsFormat, When,
-    },
-    cluster::ClusterPlan,
-    each::Defined,
+    args::{self, Arguments, EachArguments, ExecutorKind, Format, RunOptions, StatsFormat, When},
     error::{RunError, UsageError, warn},
     files::{Destination, Input},
     output::{BufferLimits, BufferSettings, Layout},
@@ -35,9 +48,6 @@ const CLUSTER_LIMITS: BufferLimits = BufferLimits { jobs: 1 << 20, bytes: 256 <<
 /// Assumed number of workers of a cluster, whose actual number is unknown. The reorder buffer always admits
 /// at least four jobs per worker.
 const CLUSTER_WORKERS: usize = 1_024;
-
-/// Function that connects to a cluster; can be called on any thread.
-pub(crate) type Connect = Box<dyn FnOnce() -> Result<Arc<dyn Executor<Builtin>>, RunError> + Send>;
 
 /// Everything that one call of `runner` is to do.
 #[derive(Debug)]
@@ -83,34 +93,6 @@ struct CommandPlan {
     programs: Vec<ProgramDefinition>,
 }
 
-/// Journal settings.
-#[derive(Clone, Debug)]
-pub(crate) struct JournalPlan {
-    pub(crate) path: PathBuf,
-    pub(crate) resume: bool,
-    pub(crate) retry_failed: bool,
-    pub(crate) fsync: Fsync,
-}
-
-/// Settings of a pool of processes.
-#[derive(Debug)]
-struct PoolPlan {
-    batch: pool::BatchSize,
-    codec: CodecKind,
-    transport: pool::Transport,
-    timeout: Option<Duration>,
-    kill_after: Duration,
-    retries: u32,
-    timeout_retries: u32,
-    max_memory: Option<u64>,
-    max_rss: Option<u64>,
-    recycle_rss: Option<u64>,
-    max_jobs_per_worker: Option<NonZeroU64>,
-    pin: bool,
-    nice: i32,
-    worker_bin: Option<PathBuf>,
-}
-
 impl Plan {
     /// Plan of `runner` without a subcommand.
     pub(crate) fn new(arguments: Arguments) -> Result<Plan, UsageError> {
@@ -118,7 +100,7 @@ impl Plan {
         if let Some(command) = jobs.first().and_then(|job| args::command_named(job)) {
             return Err(UsageError::OptionsBeforeCommand(command));
         }
-        let defined = Defined::by_options(&define, &run)?;
+        let defined = DefinedOps::by_options(&define, &run)?;
         let default_op = run.op.as_deref().map(|name| defined.op(name)).transpose()?;
         let parse_options =
             ParseOptions { defined: defined.ops, ..ParseOptions::new(default_op, run.max_digits) };
@@ -129,7 +111,7 @@ impl Plan {
 
     /// Plan of `runner each`.
     pub(crate) fn each(arguments: EachArguments) -> Result<Plan, UsageError> {
-        let defined = Defined::by_each(&arguments)?;
+        let defined = DefinedOps::by_each(&arguments)?;
         let EachArguments { files, records, run, .. } = arguments;
         let op = defined.ops.first();
         let parse_options =
@@ -170,7 +152,7 @@ impl Plan {
         let workers = match (&cluster, executor) {
             (Some(_), _) => CLUSTER_WORKERS,
             (None, ExecutorKind::Serial) => 1,
-            _ => arguments.workers.map_or_else(|| available_cores().min(pool::MAX_WORKERS), usize::from),
+            _ => arguments.workers.map_or_else(|| available_cores().min(MAX_WORKERS), usize::from),
         };
         Ok(Plan {
             inputs,
@@ -212,11 +194,6 @@ impl Plan {
         worker.into_iter().chain(cluster.unwrap_or_default()).collect()
     }
 
-    /// Returns the function that connects to the cluster, if the jobs run on one.
-    pub(crate) fn connector(&self) -> Option<Connect> {
-        self.cluster.as_ref().map(|cluster| cluster.connecting(self))
-    }
-
     /// Creates the local executor. `observer` applies to processes only.
     pub(crate) fn make_executor(
         &self,
@@ -228,12 +205,6 @@ impl Plan {
             ExecutorKind::Threads => Ok(Arc::new(ThreadPool::new(self.workers, limits))),
             ExecutorKind::Processes => Ok(Arc::new(self.make_processes(self.workers, observer)?)),
         }
-    }
-
-    /// Time limit of jobs without a `timeout` field.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn time_limit_of_jobs(&self) -> Option<Duration> {
-        self.pool.timeout
     }
 
     /// Programs of user-defined ops that run on this machine.
@@ -271,42 +242,7 @@ impl Plan {
         workers: usize,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<ProcessPool<Builtin>, BuildError> {
-        let plan = &self.pool;
-        let mut builder = ProcessPool::builder_with(self.limits.clone())
-            .workers(workers)
-            .batch_size(plan.batch)
-            .codec(plan.codec)
-            .transport(plan.transport)
-            .grace_period(plan.kill_after)
-            .retries(plan.retries)
-            .timeout_retries(plan.timeout_retries)
-            .pin(plan.pin)
-            .nice(plan.nice);
-        if let Some(limit) = plan.timeout {
-            builder = builder.time_limit(limit);
-        }
-        if let Some(bytes) = plan.max_memory {
-            builder = builder.max_memory(bytes);
-        }
-        if let Some(bytes) = plan.max_rss {
-            builder = builder.max_rss(bytes);
-        }
-        if let Some(bytes) = plan.recycle_rss {
-            builder = builder.recycle_rss(bytes);
-        }
-        if let Some(jobs) = plan.max_jobs_per_worker {
-            builder = builder.max_jobs_per_worker(jobs);
-        }
-        if let Some(program) = &plan.worker_bin {
-            builder = builder.worker_program(program);
-        }
-        for secret in ops::SECRETS {
-            builder = builder.env_remove(secret);
-        }
-        if let Some(observer) = observer {
-            builder = builder.observer(observer);
-        }
-        let pool = builder.build()?;
+        let pool = self.pool.build(self.limits.clone(), workers, observer)?;
         if self.verbose
             && let Some(cause) = pool.transport_fallback()
         {
@@ -338,32 +274,4 @@ fn reject_process_options(arguments: &RunOptions, parse_options: &ParseOptions) 
         return Err(UsageError::NeedsProcesses(option));
     }
     Ok(())
-}
-
-impl PoolPlan {
-    fn new(arguments: &RunOptions) -> PoolPlan {
-        PoolPlan {
-            batch: arguments.batch,
-            codec: arguments.codec.unwrap_or_default(),
-            transport: arguments.transport.map(Into::into).unwrap_or_default(),
-            timeout: arguments.timeout,
-            kill_after: arguments.kill_after,
-            retries: arguments.supervision.retries,
-            timeout_retries: arguments.supervision.timeout_retries,
-            max_memory: arguments.supervision.max_memory.map(|size| size.0),
-            max_rss: arguments.supervision.max_rss.map(|size| size.0),
-            recycle_rss: arguments.supervision.recycle_rss.map(|size| size.0),
-            max_jobs_per_worker: arguments.supervision.max_jobs_per_worker,
-            pin: arguments.supervision.pin,
-            nice: arguments.supervision.nice.unwrap_or(0),
-            worker_bin: arguments.worker_bin.clone(),
-        }
-    }
-}
-
-impl JournalPlan {
-    fn new(arguments: JournalArguments) -> Option<JournalPlan> {
-        let JournalArguments { journal, resume, retry_failed, fsync } = arguments;
-        Some(JournalPlan { path: journal?, resume, retry_failed, fsync: fsync.unwrap_or_default() })
-    }
 }
