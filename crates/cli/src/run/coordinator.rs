@@ -1,14 +1,13 @@
 //! The coordinator: the only code that decides how a run continues and ends.
 
 mod late_outputs;
-mod start;
+mod startup;
+
+pub(super) use startup::begin;
 
 use std::{
     io,
-    sync::{
-        Arc,
-        mpsc::{Receiver, channel},
-    },
+    sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
@@ -18,9 +17,7 @@ use ops::Builtin;
 use pool::Executor;
 use trace::Timeline;
 
-use start::begin;
-
-use super::{connect::StartError, journal_recorder::JournalThread, writer_thread::WriterThread};
+use super::{journal_recorder::JournalThread, writer_thread::WriterThread};
 use crate::{
     args::ExecutorKind,
     error::{self, RunError},
@@ -37,9 +34,6 @@ pub(crate) const GRACE_PERIOD: Duration = Duration::from_secs(2);
 /// Time for the writer to finish after the second signal.
 const WRITER_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Time for the run to end after the second signal, before the process exits regardless of its state.
-const FORCED_EXIT_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Additional time for the executor to end running jobs after the grace period, before they are given up.
 const GIVE_UP_DELAY: Duration = Duration::from_millis(500);
 
@@ -49,22 +43,8 @@ const SIGNAL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Grace period that does not expire: running jobs finish.
 const UNLIMITED_GRACE: Duration = Duration::from_secs(1 << 32);
 
-/// Runs the jobs and prints their results.
-pub(crate) fn run(plan: &Plan) -> ExitStatus {
-    let start = Instant::now();
-    let (events, receiver) = channel();
-    match begin(plan, start, &events, &receiver) {
-        Ok(run) => run.finish(plan, &receiver),
-        Err(StartError::Signalled(signal)) => ExitStatus::Signal(signal),
-        Err(StartError::Failed(error)) => {
-            error::print(&error);
-            error.exit_status()
-        }
-    }
-}
-
 /// A run in progress, as seen by the coordinator.
-struct Coordinator {
+pub(super) struct Coordinator {
     executor: Arc<dyn Executor<Builtin>>,
     buffer: Arc<ReorderBuffer>,
     writer: WriterThread,
@@ -92,7 +72,7 @@ struct Coordinator {
 
 impl Coordinator {
     /// Runs until all records are written, then ends the executor and writes the other outputs.
-    fn finish(mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> ExitStatus {
+    pub(super) fn finish(mut self, plan: &Plan, receiver: &Receiver<RunEvent>) -> ExitStatus {
         let output = self.handle_events(plan, receiver);
         // From here on this thread blocks on readers instead of receiving events.
         suspend_self_only();

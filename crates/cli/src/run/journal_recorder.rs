@@ -20,7 +20,13 @@ use pool::{Resolved, Sink};
 use crate::{
     event::RunEvent,
     output::{RecordBody, ReorderBuffer, cancelled_body, journal_record},
+    parse::Op,
 };
+
+/// Digest of a job's text and op. The op matters because with `--op` the same bare value is a different job.
+pub(super) fn digest(op: Op, text: &[u8]) -> Digest {
+    Digest::of(op.identity(), text)
+}
 
 /// Sink that records outcomes and passes them to the reorder buffer.
 pub(crate) struct JournalRecorder {

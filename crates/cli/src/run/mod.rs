@@ -12,6 +12,7 @@
 //! With `--resume`, [`resume`] compares the jobs with those recorded earlier.
 
 mod connect;
+mod consumer;
 mod coordinator;
 mod journal_recorder;
 mod open_files;
@@ -27,8 +28,31 @@ mod startup_check;
 mod submit;
 mod writer_thread;
 
+use std::{sync::mpsc::channel, time::Instant};
+
+use console::ExitStatus;
+
 #[cfg(feature = "cluster")]
-pub(crate) use coordinator::GRACE_PERIOD;
-pub(crate) use coordinator::run;
-pub(crate) use open_files::Files;
-pub(crate) use reader::{JobConsumer, JobReader, ReadEnd, ReadJob};
+pub(crate) use self::coordinator::GRACE_PERIOD;
+pub(crate) use self::{
+    consumer::{JobConsumer, ReadEnd, ReadJob},
+    open_files::Files,
+    reader::JobReader,
+};
+
+use self::connect::StartError;
+use crate::{error, plan::Plan};
+
+/// Runs the jobs and prints their results.
+pub(crate) fn run(plan: &Plan) -> ExitStatus {
+    let start = Instant::now();
+    let (events, receiver) = channel();
+    match coordinator::begin(plan, start, &events, &receiver) {
+        Ok(run) => run.finish(plan, &receiver),
+        Err(StartError::Signalled(signal)) => ExitStatus::Signal(signal),
+        Err(StartError::Failed(error)) => {
+            error::print(&error);
+            error.exit_status()
+        }
+    }
+}

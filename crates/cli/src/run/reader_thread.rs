@@ -10,8 +10,9 @@ use ops::Builtin;
 use pool::{Executor, Stage};
 
 use super::{
-    JobConsumer, JobReader, ReadEnd,
+    consumer::{JobConsumer, ReadEnd},
     journal_recorder::JournalRecorder,
+    reader::JobReader,
     resume::{JournalCheck, ResumeConsumer},
     submit::JobSubmitter,
 };

@@ -17,7 +17,8 @@ use std::{io, path::Path};
 use journal::{Digest, Recorded};
 
 use super::{
-    JobConsumer, ReadEnd, ReadJob,
+    consumer::{JobConsumer, ReadEnd, ReadJob},
+    journal_recorder::digest,
     spool::{Spool, SpooledJob, SpooledKind},
     submit::JobSubmitter,
 };
@@ -25,14 +26,9 @@ use crate::{
     error::RunError,
     input::Location,
     output::{OutcomeKind, RecordBody, body_from_journal, invalid_body},
-    parse::{Op, ParseOptions, parse},
+    parse::{ParseOptions, parse},
     plan::JournalPlan,
 };
-
-/// Digest of a job's text and op. The op matters because with `--op` the same bare value is a different job.
-pub(super) fn digest(op: Op, text: &[u8]) -> Digest {
-    Digest::of(op.identity(), text)
-}
 
 /// Consumer that compares jobs with a journal, prints recorded results, and submits the other jobs.
 pub(crate) struct ResumeConsumer<'a> {

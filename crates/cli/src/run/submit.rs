@@ -9,7 +9,9 @@ use ops::Builtin;
 use pool::{Executor, JobOptions, Sink, Submitter};
 
 use super::{
-    JobConsumer, ReadEnd, ReadJob, journal_recorder::JournalRecorder, parsed_chunk::LineJob, resume::digest,
+    consumer::{JobConsumer, ReadEnd, ReadJob},
+    journal_recorder::{JournalRecorder, digest},
+    parsed_chunk::LineJob,
     startup_check::StartupCheck,
 };
 use crate::{

@@ -5,7 +5,7 @@ use std::{
         Arc,
         mpsc::{Receiver, Sender},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use console::{
@@ -17,7 +17,7 @@ use ops::Builtin;
 use pool::Executor;
 use trace::Timeline;
 
-use super::{Coordinator, FORCED_EXIT_TIMEOUT};
+use super::Coordinator;
 use crate::{
     error::RunError,
     event::RunEvent,
@@ -26,22 +26,25 @@ use crate::{
     plan::Plan,
     report::Progress,
     run::{
-        JobReader,
         connect::{StartError, make_executor},
         journal_recorder::JournalThread,
         open_files::{Files, RunOutputs},
         open_journal::{OpenedJournal, open_journal},
         parsers::MAX_PARSERS,
         programs::check_programs,
+        reader::JobReader,
         reader_thread::ReaderThread,
         writer_thread::WriterThread,
     },
     thread_timers::ThreadTimers,
 };
 
+/// Time for the run to end after the second signal, before the process exits regardless of its state.
+const FORCED_EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Opens the inputs and outputs, starts the executor and then the threads of the run. Outputs are truncated
 /// only after everything that can be refused has succeeded.
-pub(super) fn begin(
+pub(in crate::run) fn begin(
     plan: &Plan,
     start: Instant,
     events: &Sender<RunEvent>,
