@@ -2,30 +2,37 @@
 //!
 //! [`main`] parses the arguments into a plan, which is plain data, before it opens a file or starts a
 //! process. All messages for users are worded in this crate.
+//!
+//! A module imports only modules of the same row and of rows below it:
+//!
+//! | modules | concern |
+//! |---|---|
+//! | `commands` | subcommands other than `each`, and `--dry-run` |
+//! | `run` | executes a plan |
+//! | `report` | progress, summary and statistics of a run |
+//! | `plan` | the checked arguments as plain data |
+//! | `input`, `files`, `parse`, `output` | the steps of a job in this process |
+//! | `args` | the command line |
+//! | `error`, `event`, `stdout`, `thread_timers`, `units` | types and functions for all of them |
 
-mod advise;
 mod args;
-#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
-mod cluster;
-mod dry_run;
+mod commands;
 mod error;
 mod event;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod input;
-mod measure;
 mod output;
 mod parse;
 mod plan;
 mod report;
 mod run;
-mod signals;
 mod stdout;
 mod thread_timers;
 mod units;
 
-use args::{Command, Packaging};
+use args::Command;
 use console::ExitStatus;
 use coreutils::Front;
 use plan::Plan;
@@ -54,33 +61,18 @@ fn run_command() -> ExitStatus {
     };
     let plan = match arguments.command {
         Some(Command::Each(arguments)) => Plan::each(*arguments),
-        Some(Command::Bench(arguments)) => return measure::measure(arguments),
-        Some(Command::Advise(arguments)) => return advise::advise(arguments),
-        Some(Command::Cluster(command)) => return cluster::carry_out(command),
-        Some(Command::Packaging(packaging)) => return print_packaging(&packaging),
+        Some(Command::Bench(arguments)) => return commands::bench(arguments),
+        Some(Command::Advise(arguments)) => return commands::advise(arguments),
+        Some(Command::Cluster(command)) => return commands::cluster(command),
+        Some(Command::Packaging(packaging)) => return commands::print_packaging(&packaging),
         None => Plan::new(arguments),
     };
     match plan {
-        Ok(plan) if plan.dry_run => dry_run::dry_run(&plan),
+        Ok(plan) if plan.dry_run => commands::dry_run(&plan),
         Ok(plan) => run::run(&plan),
         Err(error) => {
             error::print(&error);
             ExitStatus::Usage
         }
     }
-}
-
-fn print_packaging(packaging: &Packaging) -> ExitStatus {
-    let mut command = args::command();
-    let mut text = Vec::new();
-    match packaging {
-        Packaging::Completions { shell } => {
-            clap_complete::generate(*shell, &mut command, "runner", &mut text);
-        }
-        Packaging::Man => {
-            let rendered = clap_mangen::Man::new(command).render(&mut text);
-            debug_assert!(rendered.is_ok(), "writing to memory cannot fail");
-        }
-    }
-    stdout::print_stdout(&text)
 }

@@ -17,44 +17,44 @@ const LINE_INTERVAL: Duration = Duration::from_secs(1);
 /// A progress bar on a terminal, a line per [`LINE_INTERVAL`] elsewhere, or nothing.
 ///
 /// The measuring thread draws it between two runs, because a thread of its own would disturb the measurement.
-pub(super) enum Bar {
+pub(super) enum BenchProgress {
     Drawn(ProgressBar),
     Lines(Instant),
     Nothing,
 }
 
-impl Bar {
-    pub(super) fn new(plan: &BenchPlan) -> Bar {
+impl BenchProgress {
+    pub(super) fn new(plan: &BenchPlan) -> BenchProgress {
         if !plan.progress.is_wanted(plan.quiet) {
-            Bar::Nothing
+            BenchProgress::Nothing
         } else if io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(style());
-            Bar::Drawn(bar)
+            BenchProgress::Drawn(bar)
         } else {
-            Bar::Lines(Instant::now())
+            BenchProgress::Lines(Instant::now())
         }
     }
 
     /// Shows that `done` of `total` runs are done.
     pub(super) fn show(&mut self, done: u64, total: u64) {
         match self {
-            Bar::Drawn(bar) => {
+            BenchProgress::Drawn(bar) => {
                 bar.set_length(total);
                 bar.set_position(done);
                 screen::show(bar);
             }
-            Bar::Lines(last) if last.elapsed() >= LINE_INTERVAL => {
+            BenchProgress::Lines(last) if last.elapsed() >= LINE_INTERVAL => {
                 *last = Instant::now();
                 warn(&format!("{done}/{total} runs"));
             }
-            Bar::Lines(_) | Bar::Nothing => {}
+            BenchProgress::Lines(_) | BenchProgress::Nothing => {}
         }
     }
 
     /// Removes the bar.
     pub(super) fn finish(&self) {
-        if let Bar::Drawn(bar) = self {
+        if let BenchProgress::Drawn(bar) = self {
             screen::remove(bar);
         }
     }

@@ -12,7 +12,6 @@ use bench::{CostSnapshot, SampleStats, Starts, wait_for_workers};
 use ops::{Builtin, Method};
 use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, Submitter, ThreadPool};
 
-use super::failure;
 use crate::{
     error::RunError,
     input::InputSource,
@@ -43,7 +42,7 @@ pub(super) fn sample(
     starts: &Starts,
 ) -> Result<Option<SampleStats>, RunError> {
     // On a separate pool, because its batch sizes adapt to empty jobs.
-    let empty = of_empty_jobs(&start(plan, starts)?);
+    let empty = cost_of_empty_jobs(&start(plan, starts)?);
     let pool = start(plan, starts)?;
     let (before, done) = (CostSnapshot::of(&pool), Arc::new(RunCount::default()));
     let read = run_sample(plan, sources, &pool, &done)?;
@@ -95,6 +94,14 @@ fn run_sample(
     }
 }
 
+/// Error of an input. Stopping after the sample is not an error.
+fn failure(end: ReadEnd) -> Option<RunError> {
+    match end {
+        ReadEnd::Failed(error) => Some(error),
+        ReadEnd::Closed | ReadEnd::InvalidJob => None,
+    }
+}
+
 /// Submits jobs until the sample is complete.
 struct SampleConsumer {
     submitter: Box<dyn Submitter<Builtin>>,
@@ -131,7 +138,7 @@ impl Sink<Builtin> for RunCount {
 }
 
 /// Costs of nearly empty jobs, in batches of the largest size.
-fn of_empty_jobs(pool: &ProcessPool<Builtin>) -> CostSnapshot {
+fn cost_of_empty_jobs(pool: &ProcessPool<Builtin>) -> CostSnapshot {
     let empty = |count| pool.map((0..count).map(|_| empty_job())).into_iter().count();
     empty(EMPTY_JOBS / 4);
     let before = CostSnapshot::of(pool);
@@ -165,13 +172,13 @@ fn sampled(
         processor_ns: (jobs.workers / each).min(run_ns),
         parent_ns: if long { jobs.parent / each } else { empty.parent / each_empty },
         worker_ns: if long { overhead(jobs) / each } else { overhead(empty) / each_empty },
-        thread_ns: on_threads(plan),
+        thread_ns: thread_cost(plan),
         start_ns: nanos(start),
     }
 }
 
 /// Cost of running a job on a thread of a pool, in nanoseconds.
-fn on_threads(plan: &Plan) -> f64 {
+fn thread_cost(plan: &Plan) -> f64 {
     let threads = ThreadPool::new(plan.workers, plan.limits.clone());
     let start = Instant::now();
     let done = threads.map((0..EMPTY_JOBS / 4).map(|_| empty_job())).into_iter().count();

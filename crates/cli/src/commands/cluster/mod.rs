@@ -15,7 +15,7 @@ use console::ExitStatus;
 use crate::args::{ClusterCommand, QueueCommand};
 
 /// Runs `runner node` or `runner cluster`.
-pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
+pub(crate) fn cluster(command: ClusterCommand) -> ExitStatus {
     match command {
         ClusterCommand::Node(arguments) => node::node(*arguments),
         ClusterCommand::Cluster { command } => match *command {

@@ -1,4 +1,4 @@
-//! Replacement of the module `cluster` in builds without the feature `cluster`. Its subcommands are rejected.
+//! Replacement of `cluster` in builds without the feature `cluster`.
 
 use console::ExitStatus;
 
@@ -7,7 +7,8 @@ use crate::{
     error::{self, UsageError},
 };
 
-pub(crate) fn carry_out(command: ClusterCommand) -> ExitStatus {
+/// Rejects `runner node` and `runner cluster`.
+pub(crate) fn cluster(command: ClusterCommand) -> ExitStatus {
     let (ClusterCommand::Node(IgnoredArguments { words })
     | ClusterCommand::Cluster(IgnoredArguments { words })) = command;
     drop(words);
@@ -31,7 +32,7 @@ mod tests {
             let Some(Command::Cluster(command)) = arguments.command else {
                 panic!("{call:?} was parsed as jobs")
             };
-            assert!(carry_out(command) == ExitStatus::Usage);
+            assert!(cluster(command) == ExitStatus::Usage);
         }
         let node = Arguments::try_parse_from(["runner", "node", "--cluster", "nats://one", "--queue", "q"]);
         assert!(matches!(node.unwrap().command, Some(Command::Cluster(ClusterCommand::Node(_)))));

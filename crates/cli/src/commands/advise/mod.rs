@@ -7,14 +7,13 @@ use console::ExitStatus;
 use pool::available_cores;
 
 use self::{sample::sample, sentence::sentence};
+use super::signals::exit_on_signal;
 use crate::{
     args::{AdviseArguments, Arguments, ClusterOptions, ExecutorKind, RunOptions},
     error::{self, RunError},
     files::Registry,
     input::{InputSource, open_all},
     plan::Plan,
-    run::ReadEnd,
-    signals::exit_on_signal,
     stdout::print_stdout,
 };
 
@@ -65,12 +64,4 @@ fn open(plan: &Plan) -> Result<Vec<InputSource>, RunError> {
     let sources = open_all(&plan.inputs, &mut registry)?;
     registry.add_standard_output()?;
     Ok(sources)
-}
-
-/// Error of an input. Stopping after the sample is not an error.
-fn failure(end: ReadEnd) -> Option<RunError> {
-    match end {
-        ReadEnd::Failed(error) => Some(error),
-        ReadEnd::Closed | ReadEnd::InvalidJob => None,
-    }
 }

@@ -8,14 +8,14 @@ use crate::units::format_ns;
 pub(super) fn sentence(sampled: &SampleStats, advice: &Advice) -> String {
     format!(
         "{}, because {}; from {}.\nrunner {}\n",
-        what(advice),
-        why(sampled, advice),
+        recommendation(advice),
+        reason(sampled, advice),
         basis(sampled),
         options(advice)
     )
 }
 
-fn what(advice: &Advice) -> String {
+fn recommendation(advice: &Advice) -> String {
     match (advice.executor, advice.workers) {
         (ExecutorName::Serial, _) => "Run these jobs one after the other".to_owned(),
         (ExecutorName::Threads, workers) => format!("Run these jobs on {workers} threads"),
@@ -24,7 +24,7 @@ fn what(advice: &Advice) -> String {
     }
 }
 
-fn why(sampled: &SampleStats, advice: &Advice) -> String {
+fn reason(sampled: &SampleStats, advice: &Advice) -> String {
     let (run, cost) = (format_ns(sampled.run_ns), format_ns(sampled.parent_ns + sampled.worker_ns));
     let expected = format!("so expect {:.1} times the speed of one after the other", advice.speedup);
     match advice.reason {

@@ -1,20 +1,20 @@
 //! `runner bench`: measures what worker processes cost on this machine, and prints a report.
 
-mod bar;
 mod outputs;
 mod plan;
+mod progress;
 
 use console::ExitStatus;
 
-use self::{bar::Bar, outputs::ReportOutputs, plan::BenchPlan};
+use self::{outputs::ReportOutputs, plan::BenchPlan, progress::BenchProgress};
+use super::signals::exit_on_signal;
 use crate::{
     args::BenchArguments,
     error::{self, RunError},
-    signals::exit_on_signal,
 };
 
 /// Runs `runner bench`.
-pub(crate) fn measure(arguments: BenchArguments) -> ExitStatus {
+pub(crate) fn bench(arguments: BenchArguments) -> ExitStatus {
     let plan = match BenchPlan::new(arguments) {
         Ok(plan) => plan,
         Err(error) => {
@@ -31,9 +31,9 @@ pub(crate) fn measure(arguments: BenchArguments) -> ExitStatus {
         error::print(&RunError::Thread(error));
         return ExitStatus::Pool;
     }
-    let mut bar = Bar::new(&plan);
-    let measured = bench::measure(&plan.settings, &mut |done, total| bar.show(done, total));
-    bar.finish();
+    let mut progress = BenchProgress::new(&plan);
+    let measured = bench::measure(&plan.settings, &mut |done, total| progress.show(done, total));
+    progress.finish();
     match measured {
         Ok(report) => outputs.write(&report),
         Err(error) => failed_to_measure(&error),
