@@ -135,7 +135,10 @@ mod tests {
         #[test]
         fn inputs_close_to_jobs_uphold_the_properties(
             settings: [u8; 3],
-            text in r#"[\[ ]?(\{?("(op|a|b|n|id|timeout|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,3}\}?[,\n ]?){0,4}\]?"#,
+            text in concat!(
+                r#"[\[ ]?(\{?("(op|a|b|n|id|timeout|argv)":"#,
+                r#"("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,3}\}?[,\n ]?){0,4}\]?"#,
+            ),
         ) {
             check_input(&[&settings[..], text.as_bytes()].concat());
         }

@@ -3,7 +3,7 @@
 //! [`main`] parses the arguments into a plan, which is plain data, before it opens a file or starts a
 //! process. All messages for users are worded in this crate.
 //!
-//! A module imports only modules of the same row and of rows below it:
+//! A module imports only modules of its row and of the rows below it:
 //!
 //! | modules | concern |
 //! |---|---|

@@ -143,8 +143,8 @@ pub(crate) struct NodeArguments {
     #[command(flatten)]
     pub(crate) streams: StreamArguments,
 
-    /// Redeliver a message whose node has been silent for this time; applies to all nodes of the queue [default:
-    /// the queue's setting, or 30]
+    /// Redeliver a message whose node has been silent for this time; applies to all nodes of the queue
+    /// [default: the queue's setting, or 30]
     #[arg(long, value_name = "SECS", value_parser = units::positive_seconds)]
     pub(crate) ack_wait: Option<Duration>,
 

@@ -5,8 +5,8 @@
 //!
 //! 1. A [`Registry`] identifies each file by device and inode. Regular files are opened at once, outputs
 //!    without truncating them. Opening a FIFO or a device may block until its other end is opened, so it is
-//!    deferred to [`InputSource::open`](crate::input::InputSource::open) and [`Output::open`], which the reading or
-//!    writing thread calls when it gets to the file.
+//!    deferred to [`InputSource::open`](crate::input::InputSource::open) and [`Output::open`], which the
+//!    reading or writing thread calls when it gets to the file.
 //! 2. Conflicting uses of one file are rejected. Everything else that can fail, such as locking the journal
 //!    or connecting to the cluster, comes next. If the command ends here, outputs that it created are
 //!    removed.

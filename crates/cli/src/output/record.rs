@@ -192,7 +192,8 @@ pub(crate) fn cancelled_body() -> RecordBody {
 pub(crate) fn outcome_body(outcome: &Outcome<Builtin>) -> RecordBody {
     match outcome {
         Ok(value) if !has_room_for(value.text_bytes()) => failed(&format!(
-            "there is no memory to print a result of {} bytes; set --max-result to reject such results earlier",
+            "there is no memory to print a result of {} bytes; set --max-result to reject such results \
+             earlier",
             value.text_bytes()
         )),
         Ok(value) => {
@@ -322,8 +323,8 @@ mod tests {
         };
         assert_eq!(
             line(&outcome_body(&Ok(Value::Command(Box::new(output)))), None),
-            "{\"id\":7,\"ok\":true,\"result\":{\"exit_code\":0,\"signal\":null,\"stdout\":\"a\\n\",\"stderr\":\"\",\
-             \"truncated\":true}}\n"
+            "{\"id\":7,\"ok\":true,\"result\":{\"exit_code\":0,\"signal\":null,\"stdout\":\"a\\n\",\
+             \"stderr\":\"\",\"truncated\":true}}\n"
         );
     }
 
@@ -332,8 +333,8 @@ mod tests {
         let invalid = invalid_body("no \"n\"", "a.json", Location { line: 3, column: 17 });
         assert_eq!(
             line(&invalid, None),
-            "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"invalid\",\"message\":\"no \\\"n\\\"\",\"file\":\"a.json\",\
-             \"line\":3,\"column\":17}}\n"
+            "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"invalid\",\"message\":\"no \\\"n\\\"\",\
+             \"file\":\"a.json\",\"line\":3,\"column\":17}}\n"
         );
         let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
         assert_eq!(
@@ -346,8 +347,11 @@ mod tests {
                 }),
                 None
             ),
-            "{\"id\":7,\"ok\":false,\"error\":{\"kind\":\"crashed\",\"message\":\"the worker was ended by SIGKILL\",\
-             \"pid\":9,\"signal\":\"SIGKILL\",\"attempts\":3}}\n"
+            concat!(
+                r#"{"id":7,"ok":false,"error":{"kind":"crashed","message":"the worker was ended by "#,
+                r#"SIGKILL","pid":9,"signal":"SIGKILL","attempts":3}}"#,
+                "\n"
+            )
         );
         let last = Death { pid: 9, cause: DeathCause::Exited(0) };
         let crashed = JobError::Crashed { death: last, attempts: 1, earlier: Box::default(), program: None };
@@ -355,7 +359,8 @@ mod tests {
         let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
         let crashed = JobError::Crashed { death: last, attempts: 4, earlier, program: None };
         assert!(line(&failure_body(&crashed), None).contains(
-            "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by SIGKILL, exited with code 3\",\
+            "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by \
+             SIGKILL, exited with code 3\",\
              \"pid\":9,\"exit_code\":0,\"attempts\":4}"
         ));
     }

@@ -222,7 +222,10 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_the_full_parser(
-            text in r#"\{?("(op|a|b|n|id|x)" ?: ?("(gcd|sum|factorize|prime_factors|é|a\\nb)"|-?[0-9]{1,20}|1e9|null) ?,?){0,4}\}? ?"#,
+            text in concat!(
+                r#"\{?("(op|a|b|n|id|x)" ?: ?"#,
+                r#"("(gcd|sum|factorize|prime_factors|é|a\\nb)"|-?[0-9]{1,20}|1e9|null) ?,?){0,4}\}? ?"#,
+            ),
         ) {
             if let Some(read) = parse(text.as_bytes(), &OPTIONS) {
                 prop_assert_eq!(read, job::parse_all(text.as_bytes(), &OPTIONS).expect("it can be read"));

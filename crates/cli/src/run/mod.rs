@@ -1,6 +1,7 @@
 //! Execution of a plan.
 //!
-//! The coordinator alone decides how a run continues and ends. All other threads send it [`RunEvent`](crate::event::RunEvent)s:
+//! The coordinator alone decides how a run continues and ends. All other threads send it
+//! [`RunEvent`](crate::event::RunEvent)s:
 //!
 //! - the [`reader`] thread parses jobs and submits them to the executor;
 //! - the executor's threads pass outcomes to the [reorder buffer](crate::output::ReorderBuffer), or with a

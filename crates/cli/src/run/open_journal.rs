@@ -11,10 +11,11 @@ use crate::{
     plan::{JournalPlan, Plan},
 };
 
-/// A journal ready for appending, and the records of an earlier run.
+/// A journal ready for appending.
 pub(crate) struct OpenedJournal {
     pub(crate) journal: Journal,
-    pub(crate) past: Option<JournalCheck>,
+    /// Check of the input against the records of an earlier run.
+    pub(crate) check: Option<JournalCheck>,
     /// Whether each outcome is recorded separately (`--fsync always`).
     pub(crate) one_at_a_time: bool,
 }
@@ -34,7 +35,7 @@ pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result
     if !plan.resume {
         return Ok(OpenedJournal {
             journal: locked.start(durable).map_err(failed)?,
-            past: None,
+            check: None,
             one_at_a_time,
         });
     }
@@ -42,7 +43,7 @@ pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result
     if recorded.dropped() > 0 && !run.quiet {
         warn(&dropped(&plan.path, recorded.dropped()));
     }
-    Ok(OpenedJournal { journal, past: JournalCheck::new(recorded, plan.clone()), one_at_a_time })
+    Ok(OpenedJournal { journal, check: JournalCheck::new(recorded, plan.clone()), one_at_a_time })
 }
 
 fn dropped(path: &Path, bytes: u64) -> String {

@@ -30,16 +30,16 @@ fn find(program: &OsStr) -> io::Result<()> {
         return is_executable(Path::new(program));
     }
     let path = env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    let mut worst = io::ErrorKind::NotFound;
+    let mut kind = io::ErrorKind::NotFound;
     for folder in env::split_paths(&path) {
         let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
         match is_executable(&folder.join(program)) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => worst = error.kind(),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => kind = error.kind(),
             Err(_) => {}
         }
     }
-    Err(worst.into())
+    Err(kind.into())
 }
 
 fn is_executable(path: &Path) -> io::Result<()> {

@@ -30,7 +30,8 @@ pub(crate) struct ReaderThread {
     pub(crate) buffer: Arc<ReorderBuffer>,
     pub(crate) recorder: Option<Arc<JournalRecorder>>,
     pub(crate) parse_options: ParseOptions,
-    pub(crate) past: Option<JournalCheck>,
+    /// Check of the input against the records of an earlier run.
+    pub(crate) check: Option<JournalCheck>,
 }
 
 impl ReaderThread {
@@ -62,8 +63,8 @@ impl ReaderThread {
         // coordinator closes the executor.
         let (recorder, executor) = (self.recorder.as_ref(), &*self.executor);
         let submitter = JobSubmitter::new(&self.buffer, recorder, executor, (&self.parse_options, events));
-        let mut consumer: Box<dyn JobConsumer + '_> = match self.past {
-            Some(past) => Box::new(ResumeConsumer::new(submitter, self.parse_options, past)),
+        let mut consumer: Box<dyn JobConsumer + '_> = match self.check {
+            Some(check) => Box::new(ResumeConsumer::new(submitter, self.parse_options, check)),
             None => Box::new(submitter),
         };
         match reader.read_all(sources, &mut *consumer) {

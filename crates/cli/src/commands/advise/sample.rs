@@ -63,7 +63,7 @@ pub(super) fn sample(
 }
 
 fn start(plan: &Plan, starts: &Starts) -> Result<ProcessPool<Builtin>, RunError> {
-    let _begun = starts.begin();
+    let _starting = starts.begin();
     let pool = plan.make_processes(1, None).map_err(RunError::Pool)?;
     pool.prestart();
     wait_for_workers(&pool, JOIN_TIMEOUT);

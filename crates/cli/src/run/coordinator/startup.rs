@@ -90,10 +90,10 @@ impl PreparedRun {
         let timers = ThreadTimers::new(plan.parsers.unwrap_or(MAX_PARSERS));
         let failures = FailureReport::new(plan.layout, plan.quiet, plan.verbose);
         let buffer = ReorderBuffer::new(plan.buffer_settings(), failures, timers.clone(), events.clone());
-        let (recorder, past) = match journal {
-            Some(OpenedJournal { journal, past, one_at_a_time }) => {
+        let (recorder, check) = match journal {
+            Some(OpenedJournal { journal, check, one_at_a_time }) => {
                 let recorder = JournalThread::start(&buffer, journal, one_at_a_time, events);
-                (Some(recorder.map_err(RunError::Thread)?), past)
+                (Some(recorder.map_err(RunError::Thread)?), check)
             }
             None => (None, None),
         };
@@ -105,7 +105,7 @@ impl PreparedRun {
             buffer: buffer.clone(),
             recorder: recorder.as_ref().map(|recorder| recorder.recorder.clone()),
             parse_options: plan.parse_options,
-            past,
+            check,
         };
         reader_thread.start(reader, sources, events).map_err(RunError::Thread)?;
         let writer = WriterThread::start(&buffer, results, events).map_err(RunError::Thread)?;
