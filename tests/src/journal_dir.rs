@@ -47,7 +47,7 @@ impl JournalDir {
     /// If the journal is in use or cannot be read.
     #[must_use]
     pub fn recorded(&self) -> BTreeSet<u64> {
-        let locked = journal::Locked::open(&self.journal).expect("cannot open the journal");
+        let locked = journal::LockedFile::open(&self.journal).expect("cannot open the journal");
         let (_, recorded) = locked.resume(false).expect("cannot read the journal");
         recorded.positions().collect()
     }

@@ -161,7 +161,7 @@ fn death_15b_a_death_while_sending_a_result_blocks_no_other_worker() {
 fn two_workers(executor: &pool::ProcessPool<Blob>) -> (u64, u64) {
     executor.prestart();
     wait_until("both workers have completed the handshake", || {
-        executor.worker_stats().iter().filter(|worker| worker.start > Duration::ZERO).count() == 2
+        executor.worker_stats().iter().filter(|worker| worker.start_time > Duration::ZERO).count() == 2
     });
     let pids = live_pids(executor);
     (pids[0], pids[1])

@@ -266,7 +266,7 @@ fn start_processes(candidate: &Candidate) -> Result<ProcessPool<Load>, Error> {
 /// starting is not part of what is measured. Workers that have not started are reported by the first run.
 pub fn wait_for_workers<J: Job>(pool: &ProcessPool<J>, timeout: Duration) {
     let start = Instant::now();
-    let started = || pool.worker_stats().iter().filter(|worker| !worker.start.is_zero()).count();
+    let started = || pool.worker_stats().iter().filter(|worker| !worker.start_time.is_zero()).count();
     while started() < pool.workers() && pool.broken().is_none() && start.elapsed() < timeout {
         thread::sleep(Duration::from_millis(1));
     }

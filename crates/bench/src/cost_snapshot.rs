@@ -33,12 +33,12 @@ impl CostSnapshot {
         let (workers, parent) = (pool.worker_stats(), pool.parent_stats());
         let (mut of_workers, mut of_threads) = (StageTimes::default(), StageTimes::default());
         workers.iter().for_each(|worker| of_workers += &worker.stage_times);
-        parent.lanes.iter().for_each(|lane| of_threads += &lane.stage_times);
+        parent.threads.iter().for_each(|lane| of_threads += &lane.stage_times);
         CostSnapshot {
             jobs: workers.iter().map(|worker| worker.jobs as f64).sum(),
             batches: workers.iter().map(|worker| worker.batches as f64).sum(),
             parent: clock::processor_time().as_nanos() as f64,
-            workers: workers.iter().map(|worker| worker.processor.as_nanos() as f64).sum(),
+            workers: workers.iter().map(|worker| worker.cpu_time.as_nanos() as f64).sum(),
             caller: clock::thread_processor_time().as_nanos() as f64,
             of_callers: nanos(&parent.callers),
             of_threads: nanos(&of_threads),
@@ -59,7 +59,7 @@ impl CostSnapshot {
         parent.iter_mut().zip(self.of_callers).for_each(|(all, callers)| *all += callers);
         // Time that the caller spent outside the pool: it takes items and handles their outputs.
         let in_the_pool: f64 = self.of_callers.iter().sum();
-        parent[Stage::Take as usize] += (self.caller - in_the_pool).max(0.0);
+        parent[Stage::Read as usize] += (self.caller - in_the_pool).max(0.0);
         let of = |side, stage_times: [f64; Stage::COUNT]| {
             Stage::ALL.into_iter().filter(|stage| is_work(*stage)).filter_map(move |stage| {
                 let ns = stage_times[stage as usize] / self.jobs.max(1.0);
@@ -72,7 +72,7 @@ impl CostSnapshot {
 
 /// Returns whether a stage does work, instead of waiting for it.
 fn is_work(stage: Stage) -> bool {
-    !matches!(stage, Stage::Wait | Stage::Poll | Stage::Start | Stage::Leave | Stage::Queue)
+    !matches!(stage, Stage::Wait | Stage::Poll | Stage::Start | Stage::Exit | Stage::Queue)
 }
 
 fn nanos(stage_times: &StageTimes) -> [f64; Stage::COUNT] {

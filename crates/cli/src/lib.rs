@@ -40,7 +40,7 @@ use plan::Plan;
 /// Runs the program. Never returns: the process exits with one of the documented exit codes or by the signal
 /// that stopped the run.
 pub fn main() -> ! {
-    sys::init::leave_init();
+    sys::init::fork_from_init();
     sys::signal::reset_sigchld();
     sys::file_size_signal::ignore();
     pool::enter_if_worker::<ops::Builtin>();

@@ -87,7 +87,7 @@ pub fn watch(
 fn next(signals: &SigSet, until: Option<Instant>) -> Option<Signal> {
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        if let Some(signal) = sys::signal::wait(signals, left) {
+        if let Some(signal) = sys::signal::wait_for(signals, left) {
             return Some(signal);
         }
         if left.is_some_and(|left| left.is_zero()) {

@@ -48,7 +48,7 @@ impl JobRange {
 
     /// Returns the range that contains only this job.
     #[must_use]
-    pub fn one(job: JobId) -> JobRange {
+    pub fn single(job: JobId) -> JobRange {
         JobRange { start: job.0, end: job.0 + 1 }
     }
 

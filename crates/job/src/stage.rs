@@ -14,7 +14,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     /// The parent reads an item of the input.
-    Take,
+    Read,
     /// The parent encodes the job.
     Encode,
     /// The parent sends the batch.
@@ -46,7 +46,7 @@ pub enum Stage {
     /// The process or thread is idle and polls for a short time before it sleeps.
     Poll,
     /// The worker is exiting, or has died and is not reaped yet.
-    Leave,
+    Exit,
 }
 
 impl Stage {
@@ -58,7 +58,7 @@ impl Stage {
     /// ```
     /// use job::Stage;
     ///
-    /// assert_eq!((Stage::STEPS[0], Stage::STEPS[9]), (Stage::Take, Stage::Merge));
+    /// assert_eq!((Stage::STEPS[0], Stage::STEPS[9]), (Stage::Read, Stage::Merge));
     /// ```
     pub const STEPS: [Stage; 10] = match Stage::ALL.first_chunk() {
         Some(steps) => *steps,
@@ -74,7 +74,7 @@ impl Stage {
     /// assert!(Stage::ALL.starts_with(&Stage::STEPS));
     /// ```
     pub const ALL: [Stage; 17] = [
-        Stage::Take,
+        Stage::Read,
         Stage::Encode,
         Stage::Send,
         Stage::Decode,
@@ -90,7 +90,7 @@ impl Stage {
         Stage::Schedule,
         Stage::Wait,
         Stage::Poll,
-        Stage::Leave,
+        Stage::Exit,
     ];
 
     /// Returns the name of the stage, in lower case.
@@ -103,7 +103,7 @@ impl Stage {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Stage::Take => "take",
+            Stage::Read => "take",
             Stage::Encode => "encode",
             Stage::Send => "send",
             Stage::Decode => "decode",
@@ -119,7 +119,7 @@ impl Stage {
             Stage::Schedule => "schedule",
             Stage::Wait => "wait",
             Stage::Poll => "poll",
-            Stage::Leave => "leave",
+            Stage::Exit => "leave",
         }
     }
 }

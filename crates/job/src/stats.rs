@@ -34,15 +34,15 @@ pub struct WorkerStats {
     /// Number of bytes of the batches it has returned.
     pub bytes_in: u64,
     /// Time from the decision to start it until it was ready.
-    pub start: Duration,
+    pub start_time: Duration,
     /// Time spent on decoding and running jobs and on encoding outcomes.
     pub busy: Duration,
     /// Time from the decision to start it until it had exited, or until now.
-    pub life: Duration,
+    pub lifetime: Duration,
     /// Time spent in each stage; zero for a thread, or if time accounting is disabled.
     pub stage_times: StageTimes,
     /// CPU time of its process; zero for a thread.
-    pub processor: Duration,
+    pub cpu_time: Duration,
     /// Long-running programs of this worker.
     pub programs: ProgramStats,
 }
@@ -76,11 +76,11 @@ pub struct ProgramStats {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParentStats {
     /// Threads of the executor.
-    pub lanes: Vec<ThreadStats>,
+    pub threads: Vec<ThreadStats>,
     /// Time that threads of the program spent in the executor.
     pub callers: StageTimes,
     /// Total time that jobs have waited for a worker.
-    pub queued: Duration,
+    pub queue_time: Duration,
 }
 
 /// Time spent by one thread.
@@ -99,7 +99,7 @@ pub struct ThreadStats {
     /// Name of the thread.
     pub name: String,
     /// Time from its start to its end, or until now.
-    pub life: Duration,
+    pub lifetime: Duration,
     /// Time spent in each stage.
     pub stage_times: StageTimes,
 }
@@ -122,11 +122,11 @@ impl WorkerStats {
             batches: 0,
             bytes_out: 0,
             bytes_in: 0,
-            start: Duration::ZERO,
+            start_time: Duration::ZERO,
             busy: Duration::ZERO,
-            life: Duration::ZERO,
+            lifetime: Duration::ZERO,
             stage_times: StageTimes::default(),
-            processor: Duration::ZERO,
+            cpu_time: Duration::ZERO,
             programs: ProgramStats::default(),
         }
     }

@@ -72,7 +72,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Returns a description of what is missing on this machine if that is the cause of the error, so that
     /// the same job may succeed on another one. A node of a cluster then returns its jobs to the queue. The
     /// default is `None`.
-    fn missing_here(error: &Self::Error) -> Option<String> {
+    fn unavailable_reason(error: &Self::Error) -> Option<String> {
         let _ = error;
         None
     }
@@ -83,7 +83,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Returns whether the job has started, or there is nothing to start; then it is not called again for
     /// this job. After `false` it is called again later, and no later job is started before this one. In
     /// either case [`run`](Job::run) is called when it is the job's turn. By default jobs do not start ahead.
-    fn begin(&self, context: &mut Self::Context) -> bool {
+    fn start_ahead(&self, context: &mut Self::Context) -> bool {
         let _ = context;
         false
     }
@@ -144,13 +144,13 @@ pub trait Context: Sized + Send + 'static {
     }
 
     /// Returns whether jobs should be [started](Job::begin) ahead of their turn. Called once per batch.
-    fn begins_ahead(&self) -> bool {
+    fn starts_ahead(&self) -> bool {
         false
     }
 
     /// Discards all jobs that were started ahead and have not run. They will not run in this worker, or only
     /// later.
-    fn give_up_begun(&mut self) {}
+    fn discard_started(&mut self) {}
 
     /// Returns the crash of a process on which the last job depended, if there was one. Called after each
     /// job.

@@ -62,5 +62,5 @@ pub use digest::Digest;
 pub use error::Error;
 pub use journal::Journal;
 pub use layout::Record;
-pub use locked::Locked;
-pub use recorded::Recorded;
+pub use locked::LockedFile;
+pub use recorded::PastRecords;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Error, Journal, Recorded,
+    Error, Journal, PastRecords,
     layout::{FILE_HEADER, FileKind, file_kind},
     reader::Reader,
 };
@@ -21,24 +21,24 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An open and locked file that will be used as a journal. Empty has been written to it.
 #[derive(Debug)]
-pub struct Locked {
+pub struct LockedFile {
     file: File,
     path: PathBuf,
 }
 
-impl Locked {
+impl LockedFile {
     /// Opens a file, creating it if necessary, and locks it; waits up to 500 ms for the lock. The lock is
     /// released at the latest when the process exits.
     ///
     /// # Errors
     /// If it is not a regular file, cannot be opened, or is locked by another process or handle.
-    pub fn open(path: &Path) -> Result<Locked, Error> {
+    pub fn open(path: &Path) -> Result<LockedFile, Error> {
         // Checked before opening, because opening a device may have side effects.
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::NotAFile);
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        Locked::lock(file, path)
+        LockedFile::lock(file, path)
     }
 
     /// Locks a file that is open for reading and writing; waits up to 500 ms for the lock. `path` is the
@@ -46,7 +46,7 @@ impl Locked {
     ///
     /// # Errors
     /// If it is not a regular file, is locked by another process or handle, or has been removed.
-    pub fn lock(file: File, path: &Path) -> Result<Locked, Error> {
+    pub fn lock(file: File, path: &Path) -> Result<LockedFile, Error> {
         if !file.metadata()?.is_file() {
             return Err(Error::NotAFile);
         }
@@ -55,7 +55,7 @@ impl Locked {
         if file.metadata()?.nlink() == 0 {
             return Err(Error::Busy);
         }
-        Ok(Locked { file, path: path.to_owned() })
+        Ok(LockedFile { file, path: path.to_owned() })
     }
 
     /// Starts a new journal. If `durable`, records are on disk when [`append`](Journal::append) returns.
@@ -78,14 +78,14 @@ impl Locked {
     ///
     /// # Errors
     /// If the file is not a journal, has another version, is damaged, or cannot be read.
-    pub fn resume(self, durable: bool) -> Result<(Journal, Recorded), Error> {
+    pub fn resume(self, durable: bool) -> Result<(Journal, PastRecords), Error> {
         let length = self.file.metadata()?.len();
         if durable {
             // The run that wrote it may not have been durable.
             self.file.sync_data()?;
         }
         let file = Arc::new(self.file);
-        let (recorded, end) = Recorded::read(file.clone(), length)?;
+        let (recorded, end) = PastRecords::read(file.clone(), length)?;
         Ok((Journal::new(file, self.path, end, durable), recorded))
     }
 }
@@ -116,7 +116,7 @@ mod tests {
             || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
         let file = open();
         fs::remove_file(&path).unwrap();
-        assert!(matches!(Locked::lock(file, &path), Err(Error::Busy)));
-        assert!(Locked::lock(open(), &path).is_ok());
+        assert!(matches!(LockedFile::lock(file, &path), Err(Error::Busy)));
+        assert!(LockedFile::lock(open(), &path).is_ok());
     }
 }

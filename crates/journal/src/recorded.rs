@@ -11,7 +11,7 @@ use crate::{
 
 /// Records of an earlier run. Keeps the offsets of the records in memory, 16 bytes per record, and reads the
 /// records on demand.
-pub struct Recorded {
+pub struct PastRecords {
     reader: Reader,
     /// Positions and the offsets of their last records, in ascending order.
     index: Vec<(u64, u64)>,
@@ -19,14 +19,14 @@ pub struct Recorded {
     dropped: u64,
 }
 
-impl Recorded {
+impl PastRecords {
     /// Reads a journal; also returns the end of its last complete record.
-    pub(crate) fn read(file: Arc<File>, length: u64) -> Result<(Recorded, u64), Error> {
+    pub(crate) fn read(file: Arc<File>, length: u64) -> Result<(PastRecords, u64), Error> {
         let mut reader = Reader::new(file, length);
         let start = reader.slice(0, length.min(FILE_HEADER as u64))?.unwrap_or_default();
         match file_kind(start) {
             FileKind::Journal => {}
-            FileKind::Empty => return Ok((Recorded { reader, index: Vec::new(), dropped: length }, 0)),
+            FileKind::Empty => return Ok((PastRecords { reader, index: Vec::new(), dropped: length }, 0)),
             FileKind::Foreign => return Err(Error::Foreign),
             FileKind::Version(version) => return Err(Error::Version(version)),
         }
@@ -38,7 +38,7 @@ impl Recorded {
         if is_followed_by_records(&mut reader, offset)? {
             return Err(Error::Corrupt { offset });
         }
-        Ok((Recorded { reader, index: last_by_position(index), dropped: length - offset }, offset))
+        Ok((PastRecords { reader, index: last_by_position(index), dropped: length - offset }, offset))
     }
 
     /// Returns the number of positions that have a record.
@@ -50,7 +50,7 @@ impl Recorded {
     /// Returns the number of bytes after the last complete record: a torn end, which the first append
     /// removes.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub fn torn_bytes(&self) -> u64 {
         self.dropped
     }
 

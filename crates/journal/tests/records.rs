@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use journal::{Digest, Error, Journal, Locked, Record, Recorded};
+use journal::{Digest, Error, Journal, LockedFile, PastRecords, Record};
 use proptest::prelude::*;
 
 /// Position, kind and text of a record.
@@ -30,14 +30,14 @@ fn append(journal: &mut Journal, records: &[Owned]) {
 }
 
 fn start(path: &Path, records: &[Owned]) {
-    append(&mut Locked::open(path).unwrap().start(false).unwrap(), records);
+    append(&mut LockedFile::open(path).unwrap().start(false).unwrap(), records);
 }
 
-fn resume(path: &Path) -> Result<(Journal, Recorded), Error> {
-    Locked::open(path).unwrap().resume(false)
+fn resume(path: &Path) -> Result<(Journal, PastRecords), Error> {
+    LockedFile::open(path).unwrap().resume(false)
 }
 
-fn all(recorded: &mut Recorded) -> Vec<Owned> {
+fn all(recorded: &mut PastRecords) -> Vec<Owned> {
     let positions: Vec<u64> = recorded.positions().collect();
     let read = |position| {
         let record = recorded.find(position).unwrap().unwrap();
@@ -79,7 +79,7 @@ fn journal_truncated_at_any_byte_keeps_the_complete_records() {
         assert_eq!(all(&mut recorded), records[..whole], "cut at {cut}");
         assert_eq!(fs::read(&path).unwrap(), bytes[..cut], "modified by opening");
         let end = ends[..whole].last().copied().unwrap_or(if cut < 16 { 0 } else { 16 });
-        assert_eq!(recorded.dropped(), (cut - end) as u64, "cut at {cut}");
+        assert_eq!(recorded.torn_bytes(), (cut - end) as u64, "cut at {cut}");
         append(&mut journal, &records[whole..]);
         drop((journal, recorded));
         assert_eq!(fs::read(&path).unwrap(), bytes, "appended after a cut at {cut}");
@@ -143,7 +143,7 @@ fn check_changed(path: &Path, bytes: &[u8], changed: &[u8]) -> Result<(), TestCa
         }
         Ok((_, mut recorded)) => {
             prop_assert!(!is_followed, "records are lost");
-            prop_assert_eq!(recorded.dropped(), (changed.len() - starts[before]) as u64);
+            prop_assert_eq!(recorded.torn_bytes(), (changed.len() - starts[before]) as u64);
             prop_assert_eq!(all(&mut recorded), records[..before].to_vec());
         }
         Err(error) => panic!("{error}"),
@@ -228,12 +228,12 @@ fn rejects_other_files_without_modifying_them() {
     ] {
         fs::write(&path, bytes).unwrap();
         assert!(resume(&path).err().as_ref().is_some_and(is_expected), "{bytes:?}");
-        assert!(matches!(Locked::open(&path).unwrap().start(false), Err(Error::NotEmpty)));
+        assert!(matches!(LockedFile::open(&path).unwrap().start(false), Err(Error::NotEmpty)));
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
-    assert!(matches!(Locked::open(dir.path()), Err(Error::NotAFile)));
-    assert!(matches!(Locked::open(Path::new("/dev/null")), Err(Error::NotAFile)));
-    assert!(matches!(Locked::open(&dir.path().join("no/journal")), Err(Error::Io(_))));
+    assert!(matches!(LockedFile::open(dir.path()), Err(Error::NotAFile)));
+    assert!(matches!(LockedFile::open(Path::new("/dev/null")), Err(Error::NotAFile)));
+    assert!(matches!(LockedFile::open(&dir.path().join("no/journal")), Err(Error::Io(_))));
 }
 
 #[test]
@@ -241,12 +241,12 @@ fn start_rejects_a_journal_with_records() {
     let dir = temp_dir();
     let path = dir.path().join("journal");
     sample(&path);
-    assert!(matches!(Locked::open(&path).unwrap().start(true), Err(Error::NotEmpty)));
+    assert!(matches!(LockedFile::open(&path).unwrap().start(true), Err(Error::NotEmpty)));
     // A file with only a header, or a part of it, counts as empty.
     let header = fs::read(&path).unwrap()[..16].to_vec();
     for length in 0..=16 {
         fs::write(&path, &header[..length]).unwrap();
-        append(&mut Locked::open(&path).unwrap().start(true).unwrap(), &[(0, 0, vec![])]);
+        append(&mut LockedFile::open(&path).unwrap().start(true).unwrap(), &[(0, 0, vec![])]);
         assert_eq!(fs::read(&path).unwrap().len(), 16 + 48);
     }
 }
@@ -258,9 +258,9 @@ fn lock_is_held_by_the_journal_and_by_its_earlier_records() {
     sample(&path);
     let (journal, recorded) = resume(&path).unwrap();
     drop(journal);
-    assert!(matches!(Locked::open(&path), Err(Error::Busy)));
+    assert!(matches!(LockedFile::open(&path), Err(Error::Busy)));
     drop(recorded);
-    assert!(Locked::open(&path).is_ok());
+    assert!(LockedFile::open(&path).is_ok());
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn copies_of_this_and_a_longer_journal_in_a_torn_record_are_dropped() {
             fs::write(&path, &bytes[..cut]).unwrap();
             let mut recorded = resume(&path).unwrap().1;
             assert_eq!(all(&mut recorded), records, "cut at {cut}");
-            assert_eq!(recorded.dropped(), (cut - ends[9]) as u64);
+            assert_eq!(recorded.torn_bytes(), (cut - ends[9]) as u64);
         }
         fs::write(&path, &bytes[..ends[9]]).unwrap();
     }

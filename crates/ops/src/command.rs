@@ -13,7 +13,7 @@ use std::{
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use serde::{Deserialize, Serialize};
-use sys::program::{End, Program, is_lack};
+use sys::program::{End, Program, is_resource_shortage};
 
 use self::running::{FinishedCommand, RunningCommand};
 use crate::error::BuiltinError;
@@ -91,8 +91,8 @@ fn start(job: &Command) -> Result<Program, BuiltinError> {
     loop {
         match Program::spawn(job.to_std_command()) {
             Ok(program) => return Ok(program),
-            Err(error) if is_lack(&error) && delay <= MAX_RETRY_DELAY => thread::sleep(delay),
-            Err(error) if is_lack(&error) => {
+            Err(error) if is_resource_shortage(&error) && delay <= MAX_RETRY_DELAY => thread::sleep(delay),
+            Err(error) if is_resource_shortage(&error) => {
                 let reason = format!("out of processes, memory or file descriptors: {error}");
                 return Err(BuiltinError::CommandNotRun { program: job.name(), reason });
             }

@@ -113,12 +113,12 @@ impl job::Context for Context {
         Ok(Context { limits, programs })
     }
 
-    fn begins_ahead(&self) -> bool {
+    fn starts_ahead(&self) -> bool {
         self.programs.are_defined()
     }
 
-    fn give_up_begun(&mut self) {
-        self.programs.give_up_begun();
+    fn discard_started(&mut self) {
+        self.programs.discard_started();
     }
 
     fn crashed(&mut self) -> Option<Crash> {
@@ -137,11 +137,11 @@ impl Job for Builtin {
     type Error = BuiltinError;
     type Context = Context;
 
-    fn missing_here(error: &BuiltinError) -> Option<String> {
+    fn unavailable_reason(error: &BuiltinError) -> Option<String> {
         matches!(error, BuiltinError::OpNotDefined { .. }).then(|| error.to_string())
     }
 
-    fn begin(&self, context: &mut Context) -> bool {
+    fn start_ahead(&self, context: &mut Context) -> bool {
         match self {
             Builtin::Program(ProgramJob { op, request }) => context.programs.begin(op, request),
             // Other jobs do no work before `run`.

@@ -1,6 +1,6 @@
 //! Limit on the length of results.
 
-use sys::memory::has_room;
+use sys::memory::can_allocate;
 
 use crate::{error::BuiltinError, value::Value};
 
@@ -26,7 +26,7 @@ impl ResultLimit {
             return Err(BuiltinError::TooLarge { limit: self.0 });
         }
         let memory = usize::try_from(bytes.saturating_mul(MEMORY_FACTOR)).unwrap_or(usize::MAX);
-        if bytes > UNCHECKED_BYTES && !has_room(memory) {
+        if bytes > UNCHECKED_BYTES && !can_allocate(memory) {
             return Err(BuiltinError::NoMemory { bytes });
         }
         Ok(())

@@ -87,7 +87,7 @@ pub use processes::{
 #[doc(inline)]
 pub use sched::{BatchSize, OnWorkerDeath};
 pub use serial::Serial;
-use serve::is_stray_worker;
+use serve::is_unserved_worker;
 #[doc(inline)]
 pub use serve::{WatchedAllocator, enter_if_worker, is_worker, serve_as_worker};
 pub use stream::{Resolved, Sink, Submitter};

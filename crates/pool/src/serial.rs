@@ -167,7 +167,7 @@ impl<J: Job> SerialShared<J> {
         stats.jobs += 1;
         stats.batches += 1;
         stats.busy += end - start;
-        stats.life = end - self.start;
+        stats.lifetime = end - self.start;
         outcome
     }
 

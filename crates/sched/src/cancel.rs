@@ -17,7 +17,7 @@ impl Sched {
     }
 
     pub(crate) fn killed(&mut self, job: JobId, actions: &mut Vec<Action>) {
-        self.cancelled(JobRange::one(job), actions);
+        self.cancelled(JobRange::single(job), actions);
         let has_job = |worker: &Worker| worker.batches.iter().any(|batch| batch.contains(job));
         let assignee = self.workers.iter().find(|(_, worker)| has_job(worker));
         if let Some((id, _)) = assignee {
@@ -50,7 +50,7 @@ impl Sched {
     /// Returns jobs of a worker to the front of the queue, and cancels those whose kill was requested.
     pub(crate) fn requeue(&mut self, jobs: Vec<JobSpan>, actions: &mut Vec<Action>) {
         self.queue.push_front(jobs);
-        self.jobs.kill_requested().into_iter().for_each(|job| self.cancelled(JobRange::one(job), actions));
+        self.jobs.kill_requested().into_iter().for_each(|job| self.cancelled(JobRange::single(job), actions));
     }
 
     /// Breaks the pool, unless it is being stopped: queued jobs are abandoned, and so are later ones. Jobs in

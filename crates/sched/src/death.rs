@@ -21,7 +21,7 @@ const MAX_IDLE_DEATHS: u32 = 20;
 pub(crate) struct WorkerExit {
     pub(crate) running: Option<(BatchId, u64)>,
     pub(crate) death: Death,
-    pub(crate) memory: bool,
+    pub(crate) out_of_memory: bool,
 }
 
 impl Sched {
@@ -109,7 +109,7 @@ impl Sched {
         actions: &mut Vec<Action>,
     ) -> Option<Duration> {
         if self.jobs.is_kill_requested(job) {
-            self.cancel(JobRange::one(job), actions);
+            self.cancel(JobRange::single(job), actions);
             return None;
         }
         let failed = self.jobs.attempts_of(job);
@@ -122,7 +122,7 @@ impl Sched {
             let death = exit.death;
             failed.note_death(death);
             let (attempts, earlier) = (failed.count(), failed.of_other_causes(Some(death)));
-            if exit.memory || phase == Phase::Killing(KillReason::RssExceeded) {
+            if exit.out_of_memory || phase == Phase::Killing(KillReason::RssExceeded) {
                 // Not retried: it would need as much memory again.
                 Some(Verdict::Memory { death, attempts, earlier })
             } else {
@@ -133,7 +133,7 @@ impl Sched {
         let failures = failed.count();
         self.idle_deaths = 0;
         let Some(verdict) = verdict else { return Some(backoff(failures)) };
-        let jobs = JobRange::one(job);
+        let jobs = JobRange::single(job);
         self.jobs.forget(jobs);
         actions.push(Action::Resolve { jobs, verdict });
         None
@@ -154,7 +154,7 @@ impl Sched {
 /// If it had no memory to receive a batch, it is unknown which of the batch's jobs was too large: then each
 /// of them gets a batch of its own.
 fn remaining_jobs(worker: Worker, exit: WorkerExit, blamed: Option<JobId>) -> impl Iterator<Item = JobSpan> {
-    let is_undecided = exit.memory && blamed.is_none();
+    let is_undecided = exit.out_of_memory && blamed.is_none();
     let isolated = worker.batches.front().filter(|_| is_undecided).map(|in_flight| in_flight.batch);
     worker.batches.into_iter().flat_map(move |in_flight| {
         let isolate = isolated == Some(in_flight.batch);
@@ -184,7 +184,7 @@ fn blamed_job(worker: &Worker, exit: WorkerExit) -> Option<JobId> {
     {
         return Some(job);
     }
-    if exit.memory && exit.running.is_none() {
+    if exit.out_of_memory && exit.running.is_none() {
         return worker.batches.front().filter(|batch| batch.count() == 1)?.first_job();
     }
     let (batch, index) = exit.running?;

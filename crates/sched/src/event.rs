@@ -16,7 +16,7 @@ pub enum Event {
         /// Time limits of those jobs that have one of their own.
         limits: Vec<(JobId, Duration)>,
         /// Whether they must go into one batch that contains no other jobs.
-        together: bool,
+        is_atomic: bool,
     },
     /// A worker has completed its handshake and can be sent batches.
     Ready(WorkerId),
@@ -42,7 +42,7 @@ pub enum Event {
     },
     /// Reply to [`Action::Recall`]: this job is the last one that the worker has started; it starts no later
     /// job of the batches it was recalled from.
-    TakenBack {
+    RecallReply {
         /// The worker.
         worker: WorkerId,
         /// The job's batch.
@@ -51,7 +51,7 @@ pub enum Event {
         index: u64,
     },
     /// The job that a worker is running. Sent before an [`Event::Tick`].
-    Seen {
+    Running {
         /// The worker.
         worker: WorkerId,
         /// The job's batch.
@@ -66,10 +66,10 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
         /// Whether it makes no progress: its process is stopped, or it runs no job and sends nothing.
-        stands: bool,
+        is_stalled: bool,
     },
     /// Resident size of a worker and its descendants.
-    Resident {
+    Rss {
         /// The worker.
         worker: WorkerId,
         /// Size in bytes.
@@ -83,12 +83,12 @@ pub enum Event {
         running: Option<(BatchId, u64)>,
         /// A batch of which the worker had finished more jobs than it had sent outcomes of, and the number of
         /// these outcomes. They were recovered; an [`Action::Deliver`] requests their delivery.
-        kept: Option<(BatchId, u64)>,
+        recovered: Option<(BatchId, u64)>,
         /// Exit status.
         death: Death,
         /// Whether it ran out of memory. For a worker that was running no job, this is set only if it had no
         /// memory to receive its jobs.
-        memory: bool,
+        out_of_memory: bool,
     },
     /// These jobs are cancelled. Jobs in flight are not affected.
     Cancelled(JobRange),
@@ -127,9 +127,9 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartFailure {
     /// The next attempt would fail in the same way.
-    Final,
+    Permanent,
     /// The worker, or something needed to start it, has failed; the next attempt may succeed.
-    Own,
+    Transient,
     /// Another process killed the worker.
     Killed,
 }

@@ -18,9 +18,9 @@ impl Sched {
         let mut actions = Vec::new();
         self.queue_time.add(now, self.queue.total());
         match event {
-            Event::Submitted { jobs, bytes, limits, together } => {
+            Event::Submitted { jobs, bytes, limits, is_atomic } => {
                 self.jobs.add_limits(limits);
-                let grouping = if together { Grouping::Atomic } else { Grouping::Any };
+                let grouping = if is_atomic { Grouping::Atomic } else { Grouping::Any };
                 let span = JobSpan { jobs, mean_bytes: bytes / jobs.count(), grouping };
                 self.submitted(span, &mut actions);
             }
@@ -31,16 +31,18 @@ impl Sched {
                     self.sizing.note(outcomes, busy);
                 }
             }
-            Event::TakenBack { worker, batch, index } => self.taken_back(worker, batch, index, &mut actions),
-            Event::Seen { worker, batch, index, since } => self.seen(worker, batch, index, since),
-            Event::Resident { worker, bytes } => self.resident(worker, bytes, &mut actions),
-            Event::Stalled { worker, stands } => self.stalled(now, worker, stands),
+            Event::RecallReply { worker, batch, index } => {
+                self.taken_back(worker, batch, index, &mut actions)
+            }
+            Event::Running { worker, batch, index, since } => self.seen(worker, batch, index, since),
+            Event::Rss { worker, bytes } => self.resident(worker, bytes, &mut actions),
+            Event::Stalled { worker, is_stalled } => self.stalled(now, worker, is_stalled),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
             Event::TimeSkipped { since } => self.time_skipped(now, since, &mut actions),
-            Event::Died { worker, running, kept, death, memory } => {
-                self.deliver_recovered(worker, kept, &mut actions);
-                self.died(now, worker, WorkerExit { running, death, memory }, &mut actions);
+            Event::Died { worker, running, recovered, death, out_of_memory } => {
+                self.deliver_recovered(worker, recovered, &mut actions);
+                self.died(now, worker, WorkerExit { running, death, out_of_memory }, &mut actions);
             }
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),

@@ -45,6 +45,6 @@ mod workers;
 
 pub use cost::MeanCost;
 pub use event::{Action, Event, StartFailure, Verdict};
-pub use resident::RESIDENT_PERIOD;
+pub use resident::RSS_CHECK_INTERVAL;
 pub use settings::{BatchSize, OnWorkerDeath, Settings};
 pub use state::Sched;

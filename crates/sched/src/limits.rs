@@ -5,7 +5,7 @@ use std::time::Duration;
 use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
-    Action, RESIDENT_PERIOD, Sched,
+    Action, RSS_CHECK_INTERVAL, Sched,
     worker::{KillReason, Phase, Worker},
 };
 
@@ -59,7 +59,7 @@ impl Sched {
     /// size.
     pub(crate) fn check_period(&self) -> Duration {
         let period = self.settings.stall_timeout / 10;
-        if self.limits_resident() { period.min(RESIDENT_PERIOD) } else { period }
+        if self.limits_rss() { period.min(RSS_CHECK_INTERVAL) } else { period }
     }
 
     /// Kills a worker that has been stalled for `stall_timeout`, since no other worker can run its jobs.

@@ -7,12 +7,12 @@ use job::{BatchId, WorkerId};
 use crate::{Action, Sched, worker::KillReason};
 
 /// Interval at which the resident size of workers is measured while it is limited.
-pub const RESIDENT_PERIOD: Duration = Duration::from_millis(50);
+pub const RSS_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Sched {
     /// Returns whether the resident size of workers is limited.
     #[must_use]
-    pub fn limits_resident(&self) -> bool {
+    pub fn limits_rss(&self) -> bool {
         self.settings.max_rss.is_some() || self.settings.recycle_rss.is_some()
     }
 

@@ -39,10 +39,10 @@ impl Starts {
     pub(crate) fn note_failure(&mut self, now: MonotonicInstant, failure: StartFailure) {
         match failure {
             StartFailure::Killed => self.killed += 1,
-            StartFailure::Own | StartFailure::Final => self.failed += 1,
+            StartFailure::Transient | StartFailure::Permanent => self.failed += 1,
         }
         self.next = now + backoff(self.failed + 1);
-        self.are_failing |= failure == StartFailure::Final
+        self.are_failing |= failure == StartFailure::Permanent
             || self.failed >= MAX_FAILED_STARTS
             || self.killed >= MAX_KILLED_STARTS;
     }

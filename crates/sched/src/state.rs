@@ -71,7 +71,7 @@ impl Sched {
 
     /// Returns the total time that jobs have spent in the queue, as of the last event.
     #[must_use]
-    pub fn queued(&self) -> Duration {
+    pub fn queue_time(&self) -> Duration {
         self.queue_time.total()
     }
 
@@ -122,13 +122,13 @@ impl Sched {
 
     /// Returns the estimated number of unresolved jobs at which no worker has to wait for the parent.
     #[must_use]
-    pub fn enough(&self) -> u64 {
+    pub fn target_backlog(&self) -> u64 {
         self.sizing.target_backlog(u64::from(self.settings.max_workers))
     }
 
     /// Returns the number of workers that have jobs.
     #[must_use]
-    pub fn busy(&self) -> usize {
+    pub fn busy_workers(&self) -> usize {
         self.workers.values().filter(|worker| !worker.batches.is_empty()).count()
     }
 
@@ -143,7 +143,7 @@ impl Sched {
     /// Returns the minimum number of jobs for which a batch is worth sending; 0 while the cost is not known
     /// well.
     #[must_use]
-    pub fn least_batch(&self) -> u64 {
+    pub fn min_batch_size(&self) -> u64 {
         self.sizing.min_batch()
     }
 
@@ -157,7 +157,7 @@ impl Sched {
     /// Returns the workers to be observed ([`Seen`](crate::Event::Seen), [`Stalled`](crate::Event::Stalled),
     /// [`Resident`](crate::Event::Resident)) before the next [`Tick`](crate::Event::Tick): those that have
     /// jobs.
-    pub fn watched(&self) -> impl Iterator<Item = WorkerId> {
+    pub fn workers_to_observe(&self) -> impl Iterator<Item = WorkerId> {
         let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.batches.is_empty();
         self.workers.iter().filter(move |(_, worker)| watched(worker)).map(|(id, _)| id)
     }
@@ -165,7 +165,7 @@ impl Sched {
     /// Returns the first batch of this worker whose number matches, and the number of its outcomes returned
     /// so far. Workers publish only a part of the number.
     #[must_use]
-    pub fn batch_of(&self, worker: WorkerId, matches: impl Fn(BatchId) -> bool) -> Option<(BatchId, u64)> {
+    pub fn find_batch(&self, worker: WorkerId, matches: impl Fn(BatchId) -> bool) -> Option<(BatchId, u64)> {
         let batches = &self.workers.get(worker)?.batches;
         let found = batches.iter().find(|in_flight| matches(in_flight.batch))?;
         Some((found.batch, found.returned))

@@ -14,7 +14,7 @@ fn submitted(start: u64, end: u64, limits: Vec<(JobId, Duration)>) -> Event {
         jobs: JobRange::new(start, end).unwrap(),
         bytes: 10 * (end - start),
         limits,
-        together: false,
+        is_atomic: false,
     }
 }
 
@@ -53,7 +53,7 @@ fn losing_all_idle_workers_at_once_does_not_break_the_pool() {
         assert!(
             started(&sched.handle(
                 at(1),
-                Event::Died { worker, running: None, kept: None, death: DEATH, memory: false }
+                Event::Died { worker, running: None, recovered: None, death: DEATH, out_of_memory: false }
             ))
             .is_empty()
         );
@@ -95,9 +95,9 @@ fn short_limit_after_a_long_one_is_enforced() {
         actions.iter().filter_map(at).min()
     };
     assert_eq!(wake(&actions), Some(at(500)));
-    let _ = sched.handle(at(500), Event::Seen { worker, batch: *batch, index: 0, since: at(0) });
+    let _ = sched.handle(at(500), Event::Running { worker, batch: *batch, index: 0, since: at(0) });
     assert_eq!(wake(&sched.handle(at(500), Event::Tick)), Some(at(1000)), "the second job may start now");
-    let _ = sched.handle(at(1600), Event::Seen { worker, batch: *batch, index: 1, since: at(1000) });
+    let _ = sched.handle(at(1600), Event::Running { worker, batch: *batch, index: 1, since: at(1000) });
     assert!(sched.handle(at(1600), Event::Tick).contains(&Action::Terminate(worker)));
 }
 
@@ -118,7 +118,7 @@ fn pauses_extend_limits() {
     let actions = sched.handle(at(0), submitted(1, 2, vec![]));
     let batch =
         actions.iter().find_map(|a| if let Action::Send { batch, .. } = a { Some(*batch) } else { None });
-    let seen = || Event::Seen { worker, batch: batch.unwrap(), index: 0, since: at(0) };
+    let seen = || Event::Running { worker, batch: batch.unwrap(), index: 0, since: at(0) };
     let _ = sched.handle(at(50), Event::Paused);
     let _ = sched.handle(at(1050), Event::Resumed);
     for (millis, due) in [(1090, false), (1110, true)] {
@@ -144,7 +144,7 @@ fn skipped_time_extends_all_limits() {
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
-    let seen = Event::Seen { worker, batch: BatchId(1), index: 0, since: at(0) };
+    let seen = Event::Running { worker, batch: BatchId(1), index: 0, since: at(0) };
     let _ = sched.handle(at(60_400), seen.clone());
     skip(&mut sched, 500, 60_500);
     let _ = sched.handle(at(60_900), seen.clone());
@@ -185,7 +185,7 @@ fn skipped_time_during_a_pause_is_not_counted_twice() {
     assert!(sched.is_paused());
     let _ = sched.handle(at(60_500), Event::Resumed);
     for (millis, due) in [(60_900, false), (61_000, true)] {
-        let seen = Event::Seen { worker: ids[0], batch: BatchId(1), index: 0, since: at(0) };
+        let seen = Event::Running { worker: ids[0], batch: BatchId(1), index: 0, since: at(0) };
         let _ = sched.handle(at(millis), seen);
         assert_eq!(sched.handle(at(millis), Event::Tick).contains(&Action::Terminate(ids[0])), due);
     }
@@ -197,7 +197,7 @@ fn stopped_worker_is_killed_after_the_stall_timeout() {
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     for (second, killed) in [(1, false), (5, false), (10, false), (11, true)] {
-        let _ = sched.handle(at(second * 1000), Event::Stalled { worker, stands: true });
+        let _ = sched.handle(at(second * 1000), Event::Stalled { worker, is_stalled: true });
         let actions = sched.handle(at(second * 1000), Event::Tick);
         assert_eq!(actions.contains(&Action::Kill(worker)), killed, "after {second} s");
     }
@@ -210,7 +210,7 @@ fn worker_that_makes_progress_is_not_killed() {
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
     for second in 1..40 {
         let stands = second % 9 > 0;
-        let _ = sched.handle(at(second * 1000), Event::Stalled { worker, stands });
+        let _ = sched.handle(at(second * 1000), Event::Stalled { worker, is_stalled: stands });
         assert!(!sched.handle(at(second * 1000), Event::Tick).contains(&Action::Kill(worker)));
     }
 }
@@ -226,9 +226,9 @@ fn two_jobs_of_one_worker_can_be_killed() {
     let _ = sched.handle(at(0), submitted(1, 4, vec![]));
     assert_eq!(sched.handle(at(1), Event::Killed(JobId(1))), [Action::Kill(worker)]);
     let _ = sched.handle(at(1), Event::Killed(JobId(3)));
-    let death = Event::Died { worker, running: None, kept: None, death: DEATH, memory: false };
+    let death = Event::Died { worker, running: None, recovered: None, death: DEATH, out_of_memory: false };
     let actions = sched.handle(at(2), death);
-    let cancelled = |job| Action::Resolve { jobs: JobRange::one(JobId(job)), verdict: Verdict::Cancelled };
+    let cancelled = |job| Action::Resolve { jobs: JobRange::single(JobId(job)), verdict: Verdict::Cancelled };
     assert!(actions.contains(&cancelled(1)) && actions.contains(&cancelled(3)), "{actions:?}");
     assert_eq!(sched.pending(), 1, "the second job is still pending");
 }
@@ -239,7 +239,7 @@ fn observation_is_used_for_one_tick_only() {
     let (mut sched, ids) = with_idle(1, &settings);
     let worker = ids[0];
     let _ = sched.handle(at(0), submitted(1, 2, vec![]));
-    let _ = sched.handle(at(50), Event::Seen { worker, batch: BatchId(1), index: 0, since: at(0) });
+    let _ = sched.handle(at(50), Event::Running { worker, batch: BatchId(1), index: 0, since: at(0) });
     let _ = sched.handle(at(50), Event::Tick);
     // The worker no longer publishes a job: its outcome is on the way.
     assert!(!sched.handle(at(150), Event::Tick).contains(&Action::Terminate(worker)));
@@ -259,8 +259,10 @@ fn protocol_error_breaks_a_pool_with_on_worker_death_break() {
         busy: Duration::from_secs(1),
     };
     assert_eq!(sched.handle(at(2), foreign), [Action::Kill(worker)]);
-    let actions =
-        sched.handle(at(3), Event::Died { worker, running: None, kept: None, death: DEATH, memory: false });
+    let actions = sched.handle(
+        at(3),
+        Event::Died { worker, running: None, recovered: None, death: DEATH, out_of_memory: false },
+    );
     assert!(sched.is_broken() && started(&actions).is_empty());
 }
 
@@ -311,13 +313,13 @@ fn jobs_taken_back_from_a_recalled_worker_go_to_others_at_once() {
     let [(slow, batch, 40)] = sent[..] else { panic!("expected a single batch: {sent:?}") };
     let _ = sched.handle(at(6), Event::Tick);
     // The worker is running the third of the 40 jobs.
-    let back = sends(&sched.handle(at(6), Event::TakenBack { worker: slow, batch, index: 2 }));
+    let back = sends(&sched.handle(at(6), Event::RecallReply { worker: slow, batch, index: 2 }));
     let other = ids.into_iter().find(|&id| id != slow).unwrap();
     assert!(back.iter().all(|&(worker, ..)| worker == other), "{back:?}");
     assert!(!back.is_empty());
     assert_eq!(sched.pending(), 40);
     // A second reply to the same recall has no effect.
-    assert!(sched.handle(at(6), Event::TakenBack { worker: slow, batch, index: 2 }).is_empty());
+    assert!(sched.handle(at(6), Event::RecallReply { worker: slow, batch, index: 2 }).is_empty());
     let ended = sched.handle(at(20), returned(slow, batch, 3, Duration::from_millis(14)));
     assert!(ended.contains(&Action::Deliver(vec![JobRange::new(next, next + 3).unwrap()])), "{ended:?}");
     assert_eq!(sched.pending(), 37);
@@ -347,16 +349,16 @@ fn worker_over_max_rss_is_killed_and_its_job_not_retried() {
         Action::Send { batch, .. } => Some(*batch),
         _ => None,
     });
-    assert!(sched.handle(at(2), Event::Resident { worker, bytes: 1000 }).is_empty());
-    assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).contains(&Action::Kill(worker)));
+    assert!(sched.handle(at(2), Event::Rss { worker, bytes: 1000 }).is_empty());
+    assert!(sched.handle(at(3), Event::Rss { worker, bytes: 1001 }).contains(&Action::Kill(worker)));
     let running = batch.map(|batch| (batch, 0));
-    let died = Event::Died { worker, running, kept: None, death: DEATH, memory: false };
+    let died = Event::Died { worker, running, recovered: None, death: DEATH, out_of_memory: false };
     let resolved = sched.handle(at(4), died).into_iter().find_map(|action| match action {
         Action::Resolve { jobs, verdict } => Some((jobs, verdict)),
         _ => None,
     });
     let Some((jobs, Verdict::Memory { attempts: 1, .. })) = resolved else { panic!("{resolved:?}") };
-    assert_eq!((jobs, sched.pending()), (JobRange::one(JobId(1)), 1), "the other job is still pending");
+    assert_eq!((jobs, sched.pending()), (JobRange::single(JobId(1)), 1), "the other job is still pending");
 }
 
 #[test]
@@ -373,9 +375,9 @@ fn worker_over_recycle_rss_is_recalled_and_replaced() {
     else {
         panic!("{sent:?}")
     };
-    let actions = sched.handle(at(2), Event::Resident { worker, bytes: 1001 });
+    let actions = sched.handle(at(2), Event::Rss { worker, bytes: 1001 });
     assert!(actions.iter().any(|action| matches!(action, Action::Recall { .. })), "{actions:?}");
-    assert!(sched.handle(at(3), Event::Resident { worker, bytes: 1001 }).is_empty(), "recalled twice");
+    assert!(sched.handle(at(3), Event::Rss { worker, bytes: 1001 }).is_empty(), "recalled twice");
     let busy = Duration::from_millis(1);
     let returned = Event::Returned { worker, batch: *batch, outcomes: 1, last: true, busy };
     let actions = sched.handle(at(4), returned);

@@ -42,10 +42,10 @@ fn second_job_reuses_the_idle_worker_of_the_first() {
     let mut sched = Sched::new(Settings { max_workers: 4, ..Settings::default() });
     let (now, worker) = (MonotonicInstant(0), WorkerId { slot: 0, generation: 0 });
     let submit = |n| Event::Submitted {
-        jobs: JobRange::one(JobId(n)),
+        jobs: JobRange::single(JobId(n)),
         bytes: 10,
         limits: Vec::new(),
-        together: false,
+        is_atomic: false,
     };
     assert_eq!(sched.handle(now, submit(0))[0], Action::Start(worker));
     let sends = |actions: Vec<Action>| {
@@ -59,6 +59,6 @@ fn second_job_reuses_the_idle_worker_of_the_first() {
         last: true,
         busy: Duration::from_micros(1),
     };
-    assert_eq!(sched.handle(now, back), [Action::Deliver(vec![JobRange::one(JobId(0))])]);
+    assert_eq!(sched.handle(now, back), [Action::Deliver(vec![JobRange::single(JobId(0))])]);
     assert!(sends(sched.handle(now, submit(1))));
 }

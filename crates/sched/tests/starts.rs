@@ -54,7 +54,7 @@ impl World {
             match action {
                 Action::Start(id) => self.start(id),
                 // A worker that does not respond still dies at once.
-                Action::Kill(id) => self.will_fail(id, StartFailure::Own, Duration::from_millis(1)),
+                Action::Kill(id) => self.will_fail(id, StartFailure::Transient, Duration::from_millis(1)),
                 Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
                 Action::Resolve { jobs, verdict: Verdict::Abandoned } => self.abandoned += jobs.count(),
                 _ => {}
@@ -80,7 +80,7 @@ impl World {
 
     fn submit(&mut self, jobs: Range<u64>) {
         let jobs = JobRange::new(jobs.start, jobs.end).unwrap();
-        self.handle(Event::Submitted { jobs, bytes: jobs.count(), limits: Vec::new(), together: false });
+        self.handle(Event::Submitted { jobs, bytes: jobs.count(), limits: Vec::new(), is_atomic: false });
     }
 
     /// Advances the time until the pool is broken or nothing more is due before `end`.
@@ -129,8 +129,8 @@ fn workers_that_fail_alternately_break_the_pool() {
     for workers in [2, 3, 4] {
         for (start, takes) in [
             (Start::Silent, START_LIMIT),
-            (Start::Fails(StartFailure::Own, START_LIMIT * 2), START_LIMIT * 2),
-            (Start::Fails(StartFailure::Final, START_LIMIT / 2), START_LIMIT / 2),
+            (Start::Fails(StartFailure::Transient, START_LIMIT * 2), START_LIMIT * 2),
+            (Start::Fails(StartFailure::Permanent, START_LIMIT / 2), START_LIMIT / 2),
         ] {
             let mut world = World::new(workers, vec![start]);
             let turn = takes / workers;
@@ -158,15 +158,15 @@ fn workers_that_are_killed_while_starting_break_the_pool() {
 #[test]
 fn first_workers_may_become_ready_after_others_have_failed() {
     // Five cannot be started, for example because of a descriptor limit; the others only take longer.
-    let mut plan = vec![Start::Fails(StartFailure::Own, Duration::from_millis(1)); FAILED_STARTS];
+    let mut plan = vec![Start::Fails(StartFailure::Transient, Duration::from_millis(1)); FAILED_STARTS];
     plan.extend(vec![Start::Ready(Duration::from_secs(1)); 3]);
-    plan.push(Start::Fails(StartFailure::Own, Duration::from_millis(1)));
+    plan.push(Start::Fails(StartFailure::Transient, Duration::from_millis(1)));
     let mut world = World::new(8, plan);
     world.submit(0..1000);
     world.run_until(end());
     assert!(!world.sched.is_broken());
     assert_eq!(
-        (world.sched.busy(), world.abandoned),
+        (world.sched.busy_workers(), world.abandoned),
         (3, 0),
         "the pool goes on with the workers that can be started"
     );
@@ -180,7 +180,7 @@ fn pool_breaks_if_its_last_worker_dies_and_none_can_be_started() {
     assert!(!world.sched.is_broken(), "one worker is ready");
     let worker = WorkerId { slot: 0, generation: 0 };
     let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
-    world.handle(Event::Died { worker, running: None, kept: None, death, memory: false });
+    world.handle(Event::Died { worker, running: None, recovered: None, death, out_of_memory: false });
     let lost_at = world.now;
     world.run_until(end());
     assert!(world.sched.is_broken(), "{} starts", world.starts);

@@ -40,7 +40,7 @@ pub fn is_worker() -> bool {
 /// Returns true if this process was started as a worker but does not serve: its `main` does not begin with
 /// [`enter_if_worker`] for the type of job that the worker was started for.
 #[must_use]
-pub fn is_stray_worker() -> bool {
+pub fn is_unserved_worker() -> bool {
     is_worker() && !IS_SERVING.load(Ordering::Relaxed)
 }
 
@@ -142,14 +142,14 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     let page: &'static SharedPage = Box::leak(Box::new(role.open_page()?));
     sys::program::die_with_guards();
     shared_page::set_current(page);
-    let mut link = forks::close_on_fork(page.door().as_fd(), || join(role.rendezvous(), page))??;
+    let mut link = forks::close_on_fork(page.doorbell().as_fd(), || join(role.rendezvous(), page))??;
     let mut inbox = wire::Inbox::new(link.receiver);
-    let agreed = handshake::<J>(&mut inbox, &*link.sender, page.lane()).map_err(io::Error::other)?;
+    let agreed = handshake::<J>(&mut inbox, &*link.sender, page.timer()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = agreed else {
         return Err(io::ErrorKind::Other.into());
     };
     if terms.transport == Transport::Rings {
-        forks::close_only_on_fork(page.door().as_fd());
+        forks::close_only_on_fork(page.doorbell().as_fd());
         link = ring::worker_link(page);
         inbox = wire::Inbox::new(link.receiver);
     }
@@ -157,7 +157,7 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     if !work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)? {
         return Err(io::ErrorKind::Other.into());
     }
-    page.lane().enter(Stage::Leave);
+    page.timer().enter(Stage::Exit);
     send_report::<J>(sender, terms.codec, context);
     Ok(())
 }

@@ -12,7 +12,7 @@ mod run;
 mod sampler;
 mod work;
 
-pub use entry::{enter_if_worker, is_stray_worker, is_worker, serve_as_worker};
+pub use entry::{enter_if_worker, is_unserved_worker, is_worker, serve_as_worker};
 pub use sys::memory::WatchedAllocator;
 
 pub use handshake::{Terms, handshake, send_report};

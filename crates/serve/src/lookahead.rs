@@ -25,7 +25,7 @@ pub(crate) struct Lookahead<'a, J> {
 impl<'a, J: Job> Lookahead<'a, J> {
     /// Creates the lookahead of a batch, before its first job.
     pub(crate) fn of(batch: &JobsView<'a>, context: &J::Context, page: &'a SharedPage) -> Lookahead<'a, J> {
-        let payloads = context.begins_ahead().then(|| Box::new(batch.payloads()) as Box<_>);
+        let payloads = context.starts_ahead().then(|| Box::new(batch.payloads()) as Box<_>);
         Lookahead { payloads, begun: VecDeque::new(), next: None, page, batch: batch.batch, decoded: 0 }
     }
 
@@ -63,7 +63,7 @@ impl<'a, J: Job> Lookahead<'a, J> {
             if !self.page.may_run(self.batch) {
                 return;
             }
-            if !catch_panic(|| job.begin(context)).unwrap_or(false) {
+            if !catch_panic(|| job.start_ahead(context)).unwrap_or(false) {
                 return;
             }
             self.begun.extend(self.next.take());
@@ -73,7 +73,7 @@ impl<'a, J: Job> Lookahead<'a, J> {
     /// Gives up the jobs that have begun: they will not run.
     pub(crate) fn give_up(self, context: &mut J::Context) {
         if !self.begun.is_empty() {
-            context.give_up_begun();
+            context.discard_started();
         }
     }
 }

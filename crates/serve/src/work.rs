@@ -31,7 +31,7 @@ pub fn work<J: Job>(
     context: &mut J::Context,
     page: &SharedPage,
 ) -> Result<bool, Closed> {
-    let timer = page.lane();
+    let timer = page.timer();
     let (mut sampler, poller) = (Sampler::default(), Poller::new());
     loop {
         timer.enter(Stage::Poll);
@@ -79,12 +79,12 @@ fn run_batch<J: Job>(
     let BatchContext { terms: Terms { codec, max_outcome, .. }, context, page, sender, sampler } =
         batch_context;
     let mut timing = Timing::begin();
-    page.lane().enter_at(Stage::Work, timing.began);
+    page.timer().enter_at(Stage::Work, timing.began);
     let mut outcomes = OutcomesWriter::with_limit(batch.batch, max_outcome);
     page.clear_saved(0);
     let mut lookahead = Lookahead::<J>::of(batch, context, page);
     for (index, payload) in (0..).zip(batch.payloads()) {
-        page.enter(batch.batch, index, batch.flags.starts.then(clock::now));
+        page.begin_job(batch.batch, index, batch.flags.starts.then(clock::now));
         // A job that has begun ahead cannot be given to another worker, so it runs despite a recall.
         if !page.may_run(batch.batch) && (page.is_halted() || !lookahead.has_begun()) {
             page.withdraw_job(batch.batch, index);
@@ -92,7 +92,7 @@ fn run_batch<J: Job>(
             break;
         }
         let before = outcomes.bytes();
-        let sample = sampler.next().then_some(page.lane());
+        let sample = sampler.next().then_some(page.timer());
         let input = lookahead.next(codec, context).map_or(Input::Encoded(payload), Input::Decoded);
         run_job(input, codec, context, &mut outcomes, sample);
         if let Some(crash) = context.crashed() {
@@ -107,21 +107,21 @@ fn run_batch<J: Job>(
         if !saved && !last {
             let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(batch.batch, max_outcome));
             let (began, busy) = timing.message();
-            page.lane().enter_at(Stage::Return, timing.began);
+            page.timer().enter_at(Stage::Return, timing.began);
             send(sender, full.finish(began, busy, false))?;
             timing = Timing::begin();
-            page.lane().enter_at(Stage::Work, timing.began);
+            page.timer().enter_at(Stage::Work, timing.began);
             page.clear_saved(index + 1);
         }
     }
     let (began, busy) = timing.message();
     sampler.adapt(busy, batch.count);
-    page.lane().note_jobs(batch.count);
-    page.lane().enter_at(Stage::Return, timing.began);
+    page.timer().note_jobs(batch.count);
+    page.timer().enter_at(Stage::Return, timing.began);
     // Sending may take long, too. Until it is done, the last job can still be blamed: a job that has
     // corrupted the link must be charged.
     if batch.flags.starts {
-        page.renew(timing.began);
+        page.restart_clock(timing.began);
     }
     send(sender, outcomes.finish(began, busy, true))?;
     page.end_batch();

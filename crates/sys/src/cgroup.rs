@@ -48,13 +48,13 @@ impl Groups {
     /// Returns the directory of this process's group for a controller; `None` if there is no such group, or
     /// if it is not mounted.
     #[must_use]
-    pub fn folder(&self, version: Version, controller: &str) -> Option<PathBuf> {
-        self.folders(version, controller).next()
+    pub fn directory(&self, version: Version, controller: &str) -> Option<PathBuf> {
+        self.directories(version, controller).next()
     }
 
     /// Returns the directories of that group and of its ancestors, innermost first, as far as they are
     /// mounted.
-    pub fn folders(&self, version: Version, controller: &str) -> impl Iterator<Item = PathBuf> {
+    pub fn directories(&self, version: Version, controller: &str) -> impl Iterator<Item = PathBuf> {
         let mounted =
             self.group(version, controller).and_then(|group| self.mount(version, controller, group));
         let within = |(point, below): (PathBuf, PathBuf)| {
@@ -70,8 +70,8 @@ impl Groups {
     pub fn cpu_quota(&self) -> Option<usize> {
         let versions = [Version::One, Version::Two];
         let folders =
-            versions.into_iter().flat_map(|v| self.folders(v, "cpu").map(move |folder| (v, folder)));
-        folders.filter_map(|(version, folder)| quota(version, &folder)).min()
+            versions.into_iter().flat_map(|v| self.directories(v, "cpu").map(move |folder| (v, folder)));
+        folders.filter_map(|(version, directory)| quota(version, &directory)).min()
     }
 
     /// Returns the path of the group within its hierarchy.
@@ -209,9 +209,9 @@ pub(crate) mod tests {
         let tree = Tree::new("docker", "3:cpu:/docker/a1/inner\n0::/docker/a1/inner\n", mounts);
         let below = |path: &str| tree.0.join(path);
         let groups = tree.groups();
-        let folders: Vec<PathBuf> = groups.folders(Version::One, "cpu").collect();
+        let folders: Vec<PathBuf> = groups.directories(Version::One, "cpu").collect();
         assert_eq!(folders, [below("sys/fs/cgroup/cpu/inner"), below("sys/fs/cgroup/cpu/")]);
-        assert_eq!(groups.folder(Version::Two, "memory"), Some(below("sys/fs/cgroup/unified/inner")));
+        assert_eq!(groups.directory(Version::Two, "memory"), Some(below("sys/fs/cgroup/unified/inner")));
         tree.write("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000");
         tree.write("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000");
         assert_eq!(tree.groups().cpu_quota(), Some(2));
@@ -220,7 +220,7 @@ pub(crate) mod tests {
     #[test]
     fn ignores_malformed_files() {
         let tree = Tree::new("nonsense", "nonsense\n0::/x\n:::::\n", "nonsense\n1 2 - cgroup2\n - \n");
-        assert_eq!((tree.groups().cpu_quota(), tree.groups().folder(Version::Two, "cpu")), (None, None));
+        assert_eq!((tree.groups().cpu_quota(), tree.groups().directory(Version::Two, "cpu")), (None, None));
         let tree = Tree::new("zero", "0::/\n", MOUNTS_2);
         for text in ["0 0", "100000 0", "100000", "", "-5 100000", "99999999999999999999 1"] {
             tree.write("sys/fs/cgroup/cpu.max", text);

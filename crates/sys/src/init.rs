@@ -11,7 +11,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 /// that ended the child. Returns at once in any other process, and if the fork fails.
 ///
 /// Must be called before any thread is started.
-pub fn leave_init() {
+pub fn fork_from_init() {
     if process::id() != 1 {
         return;
     }

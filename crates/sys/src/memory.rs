@@ -34,7 +34,7 @@ pub fn limit(bytes: u64) -> io::Result<()> {
 /// decoded by code that aborts the process when an allocation fails. Always true in a worker, whose parent
 /// reports a death caused by a failed allocation.
 #[must_use]
-pub fn has_room(bytes: usize) -> bool {
+pub fn can_allocate(bytes: usize) -> bool {
     let Ok(layout) = Layout::array::<u8>(bytes.max(1)) else { return false };
     if shared_page::current().is_some() {
         return true;
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn has_room_for_small_sizes_only() {
-        assert!(has_room(0) && has_room(1 << 20));
-        assert!(!has_room(isize::MAX as usize) && !has_room(usize::MAX));
+        assert!(can_allocate(0) && can_allocate(1 << 20));
+        assert!(!can_allocate(isize::MAX as usize) && !can_allocate(usize::MAX));
     }
 }

@@ -27,7 +27,7 @@ pub struct OomKills {
 impl OomKills {
     /// Starts counting.
     #[must_use]
-    pub fn watch() -> OomKills {
+    pub fn new() -> OomKills {
         OomKills::of(&Groups::of_this_process())
     }
 
@@ -39,7 +39,7 @@ impl OomKills {
         ];
         let file = files
             .iter()
-            .filter_map(|&(version, name)| Some(groups.folder(version, "memory")?.join(name)))
+            .filter_map(|&(version, name)| Some(groups.directory(version, "memory")?.join(name)))
             .find(|file| file.exists());
         let mut kills = OomKills { file, seen: 0, last_look: MonotonicInstant(0) };
         kills.seen = kills.count();
@@ -47,7 +47,7 @@ impl OomKills {
     }
 
     /// Attributes one of the kills since the last look to a process; returns false if there is none left.
-    pub fn take(&mut self) -> bool {
+    pub fn claim(&mut self) -> bool {
         let more = self.count() > self.seen;
         self.seen += u64::from(more);
         more
@@ -55,7 +55,7 @@ impl OomKills {
 
     /// Reads the count and drops the kills since the last look that were not [taken](OomKills::take); returns
     /// their number. Does nothing and returns 0 if the last look was less than 100 ms ago.
-    pub fn look(&mut self, now: MonotonicInstant) -> u64 {
+    pub fn drop_unclaimed(&mut self, now: MonotonicInstant) -> u64 {
         if now.since(self.last_look) < MIN_INTERVAL {
             return 0;
         }
@@ -92,11 +92,11 @@ mod tests {
         };
         write(3);
         let mut kills = OomKills::of(&tree.groups());
-        assert!(!kills.take());
+        assert!(!kills.claim());
         write(5);
-        assert!(kills.take() && kills.take() && !kills.take());
+        assert!(kills.claim() && kills.claim() && !kills.claim());
         drop(tree);
-        assert!(!kills.take(), "a missing file reports no kills");
+        assert!(!kills.claim(), "a missing file reports no kills");
     }
 
     #[test]
@@ -110,13 +110,13 @@ mod tests {
         };
         write(1);
         let mut kills = OomKills::of(&tree.groups());
-        assert_eq!(kills.look(at(1000)), 0);
+        assert_eq!(kills.drop_unclaimed(at(1000)), 0);
         write(4);
-        assert!(kills.take());
-        assert_eq!(kills.look(at(1050)), 0, "the last look was less than 100 ms ago");
-        assert!(kills.take());
-        assert_eq!(kills.look(at(1200)), 1);
-        assert!(!kills.take() && kills.look(at(1400)) == 0, "each kill is returned once");
+        assert!(kills.claim());
+        assert_eq!(kills.drop_unclaimed(at(1050)), 0, "the last look was less than 100 ms ago");
+        assert!(kills.claim());
+        assert_eq!(kills.drop_unclaimed(at(1200)), 1);
+        assert!(!kills.claim() && kills.drop_unclaimed(at(1400)) == 0, "each kill is returned once");
     }
 
     #[test]
@@ -129,8 +129,8 @@ mod tests {
         write("memory.events", 0);
         let mut kills = OomKills::of(&tree.groups());
         write("memory.events", 2);
-        assert!(!kills.take());
+        assert!(!kills.claim());
         write("memory.events.local", 1);
-        assert!(kills.take());
+        assert!(kills.claim());
     }
 }

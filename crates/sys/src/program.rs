@@ -262,7 +262,7 @@ pub fn inherit_as(command: &mut Command, descriptor: OwnedFd, number: RawFd) -> 
 
 /// Returns true if the error is a lack of processes, memory or descriptors, which may be transient.
 #[must_use]
-pub fn is_lack(error: &io::Error) -> bool {
+pub fn is_resource_shortage(error: &io::Error) -> bool {
     let lacks = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
     error.raw_os_error().is_some_and(|number| lacks.contains(&Errno::from_raw(number)))
 }

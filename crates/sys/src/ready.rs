@@ -7,7 +7,7 @@ use std::{
 
 /// The event to wait for on a descriptor. End of stream and errors count as ready.
 #[derive(Clone, Copy, Debug)]
-pub enum Awaited<'a> {
+pub enum Interest<'a> {
     /// No event: never ready.
     Nothing,
     /// Readable without blocking.
@@ -21,23 +21,23 @@ pub enum Awaited<'a> {
 ///
 /// ```
 /// use std::{io::{self, Write}, os::fd::AsFd, time::Duration};
-/// use sys::ready::{Awaited, wait_ready};
+/// use sys::ready::{Interest, wait_ready};
 ///
 /// let (reader, mut writer) = io::pipe()?;
-/// let both = |timeout| wait_ready([Awaited::Read(reader.as_fd()), Awaited::Nothing], timeout);
+/// let both = |timeout| wait_ready([Interest::Read(reader.as_fd()), Interest::Nothing], timeout);
 /// assert_eq!(both(Some(Duration::ZERO)), [false, false]);
 /// writer.write_all(b"x")?;
 /// assert_eq!(both(None), [true, false]);
 /// # Ok::<(), io::Error>(())
 /// ```
 #[must_use]
-pub fn wait_ready<const N: usize>(awaited: [Awaited<'_>; N], timeout: Option<Duration>) -> [bool; N] {
+pub fn wait_ready<const N: usize>(awaited: [Interest<'_>; N], timeout: Option<Duration>) -> [bool; N] {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let mut fds = awaited.map(|awaited| {
         let (fd, events) = match awaited {
-            Awaited::Nothing => (-1, 0),
-            Awaited::Read(fd) => (fd.as_raw_fd(), libc::POLLIN),
-            Awaited::Write(fd) => (fd.as_raw_fd(), libc::POLLOUT),
+            Interest::Nothing => (-1, 0),
+            Interest::Read(fd) => (fd.as_raw_fd(), libc::POLLIN),
+            Interest::Write(fd) => (fd.as_raw_fd(), libc::POLLOUT),
         };
         libc::pollfd { fd, events, revents: 0 }
     });

@@ -127,7 +127,7 @@ impl SharedPage {
     /// Returns true if a page can be [opened](SharedPage::open) with descriptor `number`. Leaves the
     /// descriptor unchanged.
     #[must_use]
-    pub fn is_at(number: RawFd) -> bool {
+    pub fn is_page_fd(number: RawFd) -> bool {
         // SAFETY: reading descriptor flags touches no memory.
         if number <= libc::STDERR_FILENO || unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
             return false;
@@ -143,7 +143,7 @@ impl SharedPage {
     /// # Errors
     /// The descriptor does not belong to a page, or the page was opened before.
     pub fn adopt(number: RawFd) -> io::Result<SharedPage> {
-        if !SharedPage::is_at(number) {
+        if !SharedPage::is_page_fd(number) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         // SAFETY: a page's descriptor is inherited for this purpose only, so it has no other owner.
@@ -194,7 +194,7 @@ impl SharedPage {
 
     /// Returns this side's end of the doorbell, which wakes the other side.
     #[must_use]
-    pub fn door(&self) -> &Doorbell {
+    pub fn doorbell(&self) -> &Doorbell {
         &self.door
     }
 
@@ -214,12 +214,12 @@ impl SharedPage {
     /// Returns the worker's time per stage.
     #[must_use]
     #[inline]
-    pub fn lane(&self) -> &StageTimer {
+    pub fn timer(&self) -> &StageTimer {
         &self.worker_words().stage_timer
     }
 
     /// Counts a program that the worker has started and reuses for several jobs.
-    pub fn note_program(&self, is_replacement: bool) {
+    pub fn count_program(&self, is_replacement: bool) {
         self.worker_words().programs.fetch_add(1, Ordering::Relaxed);
         self.worker_words().programs_replaced.fetch_add(u32::from(is_replacement), Ordering::Relaxed);
     }

@@ -27,7 +27,7 @@ pub fn name(number: i32) -> String {
 /// Waits for one of `signals`, which must be blocked, for at most `limit`; `None` waits without a limit.
 /// Returns `None` if none has arrived, or if the wait was interrupted, for example by a stop and a continue.
 #[must_use]
-pub fn wait(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
+pub fn wait_for(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
     let limit = limit.map(TimeSpec::from_duration);
     let limit = limit.as_ref().map_or(ptr::null(), |limit| ptr::from_ref(limit.as_ref()));
     // SAFETY: the set and the limit outlive the call, and a null pointer is allowed for the signal's details.

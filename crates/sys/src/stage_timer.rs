@@ -53,14 +53,14 @@ impl StageTimer {
     /// Returns true between [`begin`](StageTimer::begin) and [`end`](StageTimer::end).
     #[must_use]
     #[inline]
-    pub fn counts(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.since.load(Relaxed) != 0
     }
 
     /// Enters a stage now.
     #[inline]
     pub fn enter(&self, stage: Stage) {
-        if self.counts() {
+        if self.is_running() {
             self.enter_at(stage, clock::now());
         }
     }
@@ -93,7 +93,7 @@ impl StageTimer {
 
     /// Stops the timer.
     pub fn end(&self, now: MonotonicInstant) {
-        self.enter_at(Stage::Leave, now);
+        self.enter_at(Stage::Exit, now);
         self.since.store(0, Relaxed);
     }
 
@@ -124,7 +124,7 @@ impl StageTimer {
             let others = self.jobs.load(Relaxed).saturating_sub(u64::from(samples));
             let others = u32::try_from(others).unwrap_or(u32::MAX);
             // Each timed step includes one clock read, which the jobs that were not sampled do not make.
-            let each = |step: Stage| (stage_times[step] / samples).saturating_sub(reading_the_clock());
+            let each = |step: Stage| (stage_times[step] / samples).saturating_sub(clock_read_cost());
             let steps = [Stage::Decode, Stage::EncodeOutcome];
             let whole = each(Stage::Run) + steps.iter().map(|&step| each(step)).sum::<Duration>();
             let times = steps.map(|step| {
@@ -166,7 +166,7 @@ impl TimedThread {
 
     /// Returns the thread's stage timer.
     #[must_use]
-    pub fn lane(&self) -> &StageTimer {
+    pub fn timer(&self) -> &StageTimer {
         &self.timer
     }
 
@@ -181,13 +181,17 @@ impl TimedThread {
     pub fn stats(&self) -> Option<ThreadStats> {
         let now = clock::now();
         let life = self.ended.get().unwrap_or(&now).since(*self.started.get()?);
-        Some(ThreadStats { name: self.name.clone(), life, stage_times: self.timer.stage_times(now) })
+        Some(ThreadStats {
+            name: self.name.clone(),
+            lifetime: life,
+            stage_times: self.timer.stage_times(now),
+        })
     }
 }
 
 /// Returns the cost of reading the clock on this machine, measured once per process.
 #[must_use]
-pub fn reading_the_clock() -> Duration {
+pub fn clock_read_cost() -> Duration {
     static COST: OnceLock<Duration> = OnceLock::new();
     *COST.get_or_init(|| {
         const TIMES: u32 = 64;

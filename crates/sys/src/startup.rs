@@ -31,14 +31,14 @@ pub const ROLE_VARIABLE: &str = "RUNNER_WORKER_ROLE";
 
 /// Role that this process was given at its start.
 #[derive(Debug)]
-pub struct GivenRole {
+pub struct InitialRole {
     /// Value of [`ROLE_VARIABLE`].
     pub value: String,
     /// PID of the parent at the start.
     pub parent: u32,
 }
 
-static ROLE: OnceLock<GivenRole> = OnceLock::new();
+static ROLE: OnceLock<InitialRole> = OnceLock::new();
 
 /// Run by the C library before `main`.
 #[used]
@@ -62,13 +62,13 @@ fn take_role() {
     unsafe { env::remove_var(ROLE_VARIABLE) };
     if let Ok(value) = value.into_string() {
         let parent = getppid().as_raw().cast_unsigned();
-        let _ = ROLE.set(GivenRole { value, parent });
+        let _ = ROLE.set(InitialRole { value, parent });
     }
 }
 
 /// Returns the role from [`ROLE_VARIABLE`] at the start of this process; `None` if the variable was not set.
 #[must_use]
-pub fn given_role() -> Option<&'static GivenRole> {
+pub fn given_role() -> Option<&'static InitialRole> {
     ROLE.get()
 }
 

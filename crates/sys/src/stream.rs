@@ -10,7 +10,7 @@ use std::{
 
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::ready::{Awaited, wait_ready};
+use crate::ready::{Interest, wait_ready};
 
 /// Maximum number of bytes that the kernel writes to a pipe atomically.
 pub const PIPE_BUF: usize = libc::PIPE_BUF;
@@ -24,7 +24,7 @@ impl<T: Read + AsFd> Read for Blocking<T> {
         loop {
             match self.0.read(into) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let _ = wait_ready([Awaited::Read(self.0.as_fd())], None);
+                    let _ = wait_ready([Interest::Read(self.0.as_fd())], None);
                 }
                 result => return result,
             }
@@ -37,7 +37,7 @@ impl<T: Write + AsFd> Write for Blocking<T> {
         loop {
             match self.0.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let _ = wait_ready([Awaited::Write(self.0.as_fd())], None);
+                    let _ = wait_ready([Interest::Write(self.0.as_fd())], None);
                 }
                 result => return result,
             }

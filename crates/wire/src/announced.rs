@@ -39,7 +39,7 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for AnnouncingSen
         PacketSender::send(&self.sender, packet)?;
         full_fence();
         if ringer.must_ring(self.page.replies().reader_asleep.load(Ordering::Relaxed)) {
-            self.page.door().ring();
+            self.page.doorbell().ring();
         }
         Ok(())
     }

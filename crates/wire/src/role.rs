@@ -17,7 +17,7 @@ use std::{
 
 use sys::{
     shared_page::SharedPage,
-    startup::{GivenRole, ROLE_VARIABLE, given_role},
+    startup::{InitialRole, ROLE_VARIABLE, given_role},
 };
 
 /// Role of a worker: the job type that it serves and the name of the rendezvous with its parent.
@@ -69,13 +69,13 @@ impl Role {
         static ROLE: OnceLock<Option<Role>> = OnceLock::new();
         ROLE.get_or_init(|| {
             let role = Role::from_given(given_role()?)?;
-            SharedPage::is_at(role.page).then_some(role)
+            SharedPage::is_page_fd(role.page).then_some(role)
         })
         .as_ref()
     }
 
     /// Returns the given role if it was given by the parent of this process.
-    fn from_given(given: &GivenRole) -> Option<Role> {
+    fn from_given(given: &InitialRole) -> Option<Role> {
         Role::parse(&given.value).filter(|role| role.parent == given.parent)
     }
 
@@ -135,7 +135,7 @@ mod tests {
     fn accepts_roles_from_own_parent_only() {
         let (_page, descriptor) = SharedPage::create().unwrap();
         let (_, value) = Role::new("square", "x", descriptor.as_fd()).variable();
-        let given = |parent| GivenRole { value: value.clone(), parent };
+        let given = |parent| InitialRole { value: value.clone(), parent };
         assert!(Role::from_given(&given(std::process::id())).is_some());
         assert!(Role::from_given(&given(std::os::unix::process::parent_id())).is_none());
         assert!(Role::from_given(&given(0)).is_none());

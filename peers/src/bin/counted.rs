@@ -88,7 +88,7 @@ fn sched(deaths_every: u64) -> Result {
         first = end;
         simulation.handle(
             &mut sched,
-            Event::Submitted { jobs, bytes: 16 * jobs.count(), limits: vec![], together: false },
+            Event::Submitted { jobs, bytes: 16 * jobs.count(), limits: vec![], is_atomic: false },
         );
         simulation.run_events(&mut sched, 3);
     }
@@ -119,7 +119,13 @@ impl Simulation {
                     let busy = Duration::from_nanos(500 * outcomes);
                     self.pending.push_back(if self.batches.is_multiple_of(self.deaths_every) {
                         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
-                        Event::Died { worker, running: Some((batch, 0)), kept: None, death, memory: false }
+                        Event::Died {
+                            worker,
+                            running: Some((batch, 0)),
+                            recovered: None,
+                            death,
+                            out_of_memory: false,
+                        }
                     } else {
                         Event::Returned { worker, batch, outcomes, last: true, busy }
                     });

@@ -78,7 +78,7 @@ fn connect_to_parent(misbehavior: Misbehavior, rendezvous: &str, page: &Arc<Shar
         ExitsImmediately => process::exit(5),
         NeverConnects => hang(),
         RingsDoorbellOnly => {
-            page.door().ring();
+            page.doorbell().ring();
             hang()
         }
         ConnectsWithGarbage | ConnectsWithGarbageAndHangs => {
@@ -88,7 +88,7 @@ fn connect_to_parent(misbehavior: Misbehavior, rendezvous: &str, page: &Arc<Shar
                 .expect("cannot connect to the parent");
             send(socket.as_raw_fd(), &[7; 40], MsgFlags::empty()).expect("the socket is full");
             if misbehavior == ConnectsWithGarbage {
-                page.door().ring();
+                page.doorbell().ring();
                 process::exit(5);
             }
             hang()
@@ -98,7 +98,7 @@ fn connect_to_parent(misbehavior: Misbehavior, rendezvous: &str, page: &Arc<Shar
             let socket = socket.expect("cannot create a socket");
             connect(socket.as_raw_fd(), &UnixAddr::new(rendezvous).expect("not a path"))
                 .expect("cannot connect to the parent");
-            page.door().ring();
+            page.doorbell().ring();
             hang()
         }
         _ => join(rendezvous, page.clone()).expect("cannot connect to the parent"),
@@ -150,7 +150,7 @@ impl Rogue {
                 continue;
             }
             if self.plan.publishes_job {
-                self.page.enter(batch.batch, 0, batch.flags.starts.then(sys::clock::now));
+                self.page.begin_job(batch.batch, 0, batch.flags.starts.then(sys::clock::now));
             }
             if self.plan.misbehavior == Disconnects {
                 drop((inbox, self));
@@ -247,7 +247,7 @@ impl Rogue {
             Undecodable => self.send(outcomes_of_bytes(batch, &[0, 255, 255])),
             OverwritesMemory => {
                 overwrite::shared_memory(self.plan.seed);
-                self.page.door().ring();
+                self.page.doorbell().ring();
                 self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
             AbsurdBusy => self.send(self.answer(batch).finish(sys::clock::now(), u64::MAX, true)),
@@ -262,7 +262,7 @@ impl Rogue {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !is_sent.load(Ordering::Relaxed) {
-                    page.door().ring();
+                    page.doorbell().ring();
                     thread::sleep(Duration::from_millis(1));
                 }
             });

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sys::{
-    ready::{Awaited, wait_ready},
+    ready::{Interest, wait_ready},
     stream::Blocking,
 };
 
@@ -70,7 +70,7 @@ impl Read for InputSource {
 
 impl InputStream for InputSource {
     fn may_wait(&self) -> bool {
-        let is_ready = |fd: BorrowedFd<'_>| wait_ready([Awaited::Read(fd)], Some(Duration::ZERO)) == [true];
+        let is_ready = |fd: BorrowedFd<'_>| wait_ready([Interest::Read(fd)], Some(Duration::ZERO)) == [true];
         !match &self.reader {
             SourceReader::Standard => is_ready(io::stdin().as_fd()),
             SourceReader::File(file) => is_ready(file.as_fd()),

@@ -214,7 +214,7 @@ const MEMORY_FACTOR: u64 = 4;
 
 fn has_room_for(bytes: u64) -> bool {
     bytes <= SHORT_RESULT
-        || usize::try_from(bytes.saturating_mul(MEMORY_FACTOR)).is_ok_and(sys::memory::has_room)
+        || usize::try_from(bytes.saturating_mul(MEMORY_FACTOR)).is_ok_and(sys::memory::can_allocate)
 }
 
 fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {

@@ -103,9 +103,9 @@ impl ReorderBuffer {
     pub(crate) fn enter_all(&self, count: usize, job: Entering<'_>) -> Option<Range<u64>> {
         let mut state = self.state.lock();
         while !state.closed && !state.window.has_room(self.min_jobs, self.limits) {
-            self.timers.reader.lane().enter(Stage::Wait);
+            self.timers.reader.timer().enter(Stage::Wait);
             self.room.wait(&mut state);
-            self.timers.reader.lane().enter(Stage::Take);
+            self.timers.reader.timer().enter(Stage::Read);
         }
         self.enter(&mut state, count, job)
     }
@@ -201,9 +201,9 @@ impl ReorderBuffer {
             if state.is_over() {
                 return None;
             }
-            self.timers.writer.lane().enter(Stage::Wait);
+            self.timers.writer.timer().enter(Stage::Wait);
             self.ready.wait(&mut state);
-            self.timers.writer.lane().enter(Stage::Merge);
+            self.timers.writer.timer().enter(Stage::Merge);
         }
         Some(state.window.take_lines())
     }

@@ -70,9 +70,9 @@ impl Stats {
             batches: worker.batches,
             bytes_out: worker.bytes_out,
             bytes_in: worker.bytes_in,
-            start_s: worker.start.as_secs_f64(),
+            start_s: worker.start_time.as_secs_f64(),
             busy_s: worker.busy.as_secs_f64(),
-            life_s: worker.life.as_secs_f64(),
+            life_s: worker.lifetime.as_secs_f64(),
             stages_s: seconds(&worker.stage_times),
         });
         Stats {
@@ -188,11 +188,11 @@ mod tests {
             batches: count / 3,
             bytes_out: count,
             bytes_in: count,
-            start: time,
+            start_time: time,
             busy: time,
-            life: time,
+            lifetime: time,
             stage_times,
-            processor: time,
+            cpu_time: time,
             programs: ProgramStats { started: 12, replaced: 10, crashed: 3 },
         };
         Stats::new(&Counts::default(), (&[worker], &ParentTimes::default()), time).table()

@@ -17,10 +17,10 @@ pub(crate) struct ParentTimes {
 impl ParentTimes {
     /// Combines the executor's threads with those of the command.
     pub(crate) fn new(executor: ParentStats, command: &ThreadTimers) -> ParentTimes {
-        let ParentStats { lanes: mut threads, callers, queued } = executor;
+        let ParentStats { threads: mut threads, callers, queue_time: queued } = executor;
         if let Some(mut reader) = command.reader.stats() {
             // Only the reader thread calls the executor, so the time of callers is its time.
-            callers.stages().for_each(|(stage, time)| reader.stage_times.shift(Stage::Take, stage, time));
+            callers.stages().for_each(|(stage, time)| reader.stage_times.shift(Stage::Read, stage, time));
             threads.push(reader);
         }
         threads.extend(command.other_stats());
@@ -59,7 +59,7 @@ impl TimeAccounting {
         parent.threads.iter().for_each(|thread| of_parent += &thread.stage_times);
         let threads = parent.threads.iter().map(|thread| ThreadRow {
             name: thread.name.clone(),
-            life_s: thread.life.as_secs_f64(),
+            life_s: thread.lifetime.as_secs_f64(),
             stages_s: seconds(&thread.stage_times),
         });
         TimeAccounting {

@@ -189,7 +189,7 @@ mod tests {
     fn unwritable_journal() -> Journal {
         let file = tempfile::NamedTempFile::new().unwrap();
         let read_only = File::open(file.path()).unwrap();
-        journal::Locked::lock(read_only, file.path()).unwrap().start(false).unwrap()
+        journal::LockedFile::lock(read_only, file.path()).unwrap().start(false).unwrap()
     }
 
     /// Returns a failing journal thread with `jobs` registered jobs, and its events.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use journal::{Journal, Locked};
+use journal::{Journal, LockedFile};
 
 use super::resume::JournalCheck;
 use crate::{
@@ -29,7 +29,7 @@ pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result
         journal::Error::NotEmpty => RunError::JournalNotEmpty { path: plan.path.clone() },
         error => RunError::Journal { path: plan.path.clone(), error },
     };
-    let locked = Locked::lock(file, &plan.path).map_err(failed)?;
+    let locked = LockedFile::lock(file, &plan.path).map_err(failed)?;
     let durable = plan.fsync != Fsync::Never;
     let one_at_a_time = plan.fsync == Fsync::Always;
     if !plan.resume {
@@ -40,8 +40,8 @@ pub(crate) fn open_journal(plan: &JournalPlan, run: &Plan, file: File) -> Result
         });
     }
     let (journal, recorded) = locked.resume(durable).map_err(failed)?;
-    if recorded.dropped() > 0 && !run.quiet {
-        warn(&dropped(&plan.path, recorded.dropped()));
+    if recorded.torn_bytes() > 0 && !run.quiet {
+        warn(&dropped(&plan.path, recorded.torn_bytes()));
     }
     Ok(OpenedJournal { journal, check: JournalCheck::new(recorded, plan.clone()), one_at_a_time })
 }

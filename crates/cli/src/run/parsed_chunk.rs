@@ -72,7 +72,7 @@ impl TextParser {
     /// Parses a text.
     #[inline]
     pub(crate) fn parse(&self, text: &[u8]) -> Result<ParsedJob, ParseError> {
-        if text.len() > SHORT_TEXT && !sys::memory::has_room(text.len().saturating_mul(MEMORY_FACTOR)) {
+        if text.len() > SHORT_TEXT && !sys::memory::can_allocate(text.len().saturating_mul(MEMORY_FACTOR)) {
             return Err(ParseError::new(0, format!("not enough memory for a job of {} bytes", text.len())));
         }
         parse(text, &self.parse_options)

@@ -160,9 +160,9 @@ impl Parsers {
                         queue.store(number, parsed);
                     }
                     None => {
-                        shared.timers.reader.lane().enter(Stage::Wait);
+                        shared.timers.reader.timer().enter(Stage::Wait);
                         shared.parsed.wait(&mut queue);
-                        shared.timers.reader.lane().enter(Stage::Take);
+                        shared.timers.reader.timer().enter(Stage::Read);
                     }
                 },
             }
@@ -226,11 +226,11 @@ impl Shared {
     fn parse_all(&self, number: usize) {
         let timer = self.timers.parsers.get(number);
         if let Some(timer) = timer {
-            timer.begin(Stage::Take);
+            timer.begin(Stage::Read);
         }
         let enter = |stage| {
             if let Some(timer) = timer {
-                timer.lane().enter(stage);
+                timer.timer().enter(stage);
             }
         };
         let _report = ReportPanic(self);
@@ -240,7 +240,7 @@ impl Shared {
                 queue.idle += 1;
                 enter(Stage::Wait);
                 self.waiting.wait(&mut queue);
-                enter(Stage::Take);
+                enter(Stage::Read);
                 queue.idle -= 1;
                 continue;
             };

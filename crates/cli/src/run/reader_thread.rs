@@ -45,7 +45,7 @@ impl ReaderThread {
         let events = events.clone();
         thread::Builder::new().name("runner-intake".into()).spawn(move || {
             let timers = self.buffer.thread_timers().clone();
-            timers.reader.begin(Stage::Take);
+            timers.reader.begin(Stage::Read);
             let result = self.read(reader, sources, &events);
             timers.reader.end();
             let _ = events.send(RunEvent::InputEnded(result));

@@ -14,7 +14,7 @@
 
 use std::{io, path::Path};
 
-use journal::{Digest, Recorded};
+use journal::{Digest, PastRecords};
 
 use super::{
     consumer::{JobConsumer, ReadEnd, ReadJob},
@@ -40,7 +40,7 @@ pub(crate) struct ResumeConsumer<'a> {
 
 /// A check of the input against the journal of an earlier run.
 pub(crate) struct JournalCheck {
-    recorded: Recorded,
+    recorded: PastRecords,
     plan: JournalPlan,
     /// Position of the next job.
     position: u64,
@@ -123,7 +123,7 @@ impl JobConsumer for ResumeConsumer<'_> {
 
 impl JournalCheck {
     /// Creates a check of the input against `recorded`; `None` if that is empty.
-    pub(crate) fn new(recorded: Recorded, plan: JournalPlan) -> Option<JournalCheck> {
+    pub(crate) fn new(recorded: PastRecords, plan: JournalPlan) -> Option<JournalCheck> {
         let folder = plan.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         // In the folder of the journal, which has space for the outcomes of as many jobs.
         let spool = Spool::new(folder.unwrap_or(Path::new(".")));
@@ -176,7 +176,7 @@ impl JournalCheck {
 
 /// Returns the record at a position.
 fn find_record(
-    recorded: &mut Recorded,
+    recorded: &mut PastRecords,
     position: u64,
     plan: &JournalPlan,
 ) -> Result<Option<(Digest, RecordBody)>, ReadEnd> {

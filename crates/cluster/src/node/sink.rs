@@ -61,7 +61,7 @@ impl<J: Job> Sink<J> for MessageSink {
         for Resolved { tag, outcome } in resolved {
             let start = buffer.bytes.len();
             if let Err(JobError::Failed(error)) = &outcome {
-                buffer.missing_here = J::missing_here(error).or(buffer.missing_here.take());
+                buffer.missing_here = J::unavailable_reason(error).or(buffer.missing_here.take());
             }
             if let Err(not_storable) = encode::<J>(&outcome, &mut buffer.bytes) {
                 buffer.not_storable = Some(not_storable);

@@ -9,7 +9,7 @@ use std::{
 
 use sys::{
     program::{End, Program},
-    ready::{Awaited, wait_ready},
+    ready::{Interest, wait_ready},
 };
 
 use super::capture::{Capture, ReadResult, is_temporary};
@@ -75,9 +75,9 @@ impl<'a> RunningCommand<'a> {
     /// Waits until the program's standard input is writable, its standard output or standard error is
     /// readable, or it has exited. Returns which of these is the case, in this order.
     fn wait(&self) -> [bool; 4] {
-        let stdin = self.stdin.as_ref().map_or(Awaited::Nothing, |pipe| Awaited::Write(pipe.as_fd()));
+        let stdin = self.stdin.as_ref().map_or(Interest::Nothing, |pipe| Interest::Write(pipe.as_fd()));
         wait_ready(
-            [stdin, self.stdout.awaited(), self.stderr.awaited(), Awaited::Read(self.program.end_fd())],
+            [stdin, self.stdout.awaited(), self.stderr.awaited(), Interest::Read(self.program.end_fd())],
             None,
         )
     }
@@ -105,8 +105,8 @@ struct OutputStream<P> {
 }
 
 impl<P: Read + AsFd> OutputStream<P> {
-    fn awaited(&self) -> Awaited<'_> {
-        self.pipe.as_ref().map_or(Awaited::Nothing, |pipe| Awaited::Read(pipe.as_fd()))
+    fn awaited(&self) -> Interest<'_> {
+        self.pipe.as_ref().map_or(Interest::Nothing, |pipe| Interest::Read(pipe.as_fd()))
     }
 
     /// Reads up to `max` bytes with one system call. Returns the number of bytes read.

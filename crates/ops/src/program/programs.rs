@@ -55,7 +55,7 @@ impl Programs {
     }
 
     /// Discards all jobs that have begun but do not run here.
-    pub(crate) fn give_up_begun(&mut self) {
+    pub(crate) fn discard_started(&mut self) {
         self.programs
             .iter_mut()
             .filter_map(|program| program.running.as_mut())
@@ -154,7 +154,7 @@ impl ManagedProgram {
             CallError::Job(BuiltinError::ProgramNotRun { program, reason: error.to_string() })
         })?;
         if let Some(page) = sys::shared_page::current() {
-            page.note_program(self.is_replaced);
+            page.count_program(self.is_replaced);
         }
         self.is_replaced = true;
         Ok(running)
@@ -240,7 +240,7 @@ mod tests {
             assert_eq!(text(&mut programs, &n.to_string()).unwrap(), (n * n).to_string());
         }
         assert!(programs.begin("op", b"5"));
-        programs.give_up_begun();
+        programs.discard_started();
         assert_eq!(text(&mut programs, "6").unwrap(), "36", "returned the reply to the discarded request");
     }
 

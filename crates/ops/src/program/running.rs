@@ -371,7 +371,7 @@ impl RunningProgram {
 /// count.
 fn restart_job_clock() {
     if let Some(page) = sys::shared_page::current() {
-        page.renew(sys::clock::now());
+        page.restart_clock(sys::clock::now());
     }
 }
 

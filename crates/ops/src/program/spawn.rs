@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use sys::{
     file_size_signal,
     program::{End, Program, inherit_as},
-    ready::{Awaited, wait_ready},
+    ready::{Interest, wait_ready},
 };
 
 use super::ProgramDefinition;
@@ -75,7 +75,7 @@ impl Process {
             if left.is_zero() {
                 return false;
             }
-            let _ = wait_ready([Awaited::Read(self.0.end_fd())], Some(left));
+            let _ = wait_ready([Interest::Read(self.0.end_fd())], Some(left));
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
     supervisor,
     time_accounting::TimeAccounting,
 };
-use crate::{Observer, available_cores, is_stray_worker, observer::Observers};
+use crate::{Observer, available_cores, is_unserved_worker, observer::Observers};
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -280,7 +280,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// - [`BuildError::NoEntry`]: this process was started as a worker but does not serve as one.
     /// - [`BuildError::NestedTooDeep`]: this process is a worker at the maximum nesting depth.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
-        if is_stray_worker() {
+        if is_unserved_worker() {
             return Err(BuildError::NoEntry);
         }
         let depth = nesting_depth();

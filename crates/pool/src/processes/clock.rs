@@ -7,7 +7,7 @@ use std::{
 };
 
 use job::{Job, MonotonicInstant, Stage, WorkerId};
-use sched::{Event, RESIDENT_PERIOD};
+use sched::{Event, RSS_CHECK_INTERVAL};
 use sys::clock::Heartbeat;
 
 use super::{handle::Handle, shared::ProcessShared, supervisor::ProgressMonitor, transaction::Transaction};
@@ -22,9 +22,7 @@ pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
         progress.check(shared);
         if let Some(sizes) = residents.sample(shared) {
             let mut transaction = Transaction::begin_timed(timer, shared);
-            sizes
-                .into_iter()
-                .for_each(|(worker, bytes)| transaction.apply(Event::Resident { worker, bytes }));
+            sizes.into_iter().for_each(|(worker, bytes)| transaction.apply(Event::Rss { worker, bytes }));
             transaction.commit();
         }
         let mut transaction = Transaction::begin_timed(timer, shared);
@@ -61,7 +59,7 @@ struct ResidentSampler {
 impl ResidentSampler {
     /// Returns the resident sizes of the workers, if a sample is due.
     fn sample<J: Job>(&mut self, shared: &ProcessShared<J>) -> Option<Vec<(WorkerId, u64)>> {
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= RESIDENT_PERIOD);
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= RSS_CHECK_INTERVAL);
         if !is_due || !shared.limits_resident() {
             return None;
         }
@@ -91,7 +89,7 @@ impl<J: Job> Transaction<'_, J> {
     /// Reports to the scheduler what the watched workers are doing, then sends the tick.
     fn tick(&mut self) {
         self.state.wake_at = None;
-        let watched: Vec<WorkerId> = self.state.sched.watched().collect();
+        let watched: Vec<WorkerId> = self.state.sched.workers_to_observe().collect();
         for worker in watched {
             // Its messages may still be waiting for the supervisor, unless the supervisor waits for the rest
             // of one.
@@ -101,9 +99,9 @@ impl<J: Job> Transaction<'_, J> {
                 .workers
                 .get(&worker)
                 .is_some_and(|handle| handle.is_stalled() && (is_waiting || handle.is_receiving()));
-            self.apply(Event::Stalled { worker, stands: is_stalled });
+            self.apply(Event::Stalled { worker, is_stalled: is_stalled });
             if let Some((batch, index, since)) = self.state.running(worker) {
-                self.apply(Event::Seen { worker, batch, index, since });
+                self.apply(Event::Running { worker, batch, index, since });
             }
         }
         self.apply(Event::Tick);

@@ -88,7 +88,7 @@ impl FlushFlags {
     /// Publishes the flush flags; returns whether buffers should be flushed now.
     pub(super) fn publish<J: Job>(&self, sched: &Sched, buffers: &[Arc<SubmitBuffer<J>>]) -> bool {
         let has_capacity = sched.has_capacity();
-        let is_idle = || sched.busy() == 0 && !self.is_streaming.load(Ordering::Relaxed);
+        let is_idle = || sched.busy_workers() == 0 && !self.is_streaming.load(Ordering::Relaxed);
         let flush_now = has_capacity && (!sched.is_cheap() || is_idle());
         self.flush_now.store(flush_now, Ordering::SeqCst);
         self.has_capacity.store(has_capacity, Ordering::SeqCst);
@@ -98,13 +98,13 @@ impl FlushFlags {
         }
         // A few short jobs are not worth a batch while others are in flight.
         let buffered = || buffers.iter().map(|buffer| buffer.count()).sum::<usize>() as u64;
-        has_capacity && (flush_now || buffered() >= sched.least_batch().min(MIN_BATCH))
+        has_capacity && (flush_now || buffered() >= sched.min_batch_size().min(MIN_BATCH))
     }
 
     /// Publishes whether there are idle cores: one is reserved for the caller, in addition to those of the
     /// busy workers. Returns the new value if it has changed.
     pub(super) fn publish_may_spin(&self, sched: &Sched, cores: usize) -> Option<bool> {
-        let may_spin = sched.busy() < cores && !self.is_streaming.load(Ordering::Relaxed);
+        let may_spin = sched.busy_workers() < cores && !self.is_streaming.load(Ordering::Relaxed);
         (self.may_spin.swap(may_spin, Ordering::Relaxed) != may_spin).then_some(may_spin)
     }
 }

@@ -232,7 +232,7 @@ impl Handle {
     /// Updates the processor time in the statistics.
     pub(crate) fn note_processor_time(&self) {
         if let Some(time) = self.process.get().and_then(Process::processor_time) {
-            self.metrics.stats.lock().processor = time;
+            self.metrics.stats.lock().cpu_time = time;
         }
     }
 
@@ -282,7 +282,7 @@ impl Handle {
 impl WorkerMetrics {
     /// Starts counting the worker's stage times, from the decision to start it.
     pub(crate) fn attach_page(&self, page: &Arc<SharedPage>) {
-        page.lane().begin(Stage::Start, self.started);
+        page.timer().begin(Stage::Start, self.started);
         *self.page.lock() = Some(page.clone());
     }
 
@@ -292,7 +292,7 @@ impl WorkerMetrics {
     }
 
     pub(crate) fn note_ready(&self) {
-        self.stats.lock().start = clock::now().since(self.started);
+        self.stats.lock().start_time = clock::now().since(self.started);
     }
 
     pub(crate) fn note_outcomes(&self, jobs: u64, bytes: u64, busy: std::time::Duration, last: bool) {
@@ -306,10 +306,10 @@ impl WorkerMetrics {
     pub(crate) fn note_end(&self) {
         let now = clock::now();
         let mut stats = self.stats.lock();
-        stats.life = now.since(self.started);
+        stats.lifetime = now.since(self.started);
         if let Some(page) = self.page.lock().take() {
-            page.lane().enter_at(Stage::Leave, now);
-            stats.stage_times = page.lane().stage_times(now);
+            page.timer().enter_at(Stage::Exit, now);
+            stats.stage_times = page.timer().stage_times(now);
             stats.programs = ProgramStats { crashed: stats.programs.crashed, ..page.programs() };
         }
         self.ended.store(true, Ordering::Release);
@@ -319,10 +319,10 @@ impl WorkerMetrics {
         let mut stats = self.stats.lock().clone();
         if !self.ended.load(Ordering::Acquire) {
             let now = clock::now();
-            stats.life = now.since(self.started);
+            stats.lifetime = now.since(self.started);
             let page = self.page.lock();
             stats.stage_times =
-                page.as_ref().map_or_else(StageTimes::default, |page| page.lane().stage_times(now));
+                page.as_ref().map_or_else(StageTimes::default, |page| page.timer().stage_times(now));
             stats.programs = page.as_ref().map_or_else(ProgramStats::default, |page| page.programs());
         }
         stats

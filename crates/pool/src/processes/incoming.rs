@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use job::{Context, Crash, Job, JobError, MonotonicInstant, Outcome, Stage};
 use sched::Event;
-use sys::{clock, memory::has_room, stage_timer::StageTimer};
+use sys::{clock, memory::can_allocate, stage_timer::StageTimer};
 use wire::{
     Closed, CodecError, CodecKind, Message, Tag,
     batch::{OutcomesView, Status},
@@ -269,7 +269,7 @@ const DECODED_SIZE_FACTOR: usize = 4;
 fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> Outcome<J> {
     let bytes = payload.len();
     // A failed allocation in a type's own deserializer aborts the process.
-    if bytes > SMALL_OUTCOME && !has_room(bytes.saturating_mul(DECODED_SIZE_FACTOR)) {
+    if bytes > SMALL_OUTCOME && !can_allocate(bytes.saturating_mul(DECODED_SIZE_FACTOR)) {
         return Err(JobError::Codec(format!("not enough memory to decode an outcome of {bytes} bytes")));
     }
     let decoded = match status {

@@ -70,13 +70,15 @@ impl LaunchError {
     /// killed it.
     pub(crate) fn start_failure(&self, death: Option<Death>) -> StartFailure {
         match self {
-            LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Protocol => StartFailure::Final,
-            LaunchError::Timeout => StartFailure::Own,
+            LaunchError::Mismatch(_) | LaunchError::Context(_) | LaunchError::Protocol => {
+                StartFailure::Permanent
+            }
+            LaunchError::Timeout => StartFailure::Transient,
             _ => match death.map(|death| death.cause) {
                 Some(DeathCause::Signalled(signal)) if signal == Signal::SIGKILL as i32 => {
                     StartFailure::Killed
                 }
-                _ => StartFailure::Own,
+                _ => StartFailure::Transient,
             },
         }
     }

@@ -108,7 +108,7 @@ impl<J: Job> ProcessShared<J> {
             wake_at: None,
             clock_is_running: false,
             heartbeat: Heartbeat::default(),
-            oom_kills: OomKills::watch(),
+            oom_kills: OomKills::new(),
             crash: None,
             cause: None,
         };
@@ -158,7 +158,7 @@ impl<J: Job> ProcessShared<J> {
 
     /// Returns the number of jobs in flight at which no worker has to wait for this process.
     pub(super) fn sufficient_in_flight(&self) -> usize {
-        usize::try_from(self.state.lock().sched.enough()).unwrap_or(usize::MAX)
+        usize::try_from(self.state.lock().sched.target_backlog()).unwrap_or(usize::MAX)
     }
 
     /// Returns whether a thread of the program is receiving messages.
@@ -183,19 +183,19 @@ impl<J: Job> ProcessShared<J> {
     }
 
     pub(crate) fn parent_stats(&self) -> ParentStats {
-        let queued = self.state.lock().sched.queued();
-        ParentStats { queued, ..self.accounting.stats() }
+        let queued = self.state.lock().sched.queue_time();
+        ParentStats { queue_time: queued, ..self.accounting.stats() }
     }
 
     /// Returns whether the resident size of workers is limited.
     pub(crate) fn limits_resident(&self) -> bool {
-        self.state.lock().sched.limits_resident()
+        self.state.lock().sched.limits_rss()
     }
 
     /// Returns the workers that have jobs.
     pub(super) fn busy_handles(&self) -> Vec<Arc<Handle>> {
         let state = self.state.lock();
-        let busy = state.sched.watched();
+        let busy = state.sched.workers_to_observe();
         busy.filter_map(|worker| state.workers.get(&worker).cloned()).collect()
     }
 
@@ -216,7 +216,12 @@ impl<J: Job> PoolState<J> {
         let limits = std::mem::take(&mut block.limits);
         let jobs = self.blocks.add(block)?;
         let limit_of = |(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
-        Some(Event::Submitted { jobs, bytes, limits: limits.into_iter().map(limit_of).collect(), together })
+        Some(Event::Submitted {
+            jobs,
+            bytes,
+            limits: limits.into_iter().map(limit_of).collect(),
+            is_atomic: together,
+        })
     }
 
     pub(super) fn refusal(&self) -> Option<SubmitError> {
@@ -230,7 +235,7 @@ impl<J: Job> PoolState<J> {
     /// time.
     pub(crate) fn running(&self, worker: WorkerId) -> Option<(BatchId, u64, MonotonicInstant)> {
         let running = self.workers.get(&worker)?.page.get()?.running()?;
-        let (batch, _) = self.sched.batch_of(worker, |batch| running.is_in(batch))?;
+        let (batch, _) = self.sched.find_batch(worker, |batch| running.belongs_to(batch))?;
         Some((batch, u64::from(running.index), running.since))
     }
 
@@ -238,7 +243,7 @@ impl<J: Job> PoolState<J> {
     /// kernel killed it during one.
     pub(crate) fn ran_out_of_memory(&mut self, handle: &Handle, death: Death) -> bool {
         let killed = death.cause == DeathCause::Signalled(Signal::SIGKILL as i32) && !handle.was_killed();
-        let by_kernel = killed && (handle.was_killed_by_kernel() || self.oom_kills.take());
+        let by_kernel = killed && (handle.was_killed_by_kernel() || self.oom_kills.claim());
         // A kill between two jobs does not allow any conclusion about the next job.
         let in_a_job = |page: &SharedPage| page.running().is_some();
         handle.page.get().is_some_and(|page| page.alloc_failed() || (by_kernel && in_a_job(page)))
@@ -246,7 +251,7 @@ impl<J: Job> PoolState<J> {
 
     /// Attributes the kernel's out-of-memory kills since the last call to workers that are dying.
     pub(super) fn attribute_oom_kills(&mut self, now: MonotonicInstant) {
-        let kills = usize::try_from(self.oom_kills.look(now)).unwrap_or(usize::MAX);
+        let kills = usize::try_from(self.oom_kills.drop_unclaimed(now)).unwrap_or(usize::MAX);
         if kills > 0 {
             let dying = self.workers.values().filter(|handle| !handle.was_killed() && handle.is_dying());
             dying.take(kills).for_each(|handle| handle.note_killed_by_kernel());
@@ -256,8 +261,8 @@ impl<J: Job> PoolState<J> {
     /// Returns the outcomes that a dead worker had saved: the batch, the number of outcomes in the bytes that
     /// were returned nevertheless, and the bytes.
     pub(crate) fn saved_outcomes(&self, worker: WorkerId) -> Option<(BatchId, u64, Vec<u8>)> {
-        let kept = self.workers.get(&worker)?.page.get()?.kept()?;
-        let (batch, returned) = self.sched.batch_of(worker, |batch| kept.is_of(batch))?;
+        let kept = self.workers.get(&worker)?.page.get()?.saved_outcomes()?;
+        let (batch, returned) = self.sched.find_batch(worker, |batch| kept.belongs_to(batch))?;
         Some((batch, returned.checked_sub(u64::from(kept.from))?, kept.bytes))
     }
 

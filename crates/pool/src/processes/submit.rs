@@ -72,7 +72,7 @@ impl<J: Job> Control for ProcessControl<J> {
     }
 
     fn cancel(&self, Ticket(id): Ticket) {
-        apply(&self.0, Event::Cancelled(JobRange::one(JobId(id))));
+        apply(&self.0, Event::Cancelled(JobRange::single(JobId(id))));
     }
 
     fn kill(&self, Ticket(id): Ticket) -> bool {

@@ -14,7 +14,7 @@ use job::{MonotonicInstant, ParentStats, Stage, StageTimes};
 use parking_lot::Mutex;
 use sys::{
     clock,
-    stage_timer::{StageTimer, TimedThread, reading_the_clock},
+    stage_timer::{StageTimer, TimedThread, clock_read_cost},
 };
 
 /// Sampling interval of encodings. Timing each one would take two readings of the clock, which cost more than
@@ -81,7 +81,7 @@ impl TimeAccounting {
 
     pub(crate) fn stats(&self) -> ParentStats {
         let lanes = self.threads.lock().iter().filter_map(|thread| thread.stats()).collect();
-        ParentStats { lanes, callers: self.callers.stage_times(), queued: Duration::ZERO }
+        ParentStats { threads: lanes, callers: self.callers.stage_times(), queue_time: Duration::ZERO }
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct TimerGuard(Arc<TimedThread>);
 
 impl TimerGuard {
     pub(crate) fn timer(&self) -> &StageTimer {
-        self.0.lane()
+        self.0.timer()
     }
 }
 
@@ -155,7 +155,7 @@ impl CallerTimes {
 
     #[cold]
     fn end_timed(&self, start: MonotonicInstant) {
-        let time = clock::now().since(start).saturating_sub(reading_the_clock());
+        let time = clock::now().since(start).saturating_sub(clock_read_cost());
         // A long encoding is not representative of those that were not timed: the thread may have lost its
         // core. So it enabled once, and the next ones are all timed.
         let stands_for = if time > LONG_ENCODING { 1 } else { INTERVAL.get() };

@@ -186,8 +186,8 @@ impl<'a, J: Job> Transaction<'a, J> {
     fn report_recalled(mut self, recalled: Vec<(WorkerId, Running)>) {
         for (worker, running) in recalled {
             // A job of a batch that the worker no longer has is ignored.
-            if let Some((batch, _)) = self.state.sched.batch_of(worker, |batch| running.is_in(batch)) {
-                self.apply(Event::TakenBack { worker, batch, index: u64::from(running.index) });
+            if let Some((batch, _)) = self.state.sched.find_batch(worker, |batch| running.belongs_to(batch)) {
+                self.apply(Event::RecallReply { worker, batch, index: u64::from(running.index) });
             }
         }
         self.commit();
@@ -229,7 +229,9 @@ fn report_failed_thread<J: Job>(shared: &Arc<ProcessShared<J>>, failed: FailedTh
     match failed {
         FailedThread::Supervisor(handle, error) => {
             let cause = format!("cannot start the supervisor thread: {error}");
-            report_start_failure(shared, &handle, StartFailure::Own, &cause, || Transaction::begin(shared));
+            report_start_failure(shared, &handle, StartFailure::Transient, &cause, || {
+                Transaction::begin(shared)
+            });
         }
         FailedThread::Clock(error) => {
             let mut transaction = Transaction::begin(shared);

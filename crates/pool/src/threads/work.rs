@@ -106,7 +106,7 @@ impl<J: Job> ThreadWorker<J> {
         stats.jobs += jobs as u64;
         stats.batches += 1;
         stats.busy += busy;
-        stats.life = self.started_at.elapsed();
+        stats.lifetime = self.started_at.elapsed();
         if let Some(head) = rest {
             state.queue.put_back(head, std::mem::take(&mut self.claim));
         }

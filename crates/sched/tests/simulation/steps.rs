@@ -17,14 +17,14 @@ impl World {
         let limits = if self.rng.one_in(4) { vec![own_limit] } else { Vec::new() };
         let bytes = count * (1 + self.rng.below(40_000));
         let together = self.rng.one_in(5);
-        self.handle(Event::Submitted { jobs, bytes, limits, together });
+        self.handle(Event::Submitted { jobs, bytes, limits, is_atomic: together });
     }
 
     fn start_outcome(&mut self) {
         let Some(id) = self.any_worker(|w| !w.ready) else { return };
         if self.rng.one_in(6) || self.workers[&id].killed {
             self.workers.remove(&id);
-            let failure = if self.rng.one_in(2) { StartFailure::Own } else { StartFailure::Killed };
+            let failure = if self.rng.one_in(2) { StartFailure::Transient } else { StartFailure::Killed };
             self.handle(Event::StartFailed { worker: id, failure });
         } else {
             self.workers.get_mut(&id).unwrap().ready = true;
@@ -88,7 +88,7 @@ impl World {
         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
         let memory = self.rng.one_in(10);
         for _ in 0..2 {
-            self.handle(Event::Died { worker: id, running, kept, death, memory });
+            self.handle(Event::Died { worker: id, running, recovered: kept, death, out_of_memory: memory });
             assert!(self.expected.is_empty(), "recovered outcomes were not delivered");
         }
     }
@@ -103,19 +103,19 @@ impl World {
 
     fn wake(&mut self) {
         self.wake_at = None;
-        let watched: Vec<WorkerId> = self.sched.watched().collect();
+        let watched: Vec<WorkerId> = self.sched.workers_to_observe().collect();
         for id in watched {
             let stands = self.workers[&id].stopped;
-            self.handle(Event::Stalled { worker: id, stands });
+            self.handle(Event::Stalled { worker: id, is_stalled: stands });
             let bound = if self.rng.one_in(4) { 1_200 } else { 500 };
             let bytes = self.rng.below(bound);
-            self.handle(Event::Resident { worker: id, bytes });
+            self.handle(Event::Rss { worker: id, bytes });
             let worker = &self.workers[&id];
             let running = worker.batches.first().filter(|batch| !batch.1.is_empty());
             if let (Some((batch, jobs, returned)), Some(since)) = (running, worker.since) {
                 // A worker that hangs is running its first job; others may be running any.
                 let index = returned + if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };
-                self.handle(Event::Seen { worker: id, batch: *batch, index, since });
+                self.handle(Event::Running { worker: id, batch: *batch, index, since });
             }
         }
         self.handle(Event::Tick);

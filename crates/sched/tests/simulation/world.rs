@@ -132,7 +132,7 @@ impl World {
             return;
         }
         let started = if hangs { 0 } else { self.rng.below(jobs.len() as u64) };
-        let event = Event::TakenBack { worker: id, batch: *batch, index: *returned + started };
+        let event = Event::RecallReply { worker: id, batch: *batch, index: *returned + started };
         jobs.truncate(started as usize + 1);
         worker
             .batches

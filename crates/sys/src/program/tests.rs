@@ -54,8 +54,8 @@ fn reports_exit_code_and_signal_of_the_program() {
 fn returns_error_of_program_that_cannot_be_started() {
     let error = Program::spawn(Command::new("/nonexistent")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    assert!(!is_lack(&error));
-    assert!(is_lack(&Errno::EAGAIN.into()) && is_lack(&Errno::EMFILE.into()));
+    assert!(!is_resource_shortage(&error));
+    assert!(is_resource_shortage(&Errno::EAGAIN.into()) && is_resource_shortage(&Errno::EMFILE.into()));
 }
 
 #[test]

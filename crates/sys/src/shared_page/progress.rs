@@ -23,7 +23,7 @@ pub struct Running {
 impl Running {
     /// Returns true if the job belongs to this batch.
     #[must_use]
-    pub fn is_in(&self, batch: BatchId) -> bool {
+    pub fn belongs_to(&self, batch: BatchId) -> bool {
         self.batch == low_half(batch)
     }
 }
@@ -32,7 +32,7 @@ impl SharedPage {
     /// Publishes the job that the worker is about to run. `since` is its start, for batches sent as timed.
     /// The worker must check [`may_run`](SharedPage::may_run) afterwards, before it runs the job.
     #[inline]
-    pub fn enter(&self, batch: BatchId, index: u32, since: Option<MonotonicInstant>) {
+    pub fn begin_job(&self, batch: BatchId, index: u32, since: Option<MonotonicInstant>) {
         let words = self.worker_words();
         if let Some(since) = since {
             // Before `running`: a reader in between sees the previous job with a later start, never an
@@ -58,7 +58,7 @@ impl SharedPage {
     }
 
     /// Restarts the clock of the running job at `since`.
-    pub fn renew(&self, since: MonotonicInstant) {
+    pub fn restart_clock(&self, since: MonotonicInstant) {
         self.worker_words().since.store(since.0, Ordering::Release);
     }
 

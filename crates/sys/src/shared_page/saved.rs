@@ -19,7 +19,7 @@ pub struct SavedOutcomes {
 impl SavedOutcomes {
     /// Returns true if the outcomes belong to this batch.
     #[must_use]
-    pub fn is_of(&self, batch: BatchId) -> bool {
+    pub fn belongs_to(&self, batch: BatchId) -> bool {
         self.batch == low_half(batch)
     }
 }
@@ -58,7 +58,7 @@ impl SharedPage {
 
     /// Returns the outcomes that a dead worker had saved. Must not be called while the worker runs.
     #[must_use]
-    pub fn kept(&self) -> Option<SavedOutcomes> {
+    pub fn saved_outcomes(&self) -> Option<SavedOutcomes> {
         let word = self.worker_words().saved.load(Ordering::Acquire);
         let length = usize::try_from(word & u64::from(u32::MAX)).ok()?;
         if length == 0 || length > self.saved_capacity() {

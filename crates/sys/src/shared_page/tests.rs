@@ -10,15 +10,15 @@ fn other_side_sees_published_state() {
     let worker = SharedPage::open(fd).unwrap();
     assert_eq!(parent.running(), None);
 
-    worker.enter(BatchId(u64::from(u32::MAX) + 8), 3, Some(MonotonicInstant(42)));
+    worker.begin_job(BatchId(u64::from(u32::MAX) + 8), 3, Some(MonotonicInstant(42)));
     let running = parent.running().unwrap();
-    assert!(running.is_in(BatchId(u64::from(u32::MAX) + 8)) && !running.is_in(BatchId(8)));
+    assert!(running.belongs_to(BatchId(u64::from(u32::MAX) + 8)) && !running.belongs_to(BatchId(8)));
     assert_eq!((running.index, running.since), (3, MonotonicInstant(42)));
 
     assert!(!parent.alloc_failed());
     worker.note_alloc_failure();
     assert!(parent.alloc_failed());
-    worker.enter(BatchId(8), 0, None);
+    worker.begin_job(BatchId(8), 0, None);
     assert!(!parent.alloc_failed(), "another job failed");
 
     worker.end_batch();
@@ -37,11 +37,11 @@ fn recall_returns_running_job_or_job_begun_ahead() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
     assert_eq!(parent.recall(BatchId(1)), None, "no job is running");
-    worker.enter(BatchId(7), 3, None);
+    worker.begin_job(BatchId(7), 3, None);
     assert!(worker.may_run(BatchId(7)));
     let last = parent.recall(BatchId(8)).unwrap();
-    assert!(last.is_in(BatchId(7)) && last.index == 3);
-    worker.enter(BatchId(7), 4, None);
+    assert!(last.belongs_to(BatchId(7)) && last.index == 3);
+    worker.begin_job(BatchId(7), 4, None);
     assert!(!worker.may_run(BatchId(7)));
     worker.withdraw_job(BatchId(7), 4);
     assert_eq!(parent.running().map(|running| running.index), Some(3));
@@ -49,9 +49,9 @@ fn recall_returns_running_job_or_job_begun_ahead() {
     assert_eq!(parent.running(), None);
 
     worker.begin_job_ahead(BatchId(9), 6);
-    worker.enter(BatchId(9), 2, None);
+    worker.begin_job(BatchId(9), 2, None);
     assert_eq!(parent.recall(BatchId(10)).map(|last| last.index), Some(6));
-    worker.enter(BatchId(11), 2, None);
+    worker.begin_job(BatchId(11), 2, None);
     assert_eq!(
         parent.recall(BatchId(12)).map(|last| last.index),
         Some(2),
@@ -62,13 +62,13 @@ fn recall_returns_running_job_or_job_begun_ahead() {
 #[test]
 fn page_without_rings_saves_fewer_outcomes() {
     let (parent, fd) = SharedPage::create_without_rings().unwrap();
-    assert!(SharedPage::is_at(fd.as_raw_fd()));
+    assert!(SharedPage::is_page_fd(fd.as_raw_fd()));
     let worker = SharedPage::open(fd).unwrap();
     assert_eq!((worker.requests().capacity(), parent.replies().capacity()), (0, 0));
     assert!(worker.saved_capacity() < SharedPage::create().unwrap().0.saved_capacity());
     assert!(worker.save_outcome(BatchId(5), 0, &vec![7; worker.saved_capacity()]));
     assert!(!worker.save_outcome(BatchId(5), worker.saved_capacity(), b"x"));
-    assert_eq!(parent.kept().unwrap().bytes.len(), parent.saved_capacity());
+    assert_eq!(parent.saved_outcomes().unwrap().bytes.len(), parent.saved_capacity());
 }
 
 #[test]
@@ -76,21 +76,24 @@ fn saved_outcomes_survive_the_worker() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
     let saved_capacity = worker.saved_capacity();
-    assert_eq!(parent.kept(), None);
+    assert_eq!(parent.saved_outcomes(), None);
     assert!(worker.save_outcome(BatchId(5), 0, b"one") && worker.save_outcome(BatchId(5), 3, b"two"));
-    let saved = parent.kept().unwrap();
-    assert!(saved.is_of(BatchId(5)) && !saved.is_of(BatchId(6)));
+    let saved = parent.saved_outcomes().unwrap();
+    assert!(saved.belongs_to(BatchId(5)) && !saved.belongs_to(BatchId(6)));
     assert_eq!((saved.from, &saved.bytes[..]), (0, &b"onetwo"[..]));
 
     worker.clear_saved(2);
-    assert_eq!(parent.kept(), None);
+    assert_eq!(parent.saved_outcomes(), None);
     assert!(!worker.save_outcome(BatchId(5), 0, &vec![0; saved_capacity + 1]));
     assert!(
         !worker.save_outcome(BatchId(5), saved_capacity, b"x")
             && !worker.save_outcome(BatchId(5), usize::MAX, b"x")
     );
     assert!(worker.save_outcome(BatchId(5), 0, &vec![7; saved_capacity]));
-    assert_eq!((parent.kept().unwrap().from, parent.kept().unwrap().bytes.len()), (2, saved_capacity));
+    assert_eq!(
+        (parent.saved_outcomes().unwrap().from, parent.saved_outcomes().unwrap().bytes.len()),
+        (2, saved_capacity)
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn close_wakes_the_worker() {
     let worker = SharedPage::open(fd).unwrap();
     assert!(!worker.is_closed());
     parent.close();
-    assert_eq!(worker.door().wait(), doorbell::Woken::Rung);
+    assert_eq!(worker.doorbell().wait(), doorbell::Woken::Rung);
     assert!(worker.is_closed());
 }
 
@@ -130,11 +133,11 @@ fn adopts_inherited_page_once() {
     let (parent, fd) = SharedPage::create().unwrap();
     let number = fd.into_raw_fd();
     assert!(
-        SharedPage::is_at(number) && SharedPage::is_at(number),
+        SharedPage::is_page_fd(number) && SharedPage::is_page_fd(number),
         "the check leaves the descriptor unchanged"
     );
     let worker = SharedPage::adopt(number).unwrap();
-    worker.enter(BatchId(1), 5, None);
+    worker.begin_job(BatchId(1), 5, None);
     assert_eq!(parent.running().unwrap().index, 5);
     assert!(SharedPage::adopt(number).is_err());
 }

@@ -50,7 +50,7 @@ impl<P: Deref<Target = SharedPage>> RingReceiver<P> {
         self.tail += (LENGTH_SIZE + length) as u64;
         let asleep = publish(ring.tail, self.tail, ring.writer_asleep, full_fence);
         if self.ringer.must_ring(asleep) {
-            self.page.door().ring();
+            self.page.doorbell().ring();
         }
         Ok(Some(packet))
     }
@@ -70,7 +70,7 @@ impl<P: Deref<Target = SharedPage>> RingReceiver<P> {
 
     /// Sleeps until there may be a packet.
     fn sleep(&mut self) -> Woken {
-        let woken = if self.announce_sleep() { self.page.door().wait() } else { Woken::Rung };
+        let woken = if self.announce_sleep() { self.page.doorbell().wait() } else { Woken::Rung };
         self.clear_sleep();
         woken
     }
@@ -101,7 +101,7 @@ impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for RingReceiver<P> {
     }
 
     fn take_file(&mut self) -> Option<OwnedFd> {
-        self.page.door().take_descriptor()
+        self.page.doorbell().take_descriptor()
     }
 
     fn ask_for_ring(&mut self, wanted: bool) -> bool {

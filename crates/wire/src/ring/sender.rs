@@ -61,7 +61,7 @@ impl<P: Deref<Target = SharedPage>> RingSender<P> {
             }
             state.sleeps += 1;
             let woken = if may_sleep((ring.writer_asleep, state.sleeps), (ring.tail, tail), full_fence) {
-                self.page.door().wait()
+                self.page.doorbell().wait()
             } else {
                 Woken::Rung
             };
@@ -94,7 +94,7 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P>
         state.head += bytes as u64;
         let asleep = publish(ring.head, state.head, ring.reader_asleep, full_fence);
         if state.ringer.must_ring(asleep) {
-            self.page.door().ring();
+            self.page.doorbell().ring();
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P>
 
     fn send_file(&self, file: &Payload) -> Result<bool, Closed> {
         // The file is sent before the packet, so that it is available when the packet is read.
-        if self.page.door().send(&[file.as_fd()]).is_err() {
+        if self.page.doorbell().send(&[file.as_fd()]).is_err() {
             return Ok(false);
         }
         self.send(&file_packet(file.bytes().len())).map(|()| true)

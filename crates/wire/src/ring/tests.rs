@@ -104,7 +104,7 @@ fn second_receiver_is_rung_for_each_of_its_sleeps() {
     parent.replies().reader_asleep.store(2, Ordering::SeqCst);
     let theirs = worker_link(worker);
     theirs.sender.send(b"first").unwrap();
-    assert_eq!(parent.door().try_wait(), Some(Woken::Rung));
+    assert_eq!(parent.doorbell().try_wait(), Some(Woken::Rung));
     let mut ours = parent_link(parent.clone());
     assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"first");
     for _ in 0..5 {
@@ -113,7 +113,7 @@ fn second_receiver_is_rung_for_each_of_its_sleeps() {
         assert!(!ours.receiver.ask_for_ring(false));
         assert!(!ours.receiver.ask_for_ring(true));
         theirs.sender.send(b"next").unwrap();
-        assert_eq!(parent.door().try_wait(), Some(Woken::Rung));
+        assert_eq!(parent.doorbell().try_wait(), Some(Woken::Rung));
         assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"next");
     }
 }
@@ -124,7 +124,7 @@ fn rejects_missing_and_unexpected_files() {
     let short = Payload::create(&[b"short"]).unwrap();
     for descriptor in [None, Some(null.as_fd()), Some(short.as_fd())] {
         let ((_parent, ours), (worker, theirs)) = pair();
-        descriptor.into_iter().for_each(|descriptor| worker.door().send(&[descriptor]).unwrap());
+        descriptor.into_iter().for_each(|descriptor| worker.doorbell().send(&[descriptor]).unwrap());
         theirs.sender.send(&file_packet(1 << 20)).unwrap();
         assert!(matches!(Inbox::new(ours.receiver).try_message(), Err(Closed::Malformed(_))));
     }

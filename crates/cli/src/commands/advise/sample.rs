@@ -164,7 +164,7 @@ fn sampled(
     let overhead = |costs: &CostSnapshot| -> f64 {
         [Stage::Decode, Stage::EncodeOutcome, Stage::Return].map(|stage| costs.of_workers(stage)).iter().sum()
     };
-    let start = pool.worker_stats().iter().map(|worker| worker.start).max().unwrap_or_default();
+    let start = pool.worker_stats().iter().map(|worker| worker.start_time).max().unwrap_or_default();
     SampleStats {
         jobs: jobs.jobs as u64,
         all,

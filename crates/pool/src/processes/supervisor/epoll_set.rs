@@ -70,7 +70,7 @@ impl EpollSet {
     pub(super) fn remove_doorbell(&self, handle: &Handle) {
         if let Some(page) = handle.page.get() {
             // It may have been removed before.
-            let _ = self.epoll.delete(page.door());
+            let _ = self.epoll.delete(page.doorbell());
         }
     }
 

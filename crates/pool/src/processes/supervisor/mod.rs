@@ -89,7 +89,7 @@ impl<J: Job> Supervisor<'_, J> {
         let (Some(page), Some(process)) = (handle.page.get(), handle.process.get()) else {
             return self.reap(SupervisedWorker::new(handle, launch));
         };
-        if let Err(error) = self.epoll_set.add(handle.id, page.door(), process) {
+        if let Err(error) = self.epoll_set.add(handle.id, page.doorbell(), process) {
             process.signal_group(Signal::SIGKILL);
             return self.reap(SupervisedWorker::new(handle, Err(LaunchError::EpollSet(error))));
         }

@@ -32,7 +32,7 @@ impl<J: Job> Reaper<'_, J> {
         match worker.into_launch_error() {
             Some(error) => self.report_failed_launch(&handle, &error),
             None => {
-                self.time.enter(Stage::Leave);
+                self.time.enter(Stage::Exit);
                 if let Some(death) = reap(&handle) {
                     self.report_death(&handle, death);
                 }
@@ -73,7 +73,7 @@ impl<J: Job> Reaper<'_, J> {
         let memory = transaction.state.ran_out_of_memory(handle, death);
         let kept = recovered.as_ref().map(|recovered| (recovered.batch, recovered.count));
         transaction.state.crash = crash.cloned();
-        transaction.apply(Event::Died { worker, running, kept, death, memory });
+        transaction.apply(Event::Died { worker, running, recovered: kept, death, out_of_memory: memory });
         transaction.state.crash = None;
         let jobs = transaction.commit();
         if let Some(recovered) = recovered

@@ -83,7 +83,7 @@ impl SupervisedWorker {
 
     /// Consumes a ring of the doorbell; returns `false` if the worker has closed its end.
     pub(super) fn has_rung(&self) -> bool {
-        let woken = self.handle.page.get().and_then(|page| page.door().try_wait());
+        let woken = self.handle.page.get().and_then(|page| page.doorbell().try_wait());
         woken != Some(Woken::Ended)
     }
 
