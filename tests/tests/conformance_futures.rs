@@ -159,8 +159,8 @@ fn fut_05_an_outcome_can_be_read_repeatedly_and_taken_once() {
             assert_eq!(job.result(TIMEOUT).unwrap(), 8);
         }
         assert_eq!(job.take(TIMEOUT).unwrap().unwrap(), 8);
-        assert!(matches!(job.take(TIMEOUT), Err(ResultError::Taken)));
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Taken)));
+        assert!(matches!(job.take(TIMEOUT), Err(ResultError::AlreadyTaken)));
+        assert!(matches!(job.result(TIMEOUT), Err(ResultError::AlreadyTaken)));
         assert!(job.done() && !job.cancelled());
     });
 }

@@ -14,7 +14,7 @@ use pool::{BatchId, Executor, MonotonicInstant, Observer, PoolEvent, ProcessPool
 struct EventLog(Mutex<Vec<PoolEvent>>);
 
 impl Observer for EventLog {
-    fn note(&self, event: &PoolEvent) {
+    fn on_event(&self, event: &PoolEvent) {
         self.0.lock().push(event.clone());
     }
 }
@@ -58,7 +58,7 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 batch,
                 outcomes,
                 last,
-                began,
+                started: began,
                 busy,
                 durations,
                 bytes,
@@ -81,7 +81,7 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 );
                 all += outcomes;
             }
-            PoolEvent::WorkerExited { worker, left, .. } => {
+            PoolEvent::WorkerExited { worker, expected: left, .. } => {
                 let state = workers.get_mut(worker).unwrap();
                 assert!(!left || state.open.is_empty());
                 state.gone = true;
@@ -119,7 +119,7 @@ fn death_is_reported_with_the_running_job() {
 
     let events = log.0.lock();
     let death = events.iter().find_map(|event| match event {
-        PoolEvent::WorkerExited { left: false, running, kept, cause, .. } => {
+        PoolEvent::WorkerExited { expected: false, running, recovered: kept, cause, .. } => {
             Some((*running, *kept, cause.clone()))
         }
         _ => None,

@@ -28,7 +28,7 @@ struct SentJobs {
 }
 
 impl Observer for SentJobs {
-    fn note(&self, event: &PoolEvent) {
+    fn on_event(&self, event: &PoolEvent) {
         match event {
             PoolEvent::WorkerReady { worker, pid, .. } => drop(self.processes.lock().insert(*worker, *pid)),
             PoolEvent::BatchSent { worker, jobs, .. } => {

@@ -53,7 +53,7 @@ fn run_command() -> ExitStatus {
     let mut words = std::env::args_os().skip(1);
     if let Some(front) = words.next().as_ref().and_then(Front::named) {
         // They parse their arguments as the GNU tools do, without clap.
-        return coreutils::run(front, words, &ops::SECRETS);
+        return coreutils::run(front, words, &ops::SECRET_VARIABLES);
     }
     let arguments = match args::read() {
         Ok(arguments) => arguments,

@@ -75,7 +75,7 @@ pub(crate) fn is_whole(headers: &HeaderMap) -> bool {
 
 fn load_error(error: &LastRawMessageError) -> Error {
     match error.kind() {
-        LastRawMessageErrorKind::NoMessageFound => Error::MissingPiece,
+        LastRawMessageErrorKind::NoMessageFound => Error::MissingChunk,
         _ => Error::NoAnswer(error.to_string()),
     }
 }
@@ -83,7 +83,7 @@ fn load_error(error: &LastRawMessageError) -> Error {
 /// Returns the payload of a message, assembled from its chunks if there are any.
 ///
 /// # Errors
-/// [`Error::NoAnswer`] if a retry may succeed, [`Error::MissingPiece`] if a chunk is missing.
+/// [`Error::NoAnswer`] if a retry may succeed, [`Error::MissingChunk`] if a chunk is missing.
 pub(crate) async fn load(
     results: &Stream,
     queue: &Queue,

@@ -30,9 +30,9 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Numbers of messages removed by [`clean`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
+pub struct CleanSummary {
     /// Messages that were queued or in flight.
-    pub waiting: u64,
+    pub queued: u64,
     /// Stored results, and chunks of large messages.
     pub results: u64,
     /// Quarantined messages.
@@ -52,7 +52,7 @@ pub fn clean(
     queue: &Queue,
     run: Option<&RunId>,
     notify: &mut dyn FnMut(),
-) -> Result<Cleaned, Error> {
+) -> Result<CleanSummary, Error> {
     runtime::block_on(async {
         let session = Session::open(connection, "runner cluster clean").await?;
         match run {
@@ -70,7 +70,7 @@ async fn clean_run(
     streams: &Streams,
     (queue, run): (&Queue, &RunId),
     notify: &mut dyn FnMut(),
-) -> Result<Cleaned, Error> {
+) -> Result<CleanSummary, Error> {
     // Queued messages go first, so that they do not produce further results.
     let waiting = drain_run(session, &streams.jobs, (queue, run), notify).await?;
     let results = remove_matching(&streams.results, queue.subjects(StreamKind::Results, Some(run))).await?;
@@ -78,7 +78,7 @@ async fn clean_run(
     let quarantined = purge(&streams.quarantine, queue.subjects(StreamKind::Quarantine, Some(run))).await?;
     purge(&streams.quarantine, queue.all_attempts(Some(run))).await?;
     purge(&streams.quarantine, queue.claim(run)).await?;
-    Ok(Cleaned { waiting, results: results + chunks, quarantined })
+    Ok(CleanSummary { queued: waiting, results: results + chunks, quarantined })
 }
 
 /// Removes a run's messages from the queue, and waits until none is in flight. Returns the number of removed
@@ -158,7 +158,7 @@ pub(crate) async fn purge(stream: &Stream, filter: String) -> Result<u64, Error>
     Ok(purged.purged)
 }
 
-async fn remove_queue(session: &Session, queue: &Queue) -> Result<Cleaned, Error> {
+async fn remove_queue(session: &Session, queue: &Queue) -> Result<CleanSummary, Error> {
     let mut removed = [0; 3];
     let mut is_there = false;
     for (kind, count) in
@@ -180,5 +180,5 @@ async fn remove_queue(session: &Session, queue: &Queue) -> Result<Cleaned, Error
         return Err(Error::NoQueue { queue: queue.clone() });
     }
     let [waiting, results, quarantined] = removed;
-    Ok(Cleaned { waiting, results, quarantined })
+    Ok(CleanSummary { queued: waiting, results, quarantined })
 }

@@ -46,7 +46,7 @@ pub struct Address(Vec<String>);
 
 /// The text is not a valid address. The message does not repeat the text, which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadAddress {
+pub enum InvalidAddress {
     /// The address contains credentials, which every user of the machine could read.
     #[error("credentials must not be part of the address, where other users can read them")]
     HasCredentials,
@@ -113,7 +113,7 @@ pub struct Connection {
 impl Connection {
     /// Returns settings for these servers without credentials and with a timeout of 10 seconds.
     #[must_use]
-    pub fn to(address: Address) -> Connection {
+    pub fn new(address: Address) -> Connection {
         let (credentials, tls) = (Credentials::None, Tls::default());
         Connection { address, credentials, tls, timeout: Duration::from_secs(10) }
     }
@@ -126,21 +126,21 @@ impl Connection {
 }
 
 impl FromStr for Address {
-    type Err = BadAddress;
+    type Err = InvalidAddress;
 
-    fn from_str(text: &str) -> Result<Address, BadAddress> {
+    fn from_str(text: &str) -> Result<Address, InvalidAddress> {
         let server = |text: &str| {
             let text = text.trim();
             let (scheme, host) = text.split_once("://").unwrap_or(("nats", text));
             if host.contains('@') {
-                return Err(BadAddress::HasCredentials);
+                return Err(InvalidAddress::HasCredentials);
             }
             let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#');
             let is_known = matches!(scheme, "nats" | "tls");
             let url = format!("{scheme}://{host}");
             let is_address = is_known && !host.is_empty() && !host.contains(is_forbidden);
             let parsed = is_address && url.parse::<async_nats::ServerAddr>().is_ok();
-            if parsed { Ok(url) } else { Err(BadAddress::Malformed) }
+            if parsed { Ok(url) } else { Err(InvalidAddress::Malformed) }
         };
         text.split(',').map(server).collect::<Result<_, _>>().map(Address)
     }
@@ -348,7 +348,7 @@ fn fatal(error: &ConnectError, connection: &Connection) -> Option<Error> {
     let (server, cause) = (connection.address.to_string(), error_chain(error));
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            Some(Error::Refused { server, cause })
+            Some(Error::Unauthorized { server, cause })
         }
         ConnectErrorKind::Tls => Some(Error::Tls { server, cause }),
         _ => None,
@@ -376,10 +376,10 @@ mod tests {
     #[test]
     fn rejects_invalid_addresses_without_repeating_them() {
         for bad in ["", "nats://", "http://a", "nats://a b", "nats://a/b", "a,,b", "nats://a:port"] {
-            assert_eq!(bad.parse::<Address>(), Err(BadAddress::Malformed), "{bad}");
+            assert_eq!(bad.parse::<Address>(), Err(InvalidAddress::Malformed), "{bad}");
         }
         for bad in ["nats://u:p@a", "tls://token@a:1", "a,u:p@b"] {
-            assert_eq!(bad.parse::<Address>(), Err(BadAddress::HasCredentials), "{bad}");
+            assert_eq!(bad.parse::<Address>(), Err(InvalidAddress::HasCredentials), "{bad}");
         }
         assert_eq!("localhost".parse::<Address>().unwrap().to_string(), "nats://localhost");
         assert_eq!("tls://[::1]:4222".parse::<Address>().unwrap().to_string(), "tls://[::1]:4222");

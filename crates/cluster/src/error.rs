@@ -21,7 +21,7 @@ pub enum Error {
     },
     /// The server rejected the credentials, or requires some.
     #[error("the NATS server at {server} rejected the credentials: {cause}")]
-    Refused {
+    Unauthorized {
         /// Addresses of the servers.
         server: String,
         /// The server's message.
@@ -80,7 +80,7 @@ pub enum Error {
     },
     /// The server has no space for a stream or a message.
     #[error("the NATS server has no space for queue {queue}: {cause}")]
-    NoRoom {
+    NoSpace {
         /// The queue.
         queue: Queue,
         /// The server's message.
@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// The run has messages or results of other jobs than those that were submitted.
     #[error("job {job} differs from the one stored for run {run}: digest mismatch; choose another run id")]
-    OtherJobs {
+    JobsDiffer {
         /// The run.
         run: RunId,
         /// First job of the message.
@@ -147,7 +147,7 @@ pub enum Error {
     #[error(
         "cannot read jobs {first} to {last} of run {run} from the queue: {cause}; run {run} can be resumed"
     )]
-    IncompleteBatch {
+    IncompleteMessage {
         /// The run.
         run: RunId,
         /// First job of the message.
@@ -159,7 +159,7 @@ pub enum Error {
     },
     /// A chunk of a large message is missing from the results stream.
     #[error("a chunk of the message is missing")]
-    MissingPiece,
+    MissingChunk,
     /// A thread or task of the submitter panicked.
     #[error("the submitter panicked: this is a bug in runner")]
     Panicked,

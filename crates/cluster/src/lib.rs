@@ -29,14 +29,14 @@ mod status;
 mod streams;
 mod submit;
 
-pub use clean::{Cleaned, clean};
-pub use connect::{Address, BadAddress, Connection, Credentials, Secret, Tls};
+pub use clean::{CleanSummary, clean};
+pub use connect::{Address, Connection, Credentials, InvalidAddress, Secret, Tls};
 pub use error::Error;
-pub use names::{BadName, Queue, RunId};
-pub use node::{Leave, NodeNews, NodeSettings, NodeSummary, serve};
-pub use status::{NodeStatus, Quarantined, RunStatus, Status, status};
+pub use names::{InvalidName, Queue, RunId};
+pub use node::{DrainHandle, NodeEvent, NodeSettings, NodeSummary, serve};
+pub use status::{NodeStatus, QuarantinedMessage, RunStatus, Status, status};
 pub use streams::StreamSettings;
-pub use submit::{ClusterExecutor, SubmitNews, SubmitSettings};
+pub use submit::{ClusterExecutor, SubmitEvent, SubmitSettings};
 
 /// Version of the messages' layout and meaning, and of the job types' encoding. All submitters and nodes of a
 /// queue must have the same one.

@@ -13,13 +13,13 @@ const MAX_LENGTH: usize = 64;
 /// The text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a name must have 1 to {MAX_LENGTH} of the characters A-Z, a-z, 0-9, - and _")]
-pub struct BadName;
+pub struct InvalidName;
 
-fn validated(text: &str) -> Result<String, BadName> {
+fn validated(text: &str) -> Result<String, InvalidName> {
     let is_allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
     match (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed) {
         true => Ok(text.to_owned()),
-        false => Err(BadName),
+        false => Err(InvalidName),
     }
 }
 
@@ -62,9 +62,9 @@ pub(crate) enum StreamKind {
 }
 
 impl FromStr for Queue {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Queue, BadName> {
+    fn from_str(text: &str) -> Result<Queue, InvalidName> {
         validated(text).map(Queue)
     }
 }
@@ -76,9 +76,9 @@ impl fmt::Display for Queue {
 }
 
 impl FromStr for RunId {
-    type Err = BadName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<RunId, BadName> {
+    fn from_str(text: &str) -> Result<RunId, InvalidName> {
         validated(text).map(RunId)
     }
 }
@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn rejects_names_that_would_change_a_subject() {
         for bad in ["", "a.b", "a b", "*", ">", "ä", &"x".repeat(65)] {
-            assert_eq!(bad.parse::<Queue>(), Err(BadName), "{bad:?}");
-            assert_eq!(bad.parse::<RunId>(), Err(BadName), "{bad:?}");
+            assert_eq!(bad.parse::<Queue>(), Err(InvalidName), "{bad:?}");
+            assert_eq!(bad.parse::<RunId>(), Err(InvalidName), "{bad:?}");
         }
         assert!("x".repeat(64).parse::<Queue>().is_ok());
     }

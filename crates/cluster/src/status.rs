@@ -45,7 +45,7 @@ pub struct Status {
     /// Runs with queued messages or stored results, by name.
     pub runs: Vec<RunStatus>,
     /// Quarantined messages.
-    pub quarantined: Vec<Quarantined>,
+    pub quarantined: Vec<QuarantinedMessage>,
 }
 
 /// State of a node, as it reports it.
@@ -85,7 +85,7 @@ pub struct RunStatus {
 
 /// A quarantined message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Quarantined {
+pub struct QuarantinedMessage {
     /// Name of its run.
     pub run: String,
     /// First job, counted from 0 in the order of submission.
@@ -123,7 +123,7 @@ async fn read_status(session: &Session, queue: &Queue) -> Result<Status, Error> 
     let mut quarantined =
         message_spans(&streams.quarantine, &queue.subjects(StreamKind::Quarantine, None)).await?;
     quarantined.sort();
-    let shown = quarantined.into_iter().map(|(run, span)| Quarantined {
+    let shown = quarantined.into_iter().map(|(run, span)| QuarantinedMessage {
         run: run.to_string(),
         first_job: span.first,
         last_job: span.last(),

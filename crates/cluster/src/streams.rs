@@ -283,7 +283,7 @@ async fn create(session: &Session, queue: &Queue, kind: StreamKind, config: Conf
         ErrorCode::STORAGE_RESOURCES_EXCEEDED
         | ErrorCode::INSUFFICIENT_RESOURCES
         | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => {
-            Err(Error::NoRoom { queue: queue.clone(), cause: refusal.to_string() })
+            Err(Error::NoSpace { queue: queue.clone(), cause: refusal.to_string() })
         }
         code if is_not_ready(code) => Err(Error::NoAnswer(refusal.to_string())),
         _ => Err(Error::server(error)),

@@ -16,7 +16,7 @@ mod sieve;
 mod smooth;
 mod trial;
 
-pub use natural::{Natural, NotANatural};
+pub use natural::{Natural, ParseNaturalError};
 
 /// Error for 0, which every number divides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

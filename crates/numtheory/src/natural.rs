@@ -20,7 +20,7 @@ pub enum Natural {
 /// Error for text that is not a natural number in plain decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a natural number")]
-pub struct NotANatural;
+pub struct ParseNaturalError;
 
 impl Natural {
     /// Returns whether the number is 0.
@@ -71,17 +71,17 @@ impl From<UBig> for Natural {
 }
 
 impl FromStr for Natural {
-    type Err = NotANatural;
+    type Err = ParseNaturalError;
 
     /// Parses one or more decimal digits; signs, spaces and separators are errors.
-    fn from_str(text: &str) -> Result<Natural, NotANatural> {
+    fn from_str(text: &str) -> Result<Natural, ParseNaturalError> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NotANatural);
+            return Err(ParseNaturalError);
         }
         if text.len() < 20 {
-            return text.parse().map(Natural::Small).map_err(|_| NotANatural);
+            return text.parse().map(Natural::Small).map_err(|_| ParseNaturalError);
         }
-        UBig::from_str_radix(text, 10).map(Natural::from).map_err(|_| NotANatural)
+        UBig::from_str_radix(text, 10).map(Natural::from).map_err(|_| ParseNaturalError)
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!("18446744073709551616".parse::<Natural>().unwrap(), Natural::from(1u128 << 64));
         assert_eq!("00000000000000000000007".parse(), Ok(Natural::Small(7)));
         for wrong in ["", "-1", "+1", "1_000", "0x10", " 1"] {
-            assert_eq!(wrong.parse::<Natural>(), Err(NotANatural), "{wrong:?}");
+            assert_eq!(wrong.parse::<Natural>(), Err(ParseNaturalError), "{wrong:?}");
         }
     }
 

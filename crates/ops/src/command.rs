@@ -25,7 +25,7 @@ const MAX_RETRY_DELAY: Duration = Duration::from_millis(2560);
 
 /// Environment variables that contain secrets of `runner`. Programs that jobs start never inherit them. A job
 /// can set them explicitly in its `env`.
-pub const SECRETS: [&str; 2] = ["RUNNER_CLUSTER_PASSWORD", "RUNNER_CLUSTER_TOKEN"];
+pub const SECRET_VARIABLES: [&str; 2] = ["RUNNER_CLUSTER_PASSWORD", "RUNNER_CLUSTER_TOKEN"];
 
 /// A program to run, without a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,10 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
     let status = match end {
         End::Program(status) => status,
         End::Guard(status) => {
-            return Err(BuiltinError::CommandLost { program: job.name(), reason: status.to_string() });
+            return Err(BuiltinError::CommandStatusUnknown {
+                program: job.name(),
+                reason: status.to_string(),
+            });
         }
     };
     let ((stdout, stdout_truncated), (stderr, stderr_truncated)) = (stdout.finish(), stderr.finish());
@@ -94,10 +97,10 @@ fn start(job: &Command) -> Result<Program, BuiltinError> {
             Err(error) if is_resource_shortage(&error) && delay <= MAX_RETRY_DELAY => thread::sleep(delay),
             Err(error) if is_resource_shortage(&error) => {
                 let reason = format!("out of processes, memory or file descriptors: {error}");
-                return Err(BuiltinError::CommandNotRun { program: job.name(), reason });
+                return Err(BuiltinError::CommandStart { program: job.name(), reason });
             }
             Err(error) => {
-                return Err(BuiltinError::CommandNotRun { program: job.name(), reason: error.to_string() });
+                return Err(BuiltinError::CommandStart { program: job.name(), reason: error.to_string() });
             }
         }
         delay *= 2;
@@ -112,7 +115,7 @@ impl Command {
     fn to_std_command(&self) -> process::Command {
         let mut command = process::Command::new(self.name());
         command.args(self.argv.iter().skip(1));
-        for secret in SECRETS {
+        for secret in SECRET_VARIABLES {
             command.env_remove(secret);
         }
         command.envs(&self.env);
@@ -194,7 +197,7 @@ mod tests {
     fn invalid_programs_are_errors() {
         for argv in [vec!["/nonexistent".to_owned()], vec![], vec!["nul\0".to_owned()]] {
             let error = run(&Command { argv, ..Command::default() }, 10).unwrap_err();
-            assert!(matches!(error, BuiltinError::CommandNotRun { .. }), "{error}");
+            assert!(matches!(error, BuiltinError::CommandStart { .. }), "{error}");
         }
     }
 }

@@ -6,13 +6,13 @@ use dashu_int::UBig;
 
 use numtheory::{Natural, prime_powers};
 
-use crate::{error::BuiltinError, limits::MOST_DIVISORS, result_limit::ResultLimit};
+use crate::{error::BuiltinError, limits::MAX_DIVISORS, result_limit::ResultLimit};
 
 /// Returns all divisors, ascending, computed from the prime factors.
 pub(crate) fn fast(n: &Natural, limit: ResultLimit) -> Result<Vec<Natural>, BuiltinError> {
     let powers = prime_powers(n)?;
     let count = powers.iter().try_fold(1usize, |count, (_, power)| count.checked_mul(power + 1));
-    let Some(count) = count.filter(|&count| count <= MOST_DIVISORS) else {
+    let Some(count) = count.filter(|&count| count <= MAX_DIVISORS) else {
         return Err(BuiltinError::TooManyDivisors);
     };
     // The product of each divisor and its cofactor is n, so a divisor has half of the digits of n on average.

@@ -3,17 +3,17 @@
 use numtheory::ZeroHasNoFactors;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::MOST_DIVISORS;
+use crate::limits::MAX_DIVISORS;
 
 /// Error of a built-in job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum BuiltinError {
     /// `command` jobs are not [allowed](crate::Limits::allow_command).
     #[error("`command` jobs are not allowed; enable them with --allow-command")]
-    CommandRefused,
+    CommandNotAllowed,
     /// The program could not be started.
     #[error("cannot run `{program}`: {reason}")]
-    CommandNotRun {
+    CommandStart {
         /// Name of the program.
         program: String,
         /// Error message of the system.
@@ -21,7 +21,7 @@ pub enum BuiltinError {
     },
     /// The exit status of the program is unknown, because its [guard](sys::program) was killed.
     #[error("exit status of `{program}` is unknown: its guard ended with {reason}")]
-    CommandLost {
+    CommandStatusUnknown {
         /// Name of the program.
         program: String,
         /// Exit status of the guard.
@@ -29,7 +29,7 @@ pub enum BuiltinError {
     },
     /// The program of a user-defined op could not be started.
     #[error("cannot run `{program}`: {reason}")]
-    ProgramNotRun {
+    ProgramStart {
         /// Path of the program as it was given.
         program: String,
         /// Error message of the system.
@@ -55,8 +55,8 @@ pub enum BuiltinError {
         /// Name of the op.
         op: String,
     },
-    /// The number has more than [`MOST_DIVISORS`] divisors.
-    #[error("number has more than {MOST_DIVISORS} divisors")]
+    /// The number has more than [`MAX_DIVISORS`] divisors.
+    #[error("number has more than {MAX_DIVISORS} divisors")]
     TooManyDivisors,
     /// The result would be longer than [`Limits::max_result`](crate::Limits::max_result).
     #[error("result is longer than --max-result ({limit} bytes)")]

@@ -21,11 +21,11 @@ use serde_bytes::ByteBuf;
 
 use result_limit::ResultLimit;
 
-pub use command::{Command, CommandOutput, SECRETS};
+pub use command::{Command, CommandOutput, SECRET_VARIABLES};
 pub use error::BuiltinError;
-pub use limits::{Limits, MOST_DIVISORS};
+pub use limits::{Limits, MAX_DIVISORS};
 pub use program::{Depth, ProgramDefinition, Protocol, compact};
-pub use sleep::{NotADuration, Seconds};
+pub use sleep::{ParseSecondsError, Seconds};
 pub use value::Value;
 
 /// A built-in job.
@@ -182,7 +182,7 @@ impl Builtin {
             }
             Builtin::Command(command) => {
                 if !limits.allow_command {
-                    return Err(BuiltinError::CommandRefused);
+                    return Err(BuiltinError::CommandNotAllowed);
                 }
                 command::run(&command, limits.max_output).map(Box::new).map(Value::Command)
             }

@@ -6,7 +6,7 @@ use crate::program::ProgramDefinition;
 
 /// Maximum number of divisors of a number; with more, the job fails, because the list would be too long to
 /// use.
-pub const MOST_DIVISORS: usize = 1 << 20;
+pub const MAX_DIVISORS: usize = 1 << 20;
 
 /// Settings that every worker receives before its first job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ pub struct Seconds {
 /// Error for text that is not a non-negative number of seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a non-negative number of seconds")]
-pub struct NotADuration;
+pub struct ParseSecondsError;
 
 impl Seconds {
     /// Returns the duration.
@@ -31,11 +31,11 @@ impl Seconds {
 }
 
 impl FromStr for Seconds {
-    type Err = NotADuration;
+    type Err = ParseSecondsError;
 
-    fn from_str(text: &str) -> Result<Seconds, NotADuration> {
-        let number: f64 = text.parse().map_err(|_| NotADuration)?;
-        let duration = Duration::try_from_secs_f64(number).map_err(|_| NotADuration)?;
+    fn from_str(text: &str) -> Result<Seconds, ParseSecondsError> {
+        let number: f64 = text.parse().map_err(|_| ParseSecondsError)?;
+        let duration = Duration::try_from_secs_f64(number).map_err(|_| ParseSecondsError)?;
         Ok(Seconds { text: text.into(), duration })
     }
 }
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!((seconds.as_str(), seconds.duration()), ("1.50e0", Duration::from_millis(1500)));
         assert_eq!("-0.0".parse::<Seconds>().unwrap().duration(), Duration::ZERO);
         for wrong in ["-1", "1e400", "NaN", "inf", "", "1s", "1e30"] {
-            assert_eq!(wrong.parse::<Seconds>(), Err(NotADuration), "{wrong}");
+            assert_eq!(wrong.parse::<Seconds>(), Err(ParseSecondsError), "{wrong}");
         }
     }
 }

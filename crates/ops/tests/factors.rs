@@ -3,7 +3,7 @@
 use dashu_int::{UBig, fast_div::ConstDivisor};
 use job::{Context as _, Job};
 use numtheory::Natural;
-use ops::{Builtin, BuiltinError, Limits, MOST_DIVISORS, Method, Value};
+use ops::{Builtin, BuiltinError, Limits, MAX_DIVISORS, Method, Value};
 use proptest::prelude::*;
 
 /// Returns whether n passes the Miller-Rabin test for the first 40 primes. This implementation is independent
@@ -185,7 +185,7 @@ fn rejects_too_many_divisors() {
     // The product of 20 primes has 2^20 divisors, which is the maximum. One more prime doubles the number.
     let mut fits = primes.iter().map(|&p| UBig::from(p)).collect::<Vec<_>>();
     assert_eq!(fits.len(), 20);
-    assert_eq!(divisors(product(&primes)).unwrap().len(), MOST_DIVISORS);
+    assert_eq!(divisors(product(&primes)).unwrap().len(), MAX_DIVISORS);
     fits.push(73u32.into());
     assert_eq!(divisors(fits.iter().product::<UBig>()), Err(BuiltinError::TooManyDivisors));
 }

@@ -18,7 +18,7 @@ use wire::catch_panic;
 /// struct Counts(Mutex<(u64, u64)>);
 ///
 /// impl Observer for Counts {
-///     fn note(&self, event: &PoolEvent) {
+///     fn on_event(&self, event: &PoolEvent) {
 ///         let mut counts = self.0.lock().unwrap();
 ///         match event {
 ///             PoolEvent::WorkerStarting { .. } => counts.0 += 1,
@@ -52,14 +52,14 @@ pub trait Observer: Send + Sync {
     /// struct Log;
     ///
     /// impl Observer for Log {
-    ///     fn note(&self, event: &PoolEvent) {
+    ///     fn on_event(&self, event: &PoolEvent) {
     ///         if let PoolEvent::WorkerExited { worker, left: false, cause, .. } = event {
     ///             eprintln!("{worker} died: {cause}");
     ///         }
     ///     }
     /// }
     /// ```
-    fn note(&self, event: &PoolEvent);
+    fn on_event(&self, event: &PoolEvent);
 
     /// Returns whether the worker should measure the duration of each job of this batch, for
     /// [`PoolEvent::OutcomesReceived`]. That costs one clock reading per job. Returns `true` by default.
@@ -70,15 +70,15 @@ pub trait Observer: Send + Sync {
     /// struct Sampling;
     ///
     /// impl Observer for Sampling {
-    ///     fn note(&self, _: &PoolEvent) {}
+    ///     fn on_event(&self, _: &PoolEvent) {}
     ///
-    ///     fn wants_durations(&self, batch: BatchId) -> bool {
+    ///     fn needs_durations(&self, batch: BatchId) -> bool {
     ///         batch.0 % 100 == 0
     ///     }
     /// }
-    /// assert!(!Sampling.wants_durations(BatchId(150)));
+    /// assert!(!Sampling.needs_durations(BatchId(150)));
     /// ```
-    fn wants_durations(&self, batch: BatchId) -> bool {
+    fn needs_durations(&self, batch: BatchId) -> bool {
         let _ = batch;
         true
     }
@@ -154,7 +154,7 @@ pub enum PoolEvent {
         /// The worker.
         worker: WorkerId,
         /// Batches below this number are affected; later ones are not returned.
-        below: BatchId,
+        keep_below: BatchId,
         /// Time of the request.
         at: MonotonicInstant,
     },
@@ -170,11 +170,11 @@ pub enum PoolEvent {
         /// other workers, or cancelled.
         last: bool,
         /// Time when the first of these jobs was started, as reported by the worker.
-        began: MonotonicInstant,
+        started: MonotonicInstant,
         /// Time that the jobs took together, as reported by the worker.
         busy: Duration,
         /// Duration of each job in nanoseconds, in order, the first one starting at `began`; present if
-        /// [`wants_durations`](Observer::wants_durations) returned `true`. Durations are capped at
+        /// [`needs_durations`](Observer::needs_durations) returned `true`. Durations are capped at
         /// [`u32::MAX`] ns, about 4.3 seconds.
         durations: Option<Vec<u32>>,
         /// Size of the outcomes in bytes.
@@ -189,14 +189,14 @@ pub enum PoolEvent {
         /// Process ID, and exit code or signal.
         death: Death,
         /// Whether it exited because the pool no longer needed it.
-        left: bool,
+        expected: bool,
         /// Description of how it ended and, if the pool killed it, why.
         cause: Arc<str>,
         /// Batch of the job that it was running, and the index of the job in the batch.
         running: Option<(BatchId, u64)>,
         /// Batch of which the worker had finished more jobs than it had returned outcomes for, and the number
         /// of these outcomes, which are recovered.
-        kept: Option<(BatchId, u64)>,
+        recovered: Option<(BatchId, u64)>,
         /// Time when it was reaped.
         at: MonotonicInstant,
     },
@@ -215,7 +215,7 @@ impl Observers {
     #[inline]
     pub(crate) fn notify(&self, event: impl FnOnce() -> PoolEvent) {
         if let Some(observer) = &self.0
-            && let Err(panic) = catch_panic(|| observer.note(&event()))
+            && let Err(panic) = catch_panic(|| observer.on_event(&event()))
         {
             sys::stream::print_error(&format!("an observer panicked: {panic}"));
         }
@@ -224,8 +224,8 @@ impl Observers {
     /// Returns whether the observer needs the duration of each job of a batch; `false` without an observer or
     /// if it panics.
     #[inline]
-    pub(crate) fn wants_durations(&self, batch: BatchId) -> bool {
-        let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.wants_durations(batch));
+    pub(crate) fn needs_durations(&self, batch: BatchId) -> bool {
+        let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.needs_durations(batch));
         self.0.as_ref().is_some_and(|observer| wants(observer).unwrap_or(false))
     }
 }
@@ -237,12 +237,12 @@ mod tests {
     struct Panics;
 
     impl Observer for Panics {
-        fn note(&self, _: &PoolEvent) {
+        fn on_event(&self, _: &PoolEvent) {
             panic!("note failed");
         }
 
-        fn wants_durations(&self, _: BatchId) -> bool {
-            panic!("wants_durations failed");
+        fn needs_durations(&self, _: BatchId) -> bool {
+            panic!("needs_durations failed");
         }
     }
 
@@ -250,7 +250,7 @@ mod tests {
     fn without_an_observer_no_event_is_built() {
         let none = Observers::default();
         none.notify(|| unreachable!());
-        assert!(!none.wants_durations(BatchId(0)));
+        assert!(!none.needs_durations(BatchId(0)));
     }
 
     #[test]
@@ -260,6 +260,6 @@ mod tests {
             worker: WorkerId { slot: 0, generation: 0 },
             at: MonotonicInstant(0),
         });
-        assert!(!observers.wants_durations(BatchId(0)));
+        assert!(!observers.needs_durations(BatchId(0)));
     }
 }

@@ -85,7 +85,7 @@ impl<J: Job> Executor<J> for Serial<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
-        if let Some(refused) = self.shared.refusal() {
+        if let Some(refused) = self.shared.submit_error() {
             return Err(refused);
         }
         let slots = Slots::new(1, None);
@@ -145,7 +145,7 @@ impl<J: Job> Drop for Serial<J> {
 
 impl<J: Job> SerialShared<J> {
     /// Returns why a job would be refused.
-    fn refusal(&self) -> Option<SubmitError> {
+    fn submit_error(&self) -> Option<SubmitError> {
         if let Some(cause) = &*self.broken.lock() {
             return Some(SubmitError::Broken(cause.clone()));
         }
@@ -209,8 +209,8 @@ impl<J: Job> Submitter<J> for SerialSubmitter<J> {
         true
     }
 
-    fn refusal(&self) -> Option<SubmitError> {
-        self.shared.refusal()
+    fn submit_error(&self) -> Option<SubmitError> {
+        self.shared.submit_error()
     }
 
     fn cancel_waiting(&mut self) {}

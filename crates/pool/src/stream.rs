@@ -100,7 +100,7 @@ pub trait Submitter<J: Job>: Send {
     /// let submitter = Serial::<Square>::new(()).submitter(Arc::new(Collected::default()));
     /// assert_eq!(submitter.enough(), 0);
     /// ```
-    fn enough(&self) -> usize {
+    fn target_backlog(&self) -> usize {
         0
     }
 
@@ -114,11 +114,11 @@ pub trait Submitter<J: Job>: Send {
     ///
     /// let serial = Serial::<Square>::new(());
     /// let submitter = serial.submitter(Arc::new(Collected::default()));
-    /// assert_eq!(submitter.refusal(), None);
+    /// assert_eq!(submitter.submit_error(), None);
     /// serial.close();
-    /// assert_eq!(submitter.refusal(), Some(SubmitError::Closed));
+    /// assert_eq!(submitter.submit_error(), Some(SubmitError::Closed));
     /// ```
-    fn refusal(&self) -> Option<SubmitError>;
+    fn submit_error(&self) -> Option<SubmitError>;
 
     /// Cancels the jobs with this submitter's sink that have not been started.
     ///

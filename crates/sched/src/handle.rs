@@ -32,7 +32,7 @@ impl Sched {
                 }
             }
             Event::RecallReply { worker, batch, index } => {
-                self.taken_back(worker, batch, index, &mut actions)
+                self.taken_back(worker, batch, index, &mut actions);
             }
             Event::Running { worker, batch, index, since } => self.seen(worker, batch, index, since),
             Event::Rss { worker, bytes } => self.resident(worker, bytes, &mut actions),

@@ -15,7 +15,7 @@ use sys::{
     shared_page::{self, SharedPage},
     stream::print_error,
 };
-use wire::{Role, Transport, join, ring};
+use wire::{Role, Transport, connect, ring};
 
 use crate::{handshake, send_report, work};
 
@@ -139,10 +139,10 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     SigSet::from(Signal::SIGINT).thread_block()?;
     sys::file_size_signal::ignore();
     // Leaked on purpose: an allocation may fail until the process exits.
-    let page: &'static SharedPage = Box::leak(Box::new(role.open_page()?));
+    let page: &'static SharedPage = Box::leak(Box::new(role.open_shared_page()?));
     sys::program::die_with_guards();
     shared_page::set_current(page);
-    let mut link = forks::close_on_fork(page.doorbell().as_fd(), || join(role.rendezvous(), page))??;
+    let mut link = forks::close_on_fork(page.doorbell().as_fd(), || connect(role.rendezvous(), page))??;
     let mut inbox = wire::Inbox::new(link.receiver);
     let agreed = handshake::<J>(&mut inbox, &*link.sender, page.timer()).map_err(io::Error::other)?;
     let Some((terms, mut context)) = agreed else {

@@ -91,7 +91,7 @@ pub(crate) fn run_job<J: Job>(
         (Ok(Err(error)), _) => error,
         (Err(panic), Step::Decoding) => CodecError::panicked("decoding", &panic),
         (Err(panic), Step::Encoding) => {
-            outcomes.cut(before);
+            outcomes.truncate(before);
             CodecError::panicked("encoding", &panic)
         }
         (Err(panic), Step::Running) => {

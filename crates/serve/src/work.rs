@@ -99,7 +99,7 @@ fn run_batch<J: Job>(
             send(sender, pack(&crash))?;
             return Ok(false);
         }
-        let saved = page.save_outcome(batch.batch, before, outcomes.since(before));
+        let saved = page.save_outcome(batch.batch, before, outcomes.bytes_from(before));
         if batch.flags.durations {
             outcomes.note_duration(timing.job());
         }
@@ -163,7 +163,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
     use wire::{
         CodecKind, Transport,
-        batch::{BatchFlags, Entries, OutcomesView, Status, jobs},
+        batch::{BatchFlags, Entries, OutcomesView, Status, encode_jobs},
         memory_pair,
     };
 
@@ -227,7 +227,7 @@ mod tests {
         let (parent, worker) = memory_pair();
         let mut entries = Entries::default();
         sent.iter().for_each(|job| entries.push(CODEC, job).unwrap());
-        let batch = jobs(BatchId(3), flags, sent.len() as u32, &[entries.slice(0, sent.len())]);
+        let batch = encode_jobs(BatchId(3), flags, sent.len() as u32, &[entries.slice(0, sent.len())]);
         send(&*parent.sender, batch).unwrap();
         drop(parent.sender);
 

@@ -27,7 +27,7 @@ pub struct OomKills {
 impl OomKills {
     /// Starts counting.
     #[must_use]
-    pub fn new() -> OomKills {
+    pub fn start() -> OomKills {
         OomKills::of(&Groups::of_this_process())
     }
 

@@ -28,14 +28,14 @@ impl TraceRecorder {
 }
 
 impl Observer for TraceRecorder {
-    fn note(&self, event: &PoolEvent) {
+    fn on_event(&self, event: &PoolEvent) {
         let event = event.clone();
         let mut data = self.data.lock();
         data.note(event);
         self.jobs_of.store(data.sampling.jobs(), Ordering::Relaxed);
     }
 
-    fn wants_durations(&self, batch: BatchId) -> bool {
+    fn needs_durations(&self, batch: BatchId) -> bool {
         batch.0.is_multiple_of(self.jobs_of.load(Ordering::Relaxed))
     }
 }

@@ -68,7 +68,7 @@ impl TimelineData {
                 let (jobs, in_flight) = (names.count(), self.in_flight);
                 self.sent(worker, names, SentBatch { batch, jobs, bytes, at, in_flight });
             }
-            PoolEvent::BatchesRecalled { worker, below, at } => {
+            PoolEvent::BatchesRecalled { worker, keep_below: below, at } => {
                 self.on(worker, at, |trace| trace.recalls.push((below, at)));
             }
             PoolEvent::OutcomesReceived {
@@ -76,7 +76,7 @@ impl TimelineData {
                 batch,
                 outcomes,
                 last,
-                began,
+                started: began,
                 busy,
                 durations,
                 bytes,
@@ -87,7 +87,9 @@ impl TimelineData {
                 let outcomes = Outcomes { batch, count, last, began, busy, durations, bytes, at };
                 self.returned(worker, outcomes);
             }
-            PoolEvent::WorkerExited { worker, left, cause, running, kept, at, .. } => {
+            PoolEvent::WorkerExited {
+                worker, expected: left, cause, running, recovered: kept, at, ..
+            } => {
                 let kind = if left { WorkerEndKind::ShutDown } else { WorkerEndKind::Died };
                 let mut ended = 0;
                 let end = WorkerEnd { kind, cause, at };
@@ -184,7 +186,7 @@ mod tests {
             batch,
             outcomes: jobs,
             last: true,
-            began: MonotonicInstant(start + 10),
+            started: MonotonicInstant(start + 10),
             busy: Duration::from_nanos(900),
             durations: Some(vec![1; jobs as usize]),
             bytes: 1,
@@ -234,10 +236,10 @@ mod tests {
         data.note(PoolEvent::WorkerExited {
             worker: WORKER,
             death: Death { pid: 7, cause: DeathCause::Signalled(9) },
-            left: false,
+            expected: false,
             cause: "killed".into(),
             running: Some((BatchId(20), 4)),
-            kept: Some((BatchId(20), 4)),
+            recovered: Some((BatchId(20), 4)),
             at: MonotonicInstant(40_000),
         });
         assert_eq!((data.in_flight.value, data.after_exits[0].value), (0, 0));
@@ -279,7 +281,7 @@ mod tests {
                 batch,
                 outcomes: 1,
                 last,
-                began,
+                started: began,
                 busy,
                 durations,
                 bytes: 1,

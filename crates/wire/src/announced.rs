@@ -78,7 +78,7 @@ impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for AnnouncedReceiver<
         }
     }
 
-    fn ask_for_ring(&mut self, wanted: bool) -> bool {
+    fn request_ring(&mut self, wanted: bool) -> bool {
         let asleep = self.page.replies().reader_asleep;
         if !wanted {
             asleep.store(0, Ordering::Relaxed);

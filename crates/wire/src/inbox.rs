@@ -24,7 +24,7 @@ pub struct Inbox {
 
 /// Duration of polling for a packet before the process sleeps. Waking a sleeping process takes longer than
 /// most short jobs.
-pub const POLL: Duration = Duration::from_micros(50);
+pub const POLL_DURATION: Duration = Duration::from_micros(50);
 
 impl Inbox {
     /// Creates the inbox of a link.
@@ -39,7 +39,7 @@ impl Inbox {
         if !may_spin() {
             return;
         }
-        poller.poll(POLL, || {
+        poller.poll(POLL_DURATION, || {
             if self.polled.is_none() {
                 self.polled = self.receiver.try_receive().transpose();
             }
@@ -92,10 +92,10 @@ impl Inbox {
         }
     }
 
-    /// Enables or disables the peer's [ring](PacketReceiver::ask_for_ring) with its next packet. Returns
+    /// Enables or disables the peer's [ring](PacketReceiver::request_ring) with its next packet. Returns
     /// whether it was enabled and there is a packet already.
-    pub fn ask_for_ring(&mut self, wanted: bool) -> bool {
-        self.receiver.ask_for_ring(wanted)
+    pub fn request_ring(&mut self, wanted: bool) -> bool {
+        self.receiver.request_ring(wanted)
     }
 
     /// Processes a packet. Returns the message that it completes, if any.

@@ -29,11 +29,11 @@ mod role;
 pub use catch::catch_panic;
 pub use codec::{CodecError, CodecKind, UnknownCodec};
 pub use handshake::Transport;
-pub use inbox::{Inbox, POLL};
+pub use inbox::{Inbox, POLL_DURATION};
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
 pub use message::{Message, Tag, send};
 pub use outbox::Outbox;
-pub use rendezvous::{Rendezvous, RendezvousError, join};
+pub use rendezvous::{Rendezvous, RendezvousError, connect};
 pub use role::Role;
 
 /// Version of the layout and meaning of all messages; parent and worker must have the same version.

@@ -40,7 +40,7 @@ pub trait PacketSender: Send + Sync {
     fn send(&self, packet: &[u8]) -> Result<(), Closed>;
 
     /// Returns whether the link can transfer files with [`send_file`](PacketSender::send_file).
-    fn takes_files(&self) -> bool {
+    fn supports_files(&self) -> bool {
         false
     }
 
@@ -77,7 +77,7 @@ pub trait PacketReceiver: Send {
     /// Enables or disables the peer's ring of the doorbell with its next packet. Returns `true` if it was
     /// enabled and there is a packet already. Links whose peer always wakes this process ignore the call and
     /// return `false`.
-    fn ask_for_ring(&mut self, wanted: bool) -> bool {
+    fn request_ring(&mut self, wanted: bool) -> bool {
         let _ = wanted;
         false
     }

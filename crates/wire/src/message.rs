@@ -234,7 +234,7 @@ pub fn send(sender: &dyn PacketSender, message: Message) -> Result<(), Closed> {
     if let Some(packet) = message.as_packet() {
         return sender.send(packet);
     }
-    let message = if sender.takes_files() { message.into_file() } else { message };
+    let message = if sender.supports_files() { message.into_file() } else { message };
     if let Some(file) = message.as_file()
         && sender.send_file(file)?
     {

@@ -119,7 +119,7 @@ impl Outbox {
             // A file only takes the room of the packet that announces it.
             let length = match (message.as_packet(), message.as_file()) {
                 (Some(packet), _) => packet.len(),
-                (None, Some(_)) if self.offset == 0 && self.sender.takes_files() => FILE_PACKET_SIZE,
+                (None, Some(_)) if self.offset == 0 && self.sender.supports_files() => FILE_PACKET_SIZE,
                 _ => (message.content().len() - self.offset + 1).min(MAX_PACKET_SIZE),
             };
             if self.unread > 0 && self.unread + socket_cost(length) > self.capacity {

@@ -21,7 +21,7 @@ use ipc_channel::{
 };
 use nix::sys::{
     eventfd::{EfdFlags, EventFd},
-    socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket},
+    socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket},
 };
 use serde::{Deserialize, Serialize};
 use sys::{call::CallError, shared_page::SharedPage};
@@ -65,7 +65,7 @@ pub enum RendezvousError {
     Thread(io::Error),
     /// The worker exited before it connected, or sent an unexpected message.
     #[error("the worker did not connect: {0}")]
-    Silent(String),
+    NotConnected(String),
 }
 
 impl From<CallError> for RendezvousError {
@@ -150,7 +150,7 @@ impl Rendezvous {
         // messages.
         let accepted = catch_panic(|| server.accept()).map_err(|panic| {
             check_descriptors(DESCRIPTORS_PER_START).err().unwrap_or_else(|| {
-                RendezvousError::Silent(format!(
+                RendezvousError::NotConnected(format!(
                     "unexpected message, or no file descriptors left to receive it ({panic})"
                 ))
             })
@@ -172,7 +172,7 @@ fn accept_error(name: &str, error: IpcError) -> RendezvousError {
         {
             CallError::at("accept", name, error).into()
         }
-        error => RendezvousError::Silent(error.to_string()),
+        error => RendezvousError::NotConnected(error.to_string()),
     }
 }
 
@@ -182,7 +182,7 @@ fn connect_and_close(name: &str) {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None);
     if let (Ok(socket), Ok(address)) = (socket, UnixAddr::new(name)) {
-        let _ = connect(socket.as_raw_fd(), &address);
+        let _ = nix::sys::socket::connect(socket.as_raw_fd(), &address);
     }
 }
 
@@ -190,7 +190,7 @@ fn connect_and_close(name: &str) {
 ///
 /// # Errors
 /// If no parent waits there, or a system call fails.
-pub fn join<P>(name: &str, page: P) -> io::Result<Link>
+pub fn connect<P>(name: &str, page: P) -> io::Result<Link>
 where
     P: Deref<Target = SharedPage> + Send + Sync + 'static,
 {

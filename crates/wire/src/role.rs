@@ -103,7 +103,7 @@ impl Role {
     ///
     /// # Errors
     /// If the page was opened before, or the system cannot map it.
-    pub fn open_page(&self) -> io::Result<SharedPage> {
+    pub fn open_shared_page(&self) -> io::Result<SharedPage> {
         SharedPage::adopt(self.page)
     }
 }

@@ -60,7 +60,8 @@ fn wire() -> Result {
         for job in jobs(256) {
             entries.push(CODEC, &job)?;
         }
-        let message = batch::jobs(BatchId(number), BatchFlags::default(), 256, &[entries.slice(0, 256)]);
+        let message =
+            batch::encode_jobs(BatchId(number), BatchFlags::default(), 256, &[entries.slice(0, 256)]);
         let view = JobsView::read(&message).ok_or("no batch of jobs")?;
         let mut writer = OutcomesWriter::new(view.batch);
         for payload in view.payloads() {

@@ -24,7 +24,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn pool(bench: &Bench, ledger: bool) -> Result<ProcessPool<Task>> {
-    let pool = ProcessPool::<Task>::builder().workers(WORKERS).ledger(ledger).build()?;
+    let pool = ProcessPool::<Task>::builder().workers(WORKERS).time_accounting(ledger).build()?;
     pool.prestart();
     outputs(&pool, bench.jobs(20_000))?;
     Ok(pool)

@@ -21,7 +21,7 @@ use wire::{
     Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
     batch::{JobsView, OutcomesWriter, Status},
     handshake::{FinalReport, Hello, Started, Welcome, pack, unpack},
-    join, ring,
+    ring,
 };
 
 use super::{Misbehavior, RoguePlan, overwrite};
@@ -49,7 +49,7 @@ pub fn main() -> ! {
     if plan.misbehavior == IgnoresShutdown {
         SigSet::from(Signal::SIGTERM).thread_block().expect("cannot block SIGTERM");
     }
-    let page = role.open_page();
+    let page = role.open_shared_page();
     let page = Arc::new(page.expect("cannot map the shared page"));
     let link = connect_to_parent(plan.misbehavior, role.rendezvous(), &page);
     let rogue = Rogue {
@@ -101,7 +101,7 @@ fn connect_to_parent(misbehavior: Misbehavior, rendezvous: &str, page: &Arc<Shar
             page.doorbell().ring();
             hang()
         }
-        _ => join(rendezvous, page.clone()).expect("cannot connect to the parent"),
+        _ => wire::connect(rendezvous, page.clone()).expect("cannot connect to the parent"),
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use cluster::{
-    ClusterExecutor, Connection, Error, Leave, NodeNews, NodeSettings, NodeSummary, StreamSettings,
-    SubmitNews, SubmitSettings, serve,
+    ClusterExecutor, Connection, DrainHandle, Error, NodeEvent, NodeSettings, NodeSummary, StreamSettings,
+    SubmitEvent, SubmitSettings, serve,
 };
 use end_to_end::{
     nats::Nats,
@@ -17,27 +17,27 @@ use end_to_end::{
 use pool::{Executor, JobError, JobFuture, JobOptions, Resolved, ResultError, Sink, SubmitError};
 
 fn connection(nats: &Nats) -> Connection {
-    Connection::to(nats.url().parse().unwrap())
+    Connection::new(nats.url().parse().unwrap())
 }
 
 fn connect(nats: &Nats, run: &str) -> ClusterExecutor<Probe> {
     connect_with_callback(nats, run, |_| {})
 }
 
-fn connect_with_callback(nats: &Nats, run: &str, callback: fn(SubmitNews)) -> ClusterExecutor<Probe> {
+fn connect_with_callback(nats: &Nats, run: &str, callback: fn(SubmitEvent)) -> ClusterExecutor<Probe> {
     let settings = SubmitSettings {
         queue: "probes".parse().unwrap(),
         run: run.parse().unwrap(),
         time_limit: None,
         streams: StreamSettings::default(),
-        tell: callback,
+        on_event: callback,
     };
     ClusterExecutor::connect(&connection(nats), settings).unwrap()
 }
 
 /// A node in a thread that leaves when this is dropped.
 struct Node {
-    leave: Leave,
+    leave: DrainHandle,
     thread: Option<JoinHandle<Result<NodeSummary, Error>>>,
 }
 
@@ -52,11 +52,11 @@ impl Node {
             grace: Duration::ZERO,
             streams: StreamSettings::default(),
         };
-        let (leave, connection) = (Leave::new(), connection(nats));
+        let (leave, connection) = (DrainHandle::new(), connection(nats));
         let (asked, (joined, has_joined)) = (leave.clone(), mpsc::channel());
         let thread = thread::spawn(move || {
             let mut notify = |news| {
-                if matches!(news, NodeNews::Joined { .. }) {
+                if matches!(news, NodeEvent::Joined { .. }) {
                     joined.send(()).unwrap();
                 }
             };
@@ -69,7 +69,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.leave.ask();
+        self.leave.request();
         let served = self.thread.take().unwrap().join().unwrap();
         assert!(served.is_ok(), "{served:?}");
     }

@@ -13,7 +13,7 @@ pub(crate) enum ClusterUsageError {
         "--cluster (or RUNNER_CLUSTER): {0}; give a user with --cluster-user and RUNNER_CLUSTER_PASSWORD or \
          --cluster-password-file, a token with RUNNER_CLUSTER_TOKEN or --cluster-token-file"
     )]
-    Address(cluster::BadAddress),
+    Address(cluster::InvalidAddress),
     #[error(
         "--cluster-cert and --cluster-key (or RUNNER_CLUSTER_CERT and RUNNER_CLUSTER_KEY) must be given \
          together"

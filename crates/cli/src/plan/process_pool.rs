@@ -82,7 +82,7 @@ impl PoolPlan {
         if let Some(program) = &self.worker_bin {
             builder = builder.worker_program(program);
         }
-        for secret in ops::SECRETS {
+        for secret in ops::SECRET_VARIABLES {
             builder = builder.env_remove(secret);
         }
         if let Some(observer) = observer {

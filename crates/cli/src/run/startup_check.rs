@@ -157,7 +157,7 @@ impl Sink<Builtin> for StartupCheck {
 fn verdict(resolved: &Resolved<Builtin>) -> Verdict {
     match &resolved.outcome {
         Ok(_) | Err(JobError::Failed(BuiltinError::Program { .. })) => Verdict::Works,
-        Err(JobError::Failed(error @ BuiltinError::ProgramNotRun { .. })) => {
+        Err(JobError::Failed(error @ BuiltinError::ProgramStart { .. })) => {
             Verdict::Unusable(error.to_string())
         }
         Err(JobError::Crashed { program: Some(crash), death, .. }) => {

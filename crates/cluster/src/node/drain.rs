@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{consumer::acknowledge, news::NodeNews, serve::next_message, state::Node};
+use super::{consumer::acknowledge, node_event::NodeEvent, serve::next_message, state::Node};
 
 /// How long storing results may take after the last job has finished.
 const STORE_GRACE: Duration = Duration::from_millis(1500);
@@ -23,7 +23,7 @@ impl<J: Job> Node<J> {
     pub(super) async fn drain(
         &mut self,
         mut pull: Option<Batch>,
-        notify: &mut dyn FnMut(NodeNews),
+        notify: &mut dyn FnMut(NodeEvent),
         leave_requests: &mut watch::Receiver<u32>,
     ) {
         let grace = if *leave_requests.borrow() == 1 { self.shared.settings.grace } else { Duration::ZERO };

@@ -59,7 +59,7 @@ pub(super) enum Disposition {
     /// Another node had stored the result.
     Late,
     /// The message was quarantined.
-    Quarantined { deliveries: u64 },
+    QuarantinedMessage { deliveries: u64 },
     /// Not run; another node should run it.
     HandedBack,
     /// The server did not answer, or this node cannot run it; to be retried after a delay.
@@ -260,7 +260,7 @@ impl<J: Job> NodeContext<J> {
         (0..span.count).for_each(|_| push_bytes(&one, &mut all));
         match self.store(delivery, digest, None, all.into()).await {
             Some(StoreResult::AlreadyExists) => Disposition::Late,
-            Some(_) => Disposition::Quarantined { deliveries },
+            Some(_) => Disposition::QuarantinedMessage { deliveries },
             None => Disposition::HandedBack,
         }
     }

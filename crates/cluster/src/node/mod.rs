@@ -16,7 +16,7 @@ mod drain;
 mod handle;
 mod heartbeat;
 mod in_flight;
-mod news;
+mod node_event;
 mod notify;
 mod restore;
 mod serve;
@@ -34,30 +34,30 @@ use tokio::sync::watch;
 use crate::{Connection, Error, connect::Session, runtime};
 use state::Node;
 
-pub use news::NodeNews;
+pub use node_event::NodeEvent;
 pub use settings::NodeSettings;
 pub use summary::NodeSummary;
 
 /// Requests a node to leave, from any thread. After the first request it stops pulling and gives running jobs
 /// the grace period; a second one ends the grace period.
 #[derive(Clone, Debug)]
-pub struct Leave(Arc<watch::Sender<u32>>);
+pub struct DrainHandle(Arc<watch::Sender<u32>>);
 
-impl Default for Leave {
-    fn default() -> Leave {
-        Leave(Arc::new(watch::Sender::new(0)))
+impl Default for DrainHandle {
+    fn default() -> DrainHandle {
+        DrainHandle(Arc::new(watch::Sender::new(0)))
     }
 }
 
-impl Leave {
+impl DrainHandle {
     /// Returns a handle without requests.
     #[must_use]
-    pub fn new() -> Leave {
-        Leave::default()
+    pub fn new() -> DrainHandle {
+        DrainHandle::default()
     }
 
     /// Requests the node to leave.
-    pub fn ask(&self) {
+    pub fn request(&self) {
         self.0.send_modify(|requests| *requests += 1);
     }
 }
@@ -71,8 +71,8 @@ pub fn serve<J: Job>(
     connection: &Connection,
     settings: NodeSettings,
     pool: Arc<dyn Executor<J>>,
-    notify: &mut dyn FnMut(NodeNews),
-    leave: &Leave,
+    notify: &mut dyn FnMut(NodeEvent),
+    leave: &DrainHandle,
 ) -> Result<NodeSummary, Error> {
     runtime::block_on(async {
         let mut leave_requests = leave.0.subscribe();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::news::NodeNews;
+use super::node_event::NodeEvent;
 use crate::{
     Error,
     connect::{LinkState, Session},
@@ -22,10 +22,10 @@ pub(super) struct ErrorNotifier {
 
 impl ErrorNotifier {
     /// Notifies of an error that is retried, at most once per interval.
-    pub(super) fn notify(&mut self, cause: String, notify: &mut dyn FnMut(NodeNews)) {
+    pub(super) fn notify(&mut self, cause: String, notify: &mut dyn FnMut(NodeEvent)) {
         if self.notified_at.is_none_or(|notified_at| notified_at.elapsed() >= NOTIFY_INTERVAL) {
             self.notified_at = Some(Instant::now());
-            notify(NodeNews::Trouble(cause));
+            notify(NodeEvent::Retrying(cause));
         }
     }
 
@@ -39,23 +39,23 @@ impl ErrorNotifier {
 pub(super) fn notify_refusal(
     refused: &mut watch::Receiver<Option<String>>,
     session: &Session,
-    notify: &mut dyn FnMut(NodeNews),
+    notify: &mut dyn FnMut(NodeEvent),
 ) {
     if let Some(cause) = refused.borrow_and_update().clone() {
-        let error = Error::Refused { server: session.server.clone(), cause };
-        notify(NodeNews::Trouble(error.to_string()));
+        let error = Error::Unauthorized { server: session.server.clone(), cause };
+        notify(NodeEvent::Retrying(error.to_string()));
     }
 }
 
 /// Notifies of changes of the connection.
-pub(super) fn notify_link(previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
+pub(super) fn notify_link(previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeEvent)) {
     // The first connection is reported by `Joined`.
     if previous.up && !now.up {
-        notify(NodeNews::Lost);
+        notify(NodeEvent::Disconnected);
     } else if !previous.up && now.up {
-        notify(NodeNews::Regained);
+        notify(NodeEvent::Reconnected);
     } else if previous.number > 0 && now.number > previous.number {
-        notify(NodeNews::Lost);
-        notify(NodeNews::Regained);
+        notify(NodeEvent::Disconnected);
+        notify(NodeEvent::Reconnected);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     check::{CheckAnswer, QueueCheck},
     consumer::{ack_wait, created},
-    news::NodeNews,
+    node_event::NodeEvent,
     state::Node,
 };
 use crate::{Error, streams::Streams};
@@ -42,11 +42,11 @@ impl<J: Job> Node<J> {
     /// # Errors
     /// If the queue is of another version, or the server has rejected the creation for longer than the
     /// connection's timeout.
-    pub(super) async fn restore(&mut self, notify: &mut dyn FnMut(NodeNews)) -> Result<bool, Error> {
+    pub(super) async fn restore(&mut self, notify: &mut dyn FnMut(NodeEvent)) -> Result<bool, Error> {
         let error = match timeout(CREATE_TIMEOUT, self.reopen()).await {
             Ok(Ok(is_new)) => {
                 self.checks.note_restored();
-                notify(NodeNews::Restored);
+                notify(NodeEvent::Restored);
                 return Ok(is_new);
             }
             Ok(Err(error @ Error::Version { .. })) => return Err(error),

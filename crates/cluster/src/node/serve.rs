@@ -11,7 +11,7 @@ use super::{
     consumer::{acknowledge, created},
     delivery::Delivery,
     in_flight::{Finished, InFlight},
-    news::NodeNews,
+    node_event::NodeEvent,
     notify::{notify_link, notify_refusal},
     state::Node,
     summary::NodeSummary,
@@ -28,11 +28,11 @@ impl<J: Job> Node<J> {
     /// Serves until the node is requested to leave or fails.
     pub(super) async fn serve(
         mut self,
-        notify: &mut dyn FnMut(NodeNews),
+        notify: &mut dyn FnMut(NodeEvent),
         mut leave_requests: watch::Receiver<u32>,
     ) -> Result<NodeSummary, Error> {
         let server = self.shared.session.server.clone();
-        notify(NodeNews::Joined { server, ack_wait: self.ack_wait });
+        notify(NodeEvent::Joined { server, ack_wait: self.ack_wait });
         let mut link = self.shared.session.link.clone();
         let mut refused = self.shared.session.refused.clone();
         let mut last_link = LinkState { up: true, ..*link.borrow() };
@@ -92,7 +92,7 @@ impl<J: Job> Node<J> {
     }
 
     /// Handles a change of the connection.
-    async fn handle_link(&mut self, previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeNews)) {
+    async fn handle_link(&mut self, previous: LinkState, now: LinkState, notify: &mut dyn FnMut(NodeEvent)) {
         if now.number != previous.number || !now.up {
             self.checks.soon();
         }
@@ -124,7 +124,7 @@ impl<J: Job> Node<J> {
         wanted.saturating_sub(self.in_flight.len())
     }
 
-    async fn pull(&mut self, notify: &mut dyn FnMut(NodeNews)) -> Option<Batch> {
+    async fn pull(&mut self, notify: &mut dyn FnMut(NodeEvent)) -> Option<Batch> {
         match self.consumer.batch().max_messages(self.free_capacity()).expires(PULL_EXPIRY).messages().await {
             Ok(batch) => Some(batch),
             Err(error) => {
@@ -136,7 +136,7 @@ impl<J: Job> Node<J> {
     }
 
     /// Starts handling a delivered message.
-    async fn accept(&mut self, message: Message, notify: &mut dyn FnMut(NodeNews)) {
+    async fn accept(&mut self, message: Message, notify: &mut dyn FnMut(NodeEvent)) {
         let subject = message.subject.to_string();
         let (number, times) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
         let redelivered = times > 1 || number <= self.highest_sequence;
@@ -144,7 +144,7 @@ impl<J: Job> Node<J> {
         let Some((run, span)) = parse_subject(&subject) else {
             // It would be redelivered after each ack wait, for ever.
             acknowledge(&message, AckKind::Term).await;
-            return notify(NodeNews::Nonsense { subject });
+            return notify(NodeEvent::InvalidSubject { subject });
         };
         let headers = message.headers.clone().unwrap_or_default();
         let payload = message.payload.clone();

@@ -12,7 +12,7 @@ use super::{
     consumer::{acknowledge, created},
     handle::Disposition,
     in_flight::{Finished, InFlight},
-    news::NodeNews,
+    node_event::NodeEvent,
     state::Node,
 };
 use crate::{
@@ -34,7 +34,7 @@ impl<J: Job> Node<J> {
     pub(super) async fn finish(
         &mut self,
         finished: Finished,
-        notify: &mut dyn FnMut(NodeNews),
+        notify: &mut dyn FnMut(NodeEvent),
     ) -> Result<(), Error> {
         let Finished { subject, number, disposition } = finished;
         // The message may be of a stream that was deleted.
@@ -87,27 +87,27 @@ impl<J: Job> Node<J> {
         &mut self,
         disposition: Disposition,
         (run, Span { first, count }): (RunId, Span),
-        notify: &mut dyn FnMut(NodeNews),
+        notify: &mut dyn FnMut(NodeEvent),
     ) {
         match disposition {
             Disposition::Done { cost } => {
                 self.summary.jobs += count;
-                self.summary.batches += 1;
+                self.summary.messages += 1;
                 self.rate.add(count, Instant::now());
-                notify(NodeNews::Done { run, first, count, cost });
+                notify(NodeEvent::Done { run, first, count, cost });
             }
-            Disposition::Late => self.summary.late += 1,
-            Disposition::Quarantined { deliveries } => {
+            Disposition::Late => self.summary.duplicates += 1,
+            Disposition::QuarantinedMessage { deliveries } => {
                 self.summary.quarantined += 1;
-                notify(NodeNews::Quarantined { run, first, count, deliveries });
+                notify(NodeEvent::QuarantinedMessage { run, first, count, deliveries });
             }
             Disposition::Incomplete(cause) => {
                 self.summary.quarantined += 1;
-                notify(NodeNews::Incomplete { run, first, count, cause });
+                notify(NodeEvent::Incomplete { run, first, count, cause });
             }
             Disposition::Foreign => {
                 self.summary.quarantined += 1;
-                notify(NodeNews::Foreign { run, first, count });
+                notify(NodeEvent::Foreign { run, first, count });
             }
             Disposition::HandedBack | Disposition::Failed(_) | Disposition::Busy | Disposition::Retry => {}
         }

@@ -70,7 +70,7 @@ impl Claim {
                 StoreResult::Stored(_) => return Ok(claim),
                 // Another submitter was faster: ping it.
                 StoreResult::AlreadyExists => {}
-                StoreResult::Full(cause) => return Err(Error::NoRoom { queue: queue.clone(), cause }),
+                StoreResult::Full(cause) => return Err(Error::NoSpace { queue: queue.clone(), cause }),
                 StoreResult::Unknown(cause) if start.elapsed() >= session.retry_timeout => {
                     return Err(Error::NoAnswer(cause));
                 }

@@ -22,13 +22,13 @@ use super::{
     listen::Listener,
     liveness::NodeLiveness,
     messages::PendingMessages,
-    news::SubmitNews,
     publish::Publisher,
     settings::SubmitSettings,
     shared::{Command, JobMessage, RunState},
     snapshot::QueueSnapshot,
     stop::Cancellations,
     submit_buffer::SubmitBuffer,
+    submit_event::SubmitEvent,
     throttle::ErrorThrottle,
 };
 use crate::{
@@ -46,7 +46,7 @@ const FLUSH_AFTER: Duration = Duration::from_millis(2);
 
 pub(super) struct Coordinator<J: Job> {
     session: Session,
-    tell: fn(SubmitNews),
+    on_event: fn(SubmitEvent),
     shared: Arc<RunState<J>>,
     events: UnboundedReceiver<Event>,
     known_jobs: u64,
@@ -68,7 +68,7 @@ impl<J: Job> Coordinator<J> {
         shared: Arc<RunState<J>>,
         decoder: Sender<DecodeTask<J>>,
     ) -> Result<Coordinator<J>, Error> {
-        let SubmitSettings { queue, run, tell, .. } = settings;
+        let SubmitSettings { queue, run, on_event, .. } = settings;
         let claim = Claim::acquire(&session, &streams, (&queue, &run)).await?;
         let (after, known) = read_index(&streams, (&queue, &run)).await?;
         *shared.buffer.lock() = SubmitBuffer::new(known.clone());
@@ -102,9 +102,9 @@ impl<J: Job> Coordinator<J> {
                 (publisher, finder),
                 cleanup,
             ),
-            liveness: NodeLiveness::new(session.clone(), queue, event_sender, tell),
+            liveness: NodeLiveness::new(session.clone(), queue, event_sender, on_event),
             session,
-            tell,
+            on_event,
             shared,
             events,
             flush_at: None,
@@ -133,7 +133,7 @@ impl<J: Job> Coordinator<J> {
                     let now = link.borrow_and_update().up;
                     self.check.reconnected();
                     if std::mem::replace(&mut is_up, now) != now {
-                        (self.tell)(if now { SubmitNews::Regained } else { SubmitNews::Lost });
+                        (self.on_event)(if now { SubmitEvent::Reconnected } else { SubmitEvent::Disconnected });
                     }
                 }
                 () = sleep_until(wake_at) => self.tick(),
@@ -196,7 +196,7 @@ impl<J: Job> Coordinator<J> {
             Event::Snapshot(snapshot) => self.apply_snapshot(&snapshot),
             Event::PingAnswered(is_served) => self.liveness.handle_ping(is_served, !messages.is_empty()),
             Event::ResultsMissed => messages.reconcile_all(),
-            Event::ErrorPersists(cause) => (self.tell)(SubmitNews::Trouble(cause)),
+            Event::ErrorPersists(cause) => (self.on_event)(SubmitEvent::Retrying(cause)),
             Event::Failed(error) => messages.fail(&error),
         }
     }

@@ -6,7 +6,7 @@ use async_nats::client::RequestErrorKind;
 use bytes::Bytes;
 use tokio::{sync::mpsc::UnboundedSender, time::timeout};
 
-use super::{event::Event, guard::spawn, news::SubmitNews};
+use super::{event::Event, guard::spawn, submit_event::SubmitEvent};
 use crate::{Queue, connect::Session};
 
 /// Time without results after which the nodes are pinged.
@@ -23,7 +23,7 @@ pub(super) struct NodeLiveness {
     session: Session,
     queue: Queue,
     events: UnboundedSender<Event>,
-    tell: fn(SubmitNews),
+    on_event: fn(SubmitEvent),
     ping_at: Instant,
     /// `Unserved` has been reported.
     is_unserved: bool,
@@ -34,10 +34,10 @@ impl NodeLiveness {
         session: Session,
         queue: Queue,
         events: UnboundedSender<Event>,
-        tell: fn(SubmitNews),
+        on_event: fn(SubmitEvent),
     ) -> NodeLiveness {
         let ping_at = Instant::now() + SILENCE_TIMEOUT;
-        NodeLiveness { session, queue, events, tell, ping_at, is_unserved: false }
+        NodeLiveness { session, queue, events, on_event, ping_at, is_unserved: false }
     }
 
     /// Returns when to ping, if messages are pending then.
@@ -54,7 +54,7 @@ impl NodeLiveness {
     pub(super) fn note_activity(&mut self) {
         self.reset();
         if std::mem::take(&mut self.is_unserved) {
-            (self.tell)(SubmitNews::Served(self.queue.clone()));
+            (self.on_event)(SubmitEvent::Served(self.queue.clone()));
         }
     }
 
@@ -92,7 +92,7 @@ impl NodeLiveness {
         }
         self.ping_at = Instant::now() + PING_RETRY_DELAY;
         if has_pending && !std::mem::replace(&mut self.is_unserved, true) {
-            (self.tell)(SubmitNews::Unserved(self.queue.clone()));
+            (self.on_event)(SubmitEvent::Unserved(self.queue.clone()));
         }
     }
 }

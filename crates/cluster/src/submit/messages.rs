@@ -171,7 +171,7 @@ impl<J: Job> PendingMessages<J> {
             |pending: &&mut PendingMessage<J>| pending.message.span == span && pending.publish_count == 0;
         let Some(pending) = self.pending.get_mut(&span.first).filter(matches) else { return };
         if pending.digest != digest {
-            return self.fail(&Error::OtherJobs { run: self.run.clone(), job: span.first });
+            return self.fail(&Error::JobsDiffer { run: self.run.clone(), job: span.first });
         }
         pending.sequence = Some(sequence);
         pending.updated_at = Instant::now();
@@ -190,7 +190,7 @@ impl<J: Job> PendingMessages<J> {
             return false;
         };
         if metadata.digest != pending.digest {
-            self.fail(&Error::OtherJobs { run: self.run.clone(), job: span.first });
+            self.fail(&Error::JobsDiffer { run: self.run.clone(), job: span.first });
             return false;
         }
         if let Some(cause) = &metadata.failure {
@@ -353,7 +353,7 @@ impl<J: Job> PendingMessages<J> {
     fn fail_incomplete(&mut self, span: Span, cause: String, sequence: u64) {
         self.cleanup.remove_result(sequence);
         let run = self.run.clone();
-        self.fail(&Error::IncompleteBatch { run, first: span.first, last: span.last(), cause });
+        self.fail(&Error::IncompleteMessage { run, first: span.first, last: span.last(), cause });
     }
 
     /// Fails the run because a result cannot be decoded.

@@ -25,7 +25,6 @@ mod guard;
 mod listen;
 mod liveness;
 mod messages;
-mod news;
 mod pending;
 mod publish;
 mod reconcile;
@@ -35,6 +34,7 @@ pub(crate) mod sizing;
 mod snapshot;
 mod stop;
 mod submit_buffer;
+mod submit_event;
 mod submitter;
 mod throttle;
 
@@ -51,8 +51,8 @@ use guard::EndGuard;
 use shared::{Command, RunState};
 use submitter::ClusterSubmitter;
 
-pub use news::SubmitNews;
 pub use settings::SubmitSettings;
+pub use submit_event::SubmitEvent;
 
 /// Executor that runs jobs on the nodes of a queue.
 ///
@@ -133,7 +133,7 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
 
     /// As other executors do; waits while too many messages are in flight.
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
-        JobFuture::through(|sink| self.submitter(sink), job, options)
+        JobFuture::push_through(|sink| self.submitter(sink), job, options)
     }
 
     /// Returns the maximum number of messages in flight, because the number of workers is not known and may

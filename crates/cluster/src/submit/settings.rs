@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::news::SubmitNews;
+use super::submit_event::SubmitEvent;
 use crate::{Queue, RunId, StreamSettings};
 
 /// Settings of a submitter.
@@ -17,5 +17,5 @@ pub struct SubmitSettings {
     /// Settings for creating streams that do not exist.
     pub streams: StreamSettings,
     /// Callback for events of the run. It is called on a thread of the run, so it must not wait for the run.
-    pub tell: fn(SubmitNews),
+    pub on_event: fn(SubmitEvent),
 }

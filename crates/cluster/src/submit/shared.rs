@@ -212,7 +212,7 @@ impl<J: Job> RunState<J> {
         if !admission.has_capacity() && self.is_sink_thread() {
             return;
         }
-        while !admission.has_capacity() && admission.refusal().is_none() {
+        while !admission.has_capacity() && admission.submit_error().is_none() {
             self.capacity_freed.wait(&mut admission);
         }
     }
@@ -230,14 +230,14 @@ impl<J: Job> RunState<J> {
         self.admission.lock().messages < 2
     }
 
-    pub(super) fn refusal(&self) -> Option<SubmitError> {
-        self.admission.lock().refusal()
+    pub(super) fn submit_error(&self) -> Option<SubmitError> {
+        self.admission.lock().submit_error()
     }
 
     /// Counts an accepted job.
     pub(super) fn count_job(&self) -> Result<(), SubmitError> {
         let mut admission = self.admission.lock();
-        match admission.refusal() {
+        match admission.submit_error() {
             Some(refused) => Err(refused),
             None => {
                 admission.jobs += 1;
@@ -360,7 +360,7 @@ impl Admission {
         self.messages == 0 || has_capacity()
     }
 
-    fn refusal(&self) -> Option<SubmitError> {
+    fn submit_error(&self) -> Option<SubmitError> {
         if let Some(cause) = &self.broken {
             return Some(SubmitError::Broken(cause.clone()));
         }

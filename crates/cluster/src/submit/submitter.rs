@@ -69,8 +69,8 @@ impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
         self.shared.has_capacity()
     }
 
-    fn refusal(&self) -> Option<SubmitError> {
-        self.shared.refusal()
+    fn submit_error(&self) -> Option<SubmitError> {
+        self.shared.submit_error()
     }
 
     /// Requests a cancellation. Jobs in a message with jobs of another sink are not cancelled.

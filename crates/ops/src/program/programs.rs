@@ -151,7 +151,7 @@ impl ManagedProgram {
     fn start(&mut self, requests: Requests) -> Result<RunningProgram, CallError> {
         let running = RunningProgram::start(&self.definition, requests).map_err(|error| {
             let program = self.definition.argv[0].to_string_lossy().into_owned();
-            CallError::Job(BuiltinError::ProgramNotRun { program, reason: error.to_string() })
+            CallError::Job(BuiltinError::ProgramStart { program, reason: error.to_string() })
         })?;
         if let Some(page) = sys::shared_page::current() {
             page.count_program(self.is_replaced);

@@ -19,7 +19,7 @@ use sys::{
 };
 
 use super::ProgramDefinition;
-use crate::command::SECRETS;
+use crate::command::SECRET_VARIABLES;
 
 /// The process of a program, without its streams.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Process {
         let mut argv = definition.argv.iter();
         let mut command = Command::new(argv.next().ok_or(io::ErrorKind::InvalidInput)?);
         command.args(argv).env("PYTHONUNBUFFERED", "1").stdin(Stdio::piped());
-        for secret in SECRETS {
+        for secret in SECRET_VARIABLES {
             command.env_remove(secret);
         }
         let (replies_from, replies_to) = io::pipe()?;

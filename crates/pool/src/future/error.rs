@@ -48,7 +48,7 @@ pub enum ResultError<E> {
     Failed(#[from] JobError<E>),
     /// The outcome has already been moved out.
     #[error("the outcome of the job has already been taken")]
-    Taken,
+    AlreadyTaken,
     /// The executor did not accept the job.
     #[error(transparent)]
     Refused(SubmitError),

@@ -60,14 +60,14 @@ impl<J: Job> JobFuture<J> {
     /// use pool::{Executor, JobFuture, JobOptions, ThreadPool};
     ///
     /// let threads = ThreadPool::new(1, ());
-    /// let job = JobFuture::through(|sink| threads.submitter(sink), Square(5), JobOptions::default())?;
+    /// let job = JobFuture::push_through(|sink| threads.submitter(sink), Square(5), JobOptions::default())?;
     /// assert_eq!(job.result(None)?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// If the submitter accepts no more jobs.
-    pub fn through(
+    pub fn push_through(
         submitter: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>,
         job: J,
         options: JobOptions,
@@ -75,7 +75,7 @@ impl<J: Job> JobFuture<J> {
         let slots = Slots::new(1, None);
         let future = JobFuture::new(Slot::new(&slots, 0));
         let mut submitter = submitter(Arc::new(slots));
-        match submitter.refusal() {
+        match submitter.submit_error() {
             Some(refused) => Err(refused),
             None => {
                 submitter.push(0, job, options);
@@ -115,7 +115,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// # Errors
     /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Failed`] if the job failed or was
-    /// cancelled, [`ResultError::Taken`] if the outcome has already been moved out.
+    /// cancelled, [`ResultError::AlreadyTaken`] if the outcome has already been moved out.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, ResultError<J::Error>>
     where
         J::Output: Clone,
@@ -124,7 +124,7 @@ impl<J: Job> JobFuture<J> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);
         }
-        self.slot.read(Clone::clone).ok_or(ResultError::Taken)?.map_err(ResultError::Failed)
+        self.slot.read(Clone::clone).ok_or(ResultError::AlreadyTaken)?.map_err(ResultError::Failed)
     }
 
     /// Waits for the job's outcome. Returns a clone of the error if the job failed, and `None` if it
@@ -143,7 +143,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// # Errors
     /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Failed`] if the job was cancelled,
-    /// [`ResultError::Taken`] if the outcome has already been moved out.
+    /// [`ResultError::AlreadyTaken`] if the outcome has already been moved out.
     pub fn error(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -154,7 +154,8 @@ impl<J: Job> JobFuture<J> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);
         }
-        let failure = self.slot.read(|outcome| outcome.as_ref().err().cloned()).ok_or(ResultError::Taken)?;
+        let failure =
+            self.slot.read(|outcome| outcome.as_ref().err().cloned()).ok_or(ResultError::AlreadyTaken)?;
         match failure {
             Some(JobError::Cancelled) => Err(ResultError::Failed(JobError::Cancelled)),
             other => Ok(other),
@@ -170,18 +171,18 @@ impl<J: Job> JobFuture<J> {
     /// let job = Serial::new(()).submit(Square(5))?;
     /// let outcome = job.take(None)?; // `Result<u64, JobError<String>>`
     /// assert_eq!(outcome?, 25);
-    /// assert!(matches!(job.take(None), Err(ResultError::Taken)));
+    /// assert!(matches!(job.take(None), Err(ResultError::AlreadyTaken)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Taken`] if the outcome has already
+    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::AlreadyTaken`] if the outcome has already
     /// been moved out.
     pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, ResultError<J::Error>> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);
         }
-        self.slot.take().ok_or(ResultError::Taken)
+        self.slot.take().ok_or(ResultError::AlreadyTaken)
     }
 
     /// Returns whether the job has succeeded, failed or been cancelled.

@@ -84,7 +84,7 @@ impl<J: Job, I: Iterator<Item = J>> Producer<J, I> {
     /// whether it has grown.
     fn grow_window(&mut self) -> bool {
         let Some(window) = self.growable_window() else { return false };
-        let wanted = self.submitter.enough().min(MAX_WINDOW);
+        let wanted = self.submitter.target_backlog().min(MAX_WINDOW);
         self.window = Some(window.max(wanted));
         window < wanted
     }
@@ -133,7 +133,7 @@ impl<J: Job, I: Iterator<Item = J>> Producer<J, I> {
     /// Pushes jobs until the window is full.
     fn fill(&mut self) {
         while !self.ended && self.room() >= self.chunk_size {
-            match self.submitter.refusal() {
+            match self.submitter.submit_error() {
                 None if self.chunk_size == 1 => self.push_one(),
                 None => self.push_chunk(),
                 // Stored only if there is one: moving an option of this size takes longer than encoding a

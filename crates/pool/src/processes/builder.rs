@@ -217,7 +217,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     Ok(())
     /// }
     /// ```
-    pub fn ledger(mut self, counts: bool) -> Self {
+    pub fn time_accounting(mut self, counts: bool) -> Self {
         self.ledger = counts;
         self
     }
@@ -235,7 +235,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// struct Slowest(Mutex<Duration>);
     ///
     /// impl Observer for Slowest {
-    ///     fn note(&self, event: &PoolEvent) {
+    ///     fn on_event(&self, event: &PoolEvent) {
     ///         if let PoolEvent::OutcomesReceived { durations: Some(durations), .. } = event {
     ///             let slowest = durations.iter().max().copied().unwrap_or(0);
     ///             let mut known = self.0.lock().unwrap();

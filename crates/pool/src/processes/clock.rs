@@ -99,7 +99,7 @@ impl<J: Job> Transaction<'_, J> {
                 .workers
                 .get(&worker)
                 .is_some_and(|handle| handle.is_stalled() && (is_waiting || handle.is_receiving()));
-            self.apply(Event::Stalled { worker, is_stalled: is_stalled });
+            self.apply(Event::Stalled { worker, is_stalled });
             if let Some((batch, index, since)) = self.state.running(worker) {
                 self.apply(Event::Running { worker, batch, index, since });
             }

@@ -149,7 +149,11 @@ pub(crate) fn carry_out<J: Job>(
             Effect::Halt(handle) => handle.halt(),
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
-                shared.observers.notify(|| PoolEvent::BatchesRecalled { worker, below, at: now() });
+                shared.observers.notify(|| PoolEvent::BatchesRecalled {
+                    worker,
+                    keep_below: below,
+                    at: now(),
+                });
                 recalled.extend(handle.recall(below).map(|running| (worker, running)));
             }
             Effect::Retire(handle) => handle.retire(),
@@ -175,8 +179,8 @@ fn message<J: Job>(
 ) -> Message {
     let slices: Vec<&[u8]> = jobs.iter().map(Slice::bytes).collect();
     let count: usize = jobs.iter().map(Slice::count).sum();
-    let flags = BatchFlags { starts: timed, durations: shared.observers.wants_durations(batch) };
-    let message = batch::jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
+    let flags = BatchFlags { starts: timed, durations: shared.observers.needs_durations(batch) };
+    let message = batch::encode_jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
     // Before it is sent, so that the observer does not see its outcomes first.
     shared.observers.notify(|| {
         let mut numbers = Vec::new();

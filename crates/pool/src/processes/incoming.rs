@@ -144,7 +144,7 @@ impl<J: Job> Incoming<'_, J> {
             batch: view.batch,
             outcomes,
             last: view.last,
-            began: view.began,
+            started: view.began,
             busy,
             durations: view.durations().map(Iterator::collect),
             bytes: message.len() as u64,

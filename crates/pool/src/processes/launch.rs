@@ -159,7 +159,7 @@ impl Launch {
     pub(crate) fn error_on_exit(&self) -> LaunchError {
         match self {
             Launch::Connecting(_) | Launch::Accepting => {
-                RendezvousError::Silent("the process has exited".into()).into()
+                RendezvousError::NotConnected("the process has exited".into()).into()
             }
             Launch::AwaitingHello(_) | Launch::AwaitingReady(_) => LaunchError::Handshake(Closed::Gone),
         }
@@ -227,7 +227,7 @@ fn next_message(inbox: &mut Inbox, handle: &Handle) -> Result<Option<Message>, L
             Some(message) if message.tag() != Some(Tag::PartReceived) => return Ok(Some(message)),
             Some(_) if !handle.part_received() => return Err(LaunchError::Protocol),
             Some(_) => {}
-            None if inbox.ask_for_ring(true) => {}
+            None if inbox.request_ring(true) => {}
             None => return Ok(None),
         }
     }

@@ -54,7 +54,7 @@ impl Mailbox {
                 return;
             }
             let has_helpers = self.has_helpers();
-            if !has_helpers && inbox.ask_for_ring(true) {
+            if !has_helpers && inbox.request_ring(true) {
                 continue;
             }
             drop(inbox);
@@ -100,7 +100,7 @@ impl Mailbox {
     pub(super) fn begin_helping(&self) {
         self.helpers.fetch_add(1, Ordering::SeqCst);
         if let Some(mut inbox) = self.inbox.try_lock() {
-            inbox.ask_for_ring(false);
+            inbox.request_ring(false);
         }
     }
 
@@ -111,7 +111,7 @@ impl Mailbox {
         while let Some(mut inbox) = self.inbox.try_lock()
             && !self.is_closed()
             && !self.has_helpers()
-            && inbox.ask_for_ring(true)
+            && inbox.request_ring(true)
         {
             self.drain_locked(&mut inbox, &mut handle);
         }

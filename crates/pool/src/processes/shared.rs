@@ -108,7 +108,7 @@ impl<J: Job> ProcessShared<J> {
             wake_at: None,
             clock_is_running: false,
             heartbeat: Heartbeat::default(),
-            oom_kills: OomKills::new(),
+            oom_kills: OomKills::start(),
             crash: None,
             cause: None,
         };
@@ -167,8 +167,8 @@ impl<J: Job> ProcessShared<J> {
     }
 
     /// Returns why a job would be rejected.
-    pub(crate) fn refusal(&self) -> Option<SubmitError> {
-        self.state.lock().refusal()
+    pub(crate) fn submit_error(&self) -> Option<SubmitError> {
+        self.state.lock().submit_error()
     }
 
     pub(crate) fn broken(&self) -> Option<Arc<str>> {
@@ -224,7 +224,7 @@ impl<J: Job> PoolState<J> {
         })
     }
 
-    pub(super) fn refusal(&self) -> Option<SubmitError> {
+    pub(super) fn submit_error(&self) -> Option<SubmitError> {
         if self.sched.is_broken() {
             return Some(SubmitError::Broken(self.broken_cause()));
         }

@@ -31,7 +31,7 @@ pub(crate) fn submit<J: Job>(
             on_push(shared, buffer, hint);
             Ok(JobFuture::new(slot))
         }
-        None => Err(shared.refusal().unwrap_or(SubmitError::Closed)),
+        None => Err(shared.submit_error().unwrap_or(SubmitError::Closed)),
     }
 }
 

@@ -61,12 +61,12 @@ impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
         self.shared.flush_flags.has_capacity()
     }
 
-    fn enough(&self) -> usize {
+    fn target_backlog(&self) -> usize {
         self.shared.sufficient_in_flight()
     }
 
-    fn refusal(&self) -> Option<SubmitError> {
-        if self.buffer.is_sealed() { self.shared.refusal() } else { None }
+    fn submit_error(&self) -> Option<SubmitError> {
+        if self.buffer.is_sealed() { self.shared.submit_error() } else { None }
     }
 
     fn cancel_waiting(&mut self) {

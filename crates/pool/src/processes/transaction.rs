@@ -216,7 +216,7 @@ pub(super) fn try_submit_block<J: Job>(
     together: bool,
 ) -> Result<(), SubmitError> {
     let mut transaction = Transaction::begin(shared);
-    if let Some(refused) = transaction.state.refusal() {
+    if let Some(refused) = transaction.state.submit_error() {
         return Err(refused);
     }
     transaction.submit(block, together);

@@ -164,15 +164,15 @@ impl<J: Job> ThreadShared<J> {
     }
 
     /// Returns why a job would be refused.
-    pub(super) fn refusal(&self) -> Option<SubmitError> {
-        if self.hints.any(CLOSED) { self.with_state(|state| state.refusal()) } else { None }
+    pub(super) fn submit_error(&self) -> Option<SubmitError> {
+        if self.hints.any(CLOSED) { self.with_state(|state| state.submit_error()) } else { None }
     }
 
     /// Queues jobs, or resolves them with a failure if the pool is closed.
     pub(super) fn queue(this: &Arc<ThreadShared<J>>, target: &Arc<Target<J>>, entries: VecDeque<Entry<J>>) {
         let refused = ThreadShared::change(this, |state| {
             let chunk = Chunk::new(target.clone(), state.next_ticket, entries);
-            match state.refusal() {
+            match state.submit_error() {
                 Some(refused) => Some((refused, chunk)),
                 None => {
                     state.queue.push(chunk);
@@ -196,7 +196,7 @@ impl<J: Job> ThreadShared<J> {
         options: JobOptions,
     ) -> Result<Slot<J>, SubmitError> {
         let submitted = ThreadShared::change(this, |state| {
-            if let Some(refused) = state.refusal() {
+            if let Some(refused) = state.submit_error() {
                 // Dropping a job calls user code, so it must not happen under the lock.
                 return Err((refused, job));
             }

@@ -183,7 +183,7 @@ impl<J: Job> LockedState<J> {
     }
 
     /// Returns why a job would be refused.
-    pub(super) fn refusal(&self) -> Option<SubmitError> {
+    pub(super) fn submit_error(&self) -> Option<SubmitError> {
         self.closed.then(|| self.broken.clone().map_or(SubmitError::Closed, SubmitError::Broken))
     }
 

@@ -82,12 +82,12 @@ impl<J: Job> Submitter<J> for ThreadSubmitter<J> {
         self.shared.hints.any(HAS_IDLE_THREADS)
     }
 
-    fn enough(&self) -> usize {
+    fn target_backlog(&self) -> usize {
         self.target.cost.in_flight(self.shared.max_threads)
     }
 
-    fn refusal(&self) -> Option<SubmitError> {
-        self.shared.refusal()
+    fn submit_error(&self) -> Option<SubmitError> {
+        self.shared.submit_error()
     }
 
     fn cancel_waiting(&mut self) {

@@ -103,7 +103,7 @@ pub struct BatchFlags {
 
 /// Creates the message of a batch of jobs from slices of [`Entries`] with `count` jobs in total.
 #[must_use]
-pub fn jobs(batch: BatchId, flags: BatchFlags, count: u32, slices: &[&[u8]]) -> Message {
+pub fn encode_jobs(batch: BatchId, flags: BatchFlags, count: u32, slices: &[&[u8]]) -> Message {
     let mut header = [0; HEADER_SIZE];
     header[..8].copy_from_slice(&batch.0.to_le_bytes());
     header[8] = pack_flags([flags.starts, flags.durations]);

@@ -19,7 +19,7 @@
 mod jobs;
 mod outcomes;
 
-pub use jobs::{BatchFlags, Entries, JobsView, encode_entry, jobs};
+pub use jobs::{BatchFlags, Entries, JobsView, encode_entry, encode_jobs};
 pub use outcomes::{OutcomesView, OutcomesWriter, Status};
 
 use crate::CodecError;
@@ -148,7 +148,7 @@ mod tests {
         assert!(!is_accepted_after(&|body| body[FLAGS] &= 1), "duration without its flag");
         assert!(!is_accepted_after(&|body| body[FLAGS] |= 4), "unknown flag");
 
-        let mut message = jobs(BatchId(1), BatchFlags::default(), 0, &[]);
+        let mut message = encode_jobs(BatchId(1), BatchFlags::default(), 0, &[]);
         assert!(JobsView::read(&message).is_some());
         message.buffer()[2 + 8] = 4;
         assert!(JobsView::read(&message).is_none(), "unknown flag");
@@ -174,14 +174,14 @@ mod tests {
             }
             let (cut, count) = (cut.min(values.len()), values.len() as u32);
             let slices = [entries.slice(0, cut), entries.slice(cut, values.len())];
-            let message = jobs(BatchId(7), flags, count, &slices);
+            let message = encode_jobs(BatchId(7), flags, count, &slices);
             let view = JobsView::read(&message).unwrap();
             prop_assert_eq!((view.batch, view.flags, view.count), (BatchId(7), flags, count));
             let read: Vec<String> = view.payloads().map(|bytes| CODEC.decode(bytes).unwrap()).collect();
             let (values, durations): (Vec<String>, Vec<u32>) = values.into_iter().unzip();
             prop_assert_eq!(&read, &values);
 
-            prop_assert_eq!(OutcomesView::of_saved(BatchId(7), writer.since(0)).unwrap().count, count);
+            prop_assert_eq!(OutcomesView::of_saved(BatchId(7), writer.bytes_from(0)).unwrap().count, count);
             let message = writer.finish(MonotonicInstant(began), busy, last);
             let view = OutcomesView::read(&message).unwrap();
             let expected = (BatchId(7), MonotonicInstant(began), busy);

@@ -114,7 +114,7 @@ impl OutcomesWriter {
     }
 
     /// Truncates the outcomes to their first `before` bytes, to remove an incomplete outcome.
-    pub fn cut(&mut self, before: usize) {
+    pub fn truncate(&mut self, before: usize) {
         self.message.buffer().truncate(2 + HEADER_SIZE + before);
     }
 
@@ -124,7 +124,7 @@ impl OutcomesWriter {
     /// If there are fewer than `before` bytes of outcomes.
     #[must_use]
     #[inline]
-    pub fn since(&self, before: usize) -> &[u8] {
+    pub fn bytes_from(&self, before: usize) -> &[u8] {
         &self.message.body()[HEADER_SIZE + before..]
     }
 

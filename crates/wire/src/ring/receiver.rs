@@ -104,7 +104,7 @@ impl<P: Deref<Target = SharedPage> + Send> PacketReceiver for RingReceiver<P> {
         self.page.doorbell().take_descriptor()
     }
 
-    fn ask_for_ring(&mut self, wanted: bool) -> bool {
+    fn request_ring(&mut self, wanted: bool) -> bool {
         if wanted {
             return !self.announce_sleep();
         }

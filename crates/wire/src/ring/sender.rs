@@ -99,7 +99,7 @@ impl<P: Deref<Target = SharedPage> + Send + Sync> PacketSender for RingSender<P>
         Ok(())
     }
 
-    fn takes_files(&self) -> bool {
+    fn supports_files(&self) -> bool {
         true
     }
 

@@ -109,9 +109,9 @@ fn second_receiver_is_rung_for_each_of_its_sleeps() {
     assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"first");
     for _ in 0..5 {
         // A sleep that ends without a ring.
-        assert!(!ours.receiver.ask_for_ring(true));
-        assert!(!ours.receiver.ask_for_ring(false));
-        assert!(!ours.receiver.ask_for_ring(true));
+        assert!(!ours.receiver.request_ring(true));
+        assert!(!ours.receiver.request_ring(false));
+        assert!(!ours.receiver.request_ring(true));
         theirs.sender.send(b"next").unwrap();
         assert_eq!(parent.doorbell().try_wait(), Some(Woken::Rung));
         assert_eq!(ours.receiver.try_receive().unwrap().unwrap(), b"next");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cluster::{Cleaned, Connection, Error, Queue, RunId, Status};
+use cluster::{CleanSummary, Connection, Error, Queue, RunId, Status};
 use console::ExitStatus;
 
 use crate::{
@@ -28,9 +28,9 @@ pub(crate) fn clean(server: &ServerArguments, run: Option<&RunId>) -> ExitStatus
     let mut waiting = || warn("waiting for messages of the run that nodes are processing");
     request(server, |connection, queue| cluster::clean(connection, queue, run, &mut waiting)).map_or_else(
         |ended| ended,
-        |Cleaned { waiting, results, quarantined }| {
+        |CleanSummary { queued, results, quarantined }| {
             warn(&format!(
-                "removed {waiting} waiting messages, {results} results, {quarantined} quarantined messages"
+                "removed {queued} waiting messages, {results} results, {quarantined} quarantined messages"
             ));
             ExitStatus::Succeeded
         },

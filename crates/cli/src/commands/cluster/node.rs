@@ -2,7 +2,7 @@
 
 use std::{fs, process, sync::Arc, time::Duration};
 
-use cluster::{Leave, NodeNews, NodeSettings, NodeSummary, Queue, serve};
+use cluster::{DrainHandle, NodeEvent, NodeSettings, NodeSummary, Queue, serve};
 use console::{
     ExitStatus,
     signals::{block_termination_signals, watch},
@@ -55,10 +55,10 @@ impl Node {
 
     fn serve(self) -> ExitStatus {
         let Node { connection, settings, plan, quiet, verbose } = self;
-        let leave = Leave::new();
-        let request = leave.clone();
+        let leave = DrainHandle::new();
+        let drain = leave.clone();
         let watching = watch(block_termination_signals(), STOP_TIMEOUT, move |_| {
-            request.ask();
+            drain.request();
             true
         });
         let started = watching.map_err(RunError::Thread).and_then(|()| {
@@ -73,7 +73,7 @@ impl Node {
             }
         };
         let (name, queue) = (settings.name.clone(), settings.queue.clone());
-        let mut notify = |event: NodeNews| match describe(&event, (&name, &queue, plan.workers), verbose) {
+        let mut notify = |event: NodeEvent| match describe(&event, (&name, &queue, plan.workers), verbose) {
             Some(line) if !quiet => warn(&line),
             _ => {}
         };
@@ -122,47 +122,47 @@ fn host() -> String {
 }
 
 fn describe(
-    event: &NodeNews,
+    event: &NodeEvent,
     (name, queue, workers): (&str, &Queue, usize),
     verbose: bool,
 ) -> Option<String> {
     Some(match event {
-        NodeNews::Joined { server, ack_wait } => format!(
+        NodeEvent::Joined { server, ack_wait } => format!(
             "node {name} serves the queue {queue} at {server}: {workers} workers, ack wait {} s",
             ack_wait.as_secs_f64()
         ),
-        NodeNews::Lost => "connection lost; running jobs continue".to_owned(),
-        NodeNews::Regained => "connection restored".to_owned(),
-        NodeNews::Quarantined { run, first, count, deliveries } => format!(
+        NodeEvent::Disconnected => "connection lost; running jobs continue".to_owned(),
+        NodeEvent::Reconnected => "connection restored".to_owned(),
+        NodeEvent::QuarantinedMessage { run, first, count, deliveries } => format!(
             "quarantined jobs {first} to {} of run {run}: delivered {deliveries} times without outcomes",
             first + count - 1
         ),
-        NodeNews::Foreign { run, first, count } => format!(
+        NodeEvent::Foreign { run, first, count } => format!(
             "quarantined jobs {first} to {} of run {run}: of another version, or not jobs",
             first.saturating_add(count - 1)
         ),
-        NodeNews::Nonsense { subject } => {
+        NodeEvent::InvalidSubject { subject } => {
             format!("removed an invalid message from the queue: {:?}", subject)
         }
-        NodeNews::Done { run, first, count, cost } if verbose => {
+        NodeEvent::Done { run, first, count, cost } if verbose => {
             format!("jobs {first} to {} of run {run}: {:.1} ms", first + count - 1, cost * 1e3)
         }
-        NodeNews::Incomplete { run, first, count, cause } => format!(
+        NodeEvent::Incomplete { run, first, count, cause } => format!(
             "cannot run jobs {first} to {} of run {run}: {cause}; the run ends",
             first.saturating_add(count - 1)
         ),
-        NodeNews::Restored => {
+        NodeEvent::Restored => {
             format!("the queue {queue}, or a part of it, was deleted and has been created again")
         }
-        NodeNews::Trouble(what) => format!("retrying: {what}"),
-        NodeNews::Done { .. } => return None,
+        NodeEvent::Retrying(what) => format!("retrying: {what}"),
+        NodeEvent::Done { .. } => return None,
     })
 }
 
 fn describe_summary(name: &str, summary: &NodeSummary) -> String {
-    let NodeSummary { jobs, batches, redelivered, late, handed_back, quarantined } = summary;
+    let NodeSummary { jobs, messages, redelivered, duplicates, handed_back, quarantined } = summary;
     format!(
-        "node {name} stopped: {jobs} jobs in {batches} messages, {redelivered} redelivered, {late} too late, \
+        "node {name} stopped: {jobs} jobs in {messages} messages, {redelivered} redelivered, {duplicates} too late, \
          {handed_back} handed back, {quarantined} quarantined"
     )
 }

@@ -13,8 +13,8 @@ use crate::{
     error::ClusterUsageError as UsageError,
 };
 
-const PASSWORD: &str = ops::SECRETS[0];
-const TOKEN: &str = ops::SECRETS[1];
+const PASSWORD: &str = ops::SECRET_VARIABLES[0];
+const TOKEN: &str = ops::SECRET_VARIABLES[1];
 
 /// Default time limit for connecting.
 const TIMEOUT: Duration = Duration::from_secs(10);

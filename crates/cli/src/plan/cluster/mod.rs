@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitNews, SubmitSettings};
+use cluster::{ClusterExecutor, Connection, Queue, RunId, StreamSettings, SubmitEvent, SubmitSettings};
 use ops::Builtin;
 use pool::Executor;
 
@@ -65,7 +65,7 @@ impl ClusterPlan {
             run: run.clone(),
             time_limit: *time_limit,
             streams: *streams,
-            tell: if *quiet { |_| {} } else { print_event },
+            on_event: if *quiet { |_| {} } else { print_event },
         };
         let named = format!("run {run} on queue {queue}");
         let executor = ClusterExecutor::connect(connection, settings)
@@ -79,13 +79,13 @@ impl ClusterPlan {
     }
 }
 
-fn print_event(event: SubmitNews) {
+fn print_event(event: SubmitEvent) {
     warn(&match event {
-        SubmitNews::Lost => "lost the connection to the cluster; reconnecting".to_owned(),
-        SubmitNews::Regained => "restored the connection to the cluster".to_owned(),
-        SubmitNews::Unserved(queue) => format!("no node serves the queue {queue}; waiting"),
-        SubmitNews::Served(queue) => format!("the queue {queue} is served; the run continues"),
-        SubmitNews::Trouble(cause) => {
+        SubmitEvent::Disconnected => "lost the connection to the cluster; reconnecting".to_owned(),
+        SubmitEvent::Reconnected => "restored the connection to the cluster".to_owned(),
+        SubmitEvent::Unserved(queue) => format!("no node serves the queue {queue}; waiting"),
+        SubmitEvent::Served(queue) => format!("the queue {queue} is served; the run continues"),
+        SubmitEvent::Retrying(cause) => {
             format!("a request to the cluster failed; retrying: {cause}")
         }
     });

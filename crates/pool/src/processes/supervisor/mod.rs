@@ -21,7 +21,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use job::{Job, Stage, WorkerId};
 use nix::sys::signal::Signal;
 use sys::{clock, stage_timer::StageTimer};
-use wire::{POLL, Rendezvous, RendezvousError, catch_panic};
+use wire::{POLL_DURATION, Rendezvous, RendezvousError, catch_panic};
 
 use super::{
     handle::Handle,
@@ -198,7 +198,7 @@ impl<J: Job> Supervisor<'_, J> {
                     || self.shared.has_helping_caller()
                     || self.shared.supervisor.has_requests()
             };
-            let goes_on = helper.has_workers() && self.shared.poller.poll(POLL, found_messages);
+            let goes_on = helper.has_workers() && self.shared.poller.poll(POLL_DURATION, found_messages);
             drop(helper);
             if !goes_on || self.shared.supervisor.has_requests() {
                 return;

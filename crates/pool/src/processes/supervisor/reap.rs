@@ -96,7 +96,15 @@ impl<J: Job> Reaper<'_, J> {
         let in_order = handle.is_retired() && death.cause == DeathCause::Exited(0);
         let left = is_dismissed || (in_order && !handle.was_killed());
         let at = clock::now();
-        PoolEvent::WorkerExited { worker, death, left, cause: cause.into(), running, kept, at }
+        PoolEvent::WorkerExited {
+            worker,
+            death,
+            expected: left,
+            cause: cause.into(),
+            running,
+            recovered: kept,
+            at,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::RunId;
 
 /// Events of a node, in the order in which they happen.
 #[derive(Clone, Debug)]
-pub enum NodeNews {
+pub enum NodeEvent {
     /// The node has joined the queue.
     Joined {
         /// Addresses of the servers.
@@ -15,9 +15,9 @@ pub enum NodeNews {
         ack_wait: Duration,
     },
     /// The connection was lost; jobs keep running.
-    Lost,
+    Disconnected,
     /// The connection was restored.
-    Regained,
+    Reconnected,
     /// The result of a message was stored.
     Done {
         /// Run of the message.
@@ -30,7 +30,7 @@ pub enum NodeNews {
         cost: f64,
     },
     /// A message was quarantined.
-    Quarantined {
+    QuarantinedMessage {
         /// Run of the message.
         run: RunId,
         /// First job of the message.
@@ -50,7 +50,7 @@ pub enum NodeNews {
         count: u64,
     },
     /// A message whose subject is not valid was removed from the queue.
-    Nonsense {
+    InvalidSubject {
         /// Subject of the message.
         subject: String,
     },
@@ -69,5 +69,5 @@ pub enum NodeNews {
     /// another one.
     Restored,
     /// An operation failed and will be retried.
-    Trouble(String),
+    Retrying(String),
 }
