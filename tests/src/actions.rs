@@ -81,8 +81,8 @@ pub(crate) fn nested<J: ProbeJob>(inner: J) -> Result<u64, ProbeError> {
     Ok(result)
 }
 
-/// Runs two jobs in a pool of its own, which is never shut down. The first returns the id of its process, which is written
-/// to the file.
+/// Runs two jobs in a pool of its own, which is never shut down. The first returns the id of its process,
+/// which is written to the file.
 pub(crate) fn nested_left<J: ProbeJob>((pid, job): (J, J), file: &Path) -> Result<u64, ProbeError> {
     let pool = inner_pool()?;
     let worker = pool.submit(pid).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error)?;

@@ -1,5 +1,5 @@
-//! The streams of a queue, created by the first submitter or node. `docs/src/cluster.md` gives the reasons for
-//! the settings.
+//! The streams of a queue, created by the first submitter or node. `docs/src/cluster.md` gives the reasons
+//! for the settings.
 
 use std::{
     future::Future,

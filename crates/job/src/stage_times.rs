@@ -36,9 +36,9 @@ impl StageTimes {
     /// use job::{StageTimes, Stage};
     ///
     /// let mut stage_times = StageTimes::default();
-    /// stage_times.add(Stage::Take, Duration::from_secs(3));
-    /// stage_times.shift(Stage::Take, Stage::Encode, Duration::from_secs(1));
-    /// assert_eq!([stage_times[Stage::Take], stage_times[Stage::Encode]].map(|time| time.as_secs()), [2, 1]);
+    /// stage_times.add(Stage::Read, Duration::from_secs(3));
+    /// stage_times.shift(Stage::Read, Stage::Encode, Duration::from_secs(1));
+    /// assert_eq!([stage_times[Stage::Read], stage_times[Stage::Encode]].map(|time| time.as_secs()), [2, 1]);
     /// ```
     pub fn shift(&mut self, from: Stage, to: Stage, time: Duration) {
         let time = time.min(self[from]);

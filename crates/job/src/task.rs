@@ -78,7 +78,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     }
 
     /// Starts the job ahead of its turn, before earlier jobs of the worker have run. Called only if the
-    /// worker's state [starts jobs ahead](Context::begins_ahead), in the order in which the jobs run.
+    /// worker's state [starts jobs ahead](Context::starts_ahead), in the order in which the jobs run.
     ///
     /// Returns whether the job has started, or there is nothing to start; then it is not called again for
     /// this job. After `false` it is called again later, and no later job is started before this one. In
@@ -143,7 +143,7 @@ pub trait Context: Sized + Send + 'static {
         Ok(Self::Report::default())
     }
 
-    /// Returns whether jobs should be [started](Job::begin) ahead of their turn. Called once per batch.
+    /// Returns whether jobs should be [started](Job::start_ahead) ahead of their turn. Called once per batch.
     fn starts_ahead(&self) -> bool {
         false
     }

@@ -10,9 +10,9 @@ use std::io;
 /// # let dir = tempfile::tempdir()?;
 /// # let path = dir.path().join("notes");
 /// std::fs::write(&path, "to do: everything")?;
-/// assert!(matches!(Locked::open(&path)?.resume(false), Err(Error::Foreign)));
+/// assert!(matches!(LockedFile::open(&path)?.resume(false), Err(Error::Foreign)));
 /// let first = Locked::open(&path)?;
-/// assert!(matches!(Locked::open(&path), Err(Error::Busy)));
+/// assert!(matches!(LockedFile::open(&path), Err(Error::Busy)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, thiserror::Error)]

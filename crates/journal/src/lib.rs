@@ -1,6 +1,6 @@
 //! An append-only record of outcomes, from which an interrupted run is resumed.
 //!
-//! [`Journal`] appends groups of [`Record`]s, [`Recorded`] finds those of an earlier run. The text of a
+//! [`Journal`] appends groups of [`Record`]s, [`PastRecords`] finds those of an earlier run. The text of a
 //! record is opaque to this crate.
 //!
 //! # File format
@@ -24,7 +24,7 @@
 //! # Torn and damaged files
 //!
 //! If a run is killed or a machine loses power, the last record or records may be torn. This is expected: the
-//! bytes after the last complete record are [dropped](Recorded::dropped) when the next records are appended.
+//! bytes after the last complete record are [dropped](PastRecords::torn_bytes) when the next records are appended.
 //! A complete record *after* an invalid one, however, means that the file was damaged after it was written,
 //! and that records which have already been printed may be lost; such a file is [rejected](Error::Corrupt).
 //! To distinguish the two cases, the rest of the file is searched for record marks. Because the checksum

@@ -15,7 +15,8 @@
 //! | `sizing`, `cost` | size of a batch |
 //! | `pauses` | times that do not count against limits |
 //! | `state`, `invariants` | the whole state and queries of it |
-//! | `cancel`, `resident`, `limits`, `stop`, `death`, `outcomes`, `rebalance`, `dispatch` | changes of the state |
+//! | `cancel`, `stop`, `limits`, `resident` | what ends jobs and workers |
+//! | `dispatch`, `outcomes`, `death`, `rebalance` | what becomes of jobs |
 //! | `handle` | the entry point, which selects the change for an event |
 
 mod attempts;

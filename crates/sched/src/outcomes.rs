@@ -1,4 +1,5 @@
-//! Delivers outcomes of jobs: those that a worker has returned, and those that were recovered from a dead one.
+//! Delivers outcomes of jobs: those that a worker has returned, and those that were recovered from a dead
+//! one.
 
 use job::{BatchId, JobRange, MonotonicInstant, WorkerId};
 

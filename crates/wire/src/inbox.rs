@@ -33,7 +33,7 @@ impl Inbox {
         Inbox { receiver, parts: Vec::new(), polled: None }
     }
 
-    /// Polls for the next packet for up to [`POLL`], while `may_spin` returns `true`. Call
+    /// Polls for the next packet for up to [`POLL_DURATION`], while `may_spin` returns `true`. Call
     /// [`receive`](Inbox::receive) next in any case.
     pub fn poll(&mut self, poller: &Poller, may_spin: impl Fn() -> bool) {
         if !may_spin() {

@@ -1,6 +1,6 @@
 //! Communication between a parent process and its workers.
 //!
-//! A [`Role`] makes a process a worker. The worker [connects](join) to its parent at a [`Rendezvous`].
+//! A [`Role`] makes a process a worker. The worker [connects](connect) to its parent at a [`Rendezvous`].
 //!
 //! The layers, from the bottom up:
 //!

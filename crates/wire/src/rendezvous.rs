@@ -128,7 +128,7 @@ impl Rendezvous {
         Ok(Rendezvous { server, name, _start: start })
     }
 
-    /// Name of the rendezvous, which the worker passes to [`join`].
+    /// Name of the rendezvous, which the worker passes to [`connect`].
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -93,7 +93,7 @@ impl Role {
         &self.job_type
     }
 
-    /// Name of the rendezvous at which the worker [connects](crate::join) to its parent.
+    /// Name of the rendezvous at which the worker [connects](crate::connect) to its parent.
     #[must_use]
     pub fn rendezvous(&self) -> &str {
         &self.rendezvous

@@ -1,7 +1,8 @@
 //! Imports between the modules of a crate.
 //!
-//! A module is a file. It imports another one if one of its paths names an item that is defined there; a name that is only
-//! re-exported on the way (`pub use`) counts for the file that defines it. Tests are left out.
+//! A module is a file. It imports another one if one of its paths names an item that is defined there; a
+//! name that is only re-exported on the way (`pub use`) counts for the file that defines it. Tests are left
+//! out.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

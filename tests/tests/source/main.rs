@@ -1,4 +1,5 @@
-//! Rules for the source tree itself: which crate may depend on which, no import cycles, sizes, plain language.
+//! Rules for the source tree itself: which crate may depend on which, no import cycles, sizes, plain
+//! language.
 
 mod dependencies;
 mod imports;

@@ -34,7 +34,7 @@ struct OutcomeBuffer {
     ranges: Vec<Option<(usize, usize)>>,
     remaining: usize,
     not_storable: Option<NotStorable>,
-    /// What this node lacks, by `Job::missing_here`.
+    /// What this node lacks, by `Job::unavailable_reason`.
     missing_here: Option<String>,
     done: Option<oneshot::Sender<RunResult>>,
 }

@@ -133,7 +133,8 @@ impl<J: Job> Coordinator<J> {
                     let now = link.borrow_and_update().up;
                     self.check.reconnected();
                     if std::mem::replace(&mut is_up, now) != now {
-                        (self.on_event)(if now { SubmitEvent::Reconnected } else { SubmitEvent::Disconnected });
+                        let event = if now { SubmitEvent::Reconnected } else { SubmitEvent::Disconnected };
+                        (self.on_event)(event);
                     }
                 }
                 () = sleep_until(wake_at) => self.tick(),

@@ -176,8 +176,8 @@ impl<J: Job> JobFuture<J> {
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::AlreadyTaken`] if the outcome has already
-    /// been moved out.
+    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::AlreadyTaken`] if the outcome has
+    /// already been moved out.
     pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, ResultError<J::Error>> {
         if !self.slot.wait(timeout.into()) {
             return Err(ResultError::TimedOut);

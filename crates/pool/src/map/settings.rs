@@ -113,8 +113,9 @@ impl<'e, J: Job, E, I: Iterator<Item = J>> Map<'e, J, E, I> {
     }
 
     /// Sets a deadline for the whole map, counted from this call. When it passes, the next output is
-    /// [`ResultError::TimedOut`](crate::ResultError::TimedOut), jobs that have not been started are cancelled,
-    /// and the iteration ends. Running jobs continue; [`Executor::stop`](crate::Executor::stop) ends those, too.
+    /// [`ResultError::TimedOut`](crate::ResultError::TimedOut), jobs that have not been started are
+    /// cancelled, and the iteration ends. Running jobs continue; [`Executor::stop`](crate::Executor::stop)
+    /// ends those, too.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;

@@ -75,7 +75,7 @@ impl OutcomesWriter {
     }
 
     /// Like [`push`](OutcomesWriter::push), for callers that catch panics of the serializer. They must then
-    /// [remove](OutcomesWriter::cut) the incomplete outcome.
+    /// [remove](OutcomesWriter::truncate) the incomplete outcome.
     ///
     /// # Errors
     /// If the payload's serializer fails, or the encoding is larger than `max_outcome` or is 4 GiB or larger.

@@ -162,7 +162,7 @@ fn describe(
 fn describe_summary(name: &str, summary: &NodeSummary) -> String {
     let NodeSummary { jobs, messages, redelivered, duplicates, handed_back, quarantined } = summary;
     format!(
-        "node {name} stopped: {jobs} jobs in {messages} messages, {redelivered} redelivered, {duplicates} too late, \
-         {handed_back} handed back, {quarantined} quarantined"
+        "node {name} stopped: {jobs} jobs in {messages} messages, {redelivered} redelivered, \
+         {duplicates} too late, {handed_back} handed back, {quarantined} quarantined"
     )
 }
