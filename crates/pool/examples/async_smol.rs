@@ -3,7 +3,7 @@
 //! Dependent jobs are written as sequential code: each task awaits one job, creates a second one from its
 //! output and awaits that, concurrently with the other tasks. See `async_tokio` for another runtime.
 //!
-//! `cargo run --release -p pool --example async_smol`
+//! `cargo run --release -p runner-pool --example async_smol`
 
 use std::{error::Error, rc::Rc};
 

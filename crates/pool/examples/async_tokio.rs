@@ -3,7 +3,7 @@
 //! A `JobFuture` is a `Future` that does not depend on a runtime, so it works with the tasks, timeouts and
 //! `select` of any runtime. See `async_smol` for another one.
 //!
-//! `cargo run --release -p pool --example async_tokio`
+//! `cargo run --release -p runner-pool --example async_tokio`
 
 use std::{error::Error, hint, thread, time::Duration};
 

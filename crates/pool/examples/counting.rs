@@ -6,7 +6,7 @@
 //! The second half shuts a pool down while jobs are waiting: every job is either counted or cancelled, never
 //! both.
 //!
-//! `cargo run --release -p pool --example counting`
+//! `cargo run --release -p runner-pool --example counting`
 
 use std::{error::Error, hint::black_box};
 

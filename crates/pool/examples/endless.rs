@@ -4,7 +4,7 @@
 //! step halves an even number and replaces an odd n by 3n+1. The length of the search is not known in
 //! advance, so the input is all numbers.
 //!
-//! `cargo run --release -p pool --example endless`
+//! `cargo run --release -p runner-pool --example endless`
 
 use std::{cell::Cell, error::Error, num::NonZeroUsize};
 

@@ -3,7 +3,7 @@
 //! The jobs share nothing; input and output are small and the computation is long. Such jobs are worth
 //! sending to another process.
 //!
-//! `cargo run --release -p pool --example factorize`
+//! `cargo run --release -p runner-pool --example factorize`
 
 use std::{error::Error, time::Instant};
 

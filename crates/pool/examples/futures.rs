@@ -4,7 +4,7 @@
 //! The output does not depend on the speed of the machine: the job that must still be running would take an
 //! hour.
 //!
-//! `cargo run --release -p pool --example futures`
+//! `cargo run --release -p runner-pool --example futures`
 
 use std::{error::Error, sync::mpsc, thread, time::Duration};
 

@@ -4,7 +4,7 @@
 //! In Python only processes use a second core. Here threads do, too, and start faster; the advantage of
 //! processes is isolation: a crash of one job affects neither other jobs nor the program.
 //!
-//! `cargo run --release -p pool --example gcd`
+//! `cargo run --release -p runner-pool --example gcd`
 
 use std::{error::Error, time::Instant};
 

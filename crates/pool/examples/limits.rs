@@ -3,7 +3,7 @@
 //!
 //! Only processes can be killed, so a job with a time limit fails on threads and on the serial executor.
 //!
-//! `cargo run --release -p pool --example limits`
+//! `cargo run --release -p runner-pool --example limits`
 
 use std::{
     error::Error,

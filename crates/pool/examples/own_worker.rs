@@ -3,7 +3,7 @@
 //!
 //! Each failure is reported in the place of its job; the other jobs have their outputs.
 //!
-//! `cargo run --release -p pool --example own_worker`
+//! `cargo run --release -p runner-pool --example own_worker`
 
 use std::{error::Error, process};
 

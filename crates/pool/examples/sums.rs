@@ -4,7 +4,7 @@
 //! For `wait` an expired timeout is not an error: it returns which jobs are done and which are not. The
 //! iterator of `as_completed` yields an error as its last item.
 //!
-//! `cargo run --release -p pool --example sums`
+//! `cargo run --release -p runner-pool --example sums`
 
 use std::{error::Error, hint::black_box, time::Duration};
 

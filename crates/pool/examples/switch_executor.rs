@@ -3,7 +3,7 @@
 //! `Executor` is dyn compatible, so the choice can be made at run time; the rest of the program is the same
 //! for all three.
 //!
-//! `cargo run --release -p pool --example switch_executor -- threads`
+//! `cargo run --release -p runner-pool --example switch_executor -- threads`
 
 use std::{env, error::Error, process};
 

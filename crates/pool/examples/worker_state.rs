@@ -4,7 +4,7 @@
 //! Opening a session is expensive, and a session must not be used concurrently. Each worker therefore creates
 //! its own from typed arguments and passes it to one job after another.
 //!
-//! `cargo run --release -p pool --example worker_state`
+//! `cargo run --release -p runner-pool --example worker_state`
 
 use std::{collections::BTreeMap, error::Error, process};
 

@@ -1,6 +1,6 @@
 //! Tests the scheduler with random histories of events against a model of the pool.
 //!
-//! `SCHED_SEED=17 cargo test -p sched --test simulation` replays one history; `SCHED_SEEDS=1000000` runs that
+//! `SCHED_SEED=17 cargo test -p runner-sched --test simulation` replays one history; `SCHED_SEEDS=1000000` runs that
 //! many.
 
 #![allow(clippy::unwrap_used)]
@@ -31,7 +31,7 @@ fn every_job_is_resolved_exactly_once_in_any_history() {
             world.finish();
         });
         if let Err(panic) = history {
-            eprintln!("replay: SCHED_SEED={seed} cargo test -p sched --test simulation");
+            eprintln!("replay: SCHED_SEED={seed} cargo test -p runner-sched --test simulation");
             std::panic::resume_unwind(panic);
         }
     }

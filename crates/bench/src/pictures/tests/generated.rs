@@ -217,7 +217,7 @@ fn serialize(report: &Report) -> String {
     head.replace("\"rows\":[]", &format!("\n\"rows\":[\n{}\n]", rows.join(",\n"))) + "\n"
 }
 
-/// `BENCH_WRITE=1 cargo test -p bench fixture` regenerates the file.
+/// `BENCH_WRITE=1 cargo test -p runner-bench fixture` regenerates the file.
 #[test]
 fn the_fixture_is_up_to_date() {
     let text = serialize(&generate());
