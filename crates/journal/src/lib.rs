@@ -24,13 +24,13 @@
 //! # Torn and damaged files
 //!
 //! If a run is killed or a machine loses power, the last record or records may be torn. This is expected: the
-//! bytes after the last complete record are [dropped](PastRecords::torn_bytes) when the next records are appended.
-//! A complete record *after* an invalid one, however, means that the file was damaged after it was written,
-//! and that records which have already been printed may be lost; such a file is [rejected](Error::Corrupt).
-//! To distinguish the two cases, the rest of the file is searched for record marks. Because the checksum
-//! covers the offset, a copy of a journal inside a text is not mistaken for records of this journal. If bytes
-//! were removed or inserted, the records after them are recognised by the offset at which they were written
-//! (`damage.rs`).
+//! bytes after the last complete record are [dropped](PastRecords::torn_bytes) when the next records are
+//! appended. A complete record *after* an invalid one, however, means that the file was damaged after it
+//! was written, and that records which have already been printed may be lost; such a file is
+//! [rejected](Error::Corrupt). To distinguish the two cases, the rest of the file is searched for record
+//! marks. Because the checksum covers the offset, a copy of a journal inside a text is not mistaken for
+//! records of this journal. If bytes were removed or inserted, the records after them are recognised by the
+//! offset at which they were written (`damage.rs`).
 //!
 //! ```
 //! use journal::{Digest, Locked, Record};

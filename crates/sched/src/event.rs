@@ -161,8 +161,8 @@ pub enum Action {
     },
     /// Make the worker start no further job of the batches it has.
     Halt(WorkerId),
-    /// Make the worker start no further job of batches with smaller numbers. [`Event::RecallReply`] follows if
-    /// it is known which job it started last, and in any case [`Event::Returned`] for each batch.
+    /// Make the worker start no further job of batches with smaller numbers. [`Event::RecallReply`] follows
+    /// if it is known which job it started last, and in any case [`Event::Returned`] for each batch.
     Recall {
         /// The worker.
         worker: WorkerId,

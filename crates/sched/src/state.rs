@@ -154,9 +154,9 @@ impl Sched {
         self.sizing.is_cheap()
     }
 
-    /// Returns the workers to be observed ([`Seen`](crate::Event::Running), [`Stalled`](crate::Event::Stalled),
-    /// [`Resident`](crate::Event::Rss)) before the next [`Tick`](crate::Event::Tick): those that have
-    /// jobs.
+    /// Returns the workers to be observed ([`Seen`](crate::Event::Running),
+    /// [`Stalled`](crate::Event::Stalled), [`Resident`](crate::Event::Rss)) before the next
+    /// [`Tick`](crate::Event::Tick): those that have jobs.
     pub fn workers_to_observe(&self) -> impl Iterator<Item = WorkerId> {
         let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.batches.is_empty();
         self.workers.iter().filter(move |(_, worker)| watched(worker)).map(|(id, _)| id)

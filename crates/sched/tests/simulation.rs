@@ -1,7 +1,7 @@
 //! Tests the scheduler with random histories of events against a model of the pool.
 //!
-//! `SCHED_SEED=17 cargo test -p runner-sched --test simulation` replays one history; `SCHED_SEEDS=1000000` runs that
-//! many.
+//! `SCHED_SEED=17 cargo test -p runner-sched --test simulation` replays one history; `SCHED_SEEDS=1000000`
+//! runs that many.
 
 #![allow(clippy::unwrap_used)]
 

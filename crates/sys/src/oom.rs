@@ -14,9 +14,9 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Counter of out-of-memory kills in this process's control group.
 ///
 /// The kernel counts its kills, but does not report which process was killed. So each kill must be attributed
-/// soon: to a process that died of SIGKILL since the last [check](OomKills::drop_unclaimed), or that is dying at the
-/// next one. The remaining kills belong to other processes and are dropped: they do not explain the deaths of
-/// processes that die later.
+/// soon: to a process that died of SIGKILL since the last [check](OomKills::drop_unclaimed), or that is
+/// dying at the next one. The remaining kills belong to other processes and are dropped: they do not
+/// explain the deaths of processes that die later.
 #[derive(Debug)]
 pub struct OomKills {
     file: Option<PathBuf>,
@@ -53,8 +53,8 @@ impl OomKills {
         more
     }
 
-    /// Reads the count and drops the kills since the last call that were not [claimed](OomKills::claim); returns
-    /// their number. Does nothing and returns 0 if the last look was less than 100 ms ago.
+    /// Reads the count and drops the kills since the last call that were not [claimed](OomKills::claim);
+    /// returns their number. Does nothing and returns 0 if the last look was less than 100 ms ago.
     pub fn drop_unclaimed(&mut self, now: MonotonicInstant) -> u64 {
         if now.since(self.last_look) < MIN_INTERVAL {
             return 0;

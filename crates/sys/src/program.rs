@@ -92,8 +92,8 @@ impl Program {
     /// Starts `command` under a guard.
     ///
     /// # Errors
-    /// The system's reason why the program cannot be started; the program has not run. See [`is_resource_shortage`] for
-    /// transient reasons.
+    /// The system's reason why the program cannot be started; the program has not run. See
+    /// [`is_resource_shortage`] for transient reasons.
     pub fn spawn(mut command: Command) -> io::Result<Program> {
         LINGERING.lock().retain_mut(|guard| matches!(guard.try_wait(), Ok(None)));
         let (mut report, guards_end) = io::pipe()?;

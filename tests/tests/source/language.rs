@@ -39,11 +39,17 @@ const WORDS: &[&str] = &[
 const PHRASES: &[&str] = &["so many", "so long", "so much", "last words", "as it should"];
 
 /// Where a word is used all the same: file, word, reason.
-const ALLOWED: &[(&str, &str, &str)] = &[];
+const ALLOWED: &[(&str, &str, &str)] = &[("CHANGELOG.md", "hungry", "the former name of a method")];
 
 /// Folders and files that are not checked: this list, and texts that others have written.
-const UNCHECKED: &[&str] =
-    &["tests/tests/source/language.rs", "tests/data", "tests/fuzz/seeds", "Cargo.lock"];
+const UNCHECKED: &[&str] = &[
+    "tests/tests/source/language.rs",
+    "tests/data",
+    "tests/fuzz/seeds",
+    "Cargo.lock",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+];
 
 fn is_checked(file: &Path) -> bool {
     let kinds = ["rs", "md", "toml", "sh", "py", "tsv", "yml"];

@@ -4,6 +4,7 @@
 mod dependencies;
 mod imports;
 mod language;
+mod pages;
 mod sizes;
 
 use std::{
