@@ -1,4 +1,5 @@
-//! The documentation: commands in `console` blocks print what the pages show, relative links lead somewhere.
+//! Tests the documentation: commands in `console` blocks print what the pages show, and the targets of
+//! relative links exist. Commands in `sh` blocks are not run.
 //!
 //! A line `$ COMMAND` of a block is run by bash in a fresh directory per page, which all commands of the page
 //! share. It continues on the next line after a backslash, or up to the end of a here-document. The lines up
@@ -13,9 +14,6 @@ use std::{
 };
 
 use end_to_end::{Call, program, runner};
-
-/// Pages whose commands need servers, several machines, or both.
-const NOT_RUN: [&str; 1] = ["docs/src/cluster.md"];
 
 /// Folders without pages of the project.
 const NOT_OURS: [&str; 3] = [".git", "target", "shared"];
@@ -103,10 +101,9 @@ fn markdown_files() -> Vec<PathBuf> {
     files
 }
 
-/// Whether the commands of this page are run.
+/// Returns whether the commands of this page are run.
 fn is_run(page: &Path) -> bool {
-    let is_documentation = page == Path::new("README.md") || page.starts_with("docs/src");
-    is_documentation && !NOT_RUN.iter().any(|other| page == Path::new(other))
+    page == Path::new("README.md") || page.starts_with("docs/src")
 }
 
 /// A command of a page and the lines that follow it.
@@ -117,7 +114,8 @@ struct Command {
 }
 
 impl Command {
-    /// Whether the next line belongs to the command: after a backslash, or in a here-document up to `END`.
+    /// Returns whether the next line belongs to the command: after a backslash, or in a here-document up to
+    /// `END`.
     fn is_open(&self) -> bool {
         let is_document = self.text.contains("<<'END'") && !self.text.ends_with("\nEND");
         is_document || self.text.ends_with('\\')
@@ -151,7 +149,7 @@ fn read_line(commands: &mut Vec<Command>, line: usize, text: &str) {
     }
 }
 
-/// Runs the commands of a page and says which print something else.
+/// Runs the commands of a page; returns a complaint for each whose output differs from the page.
 fn check_commands(page: &Path) -> Vec<String> {
     let commands = commands(&fs::read_to_string(root().join(page)).unwrap());
     if commands.is_empty() {
@@ -166,7 +164,7 @@ fn check_commands(page: &Path) -> Vec<String> {
     commands.iter().filter_map(|command| check(page, command, folder.path(), programs.path())).collect()
 }
 
-/// Runs a command and says so if its output is not the one on the page.
+/// Runs a command; returns a complaint if its output differs from the page.
 fn check(page: &Path, command: &Command, folder: &Path, programs: &Path) -> Option<String> {
     let (expected, code) = split_exit(&command.expected);
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
@@ -225,7 +223,7 @@ fn line_matches(pattern: &str, line: &str) -> bool {
     line.char_indices().map(|(at, _)| at).chain([line.len()]).any(|at| line_matches(rest, &line[at..]))
 }
 
-/// Says which relative links of a page lead nowhere.
+/// Returns a complaint for each relative link of a page whose target does not exist.
 fn check_links(page: &Path) -> Vec<String> {
     let root = root();
     let text = fs::read_to_string(root.join(page)).unwrap();
