@@ -11,12 +11,12 @@ use crate::{StageTimes, WorkerId};
 /// use job::{WorkerStats, WorkerId};
 ///
 /// fn idle(worker: &WorkerStats) -> Duration {
-///     worker.life.saturating_sub(worker.start + worker.busy)
+///     worker.lifetime.saturating_sub(worker.start_time + worker.busy)
 /// }
 /// let mut stats = WorkerStats::new(WorkerId { slot: 0, generation: 0 });
-/// stats.start = Duration::from_millis(5);
+/// stats.start_time = Duration::from_millis(5);
 /// stats.busy = Duration::from_millis(80);
-/// stats.life = Duration::from_millis(100);
+/// stats.lifetime = Duration::from_millis(100);
 /// assert_eq!(idle(&stats), Duration::from_millis(15));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub struct ProgramStats {
 /// use job::{ParentStats, Stage};
 ///
 /// let stats = ParentStats::default();
-/// assert!(stats.lanes.is_empty() && stats.callers[Stage::Encode].is_zero());
+/// assert!(stats.threads.is_empty() && stats.callers[Stage::Encode].is_zero());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParentStats {
@@ -91,8 +91,8 @@ pub struct ParentStats {
 ///
 /// let mut stage_times = StageTimes::default();
 /// stage_times.add(Stage::Wait, Duration::from_secs(1));
-/// let thread = ThreadStats { name: "clock".into(), life: Duration::from_secs(1), stage_times };
-/// assert_eq!(thread.life, thread.stage_times.total());
+/// let thread = ThreadStats { name: "clock".into(), lifetime: Duration::from_secs(1), stage_times };
+/// assert_eq!(thread.lifetime, thread.stage_times.total());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadStats {

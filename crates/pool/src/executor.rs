@@ -369,8 +369,8 @@ pub trait Executor<J: Job>: Send + Sync {
     ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
     ///     pool.submit(Square(7))?.result(None)?;
     ///     pool.shutdown(true, false);
-    ///     for thread in pool.parent_stats().lanes {
-    ///         println!("{} waited {:?} of {:?}", thread.name, thread.stage_times[Stage::Wait], thread.life);
+    ///     for thread in pool.parent_stats().threads {
+    ///         println!("{} waited {:?} of {:?}", thread.name, thread.stage_times[Stage::Wait], thread.lifetime);
     ///     }
     ///     Ok(())
     /// }

@@ -53,7 +53,7 @@ pub trait Observer: Send + Sync {
     ///
     /// impl Observer for Log {
     ///     fn on_event(&self, event: &PoolEvent) {
-    ///         if let PoolEvent::WorkerExited { worker, left: false, cause, .. } = event {
+    ///         if let PoolEvent::WorkerExited { worker, expected: false, cause, .. } = event {
     ///             eprintln!("{worker} died: {cause}");
     ///         }
     ///     }
@@ -95,14 +95,14 @@ pub trait Observer: Send + Sync {
 ///     batch: BatchId(12),
 ///     outcomes: 400,
 ///     last: true,
-///     began: MonotonicInstant(1_000_000),
+///     started: MonotonicInstant(1_000_000),
 ///     busy: Duration::from_micros(900),
 ///     durations: None,
 ///     bytes: 2_000,
 ///     at: MonotonicInstant(1_950_000),
 /// };
-/// let PoolEvent::OutcomesReceived { began, busy, at, .. } = event else { unreachable!() };
-/// assert_eq!(at.since(began + busy), Duration::from_micros(50), "in transit, or waiting to be received");
+/// let PoolEvent::OutcomesReceived { started, busy, at, .. } = event else { unreachable!() };
+/// assert_eq!(at.since(started + busy), Duration::from_micros(50), "in transit, or waiting to be received");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

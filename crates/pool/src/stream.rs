@@ -98,7 +98,7 @@ pub trait Submitter<J: Job>: Send {
     /// use pool::{Executor, Serial};
     ///
     /// let submitter = Serial::<Square>::new(()).submitter(Arc::new(Collected::default()));
-    /// assert_eq!(submitter.enough(), 0);
+    /// assert_eq!(submitter.target_backlog(), 0);
     /// ```
     fn target_backlog(&self) -> usize {
         0

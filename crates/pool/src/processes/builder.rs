@@ -207,12 +207,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
     ///     for counts in [true, false] {
-    ///         let pool = ProcessPool::<Square>::builder().workers(1).ledger(counts).build()?;
+    ///         let pool = ProcessPool::<Square>::builder().workers(1).time_accounting(counts).build()?;
     ///         pool.submit(Square(7))?.result(None)?;
     ///         pool.shutdown(true, false);
     ///         let worker = &pool.worker_stats()[0];
     ///         assert_eq!(worker.stage_times[Stage::Start].is_zero(), !counts);
-    ///         assert!(!counts || worker.stage_times.total() == worker.life, "each moment is in a stage");
+    ///         assert!(!counts || worker.stage_times.total() == worker.lifetime, "each moment is in a stage");
     ///     }
     ///     Ok(())
     /// }
