@@ -173,7 +173,7 @@ pub enum PoolEvent {
         started: MonotonicInstant,
         /// Time that the jobs took together, as reported by the worker.
         busy: Duration,
-        /// Duration of each job in nanoseconds, in order, the first one starting at `began`; present if
+        /// Duration of each job in nanoseconds, in order, the first one starting at `started`; present if
         /// [`needs_durations`](Observer::needs_durations) returned `true`. Durations are capped at
         /// [`u32::MAX`] ns, about 4.3 seconds.
         durations: Option<Vec<u32>>,
