@@ -1,7 +1,7 @@
 //! `runner`: runs jobs from JSON on worker processes and prints exact results in order.
 //!
 //! [`main`] parses the arguments into a plan, which is plain data, before it opens a file or starts a
-//! process. All messages for users are worded in this crate.
+//! process. Messages about a run are worded in this crate.
 //!
 //! A module imports only modules of its row and of the rows below it:
 //!

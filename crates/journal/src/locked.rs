@@ -19,7 +19,7 @@ use crate::{
 /// that it has forked to become a worker holds it until `exec`.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// An open and locked file that will be used as a journal. Empty has been written to it.
+/// An open and locked file that will be used as a journal. Nothing has been written to it yet.
 #[derive(Debug)]
 pub struct LockedFile {
     file: File,

@@ -1,9 +1,9 @@
 //! Runs jobs on worker processes, on threads, or one after another on the calling thread.
 //!
 //! A [`Job`] is a serializable value with a `run` method. An [`Executor`] accepts jobs and resolves each of
-//! them exactly once: [`submit`](Executor::submit) returns a [`JobFuture`], [`map`](Executor::map) returns an
-//! iterator over outputs, and a [`Submitter`] passes the outcomes of the jobs that are pushed to it to a
-//! [`Sink`]. There are three executors with the same interface, and exchanging one for another changes one
+//! them exactly once: [`submit`](Executor::submit) returns a [`JobFuture`], [`map`](Executor::map) returns
+//! the outputs for iteration, and a [`Submitter`] accepts jobs whose outcomes it delivers to a [`Sink`]. This
+//! crate has three executors with the same interface, and exchanging one for another changes one
 //! line of a program:
 //!
 //! - [`ProcessPool`] isolates jobs from each other and from the program: a job that crashes, runs out of

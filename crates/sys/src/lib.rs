@@ -1,5 +1,14 @@
-//! Operating system primitives that need `unsafe`, each behind a safe interface. Every `unsafe` block states
-//! why it is sound. Linux only.
+//! System calls behind safe interfaces: all `unsafe` code of the project, and what belongs with it. Every
+//! `unsafe` block states why it is sound. Linux only.
+//!
+//! | modules | concern |
+//! |---|---|
+//! | `shared_page`, `memory_file`, `payload`, `doorbell`, `barrier` | shared memory and wake-ups |
+//! | `spawn`, `process`, `program`, `guard`, `init`, `forks`, `placement` | starting, waiting, reaping |
+//! | `memory`, `oom`, `cgroup` | limits of memory and cores, and kills by the kernel |
+//! | `signal`, `file_size_signal`, `startup`, `call` | signals, state at the start |
+//! | `clock`, `poll`, `stage_timer` | time, polling, time accounting |
+//! | `stream`, `pipe`, `ready` | streams and pipes that may be non-blocking |
 
 mod barrier;
 pub mod call;

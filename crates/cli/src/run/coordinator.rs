@@ -220,7 +220,7 @@ impl Coordinator {
         error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
     }
 
-    /// Ends the run because the program of an op does not work. Jobs without a record by now get none.
+    /// Ends the run because the program of an op does not work. Jobs without a record get `cancelled` records.
     fn program_failed(&mut self, cause: String) {
         let error = RunError::ProgramFailed(cause);
         self.status = self.status.and(error.exit_status());
