@@ -34,6 +34,15 @@ fn no_job_starts_after_the_maximum_number_of_failures() {
 }
 
 #[test]
+fn invalid_jobs_are_reported_only_if_they_have_a_record() {
+    let jobs = "{\"op\":\"none\"}\n".repeat(200);
+    let output = runner(["--executor", "serial", "--fail-fast", "--verbose"]).stdin(jobs).run();
+    assert_eq!(output.code(), 1, "{}", output.stderr);
+    let reported = output.stderr.lines().filter(|line| line.contains("line ")).count();
+    assert_eq!(reported, output.records().len(), "{}", output.stderr);
+}
+
+#[test]
 fn running_jobs_finish_when_no_more_are_started() {
     // Longer than the grace period after a signal.
     let jobs = sleeping(2.6) + &shell_jobs(&[KILL_WORKER]) + &sleeping(1000.0).repeat(50);

@@ -5,7 +5,7 @@ use std::str::Utf8Error;
 use crate::input::{BYTE_ORDER_MARK, UTF_16_MARKS};
 
 /// The first error in a text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ParseError {
     /// Offset in bytes from the start of the text.
     pub(crate) offset: usize,

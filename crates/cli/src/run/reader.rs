@@ -216,9 +216,11 @@ impl JobReader {
         consumer: &mut dyn JobConsumer,
         name: &str,
     ) -> Result<(), ReadEnd> {
-        self.report_invalid(&error, location, name);
-        self.hint_at_multiline_jobs(&error);
+        let reported = error.clone();
         consumer.consume(Err((error, location)), text, name)?;
+        // Not before the consumer has taken it: a job without a record is not reported.
+        self.report_invalid(&reported, location, name);
+        self.hint_at_multiline_jobs(&reported);
         if self.strict { Err(ReadEnd::InvalidJob) } else { Ok(()) }
     }
 
