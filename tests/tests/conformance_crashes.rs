@@ -61,7 +61,7 @@ fn death_06_workers_that_kill_each_other_leave_a_consistent_pool() {
                 // Healed: the jobs are retried, and may be killed again by a surviving job.
                 None => assert!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).is_ok()),
                 Some(cause) => {
-                    assert!(cause.contains("ended by signal 9"), "{cause}");
+                    assert!(cause.contains("killed by signal 9"), "{cause}");
                     let causes: Vec<String> = jobs.iter().filter_map(abandoned).collect();
                     assert!(causes.len() >= 3 && causes.iter().all(|one| **one == *cause), "{causes:?}");
                 }
@@ -179,7 +179,7 @@ fn shut_03b_a_death_after_the_pool_was_dropped_is_detected() {
         drop(executor);
         send_signal(workers[0], Signal::SIGKILL);
         let first = wait(jobs.clone(), TIMEOUT, ReturnWhen::FirstCompleted).done;
-        assert!(first[0].error(TIMEOUT).unwrap().unwrap().to_string().contains("ended by signal 9"));
+        assert!(first[0].error(TIMEOUT).unwrap().unwrap().to_string().contains("killed by signal 9"));
         if abandons {
             assert!(jobs.iter().all(|job| abandoned(job).is_some()));
         } else {

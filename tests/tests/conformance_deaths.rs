@@ -20,7 +20,7 @@ fn death_01_killed_while_running_breaks_the_pool() {
         let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
             panic!("not abandoned")
         };
-        assert_eq!(&*cause, format!("process {pid} was ended by signal 9"));
+        assert_eq!(&*cause, format!("process {pid} was killed by signal 9"));
         assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Broken(cause)));
     }
     finish(&executor);

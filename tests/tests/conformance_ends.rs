@@ -93,7 +93,7 @@ fn tmo_05c_a_slow_exit_hook_is_killed_and_reported() {
     add(&executor, 1);
     assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
     let reason = executor.reports().pop().unwrap().report.unwrap_err();
-    assert!(reason.ends_with("was ended by signal 9"), "{reason}");
+    assert!(reason.ends_with("was killed by signal 9"), "{reason}");
 }
 
 #[test]

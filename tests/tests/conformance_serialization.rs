@@ -87,7 +87,7 @@ fn death_07_crash_or_exit_while_the_job_is_decoded_is_a_death() {
     let _case = Case::begin();
     expect_a_death(|| FailingJob::new(Job, Decode, Exit(0)), DeathCause::Exited(0), "exited with code 0");
     expect_a_death(|| FailingJob::new(Job, Decode, Exit(4)), DeathCause::Exited(4), "exited with code 4");
-    expect_a_death(|| FailingJob::new(Job, Decode, Abort), DeathCause::Signalled(6), "ended by signal 6");
+    expect_a_death(|| FailingJob::new(Job, Decode, Abort), DeathCause::Signalled(6), "killed by signal 6");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn death_09_crash_while_the_output_is_encoded_is_a_death() {
     let _case = Case::begin();
     for target in [Output, Error] {
         let failing_job = |kind: FailureKind| move || FailingJob::new(target, Encode, kind);
-        expect_a_death(failing_job(Abort), DeathCause::Signalled(6), "ended by signal 6");
+        expect_a_death(failing_job(Abort), DeathCause::Signalled(6), "killed by signal 6");
         expect_a_death(failing_job(Exit(0)), DeathCause::Exited(0), "exited with code 0");
         expect_a_death(failing_job(Exit(8)), DeathCause::Exited(8), "exited with code 8");
     }

@@ -131,6 +131,6 @@ fn death_is_reported_with_the_running_job() {
     });
     assert_eq!(sent, Some((BatchId(0), vec![0..=3])));
     assert_eq!((running, kept), (Some((BatchId(0), 2)), Some((BatchId(0), 2))));
-    assert!(cause.ends_with("was ended by signal 9"), "{cause}");
+    assert!(cause.ends_with("was killed by signal 9"), "{cause}");
     assert_eq!(outcomes(&events) + 2, 3, "two outcomes were recovered");
 }

@@ -65,10 +65,12 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StopReason::MaxFailures(NonZeroU64::MIN) => {
-                f.write_str("a job did not succeed; no more are started")
+                f.write_str("a job did not succeed; no more jobs are started")
             }
-            StopReason::MaxFailures(count) => write!(f, "{count} jobs did not succeed; no more are started"),
-            StopReason::InvalidJob => f.write_str("a job is not valid; no more are started"),
+            StopReason::MaxFailures(count) => {
+                write!(f, "{count} jobs did not succeed; no more jobs are started")
+            }
+            StopReason::InvalidJob => f.write_str("a job is not valid; no more jobs are started"),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// use job::{Death, DeathCause};
 ///
 /// let death = Death { pid: 4711, cause: DeathCause::Signalled(9) };
-/// assert_eq!(death.to_string(), "process 4711 was ended by signal 9");
+/// assert_eq!(death.to_string(), "process 4711 was killed by signal 9");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
@@ -46,7 +46,7 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
             DeathCause::Exited(code) => write!(f, "process {} exited with code {code}", self.pid),
-            DeathCause::Signalled(signal) => write!(f, "process {} was ended by signal {signal}", self.pid),
+            DeathCause::Signalled(signal) => write!(f, "process {} was killed by signal {signal}", self.pid),
         }
     }
 }

@@ -121,22 +121,22 @@ fn attempts(folder: &std::path::Path, lines: &[&str]) -> String {
 fn failure_lists_all_distinct_deaths() {
     let (kill, illegal, abort) = ("kill -KILL $worker", "kill -ILL $worker", "kill -ABRT $worker");
     let cases: [(&[&str], &str, &str); 4] = [
-        (&[kill, kill, kill], "crashed", "the worker was ended by SIGKILL"),
+        (&[kill, kill, kill], "crashed", "the worker was killed by SIGKILL"),
         (
             &[illegal, kill, abort],
             "crashed",
-            "the worker was ended by SIGABRT; in earlier attempts the worker was ended by SIGILL, \
-             was ended by SIGKILL",
+            "the worker was killed by SIGABRT; in earlier attempts the worker was killed by SIGILL, \
+             was killed by SIGKILL",
         ),
         (
             &[kill, illegal, kill],
             "crashed",
-            "the worker was ended by SIGKILL; in earlier attempts the worker was ended by SIGILL",
+            "the worker was killed by SIGKILL; in earlier attempts the worker was killed by SIGILL",
         ),
         (
             &[abort, "sleep 100"],
             "timeout",
-            "ran longer than 2 s; in earlier attempts the worker was ended by SIGABRT",
+            "ran longer than 2 s; in earlier attempts the worker was killed by SIGABRT",
         ),
     ];
     for (lines, kind, message) in cases {

@@ -29,7 +29,7 @@ fn no_job_starts_after_the_maximum_number_of_failures() {
         let output = runner(arguments).with(|c| c.args(["--executor", "serial"])).stdin(jobs.clone()).run();
         assert_eq!(output.code(), 1);
         assert_eq!(output.kinds(), kinds.iter().map(|&kind| kind.to_owned()).collect::<Vec<_>>());
-        assert_eq!(output.stderr.contains("no more are started"), kinds.len() < 6, "{}", output.stderr);
+        assert_eq!(output.stderr.contains("no more jobs are started"), kinds.len() < 6, "{}", output.stderr);
     }
 }
 
@@ -54,7 +54,7 @@ fn running_jobs_finish_when_no_more_are_started() {
     assert!(kinds.len() >= 2, "{}", output.stderr);
     assert_eq!(kinds.drain(..2).collect::<Vec<_>>(), ["ok", "crashed"]);
     assert!(kinds.iter().all(|kind| kind == "cancelled"), "{kinds:?}");
-    assert!(output.stderr.contains("a job did not succeed; no more are started"), "{}", output.stderr);
+    assert!(output.stderr.contains("a job did not succeed; no more jobs are started"), "{}", output.stderr);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn run_waiting_for_its_last_jobs_can_be_interrupted() {
     input.write_all(&jobs.as_bytes()[sleeping(1000.0).len()..]).unwrap();
     let mut stderr = run.child.stderr.take().unwrap();
     let mut messages = Vec::new();
-    while !String::from_utf8_lossy(&messages).contains("no more are started") {
+    while !String::from_utf8_lossy(&messages).contains("no more jobs are started") {
         let mut byte = [0];
         stderr.read_exact(&mut byte).unwrap();
         messages.push(byte[0]);
@@ -85,7 +85,7 @@ fn first_invalid_job_ends_a_strict_run() {
     let output = runner(["--strict", "--executor", "serial"]).stdin(jobs.clone()).run();
     assert_eq!(output.code(), 1);
     assert_eq!(output.kinds(), ["ok", "ok", "invalid"].map(String::from).to_vec());
-    assert!(output.stderr.contains("a job is not valid; no more are started"), "{}", output.stderr);
+    assert!(output.stderr.contains("a job is not valid; no more jobs are started"), "{}", output.stderr);
     let output = runner(["--strict", "-w", "2"]).stdin(jobs.clone()).run();
     assert_eq!(output.code(), 1);
     assert_eq!(output.kinds().len(), 3);
@@ -102,7 +102,7 @@ fn time_limit_of_a_run_stops_it_like_a_signal() {
     let output = runner(["-w", "2", "--time-limit", "1", "--batch", "1"]).stdin(jobs).run();
     assert_eq!(output.code(), 1, "{}", output.stderr);
     assert_eq!(output.kinds(), ["ok", "cancelled", "ok", "cancelled", "cancelled"]);
-    assert!(output.stderr.contains("the time limit of 1 s is over; the run is stopped"), "{}", output.stderr);
+    assert!(output.stderr.contains("time limit of 1 s reached; stopping the run"), "{}", output.stderr);
     assert!((3.0..5.0).contains(&output.elapsed.as_secs_f64()), "{:?}", output.elapsed);
 }
 

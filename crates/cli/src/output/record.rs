@@ -263,7 +263,7 @@ fn worker_died(kind: OutcomeKind, death: Death, attempts: u32, earlier: &[Death]
 fn describe_death(death: Death) -> String {
     match death.cause {
         DeathCause::Exited(code) => format!("exited with code {code}"),
-        DeathCause::Signalled(number) => format!("was ended by {}", sys::signal::name(number)),
+        DeathCause::Signalled(number) => format!("was killed by {}", sys::signal::name(number)),
     }
 }
 
@@ -348,7 +348,7 @@ mod tests {
                 None
             ),
             concat!(
-                r#"{"id":7,"ok":false,"error":{"kind":"crashed","message":"the worker was ended by "#,
+                r#"{"id":7,"ok":false,"error":{"kind":"crashed","message":"the worker was killed by "#,
                 r#"SIGKILL","pid":9,"signal":"SIGKILL","attempts":3}}"#,
                 "\n"
             )
@@ -359,7 +359,7 @@ mod tests {
         let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
         let crashed = JobError::Crashed { death: last, attempts: 4, earlier, program: None };
         assert!(line(&failure_body(&crashed), None).contains(
-            "\"message\":\"the worker exited with code 0; in earlier attempts the worker was ended by \
+            "\"message\":\"the worker exited with code 0; in earlier attempts the worker was killed by \
              SIGKILL, exited with code 3\",\
              \"pid\":9,\"exit_code\":0,\"attempts\":4}"
         ));

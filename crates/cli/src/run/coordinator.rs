@@ -217,7 +217,7 @@ impl Coordinator {
         self.status = self.status.and(ExitStatus::JobsFailed);
         self.stop(GRACE_PERIOD);
         let limit = plan.time_limit.unwrap_or_default().as_secs_f64();
-        error::warn(&format!("the time limit of {limit} s is over; the run is stopped"));
+        error::warn(&format!("time limit of {limit} s reached; stopping the run"));
     }
 
     /// Ends the run because the program of an op does not work. Jobs without a record get `cancelled` records.

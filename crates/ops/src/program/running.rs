@@ -341,7 +341,7 @@ impl RunningProgram {
             let message = format!("reply is cut off by the end of the output: {}", self.replies.quote());
             return self.protocol_error(&message);
         }
-        self.died("ended with its request unanswered")
+        self.died("exited before it replied")
     }
 
     fn died(&mut self, message: &str) -> NoReply {
