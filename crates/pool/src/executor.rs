@@ -370,7 +370,8 @@ pub trait Executor<J: Job>: Send + Sync {
     ///     pool.submit(Square(7))?.result(None)?;
     ///     pool.shutdown(true, false);
     ///     for thread in pool.parent_stats().threads {
-    ///         println!("{} waited {:?} of {:?}", thread.name, thread.stage_times[Stage::Wait], thread.lifetime);
+    ///         let waited = thread.stage_times[Stage::Wait];
+    ///         println!("{} waited {waited:?} of {:?}", thread.name, thread.lifetime);
     ///     }
     ///     Ok(())
     /// }

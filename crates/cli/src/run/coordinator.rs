@@ -220,7 +220,8 @@ impl Coordinator {
         error::warn(&format!("time limit of {limit} s reached; stopping the run"));
     }
 
-    /// Ends the run because the program of an op does not work. Jobs without a record get `cancelled` records.
+    /// Ends the run because the program of an op does not work. Jobs without a record get `cancelled`
+    /// records.
     fn program_failed(&mut self, cause: String) {
         let error = RunError::ProgramFailed(cause);
         self.status = self.status.and(error.exit_status());

@@ -1,9 +1,9 @@
 //! Distinguishes a program that fails on some jobs from one that does not work at all.
 //!
 //! Until a program of an op has replied once, outcomes that report its death are held back. The fifth such
-//! outcome ends the run: these outcomes are dropped and not journaled, and the jobs are reported as cancelled, so
-//! that a run with a repaired program runs all of them. The outcomes are passed on as soon as a program of the op
-//! replies, or when no job of the op is in flight that could still bring a reply.
+//! outcome ends the run: these outcomes are dropped and not journaled, and the jobs are reported as
+//! cancelled, so that a run with a repaired program runs all of them. The outcomes are passed on as soon as
+//! a program of the op replies, or when no job of the op is in flight that could still bring a reply.
 
 use std::{
     collections::HashMap,

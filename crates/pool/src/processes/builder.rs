@@ -212,7 +212,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///         pool.shutdown(true, false);
     ///         let worker = &pool.worker_stats()[0];
     ///         assert_eq!(worker.stage_times[Stage::Start].is_zero(), !counts);
-    ///         assert!(!counts || worker.stage_times.total() == worker.lifetime, "each moment is in a stage");
+    ///         let is_complete = worker.stage_times.total() == worker.lifetime;
+    ///         assert!(!counts || is_complete, "each moment is in a stage");
     ///     }
     ///     Ok(())
     /// }
