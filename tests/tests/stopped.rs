@@ -78,5 +78,5 @@ fn limits_apply_again_after_a_stop() {
     runs.iter_mut().for_each(|held| held.signal_all(Signal::SIGCONT));
     let [limited, short] = runs.map(|held| held.run.wait());
     assert_eq!((limited.kinds(), short.kinds()), (vec!["timeout".into()], vec!["cancelled".into()]));
-    assert!(short.stderr.contains("the time limit of 1 s is over"), "{}", short.stderr);
+    assert!(short.stderr.contains("time limit of 1 s reached"), "{}", short.stderr);
 }

@@ -57,7 +57,10 @@ fn program_that_fails_to_start_ends_the_run_with_its_standard_error() {
 
 #[test]
 fn only_the_job_that_ends_the_program_is_blamed() {
-    one_fails(&each(&[], &on_five("exit 3")).stdin(numbers(9)).run(), "line 5: crashed: sh ended");
+    one_fails(
+        &each(&[], &on_five("exit 3")).stdin(numbers(9)).run(),
+        "line 5: crashed: sh exited before it replied",
+    );
     one_fails(&each(&[], &on_five("exit 0")).stdin(numbers(9)).run(), "(exit code 0)");
     one_fails(&each(&["--retries", "0"], &on_five("kill -SEGV $$")).stdin(numbers(9)).run(), "(SIGSEGV)");
     one_fails(&each(&["--depth", "64"], &on_five("kill -9 $$")).stdin(numbers(9)).run(), "(SIGKILL)");
