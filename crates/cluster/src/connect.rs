@@ -94,7 +94,7 @@ pub struct Tls {
 /// ```
 /// use cluster::{Connection, Credentials};
 ///
-/// let connection = Connection::to("nats://localhost:4222".parse().unwrap())
+/// let connection = Connection::new("nats://localhost:4222".parse().unwrap())
 ///     .with_credentials(Credentials::Token("secret".into()));
 /// assert!(!format!("{connection:?}").contains("secret"));
 /// ```

@@ -5,13 +5,13 @@ use std::io;
 /// Reason why a file cannot be used as a journal.
 ///
 /// ```
-/// use journal::{Error, Locked};
+/// use journal::{Error, LockedFile};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let path = dir.path().join("notes");
 /// std::fs::write(&path, "to do: everything")?;
 /// assert!(matches!(LockedFile::open(&path)?.resume(false), Err(Error::Foreign)));
-/// let first = Locked::open(&path)?;
+/// let first = LockedFile::open(&path)?;
 /// assert!(matches!(LockedFile::open(&path), Err(Error::Busy)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

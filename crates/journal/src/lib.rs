@@ -33,16 +33,16 @@
 //! offset at which they were written (`damage.rs`).
 //!
 //! ```
-//! use journal::{Digest, Locked, Record};
+//! use journal::{Digest, LockedFile, Record};
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("journal");
 //! let digest = Digest::of("gcd", b"[4, 6]");
-//! let mut journal = Locked::open(&path)?.start(true)?;
+//! let mut journal = LockedFile::open(&path)?.start(true)?;
 //! journal.append([Record { position: 7, digest, kind: 0, text: b"2" }])?;
 //! drop(journal); // releases the lock
 //!
-//! let (_, mut recorded) = Locked::open(&path)?.resume(true)?;
+//! let (_, mut recorded) = LockedFile::open(&path)?.resume(true)?;
 //! assert_eq!(recorded.last_position(), Some(7));
 //! let found = recorded.find(7)?.ok_or("it was appended")?;
 //! assert_eq!((found.digest, found.text), (digest, &b"2"[..]));
