@@ -99,9 +99,11 @@ struct SameFile(&'static str, &'static str);
 /// Rejects standard input that is also the output, because each result would be read as a number. An empty
 /// file, as the shell leaves it in `factor <file >file`, is allowed: it has no results.
 fn check_streams(computation: &Computation) -> Result<(), SameFile> {
-    let is_read = computation.operands.is_none() && !is_empty(&io::stdin());
+    if computation.operands.is_some() || is_empty(&io::stdin()) {
+        return Ok(());
+    }
     let input = FileIdentity::of(&io::stdin()).ok().filter(|input| input.kind == FileKind::Storage);
-    let Some(input) = input.filter(|_| is_read) else { return Ok(()) };
+    let Some(input) = input else { return Ok(()) };
     if FileIdentity::of(&io::stderr()).is_ok_and(|errors| errors == input) {
         return Err(SameFile("standard error", "standard input"));
     }

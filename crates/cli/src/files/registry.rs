@@ -54,10 +54,7 @@ impl Registry {
 
     fn add_stream(&mut self, name: &str, stream: BorrowedFd<'_>, access: Access) {
         // There may be no free descriptor; then the run fails for that reason soon.
-        let Ok(metadata) = stream.try_clone_to_owned().and_then(|fd| File::from(fd).metadata()) else {
-            return;
-        };
-        let identity = FileIdentity::from(&metadata);
+        let Ok(identity) = FileIdentity::of(&stream) else { return };
         let entry =
             FileEntry { name: name.to_owned(), identity, access, is_stream: true, content: "results" };
         self.entries.push(entry);
