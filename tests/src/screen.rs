@@ -22,7 +22,24 @@ pub struct Screen {
 #[must_use]
 pub fn on_a_terminal(call: Call, both: bool) -> (Screen, Output) {
     let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
-    let terminal = openpty(Some(&size), None).expect("cannot open a pseudoterminal");
+    let (written, output) = run(call, Some(&size), both);
+    (Screen { lines: lines(&written), written }, output)
+}
+
+/// Runs `runner` with a terminal of unknown size as standard error and returns what it writes there.
+///
+/// # Panics
+/// If no pseudoterminal can be opened or `runner` fails.
+#[must_use]
+pub fn terminal(arguments: &[&str], input: &str) -> String {
+    let (written, output) = run(runner(arguments).stdin(input), None, false);
+    assert_eq!(output.code(), 0);
+    written
+}
+
+/// Runs a program on a terminal; returns everything that is written to the terminal.
+fn run(call: Call, size: Option<&Winsize>, both: bool) -> (String, Output) {
+    let terminal = openpty(size, None).expect("cannot open a pseudoterminal");
     let (mut master, slave) = (File::from(terminal.master), File::from(terminal.slave));
     let call = call.with(|c| {
         if both { c.stdout(slave.try_clone().expect("cannot duplicate the descriptor")) } else { c }
@@ -38,8 +55,7 @@ pub fn on_a_terminal(call: Call, both: bool) -> (Screen, Output) {
     });
     let output = running.wait();
     let written = reading.join().expect("the reading thread panicked");
-    let written = String::from_utf8_lossy(&written).into_owned();
-    (Screen { lines: lines(&written), written }, output)
+    (String::from_utf8_lossy(&written).into_owned(), output)
 }
 
 /// Returns the lines of a terminal of unlimited width and height.
@@ -85,28 +101,4 @@ fn control_sequence(letters: &mut impl Iterator<Item = char>) -> String {
         }
     }
     sequence
-}
-
-/// Runs `runner` with a terminal as standard error and returns what it writes there.
-///
-/// # Panics
-/// If no pseudoterminal can be opened or `runner` fails.
-#[must_use]
-pub fn terminal(arguments: &[&str], input: &str) -> String {
-    let terminal = openpty(None, None).expect("cannot open a pseudoterminal");
-    let mut screen = File::from(terminal.master);
-    let call = runner(arguments).stdin(input);
-    let running = call.with(|c| c.stderr(File::from(terminal.slave))).start();
-    let reading = thread::spawn(move || {
-        let mut drawn = Vec::new();
-        let mut chunk = [0; 4096];
-        // Reading fails once the last process has closed the terminal.
-        while let Ok(count @ 1..) = screen.read(&mut chunk) {
-            drawn.extend_from_slice(&chunk[..count]);
-        }
-        drawn
-    });
-    let output = running.wait();
-    assert_eq!(output.code(), 0);
-    String::from_utf8_lossy(&reading.join().expect("the reading thread panicked")).into_owned()
 }
