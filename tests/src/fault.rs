@@ -37,7 +37,7 @@ pub enum Fault {
     BlockSignals,
     /// Ignores SIGTERM.
     IgnoreTerm,
-    /// Forks a child that lives on, and aborts.
+    /// Forks a child that keeps running, and aborts.
     ForkAndAbort,
     /// Forks; the worker and its copy both return to the worker loop.
     ForkAndReturn,

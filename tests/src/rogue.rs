@@ -60,7 +60,7 @@ pub enum Misbehavior {
     Exits,
     /// Never answers.
     NeverAnswers,
-    /// Closes its link and lives on.
+    /// Closes its link and keeps running.
     Disconnects,
     /// Answers with outcomes that cannot be parsed.
     GarbageOutcomes,
@@ -74,7 +74,7 @@ pub enum Misbehavior {
     LargePacket,
     /// Answers with a packet that is large enough to be sent through a second socket.
     HugePacket,
-    /// Stops in the middle of a large answer, and lives on.
+    /// Stops in the middle of a large answer, and keeps running.
     HalfThenHangs,
     /// Exits in the middle of a large answer.
     HalfThenExits,
