@@ -87,7 +87,7 @@ pub(crate) fn warm_pool(workers: usize, jobs: impl Iterator<Item = Task>) -> Res
 
 /// Returns the outputs of `map` with default options.
 pub(crate) fn outputs(pool: &impl Executor<Task>, jobs: impl Iterator<Item = Task>) -> Result<Vec<u64>> {
-    pool.map(jobs).into_iter().map(|output| output.map_err(unresolved)).collect()
+    pool.map(jobs).map(|output| output.map_err(unresolved)).collect()
 }
 
 /// Returns the error for a missing outcome.

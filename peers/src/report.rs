@@ -23,7 +23,7 @@ impl Report {
     pub(crate) fn new(quick: bool) -> Report {
         Report {
             quick,
-            cores: pool::available_cores(),
+            cores: pool::settings::available_cores(),
             processor: machine::processor(),
             load: [machine::load(); 2],
             rows: Vec::new(),

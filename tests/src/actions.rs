@@ -71,13 +71,13 @@ fn inner_pool<J: ProbeJob>() -> Result<ProcessPool<J>, ProbeError> {
 /// Runs a job in a pool of its own.
 pub(crate) fn nested<J: ProbeJob>(inner: J) -> Result<u64, ProbeError> {
     let pool = inner_pool()?;
-    let result = match pool.submit(inner).map_err(to_probe_error)?.take(TIMEOUT).map_err(to_probe_error)? {
+    let result = match pool.submit(inner).map_err(to_probe_error)?.join_timeout(TIMEOUT) {
         Ok(result) => result,
         // Dropping the pool without a shutdown has to be enough.
         Err(JobError::Failed(own)) => return Err(own),
         Err(other) => return Err(to_probe_error(format!("{other:?}"))),
     };
-    pool.shutdown(true, false);
+    pool.join();
     Ok(result)
 }
 
@@ -85,8 +85,8 @@ pub(crate) fn nested<J: ProbeJob>(inner: J) -> Result<u64, ProbeError> {
 /// which is written to the file.
 pub(crate) fn nested_left<J: ProbeJob>((pid, job): (J, J), file: &Path) -> Result<u64, ProbeError> {
     let pool = inner_pool()?;
-    let worker = pool.submit(pid).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error)?;
-    let result = pool.submit(job).map_err(to_probe_error)?.result(TIMEOUT).map_err(to_probe_error);
+    let worker = pool.submit(pid).map_err(to_probe_error)?.result_timeout(TIMEOUT).map_err(to_probe_error)?;
+    let result = pool.submit(job).map_err(to_probe_error)?.result_timeout(TIMEOUT).map_err(to_probe_error);
     std::mem::forget(pool);
     fs::write(file, worker.to_string()).map_err(to_probe_error)?;
     result

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use pool::{Resolved, Sink};
+use pool::stream::{Resolved, Sink};
 
 use crate::probe::{Probe, wait_until};
 

@@ -8,7 +8,9 @@ use std::{
 };
 
 use pool::{
-    Context, Executor, Job, JobFuture, ProcessPool, ProcessPoolBuilder, Serial, ThreadPool, Transport,
+    Executor, Job, JobFuture, ProcessPool, Serial, ThreadPool,
+    settings::{ProcessPoolBuilder, Transport},
+    worker::Context,
 };
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
@@ -175,7 +177,10 @@ pub fn processes(workers: usize) -> ProcessPool<Probe> {
 /// If it cannot be built.
 #[must_use]
 pub fn breaking(workers: usize) -> ProcessPool<Probe> {
-    builder(workers).on_worker_death(pool::OnWorkerDeath::Break).build().expect("cannot build the pool")
+    builder(workers)
+        .on_worker_death(pool::settings::OnWorkerDeath::Break)
+        .build()
+        .expect("cannot build the pool")
 }
 
 /// Creates a pool of threads.
@@ -196,7 +201,7 @@ pub fn serial() -> Serial<Probe> {
 /// If a worker is left or the shutdown takes longer than 10 s.
 pub fn finish<J: Job>(executor: &dyn Executor<J>) {
     let start = Instant::now();
-    executor.shutdown(true, false);
+    executor.join();
     assert!(start.elapsed() < Duration::from_secs(10), "the shutdown took {:?}", start.elapsed());
     for pid in executor.worker_stats().iter().filter_map(|worker| worker.pid) {
         assert!(!Path::new(&format!("/proc/{pid}")).exists(), "worker {pid} is left");

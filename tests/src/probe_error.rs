@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// An error with fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("code {code}: {message}")]
 pub struct ProbeError {
     /// A code, possibly 0.
     pub code: i32,

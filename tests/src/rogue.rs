@@ -7,7 +7,7 @@ mod worker;
 
 use std::{env, fs::File, io::Write, path::PathBuf};
 
-use pool::ProcessPoolBuilder;
+use pool::settings::ProcessPoolBuilder;
 
 use crate::{
     probe::{self, Probe},

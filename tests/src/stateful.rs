@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use pool::{Context, Job};
+use pool::{Job, worker::Context};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pool::{Context, Executor, Job, ProcessPool, ProcessPoolBuilder};
+use pool::{Executor, Job, ProcessPool, settings::ProcessPoolBuilder, worker::Context};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -117,5 +117,5 @@ pub fn tally_builder(args: TallyArgs) -> ProcessPoolBuilder<Add> {
 /// # Panics
 /// If the job fails.
 pub fn add(executor: &dyn Executor<Add>, number: u64) -> u64 {
-    executor.submit(Add(number)).expect("the pool is closed").result(TIMEOUT).expect("the job failed")
+    executor.submit(Add(number)).expect("the pool is closed").result_timeout(TIMEOUT).expect("the job failed")
 }

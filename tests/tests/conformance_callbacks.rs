@@ -14,7 +14,7 @@ use end_to_end::{
     Case, block_worker, on_all, on_pools,
     probe::{Barrier, Probe, TIMEOUT, finish, probe_error, processes, threads, wait_until},
 };
-use pool::{Executor, JobError, JobOptions, ResultError, SubmitError};
+use pool::{Executor, JobError, error::SubmitError, settings::JobOptions};
 
 #[test]
 fn cb_01a_a_callback_runs_once_on_success() {
@@ -22,10 +22,10 @@ fn cb_01a_a_callback_runs_once_on_success() {
     on_pools!(1, |executor| {
         block_worker!(executor, barrier, held);
         let (sender, receiver) = channel();
-        held.add_done_callback(move |job| sender.send(job.result(Duration::ZERO).ok()).unwrap());
+        held.on_done(move |job| sender.send(job.result_timeout(Duration::ZERO).ok()).unwrap());
         barrier.release();
         assert_eq!(receiver.recv_timeout(TIMEOUT).unwrap(), Some(0));
-        executor.shutdown(true, false);
+        executor.join();
         assert!(receiver.try_recv().is_err(), "called twice");
     });
 }
@@ -44,11 +44,11 @@ fn cb_01b_a_callback_runs_once_on_error_timeout_and_death() {
     ];
     for (index, job) in jobs.iter().enumerate() {
         let sender = sender.clone();
-        job.add_done_callback(move |job| {
-            let kind = match job.error(Duration::ZERO).unwrap().unwrap() {
+        job.on_done(move |job| {
+            let kind = match job.error_timeout(Duration::ZERO).unwrap().unwrap() {
                 JobError::Failed(_) => "error",
-                JobError::TimedOut { .. } => "time-out",
-                JobError::Crashed { .. } => "death",
+                JobError::TimedOut(_) => "time-out",
+                JobError::Crashed(_) => "death",
                 _ => "something else",
             };
             sender.send((index, kind)).unwrap();
@@ -68,11 +68,11 @@ fn cb_01c_a_callback_runs_once_on_cancellation() {
         block_worker!(executor, barrier, _held);
         let (sender, receiver) = channel();
         let job = executor.submit(Probe::Double(1)).unwrap();
-        job.add_done_callback(move |job| sender.send(job.cancelled()).unwrap());
+        job.on_done(move |job| sender.send(job.is_cancelled()).unwrap());
         assert!(job.cancel() && job.cancel());
         assert!(receiver.recv_timeout(TIMEOUT).unwrap());
         barrier.release();
-        executor.shutdown(true, false);
+        executor.join();
         assert!(receiver.try_recv().is_err(), "called twice");
     });
 }
@@ -82,9 +82,9 @@ fn cb_02_a_late_callback_runs_immediately_on_the_adding_thread() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(3)).unwrap();
-        job.result(TIMEOUT).unwrap();
+        job.result_timeout(TIMEOUT).unwrap();
         let (sender, receiver) = channel();
-        job.add_done_callback(move |_| sender.send(thread::current().id()).unwrap());
+        job.on_done(move |_| sender.send(thread::current().id()).unwrap());
         assert_eq!(receiver.try_recv().unwrap(), thread::current().id());
     });
 }
@@ -95,11 +95,11 @@ fn cb_03a_other_callbacks_run_after_a_panicking_one() {
     on_pools!(1, |executor| {
         block_worker!(executor, barrier, held);
         let (sender, receiver) = channel();
-        held.add_done_callback(|_| panic!("a callback's panic, on purpose"));
-        held.add_done_callback(move |_| sender.send(()).unwrap());
+        held.on_done(|_| panic!("a callback's panic, on purpose"));
+        held.on_done(move |_| sender.send(()).unwrap());
         barrier.release();
         receiver.recv_timeout(TIMEOUT).unwrap();
-        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+        assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
     });
 }
 
@@ -108,9 +108,9 @@ fn cb_03b_a_panic_at_registration_is_caught() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(3)).unwrap();
-        job.result(TIMEOUT).unwrap();
-        job.add_done_callback(|_| panic!("a callback's panic, on purpose"));
-        assert_eq!(job.result(TIMEOUT).unwrap(), 6);
+        job.result_timeout(TIMEOUT).unwrap();
+        job.on_done(|_| panic!("a callback's panic, on purpose"));
+        assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 6);
     });
 }
 
@@ -120,8 +120,8 @@ fn cb_03c_a_panicking_callback_does_not_affect_the_pool() {
     on_pools!(1, |executor| {
         for n in 0..20 {
             let job = executor.submit(Probe::Double(n)).unwrap();
-            job.add_done_callback(|_| panic!("a callback's panic, on purpose"));
-            assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
+            job.on_done(|_| panic!("a callback's panic, on purpose"));
+            assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 2 * n);
         }
     });
 }
@@ -131,7 +131,7 @@ fn cb_04a_callbacks_can_submit_jobs() {
     let _case = Case::begin();
     fn step(executor: &Arc<dyn Executor<Probe>>, left: usize, done: &Arc<AtomicUsize>) {
         let (again, done) = (executor.clone(), done.clone());
-        executor.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
+        executor.submit(Probe::Double(1)).unwrap().on_done(move |_| {
             done.fetch_add(1, Ordering::Relaxed);
             if left > 1 {
                 step(&again, left - 1, &done);
@@ -151,13 +151,11 @@ fn cb_04b_a_callback_can_submit_an_unencodable_job() {
     let executor = Arc::new(processes(1));
     let (sender, receiver) = channel();
     let again = executor.clone();
-    executor.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
+    executor.submit(Probe::Double(1)).unwrap().on_done(move |_| {
         sender.send(again.submit(Probe::Unencodable(())).unwrap()).unwrap();
     });
     let bad = receiver.recv_timeout(TIMEOUT).unwrap();
-    let Err(ResultError::Failed(JobError::Codec(message))) = bad.result(TIMEOUT) else {
-        panic!("not a codec error")
-    };
+    let Err(JobError::Codec(message)) = bad.result_timeout(TIMEOUT) else { panic!("not a codec error") };
     assert!(message.contains("cannot be encoded"), "{message}");
     finish(&*executor);
 }
@@ -168,8 +166,8 @@ fn cb_05_a_pool_can_be_closed_from_a_callback() {
     let executor = Arc::new(processes(1));
     let (sender, receiver) = channel();
     let again = executor.clone();
-    executor.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
-        again.shutdown(false, false);
+    executor.submit(Probe::Double(1)).unwrap().on_done(move |_| {
+        again.close();
         sender.send(again.submit(Probe::Double(1)).err()).unwrap();
     });
     assert_eq!(receiver.recv_timeout(TIMEOUT).unwrap(), Some(SubmitError::Closed));
@@ -184,8 +182,8 @@ fn cb_05b_a_waiting_shutdown_in_a_callback_does_not_deadlock() {
         block_worker!(executor, barrier, held);
         let (sender, receiver) = channel();
         let again = executor.clone();
-        held.add_done_callback(move |_| {
-            again.shutdown(true, false);
+        held.on_done(move |_| {
+            again.join();
             sender.send(again.submit(Probe::Double(1)).err()).unwrap();
         });
         barrier.release();

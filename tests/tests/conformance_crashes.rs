@@ -17,16 +17,19 @@ use end_to_end::{
     },
 };
 use pool::{
-    DeathCause, Executor, JobError, JobFuture, OnWorkerDeath, ResultError, ReturnWhen, Transport,
-    WorkerStats, wait,
+    Executor, JobError, JobFuture,
+    error::{Crashed, DeathCause},
+    future::{ReturnWhen, wait},
+    metrics::WorkerStats,
+    settings::{OnWorkerDeath, Transport},
 };
 
 /// Bytes; more than any socket buffers.
 const LARGE: usize = 20 << 20;
 
 fn abandoned(job: &JobFuture<Probe>) -> Option<String> {
-    match job.result(TIMEOUT) {
-        Err(ResultError::Failed(JobError::Abandoned(cause))) => Some(cause.to_string()),
+    match job.result_timeout(TIMEOUT) {
+        Err(JobError::Broken(cause)) => Some(cause.to_string()),
         _ => None,
     }
 }
@@ -35,10 +38,10 @@ fn abandoned(job: &JobFuture<Probe>) -> Option<String> {
 fn death_03_a_panic_is_a_job_error_and_the_worker_survives() {
     let _case = Case::begin();
     for executor in [processes(1), breaking(1)] {
-        let before = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+        let before = executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap();
         let job = executor.submit(Probe::Panic("soft".into())).unwrap();
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Panicked(_)))));
-        assert_eq!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), before);
+        assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Panicked(_))));
+        assert_eq!(executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap(), before);
         assert_eq!(executor.broken(), None);
         finish(&executor);
     }
@@ -59,7 +62,7 @@ fn death_06_workers_that_kill_each_other_leave_a_consistent_pool() {
             assert!(wait(all, TIMEOUT, ReturnWhen::AllCompleted).not_done.is_empty());
             match executor.broken() {
                 // Healed: the jobs are retried, and may be killed again by a surviving job.
-                None => assert!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).is_ok()),
+                None => assert!(executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).is_ok()),
                 Some(cause) => {
                     assert!(cause.contains("killed by signal 9"), "{cause}");
                     let causes: Vec<String> = jobs.iter().filter_map(abandoned).collect();
@@ -74,17 +77,17 @@ fn death_06_workers_that_kill_each_other_leave_a_consistent_pool() {
 #[test]
 fn death_14_a_result_is_kept_if_its_worker_dies_right_after_it() {
     let _case = Case::begin();
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let executor = builder(1).on_worker_death(policy).build().unwrap();
         let barrier = Barrier::new();
         let file = barrier.file("exit");
         let job = executor.submit(Probe::ExitLater(file.clone())).unwrap();
-        let pid = job.result(TIMEOUT).unwrap();
+        let pid = job.result_timeout(TIMEOUT).unwrap();
         mark(&file);
         wait_until("the worker has exited", || !exists(pid));
-        assert_eq!(job.result(TIMEOUT).unwrap(), pid);
-        if policy == OnWorkerDeath::Heal {
-            assert_ne!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), pid);
+        assert_eq!(job.result_timeout(TIMEOUT).unwrap(), pid);
+        if policy == OnWorkerDeath::Replace {
+            assert_ne!(executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap(), pid);
         } else {
             wait_until("the pool is broken", || executor.broken().is_some());
             assert!(executor.broken().unwrap().contains("exited with code 9"));
@@ -107,7 +110,7 @@ fn death_15a_a_death_while_receiving_a_job_blocks_no_other_worker() {
     assert_eq!((first.done.len(), first.not_done.len()), (1, 1));
     kill_and_wait(one);
     for job in &halfway {
-        assert!(job.take(TIMEOUT).unwrap().unwrap().1 == Bytes::new(LARGE));
+        assert!(job.join_timeout(TIMEOUT).unwrap().1 == Bytes::new(LARGE));
     }
     finish(&executor);
 }
@@ -120,7 +123,7 @@ fn death_15b_a_death_while_sending_a_result_blocks_no_other_worker() {
         Transport::Rings => 200_000,
         Transport::Channel => LARGE,
     };
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(2).on_worker_death(policy).build().unwrap();
         let (one, other) = two_workers(&executor);
         [one, other].into_iter().for_each(suspend);
@@ -128,8 +131,8 @@ fn death_15b_a_death_while_sending_a_result_blocks_no_other_worker() {
         // unblocked.
         let (sender, receiver) = channel::<()>();
         let (entered, enters) = channel();
-        executor.submit(Blob::Make(0)).unwrap().add_done_callback(move |job| {
-            entered.send(job.take(TIMEOUT).unwrap().unwrap().0).unwrap();
+        executor.submit(Blob::Make(0)).unwrap().on_done(move |job| {
+            entered.send(job.join_timeout(TIMEOUT).unwrap().0).unwrap();
             let _ = receiver.recv();
         });
         [one, other].into_iter().for_each(|pid| send_signal(pid, Signal::SIGCONT));
@@ -139,19 +142,19 @@ fn death_15b_a_death_while_sending_a_result_blocks_no_other_worker() {
             let figures = executor.worker_stats();
             let is_it = |figures: &&WorkerStats| figures.pid.map(u64::from) == Some(worker);
             let stage_times =
-                figures.iter().find(is_it).map(|figures| figures.stage_times[pool::Stage::Return]);
+                figures.iter().find(is_it).map(|figures| figures.stage_times[pool::metrics::Stage::Return]);
             stage_times > Some(Duration::from_millis(20)) && run_state(worker) == Some('S')
         };
         wait_until("the worker is blocked on sending the output", is_full);
-        if policy == OnWorkerDeath::Heal {
+        if policy == OnWorkerDeath::Replace {
             let other = executor.submit(Blob::Make(0)).unwrap();
-            assert_ne!(other.take(TIMEOUT).unwrap().unwrap().0, worker, "the other worker is not blocked");
+            assert_ne!(other.join_timeout(TIMEOUT).unwrap().0, worker, "the other worker is not blocked");
         }
         send_signal(worker, Signal::SIGKILL);
         drop(sender);
-        match (policy, outgoing.take(TIMEOUT).unwrap()) {
-            (OnWorkerDeath::Heal, outcome) => assert!(outcome.unwrap().1 == Bytes::new(size)),
-            (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Abandoned(_)))),
+        match (policy, outgoing.join_timeout(TIMEOUT)) {
+            (OnWorkerDeath::Replace, outcome) => assert!(outcome.unwrap().1 == Bytes::new(size)),
+            (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Broken(_)))),
         }
         finish(&executor);
     }
@@ -170,7 +173,7 @@ fn two_workers(executor: &pool::ProcessPool<Blob>) -> (u64, u64) {
 #[test]
 fn shut_03b_a_death_after_the_pool_was_dropped_is_detected() {
     let _case = Case::begin();
-    for (policy, abandons) in [(OnWorkerDeath::Heal, false), (OnWorkerDeath::Break, true)] {
+    for (policy, abandons) in [(OnWorkerDeath::Replace, false), (OnWorkerDeath::Break, true)] {
         let barrier = Barrier::new();
         let executor = builder(2).retries(0).on_worker_death(policy).build().unwrap();
         let jobs = [0, 1].map(|_| executor.submit(barrier.hold()).unwrap());
@@ -179,12 +182,12 @@ fn shut_03b_a_death_after_the_pool_was_dropped_is_detected() {
         drop(executor);
         send_signal(workers[0], Signal::SIGKILL);
         let first = wait(jobs.clone(), TIMEOUT, ReturnWhen::FirstCompleted).done;
-        assert!(first[0].error(TIMEOUT).unwrap().unwrap().to_string().contains("killed by signal 9"));
+        assert!(first[0].error_timeout(TIMEOUT).unwrap().unwrap().to_string().contains("killed by signal 9"));
         if abandons {
             assert!(jobs.iter().all(|job| abandoned(job).is_some()));
         } else {
             barrier.release();
-            assert_eq!(jobs.iter().filter(|job| job.result(TIMEOUT).is_ok()).count(), 1);
+            assert_eq!(jobs.iter().filter(|job| job.result_timeout(TIMEOUT).is_ok()).count(), 1);
         }
         wait_until("both workers have exited", || workers.iter().all(|&pid| !exists(pid)));
     }
@@ -208,24 +211,25 @@ fn shut_09_a_shutdown_without_live_workers_does_not_block() {
 #[test]
 fn shut_10_a_death_ends_a_waiting_shutdown() {
     let _case = Case::begin();
-    for (policy, abandons) in [(OnWorkerDeath::Heal, false), (OnWorkerDeath::Break, true)] {
+    for (policy, abandons) in [(OnWorkerDeath::Replace, false), (OnWorkerDeath::Break, true)] {
         let executor = builder(1).retries(0).on_worker_death(policy).build().unwrap();
         block_worker!(executor, barrier, held);
         let waiting = executor.submit(Probe::Double(2)).unwrap();
         let worker = live_pids(&executor)[0];
         executor.close();
         thread::scope(|scope| {
-            let shutdown = scope.spawn(|| executor.shutdown(true, false));
+            let shutdown = scope.spawn(|| executor.join());
             send_signal(worker, Signal::SIGKILL);
             shutdown.join().unwrap();
         });
         if abandons {
             assert!(abandoned(&held).is_some() && abandoned(&waiting).is_some());
         } else {
-            let failure = held.error(TIMEOUT).unwrap().unwrap();
-            let JobError::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
+            let failure = held.error_timeout(TIMEOUT).unwrap().unwrap();
+            let JobError::Crashed(details) = failure else { panic!("{failure:?} instead") };
+            let Crashed { death, .. } = *details;
             assert_eq!((u64::from(death.pid), death.cause), (worker, DeathCause::Signalled(9)));
-            assert_eq!(waiting.result(TIMEOUT).unwrap(), 4);
+            assert_eq!(waiting.result_timeout(TIMEOUT).unwrap(), 4);
         }
         finish(&executor);
     }
@@ -242,7 +246,7 @@ fn fut_06_outcomes_of_cancelled_jobs_are_dropped() {
     send_signal(live_pids(&executor)[0], Signal::SIGKILL);
     assert!(abandoned(&held).is_some());
     for (n, job) in jobs.iter().enumerate() {
-        assert_eq!((job.result(TIMEOUT).is_err(), job.cancelled()), (true, n % 2 == 0));
+        assert_eq!((job.result_timeout(TIMEOUT).is_err(), job.is_cancelled()), (true, n % 2 == 0));
     }
     finish(&executor);
 }
@@ -259,9 +263,9 @@ fn fut_06b_cancelling_and_killing_race_with_outcomes() {
             .map(|(n, job)| if n == round { job.kill() } else { n % 3 == 0 && job.cancel() })
             .collect();
         for (n, (job, ended)) in (0..).zip(jobs.iter().zip(ended)) {
-            match job.result(TIMEOUT) {
+            match job.result_timeout(TIMEOUT) {
                 Ok(output) => assert_eq!(output, 2 * n),
-                Err(error) => assert!(job.cancelled() && ended, "{error}"),
+                Err(error) => assert!(job.is_cancelled() && ended, "{error}"),
             }
         }
     }
@@ -276,8 +280,8 @@ fn sig_01_workers_ignore_interrupts() {
     let interrupt_all = || live_pids(&executor).into_iter().for_each(|pid| send_signal(pid, Signal::SIGINT));
     interrupt_all();
     barrier.release();
-    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
-    let mut outputs = executor.map((0..4000).map(Probe::Double)).into_iter();
+    assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
+    let mut outputs = executor.map((0..4000).map(Probe::Double)).start();
     for n in 0..4000 {
         assert_eq!(outputs.next().unwrap().unwrap(), 2 * n);
         if n % 50 == 0 {
@@ -287,7 +291,7 @@ fn sig_01_workers_ignore_interrupts() {
     drop(outputs);
     interrupt_all();
     // The second worker was interrupted while it was starting.
-    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
+    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).unwrap(), 2);
     assert_eq!(executor.worker_stats().len(), 2, "no worker was replaced");
     finish(&executor);
 }
@@ -298,10 +302,10 @@ fn sig_01b_workers_ignore_interrupts_during_start() {
     for _ in 0..20 {
         let executor = processes(2);
         let jobs = [0, 1].map(|n| executor.submit(Probe::Double(n)).unwrap());
-        while !jobs.iter().all(|job| job.done()) {
+        while !jobs.iter().all(|job| job.is_done()) {
             live_pids(&executor).into_iter().for_each(|pid| send_signal(pid, Signal::SIGINT));
         }
-        assert!(jobs.iter().all(|job| job.result(TIMEOUT).is_ok()));
+        assert!(jobs.iter().all(|job| job.result_timeout(TIMEOUT).is_ok()));
         assert!(executor.worker_stats().len() <= 2, "no worker was replaced");
         finish(&executor);
     }
@@ -320,14 +324,15 @@ fn sig_02_a_death_by_signal_is_reported_with_the_signal_and_reaped() {
             barrier.wait_for_held(1);
             let worker = live_pids(&executor)[0];
             assert_eq!(workers_of(std::process::id().into()), [worker]);
-            assert!(!job.done(), "resolved before the worker died");
+            assert!(!job.is_done(), "resolved before the worker died");
             if !from_outside || signal == Signal::SIGSEGV {
                 barrier.release();
             } else {
                 send_signal(worker, signal);
             }
-            let failure = job.error(TIMEOUT).unwrap().unwrap();
-            let JobError::Crashed { death, .. } = failure else { panic!("{failure:?} instead") };
+            let failure = job.error_timeout(TIMEOUT).unwrap().unwrap();
+            let JobError::Crashed(details) = failure else { panic!("{failure:?} instead") };
+            let Crashed { death, .. } = *details;
             assert_eq!(death.cause, DeathCause::Signalled(signal as i32));
             assert!(!exists(worker), "resolved before the worker was reaped");
             finish(&executor);

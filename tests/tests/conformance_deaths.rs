@@ -6,21 +6,22 @@ use end_to_end::{
     probe::{Probe, TIMEOUT, breaking, finish, processes, wait_until},
     workers::kill_and_wait,
 };
-use pool::{DeathCause, Executor, JobError, ResultError, SubmitError};
+use pool::{
+    Executor, JobError,
+    error::{Crashed, DeathCause, SubmitError},
+};
 
 #[test]
 fn death_01_killed_while_running_breaks_the_pool() {
     let _case = Case::begin();
     let executor = breaking(1);
-    let pid = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    let pid = executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap();
     block_worker!(executor, barrier, held);
     let waiting = executor.submit(Probe::Double(1)).unwrap();
     kill_and_wait(pid);
     for job in [&held, &waiting] {
-        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
-            panic!("not abandoned")
-        };
-        assert_eq!(&*cause, format!("process {pid} was killed by signal 9"));
+        let Err(JobError::Broken(cause)) = job.result_timeout(TIMEOUT) else { panic!("not abandoned") };
+        assert_eq!(&*cause, format!("process {pid} was killed by signal 9 (SIGKILL)"));
         assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Broken(cause)));
     }
     finish(&executor);
@@ -35,14 +36,13 @@ fn death_02_exits_and_crashes_are_blamed_on_the_job() {
         (Probe::Exit(7), DeathCause::Exited(7)),
         (Probe::Abort, DeathCause::Signalled(6)),
     ] {
-        let result = executor.submit(job).unwrap().result(TIMEOUT);
-        let Err(ResultError::Failed(JobError::Crashed { death, attempts, .. })) = result else {
-            panic!("not crashed")
-        };
+        let result = executor.submit(job).unwrap().result_timeout(TIMEOUT);
+        let Err(JobError::Crashed(details)) = result else { panic!("not crashed") };
+        let Crashed { death, attempts, .. } = *details;
         assert_eq!((death.cause, attempts), (cause, 3));
         assert!(death.pid > 1);
     }
-    assert_eq!(executor.submit(Probe::Double(2)).unwrap().result(TIMEOUT).unwrap(), 4);
+    assert_eq!(executor.submit(Probe::Double(2)).unwrap().result_timeout(TIMEOUT).unwrap(), 4);
     finish(&executor);
 }
 
@@ -52,7 +52,7 @@ fn death_04_each_abandoned_job_has_its_own_error() {
     let executor = breaking(2);
     let jobs: Vec<_> = (0..20).map(|_| executor.submit(Probe::Abort).unwrap()).collect();
     for job in &jobs {
-        assert!(matches!(job.take(TIMEOUT), Ok(Err(JobError::Abandoned(_)))));
+        assert!(matches!(job.join_timeout(TIMEOUT), Err(JobError::Broken(_))));
     }
     finish(&executor);
 }
@@ -61,13 +61,13 @@ fn death_04_each_abandoned_job_has_its_own_error() {
 fn death_05_a_death_while_idle_is_detected() {
     let _case = Case::begin();
     let healing = processes(1);
-    let pid = healing.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    let pid = healing.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap();
     kill_and_wait(pid);
-    assert_ne!(healing.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), pid);
+    assert_ne!(healing.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap(), pid);
     finish(&healing);
 
     let executor = breaking(1);
-    let pid = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    let pid = executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap();
     kill_and_wait(pid);
     wait_until("the pool is broken", || executor.broken().is_some());
     assert!(matches!(executor.submit(Probe::Pid).err(), Some(SubmitError::Broken(_))));
@@ -80,14 +80,14 @@ fn death_16_survivors_are_killed_and_a_fresh_pool_works() {
     let executor = breaking(2);
     block_worker!(executor, barrier, held);
     assert!(matches!(
-        executor.submit(Probe::Exit(3)).unwrap().result(TIMEOUT),
-        Err(ResultError::Failed(JobError::Abandoned(_)))
+        executor.submit(Probe::Exit(3)).unwrap().result_timeout(TIMEOUT),
+        Err(JobError::Broken(_))
     ));
-    assert!(matches!(held.result(TIMEOUT), Err(ResultError::Failed(JobError::Abandoned(_)))));
+    assert!(matches!(held.result_timeout(TIMEOUT), Err(JobError::Broken(_))));
     finish(&executor);
     drop(barrier);
     let fresh = breaking(1);
-    assert_eq!(fresh.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
+    assert_eq!(fresh.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).unwrap(), 2);
     finish(&fresh);
 }
 
@@ -96,11 +96,11 @@ fn death_17_pools_heal_by_default() {
     let _case = Case::begin();
     let executor = processes(2);
     block_worker!(executor, barrier, held);
-    assert!(executor.submit(Probe::Exit(3)).unwrap().result(TIMEOUT).is_err());
-    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
-    assert!(held.running());
+    assert!(executor.submit(Probe::Exit(3)).unwrap().result_timeout(TIMEOUT).is_err());
+    assert_eq!(executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).unwrap(), 2);
+    assert!(held.is_running());
     barrier.release();
-    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+    assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
     finish(&executor);
 }
 
@@ -110,7 +110,7 @@ fn idle_01_workers_start_on_demand_or_when_asked() {
     let executor = processes(3);
     assert_eq!(executor.worker_stats().len(), 0);
     for _ in 0..5 {
-        executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap();
+        executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).unwrap();
     }
     assert_eq!(executor.worker_stats().len(), 1);
     executor.prestart();
@@ -124,13 +124,13 @@ fn idle_01_workers_start_on_demand_or_when_asked() {
 fn tmo_04_killing_a_running_job_cancels_it_and_replaces_its_worker() {
     let _case = Case::begin();
     let executor = processes(1);
-    let before = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
+    let before = executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap();
     block_worker!(executor, barrier, held);
     let waiting = executor.submit(Probe::Double(3)).unwrap();
     assert!(held.kill());
-    assert!(matches!(held.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
-    assert_eq!(waiting.result(TIMEOUT).unwrap(), 6);
-    assert_ne!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), before);
+    assert!(matches!(held.result_timeout(TIMEOUT), Err(JobError::Cancelled)));
+    assert_eq!(waiting.result_timeout(TIMEOUT).unwrap(), 6);
+    assert_ne!(executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap(), before);
     assert!(held.kill() && !waiting.kill(), "the first is cancelled, the second has succeeded");
     barrier.release();
     finish(&executor);
@@ -142,14 +142,14 @@ fn tmo_04b_killing_a_waiting_job_cancels_it_and_a_thread_cannot_be_killed() {
     on_pools!(1, |executor| {
         block_worker!(executor, barrier, held);
         let waiting = executor.submit(Probe::Double(3)).unwrap();
-        assert!(waiting.kill() && waiting.cancelled());
+        assert!(waiting.kill() && waiting.is_cancelled());
         barrier.release();
-        held.result(TIMEOUT).unwrap();
+        held.result_timeout(TIMEOUT).unwrap();
     });
     let executor = end_to_end::probe::threads(1);
     block_worker!(executor, barrier, held);
     assert!(!held.kill());
     barrier.release();
-    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+    assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
     finish(&executor);
 }

@@ -8,7 +8,7 @@ use end_to_end::{
     tally::{Add, HookAction, Sum, TallyArgs, add, tally_builder},
     workers::{exists, kill_and_wait, run_state},
 };
-use pool::{Executor, JobError, JobFuture, ProcessPool, ResultError, SubmitError};
+use pool::{Executor, JobError, JobFuture, ProcessPool, error::SubmitError};
 
 #[test]
 fn init_05a_the_exit_hook_runs_once_in_each_worker_and_reports() {
@@ -21,7 +21,7 @@ fn init_05a_the_exit_hook_runs_once_in_each_worker_and_reports() {
     for number in 1..=5 {
         add(&executor, number);
     }
-    executor.shutdown(true, false);
+    executor.join();
     let reports = executor.reports();
     let sums: Vec<u64> = reports.iter().map(|report| report.report.as_ref().unwrap().sum).collect();
     assert_eq!(sums, [103, 107, 105], "two jobs, two jobs, and the last one");
@@ -35,7 +35,7 @@ fn init_05b_a_report_may_be_larger_than_a_socket_buffer() {
     let bytes = 5_000_000;
     let executor = tally_builder(TallyArgs { report_bytes: bytes, ..TallyArgs::default() }).build().unwrap();
     add(&executor, 1);
-    executor.shutdown(true, false);
+    executor.join();
     let report = executor.reports().pop().unwrap().report.unwrap();
     assert_eq!(report, Sum { sum: 1, bytes: vec![7; bytes] });
 }
@@ -50,7 +50,7 @@ fn init_05c_a_failing_exit_hook_is_reported_and_does_not_block_the_shutdown() {
     ] {
         let executor = tally_builder(TallyArgs { end, ..TallyArgs::default() }).build().unwrap();
         assert_eq!(add(&executor, 1), 1);
-        assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
+        assert!(executor.shutdown_timeout(Duration::from_secs(10)));
         let reason = executor.reports().pop().unwrap().report.unwrap_err();
         assert!(reason.starts_with(expected), "{reason}");
     }
@@ -64,8 +64,8 @@ fn init_05d_the_exit_hook_runs_on_threads_and_serially() {
     let serial = pool::Serial::<Add>::new(args);
     let executors: [&dyn Executor<Add>; 2] = [&threads, &serial];
     for executor in executors {
-        assert_eq!(executor.submit(Add(1)).unwrap().result(TIMEOUT).unwrap(), 6);
-        executor.shutdown(true, false);
+        assert_eq!(executor.submit(Add(1)).unwrap().result_timeout(TIMEOUT).unwrap(), 6);
+        executor.join();
         assert_eq!(executor.reports().pop().unwrap().report.unwrap().sum, 6);
     }
 }
@@ -77,11 +77,9 @@ fn tmo_05b_a_slow_initializer_is_killed_and_reported() {
     let args = TallyArgs { start: HookAction::Hang(barrier.file("never")), ..TallyArgs::default() };
     let executor = tally_builder(args).start_timeout(Duration::from_millis(20)).build().unwrap();
     let job = executor.submit(Add(1)).unwrap();
-    let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
-        panic!("not abandoned")
-    };
+    let Err(JobError::Broken(cause)) = job.result_timeout(TIMEOUT) else { panic!("not abandoned") };
     assert!(cause.starts_with("the worker was not ready in time"), "{cause}");
-    assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
+    assert!(executor.shutdown_timeout(Duration::from_secs(10)));
 }
 
 #[test]
@@ -91,9 +89,9 @@ fn tmo_05c_a_slow_exit_hook_is_killed_and_reported() {
     let args = TallyArgs { end: HookAction::Hang(barrier.file("never")), ..TallyArgs::default() };
     let executor = tally_builder(args).exit_timeout(Duration::from_millis(20)).build().unwrap();
     add(&executor, 1);
-    assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
+    assert!(executor.shutdown_timeout(Duration::from_secs(10)));
     let reason = executor.reports().pop().unwrap().report.unwrap_err();
-    assert!(reason.ends_with("was killed by signal 9"), "{reason}");
+    assert!(reason.ends_with("was killed by signal 9 (SIGKILL)"), "{reason}");
 }
 
 #[test]
@@ -107,8 +105,8 @@ fn kill_01_terminate_and_kill_end_jobs_workers_and_the_pool() {
         let waiting = executor.submit(Probe::Double(1)).unwrap();
         end(&executor);
         assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
-        assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
-        assert!(jobs.iter().all(JobFuture::cancelled) && waiting.cancelled());
+        assert!(executor.shutdown_timeout(Duration::from_secs(10)));
+        assert!(jobs.iter().all(JobFuture::is_cancelled) && waiting.is_cancelled());
         finish(&executor);
     }
 }
@@ -121,7 +119,7 @@ fn kill_01b_a_job_that_blocks_sigterm_is_killed_after_the_grace_period() {
     let job = executor.submit(Probe::Then(Box::new(Probe::BlockSigterm), Box::new(barrier.hold()))).unwrap();
     barrier.wait_for_held(1);
     executor.terminate_workers();
-    assert!(executor.shutdown_timeout(Duration::from_secs(10), false) && job.cancelled());
+    assert!(executor.shutdown_timeout(Duration::from_secs(10)) && job.is_cancelled());
     finish(&executor);
 }
 
@@ -148,8 +146,8 @@ fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
         let descendants = [read(&program), read(&nested)];
         assert!(descendants.into_iter().all(exists));
         end(&executor);
-        assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
-        assert!(jobs.iter().all(JobFuture::cancelled));
+        assert!(executor.shutdown_timeout(Duration::from_secs(10)));
+        assert!(jobs.iter().all(JobFuture::is_cancelled));
         // Orphans disappear when init has reaped them.
         let over = |pid| !exists(pid) || run_state(pid) == Some('Z');
         wait_until("all descendants have exited", || descendants.into_iter().all(over));
@@ -165,8 +163,8 @@ fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
     let jobs = barrier.hold_many(&executor, 2);
     executor.pause();
     executor.kill_workers();
-    assert!(executor.shutdown_timeout(Duration::from_secs(10), false));
-    assert!(jobs.iter().all(JobFuture::cancelled));
+    assert!(executor.shutdown_timeout(Duration::from_secs(10)));
+    assert!(jobs.iter().all(JobFuture::is_cancelled));
     finish(&executor);
 
     let executor = processes(1);
@@ -175,7 +173,7 @@ fn kill_01c_a_paused_pool_can_be_ended_and_dropped() {
     executor.pause();
     drop(executor);
     barrier.release();
-    assert_eq!(jobs[0].result(TIMEOUT).unwrap(), 0, "the job completes");
+    assert_eq!(jobs[0].result_timeout(TIMEOUT).unwrap(), 0, "the job completes");
 }
 
 #[test]
@@ -190,9 +188,9 @@ fn kill_01d_a_worker_that_starts_during_a_pause_is_stopped() {
         pids.filter(|&pid| run_state(pid.into()) == Some('T')).count()
     };
     wait_until("both workers are stopped", || stopped() == 2);
-    assert!(!job.done());
+    assert!(!job.is_done());
     executor.resume();
-    assert_eq!(job.result(TIMEOUT).unwrap(), 8);
+    assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 8);
     finish(&executor);
 }
 
@@ -214,13 +212,13 @@ fn kill_02b_terminate_and_kill_accept_dead_workers_and_broken_pools() {
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];
     for end in ways {
         let executor = processes(1);
-        kill_and_wait(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap());
+        kill_and_wait(executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap());
         end(&executor);
         end(&executor);
         finish(&executor);
 
         let broken = breaking(1);
-        assert!(broken.submit(Probe::Exit(1)).unwrap().result(TIMEOUT).is_err());
+        assert!(broken.submit(Probe::Exit(1)).unwrap().result_timeout(TIMEOUT).is_err());
         end(&broken);
         finish(&broken);
         assert!(broken.broken().is_some());
@@ -234,6 +232,6 @@ fn init_01e_each_worker_creates_its_state_from_the_arguments() {
     let starts = Some(barrier.file("starts"));
     let executor = tally_builder(TallyArgs { first: 1000, starts, ..TallyArgs::default() }).build().unwrap();
     assert_eq!((add(&executor, 1), add(&executor, 2)), (1001, 1003));
-    executor.shutdown(true, false);
+    executor.join();
     assert_eq!(line_count(&barrier.file("starts")), 1);
 }

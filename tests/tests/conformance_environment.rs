@@ -21,7 +21,11 @@ use nix::{
     sys::signal::Signal,
     unistd::Pid,
 };
-use pool::{BuildError, Executor, MAX_WORKERS, ThreadPool, Transport, WorkerCountError, available_cores};
+use pool::{
+    Executor, ThreadPool,
+    error::{BuildError, WorkerCountError},
+    settings::{MAX_WORKERS, Transport, available_cores},
+};
 
 /// Returns an invocation of a program with a pool; `run` checks that no process of it is left.
 fn exit_probe(action: &str, barrier: &Barrier) -> Call {
@@ -79,7 +83,7 @@ fn leak_02_a_worker_inherits_its_streams_and_nothing_else() {
     let workers: Vec<Vec<String>> = live_pids(&executor).into_iter().map(open_files).collect();
     let own = open_files(std::process::id().into());
     barrier.release();
-    held.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
+    held.iter().for_each(|job| assert!(job.result_timeout(TIMEOUT).is_ok()));
     assert!(own.iter().any(|file| file.ends_with("/stray")));
     for files in &workers {
         assert!(!files.iter().any(|file| file.ends_with("/stray")), "{files:?}");
@@ -107,7 +111,7 @@ fn leak_02b_many_pools_leak_no_descriptors() {
     for round in 0..20 {
         let executor = processes(2);
         let jobs: Vec<_> = (0..4).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-        jobs.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
+        jobs.iter().for_each(|job| assert!(job.result_timeout(TIMEOUT).is_ok()));
         finish(&executor);
         assert!(open_files(std::process::id().into()).len() <= before, "round {round}");
     }
@@ -117,17 +121,21 @@ fn leak_02b_many_pools_leak_no_descriptors() {
 fn leak_05_jobs_and_their_programs_may_read_standard_input() {
     let _case = Case::begin();
     let executor = processes(1);
-    let before = executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap();
-    assert_eq!(executor.submit(Probe::ReadInput).unwrap().result(TIMEOUT).unwrap(), 0);
+    let before = executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap();
+    assert_eq!(executor.submit(Probe::ReadInput).unwrap().result_timeout(TIMEOUT).unwrap(), 0);
     for line in ["cat", "read word; test -z \"$word\"", "cat <&0 >/dev/null", "test -e /dev/stdin"] {
-        assert_eq!(executor.submit(Probe::Shell(line.into())).unwrap().result(TIMEOUT).unwrap(), 0, "{line}");
+        assert_eq!(
+            executor.submit(Probe::Shell(line.into())).unwrap().result_timeout(TIMEOUT).unwrap(),
+            0,
+            "{line}"
+        );
     }
     assert_eq!(
-        executor.submit(Probe::ReadInput).unwrap().result(TIMEOUT).unwrap(),
+        executor.submit(Probe::ReadInput).unwrap().result_timeout(TIMEOUT).unwrap(),
         0,
         "standard input is closed"
     );
-    assert_eq!(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap(), before);
+    assert_eq!(executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap(), before);
     finish(&executor);
 }
 
@@ -143,7 +151,7 @@ fn cfg_01_the_number_of_workers_has_bounds() {
     for count in [1, MAX_WORKERS] {
         let executor = builder::<Probe>(count).build().unwrap();
         assert_eq!(executor.workers(), count);
-        assert_eq!(executor.submit(Probe::Double(2)).unwrap().result(TIMEOUT).unwrap(), 4);
+        assert_eq!(executor.submit(Probe::Double(2)).unwrap().result_timeout(TIMEOUT).unwrap(), 4);
         finish(&executor);
     }
     let executor: ThreadPool<Probe> = threads(0);
@@ -252,7 +260,7 @@ fn cfg_04_workers_can_be_started_from_many_threads() {
                 (0..2000).map(|size| vec![n; size]).for_each(drop);
                 let executor = processes(2);
                 let jobs: Vec<_> = (0..6).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-                jobs.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
+                jobs.iter().for_each(|job| assert!(job.result_timeout(TIMEOUT).is_ok()));
                 finish(&executor);
             });
         }
@@ -260,7 +268,7 @@ fn cfg_04_workers_can_be_started_from_many_threads() {
     // Also from the threads of a thread pool.
     let outer = threads(4);
     let jobs: Vec<_> = (0..8).map(|_| outer.submit(Probe::Shell("exit 4".into())).unwrap()).collect();
-    jobs.iter().for_each(|job| assert_eq!(job.result(TIMEOUT).unwrap(), 4));
+    jobs.iter().for_each(|job| assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 4));
     finish(&outer);
     assert!(start.elapsed() < TIMEOUT);
 }

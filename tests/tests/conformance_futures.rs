@@ -12,14 +12,17 @@ use end_to_end::{
     block_worker, on_all, on_pools,
     probe::{Probe, TIMEOUT, builder, finish, line_count, probe_error},
 };
-use pool::{Executor, JobError, JobFuture, ResultError, ReturnWhen, wait};
+use pool::{
+    Executor, JobError, JobFuture,
+    future::{ReturnWhen, wait},
+};
 
 #[test]
 fn fut_01_predicates_form_one_truth_table() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         block_worker!(executor, barrier, held);
-        let states = |job: &JobFuture<Probe>| (job.running(), job.cancelled(), job.done());
+        let states = |job: &JobFuture<Probe>| (job.is_running(), job.is_cancelled(), job.is_done());
         let pending = executor.submit(Probe::Double(1)).unwrap();
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
         assert!(cancelled.cancel());
@@ -27,7 +30,7 @@ fn fut_01_predicates_form_one_truth_table() {
         assert_eq!(states(&pending), (false, false, false));
         assert_eq!(states(&cancelled), (false, true, true));
         barrier.release();
-        assert_eq!(pending.result(TIMEOUT).unwrap(), 2);
+        assert_eq!(pending.result_timeout(TIMEOUT).unwrap(), 2);
         assert_eq!(states(&pending), (false, false, true));
         assert_eq!(states(&held), (false, false, true));
     });
@@ -39,7 +42,8 @@ fn fut_01b_many_threads_see_the_same_finished_job() {
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(4)).unwrap();
         wait([job.clone()], TIMEOUT, ReturnWhen::AllCompleted);
-        let seen = || (job.done(), job.cancelled(), job.running(), job.result(Duration::ZERO).ok());
+        let seen =
+            || (job.is_done(), job.is_cancelled(), job.is_running(), job.result_timeout(Duration::ZERO).ok());
         thread::scope(|scope| {
             let polls =
                 [(); 8].map(|()| scope.spawn(|| (0..1000).all(|_| seen() == (true, false, false, Some(8)))));
@@ -55,10 +59,10 @@ fn fut_02a_a_cancelled_pending_job_never_runs() {
         block_worker!(executor, barrier, held);
         let file = barrier.file("ran");
         let job = executor.submit(Probe::Mark(file.clone())).unwrap();
-        assert!(job.cancel() && job.cancelled());
+        assert!(job.cancel() && job.is_cancelled());
         barrier.release();
-        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
-        executor.shutdown(true, false);
+        assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
+        executor.join();
         assert_eq!(line_count(&file), 0);
     });
 }
@@ -70,7 +74,7 @@ fn fut_02b_cancelling_twice_changes_nothing() {
         block_worker!(executor, barrier, _held);
         let job = executor.submit(Probe::Double(1)).unwrap();
         assert!(job.cancel() && job.cancel());
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Cancelled)));
         barrier.release();
     });
 }
@@ -80,11 +84,11 @@ fn fut_02c_a_running_or_finished_job_cannot_be_cancelled() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         block_worker!(executor, barrier, held);
-        assert!(!held.cancel() && held.running());
+        assert!(!held.cancel() && held.is_running());
         barrier.release();
-        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
-        assert!(!held.cancel() && !held.cancelled());
-        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+        assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
+        assert!(!held.cancel() && !held.is_cancelled());
+        assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
     });
 }
 
@@ -95,25 +99,25 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
         block_worker!(executor, barrier, held);
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
         cancelled.cancel();
-        assert!(matches!(held.result(Duration::ZERO), Err(ResultError::TimedOut)));
-        assert!(matches!(held.error(Duration::ZERO), Err(ResultError::TimedOut)));
-        assert!(matches!(cancelled.result(Duration::ZERO), Err(ResultError::Failed(JobError::Cancelled))));
-        assert!(matches!(cancelled.error(Duration::ZERO), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(held.result_timeout(Duration::ZERO), Err(JobError::NotReady)));
+        assert!(matches!(held.error_timeout(Duration::ZERO), Err(JobError::NotReady)));
+        assert!(matches!(cancelled.result_timeout(Duration::ZERO), Err(JobError::Cancelled)));
+        assert!(matches!(cancelled.error_timeout(Duration::ZERO), Err(JobError::Cancelled)));
         let start = Instant::now();
-        assert!(matches!(held.result(Duration::from_millis(50)), Err(ResultError::TimedOut)));
+        assert!(matches!(held.result_timeout(Duration::from_millis(50)), Err(JobError::NotReady)));
         assert!(start.elapsed() >= Duration::from_millis(50));
-        assert!(held.running(), "the job is not affected");
+        assert!(held.is_running(), "the job is not affected");
         barrier.release();
-        held.result(TIMEOUT).unwrap();
+        held.result_timeout(TIMEOUT).unwrap();
     });
     on_all!(|executor| {
         let good = executor.submit(Probe::Double(4)).unwrap();
         let bad = executor.submit(Probe::Fail(probe_error(5, "no"))).unwrap();
         wait([good.clone(), bad.clone()], TIMEOUT, ReturnWhen::AllCompleted);
-        assert_eq!(good.result(Duration::ZERO).unwrap(), 8);
-        assert!(good.error(Duration::ZERO).unwrap().is_none());
+        assert_eq!(good.result_timeout(Duration::ZERO).unwrap(), 8);
+        assert!(good.error_timeout(Duration::ZERO).unwrap().is_none());
         assert!(
-            matches!(bad.error(Duration::ZERO), Ok(Some(JobError::Failed(m))) if m == probe_error(5, "no"))
+            matches!(bad.error_timeout(Duration::ZERO), Ok(Some(JobError::Failed(m))) if m == probe_error(5, "no"))
         );
     });
 }
@@ -123,7 +127,7 @@ fn fut_04a_completion_wakes_a_blocked_thread() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         block_worker!(executor, barrier, held);
-        let waiter = thread::spawn(move || held.result(None).unwrap());
+        let waiter = thread::spawn(move || held.result().unwrap());
         barrier.release();
         assert_eq!(waiter.join().unwrap(), 0);
     });
@@ -140,7 +144,7 @@ fn fut_04b_cancellation_wakes_a_blocked_thread() {
             let job = job.clone();
             thread::spawn(move || {
                 started.send(()).unwrap();
-                job.result(None).is_err()
+                job.result().is_err()
             })
         };
         waits.recv().unwrap();
@@ -156,12 +160,12 @@ fn fut_05_an_outcome_can_be_read_repeatedly_and_taken_once() {
     on_all!(|executor| {
         let job = executor.submit(Probe::Double(4)).unwrap();
         for _ in 0..3 {
-            assert_eq!(job.result(TIMEOUT).unwrap(), 8);
+            assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 8);
         }
-        assert_eq!(job.take(TIMEOUT).unwrap().unwrap(), 8);
-        assert!(matches!(job.take(TIMEOUT), Err(ResultError::AlreadyTaken)));
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::AlreadyTaken)));
-        assert!(job.done() && !job.cancelled());
+        assert_eq!(job.join_timeout(TIMEOUT).unwrap(), 8);
+        assert!(matches!(job.join_timeout(TIMEOUT), Err(JobError::Taken)));
+        assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Taken)));
+        assert!(job.is_done() && !job.is_cancelled());
     });
 }
 
@@ -171,7 +175,7 @@ fn fut_07a_an_empty_error_still_fails() {
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(probe_error(0, ""))).unwrap();
         assert!(
-            matches!(job.error(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error(0, ""))
+            matches!(job.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error(0, ""))
         );
     });
 }
@@ -181,8 +185,8 @@ fn fut_07b_a_job_whose_output_is_an_err_succeeds() {
     let _case = Case::begin();
     for answer in [Ok(()), Err(probe_error(0, ""))] {
         let executor = builder::<Answer>(1).build().unwrap();
-        assert_eq!(executor.submit(Answer(answer.clone())).unwrap().result(TIMEOUT).unwrap(), answer);
-        executor.shutdown(true, false);
+        assert_eq!(executor.submit(Answer(answer.clone())).unwrap().result_timeout(TIMEOUT).unwrap(), answer);
+        executor.join();
     }
 }
 
@@ -191,12 +195,14 @@ fn fut_08_a_failure_keeps_its_type_and_a_panic_its_location() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(probe_error(-7, "seven"))).unwrap();
-        assert!(matches!(job.error(TIMEOUT), Ok(Some(JobError::Failed(m))) if m == probe_error(-7, "seven")));
+        assert!(
+            matches!(job.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(m))) if m == probe_error(-7, "seven"))
+        );
         let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
-        let Ok(Some(JobError::Panicked(panic))) = job.error(TIMEOUT) else { panic!("no panic") };
+        let Ok(Some(JobError::Panicked(panic))) = job.error_timeout(TIMEOUT) else { panic!("no panic") };
         assert_eq!(panic.message, "oh no");
         assert!(panic.location.as_ref().unwrap().contains("probe.rs:"), "{panic}");
-        let shown = job.error(TIMEOUT).unwrap().unwrap().to_string();
+        let shown = job.error_timeout(TIMEOUT).unwrap().unwrap().to_string();
         assert!(shown.contains("oh no") && shown.contains("probe.rs:"), "{shown}");
     });
 }
@@ -206,7 +212,7 @@ fn fut_08b_a_panic_has_a_backtrace_on_request() {
     let _case = Case::begin();
     let executor = builder(1).env("RUST_BACKTRACE", "1").build().unwrap();
     let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
-    let Ok(Some(JobError::Panicked(panic))) = job.error(TIMEOUT) else { panic!("no panic") };
+    let Ok(Some(JobError::Panicked(panic))) = job.error_timeout(TIMEOUT) else { panic!("no panic") };
     let backtrace = panic.backtrace.clone().unwrap();
     assert!(backtrace.contains("probe"), "{backtrace}");
     assert!(format!("{panic:#}").contains(&backtrace) && !panic.to_string().contains(&backtrace));

@@ -15,8 +15,9 @@ use end_to_end::{
     workers::kill_and_wait,
 };
 use pool::{
-    BuildError, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ProcessPoolBuilder, ResultError,
-    Serial, SubmitError, ThreadPool,
+    Executor, JobError, JobFuture, ProcessPool, Serial, ThreadPool,
+    error::{BuildError, SubmitError},
+    settings::{OnWorkerDeath, ProcessPoolBuilder},
 };
 
 fn with(setup: Setup, workers: usize) -> ProcessPoolBuilder<Inspect> {
@@ -24,7 +25,7 @@ fn with(setup: Setup, workers: usize) -> ProcessPoolBuilder<Inspect> {
 }
 
 fn inspect(executor: &dyn Executor<Inspect>) -> StateSnapshot {
-    executor.submit(Inspect::State).unwrap().result(TIMEOUT).unwrap()
+    executor.submit(Inspect::State).unwrap().result_timeout(TIMEOUT).unwrap()
 }
 
 /// Returns the number of states that each process created.
@@ -38,7 +39,7 @@ fn logged(barrier: &Barrier) -> BTreeMap<u64, u32> {
 
 /// Returns pools of both kinds whose state fails to be created.
 fn failing(setup: &Setup) -> Vec<Box<dyn Executor<Inspect>>> {
-    let policies = [OnWorkerDeath::Heal, OnWorkerDeath::Break];
+    let policies = [OnWorkerDeath::Replace, OnWorkerDeath::Break];
     let mut all: Vec<Box<dyn Executor<Inspect>>> = Vec::new();
     for policy in policies {
         all.push(Box::new(with(setup.clone(), 2).on_worker_death(policy).build().unwrap()));
@@ -48,8 +49,8 @@ fn failing(setup: &Setup) -> Vec<Box<dyn Executor<Inspect>>> {
 }
 
 fn cause(job: &JobFuture<Inspect>) -> String {
-    match job.result(TIMEOUT) {
-        Err(ResultError::Failed(JobError::Abandoned(cause))) => cause.to_string(),
+    match job.result_timeout(TIMEOUT) {
+        Err(JobError::Broken(cause)) => cause.to_string(),
         other => panic!("not abandoned but {other:?}"),
     }
 }
@@ -64,7 +65,7 @@ fn init_01_each_worker_creates_its_state_once_before_its_first_job() {
     let jobs: Vec<_> = (0..50).map(|_| executor.submit(Inspect::State).unwrap()).collect();
     let mut served = BTreeMap::new();
     for job in &jobs {
-        let seen = job.result(TIMEOUT).unwrap();
+        let seen = job.result_timeout(TIMEOUT).unwrap();
         assert_eq!((seen.starts, seen.word.as_str()), (1, "hello"));
         *served.entry(seen.pid).or_insert(0) += 1;
     }
@@ -84,7 +85,7 @@ fn init_01b_threads_and_serial_create_their_state_once() {
         let barrier = Barrier::new();
         let executor = ThreadPool::new(workers, Setup::logging(&barrier));
         let jobs: Vec<_> = (0..50).map(|_| executor.submit(Inspect::State).unwrap()).collect();
-        jobs.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
+        jobs.iter().for_each(|job| assert!(job.result_timeout(TIMEOUT).is_ok()));
         finish(&executor);
         let made: u32 = logged(&barrier).values().sum();
         assert_eq!(made as usize, executor.worker_stats().len());
@@ -157,7 +158,7 @@ fn init_02d_arguments_that_cannot_be_transferred_break_the_pool() {
         assert!(error.to_string().contains(MESSAGE), "{error}");
     }
     for (kind, words) in [(Report, MESSAGE), (Panic, MESSAGE), (Exit(3), "exited with code 3")] {
-        for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+        for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
             let executor = with(Setup::failing(Decode, kind), 2).on_worker_death(policy).build().unwrap();
             let jobs = [Inspect::State, Inspect::State].map(|job| executor.submit(job).unwrap());
             for job in &jobs {
@@ -205,7 +206,7 @@ fn init_04b_replacements_of_dead_workers_create_their_state_once() {
     let barrier = Barrier::new();
     let executor = with(Setup::logging(&barrier), 1).retries(0).build().unwrap();
     let first = inspect(&executor).pid;
-    assert!(executor.submit(Inspect::Exit).unwrap().result(TIMEOUT).is_err());
+    assert!(executor.submit(Inspect::Exit).unwrap().result_timeout(TIMEOUT).is_err());
     let second = inspect(&executor);
     kill_and_wait(second.pid);
     let third = inspect(&executor);
@@ -223,9 +224,9 @@ fn init_01c_jobs_wait_for_a_slow_initializer_which_can_be_stopped() {
     let executor = with(Setup { start_delay: TIMEOUT, ..Setup::logging(&barrier) }, 1).build().unwrap();
     let job = executor.submit(Inspect::State).unwrap();
     wait_until("the state is being created", || line_count(&barrier.file("starts")) == 1);
-    assert!(!job.done());
+    assert!(!job.is_done());
     executor.stop(Duration::ZERO);
-    assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
+    assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Cancelled)));
     finish(&executor);
     assert!(!Path::new(&format!("/proc/{}", logged(&barrier).keys().next().unwrap())).exists());
 }

@@ -11,13 +11,13 @@ use end_to_end::{
     probe::{TIMEOUT, builder, finish},
     workers::{Signal, kill_and_wait, send_signal, suspend},
 };
-use pool::{Executor, JobError, OnWorkerDeath, ProcessPool};
+use pool::{Executor, JobError, ProcessPool, settings::OnWorkerDeath};
 
 /// Bytes; more than any socket buffers.
 const LARGE: usize = 20 << 20;
 
 fn worker_of(executor: &ProcessPool<Blob>) -> u64 {
-    executor.submit(Blob::Make(0)).unwrap().take(TIMEOUT).unwrap().unwrap().0
+    executor.submit(Blob::Make(0)).unwrap().join_timeout(TIMEOUT).unwrap().0
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn large_01_a_hundred_megabytes_make_the_round_trip_intact() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
     let job = executor.submit(Blob::Echo(Bytes::new(100_000_000))).unwrap();
-    let (_, bytes) = job.take(TIMEOUT).unwrap().unwrap();
+    let (_, bytes) = job.join_timeout(TIMEOUT).unwrap();
     assert!(bytes == Bytes::new(100_000_000));
     finish(&executor);
 }
@@ -36,7 +36,7 @@ fn large_01b_more_than_two_gib_are_sent_without_overflow() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
     let job = executor.submit(Blob::VirtualBytes(VirtualBytes(2049))).unwrap();
-    assert_eq!(job.take(TIMEOUT).unwrap().unwrap().1.length(), 2049);
+    assert_eq!(job.join_timeout(TIMEOUT).unwrap().1.length(), 2049);
     finish(&executor);
 }
 
@@ -45,35 +45,26 @@ fn large_01c_more_than_four_gib_are_rejected_with_a_message() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).build().unwrap();
     let job = executor.submit(Blob::VirtualBytes(VirtualBytes(4097))).unwrap();
-    let Err(JobError::Codec(message)) = job.take(TIMEOUT).unwrap() else { panic!("not rejected") };
+    let Err(JobError::Codec(message)) = job.join_timeout(TIMEOUT) else { panic!("not rejected") };
     assert!(message.contains("exceeds the limit of 4 GiB"), "{message}");
-    assert_eq!(
-        executor
-            .submit(Blob::VirtualBytes(VirtualBytes(3)))
-            .unwrap()
-            .take(TIMEOUT)
-            .unwrap()
-            .unwrap()
-            .1
-            .length(),
-        3
-    );
+    let small = executor.submit(Blob::VirtualBytes(VirtualBytes(3))).unwrap();
+    assert_eq!(small.join_timeout(TIMEOUT).unwrap().1.length(), 3);
     finish(&executor);
 }
 
 #[test]
 fn large_02_a_death_while_receiving_a_large_job_blocks_nothing() {
     let _case = Case::begin();
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(1).on_worker_death(policy).build().unwrap();
         let worker = worker_of(&executor);
         suspend(worker);
         let jobs = [0, 1].map(|_| executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap());
         kill_and_wait(worker);
         for job in &jobs {
-            match (policy, job.take(TIMEOUT).unwrap()) {
-                (OnWorkerDeath::Heal, outcome) => assert!(outcome.unwrap().1 == Bytes::new(LARGE)),
-                (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Abandoned(_)))),
+            match (policy, job.join_timeout(TIMEOUT)) {
+                (OnWorkerDeath::Replace, outcome) => assert!(outcome.unwrap().1 == Bytes::new(LARGE)),
+                (OnWorkerDeath::Break, outcome) => assert!(matches!(outcome, Err(JobError::Broken(_)))),
             }
         }
         finish(&executor);
@@ -83,7 +74,7 @@ fn large_02_a_death_while_receiving_a_large_job_blocks_nothing() {
 #[test]
 fn large_02b_a_death_before_a_large_job_is_received_blocks_nothing() {
     let _case = Case::begin();
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(1).retries(0).on_worker_death(policy).build().unwrap();
         let worker = worker_of(&executor);
         suspend(worker);
@@ -91,15 +82,15 @@ fn large_02b_a_death_before_a_large_job_is_received_blocks_nothing() {
         // Sent on the same link, whose reader exits before it reads this job.
         let large = executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap();
         send_signal(worker, Signal::SIGCONT);
-        let (dying, large) = (dying.take(TIMEOUT).unwrap(), large.take(TIMEOUT).unwrap());
+        let (dying, large) = (dying.join_timeout(TIMEOUT), large.join_timeout(TIMEOUT));
         match policy {
-            OnWorkerDeath::Heal => {
-                assert!(matches!(dying, Err(JobError::Crashed { .. })));
+            OnWorkerDeath::Replace => {
+                assert!(matches!(dying, Err(JobError::Crashed(_))));
                 assert!(large.unwrap().1 == Bytes::new(LARGE));
             }
             OnWorkerDeath::Break => {
-                assert!(matches!(dying, Err(JobError::Abandoned(_))));
-                assert!(matches!(large, Err(JobError::Abandoned(_))));
+                assert!(matches!(dying, Err(JobError::Broken(_))));
+                assert!(matches!(large, Err(JobError::Broken(_))));
             }
         }
         finish(&executor);
@@ -109,13 +100,13 @@ fn large_02b_a_death_before_a_large_job_is_received_blocks_nothing() {
 #[test]
 fn large_03_a_stop_during_a_large_job_is_prompt() {
     let _case = Case::begin();
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let executor = builder::<Blob>(1).on_worker_death(policy).build().unwrap();
         suspend(worker_of(&executor));
         let job = executor.submit(Blob::Echo(Bytes::new(LARGE))).unwrap();
         let start = Instant::now();
         executor.stop(Duration::ZERO);
-        assert!(matches!(job.take(TIMEOUT).unwrap(), Err(JobError::Cancelled)));
+        assert!(matches!(job.join_timeout(TIMEOUT), Err(JobError::Cancelled)));
         finish(&executor);
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
         assert_eq!(executor.broken(), None);
@@ -130,9 +121,9 @@ fn large_04a_large_outputs_of_leaving_workers_arrive_complete() {
         let executor = builder::<Blob>(workers).max_jobs_per_worker(quota).build().unwrap();
         let lengths: Vec<usize> = (0..6).map(|n| (n + 1) << 20).collect();
         let jobs: Vec<_> = lengths.iter().map(|&n| executor.submit(Blob::Make(n)).unwrap()).collect();
-        executor.shutdown(false, false);
+        executor.close();
         for (job, &length) in jobs.iter().zip(&lengths) {
-            assert!(job.take(TIMEOUT).unwrap().unwrap().1 == Bytes::new(length));
+            assert!(job.join_timeout(TIMEOUT).unwrap().1 == Bytes::new(length));
         }
         finish(&executor);
     }
@@ -143,9 +134,9 @@ fn large_04b_large_errors_of_leaving_workers_arrive_complete() {
     let _case = Case::begin();
     let executor = builder::<Blob>(1).max_jobs_per_worker(NonZeroU64::new(1).unwrap()).build().unwrap();
     let jobs: Vec<_> = (0..4).map(|_| executor.submit(Blob::Fail(4 << 20)).unwrap()).collect();
-    executor.shutdown(true, false);
+    executor.join();
     for job in &jobs {
-        let Err(JobError::Failed(bytes)) = job.take(TIMEOUT).unwrap() else { panic!("no error") };
+        let Err(JobError::Failed(bytes)) = job.join_timeout(TIMEOUT) else { panic!("no error") };
         assert!(bytes == Bytes::new(4 << 20));
     }
     finish(&executor);

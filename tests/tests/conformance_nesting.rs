@@ -16,7 +16,10 @@ fn nest_01_a_job_may_start_processes() {
     let _case = Case::begin();
     let executor = processes(2);
     for (line, code) in [("exit 5", 5), ("sh -c 'exit 6'", 6), ("true | cat", 0)] {
-        assert_eq!(executor.submit(Probe::Shell(line.into())).unwrap().result(TIMEOUT).unwrap(), code);
+        assert_eq!(
+            executor.submit(Probe::Shell(line.into())).unwrap().result_timeout(TIMEOUT).unwrap(),
+            code
+        );
     }
     finish(&executor);
 }
@@ -27,7 +30,7 @@ fn nest_01b_a_job_may_use_a_pool() {
     let executor = processes(2);
     let jobs: Vec<_> = (0..4).map(|n| executor.submit(Probe::Double(n).nested(1)).unwrap()).collect();
     for (n, job) in (0..).zip(&jobs) {
-        assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
+        assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 2 * n);
     }
     finish(&executor);
 }
@@ -56,7 +59,7 @@ fn nest_03b_nested_workers_exit_if_the_worker_dies() {
         Box::new(Probe::NestedLeft(4, file.clone())),
         Box::new(Probe::Raise(Signal::SIGKILL as i32)),
     );
-    assert!(executor.submit(dying).unwrap().result(TIMEOUT).is_err());
+    assert!(executor.submit(dying).unwrap().result_timeout(TIMEOUT).is_err());
     let inner: u64 = fs::read_to_string(file).unwrap().parse().unwrap();
     // Init reaps the orphan at some later time.
     wait_until("the inner worker has exited", || matches!(run_state(inner), None | Some('Z')));

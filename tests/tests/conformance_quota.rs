@@ -10,7 +10,8 @@ use end_to_end::{
     workers::{exists, live_pids},
 };
 use pool::{
-    BatchSize, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ProcessPoolBuilder, ResultError,
+    Executor, JobError, JobFuture, ProcessPool,
+    settings::{BatchSize, OnWorkerDeath, ProcessPoolBuilder},
 };
 
 fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
@@ -23,7 +24,7 @@ fn submit(executor: &ProcessPool<Probe>, jobs: usize) -> Vec<JobFuture<Probe>> {
 }
 
 fn pids(jobs: &[JobFuture<Probe>]) -> Vec<u64> {
-    jobs.iter().map(|job| job.result(TIMEOUT).unwrap()).collect()
+    jobs.iter().map(|job| job.result_timeout(TIMEOUT).unwrap()).collect()
 }
 
 /// Returns the lengths of runs of equal process ids.
@@ -37,7 +38,7 @@ fn mtc_01_a_worker_serves_exactly_its_quota() {
     let executor = quota(1, 3).build().unwrap();
     let mut served = Vec::new();
     for _ in 0..9 {
-        served.push(executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap());
+        served.push(executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap());
         assert!(live_pids(&executor).len() <= 1, "a replacement started before its predecessor exited");
     }
     assert_eq!(runs(&served), [3, 3, 3]);
@@ -76,8 +77,8 @@ fn mtc_03a_a_waiting_shutdown_runs_everything_through_replacements() {
     let _case = Case::begin();
     let executor = quota(1, 2).build().unwrap();
     let jobs = submit(&executor, 9);
-    executor.shutdown(true, false);
-    assert!(jobs.iter().all(|job| job.done()));
+    executor.join();
+    assert!(jobs.iter().all(|job| job.is_done()));
     assert_eq!(runs(&pids(&jobs)), [2, 2, 2, 2, 1]);
     finish(&executor);
 }
@@ -88,7 +89,7 @@ fn mtc_03b_a_shutdown_that_does_not_wait_runs_everything_too() {
     for workers in [1, 3] {
         let executor = quota(workers, 2).build().unwrap();
         let jobs = submit(&executor, 9);
-        executor.shutdown(false, false);
+        executor.close();
         assert_eq!(pids(&jobs).len(), 9);
         finish(&executor);
     }
@@ -105,14 +106,14 @@ fn mtc_04_a_dropped_pool_still_replaces_workers() {
     // The only worker runs its last job, and only the pool's own threads can start another one.
     drop(executor);
     barrier.release();
-    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+    assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
     assert_eq!(runs(&pids(&jobs)), [1, 1, 1, 1]);
 }
 
 #[test]
 fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason() {
     let _case = Case::begin();
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let barrier = Barrier::new();
         let file = barrier.file("worker");
         fs::copy(program("probe-worker"), &file).unwrap();
@@ -122,11 +123,9 @@ fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason()
         barrier.wait_for_held(1);
         fs::remove_file(&file).unwrap();
         barrier.release();
-        assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+        assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
         for job in &jobs {
-            let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
-                panic!("not abandoned")
-            };
+            let Err(JobError::Broken(cause)) = job.result_timeout(TIMEOUT) else { panic!("not abandoned") };
             assert!(cause.contains("cannot start") && cause.contains("No such file"), "{cause}");
             assert_eq!(executor.broken(), Some(cause));
         }
@@ -144,9 +143,9 @@ fn mtc_06_a_stopped_pool_replaces_no_worker() {
     barrier.wait_for_held(1);
     executor.stop(TIMEOUT);
     barrier.release();
-    assert_eq!(held.result(TIMEOUT).unwrap(), 0);
+    assert_eq!(held.result_timeout(TIMEOUT).unwrap(), 0);
     for job in &jobs {
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Cancelled)));
     }
     finish(&executor);
     assert_eq!(executor.worker_stats().len(), 1);
@@ -158,12 +157,12 @@ fn mtc_06b_a_stop_during_replacements_resolves_all_jobs() {
     for workers in [1, 3] {
         let executor = quota(workers, 1).build().unwrap();
         let jobs = submit(&executor, 200);
-        jobs[5].result(TIMEOUT).unwrap();
+        jobs[5].result_timeout(TIMEOUT).unwrap();
         executor.stop(Duration::ZERO);
         finish(&executor);
-        let ended = jobs.iter().filter(|job| job.done()).count();
+        let ended = jobs.iter().filter(|job| job.is_done()).count();
         assert_eq!(ended, 200);
-        let good = jobs.iter().filter(|job| job.result(TIMEOUT).is_ok()).count();
+        let good = jobs.iter().filter(|job| job.result_timeout(TIMEOUT).is_ok()).count();
         // All jobs before the sixth, except for those that the other workers were still running.
         assert!((7 - workers..200).contains(&good), "{good} succeeded");
     }
@@ -174,12 +173,14 @@ fn mtc_07_a_job_that_fails_at_the_quota_and_a_shutdown() {
     let _case = Case::begin();
     let probe_error = ProbeError { code: 7, message: "on purpose".into() };
     for (workers, count) in [(1, 3), (4, 2)] {
-        for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+        for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
             let executor = quota(workers, 1).on_worker_death(policy).build().unwrap();
             let bad = executor.submit(Probe::Fail(probe_error.clone())).unwrap();
             let others = submit(&executor, count - 1);
-            executor.shutdown(false, false);
-            assert!(matches!(bad.error(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error));
+            executor.close();
+            assert!(
+                matches!(bad.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error)
+            );
             assert_eq!(pids(&others).len(), count - 1);
             finish(&executor);
             assert_eq!(executor.broken(), None, "an exit at the quota is not a death");

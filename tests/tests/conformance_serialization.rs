@@ -12,7 +12,11 @@ use end_to_end::{
     },
     probe::{TIMEOUT, builder, finish},
 };
-use pool::{DeathCause, Executor, JobError, JobFuture, OnWorkerDeath, ProcessPool, ResultError, SubmitError};
+use pool::{
+    Executor, JobError, JobFuture, ProcessPool,
+    error::{Crashed, DeathCause, SubmitError},
+    settings::OnWorkerDeath,
+};
 
 fn healing() -> ProcessPool<FailingJob> {
     builder(1).retries(1).build().unwrap()
@@ -23,15 +27,15 @@ fn breaking() -> ProcessPool<FailingJob> {
 }
 
 fn failure(job: &JobFuture<FailingJob>) -> JobError<FailingValue> {
-    match job.result(TIMEOUT) {
-        Err(ResultError::Failed(failure)) => failure,
+    match job.result_timeout(TIMEOUT) {
+        Err(failure) => failure,
         other => panic!("no failure but {other:?}"),
     }
 }
 
 /// Returns the id of the process that runs a successful job.
 fn worker_of(executor: &ProcessPool<FailingJob>) -> u64 {
-    executor.submit(FailingJob::harmless()).unwrap().result(TIMEOUT).unwrap().0
+    executor.submit(FailingJob::harmless()).unwrap().result_timeout(TIMEOUT).unwrap().0
 }
 
 /// Checks under both policies that only the job fails, with the serializer's message; other jobs and the
@@ -49,7 +53,7 @@ fn expect_a_job_error(failing_job: impl Fn() -> FailingJob, words: &str) {
                 let JobError::Codec(message) = failure(job) else { panic!("{:?} instead", failure(job)) };
                 assert!(message.contains(words) && message.contains(MESSAGE), "{message}");
             } else {
-                assert_eq!(job.result(TIMEOUT).unwrap().0, before);
+                assert_eq!(job.result_timeout(TIMEOUT).unwrap().0, before);
             }
         }
         assert_eq!(executor.broken(), None);
@@ -63,11 +67,10 @@ fn expect_a_death(failing_job: impl Fn() -> FailingJob, cause: DeathCause, words
     let executor = healing();
     let before = worker_of(&executor);
     let jobs = [failing_job(), FailingJob::harmless()].map(|job| executor.submit(job).unwrap());
-    let JobError::Crashed { death, attempts, .. } = failure(&jobs[0]) else {
-        panic!("{:?} instead", failure(&jobs[0]))
-    };
+    let JobError::Crashed(details) = failure(&jobs[0]) else { panic!("{:?} instead", failure(&jobs[0])) };
+    let Crashed { death, attempts, .. } = *details;
     assert_eq!((death.cause, attempts), (cause, 2));
-    assert_ne!(jobs[1].result(TIMEOUT).unwrap().0, before);
+    assert_ne!(jobs[1].result_timeout(TIMEOUT).unwrap().0, before);
     finish(&executor);
 
     let executor = breaking();
@@ -75,7 +78,7 @@ fn expect_a_death(failing_job: impl Fn() -> FailingJob, cause: DeathCause, words
     // The second job may be rejected if the pool is already broken.
     let jobs = [failing_job(), FailingJob::harmless()].map(|job| executor.submit(job));
     for job in jobs.iter().flatten() {
-        let JobError::Abandoned(cause) = failure(job) else { panic!("{:?} instead", failure(job)) };
+        let JobError::Broken(cause) = failure(job) else { panic!("{:?} instead", failure(job)) };
         assert!(cause.contains(words), "{cause}");
         assert_eq!(executor.submit(FailingJob::harmless()).err(), Some(SubmitError::Broken(cause)));
     }
@@ -105,12 +108,10 @@ fn death_08_an_error_while_the_job_is_decoded_is_that_jobs_error() {
 #[test]
 fn death_08b_an_unknown_job_type_breaks_the_pool_and_is_named() {
     let _case = Case::begin();
-    for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+    for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let executor = builder::<Unserved>(2).on_worker_death(policy).build().unwrap();
         let job = executor.submit(Unserved).unwrap();
-        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(TIMEOUT) else {
-            panic!("not abandoned")
-        };
+        let Err(JobError::Broken(cause)) = job.result_timeout(TIMEOUT) else { panic!("not abandoned") };
         assert!(cause.contains("`unserved`") || cause.contains("\"unserved\""), "{cause}");
         finish(&executor);
     }
@@ -149,7 +150,7 @@ fn death_11b_an_unencodable_job_in_a_map_fails_alone() {
     let executor = healing();
     for kind in [Report, Panic] {
         let jobs = [FailingJob::harmless(), FailingJob::new(Job, Encode, kind), FailingJob::harmless()];
-        let good: Vec<bool> = executor.map(jobs).into_iter().map(|output| output.is_ok()).collect();
+        let good: Vec<bool> = executor.map(jobs).map(|output| output.is_ok()).collect();
         assert_eq!(good, [true, false, true]);
     }
     finish(&executor);
@@ -176,8 +177,8 @@ fn leak_01b_failing_serializers_leak_nothing() {
             }
             for executor in [healing(), breaking()] {
                 let job = executor.submit(FailingJob::new(target, phase, kind)).unwrap();
-                executor.shutdown(false, false);
-                assert!(job.result(TIMEOUT).is_err());
+                executor.close();
+                assert!(job.result_timeout(TIMEOUT).is_err());
                 finish(&executor);
                 assert_eq!(executor.broken().is_some(), job_broke(&job));
             }
@@ -186,5 +187,5 @@ fn leak_01b_failing_serializers_leak_nothing() {
 }
 
 fn job_broke(job: &JobFuture<FailingJob>) -> bool {
-    matches!(failure(job), JobError::Abandoned(_))
+    matches!(failure(job), JobError::Broken(_))
 }

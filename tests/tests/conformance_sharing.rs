@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    num::NonZeroUsize,
     sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
@@ -17,15 +16,13 @@ use end_to_end::{
     workers::{live_pids, memory},
 };
 use pool::{
-    Executor, ProcessPool, ResultError, ReturnWhen, Serial, SubmitError, ThreadPool, as_completed, wait,
+    Executor, JobError, ProcessPool, Serial, ThreadPool,
+    error::SubmitError,
+    future::{ReturnWhen, as_completed, wait},
 };
 
 /// Bytes; large enough to show in the memory use of a process.
 const LARGE: usize = 64 << 20;
-
-fn size(jobs: usize) -> NonZeroUsize {
-    NonZeroUsize::new(jobs).unwrap()
-}
 
 fn blobs() -> ProcessPool<Blob> {
     builder(1).build().unwrap()
@@ -41,9 +38,9 @@ fn sub_04_submits_do_not_wait_for_workers_to_start() {
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let executor = builder(2).worker_program(script).build().unwrap();
     let jobs: Vec<_> = (0..20_000).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-    assert!(!jobs.iter().any(|job| job.done() || job.running()));
+    assert!(!jobs.iter().any(|job| job.is_done() || job.is_running()));
     executor.stop(Duration::ZERO);
-    assert!(jobs.iter().all(|job| job.cancelled()));
+    assert!(jobs.iter().all(|job| job.is_cancelled()));
     finish(&executor);
 }
 
@@ -54,7 +51,7 @@ fn sub_04b_submits_do_not_wait_for_a_blocked_callback() {
         block_worker!(executor, barrier, held);
         let (sender, receiver) = channel::<()>();
         let (entered, enters) = channel();
-        held.add_done_callback(move |_| {
+        held.on_done(move |_| {
             entered.send(()).unwrap();
             let _ = receiver.recv();
         });
@@ -64,7 +61,7 @@ fn sub_04b_submits_do_not_wait_for_a_blocked_callback() {
         let jobs: Vec<_> = (0..20_000).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         drop(sender);
         for (n, job) in (0..).zip(jobs) {
-            assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
+            assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 2 * n);
         }
     });
 }
@@ -74,14 +71,14 @@ fn sub_05a_the_parent_keeps_no_copy_of_a_job() {
     let _case = Case::begin();
     let own = std::process::id().into();
     let executor = blobs();
-    executor.submit(Blob::Discard(Bytes::new(1))).unwrap().take(TIMEOUT).unwrap().unwrap();
+    executor.submit(Blob::Discard(Bytes::new(1))).unwrap().join_timeout(TIMEOUT).unwrap();
     let before = memory(own);
     let job = executor.submit(Blob::Discard(Bytes::new(LARGE))).unwrap();
     assert_eq!(blob::live_count(), 0, "the value outlives its encoding");
-    wait_until("the job is done", || job.done());
+    wait_until("the job is done", || job.is_done());
     // No later job replaces the encoded one, and its future is still alive.
     wait_until("the encoded job is freed", || memory(own) < before + LARGE as u64 / 2);
-    let outcome = job.take(TIMEOUT).unwrap();
+    let outcome = job.join_timeout(TIMEOUT);
     assert_eq!(blob::live_count(), 1, "only the caller holds the output");
     drop(outcome);
     finish(&executor);
@@ -93,7 +90,7 @@ fn sub_05a_a_dropped_future_leaks_no_output() {
     let _case = Case::begin();
     for executor in executors() {
         drop(executor.submit(Blob::Make(10)).unwrap());
-        executor.submit(Blob::Make(10)).unwrap().take(TIMEOUT).unwrap().unwrap();
+        executor.submit(Blob::Make(10)).unwrap().join_timeout(TIMEOUT).unwrap();
         finish(&*executor);
         assert_eq!(blob::live_count(), 0);
     }
@@ -103,11 +100,11 @@ fn sub_05a_a_dropped_future_leaks_no_output() {
 fn sub_05b_the_worker_drops_the_input_as_soon_as_the_job_ends() {
     let _case = Case::begin();
     let executor = blobs();
-    let (worker, _) = executor.submit(Blob::Make(0)).unwrap().take(TIMEOUT).unwrap().unwrap();
+    let (worker, _) = executor.submit(Blob::Make(0)).unwrap().join_timeout(TIMEOUT).unwrap();
     let before = memory(worker);
     let job = executor.submit(Blob::Discard(Bytes::new(LARGE))).unwrap();
-    wait_until("the job has arrived", || memory(worker) > before + LARGE as u64 || job.done());
-    job.take(TIMEOUT).unwrap().unwrap();
+    wait_until("the job has arrived", || memory(worker) > before + LARGE as u64 || job.is_done());
+    job.join_timeout(TIMEOUT).unwrap();
     // Nothing is sent to the worker in the meantime.
     wait_until("the worker has freed the input", || memory(worker) < before + LARGE as u64 / 2);
     finish(&executor);
@@ -123,10 +120,10 @@ fn map_02_the_smallest_buffer_returns_all_outputs() {
     // The types exclude zero, for the buffer and for the batch size.
     on_all!(|executor| {
         let jobs = || (0..50).map(Probe::Double);
-        let ordered = executor.map(jobs()).buffer(size(1)).timeout(TIMEOUT).into_iter();
+        let ordered = executor.map(jobs()).buffer(1).timeout(TIMEOUT).start();
         assert!(ordered.map(Result::unwrap).eq((0..50).map(|n| 2 * n)));
-        let unordered = executor.map_unordered(jobs()).buffer(size(1)).timeout(TIMEOUT).into_iter();
-        assert_eq!(unordered.map(|output| output.unwrap().1).sum::<u64>(), 49 * 50);
+        let unordered = executor.map_unordered(jobs()).buffer(1).timeout(TIMEOUT).start();
+        assert_eq!(unordered.map(|(_, output)| output.unwrap()).sum::<u64>(), 49 * 50);
     });
 }
 
@@ -136,7 +133,7 @@ fn map_11_the_iterator_keeps_no_returned_output() {
     fn check<E: Executor<Blob>>(executor: &E) {
         let jobs = || (1..=6).map(Blob::Make);
         // All other outputs are in flight or in the buffer.
-        let mut ordered = executor.map(jobs()).unbuffered().into_iter();
+        let mut ordered = executor.map(jobs()).unbuffered().start();
         let first = ordered.next().unwrap().unwrap();
         assert_eq!(first.1.length(), 1);
         let others = ordered.by_ref().inspect(|output| assert!(output.is_ok())).count();
@@ -144,8 +141,8 @@ fn map_11_the_iterator_keeps_no_returned_output() {
         drop(first);
         assert_eq!(blob::live_count(), 0, "the iterator keeps an output");
         drop(ordered);
-        let mut unordered = executor.map_unordered(jobs()).buffer(size(2)).into_iter();
-        assert_eq!(unordered.by_ref().inspect(|output| assert!(output.is_ok())).count(), 6);
+        let mut unordered = executor.map_unordered(jobs()).buffer(2).start();
+        assert_eq!(unordered.by_ref().inspect(|(_, output)| assert!(output.is_ok())).count(), 6);
         assert_eq!(blob::live_count(), 0);
         drop(unordered);
         finish(executor);
@@ -191,7 +188,7 @@ fn idle_02_as_many_workers_are_started_as_there_are_jobs_at_a_time() {
 #[test]
 fn idle_03_more_workers_than_cores_run_at_once() {
     let _case = Case::begin();
-    let count = 4 * pool::available_cores() + 3;
+    let count = 4 * pool::settings::available_cores() + 3;
     let executor = processes(count);
     let barrier = Barrier::new();
     let hold = || Probe::Then(Box::new(barrier.hold()), Box::new(Probe::Pid));
@@ -199,7 +196,7 @@ fn idle_03_more_workers_than_cores_run_at_once() {
     // No job ends before all have started.
     barrier.wait_for_held(count);
     barrier.release();
-    let pids: BTreeSet<u64> = jobs.iter().map(|job| job.result(TIMEOUT).unwrap()).collect();
+    let pids: BTreeSet<u64> = jobs.iter().map(|job| job.result_timeout(TIMEOUT).unwrap()).collect();
     assert_eq!(pids.len(), count);
     finish(&executor);
 }
@@ -212,12 +209,12 @@ fn idle_03b_blocked_jobs_delay_others_but_lose_none() {
         let blocked: Vec<_> = (0..2).map(|_| executor.submit(barrier.hold()).unwrap()).collect();
         let jobs: Vec<_> = (0..100).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         barrier.wait_for_held(2);
-        assert!(!jobs.iter().any(|job| job.done()));
+        assert!(!jobs.iter().any(|job| job.is_done()));
         barrier.release();
         for (n, job) in (0..).zip(&jobs) {
-            assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
+            assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 2 * n);
         }
-        assert!(blocked.iter().all(|job| job.result(TIMEOUT).is_ok()));
+        assert!(blocked.iter().all(|job| job.result_timeout(TIMEOUT).is_ok()));
     });
 }
 
@@ -238,17 +235,15 @@ fn conc_01_ten_threads_share_a_pool() {
 fn mix<E: Executor<Probe>>(executor: &E, base: u64) {
     for round in 0..5 {
         let base = base + 100 * round;
-        let mut outputs = executor
-            .map((base..base + 40).map(Probe::Double))
-            .buffer(size(1 + base as usize % 7))
-            .into_iter();
+        let mut outputs =
+            executor.map((base..base + 40).map(Probe::Double)).buffer(1 + base as usize % 7).start();
         let jobs: Vec<_> = (base..base + 30).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
         jobs.iter().step_by(3).for_each(|job| _ = job.cancel());
         assert!(outputs.by_ref().map(Result::unwrap).eq((base..base + 40).map(|n| 2 * n)));
         for (n, job) in (base..).zip(&jobs) {
-            match job.result(TIMEOUT) {
+            match job.result_timeout(TIMEOUT) {
                 Ok(output) => assert_eq!(output, 2 * n),
-                Err(error) => assert!(job.cancelled() && (n - base).is_multiple_of(3), "{error}"),
+                Err(error) => assert!(job.is_cancelled() && (n - base).is_multiple_of(3), "{error}"),
             }
         }
     }
@@ -267,12 +262,18 @@ fn conc_02_a_submit_that_races_with_a_shutdown_is_run_or_rejected() {
                         .map(|(accepted, executor)| scope.spawn(move || until_refused(executor, &accepted)))
                         .collect();
                     (0..10 * round + 1).for_each(|_| first.recv().unwrap());
-                    executor.shutdown(round % 2 == 0, cancel);
+                    executor.close();
+                    if cancel {
+                        executor.cancel_waiting();
+                    }
+                    if round % 2 == 0 {
+                        executor.join();
+                    }
                     for thread in submitting {
                         for (n, job) in (0..).zip(thread.join().unwrap()) {
-                            match job.result(TIMEOUT) {
+                            match job.result_timeout(TIMEOUT) {
                                 Ok(output) => assert_eq!(output, 2 * n),
-                                Err(error) => assert!(cancel && job.cancelled(), "{error}"),
+                                Err(error) => assert!(cancel && job.is_cancelled(), "{error}"),
                             }
                         }
                     }
@@ -326,7 +327,7 @@ fn conc_02b_a_submit_that_races_with_a_stop_or_a_break_is_resolved() {
                 executor.stop(Duration::ZERO);
             }
             for job in submitting.join().unwrap() {
-                assert!(!matches!(job.result(TIMEOUT), Err(ResultError::TimedOut)));
+                assert!(!matches!(job.result_timeout(TIMEOUT), Err(JobError::NotReady)));
             }
         });
         finish(&executor);

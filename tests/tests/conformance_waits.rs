@@ -10,7 +10,10 @@ use end_to_end::{
     Case, block_worker, on_all, on_pools,
     probe::{Barrier, Probe, TIMEOUT, finish, probe_error, processes},
 };
-use pool::{Executor, ReturnWhen, as_completed, wait};
+use pool::{
+    Executor,
+    future::{ReturnWhen, as_completed, wait},
+};
 
 #[test]
 fn ac_01_every_different_job_comes_once() {
@@ -28,10 +31,10 @@ fn ac_02a_a_timeout_of_zero_returns_completed_jobs() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let done = executor.submit(Probe::Double(1)).unwrap();
-        done.result(TIMEOUT).unwrap();
+        done.result_timeout(TIMEOUT).unwrap();
         block_worker!(executor, barrier, held);
         let mut completed = as_completed([held, done], Duration::ZERO);
-        assert_eq!(completed.next().unwrap().unwrap().result(TIMEOUT).unwrap(), 2);
+        assert_eq!(completed.next().unwrap().unwrap().result_timeout(TIMEOUT).unwrap(), 2);
         assert!(completed.next().unwrap().is_err() && completed.next().is_none());
         barrier.release();
     });
@@ -46,7 +49,7 @@ fn ac_02b_a_timeout_returns_only_jobs_completed_in_time() {
         let late = executor.submit(barrier.hold()).unwrap();
         barrier.wait_for_held(1);
         let mut completed = as_completed([late, quick], Duration::from_millis(100));
-        assert_eq!(completed.next().unwrap().unwrap().result(TIMEOUT).unwrap(), 2);
+        assert_eq!(completed.next().unwrap().unwrap().result_timeout(TIMEOUT).unwrap(), 2);
         assert!(completed.next().unwrap().is_err() && completed.next().is_none());
         barrier.release();
     });
@@ -57,7 +60,7 @@ fn ac_02c_the_error_counts_unfinished_and_distinct_jobs() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let done = executor.submit(Probe::Double(1)).unwrap();
-        done.result(TIMEOUT).unwrap();
+        done.result_timeout(TIMEOUT).unwrap();
         block_worker!(executor, barrier, held);
         let mut completed = as_completed([held.clone(), done, held], Duration::ZERO);
         assert!(completed.next().unwrap().is_ok());
@@ -71,7 +74,7 @@ fn ac_04_a_job_completed_by_the_loop_body_is_returned() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let first = executor.submit(Probe::Double(1)).unwrap();
-        first.result(TIMEOUT).unwrap();
+        first.result_timeout(TIMEOUT).unwrap();
         block_worker!(executor, barrier, held);
         let mut count = 0;
         for job in as_completed([first, held], TIMEOUT) {
@@ -104,7 +107,7 @@ fn wait_02_first_completed_returns_all_that_are_done() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let done = [1, 2].map(|n| executor.submit(Probe::Double(n)).unwrap());
-        done.iter().for_each(|job| assert!(job.result(TIMEOUT).is_ok()));
+        done.iter().for_each(|job| assert!(job.result_timeout(TIMEOUT).is_ok()));
         block_worker!(executor, barrier, held);
         let waited =
             wait([held.clone(), done[0].clone(), done[1].clone()], TIMEOUT, ReturnWhen::FirstCompleted);
@@ -121,7 +124,7 @@ fn wait_03a_successes_and_cancellations_do_not_end_a_wait_for_a_failure() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let good = executor.submit(Probe::Double(1)).unwrap();
-        good.result(TIMEOUT).unwrap();
+        good.result_timeout(TIMEOUT).unwrap();
         block_worker!(executor, barrier, held);
         let cancelled = executor.submit(Probe::Double(1)).unwrap();
         cancelled.cancel();
@@ -152,7 +155,7 @@ fn wait_03c_an_earlier_failure_ends_the_wait_immediately() {
     let _case = Case::begin();
     on_pools!(1, |executor| {
         let failed = executor.submit(Probe::Fail(probe_error(1, ""))).unwrap();
-        assert!(failed.result(TIMEOUT).is_err());
+        assert!(failed.result_timeout(TIMEOUT).is_err());
         block_worker!(executor, barrier, held);
         let waited = wait([held, failed], TIMEOUT, ReturnWhen::FirstException);
         assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));

@@ -8,10 +8,10 @@ use end_to_end::{
     tally::{Add, TallyArgs, tally_builder},
     workers::{kill_and_wait, live_pids},
 };
-use pool::{BuildError, Executor, JobError, ProcessPool};
+use pool::{Executor, JobError, ProcessPool, error::BuildError};
 
 fn pid(executor: &ProcessPool<Probe>) -> u64 {
-    executor.submit(Probe::Pid).unwrap().result(TIMEOUT).unwrap()
+    executor.submit(Probe::Pid).unwrap().result_timeout(TIMEOUT).unwrap()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn rsz_01_a_pool_shrinks_without_disturbing_jobs_and_grows_without_losing_worker
     executor.resize(1).unwrap();
     assert_eq!((executor.workers(), live_pids(&executor).len()), (1, 3), "running jobs are not affected");
     barrier.release();
-    assert!(jobs.iter().all(|job| job.result(TIMEOUT).is_ok()));
+    assert!(jobs.iter().all(|job| job.result_timeout(TIMEOUT).is_ok()));
     wait_until("only one worker is left", || live_pids(&executor).len() == 1);
     let survivor = pid(&executor);
     assert!(first.contains(&survivor));
@@ -46,12 +46,11 @@ fn rsz_02_a_rapid_series_of_resizes_under_load_never_deadlocks() {
     let _case = Case::begin();
     let executor = processes(2);
     thread::scope(|scope| {
-        let outputs = scope.spawn(|| {
-            executor.map((0..3000).map(Probe::Double)).into_iter().map(Result::unwrap).sum::<u64>()
-        });
+        let outputs =
+            scope.spawn(|| executor.map((0..3000).map(Probe::Double)).map(Result::unwrap).sum::<u64>());
         for size in [4, 1, 3, 2, 5, 1, 2].into_iter().cycle().take(140) {
             executor.resize(size).unwrap();
-            assert!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).is_ok());
+            assert!(executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).is_ok());
         }
         assert_eq!(outputs.join().unwrap(), (0..3000).map(|n| 2 * n).sum::<u64>());
     });
@@ -90,7 +89,7 @@ fn idle_04_idle_workers_exit_and_are_restarted_on_demand() {
         let barrier = Barrier::new();
         let jobs = barrier.hold_many(&executor, 2);
         barrier.release();
-        assert!(jobs.iter().all(|job| job.result(TIMEOUT).is_ok()));
+        assert!(jobs.iter().all(|job| job.result_timeout(TIMEOUT).is_ok()));
         wait_until("the workers have exited", || live_pids(&executor).is_empty());
         assert_eq!(executor.worker_stats().len(), 2 * burst);
     }
@@ -103,21 +102,20 @@ fn idle_05_jobs_submitted_while_workers_exit_are_run() {
     let executor = builder(2).idle_timeout(Duration::from_micros(100)).build().unwrap();
     for n in 0..60 {
         let jobs = [n, n + 1].map(|n| executor.submit(Probe::Double(n)).unwrap());
-        assert_eq!(jobs.map(|job| job.result(TIMEOUT).unwrap()), [2 * n, 2 * n + 2]);
+        assert_eq!(jobs.map(|job| job.result_timeout(TIMEOUT).unwrap()), [2 * n, 2 * n + 2]);
     }
     let last = executor.submit(Probe::Double(9)).unwrap();
     finish(&executor);
-    assert_eq!(last.result(Duration::ZERO).unwrap(), 18, "the last job was lost in the shutdown");
+    assert_eq!(last.result_timeout(Duration::ZERO).unwrap(), 18, "the last job was lost in the shutdown");
 }
 
 #[test]
 fn idle_06_successive_maps_reuse_workers_and_their_state() {
     let _case = Case::begin();
     let executor = tally_builder(TallyArgs::default()).build().unwrap();
-    let total =
-        |numbers: [u64; 3]| executor.map(numbers.map(Add)).into_iter().map(Result::unwrap).last().unwrap();
+    let total = |numbers: [u64; 3]| executor.map(numbers.map(Add)).map(Result::unwrap).last().unwrap();
     assert_eq!((total([1, 2, 3]), total([4, 5, 6])), (6, 21));
-    executor.shutdown(true, false);
+    executor.join();
     assert_eq!(executor.worker_stats().len(), 1);
 }
 
@@ -125,20 +123,20 @@ fn idle_06_successive_maps_reuse_workers_and_their_state() {
 fn nest_01_a_job_may_run_a_nested_pool() {
     let _case = Case::begin();
     let executor = processes(1);
-    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result(TIMEOUT).unwrap(), 6);
-    executor.shutdown(true, false);
+    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result_timeout(TIMEOUT).unwrap(), 6);
+    executor.join();
 }
 
 #[test]
 fn nest_02_nesting_is_limited() {
     let _case = Case::begin();
     let executor = processes(1);
-    let nested = |pools| executor.submit(Probe::Double(3).nested(pools)).unwrap().take(TIMEOUT).unwrap();
-    let deepest = pool::MAX_NESTING - 1;
+    let nested = |pools| executor.submit(Probe::Double(3).nested(pools)).unwrap().join_timeout(TIMEOUT);
+    let deepest = pool::settings::MAX_NESTING - 1;
     assert!(matches!(nested(deepest), Ok(6)));
     let Err(JobError::Failed(too_deep)) = nested(deepest + 1) else { panic!("nested deeper than the limit") };
     assert_eq!(too_deep.message, BuildError::NestedTooDeep.to_string());
-    executor.shutdown(true, false);
+    executor.join();
 }
 
 #[test]
@@ -168,6 +166,6 @@ fn cfg_06b_workers_and_threads_have_names() {
     // The system truncates names to 15 bytes.
     assert!(names.iter().any(|name| name.trim() == "runner-supervis"), "{names:?}");
     barrier.release();
-    held.result(TIMEOUT).unwrap();
+    held.result_timeout(TIMEOUT).unwrap();
     finish(&executor);
 }

@@ -12,7 +12,7 @@ use end_to_end::{
     runner,
     workers::memory,
 };
-use pool::{Executor, JobOptions, ProcessPool};
+use pool::{Executor, ProcessPool, settings::JobOptions};
 
 /// Tolerated growth of memory in bytes: allocators round up and cache.
 const MARGIN: u64 = 1 << 20;
@@ -92,7 +92,7 @@ fn pools_leak_nothing() {
     expect_flat(rounds(200, 1_000), MARGIN, |round| {
         let pool = processes(1 + (round % 2) as usize);
         let jobs: Vec<_> = (0..3).map(|n| pool.submit(Probe::Double(n)).unwrap()).collect();
-        assert!(jobs.iter().all(|job| job.result(end_to_end::probe::TIMEOUT).is_ok()));
+        assert!(jobs.iter().all(|job| job.result_timeout(end_to_end::probe::TIMEOUT).is_ok()));
         if round % 4 < 2 {
             finish(&pool);
         } else {
@@ -120,7 +120,7 @@ fn jobs_with_futures_and_limits_leak_nothing() {
     expect_flat(rounds(30, 900), MARGIN, |_| {
         let jobs = (0..1_000).map(Probe::Double).collect();
         let futures = pool.submit_many(jobs, options).unwrap();
-        assert!(futures.iter().all(|job| job.result(end_to_end::probe::TIMEOUT).is_ok()));
+        assert!(futures.iter().all(|job| job.result_timeout(end_to_end::probe::TIMEOUT).is_ok()));
     });
     finish(&pool);
 }
@@ -133,7 +133,10 @@ fn replaced_workers_leave_only_their_statistics() {
     let pool = builder(1).max_jobs_per_worker(once).build().unwrap();
     let workers = rounds(300, 2_000);
     expect_flat(workers, MARGIN + workers * 1_024, |n| {
-        assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(end_to_end::probe::TIMEOUT).unwrap(), 2 * n);
+        assert_eq!(
+            pool.submit(Probe::Double(n)).unwrap().result_timeout(end_to_end::probe::TIMEOUT).unwrap(),
+            2 * n
+        );
         wait_until("the worker has exited", || resources().children == 0);
     });
     assert_eq!(pool.worker_stats().len() as u64, workers);
@@ -146,7 +149,7 @@ fn crashes_leak_nothing() {
     let pool = builder(1).retries(0).build().unwrap();
     let workers = rounds(150, 1_500);
     expect_flat(workers, MARGIN + workers * 1_024, |_| {
-        assert!(pool.submit(Probe::Exit(1)).unwrap().result(end_to_end::probe::TIMEOUT).is_err());
+        assert!(pool.submit(Probe::Exit(1)).unwrap().result_timeout(end_to_end::probe::TIMEOUT).is_err());
     });
     finish(&pool);
 }

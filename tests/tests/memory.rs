@@ -7,7 +7,11 @@ use end_to_end::{
     probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count},
     runner, shell_jobs,
 };
-use pool::{DeathCause, Executor, JobError, JobOptions, ResultError};
+use pool::{
+    Executor, JobError,
+    error::{DeathCause, OutOfMemory},
+    settings::JobOptions,
+};
 
 const MEMORY_LIMIT: u64 = 256 << 20;
 
@@ -22,12 +26,12 @@ fn job_without_memory_fails_as_memory_and_is_not_retried() {
     let [before, after] = ["before", "after"].map(|name| barrier.file(name));
     let jobs = vec![Probe::Mark(before.clone()), Probe::AllocateForever, Probe::Mark(after.clone())];
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    let Err(ResultError::Failed(JobError::Memory { death, attempts, .. })) = futures[1].result(TIMEOUT)
-    else {
-        panic!("unexpected result: {:?}", futures[1].result(TIMEOUT))
+    let Err(JobError::OutOfMemory(details)) = futures[1].result_timeout(TIMEOUT) else {
+        panic!("unexpected result: {:?}", futures[1].result_timeout(TIMEOUT))
     };
+    let OutOfMemory { death, attempts, .. } = *details;
     assert_eq!((death.cause, attempts), (DeathCause::Signalled(6), 1));
-    assert!(futures[0].result(TIMEOUT).is_ok() && futures[2].result(TIMEOUT).is_ok());
+    assert!(futures[0].result_timeout(TIMEOUT).is_ok() && futures[2].result_timeout(TIMEOUT).is_ok());
     assert_eq!((line_count(&before), line_count(&after)), (1, 1));
     finish(&executor);
 }
@@ -39,12 +43,9 @@ fn job_that_handles_a_failed_allocation_is_not_blamed_later() {
     // The worker dies in the next job for another reason.
     let jobs = vec![Probe::FailAllocation(3), Probe::Exit(4)];
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    let crash = |job: &pool::JobFuture<Probe>| job.result(TIMEOUT);
-    assert!(
-        matches!(crash(&futures[0]), Err(ResultError::Failed(JobError::Memory { .. }))),
-        "the worker exits in the same job"
-    );
-    assert!(matches!(crash(&futures[1]), Err(ResultError::Failed(JobError::Crashed { .. }))));
+    let crash = |job: &pool::JobFuture<Probe>| job.result_timeout(TIMEOUT);
+    assert!(matches!(crash(&futures[0]), Err(JobError::OutOfMemory(_))), "the worker exits in the same job");
+    assert!(matches!(crash(&futures[1]), Err(JobError::Crashed(_))));
     finish(&executor);
 }
 
@@ -52,8 +53,8 @@ fn job_that_handles_a_failed_allocation_is_not_blamed_later() {
 fn without_a_limit_a_crash_is_a_crash() {
     let _case = Case::begin();
     let executor = builder::<Probe>(1).retries(0).build().unwrap();
-    let aborted = executor.submit(Probe::Abort).unwrap().result(TIMEOUT);
-    assert!(matches!(aborted, Err(ResultError::Failed(JobError::Crashed { .. }))));
+    let aborted = executor.submit(Probe::Abort).unwrap().result_timeout(TIMEOUT);
+    assert!(matches!(aborted, Err(JobError::Crashed(_))));
     finish(&executor);
 }
 
@@ -111,8 +112,7 @@ fn limit_below_the_needs_of_a_worker_is_rejected_and_blames_no_job() {
 fn library_reports_the_needs_of_a_worker() {
     let _case = Case::begin();
     let executor = builder::<Probe>(2).max_memory(1 << 20).build().unwrap();
-    let Err(ResultError::Failed(JobError::Abandoned(cause))) =
-        executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT)
+    let Err(JobError::Broken(cause)) = executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT)
     else {
         panic!("the job ran")
     };

@@ -7,7 +7,10 @@ use end_to_end::{
     probe::{Probe, builder, finish},
 };
 use parking_lot::Mutex;
-use pool::{BatchId, Executor, MonotonicInstant, Observer, PoolEvent, ProcessPool, WorkerId};
+use pool::{
+    Executor, ProcessPool,
+    metrics::{BatchId, MonotonicInstant, Observer, PoolEvent, WorkerId},
+};
 
 /// Records all events.
 #[derive(Default)]
@@ -97,9 +100,9 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
 fn recalled_batch_is_reported() {
     let _case = Case::begin();
     let (pool, log) = observed(2);
-    assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
+    assert_eq!(pool.map((0..50_000).map(Probe::Double)).filter_map(Result::ok).count(), 50_000);
     let sleepers = (0..40).map(|_| Probe::Shell("sleep 0.02".to_owned()));
-    assert_eq!(pool.map(sleepers).into_iter().flatten().count(), 40);
+    assert_eq!(pool.map(sleepers).filter_map(Result::ok).count(), 40);
     finish(&pool);
     let events = log.0.lock();
     assert_eq!(outcomes(&events), 50_040);
@@ -112,8 +115,8 @@ fn death_is_reported_with_the_running_job() {
     let (pool, log) = observed(1);
     let jobs =
         vec![Probe::Double(1), Probe::Double(2), Probe::Shell(KILL_WORKER.to_owned()), Probe::Double(4)];
-    let batch = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
-    let good = batch.into_iter().filter(|job| job.result(None).is_ok()).count();
+    let batch = pool.submit_many(jobs, pool::settings::JobOptions::default()).unwrap();
+    let good = batch.into_iter().filter(|job| job.result().is_ok()).count();
     assert_eq!(good, 3);
     finish(&pool);
 
@@ -131,6 +134,6 @@ fn death_is_reported_with_the_running_job() {
     });
     assert_eq!(sent, Some((BatchId(0), vec![0..=3])));
     assert_eq!((running, kept), (Some((BatchId(0), 2)), Some((BatchId(0), 2))));
-    assert!(cause.ends_with("was killed by signal 9"), "{cause}");
+    assert!(cause.ends_with("was killed by signal 9 (SIGKILL)"), "{cause}");
     assert_eq!(outcomes(&events) + 2, 3, "two outcomes were recovered");
 }

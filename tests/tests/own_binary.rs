@@ -22,7 +22,7 @@ fn test_binary_has_workers() {
     enter();
     let executor = pool();
     let jobs: Vec<_> = (0..20).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
-    let results: Vec<u64> = jobs.iter().map(|job| job.result(TIMEOUT).unwrap()).collect();
+    let results: Vec<u64> = jobs.iter().map(|job| job.result_timeout(TIMEOUT).unwrap()).collect();
     assert_eq!(results, (0..20).map(|n| 2 * n).collect::<Vec<_>>());
     finish(&executor);
 }
@@ -31,7 +31,7 @@ fn test_binary_has_workers() {
 fn test_binary_has_workers_for_other_job_types() {
     enter();
     let executor: ProcessPool<Add> = ProcessPool::builder().workers(1).build().unwrap();
-    let total = executor.map([1, 2, 3].map(Add)).into_iter().map(Result::unwrap).last();
+    let total = executor.map([1, 2, 3].map(Add)).map(Result::unwrap).last();
     assert_eq!(total, Some(6));
     finish(&executor);
 }
@@ -40,7 +40,7 @@ fn test_binary_has_workers_for_other_job_types() {
 fn workers_of_a_test_binary_have_workers() {
     enter();
     let executor = pool();
-    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result(TIMEOUT).unwrap(), 6);
+    assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result_timeout(TIMEOUT).unwrap(), 6);
     finish(&executor);
 }
 
@@ -48,7 +48,7 @@ fn workers_of_a_test_binary_have_workers() {
 fn workers_of_a_test_binary_are_replaced() {
     enter();
     let executor = pool();
-    assert!(executor.submit(Probe::Abort).unwrap().take(TIMEOUT).unwrap().is_err());
-    assert_eq!(executor.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
+    assert!(executor.submit(Probe::Abort).unwrap().join_timeout(TIMEOUT).is_err());
+    assert_eq!(executor.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8);
     finish(&executor);
 }

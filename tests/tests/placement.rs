@@ -12,7 +12,7 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
-use pool::{BuildError, Executor, ProcessPool};
+use pool::{Executor, ProcessPool, error::BuildError};
 use sys::placement::cores;
 
 /// Maximum niceness.
@@ -51,7 +51,7 @@ fn occupy(executor: &ProcessPool<Probe>) -> Vec<(usize, u64)> {
     let jobs = barrier.hold_many(executor, executor.workers());
     let workers = places(executor);
     barrier.release();
-    assert!(jobs.iter().all(|job| job.result(TIMEOUT).is_ok()));
+    assert!(jobs.iter().all(|job| job.result_timeout(TIMEOUT).is_ok()));
     assert_eq!(workers.len(), executor.workers());
     workers
 }

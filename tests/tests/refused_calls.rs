@@ -185,6 +185,6 @@ fn panicked_start_is_retried() {
     let plan =
         RoguePlan { once: Some(folder.path().join("once")), ..RoguePlan::new(Misbehavior::OversizedHello) };
     let pool = rogue_builder(1, &plan).build().unwrap();
-    assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
+    assert_eq!(pool.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8);
     finish(&pool);
 }

@@ -16,7 +16,9 @@ use end_to_end::{
     workers::live_pids,
 };
 use pool::{
-    DeathCause, Executor, JobError, JobOptions, OnWorkerDeath, ProcessPool, ResultError, SubmitError,
+    Executor, JobError, ProcessPool,
+    error::{Crashed, DeathCause, SubmitError, TimedOut},
+    settings::{JobOptions, OnWorkerDeath},
 };
 
 /// Maximum time until a rogue is detected on a busy machine.
@@ -32,17 +34,17 @@ fn without_an_answer() -> impl Iterator<Item = Misbehavior> {
 /// Returns the failure of one job and checks that it is reported in bounded time.
 fn failure(pool: &ProcessPool<Probe>, misbehavior: Misbehavior) -> Failure {
     let start = Instant::now();
-    let result = pool.submit(Probe::Double(1)).unwrap().result(TIMEOUT);
+    let result = pool.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT);
     assert!(start.elapsed() < MAX_DELAY, "{misbehavior:?} took {:?}", start.elapsed());
     match result {
-        Err(ResultError::Failed(failure)) => failure,
+        Err(failure) => failure,
         other => panic!("{misbehavior:?} returns {other:?}"),
     }
 }
 
 /// Returns the cause for which a pool broke.
 fn cause(pool: &ProcessPool<Probe>, misbehavior: Misbehavior) -> String {
-    let JobError::Abandoned(cause) = failure(pool, misbehavior) else {
+    let JobError::Broken(cause) = failure(pool, misbehavior) else {
         panic!("{misbehavior:?} did not break the pool")
     };
     assert_eq!(pool.broken(), Some(cause.clone()));
@@ -65,7 +67,7 @@ fn worker_that_cannot_start_breaks_the_pool_with_the_cause() {
     let neighbour = processes(1);
     run_jobs(&neighbour, 10);
     for misbehavior in FAILS_TO_START {
-        for policy in [OnWorkerDeath::Heal, OnWorkerDeath::Break] {
+        for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
             let pool =
                 rogue_builder(1, &RoguePlan::new(misbehavior)).on_worker_death(policy).build().unwrap();
             let cause = cause(&pool, misbehavior);
@@ -127,7 +129,7 @@ fn workers_that_are_never_ready_in_turns_break_the_pool() {
         std::thread::sleep(limit / 3);
     }
     for (job, misbehavior) in jobs {
-        let Err(ResultError::Failed(JobError::Abandoned(cause))) = job.result(MAX_DELAY) else {
+        let Err(JobError::Broken(cause)) = job.result_timeout(MAX_DELAY) else {
             panic!("{misbehavior:?}: not abandoned")
         };
         assert!(cause.contains("the worker was not ready in time"), "{misbehavior:?}: {cause}");
@@ -146,9 +148,10 @@ fn worker_that_misbehaves_in_a_job_fails_only_that_job() {
         let plan = RoguePlan { publishes_job: true, ..RoguePlan::new(misbehavior) };
         let pool = rogue_builder(1, &plan).retries(1).build().unwrap();
         for _ in 0..2 {
-            let JobError::Crashed { death, attempts, .. } = failure(&pool, misbehavior) else {
+            let JobError::Crashed(details) = failure(&pool, misbehavior) else {
                 panic!("{misbehavior:?} is not a crash")
             };
+            let Crashed { death, attempts, .. } = *details;
             assert_eq!(attempts, 2, "{misbehavior:?}");
             let causes = match misbehavior {
                 Misbehavior::Exits | Misbehavior::HalfThenExits => vec![DeathCause::Exited(5)],
@@ -276,12 +279,13 @@ fn unanswered_batch_ends_with_the_time_limit_of_its_job() {
     for misbehavior in [Misbehavior::NeverAnswers, Misbehavior::HalfThenHangs] {
         let plan = RoguePlan { publishes_job: true, good_batches: 1, ..RoguePlan::new(misbehavior) };
         let pool = rogue_builder(1, &plan).time_limit(Duration::from_millis(200)).build().unwrap();
-        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
-        let JobError::TimedOut { attempts, .. } = failure(&pool, misbehavior) else {
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8);
+        let JobError::TimedOut(details) = failure(&pool, misbehavior) else {
             panic!("{misbehavior:?} did not time out")
         };
+        let TimedOut { attempts, .. } = *details;
         assert_eq!(attempts, 1);
-        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8);
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8);
         finish(&pool);
     }
 }
@@ -292,13 +296,13 @@ fn unanswered_batch_can_be_killed_and_stopped() {
     for misbehavior in [Misbehavior::NeverAnswers, Misbehavior::HalfThenHangs] {
         let pool = rogue_builder(1, &RoguePlan::new(misbehavior)).build().unwrap();
         let job = pool.submit(Probe::Double(4)).unwrap();
-        wait_until("the job is running", || job.running());
+        wait_until("the job is running", || job.is_running());
         assert!(job.kill());
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Cancelled)));
         let job = pool.submit(Probe::Double(4)).unwrap();
-        wait_until("the job is running", || job.running());
+        wait_until("the job is running", || job.is_running());
         pool.stop(Duration::from_millis(50));
-        assert!(matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled))));
+        assert!(matches!(job.result_timeout(TIMEOUT), Err(JobError::Cancelled)));
         finish(&pool);
     }
 }

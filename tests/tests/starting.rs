@@ -22,7 +22,7 @@ const WITH_ROLE: &str = "RUNNER_WORKER_ROLE=\"$(tr '\\0' '\\n' < /proc/$PPID/env
 
 fn exit_code(script: &str) -> u64 {
     let executor = processes(1);
-    let code = executor.submit(Probe::Shell(script.to_owned())).unwrap().result(TIMEOUT).unwrap();
+    let code = executor.submit(Probe::Shell(script.to_owned())).unwrap().result_timeout(TIMEOUT).unwrap();
     finish(&executor);
     code
 }
@@ -83,7 +83,7 @@ fn first_result() -> Duration {
     let times = (0..15).map(|n| {
         let start = Instant::now();
         let executor = processes(1);
-        assert_eq!(executor.submit(Probe::Double(n)).unwrap().result(TIMEOUT).unwrap(), 2 * n);
+        assert_eq!(executor.submit(Probe::Double(n)).unwrap().result_timeout(TIMEOUT).unwrap(), 2 * n);
         let taken = start.elapsed();
         finish(&executor);
         taken

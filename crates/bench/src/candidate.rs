@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{BatchSize, CodecKind, Executor, Job, ProcessPool, Serial, ThreadPool, Transport};
+use pool::{
+    Executor, Job, ProcessPool, Serial, ThreadPool,
+    settings::{BatchSize, CodecKind, Transport},
+};
 
 use crate::{
     cost_snapshot::CostSnapshot,
@@ -193,7 +196,7 @@ impl Running {
     ) -> Result<Duration, Error> {
         let mut map = executor.map(work.jobs(count));
         if let Some(buffer) = self.candidate.buffer(work.bytes()) {
-            map = map.buffer(buffer);
+            map = map.buffer(buffer.get());
         }
         let start = Instant::now();
         for output in map {
@@ -213,7 +216,7 @@ impl Running {
         let start = Instant::now();
         for job in work.jobs(count) {
             let future = executor.submit(job).map_err(|error| self.failed(executor, &error))?;
-            check.take(&future.result(None).map_err(|error| self.failed(executor, &error))?);
+            check.take(&future.result().map_err(|error| self.failed(executor, &error))?);
         }
         Ok(start.elapsed())
     }
@@ -234,11 +237,14 @@ impl Running {
 /// Shuts the executor down, so that the next measurement has the machine for itself.
 impl Drop for Running {
     fn drop(&mut self) {
-        match &self.executor {
-            AnyExecutor::Serial(executor) => executor.shutdown(true, true),
-            AnyExecutor::Threads(executor) => executor.shutdown(true, true),
-            AnyExecutor::Processes(executor) => executor.shutdown(true, true),
-        }
+        let executor: &dyn Executor<Load> = match &self.executor {
+            AnyExecutor::Serial(executor) => executor,
+            AnyExecutor::Threads(executor) => executor,
+            AnyExecutor::Processes(executor) => executor,
+        };
+        executor.close();
+        executor.cancel_waiting();
+        executor.join();
     }
 }
 

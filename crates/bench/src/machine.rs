@@ -8,7 +8,7 @@ impl Machine {
     /// Returns this machine's properties and its load average now, as both values of `load`.
     #[must_use]
     pub fn here() -> Machine {
-        Machine { processor: processor(), cores: pool::available_cores(), load: [load(); 2] }
+        Machine { processor: processor(), cores: pool::settings::available_cores(), load: [load(); 2] }
     }
 }
 

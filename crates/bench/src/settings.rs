@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool::available_cores;
+use pool::settings::available_cores;
 
 use crate::{report::Sweep, starts::Starts};
 
@@ -30,7 +30,7 @@ impl Settings {
         let millis = if quick { 60 } else { 200 };
         Settings {
             quick,
-            workers: available_cores().min(pool::MAX_WORKERS),
+            workers: available_cores().min(pool::settings::MAX_WORKERS),
             rounds: 5,
             run_time: Duration::from_millis(millis),
             sweeps: Sweep::ALL.to_vec(),

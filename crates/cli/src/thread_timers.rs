@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pool::ThreadStats;
+use pool::metrics::ThreadStats;
 use sys::stage_timer::TimedThread;
 
 /// Stage timers of the threads of a run, except those of the executor. A thread that is not started has no

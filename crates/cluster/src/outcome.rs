@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{Crash, Death, DeathCause, Job, JobError, Outcome, Panic};
+use pool::{
+    Job, JobError,
+    error::{Crash, Crashed, Death, DeathCause, Lost, OutOfMemory, Panic, TimedOut},
+    future::Outcome,
+};
 use serde::{Deserialize, Serialize};
 use wire::{CodecError, CodecKind};
 
@@ -41,25 +45,30 @@ pub(crate) fn encode<J: Job>(outcome: &Outcome<J>, into: &mut Vec<u8>) -> Result
         Ok(output) => WireOutcome::Done(output),
         Err(JobError::Failed(error)) => WireOutcome::Failed(error),
         Err(JobError::Panicked(panic)) => WireOutcome::Panicked(panic),
-        Err(JobError::Crashed { death, attempts, earlier, program }) => WireOutcome::Crashed {
-            death: (*death).into(),
-            attempts: *attempts,
-            earlier: wire_deaths(earlier),
-            program: program.as_deref().cloned(),
+        Err(JobError::Crashed(crashed)) => WireOutcome::Crashed {
+            death: crashed.death.into(),
+            attempts: crashed.attempts,
+            earlier: wire_deaths(&crashed.earlier),
+            program: crashed.program.as_deref().cloned(),
         },
-        Err(JobError::Memory { death, attempts, earlier }) => {
-            WireOutcome::Memory { death: (*death).into(), attempts: *attempts, earlier: wire_deaths(earlier) }
-        }
-        Err(JobError::TimedOut { limit, attempts, earlier }) => {
-            WireOutcome::TimedOut { limit: *limit, attempts: *attempts, earlier: wire_deaths(earlier) }
-        }
-        Err(JobError::Codec(message)) => WireOutcome::Refused(message.clone()),
+        Err(JobError::OutOfMemory(exhausted)) => WireOutcome::Memory {
+            death: exhausted.death.into(),
+            attempts: exhausted.attempts,
+            earlier: wire_deaths(&exhausted.earlier),
+        },
+        Err(JobError::TimedOut(timed_out)) => WireOutcome::TimedOut {
+            limit: timed_out.limit,
+            attempts: timed_out.attempts,
+            earlier: wire_deaths(&timed_out.earlier),
+        },
+        Err(JobError::Codec(message)) => WireOutcome::Refused(message.to_string()),
         Err(JobError::Unsupported(message)) => WireOutcome::Refused((*message).to_owned()),
-        Err(JobError::Lost { attempts, cause }) => {
-            WireOutcome::Lost { attempts: *attempts, cause: String::from(&**cause) }
+        Err(JobError::Lost(lost)) => {
+            WireOutcome::Lost { attempts: lost.attempts, cause: String::from(&*lost.cause) }
         }
-        Err(JobError::Cancelled) => return Err(NotStorable::Cancelled),
-        Err(JobError::Abandoned(cause)) => return Err(NotStorable::Broken(cause.clone())),
+        Err(JobError::Broken(cause)) => return Err(NotStorable::Broken(cause.clone())),
+        // Cancelled, or an error of waiting for a future.
+        Err(_) => return Err(NotStorable::Cancelled),
     };
     if let Err(error) = CodecKind::Bincode.encode(&outcome, into) {
         // Encoding a string cannot fail.
@@ -78,16 +87,17 @@ pub(crate) fn decode<J: Job>(bytes: &[u8]) -> Result<Outcome<J>, CodecError> {
         WireOutcome::Panicked(panic) => Err(JobError::Panicked(Box::new(panic))),
         WireOutcome::Crashed { death, attempts, earlier, program } => {
             let program = program.map(Arc::new);
-            Err(JobError::Crashed { death: death.into(), attempts, earlier: deaths(&earlier), program })
+            let crashed = Crashed::new(death.into(), attempts);
+            Err(crashed.with_earlier(deaths(&earlier)).with_program(program).into())
         }
         WireOutcome::Memory { death, attempts, earlier } => {
-            Err(JobError::Memory { death: death.into(), attempts, earlier: deaths(&earlier) })
+            Err(OutOfMemory::new(death.into(), attempts).with_earlier(deaths(&earlier)).into())
         }
         WireOutcome::TimedOut { limit, attempts, earlier } => {
-            Err(JobError::TimedOut { limit, attempts, earlier: deaths(&earlier) })
+            Err(TimedOut::new(limit, attempts).with_earlier(deaths(&earlier)).into())
         }
-        WireOutcome::Refused(message) => Err(JobError::Codec(message)),
-        WireOutcome::Lost { attempts, cause } => Err(JobError::Lost { attempts, cause: cause.into() }),
+        WireOutcome::Refused(message) => Err(JobError::Codec(message.into())),
+        WireOutcome::Lost { attempts, cause } => Err(Lost::new(attempts, cause).into()),
     })
 }
 

@@ -8,7 +8,11 @@ use console::{
 };
 use nix::sys::signal::{Signal, raise};
 use parking_lot::Mutex;
-use pool::{BatchSize, BuildError, Executor, MAX_WORKERS, ProcessPool, ThreadPool, available_cores};
+use pool::{
+    Executor, ProcessPool, ThreadPool,
+    error::BuildError,
+    settings::{BatchSize, MAX_WORKERS, available_cores},
+};
 
 use super::block::Block;
 
@@ -81,7 +85,7 @@ impl LazyPool {
     pub(super) fn shutdown(&self) {
         let executor = self.executor.lock().clone();
         if let Some(executor) = executor {
-            executor.shutdown(true, false);
+            executor.join();
         }
     }
 
@@ -127,6 +131,6 @@ fn stop(executor: &SharedExecutor) {
     // The lock is held, so that no thread creates another executor meanwhile.
     if let Some(executor) = &*executor.lock() {
         executor.stop(Duration::ZERO);
-        executor.join_timeout(STOP_TIMEOUT);
+        executor.shutdown_timeout(STOP_TIMEOUT);
     }
 }

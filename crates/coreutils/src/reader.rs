@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pool::{Executor, JobOptions, Serial, Submitter};
+use pool::{Executor, Serial, settings::JobOptions, stream::Submitter};
 use sys::stream::Blocking;
 
 use super::{

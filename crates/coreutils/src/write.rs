@@ -8,7 +8,7 @@ use std::{
 
 use console::{ExitStatus, LineWriter, standard_output};
 use nix::{errno::Errno, sys::signal::Signal};
-use pool::{JobError, ResultError};
+use pool::JobError;
 
 use super::{
     block::Block,
@@ -104,7 +104,7 @@ impl Writer {
         match outcome {
             Ok(output) => self.write_output(&output),
             // Workers can no longer be started.
-            Err(JobError::Abandoned(_)) => {
+            Err(JobError::Broken(_)) => {
                 pool.wait_for_exit_by_signal();
                 self.run_part(block, pool)
             }
@@ -128,11 +128,7 @@ impl Writer {
     /// Runs a part of a block that has failed as a whole, or a block that has not been run.
     fn run_part(&mut self, part: &Block, pool: &LazyPool) -> Flow {
         let outcome = match pool.executor().submit(part.clone()) {
-            Ok(future) => match future.result(None) {
-                Ok(output) => Ok(output),
-                Err(ResultError::Failed(failure)) => Err(failure),
-                Err(_) => Err(JobError::Cancelled),
-            },
+            Ok(future) => future.join(),
             Err(_) => Err(JobError::Cancelled),
         };
         self.handle(part, outcome, pool)

@@ -5,9 +5,12 @@
 
 mod crash;
 mod death;
+mod error;
 mod id;
 mod instant;
 mod outcome;
+mod panic;
+mod remote_error;
 mod stage;
 mod stage_times;
 mod stats;
@@ -15,9 +18,12 @@ mod task;
 
 pub use crash::Crash;
 pub use death::{Death, DeathCause};
+pub use error::{Crashed, JobError, Lost, OutOfMemory, SubmitError, TimedOut};
 pub use id::{BatchId, JobId, JobRange, WorkerId};
 pub use instant::MonotonicInstant;
-pub use outcome::{JobError, Outcome, Panic};
+pub use outcome::Outcome;
+pub use panic::Panic;
+pub use remote_error::{ErrorType, RemoteError};
 pub use stage::Stage;
 pub use stage_times::StageTimes;
 pub use stats::{ParentStats, ProgramStats, ThreadStats, WorkerStats};

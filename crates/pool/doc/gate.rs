@@ -3,7 +3,7 @@
 
 use std::sync::{Condvar, Mutex};
 
-use pool::Job;
+use pool::{Job, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 /// Runs until [`open`] is called, and returns its number.
@@ -21,10 +21,10 @@ static CHANGED: Condvar = Condvar::new();
 impl Job for Gate {
     const NAME: &'static str = "gate";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<u64, String> {
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         STATE.lock().unwrap().arrived = true;
         CHANGED.notify_all();
         drop(CHANGED.wait_while(STATE.lock().unwrap(), |state| !state.open));

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pool::{Job, Resolved, Sink};
+use pool::{Job, error::RemoteError, stream::{Resolved, Sink}};
 use serde::{Deserialize, Serialize};
 
 /// Squares a number; fails if the square needs more than 64 bits.
@@ -12,11 +12,11 @@ pub struct Square(pub u64);
 impl Job for Square {
     const NAME: &'static str = "square";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<u64, String> {
-        self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
+        self.0.checked_mul(self.0).ok_or_else(|| RemoteError::msg(format!("{} squared overflows", self.0)))
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::{error::Error, rc::Rc};
 
-use pool::{Executor, Job, ProcessPool};
+use pool::{Executor, Job, ProcessPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 use smol::LocalExecutor;
 
@@ -22,12 +22,14 @@ enum Digits {
 impl Job for Digits {
     const NAME: &'static str = "digits";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<u64, String> {
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         match self {
-            Digits::Cube(n) => n.checked_pow(3).ok_or_else(|| format!("{n} is too large for its cube")),
+            Digits::Cube(n) => {
+                n.checked_pow(3).ok_or_else(|| RemoteError::msg(format!("{n} is too large for its cube")))
+            }
             Digits::Sum(n) => Ok(n.to_string().bytes().map(|digit| u64::from(digit - b'0')).sum()),
         }
     }
@@ -59,6 +61,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("numbers that equal the digit sum of their cube: {same:?}");
         Ok::<(), Box<dyn Error>>(())
     }))?;
-    pool.shutdown(true, false);
+    pool.join();
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use std::{error::Error, hint, thread, time::Duration};
 
-use pool::{Executor, Job, JobError, ProcessPool};
+use pool::{Executor, Job, JobError, ProcessPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -19,12 +19,14 @@ enum Work {
 impl Job for Work {
     const NAME: &'static str = "work";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<u64, String> {
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         match self {
-            Work::Square(n) => n.checked_mul(n).ok_or_else(|| format!("{n} squared overflows")),
+            Work::Square(n) => {
+                n.checked_mul(n).ok_or_else(|| RemoteError::msg(format!("{n} squared overflows")))
+            }
             Work::Forever => loop {
                 hint::spin_loop();
             },
@@ -38,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = ProcessPool::builder().workers(2).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(run(&pool))?;
-    pool.shutdown(true, false);
+    pool.join();
     Ok(())
 }
 

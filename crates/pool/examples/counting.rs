@@ -10,7 +10,7 @@
 
 use std::{error::Error, hint::black_box};
 
-use pool::{Executor, Job, JobError, JobFuture, ResultError, ThreadPool};
+use pool::{Executor, Job, JobError, JobFuture, ThreadPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -19,10 +19,10 @@ struct Count(u64);
 impl Job for Count {
     const NAME: &'static str = "count";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<u64, String> {
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         let mut count = 0;
         // `black_box` keeps the compiler from replacing the loop by its result.
         (0..self.0).for_each(|_| count = black_box(count) + 1);
@@ -34,9 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Count>();
     let pool = ThreadPool::new(5, ());
     let mut total = 0;
-    for count in pool.map_unordered((0..5).map(|_| Count(100_000))) {
-        let (_index, count) = count.map_err(|(index, reason)| format!("job {index}: {reason}"))?;
-        total += count;
+    for (_index, count) in pool.map_unordered((0..5).map(|_| Count(100_000))) {
+        total += count?;
     }
     println!("total of five counts: {total}");
 
@@ -45,18 +44,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     // `cancel` returns `true` for jobs that had not been started.
     let cancelled_early = jobs[150..].iter().filter(|job| job.cancel()).count();
     // Closes the pool, cancels the jobs that have not been started, and waits for the others.
-    pool.shutdown(true, true);
+    pool.close();
+    pool.cancel_waiting();
+    pool.join();
 
     let (mut counted, mut cancelled) = (0, 0);
     for job in &jobs {
-        match job.result(None) {
+        match job.result() {
             Ok(count) => counted += count,
-            Err(ResultError::Failed(JobError::Cancelled)) => cancelled += 1,
+            Err(JobError::Cancelled) => cancelled += 1,
             Err(other) => return Err(other.into()),
         }
     }
     println!("counted or cancelled: {}", counted / 100_000 + cancelled);
-    let reported_cancelled = jobs[150..].iter().filter(|job| job.cancelled()).count();
+    let reported_cancelled = jobs[150..].iter().filter(|job| job.is_cancelled()).count();
     println!("`cancel` and `cancelled` agree: {}", cancelled_early == reported_cancelled);
     println!("at most the configured number of workers: {}", pool.worker_stats().len() <= pool.workers());
     if let Err(refused) = pool.submit(Count(1)) {

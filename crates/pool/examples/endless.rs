@@ -6,9 +6,9 @@
 //!
 //! `cargo run --release -p runner-pool --example endless`
 
-use std::{cell::Cell, error::Error, num::NonZeroUsize};
+use std::{cell::Cell, error::Error};
 
-use pool::{Executor, Job, ProcessPool};
+use pool::{Executor, Job, ProcessPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -17,14 +17,14 @@ struct Steps(u64);
 impl Job for Steps {
     const NAME: &'static str = "steps";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<u64, String> {
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         let (mut n, mut steps) = (self.0, 0);
         while n > 1 {
             let next = if n % 2 == 0 { Some(n / 2) } else { n.checked_mul(3).map(|n| n + 1) };
-            n = next.ok_or_else(|| format!("the sequence from {} overflows", self.0))?;
+            n = next.ok_or_else(|| RemoteError::msg(format!("the sequence from {} overflows", self.0)))?;
             steps += 1;
         }
         Ok(steps)
@@ -37,8 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let read = Cell::new(0);
     let numbers = (1u64..).inspect(|_| read.set(read.get() + 1));
 
-    let buffer = NonZeroUsize::new(16).ok_or("the buffer must not be empty")?;
-    let outputs = pool.map(numbers.map(Steps)).buffer(buffer);
+    let outputs = pool.map(numbers.map(Steps)).buffer(16);
     println!("read before the map is started: {}", read.get());
 
     let mut taken = 0;
@@ -52,6 +51,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("read ahead of the outputs taken: {}", read.get() - taken);
-    pool.shutdown(true, false);
+    pool.join();
     Ok(())
 }

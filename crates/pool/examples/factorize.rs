@@ -7,7 +7,7 @@
 
 use std::{error::Error, time::Instant};
 
-use pool::{Executor, Job, ProcessPool, Serial, ThreadPool, available_cores};
+use pool::{Executor, Job, ProcessPool, Serial, ThreadPool, error::RemoteError, settings::available_cores};
 use serde::{Deserialize, Serialize};
 
 const NUMBERS: [u64; 4] = [2_139_079, 1_214_759, 1_516_637, 1_852_285];
@@ -18,12 +18,12 @@ struct Factorize(u64);
 impl Job for Factorize {
     const NAME: &'static str = "factorize";
     type Output = Vec<u64>;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<Vec<u64>, String> {
+    fn run(self, _: &mut ()) -> Result<Vec<u64>, RemoteError> {
         if self.0 == 0 {
-            return Err("every number divides 0".to_owned());
+            return Err(RemoteError::msg("every number divides 0"));
         }
         Ok((1..=self.0).filter(|divisor| self.0.is_multiple_of(*divisor)).collect())
     }
@@ -32,9 +32,9 @@ impl Job for Factorize {
 fn time(executor: &impl Executor<Factorize>) -> Result<Vec<Vec<u64>>, Box<dyn Error>> {
     let start = Instant::now();
     // The outputs are in the order of the numbers, regardless of the order of completion.
-    let divisors = executor.map(NUMBERS.map(Factorize)).into_iter().collect::<Result<_, _>>()?;
+    let divisors = executor.map(NUMBERS.map(Factorize)).collect::<Result<_, _>>()?;
     println!("  took {:.3} s", start.elapsed().as_secs_f64());
-    executor.shutdown(true, false);
+    executor.join();
     Ok(divisors)
 }
 

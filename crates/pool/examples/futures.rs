@@ -1,5 +1,5 @@
 //! Uses the methods of job futures: `submit`, `running`, `done`, `cancel`, `kill`, `result` with a timeout
-//! and `add_done_callback`, and a `map` with a deadline.
+//! and `on_done`, and a `map` with a deadline.
 //!
 //! The output does not depend on the speed of the machine: the job that must still be running would take an
 //! hour.
@@ -8,7 +8,7 @@
 
 use std::{error::Error, sync::mpsc, thread, time::Duration};
 
-use pool::{Executor, Job, ProcessPool};
+use pool::{Executor, Job, ProcessPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 /// Sleeps for a given time, as a stand-in for waiting for a disk or a network.
@@ -18,10 +18,10 @@ struct Wait(Duration);
 impl Job for Wait {
     const NAME: &'static str = "wait";
     type Output = Duration;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<Duration, String> {
+    fn run(self, _: &mut ()) -> Result<Duration, RemoteError> {
         thread::sleep(self.0);
         Ok(self.0)
     }
@@ -35,23 +35,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = ProcessPool::builder().workers(1).build()?;
 
     let short = pool.submit(Wait(MILLISECOND))?;
-    println!("short: {:?}, done: {}", short.result(None)?, short.done());
+    println!("short: {:?}, done: {}", short.result()?, short.is_done());
 
     let long = pool.submit(Wait(HOUR))?;
     let next = pool.submit(Wait(MILLISECOND))?;
     // The job starts as soon as the worker process has started.
-    while !long.running() {
+    while !long.is_running() {
         thread::yield_now();
     }
-    println!("long: running {}, done {}; next: running {}", long.running(), long.done(), next.running());
+    println!(
+        "long: running {}, done {}; next: running {}",
+        long.is_running(),
+        long.is_done(),
+        next.is_running()
+    );
     // A timeout ends the waiting, not the job.
-    if let Err(reason) = long.result(Duration::from_millis(20)) {
+    if let Err(reason) = long.result_timeout(Duration::from_millis(20)) {
         println!("long: {reason}");
     }
 
     let (sender, receiver) = mpsc::channel();
-    next.add_done_callback(move |job| {
-        let _ = sender.send(job.cancelled());
+    next.on_done(move |job| {
+        let _ = sender.send(job.is_cancelled());
     });
     println!("cancelled: next {}, long {}", next.cancel(), long.cancel());
     println!("callback: cancelled {}", receiver.recv()?);

@@ -8,7 +8,7 @@
 
 use std::{error::Error, time::Instant};
 
-use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
+use pool::{Executor, Job, ProcessPool, Serial, ThreadPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 const PAIRS: [(u64, u64); 4] =
@@ -20,27 +20,27 @@ struct Gcd(u64, u64);
 impl Job for Gcd {
     const NAME: &'static str = "gcd";
     type Output = u64;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
     /// Slow on purpose: the job is a load for comparing executors.
-    fn run(self, _: &mut ()) -> Result<u64, String> {
+    fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         let Gcd(a, b) = self;
         let mut candidates = (1..=a.min(b)).rev();
         candidates
             .find(|divisor| a.is_multiple_of(*divisor) && b.is_multiple_of(*divisor))
-            .ok_or_else(|| format!("{a} and {b} have no positive common divisor to try"))
+            .ok_or_else(|| RemoteError::msg(format!("{a} and {b} have no positive common divisor to try")))
     }
 }
 
 fn time(name: &str, executor: &impl Executor<Gcd>) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let jobs = PAIRS.map(|(a, b)| Gcd(a, b));
-    let divisors: Vec<u64> = executor.map(jobs).into_iter().collect::<Result<_, _>>()?;
+    let divisors: Vec<u64> = executor.map(jobs).collect::<Result<_, _>>()?;
     let elapsed = start.elapsed();
     println!("{name}: {divisors:?}");
     println!("  took {:.3} s", elapsed.as_secs_f64());
-    executor.shutdown(true, false);
+    executor.join();
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, JobError, JobOptions, ProcessPool, ResultError, ThreadPool};
+use pool::{Executor, Job, JobError, ProcessPool, ThreadPool, error::RemoteError, settings::JobOptions};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -20,10 +20,10 @@ struct Sleep(Duration);
 impl Job for Sleep {
     const NAME: &'static str = "sleep";
     type Output = Duration;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<Duration, String> {
+    fn run(self, _: &mut ()) -> Result<Duration, RemoteError> {
         thread::sleep(self.0);
         Ok(self.0)
     }
@@ -38,22 +38,22 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let start = Instant::now();
     let job = pool.submit_with(Sleep(long), limited)?;
-    match job.result(None) {
-        Err(ResultError::Failed(JobError::TimedOut { limit, attempts, .. })) => {
-            println!("ran longer than {limit:?}, in attempt {attempts}");
+    match job.result() {
+        Err(JobError::TimedOut(timeout)) => {
+            println!("ran longer than {:?}, in attempt {}", timeout.limit, timeout.attempts);
         }
         other => println!("unexpected: {other:?}"),
     }
     println!("ended before 10 s: {}", start.elapsed() < long);
 
     let short = Duration::from_millis(1);
-    println!("next job: {:?}", pool.submit(Sleep(short))?.result(None)?);
+    println!("next job: {:?}", pool.submit(Sleep(short))?.result()?);
     for worker in pool.worker_stats() {
         println!("{}: {} jobs", worker.worker, worker.jobs);
     }
-    pool.shutdown(true, false);
+    pool.join();
 
-    if let Err(reason) = ThreadPool::new(1, ()).submit_with(Sleep(short), limited)?.result(None) {
+    if let Err(reason) = ThreadPool::new(1, ()).submit_with(Sleep(short), limited)?.result() {
         println!("on a thread: {reason}");
     }
     Ok(())

@@ -7,7 +7,7 @@
 
 use std::{error::Error, process};
 
-use pool::{DeathCause, Executor, Job, JobError, ProcessPool, ResultError};
+use pool::{Executor, Job, JobError, ProcessPool};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -18,9 +18,11 @@ enum Task {
 }
 
 /// Returned from the worker unchanged, so that the caller can match on it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 enum TaskError {
+    #[error("{dividend} cannot be divided by zero")]
     ByZero { dividend: i64 },
+    #[error("the quotient is too large")]
     Overflow,
 }
 
@@ -52,28 +54,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         Task::Divide(i64::MIN, -1),
         Task::Divide(9, 3),
     ];
-    for (index, output) in pool.map(jobs).into_iter().enumerate() {
+    for (index, output) in pool.map(jobs).enumerate() {
         match output {
             Ok(quotient) => println!("{index}: {quotient}"),
-            Err(ResultError::Failed(failure)) => println!("{index}: {}", explain(&failure)),
-            Err(other) => return Err(format!("no outcome: {other}").into()),
+            Err(failure) => println!("{index}: {}", explain(&failure)),
         }
     }
-    pool.shutdown(true, false);
+    pool.join();
     Ok(())
 }
 
 fn explain(failure: &JobError<TaskError>) -> String {
     match failure {
         JobError::Failed(TaskError::ByZero { dividend }) => format!("{dividend} cannot be divided by zero"),
-        JobError::Failed(TaskError::Overflow) => "the quotient is too large".to_owned(),
         JobError::Panicked(panic) => format!("panicked with \"{}\"", panic.message),
-        JobError::Crashed { death, attempts, .. } => match death.cause {
-            DeathCause::Signalled(signal) => {
-                format!("its worker was killed by signal {signal}, {attempts} times")
-            }
-            DeathCause::Exited(code) => format!("its worker exited with {code}, {attempts} times"),
-        },
+        JobError::Crashed(crash) => {
+            let signal = crash.death.signal_name().unwrap_or("no signal");
+            format!("its worker was killed by {signal}, {} times", crash.attempts)
+        }
         other => other.to_string(),
     }
 }

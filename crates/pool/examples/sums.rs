@@ -8,7 +8,11 @@
 
 use std::{error::Error, hint::black_box, time::Duration};
 
-use pool::{Executor, Job, JobFuture, ProcessPool, ReturnWhen, SubmitError, as_completed, wait};
+use pool::{
+    Executor, Job, JobFuture, ProcessPool,
+    error::{RemoteError, SubmitError},
+    future::{ReturnWhen, as_completed, wait},
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -17,14 +21,15 @@ struct Sum(u64);
 impl Job for Sum {
     const NAME: &'static str = "sum";
     type Output = (u64, u64);
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
     /// Returns n, too, because outputs in order of completion cannot be identified by their position.
-    fn run(self, _: &mut ()) -> Result<(u64, u64), String> {
+    fn run(self, _: &mut ()) -> Result<(u64, u64), RemoteError> {
         // `black_box` keeps the compiler from replacing the loop by the closed formula.
         let sum = (1..=self.0).try_fold(0u64, |sum, n| black_box(sum).checked_add(n));
-        sum.map(|sum| (self.0, sum)).ok_or_else(|| format!("the sum of 1..={} overflows", self.0))
+        sum.map(|sum| (self.0, sum))
+            .ok_or_else(|| RemoteError::msg(format!("the sum of 1..={} overflows", self.0)))
     }
 }
 
@@ -39,15 +44,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let waited = wait(submit_all(&pool)?, None, ReturnWhen::AllCompleted);
     println!("wait: {} done, {} not done", waited.done.len(), waited.not_done.len());
     for job in waited.done {
-        let (n, sum) = job.result(None)?;
+        let (n, sum) = job.result()?;
         println!("wait: 1..={n} gives {sum}");
     }
 
     for completed in as_completed(submit_all(&pool)?, Duration::from_secs(7)) {
         // If the timeout expires, the last item is an `Err` with the number of jobs without an outcome.
-        let (n, sum) = completed?.result(None)?;
+        let (n, sum) = completed?.result()?;
         println!("as_completed: 1..={n} gives {sum}");
     }
-    pool.shutdown(true, false);
+    pool.join();
     Ok(())
 }

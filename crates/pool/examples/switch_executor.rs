@@ -7,7 +7,7 @@
 
 use std::{env, error::Error, process};
 
-use pool::{Executor, Job, ProcessPool, Serial, ThreadPool};
+use pool::{Executor, Job, ProcessPool, Serial, ThreadPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 /// Counts the primes below a number.
@@ -23,10 +23,10 @@ struct PrimeCount {
 impl Job for Primes {
     const NAME: &'static str = "primes";
     type Output = PrimeCount;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<PrimeCount, String> {
+    fn run(self, _: &mut ()) -> Result<PrimeCount, RemoteError> {
         let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
         Ok(PrimeCount { primes: (2..self.0).filter(is_prime).count(), process: process::id() })
     }
@@ -56,11 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut in_workers = 0;
     for (limit, job) in limits.iter().zip(jobs) {
         // `take` moves the outcome out, so its type need not be `Clone`.
-        let counted = job.take(None)??;
+        let counted = job.join()?;
         println!("{} primes below {limit}", counted.primes);
         in_workers += usize::from(counted.process != process::id());
     }
     println!("{in_workers} of {} jobs ran in another process", limits.len());
-    executor.shutdown(true, false);
+    executor.join();
     Ok(())
 }

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, error::Error, process};
 
-use pool::{Context, Executor, Job, ProcessPool};
+use pool::{Executor, Job, ProcessPool, error::RemoteError, worker::Context};
 use serde::{Deserialize, Serialize};
 
 /// Arguments from which every worker creates its session.
@@ -51,10 +51,10 @@ struct Page {
 impl Job for Fetch {
     const NAME: &'static str = "fetch";
     type Output = Page;
-    type Error = String;
+    type Error = RemoteError;
     type Context = Session;
 
-    fn run(self, session: &mut Session) -> Result<Page, String> {
+    fn run(self, session: &mut Session) -> Result<Page, RemoteError> {
         session.fetched += 1;
         let address = format!("{}/{}", session.base, self.0);
         Ok(Page { address, session: process::id(), nth: session.fetched })
@@ -75,12 +75,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{} pages over all sessions", last_of_session.values().sum::<u32>());
     println!("at most one session per worker: {}", last_of_session.len() <= pool.workers());
-    pool.shutdown(true, false);
+    pool.join();
 
     // A context that cannot be created would fail in the next worker, too, so the pool reports the cause and
     // is broken.
     let broken = ProcessPool::builder_with(Site { base: "nowhere".to_owned() }).workers(1).build()?;
-    if let Err(reason) = broken.submit(Fetch(0))?.take(None)? {
+    if let Err(reason) = broken.submit(Fetch(0))?.join() {
         println!("{reason}");
     }
     Ok(())

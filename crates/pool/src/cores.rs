@@ -8,7 +8,7 @@ use sys::cgroup::Groups;
 /// quotas of the process's control group and its ancestors as of the first call.
 ///
 /// ```
-/// let cores = pool::available_cores();
+/// let cores = pool::settings::available_cores();
 /// assert!(cores >= 1);
 /// ```
 #[must_use]

@@ -7,6 +7,8 @@ use job::{Job, ParentStats, WorkerStats};
 use crate::{
     JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     map::{Map, MapUnordered},
+    sealed::Sealed,
+    shutdown::Shutdown,
 };
 
 /// Runs jobs: implemented by [`ProcessPool`](crate::ProcessPool), [`ThreadPool`](crate::ThreadPool) and
@@ -20,26 +22,26 @@ use crate::{
 /// use pool::{Executor, Serial, ThreadPool};
 ///
 /// fn sum_of_squares(executor: &impl Executor<Square>) -> u64 {
-///     executor.map((1..=3).map(Square)).into_iter().flatten().sum()
+///     executor.map((1..=3).map(Square)).filter_map(Result::ok).sum()
 /// }
 /// assert_eq!(sum_of_squares(&Serial::new(())), 14);
 /// assert_eq!(sum_of_squares(&ThreadPool::new(2, ())), 14);
 /// ```
-pub trait Executor<J: Job>: Send + Sync {
+pub trait Executor<J: Job>: Sealed + Send + Sync {
     /// Returns a handle for pushing jobs whose outcomes go to `sink`. An executor can have several submitters
     /// at a time. Jobs that are pushed after the executor was closed or dropped are cancelled.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
     /// use std::sync::Arc;
-    /// use pool::{Executor, JobOptions, ThreadPool};
+    /// use pool::{Executor, ThreadPool, settings::JobOptions};
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let sink = Arc::new(Collected::default()); // keeps each tag and output
     /// let mut submitter = threads.submitter(sink.clone());
     /// (1..=3).for_each(|n| submitter.push(n, Square(n), JobOptions::default()));
     /// drop(submitter);
-    /// threads.shutdown(true, false);
+    /// threads.join();
     /// let mut squares = sink.0.lock().unwrap();
     /// squares.sort();
     /// assert_eq!(*squares, [(1, Some(1)), (2, Some(4)), (3, Some(9))]);
@@ -53,13 +55,13 @@ pub trait Executor<J: Job>: Send + Sync {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::time::Duration;
-    /// use pool::{Executor, JobError, JobOptions, ResultError, ThreadPool};
+    /// use pool::{Executor, JobError, ThreadPool, settings::JobOptions};
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let limited = JobOptions { time_limit: Some(Duration::from_secs(1)) };
     /// let job = threads.submit_with(Square(3), limited)?;
     /// // Only worker processes can be killed when the time limit expires, so the job fails on a thread.
-    /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Unsupported(_)))));
+    /// assert!(matches!(job.result(), Err(JobError::Unsupported(_))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -76,7 +78,7 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let (three, four) = (threads.submit(Square(3))?, threads.submit(Square(4))?);
-    /// assert_eq!(three.result(None)? + four.result(None)?, 25);
+    /// assert_eq!(three.result()? + four.result()?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -97,11 +99,11 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, JobOptions, ThreadPool};
+    /// use pool::{Executor, ThreadPool, settings::JobOptions};
     ///
     /// let threads = ThreadPool::new(2, ());
     /// let futures = threads.submit_many(vec![Square(2), Square(3)], JobOptions::default())?;
-    /// assert_eq!((futures[0].result(None)?, futures[1].result(None)?), (4, 9));
+    /// assert_eq!((futures[0].result()?, futures[1].result()?), (4, 9));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, SubmitError> {
@@ -115,7 +117,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// use pool::{Executor, ThreadPool};
     ///
     /// let threads = ThreadPool::new(2, ());
-    /// let squares: Result<Vec<u64>, _> = threads.map([3, 1, 2].map(Square)).into_iter().collect();
+    /// let squares: Result<Vec<u64>, _> = threads.map([3, 1, 2].map(Square)).collect();
     /// assert_eq!(squares?, [9, 1, 4]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -134,16 +136,17 @@ pub trait Executor<J: Job>: Send + Sync {
     /// use pool::{Executor, ThreadPool};
     ///
     /// let threads = ThreadPool::new(2, ());
-    /// let mut squares: Vec<(usize, u64)> =
-    ///     threads.map_unordered([3, 1, 2].map(Square)).into_iter().flatten().collect();
-    /// squares.sort();
-    /// assert_eq!(squares, [(0, 9), (1, 1), (2, 4)]);
+    /// let mut squares = [0; 3];
+    /// for (index, square) in threads.map_unordered([3, 1, 2].map(Square)) {
+    ///     squares[index] = square.unwrap();
+    /// }
+    /// assert_eq!(squares, [9, 1, 4]);
     /// ```
     fn map_unordered<I: IntoIterator<Item = J>>(&self, jobs: I) -> MapUnordered<'_, J, Self, I::IntoIter>
     where
         Self: Sized,
     {
-        MapUnordered::new(self.map(jobs))
+        Map::new(self, Self::submitter, jobs.into_iter())
     }
 
     /// Maximum number of jobs that run at the same time.
@@ -168,55 +171,92 @@ pub trait Executor<J: Job>: Send + Sync {
     /// arrival(); // waits until it runs
     /// let second = one_thread.submit(Gate(2))?;
     /// one_thread.cancel_waiting();
-    /// assert!(second.cancelled() && !first.done());
+    /// assert!(second.is_cancelled() && !first.is_done());
     /// open();
-    /// assert_eq!(first.result(None)?, 1);
+    /// assert_eq!(first.result()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn cancel_waiting(&self);
 
-    /// Closes the executor. With `cancel`, jobs that have not been started are cancelled. With `wait`, blocks
-    /// until all other jobs have ended and all workers have exited.
+    /// Closes the executor and waits until all jobs are resolved and all workers have exited. Returns
+    /// immediately when called from one of the executor's own threads, for example by a callback.
+    ///
+    /// Dropping an executor closes it as well, but does not wait: its jobs continue in the background, and
+    /// those that have not ended when `main` returns are lost.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, SubmitError, ThreadPool};
+    /// use pool::{Executor, ThreadPool, error::SubmitError};
     ///
     /// let threads = ThreadPool::new(2, ());
-    /// let job = threads.submit(Square(5))?;
-    /// threads.shutdown(true, false);
-    /// assert!(job.done());
+    /// let jobs: Vec<_> = (1..=100).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
+    /// threads.join();
+    /// assert!(jobs.iter().all(|job| job.is_done()));
     /// assert_eq!(threads.submit(Square(6)).err(), Some(SubmitError::Closed));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn shutdown(&self, wait: bool, cancel: bool) {
-        self.close();
-        if cancel {
-            self.cancel_waiting();
-        }
-        if wait {
-            self.join();
-        }
+    fn join(&self) {
+        self.shutdown_timeout(Duration::MAX);
     }
 
-    /// Like [`shutdown`](Executor::shutdown) with `wait`, but blocks for at most `time`. Returns whether all
-    /// jobs have ended and all workers have exited; if not, the shutdown continues in the background, and
-    /// this method may be called again.
+    /// Like [`join`](Executor::join), but waits for at most `time`. Returns whether all jobs are resolved and
+    /// all workers have exited; if not, the jobs continue in the background, and this method may be called
+    /// again.
     ///
     /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
     /// use std::time::Duration;
     /// use pool::{Executor, ThreadPool};
     ///
     /// let threads = ThreadPool::new(2, ());
-    /// let job = threads.submit(Square(5))?;
-    /// assert!(threads.shutdown_timeout(Duration::from_secs(60), false), "two threads exit within a minute");
-    /// assert_eq!(job.result(None)?, 25);
+    /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
+    /// assert!(!threads.shutdown_timeout(Duration::from_millis(1)));
+    /// open();
+    /// assert!(threads.shutdown_timeout(Duration::from_secs(60)), "two threads exit within a minute");
+    /// assert_eq!(job.result()?, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn shutdown_timeout(&self, time: Duration, cancel: bool) -> bool {
-        self.shutdown(false, cancel);
-        self.join_timeout(time)
+    fn shutdown_timeout(&self, time: Duration) -> bool;
+
+    /// Closes the executor at once, and returns a future that waits like [`join`](Executor::join).
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(2, ());
+    /// let job = threads.submit(Square(5))?;
+    /// smol::block_on(threads.shutdown());
+    /// assert!(job.is_done());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn shutdown(&self) -> Shutdown<'_>
+    where
+        Self: Sized,
+    {
+        self.close();
+        Shutdown::new(self)
+    }
+
+    /// Closes the executor, cancels the jobs that have not been started, and kills those that are running, if
+    /// the executor can. Returns immediately; [`join`](Executor::join) waits for the end.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let one_thread = ThreadPool::new(1, ());
+    /// let first = one_thread.submit(Gate(1))?; // runs until the gate is opened
+    /// arrival(); // waits until it runs
+    /// let second = one_thread.submit(Gate(2))?;
+    /// one_thread.shutdown_now();
+    /// assert!(second.is_cancelled());
+    /// open(); // a worker process would be killed; a thread has to finish its job
+    /// assert_eq!(first.result()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn shutdown_now(&self) {
+        self.stop(Duration::ZERO);
     }
 
     /// Calls `body` with the executor and shuts it down afterwards, even if `body` panics. When this returns,
@@ -227,7 +267,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// use pool::{Executor, ThreadPool};
     ///
     /// let job = ThreadPool::new(2, ()).scope(|threads| threads.submit(Square(5)))?;
-    /// assert!(job.done(), "the scope waited for the job");
+    /// assert!(job.is_done(), "the scope waited for the job");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn scope<R>(self, body: impl FnOnce(&Self) -> R) -> R
@@ -237,7 +277,7 @@ pub trait Executor<J: Job>: Send + Sync {
         struct ShutdownGuard<'e, J: Job>(&'e dyn Executor<J>);
         impl<J: Job> Drop for ShutdownGuard<'_, J> {
             fn drop(&mut self) {
-                self.0.shutdown(true, false);
+                self.0.join();
             }
         }
         let guard = ShutdownGuard(&self);
@@ -257,30 +297,13 @@ pub trait Executor<J: Job>: Send + Sync {
     /// let job = threads.submit(Square(5))?;
     /// threads.close();
     /// assert!(threads.submit(Square(6)).is_err());
-    /// assert_eq!(job.result(None)?, 25);
+    /// assert_eq!(job.result()?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn close(&self);
 
-    /// Closes the executor and cancels the jobs that have not been started. Running jobs may continue for
-    /// `grace`; if the executor can kill jobs, those that are still running after that are cancelled, too.
-    /// Returns immediately. May be called again with a shorter grace period.
-    ///
-    /// ```
-    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
-    /// use std::time::Duration;
-    /// use pool::{Executor, ThreadPool};
-    ///
-    /// let one_thread = ThreadPool::new(1, ());
-    /// let first = one_thread.submit(Gate(1))?; // runs until the gate is opened
-    /// arrival(); // waits until it runs
-    /// let second = one_thread.submit(Gate(2))?;
-    /// one_thread.stop(Duration::ZERO);
-    /// assert!(second.cancelled());
-    /// open(); // a worker process would be killed; a thread has to finish its job
-    /// assert_eq!(first.result(None)?, 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Like [`shutdown_now`](Executor::shutdown_now), but running jobs may continue for `grace` before they
+    /// are killed. May be called again with a shorter grace period.
     fn stop(&self, grace: Duration);
 
     /// Suspends running jobs until [`resume`](Executor::resume); time limits are suspended, too. For a
@@ -290,42 +313,6 @@ pub trait Executor<J: Job>: Send + Sync {
 
     /// Resumes jobs that were suspended by [`pause`](Executor::pause).
     fn resume(&self) {}
-
-    /// Waits until all jobs are resolved and all workers have exited. Blocks until the executor is
-    /// [closed](Executor::close) or [stopped](Executor::stop), if it has not been. Returns immediately when
-    /// called from one of the executor's own threads, for example by a callback.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ThreadPool};
-    ///
-    /// let threads = ThreadPool::new(2, ());
-    /// let jobs: Vec<_> = (1..=100).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
-    /// threads.close();
-    /// threads.join();
-    /// assert!(jobs.iter().all(|job| job.done()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn join(&self) {
-        self.join_timeout(Duration::MAX);
-    }
-
-    /// Like [`join`](Executor::join), but waits for at most `time`. Returns whether all jobs are resolved and
-    /// all workers have exited.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use std::time::Duration;
-    /// use pool::{Executor, ThreadPool};
-    ///
-    /// let threads = ThreadPool::new(1, ());
-    /// threads.submit(Square(5))?;
-    /// assert!(!threads.join_timeout(Duration::from_millis(1)), "the pool is still open");
-    /// threads.close();
-    /// assert!(threads.join_timeout(Duration::from_secs(60)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn join_timeout(&self, time: Duration) -> bool;
 
     /// Returns the reports of the workers that have exited since the last call, in the order in which they
     /// exited. After a [`join`](Executor::join) all workers have exited.
@@ -337,7 +324,7 @@ pub trait Executor<J: Job>: Send + Sync {
     /// let threads = ThreadPool::new(1, ());
     /// threads.submit(Square(5))?;
     /// assert!(threads.reports().is_empty());
-    /// threads.shutdown(true, false);
+    /// threads.join();
     /// assert_eq!(threads.reports().len(), 1, "one thread has exited");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -350,25 +337,26 @@ pub trait Executor<J: Job>: Send + Sync {
     /// use pool::{Executor, ThreadPool};
     ///
     /// let threads = ThreadPool::new(2, ());
-    /// let squares: u64 = threads.map((1..=100).map(Square)).into_iter().flatten().sum();
-    /// threads.shutdown(true, false); // before that, the last jobs may not have been counted yet
+    /// let squares: u64 = threads.map((1..=100).map(Square)).filter_map(Result::ok).sum();
+    /// threads.join(); // before that, the last jobs may not have been counted yet
     /// assert_eq!(squares, 338_350);
     /// assert_eq!(threads.worker_stats().iter().map(|worker| worker.jobs).sum::<u64>(), 100);
     /// ```
     fn worker_stats(&self) -> Vec<WorkerStats>;
 
-    /// Returns how much time the executor's threads in this process spent in each [`Stage`](crate::Stage).
-    /// Empty for executors that do not measure it, which are all but [`ProcessPool`](crate::ProcessPool).
+    /// Returns how much time the executor's threads in this process spent in each
+    /// [`Stage`](crate::metrics::Stage). Empty for executors that do not measure it, which are all but
+    /// [`ProcessPool`](crate::ProcessPool).
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ProcessPool, Stage};
+    /// use pool::{Executor, ProcessPool, metrics::Stage};
     ///
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
     ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
-    ///     pool.submit(Square(7))?.result(None)?;
-    ///     pool.shutdown(true, false);
+    ///     pool.submit(Square(7))?.result()?;
+    ///     pool.join();
     ///     for thread in pool.parent_stats().threads {
     ///         let waited = thread.stage_times[Stage::Wait];
     ///         println!("{} waited {waited:?} of {:?}", thread.name, thread.lifetime);
@@ -384,13 +372,13 @@ pub trait Executor<J: Job>: Send + Sync {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, JobError, ResultError, ProcessPool};
+    /// use pool::{Executor, JobError, ProcessPool};
     ///
     /// let pool = ProcessPool::<Square>::builder().worker_program("/bin/false").build()?;
     /// assert!(pool.broken().is_none());
     /// let job = pool.submit(Square(3))?;
     /// // The program is not a worker; after five failed starts the pool gives up.
-    /// assert!(matches!(job.result(None), Err(ResultError::Failed(JobError::Abandoned(_)))));
+    /// assert!(matches!(job.result(), Err(JobError::Broken(_))));
     /// assert!(pool.broken().is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

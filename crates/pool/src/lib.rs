@@ -16,7 +16,7 @@
 //! process it never returns.
 //!
 //! ```standalone_crate
-//! use pool::{Executor, Job, ProcessPool};
+//! use pool::{Executor, Job, ProcessPool, error::RemoteError};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
@@ -25,23 +25,27 @@
 //! impl Job for Square {
 //!     const NAME: &'static str = "square";
 //!     type Output = u64;
-//!     type Error = String;
+//!     type Error = RemoteError;
 //!     type Context = ();
 //!
-//!     fn run(self, _: &mut ()) -> Result<u64, String> {
-//!         self.0.checked_mul(self.0).ok_or_else(|| format!("{} squared overflows", self.0))
+//!     fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
+//!         self.0.checked_mul(self.0).ok_or_else(|| RemoteError::msg("the square overflows"))
 //!     }
 //! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     pool::enter_if_worker::<Square>();
 //!     let pool = ProcessPool::<Square>::builder().workers(4).build()?;
-//!     let squares: Result<Vec<u64>, _> = pool.map((0..1000).map(Square)).into_iter().collect();
+//!     let squares: Result<Vec<u64>, _> = pool.map((0..1000).map(Square)).collect();
 //!     assert_eq!(squares?[..4], [0, 1, 4, 9]);
-//!     pool.shutdown(true, false);
+//!     pool.join();
 //!     Ok(())
 //! }
 //! ```
+//!
+//! Dropping an executor closes it and returns at once; its jobs continue in the background. Jobs that have not
+//! ended when `main` returns are lost: call [`join`](Executor::join), await
+//! [`shutdown`](Executor::shutdown), or use a [`scope`](Executor::scope).
 
 /// The examples of the README and of the book, which are compiled and run as documentation tests.
 #[cfg(doctest)]
@@ -55,42 +59,81 @@ mod pages {
 
 mod cores;
 mod executor;
-mod future;
-mod map;
+pub mod future;
+pub mod map;
 mod observer;
 mod options;
 mod processes;
 mod run;
 #[cfg(test)]
 mod sample;
+#[doc(hidden)]
+pub mod sealed;
 mod serial;
-mod stream;
+mod shutdown;
+pub mod stream;
 mod thread_group;
 mod threads;
 
-pub use cores::available_cores;
 pub use executor::Executor;
-pub use future::{
-    AsCompleted, JobFuture, ResultError, ReturnWhen, SubmitError, Unfinished, WaitResult, as_completed, wait,
-};
+pub use future::JobFuture;
 #[doc(inline)]
-pub use job::{
-    BatchId, Context, Crash, Death, DeathCause, Job, JobError, JobId, MonotonicInstant, Outcome, Panic,
-    ParentStats, ProgramStats, Stage, StageTimes, ThreadStats, WorkerId, WorkerStats,
-};
-pub use map::{Map, MapUnordered, Outputs, OutputsUnordered};
-pub use observer::{Observer, PoolEvent};
-pub use options::{JobOptions, WorkerReport};
-pub use processes::{
-    BuildError, MAX_NESTING, MAX_WORKERS, ProcessPool, ProcessPoolBuilder, WorkerCountError,
-};
-#[doc(inline)]
-pub use sched::{BatchSize, OnWorkerDeath};
+pub use job::{Job, JobError};
+pub use processes::ProcessPool;
 pub use serial::Serial;
-use serve::is_unserved_worker;
 #[doc(inline)]
-pub use serve::{WatchedAllocator, enter_if_worker, is_worker, serve_as_worker};
-pub use stream::{Resolved, Sink, Submitter};
+pub use serve::enter_if_worker;
 pub use threads::ThreadPool;
-#[doc(inline)]
-pub use wire::{CodecError, CodecKind, RendezvousError, Transport, UnknownCodec};
+
+/// Reasons why jobs fail, are not accepted, or a pool cannot be built.
+pub mod error {
+    pub use crate::processes::{BuildError, WorkerCountError};
+    #[doc(inline)]
+    pub use job::{
+        Crash, Crashed, Death, DeathCause, ErrorType, Lost, OutOfMemory, Panic, RemoteError, SubmitError,
+        TimedOut,
+    };
+    #[doc(inline)]
+    pub use wire::{CodecError, RendezvousError, UnknownCodec};
+}
+
+/// Counts, times and events of executors and their workers.
+pub mod metrics {
+    pub use crate::observer::{Observer, PoolEvent};
+    #[doc(inline)]
+    pub use job::{
+        BatchId, JobId, MonotonicInstant, ParentStats, ProgramStats, Stage, StageTimes, ThreadStats,
+        WorkerId, WorkerStats,
+    };
+}
+
+/// Settings of pools and options of jobs.
+pub mod settings {
+    pub use crate::{
+        cores::available_cores,
+        options::JobOptions,
+        processes::{MAX_NESTING, MAX_WORKERS, ProcessPoolBuilder},
+    };
+    #[doc(inline)]
+    pub use sched::{BatchSize, OnWorkerDeath};
+    #[doc(inline)]
+    pub use wire::{CodecKind, Transport};
+}
+
+/// State of workers, and what a worker process needs besides [`enter_if_worker`].
+pub mod worker {
+    pub use crate::options::WorkerReport;
+    #[doc(inline)]
+    pub use job::Context;
+    #[doc(inline)]
+    pub use serve::{WatchedAllocator, is_worker, serve_as_worker};
+}
+
+use self::{
+    cores::available_cores,
+    observer::{Observer, PoolEvent},
+    options::{JobOptions, WorkerReport},
+    stream::{Resolved, Sink, Submitter},
+};
+use job::SubmitError;
+use serve::is_unserved_worker;

@@ -6,12 +6,12 @@ use job::{BatchId, Death, MonotonicInstant, WorkerId};
 use wire::catch_panic;
 
 /// Receiver of the events of a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
-/// [`ProcessPoolBuilder::observer`](crate::ProcessPoolBuilder::observer).
+/// [`ProcessPoolBuilder::observer`](crate::settings::ProcessPoolBuilder::observer).
 ///
 /// ```standalone_crate
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
 /// use std::sync::{Arc, Mutex};
-/// use pool::{Executor, Observer, PoolEvent, ProcessPool};
+/// use pool::{Executor, ProcessPool, metrics::{Observer, PoolEvent}};
 ///
 /// /// Number of workers that were started, and number of jobs that were sent to them.
 /// #[derive(Default)]
@@ -34,8 +34,8 @@ use wire::catch_panic;
 ///     pool::enter_if_worker::<Square>();
 ///     let counts = Arc::new(Counts::default());
 ///     let pool = ProcessPool::builder().workers(1).observer(counts.clone()).build()?;
-///     assert_eq!(pool.map((0..100).map(Square)).into_iter().flatten().count(), 100);
-///     pool.shutdown(true, false);
+///     assert_eq!(pool.map((0..100).map(Square)).filter_map(Result::ok).count(), 100);
+///     pool.join();
 ///     assert_eq!(*counts.0.lock().unwrap(), (1, 100));
 ///     Ok(())
 /// }
@@ -47,7 +47,7 @@ pub trait Observer: Send + Sync {
     /// be sent to a worker that has exited.
     ///
     /// ```
-    /// use pool::{Observer, PoolEvent};
+    /// use pool::metrics::{Observer, PoolEvent};
     ///
     /// struct Log;
     ///
@@ -65,7 +65,7 @@ pub trait Observer: Send + Sync {
     /// [`PoolEvent::OutcomesReceived`]. That costs one clock reading per job. Returns `true` by default.
     ///
     /// ```
-    /// use pool::{BatchId, Observer, PoolEvent};
+    /// use pool::metrics::{BatchId, Observer, PoolEvent};
     ///
     /// struct Sampling;
     ///
@@ -88,7 +88,7 @@ pub trait Observer: Send + Sync {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pool::{BatchId, MonotonicInstant, PoolEvent, WorkerId};
+/// use pool::metrics::{BatchId, MonotonicInstant, PoolEvent, WorkerId};
 ///
 /// let event = PoolEvent::OutcomesReceived {
 ///     worker: WorkerId { slot: 0, generation: 0 },
@@ -140,9 +140,9 @@ pub enum PoolEvent {
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// Jobs of the batch, in order: the tags under which they were [pushed](crate::Submitter::push), or
-        /// their indexes in the map. Jobs with a future are numbered in the order of submission. A job that
-        /// is sent again is sent in another batch.
+        /// Jobs of the batch, in order: the tags under which they were
+        /// [pushed](crate::stream::Submitter::push), or their indexes in the map. Jobs with a future are
+        /// numbered in the order of submission. A job that is sent again is sent in another batch.
         jobs: Vec<RangeInclusive<u64>>,
         /// Size of the batch in bytes.
         bytes: u64,

@@ -8,11 +8,11 @@ use job::{Context, Job, WorkerId};
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, Serial, WorkerReport};
+/// use pool::{Executor, Serial, worker::WorkerReport};
 ///
 /// let serial = Serial::new(());
 /// serial.submit(Square(5))?;
-/// serial.shutdown(true, false);
+/// serial.join();
 /// let report: WorkerReport<Square> = serial.reports().remove(0);
 /// assert_eq!((report.worker.slot, report.report), (0, Ok(())));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,7 +28,7 @@ pub struct WorkerReport<J: Job> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pool::JobOptions;
+/// use pool::settings::JobOptions;
 ///
 /// let unlimited = JobOptions::default();
 /// assert_eq!(unlimited.time_limit, None);

@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{self, Poll},
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use crate::{
     Executor, JobFuture, JobOptions, Resolved, Sink, SubmitError, Submitter, WorkerReport,
     future::{Slot, Slots, deadline_after},
     run::{finish_context, run_here, start_context},
+    sealed::Sealed,
     stream::hand_over,
 };
 
@@ -30,8 +32,8 @@ const ONLY_WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 ///
 /// let serial = Serial::new(());
 /// let job = serial.submit(Square(9))?;
-/// assert!(job.done(), "it ran before `submit` returned");
-/// assert_eq!(job.result(None)?, 81);
+/// assert!(job.is_done(), "it ran before `submit` returned");
+/// assert_eq!(job.result()?, 81);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Serial<J: Job> {
@@ -60,7 +62,7 @@ impl<J: Job> Serial<J> {
     /// use pool::{Executor, Serial};
     ///
     /// let serial = Serial::<Square>::new(()); // `Square` needs no context, so its arguments are `()`
-    /// assert_eq!(serial.map([Square(2)]).into_iter().flatten().next(), Some(4));
+    /// assert_eq!(serial.map([Square(2)]).filter_map(Result::ok).next(), Some(4));
     /// ```
     #[must_use]
     pub fn new(args: <J::Context as Context>::Args) -> Serial<J> {
@@ -76,6 +78,14 @@ impl<J: Job> Serial<J> {
             reports: Mutex::new(Vec::new()),
         };
         Serial { shared: Arc::new(shared) }
+    }
+}
+
+impl<J: Job> Sealed for Serial<J> {
+    /// Waits while another thread runs a job.
+    fn poll_end(&self, _: &mut task::Context<'_>) -> Poll<()> {
+        self.join();
+        Poll::Ready(())
     }
 }
 
@@ -109,7 +119,8 @@ impl<J: Job> Executor<J> for Serial<J> {
         self.shared.stopped.store(true, Ordering::Release);
     }
 
-    fn join_timeout(&self, time: Duration) -> bool {
+    fn shutdown_timeout(&self, time: Duration) -> bool {
+        self.close();
         // The lock is held while a job runs.
         let context = match deadline_after(time) {
             Some(deadline) => self.shared.context.try_lock_until(deadline),
@@ -160,7 +171,7 @@ impl<J: Job> SerialShared<J> {
         let start = Instant::now();
         let outcome = match self.get_or_create(&mut context) {
             Ok(context) => run_here(job, options, context),
-            Err(cause) => return Err(JobError::Abandoned(cause)),
+            Err(cause) => return Err(JobError::Broken(cause)),
         };
         let end = Instant::now();
         let mut stats = self.stats.lock();

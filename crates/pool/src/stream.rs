@@ -13,7 +13,7 @@ use crate::{JobOptions, SubmitError};
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
 /// use std::sync::Arc;
-/// use pool::{Executor, JobOptions, Serial};
+/// use pool::{Executor, Serial, settings::JobOptions};
 ///
 /// let sink = Arc::new(Collected::default()); // keeps each tag and output
 /// let serial = Serial::new(());
@@ -32,7 +32,7 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
     /// use std::{sync::Arc, time::Duration};
-    /// use pool::{Executor, JobOptions, Serial};
+    /// use pool::{Executor, Serial, settings::JobOptions};
     ///
     /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
     /// let mut submitter = serial.submitter(sink.clone());
@@ -49,7 +49,7 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
     /// use std::sync::Arc;
-    /// use pool::{Executor, JobOptions, Serial};
+    /// use pool::{Executor, Serial, settings::JobOptions};
     ///
     /// let (sink, serial) = (Arc::new(Collected::default()), Serial::new(()));
     /// let mut submitter = serial.submitter(sink.clone());
@@ -65,13 +65,13 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
     /// use std::sync::Arc;
-    /// use pool::{Executor, JobOptions, ThreadPool};
+    /// use pool::{Executor, ThreadPool, settings::JobOptions};
     ///
     /// let (sink, threads) = (Arc::new(Collected::default()), ThreadPool::new(1, ()));
     /// let mut submitter = threads.submitter(sink.clone());
     /// submitter.push(0, Square(4), JobOptions::default());
     /// submitter.flush(); // no job stays in the submitter while the program waits for input
-    /// threads.shutdown(true, false);
+    /// threads.join();
     /// assert_eq!(*sink.0.lock().unwrap(), [(0, Some(16))]);
     /// ```
     fn flush(&mut self);
@@ -110,7 +110,7 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
     /// use std::sync::Arc;
-    /// use pool::{Executor, SubmitError, Serial};
+    /// use pool::{Executor, Serial, error::SubmitError};
     ///
     /// let serial = Serial::<Square>::new(());
     /// let submitter = serial.submitter(Arc::new(Collected::default()));
@@ -125,7 +125,7 @@ pub trait Submitter<J: Job>: Send {
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
     /// use std::sync::{Arc, mpsc};
-    /// use pool::{Executor, JobOptions, Resolved, Sink, ThreadPool};
+    /// use pool::{Executor, ThreadPool, settings::JobOptions, stream::{Resolved, Sink}};
     ///
     /// struct Forward(mpsc::Sender<(u64, bool)>);
     ///
@@ -154,7 +154,7 @@ pub trait Submitter<J: Job>: Send {
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
 /// use std::sync::{Arc, Mutex, mpsc};
-/// use pool::{Executor, JobOptions, Resolved, Sink, ThreadPool};
+/// use pool::{Executor, ThreadPool, settings::JobOptions, stream::{Resolved, Sink}};
 ///
 /// struct Forward(Mutex<mpsc::Sender<Resolved<Square>>>);
 ///
@@ -181,7 +181,7 @@ pub trait Sink<J: Job>: Send + Sync {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::*;
-    /// use pool::{JobError, Resolved, Sink};
+    /// use pool::{JobError, stream::{Resolved, Sink}};
     ///
     /// let sink = Collected::default();
     /// sink.resolve(vec![Resolved { tag: 5, outcome: Err(JobError::Cancelled) }]);
@@ -202,7 +202,7 @@ pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) 
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::Resolved;
+/// use pool::stream::Resolved;
 ///
 /// let resolved = Resolved::<Square> { tag: 5, outcome: Ok(25) };
 /// assert_eq!(resolved.outcome.unwrap_or_default(), resolved.tag * resolved.tag);

@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::Arc,
+    task::{Context, Poll, Waker},
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -20,6 +21,8 @@ pub(crate) struct ThreadGroup {
 struct Members {
     running: usize,
     handles: Vec<JoinHandle<()>>,
+    /// Tasks that wait until no thread is running.
+    wakers: Vec<Waker>,
 }
 
 impl ThreadGroup {
@@ -74,6 +77,20 @@ impl ThreadGroup {
     }
 }
 
+impl ThreadGroup {
+    /// Returns whether all threads have ended; if not, wakes the task when that is so.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut members = self.members.lock();
+        if members.running == 0 {
+            return Poll::Ready(());
+        }
+        if !members.wakers.iter().any(|known| known.will_wake(context.waker())) {
+            members.wakers.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
 /// Counts a thread as running until the guard is dropped, also by a panic.
 struct RunningGuard(Arc<ThreadGroup>);
 
@@ -86,8 +103,12 @@ impl RunningGuard {
 
 impl Drop for RunningGuard {
     fn drop(&mut self) {
-        self.0.members.lock().running -= 1;
+        let mut members = self.0.members.lock();
+        members.running -= 1;
+        let wakers = if members.running == 0 { std::mem::take(&mut members.wakers) } else { Vec::new() };
+        drop(members);
         self.0.member_ended.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 

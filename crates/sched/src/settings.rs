@@ -27,7 +27,7 @@ pub enum BatchSize {
 /// ```
 /// use sched::{OnWorkerDeath, Settings};
 ///
-/// assert_eq!(Settings::default().on_worker_death, OnWorkerDeath::Heal);
+/// assert_eq!(Settings::default().on_worker_death, OnWorkerDeath::Replace);
 /// // For jobs whose results are useless unless all of them succeed.
 /// let strict = Settings { on_worker_death: OnWorkerDeath::Break, ..Settings::default() };
 /// assert_eq!(strict.retries, 2, "unused: the first death breaks the pool");
@@ -36,7 +36,7 @@ pub enum BatchSize {
 pub enum OnWorkerDeath {
     /// Only the job that the worker was running is affected: it is retried or fails. The worker is replaced.
     #[default]
-    Heal,
+    Replace,
     /// The pool breaks, as Python's `ProcessPoolExecutor` does: all unresolved jobs fail, and new jobs are
     /// refused.
     Break,
@@ -103,7 +103,7 @@ impl Default for Settings {
             stall_timeout: Duration::from_secs(10),
             idle_timeout: None,
             batch_size: BatchSize::Auto,
-            on_worker_death: OnWorkerDeath::Heal,
+            on_worker_death: OnWorkerDeath::Replace,
         }
     }
 }

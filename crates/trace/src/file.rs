@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use pool::Observer;
+use pool::metrics::Observer;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use pool::{BatchId, MonotonicInstant, Observer, PoolEvent};
+use pool::metrics::{BatchId, MonotonicInstant, Observer, PoolEvent};
 
 use super::timeline::TimelineData;
 

@@ -4,7 +4,7 @@
 //! the rest, and so on. The selection is by batch number, so the remaining batches are spread over the whole
 //! run. Where single jobs use most of the slices, they are dropped before any batch.
 
-use pool::BatchId;
+use pool::metrics::BatchId;
 
 /// Selects the batches that are kept, and those of which the single jobs are kept.
 #[derive(Clone, Debug)]

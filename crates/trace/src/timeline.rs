@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use pool::{MonotonicInstant, PoolEvent, WorkerId};
+use pool::metrics::{MonotonicInstant, PoolEvent, WorkerId};
 
 use super::{
     job_numbers::JobNumbers,
@@ -159,7 +159,10 @@ impl TimelineData {
 #[cfg(test)]
 mod tests {
     use super::{super::worker_trace::RunEnd, *};
-    use pool::{BatchId, Death, DeathCause};
+    use pool::{
+        error::{Death, DeathCause},
+        metrics::BatchId,
+    };
 
     const WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 

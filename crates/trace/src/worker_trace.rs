@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{BatchId, MonotonicInstant};
+use pool::metrics::{BatchId, MonotonicInstant};
 
 use super::{job_numbers::JobNumbers, sampling::Sampling};
 

@@ -160,7 +160,7 @@ fn pool_submit() -> Result {
     let futures: Vec<JobFuture<Sum>> =
         jobs(20_000).map(|job| serial.submit(job)).collect::<std::result::Result<_, _>>()?;
     for future in futures {
-        black_box(future.result(None).map_err(|error| format!("{error:?}"))?);
+        black_box(future.result().map_err(|error| format!("{error:?}"))?);
     }
     Ok(())
 }

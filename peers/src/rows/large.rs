@@ -47,7 +47,7 @@ fn mean(job: impl Fn() -> Result<Duration>) -> Result<f64> {
 /// Returns the time of one job; the result is checked after the measurement.
 fn round_trip(pool: &impl Executor<Load>, bytes: &Bytes) -> Result<Duration> {
     let job = Load::Payload { turns: 0, bytes: bytes.clone() };
-    let (time, outcome) = timed(|| pool.submit(job)?.take(None).map_err(unresolved))?;
+    let (time, outcome) = timed(|| Ok(pool.submit(job)?.join()))?;
     match outcome.map_err(unresolved)? {
         Output::Payload(_, returned) if returned.resemble(bytes) => Ok(time),
         _ => Err("wrong result: not the bytes of the argument".into()),

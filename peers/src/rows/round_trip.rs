@@ -114,7 +114,7 @@ fn bare_trips(echo: &Echo, count: usize) -> Result<f64> {
 
 fn call(executor: &impl Executor<Task>, bench: &Bench, place: usize) -> Result<u64> {
     let (a, b) = bench.pairs(place + 1)[place];
-    executor.submit(Task::Gcd(a, b))?.result(None).map_err(unresolved)
+    executor.submit(Task::Gcd(a, b))?.result().map_err(unresolved)
 }
 
 /// Returns the microseconds of each of `count` calls.

@@ -38,7 +38,7 @@ pub(crate) fn counts(bench: &Bench) -> Result<Vec<Row>> {
 
 /// Sums the results without storing them.
 fn summed(pool: &impl Executor<Task>, jobs: impl Iterator<Item = Task>) -> Result<u64> {
-    pool.map(jobs).into_iter().try_fold(0, |sum: u64, output| Ok(sum + output.map_err(unresolved)?))
+    pool.map(jobs).try_fold(0, |sum: u64, output| Ok(sum + output.map_err(unresolved)?))
 }
 
 /// Measures waiting jobs on many workers.

@@ -119,5 +119,5 @@ fn results(executor: &impl Executor<Task>, jobs: impl Iterator<Item = Task>, tur
         executor.submit(job)
     };
     let futures: Vec<JobFuture<Task>> = jobs.map(submit).collect::<std::result::Result<_, _>>()?;
-    futures.iter().map(|future| future.result(None).map_err(unresolved)).collect()
+    futures.iter().map(|future| future.result().map_err(unresolved)).collect()
 }

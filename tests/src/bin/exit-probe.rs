@@ -19,7 +19,7 @@ fn main() {
         "return" => drop(busy(&folder)),
         "forget" => mem::forget(busy(&folder)),
         "exit" => leave(busy(&folder), 3),
-        "shutdown" => busy(&folder).0.shutdown(false, false),
+        "shutdown" => busy(&folder).0.close(),
         "stop" => busy(&folder).0.stop(TIMEOUT),
         "linger" => linger(&busy(&folder)),
         "work" => work(&processes(1)),
@@ -60,11 +60,11 @@ fn linger(_: &Busy) {
 fn work(pool: &dyn Executor<Probe>) {
     for n in 1..=3 {
         match pool.submit(Probe::Double(n)) {
-            Ok(job) => println!("{:?}", job.result(TIMEOUT)),
+            Ok(job) => println!("{:?}", job.result_timeout(TIMEOUT)),
             Err(refused) => println!("{refused:?}"),
         }
     }
-    pool.shutdown(true, false);
+    pool.join();
     println!("broken: {:?}", pool.broken());
 }
 
@@ -72,11 +72,11 @@ fn work(pool: &dyn Executor<Probe>) {
 /// worker.
 fn exhaust_threads() {
     let pool = builder(1).retries(0).time_limit(TIMEOUT).build().expect("cannot build the pool");
-    println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result(TIMEOUT)));
+    println!("{:?}", pool.submit(Probe::Double(1)).map(|job| job.result_timeout(TIMEOUT)));
     setrlimit(Resource::RLIMIT_NPROC, 4, 4).expect("cannot lower the limit");
-    println!("{:?}", pool.submit(Probe::Exit(1)).map(|job| job.result(TIMEOUT).is_err()));
+    println!("{:?}", pool.submit(Probe::Exit(1)).map(|job| job.result_timeout(TIMEOUT).is_err()));
     wait_until("the pool is broken", || pool.submit(Probe::Double(2)).is_err());
-    pool.shutdown(true, false);
+    pool.join();
     println!("broken: {:?}", pool.broken());
 }
 
@@ -90,7 +90,7 @@ fn default_workers() -> usize {
 fn nest(file: PathBuf) {
     let pool = processes(1);
     let job = pool.submit(Probe::NestedLeft(4, file)).expect("the pool is closed");
-    println!("{:?}", job.result(TIMEOUT));
-    pool.shutdown(true, false);
+    println!("{:?}", job.result_timeout(TIMEOUT));
+    pool.join();
     println!("done");
 }

@@ -11,8 +11,8 @@ fn main() {
     match ProcessPool::<Probe>::builder().workers(2).build() {
         Ok(pool) => {
             let job = pool.submit(Probe::Double(1)).expect("the pool is closed");
-            println!("{:?}", job.result(TIMEOUT));
-            pool.shutdown(true, false);
+            println!("{:?}", job.result_timeout(TIMEOUT));
+            pool.join();
         }
         Err(error) => eprintln!("{error}"),
     }

@@ -5,7 +5,7 @@ use end_to_end::{
 };
 
 #[global_allocator]
-static ALLOCATOR: pool::WatchedAllocator = pool::WatchedAllocator;
+static ALLOCATOR: pool::worker::WatchedAllocator = pool::worker::WatchedAllocator;
 
 fn main() {
     pool::enter_if_worker::<Add>();
@@ -13,5 +13,5 @@ fn main() {
     pool::enter_if_worker::<Blob>();
     pool::enter_if_worker::<Inspect>();
     pool::enter_if_worker::<FailingJob>();
-    pool::serve_as_worker::<Probe>()
+    pool::worker::serve_as_worker::<Probe>()
 }

@@ -15,7 +15,7 @@ use nix::sys::{
     signal::{SigSet, Signal},
     socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket},
 };
-use pool::{CodecKind, Job};
+use pool::{Job, settings::CodecKind};
 use sys::shared_page::SharedPage;
 use wire::{
     Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
@@ -67,7 +67,7 @@ pub fn main() -> ! {
 /// Serves jobs as a correct worker.
 fn serve_correctly(role: &Role) -> ! {
     if role.job_type() == Probe::NAME {
-        pool::serve_as_worker::<Probe>();
+        pool::worker::serve_as_worker::<Probe>();
     }
     let (name, value) = role.variable();
     panic!("{}", Command::new(program("worker")).env(name, value).exec());

@@ -14,7 +14,12 @@ use end_to_end::{
     nats::Nats,
     probe::{Barrier, Probe, TIMEOUT, probe_error, processes},
 };
-use pool::{Executor, JobError, JobFuture, JobOptions, Resolved, ResultError, Sink, SubmitError};
+use pool::{
+    Executor, JobError, JobFuture,
+    error::SubmitError,
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 
 fn connection(nats: &Nats) -> Connection {
     Connection::new(nats.url().parse().unwrap())
@@ -85,8 +90,8 @@ fn outcomes_are_those_of_a_pool() {
     let _node = Node::start(&nats);
     let cluster = connect(&nats, "outcomes");
     let double = cluster.submit(Probe::Double(21)).unwrap();
-    assert_eq!(double.result(TIMEOUT).unwrap(), 42);
-    assert!(!double.cancel() && !double.running());
+    assert_eq!(double.result_timeout(TIMEOUT).unwrap(), 42);
+    assert!(!double.cancel() && !double.is_running());
     let failures = submit(
         &cluster,
         [
@@ -96,25 +101,25 @@ fn outcomes_are_those_of_a_pool() {
             Probe::Exit(3),
         ],
     );
-    let kinds: Vec<_> = failures.iter().map(|job| job.take(TIMEOUT).unwrap().unwrap_err()).collect();
+    let kinds: Vec<_> = failures.iter().map(|job| job.join_timeout(TIMEOUT).unwrap_err()).collect();
     assert!(
         matches!(
             &kinds[..],
-            [JobError::Failed(error), JobError::Panicked(panic), JobError::Codec(_), JobError::Crashed { .. }]
+            [JobError::Failed(error), JobError::Panicked(panic), JobError::Codec(_), JobError::Crashed(_)]
                 if *error == probe_error(7, "bad") && panic.message == "ouch"
         ),
         "{kinds:?}"
     );
     let doubles = |outputs: Vec<u64>| outputs == (0..5000).map(|n| 2 * n).collect::<Vec<_>>();
     let jobs = || (0..5000).map(Probe::Double);
-    assert!(doubles(cluster.map(jobs()).into_iter().map(Result::unwrap).collect()));
+    assert!(doubles(cluster.map(jobs()).map(Result::unwrap).collect()));
     let mut unordered: Vec<(usize, u64)> =
-        cluster.map_unordered(jobs()).into_iter().map(|output| output.unwrap()).collect();
+        cluster.map_unordered(jobs()).map(|(index, output)| (index, output.unwrap())).collect();
     unordered.sort_unstable();
     assert!(doubles(unordered.into_iter().map(|(_, output)| output).collect()));
     let batch = cluster.submit_many(jobs().collect(), JobOptions::default()).unwrap();
-    assert!(doubles(batch.iter().map(|job| job.result(TIMEOUT).unwrap()).collect()));
-    cluster.shutdown(true, false);
+    assert!(doubles(batch.iter().map(|job| job.result_timeout(TIMEOUT).unwrap()).collect()));
+    cluster.join();
     assert_eq!(cluster.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
 }
 
@@ -126,22 +131,24 @@ fn cancel_waiting_cancels_jobs_that_no_node_has() {
     let held = barrier.hold_many(&cluster, 1);
     let waiting = submit(&cluster, (0..40).map(Probe::Double));
     cluster.cancel_waiting();
-    assert!(!held[0].done(), "the held job was cancelled");
+    assert!(!held[0].is_done(), "the held job was cancelled");
     // A node may have prefetched a batch.
-    assert!(waiting[20..].iter().all(JobFuture::cancelled), "not cancelled when the call returned");
+    assert!(waiting[20..].iter().all(JobFuture::is_cancelled), "not cancelled when the call returned");
     let later = cluster.submit(Probe::Double(4)).unwrap();
     barrier.release();
-    assert_eq!(later.result(TIMEOUT).unwrap(), 8);
-    assert!(held[0].result(TIMEOUT).is_ok());
+    assert_eq!(later.result_timeout(TIMEOUT).unwrap(), 8);
+    assert!(held[0].result_timeout(TIMEOUT).is_ok());
     for (n, job) in (0..).zip(&waiting) {
         assert!(
-            matches!(job.result(TIMEOUT), Err(ResultError::Failed(JobError::Cancelled)))
-                || job.result(TIMEOUT).unwrap() == 2 * n
+            matches!(job.result_timeout(TIMEOUT), Err(JobError::Cancelled))
+                || job.result_timeout(TIMEOUT).unwrap() == 2 * n
         );
     }
     // The shutdown is quick, since no batch has to be looked for.
     let start = Instant::now();
-    cluster.shutdown(true, true);
+    cluster.close();
+    cluster.cancel_waiting();
+    cluster.join();
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
@@ -170,9 +177,9 @@ fn cancel_waiting_of_a_submitter_keeps_jobs_of_others() {
     assert_eq!(outcomes.recv_timeout(TIMEOUT), Ok(true));
     barrier.release();
     for (n, job) in (0..).zip(&jobs) {
-        assert_eq!(job.result(TIMEOUT).unwrap(), 2 * n);
+        assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 2 * n);
     }
-    assert!(held[0].result(TIMEOUT).is_ok());
+    assert!(held[0].result_timeout(TIMEOUT).is_ok());
 }
 
 #[test]
@@ -184,17 +191,17 @@ fn stop_cancels_and_drop_waits() {
     let start = Instant::now();
     stopped.stop(Duration::ZERO);
     stopped.join();
-    assert!(jobs.iter().all(JobFuture::cancelled));
+    assert!(jobs.iter().all(JobFuture::is_cancelled));
     assert_eq!(stopped.submit(Probe::Double(1)).err(), Some(SubmitError::Closed));
     drop(stopped);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     let dropped = connect(&nats, "dropped");
     let jobs = submit(&dropped, (0..40).map(Probe::Double));
-    assert!(!dropped.join_timeout(Duration::from_millis(1)), "joined although more jobs may follow");
+    assert!(!dropped.shutdown_timeout(Duration::from_millis(1)), "joined although jobs have no outcomes");
     let _node = Node::start(&nats);
     drop(dropped);
-    assert!(jobs.iter().all(JobFuture::done));
-    assert_eq!(jobs[39].result(None).unwrap(), 78);
+    assert!(jobs.iter().all(JobFuture::is_done));
+    assert_eq!(jobs[39].result().unwrap(), 78);
     // The run is unlocked again, and its results are stored.
     assert_eq!(connect(&nats, "dropped").known_jobs(), 40);
 }
@@ -206,21 +213,21 @@ fn callbacks_can_exceed_the_in_flight_limit_without_deadlock() {
     let cluster = Arc::new(connect(&nats, "callbacks"));
     let (sender, receiver) = mpsc::channel();
     let inner = cluster.clone();
-    cluster.submit(Probe::Double(1)).unwrap().add_done_callback(move |_| {
+    cluster.submit(Probe::Double(1)).unwrap().on_done(move |_| {
         // Up to 128 batches may be in flight, initially of 4 jobs, later of 16 and so on.
         let jobs = submit(&inner, (0..50_000).map(Probe::Double));
         inner.cancel_waiting();
         let more = submit(&inner, (0..10).map(Probe::Double));
-        assert!(!inner.join_timeout(TIMEOUT), "joined on one of its own threads");
+        assert!(!inner.shutdown_timeout(TIMEOUT), "joined on one of its own threads");
         sender.send((jobs, more)).unwrap();
     });
     let (jobs, more) = receiver.recv_timeout(TIMEOUT).expect("the callback is blocked");
     for (n, job) in (0..).zip(more) {
-        let result = job.result(TIMEOUT);
-        assert!(result.is_ok_and(|output| output == 2 * n) || job.cancelled());
+        let result = job.result_timeout(TIMEOUT);
+        assert!(result.is_ok_and(|output| output == 2 * n) || job.is_cancelled());
     }
-    assert!(jobs.iter().all(|job| job.error(TIMEOUT).is_ok() || job.cancelled()));
-    cluster.shutdown(true, false);
+    assert!(jobs.iter().all(|job| job.error_timeout(TIMEOUT).is_ok() || job.is_cancelled()));
+    cluster.join();
 }
 
 #[test]
@@ -260,11 +267,11 @@ fn panic_of_the_submitter_ends_all_waits() {
     // The coordinator's thread reports the lost connection, and the callback panics.
     nats.kill();
     for job in jobs {
-        let outcome = job.result(TIMEOUT);
-        assert!(matches!(outcome, Err(ResultError::Failed(JobError::Abandoned(_)))), "{outcome:?}");
+        let outcome = job.result_timeout(TIMEOUT);
+        assert!(matches!(outcome, Err(JobError::Broken(_))), "{outcome:?}");
     }
     assert!(thread.join().unwrap() < 1_000_000);
-    assert!(cluster.join_timeout(TIMEOUT), "the coordinator is still running");
+    assert!(cluster.shutdown_timeout(TIMEOUT), "the coordinator is still running");
     assert!(cluster.broken().unwrap().contains("the submitter panicked"));
     assert!(matches!(cluster.submit(Probe::Double(1)), Err(SubmitError::Broken(_))));
     // None of these waits for the thread that has ended.

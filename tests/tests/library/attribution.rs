@@ -1,13 +1,13 @@
 //! Blame when a worker dies in a batch, and the outcomes of the other jobs in the batch.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use end_to_end::{
     Case,
     probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count},
     runner, shell_jobs,
 };
-use pool::{Executor, JobError, JobFuture, JobOptions, ResultError};
+use pool::{Executor, JobError, JobFuture, settings::JobOptions};
 
 /// Returns jobs that mark three files, with another job between the second and the third.
 fn around(middle: Probe, barrier: &Barrier) -> (Vec<Probe>, [PathBuf; 3]) {
@@ -17,8 +17,8 @@ fn around(middle: Probe, barrier: &Barrier) -> (Vec<Probe>, [PathBuf; 3]) {
 }
 
 fn failure(job: &JobFuture<Probe>) -> JobError<end_to_end::probe::ProbeError> {
-    match job.result(TIMEOUT) {
-        Err(ResultError::Failed(failure)) => failure,
+    match job.result_timeout(TIMEOUT) {
+        Err(failure) => failure,
         other => panic!("not a failure: {other:?}"),
     }
 }
@@ -30,8 +30,8 @@ fn outcomes_survive_a_job_that_kills_its_worker() {
     let barrier = Barrier::new();
     let (jobs, files) = around(Probe::Exit(3), &barrier);
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    assert!(matches!(failure(&futures[2]), JobError::Crashed { attempts: 1, .. }));
-    assert!([0, 1, 3].iter().all(|&place| futures[place].result(TIMEOUT).is_ok()));
+    assert!(matches!(failure(&futures[2]), JobError::Crashed(crash) if crash.attempts == 1));
+    assert!([0, 1, 3].iter().all(|&place| futures[place].result_timeout(TIMEOUT).is_ok()));
     assert_eq!(files.map(|file| line_count(&file)), [1, 1, 1], "each job ran once");
     assert_eq!(executor.worker_stats()[0].batches, 0, "the first worker returned a batch");
     finish(&executor);
@@ -44,8 +44,8 @@ fn outcomes_survive_a_job_that_times_out() {
     let barrier = Barrier::new();
     let (jobs, files) = around(barrier.hold(), &barrier);
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    assert!(matches!(failure(&futures[2]), JobError::TimedOut { attempts: 1, .. }));
-    assert!([0, 1, 3].iter().all(|&place| futures[place].result(TIMEOUT).is_ok()));
+    assert!(matches!(failure(&futures[2]), JobError::TimedOut(timeout) if timeout.attempts == 1));
+    assert!([0, 1, 3].iter().all(|&place| futures[place].result_timeout(TIMEOUT).is_ok()));
     assert_eq!(files.map(|file| line_count(&file)), [1, 1, 1]);
     finish(&executor);
 }
@@ -60,7 +60,7 @@ fn outcomes_survive_a_job_that_is_killed_on_request() {
     barrier.wait_for_held(1);
     assert!(futures[2].kill());
     assert!(matches!(failure(&futures[2]), JobError::Cancelled));
-    assert!([0, 1, 3].iter().all(|&place| futures[place].result(TIMEOUT).is_ok()));
+    assert!([0, 1, 3].iter().all(|&place| futures[place].result_timeout(TIMEOUT).is_ok()));
     assert_eq!(files.map(|file| line_count(&file)), [1, 1, 1]);
     finish(&executor);
 }
@@ -76,7 +76,7 @@ fn outcomes_that_exceed_the_saved_memory_are_sent_early() {
     let mut jobs = vec![bulky; 600];
     jobs.push(Probe::Abort);
     let futures = executor.submit_many(jobs, JobOptions::default()).unwrap();
-    assert!(matches!(failure(&futures[600]), JobError::Crashed { .. }));
+    assert!(matches!(failure(&futures[600]), JobError::Crashed(_)));
     assert!(
         futures[..600].iter().all(|job| matches!(failure(job), JobError::Failed(m) if m == bulky_error()))
     );
@@ -91,12 +91,8 @@ fn unordered_map_returns_outcomes_that_are_sent_early() {
     let barrier = Barrier::new();
     let mut jobs = vec![Probe::Fail(bulky_error()); 600];
     jobs.push(barrier.hold());
-    let batch = NonZeroUsize::new(601).unwrap();
-    let mut outputs = executor.map_unordered(jobs).chunk_size(batch).into_iter();
-    assert!(
-        matches!(outputs.next(), Some(Err((0, ResultError::Failed(JobError::Failed(_)))))),
-        "while one is held"
-    );
+    let mut outputs = executor.map_unordered(jobs).chunk_size(601).start();
+    assert!(matches!(outputs.next(), Some((0, Err(JobError::Failed(_))))), "while one is held");
     barrier.release();
     assert_eq!(outputs.count(), 600);
     finish(&executor);

@@ -6,7 +6,7 @@ use end_to_end::{
     Case,
     probe::{Barrier, Probe, TIMEOUT, builder, finish, wait_until},
 };
-use pool::{Executor, Transport};
+use pool::{Executor, settings::Transport};
 
 #[test]
 fn blocking_callback_does_not_delay_outcomes_of_other_workers() {
@@ -19,7 +19,7 @@ fn blocking_callback_does_not_delay_outcomes_of_other_workers() {
         let other = pool.submit(second.hold()).unwrap();
         second.wait_for_held(1);
         let ((release, blocked), (entered, enters)) = (channel::<()>(), channel());
-        job.add_done_callback(move |_| {
+        job.on_done(move |_| {
             entered.send(()).unwrap();
             let _ = blocked.recv();
         });
@@ -28,7 +28,7 @@ fn blocking_callback_does_not_delay_outcomes_of_other_workers() {
         enters.recv_timeout(TIMEOUT).unwrap();
         second.release();
         // `done` receives no messages.
-        wait_until("the outcome of the other worker has arrived", || other.done());
+        wait_until("the outcome of the other worker has arrived", || other.is_done());
         drop(release);
         finish(&pool);
     }

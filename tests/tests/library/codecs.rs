@@ -6,11 +6,11 @@ use end_to_end::{
     Case,
     probe::{Probe, TIMEOUT, builder, finish, probe_error},
 };
-use pool::{CodecKind, Executor, JobError, ProcessPool, ResultError};
+use pool::{Executor, JobError, ProcessPool, settings::CodecKind};
 
 fn failure(pool: &ProcessPool<Probe>, job: Probe) -> JobError<end_to_end::probe::ProbeError> {
-    match pool.submit(job).unwrap().result(TIMEOUT) {
-        Err(ResultError::Failed(failure)) => failure,
+    match pool.submit(job).unwrap().result_timeout(TIMEOUT) {
+        Err(failure) => failure,
         other => panic!("not a failure: {other:?}"),
     }
 }
@@ -21,13 +21,12 @@ fn jobs_errors_panics_and_deaths_are_transferred() {
     assert_eq!(CodecKind::ALL.len(), 6);
     for &codec in CodecKind::ALL {
         let pool = builder::<Probe>(2).codec(codec).retries(0).build().unwrap();
-        let doubled: Vec<u64> =
-            pool.map((0..2000).map(Probe::Double)).into_iter().map(Result::unwrap).collect();
+        let doubled: Vec<u64> = pool.map((0..2000).map(Probe::Double)).map(Result::unwrap).collect();
         assert!(doubled.iter().copied().eq((0..2000).map(|n| n * 2)), "{codec}");
-        let large = pool.submit(Probe::Double(u64::MAX / 2)).unwrap().result(TIMEOUT);
+        let large = pool.submit(Probe::Double(u64::MAX / 2)).unwrap().result_timeout(TIMEOUT);
         assert_eq!(large.unwrap(), u64::MAX - 1, "{codec}");
         let both = Probe::Then(Box::new(Probe::Double(1)), Box::new(Probe::Double(2)));
-        assert_eq!(pool.submit(both).unwrap().result(TIMEOUT).unwrap(), 4, "{codec}");
+        assert_eq!(pool.submit(both).unwrap().result_timeout(TIMEOUT).unwrap(), 4, "{codec}");
 
         let words = "\u{e4} \"quoted\" \0";
         let JobError::Failed(error) = failure(&pool, Probe::Fail(probe_error(-7, words))) else {
@@ -36,7 +35,10 @@ fn jobs_errors_panics_and_deaths_are_transferred() {
         assert_eq!(error, probe_error(-7, words), "{codec}");
         let JobError::Panicked(panic) = failure(&pool, Probe::Panic(words.into())) else { panic!("{codec}") };
         assert_eq!(panic.message, words, "{codec}");
-        assert!(matches!(failure(&pool, Probe::Exit(3)), JobError::Crashed { attempts: 1, .. }), "{codec}");
+        assert!(
+            matches!(failure(&pool, Probe::Exit(3)), JobError::Crashed(crash) if crash.attempts == 1),
+            "{codec}"
+        );
         finish(&pool);
     }
 }
@@ -56,12 +58,12 @@ fn unencodable_job_fails_alone() {
                 Probe::Then(Box::new(Probe::Mark(PathBuf::from("/dev/null"))), Box::new(inner))
             })
         };
-        assert_eq!(pool.submit(chain(20)).unwrap().result(TIMEOUT).unwrap(), 2, "{codec}");
+        assert_eq!(pool.submit(chain(20)).unwrap().result_timeout(TIMEOUT).unwrap(), 2, "{codec}");
         if codec != CodecKind::Bincode {
             let refused = failure(&pool, chain(2000));
             assert!(matches!(refused, JobError::Codec(_)), "{codec}: {refused}");
         }
-        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result(TIMEOUT).unwrap(), 8, "{codec}");
+        assert_eq!(pool.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8, "{codec}");
         finish(&pool);
     }
 }

@@ -8,8 +8,9 @@ use end_to_end::{
     probe::{Probe, ProbeError, TIMEOUT, builder, finish, processes, serial, threads},
 };
 use pool::{
-    BatchSize, DeathCause, Executor, JobError, JobOptions, ProcessPool, ProcessPoolBuilder, ResultError,
-    SubmitError,
+    Executor, JobError, ProcessPool,
+    error::{Crashed, DeathCause, SubmitError, TimedOut},
+    settings::{BatchSize, JobOptions, ProcessPoolBuilder},
 };
 
 /// Returns a builder for a pool of one worker without retries that sends nine jobs in one batch.
@@ -23,12 +24,12 @@ fn failure_among_others(pool: &ProcessPool<Probe>, job: &Probe, options: JobOpti
     let futures = pool.submit_many(jobs, options).unwrap();
     let mut failure = None;
     for (n, future) in (0..).zip(futures) {
-        match future.result(TIMEOUT) {
-            Err(ResultError::Failed(one)) if n == 4 => failure = Some(one),
+        match future.result_timeout(TIMEOUT) {
+            Err(one) if n == 4 => failure = Some(one),
             result => assert_eq!(result.unwrap(), 2 * n, "job {n} beside {job:?}"),
         }
     }
-    assert_eq!(pool.submit(Probe::Double(21)).unwrap().result(TIMEOUT).unwrap(), 42, "after {job:?}");
+    assert_eq!(pool.submit(Probe::Double(21)).unwrap().result_timeout(TIMEOUT).unwrap(), 42, "after {job:?}");
     assert_eq!(pool.broken(), None);
     failure.unwrap()
 }
@@ -56,7 +57,8 @@ fn job_that_ends_its_process_fails_alone() {
         (then(Fault::CloseAll, Probe::Abort), DeathCause::Signalled(6)),
     ] {
         let failure = failure_among_others(&pool, &job, JobOptions::default());
-        let JobError::Crashed { death, attempts, .. } = failure else { panic!("{job:?}: {failure:?}") };
+        let JobError::Crashed(details) = failure else { panic!("{job:?}: {failure:?}") };
+        let Crashed { death, attempts, .. } = *details;
         assert_eq!((death.cause, attempts), (cause, 1), "{job:?}");
     }
     finish(&pool);
@@ -81,12 +83,9 @@ fn unusual_panic_affects_no_executor() {
     let _case = Case::begin();
     for executor in [&threads(1) as &dyn Executor<Probe>, &serial(), &processes(1)] {
         for fault in [Fault::NonStringPanic, Fault::PanicInPayload] {
-            let result = executor.submit(Probe::Fault(fault)).unwrap().result(TIMEOUT);
-            assert!(
-                matches!(result, Err(ResultError::Failed(JobError::Panicked(_)))),
-                "{fault:?}: {result:?}"
-            );
-            assert_eq!(executor.submit(Probe::Double(1)).unwrap().result(TIMEOUT).unwrap(), 2);
+            let result = executor.submit(Probe::Fault(fault)).unwrap().result_timeout(TIMEOUT);
+            assert!(matches!(result, Err(JobError::Panicked(_))), "{fault:?}: {result:?}");
+            assert_eq!(executor.submit(Probe::Double(1)).unwrap().result_timeout(TIMEOUT).unwrap(), 2);
         }
         finish(executor);
     }
@@ -105,9 +104,8 @@ fn endless_job_is_killed_at_its_time_limit() {
         then(Fault::TakeAllDescriptors, Probe::Fault(Fault::Wait)),
     ] {
         let failure = failure_among_others(&pool, &job, JobOptions { time_limit: Some(limit) });
-        let JobError::TimedOut { limit: passed, attempts, .. } = failure else {
-            panic!("{job:?}: {failure:?}")
-        };
+        let JobError::TimedOut(details) = failure else { panic!("{job:?}: {failure:?}") };
+        let TimedOut { limit: passed, attempts, .. } = *details;
         assert_eq!((passed, attempts), (limit, 1), "{job:?}");
     }
     finish(&pool);
@@ -119,13 +117,17 @@ fn changes_to_the_process_stay_in_the_worker() {
     let before = std::env::current_dir().unwrap();
     for fault in [Fault::ChangeDirectory, Fault::BlockSignals, Fault::IgnoreTerm, Fault::TakeAllDescriptors] {
         let pool = once().build().unwrap();
-        assert_eq!(pool.submit(Probe::Fault(fault)).unwrap().result(TIMEOUT).unwrap(), 0);
+        assert_eq!(pool.submit(Probe::Fault(fault)).unwrap().result_timeout(TIMEOUT).unwrap(), 0);
         for n in 0..20 {
-            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(TIMEOUT).unwrap(), 2 * n, "{fault:?}");
+            assert_eq!(
+                pool.submit(Probe::Double(n)).unwrap().result_timeout(TIMEOUT).unwrap(),
+                2 * n,
+                "{fault:?}"
+            );
         }
         // The next worker is not affected.
-        assert!(pool.submit(Probe::Exit(1)).unwrap().result(TIMEOUT).is_err());
-        assert_eq!(pool.submit(Probe::Shell("exit 3".into())).unwrap().result(TIMEOUT).unwrap(), 3);
+        assert!(pool.submit(Probe::Exit(1)).unwrap().result_timeout(TIMEOUT).is_err());
+        assert_eq!(pool.submit(Probe::Shell("exit 3".into())).unwrap().result_timeout(TIMEOUT).unwrap(), 3);
         assert_eq!(pool.worker_stats().len(), 2, "{fault:?}");
         finish(&pool);
     }
@@ -137,7 +139,7 @@ fn worker_without_signals_exits_on_shutdown() {
     let _case = Case::begin();
     for fault in [Fault::BlockSignals, Fault::IgnoreTerm] {
         let pool = processes(1);
-        pool.submit(Probe::Fault(fault)).unwrap().result(TIMEOUT).unwrap();
+        pool.submit(Probe::Fault(fault)).unwrap().result_timeout(TIMEOUT).unwrap();
         finish(&pool);
         assert!(pool.reports().iter().all(|report| report.report.is_ok()));
     }
@@ -149,10 +151,10 @@ fn forked_child_does_not_hide_a_death() {
     for fault in [Fault::ForkAndAbort, Fault::DetachAndAbort] {
         let pool = once().build().unwrap();
         let job = pool.submit(Probe::Fault(fault)).unwrap();
-        let Err(ResultError::Failed(JobError::Crashed { death, .. })) = job.result(Duration::from_secs(10))
-        else {
+        let Err(JobError::Crashed(details)) = job.result_timeout(Duration::from_secs(10)) else {
             panic!("the death is not noticed: {fault:?}")
         };
+        let Crashed { death, .. } = *details;
         assert_eq!(death.cause, DeathCause::Signalled(6));
         finish(&pool);
     }
@@ -164,7 +166,7 @@ fn job_that_damages_its_channel_keeps_its_outcome() {
     for fault in [Fault::CloseSockets, Fault::CloseAll, Fault::WriteGarbage] {
         let pool = once().build().unwrap();
         let job = pool.submit(Probe::Fault(fault)).unwrap();
-        let result = job.result(TIMEOUT);
+        let result = job.result_timeout(TIMEOUT);
         assert!(result.is_ok(), "{fault:?}: {result:?}");
         assert!(!matches!(pool.submit(Probe::Double(1)), Err(SubmitError::Broken(_))), "{fault:?}");
         finish(&pool);

@@ -7,7 +7,10 @@ use end_to_end::{
     counter::Counter,
     probe::{Barrier, Probe, TIMEOUT, builder, finish},
 };
-use pool::{Executor, JobOptions, Transport};
+use pool::{
+    Executor,
+    settings::{JobOptions, Transport},
+};
 
 #[test]
 fn short_jobs_behind_a_long_one_move_to_an_idle_worker() {
@@ -16,16 +19,16 @@ fn short_jobs_behind_a_long_one_move_to_an_idle_worker() {
         for round in 0..10 {
             let pool = builder::<Probe>(2).transport(transport).build().unwrap();
             // After these, batches are large.
-            assert_eq!(pool.map((0..50_000).map(Probe::Double)).into_iter().flatten().count(), 50_000);
+            assert_eq!(pool.map((0..50_000).map(Probe::Double)).filter_map(Result::ok).count(), 50_000);
             let (barrier, counter) = (Barrier::new(), Arc::new(Counter::default()));
             let held = pool.submit(barrier.hold()).unwrap();
             let mut submitter = pool.submitter(counter.clone());
             (0..3000).for_each(|n| submitter.push(n, Probe::Double(n), JobOptions::default()));
             submitter.flush();
             counter.wait_for(3000);
-            assert!(!held.done(), "{transport}, round {round}");
+            assert!(!held.is_done(), "{transport}, round {round}");
             barrier.release();
-            held.result(TIMEOUT).unwrap();
+            held.result_timeout(TIMEOUT).unwrap();
             finish(&pool);
         }
     }

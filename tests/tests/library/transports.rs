@@ -6,7 +6,7 @@ use end_to_end::{
     probe::{Probe, TIMEOUT, builder, finish},
     runner,
 };
-use pool::{Executor, JobError, ResultError, Transport};
+use pool::{Executor, JobError, settings::Transport};
 
 const BOTH: [Transport; 2] = [Transport::Rings, Transport::Channel];
 
@@ -15,14 +15,13 @@ fn jobs_are_transferred_and_outcomes_survive_their_worker() {
     let _case = Case::begin();
     for transport in BOTH {
         let pool = builder::<Probe>(2).transport(transport).retries(0).build().unwrap();
-        let doubled: Vec<u64> =
-            pool.map((0..50_000).map(Probe::Double)).into_iter().map(Result::unwrap).collect();
+        let doubled: Vec<u64> = pool.map((0..50_000).map(Probe::Double)).map(Result::unwrap).collect();
         assert!(doubled.iter().copied().eq((0..50_000).map(|n| n * 2)), "{transport}");
         // In one batch, so that the first outcomes exist and are not sent when the worker exits.
         let jobs = vec![Probe::Double(1), Probe::Double(2), Probe::Exit(3), Probe::Double(4)];
-        let jobs = pool.submit_many(jobs, pool::JobOptions::default()).unwrap();
-        let outcomes: Vec<_> = jobs.iter().map(|job| job.result(TIMEOUT)).collect();
-        assert!(matches!(outcomes[2], Err(ResultError::Failed(JobError::Crashed { .. }))), "{transport}");
+        let jobs = pool.submit_many(jobs, pool::settings::JobOptions::default()).unwrap();
+        let outcomes: Vec<_> = jobs.iter().map(|job| job.result_timeout(TIMEOUT)).collect();
+        assert!(matches!(outcomes[2], Err(JobError::Crashed(_))), "{transport}");
         let doubled = [0, 1, 3].map(|place| *outcomes[place].as_ref().unwrap());
         assert_eq!(doubled, [2, 4, 8], "{transport}");
         finish(&pool);
@@ -36,8 +35,12 @@ fn forked_worker_does_not_become_a_second_worker() {
         let pool = builder::<Probe>(1).transport(transport).build().unwrap();
         for n in 0..10 {
             let fork = pool.submit(Probe::Fault(Fault::ForkAndReturn)).unwrap();
-            assert_eq!(fork.result(TIMEOUT).unwrap(), 0, "{transport}");
-            assert_eq!(pool.submit(Probe::Double(n)).unwrap().result(TIMEOUT).unwrap(), 2 * n, "{transport}");
+            assert_eq!(fork.result_timeout(TIMEOUT).unwrap(), 0, "{transport}");
+            assert_eq!(
+                pool.submit(Probe::Double(n)).unwrap().result_timeout(TIMEOUT).unwrap(),
+                2 * n,
+                "{transport}"
+            );
         }
         assert_eq!(pool.worker_stats().len(), 1, "{transport}: the worker was replaced");
         finish(&pool);

@@ -130,7 +130,7 @@ tests! {
                 "0: 5",
                 "1: 7 cannot be divided by zero",
                 "2: panicked with \"this job is broken\"",
-                "3: its worker was killed by signal 6, 2 times",
+                "3: its worker was killed by SIGABRT, 2 times",
                 "4: the quotient is too large",
                 "5: 3",
             ]

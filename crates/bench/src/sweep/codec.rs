@@ -1,6 +1,6 @@
 //! The sweep over payloads, for each codec.
 
-use pool::CodecKind;
+use pool::settings::CodecKind;
 
 use crate::{
     candidate::Candidate,

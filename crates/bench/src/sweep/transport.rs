@@ -1,6 +1,6 @@
 //! The sweep over transports.
 
-use pool::Transport;
+use pool::settings::Transport;
 
 use crate::{
     candidate::Candidate,

@@ -25,7 +25,7 @@ pub(super) fn points(settings: &Settings) -> Vec<Point> {
 
 /// Every number up to 8, then steps of 3/2 and 4/3 in turn; powers of two for a quick measurement.
 fn counts(workers: usize, quick: bool) -> Vec<usize> {
-    let max = (2 * workers).clamp(4, pool::MAX_WORKERS);
+    let max = (2 * workers).clamp(4, pool::settings::MAX_WORKERS);
     let step = |&count: &usize| match count {
         _ if quick => Some(2 * count),
         1..8 => Some(count + 1),

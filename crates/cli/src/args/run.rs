@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, value_parser};
-use pool::CodecKind;
+use pool::settings::CodecKind;
 
 use super::{
     ClusterOptions, ExecutorKind, JournalArguments, ProgramOptions, StatsFormat, SupervisionArguments,
@@ -31,7 +31,7 @@ pub(crate) struct RunOptions {
 
     /// Maximum number of jobs in a batch
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_batch)]
-    pub(crate) batch: pool::BatchSize,
+    pub(crate) batch: pool::settings::BatchSize,
 
     /// Serialization format between the processes [default: bincode]
     #[arg(long, value_name = "NAME", value_parser = codec_parser())]

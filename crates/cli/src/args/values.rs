@@ -9,7 +9,7 @@ use clap::{
     ValueEnum,
     builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser},
 };
-use pool::CodecKind;
+use pool::settings::CodecKind;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExecutorKind {
@@ -76,11 +76,11 @@ pub(crate) enum TransportKind {
     Channel,
 }
 
-impl From<TransportKind> for pool::Transport {
-    fn from(kind: TransportKind) -> pool::Transport {
+impl From<TransportKind> for pool::settings::Transport {
+    fn from(kind: TransportKind) -> pool::settings::Transport {
         match kind {
-            TransportKind::Rings => pool::Transport::Rings,
-            TransportKind::Channel => pool::Transport::Channel,
+            TransportKind::Rings => pool::settings::Transport::Rings,
+            TransportKind::Channel => pool::settings::Transport::Channel,
         }
     }
 }
@@ -99,12 +99,12 @@ pub(crate) fn file_parser() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-pub(super) fn parse_batch(text: &str) -> Result<pool::BatchSize, String> {
+pub(super) fn parse_batch(text: &str) -> Result<pool::settings::BatchSize, String> {
     match text {
-        "auto" => Ok(pool::BatchSize::Auto),
+        "auto" => Ok(pool::settings::BatchSize::Auto),
         number => number
             .parse()
-            .map(pool::BatchSize::Fixed)
+            .map(pool::settings::BatchSize::Fixed)
             .map_err(|_| "expected `auto` or a number greater than 0".into()),
     }
 }

@@ -7,7 +7,7 @@ mod define;
 use std::{io, path::PathBuf};
 
 use console::{ExitStatus, screen};
-use pool::BuildError;
+use pool::error::BuildError;
 
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::ClusterUsageError;

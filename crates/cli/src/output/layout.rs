@@ -1,7 +1,7 @@
 //! Layout of the output.
 
 use ops::{Builtin, Protocol, Value};
-use pool::Outcome;
+use pool::future::Outcome;
 
 use super::record::{OutcomeKind, RecordBody, outcome_body, write_end, write_result, write_start};
 use super::value::push_string;

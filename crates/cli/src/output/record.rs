@@ -4,7 +4,11 @@
 //! record body, which depends on the outcome only.
 
 use ops::{Builtin, Value};
-use pool::{Crash, Death, DeathCause, JobError, Outcome};
+use pool::{
+    JobError,
+    error::{Crash, Crashed, Death, DeathCause, TimedOut},
+    future::Outcome,
+};
 use serde::Serialize;
 
 use super::value::{push_json, push_value};
@@ -225,26 +229,33 @@ fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {
         JobError::Panicked(panic) => {
             ErrorObject::new(OutcomeKind::Panicked, &panic.to_string()).body(OutcomeKind::Panicked)
         }
-        JobError::TimedOut { limit, attempts, earlier } => {
-            let message =
-                format!("ran longer than {} s{}", limit.as_secs_f64(), earlier_deaths("the worker", earlier));
-            ErrorObject { attempts: Some(*attempts), ..ErrorObject::new(OutcomeKind::Timeout, &message) }
-                .body(OutcomeKind::Timeout)
+        JobError::TimedOut(timeout) => timed_out(timeout),
+        JobError::Crashed(crash) => crashed(crash),
+        JobError::OutOfMemory(exhausted) => {
+            worker_died(OutcomeKind::Memory, exhausted.death, exhausted.attempts, &exhausted.earlier)
         }
-        JobError::Crashed { death, attempts, earlier, program: None } => {
-            worker_died(OutcomeKind::Crashed, *death, *attempts, earlier)
+        JobError::Lost(lost) => {
+            let error = ErrorObject::new(OutcomeKind::Crashed, &lost.cause);
+            ErrorObject { attempts: Some(lost.attempts), ..error }.body(OutcomeKind::Crashed)
         }
-        JobError::Crashed { death, attempts, earlier, program: Some(program) } => {
-            program_died(program, *death, *attempts, earlier)
-        }
-        JobError::Memory { death, attempts, earlier } => {
-            worker_died(OutcomeKind::Memory, *death, *attempts, earlier)
-        }
-        JobError::Lost { attempts, cause } => {
-            ErrorObject { attempts: Some(*attempts), ..ErrorObject::new(OutcomeKind::Crashed, cause) }
-                .body(OutcomeKind::Crashed)
-        }
-        JobError::Cancelled | JobError::Abandoned(_) => cancelled_body(),
+        JobError::Cancelled | JobError::Broken(_) => cancelled_body(),
+        // Errors of waiting for futures, which a run does not have.
+        other => failed(&other.to_string()),
+    }
+}
+
+fn timed_out(timeout: &TimedOut) -> RecordBody {
+    let earlier = earlier_deaths("the worker", &timeout.earlier);
+    let message = format!("ran longer than {} s{earlier}", timeout.limit.as_secs_f64());
+    ErrorObject { attempts: Some(timeout.attempts), ..ErrorObject::new(OutcomeKind::Timeout, &message) }
+        .body(OutcomeKind::Timeout)
+}
+
+fn crashed(crash: &Crashed) -> RecordBody {
+    let Crashed { death, attempts, earlier, program, .. } = crash;
+    match program {
+        None => worker_died(OutcomeKind::Crashed, *death, *attempts, earlier),
+        Some(program) => program_died(program, *death, *attempts, earlier),
     }
 }
 
@@ -338,15 +349,7 @@ mod tests {
         );
         let death = Death { pid: 9, cause: DeathCause::Signalled(9) };
         assert_eq!(
-            line(
-                &failure_body(&JobError::Crashed {
-                    death,
-                    attempts: 3,
-                    earlier: Box::default(),
-                    program: None
-                }),
-                None
-            ),
+            line(&failure_body(&Crashed::new(death, 3).into()), None),
             concat!(
                 r#"{"id":7,"ok":false,"error":{"kind":"crashed","message":"the worker was killed by "#,
                 r#"SIGKILL","pid":9,"signal":"SIGKILL","attempts":3}}"#,
@@ -354,10 +357,10 @@ mod tests {
             )
         );
         let last = Death { pid: 9, cause: DeathCause::Exited(0) };
-        let crashed = JobError::Crashed { death: last, attempts: 1, earlier: Box::default(), program: None };
+        let crashed = Crashed::new(last, 1).into();
         assert!(line(&failure_body(&crashed), None).contains("\"exit_code\":0"));
         let earlier = [death, Death { pid: 8, cause: DeathCause::Exited(3) }].into();
-        let crashed = JobError::Crashed { death: last, attempts: 4, earlier, program: None };
+        let crashed = Crashed::new(last, 4).with_earlier(earlier).into();
         assert!(line(&failure_body(&crashed), None).contains(
             "\"message\":\"the worker exited with code 0; in earlier attempts the worker was killed by \
              SIGKILL, exited with code 3\",\

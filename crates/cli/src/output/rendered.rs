@@ -1,7 +1,7 @@
 //! Outcomes rendered as lines, many at a time.
 
 use ops::Builtin;
-use pool::Resolved;
+use pool::stream::Resolved;
 
 use super::{
     claims::Claims,

@@ -17,7 +17,11 @@ use std::{
 
 use ops::Builtin;
 use parking_lot::{Condvar, Mutex};
-use pool::{JobError, Resolved, Sink, Stage};
+use pool::{
+    JobError,
+    metrics::Stage,
+    stream::{Resolved, Sink},
+};
 
 use super::{
     BufferLimits, BufferSettings, FailureReport, Layout,
@@ -255,7 +259,7 @@ impl ReorderBuffer {
 /// Returns why the executor failed, if this outcome is a consequence of that.
 fn abandoned(job: &Resolved<Builtin>) -> Option<Arc<str>> {
     match &job.outcome {
-        Err(JobError::Abandoned(cause)) => Some(cause.clone()),
+        Err(JobError::Broken(cause)) => Some(cause.clone()),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use console::{LineWriter, screen};
-use pool::{ProgramStats, WorkerStats};
+use pool::metrics::{ProgramStats, WorkerStats};
 use serde::Serialize;
 
 use super::time_accounting::{ParentTimes, TimeAccounting, seconds};
@@ -175,7 +175,7 @@ impl WorkerRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool::{Stage, StageTimes, WorkerId};
+    use pool::metrics::{Stage, StageTimes, WorkerId};
 
     /// Returns the table of one worker with these counts and times.
     fn table(slot: u32, count: u64, time: Duration) -> String {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use pool::{ParentStats, Stage, StageTimes, ThreadStats, WorkerStats};
+use pool::metrics::{ParentStats, Stage, StageTimes, ThreadStats, WorkerStats};
 use serde::Serialize;
 
 use crate::{thread_timers::ThreadTimers, units::format_ns};

@@ -11,7 +11,7 @@ use std::{
 
 use nix::sys::signal::{Signal, raise};
 use ops::Builtin;
-use pool::{Executor, Observer};
+use pool::{Executor, metrics::Observer};
 
 use crate::{error::RunError, event::RunEvent, plan::Plan};
 

@@ -143,12 +143,12 @@ impl Coordinator {
         if plan.cluster.is_none() {
             return self.executor.join();
         }
-        while !self.executor.join_timeout(SIGNAL_POLL_INTERVAL) {
+        while !self.executor.shutdown_timeout(SIGNAL_POLL_INTERVAL) {
             if let Ok(RunEvent::Signalled(signal)) = receiver.try_recv() {
                 self.interrupted(signal);
             }
             if self.signals > 1 {
-                self.executor.join_timeout(WRITER_TIMEOUT);
+                self.executor.shutdown_timeout(WRITER_TIMEOUT);
                 // Dropping the last reference would wait for it, too. It ends with this process.
                 std::mem::forget(self.executor.clone());
                 return;

@@ -15,7 +15,7 @@ use std::{
 use journal::{Digest, Journal};
 use ops::Builtin;
 use parking_lot::{Condvar, Mutex};
-use pool::{Resolved, Sink};
+use pool::stream::{Resolved, Sink};
 
 use crate::{
     event::RunEvent,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use pool::{Stage, available_cores};
+use pool::{metrics::Stage, settings::available_cores};
 
 use super::parsed_chunk::{LineJob, ParsedChunk, Recycled, TextParser};
 use crate::{error::warn, input::Chunk, thread_timers::ThreadTimers};

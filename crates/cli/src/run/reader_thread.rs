@@ -7,7 +7,7 @@ use std::{
 };
 
 use ops::Builtin;
-use pool::{Executor, Stage};
+use pool::{Executor, metrics::Stage};
 
 use super::{
     consumer::{JobConsumer, ReadEnd},

@@ -16,7 +16,11 @@ use std::{
 
 use ops::{Builtin, BuiltinError};
 use parking_lot::Mutex;
-use pool::{Crash, JobError, Resolved, Sink};
+use pool::{
+    JobError,
+    error::Crash,
+    stream::{Resolved, Sink},
+};
 
 use crate::{error::warn, event::RunEvent};
 
@@ -160,10 +164,11 @@ fn verdict(resolved: &Resolved<Builtin>) -> Verdict {
         Err(JobError::Failed(error @ BuiltinError::ProgramStart { .. })) => {
             Verdict::Unusable(error.to_string())
         }
-        Err(JobError::Crashed { program: Some(crash), death, .. }) => {
-            Verdict::Died(describe_death(crash, &death.to_string()))
-        }
-        Err(JobError::TimedOut { .. } | JobError::Cancelled) => Verdict::Silent,
+        Err(JobError::Crashed(crashed)) => match &crashed.program {
+            Some(program) => Verdict::Died(describe_death(program, &crashed.death.to_string())),
+            None => Verdict::Unrelated,
+        },
+        Err(JobError::TimedOut(_) | JobError::Cancelled) => Verdict::Silent,
         _ => Verdict::Unrelated,
     }
 }
@@ -182,7 +187,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     use ops::{ProgramJob, Value};
-    use pool::{Death, DeathCause};
+    use pool::error::{Crashed, Death, DeathCause};
 
     use super::*;
 
@@ -209,15 +214,7 @@ mod tests {
         let death = Death { pid: 7, cause: DeathCause::Exited(3) };
         let crash =
             Crash { death, program: "prog".into(), message: "ended".into(), stderr: b"no module\n".to_vec() };
-        Resolved {
-            tag,
-            outcome: Err(JobError::Crashed {
-                death,
-                attempts: 3,
-                earlier: Box::default(),
-                program: Some(Arc::new(crash)),
-            }),
-        }
+        Resolved { tag, outcome: Err(Crashed::new(death, 3).with_program(Some(Arc::new(crash))).into()) }
     }
 
     fn replied(tag: u64) -> Resolved<Builtin> {

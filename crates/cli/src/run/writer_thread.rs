@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use pool::Stage;
+use pool::metrics::Stage;
 
 use crate::{
     event::RunEvent,

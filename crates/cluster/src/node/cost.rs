@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::WorkerStats;
+use pool::metrics::WorkerStats;
 use sched::MeanCost;
 
 use crate::submit::sizing::FIRST_JOBS;
@@ -120,7 +120,7 @@ impl Rate {
 mod tests {
     use super::*;
     use crate::submit::sizing::{MAX_UNPUBLISHED, Sizing};
-    use pool::WorkerId;
+    use pool::metrics::WorkerId;
 
     fn stats(jobs: u64, busy: f64) -> Vec<WorkerStats> {
         let mut stats = WorkerStats::new(WorkerId { slot: 0, generation: 0 });

@@ -8,7 +8,13 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pool::{Executor, Job, JobError, JobOptions, Outcome, Resolved, Sink};
+use pool::{
+    Executor, Job, JobError,
+    error::Lost,
+    future::Outcome,
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -252,9 +258,9 @@ impl<J: Job> NodeContext<J> {
         if self.store_in_quarantine(delivery).await.is_none() {
             return Disposition::HandedBack;
         }
-        let cause = quarantine_cause(&self.settings.queue, run, *span, deliveries).into();
+        let cause = quarantine_cause(&self.settings.queue, run, *span, deliveries);
         let attempts = u32::try_from(deliveries).unwrap_or(u32::MAX);
-        let outcome: Outcome<J> = Err(JobError::Lost { attempts, cause });
+        let outcome: Outcome<J> = Err(Lost::new(attempts, cause).into());
         let (mut one, mut all) = (Vec::new(), Vec::new());
         let _ = encode::<J>(&outcome, &mut one);
         (0..span.count).for_each(|_| push_bytes(&one, &mut all));
@@ -280,7 +286,8 @@ fn push_jobs<J: Job>(pool: &dyn Executor<J>, sink: &Arc<MessageSink>, mut payloa
         match job {
             Ok((limit, job)) => submitter.push(tag, job, JobOptions { time_limit: limit }),
             Err(error) => {
-                Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome: Err(JobError::Codec(error)) }]);
+                let outcome = Err(JobError::Codec(error.into()));
+                Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome }]);
             }
         }
     }

@@ -228,7 +228,7 @@ impl<J: Job> Coordinator<J> {
         let broken = self.shared.broken();
         if broken.is_some() || self.cancellations.is_stopping() {
             return message.fail(|| match &broken {
-                Some(cause) => JobError::Abandoned(cause.clone()),
+                Some(cause) => JobError::Broken(cause.clone()),
                 None => JobError::Cancelled,
             });
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pool::{Job, Outcome};
+use pool::{Job, future::Outcome};
 
 use super::{
     guard::DecoderGuard,
@@ -43,7 +43,7 @@ fn decode_all<J: Job>(shared: &RunState<J>, results: &Receiver<DecodeTask<J>>) {
             Err(cause) => {
                 let cause_of_all: Arc<str> = cause.as_str().into();
                 shared.command(Command::Unreadable(message.span, cause));
-                message.fail(|| pool::JobError::Abandoned(cause_of_all.clone()));
+                message.fail(|| pool::JobError::Broken(cause_of_all.clone()));
             }
         }
     }

@@ -28,7 +28,7 @@ impl<J: Job> Drop for EndGuard<J> {
         if thread::panicking() {
             let cause = shared.set_broken(&Error::Panicked);
             if let Some(open) = shared.take_open_batch() {
-                open.fail(|| JobError::Abandoned(cause.clone()));
+                open.fail(|| JobError::Broken(cause.clone()));
             }
         }
         shared.mark_ended();
@@ -79,7 +79,10 @@ mod tests {
 
     use bytes::Bytes;
     use parking_lot::Mutex;
-    use pool::{JobOptions, Resolved, Sink, Submitter};
+    use pool::{
+        settings::JobOptions,
+        stream::{Resolved, Sink, Submitter},
+    };
     use serde::{Deserialize, Serialize};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -113,7 +116,7 @@ mod tests {
 
     impl Sink<Nothing> for Abandoned {
         fn resolve(&self, resolved: Vec<Resolved<Nothing>>) {
-            let is_abandoned = |one: &Resolved<_>| matches!(one.outcome, Err(JobError::Abandoned(_)));
+            let is_abandoned = |one: &Resolved<_>| matches!(one.outcome, Err(JobError::Broken(_)));
             self.0.lock().extend(resolved.iter().filter(|one| is_abandoned(one)).map(|one| one.tag));
         }
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pool::{Job, JobError, Sink};
+use pool::{Job, JobError, stream::Sink};
 
 use super::{
     cleanup::Cleanup,
@@ -374,10 +374,10 @@ impl<J: Job> PendingMessages<J> {
             if pending.publish_count > 0 {
                 self.cleanup.mark(&pending);
             }
-            pending.message.fail(|| JobError::Abandoned(cause.clone()));
+            pending.message.fail(|| JobError::Broken(cause.clone()));
         }
         if let Some(message) = self.take_buffered(None) {
-            message.fail(|| JobError::Abandoned(cause.clone()));
+            message.fail(|| JobError::Broken(cause.clone()));
         }
     }
 }

@@ -40,10 +40,19 @@ mod throttle;
 
 use std::{
     sync::{Arc, mpsc::sync_channel},
+    task::{self, Poll},
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport, WorkerStats};
+use pool::{
+    Executor, Job, JobFuture,
+    error::SubmitError,
+    metrics::WorkerStats,
+    sealed::Sealed,
+    settings::JobOptions,
+    stream::{Sink, Submitter},
+    worker::WorkerReport,
+};
 
 use crate::{Connection, Error, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;
@@ -61,7 +70,7 @@ pub use submit_event::SubmitEvent;
 ///
 /// A run has one submitter at a time. One that was killed or dropped releases the run at once.
 ///
-/// A [`JobFuture`] only has an outcome: it never reports to be [running](JobFuture::running), and
+/// A [`JobFuture`] only has an outcome: it never reports to be [running](JobFuture::is_running), and
 /// [`cancel`](JobFuture::cancel) and [`kill`](JobFuture::kill) do nothing, because within milliseconds the
 /// job is in a message with others, which may be in flight to a node.
 /// [`cancel_waiting`](Executor::cancel_waiting) and [`stop`](Executor::stop) cancel all messages that were
@@ -126,6 +135,12 @@ async fn open<J: Job>(
     Ok((session, streams))
 }
 
+impl<J: Job> Sealed for ClusterExecutor<J> {
+    fn poll_end(&self, context: &mut task::Context<'_>) -> Poll<()> {
+        self.shared.poll_end(context)
+    }
+}
+
 impl<J: Job> Executor<J> for ClusterExecutor<J> {
     fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
         Box::new(ClusterSubmitter::new(self.shared.clone(), sink))
@@ -161,7 +176,8 @@ impl<J: Job> Executor<J> for ClusterExecutor<J> {
         self.shared.command(Command::Stop(Instant::now() + grace.min(Duration::from_secs(1 << 30))));
     }
 
-    fn join_timeout(&self, time: Duration) -> bool {
+    fn shutdown_timeout(&self, time: Duration) -> bool {
+        self.close();
         self.shared.wait_for_end(time)
     }
 

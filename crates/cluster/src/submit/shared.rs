@@ -6,13 +6,19 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::SyncSender,
     },
+    task::{Context, Poll, Waker},
     thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use pool::{Job, JobError, Outcome, Resolved, Sink, SubmitError};
+use pool::{
+    Job, JobError,
+    error::SubmitError,
+    future::Outcome,
+    stream::{Resolved, Sink},
+};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 
@@ -113,7 +119,7 @@ impl<J: Job> Drop for JobMessage<J> {
     fn drop(&mut self) {
         if !self.owners.is_empty() {
             let cause = self.shared.set_broken(&Error::Panicked);
-            self.fail_owners(|| JobError::Abandoned(cause.clone()));
+            self.fail_owners(|| JobError::Broken(cause.clone()));
         }
         self.release_publish_slot();
         self.shared.count_resolved(self.span.count, self.payload.len());
@@ -157,6 +163,8 @@ struct Admission {
     closed: bool,
     stopped: bool,
     ended: bool,
+    /// Tasks that wait for the end of the run.
+    end_wakers: Vec<Waker>,
     broken: Option<Arc<str>>,
 }
 
@@ -176,6 +184,7 @@ impl<J: Job> RunState<J> {
             closed: false,
             stopped: false,
             ended: false,
+            end_wakers: Vec::new(),
             broken: None,
         };
         Arc::new(RunState {
@@ -325,8 +334,24 @@ impl<J: Job> RunState<J> {
 
     /// Marks the run as ended.
     pub(super) fn mark_ended(&self) {
-        self.admission.lock().ended = true;
+        let mut admission = self.admission.lock();
+        admission.ended = true;
+        let wakers = std::mem::take(&mut admission.end_wakers);
+        drop(admission);
         self.end_of_run.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Returns whether the run has ended; if not, wakes the task at its end.
+    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut admission = self.admission.lock();
+        if admission.ended {
+            return Poll::Ready(());
+        }
+        if !admission.end_wakers.iter().any(|known| known.will_wake(context.waker())) {
+            admission.end_wakers.push(context.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Waits for the end of the run for at most `time`. Returns whether it has ended.

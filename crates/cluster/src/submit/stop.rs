@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Job, Sink};
+use pool::{Job, stream::Sink};
 
 use super::{
     messages::PendingMessages,

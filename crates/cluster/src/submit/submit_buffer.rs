@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use pool::{Job, Sink};
+use pool::{Job, stream::Sink};
 
 use super::sizing::MAX_BYTES;
 use crate::{

@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use pool::{Job, JobError, JobOptions, Resolved, Sink, SubmitError, Submitter};
+use pool::{
+    Job, JobError,
+    error::SubmitError,
+    settings::JobOptions,
+    stream::{Resolved, Sink, Submitter},
+};
 use wire::CodecKind;
 
 use super::{
@@ -30,7 +35,7 @@ impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         self.encoded.clear();
         if let Err(error) = CodecKind::Bincode.encode(&job, &mut self.encoded) {
-            return self.reject(tag, JobError::Codec(error.to_string()));
+            return self.reject(tag, JobError::Codec(error.to_string().into()));
         }
         let limits = Limits { own: options.time_limit, default: self.shared.time_limit };
         let mut buffer = self.shared.buffer.lock();
@@ -46,13 +51,13 @@ impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
                     self.shared.flush(&mut buffer);
                 }
             }
-            Err(SubmitError::Closed) => {
+            Err(refusal) => {
                 drop(buffer);
-                self.reject(tag, JobError::Cancelled);
-            }
-            Err(SubmitError::Broken(cause)) => {
-                drop(buffer);
-                self.reject(tag, JobError::Abandoned(cause));
+                let error = match refusal {
+                    SubmitError::Broken(cause) => JobError::Broken(cause),
+                    _ => JobError::Cancelled,
+                };
+                self.reject(tag, error);
             }
         }
     }

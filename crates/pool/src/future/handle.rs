@@ -13,11 +13,10 @@ use job::{Job, JobError, Outcome};
 
 use super::{
     control::{Control, Ticket},
-    error::{ResultError, SubmitError},
     kind::OutcomeKind,
     slot::{Slot, Slots},
 };
-use crate::{JobOptions, Sink, Submitter};
+use crate::{JobOptions, Sink, SubmitError, Submitter};
 
 /// Handle to a submitted job and its outcome.
 ///
@@ -32,7 +31,7 @@ use crate::{JobOptions, Sink, Submitter};
 ///
 /// let threads = ThreadPool::new(2, ());
 /// let job = threads.submit(Square(12))?;
-/// assert_eq!(job.clone().result(None)?, 144);
+/// assert_eq!(job.clone().result()?, 144);
 /// assert_eq!(smol::block_on(job)?, 144);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -57,11 +56,11 @@ impl<J: Job> JobFuture<J> {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, JobFuture, JobOptions, ThreadPool};
+    /// use pool::{Executor, JobFuture, ThreadPool, settings::JobOptions};
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let job = JobFuture::push_through(|sink| threads.submitter(sink), Square(5), JobOptions::default())?;
-    /// assert_eq!(job.result(None)?, 25);
+    /// assert_eq!(job.result()?, 25);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -86,7 +85,7 @@ impl<J: Job> JobFuture<J> {
 
     /// Returns the executor's control interface and the job's ticket, unless the job has an outcome.
     fn control(&self) -> Option<(&Arc<dyn Control>, Ticket)> {
-        let control = self.slot.control().filter(|_| !self.done())?;
+        let control = self.slot.control().filter(|_| !self.is_done())?;
         if self.slot.ticket().is_none() {
             control.settle();
         }
@@ -97,34 +96,97 @@ impl<J: Job> JobFuture<J> {
         &self.slot
     }
 
-    /// Waits for the job's output and returns a clone of it. `None` waits forever, zero does not wait.
+    /// Waits for the job's output and moves it out. For any type of output and error; see
+    /// [`result`](JobFuture::result) for several requests of the same output.
     ///
     /// ```
-    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
-    /// use std::time::Duration;
-    /// use pool::{Executor, ResultError, ThreadPool};
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, JobError, Serial};
     ///
-    /// let threads = ThreadPool::new(1, ());
-    /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
-    /// assert!(matches!(job.result(Duration::from_millis(1)), Err(ResultError::TimedOut)));
-    /// open();
-    /// assert_eq!(job.result(None)?, 5);
-    /// assert_eq!(job.result(Duration::ZERO)?, 5);
+    /// let job = Serial::new(()).submit(Square(5))?;
+    /// let other = job.clone();
+    /// assert_eq!(job.join()?, 25);
+    /// assert!(matches!(other.join(), Err(JobError::Taken)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Failed`] if the job failed or was
-    /// cancelled, [`ResultError::AlreadyTaken`] if the outcome has already been moved out.
-    pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<J::Output, ResultError<J::Error>>
+    /// The reason why the job failed or was cancelled; [`JobError::Taken`] if the outcome has been moved out.
+    pub fn join(self) -> Outcome<J> {
+        self.outcome(None)
+    }
+
+    /// Like [`join`](JobFuture::join), but waits for at most `timeout`; zero does not wait.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::time::Duration;
+    /// use pool::{Executor, JobError, ThreadPool};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
+    /// assert!(matches!(job.join_timeout(Duration::from_millis(1)), Err(JobError::NotReady)));
+    /// open();
+    /// assert_eq!(job.join_timeout(Duration::from_secs(60))?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`join`](JobFuture::join), and [`JobError::NotReady`] if the timeout expires; then the job
+    /// continues, and this may be called again.
+    pub fn join_timeout(&self, timeout: Duration) -> Outcome<J> {
+        self.outcome(Some(timeout))
+    }
+
+    fn outcome(&self, timeout: Option<Duration>) -> Outcome<J> {
+        if !self.slot.wait(timeout) {
+            return Err(JobError::NotReady);
+        }
+        self.slot.take().unwrap_or(Err(JobError::Taken))
+    }
+
+    /// Waits for the job's output and returns a clone of it.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ThreadPool};
+    ///
+    /// let job = ThreadPool::new(1, ()).submit(Square(5))?;
+    /// assert_eq!((job.result()?, job.result()?), (25, 25));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`join`](JobFuture::join).
+    pub fn result(&self) -> Outcome<J>
     where
         J::Output: Clone,
         J::Error: Clone,
     {
-        if !self.slot.wait(timeout.into()) {
-            return Err(ResultError::TimedOut);
+        self.clone_of_outcome(None)
+    }
+
+    /// Like [`result`](JobFuture::result), but waits for at most `timeout`; zero does not wait.
+    ///
+    /// # Errors
+    /// As for [`join_timeout`](JobFuture::join_timeout).
+    pub fn result_timeout(&self, timeout: Duration) -> Outcome<J>
+    where
+        J::Output: Clone,
+        J::Error: Clone,
+    {
+        self.clone_of_outcome(Some(timeout))
+    }
+
+    fn clone_of_outcome(&self, timeout: Option<Duration>) -> Outcome<J>
+    where
+        J::Output: Clone,
+        J::Error: Clone,
+    {
+        if !self.slot.wait(timeout) {
+            return Err(JobError::NotReady);
         }
-        self.slot.read(Clone::clone).ok_or(ResultError::AlreadyTaken)?.map_err(ResultError::Failed)
+        self.slot.read(Clone::clone).unwrap_or(Err(JobError::Taken))
     }
 
     /// Waits for the job's outcome. Returns a clone of the error if the job failed, and `None` if it
@@ -136,53 +198,48 @@ impl<J: Job> JobFuture<J> {
     ///
     /// let serial = Serial::new(());
     /// let (good, bad) = (serial.submit(Square(5))?, serial.submit(Square(u64::MAX))?);
-    /// assert!(good.error(None)?.is_none());
-    /// assert!(matches!(bad.error(None)?, Some(JobError::Failed(error)) if error.ends_with("overflows")));
+    /// assert!(good.error()?.is_none());
+    /// let Some(error) = bad.error()? else { panic!("it succeeded") };
+    /// assert!(error.to_string().ends_with("overflows"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::Failed`] if the job was cancelled,
-    /// [`ResultError::AlreadyTaken`] if the outcome has already been moved out.
-    pub fn error(
-        &self,
-        timeout: impl Into<Option<Duration>>,
-    ) -> Result<Option<JobError<J::Error>>, ResultError<J::Error>>
+    /// [`JobError::Cancelled`] if the job was cancelled, [`JobError::Taken`] if the outcome has been moved
+    /// out.
+    pub fn error(&self) -> Result<Option<JobError<J::Error>>, JobError<J::Error>>
     where
         J::Error: Clone,
     {
-        if !self.slot.wait(timeout.into()) {
-            return Err(ResultError::TimedOut);
-        }
-        let failure =
-            self.slot.read(|outcome| outcome.as_ref().err().cloned()).ok_or(ResultError::AlreadyTaken)?;
-        match failure {
-            Some(JobError::Cancelled) => Err(ResultError::Failed(JobError::Cancelled)),
-            other => Ok(other),
-        }
+        self.clone_of_error(None)
     }
 
-    /// Waits for the outcome and moves it out. For types that are not `Clone`.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ResultError, Serial};
-    ///
-    /// let job = Serial::new(()).submit(Square(5))?;
-    /// let outcome = job.take(None)?; // `Result<u64, JobError<String>>`
-    /// assert_eq!(outcome?, 25);
-    /// assert!(matches!(job.take(None), Err(ResultError::AlreadyTaken)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Like [`error`](JobFuture::error), but waits for at most `timeout`; zero does not wait.
     ///
     /// # Errors
-    /// [`ResultError::TimedOut`] if the timeout expires, [`ResultError::AlreadyTaken`] if the outcome has
-    /// already been moved out.
-    pub fn take(&self, timeout: impl Into<Option<Duration>>) -> Result<Outcome<J>, ResultError<J::Error>> {
-        if !self.slot.wait(timeout.into()) {
-            return Err(ResultError::TimedOut);
+    /// As for [`error`](JobFuture::error), and [`JobError::NotReady`] if the timeout expires.
+    pub fn error_timeout(&self, timeout: Duration) -> Result<Option<JobError<J::Error>>, JobError<J::Error>>
+    where
+        J::Error: Clone,
+    {
+        self.clone_of_error(Some(timeout))
+    }
+
+    fn clone_of_error(
+        &self,
+        timeout: Option<Duration>,
+    ) -> Result<Option<JobError<J::Error>>, JobError<J::Error>>
+    where
+        J::Error: Clone,
+    {
+        if !self.slot.wait(timeout) {
+            return Err(JobError::NotReady);
         }
-        self.slot.take().ok_or(ResultError::AlreadyTaken)
+        match self.slot.read(|outcome| outcome.as_ref().err().cloned()) {
+            None => Err(JobError::Taken),
+            Some(Some(JobError::Cancelled)) => Err(JobError::Cancelled),
+            Some(error) => Ok(error),
+        }
     }
 
     /// Returns whether the job has succeeded, failed or been cancelled.
@@ -193,14 +250,14 @@ impl<J: Job> JobFuture<J> {
     ///
     /// let threads = ThreadPool::new(1, ());
     /// let job = threads.submit(Gate(5))?; // runs until the gate is opened
-    /// assert!(!job.done());
+    /// assert!(!job.is_done());
     /// open();
-    /// job.result(None)?;
-    /// assert!(job.done());
+    /// job.result()?;
+    /// assert!(job.is_done());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.slot.kind().is_some()
     }
 
@@ -211,11 +268,11 @@ impl<J: Job> JobFuture<J> {
     /// use pool::{Executor, Serial};
     ///
     /// let job = Serial::new(()).submit(Square(u64::MAX))?;
-    /// assert!(job.done() && !job.cancelled(), "it failed and was not cancelled");
+    /// assert!(job.is_done() && !job.is_cancelled(), "it failed and was not cancelled");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn cancelled(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         self.slot.kind() == Some(OutcomeKind::Cancelled)
     }
 
@@ -228,16 +285,16 @@ impl<J: Job> JobFuture<J> {
     /// let threads = ThreadPool::new(1, ());
     /// let (first, second) = (threads.submit(Gate(1))?, threads.submit(Gate(2))?);
     /// arrival(); // waits until the first one runs
-    /// assert!(first.running() && !second.running());
+    /// assert!(first.is_running() && !second.is_running());
     /// open();
-    /// first.result(None)?;
-    /// assert!(!first.running());
+    /// first.result()?;
+    /// assert!(!first.is_running());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         let started = self.control().is_some_and(|(control, ticket)| control.is_running(ticket));
-        started && !self.done()
+        started && !self.is_done()
     }
 
     /// Cancels the job if it has not been assigned to a worker. Returns `true` if the job is cancelled, now
@@ -252,14 +309,14 @@ impl<J: Job> JobFuture<J> {
     /// arrival(); // waits until the first one runs
     /// assert!(second.cancel() && !first.cancel());
     /// open();
-    /// assert_eq!(first.result(None)?, 1);
+    /// assert_eq!(first.result()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel(&self) -> bool {
         if let Some((control, ticket)) = self.control() {
             control.cancel(ticket);
         }
-        self.cancelled()
+        self.is_cancelled()
     }
 
     /// Cancels the job even if it is running: its worker is killed and replaced, and the worker's other jobs
@@ -269,7 +326,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// ```standalone_crate
     /// use std::time::Duration;
-    /// use pool::{Executor, JobError, Job, ProcessPool};
+    /// use pool::{Executor, Job, JobError, ProcessPool, error::RemoteError};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -278,10 +335,10 @@ impl<J: Job> JobFuture<J> {
     /// impl Job for Sleep {
     ///     const NAME: &'static str = "sleep";
     ///     type Output = ();
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = ();
     ///
-    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///     fn run(self, _: &mut ()) -> Result<(), RemoteError> {
     ///         std::thread::sleep(self.0);
     ///         Ok(())
     ///     }
@@ -292,14 +349,14 @@ impl<J: Job> JobFuture<J> {
     ///     let pool = ProcessPool::builder().workers(1).build()?;
     ///     let hour = pool.submit(Sleep(Duration::from_secs(3600)))?;
     ///     assert!(hour.kill());
-    ///     assert!(matches!(hour.take(None)?, Err(JobError::Cancelled)));
-    ///     pool.submit(Sleep(Duration::ZERO))?.result(None)?; // the pool is still usable
-    ///     pool.shutdown(true, false);
+    ///     assert!(matches!(hour.join(), Err(JobError::Cancelled)));
+    ///     pool.submit(Sleep(Duration::ZERO))?.result()?; // the pool is still usable
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
     pub fn kill(&self) -> bool {
-        self.control().is_some_and(|(control, ticket)| control.kill(ticket)) || self.cancelled()
+        self.control().is_some_and(|(control, ticket)| control.kill(ticket)) || self.is_cancelled()
     }
 
     /// Registers a function that is called with this job once it has an outcome: on the thread that resolves
@@ -314,11 +371,11 @@ impl<J: Job> JobFuture<J> {
     ///
     /// let (sender, receiver) = mpsc::channel();
     /// let job = ThreadPool::new(1, ()).submit(Square(4))?;
-    /// job.add_done_callback(move |job| sender.send(job.result(None).ok()).unwrap_or_default());
+    /// job.on_done(move |job| sender.send(job.result().ok()).unwrap_or_default());
     /// assert_eq!(receiver.recv()?, Some(16));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn add_done_callback(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
+    pub fn on_done(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
         self.slot.on_filled(Box::new(|slot| callback(&JobFuture { slot: slot.clone() })));
     }
 }
@@ -357,7 +414,7 @@ impl<J: Job> fmt::Debug for JobFuture<J> {
             Some(OutcomeKind::Succeeded) => "succeeded",
             Some(OutcomeKind::Failed) => "failed",
             Some(OutcomeKind::Cancelled) => "cancelled",
-            None if self.running() => "running",
+            None if self.is_running() => "running",
             None => "pending",
         };
         f.debug_tuple("JobFuture").field(&format_args!("{state}")).finish()

@@ -4,21 +4,21 @@
 //! |---|---|
 //! | `slot` | storage of outcomes, and notification when they arrive |
 //! | `handle` | [`JobFuture`], the caller's handle to a slot |
-//! | `error` | [`SubmitError`] and [`ResultError`] |
 //! | `control` | operations of an executor on a job |
 //! | `watch` | waiting for many slots on one thread |
 //! | `wait` | [`wait`] and [`as_completed`] |
 
 mod control;
-mod error;
 mod handle;
 mod kind;
 mod slot;
 mod wait;
 mod watch;
 
-pub use error::{ResultError, SubmitError};
+pub use crate::shutdown::Shutdown;
 pub use handle::JobFuture;
+#[doc(inline)]
+pub use job::Outcome;
 pub use wait::{AsCompleted, ReturnWhen, Unfinished, WaitResult, as_completed, wait};
 
 pub(crate) use control::{Control, Ticket};

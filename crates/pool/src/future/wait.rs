@@ -18,12 +18,12 @@ use super::{
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, ReturnWhen, ThreadPool, wait};
+/// use pool::{Executor, ThreadPool, future::{ReturnWhen, wait}};
 ///
 /// let threads = ThreadPool::new(1, ());
 /// let jobs = [2, u64::MAX, 3].map(|n| threads.submit(Square(n))).into_iter().flatten();
 /// let waited = wait(jobs, None, ReturnWhen::FirstException);
-/// assert!(waited.done.iter().any(|job| job.result(None).is_err()), "one of the jobs has overflowed");
+/// assert!(waited.done.iter().any(|job| job.result().is_err()), "one of the jobs has overflowed");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
@@ -40,7 +40,7 @@ pub enum ReturnWhen {
 /// ```
 /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
 /// use std::time::Duration;
-/// use pool::{Executor, ReturnWhen, ThreadPool, WaitResult, wait};
+/// use pool::{Executor, ThreadPool, future::{ReturnWhen, WaitResult, wait}};
 ///
 /// let job = ThreadPool::new(1, ()).submit(Gate(1))?; // runs until the gate is opened
 /// let WaitResult { done, not_done } = wait([job], Duration::from_millis(1), ReturnWhen::AllCompleted);
@@ -63,12 +63,12 @@ pub struct WaitResult<J: Job> {
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
 /// use std::time::Duration;
-/// use pool::{Executor, ReturnWhen, ThreadPool, wait};
+/// use pool::{Executor, ThreadPool, future::{ReturnWhen, wait}};
 ///
 /// let threads = ThreadPool::new(2, ());
 /// let jobs: Vec<_> = (1..=3).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
 /// let waited = wait(jobs, Duration::from_secs(60), ReturnWhen::AllCompleted);
-/// let squares: Vec<u64> = waited.done.iter().flat_map(|job| job.result(None)).collect();
+/// let squares: Vec<u64> = waited.done.iter().flat_map(|job| job.result()).collect();
 /// assert_eq!(squares, [1, 4, 9]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -111,13 +111,13 @@ pub fn wait<J: Job>(
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
 /// use std::time::Duration;
-/// use pool::{Executor, ThreadPool, as_completed};
+/// use pool::{Executor, ThreadPool, future::as_completed};
 ///
 /// let threads = ThreadPool::new(2, ());
 /// let jobs: Vec<_> = (1..=3).map(|n| threads.submit(Square(n))).collect::<Result<_, _>>()?;
 /// let mut sum = 0;
 /// for job in as_completed(jobs, Duration::from_secs(60)) {
-///     sum += job?.result(None)?;
+///     sum += job?.result()?;
 /// }
 /// assert_eq!(sum, 14);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -139,7 +139,7 @@ pub fn as_completed<J: Job>(
 /// ```
 /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
 /// use std::time::Duration;
-/// use pool::{Executor, ThreadPool, as_completed};
+/// use pool::{Executor, ThreadPool, future::as_completed};
 ///
 /// let job = ThreadPool::new(1, ()).submit(Gate(1))?; // runs until the gate is opened
 /// let mut completed = as_completed([job.clone()], Duration::ZERO);
@@ -157,7 +157,7 @@ pub struct AsCompleted<J: Job> {
 /// Error: the timeout expired before all jobs had an outcome.
 ///
 /// ```
-/// use pool::Unfinished;
+/// use pool::future::Unfinished;
 ///
 /// let unfinished = Unfinished { unfinished: 2, total: 5 };
 /// assert_eq!(unfinished.to_string(), "2 (of 5) jobs unfinished");

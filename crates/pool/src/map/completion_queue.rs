@@ -36,7 +36,7 @@ pub(super) enum Received<J: Job> {
 
 /// Order in which outcomes are received. They are stored and returned in groups, because moving them one by
 /// one would cost as much as a short job.
-pub(super) trait Order: Default + Send + 'static {
+pub trait Order: Default + Send + 'static {
     /// Type of the jobs.
     type Job: Job;
 
@@ -117,8 +117,8 @@ impl<J: Job, O: Order<Job = J>> Sink<J> for CompletionQueue<O> {
     }
 }
 
-/// Order of completion.
-pub(super) struct CompletionOrder<J: Job>(VecDeque<Vec<Resolved<J>>>);
+/// The outputs of [`MapUnordered`](super::MapUnordered) are in order of completion.
+pub struct CompletionOrder<J: Job>(VecDeque<Vec<Resolved<J>>>);
 
 impl<J: Job> Default for CompletionOrder<J> {
     fn default() -> Self {
@@ -142,21 +142,22 @@ impl<J: Job> Order for CompletionOrder<J> {
     }
 }
 
-/// Order of the tags, which count from 0.
-pub(super) struct TagOrder<J: Job> {
+/// The outputs of [`Map`](super::Map) are in the order of the jobs, which is that of the tags. They count from
+/// 0.
+pub struct InputOrder<J: Job> {
     /// Tag of the next outcome.
     next: u64,
     /// Outcomes with consecutive tags, by the first tag.
     runs: BTreeMap<u64, Vec<Resolved<J>>>,
 }
 
-impl<J: Job> Default for TagOrder<J> {
+impl<J: Job> Default for InputOrder<J> {
     fn default() -> Self {
-        TagOrder { next: 0, runs: BTreeMap::new() }
+        InputOrder { next: 0, runs: BTreeMap::new() }
     }
 }
 
-impl<J: Job> Order for TagOrder<J> {
+impl<J: Job> Order for InputOrder<J> {
     type Job = J;
 
     fn put(&mut self, group: Vec<Resolved<J>>) {
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_sorted_by_tag_however_they_are_grouped() {
-        let mut order = TagOrder::default();
+        let mut order = InputOrder::default();
         order.put(group(&[2, 3, 6, 5]));
         assert!(!order.is_ready() && order.take().is_none());
         order.put(group(&[0, 1]));

@@ -2,19 +2,16 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `settings` | a map that has not been started |
-//! | `ordered`, `unordered` | iterators over the outputs |
+//! | `iterator` | the iterators over the outputs |
+//! | `settings` | settings of a map that has not been started |
 //! | `stream` | the iteration: pushes jobs, receives outcomes |
 //! | `producer` | reads items and pushes jobs; the number of jobs in flight |
 //! | `completion_queue` | outcomes that have not been received, and waiting for them |
 
 mod completion_queue;
-mod ordered;
+mod iterator;
 mod producer;
 mod settings;
 mod stream;
-mod unordered;
 
-pub use ordered::Outputs;
-pub use settings::Map;
-pub use unordered::{MapUnordered, OutputsUnordered};
+pub use iterator::{Map, MapUnordered};

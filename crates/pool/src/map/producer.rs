@@ -8,7 +8,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
 use job::Job;
 
-use super::settings::Map;
+use super::settings::MapSettings;
 use crate::{JobOptions, Sink, SubmitError, Submitter};
 
 /// Maximum size in jobs of a window that the caller has not set.
@@ -36,8 +36,8 @@ pub(super) struct Producer<J: Job, I> {
 
 impl<J: Job, I: Iterator<Item = J>> Producer<J, I> {
     /// Starts a map: pushes jobs until the window is full.
-    pub(super) fn start<E>(map: Map<'_, J, E, I>, sink: Arc<dyn Sink<J>>) -> Self {
-        let Map { executor, submitter, jobs, buffer, grows, chunk_size, deadline, options } = map;
+    pub(super) fn start<E>(map: MapSettings<'_, J, E, I>, sink: Arc<dyn Sink<J>>) -> Self {
+        let MapSettings { executor, submitter, jobs, buffer, grows, chunk_size, deadline, options } = map;
         // A chunk larger than the window would wait for outputs of its own jobs.
         let chunk_size = buffer.map_or(chunk_size, |buffer| chunk_size.min(buffer)).get();
         let mut producer = Producer {

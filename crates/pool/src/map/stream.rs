@@ -7,7 +7,7 @@ use job::Job;
 use super::{
     completion_queue::{CompletionQueue, Order, Received},
     producer::Producer,
-    settings::Map,
+    settings::MapSettings,
 };
 use crate::{Resolved, SubmitError};
 
@@ -32,7 +32,7 @@ pub(super) struct MapStream<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> {
 }
 
 impl<J: Job, I: Iterator<Item = J>, O: Order<Job = J>> MapStream<J, I, O> {
-    pub(super) fn start<E>(map: Map<'_, J, E, I>) -> Self {
+    pub(super) fn start<E>(map: MapSettings<'_, J, E, I>) -> Self {
         let queue = CompletionQueue::new();
         let producer = Producer::start(map, queue.clone());
         MapStream { producer, queue, received: Vec::new().into_iter(), started: false, ended: false }

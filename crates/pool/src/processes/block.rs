@@ -45,7 +45,7 @@ impl<J: Job> Block<J> {
         job: &J,
         options: JobOptions,
     ) -> Result<(), JobError<J::Error>> {
-        self.entries.push(codec, job).map_err(|error| JobError::Codec(error.to_string()))?;
+        self.entries.push(codec, job).map_err(|error| JobError::Codec(error.to_string().into()))?;
         self.note_job(tag, options);
         Ok(())
     }

@@ -8,7 +8,7 @@ use wire::{CodecError, RendezvousError};
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{BuildError, MAX_WORKERS, ProcessPool};
+/// use pool::{ProcessPool, error::BuildError, settings::MAX_WORKERS};
 ///
 /// let settings = ProcessPool::<Square>::builder().workers(MAX_WORKERS + 1);
 /// assert!(matches!(settings.build(), Err(BuildError::Workers(_))));
@@ -18,7 +18,7 @@ pub const MAX_WORKERS: usize = 1024;
 /// Maximum nesting depth of pools: a job that builds a pool whose jobs build pools has a depth of 2.
 ///
 /// ```
-/// assert!(pool::MAX_NESTING > 1);
+/// assert!(pool::settings::MAX_NESTING > 1);
 /// ```
 pub const MAX_NESTING: u32 = 10;
 
@@ -37,7 +37,7 @@ pub(super) fn nesting_depth() -> u32 {
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{BuildError, ProcessPool};
+/// use pool::{ProcessPool, error::BuildError};
 ///
 /// match ProcessPool::<Square>::builder().workers(0).build() {
 ///     Err(error @ BuildError::Workers(_)) => assert!(error.to_string().ends_with("not 0")),
@@ -75,7 +75,10 @@ pub enum BuildError {
 /// Number of workers that is not between 1 and [`MAX_WORKERS`].
 ///
 /// ```
-/// assert_eq!(pool::WorkerCountError(0).to_string(), "the number of workers must be from 1 to 1024, not 0");
+/// use pool::error::WorkerCountError;
+///
+/// let error = WorkerCountError(0);
+/// assert_eq!(error.to_string(), "the number of workers must be from 1 to 1024, not 0");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the number of workers must be from 1 to {MAX_WORKERS}, not {0}")]

@@ -76,7 +76,7 @@ impl<J: Job> ProcessPool<J> {
     /// their first job.
     ///
     /// ```standalone_crate
-    /// use pool::{Context, Executor, Job, ProcessPool};
+    /// use pool::{Executor, Job, ProcessPool, error::RemoteError, worker::Context};
     /// use serde::{Deserialize, Serialize};
     ///
     /// struct Prefix(String);
@@ -97,10 +97,10 @@ impl<J: Job> ProcessPool<J> {
     /// impl Job for Name {
     ///     const NAME: &'static str = "name";
     ///     type Output = String;
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = Prefix;
     ///
-    ///     fn run(self, prefix: &mut Prefix) -> Result<String, String> {
+    ///     fn run(self, prefix: &mut Prefix) -> Result<String, RemoteError> {
     ///         Ok(format!("{}{}", prefix.0, self.0))
     ///     }
     /// }
@@ -108,8 +108,8 @@ impl<J: Job> ProcessPool<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Name>();
     ///     let pool = ProcessPool::builder_with("file-".to_owned()).workers(1).build()?;
-    ///     assert_eq!(pool.submit(Name(7))?.result(None)?, "file-7");
-    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.submit(Name(7))?.result()?, "file-7");
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
@@ -138,12 +138,12 @@ impl<J: Job> ProcessPoolBuilder<J> {
         }
     }
 
-    /// Sets the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). Default:
+    /// Sets the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::settings::MAX_WORKERS). Default:
     /// [`available_cores`].
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ProcessPool, available_cores};
+    /// use pool::{Executor, ProcessPool, settings::available_cores};
     ///
     /// let pool = ProcessPool::<Square>::builder().build()?;
     /// assert_eq!(pool.workers(), available_cores());
@@ -162,7 +162,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{CodecKind, Executor, ProcessPool};
+    /// use pool::{Executor, ProcessPool, settings::CodecKind};
     ///
     /// let pool = ProcessPool::<Square>::builder().codec(CodecKind::Bincode).build()?;
     /// assert!(pool.broken().is_none());
@@ -178,14 +178,14 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ProcessPool, Transport};
+    /// use pool::{Executor, ProcessPool, settings::Transport};
     ///
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
     ///     for transport in [Transport::Rings, Transport::Channel] {
     ///         let pool = ProcessPool::builder().workers(1).transport(transport).build()?;
-    ///         assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
-    ///         pool.shutdown(true, false);
+    ///         assert_eq!(pool.submit(Square(7))?.result()?, 49);
+    ///         pool.join();
     ///     }
     ///     Ok(())
     /// }
@@ -197,19 +197,19 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// Enables time accounting. Default: enabled. It costs 2 to 4 % of the time with jobs of 60 ns, and
     /// nothing measurable with longer ones. Without it,
-    /// [`WorkerStats::stage_times`](crate::WorkerStats::stage_times) and
+    /// [`WorkerStats::stage_times`](crate::metrics::WorkerStats::stage_times) and
     /// [`parent_stats`](crate::Executor::parent_stats) are empty.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ProcessPool, Stage};
+    /// use pool::{Executor, ProcessPool, metrics::Stage};
     ///
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
     ///     for counts in [true, false] {
     ///         let pool = ProcessPool::<Square>::builder().workers(1).time_accounting(counts).build()?;
-    ///         pool.submit(Square(7))?.result(None)?;
-    ///         pool.shutdown(true, false);
+    ///         pool.submit(Square(7))?.result()?;
+    ///         pool.join();
     ///         let worker = &pool.worker_stats()[0];
     ///         assert_eq!(worker.stage_times[Stage::Start].is_zero(), !counts);
     ///         let is_complete = worker.stage_times.total() == worker.lifetime;
@@ -229,7 +229,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::{sync::{Arc, Mutex}, time::Duration};
-    /// use pool::{Executor, Observer, PoolEvent, ProcessPool};
+    /// use pool::{Executor, ProcessPool, metrics::{Observer, PoolEvent}};
     ///
     /// /// How long the slowest job took.
     /// #[derive(Default)]
@@ -249,8 +249,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     pool::enter_if_worker::<Square>();
     ///     let slowest = Arc::new(Slowest::default());
     ///     let pool = ProcessPool::builder().workers(1).observer(slowest.clone()).build()?;
-    ///     assert_eq!(pool.submit(Square(12))?.result(None)?, 144);
-    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.submit(Square(12))?.result()?, 144);
+    ///     pool.join();
     ///     assert!(*slowest.0.lock().unwrap() > Duration::ZERO);
     ///     Ok(())
     /// }

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use job::{BatchId, Job, JobError, JobRange, WorkerId};
+use job::{BatchId, Crashed, Job, JobError, JobRange, OutOfMemory, TimedOut, WorkerId};
 use nix::sys::signal::Signal;
 use parking_lot::Condvar;
 use sched::{Action, Verdict};
@@ -100,12 +100,16 @@ fn take_slices<J: Job>(state: &mut PoolState<J>, jobs: &[JobRange]) -> Vec<Slice
 fn failure<J: Job>(verdict: Verdict, state: &PoolState<J>) -> JobError<J::Error> {
     match verdict {
         Verdict::Crashed { death, attempts, earlier } => {
-            JobError::Crashed { death, attempts, earlier, program: state.crash.clone() }
+            Crashed::new(death, attempts).with_earlier(earlier).with_program(state.crash.clone()).into()
         }
-        Verdict::Memory { death, attempts, earlier } => JobError::Memory { death, attempts, earlier },
-        Verdict::TimedOut { limit, attempts, earlier } => JobError::TimedOut { limit, attempts, earlier },
+        Verdict::Memory { death, attempts, earlier } => {
+            OutOfMemory::new(death, attempts).with_earlier(earlier).into()
+        }
+        Verdict::TimedOut { limit, attempts, earlier } => {
+            TimedOut::new(limit, attempts).with_earlier(earlier).into()
+        }
         Verdict::Cancelled => JobError::Cancelled,
-        Verdict::Abandoned => JobError::Abandoned(state.broken_cause()),
+        Verdict::Abandoned => JobError::Broken(state.broken_cause()),
     }
 }
 
@@ -201,19 +205,10 @@ fn fail<J: Job>(jobs: &[Slice<J>], failure: &JobError<J::Error>) {
 /// Returns a copy of a failure that does not contain the job's own error, whose type may not be `Clone`.
 fn clone_failure<E>(failure: &JobError<E>) -> JobError<E> {
     match failure {
-        JobError::Crashed { death, attempts, earlier, program } => JobError::Crashed {
-            death: *death,
-            attempts: *attempts,
-            earlier: earlier.clone(),
-            program: program.clone(),
-        },
-        JobError::Memory { death, attempts, earlier } => {
-            JobError::Memory { death: *death, attempts: *attempts, earlier: earlier.clone() }
-        }
-        JobError::TimedOut { limit, attempts, earlier } => {
-            JobError::TimedOut { limit: *limit, attempts: *attempts, earlier: earlier.clone() }
-        }
-        JobError::Abandoned(cause) => JobError::Abandoned(cause.clone()),
+        JobError::Crashed(crashed) => JobError::Crashed(crashed.clone()),
+        JobError::OutOfMemory(exhausted) => JobError::OutOfMemory(exhausted.clone()),
+        JobError::TimedOut(timed_out) => JobError::TimedOut(timed_out.clone()),
+        JobError::Broken(cause) => JobError::Broken(cause.clone()),
         _ => JobError::Cancelled,
     }
 }

@@ -235,7 +235,7 @@ fn decode_all<'a, J: Job>(
         match (decoded, tags.get(resolved.len())) {
             (Err(panic), Some(&tag)) => {
                 let error = CodecError::panicked("decoding", &panic);
-                resolved.push(Resolved { tag, outcome: Err(JobError::Codec(error.to_string())) });
+                resolved.push(Resolved { tag, outcome: Err(JobError::Codec(error.to_string().into())) });
             }
             _ => return resolved,
         }
@@ -270,16 +270,17 @@ fn decode<J: Job>(status: Option<Status>, payload: &[u8], codec: CodecKind) -> O
     let bytes = payload.len();
     // A failed allocation in a type's own deserializer aborts the process.
     if bytes > SMALL_OUTCOME && !can_allocate(bytes.saturating_mul(DECODED_SIZE_FACTOR)) {
-        return Err(JobError::Codec(format!("not enough memory to decode an outcome of {bytes} bytes")));
+        let message = format!("not enough memory to decode an outcome of {bytes} bytes");
+        return Err(JobError::Codec(message.into()));
     }
     let decoded = match status {
         Some(Status::Done) => {
-            return codec.decode(payload).map_err(|error| JobError::Codec(error.to_string()));
+            return codec.decode(payload).map_err(|error| JobError::Codec(error.to_string().into()));
         }
         Some(Status::Failed) => codec.decode(payload).map(JobError::Failed),
         Some(Status::Panicked) => codec.decode(payload).map(JobError::Panicked),
         Some(Status::Codec) => codec.decode(payload).map(JobError::Codec),
         None => Ok(JobError::Codec("the worker sent an outcome of unknown kind".into())),
     };
-    Err(decoded.unwrap_or_else(|error| JobError::Codec(error.to_string())))
+    Err(decoded.unwrap_or_else(|error| JobError::Codec(error.to_string().into())))
 }

@@ -1,6 +1,10 @@
 //! The public type [`ProcessPool`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
 
 use job::{Job, ParentStats, WorkerStats};
 use sched::Event;
@@ -17,12 +21,14 @@ use super::{
 use crate::{
     Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     future::{Control, deadline_after},
+    sealed::Sealed,
 };
 
 /// Executor that runs jobs on worker processes, which are started on demand.
 ///
 /// If a worker dies, only the job that it was running is affected, and that job is retried. Dropping the pool
-/// closes it: jobs that were pushed before still run, on threads of the pool.
+/// closes it and returns at once; its jobs continue in the background. Those that have not ended when `main`
+/// returns are lost: [`join`](Executor::join) waits for them.
 ///
 /// ```standalone_crate
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -31,10 +37,10 @@ use crate::{
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     pool::enter_if_worker::<Square>(); // never returns in a worker
 ///     let pool = ProcessPool::builder().workers(2).build()?;
-///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
+///     assert_eq!(pool.submit(Square(7))?.result()?, 49);
 ///     let workers = pool.worker_stats();
 ///     assert_ne!(workers[0].pid, Some(std::process::id()));
-///     pool.shutdown(true, false);
+///     pool.join();
 ///     Ok(())
 /// }
 /// ```
@@ -64,8 +70,8 @@ impl<J: Job> ProcessPool<J> {
     ///     assert_eq!(pool.worker_stats().len(), 0);
     ///     pool.prestart();
     ///     assert_eq!(pool.worker_stats().len(), 2);
-    ///     assert_eq!(pool.submit(Square(7))?.result(None)?, 49);
-    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.submit(Square(7))?.result()?, 49);
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
@@ -73,9 +79,9 @@ impl<J: Job> ProcessPool<J> {
         apply(&self.shared, Event::Prestart);
     }
 
-    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::MAX_WORKERS). Returns at once.
-    /// If there are more, idle workers exit first, then those that run out of jobs; running jobs are not
-    /// interrupted.
+    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::settings::MAX_WORKERS).
+    /// Returns at once. If there are more, idle workers exit first, then those that run out of jobs; running
+    /// jobs are not interrupted.
     ///
     /// # Errors
     /// [`WorkerCountError`] if `workers` is out of range.
@@ -100,12 +106,12 @@ impl<J: Job> ProcessPool<J> {
     }
 
     /// Returns the transport in use. It is the channel, although rings were
-    /// [requested](crate::ProcessPoolBuilder::transport), if shared memory of the required size is not
-    /// available.
+    /// [requested](crate::settings::ProcessPoolBuilder::transport), if shared memory of the required size is
+    /// not available.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{ProcessPool, Transport};
+    /// use pool::{ProcessPool, settings::Transport};
     ///
     /// let pool = ProcessPool::<Square>::builder().transport(Transport::Channel).build()?;
     /// assert_eq!(pool.transport(), Transport::Channel);
@@ -120,7 +126,7 @@ impl<J: Job> ProcessPool<J> {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{ProcessPool, Transport};
+    /// use pool::{ProcessPool, settings::Transport};
     ///
     /// let pool = ProcessPool::<Square>::builder().transport(Transport::Channel).build()?;
     /// assert_eq!(pool.transport_fallback(), None);
@@ -132,8 +138,8 @@ impl<J: Job> ProcessPool<J> {
     }
 
     /// Stops the pool: sends SIGTERM to all workers and their jobs' processes, and SIGKILL to those that have
-    /// not exited after [`grace_period`](crate::ProcessPoolBuilder::grace_period). Unfinished jobs are
-    /// cancelled. Returns at once; [`join`](Executor::join) waits for the end.
+    /// not exited after [`grace_period`](crate::settings::ProcessPoolBuilder::grace_period). Unfinished jobs
+    /// are cancelled. Returns at once; [`join`](Executor::join) waits for the end.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -166,12 +172,18 @@ impl<J: Job> ProcessPool<J> {
     ///     let job = pool.submit(Square(1))?;
     ///     pool.kill_workers();
     ///     pool.join();
-    ///     assert!(job.done(), "with an output or cancelled");
+    ///     assert!(job.is_done(), "with an output or cancelled");
     ///     Ok(())
     /// }
     /// ```
     pub fn kill_workers(&self) {
         apply(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
+    }
+}
+
+impl<J: Job> Sealed for ProcessPool<J> {
+    fn poll_end(&self, context: &mut task::Context<'_>) -> Poll<()> {
+        self.shared.threads.poll_end(context)
     }
 }
 
@@ -214,7 +226,8 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
         apply(&self.shared, Event::Resumed);
     }
 
-    fn join_timeout(&self, time: Duration) -> bool {
+    fn shutdown_timeout(&self, time: Duration) -> bool {
+        self.close();
         self.shared.threads.join(deadline_after(time))
     }
 

@@ -72,7 +72,7 @@ impl EncodeError {
     }
 
     pub(crate) fn into_job_error<E>(self) -> JobError<E> {
-        JobError::Codec(self.0.to_string())
+        JobError::Codec(self.0.to_string().into())
     }
 }
 

@@ -26,6 +26,7 @@ mod work;
 
 use std::{
     sync::{Arc, atomic::Ordering},
+    task::{self, Poll},
     time::Duration,
 };
 
@@ -38,19 +39,21 @@ use self::{
 use crate::{
     Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
     future::{Control, deadline_after},
+    sealed::Sealed,
 };
 
 /// An executor that runs jobs on threads, which are started on demand.
 ///
 /// A panic is caught; a crash ends the program, and a running job cannot be killed. Dropping the pool closes
-/// it: jobs that were pushed are still run, unless the program ends first.
+/// it and returns at once; its jobs continue in the background. Those that have not ended when `main` returns
+/// are lost: [`join`](Executor::join) waits for them.
 ///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-/// use pool::{Executor, ThreadPool, available_cores};
+/// use pool::{Executor, ThreadPool, settings::available_cores};
 ///
 /// let threads = ThreadPool::new(available_cores(), ());
-/// let sum: u64 = threads.map((0..1000).map(Square)).into_iter().flatten().sum();
+/// let sum: u64 = threads.map((0..1000).map(Square)).filter_map(Result::ok).sum();
 /// assert_eq!(sum, 332_833_500);
 /// ```
 pub struct ThreadPool<J: Job> {
@@ -77,6 +80,12 @@ impl<J: Job> ThreadPool<J> {
         let shared = ThreadShared::new(workers.max(1), args, work::serve);
         let control = Arc::new(ThreadController(shared.clone()));
         ThreadPool { shared, control }
+    }
+}
+
+impl<J: Job> Sealed for ThreadPool<J> {
+    fn poll_end(&self, context: &mut task::Context<'_>) -> Poll<()> {
+        self.shared.threads.poll_end(context)
     }
 }
 
@@ -107,7 +116,8 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
         ThreadShared::close(&self.shared, true);
     }
 
-    fn join_timeout(&self, time: Duration) -> bool {
+    fn shutdown_timeout(&self, time: Duration) -> bool {
+        self.close();
         self.shared.threads.join(deadline_after(time))
     }
 

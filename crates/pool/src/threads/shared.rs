@@ -70,7 +70,7 @@ impl<J: Job> Followup<J> {
             condvar.notify_one();
         }
         for chunk in self.failed {
-            chunk.fail(|| self.cause.clone().map_or(JobError::Cancelled, JobError::Abandoned));
+            chunk.fail(|| self.cause.clone().map_or(JobError::Cancelled, JobError::Broken));
         }
     }
 }
@@ -182,8 +182,8 @@ impl<J: Job> ThreadShared<J> {
         });
         if let Some((refused, chunk)) = refused {
             chunk.fail(|| match &refused {
-                SubmitError::Closed => JobError::Cancelled,
-                SubmitError::Broken(cause) => JobError::Abandoned(cause.clone()),
+                SubmitError::Broken(cause) => JobError::Broken(cause.clone()),
+                _ => JobError::Cancelled,
             });
         }
     }

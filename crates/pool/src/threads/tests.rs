@@ -67,7 +67,7 @@ fn wait_until(condition: &str, is_true: impl Fn() -> bool) {
 /// Runs short jobs, so that the pool measures their cost.
 fn run_short_jobs(pool: &ThreadPool<CallJob>) {
     let jobs: Vec<_> = (0..1000).map(|_| pool.submit(CallJob::default()).unwrap()).collect();
-    jobs.iter().for_each(|job| job.result(TIMEOUT).unwrap());
+    jobs.iter().for_each(|job| job.result_timeout(TIMEOUT).unwrap());
 }
 
 fn claims(pool: &ThreadPool<CallJob>) -> u64 {
@@ -89,7 +89,7 @@ fn jobs_that_wait_for_each_other_run_concurrently() {
         };
         let jobs: Vec<_> = (0..4).map(|_| job()).collect();
         // No caller waits for a job, so none is urgent.
-        wait_until("all jobs are done", || jobs.iter().all(|job| job.done()));
+        wait_until("all jobs are done", || jobs.iter().all(|job| job.is_done()));
     }
 }
 
@@ -104,18 +104,18 @@ fn a_long_job_does_not_delay_short_ones() {
     }));
     starts.recv_timeout(TIMEOUT).unwrap();
     let short: Vec<_> = (0..100).map(|_| pool.submit(CallJob::default()).unwrap()).collect();
-    wait_until("the short ones are done", || short.iter().all(|job| job.done()));
-    assert!(!long.as_ref().unwrap().done());
+    wait_until("the short ones are done", || short.iter().all(|job| job.is_done()));
+    assert!(!long.as_ref().unwrap().is_done());
     drop(release);
-    long.unwrap().result(TIMEOUT).unwrap();
+    long.unwrap().result_timeout(TIMEOUT).unwrap();
 }
 
 #[test]
 fn short_jobs_are_claimed_many_at_a_time() {
     const JOBS: usize = 50_000;
     let pool = ThreadPool::new(2, ());
-    assert_eq!(pool.map((0..JOBS).map(|_| CallJob::default())).into_iter().flatten().count(), JOBS);
-    pool.shutdown(true, false);
+    assert_eq!(pool.map((0..JOBS).map(|_| CallJob::default())).filter_map(Result::ok).count(), JOBS);
+    pool.join();
     assert!(claims(&pool) < JOBS as u64 / 2, "{} claims", claims(&pool));
 }
 
@@ -198,15 +198,19 @@ fn every_job_gets_one_outcome_when_the_pool_is_closed_or_stopped() {
             match round % 3 {
                 0 => pool.close(),
                 1 => pool.stop(Duration::ZERO),
-                _ => pool.shutdown(false, true),
+                _ => {
+                    pool.close();
+                    pool.cancel_waiting();
+                }
             }
             (submitters.map(|thread| thread.join().unwrap()), submits.map(|thread| thread.join().unwrap()))
         });
         pool.join();
         let mut counts = counts.iter().flat_map(|counts| &counts.0);
         assert!(counts.all(|count| count.load(Ordering::Relaxed) == 1), "round {round}");
-        let is_right =
-            |(job, cancelled): &(JobFuture<CallJob>, bool)| job.done() && (job.cancelled() || !cancelled);
+        let is_right = |(job, cancelled): &(JobFuture<CallJob>, bool)| {
+            job.is_done() && (job.is_cancelled() || !cancelled)
+        };
         assert!(futures.iter().flatten().all(is_right), "round {round}");
     }
 }
@@ -217,7 +221,7 @@ fn idle_threads_end_up_parked_without_a_timeout() {
     run_short_jobs(&pool);
     wait_until("the threads are parked", || pool.shared.with_state(|state| state.threads.are_parked()));
     let running = pool.submit(CallJob::default()).unwrap();
-    running.result(TIMEOUT).unwrap();
+    running.result_timeout(TIMEOUT).unwrap();
     wait_until("the threads are parked again", || pool.shared.with_state(|state| state.threads.are_parked()));
 }
 

@@ -76,7 +76,7 @@ impl World {
             grace_period: Duration::from_millis(rng.below(4)),
             idle_timeout: rng.one_in(3).then(|| Duration::from_millis(rng.below(8))),
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
-            on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Heal },
+            on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Replace },
             batch_size: std::num::NonZeroU64::new(rng.below(6)).map_or(BatchSize::Auto, BatchSize::Fixed),
             max_rss: rng.one_in(4).then_some(1_000),
             recycle_rss: rng.one_in(4).then_some(500),

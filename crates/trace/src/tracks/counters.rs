@@ -1,6 +1,6 @@
 //! The counters of jobs in flight and of workers.
 
-use pool::MonotonicInstant;
+use pool::metrics::MonotonicInstant;
 
 use crate::{
     event::{Event, Track},

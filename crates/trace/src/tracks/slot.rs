@@ -2,7 +2,7 @@
 //!
 //! Sending and receiving are slices of a nanosecond and not instants, because arrows connect only slices.
 
-use pool::WorkerId;
+use pool::metrics::WorkerId;
 use serde_json::json;
 
 use super::item::{TimedItem, in_order};
@@ -63,7 +63,7 @@ fn items<'a>(
     items
 }
 
-fn nanos(later: pool::MonotonicInstant, earlier: pool::MonotonicInstant) -> u64 {
+fn nanos(later: pool::metrics::MonotonicInstant, earlier: pool::metrics::MonotonicInstant) -> u64 {
     later.0.saturating_sub(earlier.0)
 }
 

@@ -1,6 +1,6 @@
 //! The track of a worker.
 
-use pool::{BatchId, MonotonicInstant, WorkerId};
+use pool::metrics::{BatchId, MonotonicInstant, WorkerId};
 use serde_json::json;
 
 use super::{

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn head(args: &Args, load: f64, server: &str) -> String {
     let medians =
         if args.rounds == 1 { "1 round".into() } else { format!("medians of {} rounds", args.rounds) };
-    let (cores, processor) = (pool::available_cores(), machine::processor());
+    let (cores, processor) = (pool::settings::available_cores(), machine::processor());
     let mut head = format!("{cores} cores, {processor}, load {load:.2}; {server}; {medians}\n");
     if args.quick {
         head.push_str("quick: a hundredth of the jobs, so the figures are not meaningful\n");

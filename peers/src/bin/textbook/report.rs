@@ -48,7 +48,7 @@ impl Report {
         Report {
             quick: args.quick,
             rounds: args.rounds,
-            cores: pool::available_cores(),
+            cores: pool::settings::available_cores(),
             processor: machine::processor(),
             load: [machine::load(); 2],
             python: python.ok().map(|python| python.version.clone()),

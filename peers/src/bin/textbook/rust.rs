@@ -7,7 +7,9 @@ use std::{
 
 use peers::rounds::Result;
 use pool::{
-    Executor, JobFuture, ProcessPool, ReturnWhen, Serial, SubmitError, ThreadPool, as_completed, wait,
+    Executor, JobFuture, ProcessPool, Serial, ThreadPool,
+    error::SubmitError,
+    future::{ReturnWhen, as_completed, wait},
 };
 
 use crate::{
@@ -38,7 +40,7 @@ fn measure_on<E: Executor<Work>>(run: &Run, make: impl FnOnce() -> Result<E>) ->
     }
     let results = collect(&executor, run)?;
     let seconds = start.elapsed().as_secs_f64();
-    executor.shutdown(true, false);
+    executor.join();
     Ok(Measured { seconds, results })
 }
 
@@ -48,12 +50,12 @@ fn collect(executor: &impl Executor<Work>, run: &Run) -> Result<Vec<Vec<u64>>> {
         Collect::Map => map(executor, jobs),
         Collect::Wait => {
             let waited = wait(submit(executor, jobs)?, None, ReturnWhen::AllCompleted);
-            waited.done.iter().map(|job| job.result(None).map_err(unresolved)).collect()
+            waited.done.iter().map(|job| job.result().map_err(unresolved)).collect()
         }
         Collect::AsCompleted => {
             let completed = as_completed(submit(executor, jobs)?, Duration::from_secs(LIMIT_SECONDS));
             let mut results: Vec<Vec<u64>> =
-                completed.map(|job| job?.result(None).map_err(unresolved)).collect::<Result<_>>()?;
+                completed.map(|job| job?.result().map_err(unresolved)).collect::<Result<_>>()?;
             // Results arrive in any order; in the text they increase with their jobs.
             results.sort_unstable();
             Ok(results)
@@ -65,7 +67,7 @@ fn collect(executor: &impl Executor<Work>, run: &Run) -> Result<Vec<Vec<u64>>> {
 }
 
 fn map(executor: &impl Executor<Work>, jobs: Vec<Work>) -> Result<Vec<Vec<u64>>> {
-    executor.map(jobs).into_iter().map(|output| output.map_err(unresolved)).collect()
+    executor.map(jobs).map(|output| output.map_err(unresolved)).collect()
 }
 
 fn submit(

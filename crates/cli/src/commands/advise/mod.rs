@@ -4,7 +4,7 @@ mod sample;
 mod sentence;
 
 use console::ExitStatus;
-use pool::available_cores;
+use pool::settings::available_cores;
 
 use self::{sample::sample, sentence::sentence};
 use super::signals::exit_on_signal;

@@ -10,7 +10,12 @@ use std::{
 
 use bench::{CostSnapshot, SampleStats, Starts, wait_for_workers};
 use ops::{Builtin, Method};
-use pool::{Executor, JobError, JobOptions, ProcessPool, Resolved, Sink, Stage, Submitter, ThreadPool};
+use pool::{
+    Executor, JobError, ProcessPool, ThreadPool,
+    metrics::Stage,
+    settings::JobOptions,
+    stream::{Resolved, Sink, Submitter},
+};
 
 use crate::{
     error::RunError,
@@ -46,8 +51,7 @@ pub(super) fn sample(
     let pool = start(plan, starts)?;
     let (before, done) = (CostSnapshot::of(&pool), Arc::new(RunCount::default()));
     let read = run_sample(plan, sources, &pool, &done)?;
-    pool.close();
-    if !pool.join_timeout(JOIN_TIMEOUT) {
+    if !pool.shutdown_timeout(JOIN_TIMEOUT) {
         pool.stop(Duration::ZERO);
         pool.join();
     }
@@ -139,7 +143,7 @@ impl Sink<Builtin> for RunCount {
 
 /// Costs of nearly empty jobs, in batches of the largest size.
 fn cost_of_empty_jobs(pool: &ProcessPool<Builtin>) -> CostSnapshot {
-    let empty = |count| pool.map((0..count).map(|_| empty_job())).into_iter().count();
+    let empty = |count| pool.map((0..count).map(|_| empty_job())).count();
     empty(EMPTY_JOBS / 4);
     let before = CostSnapshot::of(pool);
     empty(EMPTY_JOBS);
@@ -181,9 +185,9 @@ fn sampled(
 fn thread_cost(plan: &Plan) -> f64 {
     let threads = ThreadPool::new(plan.workers, plan.limits.clone());
     let start = Instant::now();
-    let done = threads.map((0..EMPTY_JOBS / 4).map(|_| empty_job())).into_iter().count();
+    let done = threads.map((0..EMPTY_JOBS / 4).map(|_| empty_job())).count();
     let time = nanos(start.elapsed());
-    threads.shutdown(true, false);
+    threads.join();
     time / done.max(1) as f64
 }
 

@@ -12,7 +12,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets how many times a job is retried after its worker died while running it. Default: 2.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, JobError, Job, ProcessPool};
+    /// use pool::{Executor, Job, JobError, ProcessPool, error::RemoteError};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -21,10 +21,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// impl Job for Abort {
     ///     const NAME: &'static str = "abort";
     ///     type Output = ();
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = ();
     ///
-    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///     fn run(self, _: &mut ()) -> Result<(), RemoteError> {
     ///         std::process::abort()
     ///     }
     /// }
@@ -32,9 +32,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Abort>();
     ///     let pool = ProcessPool::builder().workers(1).retries(1).build()?;
-    ///     let outcome = pool.submit(Abort)?.take(None)?;
-    ///     assert!(matches!(outcome, Err(JobError::Crashed { attempts: 2, .. })));
-    ///     pool.shutdown(true, false);
+    ///     let outcome = pool.submit(Abort)?.join();
+    ///     assert!(matches!(outcome, Err(JobError::Crashed(crash)) if crash.attempts == 2));
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
@@ -66,7 +66,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// ```standalone_crate
     /// use std::time::Duration;
-    /// use pool::{Executor, JobError, Job, ProcessPool};
+    /// use pool::{Executor, Job, JobError, ProcessPool, error::RemoteError};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -75,10 +75,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// impl Job for Sleep {
     ///     const NAME: &'static str = "sleep";
     ///     type Output = ();
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = ();
     ///
-    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///     fn run(self, _: &mut ()) -> Result<(), RemoteError> {
     ///         std::thread::sleep(self.0);
     ///         Ok(())
     ///     }
@@ -88,9 +88,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     pool::enter_if_worker::<Sleep>();
     ///     let limit = Duration::from_millis(50);
     ///     let pool = ProcessPool::builder().workers(1).time_limit(limit).build()?;
-    ///     let outcome = pool.submit(Sleep(Duration::from_secs(3600)))?.take(None)?;
-    ///     assert!(matches!(outcome, Err(JobError::TimedOut { attempts: 1, .. })));
-    ///     pool.shutdown(true, false);
+    ///     let outcome = pool.submit(Sleep(Duration::from_secs(3600)))?.join();
+    ///     assert!(matches!(outcome, Err(JobError::TimedOut(timeout)) if timeout.attempts == 1));
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
@@ -130,8 +130,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     pool::enter_if_worker::<Square>();
     ///     let three = NonZeroU64::new(3).unwrap();
     ///     let pool = ProcessPool::builder().workers(1).max_jobs_per_worker(three).build()?;
-    ///     assert_eq!(pool.map((0..6).map(Square)).into_iter().flatten().count(), 6);
-    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.map((0..6).map(Square)).filter_map(Result::ok).count(), 6);
+    ///     pool.join();
     ///     let served: Vec<u64> = pool.worker_stats().iter().map(|worker| worker.jobs).collect();
     ///     assert_eq!(served, [3, 3]);
     ///     Ok(())
@@ -144,7 +144,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
 
     /// Sets the maximum resident size, in bytes, of a worker together with the processes that its jobs start.
     /// Default: no limit. It is checked every 50 ms. A worker that exceeds it is killed, and its running job
-    /// fails with [`JobError::Memory`](crate::JobError::Memory).
+    /// fails with [`JobError::OutOfMemory`](crate::JobError::OutOfMemory).
     ///
     /// Unlike [`max_memory`](Self::max_memory), this counts memory that is used, not reserved, and cannot
     /// stop a job that allocates a lot at once before the memory is in use.
@@ -193,8 +193,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets how long a worker may take to exit, including [`Context::finish`](crate::Context::finish).
-    /// Default: 5 seconds. A worker that takes longer is killed.
+    /// Sets how long a worker may take to exit, including
+    /// [`Context::finish`](crate::worker::Context::finish). Default: 5 seconds. A worker that takes longer is
+    /// killed.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -230,14 +231,14 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use std::num::NonZeroU64;
-    /// use pool::{BatchSize, Executor, ProcessPool};
+    /// use pool::{Executor, ProcessPool, settings::BatchSize};
     ///
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Square>();
     ///     let one_each = BatchSize::Fixed(NonZeroU64::MIN);
     ///     let pool = ProcessPool::builder().workers(1).batch_size(one_each).build()?;
-    ///     assert_eq!(pool.map((0..50).map(Square)).into_iter().flatten().count(), 50);
-    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.map((0..50).map(Square)).filter_map(Result::ok).count(), 50);
+    ///     pool.join();
     ///     assert_eq!(pool.worker_stats()[0].batches, 50);
     ///     Ok(())
     /// }
@@ -250,7 +251,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets what happens to the other workers when one dies. Default: they go on, and the worker is replaced.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, JobError, Job, OnWorkerDeath, ProcessPool};
+    /// use pool::{Executor, Job, JobError, ProcessPool, error::RemoteError, settings::OnWorkerDeath};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -259,10 +260,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// impl Job for Abort {
     ///     const NAME: &'static str = "abort";
     ///     type Output = ();
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = ();
     ///
-    ///     fn run(self, _: &mut ()) -> Result<(), String> {
+    ///     fn run(self, _: &mut ()) -> Result<(), RemoteError> {
     ///         std::process::abort()
     ///     }
     /// }
@@ -273,7 +274,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///     let pool = settings.build()?;
     ///     let jobs = [pool.submit(Abort), pool.submit(Abort)];
     ///     for job in jobs.into_iter().flatten() {
-    ///         assert!(matches!(job.take(None)?, Err(JobError::Abandoned(_))));
+    ///         assert!(matches!(job.join(), Err(JobError::Broken(_))));
     ///     }
     ///     assert!(pool.broken().is_some());
     ///     Ok(())

@@ -10,16 +10,16 @@ use super::ProcessPoolBuilder;
 impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets the program to start as a worker. Default: this program. This program has to call
     /// [`enter_if_worker`](crate::enter_if_worker) first thing in `main`; another one has to call
-    /// [`serve_as_worker`](crate::serve_as_worker) for the same job type. If the program does not exist or
-    /// does not serve as a worker, the pool breaks when its first worker starts; building it succeeds. A
-    /// worker is the process that the pool spawns, so a script has to `exec` the program.
+    /// [`serve_as_worker`](crate::worker::serve_as_worker) for the same job type. If the program does not
+    /// exist or does not serve as a worker, the pool breaks when its first worker starts; building it
+    /// succeeds. A worker is the process that the pool spawns, so a script has to `exec` the program.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{Executor, JobError, ProcessPool};
     ///
     /// let pool = ProcessPool::<Square>::builder().worker_program("/no/such/program").build()?;
-    /// let Err(JobError::Abandoned(cause)) = pool.submit(Square(3))?.take(None)? else { panic!("it ran") };
+    /// let Err(JobError::Broken(cause)) = pool.submit(Square(3))?.join() else { panic!("it ran") };
     /// assert!(cause.contains("No such file"), "{cause}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -61,13 +61,13 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets the address space, in bytes, that each worker may use. Default: no limit. A hard limit that is
     /// already in force stays in force if it is lower. The worker itself needs some tens of megabytes; with
     /// less, the pool breaks with a cause that names the required size. A job that exceeds the limit fails
-    /// with [`JobError::Memory`](crate::JobError::Memory) if the worker program uses
-    /// [`WatchedAllocator`](crate::WatchedAllocator) as its allocator; otherwise it counts as a crash and is
-    /// retried.
+    /// with [`JobError::OutOfMemory`](crate::JobError::OutOfMemory) if the worker program uses
+    /// [`WatchedAllocator`](crate::worker::WatchedAllocator) as its allocator; otherwise it counts as a crash
+    /// and is retried.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{ProcessPool, WatchedAllocator};
+    /// use pool::{ProcessPool, worker::WatchedAllocator};
     ///
     /// #[global_allocator]
     /// static ALLOCATOR: WatchedAllocator = WatchedAllocator;
@@ -85,7 +85,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// this process never holds it in memory.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, JobError, Job, ProcessPool};
+    /// use pool::{Executor, Job, JobError, ProcessPool, error::RemoteError};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -94,10 +94,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// impl Job for Repeat {
     ///     const NAME: &'static str = "repeat";
     ///     type Output = String;
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = ();
     ///
-    ///     fn run(self, _: &mut ()) -> Result<String, String> {
+    ///     fn run(self, _: &mut ()) -> Result<String, RemoteError> {
     ///         Ok(self.0.to_string().repeat(self.1))
     ///     }
     /// }
@@ -105,9 +105,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<Repeat>();
     ///     let pool = ProcessPool::builder().workers(1).max_outcome(1 << 10).build()?;
-    ///     assert!(matches!(pool.submit(Repeat('x', 1_000_000))?.take(None)?, Err(JobError::Codec(_))));
-    ///     assert_eq!(pool.submit(Repeat('x', 3))?.result(None)?, "xxx");
-    ///     pool.shutdown(true, false);
+    ///     assert!(matches!(pool.submit(Repeat('x', 1_000_000))?.join(), Err(JobError::Codec(_))));
+    ///     assert_eq!(pool.submit(Repeat('x', 3))?.result()?, "xxx");
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
@@ -123,7 +123,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// than cores, several share one. A replacement runs on the same core as the worker before it.
     ///
     /// ```standalone_crate
-    /// use pool::{Executor, Job, ProcessPool, available_cores};
+    /// use pool::{Executor, Job, ProcessPool, error::RemoteError, settings::available_cores};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -132,10 +132,10 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// impl Job for CountCores {
     ///     const NAME: &'static str = "count-cores";
     ///     type Output = usize;
-    ///     type Error = String;
+    ///     type Error = RemoteError;
     ///     type Context = ();
     ///
-    ///     fn run(self, _: &mut ()) -> Result<usize, String> {
+    ///     fn run(self, _: &mut ()) -> Result<usize, RemoteError> {
     ///         Ok(available_cores())
     ///     }
     /// }
@@ -143,8 +143,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     pool::enter_if_worker::<CountCores>();
     ///     let pool = ProcessPool::builder().workers(2).pin(true).build()?;
-    ///     assert_eq!(pool.submit(CountCores)?.result(None)?, 1);
-    ///     pool.shutdown(true, false);
+    ///     assert_eq!(pool.submit(CountCores)?.result()?, 1);
+    ///     pool.join();
     ///     Ok(())
     /// }
     /// ```
@@ -159,7 +159,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{BuildError, ProcessPool};
+    /// use pool::{ProcessPool, error::BuildError};
     ///
     /// let pool = ProcessPool::<Square>::builder().nice(10).build()?;
     /// // Lowering the niceness requires privileges.

@@ -116,7 +116,7 @@ fn decode(data: u64) -> WatchEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MAX_WORKERS;
+    use crate::settings::MAX_WORKERS;
 
     #[test]
     fn event_data_round_trips() {
