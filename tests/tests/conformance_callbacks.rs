@@ -36,7 +36,7 @@ fn cb_01b_a_callback_runs_once_on_error_timeout_and_death() {
     let executor = processes(2);
     let barrier = Barrier::new();
     let (sender, receiver) = channel();
-    let limit = JobOptions { time_limit: Some(Duration::from_millis(50)) };
+    let limit = JobOptions::new().time_limit(Duration::from_millis(50));
     let jobs = [
         executor.submit(Probe::Fail(probe_error(1, ""))).unwrap(),
         executor.submit_with(barrier.hold(), limit).unwrap(),

@@ -24,7 +24,7 @@ use pool::{
 const SHORT: Duration = Duration::from_millis(50);
 
 fn limit(limit: Duration) -> JobOptions {
-    JobOptions { time_limit: Some(limit) }
+    JobOptions::new().time_limit(limit)
 }
 
 fn timed_out(job: &JobFuture<Probe>) -> bool {
@@ -95,7 +95,7 @@ fn tmo_03_in_a_map_the_limit_counts_from_each_jobs_start() {
         let barrier = Barrier::new();
         // The last jobs wait for much longer than the limit.
         let jobs = (0..8).map(|n| if n % 3 == 1 { barrier.hold() } else { Probe::Double(n) });
-        let mut outputs = executor.map(jobs).options(JobOptions { time_limit: Some(SHORT) });
+        let mut outputs = executor.map(jobs).options(JobOptions::new().time_limit(SHORT));
         for n in 0..8 {
             match outputs.next().unwrap() {
                 Err(JobError::TimedOut(_)) => assert_eq!(n % 3, 1),

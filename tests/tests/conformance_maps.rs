@@ -99,7 +99,7 @@ fn map_05_a_jobs_own_time_limit_is_not_the_maps_deadline() {
     let barrier = Barrier::new();
     let mut iterator = executor
         .map([barrier.hold(), Probe::Double(1)])
-        .options(JobOptions { time_limit: Some(Duration::from_millis(50)) })
+        .options(JobOptions::new().time_limit(Duration::from_millis(50)))
         .timeout(TIMEOUT)
         .start();
     assert!(matches!(iterator.next(), Some(Err(JobError::TimedOut(_)))));

@@ -116,7 +116,7 @@ fn jobs_leak_nothing() {
 fn jobs_with_futures_and_limits_leak_nothing() {
     let _case = Case::begin();
     let pool = processes(2);
-    let options = JobOptions { time_limit: Some(end_to_end::probe::TIMEOUT) };
+    let options = JobOptions::new().time_limit(end_to_end::probe::TIMEOUT);
     expect_flat(rounds(30, 900), MARGIN, |_| {
         let jobs = (0..1_000).map(Probe::Double).collect();
         let futures = pool.submit_many(jobs, options).unwrap();

@@ -51,7 +51,7 @@ fn outcomes(events: &[PoolEvent]) -> u64 {
                 let state = workers.get_mut(worker).unwrap();
                 assert!(state.starting < Some(*at) && state.ready.replace(*at).is_none());
             }
-            PoolEvent::BatchSent { worker, batch, jobs, at, bytes } => {
+            PoolEvent::BatchSent { worker, batch, jobs, at, bytes, .. } => {
                 let state = workers.get_mut(worker).unwrap();
                 assert!(state.ready < Some(*at) && !state.gone && *bytes > 0);
                 state.open.insert(*batch, jobs.iter().cloned().flatten().count() as u64);

@@ -32,7 +32,7 @@ impl Job for Sleep {
 fn main() -> Result<(), Box<dyn Error>> {
     pool::enter_if_worker::<Sleep>();
     let long = Duration::from_secs(10);
-    let limited = JobOptions { time_limit: Some(Duration::from_millis(100)) };
+    let limited = JobOptions::new().time_limit(Duration::from_millis(100));
     // A worker is sent SIGTERM, and SIGKILL if it has not exited after the grace period.
     let pool = ProcessPool::builder().workers(1).grace_period(Duration::from_millis(500)).build()?;
 

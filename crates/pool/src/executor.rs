@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use job::{Job, ParentStats, WorkerStats};
 
 use crate::{
-    JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
+    JobFuture, JobOptions, Sink, SubmitAsync, SubmitError, Submitter, TrySubmitError, WorkerReport,
+    counts::Counts,
     map::{Map, MapUnordered},
     sealed::Sealed,
     shutdown::Shutdown,
@@ -49,8 +50,9 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>;
 
     /// Submits a job and returns its future. Never waits for a worker, except that [`Serial`](crate::Serial)
-    /// runs the job before it returns. A job that cannot be encoded is accepted, and its outcome is a
-    /// failure.
+    /// runs the job before it returns, and that it blocks while the queue of an executor with a
+    /// [bound](crate::settings::ProcessPoolBuilder::max_queued) is full. A job that cannot be encoded is accepted, and
+    /// its outcome is a failure.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -58,7 +60,7 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     /// use pool::{Executor, JobError, ThreadPool, settings::JobOptions};
     ///
     /// let threads = ThreadPool::new(1, ());
-    /// let limited = JobOptions { time_limit: Some(Duration::from_secs(1)) };
+    /// let limited = JobOptions::new().time_limit(Duration::from_secs(1));
     /// let job = threads.submit_with(Square(3), limited)?;
     /// // Only worker processes can be killed when the time limit expires, so the job fails on a thread.
     /// assert!(matches!(job.result(), Err(JobError::Unsupported(_))));
@@ -87,6 +89,26 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     /// broken.
     fn submit(&self, job: J) -> Result<JobFuture<J>, SubmitError> {
         self.submit_with(job, JobOptions::default())
+    }
+
+    #[doc = include_str!("../doc/executor/try_submit.md")]
+    fn try_submit(&self, job: J) -> Result<JobFuture<J>, TrySubmitError<J>> {
+        self.try_submit_with(job, JobOptions::default())
+    }
+
+    #[doc = include_str!("../doc/executor/try_submit_with.md")]
+    fn try_submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, TrySubmitError<J>> {
+        self.submit_with(job, options).map_err(TrySubmitError::Refused)
+    }
+
+    #[doc = include_str!("../doc/executor/submit_async.md")]
+    fn submit_async(&self, job: J) -> SubmitAsync<'_, J> {
+        self.submit_async_with(job, JobOptions::default())
+    }
+
+    #[doc = include_str!("../doc/executor/submit_async_with.md")]
+    fn submit_async_with(&self, job: J, options: JobOptions) -> SubmitAsync<'_, J> {
+        SubmitAsync::ready(self.submit_with(job, options))
     }
 
     /// Submits jobs that are sent to a worker together, in one batch, which reduces the overhead of short
@@ -330,42 +352,17 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     /// ```
     fn reports(&self) -> Vec<WorkerReport<J>>;
 
-    /// Returns the job counts and times of all workers so far, in the order in which they were started.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ThreadPool};
-    ///
-    /// let threads = ThreadPool::new(2, ());
-    /// let squares: u64 = threads.map((1..=100).map(Square)).filter_map(Result::ok).sum();
-    /// threads.join(); // before that, the last jobs may not have been counted yet
-    /// assert_eq!(squares, 338_350);
-    /// assert_eq!(threads.worker_stats().iter().map(|worker| worker.jobs).sum::<u64>(), 100);
-    /// ```
+    #[doc = include_str!("../doc/executor/worker_stats.md")]
     fn worker_stats(&self) -> Vec<WorkerStats>;
 
-    /// Returns how much time the executor's threads in this process spent in each
-    /// [`Stage`](crate::metrics::Stage). Empty for executors that do not measure it, which are all but
-    /// [`ProcessPool`](crate::ProcessPool).
-    ///
-    /// ```standalone_crate
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ProcessPool, metrics::Stage};
-    ///
-    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
-    ///     pool::enter_if_worker::<Square>();
-    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
-    ///     pool.submit(Square(7))?.result()?;
-    ///     pool.join();
-    ///     for thread in pool.parent_stats().threads {
-    ///         let waited = thread.stage_times[Stage::Wait];
-    ///         println!("{} waited {waited:?} of {:?}", thread.name, thread.lifetime);
-    ///     }
-    ///     Ok(())
-    /// }
-    /// ```
+    #[doc = include_str!("../doc/executor/parent_stats.md")]
     fn parent_stats(&self) -> ParentStats {
         ParentStats::default()
+    }
+
+    #[doc = include_str!("../doc/executor/counts.md")]
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 
     /// Returns why the executor can no longer run jobs, or `None` if it can.

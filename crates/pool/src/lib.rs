@@ -55,14 +55,20 @@ mod pages {
 
     #[doc = include_str!("../../../docs/src/library.md")]
     struct Library;
+
+    #[doc = include_str!("../../../docs/src/library-pressure.md")]
+    struct LibraryPressure;
 }
 
+mod callback;
 mod cores;
+mod counts;
 mod executor;
 pub mod future;
 pub mod map;
 mod observer;
 mod options;
+mod pressure;
 mod processes;
 mod run;
 #[cfg(test)]
@@ -87,7 +93,10 @@ pub use threads::ThreadPool;
 
 /// Reasons why jobs fail, are not accepted, or a pool cannot be built.
 pub mod error {
-    pub use crate::processes::{BuildError, WorkerCountError};
+    pub use crate::{
+        pressure::TrySubmitError,
+        processes::{BuildError, WorkerCountError},
+    };
     #[doc(inline)]
     pub use job::{
         Crash, Crashed, Death, DeathCause, ErrorType, Lost, OutOfMemory, Panic, RemoteError, SubmitError,
@@ -99,7 +108,10 @@ pub mod error {
 
 /// Counts, times and events of executors and their workers.
 pub mod metrics {
-    pub use crate::observer::{Observer, PoolEvent};
+    pub use crate::{
+        counts::Counts,
+        observer::{Observer, PoolEvent},
+    };
     #[doc(inline)]
     pub use job::{
         BatchId, JobId, MonotonicInstant, ParentStats, ProgramStats, Stage, StageTimes, ThreadStats,
@@ -113,6 +125,7 @@ pub mod settings {
         cores::available_cores,
         options::JobOptions,
         processes::{MAX_NESTING, MAX_WORKERS, ProcessPoolBuilder},
+        threads::ThreadPoolBuilder,
     };
     #[doc(inline)]
     pub use sched::{BatchSize, OnWorkerDeath};
@@ -133,6 +146,7 @@ use self::{
     cores::available_cores,
     observer::{Observer, PoolEvent},
     options::{JobOptions, WorkerReport},
+    pressure::{SubmitAsync, TrySubmitError},
     stream::{Resolved, Sink, Submitter},
 };
 use job::SubmitError;

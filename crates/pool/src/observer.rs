@@ -5,6 +5,8 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use job::{BatchId, Death, MonotonicInstant, WorkerId};
 use wire::catch_panic;
 
+use crate::callback::run_callback;
+
 /// Receiver of the events of a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
 /// [`ProcessPoolBuilder::observer`](crate::settings::ProcessPoolBuilder::observer).
 ///
@@ -140,10 +142,13 @@ pub enum PoolEvent {
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// Jobs of the batch, in order: the tags under which they were
-        /// [pushed](crate::stream::Submitter::push), or their indexes in the map. Jobs with a future are
-        /// numbered in the order of submission. A job that is sent again is sent in another batch.
+        /// Jobs of the batch, in order: the tags under which they were [pushed](crate::stream::Submitter::push),
+        /// their indexes in the map, or the [tags](crate::settings::JobOptions::tag) of jobs with a future, which have their
+        /// id instead if they have no tag. A job that is sent again is sent in another batch.
         jobs: Vec<RangeInclusive<u64>>,
+        /// The same jobs, in the same order, by their ids in the pool. For jobs with a future, these are
+        /// those that [`JobFuture::id`](crate::JobFuture::id) returns.
+        ids: Vec<RangeInclusive<u64>>,
         /// Size of the batch in bytes.
         bytes: u64,
         /// Time before sending.
@@ -215,7 +220,7 @@ impl Observers {
     #[inline]
     pub(crate) fn notify(&self, event: impl FnOnce() -> PoolEvent) {
         if let Some(observer) = &self.0
-            && let Err(panic) = catch_panic(|| observer.on_event(&event()))
+            && let Err(panic) = catch_panic(|| run_callback(|| observer.on_event(&event())))
         {
             sys::stream::print_error(&format!("an observer panicked: {panic}"));
         }

@@ -5,12 +5,14 @@ use std::{fmt::Display, sync::Arc};
 use job::{Context, Job, JobError, Outcome};
 use wire::catch_panic;
 
-use crate::JobOptions;
-
-/// Runs a job and catches its panic.
-pub(crate) fn run_here<J: Job>(job: J, options: JobOptions, context: &mut J::Context) -> Outcome<J> {
-    if options.time_limit.is_some() {
-        return Err(JobError::Unsupported("a time limit needs worker processes"));
+/// Runs a job and catches its panic. A job is not run if its options are `unsupported`.
+pub(crate) fn run_here<J: Job>(
+    job: J,
+    unsupported: Option<&'static str>,
+    context: &mut J::Context,
+) -> Outcome<J> {
+    if let Some(reason) = unsupported {
+        return Err(JobError::Unsupported(reason));
     }
     match catch_panic(|| job.run(context)) {
         Ok(result) => result.map_err(JobError::Failed),

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{self, Poll},
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Executor, JobFuture, JobOptions, Resolved, Sink, SubmitError, Submitter, WorkerReport,
+    counts::{Counts, OutcomeCounts, PartialCounts},
     future::{Slot, Slots, deadline_after},
     run::{finish_context, run_here, start_context},
     sealed::Sealed,
@@ -49,6 +50,9 @@ struct SerialShared<J: Job> {
     /// Created by the first job. The lock is held while a job runs.
     context: Mutex<Option<J::Context>>,
     stats: Mutex<WorkerStats>,
+    /// Number of jobs that were submitted.
+    submitted: AtomicU64,
+    outcomes: OutcomeCounts,
     reports: Mutex<Vec<WorkerReport<J>>>,
 }
 
@@ -75,6 +79,8 @@ impl<J: Job> Serial<J> {
             broken: Mutex::new(None),
             context: Mutex::new(None),
             stats: Mutex::new(stats),
+            submitted: AtomicU64::new(0),
+            outcomes: OutcomeCounts::default(),
             reports: Mutex::new(Vec::new()),
         };
         Serial { shared: Arc::new(shared) }
@@ -89,6 +95,24 @@ impl<J: Job> Sealed for Serial<J> {
     }
 }
 
+impl<J: Job> Default for Serial<J>
+where
+    <J::Context as Context>::Args: Default,
+{
+    /// Creates an executor whose context is created from default arguments.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, Serial};
+    ///
+    /// assert_eq!(Serial::default().submit(Square(3))?.result()?, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn default() -> Serial<J> {
+        Serial::new(Default::default())
+    }
+}
+
 impl<J: Job> Executor<J> for Serial<J> {
     fn submitter(&self, sink: Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>> {
         Box::new(SerialSubmitter { shared: self.shared.clone(), sink })
@@ -99,8 +123,8 @@ impl<J: Job> Executor<J> for Serial<J> {
             return Err(refused);
         }
         let slots = Slots::new(1, None);
-        let future = JobFuture::new(Slot::new(&slots, 0));
-        slots.fill(0, self.shared.run(job, options));
+        let future = JobFuture::new(Slot::new(&slots, 0), options);
+        slots.fill(0, self.shared.count(|| self.shared.run(job, options)));
         Ok(future)
     }
 
@@ -142,6 +166,14 @@ impl<J: Job> Executor<J> for Serial<J> {
         vec![self.shared.stats.lock().clone()]
     }
 
+    fn counts(&self) -> Counts {
+        let mut outcomes = PartialCounts::default();
+        self.shared.outcomes.add_to(&mut outcomes);
+        // Read last: each job is counted as submitted before its outcome.
+        outcomes.add_submitted(self.shared.submitted.load(Ordering::Acquire));
+        outcomes.complete()
+    }
+
     fn broken(&self) -> Option<Arc<str>> {
         self.shared.broken.lock().clone()
     }
@@ -163,6 +195,17 @@ impl<J: Job> SerialShared<J> {
         self.closed.load(Ordering::Acquire).then_some(SubmitError::Closed)
     }
 
+    /// Counts a job while `run` runs it.
+    fn count(&self, run: impl FnOnce() -> Outcome<J>) -> Outcome<J> {
+        self.submitted.fetch_add(1, Ordering::Release);
+        let outcome = run();
+        match &outcome {
+            Ok(_) => self.outcomes.add(1, 0),
+            Err(failure) => self.outcomes.add_failed(1, failure),
+        }
+        outcome
+    }
+
     fn run(&self, job: J, options: JobOptions) -> Outcome<J> {
         if self.stopped.load(Ordering::Acquire) {
             return Err(JobError::Cancelled);
@@ -170,7 +213,7 @@ impl<J: Job> SerialShared<J> {
         let mut context = self.context.lock();
         let start = Instant::now();
         let outcome = match self.get_or_create(&mut context) {
-            Ok(context) => run_here(job, options, context),
+            Ok(context) => run_here(job, options.unsupported_here(), context),
             Err(cause) => return Err(JobError::Broken(cause)),
         };
         let end = Instant::now();
@@ -209,7 +252,8 @@ struct SerialSubmitter<J: Job> {
 impl<J: Job> Submitter<J> for SerialSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         let closed = self.shared.closed.load(Ordering::Acquire);
-        let outcome = if closed { Err(JobError::Cancelled) } else { self.shared.run(job, options) };
+        let run = || if closed { Err(JobError::Cancelled) } else { self.shared.run(job, options) };
+        let outcome = self.shared.count(run);
         // Not buffered, because the next job may take long.
         hand_over(&*self.sink, vec![Resolved { tag, outcome }]);
     }

@@ -3,7 +3,7 @@
 use job::{Job, Outcome};
 use wire::catch_panic;
 
-use crate::{JobOptions, SubmitError};
+use crate::{JobOptions, SubmitError, callback::run_callback};
 
 /// Handle for pushing jobs to an executor.
 ///
@@ -193,7 +193,7 @@ pub trait Sink<J: Job>: Send + Sync {
 /// Passes outcomes to a sink. If the sink panics, its outcomes count as delivered, and the panic is only
 /// printed.
 pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
-    if let Err(panic) = catch_panic(|| sink.resolve(resolved)) {
+    if let Err(panic) = catch_panic(|| run_callback(|| sink.resolve(resolved))) {
         sys::stream::print_error(&format!("a sink panicked: {panic}"));
     }
 }

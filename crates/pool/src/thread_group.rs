@@ -50,8 +50,7 @@ impl ThreadGroup {
     /// ended. Returns `false` immediately when called on a thread of the group, which would wait for itself.
     pub(crate) fn join(&self, deadline: Option<Instant>) -> bool {
         let mut members = self.members.lock();
-        let current = thread::current().id();
-        if members.handles.iter().any(|thread| thread.thread().id() == current) {
+        if members.contains_current() {
             return false;
         }
         loop {
@@ -88,6 +87,18 @@ impl ThreadGroup {
             members.wakers.push(context.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Returns whether the calling thread belongs to the group.
+    pub(crate) fn contains_current(&self) -> bool {
+        self.members.lock().contains_current()
+    }
+}
+
+impl Members {
+    fn contains_current(&self) -> bool {
+        let current = thread::current().id();
+        self.handles.iter().any(|thread| thread.thread().id() == current)
     }
 }
 

@@ -112,6 +112,7 @@ impl Sched {
             self.cancel(JobRange::single(job), actions);
             return None;
         }
+        let max_retries = self.jobs.retries_of(job).unwrap_or(self.settings.retries);
         let failed = self.jobs.attempts_of(job);
         let verdict = if let Phase::Killing(KillReason::JobTimedOut { limit, .. }) = phase {
             failed.note_timeout();
@@ -126,13 +127,16 @@ impl Sched {
                 // Not retried: it would need as much memory again.
                 Some(Verdict::Memory { death, attempts, earlier })
             } else {
-                let is_last = failed.deaths() > self.settings.retries;
+                let is_last = failed.deaths() > max_retries;
                 is_last.then_some(Verdict::Crashed { death, attempts, earlier })
             }
         };
         let failures = failed.count();
         self.idle_deaths = 0;
-        let Some(verdict) = verdict else { return Some(backoff(failures)) };
+        let Some(verdict) = verdict else {
+            self.retried += 1;
+            return Some(backoff(failures));
+        };
         let jobs = JobRange::single(job);
         self.jobs.forget(jobs);
         actions.push(Action::Resolve { jobs, verdict });

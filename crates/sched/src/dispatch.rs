@@ -146,6 +146,7 @@ impl Sched {
         self.next_batch += 1;
 
         let shortest = self.jobs.least_limit(&jobs);
+        let limits_rss = self.jobs.limit_rss(&jobs);
         if let Some(shortest) = shortest {
             let check = now + shortest;
             worker.check_at = Some(worker.check_at.map_or(check, |earlier| earlier.min(check)));
@@ -154,8 +155,12 @@ impl Sched {
         if worker.batches.is_empty() {
             worker.since = now;
             actions.push(Action::WakeAt(now + check_period));
+        } else if limits_rss {
+            // The check that is due may be later, because the size was not limited when it was scheduled.
+            actions.push(Action::WakeAt(now + check_period));
         }
-        let in_flight = InFlight { batch, jobs, returned: 0, timed: shortest.is_some() };
+        let timed = shortest.is_some() || limits_rss;
+        let in_flight = InFlight { batch, jobs, returned: 0, timed };
         worker.assigned += in_flight.count();
         actions.push(Action::Send {
             worker: id,

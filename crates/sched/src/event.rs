@@ -13,8 +13,8 @@ pub enum Event {
         jobs: JobRange,
         /// Total encoded size in bytes.
         bytes: u64,
-        /// Time limits of those jobs that have one of their own.
-        limits: Vec<(JobId, Duration)>,
+        /// Limits of those jobs that have some of their own.
+        limits: Vec<(JobId, JobLimits)>,
         /// Whether they must go into one batch that contains no other jobs.
         is_atomic: bool,
     },
@@ -50,7 +50,8 @@ pub enum Event {
         /// The job's index in the batch.
         index: u64,
     },
-    /// The job that a worker is running. Sent before an [`Event::Tick`].
+    /// The job that a worker is running. Sent before an [`Event::Tick`], and before an [`Event::Rss`] if the
+    /// job was already running when the size was measured.
     Running {
         /// The worker.
         worker: WorkerId,
@@ -121,6 +122,25 @@ pub enum Event {
     },
     /// A requested time was reached; see [`Action::WakeAt`].
     Tick,
+}
+
+/// Limits of one job, each of which overrides a setting of the pool.
+///
+/// ```
+/// use sched::JobLimits;
+///
+/// let limits = JobLimits { retries: Some(0), ..JobLimits::default() };
+/// assert_eq!((limits.time_limit, limits.max_rss), (None, None));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Time limit of each attempt.
+    pub time_limit: Option<Duration>,
+    /// Number of retries after deaths of its worker.
+    pub retries: Option<u32>,
+    /// Resident size, in bytes, of its worker and the worker's descendants above which the worker is killed
+    /// while it runs the job. The job fails and is not retried.
+    pub max_rss: Option<u64>,
 }
 
 /// Consequence of a failed start for the next attempt.

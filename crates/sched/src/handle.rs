@@ -35,7 +35,7 @@ impl Sched {
                 self.taken_back(worker, batch, index, &mut actions);
             }
             Event::Running { worker, batch, index, since } => self.seen(worker, batch, index, since),
-            Event::Rss { worker, bytes } => self.resident(worker, bytes, &mut actions),
+            Event::Rss { worker, bytes } => self.check_resident(worker, bytes, &mut actions),
             Event::Stalled { worker, is_stalled } => self.stalled(now, worker, is_stalled),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),

@@ -1,4 +1,4 @@
-//! Properties of single unresolved jobs: failed attempts, time limits and requested kills.
+//! Properties of single unresolved jobs: failed attempts, limits and requested kills.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 
 use job::{JobId, JobRange};
 
-use crate::{attempts::Attempts, queue::JobSpan};
+use crate::{JobLimits, attempts::Attempts, queue::JobSpan};
 
 /// Properties of single unresolved jobs. Most jobs have no entry.
 #[derive(Debug)]
@@ -15,8 +15,10 @@ pub(crate) struct JobTable {
     attempts: BTreeMap<JobId, Attempts>,
     /// Jobs in flight that were cancelled by [`Event::Killed`](crate::Event::Killed); not requeued.
     kill_requested: BTreeSet<JobId>,
-    /// Time limits of jobs that have one of their own.
-    limits: BTreeMap<JobId, Duration>,
+    /// Limits of jobs that have some of their own.
+    limits: BTreeMap<JobId, JobLimits>,
+    /// Number of these jobs whose resident size is limited.
+    rss_limited: usize,
     /// Time limit of the other jobs.
     default_limit: Option<Duration>,
 }
@@ -28,18 +30,45 @@ impl JobTable {
             attempts: BTreeMap::new(),
             kill_requested: BTreeSet::new(),
             limits: BTreeMap::new(),
+            rss_limited: 0,
             default_limit,
         }
     }
 
-    /// Adds time limits of single jobs.
-    pub(crate) fn add_limits(&mut self, limits: Vec<(JobId, Duration)>) {
+    /// Adds limits of single jobs, each of which is added once.
+    pub(crate) fn add_limits(&mut self, limits: Vec<(JobId, JobLimits)>) {
+        self.rss_limited += limits.iter().filter(|(_, limits)| limits.max_rss.is_some()).count();
         self.limits.extend(limits);
+    }
+
+    fn own_time_limit(&self, job: JobId) -> Option<Duration> {
+        self.limits.get(&job)?.time_limit
     }
 
     /// Returns the time limit of a job.
     pub(crate) fn limit_of(&self, job: JobId) -> Option<Duration> {
-        self.limits.get(&job).copied().or(self.default_limit)
+        self.own_time_limit(job).or(self.default_limit)
+    }
+
+    /// Returns the number of retries of a job after deaths of its worker, if it has one of its own.
+    pub(crate) fn retries_of(&self, job: JobId) -> Option<u32> {
+        self.limits.get(&job)?.retries
+    }
+
+    /// Returns the limit on the resident size of the worker while it runs this job, if it has one of its own.
+    pub(crate) fn max_rss_of(&self, job: JobId) -> Option<u64> {
+        self.limits.get(&job)?.max_rss
+    }
+
+    /// Returns whether any unresolved job limits the resident size of its worker.
+    pub(crate) fn limits_rss(&self) -> bool {
+        self.rss_limited > 0
+    }
+
+    /// Returns whether one of these jobs limits the resident size of its worker.
+    pub(crate) fn limit_rss(&self, spans: &[JobSpan]) -> bool {
+        let mut jobs = spans.iter().flat_map(|span| span.jobs.iter());
+        self.limits_rss() && jobs.any(|job| self.max_rss_of(job).is_some())
     }
 
     /// Returns the shortest time limit of these jobs.
@@ -54,7 +83,7 @@ impl JobTable {
             return self.default_limit;
         }
         let jobs = spans.iter().flat_map(|span| span.jobs.iter());
-        let own = jobs.filter_map(|job| self.limits.get(&job).copied());
+        let own = jobs.filter_map(|job| self.own_time_limit(job));
         own.chain(self.default_limit).min()
     }
 
@@ -79,16 +108,19 @@ impl JobTable {
 
     /// Drops the entries of resolved jobs.
     pub(crate) fn forget(&mut self, jobs: JobRange) {
-        remove_range(&mut self.attempts, jobs);
-        remove_range(&mut self.limits, jobs);
+        remove_range(&mut self.attempts, jobs, |_| {});
+        let rss_limited = &mut self.rss_limited;
+        remove_range(&mut self.limits, jobs, |limits| {
+            *rss_limited -= usize::from(limits.max_rss.is_some());
+        });
         while let Some(&job) = self.kill_requested.range(jobs.first()..JobId(jobs.end())).next() {
             self.kill_requested.remove(&job);
         }
     }
 }
 
-fn remove_range<T>(map: &mut BTreeMap<JobId, T>, jobs: JobRange) {
+fn remove_range<T>(map: &mut BTreeMap<JobId, T>, jobs: JobRange, mut removed: impl FnMut(T)) {
     while let Some((&job, _)) = map.range(jobs.first()..JobId(jobs.end())).next() {
-        map.remove(&job);
+        map.remove(&job).into_iter().for_each(&mut removed);
     }
 }

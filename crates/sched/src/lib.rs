@@ -45,7 +45,7 @@ mod worker;
 mod workers;
 
 pub use cost::MeanCost;
-pub use event::{Action, Event, StartFailure, Verdict};
+pub use event::{Action, Event, JobLimits, StartFailure, Verdict};
 pub use resident::RSS_CHECK_INTERVAL;
 pub use settings::{BatchSize, OnWorkerDeath, Settings};
 pub use state::Sched;

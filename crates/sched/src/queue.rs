@@ -13,6 +13,13 @@ pub(crate) struct JobSpan {
     pub(crate) grouping: Grouping,
 }
 
+impl JobSpan {
+    /// Approximate encoded size of the jobs, in bytes.
+    fn bytes(&self) -> u64 {
+        self.jobs.count() * self.mean_bytes
+    }
+}
+
 /// Which jobs may share a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grouping {
@@ -29,6 +36,8 @@ pub(crate) enum Grouping {
 pub(crate) struct Queue {
     ranges: VecDeque<JobSpan>,
     count: u64,
+    /// Approximate encoded size of the jobs that can be sent now.
+    bytes: u64,
     /// Isolated jobs that may not be sent before the given time: the backoff before a retry.
     delayed: Vec<(MonotonicInstant, JobSpan)>,
 }
@@ -42,6 +51,11 @@ impl Queue {
     /// Number of queued jobs, including delayed ones.
     pub(crate) fn total(&self) -> u64 {
         self.count + self.delayed.iter().map(|(_, span)| span.jobs.count()).sum::<u64>()
+    }
+
+    /// Approximate encoded size, in bytes, of all queued jobs.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes + self.delayed.iter().map(|(_, span)| span.bytes()).sum::<u64>()
     }
 
     /// Delays jobs until the given time.
@@ -67,6 +81,7 @@ impl Queue {
 
     pub(crate) fn push_back(&mut self, added: JobSpan) {
         self.count += added.jobs.count();
+        self.bytes += added.bytes();
         if let Some(last) = self.ranges.back_mut()
             && last.jobs.end() == added.jobs.first().0
             && last.mean_bytes == added.mean_bytes
@@ -83,6 +98,7 @@ impl Queue {
     pub(crate) fn push_front(&mut self, ranges: Vec<JobSpan>) {
         for span in ranges.into_iter().rev() {
             self.count += span.jobs.count();
+            self.bytes += span.bytes();
             self.ranges.push_front(span);
         }
     }
@@ -120,6 +136,7 @@ impl Queue {
             }
         }
         self.count -= count;
+        self.bytes -= bytes;
         taken
     }
 
@@ -134,6 +151,7 @@ impl Queue {
             };
             removed.push(out);
             self.count -= out.count();
+            self.bytes -= JobSpan { jobs: out, ..span }.bytes();
             let before = JobRange::new(span.jobs.first().0, out.first().0);
             let after = JobRange::new(out.end(), span.jobs.end());
             let kept = [before, after].into_iter().flatten();
@@ -150,7 +168,7 @@ impl Queue {
 
     /// Removes and returns all jobs, including delayed ones.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = JobRange> {
-        self.count = 0;
+        (self.count, self.bytes) = (0, 0);
         let delayed = std::mem::take(&mut self.delayed).into_iter().map(|(_, span)| span.jobs);
         std::mem::take(&mut self.ranges).into_iter().map(|span| span.jobs).chain(delayed)
     }
@@ -183,7 +201,7 @@ mod tests {
         assert_eq!(taken(&mut queue, 100, 50), [(4, 9)]);
         assert_eq!(taken(&mut queue, 15, 1000), [(9, 20), (30, 34)]);
         assert_eq!(taken(&mut queue, 5, 1), [(34, 35)], "takes at least one job");
-        assert_eq!(queue.count(), 5);
+        assert_eq!((queue.count(), queue.bytes()), (5, 50));
     }
 
     #[test]
@@ -222,7 +240,7 @@ mod tests {
         queue.release_due(MonotonicInstant(60));
         assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
         assert_eq!(queue.remove(JobRange::new(0, 6).unwrap()).len(), 2);
-        assert_eq!((queue.total(), queue.next_due()), (3, None));
+        assert_eq!((queue.total(), queue.bytes(), queue.next_due()), (3, 30, None));
     }
 
     #[test]
@@ -232,7 +250,7 @@ mod tests {
         queue.push_back(span(20, 30, Grouping::Any));
         let removed = queue.remove(JobRange::new(5, 25).unwrap());
         assert_eq!(removed, [JobRange::new(5, 10).unwrap(), JobRange::new(20, 25).unwrap()]);
-        assert_eq!(queue.count(), 10);
+        assert_eq!((queue.count(), queue.bytes()), (10, 100));
         assert_eq!(taken(&mut queue, 100, 1000), [(0, 5), (25, 30)]);
     }
 }

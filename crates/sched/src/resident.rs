@@ -13,18 +13,24 @@ impl Sched {
     /// Returns whether the resident size of workers is limited.
     #[must_use]
     pub fn limits_rss(&self) -> bool {
-        self.settings.max_rss.is_some() || self.settings.recycle_rss.is_some()
+        let settings = &self.settings;
+        settings.max_rss.is_some() || settings.recycle_rss.is_some() || self.jobs.limits_rss()
     }
 
-    /// Kills a worker that exceeds `max_rss`; replaces one that exceeds `recycle_rss` after its current job,
-    /// and takes back the jobs that it has not started.
-    pub(crate) fn resident(&mut self, id: WorkerId, bytes: u64, actions: &mut Vec<Action>) {
+    /// Kills a worker that exceeds the limit of the job that it is running, which is `max_rss` for jobs that
+    /// have none of their own; replaces one that exceeds `recycle_rss` after its current job, and takes back
+    /// the jobs that it has not started.
+    pub(crate) fn check_resident(&mut self, id: WorkerId, bytes: u64, actions: &mut Vec<Action>) {
         let is_over = |limit: Option<u64>| limit.is_some_and(|limit| bytes > limit);
-        let (is_over_max, is_recycled) = (is_over(self.settings.max_rss), is_over(self.settings.recycle_rss));
         let below = BatchId(self.next_batch);
         let Some(worker) = self.workers.serving_mut(id) else {
             return;
         };
+        // An observation is valid only once: later the worker may be running another job.
+        let running = worker.seen.take().and_then(|(batch, index, _)| worker.job_at(batch, index));
+        let own_limit = running.and_then(|job| self.jobs.max_rss_of(job));
+        let is_over_max = is_over(own_limit.or(self.settings.max_rss));
+        let is_recycled = is_over(self.settings.recycle_rss);
         if is_over_max {
             self.workers.kill(id, KillReason::RssExceeded, actions);
         } else if is_recycled && !worker.is_recycled {

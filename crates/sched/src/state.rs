@@ -47,6 +47,8 @@ pub struct Sched {
     /// Deaths that no job was charged with, since the last outcome.
     pub(crate) idle_deaths: u32,
     pub(crate) queue_time: QueueTime,
+    /// Number of failed attempts of jobs that were followed by another one.
+    pub(crate) retried: u64,
 }
 
 impl Sched {
@@ -65,6 +67,7 @@ impl Sched {
             pauses: Pauses::default(),
             idle_deaths: 0,
             queue_time: QueueTime::new(),
+            retried: 0,
             settings,
         }
     }
@@ -73,6 +76,24 @@ impl Sched {
     #[must_use]
     pub fn queue_time(&self) -> Duration {
         self.queue_time.total()
+    }
+
+    /// Returns the number of jobs that are not assigned to a worker.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.queue.total()
+    }
+
+    /// Returns the approximate encoded size, in bytes, of the jobs that are not assigned to a worker.
+    #[must_use]
+    pub fn queued_bytes(&self) -> u64 {
+        self.queue.bytes()
+    }
+
+    /// Returns the number of failed attempts of jobs that were followed by another one.
+    #[must_use]
+    pub fn retried(&self) -> u64 {
+        self.retried
     }
 
     /// Returns whether no further action can follow: the pool is closed, no job is unresolved, and there are

@@ -155,6 +155,11 @@ impl Worker {
         }
     }
 
+    /// Returns the job at an index of a batch, if it has no outcome.
+    pub(crate) fn job_at(&self, batch: BatchId, index: u64) -> Option<JobId> {
+        self.batches.iter().find(|in_flight| in_flight.batch == batch)?.job_at(index)
+    }
+
     /// Removes and returns, in order, the jobs that it has not started and will not start. `batch` and
     /// `index` are those of the job that it had started last when it was recalled.
     pub(crate) fn take_back(&mut self, batch: BatchId, index: u64) -> Vec<JobSpan> {

@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use job::{BatchId, Death, DeathCause, JobId, JobRange, MonotonicInstant, WorkerId};
-use sched::{Action, BatchSize, Event, OnWorkerDeath, Sched, Settings, Verdict};
+use sched::{Action, BatchSize, Event, JobLimits, OnWorkerDeath, Sched, Settings, Verdict};
 
 const DEATH: Death = Death { pid: 1, cause: DeathCause::Signalled(9) };
 
-fn submitted(start: u64, end: u64, limits: Vec<(JobId, Duration)>) -> Event {
+fn submitted(start: u64, end: u64, time_limits: Vec<(JobId, Duration)>) -> Event {
+    let limited = |(job, limit)| (job, JobLimits { time_limit: Some(limit), ..JobLimits::default() });
+    let limits = time_limits.into_iter().map(limited).collect();
     Event::Submitted {
         jobs: JobRange::new(start, end).unwrap(),
         bytes: 10 * (end - start),

@@ -63,7 +63,7 @@ impl TimelineData {
                 trace.pid = pid;
                 trace.end = Some(WorkerEnd { kind: WorkerEndKind::StartFailed, cause, at });
             }),
-            PoolEvent::BatchSent { worker, batch, jobs, bytes, at } => {
+            PoolEvent::BatchSent { worker, batch, jobs, bytes, at, .. } => {
                 let names = JobNumbers::new(jobs);
                 let (jobs, in_flight) = (names.count(), self.in_flight);
                 self.sent(worker, names, SentBatch { batch, jobs, bytes, at, in_flight });
@@ -181,6 +181,7 @@ mod tests {
             worker: WORKER,
             batch,
             jobs: names,
+            ids: Vec::new(),
             bytes: 1,
             at: MonotonicInstant(start),
         });
@@ -233,7 +234,8 @@ mod tests {
         (0..20).for_each(|number| batch(&mut data, number, 3));
         for (number, jobs) in [(20, 100..=109), (21, 110..=119)] {
             let (batch, at) = (BatchId(number), MonotonicInstant(30_000));
-            data.note(PoolEvent::BatchSent { worker: WORKER, batch, jobs: vec![jobs], bytes: 1, at });
+            let (jobs, ids) = (vec![jobs], Vec::new());
+            data.note(PoolEvent::BatchSent { worker: WORKER, batch, jobs, ids, bytes: 1, at });
         }
         assert_eq!(data.in_flight.value, 20);
         data.note(PoolEvent::WorkerExited {
@@ -255,6 +257,7 @@ mod tests {
             worker: WORKER,
             batch: BatchId(22),
             jobs: vec![120..=129],
+            ids: Vec::new(),
             bytes: 1,
             at: MonotonicInstant(50_000),
         };
@@ -272,6 +275,7 @@ mod tests {
                 worker: WORKER,
                 batch,
                 jobs: vec![number..=number],
+                ids: Vec::new(),
                 bytes: 1,
                 at,
             });

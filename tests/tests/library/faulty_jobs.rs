@@ -103,7 +103,7 @@ fn endless_job_is_killed_at_its_time_limit() {
         then(Fault::IgnoreTerm, Probe::Fault(Fault::Spin)),
         then(Fault::TakeAllDescriptors, Probe::Fault(Fault::Wait)),
     ] {
-        let failure = failure_among_others(&pool, &job, JobOptions { time_limit: Some(limit) });
+        let failure = failure_among_others(&pool, &job, JobOptions::new().time_limit(limit));
         let JobError::TimedOut(details) = failure else { panic!("{job:?}: {failure:?}") };
         let TimedOut { limit: passed, attempts, .. } = *details;
         assert_eq!((passed, attempts), (limit, 1), "{job:?}");

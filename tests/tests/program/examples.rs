@@ -123,6 +123,11 @@ tests! {
         );
     }
 
+    fn bounded() {
+        let output = Call::new(&example("bounded"), []).run(); // its progress goes to standard error
+        assert_eq!((output.code(), output.text()), (0, "zeros: 1000000000\nsucceeded: 100000\n"));
+    }
+
     fn own_worker() {
         assert_eq!(
             lines("own_worker", &[]),

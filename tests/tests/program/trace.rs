@@ -171,7 +171,10 @@ fn death_and_restart_are_on_the_timeline() {
     assert_eq!(on_workers.len(), 2, "the job killed two workers");
     for death in deaths() {
         let cause = death["args"]["cause"].as_str().unwrap();
-        assert!(death["name"].as_str().unwrap().contains(cause) && cause.ends_with("by signal 9 (SIGKILL)"), "{death}");
+        assert!(
+            death["name"].as_str().unwrap().contains(cause) && cause.ends_with("by signal 9 (SIGKILL)"),
+            "{death}"
+        );
     }
     assert_eq!(deaths().count(), 4, "one on the line of the worker, one on that of the slot");
     let died_in: Vec<&Value> =

@@ -114,6 +114,6 @@ impl JobSubmitter<'_> {
         if let Some(startup_check) = &self.startup_check {
             startup_check.expect(position, &job);
         }
-        self.submitter.push(position, job, JobOptions { time_limit: limit });
+        self.submitter.push(position, job, JobOptions::new().time_limit(limit));
     }
 }

@@ -284,7 +284,7 @@ fn push_jobs<J: Job>(pool: &dyn Executor<J>, sink: &Arc<MessageSink>, mut payloa
             None => Err("the message ends before its last job".to_owned()),
         };
         match job {
-            Ok((limit, job)) => submitter.push(tag, job, JobOptions { time_limit: limit }),
+            Ok((limit, job)) => submitter.push(tag, job, JobOptions::new().time_limit(limit)),
             Err(error) => {
                 let outcome = Err(JobError::Codec(error.into()));
                 Sink::<J>::resolve(&**sink, vec![Resolved { tag, outcome }]);

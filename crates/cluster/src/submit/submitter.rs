@@ -33,11 +33,15 @@ impl<J: Job> ClusterSubmitter<J> {
 
 impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
+        if options.get_max_memory().is_some() || options.get_retries().is_some() {
+            let reason = "a memory limit or retries of a single job need a process pool";
+            return self.reject(tag, JobError::Unsupported(reason));
+        }
         self.encoded.clear();
         if let Err(error) = CodecKind::Bincode.encode(&job, &mut self.encoded) {
             return self.reject(tag, JobError::Codec(error.to_string().into()));
         }
-        let limits = Limits { own: options.time_limit, default: self.shared.time_limit };
+        let limits = Limits { own: options.get_time_limit(), default: self.shared.time_limit };
         let mut buffer = self.shared.buffer.lock();
         if buffer.is_empty() {
             drop(buffer);

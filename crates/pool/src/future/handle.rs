@@ -37,17 +37,18 @@ use crate::{JobOptions, Sink, SubmitError, Submitter};
 /// ```
 pub struct JobFuture<J: Job> {
     slot: Slot<J>,
+    pub(super) tag: u64,
 }
 
 impl<J: Job> Clone for JobFuture<J> {
     fn clone(&self) -> JobFuture<J> {
-        JobFuture { slot: self.slot.clone() }
+        JobFuture { slot: self.slot.clone(), tag: self.tag }
     }
 }
 
 impl<J: Job> JobFuture<J> {
-    pub(crate) fn new(slot: Slot<J>) -> JobFuture<J> {
-        JobFuture { slot }
+    pub(crate) fn new(slot: Slot<J>, options: JobOptions) -> JobFuture<J> {
+        JobFuture { slot, tag: options.get_tag() }
     }
 
     /// Pushes a job through a submitter of its own and returns its future. Executors that implement only
@@ -72,7 +73,7 @@ impl<J: Job> JobFuture<J> {
         options: JobOptions,
     ) -> Result<JobFuture<J>, SubmitError> {
         let slots = Slots::new(1, None);
-        let future = JobFuture::new(Slot::new(&slots, 0));
+        let future = JobFuture::new(Slot::new(&slots, 0), options);
         let mut submitter = submitter(Arc::new(slots));
         match submitter.submit_error() {
             Some(refused) => Err(refused),
@@ -85,11 +86,8 @@ impl<J: Job> JobFuture<J> {
 
     /// Returns the executor's control interface and the job's ticket, unless the job has an outcome.
     fn control(&self) -> Option<(&Arc<dyn Control>, Ticket)> {
-        let control = self.slot.control().filter(|_| !self.is_done())?;
-        if self.slot.ticket().is_none() {
-            control.settle();
-        }
-        Some((control, self.slot.ticket()?))
+        let (slots, index) = self.slot.place();
+        slots.control_of(index)
     }
 
     pub(crate) fn slot(&self) -> &Slot<J> {
@@ -376,7 +374,8 @@ impl<J: Job> JobFuture<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_done(&self, callback: impl FnOnce(&JobFuture<J>) + Send + 'static) {
-        self.slot.on_filled(Box::new(|slot| callback(&JobFuture { slot: slot.clone() })));
+        let tag = self.tag;
+        self.slot.on_filled(Box::new(move |slot| callback(&JobFuture { slot: slot.clone(), tag })));
     }
 }
 

@@ -4,18 +4,23 @@
 //! |---|---|
 //! | `slot` | storage of outcomes, and notification when they arrive |
 //! | `handle` | [`JobFuture`], the caller's handle to a slot |
+//! | `identity` | tags and ids of jobs |
+//! | `abort` | [`AbortHandle`] and [`CancelOnDrop`], which end a job |
 //! | `control` | operations of an executor on a job |
 //! | `watch` | waiting for many slots on one thread |
 //! | `wait` | [`wait`] and [`as_completed`] |
 
+mod abort;
 mod control;
 mod handle;
+mod identity;
 mod kind;
 mod slot;
 mod wait;
 mod watch;
 
-pub use crate::shutdown::Shutdown;
+pub use crate::{pressure::SubmitAsync, processes::SubmitOffThread, shutdown::Shutdown};
+pub use abort::{AbortHandle, CancelOnDrop};
 pub use handle::JobFuture;
 #[doc(inline)]
 pub use job::Outcome;

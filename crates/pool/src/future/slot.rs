@@ -29,7 +29,7 @@ use super::{
     kind::OutcomeKind,
     watch::{WatchQueue, deadline_after},
 };
-use crate::{Resolved, Sink};
+use crate::{Resolved, Sink, callback::run_callback};
 
 /// Function that is called once, with the slot that has been filled.
 pub(crate) type Callback<J> = Box<dyn FnOnce(&Slot<J>) + Send>;
@@ -104,6 +104,27 @@ impl<J: Job> Slots<J> {
         }
     }
 
+    /// Kind of the outcome of the slot at `index`, once it is filled.
+    ///
+    /// # Panics
+    /// If `index` is out of bounds.
+    pub(crate) fn kind(&self, index: usize) -> Option<OutcomeKind> {
+        self.states[index].kind()
+    }
+
+    /// Returns the executor's control interface and the ticket of the job of the slot at `index`, unless the
+    /// job has an outcome. Has the executor assign the ticket if needed.
+    ///
+    /// # Panics
+    /// If `index` is out of bounds.
+    pub(crate) fn control_of(&self, index: usize) -> Option<(&Arc<dyn Control>, Ticket)> {
+        let control = self.control.as_ref().filter(|_| self.kind(index).is_none())?;
+        if self.states[index].ticket().is_none() {
+            control.settle();
+        }
+        Some((control, self.states[index].ticket()?))
+    }
+
     /// Stores the ticket by which the executor identifies the job of the slot at `index`.
     pub(crate) fn assign(&self, index: u64, Ticket(ticket): Ticket) {
         if let Some(state) = usize::try_from(index).ok().and_then(|index| self.states.get(index)) {
@@ -164,7 +185,7 @@ impl<J: Job> Slot<J> {
     }
 
     fn call(&self, callback: Callback<J>) {
-        if let Err(panic) = catch_panic(|| callback(self)) {
+        if let Err(panic) = catch_panic(|| run_callback(|| callback(self))) {
             sys::stream::print_error(&format!("a callback of a job panicked: {panic}"));
         }
     }
@@ -174,13 +195,18 @@ impl<J: Job> Slot<J> {
         std::ptr::from_ref(self.state()).addr()
     }
 
+    /// The slots that it belongs to, and its index among them.
+    pub(crate) fn place(&self) -> (&Arc<Slots<J>>, usize) {
+        (&self.slots, self.index)
+    }
+
     pub(crate) fn control(&self) -> Option<&Arc<dyn Control>> {
         self.slots.control.as_ref()
     }
 
     /// Ticket of the job, once it has been assigned.
     pub(crate) fn ticket(&self) -> Option<Ticket> {
-        Some(self.state().ticket.load(Ordering::Acquire)).filter(|&ticket| ticket != NO_TICKET).map(Ticket)
+        self.state().ticket()
     }
 
     /// Has the executor submit the job if it is still buffered. Called before waiting for the outcome.
@@ -308,6 +334,10 @@ fn get_or_create<J: Job>(listeners: &mut Option<Box<Listeners<J>>>) -> &mut List
 }
 
 impl<J: Job> SlotState<J> {
+    fn ticket(&self) -> Option<Ticket> {
+        Some(self.ticket.load(Ordering::Acquire)).filter(|&ticket| ticket != NO_TICKET).map(Ticket)
+    }
+
     fn kind(&self) -> Option<OutcomeKind> {
         OutcomeKind::from_number(self.phase.load(Ordering::Acquire) & !TAKEN)
     }

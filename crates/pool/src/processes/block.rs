@@ -1,8 +1,9 @@
 //! Blocks of jobs that were submitted together, and the targets of their outcomes.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use job::{Job, JobError, JobId, JobRange};
+use sched::JobLimits;
 use wire::{CodecKind, batch::Entries};
 
 use crate::{
@@ -20,14 +21,18 @@ pub(crate) struct Block<J: Job> {
     pub(crate) entries: Entries,
     /// Tags of the jobs.
     pub(crate) tags: Vec<u64>,
-    /// Time limits of jobs that have one of their own, with their index in the block.
-    pub(crate) limits: Vec<(usize, Duration)>,
+    /// Limits of jobs that have some of their own, with their index in the block.
+    pub(crate) limits: Vec<(usize, JobLimits)>,
+    /// Tags that were set by [`JobOptions::tag`], with the index of the job in the block. Only of jobs whose
+    /// outcomes go to slots; their `tags` are the indexes of the slots.
+    user_tags: Vec<(usize, u64)>,
     pub(crate) target: OutcomeTarget<J>,
 }
 
 impl<J: Job> Block<J> {
     pub(crate) fn new(target: OutcomeTarget<J>) -> Block<J> {
-        Block { entries: Entries::default(), tags: Vec::new(), limits: Vec::new(), target }
+        let entries = Entries::default();
+        Block { entries, tags: Vec::new(), limits: Vec::new(), user_tags: Vec::new(), target }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -63,8 +68,19 @@ impl<J: Job> Block<J> {
     }
 
     fn note_job(&mut self, tag: u64, options: JobOptions) {
-        self.limits.extend(options.time_limit.map(|limit| (self.tags.len(), limit)));
+        if options.has_limits() {
+            self.limits.push((self.tags.len(), options.limits()));
+        }
+        if options.get_tag() != 0 && matches!(self.target, OutcomeTarget::Slots(_)) {
+            self.user_tags.push((self.tags.len(), options.get_tag()));
+        }
         self.tags.push(tag);
+    }
+
+    /// Returns the tag of a job that was set by [`JobOptions::tag`].
+    fn user_tag(&self, index: usize) -> Option<u64> {
+        let found = self.user_tags.binary_search_by_key(&index, |&(index, _)| index).ok()?;
+        Some(self.user_tags[found].1)
     }
 
     /// Replaces the block by an empty one with the same capacity, up to [`MAX_RESERVED`]; returns its
@@ -133,14 +149,20 @@ impl<J: Job> Slice<J> {
         self.to - self.from
     }
 
+    /// Appends the ids of the jobs, in order, with consecutive ones merged into ranges.
+    pub(crate) fn add_job_ids(&self, ids: &mut Vec<RangeInclusive<u64>>) {
+        (self.first.0..).take(self.count()).for_each(|id| push_number(ids, id));
+    }
+
     /// Appends the numbers of the jobs as reported to observers, in order, with consecutive ones merged into
     /// ranges.
     pub(crate) fn add_job_numbers(&self, numbers: &mut Vec<RangeInclusive<u64>>) {
         match &self.block.target {
             // Their tags are indexes of slots, which are meaningless outside the pool.
-            OutcomeTarget::Slots(_) => {
-                (self.first.0..).take(self.count()).for_each(|number| push_number(numbers, number));
-            }
+            OutcomeTarget::Slots(_) if self.block.user_tags.is_empty() => self.add_job_ids(numbers),
+            OutcomeTarget::Slots(_) => (self.first.0..).zip(self.from..self.to).for_each(|(id, index)| {
+                push_number(numbers, self.block.user_tag(index).unwrap_or(id));
+            }),
             OutcomeTarget::Sink(_) => {
                 self.tags().iter().for_each(|&tag| push_number(numbers, tag));
             }
@@ -179,6 +201,11 @@ struct PendingBlock<J: Job> {
 impl<J: Job> Blocks<J> {
     pub(crate) fn new() -> Blocks<J> {
         Blocks { blocks: BTreeMap::new(), next_job: 0 }
+    }
+
+    /// Number of jobs that were ever added.
+    pub(crate) fn jobs_added(&self) -> u64 {
+        self.next_job
     }
 
     /// Adds a block and assigns ids to its jobs; returns `None` if it has none.
@@ -247,7 +274,7 @@ mod tests {
         let mut entries = Entries::default();
         tags.clone().for_each(|tag| entries.push(CodecKind::Bincode, &(tag as u8)).unwrap());
         let target = OutcomeTarget::Sink(Arc::new(Ignore));
-        Block { entries, tags: tags.collect(), limits: Vec::new(), target }
+        Block { entries, tags: tags.collect(), ..Block::new(target) }
     }
 
     fn range(start: u64, end: u64) -> JobRange {

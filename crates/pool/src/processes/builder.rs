@@ -1,6 +1,8 @@
-//! Settings of a pool. Those of the workers are in `worker_env`, those of the scheduler in `policy`.
+//! Settings of a pool. Those of the workers are in `worker_env`, those of the scheduler in `policy`, and the
+//! bounds of the queue in `queue`.
 
 mod policy;
+mod queue;
 mod worker_env;
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
@@ -21,7 +23,7 @@ use super::{
     supervisor,
     time_accounting::TimeAccounting,
 };
-use crate::{Observer, available_cores, is_unserved_worker, observer::Observers};
+use crate::{Observer, available_cores, is_unserved_worker, observer::Observers, pressure::Limits};
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -49,6 +51,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     nice: i32,
     ledger: bool,
     observer: Option<Arc<dyn Observer>>,
+    queue_limits: Limits,
     settings: Settings,
 }
 
@@ -134,6 +137,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             nice: 0,
             ledger: true,
             observer: None,
+            queue_limits: Limits::NONE,
             settings: Settings::default(),
         }
     }
@@ -311,7 +315,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         let observers = Observers::new(self.observer);
         let shared = Arc::new(ProcessShared::new(
             spawn_config,
-            self.settings,
+            (self.settings, self.queue_limits),
             TimeAccounting::new(self.ledger),
             observers,
             MainLoops { supervisor: supervisor::run, clock: clock::run },

@@ -8,7 +8,7 @@ use std::{
 
 use job::{Job, MonotonicInstant, Stage, WorkerId};
 use sched::{Event, RSS_CHECK_INTERVAL};
-use sys::clock::Heartbeat;
+use sys::clock::{self, Heartbeat};
 
 use super::{handle::Handle, shared::ProcessShared, supervisor::ProgressMonitor, transaction::Transaction};
 
@@ -20,9 +20,10 @@ pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
     loop {
         timer.enter(Stage::Schedule);
         progress.check(shared);
+        let sampled_at = clock::now();
         if let Some(sizes) = residents.sample(shared) {
             let mut transaction = Transaction::begin_timed(timer, shared);
-            sizes.into_iter().for_each(|(worker, bytes)| transaction.apply(Event::Rss { worker, bytes }));
+            sizes.into_iter().for_each(|(worker, bytes)| transaction.report_rss(worker, bytes, sampled_at));
             transaction.commit();
         }
         let mut transaction = Transaction::begin_timed(timer, shared);
@@ -84,6 +85,16 @@ impl<J: Job> Transaction<'_, J> {
             // An `Instant` cannot represent every duration.
             wait.min(Duration::from_secs(86_400))
         }
+    }
+
+    /// Reports to the scheduler the resident size of a worker, and the job that it belongs to: the one that
+    /// the worker was already running when the sampling began.
+    fn report_rss(&mut self, worker: WorkerId, bytes: u64, sampled_at: MonotonicInstant) {
+        let running = self.state.running(worker).filter(|&(.., since)| since <= sampled_at);
+        if let Some((batch, index, since)) = running {
+            self.apply(Event::Running { worker, batch, index, since });
+        }
+        self.apply(Event::Rss { worker, bytes });
     }
 
     /// Reports to the scheduler what the watched workers are doing, then sends the tick.

@@ -149,7 +149,7 @@ pub(crate) fn carry_out<J: Job>(
                 to.send_batch(sequence, message(shared, &to, batch, &jobs, timed));
             }
             Effect::Deliver(jobs) => to_deliver.extend(jobs),
-            Effect::Fail { jobs, failure } => fail(&jobs, &failure),
+            Effect::Fail { jobs, failure } => fail(shared, &jobs, &failure),
             Effect::Halt(handle) => handle.halt(),
             Effect::Recall(handle, below) => {
                 let worker = handle.id;
@@ -187,16 +187,18 @@ fn message<J: Job>(
     let message = batch::encode_jobs(batch, flags, u32::try_from(count).unwrap_or(u32::MAX), &slices);
     // Before it is sent, so that the observer does not see its outcomes first.
     shared.observers.notify(|| {
-        let mut numbers = Vec::new();
+        let (mut numbers, mut ids) = (Vec::new(), Vec::new());
         jobs.iter().for_each(|slice| slice.add_job_numbers(&mut numbers));
+        jobs.iter().for_each(|slice| slice.add_job_ids(&mut ids));
         let bytes = message.len() as u64;
-        PoolEvent::BatchSent { worker: to.id, batch, jobs: numbers, bytes, at: now() }
+        PoolEvent::BatchSent { worker: to.id, batch, jobs: numbers, ids, bytes, at: now() }
     });
     message
 }
 
-fn fail<J: Job>(jobs: &[Slice<J>], failure: &JobError<J::Error>) {
+fn fail<J: Job>(shared: &ProcessShared<J>, jobs: &[Slice<J>], failure: &JobError<J::Error>) {
     for slice in jobs {
+        shared.outcome_counts.add_failed(slice.count(), failure);
         let resolved = slice.tags().iter().map(|&tag| Resolved { tag, outcome: Err(clone_failure(failure)) });
         slice.resolve(resolved.collect());
     }

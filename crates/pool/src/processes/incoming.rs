@@ -204,22 +204,24 @@ impl<J: Job> Incoming<'_, J> {
         let codec = self.shared.spawn_config.codec;
         for slice in jobs {
             self.time.enter(Stage::DecodeOutcome);
-            let resolved = decode_all(codec, slice.tags(), &mut outcomes);
+            let (resolved, failed) = decode_all(codec, slice.tags(), &mut outcomes);
             self.time.enter(Stage::Merge);
+            self.shared.outcome_counts.add(resolved.len() - failed, failed);
             slice.resolve(resolved);
         }
     }
 }
 
-/// Decodes an outcome for each tag, or for the first ones if there are fewer outcomes. Panics of a type's own
+/// Decodes an outcome for each tag, or for the first ones if there are fewer outcomes. Returns them and the
+/// number of failures among them. Panics of a type's own
 /// deserializer are caught once for many outcomes, and each outcome is written directly to its final place:
 /// guarding or moving one takes longer than decoding a short one.
 fn decode_all<'a, J: Job>(
     codec: CodecKind,
     tags: &[u64],
     outcomes: &mut impl Iterator<Item = (Option<Status>, &'a [u8])>,
-) -> Vec<Resolved<J>> {
-    let mut resolved = Vec::with_capacity(tags.len());
+) -> (Vec<Resolved<J>>, usize) {
+    let (mut resolved, mut failed) = (Vec::with_capacity(tags.len()), 0);
     loop {
         let decoded = catch_panic(|| {
             for &tag in &tags[resolved.len()..] {
@@ -227,7 +229,9 @@ fn decode_all<'a, J: Job>(
                 match decode_output::<J>(status, payload, codec) {
                     Ok(output) => resolved.push(Resolved { tag, outcome: Ok(output) }),
                     Err(NeedsFullDecode) => {
-                        resolved.push(Resolved { tag, outcome: decode::<J>(status, payload, codec) });
+                        let outcome = decode::<J>(status, payload, codec);
+                        failed += usize::from(outcome.is_err());
+                        resolved.push(Resolved { tag, outcome });
                     }
                 }
             }
@@ -235,9 +239,10 @@ fn decode_all<'a, J: Job>(
         match (decoded, tags.get(resolved.len())) {
             (Err(panic), Some(&tag)) => {
                 let error = CodecError::panicked("decoding", &panic);
+                failed += 1;
                 resolved.push(Resolved { tag, outcome: Err(JobError::Codec(error.to_string().into())) });
             }
-            _ => return resolved,
+            _ => return (resolved, failed),
         }
     }
 }

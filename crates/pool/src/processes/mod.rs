@@ -16,6 +16,8 @@
 //! | `flush` | flushing of submit buffers by producers, and closing the pool |
 //! | `submitter` | streams of jobs |
 //! | `submit` | jobs with a future each |
+//! | `encode_queue` | jobs that wait to be encoded on a thread of the pool |
+//! | `encoder` | that thread |
 //! | `shared` | state shared by all threads of a pool, and the lock |
 //! | `transaction` | events that are applied under one acquisition of the lock |
 //! | `effects` | actions of the scheduler, prepared under the lock and carried out without it |
@@ -34,6 +36,8 @@ mod build_error;
 mod builder;
 mod clock;
 mod effects;
+mod encode_queue;
+mod encoder;
 mod flush;
 mod flush_policy;
 mod handle;
@@ -53,4 +57,5 @@ mod transaction;
 
 pub use build_error::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
 pub use builder::ProcessPoolBuilder;
+pub use encode_queue::SubmitOffThread;
 pub use pool::ProcessPool;

@@ -12,6 +12,8 @@ use wire::Transport;
 
 use super::{
     build_error::{WorkerCountError, checked_worker_count},
+    encode_queue::SubmitOffThread,
+    encoder::submit_off_thread,
     flush::{cancel_waiting, close},
     shared::ProcessShared,
     submit::{self, ProcessControl},
@@ -19,7 +21,8 @@ use super::{
     transaction::apply,
 };
 use crate::{
-    Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
+    Executor, JobFuture, JobOptions, Sink, SubmitAsync, SubmitError, Submitter, TrySubmitError, WorkerReport,
+    counts::Counts,
     future::{Control, deadline_after},
     sealed::Sealed,
 };
@@ -79,9 +82,36 @@ impl<J: Job> ProcessPool<J> {
         apply(&self.shared, Event::Prestart);
     }
 
-    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::settings::MAX_WORKERS).
-    /// Returns at once. If there are more, idle workers exit first, then those that run out of jobs; running
-    /// jobs are not interrupted.
+    /// Submits a job that is encoded on a thread of the pool, not on the calling thread. For jobs of many
+    /// megabytes in programs that must not block the thread, such as those on an asynchronous runtime. The
+    /// returned future resolves to that of the job once the job was submitted; until then it waits for the
+    /// jobs before it, which are encoded one after another, and for
+    /// [room](crate::settings::ProcessPoolBuilder::max_queued) in the queue. Jobs that wait for this are not
+    /// [counted](Executor::counts) yet.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool, settings::JobOptions};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::builder().workers(1).build()?;
+    ///     let square = smol::block_on(async {
+    ///         let job = pool.submit_off_thread(Square(7), JobOptions::new()).await?;
+    ///         Ok::<u64, Box<dyn std::error::Error>>(job.await?)
+    ///     });
+    ///     assert_eq!(square?, 49);
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn submit_off_thread(&self, job: J, options: JobOptions) -> SubmitOffThread<J> {
+        submit_off_thread(&self.shared, &self.control, job, options)
+    }
+
+    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::settings::MAX_WORKERS). Returns at once.
+    /// If there are more, idle workers exit first, then those that run out of jobs; running jobs are not
+    /// interrupted.
     ///
     /// # Errors
     /// [`WorkerCountError`] if `workers` is out of range.
@@ -196,6 +226,14 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
         submit::submit(&self.shared, &self.control, &job, options)
     }
 
+    fn try_submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, TrySubmitError<J>> {
+        submit::try_submit(&self.shared, &self.control, job, options)
+    }
+
+    fn submit_async_with(&self, job: J, options: JobOptions) -> SubmitAsync<'_, J> {
+        submit::submit_async(&self.shared, &self.control, job, options)
+    }
+
     fn submit_many(&self, jobs: Vec<J>, options: JobOptions) -> Result<Vec<JobFuture<J>>, SubmitError> {
         submit::submit_together(&self.shared, &self.control, &jobs, options)
     }
@@ -237,6 +275,10 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
     fn worker_stats(&self) -> Vec<WorkerStats> {
         self.shared.worker_stats()
+    }
+
+    fn counts(&self) -> Counts {
+        self.shared.counts()
     }
 
     fn parent_stats(&self) -> ParentStats {

@@ -18,7 +18,8 @@ use sched::{Event, Sched, Settings};
 use sys::{clock::Heartbeat, oom::OomKills, poll::Poller, shared_page::SharedPage};
 
 use super::{
-    block::{Block, Blocks, Slice},
+    block::{Block, Blocks, OutcomeTarget, Slice},
+    encode_queue::EncodeQueue,
     flush_policy::FlushFlags,
     handle::{Handle, WorkerMetrics},
     spawn_config::SpawnConfig,
@@ -26,7 +27,13 @@ use super::{
     supervisor::{EpollSet, Request, SupervisorHandle},
     time_accounting::TimeAccounting,
 };
-use crate::{SubmitError, WorkerReport, available_cores, observer::Observers, thread_group::ThreadGroup};
+use crate::{
+    SubmitError, WorkerReport, available_cores,
+    counts::{Counts, OutcomeCounts, PartialCounts},
+    observer::Observers,
+    pressure::{Gate, Granted, Limits, Load},
+    thread_group::ThreadGroup,
+};
 
 /// Functions that threads of a pool run. They use everything else, so the state that starts the threads has
 /// only pointers to them.
@@ -52,6 +59,11 @@ pub(crate) struct ProcessShared<J: Job> {
     /// Buffer of jobs that are submitted one by one, with a future each.
     pub(crate) submit_buffer: Arc<SubmitBuffer<J>>,
     pub(super) flush_flags: FlushFlags,
+    pub(super) outcome_counts: OutcomeCounts,
+    /// Jobs that are to be encoded on a thread of the pool.
+    pub(super) encoder: EncodeQueue<J>,
+    /// Present if the queue is bounded.
+    pub(super) gate: Option<Arc<Gate>>,
     /// Poller of the threads that wait for outcomes.
     pub(super) poller: Poller,
     /// Number of the program's threads that receive messages.
@@ -70,6 +82,8 @@ pub(crate) struct PoolState<J: Job> {
     pub(super) flushed: bool,
     /// When the clock is to flush next.
     pub(crate) flush_at: Option<MonotonicInstant>,
+    /// Jobs that had to be admitted and have reached the scheduler since the gate was last updated.
+    admitted: Load,
     pub(crate) workers: HashMap<WorkerId, Arc<Handle>>,
     /// Metrics of all workers that were ever started, in the order of their start.
     pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
@@ -90,7 +104,7 @@ pub(crate) struct PoolState<J: Job> {
 impl<J: Job> ProcessShared<J> {
     pub(crate) fn new(
         spawn_config: SpawnConfig,
-        settings: Settings,
+        (settings, queue_limits): (Settings, Limits),
         accounting: TimeAccounting,
         observers: Observers,
         main_loops: MainLoops<J>,
@@ -100,6 +114,7 @@ impl<J: Job> ProcessShared<J> {
             buffers: vec![submit_buffer.clone()],
             flushed: false,
             flush_at: None,
+            admitted: Load::default(),
             sched: Sched::new(settings),
             blocks: Blocks::new(),
             workers: HashMap::new(),
@@ -123,6 +138,9 @@ impl<J: Job> ProcessShared<J> {
             supervisor: SupervisorHandle::default(),
             submit_buffer,
             flush_flags: FlushFlags::new(),
+            outcome_counts: OutcomeCounts::default(),
+            encoder: EncodeQueue::default(),
+            gate: queue_limits.gate(),
             poller: Poller::new(),
             helping_callers: AtomicUsize::new(0),
             cores: available_cores(),
@@ -187,6 +205,17 @@ impl<J: Job> ProcessShared<J> {
         ParentStats { queue_time: queued, ..self.accounting.stats() }
     }
 
+    /// Returns the numbers of jobs by state. Jobs leave the submit buffers only under the lock, so none is
+    /// counted twice or missed.
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.state.lock();
+        let buffered = state.buffers.iter().map(|buffer| buffer.count()).sum::<usize>() as u64;
+        let (submitted, queued) = (state.blocks.jobs_added() + buffered, state.sched.queued() + buffered);
+        let mut counts = PartialCounts::new(submitted, queued, state.sched.retried());
+        self.outcome_counts.add_to(&mut counts);
+        counts.complete()
+    }
+
     /// Returns whether the resident size of workers is limited.
     pub(crate) fn limits_resident(&self) -> bool {
         self.state.lock().sched.limits_rss()
@@ -213,6 +242,9 @@ impl<J: Job> PoolState<J> {
     /// Adds a block; returns the event for the scheduler.
     pub(super) fn add_block(&mut self, mut block: Block<J>, together: bool) -> Option<Event> {
         let bytes = block.entries.bytes() as u64;
+        if matches!(block.target, OutcomeTarget::Slots(_)) {
+            self.admitted += Load { jobs: block.tags.len() as u64, bytes };
+        }
         let limits = std::mem::take(&mut block.limits);
         let jobs = self.blocks.add(block)?;
         let limit_of = |(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
@@ -222,6 +254,13 @@ impl<J: Job> PoolState<J> {
             limits: limits.into_iter().map(limit_of).collect(),
             is_atomic: together,
         })
+    }
+
+    /// Publishes the content of the queue after a change.
+    pub(super) fn update_gate(&mut self, gate: &Gate) -> Granted {
+        let moved = std::mem::take(&mut self.admitted);
+        let queued = Load { jobs: self.sched.queued(), bytes: self.sched.queued_bytes() };
+        gate.update(moved, queued, self.sched.is_open())
     }
 
     pub(super) fn submit_error(&self) -> Option<SubmitError> {

@@ -10,26 +10,93 @@ use super::{
     flush::{flush, on_push},
     help::help,
     shared::ProcessShared,
+    submit_buffer::FlushHint,
     transaction::{apply, try_submit_block},
 };
 use crate::{
-    JobFuture, JobOptions, SubmitError,
+    JobFuture, JobOptions, SubmitAsync, SubmitError, TrySubmitError,
     future::{Control, Slot, Slots, Ticket},
+    pressure::{Permit, admit, admit_async, admit_blocking, try_admit},
 };
 
-/// Submits a job. It is sent when a worker has capacity. If it cannot be encoded, the future is already
-/// resolved with that error.
+/// Submits a job, once there is room in the queue.
 pub(crate) fn submit<J: Job>(
     shared: &Arc<ProcessShared<J>>,
     control: &Arc<dyn Control>,
     job: &J,
     options: JobOptions,
 ) -> Result<JobFuture<J>, SubmitError> {
+    let permit = shared.gate.as_ref().map(|gate| admit(gate, 1, &**control, &shared.threads));
+    submit_admitted(shared, control, job, options, permit)
+}
+
+/// Like [`submit`], for the thread of the pool that encodes jobs: waits for room, since nothing in the pool
+/// depends on that thread.
+pub(super) fn submit_waiting<J: Job>(
+    shared: &Arc<ProcessShared<J>>,
+    control: &Arc<dyn Control>,
+    job: &J,
+    options: JobOptions,
+) -> Result<JobFuture<J>, SubmitError> {
+    let permit = shared.gate.as_ref().map(|gate| admit_blocking(gate, 1, &**control));
+    submit_admitted(shared, control, job, options, permit)
+}
+
+/// Submits a job if there is room in the queue.
+pub(crate) fn try_submit<J: Job>(
+    shared: &Arc<ProcessShared<J>>,
+    control: &Arc<dyn Control>,
+    job: J,
+    options: JobOptions,
+) -> Result<JobFuture<J>, TrySubmitError<J>> {
+    let permit = match &shared.gate {
+        None => None,
+        Some(gate) => match try_admit(gate) {
+            Some(permit) => Some(permit),
+            None => return Err(TrySubmitError::Full(job)),
+        },
+    };
+    Ok(submit_admitted(shared, control, &job, options, permit)?)
+}
+
+/// Submits a job if there is room in the queue; otherwise the future does it later.
+pub(crate) fn submit_async<'e, J: Job>(
+    shared: &'e Arc<ProcessShared<J>>,
+    control: &'e Arc<dyn Control>,
+    job: J,
+    options: JobOptions,
+) -> SubmitAsync<'e, J> {
+    let permit = match &shared.gate {
+        None => None,
+        Some(gate) => match admit_async(gate, &**control) {
+            Ok(permit) => Some(permit),
+            Err(wait) => {
+                return SubmitAsync::waiting(wait, move |permit| {
+                    submit_admitted(shared, control, &job, options, Some(permit))
+                });
+            }
+        },
+    };
+    SubmitAsync::ready(submit_admitted(shared, control, &job, options, permit))
+}
+
+/// Submits a job that was admitted. It is sent when a worker has capacity. If it cannot be encoded, the
+/// future is already resolved with that error.
+fn submit_admitted<J: Job>(
+    shared: &Arc<ProcessShared<J>>,
+    control: &Arc<dyn Control>,
+    job: &J,
+    options: JobOptions,
+    permit: Option<Permit>,
+) -> Result<JobFuture<J>, SubmitError> {
     let buffer = &shared.submit_buffer;
-    match buffer.push_with_slot(shared.spawn_config.codec, job, options, control) {
+    match buffer.push_with_slot(shared.spawn_config.codec, (job, options), control, permit) {
         Some((slot, hint)) => {
-            on_push(shared, buffer, hint);
-            Ok(JobFuture::new(slot))
+            match hint {
+                FlushHint::NotAdded => shared.outcome_counts.add_unencodable(1),
+                FlushHint::Now | FlushHint::Later => on_push(shared, buffer, hint),
+            }
+            Ok(JobFuture::new(slot, options))
         }
         None => Err(shared.submit_error().unwrap_or(SubmitError::Closed)),
     }
@@ -43,15 +110,18 @@ pub(crate) fn submit_together<J: Job>(
     jobs: &[J],
     options: JobOptions,
 ) -> Result<Vec<JobFuture<J>>, SubmitError> {
+    let permit = shared.gate.as_ref().map(|gate| admit(gate, jobs.len(), &**control, &shared.threads));
     let slots = Slots::new(jobs.len(), Some(control.clone()));
-    let futures = (0..jobs.len()).map(|index| JobFuture::new(Slot::new(&slots, index))).collect();
-    let mut block = Block::new(OutcomeTarget::Slots(slots.clone()));
+    let futures = (0..jobs.len()).map(|index| JobFuture::new(Slot::new(&slots, index), options)).collect();
+    let (mut block, mut failed) = (Block::new(OutcomeTarget::Slots(slots.clone())), 0);
     for (index, job) in (0..).zip(jobs) {
         if let Err(failure) = block.add(shared.spawn_config.codec, index, job, options) {
             slots.fill(index, Err(failure));
+            failed += 1;
         }
     }
-    try_submit_block(shared, block, jobs.len() > 1)?;
+    try_submit_block(shared, block, jobs.len() > 1, permit)?;
+    shared.outcome_counts.add_unencodable(failed);
     Ok(futures)
 }
 

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     JobOptions,
     future::{Control, Slot, Slots},
+    pressure::Permit,
 };
 
 /// Number of jobs, and of bytes, at which a buffer is flushed even if no worker has capacity.
@@ -58,6 +59,8 @@ pub(crate) enum FlushHint {
     Now,
     /// When a worker has capacity.
     Later,
+    /// The job was not added, because it cannot be encoded.
+    NotAdded,
 }
 
 /// Error of encoding a job. It has the size of a pointer, so that results that contain it are returned in
@@ -136,24 +139,24 @@ impl<J: Job> SubmitBuffer<J> {
     }
 
     /// Adds a job and assigns it the next slot; returns `None` if the buffer is sealed. If the job cannot be
-    /// encoded, its slot is filled with the error.
+    /// encoded, its slot is filled with the error. Uses the permit only if the job is added.
     pub(crate) fn push_with_slot(
         &self,
         codec: CodecKind,
-        job: &J,
-        options: JobOptions,
+        (job, options): (&J, JobOptions),
         control: &Arc<dyn Control>,
+        permit: Option<Permit>,
     ) -> Option<(Slot<J>, FlushHint)> {
         // A serializer may submit a job itself; that call finds an empty scratch buffer.
         let mut scratch = SCRATCH.take();
         let start = self.callers.begin_encoding();
         let result = match scratch.encode(codec, job) {
-            Ok(entry) => self.append_with_slot(entry, options, control),
+            Ok(entry) => self.append_with_slot(entry, options, control, permit),
             Err(error) => {
                 let slots = Slots::new(1, None);
                 let slot = Slot::new(&slots, 0);
                 slots.fill(0, Err(error.into_job_error()));
-                (!self.is_sealed()).then_some((slot, FlushHint::Later))
+                (!self.is_sealed()).then_some((slot, FlushHint::NotAdded))
             }
         };
         self.callers.end_encoding(start);
@@ -167,10 +170,15 @@ impl<J: Job> SubmitBuffer<J> {
         entry: &mut Vec<u8>,
         options: JobOptions,
         control: &Arc<dyn Control>,
+        permit: Option<Permit>,
     ) -> Option<(Slot<J>, FlushHint)> {
         let mut buffered = self.buffered.lock();
         if self.is_sealed() {
+            drop(buffered);
             return None;
+        }
+        if let Some(permit) = permit {
+            permit.use_for(1, entry.len());
         }
         let (slots, place) = buffered.next_slot(control);
         let slot = Slot::new(slots, place);
@@ -269,7 +277,7 @@ mod tests {
 
     fn push(buffer: &SubmitBuffer<Byte>) -> Option<(Slot<Byte>, FlushHint)> {
         let control: Arc<dyn Control> = Arc::new(Ignore);
-        buffer.push_with_slot(CODEC, &Byte(7), JobOptions::default(), &control)
+        buffer.push_with_slot(CODEC, (&Byte(7), JobOptions::default()), &control, None)
     }
 
     fn jobs_of(blocks: &[Block<Byte>]) -> Vec<(usize, usize)> {

@@ -29,7 +29,9 @@ impl<J: Job> ProcessSubmitter<J> {
         ProcessSubmitter { shared, sink, buffer, scratch: Scratch::default() }
     }
 
+    /// Resolves a job that cannot be encoded.
     fn fail(&self, tag: u64, failure: JobError<J::Error>) {
+        self.shared.outcome_counts.add_unencodable(1);
         hand_over(&*self.sink, vec![Resolved { tag, outcome: Err(failure) }]);
     }
 }

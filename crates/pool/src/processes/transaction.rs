@@ -19,7 +19,10 @@ use super::{
     handle::Handle,
     shared::{PoolState, ProcessShared},
 };
-use crate::{PoolEvent, SubmitError};
+use crate::{
+    PoolEvent, SubmitError,
+    pressure::{Granted, Permit},
+};
 
 /// Holder of the pool's lock. [`commit`](Transaction::commit) releases it.
 pub(super) struct Transaction<'a, J: Job> {
@@ -115,8 +118,10 @@ impl<'a, J: Job> Transaction<'a, J> {
         if self.state.sched.is_finished() {
             self.shared.clock_wakeup.notify_all();
         }
+        let granted = self.shared.gate.as_ref().map(|gate| self.state.update_gate(gate));
         let Transaction { shared, state, effects, time, .. } = self;
         drop(state);
+        granted.into_iter().for_each(Granted::wake);
         if effects.is_empty() {
             return Vec::new();
         }
@@ -214,10 +219,15 @@ pub(super) fn try_submit_block<J: Job>(
     shared: &Arc<ProcessShared<J>>,
     block: Block<J>,
     together: bool,
+    permit: Option<Permit>,
 ) -> Result<(), SubmitError> {
     let mut transaction = Transaction::begin(shared);
     if let Some(refused) = transaction.state.submit_error() {
+        drop(transaction);
         return Err(refused);
+    }
+    if let Some(permit) = permit {
+        permit.use_for(block.tags.len(), block.entries.bytes());
     }
     transaction.submit(block, together);
     transaction.commit();

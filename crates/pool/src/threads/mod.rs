@@ -2,6 +2,8 @@
 //!
 //! | file | concern |
 //! |---|---|
+//! | `builder` | settings of a pool |
+//! | `submit` | jobs with a future each, and the bound on queued jobs |
 //! | `submitter` | buffering jobs in chunks |
 //! | `queue` | queued chunks and the targets of their outcomes |
 //! | `sizing` | sizes of claims and chunks |
@@ -14,11 +16,13 @@
 //! under a microsecond. At the usual size of a claim, 64 threads take it every three microseconds. Pushing,
 //! running and resolving a single job of a submitter takes no lock of the pool.
 
+mod builder;
 mod hints;
 mod queue;
 mod shared;
 mod sizing;
 mod state;
+mod submit;
 mod submitter;
 #[cfg(test)]
 mod tests;
@@ -32,13 +36,16 @@ use std::{
 
 use job::{Context, Job, JobError, WorkerStats};
 
+pub use self::builder::ThreadPoolBuilder;
 use self::{
     shared::{ThreadController, ThreadShared},
     submitter::ThreadSubmitter,
 };
 use crate::{
-    Executor, JobFuture, JobOptions, Sink, SubmitError, Submitter, WorkerReport,
+    Executor, JobFuture, JobOptions, Sink, SubmitAsync, SubmitError, Submitter, TrySubmitError, WorkerReport,
+    counts::Counts,
     future::{Control, deadline_after},
+    pressure::Limits,
     sealed::Sealed,
 };
 
@@ -77,7 +84,15 @@ impl<J: Job> ThreadPool<J> {
     /// ```
     #[must_use]
     pub fn new(workers: usize, args: <J::Context as Context>::Args) -> ThreadPool<J> {
-        let shared = ThreadShared::new(workers.max(1), args, work::serve);
+        ThreadPool::builder_with(args).workers(workers).build()
+    }
+
+    fn with_limits(
+        workers: usize,
+        args: <J::Context as Context>::Args,
+        queue_limits: Limits,
+    ) -> ThreadPool<J> {
+        let shared = ThreadShared::new(workers.max(1), args, queue_limits, work::serve);
         let control = Arc::new(ThreadController(shared.clone()));
         ThreadPool { shared, control }
     }
@@ -95,7 +110,15 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
     }
 
     fn submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, SubmitError> {
-        ThreadShared::submit(&self.shared, &self.control, job, options).map(JobFuture::new)
+        submit::submit(&self.shared, &self.control, job, options)
+    }
+
+    fn try_submit_with(&self, job: J, options: JobOptions) -> Result<JobFuture<J>, TrySubmitError<J>> {
+        submit::try_submit(&self.shared, &self.control, job, options)
+    }
+
+    fn submit_async_with(&self, job: J, options: JobOptions) -> SubmitAsync<'_, J> {
+        submit::submit_async(&self.shared, &self.control, job, options)
     }
 
     fn workers(&self) -> usize {
@@ -104,7 +127,7 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
 
     fn cancel_waiting(&self) {
         let waiting = ThreadShared::change(&self.shared, |state| state.queue.take_all());
-        waiting.into_iter().for_each(|chunk| chunk.fail(|| JobError::Cancelled));
+        waiting.into_iter().for_each(|chunk| self.shared.fail(chunk, || JobError::Cancelled));
     }
 
     fn close(&self) {
@@ -127,6 +150,10 @@ impl<J: Job> Executor<J> for ThreadPool<J> {
 
     fn worker_stats(&self) -> Vec<WorkerStats> {
         self.shared.with_state(|state| state.stats.clone())
+    }
+
+    fn counts(&self) -> Counts {
+        self.shared.counts()
     }
 
     fn broken(&self) -> Option<Arc<str>> {

@@ -20,7 +20,14 @@ pub(super) struct Entry<J: Job> {
     /// Tag that it was pushed under, or its ticket.
     pub(super) tag: u64,
     pub(super) job: J,
-    pub(super) options: JobOptions,
+    /// Why it cannot run on a thread.
+    unsupported: Option<&'static str>,
+}
+
+impl<J: Job> Entry<J> {
+    pub(super) fn new(tag: u64, job: J, options: JobOptions) -> Entry<J> {
+        Entry { tag, job, unsupported: options.unsupported_here() }
+    }
 }
 
 /// Destination of the outcomes of jobs, and their estimated cost.
@@ -67,17 +74,19 @@ impl<J: Job> Target<J> {
     pub(super) fn resolve(
         &self,
         entries: impl Iterator<Item = Entry<J>>,
-        mut outcome: impl FnMut(J, JobOptions) -> Outcome<J>,
+        mut outcome: impl FnMut(J, Option<&'static str>) -> Outcome<J>,
         done: &mut Vec<Resolved<J>>,
     ) {
         // Once per call, not per job: other threads update the reference count in the same cache line.
         match &self.outcomes {
-            Outcomes::Sink(_) => done.extend(
-                entries.map(|Entry { tag, job, options }| Resolved { tag, outcome: outcome(job, options) }),
-            ),
+            Outcomes::Sink(_) => done.extend(entries.map(|Entry { tag, job, unsupported }| {
+                let outcome = outcome(job, unsupported);
+                Resolved { tag, outcome }
+            })),
             Outcomes::Slots { slots, first_ticket } => {
                 let (slots, first) = (slots.clone(), *first_ticket);
-                entries.for_each(|entry| slots.fill(entry.tag - first, outcome(entry.job, entry.options)));
+                entries
+                    .for_each(|entry| slots.fill(entry.tag - first, outcome(entry.job, entry.unsupported)));
             }
         }
     }
@@ -270,7 +279,7 @@ mod tests {
     use crate::sample::{Byte, Ignore};
 
     fn entries(tags: std::ops::Range<u64>) -> VecDeque<Entry<Byte>> {
-        tags.map(|tag| Entry { tag, job: Byte(0), options: JobOptions::default() }).collect()
+        tags.map(|tag| Entry::new(tag, Byte(0), JobOptions::default())).collect()
     }
 
     fn to_sink() -> Arc<Target<Byte>> {

@@ -22,7 +22,9 @@ use super::{
 };
 use crate::{
     JobOptions, SubmitError, available_cores,
+    counts::{Counts, OutcomeCounts, PartialCounts},
     future::{Control, Slot, Slots, Ticket},
+    pressure::{Gate, Granted, Limits, Permit},
     thread_group::ThreadGroup,
 };
 
@@ -50,6 +52,10 @@ pub(super) struct ThreadShared<J: Job> {
     pub(super) threads: Arc<ThreadGroup>,
     /// Cost of the jobs that are submitted one by one.
     submitted_cost: Arc<Cost>,
+    /// Present if the queue is bounded.
+    pub(super) gate: Option<Arc<Gate>>,
+    /// Outcomes of jobs that no thread has run.
+    unrun: OutcomeCounts,
 }
 
 /// A value in cache lines of its own, because the adjacent fields are read for each job. The alignment is
@@ -65,12 +71,12 @@ pub(super) struct Followup<J: Job> {
 }
 
 impl<J: Job> Followup<J> {
-    pub(super) fn carry_out(self) {
+    fn carry_out(self, shared: &ThreadShared<J>) {
         for condvar in self.condvars {
             condvar.notify_one();
         }
         for chunk in self.failed {
-            chunk.fail(|| self.cause.clone().map_or(JobError::Cancelled, JobError::Broken));
+            shared.fail(chunk, || self.cause.clone().map_or(JobError::Cancelled, JobError::Broken));
         }
     }
 }
@@ -79,6 +85,7 @@ impl<J: Job> ThreadShared<J> {
     pub(super) fn new(
         max_threads: usize,
         args: <J::Context as Context>::Args,
+        queue_limits: Limits,
         main_loop: fn(&Arc<ThreadShared<J>>, usize),
     ) -> Arc<ThreadShared<J>> {
         let state = LockedState::new(max_threads, available_cores());
@@ -93,6 +100,8 @@ impl<J: Job> ThreadShared<J> {
             poller: Poller::new(),
             threads: Arc::default(),
             submitted_cost: Arc::default(),
+            gate: queue_limits.gate(),
+            unrun: OutcomeCounts::default(),
         })
     }
 
@@ -117,8 +126,10 @@ impl<J: Job> ThreadShared<J> {
         state.urgent &= !state.queue.is_empty();
         let followup = ThreadShared::wake_threads(this, &mut state);
         this.publish(&state);
+        let granted = this.gate.as_ref().map(|gate| state.update_gate(gate));
         drop(state);
-        followup.carry_out();
+        granted.into_iter().for_each(Granted::wake);
+        followup.carry_out(this);
         result
     }
 
@@ -150,6 +161,7 @@ impl<J: Job> ThreadShared<J> {
         this.threads.spawn(format!("runner-{slot}"), move || (shared.main_loop)(&shared, slot))?;
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         state.stats.push(WorkerStats::new(WorkerId { slot, generation: 0 }));
+        state.outcomes.push(Arc::default());
         Ok(())
     }
 
@@ -171,6 +183,7 @@ impl<J: Job> ThreadShared<J> {
     /// Queues jobs, or resolves them with a failure if the pool is closed.
     pub(super) fn queue(this: &Arc<ThreadShared<J>>, target: &Arc<Target<J>>, entries: VecDeque<Entry<J>>) {
         let refused = ThreadShared::change(this, |state| {
+            state.submitted += entries.len() as u64;
             let chunk = Chunk::new(target.clone(), state.next_ticket, entries);
             match state.submit_error() {
                 Some(refused) => Some((refused, chunk)),
@@ -181,7 +194,7 @@ impl<J: Job> ThreadShared<J> {
             }
         });
         if let Some((refused, chunk)) = refused {
-            chunk.fail(|| match &refused {
+            this.fail(chunk, || match &refused {
                 SubmitError::Broken(cause) => JobError::Broken(cause.clone()),
                 _ => JobError::Cancelled,
             });
@@ -192,22 +205,27 @@ impl<J: Job> ThreadShared<J> {
     pub(super) fn submit(
         this: &Arc<ThreadShared<J>>,
         control: &Arc<dyn Control>,
-        job: J,
-        options: JobOptions,
+        (job, options): (J, JobOptions),
+        permit: Option<Permit>,
     ) -> Result<Slot<J>, SubmitError> {
         let submitted = ThreadShared::change(this, |state| {
             if let Some(refused) = state.submit_error() {
-                // Dropping a job calls user code, so it must not happen under the lock.
-                return Err((refused, job));
+                // Dropping a job or a permit calls user code, so it must not happen under the lock.
+                return Err((refused, job, permit));
+            }
+            if let Some(permit) = permit {
+                permit.use_for(1, 0);
+                state.admitted.jobs += 1;
             }
             let ticket = state.next_ticket;
             state.next_ticket += 1;
+            state.submitted += 1;
             let target = this.slots_for(ticket, &mut state.open_slots, control);
             let slot = target.slot(ticket);
-            state.queue.push_one(target, Entry { tag: ticket, job, options });
+            state.queue.push_one(target, Entry::new(ticket, job, options));
             Ok(slot)
         });
-        submitted.map_err(|(refused, _)| refused)
+        submitted.map_err(|(refused, ..)| refused)
     }
 
     /// Returns the target that has the slot of the job with this ticket.
@@ -241,7 +259,7 @@ impl<J: Job> ThreadShared<J> {
             state.close();
             (state.threads.wake_all(), if cancel { state.queue.take_all() } else { Vec::new() })
         });
-        Followup { condvars, failed: cancelled, cause: None }.carry_out();
+        Followup { condvars, failed: cancelled, cause: None }.carry_out(this);
     }
 
     /// Breaks the pool because a thread could not create its context.
@@ -250,7 +268,23 @@ impl<J: Job> ThreadShared<J> {
             let failed = state.break_down(cause.clone());
             (state.threads.wake_all(), failed)
         });
-        Followup { condvars, failed, cause: Some(cause) }.carry_out();
+        Followup { condvars, failed, cause: Some(cause) }.carry_out(this);
+    }
+
+    /// Resolves jobs that no thread has run.
+    pub(super) fn fail(&self, chunk: Chunk<J>, why: impl Fn() -> JobError<J::Error>) {
+        self.unrun.add_failed(chunk.entries.len(), &why());
+        chunk.fail(why);
+    }
+
+    /// Returns the numbers of jobs by state.
+    pub(super) fn counts(&self) -> Counts {
+        self.with_state(|state| {
+            let mut counts = PartialCounts::new(state.submitted, state.queue.len() as u64, 0);
+            state.outcomes.iter().for_each(|outcomes| outcomes.add_to(&mut counts));
+            self.unrun.add_to(&mut counts);
+            counts.complete()
+        })
     }
 
     /// Returns whether jobs are cancelled instead of being run.
@@ -278,7 +312,7 @@ impl<J: Job> Control for ThreadController<J> {
 
     fn cancel(&self, Ticket(ticket): Ticket) {
         if let Some(removed) = ThreadShared::change(&self.0, |state| state.queue.remove(ticket)) {
-            removed.fail(|| JobError::Cancelled);
+            self.0.fail(removed, || JobError::Cancelled);
         }
     }
 

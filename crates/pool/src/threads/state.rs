@@ -26,7 +26,11 @@ use super::{
     hints::{ALL_IDLE, CLOSED, DUE, HAS_IDLE_THREADS, HAS_SPARE_CORE, PENDING},
     queue::{Chunk, Queue, Target},
 };
-use crate::{SubmitError, WorkerReport};
+use crate::{
+    SubmitError, WorkerReport,
+    counts::OutcomeCounts,
+    pressure::{Gate, Granted, Load},
+};
 
 /// Longest time for which jobs that are not due are left to the threads that run.
 pub(super) const MAX_DELAY: Duration = Duration::from_micros(100);
@@ -45,6 +49,12 @@ pub(super) struct LockedState<J: Job> {
     pub(super) open_slots: Option<(Arc<Target<J>>, u64)>,
     pub(super) threads: Threads,
     pub(super) stats: Vec<WorkerStats>,
+    /// Number of jobs that were ever submitted.
+    pub(super) submitted: u64,
+    /// Jobs that had to be admitted and were queued since the gate was last updated.
+    pub(super) admitted: Load,
+    /// Outcomes of the jobs that each thread has run; the thread is the only writer.
+    pub(super) outcomes: Vec<Arc<OutcomeCounts>>,
     pub(super) reports: Vec<WorkerReport<J>>,
     pub(super) closed: bool,
     pub(super) broken: Option<Arc<str>>,
@@ -176,6 +186,9 @@ impl<J: Job> LockedState<J> {
             open_slots: None,
             threads,
             stats: Vec::new(),
+            submitted: 0,
+            admitted: Load::default(),
+            outcomes: Vec::new(),
             reports: Vec::new(),
             closed: false,
             broken: None,
@@ -199,6 +212,12 @@ impl<J: Job> LockedState<J> {
         self.close();
         self.broken = Some(cause);
         self.queue.take_all()
+    }
+
+    /// Publishes the content of the queue after a change.
+    pub(super) fn update_gate(&mut self, gate: &Gate) -> Granted {
+        let queued = Load { jobs: self.queue.len() as u64, bytes: 0 };
+        gate.update(std::mem::take(&mut self.admitted), queued, !self.closed)
     }
 
     /// Returns whether a thread without work should claim jobs now.
@@ -268,7 +287,7 @@ mod tests {
         }
 
         fn add(&mut self, jobs: usize) {
-            let entry = |_| Entry { tag: 0, job: Byte(0), options: JobOptions::default() };
+            let entry = |_| Entry::new(0, Byte(0), JobOptions::default());
             self.state.queue.push(Chunk::new(self.target.clone(), 0, (0..jobs).map(entry).collect()));
         }
 

@@ -63,7 +63,7 @@ impl<J: Job> ThreadSubmitter<J> {
 
 impl<J: Job> Submitter<J> for ThreadSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        self.buffered.push_back(Entry { tag, job, options });
+        self.buffered.push_back(Entry::new(tag, job, options));
         let count = self.buffered.len();
         let flags = if count >= self.min_idle_chunk { HAS_IDLE_THREADS | ALL_IDLE } else { ALL_IDLE };
         if count >= self.max_chunk || self.shared.hints.any(flags) {
@@ -92,8 +92,12 @@ impl<J: Job> Submitter<J> for ThreadSubmitter<J> {
 
     fn cancel_waiting(&mut self) {
         let buffered = Chunk::new(self.target.clone(), 0, std::mem::take(&mut self.buffered));
-        let waiting = ThreadShared::change(&self.shared, |state| state.queue.take_to(&self.sink));
-        waiting.into_iter().chain([buffered]).for_each(|chunk| chunk.fail(|| JobError::Cancelled));
+        let waiting = ThreadShared::change(&self.shared, |state| {
+            state.submitted += buffered.entries.len() as u64;
+            state.queue.take_to(&self.sink)
+        });
+        let cancelled = waiting.into_iter().chain([buffered]);
+        cancelled.for_each(|chunk| self.shared.fail(chunk, || JobError::Cancelled));
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     WorkerReport,
+    counts::OutcomeCounts,
     run::{finish_context, run_here, start_context},
 };
 
@@ -37,6 +38,7 @@ struct ThreadWorker<J: Job> {
     slot: usize,
     started_at: Instant,
     condvar: Arc<Condvar>,
+    outcomes: Arc<OutcomeCounts>,
     /// Claimed jobs that have not been started.
     claim: VecDeque<Entry<J>>,
 }
@@ -59,9 +61,12 @@ pub(super) fn serve<J: Job>(shared: &Arc<ThreadShared<J>>, slot: usize) {
         Err(cause) => return ThreadShared::break_down(shared, cause.into()),
     };
     let (condvar, claim) = (Arc::default(), VecDeque::new());
-    let mut worker = ThreadWorker { shared: shared.clone(), slot, started_at, condvar, claim };
+    let outcomes = shared.with_state(|state| {
+        state.threads.note_started();
+        state.outcomes[slot].clone()
+    });
+    let mut worker = ThreadWorker { shared: shared.clone(), slot, started_at, condvar, outcomes, claim };
     let mut ran = None;
-    shared.with_state(|state| state.threads.note_started());
     while let Some(head) = worker.claim(ran.take()) {
         ran = Some(worker.run(head, &mut context));
     }
@@ -155,9 +160,14 @@ impl<J: Job> ThreadWorker<J> {
     fn run(&mut self, head: Head<J>, context: &mut J::Context) -> ClaimResult<J> {
         let (start, count) = (Instant::now(), self.claim.len());
         let shared = &*self.shared;
-        let mut outcome = |job, options| match shared.is_stopped() {
-            true => Err(JobError::Cancelled),
-            false => run_here(job, options, context),
+        let outcomes = &*self.outcomes;
+        let mut outcome = |job, unsupported| {
+            let outcome = match shared.is_stopped() {
+                true => Err(JobError::Cancelled),
+                false => run_here(job, unsupported, context),
+            };
+            outcomes.add_as_only_writer::<J>(&outcome);
+            outcome
         };
         let (mut done, mut stride, mut now) = (head.target.room_for(count), 1, start);
         while !self.claim.is_empty() && now - start <= CLAIM_WORK {

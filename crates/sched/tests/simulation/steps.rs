@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job::{Death, DeathCause, JobId, JobRange, WorkerId};
-use sched::{Event, StartFailure, Verdict};
+use sched::{Event, JobLimits, StartFailure, Verdict};
 
 use super::World;
 
@@ -13,8 +13,12 @@ impl World {
         let count = 1 + self.rng.below(12);
         let jobs = JobRange::new(start, start + count).unwrap();
         self.jobs.extend((0..count).map(|_| None));
-        let own_limit = (JobId(start), Duration::from_millis(2));
-        let limits = if self.rng.one_in(4) { vec![own_limit] } else { Vec::new() };
+        let own_limits = JobLimits {
+            time_limit: Some(Duration::from_millis(2)),
+            retries: None,
+            max_rss: self.rng.one_in(4).then_some(500),
+        };
+        let limits = if self.rng.one_in(4) { vec![(JobId(start), own_limits)] } else { Vec::new() };
         let bytes = count * (1 + self.rng.below(40_000));
         let together = self.rng.one_in(5);
         self.handle(Event::Submitted { jobs, bytes, limits, is_atomic: together });

@@ -119,7 +119,7 @@ impl JobConsumer for SampleConsumer {
             return Err(ReadEnd::Closed);
         }
         if let Ok(job) = job {
-            self.submitter.push(self.taken, job.job, JobOptions { time_limit: job.limit });
+            self.submitter.push(self.taken, job.job, JobOptions::new().time_limit(job.limit));
             self.taken += 1;
         }
         Ok(())
