@@ -168,7 +168,7 @@ fn bytes_of_queued_jobs_are_bounded() {
     });
     let huge = executor.try_submit(Blob::Echo(Bytes::new(5_000_000))).unwrap();
     assert!(huge.error_timeout(TIMEOUT).unwrap().is_none(), "an empty queue accepts a job of any size");
-    finish(&executor);
+    finish(executor);
 }
 
 #[test]

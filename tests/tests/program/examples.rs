@@ -124,7 +124,7 @@ tests! {
     }
 
     fn bounded() {
-        let output = Call::new(&example("bounded"), []).run(); // its progress goes to standard error
+        let output = Call::new(&example("bounded"), [""; 0]).run(); // its progress goes to standard error
         assert_eq!((output.code(), output.text()), (0, "zeros: 1000000000\nsucceeded: 100000\n"));
     }
 
