@@ -14,6 +14,7 @@ mod journal_dir;
 pub mod nats;
 mod output;
 pub mod pipe;
+pub mod printing;
 pub mod probe;
 mod probe_error;
 mod programs;

@@ -3,9 +3,9 @@
 use std::{fs, os::unix::process::CommandExt, path::Path};
 
 use end_to_end::{
-    Case, KILL_WORKER,
+    Call, Case, KILL_WORKER,
     probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count},
-    runner, shell_jobs,
+    program, runner, shell_jobs,
 };
 use pool::{
     Executor, JobError,
@@ -33,6 +33,18 @@ fn job_without_memory_fails_as_memory_and_is_not_retried() {
     assert_eq!((death.cause, attempts), (DeathCause::Signalled(6), 1));
     assert!(futures[0].result_timeout(TIMEOUT).is_ok() && futures[2].result_timeout(TIMEOUT).is_ok());
     assert_eq!((line_count(&before), line_count(&after)), (1, 1));
+    finish(&executor);
+}
+
+#[test]
+fn any_allocator_can_be_watched() {
+    let _case = Case::begin();
+    let worker = program("allocator-probe");
+    assert_eq!(Call::new(&worker, [""; 0]).run().text(), "counted: 1\n");
+    let settings = builder::<Probe>(1).worker_program(worker).max_memory(MEMORY_LIMIT).retries(0);
+    let executor = settings.build().unwrap();
+    let outcome = executor.submit(Probe::AllocateForever).unwrap().result_timeout(TIMEOUT);
+    assert!(matches!(outcome, Err(JobError::OutOfMemory(_))), "{outcome:?}");
     finish(&executor);
 }
 

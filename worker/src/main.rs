@@ -3,7 +3,7 @@
 
 /// Distinguishes jobs that run out of memory from jobs that crash.
 #[global_allocator]
-static ALLOCATOR: serve::WatchedAllocator = serve::WatchedAllocator;
+static ALLOCATOR: serve::WatchedAllocator = serve::WatchedAllocator::system();
 
 fn main() {
     serve::serve_as_worker::<ops::Builtin>()

@@ -2,7 +2,7 @@
 
 /// Distinguishes jobs that run out of memory from jobs that crash.
 #[global_allocator]
-static ALLOCATOR: pool::worker::WatchedAllocator = pool::worker::WatchedAllocator;
+static ALLOCATOR: pool::worker::WatchedAllocator = pool::worker::WatchedAllocator::system();
 
 fn main() {
     cli::main()

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, JobFuture, ProcessPool};
+use pool::{Executor, Job, JobFuture, ProcessPool, error::RemoteError};
 use serde::{Deserialize, Serialize};
 
 const JOBS: u64 = 100_000;
@@ -25,10 +25,10 @@ struct CountZeros(String);
 impl Job for CountZeros {
     const NAME: &'static str = "count-zeros";
     type Output = usize;
-    type Error = String;
+    type Error = RemoteError;
     type Context = ();
 
-    fn run(self, _: &mut ()) -> Result<usize, String> {
+    fn run(self, _: &mut ()) -> Result<usize, RemoteError> {
         Ok(self.0.bytes().filter(|&byte| byte == b'0').count())
     }
 }

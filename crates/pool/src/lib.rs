@@ -56,6 +56,8 @@ mod pages {
     #[doc = include_str!("../../../docs/src/library.md")]
     struct Library;
 
+    #[doc = include_str!("../../../docs/src/library-operation.md")]
+    struct LibraryOperation;
     #[doc = include_str!("../../../docs/src/library-pressure.md")]
     struct LibraryPressure;
 }
@@ -68,6 +70,7 @@ pub mod future;
 pub mod map;
 mod observer;
 mod options;
+pub mod output;
 mod pressure;
 mod processes;
 mod run;

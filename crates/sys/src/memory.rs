@@ -57,19 +57,56 @@ pub fn hard_limit() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_AS)?.1)
 }
 
-/// The system's allocator. In a worker it also records failed allocations in the shared page, so that the
-/// parent can distinguish a job that ran out of memory from one that crashed.
+/// An allocator that passes each call on to another one, by default the system's. In a worker it also records
+/// failed allocations in the shared page, so that the parent can distinguish a job that ran out of memory from
+/// one that crashed.
 ///
 /// ```
+/// use sys::memory::WatchedAllocator;
+///
 /// #[global_allocator]
-/// static ALLOCATOR: sys::memory::WatchedAllocator = sys::memory::WatchedAllocator;
+/// static ALLOCATOR: WatchedAllocator = WatchedAllocator::system();
 ///
 /// fn main() {
 ///     assert_eq!(vec![1; 3].len(), 3);
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct WatchedAllocator;
+pub struct WatchedAllocator<A = System> {
+    inner: A,
+}
+
+impl WatchedAllocator {
+    /// Returns the system's allocator, watched.
+    ///
+    /// ```
+    /// use sys::memory::WatchedAllocator;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: WatchedAllocator = WatchedAllocator::system();
+    /// ```
+    #[must_use]
+    pub const fn system() -> WatchedAllocator {
+        WatchedAllocator::new(System)
+    }
+}
+
+impl<A> WatchedAllocator<A> {
+    /// Returns another allocator, such as mimalloc or jemalloc, watched.
+    ///
+    /// ```
+    /// use std::alloc::System;
+    /// use sys::memory::WatchedAllocator;
+    ///
+    /// // In place of `System`: `MiMalloc` of the crate `mimalloc`, or `Jemalloc` of `tikv-jemallocator`.
+    /// #[global_allocator]
+    /// static ALLOCATOR: WatchedAllocator<System> = WatchedAllocator::new(System);
+    /// ```
+    #[must_use]
+    pub const fn new(inner: A) -> WatchedAllocator<A> {
+        WatchedAllocator { inner }
+    }
+}
 
 fn note_failure(allocated: *mut u8) -> *mut u8 {
     if allocated.is_null()
@@ -80,27 +117,27 @@ fn note_failure(allocated: *mut u8) -> *mut u8 {
     allocated
 }
 
-// SAFETY: every call is passed on to the system's allocator, which keeps the contract; recording a null
+// SAFETY: every call is passed on to the inner allocator, which keeps the contract; recording a null
 // result changes nothing about it and neither allocates nor unwinds.
-unsafe impl GlobalAlloc for WatchedAllocator {
+unsafe impl<A: GlobalAlloc> GlobalAlloc for WatchedAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
-        note_failure(unsafe { System.alloc(layout) })
+        note_failure(unsafe { self.inner.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
-        note_failure(unsafe { System.alloc_zeroed(layout) })
+        note_failure(unsafe { self.inner.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
-        note_failure(unsafe { System.realloc(old, layout, size) })
+        note_failure(unsafe { self.inner.realloc(old, layout, size) })
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(old, layout) }
+        unsafe { self.inner.dealloc(old, layout) }
     }
 }
 

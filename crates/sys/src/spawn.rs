@@ -32,7 +32,9 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs::File,
+    io,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    sync::Arc,
 };
 
 use crate::{
@@ -41,7 +43,7 @@ use crate::{
     placement::Placement,
     process::{self, Process},
 };
-use child::Child;
+use child::{Child, Streams};
 use image::Image;
 
 pub use error::SpawnError;
@@ -49,7 +51,7 @@ pub use error::SpawnError;
 /// Standard input of every process.
 const NULL_DEVICE: &str = "/dev/null";
 
-/// A builder of processes: program, arguments, environment and placement.
+/// A builder of processes: program, arguments, environment, standard streams and placement.
 ///
 /// ```
 /// use std::{fs::File, os::fd::AsFd};
@@ -69,11 +71,15 @@ pub struct ProcessBuilder {
     arguments: Vec<OsString>,
     environment: BTreeMap<OsString, OsString>,
     placement: Placement,
+    /// Inherited where `None`. Both descriptors are above the standard streams.
+    stdout: Option<Arc<OwnedFd>>,
+    stderr: Option<Arc<OwnedFd>>,
 }
 
 impl ProcessBuilder {
     /// Creates a builder for `program`, which is looked up in the `PATH` of the new process unless it
-    /// contains a slash. The process has no arguments, and the environment that this process has now.
+    /// contains a slash. The process has no arguments, and the environment that this process has now. It
+    /// inherits standard output and standard error.
     pub fn new(program: impl AsRef<OsStr>) -> ProcessBuilder {
         let program = program.as_ref().to_owned();
         ProcessBuilder {
@@ -81,6 +87,8 @@ impl ProcessBuilder {
             program,
             environment: env::vars_os().collect(),
             placement: Placement::default(),
+            stdout: None,
+            stderr: None,
         }
     }
 
@@ -114,6 +122,40 @@ impl ProcessBuilder {
         self
     }
 
+    /// Sets standard output. This process keeps its copy of the descriptor until the builder is dropped.
+    ///
+    /// # Errors
+    /// The descriptor has the number of a standard stream, and no other number is left.
+    ///
+    /// ```
+    /// use std::{fs::File, io::{self, Read}, os::fd::AsFd};
+    /// use sys::spawn::ProcessBuilder;
+    ///
+    /// let (mut reader, writer) = io::pipe()?;
+    /// let mut builder = ProcessBuilder::new("echo");
+    /// builder.args(["hello"]).stdout(writer)?;
+    /// let process = builder.spawn(File::open("/dev/null")?.as_fd()).expect("there is an echo");
+    /// drop(builder);
+    /// let mut output = String::new();
+    /// reader.read_to_string(&mut output)?;
+    /// assert_eq!(output, "hello\n");
+    /// process.reap();
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn stdout(&mut self, stream: impl Into<OwnedFd>) -> io::Result<&mut ProcessBuilder> {
+        self.stdout = Some(Arc::new(above_streams(stream.into())?));
+        Ok(self)
+    }
+
+    /// Sets standard error, as [`stdout`](ProcessBuilder::stdout) does standard output.
+    ///
+    /// # Errors
+    /// The descriptor has the number of a standard stream, and no other number is left.
+    pub fn stderr(&mut self, stream: impl Into<OwnedFd>) -> io::Result<&mut ProcessBuilder> {
+        self.stderr = Some(Arc::new(above_streams(stream.into())?));
+        Ok(self)
+    }
+
     /// Starts the process, with `keep` inherited under the same number and `/dev/null` as standard input.
     /// Returns once the program is executed.
     ///
@@ -127,7 +169,10 @@ impl ProcessBuilder {
         let image = image.map_err(SpawnError::Program)?;
         let stdin = open_null()?;
         let core = self.placement.core_set().map_err(SpawnError::Program)?;
-        let child = Child::new(&image, stdin.as_raw_fd(), keep.as_raw_fd(), core, self.placement.nice);
+        let raw = |stream: &Option<Arc<OwnedFd>>| stream.as_ref().map(|stream| stream.as_raw_fd());
+        let streams =
+            Streams { stdin: stdin.as_raw_fd(), stdout: raw(&self.stdout), stderr: raw(&self.stderr) };
+        let child = Child::new(&image, streams, keep.as_raw_fd(), core, self.placement.nice);
         let process = clone::start(&child)?;
         match child.failure() {
             None => Ok(process),

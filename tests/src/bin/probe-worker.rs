@@ -5,7 +5,7 @@ use end_to_end::{
 };
 
 #[global_allocator]
-static ALLOCATOR: pool::worker::WatchedAllocator = pool::worker::WatchedAllocator;
+static ALLOCATOR: pool::worker::WatchedAllocator = pool::worker::WatchedAllocator::system();
 
 fn main() {
     pool::enter_if_worker::<Add>();

@@ -5,5 +5,6 @@ mod batches;
 mod callbacks;
 mod codecs;
 mod faulty_jobs;
+mod output;
 mod take_back;
 mod transports;

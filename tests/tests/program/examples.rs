@@ -23,6 +23,13 @@ fn lines(name: &str, arguments: &[&str]) -> Vec<String> {
 }
 
 tests! {
+    fn aggregate() {
+        let lines = lines("aggregate", &[]);
+        assert_eq!(lines[..4], ["serial", "map_unordered", "fold", "all agree: true"]);
+        assert!(lines[4].starts_with("200000 lines, "), "{}", lines[4]);
+        assert!(lines[5].starts_with("most frequent: Some("), "{}", lines[5]);
+    }
+
     fn async_smol() {
         assert_eq!(
             lines("async_smol", &[]),
@@ -109,6 +116,23 @@ tests! {
         );
     }
 
+    fn images() {
+        let lines = lines("images", &[]);
+        let expected = [
+            ("photo: ", "2x2, mean brightness 25"),
+            ("text: ", "unknown format `GIF89a`"),
+            ("truncated: ", "panicked"),
+            ("recursive: ", "killed by"),
+            ("no-width: ", "ran longer than"),
+            ("huge: ", "memory"),
+            ("icon: ", "1x1, mean brightness 255"),
+        ];
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, (name, result)) in lines.iter().zip(expected) {
+            assert!(line.starts_with(name) && line.contains(result), "{line}");
+        }
+    }
+
     fn limits() {
         assert_eq!(
             lines("limits", &[]),
@@ -138,6 +162,19 @@ tests! {
                 "3: its worker was killed by SIGABRT, 2 times",
                 "4: the quotient is too large",
                 "5: 3",
+            ]
+        );
+    }
+
+    fn service() {
+        assert_eq!(
+            lines("service", &[]),
+            [
+                "square 12: Some(\"144\")",
+                "with 4 jobs: Some(\"busy\")",
+                "clients that left: 4",
+                "square 14: Some(\"196\")",
+                "all jobs have ended",
             ]
         );
     }
@@ -173,6 +210,25 @@ tests! {
         let refused = Call::new(&example("switch_executor"), ["fibres"]).run();
         assert_eq!(refused.code(), 1);
         assert!(refused.stderr.contains("unknown executor `fibres`"), "{}", refused.stderr);
+    }
+
+    fn tracing() {
+        let mut lines = lines("tracing", &[]);
+        assert_eq!(lines.pop().unwrap(), "2 jobs failed");
+        let mut logged: Vec<String> = Vec::new();
+        for line in lines {
+            // Each line is tagged with its worker, by the program and by the worker itself.
+            let (worker, message) = line.split_once(" logged: ").unwrap();
+            let slot = worker.strip_prefix("worker ").unwrap().strip_suffix(".0").unwrap();
+            assert!(message.contains(&format!("worker{{slot=\"{slot}\" pid=")), "{line}");
+            let end = message.split_once("}: ").unwrap().1;
+            logged.push(format!("{}: {end}", message.split_whitespace().next().unwrap()));
+        }
+        logged.sort();
+        assert_eq!(
+            logged,
+            ["INFO: halved number=0", "INFO: halved number=2", "WARN: odd number=1", "WARN: odd number=3"]
+        );
     }
 
     fn worker_state() {

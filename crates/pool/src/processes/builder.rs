@@ -1,6 +1,7 @@
-//! Settings of a pool. Those of the workers are in `worker_env`, those of the scheduler in `policy`, and the
-//! bounds of the queue in `queue`.
+//! Settings of a pool. Those of the workers are in `worker_env`, of their output in `output`, of the scheduler in
+//! `policy`, and of the queue in `queue`.
 
+mod output;
 mod policy;
 mod queue;
 mod worker_env;
@@ -16,6 +17,7 @@ use super::{
         BuildError, DEPTH_VARIABLE, MAX_NESTING, checked_niceness, checked_worker_count, nesting_depth,
         pinned_cores,
     },
+    capture::StdioConfig,
     clock,
     pool::ProcessPool,
     shared::{MainLoops, ProcessShared},
@@ -49,6 +51,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     max_outcome: u64,
     pin: bool,
     nice: i32,
+    stdio: StdioConfig,
     ledger: bool,
     observer: Option<Arc<dyn Observer>>,
     queue_limits: Limits,
@@ -135,6 +138,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             max_outcome: u64::MAX,
             pin: false,
             nice: 0,
+            stdio: StdioConfig::default(),
             ledger: true,
             observer: None,
             queue_limits: Limits::NONE,
@@ -309,6 +313,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             max_outcome: self.max_outcome,
             cores: pinned_cores(self.pin)?,
             nice: checked_niceness(self.nice)?,
+            stdio: self.stdio,
             context,
         };
         let grace_period = self.settings.grace_period;

@@ -18,7 +18,7 @@ use sys::{
 };
 use wire::{Closed, Message, Outbox};
 
-use super::mailbox::Mailbox;
+use super::{capture::Capture, mailbox::Mailbox};
 
 /// State of a worker outside the scheduler. Some of it is filled in while the worker starts; all of it but
 /// the metrics is dropped when the worker is reaped.
@@ -28,6 +28,8 @@ pub(crate) struct Handle {
     pub(crate) page: OnceLock<Arc<SharedPage>>,
     /// Receiving end of the link, once the worker is ready.
     pub(super) mailbox: OnceLock<Mailbox>,
+    /// Captured standard streams, once the process is about to be spawned.
+    pub(super) capture: OnceLock<Capture>,
     outbox: Mutex<Option<Outbox>>,
     /// Number of batches that the scheduler has assigned to the worker.
     batches_sent: AtomicU64,
@@ -68,6 +70,7 @@ impl Handle {
             process: OnceLock::new(),
             page: OnceLock::new(),
             mailbox: OnceLock::new(),
+            capture: OnceLock::new(),
             outbox: Mutex::new(None),
             batches_sent: AtomicU64::new(0),
             killed: AtomicBool::new(false),

@@ -121,7 +121,10 @@ impl Launch {
         }
         let rendezvous = Rendezvous::open(page)?;
         let role = Role::new(spawn_config.job_type, rendezvous.name(), descriptor.as_fd());
-        let spawned = builder(spawn_config, handle.id, &role).spawn(descriptor.as_fd());
+        let mut builder = builder(spawn_config, handle.id, &role);
+        let capture = spawn_config.stdio.connect(handle.id, &mut builder)?;
+        handle.capture.get_or_init(|| capture);
+        let spawned = builder.spawn(descriptor.as_fd());
         handle.set_process(spawned.map_err(|error| LaunchError::of_spawn(error, spawn_config))?);
         Ok(Launch::Connecting(rendezvous))
     }

@@ -28,12 +28,14 @@
 //! | `help` | receiving on threads that wait for an outcome |
 //! | `launch` | start of a worker, step by step |
 //! | `spawn_config` | settings that a worker is started with |
+//! | `capture` | captured standard output and standard error of workers |
 //! | `time_accounting` | time that the parent spends in each stage |
 //! | `clock` | the thread that sends the scheduler its ticks |
 
 mod block;
 mod build_error;
 mod builder;
+mod capture;
 mod clock;
 mod effects;
 mod encode_queue;

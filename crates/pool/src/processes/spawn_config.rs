@@ -6,6 +6,8 @@ use job::WorkerId;
 use sys::{call::CallError, placement::Placement, shared_page::SharedPage};
 use wire::{CodecKind, Transport};
 
+use super::capture::StdioConfig;
+
 /// Settings that workers are started with: some for the spawn, some sent in the handshake.
 pub(crate) struct SpawnConfig {
     pub(crate) program: PathBuf,
@@ -24,6 +26,8 @@ pub(crate) struct SpawnConfig {
     pub(crate) cores: Vec<usize>,
     /// Increment to the niceness of the workers.
     pub(crate) nice: i32,
+    /// Standard output and standard error of the workers.
+    pub(crate) stdio: StdioConfig,
     /// Encoded arguments of the worker state.
     pub(crate) context: Vec<u8>,
 }

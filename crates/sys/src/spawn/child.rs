@@ -40,8 +40,7 @@ const INITIAL_MASK: KernelSignals = 1 << (Signal::SIGINT as c_int - 1);
 pub(super) struct Child<'a> {
     image: &'a Image,
     parent: Pid,
-    /// Becomes standard input.
-    stdin: RawFd,
+    streams: Streams,
     /// The only descriptor besides the standard streams that the program inherits.
     keep: RawFd,
     core: Option<CpuSet>,
@@ -50,16 +49,25 @@ pub(super) struct Child<'a> {
     failure: Cell<Option<Failure>>,
 }
 
+/// Descriptors that become the standard streams, each above these streams. Where `None`, the stream is
+/// inherited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Streams {
+    pub(super) stdin: RawFd,
+    pub(super) stdout: Option<RawFd>,
+    pub(super) stderr: Option<RawFd>,
+}
+
 impl<'a> Child<'a> {
-    /// Creates a child of the calling process. Both descriptors must be above the standard streams.
+    /// Creates a child of the calling process. `keep` must be above the standard streams.
     pub(super) fn new(
         image: &'a Image,
-        stdin: RawFd,
+        streams: Streams,
         keep: RawFd,
         core: Option<CpuSet>,
         nice: i32,
     ) -> Child<'a> {
-        Child { image, parent: getpid(), stdin, keep, core, nice, failure: Cell::new(None) }
+        Child { image, parent: getpid(), streams, keep, core, nice, failure: Cell::new(None) }
     }
 
     /// Returns why the program was not executed; `None` if it was, or if the child was killed before.
@@ -77,7 +85,7 @@ impl<'a> Child<'a> {
         if self.nice != 0 {
             placement::add_niceness(self.nice).map_err(Step::Niceness.failed())?;
         }
-        replace_stdin(self.stdin).map_err(Step::Input.failed())?;
+        self.streams.install().map_err(Step::Streams.failed())?;
         close_on_exec_except(self.keep).map_err(Step::Descriptors.failed())?;
         // No handlers are installed any more.
         set_mask(INITIAL_MASK).map_err(Step::SignalMask.failed())?;
@@ -151,9 +159,18 @@ fn reset(signal: c_int) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-fn replace_stdin(stdin: RawFd) -> Result<(), Errno> {
-    // SAFETY: this process has its own copies of the descriptors, and nothing in it reads from the old one.
-    Errno::result(unsafe { libc::dup2(stdin, libc::STDIN_FILENO) }).map(drop)
+impl Streams {
+    fn install(self) -> Result<(), Errno> {
+        replace(libc::STDIN_FILENO, self.stdin)?;
+        self.stdout.map_or(Ok(()), |stdout| replace(libc::STDOUT_FILENO, stdout))?;
+        self.stderr.map_or(Ok(()), |stderr| replace(libc::STDERR_FILENO, stderr))
+    }
+}
+
+/// Replaces a standard stream.
+fn replace(stream: RawFd, by: RawFd) -> Result<(), Errno> {
+    // SAFETY: this process has its own copies of the descriptors, and nothing in it uses the old one.
+    Errno::result(unsafe { libc::dup2(by, stream) }).map(drop)
 }
 
 /// Sets close-on-exec on all descriptors except the standard streams and `keep`.
@@ -177,7 +194,7 @@ pub(super) enum Step {
     Handlers,
     Core,
     Niceness,
-    Input,
+    Streams,
     Descriptors,
     SignalMask,
     Execution,
@@ -203,7 +220,7 @@ impl Failure {
             Step::Session => "setsid",
             Step::DeathSignal => "prctl(PR_SET_PDEATHSIG)",
             Step::Handlers => "sigaction",
-            Step::Input => "dup2",
+            Step::Streams => "dup2",
             Step::Descriptors => "fcntl(F_SETFD)",
             Step::SignalMask => "sigprocmask",
             Step::Core => {
@@ -237,7 +254,7 @@ mod tests {
             (Step::Handlers, "sigaction failed: "),
             (Step::Core, "cannot pin it to core 3: "),
             (Step::Niceness, "cannot add 7 to its niceness: "),
-            (Step::Input, "dup2 failed: "),
+            (Step::Streams, "dup2 failed: "),
             (Step::Descriptors, "fcntl(F_SETFD) failed: "),
             (Step::SignalMask, "sigprocmask failed: "),
             (Step::Execution, ""),

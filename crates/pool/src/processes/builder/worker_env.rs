@@ -70,7 +70,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// use pool::{ProcessPool, worker::WatchedAllocator};
     ///
     /// #[global_allocator]
-    /// static ALLOCATOR: WatchedAllocator = WatchedAllocator;
+    /// static ALLOCATOR: WatchedAllocator = WatchedAllocator::system();
     ///
     /// let pool = ProcessPool::<Square>::builder().max_memory(512 << 20).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

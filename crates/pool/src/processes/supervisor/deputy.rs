@@ -3,7 +3,8 @@
 //! The supervisor calls sinks and callbacks of the program, and decodes outcomes of any size. While one of
 //! these takes long, the outcomes of the other workers are not received. The clock detects that and starts a
 //! deputy, which receives them until the supervisor continues. If the deputy is blocked as well, another one
-//! is started.
+//! is started. A deputy also reads the captured output of the workers, which would otherwise wait for space in
+//! their pipes.
 
 use std::{
     sync::Arc,
@@ -57,8 +58,18 @@ fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
     let time = TimeAccount::Thread(timer_guard.timer());
     while !shared.supervisor.is_waiting() {
         Helper::begin(shared, &time).receive_messages();
+        read_output(shared);
         shared.supervisor.note_progress();
         time.enter(Stage::Wait);
         thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Reads the captured output of all workers.
+fn read_output<J: Job>(shared: &ProcessShared<J>) {
+    if shared.spawn_config.stdio.captures() {
+        let handles = shared.handles();
+        let captures = handles.iter().filter_map(|handle| handle.capture.get());
+        captures.for_each(|capture| capture.try_read(&shared.spawn_config.stdio.handler));
     }
 }

@@ -9,7 +9,10 @@ use nix::sys::{
 };
 use sys::{doorbell::Doorbell, process::Process};
 
-use crate::processes::handle::Handle;
+use crate::{
+    output::OutputStream,
+    processes::{capture::Capture, handle::Handle},
+};
 
 /// Maximum number of events that one wait returns.
 const MAX_EVENTS: usize = 64;
@@ -24,6 +27,8 @@ pub(super) enum Source {
     Doorbell,
     /// The worker's process has exited.
     Process,
+    /// The worker has written to this captured stream, or closed it.
+    Output(OutputStream),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +59,29 @@ impl EpollSet {
     }
 
     pub(super) fn add(&self, worker: WorkerId, doorbell: &Doorbell, process: &Process) -> io::Result<()> {
-        let event = |source| EpollEvent::new(EpollFlags::EPOLLIN, encode(WatchEvent { worker, source }));
-        self.epoll.add(doorbell, event(Source::Doorbell))?;
-        Ok(self.epoll.add(process, event(Source::Process))?)
+        self.epoll.add(doorbell, readable(worker, Source::Doorbell))?;
+        Ok(self.epoll.add(process, readable(worker, Source::Process))?)
+    }
+
+    /// Adds the captured streams of a worker.
+    pub(super) fn add_output(&self, worker: WorkerId, capture: &Capture) -> io::Result<()> {
+        let mut result = Ok(());
+        capture.for_each_pipe(|stream, pipe| {
+            let added = self.epoll.add(pipe, readable(worker, Source::Output(stream)));
+            result = result.and(added);
+        });
+        Ok(result?)
+    }
+
+    /// Stops waiting for captured streams: for one of them, or for all.
+    pub(super) fn remove_output(&self, handle: &Handle, only: Option<OutputStream>) {
+        let Some(capture) = handle.capture.get() else { return };
+        capture.for_each_pipe(|stream, pipe| {
+            if only.is_none_or(|only| only == stream) {
+                // It may have been removed before.
+                let _ = self.epoll.delete(pipe);
+            }
+        });
     }
 
     pub(super) fn remove(&self, handle: &Handle) {
@@ -97,19 +122,34 @@ impl EpollSet {
     }
 }
 
-/// Number of bits for the slot; the others hold the generation and the source.
+/// Returns the event to wait for: that the source is readable.
+fn readable(worker: WorkerId, source: Source) -> EpollEvent {
+    EpollEvent::new(EpollFlags::EPOLLIN, encode(WatchEvent { worker, source }))
+}
+
+/// Sources, each at the index that stands for it in event data.
+const SOURCES: [Source; 4] = [
+    Source::Doorbell,
+    Source::Process,
+    Source::Output(OutputStream::Stdout),
+    Source::Output(OutputStream::Stderr),
+];
+
+/// Numbers of bits for the source and the slot; the others hold the generation.
+const SOURCE_BITS: u32 = 2;
 const SLOT_BITS: u32 = 20;
 
 fn encode(WatchEvent { worker, source }: WatchEvent) -> u64 {
     let worker = (u64::from(worker.generation) << SLOT_BITS) | u64::from(worker.slot);
-    (worker << 1) | u64::from(source == Source::Process)
+    let source = SOURCES.iter().position(|one| *one == source).unwrap_or(0);
+    (worker << SOURCE_BITS) | source as u64
 }
 
 fn decode(data: u64) -> WatchEvent {
-    let worker = data >> 1;
+    let worker = data >> SOURCE_BITS;
     let slot = u32::try_from(worker & ((1 << SLOT_BITS) - 1)).unwrap_or(u32::MAX);
     let generation = u32::try_from(worker >> SLOT_BITS).unwrap_or(u32::MAX);
-    let source = if data & 1 == 1 { Source::Process } else { Source::Doorbell };
+    let source = SOURCES[(data & ((1 << SOURCE_BITS) - 1)) as usize];
     WatchEvent { worker: WorkerId { slot, generation }, source }
 }
 
@@ -123,7 +163,7 @@ mod tests {
         let most = u32::try_from(MAX_WORKERS).unwrap();
         for slot in [0, 1, most - 1] {
             for generation in [0, 1, u32::MAX] {
-                for source in [Source::Doorbell, Source::Process] {
+                for source in SOURCES {
                     let event = WatchEvent { worker: WorkerId { slot, generation }, source };
                     assert_eq!(decode(encode(event)), event);
                     assert_ne!(encode(event), WAKE);

@@ -2,8 +2,8 @@
 //!
 //! There is one for all workers of a pool, from the first start until no worker is left. It has to live as
 //! long as any of them, because the system kills a process when the thread that spawned it exits. It waits
-//! for all of them at once (`epoll_set`): for doorbells, for exits of processes, and for requests of other
-//! threads. Nothing that it does for one worker waits for that worker. The only call that may, ipc-channel's
+//! for all of them at once (`epoll_set`): for doorbells, for exits of processes, for captured output, and for
+//! requests of other threads. Nothing that it does for one worker waits for that worker. The only call that may, ipc-channel's
 //! `accept`, is made by a thread of its own, which exits after the call.
 //!
 //! It calls sinks and callbacks with outcomes that no other thread has received. While one of them blocks, a
@@ -16,7 +16,11 @@ mod handle;
 mod reap;
 mod worker;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use job::{Job, Stage, WorkerId};
 use nix::sys::signal::Signal;
@@ -24,6 +28,7 @@ use sys::{clock, stage_timer::StageTimer};
 use wire::{POLL_DURATION, Rendezvous, RendezvousError, catch_panic};
 
 use super::{
+    capture::ReadResult,
     handle::Handle,
     help::Helper,
     incoming::{Incoming, TimeAccount},
@@ -31,7 +36,7 @@ use super::{
     mailbox::Mailbox,
     shared::ProcessShared,
 };
-use crate::PoolEvent;
+use crate::{PoolEvent, output::OutputStream};
 use epoll_set::{Source, WatchEvent};
 use reap::Reaper;
 use worker::{LaunchStep, SupervisedWorker};
@@ -39,6 +44,9 @@ use worker::{LaunchStep, SupervisedWorker};
 pub(super) use deputy::ProgressMonitor;
 pub(super) use epoll_set::EpollSet;
 pub(super) use handle::{Request, SupervisorHandle};
+
+/// Maximum time of polling for messages before captured output is read.
+const OUTPUT_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Runs until there are no requests and no workers.
 pub(super) fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
@@ -89,7 +97,11 @@ impl<J: Job> Supervisor<'_, J> {
         let (Some(page), Some(process)) = (handle.page.get(), handle.process.get()) else {
             return self.reap(SupervisedWorker::new(handle, launch));
         };
-        if let Err(error) = self.epoll_set.add(handle.id, page.doorbell(), process) {
+        let added = self.epoll_set.add(handle.id, page.doorbell(), process);
+        let capture = handle.capture.get();
+        let added = added
+            .and_then(|()| capture.map_or(Ok(()), |capture| self.epoll_set.add_output(handle.id, capture)));
+        if let Err(error) = added {
             process.signal_group(Signal::SIGKILL);
             return self.reap(SupervisedWorker::new(handle, Err(LaunchError::EpollSet(error))));
         }
@@ -98,6 +110,7 @@ impl<J: Job> Supervisor<'_, J> {
 
     /// Reaps a worker and reports its death or its failed start.
     fn reap(&self, worker: SupervisedWorker) {
+        self.finish_output(&worker.handle);
         Reaper { shared: self.shared, time: self.time }.reap(worker);
     }
 
@@ -120,6 +133,10 @@ impl<J: Job> Supervisor<'_, J> {
                 worker.note_exit();
                 self.advance(worker);
             }
+            Source::Output(stream) => {
+                self.read_output(&worker.handle, stream);
+                self.workers.insert(id, worker);
+            }
             Source::Doorbell => {
                 if worker.has_rung() {
                     self.advance(worker);
@@ -129,6 +146,25 @@ impl<J: Job> Supervisor<'_, J> {
                     self.workers.insert(id, worker);
                 }
             }
+        }
+    }
+
+    /// Reads captured output of a worker.
+    fn read_output(&self, handle: &Handle, stream: OutputStream) {
+        self.timer.enter(Stage::Merge);
+        let Some(capture) = handle.capture.get() else { return };
+        if capture.read(stream, &self.shared.spawn_config.stdio.handler) == ReadResult::Ended {
+            self.epoll_set.remove_output(handle, Some(stream));
+        }
+        self.shared.supervisor.note_progress();
+    }
+
+    /// Passes the rest of the output of a worker that has exited.
+    fn finish_output(&self, handle: &Handle) {
+        if let Some(capture) = handle.capture.get() {
+            self.timer.enter(Stage::Merge);
+            self.epoll_set.remove_output(handle, None);
+            capture.finish(&self.shared.spawn_config.stdio.handler);
         }
     }
 
@@ -191,6 +227,8 @@ impl<J: Job> Supervisor<'_, J> {
 
     /// Polls for messages for a while before sleeping, while there are idle cores and no other thread does.
     fn poll_messages(&self) {
+        let start = Instant::now();
+        let captures = self.shared.spawn_config.stdio.captures();
         while self.shared.flush_flags.may_spin() && !self.shared.has_helping_caller() {
             let helper = Helper::begin(self.shared, self.time);
             let found_messages = || {
@@ -200,7 +238,8 @@ impl<J: Job> Supervisor<'_, J> {
             };
             let goes_on = helper.has_workers() && self.shared.poller.poll(POLL_DURATION, found_messages);
             drop(helper);
-            if !goes_on || self.shared.supervisor.has_requests() {
+            let is_output_due = captures && start.elapsed() >= OUTPUT_INTERVAL;
+            if !goes_on || is_output_due || self.shared.supervisor.has_requests() {
                 return;
             }
         }
