@@ -84,7 +84,14 @@ pub fn workers_of(parent: u64) -> Vec<u64> {
 #[must_use]
 pub fn is_worker(pid: u64) -> bool {
     let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    read("cmdline") == b"runner-worker\0" && read("comm").trim_ascii_end() != b"runner-guard"
+    is_worker_name(&read("cmdline")) && read("comm").trim_ascii_end() != b"runner-guard"
+}
+
+/// Returns whether a command line is that of a worker: one argument that ends with ` worker ` and a number.
+fn is_worker_name(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let slot = line.strip_suffix('\0').and_then(|name| name.rsplit_once(" worker "));
+    slot.is_some_and(|(_, slot)| slot.parse::<u32>().is_ok())
 }
 
 fn as_pid(pid: u64) -> Pid {

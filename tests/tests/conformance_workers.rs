@@ -159,7 +159,7 @@ fn cfg_06b_workers_and_threads_have_names() {
     block_worker!(executor, barrier, held);
     let worker = live_pids(&executor)[0];
     let line = std::fs::read(format!("/proc/{worker}/cmdline")).unwrap();
-    assert!(line.starts_with(b"runner-worker\0"), "{}", String::from_utf8_lossy(&line));
+    assert!(line.starts_with(b"probe-worker worker 0\0"), "{}", String::from_utf8_lossy(&line));
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     let names: Vec<String> =
         tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok()).collect();

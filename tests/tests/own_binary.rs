@@ -1,17 +1,18 @@
-//! Tests whose workers run the test binary itself. A worker has no arguments, so the test harness runs all
-//! tests, and the first line of any of them turns the process into a worker.
+//! Tests whose workers run the test binary itself: `worker!` is all that they need.
+
+#![forbid(unsafe_code)]
+
+use std::{env, path::PathBuf};
 
 use end_to_end::{
-    probe::{Probe, TIMEOUT, finish},
+    Call,
+    probe::{Barrier, Probe, TIMEOUT, finish, line_count, mark},
     tally::Add,
 };
-use pool::{Executor, ProcessPool, enter_if_worker};
+use pool::{Executor, ProcessPool, error::BuildError};
 
-/// Has to be the first line of each test.
-fn enter() {
-    enter_if_worker::<Probe>();
-    enter_if_worker::<Add>();
-}
+pool::worker!(Probe);
+pool::worker!(Add);
 
 fn pool() -> ProcessPool<Probe> {
     ProcessPool::builder().workers(2).build().unwrap()
@@ -19,7 +20,6 @@ fn pool() -> ProcessPool<Probe> {
 
 #[test]
 fn test_binary_has_workers() {
-    enter();
     let executor = pool();
     let jobs: Vec<_> = (0..20).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
     let results: Vec<u64> = jobs.iter().map(|job| job.result_timeout(TIMEOUT).unwrap()).collect();
@@ -29,7 +29,6 @@ fn test_binary_has_workers() {
 
 #[test]
 fn test_binary_has_workers_for_other_job_types() {
-    enter();
     let executor: ProcessPool<Add> = ProcessPool::builder().workers(1).build().unwrap();
     let total = executor.map([1, 2, 3].map(Add)).map(Result::unwrap).last();
     assert_eq!(total, Some(6));
@@ -38,7 +37,6 @@ fn test_binary_has_workers_for_other_job_types() {
 
 #[test]
 fn workers_of_a_test_binary_have_workers() {
-    enter();
     let executor = pool();
     assert_eq!(executor.submit(Probe::Double(3).nested(2)).unwrap().result_timeout(TIMEOUT).unwrap(), 6);
     finish(&executor);
@@ -46,9 +44,36 @@ fn workers_of_a_test_binary_have_workers() {
 
 #[test]
 fn workers_of_a_test_binary_are_replaced() {
-    enter();
     let executor = pool();
     assert!(executor.submit(Probe::Abort).unwrap().join_timeout(TIMEOUT).is_err());
     assert_eq!(executor.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8);
     finish(&executor);
+}
+
+#[test]
+fn job_type_without_an_entry_is_an_error() {
+    let error = ProcessPool::<end_to_end::answer::Answer>::builder().build().err();
+    let Some(BuildError::MissingEntry { entries, .. }) = error else { panic!("{error:?}") };
+    assert!(entries.contains(&"probe") && entries.contains(&"add"), "{entries:?}");
+}
+
+#[test]
+#[ignore = "started by `test_body_runs_once`"]
+fn body() {
+    if let Some(file) = env::var_os("BODY") {
+        mark(&PathBuf::from(file));
+        test_binary_has_workers();
+        workers_of_a_test_binary_are_replaced();
+    }
+}
+
+#[test]
+fn test_body_runs_once() {
+    let barrier = Barrier::new();
+    let file = barrier.file("body");
+    let test = env::current_exe().unwrap();
+    let arguments = ["--ignored", "--exact", "body"];
+    let output = Call::new(&test, arguments).with(|call| call.env("BODY", &file)).run();
+    assert!(output.code() == 0 && output.text().contains("1 passed"), "{}{}", output.text(), output.stderr);
+    assert_eq!(line_count(&file), 1);
 }

@@ -254,8 +254,23 @@ impl<E> JobError<E> {
     /// assert_eq!(error.to_string(), "code 7");
     /// ```
     pub fn map<F>(self, convert: impl FnOnce(E) -> F) -> JobError<F> {
+        self.and_then(|error| JobError::Failed(convert(error)))
+    }
+
+    /// Replaces the job's own error by the reason that `convert` returns; keeps all other reasons.
+    ///
+    /// ```
+    /// use job::JobError;
+    ///
+    /// fn decode(text: String) -> JobError<u32> {
+    ///     text.parse().map_or(JobError::Codec("not a number".into()), JobError::Failed)
+    /// }
+    /// assert!(matches!(JobError::Failed("7".to_owned()).and_then(decode), JobError::Failed(7)));
+    /// assert!(matches!(JobError::Failed("x".to_owned()).and_then(decode), JobError::Codec(_)));
+    /// ```
+    pub fn and_then<F>(self, convert: impl FnOnce(E) -> JobError<F>) -> JobError<F> {
         match self {
-            JobError::Failed(error) => JobError::Failed(convert(error)),
+            JobError::Failed(error) => convert(error),
             JobError::Panicked(panic) => JobError::Panicked(panic),
             JobError::Crashed(crashed) => JobError::Crashed(crashed),
             JobError::OutOfMemory(exhausted) => JobError::OutOfMemory(exhausted),

@@ -20,6 +20,8 @@ impl Job for Square {
     }
 }
 
+pool::worker!(Square);
+
 /// A sink that stores each tag with the job's output, or `None` if the job failed.
 #[derive(Default)]
 pub struct Collected(pub Mutex<Vec<(u64, Option<u64>)>>);

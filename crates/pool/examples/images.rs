@@ -22,7 +22,7 @@ impl Job for Decode {
     type Context = ();
 
     fn run(self, _: &mut ()) -> Result<String, RemoteError> {
-        decode(&self.0)
+        decode(&self.0).map_err(RemoteError::msg)
     }
 }
 

@@ -43,7 +43,9 @@ impl Job for Request {
 
     fn run(self, _: &mut ()) -> Result<u64, RemoteError> {
         match self {
-            Request::Square(n) => n.checked_mul(n).ok_or_else(|| RemoteError::msg(format!("{n} squared overflows"))),
+            Request::Square(n) => {
+                n.checked_mul(n).ok_or_else(|| RemoteError::msg(format!("{n} squared overflows")))
+            }
             Request::Forever => loop {
                 thread::park();
             },

@@ -11,9 +11,11 @@
 //! - [`ThreadPool`] has less overhead per job and no isolation.
 //! - [`Serial`] runs each job on the calling thread, as a baseline to compare with.
 //!
+//! Plain functions and closures need no job type: see [functions].
+//!
 //! The executable of a program that uses a [`ProcessPool`] usually serves as the worker program, too: the
 //! pool starts it again without arguments. Call [`enter_if_worker`] first thing in `main`; in a worker
-//! process it never returns.
+//! process it never returns. Tests and libraries use [`worker!`] instead.
 //!
 //! ```standalone_crate
 //! use pool::{Executor, Job, ProcessPool, error::RemoteError};
@@ -56,6 +58,8 @@ mod pages {
     #[doc = include_str!("../../../docs/src/library.md")]
     struct Library;
 
+    #[doc = include_str!("../../../docs/src/library-entry.md")]
+    struct LibraryEntry;
     #[doc = include_str!("../../../docs/src/library-operation.md")]
     struct LibraryOperation;
     #[doc = include_str!("../../../docs/src/library-pressure.md")]
@@ -65,7 +69,9 @@ mod pages {
 mod callback;
 mod cores;
 mod counts;
+mod entry;
 mod executor;
+pub mod functions;
 pub mod future;
 pub mod map;
 mod observer;
@@ -84,10 +90,14 @@ pub mod stream;
 mod thread_group;
 mod threads;
 
+#[doc(hidden)]
+pub use entry::macro_support;
 pub use executor::Executor;
 pub use future::JobFuture;
 #[doc(inline)]
 pub use job::{Job, JobError};
+#[doc(inline)]
+pub use job_macros::job;
 pub use processes::ProcessPool;
 pub use serial::Serial;
 #[doc(inline)]

@@ -17,7 +17,7 @@ use sys::{
 };
 use wire::{Role, Transport, connect, ring};
 
-use crate::{handshake, send_report, work};
+use crate::{entries, handshake, send_report, work};
 
 /// True once this process has begun to serve.
 static IS_SERVING: AtomicBool = AtomicBool::new(false);
@@ -45,10 +45,10 @@ pub fn is_unserved_worker() -> bool {
 }
 
 /// Serves and exits if this process was started as a worker for jobs of this type; else returns at once. To
-/// be called first in `main` of a program that is its own worker.
+/// be called first in `main` of a program that is its own worker, in every process: in others, it notes that
+/// the program has an entry for this type, without which no process pool can be built.
 ///
-/// It may also be called first in each test, once for each type of job that tests of the binary use: a worker
-/// has no arguments, so the harness runs all tests in it; the first test serves while the others wait.
+/// Where there is no `main` to call it in, as in tests and libraries, use `pool::worker!` instead.
 ///
 /// ```standalone_crate
 /// use std::{env, os::unix::process::CommandExt, process::Command};
@@ -78,9 +78,19 @@ pub fn is_unserved_worker() -> bool {
 /// }
 /// ```
 pub fn enter_if_worker<J: Job>() {
-    if Role::of_this_process().is_some_and(|role| role.job_type() == J::NAME) {
-        serve_as_worker::<J>();
+    match Role::of_this_process() {
+        Some(role) if role.job_type() == J::NAME => serve_as_worker::<J>(),
+        Some(_) => {}
+        None => entries::add(J::NAME),
     }
+}
+
+/// Does what [`enter_if_worker`] does, before `main`; `pool::worker!` has it called there.
+pub fn enter_before_main<J: Job>() {
+    if Role::of_this_process().is_some_and(|role| role.job_type() == J::NAME) {
+        sys::before_main::prepare();
+    }
+    enter_if_worker::<J>();
 }
 
 /// Serves and exits. To be called as the whole of `main` in a program that is only a worker.
@@ -137,6 +147,7 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     // The parent decides how to react to an interrupt from the keyboard. SIGINT is blocked rather than
     // ignored, because a `command` would inherit an ignored signal, while it starts with an empty mask.
     SigSet::from(Signal::SIGINT).thread_block()?;
+    sys::process_name::shorten_own();
     sys::file_size_signal::ignore();
     // Leaked on purpose: an allocation may fail until the process exits.
     let page: &'static SharedPage = Box::leak(Box::new(role.open_shared_page()?));

@@ -5,6 +5,7 @@
 //! answers batches of jobs with batches of outcomes until the parent closes the link or is gone. When the
 //! link is closed, it sends the final report of its context.
 
+mod entries;
 mod entry;
 mod handshake;
 mod lookahead;
@@ -12,7 +13,8 @@ mod run;
 mod sampler;
 mod work;
 
-pub use entry::{enter_if_worker, is_unserved_worker, is_worker, serve_as_worker};
+pub use entries::worker_entries;
+pub use entry::{enter_before_main, enter_if_worker, is_unserved_worker, is_worker, serve_as_worker};
 pub use sys::memory::WatchedAllocator;
 
 pub use handshake::{Terms, handshake, send_report};

@@ -5,16 +5,19 @@
 //! |---|---|
 //! | `shared_page`, `memory_file`, `payload`, `doorbell`, `barrier` | shared memory and wake-ups |
 //! | `spawn`, `process`, `program`, `guard`, `init`, `forks`, `placement` | starting, waiting, reaping |
+//! | `process_name`, `executable`, `stateless` | names of processes; functions that other processes call |
 //! | `memory`, `oom`, `cgroup` | limits of memory and cores, and kills by the kernel |
-//! | `signal`, `file_size_signal`, `startup`, `call` | signals, state at the start |
+//! | `signal`, `file_size_signal`, `startup`, `before_main`, `call` | signals, state at the start |
 //! | `clock`, `poll`, `stage_timer` | time, polling, time accounting |
 //! | `stream`, `pipe`, `ready` | streams and pipes that may be non-blocking |
 
 mod barrier;
+pub mod before_main;
 pub mod call;
 pub mod cgroup;
 pub mod clock;
 pub mod doorbell;
+pub mod executable;
 pub mod file_size_signal;
 pub mod forks;
 mod guard;
@@ -27,11 +30,14 @@ pub mod pipe;
 pub mod placement;
 pub mod poll;
 pub mod process;
+pub mod process_name;
 pub mod program;
 pub mod ready;
 pub mod shared_page;
 pub mod signal;
 pub mod spawn;
+mod stack_overflow;
 pub mod stage_timer;
 pub mod startup;
+pub mod stateless;
 pub mod stream;

@@ -8,7 +8,7 @@
 use std::{
     env,
     sync::{
-        OnceLock,
+        Once, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -40,12 +40,19 @@ pub struct InitialRole {
 
 static ROLE: OnceLock<InitialRole> = OnceLock::new();
 
+static RECORDED: Once = Once::new();
+
 /// Run by the C library before `main`.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static RECORD_INITIAL_STATE: extern "C" fn() = record_initial_state;
+static RECORD_INITIAL_STATE: extern "C" fn() = record;
 
-extern "C" fn record_initial_state() {
+/// Records the state once. Other constructors of the program may run before the one above.
+extern "C" fn record() {
+    RECORDED.call_once(record_initial_state);
+}
+
+fn record_initial_state() {
     for (descriptor, closed) in (0..).zip(&STREAM_CLOSED) {
         // SAFETY: reading a descriptor's flags changes nothing, whether it is open or not.
         closed.store(unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1, Ordering::Relaxed);
@@ -69,6 +76,7 @@ fn take_role() {
 /// Returns the role from [`ROLE_VARIABLE`] at the start of this process; `None` if the variable was not set.
 #[must_use]
 pub fn given_role() -> Option<&'static InitialRole> {
+    record();
     ROLE.get()
 }
 

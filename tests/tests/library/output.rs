@@ -303,7 +303,7 @@ fn capturing_needs_no_further_thread() {
     wait_until("all jobs print", || (0..4).all(|n| lines.contains(&format!("job {n}"))));
     wait_until("two threads are left", || pool_threads().len() == 2);
     assert!(jobs.iter().all(|job| job.kill()));
-    assert!(pool.shutdown_timeout(Duration::from_secs(20), false));
+    assert!(pool.shutdown_timeout(Duration::from_secs(20)));
 }
 
 /// Returns the names of this process's threads that belong to a pool.

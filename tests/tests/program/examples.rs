@@ -92,6 +92,22 @@ tests! {
         );
     }
 
+    fn functions() {
+        assert_eq!(
+            lines("functions", &[]),
+            [
+                "greatest common divisor: 1048576",
+                "words: {\"be\": 2, \"not\": 1, \"or\": 1, \"to\": 2}",
+                "letters e: 2",
+                "squares: [1, 4, 9, 16, 25]",
+                "called directly: Ok(49)",
+                "failed: the job failed: \"18446744073709551615 squared overflows\"",
+                "crashed: Err(Some(\"SIGABRT\"))",
+                "timed out: true",
+            ]
+        );
+    }
+
     fn futures() {
         assert_eq!(
             lines("futures", &[]),

@@ -1,7 +1,9 @@
 //! Limits on the settings of a pool, and the errors of building one.
 
-use std::io;
+use std::{any::type_name, io};
 
+use job::Job;
+use serve::{is_worker, worker_entries};
 use wire::{CodecError, RendezvousError};
 
 /// Maximum number of workers of a pool.
@@ -46,6 +48,7 @@ pub(super) fn nesting_depth() -> u32 {
 /// }
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// The number of workers is out of range.
     #[error(transparent)]
@@ -67,9 +70,43 @@ pub enum BuildError {
     /// this job type. Its workers would do the same and start workers in turn.
     #[error("this program was started as a worker, but `main` does not begin with `enter_if_worker`")]
     NoEntry,
+    /// This program is to be its own worker, but has not reached a worker entry for this job type. Either
+    /// there is none, or `main` builds the pool before it calls
+    /// [`enter_if_worker`](crate::enter_if_worker).
+    #[error(
+        "this program has no worker entry for the job type `{job_type}`: call \
+         `pool::enter_if_worker::<{rust_type}>()` first in `main`, or write `pool::worker!({rust_type});` \
+         outside of functions; {}",
+        listed(entries)
+    )]
+    MissingEntry {
+        /// [`Job::NAME`](crate::Job::NAME) of the pool's job type.
+        job_type: &'static str,
+        /// The job type as Rust prints it, such as `thumbnails::Resize`.
+        rust_type: &'static str,
+        /// Names of the job types that have an entry.
+        entries: Vec<&'static str>,
+    },
     /// This process is a worker at nesting depth [`MAX_NESTING`].
     #[error("pools are nested more than {MAX_NESTING} deep")]
     NestedTooDeep,
+}
+
+fn listed(entries: &[&str]) -> String {
+    match entries {
+        [] => "no job type has an entry".to_owned(),
+        entries => format!("there are entries for `{}`", entries.join("`, `")),
+    }
+}
+
+/// Returns an error unless this program has a worker entry for the job type. In a worker, which has reached
+/// the entry of its own type only, it is not known which others the program has.
+pub(super) fn check_entry<J: Job>() -> Result<(), BuildError> {
+    let entries = worker_entries();
+    if is_worker() || entries.contains(&J::NAME) {
+        return Ok(());
+    }
+    Err(BuildError::MissingEntry { job_type: J::NAME, rust_type: type_name::<J>(), entries })
 }
 
 /// Number of workers that is not between 1 and [`MAX_WORKERS`].

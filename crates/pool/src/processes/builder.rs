@@ -14,14 +14,14 @@ use wire::{CodecKind, Rendezvous, Transport};
 
 use super::{
     build_error::{
-        BuildError, DEPTH_VARIABLE, MAX_NESTING, checked_niceness, checked_worker_count, nesting_depth,
-        pinned_cores,
+        BuildError, DEPTH_VARIABLE, MAX_NESTING, check_entry, checked_niceness, checked_worker_count,
+        nesting_depth, pinned_cores,
     },
     capture::StdioConfig,
     clock,
     pool::ProcessPool,
     shared::{MainLoops, ProcessShared},
-    spawn_config::{SpawnConfig, usable_transport},
+    spawn_config::{SpawnConfig, WorkerProgram, usable_transport},
     supervisor,
     time_accounting::TimeAccounting,
 };
@@ -43,7 +43,8 @@ use crate::{Observer, available_cores, is_unserved_worker, observer::Observers, 
 pub struct ProcessPoolBuilder<J: Job> {
     args: <J::Context as Context>::Args,
     workers: usize,
-    program: PathBuf,
+    /// `None` is this program.
+    program: Option<PathBuf>,
     environment: Vec<(OsString, Option<OsString>)>,
     codec: CodecKind,
     transport: Transport,
@@ -129,8 +130,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         ProcessPoolBuilder {
             args,
             workers: available_cores(),
-            // The running program, even if its file has been replaced since it was started.
-            program: PathBuf::from("/proc/self/exe"),
+            program: None,
             environment: Vec::new(),
             codec: CodecKind::default(),
             transport: Transport::default(),
@@ -286,11 +286,16 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// - [`BuildError::Context`]: the arguments of the worker state cannot be encoded.
     /// - [`BuildError::Nice`]: the niceness is out of range.
     /// - [`BuildError::Cores`]: workers are to be pinned, and the available cores cannot be determined.
+    /// - [`BuildError::MissingEntry`]: this program is its own worker, and has not reached a worker entry for
+    ///   this job type.
     /// - [`BuildError::NoEntry`]: this process was started as a worker but does not serve as one.
     /// - [`BuildError::NestedTooDeep`]: this process is a worker at the maximum nesting depth.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
         if is_unserved_worker() {
             return Err(BuildError::NoEntry);
+        }
+        if self.program.is_none() {
+            check_entry::<J>()?;
         }
         let depth = nesting_depth();
         if depth >= MAX_NESTING {
@@ -303,7 +308,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self.environment.push((DEPTH_VARIABLE.into(), Some((depth + 1).to_string().into())));
         let (transport, transport_fallback) = usable_transport(self.transport);
         let spawn_config = SpawnConfig {
-            program: self.program,
+            program: WorkerProgram::new(self.program),
             environment: self.environment,
             job_type: J::NAME,
             codec: self.codec,

@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use sched::StartFailure;
 use sys::{
     call::{CallError, is_out_of_descriptors},
+    process_name,
     shared_page::SharedPage,
     spawn::{ProcessBuilder, SpawnError},
 };
@@ -62,7 +63,9 @@ impl LaunchError {
             SpawnError::Program(error) if is_out_of_descriptors(&error) => {
                 CallError::new("execve", error).into()
             }
-            SpawnError::Program(error) => LaunchError::Spawn { program: spawn_config.program.clone(), error },
+            SpawnError::Program(error) => {
+                LaunchError::Spawn { program: spawn_config.program.path.clone(), error }
+            }
         }
     }
 
@@ -207,8 +210,10 @@ fn finish(
 /// Returns the builder of the worker process. The variable of the role is set last, so that no configured
 /// variable overrides it.
 fn builder(spawn_config: &SpawnConfig, worker: WorkerId, role: &Role) -> ProcessBuilder {
-    let mut builder = ProcessBuilder::new(&spawn_config.program);
-    builder.arg0("runner-worker").placement(spawn_config.placement(worker));
+    let program = &spawn_config.program;
+    let mut builder = ProcessBuilder::new(&program.path);
+    builder.arg0(process_name::of_worker(&program.name, worker.slot));
+    builder.placement(spawn_config.placement(worker));
     builder.env("RUNNER_SLOT", worker.slot.to_string());
     builder.env("RUNNER_GENERATION", worker.generation.to_string());
     for (name, value) in &spawn_config.environment {

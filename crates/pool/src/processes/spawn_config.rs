@@ -3,14 +3,33 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use job::WorkerId;
-use sys::{call::CallError, placement::Placement, shared_page::SharedPage};
+use sys::{call::CallError, placement::Placement, process_name, shared_page::SharedPage};
 use wire::{CodecKind, Transport};
 
 use super::capture::StdioConfig;
+/// The program that is started as a worker.
+pub(crate) struct WorkerProgram {
+    pub(crate) path: PathBuf,
+    /// Its name, for the names of the workers.
+    pub(crate) name: OsString,
+}
+
+impl WorkerProgram {
+    /// `None` is the running program, even if its file has been replaced since it was started.
+    pub(crate) fn new(path: Option<PathBuf>) -> WorkerProgram {
+        match path {
+            None => WorkerProgram { path: "/proc/self/exe".into(), name: process_name::of_this_program() },
+            Some(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
+                WorkerProgram { path, name }
+            }
+        }
+    }
+}
 
 /// Settings that workers are started with: some for the spawn, some sent in the handshake.
 pub(crate) struct SpawnConfig {
-    pub(crate) program: PathBuf,
+    pub(crate) program: WorkerProgram,
     /// Environment variables to set, or to remove where the value is `None`.
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) job_type: &'static str,
