@@ -1,5 +1,5 @@
-//! Counts the words of 200,000 lines in three ways: serially; with `map_unordered`, where each job returns the
-//! counts of its lines; and by folding, where each worker keeps one table for all of its jobs.
+//! Counts the words of 200,000 lines in three ways: serially; with `map_unordered`, where each job returns
+//! the counts of its lines; and by folding, where each worker keeps one table for all of its jobs.
 //!
 //! With a table per job, most of the time goes into encoding, decoding and merging tables. With a table per
 //! worker only a few are merged: those that the workers return as reports when they exit. A worker that dies

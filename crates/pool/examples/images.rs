@@ -1,5 +1,5 @@
-//! Decodes images that may be malicious, under limits: the decoder overflows its stack on one of them, hangs on
-//! another and allocates 30 GB for a third. Each result is reported in order, and the pool goes on.
+//! Decodes images that may be malicious, under limits: the decoder overflows its stack on one of them, hangs
+//! on another and allocates 30 GB for a third. Each result is reported in order, and the pool goes on.
 //!
 //! `cargo run --release -p runner-pool --example images`
 
@@ -26,8 +26,8 @@ impl Job for Decode {
     }
 }
 
-/// Decodes a text image such as `P2 2 1 255 0`: width, height and the brightness of each pixel. `P0` stands for
-/// the image itself. Like many decoders, it trusts its input.
+/// Decodes a text image such as `P2 2 1 255 0`: width, height and the brightness of each pixel. `P0` stands
+/// for the image itself. Like many decoders, it trusts its input.
 fn decode(image: &str) -> Result<String, String> {
     let (kind, data) = image.split_once(' ').unwrap_or((image, ""));
     if kind == "P0" {

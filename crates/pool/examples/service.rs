@@ -1,8 +1,8 @@
 //! A TCP service whose requests run as jobs. A job is killed when its client leaves, and a request is refused
 //! while the queue is full.
 //!
-//! A request is a line, `square N` or `forever`; the answer to it is a line, too. The program is its own client:
-//! it makes requests, leaves without waiting for answers, and prints what it got.
+//! A request is a line, `square N` or `forever`; the answer to it is a line, too. The program is its own
+//! client: it makes requests, leaves without waiting for answers, and prints what it got.
 //!
 //! `cargo run --release -p runner-pool --example service`
 

@@ -1,8 +1,8 @@
-//! Logs with `tracing` in workers: each worker sets up its own subscriber, and the program receives the lines of
-//! all workers.
+//! Logs with `tracing` in workers: each worker sets up its own subscriber, and the program receives the lines
+//! of all workers.
 //!
-//! A subscriber cannot cross the process boundary, so it belongs to the state that a worker creates before its
-//! first job. It writes to standard error, which the pool captures line by line.
+//! A subscriber cannot cross the process boundary, so it belongs to the state that a worker creates before
+//! its first job. It writes to standard error, which the pool captures line by line.
 //!
 //! `cargo run --release -p runner-pool --example tracing`
 

@@ -38,6 +38,17 @@ pub enum WorkerStdio {
 }
 
 /// Standard stream that a captured line was written to.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{ProcessPool, output::OutputStream};
+///
+/// let builder = ProcessPool::<Square>::builder().on_output(|line| match line.stream() {
+///     OutputStream::Stdout => println!("{}", line.text()),
+///     OutputStream::Stderr => eprintln!("{}: {}", line.worker(), line.text()),
+/// });
+/// # drop(builder);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OutputStream {
     /// Standard output.
@@ -48,6 +59,21 @@ pub enum OutputStream {
 
 /// Line that a worker has written to a captured stream; see
 /// [`on_output`](crate::settings::ProcessPoolBuilder::on_output).
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use std::io::{self, Write};
+/// use pool::{ProcessPool, output::OutputLine};
+///
+/// /// Writes a line as the worker has written it.
+/// fn forward(line: OutputLine<'_>) {
+///     let end = if line.is_complete() { "\n" } else { "" };
+///     let _ = io::stderr().write_all(&[line.bytes(), end.as_bytes()].concat());
+/// }
+///
+/// let builder = ProcessPool::<Square>::builder().on_output(forward);
+/// # drop(builder);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OutputLine<'a> {
     worker: WorkerId,

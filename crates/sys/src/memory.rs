@@ -57,9 +57,9 @@ pub fn hard_limit() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_AS)?.1)
 }
 
-/// An allocator that passes each call on to another one, by default the system's. In a worker it also records
-/// failed allocations in the shared page, so that the parent can distinguish a job that ran out of memory from
-/// one that crashed.
+/// An allocator that passes each call on to another one, by default the system's. In a worker it also
+/// records failed allocations in the shared page, so that the parent can distinguish a job that ran out of
+/// memory from one that crashed.
 ///
 /// ```
 /// use sys::memory::WatchedAllocator;

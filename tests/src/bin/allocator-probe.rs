@@ -1,5 +1,5 @@
-//! A worker with an allocator of its own, which is watched. Started by hand, it prints whether that allocator is
-//! used.
+//! A worker with an allocator of its own, which is watched. Started by hand, it prints whether that allocator
+//! is used.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

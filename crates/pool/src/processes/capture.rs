@@ -6,8 +6,8 @@
 //! of the program, a deputy reads the pipes, because a worker with a full pipe waits. The lock of a stream
 //! keeps its lines in order; the supervisor waits for it, deputies do not.
 //!
-//! After a worker has exited, the supervisor reads what is in the pipe and closes it. It does not wait for the
-//! end of the pipe, which processes that the worker has started may hold open for as long as they run.
+//! After a worker has exited, the supervisor reads what is in the pipe and closes it. It does not wait for
+//! the end of the pipe, which processes that the worker has started may hold open for as long as they run.
 
 mod lines;
 
@@ -156,7 +156,8 @@ impl Capture {
         captured.as_ref().map_or(ReadResult::Ended, |captured| captured.0.lock().read(CHUNK, pass).1)
     }
 
-    /// Reads what the streams have, up to a limit, except those that another thread reads. Called by deputies.
+    /// Reads what the streams have, up to a limit, except those that another thread reads. Called by
+    /// deputies.
     pub(super) fn try_read(&self, handler: &OutputHandler) {
         for (stream, captured) in self.streams() {
             if let Some(mut state) = captured.0.try_lock() {

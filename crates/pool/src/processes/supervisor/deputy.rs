@@ -3,8 +3,8 @@
 //! The supervisor calls sinks and callbacks of the program, and decodes outcomes of any size. While one of
 //! these takes long, the outcomes of the other workers are not received. The clock detects that and starts a
 //! deputy, which receives them until the supervisor continues. If the deputy is blocked as well, another one
-//! is started. A deputy also reads the captured output of the workers, which would otherwise wait for space in
-//! their pipes.
+//! is started. A deputy also reads the captured output of the workers, which would otherwise wait for
+//! space in their pipes.
 
 use std::{
     sync::Arc,

@@ -3,8 +3,8 @@
 //! There is one for all workers of a pool, from the first start until no worker is left. It has to live as
 //! long as any of them, because the system kills a process when the thread that spawned it exits. It waits
 //! for all of them at once (`epoll_set`): for doorbells, for exits of processes, for captured output, and for
-//! requests of other threads. Nothing that it does for one worker waits for that worker. The only call that may, ipc-channel's
-//! `accept`, is made by a thread of its own, which exits after the call.
+//! requests of other threads. Nothing that it does for one worker waits for that worker. The only call that
+//! may, ipc-channel's `accept`, is made by a thread of its own, which exits after the call.
 //!
 //! It calls sinks and callbacks with outcomes that no other thread has received. While one of them blocks, a
 //! [`deputy`] receives from the other workers; starts and exits of workers are handled later. Time limits
