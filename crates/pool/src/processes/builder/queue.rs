@@ -8,7 +8,8 @@ use super::ProcessPoolBuilder;
 ///
 /// A job is *queued* from its submission until it is assigned to a worker, as
 /// [`Counts::queued`](crate::metrics::Counts::queued) says. Workers are assigned up to three batches each,
-/// which do not count. While the queue is full, [`submit`](crate::Executor::submit) blocks,
+/// which do not count; if their jobs return to the queue, because the worker died or others are idle, they
+/// count again and may exceed the bound. While the queue is full, [`submit`](crate::Executor::submit) blocks,
 /// [`submit_async`](crate::Executor::submit_async) waits, and [`try_submit`](crate::Executor::try_submit)
 /// fails.
 ///
