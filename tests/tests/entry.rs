@@ -1,4 +1,5 @@
-//! `worker!`: the state of a worker that serves before `main`, in a program that uses a pool through a library.
+//! `worker!`: the state of a worker that serves before `main`, in a program that uses a pool through a
+//! library.
 
 use std::process::Stdio;
 

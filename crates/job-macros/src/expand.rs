@@ -25,6 +25,8 @@ pub(crate) fn expand(krate: &Path, function: &ItemFn) -> Result<TokenStream> {
     let calls = format!("Calls of the function `{name}`.");
     let creates = format!("Creates a call of `{name}`, to be run by a worker.");
     Ok(quote! {
+        // Arguments come from another process, so the function has to own them.
+        #[allow(clippy::needless_pass_by_value)]
         #function
 
         #[doc = #calls]
@@ -42,7 +44,8 @@ pub(crate) fn expand(krate: &Path, function: &ItemFn) -> Result<TokenStream> {
 
         #krate::macro_support::run_before_main!(first: || {
             #krate::macro_support::register(#path, |args| {
-                #krate::macro_support::#reply(args, |(#(#parameters,)*): (#(#types,)*)| #name(#(#parameters),*))
+                let call = |(#(#parameters,)*): (#(#types,)*)| #name(#(#parameters),*);
+                #krate::macro_support::#reply(args, call)
             });
         });
     })

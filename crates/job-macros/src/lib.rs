@@ -9,9 +9,9 @@ use syn::{ItemFn, Path, parse::Parser, parse_macro_input};
 /// `pool::functions::Spawn::run`. The function itself stays as it is.
 ///
 /// Parameters, output and error must be `Serialize` and `DeserializeOwned`, so they contain no references. If
-/// the return type is called `Result`, an `Err` is the job's own error. The function cannot be generic, `async`
-/// or a method. Its path must be unique in the program, so two functions of the same name in the bodies of
-/// other functions need modules.
+/// the return type is called `Result`, an `Err` is the job's own error. The function cannot be generic,
+/// `async` or a method. Its path must be unique in the program, so two functions of the same name in the
+/// bodies of other functions need modules.
 ///
 /// `#[job(crate = path)]` is for programs in which the crate `pool` has another name.
 ///

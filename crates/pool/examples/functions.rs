@@ -16,9 +16,9 @@ fn gcd(a: u64, b: u64) -> u64 {
 }
 
 /// A plain function with a structured argument and result.
-fn count_words(text: String) -> BTreeMap<String, usize> {
+fn count(words: Vec<String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    text.split_whitespace().for_each(|word| *counts.entry(word.to_owned()).or_default() += 1);
+    words.into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
     counts
 }
 
@@ -37,13 +37,13 @@ fn crash() {
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = FunctionPool::builder().workers(2).retries(0).build()?;
 
-    let text = "to be or not to be".to_owned();
+    let words: Vec<String> = "to be or not to be".split(' ').map(str::to_owned).collect();
     let divisor = pool.spawn(gcd, (2_u64.pow(40), 6_u64.pow(20)))?;
-    let counts = pool.spawn(count_words, text.clone())?;
-    let letters = pool.spawn(|text: String| text.chars().filter(|letter| *letter == 'e').count(), text)?;
+    let counts = pool.spawn(count, words.clone())?;
+    let longest = pool.spawn(|words: Vec<String>| words.iter().map(String::len).max(), words)?;
     println!("greatest common divisor: {}", divisor.join()?);
     println!("words: {:?}", counts.join()?);
-    println!("letters e: {}", letters.join()?);
+    println!("longest word: {:?}", longest.join()?);
 
     let squares: Result<Vec<u64>, _> = pool.run_all((1..=5).map(square::job)).collect();
     println!("squares: {:?}", squares?);

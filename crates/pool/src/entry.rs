@@ -3,12 +3,12 @@
 /// Makes this program a worker for a job type, without a call in `main`. An item, to be written outside of
 /// functions, once for each job type; [`enter_if_worker`](crate::enter_if_worker) is then not needed.
 ///
-/// Meant for tests and benchmarks, whose `main` is generated; for libraries, whose caller owns `main`; and for
-/// `#[tokio::main]`, which starts threads before the body of `main` runs.
+/// Meant for tests and benchmarks, whose `main` is generated; for libraries, whose caller owns `main`; and
+/// for `#[tokio::main]`, which starts threads before the body of `main` runs.
 ///
 /// A worker serves before `main`, as a constructor of the executable, and exits: neither `main` nor a test
-/// harness runs in it. Jobs should not rely on what is initialised in `main` or in other constructors, such as
-/// those of C++ libraries. With musl, [`std::env::args`] is empty in jobs.
+/// harness runs in it. Jobs should not rely on what is initialised in `main` or in other constructors, such
+/// as those of C++ libraries. With musl, [`std::env::args`] is empty in jobs.
 ///
 /// In a shared library, the entry works only if the program is linked with the library.
 ///
@@ -32,8 +32,7 @@
 ///
 /// pool::worker!(Cube);
 ///
-/// #[test]
-/// # fn in_the_list_of_tests() {}
+/// // A test, for example.
 /// fn cubes() -> Result<(), Box<dyn std::error::Error>> {
 ///     let pool = ProcessPool::builder().workers(2).build()?;
 ///     let cubes: Result<Vec<u64>, _> = pool.map((1..=3).map(Cube)).into_iter().collect();

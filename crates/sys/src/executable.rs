@@ -37,8 +37,8 @@ pub fn identity() -> u64 {
 /// First bytes of every [`Portable`], in the order of the machine.
 const MAGIC: [u64; 2] = [0x9d3c_51f0_7ab6_2e84, 0x46e8_0b1d_f25a_c397];
 
-/// A constant that other processes of the same executable can find by its offset in the executable: the system
-/// loads an executable at another address in each process, but in one piece.
+/// A constant that other processes of the same executable can find by its offset in the executable: the
+/// system loads an executable at another address in each process, but in one piece.
 ///
 /// A function's own address would do as well, but a wrong one could not be detected before it is called.
 ///

@@ -48,8 +48,8 @@ pub fn of_worker(program: &OsStr, slot: u32) -> OsString {
     name
 }
 
-/// Sets this worker's short name to its full name, with the program's part shortened. Does nothing if `argv[0]`
-/// is not the name of a worker.
+/// Sets this worker's short name to its full name, with the program's part shortened. Does nothing if
+/// `argv[0]` is not the name of a worker.
 pub fn shorten_own() {
     // The library's list of arguments is empty before `main` with musl.
     let line = fs::read("/proc/self/cmdline").unwrap_or_default();

@@ -4,9 +4,9 @@
 /// A function with parameters `Args`: a single one or a tuple of several. Implemented for function items and
 /// closures; `Signature` distinguishes a parameter that is a tuple from several parameters.
 ///
-/// [`call`](StatelessFunction::call) may be called only in programs in which a value of the type exists or has
-/// existed, in this process or in another one: the type of a function proves that there is such a function,
-/// but not that a closure was ever created.
+/// [`call`](StatelessFunction::call) may be called only in programs in which a value of the type exists or
+/// has existed, in this process or in another one: the type of a function proves that there is such a
+/// function, but not that a closure was ever created.
 pub trait StatelessFunction<Args, Signature>: Copy + 'static {
     /// Result of the function.
     type Output;
@@ -33,8 +33,8 @@ fn value<F: Copy + 'static>() -> F {
             "the closure captures variables, or is a function pointer: pass values as arguments"
         );
     }
-    // SAFETY: the type has no data, so every value of it is the same, and it is `Copy`. A value has existed, as
-    // the trait demands, so the type is inhabited.
+    // SAFETY: the type has no data, so every value of it is the same, and it is `Copy`. A value has existed,
+    // as the trait demands, so the type is inhabited.
     unsafe { std::mem::transmute_copy::<(), F>(&()) }
 }
 

@@ -98,7 +98,7 @@ tests! {
             [
                 "greatest common divisor: 1048576",
                 "words: {\"be\": 2, \"not\": 1, \"or\": 1, \"to\": 2}",
-                "letters e: 2",
+                "longest word: Some(3)",
                 "squares: [1, 4, 9, 16, 25]",
                 "called directly: Ok(49)",
                 "failed: the job failed: \"18446744073709551615 squared overflows\"",

@@ -1,16 +1,15 @@
 //! The job type: a call of a function, with encoded arguments and an encoded result.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use job::{Context, Job};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use sys::executable::{self, Portable};
-use wire::CodecKind;
 
-use super::registry;
-
-/// Decodes arguments, calls a function and encodes its result.
-pub(crate) type Thunk = fn(&[u8]) -> Result<Encoded, CallError>;
+use super::{
+    encoded::{CallError, Encoded, Thunk},
+    registry,
+};
 
 /// A call of a function, as a job. Created by [`FunctionCall`](super::FunctionCall), which has the type of
 /// the result.
@@ -58,7 +57,7 @@ impl Job for Call {
     type Context = Functions;
 
     fn run(self, functions: &mut Functions) -> Result<Encoded, CallError> {
-        let Call(target, Encoded(args)) = self;
+        let Call(target, args) = self;
         let thunk = match target {
             Target::Name(name) => registry::find(&name)?,
             Target::Offset(_) if !functions.same_executable => {
@@ -69,7 +68,7 @@ impl Job for Call {
             })?,
             Target::Missing(cause) => return Err(CallError::Message(cause.into_owned())),
         };
-        thunk(&args)
+        thunk(args.bytes())
     }
 }
 
@@ -106,45 +105,4 @@ impl Default for Executable {
     fn default() -> Executable {
         Executable(executable::identity())
     }
-}
-
-/// The encoding of arguments, of a result or of an error.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Encoded(#[serde(with = "serde_bytes")] Vec<u8>);
-
-/// Encoding of arguments and results. That of the pool is used for what contains them.
-const CODEC: CodecKind = CodecKind::Bincode;
-
-impl Encoded {
-    pub(super) fn new<T: Serialize>(value: &T) -> Result<Encoded, CallError> {
-        let mut bytes = Vec::new();
-        CODEC.encode(value, &mut bytes).map_err(|error| CallError::Message(error.to_string()))?;
-        Ok(Encoded(bytes))
-    }
-
-    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, String> {
-        decode(&self.0)
-    }
-}
-
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    CODEC.decode(bytes).map_err(|error| error.to_string())
-}
-
-impl fmt::Debug for Encoded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Encoded({} bytes)", self.0.len())
-    }
-}
-
-/// Error of a [`Call`]; a [`FunctionFuture`](super::FunctionFuture) converts it to the function's own error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// The function returned this error.
-    #[error("the function returned an error of {} bytes", .0.0.len())]
-    Failed(Encoded),
-    /// The function was not called, or its result could not be encoded, for this reason.
-    #[error("{0}")]
-    Message(String),
 }

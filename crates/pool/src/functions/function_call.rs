@@ -5,9 +5,13 @@ use std::{error::Error, fmt, marker::PhantomData};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sys::{executable::Portable, stateless::StatelessFunction};
 
-use super::call::{Call, CallError, Encoded, Thunk, decode};
+use super::{
+    call::Call,
+    encoded::{CallError, Encoded, Thunk, decode},
+};
 
-/// A call of a function that returns `R`, or fails with `E`. To be passed to [`Spawn::run`](super::Spawn::run).
+/// A call of a function that returns `R`, or fails with `E`. To be passed to
+/// [`Spawn::run`](super::Spawn::run).
 ///
 /// ```
 /// use pool::{Serial, functions::{FunctionCall, Spawn}};
@@ -37,6 +41,7 @@ impl<R, E> FunctionCall<R, E> {
 
 impl<R: Serialize + DeserializeOwned + 'static> FunctionCall<R> {
     /// Creates a call of a function that cannot fail. `args` is its argument, or a tuple of its arguments.
+    #[expect(clippy::needless_pass_by_value, reason = "a call owns its arguments, like a direct call")]
     pub fn new<F, A, S>(_: F, args: A) -> FunctionCall<R>
     where
         F: StatelessFunction<A, S, Output = R>,
@@ -68,6 +73,7 @@ where
     /// assert!(serial.run(FunctionCall::fallible(halve, 7))?.join().is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "a call owns its arguments, like a direct call")]
     pub fn fallible<F, A, S>(_: F, args: A) -> FunctionCall<R, E>
     where
         F: StatelessFunction<A, S, Output = Result<R, E>>,

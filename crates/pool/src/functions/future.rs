@@ -17,8 +17,8 @@ use crate::JobFuture;
 
 /// Handle to a submitted call of a function that returns `R`, or fails with `E`.
 ///
-/// Handles can be cloned; all clones refer to the same result. Dropping them neither cancels the call nor waits
-/// for it. As a [`Future`] it resolves to the result, on any runtime.
+/// Handles can be cloned; all clones refer to the same result. Dropping them neither cancels the call nor
+/// waits for it. As a [`Future`] it resolves to the result, on any runtime.
 ///
 /// ```
 /// use pool::functions::{FunctionPool, Spawn};
@@ -107,7 +107,9 @@ impl<R: DeserializeOwned, E: DeserializeOwned> Future for FunctionFuture<R, E> {
     type Output = Result<R, JobError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.job).poll(context).map(decoded)
+        Pin::new(&mut self.job)
+            .poll(context)
+            .map(|outcome| outcome.map_err(own_error).and_then(|encoded| output(&encoded)))
     }
 }
 

@@ -31,10 +31,10 @@
 //! # How a function reaches a worker
 //!
 //! A function with [`#[job]`](crate::job) is found by its path, so the worker may be another build of the
-//! program. Any other function is found by its place in the executable, so the worker has to run the same file,
-//! which it checks when it starts; and the function has to be in the executable, not in a shared library.
-//! Either way, the worker has the code already, and only the arguments and the result are sent, encoded by
-//! bincode. A closure with captures does not compile:
+//! program. Any other function is found by its place in the executable, so the worker has to run the same
+//! file, which it checks when it starts; and the function has to be in the executable, not in a shared
+//! library. Either way, the worker has the code already, and only the arguments and the result are sent,
+//! encoded by bincode. A closure with captures does not compile:
 //!
 //! ```compile_fail
 //! use pool::functions::{FunctionPool, Spawn};
@@ -46,13 +46,15 @@
 //! ```
 
 mod call;
+mod encoded;
 mod function_call;
 mod future;
 mod outcome;
 mod registry;
 mod spawn;
 
-pub use call::{Call, CallError, Encoded, Executable, Functions};
+pub use call::{Call, Executable, Functions};
+pub use encoded::{CallError, Encoded};
 pub use function_call::{FunctionCall, Never};
 pub use future::FunctionFuture;
 pub use spawn::Spawn;

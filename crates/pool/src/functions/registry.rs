@@ -5,7 +5,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use super::call::{CallError, Thunk};
+use super::encoded::{CallError, Thunk};
 
 /// `None` if two functions have the name.
 static FUNCTIONS: RwLock<BTreeMap<&'static str, Option<Thunk>>> = RwLock::new(BTreeMap::new());
