@@ -1,5 +1,7 @@
 //! Measures what running jobs on worker processes costs on this machine.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! [`measure`] runs sweeps. A sweep varies one factor: the work in a job, the number of workers, the size of
 //! batches, the payload of a job, the transport. Candidates of a comparison run the same jobs in the same
 //! rounds, together with a plain loop without any executor. The [`Report`](report::Report) is plain data;

@@ -1,5 +1,7 @@
 //! Runs jobs on many machines, queued by NATS JetStream.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! A *queue* is three streams on a NATS server. A submitter, [`ClusterExecutor`], packs its jobs into
 //! *messages* and publishes them. *Nodes* ([`serve`]) pull messages, run the jobs of each on a local
 //! [`ProcessPool`](pool::ProcessPool), store the outcomes as one result, and only then acknowledge the

@@ -1,5 +1,7 @@
 //! Exit status, signals and standard streams of a command-line program.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! The signals end or suspend the program. The standard streams are shared with other processes.
 //!
 //! | file | concern |

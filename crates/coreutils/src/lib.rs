@@ -1,5 +1,7 @@
 //! `runner factor` and `runner gcd`: text filters for shell pipelines.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! The parent reads the text and splits it into blocks. A *block*, some thousand numbers or a single
 //! expensive one, is one job: a worker parses its numbers, computes, and formats the lines, and the parent
 //! writes them in order.

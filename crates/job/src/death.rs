@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Exit status of a worker process, as the system reported it to the parent.
 ///
 /// ```
-/// use job::{Death, DeathCause};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::error::{Death, DeathCause};
 ///
 /// let death = Death { pid: 4711, cause: DeathCause::Signalled(9) };
 /// assert_eq!(death.to_string(), "process 4711 was killed by signal 9 (SIGKILL)");
@@ -23,7 +24,8 @@ pub struct Death {
 /// How a process ended: by exiting or by a signal.
 ///
 /// ```
-/// use job::DeathCause;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::error::DeathCause;
 ///
 /// fn advice(cause: DeathCause) -> &'static str {
 ///     match cause {

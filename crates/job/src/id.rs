@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// A job's number within its pool, counted from 0 in the order of submission.
 ///
 /// ```
-/// use job::JobId;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::JobId;
 ///
 /// assert_eq!(JobId(7).to_string(), "job 7");
 /// assert!(JobId(7) < JobId(8), "it was submitted earlier");
@@ -98,7 +99,8 @@ impl JobRange {
 /// A batch's number within its pool. Numbers are never reused.
 ///
 /// ```
-/// use job::BatchId;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::BatchId;
 ///
 /// assert!(BatchId(1) > BatchId(0), "it was created later");
 /// ```
@@ -110,7 +112,8 @@ pub struct BatchId(pub u64);
 /// A message of a dead worker that arrives late is recognised by its old generation.
 ///
 /// ```
-/// use job::WorkerId;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::WorkerId;
 ///
 /// // The second worker of slot 2: the first one has died or was replaced.
 /// let worker = WorkerId { slot: 2, generation: 1 };

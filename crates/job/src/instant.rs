@@ -7,7 +7,8 @@ use std::{ops::Add, time::Duration};
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::MonotonicInstant;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::MonotonicInstant;
 ///
 /// let start = MonotonicInstant(1_000);
 /// let end = start + Duration::from_micros(2);

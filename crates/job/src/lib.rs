@@ -1,6 +1,8 @@
 //! Basic types shared by all other crates: the [`Job`] trait, identifiers of jobs, batches and workers,
 //! outcomes, and the stages of the pipeline.
 //!
+//! Internal; unstable; use `runner-pool`.
+//!
 //! This crate is pure: no clock, no thread, no file, no socket.
 
 mod crash;

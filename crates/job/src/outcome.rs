@@ -5,7 +5,8 @@ use crate::{Job, JobError};
 /// Outcome of a job: its output, or the reason why there is none.
 ///
 /// ```
-/// use job::{JobError, Job, Outcome};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::{Job, JobError, future::Outcome};
 /// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct Square(i64);
 /// # impl Job for Square {

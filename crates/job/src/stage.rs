@@ -7,7 +7,8 @@
 /// implemented in exactly one place.
 ///
 /// ```
-/// use job::Stage;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::Stage;
 ///
 /// assert!(Stage::Encode < Stage::Run, "stages are in pipeline order");
 /// ```
@@ -56,7 +57,8 @@ impl Stage {
     /// The ten steps of the pipeline, in the order in which a job passes them.
     ///
     /// ```
-    /// use job::Stage;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::metrics::Stage;
     ///
     /// assert_eq!((Stage::STEPS[0], Stage::STEPS[9]), (Stage::Read, Stage::Merge));
     /// ```
@@ -68,7 +70,8 @@ impl Stage {
     /// All stages, in ascending order.
     ///
     /// ```
-    /// use job::Stage;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::metrics::Stage;
     ///
     /// assert!(Stage::ALL.is_sorted());
     /// assert!(Stage::ALL.starts_with(&Stage::STEPS));
@@ -96,7 +99,8 @@ impl Stage {
     /// Returns the name of the stage, in lower case.
     ///
     /// ```
-    /// use job::Stage;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::metrics::Stage;
     ///
     /// assert_eq!(Stage::EncodeOutcome.name(), "encode outcome");
     /// ```

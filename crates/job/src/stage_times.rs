@@ -11,7 +11,8 @@ use crate::Stage;
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::{StageTimes, Stage};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::{Stage, StageTimes};
 ///
 /// let mut stage_times = StageTimes::default();
 /// stage_times.add(Stage::Run, Duration::from_nanos(900));
@@ -33,7 +34,8 @@ impl StageTimes {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use job::{StageTimes, Stage};
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::metrics::{Stage, StageTimes};
     ///
     /// let mut stage_times = StageTimes::default();
     /// stage_times.add(Stage::Read, Duration::from_secs(3));
@@ -56,7 +58,8 @@ impl StageTimes {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use job::{StageTimes, Stage};
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::metrics::{Stage, StageTimes};
     ///
     /// let mut stage_times = StageTimes::default();
     /// stage_times.add(Stage::Run, Duration::from_secs(1));

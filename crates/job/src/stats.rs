@@ -8,7 +8,8 @@ use crate::{StageTimes, WorkerId};
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::{WorkerStats, WorkerId};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::{WorkerId, WorkerStats};
 ///
 /// fn idle(worker: &WorkerStats) -> Duration {
 ///     worker.lifetime.saturating_sub(worker.start_time + worker.busy)
@@ -50,7 +51,8 @@ pub struct WorkerStats {
 /// Number of programs that a worker started to run several jobs each.
 ///
 /// ```
-/// use job::ProgramStats;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::ProgramStats;
 ///
 /// let stats = ProgramStats { started: 3, replaced: 2, crashed: 1 };
 /// assert_eq!(stats.started - stats.replaced, 1, "one was not a replacement");
@@ -68,7 +70,8 @@ pub struct ProgramStats {
 /// Time spent by the parent.
 ///
 /// ```
-/// use job::{ParentStats, Stage};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::{ParentStats, Stage};
 ///
 /// let stats = ParentStats::default();
 /// assert!(stats.threads.is_empty() && stats.callers[Stage::Encode].is_zero());
@@ -87,7 +90,8 @@ pub struct ParentStats {
 ///
 /// ```
 /// use std::time::Duration;
-/// use job::{ThreadStats, StageTimes, Stage};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::metrics::{Stage, StageTimes, ThreadStats};
 ///
 /// let mut stage_times = StageTimes::default();
 /// stage_times.add(Stage::Wait, Duration::from_secs(1));
@@ -108,7 +112,8 @@ impl WorkerStats {
     /// Returns statistics in which all counts and times are zero.
     ///
     /// ```
-    /// use job::{WorkerStats, WorkerId};
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::metrics::{WorkerId, WorkerStats};
     ///
     /// let stats = WorkerStats::new(WorkerId { slot: 2, generation: 0 });
     /// assert_eq!((stats.worker.slot, stats.jobs), (2, 0));

@@ -12,7 +12,8 @@ use crate::Crash;
 /// [`run`](Job::run).
 ///
 /// ```
-/// use job::Job;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::Job;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -44,7 +45,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Runs the job.
     ///
     /// ```
-    /// # use job::Job;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// # use pool::Job;
     /// # #[derive(serde::Serialize, serde::Deserialize)]
     /// # struct Square(i64);
     /// impl Job for Square {
@@ -92,7 +94,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 /// Worker-local state, created in each worker before its first job and finished after its last.
 ///
 /// ```
-/// use job::Context;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::worker::Context;
 ///
 /// /// A counter with an initial value.
 /// struct Counter(u64);
@@ -123,7 +126,8 @@ pub trait Context: Sized + Send + 'static {
     /// Creates the state in a new worker.
     ///
     /// ```
-    /// use job::Context;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::worker::Context;
     ///
     /// // The state of jobs that need none; creating it cannot fail.
     /// assert_eq!(<() as Context>::start(()), Ok(()));

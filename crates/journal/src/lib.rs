@@ -1,5 +1,7 @@
 //! An append-only record of outcomes, from which an interrupted run is resumed.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! [`Journal`] appends groups of [`Record`]s, [`PastRecords`] finds those of an earlier run. The text of a
 //! record is opaque to this crate.
 //!

@@ -1,5 +1,7 @@
 //! Number theory for natural numbers of any size: greatest common divisors, primality, prime factors.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! The private module `factor` selects the method for each size of number.
 
 mod ecm;

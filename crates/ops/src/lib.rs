@@ -1,5 +1,7 @@
 //! The ops of `runner`: the built-in ones, one file each, and those that users define (`program`).
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! An op returns a [`Value`] or a [`BuiltinError`]; [`Limits`] applies to all of them.
 
 mod command;

@@ -103,6 +103,7 @@ impl OutcomeCounts {
     }
 
     /// Counts a job that cannot be encoded.
+    #[cfg(target_os = "linux")]
     pub(crate) fn add_unencodable(&self, jobs: usize) {
         self.unencodable.fetch_add(jobs as u64, Ordering::Release);
     }

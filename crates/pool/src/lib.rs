@@ -13,6 +13,9 @@
 //!
 //! Plain functions and closures need no job type: see [functions].
 //!
+//! [`ProcessPool`], and what belongs to worker processes, exists only on Linux. [`ThreadPool`] and [`Serial`]
+//! work on every platform.
+//!
 //! The executable of a program that uses a [`ProcessPool`] usually serves as the worker program, too: the
 //! pool starts it again without arguments. Call [`enter_if_worker`] first thing in `main`; in a worker
 //! process it never returns. Tests and libraries use [`worker!`] instead.
@@ -48,6 +51,17 @@
 //! Dropping an executor closes it and returns at once; its jobs continue in the background. Jobs that have not
 //! ended when `main` returns are lost: call [`join`](Executor::join), await
 //! [`shutdown`](Executor::shutdown), or use a [`scope`](Executor::scope).
+//!
+//! # Features
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `bincode` (default) | bincode 2, the default codec. Its authors ended the project: it is unmaintained |
+//! | `postcard` | postcard; the default codec without `bincode`. Adds no dependency |
+//! | `codecs` | all codecs other than bincode, to compare them |
+//!
+//! A program without unmaintained dependencies uses `default-features = false, features = ["postcard"]`. One
+//! of `bincode` and `postcard` is required on Linux.
 
 /// The examples of the README and of the book, which are compiled and run as documentation tests.
 #[cfg(doctest)]
@@ -69,15 +83,21 @@ mod pages {
 mod callback;
 mod cores;
 mod counts;
+#[cfg(target_os = "linux")]
 mod entry;
 mod executor;
+#[cfg(target_os = "linux")]
 pub mod functions;
 pub mod future;
 pub mod map;
+#[cfg(target_os = "linux")]
 mod observer;
 mod options;
+#[cfg(target_os = "linux")]
 pub mod output;
+mod platform;
 mod pressure;
+#[cfg(target_os = "linux")]
 mod processes;
 mod run;
 #[cfg(test)]
@@ -90,41 +110,44 @@ pub mod stream;
 mod thread_group;
 mod threads;
 
+#[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub use entry::macro_support;
 pub use executor::Executor;
 pub use future::JobFuture;
 #[doc(inline)]
 pub use job::{Job, JobError};
+#[cfg(target_os = "linux")]
 #[doc(inline)]
 pub use job_macros::job;
+#[cfg(target_os = "linux")]
 pub use processes::ProcessPool;
 pub use serial::Serial;
+#[cfg(target_os = "linux")]
 #[doc(inline)]
 pub use serve::enter_if_worker;
 pub use threads::ThreadPool;
 
 /// Reasons why jobs fail, are not accepted, or a pool cannot be built.
 pub mod error {
-    pub use crate::{
-        pressure::TrySubmitError,
-        processes::{BuildError, WorkerCountError},
-    };
+    pub use crate::pressure::TrySubmitError;
+    #[cfg(target_os = "linux")]
+    pub use crate::processes::{BuildError, WorkerCountError};
     #[doc(inline)]
     pub use job::{
         Crash, Crashed, Death, DeathCause, ErrorType, Lost, OutOfMemory, Panic, RemoteError, SubmitError,
         TimedOut,
     };
+    #[cfg(target_os = "linux")]
     #[doc(inline)]
     pub use wire::{CodecError, RendezvousError, UnknownCodec};
 }
 
 /// Counts, times and events of executors and their workers.
 pub mod metrics {
-    pub use crate::{
-        counts::Counts,
-        observer::{Observer, PoolEvent},
-    };
+    pub use crate::counts::Counts;
+    #[cfg(target_os = "linux")]
+    pub use crate::observer::{Observer, PoolEvent};
     #[doc(inline)]
     pub use job::{
         BatchId, JobId, MonotonicInstant, ParentStats, ProgramStats, Stage, StageTimes, ThreadStats,
@@ -134,33 +157,33 @@ pub mod metrics {
 
 /// Settings of pools and options of jobs.
 pub mod settings {
-    pub use crate::{
-        cores::available_cores,
-        options::JobOptions,
-        processes::{MAX_NESTING, MAX_WORKERS, ProcessPoolBuilder},
-        threads::ThreadPoolBuilder,
-    };
+    #[cfg(target_os = "linux")]
+    pub use crate::processes::{MAX_NESTING, MAX_WORKERS, ProcessPoolBuilder};
+    pub use crate::{cores::available_cores, options::JobOptions, threads::ThreadPoolBuilder};
+    #[cfg(target_os = "linux")]
     #[doc(inline)]
     pub use sched::{BatchSize, OnWorkerDeath};
+    #[cfg(target_os = "linux")]
     #[doc(inline)]
     pub use wire::{CodecKind, Transport};
 }
 
-/// State of workers, and what a worker process needs besides [`enter_if_worker`].
+/// State of workers, and what a worker process needs besides its entry.
 pub mod worker {
     pub use crate::options::WorkerReport;
     #[doc(inline)]
     pub use job::Context;
+    #[cfg(target_os = "linux")]
     #[doc(inline)]
     pub use serve::{WatchedAllocator, is_worker, serve_as_worker};
 }
 
+#[cfg(target_os = "linux")]
+use self::observer::{Observer, PoolEvent};
 use self::{
     cores::available_cores,
-    observer::{Observer, PoolEvent},
     options::{JobOptions, WorkerReport},
     pressure::{SubmitAsync, TrySubmitError},
     stream::{Resolved, Sink, Submitter},
 };
 use job::SubmitError;
-use serve::is_unserved_worker;

@@ -3,7 +3,9 @@
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use job::{BatchId, Death, MonotonicInstant, WorkerId};
-use wire::catch_panic;
+use portable::catch_panic;
+
+use crate::platform::print_error;
 
 use crate::callback::run_callback;
 
@@ -222,7 +224,7 @@ impl Observers {
         if let Some(observer) = &self.0
             && let Err(panic) = catch_panic(|| run_callback(|| observer.on_event(&event())))
         {
-            sys::stream::print_error(&format!("an observer panicked: {panic}"));
+            print_error(&format!("an observer panicked: {panic}"));
         }
     }
 

@@ -195,6 +195,7 @@ impl JobOptions {
 
     /// Returns whether the job has limits of its own.
     #[inline]
+    #[cfg(target_os = "linux")]
     pub(crate) const fn has_limits(self) -> bool {
         (self.time_limit | self.max_memory as u64 | self.retries as u64) != 0
     }

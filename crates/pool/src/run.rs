@@ -3,7 +3,7 @@
 use std::{fmt::Display, sync::Arc};
 
 use job::{Context, Job, JobError, Outcome};
-use wire::catch_panic;
+use portable::catch_panic;
 
 /// Runs a job and catches its panic. A job is not run if its options are `unsupported`.
 pub(crate) fn run_here<J: Job>(

@@ -1,9 +1,9 @@
 //! Submitters, which accept jobs, and sinks, which receive outcomes.
 
 use job::{Job, Outcome};
-use wire::catch_panic;
+use portable::catch_panic;
 
-use crate::{JobOptions, SubmitError, callback::run_callback};
+use crate::{JobOptions, SubmitError, callback::run_callback, platform::print_error};
 
 /// Handle for pushing jobs to an executor.
 ///
@@ -194,7 +194,7 @@ pub trait Sink<J: Job>: Send + Sync {
 /// printed.
 pub(crate) fn hand_over<J: Job>(sink: &dyn Sink<J>, resolved: Vec<Resolved<J>>) {
     if let Err(panic) = catch_panic(|| run_callback(|| sink.resolve(resolved))) {
-        sys::stream::print_error(&format!("a sink panicked: {panic}"));
+        print_error(&format!("a sink panicked: {panic}"));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The scheduler: decides which worker runs which jobs, and what follows from deaths and limits.
 //!
+//! Internal; unstable; use `runner-pool`.
+//!
 //! [`Sched::handle`] takes a point in time and an [`Event`] and returns [`Action`]s. It has no clock, thread,
 //! file or socket, so a test can replay any sequence of events, and the same sequence always gives the same
 //! actions.

@@ -5,13 +5,14 @@ use std::{num::NonZeroU64, time::Duration};
 /// Number of jobs in a batch.
 ///
 /// ```
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// use std::num::NonZeroU64;
-/// use sched::{BatchSize, Settings};
+/// use pool::settings::BatchSize;
 ///
-/// assert_eq!(Settings::default().batch_size, BatchSize::Auto);
+/// assert_eq!(BatchSize::default(), BatchSize::Auto);
 /// // One job per batch: the most even distribution at the highest cost per job.
-/// let settings = Settings { batch_size: BatchSize::Fixed(NonZeroU64::MIN), ..Settings::default() };
-/// assert_ne!(settings.batch_size, BatchSize::Auto);
+/// let one = BatchSize::Fixed(NonZeroU64::MIN); // for `ProcessPoolBuilder::batch_size`
+/// assert_ne!(one, BatchSize::Auto);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchSize {
@@ -25,12 +26,13 @@ pub enum BatchSize {
 /// Effect of a worker's death on the rest of the pool.
 ///
 /// ```
-/// use sched::{OnWorkerDeath, Settings};
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::settings::OnWorkerDeath;
 ///
-/// assert_eq!(Settings::default().on_worker_death, OnWorkerDeath::Replace);
+/// assert_eq!(OnWorkerDeath::default(), OnWorkerDeath::Replace);
 /// // For jobs whose results are useless unless all of them succeed.
-/// let strict = Settings { on_worker_death: OnWorkerDeath::Break, ..Settings::default() };
-/// assert_eq!(strict.retries, 2, "unused: the first death breaks the pool");
+/// let strict = OnWorkerDeath::Break; // for `ProcessPoolBuilder::on_worker_death`
+/// assert_ne!(strict, OnWorkerDeath::Replace);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnWorkerDeath {

@@ -25,12 +25,13 @@ static IS_SERVING: AtomicBool = AtomicBool::new(false);
 /// Returns true if this process was started as a worker, for any type of job.
 ///
 /// ```
-/// if serve::is_worker() {
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// if pool::worker::is_worker() {
 ///     // Print nothing: standard output belongs to the parent.
 /// } else {
 ///     println!("started by hand");
 /// }
-/// assert!(!serve::is_worker());
+/// assert!(!pool::worker::is_worker());
 /// ```
 #[must_use]
 pub fn is_worker() -> bool {
@@ -51,8 +52,9 @@ pub fn is_unserved_worker() -> bool {
 /// Where there is no `main` to call it in, as in tests and libraries, use `pool::worker!` instead.
 ///
 /// ```standalone_crate
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// use std::{env, os::unix::process::CommandExt, process::Command};
-/// use job::Job;
+/// use pool::Job;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -68,7 +70,7 @@ pub fn is_unserved_worker() -> bool {
 /// }
 ///
 /// fn main() -> std::io::Result<()> {
-///     serve::enter_if_worker::<Square>();
+///     pool::enter_if_worker::<Square>();
 ///     // Reached only by processes that were not started by a pool, whatever their name and arguments.
 ///     if env::args().nth(1).is_none() {
 ///         let mut again = Command::new(env::current_exe()?);
@@ -99,8 +101,9 @@ pub fn enter_before_main<J: Job>() {
 /// the worker could not serve, and 2 if the process was not started as a worker.
 ///
 /// ```standalone_crate
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// use std::{env, process::Command};
-/// use job::Job;
+/// use pool::Job;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -117,7 +120,7 @@ pub fn enter_before_main<J: Job>() {
 ///
 /// fn main() -> std::io::Result<()> {
 ///     if env::args().nth(1).is_some() {
-///         serve::serve_as_worker::<Square>();
+///         pool::worker::serve_as_worker::<Square>();
 ///     }
 ///     // A worker that was not started by a pool prints an explanation and exits with 2.
 ///     let worker = Command::new(env::current_exe()?).arg("by-hand").output()?;

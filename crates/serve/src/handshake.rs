@@ -125,7 +125,7 @@ mod tests {
     fn answer(codec: u32) -> Started {
         let (parent, worker) = memory_pair();
         let mut context = Vec::new();
-        CodecKind::Bincode.encode(&(), &mut context).unwrap();
+        CodecKind::default().encode(&(), &mut context).unwrap();
         send(
             &*parent.sender,
             pack(&Welcome {
@@ -150,13 +150,18 @@ mod tests {
 
     #[test]
     fn rejects_missing_codec_by_name_or_number() {
-        assert_eq!(answer(CodecKind::Bincode.number()), Started::Ready);
+        assert_eq!(answer(CodecKind::default().number()), Started::Ready);
         let Started::Failed(reason) = answer(99) else { panic!("the worker serves") };
         assert_eq!(reason, "the worker cannot serve: unknown codec number 99");
         #[cfg(not(feature = "codecs"))]
         {
             let Started::Failed(reason) = answer(3) else { panic!("the worker serves") };
             assert!(reason.contains("codec `cbor` is not built into this program"), "{reason}");
+        }
+        #[cfg(not(feature = "bincode"))]
+        {
+            let Started::Failed(reason) = answer(0) else { panic!("the worker serves") };
+            assert!(reason.contains("codec `bincode` is not built into this program"), "{reason}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The worker's side of the process pool.
 //!
+//! Internal; unstable; use `runner-pool`.
+//!
 //! A worker is a process that was given a [`Role`](wire::Role), which names the rendezvous and the descriptor
 //! of the shared page. It joins its parent, shakes hands, starts its [`Context`](job::Context), and then
 //! answers batches of jobs with batches of outcomes until the parent closes the link or is gone. When the

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use job::{Context, Job, MonotonicInstant, Stage};
-use sys::{clock, poll::Poller, shared_page::SharedPage};
+use portable::Poller;
+use sys::{clock, shared_page::SharedPage};
 use wire::{
     Closed, Inbox, Message, PacketSender, Tag,
     batch::{JobsView, OutcomesWriter},
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    const CODEC: CodecKind = CodecKind::Bincode;
+    const CODEC: CodecKind = CodecKind::ALL[0];
     const TERMS: Terms = Terms { codec: CODEC, transport: Transport::Channel, max_outcome: u64::MAX };
 
     /// Returns the message that a worker sends back for these jobs.
@@ -268,9 +269,9 @@ mod tests {
 
     #[test]
     fn outcome_above_max_outcome_fails_its_job() {
-        // A number above 250 takes three bytes and its variant one; the error "no" takes three bytes in
+        // The number 20,000 takes three bytes and its variant one; the error "no" takes three bytes in
         // total.
-        let sent = [Sample::Double(7), Sample::Double(200), Sample::Refuse, Sample::Panic, Sample::Count];
+        let sent = [Sample::Double(7), Sample::Double(10_000), Sample::Refuse, Sample::Panic, Sample::Count];
         let answers = answers(&sent, false, Terms { max_outcome: 3, ..TERMS });
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
         assert_eq!(statuses, [Status::Done, Status::Codec, Status::Failed, Status::Panicked, Status::Done]);

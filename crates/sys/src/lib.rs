@@ -1,6 +1,8 @@
 //! System calls behind safe interfaces: all `unsafe` code of the project, and what belongs with it. Every
 //! `unsafe` block states why it is sound. Linux only.
 //!
+//! Internal; unstable; use `runner-pool`.
+//!
 //! | modules | concern |
 //! |---|---|
 //! | `shared_page`, `memory_file`, `payload`, `doorbell`, `barrier` | shared memory and wake-ups |
@@ -8,7 +10,7 @@
 //! | `process_name`, `executable`, `stateless` | names of processes; functions that other processes call |
 //! | `memory`, `oom`, `cgroup` | limits of memory and cores, and kills by the kernel |
 //! | `signal`, `file_size_signal`, `startup`, `before_main`, `call` | signals, state at the start |
-//! | `clock`, `poll`, `stage_timer` | time, polling, time accounting |
+//! | `clock`, `stage_timer` | time, time accounting |
 //! | `stream`, `pipe`, `ready` | streams and pipes that may be non-blocking |
 
 mod barrier;
@@ -28,7 +30,6 @@ pub mod oom;
 pub mod payload;
 pub mod pipe;
 pub mod placement;
-pub mod poll;
 pub mod process;
 pub mod process_name;
 pub mod program;

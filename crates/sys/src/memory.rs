@@ -62,7 +62,8 @@ pub fn hard_limit() -> io::Result<u64> {
 /// memory from one that crashed.
 ///
 /// ```
-/// use sys::memory::WatchedAllocator;
+/// # mod pool { pub mod worker { pub use sys::memory::WatchedAllocator; } }
+/// use pool::worker::WatchedAllocator;
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: WatchedAllocator = WatchedAllocator::system();

@@ -1,5 +1,7 @@
 //! The timeline of a run, for [Perfetto](https://ui.perfetto.dev) and other viewers of trace events.
 //!
+//! Internal; unstable; use `runner-tool`.
+//!
 //! | file | concern |
 //! |---|---|
 //! | `recorder` | records the events of the pool |

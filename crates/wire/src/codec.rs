@@ -1,23 +1,23 @@
 //! Codecs: encoding values as bytes and decoding them.
 
+#[cfg(feature = "bincode")]
 mod bincode;
 mod bounded;
 #[cfg(feature = "codecs")]
 mod cbor;
-#[cfg(feature = "codecs")]
 mod checked;
 mod error;
 #[cfg(feature = "codecs")]
 mod json;
 mod kind;
+mod message;
 #[cfg(feature = "codecs")]
 mod msgpack;
 #[cfg(feature = "codecs")]
 mod pickle;
 #[cfg(feature = "codecs")]
 mod pickle_decoder;
-#[cfg(feature = "codecs")]
-mod postcard;
+pub(crate) mod postcard;
 #[cfg(test)]
 mod tests;
 
@@ -32,12 +32,13 @@ impl CodecKind {
     /// Appends the encoded value to `into`. On an error `into` is unchanged.
     ///
     /// ```
-    /// use wire::CodecKind;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::settings::CodecKind;
     ///
     /// let mut bytes = vec![0xff];
-    /// CodecKind::Bincode.encode(&true, &mut bytes)?;
+    /// CodecKind::default().encode(&true, &mut bytes)?;
     /// assert_eq!(bytes, [0xff, 1]);
-    /// # Ok::<(), wire::CodecError>(())
+    /// # Ok::<(), pool::error::CodecError>(())
     /// ```
     ///
     /// # Errors
@@ -61,8 +62,9 @@ impl CodecKind {
     #[inline]
     pub fn encode_unguarded<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
         match self {
+            #[cfg(feature = "bincode")]
             CodecKind::Bincode => bincode::encode(value, into),
-            #[cfg(feature = "codecs")]
+            #[cfg(feature = "postcard")]
             CodecKind::Postcard => postcard::encode(value, into),
             #[cfg(feature = "codecs")]
             CodecKind::MessagePack => msgpack::encode(value, into),
@@ -82,8 +84,9 @@ impl CodecKind {
     #[inline]
     pub fn decode_unguarded<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
+            #[cfg(feature = "bincode")]
             CodecKind::Bincode => bincode::decode(bytes),
-            #[cfg(feature = "codecs")]
+            #[cfg(feature = "postcard")]
             CodecKind::Postcard => postcard::decode(bytes),
             #[cfg(feature = "codecs")]
             CodecKind::MessagePack => msgpack::decode(bytes),
@@ -99,11 +102,12 @@ impl CodecKind {
     /// Decodes a value from all of `bytes`.
     ///
     /// ```
-    /// use wire::CodecKind;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::settings::CodecKind;
     ///
-    /// assert_eq!(CodecKind::Bincode.decode::<bool>(&[1])?, true);
-    /// assert!(CodecKind::Bincode.decode::<bool>(&[1, 1]).is_err(), "trailing byte");
-    /// # Ok::<(), wire::CodecError>(())
+    /// assert_eq!(CodecKind::default().decode::<bool>(&[1])?, true);
+    /// assert!(CodecKind::default().decode::<bool>(&[1, 1]).is_err(), "trailing byte");
+    /// # Ok::<(), pool::error::CodecError>(())
     /// ```
     ///
     /// # Errors

@@ -12,13 +12,16 @@
 //! A worker that exits because a process that its job depends on has died sends a [`job::Crash`] instead of
 //! the report.
 //!
+//! These messages are encoded by postcard, whichever codec encodes jobs. So a worker that was built with
+//! other features than its parent can answer that it lacks the codec.
+//!
 //! A parent that cannot accept the `Hello` kills the worker and returns the [reason](Mismatch) to its caller.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{CodecError, CodecKind, Message, PROTOCOL_VERSION, Tag};
+use crate::{CodecError, Message, PROTOCOL_VERSION, Tag, codec::postcard};
 
 /// First message of a worker.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +76,8 @@ pub enum Mismatch {
 /// Means of transport for jobs and outcomes between a parent and its workers.
 ///
 /// ```
-/// use wire::Transport;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::settings::Transport;
 ///
 /// assert_eq!(Transport::default(), Transport::Rings);
 /// assert_eq!(Transport::Channel.to_string(), "channel");
@@ -100,8 +104,8 @@ impl fmt::Display for Transport {
 /// Answer of the parent to a [`Hello`].
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// [Number](CodecKind::number) of the codec for jobs and outcomes. The worker may have been built without
-    /// it.
+    /// [Number](crate::CodecKind::number) of the codec for jobs and outcomes. The worker may have been built
+    /// without it.
     pub codec: u32,
     /// Transport for jobs and outcomes.
     pub transport: Transport,
@@ -138,7 +142,7 @@ pub enum FinalReport {
 #[must_use]
 pub fn pack<T: Serialize>(value: &T) -> Message {
     let mut message = Message::new(Tag::Control);
-    CodecKind::Bincode.encode(value, message.buffer()).expect("encoding handshake types cannot fail");
+    postcard::encode(value, message.buffer()).expect("encoding handshake types cannot fail");
     message
 }
 
@@ -148,7 +152,7 @@ pub fn pack<T: Serialize>(value: &T) -> Message {
 /// [`CodecError`] if the message holds anything else.
 pub fn unpack<T: DeserializeOwned>(message: &Message) -> Result<T, CodecError> {
     match message.tag() {
-        Some(Tag::Control) => CodecKind::Bincode.decode(message.body()),
+        Some(Tag::Control) => postcard::decode(message.body()),
         _ => Err(CodecError("expected a handshake message".into())),
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{collections::TryReserveError, io, time::Duration};
 
-use sys::{payload::Payload, poll::Poller};
+use portable::Poller;
+use sys::payload::Payload;
 
 use crate::{
     Closed, Message, PacketReceiver,

@@ -1,5 +1,7 @@
 //! Communication between a parent process and its workers.
 //!
+//! Internal; unstable; use `runner-pool`.
+//!
 //! A [`Role`] makes a process a worker. The worker [connects](connect) to its parent at a [`Rendezvous`].
 //!
 //! The layers, from the bottom up:
@@ -13,9 +15,11 @@
 //!
 //! The parent sends through an [`Outbox`], which never blocks. Both sides receive through an [`Inbox`].
 
+#[cfg(not(any(feature = "bincode", feature = "postcard")))]
+compile_error!("runner-pool needs a codec: enable its feature `bincode`, a default feature, or `postcard`");
+
 mod announced;
 pub mod batch;
-mod catch;
 mod codec;
 pub mod handshake;
 mod inbox;
@@ -26,15 +30,15 @@ mod rendezvous;
 pub mod ring;
 mod role;
 
-pub use catch::catch_panic;
 pub use codec::{CodecError, CodecKind, UnknownCodec};
 pub use handshake::Transport;
 pub use inbox::{Inbox, POLL_DURATION};
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
 pub use message::{Message, Tag, send};
 pub use outbox::Outbox;
+pub use portable::catch_panic;
 pub use rendezvous::{Rendezvous, RendezvousError, connect};
 pub use role::Role;
 
 /// Version of the layout and meaning of all messages; parent and worker must have the same version.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;

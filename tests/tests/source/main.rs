@@ -2,6 +2,7 @@
 //! language.
 
 mod dependencies;
+mod examples;
 mod imports;
 mod language;
 mod pages;

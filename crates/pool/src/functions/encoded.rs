@@ -13,12 +13,14 @@ pub(crate) type Thunk = fn(&[u8]) -> Result<Encoded, CallError>;
 pub struct Encoded(#[serde(with = "serde_bytes")] Vec<u8>);
 
 /// Encoding of arguments and results. That of the pool is used for what contains them.
-const CODEC: CodecKind = CodecKind::Bincode;
+fn codec() -> CodecKind {
+    CodecKind::default()
+}
 
 impl Encoded {
     pub(super) fn new<T: Serialize>(value: &T) -> Result<Encoded, CallError> {
         let mut bytes = Vec::new();
-        CODEC.encode(value, &mut bytes).map_err(|error| CallError::Message(error.to_string()))?;
+        codec().encode(value, &mut bytes).map_err(|error| CallError::Message(error.to_string()))?;
         Ok(Encoded(bytes))
     }
 
@@ -32,7 +34,7 @@ impl Encoded {
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    CODEC.decode(bytes).map_err(|error| error.to_string())
+    codec().decode(bytes).map_err(|error| error.to_string())
 }
 
 impl fmt::Debug for Encoded {

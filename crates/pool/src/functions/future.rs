@@ -107,9 +107,7 @@ impl<R: DeserializeOwned, E: DeserializeOwned> Future for FunctionFuture<R, E> {
     type Output = Result<R, JobError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.job)
-            .poll(context)
-            .map(|outcome| outcome.map_err(own_error).and_then(|encoded| output(&encoded)))
+        Pin::new(&mut self.job).poll(context).map(decoded)
     }
 }
 

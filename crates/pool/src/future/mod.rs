@@ -19,7 +19,9 @@ mod slot;
 mod wait;
 mod watch;
 
-pub use crate::{pressure::SubmitAsync, processes::SubmitOffThread, shutdown::Shutdown};
+#[cfg(target_os = "linux")]
+pub use crate::processes::SubmitOffThread;
+pub use crate::{pressure::SubmitAsync, shutdown::Shutdown};
 pub use abort::{AbortHandle, CancelOnDrop};
 pub use handle::JobFuture;
 #[doc(inline)]

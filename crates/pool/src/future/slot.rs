@@ -22,14 +22,14 @@ use std::{
 
 use job::{Job, JobError, Outcome};
 use parking_lot::{Condvar, Mutex};
-use wire::catch_panic;
+use portable::catch_panic;
 
 use super::{
     control::{Control, Ticket},
     kind::OutcomeKind,
     watch::{WatchQueue, deadline_after},
 };
-use crate::{Resolved, Sink, callback::run_callback};
+use crate::{Resolved, Sink, callback::run_callback, platform::print_error};
 
 /// Function that is called once, with the slot that has been filled.
 pub(crate) type Callback<J> = Box<dyn FnOnce(&Slot<J>) + Send>;
@@ -99,7 +99,7 @@ impl<J: Job> Slots<J> {
 
     /// Fills the slot at `index`, unless it has been filled before or does not exist.
     pub(crate) fn fill(self: &Arc<Self>, index: u64, outcome: Outcome<J>) {
-        if let Some(index) = usize::try_from(index).ok().filter(|&index| index < self.states.len()) {
+        if let Some(index) = usize::try_from(index).ok().filter(|&index| index < self.len()) {
             fill(self, index, outcome);
         }
     }
@@ -186,7 +186,7 @@ impl<J: Job> Slot<J> {
 
     fn call(&self, callback: Callback<J>) {
         if let Err(panic) = catch_panic(|| run_callback(|| callback(self))) {
-            sys::stream::print_error(&format!("a callback of a job panicked: {panic}"));
+            print_error(&format!("a callback of a job panicked: {panic}"));
         }
     }
 

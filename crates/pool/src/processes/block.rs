@@ -272,7 +272,7 @@ mod tests {
 
     fn block(tags: std::ops::Range<u64>) -> Block<Byte> {
         let mut entries = Entries::default();
-        tags.clone().for_each(|tag| entries.push(CodecKind::Bincode, &(tag as u8)).unwrap());
+        tags.clone().for_each(|tag| entries.push(CodecKind::default(), &(tag as u8)).unwrap());
         let target = OutcomeTarget::Sink(Arc::new(Ignore));
         Block { entries, tags: tags.collect(), ..Block::new(target) }
     }

@@ -25,7 +25,7 @@ use super::{
     supervisor,
     time_accounting::TimeAccounting,
 };
-use crate::{Observer, available_cores, is_unserved_worker, observer::Observers, pressure::Limits};
+use crate::{Observer, available_cores, observer::Observers, pressure::Limits};
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -164,15 +164,15 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets the encoding of jobs and outcomes. Default: bincode. The other codecs require the feature
-    /// `codecs`. If the worker program was built without it, the pool breaks when its first worker starts,
-    /// with a cause that says so.
+    /// Sets the encoding of jobs and outcomes. Default: bincode, or postcard in a program that is built
+    /// without bincode; the features that each [`CodecKind`] needs are listed there. If the worker program
+    /// was built without the codec, the pool breaks when its first worker starts, with a cause that says so.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
     /// use pool::{Executor, ProcessPool, settings::CodecKind};
     ///
-    /// let pool = ProcessPool::<Square>::builder().codec(CodecKind::Bincode).build()?;
+    /// let pool = ProcessPool::<Square>::builder().codec(CodecKind::default()).build()?;
     /// assert!(pool.broken().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -291,7 +291,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// - [`BuildError::NoEntry`]: this process was started as a worker but does not serve as one.
     /// - [`BuildError::NestedTooDeep`]: this process is a worker at the maximum nesting depth.
     pub fn build(mut self) -> Result<ProcessPool<J>, BuildError> {
-        if is_unserved_worker() {
+        if serve::is_unserved_worker() {
             return Err(BuildError::NoEntry);
         }
         if self.program.is_none() {

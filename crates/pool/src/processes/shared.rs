@@ -14,8 +14,9 @@ use job::{
 };
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
+use portable::Poller;
 use sched::{Event, Sched, Settings};
-use sys::{clock::Heartbeat, oom::OomKills, poll::Poller, shared_page::SharedPage};
+use sys::{clock::Heartbeat, oom::OomKills, shared_page::SharedPage};
 
 use super::{
     block::{Block, Blocks, OutcomeTarget, Slice},

@@ -273,7 +273,7 @@ mod tests {
     use super::*;
     use crate::sample::{Byte, Ignore};
 
-    const CODEC: CodecKind = CodecKind::Bincode;
+    const CODEC: CodecKind = CodecKind::ALL[0];
 
     fn push(buffer: &SubmitBuffer<Byte>) -> Option<(Slot<Byte>, FlushHint)> {
         let control: Arc<dyn Control> = Arc::new(Ignore);

@@ -12,7 +12,7 @@ use std::{
 
 use job::{Context, Job, JobError, WorkerId, WorkerStats};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use sys::poll::Poller;
+use portable::Poller;
 
 use super::{
     hints::{CLOSED, DUE, HAS_SPARE_CORE, Hints, PENDING},

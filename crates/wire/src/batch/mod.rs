@@ -85,7 +85,7 @@ mod tests {
     use serde::Serialize;
     use std::time::Duration;
 
-    const CODEC: CodecKind = CodecKind::Bincode;
+    const CODEC: CodecKind = CodecKind::ALL[0];
 
     struct Unencodable;
 

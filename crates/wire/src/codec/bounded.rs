@@ -28,11 +28,9 @@ use super::error::CodecError;
 
 /// Maximum nesting depth of a value, including `Some` and newtype structs. A thread's stack has room for
 /// several times this depth.
-#[cfg(feature = "codecs")]
 pub(super) const MAX_DEPTH: u32 = 256;
 
 /// Maximum number of elements that a collection may allocate memory for before they are decoded.
-#[cfg(feature = "codecs")]
 const MAX_PREALLOCATED: usize = 256;
 
 /// Number of elements of a value that may take no bytes.
@@ -61,7 +59,6 @@ impl Bounds {
     }
 
     /// Creates the limits for an encoded value of `bytes` bytes.
-    #[cfg(feature = "codecs")]
     pub(super) fn of(bytes: usize) -> Bounds {
         Bounds { max_depth: MAX_DEPTH, max_preallocated: MAX_PREALLOCATED, ..Bounds::elements_only(bytes) }
     }

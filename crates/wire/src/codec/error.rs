@@ -5,9 +5,10 @@ use std::fmt::Display;
 /// Error of encoding or decoding a value.
 ///
 /// ```
-/// use wire::CodecKind;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::settings::CodecKind;
 ///
-/// let error = CodecKind::Bincode.decode::<u64>(b"").unwrap_err();
+/// let error = CodecKind::default().decode::<u64>(b"").unwrap_err();
 /// assert!(!error.to_string().is_empty());
 /// ```
 #[derive(Debug, thiserror::Error)]

@@ -11,10 +11,10 @@ use serde::{
 };
 
 use super::{
-    bincode,
     bounded::Bounds,
     checked::{Checked, Restrictions},
     error::CodecError,
+    message::error_message,
 };
 
 /// Fields are identified by position.
@@ -47,20 +47,19 @@ impl Flavor for Appender<'_> {
 }
 
 #[inline(never)]
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
     let value = Checked::<T, Postcard>::new(value);
     serialize_with_flavor(&value, Appender(into)).map_err(|error| encode_error(&value, &error))
 }
 
-/// Returns the reason why encoding failed. postcard drops the message of a custom error; bincode, which
-/// encodes the same values, keeps it.
+/// Returns the reason why encoding failed. postcard drops the message of a custom error.
 #[cold]
 fn encode_error<T: Serialize>(value: &T, error: &postcard::Error) -> CodecError {
-    bincode::encode(value, &mut Vec::new()).err().unwrap_or_else(|| CodecError::encoding(error))
+    error_message(value).map_or_else(|| CodecError::encoding(error), CodecError::encoding)
 }
 
 #[inline(never)]
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let bounds = Bounds::of(bytes.len());
     let mut reader = Deserializer::from_bytes(bytes);
     let value = bounds.seed().deserialize(&mut reader).map_err(|error| bounds.decode_error(error))?;

@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-#[cfg(feature = "codecs")]
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "codecs")]
-use super::Chain;
-use super::{super::CodecKind, Deep, Raw, Sample, Untagged, encoded, samples};
+use super::{super::CodecKind, Chain, Deep, Raw, Sample, Untagged, encoded, samples};
 
 #[test]
 fn rejects_trailing_bytes() {
@@ -49,12 +46,10 @@ fn rejects_excessive_lengths() {
     }
 }
 
-#[cfg(feature = "codecs")]
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Bare(Option<Box<Bare>>);
 
 #[test]
-#[cfg(feature = "codecs")]
 fn deep_nesting_does_not_overflow_the_stack() {
     const DEPTH: usize = 1_000_000;
     let nested = |unit: &[u8], end: &[u8]| [&unit.repeat(DEPTH)[..], end].concat();
@@ -80,7 +75,8 @@ fn deep_nesting_does_not_overflow_the_stack() {
         [b"\x80\x03", &b"(".repeat(DEPTH)[..], &b"t".repeat(DEPTH)[..], b"."].concat(),
         [b"\x80\x03]", &b"2e".repeat(DEPTH)[..], b"."].concat(),
     ];
-    for codec in &CodecKind::ALL[1..] {
+    // bincode does not limit the depth.
+    for codec in CodecKind::ALL.iter().filter(|codec| codec.name() != "bincode") {
         for bytes in &attempts {
             let _ = codec.decode::<Deep>(bytes);
             let _ = codec.decode::<Chain>(bytes);

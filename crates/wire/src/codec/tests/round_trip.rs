@@ -3,13 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
-#[cfg(feature = "codecs")]
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "codecs")]
-use super::Untagged;
-use super::{super::CodecKind, Chain, Deep, Empty, Raw, Sample, encoded, round_trips, samples};
+use super::{super::CodecKind, Chain, Deep, Empty, Raw, Sample, Untagged, encoded, round_trips, samples};
 
 struct Panics;
 
@@ -115,7 +111,6 @@ fn map_keys_round_trip_or_are_rejected() {
     }
 }
 
-#[cfg(feature = "codecs")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Sparse {
@@ -125,7 +120,6 @@ struct Sparse {
     second: Option<u8>,
 }
 
-#[cfg(feature = "codecs")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 enum Tagged {
@@ -133,7 +127,6 @@ enum Tagged {
     B(Wrapped),
 }
 
-#[cfg(feature = "codecs")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Wrapped {
     b: String,
@@ -142,14 +135,14 @@ struct Wrapped {
 }
 
 #[test]
-#[cfg(feature = "codecs")]
 fn types_that_need_field_names_round_trip_or_are_rejected() {
-    for &codec in &CodecKind::ALL[1..] {
+    let with_checks = CodecKind::ALL.iter().filter(|codec| codec.name() != "bincode");
+    for &codec in with_checks.clone() {
         let has_names = codec.name() != "postcard";
         assert_eq!(round_trips(codec, &Sparse { first: None, second: Some(7) }), has_names, "{codec}");
         assert!(round_trips(codec, &Sparse { first: Some(1), second: Some(7) }));
     }
-    for &codec in &CodecKind::ALL[2..] {
+    for &codec in with_checks.filter(|codec| codec.name() != "postcard") {
         assert!(round_trips(codec, &Untagged::Number(u64::MAX)), "{codec}");
         assert!(round_trips(codec, &Untagged::Text { text: "x".into(), rest: vec![-1, 1] }), "{codec}");
         assert!(round_trips(codec, &Tagged::A { a: 255 }), "{codec}");

@@ -22,10 +22,10 @@ thread_local! {
 /// without printing them, and calls the previous hook for all others.
 ///
 /// ```
-/// let panic = wire::catch_panic(|| panic!("number {}", 7)).unwrap_err();
+/// let panic = portable::catch_panic(|| panic!("number {}", 7)).unwrap_err();
 /// assert_eq!(panic.message, "number 7");
 /// assert!(panic.location.is_some());
-/// assert_eq!(wire::catch_panic(|| 5), Ok(5));
+/// assert_eq!(portable::catch_panic(|| 5), Ok(5));
 /// ```
 ///
 /// # Errors
@@ -83,7 +83,7 @@ mod tests {
     fn returns_message_and_location() {
         let panic = catch_panic(|| panic!("number {}", 7)).unwrap_err();
         assert_eq!(panic.message, "number 7");
-        assert!(panic.location.unwrap().starts_with("crates/wire/src/catch.rs:"));
+        assert!(panic.location.unwrap().starts_with("crates/portable/src/catch.rs:"));
         assert_eq!(catch_panic(|| 5), Ok(5));
     }
 
