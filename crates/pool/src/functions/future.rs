@@ -95,6 +95,23 @@ impl<R: DeserializeOwned, E: DeserializeOwned> FunctionFuture<R, E> {
     pub fn join_timeout(&self, time: Duration) -> Result<R, JobError<E>> {
         decoded(self.job.join_timeout(time))
     }
+
+    /// Waits for the result and decodes it, also several times.
+    ///
+    /// ```
+    /// use pool::functions::{FunctionPool, Spawn};
+    ///
+    /// let pool = FunctionPool::builder().workers(1).build()?;
+    /// let power = pool.spawn(u64::pow, (7, 2))?;
+    /// assert_eq!((power.result()?, power.result()?), (49, 49));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`join`](FunctionFuture::join).
+    pub fn result(&self) -> Result<R, JobError<E>> {
+        decoded(self.job.result())
+    }
 }
 
 impl<R, E> Clone for FunctionFuture<R, E> {

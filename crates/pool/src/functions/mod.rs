@@ -36,7 +36,7 @@
 //! library. Either way, the worker has the code already, and only the arguments and the result are sent,
 //! encoded by bincode. A closure with captures does not compile:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0080
 //! use pool::functions::{FunctionPool, Spawn};
 //!
 //! let pool = FunctionPool::builder().build()?;
