@@ -12,6 +12,7 @@ pub mod entry_checks;
 pub mod fault;
 mod jobs;
 mod journal_dir;
+pub mod large_data;
 pub mod named_functions;
 pub mod nats;
 mod output;

@@ -97,6 +97,8 @@ pub enum Misbehavior {
     UnknownStatus,
     /// Sends outcomes that cannot be decoded: not a reason to kill it.
     Undecodable,
+    /// Lists files that do not exist, are not sealed, or belong to no outcome: not a reason to kill it.
+    WrongFiles,
     /// Claims to have been busy for centuries: not a reason to kill it.
     AbsurdBusy,
     /// Blocks SIGTERM and ignores the request to exit.
@@ -111,7 +113,7 @@ use Misbehavior::{
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenExits, HalfThenHangs, HugePacket, IgnoresShutdown,
     LargePacket, Nested, NeverAnswers, NeverConnects, NeverReady, NeverSendsHello, OtherJobType,
     OtherVersion, OversizedHello, OverwritesMemory, RingsDoorbellOnly, SendsJobs, TooFewOutcomes,
-    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport,
+    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport, WrongFiles,
 };
 
 /// Misbehavior that prevents a worker from starting and is detected immediately.
@@ -152,8 +154,16 @@ pub const FAILS_ON_BATCH: [Misbehavior; 16] = [
     UnsolicitedReport,
 ];
 
-const OTHERS: [Misbehavior; 7] =
-    [NeverAnswers, HalfThenHangs, UnknownStatus, Undecodable, AbsurdBusy, IgnoresShutdown, OverwritesMemory];
+const OTHERS: [Misbehavior; 8] = [
+    NeverAnswers,
+    HalfThenHangs,
+    UnknownStatus,
+    Undecodable,
+    WrongFiles,
+    AbsurdBusy,
+    IgnoresShutdown,
+    OverwritesMemory,
+];
 
 /// Misbehavior of a worker, and when it occurs.
 #[derive(Clone, Debug)]

@@ -256,6 +256,15 @@ fn invalid_outcomes_fail_their_jobs_and_keep_the_worker() {
 }
 
 #[test]
+fn files_that_cannot_be_opened_are_tolerated() {
+    let _case = Case::begin();
+    let pool = rogue_builder(1, &RoguePlan::new(Misbehavior::WrongFiles)).build().unwrap();
+    run_jobs(&pool, 300);
+    assert_eq!(pool.worker_stats().len(), 1);
+    finish(&pool);
+}
+
+#[test]
 fn absurd_busy_time_is_tolerated() {
     let _case = Case::begin();
     let pool = rogue_builder(1, &RoguePlan::new(Misbehavior::AbsurdBusy)).build().unwrap();

@@ -72,6 +72,8 @@ mod pages {
     #[doc = include_str!("../../../docs/src/library.md")]
     struct Library;
 
+    #[doc = include_str!("../../../docs/src/library-data.md")]
+    struct LibraryData;
     #[doc = include_str!("../../../docs/src/library-entry.md")]
     struct LibraryEntry;
     #[doc = include_str!("../../../docs/src/library-operation.md")]
@@ -83,6 +85,8 @@ mod pages {
 mod callback;
 mod cores;
 mod counts;
+#[cfg(target_os = "linux")]
+pub mod data;
 #[cfg(target_os = "linux")]
 mod entry;
 mod executor;

@@ -8,6 +8,7 @@ use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, Transport, catch_panic,
     handshake::{FinalReport, Hello, Started, Welcome, pack, unpack},
     send,
+    transfer::open_referenced,
 };
 
 /// Terms of the link that the parent sets in the handshake.
@@ -94,7 +95,7 @@ fn finish_context<J: Job>(codec: CodecKind, context: J::Context) -> Result<Vec<u
 }
 
 fn start_context<J: Job>(codec: CodecKind, args: &[u8]) -> Result<J::Context, String> {
-    let args = codec.decode(args).map_err(|error| error.to_string())?;
+    let args = open_referenced(|| codec.decode(args)).map_err(|error| error.to_string())?;
     match catch_panic(|| J::Context::start(args)) {
         Ok(started) => started.map_err(|error| error.to_string()),
         Err(panic) => Err(format!("panicked: {panic}")),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use job::{BatchId, Context, Job};
 use sys::shared_page::SharedPage;
-use wire::{CodecKind, batch::JobsView, catch_panic};
+use wire::{CodecKind, batch::JobsView, catch_panic, transfer::open_referenced};
 
 /// The jobs that have begun and not run yet, in order.
 ///
@@ -50,7 +50,7 @@ impl<'a, J: Job> Lookahead<'a, J> {
             if self.next.is_none() {
                 let Some(payload) = self.payloads.as_mut().and_then(Iterator::next) else { return };
                 self.decoded += 1;
-                match catch_panic(|| codec.decode_unguarded::<J>(payload)) {
+                match catch_panic(|| open_referenced(|| codec.decode_unguarded::<J>(payload))) {
                     Ok(Ok(job)) => self.next = Some(job),
                     _ => {
                         self.payloads = None;

@@ -8,6 +8,7 @@ use wire::{
     CodecError, CodecKind,
     batch::{OutcomesWriter, Status},
     catch_panic,
+    transfer::open_referenced,
 };
 
 /// A job to be run.
@@ -73,7 +74,7 @@ pub(crate) fn run_job<J: Job>(
     let written = catch_panic(|| {
         let job = match input {
             Input::Decoded(job) => job,
-            Input::Encoded(payload) => codec.decode_unguarded(payload)?,
+            Input::Encoded(payload) => open_referenced(|| codec.decode_unguarded(payload))?,
         };
         steps.enter(Step::Running);
         let result = job.run(context);

@@ -100,7 +100,9 @@ fn run_batch<J: Job>(
             send(sender, pack(&crash))?;
             return Ok(false);
         }
-        let saved = page.save_outcome(batch.batch, before, outcomes.bytes_from(before));
+        // An outcome with files is sent at once, as its files do not survive the worker.
+        let saved = outcomes.files().is_empty()
+            && page.save_outcome(batch.batch, before, outcomes.bytes_from(before));
         if batch.flags.durations {
             outcomes.note_duration(timing.job());
         }
@@ -109,7 +111,10 @@ fn run_batch<J: Job>(
             let full = std::mem::replace(&mut outcomes, OutcomesWriter::with_limit(batch.batch, max_outcome));
             let (began, busy) = timing.message();
             page.timer().enter_at(Stage::Return, timing.began);
-            send(sender, full.finish(began, busy, false))?;
+            if batch.flags.starts {
+                page.restart_clock(timing.began);
+            }
+            send_outcomes(sender, page, full, |full| full.finish(began, busy, false))?;
             timing = Timing::begin();
             page.timer().enter_at(Stage::Work, timing.began);
             page.clear_saved(index + 1);
@@ -124,9 +129,29 @@ fn run_batch<J: Job>(
     if batch.flags.starts {
         page.restart_clock(timing.began);
     }
-    send(sender, outcomes.finish(began, busy, true))?;
+    send_outcomes(sender, page, outcomes, |outcomes| outcomes.finish(began, busy, true))?;
     page.end_batch();
     Ok(true)
+}
+
+/// Sends outcomes, and waits until the parent has opened their files.
+#[inline]
+fn send_outcomes(
+    sender: &dyn PacketSender,
+    page: &SharedPage,
+    outcomes: OutcomesWriter,
+    finish: impl FnOnce(OutcomesWriter) -> Message,
+) -> Result<(), Closed> {
+    if outcomes.files().is_empty() {
+        return send(sender, finish(outcomes));
+    }
+    let (files, taken) = (outcomes.files().clone(), page.files_taken());
+    send(sender, finish(outcomes))?;
+    // From here on no job is to blame for a death, or runs too long.
+    page.end_batch();
+    let is_taken = page.wait_until_files_taken(taken);
+    drop(files);
+    if is_taken { Ok(()) } else { Err(Closed::Gone) }
 }
 
 /// Measures the time of messages and of jobs.
@@ -276,7 +301,7 @@ mod tests {
         let statuses: Vec<Status> = answers.iter().map(|(status, _)| *status).collect();
         assert_eq!(statuses, [Status::Done, Status::Codec, Status::Failed, Status::Panicked, Status::Done]);
         let error = CODEC.decode::<String>(&answers[1].1).unwrap();
-        assert_eq!(error, "outcome of 4 bytes exceeds `max_outcome` (3 bytes)");
+        assert_eq!(error, "outcome exceeds `max_outcome` (3 bytes)");
     }
 
     #[test]

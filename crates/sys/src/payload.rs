@@ -1,22 +1,27 @@
 //! Bytes in a sealed anonymous file, passed to another process by descriptor.
 
 use std::{
+    fs::{self, OpenOptions},
     io,
     num::NonZeroUsize,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
     ptr::NonNull,
     slice,
 };
 
 use nix::{
     errno::Errno,
-    fcntl::{FcntlArg, SealFlag, fcntl},
+    fcntl::{FcntlArg, OFlag, SealFlag, fcntl},
     sys::{
         memfd::{MFdFlags, memfd_create},
-        mman::{MapFlags, ProtFlags, mmap, munmap},
+        mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
+        resource::{Resource, getrlimit},
         stat::fstat,
     },
-    unistd::write,
+    unistd::{ftruncate, write},
 };
 
 /// Seals without which the contents of a file may change.
@@ -41,15 +46,27 @@ impl Payload {
     /// # Errors
     /// The parts are empty, the system is out of memory or descriptors, or the file size limit is exceeded.
     pub fn create(parts: &[&[u8]]) -> io::Result<Payload> {
-        let fd = memfd_create(c"runner-payload", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-        let mut length = 0;
-        for part in parts {
-            write_all(&fd, part)?;
-            length += part.len();
-        }
-        let seals = REQUIRED_SEALS | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-        Payload::map(fd, length, MapFlags::empty())
+        let mut writer = PayloadWriter::new()?;
+        parts.iter().try_for_each(|part| writer.write_all(part))?;
+        writer.finish()
+    }
+
+    /// Creates a file of `length` bytes, which `fill` writes to. They are zero before.
+    ///
+    /// # Errors
+    /// The length is 0, the system is out of descriptors or would not allocate that much memory, or the file
+    /// size limit is exceeded.
+    pub fn with_length(length: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<Payload> {
+        let writer = PayloadWriter::new()?;
+        let size = i64::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
+        check_allocation(length)?;
+        check_size(length)?;
+        ftruncate(&writer.fd, size)?;
+        let mut mapping = WritableMapping::new(&writer.fd, length)?;
+        fill(mapping.bytes());
+        // A file with a writable mapping cannot be sealed.
+        drop(mapping);
+        PayloadWriter { length, ..writer }.finish()
     }
 
     /// Opens a file of `length` bytes that another process created.
@@ -58,14 +75,39 @@ impl Payload {
     /// The file is not sealed or has another length, or there is no memory for it
     /// ([`OutOfMemory`](io::ErrorKind::OutOfMemory)).
     pub fn open(fd: OwnedFd, length: usize) -> io::Result<Payload> {
-        // Files of other kinds may not support seals; then the call fails.
-        let seals = fcntl(&fd, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_retain);
-        let is_sealed = seals.contains(REQUIRED_SEALS);
-        if !is_sealed || usize::try_from(fstat(&fd)?.st_size).ok() != Some(length) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
+        Payload::check(&fd, length)?;
         // All of it is about to be read.
         Payload::map(fd, length, MapFlags::MAP_POPULATE)
+    }
+
+    /// Opens the file of `length` bytes that descriptor `number` of another process refers to. The process
+    /// must run as the same user, and must not close the descriptor meanwhile.
+    ///
+    /// # Errors
+    /// There is no such process or descriptor, this process is out of descriptors, or any error of
+    /// [`open`](Payload::open).
+    pub fn open_of_process(pid: u32, number: u32, length: usize) -> io::Result<Payload> {
+        let path = format!("/proc/{pid}/fd/{number}");
+        // Opening a device may have effects.
+        if !fs::metadata(&path)?.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+        let fd = OwnedFd::from(OpenOptions::new().read(true).custom_flags(flags).open(&path)?);
+        Payload::check(&fd, length)?;
+        // Its pages are mapped when they are accessed: perhaps few are.
+        Payload::map(fd, length, MapFlags::empty())
+    }
+
+    /// Checks that a file is sealed and has this length.
+    fn check(fd: &OwnedFd, length: usize) -> io::Result<()> {
+        // Files of other kinds may not support seals; then the call fails.
+        let seals = fcntl(fd, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_retain);
+        let is_sealed = seals.contains(REQUIRED_SEALS);
+        if !is_sealed || usize::try_from(fstat(fd)?.st_size).ok() != Some(length) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(())
     }
 
     fn map(fd: OwnedFd, length: usize, flags: MapFlags) -> io::Result<Payload> {
@@ -89,6 +131,22 @@ impl Payload {
     }
 }
 
+impl Payload {
+    /// Number of the descriptor in this process.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        // A descriptor is not negative.
+        self.fd.as_raw_fd().unsigned_abs()
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.length.get()
+    }
+}
+
 impl AsFd for Payload {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -103,22 +161,106 @@ impl Drop for Payload {
     }
 }
 
-fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match write(fd, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+/// Checks that the system would allocate that much private memory. It does not check the size of a file, so
+/// that filling one that is larger than all memory would end in kills of processes.
+fn check_allocation(length: usize) -> io::Result<()> {
+    let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
+    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping at an address chosen by the kernel overlaps no other.
+    let probe = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE) }?;
+    // SAFETY: the range is the mapping that was just made, which has no user.
+    unsafe { munmap(probe, length.get()) }?;
     Ok(())
+}
+
+/// Checks the file size limit. The system would send a signal, which kills a process that does not ignore it.
+fn check_size(length: usize) -> io::Result<()> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
+    if length as u64 > limit { Err(Errno::EFBIG.into()) } else { Ok(()) }
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct PayloadWriter {
+    fd: OwnedFd,
+    length: usize,
+}
+
+impl PayloadWriter {
+    /// Creates an empty file.
+    ///
+    /// # Errors
+    /// The system is out of memory or descriptors.
+    pub fn new() -> io::Result<PayloadWriter> {
+        let fd = memfd_create(c"runner-payload", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        Ok(PayloadWriter { fd, length: 0 })
+    }
+
+    /// Appends bytes to the file.
+    ///
+    /// # Errors
+    /// The system is out of memory, or the file size limit is exceeded.
+    pub fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        check_size(self.length.saturating_add(bytes.len()))?;
+        while !bytes.is_empty() {
+            match write(&self.fd, bytes) {
+                Ok(count) => {
+                    self.length += count;
+                    bytes = &bytes[count..];
+                }
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals the file.
+    ///
+    /// # Errors
+    /// The file is empty, or the system is out of memory or mappings.
+    pub fn finish(self) -> io::Result<Payload> {
+        let seals = REQUIRED_SEALS | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&self.fd, FcntlArg::F_ADD_SEALS(seals))?;
+        Payload::map(self.fd, self.length, MapFlags::empty())
+    }
+}
+
+/// A writable mapping of a whole file that has no other user yet.
+struct WritableMapping {
+    start: NonNull<u8>,
+    length: NonZeroUsize,
+}
+
+impl WritableMapping {
+    fn new(fd: &OwnedFd, length: usize) -> io::Result<WritableMapping> {
+        let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // Mapping all pages at once takes less time than a fault for each.
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
+        // SAFETY: a new mapping at an address chosen by the kernel overlaps no other.
+        let start = unsafe { mmap(None, length, protection, flags, fd, 0) }?;
+        Ok(WritableMapping { start: start.cast(), length })
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the range is mapped until `self` is dropped; the file was just created with this length,
+        // and no other process, thread or mapping has access to it.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.length.get()) }
+    }
+}
+
+impl Drop for WritableMapping {
+    fn drop(&mut self) {
+        // SAFETY: the range was mapped by `new` and is not borrowed any more. A failure leaks the mapping,
+        // so that the file cannot be sealed.
+        let _ = unsafe { munmap(self.start.cast(), self.length.get()) };
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::unistd::ftruncate;
-
     #[test]
     fn opened_payload_has_the_bytes_and_is_immutable() {
         let sent = Payload::create(&[b"one ", b"", b"two"]).unwrap();
@@ -134,10 +276,42 @@ mod tests {
         let sealed = || Payload::create(&[b"seven !"]).unwrap().as_fd().try_clone_to_owned().unwrap();
         assert!(Payload::open(sealed(), 6).is_err() && Payload::open(sealed(), 8).is_err());
         assert!(Payload::create(&[]).is_err());
-        let open = memfd_create(c"test", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).unwrap();
-        write_all(&open, b"seven !").unwrap();
-        assert!(Payload::open(open, 7).is_err(), "the file is not sealed");
-        let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let mut open = PayloadWriter::new().unwrap();
+        open.write_all(b"seven !").unwrap();
+        assert!(Payload::open(open.fd, 7).is_err(), "the file is not sealed");
+        let null = OwnedFd::from(fs::File::open("/dev/null").unwrap());
         assert!(Payload::open(null, 7).is_err());
+    }
+
+    #[test]
+    fn payload_is_filled_in_place() {
+        let filled = Payload::with_length(70_000, |bytes| {
+            assert!(bytes.iter().all(|&byte| byte == 0));
+            bytes[69_999] = 7;
+        });
+        let filled = filled.unwrap();
+        assert_eq!((filled.length(), filled.bytes()[69_999]), (70_000, 7));
+        assert!(write(&filled, b"x").is_err());
+        assert!(Payload::with_length(0, |_| {}).is_err());
+        assert!(Payload::with_length(usize::MAX, |_| {}).is_err());
+        assert!(Payload::with_length(usize::MAX / 2, |_| {}).is_err());
+    }
+
+    #[test]
+    fn opens_only_sealed_files_of_a_process() {
+        let pid = std::process::id();
+        let sealed = Payload::create(&[b"seven !"]).unwrap();
+        let opened = Payload::open_of_process(pid, sealed.number(), 7).unwrap();
+        assert_ne!(opened.number(), sealed.number());
+        drop(sealed);
+        assert_eq!(opened.bytes(), b"seven !");
+        assert!(Payload::open_of_process(pid, opened.number(), 8).is_err());
+        let mut open = PayloadWriter::new().unwrap();
+        open.write_all(b"seven !").unwrap();
+        let (null, pipe) = (fs::File::open("/dev/null").unwrap(), nix::unistd::pipe().unwrap());
+        for number in [open.fd.as_raw_fd(), null.as_raw_fd(), pipe.0.as_raw_fd(), -1, i32::MAX] {
+            assert!(Payload::open_of_process(pid, number as u32, 7).is_err(), "{number}");
+        }
+        assert!(Payload::open_of_process(0, opened.number(), 7).is_err());
     }
 }

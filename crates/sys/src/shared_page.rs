@@ -16,6 +16,7 @@
 //!
 //! A page can be created without rings when jobs and outcomes use another transport; its files are smaller.
 
+mod files;
 mod layout;
 mod progress;
 mod ring;

@@ -18,12 +18,20 @@ mod pickle;
 #[cfg(feature = "codecs")]
 mod pickle_decoder;
 pub(crate) mod postcard;
+pub(crate) mod sink;
 #[cfg(test)]
 mod tests;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::catch_panic;
+use sink::Sink;
+
+/// Maximum size of an encoded job, in bytes: 4 GiB less one byte. Its length is sent as 32 bits.
+pub(crate) const MAX_ENCODED: usize = u32::MAX as usize;
+
+/// Maximum size of an encoded outcome, in bytes. Its length includes its status.
+pub(crate) const MAX_OUTCOME: usize = MAX_ENCODED - 1;
 
 pub use error::CodecError;
 pub use kind::{CodecKind, UnknownCodec};
@@ -46,22 +54,44 @@ impl CodecKind {
     /// codec changes a value.
     #[inline]
     pub fn encode<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.encode_within(value, into, usize::MAX)
+    }
+
+    /// Like [`encode`](CodecKind::encode), but stops with an error when the encoding exceeds `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of [`encode`](CodecKind::encode), or the encoding is larger than `limit` bytes.
+    #[inline]
+    pub(crate) fn encode_within<T: Serialize>(
+        self,
+        value: &T,
+        into: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), CodecError> {
         let before = into.len();
-        let result = catch_panics("encoding", || self.encode_unguarded(value, into));
+        let result = catch_panics("encoding", || self.encode_unguarded(value, into, limit));
         if result.is_err() {
             into.truncate(before);
         }
         result
     }
 
-    /// Like [`encode`](CodecKind::encode), for callers that catch panics themselves. After an error or
-    /// a panic they must remove the bytes that were appended.
+    /// Like [`encode_within`](CodecKind::encode_within), for callers that catch panics themselves. After an
+    /// error or a panic they must remove the bytes that were appended.
     ///
     /// # Errors
-    /// If the value's `Serialize` returns an error, or the format cannot represent the value.
+    /// If the value's `Serialize` returns an error, the format cannot represent the value, or the encoding is
+    /// larger than `limit` bytes.
     #[inline]
-    pub fn encode_unguarded<T: Serialize>(self, value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
-        match self {
+    pub(crate) fn encode_unguarded<T: Serialize>(
+        self,
+        value: &T,
+        into: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), CodecError> {
+        let mut sink = Sink::new(into, limit);
+        let into = &mut sink;
+        let result = match self {
             #[cfg(feature = "bincode")]
             CodecKind::Bincode => bincode::encode(value, into),
             #[cfg(feature = "postcard")]
@@ -74,7 +104,8 @@ impl CodecKind {
             CodecKind::Json => json::encode(value, into),
             #[cfg(feature = "codecs")]
             CodecKind::Pickle => pickle::encode(value, into),
-        }
+        };
+        sink.finish(result)
     }
 
     /// Like [`decode`](CodecKind::decode), for callers that catch panics themselves.

@@ -21,7 +21,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{CodecError, Message, PROTOCOL_VERSION, Tag, codec::postcard};
+use crate::{
+    CodecError, Message, PROTOCOL_VERSION, Tag,
+    codec::{postcard, sink::Sink},
+};
 
 /// First message of a worker.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +145,8 @@ pub enum FinalReport {
 #[must_use]
 pub fn pack<T: Serialize>(value: &T) -> Message {
     let mut message = Message::new(Tag::Control);
-    postcard::encode(value, message.buffer()).expect("encoding handshake types cannot fail");
+    postcard::encode(value, &mut Sink::new(message.buffer(), usize::MAX))
+        .expect("encoding handshake types cannot fail");
     message
 }
 

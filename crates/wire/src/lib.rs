@@ -12,6 +12,7 @@
 //! - [`batch`] defines the layout of jobs and outcomes in messages.
 //! - [`handshake`] defines the messages that both sides exchange before the first batch.
 //! - [`CodecKind`] encodes values as bytes.
+//! - [`transfer`] passes large data by reference.
 //!
 //! The parent sends through an [`Outbox`], which never blocks. Both sides receive through an [`Inbox`].
 
@@ -29,6 +30,7 @@ mod outbox;
 mod rendezvous;
 pub mod ring;
 mod role;
+pub mod transfer;
 
 pub use codec::{CodecError, CodecKind, UnknownCodec};
 pub use handshake::Transport;

@@ -32,7 +32,7 @@ use Misbehavior::{
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenExits, HalfThenHangs, HugePacket, IgnoresShutdown,
     LargePacket, Nested, NeverAnswers, NeverConnects, NeverReady, NeverSendsHello, OtherJobType,
     OtherVersion, OversizedHello, OverwritesMemory, RingsDoorbellOnly, SendsJobs, TooFewOutcomes,
-    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport,
+    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport, WrongFiles,
 };
 
 /// Runs the program.
@@ -250,6 +250,7 @@ impl Rogue {
                 self.page.doorbell().ring();
                 self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
+            WrongFiles => self.send(with_wrong_files(self.answer(batch))),
             AbsurdBusy => self.send(self.answer(batch).finish(sys::clock::now(), u64::MAX, true)),
             _ => self.send(self.answer(batch).finish(sys::clock::now(), 1000, true)),
         }
@@ -283,6 +284,18 @@ fn message(tag: Tag, body: &[u8]) -> Message {
     let mut message = Message::new(tag);
     message.extend(body);
     message
+}
+
+/// Returns an answer with a list of files that cannot be opened.
+fn with_wrong_files(outcomes: OutcomesWriter) -> Message {
+    const FLAGS: usize = 28;
+    let mut body = outcomes.finish(sys::clock::now(), 1000, true).body().to_vec();
+    body[FLAGS] |= 4;
+    for (fd, length) in [(u32::MAX, 7u64), (0, 7), (1, u64::MAX), (2, 0), (2, 1), (99, 1 << 40)] {
+        body.extend(fd.to_le_bytes());
+        body.extend(length.to_le_bytes());
+    }
+    message(Tag::Outcomes, &body)
 }
 
 /// Returns an answer in which each outcome consists of these bytes.

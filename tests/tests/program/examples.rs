@@ -149,6 +149,18 @@ tests! {
         }
     }
 
+    fn large_data() {
+        assert_eq!(
+            lines("large_data", &[]),
+            [
+                "generated: 100 MB, the last byte is 255",
+                "weighed: 8 chunks, mean of a byte 127.5",
+                "in a nested pool: true",
+                "less than 32 MB of all processes is not shared: true",
+            ]
+        );
+    }
+
     fn limits() {
         assert_eq!(
             lines("limits", &[]),

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use job::{Job, JobError, JobId, JobRange};
 use sched::JobLimits;
-use wire::{CodecKind, batch::Entries};
+use wire::{
+    CodecKind,
+    batch::Entries,
+    transfer::{Files, collect},
+};
 
 use crate::{
     JobOptions, Resolved, Sink,
@@ -26,13 +30,21 @@ pub(crate) struct Block<J: Job> {
     /// Tags that were set by [`JobOptions::tag`], with the index of the job in the block. Only of jobs whose
     /// outcomes go to slots; their `tags` are the indexes of the slots.
     user_tags: Vec<(usize, u64)>,
+    /// Files that the jobs refer to. Workers open them when they decode the jobs.
+    pub(crate) files: Files,
     pub(crate) target: OutcomeTarget<J>,
 }
 
 impl<J: Job> Block<J> {
     pub(crate) fn new(target: OutcomeTarget<J>) -> Block<J> {
-        let entries = Entries::default();
-        Block { entries, tags: Vec::new(), limits: Vec::new(), user_tags: Vec::new(), target }
+        Block {
+            entries: Entries::default(),
+            tags: Vec::new(),
+            limits: Vec::new(),
+            user_tags: Vec::new(),
+            files: Files::default(),
+            target,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -50,7 +62,9 @@ impl<J: Job> Block<J> {
         job: &J,
         options: JobOptions,
     ) -> Result<(), JobError<J::Error>> {
-        self.entries.push(codec, job).map_err(|error| JobError::Codec(error.to_string().into()))?;
+        let (added, files) = collect(|| self.entries.push(codec, job));
+        added.map_err(|error| JobError::Codec(error.to_string().into()))?;
+        self.files.extend(files);
         self.note_job(tag, options);
         Ok(())
     }

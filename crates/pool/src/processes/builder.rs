@@ -10,7 +10,7 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use job::{Context, Job};
 use sched::Settings;
-use wire::{CodecKind, Rendezvous, Transport};
+use wire::{CodecKind, Rendezvous, Transport, transfer::collect};
 
 use super::{
     build_error::{
@@ -304,7 +304,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self.settings.max_workers = checked_worker_count(self.workers)?;
         Rendezvous::check()?;
         let mut context = Vec::new();
-        self.codec.encode(&self.args, &mut context)?;
+        let (encoded, context_files) = collect(|| self.codec.encode(&self.args, &mut context));
+        encoded?;
         self.environment.push((DEPTH_VARIABLE.into(), Some((depth + 1).to_string().into())));
         let (transport, transport_fallback) = usable_transport(self.transport);
         let spawn_config = SpawnConfig {
@@ -320,6 +321,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             nice: checked_niceness(self.nice)?,
             stdio: self.stdio,
             context,
+            _context_files: context_files,
         };
         let grace_period = self.settings.grace_period;
         let observers = Observers::new(self.observer);

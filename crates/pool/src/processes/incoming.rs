@@ -10,6 +10,7 @@ use wire::{
     batch::{OutcomesView, Status},
     catch_panic,
     handshake::{FinalReport, unpack},
+    transfer::{ReceivedFiles, with_received},
 };
 
 use super::{
@@ -109,7 +110,13 @@ impl<J: Job> Incoming<'_, J> {
         let handle = self.handle;
         let is_valid = match message.tag() {
             Some(Tag::PartReceived) => handle.part_received(),
-            Some(Tag::Outcomes) => self.handle_outcomes(message),
+            Some(Tag::Outcomes) => match OutcomesView::read(message) {
+                Some(view) => match self.take_files(&view) {
+                    Some(files) => self.handle_outcomes(&view, message.len() as u64, &files),
+                    None => return false,
+                },
+                None => false,
+            },
             Some(Tag::Control) if handle.is_retired() => self.handle_final_report(message),
             Some(Tag::Control) => self.handle_crash(message),
             None | Some(Tag::Jobs) => false,
@@ -129,16 +136,33 @@ impl<J: Job> Incoming<'_, J> {
         self.handle.kill_for_protocol_error(error);
     }
 
-    fn handle_outcomes(&self, message: &Message) -> bool {
+    /// Opens the files that outcomes refer to, and informs the worker, which waits for it. Returns `None` if
+    /// the worker died before: then its jobs are run again. If a file cannot be opened for another reason, the
+    /// job whose outcome refers to it fails.
+    fn take_files(&self, view: &OutcomesView<'_>) -> Option<ReceivedFiles> {
+        let handle = self.handle;
+        let (Some(files), Some(pid)) = (view.files(), handle.pid()) else {
+            return Some(ReceivedFiles::default());
+        };
+        let received = ReceivedFiles::open(pid, files);
+        if received.has_errors() && (handle.was_killed() || handle.is_dying()) {
+            return None;
+        }
+        if let Some(page) = handle.page.get() {
+            page.note_files_taken();
+        }
+        Some(received)
+    }
+
+    fn handle_outcomes(&self, view: &OutcomesView<'_>, bytes: u64, files: &ReceivedFiles) -> bool {
         let handle = self.handle;
         self.time.enter(Stage::DecodeOutcome);
-        let Some(view) = OutcomesView::read(message) else { return false };
         if view.last && !handle.answered() {
             return false;
         }
         let busy = Duration::from_nanos(view.busy_ns);
         let outcomes = u64::from(view.count);
-        handle.metrics.note_outcomes(outcomes, message.len() as u64, busy, view.last);
+        handle.metrics.note_outcomes(outcomes, bytes, busy, view.last);
         self.shared.observers.notify(|| PoolEvent::OutcomesReceived {
             worker: handle.id,
             batch: view.batch,
@@ -147,7 +171,7 @@ impl<J: Job> Incoming<'_, J> {
             started: view.began,
             busy,
             durations: view.durations().map(Iterator::collect),
-            bytes: message.len() as u64,
+            bytes,
             at: clock::now(),
         });
         let mut transaction = self.time.begin_transaction(self.shared);
@@ -160,7 +184,7 @@ impl<J: Job> Incoming<'_, J> {
         });
         // The next batch is sent before these outcomes are decoded.
         let jobs = transaction.commit();
-        self.deliver(&jobs, view.outcomes());
+        self.deliver(&jobs, view.outcomes(), files);
         true
     }
 
@@ -195,16 +219,17 @@ impl<J: Job> Incoming<'_, J> {
         first
     }
 
-    /// Decodes outcomes and passes them to their targets.
+    /// Decodes outcomes, which may refer to `files`, and passes them to their targets.
     pub(super) fn deliver<'a>(
         &self,
         jobs: &[Slice<J>],
         mut outcomes: impl Iterator<Item = (Option<Status>, &'a [u8])>,
+        files: &ReceivedFiles,
     ) {
         let codec = self.shared.spawn_config.codec;
         for slice in jobs {
             self.time.enter(Stage::DecodeOutcome);
-            let (resolved, failed) = decode_all(codec, slice.tags(), &mut outcomes);
+            let (resolved, failed) = with_received(files, || decode_all(codec, slice.tags(), &mut outcomes));
             self.time.enter(Stage::Merge);
             self.shared.outcome_counts.add(resolved.len() - failed, failed);
             slice.resolve(resolved);

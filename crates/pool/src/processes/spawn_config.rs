@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use job::WorkerId;
 use sys::{call::CallError, placement::Placement, process_name, shared_page::SharedPage};
-use wire::{CodecKind, Transport};
+use wire::{CodecKind, Transport, transfer::Files};
 
 use super::capture::StdioConfig;
 /// The program that is started as a worker.
@@ -49,6 +49,8 @@ pub(crate) struct SpawnConfig {
     pub(crate) stdio: StdioConfig,
     /// Encoded arguments of the worker state.
     pub(crate) context: Vec<u8>,
+    /// Files that the arguments refer to. Each worker opens them when it starts.
+    pub(crate) _context_files: Files,
 }
 
 /// Returns the transport to use where `wanted` is requested, and the reason if that is another one. A lack of

@@ -15,7 +15,11 @@ use std::{
 
 use job::{Job, JobError};
 use parking_lot::Mutex;
-use wire::{CodecError, CodecKind, batch::encode_entry};
+use wire::{
+    CodecError, CodecKind,
+    batch::encode_entry,
+    transfer::{Files, collect},
+};
 
 use super::{
     block::{Block, OutcomeTarget},
@@ -89,17 +93,18 @@ thread_local! {
 pub(crate) struct Scratch(Vec<u8>);
 
 impl Scratch {
-    /// Encodes a job. The caller may take the contents out of the returned buffer.
+    /// Encodes a job. The caller may take the contents out of the returned buffer. Also returns the files that
+    /// the job refers to.
     #[inline]
-    fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<&mut Vec<u8>, EncodeError> {
+    fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<(&mut Vec<u8>, Files), EncodeError> {
         // The memory of a huge job is not kept for the small ones that follow.
         if self.0.capacity() > FLUSH_BYTES {
             self.0 = Vec::new();
         }
         self.0.clear();
-        match encode_entry(codec, job, &mut self.0) {
-            Ok(()) => Ok(&mut self.0),
-            Err(error) => Err(EncodeError::new(error)),
+        match collect(|| encode_entry(codec, job, &mut self.0)) {
+            (Ok(()), files) => Ok((&mut self.0, files)),
+            (Err(error), _) => Err(EncodeError::new(error)),
         }
     }
 }
@@ -129,9 +134,9 @@ impl<J: Job> SubmitBuffer<J> {
         options: JobOptions,
     ) -> Result<FlushHint, EncodeError> {
         let start = self.callers.begin_encoding();
-        let result = scratch.encode(codec, job).map(|entry| {
+        let result = scratch.encode(codec, job).map(|(entry, files)| {
             let mut buffered = self.buffered.lock();
-            buffered.append(entry, tag, options);
+            buffered.append(entry, files, tag, options);
             self.flush_hint(&buffered)
         });
         self.callers.end_encoding(start);
@@ -151,7 +156,7 @@ impl<J: Job> SubmitBuffer<J> {
         let mut scratch = SCRATCH.take();
         let start = self.callers.begin_encoding();
         let result = match scratch.encode(codec, job) {
-            Ok(entry) => self.append_with_slot(entry, options, control, permit),
+            Ok((entry, files)) => self.append_with_slot(entry, files, options, control, permit),
             Err(error) => {
                 let slots = Slots::new(1, None);
                 let slot = Slot::new(&slots, 0);
@@ -168,6 +173,7 @@ impl<J: Job> SubmitBuffer<J> {
     fn append_with_slot(
         &self,
         entry: &mut Vec<u8>,
+        files: Files,
         options: JobOptions,
         control: &Arc<dyn Control>,
         permit: Option<Permit>,
@@ -182,7 +188,7 @@ impl<J: Job> SubmitBuffer<J> {
         }
         let (slots, place) = buffered.next_slot(control);
         let slot = Slot::new(slots, place);
-        buffered.append(entry, place as u64, options);
+        buffered.append(entry, files, place as u64, options);
         Some((slot, self.flush_hint(&buffered)))
     }
 
@@ -219,7 +225,9 @@ impl<J: Job> SubmitBuffer<J> {
     }
 
     fn flush_hint(&self, buffered: &BufferedJobs<J>) -> FlushHint {
-        let is_full = buffered.count() >= FLUSH_JOBS || buffered.block.entries.bytes() >= FLUSH_BYTES;
+        let bytes = buffered.block.entries.bytes();
+        let last_is_large = bytes == 0 && !buffered.full.is_empty();
+        let is_full = buffered.count() >= FLUSH_JOBS || bytes >= FLUSH_BYTES || last_is_large;
         if is_full || self.is_sealed() { FlushHint::Now } else { FlushHint::Later }
     }
 }
@@ -229,17 +237,25 @@ impl<J: Job> BufferedJobs<J> {
         self.full.iter().map(|block| block.tags.len()).sum::<usize>() + self.block.tags.len()
     }
 
-    /// Adds a job. A large one begins a new block, so that it is moved, not copied.
+    /// Adds a job. A large one, or one with files, gets a block of its own, so that it is moved and not
+    /// copied, and its memory is freed when it is resolved.
     #[inline]
-    fn append(&mut self, entry: &mut Vec<u8>, tag: u64, options: JobOptions) {
-        if entry.len() <= FLUSH_BYTES {
+    fn append(&mut self, entry: &mut Vec<u8>, files: Files, tag: u64, options: JobOptions) {
+        if entry.len() <= FLUSH_BYTES && files.is_empty() {
             return self.block.append(entry, tag, options);
         }
-        if !self.block.is_empty() {
-            let before = self.block.take();
-            self.full.push(before);
-        }
+        self.close_block();
         self.block.append_owned(mem::take(entry), tag, options);
+        self.block.files = files;
+        self.close_block();
+    }
+
+    #[cold]
+    fn close_block(&mut self) {
+        if !self.block.is_empty() {
+            let block = self.block.take();
+            self.full.push(block);
+        }
     }
 
     /// Drops the unused slots. They refer to the pool, which refers to its buffers, so that neither would

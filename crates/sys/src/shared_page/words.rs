@@ -24,6 +24,8 @@ pub(super) struct ParentWords {
     pub(super) may_spin: AtomicBool,
     /// No more jobs will be sent.
     pub(super) closed: AtomicBool,
+    /// Number of messages whose files the parent has opened.
+    pub(super) files_taken: AtomicU64,
     pub(super) request_head: CacheLine,
     pub(super) request_writer_asleep: CacheLine,
     pub(super) reply_tail: CacheLine,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     LENGTH_SIZE, pack_flags, skip_entries, take_entry, take_flags, take_u32, take_u64, write_length,
 };
-use crate::{CodecError, CodecKind, Message, Tag};
+use crate::{CodecError, CodecKind, Message, Tag, codec::MAX_ENCODED};
 
 /// Size in bytes of the header of a batch of jobs.
 const HEADER_SIZE: usize = 13;
@@ -84,7 +84,7 @@ impl Entries {
 pub fn encode_entry<T: Serialize>(codec: CodecKind, job: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = into.len();
     into.extend([0; LENGTH_SIZE]);
-    let encoded = codec.encode(job, into).and_then(|()| write_length(into, start));
+    let encoded = codec.encode_within(job, into, MAX_ENCODED).and_then(|()| write_length(into, start));
     if encoded.is_err() {
         into.truncate(start);
     }

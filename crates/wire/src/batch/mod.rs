@@ -4,7 +4,8 @@
 //! jobs:      batch u64, flags u8, count u32, then for each job  length u32, payload
 //! outcomes:  batch u64, began u64, busy u64, count u32, flags u8,
 //!            then for each outcome  length u32, status u8, payload,
-//!            then, if the durations flag is set, for each outcome  duration u32
+//!            then, if the durations flag is set, for each outcome  duration u32,
+//!            then, if the files flag is set, for each file  descriptor u32, length u64
 //! ```
 //! Numbers are little-endian. Only the payload is encoded by the codec. Lengths and statuses are not part of
 //! it, so that a payload that cannot be decoded affects a single job.
@@ -15,6 +16,9 @@
 //! `began` is the time at which the worker started on these outcomes, on the clock that all processes share,
 //! and `busy` is the time that they took, both in nanoseconds. Durations are in nanoseconds too; a duration
 //! above `u32::MAX` (4.3 seconds) is sent as `u32::MAX`. A message with an unknown flag is rejected.
+//!
+//! Files hold large data of the outcomes, see [`transfer`](crate::transfer). They are open in the worker, which keeps them until
+//! the parent has [taken](sys::shared_page::SharedPage::note_files_taken) those of the message.
 
 mod jobs;
 mod outcomes;
@@ -22,7 +26,7 @@ mod outcomes;
 pub use jobs::{BatchFlags, Entries, JobsView, encode_entry, encode_jobs};
 pub use outcomes::{OutcomesView, OutcomesWriter, Status};
 
-use crate::CodecError;
+use crate::{CodecError, codec::MAX_ENCODED};
 
 /// Size in bytes of the length before an entry.
 const LENGTH_SIZE: usize = 4;
@@ -31,8 +35,7 @@ const LENGTH_SIZE: usize = 4;
 #[inline]
 fn write_length(bytes: &mut [u8], start: usize) -> Result<(), CodecError> {
     let length = bytes.len() - start - LENGTH_SIZE;
-    let length = u32::try_from(length)
-        .map_err(|_| CodecError(format!("encoded value of {length} bytes exceeds the limit of 4 GiB")))?;
+    let length = u32::try_from(length).map_err(|_| CodecError::too_large(MAX_ENCODED))?;
     bytes[start..start + LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
     Ok(())
 }
@@ -146,7 +149,17 @@ mod tests {
         assert!(!is_accepted_after(&|body| body.truncate(body.len() - 4)), "missing duration");
         assert!(!is_accepted_after(&|body| body.extend([0; 4])), "additional duration");
         assert!(!is_accepted_after(&|body| body[FLAGS] &= 1), "duration without its flag");
-        assert!(!is_accepted_after(&|body| body[FLAGS] |= 4), "unknown flag");
+        assert!(!is_accepted_after(&|body| body[FLAGS] |= 4), "no files");
+        assert!(!is_accepted_after(&|body| body.extend([0; 12])), "files without their flag");
+        assert!(is_accepted_after(&|body| {
+            body[FLAGS] |= 4;
+            body.extend([0; 12]);
+        }));
+        assert!(!is_accepted_after(&|body| {
+            body[FLAGS] |= 4;
+            body.extend([0; 13]);
+        }));
+        assert!(!is_accepted_after(&|body| body[FLAGS] |= 8), "unknown flag");
 
         let mut message = encode_jobs(BatchId(1), BatchFlags::default(), 0, &[]);
         assert!(JobsView::read(&message).is_some());

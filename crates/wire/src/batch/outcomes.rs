@@ -6,15 +6,22 @@ use job::{BatchId, MonotonicInstant};
 use serde::Serialize;
 
 use super::{
-    LENGTH_SIZE, pack_flags, skip_entries, take_entry, take_flags, take_u32, take_u64, write_length,
+    LENGTH_SIZE, pack_flags, skip_entries, take, take_entry, take_flags, take_u32, take_u64, write_length,
 };
-use crate::{CodecError, CodecKind, Message, Tag};
+use crate::{
+    CodecError, CodecKind, Message, Tag,
+    codec::MAX_OUTCOME,
+    transfer::{Files, collect},
+};
 
 /// Size in bytes of the header of a batch of outcomes.
 const HEADER_SIZE: usize = 29;
 
 /// Size in bytes of an encoded duration.
 const DURATION_SIZE: usize = 4;
+
+/// Size in bytes of a file's entry: its descriptor and its length.
+const FILE_SIZE: usize = 12;
 
 /// Kind of an outcome that a worker reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +45,10 @@ pub struct OutcomesWriter {
     /// Durations are collected separately and appended at the end, so that [`since`](OutcomesWriter::since)
     /// returns outcomes only.
     durations: Vec<u8>,
+    /// Files that the outcomes refer to.
+    files: Files,
     /// Maximum size in bytes of an outcome that is added by
-    /// [`push_unguarded`](OutcomesWriter::push_unguarded).
+    /// [`push_unguarded`](OutcomesWriter::push_unguarded), including its files.
     max_outcome: u64,
 }
 
@@ -57,7 +66,7 @@ impl OutcomesWriter {
         let mut message = Message::new(Tag::Outcomes);
         message.extend(&batch.0.to_le_bytes());
         message.extend(&[0; HEADER_SIZE - 8]);
-        OutcomesWriter { message, count: 0, durations: Vec::new(), max_outcome }
+        OutcomesWriter { message, count: 0, durations: Vec::new(), files: Files::default(), max_outcome }
     }
 
     /// Adds an outcome.
@@ -71,15 +80,16 @@ impl OutcomesWriter {
         status: Status,
         payload: &T,
     ) -> Result<(), CodecError> {
-        self.push_with(status, |buffer| codec.encode(payload, buffer))
+        self.push_with(status, |buffer| codec.encode_within(payload, buffer, MAX_OUTCOME))
     }
 
     /// Like [`push`](OutcomesWriter::push), for callers that catch panics of the serializer. They must then
-    /// [remove](OutcomesWriter::truncate) the incomplete outcome.
+    /// [remove](OutcomesWriter::truncate) the incomplete outcome. Large data is [not copied](crate::transfer) but
+    /// added as a [file](OutcomesWriter::files).
     ///
     /// # Errors
-    /// If the payload's serializer fails, or the encoding is larger than `max_outcome` or is 4 GiB or larger.
-    /// Nothing is added then.
+    /// If the payload's serializer fails, or the encoding, with its files, is larger than `max_outcome`, or
+    /// without them is 4 GiB or larger. Nothing is added then.
     #[inline]
     pub fn push_unguarded<T: Serialize>(
         &mut self,
@@ -87,12 +97,33 @@ impl OutcomesWriter {
         status: Status,
         payload: &T,
     ) -> Result<(), CodecError> {
-        let limit = self.max_outcome;
-        self.push_with(status, |buffer| {
-            let before = buffer.len();
-            codec.encode_unguarded(payload, buffer)?;
-            CodecError::check_size(buffer.len() - before, limit)
-        })
+        let before = self.bytes();
+        let limit = self.max_outcome.min(MAX_OUTCOME as u64) as usize;
+        let (encoded, files) =
+            collect(|| self.push_with(status, |buffer| codec.encode_unguarded(payload, buffer, limit)));
+        if files.is_empty() { encoded } else { encoded.and_then(|()| self.add_files(before, files)) }
+    }
+
+    /// Adds the files of the last outcome, which begins after the first `before` bytes; or removes it if it
+    /// is too large.
+    #[cold]
+    fn add_files(&mut self, before: usize, files: Files) -> Result<(), CodecError> {
+        let size = (self.bytes() - before) as u64;
+        if files.bytes().saturating_add(size) > self.max_outcome {
+            self.truncate(before);
+            self.count -= 1;
+            return Err(CodecError::too_large(usize::try_from(self.max_outcome).unwrap_or(usize::MAX)));
+        }
+        self.files.extend(files);
+        Ok(())
+    }
+
+    /// Returns the files that the outcomes refer to. They must be kept open until the receiver of the message
+    /// has opened them.
+    #[must_use]
+    #[inline]
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     #[inline]
@@ -153,9 +184,13 @@ impl OutcomesWriter {
         header[8..16].copy_from_slice(&began.0.to_le_bytes());
         header[16..24].copy_from_slice(&busy_ns.to_le_bytes());
         header[24..28].copy_from_slice(&self.count.to_le_bytes());
-        header[28] = pack_flags([last, durations]);
+        header[28] = pack_flags([last, durations, !self.files.is_empty()]);
         if durations {
             self.message.extend(&self.durations);
+        }
+        for (fd, length) in self.files.descriptors() {
+            self.message.extend(&fd.to_le_bytes());
+            self.message.extend(&length.to_le_bytes());
         }
         self.message
     }
@@ -176,6 +211,7 @@ pub struct OutcomesView<'a> {
     pub last: bool,
     entries: &'a [u8],
     durations: Option<&'a [u8]>,
+    files: &'a [u8],
 }
 
 impl<'a> OutcomesView<'a> {
@@ -188,12 +224,22 @@ impl<'a> OutcomesView<'a> {
             take_entry(&mut rest).filter(|entry| !entry.is_empty())?;
             count += 1;
         }
-        let began = MonotonicInstant(0);
-        Some(OutcomesView { batch, began, busy_ns: 0, count, last: false, entries: bytes, durations: None })
+        let (began, durations) = (MonotonicInstant(0), None);
+        Some(OutcomesView {
+            batch,
+            began,
+            busy_ns: 0,
+            count,
+            last: false,
+            entries: bytes,
+            durations,
+            files: &[],
+        })
     }
 
     /// Reads the batch of outcomes in a message. Returns `None` if the message is of another kind, has
-    /// unknown flags, or does not hold exactly `count` outcomes (and durations, if their flag is set).
+    /// unknown flags, or does not hold exactly `count` outcomes (and durations and files, if their flags are
+    /// set).
     #[must_use]
     pub fn read(message: &'a Message) -> Option<OutcomesView<'a>> {
         let mut rest = message.body();
@@ -201,22 +247,33 @@ impl<'a> OutcomesView<'a> {
         let began = MonotonicInstant(take_u64(&mut rest)?);
         let busy_ns = take_u64(&mut rest)?;
         let count = take_u32(&mut rest)?;
-        let [last, durations] = take_flags(&mut rest)?;
-        let trailer = skip_entries(rest, count, 1)?;
-        let expected = if durations { DURATION_SIZE.checked_mul(usize::try_from(count).ok()?)? } else { 0 };
-        if message.tag() != Some(Tag::Outcomes) || trailer.len() != expected {
-            return None;
-        }
+        let [last, durations, has_files] = take_flags(&mut rest)?;
+        let mut trailer = skip_entries(rest, count, 1)?;
         let entries = &rest[..rest.len() - trailer.len()];
-        Some(OutcomesView {
+        let durations = match durations {
+            true => Some(take(&mut trailer, DURATION_SIZE.checked_mul(usize::try_from(count).ok()?)?)?),
+            false => None,
+        };
+        let files = trailer;
+        let is_complete = files.len().is_multiple_of(FILE_SIZE) && has_files != files.is_empty();
+        (message.tag() == Some(Tag::Outcomes) && is_complete).then_some(OutcomesView {
             batch,
             began,
             busy_ns,
             count,
             last,
             entries,
-            durations: durations.then_some(trailer),
+            durations,
+            files,
         })
+    }
+
+    /// Returns the descriptor and the length in bytes of each file that the outcomes refer to, or `None` if
+    /// there are no files.
+    pub fn files(&self) -> Option<impl Iterator<Item = (u32, u64)> + use<'a>> {
+        let (files, _) = self.files.as_chunks::<FILE_SIZE>();
+        let read = |mut file: &[u8]| Some((take_u32(&mut file)?, take_u64(&mut file)?));
+        (!files.is_empty()).then(|| files.iter().filter_map(move |file| read(file)))
     }
 
     /// Returns the duration of each job in nanoseconds, if durations were requested. `u32::MAX` means that

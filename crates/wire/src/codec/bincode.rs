@@ -3,20 +3,28 @@
 use bincode::{config, config::Config, enc::write::Writer, error::EncodeError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{bounded::Bounds, error::CodecError};
+use super::{
+    bounded::Bounds,
+    error::CodecError,
+    sink::{LimitExceeded, Sink},
+};
 
-struct Appender<'a>(&'a mut Vec<u8>);
+struct Appender<'a, 'b>(&'a mut Sink<'b>);
 
-impl Writer for Appender<'_> {
+impl Writer for Appender<'_, '_> {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
+        self.0.append(bytes).map_err(write_error)
     }
 }
 
+#[cold]
+fn write_error(_: LimitExceeded) -> EncodeError {
+    EncodeError::UnexpectedEnd
+}
+
 #[inline]
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     bincode::serde::encode_into_writer(value, Appender(into), config::standard())
         .map_err(CodecError::encoding)
 }

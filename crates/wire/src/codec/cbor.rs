@@ -9,6 +9,7 @@ use super::{
     bounded::Bounded,
     checked::{Checked, Restrictions},
     error::CodecError,
+    sink::Sink,
 };
 
 /// `None`, `()` and unit structs are encoded as null.
@@ -20,7 +21,7 @@ impl Restrictions for Cbor {
 }
 
 #[inline(never)]
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     ciborium::into_writer(&Checked::<T, Cbor>::new(value), into).map_err(CodecError::encoding)
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use super::MAX_OUTCOME;
+
 /// Error of encoding or decoding a value.
 ///
 /// ```
@@ -32,15 +34,15 @@ impl CodecError {
         CodecError(format!("cannot decode: {error}"))
     }
 
-    /// Checks the size of an outcome in bytes.
-    #[inline]
-    pub(crate) fn check_size(bytes: usize, limit: u64) -> Result<(), CodecError> {
-        if bytes as u64 <= limit { Ok(()) } else { Err(CodecError::too_large(bytes, limit)) }
-    }
-
+    /// Creates the error for a value whose encoding exceeds `limit` bytes. A limit below that of all values
+    /// is the one of a pool's outcomes.
     #[cold]
-    fn too_large(bytes: usize, limit: u64) -> CodecError {
-        CodecError(format!("outcome of {bytes} bytes exceeds `max_outcome` ({limit} bytes)"))
+    pub(crate) fn too_large(limit: usize) -> CodecError {
+        if limit >= MAX_OUTCOME {
+            let advice = "pass large data as a `Blob` or `Shared`, or by the name of a file";
+            return CodecError(format!("encoded value exceeds the limit of 4 GiB; {advice}"));
+        }
+        CodecError(format!("outcome exceeds `max_outcome` ({limit} bytes)"))
     }
 
     /// Checks that no bytes are left after the value.

@@ -15,6 +15,7 @@ use super::{
     bounded::Bounds,
     checked::{Checked, Restrictions},
     error::CodecError,
+    sink::Sink,
 };
 
 /// `None`, `()` and unit structs are encoded as null; numbers must be finite.
@@ -27,7 +28,7 @@ impl Restrictions for Json {
 }
 
 #[inline(never)]
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     serde_json::to_writer(into, &Checked::<T, Json>::new(value)).map_err(CodecError::encoding)
 }
 

@@ -16,6 +16,7 @@ use super::{
     bounded::Bounds,
     checked::{Checked, Restrictions},
     error::CodecError,
+    sink::Sink,
 };
 
 /// `None` and `()` are encoded as nil; a unit struct is an empty array.
@@ -26,7 +27,7 @@ impl Restrictions for MessagePack {
 }
 
 #[inline(never)]
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     let value = Checked::<T, MessagePack>::new(value);
     value.serialize(&mut Serializer::new(into).with_struct_map()).map_err(CodecError::encoding)
 }

@@ -17,6 +17,7 @@ use super::{
     checked::{Checked, Restrictions},
     error::CodecError,
     pickle_decoder,
+    sink::Sink,
 };
 
 /// `None`, `()` and unit structs are encoded as `None`. serde-pickle's serializer claims to be
@@ -30,7 +31,7 @@ impl Restrictions for Pickle {
 }
 
 #[inline(never)]
-pub(super) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     let value = Checked::<T, Pickle>::new(value);
     serde_pickle::to_writer(into, &value, SerOptions::new()).map_err(CodecError::encoding)
 }

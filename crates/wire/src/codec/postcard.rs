@@ -15,6 +15,7 @@ use super::{
     checked::{Checked, Restrictions},
     error::CodecError,
     message::error_message,
+    sink::Sink,
 };
 
 /// Fields are identified by position.
@@ -24,21 +25,19 @@ impl Restrictions for Postcard {
     const POSITIONAL_FIELDS: bool = true;
 }
 
-struct Appender<'a>(&'a mut Vec<u8>);
+struct Appender<'a, 'b>(&'a mut Sink<'b>);
 
-impl Flavor for Appender<'_> {
+impl Flavor for Appender<'_, '_> {
     type Output = ();
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
+        self.0.push(byte).map_err(|_| postcard::Error::SerializeBufferFull)
     }
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
+        self.0.append(bytes).map_err(|_| postcard::Error::SerializeBufferFull)
     }
 
     fn finalize(self) -> postcard::Result<()> {
@@ -47,9 +46,12 @@ impl Flavor for Appender<'_> {
 }
 
 #[inline(never)]
-pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(crate) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     let value = Checked::<T, Postcard>::new(value);
-    serialize_with_flavor(&value, Appender(into)).map_err(|error| encode_error(&value, &error))
+    match serialize_with_flavor(&value, Appender(into)) {
+        Err(error) if into.is_exceeded() => Err(CodecError::encoding(error)),
+        result => result.map_err(|error| encode_error(&value, &error)),
+    }
 }
 
 /// Returns the reason why encoding failed. postcard drops the message of a custom error.

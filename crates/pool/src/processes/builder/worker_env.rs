@@ -58,7 +58,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets the address space, in bytes, that each worker may use. Default: no limit. A hard limit that is
+    /// Sets the address space, in bytes, that each worker may use, including the [data](crate::data) that it
+    /// shares with others. Default: no limit. A hard limit that is
     /// already in force stays in force if it is lower. The worker itself needs some tens of megabytes; with
     /// less, the pool breaks with a cause that names the required size. A job that exceeds the limit fails
     /// with [`JobError::OutOfMemory`](crate::JobError::OutOfMemory) if the worker program uses
@@ -80,8 +81,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets the maximum size, in bytes, of an encoded output or error. Default: no limit but that of a
-    /// message, 4 GiB. A job with a larger one fails with [`JobError::Codec`](crate::JobError::Codec), and
+    /// Sets the maximum size, in bytes, of an encoded output or error, including [shared
+    /// data](crate::data). Default: no limit but that of the format, 4 GiB without shared data. A job with a
+    /// larger one fails with [`JobError::Codec`](crate::JobError::Codec): encoding stops at the limit, and
     /// this process never holds it in memory.
     ///
     /// ```standalone_crate

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use job::{BatchId, Death, DeathCause, Job, Stage};
 use sched::Event;
 use sys::clock;
-use wire::batch::OutcomesView;
+use wire::{batch::OutcomesView, transfer::ReceivedFiles};
 
 use super::worker::SupervisedWorker;
 use crate::{
@@ -79,7 +79,9 @@ impl<J: Job> Reaper<'_, J> {
         if let Some(recovered) = recovered
             && let Some(view) = OutcomesView::of_saved(recovered.batch, &recovered.bytes)
         {
-            self.incoming(handle).deliver(&jobs, view.outcomes().skip(recovered.skip));
+            let outcomes = view.outcomes().skip(recovered.skip);
+            // Outcomes with files are never saved: their files do not survive the worker.
+            self.incoming(handle).deliver(&jobs, outcomes, &ReceivedFiles::default());
         }
     }
 

@@ -1,0 +1,78 @@
+//! Data whose length is not known in advance.
+
+use std::{io, mem, sync::Arc};
+
+use sys::payload::PayloadWriter;
+
+use super::{Blob, MIN_SHARED_SIZE, Shared, Storage, creation_error};
+
+/// Writer of a [`Blob`] whose length is not known in advance.
+///
+/// Bytes are buffered until there are enough for a file, and then written to it in pieces of that size.
+///
+/// ```
+/// use std::io::Write;
+/// use pool::data::BlobWriter;
+///
+/// let mut writer = BlobWriter::new();
+/// for n in 0..1000 {
+///     writeln!(writer, "line {n}")?;
+/// }
+/// let blob = writer.finish()?;
+/// assert!(blob.ends_with(b"line 999\n"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct BlobWriter {
+    /// Bytes that are not in the file yet; fewer than [`MIN_SHARED_SIZE`].
+    buffer: Vec<u8>,
+    file: Option<PayloadWriter>,
+}
+
+impl BlobWriter {
+    /// Creates a writer without bytes.
+    #[must_use]
+    pub fn new() -> BlobWriter {
+        BlobWriter::default()
+    }
+
+    /// Returns the bytes written so far.
+    ///
+    /// # Errors
+    /// The system is out of memory or file descriptors, or the size exceeds `RLIMIT_FSIZE`.
+    pub fn finish(self) -> io::Result<Blob> {
+        let Some(mut file) = self.file else { return Ok(self.buffer.into()) };
+        let written = file.write_all(&self.buffer).and_then(|()| file.finish());
+        Ok(Shared(Storage::File(Arc::new(written.map_err(creation_error)?))))
+    }
+
+    /// Appends bytes to the file, which is created first if there is none.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(PayloadWriter::new().map_err(creation_error)?),
+        };
+        file.write_all(bytes).map_err(creation_error)
+    }
+}
+
+impl io::Write for BlobWriter {
+    /// # Errors
+    /// Those of [`finish`](BlobWriter::finish).
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() < MIN_SHARED_SIZE {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        let mut buffer = mem::take(&mut self.buffer);
+        self.append(&buffer)?;
+        self.append(bytes)?;
+        buffer.clear();
+        self.buffer = buffer;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

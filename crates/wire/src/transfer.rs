@@ -1,0 +1,228 @@
+//! Transfer of the files of large data between a pool and its workers.
+//!
+//! How the types of large data are encoded depends on the thread's *mode*:
+//!
+//! - Plain, in all other code: the items' bytes, for JSON, a file, or another machine.
+//! - Between a pool and its worker: small data as bytes; large data as a reference to its file, by the
+//!   process that has it open, its descriptor there, and its length. [`collect`] returns the files that were
+//!   referred to. The sender keeps them until the receiver has opened them, too.
+//!
+//! A worker trusts its parent and [opens](open_referenced) each file when it decodes the reference. A parent
+//! does not trust its worker: [`ReceivedFiles`] are opened from the list that comes with the outcomes, in the
+//! worker that sent them, and a reference can only [name one of them](with_received).
+//!
+//! The mode is set while a value is encoded or decoded, and not while a job runs: what a job decodes itself
+//! may come from anywhere.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io, mem, process,
+    sync::Arc,
+};
+
+use sys::payload::Payload;
+
+/// How data is encoded and decoded on this thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Encode and decode bytes.
+    Plain,
+    /// Encode large data as references.
+    Collect,
+    /// Decode references and open their files.
+    Open,
+    /// Decode references to files that were received.
+    Received,
+}
+
+thread_local! {
+    static MODE: Cell<Mode> = const { Cell::new(Mode::Plain) };
+    /// Number of `COLLECTED` files. Reading it takes less time, as it needs no destructor.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static COLLECTED: RefCell<Vec<Arc<Payload>>> = const { RefCell::new(Vec::new()) };
+    static RECEIVED: RefCell<ReceivedFiles> = const { RefCell::new(ReceivedFiles(None)) };
+}
+
+/// Files that encoded values refer to. They are kept open.
+#[derive(Clone, Debug, Default)]
+pub struct Files(Vec<Arc<Payload>>);
+
+impl Files {
+    /// Returns true if there are none.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of files.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds other files.
+    pub fn extend(&mut self, other: Files) {
+        self.0.extend(other.0);
+    }
+
+    /// Size of all files in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.iter().map(|file| file.length() as u64).sum()
+    }
+
+    /// Returns the descriptor and length of each file.
+    pub fn descriptors(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.0.iter().map(|file| (file.number(), file.length() as u64))
+    }
+}
+
+/// Restores the mode of the thread, and drops the files collected since, when it is dropped.
+struct Scope {
+    before: Mode,
+    collected: usize,
+}
+
+impl Scope {
+    #[inline]
+    fn enter(mode: Mode) -> Scope {
+        Scope { before: MODE.replace(mode), collected: COUNT.get() }
+    }
+
+    /// Returns the files that were collected in this scope.
+    #[inline]
+    fn take_collected(&self) -> Files {
+        if COUNT.get() == self.collected { Files::default() } else { self.split_off() }
+    }
+
+    #[cold]
+    fn split_off(&self) -> Files {
+        COUNT.set(self.collected);
+        COLLECTED.with_borrow_mut(|files| Files(files.split_off(self.collected)))
+    }
+}
+
+impl Drop for Scope {
+    #[inline]
+    fn drop(&mut self) {
+        MODE.set(self.before);
+        drop(self.take_collected());
+    }
+}
+
+/// Returns the mode of this thread.
+#[must_use]
+pub fn mode() -> Mode {
+    MODE.get()
+}
+
+/// Encodes large data as references to files within `encode`. Returns its result and these files.
+#[inline]
+pub fn collect<R>(encode: impl FnOnce() -> R) -> (R, Files) {
+    let scope = Scope::enter(Mode::Collect);
+    let result = encode();
+    (result, scope.take_collected())
+}
+
+/// Opens the files that values decoded within `decode` refer to. For values of this process's parent only.
+#[inline]
+pub fn open_referenced<R>(decode: impl FnOnce() -> R) -> R {
+    let _scope = Scope::enter(Mode::Open);
+    decode()
+}
+
+/// Decodes outcomes within `decode`, which may refer to `files`.
+pub fn with_received<R>(files: &ReceivedFiles, decode: impl FnOnce() -> R) -> R {
+    /// Restores the files of an outer call.
+    struct Restore(ReceivedFiles);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECEIVED.replace(mem::take(&mut self.0));
+        }
+    }
+
+    let _scope = Scope::enter(Mode::Received);
+    let _restore = Restore(RECEIVED.replace(files.clone()));
+    decode()
+}
+
+/// A reference to a file that another process has open.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference {
+    /// Id of the process.
+    pub pid: u32,
+    /// Descriptor of the file in that process.
+    pub fd: u32,
+    /// Length of the file in bytes.
+    pub length: u64,
+}
+
+impl Reference {
+    /// Returns a reference to a file, which is collected by the innermost [`collect`].
+    #[must_use]
+    pub fn to(file: Arc<Payload>) -> Reference {
+        let (fd, length) = (file.number(), file.length() as u64);
+        COLLECTED.with_borrow_mut(|files| files.push(file));
+        COUNT.set(COUNT.get() + 1);
+        Reference { pid: process::id(), fd, length }
+    }
+
+    /// Returns the file, opened if necessary.
+    ///
+    /// # Errors
+    /// The mode does not allow references, or the file cannot be opened, or was not received.
+    pub fn resolve(self) -> Result<Arc<Payload>, String> {
+        match mode() {
+            Mode::Open => open(self.pid, self.fd, self.length).map(Arc::new),
+            Mode::Received => RECEIVED.with_borrow(|files| files.get(self.fd, self.length)),
+            Mode::Plain | Mode::Collect => Err("a reference to a file outside of a pool".to_owned()),
+        }
+    }
+}
+
+/// Files that came with outcomes, or the errors of opening them, by their descriptors in the worker.
+#[derive(Clone, Debug, Default)]
+pub struct ReceivedFiles(Option<Arc<HashMap<u32, Result<Arc<Payload>, String>>>>);
+
+impl ReceivedFiles {
+    /// Opens files of a process, which are given by descriptor and length in bytes.
+    #[must_use]
+    pub fn open(pid: u32, files: impl Iterator<Item = (u32, u64)>) -> ReceivedFiles {
+        let mut opened = HashMap::new();
+        for (fd, length) in files {
+            opened.entry(fd).or_insert_with(|| open(pid, fd, length).map(Arc::new));
+        }
+        ReceivedFiles(Some(Arc::new(opened)))
+    }
+
+    /// Returns true if a file could not be opened.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.0.as_ref().is_some_and(|files| files.values().any(Result::is_err))
+    }
+
+    fn get(&self, fd: u32, length: u64) -> Result<Arc<Payload>, String> {
+        let file = self.0.as_ref().and_then(|files| files.get(&fd));
+        let file = file.ok_or("a reference to a file that was not sent")?.clone()?;
+        if file.length() as u64 == length { Ok(file) } else { Err("a reference of wrong length".to_owned()) }
+    }
+}
+
+fn open(pid: u32, fd: u32, length: u64) -> Result<Payload, String> {
+    let opened = usize::try_from(length)
+        .map_err(|_| io::ErrorKind::InvalidInput.into())
+        .and_then(|length| Payload::open_of_process(pid, fd, length));
+    opened.map_err(|error| format!("cannot open shared data of process {pid}: {}", explain(&error)))
+}
+
+/// Returns the message of an error, with advice if this process is out of descriptors.
+#[must_use]
+pub fn explain(error: &io::Error) -> String {
+    if sys::call::is_out_of_descriptors(error) {
+        format!("{error}; each large `Blob` or `Shared` takes a descriptor (see `ulimit -n`)")
+    } else {
+        error.to_string()
+    }
+}
