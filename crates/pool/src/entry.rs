@@ -35,7 +35,7 @@
 /// // A test, for example.
 /// fn cubes() -> Result<(), Box<dyn std::error::Error>> {
 ///     let pool = ProcessPool::builder().workers(2).build()?;
-///     let cubes: Result<Vec<u64>, _> = pool.map((1..=3).map(Cube)).into_iter().collect();
+///     let cubes: Result<Vec<u64>, _> = pool.map((1..=3).map(Cube)).collect();
 ///     assert_eq!(cubes?, [1, 8, 27]);
 ///     Ok(())
 /// }

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pool::{
-    Job, JobError,
-    stream::{Resolved, Sink},
-};
+use pool::{Job, JobError, stream::{Resolved, Sink}};
 use tokio::sync::oneshot;
 
 use crate::{

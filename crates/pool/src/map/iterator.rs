@@ -169,7 +169,7 @@ impl<'e, J: Job, E, I: Iterator<Item = J>, O: Order<Job = J>> Map<'e, J, E, I, O
     /// use pool::{Executor, JobError, Serial, settings::JobOptions};
     ///
     /// let serial = Serial::new(());
-    /// let limited = JobOptions { time_limit: Some(Duration::from_secs(1)) };
+    /// let limited = JobOptions::new().time_limit(Duration::from_secs(1));
     /// let output = serial.map([Square(3)]).options(limited).next();
     /// // Only worker processes can enforce a time limit.
     /// assert!(matches!(output, Some(Err(JobError::Unsupported(_)))));
