@@ -2,7 +2,11 @@
 
 use std::{fs, os::fd::AsRawFd, path::PathBuf, process};
 
-use pool::{Executor, Job, ProcessPool, data::{Blob, Shared}, worker::Context};
+use pool::{
+    Executor, Job, ProcessPool,
+    data::{Blob, Shared},
+    worker::Context,
+};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::waiting::TIMEOUT;

@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, JobFuture, ProcessPool, Serial, ThreadPool, settings::{ProcessPoolBuilder, Transport}, worker::Context};
+use pool::{
+    Executor, Job, JobFuture, ProcessPool, Serial, ThreadPool,
+    settings::{ProcessPoolBuilder, Transport},
+    worker::Context,
+};
 use serde::{Deserialize, Serialize, Serializer, ser::Error};
 
 use crate::{actions, fault::Fault, program};

@@ -16,7 +16,13 @@ use end_to_end::{
         Signal, exists, kill_and_wait, kill_if_alive, live_pids, run_state, send_signal, suspend, workers_of,
     },
 };
-use pool::{Executor, JobError, JobFuture, error::{Crashed, DeathCause}, future::{ReturnWhen, wait}, metrics::WorkerStats, settings::{OnWorkerDeath, Transport}};
+use pool::{
+    Executor, JobError, JobFuture,
+    error::{Crashed, DeathCause},
+    future::{ReturnWhen, wait},
+    metrics::WorkerStats,
+    settings::{OnWorkerDeath, Transport},
+};
 
 /// Bytes; more than any socket buffers.
 const LARGE: usize = 20 << 20;

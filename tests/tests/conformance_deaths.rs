@@ -6,7 +6,10 @@ use end_to_end::{
     probe::{Probe, TIMEOUT, breaking, finish, processes, wait_until},
     workers::kill_and_wait,
 };
-use pool::{Executor, JobError, error::{Crashed, DeathCause, SubmitError}};
+use pool::{
+    Executor, JobError,
+    error::{Crashed, DeathCause, SubmitError},
+};
 
 #[test]
 fn death_01_killed_while_running_breaks_the_pool() {

@@ -21,7 +21,11 @@ use nix::{
     sys::signal::Signal,
     unistd::Pid,
 };
-use pool::{Executor, ProcessPool, ThreadPool, error::{BuildError, WorkerCountError}, settings::{MAX_WORKERS, Transport, available_cores}};
+use pool::{
+    Executor, ProcessPool, ThreadPool,
+    error::{BuildError, WorkerCountError},
+    settings::{MAX_WORKERS, Transport, available_cores},
+};
 
 /// Returns an invocation of a program with a pool; `run` checks that no process of it is left.
 fn exit_probe(action: &str, barrier: &Barrier) -> Call {

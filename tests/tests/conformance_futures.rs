@@ -12,7 +12,10 @@ use end_to_end::{
     block_worker, on_all, on_pools,
     probe::{Probe, TIMEOUT, builder, finish, line_count, probe_error},
 };
-use pool::{Executor, JobError, JobFuture, future::{ReturnWhen, wait}};
+use pool::{
+    Executor, JobError, JobFuture,
+    future::{ReturnWhen, wait},
+};
 
 #[test]
 fn fut_01_predicates_form_one_truth_table() {

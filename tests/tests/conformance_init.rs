@@ -14,7 +14,11 @@ use end_to_end::{
     stateful::{Inspect, Setup, StateSnapshot, starts},
     workers::kill_and_wait,
 };
-use pool::{Executor, JobError, JobFuture, ProcessPool, Serial, ThreadPool, error::{BuildError, SubmitError}, settings::{OnWorkerDeath, ProcessPoolBuilder}};
+use pool::{
+    Executor, JobError, JobFuture, ProcessPool, Serial, ThreadPool,
+    error::{BuildError, SubmitError},
+    settings::{OnWorkerDeath, ProcessPoolBuilder},
+};
 
 fn with(setup: Setup, workers: usize) -> ProcessPoolBuilder<Inspect> {
     ProcessPool::builder_with(setup).workers(workers).worker_program(program("probe-worker"))

@@ -14,7 +14,12 @@ use end_to_end::{
     stateful::{Inspect, Setup},
     workers::{exists, live_pids, suspend},
 };
-use pool::{Executor, JobError, JobFuture, ProcessPool, error::TimedOut, future::{ReturnWhen, wait}, settings::{BatchSize, JobOptions, OnWorkerDeath}};
+use pool::{
+    Executor, JobError, JobFuture, ProcessPool,
+    error::TimedOut,
+    future::{ReturnWhen, wait},
+    settings::{BatchSize, JobOptions, OnWorkerDeath},
+};
 
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -9,7 +9,10 @@ use end_to_end::{
     program,
     workers::{exists, live_pids},
 };
-use pool::{Executor, JobError, JobFuture, ProcessPool, settings::{BatchSize, OnWorkerDeath, ProcessPoolBuilder}};
+use pool::{
+    Executor, JobError, JobFuture, ProcessPool,
+    settings::{BatchSize, OnWorkerDeath, ProcessPoolBuilder},
+};
 
 fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
     // The type excludes zero.

@@ -12,7 +12,11 @@ use end_to_end::{
     },
     probe::{TIMEOUT, builder, finish},
 };
-use pool::{Executor, JobError, JobFuture, ProcessPool, error::{Crashed, DeathCause, SubmitError}, settings::OnWorkerDeath};
+use pool::{
+    Executor, JobError, JobFuture, ProcessPool,
+    error::{Crashed, DeathCause, SubmitError},
+    settings::OnWorkerDeath,
+};
 
 fn healing() -> ProcessPool<FailingJob> {
     builder(1).retries(1).build().unwrap()

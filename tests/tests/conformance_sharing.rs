@@ -15,7 +15,11 @@ use end_to_end::{
     probe::{Barrier, Probe, TIMEOUT, append, builder, finish, processes, wait_until},
     workers::{live_pids, memory},
 };
-use pool::{Executor, JobError, ProcessPool, Serial, ThreadPool, error::SubmitError, future::{ReturnWhen, as_completed, wait}};
+use pool::{
+    Executor, JobError, ProcessPool, Serial, ThreadPool,
+    error::SubmitError,
+    future::{ReturnWhen, as_completed, wait},
+};
 
 /// Bytes; large enough to show in the memory use of a process.
 const LARGE: usize = 64 << 20;

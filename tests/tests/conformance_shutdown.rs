@@ -11,7 +11,10 @@ use end_to_end::{
     Case, block_worker, on_all, on_pools,
     probe::{Barrier, Probe, TIMEOUT, finish, processes, threads, wait_until},
 };
-use pool::{Executor, JobError, future::{ReturnWhen, as_completed, wait}};
+use pool::{
+    Executor, JobError,
+    future::{ReturnWhen, as_completed, wait},
+};
 
 #[test]
 fn shut_01_a_waiting_shutdown_runs_everything_and_may_be_repeated() {

@@ -6,7 +6,11 @@ use end_to_end::{
     Case, block_worker, on_all, on_pools,
     probe::{Barrier, Probe, TIMEOUT, finish, line_count, probe_error, processes},
 };
-use pool::{Executor, JobError, error::SubmitError, future::{ReturnWhen, wait}};
+use pool::{
+    Executor, JobError,
+    error::SubmitError,
+    future::{ReturnWhen, wait},
+};
 
 #[test]
 fn death_12_a_hundred_unencodable_jobs_and_a_hundred_good_ones_resolve() {

@@ -10,7 +10,10 @@ use end_to_end::{
     Case, block_worker, on_all, on_pools,
     probe::{Barrier, Probe, TIMEOUT, finish, probe_error, processes},
 };
-use pool::{Executor, future::{ReturnWhen, as_completed, wait}};
+use pool::{
+    Executor,
+    future::{ReturnWhen, as_completed, wait},
+};
 
 #[test]
 fn ac_01_every_different_job_comes_once() {

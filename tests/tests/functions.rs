@@ -9,7 +9,10 @@ use end_to_end::{
     probe::{TIMEOUT, finish},
     program,
 };
-use pool::{Executor, JobError, Serial, ThreadPool, functions::{Call, Executable, FunctionCall, FunctionPool, Spawn}};
+use pool::{
+    Executor, JobError, Serial, ThreadPool,
+    functions::{Call, Executable, FunctionCall, FunctionPool, Spawn},
+};
 use serde::{Deserialize, Serialize};
 
 fn pool() -> FunctionPool {

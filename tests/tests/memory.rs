@@ -7,7 +7,11 @@ use end_to_end::{
     probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count},
     program, runner, shell_jobs,
 };
-use pool::{Executor, JobError, error::{DeathCause, OutOfMemory}, settings::JobOptions};
+use pool::{
+    Executor, JobError,
+    error::{DeathCause, OutOfMemory},
+    settings::JobOptions,
+};
 
 const MEMORY_LIMIT: u64 = 256 << 20;
 

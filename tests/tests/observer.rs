@@ -7,7 +7,10 @@ use end_to_end::{
     probe::{Probe, builder, finish},
 };
 use parking_lot::Mutex;
-use pool::{Executor, ProcessPool, metrics::{BatchId, MonotonicInstant, Observer, PoolEvent, WorkerId}};
+use pool::{
+    Executor, ProcessPool,
+    metrics::{BatchId, MonotonicInstant, Observer, PoolEvent, WorkerId},
+};
 
 /// Records all events.
 #[derive(Default)]

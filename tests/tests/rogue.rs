@@ -15,7 +15,11 @@ use end_to_end::{
     runner,
     workers::live_pids,
 };
-use pool::{Executor, JobError, ProcessPool, error::{Crashed, DeathCause, SubmitError, TimedOut}, settings::{JobOptions, OnWorkerDeath}};
+use pool::{
+    Executor, JobError, ProcessPool,
+    error::{Crashed, DeathCause, SubmitError, TimedOut},
+    settings::{JobOptions, OnWorkerDeath},
+};
 
 /// Maximum time until a rogue is detected on a busy machine.
 const MAX_DELAY: Duration = Duration::from_secs(20);

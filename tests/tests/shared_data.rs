@@ -9,7 +9,11 @@ use end_to_end::{
     program,
     workers::{Signal, kill_and_wait, live_pids, send_signal, suspend},
 };
-use pool::{Executor, JobError, JobFuture, ProcessPool, Serial, ThreadPool, data::{Blob, Shared}, settings::{CodecKind, ProcessPoolBuilder}};
+use pool::{
+    Executor, JobError, JobFuture, ProcessPool, Serial, ThreadPool,
+    data::{Blob, Shared},
+    settings::{CodecKind, ProcessPoolBuilder},
+};
 
 const LARGE: usize = 100_000_000;
 

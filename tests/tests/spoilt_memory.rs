@@ -13,7 +13,12 @@ use end_to_end::{
     rogue::{Misbehavior, RoguePlan, rogue_builder},
 };
 use parking_lot::Mutex;
-use pool::{Executor, metrics::{Observer, PoolEvent, WorkerId}, settings::JobOptions, stream::{Resolved, Sink}};
+use pool::{
+    Executor,
+    metrics::{Observer, PoolEvent, WorkerId},
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 
 const JOBS: u64 = 100;
 

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, ProcessPool, Serial, ThreadPool, settings::{BatchSize, CodecKind, Transport}};
+use pool::{
+    Executor, Job, ProcessPool, Serial, ThreadPool,
+    settings::{BatchSize, CodecKind, Transport},
+};
 
 use crate::{
     cost_snapshot::CostSnapshot,

@@ -2,7 +2,10 @@
 
 use std::ops::{AddAssign, Sub};
 
-use pool::{Executor, Job, ProcessPool, metrics::{Stage, StageTimes}};
+use pool::{
+    Executor, Job, ProcessPool,
+    metrics::{Stage, StageTimes},
+};
 use sys::clock;
 
 use crate::report::{Side, StageTime};

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pool::{Job, JobError, error::{Crash, Crashed, Death, DeathCause, Lost, OutOfMemory, Panic, TimedOut}, future::Outcome};
+use pool::{
+    Job, JobError,
+    error::{Crash, Crashed, Death, DeathCause, Lost, OutOfMemory, Panic, TimedOut},
+    future::Outcome,
+};
 use serde::{Deserialize, Serialize};
 use wire::{CodecError, CodecKind};
 

@@ -8,7 +8,11 @@ use console::{
 };
 use nix::sys::signal::{Signal, raise};
 use parking_lot::Mutex;
-use pool::{Executor, ProcessPool, ThreadPool, error::BuildError, settings::{BatchSize, MAX_WORKERS, available_cores}};
+use pool::{
+    Executor, ProcessPool, ThreadPool,
+    error::BuildError,
+    settings::{BatchSize, MAX_WORKERS, available_cores},
+};
 
 use super::block::Block;
 

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use parking_lot::{Condvar, Mutex};
-use pool::{future::Outcome, stream::{Resolved, Sink}};
+use pool::{
+    future::Outcome,
+    stream::{Resolved, Sink},
+};
 
 use super::{block::Block, error::InputError};
 

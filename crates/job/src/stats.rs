@@ -21,6 +21,7 @@ use crate::{StageTimes, WorkerId};
 /// assert_eq!(idle(&stats), Duration::from_millis(15));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WorkerStats {
     /// The worker.
     pub worker: WorkerId,
@@ -77,6 +78,7 @@ pub struct ProgramStats {
 /// assert!(stats.threads.is_empty() && stats.callers[Stage::Encode].is_zero());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParentStats {
     /// Threads of the executor.
     pub threads: Vec<ThreadStats>,

@@ -4,7 +4,11 @@
 
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
-use pool::{error::RemoteError, functions::{FunctionCall, FunctionPool, Spawn}, settings::JobOptions};
+use pool::{
+    error::RemoteError,
+    functions::{FunctionCall, FunctionPool, Spawn},
+    settings::JobOptions,
+};
 
 /// A plain function with several parameters.
 fn gcd(a: u64, b: u64) -> u64 {

@@ -5,7 +5,12 @@
 
 use std::{env, error::Error, process, time::Instant};
 
-use pool::{Executor, Job, ProcessPool, data::{Blob, Shared}, error::RemoteError, worker::Context};
+use pool::{
+    Executor, Job, ProcessPool,
+    data::{Blob, Shared},
+    error::RemoteError,
+    worker::Context,
+};
 use serde::{Deserialize, Serialize};
 
 /// Weight of each value of a byte. Workers do not get a copy of it, whatever its size.

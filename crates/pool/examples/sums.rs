@@ -8,7 +8,11 @@
 
 use std::{error::Error, hint::black_box, time::Duration};
 
-use pool::{Executor, Job, JobFuture, ProcessPool, error::{RemoteError, SubmitError}, future::{ReturnWhen, as_completed, wait}};
+use pool::{
+    Executor, Job, JobFuture, ProcessPool,
+    error::{RemoteError, SubmitError},
+    future::{ReturnWhen, as_completed, wait},
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

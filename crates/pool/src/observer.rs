@@ -92,26 +92,21 @@ pub trait Observer: Send + Sync {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pool::metrics::{BatchId, MonotonicInstant, PoolEvent, WorkerId};
+/// use pool::metrics::PoolEvent;
 ///
-/// let event = PoolEvent::OutcomesReceived {
-///     worker: WorkerId { slot: 0, generation: 0 },
-///     batch: BatchId(12),
-///     outcomes: 400,
-///     last: true,
-///     started: MonotonicInstant(1_000_000),
-///     busy: Duration::from_micros(900),
-///     durations: None,
-///     bytes: 2_000,
-///     at: MonotonicInstant(1_950_000),
-/// };
-/// let PoolEvent::OutcomesReceived { started, busy, at, .. } = event else { unreachable!() };
-/// assert_eq!(at.since(started + busy), Duration::from_micros(50), "in transit, or waiting to be received");
+/// /// Returns how long outcomes were in transit, or waited to be received.
+/// fn transit_time(event: &PoolEvent) -> Option<Duration> {
+///     match event {
+///         PoolEvent::OutcomesReceived { started, busy, at, .. } => Some(at.since(*started + *busy)),
+///         _ => None,
+///     }
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PoolEvent {
     /// A worker is being started.
+    #[non_exhaustive]
     WorkerStarting {
         /// The worker; a generation above 0 means that it replaces an earlier worker of the same slot.
         worker: WorkerId,
@@ -119,6 +114,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker has started and created its context.
+    #[non_exhaustive]
     WorkerReady {
         /// The worker.
         worker: WorkerId,
@@ -128,6 +124,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker could not be started, or exited before it was ready.
+    #[non_exhaustive]
     WorkerStartFailed {
         /// The worker.
         worker: WorkerId,
@@ -139,6 +136,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A batch is about to be sent.
+    #[non_exhaustive]
     BatchSent {
         /// The worker that it is sent to.
         worker: WorkerId,
@@ -157,6 +155,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker is asked to return the jobs that it has not started, because other workers are idle.
+    #[non_exhaustive]
     BatchesRecalled {
         /// The worker.
         worker: WorkerId,
@@ -166,6 +165,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker has returned outcomes: those of the next jobs of a batch, in order.
+    #[non_exhaustive]
     OutcomesReceived {
         /// The worker.
         worker: WorkerId,
@@ -190,6 +190,7 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker that was ready has exited.
+    #[non_exhaustive]
     WorkerExited {
         /// The worker.
         worker: WorkerId,

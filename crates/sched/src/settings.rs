@@ -15,6 +15,7 @@ use std::{num::NonZeroU64, time::Duration};
 /// assert_ne!(one, BatchSize::Auto);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BatchSize {
     /// Chosen from the measured cost of a job.
     #[default]

@@ -159,7 +159,10 @@ impl TimelineData {
 #[cfg(test)]
 mod tests {
     use super::{super::worker_trace::RunEnd, *};
-    use pool::{error::{Death, DeathCause}, metrics::BatchId};
+    use pool::{
+        error::{Death, DeathCause},
+        metrics::BatchId,
+    };
 
     const WORKER: WorkerId = WorkerId { slot: 0, generation: 0 };
 

@@ -43,6 +43,7 @@ static STARTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Reason why a worker and its parent cannot connect.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RendezvousError {
     /// The socket cannot be created in the directory for temporary files.
     #[error(

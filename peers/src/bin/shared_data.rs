@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, ProcessPool, data::{Blob, Shared}, error::RemoteError, worker::Context};
+use pool::{
+    Executor, Job, ProcessPool,
+    data::{Blob, Shared},
+    error::RemoteError,
+    worker::Context,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

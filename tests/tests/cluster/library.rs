@@ -14,7 +14,12 @@ use end_to_end::{
     nats::Nats,
     probe::{Barrier, Probe, TIMEOUT, probe_error, processes},
 };
-use pool::{Executor, JobError, JobFuture, error::SubmitError, settings::JobOptions, stream::{Resolved, Sink}};
+use pool::{
+    Executor, JobError, JobFuture,
+    error::SubmitError,
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 
 fn connection(nats: &Nats) -> Connection {
     Connection::new(nats.url().parse().unwrap())

@@ -7,7 +7,11 @@ use end_to_end::{
     fault::Fault,
     probe::{Probe, ProbeError, TIMEOUT, builder, finish, processes, serial, threads},
 };
-use pool::{Executor, JobError, ProcessPool, error::{Crashed, DeathCause, SubmitError, TimedOut}, settings::{BatchSize, JobOptions, ProcessPoolBuilder}};
+use pool::{
+    Executor, JobError, ProcessPool,
+    error::{Crashed, DeathCause, SubmitError, TimedOut},
+    settings::{BatchSize, JobOptions, ProcessPoolBuilder},
+};
 
 /// Returns a builder for a pool of one worker without retries that sends nine jobs in one batch.
 fn once() -> ProcessPoolBuilder<Probe> {

@@ -10,7 +10,12 @@ use end_to_end::{
     workers::{exists, kill_if_alive},
 };
 use parking_lot::Mutex;
-use pool::{Executor, ProcessPool, metrics::WorkerId, output::{MAX_LINE, OutputStream, WorkerStdio}, settings::JobOptions};
+use pool::{
+    Executor, ProcessPool,
+    metrics::WorkerId,
+    output::{MAX_LINE, OutputStream, WorkerStdio},
+    settings::JobOptions,
+};
 use serde_json::json;
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,10 @@ use end_to_end::{
     counter::Counter,
     probe::{Barrier, Probe, TIMEOUT, builder, finish},
 };
-use pool::{Executor, settings::{JobOptions, Transport}};
+use pool::{
+    Executor,
+    settings::{JobOptions, Transport},
+};
 
 #[test]
 fn short_jobs_behind_a_long_one_move_to_an_idle_worker() {

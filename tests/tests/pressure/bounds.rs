@@ -7,7 +7,12 @@ use end_to_end::{
     blob::{Blob, Bytes},
     probe::{Barrier, Probe, TIMEOUT, breaking, builder, finish, line_count},
 };
-use pool::{Executor, error::{SubmitError, TrySubmitError}, future::{ReturnWhen, wait}, settings::JobOptions};
+use pool::{
+    Executor,
+    error::{SubmitError, TrySubmitError},
+    future::{ReturnWhen, wait},
+    settings::JobOptions,
+};
 
 use crate::{Woken, block_on, bounded_processes, bounded_threads, fill, poll};
 

@@ -7,7 +7,11 @@ use end_to_end::{
     probe::{Probe, TIMEOUT, finish},
 };
 use parking_lot::Mutex;
-use pool::{Executor, JobFuture, settings::JobOptions, stream::{Resolved, Sink}};
+use pool::{
+    Executor, JobFuture,
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 
 use crate::{bounded_processes, bounded_threads};
 

@@ -12,7 +12,11 @@ use end_to_end::{
     Case, on_all, on_pools,
     probe::{Barrier, Probe, TIMEOUT, builder, finish, probe_error, processes},
 };
-use pool::{Executor, settings::JobOptions, stream::{Resolved, Sink}};
+use pool::{
+    Executor,
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 
 struct Ignore;
 

@@ -7,7 +7,11 @@ use end_to_end::{
     probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count, processes, threads},
 };
 use parking_lot::Mutex;
-use pool::{Executor, JobError, metrics::{JobId, Observer, PoolEvent}, settings::JobOptions};
+use pool::{
+    Executor, JobError,
+    metrics::{JobId, Observer, PoolEvent},
+    settings::JobOptions,
+};
 
 #[test]
 fn retries_of_a_job_override_those_of_the_pool() {

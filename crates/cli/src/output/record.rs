@@ -4,7 +4,11 @@
 //! record body, which depends on the outcome only.
 
 use ops::{Builtin, Value};
-use pool::{JobError, error::{Crash, Crashed, Death, DeathCause, TimedOut}, future::Outcome};
+use pool::{
+    JobError,
+    error::{Crash, Crashed, Death, DeathCause, TimedOut},
+    future::Outcome,
+};
 use serde::Serialize;
 
 use super::value::{push_json, push_value};

@@ -17,7 +17,11 @@ use std::{
 
 use ops::Builtin;
 use parking_lot::{Condvar, Mutex};
-use pool::{JobError, metrics::Stage, stream::{Resolved, Sink}};
+use pool::{
+    JobError,
+    metrics::Stage,
+    stream::{Resolved, Sink},
+};
 
 use super::{
     BufferLimits, BufferSettings, FailureReport, Layout,

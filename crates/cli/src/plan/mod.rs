@@ -23,7 +23,12 @@ use std::{
 };
 
 use ops::{Builtin, Limits, ProgramDefinition, Protocol};
-use pool::{Executor, ProcessPool, Serial, ThreadPool, error::BuildError, metrics::Observer, settings::{MAX_WORKERS, available_cores}};
+use pool::{
+    Executor, ProcessPool, Serial, ThreadPool,
+    error::BuildError,
+    metrics::Observer,
+    settings::{MAX_WORKERS, available_cores},
+};
 
 pub(crate) use self::journal::JournalPlan;
 

@@ -3,7 +3,12 @@
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 
 use ops::{Builtin, Limits};
-use pool::{ProcessPool, error::BuildError, metrics::Observer, settings::{BatchSize, CodecKind, Transport}};
+use pool::{
+    ProcessPool,
+    error::BuildError,
+    metrics::Observer,
+    settings::{BatchSize, CodecKind, Transport},
+};
 
 use crate::args::RunOptions;
 

@@ -16,7 +16,11 @@ use std::{
 
 use ops::{Builtin, BuiltinError};
 use parking_lot::Mutex;
-use pool::{JobError, error::Crash, stream::{Resolved, Sink}};
+use pool::{
+    JobError,
+    error::Crash,
+    stream::{Resolved, Sink},
+};
 
 use crate::{error::warn, event::RunEvent};
 

@@ -6,7 +6,11 @@ use std::{
 };
 
 use ops::Builtin;
-use pool::{Executor, settings::JobOptions, stream::{Sink, Submitter}};
+use pool::{
+    Executor,
+    settings::JobOptions,
+    stream::{Sink, Submitter},
+};
 
 use super::{
     consumer::{JobConsumer, ReadEnd, ReadJob},

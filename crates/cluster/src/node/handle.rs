@@ -8,7 +8,13 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pool::{Executor, Job, JobError, error::Lost, future::Outcome, settings::JobOptions, stream::{Resolved, Sink}};
+use pool::{
+    Executor, Job, JobError,
+    error::Lost,
+    future::Outcome,
+    settings::JobOptions,
+    stream::{Resolved, Sink},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pool::{Job, JobError, stream::{Resolved, Sink}};
+use pool::{
+    Job, JobError,
+    stream::{Resolved, Sink},
+};
 use tokio::sync::oneshot;
 
 use crate::{

@@ -79,7 +79,10 @@ mod tests {
 
     use bytes::Bytes;
     use parking_lot::Mutex;
-    use pool::{settings::JobOptions, stream::{Resolved, Sink, Submitter}};
+    use pool::{
+        settings::JobOptions,
+        stream::{Resolved, Sink, Submitter},
+    };
     use serde::{Deserialize, Serialize};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 

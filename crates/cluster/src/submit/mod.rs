@@ -44,7 +44,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pool::{Executor, Job, JobFuture, error::SubmitError, metrics::WorkerStats, sealed::Sealed, settings::JobOptions, stream::{Sink, Submitter}, worker::WorkerReport};
+use pool::{
+    Executor, Job, JobFuture,
+    error::SubmitError,
+    metrics::WorkerStats,
+    sealed::Sealed,
+    settings::JobOptions,
+    stream::{Sink, Submitter},
+    worker::WorkerReport,
+};
 
 use crate::{Connection, Error, connect::Session, runtime, streams::Streams};
 use coordinator::Coordinator;

@@ -13,7 +13,12 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use pool::{Job, JobError, error::SubmitError, future::Outcome, stream::{Resolved, Sink}};
+use pool::{
+    Job, JobError,
+    error::SubmitError,
+    future::Outcome,
+    stream::{Resolved, Sink},
+};
 use tokio::sync::mpsc::UnboundedSender;
 use wire::catch_panic;
 

@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use pool::{Job, JobError, error::SubmitError, settings::JobOptions, stream::{Resolved, Sink, Submitter}};
+use pool::{
+    Job, JobError,
+    error::SubmitError,
+    settings::JobOptions,
+    stream::{Resolved, Sink, Submitter},
+};
 use wire::CodecKind;
 
 use super::{

@@ -203,7 +203,9 @@ impl<J: Job> ProcessShared<J> {
 
     pub(crate) fn parent_stats(&self) -> ParentStats {
         let queued = self.state.lock().sched.queue_time();
-        ParentStats { queue_time: queued, ..self.accounting.stats() }
+        let mut stats = self.accounting.stats();
+        stats.queue_time = queued;
+        stats
     }
 
     /// Returns the numbers of jobs by state. Jobs leave the submit buffers only under the lock, so none is

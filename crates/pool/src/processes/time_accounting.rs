@@ -81,7 +81,10 @@ impl TimeAccounting {
 
     pub(crate) fn stats(&self) -> ParentStats {
         let lanes = self.threads.lock().iter().filter_map(|thread| thread.stats()).collect();
-        ParentStats { threads: lanes, callers: self.callers.stage_times(), queue_time: Duration::ZERO }
+        let mut stats = ParentStats::default();
+        stats.threads = lanes;
+        stats.callers = self.callers.stage_times();
+        stats
     }
 }
 

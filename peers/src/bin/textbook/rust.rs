@@ -6,7 +6,11 @@ use std::{
 };
 
 use peers::rounds::Result;
-use pool::{Executor, JobFuture, ProcessPool, Serial, ThreadPool, error::SubmitError, future::{ReturnWhen, as_completed, wait}};
+use pool::{
+    Executor, JobFuture, ProcessPool, Serial, ThreadPool,
+    error::SubmitError,
+    future::{ReturnWhen, as_completed, wait},
+};
 
 use crate::{
     await_all::await_all,

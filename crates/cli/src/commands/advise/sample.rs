@@ -10,7 +10,12 @@ use std::{
 
 use bench::{CostSnapshot, SampleStats, Starts, wait_for_workers};
 use ops::{Builtin, Method};
-use pool::{Executor, JobError, ProcessPool, ThreadPool, metrics::Stage, settings::JobOptions, stream::{Resolved, Sink, Submitter}};
+use pool::{
+    Executor, JobError, ProcessPool, ThreadPool,
+    metrics::Stage,
+    settings::JobOptions,
+    stream::{Resolved, Sink, Submitter},
+};
 
 use crate::{
     error::RunError,
