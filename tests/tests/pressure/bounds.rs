@@ -153,8 +153,8 @@ fn bytes_of_queued_jobs_are_bounded() {
     let executor = builder::<Blob>(1).max_queued_bytes(1_000_000).build().unwrap();
     let executor = &executor;
     thread::scope(|scope| {
-        let blob = || Blob::Echo(Bytes::new(SIZE));
-        let submit = move || (0..100).map(|_| executor.submit(blob()).unwrap()).collect::<Vec<_>>();
+        let blobs = move || (0..100).map(|_| Blob::Echo(Bytes::new(SIZE)));
+        let submit = move || blobs().map(|blob| executor.submit(blob).unwrap()).collect::<Vec<_>>();
         let producers = [scope.spawn(submit), scope.spawn(submit)];
         while !producers.iter().all(|producer| producer.is_finished()) {
             let counts = executor.counts();

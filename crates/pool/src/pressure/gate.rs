@@ -12,37 +12,11 @@
 //! waiting producer would hold an encoded job. Until then it counts with the size of the job before it, and
 //! the first one as much as the bound allows.
 
-use std::{
-    collections::VecDeque,
-    ops::{AddAssign, SubAssign},
-    sync::Arc,
-    task::Waker,
-};
+use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use parking_lot::Mutex;
 
-use super::waiter::Waiter;
-
-/// Number of jobs, and their encoded size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Load {
-    pub(crate) jobs: u64,
-    pub(crate) bytes: u64,
-}
-
-impl AddAssign for Load {
-    fn add_assign(&mut self, other: Load) {
-        self.jobs += other.jobs;
-        self.bytes = self.bytes.saturating_add(other.bytes);
-    }
-}
-
-impl SubAssign for Load {
-    fn sub_assign(&mut self, other: Load) {
-        self.jobs -= other.jobs;
-        self.bytes -= other.bytes;
-    }
-}
+use super::{load::Load, waiter::Waiter};
 
 /// Bounds on the queue of an executor.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `gate` | accounting of queued jobs, and admission of new ones |
+//! | `load` | number and size of jobs |
 //! | `waiter` | a thread or task that waits to be admitted |
 //! | `admission` | admitting a job: at once, by blocking, or as a future |
 //! | `submit_async` | the future of a submission |
@@ -15,13 +16,13 @@
 mod admission;
 mod error;
 mod gate;
+mod load;
 mod submit_async;
 mod waiter;
 
 pub use error::TrySubmitError;
 pub use submit_async::SubmitAsync;
 
-#[cfg(target_os = "linux")]
-pub(crate) use admission::admit_blocking;
-pub(crate) use admission::{admit, admit_async, try_admit};
-pub(crate) use gate::{Gate, Granted, Limits, Load, Permit};
+pub(crate) use admission::{admit, admit_async, admit_blocking, try_admit};
+pub(crate) use gate::{Gate, Granted, Limits, Permit};
+pub(crate) use load::Load;

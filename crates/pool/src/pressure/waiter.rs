@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::gate::Load;
+use super::load::Load;
 
 /// A thread or task that waits until there is room for its jobs.
 pub(super) struct Waiter {
