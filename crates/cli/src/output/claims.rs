@@ -24,9 +24,11 @@ impl Claims {
 
     /// Returns `None` if the job was refused, otherwise its id, if it has one. Indices must be ascending.
     pub(super) fn next(&mut self, index: usize) -> Option<Option<Box<str>>> {
-        if self.refused.pop_front_if(|refused| *refused == index).is_some() {
+        if self.refused.front() == Some(&index) {
+            self.refused.pop_front();
             return None;
         }
-        Some(self.ids.pop_front_if(|(named, _)| *named == index).map(|(_, name)| name))
+        let is_named = self.ids.front().is_some_and(|(named, _)| *named == index);
+        Some(if is_named { self.ids.pop_front().map(|(_, name)| name) } else { None })
     }
 }
