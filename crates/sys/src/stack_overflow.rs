@@ -13,7 +13,7 @@ const HANDLER_STACK: usize = 64 << 10;
 /// each page of a large frame in order, so the first fault is close to the end.
 const NEAR: usize = 64 << 10;
 
-/// Lowest address of the watched thread's stack.
+/// Lowest address to which the watched thread's stack can grow.
 static STACK_END: AtomicUsize = AtomicUsize::new(0);
 
 /// Reports an overflow of the calling thread's stack on standard error, before the process ends by SIGSEGV.
@@ -27,7 +27,7 @@ pub(crate) fn report() {
     }
 }
 
-/// Returns the lowest address of the calling thread's stack.
+/// Returns the lowest address to which the main thread's stack can grow.
 fn stack_end() -> Option<usize> {
     // SAFETY: the attributes are initialised by the first call before they are read and destroyed.
     unsafe {
@@ -35,10 +35,16 @@ fn stack_end() -> Option<usize> {
         if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
             return None;
         }
-        let (mut address, mut size) = (ptr::null_mut::<c_void>(), 0);
+        let (mut address, mut size) = (ptr::null_mut::<c_void>(), 0usize);
         let known = libc::pthread_attr_getstack(&raw const attributes, &raw mut address, &raw mut size) == 0;
         libc::pthread_attr_destroy(&raw mut attributes);
-        known.then_some(address as usize)
+        let mut limit: libc::rlimit = mem::zeroed();
+        if !known || libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) != 0 {
+            return None;
+        }
+        // musl reports the present size of the main thread's stack, glibc the limit of its size.
+        let limit = usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX);
+        Some((address.addr() + size).saturating_sub(limit).min(address.addr()))
     }
 }
 
