@@ -110,7 +110,6 @@ fn shell(script: &str) -> Result<u32, String> {
 }
 
 /// Returns a builder for a pool whose workers serve this job type.
-#[must_use]
 pub fn printers(workers: usize) -> ProcessPoolBuilder<Printing> {
     ProcessPool::builder().workers(workers).worker_program(program("output-probe")).retries(0)
 }

@@ -36,7 +36,7 @@ enum Task {
     Delegate(Blob),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Answer {
     Weight(u64),
     Chunk(Blob),

@@ -106,7 +106,6 @@ pub trait Observer: Send + Sync {
 #[non_exhaustive]
 pub enum PoolEvent {
     /// A worker is being started.
-    #[non_exhaustive]
     WorkerStarting {
         /// The worker; a generation above 0 means that it replaces an earlier worker of the same slot.
         worker: WorkerId,
@@ -114,7 +113,6 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker has started and created its context.
-    #[non_exhaustive]
     WorkerReady {
         /// The worker.
         worker: WorkerId,
@@ -124,7 +122,6 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker could not be started, or exited before it was ready.
-    #[non_exhaustive]
     WorkerStartFailed {
         /// The worker.
         worker: WorkerId,
@@ -136,7 +133,6 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A batch is about to be sent.
-    #[non_exhaustive]
     BatchSent {
         /// The worker that it is sent to.
         worker: WorkerId,
@@ -155,7 +151,6 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker is asked to return the jobs that it has not started, because other workers are idle.
-    #[non_exhaustive]
     BatchesRecalled {
         /// The worker.
         worker: WorkerId,
@@ -165,7 +160,6 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker has returned outcomes: those of the next jobs of a batch, in order.
-    #[non_exhaustive]
     OutcomesReceived {
         /// The worker.
         worker: WorkerId,
@@ -190,7 +184,6 @@ pub enum PoolEvent {
         at: MonotonicInstant,
     },
     /// A worker that was ready has exited.
-    #[non_exhaustive]
     WorkerExited {
         /// The worker.
         worker: WorkerId,

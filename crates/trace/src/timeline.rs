@@ -52,14 +52,14 @@ impl TimelineData {
 
     pub(super) fn note(&mut self, event: PoolEvent) {
         match event {
-            PoolEvent::WorkerStarting { worker, at } => {
+            PoolEvent::WorkerStarting { worker, at, .. } => {
                 self.workers.insert(worker, WorkerTrace::new(at));
                 self.last = self.last.max(at);
             }
-            PoolEvent::WorkerReady { worker, pid, at } => {
+            PoolEvent::WorkerReady { worker, pid, at, .. } => {
                 self.on(worker, at, |trace| trace.note_ready(pid, at));
             }
-            PoolEvent::WorkerStartFailed { worker, pid, cause, at } => self.on(worker, at, |trace| {
+            PoolEvent::WorkerStartFailed { worker, pid, cause, at, .. } => self.on(worker, at, |trace| {
                 trace.pid = pid;
                 trace.end = Some(WorkerEnd { kind: WorkerEndKind::StartFailed, cause, at });
             }),
@@ -68,7 +68,7 @@ impl TimelineData {
                 let (jobs, in_flight) = (names.count(), self.in_flight);
                 self.sent(worker, names, SentBatch { batch, jobs, bytes, at, in_flight });
             }
-            PoolEvent::BatchesRecalled { worker, keep_below: below, at } => {
+            PoolEvent::BatchesRecalled { worker, keep_below: below, at, .. } => {
                 self.on(worker, at, |trace| trace.recalls.push((below, at)));
             }
             PoolEvent::OutcomesReceived {
@@ -81,6 +81,7 @@ impl TimelineData {
                 durations,
                 bytes,
                 at,
+                ..
             } => {
                 let durations = durations.unwrap_or_default();
                 let count = outcomes;

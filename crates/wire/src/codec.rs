@@ -27,13 +27,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::catch_panic;
 use sink::Sink;
 
-/// Maximum size of an encoded job, in bytes: 4 GiB less one byte. Its length is sent as 32 bits.
-pub(crate) const MAX_ENCODED: usize = u32::MAX as usize;
-
-/// Maximum size of an encoded outcome, in bytes. Its length includes its status.
-pub(crate) const MAX_OUTCOME: usize = MAX_ENCODED - 1;
-
 pub use error::CodecError;
+pub(crate) use error::{MAX_ENCODED, MAX_OUTCOME};
 pub use kind::{CodecKind, UnknownCodec};
 
 impl CodecKind {

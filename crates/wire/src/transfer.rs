@@ -182,9 +182,12 @@ impl Reference {
     }
 }
 
-/// Files that came with outcomes, or the errors of opening them, by their descriptors in the worker.
+/// A file, or the error of opening it.
+type OpenedFile = Result<Arc<Payload>, String>;
+
+/// Files that came with outcomes, by their descriptors in the worker.
 #[derive(Clone, Debug, Default)]
-pub struct ReceivedFiles(Option<Arc<HashMap<u32, Result<Arc<Payload>, String>>>>);
+pub struct ReceivedFiles(Option<Arc<HashMap<u32, OpenedFile>>>);
 
 impl ReceivedFiles {
     /// Opens files of a process, which are given by descriptor and length in bytes.

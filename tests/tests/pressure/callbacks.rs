@@ -47,7 +47,7 @@ impl Sink<Probe> for ChainSink {
     }
 }
 
-fn callbacks_submit_over_the_bound(executor: Arc<dyn Executor<Probe>>) {
+fn callbacks_submit_over_the_bound(executor: &Arc<dyn Executor<Probe>>) {
     let (sender, receiver) = mpsc::channel();
     let chain = Arc::new(Chain { executor: executor.clone(), left: Mutex::new(200), submitted: sender });
     let mut submitter = executor.submitter(Arc::new(ChainSink(chain.clone())));
@@ -60,12 +60,14 @@ fn callbacks_submit_over_the_bound(executor: Arc<dyn Executor<Probe>>) {
         assert_eq!(job.result_timeout(TIMEOUT).unwrap(), 8);
         count += 1;
     }
-    finish(&*executor);
+    finish(&**executor);
 }
 
 #[test]
 fn callbacks_submit_over_the_bound_in_both_pools() {
     let _case = Case::begin();
-    callbacks_submit_over_the_bound(Arc::new(bounded_processes(1)));
-    callbacks_submit_over_the_bound(Arc::new(bounded_threads(1)));
+    let processes: Arc<dyn Executor<Probe>> = Arc::new(bounded_processes(1));
+    callbacks_submit_over_the_bound(&processes);
+    let threads: Arc<dyn Executor<Probe>> = Arc::new(bounded_threads(1));
+    callbacks_submit_over_the_bound(&threads);
 }

@@ -181,20 +181,13 @@ mod tests {
     fn table(slot: u32, count: u64, time: Duration) -> String {
         let mut stage_times = StageTimes::default();
         Stage::ALL.into_iter().for_each(|stage| stage_times.add(stage, time));
-        let worker = WorkerStats {
-            worker: WorkerId { slot, generation: slot },
-            pid: Some(4_194_303),
-            jobs: count,
-            batches: count / 3,
-            bytes_out: count,
-            bytes_in: count,
-            start_time: time,
-            busy: time,
-            lifetime: time,
-            stage_times,
-            cpu_time: time,
-            programs: ProgramStats { started: 12, replaced: 10, crashed: 3 },
-        };
+        let mut worker = WorkerStats::new(WorkerId { slot, generation: slot });
+        worker.pid = Some(4_194_303);
+        (worker.jobs, worker.batches) = (count, count / 3);
+        (worker.bytes_out, worker.bytes_in) = (count, count);
+        (worker.start_time, worker.busy, worker.lifetime, worker.cpu_time) = (time, time, time, time);
+        worker.stage_times = stage_times;
+        worker.programs = ProgramStats { started: 12, replaced: 10, crashed: 3 };
         Stats::new(&Counts::default(), (&[worker], &ParentTimes::default()), time).table()
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct ParentTimes {
 impl ParentTimes {
     /// Combines the executor's threads with those of the command.
     pub(crate) fn new(executor: ParentStats, command: &ThreadTimers) -> ParentTimes {
-        let ParentStats { mut threads, callers, queue_time: queued } = executor;
+        let ParentStats { mut threads, callers, queue_time: queued, .. } = executor;
         if let Some(mut reader) = command.reader.stats() {
             // Only the reader thread calls the executor, so the time of callers is its time.
             callers.stages().for_each(|(stage, time)| reader.stage_times.shift(Stage::Read, stage, time));

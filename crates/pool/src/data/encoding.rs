@@ -10,7 +10,7 @@ use serde::{
 };
 use wire::transfer::{Mode, Reference, mode};
 
-use super::Shared;
+use super::shared::Shared;
 
 /// Shared data between a pool and its worker.
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use std::{io, mem, sync::Arc};
 
 use sys::payload::PayloadWriter;
 
-use super::{Blob, MIN_SHARED_SIZE, Shared, Storage, creation_error};
+use super::shared::{Blob, MIN_SHARED_SIZE, Shared, Storage, creation_error};
 
 /// Writer of a [`Blob`] whose length is not known in advance.
 ///
@@ -43,16 +43,16 @@ impl BlobWriter {
     pub fn finish(self) -> io::Result<Blob> {
         let Some(mut file) = self.file else { return Ok(self.buffer.into()) };
         let written = file.write_all(&self.buffer).and_then(|()| file.finish());
-        Ok(Shared(Storage::File(Arc::new(written.map_err(creation_error)?))))
+        Ok(Shared(Storage::File(Arc::new(written.map_err(|error| creation_error(&error))?))))
     }
 
     /// Appends bytes to the file, which is created first if there is none.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(PayloadWriter::new().map_err(creation_error)?),
+            none => none.insert(PayloadWriter::new().map_err(|error| creation_error(&error))?),
         };
-        file.write_all(bytes).map_err(creation_error)
+        file.write_all(bytes).map_err(|error| creation_error(&error))
     }
 }
 
@@ -74,5 +74,26 @@ impl io::Write for BlobWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Blob {
+    /// Reads bytes until the end of `reader`, large data directly into shared memory.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use pool::data::Blob;
+    ///
+    /// let program = Blob::from_reader(File::open("/proc/self/exe")?)?;
+    /// assert_eq!(program[..4], *b"\x7fELF");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the reader and of [`with_len`](Shared::with_len).
+    pub fn from_reader(mut reader: impl io::Read) -> io::Result<Blob> {
+        let mut writer = BlobWriter::new();
+        io::copy(&mut reader, &mut writer)?;
+        writer.finish()
     }
 }

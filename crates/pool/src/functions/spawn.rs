@@ -131,7 +131,7 @@ pub trait Spawn: Executor<Call> {
         R: DeserializeOwned,
         E: DeserializeOwned,
     {
-        self.map(calls.into_iter().map(FunctionCall::into_job)).into_iter().map(decoded)
+        self.map(calls.into_iter().map(FunctionCall::into_job)).map(decoded)
     }
 }
 

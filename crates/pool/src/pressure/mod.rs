@@ -23,6 +23,8 @@ mod waiter;
 pub use error::TrySubmitError;
 pub use submit_async::SubmitAsync;
 
-pub(crate) use admission::{admit, admit_async, admit_blocking, try_admit};
+#[cfg(target_os = "linux")]
+pub(crate) use admission::admit_blocking;
+pub(crate) use admission::{admit, admit_async, try_admit};
 pub(crate) use gate::{Gate, Granted, Limits, Permit};
 pub(crate) use load::Load;

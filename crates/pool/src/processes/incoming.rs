@@ -137,8 +137,8 @@ impl<J: Job> Incoming<'_, J> {
     }
 
     /// Opens the files that outcomes refer to, and informs the worker, which waits for it. Returns `None` if
-    /// the worker died before: then its jobs are run again. If a file cannot be opened for another reason, the
-    /// job whose outcome refers to it fails.
+    /// the worker died before: then its jobs are run again. If a file cannot be opened for another reason,
+    /// the job whose outcome refers to it fails.
     fn take_files(&self, view: &OutcomesView<'_>) -> Option<ReceivedFiles> {
         let handle = self.handle;
         let (Some(files), Some(pid)) = (view.files(), handle.pid()) else {

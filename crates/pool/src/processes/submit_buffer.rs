@@ -93,8 +93,8 @@ thread_local! {
 pub(crate) struct Scratch(Vec<u8>);
 
 impl Scratch {
-    /// Encodes a job. The caller may take the contents out of the returned buffer. Also returns the files that
-    /// the job refers to.
+    /// Encodes a job. The caller may take the contents out of the returned buffer. Also returns the files
+    /// that the job refers to.
     #[inline]
     fn encode<J: Job>(&mut self, codec: CodecKind, job: &J) -> Result<(&mut Vec<u8>, Files), EncodeError> {
         // The memory of a huge job is not kept for the small ones that follow.
@@ -156,7 +156,7 @@ impl<J: Job> SubmitBuffer<J> {
         let mut scratch = SCRATCH.take();
         let start = self.callers.begin_encoding();
         let result = match scratch.encode(codec, job) {
-            Ok((entry, files)) => self.append_with_slot(entry, files, options, control, permit),
+            Ok((entry, files)) => self.append_with_slot((entry, files), options, control, permit),
             Err(error) => {
                 let slots = Slots::new(1, None);
                 let slot = Slot::new(&slots, 0);
@@ -172,8 +172,7 @@ impl<J: Job> SubmitBuffer<J> {
     #[inline]
     fn append_with_slot(
         &self,
-        entry: &mut Vec<u8>,
-        files: Files,
+        (entry, files): (&mut Vec<u8>, Files),
         options: JobOptions,
         control: &Arc<dyn Control>,
         permit: Option<Permit>,

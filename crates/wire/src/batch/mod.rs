@@ -17,8 +17,9 @@
 //! and `busy` is the time that they took, both in nanoseconds. Durations are in nanoseconds too; a duration
 //! above `u32::MAX` (4.3 seconds) is sent as `u32::MAX`. A message with an unknown flag is rejected.
 //!
-//! Files hold large data of the outcomes, see [`transfer`](crate::transfer). They are open in the worker, which keeps them until
-//! the parent has [taken](sys::shared_page::SharedPage::note_files_taken) those of the message.
+//! Files hold large data of the outcomes, see [`transfer`](crate::transfer). They are open in the worker,
+//! which keeps them until the parent has [taken](sys::shared_page::SharedPage::note_files_taken) those of the
+//! message.
 
 mod jobs;
 mod outcomes;

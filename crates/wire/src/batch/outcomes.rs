@@ -84,8 +84,8 @@ impl OutcomesWriter {
     }
 
     /// Like [`push`](OutcomesWriter::push), for callers that catch panics of the serializer. They must then
-    /// [remove](OutcomesWriter::truncate) the incomplete outcome. Large data is [not copied](crate::transfer) but
-    /// added as a [file](OutcomesWriter::files).
+    /// [remove](OutcomesWriter::truncate) the incomplete outcome. Large data is [not
+    /// copied](crate::transfer) but added as a [file](OutcomesWriter::files).
     ///
     /// # Errors
     /// If the payload's serializer fails, or the encoding, with its files, is larger than `max_outcome`, or

@@ -2,7 +2,11 @@
 
 use std::fmt::Display;
 
-use super::MAX_OUTCOME;
+/// Maximum size of an encoded job, in bytes: 4 GiB less one byte. Its length is sent as 32 bits.
+pub(crate) const MAX_ENCODED: usize = u32::MAX as usize;
+
+/// Maximum size of an encoded outcome, in bytes. Its length includes its status.
+pub(crate) const MAX_OUTCOME: usize = MAX_ENCODED - 1;
 
 /// Error of encoding or decoding a value.
 ///

@@ -1,5 +1,6 @@
 //! Tests of all codecs: values are restored exactly or rejected, and malformed input yields an error.
 
+mod limit;
 mod malformed;
 mod round_trip;
 mod zero_size;
