@@ -79,7 +79,7 @@ fn errors_of_functions_keep_their_type() {
         assert_eq!(executor.try_spawn(checked_div, (7, 2)).unwrap().join_timeout(TIMEOUT).unwrap(), 3);
         match executor.try_spawn(checked_div, (7, 0)).unwrap().join_timeout(TIMEOUT) {
             Err(JobError::Failed(point)) => {
-                assert_eq!(point.names, ["division by zero"])
+                assert_eq!(point.names, ["division by zero"]);
             }
             other => panic!("{other:?}"),
         }

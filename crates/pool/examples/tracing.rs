@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .stderr(WorkerStdio::Capture)
         .on_output(|line| println!("{} logged: {}", line.worker(), line.text()))
         .build()?;
-    let failed = pool.map((0..4).map(Halve)).into_iter().filter(Result::is_err).count();
+    let failed = pool.map((0..4).map(Halve)).filter(Result::is_err).count();
     pool.join(); // the last line was received
     println!("{failed} jobs failed");
     Ok(())

@@ -78,7 +78,7 @@ fn timed(act: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<Duration, B
 /// Runs the jobs and checks the number of outputs.
 fn run(pool: &ProcessPool<Task>, jobs: Vec<Task>) -> Result<(), Box<dyn Error>> {
     let count = jobs.len();
-    let sums: Result<Vec<u64>, _> = pool.map(jobs).into_iter().collect();
+    let sums: Result<Vec<u64>, _> = pool.map(jobs).collect();
     if sums?.len() == count { Ok(()) } else { Err("an output is missing".into()) }
 }
 
