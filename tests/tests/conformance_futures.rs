@@ -116,9 +116,9 @@ fn fut_03_a_zero_timeout_never_blocks_and_a_positive_one_waits() {
         wait([good.clone(), bad.clone()], TIMEOUT, ReturnWhen::AllCompleted);
         assert_eq!(good.result_timeout(Duration::ZERO).unwrap(), 8);
         assert!(good.error_timeout(Duration::ZERO).unwrap().is_none());
-        assert!(
-            matches!(bad.error_timeout(Duration::ZERO), Ok(Some(JobError::Failed(m))) if m == probe_error(5, "no"))
-        );
+        assert!(matches!(
+            bad.error_timeout(Duration::ZERO), Ok(Some(JobError::Failed(e))) if e == probe_error(5, "no")
+        ));
     });
 }
 
@@ -175,7 +175,7 @@ fn fut_07a_an_empty_error_still_fails() {
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(probe_error(0, ""))).unwrap();
         assert!(
-            matches!(job.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error(0, ""))
+            matches!(job.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(e))) if e == probe_error(0, ""))
         );
     });
 }
@@ -195,9 +195,9 @@ fn fut_08_a_failure_keeps_its_type_and_a_panic_its_location() {
     let _case = Case::begin();
     on_all!(|executor| {
         let job = executor.submit(Probe::Fail(probe_error(-7, "seven"))).unwrap();
-        assert!(
-            matches!(job.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(m))) if m == probe_error(-7, "seven"))
-        );
+        assert!(matches!(
+            job.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(e))) if e == probe_error(-7, "seven")
+        ));
         let job = executor.submit(Probe::Panic("oh no".into())).unwrap();
         let Ok(Some(JobError::Panicked(panic))) = job.error_timeout(TIMEOUT) else { panic!("no panic") };
         assert_eq!(panic.message, "oh no");

@@ -178,9 +178,7 @@ fn mtc_07_a_job_that_fails_at_the_quota_and_a_shutdown() {
             let bad = executor.submit(Probe::Fail(probe_error.clone())).unwrap();
             let others = submit(&executor, count - 1);
             executor.close();
-            assert!(
-                matches!(bad.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(error))) if error == probe_error)
-            );
+            assert!(matches!(bad.error_timeout(TIMEOUT), Ok(Some(JobError::Failed(e))) if e == probe_error));
             assert_eq!(pids(&others).len(), count - 1);
             finish(&executor);
             assert_eq!(executor.broken(), None, "an exit at the quota is not a death");

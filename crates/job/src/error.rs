@@ -11,9 +11,9 @@ use crate::{Crash, Death, ErrorType, Panic};
 
 /// Reason why a job has no output, or why its outcome is not available. `E` is the job's own error type.
 ///
-/// [`Display`] and [`source`](Error::source) of [`Failed`](JobError::Failed) are those of the job's own error.
-/// If `E` is an error type, that is, if it implements [`Error`] or is a [`RemoteError`](crate::RemoteError), a
-/// `JobError<E>` is one as well and can be passed on by `?`.
+/// [`Display`] and [`source`](Error::source) of [`Failed`](JobError::Failed) are those of the job's own
+/// error. If `E` is an error type, that is, if it implements [`Error`] or is a
+/// [`RemoteError`](crate::RemoteError), a `JobError<E>` is one as well and can be passed on by `?`.
 ///
 /// ```
 /// use std::{error::Error, num::ParseIntError};

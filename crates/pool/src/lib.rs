@@ -48,8 +48,8 @@
 //! }
 //! ```
 //!
-//! Dropping an executor closes it and returns at once; its jobs continue in the background. Jobs that have not
-//! ended when `main` returns are lost: call [`join`](Executor::join), await
+//! Dropping an executor closes it and returns at once; its jobs continue in the background. Jobs that have
+//! not ended when `main` returns are lost: call [`join`](Executor::join), await
 //! [`shutdown`](Executor::shutdown), or use a [`scope`](Executor::scope).
 //!
 //! # Features

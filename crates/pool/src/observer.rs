@@ -138,9 +138,10 @@ pub enum PoolEvent {
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// Jobs of the batch, in order: the tags under which they were [pushed](crate::stream::Submitter::push),
-        /// their indexes in the map, or the [tags](crate::settings::JobOptions::tag) of jobs with a future, which have
-        /// their id instead if they have no tag. A job that is sent again is sent in another batch.
+        /// Jobs of the batch, in order: the tags under which they were
+        /// [pushed](crate::stream::Submitter::push), their indexes in the map, or the
+        /// [tags](crate::settings::JobOptions::tag) of jobs with a future, which have their id instead if
+        /// they have no tag. A job that is sent again is sent in another batch.
         jobs: Vec<RangeInclusive<u64>>,
         /// The same jobs, in the same order, by their ids in the pool. For jobs with a future, these are
         /// those that [`JobFuture::id`](crate::JobFuture::id) returns.

@@ -107,9 +107,9 @@ impl JobOptions {
 
     /// Sets the resident size, in bytes, of the job's worker and the worker's descendants above which the
     /// worker is killed while it runs the job, which then fails and is not retried; overrides
-    /// [`ProcessPoolBuilder::max_rss`](crate::settings::ProcessPoolBuilder::max_rss). Default: the pool's. Measured
-    /// every 50 ms, in steps of 4 KiB; it includes what the worker holds apart from the job. Requires worker
-    /// processes: on other executors the job fails with
+    /// [`ProcessPoolBuilder::max_rss`](crate::settings::ProcessPoolBuilder::max_rss). Default: the pool's.
+    /// Measured every 50 ms, in steps of 4 KiB; it includes what the worker holds apart from the job.
+    /// Requires worker processes: on other executors the job fails with
     /// [`JobError::Unsupported`](crate::JobError::Unsupported).
     ///
     /// ```
@@ -126,8 +126,8 @@ impl JobOptions {
     }
 
     /// Sets a number by which the caller recognizes the job: [`JobFuture::tag`](crate::JobFuture::tag)
-    /// returns it, and [`PoolEvent::BatchSent`](crate::metrics::PoolEvent::BatchSent) contains it. Default: 0, which
-    /// is the same as none. Jobs that are pushed or mapped have their own tag or index instead.
+    /// returns it, and [`PoolEvent::BatchSent`](crate::metrics::PoolEvent::BatchSent) contains it. Default:
+    /// 0, which is the same as none. Jobs that are pushed or mapped have their own tag or index instead.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

@@ -2,8 +2,8 @@
 //!
 //! By default, what a job prints on standard output appears on standard error, so that it is never mixed into
 //! the output of the program. [`ProcessPoolBuilder::stdout`](crate::settings::ProcessPoolBuilder::stdout) and
-//! [`stderr`](crate::settings::ProcessPoolBuilder::stderr) set other destinations, among them a function of the program
-//! that receives each line.
+//! [`stderr`](crate::settings::ProcessPoolBuilder::stderr) set other destinations, among them a function of
+//! the program that receives each line.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 

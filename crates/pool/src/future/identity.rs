@@ -27,9 +27,9 @@ impl<J: Job> JobFuture<J> {
     }
 
     /// Returns the number that identifies the job in its pool, as
-    /// [`PoolEvent::BatchSent`](crate::metrics::PoolEvent::BatchSent) reports it to observers. Ids count up from 0 in
-    /// the order in which jobs reach the scheduler. Has a job that is still buffered submitted. `None` if the
-    /// executor assigns no ids, or the job never reached it because it could not be encoded.
+    /// [`PoolEvent::BatchSent`](crate::metrics::PoolEvent::BatchSent) reports it to observers. Ids count up
+    /// from 0 in the order in which jobs reach the scheduler. Has a job that is still buffered submitted.
+    /// `None` if the executor assigns no ids, or the job never reached it because it could not be encoded.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

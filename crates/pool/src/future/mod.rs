@@ -1,14 +1,15 @@
-//! Futures of submitted jobs.
-//!
-//! | file | concern |
-//! |---|---|
-//! | `slot` | storage of outcomes, and notification when they arrive |
-//! | `handle` | [`JobFuture`], the caller's handle to a slot |
-//! | `identity` | tags and ids of jobs |
-//! | `abort` | [`AbortHandle`] and [`CancelOnDrop`], which end a job |
-//! | `control` | operations of an executor on a job |
-//! | `watch` | waiting for many slots on one thread |
-//! | `wait` | [`wait`] and [`as_completed`] |
+//! Futures of submitted jobs: waiting for several of them, handles that end a job, and futures of
+//! submissions.
+
+// | file | concern |
+// |---|---|
+// | `slot` | storage of outcomes, and notification when they arrive |
+// | `handle` | `JobFuture`, the caller's handle to a slot |
+// | `identity` | tags and ids of jobs |
+// | `abort` | `AbortHandle` and `CancelOnDrop`, which end a job |
+// | `control` | operations of an executor on a job |
+// | `watch` | waiting for many slots on one thread |
+// | `wait` | `wait` and `as_completed` |
 
 mod abort;
 mod control;

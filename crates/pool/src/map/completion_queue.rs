@@ -142,8 +142,8 @@ impl<J: Job> Order for CompletionOrder<J> {
     }
 }
 
-/// The outputs of [`Map`](super::Map) are in the order of the jobs, which is that of the tags. They count from
-/// 0.
+/// The outputs of [`Map`](super::Map) are in the order of the jobs, which is that of the tags. They count
+/// from 0.
 pub struct InputOrder<J: Job> {
     /// Tag of the next outcome.
     next: u64,

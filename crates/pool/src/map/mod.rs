@@ -1,12 +1,13 @@
-//! `map` and `map_unordered`: one job for each item of an iterator.
-//!
-//! | file | concern |
-//! |---|---|
-//! | `iterator` | the iterators over the outputs |
-//! | `settings` | settings of a map that has not been started |
-//! | `stream` | the iteration: pushes jobs, receives outcomes |
-//! | `producer` | reads items and pushes jobs; the number of jobs in flight |
-//! | `completion_queue` | outcomes that have not been received, and waiting for them |
+//! Iterators over the outputs of [`Executor::map`](crate::Executor::map) and
+//! [`Executor::map_unordered`](crate::Executor::map_unordered).
+
+// | file | concern |
+// |---|---|
+// | `iterator` | the iterators over the outputs |
+// | `settings` | settings of a map that has not been started |
+// | `stream` | the iteration: pushes jobs, receives outcomes |
+// | `producer` | reads items and pushes jobs; the number of jobs in flight |
+// | `completion_queue` | outcomes that have not been received, and waiting for them |
 
 mod completion_queue;
 mod iterator;

@@ -1,5 +1,5 @@
-//! Settings of a pool. Those of the workers are in `worker_env`, those of their output in `output`, those of the
-//! scheduler in `policy`, and those of the queue in `queue`.
+//! Settings of a pool. Those of the workers are in `worker_env`, those of their output in `output`, those of
+//! the scheduler in `policy`, and those of the queue in `queue`.
 
 mod output;
 mod policy;

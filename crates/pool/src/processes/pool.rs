@@ -109,9 +109,9 @@ impl<J: Job> ProcessPool<J> {
         submit_off_thread(&self.shared, &self.control, job, options)
     }
 
-    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::settings::MAX_WORKERS). Returns at once.
-    /// If there are more, idle workers exit first, then those that run out of jobs; running jobs are not
-    /// interrupted.
+    /// Changes the maximum number of workers, from 1 to [`MAX_WORKERS`](crate::settings::MAX_WORKERS).
+    /// Returns at once. If there are more, idle workers exit first, then those that run out of jobs; running
+    /// jobs are not interrupted.
     ///
     /// # Errors
     /// [`WorkerCountError`] if `workers` is out of range.

@@ -14,9 +14,9 @@ use super::ProcessPoolBuilder;
 /// fails.
 ///
 /// Jobs of submitters and maps count, but never wait: a map bounds its own jobs by its buffer, and
-/// [`push`](crate::stream::Submitter::push) is documented not to block. `submit` does not wait either when it is
-/// called by a callback, a sink or an observer, on whose return the jobs of the queue may depend; the queue
-/// then exceeds the bound.
+/// [`push`](crate::stream::Submitter::push) is documented not to block. `submit` does not wait either when it
+/// is called by a callback, a sink or an observer, on whose return the jobs of the queue may depend; the
+/// queue then exceeds the bound.
 impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets the maximum number of queued jobs. Default: no limit. An empty queue accepts any number of jobs
     /// that are [submitted together](crate::Executor::submit_many).
