@@ -188,7 +188,7 @@ fn cfg_03_without_threads_or_processes_jobs_fail_and_shutdown_returns() {
         let output = with_processes(&barrier, "work", most);
         let text = output.text();
         assert_eq!(output.code(), 0, "{most}: {text}{}", output.stderr);
-        assert!(text.contains("Abandoned") && text.contains("broken: Some"), "{most}: {text}");
+        assert!(text.contains("Broken") && text.contains("broken: Some"), "{most}: {text}");
         assert!(
             ["cannot start the clock thread", "cannot start a worker", "cannot start \\\""]
                 .iter()

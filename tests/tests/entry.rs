@@ -48,5 +48,5 @@ fn stack_overflow_is_a_crash_and_is_reported() {
 #[test]
 fn output_of_jobs_is_flushed() {
     let output = entry_probe(&["print"]);
-    assert_eq!(output.text(), "main\nprinted by a job\n\n");
+    assert_eq!((output.text(), &*output.stderr), ("main\n\n", "printed by a job\n"));
 }
