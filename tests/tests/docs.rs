@@ -15,8 +15,8 @@ use std::{
 
 use end_to_end::{Call, program, runner};
 
-/// Folders without pages of the project. Files in folders called `doc` are parts of the documentation of the API,
-/// whose links rustdoc checks.
+/// Folders without pages of the project. Files in folders called `doc` are parts of the documentation of the
+/// API, whose links rustdoc checks.
 const NOT_OURS: [&str; 4] = [".git", "target", "shared", "doc"];
 
 #[test]
