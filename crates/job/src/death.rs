@@ -61,7 +61,8 @@ impl Death {
     /// signal has no name, as real-time signals.
     ///
     /// ```
-    /// use job::{Death, DeathCause};
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::error::{Death, DeathCause};
     ///
     /// let death = |cause| Death { pid: 4711, cause };
     /// assert_eq!(death(DeathCause::Signalled(11)).signal_name(), Some("SIGSEGV"));

@@ -16,8 +16,9 @@ use crate::{Crash, Death, ErrorType, Panic};
 /// [`RemoteError`](crate::RemoteError), a `JobError<E>` is one as well and can be passed on by `?`.
 ///
 /// ```
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// use std::{error::Error, num::ParseIntError};
-/// use job::{Crashed, Death, DeathCause, JobError};
+/// use pool::{JobError, error::{Crashed, Death, DeathCause}};
 ///
 /// let failed = JobError::Failed("12a".parse::<u32>().unwrap_err());
 /// assert_eq!(failed.to_string(), "invalid digit found in string");
@@ -67,7 +68,8 @@ pub enum JobError<E> {
 /// Reason why an executor did not accept a job.
 ///
 /// ```
-/// use job::SubmitError;
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+/// use pool::error::SubmitError;
 ///
 /// let broken = SubmitError::Broken("the workers cannot be started".into());
 /// assert_eq!(broken.to_string(), "the executor is broken: the workers cannot be started");
@@ -248,7 +250,8 @@ impl<E> JobError<E> {
     /// Replaces the job's own error by the result of `convert`.
     ///
     /// ```
-    /// use job::JobError;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::JobError;
     ///
     /// let error = JobError::Failed(7).map(|code: i32| format!("code {code}"));
     /// assert_eq!(error.to_string(), "code 7");
@@ -260,7 +263,8 @@ impl<E> JobError<E> {
     /// Replaces the job's own error by the reason that `convert` returns; keeps all other reasons.
     ///
     /// ```
-    /// use job::JobError;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::JobError;
     ///
     /// fn decode(text: String) -> JobError<u32> {
     ///     text.parse().map_or(JobError::Codec("not a number".into()), JobError::Failed)

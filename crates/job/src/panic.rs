@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A panic of a job, caught by its worker.
 ///
 /// ```
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// # use serde::{Deserialize, de::value::{Error, MapDeserializer}};
-/// use job::{JobError, Panic};
+/// use pool::{JobError, error::Panic};
 ///
 /// # let fields = MapDeserializer::<_, Error>::new([("message", "no digits")].into_iter());
 /// # let error = JobError::<String>::Panicked(Box::new(Panic::deserialize(fields)?));

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 /// is like `anyhow::Error`.
 ///
 /// ```
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// use std::{fs, path::Path};
-/// use job::RemoteError;
+/// use pool::error::RemoteError;
 ///
 /// fn first_number(path: &Path) -> Result<u64, RemoteError> {
 ///     let text = fs::read_to_string(path)?; // `io::Error`
@@ -42,7 +43,8 @@ impl RemoteError {
     /// Creates an error with this message.
     ///
     /// ```
-    /// use job::RemoteError;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::error::RemoteError;
     ///
     /// assert_eq!(RemoteError::msg(format!("no picture in {}", "a.png")).to_string(), "no picture in a.png");
     /// ```
@@ -54,7 +56,8 @@ impl RemoteError {
     /// Puts a message in front of this error, which becomes its source.
     ///
     /// ```
-    /// use job::RemoteError;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::error::RemoteError;
     ///
     /// let error = RemoteError::msg("disk full").context("cannot save the picture");
     /// assert_eq!(error.to_string(), "cannot save the picture");

@@ -62,7 +62,7 @@ pub fn hard_limit() -> io::Result<u64> {
 /// memory from one that crashed.
 ///
 /// ```
-/// # mod pool { pub mod worker { pub use sys::memory::WatchedAllocator; } }
+/// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
 /// use pool::worker::WatchedAllocator;
 ///
 /// #[global_allocator]
@@ -81,7 +81,8 @@ impl WatchedAllocator {
     /// Returns the system's allocator, watched.
     ///
     /// ```
-    /// use sys::memory::WatchedAllocator;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::worker::WatchedAllocator;
     ///
     /// #[global_allocator]
     /// static ALLOCATOR: WatchedAllocator = WatchedAllocator::system();
@@ -96,8 +97,9 @@ impl<A> WatchedAllocator<A> {
     /// Returns another allocator, such as mimalloc or jemalloc, watched.
     ///
     /// ```
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
     /// use std::alloc::System;
-    /// use sys::memory::WatchedAllocator;
+    /// use pool::worker::WatchedAllocator;
     ///
     /// // In place of `System`: `MiMalloc` of the crate `mimalloc`, or `Jemalloc` of `tikv-jemallocator`.
     /// #[global_allocator]

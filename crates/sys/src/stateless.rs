@@ -14,7 +14,8 @@ pub trait StatelessFunction<Args, Signature>: Copy + 'static {
     /// Calls the function. Does not compile if the function has captures.
     ///
     /// ```
-    /// use sys::stateless::StatelessFunction;
+    /// # mod pool { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/pool.rs")); }
+    /// use pool::functions::StatelessFunction;
     ///
     /// fn call<F: StatelessFunction<A, S>, A, S>(_: F, args: A) -> F::Output {
     ///     F::call(args)
