@@ -5,9 +5,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use job::{BatchId, Death, MonotonicInstant, WorkerId};
 use portable::catch_panic;
 
-use crate::platform::print_error;
-
-use crate::callback::run_callback;
+use crate::{callback::run_callback, platform::print_error};
 
 /// Receiver of the events of a [`ProcessPool`](crate::ProcessPool), such as a timeline or a log; see
 /// [`ProcessPoolBuilder::observer`](crate::settings::ProcessPoolBuilder::observer).

@@ -175,8 +175,8 @@ impl Sched {
         self.sizing.is_cheap()
     }
 
-    /// Returns the workers to be observed ([`Seen`](crate::Event::Running),
-    /// [`Stalled`](crate::Event::Stalled), [`Resident`](crate::Event::Rss)) before the next
+    /// Returns the workers to be observed ([`Running`](crate::Event::Running),
+    /// [`Stalled`](crate::Event::Stalled), [`Rss`](crate::Event::Rss)) before the next
     /// [`Tick`](crate::Event::Tick): those that have jobs.
     pub fn workers_to_observe(&self) -> impl Iterator<Item = WorkerId> {
         let watched = |worker: &Worker| worker.phase == Phase::Serving && !worker.batches.is_empty();

@@ -26,7 +26,7 @@ pub struct Terms {
 /// the largest packets and batches, and for its stack and heap to grow in small jobs.
 const WORKING_MEMORY: u64 = 1 << 20;
 
-/// Greets the parent and starts the job's context. Returns `None` if the context could not be started; the
+/// Sends the hello and starts the job's context. Returns `None` if the context could not be started; the
 /// parent has then been sent the reason.
 ///
 /// # Errors

@@ -261,6 +261,7 @@ impl Drop for WritableMapping {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn opened_payload_has_the_bytes_and_is_immutable() {
         let sent = Payload::create(&[b"one ", b"", b"two"]).unwrap();

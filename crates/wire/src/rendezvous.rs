@@ -1,7 +1,7 @@
 //! Connection of a worker to its parent: a named socket that is used once.
 //!
 //! This module works around the weaknesses of ipc-channel's one-shot server: it panics or truncates the path
-//! if TMPDIR is directory_error, waits forever if no process connects, and leaks its descriptors into child
+//! if TMPDIR is unusable, waits forever if no process connects, and leaks its descriptors into child
 //! processes.
 
 use std::{

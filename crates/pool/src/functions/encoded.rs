@@ -43,7 +43,8 @@ impl fmt::Debug for Encoded {
     }
 }
 
-/// Error of a [`Call`]; a [`FunctionFuture`](super::FunctionFuture) converts it to the function's own error.
+/// Error of a [`Call`](super::Call); a [`FunctionFuture`](super::FunctionFuture) converts it to the
+/// function's own error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {

@@ -7,6 +7,7 @@ use sys::{call::CallError, placement::Placement, process_name, shared_page::Shar
 use wire::{CodecKind, Transport, transfer::Files};
 
 use super::capture::StdioConfig;
+
 /// The program that is started as a worker.
 pub(crate) struct WorkerProgram {
     pub(crate) path: PathBuf,

@@ -160,7 +160,7 @@ impl CallerTimes {
     fn end_timed(&self, start: MonotonicInstant) {
         let time = clock::now().since(start).saturating_sub(clock_read_cost());
         // A long encoding is not representative of those that were not timed: the thread may have lost its
-        // core. So it enabled once, and the next ones are all timed.
+        // core. So it counts once, and the next ones are all timed.
         let stands_for = if time > LONG_ENCODING { 1 } else { INTERVAL.get() };
         self.encode.fetch_add(nanos(time) * u64::from(stands_for), Relaxed);
         SAMPLES.set(SAMPLES.get().saturating_add(1));

@@ -42,8 +42,8 @@ pub enum Status {
 pub struct OutcomesWriter {
     message: Message,
     count: u32,
-    /// Durations are collected separately and appended at the end, so that [`since`](OutcomesWriter::since)
-    /// returns outcomes only.
+    /// Durations are collected separately and appended at the end, so that
+    /// [`bytes_from`](OutcomesWriter::bytes_from) returns outcomes only.
     durations: Vec<u8>,
     /// Files that the outcomes refer to.
     files: Files,

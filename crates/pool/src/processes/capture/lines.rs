@@ -2,7 +2,7 @@
 
 use crate::output::MAX_LINE;
 
-/// Begin of a line whose end was not read yet; at most [`MAX_LINE`] bytes.
+/// Start of a line that is not complete; at most [`MAX_LINE`] bytes.
 #[derive(Default)]
 pub(super) struct LineBuffer(Vec<u8>);
 
