@@ -51,8 +51,10 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
 
     /// Submits a job and returns its future. Never waits for a worker, except that [`Serial`](crate::Serial)
     /// runs the job before it returns, and that it blocks while the queue of an executor with a
-    /// [bound](crate::settings::ProcessPoolBuilder::max_queued) is full. A job that cannot be encoded is
-    /// accepted, and its outcome is a failure.
+    /// [bound](crate::settings::ProcessPoolBuilder::max_queued) is full.
+    ///
+    /// A job for worker processes that cannot be encoded, or not in 4 GiB, is accepted, and its outcome is a
+    /// failure. A large [`Blob`](crate::data::Blob) takes only a few of these bytes.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
