@@ -101,7 +101,7 @@ tests! {
                 "longest word: Some(3)",
                 "squares: [1, 4, 9, 16, 25]",
                 "called directly: Ok(49)",
-                "failed: the job failed: \"18446744073709551615 squared overflows\"",
+                "failed: 18446744073709551615 squared overflows",
                 "crashed: Err(Some(\"SIGABRT\"))",
                 "timed out: true",
             ]
@@ -199,10 +199,10 @@ tests! {
             lines("service", &[]),
             [
                 "square 12: Some(\"144\")",
-                "with 4 jobs: Some(\"busy\")",
-                "clients that left: 4",
+                "cube 12: Some(\"unknown request `cube 12`\")",
+                "with a full queue: Some(\"busy\")",
                 "square 14: Some(\"196\")",
-                "all jobs have ended",
+                "jobs killed when their clients left: true",
             ]
         );
     }
@@ -269,7 +269,7 @@ tests! {
                 "at most one session per worker: true",
             ]
         );
-        let cause = "the pool broke: cannot connect to `nowhere`: not an https URL";
+        let cause = "the executor broke: cannot connect to `nowhere`: not an https URL";
         assert!(lines[3].starts_with(cause), "{}", lines[3]);
     }
 }
