@@ -9,7 +9,7 @@ use super::ProcessPoolBuilder;
 /// Settings of the workers: their program, environment, limits and placement.
 impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets the program to start as a worker. Default: this program, which has to have a worker entry for the
-    /// job type ([`enter_if_worker`](crate::enter_if_worker) or [`worker!`](crate::worker)). Another program
+    /// job type ([`enter_if_worker`](crate::enter_if_worker) or [`worker!`](crate::worker!)). Another program
     /// has to call [`serve_as_worker`](crate::worker::serve_as_worker) for the same job type. If the program
     /// does not exist or does not serve as a worker, the pool breaks when its first worker starts; building
     /// it succeeds. A worker is the process that the pool spawns, so a script has to `exec` the program.
