@@ -70,7 +70,7 @@ fn workers_have_a_name_and_no_arguments() {
     let _case = Case::begin();
     assert_eq!(exit_code("printf 'probe-worker worker 0\\0' | cmp - /proc/$PPID/cmdline"), 0);
     // Shortened to the 15 bytes that the kernel keeps.
-    assert_eq!(exit_code("test \"$(cat /proc/$PPID/comm)\" = 'probe- worker 0'"), 0);
+    assert_eq!(exit_code("test \"$(cat /proc/$PPID/comm)\" = 'probe--worker-0'"), 0);
 }
 
 #[test]

@@ -48,8 +48,8 @@ pub fn of_worker(program: &OsStr, slot: u32) -> OsString {
     name
 }
 
-/// Sets this worker's short name to its full name, with the program's part shortened. Does nothing if
-/// `argv[0]` is not the name of a worker.
+/// Sets this worker's short name: its full name with hyphens, and with the program's part shortened, such as
+/// `thumbn-worker-3`. Does nothing if `argv[0]` is not the name of a worker.
 pub fn shorten_own() {
     // The library's list of arguments is empty before `main` with musl.
     let line = fs::read("/proc/self/cmdline").unwrap_or_default();
@@ -60,12 +60,14 @@ pub fn shorten_own() {
     }
 }
 
-/// Returns the short form of a worker's name.
+/// Returns the short form of a worker's name, without spaces and parentheses: many scripts that read
+/// `/proc/PID/stat` expect the name to be one word in parentheses.
 fn short(name: &str) -> Option<String> {
     let (program, _) = name.rsplit_once(" worker ")?;
     let (program, rest) = name.split_at(program.len());
     let end = program.floor_char_boundary(MAX_SHORT.saturating_sub(rest.len()));
-    Some(format!("{}{rest}", &program[..end]))
+    let is_separator = |char: char| char.is_whitespace() || char == '(' || char == ')';
+    Some(format!("{}{rest}", &program[..end]).replace(is_separator, "-"))
 }
 
 #[cfg(test)]
@@ -74,11 +76,12 @@ mod tests {
 
     #[test]
     fn short_names_keep_the_slot() {
-        assert_eq!(short("thumbnails worker 3").as_deref(), Some("thumbn worker 3"));
-        assert_eq!(short("thumbnails worker 1023").as_deref(), Some("thu worker 1023"));
-        assert_eq!(short("gcd worker 3").as_deref(), Some("gcd worker 3"));
-        assert_eq!(short("größe worker 3").as_deref(), Some("größ worker 3"));
-        assert_eq!(short("a worker 7 worker 12").as_deref(), Some("a wor worker 12"));
+        assert_eq!(short("thumbnails worker 3").as_deref(), Some("thumbn-worker-3"));
+        assert_eq!(short("thumbnails worker 1023").as_deref(), Some("thu-worker-1023"));
+        assert_eq!(short("gcd worker 3").as_deref(), Some("gcd-worker-3"));
+        assert_eq!(short("größe worker 3").as_deref(), Some("größ-worker-3"));
+        assert_eq!(short("a worker 7 worker 12").as_deref(), Some("a-wor-worker-12"));
+        assert_eq!(short("a (b) worker 1").as_deref(), Some("a--b--worker-1"));
         assert_eq!(short("thumbnails"), None);
     }
 }
