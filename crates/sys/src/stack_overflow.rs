@@ -43,9 +43,18 @@ fn stack_end() -> Option<usize> {
             return None;
         }
         // musl reports the present size of the main thread's stack, glibc the limit of its size.
-        let limit = usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX);
-        Some((address.addr() + size).saturating_sub(limit).min(address.addr()))
+        lowest_address(address.addr(), address.addr() + size, limit.rlim_cur)
     }
+}
+
+/// Returns the lowest address to which a stack can grow that is reported to reach from `start` to `end`;
+/// `None` if its size is unlimited. The end would then be address 0, and every null pointer an overflow.
+fn lowest_address(start: usize, end: usize, limit: libc::rlim_t) -> Option<usize> {
+    if limit == libc::RLIM_INFINITY {
+        return None;
+    }
+    let lowest = end.saturating_sub(usize::try_from(limit).ok()?).min(start);
+    (lowest > NEAR).then_some(lowest)
 }
 
 /// Gives the calling thread a second stack, on which the handler can run when the first one is exhausted.
@@ -87,5 +96,19 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void
         if was_sent {
             libc::raise(signal);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unlimited_stack_has_no_end() {
+        let (start, end) = (0x7ffc_0000_0000, 0x7ffc_0080_0000);
+        assert_eq!(lowest_address(start, end, 8 << 20), Some(start));
+        assert_eq!(lowest_address(end - 4096, end, 8 << 20), Some(start));
+        assert_eq!(lowest_address(start, end, libc::RLIM_INFINITY), None);
+        assert_eq!(lowest_address(start, end, libc::RLIM_INFINITY - 1), None);
     }
 }
