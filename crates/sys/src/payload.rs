@@ -17,7 +17,7 @@ use nix::{
     fcntl::{FcntlArg, OFlag, SealFlag, fcntl},
     sys::{
         memfd::{MFdFlags, memfd_create},
-        mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
+        mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, munmap},
         resource::{Resource, getrlimit},
         stat::fstat,
     },
@@ -129,9 +129,7 @@ impl Payload {
         // sealed, or to the mapping, which is read-only.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length.get()) }
     }
-}
 
-impl Payload {
     /// Number of the descriptor in this process.
     #[must_use]
     pub fn number(&self) -> u32 {
@@ -240,7 +238,11 @@ impl WritableMapping {
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
         // SAFETY: a new mapping at an address chosen by the kernel overlaps no other.
         let start = unsafe { mmap(None, length, protection, flags, fd, 0) }?;
-        Ok(WritableMapping { start: start.cast(), length })
+        let mapping = WritableMapping { start: start.cast(), length };
+        // While a child that another thread forks had this mapping, too, the file could not be sealed.
+        // SAFETY: the range is the mapping that was just made.
+        unsafe { madvise(start, length.get(), MmapAdvise::MADV_DONTFORK) }?;
+        Ok(mapping)
     }
 
     fn bytes(&mut self) -> &mut [u8] {
@@ -296,6 +298,24 @@ mod tests {
         assert!(Payload::with_length(0, |_| {}).is_err());
         assert!(Payload::with_length(usize::MAX, |_| {}).is_err());
         assert!(Payload::with_length(usize::MAX / 2, |_| {}).is_err());
+    }
+
+    #[test]
+    fn child_that_is_forked_meanwhile_does_not_keep_the_payload_from_being_sealed() {
+        let mut child = None;
+        let filled = Payload::with_length(70_000, |bytes| {
+            bytes[0] = 7;
+            // SAFETY: the child only makes a call that is async-signal-safe, until it is killed.
+            match unsafe { nix::unistd::fork() }.unwrap() {
+                nix::unistd::ForkResult::Child => loop {
+                    nix::unistd::pause();
+                },
+                nix::unistd::ForkResult::Parent { child: pid } => child = Some(pid),
+            }
+        });
+        nix::sys::signal::kill(child.unwrap(), nix::sys::signal::Signal::SIGKILL).unwrap();
+        nix::sys::wait::waitpid(child, None).unwrap();
+        assert_eq!(filled.unwrap().bytes()[0], 7);
     }
 
     #[test]
