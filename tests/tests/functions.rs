@@ -55,6 +55,13 @@ mod inner {
     }
 }
 
+/// Not part of the program; neither are the items that belong to it.
+#[pool::job]
+#[cfg(any())]
+fn left_out(value: NoSuchType) -> NoSuchType {
+    value
+}
+
 #[test]
 fn one_executor_runs_functions_of_several_types() {
     for executor in executors() {

@@ -23,16 +23,20 @@ pub(crate) fn expand(krate: &Path, function: &ItemFn) -> Result<TokenStream> {
     };
     let path = quote!(concat!(module_path!(), "::", stringify!(#name)));
     let calls = format!("Calls of the function `{name}`.");
+    // Attributes of the function that remove it remove the other items, too.
+    let conditions: Vec<_> = function.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
     let creates = format!("Creates a call of `{name}`, to be run by a worker.");
     Ok(quote! {
         // Arguments come from another process, so the function has to own them.
         #[allow(clippy::needless_pass_by_value)]
         #function
 
+        #(#conditions)*
         #[doc = #calls]
         #[allow(non_camel_case_types, dead_code)]
         #visibility enum #name {}
 
+        #(#conditions)*
         #[allow(dead_code, clippy::too_many_arguments)]
         impl #name {
             #[doc = #creates]
@@ -42,6 +46,7 @@ pub(crate) fn expand(krate: &Path, function: &ItemFn) -> Result<TokenStream> {
             }
         }
 
+        #(#conditions)*
         #krate::macro_support::run_before_main!(first: || {
             #krate::macro_support::register(#path, |args| {
                 let call = |(#(#parameters,)*): (#(#types,)*)| #name(#(#parameters),*);
@@ -136,6 +141,17 @@ mod tests {
             let error = expanded(&function).expect_err(message);
             assert!(error.to_string().starts_with(message), "{error}");
         }
+    }
+
+    #[test]
+    fn condition_of_the_function_applies_to_all_items() {
+        let function = syn::parse_quote!(
+            #[cfg(feature = "fast")]
+            #[inline]
+            fn f() {}
+        );
+        let expanded = expanded(&function).unwrap();
+        assert_eq!((expanded.matches("feature").count(), expanded.matches("inline").count()), (4, 1));
     }
 
     #[test]
