@@ -112,7 +112,7 @@ impl OutcomesWriter {
         if files.bytes().saturating_add(size) > self.max_outcome {
             self.truncate(before);
             self.count -= 1;
-            return Err(CodecError::too_large(usize::try_from(self.max_outcome).unwrap_or(usize::MAX)));
+            return Err(CodecError::above_max_outcome(self.max_outcome));
         }
         self.files.extend(files);
         Ok(())
@@ -270,10 +270,12 @@ impl<'a> OutcomesView<'a> {
 
     /// Returns the descriptor and the length in bytes of each file that the outcomes refer to, or `None` if
     /// there are no files.
-    pub fn files(&self) -> Option<impl Iterator<Item = (u32, u64)> + use<'a>> {
+    pub fn files(&self) -> Option<impl ExactSizeIterator<Item = (u32, u64)> + use<'a>> {
         let (files, _) = self.files.as_chunks::<FILE_SIZE>();
-        let read = |mut file: &[u8]| Some((take_u32(&mut file)?, take_u64(&mut file)?));
-        (!files.is_empty()).then(|| files.iter().filter_map(move |file| read(file)))
+        let read = |&[a, b, c, d, ref length @ ..]: &[u8; FILE_SIZE]| {
+            (u32::from_le_bytes([a, b, c, d]), u64::from_le_bytes(*length))
+        };
+        (!files.is_empty()).then(|| files.iter().map(read))
     }
 
     /// Returns the duration of each job in nanoseconds, if durations were requested. `u32::MAX` means that

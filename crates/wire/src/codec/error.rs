@@ -46,7 +46,18 @@ impl CodecError {
             let advice = "pass large data as a `Blob` or `Shared`, or by the name of a file";
             return CodecError(format!("encoded value exceeds the limit of 4 GiB; {advice}"));
         }
+        CodecError::above_max_outcome(limit as u64)
+    }
+
+    /// Creates the error for an outcome that, with its shared data, exceeds a pool's limit in bytes.
+    #[cold]
+    pub(crate) fn above_max_outcome(limit: u64) -> CodecError {
         CodecError(format!("outcome exceeds `max_outcome` ({limit} bytes)"))
+    }
+
+    #[cold]
+    pub(super) fn no_memory() -> CodecError {
+        CodecError("not enough memory to encode the value".to_owned())
     }
 
     /// Checks that no bytes are left after the value.

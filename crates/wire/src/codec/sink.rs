@@ -14,10 +14,17 @@ pub(crate) struct Sink<'a> {
     bytes: &'a mut Vec<u8>,
     start: usize,
     limit: usize,
-    is_exceeded: bool,
+    refusal: Option<Refusal>,
 }
 
-/// Error of a write that would exceed the limit.
+/// Reason why a buffer does not grow.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    TooLarge,
+    NoMemory,
+}
+
+/// Error of a write that would exceed the limit, or the memory.
 #[derive(Debug)]
 pub(super) struct LimitExceeded;
 
@@ -26,7 +33,7 @@ impl<'a> Sink<'a> {
     #[inline]
     pub(crate) fn new(bytes: &'a mut Vec<u8>, limit: usize) -> Sink<'a> {
         let start = bytes.len();
-        Sink { bytes, start, limit, is_exceeded: false }
+        Sink { bytes, start, limit, refusal: None }
     }
 
     #[inline]
@@ -49,27 +56,33 @@ impl<'a> Sink<'a> {
     fn grow(&mut self, more: usize) -> Result<(), LimitExceeded> {
         let (needed, most) = (self.bytes.len().saturating_add(more), self.start.saturating_add(self.limit));
         if needed > most {
-            self.is_exceeded = true;
+            self.refusal = Some(Refusal::TooLarge);
             return Err(LimitExceeded);
         }
         let capacity = self.bytes.capacity().saturating_mul(2).min(most).max(needed);
-        self.bytes.reserve_exact(capacity - self.bytes.len());
-        Ok(())
+        self.bytes.try_reserve_exact(capacity - self.bytes.len()).map_err(|_| {
+            self.refusal = Some(Refusal::NoMemory);
+            LimitExceeded
+        })
     }
 
     /// Returns the result of encoding a value. Formats report an exceeded limit in different ways, or not at
     /// all.
     #[inline]
     pub(super) fn finish(self, result: Result<(), CodecError>) -> Result<(), CodecError> {
-        if self.is_exceeded || (result.is_ok() && self.bytes.len() - self.start > self.limit) {
-            return Err(CodecError::too_large(self.limit));
+        match self.refusal {
+            Some(Refusal::NoMemory) => Err(CodecError::no_memory()),
+            Some(Refusal::TooLarge) => Err(CodecError::too_large(self.limit)),
+            None if result.is_ok() && self.bytes.len() - self.start > self.limit => {
+                Err(CodecError::too_large(self.limit))
+            }
+            None => result,
         }
-        result
     }
 
-    /// Returns whether the limit was exceeded.
+    /// Returns whether the limit or the memory was exceeded.
     pub(super) fn is_exceeded(&self) -> bool {
-        self.is_exceeded
+        self.refusal.is_some()
     }
 }
 
@@ -93,5 +106,20 @@ impl io::Write for Sink<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lack_of_memory_is_an_error() {
+        let mut bytes = vec![7];
+        let mut sink = Sink::new(&mut bytes, usize::MAX);
+        assert!(sink.append(&[8]).is_ok() && sink.grow(isize::MAX as usize).is_err());
+        let error = sink.finish(Err(CodecError::encoding(LimitExceeded))).unwrap_err();
+        assert_eq!(error.to_string(), "not enough memory to encode the value");
+        assert_eq!(bytes, [7, 8]);
     }
 }
