@@ -103,6 +103,8 @@ impl<J: Job> Supervisor<'_, J> {
             .and_then(|()| capture.map_or(Ok(()), |capture| self.epoll_set.add_output(handle.id, capture)));
         if let Err(error) = added {
             process.signal_group(Signal::SIGKILL);
+            // Some of them may have been added.
+            self.epoll_set.remove(&handle);
             return self.reap(SupervisedWorker::new(handle, Err(LaunchError::EpollSet(error))));
         }
         self.workers.insert(handle.id, SupervisedWorker::new(handle, launch));
