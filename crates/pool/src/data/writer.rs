@@ -27,6 +27,8 @@ pub struct BlobWriter {
     /// Bytes that are not in the file yet; fewer than [`MIN_SHARED_SIZE`].
     buffer: Vec<u8>,
     file: Option<PayloadWriter>,
+    /// Kind and message of the first error. Bytes may be missing since.
+    error: Option<(io::ErrorKind, String)>,
 }
 
 impl BlobWriter {
@@ -39,11 +41,27 @@ impl BlobWriter {
     /// Returns the bytes written so far.
     ///
     /// # Errors
-    /// The system is out of memory or file descriptors, or the size exceeds `RLIMIT_FSIZE`.
+    /// The system is out of memory or file descriptors, or the size exceeds `RLIMIT_FSIZE`; or a write failed
+    /// before: a blob never lacks bytes.
     pub fn finish(self) -> io::Result<Blob> {
+        self.check()?;
         let Some(mut file) = self.file else { return Ok(self.buffer.into()) };
         let written = file.write_all(&self.buffer).and_then(|()| file.finish());
         Ok(Shared(Storage::File(Arc::new(written.map_err(|error| creation_error(&error))?))))
+    }
+
+    /// Returns the error of an earlier write.
+    fn check(&self) -> io::Result<()> {
+        self.error.as_ref().map_or(Ok(()), |(kind, message)| Err(io::Error::new(*kind, message.clone())))
+    }
+
+    /// Writes the buffered bytes and these to the file.
+    fn append_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut buffer = mem::take(&mut self.buffer);
+        let written = self.append(&buffer).and_then(|()| self.append(bytes));
+        buffer.clear();
+        self.buffer = buffer;
+        written.inspect_err(|error| self.error = Some((error.kind(), error.to_string())))
     }
 
     /// Appends bytes to the file, which is created first if there is none.
@@ -58,18 +76,14 @@ impl BlobWriter {
 
 impl io::Write for BlobWriter {
     /// # Errors
-    /// Those of [`finish`](BlobWriter::finish).
+    /// Those of [`finish`](BlobWriter::finish). After an error every other call fails, too.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
         if self.buffer.len() + bytes.len() < MIN_SHARED_SIZE {
             self.buffer.extend_from_slice(bytes);
             return Ok(bytes.len());
         }
-        let mut buffer = mem::take(&mut self.buffer);
-        self.append(&buffer)?;
-        self.append(bytes)?;
-        buffer.clear();
-        self.buffer = buffer;
-        Ok(bytes.len())
+        self.append_all(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
