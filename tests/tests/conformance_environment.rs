@@ -282,6 +282,7 @@ fn cfg_05_a_program_without_the_entry_hook_fails_clearly_and_starts_no_process()
                     `pool::enter_if_worker::<end_to_end::probe::Probe>()` first in `main`, or write \
                     `pool::worker!(end_to_end::probe::Probe);` outside of functions; there are entries for `";
     assert!(output.stderr.starts_with(expected) && output.stderr.contains("`add`"), "{}", output.stderr);
+    assert!(!output.stderr.contains("pool::functions::Call"), "{}", output.stderr);
     assert_eq!(line_count(&barrier.file("body")), 1, "how often the program's body ran");
 }
 

@@ -1,5 +1,8 @@
 //! The worker entry that needs no `main`.
 
+/// Name of the job type of functions. Every program has its entry.
+pub(crate) const FUNCTION_CALLS: &str = "pool::functions::Call";
+
 /// Makes this program a worker for a job type, without a call in `main`. An item, to be written outside of
 /// functions, once for each job type; [`enter_if_worker`](crate::enter_if_worker) is then not needed.
 ///

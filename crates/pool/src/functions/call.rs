@@ -10,6 +10,7 @@ use super::{
     encoded::{CallError, Encoded, Thunk},
     registry,
 };
+use crate::entry::FUNCTION_CALLS;
 
 /// A call of a function, as a job. Created by [`FunctionCall`](super::FunctionCall), which has the type of
 /// the result.
@@ -51,7 +52,7 @@ const OTHER_EXECUTABLE: &str =
     "the worker runs another executable, in which only functions with `#[pool::job]` can be found";
 
 impl Job for Call {
-    const NAME: &'static str = "pool::functions::Call";
+    const NAME: &'static str = FUNCTION_CALLS;
     type Output = Encoded;
     type Error = CallError;
     type Context = Functions;
