@@ -56,7 +56,7 @@ mod spawn;
 pub use call::{Call, Executable, Functions};
 pub use encoded::{CallError, Encoded};
 pub use function_call::{FunctionCall, Never};
-pub use future::FunctionFuture;
+pub use future::{CancelFunctionOnDrop, FunctionFuture};
 pub use spawn::Spawn;
 pub use sys::stateless::StatelessFunction;
 
