@@ -1,10 +1,10 @@
 //! A job type with data that is shared between processes.
 
-use std::{fs, os::fd::AsRawFd, path::PathBuf, process};
+use std::{fs, io::Write, os::fd::AsRawFd, path::PathBuf, process};
 
 use pool::{
     Executor, Job, ProcessPool,
-    data::{Blob, Shared},
+    data::{Blob, BlobWriter, Shared},
     worker::Context,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -32,6 +32,10 @@ pub enum Large {
     Forge(Forgery),
     /// Returns bytes with a limit of this many descriptors.
     MakeWithin(u64),
+    /// Writes bytes without a descriptor, and then with one; returns the errors of both and of the end.
+    WriteWithin(u64),
+    /// Returns the number of files with shared data that the worker has open.
+    CountFiles(Vec<Blob>),
 }
 
 /// A forged reference.
@@ -137,6 +141,17 @@ pub fn memory_field(pid: u64, field: &str) -> u64 {
     kilobytes.expect("not a number") << 10
 }
 
+/// Returns the number of files with shared data that a process has open.
+///
+/// # Panics
+/// If there is no such process.
+#[must_use]
+pub fn open_files(pid: u64) -> usize {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process has exited").flatten();
+    let targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("memfd:runner-payload")).count()
+}
+
 /// Returns the sum of bytes.
 #[must_use]
 pub fn sum(bytes: &[u8]) -> u64 {
@@ -182,15 +197,32 @@ impl Job for Large {
                 Ok(Answer { data: Data::Forged(forgery), ..Answer::new(0, Blob::default()) })
             }
             Large::MakeWithin(descriptors) => {
-                use nix::sys::resource::{Resource, getrlimit, setrlimit};
-                let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|e| e.to_string())?;
-                setrlimit(Resource::RLIMIT_NOFILE, descriptors, hard).map_err(|e| e.to_string())?;
-                let made = Blob::with_len(100_000, |_| {}).map_err(|error| error.to_string());
-                setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(|e| e.to_string())?;
-                Ok(Answer::new(0, made?))
+                let made = within(descriptors, || Blob::with_len(100_000, |_| {}))?;
+                Ok(Answer::new(0, made.map_err(|error| error.to_string())?))
+            }
+            Large::CountFiles(_blobs) => {
+                Ok(Answer::new(open_files(process::id().into()) as u64, Blob::default()))
+            }
+            Large::WriteWithin(descriptors) => {
+                let mut writer = BlobWriter::new();
+                let first = within(descriptors, || writer.write_all(&[7; 100_000]))?;
+                let errors = [first, writer.write_all(&[7]), writer.finish().map(drop)];
+                let errors: Vec<String> =
+                    errors.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+                Err(errors.join("\n"))
             }
         }
     }
+}
+
+/// Calls a function with a limit of this many descriptors.
+fn within<R>(descriptors: u64, call: impl FnOnce() -> R) -> Result<R, String> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|e| e.to_string())?;
+    setrlimit(Resource::RLIMIT_NOFILE, descriptors, hard).map_err(|e| e.to_string())?;
+    let result = call();
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(|e| e.to_string())?;
+    Ok(result)
 }
 
 fn nested(blob: Blob) -> Result<Answer, String> {

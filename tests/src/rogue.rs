@@ -92,6 +92,8 @@ pub enum Misbehavior {
     UnsolicitedAck,
     /// Sends its final report without having been asked to exit.
     UnsolicitedReport,
+    /// Lists a file twice.
+    RepeatsFiles,
 
     /// Sends outcomes of an unknown kind: not a reason to kill it.
     UnknownStatus,
@@ -112,8 +114,9 @@ use Misbehavior::{
     Disconnects, EarlyAck, Exits, ExitsBeforeHello, ExitsImmediately, ExitsInHandshake, ForeignBatch,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenExits, HalfThenHangs, HugePacket, IgnoresShutdown,
     LargePacket, Nested, NeverAnswers, NeverConnects, NeverReady, NeverSendsHello, OtherJobType,
-    OtherVersion, OversizedHello, OverwritesMemory, RingsDoorbellOnly, SendsJobs, TooFewOutcomes,
-    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport, WrongFiles,
+    OtherVersion, OversizedHello, OverwritesMemory, RepeatsFiles, RingsDoorbellOnly, SendsJobs,
+    TooFewOutcomes, TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck,
+    UnsolicitedReport, WrongFiles,
 };
 
 /// Misbehavior that prevents a worker from starting and is detected immediately.
@@ -135,7 +138,7 @@ pub const NEVER_READY: [Misbehavior; 5] =
     [NeverConnects, ConnectsWithGarbageAndHangs, ConnectsAndHangs, NeverSendsHello, NeverReady];
 
 /// Misbehavior of a worker that has a batch, for which it is killed.
-pub const FAILS_ON_BATCH: [Misbehavior; 16] = [
+pub const FAILS_ON_BATCH: [Misbehavior; 17] = [
     Exits,
     Disconnects,
     GarbageOutcomes,
@@ -152,6 +155,7 @@ pub const FAILS_ON_BATCH: [Misbehavior; 16] = [
     TooFewOutcomes,
     UnsolicitedAck,
     UnsolicitedReport,
+    RepeatsFiles,
 ];
 
 const OTHERS: [Misbehavior; 8] = [

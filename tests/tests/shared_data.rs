@@ -1,10 +1,10 @@
 //! Data that is shared between processes: it is in memory once, and nothing of it is left.
 
-use std::{fs, process};
+use std::process;
 
 use end_to_end::{
     Case,
-    large_data::{Answer, Forgery, Large, memory_field, sum},
+    large_data::{Answer, Forgery, Large, memory_field, open_files, sum},
     probe::{Barrier, TIMEOUT, finish, transport, wait_until},
     program,
     workers::{Signal, kill_and_wait, live_pids, send_signal, suspend},
@@ -12,6 +12,7 @@ use end_to_end::{
 use pool::{
     Executor, JobError, JobFuture, ProcessPool, Serial, ThreadPool,
     data::{Blob, Shared},
+    functions::{Executable, FunctionPool, Spawn},
     settings::{CodecKind, ProcessPoolBuilder},
 };
 
@@ -50,13 +51,6 @@ fn ones(length: usize) -> Blob {
     Blob::with_len(length, |bytes| bytes.fill(1)).unwrap()
 }
 
-/// Returns the number of files with shared data that a process has open.
-fn open_files(pid: u64) -> usize {
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
-    let targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
-    targets.filter(|target| target.to_string_lossy().contains("memfd:runner-payload")).count()
-}
-
 /// Waits until this process has no file with shared data open.
 fn wait_until_closed() {
     wait_until("no data is left", || open_files(own_pid()) == 0);
@@ -83,6 +77,48 @@ fn argument_and_output_are_not_copied() {
     assert!(echo.own_memory < MARGIN, "{echo:?}");
     drop((answer, echo));
     finish(&pool);
+    wait_until_closed();
+}
+
+#[test]
+fn clones_in_a_job_take_one_descriptor() {
+    let _case = Case::begin();
+    let pool = pool(1);
+    let blob = ones(100_000);
+    let blobs = vec![blob.clone(), blob.clone(), blob, ones(100_000)];
+    assert_eq!(run(&pool, Large::CountFiles(blobs)).sum, 2);
+    finish(&pool);
+}
+
+#[test]
+fn functions_share_data_too() {
+    fn own_memory() -> u64 {
+        memory_field(process::id().into(), "Anonymous:")
+    }
+    fn add_up(blob: Blob) -> (u64, u64, Blob) {
+        (sum(&blob), own_memory(), blob)
+    }
+    fn refuse(blob: Blob) -> Result<(), Blob> {
+        Err(blob)
+    }
+    let _case = Case::begin();
+    let pool = FunctionPool::builder().workers(1).build().unwrap();
+    let blob = ones(LARGE);
+    let call = pool.spawn(add_up, blob.clone()).unwrap();
+    let (total, memory, back) = call.join_timeout(TIMEOUT).unwrap();
+    assert_eq!((total, back == blob), (LARGE as u64, true));
+    assert!(memory < MARGIN, "{memory}");
+    match pool.try_spawn(refuse, blob.clone()).unwrap().join_timeout(TIMEOUT) {
+        Err(JobError::Failed(back)) => assert_eq!(back, blob),
+        other => panic!("{other:?}"),
+    }
+    drop(call);
+    finish(&pool);
+    let threads = ThreadPool::new(1, Executable::default());
+    let (_, _, same) = threads.spawn(add_up, blob.clone()).unwrap().join_timeout(TIMEOUT).unwrap();
+    assert_eq!(same.as_ptr(), blob.as_ptr());
+    finish(&threads);
+    drop((blob, back, same));
     wait_until_closed();
 }
 
@@ -243,5 +279,17 @@ fn lack_of_descriptors_is_an_error_with_advice() {
     };
     assert!(message.contains("ulimit -n"), "{message}");
     assert_eq!(run(&pool, Large::MakeWithin(100)).blob().len(), 100_000);
+    finish(&pool);
+}
+
+#[test]
+fn writer_that_failed_once_fails_for_ever() {
+    let _case = Case::begin();
+    let pool = pool(1);
+    let Err(JobError::Failed(errors)) = outcome(&submit(&pool, Large::WriteWithin(3))) else {
+        panic!("data is written without a descriptor")
+    };
+    let errors: Vec<&str> = errors.lines().collect();
+    assert!(errors.len() == 3 && errors.iter().all(|error| *error == errors[0]), "{errors:?}");
     finish(&pool);
 }

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::errno::Errno;
+use nix::{
+    errno::Errno,
+    sys::resource::{Resource, getrlimit},
+};
 
 /// A failed system call, the path that it was about, and the system's error.
 ///
@@ -59,6 +62,18 @@ impl fmt::Display for CallError {
 }
 
 impl Error for CallError {}
+
+/// Returns the number of file descriptors to which this process and its children can raise their limit
+/// (`ulimit -Hn`).
+///
+/// ```
+/// assert!(sys::call::max_descriptors() > 3);
+/// ```
+#[must_use]
+pub fn max_descriptors() -> u64 {
+    // The call fails for unknown resources only.
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard)
+}
 
 /// Returns true if the error means that this process or the system is out of file descriptors.
 #[must_use]

@@ -11,17 +11,24 @@
 //! does not trust its worker: [`ReceivedFiles`] are opened from the list that comes with the outcomes, in the
 //! worker that sent them, and a reference can only [name one of them](with_received).
 //!
+//! Values that are encoded within other encoded values, such as the arguments of a function in its call, keep
+//! the files that they refer to next to their bytes, as [`AttachedFiles`].
+//!
 //! The mode is set while a value is encoded or decoded, and not while a job runs: what a job decodes itself
 //! may come from anywhere.
 
+mod attached;
+
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, HashSet, hash_map::Entry},
     io, mem, process,
     sync::Arc,
 };
 
 use sys::payload::Payload;
+
+pub use attached::AttachedFiles;
 
 /// How data is encoded and decoded on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +49,14 @@ thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
     static COLLECTED: RefCell<Vec<Arc<Payload>>> = const { RefCell::new(Vec::new()) };
     static RECEIVED: RefCell<ReceivedFiles> = const { RefCell::new(ReceivedFiles(None)) };
+    /// Whether there are `OPENED` files.
+    static HAS_OPENED: Cell<bool> = const { Cell::new(false) };
+    /// Files that were opened in this scope, so that clones of a value are opened once.
+    static OPENED: RefCell<Option<HashMap<FileKey, Arc<Payload>>>> = const { RefCell::new(None) };
 }
 
-/// Files that encoded values refer to. They are kept open.
+/// Files that encoded values refer to. They are kept open. Values that refer to the same file may add it
+/// several times.
 #[derive(Clone, Debug, Default)]
 pub struct Files(Vec<Arc<Payload>>);
 
@@ -69,12 +81,14 @@ impl Files {
 
     /// Size of all files in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.0.iter().map(|file| file.length() as u64).sum()
+        self.descriptors().map(|(_, length)| length).sum()
     }
 
-    /// Returns the descriptor and length of each file.
+    /// Returns the descriptor and length of each file, once.
     pub fn descriptors(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.0.iter().map(|file| (file.number(), file.length() as u64))
+        let mut known = HashSet::new();
+        let files = self.0.iter().map(|file| (file.number(), file.length() as u64));
+        files.filter(move |(number, _)| known.insert(*number))
     }
 }
 
@@ -99,7 +113,10 @@ impl Scope {
     #[cold]
     fn split_off(&self) -> Files {
         COUNT.set(self.collected);
-        COLLECTED.with_borrow_mut(|files| Files(files.split_off(self.collected)))
+        let mut files = COLLECTED.with_borrow_mut(|files| files.split_off(self.collected));
+        files.sort_unstable_by_key(|file| file.number());
+        files.dedup_by_key(|file| file.number());
+        Files(files)
     }
 }
 
@@ -128,7 +145,20 @@ pub fn collect<R>(encode: impl FnOnce() -> R) -> (R, Files) {
 /// Opens the files that values decoded within `decode` refer to. For values of this process's parent only.
 #[inline]
 pub fn open_referenced<R>(decode: impl FnOnce() -> R) -> R {
+    /// Forgets the files that were opened in this scope.
+    struct Forget;
+
+    impl Drop for Forget {
+        #[inline]
+        fn drop(&mut self) {
+            if HAS_OPENED.replace(false) {
+                OPENED.take();
+            }
+        }
+    }
+
     let _scope = Scope::enter(Mode::Open);
+    let _forget = Forget;
     decode()
 }
 
@@ -175,40 +205,89 @@ impl Reference {
     /// The mode does not allow references, or the file cannot be opened, or was not received.
     pub fn resolve(self) -> Result<Arc<Payload>, String> {
         match mode() {
-            Mode::Open => open(self.pid, self.fd, self.length).map(Arc::new),
+            Mode::Open => self.open_once(),
             Mode::Received => RECEIVED.with_borrow(|files| files.get(self.fd, self.length)),
             Mode::Plain | Mode::Collect => Err("a reference to a file outside of a pool".to_owned()),
         }
     }
+
+    /// Opens the file, unless it has been opened in this scope.
+    fn open_once(self) -> Result<Arc<Payload>, String> {
+        let key = (self.pid, self.fd, self.length);
+        OPENED.with_borrow_mut(|files| match files.get_or_insert_default().entry(key) {
+            Entry::Occupied(known) => Ok(known.get().clone()),
+            Entry::Vacant(entry) => {
+                let file = open(self.pid, self.fd, self.length)?;
+                HAS_OPENED.set(true);
+                Ok(entry.insert(Arc::new(file)).clone())
+            }
+        })
+    }
 }
 
-/// A file, or the error of opening it.
-type OpenedFile = Result<Arc<Payload>, String>;
+/// Process id, descriptor and length of a file.
+type FileKey = (u32, u32, u64);
 
 /// Files that came with outcomes, by their descriptors in the worker.
 #[derive(Clone, Debug, Default)]
-pub struct ReceivedFiles(Option<Arc<HashMap<u32, OpenedFile>>>);
+pub struct ReceivedFiles(Option<Arc<Received>>);
+
+#[derive(Debug, Default)]
+struct Received {
+    files: HashMap<u32, Arc<Payload>>,
+    /// Error of opening a file; those after it were not opened.
+    error: Option<String>,
+}
+
+/// A list of files that a correct worker does not send: it has more files than a process can have, or one of
+/// them twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidList;
 
 impl ReceivedFiles {
-    /// Opens files of a process, which are given by descriptor and length in bytes.
-    #[must_use]
-    pub fn open(pid: u32, files: impl Iterator<Item = (u32, u64)>) -> ReceivedFiles {
-        let mut opened = HashMap::new();
-        for (fd, length) in files {
-            opened.entry(fd).or_insert_with(|| open(pid, fd, length).map(Arc::new));
+    /// Opens files of a process, which are given by descriptor and length in bytes, until there is an error.
+    ///
+    /// # Errors
+    /// The list is one that a correct worker does not send.
+    pub fn open(
+        pid: u32,
+        files: impl ExactSizeIterator<Item = (u32, u64)>,
+    ) -> Result<ReceivedFiles, InvalidList> {
+        if files.len() as u64 > sys::call::max_descriptors() {
+            return Err(InvalidList);
         }
-        ReceivedFiles(Some(Arc::new(opened)))
+        let mut received = Received::default();
+        for (fd, length) in files {
+            if received.files.contains_key(&fd) {
+                return Err(InvalidList);
+            }
+            match open(pid, fd, length) {
+                Ok(file) => received.files.insert(fd, Arc::new(file)),
+                Err(error) => {
+                    received.error = Some(error);
+                    break;
+                }
+            };
+        }
+        Ok(ReceivedFiles(Some(Arc::new(received))))
+    }
+
+    /// Returns files by the descriptors that values refer to.
+    fn of(files: HashMap<u32, Arc<Payload>>) -> ReceivedFiles {
+        ReceivedFiles((!files.is_empty()).then(|| Arc::new(Received { files, error: None })))
     }
 
     /// Returns true if a file could not be opened.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.0.as_ref().is_some_and(|files| files.values().any(Result::is_err))
+        self.0.as_ref().is_some_and(|received| received.error.is_some())
     }
 
     fn get(&self, fd: u32, length: u64) -> Result<Arc<Payload>, String> {
-        let file = self.0.as_ref().and_then(|files| files.get(&fd));
-        let file = file.ok_or("a reference to a file that was not sent")?.clone()?;
+        const NOT_SENT: &str = "a reference to a file that was not sent";
+        let received = self.0.as_deref().ok_or(NOT_SENT)?;
+        let file = received.files.get(&fd).cloned();
+        let file = file.ok_or_else(|| received.error.clone().unwrap_or_else(|| NOT_SENT.to_owned()))?;
         if file.length() as u64 == length { Ok(file) } else { Err("a reference of wrong length".to_owned()) }
     }
 }

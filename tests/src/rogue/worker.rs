@@ -16,7 +16,7 @@ use nix::sys::{
     socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket},
 };
 use pool::{Job, settings::CodecKind};
-use sys::shared_page::SharedPage;
+use sys::{payload::Payload, shared_page::SharedPage};
 use wire::{
     Closed, Inbox, Link, Message, PROTOCOL_VERSION, Role, Tag, Transport,
     batch::{JobsView, OutcomesWriter, Status},
@@ -31,8 +31,9 @@ use Misbehavior::{
     Disconnects, EarlyAck, Exits, ExitsBeforeHello, ExitsImmediately, ExitsInHandshake, ForeignBatch,
     GarbageHello, GarbageOutcomes, GarbagePacket, HalfThenExits, HalfThenHangs, HugePacket, IgnoresShutdown,
     LargePacket, Nested, NeverAnswers, NeverConnects, NeverReady, NeverSendsHello, OtherJobType,
-    OtherVersion, OversizedHello, OverwritesMemory, RingsDoorbellOnly, SendsJobs, TooFewOutcomes,
-    TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck, UnsolicitedReport, WrongFiles,
+    OtherVersion, OversizedHello, OverwritesMemory, RepeatsFiles, RingsDoorbellOnly, SendsJobs,
+    TooFewOutcomes, TooManyOutcomes, Undecodable, UnknownStatus, UnknownTag, UnsolicitedAck,
+    UnsolicitedReport, WrongFiles,
 };
 
 /// Runs the program.
@@ -250,7 +251,13 @@ impl Rogue {
                 self.page.doorbell().ring();
                 self.send(self.answer(batch).finish(sys::clock::now(), 1000, true))
             }
-            WrongFiles => self.send(with_wrong_files(self.answer(batch))),
+            WrongFiles => self.send(with_files(self.answer(batch), WRONG_FILES)),
+            RepeatsFiles => {
+                let file = Payload::create(&[&[7; 100_000]]).expect("cannot create a file");
+                self.send(with_files(self.answer(batch), [(file.number(), 100_000); 2]))?;
+                // The file has to be there when the parent opens it.
+                hang()
+            }
             AbsurdBusy => self.send(self.answer(batch).finish(sys::clock::now(), u64::MAX, true)),
             _ => self.send(self.answer(batch).finish(sys::clock::now(), 1000, true)),
         }
@@ -286,12 +293,15 @@ fn message(tag: Tag, body: &[u8]) -> Message {
     message
 }
 
-/// Returns an answer with a list of files that cannot be opened.
-fn with_wrong_files(outcomes: OutcomesWriter) -> Message {
+/// Files that cannot be opened.
+const WRONG_FILES: [(u32, u64); 6] = [(u32::MAX, 7), (0, 7), (1, u64::MAX), (2, 0), (2, 1), (99, 1 << 40)];
+
+/// Returns an answer with a list of files.
+fn with_files(outcomes: OutcomesWriter, files: impl IntoIterator<Item = (u32, u64)>) -> Message {
     const FLAGS: usize = 28;
     let mut body = outcomes.finish(sys::clock::now(), 1000, true).body().to_vec();
     body[FLAGS] |= 4;
-    for (fd, length) in [(u32::MAX, 7u64), (0, 7), (1, u64::MAX), (2, 0), (2, 1), (99, 1 << 40)] {
+    for (fd, length) in files {
         body.extend(fd.to_le_bytes());
         body.extend(length.to_le_bytes());
     }

@@ -10,7 +10,7 @@ use wire::{
     batch::{OutcomesView, Status},
     catch_panic,
     handshake::{FinalReport, unpack},
-    transfer::{ReceivedFiles, with_received},
+    transfer::{InvalidList, ReceivedFiles, with_received},
 };
 
 use super::{
@@ -91,6 +91,14 @@ pub(super) struct Incoming<'a, J: Job> {
     pub(super) time: &'a TimeAccount<'a>,
 }
 
+/// Reason why the files of outcomes cannot be taken.
+enum NoFiles {
+    /// The worker died before: its jobs are run again.
+    Died,
+    /// The list of files violates the protocol.
+    Invalid,
+}
+
 impl<J: Job> Incoming<'_, J> {
     /// Handles a message, or kills the worker if receiving it failed; returns whether more will come.
     pub(super) fn handle_received(&self, received: Result<Message, Closed>) -> bool {
@@ -112,8 +120,9 @@ impl<J: Job> Incoming<'_, J> {
             Some(Tag::PartReceived) => handle.part_received(),
             Some(Tag::Outcomes) => match OutcomesView::read(message) {
                 Some(view) => match self.take_files(&view) {
-                    Some(files) => self.handle_outcomes(&view, message.len() as u64, &files),
-                    None => return false,
+                    Ok(files) => self.handle_outcomes(&view, message.len() as u64, &files),
+                    Err(NoFiles::Died) => return false,
+                    Err(NoFiles::Invalid) => false,
                 },
                 None => false,
             },
@@ -136,22 +145,22 @@ impl<J: Job> Incoming<'_, J> {
         self.handle.kill_for_protocol_error(error);
     }
 
-    /// Opens the files that outcomes refer to, and informs the worker, which waits for it. Returns `None` if
-    /// the worker died before: then its jobs are run again. If a file cannot be opened for another reason,
-    /// the job whose outcome refers to it fails.
-    fn take_files(&self, view: &OutcomesView<'_>) -> Option<ReceivedFiles> {
+    /// Opens the files that outcomes refer to, and informs the worker, which waits for it. If a file cannot
+    /// be opened for another reason than the death of the worker, the jobs whose outcomes refer to it or to
+    /// those after it fail.
+    fn take_files(&self, view: &OutcomesView<'_>) -> Result<ReceivedFiles, NoFiles> {
         let handle = self.handle;
         let (Some(files), Some(pid)) = (view.files(), handle.pid()) else {
-            return Some(ReceivedFiles::default());
+            return Ok(ReceivedFiles::default());
         };
-        let received = ReceivedFiles::open(pid, files);
+        let received = ReceivedFiles::open(pid, files).map_err(|InvalidList| NoFiles::Invalid)?;
         if received.has_errors() && (handle.was_killed() || handle.is_dying()) {
-            return None;
+            return Err(NoFiles::Died);
         }
         if let Some(page) = handle.page.get() {
             page.note_files_taken();
         }
-        Some(received)
+        Ok(received)
     }
 
     fn handle_outcomes(&self, view: &OutcomesView<'_>, bytes: u64, files: &ReceivedFiles) -> bool {
