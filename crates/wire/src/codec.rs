@@ -144,6 +144,46 @@ impl CodecKind {
     }
 }
 
+/// The codec that every build has, whichever are enabled: postcard.
+///
+/// ```
+/// use wire::CommonCodec;
+///
+/// let mut bytes = Vec::new();
+/// CommonCodec::encode(&(7u8, "seven"), &mut bytes)?;
+/// assert_eq!(CommonCodec::decode::<(u8, String)>(&bytes)?, (7, "seven".to_owned()));
+/// # Ok::<(), wire::CodecError>(())
+/// ```
+#[derive(Debug)]
+pub enum CommonCodec {}
+
+impl CommonCodec {
+    /// Appends the encoded value to `into`. On an error `into` is unchanged.
+    ///
+    /// # Errors
+    /// Those of [`CodecKind::encode`].
+    pub fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        let before = into.len();
+        let result = catch_panics("encoding", || {
+            let mut sink = Sink::new(into, usize::MAX);
+            let result = postcard::encode(value, &mut sink);
+            sink.finish(result)
+        });
+        if result.is_err() {
+            into.truncate(before);
+        }
+        result
+    }
+
+    /// Decodes a value from all of `bytes`.
+    ///
+    /// # Errors
+    /// Those of [`CodecKind::decode`].
+    pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+        catch_panics("decoding", || postcard::decode(bytes))
+    }
+}
+
 /// Converts panics to errors. The codec calls user-defined serializers, whose panics must only fail their
 /// job.
 #[inline]

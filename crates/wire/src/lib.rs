@@ -32,7 +32,7 @@ pub mod ring;
 mod role;
 pub mod transfer;
 
-pub use codec::{CodecError, CodecKind, UnknownCodec};
+pub use codec::{CodecError, CodecKind, CommonCodec, UnknownCodec};
 pub use handshake::Transport;
 pub use inbox::{Inbox, POLL_DURATION};
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};

@@ -69,7 +69,7 @@ impl Job for Call {
             })?,
             Target::Missing(cause) => return Err(CallError::Message(cause.into_owned())),
         };
-        thunk(args.bytes())
+        thunk(args)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::{error::Error, fmt, marker::PhantomData};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sys::{executable::Portable, stateless::StatelessFunction};
+use sys::stateless::{Adapter, StatelessFunction, portable};
 
 use super::{
     call::Call,
-    encoded::{CallError, Encoded, Thunk, decode},
+    encoded::{CallError, Encoded},
 };
 
 /// A call of a function that returns `R`, or fails with `E`. To be passed to
@@ -42,14 +42,13 @@ impl<R, E> FunctionCall<R, E> {
 impl<R: Serialize + DeserializeOwned + 'static> FunctionCall<R> {
     /// Creates a call of a function that cannot fail. `args` is its argument, or a tuple of its arguments.
     #[expect(clippy::needless_pass_by_value, reason = "a call owns its arguments, like a direct call")]
-    pub fn new<F, A, S>(_: F, args: A) -> FunctionCall<R>
+    pub fn new<F, A, S>(function: F, args: A) -> FunctionCall<R>
     where
         F: StatelessFunction<A, S, Output = R>,
         A: Serialize + DeserializeOwned + 'static,
         S: 'static,
     {
-        let thunk = const { &Portable::new((|args: &[u8]| reply(args, F::call)) as Thunk) };
-        FunctionCall::of(Call::by_offset(thunk, &args))
+        FunctionCall::of(Call::by_offset(portable::<Reply, _, _, _>(function), &args))
     }
 }
 
@@ -74,14 +73,13 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[expect(clippy::needless_pass_by_value, reason = "a call owns its arguments, like a direct call")]
-    pub fn fallible<F, A, S>(_: F, args: A) -> FunctionCall<R, E>
+    pub fn fallible<F, A, S>(function: F, args: A) -> FunctionCall<R, E>
     where
         F: StatelessFunction<A, S, Output = Result<R, E>>,
         A: Serialize + DeserializeOwned + 'static,
         S: 'static,
     {
-        let thunk = const { &Portable::new((|args: &[u8]| try_reply(args, F::call)) as Thunk) };
-        FunctionCall::of(Call::by_offset(thunk, &args))
+        FunctionCall::of(Call::by_offset(portable::<TryReply, _, _, _>(function), &args))
     }
 }
 
@@ -120,15 +118,45 @@ pub fn named_call<R, E, A: Serialize>(name: &'static str, args: &A) -> FunctionC
     FunctionCall::of(Call::by_name(name, args))
 }
 
+/// Calls of functions that cannot fail.
+struct Reply;
+
+impl<A: DeserializeOwned, R: Serialize> Adapter<A, R> for Reply {
+    type Input = Encoded;
+    type Output = Result<Encoded, CallError>;
+
+    fn run(args: Encoded, function: impl FnOnce(A) -> R) -> Result<Encoded, CallError> {
+        reply(args, function)
+    }
+}
+
+/// Calls of functions that return a `Result`.
+struct TryReply;
+
+impl<A: DeserializeOwned, R: Serialize, E: Serialize> Adapter<A, Result<R, E>> for TryReply {
+    type Input = Encoded;
+    type Output = Result<Encoded, CallError>;
+
+    fn run(args: Encoded, function: impl FnOnce(A) -> Result<R, E>) -> Result<Encoded, CallError> {
+        try_reply(args, function)
+    }
+}
+
+/// Returns arguments. Their encoding is dropped before the function is called.
+#[expect(clippy::needless_pass_by_value, reason = "it is dropped")]
+fn decoded<A: DeserializeOwned>(args: Encoded) -> Result<A, CallError> {
+    args.decode().map_err(CallError::Message)
+}
+
 /// Calls a function that cannot fail.
 ///
 /// # Errors
 /// If the arguments cannot be decoded, or the result cannot be encoded.
 pub fn reply<A: DeserializeOwned, R: Serialize>(
-    args: &[u8],
+    args: Encoded,
     function: impl FnOnce(A) -> R,
 ) -> Result<Encoded, CallError> {
-    Encoded::new(&function(decode(args).map_err(CallError::Message)?))
+    Encoded::new(&function(decoded(args)?))
 }
 
 /// Calls a function that returns a `Result`.
@@ -136,10 +164,10 @@ pub fn reply<A: DeserializeOwned, R: Serialize>(
 /// # Errors
 /// The function's own error; or if the arguments cannot be decoded, or the result cannot be encoded.
 pub fn try_reply<A: DeserializeOwned, R: Serialize, E: Serialize>(
-    args: &[u8],
+    args: Encoded,
     function: impl FnOnce(A) -> Result<R, E>,
 ) -> Result<Encoded, CallError> {
-    match function(decode(args).map_err(CallError::Message)?) {
+    match function(decoded(args)?) {
         Ok(output) => Encoded::new(&output),
         Err(error) => Err(CallError::Failed(Encoded::new(&error)?)),
     }

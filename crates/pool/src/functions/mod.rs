@@ -34,7 +34,8 @@
 //! program. Any other function is found by its place in the executable, so the worker has to run the same
 //! file, which it checks when it starts; and the function has to be in the executable, not in a shared
 //! library. Either way, the worker has the code already, and only the arguments and the result are sent,
-//! encoded by bincode. A closure with captures does not compile:
+//! encoded by postcard, whichever codec the pool uses for jobs; large data in a
+//! [`Blob`](crate::data::Blob) is not copied. A closure with captures does not compile:
 //!
 //! ```compile_fail,E0080
 //! use pool::functions::{FunctionPool, Spawn};

@@ -20,7 +20,10 @@ use crate::{Executor, JobError, JobOptions, SubmitError};
 /// ```
 pub trait Spawn: Executor<Call> {
     /// Submits a call of a function. `args` is its argument, or a tuple of its arguments. The parameters of a
-    /// closure need types.
+    /// closure need types. There are at most six parameters.
+    ///
+    /// A closure may capture values that have no size, such as markers. They are not sent, but there once
+    /// more in the worker, for each call.
     ///
     /// If the function returns a `Result`, that is the output; see [`try_spawn`](Spawn::try_spawn).
     ///
