@@ -43,4 +43,4 @@ pub use rendezvous::{Rendezvous, RendezvousError, connect};
 pub use role::Role;
 
 /// Version of the layout and meaning of all messages; parent and worker must have the same version.
-pub const PROTOCOL_VERSION: u32 = 8;
+pub const PROTOCOL_VERSION: u32 = 9;
