@@ -1,10 +1,15 @@
 //! Events that an observer receives.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use end_to_end::{
     Case, KILL_WORKER,
-    probe::{Probe, builder, finish},
+    probe::{Probe, TIMEOUT, builder, finish},
 };
 use parking_lot::Mutex;
 use pool::{
@@ -136,4 +141,37 @@ fn death_is_reported_with_the_running_job() {
     assert_eq!((running, kept), (Some((BatchId(0), 2)), Some((BatchId(0), 2))));
     assert!(cause.ends_with("was killed by signal 9 (SIGKILL)"), "{cause}");
     assert_eq!(outcomes(&events) + 2, 3, "two outcomes were recovered");
+}
+
+/// Holds the thread that starts a worker until there is a message.
+struct HoldStart {
+    starting: Mutex<mpsc::Sender<()>>,
+    release: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Observer for HoldStart {
+    fn on_event(&self, event: &PoolEvent) {
+        if let PoolEvent::WorkerStarting { .. } = event {
+            self.starting.lock().send(()).unwrap();
+            self.release.lock().recv_timeout(TIMEOUT).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_pool_that_is_about_to_start_its_first_thread_has_not_ended() {
+    let _case = Case::begin();
+    let ((starting, started), (release, released)) = (mpsc::channel(), mpsc::channel());
+    let observer = HoldStart { starting: Mutex::new(starting), release: Mutex::new(released) };
+    let executor = builder::<Probe>(1).observer(Arc::new(observer)).build().unwrap();
+    let job = thread::scope(|scope| {
+        let producer = scope.spawn(|| executor.submit(Probe::Double(1)).unwrap());
+        started.recv_timeout(TIMEOUT).unwrap();
+        assert!(!executor.shutdown_timeout(Duration::from_millis(1)), "its job is not resolved");
+        release.send(()).unwrap();
+        producer.join().unwrap()
+    });
+    finish(&executor);
+    assert!(job.is_done());
+    assert_eq!(job.result().unwrap(), 2);
 }

@@ -35,7 +35,7 @@ impl ThreadGroup {
         name: String,
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        let guard = RunningGuard::new(self);
+        let guard = self.expect_thread();
         let thread = thread::Builder::new().name(name).spawn(move || {
             let _guard = guard;
             work();
@@ -44,6 +44,13 @@ impl ThreadGroup {
         members.handles.retain(|thread| !thread.is_finished());
         members.handles.push(thread);
         Ok(())
+    }
+
+    /// Counts a thread as running before it is started, until the result is dropped. For a start that is
+    /// decided under a lock and carried out without it: a thread that sees the decision waits for this one, too.
+    pub(crate) fn expect_thread(self: &Arc<Self>) -> RunningGuard {
+        self.members.lock().running += 1;
+        RunningGuard(self.clone())
     }
 
     /// Waits until all threads have ended, or until the deadline if there is one. Returns whether all have
@@ -74,13 +81,12 @@ impl ThreadGroup {
             members = self.members.lock();
         }
     }
-}
 
-impl ThreadGroup {
-    /// Returns whether all threads have ended; if not, wakes the task when that is so.
+    /// Returns whether all threads have ended; if not, wakes the task when that is so. Ready immediately when
+    /// called on a thread of the group, like [`join`](ThreadGroup::join).
     pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut members = self.members.lock();
-        if members.running == 0 {
+        if members.running == 0 || members.contains_current() {
             return Poll::Ready(());
         }
         if !members.wakers.iter().any(|known| known.will_wake(context.waker())) {
@@ -103,14 +109,8 @@ impl Members {
 }
 
 /// Counts a thread as running until the guard is dropped, also by a panic.
-struct RunningGuard(Arc<ThreadGroup>);
-
-impl RunningGuard {
-    fn new(group: &Arc<ThreadGroup>) -> RunningGuard {
-        group.members.lock().running += 1;
-        RunningGuard(group.clone())
-    }
-}
+#[must_use]
+pub(crate) struct RunningGuard(Arc<ThreadGroup>);
 
 impl Drop for RunningGuard {
     fn drop(&mut self) {
@@ -148,12 +148,24 @@ mod tests {
         group
             .spawn("member".into(), move || {
                 start.recv().unwrap();
-                result_sender.send(own_group.join(None)).unwrap();
+                let end = own_group.poll_end(&mut Context::from_waker(Waker::noop()));
+                result_sender.send((own_group.join(None), end)).unwrap();
             })
             .unwrap();
         start_sender.send(()).unwrap();
-        assert!(!result.recv().unwrap());
+        assert_eq!(result.recv().unwrap(), (false, Poll::Ready(())));
         assert!(group.join(None));
+    }
+
+    #[test]
+    fn an_expected_thread_counts_as_running() {
+        let group = Arc::new(ThreadGroup::default());
+        let expected = group.expect_thread();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(!group.join(Some(Instant::now())) && group.poll_end(&mut context).is_pending());
+        group.spawn("expected".into(), || ()).unwrap();
+        drop(expected);
+        assert!(group.join(None) && group.poll_end(&mut context).is_ready());
     }
 
     #[test]

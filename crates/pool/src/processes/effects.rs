@@ -4,7 +4,6 @@ use std::{io, sync::Arc};
 
 use job::{BatchId, Crashed, Job, JobError, JobRange, OutOfMemory, TimedOut, WorkerId};
 use nix::sys::signal::Signal;
-use parking_lot::Condvar;
 use sched::{Action, Verdict};
 use sys::{clock::now, shared_page::Running};
 use wire::{
@@ -18,11 +17,13 @@ use super::{
     shared::{PoolState, ProcessShared},
     supervisor::Request,
 };
-use crate::{PoolEvent, Resolved};
+use crate::{PoolEvent, Resolved, thread_group::RunningGuard};
 
 /// An action together with everything needed to carry it out without the lock.
 pub(crate) enum Effect<J: Job> {
-    Start(Arc<Handle>),
+    /// Starts a worker, and the supervisor if there is none. The guard keeps the pool from counting as ended
+    /// until then.
+    Start(Arc<Handle>, RunningGuard),
     Send {
         to: Arc<Handle>,
         /// Number of the batch among all that are sent to the worker.
@@ -43,21 +44,22 @@ pub(crate) enum Effect<J: Job> {
     Retire(Arc<Handle>),
     Terminate(Arc<Handle>),
     Kill(Arc<Handle>),
-    StartClock,
+    /// Starts the clock thread, which also counts as running until then.
+    StartClock(RunningGuard),
 }
 
 /// Turns an action into an effect and updates the state accordingly.
 pub(crate) fn prepare<J: Job>(
     state: &mut PoolState<J>,
     action: Action,
-    clock_wakeup: &Condvar,
+    shared: &ProcessShared<J>,
 ) -> Option<Effect<J>> {
     match action {
         Action::Start(worker) => {
             let handle = Arc::new(Handle::new(worker, state.sched.is_paused()));
             state.metrics.push(handle.metrics.clone());
             state.workers.insert(worker, handle.clone());
-            Some(Effect::Start(handle))
+            Some(Effect::Start(handle, shared.threads.expect_thread()))
         }
         Action::Send { worker, batch, jobs, timed } => {
             let to = state.workers.get(&worker)?.clone();
@@ -77,10 +79,10 @@ pub(crate) fn prepare<J: Job>(
         Action::WakeAt(moment) => {
             if state.wake_at.is_none_or(|earlier| moment < earlier) {
                 state.wake_at = Some(moment);
-                clock_wakeup.notify_all();
+                shared.clock_wakeup.notify_all();
             }
             let start = !std::mem::replace(&mut state.clock_is_running, true);
-            start.then_some(Effect::StartClock)
+            start.then(|| Effect::StartClock(shared.threads.expect_thread()))
         }
     }
 }
@@ -138,7 +140,7 @@ pub(crate) fn carry_out<J: Job>(
     let (mut to_deliver, mut recalled) = (Vec::new(), Vec::new());
     for effect in effects {
         match effect {
-            Effect::Start(handle) => {
+            Effect::Start(handle, _guard) => {
                 let (worker, at) = (handle.id, handle.metrics.started);
                 shared.observers.notify(|| PoolEvent::WorkerStarting { worker, at });
                 if let Err(error) = ProcessShared::request(shared, Request::Start(handle.clone())) {
@@ -163,7 +165,7 @@ pub(crate) fn carry_out<J: Job>(
             Effect::Retire(handle) => handle.retire(),
             Effect::Terminate(handle) => handle.signal(Signal::SIGTERM),
             Effect::Kill(handle) => handle.kill(),
-            Effect::StartClock => {
+            Effect::StartClock(_guard) => {
                 if let Err(error) = ProcessShared::start_clock(shared) {
                     report_failure(shared, FailedThread::Clock(error));
                 }

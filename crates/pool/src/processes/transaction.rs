@@ -99,7 +99,7 @@ impl<'a, J: Job> Transaction<'a, J> {
 
     fn decide(&mut self, event: Event) {
         for action in self.state.sched.handle(self.now, event) {
-            let effect = prepare(&mut self.state, action, &self.shared.clock_wakeup);
+            let effect = prepare(&mut self.state, action, self.shared);
             self.effects.extend(effect);
         }
     }
