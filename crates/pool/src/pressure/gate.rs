@@ -46,7 +46,7 @@ struct GateState {
     admitted: Load,
     queued: Load,
     /// Size of the job that was encoded last.
-    last_size: Option<u64>,
+    last_size: Option<u128>,
     waiters: VecDeque<Arc<Waiter>>,
     /// All jobs are admitted, because the executor refuses jobs itself.
     closed: bool,
@@ -79,10 +79,11 @@ impl Permit {
     }
 
     /// Records the number and size of the jobs that are about to be put where the executor finds them. Their
-    /// number is less than the number of admitted jobs if some cannot be encoded.
-    pub(crate) fn use_for(mut self, jobs: usize, bytes: usize) {
+    /// number is less than the number of admitted jobs if some cannot be encoded. The result is used without
+    /// any lock: if less room is needed than was reserved, others may have it.
+    pub(crate) fn use_for(mut self, jobs: usize, bytes: usize) -> Granted {
         let reserved = std::mem::take(&mut self.reserved);
-        self.gate.settle(reserved, Load { jobs: jobs as u64, bytes: bytes as u64 });
+        self.gate.settle(reserved, Load { jobs: jobs as u64, bytes: bytes as u128 })
     }
 }
 
@@ -124,10 +125,13 @@ impl Gate {
     pub(super) fn leave(&self, waiter: &Arc<Waiter>) {
         let mut state = self.state.lock();
         state.waiters.retain(|other| !Arc::ptr_eq(other, waiter));
-        state.admitted -= waiter.give_up();
+        let ended = waiter.give_up();
+        state.admitted -= ended.reserved();
         let granted = state.grant(self.limits);
         drop(state);
         granted.wake();
+        // Not under the lock, because dropping a waker may call any code.
+        drop(ended);
     }
 
     /// Publishes the content of the queue, and the admitted jobs that were moved to it since the last call.
@@ -140,11 +144,12 @@ impl Gate {
         state.grant(self.limits)
     }
 
-    fn settle(&self, reserved: Load, actual: Load) {
+    fn settle(&self, reserved: Load, actual: Load) -> Granted {
         let mut state = self.state.lock();
         state.admitted -= reserved;
         state.admitted += actual;
-        state.last_size = actual.bytes.checked_div(actual.jobs).or(state.last_size);
+        state.last_size = actual.bytes.checked_div(actual.jobs.into()).or(state.last_size);
+        state.grant(self.limits)
     }
 
     fn release(&self, reserved: Load) -> Granted {
@@ -174,15 +179,16 @@ impl GateState {
             return true;
         }
         load += Load { jobs, bytes: self.expected_bytes(limits, jobs) };
-        load.jobs <= limits.jobs && load.bytes <= limits.bytes
+        load.jobs <= limits.jobs && load.bytes <= limits.bytes.into()
     }
 
     /// Size with which jobs count before they are encoded.
-    fn expected_bytes(&self, limits: Limits, jobs: u64) -> u64 {
-        match limits.bytes {
-            u64::MAX => 0,
-            limit => self.last_size.map_or(limit, |size| size.saturating_mul(jobs).min(limit)),
+    fn expected_bytes(&self, limits: Limits, jobs: u64) -> u128 {
+        if limits.bytes == u64::MAX {
+            return 0;
         }
+        let limit = limits.bytes.into();
+        self.last_size.map_or(limit, |size| size.saturating_mul(jobs.into()).min(limit))
     }
 
     /// Reserves room for as many waiters as possible, in order.
@@ -208,13 +214,13 @@ mod tests {
         Limits { jobs, bytes }.gate().unwrap()
     }
 
-    fn load(jobs: u64, bytes: u64) -> Load {
+    fn load(jobs: u64, bytes: u128) -> Load {
         Load { jobs, bytes }
     }
 
     /// Admits a job of this size, which reaches the gate's admitted jobs.
     fn admit(gate: &Arc<Gate>, bytes: usize) {
-        gate.try_admit(1).unwrap().use_for(1, bytes);
+        gate.try_admit(1).unwrap().use_for(1, bytes).wake();
     }
 
     #[test]
@@ -242,7 +248,7 @@ mod tests {
         let gate = gate(u64::MAX, 100);
         let first = gate.try_admit(1).unwrap();
         assert!(gate.try_admit(1).is_none(), "the size of the first job is unknown");
-        first.use_for(1, 40);
+        first.use_for(1, 40).wake();
         admit(&gate, 40);
         assert!(gate.try_admit(1).is_none());
         gate.update(load(2, 80), Load::default(), true).wake();
@@ -250,6 +256,23 @@ mod tests {
         assert!(gate.try_admit(1).is_none());
         gate.update(load(1, 1000), Load::default(), true).wake();
         assert!(gate.try_admit(1).is_some(), "an empty queue accepts a job of any size");
+    }
+
+    #[test]
+    fn room_that_a_job_does_not_need_goes_to_a_waiter() {
+        let gate = gate(u64::MAX, 100);
+        let first = gate.try_admit(1).unwrap();
+        let waiter = gate.enter(1).err().unwrap();
+        first.use_for(1, 40).wake();
+        assert_eq!(waiter.give_up().reserved(), load(1, 40));
+    }
+
+    #[test]
+    fn jobs_over_a_bound_near_the_largest_number_are_subtracted_again() {
+        let gate = gate(u64::MAX, u64::MAX - 1);
+        let permits: Vec<_> = (0..3).map(|_| gate.admit_over_bound(1)).collect();
+        drop(permits);
+        assert_eq!(gate.state.lock().admitted, Load::default());
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl<J: Job> PoolState<J> {
     pub(super) fn add_block(&mut self, mut block: Block<J>, together: bool) -> Option<Event> {
         let bytes = block.entries.bytes() as u64;
         if matches!(block.target, OutcomeTarget::Slots(_)) {
-            self.admitted += Load { jobs: block.tags.len() as u64, bytes };
+            self.admitted += Load { jobs: block.tags.len() as u64, bytes: bytes.into() };
         }
         let limits = std::mem::take(&mut block.limits);
         let jobs = self.blocks.add(block)?;
@@ -262,7 +262,7 @@ impl<J: Job> PoolState<J> {
     /// Publishes the content of the queue after a change.
     pub(super) fn update_gate(&mut self, gate: &Gate) -> Granted {
         let moved = std::mem::take(&mut self.admitted);
-        let queued = Load { jobs: self.sched.queued(), bytes: self.sched.queued_bytes() };
+        let queued = Load { jobs: self.sched.queued(), bytes: self.sched.queued_bytes().into() };
         gate.update(moved, queued, self.sched.is_open())
     }
 

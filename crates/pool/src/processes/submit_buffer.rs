@@ -28,7 +28,7 @@ use super::{
 use crate::{
     JobOptions,
     future::{Control, Slot, Slots},
-    pressure::Permit,
+    pressure::{Granted, Permit},
 };
 
 /// Number of jobs, and of bytes, at which a buffer is flushed even if no worker has capacity.
@@ -182,13 +182,14 @@ impl<J: Job> SubmitBuffer<J> {
             drop(buffered);
             return None;
         }
-        if let Some(permit) = permit {
-            permit.use_for(1, entry.len());
-        }
+        let granted = permit.map(|permit| permit.use_for(1, entry.len()));
         let (slots, place) = buffered.next_slot(control);
         let slot = Slot::new(slots, place);
         buffered.append(entry, files, place as u64, options);
-        Some((slot, self.flush_hint(&buffered)))
+        let hint = self.flush_hint(&buffered);
+        drop(buffered);
+        granted.into_iter().for_each(Granted::wake);
+        Some((slot, hint))
     }
 
     /// Returns the number of jobs.

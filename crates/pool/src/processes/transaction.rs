@@ -226,11 +226,10 @@ pub(super) fn try_submit_block<J: Job>(
         drop(transaction);
         return Err(refused);
     }
-    if let Some(permit) = permit {
-        permit.use_for(block.tags.len(), block.entries.bytes());
-    }
+    let granted = permit.map(|permit| permit.use_for(block.tags.len(), block.entries.bytes()));
     transaction.submit(block, together);
     transaction.commit();
+    granted.into_iter().for_each(Granted::wake);
     Ok(())
 }
 

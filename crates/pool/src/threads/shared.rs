@@ -213,19 +213,21 @@ impl<J: Job> ThreadShared<J> {
                 // Dropping a job or a permit calls user code, so it must not happen under the lock.
                 return Err((refused, job, permit));
             }
-            if let Some(permit) = permit {
-                permit.use_for(1, 0);
+            let granted = permit.map(|permit| {
                 state.admitted.jobs += 1;
-            }
+                permit.use_for(1, 0)
+            });
             let ticket = state.next_ticket;
             state.next_ticket += 1;
             state.submitted += 1;
             let target = this.slots_for(ticket, &mut state.open_slots, control);
             let slot = target.slot(ticket);
             state.queue.push_one(target, Entry::new(ticket, job, options));
-            Ok(slot)
+            Ok((slot, granted))
         });
-        submitted.map_err(|(refused, ..)| refused)
+        let (slot, granted) = submitted.map_err(|(refused, ..)| refused)?;
+        granted.into_iter().for_each(Granted::wake);
+        Ok(slot)
     }
 
     /// Returns the target that has the slot of the job with this ticket.
