@@ -1,8 +1,10 @@
-//! Bounded queues, counts of jobs, options of single jobs, and futures that end their jobs.
+//! Bounded queues, counts of jobs, encoding on another thread, options of single jobs, and futures that end
+//! their jobs.
 
 mod bounds;
 mod callbacks;
 mod counts;
+mod encoding;
 mod ends;
 mod options;
 

@@ -42,19 +42,12 @@ impl<J: Job> EncodeQueue<J> {
         (SubmitOffThread { reply }, start)
     }
 
-    /// Removes the next job whose future still exists. If there is none, the thread that calls this has to
-    /// end.
+    /// Removes the next job. If there is none, the thread that calls this has to end.
     pub(super) fn pop(&self) -> Option<(J, JobOptions, Reply<J>)> {
-        loop {
-            let mut state = self.state.lock();
-            let next = state.jobs.pop_front();
-            state.has_thread = next.is_some();
-            drop(state);
-            let next = next?;
-            if next.2.is_wanted() {
-                return Some(next);
-            }
-        }
+        let mut state = self.state.lock();
+        let next = state.jobs.pop_front();
+        state.has_thread = next.is_some();
+        next
     }
 }
 
@@ -73,8 +66,9 @@ impl<J: Job> Reply<J> {
         Reply(self.0.clone())
     }
 
-    fn is_wanted(&self) -> bool {
-        !matches!(*self.0.lock(), ReplyState::Ended)
+    /// Returns whether the future still exists and has no result.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(*self.0.lock(), ReplyState::Pending(_))
     }
 
     fn replace(&self, state: ReplyState<J>) -> ReplyState<J> {
@@ -124,13 +118,18 @@ impl<J: Job> Future for SubmitOffThread<J> {
     /// If it is polled again after it was ready.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.reply.0.lock();
-        match std::mem::replace(&mut *state, ReplyState::Ended) {
-            ReplyState::Pending(_) => {
-                *state = ReplyState::Pending(Some(context.waker().clone()));
-                Poll::Pending
+        if let ReplyState::Pending(waker) = &mut *state {
+            if !waker.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+                let replaced = waker.replace(context.waker().clone());
+                // Not under the lock, because dropping a waker may call any code.
+                drop(state);
+                drop(replaced);
             }
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut *state, ReplyState::Ended) {
             ReplyState::Submitted(submitted) => Poll::Ready(submitted),
-            ReplyState::Ended => panic!("polled after the job was submitted"),
+            ReplyState::Pending(_) | ReplyState::Ended => panic!("polled after the job was submitted"),
         }
     }
 }

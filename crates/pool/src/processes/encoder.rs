@@ -9,7 +9,7 @@ use job::Job;
 use wire::catch_panic;
 
 use super::{encode_queue::SubmitOffThread, shared::ProcessShared, submit::submit_waiting};
-use crate::{JobOptions, future::Control};
+use crate::{JobOptions, SubmitError, future::Control};
 
 /// Queues a job for the encoding thread, which is started if needed. If it cannot be started, the calling
 /// thread does its work.
@@ -30,13 +30,21 @@ pub(super) fn submit_off_thread<J: Job>(
     future
 }
 
-/// Encodes and submits jobs until there are no more.
+/// Encodes and submits jobs until there are no more. Jobs whose futures were dropped are dropped, too.
 fn encode_all<J: Job>(shared: &Arc<ProcessShared<J>>, control: &Arc<dyn Control>) {
     while let Some((job, options, reply)) = shared.encoder.pop() {
-        // The thread must not end with jobs left in its queue because dropping one of them panics.
-        let submit = move || reply.answer(submit_waiting(shared, control, &job, options));
+        // The thread must not end with jobs left in its queue because one of them panics when it is encoded
+        // or dropped.
+        let submit = || {
+            let job = job;
+            if reply.is_wanted() {
+                reply.answer(submit_waiting(shared, control, &job, options));
+            }
+        };
         if let Err(panic) = catch_panic(submit) {
-            sys::stream::print_error(&format!("a job panicked after it was submitted: {panic}"));
+            sys::stream::print_error(&format!("a job panicked while it was submitted or dropped: {panic}"));
+            // Without effect if the panic came after the answer.
+            reply.answer(Err(SubmitError::Closed));
         }
     }
 }
