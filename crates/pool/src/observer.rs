@@ -225,14 +225,17 @@ impl Observers {
     /// if it panics.
     #[inline]
     pub(crate) fn needs_durations(&self, batch: BatchId) -> bool {
-        let wants = |observer: &Arc<dyn Observer>| catch_panic(|| observer.needs_durations(batch));
-        self.0.as_ref().is_some_and(|observer| wants(observer).unwrap_or(false))
+        let ask = |observer: &Arc<dyn Observer>| {
+            catch_panic(|| run_callback(|| observer.needs_durations(batch))).unwrap_or(false)
+        };
+        self.0.as_ref().is_some_and(ask)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::callback::in_callback;
 
     struct Panics;
 
@@ -251,6 +254,19 @@ mod tests {
         let none = Observers::default();
         none.notify(|| unreachable!());
         assert!(!none.needs_durations(BatchId(0)));
+    }
+
+    #[test]
+    fn an_observer_is_called_as_a_callback() {
+        struct AsksWhether;
+        impl Observer for AsksWhether {
+            fn on_event(&self, _: &PoolEvent) {}
+
+            fn needs_durations(&self, _: BatchId) -> bool {
+                in_callback()
+            }
+        }
+        assert!(Observers::new(Some(Arc::new(AsksWhether))).needs_durations(BatchId(0)));
     }
 
     #[test]
