@@ -158,8 +158,8 @@ impl<J: Job> Future for CancelOnDrop<J> {
 
     /// Polls for the outcome and moves it out.
     ///
-    /// # Panics
-    /// If the outcome has already been moved out.
+    /// # Errors
+    /// As for [`JobFuture::join`].
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<J>> {
         Pin::new(&mut self.job).poll(context)
     }

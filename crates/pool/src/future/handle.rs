@@ -51,9 +51,9 @@ impl<J: Job> JobFuture<J> {
         JobFuture { slot, tag: options.get_tag() }
     }
 
-    /// Pushes a job through a submitter of its own and returns its future. Executors that implement only
-    /// [`submitter`](crate::Executor::submitter) can implement [`submit_with`](crate::Executor::submit_with)
-    /// by this. The future's `cancel` and `kill` have no effect on the job.
+    /// Pushes a job through a submitter of its own and returns its future. Executors of this project that
+    /// implement only [`submitter`](crate::Executor::submitter) can implement
+    /// [`submit_with`](crate::Executor::submit_with) by this. Not part of the stable interface. The future's `cancel` and `kill` have no effect on the job.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -67,6 +67,7 @@ impl<J: Job> JobFuture<J> {
     ///
     /// # Errors
     /// If the submitter accepts no more jobs.
+    #[doc(hidden)]
     pub fn push_through(
         submitter: impl FnOnce(Arc<dyn Sink<J>>) -> Box<dyn Submitter<J>>,
         job: J,
@@ -141,103 +142,6 @@ impl<J: Job> JobFuture<J> {
             return Err(JobError::NotReady);
         }
         self.slot.take().unwrap_or(Err(JobError::Taken))
-    }
-
-    /// Waits for the job's output and returns a clone of it.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, ThreadPool};
-    ///
-    /// let job = ThreadPool::new(1, ()).submit(Square(5))?;
-    /// assert_eq!((job.result()?, job.result()?), (25, 25));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`join`](JobFuture::join).
-    pub fn result(&self) -> Outcome<J>
-    where
-        J::Output: Clone,
-        J::Error: Clone,
-    {
-        self.clone_of_outcome(None)
-    }
-
-    /// Like [`result`](JobFuture::result), but waits for at most `timeout`; zero does not wait.
-    ///
-    /// # Errors
-    /// As for [`join_timeout`](JobFuture::join_timeout).
-    pub fn result_timeout(&self, timeout: Duration) -> Outcome<J>
-    where
-        J::Output: Clone,
-        J::Error: Clone,
-    {
-        self.clone_of_outcome(Some(timeout))
-    }
-
-    fn clone_of_outcome(&self, timeout: Option<Duration>) -> Outcome<J>
-    where
-        J::Output: Clone,
-        J::Error: Clone,
-    {
-        if !self.slot.wait(timeout) {
-            return Err(JobError::NotReady);
-        }
-        self.slot.read(Clone::clone).unwrap_or(Err(JobError::Taken))
-    }
-
-    /// Waits for the job's outcome. Returns a clone of the error if the job failed, and `None` if it
-    /// succeeded.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, JobError, Serial};
-    ///
-    /// let serial = Serial::new(());
-    /// let (good, bad) = (serial.submit(Square(5))?, serial.submit(Square(u64::MAX))?);
-    /// assert!(good.error()?.is_none());
-    /// let Some(error) = bad.error()? else { panic!("it succeeded") };
-    /// assert!(error.to_string().ends_with("overflows"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`JobError::Cancelled`] if the job was cancelled, [`JobError::Taken`] if the outcome has been moved
-    /// out.
-    pub fn error(&self) -> Result<Option<JobError<J::Error>>, JobError<J::Error>>
-    where
-        J::Error: Clone,
-    {
-        self.clone_of_error(None)
-    }
-
-    /// Like [`error`](JobFuture::error), but waits for at most `timeout`; zero does not wait.
-    ///
-    /// # Errors
-    /// As for [`error`](JobFuture::error), and [`JobError::NotReady`] if the timeout expires.
-    pub fn error_timeout(&self, timeout: Duration) -> Result<Option<JobError<J::Error>>, JobError<J::Error>>
-    where
-        J::Error: Clone,
-    {
-        self.clone_of_error(Some(timeout))
-    }
-
-    fn clone_of_error(
-        &self,
-        timeout: Option<Duration>,
-    ) -> Result<Option<JobError<J::Error>>, JobError<J::Error>>
-    where
-        J::Error: Clone,
-    {
-        if !self.slot.wait(timeout) {
-            return Err(JobError::NotReady);
-        }
-        match self.slot.read(|outcome| outcome.as_ref().err().cloned()) {
-            None => Err(JobError::Taken),
-            Some(Some(JobError::Cancelled)) => Err(JobError::Cancelled),
-            Some(error) => Ok(error),
-        }
     }
 
     /// Returns whether the job has succeeded, failed or been cancelled.
@@ -397,13 +301,14 @@ impl<J: Job> Future for JobFuture<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// # Panics
-    /// If the outcome has already been moved out.
+    /// # Errors
+    /// As for [`join`](JobFuture::join): [`JobError::Taken`] if the outcome has been moved out, for example
+    /// when it is polled again after it was ready.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<J>> {
         if self.slot.add_waker(context.waker()) {
             return Poll::Pending;
         }
-        Poll::Ready(self.slot.take().expect("the outcome of the job has already been taken"))
+        Poll::Ready(self.slot.take().unwrap_or(Err(JobError::Taken)))
     }
 }
 

@@ -5,6 +5,7 @@
 // |---|---|
 // | `slot` | storage of outcomes, and notification when they arrive |
 // | `handle` | `JobFuture`, the caller's handle to a slot |
+// | `result` | copies of its outcome |
 // | `identity` | tags and ids of jobs |
 // | `abort` | `AbortHandle` and `CancelOnDrop`, which end a job |
 // | `control` | operations of an executor on a job |
@@ -16,6 +17,7 @@ mod control;
 mod handle;
 mod identity;
 mod kind;
+mod result;
 mod slot;
 mod wait;
 mod watch;
