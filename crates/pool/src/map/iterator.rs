@@ -1,6 +1,6 @@
 //! Iterators over the outputs of maps.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use job::{Job, JobError, Outcome};
 
@@ -67,6 +67,8 @@ enum MapState<'e, J: Job, E, I: Iterator<Item = J>, O: Order<Job = J>> {
     Started(MapStream<J, I, O>),
     /// While it is being started, and if that panics.
     Starting,
+    /// Closed before it was started.
+    Closed,
 }
 
 impl<'e, J: Job, E, I: Iterator<Item = J>, O: Order<Job = J>> Map<'e, J, E, I, O> {
@@ -198,7 +200,8 @@ impl<'e, J: Job, E, I: Iterator<Item = J>, O: Order<Job = J>> Map<'e, J, E, I, O
         self
     }
 
-    /// Ends the iteration and cancels the jobs that have not been started.
+    /// Ends the iteration and cancels the jobs that have not been started. A map that has not been started
+    /// reads no job.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -211,28 +214,46 @@ impl<'e, J: Job, E, I: Iterator<Item = J>, O: Order<Job = J>> Map<'e, J, E, I, O
     /// assert!(outputs.next().is_none());
     /// ```
     pub fn close(&mut self) {
-        self.stream().close();
+        match &mut self.state {
+            MapState::Started(stream) => stream.close(),
+            MapState::Idle(_) => self.state = MapState::Closed,
+            MapState::Starting | MapState::Closed => {}
+        }
     }
 
     fn set(mut self, change: impl FnOnce(&mut MapSettings<'e, J, E, I>)) -> Self {
         match &mut self.state {
             MapState::Idle(settings) => change(settings),
             MapState::Started(_) | MapState::Starting => panic!("the map has already been started"),
+            MapState::Closed => {}
         }
         self
     }
 
-    /// Returns the stream of outcomes; starts it if this is the first call.
-    fn stream(&mut self) -> &mut MapStream<J, I, O> {
+    /// Returns the stream of outcomes; starts it if this is the first call. Returns `None` if the map was
+    /// closed before.
+    fn stream(&mut self) -> Option<&mut MapStream<J, I, O>> {
         if let MapState::Idle(_) = self.state
             && let MapState::Idle(settings) = std::mem::replace(&mut self.state, MapState::Starting)
         {
             self.state = MapState::Started(MapStream::start(settings));
         }
         match &mut self.state {
-            MapState::Started(stream) => stream,
+            MapState::Started(stream) => Some(stream),
+            MapState::Closed => None,
             MapState::Idle(_) | MapState::Starting => panic!("the iterator of the map's jobs has panicked"),
         }
+    }
+}
+
+impl<J: Job, E, I: Iterator<Item = J>, O: Order<Job = J>> fmt::Debug for Map<'_, J, E, I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            MapState::Idle(_) => "not started",
+            MapState::Started(_) | MapState::Starting => "started",
+            MapState::Closed => "closed",
+        };
+        f.debug_tuple("Map").field(&format_args!("{state}")).finish()
     }
 }
 
@@ -240,7 +261,7 @@ impl<J: Job, E, I: Iterator<Item = J>> Iterator for Map<'_, J, E, I> {
     type Item = Outcome<J>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.stream().next()? {
+        Some(match self.stream()?.next()? {
             StreamItem::Outcome(job) => job.outcome,
             StreamItem::TimedOut => Err(JobError::NotReady),
             StreamItem::Refused(refusal) => Err(JobError::Refused(refusal)),
@@ -252,7 +273,7 @@ impl<J: Job, E, I: Iterator<Item = J>> Iterator for MapUnordered<'_, J, E, I> {
     type Item = (usize, Outcome<J>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let stream = self.stream();
+        let stream = self.stream()?;
         let next = stream.next()?;
         Some(match next {
             StreamItem::Outcome(Resolved { tag, outcome }) => (item_index(tag), outcome),
@@ -265,4 +286,21 @@ impl<J: Job, E, I: Iterator<Item = J>> Iterator for MapUnordered<'_, J, E, I> {
 /// Returns the index of a job. It fits, because the jobs were produced by an iterator.
 fn item_index(tag: u64) -> usize {
     usize::try_from(tag).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Executor, Serial, sample::Byte};
+
+    #[test]
+    fn a_map_that_is_closed_before_it_is_started_reads_no_job() {
+        let serial = Serial::new(());
+        let jobs = std::iter::from_fn(|| -> Option<Byte> { panic!("the map has read a job") });
+        let mut outputs = serial.map(jobs);
+        outputs.close();
+        assert!(outputs.next().is_none());
+        outputs.close();
+        assert!(outputs.start().timeout(Duration::ZERO).next().is_none());
+    }
 }

@@ -15,4 +15,6 @@ mod producer;
 mod settings;
 mod stream;
 
+#[doc(hidden)]
+pub use completion_queue::{CompletionOrder, InputOrder, Order};
 pub use iterator::{Map, MapUnordered};
