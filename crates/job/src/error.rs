@@ -348,6 +348,13 @@ impl<E> From<Lost> for JobError<E> {
     }
 }
 
+impl<E> From<SubmitError> for JobError<E> {
+    /// Returns [`JobError::Refused`], so that `?` submits a job and waits for it in one function.
+    fn from(refused: SubmitError) -> JobError<E> {
+        JobError::Refused(refused)
+    }
+}
+
 /// Returns the end of an error message that lists the deaths of earlier attempts; empty if there are none.
 fn earlier_attempts(deaths: &[Death]) -> String {
     let deaths: Vec<String> = deaths.iter().map(Death::to_string).collect();
