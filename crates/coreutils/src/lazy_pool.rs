@@ -131,6 +131,6 @@ fn stop(executor: &SharedExecutor) {
     // The lock is held, so that no thread creates another executor meanwhile.
     if let Some(executor) = &*executor.lock() {
         executor.stop(Duration::ZERO);
-        executor.shutdown_timeout(STOP_TIMEOUT);
+        let _ = executor.shutdown_timeout(STOP_TIMEOUT);
     }
 }

@@ -220,7 +220,7 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn join(&self) {
-        self.shutdown_timeout(Duration::MAX);
+        let _ = self.shutdown_timeout(Duration::MAX);
     }
 
     /// Like [`join`](Executor::join), but waits for at most `time`. Returns whether all jobs are resolved and
@@ -240,6 +240,7 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     /// assert_eq!(job.result()?, 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "it returns whether all jobs have ended"]
     fn shutdown_timeout(&self, time: Duration) -> bool;
 
     /// Closes the executor at once, and returns a future that waits like [`join`](Executor::join).

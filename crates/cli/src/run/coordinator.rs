@@ -148,7 +148,7 @@ impl Coordinator {
                 self.interrupted(signal);
             }
             if self.signals > 1 {
-                self.executor.shutdown_timeout(WRITER_TIMEOUT);
+                let _ = self.executor.shutdown_timeout(WRITER_TIMEOUT);
                 // Dropping the last reference would wait for it, too. It ends with this process.
                 std::mem::forget(self.executor.clone());
                 return;
