@@ -44,7 +44,7 @@ pub struct JobOptions {
     time_limit: u64,
     tag: u64,
     /// Memory limit in units of [`MEMORY_UNIT`] plus 1; 0 without one.
-    max_memory: u32,
+    max_rss: u32,
     /// Number of retries plus 1; 0 for the pool's.
     retries: u32,
 }
@@ -63,7 +63,7 @@ impl JobOptions {
     /// ```
     #[must_use]
     pub const fn new() -> JobOptions {
-        JobOptions { time_limit: 0, tag: 0, max_memory: 0, retries: 0 }
+        JobOptions { time_limit: 0, tag: 0, max_rss: 0, retries: 0 }
     }
 
     /// Sets the time limit of each attempt; overrides the pool's time limit. `None` stands for the pool's,
@@ -115,13 +115,13 @@ impl JobOptions {
     /// ```
     /// use pool::settings::JobOptions;
     ///
-    /// let half_a_gigabyte = JobOptions::new().max_memory(512 << 20);
+    /// let half_a_gigabyte = JobOptions::new().max_rss(512 << 20);
     /// assert_ne!(half_a_gigabyte, JobOptions::new());
     /// ```
     #[must_use]
-    pub const fn max_memory(mut self, bytes: u64) -> JobOptions {
+    pub const fn max_rss(mut self, bytes: u64) -> JobOptions {
         let units = bytes.div_ceil(MEMORY_UNIT);
-        self.max_memory = if units < u32::MAX as u64 { units as u32 + 1 } else { u32::MAX };
+        self.max_rss = if units < u32::MAX as u64 { units as u32 + 1 } else { u32::MAX };
         self
     }
 
@@ -174,10 +174,10 @@ impl JobOptions {
     /// ```
     /// use pool::settings::JobOptions;
     ///
-    /// assert_eq!(JobOptions::new().max_memory(5000).get_max_memory(), Some(8192));
+    /// assert_eq!(JobOptions::new().max_rss(5000).get_max_rss(), Some(8192));
     /// ```
     #[must_use]
-    pub fn get_max_memory(&self) -> Option<u64> {
+    pub fn get_max_rss(&self) -> Option<u64> {
         self.limits().max_rss
     }
 
@@ -197,7 +197,7 @@ impl JobOptions {
     #[inline]
     #[cfg(target_os = "linux")]
     pub(crate) const fn has_limits(self) -> bool {
-        (self.time_limit | self.max_memory as u64 | self.retries as u64) != 0
+        (self.time_limit | self.max_rss as u64 | self.retries as u64) != 0
     }
 
     /// Returns the limits for the scheduler of a process pool.
@@ -206,7 +206,7 @@ impl JobOptions {
         JobLimits {
             time_limit: own(self.time_limit).map(Duration::from_nanos),
             retries: self.retries.checked_sub(1),
-            max_rss: own(self.max_memory.into()).map(|units| units * MEMORY_UNIT),
+            max_rss: own(self.max_rss.into()).map(|units| units * MEMORY_UNIT),
         }
     }
 
@@ -215,7 +215,7 @@ impl JobOptions {
         if self.time_limit != 0 {
             return Some("a time limit needs worker processes");
         }
-        (self.max_memory != 0).then_some("a memory limit needs worker processes")
+        (self.max_rss != 0).then_some("a memory limit needs worker processes")
     }
 }
 
@@ -225,7 +225,7 @@ impl fmt::Debug for JobOptions {
         f.debug_struct("JobOptions")
             .field("time_limit", &time_limit)
             .field("retries", &retries)
-            .field("max_memory", &max_rss)
+            .field("max_rss", &max_rss)
             .field("tag", &self.tag)
             .finish()
     }
@@ -239,15 +239,15 @@ mod tests {
     fn limits_are_those_that_were_set() {
         assert!(!JobOptions::new().tag(1).has_limits());
         assert_eq!(JobOptions::new().limits(), JobLimits::default());
-        let zero = JobOptions::new().time_limit(Duration::ZERO).retries(0).max_memory(0);
+        let zero = JobOptions::new().time_limit(Duration::ZERO).retries(0).max_rss(0);
         assert!(zero.has_limits());
         let none = JobLimits { time_limit: Some(Duration::ZERO), retries: Some(0), max_rss: Some(0) };
         assert_eq!(zero.limits(), none);
-        let large = JobOptions::new().time_limit(Duration::MAX).retries(u32::MAX).max_memory(u64::MAX);
+        let large = JobOptions::new().time_limit(Duration::MAX).retries(u32::MAX).max_rss(u64::MAX);
         let limits = large.limits();
         assert_eq!(limits.time_limit, Some(Duration::from_nanos(u64::MAX - 1)));
         assert_eq!(limits.retries, Some(u32::MAX - 1));
         assert!(limits.max_rss.is_some_and(|bytes| bytes > 1 << 43));
-        assert_eq!(JobOptions::new().max_memory(5000).limits().max_rss, Some(8192), "rounded up to pages");
+        assert_eq!(JobOptions::new().max_rss(5000).limits().max_rss, Some(8192), "rounded up to pages");
     }
 }

@@ -44,7 +44,7 @@ fn job_over_its_own_memory_limit_fails_and_others_do_not() {
     let _case = Case::begin();
     let executor = processes(1);
     let barrier = Barrier::new();
-    let limited = JobOptions::new().max_memory(100 << 20);
+    let limited = JobOptions::new().max_rss(100 << 20);
     let job = executor.submit_with(uses_memory(&barrier), limited).unwrap();
     let result = job.result_timeout(TIMEOUT);
     assert!(matches!(&result, Err(JobError::OutOfMemory(memory)) if memory.attempts == 1), "{result:?}");

@@ -33,7 +33,7 @@ impl<J: Job> ClusterSubmitter<J> {
 
 impl<J: Job> Submitter<J> for ClusterSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
-        if options.get_max_memory().is_some() || options.get_retries().is_some() {
+        if options.get_max_rss().is_some() || options.get_retries().is_some() {
             let reason = "a memory limit or retries of a single job need a process pool";
             return self.reject(tag, JobError::Unsupported(reason));
         }
