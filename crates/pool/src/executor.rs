@@ -243,7 +243,8 @@ pub trait Executor<J: Job>: Sealed + Send + Sync {
     #[must_use = "it returns whether all jobs have ended"]
     fn shutdown_timeout(&self, time: Duration) -> bool;
 
-    /// Closes the executor at once, and returns a future that waits like [`join`](Executor::join).
+    /// Closes the executor at once, and returns a future that waits like [`join`](Executor::join). That of
+    /// [`Serial`](crate::Serial) blocks the thread that polls it while another thread runs a job.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

@@ -18,6 +18,9 @@ use crate::{JobFuture, SubmitError};
 /// If there is room, the job has been submitted before the future exists. Dropping the future before it is
 /// ready withdraws the job.
 ///
+/// Room that is granted to a waiting future is reserved until the future is polled or dropped: a future that
+/// is kept and not polled takes it from others.
+///
 /// ```
 /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
 /// use pool::{Executor, ThreadPool};
@@ -51,17 +54,8 @@ enum State<'e, J: Job> {
 }
 
 impl<'e, J: Job> SubmitAsync<'e, J> {
-    /// Returns a future that is ready. For executors whose queue has no bound.
-    ///
-    /// ```
-    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
-    /// use pool::{Executor, Serial, future::SubmitAsync};
-    ///
-    /// let submitted = SubmitAsync::ready(Serial::new(()).submit(Square(5)));
-    /// assert_eq!(smol::block_on(submitted)?.result()?, 25);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn ready(submitted: Result<JobFuture<J>, SubmitError>) -> SubmitAsync<'e, J> {
+    /// Returns a future that is ready.
+    pub(crate) fn ready(submitted: Result<JobFuture<J>, SubmitError>) -> SubmitAsync<'e, J> {
         SubmitAsync { state: State::Done(submitted) }
     }
 

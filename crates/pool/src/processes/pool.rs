@@ -87,7 +87,8 @@ impl<J: Job> ProcessPool<J> {
     /// returned future resolves to that of the job once the job was submitted; until then it waits for the
     /// jobs before it, which are encoded one after another, and for
     /// [room](crate::settings::ProcessPoolBuilder::max_queued) in the queue. Jobs that wait for this are not
-    /// [counted](Executor::counts) yet.
+    /// [counted](Executor::counts) yet, and their number is not bounded. They are refused when the pool is
+    /// closed.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

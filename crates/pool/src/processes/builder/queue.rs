@@ -18,8 +18,8 @@ use super::ProcessPoolBuilder;
 /// is called by a callback, a sink or an observer, on whose return the jobs of the queue may depend; the
 /// queue then exceeds the bound.
 impl<J: Job> ProcessPoolBuilder<J> {
-    /// Sets the maximum number of queued jobs. Default: no limit. An empty queue accepts any number of jobs
-    /// that are [submitted together](crate::Executor::submit_many).
+    /// Sets the maximum number of queued jobs; 0 counts as 1. Default: no limit. An empty queue accepts any
+    /// number of jobs that are [submitted together](crate::Executor::submit_many).
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -43,8 +43,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets the maximum encoded size of the queued jobs, in bytes. Default: no limit. An empty queue accepts
-    /// a job of any size.
+    /// Sets the maximum encoded size of the queued jobs, in bytes; 0 counts as 1. Default: no limit. An empty
+    /// queue accepts a job of any size.
     ///
     /// The size of a job is known only after it was encoded. Until then, it counts with the size of the job
     /// before it, so the queue can exceed the bound by the amount by which jobs that are submitted at the
