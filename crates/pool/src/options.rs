@@ -25,6 +25,12 @@ pub struct WorkerReport<J: Job> {
     pub report: Result<<J::Context as Context>::Report, Arc<str>>,
 }
 
+impl<J: Job> fmt::Debug for WorkerReport<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerReport").field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
+
 /// Options of a single job. Each of them has a default.
 ///
 /// The options are one small value, so that passing the default ones costs no time per job.

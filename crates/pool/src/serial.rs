@@ -1,6 +1,7 @@
 //! The serial executor: runs each job on the thread that submits it.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -176,6 +177,12 @@ impl<J: Job> Executor<J> for Serial<J> {
 
     fn broken(&self) -> Option<Arc<str>> {
         self.shared.broken.lock().clone()
+    }
+}
+
+impl<J: Job> fmt::Debug for Serial<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serial").finish_non_exhaustive()
     }
 }
 

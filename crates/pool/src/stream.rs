@@ -1,5 +1,7 @@
 //! Submitters, which accept jobs, and sinks, which receive outcomes.
 
+use std::fmt;
+
 use job::{Job, Outcome};
 use portable::catch_panic;
 
@@ -212,4 +214,10 @@ pub struct Resolved<J: Job> {
     pub tag: u64,
     /// Outcome of the job.
     pub outcome: Outcome<J>,
+}
+
+impl<J: Job> fmt::Debug for Resolved<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolved").field("tag", &self.tag).finish_non_exhaustive()
+    }
 }

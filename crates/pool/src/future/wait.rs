@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -152,6 +153,12 @@ pub struct AsCompleted<J: Job> {
     watched: WatchedJobs<J>,
     deadline: Option<Instant>,
     total: usize,
+}
+
+impl<J: Job> fmt::Debug for AsCompleted<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted").field("total", &self.total).finish_non_exhaustive()
+    }
 }
 
 /// Error: the timeout expired before all jobs had an outcome.

@@ -6,7 +6,7 @@ mod policy;
 mod queue;
 mod worker_env;
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
 use job::{Context, Job};
 use sched::Settings;
@@ -333,5 +333,11 @@ impl<J: Job> ProcessPoolBuilder<J> {
             MainLoops { supervisor: supervisor::run, clock: clock::run },
         ));
         Ok(ProcessPool::new(shared, grace_period))
+    }
+}
+
+impl<J: Job> fmt::Debug for ProcessPoolBuilder<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessPoolBuilder").field("workers", &self.workers).finish_non_exhaustive()
     }
 }

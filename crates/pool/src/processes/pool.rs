@@ -1,6 +1,7 @@
 //! The public type [`ProcessPool`].
 
 use std::{
+    fmt,
     sync::Arc,
     task::{self, Poll},
     time::Duration,
@@ -288,6 +289,12 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
     fn broken(&self) -> Option<Arc<str>> {
         self.shared.broken()
+    }
+}
+
+impl<J: Job> fmt::Debug for ProcessPool<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessPool").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Settings of a pool.
 
+use std::fmt;
+
 use job::{Context, Job};
 
 use super::ThreadPool;
@@ -122,5 +124,11 @@ impl<J: Job> ThreadPoolBuilder<J> {
     #[must_use]
     pub fn build(self) -> ThreadPool<J> {
         ThreadPool::with_limits(self.workers, self.args, self.queue_limits)
+    }
+}
+
+impl<J: Job> fmt::Debug for ThreadPoolBuilder<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPoolBuilder").field("workers", &self.workers).finish_non_exhaustive()
     }
 }

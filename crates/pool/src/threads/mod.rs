@@ -29,6 +29,7 @@ mod tests;
 mod work;
 
 use std::{
+    fmt,
     sync::{Arc, atomic::Ordering},
     task::{self, Poll},
     time::Duration,
@@ -95,6 +96,12 @@ impl<J: Job> ThreadPool<J> {
         let shared = ThreadShared::new(workers.max(1), args, queue_limits, work::serve);
         let control = Arc::new(ThreadController(shared.clone()));
         ThreadPool { shared, control }
+    }
+}
+
+impl<J: Job> fmt::Debug for ThreadPool<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPool").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
 
