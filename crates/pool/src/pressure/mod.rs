@@ -25,6 +25,6 @@ pub use submit_async::SubmitAsync;
 
 #[cfg(target_os = "linux")]
 pub(crate) use admission::admit_blocking;
-pub(crate) use admission::{admit, admit_async, try_admit};
+pub(crate) use admission::{admit, submit_async, try_submit};
 pub(crate) use gate::{Gate, Granted, Limits, Permit};
 pub(crate) use load::Load;

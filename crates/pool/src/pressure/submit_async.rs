@@ -45,7 +45,8 @@ pub struct SubmitAsync<'e, J: Job> {
     state: State<'e, J>,
 }
 
-type Submitted<J> = Result<JobFuture<J>, SubmitError>;
+/// Result of a submission.
+pub(super) type Submitted<J> = Result<JobFuture<J>, SubmitError>;
 
 enum State<'e, J: Job> {
     Done(Submitted<J>),
@@ -55,7 +56,7 @@ enum State<'e, J: Job> {
 
 impl<'e, J: Job> SubmitAsync<'e, J> {
     /// Returns a future that is ready.
-    pub(crate) fn ready(submitted: Result<JobFuture<J>, SubmitError>) -> SubmitAsync<'e, J> {
+    pub(crate) fn ready(submitted: Submitted<J>) -> SubmitAsync<'e, J> {
         SubmitAsync { state: State::Done(submitted) }
     }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     JobFuture, JobOptions, SubmitAsync, SubmitError, TrySubmitError,
     future::{Control, Slot, Slots, Ticket},
-    pressure::{Permit, admit, admit_async, admit_blocking, try_admit},
+    pressure::{self, Permit, admit, admit_blocking},
 };
 
 /// Submits a job, once there is room in the queue.
@@ -49,14 +49,9 @@ pub(crate) fn try_submit<J: Job>(
     job: J,
     options: JobOptions,
 ) -> Result<JobFuture<J>, TrySubmitError<J>> {
-    let permit = match &shared.gate {
-        None => None,
-        Some(gate) => match try_admit(gate) {
-            Some(permit) => Some(permit),
-            None => return Err(TrySubmitError::Full(job)),
-        },
-    };
-    Ok(submit_admitted(shared, control, &job, options, permit)?)
+    pressure::try_submit(shared.gate.as_ref(), job, |job, permit| {
+        submit_admitted(shared, control, &job, options, permit)
+    })
 }
 
 /// Submits a job if there is room in the queue; otherwise the future does it later.
@@ -66,18 +61,9 @@ pub(crate) fn submit_async<'e, J: Job>(
     job: J,
     options: JobOptions,
 ) -> SubmitAsync<'e, J> {
-    let permit = match &shared.gate {
-        None => None,
-        Some(gate) => match admit_async(gate, &**control) {
-            Ok(permit) => Some(permit),
-            Err(wait) => {
-                return SubmitAsync::waiting(wait, move |permit| {
-                    submit_admitted(shared, control, &job, options, Some(permit))
-                });
-            }
-        },
-    };
-    SubmitAsync::ready(submit_admitted(shared, control, &job, options, permit))
+    pressure::submit_async(shared.gate.as_ref(), &**control, job, move |job, permit| {
+        submit_admitted(shared, control, &job, options, permit)
+    })
 }
 
 /// Submits a job that was admitted. It is sent when a worker has capacity. If it cannot be encoded, the

@@ -8,7 +8,7 @@ use super::shared::ThreadShared;
 use crate::{
     JobFuture, JobOptions, SubmitAsync, SubmitError, TrySubmitError,
     future::Control,
-    pressure::{Permit, admit, admit_async, try_admit},
+    pressure::{self, Permit, admit},
 };
 
 /// Submits a job, once there is room in the queue.
@@ -29,14 +29,9 @@ pub(super) fn try_submit<J: Job>(
     job: J,
     options: JobOptions,
 ) -> Result<JobFuture<J>, TrySubmitError<J>> {
-    let permit = match &shared.gate {
-        None => None,
-        Some(gate) => match try_admit(gate) {
-            Some(permit) => Some(permit),
-            None => return Err(TrySubmitError::Full(job)),
-        },
-    };
-    Ok(submit_admitted(shared, control, (job, options), permit)?)
+    pressure::try_submit(shared.gate.as_ref(), job, |job, permit| {
+        submit_admitted(shared, control, (job, options), permit)
+    })
 }
 
 /// Submits a job if there is room in the queue; otherwise the future does it later.
@@ -46,18 +41,9 @@ pub(super) fn submit_async<'e, J: Job>(
     job: J,
     options: JobOptions,
 ) -> SubmitAsync<'e, J> {
-    let permit = match &shared.gate {
-        None => None,
-        Some(gate) => match admit_async(gate, &**control) {
-            Ok(permit) => Some(permit),
-            Err(wait) => {
-                return SubmitAsync::waiting(wait, move |permit| {
-                    submit_admitted(shared, control, (job, options), Some(permit))
-                });
-            }
-        },
-    };
-    SubmitAsync::ready(submit_admitted(shared, control, (job, options), permit))
+    pressure::submit_async(shared.gate.as_ref(), &**control, job, move |job, permit| {
+        submit_admitted(shared, control, (job, options), permit)
+    })
 }
 
 fn submit_admitted<J: Job>(
