@@ -167,8 +167,9 @@ fn a_pool_that_is_about_to_start_its_first_thread_has_not_ended() {
     let job = thread::scope(|scope| {
         let producer = scope.spawn(|| executor.submit(Probe::Double(1)).unwrap());
         started.recv_timeout(TIMEOUT).unwrap();
-        assert!(!executor.shutdown_timeout(Duration::from_millis(1)), "its job is not resolved");
+        let has_ended = executor.shutdown_timeout(Duration::from_millis(1));
         release.send(()).unwrap();
+        assert!(!has_ended, "its job is not resolved");
         producer.join().unwrap()
     });
     finish(&executor);

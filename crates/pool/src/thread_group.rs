@@ -47,7 +47,7 @@ impl ThreadGroup {
     }
 
     /// Counts a thread as running before it is started, until the result is dropped. For a start that is
-    /// decided under a lock and carried out without it: a thread that sees the decision waits for this one, too.
+    /// decided under a lock and carried out without it: a thread that sees the decision waits for this one.
     pub(crate) fn expect_thread(self: &Arc<Self>) -> RunningGuard {
         self.members.lock().running += 1;
         RunningGuard(self.clone())

@@ -53,7 +53,8 @@ impl<J: Job> JobFuture<J> {
 
     /// Pushes a job through a submitter of its own and returns its future. Executors of this project that
     /// implement only [`submitter`](crate::Executor::submitter) can implement
-    /// [`submit_with`](crate::Executor::submit_with) by this. Not part of the stable interface. The future's `cancel` and `kill` have no effect on the job.
+    /// [`submit_with`](crate::Executor::submit_with) by this. The future's `cancel` and `kill` have no effect
+    /// on the job. Not part of the stable interface.
     ///
     /// ```
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;

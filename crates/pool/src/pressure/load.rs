@@ -2,8 +2,8 @@
 
 use std::ops::{AddAssign, SubAssign};
 
-/// Number of jobs, and their encoded size. Expected sizes count as well, each up to the bound on the queue, so
-/// the sum of sizes can exceed the range of a `u64`.
+/// Number of jobs, and their encoded size. Expected sizes count as well, each up to the bound on the queue,
+/// so the sum of sizes can exceed the range of a `u64`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) jobs: u64,

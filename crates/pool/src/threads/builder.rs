@@ -87,9 +87,9 @@ impl<J: Job> ThreadPoolBuilder<J> {
     }
 
     /// Sets the maximum number of queued jobs: those that were submitted and that no thread has claimed; a
-    /// thread may claim several short jobs at a time. 0 counts as 1. Default: no limit. While the queue is full,
-    /// [`submit`](crate::Executor::submit) blocks, [`submit_async`](crate::Executor::submit_async) waits, and
-    /// [`try_submit`](crate::Executor::try_submit) fails.
+    /// thread may claim several short jobs at a time. 0 counts as 1. Default: no limit. While the queue is
+    /// full, [`submit`](crate::Executor::submit) blocks, [`submit_async`](crate::Executor::submit_async)
+    /// waits, and [`try_submit`](crate::Executor::try_submit) fails.
     ///
     /// Jobs that a thread puts back, because those before them take longer than expected, count again. Jobs
     /// of submitters and maps count, but never wait. A job of this pool and a callback that call `submit` do
