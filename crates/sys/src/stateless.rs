@@ -4,7 +4,8 @@
 use crate::executable::Portable;
 
 /// A function with parameters `Args`: a single one or a tuple of two to six, or `()`. Implemented for
-/// function items and closures; `Signature` distinguishes a parameter that is a tuple from several parameters.
+/// function items and closures; `Signature` distinguishes a parameter that is a tuple from several
+/// parameters.
 ///
 /// A function is passed as a value once, which [`portable`] turns into code that another process can call.
 pub trait StatelessFunction<Args, Signature>: Copy + Send + 'static {
