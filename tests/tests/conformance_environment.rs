@@ -298,3 +298,14 @@ fn cfg_05b_a_worker_program_without_the_entry_hook_is_started_a_few_times() {
     assert!((1..=5).contains(&runs), "the program's body ran {runs} times");
     finish(&pool);
 }
+
+#[test]
+fn cfg_05c_a_worker_program_is_given_its_arguments() {
+    let _case = Case::begin();
+    let worker = program("probe-worker").into_os_string();
+    let script = ["-c", r#"[ "$2" = "two words" ] && exec "$1""#, "sh"];
+    let builder = ProcessPool::builder().worker_program("/bin/sh").worker_args(script);
+    let pool = builder.worker_args([worker]).worker_args(["two words"]).workers(1).build().unwrap();
+    assert_eq!(pool.submit(Probe::Double(4)).unwrap().result_timeout(TIMEOUT).unwrap(), 8);
+    finish(&pool);
+}

@@ -45,6 +45,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     workers: usize,
     /// `None` is this program.
     program: Option<PathBuf>,
+    program_args: Vec<OsString>,
     environment: Vec<(OsString, Option<OsString>)>,
     codec: CodecKind,
     transport: Transport,
@@ -131,6 +132,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             args,
             workers: available_cores(),
             program: None,
+            program_args: Vec::new(),
             environment: Vec::new(),
             codec: CodecKind::default(),
             transport: Transport::default(),
@@ -309,7 +311,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self.environment.push((DEPTH_VARIABLE.into(), Some((depth + 1).to_string().into())));
         let (transport, transport_fallback) = usable_transport(self.transport);
         let spawn_config = SpawnConfig {
-            program: WorkerProgram::new(self.program),
+            program: WorkerProgram::new(self.program, self.program_args),
             environment: self.environment,
             job_type: J::NAME,
             codec: self.codec,

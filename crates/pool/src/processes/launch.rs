@@ -212,7 +212,10 @@ fn finish(
 fn builder(spawn_config: &SpawnConfig, worker: WorkerId, role: &Role) -> ProcessBuilder {
     let program = &spawn_config.program;
     let mut builder = ProcessBuilder::new(&program.path);
-    builder.arg0(process_name::of_worker(&program.name, worker.slot));
+    if program.args.is_empty() {
+        builder.arg0(process_name::of_worker(&program.name, worker.slot));
+    }
+    builder.args(&program.args);
     builder.placement(spawn_config.placement(worker));
     builder.env("RUNNER_SLOT", worker.slot.to_string());
     builder.env("RUNNER_GENERATION", worker.generation.to_string());

@@ -13,16 +13,19 @@ pub(crate) struct WorkerProgram {
     pub(crate) path: PathBuf,
     /// Its name, for the names of the workers.
     pub(crate) name: OsString,
+    pub(crate) args: Vec<OsString>,
 }
 
 impl WorkerProgram {
     /// `None` is the running program, even if its file has been replaced since it was started.
-    pub(crate) fn new(path: Option<PathBuf>) -> WorkerProgram {
+    pub(crate) fn new(path: Option<PathBuf>, args: Vec<OsString>) -> WorkerProgram {
         match path {
-            None => WorkerProgram { path: "/proc/self/exe".into(), name: process_name::of_this_program() },
+            None => {
+                WorkerProgram { path: "/proc/self/exe".into(), name: process_name::of_this_program(), args }
+            }
             Some(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
-                WorkerProgram { path, name }
+                WorkerProgram { path, name, args }
             }
         }
     }

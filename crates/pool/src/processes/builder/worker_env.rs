@@ -28,6 +28,26 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// Adds arguments for the worker program, as for an interpreter that is given a script. A program with
+    /// arguments is started under its own path as `argv[0]`, which interpreters use to find their files, and
+    /// so has no name of a worker in `ps`. Without [`worker_program`](Self::worker_program), this program is
+    /// given the arguments. Default: none.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, JobError, ProcessPool};
+    ///
+    /// // A real script would `exec` a program that serves.
+    /// let builder = ProcessPool::<Square>::builder().worker_program("/bin/sh");
+    /// let pool = builder.worker_args(["-c", "exit 7"]).build()?;
+    /// assert!(matches!(pool.submit(Square(3))?.join(), Err(JobError::Broken(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker_args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.program_args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
     /// Sets an environment variable of the workers. Other variables are inherited from this process.
     ///
     /// ```
